@@ -1,0 +1,45 @@
+package or3cloud
+
+import "context"
+
+// AdminKind is the role in which a provider is administered.
+type AdminKind string
+
+// The kinds.
+const (
+	AdminAuth    AdminKind = "auth"
+	AdminSync    AdminKind = "sync"
+	AdminStorage AdminKind = "storage"
+)
+
+// AdminWarning is something that an operator should know about a provider.
+type AdminWarning struct {
+	Level   string `json:"level"` // "warning" or "error"
+	Message string `json:"message"`
+}
+
+// AdminAction is something that an operator can make a provider do.
+type AdminAction struct {
+	ID          string `json:"id"`
+	Label       string `json:"label"`
+	Description string `json:"description,omitempty"`
+	Danger      bool   `json:"danger,omitempty"`
+}
+
+// AdminStatus describes a provider to an operator. It contains no secrets.
+type AdminStatus struct {
+	Details  map[string]any `json:"details,omitempty"`
+	Warnings []AdminWarning `json:"warnings"`
+	Actions  []AdminAction  `json:"actions"`
+}
+
+// ProviderAdminAdapter shows the state of a provider (requirement 9.2; contract, workspaces-and-admin §8).
+type ProviderAdminAdapter interface {
+	GetStatus(ctx context.Context) (AdminStatus, error)
+}
+
+// AdminActionRunner is the optional ability to run the actions that GetStatus lists. An unknown id is CodeInvalid
+// with the text "Unknown action".
+type AdminActionRunner interface {
+	RunAction(ctx context.Context, workspaceID, actionID string, payload map[string]any) (any, error)
+}

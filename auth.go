@@ -1,0 +1,60 @@
+package or3cloud
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Request is what an authentication provider sees of an HTTP request: the request itself, who sent it according to
+// the trusted-proxy rule, and the header of the answer, to which it may add cookies.
+type Request struct {
+	*http.Request
+	// ClientIP is the address to limit and log by, or "unknown" (contract, security-middleware §4).
+	ClientIP string
+	// ResponseHeader is the header of the answer. It may be changed until the provider method returns.
+	ResponseHeader http.Header
+}
+
+// SetCookie adds a cookie to the answer.
+func (r *Request) SetCookie(c *http.Cookie) {
+	if v := c.String(); v != "" {
+		r.ResponseHeader.Add("Set-Cookie", v)
+	}
+}
+
+// ProviderSession is an identity that an AuthProvider has verified (contract, auth §1).
+type ProviderSession struct {
+	// Provider is the id of the auth provider.
+	Provider string
+	// UserID is the stable id of the user at the provider, not the internal user id.
+	UserID string
+	// Email and DisplayName are empty when unknown.
+	Email       string
+	DisplayName string
+	// ExpiresAt is the moment at which this proof of identity runs out.
+	ExpiresAt time.Time
+}
+
+// AuthProvider turns the cookies of a request into an identity (requirements 2.1, 2.4).
+type AuthProvider interface {
+	// GetSession returns the verified session of the request, or nil when nobody is signed in. It may rotate
+	// credentials by adding cookies to the answer. An error means that the identity system itself is broken:
+	// a store that cannot be read must be an error with CodeUnavailable, never a nil session, because clients
+	// delete local data when they are told that they are signed out (contract, auth Pitfall 10).
+	GetSession(ctx context.Context, r *Request) (*ProviderSession, error)
+}
+
+// ProviderTokenRequest names the token that somebody wants from a ProviderTokenBroker.
+type ProviderTokenRequest struct {
+	// ProviderID is the service that the token is for, for example "convex".
+	ProviderID string
+	// Template is the provider's name for a token shape; may be empty.
+	Template string
+}
+
+// ProviderTokenBroker mints tokens for other services in the name of the signed-in user (requirement 2.4).
+type ProviderTokenBroker interface {
+	// GetProviderToken returns a token, or "" when this provider has none for the request.
+	GetProviderToken(ctx context.Context, r *Request, want ProviderTokenRequest) (string, error)
+}

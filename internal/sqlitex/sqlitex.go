@@ -1,0 +1,210 @@
+// Package sqlitex opens SQLite databases the way OR3 Cloud wants them: pragmas in a fixed order, one writer and a
+// few readers, forward-only migrations, and driver errors translated by code. It owns every rule about the database
+// file; what is in the file belongs to the providers.
+package sqlitex
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/driver"
+	_ "github.com/ncruces/go-sqlite3/vfs/memdb" // for ":memory:"
+	"github.com/pressly/goose/v3"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Options say how a database is opened.
+type Options struct {
+	// Path of the file, or ":memory:" for a database that lives as long as the DB.
+	Path string
+	// Migrations holds numbered .sql files at its root; a file that was released never changes.
+	Migrations fs.FS
+	// Synchronous and JournalMode are the pragmas; empty means FULL and WAL. FULL is what "acknowledged means
+	// durable" needs across a power cut.
+	Synchronous, JournalMode string
+	// Readers is the number of read connections; 0 means 4.
+	Readers int
+}
+
+// busyTimeout is how long a connection waits for a lock that another one holds. Within the process there is one
+// writer, so it only matters for operators' tools.
+const busyTimeout = 10 * time.Second
+
+// cacheKiB is the page cache of one connection. It is the main memory cost of a connection.
+const cacheKiB = 4096
+
+// DB is an open, migrated database.
+type DB struct {
+	opts Options
+	uri  string
+	// Write is a pool of exactly one connection; its transactions are BEGIN IMMEDIATE.
+	Write *sql.DB
+	// Read is a pool of read-only connections.
+	Read *sql.DB
+}
+
+// Open opens or creates the file with mode 0600, brings its schema up to date and returns it. A file that a newer
+// version of the program has written is refused before anything is changed.
+func Open(ctx context.Context, opts Options) (_ *DB, err error) {
+	if opts.Synchronous == "" {
+		opts.Synchronous = "FULL"
+	}
+	if opts.JournalMode == "" {
+		opts.JournalMode = "WAL"
+	}
+	if opts.Readers == 0 {
+		opts.Readers = 4
+	}
+	d := &DB{opts: opts}
+	if opts.Path == ":memory:" {
+		d.uri = "file:/" + memName(d) + "?vfs=memdb"
+	} else {
+		abs, err := filepath.Abs(opts.Path)
+		if err != nil {
+			return nil, fmt.Errorf("database path: %w", err)
+		}
+		if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
+			return nil, fmt.Errorf("create the directory of the database: %w", err)
+		}
+		f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("open the database: %w", err)
+		}
+		f.Close()
+		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?"
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.Write, err = d.pool("immediate", 1, false); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, d.Write, opts); err != nil {
+		return nil, err
+	}
+	d.Read, err = d.pool("deferred", opts.Readers, true)
+	return d, err
+}
+
+func (d *DB) pool(txlock string, size int, readOnly bool) (*sql.DB, error) {
+	db, err := driver.Open(d.uri+"&_txlock="+txlock, func(c *sqlite3.Conn) error { return d.configure(c, readOnly) })
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.opts.Path, err)
+	}
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
+}
+
+// Conn opens a connection with the driver's own API, for the hot paths. The caller closes it before the DB.
+func (d *DB) Conn(readOnly bool) (*sqlite3.Conn, error) {
+	c, err := sqlite3.Open(d.uri)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.opts.Path, err)
+	}
+	if err := d.configure(c, readOnly); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// configure sets the pragmas. busy_timeout comes first because switching to WAL can itself be busy.
+func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
+	pragmas := []string{
+		fmt.Sprintf("busy_timeout=%d", busyTimeout.Milliseconds()),
+		"journal_mode=" + d.opts.JournalMode,
+		"synchronous=" + d.opts.Synchronous,
+		"foreign_keys=ON",
+		fmt.Sprintf("cache_size=-%d", cacheKiB),
+		"temp_store=MEMORY",
+		"journal_size_limit=16777216",
+	}
+	if readOnly {
+		pragmas = append(pragmas, "query_only=ON")
+	}
+	for _, p := range pragmas {
+		if err := c.Exec("PRAGMA " + p); err != nil {
+			return fmt.Errorf("PRAGMA %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// Close closes the pools. Closing the last connection checkpoints the log.
+func (d *DB) Close() error {
+	var errs []error
+	for _, p := range []*sql.DB{d.Read, d.Write} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ErrNewer is returned when a database was written by a newer version of the program.
+var ErrNewer = errors.New("database was written by a newer version of or3-cloud")
+
+func migrate(ctx context.Context, db *sql.DB, opts Options) error {
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, opts.Migrations, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	current, target, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("schema version of %s: %w", opts.Path, err)
+	}
+	if current > target {
+		return fmt.Errorf("%s: %w (schema %d, this program knows %d): install that version again or restore a backup",
+			opts.Path, ErrNewer, current, target)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate %s: %w", opts.Path, err)
+	}
+	return nil
+}
+
+// Translate turns a driver error into an or3cloud.Error by its code: busy, full and I/O trouble are passing (503,
+// clients keep their edits), everything else stays a fault of ours. A nil error and an or3cloud.Error pass through.
+func Translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	var own *or3cloud.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	var se *sqlite3.Error
+	if errors.As(err, &se) {
+		switch se.Code() {
+		case sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR, sqlite3.CANTOPEN, sqlite3.NOMEM, sqlite3.READONLY:
+			return or3cloud.Unavailable(err, "Storage temporarily unavailable", 5*time.Second)
+		}
+	}
+	return err
+}
+
+// IsUnique reports whether err is the violation of a UNIQUE or PRIMARY KEY constraint.
+func IsUnique(err error) bool {
+	var se *sqlite3.Error
+	if !errors.As(err, &se) {
+		return false
+	}
+	c := se.ExtendedCode()
+	return c == sqlite3.CONSTRAINT_UNIQUE || c == sqlite3.CONSTRAINT_PRIMARYKEY || c == sqlite3.CONSTRAINT_ROWID
+}
+
+// memName gives each in-memory database of the process its own name.
+func memName(d *DB) string { return strings.ReplaceAll(fmt.Sprintf("or3-%p", d), "0x", "") }

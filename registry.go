@@ -1,0 +1,171 @@
+package or3cloud
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sort"
+	"time"
+)
+
+// Setting is one configuration variable. Each provider declares its own; together with the host's they form the
+// catalogue from which parsing, the error list, "or3-cloud config" and the documentation are made (5.2).
+type Setting struct {
+	// Name is the environment variable.
+	Name string
+	// Default is the value when nothing is set; empty means none.
+	Default string
+	// Help is one sentence for operators.
+	Help string
+	// Kind decides how the text is read; empty means text.
+	Kind SettingKind
+	// Secret values are never shown, only their length, and may be given as a file with the suffix _FILE.
+	Secret bool
+	// Min and Max bound an integer when Max > Min.
+	Min, Max int64
+	// Options, if set, are the only accepted texts.
+	Options []string
+}
+
+// SettingKind is the type of a Setting.
+type SettingKind string
+
+// The kinds. KindBool follows the host's rule that only the opposite literal changes the default; KindFlag is the
+// sqlite package's looser one (contract, env); KindPositive falls back to the default when the text is no positive number.
+const (
+	KindText     SettingKind = ""
+	KindBool     SettingKind = "bool"
+	KindFlag     SettingKind = "flag"
+	KindInt      SettingKind = "int"
+	KindPositive SettingKind = "positive"
+	KindList     SettingKind = "list"
+)
+
+// Config is the resolved configuration. All values passed the checks of their Setting; asking for a name that no
+// Setting declares is a programming error and panics.
+type Config interface {
+	String(name string) string
+	Int(name string) int64
+	Bool(name string) bool
+	List(name string) []string
+}
+
+// Problem is a fault in the configuration. Problems are reported all at once.
+type Problem struct {
+	// Variable is the setting at fault.
+	Variable string
+	// Fault says what is wrong with it, without secret values.
+	Fault string
+	// Fix says what to do, if possible as a command or a line to add.
+	Fix string
+}
+
+// HostServices is what the host offers to providers that serve routes of their own.
+type HostServices interface {
+	// Session resolves the session of a request: the zero SessionContext when signed out.
+	Session(r *http.Request) (*SessionContext, error)
+	// Authorize resolves the session for a workspace and asks Can. It returns a 401 or 403 Error on denial.
+	Authorize(r *http.Request, p Permission, workspaceID string) (*SessionContext, error)
+	// ClientIP returns the address to limit by, after the trusted-proxy rule; "unknown" if there is none.
+	ClientIP(r *http.Request) string
+	// RequestHost returns the host and port that the browser addressed; ok is false when it is unknown.
+	RequestHost(r *http.Request) (host string, ok bool)
+}
+
+// Route is an endpoint that a provider serves on the host's pipeline.
+type Route struct {
+	Method string
+	// Path is an exact path below /api/.
+	Path string
+	// MaxBody is the largest accepted body in bytes; 0 means the host's small default, −1 means that the handler
+	// bounds the body itself.
+	MaxBody int64
+	// Handle writes the answer or returns an error, never both.
+	Handle func(w http.ResponseWriter, r *http.Request) error
+}
+
+// Env is what a provider gets from the host when it is opened. Time, randomness and the data directory come in here.
+type Env struct {
+	Config Config
+	// Production is NODE_ENV=production: cookies are Secure. Strict is that or OR3_STRICT_CONFIG=true.
+	Production, Strict bool
+	// DataDir is the absolute path of the instance's data directory.
+	DataDir string
+	Log     *slog.Logger
+	Now     func() time.Time
+	Rand    io.Reader
+	// Secret returns the configured value of a secret setting, else a random one that is generated once and kept in
+	// the data directory.
+	Secret func(name string) (string, error)
+	Host   HostServices
+	// References is the sync provider's ReferenceClaimer; nil if it has none. Set for storage providers only.
+	References ReferenceClaimer
+}
+
+// Instance is an opened provider: the abilities that it has; the others are nil.
+type Instance struct {
+	Auth       AuthProvider
+	Broker     ProviderTokenBroker
+	Workspaces AuthWorkspaceStore
+	Sync       SyncGatewayAdapter
+	Storage    StorageGatewayAdapter
+	// Admin has an adapter for each kind in which the provider can be administered.
+	Admin map[AdminKind]ProviderAdminAdapter
+	// Routes are served by the host while the instance is open.
+	Routes []Route
+	// Setup, if set, returns the fragment for a one-time link with which the first account can be created, or ""
+	// when there are accounts already.
+	Setup func(ctx context.Context) (string, error)
+	// Close releases everything and waits for what the provider started.
+	Close func() error
+}
+
+// Provider is a provider package as the host sees it before opening it.
+type Provider struct {
+	// ID is what AUTH_PROVIDER, OR3_SYNC_PROVIDER and NUXT_PUBLIC_STORAGE_PROVIDER select.
+	ID string
+	// Package is the import path, for messages.
+	Package string
+	// Settings are the variables that the provider reads.
+	Settings []Setting
+	// Check looks for faults beyond single settings; it must not touch the disk. May be nil.
+	Check func(cfg Config, strict bool) []Problem
+	// Open starts the provider. When it fails it leaves nothing open.
+	Open func(ctx context.Context, env Env) (*Instance, error)
+}
+
+// Registry holds the providers that are compiled into a binary. It is a value: two hosts in one process do not
+// share it. Each provider package exports Register(*Registry) error.
+type Registry struct {
+	byID map[string]Provider
+}
+
+// Register adds a provider. A second registration of an id is an error that names both packages.
+func (r *Registry) Register(p Provider) error {
+	if p.ID == "" || p.Open == nil {
+		return fmt.Errorf("provider %q of %s: needs an id and Open", p.ID, p.Package)
+	}
+	if other, ok := r.byID[p.ID]; ok {
+		return fmt.Errorf("provider id %q is registered twice: by %s and by %s", p.ID, other.Package, p.Package)
+	}
+	if r.byID == nil {
+		r.byID = map[string]Provider{}
+	}
+	r.byID[p.ID] = p
+	return nil
+}
+
+// Lookup returns the provider with an id.
+func (r *Registry) Lookup(id string) (Provider, bool) { p, ok := r.byID[id]; return p, ok }
+
+// Providers returns all providers in the order of their ids.
+func (r *Registry) Providers() []Provider {
+	out := make([]Provider, 0, len(r.byID))
+	for _, p := range r.byID {
+		out = append(out, p)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}

@@ -1,0 +1,134 @@
+package or3cloud
+
+import (
+	"context"
+	"time"
+)
+
+// Disposition says how a browser should treat a downloaded file.
+type Disposition string
+
+// The dispositions.
+const (
+	DispositionInline     Disposition = "inline"
+	DispositionAttachment Disposition = "attachment"
+)
+
+// PresignUploadRequest asks for a URL that accepts one blob (contract, storage §2). The host has checked session,
+// permission, size limit, MIME list and quota.
+type PresignUploadRequest struct {
+	WorkspaceID string
+	// UserID is the internal id of the user that may use the URL.
+	UserID string
+	// Hash is a content hash in one of the forms of contract storage §7.3; ParseBlobHash accepts them all.
+	Hash        BlobHash
+	MIMEType    string
+	SizeBytes   int64
+	ExpiresIn   time.Duration // 0: the provider's default
+	Disposition Disposition
+}
+
+// PresignDownloadRequest asks for a URL that returns one blob (contract, storage §3).
+type PresignDownloadRequest struct {
+	WorkspaceID string
+	UserID      string
+	Hash        BlobHash
+	// StorageID is a hint that clients send back; (workspace, hash) decides (contract, storage Pitfall 14).
+	StorageID   string
+	ExpiresIn   time.Duration
+	Disposition Disposition
+	// MIMEType and Filename, if set, are how the file is to be served.
+	MIMEType string
+	Filename string
+}
+
+// Presigned is a short-lived, authorised transfer URL.
+type Presigned struct {
+	// URL is absolute or relative to the host's origin.
+	URL string
+	// ExpiresAt may be zero when the provider does not know it.
+	ExpiresAt time.Time
+	Method    string
+	Headers   map[string]string
+	StorageID string
+}
+
+// CommitRequest ties an uploaded blob to its workspace (contract, storage §4).
+type CommitRequest struct {
+	WorkspaceID       string
+	UserID            string
+	Hash              BlobHash
+	StorageID         string
+	StorageProviderID string
+	MIMEType          string
+	SizeBytes         int64
+	Name              string
+	Kind              string
+}
+
+// StorageGatewayAdapter stores blobs (requirement 4.1). Transfers themselves do not pass through it: they go to the
+// URLs that it signs, which are either routes of the provider (RouteProvider) or another server.
+type StorageGatewayAdapter interface {
+	// PresignUpload returns a URL that takes the blob.
+	PresignUpload(ctx context.Context, in PresignUploadRequest) (Presigned, error)
+	// PresignDownload returns a URL that returns the blob, or CodeNotFound when there is none. The host offers a
+	// download only after this call, so that a blob's real absence shows here and not on the URL, where it makes
+	// clients delete the file for everybody (contract, storage Pitfall 2).
+	PresignDownload(ctx context.Context, in PresignDownloadRequest) (Presigned, error)
+	// Commit records that an upload is complete: CodeNotFound when the blob is not there. It restarts the blob's
+	// retention (contract, storage Pitfall 12) and may be repeated.
+	Commit(ctx context.Context, in CommitRequest) error
+}
+
+// StorageGCRequest bounds one collection run.
+type StorageGCRequest struct {
+	WorkspaceID string
+	// Retention is how long a blob must have been unreferenced and untouched.
+	Retention time.Duration
+	// Limit caps the number of deletions; 0 means no cap.
+	Limit int
+}
+
+// StorageGCReport is what a run did; it is the answer of the GC endpoint (contract, storage §7.8).
+type StorageGCReport struct {
+	DeletedCount int    `json:"deleted_count"`
+	ScannedCount int    `json:"scanned_count"`
+	Status       string `json:"status"` // "completed" or "disabled"
+	Reason       string `json:"reason,omitempty"`
+}
+
+// StorageCollector is the optional ability of a storage provider to delete blobs that nothing needs (requirement
+// 4.3). It must delete a blob's bytes only after a ReferenceClaimer has retired that very generation.
+type StorageCollector interface {
+	GC(ctx context.Context, in StorageGCRequest) (StorageGCReport, error)
+}
+
+// RetireRequest names one immutable generation of a blob that a storage provider wants to delete.
+type RetireRequest struct {
+	WorkspaceID string
+	Hash        BlobHash
+	// Generation is the storage provider's name for this copy; it is never used again.
+	Generation string
+	// UnreferencedSince is the latest moment at which the last reference may have gone for the claim to succeed.
+	UnreferencedSince time.Time
+}
+
+// ReferenceClaimer is the optional ability of a sync provider to hand blobs over for deletion. It is the sync side
+// of the claim protocol in docs/architecture.md: it knows which rows reference which hashes.
+type ReferenceClaimer interface {
+	// RetireGeneration checks, in one write transaction, that no live file_meta row and no live message or post
+	// references the hash and that this has been so since before UnreferencedSince. If so it records the generation
+	// as retired, irrevocably and durably, and returns true; repeated calls for a retired generation return true.
+	RetireGeneration(ctx context.Context, in RetireRequest) (bool, error)
+	// RetiredGenerations returns those of the given workspace, so that interrupted deletions can be finished.
+	RetiredGenerations(ctx context.Context, workspaceID string) ([]RetireRequest, error)
+	// ForgetRetired drops the record of a generation whose bytes are gone.
+	ForgetRetired(ctx context.Context, in RetireRequest) error
+}
+
+// StorageUsage is the optional ability of a sync provider to say how much a workspace stores.
+type StorageUsage interface {
+	// StorageUsage returns the sum of size_bytes over the live file_meta rows of the workspace and whether the
+	// given hash is among them (contract, storage §2 step 3).
+	StorageUsage(ctx context.Context, workspaceID string, hash BlobHash) (bytes int64, counted bool, err error)
+}
