@@ -1,0 +1,359 @@
+// Package syncschema checks ops at the door, once, in front of every sync provider: known table and operation, a
+// stamp that clients accept, a payload that fits its table (contract, sync §2, §3). What passes here can be applied
+// by every client; what does not is refused as a single op, never with its batch (contract, sync Pitfalls 2, 15).
+package syncschema
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsstring"
+)
+
+// Bounds of an op. They are the newest client's own, in UTF-16 units: it throws away a whole page that holds a change
+// outside them. MaxPayload is in bytes and far above what real documents reach (contract, sync §10.1).
+const (
+	maxPK      = 1024
+	maxHLC     = 512
+	maxDevice  = 256
+	MaxPayload = 4 << 20
+)
+
+// Problem is why an op is refused.
+type Problem struct {
+	Code or3cloud.OpErrorCode
+	// Text is sent to the client.
+	Text string
+}
+
+func invalid(format string, args ...any) *Problem {
+	return &Problem{Code: or3cloud.OpErrorValidation, Text: fmt.Sprintf(format, args...)}
+}
+
+// Check validates an op and fills its Facts. It returns nil when the op may be stored. A JSON null as the payload of
+// a delete is turned into no payload.
+func Check(op *or3cloud.Op) *Problem {
+	columns, ok := tables[op.Table]
+	if !ok {
+		return invalid("Unknown table: %.128s", op.Table)
+	}
+	if p := checkStamp(op); p != nil {
+		return p
+	}
+	if len(op.Payload) > MaxPayload {
+		return &Problem{
+			Code: or3cloud.OpErrorOversized,
+			Text: fmt.Sprintf("Payload too large for %s: %d bytes, at most %d", op.Table, len(op.Payload), MaxPayload),
+		}
+	}
+	switch op.Operation {
+	case or3cloud.OpPut:
+	case or3cloud.OpDelete:
+		if len(op.Payload) == 0 || string(op.Payload) == "null" {
+			op.Payload = nil
+			op.Facts.Deleted = true
+			return nil
+		}
+		columns = nil // validation is for puts; a delete needs no more than an object
+	default:
+		return invalid("Unknown operation: %.32s", op.Operation)
+	}
+	values, err := scan(op.Payload, interesting[op.Table])
+	if err != nil {
+		return invalid("Invalid payload for %s: %v", op.Table, err)
+	}
+	for _, c := range columns {
+		if why := c.check(values[c.name]); why != "" {
+			return invalid("Invalid payload for %s: %s: %s", op.Table, c.name, why)
+		}
+	}
+	if v := values[pkColumn(op.Table)]; v != nil && text(v) != op.PK {
+		return invalid("Invalid payload for %s: %s must equal pk", op.Table, pkColumn(op.Table))
+	}
+	op.Facts = facts(op.Table, values)
+	if op.Operation == or3cloud.OpDelete {
+		op.Facts.Deleted = true
+	}
+	return nil
+}
+
+func checkStamp(op *or3cloud.Op) *Problem {
+	switch s := op.Stamp; {
+	case op.PK == "" || jsstring.Len(op.PK) > maxPK:
+		return invalid("pk must have 1 to %d characters", maxPK)
+	case strings.ContainsRune(op.PK, '\uFFFD') || strings.ContainsRune(op.PK, 0):
+		// A broken character could make two rows one.
+		return invalid("pk must be well-formed text")
+	case !IsUUID(s.OpID):
+		return invalid("stamp.opId must be a UUID")
+	case s.HLC == "" || jsstring.Len(s.HLC) > maxHLC:
+		return invalid("stamp.hlc must have 1 to %d characters", maxHLC)
+	case strings.TrimSpace(s.DeviceID) == "" || jsstring.Len(s.DeviceID) > maxDevice:
+		return invalid("stamp.deviceId must have 1 to %d characters", maxDevice)
+	case s.Clock < 0 || s.Clock > or3cloud.MaxSafeInteger:
+		return invalid("stamp.clock must be an integer from 0 to %d", or3cloud.MaxSafeInteger)
+	}
+	return nil
+}
+
+// IsUUID reports whether s is a UUID as clients accept it: hex digits in any case with version 1 to 8 and the RFC 9562
+// variant, or all zeros, or all f.
+func IsUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		default:
+			if !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f') {
+				return false
+			}
+		}
+	}
+	if s[14] >= '1' && s[14] <= '8' && strings.IndexByte("89abAB", s[19]) >= 0 {
+		return true
+	}
+	return s == "00000000-0000-0000-0000-000000000000" || strings.EqualFold(s, "ffffffff-ffff-ffff-ffff-ffffffffffff")
+}
+
+// PKColumn returns the payload key that holds the primary key of a table.
+func pkColumn(table string) string {
+	if table == or3cloud.TableFileMeta {
+		return "hash"
+	}
+	return "id"
+}
+
+// column is one rule of a table's schema.
+type column struct {
+	name     string
+	optional bool
+	nullable bool
+	kind     jsontext.Kind // '"', '0', 't' (either boolean) or '['
+	oneOf    []string
+}
+
+// check returns what is wrong with a value, or "". A nil value is absent.
+func (c column) check(v jsontext.Value) string {
+	if v == nil {
+		if c.optional {
+			return ""
+		}
+		return "required"
+	}
+	k := v.Kind()
+	if k == 'n' && c.nullable {
+		return ""
+	}
+	if k == 'f' {
+		k = 't'
+	}
+	if k != c.kind {
+		return "expected " + kindNames[c.kind]
+	}
+	if k == '0' {
+		if f, err := strconv.ParseFloat(string(v), 64); err != nil || math.IsInf(f, 0) {
+			return "expected a finite number"
+		}
+	}
+	if c.oneOf != nil {
+		got := text(v)
+		for _, want := range c.oneOf {
+			if got == want {
+				return ""
+			}
+		}
+		return "expected one of " + strings.Join(c.oneOf, ", ")
+	}
+	return ""
+}
+
+var kindNames = map[jsontext.Kind]string{'"': "string", '0': "number", 't': "boolean", '[': "array"}
+
+func strs(names ...string) []column  { return columns('"', names) }
+func nums(names ...string) []column  { return columns('0', names) }
+func bools(names ...string) []column { return columns('t', names) }
+
+func columns(kind jsontext.Kind, names []string) []column {
+	cs := make([]column, len(names))
+	for i, n := range names {
+		cs[i] = column{name: n, kind: kind}
+	}
+	return cs
+}
+
+func optional(cs []column) []column {
+	for i := range cs {
+		cs[i].optional = true
+	}
+	return cs
+}
+
+func join(lists ...[]column) []column {
+	var out []column
+	for _, l := range lists {
+		out = append(out, l...)
+	}
+	return append(out, nums("created_at", "updated_at", "clock")...)
+}
+
+// tables is contract sync §3. Unknown keys are kept and not looked at.
+var tables = map[string][]column{
+	or3cloud.TableThreads: join(strs("id", "status"), bools("deleted", "pinned"), []column{
+		{name: "title", optional: true, nullable: true, kind: '"'},
+		{name: "branch_mode", optional: true, nullable: true, kind: '"', oneOf: []string{"reference", "copy", "compacted"}},
+		{name: "fork_reason", optional: true, nullable: true, kind: '"', oneOf: []string{"manual", "retry", "compaction"}},
+		{name: "root_thread_id", optional: true, nullable: true, kind: '"'},
+		{name: "summary_message_id", optional: true, nullable: true, kind: '"'},
+	}),
+	or3cloud.TableMessages: join(strs("id", "thread_id", "role", "order_key"), nums("index"), bools("deleted"), optional(strs("hlc"))),
+	or3cloud.TableProjects: join(strs("id", "name"), bools("deleted")),
+	or3cloud.TablePosts:    join(strs("id", "title", "content", "post_type"), bools("deleted")),
+	or3cloud.TableFileMeta: join(strs("hash"), bools("deleted"), optional(strs("kind", "mime_type")), optional(nums("size_bytes"))),
+	or3cloud.TableKV:       join(strs("id", "name")),
+	or3cloud.TableNotifications: join(strs("id", "user_id", "type", "title"), bools("deleted"),
+		optional(strs("thread_id", "document_id", "body")), optional(nums("read_at", "deleted_at")),
+		[]column{{name: "actions", optional: true, kind: '['}}),
+}
+
+// interesting is, per table, the set of keys whose values are looked at: the schema's and those that Facts need.
+var interesting = func() map[string]map[string]bool {
+	extra := map[string][]string{
+		or3cloud.TableMessages: {"file_hashes"},
+		or3cloud.TablePosts:    {"file_hashes"},
+		or3cloud.TableKV:       {"deleted"},
+		or3cloud.TableFileMeta: {"storage_id", "name"},
+	}
+	out := map[string]map[string]bool{}
+	for table, cs := range tables {
+		out[table] = map[string]bool{}
+		for _, c := range cs {
+			out[table][c.name] = true
+		}
+		for _, n := range extra[table] {
+			out[table][n] = true
+		}
+	}
+	return out
+}()
+
+// scan returns the values of the wanted keys of a JSON object. Of a repeated key the last one counts, as in
+// JSON.parse. Lone surrogates pass.
+func scan(payload []byte, want map[string]bool) (map[string]jsontext.Value, error) {
+	if len(payload) == 0 {
+		return nil, nil
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(payload), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if d.PeekKind() != '{' {
+		return nil, fmt.Errorf("expected an object")
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, errMalformed
+	}
+	values := make(map[string]jsontext.Value, len(want))
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, errMalformed
+		}
+		key := name.String()
+		if !want[key] {
+			if err := d.SkipValue(); err != nil {
+				return nil, errMalformed
+			}
+			continue
+		}
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil, errMalformed
+		}
+		values[key] = v.Clone()
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, errMalformed
+	}
+	return values, nil
+}
+
+var errMalformed = fmt.Errorf("malformed JSON")
+
+// text returns the string that v holds, or "" if it is no string.
+func text(v jsontext.Value) string {
+	if v.Kind() != '"' {
+		return ""
+	}
+	b, err := jsontext.AppendUnquote(nil, v)
+	if err != nil && b == nil {
+		return ""
+	}
+	return string(b)
+}
+
+func facts(table string, values map[string]jsontext.Value) or3cloud.PayloadFacts {
+	f := or3cloud.PayloadFacts{Deleted: values["deleted"].Kind() == 't'}
+	switch table {
+	case or3cloud.TableKV:
+		f.Name = text(values["name"])
+	case or3cloud.TableNotifications:
+		f.UserID = text(values["user_id"])
+	case or3cloud.TableMessages, or3cloud.TablePosts:
+		f.FileHashes = FileHashes(text(values["file_hashes"]))
+	case or3cloud.TableFileMeta:
+		f.File = or3cloud.FileFacts{
+			StorageID: text(values["storage_id"]), MIMEType: text(values["mime_type"]),
+			Name: text(values["name"]), Kind: text(values["kind"]),
+		}
+		if n, err := strconv.ParseFloat(string(values["size_bytes"]), 64); err == nil && n >= 0 && n <= or3cloud.MaxSafeInteger {
+			f.File.SizeBytes = int64(n)
+		}
+	}
+	return f
+}
+
+// FileHashes returns the digests in a file_hashes column: a JSON array in a string, of which everything that is not a
+// string is ignored (contract, sync §3). Digests are lower-case and without prefix; each occurs once.
+func FileHashes(s string) []string {
+	if s == "" {
+		return nil
+	}
+	d := jsontext.NewDecoder(strings.NewReader(s), jsontext.AllowInvalidUTF8(true))
+	if d.PeekKind() != '[' {
+		return nil
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil
+	}
+	var out []string
+	seen := map[string]bool{}
+	for d.PeekKind() != ']' {
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil
+		}
+		digest := Digest(text(v))
+		if digest != "" && !seen[digest] {
+			seen[digest] = true
+			out = append(out, digest)
+		}
+	}
+	return out
+}
+
+// Digest returns the form in which hashes are compared: lower-case, without algorithm prefix.
+func Digest(hash string) string {
+	if _, d, ok := strings.Cut(hash, ":"); ok {
+		hash = d
+	}
+	return strings.ToLower(hash)
+}

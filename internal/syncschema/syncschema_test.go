@@ -1,0 +1,213 @@
+package syncschema
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	or3cloud "or3.chat/cloud"
+)
+
+const opID = "0f0e3c52-6a50-4b5e-8f3e-1f5f6a7b8c9d"
+
+func put(table, pk, payload string) or3cloud.Op {
+	return or3cloud.Op{
+		Table: table, Operation: or3cloud.OpPut, PK: pk, Payload: []byte(payload),
+		Stamp: or3cloud.Stamp{DeviceID: "1a2b3c4d", OpID: opID, HLC: "0mll3o9og:000:1a2b3c4d", Clock: 2},
+	}
+}
+
+const times = `"created_at":1771000000,"updated_at":1771000000,"clock":1`
+
+// valid has a payload that passes for each table.
+var valid = map[string]string{
+	"threads":       `{"id":"x","status":"ready","deleted":false,"pinned":false,"title":null,` + times + `}`,
+	"messages":      `{"id":"x","thread_id":"t","role":"user","order_key":"k","index":0,"deleted":false,` + times + `}`,
+	"projects":      `{"id":"x","name":"n","deleted":false,` + times + `}`,
+	"posts":         `{"id":"x","title":"","content":"","post_type":"doc","deleted":false,` + times + `}`,
+	"file_meta":     `{"hash":"x","deleted":false,"kind":"image","mime_type":"image/png","size_bytes":3,` + times + `}`,
+	"kv":            `{"id":"x","name":"n",` + times + `}`,
+	"notifications": `{"id":"x","user_id":"u","type":"t","title":"","deleted":false,"actions":[],` + times + `}`,
+}
+
+func TestPayloads(t *testing.T) {
+	for table, payload := range valid {
+		op := put(table, "x", payload)
+		if p := Check(&op); p != nil {
+			t.Errorf("%s: valid payload refused: %s", table, p.Text)
+		}
+	}
+	bad := []struct{ table, payload, want string }{
+		{"threads", strings.Replace(valid["threads"], `"ready"`, `5`, 1), "status: expected string"},
+		{"threads", strings.Replace(valid["threads"], `"pinned":false,`, ``, 1), "pinned: required"},
+		{"threads", strings.Replace(valid["threads"], `null`, `{}`, 1), "title: expected string"},
+		{"threads", strings.Replace(valid["threads"], `"title":null`, `"branch_mode":"weird"`, 1), "branch_mode: expected one of"},
+		{"messages", strings.Replace(valid["messages"], `"index":0`, `"index":"0"`, 1), "index: expected number"},
+		{"messages", strings.Replace(valid["messages"], `"index":0`, `"index":1e999`, 1), "finite"},
+		{"notifications", strings.Replace(valid["notifications"], `[]`, `null`, 1), "actions: expected array"},
+		{"notifications", strings.Replace(valid["notifications"], `"actions":[]`, `"read_at":null`, 1), "read_at: expected number"},
+		{"file_meta", strings.Replace(valid["file_meta"], `"image/png"`, `null`, 1), "mime_type: expected string"},
+		{"kv", strings.Replace(valid["kv"], `"x"`, `"y"`, 1), "id must equal pk"},
+		{"kv", `[]`, "expected an object"},
+		{"kv", `"text"`, "expected an object"},
+		{"kv", ``, "id: required"},
+		{"users", valid["kv"], "Unknown table: users"},
+	}
+	for _, c := range bad {
+		op := put(c.table, "x", c.payload)
+		p := Check(&op)
+		if p == nil || p.Code != or3cloud.OpErrorValidation || !strings.Contains(p.Text, c.want) {
+			t.Errorf("%s %s: got %+v, want a text with %q", c.table, c.payload, p, c.want)
+		}
+	}
+}
+
+func TestStampAndEnvelope(t *testing.T) {
+	for name, change := range map[string]func(*or3cloud.Op){
+		"op id is no UUID":           func(o *or3cloud.Op) { o.Stamp.OpID = "server:notif:" + opID },
+		"op id of version 9":         func(o *or3cloud.Op) { o.Stamp.OpID = "0f0e3c52-6a50-9b5e-8f3e-1f5f6a7b8c9d" },
+		"empty hlc":                  func(o *or3cloud.Op) { o.Stamp.HLC = "" },
+		"long hlc":                   func(o *or3cloud.Op) { o.Stamp.HLC = strings.Repeat("x", 513) },
+		"blank device":               func(o *or3cloud.Op) { o.Stamp.DeviceID = " " },
+		"negative clock":             func(o *or3cloud.Op) { o.Stamp.Clock = -1 },
+		"clock beyond safe integers": func(o *or3cloud.Op) { o.Stamp.Clock = or3cloud.MaxSafeInteger + 1 },
+		"empty pk":                   func(o *or3cloud.Op) { o.PK = "" },
+		"broken pk":                  func(o *or3cloud.Op) { o.PK = "a\uFFFD" },
+		"long pk":                    func(o *or3cloud.Op) { o.PK = strings.Repeat("😀", 513) },
+		"unknown operation":          func(o *or3cloud.Op) { o.Operation = "merge" },
+		"delete with a list":         func(o *or3cloud.Op) { o.Operation = or3cloud.OpDelete; o.Payload = []byte("[]") },
+	} {
+		op := put("kv", "x", valid["kv"])
+		change(&op)
+		if p := Check(&op); p == nil || p.Code != or3cloud.OpErrorValidation {
+			t.Errorf("%s: got %+v", name, p)
+		}
+	}
+	// Clocks are Unix seconds for some rows and may be anything up to the safe integers (contract, sync §3, Pitfall 4).
+	op := put("kv", "x", valid["kv"])
+	op.Stamp.Clock = or3cloud.MaxSafeInteger
+	if p := Check(&op); p != nil {
+		t.Errorf("largest clock: %+v", p)
+	}
+	op.Payload = append([]byte(`{"x":"`+strings.Repeat("y", MaxPayload)+`",`), valid["kv"][1:]...)
+	if p := Check(&op); p == nil || p.Code != or3cloud.OpErrorOversized {
+		t.Errorf("oversized payload: %+v", p)
+	}
+	for _, payload := range []string{"", "null", `{"id":"x","deleted":true,"deleted_at":1}`} {
+		op := put("kv", "x", payload)
+		op.Operation = or3cloud.OpDelete
+		if p := Check(&op); p != nil || !op.Facts.Deleted || (len(payload) < 5) != (op.Payload == nil) {
+			t.Errorf("delete with payload %q: %+v, %+v", payload, p, op)
+		}
+	}
+}
+
+func TestFacts(t *testing.T) {
+	h := "0123456789abcdef0123456789abcdef"
+	cases := []struct {
+		op   or3cloud.Op
+		want or3cloud.PayloadFacts
+	}{
+		{put("kv", "x", strings.Replace(valid["kv"], `{`, `{"deleted":true,`, 1)), or3cloud.PayloadFacts{Deleted: true, Name: "n"}},
+		{put("kv", "x", strings.Replace(valid["kv"], `{`, `{"deleted":1,"name":"first",`, 1)), or3cloud.PayloadFacts{Name: "n"}},
+		{put("notifications", "x", valid["notifications"]), or3cloud.PayloadFacts{UserID: "u"}},
+		{
+			put("messages", "x", strings.Replace(valid["messages"], `{`, `{"file_hashes":"[\"sha256:`+strings.ToUpper(h)+`\",7,\"md5:`+h+`\",\"`+h+`1\"]",`, 1)),
+			or3cloud.PayloadFacts{FileHashes: []string{h, h + "1"}},
+		},
+		{put("posts", "x", strings.Replace(valid["posts"], `{`, `{"file_hashes":"not a list",`, 1)), or3cloud.PayloadFacts{}},
+		{
+			put("file_meta", "x", strings.Replace(valid["file_meta"], `{`, `{"storage_id":"s","name":"a.png",`, 1)),
+			or3cloud.PayloadFacts{File: or3cloud.FileFacts{StorageID: "s", MIMEType: "image/png", Name: "a.png", Kind: "image", SizeBytes: 3}},
+		},
+	}
+	for _, c := range cases {
+		if p := Check(&c.op); p != nil {
+			t.Fatalf("%s: %s", c.op.Payload, p.Text)
+		}
+		if diff := cmp.Diff(c.want, c.op.Facts); diff != "" {
+			t.Errorf("%s: %s", c.op.Payload, diff)
+		}
+	}
+}
+
+// TestLoneSurrogates guards sync Pitfall 17: clients cut strings at UTF-16 units.
+func TestLoneSurrogates(t *testing.T) {
+	payload := strings.Replace(valid["posts"], `"title":""`, `"title":"cut \ud83d"`, 1)
+	op := put("posts", "x", payload)
+	if p := Check(&op); p != nil {
+		t.Fatal(p.Text)
+	}
+	if string(op.Payload) != payload {
+		t.Fatalf("payload changed: %s", op.Payload)
+	}
+}
+
+// TestCorpus checks that everything the real client has ever been seen to push is accepted.
+func TestCorpus(t *testing.T) {
+	f, err := os.Open("../../testdata/captured/push-corpus.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 64<<20)
+	n := 0
+	for lines.Scan() {
+		var body struct {
+			Ops []struct {
+				TableName, Operation, PK string
+				Payload                  json.RawMessage
+				Stamp                    or3cloud.Stamp
+			}
+		}
+		if err := json.Unmarshal(lines.Bytes(), &body); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range body.Ops {
+			op := or3cloud.Op{Table: o.TableName, Operation: or3cloud.Operation(o.Operation), PK: o.PK, Payload: o.Payload, Stamp: o.Stamp}
+			if p := Check(&op); p != nil {
+				t.Errorf("%s %s: %s", o.TableName, o.PK, p.Text)
+			}
+			n++
+		}
+	}
+	if n != 3327 {
+		t.Errorf("%d ops, want 3327", n)
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	for table, payload := range valid {
+		f.Add(table, "put", "x", payload)
+	}
+	f.Add("kv", "delete", "x", `null`)
+	f.Fuzz(func(t *testing.T, table, operation, pk, payload string) {
+		if payload != "" && !json.Valid([]byte(payload)) {
+			t.Skip() // the envelope's decoder has seen to that
+		}
+		op := put(table, pk, payload)
+		op.Operation = or3cloud.Operation(operation)
+		before := string(op.Payload)
+		if Check(&op) == nil && op.Payload != nil && string(op.Payload) != before {
+			t.Fatalf("payload changed from %q to %q", before, op.Payload)
+		}
+	})
+}
+
+func BenchmarkCheck(b *testing.B) {
+	payload := strings.Replace(valid["messages"], `{`, fmt.Sprintf(`{"data":{"content":%q},`, strings.Repeat("word ", 300)), 1)
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for b.Loop() {
+		op := put("messages", "x", payload)
+		if p := Check(&op); p != nil {
+			b.Fatal(p.Text)
+		}
+	}
+}
