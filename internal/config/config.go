@@ -1,0 +1,418 @@
+// Package config owns the catalogue of environment variables and turns a .env file, the environment and flags into one
+// checked configuration in which each value knows where it came from.
+package config
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Origin says where a value came from, for people: "default", "environment", "flag --addr", ".env" or the path of a file.
+type Origin string
+
+// The origins without a name in them.
+const (
+	OriginDefault     Origin = "default"
+	OriginEnvironment Origin = "environment"
+)
+
+// Sources are the places where values are looked for, weakest first.
+type Sources struct {
+	// EnvFile is the path of a .env file; a missing file is a fault only if EnvFileRequired.
+	EnvFile         string
+	EnvFileRequired bool
+	// Environ has NAME=value strings, as os.Environ returns them.
+	Environ []string
+	// Flags maps variables to the values of command-line flags that were given; FlagNames to how the flags are written.
+	Flags, FlagNames map[string]string
+}
+
+// Value is a resolved variable.
+type Value struct {
+	Setting or3cloud.Setting
+	// Text is the value as text, after defaults and derivations.
+	Text string
+	// IsSet is false for a default.
+	IsSet  bool
+	Origin Origin
+
+	number  int64
+	boolean bool
+	list    []string
+}
+
+// Config is the resolved configuration. It implements or3cloud.Config.
+type Config struct {
+	names  []string // in catalogue order
+	values map[string]*Value
+}
+
+// Load resolves all variables of the catalogue. It returns every fault at once; warnings are things that an operator should
+// know but that stop nothing. The Config is complete also when there are problems, with defaults in place of bad values.
+func Load(c Catalogue, src Sources) (cfg *Config, problems []or3cloud.Problem, warnings []string) {
+	l := loader{catalogue: c, environ: environMap(src.Environ), src: src}
+	l.readEnvFile()
+	cfg = &Config{values: map[string]*Value{}}
+	faults := map[string][]or3cloud.Problem{} // by provider
+	for _, g := range c {
+		for _, s := range g.Settings {
+			v, ps := l.resolve(s)
+			faults[g.Provider] = append(faults[g.Provider], ps...)
+			cfg.names = append(cfg.names, s.Name)
+			cfg.values[s.Name] = v
+			if alias, ok := aliases[s.Name]; ok {
+				cfg.values[alias] = v
+			}
+		}
+	}
+	l.problems = append(l.problems, faults[""]...)
+	l.derive(cfg)
+	for _, id := range cfg.SelectedProviders() {
+		l.problems = append(l.problems, faults[id]...)
+	}
+	return cfg, l.problems, l.warnings
+}
+
+// loader is the state of one Load.
+type loader struct {
+	catalogue Catalogue
+	src       Sources
+	environ   map[string]string
+	envFile   map[string]string
+	problems  []or3cloud.Problem
+	warnings  []string
+}
+
+func environMap(environ []string) map[string]string {
+	m := make(map[string]string, len(environ))
+	for _, kv := range environ {
+		if name, value, ok := strings.Cut(kv, "="); ok {
+			m[name] = value
+		}
+	}
+	return m
+}
+
+// readEnvFile reads the .env file and looks for lines and names that it should not have.
+func (l *loader) readEnvFile() {
+	if l.src.EnvFile == "" {
+		return
+	}
+	text, err := os.ReadFile(l.src.EnvFile)
+	if os.IsNotExist(err) && !l.src.EnvFileRequired {
+		return
+	}
+	if err != nil {
+		l.problems = append(l.problems, or3cloud.Problem{
+			Variable: "--env-file",
+			Fault:    fmt.Sprintf("%s cannot be read: %v", l.src.EnvFile, withoutPath(err)),
+			Fix:      "Give the path of a readable file, or leave the flag out.",
+		})
+		return
+	}
+	d := parseDotenv(string(text), func(name string) (string, bool) { v, ok := l.environ[name]; return v, ok })
+	l.envFile = d.values
+	for _, line := range d.bad {
+		l.warnings = append(l.warnings, fmt.Sprintf("%s, line %d: neither NAME=value nor a comment; ignored", l.src.EnvFile, line))
+	}
+	for _, name := range d.order {
+		if w := l.catalogue.unknownName(name); w != "" {
+			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s", l.src.EnvFile, w))
+		}
+	}
+}
+
+// lookup finds the strongest source that has a variable.
+func (l *loader) lookup(name string) (text string, origin Origin, ok bool) {
+	if text, ok = l.src.Flags[name]; ok {
+		return text, Origin("flag " + l.src.FlagNames[name]), true
+	}
+	if text, ok = l.environ[name]; ok {
+		return text, OriginEnvironment, true
+	}
+	if text, ok = l.envFile[name]; ok {
+		return text, Origin(l.src.EnvFile), true
+	}
+	return "", "", false
+}
+
+// resolve finds and reads one variable. A bad value is reported and replaced by the default.
+func (l *loader) resolve(s or3cloud.Setting) (*Value, []or3cloud.Problem) {
+	text, origin, isSet := l.lookup(s.Name)
+	if alias, ok := aliases[s.Name]; ok {
+		if t, o, found := l.lookup(alias); found {
+			text, origin, isSet = t, Origin(fmt.Sprintf("%s, as %s", o, alias)), true
+		}
+	}
+	var problems []or3cloud.Problem
+	if s.Secret {
+		var p *or3cloud.Problem
+		text, origin, isSet, p = l.resolveSecret(s, text, origin, isSet)
+		if p != nil {
+			problems = append(problems, *p)
+		}
+	}
+	if text == "" && emptyIsDefault(s) {
+		isSet = false
+	}
+	if !isSet {
+		text, origin = s.Default, OriginDefault
+	}
+	v := &Value{Setting: s, Text: text, IsSet: isSet, Origin: origin}
+	if p := v.parse(); p != nil {
+		problems = append(problems, *p)
+		*v = Value{Setting: s, Text: s.Default, Origin: OriginDefault}
+		_ = v.parse()
+	}
+	return v, problems
+}
+
+// maxSecretFile is the largest file that a NAME_FILE variable may name.
+const maxSecretFile = 64 << 10
+
+// resolveSecret adds the form NAME_FILE. An empty secret counts as none: signing with it would be worse than refusing.
+func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, isSet bool) (string, Origin, bool, *or3cloud.Problem) {
+	path, _, fileSet := l.lookup(s.Name + "_FILE")
+	if !fileSet || path == "" {
+		return text, origin, isSet && text != "", nil
+	}
+	if isSet && text != "" {
+		return "", "", false, &or3cloud.Problem{
+			Variable: s.Name,
+			Fault:    fmt.Sprintf("both %s and %s_FILE are set", s.Name, s.Name),
+			Fix:      "Remove one of the two.",
+		}
+	}
+	data, err := readSmallFile(path)
+	if err != nil {
+		return "", "", false, &or3cloud.Problem{
+			Variable: s.Name + "_FILE",
+			Fault:    fmt.Sprintf("%s cannot be read: %v", path, withoutPath(err)),
+			Fix:      "Name a readable file that holds the secret and nothing else.",
+		}
+	}
+	text = strings.TrimRight(string(data), "\r\n")
+	if text == "" {
+		return "", "", false, &or3cloud.Problem{
+			Variable: s.Name + "_FILE",
+			Fault:    path + " is empty",
+			Fix:      "Write the secret into it, for example: openssl rand -base64 32 > " + path,
+		}
+	}
+	return text, Origin(path), true, nil
+}
+
+func readSmallFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("it is a directory")
+	case info.Size() > maxSecretFile:
+		return nil, fmt.Errorf("it has %d bytes, more than the %d that a secret may have", info.Size(), maxSecretFile)
+	}
+	return os.ReadFile(path)
+}
+
+// withoutPath strips the path from an error of package os, because the caller names it already.
+func withoutPath(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// emptyIsDefault reports for which settings a set but empty text counts as not set (contract, env).
+func emptyIsDefault(s or3cloud.Setting) bool {
+	return s.Secret || s.Kind == or3cloud.KindInt || s.Kind == or3cloud.KindPositive || s.Kind == or3cloud.KindList
+}
+
+// parse reads Text according to the kind of the setting.
+func (v *Value) parse() *or3cloud.Problem {
+	s := v.Setting
+	if len(s.Options) > 0 && v.IsSet && !slices.Contains(s.Options, v.Text) {
+		return v.problem("is not one of the accepted values", "Use one of: "+strings.Join(s.Options, ", ")+".")
+	}
+	switch s.Kind {
+	case or3cloud.KindBool:
+		// Only the opposite of the default changes it: 1, yes and TRUE are not true (contract, env).
+		v.boolean = s.Default == "true"
+		if v.Text == strconv.FormatBool(!v.boolean) {
+			v.boolean = !v.boolean
+		}
+	case or3cloud.KindFlag:
+		switch strings.ToLower(v.Text) {
+		case "1", "true", "yes":
+			v.boolean = true
+		}
+	case or3cloud.KindInt:
+		if v.Text == "" {
+			return nil
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(v.Text), 10, 64)
+		if err != nil {
+			return v.problem("is not a whole number", "Use "+numberRange(s)+".")
+		}
+		return v.setNumber(n)
+	case or3cloud.KindPositive:
+		f, err := strconv.ParseFloat(strings.TrimSpace(v.Text), 64)
+		if f = math.Floor(f); err != nil || !(f >= 1) || f > or3cloud.MaxSafeInteger {
+			if !v.IsSet {
+				return nil
+			}
+			*v = Value{Setting: s, Text: s.Default, Origin: OriginDefault}
+			return v.parse()
+		}
+		return v.setNumber(int64(f))
+	case or3cloud.KindList:
+		for item := range strings.SplitSeq(v.Text, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				v.list = append(v.list, item)
+			}
+		}
+	}
+	return nil
+}
+
+func (v *Value) setNumber(n int64) *or3cloud.Problem {
+	if s := v.Setting; s.Max > s.Min && (n < s.Min || n > s.Max) {
+		return v.problem("is out of range", "Use "+numberRange(s)+".")
+	}
+	v.number = n
+	return nil
+}
+
+func numberRange(s or3cloud.Setting) string {
+	switch {
+	case s.Max <= s.Min:
+		return "a whole number"
+	case s.Max == math.MaxInt64:
+		return fmt.Sprintf("a whole number from %d", s.Min)
+	default:
+		return fmt.Sprintf("a whole number from %d to %d", s.Min, s.Max)
+	}
+}
+
+// problem describes a fault of the value without showing a secret.
+func (v *Value) problem(fault, fix string) *or3cloud.Problem {
+	return &or3cloud.Problem{Variable: v.Setting.Name, Fault: v.Shown() + " " + fault + origin(v.Origin), Fix: fix}
+}
+
+func origin(o Origin) string {
+	if o == "" || o == OriginDefault {
+		return ""
+	}
+	return fmt.Sprintf(" (from %s)", o)
+}
+
+// maxShown is how much of a value a message repeats.
+const maxShown = 60
+
+// Shown is the value for people: quoted and cut, a secret as its length only.
+func (v *Value) Shown() string {
+	switch {
+	case v.Setting.Secret && v.Text == "":
+		return "(none)"
+	case v.Setting.Secret:
+		return fmt.Sprintf("(secret, %d characters)", len([]rune(v.Text)))
+	case len(v.Text) > maxShown:
+		return strconv.Quote(strings.ToValidUTF8(v.Text[:maxShown], "")) + "…"
+	default:
+		return strconv.Quote(v.Text)
+	}
+}
+
+// Values returns all variables in the order of the catalogue.
+func (c *Config) Values() []Value {
+	out := make([]Value, len(c.names))
+	for i, name := range c.names {
+		out[i] = *c.values[name]
+	}
+	return out
+}
+
+// Lookup returns a variable with its origin; ok is false when the catalogue has no such name.
+func (c *Config) Lookup(name string) (v Value, ok bool) {
+	p, ok := c.values[name]
+	if !ok {
+		return Value{}, false
+	}
+	return *p, true
+}
+
+func (c *Config) get(name string) *Value {
+	v, ok := c.values[name]
+	if !ok {
+		panic("config: no setting is named " + name)
+	}
+	return v
+}
+
+// String returns the text of a variable.
+func (c *Config) String(name string) string { return c.get(name).Text }
+
+// Int returns the number of a variable; 0 if it has none.
+func (c *Config) Int(name string) int64 { return c.get(name).number }
+
+// Bool returns the truth of a variable.
+func (c *Config) Bool(name string) bool { return c.get(name).boolean }
+
+// List returns the items of a variable. The caller may change the slice.
+func (c *Config) List(name string) []string { return slices.Clone(c.get(name).list) }
+
+// Production reports whether NODE_ENV is production.
+func (c *Config) Production() bool { return c.String(NodeEnv) == "production" }
+
+// Strict reports whether conveniences are refused: in production, or because OR3_STRICT_CONFIG says so.
+func (c *Config) Strict() bool { return c.Production() || c.Bool(StrictConfig) }
+
+// DataPath returns the absolute path of the data directory.
+func (c *Config) DataPath() (string, error) { return filepath.Abs(c.String(DataDir)) }
+
+// Feature is a part of the cloud that a provider serves.
+type Feature struct {
+	// Name is what people call it: accounts, sync or files.
+	Name string
+	// Variable selects the provider, by its id.
+	Variable, Provider string
+	// Switch is the variable that turns the feature off.
+	Switch string
+}
+
+// Features returns the features that are switched on.
+func (c *Config) Features() []Feature {
+	if !c.Bool(SSRAuthEnabled) {
+		return nil
+	}
+	out := []Feature{{"accounts", AuthProvider, c.String(AuthProvider), SSRAuthEnabled}}
+	if c.Bool(SyncEnabled) {
+		out = append(out, Feature{"sync", SyncProvider, c.String(SyncProvider), SyncEnabled})
+	}
+	if c.Bool(StorageEnabled) {
+		out = append(out, Feature{"files", StorageProvider, c.String(StorageProvider), StorageEnabled})
+	}
+	return out
+}
+
+// SelectedProviders returns the ids of the providers that the features name, each once, in order.
+func (c *Config) SelectedProviders() []string {
+	var ids []string
+	for _, f := range c.Features() {
+		if !slices.Contains(ids, f.Provider) {
+			ids = append(ids, f.Provider)
+		}
+	}
+	// The workspace store comes from the sync provider also when sync itself is off.
+	if id := c.String(SyncProvider); c.Bool(SSRAuthEnabled) && !slices.Contains(ids, id) {
+		ids = append(ids, id)
+	}
+	return ids
+}

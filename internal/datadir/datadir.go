@@ -1,0 +1,310 @@
+// Package datadir owns the data directory of an instance: that it is private, that it is the right one, that only one process
+// uses it, and the secrets that were generated into it. What providers keep in it is theirs.
+//
+//	identity.json    says that this is a data directory, and which
+//	lock             held by the running process, which has its pid in it
+//	secrets/<NAME>   generated secrets, one file each
+package datadir
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	identityFile = "identity.json"
+	lockFile     = "lock"
+	secretsDir   = "secrets"
+
+	// dirMode and fileMode keep other users of the machine out.
+	dirMode  fs.FileMode = 0o700
+	fileMode fs.FileMode = 0o600
+
+	// format is the layout that this version reads and writes.
+	format = 1
+
+	// secretBytes is the entropy of a generated secret.
+	secretBytes = 32
+)
+
+// Options are what a data directory needs from its surroundings. The zero value uses the real ones.
+type Options struct {
+	Now  func() time.Time
+	Rand io.Reader
+}
+
+// Dir is an open data directory. The process holds its lock until Close.
+type Dir struct {
+	path    string
+	id      string
+	created bool
+	opts    Options
+	lock    *os.File
+	root    *os.Root
+
+	mu sync.Mutex // serialises the generation of secrets
+}
+
+// identity is the content of identity.json.
+type identity struct {
+	ID        string    `json:"id"`
+	Format    int       `json:"format"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// Open opens the data directory at an absolute path, and creates it when the path does not exist or is an empty directory.
+// A directory with other content is refused, and so is one that another process has open.
+func Open(path string, opts Options) (_ *Dir, err error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Rand == nil {
+		opts.Rand = rand.Reader
+	}
+	d := &Dir{path: filepath.Clean(path), opts: opts}
+	if err := d.checkForeign(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(d.path, dirMode); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	if d.root, err = os.OpenRoot(d.path); err != nil {
+		return nil, fmt.Errorf("open the data directory: %w", err)
+	}
+	if err = d.acquire(); err != nil {
+		return nil, err
+	}
+	if err = d.makePrivate(); err != nil {
+		return nil, err
+	}
+	if err = d.identify(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Path returns the absolute path of the directory.
+func (d *Dir) Path() string { return d.path }
+
+// ID returns the random id that the directory got when it was created.
+func (d *Dir) ID() string { return d.id }
+
+// Created reports whether Open found nothing and made a new directory. After the first start that should never happen:
+// it means that a volume is missing.
+func (d *Dir) Created() bool { return d.created }
+
+// Close releases the directory for other processes.
+func (d *Dir) Close() error {
+	var errs []error
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+		d.lock = nil
+	}
+	if d.root != nil {
+		errs = append(errs, d.root.Close())
+		d.root = nil
+	}
+	return errors.Join(errs...)
+}
+
+// checkForeign refuses a directory with content that is not ours, before anything in it is touched: a mistyped --data must not
+// lock other people out of /srv or a home directory by making it private.
+func (d *Dir) checkForeign() error {
+	entries, err := os.ReadDir(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the data directory: %w", err)
+	}
+	other := ""
+	for _, e := range entries {
+		switch e.Name() {
+		case identityFile:
+			return nil
+		case lockFile, identityFile + ".new": // left by a first start that was interrupted
+		case "lost+found": // a fresh volume
+		default:
+			other = e.Name()
+		}
+	}
+	if other != "" {
+		return fmt.Errorf("%s is not a data directory of OR3 Cloud: it has no %s but contains %q; name another directory with --data or OR3_DATA_DIR",
+			d.path, identityFile, other)
+	}
+	return nil
+}
+
+// acquire takes the lock, which ends with the process whatever happens to it.
+func (d *Dir) acquire() error {
+	f, err := d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return fmt.Errorf("open the lock of the data directory: %w", err)
+	}
+	if err := tryLock(f); err != nil {
+		holder, _ := io.ReadAll(io.LimitReader(f, 32))
+		f.Close()
+		if errors.Is(err, errLocked) {
+			return fmt.Errorf("the data directory %s is in use by the process with pid %s; stop it, or name another directory with --data",
+				d.path, strings.TrimSpace(string(holder)))
+		}
+		return fmt.Errorf("lock the data directory %s: %w", d.path, err)
+	}
+	d.lock = f
+	if err := f.Truncate(0); err != nil {
+		return fmt.Errorf("write the lock of the data directory: %w", err)
+	}
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0); err != nil {
+		return fmt.Errorf("write the lock of the data directory: %w", err)
+	}
+	return nil
+}
+
+func (d *Dir) makePrivate() error {
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return fmt.Errorf("open the data directory: %w", err)
+	}
+	if info.Mode().Perm()&^dirMode == 0 {
+		return nil
+	}
+	if err := os.Chmod(d.path, dirMode); err != nil {
+		return fmt.Errorf("the data directory %s can be entered by other users (mode %04o): run chmod 700 %s: %w", d.path, info.Mode().Perm(), d.path, err)
+	}
+	return nil
+}
+
+// identify reads the identity, or writes one into a new directory.
+func (d *Dir) identify() error {
+	data, err := d.root.ReadFile(identityFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.create()
+	}
+	if err != nil {
+		return fmt.Errorf("read the identity of the data directory: %w", err)
+	}
+	var id identity
+	if err := json.Unmarshal(data, &id); err != nil || id.ID == "" {
+		return fmt.Errorf("%s is damaged; restore it from a backup", filepath.Join(d.path, identityFile))
+	}
+	if id.Format != format {
+		return fmt.Errorf("the data directory %s has format %d and this version of the program knows format %d; start the version that wrote it", d.path, id.Format, format)
+	}
+	d.id = id.ID
+	return nil
+}
+
+func (d *Dir) create() error {
+	id, err := uuid.NewRandomFromReader(d.opts.Rand)
+	if err != nil {
+		return fmt.Errorf("make an identity for the data directory: %w", err)
+	}
+	data, err := json.MarshalIndent(identity{ID: id.String(), Format: format, CreatedAt: d.opts.Now().UTC().Truncate(time.Second)}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := d.writeFile(identityFile, append(data, '\n')); err != nil {
+		return fmt.Errorf("write the identity of the data directory: %w", err)
+	}
+	d.id, d.created = id.String(), true
+	return nil
+}
+
+// Secret returns the secret that is kept under the name of a variable, and generates it when there is none.
+func (d *Dir) Secret(name string) (string, error) {
+	if !validName(name) {
+		return "", fmt.Errorf("%q cannot be the name of a secret", name)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	file := secretsDir + "/" + name
+	secret, err := d.readSecret(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return secret, err
+	}
+	random := make([]byte, secretBytes)
+	if _, err := io.ReadFull(d.opts.Rand, random); err != nil {
+		return "", fmt.Errorf("generate %s: %w", name, err)
+	}
+	secret = base64.RawURLEncoding.EncodeToString(random)
+	if err := d.root.Mkdir(secretsDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("create the directory of secrets: %w", err)
+	}
+	if err := d.writeFile(file, []byte(secret+"\n")); err != nil {
+		return "", fmt.Errorf("write the secret %s: %w", name, err)
+	}
+	return secret, nil
+}
+
+func (d *Dir) readSecret(file string) (string, error) {
+	path := filepath.Join(d.path, file)
+	info, err := d.root.Stat(file)
+	if err != nil {
+		return "", err
+	}
+	if perm := info.Mode().Perm(); perm&^fileMode != 0 {
+		return "", fmt.Errorf("the secret %s can be read by other users (mode %04o): run chmod 600 %s", path, perm, path)
+	}
+	data, err := d.root.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	secret := strings.TrimSpace(string(data))
+	if secret == "" {
+		return "", fmt.Errorf("the secret %s is empty: restore it from a backup, or remove the file to get a new one, which signs everybody out", path)
+	}
+	return secret, nil
+}
+
+func validName(name string) bool {
+	for _, c := range []byte(name) {
+		if !('A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// writeFile creates a file that is complete and on the disk, or not there at all.
+func (d *Dir) writeFile(name string, data []byte) error {
+	temp := name + ".new"
+	f, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = d.root.Rename(temp, name)
+	}
+	if err != nil {
+		return errors.Join(err, d.root.Remove(temp))
+	}
+	return d.syncDir(filepath.Dir(name))
+}
+
+// syncDir makes a rename in a directory durable.
+func (d *Dir) syncDir(name string) error {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

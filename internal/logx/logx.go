@@ -1,0 +1,88 @@
+// Package logx makes the program's logger and owns the one layer that keeps secrets out of it: passwords, hashes, tokens,
+// cookies, signed URLs, payloads, and e-mail addresses beyond their first character and domain.
+package logx
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+)
+
+// Options say what is logged and how.
+type Options struct {
+	// Level is the least level that is logged.
+	Level slog.Leveler
+	// JSON selects one JSON object per line; otherwise lines are key=value text for people.
+	JSON bool
+}
+
+// New returns a logger that writes to w. Everything passes the redaction: messages, attributes, groups.
+func New(w io.Writer, opts Options) *slog.Logger {
+	h := &slog.HandlerOptions{Level: opts.Level, ReplaceAttr: redactAttr}
+	if opts.JSON {
+		return slog.New(slog.NewJSONHandler(w, h))
+	}
+	return slog.New(slog.NewTextHandler(w, h))
+}
+
+// ParseLevel reads debug, info, warn or error.
+func ParseLevel(text string) (slog.Level, error) {
+	var l slog.Level
+	err := l.UnmarshalText([]byte(text))
+	return l, err
+}
+
+// redactAttr is called by slog's handlers for every attribute that is not a group.
+func redactAttr(_ []string, a slog.Attr) slog.Attr {
+	v := a.Value.Resolve()
+	switch v.Kind() {
+	case slog.KindString:
+		return slog.String(a.Key, redactValue(a.Key, v.String()))
+	case slog.KindAny:
+		if v.Any() == nil {
+			return a
+		}
+		return redactAny(a.Key, v.Any())
+	default: // numbers, booleans and times tell nothing
+		return a
+	}
+}
+
+func redactAny(key string, value any) slog.Attr {
+	switch x := value.(type) {
+	case slog.Level, *slog.Source:
+		return slog.Any(key, value)
+	case error:
+		return slog.String(key, redactValue(key, x.Error()))
+	case []byte:
+		return slog.String(key, fmt.Sprintf("[%d bytes]", len(x)))
+	case http.Header:
+		return slog.String(key, headerNames(x))
+	default:
+		return slog.String(key, redactValue(key, fmt.Sprintf("%+v", value)))
+	}
+}
+
+// headerNames lists the names only: too many headers carry credentials.
+func headerNames(h http.Header) string {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, name)
+	}
+	return fmt.Sprintf("[%d headers: %s]", len(names), strings.Join(names, " "))
+}
+
+// secretKeys are parts of attribute names whose text is never logged, whatever it looks like.
+var secretKeys = []string{"password", "passwd", "secret", "token", "cookie", "authorization", "credential", "apikey", "api_key", "payload", "body", "signature"}
+
+func redactValue(key, text string) string {
+	lower := strings.ToLower(key)
+	for _, part := range secretKeys {
+		if strings.Contains(lower, part) {
+			return fmt.Sprintf("[redacted, %d characters]", len([]rune(text)))
+		}
+	}
+	return Redact(text)
+}
