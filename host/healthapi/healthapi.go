@@ -1,0 +1,73 @@
+// Package healthapi serves GET /api/health and /api/healthz (contract, workspaces-and-admin §10). They answer at once,
+// also while the stores are still opening: nothing is contacted.
+package healthapi
+
+import (
+	"net/http"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+)
+
+// Feature is the state of one provider as the deep answer shows it.
+type Feature struct {
+	// Available is whether the feature is switched on and its provider is there.
+	Available bool `json:"available"`
+	// Provider is the configured id.
+	Provider string `json:"provider,omitempty"`
+}
+
+// Features are the three providers.
+type Features struct {
+	Sync    Feature `json:"sync"`
+	Storage Feature `json:"storage"`
+	Auth    Feature `json:"auth"`
+}
+
+// API answers probes.
+type API struct {
+	Started  time.Time
+	Now      func() time.Time
+	Features Features
+	// Degraded says that something is switched on whose provider is missing.
+	Degraded bool
+}
+
+// Routes returns the endpoints.
+func (a API) Routes() []or3cloud.Route {
+	return []or3cloud.Route{
+		{Method: http.MethodGet, Path: "/api/health", Handle: a.health},
+		{Method: http.MethodGet, Path: "/api/healthz", Handle: a.healthz},
+	}
+}
+
+type report struct {
+	Status    string    `json:"status"`
+	Timestamp string    `json:"timestamp"`
+	Uptime    float64   `json:"uptime"` // seconds
+	Providers *Features `json:"providers,omitempty"`
+}
+
+func (a API) health(w http.ResponseWriter, r *http.Request) error {
+	now := a.Now()
+	rep := report{
+		Status:    "ok",
+		Timestamp: now.UTC().Format("2006-01-02T15:04:05.000Z"),
+		Uptime:    now.Sub(a.Started).Seconds(),
+	}
+	if a.Degraded {
+		rep.Status = "degraded"
+	}
+	if r.URL.Query().Get("deep") == "true" {
+		rep.Providers = &a.Features
+	}
+	return httpx.WriteJSON(w, http.StatusOK, rep)
+}
+
+func (a API) healthz(w http.ResponseWriter, _ *http.Request) error {
+	return httpx.WriteJSON(w, http.StatusOK, struct {
+		OK      bool   `json:"ok"`
+		Service string `json:"service"`
+	}{true, "or3-chat"})
+}

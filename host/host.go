@@ -1,0 +1,325 @@
+// Package host is the HTTP host: it opens the configured providers and serves the endpoints of the wire contract on
+// top of them. It knows HTTP, sessions and permissions, and neither SQL nor files; providers come from a Registry.
+//
+// A request passes: identity → log → recover → security headers → redirect to HTTPS → CORS → body limit → route; the
+// route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/healthapi"
+	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/host/sessionapi"
+	"or3.chat/cloud/host/storageapi"
+	"or3.chat/cloud/host/syncapi"
+	"or3.chat/cloud/host/workspaceapi"
+)
+
+// Options are everything that a Host depends on.
+type Options struct {
+	// Registry has the providers that are compiled in.
+	Registry *or3cloud.Registry
+	// Config is the resolved configuration of host and providers.
+	Config or3cloud.Config
+	// DataDir is the absolute path of the instance's data directory. The host itself writes nothing there.
+	DataDir string
+	// Production is NODE_ENV=production. Strict is that or OR3_STRICT_CONFIG=true.
+	Production, Strict bool
+	Log                *slog.Logger
+	Now                func() time.Time
+	// Rand is read by several goroutines.
+	Rand io.Reader
+	// Secret is handed to the providers (or3cloud.Env).
+	Secret func(name string) (string, error)
+	// Web serves every path that is not below /api/; nil answers 404.
+	Web http.Handler
+	// Filters are the hooks of the authorization gate. They can only deny.
+	Filters []or3cloud.DecisionFilter
+	// Version is the program's version, for the log.
+	Version string
+}
+
+// Host serves one instance. It must be opened before it serves anything but health checks.
+type Host struct {
+	Options
+	plan    plan
+	limits  *middleware.Limits
+	proxy   middleware.Proxy
+	health  httpx.Router
+	handler http.Handler
+	gate    gate
+	running atomic.Pointer[running]
+
+	mu     sync.Mutex // held while opening and closing
+	opened []opened
+	closed bool
+}
+
+// opened is a provider that Open has opened.
+type opened struct {
+	id string
+	*or3cloud.Instance
+}
+
+// running is what requests see of an opened host.
+type running struct {
+	router   httpx.Router
+	disabled []string // prefixes of the endpoints that are switched off
+	sessions *sessions
+}
+
+// New returns a host that serves nothing yet. It does no I/O. In strict mode it fails when a configured provider is
+// not compiled in, naming all of them.
+func New(o Options) (*Host, error) {
+	h := &Host{Options: o, plan: makePlan(o.Config, o.Registry)}
+	if o.Strict && len(h.plan.problems) > 0 {
+		return nil, errors.New(strings.Join(h.plan.problems, "\n"))
+	}
+	cfg := o.Config
+	h.limits = middleware.NewLimits(o.Now, cfg.String("OR3_RATE_LIMIT_OVERRIDES_JSON"),
+		cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
+	h.proxy = middleware.Proxy{Trust: cfg.Bool("OR3_TRUST_PROXY"), ForwardedFor: cfg.String("OR3_FORWARDED_FOR_HEADER")}
+	health := healthapi.API{
+		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
+	}
+	for _, route := range health.Routes() {
+		if err := h.health.Add("host", route); err != nil {
+			return nil, err
+		}
+	}
+	steps := []middleware.Middleware{
+		h.proxy.Identify,
+		middleware.Log(o.Log, o.Now, o.Rand),
+		middleware.Recover(o.Log),
+		middleware.SecurityHeaders,
+	}
+	if cfg.Bool("OR3_FORCE_HTTPS") {
+		steps = append(steps, middleware.ForceHTTPS)
+	}
+	steps = append(steps, middleware.CORS(cfg.List("OR3_ALLOWED_ORIGINS")))
+	h.handler = middleware.Chain(http.HandlerFunc(h.serve), steps...)
+	return h, nil
+}
+
+// Handler serves all requests. Until Open has finished, and again from the beginning of a shutdown, everything but
+// health checks is answered 503 with Retry-After, which costs clients nothing (contract, client-behaviour Pitfall 1).
+func (h *Host) Handler() http.Handler { return h.handler }
+
+func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
+	if _, ok := h.health.Find(r); ok {
+		httpx.Respond(w, r, h.health.Serve)
+		return
+	}
+	run := h.running.Load()
+	if run == nil || !h.gate.enter() {
+		httpx.WriteError(w, r, h.unavailable(w))
+		return
+	}
+	defer h.gate.leave()
+	switch path := r.URL.Path; {
+	case path != "/api" && !strings.HasPrefix(path, "/api/"):
+		h.serveWeb(w, r)
+	case slices.ContainsFunc(run.disabled, func(prefix string) bool { return strings.HasPrefix(path, prefix) }):
+		httpx.Respond(w, r, httpx.Disabled)
+	default:
+		httpx.Respond(w, withMemo(w, r), run.router.Serve)
+	}
+}
+
+func (h *Host) serveWeb(w http.ResponseWriter, r *http.Request) {
+	if h.Web == nil {
+		http.NotFound(w, r)
+		return
+	}
+	h.Web.ServeHTTP(w, r)
+}
+
+func (h *Host) unavailable(w http.ResponseWriter) error {
+	text := "The server is starting"
+	if h.gate.isClosed() {
+		text = "The server is shutting down"
+		w.Header().Set("Connection", "close")
+	}
+	return or3cloud.Unavailable(nil, text, time.Second)
+}
+
+// Open opens the configured providers: sync first, since it has the workspaces, then auth, then storage, which gets
+// the sync provider's reference claims. If it fails, it has closed again what it opened. With SSR_AUTH_ENABLED=false
+// there is nothing to open, and nothing on the disk is touched.
+func (h *Host) Open(ctx context.Context) (err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.running.Load() != nil {
+		return errors.New("host: opened twice, or after Close")
+	}
+	for _, problem := range h.plan.problems {
+		h.Log.Warn(problem)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.closeProviders())
+		}
+	}()
+	run := &running{disabled: h.plan.disabled()}
+	if h.plan.auth.on {
+		if run.sessions, err = h.openProviders(ctx, run); err != nil {
+			return err
+		}
+	}
+	h.running.Store(run)
+	h.Log.Info("ready", "version", h.Version, "auth", h.plan.auth.name(), "sync", h.plan.sync.name(), "storage", h.plan.storage.name())
+	return nil
+}
+
+func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, error) {
+	gateway, err := h.open(ctx, h.plan.sync, nil)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := h.open(ctx, h.plan.auth, nil)
+	if err != nil {
+		return nil, err
+	}
+	if gateway.Workspaces == nil || auth.Auth == nil || h.plan.syncRoutes && gateway.Sync == nil {
+		return nil, fmt.Errorf("the providers %q (sync) and %q (auth) lack an ability that their role needs", h.plan.sync.id, h.plan.auth.id)
+	}
+	s := &sessions{
+		host: h, auth: auth.Auth, store: gateway.Workspaces,
+		autoProvision: h.Config.Bool("OR3_AUTH_AUTO_PROVISION"),
+		failure:       h.Config.String("OR3_SESSION_PROVISIONING_FAILURE"),
+	}
+	routes := slices.Concat(
+		sessionapi.API{Host: h, Limits: h.limits}.Routes(),
+		workspaceapi.API{Host: h, Store: gateway.Workspaces}.Routes(),
+	)
+	if h.plan.syncRoutes {
+		routes = append(routes, syncapi.API{Host: h, Limits: h.limits, Adapter: gateway.Sync}.Routes()...)
+	}
+	if h.plan.storage.on {
+		storage, err := h.open(ctx, h.plan.storage, ability[or3cloud.ReferenceClaimer](gateway))
+		if err != nil {
+			return nil, err
+		}
+		if storage.Storage == nil {
+			return nil, fmt.Errorf("the provider %q stores no files; set %s to another one", h.plan.storage.id, h.plan.storage.variable)
+		}
+		routes = append(routes, h.storageAPI(storage.Storage, ability[or3cloud.StorageUsage](gateway)).Routes()...)
+	}
+	for _, route := range routes {
+		if err := run.router.Add("host", route); err != nil {
+			return nil, err
+		}
+	}
+	for _, inst := range h.opened {
+		for _, route := range inst.Routes {
+			if err := run.router.Add("provider "+inst.id, route); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, usage or3cloud.StorageUsage) *storageapi.API {
+	cfg := h.Config
+	types := cfg.List("OR3_STORAGE_ALLOWED_MIME_TYPES")
+	for i, t := range types {
+		types[i] = strings.ToLower(strings.TrimSpace(t))
+	}
+	return storageapi.New(storageapi.Options{
+		Host: h, Limits: h.limits, Adapter: adapter, Usage: usage, Now: h.Now,
+		MaxFileSize: cfg.Int("OR3_MAX_CLOUD_FILE_SIZE_BYTES"),
+		Quota:       cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"),
+		MIMETypes:   types,
+		GCRetention: time.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS")) * time.Second,
+		GCCooldown:  time.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS")) * time.Millisecond,
+	})
+}
+
+// ability returns the optional ability T of an instance, wherever in it that lives; nil if it has none.
+func ability[T any](inst *or3cloud.Instance) (none T) {
+	if a, ok := inst.Sync.(T); ok {
+		return a
+	}
+	if a, ok := inst.Workspaces.(T); ok {
+		return a
+	}
+	return none
+}
+
+// open opens the provider of a role, or returns the instance of it that another role has opened.
+func (h *Host) open(ctx context.Context, rl role, references or3cloud.ReferenceClaimer) (*or3cloud.Instance, error) {
+	for _, inst := range h.opened {
+		if inst.id == rl.id {
+			return inst.Instance, nil
+		}
+	}
+	inst, err := rl.provider.Open(ctx, or3cloud.Env{
+		Config: h.Config, Production: h.Production, Strict: h.Strict, DataDir: h.DataDir,
+		Log: h.Log.With("provider", rl.id), Now: h.Now, Rand: h.Rand, Secret: h.Secret, Host: h, References: references,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the %s provider %q: %w", rl.kind, rl.id, err)
+	}
+	h.opened = append(h.opened, opened{rl.id, inst})
+	return inst, nil
+}
+
+// SetupLinks returns the fragments for one-time links with which the first account can be created; none when there are
+// accounts, or when no provider offers one.
+func (h *Host) SetupLinks(ctx context.Context) ([]string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var links []string
+	for _, inst := range h.opened {
+		if inst.Setup == nil {
+			continue
+		}
+		link, err := inst.Setup(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("provider %q: setup link: %w", inst.id, err)
+		}
+		if link != "" {
+			links = append(links, link)
+		}
+	}
+	return links, nil
+}
+
+// Close closes the providers, the last one opened first. From then on everything is answered 503. It does not wait
+// for requests under way; Serve does.
+func (h *Host) Close() error {
+	h.gate.close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	h.running.Store(nil)
+	return h.closeProviders()
+}
+
+func (h *Host) closeProviders() error {
+	var errs []error
+	for _, inst := range slices.Backward(h.opened) {
+		if inst.Close == nil {
+			continue
+		}
+		if err := inst.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("closing provider %q: %w", inst.id, err))
+		}
+	}
+	h.opened = nil
+	return errors.Join(errs...)
+}

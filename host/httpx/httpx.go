@@ -1,0 +1,218 @@
+// Package httpx is how the host speaks HTTP: handlers that return errors, the one table from error codes to statuses,
+// the error body of the contract, JSON in and out with bounds, and the router.
+package httpx
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Handler answers a request or returns an error, never both. Errors are written by Respond alone.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// statuses maps every code to its status. A code that is missing here is a fault of ours, a 500.
+var statuses = map[or3cloud.Code]int{
+	or3cloud.CodeInvalid:             http.StatusBadRequest,
+	or3cloud.CodeUnauthenticated:     http.StatusUnauthorized,
+	or3cloud.CodeForbidden:           http.StatusForbidden,
+	or3cloud.CodeNotFound:            http.StatusNotFound,
+	or3cloud.CodeConflict:            http.StatusConflict,
+	or3cloud.CodeGone:                http.StatusGone,
+	or3cloud.CodeTooLarge:            http.StatusRequestEntityTooLarge,
+	or3cloud.CodeUnsupportedMedia:    http.StatusUnsupportedMediaType,
+	or3cloud.CodeRangeUnsatisfiable:  http.StatusRequestedRangeNotSatisfiable,
+	or3cloud.CodeRateLimited:         http.StatusTooManyRequests,
+	or3cloud.CodeInternal:            http.StatusInternalServerError,
+	or3cloud.CodeUnsupported:         http.StatusNotImplemented,
+	or3cloud.CodeUnavailable:         http.StatusServiceUnavailable,
+	or3cloud.CodeInsufficientStorage: http.StatusInsufficientStorage,
+}
+
+// errMalformed is the one error whose two texts differ (contract, sync §1.1).
+var errMalformed = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid JSON body")
+
+// errorBody is the body of every error, in the member order of the contract (security-middleware §7).
+type errorBody struct {
+	Error         bool   `json:"error"`
+	URL           string `json:"url"`
+	StatusCode    int    `json:"statusCode"`
+	StatusMessage string `json:"statusMessage"`
+	Message       string `json:"message"`
+	Data          any    `json:"data,omitempty"`
+}
+
+// Respond runs h. If it fails, Respond writes the error's status and body; headers that h has set are kept. Causes
+// never reach the client: they go to the request's Record, and from there to the log.
+func Respond(w http.ResponseWriter, r *http.Request, h Handler) {
+	if err := h(w, r); err != nil {
+		WriteError(w, r, err)
+	}
+}
+
+// WriteError answers r with err. Errors without a code, and CodeInternal, become the fixed text "Server Error". If
+// the answer has already begun, the connection is broken off, so that a cut body cannot be taken for a whole one.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	rec := RecordOf(r)
+	rec.Err = err
+	if rec.Started() {
+		panic(http.ErrAbortHandler)
+	}
+	body := errorBody{Error: true, URL: displayURL(r), StatusCode: http.StatusInternalServerError, Message: "Server Error"}
+	var e *or3cloud.Error
+	if errors.As(err, &e) {
+		if status, ok := statuses[e.Code]; ok && e.Code != or3cloud.CodeInternal {
+			body.StatusCode, body.Message, body.Data = status, e.Message, e.Data
+		}
+		if e.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.FormatInt(Seconds(e.RetryAfter), 10))
+		}
+	}
+	body.StatusMessage = body.Message
+	if e == errMalformed {
+		body.StatusMessage = "Bad Request"
+	}
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", "script-src 'none'; frame-ancestors 'none';")
+	if header.Get("Cache-Control") == "" || body.StatusCode == http.StatusNotFound {
+		header.Set("Cache-Control", "no-cache")
+	}
+	// What described a body that will not come now must not describe this one.
+	for _, name := range []string{"Content-Encoding", "Content-Disposition", "Content-Range", "ETag", "Last-Modified"} {
+		header.Del(name)
+	}
+	writeJSON(w, body.StatusCode, body, "  ")
+}
+
+// NotFound is the answer for a path or method that nobody serves. There is no 405 (contract, security-middleware §7).
+func NotFound(_ http.ResponseWriter, r *http.Request) error {
+	path := redactedURI(r)
+	return &or3cloud.Error{
+		Code: or3cloud.CodeNotFound, Message: "Page not found: " + path, Data: map[string]string{"path": path},
+	}
+}
+
+// Disabled is the answer of an endpoint whose feature is switched off.
+func Disabled(http.ResponseWriter, *http.Request) error {
+	return or3cloud.Errorf(or3cloud.CodeNotFound, "Not Found")
+}
+
+// Seconds rounds a wait up to whole seconds, at least one: a client told to wait 0 s would be refused again at once.
+func Seconds(d time.Duration) int64 { return max(1, int64(math.Ceil(d.Seconds()))) }
+
+// RateLimited is the refusal of the host's limits (contract, sync §1.1).
+func RateLimited(wait time.Duration) error {
+	return &or3cloud.Error{
+		Code:       or3cloud.CodeRateLimited,
+		Message:    "Rate limit exceeded. Retry after " + strconv.FormatInt(Seconds(wait), 10) + "s",
+		RetryAfter: wait,
+	}
+}
+
+// displayURL is the request's URL as error bodies show it, without the value of tokens: an error body gets copied
+// into bug reports, and a signed URL is a key (contract, security-middleware Pitfall 5).
+func displayURL(r *http.Request) string {
+	scheme := "http"
+	if IsHTTPS(r) {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + redactedURI(r)
+}
+
+func redactedURI(r *http.Request) string {
+	path, query, found := strings.Cut(r.URL.RequestURI(), "?")
+	if !found {
+		return path
+	}
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		name, _, hasValue := strings.Cut(part, "=")
+		if n, err := url.QueryUnescape(name); hasValue && (err != nil || strings.EqualFold(n, "token")) {
+			parts[i] = name + "=redacted"
+		}
+	}
+	return path + "?" + strings.Join(parts, "&")
+}
+
+// WriteJSON answers with v and a Content-Length. HTML characters are not escaped, as JavaScript does not either.
+func WriteJSON(w http.ResponseWriter, status int, v any) error {
+	return writeJSON(w, status, v, "")
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any, indent string) error {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	body := strings.TrimSuffix(b.String(), "\n")
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // a client that went away is no fault of the handler
+	return nil
+}
+
+// WriteRaw answers 200 with JSON text that is ready to be sent.
+func WriteRaw(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+}
+
+// NoCache forbids caches to keep the answer of a sync or presign route (contract, security-middleware §6).
+func NoCache(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store, no-cache, must-revalidate")
+	w.Header().Set("Pragma", "no-cache")
+}
+
+// NoStore forbids caches to keep the answer of an identity route.
+func NoStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
+
+type contextKey int
+
+const (
+	recordKey contextKey = iota
+	identityKey
+)
+
+// Identity is who sent a request and what they addressed, after the trusted-proxy rule (contract, security-middleware
+// §4). Package middleware puts it into the context.
+type Identity struct {
+	// ClientIP is the address to limit and log by, or "unknown".
+	ClientIP string
+	// Host is the lower-case host and port that the browser addressed; empty when it is unknown.
+	Host string
+	// HTTPS says whether the browser's connection is encrypted.
+	HTTPS bool
+}
+
+// WithIdentity returns r with an identity.
+func WithIdentity(r *http.Request, id Identity) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), identityKey, id))
+}
+
+// IdentityOf returns the identity of r; that of an unknown sender if there is none.
+func IdentityOf(r *http.Request) Identity {
+	if id, ok := r.Context().Value(identityKey).(Identity); ok {
+		return id
+	}
+	return Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
+}
+
+// IsHTTPS reports whether the browser's connection is encrypted.
+func IsHTTPS(r *http.Request) bool { return IdentityOf(r).HTTPS }

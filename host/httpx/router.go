@@ -1,0 +1,67 @@
+package httpx
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Router finds the route of a request by its exact path. It is not http.ServeMux because that answers a wrong method
+// with 405 and an unclean path with a redirect, and the contract has neither.
+type Router struct {
+	routes map[string]or3cloud.Route // by method and path
+}
+
+// Add adds a route. A path may end in "/:id", which then matches one non-empty segment. owner names who adds it, for
+// the error when the route is taken.
+func (t *Router) Add(owner string, route or3cloud.Route) error {
+	if !strings.HasPrefix(route.Path, "/api/") || route.Method == "" || route.Handle == nil {
+		return fmt.Errorf("%s: route %q %q needs a method, a path below /api/ and a handler", owner, route.Method, route.Path)
+	}
+	key := route.Method + " " + route.Path
+	if _, taken := t.routes[key]; taken {
+		return fmt.Errorf("%s: route %s is served already", owner, key)
+	}
+	if t.routes == nil {
+		t.routes = map[string]or3cloud.Route{}
+	}
+	t.routes[key] = route
+	return nil
+}
+
+// Serve answers r by its route, or with the JSON 404.
+func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
+	route, ok := t.Find(r)
+	if !ok {
+		return NotFound(w, r)
+	}
+	if limit := route.MaxBody; limit >= 0 {
+		if limit == 0 {
+			limit = SmallBody
+		}
+		LimitBody(w, r, limit)
+	}
+	return route.Handle(w, r)
+}
+
+// Find returns the route of r, and sets the path value "id" if the route has one. HEAD is served by GET's route.
+func (t *Router) Find(r *http.Request) (or3cloud.Route, bool) {
+	method, path := r.Method, r.URL.Path
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	if route, ok := t.routes[method+" "+path]; ok {
+		return route, true
+	}
+	slash := strings.LastIndexByte(path, '/')
+	if slash < 0 || slash == len(path)-1 {
+		return or3cloud.Route{}, false
+	}
+	route, ok := t.routes[method+" "+path[:slash]+"/:id"]
+	if ok {
+		r.SetPathValue("id", path[slash+1:])
+	}
+	return route, ok
+}

@@ -1,0 +1,70 @@
+package middleware
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"or3.chat/cloud/host/httpx"
+)
+
+// Proxy says whether forwarding headers are believed.
+type Proxy struct {
+	// Trust is OR3_TRUST_PROXY: every request comes through a proxy that sets these headers itself.
+	Trust bool
+	// ForwardedFor is the header with the client's address, "x-forwarded-for" or "x-real-ip".
+	ForwardedFor string
+}
+
+// Identify puts the sender's identity into the context.
+func (p Proxy) Identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, httpx.WithIdentity(r, p.identity(r)))
+	})
+}
+
+// identity applies the rules of contract security-middleware §4. The address falls back to the socket's, as the
+// callers of that rule do; the host does not, since the origin rule must fail closed.
+func (p Proxy) identity(r *http.Request) httpx.Identity {
+	id := httpx.Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && host != "" {
+		id.ClientIP = host
+	}
+	if !p.Trust {
+		id.Host = normalHost(r.Host)
+		return id
+	}
+	if addr, err := netip.ParseAddr(first(r.Header.Get(p.ForwardedFor))); err == nil {
+		id.ClientIP = addr.Unmap().String()
+	}
+	id.Host = normalHost(first(r.Header.Get("X-Forwarded-Host")))
+	if proto := r.Header.Get("X-Forwarded-Proto"); proto != "" {
+		id.HTTPS = proto == "https" // a list such as "https,http" is not https
+	}
+	return id
+}
+
+func first(list string) string {
+	entry, _, _ := strings.Cut(list, ",")
+	return strings.TrimSpace(entry)
+}
+
+func normalHost(host string) string { return strings.ToLower(strings.TrimSpace(host)) }
+
+// LimitKey returns the key under which an address is limited: an IPv6 client owns a whole /64, so the rest of the
+// address must not give it new budgets.
+func LimitKey(clientIP string) string {
+	addr, err := netip.ParseAddr(clientIP)
+	if err != nil {
+		return clientIP
+	}
+	if addr = addr.Unmap(); addr.Is4() {
+		return addr.String()
+	}
+	prefix, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return clientIP
+	}
+	return prefix.String()
+}

@@ -1,0 +1,110 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Timeouts of the HTTP server. Bodies have deadlines of their own (httpx.LimitBody); answers have none, because a
+// download may take as long as it takes.
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 120 * time.Second
+	maxHeaderBytes = 64 << 10
+	// lastAnswers is how long connections get to finish at the very end, when nothing but 503 is answered.
+	lastAnswers = time.Second
+)
+
+// Serve answers requests on ln until ctx ends, and then closes h and ln. The port stays open as long as possible: from
+// the end of ctx on new requests are answered 503, those under way get the time grace, then the providers are closed,
+// and only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
+// client-behaviour Pitfall 1).
+//
+// Serve may be called before h is opened. It returns nil after an orderly shutdown.
+func Serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) error {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	srv := &http.Server{
+		Handler:           h.Handler(),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return base },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return errors.Join(err, h.Close())
+	case <-ctx.Done():
+	}
+	h.Log.Info("shutting down")
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-h.gate.close():
+	case <-timer.C:
+		h.Log.Warn("requests are still under way after the grace period and are cut off")
+		cancel()
+	}
+	err := h.Close()
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
+	defer stop()
+	if srv.Shutdown(last) != nil {
+		_ = srv.Close()
+	}
+	<-failed
+	return err
+}
+
+// gate counts the requests under way and can be closed.
+type gate struct {
+	mu     sync.Mutex
+	n      int
+	closed bool
+	idle   chan struct{} // closed when the gate is closed and nobody is inside
+}
+
+// enter reports whether a request may pass; if so, leave must follow.
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.n++
+	return true
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n--; g.closed && g.n == 0 {
+		close(g.idle)
+	}
+}
+
+// close lets nobody in any more and returns a channel that is closed when everybody has left.
+func (g *gate) close() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.closed, g.idle = true, make(chan struct{})
+		if g.n == 0 {
+			close(g.idle)
+		}
+	}
+	return g.idle
+}
+
+func (g *gate) isClosed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}

@@ -1,0 +1,190 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+)
+
+// The values of OR3_SESSION_PROVISIONING_FAILURE; the third, "throw", passes errors on as they are.
+const (
+	failUnauthenticated = "unauthenticated"
+	failUnavailable     = "service-unavailable"
+)
+
+// sessions resolves who sent a request (contract, auth §2.2). Users, memberships and roles are read afresh for every
+// request, so that a removed member loses access with the next one; only within a request is the answer kept.
+type sessions struct {
+	host          *Host
+	auth          or3cloud.AuthProvider
+	store         or3cloud.AuthWorkspaceStore
+	autoProvision bool
+	failure       string
+}
+
+// memo keeps the session of one request.
+type memo struct {
+	header  http.Header // of the answer, for cookies that are rotated
+	once    sync.Once
+	session *or3cloud.SessionContext
+	err     error
+}
+
+type memoKey struct{}
+
+func withMemo(w http.ResponseWriter, r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), memoKey{}, &memo{header: w.Header()}))
+}
+
+// Session implements or3cloud.HostServices. The session is resolved when it is first asked for.
+func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
+	run := h.running.Load()
+	if run == nil {
+		return nil, or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
+	}
+	if run.sessions == nil {
+		return &or3cloud.SessionContext{}, nil
+	}
+	m, ok := r.Context().Value(memoKey{}).(*memo)
+	if !ok { // not one of our requests: nothing to remember it in, and nowhere to send cookies
+		m = &memo{header: http.Header{}}
+	}
+	m.once.Do(func() { m.session, m.err = run.sessions.resolve(r, m.header) })
+	return m.session, m.err
+}
+
+// Authorize implements or3cloud.HostServices. The addressed workspace decides, not the user's active one: switching
+// workspaces on one device must not cut off the others (contract, auth Pitfall 12). A blank id is refused, because it
+// would pass the gate's comparison and name a workspace that all tenants share (contract, sync §1.1).
+func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
+	if strings.TrimSpace(workspaceID) == "" {
+		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace id is required")
+	}
+	s, err := h.Session(r)
+	if err != nil {
+		return nil, err
+	}
+	if s.Authenticated && s.Workspace.ID != workspaceID {
+		role, err := h.running.Load().role(r.Context(), s.User.ID, workspaceID)
+		if err != nil {
+			return nil, err
+		}
+		there := *s
+		there.Workspace, there.Role = or3cloud.SessionWorkspace{ID: workspaceID}, role
+		s = &there
+	}
+	if err := or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID), h.Filters...).Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (run *running) role(ctx context.Context, userID, workspaceID string) (or3cloud.Role, error) {
+	if run == nil || run.sessions == nil {
+		return "", or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
+	}
+	return run.sessions.store.GetWorkspaceRole(ctx, userID, workspaceID)
+}
+
+// ClientIP implements or3cloud.HostServices.
+func (h *Host) ClientIP(r *http.Request) string { return httpx.IdentityOf(r).ClientIP }
+
+// RequestHost implements or3cloud.HostServices.
+func (h *Host) RequestHost(r *http.Request) (string, bool) {
+	host := httpx.IdentityOf(r).Host
+	return host, host != ""
+}
+
+// resolve returns the zero session only if the auth provider has said that nobody is signed in: clients delete local
+// data when they are told so (contract, auth Pitfall 10).
+func (s *sessions) resolve(r *http.Request, header http.Header) (*or3cloud.SessionContext, error) {
+	proven, err := s.auth.GetSession(r.Context(), &or3cloud.Request{
+		Request: r, ClientIP: s.host.ClientIP(r), ResponseHeader: header,
+	})
+	if err != nil {
+		return nil, identityError(err)
+	}
+	if proven == nil {
+		return &or3cloud.SessionContext{}, nil
+	}
+	out, err := s.provision(r.Context(), proven)
+	if err != nil {
+		return s.provisioningFailed(err)
+	}
+	return out, nil
+}
+
+// identityError keeps a refusal that the provider has worded and makes everything else a 503.
+func identityError(err error) error {
+	switch or3cloud.CodeOf(err) {
+	case or3cloud.CodeUnauthenticated, or3cloud.CodeForbidden, or3cloud.CodeRateLimited, or3cloud.CodeUnavailable:
+		return err
+	}
+	return or3cloud.Unavailable(err, "Identity provider temporarily unavailable", time.Second)
+}
+
+// provision finds the user and the workspace of a proven identity, or creates them.
+func (s *sessions) provision(ctx context.Context, proven *or3cloud.ProviderSession) (*or3cloud.SessionContext, error) {
+	id := or3cloud.ExternalIdentity{
+		Provider: proven.Provider, ProviderUserID: proven.UserID, Email: proven.Email, DisplayName: proven.DisplayName,
+	}
+	userID, err := s.store.GetUser(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if userID == "" {
+		if !s.autoProvision {
+			return nil, or3cloud.Errorf(or3cloud.CodeForbidden, "Registration is currently disabled. Please contact an administrator.")
+		}
+		if userID, err = s.store.GetOrCreateUser(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	ws, err := s.store.GetOrCreateDefaultWorkspace(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	role := ws.Role
+	if !role.Valid() {
+		if role, err = s.store.GetWorkspaceRole(ctx, userID, ws.ID); err != nil {
+			return nil, err
+		}
+	}
+	if role == "" { // the membership ended between the two reads
+		return nil, or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
+	}
+	admin := false
+	if checker, ok := s.store.(or3cloud.DeploymentAdminChecker); ok {
+		if admin, err = checker.CheckDeploymentAdmin(ctx, proven.UserID, proven.Provider); err != nil {
+			return nil, err
+		}
+	}
+	return &or3cloud.SessionContext{
+		Authenticated: true, Provider: proven.Provider, ProviderUserID: proven.UserID,
+		User:      or3cloud.SessionUser{ID: userID, Email: proven.Email, DisplayName: proven.DisplayName},
+		Workspace: or3cloud.SessionWorkspace{ID: ws.ID, Name: ws.Name},
+		Role:      role, ExpiresAt: proven.ExpiresAt, DeploymentAdmin: admin,
+	}, nil
+}
+
+// provisioningFailed applies OR3_SESSION_PROVISIONING_FAILURE (contract, auth §2.3). In no mode does a fault look like
+// a sign-out: "unauthenticated" covers refusals only, which are final.
+func (s *sessions) provisioningFailed(err error) (*or3cloud.SessionContext, error) {
+	code := or3cloud.CodeOf(err)
+	fault := code == or3cloud.CodeUnavailable || code == or3cloud.CodeInternal || code == or3cloud.CodeInsufficientStorage
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded), s.failure == failUnavailable:
+		return nil, or3cloud.Unavailable(err, "Service Unavailable", time.Second)
+	case s.failure == failUnauthenticated && !fault:
+		return &or3cloud.SessionContext{}, nil
+	case s.failure == failUnauthenticated && code == or3cloud.CodeInternal:
+		return nil, or3cloud.Unavailable(err, "Service Unavailable", time.Second)
+	}
+	return nil, err
+}

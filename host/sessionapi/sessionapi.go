@@ -1,0 +1,91 @@
+// Package sessionapi serves GET /api/auth/session (contract, auth §4).
+package sessionapi
+
+import (
+	"net/http"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/host/middleware"
+)
+
+// API tells a browser who is signed in.
+type API struct {
+	Host   or3cloud.HostServices
+	Limits *middleware.Limits
+}
+
+// Routes returns the endpoint.
+func (a API) Routes() []or3cloud.Route {
+	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/auth/session", Handle: a.get}}
+}
+
+type answer struct {
+	Session *session `json:"session"`
+}
+
+// session is the wire form of a SessionContext. Texts that are unknown are absent, never null.
+type session struct {
+	Authenticated   bool          `json:"authenticated"`
+	Provider        string        `json:"provider"`
+	ProviderUserID  string        `json:"providerUserId"`
+	User            user          `json:"user"`
+	Workspace       workspace     `json:"workspace"`
+	Role            or3cloud.Role `json:"role"`
+	ExpiresAt       string        `json:"expiresAt"`
+	DeploymentAdmin bool          `json:"deploymentAdmin"`
+}
+
+type user struct {
+	ID          string `json:"id"`
+	Email       string `json:"email,omitempty"`
+	DisplayName string `json:"displayName,omitempty"`
+}
+
+type workspace struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// isoMillis is how JavaScript prints a moment.
+const isoMillis = "2006-01-02T15:04:05.000Z"
+
+// get answers null for "nobody is signed in" and an error status for everything that kept it from knowing: the client
+// takes null for a sign-out and cleans up (contract, auth Pitfall 10).
+//
+// The budget is keyed by the identity when there is one, so that people behind one address do not share it (contract,
+// auth Pitfall 11). That is why the session is resolved first.
+func (a API) get(w http.ResponseWriter, r *http.Request) error {
+	httpx.NoStore(w)
+	s, err := a.Host.Session(r)
+	if err != nil {
+		return err
+	}
+	subject := "ip:" + middleware.LimitKey(a.Host.ClientIP(r))
+	if s.Authenticated {
+		subject = "user:" + s.Provider + ":" + s.ProviderUserID
+	}
+	v, err := a.Limits.Check(middleware.AuthSession, subject)
+	if err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.AuthSession, subject)
+	middleware.BudgetHeaders(w, v)
+	return httpx.WriteJSON(w, http.StatusOK, answer{wire(s)})
+}
+
+func wire(s *or3cloud.SessionContext) *session {
+	if !s.Authenticated {
+		return nil
+	}
+	return &session{
+		Authenticated:   true,
+		Provider:        s.Provider,
+		ProviderUserID:  s.ProviderUserID,
+		User:            user{s.User.ID, s.User.Email, s.User.DisplayName},
+		Workspace:       workspace{s.Workspace.ID, s.Workspace.Name},
+		Role:            s.Role,
+		ExpiresAt:       s.ExpiresAt.UTC().Format(isoMillis),
+		DeploymentAdmin: s.DeploymentAdmin,
+	}
+}

@@ -1,0 +1,340 @@
+// Package storageapi serves /api/storage (contract, storage §1–§5). It decides who may store what; the bytes travel on
+// the URLs that the storage provider signs.
+package storageapi
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/internal/ratelimit"
+)
+
+// patience is how long a transfer is held back when its budget is used up, before it is refused: a client counts every
+// refusal as one of five quick attempts and then gives the file up (contract, storage Pitfall 4).
+const patience = 10 * time.Second
+
+// defaultDownloadExpiry is told to clients when the provider does not say when its URL runs out.
+const defaultDownloadExpiry = 15 * time.Minute
+
+// Options are the limits of the endpoints.
+type Options struct {
+	Host    or3cloud.HostServices
+	Limits  *middleware.Limits
+	Adapter or3cloud.StorageGatewayAdapter
+	// Usage is the sync provider's; needed with a quota only.
+	Usage or3cloud.StorageUsage
+	Now   func() time.Time
+	// MaxFileSize and Quota are in bytes; a Quota of 0 is none.
+	MaxFileSize, Quota int64
+	// MIMETypes is the allow-list, in lower case.
+	MIMETypes []string
+	// GCRetention is used when a caller of gc/run names none; GCCooldown is the time between two runs.
+	GCRetention, GCCooldown time.Duration
+}
+
+// API serves presigning, commit and collection.
+type API struct {
+	Options
+	runs *ratelimit.Limiter // of gc/run, by workspace
+}
+
+// New returns the API.
+func New(o Options) *API { return &API{Options: o, runs: ratelimit.New(o.Now)} }
+
+// Routes returns the endpoints.
+func (a *API) Routes() []or3cloud.Route {
+	return []or3cloud.Route{
+		{Method: http.MethodPost, Path: "/api/storage/presign-upload", Handle: a.presignUpload},
+		{Method: http.MethodPost, Path: "/api/storage/presign-download", Handle: a.presignDownload},
+		{Method: http.MethodPost, Path: "/api/storage/commit", Handle: a.commit},
+		{Method: http.MethodPost, Path: "/api/storage/gc/run", Handle: a.gc},
+	}
+}
+
+const invalidRequest = "Invalid request"
+
+func errInvalid() error { return or3cloud.Errorf(or3cloud.CodeInvalid, invalidRequest) }
+
+// Bounds of the texts in bytes.
+const (
+	maxID   = 256
+	maxMIME = 255
+	maxName = 4096
+)
+
+// blob are the members that all transfer calls share.
+type blob struct {
+	WorkspaceID string     `json:"workspace_id"`
+	Hash        string     `json:"hash"`
+	Capability  *string    `json:"file_kind_capability"`
+	ExpiresInMS *httpx.Int `json:"expires_in_ms"`
+	Disposition *string    `json:"disposition"`
+}
+
+// check validates the shared members. A blank workspace would be one nameless tenant for all (contract, sync §1.1).
+func (b *blob) check() (or3cloud.BlobHash, error) {
+	hash, ok := or3cloud.ParseBlobHash(strings.TrimSpace(b.Hash))
+	switch {
+	case strings.TrimSpace(b.WorkspaceID) == "" || len(b.WorkspaceID) > maxID || !ok:
+		return "", errInvalid()
+	case b.Capability != nil && *b.Capability != "v1":
+		return "", errInvalid()
+	case b.ExpiresInMS != nil && (*b.ExpiresInMS < 1 || *b.ExpiresInMS > 86_400_000):
+		return "", errInvalid()
+	}
+	switch b.disposition() {
+	case "", or3cloud.DispositionInline, or3cloud.DispositionAttachment:
+		return hash, nil
+	}
+	return "", errInvalid()
+}
+
+func (b *blob) disposition() or3cloud.Disposition {
+	if b.Disposition == nil {
+		return ""
+	}
+	return or3cloud.Disposition(*b.Disposition)
+}
+
+func (b *blob) expiresIn() time.Duration {
+	if b.ExpiresInMS == nil {
+		return 0
+	}
+	return time.Duration(*b.ExpiresInMS) * time.Millisecond
+}
+
+// admit asks can() and then waits for budget.
+func (a *API) admit(r *http.Request, p or3cloud.Permission, workspaceID string, op middleware.Operation) (*or3cloud.SessionContext, error) {
+	s, err := a.Host.Authorize(r, p, workspaceID)
+	if err != nil {
+		return nil, err
+	}
+	return s, a.Limits.Hold(r.Context(), op, s.User.ID, patience)
+}
+
+type presigned struct {
+	URL         string               `json:"url"`
+	ExpiresAt   int64                `json:"expiresAt,omitempty"` // milliseconds
+	Disposition or3cloud.Disposition `json:"disposition,omitempty"`
+	Method      string               `json:"method,omitempty"`
+	Headers     map[string]string    `json:"headers,omitempty"`
+	StorageID   string               `json:"storageId,omitempty"`
+}
+
+func wire(p or3cloud.Presigned) presigned {
+	out := presigned{URL: p.URL, Method: p.Method, Headers: p.Headers, StorageID: p.StorageID}
+	if !p.ExpiresAt.IsZero() {
+		out.ExpiresAt = p.ExpiresAt.UnixMilli()
+	}
+	return out
+}
+
+func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
+	httpx.NoCache(w)
+	var in struct {
+		blob
+		MIMEType  *string    `json:"mime_type"`
+		SizeBytes *httpx.Int `json:"size_bytes"`
+	}
+	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+		return err
+	}
+	hash, err := in.check()
+	switch {
+	case err != nil:
+		return err
+	case in.MIMEType == nil || len(*in.MIMEType) > maxMIME || in.SizeBytes == nil || *in.SizeBytes < 0:
+		return errInvalid()
+	}
+	s, err := a.admit(r, or3cloud.PermWorkspaceWrite, in.WorkspaceID, middleware.StorageUpload)
+	if err != nil {
+		return err
+	}
+	size := int64(*in.SizeBytes)
+	if size > a.MaxFileSize {
+		return or3cloud.Errorf(or3cloud.CodeTooLarge, "File size exceeds maximum of %d bytes", a.MaxFileSize)
+	}
+	if !slices.Contains(a.MIMETypes, mediaType(*in.MIMEType)) {
+		return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", *in.MIMEType)
+	}
+	if err := a.checkQuota(r, in.WorkspaceID, hash, size); err != nil {
+		return err
+	}
+	p, err := a.Adapter.PresignUpload(r.Context(), or3cloud.PresignUploadRequest{
+		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, MIMEType: *in.MIMEType, SizeBytes: size,
+		ExpiresIn: in.expiresIn(), Disposition: in.disposition(),
+	})
+	if err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.StorageUpload, s.User.ID)
+	return httpx.WriteJSON(w, http.StatusOK, wire(p))
+}
+
+func mediaType(mime string) string {
+	t, _, _ := strings.Cut(mime, ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+// checkQuota refuses an upload that would exceed the workspace's quota. A file that is already counted adds nothing.
+func (a *API) checkQuota(r *http.Request, workspaceID string, hash or3cloud.BlobHash, size int64) error {
+	if a.Quota <= 0 {
+		return nil
+	}
+	if a.Usage == nil {
+		return fmt.Errorf("a storage quota is set, but the sync provider cannot say what a workspace stores")
+	}
+	used, counted, err := a.Usage.StorageUsage(r.Context(), workspaceID, hash)
+	if err != nil {
+		return err
+	}
+	projected := used + size
+	if counted {
+		projected = used
+	}
+	if projected > a.Quota {
+		return or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (%d > %d bytes)", projected, a.Quota)
+	}
+	return nil
+}
+
+func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
+	httpx.NoCache(w)
+	var in struct {
+		blob
+		StorageID *string `json:"storage_id"`
+		MIMEType  *string `json:"mime_type"`
+	}
+	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+		return err
+	}
+	hash, err := in.check()
+	if err != nil {
+		return err
+	}
+	s, err := a.admit(r, or3cloud.PermWorkspaceRead, in.WorkspaceID, middleware.StorageDownload)
+	if err != nil {
+		return err
+	}
+	p, err := a.Adapter.PresignDownload(r.Context(), or3cloud.PresignDownloadRequest{
+		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, StorageID: text(in.StorageID),
+		ExpiresIn: in.expiresIn(), Disposition: in.disposition(), MIMEType: text(in.MIMEType),
+	})
+	if err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.StorageDownload, s.User.ID)
+	if p.ExpiresAt.IsZero() {
+		p.ExpiresAt = a.Now().Add(defaultDownloadExpiry)
+	}
+	return httpx.WriteJSON(w, http.StatusOK, wire(p))
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		blob
+		StorageID         *string    `json:"storage_id"`
+		StorageProviderID *string    `json:"storage_provider_id"`
+		MIMEType          *string    `json:"mime_type"`
+		SizeBytes         *httpx.Int `json:"size_bytes"`
+		Name              *string    `json:"name"`
+		Kind              string     `json:"kind"`
+		Width             *float64   `json:"width"`
+		Height            *float64   `json:"height"`
+		PageCount         *float64   `json:"page_count"`
+	}
+	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+		return err
+	}
+	hash, err := in.check()
+	switch {
+	case err != nil:
+		return err
+	case in.StorageID == nil, in.StorageProviderID == nil, in.MIMEType == nil, in.Name == nil, in.SizeBytes == nil:
+		return errInvalid()
+	case *in.SizeBytes < 0 || len(*in.MIMEType) > maxMIME || len(*in.Name) > maxName:
+		return errInvalid()
+	case in.Kind != "image" && in.Kind != "pdf" && in.Kind != "file":
+		return errInvalid()
+	}
+	s, err := a.admit(r, or3cloud.PermWorkspaceWrite, in.WorkspaceID, middleware.StorageCommit)
+	if err != nil {
+		return err
+	}
+	if err := a.Adapter.Commit(r.Context(), or3cloud.CommitRequest{
+		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, StorageID: *in.StorageID,
+		StorageProviderID: *in.StorageProviderID, MIMEType: *in.MIMEType, SizeBytes: int64(*in.SizeBytes),
+		Name: *in.Name, Kind: in.Kind,
+	}); err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.StorageCommit, s.User.ID)
+	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
+}
+
+// maxRetention keeps a wish within what a time.Duration can hold.
+const maxRetention = 100 * 365 * 24 * time.Hour
+
+// gc starts a collection. The run counts against the cooldown before the adapter is called, so that a failing one
+// cannot be repeated without end.
+func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		WorkspaceID      string     `json:"workspace_id"`
+		RetentionSeconds *httpx.Int `json:"retention_seconds"`
+		Limit            *httpx.Int `json:"limit"`
+	}
+	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+		return err
+	}
+	switch {
+	case strings.TrimSpace(in.WorkspaceID) == "" || len(in.WorkspaceID) > maxID:
+		return errInvalid()
+	case in.RetentionSeconds != nil && *in.RetentionSeconds < 0, in.Limit != nil && *in.Limit < 1:
+		return errInvalid()
+	}
+	if _, err := a.Host.Authorize(r, or3cloud.PermAdminAccess, in.WorkspaceID); err != nil {
+		return err
+	}
+	if a.GCCooldown > 0 {
+		if v := a.runs.Take(in.WorkspaceID, ratelimit.Limit{Max: 1, Window: a.GCCooldown}); !v.Allowed {
+			return &or3cloud.Error{
+				Code:       or3cloud.CodeRateLimited,
+				Message:    "GC rate limited, wait " + strconv.FormatInt(httpx.Seconds(v.RetryAfter), 10) + " seconds",
+				RetryAfter: v.RetryAfter,
+			}
+		}
+	}
+	collector, ok := a.Adapter.(or3cloud.StorageCollector)
+	if !ok {
+		return or3cloud.Errorf(or3cloud.CodeUnsupported, "GC not supported by adapter")
+	}
+	req := or3cloud.StorageGCRequest{WorkspaceID: in.WorkspaceID, Retention: a.GCRetention}
+	if in.RetentionSeconds != nil {
+		req.Retention = maxRetention
+		if *in.RetentionSeconds < httpx.Int(maxRetention/time.Second) {
+			req.Retention = time.Duration(*in.RetentionSeconds) * time.Second
+		}
+	}
+	if in.Limit != nil {
+		req.Limit = int(*in.Limit)
+	}
+	rep, err := collector.GC(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, rep)
+}

@@ -1,0 +1,289 @@
+package syncapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/internal/syncschema"
+)
+
+type gcMethod = func(or3cloud.SyncCollector, context.Context, or3cloud.SyncGCRequest) error
+
+// anonymousBody is how large a push may be before it is worth asking who sends it. Validation comes before the session
+// in the contract, but nobody unknown may make the host read megabytes.
+const anonymousBody = 1 << 20
+
+func (a API) push(w http.ResponseWriter, r *http.Request) error {
+	httpx.NoCache(w)
+	if r.ContentLength < 0 || r.ContentLength > anonymousBody {
+		s, err := a.Host.Session(r)
+		if err != nil {
+			return err
+		}
+		if !s.Authenticated {
+			return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
+		}
+	}
+	in, err := decodePush(r.Body)
+	switch {
+	case errors.Is(err, errEnvelope):
+		return invalid(invalidPush)
+	case err != nil:
+		return httpx.BodyError(r, err, invalidPush)
+	}
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceWrite, in.scope, middleware.SyncPush)
+	if err != nil {
+		return err
+	}
+	result, err := a.apply(r.Context(), userID, in)
+	if err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.SyncPush, userID)
+	buf := getBuffer()
+	defer putBuffer(buf)
+	*buf = appendPushResult(*buf, result)
+	httpx.WriteRaw(w, *buf)
+	return nil
+}
+
+// apply hands the valid ops to the adapter in one call and puts its results and the refusals back into the order of
+// the request.
+func (a API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.PushResult, error) {
+	out := or3cloud.PushResult{Results: make([]or3cloud.OpResult, len(in.ops))}
+	valid := make([]or3cloud.Op, 0, len(in.ops))
+	places := make([]int, 0, len(in.ops))
+	for i := range in.ops {
+		op := &in.ops[i]
+		if p := syncschema.Check(op); p != nil {
+			out.Results[i] = refusal(i, op, p)
+			continue
+		}
+		valid, places = append(valid, *op), append(places, i)
+	}
+	if len(valid) == 0 {
+		return out, nil
+	}
+	done, err := a.Adapter.Push(ctx, or3cloud.PushRequest{Scope: in.scope.scope(), UserID: userID, Ops: valid})
+	if err != nil {
+		return or3cloud.PushResult{}, err
+	}
+	if len(done.Results) != len(valid) {
+		// A missing result is retried and a surplus one is refused by clients; both would look like their fault.
+		return or3cloud.PushResult{}, errors.New("the sync adapter did not answer with one result per op")
+	}
+	for i, place := range places {
+		out.Results[place] = done.Results[i]
+	}
+	out.ServerVersion = done.ServerVersion
+	return out, nil
+}
+
+// refusal is the result of an op that does not reach the adapter. An op whose id is unusable is named by its place.
+func refusal(i int, op *or3cloud.Op, p *syncschema.Problem) or3cloud.OpResult {
+	id := op.Stamp.OpID
+	if !syncschema.IsUUID(id) {
+		id = "invalid-op-" + strconv.Itoa(i)
+	}
+	return or3cloud.OpResult{OpID: id, Error: p.Text, ErrorCode: p.Code}
+}
+
+// errEnvelope says that a body is JSON but no push.
+var errEnvelope = errors.New("not a push")
+
+// pushBody is a decoded push. Its ops are not validated: what was missing or of the wrong type is a value that
+// syncschema refuses.
+type pushBody struct {
+	scope scope
+	ops   []or3cloud.Op
+}
+
+// decodePush reads a push from a stream, in one pass. Only the envelope can fail it. Members that nobody needs are
+// skipped, whatever they hold: clients send outbox bookkeeping of many versions (contract, sync §2, §10.1).
+func decodePush(body io.Reader) (pushBody, error) {
+	var in pushBody
+	var caps capabilities
+	var haveOps bool
+	d := jsontext.NewDecoder(body, httpx.JSONOptions())
+	if d.PeekKind() != '{' {
+		return in, notObject(d)
+	}
+	err := members(d, func(name string) (err error) {
+		switch name {
+		case "scope":
+			return envelope(json.UnmarshalDecode(d, &in.scope))
+		case "fileKindCapability":
+			return envelope(json.UnmarshalDecode(d, &caps.FileKind))
+		case "workspaceItemCapability":
+			return envelope(json.UnmarshalDecode(d, &caps.WorkspaceItem))
+		case "ops":
+			haveOps = true
+			in.ops, err = decodeOps(d)
+			return err
+		}
+		return d.SkipValue()
+	})
+	if err != nil {
+		return in, err
+	}
+	if _, err := d.ReadToken(); err != io.EOF {
+		if err == nil {
+			err = &jsontext.SyntacticError{ByteOffset: d.InputOffset(), Err: errors.New("more than one value")}
+		}
+		return in, err
+	}
+	if !haveOps || !in.scope.ok() || !caps.ok() {
+		return in, errEnvelope
+	}
+	return in, nil
+}
+
+// notObject tells an empty body or a value of another kind from text that is not JSON.
+func notObject(d *jsontext.Decoder) error {
+	if err := d.SkipValue(); err != nil && err != io.EOF {
+		return err
+	}
+	return errEnvelope
+}
+
+// envelope turns a value of the wrong type into errEnvelope and leaves other errors as they are.
+func envelope(err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return errEnvelope
+	}
+	return err
+}
+
+// members reads an object and calls f with each name; f consumes the value.
+func members(d *jsontext.Decoder, f func(name string) error) error {
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := f(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+func decodeOps(d *jsontext.Decoder) ([]or3cloud.Op, error) {
+	if d.PeekKind() != '[' {
+		if err := d.SkipValue(); err != nil {
+			return nil, err
+		}
+		return nil, errEnvelope
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	ops := make([]or3cloud.Op, 0, 50) // the usual batch
+	for d.PeekKind() != ']' {
+		if len(ops) == maxOps {
+			return nil, errEnvelope
+		}
+		op, err := decodeOp(d)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, op)
+	}
+	_, err := d.ReadToken()
+	return ops, err
+}
+
+// decodeOp reads one op. A value that is not an object gives an op that nothing accepts.
+func decodeOp(d *jsontext.Decoder) (op or3cloud.Op, err error) {
+	op.Stamp.Clock = -1 // until a valid one is read
+	if d.PeekKind() != '{' {
+		return op, d.SkipValue()
+	}
+	err = members(d, func(name string) error {
+		switch name {
+		case "tableName":
+			return readString(d, &op.Table)
+		case "operation":
+			return readString(d, (*string)(&op.Operation))
+		case "pk":
+			return readString(d, &op.PK)
+		case "payload":
+			return readPayload(d, &op.Payload)
+		case "stamp":
+			return readStamp(d, &op.Stamp)
+		}
+		return d.SkipValue()
+	})
+	return op, err
+}
+
+func readStamp(d *jsontext.Decoder, s *or3cloud.Stamp) error {
+	if d.PeekKind() != '{' {
+		return d.SkipValue()
+	}
+	return members(d, func(name string) error {
+		switch name {
+		case "deviceId":
+			return readString(d, &s.DeviceID)
+		case "opId":
+			return readString(d, &s.OpID)
+		case "hlc":
+			return readString(d, &s.HLC)
+		case "clock":
+			return readClock(d, &s.Clock)
+		}
+		return d.SkipValue()
+	})
+}
+
+// readString reads a string; another kind of value leaves "".
+func readString(d *jsontext.Decoder, dst *string) error {
+	*dst = ""
+	if d.PeekKind() != '"' {
+		return d.SkipValue()
+	}
+	t, err := d.ReadToken()
+	if err == nil {
+		*dst = t.String()
+	}
+	return err
+}
+
+// readClock reads a safe integer; anything else leaves −1.
+func readClock(d *jsontext.Decoder, dst *int64) error {
+	*dst = -1
+	if d.PeekKind() != '0' {
+		return d.SkipValue()
+	}
+	v, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if n, ok := httpx.ParseInt(v); ok {
+		*dst = n
+	}
+	return nil
+}
+
+// readPayload copies the text of a payload as it came: it must go back to clients byte for byte (contract, sync §4.1).
+func readPayload(d *jsontext.Decoder, dst *[]byte) error {
+	v, err := d.ReadValue()
+	if err == nil {
+		*dst = append([]byte(nil), v...)
+	}
+	return err
+}

@@ -1,0 +1,276 @@
+// Package syncapi serves /api/sync (contract, sync §1, §2, §10). It judges each op alone, hands the valid ones to the
+// sync provider in one call and writes answers that both the older and the newest clients accept.
+package syncapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/internal/jsstring"
+)
+
+// API serves the endpoints on top of one adapter. Snapshots and collection are there if the adapter has them.
+type API struct {
+	Host    or3cloud.HostServices
+	Limits  *middleware.Limits
+	Adapter or3cloud.SyncGatewayAdapter
+}
+
+// Routes returns the endpoints.
+func (a API) Routes() []or3cloud.Route {
+	return []or3cloud.Route{
+		{Method: http.MethodPost, Path: "/api/sync/push", MaxBody: MaxPushBody, Handle: a.push},
+		{Method: http.MethodPost, Path: "/api/sync/pull", Handle: a.pull},
+		{Method: http.MethodPost, Path: "/api/sync/snapshot", Handle: a.snapshot},
+		{Method: http.MethodPost, Path: "/api/sync/update-cursor", Handle: a.updateCursor},
+		{Method: http.MethodPost, Path: "/api/sync/gc-tombstones", Handle: a.gcTombstones},
+		{Method: http.MethodPost, Path: "/api/sync/gc-change-log", Handle: a.gcChangeLog},
+	}
+}
+
+// Bounds of the envelopes. They are far above what clients send: a batch of older clients is 50 ops of any size
+// (contract, sync §10.1).
+const (
+	// MaxPushBody is in bytes.
+	MaxPushBody  = 64 << 20
+	maxOps       = 1000
+	maxPage      = 1000
+	maxID        = 256 // UTF-16 units
+	maxPageToken = 4096
+)
+
+// The routes' own 400 texts.
+const (
+	invalidPush     = "Invalid push request"
+	invalidPull     = "Invalid pull request"
+	invalidCursor   = "Invalid cursor request"
+	invalidSnapshot = "Invalid snapshot request"
+	invalidGC       = "Invalid GC request"
+)
+
+func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
+
+// scope is the wire form of or3cloud.Scope.
+type scope struct {
+	WorkspaceID string  `json:"workspaceId"`
+	ProjectID   *string `json:"projectId"`
+}
+
+// ok reports whether the scope names a workspace. A blank one would be one nameless tenant for all (contract, sync
+// §1.1).
+func (s scope) ok() bool {
+	return strings.TrimSpace(s.WorkspaceID) != "" && jsstring.Len(s.WorkspaceID) <= maxID &&
+		(s.ProjectID == nil || jsstring.Len(*s.ProjectID) <= maxID)
+}
+
+func (s scope) scope() or3cloud.Scope {
+	out := or3cloud.Scope{WorkspaceID: s.WorkspaceID}
+	if s.ProjectID != nil {
+		out.ProjectID = *s.ProjectID
+	}
+	return out
+}
+
+// capabilities are what newer clients say of themselves. Nobody is refused for saying nothing (contract, sync §10.9).
+type capabilities struct {
+	FileKind      *string `json:"fileKindCapability"`
+	WorkspaceItem *string `json:"workspaceItemCapability"`
+}
+
+func (c capabilities) ok() bool {
+	return (c.FileKind == nil || *c.FileKind == "v1") && (c.WorkspaceItem == nil || *c.WorkspaceItem == "v1")
+}
+
+// tableFilter is the wire's list of tables. Names outside the seven match nothing, as they always did.
+type tableFilter []string
+
+// known returns the tables to ask for, and whether the filter excludes everything.
+func (f tableFilter) known() (tables []string, nothing bool) {
+	for _, t := range f {
+		if slices.Contains(or3cloud.SyncTables[:], t) && !slices.Contains(tables, t) {
+			tables = append(tables, t)
+		}
+	}
+	return tables, len(f) > 0 && len(tables) == 0
+}
+
+// admit asks can() for the addressed workspace and then looks at the budget.
+func (a API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s scope, op middleware.Operation) (userID string, err error) {
+	session, err := a.Host.Authorize(r, p, s.WorkspaceID)
+	if err != nil {
+		return "", err
+	}
+	return session.User.ID, a.Limits.CheckWithHeaders(w, op, session.User.ID)
+}
+
+func (a API) pull(w http.ResponseWriter, r *http.Request) error {
+	httpx.NoCache(w)
+	var in struct {
+		Scope  scope       `json:"scope"`
+		Cursor *httpx.Int  `json:"cursor"`
+		Limit  *httpx.Int  `json:"limit"`
+		Tables tableFilter `json:"tables"`
+		capabilities
+	}
+	if err := httpx.ReadJSON(r, &in, invalidPull); err != nil {
+		return err
+	}
+	if !in.Scope.ok() || !in.ok() || in.Cursor == nil || *in.Cursor < 0 || in.Limit == nil || *in.Limit < 1 || *in.Limit > maxPage {
+		return invalid(invalidPull)
+	}
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncPull)
+	if err != nil {
+		return err
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	tables, nothing := in.Tables.known()
+	enc := pullEncoder{text: append(*buf, `{"changes":[`...)}
+	emit := enc.add
+	if nothing { // an empty filter would mean all tables, so the changes are dropped here
+		emit = func(*or3cloud.Change) error { return nil }
+	}
+	page, err := a.Adapter.Pull(r.Context(), or3cloud.PullRequest{
+		Scope: in.Scope.scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
+	}, emit)
+	*buf = enc.text
+	if err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.SyncPull, userID)
+	*buf = enc.finish(page)
+	httpx.WriteRaw(w, *buf)
+	return nil
+}
+
+func (a API) snapshot(w http.ResponseWriter, r *http.Request) error {
+	httpx.NoCache(w)
+	var in struct {
+		Scope     scope       `json:"scope"`
+		PageSize  *httpx.Int  `json:"pageSize"`
+		PageToken *string     `json:"pageToken"`
+		Tables    tableFilter `json:"tables"`
+		capabilities
+	}
+	if err := httpx.ReadJSON(r, &in, invalidSnapshot); err != nil {
+		return err
+	}
+	token := ""
+	if in.PageToken != nil {
+		token = *in.PageToken
+	}
+	if !in.Scope.ok() || !in.ok() || in.PageSize == nil || *in.PageSize < 1 || *in.PageSize > maxPage || len(token) > maxPageToken ||
+		in.PageToken != nil && token == "" {
+		return invalid(invalidSnapshot)
+	}
+	tables, nothing := in.Tables.known()
+	if nothing {
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid snapshot table: %.128s", in.Tables[0])
+	}
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncSnapshot)
+	if err != nil {
+		return err
+	}
+	snapshotter, ok := a.Adapter.(or3cloud.Snapshotter)
+	if !ok {
+		return or3cloud.Errorf(or3cloud.CodeUnavailable, "Snapshot bootstrap unavailable for active sync adapter")
+	}
+	buf := getBuffer()
+	defer putBuffer(buf)
+	enc := snapshotEncoder{text: append(*buf, `{"items":[`...)}
+	page, err := snapshotter.Snapshot(r.Context(), or3cloud.SnapshotRequest{
+		Scope: in.Scope.scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: token, Tables: tables,
+	}, enc.add)
+	*buf = enc.text
+	if err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.SyncSnapshot, userID)
+	*buf = enc.finish(in.Scope.WorkspaceID, page)
+	httpx.WriteRaw(w, *buf)
+	return nil
+}
+
+// updateCursor refuses no version and no device: any error here makes an older client reconnect without end (contract,
+// sync Pitfall 12).
+func (a API) updateCursor(w http.ResponseWriter, r *http.Request) error {
+	var in struct {
+		Scope    scope      `json:"scope"`
+		DeviceID *string    `json:"deviceId"`
+		Version  *httpx.Int `json:"version"`
+	}
+	if err := httpx.ReadJSON(r, &in, invalidCursor); err != nil {
+		return err
+	}
+	if !in.Scope.ok() || in.DeviceID == nil || jsstring.Len(*in.DeviceID) > maxID || in.Version == nil || *in.Version < 0 {
+		return invalid(invalidCursor)
+	}
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncCursor)
+	if err != nil {
+		return err
+	}
+	if err := a.Adapter.UpdateCursor(r.Context(), or3cloud.CursorUpdate{
+		Scope: in.Scope.scope(), UserID: userID, DeviceID: *in.DeviceID, Version: int64(*in.Version),
+	}); err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.SyncCursor, userID)
+	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
+}
+
+func (a API) gcTombstones(w http.ResponseWriter, r *http.Request) error {
+	return a.collect(w, r, "GC tombstones not supported by adapter", or3cloud.SyncCollector.GCTombstones)
+}
+
+func (a API) gcChangeLog(w http.ResponseWriter, r *http.Request) error {
+	return a.collect(w, r, "GC change log not supported by adapter", or3cloud.SyncCollector.GCChangeLog)
+}
+
+// collect runs one kind of collection. Its retention is only the caller's wish: the adapter uses the longer of it and
+// its own (contract, sync §7).
+func (a API) collect(w http.ResponseWriter, r *http.Request, unsupported string, run gcMethod) error {
+	var in struct {
+		Scope            scope      `json:"scope"`
+		RetentionSeconds *httpx.Int `json:"retentionSeconds"`
+	}
+	if err := httpx.ReadJSON(r, &in, invalidGC); err != nil {
+		return err
+	}
+	if !in.Scope.ok() || in.RetentionSeconds == nil || *in.RetentionSeconds < 1 {
+		return invalid(invalidGC)
+	}
+	session, err := a.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, in.Scope.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	if v, err := a.Limits.Check(middleware.SyncGC, session.User.ID); err != nil {
+		return &or3cloud.Error{
+			Code: or3cloud.CodeRateLimited, Message: "Too many GC requests. Please wait before retrying.", RetryAfter: v.RetryAfter,
+		}
+	}
+	collector, ok := a.Adapter.(or3cloud.SyncCollector)
+	if !ok {
+		return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s", unsupported)
+	}
+	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: seconds(*in.RetentionSeconds)}); err != nil {
+		return err
+	}
+	a.Limits.Record(middleware.SyncGC, session.User.ID)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// maxRetention keeps a wish within what a time.Duration can hold.
+const maxRetention = 100 * 365 * 24 * time.Hour
+
+func seconds(n httpx.Int) time.Duration {
+	if n > httpx.Int(maxRetention/time.Second) {
+		return maxRetention
+	}
+	return time.Duration(n) * time.Second
+}

@@ -1,0 +1,190 @@
+// Package workspaceapi serves /api/workspaces (contract, workspaces-and-admin §1).
+package workspaceapi
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/internal/jsstring"
+)
+
+// API lets users manage their workspaces.
+type API struct {
+	Host  or3cloud.HostServices
+	Store or3cloud.AuthWorkspaceStore
+}
+
+// Routes returns the endpoints.
+func (a API) Routes() []or3cloud.Route {
+	return []or3cloud.Route{
+		{Method: http.MethodGet, Path: "/api/workspaces", Handle: a.list},
+		{Method: http.MethodPost, Path: "/api/workspaces", Handle: a.create},
+		{Method: http.MethodPatch, Path: "/api/workspaces/:id", Handle: a.update},
+		{Method: http.MethodDelete, Path: "/api/workspaces/:id", Handle: a.remove},
+		{Method: http.MethodPost, Path: "/api/workspaces/active", Handle: a.activate},
+	}
+}
+
+// Bounds of the texts, in UTF-16 units after trimming.
+const (
+	maxName        = 100
+	maxDescription = 1000
+)
+
+const (
+	needName = "Workspace name is required"
+	needID   = "Workspace id is required"
+)
+
+func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
+
+// guard admits signed-in users who may read their own active workspace, which all these endpoints ask for.
+func (a API) guard(r *http.Request) (*or3cloud.SessionContext, error) {
+	s, err := a.Host.Session(r)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Authenticated {
+		return nil, or3cloud.Can(s, or3cloud.PermWorkspaceRead, or3cloud.Resource{}).Err()
+	}
+	return a.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
+}
+
+type item struct {
+	ID          string        `json:"id"`
+	Name        string        `json:"name"`
+	Description *string       `json:"description"` // null when there is none
+	Role        or3cloud.Role `json:"role"`
+	CreatedAt   int64         `json:"createdAt"` // seconds, used for sorting only
+	IsActive    bool          `json:"isActive"`
+}
+
+func (a API) list(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.guard(r)
+	if err != nil {
+		return err
+	}
+	workspaces, err := a.Store.ListUserWorkspaces(r.Context(), s.User.ID)
+	if err != nil {
+		return err
+	}
+	items := make([]item, 0, len(workspaces))
+	for _, ws := range workspaces {
+		it := item{ID: ws.ID, Name: ws.Name, Role: ws.Role, IsActive: ws.Active}
+		if ws.Description != "" {
+			it.Description = &ws.Description
+		}
+		if !ws.CreatedAt.IsZero() {
+			it.CreatedAt = ws.CreatedAt.Unix()
+		}
+		items = append(items, it)
+	}
+	slices.SortStableFunc(items, func(x, y item) int { return cmp.Compare(y.CreatedAt, x.CreatedAt) })
+	return httpx.WriteJSON(w, http.StatusOK, map[string]any{"workspaces": items})
+}
+
+// texts are the editable parts of a workspace. A description that is missing, null or blank means none.
+type texts struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+}
+
+func readTexts(r *http.Request) (texts, error) {
+	var in texts
+	if err := httpx.ReadJSON(r, &in, needName); err != nil {
+		return texts{}, err
+	}
+	in.Name, in.Description = strings.TrimSpace(in.Name), strings.TrimSpace(in.Description)
+	switch {
+	case in.Name == "":
+		return texts{}, invalid(needName)
+	case jsstring.Len(in.Name) > maxName:
+		return texts{}, invalid("Workspace name must be under 100 characters")
+	case jsstring.Len(in.Description) > maxDescription:
+		return texts{}, invalid("Description must be under 1000 characters")
+	}
+	return in, nil
+}
+
+func (a API) create(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.guard(r)
+	if err != nil {
+		return err
+	}
+	in, err := readTexts(r)
+	if err != nil {
+		return err
+	}
+	id, err := a.Store.CreateWorkspace(r.Context(), s.User.ID, in.Name, in.Description)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, map[string]string{"id": id})
+}
+
+// update replaces both texts: a description that is not sent is cleared.
+func (a API) update(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.guard(r)
+	if err != nil {
+		return err
+	}
+	id := strings.TrimSpace(r.PathValue("id"))
+	if id == "" {
+		return invalid(needID)
+	}
+	in, err := readTexts(r)
+	if err != nil {
+		return err
+	}
+	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceWrite, id); err != nil {
+		return err
+	}
+	return ok(w, a.Store.UpdateWorkspace(r.Context(), s.User.ID, id, in.Name, in.Description))
+}
+
+func (a API) remove(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.guard(r)
+	if err != nil {
+		return err
+	}
+	id := strings.TrimSpace(r.PathValue("id"))
+	if id == "" {
+		return invalid(needID)
+	}
+	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, id); err != nil {
+		return err
+	}
+	return ok(w, a.Store.RemoveWorkspace(r.Context(), s.User.ID, id))
+}
+
+func (a API) activate(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.guard(r)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		ID string `json:"id"`
+	}
+	if err := httpx.ReadJSON(r, &in, needID); err != nil {
+		return err
+	}
+	if in.ID = strings.TrimSpace(in.ID); in.ID == "" {
+		return invalid(needID)
+	}
+	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceRead, in.ID); err != nil {
+		return err
+	}
+	return ok(w, a.Store.SetActiveWorkspace(r.Context(), s.User.ID, in.ID))
+}
+
+// ok answers {"ok":true} unless there is an error.
+func ok(w http.ResponseWriter, err error) error {
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
+}
