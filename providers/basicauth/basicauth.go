@@ -1,0 +1,167 @@
+// Package basicauth is the built-in auth provider: accounts with an e-mail address and a password, in a database
+// file of its own. It owns the endpoints below /api/basic-auth/, the two session cookies and everything behind them
+// (requirements 2.1, 2.4; contract, auth §8).
+//
+// A session is one signed-in browser. It is proved in two ways: by an access token, a JWT that is verified without
+// touching the disk, and by a refresh token, which is exchanged for a new pair each time it is used.
+package basicauth
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/passwd"
+	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/internal/sqlitex"
+)
+
+// id is what AUTH_PROVIDER selects.
+const id = "basic-auth"
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// hashLine is how many sign-ins may wait for a processor. At some 25 ms each the last one waits a second or two.
+const hashLine = 64
+
+// Register adds the provider "basic-auth" to a registry.
+func Register(r *or3cloud.Registry) error {
+	return r.Register(or3cloud.Provider{
+		ID:       id,
+		Package:  "or3.chat/cloud/providers/basicauth",
+		Settings: settings(),
+		Check:    check,
+		Open:     open,
+	})
+}
+
+// provider is the opened provider. Its methods are spread over the files of the package by topic.
+type provider struct {
+	opts     options
+	log      *slog.Logger
+	now      func() time.Time
+	rand     io.Reader
+	host     or3cloud.HostServices
+	store    *store
+	access   *accessTokens
+	refresh  *refreshTokens
+	revoked  *revocations
+	password *passwd.Hasher
+	limits   *ratelimit.Limiter
+	setup    setupToken
+}
+
+func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err error) {
+	opts := readOptions(env)
+	for _, w := range opts.warnings {
+		env.Log.Warn(w, "provider", id)
+	}
+	accessKey, refreshKey, err := keys(env)
+	if err != nil {
+		return nil, err
+	}
+	refresh, err := newRefreshTokens(refreshKey, env.Rand)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStore(ctx, opts.dbPath)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, st.close())
+		}
+	}()
+	p := &provider{
+		opts: opts, log: env.Log, now: env.Now, rand: env.Rand, host: env.Host, store: st,
+		access: newAccessTokens(accessKey, env.Now), refresh: refresh, revoked: newRevocations(env.Now),
+		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), limits: ratelimit.New(env.Now),
+	}
+	if err := p.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return &or3cloud.Instance{
+		Auth:   p,
+		Broker: broker{},
+		Admin:  map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminAuth: admin{opts}},
+		Routes: p.routes(),
+		Setup:  p.setupFragment,
+		Close:  st.close,
+	}, nil
+}
+
+// prepare brings memory and database to the state in which requests can be served.
+func (p *provider) prepare(ctx context.Context) error {
+	now := p.now()
+	if err := p.store.loadRevocations(ctx, p.revoked, now); err != nil {
+		return fmt.Errorf("load revoked sessions: %w", err)
+	}
+	if err := p.store.tx(ctx, func(q queries) error { return prune(ctx, q, now, p.opts.grace) }); err != nil {
+		return fmt.Errorf("remove expired sessions: %w", err)
+	}
+	return p.bootstrap(ctx)
+}
+
+// keys returns the secrets of the two tokens. In strict mode nothing is made up: a missing refresh secret is then
+// the JWT secret, as it always was (contract, env §7); the two are used for different algorithms.
+func keys(env or3cloud.Env) (access, refresh string, err error) {
+	if access, err = env.Secret(settingJWTSecret); err != nil {
+		return "", "", fmt.Errorf("%s: %w", settingJWTSecret, err)
+	}
+	if env.Strict && env.Config.String(settingRefreshSecret) == "" {
+		return access, access, nil
+	}
+	if refresh, err = env.Secret(settingRefreshSecret); err != nil {
+		return "", "", fmt.Errorf("%s: %w", settingRefreshSecret, err)
+	}
+	return access, refresh, nil
+}
+
+func openStore(ctx context.Context, path string) (*store, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqlitex.Open(ctx, sqlitex.Options{Path: path, Migrations: files})
+	if err != nil {
+		return nil, err
+	}
+	st, err := newStore(ctx, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return st, nil
+}
+
+// resolveDBPath returns where the database is: relative paths are relative to the working directory, as they were.
+func resolveDBPath(configured, dataDir string) string {
+	if configured == "" {
+		return filepath.Join(dataDir, "basic-auth.sqlite")
+	}
+	return configured
+}
+
+// broker mints no tokens: basic-auth knows no other service. Every request is answered with "none", whoever asks
+// and whatever for (requirement 2.4; contract, auth §6).
+type broker struct{}
+
+// GetProviderToken implements or3cloud.ProviderTokenBroker.
+func (broker) GetProviderToken(context.Context, *or3cloud.Request, or3cloud.ProviderTokenRequest) (string, error) {
+	return "", nil
+}
+
+// request is what the provider's own routes hand to the methods that are also called by the host.
+func (p *provider) request(w http.ResponseWriter, r *http.Request) *or3cloud.Request {
+	return &or3cloud.Request{Request: r, ClientIP: p.host.ClientIP(r), ResponseHeader: w.Header()}
+}

@@ -1,0 +1,311 @@
+package basicauth
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// config is a configuration of texts over the defaults of the settings.
+type config map[string]string
+
+func (c config) String(name string) string {
+	if v, ok := c[name]; ok {
+		return v
+	}
+	for _, s := range settings() {
+		if s.Name == name {
+			return s.Default
+		}
+	}
+	switch name {
+	case settingRegistrationMode:
+		return ""
+	case settingAutoProvision:
+		return "true"
+	}
+	panic("undeclared setting " + name)
+}
+
+func (c config) Int(name string) int64 {
+	n, err := strconv.ParseInt(c.String(name), 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+func (c config) Bool(name string) bool     { return c.String(name) == "true" }
+func (c config) List(name string) []string { return strings.Split(c.String(name), ",") }
+
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// fakeHost is the host as far as a provider sees it: no proxy, and a switch that makes the request's host unknown.
+type fakeHost struct {
+	or3cloud.HostServices
+	hostUnknown bool
+}
+
+func (h *fakeHost) ClientIP(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }
+func (h *fakeHost) RequestHost(r *http.Request) (string, bool) {
+	return strings.ToLower(r.Host), !h.hostUnknown
+}
+
+// instance is an open provider with its surroundings.
+type instance struct {
+	*or3cloud.Instance
+	t     *testing.T
+	p     *provider
+	clock *clock
+	host  *fakeHost
+	env   or3cloud.Env
+	log   *syncBuffer
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func openTest(t *testing.T, cfg config) *instance {
+	t.Helper()
+	in := &instance{t: t, clock: &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, host: &fakeHost{}, log: &syncBuffer{}}
+	in.env = or3cloud.Env{
+		Config: cfg, DataDir: t.TempDir(), Now: in.clock.now, Rand: rand.Reader, Host: in.host,
+		Log: slog.New(slog.NewTextHandler(in.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Secret: func(name string) (string, error) {
+			return cmp.Or(cfg[name], "generated secret for "+name+", long enough"), nil
+		},
+	}
+	in.open()
+	t.Cleanup(func() { in.Close() })
+	return in
+}
+
+func (in *instance) open() {
+	in.t.Helper()
+	var r or3cloud.Registry
+	if err := Register(&r); err != nil {
+		in.t.Fatal(err)
+	}
+	registered, _ := r.Lookup("basic-auth")
+	opened, err := registered.Open(in.t.Context(), in.env)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.Instance, in.p = opened, opened.Auth.(*provider)
+}
+
+func (in *instance) restart() {
+	in.t.Helper()
+	if err := in.Close(); err != nil {
+		in.t.Fatal(err)
+	}
+	in.open()
+}
+
+func (in *instance) dbPath() string { return filepath.Join(in.env.DataDir, "basic-auth.sqlite") }
+
+// browser keeps cookies as browsers do: by name and path, the longest path first.
+type browser struct {
+	in      *instance
+	address string
+	mu      sync.Mutex
+	jar     []*http.Cookie
+}
+
+func (in *instance) browser() *browser { return &browser{in: in, address: "192.0.2.1"} }
+
+func (b *browser) keep(answer http.Header) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range (&http.Response{Header: answer}).Cookies() {
+		b.jar = slices.DeleteFunc(b.jar, func(o *http.Cookie) bool { return o.Name == c.Name && o.Path == c.Path })
+		if c.MaxAge >= 0 {
+			b.jar = append(b.jar, c)
+		}
+	}
+	slices.SortStableFunc(b.jar, func(x, y *http.Cookie) int { return len(y.Path) - len(x.Path) })
+}
+
+func (b *browser) send(r *http.Request) *http.Request {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.RemoteAddr = b.address + ":1234"
+	for _, c := range b.jar {
+		if strings.HasPrefix(r.URL.Path, c.Path) {
+			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		}
+	}
+	return r
+}
+
+func (b *browser) drop(name string) {
+	b.jar = slices.DeleteFunc(b.jar, func(o *http.Cookie) bool { return o.Name == name })
+}
+
+func (b *browser) value(name string) string {
+	for _, c := range b.jar {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// copy is another tab at this moment: the same cookies, its own answers.
+func (b *browser) copy() *browser {
+	return &browser{in: b.in, address: b.address, jar: slices.Clone(b.jar)}
+}
+
+// answer is the answer of an endpoint, with the host's statuses.
+type answer struct {
+	status int
+	// text is the body, or the message of an error.
+	text   string
+	header http.Header
+	err    *or3cloud.Error
+}
+
+var statuses = map[or3cloud.Code]int{
+	or3cloud.CodeInvalid: 400, or3cloud.CodeUnauthenticated: 401, or3cloud.CodeForbidden: 403, or3cloud.CodeTooLarge: 413,
+	or3cloud.CodeRateLimited: 429, or3cloud.CodeUnavailable: 503,
+}
+
+func (b *browser) post(path, body string, headers ...string) answer {
+	r := httptest.NewRequest(http.MethodPost, "http://cloud.test/api/basic-auth/"+path, strings.NewReader(body))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	b.send(r)
+	w := httptest.NewRecorder()
+	for _, route := range b.in.Routes {
+		if route.Method != r.Method || route.Path != r.URL.Path {
+			continue
+		}
+		err := route.Handle(w, r)
+		b.keep(w.Header())
+		a := answer{status: w.Code, text: w.Body.String(), header: w.Header()}
+		if err != nil {
+			a.status = 500
+			if errors.As(err, &a.err) {
+				a.status, a.text = statuses[a.err.Code], a.err.Message
+			}
+		}
+		return a
+	}
+	b.in.t.Fatalf("no route %s", r.URL.Path)
+	return answer{}
+}
+
+// session resolves the session of a plain API request of the browser.
+func (b *browser) session() (*or3cloud.ProviderSession, error) {
+	r := b.send(httptest.NewRequest(http.MethodPost, "http://cloud.test/api/sync/pull", nil))
+	h := http.Header{}
+	s, err := b.in.Auth.GetSession(r.Context(), &or3cloud.Request{Request: r, ClientIP: b.address, ResponseHeader: h})
+	b.keep(h)
+	return s, err
+}
+
+func (b *browser) wantSignedIn() *or3cloud.ProviderSession {
+	b.in.t.Helper()
+	s, err := b.session()
+	if s == nil || err != nil {
+		b.in.t.Fatalf("session %v, %v; want signed in", s, err)
+	}
+	return s
+}
+
+func (b *browser) wantSignedOut() {
+	b.in.t.Helper()
+	if s, err := b.session(); s != nil || err != nil {
+		b.in.t.Fatalf("session %v, %v; want signed out", s, err)
+	}
+}
+
+func (a answer) want(t *testing.T, status int, text string) answer {
+	t.Helper()
+	if a.status != status || a.text != text {
+		t.Fatalf("answer %d %q, want %d %q", a.status, a.text, status, text)
+	}
+	if got := a.header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control %q", got)
+	}
+	return a
+}
+
+func (a answer) wantCookiesKept(t *testing.T) {
+	t.Helper()
+	if c := a.header.Values("Set-Cookie"); len(c) > 0 {
+		t.Errorf("the answer changes cookies: %q", c)
+	}
+}
+
+func (a answer) wantCookiesCleared(t *testing.T) {
+	t.Helper()
+	want := []string{
+		"or3_access=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax",
+		"or3_refresh=; Path=/api/basic-auth; Max-Age=0; HttpOnly; SameSite=Lax",
+		"or3_refresh=; Path=/api; Max-Age=0; HttpOnly; SameSite=Lax",
+	}
+	if got := a.header.Values("Set-Cookie"); !slices.Equal(got, want) {
+		t.Errorf("cookies %q, want %q", got, want)
+	}
+}
+
+const password = "correct horse battery"
+
+func credentials(email, password string) string {
+	return `{"email":"` + email + `","password":"` + password + `"}`
+}
+
+func registration(email string) string {
+	return `{"email":"` + email + `","password":"` + password + `","confirmPassword":"` + password + `","displayName":"Ann"}`
+}
+
+// signedIn returns a browser with a new account.
+func (in *instance) signedIn(email string) *browser {
+	in.t.Helper()
+	b := in.browser()
+	b.post("register", registration(email)).want(in.t, 200, `{"ok":true}`)
+	return b
+}

@@ -1,0 +1,21 @@
+-- name: AccountByEmail :one
+SELECT * FROM accounts WHERE email = @email;
+
+-- name: AccountByID :one
+SELECT * FROM accounts WHERE id = @id;
+
+-- name: CountAccounts :one
+SELECT CAST(COUNT(*) AS INTEGER) AS n FROM accounts;
+
+-- name: InsertAccount :exec
+INSERT INTO accounts (id, email, password_hash, display_name, created_at, updated_at)
+VALUES (@id, @email, @password_hash, @display_name, @now, @now);
+
+-- The old hash in the condition makes sure that a password that was changed meanwhile is not put back.
+-- name: UpgradePasswordHash :execrows
+UPDATE accounts SET password_hash = @new_hash
+WHERE id = @id AND password_hash = @old_hash;
+
+-- name: ChangePassword :execrows
+UPDATE accounts SET password_hash = @new_hash, token_version = token_version + 1, updated_at = @now
+WHERE id = @id AND password_hash = @old_hash;

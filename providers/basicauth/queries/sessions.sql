@@ -1,0 +1,56 @@
+-- name: InsertSession :exec
+INSERT INTO sessions (id, account_id, token_version, created_at, expires_at, access_until, ip_address, user_agent)
+VALUES (@id, @account_id, @token_version, @created_at, @expires_at, @access_until, @ip_address, @user_agent);
+
+-- name: ExtendSession :exec
+UPDATE sessions SET expires_at = @expires_at, access_until = @access_until WHERE id = @id;
+
+-- name: RevokeSession :many
+UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
+WHERE id = @id AND revoked_at IS NULL
+RETURNING id, access_until;
+
+-- name: RevokeAccountSessions :many
+UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
+WHERE account_id = @account_id AND revoked_at IS NULL
+RETURNING id, access_until;
+
+-- name: RevokedSessions :many
+SELECT id, access_until FROM sessions
+WHERE access_until > @now AND revoked_at IS NOT NULL;
+
+-- name: OutdatedAccounts :many
+SELECT a.id, a.token_version, CAST(MAX(s.access_until) AS INTEGER) AS access_until
+FROM sessions s JOIN accounts a ON a.id = s.account_id
+WHERE s.access_until > @now AND s.token_version < a.token_version
+GROUP BY a.id, a.token_version;
+
+-- name: DeleteExpiredSessions :exec
+DELETE FROM sessions WHERE expires_at <= @now;
+
+-- name: InsertToken :exec
+INSERT INTO refresh_tokens (fingerprint, session_id, created_at, expires_at, sealed)
+VALUES (@fingerprint, @session_id, @created_at, @expires_at, @sealed);
+
+-- name: Token :one
+SELECT t.expires_at, t.rotated_at,
+       s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.revoked_at,
+       a.id AS account_id, a.email, a.display_name, a.token_version
+FROM refresh_tokens t
+JOIN sessions s ON s.id = t.session_id
+JOIN accounts a ON a.id = s.account_id
+WHERE t.fingerprint = @fingerprint;
+
+-- name: LiveToken :one
+SELECT fingerprint, sealed FROM refresh_tokens
+WHERE session_id = @session_id AND rotated_at IS NULL;
+
+-- name: RotateToken :execrows
+UPDATE refresh_tokens SET rotated_at = CAST(@now AS INTEGER), sealed = NULL
+WHERE fingerprint = @fingerprint AND rotated_at IS NULL;
+
+-- name: EraseSeals :exec
+UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND created_at <= @before;
+
+-- name: DeleteExpiredTokens :exec
+DELETE FROM refresh_tokens WHERE expires_at <= @now;

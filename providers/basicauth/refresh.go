@@ -1,0 +1,29 @@
+package basicauth
+
+import (
+	"time"
+
+	"or3.chat/cloud/internal/ratelimit"
+)
+
+// refreshSession is POST /api/basic-auth/refresh. The cookie is looked at before the limiter: a valid one must never
+// be limited, because clients take any failure here for a sign-out (contract, auth Pitfall 10).
+func (p *provider) refreshSession(c call) error {
+	g, err := p.renew(c.Context(), values(c.Request.Request, refreshCookie))
+	if err != nil {
+		return err
+	}
+	if g != nil {
+		writeLimit(c, p.limits.Check(limitKey(c, "refresh"), ratelimit.Limit{Max: perMinute.refresh, Window: time.Minute}))
+		p.setCookies(c.Request, g)
+		return c.answer(true)
+	}
+	if err := p.limit(c, "refresh", perMinute.refresh); err != nil {
+		return err
+	}
+	p.clearCookies(c.Request)
+	if silent := c.URL.Query().Get("silent"); silent == "1" || silent == "true" {
+		return c.answer(false)
+	}
+	return errExpired()
+}

@@ -1,0 +1,187 @@
+package basicauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/url"
+	"sync"
+
+	"github.com/google/uuid"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+func errRegistrationDisabled() error {
+	return or3cloud.Errorf(or3cloud.CodeForbidden, "Registration is currently disabled. Please contact an administrator.")
+}
+
+func errInviteRequired() error {
+	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
+}
+
+// register is POST /api/basic-auth/register. A refusal clears the cookies, as the endpoint always did; passing
+// trouble and rate limits do not, because that would sign somebody out for nothing (contract, auth Pitfalls 10, 13).
+func (p *provider) register(c call) error {
+	g, err := p.createFromRequest(c)
+	switch or3cloud.CodeOf(err) {
+	case "":
+		p.setCookies(c.Request, g)
+		return c.answer(true)
+	case or3cloud.CodeInvalid, or3cloud.CodeForbidden, or3cloud.CodeUnauthenticated:
+		p.clearCookies(c.Request)
+	}
+	return err
+}
+
+func (p *provider) createFromRequest(c call) (*grant, error) {
+	if err := p.limit(c, "register", perMinute.register); err != nil {
+		return nil, err
+	}
+	f, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	body, err := parseRegister(f, p.opts.minPassword)
+	if err != nil {
+		return nil, err
+	}
+	return p.createAccount(c.Context(), c.Request, body)
+}
+
+// createAccount checks whether an account may be created, creates it and signs it in.
+func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body registerBody) (*grant, error) {
+	bySetup := p.setup.matches(body.invite)
+	if refusal := p.refusal(); refusal != nil && !bySetup {
+		return nil, refusal
+	}
+	switch _, err := p.store.read.AccountByEmail(ctx, body.email); {
+	case err == nil:
+		return nil, errCredentials()
+	case !absent(err):
+		return nil, err
+	}
+	hash, err := p.password.Hash(ctx, body.password)
+	if err != nil {
+		return nil, err
+	}
+	now := p.now()
+	var g *grant
+	err = p.store.tx(ctx, func(q queries) error {
+		n, err := q.CountAccounts(ctx)
+		if err != nil {
+			return err
+		}
+		// The setup link is for the first account only, also when two people follow it at once.
+		if refusal := p.refusal(); refusal != nil && n > 0 {
+			return refusal
+		}
+		a, err := p.insertAccount(ctx, q, body.email, hash, body.displayName)
+		if err != nil {
+			return err
+		}
+		g, err = p.begin(ctx, q, a, r, now)
+		return err
+	})
+	if sqlitex.IsUnique(err) {
+		return nil, errCredentials()
+	}
+	if err == nil && bySetup {
+		p.setup.forget()
+	}
+	return g, err
+}
+
+// refusal is what somebody without a setup link is told, or nil when anybody may register.
+func (p *provider) refusal() error {
+	switch p.opts.registration {
+	case registrationOpen:
+		return nil
+	case registrationInvite:
+		return errInviteRequired()
+	default:
+		return errRegistrationDisabled()
+	}
+}
+
+func (p *provider) insertAccount(ctx context.Context, q queries, email, hash, displayName string) (db.Account, error) {
+	accountID, err := uuid.NewRandomFromReader(p.rand)
+	if err != nil {
+		return db.Account{}, err
+	}
+	a := db.Account{ID: accountID.String(), Email: email, PasswordHash: hash, DisplayName: optional(displayName)}
+	err = q.InsertAccount(ctx, db.InsertAccountParams{
+		ID: a.ID, Email: a.Email, PasswordHash: a.PasswordHash, DisplayName: a.DisplayName, Now: p.now().UnixMilli(),
+	})
+	return a, err
+}
+
+// bootstrap creates the configured account if there is none with its address. Nothing else is checked about the two
+// values, and an account that exists is never changed (contract, auth §8.6).
+func (p *provider) bootstrap(ctx context.Context) error {
+	email := normalEmail(p.opts.bootstrapEmail)
+	if email == "" || p.opts.bootstrapPassword == "" {
+		return nil
+	}
+	if _, err := p.store.read.AccountByEmail(ctx, email); !absent(err) {
+		return err
+	}
+	hash, err := p.password.Hash(ctx, p.opts.bootstrapPassword)
+	if err != nil {
+		return err
+	}
+	err = p.store.tx(ctx, func(q queries) error {
+		_, err := p.insertAccount(ctx, q, email, hash, email)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create the bootstrap account: %w", err)
+	}
+	return nil
+}
+
+// setupToken is the secret of the link with which the first account is made. Only its hash is kept.
+type setupToken struct {
+	mu  sync.Mutex
+	sum []byte // nil when there is none
+}
+
+// setupFragment implements or3cloud.Instance.Setup. Each call makes the link of the call before worthless.
+func (p *provider) setupFragment(ctx context.Context) (string, error) {
+	n, err := p.store.read.CountAccounts(ctx)
+	if err != nil || n > 0 {
+		return "", fault(err)
+	}
+	raw := make([]byte, 32)
+	if _, err := io.ReadFull(p.rand, raw); err != nil {
+		return "", fmt.Errorf("setup link: %w", err)
+	}
+	token := base64.RawURLEncoding.EncodeToString(raw)
+	p.setup.remember(token)
+	return url.Values{"setup": {token}}.Encode(), nil
+}
+
+func (s *setupToken) remember(token string) {
+	sum := sha256.Sum256([]byte(token))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sum = sum[:]
+}
+
+func (s *setupToken) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sum = nil
+}
+
+func (s *setupToken) matches(token string) bool {
+	sum := sha256.Sum256([]byte(token))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return token != "" && s.sum != nil && subtle.ConstantTimeCompare(s.sum, sum[:]) == 1
+}

@@ -1,0 +1,176 @@
+package basicauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// verdict is what a refresh token is worth.
+type verdict int
+
+// The verdicts, best first.
+const (
+	// live: the current token of its session. It is exchanged for a new one.
+	live verdict = iota
+	// recent: exchanged a moment ago by a parallel request. It gets the token that the session has now.
+	recent
+	// replayed: exchanged longer ago. Somebody has a copy, so every session of the account ends.
+	replayed
+	// worthless: unknown, expired or of a session that has ended.
+	worthless
+)
+
+// judge applies the rules of contract auth §8.5 to a stored token. A session has at most one live token, so that
+// following the chain of exchanges from a recent token always ends at the same one.
+func judge(t db.TokenRow, now time.Time, grace time.Duration) verdict {
+	switch {
+	case t.RevokedAt.Valid, t.SessionVersion != t.TokenVersion, !now.Before(time.UnixMilli(t.SessionExpiresAt)):
+		return worthless
+	case t.RotatedAt.Valid && now.Sub(time.UnixMilli(t.RotatedAt.Int64)) < grace:
+		return recent
+	case !now.Before(time.UnixMilli(t.ExpiresAt)):
+		return worthless
+	case t.RotatedAt.Valid:
+		return replayed
+	default:
+		return live
+	}
+}
+
+// presented is a refresh token of a request with what the store knows about it.
+type presented struct {
+	verdict     verdict
+	fingerprint string
+	row         db.TokenRow
+}
+
+// best returns the token that is worth most. A browser can send several, from different paths; a stale one must not
+// spoil a good one.
+func (p *provider) best(ctx context.Context, q queries, tokens []string, now time.Time) (presented, error) {
+	found := presented{verdict: worthless}
+	for _, token := range tokens {
+		print := fingerprint(token)
+		row, err := q.Token(ctx, print)
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return found, err
+		}
+		if v := judge(row, now, p.opts.grace); v < found.verdict {
+			found = presented{v, print, row}
+		}
+	}
+	return found, nil
+}
+
+// renew exchanges one of the refresh tokens of a request for a new grant. It returns nil when none is worth anything.
+//
+// Only a live token needs the writer. The others are judged on a read connection, so that neither a flood of invalid
+// tokens nor the parallel requests of a page wait for each other.
+func (p *provider) renew(ctx context.Context, tokens []string) (*grant, error) {
+	if len(tokens) == 0 {
+		return nil, nil
+	}
+	now := p.now()
+	found, err := p.best(ctx, p.store.read, tokens, now)
+	if err != nil || found.verdict == worthless {
+		return nil, fault(err)
+	}
+	if found.verdict == recent {
+		g, err := p.current(ctx, p.store.read, found, now)
+		return g, fault(err)
+	}
+	var g *grant
+	var ended []db.RevokeAccountSessionsRow
+	err = p.store.tx(ctx, func(q queries) (err error) {
+		// Another request may have exchanged the token since.
+		if found, err = p.best(ctx, q, tokens, now); err != nil {
+			return err
+		}
+		switch found.verdict {
+		case live:
+			g, err = p.rotate(ctx, q, found, now)
+		case recent:
+			g, err = p.current(ctx, q, found, now)
+		case replayed:
+			ended, err = q.RevokeAccountSessions(ctx, db.RevokeAccountSessionsParams{
+				Now: now.UnixMilli(), AccountID: found.row.AccountID,
+			})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	for _, s := range ended {
+		p.revoked.revokeSession(s.ID, time.UnixMilli(s.AccessUntil))
+	}
+	if found.verdict == replayed {
+		p.log.Warn("refresh token replayed, all sessions of the account revoked", "provider", id, "account", found.row.AccountID)
+	}
+	return g, nil
+}
+
+// rotate replaces a live token by a new one and prolongs its session.
+func (p *provider) rotate(ctx context.Context, q queries, old presented, now time.Time) (*grant, error) {
+	token, print, err := p.refresh.generate()
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := p.refresh.encrypt(token, print)
+	if err != nil {
+		return nil, err
+	}
+	ends := now.Add(p.opts.refreshTTL)
+	n, err := q.RotateToken(ctx, db.RotateTokenParams{Now: now.UnixMilli(), Fingerprint: old.fingerprint})
+	if err == nil && n != 1 {
+		err = errors.New("rotate: the token is not live")
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		q.InsertToken(ctx, db.InsertTokenParams{
+			Fingerprint: print, SessionID: old.row.SessionID, Sealed: sealed,
+			CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(),
+		}),
+		q.ExtendSession(ctx, db.ExtendSessionParams{
+			ID: old.row.SessionID, ExpiresAt: ends.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+		}),
+		q.EraseSeals(ctx, now.Add(-p.opts.grace).UnixMilli()),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return p.grant(token, identityOf(old.row), now, ends)
+}
+
+// current gives out the session's live token once more.
+func (p *provider) current(ctx context.Context, q queries, old presented, now time.Time) (*grant, error) {
+	t, err := q.LiveToken(ctx, old.row.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	token, err := p.refresh.decrypt(t.Sealed, t.Fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	return p.grant(token, identityOf(old.row), now, time.UnixMilli(old.row.SessionExpiresAt))
+}
+
+// accessUntil is recorded with a session as the end of its access tokens. Those that are given out during the grace
+// window, which writes nothing, are covered too.
+func (p *provider) accessUntil(now time.Time) time.Time {
+	return now.Add(p.opts.accessTTL + p.opts.grace)
+}
+
+func identityOf(t db.TokenRow) identity {
+	return identity{
+		accountID: t.AccountID, email: t.Email, displayName: t.DisplayName.String,
+		sessionID: t.SessionID, version: t.TokenVersion,
+	}
+}

@@ -1,0 +1,124 @@
+package basicauth
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/ratelimit"
+)
+
+// maxBody holds the longest valid body, with every character written as an escape.
+const maxBody = 32 << 10
+
+// perMinute are the budgets of each client address (contract, auth §8.3).
+var perMinute = struct{ signIn, refresh, signOut, changePassword, register int }{20, 120, 60, 20, 10}
+
+// call is one request to an endpoint.
+type call struct {
+	*or3cloud.Request
+	w http.ResponseWriter
+}
+
+func (p *provider) routes() []or3cloud.Route {
+	limited := func(name string, max int, handle func(call) error) or3cloud.Route {
+		return p.route(name, func(c call) error {
+			if err := p.limit(c, name, max); err != nil {
+				return err
+			}
+			return handle(c)
+		})
+	}
+	return []or3cloud.Route{
+		limited("sign-in", perMinute.signIn, p.signIn),
+		limited("sign-out", perMinute.signOut, p.signOut),
+		limited("change-password", perMinute.changePassword, p.changePassword),
+		p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
+		p.route("refresh", p.refreshSession), // limits itself: a valid cookie is never limited
+	}
+}
+
+// route puts the part of the pipeline that all endpoints share in front of a handler.
+func (p *provider) route(name string, handle func(call) error) or3cloud.Route {
+	return or3cloud.Route{
+		Method: http.MethodPost, Path: "/api/basic-auth/" + name, MaxBody: maxBody,
+		Handle: func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Cache-Control", "no-store")
+			host, known := p.host.RequestHost(r)
+			if !sameOrigin(r.Header, host, known) {
+				return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
+			}
+			return fault(handle(call{p.request(w, r), w}))
+		},
+	}
+}
+
+// sameOrigin applies the Origin rule of contract security-middleware §5: a browser says where a request comes from,
+// and that must be the host it was sent to, port included. Requests without either header are no browser's.
+func sameOrigin(h http.Header, host string, hostKnown bool) bool {
+	from := h.Get("Origin")
+	if from == "" {
+		from = h.Get("Referer")
+	}
+	if from == "" {
+		return true
+	}
+	u, err := url.Parse(from)
+	if err != nil || u.Host == "" || !hostKnown {
+		return false
+	}
+	origin := strings.ToLower(u.Host)
+	switch strings.ToLower(u.Scheme) {
+	case "http":
+		origin = strings.TrimSuffix(origin, ":80")
+	case "https":
+		origin = strings.TrimSuffix(origin, ":443")
+	}
+	return origin == host
+}
+
+// limit counts a request against its address's budget and says in headers what is left.
+func (p *provider) limit(c call, name string, max int) error {
+	v := p.limits.Take(limitKey(c, name), ratelimit.Limit{Max: max, Window: time.Minute})
+	if v.Allowed {
+		v.Remaining--
+	}
+	writeLimit(c, v)
+	if !v.Allowed {
+		return &or3cloud.Error{Code: or3cloud.CodeRateLimited, Message: "Too many requests", RetryAfter: v.RetryAfter}
+	}
+	return nil
+}
+
+func limitKey(c call, name string) string { return "basic-auth:" + name + ":" + c.ClientIP }
+
+func writeLimit(c call, v ratelimit.Verdict) {
+	c.ResponseHeader.Set("X-RateLimit-Limit", strconv.Itoa(v.Limit))
+	c.ResponseHeader.Set("X-RateLimit-Remaining", strconv.Itoa(v.Remaining))
+}
+
+// answer writes {"ok":…}. It returns nil, so that a handler can end with it.
+func (c call) answer(ok bool) error {
+	c.ResponseHeader.Set("Content-Type", "application/json")
+	// A write fails when the client is gone; then there is nobody to tell.
+	_, _ = io.WriteString(c.w, `{"ok":`+strconv.FormatBool(ok)+`}`)
+	return nil
+}
+
+// body reads and decodes the request's body.
+func (c call) body() (fields, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, or3cloud.Errorf(or3cloud.CodeTooLarge, "The request body is too large.")
+	case err != nil:
+		return nil, errInvalid()
+	}
+	return parseFields(raw)
+}

@@ -1,0 +1,119 @@
+package basicauth
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// identity is what an access token says.
+type identity struct {
+	accountID, email, displayName string
+	sessionID                     string
+	version                       int64
+}
+
+// grant is a fresh pair of tokens.
+type grant struct {
+	identity
+	refreshToken string
+	accessToken  string
+	// expires is when the access token does.
+	expires time.Time
+}
+
+// grant signs an access token beside a refresh token. The access token does not outlive its session.
+func (p *provider) grant(refreshToken string, who identity, now, sessionEnds time.Time) (*grant, error) {
+	expires := now.Add(p.opts.accessTTL)
+	if sessionEnds.Before(expires) {
+		expires = sessionEnds
+	}
+	expires = expires.Truncate(time.Second)
+	token, err := p.access.sign(who, expires)
+	if err != nil {
+		return nil, err
+	}
+	return &grant{identity: who, refreshToken: refreshToken, accessToken: token, expires: expires}, nil
+}
+
+// GetSession implements or3cloud.AuthProvider. A valid access token is believed without any I/O. When it has run out
+// and the refresh cookie is good, the pair is renewed in place, so that a client that knows nothing about expiry is
+// never thrown out (contract, auth §8.2 and Pitfall 2). Cookies are never cleared here.
+func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
+	who, expires, err := p.identify(ctx, r)
+	if err != nil || who == nil {
+		return nil, err
+	}
+	return &or3cloud.ProviderSession{
+		Provider: id, UserID: who.accountID, Email: who.email, DisplayName: who.displayName, ExpiresAt: expires,
+	}, nil
+}
+
+// identify returns who sent a request, or nil, and renews the request's tokens if needed.
+func (p *provider) identify(ctx context.Context, r *or3cloud.Request) (*identity, time.Time, error) {
+	if c := p.validAccess(r.Request); c != nil {
+		who := &identity{accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version}
+		if c.DisplayName != nil {
+			who.displayName = *c.DisplayName
+		}
+		return who, c.ExpiresAt.Time, nil
+	}
+	g, err := p.renew(ctx, values(r.Request, refreshCookie))
+	if err != nil || g == nil {
+		return nil, time.Time{}, err
+	}
+	p.setCookies(r, g)
+	return &g.identity, g.expires, nil
+}
+
+// validAccess returns the claims of the request's access token if it is valid and not revoked.
+func (p *provider) validAccess(r *http.Request) *accessClaims {
+	for _, token := range values(r, accessCookie) {
+		if c := p.access.verify(token); c != nil && p.revoked.permit(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// maxUserAgent bounds what is kept of a header that the client chooses.
+const maxUserAgent = 256
+
+// begin starts a session of an account and returns its first grant.
+func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3cloud.Request, now time.Time) (*grant, error) {
+	token, print, err := p.refresh.generate()
+	if err != nil {
+		return nil, err
+	}
+	sid, err := uuid.NewRandomFromReader(p.rand)
+	if err != nil {
+		return nil, err
+	}
+	ends := now.Add(p.opts.refreshTTL)
+	agent := strings.ToValidUTF8(r.UserAgent(), "")
+	err = q.InsertSession(ctx, db.InsertSessionParams{
+		ID: sid.String(), AccountID: a.ID, TokenVersion: a.TokenVersion,
+		CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+		IpAddress: optional(r.ClientIP), UserAgent: optional(agent[:min(len(agent), maxUserAgent)]),
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = q.InsertToken(ctx, db.InsertTokenParams{
+		Fingerprint: print, SessionID: sid.String(), CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	who := identity{
+		accountID: a.ID, email: a.Email, displayName: a.DisplayName.String,
+		sessionID: sid.String(), version: a.TokenVersion,
+	}
+	return p.grant(token, who, now, ends)
+}

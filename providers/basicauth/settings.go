@@ -1,0 +1,123 @@
+package basicauth
+
+import (
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// The variables (contract, env §7 and §14). The last two belong to the host's catalogue.
+const (
+	settingJWTSecret         = "OR3_BASIC_AUTH_JWT_SECRET"
+	settingRefreshSecret     = "OR3_BASIC_AUTH_REFRESH_SECRET"
+	settingAccessTTL         = "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS"
+	settingRefreshTTL        = "OR3_BASIC_AUTH_REFRESH_TTL_SECONDS"
+	settingGrace             = "OR3_BASIC_AUTH_ROTATION_GRACE_MS"
+	settingDBPath            = "OR3_BASIC_AUTH_DB_PATH"
+	settingBootstrapEmail    = "OR3_BASIC_AUTH_BOOTSTRAP_EMAIL"
+	settingBootstrapPassword = "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD"
+	settingMinPassword       = "OR3_BASIC_AUTH_PASSWORD_MIN_LENGTH"
+
+	settingRegistrationMode = "OR3_AUTH_REGISTRATION_MODE"
+	settingAutoProvision    = "OR3_AUTH_AUTO_PROVISION"
+)
+
+// shortSecret is the length below which a secret is weaker than the HMAC that it keys.
+const shortSecret = 32
+
+// longest bounds every configured span, so that no sum of a time and a span overflows.
+const longest = 10 * 365 * 24 * time.Hour
+
+func settings() []or3cloud.Setting {
+	return []or3cloud.Setting{
+		{Name: settingJWTSecret, Secret: true,
+			Help: "Key that signs access tokens, at least 32 characters. Required in strict mode, else generated."},
+		{Name: settingRefreshSecret, Secret: true,
+			Help: "Key that protects refresh tokens. Without it the JWT secret is used in strict mode, else one is generated."},
+		{Name: settingAccessTTL, Kind: or3cloud.KindPositive, Default: "900",
+			Help: "Lifetime of an access token in seconds. It is renewed silently; longer than 900 is not recommended."},
+		{Name: settingRefreshTTL, Kind: or3cloud.KindPositive, Default: "2592000",
+			Help: "Seconds without any use after which a person must sign in again."},
+		{Name: settingGrace, Kind: or3cloud.KindPositive, Default: "30000",
+			Help: "Milliseconds during which a refresh token that was just exchanged is accepted again, for parallel tabs."},
+		{Name: settingDBPath,
+			Help: "Database file of the accounts; the default is basic-auth.sqlite in the data directory."},
+		{Name: settingBootstrapEmail,
+			Help: "E-mail address of an account that is created at the start if it does not exist. Needs the password too."},
+		{Name: settingBootstrapPassword, Secret: true,
+			Help: "Password of the bootstrap account. It is used only when the account is created."},
+		{Name: settingMinPassword, Kind: or3cloud.KindInt, Default: "8", Min: 8, Max: 128,
+			Help: "Shortest password that is accepted for a new account or a changed password, in characters."},
+	}
+}
+
+// registrationMode says who may create an account (contract, auth §9).
+type registrationMode string
+
+const (
+	registrationOpen     registrationMode = "open"
+	registrationInvite   registrationMode = "invite_only"
+	registrationDisabled registrationMode = "disabled"
+)
+
+// options are the settings in the form in which the provider uses them.
+type options struct {
+	accessTTL, refreshTTL, grace      time.Duration
+	dbPath                            string
+	bootstrapEmail, bootstrapPassword string
+	minPassword                       int
+	registration                      registrationMode
+	production                        bool
+	jwtSecretSet, refreshSecretSet    bool
+	// warnings are said once in the log and shown to administrators.
+	warnings []string
+}
+
+func readOptions(env or3cloud.Env) options {
+	cfg := env.Config
+	span := func(name string, unit time.Duration) time.Duration {
+		return time.Duration(min(cfg.Int(name), int64(longest/unit))) * unit
+	}
+	o := options{
+		accessTTL: span(settingAccessTTL, time.Second), refreshTTL: span(settingRefreshTTL, time.Second),
+		grace:          span(settingGrace, time.Millisecond),
+		dbPath:         resolveDBPath(cfg.String(settingDBPath), env.DataDir),
+		bootstrapEmail: cfg.String(settingBootstrapEmail), bootstrapPassword: cfg.String(settingBootstrapPassword),
+		production:   env.Production,
+		minPassword:  int(cfg.Int(settingMinPassword)),
+		jwtSecretSet: cfg.String(settingJWTSecret) != "", refreshSecretSet: cfg.String(settingRefreshSecret) != "",
+	}
+	o.registration = registrationMode(cfg.String(settingRegistrationMode))
+	if o.registration == "" {
+		o.registration = registrationOpen
+		if !cfg.Bool(settingAutoProvision) {
+			o.registration = registrationDisabled
+		}
+	}
+	warn := func(when bool, text string) {
+		if when {
+			o.warnings = append(o.warnings, text)
+		}
+	}
+	for _, name := range []string{settingJWTSecret, settingRefreshSecret} {
+		n := len(cfg.String(name))
+		warn(n > 0 && n < shortSecret, name+" is shorter than 32 characters; make one with: openssl rand -hex 32")
+	}
+	warn((o.bootstrapEmail == "") != (o.bootstrapPassword == ""),
+		settingBootstrapEmail+" and "+settingBootstrapPassword+" must be set together; no account is created")
+	warn(o.accessTTL > 15*time.Minute, settingAccessTTL+" is above 900")
+	warn(o.refreshTTL <= o.accessTTL, settingRefreshTTL+" is not above "+settingAccessTTL)
+	return o
+}
+
+// check implements or3cloud.Provider.Check.
+func check(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
+	if !strict || cfg.String(settingJWTSecret) != "" {
+		return nil
+	}
+	return []or3cloud.Problem{{
+		Variable: settingJWTSecret,
+		Fault:    "is not set; in strict mode no secret is generated",
+		Fix:      "set it to the output of: openssl rand -hex 32",
+	}}
+}

@@ -1,0 +1,100 @@
+package basicauth
+
+import (
+	"context"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/passwd"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+func errCredentials() error {
+	return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Invalid credentials")
+}
+
+func errExpired() error { return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Session expired") }
+
+// signIn is POST /api/basic-auth/sign-in.
+func (p *provider) signIn(c call) error {
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	body, err := parseSignIn(f)
+	if err != nil {
+		return err
+	}
+	g, err := p.authenticate(c.Context(), c.Request, body)
+	if err != nil {
+		return err
+	}
+	if g == nil {
+		// The line that intrusion detection reads: keep its text and its attributes as they are.
+		p.log.Warn("sign-in failed", "provider", id, "address", c.ClientIP, "email", redactEmail(body.email))
+		p.clearCookies(c.Request)
+		return errCredentials()
+	}
+	p.setCookies(c.Request, g)
+	return c.answer(true)
+}
+
+// authenticate returns a grant for the right password, else nil. Unknown accounts take as long as known ones.
+func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body signInBody) (*grant, error) {
+	a, err := p.store.read.AccountByEmail(ctx, body.email)
+	if absent(err) {
+		return nil, p.password.VerifyNobody(ctx, body.password)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if ok, err := p.password.Verify(ctx, a.PasswordHash, body.password); err != nil || !ok {
+		return nil, err
+	}
+	hash := a.PasswordHash
+	if passwd.NeedsRehash(hash) {
+		if better, err := p.password.Hash(ctx, body.password); err == nil { // else at the next sign-in
+			hash = better
+		}
+	}
+	return p.beginVerified(ctx, r, a, hash)
+}
+
+// beginVerified starts a session of an account whose password was found to be right, unless the account has changed
+// since: a password that is being changed must not open one more session. hash replaces the account's hash.
+func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verified db.Account, hash string) (g *grant, err error) {
+	now := p.now()
+	err = p.store.tx(ctx, func(q queries) error {
+		a, err := q.AccountByID(ctx, verified.ID)
+		if absent(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if a.TokenVersion != verified.TokenVersion {
+			return nil
+		}
+		if hash != verified.PasswordHash {
+			_, err := q.UpgradePasswordHash(ctx, db.UpgradePasswordHashParams{ID: a.ID, OldHash: verified.PasswordHash, NewHash: hash})
+			if err != nil {
+				return err
+			}
+		}
+		if err := prune(ctx, q, now, p.opts.grace); err != nil {
+			return err
+		}
+		g, err = p.begin(ctx, q, a, r, now)
+		return err
+	})
+	return g, err
+}
+
+// redactEmail leaves the first character and the domain of an address.
+func redactEmail(email string) string {
+	local, domain, ok := strings.Cut(email, "@")
+	if !ok || local == "" {
+		return "…"
+	}
+	return local[:1] + "…@" + domain
+}
