@@ -57,7 +57,6 @@ type Host struct {
 	Options
 	plan    plan
 	limits  *middleware.Limits
-	proxy   middleware.Proxy
 	health  httpx.Router
 	handler http.Handler
 	gate    gate
@@ -90,8 +89,8 @@ func New(o Options) (*Host, error) {
 	}
 	cfg := o.Config
 	h.limits = middleware.NewLimits(o.Now, cfg.String("OR3_RATE_LIMIT_OVERRIDES_JSON"),
-		cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
-	h.proxy = middleware.Proxy{Trust: cfg.Bool("OR3_TRUST_PROXY"), ForwardedFor: cfg.String("OR3_FORWARDED_FOR_HEADER")}
+		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
+	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
 	}
@@ -101,7 +100,7 @@ func New(o Options) (*Host, error) {
 		}
 	}
 	steps := []middleware.Middleware{
-		h.proxy.Identify,
+		proxy.Identify,
 		middleware.Log(o.Log, o.Now, o.Rand),
 		middleware.Recover(o.Log),
 		middleware.SecurityHeaders,
@@ -244,8 +243,8 @@ func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, usage or3cloud
 		MaxFileSize: cfg.Int("OR3_MAX_CLOUD_FILE_SIZE_BYTES"),
 		Quota:       cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"),
 		MIMETypes:   types,
-		GCRetention: time.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS")) * time.Second,
-		GCCooldown:  time.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS")) * time.Millisecond,
+		GCRetention: httpx.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
+		GCCooldown:  httpx.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),
 	})
 }
 

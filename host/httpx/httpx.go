@@ -112,6 +112,14 @@ func Disabled(http.ResponseWriter, *http.Request) error {
 // Seconds rounds a wait up to whole seconds, at least one: a client told to wait 0 s would be refused again at once.
 func Seconds(d time.Duration) int64 { return max(1, int64(math.Ceil(d.Seconds()))) }
 
+// Duration is n units, or the longest duration if that is shorter: wire and configuration know longer times than Go.
+func Duration(n int64, unit time.Duration) time.Duration {
+	if n > math.MaxInt64/int64(unit) {
+		return math.MaxInt64
+	}
+	return time.Duration(n) * unit
+}
+
 // RateLimited is the refusal of the host's limits (contract, sync §1.1).
 func RateLimited(wait time.Duration) error {
 	return &or3cloud.Error{

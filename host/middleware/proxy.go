@@ -9,12 +9,20 @@ import (
 	"or3.chat/cloud/host/httpx"
 )
 
-// Proxy says whether forwarding headers are believed.
+// Proxy says whether forwarding headers are believed, and which of them.
 type Proxy struct {
-	// Trust is OR3_TRUST_PROXY: every request comes through a proxy that sets these headers itself.
-	Trust bool
-	// ForwardedFor is the header with the client's address, "x-forwarded-for" or "x-real-ip".
-	ForwardedFor string
+	trust        bool
+	forwardedFor string
+}
+
+// NewProxy returns the rule. trust is OR3_TRUST_PROXY: every request comes through a proxy that sets the forwarding
+// headers itself. forwardedFor is the header with the client's address: "x-real-ip", or anything else for
+// "x-forwarded-for".
+func NewProxy(trust bool, forwardedFor string) Proxy {
+	if !strings.EqualFold(forwardedFor, "x-real-ip") {
+		forwardedFor = "x-forwarded-for"
+	}
+	return Proxy{trust, forwardedFor}
 }
 
 // Identify puts the sender's identity into the context.
@@ -31,11 +39,11 @@ func (p Proxy) identity(r *http.Request) httpx.Identity {
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && host != "" {
 		id.ClientIP = host
 	}
-	if !p.Trust {
+	if !p.trust {
 		id.Host = normalHost(r.Host)
 		return id
 	}
-	if addr, err := netip.ParseAddr(first(r.Header.Get(p.ForwardedFor))); err == nil {
+	if addr, err := netip.ParseAddr(first(r.Header.Get(p.forwardedFor))); err == nil {
 		id.ClientIP = addr.Unmap().String()
 	}
 	id.Host = normalHost(first(r.Header.Get("X-Forwarded-Host")))

@@ -286,9 +286,6 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
-// maxRetention keeps a wish within what a time.Duration can hold.
-const maxRetention = 100 * 365 * 24 * time.Hour
-
 // gc starts a collection. The run counts against the cooldown before the adapter is called, so that a failing one
 // cannot be repeated without end.
 func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
@@ -324,10 +321,7 @@ func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 	}
 	req := or3cloud.StorageGCRequest{WorkspaceID: in.WorkspaceID, Retention: a.GCRetention}
 	if in.RetentionSeconds != nil {
-		req.Retention = maxRetention
-		if *in.RetentionSeconds < httpx.Int(maxRetention/time.Second) {
-			req.Retention = time.Duration(*in.RetentionSeconds) * time.Second
-		}
+		req.Retention = httpx.Duration(int64(*in.RetentionSeconds), time.Second)
 	}
 	if in.Limit != nil {
 		req.Limit = int(*in.Limit)

@@ -257,20 +257,10 @@ func (a API) collect(w http.ResponseWriter, r *http.Request, unsupported string,
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s", unsupported)
 	}
-	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: seconds(*in.RetentionSeconds)}); err != nil {
+	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: httpx.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
 		return err
 	}
 	a.Limits.Record(middleware.SyncGC, session.User.ID)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// maxRetention keeps a wish within what a time.Duration can hold.
-const maxRetention = 100 * 365 * 24 * time.Hour
-
-func seconds(n httpx.Int) time.Duration {
-	if n > httpx.Int(maxRetention/time.Second) {
-		return maxRetention
-	}
-	return time.Duration(n) * time.Second
 }
