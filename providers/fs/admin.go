@@ -1,0 +1,78 @@
+package fs
+
+import (
+	"context"
+	"math"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// actionGC is the admin action that collects the blobs of a workspace (contract, workspaces-and-admin §8).
+const actionGC = "storage.gc"
+
+// maxRetentionSeconds keeps a caller's retention within a time.Duration; it is about a century.
+const maxRetentionSeconds = 100 * 365 * 24 * 3600
+
+// admin shows the provider to operators.
+type admin struct {
+	storage  *Storage
+	details  map[string]any
+	warnings []or3cloud.AdminWarning
+}
+
+var _ or3cloud.AdminActionRunner = (*admin)(nil)
+
+// GetStatus implements or3cloud.ProviderAdminAdapter.
+func (a *admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
+	warnings := append([]or3cloud.AdminWarning{}, a.warnings...)
+	if a.storage.References == nil {
+		warnings = append(warnings, or3cloud.AdminWarning{
+			Level:   "warning",
+			Message: "The sync provider does not track references to files, so unused files are never deleted.",
+		})
+	}
+	if err := a.storage.checkStore(); err != nil {
+		warnings = append(warnings, or3cloud.AdminWarning{
+			Level: "error", Message: "The storage directory cannot be read or is not the one of this instance.",
+		})
+	}
+	return or3cloud.AdminStatus{
+		Details: a.details, Warnings: warnings,
+		Actions: []or3cloud.AdminAction{{
+			ID: actionGC, Label: "Delete unused files", Danger: true,
+			Description: "Deletes files of the workspace that nothing has referred to for the whole retention time.",
+		}},
+	}, nil
+}
+
+// RunAction implements or3cloud.AdminActionRunner. A retention in the payload can only lengthen the configured one.
+func (a *admin) RunAction(ctx context.Context, workspaceID, actionID string, payload map[string]any) (any, error) {
+	if actionID != actionGC {
+		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown action")
+	}
+	if workspaceID == "" {
+		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace not resolved")
+	}
+	return a.storage.GC(ctx, or3cloud.StorageGCRequest{
+		WorkspaceID: workspaceID, Retention: payloadRetention(payload), Limit: int(positive(payload["limit"], math.MaxInt32)),
+	})
+}
+
+// payloadRetention reads retentionSeconds, else retentionDays; without either the configured retention applies.
+func payloadRetention(payload map[string]any) time.Duration {
+	seconds := positive(payload["retentionSeconds"], maxRetentionSeconds)
+	if seconds == 0 {
+		seconds = positive(payload["retentionDays"], maxRetentionSeconds/86400) * 86400
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// positive returns a JSON number that is positive, at most limit, and 0 for anything else.
+func positive(v any, limit float64) float64 {
+	n, ok := v.(float64)
+	if !ok || !(n > 0) {
+		return 0
+	}
+	return min(n, limit)
+}

@@ -1,0 +1,360 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	iofs "io/fs"
+	"path"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+const (
+	// abandonedAfter is the age at which an upload that was never committed, or never finished, may go.
+	abandonedAfter = 24 * time.Hour
+	// trashGrace is how long retired bytes stay in the trash, served and ready to be taken back.
+	trashGrace = 24 * time.Hour
+)
+
+// GC implements or3cloud.StorageCollector. A blob goes in two steps that are at least trashGrace apart: its generation
+// is retired by the sync provider and moved into the trash; later its content is claimed once more, under a new name,
+// and only if still nothing references it are the bytes destroyed. DeletedCount counts first steps.
+//
+// No lock is held while the sync provider is asked. What keeps a concurrent upload or commit safe is that the generation
+// is doomed before the question: from then on they make a generation of their own, which this run knows nothing of.
+func (s *Storage) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3cloud.StorageGCReport, error) {
+	switch {
+	case !validWorkspaceID(in.WorkspaceID):
+		return or3cloud.StorageGCReport{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid workspace_id")
+	case in.Retention < 0:
+		return or3cloud.StorageGCReport{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid retention_seconds")
+	case in.Limit < 0:
+		return or3cloud.StorageGCReport{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid limit")
+	case s.References == nil:
+		return or3cloud.StorageGCReport{Status: "disabled", Reason: "canonical_reference_state_required"}, nil
+	}
+	// One run per workspace at a time: a refused claim makes a generation reliable again, which another run must not
+	// have offered in the meantime.
+	defer s.locks.lock(blobKey{workspace: in.WorkspaceID})()
+	run := collection{
+		Storage: s, workspace: in.WorkspaceID, now: s.Now().UTC(), retention: max(in.Retention, s.Retention),
+		limit: in.Limit, report: or3cloud.StorageGCReport{Status: "completed"},
+	}
+	err := s.checkStore()
+	for _, step := range []func(context.Context) error{run.finishRetired, run.sweepLive, run.sweepTrash} {
+		if err == nil {
+			err = step(ctx)
+		}
+	}
+	return run.report, diskFault(err)
+}
+
+// collection is one run of GC over one workspace.
+type collection struct {
+	*Storage
+	workspace string
+	now       time.Time
+	retention time.Duration
+	limit     int
+	report    or3cloud.StorageGCReport
+}
+
+// claim asks the sync provider for a generation. What was touched or referenced within the last keep is refused.
+func (c *collection) claim(ctx context.Context, k blobKey, generation string, keep time.Duration) (bool, error) {
+	return c.References.RetireGeneration(ctx, c.retired(k, generation, keep))
+}
+
+func (c *collection) forget(ctx context.Context, k blobKey, generation string) error {
+	return c.References.ForgetRetired(ctx, c.retired(k, generation, 0))
+}
+
+func (c *collection) retired(k blobKey, generation string, keep time.Duration) or3cloud.RetireRequest {
+	return or3cloud.RetireRequest{
+		WorkspaceID: k.workspace, Hash: k.hash, Generation: generation, UnreferencedSince: c.now.Add(-keep),
+	}
+}
+
+// finishRetired does what an interrupted run had still to do: retired generations go to the trash, and those whose
+// bytes are gone are forgotten.
+func (c *collection) finishRetired(ctx context.Context) error {
+	if err := c.loadRetired(ctx, c.workspace); err != nil {
+		return err
+	}
+	retired, err := c.References.RetiredGenerations(ctx, c.workspace)
+	if err != nil {
+		return err
+	}
+	for _, r := range retired {
+		k, ok := newKey(c.workspace, string(r.Hash))
+		if !ok || !validGeneration(r.Generation) {
+			continue // Another storage provider's.
+		}
+		if err := c.finish(ctx, k, r.Generation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collection) finish(ctx context.Context, k blobKey, generation string) error {
+	defer c.locks.lock(k)()
+	err := c.moveToTrash(k, generation)
+	if !errors.Is(err, iofs.ErrNotExist) {
+		return err
+	}
+	if _, err = c.Disk.Lstat(k.trash(generation)); errors.Is(err, iofs.ErrNotExist) {
+		c.pardon(k.live(generation)) // There is nothing left that could be relied on.
+		return c.forget(ctx, k, generation)
+	}
+	if err != nil {
+		return err
+	}
+	return c.markTrashed(k, generation)
+}
+
+// sweepLive looks at every file of the workspace.
+func (c *collection) sweepLive(ctx context.Context) error {
+	dir := workspaceDir(c.workspace)
+	return c.each(ctx, dir, func(e iofs.DirEntry) error {
+		if isTemp(e.Name()) {
+			return c.sweepTemp(path.Join(dir, e.Name()), e)
+		}
+		k, generation, sidecar, ok := parseName(c.workspace, e.Name())
+		switch {
+		case !ok:
+			return nil // Not ours: left alone.
+		case sidecar:
+			return c.collect(ctx, k)
+		default:
+			return c.adoptOrDrop(k, generation, e)
+		}
+	})
+}
+
+func (c *collection) each(ctx context.Context, dir string, visit func(iofs.DirEntry) error) error {
+	entries, err := c.Disk.ReadDir(dir)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		// A file that is gone by now is in good hands.
+		if err = visit(e); errors.Is(err, iofs.ErrNotExist) {
+			err = nil
+		}
+		if errors.Is(err, errCorrupt) {
+			c.Log.WarnContext(ctx, "blob left alone by collection", "err", err)
+			err = nil
+		}
+	}
+	return err
+}
+
+// sweepTemp removes an unfinished file that nobody is writing any more.
+func (c *collection) sweepTemp(name string, e iofs.DirEntry) error {
+	old, err := c.olderThan(e, abandonedAfter)
+	if err != nil || !old || c.isUnfinished(name) {
+		return err
+	}
+	return c.Disk.Remove(name)
+}
+
+func (c *collection) olderThan(e iofs.DirEntry, age time.Duration) (bool, error) {
+	info, err := e.Info()
+	return err == nil && c.now.Sub(info.ModTime()) > age, err
+}
+
+// adoptOrDrop looks at a generation that its sidecar may not point to. A superseded one goes at once, since its content
+// is in the current one. One without a sidecar is complete, for only verified content gets such a name, but was not
+// acknowledged; it is entered as an uncommitted upload and takes its turn in a later run.
+func (c *collection) adoptOrDrop(k blobKey, generation string, e iofs.DirEntry) error {
+	defer c.locks.lock(k)()
+	rec, err := readRecord(c.Disk, k)
+	if err == nil && rec.Generation != generation {
+		return c.dropSuperseded(k, rec, k.live(generation))
+	}
+	sidecarless := errors.Is(err, iofs.ErrNotExist)
+	if err == nil && generation == "" {
+		_, err := c.Disk.Lstat(k.sidecar())
+		sidecarless = errors.Is(err, iofs.ErrNotExist)
+	}
+	if !sidecarless {
+		return err
+	}
+	info, err := e.Info()
+	if err != nil {
+		return err
+	}
+	return c.writeRecord(k, record{Generation: generation, SizeBytes: info.Size(), UploadedAt: info.ModTime().UTC()})
+}
+
+// dropSuperseded removes a copy of a blob whose current generation is in use and complete. The caller holds the lock.
+func (c *collection) dropSuperseded(k blobKey, current record, name string) error {
+	if !c.reliable(k, current) {
+		return nil
+	}
+	return c.Disk.Remove(name)
+}
+
+// collect retires the current generation of a key if its time has come, and moves it to the trash.
+func (c *collection) collect(ctx context.Context, k blobKey) error {
+	c.report.ScannedCount++
+	if c.limit > 0 && c.report.DeletedCount >= c.limit {
+		return nil
+	}
+	rec, keep, ok, err := c.candidate(k)
+	if err != nil || !ok {
+		return err
+	}
+	// Past this line nobody builds on the generation, so nothing that happens from now on can need it.
+	retired, err := c.claim(ctx, k, rec.Generation, keep)
+	if err != nil {
+		return err // It may have been retired: it stays doomed, and the next run asks again.
+	}
+	defer c.locks.lock(k)()
+	if !retired {
+		c.pardon(k.live(rec.Generation))
+		return nil
+	}
+	if err := c.moveToTrash(k, rec.Generation); err != nil {
+		return err
+	}
+	c.report.DeletedCount++
+	return nil
+}
+
+// candidate decides whether the current generation of a key is old enough to be offered for deletion, and dooms it if
+// so. keep is the time for which it had to be untouched.
+func (c *collection) candidate(k blobKey) (rec record, keep time.Duration, ok bool, err error) {
+	defer c.locks.lock(k)()
+	rec, err = readRecord(c.Disk, k)
+	if err != nil || rec.TrashedAt != nil {
+		return rec, 0, false, err
+	}
+	live := k.live(rec.Generation)
+	if _, err := c.Disk.Lstat(live); err != nil {
+		return rec, 0, false, c.dropDangling(k, rec, err)
+	}
+	keep = c.retention
+	if rec.CommittedAt == nil {
+		keep = min(keep, abandonedAfter)
+	}
+	if c.now.Sub(rec.touched()) <= keep {
+		return rec, 0, false, nil
+	}
+	c.doom(live)
+	return rec, keep, true, nil
+}
+
+// dropDangling removes a sidecar that points to no bytes. The caller holds the lock.
+func (c *collection) dropDangling(k blobKey, rec record, lstatErr error) error {
+	if !errors.Is(lstatErr, iofs.ErrNotExist) {
+		return lstatErr
+	}
+	if _, err := c.Disk.Lstat(k.trash(rec.Generation)); !errors.Is(err, iofs.ErrNotExist) {
+		return err
+	}
+	return c.Disk.Remove(k.sidecar())
+}
+
+// moveToTrash moves a retired generation. Only its own name is touched, so it does not matter how late this happens
+// or what has been uploaded since. The caller holds the lock.
+func (c *collection) moveToTrash(k blobKey, generation string) error {
+	if err := c.makeDir(trashDir, k.workspace); err != nil {
+		return err
+	}
+	if err := c.Disk.Rename(k.live(generation), k.trash(generation)); err != nil {
+		return err
+	}
+	return errors.Join(c.Disk.SyncDir(path.Dir(k.trash(generation))), c.Disk.SyncDir(k.dir()), c.markTrashed(k, generation))
+}
+
+// markTrashed notes in the sidecar since when the current generation is in the trash. The caller holds the lock.
+func (c *collection) markTrashed(k blobKey, generation string) error {
+	rec, err := readRecord(c.Disk, k)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || rec.Generation != generation || rec.TrashedAt != nil {
+		return err
+	}
+	rec.TrashedAt = &c.now
+	return c.writeRecord(k, rec)
+}
+
+// sweepTrash destroys what has been in the trash for long enough.
+func (c *collection) sweepTrash(ctx context.Context) error {
+	return c.each(ctx, path.Join(trashDir, c.workspace), func(e iofs.DirEntry) error {
+		k, generation, sidecar, ok := parseName(c.workspace, e.Name())
+		if !ok || sidecar {
+			return nil
+		}
+		return c.destroy(ctx, k, generation)
+	})
+}
+
+// destroy unlinks a trashed generation. The content is offered to the sync provider once more under a fresh name: a
+// reference that came while it was in the trash makes that claim fail, and the bytes are taken back.
+func (c *collection) destroy(ctx context.Context, k blobKey, generation string) error {
+	rec, err := readRecord(c.Disk, k)
+	if err != nil {
+		return err
+	}
+	if rec.Generation != generation {
+		return c.discard(ctx, k, generation)
+	}
+	if rec.TrashedAt == nil || c.now.Sub(*rec.TrashedAt) < trashGrace {
+		return nil
+	}
+	probe, err := randomName(c.Rand)
+	if err != nil {
+		return err
+	}
+	unreferenced, err := c.claim(ctx, k, probe, c.retention)
+	if err != nil {
+		return err
+	}
+	if !unreferenced {
+		return c.untrash(ctx, k)
+	}
+	return errors.Join(c.discard(ctx, k, generation), c.forget(ctx, k, probe))
+}
+
+// discard removes the bytes of a trashed generation, and the sidecar if it is still the current one.
+func (c *collection) discard(ctx context.Context, k blobKey, generation string) error {
+	defer c.locks.lock(k)()
+	rec, err := readRecord(c.Disk, k)
+	if err != nil {
+		return err
+	}
+	current := rec.Generation == generation
+	if !current && !c.reliable(k, rec) {
+		return nil
+	}
+	// The bytes go first: a sidecar without bytes is an absence, bytes without a sidecar would be adopted again.
+	if err := c.Disk.Remove(k.trash(generation)); err != nil {
+		return err
+	}
+	if err := c.Disk.SyncDir(path.Dir(k.trash(generation))); err != nil {
+		return err
+	}
+	if current {
+		if err := errors.Join(c.Disk.Remove(k.sidecar()), c.Disk.SyncDir(k.dir())); err != nil {
+			return err
+		}
+	}
+	c.pardon(k.live(generation))
+	return c.forget(ctx, k, generation)
+}
+
+func (s *Storage) isUnfinished(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unfinished[name]
+}

@@ -1,0 +1,223 @@
+package fs
+
+import (
+	"errors"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+)
+
+// Permissions of everything that the provider creates: blobs are nobody's business but the server's.
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
+// Disk is the storage directory as the provider uses it. Paths are relative and slash-separated. It is an interface so
+// that tests can make a disk fill up, fail or lie; the real one is OpenDisk.
+type Disk interface {
+	// Mkdir makes a directory and its parents; one that exists is no error.
+	Mkdir(dir string) error
+	// Create makes a new file for writing and fails if the name is taken.
+	Create(name string) (File, error)
+	// Open opens a regular file for reading. Anything else under that name is an error, symbolic links included.
+	Open(name string) (File, error)
+	// Lstat describes a name without following a symbolic link.
+	Lstat(name string) (iofs.FileInfo, error)
+	// ReadDir lists a directory.
+	ReadDir(dir string) ([]iofs.DirEntry, error)
+	// Rename replaces newname by oldname in one step.
+	Rename(oldname, newname string) error
+	// Link gives a file a second name.
+	Link(oldname, newname string) error
+	// Remove deletes one name.
+	Remove(name string) error
+	// SyncDir makes the names in a directory durable.
+	SyncDir(dir string) error
+	// Close releases the disk.
+	Close() error
+}
+
+// File is an open file of a Disk. The real one is an *os.File, which lets the kernel send it to a socket.
+type File interface {
+	io.Reader
+	io.Writer
+	io.Seeker
+	io.Closer
+	Stat() (iofs.FileInfo, error)
+	// Sync makes the content durable.
+	Sync() error
+}
+
+// errNotPlain is a symbolic link, device or directory where only a regular file or real directory may be. We never
+// make one, so somebody else did.
+var errNotPlain = errors.New("fs: not a plain file or directory")
+
+// rootDisk is a Disk below an os.Root, which no name can leave. An os.Root follows symbolic links that stay inside;
+// plain checks rule them out too, since a link from one workspace to another would stay inside.
+type rootDisk struct{ root *os.Root }
+
+// OpenDisk opens the directory dir, which must exist, as a Disk.
+func OpenDisk(dir string) (Disk, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return rootDisk{root}, nil
+}
+
+// plainDir checks that dir and all its parents are directories and not links to some.
+func (d rootDisk) plainDir(dir string) error {
+	if dir == "." {
+		return nil
+	}
+	if err := d.plainDir(path.Dir(dir)); err != nil {
+		return err
+	}
+	info, err := d.root.Lstat(dir)
+	if err == nil && !info.IsDir() {
+		err = &iofs.PathError{Op: "open", Path: dir, Err: errNotPlain}
+	}
+	return err
+}
+
+func (d rootDisk) Mkdir(dir string) error {
+	if err := d.root.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	return d.plainDir(dir)
+}
+
+func (d rootDisk) Create(name string) (File, error) {
+	if err := d.plainDir(path.Dir(name)); err != nil {
+		return nil, err
+	}
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return nil, err // Not f: a nil *os.File in an interface is not nil.
+	}
+	return f, nil
+}
+
+func (d rootDisk) Open(name string) (File, error) {
+	info, err := d.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	// Looking first keeps a FIFO from blocking the open; comparing afterwards notices a swap in between.
+	if !info.Mode().IsRegular() {
+		return nil, &iofs.PathError{Op: "open", Path: name, Err: errNotPlain}
+	}
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := f.Stat()
+	if err == nil && !os.SameFile(info, opened) {
+		err = &iofs.PathError{Op: "open", Path: name, Err: errNotPlain}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d rootDisk) Lstat(name string) (iofs.FileInfo, error) {
+	if err := d.plainDir(path.Dir(name)); err != nil {
+		return nil, err
+	}
+	return d.root.Lstat(name)
+}
+
+func (d rootDisk) ReadDir(dir string) ([]iofs.DirEntry, error) {
+	if err := d.plainDir(dir); err != nil {
+		return nil, err
+	}
+	return iofs.ReadDir(d.root.FS(), dir)
+}
+
+func (d rootDisk) Rename(oldname, newname string) error {
+	if err := d.plainDir(path.Dir(newname)); err != nil {
+		return err
+	}
+	return d.root.Rename(oldname, newname)
+}
+
+func (d rootDisk) Link(oldname, newname string) error {
+	if info, err := d.Lstat(oldname); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() {
+		return &iofs.PathError{Op: "link", Path: oldname, Err: errNotPlain}
+	}
+	if err := d.plainDir(path.Dir(newname)); err != nil {
+		return err
+	}
+	return d.root.Link(oldname, newname)
+}
+
+func (d rootDisk) Remove(name string) error {
+	if err := d.plainDir(path.Dir(name)); err != nil {
+		return err
+	}
+	return d.root.Remove(name)
+}
+
+func (d rootDisk) SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // Directories cannot be opened for that there; NTFS journals its names.
+	}
+	f, err := d.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func (d rootDisk) Close() error { return d.root.Close() }
+
+// readAll returns the content of a small file, and an error if it is larger than limit.
+func readAll(d Disk, name string, limit int64) ([]byte, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = errors.New("fs: " + name + " is too large")
+	}
+	return b, err
+}
+
+// writeAtomic replaces a small file so that after a crash it has its old or its new content. The temporary name is
+// recognised by isTemp.
+func writeAtomic(d Disk, name, tmp string, content []byte) error {
+	f, err := d.Create(tmp)
+	if err != nil {
+		return err
+	}
+	n, err := f.Write(content)
+	if err == nil && n < len(content) {
+		err = io.ErrShortWrite
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = d.Rename(tmp, name)
+	}
+	if err != nil {
+		d.Remove(tmp)
+		return err
+	}
+	return d.SyncDir(path.Dir(name))
+}
+
+// tempMark is part of the name of every unfinished file, here and in the npm package (contract, storage §7.4).
+const tempMark = ".tmp-"
+
+func isTemp(name string) bool { return strings.Contains(name, tempMark) }

@@ -1,0 +1,100 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+const (
+	// minRate is the speed in bytes per second below which a download is given up; it ends the clients that open a
+	// transfer and stop reading.
+	minRate = 4 << 10
+	// contentPolicy lets a document that is opened from a signed URL do nothing at all.
+	contentPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
+)
+
+// download is GET and HEAD /api/storage/fs/download (contract, storage §7.5). Ranges and conditional requests are
+// net/http's; the content is immutable, so its hash is a strong validator.
+func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
+	c, k, err := s.admit(r, opDownload, or3cloud.PermWorkspaceRead)
+	if err != nil {
+		return err
+	}
+	f, rec, err := s.find(k)
+	if errors.Is(err, errAbsent) {
+		return or3cloud.Errorf(or3cloud.CodeNotFound, "File not found")
+	}
+	if err != nil {
+		return diskFault(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.Size() != rec.SizeBytes {
+		err = fmt.Errorf("fs: blob %s has %d bytes instead of %d", k.base(), info.Size(), rec.SizeBytes)
+	}
+	if err != nil {
+		return diskFault(err)
+	}
+
+	mime := c.MIME
+	if mime == "" {
+		mime = rec.MIMEType
+	}
+	contentType, disposition := servedAs(mime, or3cloud.Disposition(c.Disposition))
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Disposition", contentDisposition(disposition, c.Filename))
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "private, no-store")
+	h.Set("ETag", `"`+k.base()+`"`)
+
+	allowed := time.Minute + time.Duration(info.Size()/minRate)*time.Second
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(allowed))
+	out := &rangeWriter{ResponseWriter: w}
+	http.ServeContent(out, r, "", time.Time{}, f)
+	if out.unsatisfiable {
+		h.Del("Content-Disposition")
+		return or3cloud.Errorf(or3cloud.CodeRangeUnsatisfiable, "Requested range not satisfiable")
+	}
+	return nil
+}
+
+// rangeWriter holds back the plain-text answer that http.ServeContent gives to an unsatisfiable range, so that the
+// client gets an error in the contract's form. Content-Range, which says how long the file is, stays set.
+type rangeWriter struct {
+	http.ResponseWriter
+	unsatisfiable bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *rangeWriter) WriteHeader(status int) {
+	if w.unsatisfiable = status == http.StatusRequestedRangeNotSatisfiable; !w.unsatisfiable {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements io.Writer.
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.unsatisfiable {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom passes the file itself on, so that the kernel can copy it to the connection.
+func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
+	if w.unsatisfiable {
+		return io.Copy(io.Discard, r)
+	}
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *rangeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,177 @@
+// Package fs is the storage provider "fs": it keeps blobs in files below one directory and serves the signed URLs
+// through which browsers transfer them (requirements 4.1–4.3; contract, storage §7).
+//
+// The package owns the layout of the storage directory:
+//
+//	.or3-storage-id                                     identity: tells a store from an empty mount point
+//	workspaces/<workspace>/<alg>_<hex>.<generation>     content, never changed under its name
+//	workspaces/<workspace>/<alg>_<hex>.meta.json        sidecar: which generation is current, and since when
+//	workspaces/<workspace>/<alg>_<hex>.tmp-<random>     unfinished
+//	trash/<workspace>/<alg>_<hex>.<generation>          retired, still served, destroyed after a grace period
+//
+// A blob file without a generation in its name was left by the npm package; it is used where it lies.
+//
+// Deletion is a protocol with the sync provider (or3cloud.ReferenceClaimer): see Storage.GC.
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/signed"
+)
+
+// ID is the id under which the provider is registered.
+const ID = "fs"
+
+// The settings (contract, env §9). The retention is the host's.
+const (
+	settingRoot           = "OR3_STORAGE_FS_ROOT"
+	settingSecret         = "OR3_STORAGE_FS_TOKEN_SECRET"
+	settingPreviousSecret = "OR3_STORAGE_FS_TOKEN_SECRET_PREVIOUS"
+	settingTTL            = "OR3_STORAGE_FS_URL_TTL_SECONDS"
+	settingRetention      = "OR3_STORAGE_GC_RETENTION_SECONDS"
+)
+
+const (
+	defaultTTL = 900
+	maxTTL     = 3600
+	// goodSecret is the length below which operators are warned.
+	goodSecret = 32
+	// tokenPurpose separates these tokens from others made with the same secret.
+	tokenPurpose = "storage.fs.transfer"
+)
+
+// Register adds the provider to a registry.
+func Register(r *or3cloud.Registry) error {
+	return r.Register(or3cloud.Provider{
+		ID: ID, Package: "or3.chat/cloud/providers/fs",
+		Settings: []or3cloud.Setting{
+			{
+				Name: settingRoot,
+				Help: "Absolute path of the directory for uploaded files; the folder blobs in the data directory if unset.",
+			},
+			{
+				Name: settingSecret, Secret: true,
+				Help: "Secret that signs upload and download URLs, at least 32 characters.",
+			},
+			{
+				Name: settingPreviousSecret, Secret: true,
+				Help: "The former signing secret, accepted for URLs that were handed out before it was replaced.",
+			},
+			{
+				Name: settingTTL, Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
+				Help: "Seconds for which an upload or download URL is valid, 1 to 3600.",
+			},
+		},
+		Check: check,
+		Open:  open,
+	})
+}
+
+func check(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
+	var problems []or3cloud.Problem
+	if root := cfg.String(settingRoot); root != "" && !filepath.IsAbs(root) {
+		problems = append(problems, or3cloud.Problem{
+			Variable: settingRoot,
+			Fault:    fmt.Sprintf("%q is a relative path, which would depend on where the server is started", root),
+			Fix:      "give the full path, such as " + settingRoot + "=/var/lib/or3-cloud/blobs",
+		})
+	}
+	if strict && cfg.String(settingSecret) == "" {
+		problems = append(problems, or3cloud.Problem{
+			Variable: settingSecret,
+			Fault:    "is not set, which strict mode demands",
+			Fix:      "set it to the output of: openssl rand -hex 32",
+		})
+	}
+	return problems
+}
+
+// open opens the storage directory, makes it if it is the default one or new, and checks that it is this instance's.
+func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
+	secret, err := env.Secret(settingSecret)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := signed.New(tokenPurpose, env.Now, secret, env.Config.String(settingPreviousSecret))
+	if err != nil {
+		return nil, err
+	}
+	root := env.Config.String(settingRoot)
+	if root == "" {
+		root = filepath.Join(env.DataDir, "blobs")
+	}
+	disk, identity, err := openStore(root, env)
+	if err != nil {
+		return nil, fmt.Errorf("open the storage directory %s: %w", root, err)
+	}
+	storage := New(Options{
+		Disk: disk, Identity: identity, Signer: signer, TTL: validity(ctx, env),
+		Retention: time.Duration(env.Config.Int(settingRetention)) * time.Second,
+		Host:      env.Host, References: env.References, Now: env.Now, Rand: env.Rand, Log: env.Log,
+	})
+	adapter := &admin{storage: storage, details: map[string]any{
+		"root": root, "urlTtlSeconds": int64(storage.TTL / time.Second),
+		"retentionSeconds": int64(storage.Retention / time.Second),
+	}}
+	if len(secret) < goodSecret {
+		adapter.warnings = append(adapter.warnings, or3cloud.AdminWarning{
+			Level: "warning", Message: fmt.Sprintf("%s is shorter than %d characters.", settingSecret, goodSecret),
+		})
+	}
+	return &or3cloud.Instance{
+		Storage: storage, Routes: storage.Routes(), Close: storage.Close,
+		Admin: map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminStorage: adapter},
+	}, nil
+}
+
+// openStore opens root as a Disk with the top directories in place and returns its identity.
+func openStore(root string, env or3cloud.Env) (Disk, string, error) {
+	if !filepath.IsAbs(root) {
+		return nil, "", errors.New("the path is not absolute")
+	}
+	if err := os.MkdirAll(root, dirMode); err != nil {
+		return nil, "", err
+	}
+	disk, err := OpenDisk(root)
+	if err != nil {
+		return nil, "", err
+	}
+	// The identity comes first: nothing may be made on a mount point whose mount is missing.
+	identity, err := identify(disk, root, env.DataDir, env.Rand)
+	for _, dir := range []string{workspacesDir, trashDir} {
+		if err == nil {
+			err = disk.Mkdir(dir)
+		}
+	}
+	if err == nil {
+		err = disk.SyncDir(".")
+	}
+	if err != nil {
+		disk.Close()
+		if errors.Is(err, iofs.ErrPermission) {
+			err = fmt.Errorf("%w: the user that runs the server needs to own it", err)
+		}
+		return nil, "", err
+	}
+	return disk, identity, nil
+}
+
+// validity returns the configured validity of URLs; a value out of range is replaced by the default with a warning
+// (contract, storage §7.1).
+func validity(ctx context.Context, env or3cloud.Env) time.Duration {
+	seconds := env.Config.Int(settingTTL)
+	if seconds < 1 || seconds > maxTTL {
+		env.Log.WarnContext(ctx, "setting out of range, default used",
+			"setting", settingTTL, "value", seconds, "default", defaultTTL)
+		seconds = defaultTTL
+	}
+	return time.Duration(seconds) * time.Second
+}

@@ -1,0 +1,130 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/signed"
+)
+
+// The operations that a signed URL can be good for.
+const (
+	opUpload   = "upload"
+	opDownload = "download"
+)
+
+// PresignUpload implements or3cloud.StorageGatewayAdapter. The validity is the configured one; clients ask for an
+// hour and are content with less (contract, storage §7.1).
+func (s *Storage) PresignUpload(_ context.Context, in or3cloud.PresignUploadRequest) (or3cloud.Presigned, error) {
+	k, err := presignKey(in.WorkspaceID, in.UserID, in.Hash)
+	if err != nil {
+		return or3cloud.Presigned{}, err
+	}
+	if in.SizeBytes < 0 {
+		return or3cloud.Presigned{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid size_bytes")
+	}
+	return s.presign("PUT", uploadPath, k, signed.Claims{
+		Operation: opUpload, User: in.UserID, Size: in.SizeBytes, MIME: in.MIMEType,
+	})
+}
+
+// PresignDownload implements or3cloud.StorageGatewayAdapter. A blob in the trash is taken out again, because somebody
+// evidently shows it; the storage id is not looked at (contract, storage Pitfall 14).
+func (s *Storage) PresignDownload(ctx context.Context, in or3cloud.PresignDownloadRequest) (or3cloud.Presigned, error) {
+	k, err := presignKey(in.WorkspaceID, in.UserID, in.Hash)
+	if err != nil {
+		return or3cloud.Presigned{}, err
+	}
+	f, rec, err := s.find(k)
+	if errors.Is(err, errAbsent) {
+		return or3cloud.Presigned{}, or3cloud.Errorf(or3cloud.CodeNotFound, "File not found")
+	}
+	if err != nil {
+		return or3cloud.Presigned{}, diskFault(err)
+	}
+	size := rec.SizeBytes
+	f.Close()
+	if rec.TrashedAt != nil {
+		if err := s.untrash(ctx, k); err != nil {
+			s.Log.WarnContext(ctx, "blob stays in the trash, from which it is still served", "err", err)
+		}
+	}
+	return s.presign("GET", downloadPath, k, signed.Claims{
+		Operation: opDownload, User: in.UserID, Size: size, MIME: in.MIMEType,
+		Disposition: string(in.Disposition), Filename: safeFilename(in.Filename),
+	})
+}
+
+// untrash rescues a blob that is in the trash.
+func (s *Storage) untrash(ctx context.Context, k blobKey) error {
+	if err := s.loadRetired(ctx, k.workspace); err != nil {
+		return err
+	}
+	defer s.locks.lock(k)()
+	rec, err := readRecord(s.Disk, k)
+	if err != nil || s.reliable(k, rec) {
+		return err
+	}
+	return s.rescue(k, rec)
+}
+
+// Commit implements or3cloud.StorageGatewayAdapter. It restarts the blob's retention, and takes a blob that is being
+// collected back.
+func (s *Storage) Commit(ctx context.Context, in or3cloud.CommitRequest) error {
+	if in.WorkspaceID == "" || in.Hash == "" {
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid commit input")
+	}
+	k, ok := newKey(in.WorkspaceID, string(in.Hash))
+	if !ok {
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid path parameters")
+	}
+	if err := s.loadRetired(ctx, k.workspace); err != nil {
+		return diskFault(err)
+	}
+	defer s.locks.lock(k)()
+	f, rec, err := s.find(k)
+	if errors.Is(err, errAbsent) {
+		return or3cloud.Errorf(or3cloud.CodeNotFound, "Uploaded file not found")
+	}
+	if err != nil {
+		return diskFault(err)
+	}
+	f.Close()
+	now := s.Now().UTC()
+	rec.CommittedAt = &now
+	if rec.MIMEType == "" {
+		rec.MIMEType = in.MIMEType // A blob of the npm package has no type yet.
+	}
+	if s.reliable(k, rec) {
+		return diskFault(s.writeRecord(k, rec))
+	}
+	return diskFault(s.rescue(k, rec))
+}
+
+func presignKey(workspace, user string, hash or3cloud.BlobHash) (blobKey, error) {
+	k, ok := newKey(workspace, string(hash))
+	switch {
+	case ok && user != "":
+		return k, nil
+	case !validWorkspaceID(workspace):
+		return k, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid workspace_id")
+	case user == "":
+		return k, or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
+	default:
+		return k, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid hash")
+	}
+}
+
+// presign completes the claims and makes the URL.
+func (s *Storage) presign(method, path string, k blobKey, c signed.Claims) (or3cloud.Presigned, error) {
+	c.Workspace, c.Hash, c.Expires = k.workspace, string(k.hash), s.Now().Add(s.TTL)
+	token, err := s.Signer.Sign(c)
+	if err != nil {
+		return or3cloud.Presigned{}, or3cloud.WrapError(err, or3cloud.CodeInvalid, "Invalid request")
+	}
+	return or3cloud.Presigned{
+		URL: path + "?token=" + url.QueryEscape(token), ExpiresAt: c.Expires, Method: method, StorageID: k.storageID(),
+	}, nil
+}

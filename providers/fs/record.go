@@ -1,0 +1,78 @@
+package fs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"time"
+)
+
+// maxSidecar bounds what is read of a sidecar; ours have about 400 bytes.
+const maxSidecar = 64 << 10
+
+// record is the sidecar of a blob: which generation is the current one and what is known about it. A sidecar of the npm
+// package has the first two fields and committed_at only; its blob is the generation with the empty name.
+type record struct {
+	WorkspaceID string     `json:"workspace_id"`
+	Hash        string     `json:"hash"`
+	Generation  string     `json:"generation,omitempty"`
+	SizeBytes   int64      `json:"size_bytes"`
+	MIMEType    string     `json:"mime_type,omitempty"`
+	UploadedAt  time.Time  `json:"uploaded_at,omitzero"`
+	CommittedAt *time.Time `json:"committed_at,omitempty"`
+	// TrashedAt is when the current generation was retired and moved into the trash.
+	TrashedAt *time.Time `json:"trashed_at,omitempty"`
+}
+
+// touched is the moment from which retention counts (contract, storage Pitfall 12).
+func (r record) touched() time.Time {
+	if r.CommittedAt != nil && r.CommittedAt.After(r.UploadedAt) {
+		return *r.CommittedAt
+	}
+	return r.UploadedAt
+}
+
+// errCorrupt is a sidecar that cannot be understood. It is no absence: the blob may well be there.
+var errCorrupt = errors.New("fs: corrupt sidecar")
+
+// readRecord returns the record of a key. Without a sidecar, a bare blob file is taken for an upload that was not
+// committed. If there is neither, the error is iofs.ErrNotExist.
+func readRecord(d Disk, k blobKey) (record, error) {
+	b, err := readAll(d, k.sidecar(), maxSidecar)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return bareRecord(d, k, record{WorkspaceID: k.workspace, Hash: string(k.hash)})
+	}
+	if err != nil {
+		return record{}, err
+	}
+	var r record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return record{}, fmt.Errorf("%w %s: %v", errCorrupt, k.sidecar(), err)
+	}
+	// The path decides what a sidecar is about; one that says otherwise was moved or made by hand.
+	if own, ok := newKey(r.WorkspaceID, r.Hash); !ok || own != k || !validGeneration(r.Generation) {
+		return record{}, fmt.Errorf("%w %s: it is about something else", errCorrupt, k.sidecar())
+	}
+	if r.UploadedAt.IsZero() {
+		if bare, err := bareRecord(d, k, r); err == nil {
+			return bare, nil
+		} else if !errors.Is(err, iofs.ErrNotExist) {
+			return record{}, err
+		}
+	}
+	return r, nil
+}
+
+// bareRecord completes r from the file of a blob that is older than generations.
+func bareRecord(d Disk, k blobKey, r record) (record, error) {
+	info, err := d.Lstat(k.live(""))
+	if err != nil {
+		return record{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return record{}, &iofs.PathError{Op: "stat", Path: k.live(""), Err: errNotPlain}
+	}
+	r.SizeBytes, r.UploadedAt = info.Size(), info.ModTime().UTC()
+	return r, nil
+}

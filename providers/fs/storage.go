@@ -1,0 +1,305 @@
+package fs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	iofs "io/fs"
+	"log/slog"
+	"path"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/signed"
+)
+
+// Options are what a Storage is made of. All fields but References and Identity are required.
+type Options struct {
+	Disk Disk
+	// Identity is the id that the disk's identity file must keep having; empty means that it is not looked at.
+	Identity string
+	Signer   *signed.Signer
+	// TTL is how long a signed URL is valid.
+	TTL time.Duration
+	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it.
+	Retention  time.Duration
+	Host       or3cloud.HostServices
+	References or3cloud.ReferenceClaimer
+	Now        func() time.Time
+	Rand       io.Reader
+	Log        *slog.Logger
+}
+
+// Storage keeps blobs in files. It implements or3cloud.StorageGatewayAdapter and or3cloud.StorageCollector, and Routes
+// returns the endpoints that its signed URLs lead to.
+//
+// Every key (workspace and hash) has one sidecar, which points to the current generation of the blob. Changes of a key
+// are made under the key's lock; reads take no lock, because a generation never changes once it has its name.
+type Storage struct {
+	Options
+	locks keyLocks
+
+	mu sync.Mutex
+	// doomed has the paths of the generations that must not be relied on any more: they were offered for deletion, or
+	// their directory entry may not be durable. An upload or commit that meets one makes a new generation.
+	doomed map[string]bool
+	// knowsRetired has the workspaces whose retired generations were read into doomed since the start.
+	knowsRetired map[string]bool
+	// unfinished has the temporary files that are being written.
+	unfinished map[string]bool
+}
+
+var (
+	_ or3cloud.StorageGatewayAdapter = (*Storage)(nil)
+	_ or3cloud.StorageCollector      = (*Storage)(nil)
+)
+
+// New returns a Storage. It touches nothing; the disk must be open.
+func New(o Options) *Storage {
+	return &Storage{
+		Options: o, doomed: map[string]bool{}, knowsRetired: map[string]bool{}, unfinished: map[string]bool{},
+	}
+}
+
+// Close releases the disk.
+func (s *Storage) Close() error { return s.Disk.Close() }
+
+// errAbsent is the real absence of a blob: the store is the right one and has no bytes for the key.
+var errAbsent = errors.New("fs: no such blob")
+
+// find opens the bytes of a key wherever they are: in use, or in the trash and not yet destroyed.
+func (s *Storage) find(k blobKey) (File, record, error) {
+	rec, err := readRecord(s.Disk, k)
+	for err == nil {
+		var f File
+		if f, err = s.openGeneration(k, rec.Generation); err == nil {
+			return f, rec, nil
+		}
+		if !errors.Is(err, iofs.ErrNotExist) {
+			break
+		}
+		// A newer generation may have come between the sidecar and the blob; look again as long as that is so.
+		was := rec.Generation
+		if rec, err = readRecord(s.Disk, k); err == nil && rec.Generation == was {
+			err = iofs.ErrNotExist
+		}
+	}
+	if errors.Is(err, iofs.ErrNotExist) {
+		if err = s.checkStore(); err == nil {
+			err = errAbsent
+		}
+	}
+	return nil, record{}, err
+}
+
+// openGeneration opens one generation. It looks in use first and then in the trash, the way in which files move; a
+// rescue makes a new name and therefore never hides the old one.
+func (s *Storage) openGeneration(k blobKey, generation string) (File, error) {
+	f, err := s.Disk.Open(k.live(generation))
+	if errors.Is(err, iofs.ErrNotExist) {
+		return s.Disk.Open(k.trash(generation))
+	}
+	return f, err
+}
+
+// checkStore fails when the storage directory is not what it was at the start. It is asked before anything is called
+// absent.
+func (s *Storage) checkStore() error {
+	if s.Identity == "" {
+		return nil
+	}
+	return checkIdentity(s.Disk, s.Identity)
+}
+
+// settle makes verified content the current blob of a key and returns when that is durable. tmp is the path of the
+// content, or empty if it was only compared because the blob seemed to be there already.
+func (s *Storage) settle(ctx context.Context, k blobKey, tmp string, size int64, mime string) error {
+	if err := s.loadRetired(ctx, k.workspace); err != nil {
+		return err
+	}
+	defer s.locks.lock(k)()
+	rec, err := readRecord(s.Disk, k)
+	if err == nil && s.reliable(k, rec) {
+		rec.UploadedAt = s.Now().UTC()
+		return s.writeRecord(k, rec)
+	}
+	// A sidecar that cannot be understood is replaced: the content is here, verified.
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !(errors.Is(err, errCorrupt) && tmp != "") {
+		return err
+	}
+	if tmp == "" {
+		if err != nil {
+			return err
+		}
+		return s.rescue(k, rec)
+	}
+	generation, err := randomName(s.Rand)
+	if err != nil {
+		return err
+	}
+	next := record{SizeBytes: size, MIMEType: mime, UploadedAt: s.Now().UTC(), CommittedAt: rec.CommittedAt}
+	return s.install(k, generation, next, func(live string) error { return s.Disk.Rename(tmp, live) })
+}
+
+// rescue gives the bytes of a doomed or trashed generation a name that nobody may retire yet. The link keeps the bytes
+// whatever happens to the old name afterwards. The caller holds the key's lock.
+func (s *Storage) rescue(k blobKey, rec record) error {
+	generation, err := randomName(s.Rand)
+	if err != nil {
+		return err
+	}
+	next := rec
+	next.UploadedAt = s.Now().UTC()
+	return s.install(k, generation, next, func(live string) error {
+		err := s.Disk.Link(k.live(rec.Generation), live)
+		if errors.Is(err, iofs.ErrNotExist) {
+			err = s.Disk.Link(k.trash(rec.Generation), live)
+		}
+		return err
+	})
+}
+
+// install puts a new generation in place and points the sidecar to it. The caller holds the key's lock.
+func (s *Storage) install(k blobKey, generation string, rec record, place func(live string) error) error {
+	live := k.live(generation)
+	if err := place(live); err != nil {
+		return err
+	}
+	if err := s.Disk.SyncDir(k.dir()); err != nil {
+		s.Disk.Remove(live)
+		return err
+	}
+	rec.Generation, rec.TrashedAt = generation, nil
+	if err := s.writeRecord(k, rec); err != nil {
+		// The sidecar may or may not be there after a crash. The next upload must not build on it.
+		s.doom(live)
+		return err
+	}
+	return nil
+}
+
+// reliable reports whether an upload or commit may build on the current generation: it is in use, all there and not
+// doomed.
+func (s *Storage) reliable(k blobKey, rec record) bool {
+	live := k.live(rec.Generation)
+	if rec.TrashedAt != nil || s.isDoomed(live) {
+		return false
+	}
+	info, err := s.Disk.Lstat(live)
+	return err == nil && info.Mode().IsRegular() && info.Size() == rec.SizeBytes
+}
+
+// present reports whether a blob seems to be there, so that an upload need not be written. settle decides.
+func (s *Storage) present(k blobKey) bool {
+	rec, err := readRecord(s.Disk, k)
+	return err == nil && s.reliable(k, rec)
+}
+
+func (s *Storage) writeRecord(k blobKey, rec record) error {
+	rec.WorkspaceID, rec.Hash = k.workspace, string(k.hash)
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	random, err := randomName(s.Rand)
+	if err != nil {
+		return err
+	}
+	tmp := k.temp(random)
+	s.set(s.unfinished, tmp, true)
+	defer s.set(s.unfinished, tmp, false)
+	return writeAtomic(s.Disk, k.sidecar(), tmp, b)
+}
+
+// makeDir makes a directory for a workspace below parent durable before something is put into it.
+func (s *Storage) makeDir(parent, workspace string) error {
+	dir := path.Join(parent, workspace)
+	if _, err := s.Disk.Lstat(dir); err == nil {
+		return nil
+	}
+	if err := s.Disk.Mkdir(dir); err != nil {
+		return err
+	}
+	return errors.Join(s.Disk.SyncDir(parent), s.Disk.SyncDir("."))
+}
+
+// loadRetired learns once per workspace which generations were retired before the start and are still to be deleted.
+func (s *Storage) loadRetired(ctx context.Context, workspace string) error {
+	if s.References == nil {
+		return nil
+	}
+	s.mu.Lock()
+	known := s.knowsRetired[workspace]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	retired, err := s.References.RetiredGenerations(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range retired {
+		if k, ok := newKey(workspace, string(r.Hash)); ok && validGeneration(r.Generation) {
+			s.doomed[k.live(r.Generation)] = true
+		}
+	}
+	s.knowsRetired[workspace] = true
+	return nil
+}
+
+func (s *Storage) doom(live string)   { s.set(s.doomed, live, true) }
+func (s *Storage) pardon(live string) { s.set(s.doomed, live, false) }
+func (s *Storage) isDoomed(live string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doomed[live]
+}
+
+func (s *Storage) set(m map[string]bool, name string, value bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if value {
+		m[name] = true
+	} else {
+		delete(m, name)
+	}
+}
+
+// keyLocks is a mutex per key that takes memory only while it is held or waited for.
+type keyLocks struct {
+	mu   sync.Mutex
+	held map[blobKey]*keyLock
+}
+
+type keyLock struct {
+	sync.Mutex
+	users int
+}
+
+// lock locks k and returns the function that unlocks it.
+func (l *keyLocks) lock(k blobKey) (unlock func()) {
+	l.mu.Lock()
+	if l.held == nil {
+		l.held = map[blobKey]*keyLock{}
+	}
+	kl := l.held[k]
+	if kl == nil {
+		kl = &keyLock{}
+		l.held[k] = kl
+	}
+	kl.users++
+	l.mu.Unlock()
+	kl.Lock()
+	return func() {
+		kl.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if kl.users--; kl.users == 0 {
+			delete(l.held, k)
+		}
+	}
+}

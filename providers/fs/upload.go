@@ -1,0 +1,162 @@
+package fs
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+const (
+	// bufferSize is what a transfer holds in memory.
+	bufferSize = 128 << 10
+	// idleTimeout ends an upload from which nothing has come for so long. A slow client is fine, a dead one is not.
+	idleTimeout = 60 * time.Second
+)
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// upload is PUT /api/storage/fs/upload (contract, storage §7.4).
+func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
+	c, k, err := s.admit(r, opUpload, or3cloud.PermWorkspaceWrite)
+	if err != nil {
+		return err
+	}
+	if c.MIME != "" && essence(r.Header.Get("Content-Type")) != essence(c.MIME) {
+		return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "Content type mismatch")
+	}
+	if r.ContentLength > c.Size {
+		return or3cloud.Errorf(or3cloud.CodeTooLarge, "Payload too large")
+	}
+	if err := s.receive(r.Context(), k, c.Size, c.MIME, newBodyReader(w, r)); err != nil {
+		return diskFault(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(struct {
+		OK        bool   `json:"ok"`
+		StorageID string `json:"storage_id"`
+	}{true, k.storageID()})
+}
+
+// receive takes the content of a key from body, verifies it and makes it durable. At most limit bytes are accepted;
+// fewer are fine if they have the right hash. Whatever goes wrong, no file of this upload stays behind.
+func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime string, body io.Reader) error {
+	out, tmp := io.Writer(io.Discard), ""
+	if !s.present(k) {
+		f, name, err := s.createTemp(k)
+		if err != nil {
+			return err
+		}
+		tmp = name
+		defer s.removeTemp(tmp)
+		defer f.Close()
+		out = f
+	}
+	size, digest, err := copyVerified(out, body, newHash(k.hash), limit)
+	switch {
+	case err != nil:
+		return err
+	case size == 0 && limit > 0:
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Missing upload body")
+	case digest != k.hash.Digest():
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Hash mismatch")
+	}
+	if f, ok := out.(File); ok {
+		// Some file systems report a failed write only at close.
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return s.settle(ctx, k, tmp, size, mime)
+}
+
+func (s *Storage) createTemp(k blobKey) (File, string, error) {
+	random, err := randomName(s.Rand)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := s.makeDir(workspacesDir, k.workspace); err != nil {
+		return nil, "", err
+	}
+	name := k.temp(random)
+	s.set(s.unfinished, name, true)
+	f, err := s.Disk.Create(name)
+	if err != nil {
+		s.set(s.unfinished, name, false)
+	}
+	return f, name, err
+}
+
+// removeTemp removes a temporary file. After a successful upload there is none any more.
+func (s *Storage) removeTemp(name string) {
+	s.Disk.Remove(name)
+	s.set(s.unfinished, name, false)
+}
+
+func newHash(h or3cloud.BlobHash) hash.Hash {
+	if h.Algorithm() == "md5" {
+		return md5.New() // For files of old clients (contract, storage §11); it addresses content, it proves nothing.
+	}
+	return sha256.New()
+}
+
+// copyVerified copies in to out, through h, and returns the number of bytes and the digest in hex. It stops with 413
+// as soon as there are more than limit bytes.
+func copyVerified(out io.Writer, in io.Reader, h hash.Hash, limit int64) (int64, string, error) {
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	var size int64
+	for {
+		n, readErr := in.Read(buf[:])
+		if size += int64(n); size > limit {
+			return size, "", or3cloud.Errorf(or3cloud.CodeTooLarge, "Payload too large")
+		}
+		h.Write(buf[:n])
+		if m, err := out.Write(buf[:n]); err != nil {
+			return size, "", err
+		} else if m < n {
+			return size, "", io.ErrShortWrite
+		}
+		if readErr == io.EOF {
+			return size, hex.EncodeToString(h.Sum(nil)), nil
+		}
+		if readErr != nil {
+			return size, "", or3cloud.Unavailable(fmt.Errorf("read upload: %w", readErr), "Upload interrupted", retryAfter)
+		}
+	}
+}
+
+// bodyReader reads a request body and gives the client a fresh span of time for each read.
+type bodyReader struct {
+	body    io.Reader
+	control *http.ResponseController
+}
+
+func newBodyReader(w http.ResponseWriter, r *http.Request) io.Reader {
+	if r.Body == nil {
+		return http.NoBody
+	}
+	return &bodyReader{r.Body, http.NewResponseController(w)}
+}
+
+// Read implements io.Reader. The deadline is the network's, so it is in real time. A writer that has no deadlines,
+// such as a test's, goes without.
+func (b *bodyReader) Read(p []byte) (int, error) {
+	b.control.SetReadDeadline(time.Now().Add(idleTimeout))
+	n, err := b.body.Read(p)
+	if err != nil {
+		// Nothing more is read; a deadline left behind would cancel the request while its file is made durable.
+		b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
