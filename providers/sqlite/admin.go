@@ -1,0 +1,53 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// The actions of the admin adapter (contract, workspaces-and-admin §8).
+const (
+	actionGCChangeLog  = "sync.gc-change-log"
+	actionGCTombstones = "sync.gc-tombstones"
+)
+
+// admin implements or3cloud.ProviderAdminAdapter and AdminActionRunner.
+type admin struct{ s *Store }
+
+func (a admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
+	return or3cloud.AdminStatus{
+		Details: map[string]any{
+			"dbPath":      a.s.opts.Path,
+			"journalMode": a.s.opts.JournalMode,
+			"synchronous": a.s.opts.Synchronous,
+		},
+		Warnings: []or3cloud.AdminWarning{},
+		Actions: []or3cloud.AdminAction{
+			{ID: actionGCChangeLog, Label: "Compact change log", Description: "Removes superseded changes that every device has seen.", Danger: true},
+			{ID: actionGCTombstones, Label: "Collect deletions", Description: "Removes old deletions that every device has seen.", Danger: true},
+		},
+	}, nil
+}
+
+func (a admin) RunAction(ctx context.Context, workspaceID, actionID string, payload map[string]any) (any, error) {
+	collect := map[string]func(context.Context, or3cloud.SyncGCRequest) error{
+		actionGCChangeLog: a.s.GCChangeLog, actionGCTombstones: a.s.GCTombstones,
+	}[actionID]
+	if collect == nil {
+		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown action")
+	}
+	retention := 30 * 24 * time.Hour
+	if s, ok := payload["retentionSeconds"].(float64); ok && s > 0 {
+		retention = time.Duration(s) * time.Second
+	} else if d, ok := payload["retentionDays"].(float64); ok && d > 0 {
+		retention = time.Duration(d*24) * time.Hour
+	}
+	if err := collect(ctx, or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: workspaceID}, Retention: retention}); err != nil {
+		return nil, err
+	}
+	return map[string]any{"ok": true, "action": actionID, "retentionSeconds": int64(retention.Seconds())}, nil
+}
+
+var _ or3cloud.AdminActionRunner = admin{}

@@ -1,0 +1,146 @@
+package sqlite
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// versionBits is the share of a log id that holds the server version; see the migration for why 43.
+const versionBits = 43
+
+// maxVersion is the highest version that a log id can hold.
+const maxVersion = 1<<versionBits - 1
+
+// entryID returns the log id of a version of a workspace.
+func entryID(workspace, version int64) int64 { return workspace<<versionBits | version }
+
+// versionOf returns the version half of a log id.
+func versionOf(id int64) int64 { return id & maxVersion }
+
+// tableNumber returns the number under which a table is stored: its place in the order of the names, from 1, so that
+// the numbers sort as a snapshot must. It is 0 for an unknown table.
+func tableNumber(name string) int64 {
+	i, ok := slices.BinarySearch(or3cloud.SyncTables[:], name)
+	if !ok {
+		return 0
+	}
+	return int64(i) + 1
+}
+
+// tableName is the inverse of tableNumber.
+func tableName(number int64) string { return or3cloud.SyncTables[number-1] }
+
+// allTables is the set of all tables, as tableSet returns it: bits 1 to 7.
+const allTables = 1<<(len(or3cloud.SyncTables)+1) - 2
+
+// tableSet returns the bits of the named tables; unknown names have none, and no names mean all.
+func tableSet(names []string) int64 {
+	if len(names) == 0 {
+		return allTables
+	}
+	var set int64
+	for _, n := range names {
+		if t := tableNumber(n); t != 0 {
+			set |= 1 << t
+		}
+	}
+	return set
+}
+
+// Ids are stored packed: most are UUIDs in lower-case text, which 16 bytes hold. The first byte says how the rest is
+// to be read.
+const (
+	packedText   = 0
+	packedUUID   = 1
+	packedSHA256 = 2
+)
+
+const sha256Prefix = "sha256:"
+
+// packID appends the packed form of an id to b. unpackID gives back exactly the same text.
+func packID(b []byte, id string) []byte {
+	if len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' {
+		start := len(b)
+		b = append(b, packedUUID)
+		ok := true
+		for _, part := range [...]string{id[:8], id[9:13], id[14:18], id[19:23], id[24:]} {
+			if b, ok = appendHex(b, part); !ok {
+				break
+			}
+		}
+		if ok {
+			return b
+		}
+		b = b[:start]
+	}
+	if len(id) == len(sha256Prefix)+64 && strings.HasPrefix(id, sha256Prefix) {
+		if packed, ok := appendHex(append(b, packedSHA256), id[len(sha256Prefix):]); ok {
+			return packed
+		}
+	}
+	return append(append(b, packedText), id...)
+}
+
+// appendHex decodes lower-case hex digits; ok is false for anything else.
+func appendHex(b []byte, digits string) (_ []byte, ok bool) {
+	for i := range len(digits) {
+		if c := digits[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return b, false
+		}
+	}
+	b, err := hex.AppendDecode(b, []byte(digits))
+	return b, err == nil
+}
+
+// unpackID returns the text that packID packed.
+func unpackID(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	switch kind, rest := b[0], b[1:]; {
+	case kind == packedUUID && len(rest) == 16:
+		var t [36]byte
+		hex.Encode(t[:8], rest[:4])
+		t[8] = '-'
+		hex.Encode(t[9:13], rest[4:6])
+		t[13] = '-'
+		hex.Encode(t[14:18], rest[6:8])
+		t[18] = '-'
+		hex.Encode(t[19:23], rest[8:10])
+		t[23] = '-'
+		hex.Encode(t[24:], rest[10:])
+		return string(t[:])
+	case kind == packedSHA256 && len(rest) == 32:
+		return sha256Prefix + hex.EncodeToString(rest)
+	default:
+		return string(rest)
+	}
+}
+
+// tokenEncoding is how page tokens and snapshot ids travel.
+var tokenEncoding = base64.RawURLEncoding
+
+// appendUvarints appends numbers in a compact form.
+func appendUvarints(b []byte, ns ...int64) []byte {
+	for _, n := range ns {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	return b
+}
+
+// readUvarints reads as many numbers as dst holds; ok is false if b is too short.
+func readUvarints(b []byte, dst ...*int64) (rest []byte, ok bool) {
+	for _, d := range dst {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > 1<<62 {
+			return nil, false
+		}
+		*d, b = int64(n), b[size:]
+	}
+	return b, true
+}

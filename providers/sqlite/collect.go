@@ -1,0 +1,134 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// collectStep is how many entries one transaction of the collector removes: it holds the writer only briefly, so
+// that pushes pass between its steps.
+const collectStep = 200
+
+// tombstoneDevices says how much longer a silent device protects winning deletes than superseded entries: a device
+// that missed a dropped delete keeps the record as a zombie, and a base client cannot be told to start over
+// (contract, sync §7).
+const tombstoneDevices = 4
+
+// floor returns the version that all devices heard of within a span have seen; ok is false when there is no device,
+// in which case nothing may be removed.
+func (s *Store) floor(ctx context.Context, num int64, within time.Duration) (version int64, ok bool, err error) {
+	version, err = s.q.CursorFloor(ctx, db.CursorFloorParams{Workspace: num, Since: s.opts.Now().Add(-within).UnixMilli()})
+	return version, version >= 0, sqlitex.Translate(err)
+}
+
+// cutoff is the time before which entries are old enough: a caller can lengthen the configured retention only.
+func (s *Store) cutoff(wish time.Duration) int64 {
+	return s.opts.Now().Add(-max(wish, s.opts.Retention)).UnixMilli()
+}
+
+// GCChangeLog implements or3cloud.SyncCollector. It goes through the superseded entries only; winners are not among
+// them, whatever their age.
+func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) error {
+	num, err := s.number(ctx, in.Scope.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	floor, ok, err := s.floor(ctx, num, s.opts.DeviceStale)
+	if err != nil || !ok {
+		return err
+	}
+	step := db.CollectableEntriesParams{
+		After: entryID(num, 0), Upto: entryID(num, floor), Floor: floor, Before: s.cutoff(in.Retention), Max: collectStep,
+	}
+	for {
+		// Read outside the writer: the search may pass many entries that are not old enough. What it finds stays
+		// collectable, for an entry that lost never wins again.
+		rows, err := s.q.CollectableEntries(ctx, step)
+		if err != nil {
+			return sqlitex.Translate(err)
+		}
+		err = s.w.do(ctx, func(ctx context.Context, t *tx) error { return t.dropEntries(ctx, num, rows) })
+		if err != nil || len(rows) < collectStep {
+			return err
+		}
+		step.After = rows[len(rows)-1].ID
+	}
+}
+
+// dropEntries removes entries with their op ids.
+func (t *tx) dropEntries(ctx context.Context, num int64, rows []db.CollectableEntriesRow) error {
+	for _, r := range rows {
+		err := errors.Join(
+			t.q.DeleteEntry(ctx, r.ID),
+			t.q.DeleteSuperseded(ctx, r.ID),
+			t.q.DeleteOpID(ctx, db.DeleteOpIDParams{Workspace: num, OpID: r.OpID}),
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GCTombstones implements or3cloud.SyncCollector.
+func (s *Store) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest) error {
+	num, err := s.number(ctx, in.Scope.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	floor, ok, err := s.floor(ctx, num, tombstoneDevices*s.opts.DeviceStale)
+	if err != nil || !ok {
+		return err
+	}
+	for table := int64(1); table <= int64(len(or3cloud.SyncTables)); table++ {
+		err := s.collectDeletes(ctx, db.CollectableDeletesParams{
+			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Before: s.cutoff(in.Retention), Max: collectStep,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) collectDeletes(ctx context.Context, step db.CollectableDeletesParams) error {
+	for {
+		rows, err := s.q.CollectableDeletes(ctx, step)
+		if err != nil {
+			return sqlitex.Translate(err)
+		}
+		err = s.w.do(ctx, func(ctx context.Context, t *tx) error { return t.dropDeletes(ctx, step.Workspace, rows) })
+		if err != nil || len(rows) < collectStep {
+			return err
+		}
+		step.After = rows[len(rows)-1].Pk
+	}
+}
+
+// dropDeletes removes winning deletes, unless their record came back meanwhile, and raises the horizon over them.
+func (t *tx) dropDeletes(ctx context.Context, num int64, rows []db.CollectableDeletesRow) error {
+	horizon := int64(0)
+	for _, r := range rows {
+		n, err := t.q.DeleteRecord(ctx, db.DeleteRecordParams{Workspace: num, Tbl: r.Tbl, Pk: r.Pk, Version: r.Version})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			continue
+		}
+		err = errors.Join(
+			t.q.DeleteEntry(ctx, entryID(num, r.Version)),
+			t.q.DeleteOpID(ctx, db.DeleteOpIDParams{Workspace: num, OpID: r.OpID}),
+		)
+		if err != nil {
+			return err
+		}
+		horizon = max(horizon, r.Version)
+	}
+	return t.q.RaiseHorizon(ctx, db.RaiseHorizonParams{Horizon: horizon, Workspace: num})
+}

@@ -1,0 +1,46 @@
+package sqlite
+
+import "sync"
+
+// memoSize bounds a memo; a full one starts over.
+const memoSize = 10_000
+
+// memo keeps the results of reads that every request repeats, until a write makes them stale. What was read before a
+// write is never kept after it: a result is stored only if nothing was forgotten since its read began.
+type memo[K comparable, V any] struct {
+	mu  sync.RWMutex
+	gen uint64
+	m   map[K]V
+}
+
+// get returns the kept value of k, or loads it.
+func (m *memo[K, V]) get(k K, load func() (V, error)) (V, error) {
+	m.mu.RLock()
+	v, ok := m.m[k]
+	gen := m.gen
+	m.mu.RUnlock()
+	if ok {
+		return v, nil
+	}
+	v, err := load()
+	if err != nil {
+		return v, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gen == gen {
+		if m.m == nil || len(m.m) >= memoSize {
+			m.m = map[K]V{}
+		}
+		m.m[k] = v
+	}
+	return v, nil
+}
+
+// forget drops everything.
+func (m *memo[K, V]) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gen++
+	m.m = nil
+}

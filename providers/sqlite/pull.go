@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ncruces/go-sqlite3"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// pageBytes ends a page of changes or a snapshot early, so that one page of large payloads cannot take unbounded
+// memory on its way through the host. It is checked after each row: a page holds at least one.
+const pageBytes = 4 << 20
+
+// Pull implements or3cloud.SyncGatewayAdapter.
+func (s *Store) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or3cloud.Change) error) (or3cloud.PullPage, error) {
+	num, err := s.number(ctx, in.Scope.WorkspaceID)
+	if err != nil {
+		return or3cloud.PullPage{}, err
+	}
+	var page or3cloud.PullPage
+	err = s.pool.view(ctx, func(r *reader) error {
+		page, err = r.changes(num, in, emit)
+		return err
+	})
+	return page, err
+}
+
+func (r *reader) counter(workspace int64) (version, horizon int64, err error) {
+	_, err = one(r.st.counter, func(s *sqlite3.Stmt) { version, horizon = s.ColumnInt64(0), s.ColumnInt64(1) }, workspace)
+	return version, horizon, err
+}
+
+func (r *reader) changes(workspace int64, in or3cloud.PullRequest, emit func(*or3cloud.Change) error) (or3cloud.PullPage, error) {
+	version, horizon, err := r.counter(workspace)
+	if err != nil {
+		return or3cloud.PullPage{}, err
+	}
+	page := or3cloud.PullPage{
+		// A cursor above the counter comes from before a restore: it is kept, never lowered (sync Pitfall 16).
+		NextCursor:       max(version, in.Cursor),
+		RequiresSnapshot: in.Cursor < horizon,
+	}
+	if horizon > 0 {
+		page.OldestRetainedVersion = horizon + 1
+	}
+	if in.Cursor >= version {
+		return page, nil
+	}
+	st := r.st.changes
+	err = bind(st, entryID(workspace, in.Cursor), entryID(workspace, version), tableSet(in.Tables), int64(in.Limit)+1)
+	if err != nil {
+		return page, err
+	}
+	defer st.Reset()
+	n, size, last := 0, 0, in.Cursor
+	for st.Step() {
+		if n == in.Limit || size >= pageBytes {
+			page.HasMore, page.NextCursor = true, last
+			return page, nil
+		}
+		c := scanChange(st)
+		if err := emit(&c); err != nil {
+			return page, err
+		}
+		n, size, last = n+1, size+len(c.Payload), c.ServerVersion
+	}
+	return page, errors.Join(st.Err(), st.Reset())
+}
+
+// scanChange reads a row without copying its payload.
+func scanChange(s *sqlite3.Stmt) or3cloud.Change {
+	c := or3cloud.Change{
+		ServerVersion: versionOf(s.ColumnInt64(0)),
+		Table:         tableName(s.ColumnInt64(1)),
+		Operation:     operation(s.ColumnInt64(2)),
+		PK:            unpackID(s.ColumnRawBlob(4)),
+		Stamp: or3cloud.Stamp{
+			Clock: s.ColumnInt64(3), OpID: unpackID(s.ColumnRawBlob(5)), HLC: s.ColumnText(6), DeviceID: s.ColumnText(7),
+		},
+	}
+	if s.ColumnType(8) != sqlite3.NULL {
+		c.Payload = s.ColumnRawBlob(8)
+	}
+	return c
+}
+
+// UpdateCursor implements or3cloud.SyncGatewayAdapter.
+func (s *Store) UpdateCursor(ctx context.Context, in or3cloud.CursorUpdate) error {
+	num, err := s.number(ctx, in.Scope.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	return s.w.do(ctx, func(_ context.Context, t *tx) error {
+		version := in.Version
+		_, err := one(t.st.counter, func(s *sqlite3.Stmt) { version = min(version, s.ColumnInt64(0)) }, num)
+		if err != nil {
+			return err
+		}
+		return run(t.st.advanceCursor, num, in.DeviceID, version, t.at)
+	})
+}

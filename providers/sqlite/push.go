@@ -1,0 +1,269 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/ncruces/go-sqlite3"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsstring"
+)
+
+// The states of a record.
+const (
+	stateLive        = 0
+	stateSoftDeleted = 1 // winning put says deleted:true
+	stateDeleted     = 2 // winning op is a delete
+)
+
+// Push implements or3cloud.SyncGatewayAdapter.
+func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushResult, error) {
+	num, err := s.number(ctx, in.Scope.WorkspaceID)
+	if err != nil {
+		return or3cloud.PushResult{}, err
+	}
+	var out or3cloud.PushResult
+	err = s.w.do(ctx, func(_ context.Context, t *tx) error {
+		p := push{tx: t, workspace: num, results: make([]or3cloud.OpResult, 0, len(in.Ops))}
+		if err := p.apply(in.Ops); err != nil {
+			return err
+		}
+		out = or3cloud.PushResult{Results: p.results, ServerVersion: p.version}
+		return nil
+	})
+	return out, err
+}
+
+// push is the application of one batch in one transaction.
+type push struct {
+	*tx
+	workspace int64
+	version   int64 // the counter; every accepted op takes the next one
+	first     int64 // the counter before the batch
+	results   []or3cloud.OpResult
+}
+
+func (p *push) apply(ops []or3cloud.Op) error {
+	found, err := one(p.st.counter, func(s *sqlite3.Stmt) { p.version = s.ColumnInt64(0) }, p.workspace)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("workspace %d has no counter", p.workspace)
+	}
+	p.first = p.version
+	for i := range ops {
+		res, err := p.applyOp(&ops[i])
+		if err != nil {
+			return fmt.Errorf("apply op %d: %w", i, err)
+		}
+		res.OpID = ops[i].Stamp.OpID
+		p.results = append(p.results, res)
+	}
+	if p.version == p.first {
+		return nil
+	}
+	return run(p.st.setCounter, p.version, p.workspace)
+}
+
+// record is the winner of a (table, pk).
+type record struct {
+	version, state int64
+	rev            or3cloud.Revision
+}
+
+// applyOp judges one op. The error is for faults of the store only.
+func (p *push) applyOp(op *or3cloud.Op) (or3cloud.OpResult, error) {
+	table, key, opID := tableNumber(op.Table), jsstring.SortKey(op.PK), packID(nil, op.Stamp.OpID)
+	if p.version >= maxVersion {
+		return or3cloud.OpResult{}, fmt.Errorf("workspace %d has used all versions", p.workspace)
+	}
+	if err := run(p.st.reserveOpID, p.workspace, opID, p.version+1); err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	if p.c.Changes() == 0 {
+		return p.replay(op, opID)
+	}
+	if taken, err := p.nameTaken(op, key); err != nil || taken {
+		return or3cloud.OpResult{
+			ErrorCode: or3cloud.OpErrorValidation, Error: "Invalid payload for kv: name belongs to another row",
+		}, errors.Join(err, run(p.st.deleteOpID, p.workspace, opID))
+	}
+	p.version++
+
+	winner, exists, err := p.winner(table, key)
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	wins := !exists || winner.rev.Less(op.Stamp.Revision())
+	prev := int64(0)
+	if wins && exists {
+		prev = winner.version
+	}
+	id := entryID(p.workspace, p.version)
+	err = run(p.st.insertEntry, id, table, opNumber(op.Operation), prev, op.Stamp.Clock, p.at,
+		packID(nil, op.PK), opID, op.Stamp.HLC, op.Stamp.DeviceID, op.Payload)
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	res := or3cloud.OpResult{Success: true, ServerVersion: p.version, Applied: wins}
+	if !wins {
+		if err := run(p.st.supersede, id, p.version, p.at); err != nil {
+			return res, err
+		}
+		res.Winner, err = p.loadWinner(winner.version)
+		return res, err
+	}
+	state := stateOf(op)
+	if exists {
+		if err := run(p.st.supersede, entryID(p.workspace, winner.version), p.version, p.at); err != nil {
+			return res, err
+		}
+		err = run(p.st.updateRecord, p.version, op.Stamp.Clock, op.Stamp.HLC, opID, state, p.workspace, table, key)
+	} else {
+		err = run(p.st.insertRecord, p.workspace, table, key, p.version, op.Stamp.Clock, op.Stamp.HLC, opID, state)
+	}
+	if err != nil {
+		return res, err
+	}
+	return res, p.derive(op, table, key, state)
+}
+
+func opNumber(o or3cloud.Operation) int64 {
+	if o == or3cloud.OpDelete {
+		return 1
+	}
+	return 0
+}
+
+func operation(number int64) or3cloud.Operation {
+	if number == 1 {
+		return or3cloud.OpDelete
+	}
+	return or3cloud.OpPut
+}
+
+func stateOf(op *or3cloud.Op) int64 {
+	switch {
+	case op.Operation == or3cloud.OpDelete:
+		return stateDeleted
+	case op.Facts.Deleted:
+		return stateSoftDeleted
+	default:
+		return stateLive
+	}
+}
+
+// nameTaken reports whether a kv put would give a second pk to a name, which stops every client that meets both rows
+// (contract, sync Pitfall 15). A name stays with the first pk that had it, renamed and deleted rows included: a device
+// with an older cursor may still hold it.
+func (p *push) nameTaken(op *or3cloud.Op, key []byte) (taken bool, err error) {
+	if op.Table != or3cloud.TableKV || op.Operation != or3cloud.OpPut {
+		return false, nil
+	}
+	_, err = one(p.st.kvNameOwner, func(s *sqlite3.Stmt) { taken = !bytes.Equal(s.ColumnRawBlob(0), key) },
+		p.workspace, jsstring.SortKey(op.Facts.Name))
+	return taken, err
+}
+
+// winner returns the winner of a record.
+func (p *push) winner(table int64, key []byte) (r record, found bool, err error) {
+	found, err = one(p.st.record, func(s *sqlite3.Stmt) {
+		r.version = s.ColumnInt64(0)
+		r.rev = or3cloud.Revision{Clock: s.ColumnInt64(1), HLC: s.ColumnText(2), OpID: unpackID(s.ColumnRawBlob(3))}
+		r.state = s.ColumnInt64(4)
+	}, p.workspace, table, key)
+	return r, found, err
+}
+
+// entry is a row of the log.
+type entry struct {
+	table, op, prev, at int64
+	pk                  string
+	stamp               or3cloud.Stamp
+	payload             []byte
+}
+
+func scanEntry(s *sqlite3.Stmt) entry {
+	e := entry{
+		table: s.ColumnInt64(0), op: s.ColumnInt64(1), prev: s.ColumnInt64(2), at: s.ColumnInt64(4),
+		pk: unpackID(s.ColumnRawBlob(5)),
+		stamp: or3cloud.Stamp{
+			Clock: s.ColumnInt64(3), OpID: unpackID(s.ColumnRawBlob(6)), HLC: s.ColumnText(7), DeviceID: s.ColumnText(8),
+		},
+	}
+	if s.ColumnType(9) != sqlite3.NULL {
+		e.payload = bytes.Clone(s.ColumnRawBlob(9))
+	}
+	return e
+}
+
+// loadWinner returns what an op lost against.
+func (p *push) loadWinner(version int64) (*or3cloud.Winner, error) {
+	var e entry
+	found, err := one(p.st.entry, func(s *sqlite3.Stmt) { e = scanEntry(s) }, entryID(p.workspace, version))
+	if err != nil || !found {
+		return nil, fmt.Errorf("winning entry %d of workspace %d: found %t: %w", version, p.workspace, found, err)
+	}
+	w := &or3cloud.Winner{Operation: operation(e.op), Revision: e.stamp.Revision()}
+	if w.Operation == or3cloud.OpDelete {
+		w.DeletedAt = time.UnixMilli(e.at)
+	} else {
+		w.Payload = e.payload
+	}
+	return w, nil
+}
+
+// replay answers an op whose id the workspace has seen: with its first version and without effect. The same id with
+// other content is a conflict, as long as the log still has the first.
+func (p *push) replay(op *or3cloud.Op, opID []byte) (or3cloud.OpResult, error) {
+	var version int64
+	_, err := one(p.st.opIDVersion, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, p.workspace, opID)
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	var first entry
+	kept, err := one(p.st.entry, func(s *sqlite3.Stmt) { first = scanEntry(s) }, entryID(p.workspace, version))
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	if kept && !sameContent(first, op) {
+		text := "Conflicting operation reuses processed op_id %s"
+		if version > p.first {
+			text = "Conflicting operations reuse op_id %s"
+		}
+		return or3cloud.OpResult{ErrorCode: or3cloud.OpErrorConflict, Error: fmt.Sprintf(text, op.Stamp.OpID)}, nil
+	}
+	res := or3cloud.OpResult{Success: true, ServerVersion: version, Replayed: true}
+	winner, exists, err := p.winner(tableNumber(op.Table), jsstring.SortKey(op.PK))
+	if err != nil || !exists {
+		// Only a dropped deletion leaves no record; the op is then as gone as what it lost against.
+		res.Applied = true
+		return res, err
+	}
+	if res.Applied = winner.version == version; !res.Applied {
+		res.Winner, err = p.loadWinner(winner.version)
+	}
+	return res, err
+}
+
+// sameContent reports whether an op is the one that an entry was made from. Payloads are compared as JSON values,
+// whatever the order of their keys.
+func sameContent(e entry, op *or3cloud.Op) bool {
+	return tableName(e.table) == op.Table && operation(e.op) == op.Operation && e.pk == op.PK && e.stamp == op.Stamp &&
+		(bytes.Equal(e.payload, op.Payload) || bytes.Equal(canonical(e.payload), canonical(op.Payload)))
+}
+
+// canonical returns a JSON text in a form in which equal values are equal bytes, or the text itself if it has none.
+func canonical(text []byte) []byte {
+	v := jsontext.Value(bytes.Clone(text))
+	if err := v.Canonicalize(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
+		return text
+	}
+	return v
+}

@@ -1,0 +1,54 @@
+-- name: CursorFloor :one
+-- The lowest version that a device heard of since a moment has seen, or -1 if there is no such device.
+SELECT CAST(coalesce(min(version), -1) AS INTEGER) FROM device_cursors WHERE workspace = @workspace AND updated_at >= @since;
+
+-- name: CollectableEntries :many
+SELECT s.id, l.op_id FROM superseded s JOIN log l ON l.id = s.id
+WHERE s.id > @after AND s.id <= @upto AND s.replaced_by <= @floor AND s.at < @before
+ORDER BY s.id LIMIT @max;
+
+-- name: DeleteEntry :exec
+DELETE FROM log WHERE id = @id;
+
+-- name: DeleteSuperseded :exec
+DELETE FROM superseded WHERE id = @id;
+
+-- name: DeleteOpID :exec
+DELETE FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
+
+-- name: CollectableDeletes :many
+SELECT r.tbl, r.pk, r.version, r.op_id FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE r.workspace = @workspace AND r.tbl = @tbl AND r.pk > @after AND r.state = 2 AND r.version < @floor AND l.at < @before
+ORDER BY r.pk LIMIT @max;
+
+-- name: DeleteRecord :execrows
+-- Nothing is deleted if the record has got another winner meanwhile.
+DELETE FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk AND version = @version;
+
+-- name: RaiseHorizon :exec
+UPDATE counters SET horizon = max(horizon, @horizon) WHERE workspace = @workspace;
+
+-- name: StorageUsage :one
+SELECT CAST(coalesce(sum(size_bytes), 0) AS INTEGER) FROM files WHERE workspace = @workspace;
+
+-- name: FileCounted :one
+SELECT EXISTS (SELECT 1 FROM blob_refs WHERE workspace = @workspace AND digest = @digest AND tbl = @tbl);
+
+-- name: OrphanSince :one
+SELECT since FROM blob_orphans WHERE workspace = @workspace AND digest = @digest;
+
+-- name: RetireGeneration :exec
+INSERT INTO retired_generations (workspace, hash, generation, retired_at)
+VALUES (@workspace, @hash, @generation, @retired_at) ON CONFLICT DO NOTHING;
+
+-- name: GenerationRetired :one
+SELECT EXISTS (SELECT 1 FROM retired_generations WHERE workspace = @workspace AND hash = @hash AND generation = @generation);
+
+-- name: RetiredGenerations :many
+SELECT hash, generation FROM retired_generations WHERE workspace = @workspace ORDER BY hash, generation;
+
+-- name: ForgetRetired :exec
+DELETE FROM retired_generations WHERE workspace = @workspace AND hash = @hash AND generation = @generation;
+
+-- name: AnyWorkspace :one
+SELECT num FROM workspaces WHERE id = @workspace_id;

@@ -1,0 +1,85 @@
+-- The statements of the hot paths. They are prepared once per connection and run with the driver's own API; they
+-- stand here so that they are checked against the schema like all others.
+
+-- name: Counter :one
+SELECT version, horizon FROM counters WHERE workspace = @workspace;
+
+-- name: SetCounter :exec
+UPDATE counters SET version = @version WHERE workspace = @workspace;
+
+-- name: ReserveOpID :exec
+INSERT INTO op_ids (workspace, op_id, version) VALUES (@workspace, @op_id, @version) ON CONFLICT DO NOTHING;
+
+-- name: OpIDVersion :one
+SELECT version FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
+
+-- name: Record :one
+SELECT version, clock, hlc, op_id, state FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
+
+-- name: InsertRecord :exec
+INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state)
+VALUES (@workspace, @tbl, @pk, @version, @clock, @hlc, @op_id, @state);
+
+-- name: UpdateRecord :exec
+UPDATE records SET version = @version, clock = @clock, hlc = @hlc, op_id = @op_id, state = @state
+WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
+
+-- name: InsertEntry :exec
+INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, payload)
+VALUES (@id, @tbl, @op, @prev, @clock, @at, @pk, @op_id, @hlc, @device, @payload);
+
+-- name: Entry :one
+SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, payload FROM log WHERE id = @id;
+
+-- name: Supersede :exec
+INSERT INTO superseded (id, replaced_by, at) VALUES (@id, @replaced_by, @at);
+
+-- name: Changes :many
+SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
+FROM log l
+WHERE l.id > @after AND l.id <= @upto
+  AND ((1 << l.tbl) & @tables) <> 0
+  AND NOT EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id)
+ORDER BY l.id LIMIT @max;
+
+-- name: RecordsAfter :many
+SELECT tbl, pk, version FROM records
+WHERE workspace = @workspace AND tbl = @tbl AND pk > @pk
+ORDER BY pk LIMIT @max;
+
+-- name: KVNameOwner :one
+SELECT pk FROM kv_names WHERE workspace = @workspace AND name = @name;
+
+-- name: ClaimKVName :exec
+INSERT INTO kv_names (workspace, name, pk) VALUES (@workspace, @name, @pk) ON CONFLICT DO NOTHING;
+
+-- name: UpsertFile :exec
+INSERT INTO files (workspace, pk, digest, size_bytes) VALUES (@workspace, @pk, @digest, @size_bytes)
+ON CONFLICT (workspace, pk) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes;
+
+-- name: DeleteFile :exec
+DELETE FROM files WHERE workspace = @workspace AND pk = @pk;
+
+-- name: RecordRefs :many
+SELECT digest FROM blob_refs WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
+
+-- name: InsertRef :exec
+INSERT INTO blob_refs (workspace, digest, tbl, pk) VALUES (@workspace, @digest, @tbl, @pk) ON CONFLICT DO NOTHING;
+
+-- name: DeleteRef :exec
+DELETE FROM blob_refs WHERE workspace = @workspace AND digest = @digest AND tbl = @tbl AND pk = @pk;
+
+-- name: AnyRef :one
+SELECT 1 FROM blob_refs WHERE workspace = @workspace AND digest = @digest LIMIT 1;
+
+-- name: Orphan :exec
+INSERT INTO blob_orphans (workspace, digest, since) VALUES (@workspace, @digest, @since)
+ON CONFLICT (workspace, digest) DO UPDATE SET since = excluded.since;
+
+-- name: Adopt :exec
+DELETE FROM blob_orphans WHERE workspace = @workspace AND digest = @digest;
+
+-- name: AdvanceCursor :exec
+INSERT INTO device_cursors (workspace, device, version, updated_at) VALUES (@workspace, @device, @version, @updated_at)
+ON CONFLICT (workspace, device) DO UPDATE SET
+  version = max(version, excluded.version), updated_at = excluded.updated_at;

@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsstring"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// derive keeps what is known about kv names and files in step with a record that has a new winner (contract, sync
+// Pitfall 15, storage Pitfall 11).
+func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64) error {
+	var want []string
+	switch op.Table {
+	case or3cloud.TableKV:
+		if op.Operation == or3cloud.OpPut {
+			return run(p.st.claimKVName, p.workspace, jsstring.SortKey(op.Facts.Name), key)
+		}
+		return nil
+	case or3cloud.TableMessages, or3cloud.TablePosts:
+		if state == stateLive {
+			want = op.Facts.FileHashes
+		}
+	case or3cloud.TableFileMeta:
+		if state != stateLive {
+			if err := run(p.st.deleteFile, p.workspace, key); err != nil {
+				return err
+			}
+			break
+		}
+		digest := syncschema.Digest(op.PK)
+		if err := run(p.st.upsertFile, p.workspace, key, digest, op.Facts.File.SizeBytes); err != nil {
+			return err
+		}
+		want = []string{digest}
+	default:
+		return nil
+	}
+	have, err := p.refsOf(table, key)
+	if err != nil {
+		return err
+	}
+	for _, digest := range have {
+		if slices.Contains(want, digest) {
+			continue
+		}
+		if err := p.dropRef(digest, table, key); err != nil {
+			return err
+		}
+	}
+	for _, digest := range want {
+		if slices.Contains(have, digest) {
+			continue
+		}
+		if err := run(p.st.insertRef, p.workspace, digest, table, key); err != nil {
+			return err
+		}
+		if err := run(p.st.adopt, p.workspace, digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *push) refsOf(table int64, key []byte) (digests []string, err error) {
+	st := p.st.recordRefs
+	if err := bind(st, p.workspace, table, key); err != nil {
+		return nil, err
+	}
+	for st.Step() {
+		digests = append(digests, st.ColumnText(0))
+	}
+	if err := st.Err(); err != nil {
+		return nil, err
+	}
+	return digests, st.Reset()
+}
+
+// dropRef removes a reference and notes the moment if it was the last one.
+func (p *push) dropRef(digest string, table int64, key []byte) error {
+	if err := run(p.st.deleteRef, p.workspace, digest, table, key); err != nil {
+		return err
+	}
+	left, err := one(p.st.anyRef, func(*sqlite3.Stmt) {}, p.workspace, digest)
+	if err != nil || left {
+		return err
+	}
+	return run(p.st.orphan, p.workspace, digest, p.at)
+}
+
+// StorageUsage implements or3cloud.StorageUsage.
+func (s *Store) StorageUsage(ctx context.Context, workspaceID string, hash or3cloud.BlobHash) (int64, bool, error) {
+	num, err := s.number(ctx, workspaceID)
+	if err != nil {
+		return 0, false, err
+	}
+	used, err := s.q.StorageUsage(ctx, num)
+	if err != nil {
+		return 0, false, sqlitex.Translate(err)
+	}
+	counted, err := s.q.FileCounted(ctx, db.FileCountedParams{
+		Workspace: num, Digest: hash.Digest(), Tbl: tableNumber(or3cloud.TableFileMeta),
+	})
+	return used, counted, sqlitex.Translate(err)
+}
+
+// RetireGeneration implements or3cloud.ReferenceClaimer.
+func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest) (retired bool, err error) {
+	num, err := s.number(ctx, in.WorkspaceID)
+	if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+		return false, nil // not a workspace of this database: nothing is known about its references
+	}
+	if err != nil {
+		return false, err
+	}
+	err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		key := db.GenerationRetiredParams{Workspace: num, Hash: string(in.Hash), Generation: in.Generation}
+		done, err := t.q.GenerationRetired(ctx, key)
+		if err != nil || done {
+			retired = done
+			return err
+		}
+		referenced, err := one(t.st.anyRef, func(*sqlite3.Stmt) {}, num, in.Hash.Digest())
+		if err != nil || referenced {
+			return err
+		}
+		since, err := t.q.OrphanSince(ctx, db.OrphanSinceParams{Workspace: num, Digest: in.Hash.Digest()})
+		if err != nil && !noRows(err) {
+			return err
+		}
+		if err == nil && time.UnixMilli(since).After(in.UnreferencedSince) {
+			return nil
+		}
+		retired = true
+		return t.q.RetireGeneration(ctx, db.RetireGenerationParams{
+			Workspace: num, Hash: string(in.Hash), Generation: in.Generation, RetiredAt: t.at,
+		})
+	})
+	return retired && err == nil, err
+}
+
+// RetiredGenerations implements or3cloud.ReferenceClaimer.
+func (s *Store) RetiredGenerations(ctx context.Context, workspaceID string) ([]or3cloud.RetireRequest, error) {
+	num, err := s.number(ctx, workspaceID)
+	if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.q.RetiredGenerations(ctx, num)
+	if err != nil {
+		return nil, sqlitex.Translate(err)
+	}
+	out := make([]or3cloud.RetireRequest, len(rows))
+	for i, r := range rows {
+		out[i] = or3cloud.RetireRequest{WorkspaceID: workspaceID, Hash: or3cloud.BlobHash(r.Hash), Generation: r.Generation}
+	}
+	return out, nil
+}
+
+// ForgetRetired implements or3cloud.ReferenceClaimer.
+func (s *Store) ForgetRetired(ctx context.Context, in or3cloud.RetireRequest) error {
+	num, err := s.number(ctx, in.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		return t.q.ForgetRetired(ctx, db.ForgetRetiredParams{Workspace: num, Hash: string(in.Hash), Generation: in.Generation})
+	})
+}

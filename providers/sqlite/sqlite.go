@@ -1,0 +1,214 @@
+// Package sqlite keeps the change log of every workspace, and the users, workspaces and memberships, in one SQLite
+// file (requirements 3.1 to 3.3). It owns the storage layout (migrations/), the single writer with its group commit,
+// and everything that is derived from the log in the same transaction: winners, kv names, file references.
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// ID is the provider id.
+const ID = "sqlite"
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// The variables that the provider reads (contract, env §8, §14).
+const (
+	varPath          = "OR3_SQLITE_DB_PATH"
+	varJournalMode   = "OR3_SQLITE_PRAGMA_JOURNAL_MODE"
+	varSynchronous   = "OR3_SQLITE_PRAGMA_SYNCHRONOUS"
+	varAllowInMemory = "OR3_SQLITE_ALLOW_IN_MEMORY"
+	varStrict        = "OR3_SQLITE_STRICT"
+	varRetention     = "OR3_SYNC_RETENTION_SECONDS"
+	varDeviceStale   = "OR3_SYNC_DEVICE_STALE_SECONDS"
+)
+
+// Register adds the provider to a registry.
+func Register(r *or3cloud.Registry) error {
+	return r.Register(or3cloud.Provider{
+		ID:      ID,
+		Package: "or3.chat/cloud/providers/sqlite",
+		Settings: []or3cloud.Setting{
+			{Name: varPath, Help: "Path of the sync database. Default: or3-sync.sqlite in the data directory."},
+			{Name: varJournalMode, Default: "WAL", Options: []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"}, Help: "SQLite's journal_mode."},
+			{
+				Name: varSynchronous, Default: "FULL", Options: []string{"FULL", "NORMAL", "EXTRA", "OFF"},
+				Help: "SQLite's synchronous. FULL keeps every acknowledged push across a power cut; NORMAL across a killed process only.",
+			},
+			{Name: varAllowInMemory, Default: "false", Kind: or3cloud.KindFlag, Help: "Permit the path :memory:, which keeps nothing across a restart."},
+			{Name: varStrict, Default: "false", Kind: or3cloud.KindFlag, Help: "Forbid the path :memory: whatever else is set."},
+			{
+				Name: varRetention, Default: "2592000", Kind: or3cloud.KindInt, Min: 7200, Max: 10 * 365 * 86400,
+				Help: "How long superseded changes and deletions are kept, in seconds. A caller can only ask for longer.",
+			},
+			{
+				Name: varDeviceStale, Default: "7776000", Kind: or3cloud.KindInt, Min: 86400, Max: 10 * 365 * 86400,
+				Help: "A device that has been silent for longer, in seconds, no longer holds back compaction.",
+			},
+		},
+		Check: check,
+		Open: func(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
+			path := env.Config.String(varPath)
+			if path == "" {
+				path = filepath.Join(env.DataDir, "or3-sync.sqlite")
+			}
+			s, err := Open(ctx, Options{
+				Path:        path,
+				JournalMode: env.Config.String(varJournalMode),
+				Synchronous: env.Config.String(varSynchronous),
+				Retention:   time.Duration(env.Config.Int(varRetention)) * time.Second,
+				DeviceStale: time.Duration(env.Config.Int(varDeviceStale)) * time.Second,
+				Log:         env.Log, Now: env.Now, Rand: env.Rand,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return &or3cloud.Instance{
+				Workspaces: s,
+				Sync:       s,
+				Admin:      map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminSync: admin{s}},
+				Close:      s.Close,
+			}, nil
+		},
+	})
+}
+
+func check(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
+	if cfg.String(varPath) == ":memory:" && (cfg.Bool(varStrict) || strict || !cfg.Bool(varAllowInMemory)) {
+		return []or3cloud.Problem{{
+			Variable: varPath,
+			Fault:    "is :memory:, which loses everything at a restart",
+			Fix:      "give it a file name, or set " + varAllowInMemory + "=true on a test instance that is not strict",
+		}}
+	}
+	return nil
+}
+
+// Options configure a Store.
+type Options struct {
+	// Path of the database file, or ":memory:".
+	Path string
+	// JournalMode and Synchronous are SQLite's pragmas; empty means WAL and FULL.
+	JournalMode, Synchronous string
+	// Retention is how long superseded entries and deletions are kept at least; 0 means 30 days, and never less than
+	// two hours, so that a snapshot's pages stay readable.
+	Retention time.Duration
+	// DeviceStale is after which silence a device no longer holds compaction back; 0 means 90 days.
+	DeviceStale time.Duration
+	Log         *slog.Logger
+	Now         func() time.Time
+	Rand        io.Reader
+}
+
+// minRetention keeps the entries that an unfinished snapshot still reads (see snapshotLife).
+const minRetention = 2 * snapshotLife
+
+// readers is the number of connections that serve pulls and snapshots.
+const readers = 4
+
+// Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, SyncGatewayAdapter,
+// SyncCollector, Snapshotter, ReferenceClaimer and StorageUsage.
+type Store struct {
+	opts Options
+	db   *sqlitex.DB
+	w    *writer
+	q    *db.Queries // on the read pool
+	pool readPool
+
+	workspaces memo[string, int64]                     // id → number; never changes
+	users      memo[or3cloud.ExternalIdentity, string] // keyed without e-mail and name
+	defaults   memo[string, or3cloud.Workspace]        // by user
+	roles      memo[membership, or3cloud.Role]
+}
+
+// membership is the key of a role.
+type membership struct{ user, workspace string }
+
+// Open opens or creates the database and brings its schema up to date.
+func Open(ctx context.Context, opts Options) (_ *Store, err error) {
+	if opts.Retention == 0 {
+		opts.Retention = 30 * 24 * time.Hour
+	}
+	opts.Retention = max(opts.Retention, minRetention)
+	if opts.DeviceStale == 0 {
+		opts.DeviceStale = 90 * 24 * time.Hour
+	}
+	migrations, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opts: opts}
+	s.db, err = sqlitex.Open(ctx, sqlitex.Options{
+		Path: opts.Path, Migrations: migrations,
+		JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, Readers: readers,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sync database: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.w, err = newWriter(ctx, s.db, opts.Now, opts.Log); err != nil {
+		return nil, err
+	}
+	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
+		return nil, fmt.Errorf("sync database: %w", err)
+	}
+	s.pool.open = func() (*reader, error) { return newReader(s.db) }
+	s.pool.free = make(chan *reader, readers)
+	for range readers {
+		s.pool.free <- nil // opened when first needed
+	}
+	return s, nil
+}
+
+// Close waits for writes that were accepted and for reads under way, and closes the database.
+func (s *Store) Close() error {
+	var errs []error
+	if s.w != nil {
+		errs = append(errs, s.w.close())
+	}
+	errs = append(errs, s.pool.close())
+	if s.q != nil {
+		errs = append(errs, s.q.Close())
+	}
+	return errors.Join(append(errs, s.db.Close())...)
+}
+
+// number returns the number of a workspace, deleted or not. Callers have authorised the user, so an unknown id is
+// somebody else's or nobody's: forbidden either way.
+func (s *Store) number(ctx context.Context, workspaceID string) (int64, error) {
+	return s.workspaces.get(workspaceID, func() (int64, error) {
+		num, err := s.q.AnyWorkspace(ctx, workspaceID)
+		if noRows(err) {
+			return 0, or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
+		}
+		return num, sqlitex.Translate(err)
+	})
+}
+
+// Interface guards.
+var (
+	_ or3cloud.AuthWorkspaceStore   = (*Store)(nil)
+	_ or3cloud.WorkspaceAccessStore = (*Store)(nil)
+	_ or3cloud.SyncGatewayAdapter   = (*Store)(nil)
+	_ or3cloud.SyncCollector        = (*Store)(nil)
+	_ or3cloud.Snapshotter          = (*Store)(nil)
+	_ or3cloud.ReferenceClaimer     = (*Store)(nil)
+	_ or3cloud.StorageUsage         = (*Store)(nil)
+)

@@ -1,0 +1,219 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/driver"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// Bounds of one group: how many jobs, and for how long, may share a transaction. They bound how long the first job
+// of a group waits for the last.
+const (
+	groupJobs = 256
+	groupTime = 20 * time.Millisecond
+)
+
+// writer owns the only connection that writes. Jobs that arrive while a commit is under way are applied together in
+// the next transaction, each behind its own savepoint, and are answered only after the commit that holds them: many
+// devices cost one fsync, and a lone one waits for nobody.
+type writer struct {
+	log  *slog.Logger
+	now  func() time.Time
+	conn *sql.Conn
+	c    *sqlite3.Conn
+	q    *db.Queries
+	st   writeStatements
+
+	jobs   chan *job
+	done   chan struct{}
+	broken error // set by the loop only: a commit failed in a way after which nothing may be acknowledged
+
+	mu     sync.RWMutex // guards closing jobs against senders
+	closed bool
+}
+
+// job is one unit of work that succeeds or fails as a whole.
+type job struct {
+	ctx   context.Context
+	run   func(context.Context, *tx) error
+	err   error
+	after []func()
+	done  chan struct{}
+}
+
+// tx is the transaction of one job. All its rows carry the same time.
+type tx struct {
+	*writer
+	// at is the time of the transaction in Unix milliseconds.
+	at  int64
+	job *job
+}
+
+// afterCommit registers what must happen after the commit and before the answer: updates of what is kept in memory.
+func (t *tx) afterCommit(f func()) { t.job.after = append(t.job.after, f) }
+
+func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger) (*writer, error) {
+	w := &writer{log: log, now: now, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
+	var err error
+	if w.conn, err = d.Write.Conn(ctx); err != nil {
+		return nil, fmt.Errorf("open the write connection: %w", err)
+	}
+	err = w.conn.Raw(func(dc any) error {
+		w.c = dc.(driver.Conn).Raw()
+		return w.st.prepare(w.c)
+	})
+	if err == nil {
+		w.q, err = db.Prepare(ctx, w.conn)
+	}
+	if err != nil {
+		w.st.close()
+		return nil, errors.Join(fmt.Errorf("prepare statements: %w", err), w.conn.Close())
+	}
+	go w.loop()
+	return w, nil
+}
+
+// do runs f in a transaction and returns after its commit. An error of f undoes what f did and nothing else. When ctx
+// ends before f has begun, f does not run; once begun it is waited for, because its commit may already be under way.
+// The context that f gets is never cancelled: interrupting a statement would roll back the whole group.
+func (w *writer) do(ctx context.Context, f func(context.Context, *tx) error) error {
+	j := &job{ctx: ctx, run: f, done: make(chan struct{})}
+	w.mu.RLock()
+	if w.closed {
+		w.mu.RUnlock()
+		return or3cloud.Unavailable(errClosed, "Storage temporarily unavailable", retryAfter)
+	}
+	w.jobs <- j
+	w.mu.RUnlock()
+	<-j.done
+	return sqlitex.Translate(j.err)
+}
+
+// retryAfter is what clients are told to wait when the store cannot answer.
+const retryAfter = 2 * time.Second
+
+var errClosed = errors.New("store is closed")
+
+// close lets the jobs that were accepted finish, and releases the connection.
+func (w *writer) close() error {
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return nil
+	}
+	w.closed = true
+	close(w.jobs)
+	w.mu.Unlock()
+	<-w.done
+	w.st.close()
+	return errors.Join(w.q.Close(), w.conn.Close())
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	for j := range w.jobs {
+		w.group(j)
+	}
+}
+
+// group commits the first job together with those that are waiting behind it.
+func (w *writer) group(first *job) {
+	group := []*job{first}
+	err := w.broken
+	if err == nil {
+		err = w.exec(w.st.begin)
+	}
+	if err == nil {
+		start := w.now()
+		w.apply(first, start)
+	collect:
+		for len(group) < groupJobs && w.now().Sub(start) < groupTime && !w.c.GetAutocommit() {
+			select {
+			case j, ok := <-w.jobs:
+				if !ok {
+					break collect
+				}
+				group = append(group, j)
+				w.apply(j, start)
+			default:
+				break collect
+			}
+		}
+		err = w.commit()
+	}
+	for _, j := range group {
+		if err != nil {
+			j.err = err
+		}
+		if j.err == nil {
+			for _, f := range j.after {
+				f()
+			}
+		}
+		close(j.done)
+	}
+}
+
+// commit ends the transaction. If SQLite has already rolled it back, as it does when the disk is full, or cannot
+// commit, no job of the group may be acknowledged.
+func (w *writer) commit() error {
+	if w.c.GetAutocommit() {
+		return or3cloud.Unavailable(errors.New("transaction was rolled back"), "Storage temporarily unavailable", retryAfter)
+	}
+	err := w.exec(w.st.commit)
+	if err == nil {
+		return nil
+	}
+	if !w.c.GetAutocommit() {
+		err = errors.Join(err, w.exec(w.st.rollback))
+	}
+	if errors.Is(err, sqlite3.IOERR) {
+		// After a failed fsync the kernel may have dropped the pages; what a second attempt reports is not to be
+		// believed. Nothing is acknowledged until the process has started anew and recovered from the log.
+		w.broken = or3cloud.Unavailable(err, "Storage temporarily unavailable", retryAfter)
+		w.log.Error("commit failed: no more writes are accepted until or3-cloud is restarted", "error", err)
+	}
+	return err
+}
+
+// apply runs one job behind a savepoint. It never lets a job's failure or panic reach its neighbours.
+func (w *writer) apply(j *job, start time.Time) {
+	if j.err = j.ctx.Err(); j.err != nil {
+		return
+	}
+	if j.err = w.exec(w.st.savepoint); j.err != nil {
+		return
+	}
+	j.err = func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic in a write: %v", p)
+			}
+		}()
+		return j.run(context.WithoutCancel(j.ctx), &tx{writer: w, at: start.UnixMilli(), job: j})
+	}()
+	if j.err != nil && !w.c.GetAutocommit() {
+		if err := w.exec(w.st.rollbackTo); err != nil {
+			j.err = errors.Join(j.err, err)
+		}
+	}
+	if !w.c.GetAutocommit() {
+		if err := w.exec(w.st.release); err != nil {
+			j.err = errors.Join(j.err, err)
+		}
+	}
+}
+
+// exec runs a statement without parameters.
+func (w *writer) exec(s *sqlite3.Stmt) error { return s.Exec() }
