@@ -377,42 +377,39 @@ func (c *Config) Strict() bool { return c.Production() || c.Bool(StrictConfig) }
 // DataPath returns the absolute path of the data directory.
 func (c *Config) DataPath() (string, error) { return filepath.Abs(c.String(DataDir)) }
 
-// Feature is a part of the cloud that a provider serves.
-type Feature struct {
-	// Name is what people call it: accounts, sync or files.
-	Name string
+// Role is a place that a provider takes.
+type Role struct {
+	// Serves is what people get from it: accounts, sync or files.
+	Serves string
 	// Variable selects the provider, by its id.
 	Variable, Provider string
-	// Switch is the variable that turns the feature off.
+	// Switch is the variable that makes the role unnecessary.
 	Switch string
 }
 
-// Features returns the features that are switched on.
-func (c *Config) Features() []Feature {
+// Roles returns the places to fill; none when accounts are switched off. The sync provider is needed also when sync is off,
+// because it keeps users and workspaces.
+func (c *Config) Roles() []Role {
 	if !c.Bool(SSRAuthEnabled) {
 		return nil
 	}
-	out := []Feature{{"accounts", AuthProvider, c.String(AuthProvider), SSRAuthEnabled}}
-	if c.Bool(SyncEnabled) {
-		out = append(out, Feature{"sync", SyncProvider, c.String(SyncProvider), SyncEnabled})
+	roles := []Role{
+		{"accounts", AuthProvider, c.String(AuthProvider), SSRAuthEnabled},
+		{"workspaces and sync", SyncProvider, c.String(SyncProvider), SSRAuthEnabled},
 	}
 	if c.Bool(StorageEnabled) {
-		out = append(out, Feature{"files", StorageProvider, c.String(StorageProvider), StorageEnabled})
+		roles = append(roles, Role{"files", StorageProvider, c.String(StorageProvider), StorageEnabled})
 	}
-	return out
+	return roles
 }
 
-// SelectedProviders returns the ids of the providers that the features name, each once, in order.
+// SelectedProviders returns the ids of the providers in the roles, each once.
 func (c *Config) SelectedProviders() []string {
 	var ids []string
-	for _, f := range c.Features() {
-		if !slices.Contains(ids, f.Provider) {
-			ids = append(ids, f.Provider)
+	for _, role := range c.Roles() {
+		if !slices.Contains(ids, role.Provider) {
+			ids = append(ids, role.Provider)
 		}
-	}
-	// The workspace store comes from the sync provider also when sync itself is off.
-	if id := c.String(SyncProvider); c.Bool(SSRAuthEnabled) && !slices.Contains(ids, id) {
-		ids = append(ids, id)
 	}
 	return ids
 }

@@ -101,31 +101,27 @@ func isOrigin(s string) bool {
 		u.Path == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
-// CheckProviders looks for faults beyond single settings: what the selected providers find, and providers that are not
-// compiled in. In strict mode those are problems; otherwise the features that need them are returned as warnings, and are off.
-func CheckProviders(c *Config, reg *or3cloud.Registry) (problems []or3cloud.Problem, warnings []string) {
-	for _, f := range c.Features() {
-		if _, ok := reg.Lookup(f.Provider); ok {
+// CheckProviders looks for faults beyond single settings: what the selected providers find, and in strict mode providers that are
+// not compiled in. Outside strict mode the host says those when it starts, and leaves the features off.
+func CheckProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
+	var problems []or3cloud.Problem
+	for _, role := range c.Roles() {
+		if _, ok := reg.Lookup(role.Provider); ok || !c.Strict() {
 			continue
 		}
-		fault := fmt.Sprintf("%q is not compiled into this binary, which has: %s", f.Provider, providerList(reg))
-		if c.Strict() {
-			problems = append(problems, or3cloud.Problem{
-				Variable: f.Variable,
-				Fault:    fault,
-				Fix: fmt.Sprintf("Install a binary with the provider %s (docs/providers.md: import its package in cmd/or3-cloud and build), "+
-					"select another one, or set %s=false.", f.Provider, f.Switch),
-			})
-			continue
-		}
-		warnings = append(warnings, fmt.Sprintf("%s are off: %s=%s", f.Name, f.Variable, fault))
+		problems = append(problems, or3cloud.Problem{
+			Variable: role.Variable,
+			Fault:    fmt.Sprintf("the provider %q is not compiled into this binary, which has: %s", role.Provider, providerList(reg)),
+			Fix: fmt.Sprintf("Select one of those; or import the package of %s in cmd/or3-cloud/providers_generated.go and build again; or set %s=false.",
+				role.Provider, role.Switch),
+		})
 	}
 	for _, id := range c.SelectedProviders() {
 		if p, ok := reg.Lookup(id); ok && p.Check != nil {
 			problems = append(problems, p.Check(c, c.Strict())...)
 		}
 	}
-	return problems, warnings
+	return problems
 }
 
 func providerList(reg *or3cloud.Registry) string {

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/logx"
+)
+
+// app is the program with everything that it takes from outside, so that tests can give it something else.
+type app struct {
+	stdout, stderr io.Writer
+	// logJSON is what OR3_LOG_FORMAT=auto means.
+	logJSON  bool
+	environ  []string
+	now      func() time.Time
+	rand     io.Reader
+	register func(*or3cloud.Registry) error
+}
+
+func newApp() app {
+	return app{
+		stdout: os.Stdout, stderr: os.Stderr, logJSON: !term.IsTerminal(int(os.Stderr.Fd())),
+		environ: os.Environ(), now: time.Now, rand: rand.Reader, register: registerProviders,
+	}
+}
+
+// errReported is returned by commands that have told the user what is wrong already.
+var errReported = errors.New("reported")
+
+// main runs the program with its arguments and returns the exit code.
+func (a app) main(args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	cmd, err := root.ExecuteC()
+	switch {
+	case err == nil:
+		return 0
+	case !errors.Is(err, errReported):
+		fmt.Fprintf(a.stderr, "or3-cloud: %v\n", err)
+		if errors.As(err, new(usageError)) {
+			fmt.Fprintf(a.stderr, "Try: %s --help\n", cmd.CommandPath())
+			return 2
+		}
+	}
+	return 1
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (a app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "or3-cloud",
+		Short:         "The self-hosted cloud for OR3 Chat: accounts, sync and files in one program",
+		Args:          noArguments,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(a.serve(), a.config(), a.version())
+	return root
+}
+
+// noArguments refuses arguments that are no flags.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%q is no command and no flag", args[0])}
+	}
+	return nil
+}
+
+// settingFlags are the flags that override variables.
+type settingFlags struct {
+	envFile    string
+	addr, data string
+}
+
+func (f *settingFlags) bind(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.envFile, "env-file", "", "read variables from this file (default: .env, if there is one)")
+	cmd.Flags().StringVar(&f.addr, "addr", "", "listen on host:port or unix:PATH (default 127.0.0.1:3000)")
+	cmd.Flags().StringVar(&f.data, "data", "", "data directory (default ./data)")
+}
+
+// sources returns where the configuration comes from.
+func (a app) sources(f settingFlags) config.Sources {
+	src := config.Sources{
+		EnvFile: ".env", Environ: a.environ,
+		Flags: map[string]string{}, FlagNames: map[string]string{config.Addr: "--addr", config.DataDir: "--data"},
+	}
+	if f.envFile != "" {
+		src.EnvFile, src.EnvFileRequired = f.envFile, true
+	}
+	if f.addr != "" {
+		src.Flags[config.Addr] = f.addr
+	}
+	if f.data != "" {
+		src.Flags[config.DataDir] = f.data
+	}
+	return src
+}
+
+// settings is a loaded configuration with the providers that it was checked against.
+type settings struct {
+	*config.Config
+	registry *or3cloud.Registry
+	problems []or3cloud.Problem
+	warnings []string
+}
+
+// load registers the providers and resolves and checks the configuration. An error is a mistake in the program.
+func (a app) load(f settingFlags) (settings, error) {
+	s := settings{registry: &or3cloud.Registry{}}
+	if err := a.register(s.registry); err != nil {
+		return s, err
+	}
+	catalogue, err := config.NewCatalogue(s.registry)
+	if err != nil {
+		return s, err
+	}
+	s.Config, s.problems, s.warnings = config.Load(catalogue, a.sources(f))
+	s.problems = append(s.problems, config.CheckProviders(s.Config, s.registry)...)
+	return s, nil
+}
+
+// report prints all problems at once.
+func (a app) report(problems []or3cloud.Problem) {
+	noun := "problem"
+	if len(problems) > 1 {
+		noun += "s"
+	}
+	fmt.Fprintf(a.stderr, "or3-cloud: the configuration has %d %s, so nothing was started:\n", len(problems), noun)
+	for _, p := range problems {
+		fmt.Fprintf(a.stderr, "\n  %s\n    wrong: %s\n    fix:   %s\n", p.Variable, logx.Redact(p.Fault), p.Fix)
+	}
+}
+
+// logger returns the logger that the configuration asks for.
+func (a app) logger(c *config.Config) (*slog.Logger, error) {
+	level, err := logx.ParseLevel(c.String(config.LogLevel))
+	if err != nil {
+		return nil, err
+	}
+	format := c.String(config.LogFormat)
+	return logx.New(a.stderr, logx.Options{Level: level, JSON: format == "json" || format == "auto" && a.logJSON}), nil
+}

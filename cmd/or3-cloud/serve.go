@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"or3.chat/cloud/host"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/web"
+)
+
+// serveCommand runs the server.
+type serveCommand struct {
+	app
+	settingFlags
+	web string
+}
+
+func (a app) serve() *cobra.Command {
+	c := serveCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: "Run the server. With nothing set it starts a local instance: it creates ./data, generates secrets into it and prints a link with which the\n" +
+			"first account is created. Ctrl-C lets running requests finish; a second Ctrl-C does not.",
+		Example: "  or3-cloud serve\n  or3-cloud serve --addr 127.0.0.1:8080 --data /var/lib/or3-cloud --web ./or3-chat/.output/public",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			// Once the first signal has begun the shutdown, the next one ends the process in the usual way.
+			context.AfterFunc(ctx, stop)
+			return c.run(ctx)
+		},
+	}
+	c.bind(cmd)
+	cmd.Flags().StringVar(&c.web, "web", "", "serve the static client in this directory instead of the built-in page")
+	return cmd
+}
+
+// run serves until ctx ends. Nothing is created before the configuration has been found good and the port is ours.
+func (c serveCommand) run(ctx context.Context) error {
+	s, err := c.load(c.settingFlags)
+	if err != nil {
+		return err
+	}
+	if len(s.problems) > 0 {
+		c.report(s.problems)
+		return errReported
+	}
+	log, err := c.logger(s.Config)
+	if err != nil {
+		return err
+	}
+	for _, w := range s.warnings {
+		log.Warn(w)
+	}
+	pages, err := web.Handler(c.web)
+	if err != nil {
+		return err
+	}
+	path, err := s.DataPath()
+	if err != nil {
+		return err
+	}
+	vault := &secrets{settings: s}
+	h, err := host.New(host.Options{
+		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
+		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Web: pages, Version: buildVersion(),
+	})
+	if err != nil {
+		return err
+	}
+	ln, err := listen(s.String(config.Addr))
+	if err != nil {
+		return err
+	}
+	// The port answers 503 from here on; the store opens behind it. A client that finds a closed port gives up edits.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() { served <- host.Serve(ctx, ln, h) }()
+
+	openErr := c.open(ctx, s, h, vault)
+	if openErr == nil {
+		c.announce(ctx, s, h, ln.Addr())
+	} else {
+		cancel()
+	}
+	return errors.Join(openErr, <-served, h.Close(), vault.close())
+}
+
+// open opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
+func (c serveCommand) open(ctx context.Context, s settings, h *host.Host, vault *secrets) error {
+	if s.needsDisk() {
+		path, err := s.DataPath()
+		if err != nil {
+			return err
+		}
+		dir, err := datadir.Open(path, datadir.Options{Now: c.now, Rand: c.rand})
+		if err != nil {
+			return err
+		}
+		vault.dir = dir
+		if dir.Created() {
+			fmt.Fprintf(c.stdout, "Created the data directory %s\n", path)
+		}
+	}
+	return h.Open(ctx)
+}
+
+// needsDisk reports whether the host will open providers: that takes accounts, and both of the providers that they need.
+func (s settings) needsDisk() bool {
+	_, auth := s.registry.Lookup(s.String(config.AuthProvider))
+	_, sync := s.registry.Lookup(s.String(config.SyncProvider))
+	return s.Bool(config.SSRAuthEnabled) && auth && sync
+}
+
+// announce tells whoever started the server where it is and how to begin.
+func (c serveCommand) announce(ctx context.Context, s settings, h *host.Host, addr net.Addr) {
+	url := baseURL(s.String(config.PublicURL), addr)
+	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
+	fragments, err := h.SetupLinks(ctx)
+	if err != nil {
+		fmt.Fprintf(c.stderr, "or3-cloud: the link for the first account cannot be made: %v\n", err)
+	}
+	for _, fragment := range fragments {
+		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s/#%s\n\n", url, fragment)
+	}
+	if !s.Bool(config.SSRAuthEnabled) {
+		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")
+	}
+}
+
+// baseURL is where a browser finds the server, without a slash at the end.
+func baseURL(public string, addr net.Addr) string {
+	if public != "" {
+		return public
+	}
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return "http://localhost"
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// secrets hands out configured secrets, and outside strict mode generated ones. It owns the data directory.
+type secrets struct {
+	settings
+	dir *datadir.Dir
+}
+
+func (v *secrets) secret(name string) (string, error) {
+	if text := v.String(name); text != "" {
+		return text, nil
+	}
+	if v.Strict() || v.dir == nil {
+		p := config.SecretProblem(name)
+		return "", fmt.Errorf("%s %s: %s", p.Variable, p.Fault, p.Fix)
+	}
+	return v.dir.Secret(name)
+}
+
+func (v *secrets) close() error {
+	if v.dir == nil {
+		return nil
+	}
+	return v.dir.Close()
+}
+
+// listen opens a TCP address or unix:PATH.
+func listen(addr string) (net.Listener, error) {
+	path, ok := strings.CutPrefix(addr, "unix:")
+	if !ok {
+		ln, err := net.Listen("tcp", addr)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("%s is in use by another program; stop it, or choose another address with --addr or %s", addr, config.Addr)
+		}
+		return ln, err
+	}
+	if err := removeDeadSocket(path); err != nil {
+		return nil, err
+	}
+	return net.Listen("unix", path)
+}
+
+// dialPatience is how long a server on a socket has to show that it is alive.
+const dialPatience = time.Second
+
+// removeDeadSocket removes what a killed server has left behind, and nothing else.
+func removeDeadSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, config.Addr)
+	}
+	if conn, err := net.DialTimeout("unix", path, dialPatience); err == nil {
+		conn.Close()
+		return fmt.Errorf("%s is in use by another program; stop it, or choose another path with --addr or %s", path, config.Addr)
+	}
+	return os.Remove(path)
+}

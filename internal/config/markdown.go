@@ -1,0 +1,76 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// markdownHead opens the generated page.
+const markdownHead = `# Configuration
+
+<!-- Generated from the catalogue by "make generate". Do not edit. -->
+
+Values come from a .env file in the working directory (or the one that --env-file names), from environment variables, and from flags;
+a later one wins. "or3-cloud config" prints every value and where it came from.
+
+* Booleans: only the opposite of the default changes it. "1", "yes" and "TRUE" are not true, unless a variable is marked as a flag.
+* Every secret can also be given as a file: NAME_FILE=/path/to/file. A secret that is not set is generated into the data
+  directory, except in strict mode.
+* Strict mode (NODE_ENV=production or OR3_STRICT_CONFIG=true) refuses to start with anything that is not fit for production, and says all of it at once.
+* A .env file is read as OR3 Chat reads it: an unquoted value ends at the first #, and $NAME stands for another variable; write \$ for a dollar sign.
+`
+
+// Markdown returns the catalogue as a page of documentation.
+func (c Catalogue) Markdown() string {
+	var b strings.Builder
+	b.WriteString(markdownHead)
+	for _, g := range c {
+		if len(g.Settings) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n| Variable | Default | Meaning |\n|---|---|---|\n", g.Title)
+		for _, s := range g.Settings {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", nameCell(s), defaultCell(s), meaningCell(s))
+		}
+	}
+	return b.String()
+}
+
+func nameCell(s or3cloud.Setting) string {
+	cell := "`" + s.Name + "`"
+	if alias, ok := aliases[s.Name]; ok {
+		cell += ", `" + alias + "`"
+	}
+	return cell
+}
+
+func defaultCell(s or3cloud.Setting) string {
+	if s.Default == "" {
+		return "–"
+	}
+	return "`" + strings.ReplaceAll(s.Default, ",", ", ") + "`"
+}
+
+func meaningCell(s or3cloud.Setting) string {
+	parts := []string{strings.ReplaceAll(s.Help, "|", `\|`)}
+	switch {
+	case s.Secret:
+		parts = append(parts, "Secret.")
+	case len(s.Options) > 0:
+		parts = append(parts, "One of: "+strings.Join(s.Options, ", ")+".")
+	case s.Kind == or3cloud.KindInt && s.Max > s.Min && s.Max < math.MaxInt64:
+		parts = append(parts, fmt.Sprintf("From %d to %d.", s.Min, s.Max))
+	case s.Kind == or3cloud.KindInt && s.Max > s.Min:
+		parts = append(parts, fmt.Sprintf("At least %d.", s.Min))
+	case s.Kind == or3cloud.KindList:
+		parts = append(parts, "Comma-separated.")
+	case s.Kind == or3cloud.KindFlag:
+		parts = append(parts, "A flag: 1, true and yes are true.")
+	case s.Kind == or3cloud.KindPositive:
+		parts = append(parts, "Anything but a positive number counts as the default.")
+	}
+	return strings.Join(parts, " ")
+}

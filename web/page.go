@@ -1,0 +1,46 @@
+//go:build !noweb
+
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"fmt"
+	"io/fs"
+	"net/http"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// pagePolicy lets the page load its own script, style and icon and talk to its own origin, and nothing else. Nobody may frame
+// it: it has password fields.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// page returns the built-in page. Embedded files have no time, so their hash is what caches go by.
+func page() (http.Handler, error) {
+	files, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStatic(files)
+	if err != nil {
+		return nil, err
+	}
+	tags := map[string]string{}
+	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		tags[name] = fmt.Sprintf(`"%x"`, sha256.Sum256(data))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.etag = func(name string, _ fs.FileInfo) string { return tags[name] }
+	s.header = http.Header{"Content-Security-Policy": {pagePolicy}, "Referrer-Policy": {"same-origin"}}
+	return s, nil
+}

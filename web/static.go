@@ -1,0 +1,139 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// static serves the files of a client that was built ahead of time. Paths that name no file get the client's shell when a
+// browser navigates there, because the client has routes of its own, and a 404 otherwise: a missing script must not
+// become a page of HTML.
+type static struct {
+	files fs.FS
+	// shell is the file for the client's own routes.
+	shell string
+	// etag identifies the content of a file for caches; empty means none.
+	etag func(name string, info fs.FileInfo) string
+	// header is added to every answer.
+	header http.Header
+}
+
+// shells are the names under which generators write the shell, the better one first: 200.html is the bare shell of a client
+// whose index.html was rendered for the start page.
+var shells = []string{"200.html", "index.html"}
+
+// newStatic returns a handler for the files. There must be a shell among them.
+func newStatic(files fs.FS) (*static, error) {
+	s := &static{files: files, etag: func(_ string, info fs.FileInfo) string {
+		return fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
+	}}
+	for _, name := range shells {
+		if has(files, name) {
+			s.shell = name
+			return s, nil
+		}
+	}
+	return nil, errors.New("has no index.html; give the directory that the client's build wrote")
+}
+
+// ServeHTTP implements http.Handler.
+func (s *static) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	if name, ok := s.find(r.URL.Path); ok {
+		s.serveFile(w, r, name)
+		return
+	}
+	if isNavigation(r) {
+		s.serveFile(w, r, s.shell)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	http.Error(w, "Not Found", http.StatusNotFound)
+}
+
+// find returns the file for a path: the file itself, or the index of a directory. Directories are never listed, and names that begin
+// with a dot are never served: they are version control and editor files that someone forgot.
+func (s *static) find(urlPath string) (name string, ok bool) {
+	name = strings.TrimPrefix(path.Clean("/"+urlPath), "/")
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, ".") && part != ".well-known" {
+			return "", false
+		}
+	}
+	for _, candidate := range []string{name, path.Join(name, "index.html"), name + ".html"} {
+		if fs.ValidPath(candidate) && has(s.files, candidate) {
+			return candidate, true
+		}
+	}
+	return "", false
+}
+
+// isNavigation reports whether a browser wants a page, and not a script, an image or data.
+func isNavigation(r *http.Request) bool {
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" {
+		return dest == "document" || dest == "iframe"
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// cacheControl lets browsers keep what has a hash in its name, and makes them ask again for everything else.
+func cacheControl(name string) string {
+	hashed := strings.HasPrefix(name, "_nuxt/") || strings.HasPrefix(name, "_fonts/")
+	if hashed && name != "_nuxt/builds/latest.json" {
+		return "public, max-age=31536000, immutable"
+	}
+	return "no-cache"
+}
+
+func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) {
+	f, err := s.files.Open(name)
+	if err != nil {
+		http.Error(w, "Not Found", http.StatusNotFound)
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	content, seekable := f.(io.ReadSeeker)
+	if err != nil || !seekable {
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	for key, values := range s.header {
+		h[key] = values
+	}
+	h.Set("Cache-Control", cacheControl(name))
+	h.Set("X-Content-Type-Options", "nosniff")
+	if tag := s.etag(name, info); tag != "" {
+		h.Set("ETag", tag)
+	}
+	if contentType, ok := contentTypes[path.Ext(name)]; ok {
+		h.Set("Content-Type", contentType)
+	}
+	http.ServeContent(w, r, name, info.ModTime(), content)
+}
+
+// contentTypes fixes the types that matter, because the machine's own table may lack or change them, and nosniff makes a
+// wrong one fatal.
+var contentTypes = map[string]string{
+	".css":         "text/css; charset=utf-8",
+	".html":        "text/html; charset=utf-8",
+	".ico":         "image/x-icon",
+	".js":          "text/javascript; charset=utf-8",
+	".json":        "application/json",
+	".map":         "application/json",
+	".mjs":         "text/javascript; charset=utf-8",
+	".svg":         "image/svg+xml",
+	".wasm":        "application/wasm",
+	".webmanifest": "application/manifest+json",
+	".woff2":       "font/woff2",
+}
