@@ -1,0 +1,65 @@
+// Package e2e tests the program from outside: it builds the real binary, runs it as a process and talks to it over
+// HTTP as the OR3 Chat client does. Nothing in here knows how the server works inside, with two exceptions that play
+// the operator: rows are counted, and databases checked, in the files of a stopped server.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// buildDir holds the binaries of this run.
+var buildDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "or3-cloud-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		buildDir = dir
+		return m.Run()
+	}())
+}
+
+// The builds. Each is made when the first test asks for it.
+var (
+	buildServer    = sync.OnceValues(func() (string, error) { return build("server", raceEnabled) })
+	buildPlain     = sync.OnceValues(func() (string, error) { return build("plain", false) })
+	buildProviders = sync.OnceValues(func() (string, error) { return build("noproviders", false, "-tags", "noproviders") })
+)
+
+// build compiles the program and returns the path of the binary.
+func build(name string, race bool, flags ...string) (string, error) {
+	path := filepath.Join(buildDir, name)
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	args := []string{"build", "-o", path}
+	if race {
+		args = append(args, "-race")
+	}
+	args = append(append(args, flags...), "or3.chat/cloud/cmd/or3-cloud")
+	out, err := exec.Command("go", args...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go %v: %w\n%s", args, err, out)
+	}
+	return path, nil
+}
+
+// binary returns the result of a build.
+func binary(t testing.TB, build func() (string, error)) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
