@@ -1,0 +1,270 @@
+package basicauth
+
+import (
+	"database/sql"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+func TestJudge(t *testing.T) {
+	now := time.UnixMilli(1_000_000)
+	at := func(d time.Duration) int64 { return now.Add(d).UnixMilli() }
+	gone := func(d time.Duration) sql.NullInt64 { return sql.NullInt64{Int64: at(d), Valid: true} }
+	good := db.TokenRow{ExpiresAt: at(time.Hour), SessionExpiresAt: at(time.Hour), SessionVersion: 3, TokenVersion: 3}
+	for name, c := range map[string]struct {
+		change func(*db.TokenRow)
+		want   verdict
+	}{
+		"live":                                {func(*db.TokenRow) {}, live},
+		"rotated just now":                    {func(r *db.TokenRow) { r.RotatedAt = gone(0) }, recent},
+		"rotated in the window":               {func(r *db.TokenRow) { r.RotatedAt = gone(-29_999 * time.Millisecond) }, recent},
+		"rotated, clock set back":             {func(r *db.TokenRow) { r.RotatedAt = gone(time.Minute) }, recent},
+		"rotated in the window, then expired": {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Second), at(-1) }, recent},
+		"end of the window":                   {func(r *db.TokenRow) { r.RotatedAt = gone(-30 * time.Second) }, replayed},
+		"expired":                             {func(r *db.TokenRow) { r.ExpiresAt = at(0) }, worthless},
+		"rotated long ago and expired":        {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Hour), at(0) }, worthless},
+		"session expired":                     {func(r *db.TokenRow) { r.SessionExpiresAt = at(0) }, worthless},
+		"session revoked":                     {func(r *db.TokenRow) { r.RevokedAt = gone(-1) }, worthless},
+		"rotated, then session revoked":       {func(r *db.TokenRow) { r.RotatedAt, r.RevokedAt = gone(-1), gone(0) }, worthless},
+		"account changed":                     {func(r *db.TokenRow) { r.TokenVersion = 4 }, worthless},
+	} {
+		row := good
+		c.change(&row)
+		if got := judge(row, now, 30*time.Second); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// Contract, auth Pitfall 3: the parallel refreshes of a page must not be taken for theft.
+func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	in.clock.advance(16 * time.Minute)
+	const tabs = 64
+	var all [tabs]*browser
+	var wg sync.WaitGroup
+	for i := range all {
+		tab := b.copy()
+		all[i] = tab
+		wg.Go(func() {
+			if i%2 == 0 {
+				if a := tab.post("refresh?silent=1", ""); a.text != `{"ok":true}` {
+					t.Errorf("refresh: %d %s", a.status, a.text)
+				}
+			} else if s, err := tab.session(); s == nil || err != nil {
+				t.Errorf("in place: %v, %v", s, err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, tab := range all {
+		if tab.value(refreshCookie) != all[0].value(refreshCookie) || tab.value(refreshCookie) == b.value(refreshCookie) {
+			t.Fatal("the tabs got different successors")
+		}
+		if len(tab.jar) != 2 {
+			t.Fatalf("cookies %v", tab.jar)
+		}
+	}
+	var sessions, liveTokens int
+	err := in.p.store.file.Read.QueryRow(`SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL),
+		(SELECT count(*) FROM refresh_tokens WHERE rotated_at IS NULL)`).Scan(&sessions, &liveTokens)
+	if err != nil || sessions != 1 || liveTokens != 1 {
+		t.Errorf("%d live sessions, %d live tokens, %v", sessions, liveTokens, err)
+	}
+}
+
+// Old → 1 → 2 inside the window: the first cookie still leads to the live token.
+func TestGraceFollowsTheChain(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	old := b.copy()
+	for range 3 {
+		in.clock.advance(5 * time.Second)
+		b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	}
+	old.post("refresh", "").want(t, 200, `{"ok":true}`)
+	if old.value(refreshCookie) != b.value(refreshCookie) {
+		t.Error("the old cookie did not lead to the live one")
+	}
+	old.wantSignedIn()
+}
+
+func TestReplayOutsideTheWindowRevokesTheFamily(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	stolen := b.copy()
+	elsewhere := in.browser()
+	elsewhere.post("sign-in", credentials("ann@example.test", password)).want(t, 200, `{"ok":true}`)
+	stranger := in.signedIn("bob@example.test")
+
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	in.clock.advance(30 * time.Second)
+	stolen.drop(accessCookie)
+	stolen.wantSignedOut()
+	b.wantSignedOut() // although its access token has minutes left
+	elsewhere.wantSignedOut()
+	stranger.wantSignedIn()
+	in.restart()
+	b.wantSignedOut()
+	elsewhere.wantSignedOut()
+	if !strings.Contains(in.log.String(), "refresh token replayed") {
+		t.Error("a replay leaves no trace in the log")
+	}
+}
+
+func TestGraceIsConfigurable(t *testing.T) {
+	in := openTest(t, config{settingGrace: "1000"})
+	b := in.signedIn("ann@example.test")
+	old := b.copy()
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	in.clock.advance(time.Second)
+	old.post("refresh", "").want(t, 401, "Session expired").wantCookiesCleared(t)
+}
+
+// Contract, auth Pitfall 2: a client that never refreshes by itself stays signed in, cookies are renewed on /api.
+func TestAccessExpiryIsRotatedInPlace(t *testing.T) {
+	for name, spoil := range map[string]func(*browser, *instance){
+		"expired":  func(_ *browser, in *instance) { in.clock.advance(901 * time.Second) },
+		"dropped":  func(b *browser, _ *instance) { b.drop(accessCookie) },
+		"tampered": func(b *browser, _ *instance) { b.jar[0].Value, b.jar[1].Value = swapAccess(b) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := openTest(t, nil)
+			b := in.signedIn("ann@example.test")
+			before := b.value(refreshCookie)
+			spoil(b, in)
+			s := b.wantSignedIn()
+			if b.value(refreshCookie) == before || b.value(accessCookie) == "" {
+				t.Error("the cookies were not renewed")
+			}
+			if want := in.clock.now().Add(15 * time.Minute); !s.ExpiresAt.Equal(want) {
+				t.Errorf("expires %v, want %v", s.ExpiresAt, want)
+			}
+		})
+	}
+}
+
+func swapAccess(b *browser) (string, string) {
+	v := [2]string{b.jar[0].Value, b.jar[1].Value}
+	for i := range v {
+		if b.jar[i].Name == accessCookie {
+			v[i] = v[i][:len(v[i])-4] + "AAAA"
+		}
+	}
+	return v[0], v[1]
+}
+
+// A client that is used every day is never signed out; one that rests longer than the refresh lifetime is.
+func TestIdleLifetimeSlides(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	for range 4 {
+		in.clock.advance(20 * 24 * time.Hour)
+		b.wantSignedIn()
+	}
+	in.clock.advance(30 * 24 * time.Hour)
+	b.wantSignedOut()
+}
+
+func TestShortAccessLifetimeWithinTheGraceWindow(t *testing.T) {
+	in := openTest(t, config{settingAccessTTL: "2"})
+	b := in.signedIn("ann@example.test")
+	old := b.copy()
+	for range 5 {
+		in.clock.advance(3 * time.Second)
+		if s := b.wantSignedIn(); !s.ExpiresAt.After(in.clock.now()) {
+			t.Errorf("expired at %v, now %v", s.ExpiresAt, in.clock.now())
+		}
+	}
+	if s := old.wantSignedIn(); !s.ExpiresAt.After(in.clock.now()) {
+		t.Errorf("expired at %v, now %v", s.ExpiresAt, in.clock.now())
+	}
+}
+
+func TestFailedRotationInPlaceClearsNothing(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.browser()
+	b.jar = []*http.Cookie{{Name: refreshCookie, Path: "/api", Value: "unknown"}, {Name: accessCookie, Path: "/", Value: "x"}}
+	b.wantSignedOut()
+	if len(b.jar) != 2 {
+		t.Errorf("cookies %v", b.jar)
+	}
+}
+
+// A browser of an earlier version still sends its cookie for the longer path first.
+func TestStaleCookieOfTheLegacyPathDoesNotSpoilTheGoodOne(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	stale := b.value(refreshCookie)
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	in.clock.advance(time.Hour)
+	b.keep(http.Header{"Set-Cookie": {"or3_refresh=" + stale + "; Path=/api/basic-auth"}})
+	if len(b.jar) != 3 {
+		t.Fatal(b.jar)
+	}
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	if len(b.jar) != 2 {
+		t.Errorf("the legacy cookie is still there: %v", b.jar)
+	}
+	b.wantSignedIn()
+}
+
+// Contract, auth Pitfalls 10 and 13: a fault of the store is 503 and touches no cookie.
+func TestStoreFaultIsUnavailableAndKeepsCookies(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	in.p.store.file.Close()
+	b.wantSignedIn() // the access token needs no store
+	for _, c := range []struct{ path, body string }{
+		{"refresh?silent=1", ""}, {"refresh", ""}, {"sign-out", ""},
+		{"sign-in", credentials("ann@example.test", password)}, {"register", registration("bob@example.test")},
+		{"change-password", `{"currentPassword":"a","newPassword":"12345678","confirmNewPassword":"12345678"}`},
+	} {
+		a := b.post(c.path, c.body).want(t, 503, "Identity provider temporarily unavailable")
+		a.wantCookiesKept(t)
+		if a.err.RetryAfter <= 0 {
+			t.Errorf("%s: no Retry-After", c.path)
+		}
+	}
+	b.drop(accessCookie)
+	if s, err := b.session(); s != nil || or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+// A successor that was sealed under another key can not be given out again. That is our fault, not a theft.
+func TestUnreadableSealIsUnavailable(t *testing.T) {
+	in := openTest(t, config{})
+	b := in.signedIn("ann@example.test")
+	old := b.copy()
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	in.env.Config.(config)[settingRefreshSecret] = "another secret"
+	in.restart()
+	old.post("refresh", "").want(t, 503, "Identity provider temporarily unavailable").wantCookiesKept(t)
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+}
+
+func TestNoRefreshTokenIsStored(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	first := b.value(refreshCookie)
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	var all string
+	err := in.p.store.file.Read.QueryRow(`SELECT group_concat(fingerprint || coalesce(hex(sealed), '')) FROM refresh_tokens`).Scan(&all)
+	if err != nil || strings.Contains(all, first) || strings.Contains(all, b.value(refreshCookie)) {
+		t.Errorf("%q, %v", all, err)
+	}
+	var seals int
+	in.clock.advance(time.Hour)
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	if err := in.p.store.file.Read.QueryRow(`SELECT count(*) FROM refresh_tokens WHERE sealed IS NOT NULL`).Scan(&seals); err != nil || seals != 1 {
+		t.Errorf("%d sealed tokens, %v; only the newest may be", seals, err)
+	}
+}
