@@ -76,8 +76,11 @@ func (d *device) send(ctx context.Context, method, path string, body []byte, hea
 	for name, values := range header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	if cookies := d.jar.header(req.URL.Path); cookies != "" && req.Header.Get("Cookie") == "" {
-		req.Header.Set("Cookie", cookies)
+	// A Cookie header in the arguments, even without a value, takes the place of the jar's.
+	if _, own := header["Cookie"]; !own {
+		if cookies := d.jar.header(req.URL.Path); cookies != "" {
+			req.Header.Set("Cookie", cookies)
+		}
 	}
 	res, err := d.http.Do(req)
 	if err != nil {

@@ -36,6 +36,8 @@ type replay struct {
 	// ledgers is what the log of each live workspace must hold; deleted workspaces are in gone.
 	ledgers map[string]*ledger
 	gone    map[string]bool
+	// names are the present names of live workspaces that were renamed.
+	names map[string]string
 	// owner is the account that a workspace was first seen with.
 	owner map[string]string
 	// signedIn is the last recorded signed-in session of each device.
@@ -92,7 +94,7 @@ func TestCapturedTraffic(t *testing.T) {
 func replayScenario(t *testing.T, name string, used *tally) {
 	rec := readRecording(t, name)
 	r := &replay{t: t, rec: rec, devices: map[string]*device{}, passwords: map[string][]string{}, ledgers: map[string]*ledger{},
-		gone: map[string]bool{}, owner: map[string]string{}, signedIn: map[string]json.RawMessage{}, tokens: map[string]string{}, views: views{}}
+		gone: map[string]bool{}, names: map[string]string{}, owner: map[string]string{}, signedIn: map[string]json.RawMessage{}, tokens: map[string]string{}, views: views{}}
 	settings := production(t)
 	settings = append(settings, withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", generousLimits))
 	if email := r.bootstrapAccount(); email != "" {
@@ -355,8 +357,14 @@ func (r *replay) note(e *exchange, got *reply) {
 			r.views.apply(e.Device, r.scope(e), r.cursor(e), page)
 		}
 	}
-	if e.Request.Method == "DELETE" && got.status == 200 {
-		r.gone[strings.TrimPrefix(r.live(e.Request.Path), "/api/workspaces/")] = true
+	switch id := strings.TrimPrefix(r.live(e.Request.Path), "/api/workspaces/"); {
+	case got.status != 200:
+	case e.Request.Method == "DELETE":
+		r.gone[id] = true
+	case e.Request.Method == "PATCH":
+		var b struct{ Name string }
+		_ = json.Unmarshal(e.Request.Body, &b)
+		r.names[id] = strings.TrimSpace(b.Name)
 	}
 }
 
@@ -425,6 +433,9 @@ func (r *replay) expect(e *exchange) *expected {
 		return want
 	}
 	want.body = r.decoded(e.Response.Body)
+	if strings.HasPrefix(e.route(), "/api/storage/presign-") && e.Response.Status == 200 {
+		want.body = parseJSON(r.ids.apply(string(e.Response.Body))) // a token is being made here; see compareJSON
+	}
 	return want
 }
 
@@ -494,8 +505,25 @@ func (r *replay) compare(e *exchange, want *expected, got *reply) []string {
 			report("%d bytes, want %d others", len(got.body), len(want.bytes))
 		}
 	default:
-		problems = append(problems, r.compareJSON(e, "", want.body, parseJSON(string(got.body)))...)
+		body := parseJSON(string(got.body))
+		if e.Request.Method == "GET" && e.route() == "/api/workspaces" && got.status == 200 {
+			problems = append(problems, sortWorkspaces(body)...)
+			sortWorkspaces(want.body)
+		}
+		problems = append(problems, r.compareJSON(e, "", want.body, body)...)
 	}
+	return problems
+}
+
+// sortWorkspaces checks that a workspace list has the newest first and orders it by id: the order of those that were
+// made in the same second is open.
+func sortWorkspaces(body any) (problems []string) {
+	list, _ := body.(map[string]any)["workspaces"].([]any)
+	member := func(w any, name string) string { return fmt.Sprint(w.(map[string]any)[name]) }
+	if !slices.IsSortedFunc(list, func(a, b any) int { return strings.Compare(member(b, "createdAt"), member(a, "createdAt")) }) {
+		problems = append(problems, "the newest workspace does not come first")
+	}
+	slices.SortFunc(list, func(a, b any) int { return strings.Compare(member(a, "id"), member(b, "id")) })
 	return problems
 }
 
