@@ -14,7 +14,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -159,9 +158,4 @@ type broker struct{}
 // GetProviderToken implements or3cloud.ProviderTokenBroker.
 func (broker) GetProviderToken(context.Context, *or3cloud.Request, or3cloud.ProviderTokenRequest) (string, error) {
 	return "", nil
-}
-
-// request is what the provider's own routes hand to the methods that are also called by the host.
-func (p *provider) request(w http.ResponseWriter, r *http.Request) *or3cloud.Request {
-	return &or3cloud.Request{Request: r, ClientIP: p.host.ClientIP(r), ResponseHeader: w.Header()}
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,6 +186,61 @@ func TestRegister(t *testing.T) {
 	again.post("register", `{"email":"x@example.test","password":"12345678","confirmPassword":"12345678"}`).want(t, 200, `{"ok":true}`)
 	if s := again.wantSignedIn(); s.DisplayName != "" {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestParallelRegistrationsOfOneAddressMakeOneAccount(t *testing.T) {
+	in := openTest(t, nil)
+	var created, refused atomic.Int32
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			switch a := in.browser().post("register", registration("ann@example.test")); a.status {
+			case 200:
+				created.Add(1)
+			case 401:
+				refused.Add(1)
+			default:
+				t.Errorf("%d %s", a.status, a.text)
+			}
+		})
+	}
+	wg.Wait()
+	if created.Load() != 1 || refused.Load() != 5 {
+		t.Errorf("%d created, %d refused", created.Load(), refused.Load())
+	}
+}
+
+func TestParallelUsesOfTheSetupLinkMakeOneAccount(t *testing.T) {
+	in := openTest(t, config{settingRegistrationMode: "disabled"})
+	f, err := in.Setup(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var created atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			email := strconv.Itoa(i) + "@example.test"
+			if a := in.browser().post("register", withInvite(email, strings.TrimPrefix(f, "setup="))); a.status == 200 {
+				created.Add(1)
+			} else if a.status != 403 {
+				t.Errorf("%d %s", a.status, a.text)
+			}
+		})
+	}
+	wg.Wait()
+	if created.Load() != 1 {
+		t.Errorf("%d accounts created", created.Load())
+	}
+}
+
+func TestOtherCookiesOfTheAnswerAreKept(t *testing.T) {
+	in := openTest(t, nil)
+	h := http.Header{"Set-Cookie": {"theme=dark", "or3_access=old; Path=/", "or3_access_level=5"}}
+	in.p.clearCookies(&or3cloud.Request{ResponseHeader: h})
+	if got := h.Values("Set-Cookie"); len(got) != 5 || got[0] != "theme=dark" || got[1] != "or3_access_level=5" {
+		t.Errorf("%q", got)
 	}
 }
 

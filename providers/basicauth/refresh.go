@@ -14,11 +14,11 @@ func (p *provider) refreshSession(c call) error {
 		return err
 	}
 	if g != nil {
-		writeLimit(c, p.limits.Check(limitKey(c, "refresh"), ratelimit.Limit{Max: perMinute.refresh, Window: time.Minute}))
+		writeLimit(c, p.limits.Check(limitKey(c, "refresh"), ratelimit.Limit{Max: refreshLimit, Window: time.Minute}))
 		p.setCookies(c.Request, g)
 		return c.answer(true)
 	}
-	if err := p.limit(c, "refresh", perMinute.refresh); err != nil {
+	if err := p.limit(c, "refresh", refreshLimit); err != nil {
 		return err
 	}
 	p.clearCookies(c.Request)

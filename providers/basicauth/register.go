@@ -40,7 +40,7 @@ func (p *provider) register(c call) error {
 }
 
 func (p *provider) createFromRequest(c call) (*grant, error) {
-	if err := p.limit(c, "register", perMinute.register); err != nil {
+	if err := p.limit(c, "register", registerLimit); err != nil {
 		return nil, err
 	}
 	f, err := c.body()

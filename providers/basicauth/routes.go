@@ -16,8 +16,14 @@ import (
 // maxBody holds the longest valid body, with every character written as an escape.
 const maxBody = 32 << 10
 
-// perMinute are the budgets of each client address (contract, auth §8.3).
-var perMinute = struct{ signIn, refresh, signOut, changePassword, register int }{20, 120, 60, 20, 10}
+// The requests of each client address in a minute (contract, auth §8.3).
+const (
+	signInLimit         = 20
+	refreshLimit        = 120
+	signOutLimit        = 60
+	changePasswordLimit = 20
+	registerLimit       = 10
+)
 
 // call is one request to an endpoint.
 type call struct {
@@ -35,12 +41,17 @@ func (p *provider) routes() []or3cloud.Route {
 		})
 	}
 	return []or3cloud.Route{
-		limited("sign-in", perMinute.signIn, p.signIn),
-		limited("sign-out", perMinute.signOut, p.signOut),
-		limited("change-password", perMinute.changePassword, p.changePassword),
+		limited("sign-in", signInLimit, p.signIn),
+		limited("sign-out", signOutLimit, p.signOut),
+		limited("change-password", changePasswordLimit, p.changePassword),
 		p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
 		p.route("refresh", p.refreshSession), // limits itself: a valid cookie is never limited
 	}
+}
+
+// request is what the provider's own routes hand to the methods that are also called by the host.
+func (p *provider) request(w http.ResponseWriter, r *http.Request) *or3cloud.Request {
+	return &or3cloud.Request{Request: r, ClientIP: p.host.ClientIP(r), ResponseHeader: w.Header()}
 }
 
 // route puts the part of the pipeline that all endpoints share in front of a handler.
