@@ -1,0 +1,313 @@
+package storageapi
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/internal/hosttest"
+	"or3.chat/cloud/host/middleware"
+)
+
+// adapter answers as told; real adapters are tested with the real host.
+type adapter struct {
+	up     or3cloud.PresignUploadRequest
+	down   or3cloud.PresignDownloadRequest
+	done   or3cloud.CommitRequest
+	answer or3cloud.Presigned
+	err    error
+	calls  int
+}
+
+func (a *adapter) PresignUpload(_ context.Context, in or3cloud.PresignUploadRequest) (or3cloud.Presigned, error) {
+	a.up, a.calls = in, a.calls+1
+	return a.answer, a.err
+}
+
+func (a *adapter) PresignDownload(_ context.Context, in or3cloud.PresignDownloadRequest) (or3cloud.Presigned, error) {
+	a.down, a.calls = in, a.calls+1
+	return a.answer, a.err
+}
+
+func (a *adapter) Commit(_ context.Context, in or3cloud.CommitRequest) error {
+	a.done, a.calls = in, a.calls+1
+	return a.err
+}
+
+type collectingAdapter struct {
+	adapter
+	gc []or3cloud.StorageGCRequest
+}
+
+func (a *collectingAdapter) GC(_ context.Context, in or3cloud.StorageGCRequest) (or3cloud.StorageGCReport, error) {
+	a.gc = append(a.gc, in)
+	return or3cloud.StorageGCReport{DeletedCount: 2, ScannedCount: 5, Status: "completed"}, a.err
+}
+
+type usage struct {
+	bytes   int64
+	counted bool
+	err     error
+}
+
+func (u usage) StorageUsage(context.Context, string, or3cloud.BlobHash) (int64, bool, error) {
+	return u.bytes, u.counted, u.err
+}
+
+func options(h *hosttest.Host, a or3cloud.StorageGatewayAdapter) Options {
+	return Options{
+		Host: h, Limits: middleware.NewLimits(time.Now, "", false), Adapter: a, Now: time.Now,
+		MaxFileSize: 1000, MIMETypes: []string{"image/png", "text/plain"}, GCRetention: 720 * time.Hour, GCCooldown: time.Minute,
+	}
+}
+
+const digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+func upload(changes ...string) string {
+	return strings.NewReplacer(changes...).Replace(`{"workspace_id":"ws","hash":"sha256:` + digest +
+		`","mime_type":"image/png","size_bytes":10,"expires_in_ms":3600000,"disposition":"inline","file_kind_capability":"v1","x":1}`)
+}
+
+func commitBody(changes ...string) string {
+	return strings.NewReplacer(changes...).Replace(`{"workspace_id":"ws","hash":"sha256:` + digest +
+		`","storage_id":"sid","storage_provider_id":"fs","mime_type":"image/png","size_bytes":10,"name":"n.png","kind":"image","width":1.5}`)
+}
+
+func TestPresignUpload(t *testing.T) {
+	a := &adapter{answer: or3cloud.Presigned{URL: "/api/storage/fs/upload?token=a&b", Method: "PUT", ExpiresAt: time.UnixMilli(1771000900123), StorageID: "ws:h"}}
+	w := hosttest.Do(t, New(options(hosttest.Member(or3cloud.RoleEditor), a)).Routes(), "POST", "/api/storage/presign-upload",
+		upload("sha256:", "SHA256:", digest, strings.ToUpper(digest)))
+	want := `{"url":"/api/storage/fs/upload?token=a&b","expiresAt":1771000900123,"method":"PUT","storageId":"ws:h"}`
+	if w.Code != 200 || w.Body.String() != want {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if h := w.Header(); h.Get("Cache-Control") != "no-store, no-cache, must-revalidate" || h.Get("Pragma") != "no-cache" || h.Get("X-RateLimit-Limit") != "" {
+		t.Error(h)
+	}
+	if want := (or3cloud.PresignUploadRequest{
+		WorkspaceID: "ws", UserID: "user", Hash: "sha256:" + digest, MIMEType: "image/png", SizeBytes: 10,
+		ExpiresIn: time.Hour, Disposition: or3cloud.DispositionInline,
+	}); a.up != want {
+		t.Errorf("%+v", a.up)
+	}
+}
+
+func TestPresignDownloadAlwaysTellsAnExpiry(t *testing.T) {
+	a := &adapter{answer: or3cloud.Presigned{URL: "/d", Method: "GET"}}
+	o := options(hosttest.Member(or3cloud.RoleViewer), a)
+	o.Now = func() time.Time { return time.UnixMilli(1_000_000) }
+	w := hosttest.Do(t, New(o).Routes(), "POST", "/api/storage/presign-download",
+		`{"workspace_id":"ws","hash":"`+digest+`","storage_id":"old provider's","mime_type":"image/png"}`)
+	if w.Code != 200 || w.Body.String() != `{"url":"/d","expiresAt":1900000,"method":"GET"}` {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if a.down.Hash != "sha256:"+digest || a.down.StorageID != "old provider's" || a.down.MIMEType != "image/png" || a.down.UserID != "user" {
+		t.Errorf("%+v", a.down)
+	}
+}
+
+func TestCommit(t *testing.T) {
+	a := &adapter{}
+	w := hosttest.Do(t, New(options(hosttest.Member(or3cloud.RoleEditor), a)).Routes(), "POST", "/api/storage/commit", commitBody())
+	if w.Code != 200 || w.Body.String() != `{"ok":true}` || w.Header().Get("Cache-Control") != "" {
+		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+	}
+	if want := (or3cloud.CommitRequest{
+		WorkspaceID: "ws", UserID: "user", Hash: "sha256:" + digest, StorageID: "sid", StorageProviderID: "fs",
+		MIMEType: "image/png", SizeBytes: 10, Name: "n.png", Kind: "image",
+	}); a.done != want {
+		t.Errorf("%+v", a.done)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	editor, viewer, signedOut := hosttest.Member(or3cloud.RoleEditor), hosttest.Member(or3cloud.RoleViewer), &hosttest.Host{}
+	for _, c := range []struct {
+		name, path, body string
+		host             *hosttest.Host
+		status           int
+		message          string
+	}{
+		{"invalid before signed out", "presign-upload", `{}`, signedOut, 400, "Invalid request"},
+		{"signed out", "presign-upload", upload(), signedOut, 401, "Unauthorized"},
+		{"signed out", "presign-download", upload(), signedOut, 401, "Unauthorized"},
+		{"signed out", "commit", commitBody(), signedOut, 401, "Unauthorized"},
+		{"viewers may not upload", "presign-upload", upload(), viewer, 403, "Forbidden"},
+		{"viewers may not commit", "commit", commitBody(), viewer, 403, "Forbidden"},
+		{"foreign workspace", "presign-download", upload(`"ws"`, `"foreign"`), editor, 403, "Forbidden"},
+		{"blank workspace", "presign-upload", upload(`"ws"`, `" "`), editor, 400, "Invalid request"},
+		{"blank workspace", "presign-download", upload(`"ws"`, `""`), editor, 400, "Invalid request"},
+		{"blank workspace", "commit", commitBody(`"ws"`, `""`), editor, 400, "Invalid request"},
+		{"bad hash", "presign-upload", upload("sha256:", "sha256:../"), editor, 400, "Invalid request"},
+		{"bad hash", "presign-download", upload("sha256:", "sha1:"), editor, 400, "Invalid request"},
+		{"bad hash", "commit", commitBody(digest, "nope"), editor, 400, "Invalid request"},
+		{"negative size", "presign-upload", upload(":10,", ":-1,"), editor, 400, "Invalid request"},
+		{"fractional size", "presign-upload", upload(":10,", ":1.5,"), editor, 400, "Invalid request"},
+		{"size of another type", "presign-upload", upload(":10,", `:"10",`), editor, 400, "Invalid request"},
+		{"no size", "presign-upload", upload(`"size_bytes":10,`, ``), editor, 400, "Invalid request"},
+		{"expiry too long", "presign-upload", upload("3600000", "86400001"), editor, 400, "Invalid request"},
+		{"expiry zero", "presign-upload", upload("3600000", "0"), editor, 400, "Invalid request"},
+		{"unknown disposition", "presign-upload", upload("inline", "inlined"), editor, 400, "Invalid request"},
+		{"unknown capability", "presign-upload", upload(`"v1"`, `"v2"`), editor, 400, "Invalid request"},
+		{"no MIME type", "presign-upload", upload(`"mime_type":"image/png",`, ``), editor, 400, "Invalid request"},
+		{"malformed", "presign-upload", `{`, editor, 400, "Invalid JSON body"},
+		{"too large a body", "commit", `{"x":"` + strings.Repeat("x", 16<<10) + `"}`, editor, 413, "The request body is too large."},
+		{"too large a file", "presign-upload", upload(":10,", ":1001,"), editor, 413, "File size exceeds maximum of 1000 bytes"},
+		{"size is looked at before the type", "presign-upload", upload(":10,", ":1001,", "image/png", "text/html"), editor, 413, "File size exceeds maximum of 1000 bytes"},
+		{"MIME type as sent", "presign-upload", upload("image/png", "Text/HTML; a=b"), editor, 415, "MIME type Text/HTML; a=b not allowed"},
+		{"unknown kind", "commit", commitBody(`"kind":"image"`, `"kind":"movie"`), editor, 400, "Invalid request"},
+		{"no name", "commit", commitBody(`"name":"n.png",`, ``), editor, 400, "Invalid request"},
+		{"no storage id", "commit", commitBody(`"storage_id":"sid",`, ``), editor, 400, "Invalid request"},
+		{"width of another type", "commit", commitBody(`1.5`, `"1"`), editor, 400, "Invalid request"},
+		{"collection is for deployment admins", "gc/run", `{"workspace_id":"ws"}`, hosttest.Member(or3cloud.RoleOwner), 403, "Forbidden"},
+		{"blank workspace", "gc/run", `{"workspace_id":" "}`, editor, 400, "Invalid request"},
+		{"retention of another type", "gc/run", `{"workspace_id":"ws","retention_seconds":"1"}`, editor, 400, "Invalid request"},
+		{"negative limit", "gc/run", `{"workspace_id":"ws","limit":-1}`, editor, 400, "Invalid request"},
+	} {
+		t.Run(c.path+" "+c.name, func(t *testing.T) {
+			a := &adapter{}
+			w := hosttest.Do(t, New(options(c.host, a)).Routes(), "POST", "/api/storage/"+c.path, c.body)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), `"message": "`+c.message+`"`) {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			if a.calls != 0 {
+				t.Error("the adapter was called")
+			}
+		})
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	for name, body := range map[string]string{
+		"an empty file":            upload(":10,", ":0,"),
+		"the largest file":         upload(":10,", ":1000,"),
+		"an integer in other form": upload(":10,", ":1e1,"),
+		"a MIME type with case":    upload("image/png", "Image/PNG ; a=b"),
+		"an older client":          `{"workspace_id":"ws","hash":"` + digest[:32] + `","mime_type":"image/png","size_bytes":10}`,
+	} {
+		if w := hosttest.Do(t, New(options(hosttest.Member(or3cloud.RoleEditor), &adapter{})).Routes(), "POST", "/api/storage/presign-upload", body); w.Code != 200 {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	for _, kind := range []string{"image", "pdf", "file"} {
+		body := commitBody(`"kind":"image"`, `"kind":"`+kind+`"`)
+		if w := hosttest.Do(t, New(options(hosttest.Member(or3cloud.RoleEditor), &adapter{})).Routes(), "POST", "/api/storage/commit", body); w.Code != 200 {
+			t.Errorf("%s: %d %s", kind, w.Code, w.Body)
+		}
+	}
+}
+
+func TestQuota(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		usage   or3cloud.StorageUsage
+		status  int
+		message string
+	}{
+		{"just fits", usage{bytes: 90}, 200, ""},
+		{"over", usage{bytes: 91}, 413, "Workspace storage quota exceeded (101 > 100 bytes)"},
+		{"counted already", usage{bytes: 100, counted: true}, 200, ""},
+		{"over already", usage{bytes: 101, counted: true}, 413, "Workspace storage quota exceeded (101 > 100 bytes)"},
+		{"store busy", usage{err: or3cloud.Unavailable(nil, "Service Unavailable", 1)}, 503, "Service Unavailable"},
+		{"nobody counts", nil, 500, "Server Error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := options(hosttest.Member(or3cloud.RoleEditor), &adapter{})
+			o.Quota, o.Usage = 100, c.usage
+			w := hosttest.Do(t, New(o).Routes(), "POST", "/api/storage/presign-upload", upload())
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.message) {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+func TestAdapterErrorsBecomeTheAnswerAndAreFree(t *testing.T) {
+	for err, status := range map[error]int{
+		or3cloud.Errorf(or3cloud.CodeNotFound, "File not found"):          404,
+		or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Disk full"):    507,
+		or3cloud.Unavailable(errors.New("x"), "Service Unavailable", 1e9): 503,
+	} {
+		o := options(hosttest.Member(or3cloud.RoleEditor), &adapter{err: err})
+		o.Limits = middleware.NewLimits(time.Now, `{"storage:upload":{"maxRequests":1},"storage:download":{"maxRequests":1},"storage:commit":{"maxRequests":1}}`, false)
+		api := New(o)
+		for range 2 {
+			for path, body := range map[string]string{"presign-upload": upload(), "presign-download": upload(), "commit": commitBody()} {
+				if w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/"+path, body); w.Code != status {
+					t.Errorf("%s: %d %s", path, w.Code, w.Body)
+				}
+			}
+		}
+	}
+}
+
+// Storage Pitfall 4: a refusal is one of five attempts.
+func TestTransfersAreHeldBackBeforeTheyAreRefusedPitfall4(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(hosttest.Member(or3cloud.RoleEditor), &adapter{})
+		o.Limits = middleware.NewLimits(time.Now, `{"storage:upload":{"windowMs":9000,"maxRequests":1}}`, false)
+		api, start := New(o), time.Now()
+		for range 2 {
+			if w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/presign-upload", upload()); w.Code != 200 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		}
+		if waited := time.Since(start); waited != 9*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+func TestTransfersAreRefusedWhenTheWaitIsTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(hosttest.Member(or3cloud.RoleEditor), &adapter{})
+		o.Limits = middleware.NewLimits(time.Now, `{"storage:upload":{"windowMs":60000,"maxRequests":1}}`, false)
+		api := New(o)
+		hosttest.Do(t, api.Routes(), "POST", "/api/storage/presign-upload", upload())
+		w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/presign-upload", upload())
+		if w.Code != 429 || w.Header().Get("Retry-After") != "60" || !strings.Contains(w.Body.String(), "Rate limit exceeded. Retry after 60s") {
+			t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+		}
+	})
+}
+
+func TestCollectionRunsAndCoolsDown(t *testing.T) {
+	admin := hosttest.Member(or3cloud.RoleViewer)
+	admin.Current.DeploymentAdmin = true
+	now := time.Unix(1_771_000_000, 0)
+	a := &collectingAdapter{}
+	o := options(admin, a)
+	o.Now = func() time.Time { return now }
+	api := New(o)
+	run := func(body string) (int, string) {
+		w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/gc/run", body)
+		return w.Code, w.Body.String()
+	}
+	if code, body := run(`{"workspace_id":"ws"}`); code != 200 || body != `{"deleted_count":2,"scanned_count":5,"status":"completed"}` {
+		t.Errorf("%d %s", code, body)
+	}
+	now = now.Add(20500 * time.Millisecond)
+	if code, body := run(`{"workspace_id":"ws"}`); code != 429 || !strings.Contains(body, "GC rate limited, wait 40 seconds") {
+		t.Errorf("%d %s", code, body)
+	}
+	now = now.Add(time.Minute)
+	a.err = errors.New("broken")
+	if code, _ := run(`{"workspace_id":"ws","retention_seconds":60,"limit":3}`); code != 500 {
+		t.Errorf("%d", code)
+	}
+	if code, _ := run(`{"workspace_id":"ws"}`); code != 429 {
+		t.Errorf("a failed run does not count: %d", code)
+	}
+	want := []or3cloud.StorageGCRequest{{WorkspaceID: "ws", Retention: 720 * time.Hour}, {WorkspaceID: "ws", Retention: time.Minute, Limit: 3}}
+	if len(a.gc) != 2 || a.gc[0] != want[0] || a.gc[1] != want[1] {
+		t.Errorf("%+v", a.gc)
+	}
+	if w := hosttest.Do(t, New(options(admin, &adapter{})).Routes(), "POST", "/api/storage/gc/run", `{"workspace_id":"ws"}`); w.Code != 501 ||
+		!strings.Contains(w.Body.String(), "GC not supported by adapter") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
