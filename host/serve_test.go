@@ -1,0 +1,125 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+const cursorBody = `{"scope":{"workspaceId":"ws"},"deviceId":"d","version":1}`
+
+// started is a host that is served on a real port.
+type started struct {
+	url  string
+	stop context.CancelFunc
+	done chan error
+}
+
+func start(t *testing.T, h *Host, grace time.Duration) started {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	s := started{url: "http://" + ln.Addr().String(), stop: stop, done: make(chan error, 1)}
+	go func() { s.done <- serve(ctx, ln, h, grace) }()
+	return s
+}
+
+func (s started) cursor() (*http.Response, error) {
+	r, err := http.NewRequest("POST", s.url+"/api/sync/update-cursor", strings.NewReader(cursorBody))
+	if err != nil {
+		return nil, err
+	}
+	r.AddCookie(&http.Cookie{Name: "who", Value: "ann"})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Do(r)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+	return res, err
+}
+
+// Client-behaviour Pitfall 1: the port stays open and answers 503 until the last moment.
+func TestShutdownAnswers503WhileOthersFinishPitfall1(t *testing.T) {
+	w := newWorld()
+	h := w.host(t, defaults())
+	s := start(t, h, time.Minute)
+	if res, err := s.cursor(); err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
+		t.Fatalf("before Open: %v %v", res, err)
+	}
+	if err := h.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan int, 1)
+	go func() {
+		res, err := s.cursor()
+		if err != nil {
+			first <- 0
+			return
+		}
+		first <- res.StatusCode
+	}()
+	<-w.gateway.entered
+	s.stop()
+	for !h.gate.isClosed() {
+		time.Sleep(time.Millisecond) // waiting for another goroutine's step, not for time to pass
+	}
+	res, err := s.cursor()
+	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !res.Close {
+		t.Errorf("while draining: %v %v", res, err)
+	}
+	close(w.gateway.release)
+	if status := <-first; status != 200 {
+		t.Errorf("the request under way got %d", status)
+	}
+	if err := <-s.done; err != nil {
+		t.Error(err)
+	}
+	if got := strings.Join(w.events, ", "); got != "open sync, open auth, open storage, close storage, close auth, close sync" {
+		t.Error(got)
+	}
+	if _, err := s.cursor(); err == nil {
+		t.Error("the port is still open")
+	}
+}
+
+func TestShutdownCutsOffWhatOutlivesTheGrace(t *testing.T) {
+	w := newWorld()
+	h := w.host(t, defaults())
+	if err := h.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, h, time.Millisecond)
+	first := make(chan error, 1)
+	go func() {
+		_, err := s.cursor()
+		first <- err
+	}()
+	<-w.gateway.entered // and never released: only its context ends it
+	s.stop()
+	if err := <-s.done; err != nil {
+		t.Error(err)
+	}
+	<-first
+}
+
+func TestServeReturnsTheListenersFailure(t *testing.T) {
+	h := newWorld().host(t, defaults())
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	if err := Serve(t.Context(), ln, h); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}
