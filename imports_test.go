@@ -1,0 +1,170 @@
+package or3cloud_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "or3.chat/cloud"
+
+// listed is what "go list" says of a package.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string // direct
+	Deps       []string // all, of this package's non-test files
+}
+
+// TestImportRules proves the rules of docs/architecture.md on the packages as they are built, not on convention: the
+// core knows the standard library only, the host knows no provider, providers know neither each other nor the host, and
+// a database driver is linked only where it is used.
+func TestImportRules(t *testing.T) {
+	packages := list(t)
+	standard := map[string]bool{"C": true, "unsafe": true}
+	ours := map[string]listed{}
+	for _, p := range packages {
+		if p.Standard {
+			standard[p.ImportPath] = true
+		}
+		if within(p.ImportPath, module) {
+			ours[p.ImportPath] = p
+		}
+	}
+	// A rule about packages that do not exist would hold for the wrong reason.
+	for _, path := range []string{"", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs", "/cmd/or3-cloud"} {
+		if _, ok := ours[module+path]; !ok {
+			t.Fatalf("go list does not know %s%s", module, path)
+		}
+	}
+	for _, p := range ours {
+		for _, dep := range p.Deps {
+			if why := forbidden(p.ImportPath, dep, standard[dep]); why != "" {
+				t.Errorf("%s depends on %s: %s", p.ImportPath, dep, why)
+			}
+		}
+		for _, imported := range p.Imports {
+			if isDriver(imported) && !mayImportDriver(p.ImportPath) {
+				t.Errorf("%s imports %s: only internal/sqlitex and the providers on top of it may", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+// list runs "go list" over the module and everything it is built from.
+func list(t *testing.T) []listed {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", "./...")
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var packages []listed
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		switch err := dec.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return packages
+		case err != nil:
+			t.Fatalf("go list: %v", err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
+func forbidden(path, dep string, standard bool) string {
+	switch {
+	case path == module:
+		if !standard {
+			return "the core uses the standard library only"
+		}
+	case within(path, module+"/internal"):
+		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
+			return "internal packages know the core and each other"
+		}
+	case within(path, module+"/host"):
+		if within(dep, module+"/providers") || within(dep, module+"/cmd") {
+			return "the host knows no provider"
+		}
+		if isDriver(dep) {
+			return "the host links no database driver"
+		}
+	case within(path, module+"/providers"):
+		own := provider(path)
+		if within(dep, module+"/host") || within(dep, module+"/cmd") {
+			return "providers do not know the host"
+		}
+		if within(dep, module+"/providers") && provider(dep) != own {
+			return "providers do not know each other"
+		}
+	case within(path, module+"/web"), within(path, module+"/providertest"):
+		if within(dep, module+"/providers") || within(dep, module+"/host") {
+			return "it knows the core only"
+		}
+	}
+	return ""
+}
+
+// within reports whether path is root or lies below it.
+func within(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+// provider returns the name of the provider that a package below providers/ belongs to.
+func provider(path string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, module+"/providers/"), "/")
+	return name
+}
+
+// drivers are the modules that talk to a database or a foreign service.
+var drivers = []string{
+	"github.com/ncruces/go-sqlite3", "modernc.org/sqlite", "github.com/mattn/go-sqlite3", "github.com/jackc/pgx",
+	"github.com/minio/minio-go", "github.com/aws/aws-sdk-go-v2", "github.com/clerk/clerk-sdk-go",
+}
+
+func isDriver(path string) bool {
+	return slices.ContainsFunc(drivers, func(d string) bool { return within(path, d) })
+}
+
+func mayImportDriver(path string) bool {
+	return within(path, module+"/internal/sqlitex") || within(path, module+"/providers")
+}
+
+// The rules themselves: a checker that allows everything would pass the test above.
+func TestForbiddenImportsAreFound(t *testing.T) {
+	for _, c := range []struct {
+		path, dep string
+		standard  bool
+		allowed   bool
+	}{
+		{"", "net/http", true, true},
+		{"", "github.com/google/uuid", false, false},
+		{"", module + "/internal/ratelimit", false, false},
+		{"/host", module + "/internal/ratelimit", false, true},
+		{"/host/syncapi", module + "/providers/sqlite", false, false},
+		{"/host/syncapi", "github.com/ncruces/go-sqlite3/driver", false, false},
+		{"/providers/fs", module + "/providers/fs/internal/db", false, true},
+		{"/providers/fs", module + "/providers/sqlite", false, false},
+		{"/providers/fs", module + "/providers/fsx", false, false},
+		{"/providers/fs", module + "/host/httpx", false, false},
+		{"/providers/sqlite", "github.com/ncruces/go-sqlite3", false, true},
+		{"/internal/sqlitex", module, false, true},
+		{"/internal/sqlitex", module + "/host", false, false},
+		{"/internal/sqlitex", module + "/providers/sqlite", false, false},
+		{"/cmd/or3-cloud", module + "/providers/sqlite", false, true},
+		{"/web", module + "/host", false, false},
+	} {
+		if why := forbidden(module+c.path, c.dep, c.standard); (why == "") != c.allowed {
+			t.Errorf("%s → %s: %q", c.path, c.dep, why)
+		}
+	}
+	if mayImportDriver(module+"/host") || !mayImportDriver(module+"/internal/sqlitex") || !isDriver("github.com/ncruces/go-sqlite3/driver") {
+		t.Error("drivers are not told apart")
+	}
+}
