@@ -234,12 +234,12 @@ func (c *collection) collect(ctx context.Context, k blobKey) error {
 func (c *collection) candidate(k blobKey) (rec record, keep time.Duration, ok bool, err error) {
 	defer c.locks.lock(k)()
 	rec, err = readRecord(c.Disk, k)
-	if err != nil || rec.TrashedAt != nil {
+	if err != nil {
 		return rec, 0, false, err
 	}
 	live := k.live(rec.Generation)
 	if _, err := c.Disk.Lstat(live); err != nil {
-		return rec, 0, false, c.dropDangling(k, rec, err)
+		return rec, 0, false, c.dropDangling(k, rec, err) // In the trash, or gone.
 	}
 	keep = c.retention
 	if rec.CommittedAt == nil {
@@ -295,7 +295,29 @@ func (c *collection) sweepTrash(ctx context.Context) error {
 		if !ok || sidecar {
 			return nil
 		}
+		if err := c.adoptTrashed(k, generation, e); err != nil {
+			return err
+		}
 		return c.destroy(ctx, k, generation)
+	})
+}
+
+// adoptTrashed gives a trashed generation a sidecar if the key has none any more, so that its grace period starts and
+// ends like any other.
+func (c *collection) adoptTrashed(k blobKey, generation string, e iofs.DirEntry) error {
+	defer c.locks.lock(k)()
+	if _, err := readRecord(c.Disk, k); !errors.Is(err, iofs.ErrNotExist) {
+		return err
+	}
+	info, err := e.Info()
+	if err == nil {
+		err = c.makeDir(workspacesDir, k.workspace)
+	}
+	if err != nil {
+		return err
+	}
+	return c.writeRecord(k, record{
+		Generation: generation, SizeBytes: info.Size(), UploadedAt: info.ModTime().UTC(), TrashedAt: &c.now,
 	})
 }
 

@@ -2,10 +2,12 @@ package fs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	iofs "io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -73,6 +75,9 @@ func OpenDisk(dir string) (Disk, error) {
 func (d rootDisk) plainDir(dir string) error {
 	if dir == "." {
 		return nil
+	}
+	if !filepath.IsLocal(dir) {
+		return &iofs.PathError{Op: "open", Path: dir, Err: errNotPlain}
 	}
 	if err := d.plainDir(path.Dir(dir)); err != nil {
 		return err
@@ -188,7 +193,7 @@ func readAll(d Disk, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		err = errors.New("fs: " + name + " is too large")
+		err = fmt.Errorf("%w %s: too large", errCorrupt, name)
 	}
 	return b, err
 }

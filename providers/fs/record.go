@@ -34,14 +34,14 @@ func (r record) touched() time.Time {
 }
 
 // errCorrupt is a sidecar that cannot be understood. It is no absence: the blob may well be there.
-var errCorrupt = errors.New("fs: corrupt sidecar")
+var errCorrupt = errors.New("fs: corrupt file")
 
 // readRecord returns the record of a key. Without a sidecar, a bare blob file is taken for an upload that was not
 // committed. If there is neither, the error is iofs.ErrNotExist.
 func readRecord(d Disk, k blobKey) (record, error) {
 	b, err := readAll(d, k.sidecar(), maxSidecar)
 	if errors.Is(err, iofs.ErrNotExist) {
-		return bareRecord(d, k, record{WorkspaceID: k.workspace, Hash: string(k.hash)})
+		return bareRecord(d, k.live(""), record{WorkspaceID: k.workspace, Hash: string(k.hash)})
 	}
 	if err != nil {
 		return record{}, err
@@ -55,23 +55,25 @@ func readRecord(d Disk, k blobKey) (record, error) {
 		return record{}, fmt.Errorf("%w %s: it is about something else", errCorrupt, k.sidecar())
 	}
 	if r.UploadedAt.IsZero() {
-		if bare, err := bareRecord(d, k, r); err == nil {
-			return bare, nil
-		} else if !errors.Is(err, iofs.ErrNotExist) {
-			return record{}, err
+		complete, err := bareRecord(d, k.live(""), r)
+		if errors.Is(err, iofs.ErrNotExist) {
+			complete, err = bareRecord(d, k.trash(""), r)
+		}
+		if !errors.Is(err, iofs.ErrNotExist) {
+			return complete, err
 		}
 	}
 	return r, nil
 }
 
 // bareRecord completes r from the file of a blob that is older than generations.
-func bareRecord(d Disk, k blobKey, r record) (record, error) {
-	info, err := d.Lstat(k.live(""))
+func bareRecord(d Disk, name string, r record) (record, error) {
+	info, err := d.Lstat(name)
 	if err != nil {
 		return record{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return record{}, &iofs.PathError{Op: "stat", Path: k.live(""), Err: errNotPlain}
+		return record{}, &iofs.PathError{Op: "stat", Path: name, Err: errNotPlain}
 	}
 	r.SizeBytes, r.UploadedAt = info.Size(), info.ModTime().UTC()
 	return r, nil

@@ -269,14 +269,15 @@ func (s *Storage) set(m map[string]bool, name string, value bool) {
 	}
 }
 
-// keyLocks is a mutex per key that takes memory only while it is held or waited for.
+// keyLocks is a lock per key that takes memory only while it is held or waited for.
 type keyLocks struct {
 	mu   sync.Mutex
 	held map[blobKey]*keyLock
 }
 
+// keyLock is held by whoever has put a value into sem.
 type keyLock struct {
-	sync.Mutex
+	sem   chan struct{}
 	users int
 }
 
@@ -288,14 +289,14 @@ func (l *keyLocks) lock(k blobKey) (unlock func()) {
 	}
 	kl := l.held[k]
 	if kl == nil {
-		kl = &keyLock{}
+		kl = &keyLock{sem: make(chan struct{}, 1)}
 		l.held[k] = kl
 	}
 	kl.users++
 	l.mu.Unlock()
-	kl.Lock()
+	kl.sem <- struct{}{}
 	return func() {
-		kl.Unlock()
+		<-kl.sem
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if kl.users--; kl.users == 0 {
