@@ -30,6 +30,9 @@ const (
 	LogFormat          = "OR3_LOG_FORMAT"
 )
 
+// hostOwned is the Provider of groups that belong to the host.
+const hostOwned = ""
+
 // Group is a chapter of the catalogue.
 type Group struct {
 	// Title heads the chapter in the documentation.

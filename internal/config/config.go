@@ -72,10 +72,12 @@ func Load(c Catalogue, src Sources) (cfg *Config, problems []or3cloud.Problem, w
 			}
 		}
 	}
-	l.problems = append(l.problems, faults[""]...)
+	l.problems = append(l.problems, faults[hostOwned]...)
 	l.derive(cfg)
 	for _, id := range cfg.SelectedProviders() {
-		l.problems = append(l.problems, faults[id]...)
+		if id != hostOwned {
+			l.problems = append(l.problems, faults[id]...)
+		}
 	}
 	return cfg, l.problems, l.warnings
 }

@@ -1,0 +1,407 @@
+package config
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	or3cloud "or3.chat/cloud"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// provider returns a provider that cannot be opened, with settings of every kind.
+func provider(id string) or3cloud.Provider {
+	return or3cloud.Provider{
+		ID: id, Package: "example.org/" + id,
+		Settings: []or3cloud.Setting{
+			{Name: "OR3_BASIC_AUTH_JWT_SECRET", Secret: true, Help: "A key."},
+			{Name: "OR3_SQLITE_STRICT", Kind: or3cloud.KindFlag, Help: "A flag."},
+			{Name: "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", Default: "900", Kind: or3cloud.KindPositive, Help: "A span."},
+			{Name: "OR3_STORAGE_FS_URL_TTL_SECONDS", Default: "900", Kind: or3cloud.KindInt, Min: 1, Max: 86400, Help: "A bounded span."},
+			{Name: "OR3_SQLITE_DB_PATH", Help: "A file."},
+		},
+		Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) { return nil, nil },
+	}
+}
+
+func catalogue(t *testing.T, providers ...or3cloud.Provider) (Catalogue, *or3cloud.Registry) {
+	t.Helper()
+	reg := &or3cloud.Registry{}
+	for _, p := range providers {
+		if err := reg.Register(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := NewCatalogue(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, reg
+}
+
+func load(t *testing.T, environ ...string) (*Config, []or3cloud.Problem, []string) {
+	t.Helper()
+	c, _ := catalogue(t, provider("basic-auth"))
+	return Load(c, Sources{Environ: environ})
+}
+
+// mustLoad loads a configuration without problems.
+func mustLoad(t *testing.T, environ ...string) *Config {
+	t.Helper()
+	cfg, problems, _ := load(t, environ...)
+	if len(problems) > 0 {
+		t.Fatalf("problems %+v", problems)
+	}
+	return cfg
+}
+
+// TestEveryVariable sets each variable of the host and compares the whole resolved configuration with the golden file, so that
+// nothing in it changes unseen. The first case sets nothing.
+func TestEveryVariable(t *testing.T) {
+	all := []string{
+		"OR3_ADDR=unix:/run/or3.sock", "OR3_DATA_DIR=/srv/or3", "OR3_PUBLIC_URL=https://cloud.example.org/", "NODE_ENV=production",
+		"OR3_STRICT_CONFIG=true", "OR3_LOG_LEVEL=debug", "OR3_LOG_FORMAT=json", "SSR_AUTH_ENABLED=true", "AUTH_PROVIDER=clerk",
+		"OR3_AUTH_PROVIDER=basic-auth", "OR3_AUTH_AUTO_PROVISION=false", "OR3_AUTH_REGISTRATION_MODE=invite_only",
+		"OR3_SESSION_PROVISIONING_FAILURE=service-unavailable", "OR3_SYNC_ENABLED=true", "OR3_CLOUD_SYNC_ENABLED=false", "OR3_SYNC_PROVIDER=convex",
+		"OR3_STORAGE_ENABLED=true", "OR3_CLOUD_STORAGE_ENABLED=false", "NUXT_PUBLIC_STORAGE_PROVIDER=convex", "OR3_STORAGE_PROVIDER=s3",
+		"OR3_LIMITS_ENABLED=false", `OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":1,"maxRequests":2}}`, "DISABLE_RATE_LIMIT=1",
+		"OR3_ALLOWED_ORIGINS=https://a.example, https://b.example", "OR3_FORCE_HTTPS=false", "OR3_TRUST_PROXY=true",
+		"OR3_FORWARDED_FOR_HEADER=X-Real-IP", "OR3_STORAGE_ALLOWED_MIME_TYPES=image/png", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=1000",
+		"OR3_STORAGE_GC_RETENTION_SECONDS=1", "OR3_STORAGE_GC_COOLDOWN_MS=2", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=3",
+		"OR3_BASIC_AUTH_JWT_SECRET=0123456789", "OR3_SQLITE_STRICT=YES", "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS=60.9",
+		"OR3_STORAGE_FS_URL_TTL_SECONDS=30", "OR3_SQLITE_DB_PATH=/srv/sync.sqlite",
+	}
+	for name, environ := range map[string][]string{"nothing": nil, "everything": all} {
+		t.Run(name, func(t *testing.T) {
+			cfg := mustLoad(t, environ...)
+			var dump []string
+			for _, v := range cfg.Values() {
+				if len(environ) > 0 && !v.IsSet {
+					t.Errorf("%s is not set by the test", v.Setting.Name)
+				}
+				dump = append(dump, fmt.Sprintf("%s=%s int=%d bool=%v list=%d origin=%q", v.Setting.Name, v.Shown(), v.number, v.boolean, len(v.list), v.Origin))
+			}
+			got := strings.Join(dump, "\n") + "\n"
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOnlyTheOppositeLiteralChangesABoolean(t *testing.T) {
+	for _, text := range []string{"1", "0", "yes", "no", "TRUE", "FALSE", "", " true"} {
+		cfg := mustLoad(t, "SSR_AUTH_ENABLED="+text, "OR3_TRUST_PROXY="+text)
+		if !cfg.Bool(SSRAuthEnabled) || cfg.Bool(TrustProxy) {
+			t.Errorf("%q changed a default", text)
+		}
+	}
+	cfg := mustLoad(t, "SSR_AUTH_ENABLED=false", "OR3_TRUST_PROXY=true")
+	if cfg.Bool(SSRAuthEnabled) || !cfg.Bool(TrustProxy) {
+		t.Error("the opposite literal has no effect")
+	}
+}
+
+func TestFlagsAreLooser(t *testing.T) {
+	for text, want := range map[string]bool{"1": true, "true": true, "Yes": true, "on": false, "": false, "0": false} {
+		if got := mustLoad(t, "OR3_SQLITE_STRICT="+text).Bool("OR3_SQLITE_STRICT"); got != want {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
+
+func TestForceHTTPSFollowsProductionUnlessSet(t *testing.T) {
+	for _, tc := range []struct {
+		environ []string
+		want    bool
+	}{
+		{nil, false},
+		{[]string{"NODE_ENV=production"}, true},
+		{[]string{"NODE_ENV=production", "OR3_FORCE_HTTPS=false"}, false},
+		{[]string{"NODE_ENV=production", "OR3_FORCE_HTTPS=1"}, false}, // if it is set, only true is true
+		{[]string{"OR3_FORCE_HTTPS=true"}, true},
+	} {
+		if got := mustLoad(t, tc.environ...).Bool(ForceHTTPS); got != tc.want {
+			t.Errorf("%v: %v", tc.environ, got)
+		}
+	}
+}
+
+func TestRegistrationIsClosedWithoutAutoProvision(t *testing.T) {
+	for _, tc := range []struct{ environ, want string }{
+		{"X=", "open"}, {"OR3_AUTH_AUTO_PROVISION=false", "disabled"}, {"OR3_AUTH_REGISTRATION_MODE=invite_only", "invite_only"},
+	} {
+		if got := mustLoad(t, tc.environ).String(RegistrationMode); got != tc.want {
+			t.Errorf("%s: %s", tc.environ, got)
+		}
+	}
+}
+
+func TestSwitchedOffAccountsSwitchEverythingOff(t *testing.T) {
+	cfg := mustLoad(t, "SSR_AUTH_ENABLED=false", "OR3_SYNC_ENABLED=true")
+	if cfg.Bool(SyncEnabled) || cfg.Bool(StorageEnabled) || cfg.Roles() != nil || cfg.SelectedProviders() != nil {
+		t.Errorf("sync %v, storage %v, roles %v", cfg.Bool(SyncEnabled), cfg.Bool(StorageEnabled), cfg.Roles())
+	}
+}
+
+func TestPositiveNumbersFallBackToTheDefault(t *testing.T) {
+	for text, want := range map[string]int64{"60.9": 60, "0": 900, "-1": 900, "0.5": 900, "abc": 900, "": 900, "NaN": 900, "Inf": 900, "1e300": 900, " 7 ": 7} {
+		if got := mustLoad(t, "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS="+text).Int("OR3_BASIC_AUTH_ACCESS_TTL_SECONDS"); got != want {
+			t.Errorf("%q is %d, want %d", text, got, want)
+		}
+	}
+}
+
+func TestSourcesHaveAnOrder(t *testing.T) {
+	dir := t.TempDir()
+	envFile := filepath.Join(dir, "my.env")
+	if err := os.WriteFile(envFile, []byte("OR3_ADDR=127.0.0.1:1\nOR3_DATA_DIR=/from/file\nOR3_PUBLIC_URL=http://file.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := catalogue(t)
+	cfg, problems, _ := Load(c, Sources{
+		EnvFile: envFile, Environ: []string{"OR3_ADDR=127.0.0.1:2", "OR3_DATA_DIR=/from/environment"},
+		Flags: map[string]string{Addr: "127.0.0.1:3"}, FlagNames: map[string]string{Addr: "--addr"},
+	})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for name, want := range map[string][2]string{
+		Addr:      {"127.0.0.1:3", "flag --addr"},
+		DataDir:   {"/from/environment", "environment"},
+		PublicURL: {"http://file.example", envFile},
+		NodeEnv:   {"", "default"},
+	} {
+		v, ok := cfg.Lookup(name)
+		if !ok || v.Text != want[0] || string(v.Origin) != want[1] {
+			t.Errorf("%s is %q from %q, want %q", name, v.Text, v.Origin, want)
+		}
+	}
+}
+
+func TestDataDirectoryOfSystemd(t *testing.T) {
+	if got := mustLoad(t, "STATE_DIRECTORY=/var/lib/or3-cloud:/var/lib/other").String(DataDir); got != "/var/lib/or3-cloud" {
+		t.Error(got)
+	}
+	if got := mustLoad(t, "STATE_DIRECTORY=/var/lib/or3-cloud", "OR3_DATA_DIR=/srv").String(DataDir); got != "/srv" {
+		t.Error(got)
+	}
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const name = "OR3_BASIC_AUTH_JWT_SECRET"
+	good := file("good", "s3cr3t with spaces \n")
+	cfg := mustLoad(t, name+"_FILE="+good, name+"=") // an empty secret is none
+	if v, _ := cfg.Lookup(name); v.Text != "s3cr3t with spaces " || string(v.Origin) != good {
+		t.Errorf("%q from %q", v.Text, v.Origin)
+	}
+	for _, tc := range []struct {
+		name, want string
+		environ    []string
+	}{
+		{"both", "both", []string{name + "_FILE=" + good, name + "=other-secret"}},
+		{"missing", "cannot be read", []string{name + "_FILE=" + filepath.Join(dir, "none")}},
+		{"directory", "directory", []string{name + "_FILE=" + dir}},
+		{"empty", "is empty", []string{name + "_FILE=" + file("empty", "\n")}},
+		{"huge", "more than", []string{name + "_FILE=" + file("huge", strings.Repeat("x", maxSecretFile+1))}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cfg, problems, _ := load(t, tc.environ...)
+			if len(problems) != 1 || !strings.Contains(problems[0].Fault, tc.want) || problems[0].Fix == "" {
+				t.Fatalf("problems %+v", problems)
+			}
+			if strings.Contains(fmt.Sprint(problems), "other-secret") || cfg.String(name) != "" {
+				t.Errorf("the secret was used or shown: %v", problems)
+			}
+		})
+	}
+}
+
+// TestAllProblemsAtOnce has one fault of each kind and expects a problem for each, with the variable, the value and a fix.
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, problems, warnings := load(t,
+		"OR3_ADDR=3000", "OR3_PUBLIC_URL=cloud.example.org", "OR3_LOG_LEVEL=loud", "AUTH_PROVIDER=basic-auth", "OR3_SYNC_PROVIDER=",
+		"OR3_SESSION_PROVISIONING_FAILURE=", "OR3_AUTH_REGISTRATION_MODE=closed", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=0",
+		"OR3_STORAGE_GC_COOLDOWN_MS=soon", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=9223372036854775808", "OR3_STORAGE_FS_URL_TTL_SECONDS=86401",
+		"OR3_DATA_DIR=",
+		// These are warnings:
+		"OR3_RATE_LIMIT_OVERRIDES_JSON={", "OR3_ALLOWED_ORIGINS=example.org", "OR3_FORWARDED_FOR_HEADER=forwarded",
+	)
+	want := []string{
+		"OR3_ADDR", "OR3_PUBLIC_URL", "OR3_LOG_LEVEL", "OR3_SYNC_PROVIDER", "OR3_SESSION_PROVISIONING_FAILURE", "OR3_AUTH_REGISTRATION_MODE",
+		"OR3_STORAGE_WORKSPACE_QUOTA_BYTES", "OR3_STORAGE_GC_COOLDOWN_MS", "OR3_MAX_CLOUD_FILE_SIZE_BYTES", "OR3_STORAGE_FS_URL_TTL_SECONDS", "OR3_DATA_DIR",
+	}
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Variable)
+		if p.Fault == "" || p.Fix == "" || !strings.Contains(p.Fault, `"`) {
+			t.Errorf("%+v does not say what is wrong, with which value, and what to do", p)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if len(warnings) != 3 {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestFaultsOfProvidersThatAreNotSelectedDoNotMatter(t *testing.T) {
+	for _, environ := range [][]string{
+		{"OR3_STORAGE_FS_URL_TTL_SECONDS=bad", "SSR_AUTH_ENABLED=false"},
+		{"OR3_STORAGE_FS_URL_TTL_SECONDS=bad", "AUTH_PROVIDER=other"},
+	} {
+		mustLoad(t, environ...)
+	}
+}
+
+func TestEnvFileFaults(t *testing.T) {
+	c, _ := catalogue(t, provider("basic-auth"))
+	missing := filepath.Join(t.TempDir(), "none.env")
+	if _, problems, _ := Load(c, Sources{EnvFile: missing}); len(problems) > 0 {
+		t.Errorf("an optional file: %v", problems)
+	}
+	_, problems, _ := Load(c, Sources{EnvFile: missing, EnvFileRequired: true})
+	if len(problems) != 1 || problems[0].Variable != "--env-file" || !strings.Contains(problems[0].Fault, missing) {
+		t.Errorf("a required file: %v", problems)
+	}
+	file := filepath.Join(t.TempDir(), ".env")
+	text := "OR3_SYNK_PROVIDER=sqlite\nOR3_BASIC_AUTH_JWT_SECRT=do-not-show\nOR3_SITE_NAME=Mine\nOR3_SOMETHING=1\nMY_OWN=2\nOR3_BASIC_AUTH_JWT_SECRET_FILE=\nnonsense\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, problems, warnings := Load(c, Sources{EnvFile: file})
+	if len(problems) > 0 {
+		t.Errorf("problems %v", problems)
+	}
+	want := []string{
+		file + ", line 7: neither NAME=value nor a comment; ignored",
+		file + ": OR3_SYNK_PROVIDER is unknown and ignored; did you mean OR3_SYNC_PROVIDER?",
+		file + ": OR3_BASIC_AUTH_JWT_SECRT is unknown and ignored; did you mean OR3_BASIC_AUTH_JWT_SECRET?",
+		file + ": OR3_SOMETHING is unknown and ignored",
+	}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestProvidersThatAreMissing(t *testing.T) {
+	c, reg := catalogue(t, provider("basic-auth"))
+	for _, tc := range []struct {
+		environ []string
+		want    []string
+	}{
+		{nil, nil}, // outside strict mode the host says it, and starts
+		{[]string{"OR3_STRICT_CONFIG=true"}, []string{SyncProvider, StorageProvider}},
+		{[]string{"NODE_ENV=production", "OR3_STORAGE_ENABLED=false"}, []string{SyncProvider}},
+		{[]string{"NODE_ENV=production", "SSR_AUTH_ENABLED=false"}, nil},
+	} {
+		cfg, _, _ := Load(c, Sources{Environ: tc.environ})
+		var got []string
+		for _, p := range CheckProviders(cfg, reg) {
+			got = append(got, p.Variable)
+			if !strings.Contains(p.Fault, "basic-auth") || !strings.Contains(p.Fix, "build") {
+				t.Errorf("no guidance in %+v", p)
+			}
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%v: %v, want %v", tc.environ, got, tc.want)
+		}
+	}
+}
+
+func TestProvidersAreAskedForFaults(t *testing.T) {
+	p := provider("basic-auth")
+	p.Check = func(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
+		if strict && cfg.String("OR3_BASIC_AUTH_JWT_SECRET") == "" {
+			return []or3cloud.Problem{SecretProblem("OR3_BASIC_AUTH_JWT_SECRET")}
+		}
+		return nil
+	}
+	c, reg := catalogue(t, p)
+	environ := []string{"OR3_STRICT_CONFIG=true", "OR3_SYNC_PROVIDER=basic-auth", "OR3_STORAGE_ENABLED=false"}
+	cfg, _, _ := Load(c, Sources{Environ: environ})
+	if got := CheckProviders(cfg, reg); len(got) != 1 || got[0].Variable != "OR3_BASIC_AUTH_JWT_SECRET" {
+		t.Errorf("problems %v", got) // once, although the provider has two roles
+	}
+}
+
+func TestCatalogueRefusesContradictions(t *testing.T) {
+	reg := &or3cloud.Registry{}
+	p := provider("one")
+	p.Settings = []or3cloud.Setting{{Name: PublicURL, Secret: true}}
+	if err := reg.Register(p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewCatalogue(reg); err == nil || !strings.Contains(err.Error(), "example.org/one") || !strings.Contains(err.Error(), "the host") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	cfg := mustLoad(t, "OR3_BASIC_AUTH_JWT_SECRET=hunter2hunter2")
+	for _, v := range cfg.Values() {
+		if strings.Contains(v.Shown(), "hunter2") {
+			t.Error(v.Shown())
+		}
+	}
+	if v, _ := cfg.Lookup("OR3_BASIC_AUTH_JWT_SECRET"); v.Shown() != "(secret, 14 characters)" {
+		t.Error(v.Shown())
+	}
+}
+
+func TestUnknownNamesPanic(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	mustLoad(t).String("OR3_NO_SUCH_THING")
+}
+
+func TestListsBelongToTheCaller(t *testing.T) {
+	cfg := mustLoad(t, "OR3_ALLOWED_ORIGINS=https://a.example,,https://b.example ,")
+	cfg.List("OR3_ALLOWED_ORIGINS")[0] = "changed"
+	if got := cfg.List("OR3_ALLOWED_ORIGINS"); !slices.Equal(got, []string{"https://a.example", "https://b.example"}) {
+		t.Error(got)
+	}
+}
+
+func TestEditDistance(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"abc", "abc", 0}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}} {
+		if got := editDistance(tc.a, tc.b); got != tc.want {
+			t.Errorf("%q %q: %d", tc.a, tc.b, got)
+		}
+	}
+}
