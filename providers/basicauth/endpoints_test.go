@@ -136,6 +136,24 @@ func TestChangePasswordEndsAllSessionsAtOnce(t *testing.T) {
 	before.wantSignedOut()
 }
 
+// The account's version alone ends access tokens too, whatever session they name, also after a restart.
+func TestChangePasswordEndsTokensOfTheOldVersion(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	claims := in.p.access.verify(b.value(accessCookie))
+	token, err := in.p.access.sign(identity{accountID: claims.Subject, sessionID: "another"}, in.clock.now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := in.browser()
+	other.jar = []*http.Cookie{{Name: accessCookie, Path: "/", Value: token}}
+	other.wantSignedIn()
+	b.post("change-password", change).want(t, 200, `{"ok":true}`)
+	other.wantSignedOut()
+	in.restart()
+	other.wantSignedOut()
+}
+
 func TestChangePasswordRefusals(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
