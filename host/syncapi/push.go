@@ -1,6 +1,7 @@
 package syncapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -57,10 +58,10 @@ func (a API) push(w http.ResponseWriter, r *http.Request) error {
 }
 
 // apply hands the valid ops to the adapter in one call and puts its results and the refusals back into the order of
-// the request.
+// the request. It moves the valid ops to the front of in.ops.
 func (a API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.PushResult, error) {
 	out := or3cloud.PushResult{Results: make([]or3cloud.OpResult, len(in.ops))}
-	valid := make([]or3cloud.Op, 0, len(in.ops))
+	valid := in.ops[:0]
 	places := make([]int, 0, len(in.ops))
 	for i := range in.ops {
 		op := &in.ops[i]
@@ -117,15 +118,15 @@ func decodePush(body io.Reader) (pushBody, error) {
 	if d.PeekKind() != '{' {
 		return in, notObject(d)
 	}
-	err := members(d, func(name string) (err error) {
-		switch name {
-		case "scope":
+	err := members(d, func(name []byte) (err error) {
+		switch string(name) {
+		case `"scope"`:
 			return envelope(json.UnmarshalDecode(d, &in.scope))
-		case "fileKindCapability":
+		case `"fileKindCapability"`:
 			return envelope(json.UnmarshalDecode(d, &caps.FileKind))
-		case "workspaceItemCapability":
+		case `"workspaceItemCapability"`:
 			return envelope(json.UnmarshalDecode(d, &caps.WorkspaceItem))
-		case "ops":
+		case `"ops"`:
 			haveOps = true
 			in.ops, err = decodeOps(d)
 			return err
@@ -164,17 +165,21 @@ func envelope(err error) error {
 	return err
 }
 
-// members reads an object and calls f with each name; f consumes the value.
-func members(d *jsontext.Decoder, f func(name string) error) error {
+// members reads an object and calls f with the text of each name, quotes included; f consumes the value.
+func members(d *jsontext.Decoder, f func(name []byte) error) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
 	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
+		name, err := d.ReadValue() // not a token: its text would be allocated anew for each of the millions of names
 		if err != nil {
 			return err
 		}
-		if err := f(name.String()); err != nil {
+		if bytes.IndexByte(name, '\\') >= 0 { // nobody writes names with escapes, but they would be legal
+			plain, _ := jsontext.AppendUnquote(nil, name)
+			name, _ = jsontext.AppendQuote(nil, plain) // what is not text is no name of ours either
+		}
+		if err := f(name); err != nil {
 			return err
 		}
 	}
@@ -192,7 +197,7 @@ func decodeOps(d *jsontext.Decoder) ([]or3cloud.Op, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, err
 	}
-	ops := make([]or3cloud.Op, 0, 50) // the usual batch
+	var ops []or3cloud.Op
 	for d.PeekKind() != ']' {
 		if len(ops) == maxOps {
 			return nil, errEnvelope
@@ -213,17 +218,17 @@ func decodeOp(d *jsontext.Decoder) (op or3cloud.Op, err error) {
 	if d.PeekKind() != '{' {
 		return op, d.SkipValue()
 	}
-	err = members(d, func(name string) error {
-		switch name {
-		case "tableName":
+	err = members(d, func(name []byte) error {
+		switch string(name) {
+		case `"tableName"`:
 			return readString(d, &op.Table)
-		case "operation":
+		case `"operation"`:
 			return readString(d, (*string)(&op.Operation))
-		case "pk":
+		case `"pk"`:
 			return readString(d, &op.PK)
-		case "payload":
+		case `"payload"`:
 			return readPayload(d, &op.Payload)
-		case "stamp":
+		case `"stamp"`:
 			return readStamp(d, &op.Stamp)
 		}
 		return d.SkipValue()
@@ -235,15 +240,15 @@ func readStamp(d *jsontext.Decoder, s *or3cloud.Stamp) error {
 	if d.PeekKind() != '{' {
 		return d.SkipValue()
 	}
-	return members(d, func(name string) error {
-		switch name {
-		case "deviceId":
+	return members(d, func(name []byte) error {
+		switch string(name) {
+		case `"deviceId"`:
 			return readString(d, &s.DeviceID)
-		case "opId":
+		case `"opId"`:
 			return readString(d, &s.OpID)
-		case "hlc":
+		case `"hlc"`:
 			return readString(d, &s.HLC)
-		case "clock":
+		case `"clock"`:
 			return readClock(d, &s.Clock)
 		}
 		return d.SkipValue()

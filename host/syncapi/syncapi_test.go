@@ -357,6 +357,15 @@ func TestAdapterErrorsBecomeTheAnswer(t *testing.T) {
 	}
 }
 
+func TestNamesMayBeEscaped(t *testing.T) {
+	var seen or3cloud.PushRequest
+	body := strings.NewReplacer(`"scope"`, `"\u0073cope"`, `"pk"`, `"p\u006b"`, `"x"`, `"\ud83d"`).Replace(pushOf(kv(1, kvPayload(1))))
+	w := hosttest.Do(t, routes(hosttest.Member(or3cloud.RoleOwner), &adapter{push: accept(&seen)}), "POST", "/api/sync/push", body)
+	if w.Code != 200 || len(seen.Ops) != 1 || seen.Ops[0].PK != "k1" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestPushWithoutOneResultPerOpIsOurFault(t *testing.T) {
 	a := &adapter{push: func(or3cloud.PushRequest) (or3cloud.PushResult, error) { return or3cloud.PushResult{}, nil }}
 	w := hosttest.Do(t, routes(hosttest.Member(or3cloud.RoleOwner), a), "POST", "/api/sync/push", pushOf(kv(1, kvPayload(1))))
