@@ -52,12 +52,6 @@ func TestFilesBetweenDevices(t *testing.T) {
 			t.Errorf("a repeated upload left %v, before %v", after, before)
 		}
 	})
-	t.Run("an uncommitted blob is not offered", func(t *testing.T) {
-		r := b.post("/api/storage/presign-download", obj{"workspace_id": workspace, "hash": hashOf(content)})
-		if r.status != 404 || r.message() != "File not found" {
-			t.Errorf("presign before commit: %s", r)
-		}
-	})
 	if r := a.post("/api/storage/commit", commitBody(workspace, content, p.StorageID, png)); r.status != 200 {
 		t.Fatalf("commit: %s", r)
 	}
