@@ -64,6 +64,7 @@ function complain(text) {
   byId('status').hidden = true;
   byId('problem').hidden = !text;
   byId('problem').textContent = text;
+  if (text) byId('problem').scrollIntoView({ block: 'nearest' }); // the button that was pressed may be far below
 }
 
 const wait = (seconds) => (seconds === 1 ? '1 second' : `${seconds} seconds`);

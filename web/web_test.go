@@ -1,0 +1,215 @@
+//go:build !noweb
+
+package web
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// client writes the files of a static client and returns its directory.
+func client(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func handler(t *testing.T, dir string) http.Handler {
+	t.Helper()
+	h, err := Handler(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// get sends a request as a browser does: navigation for pages, otherwise as a script or a stylesheet.
+func get(h http.Handler, path string, navigation bool) *http.Response {
+	r := httptest.NewRequest(http.MethodGet, "http://example.org/", nil)
+	r.URL.Path = path
+	r.Header.Set("Accept", "*/*")
+	if navigation {
+		r.Header.Set("Accept", "text/html,application/xhtml+xml")
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, res *http.Response) string {
+	t.Helper()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestStaticClient(t *testing.T) {
+	dir := client(t, map[string]string{
+		"index.html": "start", "200.html": "shell", "about.html": "about", "docs/index.html": "docs", "_nuxt/entry.AbCd1234.js": "js",
+		"_nuxt/builds/latest.json": "{}", "_nuxt/x.woff2": "font", "sw.js": "worker", ".env": "SECRET=1", ".git/config": "git",
+		".well-known/security.txt": "contact", "empty/only.css": "css", "grüße.txt": "hello", "site.webmanifest": "{}",
+	})
+	if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "outside.txt"), []byte("outside"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join("..", "outside.txt"), filepath.Join(dir, "link.txt")); err != nil {
+		t.Fatal(err)
+	}
+	h := handler(t, dir)
+	const immutable, revalidate = "public, max-age=31536000, immutable", "no-cache"
+	for _, tc := range []struct {
+		path       string
+		navigation bool
+		status     int
+		body       string
+		mime       string
+		cache      string
+	}{
+		{"/", true, 200, "start", "text/html", revalidate},
+		{"/index.html", true, 200, "start", "text/html", revalidate},
+		{"/about", true, 200, "about", "text/html", revalidate},
+		{"/docs/", true, 200, "docs", "text/html", revalidate},
+		{"/docs", true, 200, "docs", "text/html", revalidate},
+		{"/chat/123", true, 200, "shell", "text/html", revalidate},
+		{"/chat/123", false, 404, "Not Found", "text/plain", revalidate},
+		{"/_nuxt/entry.AbCd1234.js", false, 200, "js", "text/javascript", immutable},
+		{"/_nuxt/builds/latest.json", false, 200, "{}", "application/json", revalidate},
+		{"/_nuxt/missing.js", false, 404, "Not Found", "text/plain", revalidate},
+		{"/_nuxt/x.woff2", false, 200, "font", "font/woff2", immutable},
+		{"/sw.js", false, 200, "worker", "text/javascript", revalidate},
+		{"/site.webmanifest", false, 200, "{}", "application/manifest+json", revalidate},
+		{"/grüße.txt", false, 200, "hello", "text/plain", revalidate},
+		{"/.well-known/security.txt", false, 200, "contact", "text/plain", revalidate},
+		{"/.env", false, 404, "Not Found", "", ""},
+		{"/.git/config", false, 404, "Not Found", "", ""},
+		{"/empty/", false, 404, "Not Found", "", ""}, // directories are not listed
+		{"/link.txt", false, 404, "Not Found", "", ""},
+		{"/../outside.txt", false, 404, "Not Found", "", ""},
+		{"/..%2foutside.txt", false, 404, "Not Found", "", ""},
+		{"/%2e%2e/outside.txt", false, 404, "Not Found", "", ""},
+		{"/a\x00b", false, 404, "Not Found", "", ""},
+		{`/..\outside.txt`, false, 404, "Not Found", "", ""},
+	} {
+		t.Run(tc.path, func(t *testing.T) {
+			res := get(h, tc.path, tc.navigation)
+			if got := strings.TrimSpace(body(t, res)); res.StatusCode != tc.status || got != tc.body {
+				t.Errorf("%d %q, want %d %q", res.StatusCode, got, tc.status, tc.body)
+			}
+			if got := res.Header.Get("Content-Type"); !strings.HasPrefix(got, tc.mime) {
+				t.Errorf("Content-Type %q", got)
+			}
+			if got := res.Header.Get("Cache-Control"); tc.cache != "" && got != tc.cache {
+				t.Errorf("Cache-Control %q", got)
+			}
+			if res.StatusCode == 200 && (res.Header.Get("ETag") == "" || res.Header.Get("X-Content-Type-Options") != "nosniff") {
+				t.Errorf("headers %v", res.Header)
+			}
+		})
+	}
+}
+
+func TestUnchangedFilesAreNotSentAgain(t *testing.T) {
+	for name, h := range map[string]http.Handler{
+		"directory": handler(t, client(t, map[string]string{"index.html": "start"})), "page": handler(t, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("If-None-Match", get(h, "/", true).Header.Get("ETag"))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+				t.Errorf("%d with %d bytes", w.Code, w.Body.Len())
+			}
+		})
+	}
+}
+
+func TestMethods(t *testing.T) {
+	h := handler(t, "")
+	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "DELETE": 405, "OPTIONS": 405} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, "/", nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", method, w.Code, want)
+		}
+	}
+}
+
+func TestDirectoriesThatAreNoClient(t *testing.T) {
+	for name, dir := range map[string]string{
+		"missing": filepath.Join(t.TempDir(), "none"), "empty": t.TempDir(), "a file": filepath.Join(client(t, map[string]string{"f": ""}), "f"),
+	} {
+		if _, err := Handler(dir); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestThePageNeedsNothingButItself keeps the policy strict and the page working under it: no inline script or style, no
+// address of another origin.
+func TestThePageNeedsNothingButItself(t *testing.T) {
+	h := handler(t, "")
+	res := get(h, "/", true)
+	policy := res.Header.Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("%q is not in %q", want, policy)
+		}
+	}
+	if strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") || strings.Contains(policy, "*") {
+		t.Errorf("policy %q", policy)
+	}
+	page := body(t, res)
+	for name, pattern := range map[string]string{
+		"inline script": `<script[^>]*>[^<]`, "inline style": `<style|\sstyle=`, "event attribute": `\son[a-z]+=`, "other origin": `(?:src|href)="(?:https?:)?//`,
+	} {
+		if m := regexp.MustCompile(pattern).FindString(page); m != "" {
+			t.Errorf("%s: %s", name, m)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		if res := get(h, "/"+m[1], false); res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", m[1], res.StatusCode)
+		}
+	}
+}
+
+func FuzzPaths(f *testing.F) {
+	dir := f.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("start"), 0o644); err != nil {
+		f.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".secret"), []byte("secret"), 0o644); err != nil {
+		f.Fatal(err)
+	}
+	h, err := Handler(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range []string{"/", "/../etc/passwd", "/.secret", "/a/../.secret", "//x", "/a/./b", "", "\\..\\x", "/index.html/"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		res := get(h, path, false)
+		if got := body(t, res); res.StatusCode == http.StatusOK && got != "start" {
+			t.Errorf("%q got %q", path, got)
+		}
+	})
+}
