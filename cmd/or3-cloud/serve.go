@@ -91,13 +91,17 @@ func (c serveCommand) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- host.Serve(ctx, ln, h) }()
 
-	openErr := c.open(ctx, s, h, vault)
-	if openErr == nil {
+	err = c.open(ctx, s, h, vault)
+	switch {
+	case err == nil:
 		c.announce(ctx, s, h, ln.Addr())
-	} else {
+	case ctx.Err() != nil: // told to stop before it was ready, which is no fault
+		log.Info("stopped while opening", "cause", err)
+		err = nil
+	default:
 		cancel()
 	}
-	return errors.Join(openErr, <-served, h.Close(), vault.close())
+	return errors.Join(err, <-served, h.Close(), vault.close())
 }
 
 // open opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
+)
+
+var update = flag.Bool("update", false, "write the generated files anew")
+
+// TestMain makes the test binary act as the program, and as the program without any provider, when a script runs it.
+func TestMain(m *testing.M) {
+	bare := func() {
+		a := newApp()
+		a.register = func(*or3cloud.Registry) error { return nil }
+		os.Exit(a.main(os.Args[1:]))
+	}
+	testscript.Main(m, map[string]func(){"or3-cloud": main, "or3-cloud-bare": bare})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"http": httpCommand, "mode": modeCommand,
+		},
+		UpdateScripts: *update,
+	})
+}
+
+// startPatience is how long a server may take to be ready, on a machine that does other things too.
+const startPatience = 30 * time.Second
+
+// httpCommand is "http SOCKET METHOD PATH STATUS [TEXT]": it sends a request to a server, as soon as that is ready, and compares the
+// status and a part of the body.
+func httpCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: http SOCKET METHOD PATH STATUS [TEXT]")
+	}
+	socket, method, path, want := ts.MkAbs(args[0]), args[1], args[2], args[3]
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	for deadline := time.Now().Add(startPatience); ; {
+		req, err := http.NewRequest(method, "http://localhost"+path, nil)
+		ts.Check(err)
+		req.Header.Set("Accept", "text/html")
+		res, err := client.Do(req)
+		if err != nil || res.StatusCode == http.StatusServiceUnavailable {
+			if time.Now().After(deadline) {
+				ts.Fatalf("the server is not ready: %v", err)
+			}
+			time.Sleep(5 * time.Millisecond) // the process has no other way to say that it listens
+			continue
+		}
+		data, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		ts.Check(err)
+		if strconv.Itoa(res.StatusCode) != want {
+			ts.Fatalf("%s %s: status %d, want %s: %s", method, path, res.StatusCode, want, data)
+		}
+		if len(args) > 4 && !strings.Contains(string(data), args[4]) {
+			ts.Fatalf("%s %s: %q is not in %s", method, path, args[4], data)
+		}
+		return
+	}
+}
+
+// modeCommand is "mode 0700 PATH...": it compares permissions.
+func modeCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: mode MODE PATH...")
+	}
+	want, err := strconv.ParseUint(args[0], 8, 32)
+	ts.Check(err)
+	for _, path := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(path))
+		ts.Check(err)
+		if got := info.Mode().Perm(); got != os.FileMode(want) {
+			ts.Fatalf("%s has mode %04o, want %04o", path, got, want)
+		}
+	}
+}
+
+// TestConfigurationPageIsFresh compares docs/configuration.md with the catalogue of this binary; "make generate" writes it.
+func TestConfigurationPageIsFresh(t *testing.T) {
+	reg := &or3cloud.Registry{}
+	if err := registerProviders(reg); err != nil {
+		t.Fatal(err)
+	}
+	catalogue, err := config.NewCatalogue(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = "../../docs/configuration.md"
+	if *update {
+		if err := os.WriteFile(page, []byte(catalogue.Markdown()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(catalogue.Markdown(), string(got)); diff != "" {
+		t.Errorf("docs/configuration.md is stale; run make generate. -catalogue +page:\n%s", diff)
+	}
+}
+
+// TestBuildWithoutProvidersOrPage builds the program with the tags that leave everything optional out, and serves a directory.
+func TestBuildWithoutProvidersOrPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a binary")
+	}
+	binary := filepath.Join(t.TempDir(), "or3-cloud")
+	if out, err := exec.Command("go", "build", "-tags", "noproviders,noweb", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	modules, err := exec.Command("go", "version", "-m", binary).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, module := range []string{"sqlite", "goose", "jwt"} {
+		if bytes.Contains(modules, []byte(module)) {
+			t.Errorf("a module of a provider is linked in: %s", module)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("a client"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	for _, tc := range []struct {
+		name, status, text string
+		args               []string
+		stop               os.Signal
+	}{
+		{"directory", "200", "a client", []string{"--web", dir}, os.Interrupt},
+		{"nothing", "404", "", nil, syscall.SIGTERM},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			server := exec.Command(binary, append([]string{"serve", "--addr", "unix:" + socket}, tc.args...)...)
+			server.Dir = t.TempDir()
+			if err := server.Start(); err != nil {
+				t.Fatal(err)
+			}
+			testscript.Run(t, testscript.Params{
+				Files: []string{httpScript(t, socket, tc.status, tc.text)},
+				Cmds:  map[string]func(*testscript.TestScript, bool, []string){"http": httpCommand},
+			})
+			if err := server.Process.Signal(tc.stop); err != nil {
+				t.Fatal(err)
+			}
+			if err := server.Wait(); err != nil {
+				t.Error(err)
+			}
+			if entries, _ := os.ReadDir(server.Dir); len(entries) > 0 {
+				t.Errorf("something was created: %v", entries)
+			}
+		})
+	}
+}
+
+func httpScript(t *testing.T, socket, status, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "get.txtar")
+	if err := os.WriteFile(file, []byte("http "+socket+" GET / "+status+" '"+text+"'\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestNoForeignProviderIsLinked looks at the modules of the default binary (requirement 1.1).
+func TestNoForeignProviderIsLinked(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"clerk", "convex", "pgx", "postgres", "lib/pq", "minio", "aws-sdk"} {
+		if bytes.Contains(out, []byte(name)) {
+			t.Errorf("%s is linked into the default binary", name)
+		}
+	}
+}
+
+func TestBaseURL(t *testing.T) {
+	for _, tc := range []struct {
+		public, addr, want string
+	}{
+		{"https://cloud.example.org", "127.0.0.1:3000", "https://cloud.example.org"},
+		{"", "127.0.0.1:3000", "http://127.0.0.1:3000"},
+		{"", "0.0.0.0:80", "http://localhost:80"},
+		{"", "[::]:3000", "http://localhost:3000"},
+		{"", "[::1]:3000", "http://[::1]:3000"},
+	} {
+		addr, err := net.ResolveTCPAddr("tcp", tc.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := baseURL(tc.public, addr); got != tc.want {
+			t.Errorf("%v: %s", tc, got)
+		}
+	}
+	if got := baseURL("", &net.UnixAddr{Name: "/s", Net: "unix"}); got != "http://localhost" {
+		t.Error(got)
+	}
+}
