@@ -54,7 +54,7 @@ type Options struct {
 
 // Host serves one instance. It must be opened before it serves anything but health checks.
 type Host struct {
-	Options
+	opt     Options
 	plan    plan
 	limits  *middleware.Limits
 	health  httpx.Router
@@ -83,7 +83,7 @@ type running struct {
 // New returns a host that serves nothing yet. It does no I/O. In strict mode it fails when a configured provider is
 // not compiled in, naming all of them.
 func New(o Options) (*Host, error) {
-	h := &Host{Options: o, plan: makePlan(o.Config, o.Registry)}
+	h := &Host{opt: o, plan: makePlan(o.Config, o.Registry)}
 	if o.Strict && len(h.plan.problems) > 0 {
 		return nil, errors.New(strings.Join(h.plan.problems, "\n"))
 	}
@@ -118,6 +118,7 @@ func New(o Options) (*Host, error) {
 func (h *Host) Handler() http.Handler { return h.handler }
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
+	httpx.Unhurried(w) // the connection may have served an answer with a deadline before
 	if _, ok := h.health.Find(r); ok {
 		httpx.Respond(w, r, h.health.Serve)
 		return
@@ -139,11 +140,11 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Host) serveWeb(w http.ResponseWriter, r *http.Request) {
-	if h.Web == nil {
+	if h.opt.Web == nil {
 		http.NotFound(w, r)
 		return
 	}
-	h.Web.ServeHTTP(w, r)
+	h.opt.Web.ServeHTTP(w, r)
 }
 
 func (h *Host) unavailable(w http.ResponseWriter) error {
@@ -165,7 +166,7 @@ func (h *Host) Open(ctx context.Context) (err error) {
 		return errors.New("host: opened twice, or after Close")
 	}
 	for _, problem := range h.plan.problems {
-		h.Log.Warn(problem)
+		h.opt.Log.Warn(problem)
 	}
 	defer func() {
 		if err != nil {
@@ -179,7 +180,7 @@ func (h *Host) Open(ctx context.Context) (err error) {
 		}
 	}
 	h.running.Store(run)
-	h.Log.Info("ready", "version", h.Version, "auth", h.plan.auth.name(), "sync", h.plan.sync.name(), "storage", h.plan.storage.name())
+	h.opt.Log.Info("ready", "version", h.opt.Version, "auth", h.plan.auth.name(), "sync", h.plan.sync.name(), "storage", h.plan.storage.name())
 	return nil
 }
 
@@ -197,15 +198,15 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 	}
 	s := &sessions{
 		host: h, auth: auth.Auth, store: gateway.Workspaces,
-		autoProvision: h.Config.Bool("OR3_AUTH_AUTO_PROVISION"),
-		failure:       h.Config.String("OR3_SESSION_PROVISIONING_FAILURE"),
+		autoProvision: h.opt.Config.Bool("OR3_AUTH_AUTO_PROVISION"),
+		failure:       h.opt.Config.String("OR3_SESSION_PROVISIONING_FAILURE"),
 	}
 	routes := slices.Concat(
 		sessionapi.API{Host: h, Limits: h.limits}.Routes(),
 		workspaceapi.API{Host: h, Store: gateway.Workspaces}.Routes(),
 	)
 	if h.plan.syncRoutes {
-		routes = append(routes, syncapi.API{Host: h, Limits: h.limits, Adapter: gateway.Sync}.Routes()...)
+		routes = append(routes, syncapi.New(h, h.limits, gateway.Sync).Routes()...)
 	}
 	if h.plan.storage.on {
 		storage, err := h.open(ctx, h.plan.storage, ability[or3cloud.ReferenceClaimer](gateway))
@@ -233,13 +234,13 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 }
 
 func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, usage or3cloud.StorageUsage) *storageapi.API {
-	cfg := h.Config
+	cfg := h.opt.Config
 	types := cfg.List("OR3_STORAGE_ALLOWED_MIME_TYPES")
 	for i, t := range types {
 		types[i] = strings.ToLower(strings.TrimSpace(t))
 	}
 	return storageapi.New(storageapi.Options{
-		Host: h, Limits: h.limits, Adapter: adapter, Usage: usage, Now: h.Now,
+		Host: h, Limits: h.limits, Adapter: adapter, Usage: usage, Now: h.opt.Now,
 		MaxFileSize: cfg.Int("OR3_MAX_CLOUD_FILE_SIZE_BYTES"),
 		Quota:       cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"),
 		MIMETypes:   types,
@@ -267,8 +268,8 @@ func (h *Host) open(ctx context.Context, rl role, references or3cloud.ReferenceC
 		}
 	}
 	inst, err := rl.provider.Open(ctx, or3cloud.Env{
-		Config: h.Config, Production: h.Production, Strict: h.Strict, DataDir: h.DataDir,
-		Log: h.Log.With("provider", rl.id), Now: h.Now, Rand: h.Rand, Secret: h.Secret, Host: h, References: references,
+		Config: h.opt.Config, Production: h.opt.Production, Strict: h.opt.Strict, DataDir: h.opt.DataDir,
+		Log: h.opt.Log.With("provider", rl.id), Now: h.opt.Now, Rand: h.opt.Rand, Secret: h.opt.Secret, Host: h, References: references,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the %s provider %q: %w", rl.kind, rl.id, err)

@@ -40,7 +40,7 @@ func serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) e
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
 	failed := make(chan error, 1)
@@ -50,13 +50,13 @@ func serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) e
 		return errors.Join(err, h.Close())
 	case <-ctx.Done():
 	}
-	h.Log.Info("shutting down")
+	h.opt.Log.Info("shutting down")
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-h.gate.close():
 	case <-timer.C:
-		h.Log.Warn("requests are still under way after the grace period and are cut off")
+		h.opt.Log.Warn("requests are still under way after the grace period and are cut off")
 		cancel()
 	}
 	err := h.Close()

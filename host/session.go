@@ -79,7 +79,7 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 		there.Workspace, there.Role = or3cloud.SessionWorkspace{ID: workspaceID}, role
 		s = &there
 	}
-	if err := or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID), h.Filters...).Err(); err != nil {
+	if err := or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID), h.opt.Filters...).Err(); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -19,11 +19,16 @@ import (
 // SmallBody is the default bound of a JSON body in bytes. The calls of the newest client stay below it.
 const SmallBody = 16 << 10
 
-// slowestUpload is the slowest sender that is waited for, in bytes a second; bodyGrace comes on top of it.
+// slowestLink is the slowest client that is waited for, in bytes a second; grace comes on top of it.
 const (
-	slowestUpload = 16 << 10
-	bodyGrace     = 30 * time.Second
+	slowestLink = 16 << 10
+	grace       = 30 * time.Second
 )
+
+// hurry sets a deadline for the transfer of size bytes. A recorder in a test has no deadlines; a connection has.
+func hurry(setDeadline func(time.Time) error, size int64) {
+	_ = setDeadline(time.Now().Add(grace + time.Duration(size/slowestLink)*time.Second))
+}
 
 // JSONOptions is how bodies are decoded: exact names, the last of duplicate names, and halves of surrogate pairs,
 // which JavaScript clients send (contract, sync Pitfall 17).
@@ -40,9 +45,8 @@ func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) {
 	if r.ContentLength >= 0 && r.ContentLength < limit {
 		size = r.ContentLength
 	}
-	// A recorder in a test has no deadlines; a real connection always has.
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyGrace + time.Duration(size/slowestUpload)*time.Second))
+	hurry(control.SetReadDeadline, size)
 	r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: control}
 }
 

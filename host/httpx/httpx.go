@@ -168,6 +168,7 @@ func writeJSON(w http.ResponseWriter, status int, v any, indent string) error {
 		return err
 	}
 	body := strings.TrimSuffix(b.String(), "\n")
+	limitAnswer(w, len(body))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
@@ -177,9 +178,21 @@ func writeJSON(w http.ResponseWriter, status int, v any, indent string) error {
 
 // WriteRaw answers 200 with JSON text that is ready to be sent.
 func WriteRaw(w http.ResponseWriter, body []byte) {
+	limitAnswer(w, len(body))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body)
+}
+
+// limitAnswer gives a client the time that a slow but honest one needs to take size bytes, so that one that takes
+// nothing cannot keep a page in memory for ever.
+func limitAnswer(w http.ResponseWriter, size int) {
+	hurry(http.NewResponseController(w).SetWriteDeadline, int64(size))
+}
+
+// Unhurried lifts the deadline that an earlier answer on the same connection has left.
+func Unhurried(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 }
 
 // NoCache forbids caches to keep the answer of a sync or presign route (contract, security-middleware §6).

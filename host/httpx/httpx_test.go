@@ -305,6 +305,21 @@ func TestBodyDeadlineIsLiftedAfterTheBody(t *testing.T) {
 	}
 }
 
+// A client that does not take its answer must not keep it in memory for ever, nor must the next answer suffer.
+func TestAnswersHaveADeadlineAndTheNextRequestHasNone(t *testing.T) {
+	c := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	WriteRaw(c, make([]byte, 16<<20))
+	if len(c.set) != 1 || time.Until(c.set[0]) < 17*time.Minute || time.Until(c.set[0]) > 18*time.Minute {
+		t.Errorf("deadlines: %v", c.set)
+	}
+	if err := WriteJSON(c, 200, 1); err != nil || len(c.set) != 2 {
+		t.Errorf("deadlines: %v %v", c.set, err)
+	}
+	if Unhurried(c); len(c.set) != 3 || !c.set[2].IsZero() {
+		t.Errorf("deadlines: %v", c.set)
+	}
+}
+
 type deadlines struct {
 	*httptest.ResponseRecorder
 	set []time.Time
@@ -314,6 +329,8 @@ func (d *deadlines) SetReadDeadline(t time.Time) error {
 	d.set = append(d.set, t)
 	return nil
 }
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error { return d.SetReadDeadline(t) }
 
 func FuzzRedactedURI(f *testing.F) {
 	for _, s := range []string{"token=s", "a=b&token=s", "%74oken=s", "&&=&token", "token=s=t"} {

@@ -41,12 +41,12 @@ type Options struct {
 
 // API serves presigning, commit and collection.
 type API struct {
-	Options
+	opt  Options
 	runs *ratelimit.Limiter // of gc/run, by workspace
 }
 
 // New returns the API.
-func New(o Options) *API { return &API{Options: o, runs: ratelimit.New(o.Now)} }
+func New(o Options) *API { return &API{opt: o, runs: ratelimit.New(o.Now)} }
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
@@ -112,11 +112,11 @@ func (b *blob) expiresIn() time.Duration {
 
 // admit asks can() and then waits for budget.
 func (a *API) admit(r *http.Request, p or3cloud.Permission, workspaceID string, op middleware.Operation) (*or3cloud.SessionContext, error) {
-	s, err := a.Host.Authorize(r, p, workspaceID)
+	s, err := a.opt.Host.Authorize(r, p, workspaceID)
 	if err != nil {
 		return nil, err
 	}
-	return s, a.Limits.Hold(r.Context(), op, s.User.ID, patience)
+	return s, a.opt.Limits.Hold(r.Context(), op, s.User.ID, patience)
 }
 
 type presigned struct {
@@ -158,23 +158,23 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	size := int64(*in.SizeBytes)
-	if size > a.MaxFileSize {
-		return or3cloud.Errorf(or3cloud.CodeTooLarge, "File size exceeds maximum of %d bytes", a.MaxFileSize)
+	if size > a.opt.MaxFileSize {
+		return or3cloud.Errorf(or3cloud.CodeTooLarge, "File size exceeds maximum of %d bytes", a.opt.MaxFileSize)
 	}
-	if !slices.Contains(a.MIMETypes, mediaType(*in.MIMEType)) {
+	if !slices.Contains(a.opt.MIMETypes, mediaType(*in.MIMEType)) {
 		return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", *in.MIMEType)
 	}
 	if err := a.checkQuota(r, in.WorkspaceID, hash, size); err != nil {
 		return err
 	}
-	p, err := a.Adapter.PresignUpload(r.Context(), or3cloud.PresignUploadRequest{
+	p, err := a.opt.Adapter.PresignUpload(r.Context(), or3cloud.PresignUploadRequest{
 		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, MIMEType: *in.MIMEType, SizeBytes: size,
 		ExpiresIn: in.expiresIn(), Disposition: in.disposition(),
 	})
 	if err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.StorageUpload, s.User.ID)
+	a.opt.Limits.Record(middleware.StorageUpload, s.User.ID)
 	return httpx.WriteJSON(w, http.StatusOK, wire(p))
 }
 
@@ -185,13 +185,13 @@ func mediaType(mime string) string {
 
 // checkQuota refuses an upload that would exceed the workspace's quota. A file that is already counted adds nothing.
 func (a *API) checkQuota(r *http.Request, workspaceID string, hash or3cloud.BlobHash, size int64) error {
-	if a.Quota <= 0 {
+	if a.opt.Quota <= 0 {
 		return nil
 	}
-	if a.Usage == nil {
+	if a.opt.Usage == nil {
 		return fmt.Errorf("a storage quota is set, but the sync provider cannot say what a workspace stores")
 	}
-	used, counted, err := a.Usage.StorageUsage(r.Context(), workspaceID, hash)
+	used, counted, err := a.opt.Usage.StorageUsage(r.Context(), workspaceID, hash)
 	if err != nil {
 		return err
 	}
@@ -199,8 +199,8 @@ func (a *API) checkQuota(r *http.Request, workspaceID string, hash or3cloud.Blob
 	if counted {
 		projected = used
 	}
-	if projected > a.Quota {
-		return or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (%d > %d bytes)", projected, a.Quota)
+	if projected > a.opt.Quota {
+		return or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (%d > %d bytes)", projected, a.opt.Quota)
 	}
 	return nil
 }
@@ -223,16 +223,16 @@ func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.Adapter.PresignDownload(r.Context(), or3cloud.PresignDownloadRequest{
+	p, err := a.opt.Adapter.PresignDownload(r.Context(), or3cloud.PresignDownloadRequest{
 		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, StorageID: text(in.StorageID),
 		ExpiresIn: in.expiresIn(), Disposition: in.disposition(), MIMEType: text(in.MIMEType),
 	})
 	if err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.StorageDownload, s.User.ID)
+	a.opt.Limits.Record(middleware.StorageDownload, s.User.ID)
 	if p.ExpiresAt.IsZero() {
-		p.ExpiresAt = a.Now().Add(defaultDownloadExpiry)
+		p.ExpiresAt = a.opt.Now().Add(defaultDownloadExpiry)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, wire(p))
 }
@@ -275,14 +275,14 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Adapter.Commit(r.Context(), or3cloud.CommitRequest{
+	if err := a.opt.Adapter.Commit(r.Context(), or3cloud.CommitRequest{
 		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, StorageID: *in.StorageID,
 		StorageProviderID: *in.StorageProviderID, MIMEType: *in.MIMEType, SizeBytes: int64(*in.SizeBytes),
 		Name: *in.Name, Kind: in.Kind,
 	}); err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.StorageCommit, s.User.ID)
+	a.opt.Limits.Record(middleware.StorageCommit, s.User.ID)
 	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
@@ -303,11 +303,11 @@ func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 	case in.RetentionSeconds != nil && *in.RetentionSeconds < 0, in.Limit != nil && *in.Limit < 1:
 		return errInvalid()
 	}
-	if _, err := a.Host.Authorize(r, or3cloud.PermAdminAccess, in.WorkspaceID); err != nil {
+	if _, err := a.opt.Host.Authorize(r, or3cloud.PermAdminAccess, in.WorkspaceID); err != nil {
 		return err
 	}
-	if a.GCCooldown > 0 {
-		if v := a.runs.Take(in.WorkspaceID, ratelimit.Limit{Max: 1, Window: a.GCCooldown}); !v.Allowed {
+	if a.opt.GCCooldown > 0 {
+		if v := a.runs.Take(in.WorkspaceID, ratelimit.Limit{Max: 1, Window: a.opt.GCCooldown}); !v.Allowed {
 			return &or3cloud.Error{
 				Code:       or3cloud.CodeRateLimited,
 				Message:    "GC rate limited, wait " + strconv.FormatInt(httpx.Seconds(v.RetryAfter), 10) + " seconds",
@@ -315,11 +315,11 @@ func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	collector, ok := a.Adapter.(or3cloud.StorageCollector)
+	collector, ok := a.opt.Adapter.(or3cloud.StorageCollector)
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "GC not supported by adapter")
 	}
-	req := or3cloud.StorageGCRequest{WorkspaceID: in.WorkspaceID, Retention: a.GCRetention}
+	req := or3cloud.StorageGCRequest{WorkspaceID: in.WorkspaceID, Retention: a.opt.GCRetention}
 	if in.RetentionSeconds != nil {
 		req.Retention = httpx.Duration(int64(*in.RetentionSeconds), time.Second)
 	}

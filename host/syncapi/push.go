@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,20 +20,25 @@ import (
 
 type gcMethod = func(or3cloud.SyncCollector, context.Context, or3cloud.SyncGCRequest) error
 
-// anonymousBody is how large a push may be before it is worth asking who sends it. Validation comes before the session
-// in the contract, but nobody unknown may make the host read megabytes.
-const anonymousBody = 1 << 20
+// largeBody is how large a push may be before it is worth asking who sends it, and whether there is memory for it.
+// Validation comes before the session in the contract, but nobody unknown may make the host read megabytes.
+const largeBody = 1 << 20
 
-func (a API) push(w http.ResponseWriter, r *http.Request) error {
+// bulkMemory is what all large pushes together may hold, and bulkPatience how long one waits for its share. Clients
+// repeat a push that was answered 503; a process that runs out of memory answers nobody.
+const (
+	bulkMemory   = 4 * MaxPushBody
+	bulkPatience = 10 * time.Second
+)
+
+func (a *API) push(w http.ResponseWriter, r *http.Request) error {
 	httpx.NoCache(w)
-	if r.ContentLength < 0 || r.ContentLength > anonymousBody {
-		s, err := a.Host.Session(r)
+	if r.ContentLength < 0 || r.ContentLength > largeBody {
+		release, err := a.admitLarge(r)
 		if err != nil {
 			return err
 		}
-		if !s.Authenticated {
-			return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
-		}
+		defer release()
 	}
 	in, err := decodePush(r.Body)
 	switch {
@@ -49,7 +55,7 @@ func (a API) push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.SyncPush, userID)
+	a.limits.Record(middleware.SyncPush, userID)
 	buf := getBuffer()
 	defer putBuffer(buf)
 	*buf = appendPushResult(*buf, result)
@@ -57,9 +63,30 @@ func (a API) push(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// admitLarge lets a large push in once it is known who sends it and there is memory for it.
+func (a *API) admitLarge(r *http.Request) (release func(), err error) {
+	s, err := a.host.Session(r)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Authenticated {
+		return nil, or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
+	}
+	size := int64(MaxPushBody)
+	if r.ContentLength >= 0 {
+		size = min(size, r.ContentLength)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), bulkPatience)
+	defer cancel()
+	if err := a.bulk.Acquire(ctx, size); err != nil {
+		return nil, or3cloud.Unavailable(err, "Service Unavailable", time.Second)
+	}
+	return func() { a.bulk.Release(size) }, nil
+}
+
 // apply hands the valid ops to the adapter in one call and puts its results and the refusals back into the order of
 // the request. It moves the valid ops to the front of in.ops.
-func (a API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.PushResult, error) {
+func (a *API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.PushResult, error) {
 	out := or3cloud.PushResult{Results: make([]or3cloud.OpResult, len(in.ops))}
 	valid := in.ops[:0]
 	places := make([]int, 0, len(in.ops))
@@ -74,7 +101,7 @@ func (a API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.Pu
 	if len(valid) == 0 {
 		return out, nil
 	}
-	done, err := a.Adapter.Push(ctx, or3cloud.PushRequest{Scope: in.scope.scope(), UserID: userID, Ops: valid})
+	done, err := a.adapter.Push(ctx, or3cloud.PushRequest{Scope: in.scope.scope(), UserID: userID, Ops: valid})
 	if err != nil {
 		return or3cloud.PushResult{}, err
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
@@ -16,13 +18,20 @@ import (
 
 // API serves the endpoints on top of one adapter. Snapshots and collection are there if the adapter has them.
 type API struct {
-	Host    or3cloud.HostServices
-	Limits  *middleware.Limits
-	Adapter or3cloud.SyncGatewayAdapter
+	host    or3cloud.HostServices
+	limits  *middleware.Limits
+	adapter or3cloud.SyncGatewayAdapter
+	// bulk is the memory that large pushes share, in bytes.
+	bulk *semaphore.Weighted
+}
+
+// New returns the API.
+func New(host or3cloud.HostServices, limits *middleware.Limits, adapter or3cloud.SyncGatewayAdapter) *API {
+	return &API{host, limits, adapter, semaphore.NewWeighted(bulkMemory)}
 }
 
 // Routes returns the endpoints.
-func (a API) Routes() []or3cloud.Route {
+func (a *API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{
 		{Method: http.MethodPost, Path: "/api/sync/push", MaxBody: MaxPushBody, Handle: a.push},
 		{Method: http.MethodPost, Path: "/api/sync/pull", Handle: a.pull},
@@ -100,15 +109,15 @@ func (f tableFilter) known() (tables []string, nothing bool) {
 }
 
 // admit asks can() for the addressed workspace and then looks at the budget.
-func (a API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s scope, op middleware.Operation) (userID string, err error) {
-	session, err := a.Host.Authorize(r, p, s.WorkspaceID)
+func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s scope, op middleware.Operation) (userID string, err error) {
+	session, err := a.host.Authorize(r, p, s.WorkspaceID)
 	if err != nil {
 		return "", err
 	}
-	return session.User.ID, a.Limits.CheckWithHeaders(w, op, session.User.ID)
+	return session.User.ID, a.limits.CheckWithHeaders(w, op, session.User.ID)
 }
 
-func (a API) pull(w http.ResponseWriter, r *http.Request) error {
+func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	httpx.NoCache(w)
 	var in struct {
 		Scope  scope       `json:"scope"`
@@ -135,20 +144,20 @@ func (a API) pull(w http.ResponseWriter, r *http.Request) error {
 	if nothing { // an empty filter would mean all tables, so the changes are dropped here
 		emit = func(*or3cloud.Change) error { return nil }
 	}
-	page, err := a.Adapter.Pull(r.Context(), or3cloud.PullRequest{
+	page, err := a.adapter.Pull(r.Context(), or3cloud.PullRequest{
 		Scope: in.Scope.scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
 	}, emit)
 	*buf = enc.text
 	if err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.SyncPull, userID)
+	a.limits.Record(middleware.SyncPull, userID)
 	*buf = enc.finish(page)
 	httpx.WriteRaw(w, *buf)
 	return nil
 }
 
-func (a API) snapshot(w http.ResponseWriter, r *http.Request) error {
+func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	httpx.NoCache(w)
 	var in struct {
 		Scope     scope       `json:"scope"`
@@ -176,7 +185,7 @@ func (a API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	snapshotter, ok := a.Adapter.(or3cloud.Snapshotter)
+	snapshotter, ok := a.adapter.(or3cloud.Snapshotter)
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnavailable, "Snapshot bootstrap unavailable for active sync adapter")
 	}
@@ -190,7 +199,7 @@ func (a API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.SyncSnapshot, userID)
+	a.limits.Record(middleware.SyncSnapshot, userID)
 	*buf = enc.finish(in.Scope.WorkspaceID, page)
 	httpx.WriteRaw(w, *buf)
 	return nil
@@ -198,7 +207,7 @@ func (a API) snapshot(w http.ResponseWriter, r *http.Request) error {
 
 // updateCursor refuses no version and no device: any error here makes an older client reconnect without end (contract,
 // sync Pitfall 12).
-func (a API) updateCursor(w http.ResponseWriter, r *http.Request) error {
+func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Scope    scope      `json:"scope"`
 		DeviceID *string    `json:"deviceId"`
@@ -214,26 +223,26 @@ func (a API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Adapter.UpdateCursor(r.Context(), or3cloud.CursorUpdate{
+	if err := a.adapter.UpdateCursor(r.Context(), or3cloud.CursorUpdate{
 		Scope: in.Scope.scope(), UserID: userID, DeviceID: *in.DeviceID, Version: int64(*in.Version),
 	}); err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.SyncCursor, userID)
+	a.limits.Record(middleware.SyncCursor, userID)
 	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
-func (a API) gcTombstones(w http.ResponseWriter, r *http.Request) error {
+func (a *API) gcTombstones(w http.ResponseWriter, r *http.Request) error {
 	return a.collect(w, r, "GC tombstones not supported by adapter", or3cloud.SyncCollector.GCTombstones)
 }
 
-func (a API) gcChangeLog(w http.ResponseWriter, r *http.Request) error {
+func (a *API) gcChangeLog(w http.ResponseWriter, r *http.Request) error {
 	return a.collect(w, r, "GC change log not supported by adapter", or3cloud.SyncCollector.GCChangeLog)
 }
 
 // collect runs one kind of collection. Its retention is only the caller's wish: the adapter uses the longer of it and
 // its own (contract, sync §7).
-func (a API) collect(w http.ResponseWriter, r *http.Request, unsupported string, run gcMethod) error {
+func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string, run gcMethod) error {
 	var in struct {
 		Scope            scope      `json:"scope"`
 		RetentionSeconds *httpx.Int `json:"retentionSeconds"`
@@ -244,23 +253,23 @@ func (a API) collect(w http.ResponseWriter, r *http.Request, unsupported string,
 	if !in.Scope.ok() || in.RetentionSeconds == nil || *in.RetentionSeconds < 1 {
 		return invalid(invalidGC)
 	}
-	session, err := a.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, in.Scope.WorkspaceID)
+	session, err := a.host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, in.Scope.WorkspaceID)
 	if err != nil {
 		return err
 	}
-	if v, err := a.Limits.Check(middleware.SyncGC, session.User.ID); err != nil {
+	if v, err := a.limits.Check(middleware.SyncGC, session.User.ID); err != nil {
 		return &or3cloud.Error{
 			Code: or3cloud.CodeRateLimited, Message: "Too many GC requests. Please wait before retrying.", RetryAfter: v.RetryAfter,
 		}
 	}
-	collector, ok := a.Adapter.(or3cloud.SyncCollector)
+	collector, ok := a.adapter.(or3cloud.SyncCollector)
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s", unsupported)
 	}
 	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: httpx.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.SyncGC, session.User.ID)
+	a.limits.Record(middleware.SyncGC, session.User.ID)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

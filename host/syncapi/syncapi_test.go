@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -57,7 +58,7 @@ func limits(overrides string) *middleware.Limits {
 }
 
 func routes(h *hosttest.Host, a or3cloud.SyncGatewayAdapter) []or3cloud.Route {
-	return API{Host: h, Limits: limits(""), Adapter: a}.Routes()
+	return New(h, limits(""), a).Routes()
 }
 
 // accept answers every op with the next version.
@@ -239,7 +240,7 @@ func TestOrderOfChecks(t *testing.T) {
 		{"signed out", "update-cursor", `{"scope":{"workspaceId":"ws"},"deviceId":"d","version":1}`, signedOut, 401, "Unauthorized"},
 		{"signed out", "snapshot", `{"scope":{"workspaceId":"ws"},"pageSize":10}`, signedOut, 401, "Unauthorized"},
 		{"signed out", "gc-change-log", `{"scope":{"workspaceId":"ws"},"retentionSeconds":1}`, signedOut, 401, "Unauthorized"},
-		{"a large body of nobody is not read", "push", `{` + strings.Repeat(" ", anonymousBody), signedOut, 401, "Unauthorized"},
+		{"a large body of nobody is not read", "push", `{` + strings.Repeat(" ", largeBody), signedOut, 401, "Unauthorized"},
 		{"viewers may not push", "push", pushOf(), hosttest.Member(or3cloud.RoleViewer), 403, "Forbidden"},
 		{"editors may not collect", "gc-tombstones", `{"scope":{"workspaceId":"ws"},"retentionSeconds":1}`, hosttest.Member(or3cloud.RoleEditor), 403, "Forbidden"},
 		{"body too large", "pull", `{"x":"` + strings.Repeat("x", 16<<10) + `"}`, signedOut, 413, "The request body is too large."},
@@ -357,6 +358,30 @@ func TestAdapterErrorsBecomeTheAnswer(t *testing.T) {
 	}
 }
 
+// The memory of large pushes is bounded, and running out of it is a 503, which clients repeat.
+func TestLargePushesShareTheirMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := New(hosttest.Member(or3cloud.RoleOwner), limits(""), &adapter{})
+		if err := api.bulk.Acquire(t.Context(), bulkMemory-largeBody); err != nil {
+			t.Fatal(err)
+		}
+		body := pushOf() + strings.Repeat(" ", largeBody)
+		w := hosttest.Do(t, api.Routes(), "POST", "/api/sync/push", body)
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		api.bulk.Release(bulkMemory - largeBody)
+		for range 2 { // what was taken is given back
+			if w := hosttest.Do(t, api.Routes(), "POST", "/api/sync/push", body); w.Code != 200 {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		}
+		if !api.bulk.TryAcquire(bulkMemory) {
+			t.Error("memory was not given back")
+		}
+	})
+}
+
 func TestNamesMayBeEscaped(t *testing.T) {
 	var seen or3cloud.PushRequest
 	body := strings.NewReplacer(`"scope"`, `"\u0073cope"`, `"pk"`, `"p\u006b"`, `"x"`, `"\ud83d"`).Replace(pushOf(kv(1, kvPayload(1))))
@@ -431,7 +456,7 @@ func TestCollection(t *testing.T) {
 		seen = append(seen, fmt.Sprint(kind, " ", in.Retention))
 		return nil
 	}}
-	api := API{Host: hosttest.Member(or3cloud.RoleOwner), Limits: limits(`{"sync:gc":{"maxRequests":2}}`), Adapter: a}
+	api := New(hosttest.Member(or3cloud.RoleOwner), limits(`{"sync:gc":{"maxRequests":2}}`), a)
 	for i, path := range []string{"gc-tombstones", "gc-change-log", "gc-tombstones"} {
 		w := hosttest.Do(t, api.Routes(), "POST", "/api/sync/"+path, `{"scope":{"workspaceId":"ws"},"retentionSeconds":2592000}`)
 		switch {
