@@ -63,7 +63,7 @@ type provider struct {
 func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err error) {
 	opts := readOptions(env)
 	for _, w := range opts.warnings {
-		env.Log.Warn(w, "provider", id)
+		env.Log.Warn(w)
 	}
 	accessKey, refreshKey, err := keys(env)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestFailedSignInLeavesOneStableLine(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.browser()
 	b.post("sign-in", credentials("somebody@example.test", "hunter2 hunter2"))
-	want := `level=WARN msg="sign-in failed" provider=basic-auth address=192.0.2.1 email=s…@example.test`
+	want := `level=WARN msg="sign-in failed" address=192.0.2.1 email=s…@example.test`
 	if log := in.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, want) {
 		t.Errorf("log %q", log)
 	}
@@ -262,6 +262,13 @@ func TestOtherCookiesOfTheAnswerAreKept(t *testing.T) {
 	}
 }
 
+func TestOnlyAFewCookiesOfOneNameAreLookedAt(t *testing.T) {
+	r := &http.Request{Header: http.Header{"Cookie": {strings.Repeat("or3_refresh=; or3_refresh=x; ", 20) + "or3_refresh=" + strings.Repeat("y", maxToken+1)}}}
+	if got := values(r, refreshCookie); len(got) != maxCookies || got[0] != "x" {
+		t.Errorf("%d values", len(got))
+	}
+}
+
 func TestRegistrationModes(t *testing.T) {
 	const disabled = "Registration is currently disabled. Please contact an administrator."
 	const invite = "A valid invite is required to register."
@@ -310,6 +317,9 @@ func TestSetupLinkCreatesTheFirstAccountInEveryMode(t *testing.T) {
 			b := in.browser()
 			b.post("register", withInvite("ann@example.test", token)).want(t, 200, `{"ok":true}`)
 			b.wantSignedIn()
+			if in.p.setup.matches(token) {
+				t.Error("the link is still good")
+			}
 			if mode != "open" {
 				in.p.setup.remember(token) // as if a second request had passed the first check meanwhile
 				in.browser().post("register", withInvite("bob@example.test", token)).want(t, 403, in.p.refusal().(*or3cloud.Error).Message)

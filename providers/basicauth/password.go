@@ -39,7 +39,7 @@ func (p *provider) changePassword(c call) error {
 		return err
 	}
 	if !ok {
-		p.log.Warn("password change refused", "provider", id, "address", c.ClientIP, "email", redactEmail(a.Email))
+		p.log.Warn("password change refused", "address", c.ClientIP, "email", redactEmail(a.Email))
 		return errCredentials()
 	}
 	hash, err := p.password.Hash(ctx, body.next)

