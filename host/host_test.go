@@ -152,7 +152,7 @@ type claimingGateway struct {
 	or3cloud.ReferenceClaimer
 }
 
-func (w *world) registry(t *testing.T) *or3cloud.Registry {
+func (w *world) registry(t testing.TB) *or3cloud.Registry {
 	t.Helper()
 	var r or3cloud.Registry
 	for id, inst := range map[string]func() *or3cloud.Instance{
@@ -183,7 +183,7 @@ func (w *world) registry(t *testing.T) *or3cloud.Registry {
 	return &r
 }
 
-func (w *world) host(t *testing.T, cfg config, changes ...func(*Options)) *Host {
+func (w *world) host(t testing.TB, cfg config, changes ...func(*Options)) *Host {
 	t.Helper()
 	o := Options{
 		Registry: w.registry(t), Config: cfg, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: time.Now, Rand: rand.Reader,
