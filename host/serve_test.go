@@ -70,8 +70,15 @@ func TestShutdownAnswers503WhileOthersFinishPitfall1(t *testing.T) {
 	}()
 	<-w.gateway.entered
 	s.stop()
-	for !h.gate.isClosed() {
-		time.Sleep(time.Millisecond) // waiting for another goroutine's step, not for time to pass
+	for { // until the shutdown has begun, pages are still served
+		res, err := http.Get(s.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode == 503 {
+			break
+		}
 	}
 	res, err := s.cursor()
 	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !res.Close {
