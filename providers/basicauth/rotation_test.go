@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 	const tabs = 64
 	var all [tabs]*browser
 	var wg sync.WaitGroup
+	var answered atomic.Int64 // a tab that fails early must not hang the test
 	// The writer is held until every tab has found its cookie to be live and stands in line to exchange it.
 	release := make(chan struct{})
 	held := make(chan struct{})
@@ -60,6 +62,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 		tab := b.copy()
 		all[i] = tab
 		wg.Go(func() {
+			defer answered.Add(1)
 			if i%2 == 0 {
 				if a := tab.post("refresh?silent=1", ""); a.text != `{"ok":true}` {
 					t.Errorf("refresh: %d %s", a.status, a.text)
@@ -69,7 +72,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 			}
 		})
 	}
-	for in.p.store.file.Write.Stats().WaitCount < tabs {
+	for in.p.store.file.Write.Stats().WaitCount+answered.Load() < tabs {
 		runtime.Gosched()
 	}
 	close(release)
