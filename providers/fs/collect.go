@@ -10,14 +10,10 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-const (
-	// abandonedAfter is the age at which an upload that was never committed, or never finished, may go.
-	abandonedAfter = 24 * time.Hour
-	// trashGrace is how long retired bytes stay in the trash, served and ready to be taken back.
-	trashGrace = 24 * time.Hour
-)
+// abandonedAfter is the age at which an upload that was never committed, or never finished, may go.
+const abandonedAfter = 24 * time.Hour
 
-// GC implements or3cloud.StorageCollector. A blob goes in two steps that are at least trashGrace apart: its generation
+// GC implements or3cloud.StorageCollector. A blob goes in two steps that are at least TrashGrace apart: its generation
 // is retired by the sync provider and moved into the trash; later its content is claimed once more, under a new name,
 // and only if still nothing references it are the bytes destroyed. DeletedCount counts first steps.
 //
@@ -331,7 +327,7 @@ func (c *collection) destroy(ctx context.Context, k blobKey, generation string) 
 	if rec.Generation != generation {
 		return c.discard(ctx, k, generation)
 	}
-	if rec.TrashedAt == nil || c.now.Sub(*rec.TrashedAt) < trashGrace {
+	if rec.TrashedAt == nil || c.now.Sub(*rec.TrashedAt) < c.TrashGrace {
 		return nil
 	}
 	probe, err := randomName(c.Rand)

@@ -137,6 +137,9 @@ func TestRetiredGenerationIsNotReliedOnAfterARestart(t *testing.T) {
 		if err := act(r); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		if r.record("content").Generation == old {
+			t.Errorf("%s: relied on the retired generation", name)
+		}
 		r.refs.Add("ws", hashOf("content"))
 		for range 4 {
 			r.mustGC()
@@ -298,6 +301,23 @@ func TestSidecarWithoutBlobGoes(t *testing.T) {
 	r.mustGC()
 	if files := r.files(); len(files) != 0 {
 		t.Errorf("left %v", files)
+	}
+}
+
+func TestLastGoodCopyIsNotDropped(t *testing.T) {
+	r := newRig(t)
+	r.store("content")
+	r.clock.Advance(aged)
+	r.mustGC()
+	trashed := keyOf("content").trash(r.record("content").Generation)
+	r.store("content")
+	if err := os.Truncate(r.path("content"), 3); err != nil {
+		t.Fatal(err)
+	}
+	r.clock.Advance(2 * trashGrace)
+	r.mustGC()
+	if !slices.Contains(r.files(), trashed) {
+		t.Error("the complete copy was removed in favour of a truncated one")
 	}
 }
 

@@ -42,6 +42,8 @@ const (
 const (
 	defaultTTL = 900
 	maxTTL     = 3600
+	// trashGrace leaves a day in which a device that shows a file again saves it.
+	trashGrace = 24 * time.Hour
 	// goodSecret is the length below which operators are warned.
 	goodSecret = 32
 	// tokenPurpose separates these tokens from others made with the same secret.
@@ -114,8 +116,8 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	}
 	storage := New(Options{
 		Disk: disk, Identity: identity, Signer: signer, TTL: validity(ctx, env),
-		Retention: time.Duration(env.Config.Int(settingRetention)) * time.Second,
-		Host:      env.Host, References: env.References, Now: env.Now, Rand: env.Rand, Log: env.Log,
+		Retention:  time.Duration(env.Config.Int(settingRetention)) * time.Second,
+		TrashGrace: trashGrace, Host: env.Host, References: env.References, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})
 	adapter := &admin{storage: storage, details: map[string]any{
 		"root": root, "urlTtlSeconds": int64(storage.TTL / time.Second),

@@ -27,14 +27,14 @@ import (
 // rig is a Storage over a real directory, with a disk that can fail, a clock, reference state and a host with users.
 type rig struct {
 	*Storage
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	disk  *faultDisk
 	clock *providertest.Clock
 	refs  *providertest.References
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	clock := providertest.NewClock(time.Now().Truncate(time.Millisecond))
 	r := &rig{t: t, dir: t.TempDir(), clock: clock, refs: providertest.NewReferences(clock.Now)}
@@ -69,7 +69,7 @@ func (r *rig) restart() {
 	r.disk = &faultDisk{Disk: disk}
 	r.Storage = New(Options{
 		Disk: r.disk, Identity: identity, Signer: signer, TTL: 15 * time.Minute, Retention: providertest.StorageRetention,
-		Host: host{}, References: r.refs, Now: r.clock.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		TrashGrace: trashGrace, Host: host{}, References: r.refs, Now: r.clock.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -245,6 +245,8 @@ type faultDisk struct {
 	Disk
 	fault func(op, name string) error
 	write func(p []byte) (int, error)
+	// lazy leaves the real fsync out, for tests that explore many states.
+	lazy bool
 }
 
 func (d *faultDisk) ask(op, name string) error {
@@ -301,7 +303,7 @@ func (d *faultDisk) Remove(name string) error {
 }
 
 func (d *faultDisk) SyncDir(dir string) error {
-	if err := d.ask("syncdir", dir); err != nil {
+	if err := d.ask("syncdir", dir); err != nil || d.lazy {
 		return err
 	}
 	return d.Disk.SyncDir(dir)
@@ -324,7 +326,7 @@ func (f *faultFile) Write(p []byte) (int, error) {
 }
 
 func (f *faultFile) Sync() error {
-	if err := f.disk.ask("sync", f.name); err != nil {
+	if err := f.disk.ask("sync", f.name); err != nil || f.disk.lazy {
 		return err
 	}
 	return f.File.Sync()
@@ -347,3 +349,6 @@ func newPipe() (io.Reader, *io.PipeWriter) {
 	out, in := io.Pipe()
 	return struct{ io.Reader }{out}, in
 }
+
+// newBody returns a request body whose length is not known in advance.
+func newBody(content string) io.Reader { return struct{ io.Reader }{strings.NewReader(content)} }

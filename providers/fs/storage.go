@@ -24,7 +24,9 @@ type Options struct {
 	// TTL is how long a signed URL is valid.
 	TTL time.Duration
 	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it.
-	Retention  time.Duration
+	Retention time.Duration
+	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back.
+	TrashGrace time.Duration
 	Host       or3cloud.HostServices
 	References or3cloud.ReferenceClaimer
 	Now        func() time.Time
