@@ -148,6 +148,23 @@ func (s *server) healthy() bool {
 	return res.StatusCode == http.StatusOK
 }
 
+// waitOutput waits until the process has printed a text.
+func (s *server) waitOutput(text string) {
+	s.t.Helper()
+	deadline := time.After(startTimeout)
+	for {
+		changed := s.logs.changed()
+		if strings.Contains(s.logs.sinceMark(), text) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			s.t.Fatalf("%q was not printed:\n%s", text, s.logs.tail(4000))
+		}
+	}
+}
+
 // stop asks the process to end and waits until it has done so with status 0.
 func (s *server) stop() {
 	s.t.Helper()
