@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -54,7 +57,19 @@ func httpCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: http SOCKET METHOD PATH STATUS [TEXT]")
 	}
-	socket, method, path, want := ts.MkAbs(args[0]), args[1], args[2], args[3]
+	method, path, want := args[1], args[2], args[3]
+	status, body, err := request(ts.MkAbs(args[0]), method, path)
+	ts.Check(err)
+	if strconv.Itoa(status) != want {
+		ts.Fatalf("%s %s: status %d, want %s: %s", method, path, status, want, body)
+	}
+	if len(args) > 4 && !strings.Contains(body, args[4]) {
+		ts.Fatalf("%s %s: %q is not in %s", method, path, args[4], body)
+	}
+}
+
+// request sends a request as a browser's navigation to a server that may still be starting.
+func request(socket, method, path string) (status int, body string, err error) {
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -63,26 +78,23 @@ func httpCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}}
 	for deadline := time.Now().Add(startPatience); ; {
 		req, err := http.NewRequest(method, "http://localhost"+path, nil)
-		ts.Check(err)
+		if err != nil {
+			return 0, "", err
+		}
 		req.Header.Set("Accept", "text/html")
 		res, err := client.Do(req)
-		if err != nil || res.StatusCode == http.StatusServiceUnavailable {
-			if time.Now().After(deadline) {
-				ts.Fatalf("the server is not ready: %v", err)
-			}
-			time.Sleep(5 * time.Millisecond) // the process has no other way to say that it listens
-			continue
+		if err == nil && res.StatusCode != http.StatusServiceUnavailable {
+			defer res.Body.Close()
+			data, err := io.ReadAll(res.Body)
+			return res.StatusCode, string(data), err
 		}
-		data, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		ts.Check(err)
-		if strconv.Itoa(res.StatusCode) != want {
-			ts.Fatalf("%s %s: status %d, want %s: %s", method, path, res.StatusCode, want, data)
+		if err == nil {
+			res.Body.Close()
 		}
-		if len(args) > 4 && !strings.Contains(string(data), args[4]) {
-			ts.Fatalf("%s %s: %q is not in %s", method, path, args[4], data)
+		if time.Now().After(deadline) {
+			return 0, "", fmt.Errorf("the server is not ready: %v", err)
 		}
-		return
+		time.Sleep(5 * time.Millisecond) // a process has no other way to say that it listens
 	}
 }
 
@@ -151,12 +163,14 @@ func TestBuildWithoutProvidersOrPage(t *testing.T) {
 	}
 	socket := filepath.Join(dir, "s")
 	for _, tc := range []struct {
-		name, status, text string
-		args               []string
-		stop               os.Signal
+		name   string
+		args   []string
+		status int
+		body   string
+		stop   os.Signal
 	}{
-		{"directory", "200", "a client", []string{"--web", dir}, os.Interrupt},
-		{"nothing", "404", "", nil, syscall.SIGTERM},
+		{"directory", []string{"--web", dir}, http.StatusOK, "a client", os.Interrupt},
+		{"nothing", nil, http.StatusNotFound, "", syscall.SIGTERM},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			server := exec.Command(binary, append([]string{"serve", "--addr", "unix:" + socket}, tc.args...)...)
@@ -164,10 +178,10 @@ func TestBuildWithoutProvidersOrPage(t *testing.T) {
 			if err := server.Start(); err != nil {
 				t.Fatal(err)
 			}
-			testscript.Run(t, testscript.Params{
-				Files: []string{httpScript(t, socket, tc.status, tc.text)},
-				Cmds:  map[string]func(*testscript.TestScript, bool, []string){"http": httpCommand},
-			})
+			status, body, err := request(socket, http.MethodGet, "/")
+			if err != nil || status != tc.status || !strings.Contains(body, tc.body) {
+				t.Errorf("%d %q, %v", status, body, err)
+			}
 			if err := server.Process.Signal(tc.stop); err != nil {
 				t.Fatal(err)
 			}
@@ -181,13 +195,54 @@ func TestBuildWithoutProvidersOrPage(t *testing.T) {
 	}
 }
 
-func httpScript(t *testing.T, socket, status, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "get.txtar")
-	if err := os.WriteFile(file, []byte("http "+socket+" GET / "+status+" '"+text+"'\n"), 0o644); err != nil {
+// TestTheSecondSignalAborts leaves a request hanging, so that the first signal has something to wait for.
+func TestTheSecondSignalAborts(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return file
+	dir := t.TempDir()
+	program, socket := filepath.Join(dir, "or3-cloud"), filepath.Join(dir, "s")
+	if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
+		t.Fatal(err)
+	}
+	server := exec.Command(program, "serve", "--addr", "unix:"+socket)
+	server.Dir, server.Env = dir, append(os.Environ(), "OR3_LOG_FORMAT=text")
+	log, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Process.Kill() })
+	if _, _, err := request(socket, http.MethodGet, "/"); err != nil {
+		t.Fatal(err)
+	}
+	hanging, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hanging.Close()
+	// The server answers "100 Continue" when it has begun to read the body, so that the request is under way.
+	fmt.Fprint(hanging, "POST /api/basic-auth/sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := bufio.NewReader(hanging).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := server.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(log); lines.Scan() && !strings.Contains(lines.Text(), "shutting down"); {
+	}
+	if err := server.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, log)
+	err = server.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGINT {
+		t.Errorf("the process ended with %v, want the signal", err)
+	}
 }
 
 // TestNoForeignProviderIsLinked looks at the modules of the default binary (requirement 1.1).

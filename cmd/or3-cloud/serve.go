@@ -36,10 +36,15 @@ func (a app) serve() *cobra.Command {
 		Example: "  or3-cloud serve\n  or3-cloud serve --addr 127.0.0.1:8080 --data /var/lib/or3-cloud --web ./or3-chat/.output/public",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			// Once the first signal has begun the shutdown, the next one ends the process in the usual way.
-			context.AfterFunc(ctx, stop)
+			signalled, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer restore()
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			// The first signal begins the shutdown; by then the next one ends the process in the usual way.
+			context.AfterFunc(signalled, func() {
+				restore()
+				cancel()
+			})
 			return c.run(ctx)
 		},
 	}
