@@ -371,39 +371,6 @@ type snapshotPage struct {
 	NextPageToken *string        `json:"nextPageToken"`
 }
 
-// snapshot fetches all pages and checks what the newest client demands of them.
-func (d *device) snapshot(workspace string, pageSize int) (items []snapshotItem, watermark int64) {
-	d.t.Helper()
-	body := obj{"scope": scope{workspace}, "pageSize": pageSize, "tables": allTables}
-	var first snapshotPage
-	tokens := map[string]bool{}
-	for n := 0; ; n++ {
-		r := d.post("/api/sync/snapshot", body)
-		if r.status != 200 {
-			d.t.Fatalf("snapshot page %d: %s", n, r)
-		}
-		var page snapshotPage
-		r.decode(d.t, &page)
-		if n == 0 {
-			first = page
-		}
-		if page.WorkspaceID != workspace || page.SnapshotID == "" || page.SnapshotID != first.SnapshotID ||
-			page.HighWatermark != first.HighWatermark || len(page.Items) > pageSize {
-			d.t.Fatalf("snapshot page %d: workspace %q, id %q, watermark %d, %d items", n, page.WorkspaceID, page.SnapshotID, page.HighWatermark, len(page.Items))
-		}
-		items = append(items, page.Items...)
-		if page.NextPageToken == nil {
-			return items, first.HighWatermark
-		}
-		token := *page.NextPageToken
-		if token == "" || len(token) > 4096 || tokens[token] {
-			d.t.Fatalf("snapshot page %d: unusable token %.40q", n, token)
-		}
-		tokens[token] = true
-		body["pageToken"] = token
-	}
-}
-
 // presigned is the answer of the presign calls.
 type presigned struct {
 	URL       string            `json:"url"`

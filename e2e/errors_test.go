@@ -70,6 +70,7 @@ func TestRateLimits(t *testing.T) {
 	workspace := d.mustSession().Workspace.ID
 	content := []byte("png")
 	hash := hashOf(content)
+	id := d.upload(workspace, content, png) // one presign and one commit
 	sync := obj{"workspaceId": workspace}
 	calls := []struct {
 		path string
@@ -86,7 +87,9 @@ func TestRateLimits(t *testing.T) {
 		{"/api/sync/snapshot", obj{"scope": sync, "pageSize": 1}, 1, "Rate limit exceeded. Retry after ", true},
 		{"/api/sync/gc-tombstones", obj{"scope": sync, "retentionSeconds": 1}, 1, "Too many GC requests. Please wait before retrying.", false},
 		{"/api/sync/gc-change-log", obj{"scope": sync, "retentionSeconds": 1}, 0, "Too many GC requests. Please wait before retrying.", false}, // shared with the former
-		{"/api/storage/presign-upload", obj{"workspace_id": workspace, "hash": hash, "mime_type": png, "size_bytes": 3}, 1, "Rate limit exceeded. Retry after ", false},
+		{"/api/storage/presign-upload", obj{"workspace_id": workspace, "hash": hash, "mime_type": png, "size_bytes": 3}, 0, "Rate limit exceeded. Retry after ", false},
+		{"/api/storage/commit", commitBody(workspace, content, id, png), 0, "Rate limit exceeded. Retry after ", false},
+		{"/api/storage/presign-download", obj{"workspace_id": workspace, "hash": hash}, 1, "Rate limit exceeded. Retry after ", false},
 		{"/api/basic-auth/sign-in", obj{}, 20, "Too many requests", true},
 		{"/api/basic-auth/register", obj{}, 9, "Too many requests", true}, // one was used above
 		{"/api/basic-auth/change-password", obj{}, 20, "Too many requests", true},

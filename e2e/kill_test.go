@@ -162,7 +162,7 @@ func (k *killTest) round(n int) {
 		k.repeat(w)
 		if len(w.pending) > 0 {
 			k.cutPushes++
-			k.take(w.send(k.device))
+			k.take(w.send(k.device, k.workspace))
 		}
 	}
 	for _, w := range k.uploaders {
@@ -221,17 +221,14 @@ func (w *pushWorker) answer(r *reply) ([]acknowledged, error) {
 }
 
 // send pushes the pending batch on a device that works.
-func (w *pushWorker) send(d *device) []acknowledged {
+func (w *pushWorker) send(d *device, workspace string) []acknowledged {
 	d.t.Helper()
-	results, err := w.answer(d.post("/api/sync/push", pushBody{scope{d.workspace()}, w.pending}))
+	results, err := w.answer(d.post("/api/sync/push", pushBody{scope{workspace}, w.pending}))
 	if err != nil {
 		d.t.Error(err)
 	}
 	return results
 }
-
-// workspace returns the active workspace of a device.
-func (d *device) workspace() string { return d.mustSession().Workspace.ID }
 
 // next makes an op: a new row, or a new revision of one of this worker's rows.
 func (w *pushWorker) next() op {

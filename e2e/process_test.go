@@ -79,6 +79,12 @@ func newServer(t testing.TB, setups ...setup) *server {
 	}
 	t.Cleanup(func() {
 		s.kill()
+		// The race detector and the runtime write to the log, and the server never has to call anything an error here.
+		for _, alarm := range []string{"DATA RACE", "panic:", `"level":"ERROR"`} {
+			if strings.Contains(s.logs.String(), alarm) {
+				t.Errorf("the server logged %s", alarm)
+			}
+		}
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", s.logs.tail(8000))
 		}
@@ -171,9 +177,7 @@ func (s *server) stop() {
 	if s.cmd == nil {
 		return
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		s.t.Fatal(err)
-	}
+	s.terminate()
 	select {
 	case <-s.exited:
 	case <-time.After(30 * time.Second):
@@ -184,6 +188,14 @@ func (s *server) stop() {
 		s.t.Errorf("the server stopped with %v\n%s", s.exit, s.logs.tail(4000))
 	}
 	s.cmd = nil
+}
+
+// terminate asks the process to end.
+func (s *server) terminate() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // kill ends the process with SIGKILL, as a power cut would.

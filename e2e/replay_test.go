@@ -46,11 +46,11 @@ type replay struct {
 	tokens map[string]string
 	// views are the replicas that devices build from what they pull.
 	views views
-	// accessDropped are the devices whose access cookie has run out.
+	// accessDropped says that the access cookie of the browser has run out.
 	accessDropped bool
 }
 
-// step says what a marker of a recording asks the test to do; markers that are not listed only describe.
+// steps says what a marker of a recording asks the test to do; markers that are not listed only describe.
 var steps = map[string]func(*replay){
 	"access cookie expires (browser drops it at Max-Age)": func(r *replay) {
 		r.devices["A"].jar.drop("or3_access")
@@ -114,6 +114,7 @@ func replayScenario(t *testing.T, name string, used *tally) {
 		r.exchange(e, used)
 	}
 	r.checkEnd()
+	r.checkSilence()
 }
 
 // production sets the environment of a production installation, in which cookies are Secure as in the recordings.
@@ -182,9 +183,11 @@ func blobFor(recordedDigest string, size int) []byte {
 // exchange replays one request.
 func (r *replay) exchange(e *exchange, used *tally) {
 	want := r.expect(e)
+	var reasons []string
 	for i := range deviations {
 		if d := &deviations[i]; d.applies(r, e) {
 			used.add(d.name)
+			reasons = append(reasons, d.name+": "+d.why)
 			d.change(r, e, want)
 		}
 	}
@@ -202,7 +205,7 @@ func (r *replay) exchange(e *exchange, used *tally) {
 		r.t.Errorf("%s: %s", e, problem)
 	}
 	if r.t.Failed() {
-		r.t.Logf("recorded %d %.1500s", e.Response.Status, e.Response.Body)
+		r.t.Logf("recorded %d %.1500s\nchanged by %q", e.Response.Status, e.Response.Body, reasons)
 		r.t.Fatalf("got %d %.1500s", got.status, got.body)
 	}
 }
@@ -404,6 +407,35 @@ func (r *replay) checkEnd() {
 		}
 		checkFreshDevices(r.t, d, workspace, l, 300)
 		r.views.checkConverged(r.t, d, workspace, l)
+	}
+}
+
+// checkSilence looks for what must never be in a log: passwords, cookies, tokens, whole addresses, payloads.
+func (r *replay) checkSilence() {
+	secrets := map[string]string{"an upload token": r.tokens["upload"], "a download token": r.tokens["download"]}
+	for email, known := range r.passwords {
+		secrets["the address "+email] = email
+		for _, p := range known {
+			secrets["a password"] = p
+		}
+	}
+	for name, d := range r.devices {
+		for _, c := range d.jar.cookies {
+			secrets["cookie "+c.Name+" of "+name] = c.Value
+		}
+	}
+	for _, l := range r.ledgers {
+		for _, e := range l.entries {
+			if len(e.Payload) > 40 {
+				secrets["payload of "+e.PK] = string(e.Payload[:40])
+			}
+		}
+	}
+	log := r.srv.logs.String()
+	for what, text := range secrets {
+		if text != "" && strings.Contains(log, text) {
+			r.t.Errorf("the log holds %s", what)
+		}
 	}
 }
 
