@@ -184,6 +184,28 @@ func TestSlowUploadOfABlobThatIsCollectedMeanwhile(t *testing.T) {
 	}
 }
 
+// TestCollectorThatSleepsBetweenClaimAndMove: the same content is uploaded meanwhile, and the trash saves nothing.
+func TestCollectorThatSleepsBetweenClaimAndMove(t *testing.T) {
+	r := newRig(t)
+	r.TrashGrace = 0
+	r.store("content")
+	r.clock.Advance(aged)
+	r.refs.AfterRetire = func(or3cloud.RetireRequest) {
+		r.refs.AfterRetire = nil
+		if code := r.upload("content"); code != 200 {
+			t.Errorf("upload: %d", code)
+		}
+	}
+	r.mustGC()
+	r.mustGC()
+	if err := r.commit("content"); err != nil {
+		t.Errorf("the upload was lost: %v", err)
+	}
+	if rec := r.get(downloadClaims(r, "content")); rec.Body.String() != "content" {
+		t.Errorf("%d", rec.Code)
+	}
+}
+
 func TestUnknownOutcomeOfAClaimIsTakenForRetired(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
