@@ -92,6 +92,21 @@ func TestCorpus(t *testing.T) {
 	for _, size := range []int{7, 300, 1000} {
 		t.Run(fmt.Sprintf("devices that join with pages of %d", size), func(t *testing.T) { checkFreshDevices(t, b, workspace, l, size) })
 	}
+	t.Run("after a greedy collection", func(t *testing.T) {
+		// Every device has seen everything, and the owner asks for a retention of one second, as a caller may.
+		for _, id := range []string{"eaaaab7d", "f7aeff85", "2364876c"} {
+			if r := b.post("/api/sync/update-cursor", obj{"scope": scope{workspace}, "deviceId": id, "version": l.version()}); r.status != 200 {
+				t.Fatal(r)
+			}
+		}
+		for _, path := range []string{"/api/sync/gc-tombstones", "/api/sync/gc-change-log"} {
+			if r := b.post(path, obj{"scope": scope{workspace}, "retentionSeconds": 1}); r.status != 204 {
+				t.Fatal(r)
+			}
+		}
+		checkPulled(t, b, workspace, l)
+		checkFreshDevices(t, b, workspace, l, 300)
+	})
 	t.Run("after a restart", func(t *testing.T) {
 		srv.stop()
 		srv.start()

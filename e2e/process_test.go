@@ -154,6 +154,16 @@ func (s *server) healthy() bool {
 	return res.StatusCode == http.StatusOK
 }
 
+// eventually polls until a condition holds that nothing announces.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(startTimeout); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v still not: %s", startTimeout, what)
+		}
+	}
+}
+
 // waitOutput waits until the process has printed a text.
 func (s *server) waitOutput(text string) {
 	s.t.Helper()

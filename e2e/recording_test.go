@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// captured is where the recorded traffic lies (README there is left out; the format is described at recording).
+// captured is where the recorded traffic lies. Secrets in it are marks such as <token>, <password> and <host>.
 const captured = "../testdata/captured"
 
 // recording is one scenario of the captured traffic: what a real client and the TypeScript server said to each other.

@@ -67,3 +67,47 @@ func TestParallelRefreshesOfOnePage(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionOutlivesItsAccessToken keeps a page open over the end of its access token, with the cookie still sent. No
+// call is refused: the request that shows the old token is answered and brings a new one.
+func TestSessionOutlivesItsAccessToken(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, withEnv("OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "1"))
+	d := newDevice(t, srv, "A")
+	workspace := d.register("open@example.test").Workspace.ID
+	for range 3 {
+		old := d.jar.get("or3_access")
+		eventually(t, "a call brings a new access token", func() bool {
+			d.push(workspace, newOp("theme", "dark"))
+			d.pull(workspace, 0, 300)
+			return d.jar.get("or3_access") != old
+		})
+	}
+}
+
+// TestSignOutEndsTheSession signs out on one tab. Another that has kept the cookies, access token included, is out at
+// once; other devices of the account stay in.
+func TestSignOutEndsTheSession(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t)
+	a, b := newDevice(t, srv, "A"), newDevice(t, srv, "B")
+	workspace := a.register("out@example.test").Workspace.ID
+	b.signIn("out@example.test")
+	kept := a.twin()
+	if r := a.post("/api/basic-auth/sign-out", nil); r.status != 200 || string(r.body) != `{"ok":true}` {
+		t.Fatalf("sign-out: %s", r)
+	}
+	if len(a.jar.cookies) > 0 {
+		t.Errorf("sign-out leaves %v", a.jar.cookies)
+	}
+	if s := kept.session(); s != nil {
+		t.Error("the kept cookies are still good for a session")
+	}
+	if r := kept.post("/api/sync/pull", obj{"scope": scope{workspace}, "cursor": 0, "limit": 1}); r.status != 401 {
+		t.Errorf("pull with the kept cookies: %s", r)
+	}
+	if r := kept.post("/api/basic-auth/refresh", nil); r.status != 401 || r.message() != "Session expired" {
+		t.Errorf("refresh with the kept cookies: %s", r)
+	}
+	b.mustSession()
+}

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +45,12 @@ func TestStartUp(t *testing.T) {
 		t.Errorf("the first page: %d %s", r.status, r.header.Get("Content-Type"))
 	}
 	s := d.register("first@example.test")
+	for _, c := range d.jar.cookies {
+		// A local instance is reached over plain HTTP, where browsers refuse Secure cookies.
+		if c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode {
+			t.Errorf("cookie %s: Secure %v, HttpOnly %v, SameSite %v", c.Name, c.Secure, c.HttpOnly, c.SameSite)
+		}
+	}
 	d.push(s.Workspace.ID, newOp("theme", "dark"))
 
 	began = time.Now()
@@ -57,6 +65,36 @@ func TestStartUp(t *testing.T) {
 	if page := d.pull(s.Workspace.ID, 0, 300); len(page.Changes) != 1 {
 		t.Errorf("after a restart there are %d changes", len(page.Changes))
 	}
+}
+
+// TestPortWhileOpening asks from the first moment on. Once the port is open every answer is 503 with Retry-After until
+// the store is ready, and then 200: a client gives edits up on anything else.
+func TestPortWhileOpening(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	srv := newServer(t, withBinary(binary(t, buildPlain)), withArgs("--addr", addr))
+	srv.url = "http://" + addr
+	d := newDevice(t, srv, nobody)
+	srv.spawn()
+	open := false
+	eventually(t, "the session is answered", func() bool {
+		r, err := d.send(t.Context(), "GET", "/api/auth/session", nil, nil)
+		if err != nil {
+			if open {
+				t.Fatalf("the port was open and is closed: %v", err)
+			}
+			return false
+		}
+		open = true
+		if r.status != 200 && (r.status != 503 || r.header.Get("Retry-After") == "") {
+			t.Fatalf("while the store opens: %s", r)
+		}
+		return r.status == 200
+	})
 }
 
 // TestTakenDataDirectory starts a second process on a directory in use: it must say so and end, and the first goes on.

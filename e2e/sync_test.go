@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // TestTwoTabsPushTheSameOps pushes one outbox from several tabs at the same moment, as two tabs of one browser do: each
@@ -151,28 +151,18 @@ func TestShutdownLetsTransfersFinish(t *testing.T) {
 	if _, err := feed.Write(content[:512<<10]); err != nil {
 		t.Fatal(err)
 	}
-	// The server is in the upload once it has made its temporary file.
-	for deadline := time.Now().Add(startTimeout); len(blobs(srv)) == 0; {
-		if time.Now().After(deadline) {
-			t.Fatal("the upload does not begin")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "the upload has begun and has its unfinished file", func() bool { return len(blobs(srv)) > 0 })
 	srv.terminate()
-	// The shutdown has begun when a request is no longer served as usual.
-	for deadline := time.Now().Add(startTimeout); ; {
+	eventually(t, "the shutdown has begun: requests are asked to come again", func() bool {
 		r, err := d.send(t.Context(), "GET", "/api/auth/session", nil, nil)
-		if err == nil && r.status == 503 && r.header.Get("Retry-After") != "" {
-			break
-		}
 		if err != nil {
 			t.Fatalf("the port is closed during the shutdown: %v", err)
 		}
-		if r.status != 200 || time.Now().After(deadline) {
+		if r.status != 200 && r.status != 503 {
 			t.Fatalf("during the shutdown: %s", r)
 		}
-		time.Sleep(time.Millisecond)
-	}
+		return r.status == 503 && r.header.Get("Retry-After") != ""
+	})
 	if _, err := feed.Write(content[512<<10:]); err != nil {
 		t.Fatal(err)
 	}
@@ -188,4 +178,29 @@ func TestShutdownLetsTransfersFinish(t *testing.T) {
 		t.Fatalf("commit: %s", r)
 	}
 	d.download(workspace, content)
+}
+
+// TestLargeButHonest pushes what real clients push at most: fifty messages at the client's own limit in one body, and a
+// document of several megabytes. Caps that refuse them would lose edits (contract, sync §10.1).
+func TestLargeButHonest(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t)
+	d := newDevice(t, srv, "A")
+	workspace := d.register("large@example.test").Workspace.ID
+	l := newLedger()
+	var batch []op
+	for i := range 50 {
+		batch = append(batch, newOp("big"+string(rune('A'+i)), strings.Repeat("x", 60<<10)))
+	}
+	for _, ops := range [][]op{batch, {newOp("document", strings.Repeat("\u2028 text ", 300_000))}} {
+		out := d.push(workspace, ops...)
+		for i, o := range ops {
+			e, _ := l.add(o)
+			if got := out.Results[i]; !got.Success || got.ServerVersion != e.version {
+				t.Fatalf("op %d of %d bytes: %+v", i, len(o.Payload), got)
+			}
+		}
+	}
+	checkPulled(t, d, workspace, l)
+	checkFreshDevices(t, d, workspace, l, 1000)
 }
