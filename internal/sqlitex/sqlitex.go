@@ -4,6 +4,7 @@
 package sqlitex
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,6 +35,8 @@ type Options struct {
 	Synchronous, JournalMode string
 	// Readers is the number of read connections; 0 means 4.
 	Readers int
+	// VFS names the file system of the driver; empty means the operating system's. Tests use it to let the disk fail.
+	VFS string
 }
 
 // busyTimeout is how long a connection waits for a lock that another one holds. Within the process there is one
@@ -81,7 +84,7 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 			return nil, fmt.Errorf("open the database: %w", err)
 		}
 		f.Close()
-		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?"
+		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, "os")
 	}
 	defer func() {
 		if err != nil {
@@ -186,10 +189,10 @@ func Translate(err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	var se *sqlite3.Error
-	if errors.As(err, &se) {
-		switch se.Code() {
-		case sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR, sqlite3.CANTOPEN, sqlite3.NOMEM, sqlite3.READONLY:
+	for _, passing := range [...]sqlite3.ErrorCode{
+		sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR, sqlite3.CANTOPEN, sqlite3.NOMEM, sqlite3.READONLY,
+	} {
+		if errors.Is(err, passing) {
 			return or3cloud.Unavailable(err, "Storage temporarily unavailable", 5*time.Second)
 		}
 	}
@@ -198,12 +201,8 @@ func Translate(err error) error {
 
 // IsUnique reports whether err is the violation of a UNIQUE or PRIMARY KEY constraint.
 func IsUnique(err error) bool {
-	var se *sqlite3.Error
-	if !errors.As(err, &se) {
-		return false
-	}
-	c := se.ExtendedCode()
-	return c == sqlite3.CONSTRAINT_UNIQUE || c == sqlite3.CONSTRAINT_PRIMARYKEY || c == sqlite3.CONSTRAINT_ROWID
+	return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) || errors.Is(err, sqlite3.CONSTRAINT_PRIMARYKEY) ||
+		errors.Is(err, sqlite3.CONSTRAINT_ROWID)
 }
 
 // memName gives each in-memory database of the process its own name.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 )
 
@@ -36,8 +37,17 @@ func (r *reader) close() error {
 // readPool hands out a fixed number of readers and opens each when it is first needed. A nil in free is a place
 // whose reader is not open yet.
 type readPool struct {
-	free chan *reader
-	open func() (*reader, error)
+	free   chan *reader
+	open   func() (*reader, error)
+	closed chan struct{}
+}
+
+func newReadPool(size int, open func() (*reader, error)) *readPool {
+	p := &readPool{free: make(chan *reader, size), open: open, closed: make(chan struct{})}
+	for range size {
+		p.free <- nil
+	}
+	return p
 }
 
 // view runs f in a read transaction: everything that f reads is of one moment. It waits for a free reader until ctx
@@ -46,6 +56,8 @@ func (p *readPool) view(ctx context.Context, f func(*reader) error) (err error) 
 	var r *reader
 	select {
 	case r = <-p.free:
+	case <-p.closed:
+		return or3cloud.Unavailable(errClosed, "Storage temporarily unavailable", retryAfter)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -65,6 +77,7 @@ func (p *readPool) view(ctx context.Context, f func(*reader) error) (err error) 
 // close waits for all readers and closes them.
 func (p *readPool) close() error {
 	var errs []error
+	close(p.closed)
 	for range cap(p.free) {
 		if r := <-p.free; r != nil {
 			errs = append(errs, r.close())

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -111,6 +112,8 @@ type Options struct {
 	Log         *slog.Logger
 	Now         func() time.Time
 	Rand        io.Reader
+	// VFS names the driver's file system; see sqlitex.Options.
+	VFS string
 }
 
 // minRetention keeps the entries that an unfinished snapshot still reads (see snapshotLife).
@@ -126,7 +129,10 @@ type Store struct {
 	db   *sqlitex.DB
 	w    *writer
 	q    *db.Queries // on the read pool
-	pool readPool
+	pool *readPool
+
+	closing  sync.Once
+	closeErr error
 
 	workspaces memo[string, int64]                     // id → number; never changes
 	users      memo[or3cloud.ExternalIdentity, string] // keyed without e-mail and name
@@ -151,9 +157,10 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{opts: opts}
+	s.pool = newReadPool(readers, func() (*reader, error) { return newReader(s.db) })
 	s.db, err = sqlitex.Open(ctx, sqlitex.Options{
 		Path: opts.Path, Migrations: migrations,
-		JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, Readers: readers,
+		JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, Readers: readers, VFS: opts.VFS,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
@@ -169,16 +176,16 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
 	}
-	s.pool.open = func() (*reader, error) { return newReader(s.db) }
-	s.pool.free = make(chan *reader, readers)
-	for range readers {
-		s.pool.free <- nil // opened when first needed
-	}
 	return s, nil
 }
 
-// Close waits for writes that were accepted and for reads under way, and closes the database.
+// Close waits for writes that were accepted and for reads under way, and closes the database. It may be called again.
 func (s *Store) Close() error {
+	s.closing.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Store) close() error {
 	var errs []error
 	if s.w != nil {
 		errs = append(errs, s.w.close())
@@ -187,7 +194,10 @@ func (s *Store) Close() error {
 	if s.q != nil {
 		errs = append(errs, s.q.Close())
 	}
-	return errors.Join(append(errs, s.db.Close())...)
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // number returns the number of a workspace, deleted or not. Callers have authorised the user, so an unknown id is

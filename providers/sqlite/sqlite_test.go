@@ -45,3 +45,10 @@ func TestSync(t *testing.T) {
 		return providertest.SyncBackend{Sync: s, Workspaces: s, Advance: c.advance}
 	})
 }
+
+func TestWorkspaceStore(t *testing.T) {
+	providertest.TestWorkspaceStore(t, func(t *testing.T) providertest.WorkspaceBackend {
+		s, c := openTest(t)
+		return providertest.WorkspaceBackend{Workspaces: s, Advance: c.advance}
+	})
+}

@@ -1,0 +1,247 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/util/vfsutil"
+	"github.com/ncruces/go-sqlite3/vfs"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/syncschema"
+)
+
+// faultyDisk is a file system of the driver whose writes and syncs fail on demand.
+type faultyDisk struct {
+	vfs.VFS
+	write, sync atomic.Pointer[error]
+}
+
+// newFaultyDisk registers the disk under a name of the test's own.
+func newFaultyDisk(t *testing.T) (*faultyDisk, string) {
+	d := &faultyDisk{VFS: vfs.Find("")}
+	vfs.Register(t.Name(), d)
+	t.Cleanup(func() { vfs.Unregister(t.Name()) })
+	return d, t.Name()
+}
+
+func (d *faultyDisk) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, flags, err := d.VFS.Open(name, flags)
+	if err != nil {
+		return nil, flags, err
+	}
+	return &faultyFile{File: f, disk: d}, flags, nil
+}
+
+func (d *faultyDisk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, flags, err := vfsutil.WrapOpenFilename(d.VFS, name, flags)
+	if err != nil {
+		return nil, flags, err
+	}
+	return &faultyFile{File: f, disk: d}, flags, nil
+}
+
+type faultyFile struct {
+	vfs.File
+	disk *faultyDisk
+}
+
+func (f *faultyFile) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.disk.write.Load(); err != nil {
+		return 0, *err
+	}
+	return f.File.WriteAt(p, off)
+}
+
+func (f *faultyFile) Sync(flags vfs.SyncFlag) error {
+	if err := f.disk.sync.Load(); err != nil {
+		return *err
+	}
+	return f.File.Sync(flags)
+}
+
+func (f *faultyFile) SharedMemory() vfs.SharedMemory { return vfsutil.WrapSharedMemory(f.File) }
+
+// workspaceOf makes a user and returns the default workspace.
+func workspaceOf(t testing.TB, s *Store) (user, ws string) {
+	t.Helper()
+	user, err := s.GetOrCreateUser(t.Context(), or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "u"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.GetOrCreateDefaultWorkspace(t.Context(), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user, w.ID
+}
+
+// threadOp makes a valid op whose id and pk come from n.
+func threadOp(t testing.TB, n int) or3cloud.Op {
+	t.Helper()
+	pk := fmt.Sprint("row", n)
+	op := or3cloud.Op{
+		Table: or3cloud.TableThreads, Operation: or3cloud.OpPut, PK: pk,
+		Payload: fmt.Appendf(nil, `{"id":%q,"status":"ready","deleted":false,"pinned":false,"created_at":1,"updated_at":1,"clock":1}`, pk),
+		Stamp:   or3cloud.Stamp{DeviceID: "d", OpID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n), HLC: "h", Clock: 1},
+	}
+	if p := syncschema.Check(&op); p != nil {
+		t.Fatal(p.Text)
+	}
+	return op
+}
+
+func pushOps(s *Store, user, ws string, ops ...or3cloud.Op) (or3cloud.PushResult, error) {
+	return s.Push(context.Background(), or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Ops: ops})
+}
+
+func count(t testing.TB, s *Store, user, ws string) (n int) {
+	t.Helper()
+	in := or3cloud.PullRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Limit: 1000}
+	if _, err := s.Pull(context.Background(), in, func(*or3cloud.Change) error { n++; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestDiskFull: pushes answer 503 and leave nothing, reads go on, and writes resume by themselves.
+func TestDiskFull(t *testing.T) {
+	disk, name := newFaultyDisk(t)
+	s, _ := openTest(t, func(o *Options) { o.VFS = name })
+	user, ws := workspaceOf(t, s)
+	if _, err := pushOps(s, user, ws, threadOp(t, 1)); err != nil {
+		t.Fatal(err)
+	}
+	full := error(sqlite3.FULL)
+	disk.write.Store(&full)
+	_, err := pushOps(s, user, ws, threadOp(t, 2))
+	var e *or3cloud.Error
+	if !errors.As(err, &e) || e.Code != or3cloud.CodeUnavailable || e.RetryAfter <= 0 {
+		t.Fatalf("push on a full disk: %v", err)
+	}
+	if n := count(t, s, user, ws); n != 1 {
+		t.Fatalf("%d records while the disk is full, want 1", n)
+	}
+	disk.write.Store(nil)
+	res, err := pushOps(s, user, ws, threadOp(t, 2), threadOp(t, 3))
+	if err != nil || res.ServerVersion != 3 {
+		t.Fatalf("after space returned: %+v, %v", res, err)
+	}
+}
+
+// TestFailedSyncIsFinal: after a failed fsync nothing more is acknowledged until the database is opened anew, which
+// finds everything that was.
+func TestFailedSyncIsFinal(t *testing.T) {
+	disk, name := newFaultyDisk(t)
+	path := filepath.Join(t.TempDir(), "db.sqlite")
+	s, _ := openTest(t, func(o *Options) { o.VFS, o.Path = name, path })
+	user, ws := workspaceOf(t, s)
+	if _, err := pushOps(s, user, ws, threadOp(t, 1)); err != nil {
+		t.Fatal(err)
+	}
+	bad := error(sqlite3.IOERR_FSYNC)
+	disk.sync.Store(&bad)
+	if _, err := pushOps(s, user, ws, threadOp(t, 2)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Fatalf("push with a failing fsync: %v", err)
+	}
+	disk.sync.Store(nil)
+	if _, err := pushOps(s, user, ws, threadOp(t, 3)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Fatalf("push after a failed fsync: %v; nothing may be acknowledged", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := openTest(t, func(o *Options) { o.Path = path })
+	if res, err := pushOps(again, user, ws, threadOp(t, 1)); err != nil || !res.Results[0].Replayed {
+		t.Fatalf("an acknowledged op is missing after the restart: %+v, %v", res, err)
+	}
+	if _, err := pushOps(again, user, ws, threadOp(t, 3)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOneJobCannotHurtItsGroup: a job that fails or panics is undone alone.
+func TestOneJobCannotHurtItsGroup(t *testing.T) {
+	s, _ := openTest(t)
+	user, ws := workspaceOf(t, s)
+	hold, held := make(chan struct{}), make(chan struct{})
+	results := make(chan error, 4)
+	go func() {
+		results <- s.w.do(context.Background(), func(context.Context, *tx) error {
+			close(held)
+			<-hold
+			return nil
+		})
+	}()
+	<-held // the writer is busy: what comes now shares its transaction
+	num, err := s.number(t.Context(), ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil := func(end func() error) {
+		results <- s.w.do(context.Background(), func(_ context.Context, tx *tx) error {
+			if err := run(tx.st.setCounter, int64(1000), num); err != nil {
+				return err
+			}
+			return end()
+		})
+	}
+	go spoil(func() error { return errors.New("spoiled") })
+	go spoil(func() error { panic("spoiled") })
+	pushed := make(chan error, 1)
+	go func() {
+		_, err := pushOps(s, user, ws, threadOp(t, 1))
+		pushed <- err
+	}()
+	close(hold)
+	failed := 0
+	for range 3 {
+		if err := <-results; err != nil {
+			failed++
+		}
+	}
+	if err := <-pushed; err != nil || failed != 2 {
+		t.Fatalf("push: %v; %d jobs failed, want the 2 spoiled ones", err, failed)
+	}
+	if res, err := pushOps(s, user, ws); err != nil || res.ServerVersion != 1 {
+		t.Fatalf("counter %d, %v; a failed job left something behind", res.ServerVersion, err)
+	}
+}
+
+func TestClosedStore(t *testing.T) {
+	s, _ := openTest(t)
+	user, ws := workspaceOf(t, s)
+	if _, err := pushOps(s, user, ws, threadOp(t, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pushOps(s, user, ws, threadOp(t, 2)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Fatalf("push after close: %v", err)
+	}
+	in := or3cloud.PullRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Limit: 1}
+	if _, err := s.Pull(t.Context(), in, func(*or3cloud.Change) error { return nil }); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Fatalf("pull after close: %v", err)
+	}
+}
+
+// TestCancelledPush: a client that went away before its turn leaves nothing.
+func TestCancelledPush(t *testing.T) {
+	s, _ := openTest(t)
+	user, ws := workspaceOf(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in := or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Ops: []or3cloud.Op{threadOp(t, 1)}}
+	if _, err := s.Push(ctx, in); !errors.Is(err, context.Canceled) {
+		t.Fatalf("push: %v", err)
+	}
+	if n := count(t, s, user, ws); n != 0 {
+		t.Fatalf("%d records", n)
+	}
+}
