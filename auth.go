@@ -12,7 +12,8 @@ type Request struct {
 	*http.Request
 	// ClientIP is the address to limit and log by, or "unknown" (contract, security-middleware §4).
 	ClientIP string
-	// ResponseHeader is the header of the answer. It may be changed until the provider method returns.
+	// ResponseHeader is the header of the answer. It may be changed until the provider method returns. It is nil when
+	// the answer has already begun: then no credential may be rotated, for the client would never learn the new one.
 	ResponseHeader http.Header
 }
 

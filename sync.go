@@ -99,6 +99,8 @@ type PayloadFacts struct {
 	FileHashes []string
 	// File describes a file_meta row.
 	File FileFacts
+	// WorkspaceItem says that the row is one of workspace Files and Trash (contract, sync §10.9).
+	WorkspaceItem bool
 }
 
 // FileFacts are the columns of a file_meta row that quota, authorisation and collection need.
@@ -108,6 +110,7 @@ type FileFacts struct {
 	Name      string
 	Kind      string
 	SizeBytes int64
+	UpdatedAt float64 // as sent: a number, usually Unix seconds
 }
 
 // PushRequest is one batch of ops. The caller has validated every op with package syncschema: known table, known
@@ -116,7 +119,10 @@ type PushRequest struct {
 	Scope Scope
 	// UserID is the internal id of the signed-in user.
 	UserID string
-	Ops    []Op
+	// WorkspaceItems says that the client knows the rows of workspace Files and Trash (contract, sync §10.9). The
+	// others are not allowed to overwrite such a row, because they would damage it.
+	WorkspaceItems bool
+	Ops            []Op
 }
 
 // OpErrorCode classifies the refusal of a single op (contract, sync §2).
@@ -279,4 +285,80 @@ type Snapshotter interface {
 	// CodeInvalid for a token that it did not make, CodeForbidden for another workspace's, CodeGone for one that
 	// has expired.
 	Snapshot(ctx context.Context, in SnapshotRequest, emit func(*SnapshotItem) error) (SnapshotPage, error)
+}
+
+// Watcher is the optional ability to tell at once that a workspace has changed.
+type Watcher interface {
+	// Watch returns the workspace's counter and a channel that holds the newest one after each later commit. Values
+	// that nobody has taken yet are replaced, so a slow reader costs nothing and misses only intermediate values.
+	// The channel is closed when ctx ends or the provider closes.
+	Watch(ctx context.Context, workspaceID string) (current int64, updates <-chan int64, err error)
+}
+
+// MaintenanceState is what a provider's background maintenance is doing (contract, sync §10.8). It is part of the
+// deep health answer.
+type MaintenanceState struct {
+	Enabled bool `json:"enabled"`
+	// State is "idle", "running" or "failed".
+	State string `json:"state"`
+	// LastRun is the Unix time in milliseconds at which the last complete run ended; 0 if there was none.
+	LastRun int64 `json:"lastRun,omitempty"`
+	// Backlog is how many workspaces the current or last run has left.
+	Backlog   int    `json:"backlog"`
+	LastError string `json:"lastError,omitempty"`
+}
+
+// MaintenanceReporter is the optional ability to say how background maintenance fares. The text of an error in it is
+// fit for everybody.
+type MaintenanceReporter interface {
+	MaintenanceState() MaintenanceState
+}
+
+// SyncCapabilities are the flags by which a host learns what an adapter supports (contract, sync §10.5, §10.8).
+type SyncCapabilities struct {
+	SnapshotBootstrap string `json:"snapshotBootstrap,omitempty"` // "snapshot-v1"
+	HistoryRetention  string `json:"historyRetention,omitempty"`  // "snapshot-v1"
+	WorkspaceItems    string `json:"workspaceItems,omitempty"`    // "v1"
+}
+
+// CapabilityReporter is the optional ability of a sync provider to declare capabilities. Without it it has none.
+type CapabilityReporter interface {
+	SyncCapabilities() SyncCapabilities
+}
+
+// The kinds of canonical storage queries (contract, storage §8).
+const (
+	CanonicalLiveMetadata   = "live_metadata"
+	CanonicalReferenceEdges = "reference_edges"
+)
+
+// CanonicalStorageQuery asks a sync provider what it knows about files.
+type CanonicalStorageQuery struct {
+	Scope Scope
+	// Kind is one of the Canonical constants.
+	Kind string
+	// Hash, if set, restricts the answer to one hash, compared by digest.
+	Hash string
+	// Cursor is empty for the first page; another page's is CodeInvalid "Invalid canonical storage cursor" if it was
+	// not made for this query.
+	Cursor string
+	Limit  int // 1..500
+}
+
+// CanonicalStorageItem is a live file_meta row, or a reference from a live message or post.
+type CanonicalStorageItem struct {
+	// Hash is the file_meta row's hash, or the digest that a reference names.
+	Hash string
+	// File is set for metadata.
+	File FileFacts
+	// SourceTable and SourceID are set for references.
+	SourceTable string
+	SourceID    string
+}
+
+// CanonicalStorage is the optional ability to answer from the winners of the log what files a workspace has and who
+// references them. A host needs it to authorise downloads and to protect what it deletes.
+type CanonicalStorage interface {
+	// QueryCanonicalStorage returns one page and the cursor of the next, "" after the last.
+	QueryCanonicalStorage(ctx context.Context, q CanonicalStorageQuery) (items []CanonicalStorageItem, nextCursor string, err error)
 }
