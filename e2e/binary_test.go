@@ -4,11 +4,14 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -47,11 +50,26 @@ func build(name string, race bool, flags ...string) (string, error) {
 		args = append(args, "-race")
 	}
 	args = append(append(args, flags...), "or3.chat/cloud/cmd/or3-cloud")
+	if err := dependOnSources(); err != nil {
+		return "", err
+	}
 	out, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go %v: %w\n%s", args, err, out)
 	}
 	return path, nil
+}
+
+// dependOnSources looks at every file of the module. The go command caches the results of tests and forgets them when
+// a file that the test has looked at changes; it cannot know what goes into a binary that the test builds.
+func dependOnSources() error {
+	return filepath.WalkDir("..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() && strings.HasPrefix(e.Name(), ".") && path != ".." {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		_, err = os.Stat(path)
+		return err
+	})
 }
 
 // binary returns the result of a build.

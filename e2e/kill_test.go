@@ -27,16 +27,17 @@ const (
 	uploaders  = 2
 )
 
-// TestKilledInTheMiddle kills the process in the middle of concurrent pushes and uploads, again and again. After each
-// restart everything that was acknowledged is there, nothing half-written can be seen, versions have no gap, and both
-// databases pass SQLite's check. When to kill is drawn from a seed, in units of progress: sent chunks and answers.
+// TestKilledInTheMiddle kills the process in the middle of concurrent pushes, uploads and rotations, again and again.
+// After each restart everything that was acknowledged is there, nothing half-written can be seen, versions have no gap,
+// nobody is signed out, and both databases pass SQLite's check. When to kill is drawn from a seed, in units of progress: sent chunks and answers.
 func TestKilledInTheMiddle(t *testing.T) {
 	const seed = 20261124
 	rounds := killRounds
 	if testing.Short() {
 		rounds = 5
 	}
-	srv := startServer(t, withBinary(binary(t, buildPlain)), withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", generousLimits))
+	srv := startServer(t, withBinary(binary(t, buildPlain)), withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", generousLimits),
+		withEnv("OR3_TRUST_PROXY", "true"))
 	first := newDevice(t, srv, "first")
 	k := &killTest{t: t, srv: srv, device: first, workspace: first.register("kill@example.test").Workspace.ID,
 		random: rand.New(rand.NewPCG(seed, 0)), acked: map[int64]op{}, blobs: map[string]*blobUpload{}}
@@ -46,6 +47,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 	for i := range uploaders {
 		k.uploaders = append(k.uploaders, &uploadWorker{device: first.twin(), random: rand.New(rand.NewPCG(seed, uint64(i+100)))})
 	}
+	k.refresher = &refreshWorker{device: newDevice(t, srv, "refresher")}
+	k.refresher.device.signIn("kill@example.test")
 	for round := range rounds {
 		k.round(round)
 		if t.Failed() {
@@ -68,6 +71,7 @@ type killTest struct {
 	random    *rand.Rand
 	pushers   []*pushWorker
 	uploaders []*uploadWorker
+	refresher *refreshWorker
 	// acked are the acknowledged ops by version; cursor is how far the log has been compared with them.
 	acked  map[int64]op
 	cursor int64
@@ -100,6 +104,12 @@ type uploadWorker struct {
 	random  *rand.Rand
 	uploads []*blobUpload
 	err     error
+}
+
+// refreshWorker is a device that rotates its session all the time.
+type refreshWorker struct {
+	device *device
+	err    error
 }
 
 // blobUpload is an upload and how far it got.
@@ -148,6 +158,8 @@ func (k *killTest) round(n int) {
 		w.uploads, w.err = nil, nil
 		wg.Go(func() { w.run(ctx, k.workspace, p) })
 	}
+	k.refresher.err = nil
+	wg.Go(func() { k.refresher.run(ctx, n, p) })
 	<-p.reach
 	k.srv.kill()
 	cancel()
@@ -171,9 +183,44 @@ func (k *killTest) round(n int) {
 		}
 		k.checkUploads(w)
 	}
+	k.checkSession(n)
 	k.checkLog()
 	checkIntegrity(k.t, k.srv.database("sync"))
 	checkIntegrity(k.t, k.srv.database("auth"))
+}
+
+// refresh rotates the session. Every round has an address of its own, because the budget per address is fixed.
+func (w *refreshWorker) refresh(ctx context.Context, round int) (*reply, error) {
+	header := http.Header{"X-Forwarded-For": {fmt.Sprintf("198.51.100.%d", round+1)}}
+	return w.device.send(ctx, "POST", "/api/basic-auth/refresh", nil, header)
+}
+
+// run rotates until the server is gone or the budget of the round is used up.
+func (w *refreshWorker) run(ctx context.Context, round int, p *progress) {
+	for range 100 {
+		r, err := w.refresh(ctx, round)
+		if err != nil {
+			return
+		}
+		if r.status != 200 {
+			w.err = fmt.Errorf("refresh: %s", r)
+			return
+		}
+		p.tick()
+	}
+}
+
+// checkSession demands that the device is still signed in: with the cookies of the last answer, or, where a rotation was
+// cut off, with the ones before it.
+func (k *killTest) checkSession(round int) {
+	k.t.Helper()
+	if k.refresher.err != nil {
+		k.t.Error(k.refresher.err)
+	}
+	if r, err := k.refresher.refresh(k.t.Context(), round); err != nil || r.status != 200 {
+		k.t.Errorf("refresh after the restart: %v %v", err, r)
+	}
+	k.refresher.device.mustSession()
 }
 
 // run pushes batch after batch until the server is gone.
