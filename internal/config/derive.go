@@ -140,6 +140,6 @@ func SecretProblem(name string) or3cloud.Problem {
 	return or3cloud.Problem{
 		Variable: name,
 		Fault:    "is not set, and strict mode generates no secrets",
-		Fix:      fmt.Sprintf("Add a line to .env: %s=$(openssl rand -base64 32), or point %s_FILE to a file with it.", name, name),
+		Fix:      fmt.Sprintf(`Run: echo "%s=$(openssl rand -base64 32)" >> .env (or point %s_FILE to a file with it).`, name, name),
 	}
 }
