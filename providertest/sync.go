@@ -65,6 +65,10 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("GCWaitsForDevicesAndRetention", testGCGates)
 	run("GCOfDeletes", testGCOfDeletes)
 	run("References", testReferences)
+	run("CanonicalStorage", testCanonicalStorage)
+	run("NotificationsBelongToTheirUser", testNotifications)
+	run("WorkspaceItemsAreNotOverwrittenByOldClients", testWorkspaceItems)
+	run("Watch", testWatch)
 }
 
 // syncBench is a backend with a user and a workspace, and short words for what tests do with them.
@@ -1121,5 +1125,203 @@ func testReferences(t *testing.T, b *syncBench) {
 		if _, counted, _ := usage.StorageUsage(b.ctx, b.ws, h(22)); counted {
 			t.Error("a deleted file is counted")
 		}
+	}
+}
+
+// testNotifications guards sync §10.4 and Pitfall 7: a notification is its owner's, its hard delete included.
+func testNotifications(t *testing.T, b *syncBench) {
+	ann := b.user
+	bob := must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "bob"}))(t)
+	note := func(pk, owner string, clock int64) or3cloud.Op {
+		return b.op(or3cloud.TableNotifications, or3cloud.OpPut, pk, clock, fmt.Sprintf(`"user_id":%q`, owner))
+	}
+	seen := func(user string) (pks []string) {
+		b.user = user
+		changes, page := b.pull(0, 100)
+		for _, c := range changes {
+			pks = append(pks, c.PK+" "+string(c.Operation))
+		}
+		if page.NextCursor != must(b.Sync.Push(b.ctx, or3cloud.PushRequest{Scope: b.scope(), UserID: user}))(t).ServerVersion {
+			t.Errorf("the cursor must advance over what is hidden: %+v", page)
+		}
+		if _, ok := b.Sync.(or3cloud.Snapshotter); ok {
+			items, _, err := b.snapshotter()("", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, it := range items {
+				if !slices.Contains(pks, it.PK+" "+string(it.Operation)) {
+					t.Errorf("the snapshot of %s has %s", user, it.PK)
+				}
+			}
+			if len(items) != len(pks) {
+				t.Errorf("snapshot of %d items, pull of %d", len(items), len(pks))
+			}
+		}
+		return pks
+	}
+	b.user = ann
+	res := b.push(note("n1", ann, 1), note("n2", bob, 1), note("n3", "local-user", 1), b.put("shared", 1))
+	if r := res.Results[1]; r.Success || r.ErrorCode != or3cloud.OpErrorUnauthorized || res.ServerVersion != 3 {
+		t.Errorf("a put in another's name: %+v, counter %d", r, res.ServerVersion)
+	}
+	local := b.op(or3cloud.TableNotifications, or3cloud.OpPut, "n4", 1, `"user_id":"local-user"`)
+	first, second := b.push(local), b.push(local)
+	if !second.Results[0].Replayed || first.ServerVersion != second.ServerVersion {
+		t.Errorf("the replay of an op whose owner was filled in: %+v", second.Results[0])
+	}
+	b.user = bob
+	res = b.push(note("b1", bob, 1), note("n1", bob, 9), b.op(or3cloud.TableNotifications, or3cloud.OpDelete, "n1", 9),
+		b.op(or3cloud.TableNotifications, or3cloud.OpDelete, "made and deleted offline", 2))
+	for i, want := range []bool{true, false, false, true} {
+		if r := res.Results[i]; r.Success != want || !want && r.ErrorCode != or3cloud.OpErrorUnauthorized {
+			t.Errorf("op %d of the other member: %+v", i, r)
+		}
+	}
+	b.user = ann
+	b.push(b.op(or3cloud.TableNotifications, or3cloud.OpDelete, "n3", 2))
+	if got, want := seen(ann), []string{"n1 put", "shared put", "n4 put", "n3 delete"}; !slices.Equal(got, want) {
+		t.Errorf("the owner sees %v, want %v", got, want)
+	}
+	if got, want := seen(bob), []string{"shared put", "b1 put", "made and deleted offline delete"}; !slices.Equal(got, want) {
+		t.Errorf("the other member sees %v, want %v", got, want)
+	}
+	b.user = ann
+	changes, _ := b.pull(0, 100)
+	for _, c := range changes {
+		if c.PK == "n4" && !strings.Contains(string(c.Payload), fmt.Sprintf(`"user_id":%q`, ann)) {
+			t.Errorf("the owner was not filled in: %s", c.Payload)
+		}
+	}
+}
+
+// testWorkspaceItems guards sync §10.9: a client that does not know workspace files would turn them into chats.
+func testWorkspaceItems(t *testing.T, b *syncBench) {
+	file := func(clock int64, kind string) or3cloud.Op {
+		return b.op(or3cloud.TableProjects, or3cloud.OpPut, "p", clock, fmt.Sprintf(`"data":[{"id":"x","kind":%q}]`, kind))
+	}
+	push := func(knows bool, op or3cloud.Op) or3cloud.OpResult {
+		res := must(b.Sync.Push(b.ctx, or3cloud.PushRequest{Scope: b.scope(), UserID: b.user, WorkspaceItems: knows, Ops: []or3cloud.Op{op, b.put("neighbour", op.Stamp.Clock)}}))(t)
+		if !res.Results[1].Success {
+			t.Errorf("the neighbour was refused: %+v", res.Results[1])
+		}
+		return res.Results[0]
+	}
+	if r := push(true, file(1, "file")); !r.Applied {
+		t.Fatalf("a client that knows items: %+v", r)
+	}
+	if r := push(false, file(2, "chat")); r.Success || r.ErrorCode != or3cloud.OpErrorValidation {
+		t.Errorf("an old client overwrote a workspace item: %+v", r)
+	}
+	if r := push(true, file(3, "chat")); !r.Applied {
+		t.Errorf("a client that knows items: %+v", r)
+	}
+	if r := push(false, file(4, "chat")); !r.Applied {
+		t.Errorf("an old client and an ordinary project: %+v", r)
+	}
+	if changes, _ := b.pull(0, 10); len(changes) != 2 {
+		t.Errorf("items must be delivered to everybody: %+v", changes)
+	}
+}
+
+// testCanonicalStorage checks what a host asks before it authorises a download or a deletion.
+func testCanonicalStorage(t *testing.T, b *syncBench) {
+	c, ok := b.Sync.(or3cloud.CanonicalStorage)
+	if !ok {
+		t.Skip("no CanonicalStorage")
+	}
+	h := func(n int) string { return fmt.Sprintf("sha256:%064x", n) }
+	all := func(kind, hash string, limit int) (out []or3cloud.CanonicalStorageItem) {
+		cursor := ""
+		for {
+			q := or3cloud.CanonicalStorageQuery{Scope: b.scope(), Kind: kind, Hash: hash, Cursor: cursor, Limit: limit}
+			items, next, err := c.QueryCanonicalStorage(b.ctx, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, items...)
+			if cursor = next; cursor == "" {
+				return out
+			}
+		}
+	}
+	for n := range 5 {
+		b.push(b.op(or3cloud.TableFileMeta, or3cloud.OpPut, h(n), 1, fmt.Sprintf(`"storage_id":"s%d","mime_type":"image/png","name":"n","kind":"image","size_bytes":%d,"updated_at":7`, n, n)),
+			b.op(or3cloud.TableMessages, or3cloud.OpPut, fmt.Sprint("m", n), 1, fmt.Sprintf(`"file_hashes":"[\"%s\",\"%s\"]"`, h(n), h(0))))
+	}
+	b.push(b.op(or3cloud.TableFileMeta, or3cloud.OpPut, h(4), 2, `"deleted":true`))
+	for _, limit := range []int{1, 2, 500} {
+		files := all(or3cloud.CanonicalLiveMetadata, "", limit)
+		if len(files) != 4 || files[2].Hash != h(2) ||
+			files[2].File != (or3cloud.FileFacts{StorageID: "s2", MIMEType: "image/png", Name: "n", Kind: "image", SizeBytes: 2, UpdatedAt: 7}) {
+			t.Errorf("live metadata in pages of %d: %+v", limit, files)
+		}
+		if refs := all(or3cloud.CanonicalReferenceEdges, "", limit); len(refs) != 9 {
+			t.Errorf("%d references in pages of %d, want 9", len(refs), limit)
+		}
+		refs := all(or3cloud.CanonicalReferenceEdges, strings.ToUpper(strings.TrimPrefix(h(0), "sha256:")), limit)
+		if len(refs) != 5 || refs[4].SourceTable != or3cloud.TableMessages || refs[4].SourceID != "m4" {
+			t.Errorf("references of one hash in pages of %d: %+v", limit, refs)
+		}
+		if files := all(or3cloud.CanonicalLiveMetadata, h(3), limit); len(files) != 1 || files[0].Hash != h(3) {
+			t.Errorf("metadata of one hash: %+v", files)
+		}
+	}
+	if gone := all(or3cloud.CanonicalLiveMetadata, h(4), 10); len(gone) != 0 {
+		t.Errorf("a deleted file is listed: %+v", gone)
+	}
+	for _, cursor := range []string{"!", "AAAA", strings.Repeat("A", 100)} {
+		q := or3cloud.CanonicalStorageQuery{Scope: b.scope(), Kind: or3cloud.CanonicalLiveMetadata, Cursor: cursor, Limit: 1}
+		if _, _, err := c.QueryCanonicalStorage(b.ctx, q); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+			t.Errorf("cursor %q: %v", cursor, err)
+		}
+	}
+}
+
+func testWatch(t *testing.T, b *syncBench) {
+	w, ok := b.Sync.(or3cloud.Watcher)
+	if !ok {
+		t.Skip("no Watcher")
+	}
+	b.push(b.put("a", 1))
+	ctx, cancel := context.WithCancel(b.ctx)
+	current, updates, err := w.Watch(ctx, b.ws)
+	if err != nil || current != 1 {
+		t.Fatalf("current version %d, %v; want 1", current, err)
+	}
+	b.push(b.put("a", 2))
+	if v := <-updates; v != 2 {
+		t.Errorf("update %d, want 2", v)
+	}
+	// A slow reader misses only what is between: the newest version is there when it looks.
+	b.push(b.put("a", 3))
+	b.push(b.put("a", 4), b.put("a", 5))
+	if v := <-updates; v != 5 {
+		t.Errorf("update %d, want 5", v)
+	}
+	// Neither a replay nor another workspace is an update.
+	other := must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "Other", ""))(t)
+	b.push()
+	mine := b.ws
+	b.ws = other
+	b.push(b.put("a", 1))
+	b.ws = mine
+	select {
+	case v := <-updates:
+		t.Errorf("update %d although nothing changed", v)
+	default:
+	}
+	// Whoever is told of a version can read it.
+	_, second, err := w.Watch(b.ctx, b.ws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go b.Sync.Push(b.ctx, or3cloud.PushRequest{Scope: b.scope(), UserID: b.user, Ops: []or3cloud.Op{b.put("a", 6)}})
+	v := <-second
+	if changes, _ := b.pull(v-1, 10); len(changes) != 1 || changes[0].ServerVersion != v {
+		t.Errorf("version %d was announced but pull gave %+v", v, changes)
+	}
+	cancel()
+	for range updates { // what is left, until it is closed
 	}
 }

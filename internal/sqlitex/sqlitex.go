@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,6 +138,9 @@ func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 	}
 	if readOnly {
 		pragmas = append(pragmas, "query_only=ON")
+	} else {
+		// It works on a new file only, before anything is in it.
+		pragmas = slices.Insert(pragmas, 1, "auto_vacuum=INCREMENTAL")
 	}
 	for _, p := range pragmas {
 		if err := c.Exec("PRAGMA " + p); err != nil {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -231,7 +232,8 @@ var tables = map[string][]column{
 var interesting = func() map[string]map[string]bool {
 	extra := map[string][]string{
 		or3cloud.TableMessages: {"file_hashes"},
-		or3cloud.TablePosts:    {"file_hashes"},
+		or3cloud.TablePosts:    {"file_hashes", "meta"},
+		or3cloud.TableProjects: {"data"},
 		or3cloud.TableKV:       {"deleted"},
 		or3cloud.TableFileMeta: {"storage_id", "name"},
 	}
@@ -307,8 +309,14 @@ func facts(table string, values map[string]jsontext.Value) or3cloud.PayloadFacts
 		f.Name = text(values["name"])
 	case or3cloud.TableNotifications:
 		f.UserID = text(values["user_id"])
-	case or3cloud.TableMessages, or3cloud.TablePosts:
+	case or3cloud.TableMessages:
 		f.FileHashes = FileHashes(text(values["file_hashes"]))
+	case or3cloud.TablePosts:
+		f.FileHashes = FileHashes(text(values["file_hashes"]))
+		f.WorkspaceItem = text(values["post_type"]) == "or3:file" || bytes.Contains(values["meta"], []byte("or3.workspace-item"))
+	case or3cloud.TableProjects:
+		// The list of entries is a JSON value, or one in a string.
+		f.WorkspaceItem = fileEntry.Match(values["data"]) || fileEntry.MatchString(text(values["data"]))
 	case or3cloud.TableFileMeta:
 		f.File = or3cloud.FileFacts{
 			StorageID: text(values["storage_id"]), MIMEType: text(values["mime_type"]),
@@ -317,8 +325,45 @@ func facts(table string, values map[string]jsontext.Value) or3cloud.PayloadFacts
 		if n, err := strconv.ParseFloat(string(values["size_bytes"]), 64); err == nil && n >= 0 && n <= or3cloud.MaxSafeInteger {
 			f.File.SizeBytes = int64(n)
 		}
+		if n, err := strconv.ParseFloat(string(values["updated_at"]), 64); err == nil {
+			f.File.UpdatedAt = n
+		}
 	}
 	return f
+}
+
+// fileEntry finds an entry of kind "file" in the list of a project.
+var fileEntry = regexp.MustCompile(`"kind"\s*:\s*"file"`)
+
+// WithUserID returns a copy of a notification's payload in which user_id is the given one. It changes nothing else.
+func WithUserID(payload []byte, userID string) ([]byte, error) {
+	quoted, err := jsontext.AppendQuote(nil, userID)
+	if err != nil {
+		return nil, err
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(payload), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	var out []byte
+	copied := int64(0)
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		isUserID := name.String() == "user_id"
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		if isUserID {
+			end := d.InputOffset()
+			out = append(append(out, payload[copied:end-int64(len(v))]...), quoted...)
+			copied = end
+		}
+	}
+	return append(out, payload[copied:]...), nil
 }
 
 // FileHashes returns the digests in a file_hashes column: a JSON array in a string, of which everything that is not a

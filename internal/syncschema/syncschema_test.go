@@ -123,8 +123,13 @@ func TestFacts(t *testing.T) {
 		{put("posts", "x", strings.Replace(valid["posts"], `{`, `{"file_hashes":"not a list",`, 1)), or3cloud.PayloadFacts{}},
 		{
 			put("file_meta", "x", strings.Replace(valid["file_meta"], `{`, `{"storage_id":"s","name":"a.png",`, 1)),
-			or3cloud.PayloadFacts{File: or3cloud.FileFacts{StorageID: "s", MIMEType: "image/png", Name: "a.png", Kind: "image", SizeBytes: 3}},
+			or3cloud.PayloadFacts{File: or3cloud.FileFacts{StorageID: "s", MIMEType: "image/png", Name: "a.png", Kind: "image", SizeBytes: 3, UpdatedAt: 1771000000}},
 		},
+		{put("posts", "x", strings.Replace(valid["posts"], `"doc"`, `"or3:file"`, 1)), or3cloud.PayloadFacts{WorkspaceItem: true}},
+		{put("posts", "x", strings.Replace(valid["posts"], `{`, `{"meta":"{\"or3.workspace-item\":1}",`, 1)), or3cloud.PayloadFacts{WorkspaceItem: true}},
+		{put("projects", "x", strings.Replace(valid["projects"], `{`, `{"data":[{"id":"a","kind":"chat"}],`, 1)), or3cloud.PayloadFacts{}},
+		{put("projects", "x", strings.Replace(valid["projects"], `{`, `{"data":[{"id":"a","kind": "file"}],`, 1)), or3cloud.PayloadFacts{WorkspaceItem: true}},
+		{put("projects", "x", strings.Replace(valid["projects"], `{`, `{"data":"[{\"kind\":\"file\"}]",`, 1)), or3cloud.PayloadFacts{WorkspaceItem: true}},
 	}
 	for _, c := range cases {
 		if p := Check(&c.op); p != nil {
@@ -132,6 +137,19 @@ func TestFacts(t *testing.T) {
 		}
 		if diff := cmp.Diff(c.want, c.op.Facts); diff != "" {
 			t.Errorf("%s: %s", c.op.Payload, diff)
+		}
+	}
+}
+
+func TestWithUserID(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"a":1, "user_id" : "local-user" ,"b":"\ud83d"}`:       `{"a":1, "user_id" : "me\"" ,"b":"\ud83d"}`,
+		`{"user_id":"x","n":{"user_id":"x"},"user_id":"again"}`: `{"user_id":"me\"","n":{"user_id":"x"},"user_id":"me\""}`,
+		`{"a":1}`: `{"a":1}`,
+	} {
+		got, err := WithUserID([]byte(in), `me"`)
+		if err != nil || string(got) != want {
+			t.Errorf("%s became %s, %v; want %s", in, got, err, want)
 		}
 	}
 }

@@ -102,7 +102,11 @@ func (s *Store) collectDeletes(ctx context.Context, step db.CollectableDeletesPa
 		if err != nil {
 			return sqlitex.Translate(err)
 		}
-		err = s.w.do(ctx, func(ctx context.Context, t *tx) error { return t.dropDeletes(ctx, step.Workspace, rows) })
+		err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
+			horizon, err := t.dropDeletes(ctx, step.Workspace, rows)
+			t.afterCommit(func() { s.heads.raise(step.Workspace, 0, horizon) })
+			return err
+		})
 		if err != nil || len(rows) < collectStep {
 			return err
 		}
@@ -111,12 +115,11 @@ func (s *Store) collectDeletes(ctx context.Context, step db.CollectableDeletesPa
 }
 
 // dropDeletes removes winning deletes, unless their record came back meanwhile, and raises the horizon over them.
-func (t *tx) dropDeletes(ctx context.Context, num int64, rows []db.CollectableDeletesRow) error {
-	horizon := int64(0)
+func (t *tx) dropDeletes(ctx context.Context, num int64, rows []db.CollectableDeletesRow) (horizon int64, err error) {
 	for _, r := range rows {
 		n, err := t.q.DeleteRecord(ctx, db.DeleteRecordParams{Workspace: num, Tbl: r.Tbl, Pk: r.Pk, Version: r.Version})
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if n == 0 {
 			continue
@@ -126,9 +129,9 @@ func (t *tx) dropDeletes(ctx context.Context, num int64, rows []db.CollectableDe
 			t.q.DeleteOpID(ctx, db.DeleteOpIDParams{Workspace: num, OpID: r.OpID}),
 		)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		horizon = max(horizon, r.Version)
 	}
-	return t.q.RaiseHorizon(ctx, db.RaiseHorizonParams{Horizon: horizon, Workspace: num})
+	return horizon, t.q.RaiseHorizon(ctx, db.RaiseHorizonParams{Horizon: horizon, Workspace: num})
 }

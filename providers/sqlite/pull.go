@@ -19,12 +19,29 @@ func (s *Store) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or
 	if err != nil {
 		return or3cloud.PullPage{}, err
 	}
+	version, horizon, err := s.head(ctx, num)
+	if err != nil {
+		return or3cloud.PullPage{}, err
+	}
+	if in.Cursor >= version {
+		return emptyPage(in.Cursor, version, horizon), nil
+	}
 	var page or3cloud.PullPage
 	err = s.pool.view(ctx, func(r *reader) error {
 		page, err = r.changes(num, in, emit)
 		return err
 	})
 	return page, err
+}
+
+// emptyPage is the answer to a cursor while nothing is delivered. A cursor above the counter comes from before a
+// restore: it is kept, never lowered (contract, sync Pitfall 16).
+func emptyPage(cursor, version, horizon int64) or3cloud.PullPage {
+	page := or3cloud.PullPage{NextCursor: max(version, cursor), RequiresSnapshot: cursor < horizon}
+	if horizon > 0 {
+		page.OldestRetainedVersion = horizon + 1
+	}
+	return page
 }
 
 func (r *reader) counter(workspace int64) (version, horizon int64, err error) {
@@ -37,19 +54,12 @@ func (r *reader) changes(workspace int64, in or3cloud.PullRequest, emit func(*or
 	if err != nil {
 		return or3cloud.PullPage{}, err
 	}
-	page := or3cloud.PullPage{
-		// A cursor above the counter comes from before a restore: it is kept, never lowered (sync Pitfall 16).
-		NextCursor:       max(version, in.Cursor),
-		RequiresSnapshot: in.Cursor < horizon,
-	}
-	if horizon > 0 {
-		page.OldestRetainedVersion = horizon + 1
-	}
+	page := emptyPage(in.Cursor, version, horizon)
 	if in.Cursor >= version {
 		return page, nil
 	}
 	st := r.st.changes
-	err = bind(st, entryID(workspace, in.Cursor), entryID(workspace, version), tableSet(in.Tables), int64(in.Limit)+1)
+	err = bind(st, entryID(workspace, in.Cursor), entryID(workspace, version), tableSet(in.Tables), packID(nil, in.UserID), int64(in.Limit)+1)
 	if err != nil {
 		return page, err
 	}

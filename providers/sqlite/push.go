@@ -19,6 +19,8 @@ const (
 	stateLive        = 0
 	stateSoftDeleted = 1 // winning put says deleted:true
 	stateDeleted     = 2 // winning op is a delete
+	stateMask        = 3
+	stateItem        = 4 // added for a row of workspace Files and Trash
 )
 
 // Push implements or3cloud.SyncGatewayAdapter.
@@ -29,9 +31,15 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 	}
 	var out or3cloud.PushResult
 	err = s.w.do(ctx, func(_ context.Context, t *tx) error {
-		p := push{tx: t, workspace: num, results: make([]or3cloud.OpResult, 0, len(in.Ops))}
+		p := push{
+			tx: t, workspace: num, user: in.UserID, items: in.WorkspaceItems,
+			results: make([]or3cloud.OpResult, 0, len(in.Ops)),
+		}
 		if err := p.apply(in.Ops); err != nil {
 			return err
+		}
+		if p.version > p.first {
+			t.afterCommit(func() { s.heads.raise(num, p.version, 0) })
 		}
 		out = or3cloud.PushResult{Results: p.results, ServerVersion: p.version}
 		return nil
@@ -43,6 +51,8 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 type push struct {
 	*tx
 	workspace int64
+	user      string
+	items     bool  // whether the client knows workspace Files and Trash
 	version   int64 // the counter; every accepted op takes the next one
 	first     int64 // the counter before the batch
 	results   []or3cloud.OpResult
@@ -79,6 +89,11 @@ type record struct {
 
 // applyOp judges one op. The error is for faults of the store only.
 func (p *push) applyOp(op *or3cloud.Op) (or3cloud.OpResult, error) {
+	if op.Table == or3cloud.TableNotifications {
+		if err := p.claimNotification(op); err != nil {
+			return or3cloud.OpResult{}, err
+		}
+	}
 	table, key, opID := tableNumber(op.Table), jsstring.SortKey(op.PK), packID(nil, op.Stamp.OpID)
 	if p.version >= maxVersion {
 		return or3cloud.OpResult{}, fmt.Errorf("workspace %d has used all versions", p.workspace)
@@ -89,17 +104,14 @@ func (p *push) applyOp(op *or3cloud.Op) (or3cloud.OpResult, error) {
 	if p.c.Changes() == 0 {
 		return p.replay(op, opID)
 	}
-	if taken, err := p.nameTaken(op, key); err != nil || taken {
-		return or3cloud.OpResult{
-			ErrorCode: or3cloud.OpErrorValidation, Error: "Invalid payload for kv: name belongs to another row",
-		}, errors.Join(err, run(p.st.deleteOpID, p.workspace, opID))
-	}
-	p.version++
-
 	winner, exists, err := p.winner(table, key)
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}
+	if refusal, err := p.refuse(op, key, winner); err != nil || refusal != nil {
+		return refused(refusal), errors.Join(err, run(p.st.deleteOpID, p.workspace, opID))
+	}
+	p.version++
 	wins := !exists || winner.rev.Less(op.Stamp.Revision())
 	prev := int64(0)
 	if wins && exists {
@@ -107,7 +119,7 @@ func (p *push) applyOp(op *or3cloud.Op) (or3cloud.OpResult, error) {
 	}
 	id := entryID(p.workspace, p.version)
 	err = run(p.st.insertEntry, id, table, opNumber(op.Operation), prev, op.Stamp.Clock, p.at,
-		packID(nil, op.PK), opID, op.Stamp.HLC, op.Stamp.DeviceID, op.Payload)
+		packID(nil, op.PK), opID, op.Stamp.HLC, op.Stamp.DeviceID, p.owner(op), op.Payload)
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}
@@ -149,26 +161,59 @@ func operation(number int64) or3cloud.Operation {
 }
 
 func stateOf(op *or3cloud.Op) int64 {
+	state := int64(stateLive)
 	switch {
 	case op.Operation == or3cloud.OpDelete:
 		return stateDeleted
 	case op.Facts.Deleted:
-		return stateSoftDeleted
-	default:
-		return stateLive
+		state = stateSoftDeleted
 	}
+	if op.Facts.WorkspaceItem {
+		state += stateItem
+	}
+	return state
 }
 
-// nameTaken reports whether a kv put would give a second pk to a name, which stops every client that meets both rows
-// (contract, sync Pitfall 15). A name stays with the first pk that had it, renamed and deleted rows included: a device
-// with an older cursor may still hold it.
-func (p *push) nameTaken(op *or3cloud.Op, key []byte) (taken bool, err error) {
-	if op.Table != or3cloud.TableKV || op.Operation != or3cloud.OpPut {
-		return false, nil
+// refusal is why an op is not accepted.
+type refusal struct {
+	code or3cloud.OpErrorCode
+	text string
+}
+
+func refused(r *refusal) or3cloud.OpResult {
+	if r == nil {
+		return or3cloud.OpResult{}
 	}
-	_, err = one(p.st.kvNameOwner, func(s *sqlite3.Stmt) { taken = !bytes.Equal(s.ColumnRawBlob(0), key) },
+	return or3cloud.OpResult{ErrorCode: r.code, Error: r.text}
+}
+
+// refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage
+// what others have.
+func (p *push) refuse(op *or3cloud.Op, key []byte, winner record) (*refusal, error) {
+	switch {
+	case op.Table == or3cloud.TableNotifications:
+		return p.foreignNotification(op, winner)
+	case op.Operation != or3cloud.OpPut:
+		return nil, nil
+	case op.Table == or3cloud.TableKV:
+		return p.takenName(op, key)
+	case winner.state&stateItem != 0 && !p.items:
+		return &refusal{or3cloud.OpErrorValidation, "Update OR3 Chat to use workspace Files and Trash"}, nil
+	}
+	return nil, nil
+}
+
+// takenName refuses a second pk for a kv name, which would stop every client that meets both rows (contract, sync
+// Pitfall 15). A name stays with the first pk that had it, renamed and deleted rows included: a device with an older
+// cursor may still hold it.
+func (p *push) takenName(op *or3cloud.Op, key []byte) (*refusal, error) {
+	taken := false
+	_, err := one(p.st.kvNameOwner, func(s *sqlite3.Stmt) { taken = !bytes.Equal(s.ColumnRawBlob(0), key) },
 		p.workspace, jsstring.SortKey(op.Facts.Name))
-	return taken, err
+	if err != nil || !taken {
+		return nil, err
+	}
+	return &refusal{or3cloud.OpErrorValidation, "Invalid payload for kv: name belongs to another row"}, nil
 }
 
 // winner returns the winner of a record.
@@ -184,7 +229,7 @@ func (p *push) winner(table int64, key []byte) (r record, found bool, err error)
 // entry is a row of the log.
 type entry struct {
 	table, op, prev, at int64
-	pk                  string
+	pk, owner           string
 	stamp               or3cloud.Stamp
 	payload             []byte
 }
@@ -192,13 +237,13 @@ type entry struct {
 func scanEntry(s *sqlite3.Stmt) entry {
 	e := entry{
 		table: s.ColumnInt64(0), op: s.ColumnInt64(1), prev: s.ColumnInt64(2), at: s.ColumnInt64(4),
-		pk: unpackID(s.ColumnRawBlob(5)),
+		pk: unpackID(s.ColumnRawBlob(5)), owner: unpackID(s.ColumnRawBlob(9)),
 		stamp: or3cloud.Stamp{
 			Clock: s.ColumnInt64(3), OpID: unpackID(s.ColumnRawBlob(6)), HLC: s.ColumnText(7), DeviceID: s.ColumnText(8),
 		},
 	}
-	if s.ColumnType(9) != sqlite3.NULL {
-		e.payload = bytes.Clone(s.ColumnRawBlob(9))
+	if s.ColumnType(10) != sqlite3.NULL {
+		e.payload = bytes.Clone(s.ColumnRawBlob(10))
 	}
 	return e
 }

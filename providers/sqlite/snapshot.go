@@ -70,7 +70,7 @@ func (s *Store) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit 
 		} else if at.watermark > version {
 			return errBadToken
 		}
-		more, err := r.records(&at, in.PageSize, emit)
+		more, err := r.records(&at, in, emit)
 		page = or3cloud.SnapshotPage{SnapshotID: at.id(), HighWatermark: at.watermark}
 		if more {
 			page.NextPageToken = at.encode()
@@ -99,7 +99,7 @@ func (s *Store) resume(num int64, in or3cloud.SnapshotRequest) (snapshotToken, e
 }
 
 // records delivers up to limit records from where t stands and moves t on. It returns whether there may be more.
-func (r *reader) records(t *snapshotToken, limit int, emit func(*or3cloud.SnapshotItem) error) (more bool, err error) {
+func (r *reader) records(t *snapshotToken, in or3cloud.SnapshotRequest, emit func(*or3cloud.SnapshotItem) error) (more bool, err error) {
 	n, size := 0, 0
 	for ; t.table <= int64(len(or3cloud.SyncTables)); t.table, t.pk = t.table+1, nil {
 		if t.tables&(1<<t.table) == 0 {
@@ -113,11 +113,11 @@ func (r *reader) records(t *snapshotToken, limit int, emit func(*or3cloud.Snapsh
 			if !found {
 				break
 			}
-			if n == limit || size >= pageBytes {
+			if n == in.PageSize || size >= pageBytes {
 				return true, nil
 			}
 			t.pk = pk
-			delivered, bytes, err := r.recordAt(t, version, emit)
+			delivered, bytes, err := r.recordAt(t, version, in.UserID, emit)
 			if err != nil {
 				return false, err
 			}
@@ -141,14 +141,18 @@ func (r *reader) recordAfter(workspace, table int64, after []byte) (pk []byte, v
 	return pk, version, found, err
 }
 
-// recordAt delivers the entry that was the record's winner at the watermark, if there was one.
-func (r *reader) recordAt(t *snapshotToken, version int64, emit func(*or3cloud.SnapshotItem) error) (delivered bool, size int, err error) {
+// recordAt delivers the entry that was the record's winner at the watermark, if there was one that the user may see.
+func (r *reader) recordAt(t *snapshotToken, version int64, user string, emit func(*or3cloud.SnapshotItem) error) (delivered bool, size int, err error) {
 	for version > 0 {
 		prev := int64(0)
 		var emitErr error
+		hidden := false
 		found, err := one(r.st.entry, func(s *sqlite3.Stmt) {
 			prev = s.ColumnInt64(2)
 			if version > t.watermark {
+				return
+			}
+			if hidden = s.ColumnType(9) != sqlite3.NULL && unpackID(s.ColumnRawBlob(9)) != user; hidden {
 				return
 			}
 			item := or3cloud.SnapshotItem{
@@ -158,12 +162,12 @@ func (r *reader) recordAt(t *snapshotToken, version int64, emit func(*or3cloud.S
 			if item.Operation == or3cloud.OpDelete {
 				item.DeletedAt = time.UnixMilli(s.ColumnInt64(4))
 			} else {
-				item.Payload = s.ColumnRawBlob(9)
+				item.Payload = s.ColumnRawBlob(10)
 			}
 			delivered, size = true, len(item.Payload)
 			emitErr = emit(&item)
 		}, entryID(t.workspace, version))
-		if err := errors.Join(err, emitErr); err != nil || delivered {
+		if err := errors.Join(err, emitErr); err != nil || delivered || hidden {
 			return delivered, size, err
 		}
 		if !found {

@@ -35,6 +35,7 @@ const (
 	varStrict        = "OR3_SQLITE_STRICT"
 	varRetention     = "OR3_SYNC_RETENTION_SECONDS"
 	varDeviceStale   = "OR3_SYNC_DEVICE_STALE_SECONDS"
+	varMaintenance   = "OR3_SYNC_MAINTENANCE_SECONDS"
 )
 
 // Register adds the provider to a registry.
@@ -59,6 +60,10 @@ func Register(r *or3cloud.Registry) error {
 				Name: varDeviceStale, Default: "7776000", Kind: or3cloud.KindInt, Min: 86400, Max: 10 * 365 * 86400,
 				Help: "A device that has been silent for longer, in seconds, no longer holds back compaction.",
 			},
+			{
+				Name: varMaintenance, Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Help: "How often the log is compacted in the background, in seconds; 0 switches it off.",
+			},
 		},
 		Check: check,
 		Open: func(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
@@ -72,6 +77,7 @@ func Register(r *or3cloud.Registry) error {
 				Synchronous: env.Config.String(varSynchronous),
 				Retention:   time.Duration(env.Config.Int(varRetention)) * time.Second,
 				DeviceStale: time.Duration(env.Config.Int(varDeviceStale)) * time.Second,
+				Maintenance: time.Duration(env.Config.Int(varMaintenance)) * time.Second,
 				Log:         env.Log, Now: env.Now, Rand: env.Rand,
 			})
 			if err != nil {
@@ -109,6 +115,8 @@ type Options struct {
 	Retention time.Duration
 	// DeviceStale is after which silence a device no longer holds compaction back; 0 means 90 days.
 	DeviceStale time.Duration
+	// Maintenance is how often the log is compacted in the background; 0 means never.
+	Maintenance time.Duration
 	Log         *slog.Logger
 	Now         func() time.Time
 	Rand        io.Reader
@@ -123,13 +131,16 @@ const minRetention = 2 * snapshotLife
 const readers = 4
 
 // Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, SyncGatewayAdapter,
-// SyncCollector, Snapshotter, ReferenceClaimer and StorageUsage.
+// SyncCollector, Snapshotter, Watcher, ReferenceClaimer, StorageUsage, CanonicalStorage, CapabilityReporter and
+// MaintenanceReporter.
 type Store struct {
-	opts Options
-	db   *sqlitex.DB
-	w    *writer
-	q    *db.Queries // on the read pool
-	pool *readPool
+	opts  Options
+	db    *sqlitex.DB
+	w     *writer
+	q     *db.Queries // on the read pool
+	pool  *readPool
+	heads heads
+	m     *maintenance
 
 	closing  sync.Once
 	closeErr error
@@ -176,6 +187,9 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
 	}
+	if opts.Maintenance > 0 {
+		s.m = startMaintenance(s, opts.Maintenance)
+	}
 	return s, nil
 }
 
@@ -187,6 +201,10 @@ func (s *Store) Close() error {
 
 func (s *Store) close() error {
 	var errs []error
+	if s.m != nil {
+		s.m.close()
+	}
+	s.heads.close()
 	if s.w != nil {
 		errs = append(errs, s.w.close())
 	}
@@ -212,6 +230,11 @@ func (s *Store) number(ctx context.Context, workspaceID string) (int64, error) {
 	})
 }
 
+// SyncCapabilities implements or3cloud.CapabilityReporter.
+func (s *Store) SyncCapabilities() or3cloud.SyncCapabilities {
+	return or3cloud.SyncCapabilities{SnapshotBootstrap: "snapshot-v1", HistoryRetention: "snapshot-v1", WorkspaceItems: "v1"}
+}
+
 // Interface guards.
 var (
 	_ or3cloud.AuthWorkspaceStore   = (*Store)(nil)
@@ -221,4 +244,8 @@ var (
 	_ or3cloud.Snapshotter          = (*Store)(nil)
 	_ or3cloud.ReferenceClaimer     = (*Store)(nil)
 	_ or3cloud.StorageUsage         = (*Store)(nil)
+	_ or3cloud.Watcher              = (*Store)(nil)
+	_ or3cloud.CanonicalStorage     = (*Store)(nil)
+	_ or3cloud.CapabilityReporter   = (*Store)(nil)
+	_ or3cloud.MaintenanceReporter  = (*Store)(nil)
 )

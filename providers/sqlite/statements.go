@@ -104,6 +104,8 @@ func bind(s *sqlite3.Stmt, args ...any) error {
 		switch a := a.(type) {
 		case int64:
 			err = s.BindInt64(i+1, a)
+		case float64:
+			err = s.BindFloat(i+1, a)
 		case string:
 			err = s.BindText(i+1, a)
 		case []byte:

@@ -45,11 +45,13 @@ type writer struct {
 
 // job is one unit of work that succeeds or fails as a whole.
 type job struct {
-	ctx   context.Context
-	run   func(context.Context, *tx) error
-	err   error
-	after []func()
-	done  chan struct{}
+	ctx context.Context
+	// run is the work, or statement is a text to execute outside of any transaction.
+	run       func(context.Context, *tx) error
+	statement string
+	err       error
+	after     []func()
+	done      chan struct{}
 }
 
 // tx is the transaction of one job. All its rows carry the same time.
@@ -88,7 +90,11 @@ func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *sl
 // ends before f has begun, f does not run; once begun it is waited for, because its commit may already be under way.
 // The context that f gets is never cancelled: interrupting a statement would roll back the whole group.
 func (w *writer) do(ctx context.Context, f func(context.Context, *tx) error) error {
-	j := &job{ctx: ctx, run: f, done: make(chan struct{})}
+	return w.submit(&job{ctx: ctx, run: f, done: make(chan struct{})})
+}
+
+// submit hands a job to the writer and waits for its end.
+func (w *writer) submit(j *job) error {
 	w.mu.RLock()
 	if w.closed {
 		w.mu.RUnlock()
@@ -98,6 +104,12 @@ func (w *writer) do(ctx context.Context, f func(context.Context, *tx) error) err
 	w.mu.RUnlock()
 	<-j.done
 	return sqlitex.Translate(j.err)
+}
+
+// outside runs a statement between two groups, for what cannot run in a transaction.
+func (w *writer) outside(ctx context.Context, text string) error {
+	j := &job{ctx: ctx, statement: text, done: make(chan struct{})}
+	return w.submit(j)
 }
 
 // retryAfter is what clients are told to wait when the store cannot answer.
@@ -123,12 +135,22 @@ func (w *writer) close() error {
 func (w *writer) loop() {
 	defer close(w.done)
 	for j := range w.jobs {
-		w.group(j)
+		for j != nil {
+			j = w.group(j)
+		}
 	}
 }
 
-// group commits the first job together with those that are waiting behind it.
-func (w *writer) group(first *job) {
+// group commits the first job together with those that are waiting behind it. It returns the job that follows if that
+// one must stand outside.
+func (w *writer) group(first *job) (next *job) {
+	if first.statement != "" {
+		if first.err = w.broken; first.err == nil {
+			first.err = w.c.Exec(first.statement)
+		}
+		close(first.done)
+		return nil
+	}
 	group := []*job{first}
 	err := w.broken
 	if err == nil {
@@ -142,6 +164,10 @@ func (w *writer) group(first *job) {
 			select {
 			case j, ok := <-w.jobs:
 				if !ok {
+					break collect
+				}
+				if j.statement != "" {
+					next = j
 					break collect
 				}
 				group = append(group, j)
@@ -163,6 +189,7 @@ func (w *writer) group(first *job) {
 		}
 		close(j.done)
 	}
+	return next
 }
 
 // commit ends the transaction. If SQLite has already rolled it back, as it does when the disk is full, or cannot

@@ -18,7 +18,7 @@ DELETE FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
 
 -- name: CollectableDeletes :many
 SELECT r.tbl, r.pk, r.version, r.op_id FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
-WHERE r.workspace = @workspace AND r.tbl = @tbl AND r.pk > @after AND r.state = 2 AND r.version < @floor AND l.at < @before
+WHERE r.workspace = @workspace AND r.tbl = @tbl AND r.pk > @after AND (r.state & 3) = 2 AND r.version < @floor AND l.at < @before
 ORDER BY r.pk LIMIT @max;
 
 -- name: DeleteRecord :execrows
@@ -52,3 +52,26 @@ DELETE FROM retired_generations WHERE workspace = @workspace AND hash = @hash AN
 
 -- name: AnyWorkspace :one
 SELECT num FROM workspaces WHERE id = @workspace_id;
+
+-- name: WorkspacesAfter :many
+SELECT num, id FROM workspaces WHERE num > @num ORDER BY num LIMIT @max;
+
+-- name: FilesAfter :many
+SELECT digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files
+WHERE workspace = @workspace AND (digest, pk) > (CAST(@digest AS TEXT), CAST(@pk AS BLOB))
+ORDER BY digest, pk LIMIT @max;
+
+-- name: FilesOfDigest :many
+SELECT digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files
+WHERE workspace = @workspace AND digest = @digest AND pk > @pk
+ORDER BY pk LIMIT @max;
+
+-- name: RefsAfter :many
+SELECT digest, tbl, pk FROM blob_refs
+WHERE workspace = @workspace AND (digest, tbl, pk) > (CAST(@digest AS TEXT), CAST(@tbl AS INTEGER), CAST(@pk AS BLOB)) AND tbl <> @file_meta
+ORDER BY digest, tbl, pk LIMIT @max;
+
+-- name: RefsOfDigest :many
+SELECT digest, tbl, pk FROM blob_refs
+WHERE workspace = @workspace AND digest = @digest AND (tbl, pk) > (CAST(@tbl AS INTEGER), CAST(@pk AS BLOB)) AND tbl <> @file_meta
+ORDER BY tbl, pk LIMIT @max;

@@ -25,11 +25,11 @@ UPDATE records SET version = @version, clock = @clock, hlc = @hlc, op_id = @op_i
 WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
 
 -- name: InsertEntry :exec
-INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, payload)
-VALUES (@id, @tbl, @op, @prev, @clock, @at, @pk, @op_id, @hlc, @device, @payload);
+INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload)
+VALUES (@id, @tbl, @op, @prev, @clock, @at, @pk, @op_id, @hlc, @device, @owner, @payload);
 
 -- name: Entry :one
-SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, payload FROM log WHERE id = @id;
+SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload FROM log WHERE id = @id;
 
 -- name: Supersede :exec
 INSERT INTO superseded (id, replaced_by, at) VALUES (@id, @replaced_by, @at);
@@ -39,6 +39,7 @@ SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
 FROM log l
 WHERE l.id > @after AND l.id <= @upto
   AND ((1 << l.tbl) & @tables) <> 0
+  AND (l.owner IS NULL OR l.owner = @owner)
   AND NOT EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id)
 ORDER BY l.id LIMIT @max;
 
@@ -54,11 +55,14 @@ SELECT pk FROM kv_names WHERE workspace = @workspace AND name = @name;
 INSERT INTO kv_names (workspace, name, pk) VALUES (@workspace, @name, @pk) ON CONFLICT DO NOTHING;
 
 -- name: UpsertFile :exec
-INSERT INTO files (workspace, pk, digest, size_bytes) VALUES (@workspace, @pk, @digest, @size_bytes)
-ON CONFLICT (workspace, pk) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes;
+INSERT INTO files (workspace, digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind)
+VALUES (@workspace, @digest, @pk, @size_bytes, @updated_at, @storage_id, @mime_type, @name, @kind)
+ON CONFLICT (workspace, digest, pk) DO UPDATE SET
+  size_bytes = excluded.size_bytes, updated_at = excluded.updated_at, storage_id = excluded.storage_id,
+  mime_type = excluded.mime_type, name = excluded.name, kind = excluded.kind;
 
 -- name: DeleteFile :exec
-DELETE FROM files WHERE workspace = @workspace AND pk = @pk;
+DELETE FROM files WHERE workspace = @workspace AND digest = @digest AND pk = @pk;
 
 -- name: RecordRefs :many
 SELECT digest FROM blob_refs WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;

@@ -87,6 +87,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.fileCountedStmt, err = db.PrepareContext(ctx, fileCounted); err != nil {
 		return nil, fmt.Errorf("error preparing query FileCounted: %w", err)
 	}
+	if q.filesAfterStmt, err = db.PrepareContext(ctx, filesAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query FilesAfter: %w", err)
+	}
+	if q.filesOfDigestStmt, err = db.PrepareContext(ctx, filesOfDigest); err != nil {
+		return nil, fmt.Errorf("error preparing query FilesOfDigest: %w", err)
+	}
 	if q.forgetRetiredStmt, err = db.PrepareContext(ctx, forgetRetired); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetRetired: %w", err)
 	}
@@ -156,6 +162,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.recordsAfterStmt, err = db.PrepareContext(ctx, recordsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query RecordsAfter: %w", err)
 	}
+	if q.refsAfterStmt, err = db.PrepareContext(ctx, refsAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query RefsAfter: %w", err)
+	}
+	if q.refsOfDigestStmt, err = db.PrepareContext(ctx, refsOfDigest); err != nil {
+		return nil, fmt.Errorf("error preparing query RefsOfDigest: %w", err)
+	}
 	if q.rehomeUsersStmt, err = db.PrepareContext(ctx, rehomeUsers); err != nil {
 		return nil, fmt.Errorf("error preparing query RehomeUsers: %w", err)
 	}
@@ -203,6 +215,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.workspaceForMemberStmt, err = db.PrepareContext(ctx, workspaceForMember); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceForMember: %w", err)
+	}
+	if q.workspacesAfterStmt, err = db.PrepareContext(ctx, workspacesAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkspacesAfter: %w", err)
 	}
 	return &q, nil
 }
@@ -312,6 +327,16 @@ func (q *Queries) Close() error {
 	if q.fileCountedStmt != nil {
 		if cerr := q.fileCountedStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing fileCountedStmt: %w", cerr)
+		}
+	}
+	if q.filesAfterStmt != nil {
+		if cerr := q.filesAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing filesAfterStmt: %w", cerr)
+		}
+	}
+	if q.filesOfDigestStmt != nil {
+		if cerr := q.filesOfDigestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing filesOfDigestStmt: %w", cerr)
 		}
 	}
 	if q.forgetRetiredStmt != nil {
@@ -429,6 +454,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing recordsAfterStmt: %w", cerr)
 		}
 	}
+	if q.refsAfterStmt != nil {
+		if cerr := q.refsAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing refsAfterStmt: %w", cerr)
+		}
+	}
+	if q.refsOfDigestStmt != nil {
+		if cerr := q.refsOfDigestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing refsOfDigestStmt: %w", cerr)
+		}
+	}
 	if q.rehomeUsersStmt != nil {
 		if cerr := q.rehomeUsersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing rehomeUsersStmt: %w", cerr)
@@ -509,6 +544,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing workspaceForMemberStmt: %w", cerr)
 		}
 	}
+	if q.workspacesAfterStmt != nil {
+		if cerr := q.workspacesAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workspacesAfterStmt: %w", cerr)
+		}
+	}
 	return err
 }
 
@@ -569,6 +609,8 @@ type Queries struct {
 	deleteSupersededStmt     *sql.Stmt
 	entryStmt                *sql.Stmt
 	fileCountedStmt          *sql.Stmt
+	filesAfterStmt           *sql.Stmt
+	filesOfDigestStmt        *sql.Stmt
 	forgetRetiredStmt        *sql.Stmt
 	generationRetiredStmt    *sql.Stmt
 	insertAccountStmt        *sql.Stmt
@@ -592,6 +634,8 @@ type Queries struct {
 	recordStmt               *sql.Stmt
 	recordRefsStmt           *sql.Stmt
 	recordsAfterStmt         *sql.Stmt
+	refsAfterStmt            *sql.Stmt
+	refsOfDigestStmt         *sql.Stmt
 	rehomeUsersStmt          *sql.Stmt
 	reserveOpIDStmt          *sql.Stmt
 	retireGenerationStmt     *sql.Stmt
@@ -608,6 +652,7 @@ type Queries struct {
 	userByIdentityStmt       *sql.Stmt
 	userExistsStmt           *sql.Stmt
 	workspaceForMemberStmt   *sql.Stmt
+	workspacesAfterStmt      *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
@@ -635,6 +680,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteSupersededStmt:     q.deleteSupersededStmt,
 		entryStmt:                q.entryStmt,
 		fileCountedStmt:          q.fileCountedStmt,
+		filesAfterStmt:           q.filesAfterStmt,
+		filesOfDigestStmt:        q.filesOfDigestStmt,
 		forgetRetiredStmt:        q.forgetRetiredStmt,
 		generationRetiredStmt:    q.generationRetiredStmt,
 		insertAccountStmt:        q.insertAccountStmt,
@@ -658,6 +705,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		recordStmt:               q.recordStmt,
 		recordRefsStmt:           q.recordRefsStmt,
 		recordsAfterStmt:         q.recordsAfterStmt,
+		refsAfterStmt:            q.refsAfterStmt,
+		refsOfDigestStmt:         q.refsOfDigestStmt,
 		rehomeUsersStmt:          q.rehomeUsersStmt,
 		reserveOpIDStmt:          q.reserveOpIDStmt,
 		retireGenerationStmt:     q.retireGenerationStmt,
@@ -674,5 +723,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userByIdentityStmt:       q.userByIdentityStmt,
 		userExistsStmt:           q.userExistsStmt,
 		workspaceForMemberStmt:   q.workspaceForMemberStmt,
+		workspacesAfterStmt:      q.workspacesAfterStmt,
 	}
 }

@@ -22,7 +22,7 @@ func (q *Queries) AnyWorkspace(ctx context.Context, workspaceID string) (int64, 
 
 const collectableDeletes = `-- name: CollectableDeletes :many
 SELECT r.tbl, r.pk, r.version, r.op_id FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
-WHERE r.workspace = ?1 AND r.tbl = ?2 AND r.pk > ?3 AND r.state = 2 AND r.version < ?4 AND l.at < ?5
+WHERE r.workspace = ?1 AND r.tbl = ?2 AND r.pk > ?3 AND (r.state & 3) = 2 AND r.version < ?4 AND l.at < ?5
 ORDER BY r.pk LIMIT ?6
 `
 
@@ -216,6 +216,128 @@ func (q *Queries) FileCounted(ctx context.Context, arg FileCountedParams) (bool,
 	return exists, err
 }
 
+const filesAfter = `-- name: FilesAfter :many
+SELECT digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files
+WHERE workspace = ?1 AND (digest, pk) > (CAST(?2 AS TEXT), CAST(?3 AS BLOB))
+ORDER BY digest, pk LIMIT ?4
+`
+
+type FilesAfterParams struct {
+	Workspace int64
+	Digest    string
+	Pk        []byte
+	Max       int64
+}
+
+type FilesAfterRow struct {
+	Digest    string
+	Pk        []byte
+	SizeBytes int64
+	UpdatedAt float64
+	StorageID string
+	MimeType  string
+	Name      string
+	Kind      string
+}
+
+func (q *Queries) FilesAfter(ctx context.Context, arg FilesAfterParams) ([]FilesAfterRow, error) {
+	rows, err := q.query(ctx, q.filesAfterStmt, filesAfter,
+		arg.Workspace,
+		arg.Digest,
+		arg.Pk,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FilesAfterRow
+	for rows.Next() {
+		var i FilesAfterRow
+		if err := rows.Scan(
+			&i.Digest,
+			&i.Pk,
+			&i.SizeBytes,
+			&i.UpdatedAt,
+			&i.StorageID,
+			&i.MimeType,
+			&i.Name,
+			&i.Kind,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const filesOfDigest = `-- name: FilesOfDigest :many
+SELECT digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files
+WHERE workspace = ?1 AND digest = ?2 AND pk > ?3
+ORDER BY pk LIMIT ?4
+`
+
+type FilesOfDigestParams struct {
+	Workspace int64
+	Digest    string
+	Pk        []byte
+	Max       int64
+}
+
+type FilesOfDigestRow struct {
+	Digest    string
+	Pk        []byte
+	SizeBytes int64
+	UpdatedAt float64
+	StorageID string
+	MimeType  string
+	Name      string
+	Kind      string
+}
+
+func (q *Queries) FilesOfDigest(ctx context.Context, arg FilesOfDigestParams) ([]FilesOfDigestRow, error) {
+	rows, err := q.query(ctx, q.filesOfDigestStmt, filesOfDigest,
+		arg.Workspace,
+		arg.Digest,
+		arg.Pk,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FilesOfDigestRow
+	for rows.Next() {
+		var i FilesOfDigestRow
+		if err := rows.Scan(
+			&i.Digest,
+			&i.Pk,
+			&i.SizeBytes,
+			&i.UpdatedAt,
+			&i.StorageID,
+			&i.MimeType,
+			&i.Name,
+			&i.Kind,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const forgetRetired = `-- name: ForgetRetired :exec
 DELETE FROM retired_generations WHERE workspace = ?1 AND hash = ?2 AND generation = ?3
 `
@@ -276,6 +398,108 @@ type RaiseHorizonParams struct {
 func (q *Queries) RaiseHorizon(ctx context.Context, arg RaiseHorizonParams) error {
 	_, err := q.exec(ctx, q.raiseHorizonStmt, raiseHorizon, arg.Horizon, arg.Workspace)
 	return err
+}
+
+const refsAfter = `-- name: RefsAfter :many
+SELECT digest, tbl, pk FROM blob_refs
+WHERE workspace = ?1 AND (digest, tbl, pk) > (CAST(?2 AS TEXT), CAST(?3 AS INTEGER), CAST(?4 AS BLOB)) AND tbl <> ?5
+ORDER BY digest, tbl, pk LIMIT ?6
+`
+
+type RefsAfterParams struct {
+	Workspace int64
+	Digest    string
+	Tbl       int64
+	Pk        []byte
+	FileMeta  int64
+	Max       int64
+}
+
+type RefsAfterRow struct {
+	Digest string
+	Tbl    int64
+	Pk     []byte
+}
+
+func (q *Queries) RefsAfter(ctx context.Context, arg RefsAfterParams) ([]RefsAfterRow, error) {
+	rows, err := q.query(ctx, q.refsAfterStmt, refsAfter,
+		arg.Workspace,
+		arg.Digest,
+		arg.Tbl,
+		arg.Pk,
+		arg.FileMeta,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RefsAfterRow
+	for rows.Next() {
+		var i RefsAfterRow
+		if err := rows.Scan(&i.Digest, &i.Tbl, &i.Pk); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const refsOfDigest = `-- name: RefsOfDigest :many
+SELECT digest, tbl, pk FROM blob_refs
+WHERE workspace = ?1 AND digest = ?2 AND (tbl, pk) > (CAST(?3 AS INTEGER), CAST(?4 AS BLOB)) AND tbl <> ?5
+ORDER BY tbl, pk LIMIT ?6
+`
+
+type RefsOfDigestParams struct {
+	Workspace int64
+	Digest    string
+	Tbl       int64
+	Pk        []byte
+	FileMeta  int64
+	Max       int64
+}
+
+type RefsOfDigestRow struct {
+	Digest string
+	Tbl    int64
+	Pk     []byte
+}
+
+func (q *Queries) RefsOfDigest(ctx context.Context, arg RefsOfDigestParams) ([]RefsOfDigestRow, error) {
+	rows, err := q.query(ctx, q.refsOfDigestStmt, refsOfDigest,
+		arg.Workspace,
+		arg.Digest,
+		arg.Tbl,
+		arg.Pk,
+		arg.FileMeta,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RefsOfDigestRow
+	for rows.Next() {
+		var i RefsOfDigestRow
+		if err := rows.Scan(&i.Digest, &i.Tbl, &i.Pk); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const retireGeneration = `-- name: RetireGeneration :exec
@@ -341,4 +565,41 @@ func (q *Queries) StorageUsage(ctx context.Context, workspace int64) (int64, err
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const workspacesAfter = `-- name: WorkspacesAfter :many
+SELECT num, id FROM workspaces WHERE num > ?1 ORDER BY num LIMIT ?2
+`
+
+type WorkspacesAfterParams struct {
+	Num int64
+	Max int64
+}
+
+type WorkspacesAfterRow struct {
+	Num int64
+	ID  string
+}
+
+func (q *Queries) WorkspacesAfter(ctx context.Context, arg WorkspacesAfterParams) ([]WorkspacesAfterRow, error) {
+	rows, err := q.query(ctx, q.workspacesAfterStmt, workspacesAfter, arg.Num, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WorkspacesAfterRow
+	for rows.Next() {
+		var i WorkspacesAfterRow
+		if err := rows.Scan(&i.Num, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -67,14 +67,16 @@ SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
 FROM log l
 WHERE l.id > ?1 AND l.id <= ?2
   AND ((1 << l.tbl) & ?3) <> 0
+  AND (l.owner IS NULL OR l.owner = ?4)
   AND NOT EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id)
-ORDER BY l.id LIMIT ?4
+ORDER BY l.id LIMIT ?5
 `
 
 type ChangesParams struct {
 	After  int64
 	Upto   int64
 	Tables int64
+	Owner  []byte
 	Max    int64
 }
 
@@ -95,6 +97,7 @@ func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]ChangesRow,
 		arg.After,
 		arg.Upto,
 		arg.Tables,
+		arg.Owner,
 		arg.Max,
 	)
 	if err != nil {
@@ -163,16 +166,17 @@ func (q *Queries) Counter(ctx context.Context, workspace int64) (CounterRow, err
 }
 
 const deleteFile = `-- name: DeleteFile :exec
-DELETE FROM files WHERE workspace = ?1 AND pk = ?2
+DELETE FROM files WHERE workspace = ?1 AND digest = ?2 AND pk = ?3
 `
 
 type DeleteFileParams struct {
 	Workspace int64
+	Digest    string
 	Pk        []byte
 }
 
 func (q *Queries) DeleteFile(ctx context.Context, arg DeleteFileParams) error {
-	_, err := q.exec(ctx, q.deleteFileStmt, deleteFile, arg.Workspace, arg.Pk)
+	_, err := q.exec(ctx, q.deleteFileStmt, deleteFile, arg.Workspace, arg.Digest, arg.Pk)
 	return err
 }
 
@@ -198,7 +202,7 @@ func (q *Queries) DeleteRef(ctx context.Context, arg DeleteRefParams) error {
 }
 
 const entry = `-- name: Entry :one
-SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, payload FROM log WHERE id = ?1
+SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload FROM log WHERE id = ?1
 `
 
 type EntryRow struct {
@@ -211,6 +215,7 @@ type EntryRow struct {
 	OpID    []byte
 	Hlc     string
 	Device  string
+	Owner   []byte
 	Payload []byte
 }
 
@@ -227,14 +232,15 @@ func (q *Queries) Entry(ctx context.Context, id int64) (EntryRow, error) {
 		&i.OpID,
 		&i.Hlc,
 		&i.Device,
+		&i.Owner,
 		&i.Payload,
 	)
 	return i, err
 }
 
 const insertEntry = `-- name: InsertEntry :exec
-INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, payload)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 `
 
 type InsertEntryParams struct {
@@ -248,6 +254,7 @@ type InsertEntryParams struct {
 	OpID    []byte
 	Hlc     string
 	Device  string
+	Owner   []byte
 	Payload []byte
 }
 
@@ -263,6 +270,7 @@ func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error 
 		arg.OpID,
 		arg.Hlc,
 		arg.Device,
+		arg.Owner,
 		arg.Payload,
 	)
 	return err
@@ -553,23 +561,36 @@ func (q *Queries) UpdateRecord(ctx context.Context, arg UpdateRecordParams) erro
 }
 
 const upsertFile = `-- name: UpsertFile :exec
-INSERT INTO files (workspace, pk, digest, size_bytes) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (workspace, pk) DO UPDATE SET digest = excluded.digest, size_bytes = excluded.size_bytes
+INSERT INTO files (workspace, digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (workspace, digest, pk) DO UPDATE SET
+  size_bytes = excluded.size_bytes, updated_at = excluded.updated_at, storage_id = excluded.storage_id,
+  mime_type = excluded.mime_type, name = excluded.name, kind = excluded.kind
 `
 
 type UpsertFileParams struct {
 	Workspace int64
-	Pk        []byte
 	Digest    string
+	Pk        []byte
 	SizeBytes int64
+	UpdatedAt float64
+	StorageID string
+	MimeType  string
+	Name      string
+	Kind      string
 }
 
 func (q *Queries) UpsertFile(ctx context.Context, arg UpsertFileParams) error {
 	_, err := q.exec(ctx, q.upsertFileStmt, upsertFile,
 		arg.Workspace,
-		arg.Pk,
 		arg.Digest,
+		arg.Pk,
 		arg.SizeBytes,
+		arg.UpdatedAt,
+		arg.StorageID,
+		arg.MimeType,
+		arg.Name,
+		arg.Kind,
 	)
 	return err
 }

@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// TestMaintenanceGivesSpaceBack: superseded entries go, and so does the space that they took.
+func TestMaintenanceGivesSpaceBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db.sqlite")
+	s, c := openTest(t, func(o *Options) { o.Path = path; o.Maintenance = 24 * time.Hour })
+	user, ws := workspaceOf(t, s)
+	text := make([]byte, 20_000)
+	for i := range text {
+		text[i] = 'a' + byte(i%26)
+	}
+	for n := range 300 {
+		op := threadOp(t, 1)
+		op.Stamp.Clock = int64(n)
+		op.Stamp.OpID = fmt.Sprintf("00000000-0000-4000-8000-%012x", n)
+		op.Payload = fmt.Appendf(nil, `{"id":"row1","title":%q,"status":"ready","deleted":false,"pinned":false,"created_at":1,"updated_at":1,"clock":1}`, text)
+		if _, err := pushOps(s, user, ws, op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cursor := or3cloud.CursorUpdate{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, DeviceID: "d", Version: 300}
+	if err := s.UpdateCursor(t.Context(), cursor); err != nil {
+		t.Fatal(err)
+	}
+	pages := func() (n int64) {
+		if err := s.db.Read.QueryRow("PRAGMA page_count").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := pages()
+	s.m.run(t.Context())
+	if pages() < before {
+		t.Fatal("something was collected inside the retention")
+	}
+	c.advance(40 * 24 * time.Hour)
+	if err := s.UpdateCursor(t.Context(), cursor); err != nil {
+		t.Fatal(err)
+	}
+	s.m.run(t.Context())
+	if after := pages(); after > before/4 {
+		t.Errorf("%d pages before, %d after", before, after)
+	}
+	if st := s.MaintenanceState(); !st.Enabled || st.State != "idle" || st.LastRun == 0 || st.LastError != "" {
+		t.Errorf("state %+v", st)
+	}
+	if n := count(t, s, user, ws); n != 1 {
+		t.Errorf("%d records, want the one that is left", n)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMaintenanceReportsFailure(t *testing.T) {
+	s, _ := openTest(t, func(o *Options) { o.Maintenance = 24 * time.Hour })
+	if err := s.q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.m.run(t.Context())
+	if st := s.MaintenanceState(); st.State != "failed" || st.LastError == "" {
+		t.Errorf("state %+v", st)
+	}
+}
