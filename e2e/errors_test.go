@@ -138,3 +138,34 @@ func TestRateLimits(t *testing.T) {
 		}
 	})
 }
+
+// TestCrossOrigin asks as a page of another origin does: the API can be read without cookies, the accounts cannot be
+// reached at all (contract, security-middleware §2, §5).
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t)
+	d := newDevice(t, srv, "A")
+	workspace := d.register("origin@example.test").Workspace.ID
+	evil := http.Header{"Origin": {"https://evil.example"}, "Content-Type": {"application/json"}}
+
+	preflight := http.Header{"Origin": {"https://evil.example"}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"content-type"}}
+	r := d.do("OPTIONS", "/api/sync/pull", nil, preflight)
+	if r.status != 204 || len(r.body) != 0 || r.header.Get("Access-Control-Allow-Origin") != "*" ||
+		r.header.Get("Access-Control-Allow-Methods") != "GET,POST,PUT,PATCH,DELETE,OPTIONS" ||
+		r.header.Get("Access-Control-Allow-Headers") != "content-type" || r.header.Get("Access-Control-Max-Age") != "3600" {
+		t.Errorf("preflight: %d %v", r.status, r.header)
+	}
+	r = d.do("POST", "/api/sync/pull", encode(t, obj{"scope": scope{workspace}, "cursor": 0, "limit": 1}), evil)
+	if r.header.Get("Access-Control-Allow-Origin") != "*" || r.header.Get("Access-Control-Allow-Credentials") != "" {
+		t.Errorf("pull: %v", r.header)
+	}
+	for _, path := range []string{"sign-in", "register", "refresh", "sign-out", "change-password"} {
+		for _, header := range []http.Header{evil, {"Origin": {"null"}}, {"Referer": {"https://evil.example/page"}}} {
+			r := d.do("POST", "/api/basic-auth/"+path, []byte(`{}`), header)
+			if r.status != 403 || r.message() != "Forbidden" || len(r.header.Values("Set-Cookie")) > 0 {
+				t.Errorf("%s from %v: %s, cookies %q", path, header, r, r.header.Values("Set-Cookie"))
+			}
+		}
+	}
+	d.mustSession()
+}
