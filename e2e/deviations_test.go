@@ -204,6 +204,19 @@ var deviations = []deviation{
 			maps.Copy(want.body.(map[string]any), retention())
 		},
 	},
+	{
+		name:    "session fields of newer clients",
+		why:     "the newest client shows Files and Trash only with them; base clients ignore unknown names (auth §4)",
+		applies: func(r *replay, e *exchange) bool { return e.route() == "/api/auth/session" && e.Response.Status == 200 },
+		change: func(r *replay, e *exchange, want *expected) {
+			body := want.body.(map[string]any)
+			session, signedIn := body["session"].(map[string]any)
+			body["appAccessAllowed"] = signedIn
+			if signedIn {
+				session["workspaceItemCapability"] = "v1"
+			}
+		},
+	},
 }
 
 // foreign reports whether a request is for a part that this server does not have.

@@ -43,7 +43,7 @@ var matrix = []probe{
 	{who: owner, method: "GET", path: "/api/admin/auth/session", status: 404, text: "Page not found: /api/admin/auth/session"},
 
 	// Session.
-	{who: nobody, method: "GET", path: "/api/auth/session", status: 200, text: `{"session":null}`},
+	{who: nobody, method: "GET", path: "/api/auth/session", status: 200, text: `{"session":null,`},
 	{who: owner, method: "GET", path: "/api/auth/session", status: 200, text: `"role":"owner"`},
 	{who: viewer, method: "GET", path: "/api/auth/session", status: 200, text: `"authenticated":true`},
 

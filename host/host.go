@@ -19,6 +19,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/healthapi"
 	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
@@ -59,7 +60,8 @@ type Host struct {
 	limits  *middleware.Limits
 	health  httpx.Router
 	handler http.Handler
-	gate    gate
+	gate    *gate
+	streams eventsapi.Bounds
 	running atomic.Pointer[running]
 
 	mu     sync.Mutex // held while opening and closing
@@ -78,12 +80,13 @@ type running struct {
 	router   httpx.Router
 	disabled []string // prefixes of the endpoints that are switched off
 	sessions *sessions
+	upkeep   or3cloud.MaintenanceReporter // nil if the sync provider has none
 }
 
 // New returns a host that serves nothing yet. It does no I/O. In strict mode it fails when a configured provider is
 // not compiled in, naming all of them.
 func New(o Options) (*Host, error) {
-	h := &Host{opt: o, plan: makePlan(o.Config, o.Registry)}
+	h := &Host{opt: o, plan: makePlan(o.Config, o.Registry), gate: newGate()}
 	if o.Strict && len(h.plan.problems) > 0 {
 		return nil, errors.New(strings.Join(h.plan.problems, "\n"))
 	}
@@ -93,6 +96,7 @@ func New(o Options) (*Host, error) {
 	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
+		Maintenance: h.maintenance,
 	}
 	for _, route := range health.Routes() {
 		if err := h.health.Add("host", route); err != nil {
@@ -201,13 +205,19 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 		autoProvision: h.opt.Config.Bool("OR3_AUTH_AUTO_PROVISION"),
 		failure:       h.opt.Config.String("OR3_SESSION_PROVISIONING_FAILURE"),
 	}
-	routes := slices.Concat(
-		sessionapi.API{Host: h, Limits: h.limits}.Routes(),
-		workspaceapi.API{Host: h, Store: gateway.Workspaces}.Routes(),
-	)
+	session := sessionapi.API{Host: h, Limits: h.limits}
+	var routes []or3cloud.Route
 	if h.plan.syncRoutes {
 		routes = append(routes, syncapi.New(h, h.limits, gateway.Sync).Routes()...)
+		if watcher := ability[or3cloud.Watcher](gateway); watcher != nil {
+			routes = append(routes, eventsapi.New(h, watcher, h.streams, h.gate.closing).Mount()...)
+		}
+		if c := ability[or3cloud.CapabilityReporter](gateway); c != nil {
+			session.WorkspaceItems = c.SyncCapabilities().WorkspaceItems == "v1"
+		}
+		run.upkeep = ability[or3cloud.MaintenanceReporter](gateway)
 	}
+	routes = slices.Concat(routes, session.Routes(), workspaceapi.API{Host: h, Store: gateway.Workspaces}.Routes())
 	if h.plan.storage.on {
 		storage, err := h.open(ctx, h.plan.storage, ability[or3cloud.ReferenceClaimer](gateway))
 		if err != nil {
@@ -247,6 +257,16 @@ func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, usage or3cloud
 		GCRetention: httpx.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
 		GCCooldown:  httpx.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),
 	})
+}
+
+// maintenance returns what the sync provider's background maintenance is doing; nil when it is not known.
+func (h *Host) maintenance() *or3cloud.MaintenanceState {
+	run := h.running.Load()
+	if run == nil || run.upkeep == nil {
+		return nil
+	}
+	state := run.upkeep.MaintenanceState()
+	return &state
 }
 
 // ability returns the optional ability T of an instance, wherever in it that lives; nil if it has none.

@@ -246,7 +246,7 @@ func TestUntilItIsOpenEverythingButHealthIsA503WithRetryAfterPitfall1(t *testing
 	if w := get(h, "/"); w.Code != 200 || w.Body.String() != "page" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := get(h, "/api/auth/session"); w.Code != 200 || w.Body.String() != `{"session":null}` {
+	if w := get(h, "/api/auth/session"); w.Code != 200 || w.Body.String() != `{"session":null,"appAccessAllowed":false}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -434,7 +434,7 @@ func TestSession(t *testing.T) {
 	h := open(t, w.host(t, defaults()))
 	got := get(h, "/api/auth/session", "admin")
 	want := `{"session":{"authenticated":true,"provider":"auth","providerUserId":"admin","user":{"id":"user-admin"},` +
-		`"workspace":{"id":"ws","name":"My Workspace"},"role":"owner","expiresAt":"2026-02-13T16:26:40.000Z","deploymentAdmin":true}}`
+		`"workspace":{"id":"ws","name":"My Workspace"},"role":"owner","expiresAt":"2026-02-13T16:26:40.000Z","deploymentAdmin":true},"appAccessAllowed":true}`
 	if got.Code != 200 || got.Body.String() != want {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
@@ -536,7 +536,7 @@ func TestUnknownUsersWithoutAutoProvisioning(t *testing.T) {
 		status int
 		body   string
 	}{
-		"throw": {403, text}, "service-unavailable": {503, "Service Unavailable"}, "unauthenticated": {200, `{"session":null}`},
+		"throw": {403, text}, "service-unavailable": {503, "Service Unavailable"}, "unauthenticated": {200, `{"session":null,`},
 	} {
 		w := newWorld()
 		w.store.known = false

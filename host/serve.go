@@ -23,8 +23,8 @@ const (
 )
 
 // Serve answers requests on ln until ctx ends, and then closes h and ln. The port stays open as long as possible: from
-// the end of ctx on new requests are answered 503, those under way get 15 seconds, then the providers are closed, and
-// only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
+// the end of ctx on new requests are answered 503, event streams end at once, the other requests under way get 15
+// seconds, then the providers are closed, and only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
 // client-behaviour Pitfall 1).
 //
 // Serve may be called before h is opened. It returns nil after an orderly shutdown.
@@ -71,11 +71,15 @@ func serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) e
 
 // gate counts the requests under way and can be closed.
 type gate struct {
+	closing chan struct{} // closed with the gate
+
 	mu     sync.Mutex
 	n      int
 	closed bool
 	idle   chan struct{} // closed when the gate is closed and nobody is inside
 }
+
+func newGate() *gate { return &gate{closing: make(chan struct{})} }
 
 // enter reports whether a request may pass; if so, leave must follow.
 func (g *gate) enter() bool {
@@ -102,6 +106,7 @@ func (g *gate) close() <-chan struct{} {
 	defer g.mu.Unlock()
 	if !g.closed {
 		g.closed, g.idle = true, make(chan struct{})
+		close(g.closing)
 		if g.n == 0 {
 			close(g.idle)
 		}

@@ -53,9 +53,15 @@ func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	}
 	m, ok := r.Context().Value(memoKey{}).(*memo)
 	if !ok { // not one of our requests: nothing to remember it in, and nowhere to send cookies
-		m = &memo{header: http.Header{}}
+		m = &memo{}
 	}
-	m.once.Do(func() { m.session, m.err = run.sessions.resolve(r, m.header) })
+	m.once.Do(func() {
+		header := m.header
+		if httpx.RecordOf(r).Started() {
+			header = nil // too late for cookies
+		}
+		m.session, m.err = run.sessions.resolve(r, header)
+	})
 	return m.session, m.err
 }
 
@@ -85,6 +91,27 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 	return s, nil
 }
 
+// Reauthorize asks again, in the course of a long answer, whether s, which Authorize has returned, may still do p in its
+// workspace. The request's own credentials must still prove the same identity, and the membership is read anew. Nothing
+// is rotated, created or remembered, so it costs little enough to be asked every second.
+func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
+	run := h.running.Load()
+	if run == nil || run.sessions == nil {
+		return or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
+	}
+	proven, err := run.sessions.identity(r, nil)
+	if err != nil {
+		return err
+	}
+	now := *s
+	if proven == nil || proven.Provider != s.Provider || proven.UserID != s.ProviderUserID {
+		now = or3cloud.SessionContext{}
+	} else if now.Role, err = run.role(r.Context(), s.User.ID, s.Workspace.ID); err != nil {
+		return err
+	}
+	return or3cloud.Can(&now, p, or3cloud.WorkspaceResource(s.Workspace.ID), h.opt.Filters...).Err()
+}
+
 func (run *running) role(ctx context.Context, userID, workspaceID string) (or3cloud.Role, error) {
 	if run == nil || run.sessions == nil {
 		return "", or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
@@ -104,11 +131,9 @@ func (h *Host) RequestHost(r *http.Request) (string, bool) {
 // resolve returns the zero session only if the auth provider has said that nobody is signed in: clients delete local
 // data when they are told so (contract, auth Pitfall 10).
 func (s *sessions) resolve(r *http.Request, header http.Header) (*or3cloud.SessionContext, error) {
-	proven, err := s.auth.GetSession(r.Context(), &or3cloud.Request{
-		Request: r, ClientIP: s.host.ClientIP(r), ResponseHeader: header,
-	})
+	proven, err := s.identity(r, header)
 	if err != nil {
-		return nil, identityError(err)
+		return nil, err
 	}
 	if proven == nil {
 		return &or3cloud.SessionContext{}, nil
@@ -118,6 +143,17 @@ func (s *sessions) resolve(r *http.Request, header http.Header) (*or3cloud.Sessi
 		return s.provisioningFailed(err)
 	}
 	return out, nil
+}
+
+// identity asks the auth provider who sent r. Credentials are rotated through header, and not at all if it is nil.
+func (s *sessions) identity(r *http.Request, header http.Header) (*or3cloud.ProviderSession, error) {
+	proven, err := s.auth.GetSession(r.Context(), &or3cloud.Request{
+		Request: r, ClientIP: s.host.ClientIP(r), ResponseHeader: header,
+	})
+	if err != nil {
+		return nil, identityError(err)
+	}
+	return proven, nil
 }
 
 // identityError keeps a refusal that the provider has worded and makes everything else a 503.

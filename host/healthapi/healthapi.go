@@ -16,6 +16,8 @@ type Feature struct {
 	Available bool `json:"available"`
 	// Provider is the configured id.
 	Provider string `json:"provider,omitempty"`
+	// Maintenance is what the provider's background maintenance is doing; nil if there is none or it is not known.
+	Maintenance *or3cloud.MaintenanceState `json:"maintenance,omitempty"`
 }
 
 // Features are the three providers.
@@ -32,6 +34,8 @@ type API struct {
 	Features Features
 	// Degraded says that something is switched on whose provider is missing.
 	Degraded bool
+	// Maintenance, if set, returns the state of the sync provider's maintenance, or nil. It must answer at once.
+	Maintenance func() *or3cloud.MaintenanceState
 }
 
 // Routes returns the endpoints.
@@ -60,7 +64,13 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 		rep.Status = "degraded"
 	}
 	if r.URL.Query().Get("deep") == "true" {
-		rep.Providers = &a.Features
+		features := a.Features
+		if a.Maintenance != nil {
+			// A failed run is for the operator to look at; the service itself is still well (contract,
+			// workspaces-and-admin §10).
+			features.Sync.Maintenance = a.Maintenance()
+		}
+		rep.Providers = &features
 	}
 	return httpx.WriteJSON(w, http.StatusOK, rep)
 }

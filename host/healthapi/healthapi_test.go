@@ -1,9 +1,11 @@
 package healthapi_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/healthapi"
 	"or3.chat/cloud/host/internal/hosttest"
 )
@@ -31,5 +33,23 @@ func TestHealth(t *testing.T) {
 		if w := hosttest.Do(t, api.Routes(), "GET", c.target, ""); w.Code != 200 || w.Body.String() != c.want {
 			t.Errorf("%s: %d %s", c.target, w.Code, w.Body)
 		}
+	}
+}
+
+// Contract, workspaces-and-admin §10: a failed run keeps ok.
+func TestDeepHealthTellsTheStateOfMaintenance(t *testing.T) {
+	state := &or3cloud.MaintenanceState{Enabled: true, State: "failed", LastRun: 1_771_000_000_000, Backlog: 2, LastError: "The disk is full"}
+	api := healthapi.API{Now: time.Now, Maintenance: func() *or3cloud.MaintenanceState { return state }}
+	const sync = `"sync":{"available":false,"maintenance":{"enabled":true,"state":"failed","lastRun":1771000000000,"backlog":2,"lastError":"The disk is full"}}`
+	w := hosttest.Do(t, api.Routes(), "GET", "/api/health?deep=true", "")
+	if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, sync) || !strings.Contains(body, `"status":"ok"`) {
+		t.Error(body)
+	}
+	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health", ""); strings.Contains(w.Body.String(), "maintenance") {
+		t.Error(w.Body)
+	}
+	state = nil // not opened yet
+	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health?deep=true", ""); strings.Contains(w.Body.String(), "maintenance") {
+		t.Error(w.Body)
 	}
 }

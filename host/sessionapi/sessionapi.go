@@ -13,6 +13,8 @@ import (
 type API struct {
 	Host   or3cloud.HostServices
 	Limits *middleware.Limits
+	// WorkspaceItems says that the sync provider keeps the rows of workspace Files and Trash (contract, sync §10.9).
+	WorkspaceItems bool
 }
 
 // Routes returns the endpoint.
@@ -20,8 +22,10 @@ func (a API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/auth/session", Handle: a.get}}
 }
 
+// answer tells newer clients beside the session whether the app is open to its user (contract, auth §4).
 type answer struct {
-	Session *session `json:"session"`
+	Session          *session `json:"session"`
+	AppAccessAllowed bool     `json:"appAccessAllowed"`
 }
 
 // session is the wire form of a SessionContext. Texts that are unknown are absent, never null.
@@ -34,6 +38,8 @@ type session struct {
 	Role            or3cloud.Role `json:"role"`
 	ExpiresAt       string        `json:"expiresAt"`
 	DeploymentAdmin bool          `json:"deploymentAdmin"`
+	// WorkspaceItemCapability is "v1" when newer clients may show workspace Files and Trash.
+	WorkspaceItemCapability string `json:"workspaceItemCapability,omitempty"`
 }
 
 type user struct {
@@ -69,9 +75,29 @@ func (a API) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	allowed, err := a.mayRead(r, s)
+	if err != nil {
+		return err
+	}
 	a.Limits.Record(middleware.AuthSession, subject)
 	middleware.BudgetHeaders(w, v)
-	return httpx.WriteJSON(w, http.StatusOK, answer{wire(s)})
+	out := answer{Session: wire(s), AppAccessAllowed: allowed}
+	if allowed && a.WorkspaceItems {
+		out.Session.WorkspaceItemCapability = "v1"
+	}
+	return httpx.WriteJSON(w, http.StatusOK, out)
+}
+
+// mayRead asks whether the user may read their own workspace. A refusal is an answer here, not an error.
+func (a API) mayRead(r *http.Request, s *or3cloud.SessionContext) (bool, error) {
+	if !s.Authenticated {
+		return false, nil
+	}
+	_, err := a.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
+	if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func wire(s *or3cloud.SessionContext) *session {

@@ -24,7 +24,7 @@ func TestSignedIn(t *testing.T) {
 	w := hosttest.Do(t, api(h, ""), "GET", "/api/auth/session", "")
 	want := `{"session":{"authenticated":true,"provider":"fake","providerUserId":"account","user":{"id":"user",` +
 		`"email":"a@example.org","displayName":"Ann <3"},"workspace":{"id":"ws","name":"Mine"},"role":"owner",` +
-		`"expiresAt":"2026-02-14T12:15:00.000Z","deploymentAdmin":false}}`
+		`"expiresAt":"2026-02-14T12:15:00.000Z","deploymentAdmin":false},"appAccessAllowed":true}`
 	if w.Code != 200 || w.Body.String() != want {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -42,8 +42,28 @@ func TestUnknownTextsAreAbsent(t *testing.T) {
 
 func TestSignedOut(t *testing.T) {
 	w := hosttest.Do(t, api(&hosttest.Host{IP: "192.0.2.1"}, ""), "GET", "/api/auth/session", "")
-	if w.Code != 200 || w.Body.String() != `{"session":null}` {
+	if w.Code != 200 || w.Body.String() != `{"session":null,"appAccessAllowed":false}` {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// Contract, auth §4: the newest client shows Files, Trash and project pages only with both fields.
+func TestFieldsOfTheNewestClient(t *testing.T) {
+	for _, c := range []struct {
+		role      or3cloud.Role
+		supported bool
+		want      string
+		without   string
+	}{
+		{or3cloud.RoleViewer, true, `"workspaceItemCapability":"v1"},"appAccessAllowed":true}`, "entitlements"},
+		{or3cloud.RoleViewer, false, `"appAccessAllowed":true}`, "workspaceItemCapability"},
+		{"", true, `"appAccessAllowed":false}`, "workspaceItemCapability"},
+	} {
+		a := sessionapi.API{Host: hosttest.Member(c.role), Limits: middleware.NewLimits(time.Now, "", false), WorkspaceItems: c.supported}
+		w := hosttest.Do(t, a.Routes(), "GET", "/api/auth/session", "")
+		if body := w.Body.String(); w.Code != 200 || !strings.HasSuffix(body, c.want) || strings.Contains(body, c.without) {
+			t.Errorf("%+v: %d %s", c, w.Code, body)
+		}
 	}
 }
 

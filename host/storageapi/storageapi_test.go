@@ -74,7 +74,7 @@ func upload(changes ...string) string {
 
 func commitBody(changes ...string) string {
 	return strings.NewReplacer(changes...).Replace(`{"workspace_id":"ws","hash":"sha256:` + digest +
-		`","storage_id":"sid","storage_provider_id":"fs","mime_type":"image/png","size_bytes":10,"name":"n.png","kind":"image","width":1.5}`)
+		`","storage_id":"sid","storage_provider_id":"fs","mime_type":"image/png","size_bytes":10,"name":"n.png","kind":"image","file_kind_capability":"v1","width":1.5}`)
 }
 
 func TestPresignUpload(t *testing.T) {
@@ -153,6 +153,7 @@ func TestRefusals(t *testing.T) {
 		{"expiry zero", "presign-upload", upload("3600000", "0"), editor, 400, "Invalid request"},
 		{"unknown disposition", "presign-upload", upload("inline", "inlined"), editor, 400, "Invalid request"},
 		{"unknown capability", "presign-upload", upload(`"v1"`, `"v2"`), editor, 400, "Invalid request"},
+		{"unknown capability", "commit", commitBody(`"width":1.5`, `"file_kind_capability":"v2"`), editor, 400, "Invalid request"},
 		{"no MIME type", "presign-upload", upload(`"mime_type":"image/png",`, ``), editor, 400, "Invalid request"},
 		{"malformed", "presign-upload", `{`, editor, 400, "Invalid JSON body"},
 		{"too large a body", "commit", `{"x":"` + strings.Repeat("x", 16<<10) + `"}`, editor, 413, "The request body is too large."},

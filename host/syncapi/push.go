@@ -101,7 +101,9 @@ func (a *API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.P
 	if len(valid) == 0 {
 		return out, nil
 	}
-	done, err := a.adapter.Push(ctx, or3cloud.PushRequest{Scope: in.scope.scope(), UserID: userID, Ops: valid})
+	done, err := a.adapter.Push(ctx, or3cloud.PushRequest{
+		Scope: in.scope.scope(), UserID: userID, WorkspaceItems: in.workspaceItems, Ops: valid,
+	})
 	if err != nil {
 		return or3cloud.PushResult{}, err
 	}
@@ -131,8 +133,9 @@ var errEnvelope = errors.New("not a push")
 // pushBody is a decoded push. Its ops are not validated: what was missing or of the wrong type is a value that
 // syncschema refuses.
 type pushBody struct {
-	scope scope
-	ops   []or3cloud.Op
+	scope          scope
+	workspaceItems bool // the client knows workspace Files and Trash
+	ops            []or3cloud.Op
 }
 
 // decodePush reads a push from a stream, in one pass. Only the envelope can fail it. Members that nobody needs are
@@ -172,6 +175,7 @@ func decodePush(body io.Reader) (pushBody, error) {
 	if !haveOps || !in.scope.ok() || !caps.ok() {
 		return in, errEnvelope
 	}
+	in.workspaceItems = caps.WorkspaceItem != nil
 	return in, nil
 }
 

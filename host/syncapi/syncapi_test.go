@@ -108,6 +108,21 @@ func TestPushAnswerIsTheBaseShapePlusApplied(t *testing.T) {
 	}
 }
 
+// Contract, sync §10.9: a client that says nothing is served as well; it only must not overwrite what it does not know.
+// In no case is the answer 426, which would stop a base client for good.
+func TestPushSaysWhetherTheClientKnowsWorkspaceItems(t *testing.T) {
+	for capability, want := range map[string]bool{
+		``: false, `"workspaceItemCapability":null,`: false, `"fileKindCapability":"v1",`: false, `"workspaceItemCapability":"v1",`: true,
+	} {
+		var seen or3cloud.PushRequest
+		body := `{` + capability + `"scope":{"workspaceId":"ws"},"ops":[` + kv(1, kvPayload(1)) + `]}`
+		w := hosttest.Do(t, routes(hosttest.Member(or3cloud.RoleEditor), &adapter{push: accept(&seen)}), "POST", "/api/sync/push", body)
+		if w.Code != 200 || seen.WorkspaceItems != want {
+			t.Errorf("%s: %d %v", capability, w.Code, seen.WorkspaceItems)
+		}
+	}
+}
+
 // Sync Pitfall 17, and duplicate names inside payloads: the text goes on as it came.
 func TestPayloadsStayByteForBytePitfall17(t *testing.T) {
 	var seen or3cloud.PushRequest
@@ -204,6 +219,8 @@ func TestPushEnvelope(t *testing.T) {
 		{"blank workspace", `{"scope":{"workspaceId":" "},"ops":[]}`, "application/json", 400, "Invalid push request"},
 		{"workspace of another type", `{"scope":{"workspaceId":5},"ops":[]}`, "application/json", 400, "Invalid push request"},
 		{"unknown capability", `{"scope":{"workspaceId":"ws"},"ops":[],"fileKindCapability":"v2"}`, "application/json", 400, "Invalid push request"},
+		{"unknown item capability", `{"scope":{"workspaceId":"ws"},"ops":[],"workspaceItemCapability":"v2"}`, "application/json", 400, "Invalid push request"},
+		{"capability of another type", `{"scope":{"workspaceId":"ws"},"ops":[],"workspaceItemCapability":1}`, "application/json", 400, "Invalid push request"},
 		{"too many ops", pushOf(many), "application/json", 400, "Invalid push request"},
 		{"no capability", `{"scope":{"workspaceId":"ws"},"ops":[]}`, "application/json", 200, ""},
 		{"other media type", `{"scope":{"workspaceId":"ws"},"ops":[]}`, "text/plain", 200, ""},
@@ -277,6 +294,7 @@ func TestValidationOfSmallBodies(t *testing.T) {
 		},
 		"snapshot": {
 			`{"scope":{"workspaceId":"ws"}}`, `{"scope":{"workspaceId":"ws"},"pageSize":0}`, `{"scope":{"workspaceId":"ws"},"pageSize":1001}`,
+			`{"scope":{"workspaceId":"ws"},"pageSize":1,"workspaceItemCapability":"v2"}`, `{"scope":{"workspaceId":"ws"},"pageSize":1,"fileKindCapability":"v2"}`,
 			`{"scope":{"workspaceId":"ws"},"pageSize":1,"pageToken":""}`, `{"scope":{"workspaceId":"ws"},"pageSize":1,"pageToken":"` + strings.Repeat("x", 4097) + `"}`,
 		},
 		"gc-tombstones": {`{"scope":{"workspaceId":"ws"}}`, `{"scope":{"workspaceId":"ws"},"retentionSeconds":0}`, `{"scope":{},"retentionSeconds":1}`},

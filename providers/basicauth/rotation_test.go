@@ -3,6 +3,7 @@ package basicauth
 import (
 	"database/sql"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -292,5 +293,37 @@ func TestNoRefreshTokenIsStored(t *testing.T) {
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	if err := in.p.store.file.Read.QueryRow(`SELECT count(*) FROM refresh_tokens WHERE sealed IS NOT NULL`).Scan(&seals); err != nil || seals != 1 {
 		t.Errorf("%d sealed tokens, %v; only the newest may be", seals, err)
+	}
+}
+
+// A rotation whose cookies cannot reach the browser would sign it out: it would show the old token once more, long after.
+func TestNothingIsRotatedAfterTheAnswerHasBegun(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	during := func() *or3cloud.ProviderSession {
+		t.Helper()
+		r := b.send(httptest.NewRequest(http.MethodGet, "http://cloud.test/api/sync/events", nil))
+		s, err := in.Auth.GetSession(r.Context(), &or3cloud.Request{Request: r, ClientIP: b.address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if during() == nil {
+		t.Error("a valid access token is not enough")
+	}
+	in.clock.advance(16 * time.Minute)
+	if s := during(); s != nil {
+		t.Errorf("a session beyond its access token: %+v", s)
+	}
+	in.clock.advance(16 * time.Minute) // a rotation then would now be taken for a replay
+	b.wantSignedIn()
+	in.clock.advance(time.Minute)
+	if during() == nil {
+		t.Error("the token that was renewed in place is not believed")
+	}
+	b.copy().post("sign-out", "")
+	if s := during(); s != nil {
+		t.Errorf("a session that was ended: %+v", s)
 	}
 }

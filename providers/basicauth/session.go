@@ -44,7 +44,8 @@ func (p *provider) grant(refreshToken string, who identity, now, sessionEnds tim
 
 // GetSession implements or3cloud.AuthProvider. A valid access token is believed without any I/O. When it has run out
 // and the refresh cookie is good, the pair is renewed in place, so that a client that knows nothing about expiry is
-// never thrown out (contract, auth §8.2 and Pitfall 2). Cookies are never cleared here.
+// never thrown out (contract, auth §8.2 and Pitfall 2). Cookies are never cleared here. When the answer has begun there
+// is nothing to renew with: the access token alone decides, and the store is not asked.
 func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
 	who, expires, err := p.identify(ctx, r)
 	if err != nil || who == nil {
@@ -63,6 +64,9 @@ func (p *provider) identify(ctx context.Context, r *or3cloud.Request) (*identity
 			who.displayName = *c.DisplayName
 		}
 		return who, c.ExpiresAt.Time, nil
+	}
+	if r.ResponseHeader == nil {
+		return nil, time.Time{}, nil
 	}
 	g, err := p.renew(ctx, values(r.Request, refreshCookie))
 	if err != nil || g == nil {

@@ -51,6 +51,12 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 	return s, or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID)).Err()
 }
 
+// Reauthorize implements eventsapi.Host.
+func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
+	_, err := h.Authorize(r, p, s.Workspace.ID)
+	return err
+}
+
 // ClientIP implements or3cloud.HostServices.
 func (h *Host) ClientIP(*http.Request) string { return h.IP }
 

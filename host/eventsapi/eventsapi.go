@@ -1,0 +1,130 @@
+package eventsapi
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+)
+
+// Timing of a stream.
+const (
+	// checkEvery is how often a stream's permission is asked for again.
+	checkEvery = time.Second
+	// quietChecks is after how many checks without an event a heartbeat is sent: proxies cut connections that say
+	// nothing, usually after 30 or 60 seconds.
+	quietChecks = 15
+	// patience is how long a reader may leave an event untaken before its stream is broken off.
+	patience = 3 * time.Second
+	// retryLeast and retrySpread tell browsers when to connect again: not all at the same moment after a restart.
+	retryLeast  = 2 * time.Second
+	retrySpread = 3 * time.Second
+)
+
+// Host is what the endpoint needs of the host.
+type Host interface {
+	or3cloud.HostServices
+	// Reauthorize asks again whether a session that Authorize has returned for r may still do p in its workspace. It
+	// must neither rotate credentials nor write.
+	Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error
+}
+
+// Handler is the endpoint.
+type Handler struct {
+	host    Host
+	watcher or3cloud.Watcher
+	// closing ends all streams, so that they do not hold up a shutdown.
+	closing <-chan struct{}
+	seats   seats
+	streams atomic.Uint64 // opened so far
+}
+
+// New returns the endpoint. All streams end when closing is closed.
+func New(host Host, watcher or3cloud.Watcher, bounds Bounds, closing <-chan struct{}) *Handler {
+	return &Handler{host: host, watcher: watcher, closing: closing, seats: seats{bounds: bounds.orDefault()}}
+}
+
+// Mount returns the endpoint's route.
+func (h *Handler) Mount() []or3cloud.Route {
+	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/sync/events", Handle: h.serve}}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.host.Authorize(r, or3cloud.PermWorkspaceRead, r.URL.Query().Get("workspaceId"))
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodHead {
+		announce(w)
+		return nil
+	}
+	leave, err := h.seats.take(s.User.ID)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, stop := context.WithCancel(r.Context())
+	defer stop()
+	current, updates, err := h.watcher.Watch(ctx, s.Workspace.ID)
+	if err != nil {
+		return err
+	}
+	announce(w)
+	out := newWriter(w, s.Workspace.ID)
+	defer out.hurry() // the end of the answer must be taken too
+	n := h.streams.Add(1)
+	if !out.begin(retryLeast+spread(n, retrySpread), current, r.Header.Get("Last-Event-ID")) {
+		return nil
+	}
+	timer := time.NewTimer(spread(n, checkEvery))
+	defer timer.Stop()
+	for quiet := 0; ; {
+		select {
+		case v, open := <-updates:
+			if !open || !out.version(v) {
+				return nil
+			}
+			quiet = 0
+		case <-timer.C:
+			// A fault of the store ends the stream as well: what cannot be confirmed is not allowed.
+			if h.host.Reauthorize(r, s, or3cloud.PermWorkspaceRead) != nil {
+				return nil
+			}
+			if quiet++; quiet >= quietChecks {
+				if !out.heartbeat() {
+					return nil
+				}
+				quiet = 0
+			}
+			timer.Reset(checkEvery)
+		case <-h.closing:
+			return nil
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+}
+
+// announce sets the header of the answer. Proxies are asked not to hold the stream back.
+func announce(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// spread returns the n-th of durations up to max that lie evenly, however many there are: multiples of the golden ratio
+// never crowd together as random numbers do.
+func spread(n uint64, max time.Duration) time.Duration {
+	const golden = 0x9e3779b97f4a7c15 // of 2^64
+	return time.Duration(float64(n*golden) / (1 << 64) * float64(max))
+}
+
+// known reports whether a client that sends a Last-Event-ID already has version v.
+func known(lastEventID string, v int64) bool {
+	n, ok := httpx.ParseInt([]byte(lastEventID))
+	return ok && n == v
+}
