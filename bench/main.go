@@ -1,0 +1,124 @@
+// Command bench measures OR3 Cloud against the SQLite driver alone and against PocketBase on one machine, prints what
+// it found and writes it to RESULTS.md. It is a module of its own, so that the product depends on nothing of it.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// bench is one run.
+type bench struct {
+	root, dir, binary string
+	short             bool
+	rounds            int
+	corpus            *corpus
+	report            *report
+}
+
+// path returns a path in the run's own directory.
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+// ops scales an amount of work.
+func (b *bench) ops(n int) int {
+	if b.short {
+		return n / 4
+	}
+	return n
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == pbCommand {
+		exit(servePocketBase(os.Args[2:]))
+	}
+	var (
+		short   = flag.Bool("short", false, "a run of two minutes, for development")
+		root    = flag.String("root", "..", "directory of the product's module")
+		out     = flag.String("o", "RESULTS.md", "file for the results")
+		profile = flag.String("profile", "", "write CPU and allocation profiles of the server to this directory, and measure nothing")
+		only    = flag.String("only", "", "comma-separated names of the measurements to run: "+strings.Join(names(), ", "))
+	)
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	exit(run(ctx, *root, *out, *profile, *only, *short))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// measurements in the order of a run.
+var measurements = []struct {
+	name string
+	run  func(*bench, context.Context) error
+}{
+	{"push", (*bench).benchPush},
+}
+
+func names() (out []string) {
+	for _, m := range measurements {
+		out = append(out, m.name)
+	}
+	return out
+}
+
+func run(ctx context.Context, root, out, profile, only string, short bool) (err error) {
+	debug.SetGCPercent(400) // our own garbage must not take the processor from the servers
+	if root, err = filepath.Abs(root); err != nil {
+		return err
+	}
+	b := &bench{root: root, short: short, rounds: 5}
+	if short {
+		b.rounds = 3
+	}
+	b.report = &report{out: os.Stdout, started: time.Now(), short: short, rounds: b.rounds}
+	if b.corpus, err = loadCorpus(filepath.Join(root, "testdata/captured/push-corpus.jsonl")); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "or3-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	b.binary = b.path("or3-cloud")
+	if profile != "" {
+		return b.profile(ctx, profile)
+	}
+	if err := buildServer(ctx, root, b.binary, ""); err != nil {
+		return fmt.Errorf("build or3-cloud: %w", err)
+	}
+	for _, m := range measurements {
+		if only != "" && !slices.Contains(strings.Split(only, ","), m.name) {
+			continue
+		}
+		if err := m.run(b, ctx); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	b.report.printTargets()
+	fmt.Fprintf(os.Stdout, "\n%v in all\n", time.Since(b.report.started).Round(time.Second))
+	if only != "" {
+		return nil
+	}
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	b.report.writeTo(f)
+	return f.Close()
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// report collects what was measured, in the order of the measurements.
+type report struct {
+	out      io.Writer // progress
+	sections []section
+	targets  []target
+	started  time.Time
+	short    bool
+	rounds   int
+}
+
+type section struct {
+	title, note string
+	figures     []figure
+}
+
+type figure struct{ name, value, note string }
+
+type target struct {
+	name, want, got string
+	met             bool
+}
+
+func (r *report) section(title, note string) {
+	r.sections = append(r.sections, section{title: title, note: note})
+	fmt.Fprintf(r.out, "\n%s (%s)\n", title, note)
+}
+
+func (r *report) figure(name, value, note string) {
+	s := &r.sections[len(r.sections)-1]
+	s.figures = append(s.figures, figure{name, value, note})
+	fmt.Fprintf(r.out, "  %-48s %-28s %s\n", name, value, note)
+}
+
+func (r *report) target(name, want, got string, met bool) {
+	r.targets = append(r.targets, target{name, want, got, met})
+}
+
+func verdict(met bool) string {
+	if met {
+		return "met"
+	}
+	return "**not met**"
+}
+
+// writeTo writes the report as Markdown.
+func (r *report) writeTo(w io.Writer) {
+	p := func(format string, args ...any) { fmt.Fprintf(w, format, args...) }
+	p("# Benchmarks\n\nWritten by `make bench` on %s. Figures of another day or machine do not compare; the ratios do.\n\n", r.started.UTC().Format("2 January 2006, 15:04 UTC"))
+	if r.short {
+		p("**This is a short run, for development: too short to be quoted.**\n\n")
+	}
+	p("## Machine\n\n%s\n\n", machine())
+	p("## Targets\n\n| | Target | Measured | |\n|---|---|---|---|\n")
+	for _, t := range r.targets {
+		p("| %s | %s | %s | %s |\n", t.name, t.want, t.got, verdict(t.met))
+	}
+	for _, s := range r.sections {
+		p("\n## %s\n\n%s.\n\n| | |  |\n|---|---|---|\n", s.title, strings.ToUpper(s.note[:1])+s.note[1:])
+		for _, f := range s.figures {
+			p("| %s | %s | %s |\n", f.name, f.value, f.note)
+		}
+	}
+	p("%s", method)
+}
+
+// printTargets prints the verdicts.
+func (r *report) printTargets() {
+	fmt.Fprintf(r.out, "\nTargets\n")
+	for _, t := range r.targets {
+		fmt.Fprintf(r.out, "  %-60s %-10s %-16s %s\n", t.name, t.want, t.got, verdict(t.met))
+	}
+}
+
+const method = `
+## Method
+
+Server and clients share one machine and talk over loopback, so the clients' own cost is in every figure of a server; the driver alone has
+neither. Every client is a closed loop on a connection of its own: it sends the next request when the last one is answered, with the cookies of a
+session of its own. Clients use a lean HTTP client (` + "`client.go`" + `), the same for both servers. Measurements are interleaved: each round runs all
+of a table once, with a fixed amount of work; a figure is the median of the rounds, with the range. Every answer is checked for its number of
+results or rows.
+
+* **Records** are the recorded traffic of real clients in ` + "`testdata/captured/push-corpus.jsonl`" + `, about 1.9 kB an op as JSON: seven tables, new rows, updates and
+  deletes. Each pass gives all ids new digits, so that every pass has the same mix again.
+* **Driver alone** (` + "`ceiling.go`" + `): the product's migrations, pragmas (WAL, ` + "`synchronous=FULL`" + `) and driver API in one process, one
+  goroutine, without HTTP, JSON or checks. Its statements are those that every implementation of the schema needs for an op.
+* **OR3 Cloud** is the released build, default configuration except ` + "`OR3_LIMITS_ENABLED=false`" + ` and ` + "`OR3_LOG_LEVEL=warn`" + ` (no line for each request).
+* **PocketBase** v0.39.6 as a Go library in a process of its own: ` + "`--dev=false`" + `, request log and rate limits off, batch API on; one collection with the columns of an
+  op, its payload as a JSON field, and a unique index on the op id. Its batches are atomic, as a push is not.
+* **Memory** is the resident set in ` + "`/proc`" + `, peaks are the kernel's own high-water mark, reset before the measurement. MB are 10^6 bytes.
+* Databases with a history are written by the provider itself, without HTTP and with ` + "`synchronous=OFF`" + `, before the measurement.
+`
+
+// machine describes where the run took place, without names.
+func machine() string {
+	return fmt.Sprintf("%s, %d cores, %s of memory, Linux %s, %s, %s.", cpuModel(), runtime.NumCPU(), memoryTotal(), kernel(), runtime.Version(), fileSystem())
+}
+
+func cpuModel() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if _, name, ok := strings.Cut(line, "model name\t: "); ok {
+			return strings.TrimSpace(name)
+		}
+	}
+	return runtime.GOARCH
+}
+
+func memoryTotal() string {
+	text, _ := os.ReadFile("/proc/meminfo")
+	var kb float64
+	fmt.Sscanf(string(text), "MemTotal: %f kB", &kb)
+	return fmt.Sprintf("%.0f GB", kb*1024/1e9)
+}
+
+func kernel() string {
+	text, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return strings.TrimSpace(string(text))
+}
+
+func fileSystem() string {
+	out, err := exec.Command("stat", "-f", "-c", "%T", os.TempDir()).Output()
+	if err != nil {
+		return "unknown file system"
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a child process that listens on loopback.
+type server struct {
+	cmd  *exec.Cmd
+	addr string
+	data string
+	log  *os.File
+	// exit is the result of the process; it is read after exited.
+	exited chan struct{}
+	exit   error
+	// began is when the process was started, ready when its first answer was complete.
+	began, ready time.Time
+}
+
+// readyTimeout bounds the wait for the first answer.
+const readyTimeout = 30 * time.Second
+
+// buildServer builds the product as it is released.
+func buildServer(ctx context.Context, root, out string, overlay string) error {
+	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", out}
+	if overlay != "" {
+		args = []string{"build", "-overlay", overlay, "-o", out}
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/or3-cloud")...)
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd.Run()
+}
+
+// startServer runs OR3 Cloud on a data directory, without limits and without a line for each request, as the other
+// side of the comparison runs too.
+func startServer(bin, data string, env ...string) (*server, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{addr: addr, data: data}
+	s.cmd = exec.Command(bin, "serve", "--addr", addr, "--data", data)
+	s.cmd.Env = append([]string{"HOME=" + filepath.Dir(data), "OR3_LIMITS_ENABLED=false", "OR3_LOG_LEVEL=warn"}, env...)
+	return s, s.start("/api/auth/session")
+}
+
+// start starts the process and waits until path is answered 200.
+func (s *server) start(path string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(s.data), 0o700); err != nil {
+		return err
+	}
+	if s.log, err = os.CreateTemp(filepath.Dir(s.data), "log-*.txt"); err != nil {
+		return err
+	}
+	s.cmd.Dir = filepath.Dir(s.data)
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	// A benchmark that is killed must not leave servers behind.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.began = time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	s.exited = make(chan struct{})
+	go func() {
+		s.exit = s.cmd.Wait()
+		close(s.exited)
+	}()
+	c := newClient(s.addr)
+	defer c.close()
+	for deadline := s.began.Add(readyTimeout); ; {
+		if _, err = c.do("GET", path, nil); err == nil {
+			s.ready = time.Now()
+			return nil
+		}
+		select {
+		case <-s.exited:
+		case <-time.After(500 * time.Microsecond):
+			if time.Now().Before(deadline) {
+				continue
+			}
+		}
+		text, _ := os.ReadFile(s.log.Name())
+		s.stop()
+		return fmt.Errorf("the server does not answer: %w\n%s", err, text)
+	}
+}
+
+// stop ends the process and waits for it. It may be called again.
+func (s *server) stop() error {
+	select {
+	case <-s.exited:
+		return nil
+	default:
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	kill := time.AfterFunc(10*time.Second, func() { s.cmd.Process.Kill() })
+	defer kill.Stop()
+	<-s.exited
+	return errors.Join(s.exit, s.log.Close())
+}
+
+// memory is what the process holds, and its highest value since resetPeak, in MB (10^6 bytes).
+func (s *server) memory() (now, peak float64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	field := func(name string) float64 {
+		_, rest, _ := strings.Cut(string(text), name+":")
+		kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+		return kb * 1024 / 1e6
+	}
+	return field("VmRSS"), field("VmHWM"), nil
+}
+
+// resetPeak makes the kernel forget the highest value.
+func (s *server) resetPeak() error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)
+}
+
+// freeAddr returns a loopback address that nobody listens on.
+func freeAddr() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close()
+	return ln.Addr().String(), nil
+}
