@@ -242,8 +242,10 @@ func TestBounds(t *testing.T) {
 		if c := listen(t, h, ""); !c.ended() || c.status != 503 || c.header.Get("Retry-After") != "30" {
 			t.Errorf("beyond the host's bound: %d %v", c.status, c.header)
 		}
-		second.stop()
-		if c := listen(t, h, ""); !second.ended() || c.ended() {
+		if second.stop(); !second.ended() {
+			t.Error("still open")
+		}
+		if c := listen(t, h, ""); c.ended() {
 			t.Error("a seat that is left is not free")
 		}
 		if h.seats.taken != 3 || h.seats.byUser["user"] != 1 || h.seats.byUser["bob"] != 2 {
