@@ -58,6 +58,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("ParallelPushes", testParallelPushes)
 	run("ParallelReplays", testParallelReplays)
 	run("VersionsBecomeVisibleInOrder", testVisibleInOrder)
+	run("Linearizable", testLinearizable)
 	run("Convergence", testConvergence)
 	run("SnapshotIsOneMoment", testSnapshotIsOneMoment)
 	run("SnapshotTokens", testSnapshotTokens)
