@@ -80,11 +80,14 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 		if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
 			return nil, fmt.Errorf("create the directory of the database: %w", err)
 		}
-		f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("open the database: %w", err)
+		// The driver would make its files with the mode that the umask leaves.
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			f, err := os.OpenFile(abs+suffix, os.O_CREATE|os.O_RDWR, 0o600)
+			if err != nil {
+				return nil, fmt.Errorf("open the database: %w", err)
+			}
+			f.Close()
 		}
-		f.Close()
 		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, "os")
 	}
 	defer func() {

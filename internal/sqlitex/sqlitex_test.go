@@ -47,9 +47,11 @@ func TestOpen(t *testing.T) {
 			}
 			c.Close()
 			if path != ":memory:" {
-				st, err := os.Stat(path)
-				if err != nil || st.Mode().Perm() != 0o600 {
-					t.Fatalf("mode %v, %v; want 0600", st.Mode(), err)
+				for _, suffix := range []string{"", "-wal", "-shm"} {
+					st, err := os.Stat(path + suffix)
+					if err != nil || st.Mode().Perm() != 0o600 {
+						t.Fatalf("%s: mode %v, %v; want 0600", suffix, st.Mode(), err)
+					}
 				}
 			}
 		})
