@@ -80,14 +80,11 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 		if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
 			return nil, fmt.Errorf("create the directory of the database: %w", err)
 		}
-		// The driver would make its files with the mode that the umask leaves.
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			f, err := os.OpenFile(abs+suffix, os.O_CREATE|os.O_RDWR, 0o600)
-			if err != nil {
-				return nil, fmt.Errorf("open the database: %w", err)
-			}
-			f.Close()
+		f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("open the database: %w", err)
 		}
+		f.Close()
 		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, "os")
 	}
 	defer func() {
@@ -101,8 +98,16 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	if err := migrate(ctx, d.Write, opts); err != nil {
 		return nil, err
 	}
-	d.Read, err = d.pool("deferred", opts.Readers, true)
-	return d, err
+	if d.Read, err = d.pool("deferred", opts.Readers, true); err != nil {
+		return nil, err
+	}
+	// The driver makes these with the mode that the umask leaves. They stay as long as the write connection does.
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Chmod(opts.Path+suffix, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("make the database private: %w", err)
+		}
+	}
+	return d, nil
 }
 
 func (d *DB) pool(txlock string, size int, readOnly bool) (*sql.DB, error) {
