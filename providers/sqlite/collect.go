@@ -12,7 +12,7 @@ import (
 
 // collectStep is how many entries one transaction of the collector removes: it holds the writer only briefly, so
 // that pushes pass between its steps.
-const collectStep = 200
+const collectStep = 64
 
 // tombstoneDevices says how much longer a silent device protects winning deletes than superseded entries: a device
 // that missed a dropped delete keeps the record as a zombie, and a base client cannot be told to start over
