@@ -133,7 +133,8 @@ type world struct {
 	auth      authFunc
 	store     *store
 	gateway   *gateway
-	fail      string // the provider whose Open fails
+	sync      or3cloud.SyncGatewayAdapter // instead of gateway, if set
+	fail      string                      // the provider whose Open fails
 	routes    []or3cloud.Route
 	log       bytes.Buffer
 	reference or3cloud.ReferenceClaimer
@@ -160,7 +161,11 @@ func (w *world) registry(t testing.TB) *or3cloud.Registry {
 			return &or3cloud.Instance{Auth: w.auth, Routes: w.routes, Setup: func(context.Context) (string, error) { return "setup=1", nil }}
 		},
 		"sync": func() *or3cloud.Instance {
-			return &or3cloud.Instance{Workspaces: w.store, Sync: claimingGateway{gateway: w.gateway}}
+			var adapter or3cloud.SyncGatewayAdapter = claimingGateway{gateway: w.gateway}
+			if w.sync != nil {
+				adapter = w.sync
+			}
+			return &or3cloud.Instance{Workspaces: w.store, Sync: adapter}
 		},
 		"storage": func() *or3cloud.Instance { return &or3cloud.Instance{Storage: blobs{}} },
 	} {

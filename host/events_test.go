@@ -1,0 +1,389 @@
+package host
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/host/httpx"
+)
+
+// stream is an open stream of events.
+type stream struct {
+	t    testing.TB
+	body io.Closer
+	in   *bufio.Reader
+}
+
+func (p *person) listen() *stream {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), "GET", p.url+"/api/sync/events?workspaceId="+p.workspace, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	res, err := p.client.Do(req)
+	if err != nil || res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+		p.t.Fatal(res, err)
+	}
+	p.t.Cleanup(func() { res.Body.Close() })
+	return &stream{p.t, res.Body, bufio.NewReader(res.Body)}
+}
+
+// next returns the next version.
+func (s *stream) next() int64 {
+	s.t.Helper()
+	for {
+		line, err := s.in.ReadString('\n')
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if id, ok := strings.CutPrefix(line, "id: "); ok {
+			v, err := strconv.ParseInt(strings.TrimSpace(id), 10, 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return v
+		}
+	}
+}
+
+// end waits for the orderly end of the stream and returns how long that took.
+func (s *stream) end() time.Duration {
+	s.t.Helper()
+	begun := time.Now()
+	if _, err := io.Copy(io.Discard, s.in); err != nil {
+		s.t.Errorf("the stream was cut off: %v", err)
+	}
+	return time.Since(begun)
+}
+
+func TestAChangeReachesAListeningSecondDevice(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{})
+	phone := r.register(t, "ann@example.test")
+	laptop := *phone // another tab of the same browser
+	events := laptop.listen()
+	if v := events.next(); v != 0 {
+		t.Fatalf("a new workspace is at version %d", v)
+	}
+	const rounds = 50
+	var took []time.Duration
+	for i := range rounds {
+		begun := time.Now()
+		phone.push(i + 1)
+		if v := events.next(); v != int64(i+1) {
+			t.Fatalf("version %d after push %d", v, i+1)
+		}
+		took = append(took, time.Since(begun))
+	}
+	slices.Sort(took)
+	t.Logf("from the start of a push to the event on another device: median %v, 90 %% within %v", took[rounds/2], took[rounds*9/10])
+}
+
+// What a browser sees when its permission ends, and that it comes back by itself where it may.
+func TestStreamsOfARealHostEndWithTheSession(t *testing.T) {
+	for name, c := range map[string]struct {
+		end func(*real, *person)
+		// back says that the browser gets a stream again when it connects anew.
+		back bool
+	}{
+		"sign-out":   {func(_ *real, p *person) { p.do("POST", "/api/basic-auth/sign-out", "{}", nil) }, false},
+		"membership": {func(_ *real, p *person) { p.do("DELETE", "/api/workspaces/"+p.workspace, "", nil) }, false},
+		"token":      {func(r *real, _ *person) { r.ahead.Store(int64(16 * time.Minute)) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startReal(t, eventsapi.Bounds{})
+			p := r.register(t, "ann@example.test")
+			events := p.listen()
+			events.next()
+			c.end(r, p)
+			if took := events.end(); took > 2*time.Second {
+				t.Errorf("still open after %v", took)
+			}
+			if c.back {
+				again := p.listen()
+				again.next()
+				p.push(1)
+				again.next()
+			}
+		})
+	}
+}
+
+func TestStreamsDoNotDelayAShutdown(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{})
+	p := r.register(t, "ann@example.test")
+	var open []*stream
+	for range 10 {
+		events := p.listen()
+		events.next()
+		open = append(open, events)
+	}
+	begun := time.Now()
+	r.stop()
+	for _, events := range open {
+		events.end()
+	}
+	err := <-r.done
+	r.done <- err
+	if took := time.Since(begun); err != nil || took > 5*time.Second {
+		t.Errorf("%v, %v", took, err)
+	}
+}
+
+// watched is a gateway that can be watched.
+type watched struct{ *gateway }
+
+func (watched) Watch(context.Context, string) (int64, <-chan int64, error) { return 7, nil, nil }
+
+func (watched) MaintenanceState() or3cloud.MaintenanceState {
+	return or3cloud.MaintenanceState{Enabled: true, State: "failed", LastError: "The disk is full"}
+}
+
+func TestEventsAreOfferedOnlyByProvidersThatCanBeWatched(t *testing.T) {
+	const target = "/api/sync/events?workspaceId=ws"
+	h := open(t, newWorld().host(t, defaults()))
+	if got := get(h, target, "ann"); got.Code != 404 || got.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("no watcher: %d %s", got.Code, got.Body)
+	}
+	w := newWorld()
+	w.sync = watched{w.gateway}
+	h = open(t, w.host(t, defaults("OR3_SYNC_ENABLED", "false")))
+	if got := get(h, target, "ann"); got.Code != 404 || !strings.Contains(got.Body.String(), `"Not Found"`) {
+		t.Errorf("sync off: %d %s", got.Code, got.Body)
+	}
+	h = open(t, w.host(t, defaults()))
+	for target, status := range map[string]int{
+		"/api/sync/events": 400, "/api/sync/events?workspaceId=%20": 400, "/api/sync/events?workspaceId=foreign": 403,
+	} {
+		if got := get(h, target, "ann"); got.Code != status {
+			t.Errorf("%s: %d %s", target, got.Code, got.Body)
+		}
+	}
+	if got := get(h, target); got.Code != 401 {
+		t.Errorf("signed out: %d", got.Code)
+	}
+	r := httptest.NewRequest("HEAD", target, nil)
+	r.AddCookie(&http.Cookie{Name: "who", Value: "ann"})
+	if got := send(h, r); got.Code != 200 || got.Header().Get("Content-Type") != "text/event-stream" {
+		t.Errorf("%d %v", got.Code, got.Header())
+	}
+	if got := get(h, "/api/health?deep=true"); got.Code != 200 || !strings.Contains(got.Body.String(), `"state":"failed"`) || !strings.Contains(got.Body.String(), `"status":"ok"`) {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+}
+
+func TestReauthorizeAsksAnewAndRotatesNothing(t *testing.T) {
+	w := newWorld()
+	var header http.Header = http.Header{}
+	identity := atomic.Pointer[or3cloud.ProviderSession]{}
+	identity.Store(&or3cloud.ProviderSession{Provider: "auth", UserID: "ann"})
+	w.auth = func(r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
+		header = r.ResponseHeader
+		return identity.Load(), nil
+	}
+	h := open(t, w.host(t, defaults()))
+	r := withMemo(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	s, err := h.Authorize(r, or3cloud.PermWorkspaceRead, "other")
+	if err != nil || header == nil {
+		t.Fatal(err, header)
+	}
+	lookups := w.store.lookups
+	check := func(want or3cloud.Code) {
+		t.Helper()
+		if err := h.Reauthorize(r, s, or3cloud.PermWorkspaceRead); or3cloud.CodeOf(err) != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	check("")
+	if header != nil {
+		t.Error("a header for cookies that nobody will see")
+	}
+	w.store.roles["other"] = ""
+	check(or3cloud.CodeForbidden)
+	w.store.roles["other"] = or3cloud.RoleEditor
+	check("")
+	identity.Store(&or3cloud.ProviderSession{Provider: "auth", UserID: "bob"})
+	check(or3cloud.CodeUnauthenticated)
+	identity.Store(nil)
+	check(or3cloud.CodeUnauthenticated)
+	w.store.err = io.ErrUnexpectedEOF
+	identity.Store(&or3cloud.ProviderSession{Provider: "auth", UserID: "ann"})
+	check(or3cloud.CodeInternal)
+	if w.store.lookups != lookups {
+		t.Error("the user is looked up each time")
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check(or3cloud.CodeUnavailable)
+}
+
+// The credentials of an answer that has begun must not be replaced: the browser would never learn the new ones.
+func TestSessionsThatAreFirstAskedForInTheMiddleOfAnAnswerRotateNothing(t *testing.T) {
+	w := newWorld()
+	var headers []http.Header
+	w.auth = func(r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
+		headers = append(headers, r.ResponseHeader)
+		return nil, nil
+	}
+	var h *Host
+	w.routes = []or3cloud.Route{{Method: "GET", Path: "/api/late", Handle: func(rw http.ResponseWriter, r *http.Request) error {
+		if err := httpx.WriteJSON(rw, 200, "begun"); err != nil {
+			return err
+		}
+		_, err := h.Session(r)
+		return err
+	}}}
+	h = open(t, w.host(t, defaults()))
+	get(h, "/api/late")
+	get(h, "/api/auth/session")
+	if _, err := h.Session(httptest.NewRequest("GET", "/", nil)); err != nil { // nobody's answer at all
+		t.Error(err)
+	}
+	if len(headers) != 3 || headers[0] != nil || headers[1] == nil || headers[2] != nil {
+		t.Errorf("%v", headers)
+	}
+}
+
+// Five thousand idle listeners: what each costs in memory, and all of them in processor time.
+func TestFiveThousandIdleListeners(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while")
+	}
+	const listeners = 5000
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*listeners+100 {
+		t.Skipf("needs %d open files, may have %d (%v)", 2*listeners+100, limit.Cur, err)
+	}
+	r := startReal(t, eventsapi.Bounds{PerUser: listeners})
+	p := r.register(t, "ann@example.test")
+	request := rawRequest(t, p)
+	address := strings.TrimPrefix(r.url, "http://")
+
+	before := memory()
+	conns := make([]net.Conn, listeners)
+	var wg sync.WaitGroup
+	for worker := range 50 {
+		wg.Go(func() {
+			for i := worker; i < listeners; i += 50 {
+				c, err := net.Dial("tcp", address)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conns[i] = c
+				if _, err := io.WriteString(c, request); err != nil {
+					t.Error(err)
+					return
+				}
+				if err := readUntil(c, `"serverVersion":0}`); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	defer func() {
+		for _, c := range conns {
+			if c != nil {
+				c.Close()
+			}
+		}
+	}()
+	if t.Failed() {
+		return
+	}
+	idle := memory() // collects twice, which also gives back the stacks that requests have grown
+	const watchFor = 5 * time.Second
+	busy := processorTime(t)
+	time.Sleep(watchFor)
+	busy = processorTime(t) - busy
+	t.Logf("%d idle listeners: %.1f KiB each, client side included; %.1f %% of one processor, each checked every second",
+		listeners, float64(idle-before)/1024/listeners, 100*busy.Seconds()/watchFor.Seconds())
+
+	begun := time.Now()
+	p.push(1)
+	for worker := range 50 {
+		wg.Go(func() {
+			for i := worker; i < listeners; i += 50 {
+				if err := readUntil(conns[i], `"serverVersion":1}`); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("a change has reached all of them after %v", time.Since(begun))
+}
+
+// rawRequest is p's request for a stream, as text.
+func rawRequest(t *testing.T, p *person) string {
+	u, err := url.Parse(p.url + "/api/sync/events?workspaceId=" + p.workspace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\n", u.RequestURI(), u.Host)
+	for _, c := range p.client.Jar.Cookies(u) {
+		fmt.Fprintf(&b, "Cookie: %s=%s\r\n", c.Name, c.Value)
+	}
+	return b.String() + "\r\n"
+}
+
+func readUntil(c net.Conn, text string) error {
+	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		return err
+	}
+	var seen []byte
+	buf := make([]byte, 1024)
+	for {
+		n, err := c.Read(buf)
+		seen = append(seen, buf[:n]...)
+		if strings.Contains(string(seen), text) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w after %q", err, seen)
+		}
+	}
+}
+
+// memory returns the bytes that are in use on heap and stacks.
+func memory() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
+
+func processorTime(t *testing.T) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
