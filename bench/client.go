@@ -219,6 +219,17 @@ func (d *device) pull(body []byte) (p page, err error) {
 	return p, err
 }
 
+// head returns the newest version of the device's workspace.
+func (d *device) head() (int64, error) {
+	for cursor := d.version; ; {
+		p, err := d.pull(pullBody(d.workspace, cursor, 1000))
+		if err != nil || !p.more {
+			return p.cursor, err
+		}
+		cursor = p.cursor
+	}
+}
+
 // lastNumber returns the integer behind the last place of a name in an answer.
 func lastNumber(answer []byte, name string) (int64, error) {
 	i := bytes.LastIndex(answer, []byte(name))

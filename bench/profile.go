@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -63,8 +62,13 @@ func (b *bench) profile(ctx context.Context, dir string) error {
 	}
 	push := func() error { return interleave(1, p.step(16_000)) }
 	poll := func() error {
-		_, _, err := loop(len(devices), times(2000), func(w, _ int) error {
-			_, err := devices[w].pull(pullBody(devices[w].workspace, p.devices[0].version, 100))
+		head, err := devices[0].head()
+		if err != nil {
+			return err
+		}
+		body := pullBody(devices[0].workspace, head, 100)
+		_, _, err = loop(len(devices), times(2000), func(w, _ int) error {
+			_, err := devices[w].pull(body)
 			return err
 		})
 		return err
@@ -131,11 +135,4 @@ func save(file, url string) error {
 		return err
 	}
 	return f.Close()
-}
-
-// top prints the head of a profile.
-func top(w io.Writer, file string, args ...string) error {
-	cmd := exec.Command("go", append(append([]string{"tool", "pprof", "-top"}, args...), file)...)
-	cmd.Stdout, cmd.Stderr = w, os.Stderr
-	return cmd.Run()
 }
