@@ -36,11 +36,11 @@ INSERT INTO superseded (id, replaced_by, at) VALUES (@id, @replaced_by, @at);
 
 -- name: Changes :many
 SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
-FROM log l
+FROM log l LEFT JOIN superseded s ON s.id = l.id
 WHERE l.id > @after AND l.id <= @upto
   AND ((1 << l.tbl) & @tables) <> 0
   AND (l.owner IS NULL OR l.owner = @owner)
-  AND NOT EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id)
+  AND s.id IS NULL
 ORDER BY l.id LIMIT @max;
 
 -- name: RecordsAfter :many

@@ -64,11 +64,11 @@ func (q *Queries) AnyRef(ctx context.Context, arg AnyRefParams) (int64, error) {
 
 const changes = `-- name: Changes :many
 SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
-FROM log l
+FROM log l LEFT JOIN superseded s ON s.id = l.id
 WHERE l.id > ?1 AND l.id <= ?2
   AND ((1 << l.tbl) & ?3) <> 0
   AND (l.owner IS NULL OR l.owner = ?4)
-  AND NOT EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id)
+  AND s.id IS NULL
 ORDER BY l.id LIMIT ?5
 `
 
