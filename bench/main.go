@@ -66,6 +66,10 @@ var measurements = []struct {
 	run  func(*bench, context.Context) error
 }{
 	{"push", (*bench).benchPush},
+	{"pull", (*bench).benchPull},
+	{"history", (*bench).benchHistory},
+	{"workspaces", (*bench).benchWorkspaces},
+	{"start", (*bench).benchStart},
 }
 
 func names() (out []string) {

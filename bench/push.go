@@ -12,9 +12,12 @@ import (
 // pushers are devices that push at the same time.
 type pushers struct {
 	devices []*device
-	bodies  [][][]byte
-	rate    series
-	latency *hdrhistogram.Histogram
+	// workspaces, if set, take the pushes in turn; else each device pushes to its own.
+	workspaces []string
+	turn       int
+	bodies     [][][]byte
+	rate       series
+	latency    *hdrhistogram.Histogram
 }
 
 func newPushers(devices []*device) *pushers {
@@ -29,7 +32,7 @@ func (p *pushers) step(ops int) step {
 			p.bodies = make([][][]byte, len(p.devices))
 			for i, d := range p.devices {
 				for range each {
-					p.bodies[i] = append(p.bodies[i], d.ops.pushBody(d.workspace, batch))
+					p.bodies[i] = append(p.bodies[i], d.ops.pushBody(p.workspace(d), batch))
 				}
 			}
 			return nil
@@ -42,6 +45,15 @@ func (p *pushers) step(ops int) step {
 			return err
 		},
 	}
+}
+
+// workspace returns where the next push of a device goes.
+func (p *pushers) workspace(d *device) string {
+	if len(p.workspaces) == 0 {
+		return d.workspace
+	}
+	p.turn++
+	return p.workspaces[p.turn%len(p.workspaces)]
 }
 
 // benchPush compares pushes: the driver alone, this server, PocketBase.
