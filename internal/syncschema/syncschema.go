@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -70,11 +71,11 @@ func Check(op *or3cloud.Op) *Problem {
 		return invalid("Invalid payload for %s: %v", op.Table, err)
 	}
 	for _, c := range columns {
-		if why := c.check(values[c.name]); why != "" {
+		if why := c.check(values.get(c.name)); why != "" {
 			return invalid("Invalid payload for %s: %s: %s", op.Table, c.name, why)
 		}
 	}
-	if v := values[pkColumn(op.Table)]; v != nil && text(v) != op.PK {
+	if v := values.get(pkColumn(op.Table)); v != nil && text(v) != op.PK {
 		return invalid("Invalid payload for %s: %s must equal pk", op.Table, pkColumn(op.Table))
 	}
 	op.Facts = facts(op.Table, values)
@@ -228,8 +229,9 @@ var tables = map[string][]column{
 		[]column{{name: "actions", optional: true, kind: '['}}),
 }
 
-// interesting is, per table, the set of keys whose values are looked at: the schema's and those that Facts need.
-var interesting = func() map[string]map[string]bool {
+// interesting is, per table, the keys whose values are looked at: the schema's and those that Facts need. A
+// short list is searched faster than a map.
+var interesting = func() map[string][]string {
 	extra := map[string][]string{
 		or3cloud.TableMessages: {"file_hashes"},
 		or3cloud.TablePosts:    {"file_hashes", "meta"},
@@ -237,55 +239,95 @@ var interesting = func() map[string]map[string]bool {
 		or3cloud.TableKV:       {"deleted"},
 		or3cloud.TableFileMeta: {"storage_id", "name"},
 	}
-	out := map[string]map[string]bool{}
+	out := map[string][]string{}
 	for table, cs := range tables {
-		out[table] = map[string]bool{}
 		for _, c := range cs {
-			out[table][c.name] = true
+			out[table] = append(out[table], c.name)
 		}
-		for _, n := range extra[table] {
-			out[table][n] = true
-		}
+		out[table] = append(out[table], extra[table]...)
 	}
 	return out
 }()
 
+// members holds the values of the wanted keys of a payload; they alias its bytes.
+type members struct {
+	keys   []string
+	values []jsontext.Value
+}
+
+// get returns the value of a key, or nil if it is absent.
+func (m members) get(key string) jsontext.Value {
+	for i, k := range m.keys {
+		if k == key {
+			return m.values[i]
+		}
+	}
+	return nil
+}
+
+// decoders are kept because a new one per op is half of what a push allocates.
+var decoders = sync.Pool{New: func() any { return new(payloadDecoder) }}
+
+type payloadDecoder struct {
+	jsontext.Decoder
+	buf bytes.Buffer
+}
+
 // scan returns the values of the wanted keys of a JSON object. Of a repeated key the last one counts, as in
 // JSON.parse. Lone surrogates pass.
-func scan(payload []byte, want map[string]bool) (map[string]jsontext.Value, error) {
+func scan(payload []byte, want []string) (members, error) {
 	if len(payload) == 0 {
-		return nil, nil
+		return members{}, nil
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(payload), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	d := decoders.Get().(*payloadDecoder)
+	defer func() {
+		d.buf = bytes.Buffer{}
+		d.Reset(&d.buf) // the payload is not ours to keep
+		decoders.Put(d)
+	}()
+	// A decoder parses the bytes of a Buffer where they are.
+	d.buf = *bytes.NewBuffer(payload)
+	d.Reset(&d.buf, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	if d.PeekKind() != '{' {
-		return nil, fmt.Errorf("expected an object")
+		return members{}, fmt.Errorf("expected an object")
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return nil, errMalformed
+		return members{}, errMalformed
 	}
-	values := make(map[string]jsontext.Value, len(want))
+	found := members{keys: want, values: make([]jsontext.Value, len(want))}
 	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
+		name, err := d.ReadValue()
 		if err != nil {
-			return nil, errMalformed
+			return members{}, errMalformed
 		}
-		key := name.String()
-		if !want[key] {
-			if err := d.SkipValue(); err != nil {
-				return nil, errMalformed
-			}
-			continue
-		}
+		place := indexOf(want, name)
 		v, err := d.ReadValue()
 		if err != nil {
-			return nil, errMalformed
+			return members{}, errMalformed
 		}
-		values[key] = v.Clone()
+		if place >= 0 {
+			end := d.InputOffset()
+			found.values[place] = jsontext.Value(payload[end-int64(len(v)) : end : end])
+		}
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return nil, errMalformed
+		return members{}, errMalformed
 	}
-	return values, nil
+	return found, nil
+}
+
+// indexOf returns the place of a quoted name in a list, or −1. Only names with escapes need to be unquoted.
+func indexOf(list []string, quoted jsontext.Value) int {
+	name := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name = []byte(text(quoted))
+	}
+	for i, k := range list {
+		if k == string(name) {
+			return i
+		}
+	}
+	return -1
 }
 
 var errMalformed = fmt.Errorf("malformed JSON")
@@ -302,30 +344,30 @@ func text(v jsontext.Value) string {
 	return string(b)
 }
 
-func facts(table string, values map[string]jsontext.Value) or3cloud.PayloadFacts {
-	f := or3cloud.PayloadFacts{Deleted: values["deleted"].Kind() == 't'}
+func facts(table string, values members) or3cloud.PayloadFacts {
+	f := or3cloud.PayloadFacts{Deleted: values.get("deleted").Kind() == 't'}
 	switch table {
 	case or3cloud.TableKV:
-		f.Name = text(values["name"])
+		f.Name = text(values.get("name"))
 	case or3cloud.TableNotifications:
-		f.UserID = text(values["user_id"])
+		f.UserID = text(values.get("user_id"))
 	case or3cloud.TableMessages:
-		f.FileHashes = FileHashes(text(values["file_hashes"]))
+		f.FileHashes = FileHashes(text(values.get("file_hashes")))
 	case or3cloud.TablePosts:
-		f.FileHashes = FileHashes(text(values["file_hashes"]))
-		f.WorkspaceItem = text(values["post_type"]) == "or3:file" || bytes.Contains(values["meta"], []byte("or3.workspace-item"))
+		f.FileHashes = FileHashes(text(values.get("file_hashes")))
+		f.WorkspaceItem = text(values.get("post_type")) == "or3:file" || bytes.Contains(values.get("meta"), []byte("or3.workspace-item"))
 	case or3cloud.TableProjects:
 		// The list of entries is a JSON value, or one in a string.
-		f.WorkspaceItem = fileEntry.Match(values["data"]) || fileEntry.MatchString(text(values["data"]))
+		f.WorkspaceItem = fileEntry.Match(values.get("data")) || fileEntry.MatchString(text(values.get("data")))
 	case or3cloud.TableFileMeta:
 		f.File = or3cloud.FileFacts{
-			StorageID: text(values["storage_id"]), MIMEType: text(values["mime_type"]),
-			Name: text(values["name"]), Kind: text(values["kind"]),
+			StorageID: text(values.get("storage_id")), MIMEType: text(values.get("mime_type")),
+			Name: text(values.get("name")), Kind: text(values.get("kind")),
 		}
-		if n, err := strconv.ParseFloat(string(values["size_bytes"]), 64); err == nil && n >= 0 && n <= or3cloud.MaxSafeInteger {
+		if n, err := strconv.ParseFloat(string(values.get("size_bytes")), 64); err == nil && n >= 0 && n <= or3cloud.MaxSafeInteger {
 			f.File.SizeBytes = int64(n)
 		}
-		if n, err := strconv.ParseFloat(string(values["updated_at"]), 64); err == nil {
+		if n, err := strconv.ParseFloat(string(values.get("updated_at")), 64); err == nil {
 			f.File.UpdatedAt = n
 		}
 	}
