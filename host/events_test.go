@@ -74,7 +74,7 @@ func (s *stream) end() time.Duration {
 }
 
 func TestAChangeReachesAListeningSecondDevice(t *testing.T) {
-	r := startReal(t, eventsapi.Bounds{})
+	r := startReal(t, eventsapi.Bounds{}, nil)
 	phone := r.register(t, "ann@example.test")
 	laptop := *phone // another tab of the same browser
 	events := laptop.listen()
@@ -108,7 +108,7 @@ func TestStreamsOfARealHostEndWithTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startReal(t, eventsapi.Bounds{})
+			r := startReal(t, eventsapi.Bounds{}, nil)
 			p := r.register(t, "ann@example.test")
 			events := p.listen()
 			events.next()
@@ -127,7 +127,7 @@ func TestStreamsOfARealHostEndWithTheSession(t *testing.T) {
 }
 
 func TestStreamsDoNotDelayAShutdown(t *testing.T) {
-	r := startReal(t, eventsapi.Bounds{})
+	r := startReal(t, eventsapi.Bounds{}, nil)
 	p := r.register(t, "ann@example.test")
 	var open []*stream
 	for range 10 {
@@ -276,7 +276,7 @@ func TestFiveThousandIdleListeners(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*listeners+100 {
 		t.Skipf("needs %d open files, may have %d (%v)", 2*listeners+100, limit.Cur, err)
 	}
-	r := startReal(t, eventsapi.Bounds{PerUser: listeners})
+	r := startReal(t, eventsapi.Bounds{PerUser: listeners}, nil)
 	p := r.register(t, "ann@example.test")
 	request := rawRequest(t, p)
 	address := strings.TrimPrefix(r.url, "http://")

@@ -30,10 +30,18 @@ type real struct {
 	ahead atomic.Int64 // of the clock, in nanoseconds
 }
 
-func startReal(t *testing.T, streams eventsapi.Bounds, environ ...string) *real {
+// startReal starts one. change, if set, replaces the sync provider.
+func startReal(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Provider) or3cloud.Provider, environ ...string) *real {
 	t.Helper()
-	var registry or3cloud.Registry
-	if err := errors.Join(basicauth.Register(&registry), fs.Register(&registry), sqlite.Register(&registry)); err != nil {
+	var own, registry or3cloud.Registry
+	if err := errors.Join(basicauth.Register(&registry), fs.Register(&registry), sqlite.Register(&own)); err != nil {
+		t.Fatal(err)
+	}
+	store, _ := own.Lookup("sqlite")
+	if change != nil {
+		store = change(store)
+	}
+	if err := registry.Register(store); err != nil {
 		t.Fatal(err)
 	}
 	catalogue, err := settings.NewCatalogue(&registry)

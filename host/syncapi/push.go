@@ -31,7 +31,22 @@ const (
 	bulkPatience = 10 * time.Second
 )
 
+// faultPause is how long a client stays away after a fault of ours.
+const faultPause = 5 * time.Second
+
+// push answers no fault of ours with anything but 503: older clients keep the edits of a batch on that and drop them
+// after four answers of most other kinds, and five such answers open their circuit breaker (contract, client-behaviour
+// §3). The log has the cause.
 func (a *API) push(w http.ResponseWriter, r *http.Request) error {
+	err := a.tryPush(w, r)
+	switch or3cloud.CodeOf(err) {
+	case or3cloud.CodeInternal, or3cloud.CodeInsufficientStorage:
+		return or3cloud.Unavailable(err, "Service Unavailable", faultPause)
+	}
+	return err
+}
+
+func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	httpx.NoCache(w)
 	if r.ContentLength < 0 || r.ContentLength > largeBody {
 		release, err := a.admitLarge(r)
