@@ -1,0 +1,288 @@
+// Package diskspace watches how much room the file systems under an instance's directories have left. It owns the two
+// watermarks, the reserve file, and what is known about file systems that are not on this machine.
+//
+// A full disk is a state and not an accident: below the late mark whatever would grow is refused before it fails
+// half-way, reads go on, and writes resume by themselves when there is room again.
+package diskspace
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The watermarks, for file systems of ordinary size. A small file system gets smaller ones; see marks.
+const (
+	// EarlyBytes is the room below which the operator is warned: at a few hundred megabytes a day, some days ahead.
+	EarlyBytes = 1 << 30
+	// EarlyPercent of the whole file system is enough where that is less than EarlyBytes.
+	EarlyPercent = 5
+	// LateBytes is the room below which whatever grows is refused. It holds the uploads of the moment at their largest
+	// and all that the databases may still write: commits under way, the write-ahead logs, the maintenance that frees.
+	LateBytes = 128 << 20
+	// ReserveBytes is the size of the reserve file: more than the largest write-ahead log that is kept, so that it can
+	// be moved into the database on a disk that somebody else has filled to the last byte.
+	ReserveBytes = 16 << 20
+	// Interval is how often the room is measured.
+	Interval = time.Second
+)
+
+// reserveName is the file that is given up at the late mark.
+const reserveName = "reserve"
+
+// State is how much room there is.
+type State int32
+
+// The states.
+const (
+	// OK is enough room.
+	OK State = iota
+	// Low is below the early mark: the operator is warned, nothing is refused.
+	Low
+	// Full is below the late mark: what grows is refused.
+	Full
+)
+
+// String returns the state as it is shown to operators.
+func (s State) String() string { return [...]string{"ok", "low", "full"}[s] }
+
+// Usage is what a file system says about itself.
+type Usage struct {
+	// Device tells file systems of this machine apart.
+	Device uint64
+	// Free and Total are bytes. Free is what a process without privileges may still write.
+	Free, Total uint64
+	// Network is the type of a file system that other machines serve, such as "nfs"; empty for a local one.
+	Network string
+}
+
+// mark is a watermark: the state begins below down and ends at up. The gap keeps a disk at the mark from flapping.
+type mark struct{ down, up uint64 }
+
+// marks returns the watermarks of a file system of a size, and how large its reserve is. On a small one the late mark
+// is half of the early one, so that there is a warning before the refusal and a way to write at all.
+func marks(total uint64) (early, late mark, reserve int64) {
+	early.down = min(EarlyBytes, total/100*EarlyPercent)
+	late.down = min(LateBytes, early.down/2)
+	early.up = early.down + early.down/4
+	late.up = late.down + late.down/2 // more than the reserve that is given up below it
+	return early, late, int64(min(ReserveBytes, late.down/4))
+}
+
+// next is the state after one measurement.
+func next(was State, u Usage) State {
+	early, late, _ := marks(u.Total)
+	switch {
+	case u.Free < late.down || was == Full && u.Free < late.up:
+		return Full
+	case u.Free < early.down || was >= Low && u.Free < early.up:
+		return Low
+	default:
+		return OK
+	}
+}
+
+// Options are what a Monitor needs. The zero value of Measure asks the operating system.
+type Options struct {
+	Log     *slog.Logger
+	Measure func(dir string) (Usage, error)
+}
+
+// Monitor watches the file systems of any number of directories, each file system once.
+type Monitor struct {
+	log     *slog.Logger
+	measure func(dir string) (Usage, error)
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	mu      sync.Mutex
+	watches []*Watch
+}
+
+// New returns a Monitor that measures only when it is told to; Start makes it do so by itself.
+func New(o Options) *Monitor {
+	if o.Measure == nil {
+		o.Measure = Measure
+	}
+	return &Monitor{log: o.Log, measure: o.Measure}
+}
+
+// Start begins to measure once per Interval, until Close.
+func (m *Monitor) Start() {
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop, m.done = stop, make(chan struct{})
+	go func() {
+		defer close(m.done)
+		tick := time.NewTicker(Interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				m.Check()
+			}
+		}
+	}()
+}
+
+// Close ends what Start began.
+func (m *Monitor) Close() {
+	if m.stop != nil {
+		m.stop()
+		<-m.done
+		m.stop = nil
+	}
+}
+
+// Watch returns the watch of the file system under dir, which need not exist yet.
+func (m *Monitor) Watch(dir string) *Watch { return m.add(dir, false) }
+
+// WatchWithReserve is Watch for the directory that gets the reserve file. It exists and belongs to this process.
+func (m *Monitor) WatchWithReserve(dir string) *Watch { return m.add(dir, true) }
+
+func (m *Monitor) add(dir string, reserve bool) *Watch {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dir = filepath.Clean(dir)
+	usage, err := m.measureNearest(dir)
+	for _, w := range m.watches {
+		if w.dir == dir || err == nil && w.usage.Total > 0 && w.usage.Device == usage.Device {
+			return w
+		}
+	}
+	w := &Watch{dir: dir}
+	if reserve {
+		w.reserve = filepath.Join(dir, reserveName)
+	}
+	m.watches = append(m.watches, w)
+	m.check(w)
+	return w
+}
+
+// measureNearest measures dir or, while that is still to be made, the nearest directory above it.
+func (m *Monitor) measureNearest(dir string) (Usage, error) {
+	for {
+		u, err := m.measure(dir)
+		parent := filepath.Dir(dir)
+		if err == nil || parent == dir {
+			return u, err
+		}
+		dir = parent
+	}
+}
+
+// Check measures everything once.
+func (m *Monitor) Check() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.watches {
+		m.check(w)
+	}
+}
+
+// check measures one file system, says what has changed, and sees to the reserve. A measurement that fails changes
+// nothing: what the disk really thinks is seen when it is written to.
+func (m *Monitor) check(w *Watch) {
+	u, err := m.measureNearest(w.dir)
+	if err != nil {
+		if !w.failed {
+			m.log.Warn("the free disk space cannot be measured", "dir", w.dir, "error", err)
+		}
+		w.failed = true
+		return
+	}
+	w.failed = false
+	was := w.State()
+	now := next(was, u)
+	w.usage = u
+	w.state.Store(int32(now))
+	if now != was {
+		m.announce(w.dir, now, u)
+	}
+	if w.reserve != "" {
+		m.tendReserve(w, now)
+	}
+}
+
+func (m *Monitor) announce(dir string, s State, u Usage) {
+	level, text := slog.LevelInfo, "there is enough disk space again"
+	switch s {
+	case Low:
+		level, text = slog.LevelWarn, "the disk is nearly full: free some space soon, or changes will be refused"
+	case Full:
+		level, text = slog.LevelWarn, "the disk is full: changes and uploads are refused until there is space; reading goes on"
+	}
+	m.log.Log(context.Background(), level, text, "dir", dir, "freeBytes", u.Free, "totalBytes", u.Total)
+}
+
+// tendReserve gives the reserve up when the disk is full and makes it when there is plenty of room.
+func (m *Monitor) tendReserve(w *Watch, s State) {
+	var err error
+	switch {
+	case s == Full:
+		err = dropReserve(w.reserve)
+	case s == OK:
+		_, _, size := marks(w.usage.Total)
+		err = makeReserve(w.reserve, size)
+	}
+	if err != nil && !w.reserveFailed {
+		m.log.Warn("the reserve of disk space cannot be kept", "file", w.reserve, "error", err)
+	}
+	w.reserveFailed = err != nil
+}
+
+// Report is what an operator is shown about one file system.
+type Report struct {
+	State string `json:"state"`
+	// FreeBytes is how much may still be written.
+	FreeBytes uint64 `json:"freeBytes"`
+	// Network is the type of a file system that is not on this machine.
+	Network string `json:"network,omitempty"`
+}
+
+// Report returns the state of the file system that has the least room, relative to its marks; nil before anything was
+// measured. A network file system anywhere is shown.
+func (m *Monitor) Report() *Report {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var r *Report
+	var worst State
+	network := ""
+	for _, w := range m.watches {
+		if w.usage.Total == 0 {
+			continue
+		}
+		if w.usage.Network != "" {
+			network = w.usage.Network
+		}
+		if r == nil || w.State() > worst || w.State() == worst && w.usage.Free < r.FreeBytes {
+			worst = w.State()
+			r = &Report{State: worst.String(), FreeBytes: w.usage.Free}
+		}
+	}
+	if r != nil {
+		r.Network = network
+	}
+	return r
+}
+
+// Watch is the state of one file system.
+type Watch struct {
+	dir     string
+	reserve string // path of the reserve file; empty if there is none
+	state   atomic.Int32
+
+	// Under the monitor's lock.
+	usage                 Usage
+	failed, reserveFailed bool
+}
+
+// State returns the state as it was last measured. It costs one atomic load.
+func (w *Watch) State() State { return State(w.state.Load()) }
+
+// Full reports whether what grows is to be refused. It costs one atomic load.
+func (w *Watch) Full() bool { return w.State() == Full }
