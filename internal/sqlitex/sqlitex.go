@@ -44,8 +44,12 @@ type Options struct {
 // writer, so it only matters for operators' tools.
 const busyTimeout = 10 * time.Second
 
-// cacheKiB is the page cache of one connection. It is the main memory cost of a connection.
-const cacheKiB = 4096
+// The page caches of a connection. They are the main memory cost of a connection, and grow as they are used: a writer
+// touches random pages of every index, a reader mostly ranges.
+const (
+	writerCacheKiB = 32 << 10
+	readerCacheKiB = 4 << 10
+)
 
 // DB is an open, migrated database.
 type DB struct {
@@ -140,13 +144,13 @@ func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 		"journal_mode=" + d.opts.JournalMode,
 		"synchronous=" + d.opts.Synchronous,
 		"foreign_keys=ON",
-		fmt.Sprintf("cache_size=-%d", cacheKiB),
 		"temp_store=MEMORY",
 		"journal_size_limit=16777216",
 	}
 	if readOnly {
-		pragmas = append(pragmas, "query_only=ON")
+		pragmas = append(pragmas, fmt.Sprintf("cache_size=-%d", readerCacheKiB), "query_only=ON")
 	} else {
+		pragmas = append(pragmas, fmt.Sprintf("cache_size=-%d", writerCacheKiB))
 		// It works on a new file only, before anything is in it.
 		pragmas = slices.Insert(pragmas, 1, "auto_vacuum=INCREMENTAL")
 	}

@@ -88,13 +88,25 @@ func packID(b []byte, id string) []byte {
 
 // appendHex decodes lower-case hex digits; ok is false for anything else.
 func appendHex(b []byte, digits string) (_ []byte, ok bool) {
-	for i := range len(digits) {
-		if c := digits[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+	for i := 0; i+1 < len(digits); i += 2 {
+		hi, lo := nibble(digits[i]), nibble(digits[i+1])
+		if hi|lo > 15 {
 			return b, false
 		}
+		b = append(b, hi<<4|lo)
 	}
-	b, err := hex.AppendDecode(b, []byte(digits))
-	return b, err == nil
+	return b, true
+}
+
+// nibble returns the value of a lower-case hex digit, or 255.
+func nibble(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
 }
 
 // unpackID returns the text that packID packed.

@@ -21,7 +21,7 @@ import (
 // of a group waits for the last.
 const (
 	groupJobs = 256
-	groupTime = 20 * time.Millisecond
+	groupTime = 40 * time.Millisecond
 )
 
 // writer owns the only connection that writes. Jobs that arrive while a commit is under way are applied together in
@@ -34,6 +34,9 @@ type writer struct {
 	c    *sqlite3.Conn
 	q    *db.Queries
 	st   writeStatements
+
+	checkpointer *checkpointer
+	walPages     int // the length of the write-ahead log after the last commit
 
 	jobs   chan *job
 	done   chan struct{}
@@ -73,12 +76,20 @@ func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *sl
 	}
 	err = w.conn.Raw(func(dc any) error {
 		w.c = dc.(driver.Conn).Raw()
+		// The hook replaces SQLite's own checkpoint in the middle of a commit.
+		w.c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error { w.walPages = pages; return nil })
 		return w.st.prepare(w.c)
 	})
+	if err == nil {
+		w.checkpointer, err = startCheckpointer(d, log)
+	}
 	if err == nil {
 		w.q, err = db.Prepare(ctx, w.conn)
 	}
 	if err != nil {
+		if w.checkpointer != nil {
+			err = errors.Join(err, w.checkpointer.close())
+		}
 		w.st.close()
 		return nil, errors.Join(fmt.Errorf("prepare statements: %w", err), w.conn.Close())
 	}
@@ -129,7 +140,7 @@ func (w *writer) close() error {
 	w.mu.Unlock()
 	<-w.done
 	w.st.close()
-	return errors.Join(w.q.Close(), w.conn.Close())
+	return errors.Join(w.checkpointer.close(), w.q.Close(), w.conn.Close())
 }
 
 func (w *writer) loop() {
@@ -189,7 +200,18 @@ func (w *writer) group(first *job) (next *job) {
 		}
 		close(j.done)
 	}
+	w.checkpoint()
 	return next
+}
+
+// checkpoint keeps the write-ahead log from growing without end. It runs after everybody was answered.
+func (w *writer) checkpoint() {
+	w.checkpointer.committed(w.walPages)
+	if w.walPages < restartPages || w.broken != nil {
+		return
+	}
+	copyPages(w.c, w.log)
+	w.walPages = 0 // ask again after the next commit, not before
 }
 
 // commit ends the transaction. If SQLite has already rolled it back, as it does when the disk is full, or cannot
