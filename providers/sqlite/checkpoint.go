@@ -1,0 +1,68 @@
+package sqlite
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"or3.chat/cloud/internal/sqlitex"
+)
+
+// The write-ahead log grows with every commit until its pages are copied into the file. Left to SQLite, a commit
+// does that now and then while everybody waits for it. Here a connection of its own copies them beside the writer, and
+// the writer itself copies only what is left, when the log is so long that it must begin anew.
+const (
+	checkpointPages = 2048  // 8 MiB of 4 KiB pages: worth a copy in the background
+	restartPages    = 16384 // 64 MiB: the writer finishes the copy, so that its next commit begins at the front
+)
+
+// checkpointer copies pages of the write-ahead log in the background.
+type checkpointer struct {
+	c    *sqlite3.Conn
+	log  *slog.Logger
+	wake chan struct{}
+	done chan struct{}
+}
+
+func startCheckpointer(d *sqlitex.DB, log *slog.Logger) (*checkpointer, error) {
+	c, err := d.Conn(false)
+	if err != nil {
+		return nil, err
+	}
+	k := &checkpointer{c: c, log: log, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go k.loop()
+	return k, nil
+}
+
+// committed is told the length of the log after each commit; it never waits.
+func (k *checkpointer) committed(pages int) {
+	if pages < checkpointPages {
+		return
+	}
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (k *checkpointer) loop() {
+	defer close(k.done)
+	for range k.wake {
+		copyPages(k.c, k.log)
+	}
+}
+
+// copyPages waits for nobody. What cannot be copied, because a reader still needs the old page or the other connection
+// is copying, is copied later.
+func copyPages(c *sqlite3.Conn, log *slog.Logger) {
+	if _, _, err := c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE); err != nil && !errors.Is(err, sqlite3.BUSY) {
+		log.Warn("checkpoint of the sync database failed", "error", err)
+	}
+}
+
+func (k *checkpointer) close() error {
+	close(k.wake)
+	<-k.done
+	return k.c.Close()
+}
