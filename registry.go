@@ -100,6 +100,14 @@ type Env struct {
 	// the data directory.
 	Secret func(name string) (string, error)
 	Host   HostServices
+	// DiskFull, if set, returns a function that reports whether the file system of a directory is so full that only
+	// writes which free some of it may go on. The directory need not exist yet; asking costs next to nothing, so it is
+	// done before each write that grows. Reads and deletions go on whatever the answer.
+	DiskFull func(dir string) func() bool
+	// Fatal, if set, tells the host that the provider cannot go on: an fsync failed, say, so that nothing may be
+	// acknowledged until the program has started anew and recovered. It returns at once and may be called more than
+	// once; the host closes the provider soon after. Until then, calls that write fail with CodeUnavailable.
+	Fatal func(error)
 	// References is the sync provider's ReferenceClaimer; nil if it has none. Set for storage providers only.
 	References ReferenceClaimer
 }

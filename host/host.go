@@ -27,6 +27,7 @@ import (
 	"or3.chat/cloud/host/storageapi"
 	"or3.chat/cloud/host/syncapi"
 	"or3.chat/cloud/host/workspaceapi"
+	"or3.chat/cloud/internal/diskspace"
 )
 
 // Options are everything that a Host depends on.
@@ -35,7 +36,8 @@ type Options struct {
 	Registry *or3cloud.Registry
 	// Config is the resolved configuration of host and providers.
 	Config or3cloud.Config
-	// DataDir is the absolute path of the instance's data directory. The host itself writes nothing there.
+	// DataDir is the absolute path of the instance's data directory. The host itself writes nothing there but the
+	// reserve of disk space; empty means that there is none.
 	DataDir string
 	// Production is NODE_ENV=production. Strict is that or OR3_STRICT_CONFIG=true.
 	Production, Strict bool
@@ -51,6 +53,11 @@ type Options struct {
 	Filters []or3cloud.DecisionFilter
 	// Version is the program's version, for the log.
 	Version string
+	// Fatal, if set, is called when a provider cannot go on until the program has started anew, with the reason. It
+	// returns at once; it is called once.
+	Fatal func(error)
+	// Disk measures file systems; nil asks the operating system.
+	Disk func(dir string) (diskspace.Usage, error)
 }
 
 // Host serves one instance. It must be opened before it serves anything but health checks.
@@ -61,6 +68,8 @@ type Host struct {
 	health  httpx.Router
 	handler http.Handler
 	gate    *gate
+	space   *diskspace.Monitor
+	fatal   sync.Once
 	streams eventsapi.Bounds
 	running atomic.Pointer[running]
 
@@ -86,7 +95,10 @@ type running struct {
 // New returns a host that serves nothing yet. It does no I/O. In strict mode it fails when a configured provider is
 // not compiled in, naming all of them.
 func New(o Options) (*Host, error) {
-	h := &Host{opt: o, plan: makePlan(o.Config, o.Registry), gate: newGate()}
+	h := &Host{
+		opt: o, plan: makePlan(o.Config, o.Registry), gate: newGate(),
+		space: diskspace.New(diskspace.Options{Log: o.Log, Measure: o.Disk}),
+	}
 	if o.Strict && len(h.plan.problems) > 0 {
 		return nil, errors.New(strings.Join(h.plan.problems, "\n"))
 	}
@@ -96,7 +108,7 @@ func New(o Options) (*Host, error) {
 	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
-		Maintenance: h.maintenance,
+		Maintenance: h.maintenance, Disk: h.space.Report,
 	}
 	for _, route := range health.Routes() {
 		if err := h.health.Add("host", route); err != nil {
@@ -175,10 +187,15 @@ func (h *Host) Open(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.closeProviders())
+			h.space.Close()
 		}
 	}()
 	run := &running{disabled: h.plan.disabled()}
 	if h.plan.auth.on {
+		if h.opt.DataDir != "" {
+			h.space.WatchWithReserve(h.opt.DataDir)
+		}
+		h.space.Start()
 		if run.sessions, err = h.openProviders(ctx, run); err != nil {
 			return err
 		}
@@ -290,12 +307,23 @@ func (h *Host) open(ctx context.Context, rl role, references or3cloud.ReferenceC
 	inst, err := rl.provider.Open(ctx, or3cloud.Env{
 		Config: h.opt.Config, Production: h.opt.Production, Strict: h.opt.Strict, DataDir: h.opt.DataDir,
 		Log: h.opt.Log.With("provider", rl.id), Now: h.opt.Now, Rand: h.opt.Rand, Secret: h.opt.Secret, Host: h, References: references,
+		DiskFull: func(dir string) func() bool { return h.space.Watch(dir).Full },
+		Fatal:    func(err error) { h.fail(fmt.Errorf("provider %q: %w", rl.id, err)) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the %s provider %q: %w", rl.kind, rl.id, err)
 	}
 	h.opened = append(h.opened, opened{rl.id, inst})
 	return inst, nil
+}
+
+// fail passes on that a provider cannot go on.
+func (h *Host) fail(err error) {
+	h.fatal.Do(func() {
+		if h.opt.Fatal != nil {
+			h.opt.Fatal(err)
+		}
+	})
 }
 
 // SetupLinks returns the fragments for one-time links with which the first account can be created; none when there are
@@ -327,6 +355,7 @@ func (h *Host) Close() error {
 	defer h.mu.Unlock()
 	h.closed = true
 	h.running.Store(nil)
+	h.space.Close()
 	return h.closeProviders()
 }
 

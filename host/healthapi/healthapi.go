@@ -8,6 +8,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/internal/diskspace"
 )
 
 // Feature is the state of one provider as the deep answer shows it.
@@ -36,6 +37,8 @@ type API struct {
 	Degraded bool
 	// Maintenance, if set, returns the state of the sync provider's maintenance, or nil. It must answer at once.
 	Maintenance func() *or3cloud.MaintenanceState
+	// Disk, if set, returns how much room there is, or nil. It must answer at once.
+	Disk func() *diskspace.Report
 }
 
 // Routes returns the endpoints.
@@ -47,10 +50,11 @@ func (a API) Routes() []or3cloud.Route {
 }
 
 type report struct {
-	Status    string    `json:"status"`
-	Timestamp string    `json:"timestamp"`
-	Uptime    float64   `json:"uptime"` // seconds
-	Providers *Features `json:"providers,omitempty"`
+	Status    string            `json:"status"`
+	Timestamp string            `json:"timestamp"`
+	Uptime    float64           `json:"uptime"` // seconds
+	Providers *Features         `json:"providers,omitempty"`
+	Disk      *diskspace.Report `json:"disk,omitempty"`
 }
 
 func (a API) health(w http.ResponseWriter, r *http.Request) error {
@@ -71,6 +75,9 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 			features.Sync.Maintenance = a.Maintenance()
 		}
 		rep.Providers = &features
+		if a.Disk != nil {
+			rep.Disk = a.Disk()
+		}
 	}
 	return httpx.WriteJSON(w, http.StatusOK, rep)
 }

@@ -8,6 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/healthapi"
 	"or3.chat/cloud/host/internal/hosttest"
+	"or3.chat/cloud/internal/diskspace"
 )
 
 func TestHealth(t *testing.T) {
@@ -37,7 +38,7 @@ func TestHealth(t *testing.T) {
 }
 
 // Contract, workspaces-and-admin §10: a failed run keeps ok.
-func TestDeepHealthTellsTheStateOfMaintenance(t *testing.T) {
+func TestDeepHealthTellsTheStateOfMaintenanceAndDisk(t *testing.T) {
 	state := &or3cloud.MaintenanceState{Enabled: true, State: "failed", LastRun: 1_771_000_000_000, Backlog: 2, LastError: "The disk is full"}
 	api := healthapi.API{Now: time.Now, Maintenance: func() *or3cloud.MaintenanceState { return state }}
 	const sync = `"sync":{"available":false,"maintenance":{"enabled":true,"state":"failed","lastRun":1771000000000,"backlog":2,"lastError":"The disk is full"}}`
@@ -47,6 +48,11 @@ func TestDeepHealthTellsTheStateOfMaintenance(t *testing.T) {
 	}
 	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health", ""); strings.Contains(w.Body.String(), "maintenance") {
 		t.Error(w.Body)
+	}
+	api.Disk = func() *diskspace.Report { return &diskspace.Report{State: "full", FreeBytes: 17, Network: "nfs"} }
+	w = hosttest.Do(t, api.Routes(), "GET", "/api/health?deep=true", "")
+	if body := w.Body.String(); !strings.Contains(body, `"disk":{"state":"full","freeBytes":17,"network":"nfs"}`) {
+		t.Error(body)
 	}
 	state = nil // not opened yet
 	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health?deep=true", ""); strings.Contains(w.Body.String(), "maintenance") {

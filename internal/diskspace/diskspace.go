@@ -23,8 +23,8 @@ const (
 	// LateBytes is the room below which whatever grows is refused. It holds the uploads of the moment at their largest
 	// and all that the databases may still write: commits under way, the write-ahead logs, the maintenance that frees.
 	LateBytes = 128 << 20
-	// ReserveBytes is the size of the reserve file: more than the largest write-ahead log that is kept, so that it can
-	// be moved into the database on a disk that somebody else has filled to the last byte.
+	// ReserveBytes is the size of the reserve file: room for what a write-ahead log adds to the database when it is
+	// moved there, on a disk that somebody else has filled to the last byte.
 	ReserveBytes = 16 << 20
 	// Interval is how often the room is measured.
 	Interval = time.Second

@@ -114,10 +114,14 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the storage directory %s: %w", root, err)
 	}
+	var full func() bool
+	if env.DiskFull != nil {
+		full = env.DiskFull(root)
+	}
 	storage := New(Options{
 		Disk: disk, Identity: identity, Signer: signer, TTL: validity(ctx, env),
 		Retention:  time.Duration(env.Config.Int(settingRetention)) * time.Second,
-		TrashGrace: trashGrace, Host: env.Host, References: env.References, Now: env.Now, Rand: env.Rand, Log: env.Log,
+		TrashGrace: trashGrace, Host: env.Host, References: env.References, Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})
 	adapter := &admin{storage: storage, details: map[string]any{
 		"root": root, "urlTtlSeconds": int64(storage.TTL / time.Second),

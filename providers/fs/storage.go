@@ -29,9 +29,11 @@ type Options struct {
 	TrashGrace time.Duration
 	Host       or3cloud.HostServices
 	References or3cloud.ReferenceClaimer
-	Now        func() time.Time
-	Rand       io.Reader
-	Log        *slog.Logger
+	// Full reports whether the disk has no room for uploads; nil means never.
+	Full func() bool
+	Now  func() time.Time
+	Rand io.Reader
+	Log  *slog.Logger
 }
 
 // Storage keeps blobs in files. It implements or3cloud.StorageGatewayAdapter and or3cloud.StorageCollector, and Routes

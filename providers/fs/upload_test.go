@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -343,4 +344,33 @@ func TestDiskFaultKeepsCodes(t *testing.T) {
 	if !errors.Is(err, syscall.EIO) {
 		t.Error("the cause is lost")
 	}
+}
+
+// TestNearlyFullDisk: uploads are refused before anything is read or written, everything else goes on, and uploads
+// resume when there is room.
+func TestNearlyFullDisk(t *testing.T) {
+	r := newRig(t)
+	r.store("kept")
+	full := true
+	r.Full = func() bool { return full }
+	before := r.files()
+	body, feed := newPipe()
+	defer feed.Close()
+	if rec := r.put(uploadClaims(r, "new"), body); rec.Code != 507 || message(rec) != "Insufficient storage" {
+		t.Fatalf("upload: %d %s", rec.Code, rec.Body)
+	}
+	if got := r.files(); !slices.Equal(got, before) {
+		t.Errorf("a refused upload left %v, want %v", got, before)
+	}
+	if rec := r.get(downloadClaims(r, "kept")); rec.Code != 200 || rec.Body.String() != "kept" {
+		t.Errorf("download: %d %s", rec.Code, rec.Body)
+	}
+	if err := r.commit("kept"); err != nil {
+		t.Errorf("commit: %v", err)
+	}
+	if _, err := r.gc(); err != nil {
+		t.Errorf("collection, which frees room: %v", err)
+	}
+	full = false
+	r.store("new")
 }
