@@ -45,14 +45,20 @@ type accessTokens struct {
 	keyID  string
 	now    func() time.Time
 	parser *jwt.Parser
+	// validator checks again what time may have changed in a token that was verified before.
+	validator *jwt.Validator
+	verified  verified
 }
 
 func newAccessTokens(secret string, now func() time.Time) *accessTokens {
 	sum := sha256.Sum256([]byte("or3-cloud access key id:" + secret))
+	rules := []jwt.ParserOption{
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(),
+		jwt.WithIssuer(issuer), jwt.WithAudience(issuer), jwt.WithTimeFunc(now), jwt.WithStrictDecoding(),
+	}
 	return &accessTokens{
 		key: []byte(secret), keyID: base64.RawURLEncoding.EncodeToString(sum[:6]), now: now,
-		parser: jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(),
-			jwt.WithIssuer(issuer), jwt.WithAudience(issuer), jwt.WithTimeFunc(now), jwt.WithStrictDecoding()),
+		parser: jwt.NewParser(rules...), validator: jwt.NewValidator(rules...),
 	}
 }
 
@@ -73,10 +79,17 @@ func (a *accessTokens) sign(who identity, expires time.Time) (string, error) {
 	return t.SignedString(a.key)
 }
 
-// verify returns the claims of a valid token, or nil.
+// verify returns the claims of a valid token, or nil. They are shared and must not be changed.
 func (a *accessTokens) verify(token string) *accessClaims {
 	if token == "" || len(token) > maxToken {
 		return nil
+	}
+	digest := sha256.Sum256([]byte(token))
+	if c := a.verified.get(digest); c != nil {
+		if a.validator.Validate(c) != nil {
+			return nil
+		}
+		return c
 	}
 	c := &accessClaims{}
 	_, err := a.parser.ParseWithClaims(token, c, func(t *jwt.Token) (any, error) {
@@ -88,6 +101,7 @@ func (a *accessTokens) verify(token string) *accessClaims {
 	if err != nil {
 		return nil
 	}
+	a.verified.put(digest, c)
 	return c
 }
 

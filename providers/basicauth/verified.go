@@ -1,0 +1,33 @@
+package basicauth
+
+import (
+	"crypto/sha256"
+	"sync"
+)
+
+// maxVerified bounds the memory of the signatures; beyond it they are checked anew.
+const maxVerified = 10_000
+
+// verified remembers the claims of access tokens whose signature and form were found to be right, since each request
+// of a browser shows the same token for a quarter of an hour and an event stream looks at it every second. What depends
+// on the time and on revocation is not remembered. Tokens are kept as digests, so that memory holds no credentials.
+type verified struct {
+	mu     sync.RWMutex
+	claims map[[sha256.Size]byte]*accessClaims
+}
+
+// get returns the claims of a token, or nil. They must not be changed.
+func (v *verified) get(digest [sha256.Size]byte) *accessClaims {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.claims[digest]
+}
+
+func (v *verified) put(digest [sha256.Size]byte, c *accessClaims) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.claims == nil || len(v.claims) >= maxVerified {
+		v.claims = map[[sha256.Size]byte]*accessClaims{}
+	}
+	v.claims[digest] = c
+}
