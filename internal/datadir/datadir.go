@@ -43,6 +43,8 @@ const (
 type Options struct {
 	Now  func() time.Time
 	Rand io.Reader
+	// Strict refuses what Check finds.
+	Strict bool
 }
 
 // Dir is an open data directory. The process holds its lock until Close.
@@ -64,8 +66,8 @@ type identity struct {
 	CreatedAt time.Time `json:"createdAt"`
 }
 
-// Open opens the data directory at an absolute path, and creates it when the path does not exist or is an empty directory.
-// A directory with other content is refused, and so is one that another process has open.
+// Open opens the data directory at an absolute path, and creates it when the path does not exist or is an empty directory;
+// strictly, only when it is an empty directory. A directory with other content is refused, and so is one that another process has open.
 func Open(path string, opts Options) (_ *Dir, err error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -74,6 +76,11 @@ func Open(path string, opts Options) (_ *Dir, err error) {
 		opts.Rand = rand.Reader
 	}
 	d := &Dir{path: filepath.Clean(path), opts: opts}
+	if opts.Strict {
+		for _, p := range Check(d.path) {
+			return nil, fmt.Errorf("%s: %s: %s", p.Variable, p.Fault, p.Fix)
+		}
+	}
 	if err := d.checkForeign(); err != nil {
 		return nil, err
 	}

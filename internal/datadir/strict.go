@@ -1,0 +1,47 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/diskspace"
+)
+
+// variable is what names the directory.
+const variable = "OR3_DATA_DIR"
+
+// Check returns what strict mode refuses about the directory at an absolute path: one that does not exist, which is a
+// volume that is not mounted more often than a first start, and one that another machine serves. It changes nothing.
+func Check(path string) []or3cloud.Problem { return check(path, diskspace.Measure) }
+
+func check(path string, measure func(string) (diskspace.Usage, error)) []or3cloud.Problem {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []or3cloud.Problem{{
+			Variable: variable,
+			Fault:    fmt.Sprintf("%s does not exist, and strict mode makes no data directory: a volume may not be mounted", path),
+			Fix:      "mount the volume; for a first start run, as the user of the server: mkdir -m 700 -p " + path,
+		}}
+	}
+	if u, err := measure(path); err == nil && u.Network != "" {
+		return []or3cloud.Problem{{
+			Variable: variable,
+			Fault:    fmt.Sprintf("%s is on a network file system (%s), on which locks and fsync cannot be relied on: a database there can be damaged", path, u.Network),
+			Fix:      "name a directory on a disk of this machine",
+		}}
+	}
+	return nil
+}
+
+// Network returns the type of the network file system that a path is on; empty when it is on this machine, when that
+// is not known, or when there is nothing at the path.
+func Network(path string) string {
+	u, err := diskspace.Measure(path)
+	if err != nil {
+		return ""
+	}
+	return u.Network
+}
