@@ -1,0 +1,209 @@
+package providertest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/clientmodel"
+)
+
+func testVersions(t *testing.T, b *syncBench) {
+	wantVersions(t, b.push(b.put("a", 1), b.put("b", 1)), 2, 1, 2)
+	wantVersions(t, b.push(b.put("a", 2)), 3, 3)
+	loser := b.put("a", 1)
+	wantVersions(t, b.push(loser, b.put("c", 1)), 5, 4, 5)
+}
+
+func testEmptyBatch(t *testing.T, b *syncBench) {
+	wantVersions(t, b.push(), 0)
+	b.push(b.put("a", 1))
+	wantVersions(t, b.push(), 1)
+}
+
+func testReplay(t *testing.T, b *syncBench) {
+	ops := []or3cloud.Op{b.put("a", 1), b.put("b", 1), b.put("a", 2)}
+	wantVersions(t, b.push(ops...), 3, 1, 2, 3)
+	b.Advance(time.Hour)
+	res := b.push(ops...)
+	// The response carries the counter although nothing was written (contract, sync §10.1).
+	wantVersions(t, res, 3, 1, 2, 3)
+	for i, r := range res.Results {
+		if !r.Success || !r.Replayed || r.Applied != (i > 0) || (r.Winner == nil) != r.Applied {
+			t.Errorf("replay of op %d: %+v", i, r)
+		}
+	}
+	if string(res.Results[0].Winner.Payload) != string(ops[2].Payload) {
+		t.Errorf("a superseded replay must carry the winner, got %+v", res.Results[0].Winner)
+	}
+	// An old replay mixed with a new op.
+	wantVersions(t, b.push(ops[0], b.put("c", 1)), 4, 1, 4)
+	// The order of keys in the payload does not make another op.
+	reordered := ops[1]
+	reordered.Payload = []byte(`{"clock":1,"updated_at":1,"created_at":1,"pinned":false,"deleted":false,"status":"ready","id":"b"}`)
+	wantVersions(t, b.push(reordered), 4, 2)
+}
+
+func testReplayInOneBatch(t *testing.T, b *syncBench) {
+	op := b.put("a", 1)
+	res := b.push(op, b.put("b", 1), op)
+	wantVersions(t, res, 2, 1, 2, 1)
+	other := op
+	other.PK, other.Payload = "z", []byte(payload(or3cloud.TableThreads, "z", 1))
+	fresh := b.put("y", 1)
+	twin := fresh
+	twin.Stamp.Clock = 9
+	res = b.push(other, fresh, twin)
+	if r := res.Results[0]; r.Success || r.ErrorCode != or3cloud.OpErrorConflict {
+		t.Errorf("reuse of a processed op id: %+v", r)
+	}
+	if r := res.Results[2]; r.Success || r.ErrorCode != or3cloud.OpErrorConflict || r.ServerVersion != 0 {
+		t.Errorf("reuse inside a batch: %+v", r)
+	}
+	if res.ServerVersion != 3 {
+		t.Errorf("a refused op must not consume a version: counter %d", res.ServerVersion)
+	}
+}
+
+func testOpIDsArePerWorkspace(t *testing.T, b *syncBench) {
+	op := b.put("a", 1)
+	b.push(op)
+	first := b.ws
+	b.ws = must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "Other", ""))(t)
+	res := b.push(op)
+	wantVersions(t, res, 1, 1)
+	if res.Results[0].Replayed {
+		t.Error("the op was taken for a replay of another workspace's")
+	}
+	for _, ws := range []string{first, b.ws} {
+		b.ws = ws
+		if changes, _ := b.pull(0, 10); len(changes) != 1 {
+			t.Errorf("workspace %s has %d changes, want its own one", ws, len(changes))
+		}
+	}
+}
+
+func testOpIDReuse(t *testing.T, b *syncBench) {
+	op := b.put("a", 1)
+	b.push(op)
+	for name, change := range map[string]func(*or3cloud.Op){
+		"payload": func(o *or3cloud.Op) {
+			o.Payload = []byte(payload(or3cloud.TableThreads, "a", 1, `"title":"other"`))
+		},
+		"hlc":    func(o *or3cloud.Op) { o.Stamp.HLC += "x" },
+		"device": func(o *or3cloud.Op) { o.Stamp.DeviceID = "other" },
+		"table": func(o *or3cloud.Op) {
+			o.Table, o.Payload = or3cloud.TableProjects, []byte(payload(or3cloud.TableProjects, "a", 1))
+		},
+		"operation": func(o *or3cloud.Op) { o.Operation, o.Payload = or3cloud.OpDelete, nil },
+	} {
+		reuse := op
+		change(&reuse)
+		res := b.push(reuse)
+		if r := res.Results[0]; r.Success || r.ErrorCode != or3cloud.OpErrorConflict || !strings.Contains(r.Error, op.Stamp.OpID) {
+			t.Errorf("other %s: %+v", name, r)
+		}
+	}
+	if changes, page := b.pull(0, 10); len(changes) != 1 || page.NextCursor != 1 {
+		t.Errorf("conflicts left something behind: %+v", changes)
+	}
+}
+
+func testLastWriterWins(t *testing.T, b *syncBench) {
+	rev := func(clock int64, hlc string, id int64) or3cloud.Op {
+		o := b.put("a", clock, fmt.Sprintf(`"title":"%d %s %d"`, clock, hlc, id))
+		o.Stamp.HLC, o.Stamp.OpID = hlc, opID(1_000_000+id)
+		return o
+	}
+	// Each op, in this order, against the winner so far.
+	for i, c := range []struct {
+		op   or3cloud.Op
+		wins bool
+	}{
+		{rev(5, "m", 5), true},
+		{rev(4, "z", 9), false}, // lower clock
+		{rev(5, "l", 8), false}, // equal clock, lower hlc: bytewise
+		{rev(5, "m", 4), false}, // equal clock and hlc, lower op id
+		{rev(5, "m", 6), true},
+		{rev(5, "n", 1), true},
+		{rev(5, "n0", 0), true}, // a longer text is greater
+		{rev(6, "a", 2), true},
+	} {
+		r := b.push(c.op).Results[0]
+		if !r.Success || r.Applied != c.wins {
+			t.Errorf("op %d %v: %+v, want applied %t", i, c.op.Stamp, r, c.wins)
+		}
+	}
+	b.wantState(clientmodel.Expected(b.everything), 100)
+}
+
+func testLosersGetAWinner(t *testing.T, b *syncBench) {
+	winner := b.put("a", 5, `"title":"kept"`)
+	b.push(winner)
+	r := b.push(b.put("a", 4)).Results[0]
+	if r.Applied || r.Winner == nil || r.Winner.Operation != or3cloud.OpPut || string(r.Winner.Payload) != string(winner.Payload) ||
+		r.Winner.Revision != winner.Stamp.Revision() {
+		t.Errorf("lost against a put: %+v %+v", r, r.Winner)
+	}
+	gone := b.del("a", 6)
+	b.push(gone)
+	r = b.push(b.put("a", 5)).Results[0]
+	if r.Applied || r.Winner == nil || r.Winner.Operation != or3cloud.OpDelete || r.Winner.Payload != nil ||
+		r.Winner.Revision != gone.Stamp.Revision() || r.Winner.DeletedAt.IsZero() {
+		t.Errorf("lost against a delete: %+v %+v", r, r.Winner)
+	}
+}
+
+func testDeleteAndRevive(t *testing.T, b *syncBench) {
+	b.push(b.put("a", 1), b.put("b", 1), b.put("c", 1))
+	// A hard delete, a soft delete by put (Pitfall 13) and a soft delete by an op that carries the row.
+	whole := b.del("c", 2)
+	whole.Payload = []byte(payload(or3cloud.TableThreads, "c", 2, `"deleted":true`, `"deleted_at":5`))
+	b.push(b.del("a", 2), b.put("b", 2, `"deleted":true`), b.checked(whole), b.del("never seen", 1))
+	b.wantState(clientmodel.State{}, 100)
+	changes, _ := b.pull(0, 100)
+	for _, c := range changes {
+		if c.PK == "c" && string(c.Payload) != string(whole.Payload) || c.PK == "a" && c.Payload != nil {
+			t.Errorf("payload of the delete of %s: %q", c.PK, c.Payload)
+		}
+	}
+	b.push(b.put("a", 3), b.put("b", 3), b.put("never seen", 2))
+	b.wantState(clientmodel.Expected(b.everything), 100)
+	if n := len(clientmodel.Expected(b.everything)); n != 3 {
+		t.Fatalf("%d live records, want 3", n)
+	}
+}
+
+func testOldPutDoesNotRevive(t *testing.T, b *syncBench) {
+	late := b.put("a", 1)
+	b.push(b.del("a", 2))
+	if r := b.push(late).Results[0]; r.Applied || !r.Success {
+		t.Errorf("late put: %+v", r)
+	}
+	b.wantState(clientmodel.State{}, 100)
+}
+
+func testHugeClock(t *testing.T, b *syncBench) {
+	b.push(b.put("a", or3cloud.MaxSafeInteger))
+	changes, _ := b.pull(0, 1)
+	if changes[0].Stamp.Clock != or3cloud.MaxSafeInteger {
+		t.Errorf("clock came back as %d", changes[0].Stamp.Clock)
+	}
+	if r := b.push(b.put("a", or3cloud.MaxSafeInteger-1)).Results[0]; r.Applied {
+		t.Errorf("a lower clock won: %+v", r)
+	}
+}
+
+func testUnknownWorkspace(t *testing.T, b *syncBench) {
+	scope := or3cloud.Scope{WorkspaceID: "no-such-workspace"}
+	_, err := b.Sync.Push(b.ctx, or3cloud.PushRequest{Scope: scope, UserID: b.user, Ops: []or3cloud.Op{b.put("a", 1)}})
+	if or3cloud.CodeOf(err) != or3cloud.CodeForbidden {
+		t.Errorf("push: %v", err)
+	}
+	_, err = b.Sync.Pull(b.ctx, or3cloud.PullRequest{Scope: scope, Limit: 1}, func(*or3cloud.Change) error { return nil })
+	if or3cloud.CodeOf(err) != or3cloud.CodeForbidden {
+		t.Errorf("pull: %v", err)
+	}
+}
