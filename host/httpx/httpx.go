@@ -176,12 +176,20 @@ func writeJSON(w http.ResponseWriter, status int, v any, indent string) error {
 	return nil
 }
 
-// WriteRaw answers 200 with JSON text that is ready to be sent.
-func WriteRaw(w http.ResponseWriter, body []byte) {
-	limitAnswer(w, len(body))
+// WriteRaw answers 200 with JSON text that is ready to be sent, in pieces.
+func WriteRaw(w http.ResponseWriter, pieces ...[]byte) {
+	size := 0
+	for _, p := range pieces {
+		size += len(p)
+	}
+	limitAnswer(w, size)
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body)
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	for _, p := range pieces {
+		if _, err := w.Write(p); err != nil {
+			return // a client that went away is no fault of the handler
+		}
+	}
 }
 
 // limitAnswer gives a client the time that a slow but honest one needs to take size bytes, so that one that takes

@@ -2,44 +2,45 @@ package syncapi
 
 import (
 	"strconv"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
 )
 
-// maxPooled is the largest buffer that is kept for the next answer; one page of huge documents must not stay in
-// memory for ever.
-const maxPooled = 1 << 20
-
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 64<<10); return &b }}
-
-func getBuffer() *[]byte { return buffers.Get().(*[]byte) }
-
-func putBuffer(b *[]byte) {
-	if cap(*b) <= maxPooled {
-		*b = (*b)[:0]
-		buffers.Put(b)
-	}
-}
-
 // appendText appends a JSON string. Texts here are well-formed, so the error is nil; invalid bytes would come out as
 // U+FFFD.
 func appendText(b []byte, s string) []byte {
+	if isPlain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	b, _ = jsontext.AppendQuote(b, s)
 	return b
+}
+
+// isPlain reports whether a text stands for itself between quotes, as nearly every id does.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
 
 // pullEncoder writes a pull answer while the adapter delivers the changes. Payloads are copied as they are stored.
 type pullEncoder struct {
-	text []byte
-	n    int
+	answer
+	n int
 }
 
+// itemRoom is what an item takes beside its payload, ids of a usual length included.
+const itemRoom = 1 << 10
+
 func (e *pullEncoder) add(c *or3cloud.Change) error {
+	e.room(len(c.Payload) + itemRoom)
 	b := e.text
 	if e.n++; e.n > 1 {
 		b = append(b, ',')
@@ -69,7 +70,7 @@ func (e *pullEncoder) add(c *or3cloud.Change) error {
 }
 
 // finish closes the answer. The two retention fields are required by the newest client (contract, sync §10.6).
-func (e *pullEncoder) finish(p or3cloud.PullPage) []byte {
+func (e *pullEncoder) finish(p or3cloud.PullPage) {
 	b := append(e.text, `],"nextCursor":`...)
 	b = appendInt(b, p.NextCursor)
 	b = append(b, `,"hasMore":`...)
@@ -78,16 +79,17 @@ func (e *pullEncoder) finish(p or3cloud.PullPage) []byte {
 	b = appendInt(b, p.OldestRetainedVersion)
 	b = append(b, `,"requiresSnapshot":`...)
 	b = strconv.AppendBool(b, p.RequiresSnapshot)
-	return append(b, '}')
+	e.text = append(b, '}')
 }
 
 // snapshotEncoder writes a snapshot answer while the adapter delivers the items.
 type snapshotEncoder struct {
-	text []byte
-	n    int
+	answer
+	n int
 }
 
 func (e *snapshotEncoder) add(it *or3cloud.SnapshotItem) error {
+	e.room(len(it.Payload) + itemRoom)
 	b := e.text
 	if e.n++; e.n > 1 {
 		b = append(b, ',')
@@ -114,7 +116,7 @@ func (e *snapshotEncoder) add(it *or3cloud.SnapshotItem) error {
 	return nil
 }
 
-func (e *snapshotEncoder) finish(workspaceID string, p or3cloud.SnapshotPage) []byte {
+func (e *snapshotEncoder) finish(workspaceID string, p or3cloud.SnapshotPage) {
 	b := append(e.text, `],"workspaceId":`...)
 	b = appendText(b, workspaceID)
 	b = append(b, `,"snapshotId":`...)
@@ -127,7 +129,7 @@ func (e *snapshotEncoder) finish(workspaceID string, p or3cloud.SnapshotPage) []
 	} else {
 		b = appendText(b, p.NextPageToken)
 	}
-	return append(b, '}')
+	e.text = append(b, '}')
 }
 
 func appendRevision(b []byte, r or3cloud.Revision) []byte {
@@ -140,17 +142,25 @@ func appendRevision(b []byte, r or3cloud.Revision) []byte {
 	return append(b, '}')
 }
 
-func appendPushResult(b []byte, res or3cloud.PushResult) []byte {
-	b = append(b, `{"results":[`...)
+// encodePush returns the answer to a push.
+func encodePush(res or3cloud.PushResult) answer {
+	a := newAnswer(`{"results":[`)
 	for i := range res.Results {
-		if i > 0 {
-			b = append(b, ',')
+		r := &res.Results[i]
+		if r.Winner != nil {
+			a.room(2*len(r.Winner.Payload) + itemRoom) // it is there twice
+		} else {
+			a.room(itemRoom)
 		}
-		b = appendOpResult(b, &res.Results[i])
+		if i > 0 {
+			a.text = append(a.text, ',')
+		}
+		a.text = appendOpResult(a.text, r)
 	}
-	b = append(b, `],"serverVersion":`...)
-	b = appendInt(b, res.ServerVersion)
-	return append(b, '}')
+	a.text = append(a.text, `],"serverVersion":`...)
+	a.text = appendInt(a.text, res.ServerVersion)
+	a.text = append(a.text, '}')
+	return a
 }
 
 // appendOpResult writes one result. Members of newer clients come after the older ones' and are unknown to them. An op

@@ -55,7 +55,7 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 		}
 		defer release()
 	}
-	in, err := decodePush(r.Body)
+	in, err := readPush(r)
 	switch {
 	case errors.Is(err, errEnvelope):
 		return invalid(invalidPush)
@@ -71,10 +71,9 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.limits.Record(middleware.SyncPush, userID)
-	buf := getBuffer()
-	defer putBuffer(buf)
-	*buf = appendPushResult(*buf, result)
-	httpx.WriteRaw(w, *buf)
+	out := encodePush(result)
+	defer out.free()
+	out.send(w)
 	return nil
 }
 
@@ -153,27 +152,58 @@ type pushBody struct {
 	ops            []or3cloud.Op
 }
 
-// decodePush reads a push from a stream, in one pass. Only the envelope can fail it. Members that nobody needs are
-// skipped, whatever they hold: clients send outbox bookkeeping of many versions (contract, sync §2, §10.1).
+// readPush decodes the body of a request. The usual one is read at once and its payloads stay where they are; a large
+// one is read as a stream, since most of it may be what nobody needs.
+func readPush(r *http.Request) (pushBody, error) {
+	if r.ContentLength < 0 || r.ContentLength > largeBody {
+		return decodePush(r.Body)
+	}
+	var text bytes.Buffer
+	text.Grow(int(r.ContentLength) + bytes.MinRead) // with room to see the end
+	if _, err := text.ReadFrom(r.Body); err != nil {
+		return pushBody{}, err
+	}
+	return decodePushText(text.Bytes())
+}
+
+// decodePush reads a push from a stream, in one pass.
 func decodePush(body io.Reader) (pushBody, error) {
+	return pushDecoder{jsontext.NewDecoder(body, httpx.JSONOptions()), bytes.Clone}.decode()
+}
+
+// decodePushText decodes a push whose text stays as it is while the ops are used: payloads are parts of it. A decoder
+// on a bytes.Buffer neither copies nor changes what it reads.
+func decodePushText(text []byte) (pushBody, error) {
+	inPlace := func(v []byte) []byte { return v[:len(v):len(v)] }
+	return pushDecoder{jsontext.NewDecoder(bytes.NewBuffer(text), httpx.JSONOptions()), inPlace}.decode()
+}
+
+// pushDecoder decodes pushes. keep makes a value that is valid until the next read last.
+type pushDecoder struct {
+	*jsontext.Decoder
+	keep func([]byte) []byte
+}
+
+// decode reads a push. Only the envelope can fail it. Members that nobody needs are skipped, whatever they hold:
+// clients send outbox bookkeeping of many versions (contract, sync §2, §10.1).
+func (d pushDecoder) decode() (pushBody, error) {
 	var in pushBody
 	var caps capabilities
 	var haveOps bool
-	d := jsontext.NewDecoder(body, httpx.JSONOptions())
 	if d.PeekKind() != '{' {
-		return in, notObject(d)
+		return in, notObject(d.Decoder)
 	}
-	err := members(d, func(name []byte) (err error) {
+	err := members(d.Decoder, func(name []byte) (err error) {
 		switch string(name) {
 		case `"scope"`:
-			return envelope(json.UnmarshalDecode(d, &in.scope))
+			return envelope(json.UnmarshalDecode(d.Decoder, &in.scope))
 		case `"fileKindCapability"`:
-			return envelope(json.UnmarshalDecode(d, &caps.FileKind))
+			return envelope(json.UnmarshalDecode(d.Decoder, &caps.FileKind))
 		case `"workspaceItemCapability"`:
-			return envelope(json.UnmarshalDecode(d, &caps.WorkspaceItem))
+			return envelope(json.UnmarshalDecode(d.Decoder, &caps.WorkspaceItem))
 		case `"ops"`:
 			haveOps = true
-			in.ops, err = decodeOps(d)
+			in.ops, err = d.ops()
 			return err
 		}
 		return d.SkipValue()
@@ -233,7 +263,7 @@ func members(d *jsontext.Decoder, f func(name []byte) error) error {
 	return err
 }
 
-func decodeOps(d *jsontext.Decoder) ([]or3cloud.Op, error) {
+func (d pushDecoder) ops() ([]or3cloud.Op, error) {
 	if d.PeekKind() != '[' {
 		if err := d.SkipValue(); err != nil {
 			return nil, err
@@ -248,7 +278,7 @@ func decodeOps(d *jsontext.Decoder) ([]or3cloud.Op, error) {
 		if len(ops) == maxOps {
 			return nil, errEnvelope
 		}
-		op, err := decodeOp(d)
+		op, err := d.op()
 		if err != nil {
 			return nil, err
 		}
@@ -258,24 +288,24 @@ func decodeOps(d *jsontext.Decoder) ([]or3cloud.Op, error) {
 	return ops, err
 }
 
-// decodeOp reads one op. A value that is not an object gives an op that nothing accepts.
-func decodeOp(d *jsontext.Decoder) (op or3cloud.Op, err error) {
+// op reads one op. A value that is not an object gives an op that nothing accepts.
+func (d pushDecoder) op() (op or3cloud.Op, err error) {
 	op.Stamp.Clock = -1 // until a valid one is read
 	if d.PeekKind() != '{' {
 		return op, d.SkipValue()
 	}
-	err = members(d, func(name []byte) error {
+	err = members(d.Decoder, func(name []byte) error {
 		switch string(name) {
 		case `"tableName"`:
-			return readString(d, &op.Table)
+			return readString(d.Decoder, &op.Table)
 		case `"operation"`:
-			return readString(d, (*string)(&op.Operation))
+			return readString(d.Decoder, (*string)(&op.Operation))
 		case `"pk"`:
-			return readString(d, &op.PK)
+			return readString(d.Decoder, &op.PK)
 		case `"payload"`:
-			return readPayload(d, &op.Payload)
+			return d.payload(&op.Payload)
 		case `"stamp"`:
-			return readStamp(d, &op.Stamp)
+			return readStamp(d.Decoder, &op.Stamp)
 		}
 		return d.SkipValue()
 	})
@@ -330,11 +360,11 @@ func readClock(d *jsontext.Decoder, dst *int64) error {
 	return nil
 }
 
-// readPayload copies the text of a payload as it came: it must go back to clients byte for byte (contract, sync §4.1).
-func readPayload(d *jsontext.Decoder, dst *[]byte) error {
+// payload keeps the text of a payload as it came: it must go back to clients byte for byte (contract, sync §4.1).
+func (d pushDecoder) payload(dst *[]byte) error {
 	v, err := d.ReadValue()
 	if err == nil {
-		*dst = append([]byte(nil), v...)
+		*dst = d.keep(v)
 	}
 	return err
 }

@@ -3,8 +3,10 @@ package syncapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -73,6 +75,14 @@ func FuzzDecodePush(f *testing.F) {
 	f.Add([]byte("{\"scope\":{\"workspaceId\":\"\xff\"},\"ops\":[]}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		in, err := decodePush(bytes.NewReader(body))
+		sent := bytes.Clone(body)
+		text, textErr := decodePushText(sent)
+		if (err == nil) != (textErr == nil) || errors.Is(err, errEnvelope) != errors.Is(textErr, errEnvelope) || err == nil && !reflect.DeepEqual(in, text) {
+			t.Errorf("stream: %+v, %v; text: %+v, %v", in, err, text, textErr)
+		}
+		if !bytes.Equal(sent, body) {
+			t.Error("the text was changed")
+		}
 		if err != nil {
 			return
 		}
@@ -101,7 +111,7 @@ func BenchmarkDecodePush(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, body := range bodies {
-			if _, err := decodePush(bytes.NewReader(body)); err != nil {
+			if _, err := decodePushText(body); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -124,13 +134,11 @@ func BenchmarkEncodePull(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		buf := getBuffer()
-		enc := pullEncoder{text: append(*buf, `{"changes":[`...)}
+		enc := pullEncoder{answer: newAnswer(`{"changes":[`)}
 		for i := range changes {
 			_ = enc.add(&changes[i])
 		}
-		*buf = enc.finish(or3cloud.PullPage{NextCursor: 1})
-		b.SetBytes(int64(len(*buf)))
-		putBuffer(buf)
+		enc.finish(or3cloud.PullPage{NextCursor: 1})
+		enc.free()
 	}
 }

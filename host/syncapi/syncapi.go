@@ -136,10 +136,9 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	buf := getBuffer()
-	defer putBuffer(buf)
 	tables, nothing := in.Tables.known()
-	enc := pullEncoder{text: append(*buf, `{"changes":[`...)}
+	enc := pullEncoder{answer: newAnswer(`{"changes":[`)}
+	defer enc.free()
 	emit := enc.add
 	if nothing { // an empty filter would mean all tables, so the changes are dropped here
 		emit = func(*or3cloud.Change) error { return nil }
@@ -147,13 +146,12 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	page, err := a.adapter.Pull(r.Context(), or3cloud.PullRequest{
 		Scope: in.Scope.scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
 	}, emit)
-	*buf = enc.text
 	if err != nil {
 		return err
 	}
 	a.limits.Record(middleware.SyncPull, userID)
-	*buf = enc.finish(page)
-	httpx.WriteRaw(w, *buf)
+	enc.finish(page)
+	enc.send(w)
 	return nil
 }
 
@@ -189,19 +187,17 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnavailable, "Snapshot bootstrap unavailable for active sync adapter")
 	}
-	buf := getBuffer()
-	defer putBuffer(buf)
-	enc := snapshotEncoder{text: append(*buf, `{"items":[`...)}
+	enc := snapshotEncoder{answer: newAnswer(`{"items":[`)}
+	defer enc.free()
 	page, err := snapshotter.Snapshot(r.Context(), or3cloud.SnapshotRequest{
 		Scope: in.Scope.scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: token, Tables: tables,
 	}, enc.add)
-	*buf = enc.text
 	if err != nil {
 		return err
 	}
 	a.limits.Record(middleware.SyncSnapshot, userID)
-	*buf = enc.finish(in.Scope.WorkspaceID, page)
-	httpx.WriteRaw(w, *buf)
+	enc.finish(in.Scope.WorkspaceID, page)
+	enc.send(w)
 	return nil
 }
 

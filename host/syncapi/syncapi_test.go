@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/hosttest"
@@ -537,12 +541,52 @@ func TestSnapshotAnswer(t *testing.T) {
 	}
 }
 
-func TestLargePagesAreNotKeptInMemory(t *testing.T) {
-	b := make([]byte, 0, maxPooled+1)
-	putBuffer(&b)
+func TestAnswersOfEverySizeComeOutWhole(t *testing.T) {
+	for _, size := range []int{0, 1, chunkSize - itemRoom - 20, chunkSize, 3 * chunkSize} {
+		enc := pullEncoder{answer: newAnswer(`{"changes":[`)}
+		payload := []byte(`{"v":"` + strings.Repeat("x", size) + `"}`)
+		for v := range int64(40) {
+			_ = enc.add(&or3cloud.Change{ServerVersion: v + 1, Table: "kv", PK: strings.Repeat("\"", 256), Operation: or3cloud.OpPut, Payload: payload})
+		}
+		enc.finish(or3cloud.PullPage{NextCursor: 40})
+		w := httptest.NewRecorder()
+		enc.send(w)
+		enc.free()
+		var page struct {
+			Changes []struct{ Payload json.RawMessage }
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || len(page.Changes) != 40 {
+			t.Fatalf("payloads of %d: %d changes, %v", size, len(page.Changes), err)
+		}
+		for _, c := range page.Changes {
+			if string(c.Payload) != string(payload) {
+				t.Fatalf("payloads of %d: %.100s", size, c.Payload)
+			}
+		}
+		if w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
+			t.Errorf("Content-Length %s for %d bytes", w.Header().Get("Content-Length"), w.Body.Len())
+		}
+	}
+}
+
+func TestLargePiecesAreNotKeptInMemory(t *testing.T) {
+	a := newAnswer("")
+	a.room(10 * chunkSize)
+	a.text = append(a.text, make([]byte, 10*chunkSize)...)
+	a.free()
 	for range 100 {
-		if got := getBuffer(); cap(*got) > maxPooled {
-			t.Fatal("a huge buffer came back")
+		b := newAnswer("")
+		if cap(b.text) != chunkSize {
+			t.Fatal("a huge piece came back")
+		}
+	}
+}
+
+func TestTextsAreQuoted(t *testing.T) {
+	for _, s := range []string{"", "plain-id", "sha256:ab", "a\"b", `a\b`, "\x00\x1f\x7f", "ü", "\u2028", "🙂", "<&>"} {
+		want, _ := jsontext.AppendQuote(nil, s)
+		if got := appendText(nil, s); string(got) != string(want) {
+			t.Errorf("%q: %s, want %s", s, got, want)
 		}
 	}
 }
