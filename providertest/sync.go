@@ -18,7 +18,6 @@ import (
 )
 
 // SyncBackend is a fresh, empty sync provider.
-
 type SyncBackend struct {
 	Sync       or3cloud.SyncGatewayAdapter
 	Workspaces or3cloud.AuthWorkspaceStore
@@ -27,9 +26,7 @@ type SyncBackend struct {
 }
 
 // TestSync checks everything that or3cloud.SyncGatewayAdapter and the optional interfaces beside it promise. The
-
 // optional ones are checked if the adapter has them.
-
 func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run := func(name string, f func(t *testing.T, b *syncBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +71,6 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 }
 
 // syncBench is a backend with a user and a workspace, and short words for what tests do with them.
-
 type syncBench struct {
 	SyncBackend
 	t          failer
@@ -93,7 +89,6 @@ func newSyncBench(t *testing.T, back SyncBackend) *syncBench {
 }
 
 // failer is what *testing.T and *rapid.T have in common.
-
 type failer interface {
 	Helper()
 	Fatal(args ...any)
@@ -103,7 +98,6 @@ type failer interface {
 }
 
 // must returns a value or fails the test.
-
 func must[T any](v T, err error) func(failer) T {
 	return func(t failer) T {
 		t.Helper()
@@ -115,11 +109,9 @@ func must[T any](v T, err error) func(failer) T {
 }
 
 // opID returns the n-th op id of a test.
-
 func opID(n int64) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
 
 // op makes a valid op with a fresh id; the hlc rises with the id.
-
 func (b *syncBench) op(table string, operation or3cloud.Operation, pk string, clock int64, extra ...string) or3cloud.Op {
 	n := b.ops.Add(1)
 	o := or3cloud.Op{
@@ -133,7 +125,6 @@ func (b *syncBench) op(table string, operation or3cloud.Operation, pk string, cl
 }
 
 // checked runs the check at the door, as every caller of an adapter does.
-
 func (b *syncBench) checked(o or3cloud.Op) or3cloud.Op {
 	if p := syncschema.Check(&o); p != nil {
 		b.t.Fatalf("test op is not valid: %s", p.Text)
@@ -150,7 +141,6 @@ func (b *syncBench) del(pk string, clock int64) or3cloud.Op {
 }
 
 // payload makes a valid payload; extra members come last and so replace earlier ones.
-
 func payload(table, pk string, clock int64, extra ...string) string {
 	required := map[string]string{
 		or3cloud.TableFileMeta:      `"hash":%q,"deleted":false`,
@@ -166,7 +156,6 @@ func payload(table, pk string, clock int64, extra ...string) string {
 }
 
 // push pushes ops and remembers them.
-
 func (b *syncBench) push(ops ...or3cloud.Op) or3cloud.PushResult {
 	b.t.Helper()
 	res := must(b.Sync.Push(b.ctx, or3cloud.PushRequest{Scope: b.scope(), UserID: b.user, Ops: ops}))(b.t)
@@ -187,7 +176,6 @@ func (b *syncBench) push(ops ...or3cloud.Op) or3cloud.PushResult {
 func (b *syncBench) scope() or3cloud.Scope { return or3cloud.Scope{WorkspaceID: b.ws} }
 
 // pull fetches a page and copies it, as bytes are valid only during the call.
-
 func (b *syncBench) pull(cursor int64, limit int, tables ...string) ([]or3cloud.Change, or3cloud.PullPage) {
 	b.t.Helper()
 	changes, page, err := b.puller(tables...)(cursor, limit)
@@ -239,7 +227,6 @@ func (b *syncBench) collector() or3cloud.SyncCollector {
 }
 
 // gc runs both collections with the shortest wish a caller can have.
-
 func (b *syncBench) gc() {
 	b.t.Helper()
 	in := or3cloud.SyncGCRequest{Scope: b.scope(), Retention: time.Second}
@@ -260,7 +247,6 @@ func (b *syncBench) cursor(device string, version int64) {
 }
 
 // wantState checks what brand-new devices of both kinds see.
-
 func (b *syncBench) wantState(want clientmodel.State, limit int) {
 	b.t.Helper()
 	base := clientmodel.NewBase()
@@ -297,26 +283,7 @@ func wantVersions(t failer, res or3cloud.PushResult, counter int64, want ...int6
 	}
 }
 
-// testOpIDsArePerWorkspace guards sync Pitfall 1: an op id used in one workspace must not swallow another's op.
-
-// testLosersGetAWinner guards sync §10.3: an op that was not applied always comes with what it lost against.
-
-// testOldPutDoesNotRevive guards sync §10.2: a put on a missing row is compared with the tombstone.
-
-// testPullLeavesLosersOut guards sync §5: a base device would apply a losing or superseded entry of the same page.
-
-// testCursorAboveCounter guards sync Pitfall 16: after a restore devices are ahead, and stay so.
-
-// testPayloadBytes guards sync §4.1 rule 10 and Pitfall 17: payloads come back as they were sent.
-
-// testKVName guards sync Pitfall 15: two kv rows of one name stop every client that meets both.
-
-// testHugeClock guards sync Pitfall 4: clocks are anything up to the safe integers.
-
-// testCursors guards sync Pitfall 12: a refused cursor tears down the base client's subscription without end.
-
 // parallel runs f n times at once and waits.
-
 func parallel(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	for i := range n {
@@ -324,31 +291,3 @@ func parallel(n int, f func(i int)) {
 	}
 	wg.Wait()
 }
-
-// testParallelReplays guards sync §4.1 rule 2: two tabs share one outbox and may push the same op together.
-
-// testVisibleInOrder guards sync §4.1 rule 1: whoever can read version n can read every lower one.
-
-// testConvergence lets random devices push, repeat, pull and go stale while the collector runs, and checks that every
-
-// device, old or new, of either kind, ends with the same state.
-
-// testSnapshotIsOneMoment changes everything between the pages of a snapshot.
-
-// testGCKeepsWinners guards sync §7: for a base client the log is the only way to bootstrap.
-
-// testGCGates guards requirement 3.3: device cursors and the retention gate compaction. What was compacted shows in
-
-// whether an op id is still known: a replay of a known one has its first version.
-
-// testGCOfDeletes guards sync §7: a dropped winning delete makes zombies, so it needs every device, also silent ones.
-
-// wantFresh is wantState for a workspace with a horizon, at which the newest client starts from a snapshot.
-
-// testReferences checks the sync side of the claim protocol (contract, storage Pitfalls 11 to 13).
-
-// testNotifications guards sync §10.4 and Pitfall 7: a notification is its owner's, its hard delete included.
-
-// testWorkspaceItems guards sync §10.9: a client that does not know workspace files would turn them into chats.
-
-// testCanonicalStorage checks what a host asks before it authorises a download or a deletion.

@@ -13,6 +13,8 @@ import (
 	"or3.chat/cloud/internal/clientmodel"
 )
 
+// testConvergence lets random devices push, repeat, pull and go stale while the collector runs, and checks that every
+// device, old or new, of either kind, ends with the same state.
 func testConvergence(t *testing.T, b *syncBench) {
 	main := b.ws
 	rapid.Check(t, func(rt *rapid.T) {

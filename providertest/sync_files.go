@@ -11,6 +11,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
+// testReferences checks the sync side of the claim protocol (contract, storage Pitfalls 11 to 13).
 func testReferences(t *testing.T, b *syncBench) {
 	claimer, ok := b.Sync.(or3cloud.ReferenceClaimer)
 	if !ok {
@@ -96,6 +97,7 @@ func testReferences(t *testing.T, b *syncBench) {
 	}
 }
 
+// testCanonicalStorage checks what a host asks before it authorises a download or a deletion.
 func testCanonicalStorage(t *testing.T, b *syncBench) {
 	c, ok := b.Sync.(or3cloud.CanonicalStorage)
 	if !ok {

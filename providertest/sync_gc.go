@@ -12,6 +12,7 @@ import (
 	"or3.chat/cloud/internal/clientmodel"
 )
 
+// testGCKeepsWinners guards sync §7: for a base client the log is the only way to bootstrap.
 func testGCKeepsWinners(t *testing.T, b *syncBench) {
 	b.collector()
 	for i := range 300 {
@@ -36,6 +37,8 @@ func testGCKeepsWinners(t *testing.T, b *syncBench) {
 	}
 }
 
+// testGCGates guards requirement 3.3: device cursors and the retention gate compaction. What was compacted shows in
+// whether an op id is still known: a replay of a known one has its first version.
 func testGCGates(t *testing.T, b *syncBench) {
 	b.collector()
 	const day = 24 * time.Hour
@@ -81,6 +84,7 @@ func testGCGates(t *testing.T, b *syncBench) {
 	}
 }
 
+// testGCOfDeletes guards sync §7: a dropped winning delete makes zombies, so it needs every device, also silent ones.
 func testGCOfDeletes(t *testing.T, b *syncBench) {
 	b.collector()
 	const day = 24 * time.Hour
@@ -117,6 +121,7 @@ func testGCOfDeletes(t *testing.T, b *syncBench) {
 	b.wantFresh(clientmodel.Expected(b.everything))
 }
 
+// wantFresh is wantState for a workspace with a horizon, at which the newest client starts from a snapshot.
 func (b *syncBench) wantFresh(want clientmodel.State) {
 	b.t.Helper()
 	d := clientmodel.NewLater()

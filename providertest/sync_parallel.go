@@ -52,6 +52,7 @@ func testParallelPushes(t *testing.T, b *syncBench) {
 	b.wantState(clientmodel.Expected(b.everything), 7)
 }
 
+// testParallelReplays guards sync §4.1 rule 2: two tabs share one outbox and may push the same op together.
 func testParallelReplays(t *testing.T, b *syncBench) {
 	ops := []or3cloud.Op{b.put("a", 1), b.put("b", 1), b.put("a", 2)}
 	parallel(16, func(int) {
@@ -62,6 +63,7 @@ func testParallelReplays(t *testing.T, b *syncBench) {
 	})
 }
 
+// testVisibleInOrder guards sync §4.1 rule 1: whoever can read version n can read every lower one.
 func testVisibleInOrder(t *testing.T, b *syncBench) {
 	const writers, each = 6, 20
 	done := make(chan struct{})

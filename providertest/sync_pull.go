@@ -11,6 +11,7 @@ import (
 	"or3.chat/cloud/internal/clientmodel"
 )
 
+// testPullLeavesLosersOut guards sync §5: a base device would apply a losing or superseded entry of the same page.
 func testPullLeavesLosersOut(t *testing.T, b *syncBench) {
 	b.push(b.put("a", 1), b.put("a", 3), b.put("a", 2), b.put("b", 1), b.del("b", 2))
 	changes, page := b.pull(0, 100)
@@ -67,6 +68,7 @@ func testPullTableFilter(t *testing.T, b *syncBench) {
 	}
 }
 
+// testCursorAboveCounter guards sync Pitfall 16: after a restore devices are ahead, and stay so.
 func testCursorAboveCounter(t *testing.T, b *syncBench) {
 	b.push(b.put("a", 1))
 	for _, cursor := range []int64{2, 1 << 45, or3cloud.MaxSafeInteger} {
@@ -77,6 +79,7 @@ func testCursorAboveCounter(t *testing.T, b *syncBench) {
 	}
 }
 
+// testPayloadBytes guards sync §4.1 rule 10 and Pitfall 17: payloads come back as they were sent.
 func testPayloadBytes(t *testing.T, b *syncBench) {
 	payloads := []string{
 		`{ "id" : "a" , "status":"ready","deleted":false,"pinned":false,"created_at":1,"updated_at":1,"clock":1 }`,
@@ -98,6 +101,7 @@ func testPayloadBytes(t *testing.T, b *syncBench) {
 	b.wantState(clientmodel.Expected(b.everything), 2)
 }
 
+// testCursors guards sync Pitfall 12: a refused cursor tears down the base client's subscription without end.
 func testCursors(t *testing.T, b *syncBench) {
 	b.push(b.put("a", 1))
 	for _, c := range []struct {

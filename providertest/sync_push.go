@@ -67,6 +67,7 @@ func testReplayInOneBatch(t *testing.T, b *syncBench) {
 	}
 }
 
+// testOpIDsArePerWorkspace guards sync Pitfall 1: an op id used in one workspace must not swallow another's op.
 func testOpIDsArePerWorkspace(t *testing.T, b *syncBench) {
 	op := b.put("a", 1)
 	b.push(op)
@@ -139,6 +140,7 @@ func testLastWriterWins(t *testing.T, b *syncBench) {
 	b.wantState(clientmodel.Expected(b.everything), 100)
 }
 
+// testLosersGetAWinner guards sync §10.3: an op that was not applied always comes with what it lost against.
 func testLosersGetAWinner(t *testing.T, b *syncBench) {
 	winner := b.put("a", 5, `"title":"kept"`)
 	b.push(winner)
@@ -176,6 +178,7 @@ func testDeleteAndRevive(t *testing.T, b *syncBench) {
 	}
 }
 
+// testOldPutDoesNotRevive guards sync §10.2: a put on a missing row is compared with the tombstone.
 func testOldPutDoesNotRevive(t *testing.T, b *syncBench) {
 	late := b.put("a", 1)
 	b.push(b.del("a", 2))
@@ -185,6 +188,7 @@ func testOldPutDoesNotRevive(t *testing.T, b *syncBench) {
 	b.wantState(clientmodel.State{}, 100)
 }
 
+// testHugeClock guards sync Pitfall 4: clocks are anything up to the safe integers.
 func testHugeClock(t *testing.T, b *syncBench) {
 	b.push(b.put("a", or3cloud.MaxSafeInteger))
 	changes, _ := b.pull(0, 1)

@@ -10,6 +10,7 @@ import (
 	"or3.chat/cloud/internal/clientmodel"
 )
 
+// testKVName guards sync Pitfall 15: two kv rows of one name stop every client that meets both.
 func testKVName(t *testing.T, b *syncBench) {
 	kv := func(pk, name string, clock int64) or3cloud.Op {
 		return b.op(or3cloud.TableKV, or3cloud.OpPut, pk, clock, fmt.Sprintf(`"name":%q`, name))
@@ -41,6 +42,7 @@ func testKVName(t *testing.T, b *syncBench) {
 	}
 }
 
+// testNotifications guards sync §10.4 and Pitfall 7: a notification is its owner's, its hard delete included.
 func testNotifications(t *testing.T, b *syncBench) {
 	ann := b.user
 	bob := must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "bob"}))(t)
@@ -107,6 +109,7 @@ func testNotifications(t *testing.T, b *syncBench) {
 	}
 }
 
+// testWorkspaceItems guards sync §10.9: a client that does not know workspace files would turn them into chats.
 func testWorkspaceItems(t *testing.T, b *syncBench) {
 	file := func(clock int64, kind string) or3cloud.Op {
 		return b.op(or3cloud.TableProjects, or3cloud.OpPut, "p", clock, fmt.Sprintf(`"data":[{"id":"x","kind":%q}]`, kind))

@@ -12,6 +12,7 @@ import (
 	"or3.chat/cloud/internal/clientmodel"
 )
 
+// testSnapshotIsOneMoment changes everything between the pages of a snapshot.
 func testSnapshotIsOneMoment(t *testing.T, b *syncBench) {
 	snapshot := b.snapshotter()
 	for _, pk := range []string{"a", "b", "c", "d", "e", "😀", "\uffff"} {
