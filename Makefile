@@ -1,9 +1,10 @@
 # make run      starts a local instance
 # make test     runs everything that has to pass before a change is merged
 # make generate writes the generated files anew
+# make bench    measures and writes bench/RESULTS.md (about ten minutes, on a machine that does nothing else)
 # make dist     builds the program for release
 
-.PHONY: run test generate dist clean
+.PHONY: run test generate bench dist clean
 
 run:
 	go run ./cmd/or3-cloud serve
@@ -13,6 +14,9 @@ test:
 
 generate:
 	./scripts/generate
+
+bench:
+	cd bench && go run . $(BENCHFLAGS)
 
 dist:
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o dist/or3-cloud ./cmd/or3-cloud

@@ -70,6 +70,7 @@ var measurements = []struct {
 	{"history", (*bench).benchHistory},
 	{"workspaces", (*bench).benchWorkspaces},
 	{"start", (*bench).benchStart},
+	{"events", (*bench).benchEvents},
 }
 
 func names() (out []string) {

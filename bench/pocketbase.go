@@ -87,7 +87,11 @@ type pbPushers struct {
 	sources []*source
 	bodies  [][][]byte
 	rate    series
+	records int
 }
+
+// stored is how many records these and others have stored.
+func (p *pbPushers) stored(others *pbPushers) int { return p.records + others.records }
 
 func newPBPushers(s *server, c *corpus, n int) *pbPushers {
 	p := &pbPushers{}
@@ -130,10 +134,34 @@ func (p *pbPushers) step(ops int) step {
 				return err
 			})
 			p.rate = append(p.rate, float64(each*batch*len(p.clients))/took.Seconds())
+			p.records += each * batch * len(p.clients)
 			p.bodies = nil
 			return err
 		},
 	}
+}
+
+// pbLister lists records in pages of 1,000, without the total count.
+type pbLister struct {
+	clients []*client
+	pages   int
+	rate    series
+}
+
+func (l *pbLister) step(pages int) step {
+	each := max(1, pages/len(l.clients))
+	return step{run: func() error {
+		took, _, err := loop(len(l.clients), times(each), func(w, t int) error {
+			path := fmt.Sprintf("/api/collections/%s/records?perPage=1000&skipTotal=1&page=%d", pbCollection, (w*each+t)%l.pages+1)
+			answer, err := l.clients[w].do("GET", path, nil)
+			if n := bytes.Count(answer, []byte(`"collectionId":`)); err == nil && n != 1000 {
+				err = fmt.Errorf("PocketBase lists %d rows, want 1000", n)
+			}
+			return err
+		})
+		l.rate = append(l.rate, float64(len(l.clients)*each*1000)/took.Seconds())
+		return err
+	}}
 }
 
 // batchBody is the next n ops as a body of PocketBase's batch API.

@@ -136,6 +136,16 @@ func (b *bench) benchPush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	newest, err := devices[0].head()
+	if err != nil {
+		return err
+	}
+	pulls := []*pullers{{devices: devices[:1], limit: 1000, newest: newest}, {devices: devices[:16], limit: 1000, newest: newest}}
+	lists := []*pbLister{{clients: pbOne.clients, pages: pbOne.stored(pbSixteen) / 1000}, {clients: pbSixteen.clients, pages: pbOne.stored(pbSixteen) / 1000}}
+	if err := interleave(b.rounds, pulls[0].step(b.ops(80)), lists[0].step(b.ops(16)), pulls[1].step(b.ops(160)), lists[1].step(b.ops(32))); err != nil {
+		return err
+	}
+
 	r := b.report
 	r.section("Push, records a second", "captured corpus, 50 a batch")
 	r.figure("Ops a transaction, 16 devices", number(float64(entries)/float64(transactions)), "what group commit made of them; the ceiling for 16 devices commits as many at a time")
@@ -151,6 +161,8 @@ func (b *bench) benchPush(ctx context.Context) error {
 	r.figure("Push latency, 1 device, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(one.latency, 50)), number(ms(one.latency, 99))), "")
 	r.figure("Push latency, 16 devices, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(sixteen.latency, 50)), number(ms(sixteen.latency, 99))), "")
 	r.figure("Push latency, 64 devices, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(sixtyFour.latency, 50)), number(ms(sixtyFour.latency, 99))), "")
+	r.figure("Rows a second in pages of 1,000, 1 device", pulls[0].rate.String(), "PocketBase's list: "+lists[0].rate.String())
+	r.figure("Rows a second in pages of 1,000, 16 devices", pulls[1].rate.String(), "PocketBase's list: "+lists[1].rate.String())
 	r.target("Push, 16 devices, against the ceiling", "≥ 60 %", share(sixteen.rate, large.rate), sixteen.rate.median() >= 0.6*large.rate.median())
 	r.target("Push, 1 device, against the ceiling", "≥ 40 %", share(one.rate, small.rate), one.rate.median() >= 0.4*small.rate.median())
 	r.target("Push, 16 devices, against PocketBase", "≥ 20 ×", ratio(sixteen.rate, pbSixteen.rate), sixteen.rate.median() >= 20*pbSixteen.rate.median())
