@@ -143,7 +143,7 @@ func (p *push) applyOp(op *or3cloud.Op) (or3cloud.OpResult, error) {
 	if err != nil {
 		return res, err
 	}
-	return res, p.derive(op, table, key, state)
+	return res, p.derive(op, table, key, state, exists)
 }
 
 func opNumber(o or3cloud.Operation) int64 {

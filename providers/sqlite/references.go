@@ -15,8 +15,8 @@ import (
 )
 
 // derive keeps what is known about kv names and files in step with a record that has a new winner (contract, sync
-// Pitfall 15, storage Pitfall 11).
-func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64) error {
+// Pitfall 15, storage Pitfall 11). existed says whether the record had a winner before.
+func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64, existed bool) error {
 	var want []string
 	switch op.Table {
 	case or3cloud.TableKV:
@@ -45,9 +45,12 @@ func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64) err
 	default:
 		return nil
 	}
-	have, err := p.refsOf(table, key)
-	if err != nil {
-		return err
+	var have []string
+	if existed {
+		var err error
+		if have, err = p.refsOf(table, key); err != nil {
+			return err
+		}
 	}
 	for _, digest := range have {
 		if slices.Contains(want, digest) {
