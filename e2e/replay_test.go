@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -127,6 +128,9 @@ func production(t testing.TB) []setup {
 		func(s *server) {
 			s.env["OR3_SQLITE_DB_PATH"] = s.data + "/or3-sync.sqlite"
 			s.env["OR3_STORAGE_FS_ROOT"] = s.data + "/blobs"
+			if err := os.MkdirAll(s.data, 0o700); err != nil { // production makes none by itself
+				t.Fatal(err)
+			}
 		},
 	}
 }

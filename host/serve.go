@@ -33,6 +33,7 @@ func Serve(ctx context.Context, ln net.Listener, h *Host) error {
 }
 
 func serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) error {
+	var busy crowd
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	srv := &http.Server{
@@ -41,6 +42,7 @@ func serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) e
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug),
+		ConnState:         busy.observe,
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
 	failed := make(chan error, 1)
@@ -62,11 +64,57 @@ func serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) e
 	err := h.Close()
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
 	defer stop()
-	if srv.Shutdown(last) != nil {
-		_ = srv.Close()
-	}
+	// Not Shutdown: from its first moment on it drops requests that have just been read, without an answer. Here nobody
+	// is accepted any more, whoever was accepted is answered, and then what is left is idle.
+	_ = ln.Close()
 	<-failed
+	busy.wait(last)
+	_ = srv.Close()
 	return err
+}
+
+// crowd has the connections on which an answer may be due: those with a request under way, and those that are so new
+// that their first request is not read yet.
+type crowd struct {
+	mu      sync.Mutex
+	members map[net.Conn]bool
+	empty   chan struct{} // closed when somebody waits and there are no members
+}
+
+// observe is told each change of a connection's state.
+func (c *crowd) observe(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew, http.StateActive:
+		if c.members == nil {
+			c.members = map[net.Conn]bool{}
+		}
+		c.members[conn] = true
+	default:
+		delete(c.members, conn)
+	}
+	c.tell()
+}
+
+func (c *crowd) tell() {
+	if c.empty != nil && len(c.members) == 0 {
+		close(c.empty)
+		c.empty = nil
+	}
+}
+
+// wait waits until there are no members or ctx ends. It is called once, when nobody is accepted any more.
+func (c *crowd) wait(ctx context.Context) {
+	empty := make(chan struct{})
+	c.mu.Lock()
+	c.empty = empty
+	c.tell()
+	c.mu.Unlock()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
 }
 
 // gate counts the requests under way and can be closed.

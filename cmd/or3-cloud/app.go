@@ -14,6 +14,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
 )
 
@@ -26,12 +27,18 @@ type app struct {
 	now      func() time.Time
 	rand     io.Reader
 	register func(*or3cloud.Registry) error
+
+	// program and argv are how this process was started; execute replaces it.
+	program string
+	argv    []string
+	execute func(program string, argv, environ []string) error
 }
 
 func newApp() app {
 	return app{
 		stdout: os.Stdout, stderr: os.Stderr, logJSON: !term.IsTerminal(int(os.Stderr.Fd())),
 		environ: os.Environ(), now: time.Now, rand: rand.Reader, register: registerProviders,
+		program: programPath(os.Args), argv: os.Args, execute: execute,
 	}
 }
 
@@ -133,6 +140,13 @@ func (a app) load(f settingFlags) (settings, error) {
 	}
 	s.Config, s.problems, s.warnings = config.Load(catalogue, a.sources(f))
 	s.problems = append(s.problems, config.CheckProviders(s.Config, s.registry)...)
+	if s.Strict() && s.needsDisk() {
+		path, err := s.DataPath()
+		if err != nil {
+			return s, err
+		}
+		s.problems = append(s.problems, datadir.Check(path)...)
+	}
 	return s, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -79,48 +80,63 @@ func (c serveCommand) run(ctx context.Context) error {
 		return err
 	}
 	vault := &secrets{settings: s}
+	fatal := make(chan error, 1)
 	h, err := host.New(host.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
 		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Web: pages, Version: buildVersion(),
+		Fatal: func(err error) { fatal <- err },
 	})
 	if err != nil {
 		return err
 	}
-	ln, err := listen(s.String(config.Addr))
+	upgrade, ignore := upgradeSignals()
+	defer ignore()
+	ln, err := c.app.open(s.String(config.Addr))
 	if err != nil {
 		return err
 	}
+	if ln.given {
+		log.Info("serving on the socket that was handed over", "addr", ln.Addr().String())
+	}
 	// The port answers 503 from here on; the store opens behind it. A client that finds a closed port gives up edits.
-	ctx, cancel := context.WithCancel(ctx)
+	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	served := make(chan error, 1)
-	go func() { served <- host.Serve(ctx, ln, h) }()
+	go func() { served <- host.Serve(serving, ln.Listener, h) }()
+	end := make(chan ending, 1)
+	go func() { end <- c.watch(serving, log, ln, upgrade, fatal, cancel) }()
 
-	err = c.open(ctx, s, h, vault)
+	err = c.openStores(serving, log, s, h, vault)
 	switch {
 	case err == nil:
-		c.announce(ctx, s, h, ln.Addr())
-	case ctx.Err() != nil: // told to stop before it was ready, which is no fault
+		c.announce(serving, s, h, ln.Addr())
+	case serving.Err() != nil: // told to stop before it was ready, which is no fault
 		log.Info("stopped while opening", "cause", err)
 		err = nil
 	default:
 		cancel()
 	}
-	return errors.Join(err, <-served, h.Close(), vault.close())
+	err = errors.Join(err, <-served, h.Close(), vault.close())
+	cancel()
+	return (<-end).conclude(ctx, log, err)
 }
 
-// open opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
-func (c serveCommand) open(ctx context.Context, s settings, h *host.Host, vault *secrets) error {
+// openStores opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
+func (c serveCommand) openStores(ctx context.Context, log *slog.Logger, s settings, h *host.Host, vault *secrets) error {
 	if s.needsDisk() {
 		path, err := s.DataPath()
 		if err != nil {
 			return err
 		}
-		dir, err := datadir.Open(path, datadir.Options{Now: c.now, Rand: c.rand})
+		dir, err := datadir.Open(path, datadir.Options{Now: c.now, Rand: c.rand, Strict: s.Strict()})
 		if err != nil {
 			return err
 		}
 		vault.dir = dir
+		if network := datadir.Network(path); network != "" {
+			log.Warn("THE DATA DIRECTORY IS ON A NETWORK FILE SYSTEM, on which locks and fsync cannot be relied on: databases can be damaged. Move it to a disk of this machine",
+				"dir", path, "type", network)
+		}
 		if dir.Created() {
 			fmt.Fprintf(c.stdout, "Created the data directory %s\n", path)
 		}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A process can execute its program anew, for an upgrade or because only a new start can be trusted after a fault, and
+// hand its listening socket over. The socket is open all the time, so that nobody is refused meanwhile: clients that
+// find a closed port for five seconds give up edits.
+
+const (
+	// maxFaults in faultSpan are borne with a new start each. One more ends the program: the disk does not get better
+	// by trying, and an operator has to look.
+	maxFaults = 3
+	faultSpan = 10 * time.Minute
+	// faultPatience is how long a process with a fault may take to close what it can. It is longer than the host gives
+	// to requests under way; only a disk that answers nothing at all takes more.
+	faultPatience = 25 * time.Second
+	// trialPatience is how long a new program has to show that it runs.
+	trialPatience = 10 * time.Second
+)
+
+// inheritance is what a process leaves to its successor, in a variable that only the same pid believes.
+type inheritance struct {
+	PID int `json:"pid"`
+	// FD is the listening socket.
+	FD int `json:"fd"`
+	// Unlink says that the socket is a file that is to be removed in the end.
+	Unlink bool `json:"unlink,omitempty"`
+	// Faults are the moments of the last new starts after a fault, in Unix seconds.
+	Faults []int64 `json:"faults,omitempty"`
+}
+
+// inheritanceVariable holds an inheritance as JSON.
+const inheritanceVariable = "_OR3_CLOUD_INHERITANCE"
+
+// activationVariables are those of systemd's socket activation (sd_listen_fds(3)).
+var activationVariables = []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
+
+// variable returns the value of an environment variable.
+func (a app) variable(name string) string {
+	for _, entry := range slices.Backward(a.environ) {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// inherited returns what a predecessor has left to this process; the zero value if there was none.
+func (a app) inherited() (inheritance, error) {
+	var in inheritance
+	text := a.variable(inheritanceVariable)
+	if text == "" {
+		return in, nil
+	}
+	if err := json.Unmarshal([]byte(text), &in); err != nil {
+		return in, fmt.Errorf("the variable %s is damaged: %w", inheritanceVariable, err)
+	}
+	if in.PID != os.Getpid() {
+		return inheritance{}, nil
+	}
+	return in, nil
+}
+
+// socket is the listening socket of this process.
+type socket struct {
+	net.Listener
+	// given is set if somebody else has opened it.
+	given  bool
+	unlink bool
+	faults []int64
+}
+
+// open returns the socket that this process was given, by its predecessor or by systemd, or else opens its own.
+func (a app) open(addr string) (*socket, error) {
+	in, err := a.inherited()
+	if err != nil {
+		return nil, err
+	}
+	if in.FD != 0 {
+		ln, err := listenerOf(in.FD)
+		if err != nil {
+			return nil, fmt.Errorf("the socket of the former process: %w", err)
+		}
+		unlinkOnClose(ln, in.Unlink)
+		return &socket{Listener: ln, given: true, unlink: in.Unlink, faults: in.Faults}, nil
+	}
+	ln, err := activated(a.variable)
+	if err != nil {
+		return nil, fmt.Errorf("socket activation: %w", err)
+	}
+	if ln != nil {
+		unlinkOnClose(ln, false) // systemd keeps listening when we are gone
+		return &socket{Listener: ln, given: true}, nil
+	}
+	if ln, err = listen(addr); err != nil {
+		return nil, err
+	}
+	_, unlink := ln.(*net.UnixListener)
+	return &socket{Listener: ln, unlink: unlink}, nil
+}
+
+func unlinkOnClose(ln net.Listener, unlink bool) {
+	if l, ok := ln.(*net.UnixListener); ok {
+		l.SetUnlinkOnClose(unlink)
+	}
+}
+
+// keep returns a descriptor that keeps the socket open when the listener is closed.
+func (s *socket) keep() (int, error) {
+	fd, err := duplicate(s.Listener)
+	if err == nil {
+		unlinkOnClose(s.Listener, false)
+	}
+	return fd, err
+}
+
+// recentFaults returns the moments that still count.
+func recentFaults(faults []int64, now time.Time) []int64 {
+	return slices.DeleteFunc(slices.Clone(faults), func(at int64) bool { return now.Sub(time.Unix(at, 0)) > faultSpan })
+}
+
+// successor is the decision to execute the program anew.
+type successor struct {
+	app
+	left inheritance
+}
+
+// become replaces this process by a new one of the same pid. It returns only if that is not possible.
+func (s *successor) become() error {
+	left, err := json.Marshal(s.left)
+	if err != nil {
+		return err
+	}
+	environ := slices.DeleteFunc(slices.Clone(s.environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name == inheritanceVariable || slices.Contains(activationVariables, name)
+	})
+	if err := bequeath(s.left.FD); err != nil {
+		return err
+	}
+	if err := s.execute(s.program, s.argv, append(environ, inheritanceVariable+"="+string(left))); err != nil {
+		return fmt.Errorf("execute %s anew: %w", s.program, err)
+	}
+	return nil
+}
+
+// try finds out whether the program at our path runs at all, before anything is given up for it.
+func (a app) try(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, trialPatience)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, a.program, "version").CombinedOutput(); err != nil {
+		return fmt.Errorf("%s version: %w: %s", a.program, err, out)
+	}
+	return nil
+}
+
+// ending is how a server ends: with a successor, with an error, or just so.
+type ending struct {
+	next *successor
+	err  error
+	// alarm executes the successor when closing takes too long; nil if it may take as long as it takes.
+	alarm *time.Timer
+}
+
+// watch waits until ctx ends or there is a reason to execute the program anew; then it calls stop.
+func (a app) watch(ctx context.Context, log *slog.Logger, s *socket, upgrade <-chan os.Signal, fatal <-chan error, stop func()) ending {
+	for {
+		faults, patience := recentFaults(s.faults, a.now()), time.Duration(0)
+		select {
+		case <-ctx.Done():
+			return ending{}
+		case <-upgrade:
+			if err := a.try(ctx); err != nil {
+				log.Error("no upgrade: the new program does not run; this one goes on", "error", err)
+				continue
+			}
+			log.Info("executing the program anew for an upgrade", "program", a.program)
+		case err := <-fatal:
+			if len(faults) >= maxFaults {
+				stop()
+				return ending{err: fmt.Errorf("%d new starts within %v did not help, so this is the end; check the disk (dmesg, smartctl -a), then start again: %w",
+					len(faults), faultSpan, err)}
+			}
+			patience = faultPatience
+			faults = append(faults, a.now().Unix())
+			log.Error("a fault that only a new start can mend: finishing what is under way, then executing the program anew", "error", err)
+		}
+		fd, err := s.keep()
+		if err != nil {
+			stop()
+			return ending{err: fmt.Errorf("keep the socket open for a new start: %w", err)}
+		}
+		next := &successor{app: a, left: inheritance{PID: os.Getpid(), FD: fd, Unlink: s.unlink, Faults: faults}}
+		end := ending{next: next}
+		if patience > 0 {
+			end.alarm = time.AfterFunc(patience, func() {
+				log.Error("closing takes too long and is given up", "error", next.become())
+				os.Exit(1)
+			})
+		}
+		stop()
+		return end
+	}
+}
+
+// conclude ends the process in the way that was decided, unless ctx has ended: whoever told it to stop meanwhile wants
+// no successor. closing is what went wrong while everything was closed; it does not keep a successor from trying.
+func (e ending) conclude(ctx context.Context, log *slog.Logger, closing error) error {
+	if e.next == nil || ctx.Err() != nil {
+		return errors.Join(e.err, closing)
+	}
+	if closing != nil {
+		log.Error("not everything could be closed", "error", closing)
+	}
+	if e.alarm != nil && !e.alarm.Stop() {
+		select {} // it is executing the successor at this moment
+	}
+	return e.next.become()
+}
+
+// programPath returns where the program is that the user has started, so that an upgrade can replace it there: a link
+// is not followed.
+func programPath(argv []string) string {
+	if len(argv) > 0 {
+		if path, err := exec.LookPath(argv[0]); err == nil {
+			if path, err = filepath.Abs(path); err == nil {
+				return path
+			}
+		}
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// errNoSuccessor is returned on systems where a process cannot turn into another one.
+var errNoSuccessor = errors.New("this operating system cannot hand a socket to a new process; start the server again")

@@ -1,0 +1,20 @@
+//go:build !unix
+
+package main
+
+import (
+	"net"
+	"os"
+)
+
+func upgradeSignals() (<-chan os.Signal, func()) { return nil, func() {} }
+
+func activated(func(string) string) (net.Listener, error) { return nil, nil }
+
+func listenerOf(int) (net.Listener, error) { return nil, errNoSuccessor }
+
+func duplicate(net.Listener) (int, error) { return 0, errNoSuccessor }
+
+func bequeath(int) error { return errNoSuccessor }
+
+func execute(string, []string, []string) error { return errNoSuccessor }
