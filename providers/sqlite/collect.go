@@ -3,16 +3,23 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
-// collectStep is how many entries one transaction of the collector removes: it holds the writer only briefly, so
-// that pushes pass between its steps.
-const collectStep = 64
+// The collector removes entries in steps of one transaction each: a step holds the writer for a few milliseconds, and
+// pushes pass between the steps. As many steps as a page has are offered to the writer at once, so that the collector
+// keeps up with devices that write without pause.
+const (
+	collectStep = 256
+	collectPage = 8 * collectStep
+)
 
 // tombstoneDevices says how much longer a silent device protects winning deletes than superseded entries: a device
 // that missed a dropped delete keeps the record as a zombie, and a base client cannot be told to start over
@@ -43,7 +50,7 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 		return err
 	}
 	step := db.CollectableEntriesParams{
-		After: entryID(num, 0), Upto: entryID(num, floor), Floor: floor, Before: s.cutoff(in.Retention), Max: collectStep,
+		After: entryID(num, 0), Upto: entryID(num, floor), Floor: floor, Before: s.cutoff(in.Retention), Max: collectPage,
 	}
 	for {
 		// Read outside the writer: the search may pass many entries that are not old enough. What it finds stays
@@ -52,8 +59,13 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 		if err != nil {
 			return sqlitex.Translate(err)
 		}
-		err = s.w.do(ctx, func(ctx context.Context, t *tx) error { return t.dropEntries(ctx, num, rows) })
-		if err != nil || len(rows) < collectStep {
+		steps, ctx := errgroup.WithContext(ctx)
+		for step := range slices.Chunk(rows, collectStep) {
+			steps.Go(func() error {
+				return s.w.do(ctx, func(_ context.Context, t *tx) error { return t.dropEntries(num, step) })
+			})
+		}
+		if err := steps.Wait(); err != nil || len(rows) < collectPage {
 			return err
 		}
 		step.After = rows[len(rows)-1].ID
@@ -61,13 +73,9 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 }
 
 // dropEntries removes entries with their op ids.
-func (t *tx) dropEntries(ctx context.Context, num int64, rows []db.CollectableEntriesRow) error {
+func (t *tx) dropEntries(num int64, rows []db.CollectableEntriesRow) error {
 	for _, r := range rows {
-		err := errors.Join(
-			t.q.DeleteEntry(ctx, r.ID),
-			t.q.DeleteSuperseded(ctx, r.ID),
-			t.q.DeleteOpID(ctx, db.DeleteOpIDParams{Workspace: num, OpID: r.OpID}),
-		)
+		err := errors.Join(run(t.st.deleteEntry, r.ID), run(t.st.deleteSuperseded, r.ID), run(t.st.deleteOpID, num, r.OpID))
 		if err != nil {
 			return err
 		}

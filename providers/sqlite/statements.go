@@ -15,7 +15,7 @@ type writeStatements struct {
 
 	counter, setCounter, reserveOpID, opIDVersion, deleteOpID, record, insertRecord, updateRecord,
 	insertEntry, entry, supersede, kvNameOwner, claimKVName, upsertFile, deleteFile,
-	recordRefs, insertRef, deleteRef, anyRef, orphan, adopt, advanceCursor *sqlite3.Stmt
+	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, advanceCursor *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -46,6 +46,8 @@ func (s *writeStatements) prepare(c *sqlite3.Conn) error {
 		{&s.insertRef, db.SQLInsertRef},
 		{&s.deleteRef, db.SQLDeleteRef},
 		{&s.anyRef, db.SQLAnyRef},
+		{&s.deleteEntry, db.SQLDeleteEntry},
+		{&s.deleteSuperseded, db.SQLDeleteSuperseded},
 		{&s.orphan, db.SQLOrphan},
 		{&s.adopt, db.SQLAdopt},
 		{&s.advanceCursor, db.SQLAdvanceCursor},

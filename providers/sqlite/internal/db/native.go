@@ -3,28 +3,30 @@ package db
 // The texts of the statements that run with the driver's own API. The generated methods beside them are not used;
 // generating them is what checks the statements against the schema.
 const (
-	SQLCounter       = counter
-	SQLSetCounter    = setCounter
-	SQLReserveOpID   = reserveOpID
-	SQLOpIDVersion   = opIDVersion
-	SQLDeleteOpID    = deleteOpID
-	SQLRecord        = record
-	SQLInsertRecord  = insertRecord
-	SQLUpdateRecord  = updateRecord
-	SQLInsertEntry   = insertEntry
-	SQLEntry         = entry
-	SQLSupersede     = supersede
-	SQLChanges       = changes
-	SQLRecordsAfter  = recordsAfter
-	SQLKVNameOwner   = kVNameOwner
-	SQLClaimKVName   = claimKVName
-	SQLUpsertFile    = upsertFile
-	SQLDeleteFile    = deleteFile
-	SQLRecordRefs    = recordRefs
-	SQLInsertRef     = insertRef
-	SQLDeleteRef     = deleteRef
-	SQLAnyRef        = anyRef
-	SQLOrphan        = orphan
-	SQLAdopt         = adopt
-	SQLAdvanceCursor = advanceCursor
+	SQLCounter          = counter
+	SQLSetCounter       = setCounter
+	SQLReserveOpID      = reserveOpID
+	SQLOpIDVersion      = opIDVersion
+	SQLDeleteOpID       = deleteOpID
+	SQLDeleteEntry      = deleteEntry
+	SQLDeleteSuperseded = deleteSuperseded
+	SQLRecord           = record
+	SQLInsertRecord     = insertRecord
+	SQLUpdateRecord     = updateRecord
+	SQLInsertEntry      = insertEntry
+	SQLEntry            = entry
+	SQLSupersede        = supersede
+	SQLChanges          = changes
+	SQLRecordsAfter     = recordsAfter
+	SQLKVNameOwner      = kVNameOwner
+	SQLClaimKVName      = claimKVName
+	SQLUpsertFile       = upsertFile
+	SQLDeleteFile       = deleteFile
+	SQLRecordRefs       = recordRefs
+	SQLInsertRef        = insertRef
+	SQLDeleteRef        = deleteRef
+	SQLAnyRef           = anyRef
+	SQLOrphan           = orphan
+	SQLAdopt            = adopt
+	SQLAdvanceCursor    = advanceCursor
 )
