@@ -17,6 +17,7 @@ func testVersions(t *testing.T, b *syncBench) {
 	wantVersions(t, b.push(loser, b.put("c", 1)), 5, 4, 5)
 }
 
+// testEmptyBatch guards sync Pitfall 10.
 func testEmptyBatch(t *testing.T, b *syncBench) {
 	wantVersions(t, b.push(), 0)
 	b.push(b.put("a", 1))

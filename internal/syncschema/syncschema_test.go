@@ -67,6 +67,20 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
+// TestOddButHonest guards sync Pitfalls 8 and 9: kv rows need not say whether they are deleted, and old threads have
+// milliseconds where seconds are meant.
+func TestOddButHonest(t *testing.T) {
+	for table, payload := range map[string]string{
+		"kv":      `{"id":"x","name":"n","value":null,` + times + `}`,
+		"threads": strings.ReplaceAll(valid["threads"], "1771000000", "1771000000123.5"),
+	} {
+		op := put(table, "x", payload)
+		if p := Check(&op); p != nil {
+			t.Errorf("%s: %s", table, p.Text)
+		}
+	}
+}
+
 func TestStampAndEnvelope(t *testing.T) {
 	for name, change := range map[string]func(*or3cloud.Op){
 		"op id is no UUID":           func(o *or3cloud.Op) { o.Stamp.OpID = "server:notif:" + opID },
