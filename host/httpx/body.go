@@ -32,9 +32,9 @@ func hurry(setDeadline func(time.Time) error, size int64) {
 
 // JSONOptions is how bodies are decoded: exact names, the last of duplicate names, and halves of surrogate pairs,
 // which JavaScript clients send (contract, sync Pitfall 17).
-func JSONOptions() jsontext.Options {
-	return json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
-}
+func JSONOptions() jsontext.Options { return jsonOptions }
+
+var jsonOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
 // LimitBody bounds the body of r to limit bytes and to the time that a slow but honest sender needs for it.
 func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) {
@@ -92,18 +92,19 @@ func isJSON(r *http.Request) bool {
 // ReadJSON decodes the body of r, which LimitBody has bounded, into v. An empty body, JSON null and JSON of the wrong
 // shape are the route's own 400; unknown members are ignored.
 func ReadJSON(r *http.Request, v any, invalid string) error {
-	text, err := io.ReadAll(r.Body)
-	if err != nil {
+	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead))
+	if _, err := body.ReadFrom(r.Body); err != nil {
 		return BodyError(r, err, invalid)
 	}
-	text = bytes.TrimSpace(text)
-	if len(text) > 0 && !jsontext.Value(text).IsValid(JSONOptions()) && isJSON(r) {
+	text := bytes.TrimSpace(body.Bytes())
+	if len(text) > 0 && text[0] == '{' && json.Unmarshal(text, v, jsonOptions) == nil {
+		return nil
+	}
+	// The first fault may be one of shape, before one of syntax.
+	if len(text) > 0 && !jsontext.Value(text).IsValid(jsonOptions) && isJSON(r) {
 		return errMalformed
 	}
-	if len(text) == 0 || text[0] != '{' || json.Unmarshal(text, v, JSONOptions()) != nil {
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", invalid)
-	}
-	return nil
+	return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", invalid)
 }
 
 // Int is an integer of the wire: any JSON number that JavaScript takes for a safe integer, 1.0 and 1e3 included.
