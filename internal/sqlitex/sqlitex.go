@@ -14,7 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -99,7 +101,13 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	if d.Write, err = d.pool("immediate", 1, false); err != nil {
 		return nil, err
 	}
+	if err := checkLibrary(ctx, d.Write); err != nil {
+		return nil, err
+	}
 	if err := migrate(ctx, d.Write, opts); err != nil {
+		return nil, err
+	}
+	if err := d.settle(ctx); err != nil {
 		return nil, err
 	}
 	if d.Read, err = d.pool("deferred", opts.Readers, true); err != nil {
@@ -162,7 +170,20 @@ func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 	return nil
 }
 
-// Close closes the pools. Closing the last connection checkpoints the log.
+// settle moves what a former process has left in the write-ahead log into the file. After a failed fsync the log may
+// be whole in the kernel's memory and not on the disk; commits that are appended to it would be lost with it. A disk
+// that is full has to wait.
+func (d *DB) settle(ctx context.Context) error {
+	if !strings.EqualFold(d.opts.JournalMode, "WAL") {
+		return nil
+	}
+	if _, err := d.Write.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); IsFatal(err) {
+		return fmt.Errorf("checkpoint of %s: %w", d.opts.Path, err)
+	}
+	return nil
+}
+
+// Close closes the pools. Closing the last connection, which is the one that writes, checkpoints the log.
 func (d *DB) Close() error {
 	var errs []error
 	for _, p := range []*sql.DB{d.Read, d.Write} {
@@ -193,6 +214,57 @@ func migrate(ctx context.Context, db *sql.DB, opts Options) error {
 		return fmt.Errorf("migrate %s: %w", opts.Path, err)
 	}
 	return nil
+}
+
+// minLibrary is the oldest SQLite that may touch a database: older ones can lose transactions when the write-ahead log
+// begins anew while another connection copies it (the WAL-reset bug).
+const minLibrary = "3.51.3"
+
+func checkLibrary(ctx context.Context, db *sql.DB) error {
+	var version string
+	if err := db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
+		return fmt.Errorf("version of SQLite: %w", err)
+	}
+	return checkVersion(version)
+}
+
+func checkVersion(version string) error {
+	if compareVersions(version, minLibrary) < 0 {
+		return fmt.Errorf("this build links SQLite %s, which can damage a database in WAL mode when a checkpoint meets a write; it needs at least %s: "+
+			"build it with a newer github.com/ncruces/go-sqlite3", version, minLibrary)
+	}
+	return nil
+}
+
+// compareVersions compares dotted numbers. What is no number counts as 0.
+func compareVersions(a, b string) int {
+	numbers := func(version string) (out []int) {
+		for part := range strings.SplitSeq(version, ".") {
+			n, _ := strconv.Atoi(part)
+			out = append(out, n)
+		}
+		return out
+	}
+	return slices.Compare(numbers(a), numbers(b))
+}
+
+// IsFatal reports whether err says that the disk cannot be relied on any more: data that were written may be lost, and
+// what the disk says about them later is not to be believed. Nothing may be acknowledged until the process has started
+// anew. Lack of room and of locks is not that.
+func IsFatal(err error) bool {
+	for _, passing := range [...]sqlite3.ExtendedErrorCode{
+		sqlite3.IOERR_SHMSIZE, sqlite3.IOERR_SHMOPEN, sqlite3.IOERR_SHMMAP, sqlite3.IOERR_SHMLOCK,
+		sqlite3.IOERR_LOCK, sqlite3.IOERR_RDLOCK, sqlite3.IOERR_UNLOCK, sqlite3.IOERR_CHECKRESERVEDLOCK, sqlite3.IOERR_NOMEM,
+	} {
+		if errors.Is(err, passing) {
+			return false
+		}
+	}
+	if errors.Is(err, sqlite3.IOERR_FSYNC) || errors.Is(err, sqlite3.IOERR_DIR_FSYNC) {
+		return true // whatever the reason
+	}
+	noRoom := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, sqlite3.IOERR) && !noRoom
 }
 
 // Translate turns a driver error into an or3cloud.Error by its code: busy, full and I/O trouble are passing (503,

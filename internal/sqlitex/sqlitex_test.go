@@ -5,8 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 func migrations(files map[string]string) fstest.MapFS {
@@ -73,5 +77,73 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	}
 	if _, err := Open(context.Background(), Options{Path: path, Migrations: migrations(first)}); !errors.Is(err, ErrNewer) {
 		t.Fatalf("got %v, want ErrNewer", err)
+	}
+}
+
+func TestOldLibrariesAreRefused(t *testing.T) {
+	for version, ok := range map[string]bool{
+		"3.51.3": true, "3.51.10": true, "3.52.0": true, "4.0": true, "3.51.2": false, "3.46.1": false, "3.51": false, "2.8.17": false, "": false,
+	} {
+		if err := checkVersion(version); (err == nil) != ok {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+	if err := checkVersion("3.51.2"); !strings.Contains(err.Error(), "this build links SQLite 3.51.2") || !strings.Contains(err.Error(), "needs at least 3.51.3") {
+		t.Error(err)
+	}
+}
+
+func TestIsFatal(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false}, {errors.New("other"), false}, {sqlite3.BUSY, false}, {sqlite3.FULL, false},
+		{sqlite3.IOERR_FSYNC, true}, {sqlite3.IOERR_WRITE, true}, {sqlite3.IOERR, true},
+		{sqlite3.IOERR_SHMSIZE, false}, {sqlite3.IOERR_LOCK, false},
+		{errors.Join(sqlite3.IOERR_WRITE, syscall.EDQUOT), false},
+		{errors.Join(sqlite3.IOERR_FSYNC, syscall.EDQUOT), true}, // what was written before is gone
+		{Translate(sqlite3.IOERR_FSYNC), true},
+	} {
+		if got := IsFatal(tc.err); got != tc.want {
+			t.Errorf("%v: %v", tc.err, got)
+		}
+	}
+}
+
+// TestWhatWasLeftInTheLogIsSettled: a process that was killed leaves a log behind; the next one must not append to it.
+func TestWhatWasLeftInTheLogIsSettled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db.sqlite")
+	killed, err := Open(context.Background(), Options{Path: path, Migrations: migrations(first)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := killed.Write.Exec("INSERT INTO t VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "db.sqlite")
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.ReadFile(path + suffix)
+		if err != nil || len(data) == 0 {
+			t.Fatalf("%s: %d bytes, %v", suffix, len(data), err)
+		}
+		if err := os.WriteFile(copied+suffix, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := killed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(context.Background(), Options{Path: copied, Migrations: migrations(first)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if info, err := os.Stat(copied + "-wal"); err != nil || info.Size() != 0 {
+		t.Errorf("the log still has %d bytes, %v", info.Size(), err)
+	}
+	var n int
+	if err := db.Read.QueryRow("SELECT count(*) FROM t").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d rows, %v", n, err)
 	}
 }
