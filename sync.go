@@ -183,7 +183,7 @@ type PullRequest struct {
 	Tables []string
 }
 
-// Change is one entry of the log. Its byte slices are valid only during the call that delivers it.
+// Change is one entry of the log. It and its byte slices are valid only during the call that delivers it.
 type Change struct {
 	ServerVersion int64
 	Table         string

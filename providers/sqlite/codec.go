@@ -110,29 +110,31 @@ func nibble(c byte) byte {
 }
 
 // unpackID returns the text that packID packed.
-func unpackID(b []byte) string {
+func unpackID(b []byte) string { return string(appendUnpackedID(nil, b)) }
+
+// appendUnpackedID appends the text that packID packed to dst.
+func appendUnpackedID(dst, b []byte) []byte {
 	if len(b) == 0 {
-		return ""
+		return dst
 	}
 	switch kind, rest := b[0], b[1:]; {
 	case kind == packedUUID && len(rest) == 16:
-		var t [36]byte
-		hex.Encode(t[:8], rest[:4])
-		t[8] = '-'
-		hex.Encode(t[9:13], rest[4:6])
-		t[13] = '-'
-		hex.Encode(t[14:18], rest[6:8])
-		t[18] = '-'
-		hex.Encode(t[19:23], rest[8:10])
-		t[23] = '-'
-		hex.Encode(t[24:], rest[10:])
-		return string(t[:])
+		for i, end := range [...]int{4, 6, 8, 10, 16} {
+			if i > 0 {
+				dst = append(dst, '-')
+			}
+			dst = hex.AppendEncode(dst, rest[uuidStarts[i]:end])
+		}
+		return dst
 	case kind == packedSHA256 && len(rest) == 32:
-		return sha256Prefix + hex.EncodeToString(rest)
+		return hex.AppendEncode(append(dst, sha256Prefix...), rest)
 	default:
-		return string(rest)
+		return append(dst, rest...)
 	}
 }
+
+// uuidStarts is where the five groups of a UUID begin in its bytes.
+var uuidStarts = [...]int{0, 4, 6, 8, 10}
 
 // tokenEncoding is how page tokens and snapshot ids travel.
 var tokenEncoding = base64.RawURLEncoding

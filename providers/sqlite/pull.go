@@ -65,13 +65,14 @@ func (r *reader) changes(workspace int64, in or3cloud.PullRequest, emit func(*or
 	}
 	defer st.Reset()
 	n, size, last := 0, 0, in.Cursor
+	var row changeRow
 	for st.Step() {
 		if n == in.Limit || size >= pageBytes {
 			page.HasMore, page.NextCursor = true, last
 			return page, nil
 		}
-		c := scanChange(st)
-		if err := emit(&c); err != nil {
+		c := row.scan(st)
+		if err := emit(c); err != nil {
 			return page, err
 		}
 		n, size, last = n+1, size+len(c.Payload), c.ServerVersion
@@ -79,17 +80,30 @@ func (r *reader) changes(workspace int64, in or3cloud.PullRequest, emit func(*or
 	return page, errors.Join(st.Err(), st.Reset())
 }
 
-// scanChange reads a row without copying its payload.
-func scanChange(s *sqlite3.Stmt) or3cloud.Change {
-	c := or3cloud.Change{
-		ServerVersion: versionOf(s.ColumnInt64(0)),
-		Table:         tableName(s.ColumnInt64(1)),
-		Operation:     operation(s.ColumnInt64(2)),
-		PK:            unpackID(s.ColumnRawBlob(4)),
-		Stamp: or3cloud.Stamp{
-			Clock: s.ColumnInt64(3), OpID: unpackID(s.ColumnRawBlob(5)), HLC: s.ColumnText(6), DeviceID: s.ColumnText(7),
-		},
+// changeRow is the change of one row after the other. A row costs one allocation: its ids and its hlc are parts of one
+// string, the payload is not copied, and the device is mostly that of the row before.
+type changeRow struct {
+	change or3cloud.Change
+	text   []byte
+}
+
+func (r *changeRow) scan(s *sqlite3.Stmt) *or3cloud.Change {
+	r.text = appendUnpackedID(r.text[:0], s.ColumnRawBlob(4))
+	pk := len(r.text)
+	r.text = appendUnpackedID(r.text, s.ColumnRawBlob(5))
+	opID := len(r.text)
+	r.text = append(r.text, s.ColumnRawText(6)...)
+	text := string(r.text)
+
+	c := &r.change
+	c.ServerVersion = versionOf(s.ColumnInt64(0))
+	c.Table, c.Operation = tableName(s.ColumnInt64(1)), operation(s.ColumnInt64(2))
+	c.PK = text[:pk]
+	c.Stamp.Clock, c.Stamp.OpID, c.Stamp.HLC = s.ColumnInt64(3), text[pk:opID], text[opID:]
+	if device := s.ColumnRawText(7); string(device) != c.Stamp.DeviceID {
+		c.Stamp.DeviceID = string(device)
 	}
+	c.Payload = nil
 	if s.ColumnType(8) != sqlite3.NULL {
 		c.Payload = s.ColumnRawBlob(8)
 	}

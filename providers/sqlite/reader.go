@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -34,39 +35,55 @@ func (r *reader) close() error {
 	return r.c.Close()
 }
 
-// readPool hands out a fixed number of readers and opens each when it is first needed. A nil in free is a place
-// whose reader is not open yet.
+// readPool hands out a fixed number of readers and opens each when it is first needed. The one that was used last is
+// handed out first: a lone device uses one connection and keeps its cache warm.
 type readPool struct {
-	free   chan *reader
+	places chan struct{} // one for each reader that may be in use
 	open   func() (*reader, error)
 	closed chan struct{}
+
+	mu   sync.Mutex
+	idle []*reader
 }
 
 func newReadPool(size int, open func() (*reader, error)) *readPool {
-	p := &readPool{free: make(chan *reader, size), open: open, closed: make(chan struct{})}
-	for range size {
-		p.free <- nil
+	return &readPool{places: make(chan struct{}, size), open: open, closed: make(chan struct{})}
+}
+
+// take returns an idle reader, or a new one. The caller holds a place.
+func (p *readPool) take() (*reader, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.idle); n > 0 {
+		r := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		return r, nil
 	}
-	return p
+	return p.open()
+}
+
+func (p *readPool) put(r *reader) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, r)
 }
 
 // view runs f in a read transaction: everything that f reads is of one moment. It waits for a free reader until ctx
 // ends. Writers are not held back meanwhile.
 func (p *readPool) view(ctx context.Context, f func(*reader) error) (err error) {
-	var r *reader
 	select {
-	case r = <-p.free:
+	case p.places <- struct{}{}:
+		defer func() { <-p.places }()
 	case <-p.closed:
 		return or3cloud.Unavailable(errClosed, "Storage temporarily unavailable", retryAfter)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { p.free <- r }()
-	if r == nil {
-		if r, err = p.open(); err != nil {
-			return sqlitex.Translate(err)
-		}
+	r, err := p.take()
+	if err != nil {
+		return sqlitex.Translate(err)
 	}
+	defer p.put(r)
 	if err := r.st.begin.Exec(); err != nil {
 		return sqlitex.Translate(err)
 	}
@@ -76,12 +93,13 @@ func (p *readPool) view(ctx context.Context, f func(*reader) error) (err error) 
 
 // close waits for all readers and closes them.
 func (p *readPool) close() error {
-	var errs []error
 	close(p.closed)
-	for range cap(p.free) {
-		if r := <-p.free; r != nil {
-			errs = append(errs, r.close())
-		}
+	for range cap(p.places) {
+		p.places <- struct{}{}
+	}
+	var errs []error
+	for _, r := range p.idle {
+		errs = append(errs, r.close())
 	}
 	return errors.Join(errs...)
 }
