@@ -228,8 +228,10 @@ func (c *ceiling) apply(r *row, at int64) error {
 	if !r.keepsRefs {
 		return nil
 	}
-	if _, err := c.find(c.refs, func(*sqlite3.Stmt) {}, w, r.table, r.key); err != nil {
-		return err
+	if exists {
+		if _, err := c.find(c.refs, func(*sqlite3.Stmt) {}, w, r.table, r.key); err != nil {
+			return err
+		}
 	}
 	for _, d := range r.digests {
 		if err := runStmt(c.insertRef, w, d, r.table, r.key); err != nil {
@@ -298,7 +300,7 @@ func openLog(path string) (*logReader, error) {
 	err = c.Exec(`PRAGMA busy_timeout=10000; PRAGMA cache_size=-4096`)
 	return r, errors.Join(err, prepare(c, map[**sqlite3.Stmt]string{&r.st: `
 		SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload FROM log l
-		WHERE l.id > ? AND l.id < ? AND NOT EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id) ORDER BY l.id LIMIT ?`}))
+		LEFT JOIN superseded s ON s.id = l.id WHERE l.id > ? AND l.id < ? AND s.id IS NULL ORDER BY l.id LIMIT ?`}))
 }
 
 // read reads up to limit winning entries after a version, copying what a page needs, and returns how many it found.
