@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -250,21 +249,19 @@ func compareVersions(a, b string) int {
 
 // IsFatal reports whether err says that the disk cannot be relied on any more: data that were written may be lost, and
 // what the disk says about them later is not to be believed. Nothing may be acknowledged until the process has started
-// anew. Lack of room and of locks is not that.
+// anew. Lack of room and of locks is not that, and neither is a write that fails, which is how the driver reports a full
+// disk: its transaction is undone, and nothing that was written before is in doubt.
 func IsFatal(err error) bool {
 	for _, passing := range [...]sqlite3.ExtendedErrorCode{
 		sqlite3.IOERR_SHMSIZE, sqlite3.IOERR_SHMOPEN, sqlite3.IOERR_SHMMAP, sqlite3.IOERR_SHMLOCK,
 		sqlite3.IOERR_LOCK, sqlite3.IOERR_RDLOCK, sqlite3.IOERR_UNLOCK, sqlite3.IOERR_CHECKRESERVEDLOCK, sqlite3.IOERR_NOMEM,
+		sqlite3.IOERR_WRITE,
 	} {
 		if errors.Is(err, passing) {
 			return false
 		}
 	}
-	if errors.Is(err, sqlite3.IOERR_FSYNC) || errors.Is(err, sqlite3.IOERR_DIR_FSYNC) {
-		return true // whatever the reason
-	}
-	noRoom := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	return errors.Is(err, sqlite3.IOERR) && !noRoom
+	return errors.Is(err, sqlite3.IOERR)
 }
 
 // Translate turns a driver error into an or3cloud.Error by its code: busy, full and I/O trouble are passing (503,

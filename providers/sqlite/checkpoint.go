@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"errors"
-	"log/slog"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -20,17 +19,17 @@ const (
 // checkpointer copies pages of the write-ahead log in the background.
 type checkpointer struct {
 	c    *sqlite3.Conn
-	log  *slog.Logger
+	copy func(*sqlite3.Conn)
 	wake chan struct{}
 	done chan struct{}
 }
 
-func startCheckpointer(d *sqlitex.DB, log *slog.Logger) (*checkpointer, error) {
+func startCheckpointer(d *sqlitex.DB, copyPages func(*sqlite3.Conn)) (*checkpointer, error) {
 	c, err := d.Conn(false)
 	if err != nil {
 		return nil, err
 	}
-	k := &checkpointer{c: c, log: log, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	k := &checkpointer{c: c, copy: copyPages, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go k.loop()
 	return k, nil
 }
@@ -49,15 +48,23 @@ func (k *checkpointer) committed(pages int) {
 func (k *checkpointer) loop() {
 	defer close(k.done)
 	for range k.wake {
-		copyPages(k.c, k.log)
+		k.copy(k.c)
 	}
 }
 
 // copyPages waits for nobody. What cannot be copied, because a reader still needs the old page or the other connection
 // is copying, is copied later.
-func copyPages(c *sqlite3.Conn, log *slog.Logger) {
-	if _, _, err := c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE); err != nil && !errors.Is(err, sqlite3.BUSY) {
-		log.Warn("checkpoint of the sync database failed", "error", err)
+func (w *writer) copyPages(c *sqlite3.Conn) {
+	if w.broken.Load() != nil {
+		return
+	}
+	_, _, err := c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
+	switch {
+	case sqlitex.IsFatal(err):
+		// Another attempt might be told that all is well, and the log, which still has everything, would be overwritten.
+		w.fail("checkpoint", err)
+	case err != nil && !errors.Is(err, sqlite3.BUSY):
+		w.log.Warn("checkpoint of the sync database failed", "error", err)
 	}
 }
 

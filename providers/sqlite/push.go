@@ -26,6 +26,9 @@ const (
 // Push implements or3cloud.SyncGatewayAdapter.
 func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushResult, error) {
 	num, err := s.number(ctx, in.Scope.WorkspaceID)
+	if err == nil {
+		err = s.checkRoom()
+	}
 	if err != nil {
 		return or3cloud.PushResult{}, err
 	}

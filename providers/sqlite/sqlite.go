@@ -78,7 +78,7 @@ func Register(r *or3cloud.Registry) error {
 				Retention:   time.Duration(env.Config.Int(varRetention)) * time.Second,
 				DeviceStale: time.Duration(env.Config.Int(varDeviceStale)) * time.Second,
 				Maintenance: time.Duration(env.Config.Int(varMaintenance)) * time.Second,
-				Log:         env.Log, Now: env.Now, Rand: env.Rand,
+				Log:         env.Log, Now: env.Now, Rand: env.Rand, Fatal: env.Fatal, Full: diskFull(env, path),
 			})
 			if err != nil {
 				return nil, err
@@ -91,6 +91,14 @@ func Register(r *or3cloud.Registry) error {
 			}, nil
 		},
 	})
+}
+
+// diskFull returns what tells whether the database's disk is full; nil if nobody watches it, or there is none.
+func diskFull(env or3cloud.Env, path string) func() bool {
+	if env.DiskFull == nil || path == ":memory:" {
+		return nil
+	}
+	return env.DiskFull(filepath.Dir(path))
 }
 
 func check(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
@@ -120,6 +128,10 @@ type Options struct {
 	Log         *slog.Logger
 	Now         func() time.Time
 	Rand        io.Reader
+	// Full reports whether the disk has no room for writes that grow the database; nil means never.
+	Full func() bool
+	// Fatal, if set, is told once when nothing can be written until the process has started anew. It returns at once.
+	Fatal func(error)
 	// VFS names the driver's file system; see sqlitex.Options.
 	VFS string
 }
@@ -181,7 +193,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.w, err = newWriter(ctx, s.db, opts.Now, opts.Log); err != nil {
+	if s.w, err = newWriter(ctx, s.db, opts.Now, opts.Log, opts.Fatal); err != nil {
 		return nil, err
 	}
 	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
@@ -216,6 +228,20 @@ func (s *Store) close() error {
 		errs = append(errs, s.db.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// fullRetryAfter is how long a client is asked to wait for room on the disk, which takes an operator or the collector.
+const fullRetryAfter = 30 * time.Second
+
+var errFull = errors.New("the disk is nearly full")
+
+// checkRoom refuses what would grow the database on a disk that is nearly full, so that there is always room for what
+// frees some: deletions, the collector, checkpoints. Clients keep their edits on a 503 and come back.
+func (s *Store) checkRoom() error {
+	if s.opts.Full != nil && s.opts.Full() {
+		return or3cloud.Unavailable(errFull, "Storage temporarily unavailable", fullRetryAfter)
+	}
+	return nil
 }
 
 // number returns the number of a workspace, deleted or not. Callers have authorised the user, so an unknown id is

@@ -145,6 +145,9 @@ func (s *Store) ListUserWorkspaces(ctx context.Context, userID string) ([]or3clo
 
 // CreateWorkspace implements or3cloud.AuthWorkspaceStore.
 func (s *Store) CreateWorkspace(ctx context.Context, userID, name, description string) (id string, err error) {
+	if err := s.checkRoom(); err != nil {
+		return "", err
+	}
 	err = s.write(ctx, func(ctx context.Context, t *tx) error {
 		_, id, err = s.insertWorkspace(ctx, t, userID, name, description)
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -40,7 +41,8 @@ type writer struct {
 
 	jobs   chan *job
 	done   chan struct{}
-	broken error // set by the loop only: a commit failed in a way after which nothing may be acknowledged
+	broken atomic.Pointer[or3cloud.Error] // set when nothing may be acknowledged any more
+	fatal  func(error)                    // told once when broken is set; nil if nobody wants to know
 
 	mu     sync.RWMutex // guards closing jobs against senders
 	closed bool
@@ -68,8 +70,8 @@ type tx struct {
 // afterCommit registers what must happen after the commit and before the answer: updates of what is kept in memory.
 func (t *tx) afterCommit(f func()) { t.job.after = append(t.job.after, f) }
 
-func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger) (*writer, error) {
-	w := &writer{log: log, now: now, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
+func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger, fatal func(error)) (*writer, error) {
+	w := &writer{log: log, now: now, fatal: fatal, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
 	var err error
 	if w.conn, err = d.Write.Conn(ctx); err != nil {
 		return nil, fmt.Errorf("open the write connection: %w", err)
@@ -81,7 +83,7 @@ func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *sl
 		return w.st.prepare(w.c)
 	})
 	if err == nil {
-		w.checkpointer, err = startCheckpointer(d, log)
+		w.checkpointer, err = startCheckpointer(d, w.copyPages)
 	}
 	if err == nil {
 		w.q, err = db.Prepare(ctx, w.conn)
@@ -140,7 +142,33 @@ func (w *writer) close() error {
 	w.mu.Unlock()
 	<-w.done
 	w.st.close()
-	return errors.Join(w.checkpointer.close(), w.q.Close(), w.conn.Close())
+	errs := []error{w.checkpointer.close()}
+	if w.broken.Load() != nil {
+		// The log has everything and the file may not; only a new process may copy the one into the other.
+		_, err := w.c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, w.q.Close(), w.conn.Close())...)
+}
+
+// unbroken returns the reason why nothing may be written any more, if there is one.
+func (w *writer) unbroken() error {
+	if err := w.broken.Load(); err != nil {
+		return err
+	}
+	return nil // not err: a nil *Error in an interface is not nil
+}
+
+// fail ends all writing. After a failed fsync the kernel may have dropped the pages, and what a second attempt reports
+// is not to be believed. Nothing is acknowledged until the process has started anew and recovered from the log.
+func (w *writer) fail(during string, err error) {
+	if !w.broken.CompareAndSwap(nil, or3cloud.Unavailable(err, "Storage temporarily unavailable", retryAfter)) {
+		return
+	}
+	w.log.Error("the sync database accepts no more writes until or3-cloud has started anew", "during", during, "error", err)
+	if w.fatal != nil {
+		w.fatal(fmt.Errorf("%s of the sync database: %w", during, err))
+	}
 }
 
 func (w *writer) loop() {
@@ -156,14 +184,17 @@ func (w *writer) loop() {
 // one must stand outside.
 func (w *writer) group(first *job) (next *job) {
 	if first.statement != "" {
-		if first.err = w.broken; first.err == nil {
+		if first.err = w.unbroken(); first.err == nil {
 			first.err = w.c.Exec(first.statement)
+			if sqlitex.IsFatal(first.err) {
+				w.fail(first.statement, first.err)
+			}
 		}
 		close(first.done)
 		return nil
 	}
 	group := []*job{first}
-	err := w.broken
+	err := w.unbroken()
 	if err == nil {
 		err = w.exec(w.st.begin)
 	}
@@ -207,10 +238,10 @@ func (w *writer) group(first *job) (next *job) {
 // checkpoint keeps the write-ahead log from growing without end. It runs after everybody was answered.
 func (w *writer) checkpoint() {
 	w.checkpointer.committed(w.walPages)
-	if w.walPages < restartPages || w.broken != nil {
+	if w.walPages < restartPages {
 		return
 	}
-	copyPages(w.c, w.log)
+	w.copyPages(w.c)
 	w.walPages = 0 // ask again after the next commit, not before
 }
 
@@ -227,11 +258,8 @@ func (w *writer) commit() error {
 	if !w.c.GetAutocommit() {
 		err = errors.Join(err, w.exec(w.st.rollback))
 	}
-	if errors.Is(err, sqlite3.IOERR) {
-		// After a failed fsync the kernel may have dropped the pages; what a second attempt reports is not to be
-		// believed. Nothing is acknowledged until the process has started anew and recovered from the log.
-		w.broken = or3cloud.Unavailable(err, "Storage temporarily unavailable", retryAfter)
-		w.log.Error("commit failed: no more writes are accepted until or3-cloud is restarted", "error", err)
+	if sqlitex.IsFatal(err) {
+		w.fail("commit", err)
 	}
 	return err
 }
