@@ -116,6 +116,9 @@ func (c *collection) sweepLive(ctx context.Context) error {
 		if isTemp(e.Name()) {
 			return c.sweepTemp(path.Join(dir, e.Name()), e)
 		}
+		if k, generation, ok := parseSumsName(c.workspace, e.Name()); ok {
+			return c.dropOrphanedSums(k, generation, path.Join(dir, e.Name()))
+		}
 		k, generation, sidecar, ok := parseName(c.workspace, e.Name())
 		switch {
 		case !ok:
@@ -190,12 +193,12 @@ func (c *collection) adoptOrDrop(k blobKey, generation string, e iofs.DirEntry) 
 	return c.writeRecord(k, record{Generation: generation, SizeBytes: info.Size(), UploadedAt: info.ModTime().UTC()})
 }
 
-// dropSuperseded removes a copy of a blob whose current generation is in use and complete. The caller holds the lock.
+// dropSuperseded removes a copy of a blob whose current generation is in use, complete and not known to be damaged. The caller holds the lock.
 func (c *collection) dropSuperseded(k blobKey, current record, name string) error {
-	if !c.reliable(k, current) {
+	if !c.intact(k, current) {
 		return nil
 	}
-	return c.Disk.Remove(name)
+	return c.removeGeneration(name)
 }
 
 // collect retires the current generation of a key if its time has come, and moves it to the trash.
@@ -265,7 +268,12 @@ func (c *collection) moveToTrash(k blobKey, generation string) error {
 	if err := c.makeDir(trashDir, k.workspace); err != nil {
 		return err
 	}
-	if err := c.Disk.Rename(k.live(generation), k.trash(generation)); err != nil {
+	// The digests go first, so that a reader who finds the blob has found them.
+	err := ignoreAbsence(c.Disk.Rename(k.live(generation)+sumsSuffix, k.trash(generation)+sumsSuffix))
+	if err == nil {
+		err = c.Disk.Rename(k.live(generation), k.trash(generation))
+	}
+	if err != nil {
 		return err
 	}
 	return errors.Join(c.Disk.SyncDir(path.Dir(k.trash(generation))), c.Disk.SyncDir(k.dir()), c.markTrashed(k, generation))
@@ -286,7 +294,11 @@ func (c *collection) markTrashed(k blobKey, generation string) error {
 
 // sweepTrash destroys what has been in the trash for long enough.
 func (c *collection) sweepTrash(ctx context.Context) error {
-	return c.each(ctx, path.Join(trashDir, c.workspace), func(e iofs.DirEntry) error {
+	dir := path.Join(trashDir, c.workspace)
+	return c.each(ctx, dir, func(e iofs.DirEntry) error {
+		if k, generation, ok := parseSumsName(c.workspace, e.Name()); ok {
+			return c.dropOrphanedSums(k, generation, path.Join(dir, e.Name()))
+		}
 		k, generation, sidecar, ok := parseName(c.workspace, e.Name())
 		if !ok || sidecar {
 			return nil
@@ -352,11 +364,11 @@ func (c *collection) discard(ctx context.Context, k blobKey, generation string) 
 		return err
 	}
 	current := rec.Generation == generation
-	if !current && !c.reliable(k, rec) {
+	if !current && !c.intact(k, rec) {
 		return nil
 	}
 	// The bytes go first: a sidecar without bytes is an absence, bytes without a sidecar would be adopted again.
-	if err := c.Disk.Remove(k.trash(generation)); err != nil {
+	if err := c.removeGeneration(k.trash(generation)); err != nil {
 		return err
 	}
 	if err := c.Disk.SyncDir(path.Dir(k.trash(generation))); err != nil {

@@ -84,7 +84,7 @@ func TestAskingForATrashedBlobTakesItOut(t *testing.T) {
 		if rec := r.get(downloadClaims(r, "content")); rec.Body.String() != "content" {
 			t.Errorf("%s: %d", name, rec.Code)
 		}
-		if len(r.files()) != 2 {
+		if len(r.files()) != 3 {
 			t.Errorf("%s: files %v", name, r.files())
 		}
 	}
@@ -425,7 +425,7 @@ func checkAfter(t *testing.T, r *rig, needed bool) bool {
 		r.clock.Advance(aged)
 	}
 	files := r.files()
-	if needed && len(files) != 2 || !needed && len(files) != 0 {
+	if needed && len(files) != 3 || !needed && len(files) != 0 {
 		t.Errorf("needed %v, left %v", needed, files)
 		return false
 	}

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, rec, err := s.find(k)
+	f, rec, err := s.findVerified(r.Context(), k)
 	if errors.Is(err, errAbsent) {
 		return or3cloud.Errorf(or3cloud.CodeNotFound, "File not found")
 	}
@@ -59,6 +60,10 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(allowed))
 	out := &rangeWriter{ResponseWriter: w}
 	http.ServeContent(out, r, "", time.Time{}, f)
+	if v, ok := f.(*verifiedFile); ok && v.failure() != nil {
+		return s.failed(r.Context(), k, rec.Generation, v.failure(), out)
+	}
+	out.send()
 	if out.unsatisfiable {
 		h.Del("Content-Disposition")
 		return or3cloud.Errorf(or3cloud.CodeRangeUnsatisfiable, "Requested range not satisfiable")
@@ -66,17 +71,44 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// rangeWriter holds back the plain-text answer that http.ServeContent gives to an unsatisfiable range, so that the
-// client gets an error in the contract's form. Content-Range, which says how long the file is, stays set.
+// failed ends a download whose content could not be read, or is damaged. If nothing has been sent the client is told to
+// come again; else the connection is broken off, since an answer that just ended would be taken for the file.
+func (s *Storage) failed(ctx context.Context, k blobKey, generation string, fault error, out *rangeWriter) error {
+	if errors.Is(fault, errDamaged) {
+		s.reportDamage(ctx, k, generation, fault)
+	}
+	if out.sent {
+		panic(http.ErrAbortHandler)
+	}
+	for _, name := range []string{
+		"Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "Content-Type", "ETag",
+	} {
+		out.Header().Del(name)
+	}
+	return diskFault(fault)
+}
+
+// rangeWriter holds back the head of the answer until there is something to send after it, so that a fault of the first
+// block can still become an error. It does not send the plain-text answer that http.ServeContent gives to an
+// unsatisfiable range at all, so that the client gets an error in the contract's form. Content-Range, which says how
+// long the file is, stays set.
 type rangeWriter struct {
 	http.ResponseWriter
+	status        int // held back; 0 for none
+	sent          bool
 	unsatisfiable bool
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *rangeWriter) WriteHeader(status int) {
-	if w.unsatisfiable = status == http.StatusRequestedRangeNotSatisfiable; !w.unsatisfiable {
-		w.ResponseWriter.WriteHeader(status)
+	w.status, w.unsatisfiable = status, status == http.StatusRequestedRangeNotSatisfiable
+}
+
+// send sends the head of the answer if that has not been done.
+func (w *rangeWriter) send() {
+	if !w.sent && !w.unsatisfiable && w.status != 0 {
+		w.sent = true
+		w.ResponseWriter.WriteHeader(w.status)
 	}
 }
 
@@ -85,14 +117,24 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 	if w.unsatisfiable {
 		return len(p), nil
 	}
+	w.send()
 	return w.ResponseWriter.Write(p)
 }
 
-// ReadFrom passes the file itself on, so that the kernel can copy it to the connection.
+// ReadFrom passes a file without digests on, so that the kernel can copy it to the connection. Of a verified one the
+// first block is looked at before the head goes out.
 func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
 	if w.unsatisfiable {
 		return io.Copy(io.Discard, r)
 	}
+	if limited, ok := r.(*io.LimitedReader); ok && limited.N > 0 {
+		if v, ok := limited.R.(*verifiedFile); ok {
+			if err := v.check(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	w.send()
 	return io.Copy(w.ResponseWriter, r)
 }
 

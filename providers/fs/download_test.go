@@ -221,10 +221,14 @@ func TestMultipleRanges(t *testing.T) {
 
 // TestDownloadOverTheNetwork: the same over a real connection, where the file itself must reach the connection's
 // ReadFrom to be sent by the kernel.
+// TestDownloadOverTheNetwork: a blob without digests is sent by the kernel.
 func TestDownloadOverTheNetwork(t *testing.T) {
 	r := newRig(t)
 	content := strings.Repeat("0123456789abcdef", 1<<16)
 	r.store(content)
+	if err := os.Remove(r.path(content) + sumsSuffix); err != nil {
+		t.Fatal(err)
+	}
 	var source io.Reader
 	handler := providertest.ServeRoutes(r.Routes())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

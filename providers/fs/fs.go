@@ -5,9 +5,11 @@
 //
 //	.or3-storage-id                                     identity: tells a store from an empty mount point
 //	workspaces/<workspace>/<alg>_<hex>.<generation>     content, never changed under its name
+//	workspaces/<workspace>/<alg>_<hex>.<generation>.sums  a digest per block of it
 //	workspaces/<workspace>/<alg>_<hex>.meta.json        sidecar: which generation is current, and since when
 //	workspaces/<workspace>/<alg>_<hex>.tmp-<random>     unfinished
 //	trash/<workspace>/<alg>_<hex>.<generation>          retired, still served, destroyed after a grace period
+//	trash/<workspace>/<alg>_<hex>.<generation>.sums     its digests
 //
 // A blob file without a generation in its name was left by the npm package; it is used where it lies.
 //

@@ -23,6 +23,8 @@ type record struct {
 	CommittedAt *time.Time `json:"committed_at,omitempty"`
 	// TrashedAt is when the current generation was retired and moved into the trash.
 	TrashedAt *time.Time `json:"trashed_at,omitempty"`
+	// DamagedAt is when the current generation was found to be damaged.
+	DamagedAt *time.Time `json:"damaged_at,omitempty"`
 }
 
 // touched is the moment from which retention counts (contract, storage Pitfall 12).

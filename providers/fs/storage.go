@@ -74,11 +74,14 @@ func (s *Storage) Close() error { return s.Disk.Close() }
 var errAbsent = errors.New("fs: no such blob")
 
 // find opens the bytes of a key wherever they are: in use, or in the trash and not yet destroyed.
-func (s *Storage) find(k blobKey) (File, record, error) {
+func (s *Storage) find(k blobKey) (File, record, error) { return s.lookup(k, s.openGeneration) }
+
+// lookup is find with the way in which a generation is opened.
+func (s *Storage) lookup(k blobKey, open func(blobKey, string) (File, error)) (File, record, error) {
 	rec, err := readRecord(s.Disk, k)
 	for err == nil {
 		var f File
-		if f, err = s.openGeneration(k, rec.Generation); err == nil {
+		if f, err = open(k, rec.Generation); err == nil {
 			return f, rec, nil
 		}
 		if !errors.Is(err, iofs.ErrNotExist) {
@@ -117,25 +120,27 @@ func (s *Storage) checkStore() error {
 	return checkIdentity(s.Disk, s.Identity)
 }
 
-// settle makes verified content the current blob of a key and returns when that is durable. tmp is the path of the
-// content, or empty if it was only compared because the blob seemed to be there already.
-func (s *Storage) settle(ctx context.Context, k blobKey, tmp string, size int64, mime string) error {
+// settle makes verified content the current blob of a key and returns when that is durable.
+func (s *Storage) settle(ctx context.Context, k blobKey, in received) error {
 	if err := s.loadRetired(ctx, k.workspace); err != nil {
 		return err
 	}
 	defer s.locks.lock(k)()
 	rec, err := readRecord(s.Disk, k)
-	if err == nil && s.reliable(k, rec) {
+	if err == nil && s.intact(k, rec) {
 		rec.UploadedAt = s.Now().UTC()
 		return s.writeRecord(k, rec)
 	}
 	// A sidecar that cannot be understood is replaced: the content is here, verified.
-	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !(errors.Is(err, errCorrupt) && tmp != "") {
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !(errors.Is(err, errCorrupt) && in.blob != "") {
 		return err
 	}
-	if tmp == "" {
+	if in.blob == "" {
 		if err != nil {
 			return err
+		}
+		if rec.DamagedAt != nil {
+			return or3cloud.Unavailable(errDamaged, "Storage unavailable", retryAfter) // The next attempt replaces it.
 		}
 		return s.rescue(k, rec)
 	}
@@ -143,8 +148,13 @@ func (s *Storage) settle(ctx context.Context, k blobKey, tmp string, size int64,
 	if err != nil {
 		return err
 	}
-	next := record{SizeBytes: size, MIMEType: mime, UploadedAt: s.Now().UTC(), CommittedAt: rec.CommittedAt}
-	return s.install(k, generation, next, func(live string) error { return s.Disk.Rename(tmp, live) })
+	next := record{SizeBytes: in.size, MIMEType: in.mime, UploadedAt: s.Now().UTC(), CommittedAt: rec.CommittedAt}
+	return s.install(k, generation, next, func(live string) error {
+		if err := s.Disk.Rename(in.sums, live+sumsSuffix); err != nil {
+			return err
+		}
+		return s.Disk.Rename(in.blob, live)
+	})
 }
 
 // rescue gives the bytes of a doomed or trashed generation a name that nobody may retire yet. The link keeps the bytes
@@ -157,22 +167,33 @@ func (s *Storage) rescue(k blobKey, rec record) error {
 	next := rec
 	next.UploadedAt = s.Now().UTC()
 	return s.install(k, generation, next, func(live string) error {
-		err := s.Disk.Link(k.live(rec.Generation), live)
-		if errors.Is(err, iofs.ErrNotExist) {
-			err = s.Disk.Link(k.trash(rec.Generation), live)
+		// A blob that was stored before there were digests has none.
+		if err := ignoreAbsence(s.linkGeneration(k, rec.Generation, sumsSuffix, live)); err != nil {
+			return err
 		}
-		return err
+		return s.linkGeneration(k, rec.Generation, "", live)
 	})
+}
+
+// linkGeneration gives a generation, or with a suffix what belongs to it, the name live as well.
+func (s *Storage) linkGeneration(k blobKey, generation, suffix, live string) error {
+	err := s.Disk.Link(k.live(generation)+suffix, live+suffix)
+	if errors.Is(err, iofs.ErrNotExist) {
+		err = s.Disk.Link(k.trash(generation)+suffix, live+suffix)
+	}
+	return err
 }
 
 // install puts a new generation in place and points the sidecar to it. The caller holds the key's lock.
 func (s *Storage) install(k blobKey, generation string, rec record, place func(live string) error) error {
 	live := k.live(generation)
-	if err := place(live); err != nil {
-		return err
+	err := place(live)
+	if err == nil {
+		err = s.Disk.SyncDir(k.dir())
 	}
-	if err := s.Disk.SyncDir(k.dir()); err != nil {
+	if err != nil {
 		s.Disk.Remove(live)
+		s.Disk.Remove(live + sumsSuffix)
 		return err
 	}
 	rec.Generation, rec.TrashedAt = generation, nil
@@ -195,10 +216,16 @@ func (s *Storage) reliable(k blobKey, rec record) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() == rec.SizeBytes
 }
 
+// intact reports whether an upload of the same content would be a repetition: the current generation is reliable, and
+// nobody has found it damaged.
+func (s *Storage) intact(k blobKey, rec record) bool {
+	return rec.DamagedAt == nil && s.reliable(k, rec)
+}
+
 // present reports whether a blob seems to be there, so that an upload need not be written. settle decides.
 func (s *Storage) present(k blobKey) bool {
 	rec, err := readRecord(s.Disk, k)
-	return err == nil && s.reliable(k, rec)
+	return err == nil && s.intact(k, rec)
 }
 
 func (s *Storage) writeRecord(k blobKey, rec record) error {
@@ -207,6 +234,11 @@ func (s *Storage) writeRecord(k blobKey, rec record) error {
 	if err != nil {
 		return err
 	}
+	return s.writeAtomic(k, k.sidecar(), b)
+}
+
+// writeAtomic replaces a small file of a key. The caller holds the key's lock.
+func (s *Storage) writeAtomic(k blobKey, name string, content []byte) error {
 	random, err := randomName(s.Rand)
 	if err != nil {
 		return err
@@ -214,7 +246,7 @@ func (s *Storage) writeRecord(k blobKey, rec record) error {
 	tmp := k.temp(random)
 	s.set(s.unfinished, tmp, true)
 	defer s.set(s.unfinished, tmp, false)
-	return writeAtomic(s.Disk, k.sidecar(), tmp, b)
+	return writeAtomic(s.Disk, name, tmp, content)
 }
 
 // makeDir makes a directory for a workspace below parent durable before something is put into it.

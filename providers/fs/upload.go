@@ -55,16 +55,17 @@ func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
 // receive takes the content of a key from body, verifies it and makes it durable. At most limit bytes are accepted;
 // fewer are fine if they have the right hash. Whatever goes wrong, no file of this upload stays behind.
 func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime string, body io.Reader) error {
-	out, tmp := io.Writer(io.Discard), ""
+	out, in := io.Writer(io.Discard), received{mime: mime}
+	var f File
+	var sums blockSums
 	if !s.present(k) {
-		f, name, err := s.createTemp(k)
-		if err != nil {
+		var err error
+		if f, in.blob, err = s.createTemp(k); err != nil {
 			return err
 		}
-		tmp = name
-		defer s.removeTemp(tmp)
+		defer s.removeTemp(in.blob)
 		defer f.Close()
-		out = f
+		out = io.MultiWriter(f, &sums)
 	}
 	size, digest, err := copyVerified(out, body, newHash(k.hash), limit)
 	switch {
@@ -75,13 +76,43 @@ func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime stri
 	case digest != k.hash.Digest():
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "Hash mismatch")
 	}
-	if f, ok := out.(File); ok {
+	if in.size = size; f != nil {
 		// Some file systems report a failed write only at close.
 		if err := errors.Join(f.Sync(), f.Close()); err != nil {
 			return err
 		}
+		if in.sums, err = s.writeTemp(k, sums.encode()); err != nil {
+			return err
+		}
+		defer s.removeTemp(in.sums)
 	}
-	return s.settle(ctx, k, tmp, size, mime)
+	return s.settle(ctx, k, in)
+}
+
+// received is verified content: the paths of its durable temporary files, empty if it was thought to be there already.
+type received struct {
+	blob, sums string
+	size       int64
+	mime       string
+}
+
+// writeTemp makes a durable temporary file, which the caller renames or removes with removeTemp.
+func (s *Storage) writeTemp(k blobKey, content []byte) (string, error) {
+	f, name, err := s.createTemp(k)
+	if err != nil {
+		return "", err
+	}
+	n, err := f.Write(content)
+	if err == nil && n < len(content) {
+		err = io.ErrShortWrite
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		s.removeTemp(name)
+	}
+	return name, err
 }
 
 func (s *Storage) createTemp(k blobKey) (File, string, error) {

@@ -152,7 +152,7 @@ func TestRepeatedUploadDoesNotRewriteButVerifiesAndRestartsRetention(t *testing.
 		t.Fatalf("repeated: %d", code)
 	}
 	second := r.record("content")
-	if second.Generation != first.Generation || len(r.files()) != 2 {
+	if second.Generation != first.Generation || len(r.files()) != 3 {
 		t.Errorf("rewritten: %v", r.files())
 	}
 	if !second.UploadedAt.Equal(r.clock.Now()) || second.CommittedAt == nil {
@@ -200,7 +200,7 @@ func TestParallelUploadsOfOneContentMakeOneBlob(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if files := r.files(); len(files) != 2 {
+	if files := r.files(); len(files) != 3 {
 		t.Errorf("files: %v", files)
 	}
 }

@@ -1,0 +1,327 @@
+package fs
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	iofs "io/fs"
+	"strings"
+	"sync"
+)
+
+const (
+	// blockSize is the part of a blob that has a digest of its own, and what a verified download holds in memory.
+	blockSize = 64 << 10
+	// sumsSuffix makes the name of a generation's digests from the generation's.
+	sumsSuffix = ".sums"
+	// sumsMagic opens a file of digests; its last character is the version of the format.
+	sumsMagic = "or3sums1"
+	sumSize   = crc32.Size
+	// maxSums bounds what is read of a file of digests; it is enough for a blob of 256 GiB.
+	maxSums = 16 << 20
+)
+
+// castagnoli is the polynomial of the digests. What they guard against is a disk that decays, not somebody who changes
+// files: whoever can write the blob can write its digests. For that CRC-32C is the better tool. It finds every change of
+// up to three bits in a block and every burst of up to 32, misses one in four billion of the others, and processors
+// compute it faster than disks deliver. The SHA-256 of the whole blob stays the proof of what it is.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// errDamaged is content that is not what was uploaded. Clients never see it as an absence, which they would take as an
+// order to delete (contract, storage Pitfall 2).
+var errDamaged = errors.New("fs: damaged blob")
+
+// blockSums are the digests of a blob, one per block. It is an io.Writer, so that they can be taken of a stream.
+type blockSums struct {
+	size int64
+	sums []uint32
+}
+
+// Write implements io.Writer; it never fails.
+func (b *blockSums) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		within := int(b.size % blockSize)
+		if within == 0 {
+			b.sums = append(b.sums, 0)
+		}
+		n := min(len(rest), blockSize-within)
+		last := &b.sums[len(b.sums)-1]
+		*last = crc32.Update(*last, castagnoli, rest[:n])
+		b.size += int64(n)
+		rest = rest[n:]
+	}
+	return len(p), nil
+}
+
+// block returns where a block begins and how long it is.
+func (b *blockSums) block(index int64) (start, length int64) {
+	start = index * blockSize
+	return start, min(blockSize, b.size-start)
+}
+
+// encode returns the digests as a file: magic, size of the blob, digests, and a digest of all that; big-endian.
+func (b *blockSums) encode() []byte {
+	out := make([]byte, 0, len(sumsMagic)+8+sumSize*(len(b.sums)+1))
+	out = append(out, sumsMagic...)
+	out = binary.BigEndian.AppendUint64(out, uint64(b.size))
+	for _, sum := range b.sums {
+		out = binary.BigEndian.AppendUint32(out, sum)
+	}
+	return binary.BigEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
+}
+
+// parseSums reads what encode wrote. Any other content is errCorrupt.
+func parseSums(encoded []byte) (*blockSums, error) {
+	const head = len(sumsMagic) + 8
+	if len(encoded) < head+sumSize || string(encoded[:len(sumsMagic)]) != sumsMagic {
+		return nil, fmt.Errorf("%w: these are no digests of this version", errCorrupt)
+	}
+	end := len(encoded) - sumSize
+	if crc32.Checksum(encoded[:end], castagnoli) != binary.BigEndian.Uint32(encoded[end:]) {
+		return nil, fmt.Errorf("%w: the digests do not have their own digest", errCorrupt)
+	}
+	size, body := binary.BigEndian.Uint64(encoded[len(sumsMagic):]), encoded[head:end]
+	blocks := size / blockSize
+	if size%blockSize > 0 {
+		blocks++
+	}
+	if size > 1<<62 || len(body)%sumSize != 0 || uint64(len(body)/sumSize) != blocks {
+		return nil, fmt.Errorf("%w: %d bytes of digests for a blob of %d", errCorrupt, len(body), size)
+	}
+	b := &blockSums{size: int64(size), sums: make([]uint32, blocks)}
+	for i := range b.sums {
+		b.sums[i] = binary.BigEndian.Uint32(body[i*sumSize:])
+	}
+	return b, nil
+}
+
+// parseSumsName takes the name of a file of digests apart.
+func parseSumsName(workspace, name string) (k blobKey, generation string, ok bool) {
+	name, ok = strings.CutSuffix(name, sumsSuffix)
+	if !ok {
+		return k, "", false
+	}
+	k, generation, sidecar, ok := parseName(workspace, name)
+	return k, generation, ok && !sidecar
+}
+
+// findVerified is find for a reader who must not get a damaged byte.
+func (s *Storage) findVerified(ctx context.Context, k blobKey) (File, record, error) {
+	return s.lookup(k, func(k blobKey, generation string) (File, error) { return s.openVerified(ctx, k, generation) })
+}
+
+// openVerified opens one generation so that what is read has been verified. One that was stored before there were
+// digests is returned as it is. Digests that are damaged themselves are made anew, if the blob as a whole has its hash.
+func (s *Storage) openVerified(ctx context.Context, k blobKey, generation string) (File, error) {
+	// The digests come before the blob and go after it. Looked for first, their absence means that there never were any.
+	sums, err := s.readSums(k, generation)
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !errors.Is(err, errCorrupt) {
+		return nil, err
+	}
+	f, openErr := s.openGeneration(k, generation)
+	if openErr != nil || errors.Is(err, iofs.ErrNotExist) {
+		return f, openErr
+	}
+	if err != nil {
+		if sums, err = sumsOf(f, k); err != nil {
+			f.Close()
+			if errors.Is(err, errDamaged) {
+				s.reportDamage(ctx, k, generation, err)
+			}
+			return nil, err
+		}
+		if err := s.replaceSums(k, generation, sums); err != nil {
+			s.Log.WarnContext(ctx, "damaged digests of a blob cannot be replaced; until then it is read twice", "err", err)
+		}
+	}
+	return &verifiedFile{File: f, sums: sums, loaded: -1}, nil
+}
+
+// readSums reads the digests of a generation; iofs.ErrNotExist if it has none.
+func (s *Storage) readSums(k blobKey, generation string) (*blockSums, error) {
+	encoded, err := readAll(s.Disk, k.live(generation)+sumsSuffix, maxSums)
+	if errors.Is(err, iofs.ErrNotExist) {
+		encoded, err = readAll(s.Disk, k.trash(generation)+sumsSuffix, maxSums)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseSums(encoded)
+}
+
+// sumsOf takes the digests of a stored blob, and errDamaged if it does not have its hash.
+func sumsOf(f File, k blobKey) (*blockSums, error) {
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	sums, whole := &blockSums{}, newHash(k.hash)
+	// The reader is wrapped so that the copy uses the buffer.
+	if _, err := io.CopyBuffer(io.MultiWriter(sums, whole), struct{ io.Reader }{f}, buf[:]); err != nil {
+		return nil, err
+	}
+	if hex.EncodeToString(whole.Sum(nil)) != k.hash.Digest() {
+		return nil, fmt.Errorf("%w: the content does not have its hash", errDamaged)
+	}
+	return sums, nil
+}
+
+// replaceSums gives a generation in use new digests.
+func (s *Storage) replaceSums(k blobKey, generation string, sums *blockSums) error {
+	defer s.locks.lock(k)()
+	live := k.live(generation)
+	if _, err := s.Disk.Lstat(live); errors.Is(err, iofs.ErrNotExist) {
+		return nil // In the trash by now.
+	}
+	return s.writeAtomic(k, live+sumsSuffix, sums.encode())
+}
+
+// reportDamage logs that a generation is damaged and notes it in the sidecar. A blob with that note is still served where
+// it is whole, but the next upload of the same content replaces it.
+func (s *Storage) reportDamage(ctx context.Context, k blobKey, generation string, damage error) {
+	defer s.locks.lock(k)()
+	rec, err := readRecord(s.Disk, k)
+	if err == nil && rec.Generation == generation && rec.DamagedAt == nil {
+		now := s.Now().UTC()
+		rec.DamagedAt = &now
+		err = s.writeRecord(k, rec)
+	}
+	s.Log.ErrorContext(ctx, "A STORED BLOB IS DAMAGED and was not served: the disk has changed it",
+		"workspace", k.workspace, "hash", string(k.hash), "generation", generation, "damage", damage, "err", err)
+}
+
+// dropOrphanedSums removes digests whose blob is gone: what interrupted uploads and deletions leave.
+func (c *collection) dropOrphanedSums(k blobKey, generation, name string) error {
+	defer c.locks.lock(k)()
+	for _, blob := range []string{k.live(generation), k.trash(generation)} {
+		if _, err := c.Disk.Lstat(blob); !errors.Is(err, iofs.ErrNotExist) {
+			return err
+		}
+	}
+	return c.Disk.Remove(name)
+}
+
+// removeGeneration removes a copy of a blob and then its digests.
+func (s *Storage) removeGeneration(name string) error {
+	if err := s.Disk.Remove(name); err != nil {
+		return err
+	}
+	return ignoreAbsence(s.Disk.Remove(name + sumsSuffix))
+}
+
+func ignoreAbsence(err error) error {
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
+
+// verifiedFile is a blob that is read in whole blocks, each of which has to have its digest before any of its bytes are
+// handed out. The kernel can therefore not send it by itself.
+type verifiedFile struct {
+	File
+	sums *blockSums
+
+	// http.ServeContent may still read in a goroutine of its own when the file is closed.
+	mu     sync.Mutex
+	offset int64
+	block  *[blockSize]byte
+	loaded int64 // the index of the block that is in memory, -1 for none
+	fault  error // the first failure; nothing is read after it
+	closed bool
+}
+
+// Read implements io.Reader.
+func (v *verifiedFile) Read(p []byte) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.load(); err != nil {
+		return 0, err
+	}
+	start, length := v.sums.block(v.loaded)
+	n := copy(p, v.block[v.offset-start:length])
+	v.offset += int64(n)
+	return n, nil
+}
+
+// Seek implements io.Seeker.
+func (v *verifiedFile) Seek(offset int64, whence int) (int64, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch whence {
+	case io.SeekCurrent:
+		offset += v.offset
+	case io.SeekEnd:
+		offset += v.sums.size
+	}
+	if offset < 0 {
+		return 0, errors.New("fs: seek to before the beginning")
+	}
+	v.offset = offset
+	return offset, nil
+}
+
+// Close implements io.Closer.
+func (v *verifiedFile) Close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.closed = true
+	if v.block != nil {
+		blocks.Put(v.block)
+		v.block = nil
+	}
+	return v.File.Close()
+}
+
+// check reports whether the block at the offset can be read. At the end of the file there is nothing to fail.
+func (v *verifiedFile) check() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.load(); err != io.EOF {
+		return err
+	}
+	return nil
+}
+
+// failure returns what has stopped the reading, nil if nothing has.
+func (v *verifiedFile) failure() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.fault
+}
+
+// load brings the block at the offset into memory and verifies it. The caller holds the lock.
+func (v *verifiedFile) load() error {
+	switch {
+	case v.closed:
+		return iofs.ErrClosed
+	case v.fault != nil:
+		return v.fault
+	case v.offset >= v.sums.size:
+		return io.EOF
+	case v.loaded == v.offset/blockSize:
+		return nil
+	}
+	if v.block == nil {
+		v.block = blocks.Get().(*[blockSize]byte)
+	}
+	v.loaded = v.offset / blockSize
+	start, length := v.sums.block(v.loaded)
+	_, err := v.File.Seek(start, io.SeekStart)
+	if err == nil {
+		_, err = io.ReadFull(v.File, v.block[:length])
+	}
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		v.fault = fmt.Errorf("%w: block %d is cut off", errDamaged, v.loaded)
+	case err != nil:
+		v.fault = err
+	case crc32.Checksum(v.block[:length], castagnoli) != v.sums.sums[v.loaded]:
+		v.fault = fmt.Errorf("%w: block %d does not have its digest", errDamaged, v.loaded)
+	}
+	return v.fault
+}

@@ -1,0 +1,387 @@
+package fs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"or3.chat/cloud/providertest"
+)
+
+// randomContent returns n bytes that no two blocks share.
+func randomContent(n int, seed uint64) string {
+	b := make([]byte, n)
+	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
+	random.Read(b)
+	return string(b)
+}
+
+// flip changes one bit of a file; flipping it again mends it.
+func flip(t testing.TB, path string, bit int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], bit/8); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1 << (bit % 8)
+	if _, err := f.WriteAt(b[:], bit/8); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newServer serves the routes over the network, where a broken connection can be told from a short answer.
+func newServer(t testing.TB, r *rig) *httptest.Server {
+	server := httptest.NewServer(providertest.ServeRoutes(r.Routes()))
+	t.Cleanup(server.Close)
+	return server
+}
+
+func fetch(t testing.TB, server *httptest.Server, target, span string) (status int, header http.Header, body []byte, err error) {
+	t.Helper()
+	req, _ := http.NewRequest("GET", server.URL+target, nil)
+	req.Header.Set("X-User", "u")
+	if span != "" {
+		req.Header.Set("Range", span)
+	}
+	res, err := server.Client().Do(req)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer res.Body.Close()
+	body, err = io.ReadAll(res.Body)
+	return res.StatusCode, res.Header, body, err
+}
+
+// TestFlippedBitsAreNeverServed flips 1,000 random bits, one after the other, and asks for the whole blob, for a range
+// that touches the bit's block and for one that does not.
+func TestFlippedBitsAreNeverServed(t *testing.T) {
+	const flips, size = 1000, 5*blockSize + 1234
+	r := newRig(t)
+	r.disk.lazy = true
+	content := randomContent(size, 1)
+	r.store(content)
+	server := newServer(t, r)
+	c := downloadClaims(r, content)
+	target := r.target(downloadPath, c)
+	path := r.path(content)
+	random := rand.New(rand.NewPCG(7, 7))
+	broken, refused := 0, 0
+	for range flips {
+		bit := random.Int64N(size * 8)
+		flip(t, path, bit)
+		at := bit / 8
+		block := at / blockSize
+		from, to := random.Int64N(at+1), at+random.Int64N(size-at)
+		for _, span := range []string{
+			"", fmt.Sprintf("bytes=%d-%d", from, to), fmt.Sprintf("bytes=%d-%d", at, at),
+			// Only neighbours of the bit: its block is damaged all the same.
+			fmt.Sprintf("bytes=%d-%d", block*blockSize, block*blockSize),
+			fmt.Sprintf("bytes=0-0,%d-%d", from, to),
+		} {
+			status, _, body, err := fetch(t, server, target, span)
+			switch {
+			case status == 503 && err == nil:
+				refused++
+			case err != nil:
+				broken++
+			default:
+				t.Fatalf("bit %d, %q: %d with %d bytes", bit, span, status, len(body))
+			}
+			if status == 200 && !strings.HasPrefix(content, string(body)) {
+				t.Fatalf("bit %d: wrong bytes were sent before the connection was broken off", bit)
+			}
+			if status == 206 && !strings.Contains(span, ",") && !strings.HasPrefix(content[from:], string(body)) {
+				t.Fatalf("bit %d, %q: wrong bytes were sent before the connection was broken off", bit, span)
+			}
+		}
+		whole := (block + 1) % 5 // A block that is not damaged.
+		span := fmt.Sprintf("bytes=%d-%d", whole*blockSize, whole*blockSize+99)
+		status, _, body, err := fetch(t, server, target, span)
+		if status != 206 || err != nil || string(body) != content[whole*blockSize:whole*blockSize+100] {
+			t.Fatalf("bit %d, %q beside it: %d, %v", bit, span, status, err)
+		}
+		flip(t, path, bit)
+	}
+	t.Logf("%d flips: %d answers refused, %d broken off", flips, refused, broken)
+	if status, _, body, err := fetch(t, server, target, ""); status != 200 || err != nil || string(body) != content {
+		t.Errorf("mended: %d, %v", status, err)
+	}
+}
+
+func TestDamageInTheFirstBlockIsA503(t *testing.T) {
+	r := newRig(t)
+	content := randomContent(2*blockSize, 2)
+	r.store(content)
+	flip(t, r.path(content), 77)
+	rec := r.get(downloadClaims(r, content), "Range", "bytes=5-9")
+	if rec.Code != 503 || message(rec) != "Storage unavailable" {
+		t.Errorf("%d %q, headers %v", rec.Code, message(rec), rec.Header())
+	}
+	for _, name := range []string{"ETag", "Content-Range", "Content-Disposition", "Accept-Ranges"} {
+		if v := rec.Header().Get(name); v != "" {
+			t.Errorf("%s: %s", name, v)
+		}
+	}
+	if err := r.presignDownload(content); err != nil {
+		t.Errorf("a damaged blob must not look absent: %v", err)
+	}
+}
+
+// TestDamagedBlobIsReplacedByTheNextUpload: the damage is noted across a restart, and an upload heals it.
+func TestDamagedBlobIsReplacedByTheNextUpload(t *testing.T) {
+	r := newRig(t)
+	content := randomContent(3*blockSize, 3)
+	r.store(content)
+	first := r.record(content).Generation
+	flip(t, r.path(content), 8*blockSize)
+	if status, _, _, err := fetch(t, newServer(t, r), r.target(downloadPath, downloadClaims(r, content)), ""); status != 200 || err == nil {
+		t.Fatalf("%d, %v", status, err)
+	}
+	if r.record(content).DamagedAt == nil {
+		t.Fatal("the damage was not noted")
+	}
+	r.restart()
+	if err := r.commit(content); err != nil {
+		t.Fatal(err)
+	}
+	r.store(content)
+	rec := r.record(content)
+	if rec.DamagedAt != nil || rec.Generation == first || rec.CommittedAt == nil {
+		t.Errorf("%+v", rec)
+	}
+	if got := r.get(downloadClaims(r, content)); got.Code != 200 || got.Body.String() != content {
+		t.Errorf("%d", got.Code)
+	}
+	r.mustGC()
+	if files := r.files(); len(files) != 3 {
+		t.Errorf("left %v", files)
+	}
+}
+
+// TestUploadThatWasOnlyComparedDoesNotVouchForADamagedBlob: its bytes were thrown away, so success would be a lie.
+func TestUploadThatWasOnlyComparedDoesNotVouchForADamagedBlob(t *testing.T) {
+	r := newRig(t)
+	r.store("content")
+	body, feed := newPipe()
+	done := make(chan int)
+	go func() { done <- r.put(uploadClaims(r, "content"), body).Code }()
+	feed.Write([]byte("cont"))
+	flip(t, r.path("content"), 0)
+	if rec := r.get(downloadClaims(r, "content")); rec.Code != 503 {
+		t.Errorf("download: %d", rec.Code)
+	}
+	feed.Write([]byte("ent"))
+	feed.Close()
+	if code := <-done; code != 503 {
+		t.Errorf("upload: %d", code)
+	}
+	if code := r.upload("content"); code != 200 {
+		t.Errorf("second attempt: %d", code)
+	}
+	if rec := r.get(downloadClaims(r, "content")); rec.Code != 200 {
+		t.Errorf("download: %d", rec.Code)
+	}
+}
+
+// TestDamagedDigestsAreMadeAnewFromAGoodBlob: they are no reason to refuse a blob, nor to serve one unseen.
+func TestDamagedDigestsAreMadeAnewFromAGoodBlob(t *testing.T) {
+	content := randomContent(2*blockSize+5, 4)
+	for name, change := range map[string]func(sums []byte) []byte{
+		"flipped":     func(b []byte) []byte { b[20] ^= 1; return b },
+		"truncated":   func(b []byte) []byte { return b[:len(b)-1] },
+		"empty":       func([]byte) []byte { return nil },
+		"version two": func(b []byte) []byte { b[len(sumsMagic)-1]++; return b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.store(content)
+			sums := r.path(content) + sumsSuffix
+			good, err := os.ReadFile(sums)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spoil := func() {
+				if err := os.WriteFile(sums, change(bytes.Clone(good)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			spoil()
+			if rec := r.get(downloadClaims(r, content)); rec.Code != 200 || rec.Body.String() != content {
+				t.Errorf("%d", rec.Code)
+			}
+			if now, _ := os.ReadFile(sums); !bytes.Equal(now, good) {
+				t.Error("the digests were not made anew")
+			}
+			spoil()
+			flip(t, r.path(content), 8*2*blockSize)
+			if rec := r.get(downloadClaims(r, content), "Range", "bytes=0-9"); rec.Code != 503 {
+				t.Errorf("both damaged: %d", rec.Code)
+			}
+			if r.record(content).DamagedAt == nil {
+				t.Error("the damage was not noted")
+			}
+		})
+	}
+}
+
+// TestBlobsWithoutDigestsAreServed: those of the npm package and of earlier versions, in the trash and out of it too.
+func TestBlobsWithoutDigestsAreServed(t *testing.T) {
+	r := newRig(t)
+	r.store("content")
+	if err := os.Remove(r.path("content") + sumsSuffix); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []func(){func() {}, func() { r.clock.Advance(aged); r.mustGC() }, func() { r.commit("content") }} {
+		step()
+		if rec := r.get(downloadClaims(r, "content")); rec.Code != 200 || rec.Body.String() != "content" {
+			t.Errorf("%d", rec.Code)
+		}
+	}
+}
+
+func TestDigestsGoWithTheBlob(t *testing.T) {
+	r := newRig(t)
+	content := randomContent(blockSize+1, 5)
+	r.store(content)
+	r.clock.Advance(aged)
+	r.mustGC()
+	trashed := keyOf(content).trash(r.record(content).Generation) + sumsSuffix
+	if _, err := os.Stat(r.dir + "/" + trashed); err != nil {
+		t.Errorf("in the trash: %v, files %v", err, r.files())
+	}
+	if err := r.commit(content); err != nil { // Rescued under another name.
+		t.Fatal(err)
+	}
+	flip(t, r.path(content), 3)
+	if rec := r.get(downloadClaims(r, content)); rec.Code != 503 {
+		t.Errorf("a rescued blob lost its digests: %d", rec.Code)
+	}
+}
+
+func TestReadErrorOfABlockIsNoDamage(t *testing.T) {
+	v := &verifiedFile{File: failingFile{}, sums: &blockSums{size: 1, sums: []uint32{0}}, loaded: -1}
+	if _, err := v.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) || errors.Is(err, errDamaged) {
+		t.Errorf("%v", err)
+	}
+}
+
+type failingFile struct{ File }
+
+func (failingFile) Seek(int64, int) (int64, error) { return 0, nil }
+func (failingFile) Read([]byte) (int, error)       { return 0, io.ErrClosedPipe }
+
+func TestVerifiedDownloadHoldsOneBlock(t *testing.T) {
+	const size = 64 << 20
+	r := newRig(t)
+	content := strings.Repeat("0123456789abcdef", size/16)
+	r.store(content)
+	req := httptest.NewRequest("GET", r.target(downloadPath, downloadClaims(r, content)), nil)
+	req.Header.Set("X-User", "u")
+	w := &discard{header: http.Header{}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	providertest.ServeRoutes(r.Routes()).ServeHTTP(w, req)
+	runtime.ReadMemStats(&after)
+	if w.n != size {
+		t.Errorf("%d bytes", w.n)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
+		t.Errorf("download of %d bytes allocated %d", size, used)
+	}
+}
+
+type discard struct {
+	header http.Header
+	n      int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(int)             {}
+func (d *discard) Write(p []byte) (int, error) { d.n += len(p); return len(p), nil }
+
+func TestSumsRoundTrip(t *testing.T) {
+	for _, size := range []int{0, 1, blockSize - 1, blockSize, blockSize + 1, 3 * blockSize} {
+		var b blockSums
+		content := randomContent(size, 6)
+		for rest := content; rest != ""; { // In pieces that know nothing of blocks.
+			n := min(len(rest), 10_007)
+			b.Write([]byte(rest[:n]))
+			rest = rest[n:]
+		}
+		got, err := parseSums(b.encode())
+		if err != nil || got.size != int64(size) || !bytes.Equal(got.encode(), b.encode()) {
+			t.Errorf("%d bytes: %+v, %v", size, got, err)
+		}
+	}
+}
+
+func FuzzParseSums(f *testing.F) {
+	for _, size := range []int{0, 1, blockSize, blockSize + 1} {
+		var b blockSums
+		b.Write([]byte(randomContent(size, 8)))
+		f.Add(b.encode())
+	}
+	f.Add([]byte(sumsMagic))
+	f.Add([]byte(sumsMagic + "\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, encoded []byte) {
+		b, err := parseSums(encoded)
+		if err != nil {
+			if !errors.Is(err, errCorrupt) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		if !bytes.Equal(b.encode(), encoded) {
+			t.Errorf("%x reads as %+v, which is written differently", encoded, b)
+		}
+	})
+}
+
+// BenchmarkDownload compares verified downloads over the loopback with those that the kernel sends by itself.
+func BenchmarkDownload(b *testing.B) {
+	const size = 64 << 20
+	for _, verified := range []bool{false, true} {
+		b.Run(fmt.Sprintf("verified=%v", verified), func(b *testing.B) {
+			r := newRig(b)
+			content := strings.Repeat("0123456789abcdef", size/16)
+			r.store(content)
+			if !verified {
+				if err := os.Remove(r.path(content) + sumsSuffix); err != nil {
+					b.Fatal(err)
+				}
+			}
+			server := newServer(b, r)
+			c := downloadClaims(r, content)
+			c.Expires = c.Expires.Add(time.Hour)
+			target := r.target(downloadPath, c)
+			b.SetBytes(size)
+			for b.Loop() {
+				req, _ := http.NewRequest("GET", server.URL+target, nil)
+				req.Header.Set("X-User", "u")
+				res, err := server.Client().Do(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n, err := io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+				if n != size || err != nil {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
