@@ -247,6 +247,3 @@ func programPath(argv []string) string {
 	}
 	return path
 }
-
-// errNoSuccessor is returned on systems where a process cannot turn into another one.
-var errNoSuccessor = errors.New("this operating system cannot hand a socket to a new process; start the server again")

@@ -3,9 +3,13 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 )
+
+// errNoSuccessor is returned on systems where a process cannot turn into another one.
+var errNoSuccessor = errors.New("this operating system cannot hand a socket to a new process; start the server again")
 
 func upgradeSignals() (<-chan os.Signal, func()) { return nil, func() {} }
 

@@ -235,7 +235,7 @@ type execution struct {
 }
 
 // faulty runs the server in this process until its sync provider says that it cannot go on, and returns what follows.
-func faulty(t *testing.T, faults ...int64) (executed []execution, err error, log string) {
+func faulty(t *testing.T, faults ...int64) (executed []execution, log string, err error) {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
@@ -343,11 +343,11 @@ func faulty(t *testing.T, faults ...int64) (executed []execution, err error, log
 	if _, statErr := os.Lstat(socket); statErr == nil {
 		t.Error("nobody removed the socket in the end")
 	}
-	return executed, err, stderr.String()
+	return executed, stderr.String(), err
 }
 
 func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {
-	executed, err, log := faulty(t)
+	executed, log, err := faulty(t)
 	if err != nil || len(executed) != 1 {
 		t.Fatalf("%+v, %v", executed, err)
 	}
@@ -368,11 +368,11 @@ func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {
 
 func TestFaultsAreCountedOverNewStarts(t *testing.T) {
 	now := time.Now().Unix()
-	executed, err, _ := faulty(t, 1, now-2, now-1)
+	executed, _, err := faulty(t, 1, now-2, now-1)
 	if err != nil || len(executed) != 1 || len(executed[0].left.Faults) != 3 {
 		t.Fatalf("%+v, %v", executed, err)
 	}
-	executed, err, _ = faulty(t, now-3, now-2, now-1)
+	executed, _, err = faulty(t, now-3, now-2, now-1)
 	if err == nil || len(executed) != 0 || !strings.Contains(err.Error(), "3 new starts within 10m0s did not help") ||
 		!strings.Contains(err.Error(), "fsync: input/output error") {
 		t.Fatalf("%+v, %v", executed, err)
