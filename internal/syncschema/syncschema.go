@@ -129,7 +129,7 @@ func IsUUID(s string) bool {
 	return s == "00000000-0000-0000-0000-000000000000" || strings.EqualFold(s, "ffffffff-ffff-ffff-ffff-ffffffffffff")
 }
 
-// PKColumn returns the payload key that holds the primary key of a table.
+// pkColumn returns the payload key that holds the primary key of a table.
 func pkColumn(table string) string {
 	if table == or3cloud.TableFileMeta {
 		return "hash"
