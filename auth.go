@@ -35,6 +35,9 @@ type ProviderSession struct {
 	DisplayName string
 	// ExpiresAt is the moment at which this proof of identity runs out.
 	ExpiresAt time.Time
+	// Admitted says that whoever runs the server made or allowed this account, so that it gets a user of its own
+	// whatever the registration mode says (contract, auth §9: the bootstrap address needs no invite).
+	Admitted bool
 }
 
 // AuthProvider turns the cookies of a request into an identity (requirements 2.1, 2.4).

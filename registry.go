@@ -72,6 +72,11 @@ type HostServices interface {
 	ClientIP(r *http.Request) string
 	// RequestHost returns the host and port that the browser addressed; ok is false when it is unknown.
 	RequestHost(r *http.Request) (host string, ok bool)
+	// CheckInvite says whether an invite token lets email register: nil, or the 403 or 503 to answer with (contract,
+	// auth §9). It accepts nothing; the first session of the new account does.
+	CheckInvite(ctx context.Context, token, email string) error
+	// Users is how an account takes the user behind it along; nil if the workspace store has no such ability.
+	Users() UserRemover
 }
 
 // Route is an endpoint that a provider serves on the host's pipeline.

@@ -128,6 +128,21 @@ func (h *Host) RequestHost(r *http.Request) (string, bool) {
 	return host, host != ""
 }
 
+// CheckInvite implements or3cloud.HostServices.
+func (h *Host) CheckInvite(context.Context, string, string) error {
+	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
+}
+
+// Users implements or3cloud.HostServices.
+func (h *Host) Users() or3cloud.UserRemover {
+	run := h.running.Load()
+	if run == nil || run.sessions == nil {
+		return nil
+	}
+	remover, _ := run.sessions.store.(or3cloud.UserRemover)
+	return remover
+}
+
 // resolve returns the zero session only if the auth provider has said that nobody is signed in: clients delete local
 // data when they are told so (contract, auth Pitfall 10).
 func (s *sessions) resolve(r *http.Request, header http.Header) (*or3cloud.SessionContext, error) {
@@ -175,7 +190,7 @@ func (s *sessions) provision(ctx context.Context, proven *or3cloud.ProviderSessi
 		return nil, err
 	}
 	if userID == "" {
-		if !s.autoProvision {
+		if !s.autoProvision && !proven.Admitted {
 			return nil, or3cloud.Errorf(or3cloud.CodeForbidden, "Registration is currently disabled. Please contact an administrator.")
 		}
 		if userID, err = s.store.GetOrCreateUser(ctx, id); err != nil {

@@ -180,3 +180,11 @@ var routeStatus = map[or3cloud.Code]int{
 	or3cloud.CodeRangeUnsatisfiable: 416, or3cloud.CodeRateLimited: 429, or3cloud.CodeInternal: 500,
 	or3cloud.CodeUnsupported: 501, or3cloud.CodeUnavailable: 503, or3cloud.CodeInsufficientStorage: 507,
 }
+
+// CheckInvite implements or3cloud.HostServices: nobody is invited.
+func (OneUserHost) CheckInvite(context.Context, string, string) error {
+	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
+}
+
+// Users implements or3cloud.HostServices: there is no workspace store.
+func (OneUserHost) Users() or3cloud.UserRemover { return nil }

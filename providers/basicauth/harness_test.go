@@ -309,3 +309,7 @@ func (in *instance) signedIn(email string) *browser {
 	b.post("register", registration(email)).want(in.t, 200, `{"ok":true}`)
 	return b
 }
+
+func (h *fakeHost) CheckInvite(context.Context, string, string) error { return errInviteRequired() }
+
+func (h *fakeHost) Users() or3cloud.UserRemover { return nil }

@@ -9,7 +9,7 @@ import (
 // refreshSession is POST /api/basic-auth/refresh. The cookie is looked at before the limiter: a valid one must never
 // be limited, because clients take any failure here for a sign-out (contract, auth Pitfall 10).
 func (p *provider) refreshSession(c call) error {
-	g, err := p.renew(c.Context(), values(c.Request.Request, refreshCookie))
+	g, err := p.renew(c.Context(), c.Request, values(c.Request.Request, refreshCookie))
 	if err != nil {
 		return err
 	}

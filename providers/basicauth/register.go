@@ -81,7 +81,7 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 		if refusal := p.refusal(); refusal != nil && n > 0 {
 			return refusal
 		}
-		a, err := p.insertAccount(ctx, q, body.email, hash, body.displayName)
+		a, err := p.insertAccount(ctx, q, body.email, hash, body.displayName, p.origin(bySetup))
 		if err != nil {
 			return err
 		}
@@ -97,6 +97,31 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 	return g, err
 }
 
+// How an account came to be (migrations/00001_accounts.sql).
+const (
+	originOpen      = "open"
+	originInvite    = "invite"
+	originSetup     = "setup"
+	originBootstrap = "bootstrap"
+	originOperator  = "operator"
+)
+
+// admitted reports whether whoever runs the server made an account of this origin.
+func admitted(origin string) bool {
+	return origin == originSetup || origin == originBootstrap || origin == originOperator
+}
+
+// origin says how an account that is being registered comes to be.
+func (p *provider) origin(bySetup bool) string {
+	switch {
+	case bySetup:
+		return originSetup
+	case p.opts.registration == registrationInvite:
+		return originInvite
+	}
+	return originOpen
+}
+
 // refusal is what somebody without a setup link is told, or nil when anybody may register.
 func (p *provider) refusal() error {
 	switch p.opts.registration {
@@ -109,14 +134,14 @@ func (p *provider) refusal() error {
 	}
 }
 
-func (p *provider) insertAccount(ctx context.Context, q queries, email, hash, displayName string) (db.Account, error) {
+func (p *provider) insertAccount(ctx context.Context, q queries, email, hash, displayName, origin string) (db.Account, error) {
 	accountID, err := uuid.NewRandomFromReader(p.rand)
 	if err != nil {
 		return db.Account{}, err
 	}
-	a := db.Account{ID: accountID.String(), Email: email, PasswordHash: hash, DisplayName: optional(displayName)}
+	a := db.Account{ID: accountID.String(), Email: email, PasswordHash: hash, DisplayName: optional(displayName), Origin: origin}
 	err = q.InsertAccount(ctx, db.InsertAccountParams{
-		ID: a.ID, Email: a.Email, PasswordHash: a.PasswordHash, DisplayName: a.DisplayName, Now: p.now().UnixMilli(),
+		ID: a.ID, Email: a.Email, PasswordHash: a.PasswordHash, DisplayName: a.DisplayName, Origin: origin, Now: p.now().UnixMilli(),
 	})
 	return a, err
 }
@@ -136,7 +161,7 @@ func (p *provider) bootstrap(ctx context.Context) error {
 		return err
 	}
 	err = p.store.tx(ctx, func(q queries) error {
-		_, err := p.insertAccount(ctx, q, email, hash, email)
+		_, err := p.insertAccount(ctx, q, email, hash, email, originBootstrap)
 		return err
 	})
 	if err != nil {

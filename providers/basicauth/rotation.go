@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
@@ -27,7 +28,7 @@ const (
 // following the chain of exchanges from a recent token always ends at the same one.
 func judge(t db.TokenRow, now time.Time, grace time.Duration) verdict {
 	switch {
-	case t.RevokedAt.Valid, t.SessionVersion != t.TokenVersion, !now.Before(time.UnixMilli(t.SessionExpiresAt)):
+	case t.RevokedAt.Valid, t.DisabledAt.Valid, t.SessionVersion != t.TokenVersion, !now.Before(time.UnixMilli(t.SessionExpiresAt)):
 		return worthless
 	case t.RotatedAt.Valid && now.Sub(time.UnixMilli(t.RotatedAt.Int64)) < grace:
 		return recent
@@ -71,7 +72,7 @@ func (p *provider) best(ctx context.Context, q queries, tokens []string, now tim
 //
 // Only a live token needs the writer. The others are judged on a read connection, so that neither a flood of invalid
 // tokens nor the parallel requests of a page wait for each other.
-func (p *provider) renew(ctx context.Context, tokens []string) (*grant, error) {
+func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []string) (*grant, error) {
 	if len(tokens) == 0 {
 		return nil, nil
 	}
@@ -93,7 +94,7 @@ func (p *provider) renew(ctx context.Context, tokens []string) (*grant, error) {
 		}
 		switch found.verdict {
 		case live:
-			g, err = p.rotate(ctx, q, found, now)
+			g, err = p.rotate(ctx, q, r, found, now)
 		case recent:
 			g, err = p.current(ctx, q, found, now)
 		case replayed:
@@ -115,8 +116,8 @@ func (p *provider) renew(ctx context.Context, tokens []string) (*grant, error) {
 	return g, nil
 }
 
-// rotate replaces a live token by a new one and prolongs its session.
-func (p *provider) rotate(ctx context.Context, q queries, old presented, now time.Time) (*grant, error) {
+// rotate replaces a live token by a new one and prolongs its session, but not beyond its absolute end.
+func (p *provider) rotate(ctx context.Context, q queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
 	token, print, err := p.refresh.generate()
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func (p *provider) rotate(ctx context.Context, q queries, old presented, now tim
 	if err != nil {
 		return nil, err
 	}
-	ends := now.Add(p.opts.refreshTTL)
+	ends := earlier(now.Add(p.opts.refreshTTL), time.UnixMilli(old.row.SessionEndsAt))
 	n, err := q.RotateToken(ctx, db.RotateTokenParams{Now: now.UnixMilli(), Fingerprint: old.fingerprint})
 	if err == nil && n != 1 {
 		err = errors.New("rotate: the token is not live")
@@ -139,7 +140,8 @@ func (p *provider) rotate(ctx context.Context, q queries, old presented, now tim
 			CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(),
 		}),
 		q.ExtendSession(ctx, db.ExtendSessionParams{
-			ID: old.row.SessionID, ExpiresAt: ends.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+			ID: old.row.SessionID, Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+			IpAddress: optional(r.ClientIP), UserAgent: userAgent(r),
 		}),
 		q.EraseSeals(ctx, now.Add(-p.opts.grace).UnixMilli()),
 	)
@@ -171,6 +173,6 @@ func (p *provider) accessUntil(now time.Time) time.Time {
 func identityOf(t db.TokenRow) identity {
 	return identity{
 		accountID: t.AccountID, email: t.Email, displayName: t.DisplayName.String,
-		sessionID: t.SessionID, version: t.TokenVersion,
+		sessionID: t.SessionID, version: t.TokenVersion, admitted: admitted(t.Origin),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,22 +32,28 @@ type call struct {
 	w http.ResponseWriter
 }
 
+// routes are the endpoints of the contract (auth §8.4) and those of our own account pages (docs/accounts-api.md).
 func (p *provider) routes() []or3cloud.Route {
-	limited := func(name string, max int, handle func(call) error) or3cloud.Route {
-		return p.route(name, func(c call) error {
-			if err := p.limit(c, name, max); err != nil {
-				return err
-			}
-			return handle(c)
-		})
-	}
-	return []or3cloud.Route{
-		limited("sign-in", signInLimit, p.signIn),
-		limited("sign-out", signOutLimit, p.signOut),
-		limited("change-password", changePasswordLimit, p.changePassword),
-		p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
-		p.route("refresh", p.refreshSession), // limits itself: a valid cookie is never limited
-	}
+	return slices.Concat(
+		[]or3cloud.Route{
+			p.limited("sign-in", signInLimit, p.signIn),
+			p.limited("sign-out", signOutLimit, p.signOut),
+			p.limited("change-password", changePasswordLimit, p.changePassword),
+			p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
+			p.route("refresh", p.refreshSession), // limits itself: a valid cookie is never limited
+		},
+		p.accountRoutes(), p.resetRoutes(), p.factorRoutes(), p.passkeyRoutes(),
+	)
+}
+
+// limited is an endpoint with a budget for each network address in a minute.
+func (p *provider) limited(name string, max int, handle func(call) error) or3cloud.Route {
+	return p.route(name, func(c call) error {
+		if err := p.limit(c, name, max); err != nil {
+			return err
+		}
+		return handle(c)
+	})
 }
 
 // request is what the provider's own routes hand to the methods that are also called by the host.

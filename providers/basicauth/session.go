@@ -2,6 +2,7 @@ package basicauth
 
 import (
 	"context"
+	"database/sql"
 	"net/http"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ type identity struct {
 	accountID, email, displayName string
 	sessionID                     string
 	version                       int64
+	// admitted says that whoever runs the server made or allowed the account (or3cloud.ProviderSession.Admitted).
+	admitted bool
 }
 
 // grant is a fresh pair of tokens.
@@ -53,13 +56,14 @@ func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3clo
 	}
 	return &or3cloud.ProviderSession{
 		Provider: id, UserID: who.accountID, Email: who.email, DisplayName: who.displayName, ExpiresAt: expires,
+		Admitted: who.admitted,
 	}, nil
 }
 
 // identify returns who sent a request, or nil, and renews the request's tokens if needed.
 func (p *provider) identify(ctx context.Context, r *or3cloud.Request) (*identity, time.Time, error) {
 	if c := p.validAccess(r.Request); c != nil {
-		who := &identity{accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version}
+		who := &identity{accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version, admitted: c.Admitted}
 		if c.DisplayName != nil {
 			who.displayName = *c.DisplayName
 		}
@@ -68,7 +72,7 @@ func (p *provider) identify(ctx context.Context, r *or3cloud.Request) (*identity
 	if r.ResponseHeader == nil {
 		return nil, time.Time{}, nil
 	}
-	g, err := p.renew(ctx, values(r.Request, refreshCookie))
+	g, err := p.renew(ctx, r, values(r.Request, refreshCookie))
 	if err != nil || g == nil {
 		return nil, time.Time{}, err
 	}
@@ -99,12 +103,12 @@ func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3clo
 	if err != nil {
 		return nil, err
 	}
-	ends := now.Add(p.opts.refreshTTL)
-	agent := strings.ToValidUTF8(r.UserAgent(), "")
+	last := now.Add(p.opts.sessionTTL)
+	ends := earlier(now.Add(p.opts.refreshTTL), last)
 	err = q.InsertSession(ctx, db.InsertSessionParams{
 		ID: sid.String(), AccountID: a.ID, TokenVersion: a.TokenVersion,
-		CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
-		IpAddress: optional(r.ClientIP), UserAgent: optional(agent[:min(len(agent), maxUserAgent)]),
+		Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), EndsAt: last.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+		IpAddress: optional(r.ClientIP), UserAgent: userAgent(r),
 	})
 	if err != nil {
 		return nil, err
@@ -117,7 +121,20 @@ func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3clo
 	}
 	who := identity{
 		accountID: a.ID, email: a.Email, displayName: a.DisplayName.String,
-		sessionID: sid.String(), version: a.TokenVersion,
+		sessionID: sid.String(), version: a.TokenVersion, admitted: admitted(a.Origin),
 	}
 	return p.grant(token, who, now, ends)
+}
+
+// userAgent is what a browser calls itself, cut to what is kept of it.
+func userAgent(r *or3cloud.Request) sql.NullString {
+	agent := strings.ToValidUTF8(r.UserAgent(), "")
+	return optional(strings.ToValidUTF8(agent[:min(len(agent), maxUserAgent)], ""))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -12,6 +12,7 @@ const (
 	settingRefreshSecret     = "OR3_BASIC_AUTH_REFRESH_SECRET"
 	settingAccessTTL         = "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS"
 	settingRefreshTTL        = "OR3_BASIC_AUTH_REFRESH_TTL_SECONDS"
+	settingSessionTTL        = "OR3_BASIC_AUTH_SESSION_MAX_SECONDS"
 	settingGrace             = "OR3_BASIC_AUTH_ROTATION_GRACE_MS"
 	settingDBPath            = "OR3_BASIC_AUTH_DB_PATH"
 	settingBootstrapEmail    = "OR3_BASIC_AUTH_BOOTSTRAP_EMAIL"
@@ -38,6 +39,8 @@ func settings() []or3cloud.Setting {
 			Help: "Lifetime of an access token in seconds. It is renewed silently; longer than 900 is not recommended."},
 		{Name: settingRefreshTTL, Kind: or3cloud.KindPositive, Default: "2592000",
 			Help: "Seconds without any use after which a person must sign in again."},
+		{Name: settingSessionTTL, Kind: or3cloud.KindPositive, Default: "15552000",
+			Help: "Seconds after which a person must sign in again however often the session was used."},
 		{Name: settingGrace, Kind: or3cloud.KindPositive, Default: "30000",
 			Help: "Milliseconds during which a refresh token that was just exchanged is accepted again, for parallel tabs."},
 		{Name: settingDBPath,
@@ -62,7 +65,9 @@ const (
 
 // options are the settings in the form in which the provider uses them.
 type options struct {
-	accessTTL, refreshTTL, grace      time.Duration
+	accessTTL, refreshTTL, grace time.Duration
+	// sessionTTL is the absolute lifetime of a session; refreshTTL is the one without use.
+	sessionTTL                        time.Duration
 	dbPath                            string
 	bootstrapEmail, bootstrapPassword string
 	minPassword                       int
@@ -81,6 +86,7 @@ func readOptions(env or3cloud.Env) options {
 	o := options{
 		accessTTL: span(settingAccessTTL, time.Second), refreshTTL: span(settingRefreshTTL, time.Second),
 		grace:          span(settingGrace, time.Millisecond),
+		sessionTTL:     span(settingSessionTTL, time.Second),
 		dbPath:         resolveDBPath(cfg.String(settingDBPath), env.DataDir),
 		bootstrapEmail: cfg.String(settingBootstrapEmail), bootstrapPassword: cfg.String(settingBootstrapPassword),
 		production:   env.Production,
@@ -106,6 +112,7 @@ func readOptions(env or3cloud.Env) options {
 	warn((o.bootstrapEmail == "") != (o.bootstrapPassword == ""),
 		settingBootstrapEmail+" and "+settingBootstrapPassword+" must be set together; no account is created")
 	warn(o.accessTTL > 15*time.Minute, settingAccessTTL+" is above 900")
+	warn(o.sessionTTL < o.refreshTTL, settingSessionTTL+" is below "+settingRefreshTTL)
 	warn(o.refreshTTL <= o.accessTTL, settingRefreshTTL+" is not above "+settingAccessTTL)
 	return o
 }

@@ -29,6 +29,7 @@ type accessClaims struct {
 	Type        string  `json:"typ"`
 	Email       string  `json:"email"`
 	DisplayName *string `json:"display_name"`
+	Admitted    bool    `json:"admitted,omitempty"`
 }
 
 // Validate implements jwt.ClaimsValidator: a token of another type must never pass for an access token.
@@ -69,7 +70,7 @@ func (a *accessTokens) sign(who identity, expires time.Time) (string, error) {
 			Issuer: issuer, Audience: jwt.ClaimStrings{issuer}, Subject: who.accountID,
 			IssuedAt: jwt.NewNumericDate(a.now()), ExpiresAt: jwt.NewNumericDate(expires),
 		},
-		SessionID: who.sessionID, Version: &who.version, Type: "access", Email: who.email,
+		SessionID: who.sessionID, Version: &who.version, Type: "access", Email: who.email, Admitted: who.admitted,
 	}
 	if who.displayName != "" {
 		c.DisplayName = &who.displayName

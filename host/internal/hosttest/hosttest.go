@@ -97,3 +97,11 @@ func Send(t testing.TB, routes []or3cloud.Route, r *http.Request) *httptest.Resp
 	httpx.Respond(rw, r, router.Serve)
 	return w
 }
+
+// CheckInvite implements or3cloud.HostServices: nobody is invited.
+func (h *Host) CheckInvite(context.Context, string, string) error {
+	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
+}
+
+// Users implements or3cloud.HostServices: there is no workspace store.
+func (h *Host) Users() or3cloud.UserRemover { return nil }

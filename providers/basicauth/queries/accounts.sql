@@ -8,8 +8,8 @@ SELECT * FROM accounts WHERE id = @id;
 SELECT CAST(COUNT(*) AS INTEGER) AS n FROM accounts;
 
 -- name: InsertAccount :exec
-INSERT INTO accounts (id, email, password_hash, display_name, created_at, updated_at)
-VALUES (@id, @email, @password_hash, @display_name, @now, @now);
+INSERT INTO accounts (id, email, password_hash, display_name, origin, created_at, updated_at)
+VALUES (@id, @email, @password_hash, @display_name, @origin, @now, @now);
 
 -- The old hash in the condition makes sure that a password that was changed meanwhile is not put back.
 -- name: UpgradePasswordHash :execrows

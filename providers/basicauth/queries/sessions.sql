@@ -1,9 +1,11 @@
 -- name: InsertSession :exec
-INSERT INTO sessions (id, account_id, token_version, created_at, expires_at, access_until, ip_address, user_agent)
-VALUES (@id, @account_id, @token_version, @created_at, @expires_at, @access_until, @ip_address, @user_agent);
+INSERT INTO sessions (id, account_id, token_version, created_at, authenticated_at, last_seen_at, expires_at, ends_at, access_until, ip_address, user_agent)
+VALUES (@id, @account_id, @token_version, @now, @now, @now, @expires_at, @ends_at, @access_until, @ip_address, @user_agent);
 
 -- name: ExtendSession :exec
-UPDATE sessions SET expires_at = @expires_at, access_until = @access_until WHERE id = @id;
+UPDATE sessions SET expires_at = @expires_at, access_until = @access_until, last_seen_at = @now,
+    ip_address = @ip_address, user_agent = @user_agent
+WHERE id = @id;
 
 -- name: RevokeSession :many
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
@@ -34,8 +36,8 @@ VALUES (@fingerprint, @session_id, @created_at, @expires_at, @sealed);
 
 -- name: Token :one
 SELECT t.expires_at, t.rotated_at,
-       s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.revoked_at,
-       a.id AS account_id, a.email, a.display_name, a.token_version
+       s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
+       s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
 FROM refresh_tokens t
 JOIN sessions s ON s.id = t.session_id
 JOIN accounts a ON a.id = s.account_id

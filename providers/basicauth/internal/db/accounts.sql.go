@@ -11,7 +11,7 @@ import (
 )
 
 const accountByEmail = `-- name: AccountByEmail :one
-SELECT id, email, password_hash, display_name, token_version, created_at, updated_at FROM accounts WHERE email = ?1
+SELECT id, email, password_hash, display_name, token_version, origin, disabled_at, created_at, updated_at FROM accounts WHERE email = ?1
 `
 
 func (q *Queries) AccountByEmail(ctx context.Context, email string) (Account, error) {
@@ -23,6 +23,8 @@ func (q *Queries) AccountByEmail(ctx context.Context, email string) (Account, er
 		&i.PasswordHash,
 		&i.DisplayName,
 		&i.TokenVersion,
+		&i.Origin,
+		&i.DisabledAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
 	)
@@ -30,7 +32,7 @@ func (q *Queries) AccountByEmail(ctx context.Context, email string) (Account, er
 }
 
 const accountByID = `-- name: AccountByID :one
-SELECT id, email, password_hash, display_name, token_version, created_at, updated_at FROM accounts WHERE id = ?1
+SELECT id, email, password_hash, display_name, token_version, origin, disabled_at, created_at, updated_at FROM accounts WHERE id = ?1
 `
 
 func (q *Queries) AccountByID(ctx context.Context, id string) (Account, error) {
@@ -42,6 +44,8 @@ func (q *Queries) AccountByID(ctx context.Context, id string) (Account, error) {
 		&i.PasswordHash,
 		&i.DisplayName,
 		&i.TokenVersion,
+		&i.Origin,
+		&i.DisabledAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
 	)
@@ -85,8 +89,8 @@ func (q *Queries) CountAccounts(ctx context.Context) (int64, error) {
 }
 
 const insertAccount = `-- name: InsertAccount :exec
-INSERT INTO accounts (id, email, password_hash, display_name, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+INSERT INTO accounts (id, email, password_hash, display_name, origin, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
 `
 
 type InsertAccountParams struct {
@@ -94,6 +98,7 @@ type InsertAccountParams struct {
 	Email        string
 	PasswordHash string
 	DisplayName  sql.NullString
+	Origin       string
 	Now          int64
 }
 
@@ -103,6 +108,7 @@ func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) er
 		arg.Email,
 		arg.PasswordHash,
 		arg.DisplayName,
+		arg.Origin,
 		arg.Now,
 	)
 	return err

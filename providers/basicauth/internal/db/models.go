@@ -14,8 +14,52 @@ type Account struct {
 	PasswordHash string
 	DisplayName  sql.NullString
 	TokenVersion int64
+	Origin       string
+	DisabledAt   sql.NullInt64
 	CreatedAt    int64
 	UpdatedAt    int64
+}
+
+type MailOutbox struct {
+	ID            int64
+	AccountID     sql.NullString
+	Kind          string
+	Sealed        []byte
+	CreatedAt     int64
+	ExpiresAt     int64
+	Attempts      int64
+	NextAttemptAt int64
+}
+
+type OneTimeToken struct {
+	Fingerprint  string
+	Kind         string
+	AccountID    sql.NullString
+	TokenVersion int64
+	Data         string
+	Attempts     int64
+	CreatedAt    int64
+	ExpiresAt    int64
+}
+
+type Passkey struct {
+	ID         string
+	AccountID  string
+	Name       string
+	Credential string
+	CreatedAt  int64
+	LastUsedAt sql.NullInt64
+}
+
+type RateWindow struct {
+	Key       string
+	Hits      string
+	ExpiresAt int64
+}
+
+type RecoveryCode struct {
+	AccountID   string
+	Fingerprint string
 }
 
 type RefreshToken struct {
@@ -27,14 +71,35 @@ type RefreshToken struct {
 	Sealed      []byte
 }
 
+type SecurityEvent struct {
+	ID        int64
+	AccountID string
+	Kind      string
+	At        int64
+	IpAddress sql.NullString
+	UserAgent sql.NullString
+	Detail    sql.NullString
+}
+
 type Session struct {
-	ID           string
-	AccountID    string
-	TokenVersion int64
-	CreatedAt    int64
-	ExpiresAt    int64
-	AccessUntil  int64
-	RevokedAt    sql.NullInt64
-	IpAddress    sql.NullString
-	UserAgent    sql.NullString
+	ID              string
+	AccountID       string
+	TokenVersion    int64
+	CreatedAt       int64
+	ExpiresAt       int64
+	AccessUntil     int64
+	RevokedAt       sql.NullInt64
+	EndsAt          int64
+	AuthenticatedAt int64
+	LastSeenAt      int64
+	IpAddress       sql.NullString
+	UserAgent       sql.NullString
+}
+
+type Totp struct {
+	AccountID   string
+	Secret      []byte
+	ConfirmedAt sql.NullInt64
+	LastStep    int64
+	CreatedAt   int64
 }

@@ -38,31 +38,44 @@ func (q *Queries) EraseSeals(ctx context.Context, before int64) error {
 }
 
 const extendSession = `-- name: ExtendSession :exec
-UPDATE sessions SET expires_at = ?1, access_until = ?2 WHERE id = ?3
+UPDATE sessions SET expires_at = ?1, access_until = ?2, last_seen_at = ?3,
+    ip_address = ?4, user_agent = ?5
+WHERE id = ?6
 `
 
 type ExtendSessionParams struct {
 	ExpiresAt   int64
 	AccessUntil int64
+	Now         int64
+	IpAddress   sql.NullString
+	UserAgent   sql.NullString
 	ID          string
 }
 
 func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) error {
-	_, err := q.exec(ctx, q.extendSessionStmt, extendSession, arg.ExpiresAt, arg.AccessUntil, arg.ID)
+	_, err := q.exec(ctx, q.extendSessionStmt, extendSession,
+		arg.ExpiresAt,
+		arg.AccessUntil,
+		arg.Now,
+		arg.IpAddress,
+		arg.UserAgent,
+		arg.ID,
+	)
 	return err
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT INTO sessions (id, account_id, token_version, created_at, expires_at, access_until, ip_address, user_agent)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+INSERT INTO sessions (id, account_id, token_version, created_at, authenticated_at, last_seen_at, expires_at, ends_at, access_until, ip_address, user_agent)
+VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5, ?6, ?7, ?8, ?9)
 `
 
 type InsertSessionParams struct {
 	ID           string
 	AccountID    string
 	TokenVersion int64
-	CreatedAt    int64
+	Now          int64
 	ExpiresAt    int64
+	EndsAt       int64
 	AccessUntil  int64
 	IpAddress    sql.NullString
 	UserAgent    sql.NullString
@@ -73,8 +86,9 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.ID,
 		arg.AccountID,
 		arg.TokenVersion,
-		arg.CreatedAt,
+		arg.Now,
 		arg.ExpiresAt,
+		arg.EndsAt,
 		arg.AccessUntil,
 		arg.IpAddress,
 		arg.UserAgent,
@@ -290,8 +304,8 @@ func (q *Queries) RotateToken(ctx context.Context, arg RotateTokenParams) (int64
 
 const token = `-- name: Token :one
 SELECT t.expires_at, t.rotated_at,
-       s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.revoked_at,
-       a.id AS account_id, a.email, a.display_name, a.token_version
+       s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
+       s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
 FROM refresh_tokens t
 JOIN sessions s ON s.id = t.session_id
 JOIN accounts a ON a.id = s.account_id
@@ -304,11 +318,14 @@ type TokenRow struct {
 	SessionID        string
 	SessionVersion   int64
 	SessionExpiresAt int64
+	SessionEndsAt    int64
 	RevokedAt        sql.NullInt64
 	AccountID        string
 	Email            string
 	DisplayName      sql.NullString
 	TokenVersion     int64
+	Origin           string
+	DisabledAt       sql.NullInt64
 }
 
 func (q *Queries) Token(ctx context.Context, fingerprint string) (TokenRow, error) {
@@ -320,11 +337,14 @@ func (q *Queries) Token(ctx context.Context, fingerprint string) (TokenRow, erro
 		&i.SessionID,
 		&i.SessionVersion,
 		&i.SessionExpiresAt,
+		&i.SessionEndsAt,
 		&i.RevokedAt,
 		&i.AccountID,
 		&i.Email,
 		&i.DisplayName,
 		&i.TokenVersion,
+		&i.Origin,
+		&i.DisabledAt,
 	)
 	return i, err
 }
