@@ -53,7 +53,8 @@ type provider struct {
 	host     or3cloud.HostServices
 	store    *store
 	access   *accessTokens
-	refresh  *refreshTokens
+	refresh  refreshTokens
+	sealer   *sealer
 	revoked  *revocations
 	password *passwd.Hasher
 	limits   *ratelimit.Limiter
@@ -69,7 +70,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	if err != nil {
 		return nil, err
 	}
-	refresh, err := newRefreshTokens(refreshKey, env.Rand)
+	sealer, err := newSealer(env.Rand, refreshKey)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	}()
 	p := &provider{
 		opts: opts, log: env.Log, now: env.Now, rand: env.Rand, host: env.Host, store: st,
-		access: newAccessTokens(accessKey, env.Now), refresh: refresh, revoked: newRevocations(env.Now),
+		access: newAccessTokens(accessKey, env.Now), refresh: refreshTokens{env.Rand}, sealer: sealer, revoked: newRevocations(env.Now),
 		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), limits: ratelimit.New(env.Now),
 	}
 	if err := p.prepare(ctx); err != nil {

@@ -3,6 +3,7 @@ package basicauth
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"

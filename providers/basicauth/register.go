@@ -17,14 +17,6 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
-func errRegistrationDisabled() error {
-	return or3cloud.Errorf(or3cloud.CodeForbidden, "Registration is currently disabled. Please contact an administrator.")
-}
-
-func errInviteRequired() error {
-	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
-}
-
 // register is POST /api/basic-auth/register. A refusal clears the cookies, as the endpoint always did; passing
 // trouble and rate limits do not, because that would sign somebody out for nothing (contract, auth Pitfalls 10, 13).
 func (p *provider) register(c call) error {

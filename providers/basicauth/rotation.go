@@ -122,7 +122,7 @@ func (p *provider) rotate(ctx context.Context, q queries, r *or3cloud.Request, o
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := p.refresh.encrypt(token, print)
+	sealed, err := p.sealer.seal([]byte(token), print)
 	if err != nil {
 		return nil, err
 	}
@@ -157,11 +157,11 @@ func (p *provider) current(ctx context.Context, q queries, old presented, now ti
 	if err != nil {
 		return nil, err
 	}
-	token, err := p.refresh.decrypt(t.Sealed, t.Fingerprint)
+	token, err := p.sealer.open(t.Sealed, t.Fingerprint)
 	if err != nil {
 		return nil, err
 	}
-	return p.grant(token, identityOf(old.row), now, time.UnixMilli(old.row.SessionExpiresAt))
+	return p.grant(string(token), identityOf(old.row), now, time.UnixMilli(old.row.SessionExpiresAt))
 }
 
 // accessUntil is recorded with a session as the end of its access tokens. Those that are given out during the grace

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
-
-	or3cloud "or3.chat/cloud"
 )
 
 // The lengths of contract auth §8.4, in UTF-16 code units as browsers count them.
@@ -27,8 +25,6 @@ func validEmail(s string) bool {
 
 // normalEmail is the form in which an address is stored and looked up.
 func normalEmail(s string) string { return strings.ToLower(strings.TrimFunc(s, isSpace)) }
-
-func errInvalid() error { return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid request") }
 
 // fields is a JSON object as JavaScript sees it: names are compared exactly and of equal ones the last counts.
 type fields map[string]any

@@ -9,12 +9,6 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
-func errCredentials() error {
-	return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Invalid credentials")
-}
-
-func errExpired() error { return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Session expired") }
-
 // signIn is POST /api/basic-auth/sign-in.
 func (p *provider) signIn(c call) error {
 	f, err := c.body()

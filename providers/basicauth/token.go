@@ -1,9 +1,6 @@
 package basicauth
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -106,58 +103,17 @@ func (a *accessTokens) verify(token string) *accessClaims {
 	return c
 }
 
-// refreshTokens makes opaque refresh tokens and seals those that have to be given out a second time.
-type refreshTokens struct {
-	rand io.Reader
-	seal cipher.AEAD
-}
-
-func newRefreshTokens(secret string, rand io.Reader) (*refreshTokens, error) {
-	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "or3-cloud basic-auth refresh seal", 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive the refresh key: %w", err)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, err
-	}
-	return &refreshTokens{rand: rand, seal: aead}, nil
-}
+// refreshTokens makes opaque tokens.
+type refreshTokens struct{ rand io.Reader }
 
 // generate returns a token of 256 random bits and its fingerprint.
-func (t *refreshTokens) generate() (token, print string, err error) {
+func (t refreshTokens) generate() (token, print string, err error) {
 	raw := make([]byte, 32)
 	if _, err := io.ReadFull(t.rand, raw); err != nil {
-		return "", "", fmt.Errorf("refresh token: %w", err)
+		return "", "", fmt.Errorf("token: %w", err)
 	}
 	token = base64.RawURLEncoding.EncodeToString(raw)
 	return token, fingerprint(token), nil
-}
-
-// encrypt seals a token for the row that has its fingerprint.
-func (t *refreshTokens) encrypt(token, print string) ([]byte, error) {
-	nonce := make([]byte, t.seal.NonceSize())
-	if _, err := io.ReadFull(t.rand, nonce); err != nil {
-		return nil, fmt.Errorf("refresh token: %w", err)
-	}
-	return t.seal.Seal(nonce, nonce, []byte(token), []byte(print)), nil
-}
-
-// decrypt opens what encrypt sealed for the same row.
-func (t *refreshTokens) decrypt(sealed []byte, print string) (string, error) {
-	n := t.seal.NonceSize()
-	if len(sealed) < n {
-		return "", errors.New("refresh token: nothing sealed")
-	}
-	token, err := t.seal.Open(nil, sealed[:n], sealed[n:], []byte(print))
-	if err != nil {
-		return "", fmt.Errorf("refresh token: %w", err)
-	}
-	return string(token), nil
 }
 
 // fingerprint is what is kept of a refresh token (contract, auth §8.1). Tokens are random, so it needs no salt.

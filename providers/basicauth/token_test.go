@@ -106,19 +106,16 @@ func TestAccessTokenClaimsAreThoseOfTheContract(t *testing.T) {
 }
 
 func TestSealIsBoundToItsRow(t *testing.T) {
-	tokens, err := newRefreshTokens("secret", rand.Reader)
+	s, err := newSealer(rand.Reader, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, print, err := tokens.generate()
+	const token, print = "the token", "the row"
+	sealed, err := s.seal([]byte(token), print)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := tokens.encrypt(token, print)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := tokens.decrypt(sealed, print); got != token || err != nil {
+	if got, err := s.open(sealed, print); string(got) != token || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	sealed2 := append([]byte(nil), sealed...)
@@ -127,7 +124,7 @@ func TestSealIsBoundToItsRow(t *testing.T) {
 		sealed []byte
 		print  string
 	}{{sealed, "another row"}, {sealed2, print}, {nil, print}, {sealed[:5], print}} {
-		if got, err := tokens.decrypt(c.sealed, c.print); err == nil {
+		if got, err := s.open(c.sealed, c.print); err == nil {
 			t.Errorf("opened as %q", got)
 		}
 	}

@@ -3,6 +3,7 @@
 package hosttest
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"

@@ -56,3 +56,26 @@ UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND created_at 
 
 -- name: DeleteExpiredTokens :exec
 DELETE FROM refresh_tokens WHERE expires_at <= @now;
+
+-- name: SessionAccount :one
+SELECT s.id AS session_id, s.authenticated_at, a.*
+FROM sessions s JOIN accounts a ON a.id = s.account_id
+WHERE s.id = @session_id AND a.id = @account_id AND s.revoked_at IS NULL AND a.disabled_at IS NULL;
+
+-- name: ProveSession :exec
+UPDATE sessions SET authenticated_at = @now WHERE id = @id;
+
+-- name: AccountSessions :many
+SELECT id, created_at, last_seen_at, expires_at, ip_address, user_agent FROM sessions
+WHERE account_id = @account_id AND revoked_at IS NULL AND expires_at > @now
+ORDER BY last_seen_at DESC, id;
+
+-- name: RevokeOwnSession :many
+UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
+WHERE id = @id AND account_id = @account_id AND revoked_at IS NULL
+RETURNING id, access_until;
+
+-- name: RevokeOtherSessions :many
+UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
+WHERE account_id = @account_id AND id <> @keep AND revoked_at IS NULL
+RETURNING id, access_until;

@@ -30,17 +30,41 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.accountByIDStmt, err = db.PrepareContext(ctx, accountByID); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountByID: %w", err)
 	}
+	if q.accountEventsStmt, err = db.PrepareContext(ctx, accountEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountEvents: %w", err)
+	}
+	if q.accountSessionsStmt, err = db.PrepareContext(ctx, accountSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountSessions: %w", err)
+	}
 	if q.changePasswordStmt, err = db.PrepareContext(ctx, changePassword); err != nil {
 		return nil, fmt.Errorf("error preparing query ChangePassword: %w", err)
 	}
 	if q.countAccountsStmt, err = db.PrepareContext(ctx, countAccounts); err != nil {
 		return nil, fmt.Errorf("error preparing query CountAccounts: %w", err)
 	}
+	if q.countAttemptStmt, err = db.PrepareContext(ctx, countAttempt); err != nil {
+		return nil, fmt.Errorf("error preparing query CountAttempt: %w", err)
+	}
+	if q.countPasskeysStmt, err = db.PrepareContext(ctx, countPasskeys); err != nil {
+		return nil, fmt.Errorf("error preparing query CountPasskeys: %w", err)
+	}
+	if q.deleteAccountTokensStmt, err = db.PrepareContext(ctx, deleteAccountTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccountTokens: %w", err)
+	}
+	if q.deleteExpiredOneTimeTokensStmt, err = db.PrepareContext(ctx, deleteExpiredOneTimeTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteExpiredOneTimeTokens: %w", err)
+	}
 	if q.deleteExpiredSessionsStmt, err = db.PrepareContext(ctx, deleteExpiredSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteExpiredSessions: %w", err)
 	}
 	if q.deleteExpiredTokensStmt, err = db.PrepareContext(ctx, deleteExpiredTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteExpiredTokens: %w", err)
+	}
+	if q.deleteOldEventsStmt, err = db.PrepareContext(ctx, deleteOldEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOldEvents: %w", err)
+	}
+	if q.deleteOneTimeTokenStmt, err = db.PrepareContext(ctx, deleteOneTimeToken); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOneTimeToken: %w", err)
 	}
 	if q.eraseSealsStmt, err = db.PrepareContext(ctx, eraseSeals); err != nil {
 		return nil, fmt.Errorf("error preparing query EraseSeals: %w", err)
@@ -51,6 +75,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
 	}
+	if q.insertEventStmt, err = db.PrepareContext(ctx, insertEvent); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertEvent: %w", err)
+	}
+	if q.insertOneTimeTokenStmt, err = db.PrepareContext(ctx, insertOneTimeToken); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertOneTimeToken: %w", err)
+	}
 	if q.insertSessionStmt, err = db.PrepareContext(ctx, insertSession); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertSession: %w", err)
 	}
@@ -60,11 +90,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.liveTokenStmt, err = db.PrepareContext(ctx, liveToken); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveToken: %w", err)
 	}
+	if q.oneTimeTokenStmt, err = db.PrepareContext(ctx, oneTimeToken); err != nil {
+		return nil, fmt.Errorf("error preparing query OneTimeToken: %w", err)
+	}
 	if q.outdatedAccountsStmt, err = db.PrepareContext(ctx, outdatedAccounts); err != nil {
 		return nil, fmt.Errorf("error preparing query OutdatedAccounts: %w", err)
 	}
+	if q.proveSessionStmt, err = db.PrepareContext(ctx, proveSession); err != nil {
+		return nil, fmt.Errorf("error preparing query ProveSession: %w", err)
+	}
 	if q.revokeAccountSessionsStmt, err = db.PrepareContext(ctx, revokeAccountSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeAccountSessions: %w", err)
+	}
+	if q.revokeOtherSessionsStmt, err = db.PrepareContext(ctx, revokeOtherSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query RevokeOtherSessions: %w", err)
+	}
+	if q.revokeOwnSessionStmt, err = db.PrepareContext(ctx, revokeOwnSession); err != nil {
+		return nil, fmt.Errorf("error preparing query RevokeOwnSession: %w", err)
 	}
 	if q.revokeSessionStmt, err = db.PrepareContext(ctx, revokeSession); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeSession: %w", err)
@@ -74,6 +116,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.rotateTokenStmt, err = db.PrepareContext(ctx, rotateToken); err != nil {
 		return nil, fmt.Errorf("error preparing query RotateToken: %w", err)
+	}
+	if q.sessionAccountStmt, err = db.PrepareContext(ctx, sessionAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query SessionAccount: %w", err)
 	}
 	if q.tokenStmt, err = db.PrepareContext(ctx, token); err != nil {
 		return nil, fmt.Errorf("error preparing query Token: %w", err)
@@ -96,6 +141,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing accountByIDStmt: %w", cerr)
 		}
 	}
+	if q.accountEventsStmt != nil {
+		if cerr := q.accountEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountEventsStmt: %w", cerr)
+		}
+	}
+	if q.accountSessionsStmt != nil {
+		if cerr := q.accountSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountSessionsStmt: %w", cerr)
+		}
+	}
 	if q.changePasswordStmt != nil {
 		if cerr := q.changePasswordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing changePasswordStmt: %w", cerr)
@@ -106,6 +161,26 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countAccountsStmt: %w", cerr)
 		}
 	}
+	if q.countAttemptStmt != nil {
+		if cerr := q.countAttemptStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countAttemptStmt: %w", cerr)
+		}
+	}
+	if q.countPasskeysStmt != nil {
+		if cerr := q.countPasskeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countPasskeysStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountTokensStmt != nil {
+		if cerr := q.deleteAccountTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountTokensStmt: %w", cerr)
+		}
+	}
+	if q.deleteExpiredOneTimeTokensStmt != nil {
+		if cerr := q.deleteExpiredOneTimeTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteExpiredOneTimeTokensStmt: %w", cerr)
+		}
+	}
 	if q.deleteExpiredSessionsStmt != nil {
 		if cerr := q.deleteExpiredSessionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteExpiredSessionsStmt: %w", cerr)
@@ -114,6 +189,16 @@ func (q *Queries) Close() error {
 	if q.deleteExpiredTokensStmt != nil {
 		if cerr := q.deleteExpiredTokensStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteExpiredTokensStmt: %w", cerr)
+		}
+	}
+	if q.deleteOldEventsStmt != nil {
+		if cerr := q.deleteOldEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOldEventsStmt: %w", cerr)
+		}
+	}
+	if q.deleteOneTimeTokenStmt != nil {
+		if cerr := q.deleteOneTimeTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOneTimeTokenStmt: %w", cerr)
 		}
 	}
 	if q.eraseSealsStmt != nil {
@@ -131,6 +216,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertAccountStmt: %w", cerr)
 		}
 	}
+	if q.insertEventStmt != nil {
+		if cerr := q.insertEventStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertEventStmt: %w", cerr)
+		}
+	}
+	if q.insertOneTimeTokenStmt != nil {
+		if cerr := q.insertOneTimeTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertOneTimeTokenStmt: %w", cerr)
+		}
+	}
 	if q.insertSessionStmt != nil {
 		if cerr := q.insertSessionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertSessionStmt: %w", cerr)
@@ -146,14 +241,34 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing liveTokenStmt: %w", cerr)
 		}
 	}
+	if q.oneTimeTokenStmt != nil {
+		if cerr := q.oneTimeTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing oneTimeTokenStmt: %w", cerr)
+		}
+	}
 	if q.outdatedAccountsStmt != nil {
 		if cerr := q.outdatedAccountsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing outdatedAccountsStmt: %w", cerr)
 		}
 	}
+	if q.proveSessionStmt != nil {
+		if cerr := q.proveSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing proveSessionStmt: %w", cerr)
+		}
+	}
 	if q.revokeAccountSessionsStmt != nil {
 		if cerr := q.revokeAccountSessionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing revokeAccountSessionsStmt: %w", cerr)
+		}
+	}
+	if q.revokeOtherSessionsStmt != nil {
+		if cerr := q.revokeOtherSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revokeOtherSessionsStmt: %w", cerr)
+		}
+	}
+	if q.revokeOwnSessionStmt != nil {
+		if cerr := q.revokeOwnSessionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revokeOwnSessionStmt: %w", cerr)
 		}
 	}
 	if q.revokeSessionStmt != nil {
@@ -169,6 +284,11 @@ func (q *Queries) Close() error {
 	if q.rotateTokenStmt != nil {
 		if cerr := q.rotateTokenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing rotateTokenStmt: %w", cerr)
+		}
+	}
+	if q.sessionAccountStmt != nil {
+		if cerr := q.sessionAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing sessionAccountStmt: %w", cerr)
 		}
 	}
 	if q.tokenStmt != nil {
@@ -218,51 +338,81 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 }
 
 type Queries struct {
-	db                        DBTX
-	tx                        *sql.Tx
-	accountByEmailStmt        *sql.Stmt
-	accountByIDStmt           *sql.Stmt
-	changePasswordStmt        *sql.Stmt
-	countAccountsStmt         *sql.Stmt
-	deleteExpiredSessionsStmt *sql.Stmt
-	deleteExpiredTokensStmt   *sql.Stmt
-	eraseSealsStmt            *sql.Stmt
-	extendSessionStmt         *sql.Stmt
-	insertAccountStmt         *sql.Stmt
-	insertSessionStmt         *sql.Stmt
-	insertTokenStmt           *sql.Stmt
-	liveTokenStmt             *sql.Stmt
-	outdatedAccountsStmt      *sql.Stmt
-	revokeAccountSessionsStmt *sql.Stmt
-	revokeSessionStmt         *sql.Stmt
-	revokedSessionsStmt       *sql.Stmt
-	rotateTokenStmt           *sql.Stmt
-	tokenStmt                 *sql.Stmt
-	upgradePasswordHashStmt   *sql.Stmt
+	db                             DBTX
+	tx                             *sql.Tx
+	accountByEmailStmt             *sql.Stmt
+	accountByIDStmt                *sql.Stmt
+	accountEventsStmt              *sql.Stmt
+	accountSessionsStmt            *sql.Stmt
+	changePasswordStmt             *sql.Stmt
+	countAccountsStmt              *sql.Stmt
+	countAttemptStmt               *sql.Stmt
+	countPasskeysStmt              *sql.Stmt
+	deleteAccountTokensStmt        *sql.Stmt
+	deleteExpiredOneTimeTokensStmt *sql.Stmt
+	deleteExpiredSessionsStmt      *sql.Stmt
+	deleteExpiredTokensStmt        *sql.Stmt
+	deleteOldEventsStmt            *sql.Stmt
+	deleteOneTimeTokenStmt         *sql.Stmt
+	eraseSealsStmt                 *sql.Stmt
+	extendSessionStmt              *sql.Stmt
+	insertAccountStmt              *sql.Stmt
+	insertEventStmt                *sql.Stmt
+	insertOneTimeTokenStmt         *sql.Stmt
+	insertSessionStmt              *sql.Stmt
+	insertTokenStmt                *sql.Stmt
+	liveTokenStmt                  *sql.Stmt
+	oneTimeTokenStmt               *sql.Stmt
+	outdatedAccountsStmt           *sql.Stmt
+	proveSessionStmt               *sql.Stmt
+	revokeAccountSessionsStmt      *sql.Stmt
+	revokeOtherSessionsStmt        *sql.Stmt
+	revokeOwnSessionStmt           *sql.Stmt
+	revokeSessionStmt              *sql.Stmt
+	revokedSessionsStmt            *sql.Stmt
+	rotateTokenStmt                *sql.Stmt
+	sessionAccountStmt             *sql.Stmt
+	tokenStmt                      *sql.Stmt
+	upgradePasswordHashStmt        *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db:                        tx,
-		tx:                        tx,
-		accountByEmailStmt:        q.accountByEmailStmt,
-		accountByIDStmt:           q.accountByIDStmt,
-		changePasswordStmt:        q.changePasswordStmt,
-		countAccountsStmt:         q.countAccountsStmt,
-		deleteExpiredSessionsStmt: q.deleteExpiredSessionsStmt,
-		deleteExpiredTokensStmt:   q.deleteExpiredTokensStmt,
-		eraseSealsStmt:            q.eraseSealsStmt,
-		extendSessionStmt:         q.extendSessionStmt,
-		insertAccountStmt:         q.insertAccountStmt,
-		insertSessionStmt:         q.insertSessionStmt,
-		insertTokenStmt:           q.insertTokenStmt,
-		liveTokenStmt:             q.liveTokenStmt,
-		outdatedAccountsStmt:      q.outdatedAccountsStmt,
-		revokeAccountSessionsStmt: q.revokeAccountSessionsStmt,
-		revokeSessionStmt:         q.revokeSessionStmt,
-		revokedSessionsStmt:       q.revokedSessionsStmt,
-		rotateTokenStmt:           q.rotateTokenStmt,
-		tokenStmt:                 q.tokenStmt,
-		upgradePasswordHashStmt:   q.upgradePasswordHashStmt,
+		db:                             tx,
+		tx:                             tx,
+		accountByEmailStmt:             q.accountByEmailStmt,
+		accountByIDStmt:                q.accountByIDStmt,
+		accountEventsStmt:              q.accountEventsStmt,
+		accountSessionsStmt:            q.accountSessionsStmt,
+		changePasswordStmt:             q.changePasswordStmt,
+		countAccountsStmt:              q.countAccountsStmt,
+		countAttemptStmt:               q.countAttemptStmt,
+		countPasskeysStmt:              q.countPasskeysStmt,
+		deleteAccountTokensStmt:        q.deleteAccountTokensStmt,
+		deleteExpiredOneTimeTokensStmt: q.deleteExpiredOneTimeTokensStmt,
+		deleteExpiredSessionsStmt:      q.deleteExpiredSessionsStmt,
+		deleteExpiredTokensStmt:        q.deleteExpiredTokensStmt,
+		deleteOldEventsStmt:            q.deleteOldEventsStmt,
+		deleteOneTimeTokenStmt:         q.deleteOneTimeTokenStmt,
+		eraseSealsStmt:                 q.eraseSealsStmt,
+		extendSessionStmt:              q.extendSessionStmt,
+		insertAccountStmt:              q.insertAccountStmt,
+		insertEventStmt:                q.insertEventStmt,
+		insertOneTimeTokenStmt:         q.insertOneTimeTokenStmt,
+		insertSessionStmt:              q.insertSessionStmt,
+		insertTokenStmt:                q.insertTokenStmt,
+		liveTokenStmt:                  q.liveTokenStmt,
+		oneTimeTokenStmt:               q.oneTimeTokenStmt,
+		outdatedAccountsStmt:           q.outdatedAccountsStmt,
+		proveSessionStmt:               q.proveSessionStmt,
+		revokeAccountSessionsStmt:      q.revokeAccountSessionsStmt,
+		revokeOtherSessionsStmt:        q.revokeOtherSessionsStmt,
+		revokeOwnSessionStmt:           q.revokeOwnSessionStmt,
+		revokeSessionStmt:              q.revokeSessionStmt,
+		revokedSessionsStmt:            q.revokedSessionsStmt,
+		rotateTokenStmt:                q.rotateTokenStmt,
+		sessionAccountStmt:             q.sessionAccountStmt,
+		tokenStmt:                      q.tokenStmt,
+		upgradePasswordHashStmt:        q.upgradePasswordHashStmt,
 	}
 }

@@ -10,6 +10,56 @@ import (
 	"database/sql"
 )
 
+const accountSessions = `-- name: AccountSessions :many
+SELECT id, created_at, last_seen_at, expires_at, ip_address, user_agent FROM sessions
+WHERE account_id = ?1 AND revoked_at IS NULL AND expires_at > ?2
+ORDER BY last_seen_at DESC, id
+`
+
+type AccountSessionsParams struct {
+	AccountID string
+	Now       int64
+}
+
+type AccountSessionsRow struct {
+	ID         string
+	CreatedAt  int64
+	LastSeenAt int64
+	ExpiresAt  int64
+	IpAddress  sql.NullString
+	UserAgent  sql.NullString
+}
+
+func (q *Queries) AccountSessions(ctx context.Context, arg AccountSessionsParams) ([]AccountSessionsRow, error) {
+	rows, err := q.query(ctx, q.accountSessionsStmt, accountSessions, arg.AccountID, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AccountSessionsRow
+	for rows.Next() {
+		var i AccountSessionsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.LastSeenAt,
+			&i.ExpiresAt,
+			&i.IpAddress,
+			&i.UserAgent,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :exec
 DELETE FROM sessions WHERE expires_at <= ?1
 `
@@ -173,6 +223,20 @@ func (q *Queries) OutdatedAccounts(ctx context.Context, now int64) ([]OutdatedAc
 	return items, nil
 }
 
+const proveSession = `-- name: ProveSession :exec
+UPDATE sessions SET authenticated_at = ?1 WHERE id = ?2
+`
+
+type ProveSessionParams struct {
+	Now int64
+	ID  string
+}
+
+func (q *Queries) ProveSession(ctx context.Context, arg ProveSessionParams) error {
+	_, err := q.exec(ctx, q.proveSessionStmt, proveSession, arg.Now, arg.ID)
+	return err
+}
+
 const revokeAccountSessions = `-- name: RevokeAccountSessions :many
 UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
 WHERE account_id = ?2 AND revoked_at IS NULL
@@ -198,6 +262,86 @@ func (q *Queries) RevokeAccountSessions(ctx context.Context, arg RevokeAccountSe
 	var items []RevokeAccountSessionsRow
 	for rows.Next() {
 		var i RevokeAccountSessionsRow
+		if err := rows.Scan(&i.ID, &i.AccessUntil); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const revokeOtherSessions = `-- name: RevokeOtherSessions :many
+UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
+WHERE account_id = ?2 AND id <> ?3 AND revoked_at IS NULL
+RETURNING id, access_until
+`
+
+type RevokeOtherSessionsParams struct {
+	Now       int64
+	AccountID string
+	Keep      string
+}
+
+type RevokeOtherSessionsRow struct {
+	ID          string
+	AccessUntil int64
+}
+
+func (q *Queries) RevokeOtherSessions(ctx context.Context, arg RevokeOtherSessionsParams) ([]RevokeOtherSessionsRow, error) {
+	rows, err := q.query(ctx, q.revokeOtherSessionsStmt, revokeOtherSessions, arg.Now, arg.AccountID, arg.Keep)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RevokeOtherSessionsRow
+	for rows.Next() {
+		var i RevokeOtherSessionsRow
+		if err := rows.Scan(&i.ID, &i.AccessUntil); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const revokeOwnSession = `-- name: RevokeOwnSession :many
+UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
+WHERE id = ?2 AND account_id = ?3 AND revoked_at IS NULL
+RETURNING id, access_until
+`
+
+type RevokeOwnSessionParams struct {
+	Now       int64
+	ID        string
+	AccountID string
+}
+
+type RevokeOwnSessionRow struct {
+	ID          string
+	AccessUntil int64
+}
+
+func (q *Queries) RevokeOwnSession(ctx context.Context, arg RevokeOwnSessionParams) ([]RevokeOwnSessionRow, error) {
+	rows, err := q.query(ctx, q.revokeOwnSessionStmt, revokeOwnSession, arg.Now, arg.ID, arg.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RevokeOwnSessionRow
+	for rows.Next() {
+		var i RevokeOwnSessionRow
 		if err := rows.Scan(&i.ID, &i.AccessUntil); err != nil {
 			return nil, err
 		}
@@ -300,6 +444,50 @@ func (q *Queries) RotateToken(ctx context.Context, arg RotateTokenParams) (int64
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const sessionAccount = `-- name: SessionAccount :one
+SELECT s.id AS session_id, s.authenticated_at, a.id, a.email, a.password_hash, a.display_name, a.token_version, a.origin, a.disabled_at, a.created_at, a.updated_at
+FROM sessions s JOIN accounts a ON a.id = s.account_id
+WHERE s.id = ?1 AND a.id = ?2 AND s.revoked_at IS NULL AND a.disabled_at IS NULL
+`
+
+type SessionAccountParams struct {
+	SessionID string
+	AccountID string
+}
+
+type SessionAccountRow struct {
+	SessionID       string
+	AuthenticatedAt int64
+	ID              string
+	Email           string
+	PasswordHash    string
+	DisplayName     sql.NullString
+	TokenVersion    int64
+	Origin          string
+	DisabledAt      sql.NullInt64
+	CreatedAt       int64
+	UpdatedAt       int64
+}
+
+func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) (SessionAccountRow, error) {
+	row := q.queryRow(ctx, q.sessionAccountStmt, sessionAccount, arg.SessionID, arg.AccountID)
+	var i SessionAccountRow
+	err := row.Scan(
+		&i.SessionID,
+		&i.AuthenticatedAt,
+		&i.ID,
+		&i.Email,
+		&i.PasswordHash,
+		&i.DisplayName,
+		&i.TokenVersion,
+		&i.Origin,
+		&i.DisabledAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
 }
 
 const token = `-- name: Token :one

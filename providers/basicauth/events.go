@@ -1,0 +1,49 @@
+package basicauth
+
+import (
+	"context"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// eventKind names something that happened to an account. The names are stable: pages and operators' tools show them.
+type eventKind string
+
+// The security events.
+const (
+	eventRegistered         eventKind = "registered"
+	eventSignedIn           eventKind = "signed_in"
+	eventSignInFailed       eventKind = "sign_in_failed"
+	eventSignedOut          eventKind = "signed_out"
+	eventTokenReplayed      eventKind = "refresh_token_replayed"
+	eventSessionRevoked     eventKind = "session_revoked"
+	eventPasswordChanged    eventKind = "password_changed"
+	eventResetRequested     eventKind = "reset_requested"
+	eventPasswordReset      eventKind = "password_reset"
+	eventEmailChangeAsked   eventKind = "email_change_requested"
+	eventEmailChanged       eventKind = "email_changed"
+	eventDisplayNameChanged eventKind = "display_name_changed"
+	eventTOTPEnabled        eventKind = "totp_enabled"
+	eventTOTPRemoved        eventKind = "totp_removed"
+	eventRecoveryRenewed    eventKind = "recovery_codes_renewed"
+	eventRecoveryUsed       eventKind = "recovery_code_used"
+	eventPasskeyAdded       eventKind = "passkey_added"
+	eventPasskeyRemoved     eventKind = "passkey_removed"
+	eventFactorsReset       eventKind = "factors_reset"
+	eventDisabled           eventKind = "account_disabled"
+	eventEnabled            eventKind = "account_enabled"
+)
+
+// record writes a security event into the trail of an account, in the transaction of what happened, and into the log. r
+// is nil when the operator did it. Neither place gets a secret; detail is for facts such as the name of a passkey.
+func (p *provider) record(ctx context.Context, q queries, r *or3cloud.Request, accountID string, kind eventKind, detail string) error {
+	e := db.InsertEventParams{AccountID: accountID, Kind: string(kind), At: p.now().UnixMilli(), Detail: optional(detail)}
+	by := "operator"
+	if r != nil {
+		e.IpAddress, e.UserAgent = optional(r.ClientIP), userAgent(r)
+		by = r.ClientIP
+	}
+	p.log.Info("account event", "event", string(kind), "account", accountID, "address", by)
+	return q.InsertEvent(ctx, e)
+}

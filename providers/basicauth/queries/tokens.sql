@@ -1,0 +1,22 @@
+-- name: InsertOneTimeToken :exec
+INSERT INTO one_time_tokens (fingerprint, kind, account_id, token_version, data, created_at, expires_at)
+VALUES (@fingerprint, @kind, @account_id, @token_version, @data, @created_at, @expires_at);
+
+-- name: OneTimeToken :one
+SELECT t.fingerprint, t.account_id, t.data, t.attempts, t.created_at, t.expires_at
+FROM one_time_tokens t LEFT JOIN accounts a ON a.id = t.account_id
+WHERE t.fingerprint = @fingerprint AND t.kind = @kind AND t.expires_at > @now
+  AND (t.account_id IS NULL OR (a.token_version = t.token_version AND a.disabled_at IS NULL));
+
+-- name: DeleteOneTimeToken :execrows
+DELETE FROM one_time_tokens WHERE fingerprint = @fingerprint;
+
+-- name: DeleteAccountTokens :exec
+DELETE FROM one_time_tokens WHERE account_id = @account_id AND kind = @kind;
+
+-- name: CountAttempt :one
+UPDATE one_time_tokens SET attempts = attempts + 1 WHERE fingerprint = @fingerprint
+RETURNING attempts;
+
+-- name: DeleteExpiredOneTimeTokens :exec
+DELETE FROM one_time_tokens WHERE expires_at <= @now;

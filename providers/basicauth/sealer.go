@@ -1,0 +1,61 @@
+package basicauth
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// sealer encrypts what has to be read again: refresh tokens within the grace window, secrets of authenticator apps, mail.
+// The first key seals; the others still open what they have sealed, so that a secret can be changed.
+type sealer struct {
+	rand io.Reader
+	keys []cipher.AEAD
+}
+
+func newSealer(rand io.Reader, secrets ...string) (*sealer, error) {
+	s := &sealer{rand: rand}
+	for _, secret := range secrets {
+		key, err := hkdf.Key(sha256.New, []byte(secret), nil, "or3-cloud basic-auth refresh seal", 32)
+		if err != nil {
+			return nil, fmt.Errorf("derive the sealing key: %w", err)
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, err
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, err
+		}
+		s.keys = append(s.keys, aead)
+	}
+	return s, nil
+}
+
+// seal encrypts text for one place, such as a row: elsewhere it does not open.
+func (s *sealer) seal(text []byte, place string) ([]byte, error) {
+	nonce := make([]byte, s.keys[0].NonceSize())
+	if _, err := io.ReadFull(s.rand, nonce); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return s.keys[0].Seal(nonce, nonce, text, []byte(place)), nil
+}
+
+// open decrypts what seal has made for the same place.
+func (s *sealer) open(sealed []byte, place string) ([]byte, error) {
+	for _, key := range s.keys {
+		n := key.NonceSize()
+		if len(sealed) < n {
+			break
+		}
+		if text, err := key.Open(nil, sealed[:n], sealed[n:], []byte(place)); err == nil {
+			return text, nil
+		}
+	}
+	return nil, errors.New("unseal: not sealed with one of the keys, or for another place")
+}
