@@ -213,7 +213,15 @@ var statuses = map[or3cloud.Code]int{
 }
 
 func (b *browser) post(path, body string, headers ...string) answer {
-	r := httptest.NewRequest(http.MethodPost, "http://cloud.test/api/basic-auth/"+path, strings.NewReader(body))
+	return b.request(http.MethodPost, path, body, headers...)
+}
+
+func (b *browser) get(path string, headers ...string) answer {
+	return b.request(http.MethodGet, path, "", headers...)
+}
+
+func (b *browser) request(method, path, body string, headers ...string) answer {
+	r := httptest.NewRequest(method, "http://cloud.test/api/basic-auth/"+path, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

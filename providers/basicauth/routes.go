@@ -1,6 +1,7 @@
 package basicauth
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -41,6 +42,7 @@ func (p *provider) routes() []or3cloud.Route {
 			p.limited("change-password", changePasswordLimit, p.changePassword),
 			p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
 			p.route("refresh", p.refreshSession), // limits itself: a valid cookie is never limited
+			p.get("config", p.config),
 		},
 		p.accountRoutes(), p.resetRoutes(), p.factorRoutes(), p.passkeyRoutes(),
 	)
@@ -61,10 +63,20 @@ func (p *provider) request(w http.ResponseWriter, r *http.Request) *or3cloud.Req
 	return &or3cloud.Request{Request: r, ClientIP: p.host.ClientIP(r), ResponseHeader: w.Header()}
 }
 
-// route puts the part of the pipeline that all endpoints share in front of a handler.
+// route is an endpoint that changes something.
 func (p *provider) route(name string, handle func(call) error) or3cloud.Route {
+	return p.endpoint(http.MethodPost, name, handle)
+}
+
+// get is an endpoint that only reads. It has no budget: what it needs is in memory or one look-up.
+func (p *provider) get(name string, handle func(call) error) or3cloud.Route {
+	return p.endpoint(http.MethodGet, name, handle)
+}
+
+// endpoint puts the part of the pipeline that all endpoints share in front of a handler.
+func (p *provider) endpoint(method, name string, handle func(call) error) or3cloud.Route {
 	return or3cloud.Route{
-		Method: http.MethodPost, Path: "/api/basic-auth/" + name, MaxBody: maxBody,
+		Method: method, Path: "/api/basic-auth/" + name, MaxBody: maxBody,
 		Handle: func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Cache-Control", "no-store")
 			host, known := p.host.RequestHost(r)
@@ -125,6 +137,17 @@ func (c call) answer(ok bool) error {
 	c.ResponseHeader.Set("Content-Type", "application/json")
 	// A write fails when the client is gone; then there is nobody to tell.
 	_, _ = io.WriteString(c.w, `{"ok":`+strconv.FormatBool(ok)+`}`)
+	return nil
+}
+
+// reply writes v as JSON. Like answer it returns nil once the answer has begun.
+func (c call) reply(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	c.ResponseHeader.Set("Content-Type", "application/json")
+	_, _ = c.w.Write(text)
 	return nil
 }
 

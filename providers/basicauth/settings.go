@@ -73,7 +73,9 @@ type options struct {
 	minPassword                       int
 	registration                      registrationMode
 	production                        bool
-	jwtSecretSet, refreshSecretSet    bool
+	// mail and passkeys say what the server can do.
+	mail, passkeys                 bool
+	jwtSecretSet, refreshSecretSet bool
 	// warnings are said once in the log and shown to administrators.
 	warnings []string
 }

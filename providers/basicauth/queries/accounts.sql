@@ -19,3 +19,6 @@ WHERE id = @id AND password_hash = @old_hash;
 -- name: ChangePassword :execrows
 UPDATE accounts SET password_hash = @new_hash, token_version = token_version + 1, updated_at = @now
 WHERE id = @id AND password_hash = @old_hash;
+
+-- name: AnyAccount :one
+SELECT CAST(EXISTS (SELECT 1 FROM accounts) AS BOOLEAN) AS found;

@@ -52,6 +52,17 @@ func (q *Queries) AccountByID(ctx context.Context, id string) (Account, error) {
 	return i, err
 }
 
+const anyAccount = `-- name: AnyAccount :one
+SELECT CAST(EXISTS (SELECT 1 FROM accounts) AS BOOLEAN) AS found
+`
+
+func (q *Queries) AnyAccount(ctx context.Context) (bool, error) {
+	row := q.queryRow(ctx, q.anyAccountStmt, anyAccount)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
+}
+
 const changePassword = `-- name: ChangePassword :execrows
 UPDATE accounts SET password_hash = ?1, token_version = token_version + 1, updated_at = ?2
 WHERE id = ?3 AND password_hash = ?4

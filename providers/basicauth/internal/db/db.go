@@ -36,6 +36,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.accountSessionsStmt, err = db.PrepareContext(ctx, accountSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountSessions: %w", err)
 	}
+	if q.anyAccountStmt, err = db.PrepareContext(ctx, anyAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query AnyAccount: %w", err)
+	}
 	if q.changePasswordStmt, err = db.PrepareContext(ctx, changePassword); err != nil {
 		return nil, fmt.Errorf("error preparing query ChangePassword: %w", err)
 	}
@@ -149,6 +152,11 @@ func (q *Queries) Close() error {
 	if q.accountSessionsStmt != nil {
 		if cerr := q.accountSessionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing accountSessionsStmt: %w", cerr)
+		}
+	}
+	if q.anyAccountStmt != nil {
+		if cerr := q.anyAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing anyAccountStmt: %w", cerr)
 		}
 	}
 	if q.changePasswordStmt != nil {
@@ -344,6 +352,7 @@ type Queries struct {
 	accountByIDStmt                *sql.Stmt
 	accountEventsStmt              *sql.Stmt
 	accountSessionsStmt            *sql.Stmt
+	anyAccountStmt                 *sql.Stmt
 	changePasswordStmt             *sql.Stmt
 	countAccountsStmt              *sql.Stmt
 	countAttemptStmt               *sql.Stmt
@@ -384,6 +393,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountByIDStmt:                q.accountByIDStmt,
 		accountEventsStmt:              q.accountEventsStmt,
 		accountSessionsStmt:            q.accountSessionsStmt,
+		anyAccountStmt:                 q.anyAccountStmt,
 		changePasswordStmt:             q.changePasswordStmt,
 		countAccountsStmt:              q.countAccountsStmt,
 		countAttemptStmt:               q.countAttemptStmt,

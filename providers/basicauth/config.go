@@ -1,0 +1,23 @@
+package basicauth
+
+// configAnswer is what the pages need to know before anybody has signed in (docs/accounts-api.md).
+type configAnswer struct {
+	Registration      registrationMode `json:"registration"`
+	Mail              bool             `json:"mail"`
+	Passkeys          bool             `json:"passkeys"`
+	PasswordMinLength int              `json:"passwordMinLength"`
+	// SetupRequired says that there is no account yet: the first one is made with the setup link.
+	SetupRequired bool `json:"setupRequired"`
+}
+
+// config is GET /api/basic-auth/config.
+func (p *provider) config(c call) error {
+	exists, err := p.store.read.AnyAccount(c.Context())
+	if err != nil {
+		return err
+	}
+	return c.reply(configAnswer{
+		Registration: p.opts.registration, Mail: p.opts.mail, Passkeys: p.opts.passkeys,
+		PasswordMinLength: p.opts.minPassword, SetupRequired: !exists,
+	})
+}
