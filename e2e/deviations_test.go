@@ -65,6 +65,16 @@ var deviations = []deviation{
 		change: func(r *replay, e *exchange, want *expected) { want.fail(r, e, 400, "Invalid request") },
 	},
 	{
+		name: "refusals of accounts carry a code",
+		why:  "account pages show words of their own and put them under the right field (docs/accounts-api.md); clients read the texts, which stay",
+		applies: func(r *replay, e *exchange) bool {
+			return accountCodes[recordedMessage(e)] != "" && strings.HasPrefix(e.route(), "/api/basic-auth/")
+		},
+		change: func(r *replay, e *exchange, want *expected) {
+			want.body.(map[string]any)["data"] = obj{"code": accountCodes[recordedMessage(e)]}
+		},
+	},
+	{
 		name: "foreign workspaces are 403",
 		why:  "store errors carry their status instead of 500 (workspaces-and-admin §1)",
 		applies: func(r *replay, e *exchange) bool {
@@ -402,3 +412,6 @@ func (r *replay) sessionOf(email string) session {
 	r.t.Fatalf("no session of %s in the recording", email)
 	return session{}
 }
+
+// accountCodes are the codes of the recorded refusals of accounts, by text.
+var accountCodes = map[string]string{"Invalid credentials": "invalid_credentials", "Session expired": "session_expired"}

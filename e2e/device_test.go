@@ -31,7 +31,7 @@ func newDevice(t testing.TB, srv *server, name string) *device {
 	transport.MaxIdleConnsPerHost = 16
 	t.Cleanup(transport.CloseIdleConnections)
 	return &device{t: t, srv: srv, name: name, jar: &jar{}, http: &http.Client{
-		Transport:     transport,
+		Transport:     srv.secrets.Transport(transport),
 		Timeout:       60 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

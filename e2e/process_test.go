@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"or3.chat/cloud/internal/leaktest"
 )
 
 // startTimeout bounds the wait for the first healthy answer. The product promises two seconds; the margin is for a
@@ -38,6 +40,8 @@ type server struct {
 	exit error
 	url  string
 	logs *logBuffer
+	// secrets are those of all exchanges with the server; none may stand in its output.
+	secrets leaktest.Watch
 }
 
 // setup changes a server before its first start.
@@ -69,7 +73,7 @@ func newServer(t testing.TB, setups ...setup) *server {
 	t.Helper()
 	home := t.TempDir()
 	s := &server{t: t, data: filepath.Join(home, "data"), logs: &logBuffer{}, env: map[string]string{
-		"HOME": home, "TMPDIR": os.TempDir(), "PATH": os.Getenv("PATH"),
+		"OR3_LOG_LEVEL": "debug", "HOME": home, "TMPDIR": os.TempDir(), "PATH": os.Getenv("PATH"),
 	}}
 	for _, set := range setups {
 		set(s)
@@ -85,6 +89,7 @@ func newServer(t testing.TB, setups ...setup) *server {
 				t.Errorf("the server logged %s", alarm)
 			}
 		}
+		s.secrets.Check(t, s.logs.String())
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", s.logs.tail(8000))
 		}

@@ -249,6 +249,13 @@ func recordedSession(e *exchange) session {
 	return b.Session
 }
 
+// recordedMessage returns the text of a recorded error.
+func recordedMessage(e *exchange) string {
+	var b struct{ Message string }
+	_ = json.Unmarshal(e.Response.Body, &b)
+	return b.Message
+}
+
 // requestHeader returns the recorded request headers for the live server. A browser that had no session cookie at that
 // moment of the recording sends none here either: requests that overlapped then are sent one after the other now.
 func (r *replay) requestHeader(e *exchange, d *device) http.Header {
