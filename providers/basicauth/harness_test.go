@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/leaktest"
 )
 
 // config is a configuration of texts over the defaults of the settings.
@@ -88,6 +90,8 @@ type instance struct {
 	host  *fakeHost
 	env   or3cloud.Env
 	log   *syncBuffer
+	// secrets are those of all requests; none may stand in the log.
+	secrets leaktest.Watch
 }
 
 type syncBuffer struct {
@@ -118,7 +122,10 @@ func openTest(t *testing.T, cfg config) *instance {
 		},
 	}
 	in.open()
-	t.Cleanup(func() { in.Close() })
+	t.Cleanup(func() {
+		in.Close()
+		in.secrets.Check(t, in.log.String())
+	})
 	return in
 }
 
@@ -240,6 +247,11 @@ func (b *browser) request(method, path, body string, headers ...string) answer {
 				a.status, a.text = statuses[a.err.Code], a.err.Message
 			}
 		}
+		said := w.Body.Bytes()
+		if a.err != nil {
+			said, _ = json.Marshal(a.err.Data)
+		}
+		b.in.secrets.Exchange(r, []byte(body), w.Header(), said)
 		return a
 	}
 	b.in.t.Fatalf("no route %s", r.URL.Path)
