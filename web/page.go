@@ -28,6 +28,7 @@ func page() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.hashed = []string{"assets/"}
 	tags := map[string]string{}
 	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

@@ -7,16 +7,21 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 )
 
 // static serves the files of a client that was built ahead of time. Paths that name no file get the client's shell when a
 // browser navigates there, because the client has routes of its own, and a 404 otherwise: a missing script must not
-// become a page of HTML.
+// become a page of HTML. A file beside which the build put one of the same name and ".gz" goes out compressed to whoever
+// takes that; nothing is compressed while people wait.
 type static struct {
 	files fs.FS
 	// shell is the file for the client's own routes.
 	shell string
+	// hashed are the folders whose files carry a hash of their content in the name.
+	hashed []string
 	// etag identifies the content of a file for caches; empty means none.
 	etag func(name string, info fs.FileInfo) string
 	// header is added to every answer.
@@ -29,7 +34,7 @@ var shells = []string{"200.html", "index.html"}
 
 // newStatic returns a handler for the files. There must be a shell among them.
 func newStatic(files fs.FS) (*static, error) {
-	s := &static{files: files, etag: func(_ string, info fs.FileInfo) string {
+	s := &static{files: files, hashed: []string{"_nuxt/", "_fonts/"}, etag: func(_ string, info fs.FileInfo) string {
 		return fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
 	}}
 	for _, name := range shells {
@@ -86,16 +91,48 @@ func isNavigation(r *http.Request) bool {
 }
 
 // cacheControl lets browsers keep what has a hash in its name, and makes them ask again for everything else.
-func cacheControl(name string) string {
-	hashed := strings.HasPrefix(name, "_nuxt/") || strings.HasPrefix(name, "_fonts/")
+func (s *static) cacheControl(name string) string {
+	hashed := slices.ContainsFunc(s.hashed, func(folder string) bool { return strings.HasPrefix(name, folder) })
 	if hashed && name != "_nuxt/builds/latest.json" {
 		return "public, max-age=31536000, immutable"
 	}
 	return "no-cache"
 }
 
+// representation returns the file to send for a name: itself, or its compressed twin. Types that we do not name are sent as they
+// are, because they would be guessed from the content.
+func (s *static) representation(w http.ResponseWriter, r *http.Request, name string) string {
+	compressed := name + ".gz"
+	if contentTypes[path.Ext(name)] == "" || !has(s.files, compressed) {
+		return name
+	}
+	w.Header().Add("Vary", "Accept-Encoding") // also when the plain one goes out: a cache must keep the two apart
+	if !acceptsGzip(r.Header) {
+		return name
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	return compressed
+}
+
+// acceptsGzip reports whether a client takes gzip. It must say so by name, and "gzip;q=0" says no.
+func acceptsGzip(h http.Header) bool {
+	for _, field := range h.Values("Accept-Encoding") {
+		for coding := range strings.SplitSeq(field, ",") {
+			name, weight, weighted := strings.Cut(coding, ";")
+			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+				continue
+			}
+			_, value, _ := strings.Cut(weight, "=")
+			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return !weighted || err == nil && q > 0
+		}
+	}
+	return false
+}
+
 func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) {
-	f, err := s.files.Open(name)
+	sent := s.representation(w, r, name)
+	f, err := s.files.Open(sent)
 	if err != nil {
 		http.Error(w, "Not Found", http.StatusNotFound)
 		return
@@ -111,9 +148,9 @@ func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) 
 	for key, values := range s.header {
 		h[key] = values
 	}
-	h.Set("Cache-Control", cacheControl(name))
+	h.Set("Cache-Control", s.cacheControl(name))
 	h.Set("X-Content-Type-Options", "nosniff")
-	if tag := s.etag(name, info); tag != "" {
+	if tag := s.etag(sent, info); tag != "" {
 		h.Set("ETag", tag)
 	}
 	if contentType, ok := contentTypes[path.Ext(name)]; ok {

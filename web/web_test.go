@@ -3,6 +3,7 @@
 package web
 
 import (
+	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -138,6 +139,81 @@ func TestUnchangedFilesAreNotSentAgain(t *testing.T) {
 				t.Errorf("%d with %d bytes", w.Code, w.Body.Len())
 			}
 		})
+	}
+}
+
+// compressed returns what gzip makes of a text.
+func compressed(t *testing.T, text string) string {
+	t.Helper()
+	var out strings.Builder
+	w := gzip.NewWriter(&out)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestFilesGoOutCompressedToWhoeverTakesIt(t *testing.T) {
+	twin := compressed(t, "script")
+	h := handler(t, client(t, map[string]string{
+		"index.html": "start", "_nuxt/a.js": "script", "_nuxt/a.js.gz": twin, "backup.tar": "tar", "backup.tar.gz": "archive",
+	}))
+	request := func(path string, header ...string) *http.Response {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Result()
+	}
+	for accept, want := range map[string]string{
+		"": "", "identity": "", "br": "", "gzip;q=0": "", "gzip; q=0.0": "", "gzip;q=x": "", "*": "", "xgzip": "",
+		"gzip": "gzip", "br, GZIP": "gzip", "deflate,gzip ;q=0.5": "gzip", "gzip;q=1, identity": "gzip",
+	} {
+		res := request("/_nuxt/a.js", "Accept-Encoding", accept)
+		if got := res.Header.Get("Content-Encoding"); got != want {
+			t.Errorf("Accept-Encoding %q: %q, want %q", accept, got, want)
+		}
+		content := map[string]string{"": "script", "gzip": twin}[want]
+		if got := body(t, res); got != content {
+			t.Errorf("Accept-Encoding %q: body %q", accept, got)
+		}
+		if res.Header.Get("Vary") != "Accept-Encoding" || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/javascript") ||
+			!strings.HasSuffix(res.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("Accept-Encoding %q: %v", accept, res.Header)
+		}
+	}
+
+	plain, packed := request("/_nuxt/a.js").Header.Get("ETag"), request("/_nuxt/a.js", "Accept-Encoding", "gzip").Header.Get("ETag")
+	if plain == packed {
+		t.Errorf("both forms have the tag %s", plain)
+	}
+	if res := request("/_nuxt/a.js", "Accept-Encoding", "gzip", "If-None-Match", packed); res.StatusCode != http.StatusNotModified || res.Header.Get("Vary") == "" {
+		t.Errorf("unchanged: %d %v", res.StatusCode, res.Header)
+	}
+	if res := request("/_nuxt/a.js", "Accept-Encoding", "gzip", "If-None-Match", plain); res.StatusCode != http.StatusOK {
+		t.Errorf("the tag of the other form: %d", res.StatusCode)
+	}
+	res := request("/_nuxt/a.js", "Accept-Encoding", "gzip", "Range", "bytes=2-5", "If-Range", packed)
+	if got := body(t, res); res.StatusCode != http.StatusPartialContent || got != twin[2:6] || res.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("range: %d %q %v", res.StatusCode, got, res.Header)
+	}
+	res = request("/_nuxt/a.js", "Accept-Encoding", "gzip", "Range", "bytes=2-5", "If-Range", plain)
+	if got := body(t, res); res.StatusCode != http.StatusOK || got != twin {
+		t.Errorf("range of the other form: %d %q", res.StatusCode, got)
+	}
+	if res := request("/_nuxt/a.js", "Accept-Encoding", "gzip", "Range", "bytes=9999-"); res.StatusCode != http.StatusRequestedRangeNotSatisfiable || res.Header.Get("Content-Encoding") != "" {
+		t.Errorf("range beyond the end: %d %v", res.StatusCode, res.Header)
+	}
+	if got := body(t, request("/backup.tar", "Accept-Encoding", "gzip")); got != "tar" {
+		t.Errorf("an archive that only has a similar name: %q", got)
+	}
+	if got := body(t, request("/backup.tar.gz", "Accept-Encoding", "gzip")); got != "archive" {
+		t.Errorf("an archive: %q", got)
 	}
 }
 
