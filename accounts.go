@@ -40,6 +40,8 @@ type AccountAdmin interface {
 	ListAccounts(ctx context.Context) ([]Account, error)
 	// SetPassword replaces the password and ends all sessions.
 	SetPassword(ctx context.Context, name, password string) error
+	// ResetFactors removes every second factor, passkeys included, of somebody who has lost them, and ends all sessions.
+	ResetFactors(ctx context.Context, name string) error
 	// ResetLink returns the fragment of a one-time link with which the owner chooses a new password, and when it expires.
 	ResetLink(ctx context.Context, name string) (fragment string, expires time.Time, err error)
 	// SetDisabled switches an account off, which ends its sessions, or on again.
@@ -51,6 +53,23 @@ type AccountAdmin interface {
 	// DeleteAccount removes the account and, through HostServices.Users, the user behind it. It refuses with CodeConflict
 	// when the user is the only owner of a workspace that others use.
 	DeleteAccount(ctx context.Context, name string) error
+}
+
+// WorkspaceSummary is a workspace as its operator sees it.
+type WorkspaceSummary struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"createdAt"`
+	Members   int       `json:"members"`
+	// Owner is the e-mail address of the owner who has been in it the longest; empty if unknown.
+	Owner string `json:"owner,omitempty"`
+}
+
+// WorkspaceDirectory is the optional ability of an AuthWorkspaceStore to look workspaces up for the operator.
+type WorkspaceDirectory interface {
+	// FindWorkspaces returns the live workspaces with this id or this very name, all of them if it is empty, oldest first and
+	// no more than limit.
+	FindWorkspaces(ctx context.Context, idOrName string, limit int) ([]WorkspaceSummary, error)
 }
 
 // Fate is what becomes of a workspace when one of its members is removed for good.

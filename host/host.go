@@ -145,6 +145,9 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.gate.leave()
+	if run.sessions != nil {
+		w = run.sessions.invites.keepInvite(w, r)
+	}
 	switch path := r.URL.Path; {
 	case path != "/api" && !strings.HasPrefix(path, "/api/"):
 		h.serveWeb(w, r)
@@ -218,9 +221,10 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 		return nil, fmt.Errorf("the providers %q (sync) and %q (auth) lack an ability that their role needs", h.plan.sync.id, h.plan.auth.id)
 	}
 	s := &sessions{
-		host: h, auth: auth.Auth, store: gateway.Workspaces,
-		autoProvision: h.opt.Config.Bool("OR3_AUTH_AUTO_PROVISION"),
-		failure:       h.opt.Config.String("OR3_SESSION_PROVISIONING_FAILURE"),
+		host: h, auth: auth.Auth, store: gateway.Workspaces, failure: h.opt.Config.String("OR3_SESSION_PROVISIONING_FAILURE"),
+	}
+	if s.invites, err = h.newInvites(gateway.Workspaces); err != nil {
+		return nil, err
 	}
 	session := sessionapi.API{Host: h, Limits: h.limits}
 	var routes []or3cloud.Route

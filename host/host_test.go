@@ -45,7 +45,8 @@ func (c config) List(name string) []string {
 func defaults(changes ...string) config {
 	c := config{
 		"SSR_AUTH_ENABLED": "true", "AUTH_PROVIDER": "auth", "OR3_SYNC_ENABLED": "true", "OR3_SYNC_PROVIDER": "sync",
-		"OR3_STORAGE_ENABLED": "true", "NUXT_PUBLIC_STORAGE_PROVIDER": "storage", "OR3_AUTH_AUTO_PROVISION": "true",
+		"OR3_STORAGE_ENABLED": "true", "NUXT_PUBLIC_STORAGE_PROVIDER": "storage", "OR3_AUTH_REGISTRATION_MODE": "open",
+		"OR3_AUTH_INVITE_TOKEN_SECRET": "", "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS": "604800",
 		"OR3_SESSION_PROVISIONING_FAILURE": "throw", "OR3_ALLOWED_ORIGINS": "", "OR3_FORCE_HTTPS": "false", "OR3_TRUST_PROXY": "false",
 		"OR3_FORWARDED_FOR_HEADER": "x-forwarded-for", "OR3_LIMITS_ENABLED": "true", "OR3_RATE_LIMIT_OVERRIDES_JSON": "",
 		"DISABLE_RATE_LIMIT": "", "OR3_STORAGE_ALLOWED_MIME_TYPES": "Image/PNG", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES": "0",
@@ -545,7 +546,7 @@ func TestUnknownUsersWithoutAutoProvisioning(t *testing.T) {
 	} {
 		w := newWorld()
 		w.store.known = false
-		h := open(t, w.host(t, defaults("OR3_AUTH_AUTO_PROVISION", "false", "OR3_SESSION_PROVISIONING_FAILURE", mode)))
+		h := open(t, w.host(t, defaults("OR3_AUTH_REGISTRATION_MODE", "disabled", "OR3_SESSION_PROVISIONING_FAILURE", mode)))
 		if got := get(h, "/api/auth/session", "eve"); got.Code != c.status || !strings.Contains(got.Body.String(), c.body) {
 			t.Errorf("%s: %d %s", mode, got.Code, got.Body)
 		}

@@ -21,11 +21,11 @@ const (
 // sessions resolves who sent a request (contract, auth §2.2). Users, memberships and roles are read afresh for every
 // request, so that a removed member loses access with the next one; only within a request is the answer kept.
 type sessions struct {
-	host          *Host
-	auth          or3cloud.AuthProvider
-	store         or3cloud.AuthWorkspaceStore
-	autoProvision bool
-	failure       string
+	host    *Host
+	auth    or3cloud.AuthProvider
+	store   or3cloud.AuthWorkspaceStore
+	invites *Invites
+	failure string
 }
 
 // memo keeps the session of one request.
@@ -128,11 +128,6 @@ func (h *Host) RequestHost(r *http.Request) (string, bool) {
 	return host, host != ""
 }
 
-// CheckInvite implements or3cloud.HostServices.
-func (h *Host) CheckInvite(context.Context, string, string) error {
-	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
-}
-
 // Users implements or3cloud.HostServices.
 func (h *Host) Users() or3cloud.UserRemover {
 	run := h.running.Load()
@@ -153,7 +148,7 @@ func (s *sessions) resolve(r *http.Request, header http.Header) (*or3cloud.Sessi
 	if proven == nil {
 		return &or3cloud.SessionContext{}, nil
 	}
-	out, err := s.provision(r.Context(), proven)
+	out, err := s.provision(r, header, proven)
 	if err != nil {
 		return s.provisioningFailed(err)
 	}
@@ -181,7 +176,8 @@ func identityError(err error) error {
 }
 
 // provision finds the user and the workspace of a proven identity, or creates them.
-func (s *sessions) provision(ctx context.Context, proven *or3cloud.ProviderSession) (*or3cloud.SessionContext, error) {
+func (s *sessions) provision(r *http.Request, header http.Header, proven *or3cloud.ProviderSession) (*or3cloud.SessionContext, error) {
+	ctx := r.Context()
 	id := or3cloud.ExternalIdentity{
 		Provider: proven.Provider, ProviderUserID: proven.UserID, Email: proven.Email, DisplayName: proven.DisplayName,
 	}
@@ -190,10 +186,7 @@ func (s *sessions) provision(ctx context.Context, proven *or3cloud.ProviderSessi
 		return nil, err
 	}
 	if userID == "" {
-		if !s.autoProvision && !proven.Admitted {
-			return nil, or3cloud.Errorf(or3cloud.CodeForbidden, "Registration is currently disabled. Please contact an administrator.")
-		}
-		if userID, err = s.store.GetOrCreateUser(ctx, id); err != nil {
+		if userID, err = s.admit(r, header, id, proven.Admitted); err != nil {
 			return nil, err
 		}
 	}
@@ -222,6 +215,26 @@ func (s *sessions) provision(ctx context.Context, proven *or3cloud.ProviderSessi
 		Workspace: or3cloud.SessionWorkspace{ID: ws.ID, Name: ws.Name},
 		Role:      role, ExpiresAt: proven.ExpiresAt, DeploymentAdmin: admin,
 	}, nil
+}
+
+// admit creates the user of an identity that the store does not know, if the registration mode lets it in. Whoever the operator
+// has admitted needs no invite, but a good one is not wasted on them. An accepted invite has served, so its cookie goes.
+func (s *sessions) admit(r *http.Request, header http.Header, id or3cloud.ExternalIdentity, admitted bool) (userID string, err error) {
+	token := inviteToken(r)
+	switch {
+	case s.invites.mode == registrationDisabled && !admitted:
+		return "", errNoRegistration()
+	case s.invites.mode != registrationInvite, admitted && token == "":
+		return s.store.GetOrCreateUser(r.Context(), id)
+	}
+	userID, err = s.invites.accept(r.Context(), id, token)
+	if admitted && or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+		return s.store.GetOrCreateUser(r.Context(), id)
+	}
+	if err == nil && header != nil {
+		header.Add("Set-Cookie", newInviteCookie(r, "", -1).String())
+	}
+	return userID, err
 }
 
 // provisioningFailed applies OR3_SESSION_PROVISIONING_FAILURE (contract, auth §2.3). In no mode does a fault look like

@@ -15,6 +15,7 @@ const (
 	AuthProvider       = "AUTH_PROVIDER"
 	AutoProvision      = "OR3_AUTH_AUTO_PROVISION"
 	RegistrationMode   = "OR3_AUTH_REGISTRATION_MODE"
+	InviteSecret       = "OR3_AUTH_INVITE_TOKEN_SECRET"
 	SyncEnabled        = "OR3_SYNC_ENABLED"
 	SyncProvider       = "OR3_SYNC_PROVIDER"
 	StorageEnabled     = "OR3_STORAGE_ENABLED"
@@ -102,6 +103,8 @@ func hostGroups() Catalogue {
 			{Name: AuthProvider, Default: "basic-auth", Help: "Id of the provider that knows who is signed in."},
 			{Name: AutoProvision, Default: "true", Kind: or3cloud.KindBool, Help: "false refuses identities that have no user yet."},
 			{Name: RegistrationMode, Options: []string{"open", "invite_only", "disabled"}, Help: "Who may register; by default open, or disabled when OR3_AUTH_AUTO_PROVISION is false."},
+			{Name: InviteSecret, Secret: true, Help: "Key that signs invites. Required for invite_only in strict mode, else generated."},
+			{Name: "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS", Default: "604800", Kind: or3cloud.KindInt, Min: 0, Max: 10 * 365 * 86400, Help: "Seconds that an invite lives if nothing else is asked for; less than 60 counts as 60."},
 			{Name: "OR3_SESSION_PROVISIONING_FAILURE", Default: "throw", Options: []string{"throw", "unauthenticated", "service-unavailable"}, Help: "Answer when a signed-in identity cannot be resolved; unauthenticated makes a store fault look like a sign-out, and clients delete data then."},
 			{Name: SyncEnabled, Default: "true", Kind: or3cloud.KindBool, Help: "Serve sync; only with accounts."},
 			{Name: SyncProvider, Default: "sqlite", Help: "Id of the provider of sync and of the workspace store."},

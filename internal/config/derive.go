@@ -24,6 +24,10 @@ func (l *loader) derive(c *Config) {
 	}
 	c.deriveDefault(RegistrationMode, mode)
 
+	if c.Strict() && c.Bool(SSRAuthEnabled) && c.String(RegistrationMode) == "invite_only" && c.String(InviteSecret) == "" {
+		l.problems = append(l.problems, SecretProblem(InviteSecret))
+	}
+
 	for _, name := range []string{SyncEnabled, StorageEnabled} {
 		v := c.get(name)
 		v.boolean = v.boolean && c.Bool(SSRAuthEnabled)

@@ -159,6 +159,9 @@ func (d *Dir) checkForeign() error {
 	return nil
 }
 
+// ErrInUse says that another process has the directory open.
+var ErrInUse = errors.New("in use by the process")
+
 // acquire takes the lock, which ends with the process whatever happens to it.
 func (d *Dir) acquire() error {
 	f, err := d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, fileMode)
@@ -169,8 +172,8 @@ func (d *Dir) acquire() error {
 		holder, _ := io.ReadAll(io.LimitReader(f, 32))
 		f.Close()
 		if errors.Is(err, errLocked) {
-			return fmt.Errorf("the data directory %s is in use by the process with pid %s; stop it, or name another directory with --data",
-				d.path, strings.TrimSpace(string(holder)))
+			return fmt.Errorf("the data directory %s is %w with pid %s; stop it, or name another directory with --data",
+				d.path, ErrInUse, strings.TrimSpace(string(holder)))
 		}
 		return fmt.Errorf("lock the data directory %s: %w", d.path, err)
 	}

@@ -67,6 +67,13 @@ func (s *store) loadRevocations(ctx context.Context, r *revocations, now time.Ti
 	for _, v := range accounts {
 		r.raiseVersion(v.ID, v.TokenVersion, time.UnixMilli(v.AccessUntil))
 	}
+	deleted, err := s.read.DeletedAccounts(ctx, now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, v := range deleted {
+		r.raiseVersion(v.ID, noVersion, time.UnixMilli(v.AccessUntil))
+	}
 	return nil
 }
 
@@ -77,6 +84,7 @@ func prune(ctx context.Context, q queries, now time.Time, grace time.Duration) e
 		q.DeleteExpiredSessions(ctx, before),
 		q.DeleteExpiredTokens(ctx, before),
 		q.EraseSeals(ctx, before),
+		q.ForgetDeleted(ctx, before),
 	)
 }
 

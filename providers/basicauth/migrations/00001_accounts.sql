@@ -17,6 +17,12 @@ CREATE TABLE accounts (
     updated_at    INTEGER NOT NULL
 ) STRICT;
 
+-- Accounts that are gone while access tokens for them could still be valid. Such a token is refused until it has expired.
+CREATE TABLE deleted_accounts (
+    id           TEXT PRIMARY KEY,
+    access_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- A session is one signed-in browser. It keeps its id while its refresh tokens are rotated.
 CREATE TABLE sessions (
     id            TEXT PRIMARY KEY,

@@ -36,6 +36,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.accountSessionsStmt, err = db.PrepareContext(ctx, accountSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountSessions: %w", err)
 	}
+	if q.accountsOverviewStmt, err = db.PrepareContext(ctx, accountsOverview); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountsOverview: %w", err)
+	}
 	if q.anyAccountStmt, err = db.PrepareContext(ctx, anyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyAccount: %w", err)
 	}
@@ -50,6 +53,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countPasskeysStmt, err = db.PrepareContext(ctx, countPasskeys); err != nil {
 		return nil, fmt.Errorf("error preparing query CountPasskeys: %w", err)
+	}
+	if q.deleteAccountStmt, err = db.PrepareContext(ctx, deleteAccount); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAccount: %w", err)
 	}
 	if q.deleteAccountTokensStmt, err = db.PrepareContext(ctx, deleteAccountTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountTokens: %w", err)
@@ -69,11 +75,29 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteOneTimeTokenStmt, err = db.PrepareContext(ctx, deleteOneTimeToken); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOneTimeToken: %w", err)
 	}
+	if q.deletedAccountsStmt, err = db.PrepareContext(ctx, deletedAccounts); err != nil {
+		return nil, fmt.Errorf("error preparing query DeletedAccounts: %w", err)
+	}
+	if q.dropPasskeysStmt, err = db.PrepareContext(ctx, dropPasskeys); err != nil {
+		return nil, fmt.Errorf("error preparing query DropPasskeys: %w", err)
+	}
+	if q.dropRecoveryCodesStmt, err = db.PrepareContext(ctx, dropRecoveryCodes); err != nil {
+		return nil, fmt.Errorf("error preparing query DropRecoveryCodes: %w", err)
+	}
+	if q.dropTOTPStmt, err = db.PrepareContext(ctx, dropTOTP); err != nil {
+		return nil, fmt.Errorf("error preparing query DropTOTP: %w", err)
+	}
+	if q.endAccessStmt, err = db.PrepareContext(ctx, endAccess); err != nil {
+		return nil, fmt.Errorf("error preparing query EndAccess: %w", err)
+	}
 	if q.eraseSealsStmt, err = db.PrepareContext(ctx, eraseSeals); err != nil {
 		return nil, fmt.Errorf("error preparing query EraseSeals: %w", err)
 	}
 	if q.extendSessionStmt, err = db.PrepareContext(ctx, extendSession); err != nil {
 		return nil, fmt.Errorf("error preparing query ExtendSession: %w", err)
+	}
+	if q.forgetDeletedStmt, err = db.PrepareContext(ctx, forgetDeleted); err != nil {
+		return nil, fmt.Errorf("error preparing query ForgetDeleted: %w", err)
 	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
@@ -102,6 +126,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.proveSessionStmt, err = db.PrepareContext(ctx, proveSession); err != nil {
 		return nil, fmt.Errorf("error preparing query ProveSession: %w", err)
 	}
+	if q.rememberDeletedStmt, err = db.PrepareContext(ctx, rememberDeleted); err != nil {
+		return nil, fmt.Errorf("error preparing query RememberDeleted: %w", err)
+	}
 	if q.revokeAccountSessionsStmt, err = db.PrepareContext(ctx, revokeAccountSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeAccountSessions: %w", err)
 	}
@@ -122,6 +149,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.sessionAccountStmt, err = db.PrepareContext(ctx, sessionAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionAccount: %w", err)
+	}
+	if q.setDisabledStmt, err = db.PrepareContext(ctx, setDisabled); err != nil {
+		return nil, fmt.Errorf("error preparing query SetDisabled: %w", err)
+	}
+	if q.setPasswordHashStmt, err = db.PrepareContext(ctx, setPasswordHash); err != nil {
+		return nil, fmt.Errorf("error preparing query SetPasswordHash: %w", err)
 	}
 	if q.tokenStmt, err = db.PrepareContext(ctx, token); err != nil {
 		return nil, fmt.Errorf("error preparing query Token: %w", err)
@@ -154,6 +187,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing accountSessionsStmt: %w", cerr)
 		}
 	}
+	if q.accountsOverviewStmt != nil {
+		if cerr := q.accountsOverviewStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountsOverviewStmt: %w", cerr)
+		}
+	}
 	if q.anyAccountStmt != nil {
 		if cerr := q.anyAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing anyAccountStmt: %w", cerr)
@@ -177,6 +215,11 @@ func (q *Queries) Close() error {
 	if q.countPasskeysStmt != nil {
 		if cerr := q.countPasskeysStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countPasskeysStmt: %w", cerr)
+		}
+	}
+	if q.deleteAccountStmt != nil {
+		if cerr := q.deleteAccountStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAccountStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountTokensStmt != nil {
@@ -209,6 +252,31 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteOneTimeTokenStmt: %w", cerr)
 		}
 	}
+	if q.deletedAccountsStmt != nil {
+		if cerr := q.deletedAccountsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deletedAccountsStmt: %w", cerr)
+		}
+	}
+	if q.dropPasskeysStmt != nil {
+		if cerr := q.dropPasskeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropPasskeysStmt: %w", cerr)
+		}
+	}
+	if q.dropRecoveryCodesStmt != nil {
+		if cerr := q.dropRecoveryCodesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropRecoveryCodesStmt: %w", cerr)
+		}
+	}
+	if q.dropTOTPStmt != nil {
+		if cerr := q.dropTOTPStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropTOTPStmt: %w", cerr)
+		}
+	}
+	if q.endAccessStmt != nil {
+		if cerr := q.endAccessStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endAccessStmt: %w", cerr)
+		}
+	}
 	if q.eraseSealsStmt != nil {
 		if cerr := q.eraseSealsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing eraseSealsStmt: %w", cerr)
@@ -217,6 +285,11 @@ func (q *Queries) Close() error {
 	if q.extendSessionStmt != nil {
 		if cerr := q.extendSessionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing extendSessionStmt: %w", cerr)
+		}
+	}
+	if q.forgetDeletedStmt != nil {
+		if cerr := q.forgetDeletedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing forgetDeletedStmt: %w", cerr)
 		}
 	}
 	if q.insertAccountStmt != nil {
@@ -264,6 +337,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing proveSessionStmt: %w", cerr)
 		}
 	}
+	if q.rememberDeletedStmt != nil {
+		if cerr := q.rememberDeletedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing rememberDeletedStmt: %w", cerr)
+		}
+	}
 	if q.revokeAccountSessionsStmt != nil {
 		if cerr := q.revokeAccountSessionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing revokeAccountSessionsStmt: %w", cerr)
@@ -297,6 +375,16 @@ func (q *Queries) Close() error {
 	if q.sessionAccountStmt != nil {
 		if cerr := q.sessionAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sessionAccountStmt: %w", cerr)
+		}
+	}
+	if q.setDisabledStmt != nil {
+		if cerr := q.setDisabledStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setDisabledStmt: %w", cerr)
+		}
+	}
+	if q.setPasswordHashStmt != nil {
+		if cerr := q.setPasswordHashStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setPasswordHashStmt: %w", cerr)
 		}
 	}
 	if q.tokenStmt != nil {
@@ -352,19 +440,27 @@ type Queries struct {
 	accountByIDStmt                *sql.Stmt
 	accountEventsStmt              *sql.Stmt
 	accountSessionsStmt            *sql.Stmt
+	accountsOverviewStmt           *sql.Stmt
 	anyAccountStmt                 *sql.Stmt
 	changePasswordStmt             *sql.Stmt
 	countAccountsStmt              *sql.Stmt
 	countAttemptStmt               *sql.Stmt
 	countPasskeysStmt              *sql.Stmt
+	deleteAccountStmt              *sql.Stmt
 	deleteAccountTokensStmt        *sql.Stmt
 	deleteExpiredOneTimeTokensStmt *sql.Stmt
 	deleteExpiredSessionsStmt      *sql.Stmt
 	deleteExpiredTokensStmt        *sql.Stmt
 	deleteOldEventsStmt            *sql.Stmt
 	deleteOneTimeTokenStmt         *sql.Stmt
+	deletedAccountsStmt            *sql.Stmt
+	dropPasskeysStmt               *sql.Stmt
+	dropRecoveryCodesStmt          *sql.Stmt
+	dropTOTPStmt                   *sql.Stmt
+	endAccessStmt                  *sql.Stmt
 	eraseSealsStmt                 *sql.Stmt
 	extendSessionStmt              *sql.Stmt
+	forgetDeletedStmt              *sql.Stmt
 	insertAccountStmt              *sql.Stmt
 	insertEventStmt                *sql.Stmt
 	insertOneTimeTokenStmt         *sql.Stmt
@@ -374,6 +470,7 @@ type Queries struct {
 	oneTimeTokenStmt               *sql.Stmt
 	outdatedAccountsStmt           *sql.Stmt
 	proveSessionStmt               *sql.Stmt
+	rememberDeletedStmt            *sql.Stmt
 	revokeAccountSessionsStmt      *sql.Stmt
 	revokeOtherSessionsStmt        *sql.Stmt
 	revokeOwnSessionStmt           *sql.Stmt
@@ -381,6 +478,8 @@ type Queries struct {
 	revokedSessionsStmt            *sql.Stmt
 	rotateTokenStmt                *sql.Stmt
 	sessionAccountStmt             *sql.Stmt
+	setDisabledStmt                *sql.Stmt
+	setPasswordHashStmt            *sql.Stmt
 	tokenStmt                      *sql.Stmt
 	upgradePasswordHashStmt        *sql.Stmt
 }
@@ -393,19 +492,27 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountByIDStmt:                q.accountByIDStmt,
 		accountEventsStmt:              q.accountEventsStmt,
 		accountSessionsStmt:            q.accountSessionsStmt,
+		accountsOverviewStmt:           q.accountsOverviewStmt,
 		anyAccountStmt:                 q.anyAccountStmt,
 		changePasswordStmt:             q.changePasswordStmt,
 		countAccountsStmt:              q.countAccountsStmt,
 		countAttemptStmt:               q.countAttemptStmt,
 		countPasskeysStmt:              q.countPasskeysStmt,
+		deleteAccountStmt:              q.deleteAccountStmt,
 		deleteAccountTokensStmt:        q.deleteAccountTokensStmt,
 		deleteExpiredOneTimeTokensStmt: q.deleteExpiredOneTimeTokensStmt,
 		deleteExpiredSessionsStmt:      q.deleteExpiredSessionsStmt,
 		deleteExpiredTokensStmt:        q.deleteExpiredTokensStmt,
 		deleteOldEventsStmt:            q.deleteOldEventsStmt,
 		deleteOneTimeTokenStmt:         q.deleteOneTimeTokenStmt,
+		deletedAccountsStmt:            q.deletedAccountsStmt,
+		dropPasskeysStmt:               q.dropPasskeysStmt,
+		dropRecoveryCodesStmt:          q.dropRecoveryCodesStmt,
+		dropTOTPStmt:                   q.dropTOTPStmt,
+		endAccessStmt:                  q.endAccessStmt,
 		eraseSealsStmt:                 q.eraseSealsStmt,
 		extendSessionStmt:              q.extendSessionStmt,
+		forgetDeletedStmt:              q.forgetDeletedStmt,
 		insertAccountStmt:              q.insertAccountStmt,
 		insertEventStmt:                q.insertEventStmt,
 		insertOneTimeTokenStmt:         q.insertOneTimeTokenStmt,
@@ -415,6 +522,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		oneTimeTokenStmt:               q.oneTimeTokenStmt,
 		outdatedAccountsStmt:           q.outdatedAccountsStmt,
 		proveSessionStmt:               q.proveSessionStmt,
+		rememberDeletedStmt:            q.rememberDeletedStmt,
 		revokeAccountSessionsStmt:      q.revokeAccountSessionsStmt,
 		revokeOtherSessionsStmt:        q.revokeOtherSessionsStmt,
 		revokeOwnSessionStmt:           q.revokeOwnSessionStmt,
@@ -422,6 +530,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		revokedSessionsStmt:            q.revokedSessionsStmt,
 		rotateTokenStmt:                q.rotateTokenStmt,
 		sessionAccountStmt:             q.sessionAccountStmt,
+		setDisabledStmt:                q.setDisabledStmt,
+		setPasswordHashStmt:            q.setPasswordHashStmt,
 		tokenStmt:                      q.tokenStmt,
 		upgradePasswordHashStmt:        q.upgradePasswordHashStmt,
 	}

@@ -20,6 +20,11 @@ type Account struct {
 	UpdatedAt    int64
 }
 
+type DeletedAccount struct {
+	ID          string
+	AccessUntil int64
+}
+
 type MailOutbox struct {
 	ID            int64
 	AccountID     sql.NullString

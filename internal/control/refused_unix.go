@@ -1,0 +1,12 @@
+//go:build unix
+
+package control
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// isRefused reports whether a socket is there and nobody listens on it.
+func isRefused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }

@@ -1,0 +1,311 @@
+package basicauth
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// The provider is managed by its operator (or3cloud.AccountAdmin).
+var _ or3cloud.AccountAdmin = (*provider)(nil)
+
+// noVersion is above every token_version: no access token passes.
+const noVersion = math.MaxInt64
+
+// AddAccount implements or3cloud.AccountAdmin.
+func (p *provider) AddAccount(ctx context.Context, email, displayName, password string) (or3cloud.Account, error) {
+	displayName = strings.TrimFunc(displayName, isSpace)
+	switch {
+	case !validEmail(email):
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", email)
+	case length(displayName) > maxDisplayName:
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a display name has at most %d characters", maxDisplayName)
+	}
+	email = normalEmail(email)
+	hash, err := p.operatorHash(ctx, password)
+	if err != nil {
+		return or3cloud.Account{}, err
+	}
+	var a db.Account
+	err = p.store.tx(ctx, func(q queries) error {
+		if a, err = p.insertAccount(ctx, q, email, hash, displayName, originOperator); err != nil {
+			return err
+		}
+		return p.record(ctx, q, nil, a.ID, eventRegistered, "")
+	})
+	if sqlitex.IsUnique(err) {
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeConflict, "%s has an account already", email)
+	}
+	if err != nil {
+		return or3cloud.Account{}, fault(err)
+	}
+	return or3cloud.Account{ID: a.ID, Email: a.Email, DisplayName: displayName, CreatedAt: time.UnixMilli(p.now().UnixMilli()).UTC()}, nil
+}
+
+// operatorHash returns the hash of a password that passes the rules, or, if it is empty, one that belongs to no password that
+// anybody knows.
+func (p *provider) operatorHash(ctx context.Context, password string) (string, error) {
+	if password == "" {
+		unknown, _, err := p.refresh.generate()
+		if err != nil {
+			return "", err
+		}
+		return p.password.Hash(ctx, unknown)
+	}
+	if n := length(password); n < p.opts.minPassword || n > maxPassword {
+		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "a password has %d to %d characters", p.opts.minPassword, maxPassword)
+	}
+	return p.password.Hash(ctx, password)
+}
+
+// ListAccounts implements or3cloud.AccountAdmin.
+func (p *provider) ListAccounts(ctx context.Context) ([]or3cloud.Account, error) {
+	rows, err := p.store.read.AccountsOverview(ctx, p.now().UnixMilli())
+	if err != nil {
+		return nil, fault(err)
+	}
+	out := make([]or3cloud.Account, len(rows))
+	for i, r := range rows {
+		out[i] = or3cloud.Account{
+			ID: r.ID, Email: r.Email, DisplayName: r.DisplayName.String, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
+			Disabled: r.DisabledAt.Valid, SecondFactor: r.SecondFactor, Sessions: int(r.Sessions),
+		}
+	}
+	return out, nil
+}
+
+// SetPassword implements or3cloud.AccountAdmin.
+func (p *provider) SetPassword(ctx context.Context, name, password string) error {
+	a, err := accountNamed(ctx, p.store.read, name)
+	if err != nil {
+		return fault(err)
+	}
+	if password == "" {
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "the password is empty")
+	}
+	hash, err := p.operatorHash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return p.operate(ctx, a.ID, func(q queries, a db.Account, e *ended) error {
+		if _, err := q.SetPasswordHash(ctx, db.SetPasswordHashParams{ID: a.ID, Hash: hash, Now: p.now().UnixMilli()}); err != nil {
+			return err
+		}
+		e.raise(a.ID, a.TokenVersion+1, p.accessUntil(p.now()))
+		if err := e.sessions(ctx, q, a.ID, p.now()); err != nil {
+			return err
+		}
+		return p.record(ctx, q, nil, a.ID, eventPasswordChanged, "")
+	})
+}
+
+// ResetFactors implements or3cloud.AccountAdmin.
+func (p *provider) ResetFactors(ctx context.Context, name string) error {
+	return p.operate(ctx, name, func(q queries, a db.Account, e *ended) error {
+		err := errors.Join(q.DropTOTP(ctx, a.ID), q.DropRecoveryCodes(ctx, a.ID), q.DropPasskeys(ctx, a.ID))
+		if err == nil {
+			err = p.record(ctx, q, nil, a.ID, eventFactorsReset, "")
+		}
+		if err != nil {
+			return err
+		}
+		return e.sessions(ctx, q, a.ID, p.now())
+	})
+}
+
+// ResetLink implements or3cloud.AccountAdmin.
+func (p *provider) ResetLink(ctx context.Context, name string) (fragment string, expires time.Time, err error) {
+	err = p.operate(ctx, name, func(q queries, a db.Account, _ *ended) error {
+		if a.DisabledAt.Valid {
+			return or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off, and the link would not work", a.Email)
+		}
+		var token string
+		if token, expires, err = p.issue(ctx, q, tokenReset, a, struct{}{}); err != nil {
+			return err
+		}
+		fragment = url.Values{"reset": {token}}.Encode()
+		return p.record(ctx, q, nil, a.ID, eventResetRequested, "")
+	})
+	return fragment, expires.UTC(), err
+}
+
+// SetDisabled implements or3cloud.AccountAdmin.
+func (p *provider) SetDisabled(ctx context.Context, name string, disabled bool) error {
+	return p.operate(ctx, name, func(q queries, a db.Account, e *ended) error {
+		if a.DisabledAt.Valid == disabled {
+			return nil
+		}
+		now := p.now()
+		params := db.SetDisabledParams{ID: a.ID, DisabledAt: sql.NullInt64{Int64: now.UnixMilli(), Valid: disabled}, Now: now.UnixMilli()}
+		if _, err := q.SetDisabled(ctx, params); err != nil {
+			return err
+		}
+		if !disabled {
+			return p.record(ctx, q, nil, a.ID, eventEnabled, "")
+		}
+		// The version rises as well, so that a sign-in that has checked the password already comes to nothing.
+		if _, err := q.EndAccess(ctx, db.EndAccessParams{ID: a.ID, Now: now.UnixMilli()}); err != nil {
+			return err
+		}
+		e.raise(a.ID, a.TokenVersion+1, p.accessUntil(now))
+		if err := e.sessions(ctx, q, a.ID, now); err != nil {
+			return err
+		}
+		return p.record(ctx, q, nil, a.ID, eventDisabled, "")
+	})
+}
+
+// ListSessions implements or3cloud.AccountAdmin.
+func (p *provider) ListSessions(ctx context.Context, name string) ([]or3cloud.AccountSession, error) {
+	a, err := accountNamed(ctx, p.store.read, name)
+	if err != nil {
+		return nil, fault(err)
+	}
+	rows, err := p.store.read.AccountSessions(ctx, db.AccountSessionsParams{AccountID: a.ID, Now: p.now().UnixMilli()})
+	if err != nil {
+		return nil, fault(err)
+	}
+	out := make([]or3cloud.AccountSession, len(rows))
+	for i, r := range rows {
+		out[i] = or3cloud.AccountSession{
+			ID: r.ID, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(), LastSeenAt: time.UnixMilli(r.LastSeenAt).UTC(),
+			ExpiresAt: time.UnixMilli(r.ExpiresAt).UTC(), IPAddress: r.IpAddress.String, UserAgent: r.UserAgent.String,
+		}
+	}
+	return out, nil
+}
+
+// RevokeSessions implements or3cloud.AccountAdmin.
+func (p *provider) RevokeSessions(ctx context.Context, name, sessionID string) (n int, err error) {
+	err = p.operate(ctx, name, func(q queries, a db.Account, e *ended) error {
+		if sessionID == "" {
+			err = e.sessions(ctx, q, a.ID, p.now())
+		} else {
+			err = e.session(ctx, q, a.ID, sessionID, p.now())
+		}
+		if n = len(e.tokens); err != nil || n == 0 {
+			return err
+		}
+		return p.record(ctx, q, nil, a.ID, eventSessionRevoked, "")
+	})
+	return n, err
+}
+
+// DeleteAccount implements or3cloud.AccountAdmin. The user goes first: if one of the two steps fails, the account is still there
+// to try again with.
+func (p *provider) DeleteAccount(ctx context.Context, name string) error {
+	a, err := accountNamed(ctx, p.store.read, name)
+	if err != nil {
+		return fault(err)
+	}
+	users, identity := p.host.Users(), or3cloud.ExternalIdentity{Provider: id, ProviderUserID: a.ID}
+	if users == nil {
+		return or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
+	}
+	if err := users.RemoveUser(ctx, identity); err != nil {
+		return err
+	}
+	err = p.operate(ctx, a.ID, func(q queries, a db.Account, e *ended) error {
+		until := p.accessUntil(p.now())
+		if err := q.RememberDeleted(ctx, db.RememberDeletedParams{ID: a.ID, AccessUntil: until.UnixMilli()}); err != nil {
+			return err
+		}
+		if _, err := q.DeleteAccount(ctx, a.ID); err != nil {
+			return err
+		}
+		p.log.Info("account event", "event", "account_deleted", "account", a.ID)
+		e.raise(a.ID, noVersion, until)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	// A request that came in between may have made the user anew.
+	return users.RemoveUser(ctx, identity)
+}
+
+// accountNamed returns the account with an id or an e-mail address.
+func accountNamed(ctx context.Context, q queries, name string) (db.Account, error) {
+	a, err := q.AccountByID(ctx, name)
+	if absent(err) {
+		a, err = q.AccountByEmail(ctx, normalEmail(name))
+	}
+	if absent(err) {
+		err = or3cloud.Errorf(or3cloud.CodeNotFound, "there is no account %q", name)
+	}
+	return a, err
+}
+
+// operate runs fn on the account of a name in a write transaction. What fn has ended is refused from its commit on.
+func (p *provider) operate(ctx context.Context, name string, fn func(q queries, a db.Account, e *ended) error) error {
+	var e ended
+	err := p.store.tx(ctx, func(q queries) error {
+		a, err := accountNamed(ctx, q, name)
+		if err != nil {
+			return err
+		}
+		return fn(q, a, &e)
+	})
+	if err != nil {
+		return fault(err)
+	}
+	e.apply(p.revoked)
+	return nil
+}
+
+// ended is what a change has made worthless of the access tokens that are out.
+type ended struct {
+	tokens  []endedSession
+	account string
+	version int64
+	until   time.Time
+}
+
+type endedSession struct {
+	id          string
+	accessUntil int64
+}
+
+// raise ends the access tokens of an account below a version; the last of them expires at until.
+func (e *ended) raise(accountID string, version int64, until time.Time) {
+	e.account, e.version, e.until = accountID, version, until
+}
+
+// sessions ends all sessions of an account.
+func (e *ended) sessions(ctx context.Context, q queries, accountID string, now time.Time) error {
+	rows, err := q.RevokeAccountSessions(ctx, db.RevokeAccountSessionsParams{AccountID: accountID, Now: now.UnixMilli()})
+	for _, r := range rows {
+		e.tokens = append(e.tokens, endedSession{r.ID, r.AccessUntil})
+	}
+	return err
+}
+
+// session ends one session of an account.
+func (e *ended) session(ctx context.Context, q queries, accountID, sessionID string, now time.Time) error {
+	rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: accountID, Now: now.UnixMilli()})
+	for _, r := range rows {
+		e.tokens = append(e.tokens, endedSession{r.ID, r.AccessUntil})
+	}
+	if err == nil && len(rows) == 0 {
+		err = or3cloud.Errorf(or3cloud.CodeNotFound, "the account has no live session %q", sessionID)
+	}
+	return err
+}
+
+// apply makes memory agree with what was committed.
+func (e *ended) apply(r *revocations) {
+	if e.account != "" {
+		r.raiseVersion(e.account, e.version, e.until)
+	}
+	for _, s := range e.tokens {
+		r.revokeSession(s.id, time.UnixMilli(s.accessUntil))
+	}
+}

@@ -1,0 +1,39 @@
+-- name: AccountsOverview :many
+SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at,
+       CAST((SELECT COUNT(*) FROM sessions s
+             WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.expires_at > @now) AS INTEGER) AS sessions,
+       CAST(EXISTS (SELECT 1 FROM totp t WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL)
+            OR EXISTS (SELECT 1 FROM passkeys k WHERE k.account_id = a.id) AS BOOLEAN) AS second_factor
+FROM accounts a ORDER BY a.created_at, a.id;
+
+-- name: SetPasswordHash :execrows
+UPDATE accounts SET password_hash = @hash, token_version = token_version + 1, updated_at = @now WHERE id = @id;
+
+-- name: EndAccess :execrows
+-- Ends every session and one-time link of an account, without a change of the password.
+UPDATE accounts SET token_version = token_version + 1, updated_at = @now WHERE id = @id;
+
+-- name: SetDisabled :execrows
+UPDATE accounts SET disabled_at = @disabled_at, updated_at = @now WHERE id = @id;
+
+-- name: DeleteAccount :execrows
+DELETE FROM accounts WHERE id = @id;
+
+-- name: RememberDeleted :exec
+INSERT INTO deleted_accounts (id, access_until) VALUES (@id, @access_until)
+ON CONFLICT (id) DO UPDATE SET access_until = excluded.access_until;
+
+-- name: DeletedAccounts :many
+SELECT id, access_until FROM deleted_accounts WHERE access_until > @now;
+
+-- name: ForgetDeleted :exec
+DELETE FROM deleted_accounts WHERE access_until <= @now;
+
+-- name: DropTOTP :exec
+DELETE FROM totp WHERE account_id = @account_id;
+
+-- name: DropRecoveryCodes :exec
+DELETE FROM recovery_codes WHERE account_id = @account_id;
+
+-- name: DropPasskeys :exec
+DELETE FROM passkeys WHERE account_id = @account_id;
