@@ -1,0 +1,114 @@
+package mail
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"io"
+	"time"
+
+	smtp "github.com/wneessen/go-mail"
+)
+
+// The bounds of a delivery: each step of the conversation, and the whole of it.
+const (
+	stepTimeout = 20 * time.Second
+	sendTimeout = 90 * time.Second
+)
+
+// Sender hands letters to a mail server. Each delivery has a connection of its own; letters are rare.
+type Sender struct {
+	config Config
+	now    func() time.Time
+	rand   io.Reader
+	// roots are the authorities that the server's certificate is checked against; nil means those of the system.
+	roots *x509.CertPool
+}
+
+// NewSender returns a Sender for a server.
+func NewSender(c *Config, now func() time.Time, rand io.Reader) *Sender {
+	return &Sender{config: *c, now: now, rand: rand}
+}
+
+// Send hands a letter to the server. When it returns nil the server has taken responsibility for it. Errors are of type *Error.
+func (s *Sender) Send(ctx context.Context, l Letter) error {
+	m, err := s.message(l)
+	if err != nil {
+		return &Error{Step: StepMessage, Permanent: true, cause: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	line := &line{config: s.config, roots: s.roots}
+	// Closing the connection ends a conversation that is under way, and what a failed one has left open.
+	stop := context.AfterFunc(ctx, line.close)
+	defer stop()
+	defer line.close()
+	client, err := s.client(line)
+	if err != nil {
+		return &Error{Step: StepConnect, cause: err}
+	}
+	if err := converse(ctx, client, line, m); err != nil {
+		return explain(err, line)
+	}
+	return nil
+}
+
+// converse signs in and delivers. What happens after the server has accepted the message is of no interest: whoever sent it
+// again because the farewell failed would send it twice.
+func converse(ctx context.Context, client *smtp.Client, line *line, m *smtp.Msg) error {
+	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return err
+	}
+	line.signedIn = true
+	if err := client.SendWithSMTPClient(conn, m); err != nil && !m.IsDelivered() {
+		return err
+	}
+	_ = client.CloseWithSMTPClient(conn)
+	return nil
+}
+
+func (s *Sender) client(line *line) (*smtp.Client, error) {
+	c := s.config
+	policy := map[encryption]smtp.TLSPolicy{
+		startTLS: smtp.TLSMandatory, opportunistic: smtp.TLSOpportunistic, cleartext: smtp.NoTLS, implicitTLS: smtp.NoTLS,
+	}
+	options := []smtp.Option{
+		smtp.WithPort(c.port), smtp.WithTimeout(stepTimeout), smtp.WithTLSPolicy(policy[c.encryption]),
+		smtp.WithTLSConfig(line.tlsConfig()), smtp.WithDialContextFunc(line.dial),
+	}
+	switch {
+	case c.user == "":
+	case c.encryption == cleartext:
+		options = append(options, smtp.WithSMTPAuth(smtp.SMTPAuthPlainNoEnc), smtp.WithUsername(c.user), smtp.WithPassword(c.password))
+	default:
+		options = append(options, smtp.WithUsername(c.user), smtp.WithPassword(c.password),
+			smtp.WithOpportunisticSMTPAuth(smtp.SMTPAuthPlain, smtp.SMTPAuthLogin, smtp.SMTPAuthSCRAMSHA256, smtp.SMTPAuthSCRAMSHA1))
+	}
+	return smtp.NewClient(c.host, options...)
+}
+
+// message builds the message. Its id names the sender's domain, not this machine.
+func (s *Sender) message(l Letter) (*smtp.Msg, error) {
+	html, err := l.HTML()
+	if err != nil {
+		return nil, err
+	}
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(s.rand, id); err != nil {
+		return nil, err
+	}
+	m := smtp.NewMsg(smtp.WithNoDefaultUserAgent())
+	m.FromMailAddress(s.config.from)
+	if err := m.To(l.To); err != nil {
+		return nil, err
+	}
+	m.Subject(l.Subject)
+	m.SetDateWithValue(s.now().UTC())
+	m.SetMessageIDWithValue(hex.EncodeToString(id) + "@" + s.config.domain())
+	// Programs that answer mail by themselves leave such a message alone (RFC 3834).
+	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	m.SetBodyString(smtp.TypeTextPlain, l.Text())
+	m.AddAlternativeString(smtp.TypeTextHTML, html)
+	return m, nil
+}
