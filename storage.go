@@ -51,6 +51,8 @@ type Presigned struct {
 	Method    string
 	Headers   map[string]string
 	StorageID string
+	// Disposition, if set, is how the URL will be answered.
+	Disposition Disposition
 }
 
 // CommitRequest ties an uploaded blob to its workspace (contract, storage §4).
@@ -75,9 +77,9 @@ type StorageGatewayAdapter interface {
 	// download only after this call, so that a blob's real absence shows here and not on the URL, where it makes
 	// clients delete the file for everybody (contract, storage Pitfall 2).
 	PresignDownload(ctx context.Context, in PresignDownloadRequest) (Presigned, error)
-	// Commit records that an upload is complete: CodeNotFound when the blob is not there. It restarts the blob's
-	// retention (contract, storage Pitfall 12) and may be repeated.
-	Commit(ctx context.Context, in CommitRequest) error
+	// Commit records that an upload is complete and returns how large the blob really is: CodeNotFound when it is not
+	// there. It restarts the blob's retention (contract, storage Pitfall 12) and may be repeated.
+	Commit(ctx context.Context, in CommitRequest) (size int64, err error)
 }
 
 // StorageGCRequest bounds one collection run.
@@ -126,9 +128,47 @@ type ReferenceClaimer interface {
 	ForgetRetired(ctx context.Context, in RetireRequest) error
 }
 
+// StorageQuota bounds what a workspace stores; 0 is no bound.
+type StorageQuota struct {
+	Bytes, Files int64
+}
+
+// UploadIntent is room for one content that is promised before its bytes are sent (contract, storage §8).
+type UploadIntent struct {
+	// ID is unique in the workspace. A commit may leave it out, as clients do that know of no intents.
+	ID          string
+	WorkspaceID string
+	Hash        BlobHash
+	SizeBytes   int64
+	// ExpiresAt is when the promise ends by itself; at a commit, until when the content counts although no file_meta
+	// row names it yet.
+	ExpiresAt time.Time
+	Quota     StorageQuota
+}
+
+// UploadIntents is the optional ability of a sync provider to promise room. What counts is each content once: that of
+// a live file_meta row, and that of an intent as long as no row does. Deciding and writing down is one transaction,
+// so that no number of parallel uploads exceeds a quota.
+type UploadIntents interface {
+	// ReserveUploadIntent records an intent, or refuses it with CodeTooLarge if it adds to what counts and exceeds the
+	// quota. While it is open, no generation of the hash is retired.
+	ReserveUploadIntent(ctx context.Context, in UploadIntent) error
+	// ConsumeUploadIntent closes the intents of a hash that has been committed; its room stays taken until a row counts
+	// or ExpiresAt comes. It may be repeated. If none is open any more it asks for the room anew, as a reservation
+	// does. An id that belongs to another hash is CodeConflict.
+	ConsumeUploadIntent(ctx context.Context, in UploadIntent) error
+	// CancelUploadIntent gives the room of an open intent back: CodeConflict if there is none with the id.
+	CancelUploadIntent(ctx context.Context, workspaceID, id string) error
+}
+
+// StorageUse is what a workspace stores by the count of quotas.
+type StorageUse struct {
+	// Bytes and Files are those of live file_meta rows, ReservedBytes and ReservedFiles what intents add to them.
+	Bytes, Files                 int64
+	ReservedBytes, ReservedFiles int64
+}
+
 // StorageUsage is the optional ability of a sync provider to say how much a workspace stores.
 type StorageUsage interface {
-	// StorageUsage returns the sum of size_bytes over the live file_meta rows of the workspace and whether the
-	// given hash is among them (contract, storage §2 step 3).
-	StorageUsage(ctx context.Context, workspaceID string, hash BlobHash) (bytes int64, counted bool, err error)
+	StorageUsage(ctx context.Context, workspaceID string) (StorageUse, error)
 }

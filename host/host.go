@@ -247,7 +247,7 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 		if storage.Storage == nil {
 			return nil, fmt.Errorf("the provider %q stores no files; set %s to another one", h.plan.storage.id, h.plan.storage.variable)
 		}
-		routes = append(routes, h.storageAPI(storage.Storage, ability[or3cloud.StorageUsage](gateway)).Routes()...)
+		routes = append(routes, h.storageAPI(storage.Storage, ability[or3cloud.UploadIntents](gateway)).Routes()...)
 	}
 	for _, route := range routes {
 		if err := run.router.Add("host", route); err != nil {
@@ -264,16 +264,18 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 	return s, nil
 }
 
-func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, usage or3cloud.StorageUsage) *storageapi.API {
+func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, intents or3cloud.UploadIntents) *storageapi.API {
 	cfg := h.opt.Config
 	types := cfg.List("OR3_STORAGE_ALLOWED_MIME_TYPES")
 	for i, t := range types {
 		types[i] = strings.ToLower(strings.TrimSpace(t))
 	}
 	return storageapi.New(storageapi.Options{
-		Host: h, Limits: h.limits, Adapter: adapter, Usage: usage, Now: h.opt.Now,
+		Host: h, Limits: h.limits, Adapter: adapter, Intents: intents, Now: h.opt.Now, Rand: h.opt.Rand,
 		MaxFileSize: cfg.Int("OR3_MAX_CLOUD_FILE_SIZE_BYTES"),
-		Quota:       cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"),
+		Quota: or3cloud.StorageQuota{
+			Bytes: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"), Files: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_FILES"),
+		},
 		MIMETypes:   types,
 		GCRetention: httpx.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
 		GCCooldown:  httpx.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),

@@ -64,6 +64,8 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("GCWaitsForDevicesAndRetention", testGCGates)
 	run("GCOfDeletes", testGCOfDeletes)
 	run("References", testReferences)
+	run("UploadIntents", testUploadIntents)
+	run("ParallelUploadsKeepTheQuota", testParallelIntents)
 	run("CanonicalStorage", testCanonicalStorage)
 	run("NotificationsBelongToTheirUser", testNotifications)
 	run("WorkspaceItemsAreNotOverwrittenByOldClients", testWorkspaceItems)

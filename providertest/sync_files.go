@@ -84,17 +84,6 @@ func testReferences(t *testing.T, b *syncBench) {
 	if left := must(claimer.RetiredGenerations(b.ctx, b.ws))(t); len(left) != 0 {
 		t.Errorf("%d left after forgetting all", len(left))
 	}
-	if usage, ok := b.Sync.(or3cloud.StorageUsage); ok {
-		b.push(meta(h(20), 1, `"size_bytes":100`), meta(h(21), 1, `"size_bytes":7`), meta(h(22), 1, `"size_bytes":50,"deleted":true`))
-		b.push(meta(h(20), 2, `"size_bytes":90`))
-		n, counted, err := usage.StorageUsage(b.ctx, b.ws, h(20))
-		if err != nil || n != 97 || !counted {
-			t.Errorf("usage %d, %t, %v; want 97", n, counted, err)
-		}
-		if _, counted, _ := usage.StorageUsage(b.ctx, b.ws, h(22)); counted {
-			t.Error("a deleted file is counted")
-		}
-	}
 }
 
 // testCanonicalStorage checks what a host asks before it authorises a download or a deletion.

@@ -3,7 +3,8 @@
 package storageapi
 
 import (
-	"fmt"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -28,11 +29,13 @@ type Options struct {
 	Host    or3cloud.HostServices
 	Limits  *middleware.Limits
 	Adapter or3cloud.StorageGatewayAdapter
-	// Usage is the sync provider's; needed with a quota only.
-	Usage or3cloud.StorageUsage
-	Now   func() time.Time
-	// MaxFileSize and Quota are in bytes; a Quota of 0 is none.
-	MaxFileSize, Quota int64
+	// Intents is the sync provider's; nil if it keeps none, and then there can be no quota.
+	Intents or3cloud.UploadIntents
+	Now     func() time.Time
+	Rand    io.Reader
+	// MaxFileSize is in bytes.
+	MaxFileSize int64
+	Quota       or3cloud.StorageQuota
 	// MIMETypes is the allow-list, in lower case.
 	MIMETypes []string
 	// GCRetention is used when a caller of gc/run names none; GCCooldown is the time between two runs.
@@ -126,10 +129,11 @@ type presigned struct {
 	Method      string               `json:"method,omitempty"`
 	Headers     map[string]string    `json:"headers,omitempty"`
 	StorageID   string               `json:"storageId,omitempty"`
+	IntentID    string               `json:"intentId,omitempty"`
 }
 
 func wire(p or3cloud.Presigned) presigned {
-	out := presigned{URL: p.URL, Method: p.Method, Headers: p.Headers, StorageID: p.StorageID}
+	out := presigned{URL: p.URL, Method: p.Method, Headers: p.Headers, StorageID: p.StorageID, Disposition: p.Disposition}
 	if !p.ExpiresAt.IsZero() {
 		out.ExpiresAt = p.ExpiresAt.UnixMilli()
 	}
@@ -164,7 +168,8 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(a.opt.MIMETypes, mediaType(*in.MIMEType)) {
 		return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", *in.MIMEType)
 	}
-	if err := a.checkQuota(r, in.WorkspaceID, hash, size); err != nil {
+	intent, err := a.reserve(r.Context(), in.WorkspaceID, hash, size)
+	if err != nil {
 		return err
 	}
 	p, err := a.opt.Adapter.PresignUpload(r.Context(), or3cloud.PresignUploadRequest{
@@ -172,37 +177,17 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 		ExpiresIn: in.expiresIn(), Disposition: in.disposition(),
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, a.cancel(r.Context(), in.WorkspaceID, intent))
 	}
 	a.opt.Limits.Record(middleware.StorageUpload, s.User.ID)
-	return httpx.WriteJSON(w, http.StatusOK, wire(p))
+	out := wire(p)
+	out.IntentID = intent
+	return httpx.WriteJSON(w, http.StatusOK, out)
 }
 
 func mediaType(mime string) string {
 	t, _, _ := strings.Cut(mime, ";")
 	return strings.ToLower(strings.TrimSpace(t))
-}
-
-// checkQuota refuses an upload that would exceed the workspace's quota. A file that is already counted adds nothing.
-func (a *API) checkQuota(r *http.Request, workspaceID string, hash or3cloud.BlobHash, size int64) error {
-	if a.opt.Quota <= 0 {
-		return nil
-	}
-	if a.opt.Usage == nil {
-		return fmt.Errorf("a storage quota is set, but the sync provider cannot say what a workspace stores")
-	}
-	used, counted, err := a.opt.Usage.StorageUsage(r.Context(), workspaceID, hash)
-	if err != nil {
-		return err
-	}
-	projected := used + size
-	if counted {
-		projected = used
-	}
-	if projected > a.opt.Quota {
-		return or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (%d > %d bytes)", projected, a.opt.Quota)
-	}
-	return nil
 }
 
 func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
@@ -256,6 +241,7 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 		Width             *float64   `json:"width"`
 		Height            *float64   `json:"height"`
 		PageCount         *float64   `json:"page_count"`
+		IntentID          *string    `json:"intent_id"`
 	}
 	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
@@ -266,7 +252,7 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	case in.StorageID == nil, in.StorageProviderID == nil, in.MIMEType == nil, in.Name == nil, in.SizeBytes == nil:
 		return errInvalid()
-	case *in.SizeBytes < 0 || len(*in.MIMEType) > maxMIME || len(*in.Name) > maxName:
+	case *in.SizeBytes < 0 || len(*in.MIMEType) > maxMIME || len(*in.Name) > maxName || len(text(in.IntentID)) > maxID:
 		return errInvalid()
 	case in.Kind != "image" && in.Kind != "pdf" && in.Kind != "file":
 		return errInvalid()
@@ -275,11 +261,15 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.opt.Adapter.Commit(r.Context(), or3cloud.CommitRequest{
+	size, err := a.opt.Adapter.Commit(r.Context(), or3cloud.CommitRequest{
 		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, StorageID: *in.StorageID,
 		StorageProviderID: *in.StorageProviderID, MIMEType: *in.MIMEType, SizeBytes: int64(*in.SizeBytes),
 		Name: *in.Name, Kind: in.Kind,
-	}); err != nil {
+	})
+	if err == nil {
+		err = a.consume(r.Context(), in.WorkspaceID, text(in.IntentID), hash, size)
+	}
+	if err != nil {
 		return err
 	}
 	a.opt.Limits.Record(middleware.StorageCommit, s.User.ID)

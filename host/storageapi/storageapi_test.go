@@ -2,6 +2,7 @@ package storageapi
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
@@ -33,9 +34,9 @@ func (a *adapter) PresignDownload(_ context.Context, in or3cloud.PresignDownload
 	return a.answer, a.err
 }
 
-func (a *adapter) Commit(_ context.Context, in or3cloud.CommitRequest) error {
+func (a *adapter) Commit(_ context.Context, in or3cloud.CommitRequest) (int64, error) {
 	a.done, a.calls = in, a.calls+1
-	return a.err
+	return 7, a.err
 }
 
 type collectingAdapter struct {
@@ -48,19 +49,31 @@ func (a *collectingAdapter) GC(_ context.Context, in or3cloud.StorageGCRequest) 
 	return or3cloud.StorageGCReport{DeletedCount: 2, ScannedCount: 5, Status: "completed"}, a.err
 }
 
-type usage struct {
-	bytes   int64
-	counted bool
-	err     error
+// intents records what it is asked for.
+type intents struct {
+	reserved, consumed or3cloud.UploadIntent
+	cancelled          string
+	err                error
 }
 
-func (u usage) StorageUsage(context.Context, string, or3cloud.BlobHash) (int64, bool, error) {
-	return u.bytes, u.counted, u.err
+func (i *intents) ReserveUploadIntent(_ context.Context, in or3cloud.UploadIntent) error {
+	i.reserved = in
+	return i.err
+}
+
+func (i *intents) ConsumeUploadIntent(_ context.Context, in or3cloud.UploadIntent) error {
+	i.consumed = in
+	return i.err
+}
+
+func (i *intents) CancelUploadIntent(_ context.Context, _, id string) error {
+	i.cancelled = id
+	return i.err
 }
 
 func options(h *hosttest.Host, a or3cloud.StorageGatewayAdapter) Options {
 	return Options{
-		Host: h, Limits: middleware.NewLimits(time.Now, "", false), Adapter: a, Now: time.Now,
+		Host: h, Limits: middleware.NewLimits(time.Now, "", false), Adapter: a, Now: time.Now, Rand: rand.Reader,
 		MaxFileSize: 1000, MIMETypes: []string{"image/png", "text/plain"}, GCRetention: 720 * time.Hour, GCCooldown: time.Minute,
 	}
 }
@@ -202,28 +215,59 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-func TestQuota(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		usage   or3cloud.StorageUsage
-		status  int
-		message string
-	}{
-		{"just fits", usage{bytes: 90}, 200, ""},
-		{"over", usage{bytes: 91}, 413, "Workspace storage quota exceeded (101 > 100 bytes)"},
-		{"counted already", usage{bytes: 100, counted: true}, 200, ""},
-		{"over already", usage{bytes: 101, counted: true}, 413, "Workspace storage quota exceeded (101 > 100 bytes)"},
-		{"store busy", usage{err: or3cloud.Unavailable(nil, "Service Unavailable", 1)}, 503, "Service Unavailable"},
-		{"nobody counts", nil, 500, "Server Error"},
+func TestIntents(t *testing.T) {
+	now := time.Unix(1_771_000_000, 0)
+	kept, a := &intents{}, &adapter{answer: or3cloud.Presigned{URL: "/u"}}
+	o := options(hosttest.Member(or3cloud.RoleEditor), a)
+	o.Intents, o.Quota, o.Now = kept, or3cloud.StorageQuota{Bytes: 100, Files: 5}, func() time.Time { return now }
+	api := New(o)
+
+	w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/presign-upload", upload())
+	id := kept.reserved.ID
+	if want := `{"url":"/u","intentId":"` + id + `"}`; w.Code != 200 || w.Body.String() != want || len(id) != 36 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	want := or3cloud.UploadIntent{
+		ID: id, WorkspaceID: "ws", Hash: "sha256:" + digest, SizeBytes: 10, ExpiresAt: now.Add(2 * time.Hour), Quota: o.Quota,
+	}
+	if kept.reserved != want {
+		t.Errorf("reserved %+v", kept.reserved)
+	}
+	// What is in store decides, not what the client says about it.
+	want.SizeBytes, want.ExpiresAt = 7, now.Add(o.GCRetention)
+	for _, sent := range []string{id, ""} {
+		want.ID = sent
+		body := commitBody(`"width":1.5`, `"intent_id":"`+sent+`"`)
+		if sent == "" {
+			body = commitBody()
+		}
+		w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/commit", body)
+		if w.Code != 200 || w.Body.String() != `{"ok":true}` || kept.consumed != want {
+			t.Errorf("%q: %d %s, consumed %+v", sent, w.Code, w.Body, kept.consumed)
+		}
+	}
+	a.err = or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")
+	if w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/presign-upload", upload()); w.Code != 507 || kept.cancelled != kept.reserved.ID {
+		t.Errorf("%d, cancelled %q of %q", w.Code, kept.cancelled, kept.reserved.ID)
+	}
+	a.err = nil
+	for err, status := range map[error]int{
+		or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (101 > 100 bytes)"):     413,
+		or3cloud.Errorf(or3cloud.CodeConflict, "Upload intent expired, mismatched, or already consumed"): 409,
+		or3cloud.Unavailable(nil, "Service Unavailable", 1e9):                                            503,
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			o := options(hosttest.Member(or3cloud.RoleEditor), &adapter{})
-			o.Quota, o.Usage = 100, c.usage
-			w := hosttest.Do(t, New(o).Routes(), "POST", "/api/storage/presign-upload", upload())
-			if w.Code != c.status || !strings.Contains(w.Body.String(), c.message) {
-				t.Errorf("%d %s", w.Code, w.Body)
-			}
-		})
+		kept.err = err
+		calls := a.calls
+		if w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/presign-upload", upload()); w.Code != status || a.calls != calls {
+			t.Errorf("presign: %d %s, %d calls", w.Code, w.Body, a.calls-calls)
+		}
+		if w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/commit", commitBody()); w.Code != status {
+			t.Errorf("commit: %d %s", w.Code, w.Body)
+		}
+	}
+	o.Intents = nil
+	if w := hosttest.Do(t, New(o).Routes(), "POST", "/api/storage/presign-upload", upload()); w.Code != 500 {
+		t.Errorf("a quota that nobody counts: %d", w.Code)
 	}
 }
 

@@ -125,6 +125,7 @@ func hostGroups() Catalogue {
 		{Title: "File policy", Settings: []or3cloud.Setting{
 			{Name: "OR3_STORAGE_ALLOWED_MIME_TYPES", Default: defaultMIMETypes, Kind: or3cloud.KindList, Help: "Media types that may be uploaded."},
 			{Name: "OR3_STORAGE_WORKSPACE_QUOTA_BYTES", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Bytes that the files of one workspace may take; unlimited when not set."},
+			{Name: "OR3_STORAGE_WORKSPACE_QUOTA_FILES", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Number of files that one workspace may have; unlimited when not set."},
 			{Name: "OR3_STORAGE_GC_RETENTION_SECONDS", Default: "2592000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64, Help: "Seconds that an unreferenced file is kept."},
 			{Name: "OR3_STORAGE_GC_COOLDOWN_MS", Default: "60000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64, Help: "Milliseconds between two collections of one workspace."},
 			{Name: "OR3_MAX_CLOUD_FILE_SIZE_BYTES", Default: "104857600", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Bytes of the largest file that may be uploaded."},

@@ -72,24 +72,24 @@ func (s *Storage) untrash(ctx context.Context, k blobKey) error {
 
 // Commit implements or3cloud.StorageGatewayAdapter. It restarts the blob's retention, and takes a blob that is being
 // collected back.
-func (s *Storage) Commit(ctx context.Context, in or3cloud.CommitRequest) error {
+func (s *Storage) Commit(ctx context.Context, in or3cloud.CommitRequest) (size int64, err error) {
 	if in.WorkspaceID == "" || in.Hash == "" {
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid commit input")
+		return 0, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid commit input")
 	}
 	k, ok := newKey(in.WorkspaceID, string(in.Hash))
 	if !ok {
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid path parameters")
+		return 0, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid path parameters")
 	}
 	if err := s.loadRetired(ctx, k.workspace); err != nil {
-		return diskFault(err)
+		return 0, diskFault(err)
 	}
 	defer s.locks.lock(k)()
 	f, rec, err := s.find(k)
 	if errors.Is(err, errAbsent) {
-		return or3cloud.Errorf(or3cloud.CodeNotFound, "Uploaded file not found")
+		return 0, or3cloud.Errorf(or3cloud.CodeNotFound, "Uploaded file not found")
 	}
 	if err != nil {
-		return diskFault(err)
+		return 0, diskFault(err)
 	}
 	f.Close()
 	now := s.Now().UTC()
@@ -98,9 +98,9 @@ func (s *Storage) Commit(ctx context.Context, in or3cloud.CommitRequest) error {
 		rec.MIMEType = in.MIMEType // A blob of the npm package has no type yet.
 	}
 	if s.reliable(k, rec) {
-		return diskFault(s.writeRecord(k, rec))
+		return rec.SizeBytes, diskFault(s.writeRecord(k, rec))
 	}
-	return diskFault(s.rescue(k, rec))
+	return rec.SizeBytes, diskFault(s.rescue(k, rec))
 }
 
 func presignKey(workspace, user string, hash or3cloud.BlobHash) (blobKey, error) {

@@ -211,7 +211,7 @@ func TestCommitErrors(t *testing.T) {
 		{"ws", "../x", or3cloud.CodeInvalid, "Invalid path parameters"},
 		{"ws", hashOf("x"), or3cloud.CodeNotFound, "Uploaded file not found"},
 	} {
-		err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: tc.workspace, Hash: tc.hash})
+		_, err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: tc.workspace, Hash: tc.hash})
 		var known *or3cloud.Error
 		if !errors.As(err, &known) || known.Code != tc.code || known.Message != tc.message {
 			t.Errorf("%q %q: %v", tc.workspace, tc.hash, err)
@@ -278,7 +278,7 @@ func TestBlobsOfTheNpmPackageAreAdopted(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(r.dir, k.trash(""))); err != nil {
 		t.Errorf("an unreferenced blob was not retired: %v", err)
 	}
-	if err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: k.workspace, Hash: k.hash, MIMEType: "image/png"}); err != nil {
+	if _, err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: k.workspace, Hash: k.hash, MIMEType: "image/png"}); err != nil {
 		t.Fatal(err)
 	}
 	rec, err := readRecord(r.Disk, k)

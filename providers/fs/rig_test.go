@@ -165,7 +165,8 @@ func (r *rig) get(c signed.Claims, header ...string) *httptest.ResponseRecorder 
 }
 
 func (r *rig) commit(content string) error {
-	return r.Commit(context.Background(), or3cloud.CommitRequest{WorkspaceID: "ws", Hash: hashOf(content), MIMEType: "image/png"})
+	_, err := r.Commit(context.Background(), or3cloud.CommitRequest{WorkspaceID: "ws", Hash: hashOf(content), MIMEType: "image/png"})
+	return err
 }
 
 // store uploads and commits.

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -31,13 +33,16 @@ func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64, exi
 	case or3cloud.TableFileMeta:
 		digest := syncschema.Digest(op.PK)
 		if state&stateMask != stateLive {
-			if err := run(p.st.deleteFile, p.workspace, digest, key); err != nil {
+			// A file that is deleted gives its room back at once, whatever is still on the disk.
+			if err := errors.Join(run(p.st.deleteFile, p.workspace, digest, key), run(p.st.releaseHold, p.workspace, digest, int64(math.MaxInt64))); err != nil {
 				return err
 			}
 			break
 		}
 		f := op.Facts.File
-		err := run(p.st.upsertFile, p.workspace, digest, key, f.SizeBytes, f.UpdatedAt, f.StorageID, f.MIMEType, f.Name, f.Kind)
+		err := errors.Join(
+			run(p.st.upsertFile, p.workspace, digest, key, f.SizeBytes, f.UpdatedAt, f.StorageID, f.MIMEType, f.Name, f.Kind),
+			run(p.st.releaseHold, p.workspace, digest, f.SizeBytes))
 		if err != nil {
 			return err
 		}
@@ -100,22 +105,6 @@ func (p *push) dropRef(digest string, table int64, key []byte) error {
 	return run(p.st.orphan, p.workspace, digest, p.at)
 }
 
-// StorageUsage implements or3cloud.StorageUsage.
-func (s *Store) StorageUsage(ctx context.Context, workspaceID string, hash or3cloud.BlobHash) (int64, bool, error) {
-	num, err := s.number(ctx, workspaceID)
-	if err != nil {
-		return 0, false, err
-	}
-	used, err := s.q.StorageUsage(ctx, num)
-	if err != nil {
-		return 0, false, sqlitex.Translate(err)
-	}
-	counted, err := s.q.FileCounted(ctx, db.FileCountedParams{
-		Workspace: num, Digest: hash.Digest(), Tbl: tableNumber(or3cloud.TableFileMeta),
-	})
-	return used, counted, sqlitex.Translate(err)
-}
-
 // RetireGeneration implements or3cloud.ReferenceClaimer.
 func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest) (retired bool, err error) {
 	num, err := s.number(ctx, in.WorkspaceID)
@@ -134,6 +123,10 @@ func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 		}
 		referenced, err := one(t.st.anyRef, func(*sqlite3.Stmt) {}, num, in.Hash.Digest())
 		if err != nil || referenced {
+			return err
+		}
+		uploading, err := t.q.OpenIntent(ctx, db.OpenIntentParams{Workspace: num, Digest: in.Hash.Digest(), Now: t.at})
+		if err != nil || uploading {
 			return err
 		}
 		since, err := t.q.OrphanSince(ctx, db.OrphanSinceParams{Workspace: num, Digest: in.Hash.Digest()})

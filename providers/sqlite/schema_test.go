@@ -33,6 +33,7 @@ func TestReleasedMigrationsNeverChange(t *testing.T) {
 var mayScan = map[string]string{
 	"ListWorkspaces":  "sorts the workspaces of one user",
 	"OldestWorkspace": "sorts the workspaces of one user",
+	"ReservedUse":     "reads the open intents of one workspace",
 	"RehomeUsers":     "sorts the workspaces of each user who had the deleted one active",
 }
 

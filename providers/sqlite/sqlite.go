@@ -143,7 +143,7 @@ const minRetention = 2 * snapshotLife
 const readers = 4
 
 // Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, SyncGatewayAdapter,
-// SyncCollector, Snapshotter, Watcher, ReferenceClaimer, StorageUsage, CanonicalStorage, CapabilityReporter and
+// SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter and
 // MaintenanceReporter.
 type Store struct {
 	opts  Options
@@ -270,6 +270,7 @@ var (
 	_ or3cloud.Snapshotter          = (*Store)(nil)
 	_ or3cloud.ReferenceClaimer     = (*Store)(nil)
 	_ or3cloud.StorageUsage         = (*Store)(nil)
+	_ or3cloud.UploadIntents        = (*Store)(nil)
 	_ or3cloud.Watcher              = (*Store)(nil)
 	_ or3cloud.CanonicalStorage     = (*Store)(nil)
 	_ or3cloud.CapabilityReporter   = (*Store)(nil)

@@ -15,7 +15,7 @@ type writeStatements struct {
 
 	counter, setCounter, reserveOpID, opIDVersion, deleteOpID, record, insertRecord, updateRecord,
 	insertEntry, entry, supersede, kvNameOwner, claimKVName, upsertFile, deleteFile,
-	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, advanceCursor *sqlite3.Stmt
+	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, advanceCursor, releaseHold *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -51,6 +51,7 @@ func (s *writeStatements) prepare(c *sqlite3.Conn) error {
 		{&s.orphan, db.SQLOrphan},
 		{&s.adopt, db.SQLAdopt},
 		{&s.advanceCursor, db.SQLAdvanceCursor},
+		{&s.releaseHold, db.SQLReleaseHold},
 	})
 }
 

@@ -158,3 +158,41 @@ CREATE TABLE retired_generations (
   retired_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, hash, generation)
 ) STRICT, WITHOUT ROWID;
+
+-- What the live file_meta rows of a workspace add up to. A row counts as 1 TiB at most, so that no client can make the
+-- sum overflow.
+CREATE TABLE storage_usage (
+  workspace INTEGER PRIMARY KEY,
+  bytes     INTEGER NOT NULL,
+  files     INTEGER NOT NULL
+) STRICT;
+
+-- +goose StatementBegin
+CREATE TRIGGER file_added AFTER INSERT ON files BEGIN
+  INSERT INTO storage_usage (workspace, bytes, files) VALUES (new.workspace, min(new.size_bytes, 1 << 40), 1)
+  ON CONFLICT (workspace) DO UPDATE SET bytes = bytes + excluded.bytes, files = files + 1;
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER file_changed AFTER UPDATE OF size_bytes ON files BEGIN
+  UPDATE storage_usage SET bytes = bytes + min(new.size_bytes, 1 << 40) - min(old.size_bytes, 1 << 40) WHERE workspace = new.workspace;
+END;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN
+  UPDATE storage_usage SET bytes = bytes - min(old.size_bytes, 1 << 40), files = files - 1 WHERE workspace = old.workspace;
+END;
+-- +goose StatementEnd
+
+-- Room that is promised. A row with an id is an open intent; the one without holds the room of a committed upload until
+-- a file_meta row counts it.
+CREATE TABLE upload_intents (
+  workspace  INTEGER NOT NULL,
+  digest     TEXT NOT NULL,
+  id         TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (workspace, digest, id)
+) STRICT, WITHOUT ROWID;

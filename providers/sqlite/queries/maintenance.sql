@@ -28,12 +28,6 @@ DELETE FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk AND
 -- name: RaiseHorizon :exec
 UPDATE counters SET horizon = max(horizon, @horizon) WHERE workspace = @workspace;
 
--- name: StorageUsage :one
-SELECT CAST(coalesce(sum(size_bytes), 0) AS INTEGER) FROM files WHERE workspace = @workspace;
-
--- name: FileCounted :one
-SELECT EXISTS (SELECT 1 FROM blob_refs WHERE workspace = @workspace AND digest = @digest AND tbl = @tbl);
-
 -- name: OrphanSince :one
 SELECT since FROM blob_orphans WHERE workspace = @workspace AND digest = @digest;
 

@@ -39,6 +39,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyWorkspaceStmt, err = db.PrepareContext(ctx, anyWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyWorkspace: %w", err)
 	}
+	if q.cancelIntentStmt, err = db.PrepareContext(ctx, cancelIntent); err != nil {
+		return nil, fmt.Errorf("error preparing query CancelIntent: %w", err)
+	}
 	if q.changesStmt, err = db.PrepareContext(ctx, changes); err != nil {
 		return nil, fmt.Errorf("error preparing query Changes: %w", err)
 	}
@@ -53,6 +56,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.collectableEntriesStmt, err = db.PrepareContext(ctx, collectableEntries); err != nil {
 		return nil, fmt.Errorf("error preparing query CollectableEntries: %w", err)
+	}
+	if q.countedSizeStmt, err = db.PrepareContext(ctx, countedSize); err != nil {
+		return nil, fmt.Errorf("error preparing query CountedSize: %w", err)
 	}
 	if q.counterStmt, err = db.PrepareContext(ctx, counter); err != nil {
 		return nil, fmt.Errorf("error preparing query Counter: %w", err)
@@ -81,11 +87,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteSupersededStmt, err = db.PrepareContext(ctx, deleteSuperseded); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSuperseded: %w", err)
 	}
+	if q.dropExpiredIntentsStmt, err = db.PrepareContext(ctx, dropExpiredIntents); err != nil {
+		return nil, fmt.Errorf("error preparing query DropExpiredIntents: %w", err)
+	}
+	if q.dropIntentsOfStmt, err = db.PrepareContext(ctx, dropIntentsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DropIntentsOf: %w", err)
+	}
 	if q.entryStmt, err = db.PrepareContext(ctx, entry); err != nil {
 		return nil, fmt.Errorf("error preparing query Entry: %w", err)
-	}
-	if q.fileCountedStmt, err = db.PrepareContext(ctx, fileCounted); err != nil {
-		return nil, fmt.Errorf("error preparing query FileCounted: %w", err)
 	}
 	if q.filesAfterStmt, err = db.PrepareContext(ctx, filesAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query FilesAfter: %w", err)
@@ -108,6 +117,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertEntryStmt, err = db.PrepareContext(ctx, insertEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertEntry: %w", err)
 	}
+	if q.insertIntentStmt, err = db.PrepareContext(ctx, insertIntent); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertIntent: %w", err)
+	}
 	if q.insertRecordStmt, err = db.PrepareContext(ctx, insertRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRecord: %w", err)
 	}
@@ -119,6 +131,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertWorkspaceStmt, err = db.PrepareContext(ctx, insertWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertWorkspace: %w", err)
+	}
+	if q.intentDigestStmt, err = db.PrepareContext(ctx, intentDigest); err != nil {
+		return nil, fmt.Errorf("error preparing query IntentDigest: %w", err)
 	}
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
@@ -140,6 +155,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.opIDVersionStmt, err = db.PrepareContext(ctx, opIDVersion); err != nil {
 		return nil, fmt.Errorf("error preparing query OpIDVersion: %w", err)
+	}
+	if q.openIntentStmt, err = db.PrepareContext(ctx, openIntent); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenIntent: %w", err)
 	}
 	if q.orphanStmt, err = db.PrepareContext(ctx, orphan); err != nil {
 		return nil, fmt.Errorf("error preparing query Orphan: %w", err)
@@ -171,8 +189,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.rehomeUsersStmt, err = db.PrepareContext(ctx, rehomeUsers); err != nil {
 		return nil, fmt.Errorf("error preparing query RehomeUsers: %w", err)
 	}
+	if q.releaseHoldStmt, err = db.PrepareContext(ctx, releaseHold); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleaseHold: %w", err)
+	}
 	if q.reserveOpIDStmt, err = db.PrepareContext(ctx, reserveOpID); err != nil {
 		return nil, fmt.Errorf("error preparing query ReserveOpID: %w", err)
+	}
+	if q.reservedUseStmt, err = db.PrepareContext(ctx, reservedUse); err != nil {
+		return nil, fmt.Errorf("error preparing query ReservedUse: %w", err)
 	}
 	if q.retireGenerationStmt, err = db.PrepareContext(ctx, retireGeneration); err != nil {
 		return nil, fmt.Errorf("error preparing query RetireGeneration: %w", err)
@@ -188,9 +212,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.softDeleteWorkspaceStmt, err = db.PrepareContext(ctx, softDeleteWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query SoftDeleteWorkspace: %w", err)
-	}
-	if q.storageUsageStmt, err = db.PrepareContext(ctx, storageUsage); err != nil {
-		return nil, fmt.Errorf("error preparing query StorageUsage: %w", err)
 	}
 	if q.supersedeStmt, err = db.PrepareContext(ctx, supersede); err != nil {
 		return nil, fmt.Errorf("error preparing query Supersede: %w", err)
@@ -215,6 +236,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.workspaceForMemberStmt, err = db.PrepareContext(ctx, workspaceForMember); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceForMember: %w", err)
+	}
+	if q.workspaceUseStmt, err = db.PrepareContext(ctx, workspaceUse); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkspaceUse: %w", err)
 	}
 	if q.workspacesAfterStmt, err = db.PrepareContext(ctx, workspacesAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspacesAfter: %w", err)
@@ -249,6 +273,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing anyWorkspaceStmt: %w", cerr)
 		}
 	}
+	if q.cancelIntentStmt != nil {
+		if cerr := q.cancelIntentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing cancelIntentStmt: %w", cerr)
+		}
+	}
 	if q.changesStmt != nil {
 		if cerr := q.changesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing changesStmt: %w", cerr)
@@ -272,6 +301,11 @@ func (q *Queries) Close() error {
 	if q.collectableEntriesStmt != nil {
 		if cerr := q.collectableEntriesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing collectableEntriesStmt: %w", cerr)
+		}
+	}
+	if q.countedSizeStmt != nil {
+		if cerr := q.countedSizeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countedSizeStmt: %w", cerr)
 		}
 	}
 	if q.counterStmt != nil {
@@ -319,14 +353,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteSupersededStmt: %w", cerr)
 		}
 	}
+	if q.dropExpiredIntentsStmt != nil {
+		if cerr := q.dropExpiredIntentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropExpiredIntentsStmt: %w", cerr)
+		}
+	}
+	if q.dropIntentsOfStmt != nil {
+		if cerr := q.dropIntentsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropIntentsOfStmt: %w", cerr)
+		}
+	}
 	if q.entryStmt != nil {
 		if cerr := q.entryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing entryStmt: %w", cerr)
-		}
-	}
-	if q.fileCountedStmt != nil {
-		if cerr := q.fileCountedStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing fileCountedStmt: %w", cerr)
 		}
 	}
 	if q.filesAfterStmt != nil {
@@ -364,6 +403,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertEntryStmt: %w", cerr)
 		}
 	}
+	if q.insertIntentStmt != nil {
+		if cerr := q.insertIntentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertIntentStmt: %w", cerr)
+		}
+	}
 	if q.insertRecordStmt != nil {
 		if cerr := q.insertRecordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertRecordStmt: %w", cerr)
@@ -382,6 +426,11 @@ func (q *Queries) Close() error {
 	if q.insertWorkspaceStmt != nil {
 		if cerr := q.insertWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertWorkspaceStmt: %w", cerr)
+		}
+	}
+	if q.intentDigestStmt != nil {
+		if cerr := q.intentDigestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing intentDigestStmt: %w", cerr)
 		}
 	}
 	if q.kVNameOwnerStmt != nil {
@@ -417,6 +466,11 @@ func (q *Queries) Close() error {
 	if q.opIDVersionStmt != nil {
 		if cerr := q.opIDVersionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opIDVersionStmt: %w", cerr)
+		}
+	}
+	if q.openIntentStmt != nil {
+		if cerr := q.openIntentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openIntentStmt: %w", cerr)
 		}
 	}
 	if q.orphanStmt != nil {
@@ -469,9 +523,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing rehomeUsersStmt: %w", cerr)
 		}
 	}
+	if q.releaseHoldStmt != nil {
+		if cerr := q.releaseHoldStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releaseHoldStmt: %w", cerr)
+		}
+	}
 	if q.reserveOpIDStmt != nil {
 		if cerr := q.reserveOpIDStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing reserveOpIDStmt: %w", cerr)
+		}
+	}
+	if q.reservedUseStmt != nil {
+		if cerr := q.reservedUseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing reservedUseStmt: %w", cerr)
 		}
 	}
 	if q.retireGenerationStmt != nil {
@@ -497,11 +561,6 @@ func (q *Queries) Close() error {
 	if q.softDeleteWorkspaceStmt != nil {
 		if cerr := q.softDeleteWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing softDeleteWorkspaceStmt: %w", cerr)
-		}
-	}
-	if q.storageUsageStmt != nil {
-		if cerr := q.storageUsageStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing storageUsageStmt: %w", cerr)
 		}
 	}
 	if q.supersedeStmt != nil {
@@ -542,6 +601,11 @@ func (q *Queries) Close() error {
 	if q.workspaceForMemberStmt != nil {
 		if cerr := q.workspaceForMemberStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing workspaceForMemberStmt: %w", cerr)
+		}
+	}
+	if q.workspaceUseStmt != nil {
+		if cerr := q.workspaceUseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workspaceUseStmt: %w", cerr)
 		}
 	}
 	if q.workspacesAfterStmt != nil {
@@ -593,11 +657,13 @@ type Queries struct {
 	advanceCursorStmt        *sql.Stmt
 	anyRefStmt               *sql.Stmt
 	anyWorkspaceStmt         *sql.Stmt
+	cancelIntentStmt         *sql.Stmt
 	changesStmt              *sql.Stmt
 	claimKVNameStmt          *sql.Stmt
 	clearActiveWorkspaceStmt *sql.Stmt
 	collectableDeletesStmt   *sql.Stmt
 	collectableEntriesStmt   *sql.Stmt
+	countedSizeStmt          *sql.Stmt
 	counterStmt              *sql.Stmt
 	cursorFloorStmt          *sql.Stmt
 	deleteEntryStmt          *sql.Stmt
@@ -607,8 +673,9 @@ type Queries struct {
 	deleteRecordStmt         *sql.Stmt
 	deleteRefStmt            *sql.Stmt
 	deleteSupersededStmt     *sql.Stmt
+	dropExpiredIntentsStmt   *sql.Stmt
+	dropIntentsOfStmt        *sql.Stmt
 	entryStmt                *sql.Stmt
-	fileCountedStmt          *sql.Stmt
 	filesAfterStmt           *sql.Stmt
 	filesOfDigestStmt        *sql.Stmt
 	forgetRetiredStmt        *sql.Stmt
@@ -616,10 +683,12 @@ type Queries struct {
 	insertAccountStmt        *sql.Stmt
 	insertCounterStmt        *sql.Stmt
 	insertEntryStmt          *sql.Stmt
+	insertIntentStmt         *sql.Stmt
 	insertRecordStmt         *sql.Stmt
 	insertRefStmt            *sql.Stmt
 	insertUserStmt           *sql.Stmt
 	insertWorkspaceStmt      *sql.Stmt
+	intentDigestStmt         *sql.Stmt
 	kVNameOwnerStmt          *sql.Stmt
 	listMembersStmt          *sql.Stmt
 	listWorkspacesStmt       *sql.Stmt
@@ -627,6 +696,7 @@ type Queries struct {
 	memberRoleStmt           *sql.Stmt
 	oldestWorkspaceStmt      *sql.Stmt
 	opIDVersionStmt          *sql.Stmt
+	openIntentStmt           *sql.Stmt
 	orphanStmt               *sql.Stmt
 	orphanSinceStmt          *sql.Stmt
 	otherOwnersStmt          *sql.Stmt
@@ -637,13 +707,14 @@ type Queries struct {
 	refsAfterStmt            *sql.Stmt
 	refsOfDigestStmt         *sql.Stmt
 	rehomeUsersStmt          *sql.Stmt
+	releaseHoldStmt          *sql.Stmt
 	reserveOpIDStmt          *sql.Stmt
+	reservedUseStmt          *sql.Stmt
 	retireGenerationStmt     *sql.Stmt
 	retiredGenerationsStmt   *sql.Stmt
 	setActiveWorkspaceStmt   *sql.Stmt
 	setCounterStmt           *sql.Stmt
 	softDeleteWorkspaceStmt  *sql.Stmt
-	storageUsageStmt         *sql.Stmt
 	supersedeStmt            *sql.Stmt
 	updateRecordStmt         *sql.Stmt
 	updateWorkspaceStmt      *sql.Stmt
@@ -652,6 +723,7 @@ type Queries struct {
 	userByIdentityStmt       *sql.Stmt
 	userExistsStmt           *sql.Stmt
 	workspaceForMemberStmt   *sql.Stmt
+	workspaceUseStmt         *sql.Stmt
 	workspacesAfterStmt      *sql.Stmt
 }
 
@@ -664,11 +736,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		advanceCursorStmt:        q.advanceCursorStmt,
 		anyRefStmt:               q.anyRefStmt,
 		anyWorkspaceStmt:         q.anyWorkspaceStmt,
+		cancelIntentStmt:         q.cancelIntentStmt,
 		changesStmt:              q.changesStmt,
 		claimKVNameStmt:          q.claimKVNameStmt,
 		clearActiveWorkspaceStmt: q.clearActiveWorkspaceStmt,
 		collectableDeletesStmt:   q.collectableDeletesStmt,
 		collectableEntriesStmt:   q.collectableEntriesStmt,
+		countedSizeStmt:          q.countedSizeStmt,
 		counterStmt:              q.counterStmt,
 		cursorFloorStmt:          q.cursorFloorStmt,
 		deleteEntryStmt:          q.deleteEntryStmt,
@@ -678,8 +752,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteRecordStmt:         q.deleteRecordStmt,
 		deleteRefStmt:            q.deleteRefStmt,
 		deleteSupersededStmt:     q.deleteSupersededStmt,
+		dropExpiredIntentsStmt:   q.dropExpiredIntentsStmt,
+		dropIntentsOfStmt:        q.dropIntentsOfStmt,
 		entryStmt:                q.entryStmt,
-		fileCountedStmt:          q.fileCountedStmt,
 		filesAfterStmt:           q.filesAfterStmt,
 		filesOfDigestStmt:        q.filesOfDigestStmt,
 		forgetRetiredStmt:        q.forgetRetiredStmt,
@@ -687,10 +762,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertAccountStmt:        q.insertAccountStmt,
 		insertCounterStmt:        q.insertCounterStmt,
 		insertEntryStmt:          q.insertEntryStmt,
+		insertIntentStmt:         q.insertIntentStmt,
 		insertRecordStmt:         q.insertRecordStmt,
 		insertRefStmt:            q.insertRefStmt,
 		insertUserStmt:           q.insertUserStmt,
 		insertWorkspaceStmt:      q.insertWorkspaceStmt,
+		intentDigestStmt:         q.intentDigestStmt,
 		kVNameOwnerStmt:          q.kVNameOwnerStmt,
 		listMembersStmt:          q.listMembersStmt,
 		listWorkspacesStmt:       q.listWorkspacesStmt,
@@ -698,6 +775,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		memberRoleStmt:           q.memberRoleStmt,
 		oldestWorkspaceStmt:      q.oldestWorkspaceStmt,
 		opIDVersionStmt:          q.opIDVersionStmt,
+		openIntentStmt:           q.openIntentStmt,
 		orphanStmt:               q.orphanStmt,
 		orphanSinceStmt:          q.orphanSinceStmt,
 		otherOwnersStmt:          q.otherOwnersStmt,
@@ -708,13 +786,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		refsAfterStmt:            q.refsAfterStmt,
 		refsOfDigestStmt:         q.refsOfDigestStmt,
 		rehomeUsersStmt:          q.rehomeUsersStmt,
+		releaseHoldStmt:          q.releaseHoldStmt,
 		reserveOpIDStmt:          q.reserveOpIDStmt,
+		reservedUseStmt:          q.reservedUseStmt,
 		retireGenerationStmt:     q.retireGenerationStmt,
 		retiredGenerationsStmt:   q.retiredGenerationsStmt,
 		setActiveWorkspaceStmt:   q.setActiveWorkspaceStmt,
 		setCounterStmt:           q.setCounterStmt,
 		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,
-		storageUsageStmt:         q.storageUsageStmt,
 		supersedeStmt:            q.supersedeStmt,
 		updateRecordStmt:         q.updateRecordStmt,
 		updateWorkspaceStmt:      q.updateWorkspaceStmt,
@@ -723,6 +802,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userByIdentityStmt:       q.userByIdentityStmt,
 		userExistsStmt:           q.userExistsStmt,
 		workspaceForMemberStmt:   q.workspaceForMemberStmt,
+		workspaceUseStmt:         q.workspaceUseStmt,
 		workspacesAfterStmt:      q.workspacesAfterStmt,
 	}
 }

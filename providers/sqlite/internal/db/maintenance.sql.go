@@ -199,23 +199,6 @@ func (q *Queries) DeleteSuperseded(ctx context.Context, id int64) error {
 	return err
 }
 
-const fileCounted = `-- name: FileCounted :one
-SELECT EXISTS (SELECT 1 FROM blob_refs WHERE workspace = ?1 AND digest = ?2 AND tbl = ?3)
-`
-
-type FileCountedParams struct {
-	Workspace int64
-	Digest    string
-	Tbl       int64
-}
-
-func (q *Queries) FileCounted(ctx context.Context, arg FileCountedParams) (bool, error) {
-	row := q.queryRow(ctx, q.fileCountedStmt, fileCounted, arg.Workspace, arg.Digest, arg.Tbl)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const filesAfter = `-- name: FilesAfter :many
 SELECT digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files
 WHERE workspace = ?1 AND (digest, pk) > (CAST(?2 AS TEXT), CAST(?3 AS BLOB))
@@ -554,17 +537,6 @@ func (q *Queries) RetiredGenerations(ctx context.Context, workspace int64) ([]Re
 		return nil, err
 	}
 	return items, nil
-}
-
-const storageUsage = `-- name: StorageUsage :one
-SELECT CAST(coalesce(sum(size_bytes), 0) AS INTEGER) FROM files WHERE workspace = ?1
-`
-
-func (q *Queries) StorageUsage(ctx context.Context, workspace int64) (int64, error) {
-	row := q.queryRow(ctx, q.storageUsageStmt, storageUsage, workspace)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const workspacesAfter = `-- name: WorkspacesAfter :many

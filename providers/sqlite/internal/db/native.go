@@ -29,4 +29,5 @@ const (
 	SQLOrphan           = orphan
 	SQLAdopt            = adopt
 	SQLAdvanceCursor    = advanceCursor
+	SQLReleaseHold      = releaseHold
 )

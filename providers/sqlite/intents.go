@@ -1,0 +1,127 @@
+package sqlite
+
+import (
+	"context"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// Quotas are decided in the transaction that writes an intent down, so that parallel uploads see each other. What
+// counts is kept up by the push that changes it: rows by the triggers on the table files, intents by derive.
+
+// hold is the id of the row that keeps the room of a committed upload.
+const hold = ""
+
+// ReserveUploadIntent implements or3cloud.UploadIntents.
+func (s *Store) ReserveUploadIntent(ctx context.Context, in or3cloud.UploadIntent) error {
+	return s.takeRoom(ctx, in, func(ctx context.Context, t *tx, num int64) error {
+		return t.q.InsertIntent(ctx, db.InsertIntentParams{
+			Workspace: num, Digest: in.Hash.Digest(), ID: in.ID, SizeBytes: in.SizeBytes, ExpiresAt: in.ExpiresAt.UnixMilli(),
+		})
+	})
+}
+
+// ConsumeUploadIntent implements or3cloud.UploadIntents.
+func (s *Store) ConsumeUploadIntent(ctx context.Context, in or3cloud.UploadIntent) error {
+	return s.takeRoom(ctx, in, func(ctx context.Context, t *tx, num int64) error {
+		digest := in.Hash.Digest()
+		if in.ID != hold {
+			other, err := t.q.IntentDigest(ctx, db.IntentDigestParams{Workspace: num, ID: in.ID})
+			if err == nil && other != digest {
+				return or3cloud.Errorf(or3cloud.CodeConflict, "Upload intent expired, mismatched, or already consumed")
+			}
+			if err != nil && !noRows(err) {
+				return err
+			}
+		}
+		if err := t.q.DropIntentsOf(ctx, db.DropIntentsOfParams{Workspace: num, Digest: digest}); err != nil {
+			return err
+		}
+		counted, err := t.q.CountedSize(ctx, db.CountedSizeParams{Workspace: num, Digest: digest})
+		if err != nil || counted >= in.SizeBytes {
+			return err
+		}
+		return t.q.InsertIntent(ctx, db.InsertIntentParams{
+			Workspace: num, Digest: digest, ID: hold, SizeBytes: in.SizeBytes, ExpiresAt: in.ExpiresAt.UnixMilli(),
+		})
+	})
+}
+
+// takeRoom lets write change the intents of a workspace, and undoes that if more counts afterwards than before, and too
+// much. A content that counted already is thus never refused, not even in a workspace that is over its quota.
+func (s *Store) takeRoom(ctx context.Context, in or3cloud.UploadIntent, write func(context.Context, *tx, int64) error) error {
+	num, err := s.number(ctx, in.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.q.DropExpiredIntents(ctx, db.DropExpiredIntentsParams{Workspace: num, Now: t.at}); err != nil {
+			return err
+		}
+		before, err := storageUse(ctx, t.q, num, t.at)
+		if err != nil {
+			return err
+		}
+		if err := write(ctx, t, num); err != nil {
+			return err
+		}
+		after, err := storageUse(ctx, t.q, num, t.at)
+		if err != nil {
+			return err
+		}
+		if err := exceeds(before.Bytes+before.ReservedBytes, after.Bytes+after.ReservedBytes, in.Quota.Bytes, "bytes"); err != nil {
+			return err
+		}
+		return exceeds(before.Files+before.ReservedFiles, after.Files+after.ReservedFiles, in.Quota.Files, "files")
+	})
+}
+
+func exceeds(before, after, quota int64, unit string) error {
+	if quota <= 0 || after <= quota || after <= before {
+		return nil
+	}
+	return or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (%d > %d %s)", after, quota, unit)
+}
+
+// CancelUploadIntent implements or3cloud.UploadIntents.
+func (s *Store) CancelUploadIntent(ctx context.Context, workspaceID, id string) error {
+	num, err := s.number(ctx, workspaceID)
+	if err != nil {
+		return err
+	}
+	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		n := int64(0)
+		if id != hold {
+			if n, err = t.q.CancelIntent(ctx, db.CancelIntentParams{Workspace: num, ID: id, Now: t.at}); err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			return or3cloud.Errorf(or3cloud.CodeConflict, "Upload intent is not active")
+		}
+		return nil
+	})
+}
+
+// StorageUsage implements or3cloud.StorageUsage.
+func (s *Store) StorageUsage(ctx context.Context, workspaceID string) (or3cloud.StorageUse, error) {
+	num, err := s.number(ctx, workspaceID)
+	if err != nil {
+		return or3cloud.StorageUse{}, err
+	}
+	use, err := storageUse(ctx, s.q, num, s.opts.Now().UnixMilli())
+	return use, sqlitex.Translate(err)
+}
+
+func storageUse(ctx context.Context, q *db.Queries, num, now int64) (or3cloud.StorageUse, error) {
+	rows, err := q.WorkspaceUse(ctx, num)
+	if err != nil && !noRows(err) {
+		return or3cloud.StorageUse{}, err
+	}
+	reserved, err := q.ReservedUse(ctx, db.ReservedUseParams{Workspace: num, Now: now})
+	return or3cloud.StorageUse{
+		Bytes: rows.Bytes, Files: rows.Files, ReservedBytes: reserved.Bytes, ReservedFiles: reserved.Files,
+	}, err
+}

@@ -1,0 +1,40 @@
+-- name: WorkspaceUse :one
+SELECT bytes, files FROM storage_usage WHERE workspace = @workspace;
+
+-- name: ReservedUse :one
+-- What the intents of a workspace add to its rows: each content once, and only what exceeds the row that counts it.
+SELECT CAST(coalesce(sum(max(room - max(counted, 0), 0)), 0) AS INTEGER) AS bytes,
+  CAST(coalesce(sum(counted < 0), 0) AS INTEGER) AS files
+FROM (
+  SELECT max(i.size_bytes) AS room,
+    coalesce((SELECT max(f.size_bytes) FROM files f WHERE f.workspace = i.workspace AND f.digest = i.digest), -1) AS counted
+  FROM upload_intents i WHERE i.workspace = @workspace AND i.expires_at > @now GROUP BY i.workspace, i.digest
+);
+
+-- name: DropExpiredIntents :exec
+DELETE FROM upload_intents WHERE workspace = @workspace AND expires_at <= @now;
+
+-- name: InsertIntent :exec
+INSERT INTO upload_intents (workspace, digest, id, size_bytes, expires_at)
+VALUES (@workspace, @digest, @id, @size_bytes, @expires_at)
+ON CONFLICT (workspace, digest, id) DO UPDATE SET
+  size_bytes = max(size_bytes, excluded.size_bytes), expires_at = max(expires_at, excluded.expires_at);
+
+-- name: IntentDigest :one
+SELECT digest FROM upload_intents WHERE workspace = @workspace AND id = @id;
+
+-- name: OpenIntent :one
+SELECT EXISTS (SELECT 1 FROM upload_intents WHERE workspace = @workspace AND digest = @digest AND id <> '' AND expires_at > @now);
+
+-- name: DropIntentsOf :exec
+DELETE FROM upload_intents WHERE workspace = @workspace AND digest = @digest;
+
+-- name: CancelIntent :execrows
+DELETE FROM upload_intents WHERE workspace = @workspace AND id = @id AND expires_at > @now;
+
+-- name: ReleaseHold :exec
+-- A row that counts at least what was uploaded replaces the hold.
+DELETE FROM upload_intents WHERE workspace = @workspace AND digest = @digest AND id = '' AND size_bytes <= @size_bytes;
+
+-- name: CountedSize :one
+SELECT CAST(coalesce(max(size_bytes), -1) AS INTEGER) FROM files WHERE workspace = @workspace AND digest = @digest;
