@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/unicode/norm"
 
 	or3cloud "or3.chat/cloud"
 )
@@ -60,7 +61,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	}
 	var out string
 	err := h.queued(ctx, func() {
-		out = phc{params: current, salt: salt, key: current.derive(password, salt, keyBytes)}.String()
+		out = phc{params: current, salt: salt, key: current.derive(normal(password), salt, keyBytes)}.String()
 	})
 	return out, err
 }
@@ -82,7 +83,7 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 		return false, err
 	}
 	err = h.queued(ctx, func() {
-		ok = subtle.ConstantTimeCompare(p.key, p.derive(password, p.salt, len(p.key))) == 1
+		ok = subtle.ConstantTimeCompare(p.key, p.derive(normal(password), p.salt, len(p.key))) == 1
 	})
 	return ok, err
 }
@@ -119,6 +120,10 @@ func (h *Hasher) queued(ctx context.Context, work func()) error {
 	work()
 	return nil
 }
+
+// normal is the form in which passwords are hashed with Argon2id: keyboards differ in how they spell one character. Hashes
+// of earlier installations are of the text as it was typed.
+func normal(password string) string { return norm.NFC.String(password) }
 
 func isBcrypt(encoded string) bool {
 	return strings.HasPrefix(encoded, "$2a$") || strings.HasPrefix(encoded, "$2b$") || strings.HasPrefix(encoded, "$2y$")

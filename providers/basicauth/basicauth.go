@@ -20,6 +20,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/passwd"
+	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/sqlitex"
 )
@@ -57,6 +58,7 @@ type provider struct {
 	sealer   *sealer
 	revoked  *revocations
 	password *passwd.Hasher
+	policy   *passwordpolicy.Policy
 	limits   *ratelimit.Limiter
 	setup    setupToken
 }
@@ -74,6 +76,21 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	if err != nil {
 		return nil, err
 	}
+	var breaches *passwordpolicy.Breaches
+	if opts.breachFile != "" {
+		if breaches, err = passwordpolicy.OpenBreaches(opts.breachFile); err != nil {
+			return nil, fmt.Errorf("%s: %w", settingBreachFile, err)
+		}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, breaches.Close())
+		}
+	}()
+	policy, err := passwordpolicy.New(opts.minPassword, breaches)
+	if err != nil {
+		return nil, err
+	}
 	st, err := openStore(ctx, opts.dbPath)
 	if err != nil {
 		return nil, err
@@ -86,7 +103,8 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	p := &provider{
 		opts: opts, log: env.Log, now: env.Now, rand: env.Rand, host: env.Host, store: st,
 		access: newAccessTokens(accessKey, env.Now), refresh: refreshTokens{env.Rand}, sealer: sealer, revoked: newRevocations(env.Now),
-		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), limits: ratelimit.New(env.Now),
+		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), policy: policy,
+		limits: ratelimit.New(env.Now),
 	}
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
@@ -97,7 +115,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Admin:  map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminAuth: admin{opts}},
 		Routes: p.routes(),
 		Setup:  p.setupFragment,
-		Close:  st.close,
+		Close:  func() error { return errors.Join(st.close(), breaches.Close()) },
 	}, nil
 }
 

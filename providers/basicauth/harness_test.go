@@ -35,7 +35,7 @@ func (c config) String(name string) string {
 		}
 	}
 	switch name {
-	case settingRegistrationMode:
+	case settingRegistrationMode, settingPublicURL:
 		return ""
 	case settingAutoProvision:
 		return "true"
@@ -129,14 +129,20 @@ func openTest(t *testing.T, cfg config) *instance {
 	return in
 }
 
-func (in *instance) open() {
+// reopen opens the provider as its surroundings are now.
+func (in *instance) reopen() (*or3cloud.Instance, error) {
 	in.t.Helper()
 	var r or3cloud.Registry
 	if err := Register(&r); err != nil {
 		in.t.Fatal(err)
 	}
 	registered, _ := r.Lookup("basic-auth")
-	opened, err := registered.Open(in.t.Context(), in.env)
+	return registered.Open(in.t.Context(), in.env)
+}
+
+func (in *instance) open() {
+	in.t.Helper()
+	opened, err := in.reopen()
 	if err != nil {
 		in.t.Fatal(err)
 	}

@@ -1,13 +1,17 @@
 package basicauth
 
 import (
+	"context"
+	"fmt"
 	"time"
 
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
 // changePassword is POST /api/basic-auth/change-password. It ends all sessions of the account, this one included, and
-// their access tokens with them.
+// their access tokens with them. A page that asks to keep its session gets a new one in the same answer.
 func (p *provider) changePassword(c call) error {
 	ctx := c.Context()
 	who, _, err := p.identify(ctx, c.Request)
@@ -22,7 +26,7 @@ func (p *provider) changePassword(c call) error {
 	if err != nil {
 		return err
 	}
-	body, err := parseChangePassword(f, p.opts.minPassword)
+	body, err := parseChangePassword(f)
 	if err != nil {
 		return err
 	}
@@ -32,6 +36,9 @@ func (p *provider) changePassword(c call) error {
 		return errExpired()
 	}
 	if err != nil {
+		return err
+	}
+	if err := p.checkNewPassword(body.next, "newPassword", a.Email, a.DisplayName.String); err != nil {
 		return err
 	}
 	ok, err := p.password.Verify(ctx, a.PasswordHash, body.current)
@@ -46,36 +53,76 @@ func (p *provider) changePassword(c call) error {
 	if err != nil {
 		return err
 	}
-	if err := p.replacePassword(c, a, hash); err != nil {
-		return err
-	}
-	p.clearCookies(c.Request)
-	return c.answer(true)
-}
-
-// replacePassword stores a new hash in place of the one that was verified and ends every session of the account.
-func (p *provider) replacePassword(c call, a db.Account, hash string) error {
-	ctx, now := c.Context(), p.now()
-	var ended []db.RevokeAccountSessionsRow
-	err := p.store.tx(ctx, func(q queries) error {
-		n, err := q.ChangePassword(ctx, db.ChangePasswordParams{
-			ID: a.ID, OldHash: a.PasswordHash, NewHash: hash, Now: now.UnixMilli(),
-		})
-		if err != nil {
-			return err
-		}
-		if n == 0 { // a parallel change was faster, and the password that was verified is no longer the right one
-			return errCredentials()
-		}
-		ended, err = q.RevokeAccountSessions(ctx, db.RevokeAccountSessionsParams{AccountID: a.ID, Now: now.UnixMilli()})
-		return err
-	})
+	g, err := p.exchangePassword(c, a, hash, body.keepSession)
 	if err != nil {
 		return err
 	}
-	p.revoked.raiseVersion(a.ID, a.TokenVersion+1, p.accessUntil(now))
-	for _, s := range ended {
-		p.revoked.revokeSession(s.ID, time.UnixMilli(s.AccessUntil))
+	if g != nil {
+		p.setCookies(c.Request, g)
+	} else {
+		p.clearCookies(c.Request)
+	}
+	return c.answer(true)
+}
+
+// exchangePassword replaces the password that was verified, and begins a new session if one is to be kept.
+func (p *provider) exchangePassword(c call, verified db.Account, hash string, keepSession bool) (g *grant, err error) {
+	ctx, now := c.Context(), p.now()
+	var e ended
+	err = p.store.tx(ctx, func(q queries) error {
+		a, err := p.replacePassword(ctx, q, verified, hash, &e)
+		if err != nil {
+			return err
+		}
+		if err := p.record(ctx, q, c.Request, a.ID, eventPasswordChanged, ""); err != nil || !keepSession {
+			return err
+		}
+		g, err = p.begin(ctx, q, a, c.Request, now)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.apply(p.revoked)
+	return g, nil
+}
+
+// replacePassword stores a new hash in place of the one in a, which the caller has verified or read in the same write
+// transaction, and ends every session and one-time link of the account. It returns the account as it is then. What it adds
+// to e must be applied once the transaction is committed.
+func (p *provider) replacePassword(ctx context.Context, q queries, a db.Account, hash string, e *ended) (db.Account, error) {
+	now := p.now()
+	n, err := q.ChangePassword(ctx, db.ChangePasswordParams{ID: a.ID, OldHash: a.PasswordHash, NewHash: hash, Now: now.UnixMilli()})
+	if err != nil {
+		return a, err
+	}
+	if n == 0 { // a parallel change was faster, and the password that was verified is no longer the right one
+		return a, errCredentials()
+	}
+	a.PasswordHash = hash
+	a.TokenVersion++
+	e.raise(a.ID, a.TokenVersion, p.accessUntil(now))
+	return a, e.sessions(ctx, q, a.ID, now)
+}
+
+// checkNewPassword returns the refusal of a text that must not become a password, with the name of the field that it came
+// in. about are texts that others know of the person, such as the e-mail address; the name of the server is added.
+func (p *provider) checkNewPassword(password, field string, about ...string) error {
+	refusal, err := p.policy.Check(password, append(about, "or3", p.opts.publicHost)...)
+	if err != nil {
+		return or3cloud.Unavailable(err, "The list of breached passwords cannot be read", 5*time.Second)
+	}
+	extra := map[string]any{"field": field}
+	switch refusal {
+	case passwordpolicy.TooShort:
+		extra["min"] = p.opts.minPassword
+		return refuse(or3cloud.CodeInvalid, "password_too_short", fmt.Sprintf("Password must be at least %d characters.", p.opts.minPassword), extra)
+	case passwordpolicy.TooCommon:
+		return refuse(or3cloud.CodeInvalid, "password_too_common", "This password is one of the first that others would try.", extra)
+	case passwordpolicy.ContainsContext:
+		return refuse(or3cloud.CodeInvalid, "password_contains_context", "The password is too close to your name, your address or the name of this server.", extra)
+	case passwordpolicy.Breached:
+		return refuse(or3cloud.CodeInvalid, "password_breached", "This password has been found in a breach of another service.", extra)
 	}
 	return nil
 }

@@ -39,8 +39,11 @@ func (p *provider) createFromRequest(c call) (*grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := parseRegister(f, p.opts.minPassword)
+	body, err := parseRegister(f)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.checkNewPassword(body.password, "password", body.email, body.displayName); err != nil {
 		return nil, err
 	}
 	return p.createAccount(c.Context(), c.Request, body)

@@ -250,7 +250,7 @@ func TestStoreFaultIsUnavailableAndKeepsCookies(t *testing.T) {
 	for _, c := range []struct{ path, body string }{
 		{"refresh?silent=1", ""}, {"refresh", ""}, {"sign-out", ""},
 		{"sign-in", credentials("ann@example.test", password)}, {"register", registration("bob@example.test")},
-		{"change-password", `{"currentPassword":"a","newPassword":"12345678","confirmNewPassword":"12345678"}`},
+		{"change-password", change},
 	} {
 		a := b.post(c.path, c.body).want(t, 503, "Identity provider temporarily unavailable")
 		a.wantCookiesKept(t)

@@ -1,12 +1,13 @@
 package basicauth
 
 import (
+	"net/url"
 	"time"
 
 	or3cloud "or3.chat/cloud"
 )
 
-// The variables (contract, env §7 and §14). The last two belong to the host's catalogue.
+// The variables (contract, env §7 and §14). The last ones belong to the host's catalogue.
 const (
 	settingJWTSecret         = "OR3_BASIC_AUTH_JWT_SECRET"
 	settingRefreshSecret     = "OR3_BASIC_AUTH_REFRESH_SECRET"
@@ -18,9 +19,11 @@ const (
 	settingBootstrapEmail    = "OR3_BASIC_AUTH_BOOTSTRAP_EMAIL"
 	settingBootstrapPassword = "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD"
 	settingMinPassword       = "OR3_BASIC_AUTH_PASSWORD_MIN_LENGTH"
+	settingBreachFile        = "OR3_BASIC_AUTH_BREACH_FILE"
 
 	settingRegistrationMode = "OR3_AUTH_REGISTRATION_MODE"
 	settingAutoProvision    = "OR3_AUTH_AUTO_PROVISION"
+	settingPublicURL        = "OR3_PUBLIC_URL"
 )
 
 // shortSecret is the length below which a secret is weaker than the HMAC that it keys.
@@ -51,6 +54,8 @@ func settings() []or3cloud.Setting {
 			Help: "Password of the bootstrap account. It is used only when the account is created."},
 		{Name: settingMinPassword, Kind: or3cloud.KindInt, Default: "8", Min: 8, Max: 128,
 			Help: "Shortest password that is accepted for a new account or a changed password, in characters."},
+		{Name: settingBreachFile,
+			Help: "File of breached passwords that new ones are compared with: SHA-1 digests ordered by digest, as Have I Been Pwned offers them."},
 	}
 }
 
@@ -71,8 +76,11 @@ type options struct {
 	dbPath                            string
 	bootstrapEmail, bootstrapPassword string
 	minPassword                       int
-	registration                      registrationMode
-	production                        bool
+	breachFile                        string
+	// publicHost is the name under which people know the server, or empty.
+	publicHost   string
+	registration registrationMode
+	production   bool
 	// mail and passkeys say what the server can do.
 	mail, passkeys                 bool
 	jwtSecretSet, refreshSecretSet bool
@@ -91,9 +99,12 @@ func readOptions(env or3cloud.Env) options {
 		sessionTTL:     span(settingSessionTTL, time.Second),
 		dbPath:         resolveDBPath(cfg.String(settingDBPath), env.DataDir),
 		bootstrapEmail: cfg.String(settingBootstrapEmail), bootstrapPassword: cfg.String(settingBootstrapPassword),
-		production:   env.Production,
-		minPassword:  int(cfg.Int(settingMinPassword)),
+		production:  env.Production,
+		minPassword: int(cfg.Int(settingMinPassword)), breachFile: cfg.String(settingBreachFile),
 		jwtSecretSet: cfg.String(settingJWTSecret) != "", refreshSecretSet: cfg.String(settingRefreshSecret) != "",
+	}
+	if u, err := url.Parse(cfg.String(settingPublicURL)); err == nil {
+		o.publicHost = u.Hostname()
 	}
 	o.registration = registrationMode(cfg.String(settingRegistrationMode))
 	if o.registration == "" {
