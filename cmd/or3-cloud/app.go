@@ -20,6 +20,7 @@ import (
 
 // app is the program with everything that it takes from outside, so that tests can give it something else.
 type app struct {
+	stdin          *os.File
 	stdout, stderr io.Writer
 	// logJSON is what OR3_LOG_FORMAT=auto means.
 	logJSON  bool
@@ -36,7 +37,7 @@ type app struct {
 
 func newApp() app {
 	return app{
-		stdout: os.Stdout, stderr: os.Stderr, logJSON: !term.IsTerminal(int(os.Stderr.Fd())),
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, logJSON: !term.IsTerminal(int(os.Stderr.Fd())),
 		environ: os.Environ(), now: time.Now, rand: rand.Reader, register: registerProviders,
 		program: programPath(os.Args), argv: os.Args, execute: execute,
 	}
@@ -78,7 +79,7 @@ func (a app) root() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.serve(), a.config(), a.version())
+	root.AddCommand(a.serve(), a.user(), a.config(), a.version())
 	return root
 }
 
@@ -97,9 +98,14 @@ type settingFlags struct {
 }
 
 func (f *settingFlags) bind(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.envFile, "env-file", "", "read variables from this file (default: .env, if there is one)")
+	f.bindData(cmd.Flags().StringVar)
 	cmd.Flags().StringVar(&f.addr, "addr", "", "listen on host:port or unix:PATH (default 127.0.0.1:3000)")
-	cmd.Flags().StringVar(&f.data, "data", "", "data directory (default ./data)")
+}
+
+// bindData binds the flags of commands that do not listen.
+func (f *settingFlags) bindData(text func(value *string, name, preset, usage string)) {
+	text(&f.envFile, "env-file", "", "read variables from this file (default: .env, if there is one)")
+	text(&f.data, "data", "", "data directory (default ./data)")
 }
 
 // sources returns where the configuration comes from.

@@ -107,8 +107,10 @@ func (c serveCommand) run(ctx context.Context) error {
 	go func() { end <- c.watch(serving, log, ln, upgrade, fatal, cancel) }()
 
 	err = c.openStores(serving, log, s, h, vault)
+	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
+		stopControl = c.startControl(log, s, h, ln.Addr())
 		c.announce(serving, s, h, ln.Addr())
 	case serving.Err() != nil: // told to stop before it was ready, which is no fault
 		log.Info("stopped while opening", "cause", err)
@@ -116,7 +118,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	default:
 		cancel()
 	}
-	err = errors.Join(err, <-served, h.Close(), vault.close())
+	err = errors.Join(err, <-served, stopControl(), h.Close(), vault.close())
 	cancel()
 	return (<-end).conclude(ctx, log, err)
 }

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"net/mail"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host"
+	"or3.chat/cloud/internal/control"
+)
+
+// What travels between "or3-cloud user invite" and the instance.
+type (
+	workspaceQuery struct {
+		// Name is an id or a name; empty finds all.
+		Name string `json:"name"`
+	}
+	workspaceList struct {
+		Workspaces []or3cloud.WorkspaceSummary `json:"workspaces"`
+	}
+	inviteInput struct {
+		Email       string        `json:"email"`
+		WorkspaceID string        `json:"workspaceId"`
+		Role        or3cloud.Role `json:"role"`
+		// Seconds is how long the invite lives; 0 is what the server is configured for.
+		Seconds int64 `json:"seconds"`
+	}
+	invited struct {
+		Email       string        `json:"email"`
+		WorkspaceID string        `json:"workspaceId"`
+		Role        or3cloud.Role `json:"role"`
+		link
+	}
+)
+
+// maxCandidates is how many workspaces are offered when a name fits several.
+const maxCandidates = 50
+
+// inviteCommands are the commands behind "or3-cloud user invite".
+func inviteCommands(h *host.Host, origin func() (string, error)) control.Commands {
+	return control.Commands{
+		"workspace/find": operatorCommand(h, func(ctx context.Context, op host.Operator, in workspaceQuery) (workspaceList, error) {
+			directory, ok := op.Store.(or3cloud.WorkspaceDirectory)
+			if !ok {
+				return workspaceList{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot be searched")
+			}
+			found, err := directory.FindWorkspaces(ctx, in.Name, maxCandidates)
+			return workspaceList{found}, err
+		}),
+		"user/invite": operatorCommand(h, func(ctx context.Context, op host.Operator, in inviteInput) (invited, error) {
+			return inviteUser(ctx, op, origin, in)
+		}),
+	}
+}
+
+// inviteUser makes an invite and the link that carries it. The link's form is that of OR3 Chat, so that both clients know it.
+func inviteUser(ctx context.Context, op host.Operator, origin func() (string, error), in inviteInput) (invited, error) {
+	url, err := origin()
+	if err != nil {
+		return invited{}, err
+	}
+	if !in.Role.Valid() {
+		return invited{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no role; use viewer, editor or owner", in.Role)
+	}
+	if parsed, err := mail.ParseAddress(in.Email); err != nil || parsed.Address != in.Email {
+		return invited{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", in.Email)
+	}
+	if err := checkUninvited(ctx, op, in.Email); err != nil {
+		return invited{}, err
+	}
+	token, expires, err := op.Invites.Create(ctx, in.WorkspaceID, in.Email, in.Role, time.Duration(in.Seconds)*time.Second)
+	if err != nil {
+		return invited{}, err
+	}
+	return invited{in.Email, in.WorkspaceID, in.Role, link{url + "/?invite=" + token, expires.UTC()}}, nil
+}
+
+// checkUninvited refuses an invite that would be ignored: those of people who are known already are (contract, auth §9).
+func checkUninvited(ctx context.Context, op host.Operator, email string) error {
+	a, err := findAccount(ctx, op.Accounts, email)
+	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	user, err := op.Store.GetUser(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID})
+	if err == nil && user != "" {
+		err = or3cloud.Errorf(or3cloud.CodeConflict, "%s uses this server already; invites are for people who do not", a.Email)
+	}
+	return err
+}
+
+// findAccount returns the account with an e-mail address or an id.
+func findAccount(ctx context.Context, accounts or3cloud.AccountAdmin, name string) (or3cloud.Account, error) {
+	all, err := accounts.ListAccounts(ctx)
+	if err != nil {
+		return or3cloud.Account{}, err
+	}
+	for _, a := range all {
+		if a.ID == name || strings.EqualFold(a.Email, strings.TrimSpace(name)) {
+			return a, nil
+		}
+	}
+	return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeNotFound, "there is no account %q", name)
+}

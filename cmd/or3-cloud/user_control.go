@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host"
+	"or3.chat/cloud/internal/control"
+)
+
+// What travels between "or3-cloud user" and the instance. The answers are also what --json prints.
+type (
+	accountName struct {
+		Name string `json:"name"`
+	}
+	addInput struct {
+		Email       string `json:"email"`
+		DisplayName string `json:"displayName"`
+		// Password is empty if the person chooses one, with a link.
+		Password string `json:"password"`
+	}
+	passwordInput struct {
+		Name     string `json:"name"`
+		Password string `json:"password"`
+	}
+	revokeInput struct {
+		Name string `json:"name"`
+		// Session is empty for all of them.
+		Session string `json:"session"`
+	}
+	link struct {
+		Link      string    `json:"link"`
+		ExpiresAt time.Time `json:"expiresAt"`
+	}
+	added struct {
+		Account or3cloud.Account `json:"account"`
+		Link    *link            `json:"resetLink,omitempty"`
+	}
+	accountList struct {
+		Accounts []or3cloud.Account `json:"accounts"`
+	}
+	sessionList struct {
+		Sessions []or3cloud.AccountSession `json:"sessions"`
+	}
+	revoked struct {
+		Revoked int `json:"revoked"`
+	}
+	removal struct {
+		Account    or3cloud.Account         `json:"account"`
+		Workspaces []or3cloud.WorkspaceFate `json:"workspaces"`
+	}
+	done struct {
+		OK bool `json:"ok"`
+	}
+)
+
+// operatorCommand makes a command of a function that needs the accounts.
+func operatorCommand[In, Out any](h *host.Host, f func(context.Context, host.Operator, In) (Out, error)) control.Command {
+	return control.Func(func(ctx context.Context, in In) (out Out, err error) {
+		err = h.Operate(func(op host.Operator) error {
+			if op.Accounts == nil {
+				return or3cloud.Errorf(or3cloud.CodeUnsupported, "the accounts of the provider %q are managed elsewhere", op.AuthProvider)
+			}
+			out, err = f(ctx, op, in)
+			return err
+		})
+		return out, err
+	})
+}
+
+// accountCommand makes a command of a function that does something to an account and returns nothing.
+func accountCommand(h *host.Host, f func(context.Context, or3cloud.AccountAdmin, string) error) control.Command {
+	return operatorCommand(h, func(ctx context.Context, op host.Operator, in accountName) (done, error) {
+		err := f(ctx, op.Accounts, in.Name)
+		return done{OK: err == nil}, err
+	})
+}
+
+// userCommands are the commands behind "or3-cloud user". origin is what links begin with.
+func userCommands(h *host.Host, origin func() (string, error)) control.Commands {
+	return control.Commands{
+		"user/add": operatorCommand(h, func(ctx context.Context, op host.Operator, in addInput) (added, error) {
+			return addUser(ctx, op.Accounts, origin, in)
+		}),
+		"user/list": operatorCommand(h, func(ctx context.Context, op host.Operator, _ struct{}) (accountList, error) {
+			accounts, err := op.Accounts.ListAccounts(ctx)
+			return accountList{accounts}, err
+		}),
+		"user/passwd": operatorCommand(h, func(ctx context.Context, op host.Operator, in passwordInput) (done, error) {
+			err := op.Accounts.SetPassword(ctx, in.Name, in.Password)
+			return done{OK: err == nil}, err
+		}),
+		"user/reset-factors": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+			return a.ResetFactors(ctx, name)
+		}),
+		"user/reset-link": operatorCommand(h, func(ctx context.Context, op host.Operator, in accountName) (link, error) {
+			return resetLink(ctx, op.Accounts, origin, in.Name)
+		}),
+		"user/disable": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+			return a.SetDisabled(ctx, name, true)
+		}),
+		"user/enable": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+			return a.SetDisabled(ctx, name, false)
+		}),
+		"user/sessions": operatorCommand(h, func(ctx context.Context, op host.Operator, in accountName) (sessionList, error) {
+			sessions, err := op.Accounts.ListSessions(ctx, in.Name)
+			return sessionList{sessions}, err
+		}),
+		"user/revoke": operatorCommand(h, func(ctx context.Context, op host.Operator, in revokeInput) (revoked, error) {
+			n, err := op.Accounts.RevokeSessions(ctx, in.Name, in.Session)
+			return revoked{n}, err
+		}),
+		"user/removal": operatorCommand(h, userRemoval),
+		"user/delete": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+			return a.DeleteAccount(ctx, name)
+		}),
+	}
+}
+
+// addUser creates an account, and the link to its first password if none is given. Where no link can be made, no account is left
+// behind that nobody can use.
+func addUser(ctx context.Context, accounts or3cloud.AccountAdmin, origin func() (string, error), in addInput) (added, error) {
+	if in.Password == "" {
+		if _, err := origin(); err != nil {
+			return added{}, err
+		}
+	}
+	a, err := accounts.AddAccount(ctx, in.Email, in.DisplayName, in.Password)
+	if err != nil || in.Password != "" {
+		return added{Account: a}, err
+	}
+	l, err := resetLink(ctx, accounts, origin, a.ID)
+	return added{a, &l}, err
+}
+
+func resetLink(ctx context.Context, accounts or3cloud.AccountAdmin, origin func() (string, error), name string) (link, error) {
+	url, err := origin()
+	if err != nil {
+		return link{}, err
+	}
+	fragment, expires, err := accounts.ResetLink(ctx, name)
+	return link{url + "/#" + fragment, expires}, err
+}
+
+// userRemoval says what deleting an account would do.
+func userRemoval(ctx context.Context, op host.Operator, in accountName) (removal, error) {
+	a, err := findAccount(ctx, op.Accounts, in.Name)
+	if err != nil {
+		return removal{}, err
+	}
+	users, ok := op.Store.(or3cloud.UserRemover)
+	if !ok {
+		return removal{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
+	}
+	fates, err := users.UserRemoval(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID})
+	return removal{a, fates}, err
+}
