@@ -1,0 +1,93 @@
+import { inject, shallowRef, type App, type InjectionKey, type ShallowRef } from 'vue'
+import { createApi, type AccountApi } from './api/api'
+import { Or3Error } from './api/error'
+import { takeLink, type AccountLink } from './links'
+import { translationKey, type Translation } from './messages/text'
+import { createPasskeys, type Passkeys } from './passkeys/passkeys'
+import { createRenewal } from './session/renewal'
+import { createSession, type AccountSession } from './session/session'
+import type { Person } from './session/status'
+
+export interface AccountOptions {
+  window: Window
+  fetch?: typeof globalThis.fetch
+  baseUrl?: string
+  passkeys?: Passkeys
+  translation?: Translation
+  /** How many changes of this device have not reached the server: asked before signing out. */
+  unsentChanges?: () => number | Promise<number>
+  /** Runs after the server has confirmed a sign-out. */
+  afterSignOut?: () => void | Promise<void>
+}
+
+/** Account is what the components work with: one per page, installed as a Vue plugin. */
+export interface Account {
+  api: AccountApi
+  session: AccountSession
+  passkeys: Passkeys
+  unsentChanges: () => number | Promise<number>
+  /** renew is the single-flight silent renewal; true when there is a session afterwards. */
+  renew: () => Promise<boolean>
+  /** The one-time link with which the page was opened, until somebody deals with it and sets it to null. */
+  link: ShallowRef<AccountLink | null>
+  /** claimEnd is true for the first who asks after a session has ended: only one component reacts to that. */
+  claimEnd(): boolean
+  /** arrive is called when the server has just let somebody in: it looks who it is, tells the host, and fails if nobody is there. */
+  arrive(): Promise<void>
+  install(app: App): void
+}
+
+const accountKey: InjectionKey<Account> = Symbol('or3 account')
+
+export function createAccount(options: AccountOptions): Account {
+  const { window } = options
+  const fetch = options.fetch ?? window.fetch.bind(window)
+  // On a page without HTTPS a browser has no locks; then each tab renews for itself, and the server's grace window does the rest.
+  const locks: LockManager | undefined = window.navigator.locks
+
+  const renew = createRenewal({
+    refresh: () => api.refresh(),
+    isSignedIn: async () => (await api.session())?.authenticated === true,
+    locks,
+  })
+  const api = createApi({ fetch, baseUrl: options.baseUrl, renew: renewOrLook })
+  const session = createSession({ api, renew, window, afterSignOut: options.afterSignOut })
+
+  async function renewOrLook() {
+    if (await renew()) return true
+    void session.look()
+    return false
+  }
+
+  let endClaimedFor: Person | null = null
+
+  const account: Account = {
+    api,
+    session,
+    passkeys: options.passkeys ?? createPasskeys(),
+    unsentChanges: options.unsentChanges ?? (() => 0),
+    renew,
+    link: shallowRef(takeLink(window)),
+    claimEnd() {
+      const claim = session.state.value.status === 'ended' && endClaimedFor !== session.state.value.person
+      endClaimedFor = session.state.value.person
+      return claim
+    },
+    async arrive() {
+      const { status, problem } = await session.changed()
+      if (status !== 'signedIn') throw new Or3Error(problem ?? 'unexpected')
+    },
+    install(app) {
+      app.provide(accountKey, account)
+      if (options.translation) app.provide(translationKey, options.translation)
+      app.onUnmount(session.start())
+    },
+  }
+  return account
+}
+
+export function useAccount(): Account {
+  const account = inject(accountKey)
+  if (!account) throw new Error('or3-provider-basic-auth: install createAccount() in the Vue app before its components are used.')
+  return account
+}

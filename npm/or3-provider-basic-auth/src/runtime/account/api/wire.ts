@@ -1,0 +1,70 @@
+import type {
+  AuthenticationResponseJSON, PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON, RegistrationResponseJSON,
+} from '@simplewebauthn/browser'
+
+/** The answers of the account endpoints. Times are ISO 8601 in UTC. */
+
+export interface Session {
+  authenticated: boolean
+  provider?: string
+  user?: { id: string, email?: string, displayName?: string }
+}
+
+export interface Config {
+  registration: 'open' | 'invite_only' | 'disabled'
+  mail: boolean
+  passkeys: boolean
+  passwordMinLength: number
+  setupRequired: boolean
+}
+
+export interface Passkey {
+  id: string
+  name: string
+  createdAt: string
+  lastUsedAt?: string
+}
+
+export interface AccountDetails {
+  account: { id: string, email: string, displayName?: string, createdAt: string, pendingEmail?: string }
+  totp: { enabled: boolean, enabledAt?: string }
+  recoveryCodesLeft: number
+  passkeys: Passkey[]
+}
+
+export interface Device {
+  id: string
+  current: boolean
+  createdAt: string
+  lastSeenAt: string
+  ipAddress?: string
+  userAgent?: string
+}
+
+export interface OwnWorkspace {
+  id: string
+  name: string
+  members: number
+  fate: 'deleted' | 'left' | 'blocked'
+}
+
+export type FactorMethod = 'totp' | 'passkey' | 'recovery_code'
+
+/** A second step that is due: it comes as the refusal of a right password. */
+export interface FactorChallenge {
+  challenge: string
+  methods: FactorMethod[]
+  publicKey?: PublicKeyCredentialRequestOptionsJSON
+}
+
+export interface PasskeyRequest { challenge: string, publicKey: PublicKeyCredentialRequestOptionsJSON }
+export interface PasskeyCreation { challenge: string, publicKey: PublicKeyCredentialCreationOptionsJSON }
+
+export interface PasskeyProof { challenge: string, credential: AuthenticationResponseJSON }
+export interface PasskeyAttestation { challenge: string, name: string, credential: RegistrationResponseJSON }
+
+export interface SignIn { email: string, password: string }
+export interface Registration { email: string, password: string, confirmPassword: string, displayName?: string, inviteToken?: string }
+export interface PasswordChange { currentPassword: string, newPassword: string, confirmNewPassword: string }
+export interface PasswordReset { token: string, newPassword: string, confirmNewPassword: string }
+export interface RecoveryCodes { recoveryCodes?: string[] }

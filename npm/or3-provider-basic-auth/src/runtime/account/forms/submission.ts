@@ -1,0 +1,100 @@
+import { nextTick, onScopeDispose, reactive, ref, shallowRef, type Ref } from 'vue'
+import { isOr3Error, type Or3ErrorCode } from '../api/error'
+import { errorText } from '../messages/errors'
+import type { errorWords } from '../messages/en'
+import type { Text } from '../messages/text'
+
+export interface SubmissionSettings<Field extends string> {
+  t: Text<typeof errorWords>
+  /** The form's element, in which a field with a fault gets the focus. */
+  form: Readonly<Ref<HTMLElement | null>>
+  /** Faults that the page finds itself, by field; nothing is sent while there is one. */
+  validate?: () => Partial<Record<Field, string | false>>
+  send: () => Promise<void>
+  /** The field to which a code belongs, where the server does not name it. */
+  fieldOf?: Partial<Record<Or3ErrorCode, Field>>
+  /** Better words for a code in this form. */
+  words?: Partial<Record<Or3ErrorCode, string>>
+  /** The names of this form's fields in the server's answers, where they differ. */
+  names?: Partial<Record<string, Field>>
+  fields: readonly Field[]
+}
+
+/** useSubmission sends a form once at a time, and puts what went wrong where it belongs: under a field, or above all of them. */
+export function useSubmission<Field extends string>(settings: SubmissionSettings<Field>) {
+  const { t, form, fields } = settings
+  const busy = ref(false)
+  const problem = ref('')
+  const wait = ref(0)
+  const errors = reactive<Record<string, string>>({})
+  const failure = shallowRef<unknown>(null)
+  let countdown: ReturnType<typeof setInterval> | undefined
+
+  const stopCountdown = () => clearInterval(countdown)
+  onScopeDispose(stopCountdown)
+
+  function clear() {
+    stopCountdown()
+    wait.value = 0
+    problem.value = ''
+    failure.value = null
+    for (const field of fields) errors[field] = ''
+  }
+
+  async function focus(field: Field) {
+    await nextTick()
+    form.value?.querySelector<HTMLElement>(`[name="${field}"]`)?.focus()
+  }
+
+  async function focusFault() {
+    const first = fields.find(field => errors[field])
+    if (first) await focus(first)
+  }
+
+  /** A limit counts down before the reader's eyes; the form works again by itself. */
+  function limit(error: unknown, seconds: number) {
+    wait.value = seconds
+    countdown = setInterval(() => {
+      wait.value -= 1
+      problem.value = wait.value > 0 ? errorText(t, error, wait.value) : ''
+      if (wait.value <= 0) stopCountdown()
+    }, 1000)
+  }
+
+  async function show(error: unknown) {
+    if (isOr3Error(error, 'cancelled')) return
+    failure.value = error
+    const code = isOr3Error(error) ? error.code : 'unexpected'
+    const text = settings.words?.[code] ?? errorText(t, error)
+    const named = isOr3Error(error) ? error.details.field : undefined
+    const field = settings.fieldOf?.[code] ?? fields.find(name => name === named) ?? (named ? settings.names?.[named] : undefined)
+    if (field) {
+      errors[field] = text
+      return focusFault()
+    }
+    problem.value = text
+    if (isOr3Error(error, 'rate_limited') && error.retryAfter > 0) limit(error, error.retryAfter)
+  }
+
+  async function submit() {
+    if (busy.value || wait.value > 0) return
+    clear()
+    Object.assign(errors, settings.validate?.())
+    if (fields.some(field => errors[field])) return focusFault()
+    busy.value = true
+    try {
+      await settings.send()
+    }
+    catch (error) {
+      await show(error)
+    }
+    finally {
+      busy.value = false
+    }
+  }
+
+  clear()
+  return { busy, problem, wait, errors, failure, submit, show, clear, focus }
+}
+
+export type Submission = ReturnType<typeof useSubmission>

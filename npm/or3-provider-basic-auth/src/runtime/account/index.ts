@@ -1,0 +1,9 @@
+/** The account pages without Nuxt: install `createAccount()` in a Vue app, then use the components below `components/`. */
+export { createAccount, useAccount, type Account, type AccountOptions } from './account'
+export { Or3Error, isOr3Error, type Or3ErrorCode } from './api/error'
+export { useSignInFlow, type SignInFlow, type SignInFlowOptions, type SignInView } from './forms/flow'
+export type { AccountLink } from './links'
+export type { Translation } from './messages/text'
+export { sessionChanged } from './session/session'
+export type { Person, SessionState } from './session/status'
+export { useReauthentication } from './reauthentication'

@@ -1,0 +1,30 @@
+import { inject, type InjectionKey } from 'vue'
+import type { Messages } from './en'
+
+/** A message is a text, or a function of its parameters when it has some: so a translation can decide about plurals itself. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each message has its own parameters; Text<M> reads them back
+export type Message = string | ((params: any) => string)
+
+export type Words = Record<string, Message>
+
+/** A translation replaces any of the messages; those left out stay English. */
+export type Translation = { [K in keyof Messages]?: Messages[K] extends string ? string : Messages[K] }
+
+export const translationKey: InjectionKey<Translation> = Symbol('or3 account translation')
+
+type Params<T> = T extends (params: infer P) => string ? [params: P] : []
+
+/** Text looks up one message by key; a message with parameters does not compile without them. */
+export type Text<M extends Words> = <K extends keyof M & string>(key: K, ...params: Params<M[K]>) => string
+
+/** useText gives the messages of one or more groups. A group is imported where it is used, so that a small component stays small. */
+export function useText<M extends Words>(words: M): Text<M> {
+  return textOf(words, inject(translationKey, {}))
+}
+
+export function textOf<M extends Words>(words: M, translation: Words = {}): Text<M> {
+  return (key, ...params) => {
+    const message: Message = translation[key] ?? words[key]!
+    return typeof message === 'string' ? message : message(params[0])
+  }
+}

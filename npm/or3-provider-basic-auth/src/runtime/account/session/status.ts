@@ -1,0 +1,68 @@
+import type { Or3ErrorCode } from '../api/error'
+
+/**
+ * Who is signed in, as a machine. A "no" counts only after a renewal was refused as well; a fault never counts as a "no".
+ *
+ *   idle ──look──▶ asking ──nobody──▶ renewing ──renewed──▶ confirming ──▶ idle
+ *                    │ somebody          │ refused
+ *                    ▼                   ▼
+ *                  idle                idle, signed out (or ended, if somebody was here)
+ *
+ * A fault leads back to idle from everywhere and changes nothing but `problem`.
+ */
+
+export interface Person {
+  id: string
+  email: string
+  displayName: string
+}
+
+export interface SessionState {
+  status: 'unknown' | 'signedOut' | 'signedIn' | 'ended'
+  work: 'idle' | 'asking' | 'renewing' | 'confirming'
+  /** Who is here, or was here when the session ended. */
+  person: Person | null
+  /** Why the last look gave no answer. */
+  problem: Or3ErrorCode | null
+  /** Something happened while a question was under way: its answer is older than that, so it is dropped and asked again. */
+  again: boolean
+}
+
+export type SessionEvent =
+  | { type: 'look' }
+  | { type: 'somebody', person: Person }
+  | { type: 'nobody' }
+  | { type: 'renewed' }
+  | { type: 'refused' }
+  | { type: 'failed', code: Or3ErrorCode }
+  | { type: 'left' }
+
+export type SessionEffect = 'ask' | 'renew'
+
+export const firstState: SessionState = { status: 'unknown', work: 'idle', person: null, problem: null, again: false }
+
+export function step(state: SessionState, event: SessionEvent): [SessionState, SessionEffect | null] {
+  const { work } = state
+  if (event.type === 'look') return work === 'idle' ? [{ ...state, work: 'asking' }, 'ask'] : [{ ...state, again: true }, null]
+  if (event.type === 'left') return [{ ...firstState, status: 'signedOut', work, again: work !== 'idle' }, null]
+  if (work === 'idle') return [state, null]
+  if (state.again) return [{ ...state, again: false, work: 'asking' }, 'ask']
+
+  switch (event.type) {
+    case 'somebody':
+      return work === 'renewing' ? [state, null] : [{ ...state, work: 'idle', status: 'signedIn', person: event.person, problem: null }, null]
+    case 'nobody':
+      if (work === 'asking') return [{ ...state, work: 'renewing' }, 'renew']
+      return work === 'confirming' ? [gone(state), null] : [state, null]
+    case 'renewed':
+      return work === 'renewing' ? [{ ...state, work: 'confirming' }, 'ask'] : [state, null]
+    case 'refused':
+      return work === 'renewing' ? [gone(state), null] : [state, null]
+    case 'failed':
+      return [{ ...state, work: 'idle', problem: event.code }, null]
+  }
+}
+
+function gone(state: SessionState): SessionState {
+  return { ...state, work: 'idle', status: state.person ? 'ended' : 'signedOut', problem: null }
+}
