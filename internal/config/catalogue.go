@@ -122,6 +122,10 @@ func hostGroups() Catalogue {
 			{Name: TrustProxy, Default: "false", Kind: or3cloud.KindBool, Help: "Take client address and host from the headers of a reverse proxy."},
 			{Name: ForwardedForHeader, Default: "x-forwarded-for", Help: "x-forwarded-for or x-real-ip; anything else counts as the default."},
 		}},
+		{Title: "Mail", Settings: []or3cloud.Setting{
+			{Name: "OR3_SMTP_URL", Secret: true, Help: "Mail server, as smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent."},
+			{Name: "OR3_SMTP_FROM", Help: "Sender of all mail, such as \"Our Cloud <cloud@example.org>\"."},
+		}},
 		{Title: "File policy", Settings: []or3cloud.Setting{
 			{Name: "OR3_STORAGE_ALLOWED_MIME_TYPES", Default: defaultMIMETypes, Kind: or3cloud.KindList, Help: "Media types that may be uploaded."},
 			{Name: "OR3_STORAGE_WORKSPACE_QUOTA_BYTES", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Bytes that the files of one workspace may take; unlimited when not set."},

@@ -1,6 +1,129 @@
 package basicauth
 
-import or3cloud "or3.chat/cloud"
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// accountLimit is how many changes of an account one client address may make in a minute.
+const accountLimit = 30
 
 // accountRoutes are the endpoints with which people manage their own account.
-func (p *provider) accountRoutes() []or3cloud.Route { return nil }
+func (p *provider) accountRoutes() []or3cloud.Route {
+	return []or3cloud.Route{
+		p.get("account", p.account),
+		p.limited("display-name", accountLimit, p.changeDisplayName),
+		p.limited("email", accountLimit, p.changeEmail),
+		p.limited("email/cancel", accountLimit, p.cancelEmail),
+		p.get("sessions", p.sessions),
+		p.limited("sessions/revoke", accountLimit, p.revokeSession),
+		p.limited("sessions/revoke-others", accountLimit, p.revokeOtherSessions),
+		p.get("events", p.events),
+		p.get("deletion", p.deletion),
+		p.limited("delete-account", accountLimit, p.deleteAccount),
+	}
+}
+
+// accountAnswer is what people see of their account.
+type accountAnswer struct {
+	Account accountSummary `json:"account"`
+	factors
+}
+
+type accountSummary struct {
+	ID          string    `json:"id"`
+	Email       string    `json:"email"`
+	DisplayName string    `json:"displayName,omitempty"`
+	CreatedAt   time.Time `json:"createdAt"`
+	// PendingEmail is the new address that has still to be confirmed.
+	PendingEmail string `json:"pendingEmail,omitempty"`
+}
+
+// account is GET /api/basic-auth/account.
+func (p *provider) account(c call) error {
+	who, err := p.signedIn(c)
+	if err != nil {
+		return err
+	}
+	a := accountAnswer{Account: accountSummary{
+		ID: who.ID, Email: who.Email, DisplayName: who.DisplayName.String, CreatedAt: moment(who.CreatedAt),
+	}}
+	pending, err := p.store.read.PendingEmail(c.Context(), db.PendingEmailParams{
+		AccountID: optional(who.ID), Kind: string(tokenEmail), Now: p.now().UnixMilli(),
+	})
+	if err == nil {
+		var change emailChange
+		err = json.Unmarshal([]byte(pending), &change)
+		a.Account.PendingEmail = change.Email
+	}
+	if err != nil && !absent(err) {
+		return err
+	}
+	if a.factors, err = p.factorsOf(c.Context(), p.store.read, who.ID); err != nil {
+		return err
+	}
+	return c.reply(a)
+}
+
+// moment is a stored time as answers show it.
+func moment(milliseconds int64) time.Time { return time.UnixMilli(milliseconds).UTC() }
+
+// changeDisplayName is POST /api/basic-auth/display-name.
+func (p *provider) changeDisplayName(c call) error {
+	who, err := p.signedIn(c)
+	if err != nil {
+		return err
+	}
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	name, err := displayName(f["displayName"])
+	if err != nil {
+		return err
+	}
+	ctx := c.Context()
+	var token *http.Cookie
+	err = p.store.tx(ctx, func(q queries) error {
+		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: optional(name), Now: p.now().UnixMilli()}); err != nil {
+			return err
+		}
+		if err := p.record(ctx, q, c.Request, who.ID, eventDisplayNameChanged, ""); err != nil {
+			return err
+		}
+		token, err = p.renewAccess(ctx, q, who.SessionID, who.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.replaceAccess(c.Request, token)
+	return c.answer(true)
+}
+
+// events is GET /api/basic-auth/events.
+func (p *provider) events(c call) error {
+	type event struct {
+		Kind      string    `json:"kind"`
+		At        time.Time `json:"at"`
+		IPAddress string    `json:"ipAddress,omitempty"`
+		UserAgent string    `json:"userAgent,omitempty"`
+	}
+	who, err := p.signedIn(c)
+	if err != nil {
+		return err
+	}
+	rows, err := p.store.read.AccountEvents(c.Context(), db.AccountEventsParams{AccountID: who.ID, Count: 50})
+	if err != nil {
+		return err
+	}
+	out := make([]event, len(rows))
+	for i, r := range rows {
+		out[i] = event{r.Kind, moment(r.At), r.IpAddress.String, r.UserAgent.String}
+	}
+	return c.reply(map[string]any{"events": out})
+}

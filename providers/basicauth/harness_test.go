@@ -35,7 +35,7 @@ func (c config) String(name string) string {
 		}
 	}
 	switch name {
-	case settingRegistrationMode, settingPublicURL:
+	case settingRegistrationMode, settingPublicURL, settingSMTPURL, settingSMTPFrom:
 		return ""
 	case settingAutoProvision:
 		return "true"

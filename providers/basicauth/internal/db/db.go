@@ -42,8 +42,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyAccountStmt, err = db.PrepareContext(ctx, anyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyAccount: %w", err)
 	}
+	if q.attemptMailStmt, err = db.PrepareContext(ctx, attemptMail); err != nil {
+		return nil, fmt.Errorf("error preparing query AttemptMail: %w", err)
+	}
 	if q.changePasswordStmt, err = db.PrepareContext(ctx, changePassword); err != nil {
 		return nil, fmt.Errorf("error preparing query ChangePassword: %w", err)
+	}
+	if q.confirmTOTPStmt, err = db.PrepareContext(ctx, confirmTOTP); err != nil {
+		return nil, fmt.Errorf("error preparing query ConfirmTOTP: %w", err)
 	}
 	if q.countAccountsStmt, err = db.PrepareContext(ctx, countAccounts); err != nil {
 		return nil, fmt.Errorf("error preparing query CountAccounts: %w", err)
@@ -51,14 +57,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countAttemptStmt, err = db.PrepareContext(ctx, countAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query CountAttempt: %w", err)
 	}
+	if q.countEventsSinceStmt, err = db.PrepareContext(ctx, countEventsSince); err != nil {
+		return nil, fmt.Errorf("error preparing query CountEventsSince: %w", err)
+	}
 	if q.countPasskeysStmt, err = db.PrepareContext(ctx, countPasskeys); err != nil {
 		return nil, fmt.Errorf("error preparing query CountPasskeys: %w", err)
+	}
+	if q.countRecoveryCodesStmt, err = db.PrepareContext(ctx, countRecoveryCodes); err != nil {
+		return nil, fmt.Errorf("error preparing query CountRecoveryCodes: %w", err)
 	}
 	if q.deleteAccountStmt, err = db.PrepareContext(ctx, deleteAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccount: %w", err)
 	}
 	if q.deleteAccountTokensStmt, err = db.PrepareContext(ctx, deleteAccountTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountTokens: %w", err)
+	}
+	if q.deleteExpiredMailStmt, err = db.PrepareContext(ctx, deleteExpiredMail); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteExpiredMail: %w", err)
 	}
 	if q.deleteExpiredOneTimeTokensStmt, err = db.PrepareContext(ctx, deleteExpiredOneTimeTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteExpiredOneTimeTokens: %w", err)
@@ -69,11 +84,26 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteExpiredTokensStmt, err = db.PrepareContext(ctx, deleteExpiredTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteExpiredTokens: %w", err)
 	}
+	if q.deleteMailStmt, err = db.PrepareContext(ctx, deleteMail); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteMail: %w", err)
+	}
 	if q.deleteOldEventsStmt, err = db.PrepareContext(ctx, deleteOldEvents); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOldEvents: %w", err)
 	}
 	if q.deleteOneTimeTokenStmt, err = db.PrepareContext(ctx, deleteOneTimeToken); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOneTimeToken: %w", err)
+	}
+	if q.deletePasskeyStmt, err = db.PrepareContext(ctx, deletePasskey); err != nil {
+		return nil, fmt.Errorf("error preparing query DeletePasskey: %w", err)
+	}
+	if q.deletePasskeysStmt, err = db.PrepareContext(ctx, deletePasskeys); err != nil {
+		return nil, fmt.Errorf("error preparing query DeletePasskeys: %w", err)
+	}
+	if q.deleteRecoveryCodesStmt, err = db.PrepareContext(ctx, deleteRecoveryCodes); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteRecoveryCodes: %w", err)
+	}
+	if q.deleteTOTPStmt, err = db.PrepareContext(ctx, deleteTOTP); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteTOTP: %w", err)
 	}
 	if q.deletedAccountsStmt, err = db.PrepareContext(ctx, deletedAccounts); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletedAccounts: %w", err)
@@ -87,11 +117,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropTOTPStmt, err = db.PrepareContext(ctx, dropTOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query DropTOTP: %w", err)
 	}
+	if q.dueMailStmt, err = db.PrepareContext(ctx, dueMail); err != nil {
+		return nil, fmt.Errorf("error preparing query DueMail: %w", err)
+	}
 	if q.endAccessStmt, err = db.PrepareContext(ctx, endAccess); err != nil {
 		return nil, fmt.Errorf("error preparing query EndAccess: %w", err)
 	}
+	if q.enrolTOTPStmt, err = db.PrepareContext(ctx, enrolTOTP); err != nil {
+		return nil, fmt.Errorf("error preparing query EnrolTOTP: %w", err)
+	}
 	if q.eraseSealsStmt, err = db.PrepareContext(ctx, eraseSeals); err != nil {
 		return nil, fmt.Errorf("error preparing query EraseSeals: %w", err)
+	}
+	if q.extendAccessStmt, err = db.PrepareContext(ctx, extendAccess); err != nil {
+		return nil, fmt.Errorf("error preparing query ExtendAccess: %w", err)
 	}
 	if q.extendSessionStmt, err = db.PrepareContext(ctx, extendSession); err != nil {
 		return nil, fmt.Errorf("error preparing query ExtendSession: %w", err)
@@ -105,8 +144,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertEventStmt, err = db.PrepareContext(ctx, insertEvent); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertEvent: %w", err)
 	}
+	if q.insertMailStmt, err = db.PrepareContext(ctx, insertMail); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertMail: %w", err)
+	}
 	if q.insertOneTimeTokenStmt, err = db.PrepareContext(ctx, insertOneTimeToken); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertOneTimeToken: %w", err)
+	}
+	if q.insertPasskeyStmt, err = db.PrepareContext(ctx, insertPasskey); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertPasskey: %w", err)
+	}
+	if q.insertRecoveryCodeStmt, err = db.PrepareContext(ctx, insertRecoveryCode); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRecoveryCode: %w", err)
 	}
 	if q.insertSessionStmt, err = db.PrepareContext(ctx, insertSession); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertSession: %w", err)
@@ -114,8 +162,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertTokenStmt, err = db.PrepareContext(ctx, insertToken); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertToken: %w", err)
 	}
+	if q.knownDevicesStmt, err = db.PrepareContext(ctx, knownDevices); err != nil {
+		return nil, fmt.Errorf("error preparing query KnownDevices: %w", err)
+	}
 	if q.liveTokenStmt, err = db.PrepareContext(ctx, liveToken); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveToken: %w", err)
+	}
+	if q.nextMailAttemptStmt, err = db.PrepareContext(ctx, nextMailAttempt); err != nil {
+		return nil, fmt.Errorf("error preparing query NextMailAttempt: %w", err)
 	}
 	if q.oneTimeTokenStmt, err = db.PrepareContext(ctx, oneTimeToken); err != nil {
 		return nil, fmt.Errorf("error preparing query OneTimeToken: %w", err)
@@ -123,11 +177,26 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.outdatedAccountsStmt, err = db.PrepareContext(ctx, outdatedAccounts); err != nil {
 		return nil, fmt.Errorf("error preparing query OutdatedAccounts: %w", err)
 	}
+	if q.passkeyStmt, err = db.PrepareContext(ctx, passkey); err != nil {
+		return nil, fmt.Errorf("error preparing query Passkey: %w", err)
+	}
+	if q.passkeysStmt, err = db.PrepareContext(ctx, passkeys); err != nil {
+		return nil, fmt.Errorf("error preparing query Passkeys: %w", err)
+	}
+	if q.pendingEmailStmt, err = db.PrepareContext(ctx, pendingEmail); err != nil {
+		return nil, fmt.Errorf("error preparing query PendingEmail: %w", err)
+	}
 	if q.proveSessionStmt, err = db.PrepareContext(ctx, proveSession); err != nil {
 		return nil, fmt.Errorf("error preparing query ProveSession: %w", err)
 	}
 	if q.rememberDeletedStmt, err = db.PrepareContext(ctx, rememberDeleted); err != nil {
 		return nil, fmt.Errorf("error preparing query RememberDeleted: %w", err)
+	}
+	if q.renamePasskeyStmt, err = db.PrepareContext(ctx, renamePasskey); err != nil {
+		return nil, fmt.Errorf("error preparing query RenamePasskey: %w", err)
+	}
+	if q.resealTOTPStmt, err = db.PrepareContext(ctx, resealTOTP); err != nil {
+		return nil, fmt.Errorf("error preparing query ResealTOTP: %w", err)
 	}
 	if q.revokeAccountSessionsStmt, err = db.PrepareContext(ctx, revokeAccountSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeAccountSessions: %w", err)
@@ -153,14 +222,32 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setDisabledStmt, err = db.PrepareContext(ctx, setDisabled); err != nil {
 		return nil, fmt.Errorf("error preparing query SetDisabled: %w", err)
 	}
+	if q.setDisplayNameStmt, err = db.PrepareContext(ctx, setDisplayName); err != nil {
+		return nil, fmt.Errorf("error preparing query SetDisplayName: %w", err)
+	}
+	if q.setEmailStmt, err = db.PrepareContext(ctx, setEmail); err != nil {
+		return nil, fmt.Errorf("error preparing query SetEmail: %w", err)
+	}
 	if q.setPasswordHashStmt, err = db.PrepareContext(ctx, setPasswordHash); err != nil {
 		return nil, fmt.Errorf("error preparing query SetPasswordHash: %w", err)
+	}
+	if q.tOTPStmt, err = db.PrepareContext(ctx, tOTP); err != nil {
+		return nil, fmt.Errorf("error preparing query TOTP: %w", err)
 	}
 	if q.tokenStmt, err = db.PrepareContext(ctx, token); err != nil {
 		return nil, fmt.Errorf("error preparing query Token: %w", err)
 	}
 	if q.upgradePasswordHashStmt, err = db.PrepareContext(ctx, upgradePasswordHash); err != nil {
 		return nil, fmt.Errorf("error preparing query UpgradePasswordHash: %w", err)
+	}
+	if q.usePasskeyStmt, err = db.PrepareContext(ctx, usePasskey); err != nil {
+		return nil, fmt.Errorf("error preparing query UsePasskey: %w", err)
+	}
+	if q.useRecoveryCodeStmt, err = db.PrepareContext(ctx, useRecoveryCode); err != nil {
+		return nil, fmt.Errorf("error preparing query UseRecoveryCode: %w", err)
+	}
+	if q.useTOTPStepStmt, err = db.PrepareContext(ctx, useTOTPStep); err != nil {
+		return nil, fmt.Errorf("error preparing query UseTOTPStep: %w", err)
 	}
 	return &q, nil
 }
@@ -197,9 +284,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing anyAccountStmt: %w", cerr)
 		}
 	}
+	if q.attemptMailStmt != nil {
+		if cerr := q.attemptMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing attemptMailStmt: %w", cerr)
+		}
+	}
 	if q.changePasswordStmt != nil {
 		if cerr := q.changePasswordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing changePasswordStmt: %w", cerr)
+		}
+	}
+	if q.confirmTOTPStmt != nil {
+		if cerr := q.confirmTOTPStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing confirmTOTPStmt: %w", cerr)
 		}
 	}
 	if q.countAccountsStmt != nil {
@@ -212,9 +309,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countAttemptStmt: %w", cerr)
 		}
 	}
+	if q.countEventsSinceStmt != nil {
+		if cerr := q.countEventsSinceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countEventsSinceStmt: %w", cerr)
+		}
+	}
 	if q.countPasskeysStmt != nil {
 		if cerr := q.countPasskeysStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countPasskeysStmt: %w", cerr)
+		}
+	}
+	if q.countRecoveryCodesStmt != nil {
+		if cerr := q.countRecoveryCodesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countRecoveryCodesStmt: %w", cerr)
 		}
 	}
 	if q.deleteAccountStmt != nil {
@@ -225,6 +332,11 @@ func (q *Queries) Close() error {
 	if q.deleteAccountTokensStmt != nil {
 		if cerr := q.deleteAccountTokensStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteAccountTokensStmt: %w", cerr)
+		}
+	}
+	if q.deleteExpiredMailStmt != nil {
+		if cerr := q.deleteExpiredMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteExpiredMailStmt: %w", cerr)
 		}
 	}
 	if q.deleteExpiredOneTimeTokensStmt != nil {
@@ -242,6 +354,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteExpiredTokensStmt: %w", cerr)
 		}
 	}
+	if q.deleteMailStmt != nil {
+		if cerr := q.deleteMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteMailStmt: %w", cerr)
+		}
+	}
 	if q.deleteOldEventsStmt != nil {
 		if cerr := q.deleteOldEventsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteOldEventsStmt: %w", cerr)
@@ -250,6 +367,26 @@ func (q *Queries) Close() error {
 	if q.deleteOneTimeTokenStmt != nil {
 		if cerr := q.deleteOneTimeTokenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteOneTimeTokenStmt: %w", cerr)
+		}
+	}
+	if q.deletePasskeyStmt != nil {
+		if cerr := q.deletePasskeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deletePasskeyStmt: %w", cerr)
+		}
+	}
+	if q.deletePasskeysStmt != nil {
+		if cerr := q.deletePasskeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deletePasskeysStmt: %w", cerr)
+		}
+	}
+	if q.deleteRecoveryCodesStmt != nil {
+		if cerr := q.deleteRecoveryCodesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteRecoveryCodesStmt: %w", cerr)
+		}
+	}
+	if q.deleteTOTPStmt != nil {
+		if cerr := q.deleteTOTPStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteTOTPStmt: %w", cerr)
 		}
 	}
 	if q.deletedAccountsStmt != nil {
@@ -272,14 +409,29 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropTOTPStmt: %w", cerr)
 		}
 	}
+	if q.dueMailStmt != nil {
+		if cerr := q.dueMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dueMailStmt: %w", cerr)
+		}
+	}
 	if q.endAccessStmt != nil {
 		if cerr := q.endAccessStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing endAccessStmt: %w", cerr)
 		}
 	}
+	if q.enrolTOTPStmt != nil {
+		if cerr := q.enrolTOTPStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enrolTOTPStmt: %w", cerr)
+		}
+	}
 	if q.eraseSealsStmt != nil {
 		if cerr := q.eraseSealsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing eraseSealsStmt: %w", cerr)
+		}
+	}
+	if q.extendAccessStmt != nil {
+		if cerr := q.extendAccessStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing extendAccessStmt: %w", cerr)
 		}
 	}
 	if q.extendSessionStmt != nil {
@@ -302,9 +454,24 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertEventStmt: %w", cerr)
 		}
 	}
+	if q.insertMailStmt != nil {
+		if cerr := q.insertMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertMailStmt: %w", cerr)
+		}
+	}
 	if q.insertOneTimeTokenStmt != nil {
 		if cerr := q.insertOneTimeTokenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertOneTimeTokenStmt: %w", cerr)
+		}
+	}
+	if q.insertPasskeyStmt != nil {
+		if cerr := q.insertPasskeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertPasskeyStmt: %w", cerr)
+		}
+	}
+	if q.insertRecoveryCodeStmt != nil {
+		if cerr := q.insertRecoveryCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRecoveryCodeStmt: %w", cerr)
 		}
 	}
 	if q.insertSessionStmt != nil {
@@ -317,9 +484,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertTokenStmt: %w", cerr)
 		}
 	}
+	if q.knownDevicesStmt != nil {
+		if cerr := q.knownDevicesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing knownDevicesStmt: %w", cerr)
+		}
+	}
 	if q.liveTokenStmt != nil {
 		if cerr := q.liveTokenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing liveTokenStmt: %w", cerr)
+		}
+	}
+	if q.nextMailAttemptStmt != nil {
+		if cerr := q.nextMailAttemptStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing nextMailAttemptStmt: %w", cerr)
 		}
 	}
 	if q.oneTimeTokenStmt != nil {
@@ -332,6 +509,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing outdatedAccountsStmt: %w", cerr)
 		}
 	}
+	if q.passkeyStmt != nil {
+		if cerr := q.passkeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing passkeyStmt: %w", cerr)
+		}
+	}
+	if q.passkeysStmt != nil {
+		if cerr := q.passkeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing passkeysStmt: %w", cerr)
+		}
+	}
+	if q.pendingEmailStmt != nil {
+		if cerr := q.pendingEmailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pendingEmailStmt: %w", cerr)
+		}
+	}
 	if q.proveSessionStmt != nil {
 		if cerr := q.proveSessionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing proveSessionStmt: %w", cerr)
@@ -340,6 +532,16 @@ func (q *Queries) Close() error {
 	if q.rememberDeletedStmt != nil {
 		if cerr := q.rememberDeletedStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing rememberDeletedStmt: %w", cerr)
+		}
+	}
+	if q.renamePasskeyStmt != nil {
+		if cerr := q.renamePasskeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing renamePasskeyStmt: %w", cerr)
+		}
+	}
+	if q.resealTOTPStmt != nil {
+		if cerr := q.resealTOTPStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing resealTOTPStmt: %w", cerr)
 		}
 	}
 	if q.revokeAccountSessionsStmt != nil {
@@ -382,9 +584,24 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setDisabledStmt: %w", cerr)
 		}
 	}
+	if q.setDisplayNameStmt != nil {
+		if cerr := q.setDisplayNameStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setDisplayNameStmt: %w", cerr)
+		}
+	}
+	if q.setEmailStmt != nil {
+		if cerr := q.setEmailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setEmailStmt: %w", cerr)
+		}
+	}
 	if q.setPasswordHashStmt != nil {
 		if cerr := q.setPasswordHashStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setPasswordHashStmt: %w", cerr)
+		}
+	}
+	if q.tOTPStmt != nil {
+		if cerr := q.tOTPStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing tOTPStmt: %w", cerr)
 		}
 	}
 	if q.tokenStmt != nil {
@@ -395,6 +612,21 @@ func (q *Queries) Close() error {
 	if q.upgradePasswordHashStmt != nil {
 		if cerr := q.upgradePasswordHashStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing upgradePasswordHashStmt: %w", cerr)
+		}
+	}
+	if q.usePasskeyStmt != nil {
+		if cerr := q.usePasskeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing usePasskeyStmt: %w", cerr)
+		}
+	}
+	if q.useRecoveryCodeStmt != nil {
+		if cerr := q.useRecoveryCodeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing useRecoveryCodeStmt: %w", cerr)
+		}
+	}
+	if q.useTOTPStepStmt != nil {
+		if cerr := q.useTOTPStepStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing useTOTPStepStmt: %w", cerr)
 		}
 	}
 	return err
@@ -442,35 +674,58 @@ type Queries struct {
 	accountSessionsStmt            *sql.Stmt
 	accountsOverviewStmt           *sql.Stmt
 	anyAccountStmt                 *sql.Stmt
+	attemptMailStmt                *sql.Stmt
 	changePasswordStmt             *sql.Stmt
+	confirmTOTPStmt                *sql.Stmt
 	countAccountsStmt              *sql.Stmt
 	countAttemptStmt               *sql.Stmt
+	countEventsSinceStmt           *sql.Stmt
 	countPasskeysStmt              *sql.Stmt
+	countRecoveryCodesStmt         *sql.Stmt
 	deleteAccountStmt              *sql.Stmt
 	deleteAccountTokensStmt        *sql.Stmt
+	deleteExpiredMailStmt          *sql.Stmt
 	deleteExpiredOneTimeTokensStmt *sql.Stmt
 	deleteExpiredSessionsStmt      *sql.Stmt
 	deleteExpiredTokensStmt        *sql.Stmt
+	deleteMailStmt                 *sql.Stmt
 	deleteOldEventsStmt            *sql.Stmt
 	deleteOneTimeTokenStmt         *sql.Stmt
+	deletePasskeyStmt              *sql.Stmt
+	deletePasskeysStmt             *sql.Stmt
+	deleteRecoveryCodesStmt        *sql.Stmt
+	deleteTOTPStmt                 *sql.Stmt
 	deletedAccountsStmt            *sql.Stmt
 	dropPasskeysStmt               *sql.Stmt
 	dropRecoveryCodesStmt          *sql.Stmt
 	dropTOTPStmt                   *sql.Stmt
+	dueMailStmt                    *sql.Stmt
 	endAccessStmt                  *sql.Stmt
+	enrolTOTPStmt                  *sql.Stmt
 	eraseSealsStmt                 *sql.Stmt
+	extendAccessStmt               *sql.Stmt
 	extendSessionStmt              *sql.Stmt
 	forgetDeletedStmt              *sql.Stmt
 	insertAccountStmt              *sql.Stmt
 	insertEventStmt                *sql.Stmt
+	insertMailStmt                 *sql.Stmt
 	insertOneTimeTokenStmt         *sql.Stmt
+	insertPasskeyStmt              *sql.Stmt
+	insertRecoveryCodeStmt         *sql.Stmt
 	insertSessionStmt              *sql.Stmt
 	insertTokenStmt                *sql.Stmt
+	knownDevicesStmt               *sql.Stmt
 	liveTokenStmt                  *sql.Stmt
+	nextMailAttemptStmt            *sql.Stmt
 	oneTimeTokenStmt               *sql.Stmt
 	outdatedAccountsStmt           *sql.Stmt
+	passkeyStmt                    *sql.Stmt
+	passkeysStmt                   *sql.Stmt
+	pendingEmailStmt               *sql.Stmt
 	proveSessionStmt               *sql.Stmt
 	rememberDeletedStmt            *sql.Stmt
+	renamePasskeyStmt              *sql.Stmt
+	resealTOTPStmt                 *sql.Stmt
 	revokeAccountSessionsStmt      *sql.Stmt
 	revokeOtherSessionsStmt        *sql.Stmt
 	revokeOwnSessionStmt           *sql.Stmt
@@ -479,9 +734,15 @@ type Queries struct {
 	rotateTokenStmt                *sql.Stmt
 	sessionAccountStmt             *sql.Stmt
 	setDisabledStmt                *sql.Stmt
+	setDisplayNameStmt             *sql.Stmt
+	setEmailStmt                   *sql.Stmt
 	setPasswordHashStmt            *sql.Stmt
+	tOTPStmt                       *sql.Stmt
 	tokenStmt                      *sql.Stmt
 	upgradePasswordHashStmt        *sql.Stmt
+	usePasskeyStmt                 *sql.Stmt
+	useRecoveryCodeStmt            *sql.Stmt
+	useTOTPStepStmt                *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
@@ -494,35 +755,58 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountSessionsStmt:            q.accountSessionsStmt,
 		accountsOverviewStmt:           q.accountsOverviewStmt,
 		anyAccountStmt:                 q.anyAccountStmt,
+		attemptMailStmt:                q.attemptMailStmt,
 		changePasswordStmt:             q.changePasswordStmt,
+		confirmTOTPStmt:                q.confirmTOTPStmt,
 		countAccountsStmt:              q.countAccountsStmt,
 		countAttemptStmt:               q.countAttemptStmt,
+		countEventsSinceStmt:           q.countEventsSinceStmt,
 		countPasskeysStmt:              q.countPasskeysStmt,
+		countRecoveryCodesStmt:         q.countRecoveryCodesStmt,
 		deleteAccountStmt:              q.deleteAccountStmt,
 		deleteAccountTokensStmt:        q.deleteAccountTokensStmt,
+		deleteExpiredMailStmt:          q.deleteExpiredMailStmt,
 		deleteExpiredOneTimeTokensStmt: q.deleteExpiredOneTimeTokensStmt,
 		deleteExpiredSessionsStmt:      q.deleteExpiredSessionsStmt,
 		deleteExpiredTokensStmt:        q.deleteExpiredTokensStmt,
+		deleteMailStmt:                 q.deleteMailStmt,
 		deleteOldEventsStmt:            q.deleteOldEventsStmt,
 		deleteOneTimeTokenStmt:         q.deleteOneTimeTokenStmt,
+		deletePasskeyStmt:              q.deletePasskeyStmt,
+		deletePasskeysStmt:             q.deletePasskeysStmt,
+		deleteRecoveryCodesStmt:        q.deleteRecoveryCodesStmt,
+		deleteTOTPStmt:                 q.deleteTOTPStmt,
 		deletedAccountsStmt:            q.deletedAccountsStmt,
 		dropPasskeysStmt:               q.dropPasskeysStmt,
 		dropRecoveryCodesStmt:          q.dropRecoveryCodesStmt,
 		dropTOTPStmt:                   q.dropTOTPStmt,
+		dueMailStmt:                    q.dueMailStmt,
 		endAccessStmt:                  q.endAccessStmt,
+		enrolTOTPStmt:                  q.enrolTOTPStmt,
 		eraseSealsStmt:                 q.eraseSealsStmt,
+		extendAccessStmt:               q.extendAccessStmt,
 		extendSessionStmt:              q.extendSessionStmt,
 		forgetDeletedStmt:              q.forgetDeletedStmt,
 		insertAccountStmt:              q.insertAccountStmt,
 		insertEventStmt:                q.insertEventStmt,
+		insertMailStmt:                 q.insertMailStmt,
 		insertOneTimeTokenStmt:         q.insertOneTimeTokenStmt,
+		insertPasskeyStmt:              q.insertPasskeyStmt,
+		insertRecoveryCodeStmt:         q.insertRecoveryCodeStmt,
 		insertSessionStmt:              q.insertSessionStmt,
 		insertTokenStmt:                q.insertTokenStmt,
+		knownDevicesStmt:               q.knownDevicesStmt,
 		liveTokenStmt:                  q.liveTokenStmt,
+		nextMailAttemptStmt:            q.nextMailAttemptStmt,
 		oneTimeTokenStmt:               q.oneTimeTokenStmt,
 		outdatedAccountsStmt:           q.outdatedAccountsStmt,
+		passkeyStmt:                    q.passkeyStmt,
+		passkeysStmt:                   q.passkeysStmt,
+		pendingEmailStmt:               q.pendingEmailStmt,
 		proveSessionStmt:               q.proveSessionStmt,
 		rememberDeletedStmt:            q.rememberDeletedStmt,
+		renamePasskeyStmt:              q.renamePasskeyStmt,
+		resealTOTPStmt:                 q.resealTOTPStmt,
 		revokeAccountSessionsStmt:      q.revokeAccountSessionsStmt,
 		revokeOtherSessionsStmt:        q.revokeOtherSessionsStmt,
 		revokeOwnSessionStmt:           q.revokeOwnSessionStmt,
@@ -531,8 +815,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		rotateTokenStmt:                q.rotateTokenStmt,
 		sessionAccountStmt:             q.sessionAccountStmt,
 		setDisabledStmt:                q.setDisabledStmt,
+		setDisplayNameStmt:             q.setDisplayNameStmt,
+		setEmailStmt:                   q.setEmailStmt,
 		setPasswordHashStmt:            q.setPasswordHashStmt,
+		tOTPStmt:                       q.tOTPStmt,
 		tokenStmt:                      q.tokenStmt,
 		upgradePasswordHashStmt:        q.upgradePasswordHashStmt,
+		usePasskeyStmt:                 q.usePasskeyStmt,
+		useRecoveryCodeStmt:            q.useRecoveryCodeStmt,
+		useTOTPStepStmt:                q.useTOTPStepStmt,
 	}
 }

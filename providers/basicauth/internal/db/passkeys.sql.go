@@ -19,3 +19,153 @@ func (q *Queries) CountPasskeys(ctx context.Context, accountID string) (int64, e
 	err := row.Scan(&n)
 	return n, err
 }
+
+const deletePasskey = `-- name: DeletePasskey :many
+DELETE FROM passkeys WHERE id = ?1 AND account_id = ?2 RETURNING name
+`
+
+type DeletePasskeyParams struct {
+	ID        string
+	AccountID string
+}
+
+func (q *Queries) DeletePasskey(ctx context.Context, arg DeletePasskeyParams) ([]string, error) {
+	rows, err := q.query(ctx, q.deletePasskeyStmt, deletePasskey, arg.ID, arg.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deletePasskeys = `-- name: DeletePasskeys :exec
+DELETE FROM passkeys WHERE account_id = ?1
+`
+
+func (q *Queries) DeletePasskeys(ctx context.Context, accountID string) error {
+	_, err := q.exec(ctx, q.deletePasskeysStmt, deletePasskeys, accountID)
+	return err
+}
+
+const insertPasskey = `-- name: InsertPasskey :exec
+INSERT INTO passkeys (id, account_id, name, credential, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5)
+`
+
+type InsertPasskeyParams struct {
+	ID         string
+	AccountID  string
+	Name       string
+	Credential string
+	Now        int64
+}
+
+func (q *Queries) InsertPasskey(ctx context.Context, arg InsertPasskeyParams) error {
+	_, err := q.exec(ctx, q.insertPasskeyStmt, insertPasskey,
+		arg.ID,
+		arg.AccountID,
+		arg.Name,
+		arg.Credential,
+		arg.Now,
+	)
+	return err
+}
+
+const passkey = `-- name: Passkey :one
+SELECT id, account_id, name, credential, created_at, last_used_at FROM passkeys WHERE id = ?1
+`
+
+func (q *Queries) Passkey(ctx context.Context, id string) (Passkey, error) {
+	row := q.queryRow(ctx, q.passkeyStmt, passkey, id)
+	var i Passkey
+	err := row.Scan(
+		&i.ID,
+		&i.AccountID,
+		&i.Name,
+		&i.Credential,
+		&i.CreatedAt,
+		&i.LastUsedAt,
+	)
+	return i, err
+}
+
+const passkeys = `-- name: Passkeys :many
+SELECT id, account_id, name, credential, created_at, last_used_at FROM passkeys WHERE account_id = ?1 ORDER BY created_at, id
+`
+
+func (q *Queries) Passkeys(ctx context.Context, accountID string) ([]Passkey, error) {
+	rows, err := q.query(ctx, q.passkeysStmt, passkeys, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Passkey
+	for rows.Next() {
+		var i Passkey
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Name,
+			&i.Credential,
+			&i.CreatedAt,
+			&i.LastUsedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const renamePasskey = `-- name: RenamePasskey :execrows
+UPDATE passkeys SET name = ?1 WHERE id = ?2 AND account_id = ?3
+`
+
+type RenamePasskeyParams struct {
+	Name      string
+	ID        string
+	AccountID string
+}
+
+func (q *Queries) RenamePasskey(ctx context.Context, arg RenamePasskeyParams) (int64, error) {
+	result, err := q.exec(ctx, q.renamePasskeyStmt, renamePasskey, arg.Name, arg.ID, arg.AccountID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const usePasskey = `-- name: UsePasskey :exec
+UPDATE passkeys SET credential = ?1, last_used_at = CAST(?2 AS INTEGER) WHERE id = ?3
+`
+
+type UsePasskeyParams struct {
+	Credential string
+	Now        int64
+	ID         string
+}
+
+func (q *Queries) UsePasskey(ctx context.Context, arg UsePasskeyParams) error {
+	_, err := q.exec(ctx, q.usePasskeyStmt, usePasskey, arg.Credential, arg.Now, arg.ID)
+	return err
+}

@@ -1,0 +1,72 @@
+package basicauth
+
+import (
+	or3cloud "or3.chat/cloud"
+)
+
+// fates returns what becomes of somebody's workspaces when they delete their account.
+func (p *provider) fates(c call, accountID string) ([]or3cloud.WorkspaceFate, error) {
+	users := p.host.Users()
+	if users == nil {
+		return []or3cloud.WorkspaceFate{}, nil
+	}
+	fates, err := users.UserRemoval(c.Context(), or3cloud.ExternalIdentity{Provider: id, ProviderUserID: accountID})
+	if fates == nil {
+		fates = []or3cloud.WorkspaceFate{}
+	}
+	return fates, err
+}
+
+// deletion is GET /api/basic-auth/deletion.
+func (p *provider) deletion(c call) error {
+	who, err := p.signedIn(c)
+	if err != nil {
+		return err
+	}
+	fates, err := p.fates(c, who.ID)
+	if err != nil {
+		return err
+	}
+	return c.reply(map[string]any{"workspaces": fates})
+}
+
+// deleteAccount is POST /api/basic-auth/delete-account. The user and what belongs to it go first, the account last: a crash
+// in between leaves an account with which one can sign in, as a user without anything, and delete it again.
+func (p *provider) deleteAccount(c call) error {
+	who, err := p.recentlyProven(c)
+	if err != nil {
+		return err
+	}
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	if typed, ok := f.text("email", 1, maxEmail); !ok || normalEmail(typed) != who.Email {
+		return refuseField("invalid_email", "email", "Type the e-mail address of your account.")
+	}
+	err = p.DeleteAccount(c.Context(), who.ID)
+	if or3cloud.CodeOf(err) == or3cloud.CodeConflict {
+		return p.lastOwner(c, who.ID)
+	}
+	if err != nil {
+		return err
+	}
+	p.clearCookies(c.Request)
+	return c.answer(true)
+}
+
+// lastOwner says for which workspaces somebody else has to become an owner first.
+func (p *provider) lastOwner(c call, accountID string) error {
+	fates, err := p.fates(c, accountID)
+	if err != nil {
+		return err
+	}
+	blocked := []or3cloud.WorkspaceFate{}
+	for _, w := range fates {
+		if w.Fate == or3cloud.FateBlocked {
+			blocked = append(blocked, w)
+		}
+	}
+	return refuse(or3cloud.CodeConflict, "last_owner", "Others use workspaces that only you own. Make somebody else an owner first.",
+		map[string]any{"workspaces": blocked})
+}

@@ -1,0 +1,60 @@
+package basicauth
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// The marks by which browsers and systems are told apart, in this order, since most browsers also name those that they are like.
+var (
+	browserMarks = [][2]string{
+		{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Vivaldi", "Vivaldi"}, {"SamsungBrowser", "Samsung Internet"}, {"Firefox", "Firefox"}, {"FxiOS", "Firefox"},
+		{"CriOS", "Chrome"}, {"Chromium", "Chromium"}, {"Chrome", "Chrome"}, {"Safari", "Safari"},
+	}
+	systemMarks = [][2]string{
+		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"CrOS", "ChromeOS"}, {"Windows", "Windows"},
+		{"Mac OS X", "macOS"}, {"Linux", "Linux"},
+	}
+)
+
+// device is what a person would call a browser: "Firefox on Windows". It leaves versions out, so that an update does not make
+// a browser a new one.
+func device(agent string) string {
+	browser, system := firstMark(agent, browserMarks), firstMark(agent, systemMarks)
+	switch {
+	case browser == "" && system == "":
+		return "unknown device"
+	case browser == "":
+		return system
+	case system == "":
+		return browser
+	}
+	return browser + " on " + system
+}
+
+func firstMark(agent string, marks [][2]string) string {
+	for _, m := range marks {
+		if strings.Contains(agent, m[0]) {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+// network is the part of an address that stays the same while a provider hands out new ones.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap()
+	bits := 24
+	if ip.Is6() {
+		bits = 48
+	}
+	prefix, err := ip.WithZone("").Prefix(bits)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
+}

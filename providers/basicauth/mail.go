@@ -1,0 +1,217 @@
+package basicauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// outbox is the mail that waits for the mail server: rows of a table, so that they survive a restart and belong to the
+// transaction of what they tell about, and one goroutine that delivers them.
+type outbox struct {
+	store  *store
+	sealer *sealer
+	log    *slog.Logger
+	now    func() time.Time
+	send   func(context.Context, mail.Letter) error
+	// resolve turns a request for a link into the letter with the link (reset.go).
+	resolve func(ctx context.Context, q queries, sealed []byte) error
+
+	wake chan struct{}
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// mailResetRequest is the kind of a row that is no letter yet: somebody has typed an address into the form for a forgotten
+// password. The row is written whether there is such an account or not.
+const mailResetRequest = "reset_request"
+
+// newOutbox returns the outbox, or nil if no mail server is configured.
+func (p *provider) newOutbox() *outbox {
+	if p.opts.smtp == nil {
+		return nil
+	}
+	return &outbox{
+		store: p.store, sealer: p.sealer, log: p.log, now: p.now, send: mail.NewSender(p.opts.smtp, p.now, p.rand).Send,
+		resolve: p.resolveReset, wake: make(chan struct{}, 1),
+	}
+}
+
+// start begins to deliver. Like close it does nothing without a mail server.
+func (o *outbox) start() {
+	if o == nil {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	o.stop = stop
+	o.done.Go(func() { o.run(ctx) })
+}
+
+// close ends the delivery that is under way and waits for it. What was not delivered stays.
+func (o *outbox) close() {
+	if o == nil {
+		return
+	}
+	o.stop()
+	o.done.Wait()
+}
+
+// add puts content, a mail.Letter or a resetRequest, into the box, in the transaction of q.
+func (o *outbox) add(ctx context.Context, q queries, accountID, kind string, content any, lifetime time.Duration) error {
+	text, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	now := o.now()
+	sealed, err := o.sealer.seal(text, sealPlace(kind, now.UnixMilli()))
+	if err != nil {
+		return err
+	}
+	err = q.InsertMail(ctx, db.InsertMailParams{
+		AccountID: optional(accountID), Kind: kind, Sealed: sealed, Now: now.UnixMilli(), ExpiresAt: now.Add(lifetime).UnixMilli(),
+	})
+	if err == nil {
+		o.rouse()
+	}
+	return err
+}
+
+// sealPlace binds sealed content to its row.
+func sealPlace(kind string, createdAt int64) string {
+	return "mail " + kind + " " + strconv.FormatInt(createdAt, 10)
+}
+
+// rouse makes the goroutine look. It may be called inside the transaction that inserts: the first thing that the goroutine does
+// is a write transaction of its own, which waits for that one.
+func (o *outbox) rouse() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run delivers until ctx ends.
+func (o *outbox) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause := o.sweep(ctx)
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-o.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// The pauses of the goroutine: the longest look-out for due mail, and the one after a fault of the store or of ours.
+const (
+	longestPause = 10 * time.Minute
+	faultPause   = 30 * time.Second
+)
+
+// sweep delivers all mail that is due and returns how long there is nothing to do.
+func (o *outbox) sweep(ctx context.Context) (pause time.Duration) {
+	defer func() {
+		if v := recover(); v != nil {
+			o.log.Error("mail: panic", "panic", v, "stack", string(debug.Stack()))
+			pause = faultPause
+		}
+	}()
+	for ctx.Err() == nil {
+		found, err := o.deliverNext(ctx)
+		if err != nil && ctx.Err() == nil {
+			o.log.Error("mail: the outbox cannot be read", "error", err)
+			return faultPause
+		}
+		if !found {
+			break
+		}
+	}
+	next, err := o.store.read.NextMailAttempt(ctx)
+	if err != nil || next == 0 {
+		return longestPause
+	}
+	return min(max(time.UnixMilli(next).Sub(o.now()), time.Second), longestPause)
+}
+
+// deliverNext deals with one row that is due. Its next attempt is set before the delivery, so that a crash in the midst of one
+// means another attempt and never a lost letter; it may mean a letter twice.
+func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
+	var row db.MailOutbox
+	var letter mail.Letter
+	var deliver bool
+	err = o.store.tx(ctx, func(q queries) error {
+		now := o.now()
+		if err := q.DeleteExpiredMail(ctx, now.UnixMilli()); err != nil {
+			return err
+		}
+		if row, err = q.DueMail(ctx, now.UnixMilli()); absent(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		found = true
+		content, err := o.sealer.open(row.Sealed, sealPlace(row.Kind, row.CreatedAt))
+		if err == nil && row.Kind != mailResetRequest {
+			err = json.Unmarshal(content, &letter)
+		}
+		if err != nil { // sealed with a key that was replaced: nobody can read it any more
+			o.log.Warn("mail: a message is unreadable and was dropped", "kind", row.Kind)
+			return q.DeleteMail(ctx, row.ID)
+		}
+		if row.Kind == mailResetRequest {
+			return errors.Join(o.resolve(ctx, q, content), q.DeleteMail(ctx, row.ID))
+		}
+		deliver = true
+		return q.AttemptMail(ctx, db.AttemptMailParams{ID: row.ID, NextAttemptAt: now.Add(backOff(row.Attempts)).UnixMilli()})
+	})
+	if err != nil || !deliver {
+		return found, err
+	}
+	return true, o.deliver(ctx, row, letter)
+}
+
+// backOff is the pause after an attempt: one minute, two, four and so on up to an hour.
+func backOff(attempts int64) time.Duration {
+	return min(time.Minute<<min(attempts, 10), time.Hour)
+}
+
+// deliver hands a letter to the mail server and removes it when the server has taken it, or will never.
+func (o *outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) error {
+	sent := o.send(ctx, l)
+	if sent != nil && ctx.Err() != nil {
+		return nil // we are closing; the next start tries again
+	}
+	var failed *mail.Error
+	switch {
+	case sent == nil:
+		o.log.Info("mail delivered", "kind", row.Kind, "account", row.AccountID.String, "attempt", row.Attempts+1)
+	case errors.As(sent, &failed) && failed.Permanent:
+		o.log.Warn("mail refused", "kind", row.Kind, "account", row.AccountID.String, "step", string(failed.Step), "code", failed.Code)
+	default:
+		// The error itself may repeat the recipient's address; "or3-cloud mail test" shows it.
+		attrs := []any{"kind", row.Kind, "account", row.AccountID.String, "attempt", row.Attempts + 1}
+		if failed != nil {
+			attrs = append(attrs, "step", string(failed.Step), "code", failed.Code, "advice", failed.Advice)
+		}
+		o.log.Warn("mail not delivered, will try again", attrs...)
+		return nil
+	}
+	// The letter is out: not even a shutdown may keep it in the box, or it would go out twice.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := o.store.write.DeleteMail(ctx, row.ID); err != nil {
+		return fmt.Errorf("remove delivered mail: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,26 @@
+-- name: InsertMail :exec
+INSERT INTO mail_outbox (account_id, kind, sealed, created_at, expires_at, next_attempt_at)
+VALUES (@account_id, @kind, @sealed, @now, @expires_at, @now);
+
+-- name: DueMail :one
+SELECT * FROM mail_outbox WHERE next_attempt_at <= @now ORDER BY next_attempt_at, id LIMIT 1;
+
+-- name: NextMailAttempt :one
+SELECT CAST(COALESCE(MIN(next_attempt_at), 0) AS INTEGER) AS at FROM mail_outbox;
+
+-- name: AttemptMail :exec
+UPDATE mail_outbox SET attempts = attempts + 1, next_attempt_at = @next_attempt_at WHERE id = @id;
+
+-- name: DeleteMail :exec
+DELETE FROM mail_outbox WHERE id = @id;
+
+-- name: DeleteExpiredMail :exec
+DELETE FROM mail_outbox WHERE expires_at <= @now;
+
+-- name: CountEventsSince :one
+SELECT CAST(COUNT(*) AS INTEGER) AS n FROM security_events
+WHERE account_id = @account_id AND kind = @kind AND at > @after;
+
+-- name: KnownDevices :many
+-- The browsers with which somebody has signed in to an account, as far as they are still remembered.
+SELECT DISTINCT ip_address, user_agent FROM sessions WHERE account_id = @account_id;

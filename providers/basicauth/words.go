@@ -1,0 +1,115 @@
+package basicauth
+
+import "or3.chat/cloud/internal/mail"
+
+// Every word of every letter is in this file.
+
+const (
+	wordWhen       = "When"
+	wordBy         = "By"
+	wordOperator   = "the operator of the server"
+	wordDevice     = "Device"
+	wordAddress    = "Address"
+	wordTimeFormat = "2 January 2006, 15:04 UTC"
+	wordServer     = "Server"
+
+	wordNotMe    = "If this was you, there is nothing to do. If not, set a new password at once and end all other sessions in your account settings."
+	wordIgnore   = "If you did not ask for this, you can ignore this message: nothing changes."
+	wordLifetime = "The link works once, and for 30 minutes."
+)
+
+// noticeWords are a notice's subject and what it says.
+type noticeWords struct {
+	subject, text string
+	// detail is the name of the fact that comes with the notice, if there is one.
+	detail string
+	// closing is what to do; wordNotMe if empty.
+	closing string
+}
+
+// wordsOf returns the words of a notice.
+func wordsOf(kind noticeKind) noticeWords {
+	switch kind {
+	case noticeNewSignIn:
+		return noticeWords{subject: "New sign-in to your account", text: "Somebody has signed in to your account from a device or network that was not seen there before."}
+	case noticeSignInFailures:
+		return noticeWords{
+			subject: "Many failed sign-ins to your account",
+			text:    "Somebody has tried to sign in to your account with wrong passwords, many times within an hour. None of these attempts got in. The last one:",
+			closing: "You need not do anything. A long password that you use nowhere else, and a second factor, keep your account safe.",
+		}
+	case noticePasswordChanged:
+		return noticeWords{subject: "Your password was changed", text: "The password of your account was changed. All other sessions have ended."}
+	case noticePasswordReset:
+		return noticeWords{subject: "Your password was reset", text: "A new password was set for your account with a link for a forgotten password. All sessions have ended."}
+	case noticeEmailAsked:
+		return noticeWords{
+			subject: "A new e-mail address was asked for",
+			text:    "Somebody who is signed in to your account wants to change its e-mail address. Nothing changes until the new address is confirmed.",
+			detail:  "New address",
+		}
+	case noticeEmailChanged:
+		return noticeWords{
+			subject: "Your e-mail address was changed", text: "Your account has a new e-mail address. No more messages about it come to this one.", detail: "New address",
+			closing: "If this was not you, ask the operator of the server for help at once.",
+		}
+	case noticeTOTPEnabled:
+		return noticeWords{subject: "An authenticator app was set up", text: "Sign-ins to your account now need a code from an authenticator app."}
+	case noticeTOTPRemoved:
+		return noticeWords{subject: "The authenticator app was removed", text: "Sign-ins to your account no longer need a code from an authenticator app."}
+	case noticePasskeyAdded:
+		return noticeWords{subject: "A passkey was added", text: "A passkey was added to your account. Whoever has it can sign in.", detail: "Passkey"}
+	case noticePasskeyRemoved:
+		return noticeWords{subject: "A passkey was removed", text: "A passkey was removed from your account.", detail: "Passkey"}
+	case noticeRecoveryRenewed:
+		return noticeWords{subject: "New recovery codes", text: "New recovery codes were made for your account. The old ones no longer work."}
+	case noticeRecoveryUsed:
+		return noticeWords{subject: "A recovery code was used", text: "A recovery code was used in place of a second factor. It does not work again."}
+	case noticeFactorsReset:
+		return noticeWords{subject: "Your second factors were removed", text: "The authenticator app, the passkeys and the recovery codes of your account were removed. Its password alone suffices to sign in now."}
+	case noticeDisabled:
+		return noticeWords{
+			subject: "Your account was switched off", text: "Your account was switched off, and all of its sessions have ended.",
+			closing: "If you do not know why, ask the operator of the server.",
+		}
+	}
+	panic("a notice without words: " + string(kind))
+}
+
+// noticeLetter writes a notice. It links to nothing but the server itself.
+func noticeLetter(kind noticeKind, by occasion, detail, publicURL string) mail.Letter {
+	w := wordsOf(kind)
+	l := mail.Letter{Subject: w.subject, Paragraphs: []string{w.text}, Facts: by.facts(), Closing: []string{w.closing}}
+	if w.closing == "" {
+		l.Closing[0] = wordNotMe
+	}
+	if w.detail != "" && detail != "" {
+		l.Facts = append([]mail.Fact{{Name: w.detail, Value: detail}}, l.Facts...)
+	}
+	if publicURL != "" {
+		l.Facts = append(l.Facts, mail.Fact{Name: wordServer, Value: publicURL})
+	}
+	return l
+}
+
+// resetLetter brings the link for a forgotten password.
+func resetLetter(link string, by occasion) mail.Letter {
+	return mail.Letter{
+		Subject:    "Set a new password",
+		Paragraphs: []string{"Somebody, hopefully you, has forgotten the password of your account. With this link you can set a new one:"},
+		Facts:      by.facts(),
+		Action:     &mail.Action{Label: "Set a new password", URL: link},
+		Closing:    []string{wordLifetime, wordIgnore},
+	}
+}
+
+// confirmLetter brings the link that confirms a new address.
+func confirmLetter(link string, by occasion) mail.Letter {
+	return mail.Letter{
+		Subject:    "Confirm your e-mail address",
+		Paragraphs: []string{"This address was given as the new e-mail address of an account. Confirm that it is yours:"},
+		Facts:      by.facts(),
+		Action:     &mail.Action{Label: "Confirm this address", URL: link},
+		Closing:    []string{wordLifetime, wordIgnore},
+	}
+}
