@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/internal/ratelimit"
 )
 
 // Proxy says whether forwarding headers are believed, and which of them.
@@ -60,19 +61,5 @@ func first(list string) string {
 
 func normalHost(host string) string { return strings.ToLower(strings.TrimSpace(host)) }
 
-// LimitKey returns the key under which an address is limited: an IPv6 client owns a whole /64, so the rest of the
-// address must not give it new budgets.
-func LimitKey(clientIP string) string {
-	addr, err := netip.ParseAddr(clientIP)
-	if err != nil {
-		return clientIP
-	}
-	if addr = addr.Unmap(); addr.Is4() {
-		return addr.String()
-	}
-	prefix, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return clientIP
-	}
-	return prefix.String()
-}
+// LimitKey returns the key under which an address is limited.
+func LimitKey(clientIP string) string { return ratelimit.Network(clientIP) }

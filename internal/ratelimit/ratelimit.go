@@ -24,8 +24,8 @@ type Verdict struct {
 	RetryAfter time.Duration
 }
 
-// maxKeys bounds the memory of a Limiter: beyond it the keys that were idle longest are forgotten.
-const maxKeys = 10_000
+// maxKeys bounds the memory of a Limiter: beyond it arbitrary keys are forgotten. One takes a few hundred bytes.
+const maxKeys = 20_000
 
 // Limiter keeps the windows of many keys. It is safe for concurrent use.
 type Limiter struct {
@@ -34,6 +34,8 @@ type Limiter struct {
 	mu      sync.Mutex
 	windows map[string]*window
 	sweepAt time.Time
+	// changed holds the keys that were hit since Changed was called last; nil if nobody calls it.
+	changed map[string]bool
 }
 
 // window is a ring of the times of the last hits, oldest first.
@@ -57,7 +59,10 @@ func (l *Limiter) Take(key string, lim Limit) Verdict { return l.hit(key, lim, t
 func (l *Limiter) Reset(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.windows, key)
+	if l.windows[key] != nil {
+		delete(l.windows, key)
+		l.mark(key)
+	}
 }
 
 func (l *Limiter) hit(key string, lim Limit, record bool) Verdict {
@@ -87,6 +92,7 @@ func (l *Limiter) hit(key string, lim Limit, record bool) Verdict {
 	case record:
 		w.hits = append(w.hits, now)
 		w.expiry = now.Add(lim.Window)
+		l.mark(key)
 	}
 	return v
 }
