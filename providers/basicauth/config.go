@@ -17,7 +17,7 @@ func (p *provider) config(c call) error {
 		return err
 	}
 	return c.reply(configAnswer{
-		Registration: p.opts.registration, Mail: p.opts.mail, Passkeys: p.opts.passkeys,
+		Registration: p.opts.registration, Mail: p.opts.mail, Passkeys: p.relyingParty(c.Request) != nil,
 		PasswordMinLength: p.opts.minPassword, SetupRequired: !exists,
 	})
 }

@@ -5,11 +5,11 @@ import "testing"
 func TestConfigSaysWhatAPageMayOffer(t *testing.T) {
 	in := openTest(t, config{settingRegistrationMode: "disabled", settingMinPassword: "12"})
 	in.browser().get("config").want(t, 200,
-		`{"registration":"disabled","mail":false,"passkeys":false,"passwordMinLength":12,"setupRequired":true}`)
+		`{"registration":"disabled","mail":false,"passkeys":true,"passwordMinLength":12,"setupRequired":true}`)
 
 	in = openTest(t, nil)
 	in.signedIn("ann@example.test")
 	in.browser().get("config").want(t, 200,
-		`{"registration":"open","mail":false,"passkeys":false,"passwordMinLength":8,"setupRequired":false}`)
+		`{"registration":"open","mail":false,"passkeys":true,"passwordMinLength":8,"setupRequired":false}`)
 	in.browser().get("config", "Origin", "https://evil.test").want(t, 403, "Forbidden")
 }

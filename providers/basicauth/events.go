@@ -30,6 +30,7 @@ const (
 	eventRecoveryUsed       eventKind = "recovery_code_used"
 	eventPasskeyAdded       eventKind = "passkey_added"
 	eventPasskeyRemoved     eventKind = "passkey_removed"
+	eventPasskeyCloned      eventKind = "passkey_counter_regressed"
 	eventFactorsReset       eventKind = "factors_reset"
 	eventDisabled           eventKind = "account_disabled"
 	eventEnabled            eventKind = "account_enabled"

@@ -1,6 +1,99 @@
 package basicauth
 
-import or3cloud "or3.chat/cloud"
+import (
+	"context"
+	"errors"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// The requests of each client address in a minute.
+const (
+	secondFactorLimit = 20
+	factorLimit       = 20
+)
 
 // factorRoutes are the endpoints of the second factor.
-func (p *provider) factorRoutes() []or3cloud.Route { return nil }
+func (p *provider) factorRoutes() []or3cloud.Route {
+	return []or3cloud.Route{
+		p.limited("second-factor", secondFactorLimit, p.secondFactor),
+		p.limited("reauthenticate", signInLimit, p.reauthenticate),
+		p.limited("totp/enrol", factorLimit, p.enrolTOTP),
+		p.limited("totp/confirm", factorLimit, p.confirmTOTP),
+		p.limited("totp/remove", factorLimit, p.removeTOTP),
+		p.limited("recovery-codes", factorLimit, p.renewRecoveryCodes),
+	}
+}
+
+// factors are the ways in which an account proves, besides its password, who is there (docs/accounts-api.md, "account").
+type factors struct {
+	TOTP              totpState       `json:"totp"`
+	RecoveryCodesLeft int64           `json:"recoveryCodesLeft"`
+	Passkeys          []passkeyAnswer `json:"passkeys"`
+}
+
+// totpState says whether an authenticator app is set up.
+type totpState struct {
+	Enabled   bool       `json:"enabled"`
+	EnabledAt *time.Time `json:"enabledAt,omitempty"`
+}
+
+// any reports whether a factor is set up, so that the password alone does not suffice. Recovery codes only stand in for
+// one.
+func (f factors) any() bool { return f.TOTP.Enabled || len(f.Passkeys) > 0 }
+
+// factorsOf returns the factors of an account.
+func (p *provider) factorsOf(ctx context.Context, q queries, accountID string) (factors, error) {
+	f := factors{Passkeys: []passkeyAnswer{}}
+	totp, err := q.TOTP(ctx, accountID)
+	if err != nil && !absent(err) {
+		return f, err
+	}
+	if totp.ConfirmedAt.Valid {
+		at := time.UnixMilli(totp.ConfirmedAt.Int64).UTC()
+		f.TOTP = totpState{Enabled: true, EnabledAt: &at}
+	}
+	keys, err := q.Passkeys(ctx, accountID)
+	if err != nil {
+		return f, err
+	}
+	for _, key := range keys {
+		f.Passkeys = append(f.Passkeys, describePasskey(key))
+	}
+	f.RecoveryCodesLeft, err = q.CountRecoveryCodes(ctx, accountID)
+	return f, err
+}
+
+// resetFactors removes all factors of an account, for an owner who has lost them and has proved that to the operator.
+func (p *provider) resetFactors(ctx context.Context, q queries, accountID string) error {
+	a, err := q.AccountByID(ctx, accountID)
+	if err != nil {
+		return err
+	}
+	_, err = q.DeleteTOTP(ctx, accountID)
+	err = errors.Join(err, q.DeletePasskeys(ctx, accountID), q.DeleteRecoveryCodes(ctx, accountID))
+	if err != nil {
+		return err
+	}
+	return p.recordAndNotify(ctx, q, nil, a, eventFactorsReset, noticeFactorsReset, "")
+}
+
+// recordAndNotify is what every change of a factor ends with: a line in the trail, and word to the owner.
+func (p *provider) recordAndNotify(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, event eventKind, notice noticeKind, detail string) error {
+	if err := p.record(ctx, q, r, a.ID, event, detail); err != nil {
+		return err
+	}
+	return p.notify(ctx, q, r, a, notice, detail)
+}
+
+// forgetUselessCodes removes the recovery codes of an account whose last factor has gone: they would stand in for nothing
+// now, and be known to whoever found them when the next factor is set up.
+func (p *provider) forgetUselessCodes(ctx context.Context, q queries, accountID string) error {
+	left, err := p.factorsOf(ctx, q, accountID)
+	if err != nil || left.any() {
+		return err
+	}
+	return q.DeleteRecoveryCodes(ctx, accountID)
+}

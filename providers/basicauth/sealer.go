@@ -48,14 +48,21 @@ func (s *sealer) seal(text []byte, place string) ([]byte, error) {
 
 // open decrypts what seal has made for the same place.
 func (s *sealer) open(sealed []byte, place string) ([]byte, error) {
-	for _, key := range s.keys {
+	text, _, err := s.inspect(sealed, place)
+	return text, err
+}
+
+// inspect is open that also says whether the first key has sealed it. What is kept for years is sealed anew when it was
+// not, so that an old key can be thrown away.
+func (s *sealer) inspect(sealed []byte, place string) (text []byte, current bool, err error) {
+	for i, key := range s.keys {
 		n := key.NonceSize()
 		if len(sealed) < n {
 			break
 		}
 		if text, err := key.Open(nil, sealed[:n], sealed[n:], []byte(place)); err == nil {
-			return text, nil
+			return text, i == 0, nil
 		}
 	}
-	return nil, errors.New("unseal: not sealed with one of the keys, or for another place")
+	return nil, false, errors.New("unseal: not sealed with one of the keys, or for another place")
 }

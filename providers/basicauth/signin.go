@@ -55,9 +55,11 @@ func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body s
 }
 
 // beginVerified starts a session of an account whose password was found to be right, unless the account has changed
-// since: a password that is being changed must not open one more session. hash replaces the account's hash.
+// since: a password that is being changed must not open one more session. If the account has a second factor, the refusal
+// asks for it instead. hash replaces the account's hash.
 func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verified db.Account, hash string) (g *grant, err error) {
 	now := p.now()
+	var refusal *or3cloud.Error // the challenge in it has to stay
 	err = p.store.tx(ctx, func(q queries) error {
 		a, err := q.AccountByID(ctx, verified.ID)
 		if absent(err) {
@@ -78,9 +80,15 @@ func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verif
 		if err := prune(ctx, q, now, p.opts.grace); err != nil {
 			return err
 		}
+		if refusal, err = p.demandFactor(ctx, q, r, a); err != nil || refusal != nil {
+			return err
+		}
 		g, err = p.begin(ctx, q, a, r, now)
 		return err
 	})
+	if err == nil && refusal != nil {
+		return nil, refusal
+	}
 	return g, err
 }
 

@@ -1,0 +1,228 @@
+package basicauth
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+const (
+	// maxWrongCodes is how many wrong answers end a challenge.
+	maxWrongCodes = 5
+	// wrongCodesPerHour bounds the wrong answers of an account over all its challenges: who knows the password can start
+	// as many as they like, and six digits do not stand against that.
+	wrongCodesPerHour = 20
+	// maxCode bounds what people type as a code.
+	maxCode = 64
+)
+
+// secondStep is what a second_factor token keeps.
+type secondStep struct {
+	// Passkey is the ceremony that was begun with it, if the account has passkeys.
+	Passkey *webauthn.SessionData `json:"passkey,omitempty"`
+}
+
+// demandFactor comes after every proof that is a password alone. It returns nil if the account has no second factor, else
+// the refusal that asks for one. The refusal is no error, because the challenge in it has to be committed.
+func (p *provider) demandFactor(ctx context.Context, q queries, r *or3cloud.Request, a db.Account) (*or3cloud.Error, error) {
+	has, err := p.factorsOf(ctx, q, a.ID)
+	if err != nil || !has.any() {
+		return nil, err
+	}
+	var step secondStep
+	methods, extra := []string{}, map[string]any{}
+	if has.TOTP.Enabled {
+		methods = append(methods, "totp")
+	}
+	if rp := p.relyingParty(r); rp != nil && len(has.Passkeys) > 0 {
+		user, err := passkeyUserOf(ctx, q, a)
+		if err != nil {
+			return nil, err
+		}
+		options, session, err := rp.BeginLogin(user)
+		if err != nil {
+			return nil, err
+		}
+		step.Passkey, extra["publicKey"] = session, options.Response
+		methods = append(methods, "passkey")
+	}
+	if has.RecoveryCodesLeft > 0 {
+		methods = append(methods, "recovery_code")
+	}
+	token, _, err := p.issue(ctx, q, tokenSecondFactor, a, step)
+	if err != nil {
+		return nil, err
+	}
+	extra["challenge"], extra["methods"] = token, methods
+	return refuse(or3cloud.CodeUnauthenticated, "second_factor_required", "A second step is needed to sign in.", extra), nil
+}
+
+// shown is what somebody answers a challenge with: one of the three.
+type shown struct {
+	code, recoveryCode string
+	credential         []byte
+}
+
+func parseSecondFactor(f fields) (challenge string, s shown, err error) {
+	challenge, ok := f.text("challenge", 1, maxToken)
+	if !ok {
+		return "", s, errInvalid()
+	}
+	given := 0
+	for name, into := range map[string]*string{"code": &s.code, "recoveryCode": &s.recoveryCode} {
+		if _, present := f[name]; present {
+			if *into, ok = f.text(name, 1, maxCode); !ok {
+				return "", s, errInvalid()
+			}
+			given++
+		}
+	}
+	if _, present := f["credential"]; present {
+		if s.credential, err = f.credential(); err != nil {
+			return "", s, err
+		}
+		given++
+	}
+	if given != 1 {
+		return "", s, errInvalid()
+	}
+	return challenge, s, nil
+}
+
+// credential returns the JSON text of what an authenticator has answered.
+func (f fields) credential() ([]byte, error) {
+	object, ok := f["credential"].(map[string]any)
+	if !ok {
+		return nil, errInvalid()
+	}
+	return json.Marshal(object)
+}
+
+// secondFactor is POST /api/basic-auth/second-factor.
+func (p *provider) secondFactor(c call) error {
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	challenge, s, err := parseSecondFactor(f)
+	if err != nil {
+		return err
+	}
+	var g *grant
+	var refusal error // what is written with it has to stay
+	err = p.store.tx(c.Context(), func(q queries) (err error) {
+		g, refusal, err = p.answerChallenge(c.Context(), q, c.Request, challenge, s)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return refusal
+	}
+	p.setCookies(c.Request, g)
+	return c.answer(true)
+}
+
+// answerChallenge starts a session if what was shown is right, and counts the attempt if not. All attempts pass through
+// the one writer, so that parallel ones cannot get more than their number.
+func (p *provider) answerChallenge(ctx context.Context, q queries, r *or3cloud.Request, challenge string, s shown) (*grant, error, error) {
+	var step secondStep
+	token, err := p.peek(ctx, q, tokenSecondFactor, challenge, &step)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := q.AccountByID(ctx, token.AccountID.String)
+	if err != nil {
+		return nil, nil, err
+	}
+	budget, limit := "basic-auth:wrong-code:"+a.ID, ratelimit.Limit{Max: wrongCodesPerHour, Window: time.Hour}
+	// A signature cannot be guessed: whoever has a passkey gets in whatever others have tried.
+	if v := p.limits.Check(budget, limit); !v.Allowed && s.credential == nil {
+		return nil, &or3cloud.Error{Code: or3cloud.CodeRateLimited, Message: "Too many requests", RetryAfter: v.RetryAfter,
+			Data: map[string]any{"code": "rate_limited"}}, nil
+	}
+	method, err := p.verifyShown(ctx, q, r, a, step, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if method == "" {
+		p.limits.Take(budget, limit)
+		refusal, err := p.countWrong(ctx, q, r, a, token.Fingerprint)
+		return nil, refusal, err
+	}
+	if _, err := q.DeleteOneTimeToken(ctx, token.Fingerprint); err != nil {
+		return nil, nil, err
+	}
+	g, err := p.admit(ctx, q, r, a, method)
+	return g, nil, err
+}
+
+// admit starts the session of somebody who has shown everything that the account demands. method goes into the trail.
+func (p *provider) admit(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, method string) (*grant, error) {
+	now := p.now()
+	if err := prune(ctx, q, now, p.opts.grace); err != nil {
+		return nil, err
+	}
+	if err := p.tellOfSignIn(ctx, q, r, a); err != nil {
+		return nil, err
+	}
+	g, err := p.begin(ctx, q, a, r, now)
+	if err != nil {
+		return nil, err
+	}
+	return g, p.record(ctx, q, r, a.ID, eventSignedIn, method)
+}
+
+// verifyShown returns the method that was shown, or "" if it was wrong.
+func (p *provider) verifyShown(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, step secondStep, s shown) (method string, err error) {
+	var ok bool
+	switch {
+	case s.code != "":
+		method = "totp"
+		ok, err = p.useTOTP(ctx, q, a.ID, s.code)
+	case s.recoveryCode != "":
+		method = "recovery_code"
+		if ok, err = p.useRecoveryCode(ctx, q, a.ID, s.recoveryCode); ok && err == nil {
+			err = p.recordAndNotify(ctx, q, r, a, eventRecoveryUsed, noticeRecoveryUsed, "")
+		}
+	case step.Passkey != nil:
+		method = "passkey"
+		var owner *db.Account
+		owner, err = p.verifyPasskey(ctx, q, r, *step.Passkey, s.credential)
+		ok = owner != nil && owner.ID == a.ID
+	}
+	if err != nil || !ok {
+		return "", err
+	}
+	return method, nil
+}
+
+// countWrong counts a wrong answer to a challenge, which dies with the last one, and returns the refusal.
+func (p *provider) countWrong(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, print string) (error, error) {
+	attempts, err := q.CountAttempt(ctx, print)
+	if err != nil {
+		return nil, err
+	}
+	left := maxWrongCodes - attempts
+	if left <= 0 {
+		if _, err := q.DeleteOneTimeToken(ctx, print); err != nil {
+			return nil, err
+		}
+	}
+	p.log.Warn("sign-in failed", "address", r.ClientIP, "email", redactEmail(a.Email))
+	if err := p.record(ctx, q, r, a.ID, eventSignInFailed, "second factor"); err != nil {
+		return nil, err
+	}
+	return errCode(map[string]any{"attemptsLeft": max(left, 0)}), p.tellOfFailures(ctx, q, r, a)
+}
+
+func errCode(extra map[string]any) error {
+	return refuse(or3cloud.CodeUnauthenticated, "invalid_code", "The code is wrong or has been used.", extra)
+}

@@ -1,0 +1,228 @@
+package basicauth
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/webauthn"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+const (
+	maxPasskeyName = 60
+	// maxPasskeys bounds the lists that go to browsers with each ceremony.
+	maxPasskeys = 30
+)
+
+// passkeyRegisterOptions is POST /api/basic-auth/passkeys/register-options.
+func (p *provider) passkeyRegisterOptions(c call) error {
+	who, err := p.recentlyProven(c)
+	if err != nil {
+		return err
+	}
+	rp := p.relyingParty(c.Request)
+	if rp == nil {
+		return errNoPasskeys()
+	}
+	ctx, a := c.Context(), accountOf(who)
+	user, err := passkeyUserOf(ctx, p.store.read, a)
+	if err != nil {
+		return err
+	}
+	known := webauthn.Credentials(user.credentials).CredentialDescriptors()
+	options, session, err := rp.BeginRegistration(user, webauthn.WithExclusions(known))
+	if err != nil {
+		return err
+	}
+	var token string
+	err = p.store.tx(ctx, func(q queries) (err error) {
+		token, _, err = p.issue(ctx, q, tokenPasskeyAdd, a, session)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(map[string]any{"challenge": token, "publicKey": options.Response})
+}
+
+// registerPasskey is POST /api/basic-auth/passkeys/register.
+func (p *provider) registerPasskey(c call) error {
+	who, err := p.recentlyProven(c)
+	if err != nil {
+		return err
+	}
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	name, err := f.passkeyName()
+	if err != nil {
+		return err
+	}
+	challenge, credential, err := f.ceremony()
+	if err != nil {
+		return err
+	}
+	added := factorAdded{OK: true}
+	var refusal error // the ceremony is over however it ended
+	err = p.store.tx(c.Context(), func(q queries) error {
+		var session webauthn.SessionData
+		token, err := p.take(c.Context(), q, tokenPasskeyAdd, challenge, &session)
+		if err != nil {
+			return err
+		}
+		if token.AccountID.String != who.ID {
+			return errToken()
+		}
+		made, err := p.verifyNewPasskey(c.Request, accountOf(who), session, credential)
+		if err != nil {
+			refusal = err
+			return nil
+		}
+		added.Passkey, added.RecoveryCodes, err = p.addPasskey(c.Context(), q, c.Request, accountOf(who), name, made)
+		return err
+	})
+	switch {
+	case sqlitex.IsUnique(err):
+		return refuse(or3cloud.CodeConflict, "passkey_exists", "This passkey is already set up.", nil)
+	case err != nil:
+		return err
+	case refusal != nil:
+		return refusal
+	}
+	return c.reply(added)
+}
+
+// verifyNewPasskey checks what an authenticator has made.
+func (p *provider) verifyNewPasskey(r *or3cloud.Request, a db.Account, session webauthn.SessionData, credential []byte) (*webauthn.Credential, error) {
+	rp := p.relyingParty(r)
+	if rp == nil {
+		return nil, errNoPasskeys()
+	}
+	parsed, err := protocol.ParseCredentialCreationResponseBytes(credential)
+	if err != nil {
+		return nil, errInvalid()
+	}
+	made, err := rp.CreateCredential(passkeyUser{account: a}, session, parsed)
+	if err != nil {
+		p.logRefusedPasskey(r, rp, err)
+		return nil, errInvalid()
+	}
+	made.Attestation = webauthn.CredentialAttestation{} // it was not asked for and is not looked at again
+	return made, nil
+}
+
+// addPasskey stores a passkey and returns recovery codes with it if it is the first factor.
+func (p *provider) addPasskey(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, name string, made *webauthn.Credential) (*passkeyAnswer, []string, error) {
+	had, err := p.factorsOf(ctx, q, a.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(had.Passkeys) >= maxPasskeys {
+		return nil, nil, refuse(or3cloud.CodeInvalid, "invalid_request", "There are too many passkeys. Remove one first.", nil)
+	}
+	text, err := json.Marshal(made)
+	if err != nil {
+		return nil, nil, err
+	}
+	row := db.Passkey{ID: passkeyID(made.ID), AccountID: a.ID, Name: name, Credential: string(text), CreatedAt: p.now().UnixMilli()}
+	err = q.InsertPasskey(ctx, db.InsertPasskeyParams{ID: row.ID, AccountID: a.ID, Name: name, Credential: row.Credential, Now: row.CreatedAt})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.recordAndNotify(ctx, q, r, a, eventPasskeyAdded, noticePasskeyAdded, name); err != nil {
+		return nil, nil, err
+	}
+	key := describePasskey(row)
+	if had.any() {
+		return &key, nil, nil
+	}
+	codes, err := p.replaceRecoveryCodes(ctx, q, a.ID)
+	return &key, codes, err
+}
+
+// renamePasskey is POST /api/basic-auth/passkeys/rename.
+func (p *provider) renamePasskey(c call) error {
+	who, err := p.signedIn(c)
+	if err != nil {
+		return err
+	}
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	key, ok := f.text("id", 1, maxToken)
+	name, err := f.passkeyName()
+	if !ok || err != nil {
+		return errInvalid()
+	}
+	return p.changePasskey(c, func(q queries) (bool, error) {
+		n, err := q.RenamePasskey(c.Context(), db.RenamePasskeyParams{ID: key, AccountID: who.ID, Name: name})
+		return n == 1, err
+	})
+}
+
+// removePasskey is POST /api/basic-auth/passkeys/remove.
+func (p *provider) removePasskey(c call) error {
+	who, err := p.recentlyProven(c)
+	if err != nil {
+		return err
+	}
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	key, ok := f.text("id", 1, maxToken)
+	if !ok {
+		return errInvalid()
+	}
+	ctx := c.Context()
+	return p.changePasskey(c, func(q queries) (bool, error) {
+		names, err := q.DeletePasskey(ctx, db.DeletePasskeyParams{ID: key, AccountID: who.ID})
+		if err != nil || len(names) == 0 {
+			return false, err
+		}
+		if err := p.forgetUselessCodes(ctx, q, who.ID); err != nil {
+			return false, err
+		}
+		return true, p.recordAndNotify(ctx, q, c.Request, accountOf(who), eventPasskeyRemoved, noticePasskeyRemoved, names[0])
+	})
+}
+
+// changePasskey answers for a change of one passkey; found is false if it is not among one's own.
+func (p *provider) changePasskey(c call, change func(queries) (found bool, err error)) error {
+	err := p.store.tx(c.Context(), func(q queries) error {
+		found, err := change(q)
+		if err == nil && !found {
+			err = refuse(or3cloud.CodeNotFound, "not_found", "There is no such passkey.", nil)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(true)
+}
+
+// passkeyName returns what a passkey is to be called.
+func (f fields) passkeyName() (string, error) {
+	name, ok := f["name"].(string)
+	name = strings.TrimFunc(name, isSpace)
+	if n := length(name); !ok || n < 1 || n > maxPasskeyName {
+		return "", refuse(or3cloud.CodeInvalid, "invalid_request", "Invalid request", map[string]any{"field": "name"})
+	}
+	return name, nil
+}
+
+// accountOf is the account of a session.
+func accountOf(row db.SessionAccountRow) db.Account {
+	return db.Account{
+		ID: row.ID, Email: row.Email, PasswordHash: row.PasswordHash, DisplayName: row.DisplayName, TokenVersion: row.TokenVersion,
+		Origin: row.Origin, DisabledAt: row.DisabledAt, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+	}
+}

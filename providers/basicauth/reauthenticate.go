@@ -1,0 +1,64 @@
+package basicauth
+
+import (
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// reauthenticate is POST /api/basic-auth/reauthenticate: whoever is signed in proves it again, with the password or a
+// passkey, before a sensitive change. A wrong answer leaves the session as it is.
+func (p *provider) reauthenticate(c call) error {
+	who, err := p.signedIn(c)
+	if err != nil {
+		return err
+	}
+	f, err := c.body()
+	if err != nil {
+		return err
+	}
+	prove := p.proveByPasskey
+	if _, given := f["password"]; given {
+		prove = p.proveByPassword
+	}
+	ok, err := prove(c, who, f)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		p.log.Warn("reauthentication failed", "address", c.ClientIP, "email", redactEmail(who.Email))
+		return errCredentials()
+	}
+	return c.answer(true)
+}
+
+func (p *provider) proveByPassword(c call, who db.SessionAccountRow, f fields) (bool, error) {
+	password, ok := f.text("password", 1, maxPassword)
+	if !ok {
+		return false, errInvalid()
+	}
+	if ok, err := p.password.Verify(c.Context(), who.PasswordHash, password); err != nil || !ok {
+		return false, err
+	}
+	return true, p.store.tx(c.Context(), func(q queries) error { return p.proven(c.Request, q, who) })
+}
+
+func (p *provider) proveByPasskey(c call, who db.SessionAccountRow, f fields) (ok bool, err error) {
+	challenge, credential, err := f.ceremony()
+	if err != nil {
+		return false, err
+	}
+	err = p.store.tx(c.Context(), func(q queries) error {
+		owner, err := p.finishCeremony(c.Context(), q, c.Request, challenge, credential)
+		if err != nil || owner == nil || owner.ID != who.ID {
+			return err
+		}
+		ok = true
+		return p.proven(c.Request, q, who)
+	})
+	return ok, err
+}
+
+// proven notes that the person behind a session has just proved who they are.
+func (p *provider) proven(r *or3cloud.Request, q queries, who db.SessionAccountRow) error {
+	return q.ProveSession(r.Context(), db.ProveSessionParams{ID: who.SessionID, Now: p.now().UnixMilli()})
+}
