@@ -16,7 +16,8 @@ type WorkspaceBackend struct {
 	Advance func(time.Duration)
 }
 
-// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and WorkspaceAccessStore if the store is one.
+// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and of WorkspaceAccessStore, WorkspaceDirectory, InviteStore and
+// UserRemover those that the store is.
 func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) {
 	run := func(name string, f func(t *testing.T, b *workspaceBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -35,6 +36,15 @@ func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) 
 	run("Strangers", testStrangers)
 	run("Members", testMembers)
 	run("LastOwner", testLastOwner)
+	run("Directory", testDirectory)
+	run("Invite", testInvite)
+	run("InviteRefusals", testInviteRefusals)
+	run("InviteList", testInviteList)
+	run("OneInviteForParallelGuests", testInviteRace)
+	run("InvitesOfKnownUsers", testInviteKnown)
+	run("UserRemoval", testUserRemoval)
+	run("RemovalOfStrangers", testRemovalOfStrangers)
+	run("RemovalOfAGuest", testRemovalOfAGuest)
 }
 
 type workspaceBench struct {

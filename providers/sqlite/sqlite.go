@@ -142,8 +142,8 @@ const minRetention = 2 * snapshotLife
 // readers is the number of connections that serve pulls and snapshots.
 const readers = 4
 
-// Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, SyncGatewayAdapter,
-// SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter and
+// Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, WorkspaceDirectory, UserRemover,
+// InviteStore, SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter and
 // MaintenanceReporter.
 type Store struct {
 	opts  Options
@@ -265,6 +265,9 @@ func (s *Store) SyncCapabilities() or3cloud.SyncCapabilities {
 var (
 	_ or3cloud.AuthWorkspaceStore   = (*Store)(nil)
 	_ or3cloud.WorkspaceAccessStore = (*Store)(nil)
+	_ or3cloud.WorkspaceDirectory   = (*Store)(nil)
+	_ or3cloud.UserRemover          = (*Store)(nil)
+	_ or3cloud.InviteStore          = (*Store)(nil)
 	_ or3cloud.SyncGatewayAdapter   = (*Store)(nil)
 	_ or3cloud.SyncCollector        = (*Store)(nil)
 	_ or3cloud.Snapshotter          = (*Store)(nil)

@@ -50,22 +50,28 @@ func (s *Store) GetOrCreateUser(ctx context.Context, id or3cloud.ExternalIdentit
 		return userID, err
 	}
 	err = s.write(ctx, func(ctx context.Context, t *tx) error {
-		key := db.UserByIdentityParams{Provider: id.Provider, ProviderUserID: id.ProviderUserID}
-		if userID, err = optional(t.q.UserByIdentity(ctx, key)); err != nil || userID != "" {
-			return err // somebody else was faster
-		}
-		if userID, err = s.newID(); err != nil {
-			return err
-		}
-		err = t.q.InsertUser(ctx, db.InsertUserParams{ID: userID, Email: id.Email, DisplayName: id.DisplayName, CreatedAt: t.at})
-		if err != nil {
-			return err
-		}
-		return t.q.InsertAccount(ctx, db.InsertAccountParams{
-			Provider: id.Provider, ProviderUserID: id.ProviderUserID, UserID: userID, CreatedAt: t.at,
-		})
+		userID, err = s.userOf(ctx, t, id)
+		return err
 	})
 	return userID, err
+}
+
+// userOf finds or makes the user of an identity.
+func (s *Store) userOf(ctx context.Context, t *tx, id or3cloud.ExternalIdentity) (userID string, err error) {
+	key := db.UserByIdentityParams{Provider: id.Provider, ProviderUserID: id.ProviderUserID}
+	if userID, err = optional(t.q.UserByIdentity(ctx, key)); err != nil || userID != "" {
+		return userID, err // somebody else was faster
+	}
+	if userID, err = s.newID(); err != nil {
+		return "", err
+	}
+	err = t.q.InsertUser(ctx, db.InsertUserParams{ID: userID, Email: id.Email, DisplayName: id.DisplayName, CreatedAt: t.at})
+	if err != nil {
+		return "", err
+	}
+	return userID, t.q.InsertAccount(ctx, db.InsertAccountParams{
+		Provider: id.Provider, ProviderUserID: id.ProviderUserID, UserID: userID, CreatedAt: t.at,
+	})
 }
 
 // GetOrCreateDefaultWorkspace implements or3cloud.AuthWorkspaceStore.
@@ -196,13 +202,7 @@ func (s *Store) RemoveWorkspace(ctx context.Context, userID, workspaceID string)
 		if role != or3cloud.RoleOwner {
 			return errForbidden
 		}
-		err = t.q.SoftDeleteWorkspace(ctx, db.SoftDeleteWorkspaceParams{
-			DeletedAt: sql.NullInt64{Int64: t.at, Valid: true}, Num: num,
-		})
-		if err != nil {
-			return err
-		}
-		return t.q.RehomeUsers(ctx, sql.NullInt64{Int64: num, Valid: true})
+		return deleteWorkspace(ctx, t, num)
 	})
 }
 

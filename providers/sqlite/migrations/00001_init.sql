@@ -40,6 +40,27 @@ CREATE INDEX members_by_workspace ON members (workspace, created_at);
 
 CREATE INDEX users_by_active_workspace ON users (active_workspace) WHERE active_workspace IS NOT NULL;
 
+-- Invites to workspaces, each for one e-mail address. Of the token only the SHA-256 is kept.
+CREATE TABLE invites (
+  id          TEXT PRIMARY KEY,
+  workspace   INTEGER NOT NULL REFERENCES workspaces (num),
+  email       TEXT NOT NULL,
+  role        TEXT NOT NULL CHECK (role IN ('owner', 'editor', 'viewer')),
+  status      TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'accepted', 'revoked', 'expired')),
+  -- Users; empty when it was the operator, or when the user is gone.
+  invited_by  TEXT NOT NULL DEFAULT '',
+  accepted_by TEXT NOT NULL DEFAULT '',
+  token_hash  TEXT NOT NULL UNIQUE,
+  expires_at  INTEGER NOT NULL,
+  accepted_at INTEGER,
+  revoked_at  INTEGER,
+  created_at  INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX invites_by_workspace ON invites (workspace, created_at);
+CREATE INDEX invites_by_accepted ON invites (accepted_by) WHERE accepted_by <> '';
+
 -- The change log. Each payload is stored once, here.
 
 -- version is the workspace's counter; horizon the highest version of a winning delete that was dropped.

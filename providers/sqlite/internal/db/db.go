@@ -24,6 +24,9 @@ func New(db DBTX) *Queries {
 func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	q := Queries{db: db}
 	var err error
+	if q.acceptInviteStmt, err = db.PrepareContext(ctx, acceptInvite); err != nil {
+		return nil, fmt.Errorf("error preparing query AcceptInvite: %w", err)
+	}
 	if q.activeWorkspaceStmt, err = db.PrepareContext(ctx, activeWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query ActiveWorkspace: %w", err)
 	}
@@ -72,8 +75,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteFileStmt, err = db.PrepareContext(ctx, deleteFile); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteFile: %w", err)
 	}
+	if q.deleteIdentitiesStmt, err = db.PrepareContext(ctx, deleteIdentities); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteIdentities: %w", err)
+	}
+	if q.deleteInvitesOfStmt, err = db.PrepareContext(ctx, deleteInvitesOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteInvitesOf: %w", err)
+	}
 	if q.deleteMemberStmt, err = db.PrepareContext(ctx, deleteMember); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteMember: %w", err)
+	}
+	if q.deleteMembershipsStmt, err = db.PrepareContext(ctx, deleteMemberships); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteMemberships: %w", err)
 	}
 	if q.deleteOpIDStmt, err = db.PrepareContext(ctx, deleteOpID); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOpID: %w", err)
@@ -87,6 +99,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteSupersededStmt, err = db.PrepareContext(ctx, deleteSuperseded); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSuperseded: %w", err)
 	}
+	if q.deleteUserStmt, err = db.PrepareContext(ctx, deleteUser); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteUser: %w", err)
+	}
 	if q.dropExpiredIntentsStmt, err = db.PrepareContext(ctx, dropExpiredIntents); err != nil {
 		return nil, fmt.Errorf("error preparing query DropExpiredIntents: %w", err)
 	}
@@ -96,11 +111,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.entryStmt, err = db.PrepareContext(ctx, entry); err != nil {
 		return nil, fmt.Errorf("error preparing query Entry: %w", err)
 	}
+	if q.expireInvitesStmt, err = db.PrepareContext(ctx, expireInvites); err != nil {
+		return nil, fmt.Errorf("error preparing query ExpireInvites: %w", err)
+	}
 	if q.filesAfterStmt, err = db.PrepareContext(ctx, filesAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query FilesAfter: %w", err)
 	}
 	if q.filesOfDigestStmt, err = db.PrepareContext(ctx, filesOfDigest); err != nil {
 		return nil, fmt.Errorf("error preparing query FilesOfDigest: %w", err)
+	}
+	if q.findWorkspacesStmt, err = db.PrepareContext(ctx, findWorkspaces); err != nil {
+		return nil, fmt.Errorf("error preparing query FindWorkspaces: %w", err)
+	}
+	if q.forgetInviterStmt, err = db.PrepareContext(ctx, forgetInviter); err != nil {
+		return nil, fmt.Errorf("error preparing query ForgetInviter: %w", err)
 	}
 	if q.forgetRetiredStmt, err = db.PrepareContext(ctx, forgetRetired); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetRetired: %w", err)
@@ -120,6 +144,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertIntentStmt, err = db.PrepareContext(ctx, insertIntent); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertIntent: %w", err)
 	}
+	if q.insertInviteStmt, err = db.PrepareContext(ctx, insertInvite); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertInvite: %w", err)
+	}
 	if q.insertRecordStmt, err = db.PrepareContext(ctx, insertRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRecord: %w", err)
 	}
@@ -135,8 +162,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.intentDigestStmt, err = db.PrepareContext(ctx, intentDigest); err != nil {
 		return nil, fmt.Errorf("error preparing query IntentDigest: %w", err)
 	}
+	if q.inviteByTokenStmt, err = db.PrepareContext(ctx, inviteByToken); err != nil {
+		return nil, fmt.Errorf("error preparing query InviteByToken: %w", err)
+	}
+	if q.inviteExistsStmt, err = db.PrepareContext(ctx, inviteExists); err != nil {
+		return nil, fmt.Errorf("error preparing query InviteExists: %w", err)
+	}
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
+	}
+	if q.listInvitesStmt, err = db.PrepareContext(ctx, listInvites); err != nil {
+		return nil, fmt.Errorf("error preparing query ListInvites: %w", err)
 	}
 	if q.listMembersStmt, err = db.PrepareContext(ctx, listMembers); err != nil {
 		return nil, fmt.Errorf("error preparing query ListMembers: %w", err)
@@ -149,6 +185,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.memberRoleStmt, err = db.PrepareContext(ctx, memberRole); err != nil {
 		return nil, fmt.Errorf("error preparing query MemberRole: %w", err)
+	}
+	if q.membershipsOfStmt, err = db.PrepareContext(ctx, membershipsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query MembershipsOf: %w", err)
 	}
 	if q.oldestWorkspaceStmt, err = db.PrepareContext(ctx, oldestWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query OldestWorkspace: %w", err)
@@ -204,6 +243,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.retiredGenerationsStmt, err = db.PrepareContext(ctx, retiredGenerations); err != nil {
 		return nil, fmt.Errorf("error preparing query RetiredGenerations: %w", err)
 	}
+	if q.revokeInviteStmt, err = db.PrepareContext(ctx, revokeInvite); err != nil {
+		return nil, fmt.Errorf("error preparing query RevokeInvite: %w", err)
+	}
 	if q.setActiveWorkspaceStmt, err = db.PrepareContext(ctx, setActiveWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query SetActiveWorkspace: %w", err)
 	}
@@ -248,6 +290,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 
 func (q *Queries) Close() error {
 	var err error
+	if q.acceptInviteStmt != nil {
+		if cerr := q.acceptInviteStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing acceptInviteStmt: %w", cerr)
+		}
+	}
 	if q.activeWorkspaceStmt != nil {
 		if cerr := q.activeWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing activeWorkspaceStmt: %w", cerr)
@@ -328,9 +375,24 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteFileStmt: %w", cerr)
 		}
 	}
+	if q.deleteIdentitiesStmt != nil {
+		if cerr := q.deleteIdentitiesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteIdentitiesStmt: %w", cerr)
+		}
+	}
+	if q.deleteInvitesOfStmt != nil {
+		if cerr := q.deleteInvitesOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteInvitesOfStmt: %w", cerr)
+		}
+	}
 	if q.deleteMemberStmt != nil {
 		if cerr := q.deleteMemberStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteMemberStmt: %w", cerr)
+		}
+	}
+	if q.deleteMembershipsStmt != nil {
+		if cerr := q.deleteMembershipsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteMembershipsStmt: %w", cerr)
 		}
 	}
 	if q.deleteOpIDStmt != nil {
@@ -353,6 +415,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteSupersededStmt: %w", cerr)
 		}
 	}
+	if q.deleteUserStmt != nil {
+		if cerr := q.deleteUserStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteUserStmt: %w", cerr)
+		}
+	}
 	if q.dropExpiredIntentsStmt != nil {
 		if cerr := q.dropExpiredIntentsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropExpiredIntentsStmt: %w", cerr)
@@ -368,6 +435,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing entryStmt: %w", cerr)
 		}
 	}
+	if q.expireInvitesStmt != nil {
+		if cerr := q.expireInvitesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing expireInvitesStmt: %w", cerr)
+		}
+	}
 	if q.filesAfterStmt != nil {
 		if cerr := q.filesAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing filesAfterStmt: %w", cerr)
@@ -376,6 +448,16 @@ func (q *Queries) Close() error {
 	if q.filesOfDigestStmt != nil {
 		if cerr := q.filesOfDigestStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing filesOfDigestStmt: %w", cerr)
+		}
+	}
+	if q.findWorkspacesStmt != nil {
+		if cerr := q.findWorkspacesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing findWorkspacesStmt: %w", cerr)
+		}
+	}
+	if q.forgetInviterStmt != nil {
+		if cerr := q.forgetInviterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing forgetInviterStmt: %w", cerr)
 		}
 	}
 	if q.forgetRetiredStmt != nil {
@@ -408,6 +490,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertIntentStmt: %w", cerr)
 		}
 	}
+	if q.insertInviteStmt != nil {
+		if cerr := q.insertInviteStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertInviteStmt: %w", cerr)
+		}
+	}
 	if q.insertRecordStmt != nil {
 		if cerr := q.insertRecordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertRecordStmt: %w", cerr)
@@ -433,9 +520,24 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing intentDigestStmt: %w", cerr)
 		}
 	}
+	if q.inviteByTokenStmt != nil {
+		if cerr := q.inviteByTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing inviteByTokenStmt: %w", cerr)
+		}
+	}
+	if q.inviteExistsStmt != nil {
+		if cerr := q.inviteExistsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing inviteExistsStmt: %w", cerr)
+		}
+	}
 	if q.kVNameOwnerStmt != nil {
 		if cerr := q.kVNameOwnerStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing kVNameOwnerStmt: %w", cerr)
+		}
+	}
+	if q.listInvitesStmt != nil {
+		if cerr := q.listInvitesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listInvitesStmt: %w", cerr)
 		}
 	}
 	if q.listMembersStmt != nil {
@@ -456,6 +558,11 @@ func (q *Queries) Close() error {
 	if q.memberRoleStmt != nil {
 		if cerr := q.memberRoleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memberRoleStmt: %w", cerr)
+		}
+	}
+	if q.membershipsOfStmt != nil {
+		if cerr := q.membershipsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing membershipsOfStmt: %w", cerr)
 		}
 	}
 	if q.oldestWorkspaceStmt != nil {
@@ -546,6 +653,11 @@ func (q *Queries) Close() error {
 	if q.retiredGenerationsStmt != nil {
 		if cerr := q.retiredGenerationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing retiredGenerationsStmt: %w", cerr)
+		}
+	}
+	if q.revokeInviteStmt != nil {
+		if cerr := q.revokeInviteStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revokeInviteStmt: %w", cerr)
 		}
 	}
 	if q.setActiveWorkspaceStmt != nil {
@@ -652,6 +764,7 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 type Queries struct {
 	db                       DBTX
 	tx                       *sql.Tx
+	acceptInviteStmt         *sql.Stmt
 	activeWorkspaceStmt      *sql.Stmt
 	adoptStmt                *sql.Stmt
 	advanceCursorStmt        *sql.Stmt
@@ -668,32 +781,44 @@ type Queries struct {
 	cursorFloorStmt          *sql.Stmt
 	deleteEntryStmt          *sql.Stmt
 	deleteFileStmt           *sql.Stmt
+	deleteIdentitiesStmt     *sql.Stmt
+	deleteInvitesOfStmt      *sql.Stmt
 	deleteMemberStmt         *sql.Stmt
+	deleteMembershipsStmt    *sql.Stmt
 	deleteOpIDStmt           *sql.Stmt
 	deleteRecordStmt         *sql.Stmt
 	deleteRefStmt            *sql.Stmt
 	deleteSupersededStmt     *sql.Stmt
+	deleteUserStmt           *sql.Stmt
 	dropExpiredIntentsStmt   *sql.Stmt
 	dropIntentsOfStmt        *sql.Stmt
 	entryStmt                *sql.Stmt
+	expireInvitesStmt        *sql.Stmt
 	filesAfterStmt           *sql.Stmt
 	filesOfDigestStmt        *sql.Stmt
+	findWorkspacesStmt       *sql.Stmt
+	forgetInviterStmt        *sql.Stmt
 	forgetRetiredStmt        *sql.Stmt
 	generationRetiredStmt    *sql.Stmt
 	insertAccountStmt        *sql.Stmt
 	insertCounterStmt        *sql.Stmt
 	insertEntryStmt          *sql.Stmt
 	insertIntentStmt         *sql.Stmt
+	insertInviteStmt         *sql.Stmt
 	insertRecordStmt         *sql.Stmt
 	insertRefStmt            *sql.Stmt
 	insertUserStmt           *sql.Stmt
 	insertWorkspaceStmt      *sql.Stmt
 	intentDigestStmt         *sql.Stmt
+	inviteByTokenStmt        *sql.Stmt
+	inviteExistsStmt         *sql.Stmt
 	kVNameOwnerStmt          *sql.Stmt
+	listInvitesStmt          *sql.Stmt
 	listMembersStmt          *sql.Stmt
 	listWorkspacesStmt       *sql.Stmt
 	liveWorkspaceStmt        *sql.Stmt
 	memberRoleStmt           *sql.Stmt
+	membershipsOfStmt        *sql.Stmt
 	oldestWorkspaceStmt      *sql.Stmt
 	opIDVersionStmt          *sql.Stmt
 	openIntentStmt           *sql.Stmt
@@ -712,6 +837,7 @@ type Queries struct {
 	reservedUseStmt          *sql.Stmt
 	retireGenerationStmt     *sql.Stmt
 	retiredGenerationsStmt   *sql.Stmt
+	revokeInviteStmt         *sql.Stmt
 	setActiveWorkspaceStmt   *sql.Stmt
 	setCounterStmt           *sql.Stmt
 	softDeleteWorkspaceStmt  *sql.Stmt
@@ -731,6 +857,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
 		db:                       tx,
 		tx:                       tx,
+		acceptInviteStmt:         q.acceptInviteStmt,
 		activeWorkspaceStmt:      q.activeWorkspaceStmt,
 		adoptStmt:                q.adoptStmt,
 		advanceCursorStmt:        q.advanceCursorStmt,
@@ -747,32 +874,44 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		cursorFloorStmt:          q.cursorFloorStmt,
 		deleteEntryStmt:          q.deleteEntryStmt,
 		deleteFileStmt:           q.deleteFileStmt,
+		deleteIdentitiesStmt:     q.deleteIdentitiesStmt,
+		deleteInvitesOfStmt:      q.deleteInvitesOfStmt,
 		deleteMemberStmt:         q.deleteMemberStmt,
+		deleteMembershipsStmt:    q.deleteMembershipsStmt,
 		deleteOpIDStmt:           q.deleteOpIDStmt,
 		deleteRecordStmt:         q.deleteRecordStmt,
 		deleteRefStmt:            q.deleteRefStmt,
 		deleteSupersededStmt:     q.deleteSupersededStmt,
+		deleteUserStmt:           q.deleteUserStmt,
 		dropExpiredIntentsStmt:   q.dropExpiredIntentsStmt,
 		dropIntentsOfStmt:        q.dropIntentsOfStmt,
 		entryStmt:                q.entryStmt,
+		expireInvitesStmt:        q.expireInvitesStmt,
 		filesAfterStmt:           q.filesAfterStmt,
 		filesOfDigestStmt:        q.filesOfDigestStmt,
+		findWorkspacesStmt:       q.findWorkspacesStmt,
+		forgetInviterStmt:        q.forgetInviterStmt,
 		forgetRetiredStmt:        q.forgetRetiredStmt,
 		generationRetiredStmt:    q.generationRetiredStmt,
 		insertAccountStmt:        q.insertAccountStmt,
 		insertCounterStmt:        q.insertCounterStmt,
 		insertEntryStmt:          q.insertEntryStmt,
 		insertIntentStmt:         q.insertIntentStmt,
+		insertInviteStmt:         q.insertInviteStmt,
 		insertRecordStmt:         q.insertRecordStmt,
 		insertRefStmt:            q.insertRefStmt,
 		insertUserStmt:           q.insertUserStmt,
 		insertWorkspaceStmt:      q.insertWorkspaceStmt,
 		intentDigestStmt:         q.intentDigestStmt,
+		inviteByTokenStmt:        q.inviteByTokenStmt,
+		inviteExistsStmt:         q.inviteExistsStmt,
 		kVNameOwnerStmt:          q.kVNameOwnerStmt,
+		listInvitesStmt:          q.listInvitesStmt,
 		listMembersStmt:          q.listMembersStmt,
 		listWorkspacesStmt:       q.listWorkspacesStmt,
 		liveWorkspaceStmt:        q.liveWorkspaceStmt,
 		memberRoleStmt:           q.memberRoleStmt,
+		membershipsOfStmt:        q.membershipsOfStmt,
 		oldestWorkspaceStmt:      q.oldestWorkspaceStmt,
 		opIDVersionStmt:          q.opIDVersionStmt,
 		openIntentStmt:           q.openIntentStmt,
@@ -791,6 +930,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		reservedUseStmt:          q.reservedUseStmt,
 		retireGenerationStmt:     q.retireGenerationStmt,
 		retiredGenerationsStmt:   q.retiredGenerationsStmt,
+		revokeInviteStmt:         q.revokeInviteStmt,
 		setActiveWorkspaceStmt:   q.setActiveWorkspaceStmt,
 		setCounterStmt:           q.setCounterStmt,
 		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,

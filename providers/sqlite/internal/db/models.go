@@ -3,3 +3,23 @@
 //   sqlc v1.31.1
 
 package db
+
+import (
+	"database/sql"
+)
+
+type Invite struct {
+	ID         string
+	Workspace  int64
+	Email      string
+	Role       string
+	Status     string
+	InvitedBy  string
+	AcceptedBy string
+	TokenHash  string
+	ExpiresAt  int64
+	AcceptedAt sql.NullInt64
+	RevokedAt  sql.NullInt64
+	CreatedAt  int64
+	UpdatedAt  int64
+}

@@ -1,0 +1,179 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// The bounds of a list of invites (contract, auth §9).
+const (
+	defaultInvites = 100
+	maxInvites     = 500
+)
+
+var errInviteNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Invite not found")
+
+// CreateInvite implements or3cloud.InviteStore.
+func (s *Store) CreateInvite(ctx context.Context, in or3cloud.Invite) (id string, err error) {
+	if !in.Role.Valid() {
+		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown role")
+	}
+	if err := s.checkRoom(); err != nil {
+		return "", err
+	}
+	err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		num, err := liveWorkspace(ctx, t, in.WorkspaceID)
+		if err != nil {
+			return err
+		}
+		if id, err = s.newID(); err != nil {
+			return err
+		}
+		return t.q.InsertInvite(ctx, db.InsertInviteParams{
+			ID: id, Workspace: num, Email: strings.ToLower(in.Email), Role: string(in.Role), InvitedBy: in.InvitedByUserID,
+			TokenHash: in.TokenHash, ExpiresAt: in.ExpiresAt.UnixMilli(), Now: t.at,
+		})
+	})
+	return id, err
+}
+
+// ListInvites implements or3cloud.InviteStore.
+func (s *Store) ListInvites(ctx context.Context, workspaceID string, status or3cloud.InviteStatus, limit int) ([]or3cloud.Invite, error) {
+	if limit == 0 {
+		limit = defaultInvites
+	}
+	var rows []db.Invite
+	err := s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		num, err := liveWorkspace(ctx, t, workspaceID)
+		if err != nil {
+			return err
+		}
+		if err := t.q.ExpireInvites(ctx, db.ExpireInvitesParams{Workspace: num, Now: t.at}); err != nil {
+			return err
+		}
+		rows, err = t.q.ListInvites(ctx, db.ListInvitesParams{Workspace: num, Status: string(status), Max: int64(min(max(limit, 1), maxInvites))})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]or3cloud.Invite, len(rows))
+	for i, r := range rows {
+		out[i] = or3cloud.Invite{
+			ID: r.ID, WorkspaceID: workspaceID, Email: r.Email, Role: or3cloud.Role(r.Role), Status: or3cloud.InviteStatus(r.Status),
+			InvitedByUserID: r.InvitedBy, TokenHash: r.TokenHash, AcceptedUserID: r.AcceptedBy,
+			CreatedAt: time.UnixMilli(r.CreatedAt), UpdatedAt: time.UnixMilli(r.UpdatedAt), ExpiresAt: time.UnixMilli(r.ExpiresAt),
+			AcceptedAt: optionalTime(r.AcceptedAt), RevokedAt: optionalTime(r.RevokedAt),
+		}
+	}
+	return out, nil
+}
+
+func optionalTime(at sql.NullInt64) time.Time {
+	if !at.Valid {
+		return time.Time{}
+	}
+	return time.UnixMilli(at.Int64)
+}
+
+// RevokeInvite implements or3cloud.InviteStore.
+func (s *Store) RevokeInvite(ctx context.Context, workspaceID, inviteID string) error {
+	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		if _, err := t.q.InviteExists(ctx, db.InviteExistsParams{ID: inviteID, WorkspaceID: workspaceID}); noRows(err) {
+			return errInviteNotFound
+		} else if err != nil {
+			return err
+		}
+		return t.q.RevokeInvite(ctx, db.RevokeInviteParams{ID: inviteID, Now: t.at})
+	})
+}
+
+// ValidateInvite implements or3cloud.InviteStore.
+func (s *Store) ValidateInvite(ctx context.Context, workspaceID, email, tokenHash string) (or3cloud.Role, or3cloud.InviteRefusal, error) {
+	in, err := s.q.InviteByToken(ctx, db.InviteByTokenParams{TokenHash: tokenHash, WorkspaceID: workspaceID})
+	if noRows(err) {
+		return "", or3cloud.InviteNotFound, nil
+	}
+	if err != nil {
+		return "", "", sqlitex.Translate(err)
+	}
+	if refusal := judge(in, email, s.opts.Now()); refusal != "" {
+		return "", refusal, nil
+	}
+	return or3cloud.Role(in.Role), "", nil
+}
+
+// judge says why an invite admits nobody with this address, in the contract's order.
+func judge(in db.Invite, email string, now time.Time) or3cloud.InviteRefusal {
+	switch {
+	case in.Email != strings.ToLower(email):
+		return or3cloud.InviteEmailMismatch
+	case in.Status == string(or3cloud.InviteAccepted):
+		return or3cloud.InviteAlreadyUsed
+	case in.Status == string(or3cloud.InviteRevoked):
+		return or3cloud.InviteWasRevoked
+	case in.Status == string(or3cloud.InviteExpired), in.ExpiresAt <= now.UnixMilli():
+		return or3cloud.InviteHasExpired
+	}
+	return ""
+}
+
+// AcceptInvite implements or3cloud.InviteStore. A page that has just registered asks several times at once who it is, and each of
+// these requests brings the invite: for the user who has accepted it already it is as good as new.
+func (s *Store) AcceptInvite(ctx context.Context, id or3cloud.ExternalIdentity, workspaceID, tokenHash string) (userID string, refusal or3cloud.InviteRefusal, err error) {
+	err = s.write(ctx, func(ctx context.Context, t *tx) error {
+		in, err := t.q.InviteByToken(ctx, db.InviteByTokenParams{TokenHash: tokenHash, WorkspaceID: workspaceID})
+		if noRows(err) {
+			refusal = or3cloud.InviteNotFound
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		known, err := optional(t.q.UserByIdentity(ctx, db.UserByIdentityParams{Provider: id.Provider, ProviderUserID: id.ProviderUserID}))
+		if err != nil {
+			return err
+		}
+		if known != "" && in.AcceptedBy == known {
+			userID = known
+			return nil
+		}
+		if refusal = judge(in, id.Email, time.UnixMilli(t.at)); refusal != "" {
+			return nil
+		}
+		userID, err = s.join(ctx, t, id, in, workspaceID)
+		return err
+	})
+	if err != nil || refusal != "" {
+		return "", refusal, err
+	}
+	return userID, "", nil
+}
+
+// join uses an invite up for an identity.
+func (s *Store) join(ctx context.Context, t *tx, id or3cloud.ExternalIdentity, in db.Invite, workspaceID string) (string, error) {
+	userID, err := s.userOf(ctx, t, id)
+	if err != nil {
+		return "", err
+	}
+	if in.Role != string(or3cloud.RoleOwner) {
+		if err := keepAnOwner(ctx, t, in.Workspace, workspaceID, userID); err != nil {
+			return "", err
+		}
+	}
+	member := db.UpsertMemberParams{Workspace: in.Workspace, UserID: userID, Role: in.Role, CreatedAt: t.at}
+	if err := t.q.UpsertMember(ctx, member); err != nil {
+		return "", err
+	}
+	active := db.SetActiveWorkspaceParams{UserID: userID, Workspace: sql.NullInt64{Int64: in.Workspace, Valid: true}}
+	if err := t.q.SetActiveWorkspace(ctx, active); err != nil {
+		return "", err
+	}
+	return userID, t.q.AcceptInvite(ctx, db.AcceptInviteParams{ID: in.ID, UserID: userID, Now: t.at})
+}

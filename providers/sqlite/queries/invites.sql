@@ -1,0 +1,27 @@
+-- name: InsertInvite :exec
+INSERT INTO invites (id, workspace, email, role, invited_by, token_hash, expires_at, created_at, updated_at)
+VALUES (@id, @workspace, @email, @role, @invited_by, @token_hash, @expires_at, @now, @now);
+
+-- name: ExpireInvites :exec
+UPDATE invites SET status = 'expired', updated_at = @now
+WHERE workspace = @workspace AND status = 'pending' AND expires_at <= @now;
+
+-- name: ListInvites :many
+SELECT * FROM invites
+WHERE workspace = @workspace AND (CAST(@status AS TEXT) = '' OR status = @status)
+ORDER BY created_at DESC, id LIMIT @max;
+
+-- name: InviteByToken :one
+-- Of a workspace that is deleted there is none.
+SELECT i.* FROM invites i JOIN workspaces w ON w.num = i.workspace
+WHERE i.token_hash = @token_hash AND w.id = @workspace_id AND w.deleted_at IS NULL;
+
+-- name: InviteExists :one
+SELECT 1 FROM invites i JOIN workspaces w ON w.num = i.workspace WHERE i.id = @id AND w.id = @workspace_id;
+
+-- name: RevokeInvite :exec
+UPDATE invites SET status = 'revoked', revoked_at = CAST(@now AS INTEGER), updated_at = @now WHERE id = @id AND status = 'pending';
+
+-- name: AcceptInvite :exec
+UPDATE invites SET status = 'accepted', accepted_at = CAST(@now AS INTEGER), accepted_by = @user_id, updated_at = @now
+WHERE id = @id AND status = 'pending';

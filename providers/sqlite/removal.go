@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// UserRemoval implements or3cloud.UserRemover.
+func (s *Store) UserRemoval(ctx context.Context, id or3cloud.ExternalIdentity) ([]or3cloud.WorkspaceFate, error) {
+	userID, err := s.GetUser(ctx, id)
+	if err != nil || userID == "" {
+		return nil, err
+	}
+	rows, err := s.q.MembershipsOf(ctx, userID)
+	if err != nil {
+		return nil, sqlitex.Translate(err)
+	}
+	out := make([]or3cloud.WorkspaceFate, len(rows))
+	for i, r := range rows {
+		out[i] = or3cloud.WorkspaceFate{ID: r.ID, Name: r.Name, Members: int(r.OtherMembers), Fate: fate(r)}
+	}
+	return out, nil
+}
+
+// fate is what becomes of a workspace without this member.
+func fate(m db.MembershipsOfRow) or3cloud.Fate {
+	switch {
+	case m.OtherMembers == 0:
+		return or3cloud.FateDeleted
+	case m.Role == string(or3cloud.RoleOwner) && m.OtherOwners == 0:
+		return or3cloud.FateBlocked
+	}
+	return or3cloud.FateLeft
+}
+
+// RemoveUser implements or3cloud.UserRemover. What the user wrote into workspaces that others keep stays there.
+func (s *Store) RemoveUser(ctx context.Context, id or3cloud.ExternalIdentity) error {
+	return s.write(ctx, func(ctx context.Context, t *tx) error {
+		userID, err := optional(t.q.UserByIdentity(ctx, db.UserByIdentityParams{Provider: id.Provider, ProviderUserID: id.ProviderUserID}))
+		if err != nil || userID == "" {
+			return err
+		}
+		workspaces, err := t.q.MembershipsOf(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if err := lastOwner(workspaces); err != nil {
+			return err
+		}
+		for _, ws := range workspaces {
+			if fate(ws) != or3cloud.FateDeleted {
+				continue
+			}
+			if err := deleteWorkspace(ctx, t, ws.Num); err != nil {
+				return err
+			}
+		}
+		for _, remove := range []func(context.Context, string) error{
+			t.q.DeleteMemberships, t.q.DeleteInvitesOf, t.q.ForgetInviter, t.q.DeleteIdentities, t.q.DeleteUser,
+		} {
+			if err := remove(ctx, userID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// lastOwner refuses to leave a workspace that others use without an owner, and names all of them.
+func lastOwner(workspaces []db.MembershipsOfRow) error {
+	var blocked []or3cloud.WorkspaceFate
+	for _, ws := range workspaces {
+		if f := fate(ws); f == or3cloud.FateBlocked {
+			blocked = append(blocked, or3cloud.WorkspaceFate{ID: ws.ID, Name: ws.Name, Members: int(ws.OtherMembers), Fate: f})
+		}
+	}
+	if blocked == nil {
+		return nil
+	}
+	return &or3cloud.Error{
+		Code: or3cloud.CodeConflict, Message: "You are the only owner of a workspace that others use. Make somebody else an owner first.",
+		Data: map[string]any{"code": "last_owner", "workspaces": blocked},
+	}
+}
+
+// deleteWorkspace deletes a workspace softly and moves everybody who had it active to another one.
+func deleteWorkspace(ctx context.Context, t *tx, num int64) error {
+	err := t.q.SoftDeleteWorkspace(ctx, db.SoftDeleteWorkspaceParams{DeletedAt: sql.NullInt64{Int64: t.at, Valid: true}, Num: num})
+	if err != nil {
+		return err
+	}
+	return t.q.RehomeUsers(ctx, sql.NullInt64{Int64: num, Valid: true})
+}
