@@ -105,6 +105,51 @@ type StorageCollector interface {
 	GC(ctx context.Context, in StorageGCRequest) (StorageGCReport, error)
 }
 
+// ObjectDeleter is the optional ability of a storage provider to delete a blob because somebody wants it gone, without
+// waiting for the retention (contract, storage §8).
+type ObjectDeleter interface {
+	// DeleteObject gives a blob up for deletion: CodeConflict while something references its hash. An absent blob is no
+	// error. The bytes may stay for a while, and a reference or upload that comes meanwhile saves them; unless one
+	// does, no download is signed any more.
+	DeleteObject(ctx context.Context, workspaceID string, hash BlobHash) error
+}
+
+// StorageState is why something is stored.
+type StorageState string
+
+// The states.
+const (
+	StorageLive         StorageState = "live"         // referenced
+	StorageUnreferenced StorageState = "unreferenced" // complete, within its retention or due for collection
+	StorageTrash        StorageState = "trash"        // retired, still served, destroyed after a grace period
+	StorageTemporary    StorageState = "temporary"    // an upload that has not ended, or never will
+	StorageOrphaned     StorageState = "orphaned"     // belongs to no blob in use
+)
+
+// StoredItem is one thing that a storage provider keeps.
+type StoredItem struct {
+	WorkspaceID string `json:"workspaceId"`
+	// Hash is empty for what belongs to no blob.
+	Hash BlobHash `json:"hash,omitempty"`
+	// Name is the provider's own, such as a path in its directory.
+	Name  string       `json:"name"`
+	Bytes int64        `json:"bytes"`
+	State StorageState `json:"state"`
+	// Goes says whether a collection would now take it a step further: into the trash, or out of the world. Reason says
+	// why, or why not.
+	Goes   bool   `json:"goes"`
+	Reason string `json:"reason"`
+}
+
+// StorageInspector is the optional ability of a storage provider to say what it keeps. It changes nothing.
+type StorageInspector interface {
+	// StorageWorkspaces lists the workspaces of which anything is stored.
+	StorageWorkspaces(ctx context.Context) ([]string, error)
+	// InspectStorage calls each for everything that is stored of a workspace, as a collection with the same request
+	// would find it. If each returns an error, InspectStorage returns it.
+	InspectStorage(ctx context.Context, in StorageGCRequest, each func(StoredItem) error) error
+}
+
 // RetireRequest names one immutable generation of a blob that a storage provider wants to delete.
 type RetireRequest struct {
 	WorkspaceID string
@@ -113,19 +158,36 @@ type RetireRequest struct {
 	Generation string
 	// UnreferencedSince is the latest moment at which the last reference may have gone for the claim to succeed.
 	UnreferencedSince time.Time
+	// Destroy says that the bytes will be gone for good, not only put aside. Rows that still name them then lose their
+	// storage_id in the same transaction, by a put that syncs, so that a device which attaches the content again uploads
+	// it again (contract, storage Pitfall 13).
+	Destroy bool
 }
+
+// ReferenceState is what keeps a hash.
+type ReferenceState struct {
+	// Files, Messages and Posts are numbers of live rows, Uploads is that of open intents.
+	Files, Messages, Posts, Uploads int64
+	// LostAt is when the last row that referenced the hash went; zero if none ever did, or one does.
+	LostAt time.Time
+}
+
+// Referenced reports whether anything keeps the hash.
+func (r ReferenceState) Referenced() bool { return r.Files+r.Messages+r.Posts+r.Uploads > 0 }
 
 // ReferenceClaimer is the optional ability of a sync provider to hand blobs over for deletion. It is the sync side
 // of the claim protocol in docs/architecture.md: it knows which rows reference which hashes.
 type ReferenceClaimer interface {
-	// RetireGeneration checks, in one write transaction, that no live file_meta row and no live message or post
-	// references the hash and that this has been so since before UnreferencedSince. If so it records the generation
-	// as retired, irrevocably and durably, and returns true; repeated calls for a retired generation return true.
+	// RetireGeneration checks, in one write transaction, that no live file_meta row, no live message or post and no open
+	// upload intent references the hash and that this has been so since before UnreferencedSince. If so it records the
+	// generation as retired, irrevocably and durably, and returns true; repeated calls for a retired generation return true.
 	RetireGeneration(ctx context.Context, in RetireRequest) (bool, error)
 	// RetiredGenerations returns those of the given workspace, so that interrupted deletions can be finished.
 	RetiredGenerations(ctx context.Context, workspaceID string) ([]RetireRequest, error)
 	// ForgetRetired drops the record of a generation whose bytes are gone.
 	ForgetRetired(ctx context.Context, in RetireRequest) error
+	// ReferenceState says what a claim would meet at this moment, for reports. Only a claim decides.
+	ReferenceState(ctx context.Context, workspaceID string, hash BlobHash) (ReferenceState, error)
 }
 
 // StorageQuota bounds what a workspace stores; 0 is no bound.

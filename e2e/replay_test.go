@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // apiClient is the device name of the plain HTTP client in recordings. It acts for several accounts.
@@ -624,6 +626,12 @@ var leaves = map[string]func(got any) string{
 	".timestamp": func(got any) string {
 		if s, _ := got.(string); !isoTime.MatchString(s) {
 			return "is no ISO 8601 time with milliseconds"
+		}
+		return ""
+	},
+	".intentId": func(got any) string {
+		if s, _ := got.(string); uuid.Validate(s) != nil {
+			return "is no UUID"
 		}
 		return ""
 	},

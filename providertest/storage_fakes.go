@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,8 @@ type References struct {
 	count   map[string]int
 	lostAt  map[string]time.Time
 	retired map[string]or3cloud.RetireRequest
+
+	destroyed []or3cloud.BlobHash
 }
 
 var _ or3cloud.ReferenceClaimer = (*References)(nil)
@@ -96,6 +99,9 @@ func (r *References) decide(in or3cloud.RetireRequest) bool {
 		return false
 	}
 	r.retired[name] = in
+	if in.Destroy {
+		r.destroyed = append(r.destroyed, in.Hash)
+	}
 	return true
 }
 
@@ -118,6 +124,21 @@ func (r *References) ForgetRetired(_ context.Context, in or3cloud.RetireRequest)
 	defer r.mu.Unlock()
 	delete(r.retired, generationName(in))
 	return nil
+}
+
+// ReferenceState implements or3cloud.ReferenceClaimer. References count as messages.
+func (r *References) ReferenceState(_ context.Context, workspace string, h or3cloud.BlobHash) (or3cloud.ReferenceState, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ref := workspace + " " + h.Digest()
+	return or3cloud.ReferenceState{Messages: int64(r.count[ref]), LostAt: r.lostAt[ref]}, nil
+}
+
+// Destroyed returns for which hashes a claim has announced that the bytes will be gone for good, in order.
+func (r *References) Destroyed() []or3cloud.BlobHash {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.destroyed)
 }
 
 func generationName(in or3cloud.RetireRequest) string {

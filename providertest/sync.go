@@ -64,6 +64,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("GCWaitsForDevicesAndRetention", testGCGates)
 	run("GCOfDeletes", testGCOfDeletes)
 	run("References", testReferences)
+	run("DestroyedBlobsLoseTheirStorageID", testDisown)
 	run("UploadIntents", testUploadIntents)
 	run("ParallelUploadsKeepTheQuota", testParallelIntents)
 	run("CanonicalStorage", testCanonicalStorage)

@@ -125,8 +125,8 @@ func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 		if err != nil || referenced {
 			return err
 		}
-		uploading, err := t.q.OpenIntent(ctx, db.OpenIntentParams{Workspace: num, Digest: in.Hash.Digest(), Now: t.at})
-		if err != nil || uploading {
+		uploads, err := t.q.OpenIntents(ctx, db.OpenIntentsParams{Workspace: num, Digest: in.Hash.Digest(), Now: t.at})
+		if err != nil || uploads > 0 {
 			return err
 		}
 		since, err := t.q.OrphanSince(ctx, db.OrphanSinceParams{Workspace: num, Digest: in.Hash.Digest()})
@@ -137,6 +137,11 @@ func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 			return nil
 		}
 		retired = true
+		if in.Destroy {
+			if err := s.disown(t, num, in.Hash); err != nil {
+				return err
+			}
+		}
 		return t.q.RetireGeneration(ctx, db.RetireGenerationParams{
 			Workspace: num, Hash: string(in.Hash), Generation: in.Generation, RetiredAt: t.at,
 		})
@@ -176,4 +181,40 @@ func (s *Store) ForgetRetired(ctx context.Context, in or3cloud.RetireRequest) er
 	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
 		return t.q.ForgetRetired(ctx, db.ForgetRetiredParams{Workspace: num, Hash: string(in.Hash), Generation: in.Generation})
 	})
+}
+
+// ReferenceState implements or3cloud.ReferenceClaimer.
+func (s *Store) ReferenceState(ctx context.Context, workspaceID string, hash or3cloud.BlobHash) (out or3cloud.ReferenceState, err error) {
+	num, err := s.number(ctx, workspaceID)
+	if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+		return out, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	digest := hash.Digest()
+	counts, err := s.q.ReferenceCounts(ctx, db.ReferenceCountsParams{Workspace: num, Digest: digest})
+	if err != nil {
+		return out, sqlitex.Translate(err)
+	}
+	for _, c := range counts {
+		switch tableName(c.Tbl) {
+		case or3cloud.TableFileMeta:
+			out.Files = c.Total
+		case or3cloud.TableMessages:
+			out.Messages = c.Total
+		case or3cloud.TablePosts:
+			out.Posts = c.Total
+		}
+	}
+	out.Uploads, err = s.q.OpenIntents(ctx, db.OpenIntentsParams{Workspace: num, Digest: digest, Now: s.opts.Now().UnixMilli()})
+	if err != nil {
+		return out, sqlitex.Translate(err)
+	}
+	since, err := s.q.OrphanSince(ctx, db.OrphanSinceParams{Workspace: num, Digest: digest})
+	if noRows(err) {
+		return out, nil
+	}
+	out.LostAt = time.UnixMilli(since)
+	return out, sqlitex.Translate(err)
 }

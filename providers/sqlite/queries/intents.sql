@@ -23,9 +23,6 @@ ON CONFLICT (workspace, digest, id) DO UPDATE SET
 -- name: IntentDigest :one
 SELECT digest FROM upload_intents WHERE workspace = @workspace AND id = @id;
 
--- name: OpenIntent :one
-SELECT EXISTS (SELECT 1 FROM upload_intents WHERE workspace = @workspace AND digest = @digest AND id <> '' AND expires_at > @now);
-
 -- name: DropIntentsOf :exec
 DELETE FROM upload_intents WHERE workspace = @workspace AND digest = @digest;
 

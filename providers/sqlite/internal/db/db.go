@@ -195,8 +195,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.opIDVersionStmt, err = db.PrepareContext(ctx, opIDVersion); err != nil {
 		return nil, fmt.Errorf("error preparing query OpIDVersion: %w", err)
 	}
-	if q.openIntentStmt, err = db.PrepareContext(ctx, openIntent); err != nil {
-		return nil, fmt.Errorf("error preparing query OpenIntent: %w", err)
+	if q.openIntentsStmt, err = db.PrepareContext(ctx, openIntents); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenIntents: %w", err)
 	}
 	if q.orphanStmt, err = db.PrepareContext(ctx, orphan); err != nil {
 		return nil, fmt.Errorf("error preparing query Orphan: %w", err)
@@ -218,6 +218,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.recordsAfterStmt, err = db.PrepareContext(ctx, recordsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query RecordsAfter: %w", err)
+	}
+	if q.referenceCountsStmt, err = db.PrepareContext(ctx, referenceCounts); err != nil {
+		return nil, fmt.Errorf("error preparing query ReferenceCounts: %w", err)
 	}
 	if q.refsAfterStmt, err = db.PrepareContext(ctx, refsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query RefsAfter: %w", err)
@@ -575,9 +578,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing opIDVersionStmt: %w", cerr)
 		}
 	}
-	if q.openIntentStmt != nil {
-		if cerr := q.openIntentStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing openIntentStmt: %w", cerr)
+	if q.openIntentsStmt != nil {
+		if cerr := q.openIntentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openIntentsStmt: %w", cerr)
 		}
 	}
 	if q.orphanStmt != nil {
@@ -613,6 +616,11 @@ func (q *Queries) Close() error {
 	if q.recordsAfterStmt != nil {
 		if cerr := q.recordsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing recordsAfterStmt: %w", cerr)
+		}
+	}
+	if q.referenceCountsStmt != nil {
+		if cerr := q.referenceCountsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing referenceCountsStmt: %w", cerr)
 		}
 	}
 	if q.refsAfterStmt != nil {
@@ -821,7 +829,7 @@ type Queries struct {
 	membershipsOfStmt        *sql.Stmt
 	oldestWorkspaceStmt      *sql.Stmt
 	opIDVersionStmt          *sql.Stmt
-	openIntentStmt           *sql.Stmt
+	openIntentsStmt          *sql.Stmt
 	orphanStmt               *sql.Stmt
 	orphanSinceStmt          *sql.Stmt
 	otherOwnersStmt          *sql.Stmt
@@ -829,6 +837,7 @@ type Queries struct {
 	recordStmt               *sql.Stmt
 	recordRefsStmt           *sql.Stmt
 	recordsAfterStmt         *sql.Stmt
+	referenceCountsStmt      *sql.Stmt
 	refsAfterStmt            *sql.Stmt
 	refsOfDigestStmt         *sql.Stmt
 	rehomeUsersStmt          *sql.Stmt
@@ -914,7 +923,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		membershipsOfStmt:        q.membershipsOfStmt,
 		oldestWorkspaceStmt:      q.oldestWorkspaceStmt,
 		opIDVersionStmt:          q.opIDVersionStmt,
-		openIntentStmt:           q.openIntentStmt,
+		openIntentsStmt:          q.openIntentsStmt,
 		orphanStmt:               q.orphanStmt,
 		orphanSinceStmt:          q.orphanSinceStmt,
 		otherOwnersStmt:          q.otherOwnersStmt,
@@ -922,6 +931,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		recordStmt:               q.recordStmt,
 		recordRefsStmt:           q.recordRefsStmt,
 		recordsAfterStmt:         q.recordsAfterStmt,
+		referenceCountsStmt:      q.referenceCountsStmt,
 		refsAfterStmt:            q.refsAfterStmt,
 		refsOfDigestStmt:         q.refsOfDigestStmt,
 		rehomeUsersStmt:          q.rehomeUsersStmt,

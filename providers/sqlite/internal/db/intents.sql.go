@@ -113,23 +113,6 @@ func (q *Queries) IntentDigest(ctx context.Context, arg IntentDigestParams) (str
 	return digest, err
 }
 
-const openIntent = `-- name: OpenIntent :one
-SELECT EXISTS (SELECT 1 FROM upload_intents WHERE workspace = ?1 AND digest = ?2 AND id <> '' AND expires_at > ?3)
-`
-
-type OpenIntentParams struct {
-	Workspace int64
-	Digest    string
-	Now       int64
-}
-
-func (q *Queries) OpenIntent(ctx context.Context, arg OpenIntentParams) (bool, error) {
-	row := q.queryRow(ctx, q.openIntentStmt, openIntent, arg.Workspace, arg.Digest, arg.Now)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const releaseHold = `-- name: ReleaseHold :exec
 DELETE FROM upload_intents WHERE workspace = ?1 AND digest = ?2 AND id = '' AND size_bytes <= ?3
 `
