@@ -16,8 +16,6 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/text/unicode/norm"
-
-	or3cloud "or3.chat/cloud"
 )
 
 // current are the parameters of new hashes: OWASP's minimum for Argon2id, which needs 19 MiB for each hash.
@@ -40,16 +38,16 @@ var ErrMalformed = errors.New("passwd: malformed password hash")
 
 // Hasher makes and verifies password hashes, a few at a time. It is safe for concurrent use.
 type Hasher struct {
-	rand    io.Reader
-	slots   chan struct{}
-	line    atomic.Int64
-	maxLine int64
+	rand io.Reader
+	line *line
+	// legacy is the highest bcrypt cost of any stored hash, or 0.
+	legacy atomic.Int32
 }
 
 // New returns a Hasher that works on at most slots passwords at once and lets at most waiting callers stand in line
 // for a slot. Salts are read from rand, which must be safe for concurrent use.
 func New(rand io.Reader, slots, waiting int) *Hasher {
-	return &Hasher{rand: rand, slots: make(chan struct{}, slots), maxLine: int64(waiting)}
+	return &Hasher{rand: rand, line: newLine(slots, waiting)}
 }
 
 // Hash returns a new hash of a password. All bytes of the password count. It answers CodeUnavailable when the line
@@ -67,6 +65,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Verify reports whether password belongs to encoded. Errors are those of Hash and ErrMalformed.
+//
+// A wrong password takes as long whatever the account: see level. The hashes of Hash all have the same parameters.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool, err error) {
 	if isBcrypt(encoded) {
 		cost, err := bcrypt.Cost([]byte(encoded))
@@ -74,7 +74,10 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 			return false, ErrMalformed
 		}
 		err = h.queued(ctx, func() {
-			ok = bcrypt.CompareHashAndPassword([]byte(encoded), bcryptInput(password)) == nil
+			if ok = bcrypt.CompareHashAndPassword([]byte(encoded), bcryptInput(password)) == nil; !ok {
+				current.derive(password, make([]byte, saltBytes), keyBytes)
+				h.level(password, cost)
+			}
 		})
 		return ok, err
 	}
@@ -83,15 +86,45 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 		return false, err
 	}
 	err = h.queued(ctx, func() {
-		ok = subtle.ConstantTimeCompare(p.key, p.derive(normal(password), p.salt, len(p.key))) == 1
+		if ok = subtle.ConstantTimeCompare(p.key, p.derive(normal(password), p.salt, len(p.key))) == 1; !ok {
+			h.level(password, 0)
+		}
 	})
 	return ok, err
 }
 
-// VerifyNobody takes as long as Verify does for a current hash. Callers use it for unknown accounts, so that time
-// does not tell which accounts exist.
+// VerifyNobody takes as long as Verify does for a wrong password. Callers use it for unknown accounts, so that time does
+// not tell which accounts exist.
 func (h *Hasher) VerifyNobody(ctx context.Context, password string) error {
-	return h.queued(ctx, func() { current.derive(password, make([]byte, saltBytes), keyBytes) })
+	return h.queued(ctx, func() {
+		current.derive(normal(password), make([]byte, saltBytes), keyBytes)
+		h.level(password, 0)
+	})
+}
+
+// SetLegacyCost tells the highest cost of the bcrypt hashes that are still stored; 0 when there are none.
+func (h *Hasher) SetLegacyCost(cost int) { h.legacy.Store(int32(min(cost, maxBcryptCost))) }
+
+// level spends what a wrong password has not yet cost, where bcrypt was used up to a cost, or not at all if that is 0. A
+// bcrypt hash of an earlier installation takes ten times as long as one of ours until its owner signs in, so as long as
+// there are any, every failure does the work of both. It is done and not slept through, because under load work takes
+// longer and sleep does not.
+func (h *Hasher) level(password string, cost int) {
+	top := int(h.legacy.Load())
+	if cost == 0 && top > 0 {
+		burn(password, top)
+		return
+	}
+	// Each step doubles the work, so that all steps below one are as much work as that one.
+	for ; cost < top; cost++ {
+		burn(password, cost)
+	}
+}
+
+// burn is one comparison with a bcrypt hash of nothing.
+func burn(password string, cost int) {
+	hash := fmt.Sprintf("$2b$%02d$%s", max(cost, bcrypt.MinCost), strings.Repeat(".", 53))
+	_ = bcrypt.CompareHashAndPassword([]byte(hash), bcryptInput(password))
 }
 
 // NeedsRehash reports whether a stored hash is weaker than, or of another kind than, those that Hash makes.
@@ -100,23 +133,13 @@ func NeedsRehash(encoded string) bool {
 	return err != nil || p.params != current || len(p.salt) < saltBytes || len(p.key) < keyBytes
 }
 
-// queued runs work in a slot. The line is bounded because each waiting caller holds a connection and its memory.
+// queued runs work in a slot.
 func (h *Hasher) queued(ctx context.Context, work func()) error {
-	select {
-	case h.slots <- struct{}{}:
-	default:
-		if h.line.Add(1) > h.maxLine {
-			h.line.Add(-1)
-			return or3cloud.Unavailable(nil, "Too many sign-ins at the moment", retryAfter)
-		}
-		defer h.line.Add(-1)
-		select {
-		case h.slots <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	leave, err := h.line.enter(ctx)
+	if err != nil {
+		return err
 	}
-	defer func() { <-h.slots }()
+	defer leave()
 	work()
 	return nil
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -154,6 +157,96 @@ func FuzzParsePHC(f *testing.F) {
 		}
 		if p.memoryKiB > maxMemoryKiB || p.passes < 1 || p.passes > maxPasses || p.threads < 1 || p.threads > maxThreads {
 			t.Errorf("%q passed the caps: %+v", s, p.params)
+		}
+	})
+}
+
+// A wrong password takes as long for accounts with an old hash, with a new one and for none. The shortest of a few rounds is
+// compared, which other work on the machine can hardly disturb; unlevelled, the longest would be several times the shortest.
+func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
+	h := New(rand.Reader, 1, 0)
+	h.SetLegacyCost(10)
+	hashes := map[string]string{"nobody": ""}
+	for name, cost := range map[string]int{"bcrypt, costly": 10, "bcrypt, cheap": 7} {
+		made, err := bcrypt.GenerateFromPassword([]byte("right"), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[name] = string(made)
+	}
+	var err error
+	if hashes["argon2id"], err = h.Hash(t.Context(), "right"); err != nil {
+		t.Fatal(err)
+	}
+	best := map[string]time.Duration{}
+	for range 7 {
+		for name, hash := range hashes {
+			start, ok, err := time.Now(), false, error(nil)
+			if hash == "" {
+				err = h.VerifyNobody(t.Context(), "wrong")
+			} else {
+				ok, err = h.Verify(t.Context(), hash, "wrong")
+			}
+			took := time.Since(start)
+			if ok || err != nil {
+				t.Fatal(name, ok, err)
+			}
+			if best[name] == 0 || took < best[name] {
+				best[name] = took
+			}
+		}
+	}
+	shortest, longest := slices.Min(slices.Collect(maps.Values(best))), slices.Max(slices.Collect(maps.Values(best)))
+	if longest > shortest*3/2 {
+		t.Errorf("%v", best)
+	}
+	for name, hash := range hashes {
+		if ok, err := h.Verify(t.Context(), hash, "right"); name != "nobody" && (!ok || err != nil) {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+	}
+}
+
+func TestNoOriginFillsTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(rand.Reader, 1, 8)
+		release, done := make(chan struct{}), make(chan error, 20)
+		enter := func(origin string) {
+			go func() { done <- h.queued(WithOrigin(t.Context(), origin), func() { <-release }) }()
+			synctest.Wait()
+		}
+		enter("flood") // has the slot
+		for range 5 {
+			enter("flood")
+		}
+		refused := 0
+		for len(done) > 0 {
+			if err := <-done; or3cloud.CodeOf(err) != or3cloud.CodeRateLimited {
+				t.Errorf("beyond the share of an origin: %v", err)
+			}
+			refused++
+		}
+		if refused != 3 {
+			t.Errorf("%d of 5 refused; the share is 2", refused)
+		}
+		for i := range 6 {
+			enter(string(rune('a' + i)))
+		}
+		if len(done) > 0 {
+			t.Errorf("others are refused: %v", <-done)
+		}
+		enter("one too many")
+		if err := <-done; or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+			t.Errorf("beyond the length of the line: %v", err)
+		}
+		close(release)
+		for range 9 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if h.line.waiting != 0 || len(h.line.from) != 0 {
+			t.Errorf("%d still wait, %v", h.line.waiting, h.line.from)
 		}
 	})
 }

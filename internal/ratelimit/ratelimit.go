@@ -55,6 +55,16 @@ func (l *Limiter) Check(key string, lim Limit) Verdict { return l.hit(key, lim, 
 // Take uses one hit of key's budget if there is one left.
 func (l *Limiter) Take(key string, lim Limit) Verdict { return l.hit(key, lim, true) }
 
+// Return gives the newest hit of key back: what it was for did not happen.
+func (l *Limiter) Return(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w := l.windows[key]; w != nil && len(w.hits) > 0 {
+		w.hits = w.hits[:len(w.hits)-1]
+		l.mark(key)
+	}
+}
+
 // Reset forgets key.
 func (l *Limiter) Reset(key string) {
 	l.mu.Lock()

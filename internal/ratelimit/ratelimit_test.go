@@ -30,6 +30,11 @@ func TestSlidingWindow(t *testing.T) {
 	if v := l.Take("a", lim); !v.Allowed {
 		t.Fatalf("after the first hit left the window: %+v", v)
 	}
+	l.Return("a")
+	l.Return("unknown")
+	if v := l.Check("a", lim); v.Remaining != 1 {
+		t.Fatalf("after a hit was given back: %+v", v)
+	}
 	l.Reset("a")
 	if v := l.Check("a", lim); v.Remaining != 2 {
 		t.Fatalf("after reset: %+v", v)
