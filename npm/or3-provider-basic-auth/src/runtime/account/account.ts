@@ -86,8 +86,13 @@ export function createAccount(options: AccountOptions): Account {
   return account
 }
 
+/** useAccountIfActive is for what may stand on a page of another provider; there it gives null. */
+export function useAccountIfActive(): Account | null {
+  return inject(accountKey, null)
+}
+
 export function useAccount(): Account {
-  const account = inject(accountKey)
+  const account = useAccountIfActive()
   if (!account) throw new Error('or3-provider-basic-auth: install createAccount() in the Vue app before its components are used.')
   return account
 }

@@ -28,14 +28,14 @@ export interface SessionState {
   again: boolean
 }
 
-export type SessionEvent =
-  | { type: 'look' }
-  | { type: 'somebody', person: Person }
-  | { type: 'nobody' }
-  | { type: 'renewed' }
-  | { type: 'refused' }
-  | { type: 'failed', code: Or3ErrorCode }
-  | { type: 'left' }
+export type SessionEvent
+  = | { type: 'look' }
+    | { type: 'somebody', person: Person }
+    | { type: 'nobody' }
+    | { type: 'renewed' }
+    | { type: 'refused' }
+    | { type: 'failed', code: Or3ErrorCode }
+    | { type: 'left' }
 
 export type SessionEffect = 'ask' | 'renew'
 

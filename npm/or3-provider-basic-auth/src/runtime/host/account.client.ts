@@ -1,0 +1,25 @@
+import { defineAsyncComponent } from 'vue'
+import { defineNuxtPlugin, useRuntimeConfig } from '#imports'
+import { registerClientAuthStatusResolver } from '~/composables/auth/useClientAuthStatus.client'
+import { logoutCleanup } from '~/utils/logout-cleanup'
+import { createAccount } from '../account/account'
+import { isActive } from './active'
+import { registerAdapter } from './adapters'
+import { clientAuthStatus } from './status'
+
+export default defineNuxtPlugin({
+  name: 'or3-basic-auth:account',
+  setup(nuxtApp) {
+    if (!isActive(useRuntimeConfig().public)) return
+
+    const account = createAccount({ window, afterSignOut: () => logoutCleanup(nuxtApp) })
+    nuxtApp.vueApp.use(account)
+
+    const id = 'basic-auth'
+    registerAdapter('authUi', { id, component: defineAsyncComponent(() => import('../account/components/AuthButton.vue')) }, nuxtApp)
+    registerAdapter('lockPage', { id, component: defineAsyncComponent(() => import('../account/components/LockPage.vue')) }, nuxtApp)
+    registerClientAuthStatusResolver(async () => clientAuthStatus(await account.session.look()))
+
+    return { provide: { or3Account: account } }
+  },
+})

@@ -1,0 +1,46 @@
+import { fileURLToPath } from 'node:url'
+import vue from '@vitejs/plugin-vue'
+import ui from '@nuxt/ui/vite'
+import { playwright } from '@vitest/browser-playwright'
+import { defineConfig } from 'vitest/config'
+
+// The file name says where a test runs: *.browser.test.ts in the machine's Chromium, the others in Node.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.browser.test.ts'],
+          environment: 'node',
+        },
+      },
+      {
+        plugins: [
+          vue(),
+          // Nuxt UI brings two auto-import plugins; nothing here may depend on them, so they get nothing to do.
+          ui({ dts: false, components: { dirs: [], resolvers: [] }, autoImport: { imports: [], dirs: [] }, colorMode: false }),
+        ],
+        optimizeDeps: {
+          include: ['@simplewebauthn/browser', 'axe-core', 'uqr', 'vue', 'vue-router', 'vitest-browser-vue'],
+        },
+        test: {
+          name: 'browser',
+          include: ['test/**/*.browser.test.ts'],
+          setupFiles: [fileURLToPath(new URL('./test/browser.ts', import.meta.url))],
+          testTimeout: 10_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] },
+            }),
+            instances: [{ browser: 'chromium', viewport: { width: 1024, height: 768 } }],
+          },
+        },
+      },
+    ],
+  },
+})
