@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -43,6 +44,7 @@ func TestStorage(t *testing.T, open StorageFactory) {
 		t.Run(name, func(t *testing.T) { test(t, newStorageRig(t, open, true)) })
 	}
 	t.Run("collection", func(t *testing.T) { testStorageCollection(t, open) })
+	t.Run("deletion", func(t *testing.T) { testStorageDeletion(t, open) })
 }
 
 func testStorageCollection(t *testing.T, open StorageFactory) {
@@ -59,6 +61,8 @@ func testStorageCollection(t *testing.T, open StorageFactory) {
 		"an upload during a claim survives it":          testCollectDuringUpload,
 		"a commit during a claim survives it":           testCollectDuringCommit,
 		"the limit bounds a run":                        testCollectLimit,
+		"bytes are announced before they are destroyed": testCollectAnnounces,
+		"a report says beforehand what will happen":     testCollectReport,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newStorageRig(t, open, true)) })
 	}
@@ -381,6 +385,67 @@ func testCollectLimit(t *testing.T, rig *storageRig) {
 	}
 	if total != 3 {
 		t.Errorf("%d of 3 collected", total)
+	}
+}
+
+// testCollectAnnounces: the sync provider must hear of a destruction before it happens, and of nothing less.
+func testCollectAnnounces(t *testing.T, rig *storageRig) {
+	blob := rig.store("ws", "content")
+	rig.Advance(StorageRetention + time.Hour)
+	for _, absent := rig.presignDownload(blob); absent == nil; _, absent = rig.presignDownload(blob) {
+		if got := rig.refs.Destroyed(); len(got) != 0 {
+			t.Fatalf("announced while the blob could still be had: %v", got)
+		}
+		rig.refs.Add("ws", blob.hash) // The question above has saved it, as if a device had shown it.
+		rig.collectAll("ws")
+		rig.refs.Remove("ws", blob.hash)
+		rig.Advance(StorageRetention + time.Hour)
+		rig.collectAll("ws")
+	}
+	if got := rig.refs.Destroyed(); len(got) != 1 || got[0] != blob.hash {
+		t.Errorf("announced: %v", got)
+	}
+}
+
+func testCollectReport(t *testing.T, rig *storageRig) {
+	if _, ok := rig.inst.Storage.(or3cloud.StorageInspector); !ok {
+		t.Skip("no StorageInspector")
+	}
+	rig.wantStored("nothing", map[or3cloud.StorageState]int{}, 0)
+	wanted, unwanted := rig.store("ws", "wanted"), rig.store("ws", "unwanted")
+	rig.store("two", "elsewhere")
+	rig.refs.Add("ws", wanted.hash)
+	rig.wantStored("fresh", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageUnreferenced: 1}, 0)
+	rig.Advance(StorageRetention + time.Hour)
+	rig.wantStored("aged", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageUnreferenced: 1}, 1)
+	if report := rig.collect("ws", 0, 0); report.DeletedCount != 1 {
+		t.Errorf("%+v", report)
+	}
+	rig.wantStored("retired", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageTrash: 1}, 0)
+	rig.Advance(3 * 24 * time.Hour)
+	rig.wantStored("in the trash for long", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageTrash: 1}, 1)
+	rig.collectAll("ws")
+	rig.wantStored("destroyed", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1}, 0)
+	rig.wantAbsent(unwanted)
+}
+
+// wantStored checks how many items of each state workspace ws has, and how many of them would go.
+func (r *storageRig) wantStored(when string, want map[or3cloud.StorageState]int, going int) {
+	r.t.Helper()
+	got, goes := map[or3cloud.StorageState]int{}, 0
+	err := r.inst.Storage.(or3cloud.StorageInspector).InspectStorage(r.t.Context(), or3cloud.StorageGCRequest{WorkspaceID: "ws"},
+		func(i or3cloud.StoredItem) error {
+			got[i.State]++
+			if i.Goes {
+				goes++
+			}
+			if i.WorkspaceID != "ws" || i.Name == "" || i.Bytes == 0 || i.Reason == "" {
+				r.t.Errorf("%s: incomplete item %+v", when, i)
+			}
+			return nil
+		})
+	if err != nil || !maps.Equal(got, want) || goes != going {
+		r.t.Errorf("%s: %v, %d going, %v; want %v, %d", when, got, goes, err, want, going)
 	}
 }
 

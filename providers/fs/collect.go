@@ -20,23 +20,14 @@ const abandonedAfter = 24 * time.Hour
 // No lock is held while the sync provider is asked. What keeps a concurrent upload or commit safe is that the generation
 // is doomed before the question: from then on they make a generation of their own, which this run knows nothing of.
 func (s *Storage) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3cloud.StorageGCReport, error) {
-	switch {
-	case !validWorkspaceID(in.WorkspaceID):
-		return or3cloud.StorageGCReport{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid workspace_id")
-	case in.Retention < 0:
-		return or3cloud.StorageGCReport{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid retention_seconds")
-	case in.Limit < 0:
-		return or3cloud.StorageGCReport{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid limit")
-	case s.References == nil:
-		return or3cloud.StorageGCReport{Status: "disabled", Reason: "canonical_reference_state_required"}, nil
+	if err := checkGCRequest(in); err != nil {
+		return or3cloud.StorageGCReport{}, err
 	}
-	// One run per workspace at a time: a refused claim makes a generation reliable again, which another run must not
-	// have offered in the meantime.
-	defer s.locks.lock(blobKey{workspace: in.WorkspaceID})()
-	run := collection{
-		Storage: s, workspace: in.WorkspaceID, now: s.Now().UTC(), retention: max(in.Retention, s.Retention),
-		limit: in.Limit, report: or3cloud.StorageGCReport{Status: "completed"},
+	if s.References == nil {
+		return or3cloud.StorageGCReport{Status: "disabled", Reason: noReferences}, nil
 	}
+	defer s.collecting(in.WorkspaceID)()
+	run := s.newCollection(in)
 	err := s.checkStore()
 	for _, step := range []func(context.Context) error{run.finishRetired, run.sweepLive, run.sweepTrash} {
 		if err == nil {
@@ -44,6 +35,27 @@ func (s *Storage) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3clou
 		}
 	}
 	return run.report, diskFault(err)
+}
+
+// noReferences is why nothing is collected when the sync provider does not know what is referenced.
+const noReferences = "canonical_reference_state_required"
+
+func checkGCRequest(in or3cloud.StorageGCRequest) error {
+	switch {
+	case !validWorkspaceID(in.WorkspaceID):
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid workspace_id")
+	case in.Retention < 0:
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid retention_seconds")
+	case in.Limit < 0:
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid limit")
+	}
+	return nil
+}
+
+// collecting makes one run per workspace at a time: a refused claim makes a generation reliable again, which another run
+// must not have offered in the meantime.
+func (s *Storage) collecting(workspace string) (done func()) {
+	return s.locks.lock(blobKey{workspace: workspace})
 }
 
 // collection is one run of GC over one workspace.
@@ -56,19 +68,39 @@ type collection struct {
 	report    or3cloud.StorageGCReport
 }
 
-// claim asks the sync provider for a generation. What was touched or referenced within the last keep is refused.
+func (s *Storage) newCollection(in or3cloud.StorageGCRequest) *collection {
+	return &collection{
+		Storage: s, workspace: in.WorkspaceID, now: s.Now().UTC(), retention: max(in.Retention, s.Retention),
+		limit: in.Limit, report: or3cloud.StorageGCReport{Status: "completed"},
+	}
+}
+
+// keeps is how long the current generation of a blob must have been untouched before it may be retired.
+func (c *collection) keeps(rec record) time.Duration {
+	if rec.CommittedAt == nil {
+		return min(c.retention, abandonedAfter)
+	}
+	return c.retention
+}
+
+// forgives is how long no reference must have been lost before trashed bytes may be destroyed. Somebody who has deleted
+// the content has said that it need not be kept longer than the trash keeps it.
+func (c *collection) forgives(rec record) time.Duration {
+	if rec.DeletedAt != nil {
+		return min(c.retention, c.TrashGrace)
+	}
+	return c.retention
+}
+
+// claim asks the sync provider for a generation. If a reference was lost within the last keep it refuses.
 func (c *collection) claim(ctx context.Context, k blobKey, generation string, keep time.Duration) (bool, error) {
-	return c.References.RetireGeneration(ctx, c.retired(k, generation, keep))
+	return c.References.RetireGeneration(ctx, or3cloud.RetireRequest{
+		WorkspaceID: k.workspace, Hash: k.hash, Generation: generation, UnreferencedSince: c.now.Add(-keep),
+	})
 }
 
 func (c *collection) forget(ctx context.Context, k blobKey, generation string) error {
-	return c.References.ForgetRetired(ctx, c.retired(k, generation, 0))
-}
-
-func (c *collection) retired(k blobKey, generation string, keep time.Duration) or3cloud.RetireRequest {
-	return or3cloud.RetireRequest{
-		WorkspaceID: k.workspace, Hash: k.hash, Generation: generation, UnreferencedSince: c.now.Add(-keep),
-	}
+	return c.References.ForgetRetired(ctx, or3cloud.RetireRequest{WorkspaceID: k.workspace, Hash: k.hash, Generation: generation})
 }
 
 // finishRetired does what an interrupted run had still to do: retired generations go to the trash, and those whose
@@ -240,10 +272,7 @@ func (c *collection) candidate(k blobKey) (rec record, keep time.Duration, ok bo
 	if _, err := c.Disk.Lstat(live); err != nil {
 		return rec, 0, false, c.dropDangling(k, rec, err) // In the trash, or gone.
 	}
-	keep = c.retention
-	if rec.CommittedAt == nil {
-		keep = min(keep, abandonedAfter)
-	}
+	keep = c.keeps(rec)
 	if c.now.Sub(rec.touched()) <= keep {
 		return rec, 0, false, nil
 	}
@@ -346,7 +375,9 @@ func (c *collection) destroy(ctx context.Context, k blobKey, generation string) 
 	if err != nil {
 		return err
 	}
-	unreferenced, err := c.claim(ctx, k, probe, c.retention)
+	unreferenced, err := c.References.RetireGeneration(ctx, or3cloud.RetireRequest{
+		WorkspaceID: k.workspace, Hash: k.hash, Generation: probe, UnreferencedSince: c.now.Add(-c.forgives(rec)), Destroy: true,
+	})
 	if err != nil {
 		return err
 	}

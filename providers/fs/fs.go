@@ -38,6 +38,7 @@ const (
 	settingSecret         = "OR3_STORAGE_FS_TOKEN_SECRET"
 	settingPreviousSecret = "OR3_STORAGE_FS_TOKEN_SECRET_PREVIOUS"
 	settingTTL            = "OR3_STORAGE_FS_URL_TTL_SECONDS"
+	settingGC             = "OR3_STORAGE_FS_GC_SECONDS"
 	settingRetention      = "OR3_STORAGE_GC_RETENTION_SECONDS"
 )
 
@@ -72,6 +73,10 @@ func Register(r *or3cloud.Registry) error {
 			{
 				Name: settingTTL, Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
 				Help: "Seconds for which an upload or download URL is valid, 1 to 3600.",
+			},
+			{
+				Name: settingGC, Default: "86400", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Help: "How often unused files are collected in the background, in seconds; 0 switches it off.",
 			},
 		},
 		Check: check,
@@ -125,6 +130,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 		Retention:  time.Duration(env.Config.Int(settingRetention)) * time.Second,
 		TrashGrace: trashGrace, Host: env.Host, References: env.References, Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})
+	storage.startJanitor(time.Duration(env.Config.Int(settingGC)) * time.Second)
 	adapter := &admin{storage: storage, details: map[string]any{
 		"root": root, "urlTtlSeconds": int64(storage.TTL / time.Second),
 		"retentionSeconds": int64(storage.Retention / time.Second),

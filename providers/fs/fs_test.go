@@ -28,7 +28,9 @@ func (s settings) Bool(name string) bool     { return s[name] == "true" }
 func (s settings) List(name string) []string { return strings.Split(s[name], ",") }
 
 func defaults() settings {
-	return settings{settingTTL: "900", settingRetention: fmt.Sprint(int64(providertest.StorageRetention / time.Second))}
+	return settings{
+		settingTTL: "900", settingGC: "86400", settingRetention: fmt.Sprint(int64(providertest.StorageRetention / time.Second)),
+	}
 }
 
 func provider(t *testing.T) or3cloud.Provider {

@@ -47,6 +47,11 @@ func (s *Storage) PresignDownload(ctx context.Context, in or3cloud.PresignDownlo
 	size := rec.SizeBytes
 	f.Close()
 	if rec.TrashedAt != nil {
+		if gone, err := s.deleted(ctx, k, rec); err != nil {
+			return or3cloud.Presigned{}, diskFault(err)
+		} else if gone {
+			return or3cloud.Presigned{}, or3cloud.Errorf(or3cloud.CodeNotFound, "File not found")
+		}
 		if err := s.untrash(ctx, k); err != nil {
 			s.Log.WarnContext(ctx, "blob stays in the trash, from which it is still served", "err", err)
 		}
@@ -55,6 +60,15 @@ func (s *Storage) PresignDownload(ctx context.Context, in or3cloud.PresignDownlo
 		Operation: opDownload, User: in.UserID, Size: size, MIME: in.MIMEType,
 		Disposition: string(in.Disposition), Filename: safeFilename(in.Filename),
 	})
+}
+
+// deleted reports whether somebody has deleted the content and nothing has referred to it since.
+func (s *Storage) deleted(ctx context.Context, k blobKey, rec record) (bool, error) {
+	if rec.DeletedAt == nil || s.References == nil {
+		return false, nil
+	}
+	state, err := s.References.ReferenceState(ctx, k.workspace, k.hash)
+	return !state.Referenced(), err
 }
 
 // untrash rescues a blob that is in the trash.

@@ -23,6 +23,8 @@ type record struct {
 	CommittedAt *time.Time `json:"committed_at,omitempty"`
 	// TrashedAt is when the current generation was retired and moved into the trash.
 	TrashedAt *time.Time `json:"trashed_at,omitempty"`
+	// DeletedAt is when somebody deleted the content, which then is in the trash and no longer offered.
+	DeletedAt *time.Time `json:"deleted_at,omitempty"`
 	// DamagedAt is when the current generation was found to be damaged.
 	DamagedAt *time.Time `json:"damaged_at,omitempty"`
 }

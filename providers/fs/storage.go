@@ -36,8 +36,8 @@ type Options struct {
 	Log  *slog.Logger
 }
 
-// Storage keeps blobs in files. It implements or3cloud.StorageGatewayAdapter and or3cloud.StorageCollector, and Routes
-// returns the endpoints that its signed URLs lead to.
+// Storage keeps blobs in files. It implements or3cloud.StorageGatewayAdapter, StorageCollector, StorageInspector and
+// ObjectDeleter, and Routes returns the endpoints that its signed URLs lead to.
 //
 // Every key (workspace and hash) has one sidecar, which points to the current generation of the blob. Changes of a key
 // are made under the key's lock; reads take no lock, because a generation never changes once it has its name.
@@ -53,11 +53,15 @@ type Storage struct {
 	knowsRetired map[string]bool
 	// unfinished has the temporary files that are being written.
 	unfinished map[string]bool
+
+	janitor *janitor // nil until it is started
 }
 
 var (
 	_ or3cloud.StorageGatewayAdapter = (*Storage)(nil)
 	_ or3cloud.StorageCollector      = (*Storage)(nil)
+	_ or3cloud.StorageInspector      = (*Storage)(nil)
+	_ or3cloud.ObjectDeleter         = (*Storage)(nil)
 )
 
 // New returns a Storage. It touches nothing; the disk must be open.
@@ -67,8 +71,11 @@ func New(o Options) *Storage {
 	}
 }
 
-// Close releases the disk.
-func (s *Storage) Close() error { return s.Disk.Close() }
+// Close ends the collections and releases the disk.
+func (s *Storage) Close() error {
+	s.janitor.stop()
+	return s.Disk.Close()
+}
 
 // errAbsent is the real absence of a blob: the store is the right one and has no bytes for the key.
 var errAbsent = errors.New("fs: no such blob")
@@ -196,7 +203,7 @@ func (s *Storage) install(k blobKey, generation string, rec record, place func(l
 		s.Disk.Remove(live + sumsSuffix)
 		return err
 	}
-	rec.Generation, rec.TrashedAt = generation, nil
+	rec.Generation, rec.TrashedAt, rec.DeletedAt = generation, nil, nil
 	if err := s.writeRecord(k, rec); err != nil {
 		// The sidecar may or may not be there after a crash. The next upload must not build on it.
 		s.doom(live)

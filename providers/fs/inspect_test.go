@@ -1,0 +1,102 @@
+package fs
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+func (r *rig) inspect() map[string]or3cloud.StoredItem {
+	r.t.Helper()
+	out := map[string]or3cloud.StoredItem{}
+	err := r.InspectStorage(r.t.Context(), or3cloud.StorageGCRequest{WorkspaceID: "ws"}, func(i or3cloud.StoredItem) error {
+		out[i.Name] = i
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+// TestInspectionNamesEverything: whatever lies in the store has a state and a reason, its bytes are counted once, and
+// nothing is changed by looking.
+func TestInspectionNamesEverything(t *testing.T) {
+	r := newRig(t)
+	r.store("trashed")
+	r.clock.Advance(aged)
+	r.mustGC()
+	for _, content := range []string{"live", "fresh"} {
+		r.store(content)
+	}
+	r.refs.Add("ws", hashOf("live"))
+	if code := r.upload("uncommitted"); code != 200 {
+		t.Fatal(code)
+	}
+	r.clock.Advance(25 * time.Hour)
+	superseded := keyOf("live").live(strings.Repeat("a", generationLength))
+	lost := keyOf("lost")
+	for _, name := range []string{
+		superseded, "workspaces/ws/notes.txt", lost.live("") + sumsSuffix, keyOf("old").temp("1"), keyOf("young").temp("1"),
+		"trash/ws/notes.txt",
+	} {
+		r.writeFile(name, "x")
+		backdate(t, r, name, time.Hour)
+	}
+	backdate(t, r, keyOf("old").temp("1"), 25*time.Hour)
+	before := r.files()
+	items := r.inspect()
+	live := func(content string) string { return keyOf(content).live(r.record(content).Generation) }
+	for name, want := range map[string]struct {
+		state  or3cloud.StorageState
+		goes   bool
+		reason string
+	}{
+		live("live"):        {or3cloud.StorageLive, false, "named by 1 message"},
+		live("fresh"):       {or3cloud.StorageUnreferenced, false, "nothing refers to it; kept until "},
+		live("uncommitted"): {or3cloud.StorageUnreferenced, true, "an upload that was never committed"},
+		keyOf("trashed").trash(r.record("trashed").Generation): {or3cloud.StorageTrash, true, "its time in the trash is over"},
+		superseded:                 {or3cloud.StorageOrphaned, true, "a newer copy has replaced it"},
+		"workspaces/ws/notes.txt":  {or3cloud.StorageOrphaned, false, "no file of this store"},
+		"trash/ws/notes.txt":       {or3cloud.StorageOrphaned, false, "no file of this store"},
+		lost.live("") + sumsSuffix: {or3cloud.StorageOrphaned, true, "its file is gone"},
+		keyOf("old").temp("1"):     {or3cloud.StorageTemporary, true, "destroyed"},
+		keyOf("young").temp("1"):   {or3cloud.StorageTemporary, false, "kept for a day"},
+	} {
+		got := items[name]
+		if got.State != want.state || got.Goes != want.goes || !strings.Contains(got.Reason, want.reason) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+	if after := r.files(); !slices.Equal(before, after) {
+		t.Errorf("looking has changed %v to %v", before, after)
+	}
+	// What is said to go does, and nothing else.
+	r.mustGC()
+	left := r.files()
+	for name, item := range items {
+		if item.Goes == slices.Contains(left, name) {
+			t.Errorf("%+v: is there: %t", item, !item.Goes)
+		}
+	}
+	stop := errors.New("stop")
+	err := r.InspectStorage(t.Context(), or3cloud.StorageGCRequest{WorkspaceID: "ws"}, func(or3cloud.StoredItem) error { return stop })
+	if !errors.Is(err, stop) {
+		t.Errorf("the caller's error: %v", err)
+	}
+}
+
+func TestWorkspacesOfAStore(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"workspaces/b/x", "workspaces/a/x", "trash/c/x", "trash/a/x", "workspaces/not a workspace/x", "workspaces/file"} {
+		r.writeFile(name, "x")
+	}
+	got, err := r.StorageWorkspaces(t.Context())
+	if err != nil || !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+}

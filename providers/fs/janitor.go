@@ -1,0 +1,130 @@
+package fs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// janitor removes what a killed process has left behind, and then collects all workspaces again and again.
+type janitor struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// startJanitor starts the collections, which are every apart; 0 leaves it at the removal of left-overs.
+func (s *Storage) startJanitor(every time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.janitor = &janitor{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(s.janitor.done)
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.Error("the collection of files panicked and will not run until the next start", "panic", p)
+			}
+		}()
+		if err := s.removeLeftovers(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("unfinished uploads of the last run could not be removed", "error", err)
+		}
+		if every > 0 {
+			s.collectForEver(ctx, every)
+		}
+	}()
+}
+
+func (j *janitor) stop() {
+	if j != nil {
+		j.cancel()
+		<-j.done
+	}
+}
+
+// removeLeftovers removes the temporary files that nobody is writing. A process that was killed had no chance to.
+func (s *Storage) removeLeftovers(ctx context.Context) error {
+	workspaces, err := s.StorageWorkspaces(ctx)
+	if err != nil {
+		return err
+	}
+	removed := 0
+	for _, w := range workspaces {
+		dir := workspaceDir(w)
+		entries, err := s.Disk.ReadDir(dir)
+		if ignoreAbsence(err) != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			// A file is entered as unfinished before it is there, so one that was listed and is not entered has no writer.
+			name := path.Join(dir, e.Name())
+			if !isTemp(e.Name()) || s.isUnfinished(name) {
+				continue
+			}
+			if err := ignoreAbsence(s.Disk.Remove(name)); err != nil {
+				return err
+			}
+			removed++
+		}
+	}
+	if removed > 0 {
+		s.Log.InfoContext(ctx, "removed unfinished uploads of the last run", "files", removed)
+	}
+	return nil
+}
+
+// collectForEver collects soon after the start, so that a server which is restarted every day collects as well, and then
+// at intervals that vary, so that many servers on one machine do not work at the same moment.
+func (s *Storage) collectForEver(ctx context.Context, every time.Duration) {
+	timer := time.NewTimer(s.between(every/24, every/12))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if err := s.collectAll(ctx); err != nil && ctx.Err() == nil {
+			s.Log.ErrorContext(ctx, "collection of files failed; it is tried again next time", "error", err)
+		}
+		timer.Reset(s.between(every-every/10, every+every/10))
+	}
+}
+
+// collectAll collects every workspace. A fault in one does not keep the others from their turn.
+func (s *Storage) collectAll(ctx context.Context) error {
+	workspaces, err := s.StorageWorkspaces(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	total := or3cloud.StorageGCReport{}
+	for _, w := range workspaces {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		report, err := s.GC(ctx, or3cloud.StorageGCRequest{WorkspaceID: w})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("workspace %s: %w", w, err))
+		}
+		total.DeletedCount += report.DeletedCount
+		total.ScannedCount += report.ScannedCount
+	}
+	s.Log.InfoContext(ctx, "collected files", "workspaces", len(workspaces), "scanned", total.ScannedCount, "into_trash", total.DeletedCount)
+	return errors.Join(errs...)
+}
+
+// between returns a random span from low to high. Without randomness it is the middle.
+func (s *Storage) between(low, high time.Duration) time.Duration {
+	var b [8]byte
+	if _, err := io.ReadFull(s.Rand, b[:]); err != nil || high <= low {
+		return low + (high-low)/2
+	}
+	return low + time.Duration(binary.BigEndian.Uint64(b[:])%uint64(high-low))
+}

@@ -1,0 +1,100 @@
+package fs
+
+import (
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestLeftoversGoAtTheStart: a killed process leaves temporary files, whatever their age; foreign files are not ours.
+func TestLeftoversGoAtTheStart(t *testing.T) {
+	r := newRig(t)
+	r.store("content")
+	kept := append(r.files(), "workspaces/ws/notes.txt", "workspaces/not a workspace/x.tmp-1")
+	slices.Sort(kept)
+	for _, name := range []string{keyOf("a").temp("0"), "workspaces/ws/sha256_x.tmp-1771000000000-ab", "workspaces/ws/notes.txt", "workspaces/not a workspace/x.tmp-1"} {
+		r.writeFile(name, "x")
+	}
+	r.restart()
+	r.startJanitor(0)
+	<-r.janitor.done
+	if got := r.files(); !slices.Equal(got, kept) {
+		t.Errorf("left %v, want %v", got, kept)
+	}
+}
+
+// TestLeftoversAreNotConfusedWithUploads: an upload that begins before the janitor looks around is left alone.
+func TestLeftoversAreNotConfusedWithUploads(t *testing.T) {
+	r := newRig(t)
+	body, feed := newPipe()
+	done := make(chan int)
+	c := uploadClaims(r, "content")
+	go func() { done <- r.put(c, body).Code }()
+	feed.Write([]byte("cont"))
+	if err := r.removeLeftovers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	feed.Write([]byte("ent"))
+	feed.Close()
+	if code := <-done; code != 200 {
+		t.Errorf("%d", code)
+	}
+}
+
+// TestCollectionsComeByThemselves lets days pass: the first collection is soon, the others are about a day apart, and
+// closing ends them.
+func TestCollectionsComeByThemselves(t *testing.T) {
+	realNow := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		start := time.Now()
+		r.Now = func() time.Time { return realNow.Add(time.Since(start)).Add(2 * aged) } // The rig's content is old.
+		r.store("kept")
+		r.refs.Add("ws", hashOf("kept"))
+		r.writeFile(keyOf("unwanted").live(""), "unwanted")
+		r.startJanitor(24 * time.Hour)
+		time.Sleep(50 * time.Minute)
+		synctest.Wait()
+		if n := len(r.files()); n != 4 {
+			t.Errorf("before the first collection: %d files", n)
+		}
+		time.Sleep(70 * time.Minute)
+		synctest.Wait()
+		if !slices.ContainsFunc(r.files(), func(f string) bool { return f == keyOf("unwanted").sidecar() }) {
+			t.Errorf("no collection in the first hours: %v", r.files())
+		}
+		time.Sleep(4 * 27 * time.Hour)
+		synctest.Wait()
+		if n := len(r.files()); n != 3 {
+			t.Errorf("after four days: %v", r.files())
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestIntervalsVary(t *testing.T) {
+	r := newRig(t)
+	seen := map[time.Duration]bool{}
+	for range 20 {
+		d := r.between(time.Hour, 2*time.Hour)
+		if d < time.Hour || d >= 2*time.Hour {
+			t.Errorf("%v", d)
+		}
+		seen[d] = true
+	}
+	if len(seen) < 15 {
+		t.Errorf("only %d different intervals", len(seen))
+	}
+	r.Rand = eofReader{}
+	if d := r.between(time.Hour, 2*time.Hour); d != 90*time.Minute {
+		t.Errorf("without randomness: %v", d)
+	}
+}
+
+type eofReader struct{}
+
+func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }
