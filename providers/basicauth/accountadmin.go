@@ -3,9 +3,7 @@ package basicauth
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"math"
-	"net/url"
 	"strings"
 	"time"
 
@@ -103,18 +101,14 @@ func (p *provider) SetPassword(ctx context.Context, name, password string) error
 		if err := e.sessions(ctx, q, a.ID, p.now()); err != nil {
 			return err
 		}
-		return p.record(ctx, q, nil, a.ID, eventPasswordChanged, "")
+		return p.recordAndNotify(ctx, q, nil, a, eventPasswordChanged, noticePasswordChanged, "")
 	})
 }
 
 // ResetFactors implements or3cloud.AccountAdmin.
 func (p *provider) ResetFactors(ctx context.Context, name string) error {
 	return p.operate(ctx, name, func(q queries, a db.Account, e *ended) error {
-		err := errors.Join(q.DropTOTP(ctx, a.ID), q.DropRecoveryCodes(ctx, a.ID), q.DropPasskeys(ctx, a.ID))
-		if err == nil {
-			err = p.record(ctx, q, nil, a.ID, eventFactorsReset, "")
-		}
-		if err != nil {
+		if err := p.resetFactors(ctx, q, a.ID); err != nil {
 			return err
 		}
 		return e.sessions(ctx, q, a.ID, p.now())
@@ -127,11 +121,9 @@ func (p *provider) ResetLink(ctx context.Context, name string) (fragment string,
 		if a.DisabledAt.Valid {
 			return or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off, and the link would not work", a.Email)
 		}
-		var token string
-		if token, expires, err = p.issue(ctx, q, tokenReset, a, struct{}{}); err != nil {
+		if fragment, expires, err = p.resetFragment(ctx, q, a); err != nil {
 			return err
 		}
-		fragment = url.Values{"reset": {token}}.Encode()
 		return p.record(ctx, q, nil, a.ID, eventResetRequested, "")
 	})
 	return fragment, expires.UTC(), err
@@ -159,7 +151,7 @@ func (p *provider) SetDisabled(ctx context.Context, name string, disabled bool) 
 		if err := e.sessions(ctx, q, a.ID, now); err != nil {
 			return err
 		}
-		return p.record(ctx, q, nil, a.ID, eventDisabled, "")
+		return p.recordAndNotify(ctx, q, nil, a, eventDisabled, noticeDisabled, "")
 	})
 }
 

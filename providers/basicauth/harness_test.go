@@ -74,6 +74,8 @@ func (c *clock) advance(d time.Duration) {
 type fakeHost struct {
 	or3cloud.HostServices
 	hostUnknown bool
+	// users is nil for a workspace store that cannot remove any.
+	users or3cloud.UserRemover
 }
 
 func (h *fakeHost) ClientIP(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }
@@ -222,7 +224,8 @@ type answer struct {
 
 var statuses = map[or3cloud.Code]int{
 	or3cloud.CodeInvalid: 400, or3cloud.CodeUnauthenticated: 401, or3cloud.CodeForbidden: 403, or3cloud.CodeTooLarge: 413,
-	or3cloud.CodeRateLimited: 429, or3cloud.CodeUnavailable: 503,
+	or3cloud.CodeNotFound: 404, or3cloud.CodeConflict: 409, or3cloud.CodeRateLimited: 429, or3cloud.CodeUnsupported: 501,
+	or3cloud.CodeUnavailable: 503,
 }
 
 func (b *browser) post(path, body string, headers ...string) answer {
@@ -339,4 +342,4 @@ func (in *instance) signedIn(email string) *browser {
 
 func (h *fakeHost) CheckInvite(context.Context, string, string) error { return errInviteRequired() }
 
-func (h *fakeHost) Users() or3cloud.UserRemover { return nil }
+func (h *fakeHost) Users() or3cloud.UserRemover { return h.users }

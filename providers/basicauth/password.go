@@ -74,7 +74,10 @@ func (p *provider) exchangePassword(c call, verified db.Account, hash string, ke
 		if err != nil {
 			return err
 		}
-		if err := p.record(ctx, q, c.Request, a.ID, eventPasswordChanged, ""); err != nil || !keepSession {
+		if err := p.record(ctx, q, c.Request, a.ID, eventPasswordChanged, ""); err != nil {
+			return err
+		}
+		if err := p.notify(ctx, q, c.Request, a, noticePasswordChanged, ""); err != nil || !keepSession {
 			return err
 		}
 		g, err = p.begin(ctx, q, a, c.Request, now)

@@ -28,12 +28,3 @@ SELECT id, access_until FROM deleted_accounts WHERE access_until > @now;
 
 -- name: ForgetDeleted :exec
 DELETE FROM deleted_accounts WHERE access_until <= @now;
-
--- name: DropTOTP :exec
-DELETE FROM totp WHERE account_id = @account_id;
-
--- name: DropRecoveryCodes :exec
-DELETE FROM recovery_codes WHERE account_id = @account_id;
-
--- name: DropPasskeys :exec
-DELETE FROM passkeys WHERE account_id = @account_id;
