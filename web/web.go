@@ -1,4 +1,4 @@
-// Package web serves what people see in a browser: a static client from a directory, or the small page that is built in.
+// Package web serves what people see in a browser: a static client from a directory, or the page that is built in.
 package web
 
 import (

@@ -5,6 +5,7 @@ package web
 import (
 	"compress/gzip"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -264,6 +265,52 @@ func TestThePageNeedsNothingButItself(t *testing.T) {
 		if res := get(h, "/"+m[1], false); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d", m[1], res.StatusCode)
 		}
+	}
+}
+
+// TestThePageIsWholeInBothForms shows that what a browser gets unpacked is the file itself, and that what has a hash in its name is kept for ever.
+func TestThePageIsWholeInBothForms(t *testing.T) {
+	h := handler(t, "")
+	compressed := 0
+	err := fs.WalkDir(pageFiles, "page", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(name, ".gz") {
+			return err
+		}
+		path := strings.TrimPrefix(name, "page")
+		plain := get(h, path, false)
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		res := w.Result()
+		for _, res := range []*http.Response{plain, res} {
+			immutable := strings.Contains(res.Header.Get("Cache-Control"), "immutable")
+			if res.StatusCode != http.StatusOK || res.Header.Get("ETag") == "" || immutable != strings.HasPrefix(path, "/assets/") {
+				t.Errorf("%s: %d %v", path, res.StatusCode, res.Header)
+			}
+		}
+		if res.Header.Get("Content-Encoding") != "gzip" {
+			return nil
+		}
+		compressed++
+		unpacked, err := gzip.NewReader(res.Body)
+		if err != nil {
+			return err
+		}
+		got, err := io.ReadAll(unpacked)
+		if err != nil {
+			return err
+		}
+		if string(got) != body(t, plain) {
+			t.Errorf("%s unpacked is not the file", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compressed == 0 {
+		t.Error("nothing is compressed")
 	}
 }
 

@@ -1,0 +1,114 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const binary = process.env.OR3_CLOUD_BIN ?? join(import.meta.dirname, '../../../or3-cloud')
+
+/** A person of these tests. */
+export interface Person {
+  email: string
+  password: string
+  name?: string
+}
+
+/** Cloud is the real program, running in an empty directory of its own. */
+export class Cloud {
+  readonly url: string
+  readonly directory: string
+  /** The one-time link for the first account; empty when there is an account or none can be made. */
+  setup = ''
+  /** Everything that the program has written, on both of its outputs. */
+  output = ''
+  readonly #environment: Record<string, string>
+  #child: ChildProcess | undefined
+
+  private constructor(url: string, directory: string, environment: Record<string, string>) {
+    this.url = url
+    this.directory = directory
+    this.#environment = { PATH: process.env.PATH ?? '', OR3_PUBLIC_URL: url, ...environment }
+  }
+
+  /** start runs the program and resolves when it is ready. It is reached as localhost, because passkeys belong to a name. */
+  static async start(environment: Record<string, string> = {}): Promise<Cloud> {
+    const directory = await mkdtemp(join(tmpdir(), 'or3-cloud-browser-'))
+    const cloud = new Cloud(`http://localhost:${await freePort()}`, directory, environment)
+    try {
+      await cloud.#serve()
+    }
+    catch (error) {
+      await cloud.stop()
+      throw error
+    }
+    return cloud
+  }
+
+  async #serve() {
+    const child = this.#child = spawn(binary, ['serve', '--addr', new URL(this.url).host.replace('localhost', '127.0.0.1')], {
+      cwd: this.directory, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ready = new Promise<void>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', () => reject(new Error(`the program ended before it was ready:\n${this.output}`)))
+      for (const stream of [child.stdout, child.stderr]) {
+        createInterface({ input: stream }).on('line', (line) => {
+          this.output += line + '\n'
+          this.setup ||= line.match(/http:\S+#setup=\S+/)?.[0] ?? ''
+          if (line.includes('"msg":"ready"')) resolve()
+        })
+      }
+    })
+    await ready
+  }
+
+  /** register makes the first account, as its one-time link does, or another one where that is allowed. */
+  async register({ email, password, name }: Person): Promise<void> {
+    const inviteToken = new URL(this.setup || this.url).hash.replace('#setup=', '') || undefined
+    this.setup = ''
+    await this.post('register', { email, password, confirmPassword: password, displayName: name, inviteToken })
+  }
+
+  /** post calls an account endpoint as another program would. */
+  async post(path: string, body: object): Promise<Response> {
+    const response = await fetch(`${this.url}/api/basic-auth/${path}`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
+    })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return response
+  }
+
+  /** run runs one of the operator's commands beside the server and resolves to what it printed. */
+  async run(...args: string[]): Promise<string> {
+    const child = spawn(binary, args, { cwd: this.directory, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    let printed = '', complaints = ''
+    child.stdout.on('data', (data: Buffer) => { printed += data })
+    child.stderr.on('data', (data: Buffer) => { complaints += data })
+    const [code] = await once(child, 'close') as [number | null]
+    if (code !== 0) throw new Error(`or3-cloud ${args.join(' ')}: ${complaints}`)
+    return printed
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child && child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+    }
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+// freePort gives a port that nobody used a moment ago: the address has to be known before the program starts, since links are made from it.
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,87 @@
+import { test as base, expect, type BrowserContext, type Page } from '@playwright/test'
+import { Cloud, type Person } from './cloud.ts'
+import { Mailbox } from './mailbox.ts'
+
+export { expect, type Page, type Person, type Cloud }
+export { look } from './look.ts'
+
+export const ann: Person = { name: 'Ann', email: 'ann@example.org', password: 'seven green lamps by the river' }
+export const bob: Person = { name: 'Bob', email: 'bob@example.org', password: 'the kettle sings in the morning' }
+
+interface Fixtures {
+  /** Settings of the program for the tests of a file or a group. */
+  environment: Record<string, string>
+  cloud: Cloud
+  mailbox: Mailbox
+  /** Refusals of the server that a test provokes, such as "POST /api/basic-auth/sign-in 401". All others fail it, and so do those that stay away. */
+  refused: Set<string>
+  /** open opens the page, or one of its links, in a browser of its own: no cookie is shared. */
+  open: (address?: string) => Promise<Page>
+}
+
+/** A test gets its own server and as many browsers as it opens. It fails on everything that a page should not do. */
+export const test = base.extend<Fixtures>({
+  environment: [{}, { option: true }],
+  cloud: async ({ environment }, use) => {
+    const cloud = await Cloud.start(environment)
+    await use(cloud)
+    await cloud.stop()
+  },
+  mailbox: async ({}, use) => {
+    const mailbox = await Mailbox.open()
+    await use(mailbox)
+    await mailbox.close()
+  },
+  refused: async ({}, use) => use(new Set()),
+  open: async ({ browser, cloud, refused, contextOptions, viewport, colorScheme }, use) => {
+    const contexts: BrowserContext[] = []
+    const faults: string[] = []
+    const seen = new Set<string>()
+    await use(async (address = cloud.url) => {
+      const context = await browser.newContext({ ...contextOptions, viewport, colorScheme })
+      contexts.push(context)
+      await watch(context, cloud.url, { faults, seen })
+      const page = await context.newPage()
+      await page.goto(address)
+      return page
+    })
+    await Promise.all(contexts.map(context => context.close()))
+    expect(faults, 'the page did what it should not').toEqual([])
+    expect([...seen].sort(), 'refusals of the server').toEqual([...refused].sort())
+  },
+})
+
+interface Findings { faults: string[], seen: Set<string> }
+
+async function watch(context: BrowserContext, url: string, { faults, seen }: Findings) {
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI, sourceFile, lineNumber }) => {
+      console.error(`refused by the policy: ${effectiveDirective} ${blockedURI} (${sourceFile}:${lineNumber})`)
+    })
+  })
+  context.on('weberror', ({ error }) => void faults.push(String(error())))
+  context.on('console', (message) => {
+    // The browser also reports each refused request here, without saying which: those are looked at one by one below.
+    const reported = message.text().startsWith('Failed to load resource')
+    if (['error', 'warning'].includes(message.type()) && !reported) faults.push(`${message.type()}: ${message.text()}`)
+  })
+  context.on('request', (request) => {
+    if (new URL(request.url()).origin !== url) faults.push(`request to ${request.url()}`)
+  })
+  context.on('requestfailed', (request) => {
+    const cause = request.failure()?.errorText
+    if (cause !== 'net::ERR_ABORTED') faults.push(`${request.method()} ${request.url()}: ${cause}`) // aborted: the page left first
+  })
+  context.on('response', (response) => {
+    if (response.status() >= 400) seen.add(`${response.request().method()} ${new URL(response.url()).pathname} ${response.status()}`)
+  })
+}
+
+/** fill writes into fields by their labels. */
+export async function fill(page: Page, values: Record<string, string>): Promise<void> {
+  for (const [label, value] of Object.entries(values)) await page.getByLabel(label, { exact: true }).fill(value)
+}
+
+export async function press(page: Page, name: string): Promise<void> {
+  await page.getByRole('button', { name, exact: true }).click()
+}

@@ -1,0 +1,44 @@
+import ui from '@nuxt/ui/vite'
+import vue from '@vitejs/plugin-vue'
+import { fileURLToPath } from 'node:url'
+import { defineConfig, type Plugin } from 'vite'
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+
+// Nuxt UI's own icon component asks a server on the internet for what it does not have. The account components bring their icons, so ours draws none.
+const noIcons: Plugin = {
+  name: 'no-icons',
+  enforce: 'pre',
+  resolveId: (id, importer) => /\/Icon\.vue$/.test(id) && importer?.includes('@nuxt/ui') ? path('src/NoIcon.vue') : undefined,
+}
+
+export default defineConfig({
+  base: './',
+  resolve: {
+    alias: { '#account': path('../../npm/or3-provider-basic-auth/src/runtime/account') },
+    // The account components lie in a folder of their own, which may have other copies of these, or none.
+    dedupe: ['@nuxt/ui', '@simplewebauthn/browser', 'uqr', 'vue'],
+  },
+  build: {
+    outDir: process.env.OUT_DIR ?? '../page',
+    emptyOutDir: true,
+    target: 'es2022',
+    assetsInlineLimit: 0, // the policy of the page allows no data: addresses
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false, // scripts/web tells
+  },
+  plugins: [
+    noIcons,
+    vue(),
+    ui({
+      router: false,
+      colorMode: false,
+      autoImport: false,
+      components: false,
+      dts: false,
+      theme: { colors: ['primary', 'error'] },
+      // Classes are made for these and what they consist of; the account components lie outside of what is searched.
+      experimental: { componentDetection: ['Badge', 'Button', 'DropdownMenu', 'FormField', 'Input', 'Modal', 'Separator', 'Skeleton', 'Tabs'] },
+    }),
+  ],
+})
