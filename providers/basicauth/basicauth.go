@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -60,7 +61,12 @@ type provider struct {
 	password *passwd.Hasher
 	policy   *passwordpolicy.Policy
 	limits   *ratelimit.Limiter
-	setup    setupToken
+	// rotations counts the rotations of each session.
+	rotations *ratelimit.Limiter
+	setup     setupToken
+	behind    *behind
+	// outbox is nil when there is no mail server.
+	outbox *outbox
 }
 
 func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err error) {
@@ -68,11 +74,11 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	for _, w := range opts.warnings {
 		env.Log.Warn(w)
 	}
-	accessKey, refreshKey, err := keys(env)
+	secrets, err := readSecrets(env)
 	if err != nil {
 		return nil, err
 	}
-	sealer, err := newSealer(env.Rand, refreshKey)
+	sealer, err := secrets.sealer(env.Rand)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +97,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, opts.dbPath)
+	st, err := openStore(ctx, sqlitex.Options{Path: opts.dbPath}, env.Log, env.Fatal)
 	if err != nil {
 		return nil, err
 	}
@@ -102,26 +108,38 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	}()
 	p := &provider{
 		opts: opts, log: env.Log, now: env.Now, rand: env.Rand, host: env.Host, store: st,
-		access: newAccessTokens(accessKey, env.Now), refresh: refreshTokens{env.Rand}, sealer: sealer, revoked: newRevocations(env.Now),
+		access: secrets.tokens(env.Now), refresh: refreshTokens{env.Rand}, sealer: sealer, revoked: newRevocations(env.Now),
 		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), policy: policy,
-		limits: ratelimit.New(env.Now),
+		rotations: ratelimit.New(env.Now),
 	}
+	p.behind = newBehind(p)
+	p.outbox = p.newOutbox()
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
+	p.outbox.start()
+	p.behind.start()
 	return &or3cloud.Instance{
 		Auth:   p,
 		Broker: broker{},
 		Admin:  map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminAuth: admin{opts}},
 		Routes: p.routes(),
 		Setup:  p.setupFragment,
-		Close:  func() error { return errors.Join(st.close(), breaches.Close()) },
+		Close: func() error {
+			p.outbox.close()
+			p.behind.close()
+			return errors.Join(st.close(), breaches.Close())
+		},
 	}, nil
 }
 
 // prepare brings memory and database to the state in which requests can be served.
-func (p *provider) prepare(ctx context.Context) error {
+func (p *provider) prepare(ctx context.Context) (err error) {
 	now := p.now()
+	if p.limits, err = p.keptLimits(ctx); err != nil {
+		return fmt.Errorf("load the limits: %w", err)
+	}
+	p.learnLegacyCost(ctx)
 	if err := p.store.loadRevocations(ctx, p.revoked, now); err != nil {
 		return fmt.Errorf("load revoked sessions: %w", err)
 	}
@@ -131,31 +149,53 @@ func (p *provider) prepare(ctx context.Context) error {
 	return p.bootstrap(ctx)
 }
 
-// keys returns the secrets of the two tokens. In strict mode nothing is made up: a missing refresh secret is then
-// the JWT secret, as it always was (contract, env §7); the two are used for different algorithms.
-func keys(env or3cloud.Env) (access, refresh string, err error) {
-	if access, err = env.Secret(settingJWTSecret); err != nil {
-		return "", "", fmt.Errorf("%s: %w", settingJWTSecret, err)
+// secrets are the texts that keys are made of. Of the earlier ones, which may be empty, none signs or encrypts any more.
+type secrets struct{ access, refresh, earlierAccess, earlierRefresh string }
+
+// readSecrets returns the configured secrets. In strict mode nothing is made up: a missing refresh secret is then the JWT
+// secret, as it always was (contract, env §7); the two are used for different algorithms.
+func readSecrets(env or3cloud.Env) (s secrets, err error) {
+	s.earlierAccess, s.earlierRefresh = env.Config.String(settingJWTPrevious), env.Config.String(settingRefreshPrevious)
+	if s.access, err = env.Secret(settingJWTSecret); err != nil {
+		return s, fmt.Errorf("%s: %w", settingJWTSecret, err)
 	}
 	if env.Strict && env.Config.String(settingRefreshSecret) == "" {
-		return access, access, nil
+		s.refresh = s.access
+		return s, nil
 	}
-	if refresh, err = env.Secret(settingRefreshSecret); err != nil {
-		return "", "", fmt.Errorf("%s: %w", settingRefreshSecret, err)
+	if s.refresh, err = env.Secret(settingRefreshSecret); err != nil {
+		return s, fmt.Errorf("%s: %w", settingRefreshSecret, err)
 	}
-	return access, refresh, nil
+	return s, nil
 }
 
-func openStore(ctx context.Context, path string) (*store, error) {
+// tokens returns what signs access tokens and accepts those of the key before.
+func (s secrets) tokens(now func() time.Time) *accessTokens {
+	return newAccessTokens(now, s.access, given(s.earlierAccess)...)
+}
+
+// sealer returns what seals with the refresh secret and opens what any of the secrets has sealed: the refresh secret may
+// not have been set before, so that the JWT secret stood in for it.
+func (s secrets) sealer(rand io.Reader) (*sealer, error) {
+	return newSealer(rand, given(s.refresh, s.earlierRefresh, s.access, s.earlierAccess)...)
+}
+
+// given returns the texts that are not empty.
+func given(texts ...string) []string {
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+}
+
+func openStore(ctx context.Context, opts sqlitex.Options, log *slog.Logger, fatal func(error)) (*store, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlitex.Open(ctx, sqlitex.Options{Path: path, Migrations: files})
+	opts.Migrations = files
+	db, err := sqlitex.Open(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	st, err := newStore(ctx, db)
+	st, err := newStore(ctx, db, log, fatal)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

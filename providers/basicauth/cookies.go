@@ -20,8 +20,12 @@ const (
 // maxCookies is how many cookies of one name are looked at: one for each path, and no flood.
 const maxCookies = 4
 
-// setCookies signs the browser in.
+// setCookies signs the browser in. A grant without a refresh token leaves that cookie as it is.
 func (p *provider) setCookies(r *or3cloud.Request, g *grant) {
+	if g.refreshToken == "" {
+		p.replaceAccess(r, p.cookie(accessCookie, "/", g.accessToken, p.opts.accessTTL))
+		return
+	}
 	p.replaceCookies(r,
 		p.cookie(accessCookie, "/", g.accessToken, p.opts.accessTTL),
 		p.cookie(refreshCookie, legacyPath, "", 0),

@@ -2,6 +2,7 @@ package basicauth
 
 import (
 	"maps"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 )
@@ -31,6 +32,12 @@ func errToken() error {
 
 func errDisabled() error {
 	return refuse(or3cloud.CodeForbidden, "account_disabled", "This account is switched off. Please contact an administrator.", nil)
+}
+
+func errRateLimited(retryAfter time.Duration) error {
+	e := refuse(or3cloud.CodeRateLimited, "rate_limited", "Too many requests", nil)
+	e.RetryAfter = retryAfter
+	return e
 }
 
 func errRegistrationDisabled() error {

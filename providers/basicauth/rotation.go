@@ -6,6 +6,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
@@ -85,8 +86,13 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 		g, err := p.current(ctx, p.store.read, found, now)
 		return g, fault(err)
 	}
+	if found.verdict == live && !p.rotations.Check(found.row.SessionID, p.rotationLimit()).Allowed {
+		// No refresh token: the browser may get those of other answers after this one, or has had them before.
+		g, err := p.grant("", identityOf(found.row), now, time.UnixMilli(found.row.SessionExpiresAt))
+		return g, fault(err)
+	}
 	var g *grant
-	var ended []db.RevokeAccountSessionsRow
+	var e ended
 	err = p.store.tx(ctx, func(q queries) (err error) {
 		// Another request may have exchanged the token since.
 		if found, err = p.best(ctx, q, tokens, now); err != nil {
@@ -98,22 +104,33 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 		case recent:
 			g, err = p.current(ctx, q, found, now)
 		case replayed:
-			ended, err = q.RevokeAccountSessions(ctx, db.RevokeAccountSessionsParams{
-				Now: now.UnixMilli(), AccountID: found.row.AccountID,
-			})
+			if err = e.sessions(ctx, q, found.row.AccountID, now); err == nil {
+				err = p.record(ctx, q, r, found.row.AccountID, eventTokenReplayed, "")
+			}
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fault(err)
 	}
-	for _, s := range ended {
-		p.revoked.revokeSession(s.ID, time.UnixMilli(s.AccessUntil))
-	}
-	if found.verdict == replayed {
-		p.log.Warn("refresh token replayed, all sessions of the account revoked", "account", found.row.AccountID)
+	e.apply(p.revoked)
+	switch found.verdict {
+	case live:
+		p.rotations.Take(found.row.SessionID, p.rotationLimit())
+	case replayed:
+		p.log.Warn("refresh token replayed, all sessions of the account revoked", "account", found.row.AccountID, "address", r.ClientIP)
 	}
 	return g, nil
+}
+
+// maxRotations is how often a session may get a new refresh token within the grace window. No client comes near it; one
+// that has lost its mind gets access tokens only, which cost no write, and is not thrown out.
+const maxRotations = 60
+
+// rotationLimit has the length of the grace window, so that the access tokens which are given out without a rotation end
+// before the moment that the last rotation has recorded as their end.
+func (p *provider) rotationLimit() ratelimit.Limit {
+	return ratelimit.Limit{Max: maxRotations, Window: p.opts.grace}
 }
 
 // rotate replaces a live token by a new one and prolongs its session, but not beyond its absolute end.
@@ -165,9 +182,9 @@ func (p *provider) current(ctx context.Context, q queries, old presented, now ti
 }
 
 // accessUntil is recorded with a session as the end of its access tokens. Those that are given out during the grace
-// window, which writes nothing, are covered too.
+// window, which writes nothing, are covered too, and what a token is believed beyond its end.
 func (p *provider) accessUntil(now time.Time) time.Time {
-	return now.Add(p.opts.accessTTL + p.opts.grace)
+	return now.Add(p.opts.accessTTL + p.opts.grace + clockSkew)
 }
 
 func identityOf(t db.TokenRow) identity {

@@ -237,7 +237,7 @@ func TestAccessTokenDoesNotOutliveItsSession(t *testing.T) {
 	if s := b.wantSignedIn(); !s.ExpiresAt.Equal(in.clock.now().Add(time.Minute)) {
 		t.Errorf("expires %v, now %v", s.ExpiresAt, in.clock.now())
 	}
-	in.clock.advance(time.Minute)
+	in.clock.advance(time.Minute + clockSkew)
 	b.wantSignedOut()
 }
 

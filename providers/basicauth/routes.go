@@ -12,6 +12,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/ratelimit"
 )
 
@@ -83,7 +84,9 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 			if !sameOrigin(r.Header, host, known) {
 				return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
 			}
-			return fault(handle(call{p.request(w, r), w}))
+			c := call{p.request(w, r), w}
+			c.Request.Request = r.WithContext(passwd.WithOrigin(r.Context(), ratelimit.Network(c.ClientIP)))
+			return fault(handle(c))
 		},
 	}
 }
@@ -120,12 +123,14 @@ func (p *provider) limit(c call, name string, max int) error {
 	}
 	writeLimit(c, v)
 	if !v.Allowed {
-		return &or3cloud.Error{Code: or3cloud.CodeRateLimited, Message: "Too many requests", RetryAfter: v.RetryAfter}
+		return errRateLimited(v.RetryAfter)
 	}
 	return nil
 }
 
-func limitKey(c call, name string) string { return "basic-auth:" + name + ":" + c.ClientIP }
+func limitKey(c call, name string) string {
+	return "basic-auth:" + name + ":" + ratelimit.Network(c.ClientIP)
+}
 
 func writeLimit(c call, v ratelimit.Verdict) {
 	c.ResponseHeader.Set("X-RateLimit-Limit", strconv.Itoa(v.Limit))

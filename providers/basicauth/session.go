@@ -25,7 +25,7 @@ type identity struct {
 // grant is a fresh pair of tokens.
 type grant struct {
 	identity
-	refreshToken string
+	refreshToken string // empty if the browser is to keep the one that it has
 	accessToken  string
 	// expires is when the access token does.
 	expires time.Time
@@ -60,24 +60,25 @@ func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3clo
 	}, nil
 }
 
-// identify returns who sent a request, or nil, and renews the request's tokens if needed.
+// identify returns who sent a request, or nil, and renews the request's tokens if needed. A token that is only believed for
+// the difference of clocks is renewed if it can be.
 func (p *provider) identify(ctx context.Context, r *or3cloud.Request) (*identity, time.Time, error) {
-	if c := p.validAccess(r.Request); c != nil {
-		who := &identity{accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version, admitted: c.Admitted}
-		if c.DisplayName != nil {
-			who.displayName = *c.DisplayName
-		}
-		return who, c.ExpiresAt.Time, nil
+	c := p.validAccess(r.Request)
+	if c != nil && (p.now().Before(c.ExpiresAt.Time) || r.ResponseHeader == nil) {
+		return c.identity(), c.ExpiresAt.Time, nil
 	}
 	if r.ResponseHeader == nil {
 		return nil, time.Time{}, nil
 	}
 	g, err := p.renew(ctx, r, values(r.Request, refreshCookie))
-	if err != nil || g == nil {
-		return nil, time.Time{}, err
+	switch {
+	case err == nil && g != nil:
+		p.setCookies(r, g)
+		return &g.identity, g.expires, nil
+	case c != nil:
+		return c.identity(), c.ExpiresAt.Time, nil
 	}
-	p.setCookies(r, g)
-	return &g.identity, g.expires, nil
+	return nil, time.Time{}, err
 }
 
 // validAccess returns the claims of the request's access token if it is valid and not revoked.

@@ -1,16 +1,20 @@
 package basicauth
 
 import (
+	"errors"
 	"net/url"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/mail"
 )
 
 // The variables (contract, env §7 and §14). The last ones belong to the host's catalogue.
 const (
 	settingJWTSecret         = "OR3_BASIC_AUTH_JWT_SECRET"
 	settingRefreshSecret     = "OR3_BASIC_AUTH_REFRESH_SECRET"
+	settingJWTPrevious       = "OR3_BASIC_AUTH_JWT_SECRET_PREVIOUS"
+	settingRefreshPrevious   = "OR3_BASIC_AUTH_REFRESH_SECRET_PREVIOUS"
 	settingAccessTTL         = "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS"
 	settingRefreshTTL        = "OR3_BASIC_AUTH_REFRESH_TTL_SECONDS"
 	settingSessionTTL        = "OR3_BASIC_AUTH_SESSION_MAX_SECONDS"
@@ -23,6 +27,8 @@ const (
 
 	settingRegistrationMode = "OR3_AUTH_REGISTRATION_MODE"
 	settingAutoProvision    = "OR3_AUTH_AUTO_PROVISION"
+	settingSMTPURL          = mail.SettingURL
+	settingSMTPFrom         = mail.SettingFrom
 	settingPublicURL        = "OR3_PUBLIC_URL"
 )
 
@@ -38,6 +44,10 @@ func settings() []or3cloud.Setting {
 			Help: "Key that signs access tokens, at least 32 characters. Required in strict mode, else generated."},
 		{Name: settingRefreshSecret, Secret: true,
 			Help: "Key that protects refresh tokens. Without it the JWT secret is used in strict mode, else one is generated."},
+		{Name: settingJWTPrevious, Secret: true,
+			Help: "The JWT secret before the last change. What it has signed is still accepted."},
+		{Name: settingRefreshPrevious, Secret: true,
+			Help: "The refresh secret before the last change. What it has encrypted can still be read."},
 		{Name: settingAccessTTL, Kind: or3cloud.KindPositive, Default: "900",
 			Help: "Lifetime of an access token in seconds. It is renewed silently; longer than 900 is not recommended."},
 		{Name: settingRefreshTTL, Kind: or3cloud.KindPositive, Default: "2592000",
@@ -77,12 +87,15 @@ type options struct {
 	bootstrapEmail, bootstrapPassword string
 	minPassword                       int
 	breachFile                        string
+	// publicURL is the origin that links are built from, or empty; smtp says who takes mail, nil if nobody does.
+	publicURL string
+	smtp      *mail.Config
 	// publicHost is the name under which people know the server, or empty.
 	publicHost   string
 	registration registrationMode
 	production   bool
-	// mail and passkeys say what the server can do.
-	mail, passkeys                 bool
+	// mail says whether the server can send any.
+	mail                           bool
 	jwtSecretSet, refreshSecretSet bool
 	// warnings are said once in the log and shown to administrators.
 	warnings []string
@@ -106,6 +119,9 @@ func readOptions(env or3cloud.Env) options {
 	if u, err := url.Parse(cfg.String(settingPublicURL)); err == nil {
 		o.publicHost = u.Hostname()
 	}
+	o.publicURL = cfg.String(settingPublicURL)
+	o.smtp, _ = mail.Parse(cfg.String(settingSMTPURL), cfg.String(settingSMTPFrom)) // check has reported the error
+	o.mail = o.smtp != nil && o.publicURL != ""
 	o.registration = registrationMode(cfg.String(settingRegistrationMode))
 	if o.registration == "" {
 		o.registration = registrationOpen
@@ -127,17 +143,23 @@ func readOptions(env or3cloud.Env) options {
 	warn(o.accessTTL > 15*time.Minute, settingAccessTTL+" is above 900")
 	warn(o.sessionTTL < o.refreshTTL, settingSessionTTL+" is below "+settingRefreshTTL)
 	warn(o.refreshTTL <= o.accessTTL, settingRefreshTTL+" is not above "+settingAccessTTL)
+	warn(o.smtp != nil && o.publicURL == "",
+		settingPublicURL+" is not set, so no links can be sent by mail: forgotten passwords need or3-cloud user reset-link")
 	return o
 }
 
 // check implements or3cloud.Provider.Check.
-func check(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
-	if !strict || cfg.String(settingJWTSecret) != "" {
-		return nil
+func check(cfg or3cloud.Config, strict bool) (problems []or3cloud.Problem) {
+	if strict && cfg.String(settingJWTSecret) == "" {
+		problems = append(problems, or3cloud.Problem{
+			Variable: settingJWTSecret,
+			Fault:    "is not set; in strict mode no secret is generated",
+			Fix:      "set it to the output of: openssl rand -hex 32",
+		})
 	}
-	return []or3cloud.Problem{{
-		Variable: settingJWTSecret,
-		Fault:    "is not set; in strict mode no secret is generated",
-		Fix:      "set it to the output of: openssl rand -hex 32",
-	}}
+	var fault *mail.FaultError
+	if _, err := mail.Parse(cfg.String(settingSMTPURL), cfg.String(settingSMTPFrom)); errors.As(err, &fault) {
+		problems = append(problems, or3cloud.Problem{Variable: fault.Setting, Fault: fault.Fault, Fix: fault.Fix})
+	}
+	return problems
 }

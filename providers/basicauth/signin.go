@@ -24,7 +24,7 @@ func (p *provider) signIn(c call) error {
 		return err
 	}
 	if g == nil {
-		// The line that intrusion detection reads: keep its text and its attributes as they are.
+		// The line that intrusion detection reads (docs/operations.md): keep its text and its attributes as they are.
 		p.log.Warn("sign-in failed", "address", c.ClientIP, "email", redactEmail(body.email))
 		p.clearCookies(c.Request)
 		return errCredentials()
@@ -36,14 +36,21 @@ func (p *provider) signIn(c call) error {
 // authenticate returns a grant for the right password, else nil. Unknown accounts take as long as known ones.
 func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body signInBody) (*grant, error) {
 	a, err := p.store.read.AccountByEmail(ctx, body.email)
-	if absent(err) {
-		return nil, p.password.VerifyNobody(ctx, body.password)
+	if err != nil && !absent(err) {
+		return nil, err
 	}
+	ok, err := p.guess(ctx, r, body.email, a.PasswordHash, body.password)
 	if err != nil {
 		return nil, err
 	}
-	if ok, err := p.password.Verify(ctx, a.PasswordHash, body.password); err != nil || !ok {
-		return nil, err
+	if !ok {
+		if a.ID != "" {
+			p.behind.failed(a, r)
+		}
+		return nil, nil
+	}
+	if a.DisabledAt.Valid {
+		return nil, errDisabled()
 	}
 	hash := a.PasswordHash
 	if passwd.NeedsRehash(hash) {
@@ -51,14 +58,27 @@ func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body s
 			hash = better
 		}
 	}
-	return p.beginVerified(ctx, r, a, hash)
+	g, err := p.beginVerified(ctx, r, a, hash)
+	if err == nil && hash != a.PasswordHash {
+		p.learnLegacyCost(ctx)
+	}
+	return g, err
+}
+
+// learnLegacyCost tells the hasher which hashes of earlier installations are left.
+func (p *provider) learnLegacyCost(ctx context.Context) {
+	cost, err := p.store.read.LegacyCost(ctx)
+	if err != nil {
+		p.log.Warn("the kinds of the stored password hashes are unknown", "error", err)
+		return
+	}
+	p.password.SetLegacyCost(int(cost))
 }
 
 // beginVerified starts a session of an account whose password was found to be right, unless the account has changed
 // since: a password that is being changed must not open one more session. If the account has a second factor, the refusal
 // asks for it instead. hash replaces the account's hash.
 func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verified db.Account, hash string) (g *grant, err error) {
-	now := p.now()
 	var refusal *or3cloud.Error // the challenge in it has to stay
 	err = p.store.tx(ctx, func(q queries) error {
 		a, err := q.AccountByID(ctx, verified.ID)
@@ -68,7 +88,7 @@ func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verif
 		if err != nil {
 			return err
 		}
-		if a.TokenVersion != verified.TokenVersion {
+		if a.TokenVersion != verified.TokenVersion || a.DisabledAt.Valid {
 			return nil
 		}
 		if hash != verified.PasswordHash {
@@ -77,13 +97,10 @@ func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verif
 				return err
 			}
 		}
-		if err := prune(ctx, q, now, p.opts.grace); err != nil {
-			return err
-		}
 		if refusal, err = p.demandFactor(ctx, q, r, a); err != nil || refusal != nil {
 			return err
 		}
-		g, err = p.begin(ctx, q, a, r, now)
+		g, err = p.admit(ctx, q, r, a, "password")
 		return err
 	})
 	if err == nil && refusal != nil {

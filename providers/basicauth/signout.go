@@ -1,8 +1,10 @@
 package basicauth
 
 import (
+	"context"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
@@ -24,24 +26,35 @@ func (p *provider) signOut(c call) error {
 		}
 	}
 	if len(ids) > 0 {
-		var ended []db.RevokeSessionRow
+		var e ended
 		err := p.store.tx(ctx, func(q queries) error {
 			for _, sid := range ids {
-				rows, err := q.RevokeSession(ctx, db.RevokeSessionParams{ID: sid, Now: now.UnixMilli()})
-				if err != nil {
+				if err := p.endSession(ctx, q, c.Request, sid, now, &e); err != nil {
 					return err
 				}
-				ended = append(ended, rows...)
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		for _, s := range ended {
-			p.revoked.revokeSession(s.ID, time.UnixMilli(s.AccessUntil))
-		}
+		e.apply(p.revoked)
 	}
 	p.clearCookies(c.Request)
 	return c.answer(true)
+}
+
+// endSession ends a session by its owner's wish, unless it has ended already.
+func (p *provider) endSession(ctx context.Context, q queries, r *or3cloud.Request, sessionID string, now time.Time, e *ended) error {
+	rows, err := q.RevokeSession(ctx, db.RevokeSessionParams{ID: sessionID, Now: now.UnixMilli()})
+	if err != nil {
+		return err
+	}
+	for _, s := range rows {
+		e.tokens = append(e.tokens, endedSession{s.ID, s.AccessUntil})
+		if err := p.record(ctx, q, r, s.AccountID, eventSignedOut, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -4,7 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/driver"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
@@ -18,10 +24,13 @@ type queries = *db.Queries
 type store struct {
 	file        *sqlitex.DB
 	read, write queries
+	log         *slog.Logger
+	fatal       func(error)                    // told once when broken is set; nil if nobody wants to know
+	broken      atomic.Pointer[or3cloud.Error] // why nothing may be written any more
 }
 
 // newStore prepares every statement, so that a database that does not match the program is found at the start.
-func newStore(ctx context.Context, file *sqlitex.DB) (*store, error) {
+func newStore(ctx context.Context, file *sqlitex.DB, log *slog.Logger, fatal func(error)) (*store, error) {
 	read, err := db.Prepare(ctx, file.Read)
 	if err != nil {
 		return nil, err
@@ -30,16 +39,51 @@ func newStore(ctx context.Context, file *sqlitex.DB) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, read.Close())
 	}
-	return &store{file: file, read: read, write: write}, nil
+	return &store{file: file, read: read, write: write, log: log, fatal: fatal}, nil
 }
 
 func (s *store) close() error {
-	return errors.Join(s.read.Close(), s.write.Close(), s.file.Close())
+	errs := []error{s.read.Close(), s.write.Close()}
+	if s.broken.Load() != nil {
+		errs = append(errs, s.keepLog())
+	}
+	return errors.Join(append(errs, s.file.Close())...)
+}
+
+// keepLog leaves the write-ahead log where it is when the last connection closes. It has everything and the file may not;
+// only a new process may copy the one into the other.
+func (s *store) keepLog() error {
+	c, err := s.file.Write.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Raw(func(conn any) error {
+		_, err := conn.(driver.Conn).Raw().Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+		return err
+	})
 }
 
 // tx runs fn in a write transaction. If fn returns an error nothing of it remains; what must outlive a refusal is
 // therefore reported through variables of the caller, not through the error.
+//
+// After a failed fsync nothing is written any more, because what the disk says from then on is not to be believed: every
+// call is refused until the process has started anew.
 func (s *store) tx(ctx context.Context, fn func(queries) error) error {
+	if err := s.broken.Load(); err != nil {
+		return err
+	}
+	err := s.attempt(ctx, fn)
+	if sqlitex.IsFatal(err) && s.broken.CompareAndSwap(nil, unavailable(err)) {
+		s.log.Error("the accounts accept no more writes until or3-cloud has started anew", "error", err)
+		if s.fatal != nil {
+			s.fatal(fmt.Errorf("write to the database of the accounts: %w", err))
+		}
+	}
+	return err
+}
+
+func (s *store) attempt(ctx context.Context, fn func(queries) error) error {
 	tx, err := s.file.Write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -95,7 +139,11 @@ func fault(err error) error {
 	if err == nil || errors.As(err, &own) {
 		return err
 	}
-	return or3cloud.Unavailable(err, "Identity provider temporarily unavailable", 5*time.Second)
+	return unavailable(err)
+}
+
+func unavailable(cause error) *or3cloud.Error {
+	return or3cloud.Unavailable(cause, "Identity provider temporarily unavailable", 5*time.Second)
 }
 
 func absent(err error) bool { return errors.Is(err, sql.ErrNoRows) }

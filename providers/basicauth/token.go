@@ -37,10 +37,25 @@ func (c *accessClaims) Validate() error {
 	return nil
 }
 
-// accessTokens signs and verifies access tokens without I/O.
+// identity returns who the claims are about.
+func (c *accessClaims) identity() *identity {
+	who := &identity{accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version, admitted: c.Admitted}
+	if c.DisplayName != nil {
+		who.displayName = *c.DisplayName
+	}
+	return who
+}
+
+// clockSkew is by how much clocks may differ: a token is believed that long after its end, and that long before its
+// beginning. One server has one clock, but it may be set back, and it may have a stand-in with another.
+const clockSkew = 5 * time.Second
+
+// accessTokens signs and verifies access tokens without I/O. That the session of a token belongs to its account is said by
+// the signature: both come from one row when it is made.
 type accessTokens struct {
-	key    []byte
-	keyID  string
+	// keys are the keys by id. The one of signID signs; the others were replaced while tokens of theirs may still be out.
+	keys   map[string][]byte
+	signID string
 	now    func() time.Time
 	parser *jwt.Parser
 	// validator checks again what time may have changed in a token that was verified before.
@@ -48,16 +63,26 @@ type accessTokens struct {
 	verified  verified
 }
 
-func newAccessTokens(secret string, now func() time.Time) *accessTokens {
-	sum := sha256.Sum256([]byte("or3-cloud access key id:" + secret))
+// newAccessTokens takes the secret that signs and those that were replaced by it.
+func newAccessTokens(now func() time.Time, secret string, previous ...string) *accessTokens {
 	rules := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(),
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew),
 		jwt.WithIssuer(issuer), jwt.WithAudience(issuer), jwt.WithTimeFunc(now), jwt.WithStrictDecoding(),
 	}
-	return &accessTokens{
-		key: []byte(secret), keyID: base64.RawURLEncoding.EncodeToString(sum[:6]), now: now,
+	a := &accessTokens{
+		keys: map[string][]byte{}, signID: keyID(secret), now: now,
 		parser: jwt.NewParser(rules...), validator: jwt.NewValidator(rules...),
 	}
+	for _, s := range append(previous, secret) {
+		a.keys[keyID(s)] = []byte(s)
+	}
+	return a
+}
+
+// keyID names a key in the header of a token without saying anything about it.
+func keyID(secret string) string {
+	sum := sha256.Sum256([]byte("or3-cloud access key id:" + secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:6])
 }
 
 // sign returns a token for an identity that expires at a moment, which is cut to whole seconds.
@@ -73,8 +98,8 @@ func (a *accessTokens) sign(who identity, expires time.Time) (string, error) {
 		c.DisplayName = &who.displayName
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
-	t.Header["kid"] = a.keyID
-	return t.SignedString(a.key)
+	t.Header["kid"] = a.signID
+	return t.SignedString(a.keys[a.signID])
 }
 
 // verify returns the claims of a valid token, or nil. They are shared and must not be changed.
@@ -91,10 +116,12 @@ func (a *accessTokens) verify(token string) *accessClaims {
 	}
 	c := &accessClaims{}
 	_, err := a.parser.ParseWithClaims(token, c, func(t *jwt.Token) (any, error) {
-		if t.Header["kid"] != a.keyID {
-			return nil, fmt.Errorf("unknown key")
+		id, _ := t.Header["kid"].(string)
+		key, known := a.keys[id]
+		if !known {
+			return nil, errors.New("unknown key")
 		}
-		return a.key, nil
+		return key, nil
 	})
 	if err != nil {
 		return nil

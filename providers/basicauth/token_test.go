@@ -20,7 +20,7 @@ func blockedHasher(t *testing.T) *passwd.Hasher {
 
 func TestAccessTokenEdgeCases(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	tokens := newAccessTokens("secret", func() time.Time { return now })
+	tokens := newAccessTokens(func() time.Time { return now }, "secret")
 	claims := func() jwt.MapClaims {
 		return jwt.MapClaims{
 			"iss": issuer, "aud": issuer, "sub": "account", "sid": "session", "ver": 0, "typ": "access", "email": "a@b.co",
@@ -38,13 +38,20 @@ func TestAccessTokenEdgeCases(t *testing.T) {
 		}
 		return s
 	}
-	hs := func(c jwt.MapClaims) string { return sign(jwt.SigningMethodHS256, []byte("secret"), tokens.keyID, c) }
+	hs := func(c jwt.MapClaims) string { return sign(jwt.SigningMethodHS256, []byte("secret"), tokens.signID, c) }
 	with := func(k string, v any) jwt.MapClaims { c := claims(); c[k] = v; return c }
 	without := func(k string) jwt.MapClaims { c := claims(); delete(c, k); return c }
 
 	good := hs(claims())
 	if c := tokens.verify(good); c == nil || c.Subject != "account" || c.SessionID != "session" || *c.Version != 0 {
 		t.Fatalf("good token: %+v", c)
+	}
+	for name, c := range map[string]jwt.MapClaims{
+		"a clock that is behind": with("iat", now.Add(clockSkew).Unix()), "a clock that is ahead": with("exp", now.Add(time.Second-clockSkew).Unix()),
+	} {
+		if tokens.verify(hs(c)) == nil {
+			t.Errorf("%s is not allowed for", name)
+		}
 	}
 	parts := strings.Split(good, ".")
 	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
@@ -53,13 +60,14 @@ func TestAccessTokenEdgeCases(t *testing.T) {
 		"empty":             "",
 		"oversized":         strings.Repeat("a", maxToken+1),
 		"no dots":           "abc",
-		"alg none":          sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, tokens.keyID, claims()),
-		"alg HS512":         sign(jwt.SigningMethodHS512, []byte("secret"), tokens.keyID, claims()),
-		"another key":       sign(jwt.SigningMethodHS256, []byte("other"), tokens.keyID, claims()),
+		"alg none":          sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, tokens.signID, claims()),
+		"alg HS512":         sign(jwt.SigningMethodHS512, []byte("secret"), tokens.signID, claims()),
+		"another key":       sign(jwt.SigningMethodHS256, []byte("other"), tokens.signID, claims()),
 		"another key id":    sign(jwt.SigningMethodHS256, []byte("secret"), "other", claims()),
 		"no key id":         sign(jwt.SigningMethodHS256, []byte("secret"), nil, claims()),
 		"key id is no text": sign(jwt.SigningMethodHS256, []byte("secret"), 5, claims()),
-		"expired":           hs(with("exp", now.Unix())),
+		"expired":           hs(with("exp", now.Add(-clockSkew).Unix())),
+		"issued later":      hs(with("iat", now.Add(clockSkew+time.Second).Unix())),
 		"no expiry":         hs(without("exp")),
 		"expiry is text":    hs(with("exp", "tomorrow")),
 		"not yet valid":     hs(with("nbf", now.Add(time.Hour).Unix())),
@@ -169,7 +177,7 @@ func TestRevocationsForgetWhatHasExpired(t *testing.T) {
 
 func BenchmarkVerifyAccessToken(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	p := &provider{access: newAccessTokens("secret", func() time.Time { return now })}
+	p := &provider{access: newAccessTokens(func() time.Time { return now }, "secret")}
 	token, err := p.access.sign(identity{accountID: "account", sessionID: "session", email: "a@b.co"}, now.Add(time.Minute))
 	if err != nil {
 		b.Fatal(err)

@@ -10,7 +10,7 @@ import (
 func TestVerifiedTokensStillExpire(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	now := start
-	tokens := newAccessTokens("secret", func() time.Time { return now })
+	tokens := newAccessTokens(func() time.Time { return now }, "secret")
 	token, err := tokens.sign(identity{accountID: "account", sessionID: "session"}, start.Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
@@ -18,7 +18,7 @@ func TestVerifiedTokensStillExpire(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		valid bool
-	}{{0, true}, {59 * time.Second, true}, {time.Minute, false}, {0, true}} {
+	}{{0, true}, {59 * time.Second, true}, {time.Minute + clockSkew, false}, {0, true}} {
 		now = start.Add(c.after)
 		if got := tokens.verify(token); (got != nil) != c.valid || got != nil && got.Subject != "account" {
 			t.Errorf("after %v: %+v", c.after, got)

@@ -151,3 +151,5 @@ CREATE TABLE rate_windows (
     hits       TEXT NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX rate_windows_by_expiry ON rate_windows (expires_at);

@@ -22,3 +22,8 @@ WHERE id = @id AND password_hash = @old_hash;
 
 -- name: AnyAccount :one
 SELECT CAST(EXISTS (SELECT 1 FROM accounts) AS BOOLEAN) AS found;
+
+-- The highest cost of the bcrypt hashes that are left; 0 without any.
+-- name: LegacyCost :one
+SELECT CAST(COALESCE(MAX(CAST(substr(password_hash, 5, 2) AS INTEGER)), 0) AS INTEGER) AS cost
+FROM accounts WHERE password_hash LIKE '$2%';

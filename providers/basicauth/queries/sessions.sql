@@ -10,7 +10,7 @@ WHERE id = @id;
 -- name: RevokeSession :many
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
 WHERE id = @id AND revoked_at IS NULL
-RETURNING id, access_until;
+RETURNING id, account_id, access_until;
 
 -- name: RevokeAccountSessions :many
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)

@@ -99,33 +99,6 @@ func (q *Queries) DeletedAccounts(ctx context.Context, now int64) ([]DeletedAcco
 	return items, nil
 }
 
-const dropPasskeys = `-- name: DropPasskeys :exec
-DELETE FROM passkeys WHERE account_id = ?1
-`
-
-func (q *Queries) DropPasskeys(ctx context.Context, accountID string) error {
-	_, err := q.exec(ctx, q.dropPasskeysStmt, dropPasskeys, accountID)
-	return err
-}
-
-const dropRecoveryCodes = `-- name: DropRecoveryCodes :exec
-DELETE FROM recovery_codes WHERE account_id = ?1
-`
-
-func (q *Queries) DropRecoveryCodes(ctx context.Context, accountID string) error {
-	_, err := q.exec(ctx, q.dropRecoveryCodesStmt, dropRecoveryCodes, accountID)
-	return err
-}
-
-const dropTOTP = `-- name: DropTOTP :exec
-DELETE FROM totp WHERE account_id = ?1
-`
-
-func (q *Queries) DropTOTP(ctx context.Context, accountID string) error {
-	_, err := q.exec(ctx, q.dropTOTPStmt, dropTOTP, accountID)
-	return err
-}
-
 const endAccess = `-- name: EndAccess :execrows
 UPDATE accounts SET token_version = token_version + 1, updated_at = ?1 WHERE id = ?2
 `

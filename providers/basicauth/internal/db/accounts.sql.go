@@ -125,6 +125,19 @@ func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) er
 	return err
 }
 
+const legacyCost = `-- name: LegacyCost :one
+SELECT CAST(COALESCE(MAX(CAST(substr(password_hash, 5, 2) AS INTEGER)), 0) AS INTEGER) AS cost
+FROM accounts WHERE password_hash LIKE '$2%'
+`
+
+// The highest cost of the bcrypt hashes that are left; 0 without any.
+func (q *Queries) LegacyCost(ctx context.Context) (int64, error) {
+	row := q.queryRow(ctx, q.legacyCostStmt, legacyCost)
+	var cost int64
+	err := row.Scan(&cost)
+	return cost, err
+}
+
 const upgradePasswordHash = `-- name: UpgradePasswordHash :execrows
 UPDATE accounts SET password_hash = ?1
 WHERE id = ?2 AND password_hash = ?3

@@ -84,6 +84,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteExpiredTokensStmt, err = db.PrepareContext(ctx, deleteExpiredTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteExpiredTokens: %w", err)
 	}
+	if q.deleteExpiredWindowsStmt, err = db.PrepareContext(ctx, deleteExpiredWindows); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteExpiredWindows: %w", err)
+	}
 	if q.deleteMailStmt, err = db.PrepareContext(ctx, deleteMail); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteMail: %w", err)
 	}
@@ -105,17 +108,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteTOTPStmt, err = db.PrepareContext(ctx, deleteTOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteTOTP: %w", err)
 	}
+	if q.deleteWindowStmt, err = db.PrepareContext(ctx, deleteWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteWindow: %w", err)
+	}
 	if q.deletedAccountsStmt, err = db.PrepareContext(ctx, deletedAccounts); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletedAccounts: %w", err)
-	}
-	if q.dropPasskeysStmt, err = db.PrepareContext(ctx, dropPasskeys); err != nil {
-		return nil, fmt.Errorf("error preparing query DropPasskeys: %w", err)
-	}
-	if q.dropRecoveryCodesStmt, err = db.PrepareContext(ctx, dropRecoveryCodes); err != nil {
-		return nil, fmt.Errorf("error preparing query DropRecoveryCodes: %w", err)
-	}
-	if q.dropTOTPStmt, err = db.PrepareContext(ctx, dropTOTP); err != nil {
-		return nil, fmt.Errorf("error preparing query DropTOTP: %w", err)
 	}
 	if q.dueMailStmt, err = db.PrepareContext(ctx, dueMail); err != nil {
 		return nil, fmt.Errorf("error preparing query DueMail: %w", err)
@@ -162,8 +159,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertTokenStmt, err = db.PrepareContext(ctx, insertToken); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertToken: %w", err)
 	}
+	if q.keepWindowStmt, err = db.PrepareContext(ctx, keepWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query KeepWindow: %w", err)
+	}
 	if q.knownDevicesStmt, err = db.PrepareContext(ctx, knownDevices); err != nil {
 		return nil, fmt.Errorf("error preparing query KnownDevices: %w", err)
+	}
+	if q.legacyCostStmt, err = db.PrepareContext(ctx, legacyCost); err != nil {
+		return nil, fmt.Errorf("error preparing query LegacyCost: %w", err)
 	}
 	if q.liveTokenStmt, err = db.PrepareContext(ctx, liveToken); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveToken: %w", err)
@@ -248,6 +251,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.useTOTPStepStmt, err = db.PrepareContext(ctx, useTOTPStep); err != nil {
 		return nil, fmt.Errorf("error preparing query UseTOTPStep: %w", err)
+	}
+	if q.windowsStmt, err = db.PrepareContext(ctx, windows); err != nil {
+		return nil, fmt.Errorf("error preparing query Windows: %w", err)
 	}
 	return &q, nil
 }
@@ -354,6 +360,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteExpiredTokensStmt: %w", cerr)
 		}
 	}
+	if q.deleteExpiredWindowsStmt != nil {
+		if cerr := q.deleteExpiredWindowsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteExpiredWindowsStmt: %w", cerr)
+		}
+	}
 	if q.deleteMailStmt != nil {
 		if cerr := q.deleteMailStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteMailStmt: %w", cerr)
@@ -389,24 +400,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteTOTPStmt: %w", cerr)
 		}
 	}
+	if q.deleteWindowStmt != nil {
+		if cerr := q.deleteWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteWindowStmt: %w", cerr)
+		}
+	}
 	if q.deletedAccountsStmt != nil {
 		if cerr := q.deletedAccountsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deletedAccountsStmt: %w", cerr)
-		}
-	}
-	if q.dropPasskeysStmt != nil {
-		if cerr := q.dropPasskeysStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing dropPasskeysStmt: %w", cerr)
-		}
-	}
-	if q.dropRecoveryCodesStmt != nil {
-		if cerr := q.dropRecoveryCodesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing dropRecoveryCodesStmt: %w", cerr)
-		}
-	}
-	if q.dropTOTPStmt != nil {
-		if cerr := q.dropTOTPStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing dropTOTPStmt: %w", cerr)
 		}
 	}
 	if q.dueMailStmt != nil {
@@ -484,9 +485,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertTokenStmt: %w", cerr)
 		}
 	}
+	if q.keepWindowStmt != nil {
+		if cerr := q.keepWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keepWindowStmt: %w", cerr)
+		}
+	}
 	if q.knownDevicesStmt != nil {
 		if cerr := q.knownDevicesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing knownDevicesStmt: %w", cerr)
+		}
+	}
+	if q.legacyCostStmt != nil {
+		if cerr := q.legacyCostStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing legacyCostStmt: %w", cerr)
 		}
 	}
 	if q.liveTokenStmt != nil {
@@ -629,6 +640,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing useTOTPStepStmt: %w", cerr)
 		}
 	}
+	if q.windowsStmt != nil {
+		if cerr := q.windowsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing windowsStmt: %w", cerr)
+		}
+	}
 	return err
 }
 
@@ -688,6 +704,7 @@ type Queries struct {
 	deleteExpiredOneTimeTokensStmt *sql.Stmt
 	deleteExpiredSessionsStmt      *sql.Stmt
 	deleteExpiredTokensStmt        *sql.Stmt
+	deleteExpiredWindowsStmt       *sql.Stmt
 	deleteMailStmt                 *sql.Stmt
 	deleteOldEventsStmt            *sql.Stmt
 	deleteOneTimeTokenStmt         *sql.Stmt
@@ -695,10 +712,8 @@ type Queries struct {
 	deletePasskeysStmt             *sql.Stmt
 	deleteRecoveryCodesStmt        *sql.Stmt
 	deleteTOTPStmt                 *sql.Stmt
+	deleteWindowStmt               *sql.Stmt
 	deletedAccountsStmt            *sql.Stmt
-	dropPasskeysStmt               *sql.Stmt
-	dropRecoveryCodesStmt          *sql.Stmt
-	dropTOTPStmt                   *sql.Stmt
 	dueMailStmt                    *sql.Stmt
 	endAccessStmt                  *sql.Stmt
 	enrolTOTPStmt                  *sql.Stmt
@@ -714,7 +729,9 @@ type Queries struct {
 	insertRecoveryCodeStmt         *sql.Stmt
 	insertSessionStmt              *sql.Stmt
 	insertTokenStmt                *sql.Stmt
+	keepWindowStmt                 *sql.Stmt
 	knownDevicesStmt               *sql.Stmt
+	legacyCostStmt                 *sql.Stmt
 	liveTokenStmt                  *sql.Stmt
 	nextMailAttemptStmt            *sql.Stmt
 	oneTimeTokenStmt               *sql.Stmt
@@ -743,6 +760,7 @@ type Queries struct {
 	usePasskeyStmt                 *sql.Stmt
 	useRecoveryCodeStmt            *sql.Stmt
 	useTOTPStepStmt                *sql.Stmt
+	windowsStmt                    *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
@@ -769,6 +787,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteExpiredOneTimeTokensStmt: q.deleteExpiredOneTimeTokensStmt,
 		deleteExpiredSessionsStmt:      q.deleteExpiredSessionsStmt,
 		deleteExpiredTokensStmt:        q.deleteExpiredTokensStmt,
+		deleteExpiredWindowsStmt:       q.deleteExpiredWindowsStmt,
 		deleteMailStmt:                 q.deleteMailStmt,
 		deleteOldEventsStmt:            q.deleteOldEventsStmt,
 		deleteOneTimeTokenStmt:         q.deleteOneTimeTokenStmt,
@@ -776,10 +795,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deletePasskeysStmt:             q.deletePasskeysStmt,
 		deleteRecoveryCodesStmt:        q.deleteRecoveryCodesStmt,
 		deleteTOTPStmt:                 q.deleteTOTPStmt,
+		deleteWindowStmt:               q.deleteWindowStmt,
 		deletedAccountsStmt:            q.deletedAccountsStmt,
-		dropPasskeysStmt:               q.dropPasskeysStmt,
-		dropRecoveryCodesStmt:          q.dropRecoveryCodesStmt,
-		dropTOTPStmt:                   q.dropTOTPStmt,
 		dueMailStmt:                    q.dueMailStmt,
 		endAccessStmt:                  q.endAccessStmt,
 		enrolTOTPStmt:                  q.enrolTOTPStmt,
@@ -795,7 +812,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertRecoveryCodeStmt:         q.insertRecoveryCodeStmt,
 		insertSessionStmt:              q.insertSessionStmt,
 		insertTokenStmt:                q.insertTokenStmt,
+		keepWindowStmt:                 q.keepWindowStmt,
 		knownDevicesStmt:               q.knownDevicesStmt,
+		legacyCostStmt:                 q.legacyCostStmt,
 		liveTokenStmt:                  q.liveTokenStmt,
 		nextMailAttemptStmt:            q.nextMailAttemptStmt,
 		oneTimeTokenStmt:               q.oneTimeTokenStmt,
@@ -824,5 +843,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		usePasskeyStmt:                 q.usePasskeyStmt,
 		useRecoveryCodeStmt:            q.useRecoveryCodeStmt,
 		useTOTPStepStmt:                q.useTOTPStepStmt,
+		windowsStmt:                    q.windowsStmt,
 	}
 }

@@ -1,0 +1,173 @@
+package basicauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// behind writes down, once a second at most, what must outlive a restart and may lag a moment: the windows of the limits,
+// and failed sign-ins in the trail of the account. Neither is worth a write of its own to the disk, which a flood could
+// otherwise cause, and the time of which would tell accounts that exist from others.
+type behind struct {
+	p        *provider
+	log      *slog.Logger
+	failures chan failure
+	stop     context.CancelFunc
+	done     sync.WaitGroup
+}
+
+// failure is a failed sign-in at an account that exists.
+type failure struct {
+	account db.Account
+	from    *or3cloud.Request
+}
+
+const (
+	behindPause = time.Second
+	// The most that is written at once; more windows wait, more failures are dropped: the log has a line for each.
+	maxWindows  = 2000
+	maxFailures = 256
+)
+
+func newBehind(p *provider) *behind {
+	return &behind{p: p, log: p.log, failures: make(chan failure, maxFailures)}
+}
+
+// start begins to write. close ends it.
+func (b *behind) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.done.Go(func() {
+		tick := time.NewTicker(behindPause)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				b.write(ctx)
+			}
+		}
+	})
+}
+
+// close writes what is left.
+func (b *behind) close() {
+	b.stop()
+	b.done.Wait()
+	b.write(context.Background())
+}
+
+// failed notes a failed sign-in. It never waits.
+func (b *behind) failed(a db.Account, r *or3cloud.Request) {
+	// Of the request only what the trail shows: its body and its cookies must not wait in memory.
+	from := &or3cloud.Request{Request: &http.Request{Header: http.Header{"User-Agent": {r.UserAgent()}}}, ClientIP: r.ClientIP}
+	select {
+	case b.failures <- failure{a, from}:
+	default:
+	}
+}
+
+// write writes what there is. What cannot be written is tried again, except failures.
+func (b *behind) write(ctx context.Context) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.log.Error("write behind: panic", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	windows := b.p.limits.Changed(maxWindows)
+	failures := b.waiting()
+	if len(windows) == 0 && len(failures) == 0 {
+		return
+	}
+	err := b.p.store.tx(ctx, func(q queries) error {
+		for _, w := range windows {
+			if err := keepWindow(ctx, q, w); err != nil {
+				return err
+			}
+		}
+		for _, f := range failures {
+			if err := b.p.recordFailure(ctx, q, f); err != nil {
+				return err
+			}
+		}
+		return q.DeleteExpiredWindows(ctx, b.p.now().UnixMilli())
+	})
+	if err != nil {
+		b.p.limits.Again(windows)
+		if ctx.Err() == nil {
+			b.log.Warn("the limits could not be written", "error", err)
+		}
+	}
+}
+
+// waiting takes the failures that wait.
+func (b *behind) waiting() (out []failure) {
+	for {
+		select {
+		case f := <-b.failures:
+			out = append(out, f)
+		default:
+			return out
+		}
+	}
+}
+
+// recordFailure writes a failed sign-in into the trail, unless the account is gone.
+func (p *provider) recordFailure(ctx context.Context, q queries, f failure) error {
+	if _, err := q.AccountByID(ctx, f.account.ID); absent(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return errors.Join(
+		p.record(ctx, q, f.from, f.account.ID, eventSignInFailed, ""),
+		p.tellOfFailures(ctx, q, f.from, f.account),
+	)
+}
+
+func keepWindow(ctx context.Context, q queries, w ratelimit.Window) error {
+	if len(w.Hits) == 0 {
+		return q.DeleteWindow(ctx, w.Key)
+	}
+	times := make([]int64, len(w.Hits))
+	for i, t := range w.Hits {
+		times[i] = t.UnixMilli()
+	}
+	text, err := json.Marshal(times)
+	if err != nil {
+		return err
+	}
+	return q.KeepWindow(ctx, db.KeepWindowParams{Key: w.Key, Hits: string(text), ExpiresAt: w.Expiry.UnixMilli()})
+}
+
+// keptLimits returns a limiter with the windows that were written.
+func (p *provider) keptLimits(ctx context.Context) (*ratelimit.Limiter, error) {
+	rows, err := p.store.read.Windows(ctx, p.now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	windows := make([]ratelimit.Window, 0, len(rows))
+	for _, row := range rows {
+		var times []int64
+		if err := json.Unmarshal([]byte(row.Hits), &times); err != nil {
+			return nil, err
+		}
+		w := ratelimit.Window{Key: row.Key, Expiry: time.UnixMilli(row.ExpiresAt)}
+		for _, t := range times {
+			w.Hits = append(w.Hits, time.UnixMilli(t))
+		}
+		windows = append(windows, w)
+	}
+	return ratelimit.NewKept(p.now, windows), nil
+}
