@@ -90,6 +90,10 @@ type running struct {
 	disabled []string // prefixes of the endpoints that are switched off
 	sessions *sessions
 	upkeep   or3cloud.MaintenanceReporter // nil if the sync provider has none
+	// What the operator's commands and the health answer look at; nil if there is none.
+	files      or3cloud.StorageGatewayAdapter
+	rows       or3cloud.CanonicalStorage
+	references or3cloud.ReferenceClaimer
 }
 
 // New returns a host that serves nothing yet. It does no I/O. In strict mode it fails when a configured provider is
@@ -108,7 +112,7 @@ func New(o Options) (*Host, error) {
 	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
-		Maintenance: h.maintenance, Disk: h.space.Report,
+		Maintenance: h.maintenance, Integrity: h.integrity, Disk: h.space.Report,
 	}
 	for _, route := range health.Routes() {
 		if err := h.health.Add("host", route); err != nil {
@@ -240,14 +244,16 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 	}
 	routes = slices.Concat(routes, session.Routes(), workspaceapi.API{Host: h, Store: gateway.Workspaces}.Routes())
 	if h.plan.storage.on {
-		storage, err := h.open(ctx, h.plan.storage, ability[or3cloud.ReferenceClaimer](gateway))
+		run.rows, run.references = ability[or3cloud.CanonicalStorage](gateway), ability[or3cloud.ReferenceClaimer](gateway)
+		storage, err := h.open(ctx, h.plan.storage, run.references)
 		if err != nil {
 			return nil, err
 		}
 		if storage.Storage == nil {
 			return nil, fmt.Errorf("the provider %q stores no files; set %s to another one", h.plan.storage.id, h.plan.storage.variable)
 		}
-		routes = append(routes, h.storageAPI(storage.Storage, ability[or3cloud.UploadIntents](gateway)).Routes()...)
+		run.files = storage.Storage
+		routes = append(routes, h.storageAPI(storage.Storage, gateway).Routes()...)
 	}
 	for _, route := range routes {
 		if err := run.router.Add("host", route); err != nil {
@@ -264,14 +270,15 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 	return s, nil
 }
 
-func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, intents or3cloud.UploadIntents) *storageapi.API {
+func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, gateway *or3cloud.Instance) *storageapi.API {
 	cfg := h.opt.Config
 	types := cfg.List("OR3_STORAGE_ALLOWED_MIME_TYPES")
 	for i, t := range types {
 		types[i] = strings.ToLower(strings.TrimSpace(t))
 	}
 	return storageapi.New(storageapi.Options{
-		Host: h, Limits: h.limits, Adapter: adapter, Intents: intents, Now: h.opt.Now, Rand: h.opt.Rand,
+		Host: h, Limits: h.limits, Adapter: adapter, Now: h.opt.Now, Rand: h.opt.Rand,
+		Intents: ability[or3cloud.UploadIntents](gateway), Canonical: ability[or3cloud.CanonicalStorage](gateway),
 		MaxFileSize: cfg.Int("OR3_MAX_CLOUD_FILE_SIZE_BYTES"),
 		Quota: or3cloud.StorageQuota{
 			Bytes: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"), Files: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_FILES"),
@@ -289,6 +296,20 @@ func (h *Host) maintenance() *or3cloud.MaintenanceState {
 		return nil
 	}
 	state := run.upkeep.MaintenanceState()
+	return &state
+}
+
+// integrity returns how sound the stored files are; nil when it is not known.
+func (h *Host) integrity() *or3cloud.IntegrityState {
+	run := h.running.Load()
+	if run == nil {
+		return nil
+	}
+	reporter, ok := run.files.(or3cloud.IntegrityReporter)
+	if !ok {
+		return nil
+	}
+	state := reporter.IntegrityState()
 	return &state
 }
 

@@ -15,6 +15,13 @@ type Operator struct {
 	// Store may have more abilities, such as or3cloud.WorkspaceDirectory.
 	Store   or3cloud.AuthWorkspaceStore
 	Invites *Invites
+	// Files is nil if storage is off. It may have more abilities, such as or3cloud.BlobChecker.
+	Files or3cloud.StorageGatewayAdapter
+	// Rows and References are the sync provider's, nil if it lacks the ability.
+	Rows       or3cloud.CanonicalStorage
+	References or3cloud.ReferenceClaimer
+	// Closing is closed when a shutdown begins: what takes long ends early then.
+	Closing <-chan struct{}
 }
 
 // Operate calls f with what the operator's commands need. A shutdown waits for it as for a request.
@@ -28,6 +35,7 @@ func (h *Host) Operate(f func(Operator) error) error {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "this instance has no accounts (SSR_AUTH_ENABLED is false or a provider is missing)")
 	}
 	op := Operator{AuthProvider: h.plan.auth.id, Store: run.sessions.store, Invites: run.sessions.invites}
+	op.Files, op.Rows, op.References, op.Closing = run.files, run.rows, run.references, h.gate.closing
 	op.Accounts, _ = run.sessions.auth.(or3cloud.AccountAdmin)
 	return f(op)
 }

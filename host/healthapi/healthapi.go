@@ -19,6 +19,8 @@ type Feature struct {
 	Provider string `json:"provider,omitempty"`
 	// Maintenance is what the provider's background maintenance is doing; nil if there is none or it is not known.
 	Maintenance *or3cloud.MaintenanceState `json:"maintenance,omitempty"`
+	// Integrity is how sound the stored files are; nil if the provider does not look.
+	Integrity *or3cloud.IntegrityState `json:"integrity,omitempty"`
 }
 
 // Features are the three providers.
@@ -37,6 +39,8 @@ type API struct {
 	Degraded bool
 	// Maintenance, if set, returns the state of the sync provider's maintenance, or nil. It must answer at once.
 	Maintenance func() *or3cloud.MaintenanceState
+	// Integrity, if set, returns how sound the stored files are, or nil. It must answer at once.
+	Integrity func() *or3cloud.IntegrityState
 	// Disk, if set, returns how much room there is, or nil. It must answer at once.
 	Disk func() *diskspace.Report
 }
@@ -73,6 +77,9 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 			// A failed run is for the operator to look at; the service itself is still well (contract,
 			// workspaces-and-admin §10).
 			features.Sync.Maintenance = a.Maintenance()
+		}
+		if a.Integrity != nil {
+			features.Storage.Integrity = a.Integrity()
 		}
 		rep.Providers = &features
 		if a.Disk != nil {

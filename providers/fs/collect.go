@@ -288,6 +288,9 @@ func (c *collection) dropDangling(k blobKey, rec record, lstatErr error) error {
 	if _, err := c.Disk.Lstat(k.trash(rec.Generation)); !errors.Is(err, iofs.ErrNotExist) {
 		return err
 	}
+	if c.isSetAside(k, rec.Generation) {
+		return nil
+	}
 	return c.Disk.Remove(k.sidecar())
 }
 

@@ -26,6 +26,7 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer s.scrub.transferring()()
 	f, rec, err := s.findVerified(r.Context(), k)
 	if errors.Is(err, errAbsent) {
 		return or3cloud.Errorf(or3cloud.CodeNotFound, "File not found")

@@ -10,6 +10,8 @@
 //	workspaces/<workspace>/<alg>_<hex>.tmp-<random>     unfinished
 //	trash/<workspace>/<alg>_<hex>.<generation>          retired, still served, destroyed after a grace period
 //	trash/<workspace>/<alg>_<hex>.<generation>.sums     its digests
+//	quarantine/<workspace>/<alg>_<hex>.<generation>     damaged, moved aside by "or3-cloud fsck --quarantine"
+//	.or3-scrub.json                                     how far the files have been read back
 //
 // A blob file without a generation in its name was left by the npm package; it is used where it lies.
 //
@@ -131,6 +133,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 		TrashGrace: trashGrace, Host: env.Host, References: env.References, Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})
 	storage.startJanitor(time.Duration(env.Config.Int(settingGC)) * time.Second)
+	storage.startScrub()
 	adapter := &admin{storage: storage, details: map[string]any{
 		"root": root, "urlTtlSeconds": int64(storage.TTL / time.Second),
 		"retentionSeconds": int64(storage.Retention / time.Second),

@@ -178,17 +178,21 @@ func (s *Storage) replaceSums(k blobKey, generation string, sums *blockSums) err
 	return s.writeAtomic(k, live+sumsSuffix, sums.encode())
 }
 
-// reportDamage logs that a generation is damaged and notes it in the sidecar. A blob with that note is still served where
-// it is whole, but the next upload of the same content replaces it.
+// reportDamage notes that a generation is damaged, in the sidecar too, and logs it once. A blob with that note is still
+// served where it is whole, but the next upload of the same content replaces it.
 func (s *Storage) reportDamage(ctx context.Context, k blobKey, generation string, damage error) {
 	defer s.locks.lock(k)()
+	now := s.Now().UTC()
 	rec, err := readRecord(s.Disk, k)
-	if err == nil && rec.Generation == generation && rec.DamagedAt == nil {
-		now := s.Now().UTC()
+	if err == nil && rec.Generation == generation {
+		s.scrub.damaged(k, now)
+		if rec.DamagedAt != nil {
+			return
+		}
 		rec.DamagedAt = &now
 		err = s.writeRecord(k, rec)
 	}
-	s.Log.ErrorContext(ctx, "A STORED BLOB IS DAMAGED and was not served: the disk has changed it",
+	s.Log.ErrorContext(ctx, "A STORED BLOB IS DAMAGED and is not served: the disk has changed it",
 		"workspace", k.workspace, "hash", string(k.hash), "generation", generation, "damage", damage, "err", err)
 }
 

@@ -55,6 +55,7 @@ type Storage struct {
 	unfinished map[string]bool
 
 	janitor *janitor // nil until it is started
+	scrub   scrub
 }
 
 var (
@@ -74,6 +75,7 @@ func New(o Options) *Storage {
 // Close ends the collections and releases the disk.
 func (s *Storage) Close() error {
 	s.janitor.stop()
+	s.scrub.stop()
 	return s.Disk.Close()
 }
 
@@ -102,7 +104,7 @@ func (s *Storage) lookup(k blobKey, open func(blobKey, string) (File, error)) (F
 	}
 	if errors.Is(err, iofs.ErrNotExist) {
 		if err = s.checkStore(); err == nil {
-			err = errAbsent
+			err = s.absence(k, rec)
 		}
 	}
 	return nil, record{}, err
@@ -208,6 +210,9 @@ func (s *Storage) install(k blobKey, generation string, rec record, place func(l
 		// The sidecar may or may not be there after a crash. The next upload must not build on it.
 		s.doom(live)
 		return err
+	}
+	if rec.DamagedAt == nil {
+		s.scrub.mended(k)
 	}
 	return nil
 }

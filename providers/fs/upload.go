@@ -38,6 +38,7 @@ func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > c.Size {
 		return or3cloud.Errorf(or3cloud.CodeTooLarge, "Payload too large")
 	}
+	defer s.scrub.transferring()()
 	if s.Full != nil && s.Full() {
 		// Refused before it is read: an upload that fails half-way has taken the room that others need to free some.
 		return or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")

@@ -217,10 +217,9 @@ func (s *Storage) check(ctx context.Context, c copyOf, quarantine bool, pace pac
 	}
 	blob.Condition, blob.Fault = or3cloud.BlobCorrupt, err.Error()
 	if quarantine {
-		if err := s.quarantine(c); err != nil {
+		if blob.Quarantined, err = s.quarantine(c); err != nil {
 			return blob, fmt.Errorf("move a corrupt blob aside: %w", err)
 		}
-		blob.Quarantined = true
 	}
 	return blob, nil
 }
