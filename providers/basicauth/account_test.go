@@ -241,7 +241,7 @@ func TestANewAddressHasToConfirm(t *testing.T) {
 
 	third := ask("third@example.test")
 	elsewhere := in.browser()
-	elsewhere.post("email/confirm", `{"token":"`+third+`"}`).want(t, 200, `{"ok":true,"email":"third@example.test"}`).wantCookiesKept(t)
+	elsewhere.post("email/confirm", `{"token":"`+third+`"}`).want(t, 200, `{"email":"third@example.test","ok":true}`).wantCookiesKept(t)
 	if m := server.Next(); m.To[0] != "ann@example.test" || m.Header(t, "Subject") != "Your e-mail address was changed" {
 		t.Errorf("%q to %v", m.Header(t, "Subject"), m.To)
 	}
@@ -263,7 +263,7 @@ func TestTheBrowserThatConfirmsHasTheNewAddressAtOnce(t *testing.T) {
 	stranger := in.signedIn("bob@example.test")
 	token := in.linkOf(m, "confirm-email")
 	stranger.copy().post("email/confirm", `{"token":"unknown"}`).wantCode(t, 400, "invalid_token").wantCookiesKept(t)
-	b.post("email/confirm", `{"token":"`+token+`"}`).want(t, 200, `{"ok":true,"email":"new@example.test"}`)
+	b.post("email/confirm", `{"token":"`+token+`"}`).want(t, 200, `{"email":"new@example.test","ok":true}`)
 	if s := b.wantSignedIn(); s.Email != "new@example.test" {
 		t.Errorf("address %q", s.Email)
 	}

@@ -34,7 +34,7 @@ func (in *instance) linkOf(m smtptest.Message, name string) string {
 	in.t.Helper()
 	text, html := m.Part(in.t, "text/plain"), m.Part(in.t, "text/html")
 	found := linkPattern.FindStringSubmatch(text)
-	if found == nil || found[1] != name || strings.Count(html, found[0]) != 3 {
+	if found == nil || found[1] != name || strings.Count(html, found[0]) != 2 {
 		in.t.Fatalf("no link %s in %s\n%s", name, text, html)
 	}
 	if rest := strings.ReplaceAll(text+html, found[0], ""); strings.Contains(rest, "://") {
@@ -189,7 +189,7 @@ func TestUnreadableMailIsDropped(t *testing.T) {
 	in := openTest(t, withMail(server))
 	now := in.clock.now().UnixMilli()
 	if _, err := in.p.store.file.Write.Exec(
-		`INSERT INTO mail_outbox (kind, sealed, created_at, expires_at, next_attempt_at) VALUES ('test', 'nonsense', ?, ?, ?)`, now, now+1000000, now); err != nil {
+		`INSERT INTO mail_outbox (kind, sealed, created_at, expires_at, next_attempt_at) VALUES ('test', x'00', ?, ?, ?)`, now, now+1000000, now); err != nil {
 		t.Fatal(err)
 	}
 	in.put("the next", time.Hour)
