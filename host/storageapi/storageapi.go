@@ -1,4 +1,4 @@
-// Package storageapi serves /api/storage (contract, storage §1–§5). It decides who may store what; the bytes travel on
+// Package storageapi serves /api/storage (contract, storage §1–§5, §8). It decides who may store what; the bytes travel on
 // the URLs that the storage provider signs.
 package storageapi
 
@@ -24,6 +24,9 @@ const patience = 10 * time.Second
 // defaultDownloadExpiry is told to clients when the provider does not say when its URL runs out.
 const defaultDownloadExpiry = 15 * time.Minute
 
+// maxDownloadExpiry is the latest moment that clients are told, whatever the provider says.
+const maxDownloadExpiry = time.Hour
+
 // Options are the limits of the endpoints.
 type Options struct {
 	Host    or3cloud.HostServices
@@ -31,8 +34,10 @@ type Options struct {
 	Adapter or3cloud.StorageGatewayAdapter
 	// Intents is the sync provider's; nil if it keeps none, and then there can be no quota.
 	Intents or3cloud.UploadIntents
-	Now     func() time.Time
-	Rand    io.Reader
+	// Canonical is the sync provider's; nil if it cannot say what rows there are.
+	Canonical or3cloud.CanonicalStorage
+	Now       func() time.Time
+	Rand      io.Reader
 	// MaxFileSize is in bytes.
 	MaxFileSize int64
 	Quota       or3cloud.StorageQuota
@@ -57,6 +62,7 @@ func (a *API) Routes() []or3cloud.Route {
 		{Method: http.MethodPost, Path: "/api/storage/presign-upload", Handle: a.presignUpload},
 		{Method: http.MethodPost, Path: "/api/storage/presign-download", Handle: a.presignDownload},
 		{Method: http.MethodPost, Path: "/api/storage/commit", Handle: a.commit},
+		{Method: http.MethodPost, Path: "/api/storage/delete", Handle: a.delete},
 		{Method: http.MethodPost, Path: "/api/storage/gc/run", Handle: a.gc},
 	}
 }
@@ -208,16 +214,28 @@ func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.opt.Adapter.PresignDownload(r.Context(), or3cloud.PresignDownloadRequest{
+	req := or3cloud.PresignDownloadRequest{
 		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, StorageID: text(in.StorageID),
 		ExpiresIn: in.expiresIn(), Disposition: in.disposition(), MIMEType: text(in.MIMEType),
-	})
+	}
+	described, err := a.serve(r.Context(), &req)
+	if err != nil {
+		return err
+	}
+	p, err := a.opt.Adapter.PresignDownload(r.Context(), req)
 	if err != nil {
 		return err
 	}
 	a.opt.Limits.Record(middleware.StorageDownload, s.User.ID)
+	if described {
+		p.Disposition = req.Disposition
+	}
+	now := a.opt.Now()
 	if p.ExpiresAt.IsZero() {
-		p.ExpiresAt = a.opt.Now().Add(defaultDownloadExpiry)
+		p.ExpiresAt = now.Add(defaultDownloadExpiry)
+	}
+	if latest := now.Add(maxDownloadExpiry); p.ExpiresAt.After(latest) {
+		p.ExpiresAt = latest
 	}
 	return httpx.WriteJSON(w, http.StatusOK, wire(p))
 }
