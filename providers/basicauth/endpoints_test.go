@@ -287,6 +287,8 @@ func TestRegistrationModes(t *testing.T) {
 		a := in.browser().post("register", registration("ann@example.test")).want(t, c.status, c.text)
 		if c.status != 200 {
 			a.wantCookiesCleared(t)
+		}
+		if c.text == disabled {
 			in.browser().post("register", withInvite("ann@example.test", "made up")).want(t, c.status, c.text)
 		}
 	}
@@ -300,6 +302,7 @@ func TestSetupLinkCreatesTheFirstAccountInEveryMode(t *testing.T) {
 	for _, mode := range []string{"open", "invite_only", "disabled"} {
 		t.Run(mode, func(t *testing.T) {
 			in := openTest(t, config{settingRegistrationMode: mode})
+			in.host.invites = map[string]string{}
 			fragment := func() string {
 				f, err := in.Setup(t.Context())
 				if err != nil {
@@ -312,7 +315,9 @@ func TestSetupLinkCreatesTheFirstAccountInEveryMode(t *testing.T) {
 				t.Fatalf("tokens %q, %q", stale, token)
 			}
 			if mode != "open" {
-				in.browser().post("register", withInvite("a@example.test", stale)).want(t, 403, in.p.refusal().(*or3cloud.Error).Message)
+				if a := in.browser().post("register", withInvite("a@example.test", stale)); a.status != 403 {
+					t.Errorf("a link that was replaced: %d %s", a.status, a.text)
+				}
 			}
 			b := in.browser()
 			b.post("register", withInvite("ann@example.test", token)).want(t, 200, `{"ok":true}`)

@@ -74,6 +74,8 @@ func (c *clock) advance(d time.Duration) {
 type fakeHost struct {
 	or3cloud.HostServices
 	hostUnknown bool
+	// invites are the addresses that invites are for, by token; nil if invites cannot be read.
+	invites map[string]string
 	// users is nil for a workspace store that cannot remove any.
 	users or3cloud.UserRemover
 }
@@ -340,6 +342,14 @@ func (in *instance) signedIn(email string) *browser {
 	return b
 }
 
-func (h *fakeHost) CheckInvite(context.Context, string, string) error { return errInviteRequired() }
+func (h *fakeHost) CheckInvite(_ context.Context, token, email string) error {
+	if h.invites == nil {
+		return or3cloud.Unavailable(nil, "Invite-only registration is temporarily unavailable.", time.Second)
+	}
+	if h.invites[token] != email {
+		return refuse(or3cloud.CodeForbidden, "invite_invalid", "Invite token is invalid or expired.", nil)
+	}
+	return nil
+}
 
 func (h *fakeHost) Users() or3cloud.UserRemover { return h.users }

@@ -7,8 +7,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,12 +20,16 @@ import (
 )
 
 // register is POST /api/basic-auth/register. A refusal clears the cookies, as the endpoint always did; passing
-// trouble and rate limits do not, because that would sign somebody out for nothing (contract, auth Pitfalls 10, 13).
+// trouble and rate limits do not, because that would sign somebody out for nothing (contract, auth Pitfalls 10, 13). Nor
+// does a request from another origin, which does not get here.
 func (p *provider) register(c call) error {
-	g, err := p.createFromRequest(c)
+	body, g, err := p.createFromRequest(c)
 	switch or3cloud.CodeOf(err) {
 	case "":
 		p.setCookies(c.Request, g)
+		if p.opts.registration == registrationInvite && !g.admitted {
+			c.SetCookie(p.inviteCookie(body.invite))
+		}
 		return c.answer(true)
 	case or3cloud.CodeInvalid, or3cloud.CodeForbidden, or3cloud.CodeUnauthenticated:
 		p.clearCookies(c.Request)
@@ -31,29 +37,36 @@ func (p *provider) register(c call) error {
 	return err
 }
 
-func (p *provider) createFromRequest(c call) (*grant, error) {
+// inviteCookie takes an invite to the first session of the account, which accepts it (contract, auth §9).
+func (p *provider) inviteCookie(token string) *http.Cookie {
+	return p.cookie("or3_invite_token", "/", token, 10*time.Minute)
+}
+
+func (p *provider) createFromRequest(c call) (body registerBody, g *grant, err error) {
 	if err := p.limit(c, "register", registerLimit); err != nil {
-		return nil, err
+		return body, nil, err
 	}
 	f, err := c.body()
 	if err != nil {
-		return nil, err
+		return body, nil, err
 	}
-	body, err := parseRegister(f)
-	if err != nil {
-		return nil, err
+	if body, err = parseRegister(f); err != nil {
+		return body, nil, err
 	}
-	if err := p.checkNewPassword(body.password, "password", body.email, body.displayName); err != nil {
-		return nil, err
-	}
-	return p.createAccount(c.Context(), c.Request, body)
+	g, err = p.createAccount(c.Context(), c.Request, body)
+	return body, g, err
 }
 
 // createAccount checks whether an account may be created, creates it and signs it in.
 func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body registerBody) (*grant, error) {
 	bySetup := p.setup.matches(body.invite)
-	if refusal := p.refusal(); refusal != nil && !bySetup {
-		return nil, refusal
+	if !bySetup {
+		if err := p.admission(ctx, body); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.checkNewPassword(body.password, "password", body.email, body.displayName); err != nil {
+		return nil, err
 	}
 	switch _, err := p.store.read.AccountByEmail(ctx, body.email); {
 	case err == nil:
@@ -68,16 +81,19 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 	now := p.now()
 	var g *grant
 	err = p.store.tx(ctx, func(q queries) error {
-		n, err := q.CountAccounts(ctx)
-		if err != nil {
-			return err
-		}
 		// The setup link is for the first account only, also when two people follow it at once.
-		if refusal := p.refusal(); refusal != nil && n > 0 {
-			return refusal
+		if bySetup && p.opts.registration != registrationOpen {
+			if exists, err := q.AnyAccount(ctx); err != nil {
+				return err
+			} else if exists {
+				return p.refusal()
+			}
 		}
 		a, err := p.insertAccount(ctx, q, body.email, hash, body.displayName, p.origin(bySetup))
 		if err != nil {
+			return err
+		}
+		if err := p.record(ctx, q, r, a.ID, eventRegistered, ""); err != nil {
 			return err
 		}
 		g, err = p.begin(ctx, q, a, r, now)
@@ -90,6 +106,15 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 		p.setup.forget()
 	}
 	return g, err
+}
+
+// admission says whether somebody without a setup link may register: nil, or the refusal. An invite is looked at and not
+// used up; the first session of the account accepts it together with the membership.
+func (p *provider) admission(ctx context.Context, body registerBody) error {
+	if p.opts.registration != registrationInvite || body.invite == "" {
+		return p.refusal()
+	}
+	return p.host.CheckInvite(ctx, body.invite, body.email)
 }
 
 // How an account came to be (migrations/00001_accounts.sql).
