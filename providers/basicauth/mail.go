@@ -210,7 +210,7 @@ func (o *outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	// The letter is out: not even a shutdown may keep it in the box, or it would go out twice.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := o.store.write.DeleteMail(ctx, row.ID); err != nil {
+	if err := o.store.tx(ctx, func(q queries) error { return q.DeleteMail(ctx, row.ID) }); err != nil {
 		return fmt.Errorf("remove delivered mail: %w", err)
 	}
 	return nil
