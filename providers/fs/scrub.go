@@ -68,14 +68,16 @@ func (s *scrub) transferring() (done func()) {
 	return func() { s.transfers.Add(-1) }
 }
 
-// damaged notes that a content is damaged.
-func (s *scrub) damaged(k blobKey, at time.Time) {
+// damaged notes that a content is damaged and reports whether that is news.
+func (s *scrub) damaged(k blobKey, at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_, known := s.Damaged[k.storageID()]
 	if s.Damaged == nil {
 		s.Damaged = map[string]time.Time{}
 	}
 	s.Damaged[k.storageID()] = at
+	return !known
 }
 
 // mended notes that a damaged content has been replaced.
@@ -179,15 +181,13 @@ func (s *Storage) scrubPass(ctx context.Context) error {
 	return s.saveProgress()
 }
 
-// scrubOne reads one copy back. Damage has been noted and logged by then; a copy that the disk does not hand out is
-// logged in each pass, because nothing else remembers it.
+// scrubOne reads one copy back. Damage has been noted and logged by then.
 func (s *Storage) scrubOne(ctx context.Context, c copyOf, pace pace) (int64, error) {
 	blob, err := s.check(ctx, c, false, pace)
 	if errors.Is(err, iofs.ErrNotExist) {
 		return 0, nil
 	}
-	if err == nil && blob.Condition == or3cloud.BlobUnreadable {
-		s.scrub.damaged(c.blobKey, s.Now().UTC())
+	if err == nil && blob.Condition == or3cloud.BlobUnreadable && s.scrub.damaged(c.blobKey, s.Now().UTC()) {
 		s.Log.ErrorContext(ctx, "A STORED BLOB CANNOT BE READ: look at the disk",
 			"workspace", c.workspace, "hash", string(c.hash), "generation", c.generation, "fault", blob.Fault)
 	}

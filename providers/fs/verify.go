@@ -16,7 +16,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// pace is told before each read of up to so many bytes, and waits as long as it takes to keep a rate.
+// pace is told after each read how many bytes came, and waits as long as it takes to keep a rate.
 type pace func(ctx context.Context, bytes int) error
 
 // copyOf is one stored generation of a content, and where it lies.
@@ -104,11 +104,18 @@ type pacedReader struct {
 
 // Read implements io.Reader.
 func (r pacedReader) Read(p []byte) (int, error) {
-	if err := r.pace(r.ctx, len(p)); err != nil {
-		return 0, err
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		return n, err
 	}
-	return r.Reader.Read(p)
+	if paced := r.pace(r.ctx, max(n, leastRead)); paced != nil {
+		err = paced
+	}
+	return n, err
 }
+
+// leastRead is what a read costs at least, so that many small files do not come faster than the disk finds them.
+const leastRead = 4 << 10
 
 // verify reads a copy back and compares it with its hash and with its digests. A copy that has no digests, or damaged
 // ones, gets new ones. The error is errDamaged if the content is not what was uploaded, iofs.ErrNotExist if the copy is
@@ -245,10 +252,14 @@ func atRate(rate int64) pace {
 	if rate <= 0 {
 		return func(ctx context.Context, _ int) error { return ctx.Err() }
 	}
-	start, granted := time.Now(), int64(0)
+	// A rate that could not be kept for a moment is not made up for later.
+	const slack = 100 * time.Millisecond
+	due := time.Now()
 	return func(ctx context.Context, n int) error {
-		due := start.Add(time.Duration(float64(granted) / float64(rate) * float64(time.Second)))
-		granted += int64(n)
+		if latest := time.Now().Add(-slack); due.Before(latest) {
+			due = latest
+		}
+		due = due.Add(time.Duration(float64(n) / float64(rate) * float64(time.Second)))
 		return sleepUntil(ctx, due)
 	}
 }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host"
+	"or3.chat/cloud/internal/control"
+	"or3.chat/cloud/internal/fsck"
+)
+
+// What travels between "or3-cloud fsck" and the instance, besides the requests and stretches of the check.
+type (
+	volumeInput struct {
+		WorkspaceID string `json:"workspaceId"`
+	}
+	volume struct {
+		Files int64 `json:"files"`
+		Bytes int64 `json:"bytes"`
+	}
+)
+
+// fsckCommands are the commands behind "or3-cloud fsck".
+func fsckCommands(h *host.Host) control.Commands {
+	return control.Commands{
+		"fsck/volume": fsckCommand(h, func(ctx context.Context, i fsck.Instance, in volumeInput) (v volume, err error) {
+			v.Files, v.Bytes, err = i.Files.StoredVolume(ctx, in.WorkspaceID)
+			return v, err
+		}),
+		"fsck/run": fsckCommand(h, func(ctx context.Context, i fsck.Instance, in fsck.Request) (fsck.Stretch, error) {
+			return i.Run(ctx, in)
+		}),
+	}
+}
+
+// fsckCommand makes a command of a function that reads stored files. It ends when the server shuts down, which a large
+// file at a low rate would hold up otherwise.
+func fsckCommand[In, Out any](h *host.Host, f func(context.Context, fsck.Instance, In) (Out, error)) control.Command {
+	return control.Func(func(ctx context.Context, in In) (out Out, err error) {
+		err = h.Operate(func(op host.Operator) error {
+			files, ok := op.Files.(or3cloud.BlobChecker)
+			if !ok {
+				return or3cloud.Errorf(or3cloud.CodeUnsupported, "the files of this instance are not on its own disk, or storage is off")
+			}
+			workspaces, _ := op.Store.(or3cloud.WorkspaceDirectory)
+			ctx, end := until(ctx, op.Closing)
+			defer end()
+			out, err = f(ctx, fsck.Instance{Files: files, Rows: op.Rows, References: op.References, Workspaces: workspaces}, in)
+			return err
+		})
+		return out, err
+	})
+}
+
+// until returns a context that also ends with closing, and a function that must be called in the end.
+func until(ctx context.Context, closing <-chan struct{}) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel()
+		watch.Wait()
+	}
+}
