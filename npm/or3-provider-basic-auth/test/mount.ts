@@ -27,7 +27,7 @@ export interface Mounted {
 const running: (() => void)[] = []
 
 /** mount shows one component in the page as an app does: with the account, the router that Nuxt UI's links want, and Nuxt UI itself. */
-export function mount(component: Component, server: TestServer, props: Record<string, unknown> = {}, options: Partial<AccountOptions> = {}): Mounted {
+export function mount(component: Component, server: TestServer, props: Record<string, unknown> = {}, options: Partial<AccountOptions> = {}, landmark: 'main' | 'div' = 'main'): Mounted {
   const emitted: Mounted['emitted'] = []
   const root = document.body.appendChild(document.createElement('div'))
   root.className = 'isolate'
@@ -36,7 +36,7 @@ export function mount(component: Component, server: TestServer, props: Record<st
     `on${name[0]!.toUpperCase()}${name.slice(1)}`,
     (...args: unknown[]) => emitted.push([name, ...args]),
   ]))
-  const app = createApp(defineComponent({ render: () => h('main', h(component, { ...listeners, ...props })) }))
+  const app = createApp(defineComponent({ render: () => h(landmark, h(component, { ...listeners, ...props })) }))
   app.use(createRouter({ history: createMemoryHistory(), routes: [{ path: '/', component: { render: () => null } }] })).use(ui).use(account)
   app.mount(root)
   running.push(() => {

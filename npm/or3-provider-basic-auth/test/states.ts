@@ -1,0 +1,606 @@
+import { page, userEvent } from 'vitest/browser'
+import { expect } from 'vitest'
+import AuthButton from '../src/runtime/account/components/AuthButton.vue'
+import LockPage from '../src/runtime/account/components/LockPage.vue'
+import { Or3Error } from '../src/runtime/account'
+import { alert, button, devices, field, follow, inServer, openAccount, openSecurity, openSignIn, outServer, section, signIn } from './accounts'
+import { mount, testPasskeys } from './mount'
+import { TestServer, config, details, never, refusal, signedIn } from './server'
+
+/** Every visible state of the account pages: how it is reached, and what shows that it is there. */
+export const states: Record<string, Record<string, () => Promise<void>>> = {
+  'trigger': {
+    async unknown() {
+      mount(AuthButton, new TestServer().on('/api/auth/session', never))
+      await expect.element(button('Looking for your account')).toHaveAttribute('aria-disabled', 'true')
+    },
+    async 'signed out'() {
+      mount(AuthButton, outServer())
+      await expect.element(button('Sign in')).toBeVisible()
+    },
+    async 'signed out, in the sheet'() {
+      mount(AuthButton, outServer(), { layout: 'more-sheet' })
+      await expect.element(page.getByText('Sign in')).toBeVisible()
+    },
+    async 'signed in'() {
+      mount(AuthButton, inServer())
+      await expect.element(button('Account of Ann Lee')).toBeVisible()
+    },
+    async 'signed in, in the sheet'() {
+      mount(AuthButton, inServer(), { layout: 'more-sheet' })
+      await expect.element(page.getByText('Ann Lee')).toBeVisible()
+    },
+    async 'offline'() {
+      mount(AuthButton, new TestServer().on('/api/auth/session', refusal(503, 'unavailable')))
+      await expect.element(button('Sign in')).toBeVisible()
+    },
+  },
+
+  'sign-in': {
+    async idle() {
+      await openSignIn()
+      await expect.element(field('E-mail')).toHaveFocus()
+    },
+    async busy() {
+      await openSignIn(outServer().on('sign-in', never))
+      await signIn()
+      await expect.element(page.getByRole('dialog').getByRole('button', { name: 'Sign in', exact: true })).toHaveAttribute('aria-busy', 'true')
+    },
+    async missing() {
+      await openSignIn()
+      await field('E-mail').click()
+      await userEvent.keyboard('{Enter}')
+      await expect.element(page.getByText('Password is missing.')).toBeVisible()
+    },
+    async wrong() {
+      await openSignIn(outServer().refuse('sign-in', 401, 'invalid_credentials'))
+      await signIn()
+      await expect.element(alert()).toHaveTextContent('E-mail or password is wrong.')
+    },
+    async limited() {
+      await openSignIn(outServer().refuse('sign-in', 429, 'rate_limited', {}, { 'Retry-After': '90' }))
+      await signIn()
+      await expect.element(alert()).toHaveTextContent(/Wait (90|89) seconds/)
+    },
+    async disabled() {
+      await openSignIn(outServer().refuse('sign-in', 403, 'account_disabled'))
+      await signIn()
+      await expect.element(alert()).toHaveTextContent('This account is switched off.')
+    },
+    async offline() {
+      await openSignIn(outServer().on('sign-in', () => {
+        throw new TypeError('network')
+      }))
+      await signIn()
+      await expect.element(alert()).toHaveTextContent('The server cannot be reached.')
+    },
+    async 'session ended'() {
+      const { account } = mount(AuthButton, inServer().on('/api/auth/session', signedIn, { body: { session: null } }).on('refresh?silent=1', { body: { ok: false } }))
+      await expect.element(button('Account of Ann Lee')).toBeVisible()
+      await account.session.look()
+      await expect.element(page.getByText('the page stays as it is')).toBeVisible()
+    },
+  },
+
+  'passkey sign-in': {
+    async unsupported() {
+      await openSignIn(outServer(), { passkeys: testPasskeys({ supported: async () => false }) })
+      await expect.element(button('Sign in with a passkey')).not.toBeInTheDocument()
+    },
+    async waiting() {
+      await openSignIn(outServer().on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }), { passkeys: testPasskeys({ get: never }) })
+      await button('Sign in with a passkey').click()
+      await expect.element(page.getByText('Follow your browser or device.')).toBeVisible()
+    },
+    async cancelled() {
+      const get = async () => {
+        throw new Or3Error('cancelled')
+      }
+      await openSignIn(outServer().on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }), { passkeys: testPasskeys({ get }) })
+      await button('Sign in with a passkey').click()
+      await expect.element(alert()).not.toBeInTheDocument()
+    },
+    async 'unknown key'() {
+      await openSignIn(outServer().on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }).refuse('passkeys/sign-in', 401, 'invalid_credentials'))
+      await button('Sign in with a passkey').click()
+      await expect.element(alert()).toHaveTextContent('This passkey belongs to no account here.')
+    },
+  },
+
+  'second step': {
+    async idle() {
+      await openFactor()
+      await expect.element(field('Code')).toHaveFocus()
+    },
+    async busy() {
+      await openFactor(['totp'], server => server.on('second-factor', never))
+      await field('Code').fill('123456')
+      await expect.element(button('Continue')).toHaveAttribute('aria-busy', 'true')
+    },
+    async wrong() {
+      await openFactor(['totp'], server => server.refuse('second-factor', 401, 'invalid_code', { attemptsLeft: 4 }))
+      await field('Code').fill('123456')
+      await expect.element(page.getByText('4 tries left.')).toBeVisible()
+      await expect.element(field('Code')).toHaveFocus()
+    },
+    async 'no tries left'() {
+      await openFactor(['totp'], server => server.refuse('second-factor', 401, 'invalid_token'))
+      await field('Code').fill('123456')
+      await expect.element(alert()).toHaveTextContent('Start again.')
+      await expect.element(field('Code')).not.toBeInTheDocument()
+    },
+    async limited() {
+      await openFactor(['totp'], server => server.refuse('second-factor', 429, 'rate_limited', {}, { 'Retry-After': '300' }))
+      await field('Code').fill('123456')
+      await expect.element(alert()).toHaveTextContent('Wait 5 minutes')
+    },
+    async 'recovery code'() {
+      await openFactor()
+      await button('Use a recovery code').click()
+      await expect.element(field('Recovery code')).toHaveFocus()
+    },
+    async 'passkey'() {
+      await openFactor(['passkey', 'recovery_code'])
+      await expect.element(button('Use a passkey')).toBeVisible()
+    },
+  },
+
+  'forgotten password': {
+    async asking() {
+      await openForgot()
+      await expect.element(field('E-mail')).toBeVisible()
+    },
+    async sent() {
+      await openForgot(outServer().on('forgot-password', {}))
+      await field('E-mail').fill('ann@example.org')
+      await button('Send the link').click()
+      await expect.element(page.getByText('a link is on its way')).toBeVisible()
+    },
+    async 'no mail'() {
+      await openForgot(outServer().on('config', { body: { ...config, mail: false } }))
+      await expect.element(page.getByText('Ask whoever runs the server')).toBeVisible()
+    },
+    async 'new password'() {
+      follow('reset=token')
+      mount(AuthButton, outServer())
+      await expect.element(page.getByRole('dialog', { name: 'Choose a new password' })).toBeVisible()
+    },
+    async 'new password too weak'() {
+      follow('reset=token')
+      mount(AuthButton, outServer().refuse('reset-password', 400, 'password_too_common', { field: 'newPassword' }))
+      await chooseNewPassword()
+      await expect.element(page.getByText('Too many people use this password.')).toBeVisible()
+    },
+    async 'link expired'() {
+      follow('reset=token')
+      mount(AuthButton, outServer().refuse('reset-password', 400, 'invalid_token'))
+      await chooseNewPassword()
+      await expect.element(alert()).toHaveTextContent('This link has run out')
+    },
+    async 'done'() {
+      follow('reset=token')
+      mount(AuthButton, outServer().on('reset-password', {}))
+      await chooseNewPassword()
+      await expect.element(page.getByText('The new password is saved.')).toBeVisible()
+    },
+  },
+
+  'registration': {
+    async open() {
+      await openRegister()
+      await expect.element(field('Password')).toHaveAccessibleDescription(/At least 8 characters/)
+    },
+    async 'with an invitation'() {
+      follow('invite=token')
+      mount(AuthButton, outServer())
+      await expect.element(page.getByText('You are invited.')).toBeVisible()
+    },
+    async 'bad invitation'() {
+      follow('invite=token')
+      mount(AuthButton, outServer().refuse('register', 403, 'invite_invalid'))
+      await register()
+      await expect.element(alert()).toHaveTextContent('This invitation is unknown')
+    },
+    async 'first account'() {
+      follow('setup=token')
+      mount(AuthButton, outServer())
+      await expect.element(page.getByRole('dialog', { name: 'Create the first account' })).toBeVisible()
+    },
+    async 'invitation needed'() {
+      await openRegister(outServer().on('config', { body: { ...config, registration: 'invite_only' } }))
+      await expect.element(page.getByText('This server needs an invitation')).toBeVisible()
+    },
+    async 'closed'() {
+      await openSignIn(outServer().on('config', { body: { ...config, registration: 'disabled' } }))
+      await expect.element(button('Create an account')).not.toBeInTheDocument()
+    },
+    async taken() {
+      await openRegister(outServer().refuse('register', 409, 'email_taken'))
+      await register()
+      await expect.element(field('E-mail')).toHaveAccessibleDescription(/already an account/)
+    },
+    async 'passwords differ'() {
+      await openRegister()
+      await register('a long sentence', 'another sentence')
+      await expect.element(page.getByText('The two passwords differ.')).toBeVisible()
+    },
+  },
+
+  'confirming an address': {
+    async confirmed() {
+      follow('confirm-email=token')
+      mount(AuthButton, inServer().on('email/confirm', { body: { ok: true, email: 'new@example.org' } }))
+      await expect.element(page.getByText('new@example.org is now the address of your account.')).toBeVisible()
+    },
+    async dead() {
+      follow('confirm-email=token')
+      mount(AuthButton, inServer().refuse('email/confirm', 400, 'invalid_token'))
+      await expect.element(alert()).toHaveTextContent('This link has run out')
+    },
+    async 'server fault'() {
+      follow('confirm-email=token')
+      mount(AuthButton, inServer().refuse('email/confirm', 503, 'unavailable'))
+      await expect.element(button('Try again')).toBeVisible()
+    },
+  },
+
+  'user menu': {
+    async open() {
+      await openMenu()
+      await expect.element(page.getByRole('menuitem', { name: 'Manage account' })).toBeVisible()
+    },
+    async 'signing out'() {
+      await openMenu(inServer().on('sign-out', never))
+      await page.getByRole('menuitem', { name: 'Sign out' }).click()
+      await expect.element(button('Account of Ann Lee')).toHaveAttribute('aria-busy', 'true')
+    },
+    async 'sign-out failed'() {
+      await openMenu(inServer().refuse('sign-out', 503, 'unavailable'))
+      await page.getByRole('menuitem', { name: 'Sign out' }).click()
+      await expect.element(alert()).toHaveTextContent('You could not be signed out.')
+    },
+    async 'unsent changes'() {
+      mount(AuthButton, inServer(), {}, { unsentChanges: () => 3 })
+      await button('Account of Ann Lee').click()
+      await page.getByRole('menuitem', { name: 'Sign out' }).click()
+      await expect.element(page.getByText('3 changes of this device')).toBeVisible()
+    },
+  },
+
+  'account dialog': {
+    async loading() {
+      await openAccount(inServer().on('account', never))
+      await expect.element(page.getByText('Loading…')).toBeInTheDocument()
+    },
+    async failed() {
+      await openAccount(inServer().refuse('account', 503, 'unavailable'))
+      await expect.element(alert()).toHaveTextContent('Your account could not be loaded.')
+    },
+    async loaded() {
+      await openAccount()
+      await expect.element(page.getByRole('tab', { name: 'Account' })).toHaveAttribute('aria-selected', 'true')
+    },
+    async 'no name'() {
+      await openAccount(inServer({ account: { ...details.account, displayName: undefined } }))
+      await expect.element(page.getByText('No name given')).toBeVisible()
+    },
+    async 'name, edit'() {
+      await openAccount()
+      await button('Change name').click()
+      await expect.element(field('Display name')).toHaveFocus()
+    },
+    async 'name, saved'() {
+      await openAccount(inServer().on('display-name', {}))
+      await button('Change name').click()
+      await button('Save').click()
+      await expect.element(page.getByText('The name is saved.')).toBeVisible()
+      await expect.element(button('Change name')).toHaveFocus()
+    },
+    async 'address, edit'() {
+      await openAccount()
+      await button('Change e-mail address').click()
+      await expect.element(field('New e-mail address')).toHaveFocus()
+    },
+    async 'address, in use'() {
+      await openAccount(inServer().refuse('email', 409, 'email_taken'))
+      await changeAddress()
+      await expect.element(field('New e-mail address')).toHaveAccessibleDescription(/already an account/)
+    },
+    async 'address, sent'() {
+      await openAccount(inServer().on('email', { body: { ok: true, pending: true } }))
+      await changeAddress()
+      await expect.element(page.getByText('A link was sent to the new address.')).toBeVisible()
+    },
+    async 'address, pending'() {
+      await openAccount(inServer({ account: { ...details.account, pendingEmail: 'new@example.org' } }))
+      await expect.element(button('Keep the old address')).toBeVisible()
+    },
+  },
+
+  'step-up': {
+    async password() {
+      await openStepUp(['password'])
+      await expect.element(field('Password')).toHaveFocus()
+    },
+    async 'wrong password'() {
+      await openStepUp(['password'], server => server.refuse('reauthenticate', 401, 'invalid_credentials'))
+      await field('Password').fill('wrong')
+      await button('Confirm').click()
+      await expect.element(field('Password')).toHaveAccessibleDescription('This is not your password.')
+    },
+    async passkey() {
+      await openStepUp(['password', 'passkey'])
+      await expect.element(button('Use a passkey')).toBeVisible()
+    },
+    async 'passkey, waiting'() {
+      await openStepUp(['passkey'], server => server.on('passkeys/sign-in-options', never))
+      await button('Use a passkey').click()
+      await expect.element(page.getByText('Follow your browser or device.')).toBeVisible()
+    },
+    async cancelled() {
+      await openStepUp(['password'])
+      await page.getByRole('dialog', { name: 'Confirm that it is you' }).getByRole('button', { name: 'Cancel' }).click()
+      await expect.element(page.getByRole('dialog', { name: 'Confirm that it is you' })).not.toBeInTheDocument()
+      await expect.element(field('New e-mail address')).toHaveValue('new@example.org')
+    },
+  },
+
+  'password': {
+    async idle() {
+      await openAccount(inServer(), 'password')
+      await expect.element(field('Current password')).toHaveFocus()
+    },
+    async 'wrong current'() {
+      await openAccount(inServer().refuse('change-password', 401, 'invalid_credentials'), 'password')
+      await changePassword()
+      await expect.element(field('Current password')).toHaveAccessibleDescription('This is not your current password.')
+    },
+    async 'too weak'() {
+      await openAccount(inServer().refuse('change-password', 400, 'password_breached', { field: 'newPassword' }), 'password')
+      await changePassword()
+      await expect.element(field('New password')).toHaveAccessibleDescription(/known from a data leak/)
+    },
+    async saved() {
+      await openAccount(inServer().on('change-password', {}), 'password')
+      await changePassword()
+      await expect.element(page.getByText('The password is changed.')).toBeVisible()
+    },
+  },
+
+  'two-step verification': {
+    async off() {
+      await openSecurity()
+      await expect.element(button('Set up')).toBeVisible()
+    },
+    async enrolling() {
+      await openEnrolment()
+      await expect.element(page.getByRole('img', { name: 'QR code with the key below' })).toBeVisible()
+      await expect.element(page.getByText('JBSW Y3DP EHPK 3PXP')).toBeVisible()
+    },
+    async 'wrong code'() {
+      await openEnrolment(server => server.refuse('totp/confirm', 401, 'invalid_code'))
+      await field('Code').fill('000000')
+      await button('Switch on').click()
+      await expect.element(field('Code')).toHaveAccessibleDescription(/wrong/)
+    },
+    async on() {
+      await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 9 }))
+      await expect.element(button('Switch off')).toBeVisible()
+    },
+    async removing() {
+      await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 9 }))
+      await button('Switch off').click()
+      await expect.element(page.getByText('Switch off two-step verification?')).toBeVisible()
+    },
+  },
+
+  'recovery codes': {
+    async fresh() {
+      await openEnrolment(server => server.on('totp/confirm', { body: { ok: true, recoveryCodes: codes } }))
+      await field('Code').fill('123456')
+      await button('Switch on').click()
+      await expect.element(page.getByText(codes[0]!)).toBeVisible()
+      await expect.element(page.getByRole('heading', { name: 'Your recovery codes' })).toHaveFocus()
+    },
+    async low() {
+      await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 2 }))
+      await expect.element(page.getByText('2 codes are left. Make new ones soon.')).toBeVisible()
+    },
+    async none() {
+      await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 0 }))
+      await expect.element(page.getByText('No codes are left.')).toBeVisible()
+    },
+    async renewing() {
+      await openSecurity(inServer({ totp: { enabled: true }, recoveryCodesLeft: 2 }))
+      await button('Make new codes').click()
+      await expect.element(page.getByText('The old ones stop working at once.')).toBeVisible()
+    },
+  },
+
+  'passkeys': {
+    async none() {
+      await openSecurity()
+      await expect.element(page.getByText('You have no passkey.')).toBeVisible()
+    },
+    async some() {
+      await openSecurity(inServer({ passkeys: [laptop] }))
+      await expect.element(button('Rename Laptop')).toBeVisible()
+    },
+    async adding() {
+      await openSecurity(inServer().on('passkeys/register-options', never))
+      await button('Add a passkey').click()
+      await section('Passkeys').getByRole('button', { name: 'Add a passkey' }).click()
+      await expect.element(page.getByText('Follow your browser or device.')).toBeVisible()
+    },
+    async 'already here'() {
+      const create = async () => {
+        throw new Or3Error('passkey_exists')
+      }
+      await openSecurity(inServer().on('passkeys/register-options', { body: { challenge: 'c', publicKey: {} } }), { passkeys: testPasskeys({ create }) })
+      await button('Add a passkey').click()
+      await section('Passkeys').getByRole('button', { name: 'Add a passkey' }).click()
+      await expect.element(alert()).toHaveTextContent('This device has a passkey for your account already.')
+    },
+    async unsupported() {
+      await openSecurity(inServer(), { passkeys: testPasskeys({ supported: async () => false }) })
+      await expect.element(page.getByText('This browser cannot make passkeys here')).toBeVisible()
+    },
+    async renaming() {
+      await openSecurity(inServer({ passkeys: [laptop] }))
+      await button('Rename Laptop').click()
+      await expect.element(field('Name of the passkey')).toHaveValue('Laptop')
+    },
+    async 'removing the last'() {
+      await openSecurity(inServer({ passkeys: [laptop] }))
+      await button('Remove Laptop').click()
+      await expect.element(page.getByText('It is your last second step')).toBeVisible()
+    },
+  },
+
+  'devices': {
+    async list() {
+      await openSecurity()
+      await expect.element(page.getByText('Safari on iPhone')).toBeVisible()
+    },
+    async 'only this one'() {
+      await openSecurity(inServer().on('sessions', { body: { sessions: devices.slice(0, 1) } }))
+      await expect.element(page.getByText('You are signed in on this device only.')).toBeVisible()
+    },
+    async revoking() {
+      await openSecurity(inServer().on('sessions/revoke', never))
+      await button('Sign out Safari on iPhone').click()
+      await expect.element(button('Sign out Safari on iPhone')).toHaveAttribute('aria-busy', 'true')
+    },
+    async gone() {
+      await openSecurity(inServer().on('sessions', { body: { sessions: devices } }, { body: { sessions: devices.slice(0, 1) } }).refuse('sessions/revoke', 404, 'not_found'))
+      await button('Sign out Safari on iPhone').click()
+      await expect.element(page.getByText('Safari on iPhone is signed out.')).toBeVisible()
+    },
+    async failed() {
+      await openSecurity(inServer().refuse('sessions', 503, 'unavailable'))
+      await expect.element(alert()).toHaveTextContent('The devices could not be loaded.')
+    },
+  },
+
+  'deleting the account': {
+    async blocked() {
+      await openDeletion([{ id: 'w1', name: 'Shared notes', members: 3, fate: 'blocked' }])
+      await expect.element(page.getByText('needs another owner first')).toBeVisible()
+      await expect.element(button('Delete for ever')).not.toBeInTheDocument()
+    },
+    async typing() {
+      await openDeletion([{ id: 'w1', name: 'My Workspace', members: 1, fate: 'deleted' }, { id: 'w2', name: 'Team', members: 4, fate: 'left' }])
+      await expect.element(field('Type ann@example.org to confirm')).toHaveFocus()
+    },
+    async mismatch() {
+      await openDeletion([])
+      await field('Type ann@example.org to confirm').fill('bob@example.org')
+      await button('Delete for ever').click()
+      await expect.element(page.getByText('This is not the address of your account.')).toBeVisible()
+    },
+    async busy() {
+      await openDeletion([], server => server.on('delete-account', never))
+      await field('Type ann@example.org to confirm').fill('ann@example.org')
+      await button('Delete for ever').click()
+      await expect.element(button('Delete for ever')).toHaveAttribute('aria-busy', 'true')
+    },
+  },
+
+  'lock page': {
+    async busy() {
+      mount(LockPage, new TestServer().on('/api/auth/session', never).on('config', { body: config }), {}, {}, 'div')
+      await expect.element(page.getByText('Looking for your account…')).toBeVisible()
+    },
+    async locked() {
+      mount(LockPage, outServer(), {}, {}, 'div')
+      await expect.element(button('Sign in')).toHaveFocus()
+    },
+    async 'signing in'() {
+      mount(LockPage, outServer(), {}, {}, 'div')
+      await expect.element(button('Sign in')).toHaveFocus()
+      await button('Sign in').click()
+      await expect.element(field('E-mail')).toBeVisible()
+    },
+    async 'signed in'() {
+      mount(LockPage, inServer(), {}, {}, 'div')
+      await expect.element(button('Continue')).toHaveFocus()
+    },
+    async 'offline'() {
+      mount(LockPage, new TestServer().refuse('/api/auth/session', 503, 'unavailable').on('config', { body: config }), {}, {}, 'div')
+      await expect.element(alert()).toHaveTextContent('The server has a problem.')
+    },
+  },
+}
+
+export const laptop = { id: 'p1', name: 'Laptop', createdAt: '2026-03-04T05:06:07Z', lastUsedAt: '2026-11-20T08:00:00Z' }
+export const codes = Array.from({ length: 10 }, (_, n) => `k3f7-9qm${n}-xw2c`)
+
+export async function openFactor(methods = ['totp', 'recovery_code'], more = (server: TestServer) => server) {
+  const mounted = await openSignIn(more(outServer().refuse('sign-in', 401, 'second_factor_required', { challenge: 'c1', methods, publicKey: {} })))
+  await signIn()
+  await expect.element(page.getByRole('dialog', { name: 'Second step' })).toBeVisible()
+  return mounted
+}
+
+async function openForgot(server = outServer()) {
+  await openSignIn(server)
+  await button('Forgot your password?').click()
+  await expect.element(page.getByRole('dialog', { name: 'Forgotten password' })).toBeVisible()
+}
+
+async function openRegister(server = outServer()) {
+  await openSignIn(server)
+  await button('Create an account').click()
+  await expect.element(page.getByRole('dialog', { name: 'Create an account' })).toBeVisible()
+}
+
+export async function register(password = 'a long sentence', again = password) {
+  await field('E-mail').fill('new@example.org')
+  await field('Password').fill(password)
+  await field('Password again').fill(again)
+  await button('Create account').click()
+}
+
+async function chooseNewPassword() {
+  await field('New password').fill('a long sentence')
+  await field('Password again').fill('a long sentence')
+  await button('Save the password').click()
+}
+
+async function openMenu(server = inServer()) {
+  mount(AuthButton, server)
+  await button('Account of Ann Lee').click()
+}
+
+async function changeAddress() {
+  await button('Change e-mail address').click()
+  await field('New e-mail address').fill('new@example.org')
+  await button('Save').click()
+}
+
+export async function openStepUp(methods: string[], more = (server: TestServer) => server) {
+  const server = more(inServer().on('email', refusal(403, 'reauthentication_required', { methods }), { body: { ok: true, pending: false } }))
+  await openAccount(server)
+  await changeAddress()
+  await expect.element(page.getByRole('dialog', { name: 'Confirm that it is you' })).toBeVisible()
+  return server
+}
+
+export async function changePassword() {
+  await field('Current password').fill('my old sentence')
+  await field('New password').fill('my new sentence')
+  await field('Password again').fill('my new sentence')
+  await button('Save').click()
+}
+
+async function openEnrolment(more = (server: TestServer) => server) {
+  const uri = 'otpauth://totp/OR3%20Cloud:ann%40example.org?secret=JBSWY3DPEHPK3PXP&issuer=OR3%20Cloud'
+  await openSecurity(more(inServer().on('totp/enrol', { body: { secret: 'JBSWY3DPEHPK3PXP', uri } })))
+  await button('Set up').click()
+  await expect.element(field('Code')).toHaveFocus()
+}
+
+async function openDeletion(workspaces: object[], more = (server: TestServer) => server) {
+  await openAccount(more(inServer().on('deletion', { body: { workspaces } })))
+  await button('Delete account').click()
+}
