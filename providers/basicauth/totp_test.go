@@ -1,0 +1,204 @@
+package basicauth
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+)
+
+func TestEnrolmentTellsAppsWhatTheyNeed(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn(ann)
+	var enrolled struct{ Secret, URI string }
+	b.post("totp/enrol", "{}").decode(t, &enrolled)
+	u, err := url.Parse(enrolled.URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/OR3 Cloud:"+ann || q.Get("issuer") != "OR3 Cloud" ||
+		q.Get("secret") != enrolled.Secret || q.Get("digits") != "6" || q.Get("period") != "30" || q.Get("algorithm") != "SHA1" {
+		t.Errorf("uri %s", enrolled.URI)
+	}
+	if secret, err := totpEncoding.DecodeString(enrolled.Secret); err != nil || len(secret) != totpSecretBytes {
+		t.Errorf("secret of %d bytes, %v", len(secret), err)
+	}
+	// Nothing is demanded until the app has shown that it works.
+	in.browser().post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
+}
+
+func TestConfirmation(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn(ann)
+	b.post("totp/confirm", body("code", "123456")).wantCode(t, 400, "invalid_token")
+	var first, second struct{ Secret string }
+	b.post("totp/enrol", "{}").decode(t, &first)
+	b.post("totp/enrol", "{}").decode(t, &second)
+	b.post("totp/confirm", body("code", app{in, first.Secret}.code(0))).wantCode(t, 401, "invalid_code").wantCookiesKept(t)
+	b.post("totp/confirm", "{}").wantCode(t, 400, "invalid_request")
+	if in.factors(b).any() {
+		t.Error("a wrong code has set the app up")
+	}
+	phone := app{in, second.Secret}
+	var added factorAdded
+	b.post("totp/confirm", body("code", phone.code(0))).decode(t, &added)
+	if len(added.RecoveryCodes) != recoveryCodes {
+		t.Errorf("%d recovery codes", len(added.RecoveryCodes))
+	}
+	if f := in.factors(b); !f.TOTP.Enabled || !f.TOTP.EnabledAt.Equal(in.clock.now()) || f.RecoveryCodesLeft != recoveryCodes {
+		t.Errorf("%+v", f)
+	}
+	b.post("totp/enrol", "{}").wantCode(t, 409, "already_enabled")
+	b.post("totp/confirm", body("code", phone.next())).wantCode(t, 409, "already_enabled")
+	// The code of the confirmation is used up.
+	other := in.browser()
+	in.clock.advance(-totpPeriod * time.Second)
+	other.post("second-factor", body("challenge", other.challenge(ann), "code", phone.code(0))).wantCode(t, 401, "invalid_code")
+}
+
+func TestRemovalOfTheApp(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn(ann)
+	b.post("totp/remove", "{}").want(t, 200, `{"ok":true}`)
+	phone, _ := b.enrol()
+	b.post("totp/remove", "{}").want(t, 200, `{"ok":true}`)
+	if f := in.factors(b); f.any() || f.RecoveryCodesLeft != 0 {
+		t.Errorf("%+v", f)
+	}
+	in.browser().post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
+	again, _ := b.enrol()
+	if again.secret == phone.secret {
+		t.Error("the secret is the old one")
+	}
+}
+
+// A phone's clock may be half a minute off, and each code counts once: after it, neither itself nor those before it do.
+func TestWindowOfCodes(t *testing.T) {
+	const period = totpPeriod * time.Second
+	for _, c := range []struct {
+		name  string
+		codes []time.Duration // how far from now the codes belong
+		want  string          // one letter for each: y or n
+	}{
+		{"now", []time.Duration{0}, "y"},
+		{"one step late", []time.Duration{-period}, "y"},
+		{"one step early", []time.Duration{period}, "y"},
+		{"two steps late", []time.Duration{-2 * period}, "n"},
+		{"two steps early", []time.Duration{2 * period}, "n"},
+		{"twice", []time.Duration{0, 0}, "yn"},
+		{"rising", []time.Duration{-period, 0, period}, "yyy"},
+		{"falling", []time.Duration{period, 0, -period}, "ynn"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := openTest(t, nil)
+			phone, _ := in.signedIn(ann).enrol()
+			in.clock.advance(10 * period)
+			var got strings.Builder
+			for _, distance := range c.codes {
+				b := in.browser()
+				a := b.post("second-factor", body("challenge", b.challenge(ann), "code", phone.code(distance)))
+				if a.status == 200 {
+					got.WriteByte('y')
+				} else {
+					a.wantCode(t, 401, "invalid_code")
+					got.WriteByte('n')
+				}
+			}
+			if got.String() != c.want {
+				t.Errorf("%s, want %s", &got, c.want)
+			}
+		})
+	}
+}
+
+func TestMatchStep(t *testing.T) {
+	const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	now := time.Unix(1_700_000_000, 0)
+	step := now.Unix() / totpPeriod
+	code := func(s int64) string {
+		text, err := totp.GenerateCode(secret, time.Unix(s*totpPeriod, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	spaced := code(step)[:3] + " " + code(step)[3:]
+	for _, c := range []struct {
+		code string
+		used int64
+		want int64
+	}{
+		{code(step), 0, step}, {code(step - 1), 0, step - 1}, {code(step + 1), 0, step + 1}, {spaced, 0, step},
+		{code(step), step, 0}, {code(step), step + 1, 0}, {code(step + 1), step, step + 1}, {code(step), step + 100, 0},
+		{code(step - 2), 0, 0}, {code(step + 2), 0, 0}, {"", 0, 0}, {"12345", 0, 0}, {"1234567", 0, 0}, {"abcdef", 0, 0}, {"١٢٣٤٥٦", 0, 0},
+	} {
+		if got, ok := matchStep(secret, c.code, now, c.used); got != c.want || ok != (c.want != 0) {
+			t.Errorf("%q after step %d: %d, %v, want %d", c.code, c.used-step, got-step, ok, c.want-step)
+		}
+	}
+}
+
+func TestSecretsOfAppsAreSealed(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn(ann)
+	phone, _ := b.enrol()
+	row, err := in.p.store.read.TOTP(t.Context(), b.wantSignedIn().UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := totpEncoding.DecodeString(phone.secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(row.Secret), string(secret)) || strings.Contains(string(row.Secret), phone.secret) {
+		t.Error("the secret can be read")
+	}
+	if _, err := in.p.sealer.open(row.Secret, totpPlace("another account")); err == nil {
+		t.Error("the secret can be moved to another account")
+	}
+}
+
+// A secret that was sealed with the key of before is read, and sealed with the present key, so that the old one can go.
+func TestSecretsOfAppsOutliveAChangeOfTheKey(t *testing.T) {
+	in := openTest(t, nil)
+	phone, _ := in.signedIn(ann).enrol()
+	signIn := func(status int) {
+		t.Helper()
+		b := in.browser()
+		b.post("second-factor", body("challenge", b.challenge(ann), "code", phone.next())).wantStatus(t, status)
+	}
+	seal := func(keys ...string) {
+		t.Helper()
+		in.restart()
+		sealer, err := newSealer(in.env.Rand, keys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.p.sealer = sealer
+	}
+	const first, second, third = "the first key, long enough for it", "the second key, long enough for it", "the third key, long enough for it"
+	old := in.p.sealer
+	in.restart()
+	in.p.sealer = &sealer{rand: old.rand, keys: append(mustSealer(t, in, first).keys, old.keys...)}
+	signIn(200)
+	seal(first)
+	signIn(200)
+	seal(second, first)
+	signIn(200)
+	seal(third)
+	signIn(503)
+	seal(second)
+	signIn(200)
+}
+
+func mustSealer(t *testing.T, in *instance, keys ...string) *sealer {
+	t.Helper()
+	s, err := newSealer(in.env.Rand, keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
