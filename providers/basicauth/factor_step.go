@@ -145,8 +145,7 @@ func (p *provider) answerChallenge(ctx context.Context, q queries, r *or3cloud.R
 	budget, limit := "basic-auth:wrong-code:"+a.ID, ratelimit.Limit{Max: wrongCodesPerHour, Window: time.Hour}
 	// A signature cannot be guessed: whoever has a passkey gets in whatever others have tried.
 	if v := p.limits.Check(budget, limit); !v.Allowed && s.credential == nil {
-		return nil, &or3cloud.Error{Code: or3cloud.CodeRateLimited, Message: "Too many requests", RetryAfter: v.RetryAfter,
-			Data: map[string]any{"code": "rate_limited"}}, nil
+		return nil, errRateLimited(v.RetryAfter), nil
 	}
 	method, err := p.verifyShown(ctx, q, r, a, step, s)
 	if err != nil {
