@@ -28,7 +28,7 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a display name has at most %d characters", maxDisplayName)
 	}
 	email = normalEmail(email)
-	hash, err := p.operatorHash(ctx, password)
+	hash, err := p.operatorHash(ctx, password, email, displayName)
 	if err != nil {
 		return or3cloud.Account{}, err
 	}
@@ -50,7 +50,7 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 
 // operatorHash returns the hash of a password that passes the rules, or, if it is empty, one that belongs to no password that
 // anybody knows.
-func (p *provider) operatorHash(ctx context.Context, password string) (string, error) {
+func (p *provider) operatorHash(ctx context.Context, password string, about ...string) (string, error) {
 	if password == "" {
 		unknown, _, err := p.refresh.generate()
 		if err != nil {
@@ -58,8 +58,11 @@ func (p *provider) operatorHash(ctx context.Context, password string) (string, e
 		}
 		return p.password.Hash(ctx, unknown)
 	}
-	if n := length(password); n < p.opts.minPassword || n > maxPassword {
-		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "a password has %d to %d characters", p.opts.minPassword, maxPassword)
+	if length(password) > maxPassword {
+		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "a password has at most %d characters", maxPassword)
+	}
+	if err := p.checkNewPassword(password, "password", about...); err != nil {
+		return "", err
 	}
 	return p.password.Hash(ctx, password)
 }
@@ -89,7 +92,7 @@ func (p *provider) SetPassword(ctx context.Context, name, password string) error
 	if password == "" {
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "the password is empty")
 	}
-	hash, err := p.operatorHash(ctx, password)
+	hash, err := p.operatorHash(ctx, password, a.Email, a.DisplayName.String)
 	if err != nil {
 		return err
 	}

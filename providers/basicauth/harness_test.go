@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -80,7 +81,13 @@ type fakeHost struct {
 	users or3cloud.UserRemover
 }
 
-func (h *fakeHost) ClientIP(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }
+func (h *fakeHost) ClientIP(r *http.Request) string {
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		panic(err)
+	}
+	return address
+}
 func (h *fakeHost) RequestHost(r *http.Request) (string, bool) {
 	return strings.ToLower(r.Host), !h.hostUnknown
 }
@@ -188,7 +195,7 @@ func (b *browser) keep(answer http.Header) {
 func (b *browser) send(r *http.Request) *http.Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r.RemoteAddr = b.address + ":1234"
+	r.RemoteAddr = net.JoinHostPort(b.address, "1234")
 	for _, c := range b.jar {
 		if strings.HasPrefix(r.URL.Path, c.Path) {
 			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})

@@ -41,7 +41,7 @@ func (p *provider) changePassword(c call) error {
 	if err := p.checkNewPassword(body.next, "newPassword", a.Email, a.DisplayName.String); err != nil {
 		return err
 	}
-	ok, err := p.password.Verify(ctx, a.PasswordHash, body.current)
+	ok, err := p.guess(ctx, c.Request, a.Email, a.PasswordHash, body.current)
 	if err != nil {
 		return err
 	}

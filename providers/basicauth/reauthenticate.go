@@ -36,7 +36,7 @@ func (p *provider) proveByPassword(c call, who db.SessionAccountRow, f fields) (
 	if !ok {
 		return false, errInvalid()
 	}
-	if ok, err := p.password.Verify(c.Context(), who.PasswordHash, password); err != nil || !ok {
+	if ok, err := p.guess(c.Context(), c.Request, who.Email, who.PasswordHash, password); err != nil || !ok {
 		return false, err
 	}
 	return true, p.store.tx(c.Context(), func(q queries) error { return p.proven(c.Request, q, who) })

@@ -1,0 +1,264 @@
+package basicauth
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"or3.chat/cloud/internal/logx"
+)
+
+// at is a browser at an address.
+func (in *instance) at(address string) *browser {
+	b := in.browser()
+	b.address = address
+	return b
+}
+
+// The limit on one address's requests comes first in a real flood; here each attempt has a minute of its own.
+func (b *browser) guess(email, password string) answer {
+	b.in.clock.advance(time.Minute)
+	return b.post("sign-in", credentials(email, password))
+}
+
+func TestGuessesOfOneNetworkRunOutForItselfOnly(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	in.signedIn("bob@example.test")
+	attacker, owner := in.at("198.51.100.7"), in.at("192.0.2.1")
+	for i := range guessesPerNetwork {
+		attacker.guess("ann@example.test", fmt.Sprint("guess number ", i)).want(t, 401, "Invalid credentials")
+	}
+	a := attacker.guess("ann@example.test", password).want(t, 429, "Too many requests")
+	a.wantCookiesKept(t)
+	a.wantRefusal(t, 429, "rate_limited", "")
+	if a.err.RetryAfter <= 0 || a.err.RetryAfter > guessesWindow {
+		t.Errorf("retry after %v", a.err.RetryAfter)
+	}
+	attacker.guess("ANN@example.test", password).want(t, 429, "Too many requests")
+	attacker.guess("bob@example.test", password).want(t, 200, `{"ok":true}`)
+	owner.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+
+	in.restart()
+	attacker.guess("ann@example.test", password).want(t, 429, "Too many requests")
+	in.clock.advance(guessesWindow)
+	attacker.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+}
+
+func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	b := in.at("198.51.100.7")
+	for range 3 {
+		for range guessesPerNetwork - 1 {
+			b.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
+		}
+		b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+	}
+}
+
+// Whoever may be guessed at must not be told from whoever may not.
+func TestUnknownAddressesHaveTheSameLimits(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.at("198.51.100.7")
+	for range guessesPerNetwork {
+		b.guess("nobody@example.test", "wrong").want(t, 401, "Invalid credentials")
+	}
+	b.guess("nobody@example.test", "wrong").want(t, 429, "Too many requests")
+}
+
+func TestAnIPv6NetworkIsOneGuesser(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	for i := range guessesPerNetwork {
+		in.at(fmt.Sprintf("2001:db8:1:2::%x", i)).guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
+	}
+	in.at("2001:db8:1:2:ffff::").guess("ann@example.test", password).want(t, 429, "Too many requests")
+	in.at("2001:db8:1:3::1").guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+}
+
+func TestParallelGuessesAreNotFree(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	b := in.at("198.51.100.7")
+	var looked, refused atomic.Int32
+	var wg sync.WaitGroup
+	for range signInLimit {
+		wg.Go(func() {
+			switch a := b.copy().post("sign-in", credentials("ann@example.test", "wrong")); a.status {
+			case 401:
+				looked.Add(1)
+			case 429:
+				refused.Add(1)
+			default:
+				t.Errorf("%d %s", a.status, a.text)
+			}
+		})
+	}
+	wg.Wait()
+	if looked.Load() > guessesPerNetwork || refused.Load() < signInLimit-guessesPerNetwork {
+		t.Errorf("%d passwords were looked at, %d attempts refused", looked.Load(), refused.Load())
+	}
+}
+
+// Many networks guess at one account: each gets a few attempts an hour, and the owner gets in from anywhere.
+func TestAGuardedAccountIsOpenToItsOwner(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	for i := range guardedAfter {
+		in.clock.advance(time.Second)
+		g := in.p.guessesAt("ann@example.test", fmt.Sprintf("203.0.113.%d", i))
+		if err := g.take(); err != nil {
+			t.Fatal(err)
+		}
+		g.wrong()
+	}
+	late := in.at("198.51.100.1")
+	for range guessesIfGuarded {
+		late.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
+	}
+	late.guess("ann@example.test", password).want(t, 429, "Too many requests")
+	in.restart()
+	late.guess("ann@example.test", password).want(t, 429, "Too many requests")
+	in.at("192.0.2.200").guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+	in.clock.advance(guardedWindow)
+	late.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+}
+
+func TestAttemptsThatCouldNotBeMadeAreGivenBack(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	working := in.p.password
+	in.p.password = blockedHasher(t)
+	b := in.at("198.51.100.7")
+	for range guessesPerNetwork + 1 {
+		if a := b.guess("ann@example.test", password); a.status != 503 {
+			t.Fatalf("%d %s", a.status, a.text)
+		}
+	}
+	in.p.password = working
+	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+}
+
+// A session that was taken over must not be good for guessing its password either.
+func TestChangingThePasswordIsAGuessToo(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	wrong := strings.Replace(change, password, "wrong", 1)
+	for range guessesPerNetwork {
+		in.clock.advance(time.Minute)
+		b.post("change-password", wrong).want(t, 401, "Invalid credentials")
+	}
+	in.clock.advance(time.Minute)
+	b.post("change-password", change).want(t, 429, "Too many requests").wantCookiesKept(t)
+}
+
+func TestFailedSignInsStandInTheTrail(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	b := in.at("198.51.100.7")
+	b.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
+	b.guess("nobody@example.test", "wrong").want(t, 401, "Invalid credentials")
+	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+	b.post("sign-out", "").want(t, 200, `{"ok":true}`)
+	in.restart() // writes what waits
+	in.wantEvents("registered", "signed_in", "signed_out", "sign_in_failed")
+	var address string
+	if err := in.p.store.file.Read.QueryRow("SELECT ip_address FROM security_events WHERE kind = 'sign_in_failed'").Scan(&address); err != nil || address != "198.51.100.7" {
+		t.Errorf("address %q, %v", address, err)
+	}
+}
+
+func TestStoredLimitsNameNobody(t *testing.T) {
+	in := openTest(t, nil)
+	in.at("198.51.100.7").guess("ann.miller@example.test", "wrong")
+	in.p.behind.write(t.Context())
+	var keys string
+	var n int
+	if err := in.p.store.file.Read.QueryRow("SELECT count(*), group_concat(key) FROM rate_windows").Scan(&n, &keys); err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+	if strings.Contains(keys, "miller") || strings.Contains(keys, "example.test") {
+		t.Errorf("keys %q", keys)
+	}
+	in.clock.advance(25 * time.Hour)
+	in.at("198.51.100.8").post("sign-out", "")
+	in.p.behind.write(t.Context())
+	if err := in.p.store.file.Read.QueryRow("SELECT count(*) FROM rate_windows").Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d windows a day later, %v; one is not over", n, err)
+	}
+}
+
+func TestDisabledAccountsCannotSignIn(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	if err := in.p.SetDisabled(t.Context(), "ann@example.test", true); err != nil {
+		t.Fatal(err)
+	}
+	b.wantSignedOut()
+	b.post("refresh", "").want(t, 401, "Session expired")
+	in.browser().post("sign-in", credentials("ann@example.test", "wrong")).want(t, 401, "Invalid credentials")
+	in.browser().post("sign-in", credentials("ann@example.test", password)).wantRefusal(t, 403, "account_disabled", "")
+	if err := in.p.SetDisabled(t.Context(), "ann@example.test", false); err != nil {
+		t.Fatal(err)
+	}
+	in.browser().post("sign-in", credentials("ann@example.test", password)).want(t, 200, `{"ok":true}`)
+}
+
+// The recipes of docs/operations.md are tried on the lines that the server really writes, in both formats.
+func TestRecipesOfIntrusionDetectionMatchTheLine(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var patterns []*regexp.Regexp
+	for _, line := range strings.Split(string(doc), "\n") {
+		line = strings.TrimSpace(line)
+		text, isFail2ban := strings.CutPrefix(line, "failregex = ")
+		if !isFail2ban && strings.HasPrefix(line, `^`) && strings.Contains(line, "<HOST>") {
+			text, isFail2ban = line, true
+		}
+		if isFail2ban {
+			patterns = append(patterns, regexp.MustCompile(strings.ReplaceAll(text, "<HOST>", `(?P<host>[0-9A-Fa-f.:]+)`)))
+		}
+	}
+	if len(patterns) != 2 {
+		t.Fatalf("%d expressions in the recipe, want one for each format", len(patterns))
+	}
+	for _, json := range []bool{false, true} {
+		in := openTest(t, nil)
+		var lines syncBuffer
+		in.p.log = logx.New(io.MultiWriter(&lines, in.log), logx.Options{Level: slog.LevelInfo, JSON: json}).With("provider", id) // as the host does
+		for _, address := range []string{"198.51.100.7", "2001:db8:1:2::9"} {
+			in.at(address).guess("nobody@example.test", "wrong").want(t, 401, "Invalid credentials")
+			all := strings.Split(strings.TrimSpace(lines.String()), "\n")
+			line, found := all[len(all)-1], 0
+			for _, p := range patterns {
+				if m := p.FindStringSubmatch(line); m != nil {
+					found++
+					if got := m[p.SubexpIndex("host")]; got != address {
+						t.Errorf("address %q in %s", got, line)
+					}
+				}
+			}
+			if found != 1 {
+				t.Errorf("%d expressions match %s", found, line)
+			}
+		}
+		// What a client chooses must not look like a line.
+		in.p.log.Warn("password change refused", "address", "192.0.2.1", "email", `x msg="sign-in failed" address=203.0.113.5`)
+		all := strings.Split(strings.TrimSpace(lines.String()), "\n")
+		for _, p := range patterns {
+			if p.MatchString(all[len(all)-1]) {
+				t.Errorf("a forged line matches: %s", all[len(all)-1])
+			}
+		}
+	}
+}
