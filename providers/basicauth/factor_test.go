@@ -163,6 +163,20 @@ func TestFactorIsDemandedOnEveryWayIn(t *testing.T) {
 			return b.post("sign-in", credentials(ann, password))
 		},
 		"sign-in after a reset": reset,
+		"sign-in with a password that the operator has set": func(in *instance, b *browser) answer {
+			if err := in.p.SetPassword(in.t.Context(), ann, next); err != nil {
+				in.t.Fatal(err)
+			}
+			return signIn(next)(in, b)
+		},
+		"sign-in after the account was off": func(in *instance, b *browser) answer {
+			for _, disabled := range []bool{true, false} {
+				if err := in.p.SetDisabled(in.t.Context(), ann, disabled); err != nil {
+					in.t.Fatal(err)
+				}
+			}
+			return signIn(password)(in, b)
+		},
 		"sign-in after a change of the password": func(in *instance, b *browser) answer {
 			b.post("change-password", body("currentPassword", password, "newPassword", next, "confirmNewPassword", next)).want(in.t, 200, `{"ok":true}`)
 			return signIn(next)(in, b)
