@@ -14,10 +14,12 @@ import (
 
 // fakeUsers is the workspace store as far as an account needs it.
 type fakeUsers struct {
-	mu      sync.Mutex
-	fates   []or3cloud.WorkspaceFate
-	fault   error
-	removed []string
+	mu    sync.Mutex
+	fates []or3cloud.WorkspaceFate
+	fault error
+	// faultAfter lets that many removals succeed before fault.
+	faultAfter int
+	removed    []string
 }
 
 func (u *fakeUsers) UserRemoval(context.Context, or3cloud.ExternalIdentity) ([]or3cloud.WorkspaceFate, error) {
@@ -29,7 +31,7 @@ func (u *fakeUsers) UserRemoval(context.Context, or3cloud.ExternalIdentity) ([]o
 func (u *fakeUsers) RemoveUser(_ context.Context, id or3cloud.ExternalIdentity) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.fault != nil {
+	if u.fault != nil && len(u.removed) >= u.faultAfter {
 		return u.fault
 	}
 	for _, f := range u.fates {
@@ -358,6 +360,18 @@ func TestADeletionThatWasCutShortCanBeRepeated(t *testing.T) {
 	b.wantSignedIn()
 	b.post("delete-account", `{"email":"ann@example.test"}`).want(t, 200, `{"ok":true}`)
 	b.wantSignedOut()
+}
+
+// Once the account is gone the answer must not say that nothing has changed.
+func TestAFaultAfterTheDeletionIsNotTold(t *testing.T) {
+	in := openTest(t, nil)
+	in.host.users = &fakeUsers{fault: errors.New("disk"), faultAfter: 1}
+	b := in.signedIn("ann@example.test")
+	b.post("delete-account", `{"email":"ann@example.test"}`).want(t, 200, `{"ok":true}`).wantCookiesCleared(t)
+	b.wantSignedOut()
+	if !strings.Contains(in.log.String(), "a user without an account may be left") {
+		t.Error("the operator does not learn of it")
+	}
 }
 
 func TestAFaultOfTheWorkspaceStoreLeavesTheAccount(t *testing.T) {

@@ -150,9 +150,10 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	var row db.MailOutbox
 	var letter mail.Letter
 	var deliver bool
+	var expired []db.DeleteExpiredMailRow
 	err = o.store.tx(ctx, func(q queries) error {
 		now := o.now()
-		if err := q.DeleteExpiredMail(ctx, now.UnixMilli()); err != nil {
+		if expired, err = q.DeleteExpiredMail(ctx, now.UnixMilli()); err != nil {
 			return err
 		}
 		if row, err = q.DueMail(ctx, now.UnixMilli()); absent(err) {
@@ -175,8 +176,14 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 		deliver = true
 		return q.AttemptMail(ctx, db.AttemptMailParams{ID: row.ID, NextAttemptAt: now.Add(backOff(row.Attempts)).UnixMilli()})
 	})
-	if err != nil || !deliver {
+	if err != nil {
 		return found, err
+	}
+	for _, e := range expired {
+		o.log.Warn("mail given up, it is too old", "kind", e.Kind, "account", e.AccountID.String, "attempts", e.Attempts)
+	}
+	if !deliver {
+		return found, nil
 	}
 	return true, o.deliver(ctx, row, letter)
 }

@@ -154,6 +154,7 @@ func TestMailThatIsTooOldIsNotSent(t *testing.T) {
 	in.clock.advance(30 * time.Minute)
 	in.p.outbox.rouse()
 	in.waitEmpty()
+	in.waitFor("line in the log", func() bool { return strings.Contains(in.log.String(), `msg="mail given up, it is too old" kind=test`) })
 	if strings.Contains(in.log.String(), "mail delivered") {
 		t.Error("delivered")
 	}

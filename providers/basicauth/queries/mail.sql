@@ -14,8 +14,8 @@ UPDATE mail_outbox SET attempts = attempts + 1, next_attempt_at = @next_attempt_
 -- name: DeleteMail :exec
 DELETE FROM mail_outbox WHERE id = @id;
 
--- name: DeleteExpiredMail :exec
-DELETE FROM mail_outbox WHERE expires_at <= @now;
+-- name: DeleteExpiredMail :many
+DELETE FROM mail_outbox WHERE expires_at <= @now RETURNING kind, account_id, attempts;
 
 -- name: CountEventsSince :one
 SELECT CAST(COUNT(*) AS INTEGER) AS n FROM security_events

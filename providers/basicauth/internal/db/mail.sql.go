@@ -42,13 +42,37 @@ func (q *Queries) CountEventsSince(ctx context.Context, arg CountEventsSincePara
 	return n, err
 }
 
-const deleteExpiredMail = `-- name: DeleteExpiredMail :exec
-DELETE FROM mail_outbox WHERE expires_at <= ?1
+const deleteExpiredMail = `-- name: DeleteExpiredMail :many
+DELETE FROM mail_outbox WHERE expires_at <= ?1 RETURNING kind, account_id, attempts
 `
 
-func (q *Queries) DeleteExpiredMail(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.deleteExpiredMailStmt, deleteExpiredMail, now)
-	return err
+type DeleteExpiredMailRow struct {
+	Kind      string
+	AccountID sql.NullString
+	Attempts  int64
+}
+
+func (q *Queries) DeleteExpiredMail(ctx context.Context, now int64) ([]DeleteExpiredMailRow, error) {
+	rows, err := q.query(ctx, q.deleteExpiredMailStmt, deleteExpiredMail, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeleteExpiredMailRow
+	for rows.Next() {
+		var i DeleteExpiredMailRow
+		if err := rows.Scan(&i.Kind, &i.AccountID, &i.Attempts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deleteMail = `-- name: DeleteMail :exec
