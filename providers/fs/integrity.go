@@ -192,7 +192,7 @@ func (s *Storage) reportDamage(ctx context.Context, k blobKey, generation string
 		rec.DamagedAt = &now
 		err = s.writeRecord(k, rec)
 	}
-	s.Log.ErrorContext(ctx, "A STORED BLOB IS DAMAGED and is not served: the disk has changed it",
+	s.Log.ErrorContext(ctx, "A STORED BLOB IS DAMAGED: the disk has changed it, and what it has changed is not served",
 		"workspace", k.workspace, "hash", string(k.hash), "generation", generation, "damage", damage, "err", err)
 }
 

@@ -29,7 +29,7 @@ const (
 	// scrubSave is how often the position is written down, at most.
 	scrubSave = time.Minute
 	// scrubYield is how long the scrub waits before it looks again whether transfers are under way.
-	scrubYield = 250 * time.Millisecond
+	scrubYield = time.Second
 	// scrubFile remembers how far the scrub has come.
 	scrubFile    = ".or3-scrub.json"
 	maxScrubFile = 64 << 20
