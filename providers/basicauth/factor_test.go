@@ -640,3 +640,32 @@ func FuzzParseSecondFactor(f *testing.F) {
 		}
 	})
 }
+
+// Whoever changes a factor of a stolen session cannot do so unnoticed.
+func TestEveryChangeOfAFactorIsToldToTheOwner(t *testing.T) {
+	in, server := openWithMail(t)
+	b := in.signedIn(ann)
+	d := newAuthenticator(in)
+	d.rp.ID, d.rp.Origin = "cloud.example.test", "https://cloud.example.test"
+	var added factorAdded
+	for _, step := range []struct {
+		change  func()
+		subject string
+	}{
+		{func() { d.register(b, "my key").decode(t, &added) }, "A passkey was added"},
+		{func() { b.enrol() }, "An authenticator app was set up"},
+		{func() {
+			b.post("second-factor", body("challenge", b.challenge(ann), "recoveryCode", added.RecoveryCodes[0])).want(t, 200, `{"ok":true}`)
+		}, "A recovery code was used"},
+		{func() { b.post("recovery-codes", "{}").wantStatus(t, 200) }, "New recovery codes"},
+		{func() { b.post("totp/remove", "{}").want(t, 200, `{"ok":true}`) }, "The authenticator app was removed"},
+		{func() { b.post("passkeys/remove", body("id", d.id())).want(t, 200, `{"ok":true}`) }, "A passkey was removed"},
+		{func() { in.resetFactors(ann) }, "Your second factors were removed"},
+		{func() { b.post("totp/remove", "{}").want(t, 200, `{"ok":true}`) }, ""}, // nothing has changed
+	} {
+		step.change()
+		if got := strings.Join(in.subjects(server), ", "); got != step.subject {
+			t.Errorf("mail %q, want %q", got, step.subject)
+		}
+	}
+}

@@ -42,6 +42,9 @@ func (p *provider) issue(ctx context.Context, q queries, kind tokenKind, a db.Ac
 		return "", expires, err
 	}
 	now := p.now()
+	if err := q.DeleteExpiredOneTimeTokens(ctx, now.UnixMilli()); err != nil { // so that there are no more than live ones
+		return "", expires, err
+	}
 	expires = now.Add(kind.lifetime())
 	return token, expires, q.InsertOneTimeToken(ctx, db.InsertOneTimeTokenParams{
 		Fingerprint: print, Kind: string(kind), AccountID: optional(a.ID), TokenVersion: a.TokenVersion,

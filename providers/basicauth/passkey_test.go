@@ -585,3 +585,17 @@ func TestRefusedPasskeysAreExplainedToTheOperator(t *testing.T) {
 		}
 	}
 }
+
+// Ceremonies that nobody finishes do not pile up.
+func TestAbandonedCeremoniesAreForgotten(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.browser()
+	for range 3 {
+		b.options()
+	}
+	in.clock.advance(5 * time.Minute)
+	b.options()
+	if n := in.rows("SELECT count(*) FROM one_time_tokens"); n != 1 {
+		t.Errorf("%d ceremonies are kept", n)
+	}
+}

@@ -25,9 +25,6 @@ func (p *provider) passkeySignInOptions(c call) error {
 	}
 	var token string
 	err = p.store.tx(c.Context(), func(q queries) (err error) {
-		if err := q.DeleteExpiredOneTimeTokens(c.Context(), p.now().UnixMilli()); err != nil {
-			return err
-		}
 		token, _, err = p.issue(c.Context(), q, tokenPasskeyUse, db.Account{}, session)
 		return err
 	})
