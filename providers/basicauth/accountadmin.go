@@ -49,7 +49,7 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 }
 
 // operatorHash returns the hash of a password that passes the rules, or, if it is empty, one that belongs to no password that
-// anybody knows.
+// anybody knows. about are texts that a password must not repeat.
 func (p *provider) operatorHash(ctx context.Context, password string, about ...string) (string, error) {
 	if password == "" {
 		unknown, _, err := p.refresh.generate()
@@ -97,11 +97,7 @@ func (p *provider) SetPassword(ctx context.Context, name, password string) error
 		return err
 	}
 	return p.operate(ctx, a.ID, func(q queries, a db.Account, e *ended) error {
-		if _, err := q.SetPasswordHash(ctx, db.SetPasswordHashParams{ID: a.ID, Hash: hash, Now: p.now().UnixMilli()}); err != nil {
-			return err
-		}
-		e.raise(a.ID, a.TokenVersion+1, p.accessUntil(p.now()))
-		if err := e.sessions(ctx, q, a.ID, p.now()); err != nil {
+		if _, err := p.replacePassword(ctx, q, a, hash, e); err != nil {
 			return err
 		}
 		return p.recordAndNotify(ctx, q, nil, a, eventPasswordChanged, noticePasswordChanged, "")

@@ -70,21 +70,14 @@ func (s *Store) RemoveUser(ctx context.Context, id or3cloud.ExternalIdentity) er
 	})
 }
 
-// lastOwner refuses to leave a workspace that others use without an owner, and names all of them.
+// lastOwner refuses to leave a workspace that others use without an owner.
 func lastOwner(workspaces []db.MembershipsOfRow) error {
-	var blocked []or3cloud.WorkspaceFate
 	for _, ws := range workspaces {
-		if f := fate(ws); f == or3cloud.FateBlocked {
-			blocked = append(blocked, or3cloud.WorkspaceFate{ID: ws.ID, Name: ws.Name, Members: int(ws.OtherMembers), Fate: f})
+		if fate(ws) == or3cloud.FateBlocked {
+			return or3cloud.Errorf(or3cloud.CodeConflict, "Others use the workspace %q, and nobody else owns it. Make somebody else an owner first.", ws.Name)
 		}
 	}
-	if blocked == nil {
-		return nil
-	}
-	return &or3cloud.Error{
-		Code: or3cloud.CodeConflict, Message: "You are the only owner of a workspace that others use. Make somebody else an owner first.",
-		Data: map[string]any{"code": "last_owner", "workspaces": blocked},
-	}
+	return nil
 }
 
 // deleteWorkspace deletes a workspace softly and moves everybody who had it active to another one.

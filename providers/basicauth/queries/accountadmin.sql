@@ -6,9 +6,6 @@ SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at,
             OR EXISTS (SELECT 1 FROM passkeys k WHERE k.account_id = a.id) AS BOOLEAN) AS second_factor
 FROM accounts a ORDER BY a.created_at, a.id;
 
--- name: SetPasswordHash :execrows
-UPDATE accounts SET password_hash = @hash, token_version = token_version + 1, updated_at = @now WHERE id = @id;
-
 -- name: EndAccess :execrows
 -- Ends every session and one-time link of an account, without a change of the password.
 UPDATE accounts SET token_version = token_version + 1, updated_at = @now WHERE id = @id;

@@ -158,21 +158,3 @@ func (q *Queries) SetDisabled(ctx context.Context, arg SetDisabledParams) (int64
 	}
 	return result.RowsAffected()
 }
-
-const setPasswordHash = `-- name: SetPasswordHash :execrows
-UPDATE accounts SET password_hash = ?1, token_version = token_version + 1, updated_at = ?2 WHERE id = ?3
-`
-
-type SetPasswordHashParams struct {
-	Hash string
-	Now  int64
-	ID   string
-}
-
-func (q *Queries) SetPasswordHash(ctx context.Context, arg SetPasswordHashParams) (int64, error) {
-	result, err := q.exec(ctx, q.setPasswordHashStmt, setPasswordHash, arg.Hash, arg.Now, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}

@@ -231,9 +231,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setEmailStmt, err = db.PrepareContext(ctx, setEmail); err != nil {
 		return nil, fmt.Errorf("error preparing query SetEmail: %w", err)
 	}
-	if q.setPasswordHashStmt, err = db.PrepareContext(ctx, setPasswordHash); err != nil {
-		return nil, fmt.Errorf("error preparing query SetPasswordHash: %w", err)
-	}
 	if q.tOTPStmt, err = db.PrepareContext(ctx, tOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query TOTP: %w", err)
 	}
@@ -605,11 +602,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setEmailStmt: %w", cerr)
 		}
 	}
-	if q.setPasswordHashStmt != nil {
-		if cerr := q.setPasswordHashStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing setPasswordHashStmt: %w", cerr)
-		}
-	}
 	if q.tOTPStmt != nil {
 		if cerr := q.tOTPStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing tOTPStmt: %w", cerr)
@@ -753,7 +745,6 @@ type Queries struct {
 	setDisabledStmt                *sql.Stmt
 	setDisplayNameStmt             *sql.Stmt
 	setEmailStmt                   *sql.Stmt
-	setPasswordHashStmt            *sql.Stmt
 	tOTPStmt                       *sql.Stmt
 	tokenStmt                      *sql.Stmt
 	upgradePasswordHashStmt        *sql.Stmt
@@ -836,7 +827,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setDisabledStmt:                q.setDisabledStmt,
 		setDisplayNameStmt:             q.setDisplayNameStmt,
 		setEmailStmt:                   q.setEmailStmt,
-		setPasswordHashStmt:            q.setPasswordHashStmt,
 		tOTPStmt:                       q.tOTPStmt,
 		tokenStmt:                      q.tokenStmt,
 		upgradePasswordHashStmt:        q.upgradePasswordHashStmt,
