@@ -359,7 +359,7 @@ func (q *Queries) RevokeOwnSession(ctx context.Context, arg RevokeOwnSessionPara
 const revokeSession = `-- name: RevokeSession :many
 UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
 WHERE id = ?2 AND revoked_at IS NULL
-RETURNING id, access_until
+RETURNING id, account_id, access_until
 `
 
 type RevokeSessionParams struct {
@@ -369,6 +369,7 @@ type RevokeSessionParams struct {
 
 type RevokeSessionRow struct {
 	ID          string
+	AccountID   string
 	AccessUntil int64
 }
 
@@ -381,7 +382,7 @@ func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) ([
 	var items []RevokeSessionRow
 	for rows.Next() {
 		var i RevokeSessionRow
-		if err := rows.Scan(&i.ID, &i.AccessUntil); err != nil {
+		if err := rows.Scan(&i.ID, &i.AccountID, &i.AccessUntil); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
