@@ -94,6 +94,104 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 	}
 }
 
+// 64 refreshes of one cookie at the same moment: 64 successes, one live session. Nothing is held back here, so that every
+// order of the look-ups and the exchange may come about.
+func TestSixtyFourParallelRefreshesOfOneCookie(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	for range 5 {
+		const tabs = 64
+		var all [tabs]*browser
+		var wg sync.WaitGroup
+		for i := range all {
+			all[i] = b.copy()
+			wg.Go(func() {
+				if a := all[i].post("refresh?silent=1", ""); a.status != 200 || a.text != `{"ok":true}` {
+					t.Errorf("refresh %d: %d %s", i, a.status, a.text)
+				}
+			})
+		}
+		wg.Wait()
+		for _, tab := range all {
+			if tab.value(refreshCookie) != all[0].value(refreshCookie) || tab.value(refreshCookie) == b.value(refreshCookie) {
+				t.Fatal("the tabs got different successors")
+			}
+			if tab.value(accessCookie) == "" {
+				t.Fatal("a tab has no access token")
+			}
+		}
+		var sessions, liveTokens int
+		err := in.p.store.file.Read.QueryRow(`SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL),
+			(SELECT count(*) FROM refresh_tokens WHERE rotated_at IS NULL)`).Scan(&sessions, &liveTokens)
+		if err != nil || sessions != 1 || liveTokens != 1 {
+			t.Fatalf("%d live sessions, %d live tokens, %v", sessions, liveTokens, err)
+		}
+		b = all[0]
+		b.wantSignedIn()
+		in.clock.advance(16 * time.Minute)
+	}
+}
+
+// However often a session is used, it ends.
+func TestAbsoluteLifetime(t *testing.T) {
+	in := openTest(t, config{settingSessionTTL: "864000"}) // ten days
+	b := in.signedIn("ann@example.test")
+	for range 9 {
+		in.clock.advance(24 * time.Hour)
+		b.wantSignedIn()
+	}
+	in.clock.advance(24*time.Hour - time.Minute)
+	if s := b.wantSignedIn(); !s.ExpiresAt.Equal(in.clock.now().Add(time.Minute)) {
+		t.Errorf("expires %v, the session does at %v", s.ExpiresAt, in.clock.now().Add(time.Minute))
+	}
+	in.clock.advance(time.Minute + clockSkew)
+	b.wantSignedOut()
+	b.post("refresh", "").want(t, 401, "Session expired").wantCookiesCleared(t)
+}
+
+// A client that refreshes without end costs no more writes than its budget, and is not thrown out.
+func TestRotationsOfASessionAreBounded(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	for range maxRotations + 20 {
+		b.post("refresh?silent=1", "").want(t, 200, `{"ok":true}`)
+	}
+	var tokens int
+	if err := in.p.store.file.Read.QueryRow("SELECT count(*) FROM refresh_tokens").Scan(&tokens); err != nil || tokens != maxRotations+1 {
+		t.Errorf("%d tokens, %v", tokens, err)
+	}
+	before := b.value(refreshCookie)
+	b.drop(accessCookie)
+	b.wantSignedIn()
+	if b.value(refreshCookie) != before || b.value(accessCookie) == "" {
+		t.Error("beyond the budget a request gets an access token and keeps its refresh token")
+	}
+	other := in.signedIn("bob@example.test")
+	old := other.value(refreshCookie)
+	other.post("refresh", "").want(t, 200, `{"ok":true}`)
+	if other.value(refreshCookie) == old {
+		t.Error("another session has no budget of its own")
+	}
+	in.clock.advance(31 * time.Second)
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	if b.value(refreshCookie) == before {
+		t.Error("no rotation after the window")
+	}
+	b.post("sign-out", "").want(t, 200, `{"ok":true}`)
+	b.wantSignedOut()
+}
+
+func TestReplaysStandInTheTrail(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	stolen := b.copy()
+	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	in.clock.advance(time.Minute)
+	stolen.post("refresh", "").want(t, 401, "Session expired")
+	stolen.post("refresh", "").want(t, 401, "Session expired") // the sessions have ended: it is no replay any more
+	in.wantEvents("registered", "refresh_token_replayed")
+}
+
 // Old → 1 → 2 inside the window: the first cookie still leads to the live token.
 func TestGraceFollowsTheChain(t *testing.T) {
 	in := openTest(t, nil)

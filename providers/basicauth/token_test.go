@@ -174,17 +174,3 @@ func TestRevocationsForgetWhatHasExpired(t *testing.T) {
 		t.Errorf("%d sessions, %d accounts remembered", len(r.sessions), len(r.accounts))
 	}
 }
-
-func BenchmarkVerifyAccessToken(b *testing.B) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	p := &provider{access: newAccessTokens(func() time.Time { return now }, "secret")}
-	token, err := p.access.sign(identity{accountID: "account", sessionID: "session", email: "a@b.co"}, now.Add(time.Minute))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if p.access.verify(token) == nil {
-			b.Fatal("refused")
-		}
-	}
-}
