@@ -179,6 +179,14 @@ func TestBcryptHashesOfAnEarlierInstallationAreUpgraded(t *testing.T) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+	wantCost := func(want int64) {
+		t.Helper()
+		if cost, err := in.p.store.read.LegacyCost(t.Context()); err != nil || cost != want {
+			t.Errorf("the highest cost of old hashes is %d, %v; want %d", cost, err, want)
+		}
+	}
+	wantCost(12) // as long as there are any, wrong passwords cost that much everywhere
+	defer wantCost(0)
 	long := false
 	for _, who := range people {
 		b := in.browser()

@@ -121,6 +121,9 @@ func (s *store) loadRevocations(ctx context.Context, r *revocations, now time.Ti
 	return nil
 }
 
+// eventsKept is how long the trail of an account goes back.
+const eventsKept = 365 * 24 * time.Hour
+
 // prune removes what can prove nothing any more.
 func prune(ctx context.Context, q queries, now time.Time, grace time.Duration) error {
 	before := now.Add(-grace).UnixMilli()
@@ -129,6 +132,7 @@ func prune(ctx context.Context, q queries, now time.Time, grace time.Duration) e
 		q.DeleteExpiredTokens(ctx, before),
 		q.EraseSeals(ctx, before),
 		q.ForgetDeleted(ctx, before),
+		q.DeleteOldEvents(ctx, now.Add(-eventsKept).UnixMilli()),
 	)
 }
 
