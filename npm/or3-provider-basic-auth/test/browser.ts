@@ -1,1 +1,14 @@
+import { afterEach, beforeEach, expect, vi } from 'vitest'
 import './browser.css'
+
+/** A page of a finished product says nothing on the console: neither Vue's warnings nor a failure that nobody caught. */
+const spoken: unknown[][] = []
+
+beforeEach(() => {
+  spoken.length = 0
+  for (const method of ['warn', 'error'] as const) vi.spyOn(console, method).mockImplementation((...args) => void spoken.push(args))
+})
+
+afterEach(() => {
+  expect(spoken.map(([first]) => String(first))).toEqual([])
+})

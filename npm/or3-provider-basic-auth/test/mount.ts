@@ -32,7 +32,8 @@ export function mount(component: Component, server: TestServer, props: Record<st
   const root = document.body.appendChild(document.createElement('div'))
   root.className = 'isolate'
   const account = createAccount({ window, fetch: server.fetch, passkeys: testPasskeys(), ...options })
-  const listeners = Object.fromEntries(['done', 'closed', 'left', 'unlocked', 'manage', 'password', 'unsent'].map(name => [
+  const events = (component as { emits?: string[] }).emits ?? []
+  const listeners = Object.fromEntries(events.map(name => [
     `on${name[0]!.toUpperCase()}${name.slice(1)}`,
     (...args: unknown[]) => emitted.push([name, ...args]),
   ]))

@@ -79,7 +79,8 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
   async function submit() {
     if (busy.value || wait.value > 0) return
     clear()
-    Object.assign(errors, settings.validate?.())
+    const faults: Partial<Record<Field, string | false>> = settings.validate?.() ?? {}
+    for (const field of fields) errors[field] = faults[field] || ''
     if (fields.some(field => errors[field])) return focusFault()
     busy.value = true
     try {

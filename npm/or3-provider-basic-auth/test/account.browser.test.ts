@@ -1,0 +1,186 @@
+import { afterEach, expect, it, vi } from 'vitest'
+import { page, userEvent } from 'vitest/browser'
+import { button, devices, field, inServer, openAccount, openSecurity, section } from './accounts'
+import { unmountAll } from './mount'
+import { details, refusal, signedOut } from './server'
+import { changePassword, codes, laptop, openStepUp } from './states'
+
+afterEach(unmountAll)
+
+it('moves between its tabs with the arrow keys', async () => {
+  await openAccount()
+  await page.getByRole('tab', { name: 'Account' }).click()
+  await userEvent.keyboard('{ArrowRight}')
+  await expect.element(page.getByRole('tab', { name: 'Security' })).toHaveAttribute('aria-selected', 'true')
+  await expect.element(page.getByRole('heading', { name: 'Active devices' })).toBeVisible()
+})
+
+it('asks for a proof and goes on with the change by itself', async () => {
+  const server = await openStepUp(['password'], own => own.on('reauthenticate', {}))
+  await userEvent.keyboard('my sentence{Enter}')
+  await expect.element(page.getByText('The e-mail address is changed.')).toBeVisible()
+  expect(server.last('reauthenticate')).toEqual({ password: 'my sentence' })
+  expect(server.count('email')).toBe(2)
+  await expect.element(button('Change e-mail address')).toHaveFocus()
+})
+
+it('proves by passkey', async () => {
+  const server = await openStepUp(['passkey'], own => own.on('reauthenticate', {}).on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }))
+  await button('Use a passkey').click()
+  await expect.element(page.getByText('The e-mail address is changed.')).toBeVisible()
+  expect(server.last('reauthenticate')).toEqual({ challenge: 'c', credential: { id: 'credential' } })
+})
+
+it('keeps what was typed when a proof is refused to be given, and shows no error', async () => {
+  const server = await openStepUp(['password'])
+  await userEvent.keyboard('{Escape}')
+  await expect.element(page.getByRole('dialog', { name: 'Confirm that it is you' })).not.toBeInTheDocument()
+  await expect.element(field('New e-mail address')).toHaveValue('new@example.org')
+  await expect.element(button('Save')).not.toHaveAttribute('aria-busy')
+  expect(server.count('email')).toBe(1)
+})
+
+it('changes the password, keeps this session, and tells password managers whose it is', async () => {
+  const server = inServer().on('change-password', {})
+  await openAccount(server, 'password')
+  await expect.element(field('Current password')).toHaveFocus()
+  expect(document.querySelector('form input[autocomplete="username"]')).toHaveProperty('value', 'ann@example.org')
+  await changePassword()
+  await expect.element(page.getByText('The password is changed.')).toBeVisible()
+  await expect.element(button('Change password')).toHaveFocus()
+  expect(server.last('change-password')).toEqual({
+    currentPassword: 'my old sentence', newPassword: 'my new sentence', confirmNewPassword: 'my new sentence', keepSession: true,
+  })
+})
+
+it('closes when the session is over', async () => {
+  const server = inServer().on('display-name', refusal(401, 'session_expired'))
+  const { emitted } = await openAccount(server)
+  await button('Change name').click()
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  await button('Save').click()
+  await vi.waitFor(() => expect(emitted).toContainEqual(['update:open', false]))
+})
+
+it('switches two-step verification on, shows the codes once, and copies them', async () => {
+  const written = vi.spyOn(navigator.clipboard, 'writeText').mockResolvedValue()
+  const server = inServer()
+    .on('totp/enrol', { body: { secret: 'JBSWY3DPEHPK3PXP', uri: 'otpauth://totp/x?secret=JBSWY3DPEHPK3PXP' } })
+    .on('totp/confirm', { body: { ok: true, recoveryCodes: codes } })
+  await openSecurity(server)
+  await button('Set up').click()
+  await button('Copy key').click()
+  expect(written).toHaveBeenLastCalledWith('JBSWY3DPEHPK3PXP')
+  server.on('account', { body: { ...details, totp: { enabled: true }, recoveryCodesLeft: 10 } })
+  await field('Code').fill('123 456')
+  await userEvent.keyboard('{Enter}')
+  await expect.element(page.getByText(codes[9]!)).toBeVisible()
+  expect(server.last('totp/confirm')).toEqual({ code: '123456' })
+  await button('Copy codes').click()
+  expect(written).toHaveBeenLastCalledWith(codes.join('\n'))
+  await expect.element(page.getByText('Copied.').last()).toBeVisible()
+  await button('I have kept them').click()
+  await expect.element(page.getByText(codes[9]!)).not.toBeInTheDocument()
+  await expect.element(button('Make new codes')).toHaveFocus()
+  written.mockRestore()
+})
+
+it('selects the codes where copying is not allowed', async () => {
+  const forbidden = vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new DOMException('no', 'NotAllowedError'))
+  const server = inServer({ totp: { enabled: true }, recoveryCodesLeft: 1 }).on('recovery-codes', { body: { recoveryCodes: codes } })
+  await openSecurity(server)
+  await button('Make new codes').click()
+  await section('Recovery codes').getByRole('button', { name: 'Make new codes' }).click()
+  await button('Copy codes').click()
+  await expect.element(page.getByText('Your browser does not allow copying here.')).toBeVisible()
+  expect(getSelection()?.toString()).toContain(codes[0])
+  forbidden.mockRestore()
+})
+
+it('downloads and prints the codes', async () => {
+  const server = inServer({ totp: { enabled: true }, recoveryCodesLeft: 1 }).on('recovery-codes', { body: { recoveryCodes: codes } })
+  await openSecurity(server)
+  await button('Make new codes').click()
+  await section('Recovery codes').getByRole('button', { name: 'Make new codes' }).click()
+
+  let saved: Blob | undefined
+  const create = vi.spyOn(URL, 'createObjectURL').mockImplementation((blob) => {
+    saved = blob as Blob
+    return 'blob:codes'
+  })
+  const click = vi.spyOn(HTMLAnchorElement.prototype, 'click').mockImplementation(() => {})
+  await button('Download codes').click()
+  expect(await saved!.text()).toContain(codes.join('\n'))
+  expect(await saved!.text()).toContain('ann@example.org')
+
+  let printed = ''
+  const print = vi.spyOn(window, 'print').mockImplementation(() => {
+    printed = document.querySelector('.or3-print')?.textContent ?? ''
+  })
+  await button('Print codes').click()
+  await vi.waitFor(() => expect(printed).toContain(codes[0]))
+  await vi.waitFor(() => expect(document.querySelector('.or3-print')).toBeNull())
+  for (const mock of [create, click, print]) mock.mockRestore()
+})
+
+it('adds, renames and removes passkeys', async () => {
+  const server = inServer()
+    .on('passkeys/register-options', { body: { challenge: 'c', publicKey: {} } })
+    .on('passkeys/register', { body: { ok: true, passkey: laptop, recoveryCodes: codes } })
+    .on('passkeys/rename', {})
+    .on('passkeys/remove', {})
+  await openSecurity(server)
+  await button('Add a passkey').click()
+  await field('Name of the passkey').fill('Laptop')
+  server.on('account', { body: { ...details, passkeys: [laptop], recoveryCodesLeft: 10 } })
+  await userEvent.keyboard('{Enter}')
+  await expect.element(page.getByText(codes[0]!)).toBeVisible()
+  expect(server.last('passkeys/register')).toEqual({ challenge: 'c', name: 'Laptop', credential: { id: 'credential' } })
+  await expect.element(page.getByText('The passkey Laptop is added.')).toBeVisible()
+
+  await button('Rename Laptop').click()
+  await field('Name of the passkey').fill('Work laptop')
+  await userEvent.keyboard('{Enter}')
+  await expect.element(page.getByText('The passkey has its new name.')).toBeVisible()
+  expect(server.last('passkeys/rename')).toEqual({ id: 'p1', name: 'Work laptop' })
+
+  await button('Remove Laptop').click()
+  await expect.element(button('Remove')).toHaveFocus()
+  server.on('account', { body: details })
+  await userEvent.keyboard('{Enter}')
+  await expect.element(page.getByText('The passkey Laptop is removed.')).toBeVisible()
+  expect(server.last('passkeys/remove')).toEqual({ id: 'p1' })
+})
+
+it('signs out one device, or all others', async () => {
+  const server = inServer()
+    .on('sessions', { body: { sessions: devices } })
+    .on('sessions/revoke', {})
+    .on('sessions/revoke-others', { body: { ok: true, revoked: 1 } })
+  await openSecurity(server)
+  await button('Sign out Safari on iPhone').click()
+  await expect.element(page.getByText('Safari on iPhone is signed out.')).toBeVisible()
+  expect(server.last('sessions/revoke')).toEqual({ id: 's2' })
+  server.on('sessions', { body: { sessions: devices.slice(0, 1) } })
+  await button('Sign out all other devices').click()
+  await expect.element(page.getByText('1 other device is signed out.')).toBeVisible()
+  await expect.element(page.getByText('You are signed in on this device only.')).toBeVisible()
+})
+
+it('deletes the account after the address was typed, and nobody is here afterwards', async () => {
+  const server = inServer().on('delete-account', {})
+  const { account, emitted } = await openAccount(server)
+  await button('Delete account').click()
+  await field('Type ann@example.org to confirm').fill('Ann@Example.org')
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  await userEvent.keyboard('{Enter}')
+  await vi.waitFor(() => expect(account.session.state.value.status).toBe('signedOut'))
+  expect(server.last('delete-account')).toEqual({ email: 'Ann@Example.org' })
+  await vi.waitFor(() => expect(emitted).toContainEqual(['update:open', false]))
+})
+
+it('hides what the server does not offer', async () => {
+  await openSecurity(inServer().on('config', { status: 404 }))
+  await expect.element(section('Passkeys')).not.toBeInTheDocument()
+  await expect.element(section('Recovery codes')).not.toBeInTheDocument()
+})
