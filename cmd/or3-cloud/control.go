@@ -131,6 +131,9 @@ func configuredAddr(s settings) net.Addr {
 	if err != nil || addr.Port == 0 {
 		return nil
 	}
+	if addr.IP == nil { // every address
+		addr.IP = net.IPv4zero
+	}
 	return addr
 }
 

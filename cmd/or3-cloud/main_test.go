@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"http": httpCommand, "mode": modeCommand,
+			"http": httpCommand, "mode": modeCommand, "signin": signInCommand,
 		},
 		UpdateScripts: *update,
 	})
