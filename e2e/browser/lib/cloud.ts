@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 
 const binary = process.env.OR3_CLOUD_BIN ?? join(import.meta.dirname, '../../../or3-cloud')
 
@@ -22,8 +23,8 @@ export class Cloud {
   readonly directory: string
   /** The one-time link for the first account; empty when there is an account or none can be made. */
   setup = ''
-  /** Everything that the program has written, on both of its outputs. */
-  output = ''
+  /** The log. */
+  log = ''
   readonly #environment: Record<string, string>
   #child: ChildProcess | undefined
 
@@ -51,24 +52,28 @@ export class Cloud {
     const child = this.#child = spawn(binary, ['serve', '--addr', new URL(this.url).host.replace('localhost', '127.0.0.1')], {
       cwd: this.directory, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'],
     })
+    let linkRead = () => {}
+    const link = new Promise<void>(resolve => linkRead = resolve)
     const ready = new Promise<void>((resolve, reject) => {
       child.once('error', reject)
-      child.once('exit', () => reject(new Error(`the program ended before it was ready:\n${this.output}`)))
-      for (const stream of [child.stdout, child.stderr]) {
-        createInterface({ input: stream }).on('line', (line) => {
-          this.output += line + '\n'
-          this.setup ||= line.match(/http:\S+#setup=\S+/)?.[0] ?? ''
-          if (line.includes('"msg":"ready"')) resolve()
-        })
-      }
+      child.once('exit', () => reject(new Error(`the program ended before it was ready:\n${this.log}`)))
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        this.setup ||= line.match(/http:\S+#setup=\S+/)?.[0] ?? ''
+        if (this.setup) linkRead()
+      })
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        this.log += line + '\n'
+        if (line.includes('"msg":"ready"')) resolve()
+      })
     })
     await ready
+    const config = await fetch(`${this.url}/api/basic-auth/config`)
+    if (config.ok && (await config.json() as { setupRequired: boolean }).setupRequired) await link
   }
 
   /** register makes the first account, as its one-time link does, or another one where that is allowed. */
   async register({ email, password, name }: Person): Promise<void> {
     const inviteToken = new URL(this.setup || this.url).hash.replace('#setup=', '') || undefined
-    this.setup = ''
     await this.post('register', { email, password, confirmPassword: password, displayName: name, inviteToken })
   }
 
@@ -79,6 +84,13 @@ export class Cloud {
     })
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
     return response
+  }
+
+  /** age makes everybody's last proof of who they are so old that the next sensitive change asks for another. */
+  age(): void {
+    const accounts = new DatabaseSync(join(this.directory, 'data/basic-auth.sqlite'))
+    accounts.exec('PRAGMA busy_timeout = 5000; UPDATE sessions SET authenticated_at = 0')
+    accounts.close()
   }
 
   /** run runs one of the operator's commands beside the server and resolves to what it printed. */

@@ -1,4 +1,4 @@
-import { test as base, expect, type BrowserContext, type Page } from '@playwright/test'
+import { test as base, expect, type BrowserContext, type Locator, type Page } from '@playwright/test'
 import { Cloud, type Person } from './cloud.ts'
 import { Mailbox } from './mailbox.ts'
 
@@ -11,8 +11,12 @@ export const bob: Person = { name: 'Bob', email: 'bob@example.org', password: 't
 interface Fixtures {
   /** Settings of the program for the tests of a file or a group. */
   environment: Record<string, string>
+  /** Whether the program has a mail server. */
+  mail: boolean
   cloud: Cloud
   mailbox: Mailbox
+  /** What must not stand in the log; tests add what they come by. */
+  secrets: Set<string>
   /** Refusals of the server that a test provokes, such as "POST /api/basic-auth/sign-in 401". All others fail it, and so do those that stay away. */
   refused: Set<string>
   /** open opens the page, or one of its links, in a browser of its own: no cookie is shared. */
@@ -22,11 +26,18 @@ interface Fixtures {
 /** A test gets its own server and as many browsers as it opens. It fails on everything that a page should not do. */
 export const test = base.extend<Fixtures>({
   environment: [{}, { option: true }],
-  cloud: async ({ environment }, use) => {
-    const cloud = await Cloud.start(environment)
+  mail: [false, { option: true }],
+  cloud: async ({ environment, mail, mailbox, secrets }, use) => {
+    const cloud = await Cloud.start({
+      ...(mail ? { OR3_SMTP_URL: `smtp://127.0.0.1:${mailbox.port}?tls=none`, OR3_SMTP_FROM: 'OR3 Cloud <cloud@example.org>' } : {}),
+      ...environment,
+    })
+    if (cloud.setup) secrets.add(cloud.setup.split('=')[1]!)
     await use(cloud)
     await cloud.stop()
+    expect([...secrets].filter(secret => cloud.log.includes(secret)), 'secrets in the log').toEqual([])
   },
+  secrets: async ({}, use) => use(new Set([ann, bob].flatMap(({ email, password }) => [email, password]))),
   mailbox: async ({}, use) => {
     const mailbox = await Mailbox.open()
     await use(mailbox)
@@ -77,11 +88,45 @@ async function watch(context: BrowserContext, url: string, { faults, seen }: Fin
   })
 }
 
+type Place = Page | Locator
+
 /** fill writes into fields by their labels. */
-export async function fill(page: Page, values: Record<string, string>): Promise<void> {
-  for (const [label, value] of Object.entries(values)) await page.getByLabel(label, { exact: true }).fill(value)
+export async function fill(place: Place, values: Record<string, string>): Promise<void> {
+  for (const [label, value] of Object.entries(values)) await place.getByLabel(label, { exact: true }).fill(value)
 }
 
-export async function press(page: Page, name: string): Promise<void> {
-  await page.getByRole('button', { name, exact: true }).click()
+export async function press(place: Place, name: string): Promise<void> {
+  await place.getByRole('button', { name, exact: true }).click()
+}
+
+/** heading waits for the page with a heading, which is the only one and has the focus. */
+export async function heading(page: Page, name: string): Promise<void> {
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(name)
+  await expect(page.getByRole('heading', { level: 1 })).toBeFocused()
+  await expect(page).toHaveTitle(`${name} – OR3 Cloud`)
+}
+
+/** signIn fills in the form that is there; what follows is the test's business. */
+export async function signIn(page: Page, { email, password }: Person): Promise<void> {
+  await fill(page, { 'E-mail': email, 'Password': password })
+  await press(page, 'Sign in')
+}
+
+/** enter signs in and waits until that has worked. */
+export async function enter(page: Page, person: Person): Promise<void> {
+  await signIn(page, person)
+  await heading(page, 'You are signed in')
+}
+
+/** manage opens the account dialog at one of its tabs. */
+export async function manage(page: Page, tab: 'Account' | 'Security'): Promise<Locator> {
+  await press(page, 'Manage account')
+  const dialog = page.getByRole('dialog', { name: 'Your account' })
+  await dialog.getByRole('tab', { name: tab }).click()
+  return dialog
+}
+
+/** section is one of the parts of the account dialog. */
+export function section(page: Page, name: string): Locator {
+  return page.getByRole('dialog', { name: 'Your account' }).getByRole('region', { name, exact: true })
 }

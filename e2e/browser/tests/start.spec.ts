@@ -1,8 +1,8 @@
-import { ann, bob, expect, fill, look, press, test } from '../lib/test.ts'
+import { ann, bob, enter, expect, fill, heading, look, press, test } from '../lib/test.ts'
 
 test('the one-time link creates the first account', async ({ cloud, open }) => {
   const page = await open(cloud.setup)
-  await expect(page.getByRole('heading', { level: 1, name: 'Create the first account' })).toBeVisible()
+  await heading(page, 'Create the first account')
   expect(page.url(), 'the token stays in the address bar').not.toContain('setup')
   await look(page, 'setup')
 
@@ -16,10 +16,87 @@ test('the one-time link creates the first account', async ({ cloud, open }) => {
 
   await page.getByLabel('Password again').fill(ann.password)
   await page.getByLabel('Password again').press('Enter')
-  await expect(page.getByRole('heading', { level: 1, name: 'You are signed in' })).toBeFocused()
-  await expect(page.getByText('Your account is ready.')).toBeVisible()
+  await heading(page, 'You are signed in')
+  await expect(page.getByRole('status').filter({ hasText: 'Your account is ready.' })).toBeVisible()
   await expect(page.getByText('Ann (ann@example.org)')).toBeVisible()
   await expect(page.getByText(cloud.url, { exact: true })).toBeVisible()
   await expect(page.getByRole('list', { name: 'Workspaces' }).getByRole('listitem')).toHaveText(['My Workspaceowner, active'])
   await look(page, 'home')
+})
+
+test('the link is worth nothing once there is an account', async ({ cloud, open, refused }) => {
+  refused.add('POST /api/basic-auth/register 401')
+  await cloud.register(ann)
+  const page = await open(cloud.setup)
+  await fill(page, { 'E-mail': ann.email, 'Password': ann.password, 'Password again': ann.password })
+  await press(page, 'Create account')
+  await expect(page.getByLabel('E-mail')).toHaveAccessibleDescription(/There is already an account with this e-mail address\./)
+})
+
+test('a password that everybody would try is refused in words', async ({ cloud, open, refused }) => {
+  refused.add('POST /api/basic-auth/register 400')
+  const page = await open(cloud.setup)
+  await fill(page, { 'E-mail': ann.email, 'Password': 'password1234', 'Password again': 'password1234' })
+  await press(page, 'Create account')
+  await expect(page.getByLabel('Password', { exact: true })).toHaveAccessibleDescription(/Too many people use this password\./)
+  await expect(page.getByLabel('Password', { exact: true })).toBeFocused()
+})
+
+test('another person registers while registration is open', async ({ cloud, open }) => {
+  await cloud.register(ann)
+  const page = await open()
+  await press(page, 'Create an account')
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Create an account')
+  await fill(page, { 'Name': bob.name!, 'E-mail': bob.email, 'Password': bob.password, 'Password again': bob.password })
+  await look(page, 'register')
+  await press(page, 'Create account')
+  await heading(page, 'You are signed in')
+  await expect(page.getByText('Bob (bob@example.org)')).toBeVisible()
+})
+
+test.describe('by invitation only', () => {
+  test.use({ environment: { OR3_AUTH_REGISTRATION_MODE: 'invite_only' } })
+
+  test('somebody with an invitation joins the workspace, once and with the right address', async ({ cloud, open, refused, secrets }) => {
+    refused.add('POST /api/basic-auth/register 403')
+    await cloud.register(ann)
+    const owner = await open()
+    await enter(owner, ann) // the workspace is made when its owner first comes
+    const link = (await cloud.run('user', 'invite', bob.email)).match(/http:\S+invite=\S+/)![0]
+    secrets.add(link.split('=')[1]!)
+
+    const page = await open()
+    await press(page, 'Create an account')
+    await expect(page.getByText('This server needs an invitation')).toBeVisible()
+    await look(page, 'register-closed')
+
+    const invited = await open(link)
+    await heading(invited, 'Create an account')
+    await expect(invited.getByText('You are invited.')).toBeVisible()
+    await look(invited, 'register-invited')
+    await fill(invited, { 'E-mail': 'carol@example.org', 'Password': bob.password, 'Password again': bob.password })
+    await press(invited, 'Create account')
+    await expect(invited.getByRole('alert').filter({ hasText: 'This invitation is unknown, used or has run out, or it is for another e-mail address.' })).toBeVisible()
+    await fill(invited, { 'E-mail': bob.email })
+    await press(invited, 'Create account')
+    await heading(invited, 'You are signed in')
+    await expect(invited.getByRole('list', { name: 'Workspaces' }).getByRole('listitem')).toHaveText(['My Workspaceeditor, active'])
+
+    const late = await open(link)
+    await fill(late, { 'E-mail': bob.email, 'Password': bob.password, 'Password again': bob.password })
+    await press(late, 'Create account')
+    await expect(late.getByText('This invitation is unknown, used or has run out')).toBeVisible()
+  })
+})
+
+test.describe('without registration', () => {
+  test.use({ environment: { OR3_AUTH_REGISTRATION_MODE: 'disabled' } })
+
+  test('nothing is offered to newcomers', async ({ cloud, open }) => {
+    await cloud.run('user', 'list')
+    const page = await open()
+    await heading(page, 'Sign in')
+    await expect(page.getByRole('button', { name: 'Forgot your password?' })).toBeVisible()
+    await expect(page.getByRole('button', { name: 'Create an account' })).toHaveCount(0)
+  })
 })
