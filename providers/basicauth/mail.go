@@ -99,8 +99,12 @@ func (o *outbox) rouse() {
 	}
 }
 
-// run delivers until ctx ends.
+// run delivers until ctx ends. It begins with everything that waits: the start may follow a repair of the configuration.
 func (o *outbox) run(ctx context.Context) {
+	err := o.store.tx(ctx, func(q queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) })
+	if err != nil && ctx.Err() == nil {
+		o.log.Error("mail: the outbox cannot be written", "error", err)
+	}
 	for ctx.Err() == nil {
 		pause := o.sweep(ctx)
 		timer := time.NewTimer(pause)

@@ -5,6 +5,9 @@ VALUES (@account_id, @kind, @sealed, @now, @expires_at, @now);
 -- name: DueMail :one
 SELECT * FROM mail_outbox WHERE next_attempt_at <= @now ORDER BY next_attempt_at, id LIMIT 1;
 
+-- name: MakeMailDue :exec
+UPDATE mail_outbox SET next_attempt_at = MIN(next_attempt_at, @now);
+
 -- name: NextMailAttempt :one
 SELECT CAST(COALESCE(MIN(next_attempt_at), 0) AS INTEGER) AS at FROM mail_outbox;
 

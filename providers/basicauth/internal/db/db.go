@@ -171,6 +171,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.liveTokenStmt, err = db.PrepareContext(ctx, liveToken); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveToken: %w", err)
 	}
+	if q.makeMailDueStmt, err = db.PrepareContext(ctx, makeMailDue); err != nil {
+		return nil, fmt.Errorf("error preparing query MakeMailDue: %w", err)
+	}
 	if q.nextMailAttemptStmt, err = db.PrepareContext(ctx, nextMailAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query NextMailAttempt: %w", err)
 	}
@@ -502,6 +505,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing liveTokenStmt: %w", cerr)
 		}
 	}
+	if q.makeMailDueStmt != nil {
+		if cerr := q.makeMailDueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing makeMailDueStmt: %w", cerr)
+		}
+	}
 	if q.nextMailAttemptStmt != nil {
 		if cerr := q.nextMailAttemptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing nextMailAttemptStmt: %w", cerr)
@@ -725,6 +733,7 @@ type Queries struct {
 	knownDevicesStmt               *sql.Stmt
 	legacyCostStmt                 *sql.Stmt
 	liveTokenStmt                  *sql.Stmt
+	makeMailDueStmt                *sql.Stmt
 	nextMailAttemptStmt            *sql.Stmt
 	oneTimeTokenStmt               *sql.Stmt
 	outdatedAccountsStmt           *sql.Stmt
@@ -807,6 +816,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		knownDevicesStmt:               q.knownDevicesStmt,
 		legacyCostStmt:                 q.legacyCostStmt,
 		liveTokenStmt:                  q.liveTokenStmt,
+		makeMailDueStmt:                q.makeMailDueStmt,
 		nextMailAttemptStmt:            q.nextMailAttemptStmt,
 		oneTimeTokenStmt:               q.oneTimeTokenStmt,
 		outdatedAccountsStmt:           q.outdatedAccountsStmt,

@@ -161,6 +161,15 @@ func (q *Queries) KnownDevices(ctx context.Context, accountID string) ([]KnownDe
 	return items, nil
 }
 
+const makeMailDue = `-- name: MakeMailDue :exec
+UPDATE mail_outbox SET next_attempt_at = MIN(next_attempt_at, ?1)
+`
+
+func (q *Queries) MakeMailDue(ctx context.Context, now interface{}) error {
+	_, err := q.exec(ctx, q.makeMailDueStmt, makeMailDue, now)
+	return err
+}
+
 const nextMailAttempt = `-- name: NextMailAttempt :one
 SELECT CAST(COALESCE(MIN(next_attempt_at), 0) AS INTEGER) AS at FROM mail_outbox
 `
