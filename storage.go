@@ -186,7 +186,8 @@ type ReferenceClaimer interface {
 	RetiredGenerations(ctx context.Context, workspaceID string) ([]RetireRequest, error)
 	// ForgetRetired drops the record of a generation whose bytes are gone.
 	ForgetRetired(ctx context.Context, in RetireRequest) error
-	// ReferenceState says what a claim would meet at this moment, for reports. Only a claim decides.
+	// ReferenceState says what a claim would meet at this moment, for reports. Only a claim decides. A workspace that the
+	// provider does not know is CodeNotFound: its claims are all refused.
 	ReferenceState(ctx context.Context, workspaceID string, hash BlobHash) (ReferenceState, error)
 }
 

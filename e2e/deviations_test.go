@@ -171,6 +171,14 @@ var deviations = []deviation{
 		change: func(r *replay, e *exchange, want *expected) { want.body.(map[string]any)["intentId"] = "" },
 	},
 	{
+		name: "the row says how a file is served",
+		why:  "the answer tells which disposition the live row allows (storage §3, later)",
+		applies: func(r *replay, e *exchange) bool {
+			return e.route() == "/api/storage/presign-download" && e.Response.Status == 200 && r.hasLiveRow(e)
+		},
+		change: func(r *replay, e *exchange, want *expected) { want.body.(map[string]any)["disposition"] = "inline" },
+	},
+	{
 		name:    "absent blobs show at presign",
 		why:     "a 404 on the URL makes clients delete the file for everybody (storage Pitfall 2)",
 		applies: func(r *replay, e *exchange) bool { return r.absentBlob(e) },
@@ -380,6 +388,17 @@ func (r *replay) absentBlob(e *exchange) bool {
 	var b struct{ Hash string }
 	_ = json.Unmarshal(e.Request.Body, &b)
 	return r.live(b.Hash) == b.Hash
+}
+
+// hasLiveRow reports whether the file of a presigned download has a live row.
+func (r *replay) hasLiveRow(e *exchange) bool {
+	var b struct {
+		WorkspaceID string `json:"workspace_id"`
+		Hash        string
+	}
+	_ = json.Unmarshal(e.Request.Body, &b)
+	_, ok := r.ledger(r.live(b.WorkspaceID)).live()[record{"file_meta", r.live(b.Hash)}]
+	return ok
 }
 
 // lastDownload returns the recorded digest of the last blob that was presigned for download before an exchange.

@@ -34,6 +34,7 @@ func controlCommands(s settings, h *host.Host, addr net.Addr) control.Commands {
 	maps.Copy(commands, userCommands(h, links))
 	maps.Copy(commands, inviteCommands(h, links))
 	maps.Copy(commands, fsckCommands(h))
+	maps.Copy(commands, gcCommands(h))
 	return commands
 }
 

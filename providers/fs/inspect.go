@@ -105,6 +105,10 @@ func (c *collection) judgeLive(ctx context.Context, dir string, info iofs.FileIn
 	}
 	item.Bytes += c.companions(k, generation)
 	kept, unreferenced, err := c.kept(ctx, k, rec.touched(), c.keeps(rec))
+	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+		item.State, item.Reason = or3cloud.StorageOrphaned, "the workspace is unknown; left alone"
+		return item, nil
+	}
 	if unreferenced {
 		item.State = or3cloud.StorageUnreferenced
 	}
@@ -150,6 +154,10 @@ func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.Fil
 		return item, nil
 	}
 	kept, _, err := c.kept(ctx, k, time.Time{}, c.forgives(rec))
+	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+		item.Reason = "the workspace is unknown; left alone"
+		return item, nil
+	}
 	item.Goes, item.Reason = kept == "", kept
 	if item.Goes {
 		item.Reason = "its time in the trash is over; destroyed"

@@ -187,7 +187,7 @@ func (s *Store) ForgetRetired(ctx context.Context, in or3cloud.RetireRequest) er
 func (s *Store) ReferenceState(ctx context.Context, workspaceID string, hash or3cloud.BlobHash) (out or3cloud.ReferenceState, err error) {
 	num, err := s.number(ctx, workspaceID)
 	if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
-		return out, nil
+		return out, or3cloud.Errorf(or3cloud.CodeNotFound, "Workspace not found")
 	}
 	if err != nil {
 		return out, err
