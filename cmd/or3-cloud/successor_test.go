@@ -23,6 +23,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/control"
 )
 
 // buildProgram compiles the program as it is released.
@@ -123,6 +124,13 @@ func TestUpgradeKeepsThePortOpen(t *testing.T) {
 		}
 		if next := <-urls; next != url {
 			t.Fatalf("the new process serves %q, the old one %q", next, url)
+		}
+		commands, err := control.Dial(t.Context(), filepath.Join(server.Dir, "data"))
+		if err == nil {
+			err = commands.Call(t.Context(), "user/list", struct{}{}, nil)
+		}
+		if err != nil {
+			t.Errorf("a command to the new process: %v", err)
 		}
 	}
 	close(stop)
