@@ -26,7 +26,7 @@ import (
 	"time"
 )
 
-// Drop, as an answer, closes the connection instead of answering.
+// Drop is an answer that closes the connection.
 const Drop = "drop"
 
 // Options say how a server behaves.
