@@ -182,6 +182,23 @@ func TestTheOutboxSurvivesARestart(t *testing.T) {
 	in.waitEmpty()
 }
 
+func TestNewMailGoesBeforeMailThatHasFailed(t *testing.T) {
+	in, server := openWithMail(t)
+	in.p.outbox.close()
+	in.put("failed before", time.Hour)
+	if _, err := in.p.store.file.Write.Exec("UPDATE mail_outbox SET attempts = 3"); err != nil {
+		t.Fatal(err)
+	}
+	in.clock.advance(time.Minute)
+	in.put("new", time.Hour)
+	in.p.outbox.start()
+	for _, want := range []string{"new", "failed before"} {
+		if got := server.Next().Header(t, "Subject"); got != want {
+			t.Errorf("%q came, want %q", got, want)
+		}
+	}
+}
+
 // What was sealed with a key that is gone, or moved to another row, is dropped and does not stop the rest.
 func TestUnreadableMailIsDropped(t *testing.T) {
 	server := smtptest.Start(t, smtptest.Options{})

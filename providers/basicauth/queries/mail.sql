@@ -3,7 +3,8 @@ INSERT INTO mail_outbox (account_id, kind, sealed, created_at, expires_at, next_
 VALUES (@account_id, @kind, @sealed, @now, @expires_at, @now);
 
 -- name: DueMail :one
-SELECT * FROM mail_outbox WHERE next_attempt_at <= @now ORDER BY next_attempt_at, id LIMIT 1;
+-- What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it up.
+SELECT * FROM mail_outbox WHERE next_attempt_at <= @now ORDER BY attempts, next_attempt_at, id LIMIT 1;
 
 -- name: MakeMailDue :exec
 UPDATE mail_outbox SET next_attempt_at = MIN(next_attempt_at, @now);

@@ -85,9 +85,10 @@ func (q *Queries) DeleteMail(ctx context.Context, id int64) error {
 }
 
 const dueMail = `-- name: DueMail :one
-SELECT id, account_id, kind, sealed, created_at, expires_at, attempts, next_attempt_at FROM mail_outbox WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at, id LIMIT 1
+SELECT id, account_id, kind, sealed, created_at, expires_at, attempts, next_attempt_at FROM mail_outbox WHERE next_attempt_at <= ?1 ORDER BY attempts, next_attempt_at, id LIMIT 1
 `
 
+// What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it up.
 func (q *Queries) DueMail(ctx context.Context, now int64) (MailOutbox, error) {
 	row := q.queryRow(ctx, q.dueMailStmt, dueMail, now)
 	var i MailOutbox
