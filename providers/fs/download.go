@@ -47,7 +47,10 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 	if mime == "" {
 		mime = rec.MIMEType
 	}
-	contentType, disposition := servedAs(mime, or3cloud.Disposition(c.Disposition))
+	contentType, disposition, err := narrowed(f, mime, or3cloud.Disposition(c.Disposition))
+	if err != nil {
+		return diskFault(err)
+	}
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Disposition", contentDisposition(disposition, c.Filename))
@@ -122,21 +125,39 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// ReadFrom passes a file without digests on, so that the kernel can copy it to the connection. Of a verified one the
-// first block is looked at before the head goes out.
+// ReadFrom passes a file without digests on, so that the kernel can copy it to the connection.
 func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
 	if w.unsatisfiable {
 		return io.Copy(io.Discard, r)
 	}
-	if limited, ok := r.(*io.LimitedReader); ok && limited.N > 0 {
+	if limited, ok := r.(*io.LimitedReader); ok {
 		if v, ok := limited.R.(*verifiedFile); ok {
-			if err := v.check(); err != nil {
-				return 0, err
-			}
+			return w.sendVerified(v, limited)
 		}
 	}
 	w.send()
 	return io.Copy(w.ResponseWriter, r)
+}
+
+// sendVerified sends a file block by block out of the memory in which the block was verified. The head goes out when the
+// first one has been.
+func (w *rangeWriter) sendVerified(v *verifiedFile, r *io.LimitedReader) (sent int64, err error) {
+	for r.N > 0 {
+		p, err := v.next(r.N)
+		if err == io.EOF {
+			return sent, nil
+		}
+		if err != nil {
+			return sent, err
+		}
+		n, err := w.Write(p)
+		sent += int64(n)
+		r.N -= int64(n)
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
 }
 
 // Unwrap lets http.ResponseController reach the connection.

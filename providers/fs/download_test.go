@@ -131,7 +131,7 @@ func TestDownloadHeaders(t *testing.T) {
 		{"image/png", "text/plain", "inline", "", "application/octet-stream", "attachment"},
 		{"image/png", "IMAGE/PNG; a=b", "inline", "", "image/png", "inline"},
 	} {
-		content := tc.claimed + tc.filename + "|"
+		content := heads[tc.wantType] + tc.claimed + tc.filename + "|"
 		r.store(content)
 		c := downloadClaims(r, content)
 		c.MIME, c.Disposition, c.Filename = tc.claimed, tc.disposition, tc.filename

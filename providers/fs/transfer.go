@@ -78,8 +78,11 @@ func servedAs(claimed string, wanted or3cloud.Disposition) (string, or3cloud.Dis
 			return t, wanted
 		}
 	}
-	return "application/octet-stream", or3cloud.DispositionAttachment
+	return neutral, or3cloud.DispositionAttachment
 }
+
+// neutral is the type of bytes about which nothing is said.
+const neutral = "application/octet-stream"
 
 // maxFilename is the longest file name offered, in characters (contract, storage §3).
 const maxFilename = 180
