@@ -14,7 +14,7 @@ const screens = [
   { name: 'phone-light', viewport: { width: 320, height: 640 }, colorScheme: 'light', audit: false },
 ] as const
 
-/** look takes a picture of the page as it is now on each screen, and checks that axe finds nothing and that nothing is wider than the screen. */
+/** look takes a picture of the page as it is now on each screen, and checks that axe finds nothing, and that all is within the screen. */
 export async function look(page: Page, name: string): Promise<void> {
   const before = page.viewportSize()
   for (const { name: screen, viewport, colorScheme, audit } of screens) {
@@ -23,6 +23,11 @@ export async function look(page: Page, name: string): Promise<void> {
     const fullPage = await page.getByRole('dialog').count() === 0 // a dialog lies over what is seen of the page
     await page.screenshot({ path: join(screenshots, `${name}-${screen}.png`), animations: 'disabled', fullPage })
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `${name}, ${screen}: width`).toBeLessThanOrEqual(viewport.width)
+    for (const dialog of await page.getByRole('dialog').all()) {
+      const box = (await dialog.boundingBox())!
+      const inside = box.x >= 0 && box.y >= 0 && box.x + box.width <= viewport.width && box.y + box.height <= viewport.height
+      expect(inside, `${name}, ${screen}: the dialog is at ${JSON.stringify(box)}`).toBe(true)
+    }
     if (audit) expect(await violations(page), `${name}, ${screen}: axe`).toEqual([])
   }
   await page.emulateMedia({ colorScheme: 'light' })

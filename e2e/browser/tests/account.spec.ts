@@ -9,7 +9,7 @@ test('the account dialog on every screen, and a new name', async ({ cloud, open 
   await look(page, 'account')
   const part = section(page, 'Name')
   await press(part, 'Change name')
-  await part.getByRole('textbox', { name: 'Name' }).fill('Annabel')
+  await part.getByLabel('Display name').fill('Annabel')
   await press(part, 'Save')
   await expect(part.getByText('The name is saved.')).toBeVisible()
   await page.keyboard.press('Escape')

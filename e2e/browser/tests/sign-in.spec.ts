@@ -45,7 +45,7 @@ test('everything works with the keyboard alone', async ({ cloud, open }) => {
   await page.keyboard.press('ArrowLeft')
   await tabTo(page, 'button', 'Change name')
   await page.keyboard.press('Enter')
-  await expect(dialog.getByLabel('Name', { exact: true }).and(page.locator('input'))).toBeFocused()
+  await expect(dialog.getByLabel('Display name')).toBeFocused()
   await page.keyboard.press('ControlOrMeta+a')
   await page.keyboard.type('Annie')
   await page.keyboard.press('Enter')
