@@ -1,0 +1,72 @@
+//go:build unix
+
+package passwd
+
+import (
+	"crypto/rand"
+	"maps"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A wrong password takes as long for accounts with an old hash, with a new one and for none. What is measured is the time on
+// the processor, which other work on the machine hardly changes, and the shortest of a few rounds; unlevelled, the longest
+// would be more than twice the shortest.
+func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
+	h := New(rand.Reader, 1, 0)
+	h.SetLegacyCost(9)
+	hashes := map[string]string{"nobody": ""}
+	for name, cost := range map[string]int{"bcrypt, costly": 9, "bcrypt, cheap": 6} {
+		made, err := bcrypt.GenerateFromPassword([]byte("right"), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[name] = string(made)
+	}
+	var err error
+	if hashes["argon2id"], err = h.Hash(t.Context(), "right"); err != nil {
+		t.Fatal(err)
+	}
+	best := map[string]time.Duration{}
+	for range 5 {
+		for name, hash := range hashes {
+			start := processorTime(t)
+			var ok bool
+			if hash == "" {
+				err = h.VerifyNobody(t.Context(), "wrong")
+			} else {
+				ok, err = h.Verify(t.Context(), hash, "wrong")
+			}
+			took := processorTime(t) - start
+			if ok || err != nil {
+				t.Fatal(name, ok, err)
+			}
+			if best[name] == 0 || took < best[name] {
+				best[name] = took
+			}
+		}
+	}
+	shortest, longest := slices.Min(slices.Collect(maps.Values(best))), slices.Max(slices.Collect(maps.Values(best)))
+	if longest > shortest*3/2 {
+		t.Errorf("%v", best)
+	}
+	for name, hash := range hashes {
+		if ok, err := h.Verify(t.Context(), hash, "right"); name != "nobody" && (!ok || err != nil) {
+			t.Errorf("%s: %v, %v", name, ok, err)
+		}
+	}
+}
+
+// processorTime is what the process has used so far.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
