@@ -48,7 +48,8 @@ func rank(s sessionAnswer) int {
 	return 1
 }
 
-// revokeSession is POST /api/basic-auth/sessions/revoke. Revoking the current session signs out.
+// revokeSession is POST /api/basic-auth/sessions/revoke. Revoking the current session signs out, which needs no proof;
+// ending another's does (ASVS 5.0, 7.5.2).
 func (p *provider) revokeSession(c call) error {
 	who, err := p.signedIn(c)
 	if err != nil {
@@ -61,6 +62,11 @@ func (p *provider) revokeSession(c call) error {
 	sessionID, ok := f.text("id", 1, maxToken)
 	if !ok {
 		return refuseField("invalid_request", "id", "Invalid request")
+	}
+	if sessionID != who.SessionID {
+		if err := p.fresh(c, who); err != nil {
+			return err
+		}
 	}
 	ctx := c.Context()
 	var e ended
@@ -87,7 +93,7 @@ func (p *provider) revokeSession(c call) error {
 
 // revokeOtherSessions is POST /api/basic-auth/sessions/revoke-others.
 func (p *provider) revokeOtherSessions(c call) error {
-	who, err := p.signedIn(c)
+	who, err := p.recentlyProven(c)
 	if err != nil {
 		return err
 	}

@@ -152,6 +152,10 @@ func TestSessionsAreListedAndRevoked(t *testing.T) {
 		b.post("sessions/revoke", `{"id":"`+id+`"}`).wantCode(t, 404, "not_found")
 	}
 	stranger.wantSignedIn()
+	in.later()
+	b.post("sessions/revoke", `{"id":"`+list[2].ID+`"}`).wantCode(t, 403, "reauthentication_required")
+	b.post("sessions/revoke-others", `{}`).wantCode(t, 403, "reauthentication_required")
+	b.post("reauthenticate", `{"password":"`+password+`"}`).want(t, 200, `{"ok":true}`)
 	b.post("sessions/revoke", `{"id":"`+list[2].ID+`"}`).want(t, 200, `{"ok":true}`).wantCookiesKept(t)
 	other.copy().wantSignedOut()
 	in.restart()
@@ -161,6 +165,7 @@ func TestSessionsAreListedAndRevoked(t *testing.T) {
 	third.wantSignedOut()
 	b.wantSignedIn()
 	b.post("sessions/revoke-others", `{}`).want(t, 200, `{"ok":true,"revoked":0}`)
+	in.later()
 	b.post("sessions/revoke", `{"id":"`+list[0].ID+`"}`).want(t, 200, `{"ok":true}`).wantCookiesCleared(t)
 	b.wantSignedOut()
 	stranger.wantSignedIn()

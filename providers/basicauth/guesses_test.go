@@ -1,18 +1,26 @@
 package basicauth
 
 import (
+	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/internal/passwd"
 )
 
 // at is a browser at an address.
@@ -210,6 +218,35 @@ func TestDisabledAccountsCannotSignIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.browser().post("sign-in", credentials("ann@example.test", password)).want(t, 200, `{"ok":true}`)
+}
+
+// Passwords wait in a line for a processor; one network has a share of it, whatever addresses it sends from.
+func TestOneNetworkDoesNotFillTheLineForPasswords(t *testing.T) {
+	in := openTest(t, nil)
+	in.p.password = passwd.New(rand.Reader, 0, 4) // nothing moves, and the share is one place
+	signIn := func(ctx context.Context, address string) error {
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://cloud.test/api/basic-auth/sign-in",
+			strings.NewReader(credentials("ann@example.test", password)))
+		r.RemoteAddr = net.JoinHostPort(address, "1234")
+		i := slices.IndexFunc(in.Routes, func(route or3cloud.Route) bool { return route.Path == r.URL.Path })
+		return in.Routes[i].Handle(httptest.NewRecorder(), r)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	answers := make(chan error, 2)
+	for _, address := range []string{"2001:db8:1:2::1", "2001:db8:1:2::2"} {
+		go func() { answers <- signIn(ctx, address) }()
+	}
+	if err := <-answers; or3cloud.CodeOf(err) != or3cloud.CodeRateLimited {
+		t.Errorf("the second of one network: %v", err)
+	}
+	gone, goes := context.WithCancel(t.Context())
+	go func() { answers <- signIn(gone, "192.0.2.1") }()
+	goes()
+	if err := <-answers; or3cloud.CodeOf(err) == or3cloud.CodeRateLimited {
+		t.Errorf("another network: %v", err)
+	}
+	leave()
+	<-answers
 }
 
 // The recipes of docs/operations.md are tried on the lines that the server really writes, in both formats.

@@ -28,6 +28,14 @@ func (p *provider) reauthenticate(c call) error {
 		p.log.Warn("reauthentication failed", "address", c.ClientIP, "email", redactEmail(who.Email))
 		return errCredentials()
 	}
+	// Whoever had a copy of the refresh token until now is found out when either of the two uses it (ASVS 5.0, 7.2.4).
+	g, err := p.renew(c.Context(), c.Request, values(c.Request.Request, refreshCookie))
+	if err != nil {
+		return err
+	}
+	if g != nil {
+		p.setCookies(c.Request, g)
+	}
 	return c.answer(true)
 }
 

@@ -26,6 +26,21 @@ func TestReauthentication(t *testing.T) {
 	}
 }
 
+func TestAProofChangesTheTokens(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn(ann)
+	thief := b.copy()
+	access, refresh := b.value(accessCookie), b.value(refreshCookie)
+	in.clock.advance(time.Second)
+	b.post("reauthenticate", body("password", password)).want(t, 200, `{"ok":true}`)
+	if b.value(accessCookie) == access || b.value(refreshCookie) == refresh {
+		t.Error("the browser has the tokens of before")
+	}
+	b.wantSignedIn()
+	in.clock.advance(in.p.opts.accessTTL + in.p.opts.grace)
+	thief.wantSignedOut()
+}
+
 func TestRefusedReauthentication(t *testing.T) {
 	in := openTest(t, nil)
 	b, other := in.signedIn(ann), in.signedIn("bob@example.test")

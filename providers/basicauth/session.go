@@ -94,7 +94,12 @@ func (p *provider) validAccess(r *http.Request) *accessClaims {
 // maxUserAgent bounds what is kept of a header that the client chooses.
 const maxUserAgent = 256
 
-// begin starts a session of an account and returns its first grant.
+// maxSessions is how many browsers may be signed in to one account. A script that signs in for each of its runs must not fill
+// the database.
+const maxSessions = 100
+
+// begin starts a session of an account and returns its first grant. If there are too many, the one that was used least
+// recently can no longer be renewed.
 func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3cloud.Request, now time.Time) (*grant, error) {
 	token, print, err := p.refresh.generate()
 	if err != nil {
@@ -102,6 +107,9 @@ func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3clo
 	}
 	sid, err := uuid.NewRandomFromReader(p.rand)
 	if err != nil {
+		return nil, err
+	}
+	if err := q.EndOldestSessions(ctx, db.EndOldestSessionsParams{AccountID: a.ID, Keep: maxSessions - 1, Now: now.UnixMilli()}); err != nil {
 		return nil, err
 	}
 	last := now.Add(p.opts.sessionTTL)

@@ -32,14 +32,19 @@ func (p *provider) recentlyProven(c call) (db.SessionAccountRow, error) {
 	if err != nil {
 		return row, err
 	}
+	return row, p.fresh(c, row)
+}
+
+// fresh asks for a new proof if the last one of a session is too old.
+func (p *provider) fresh(c call, row db.SessionAccountRow) error {
 	if p.now().Sub(time.UnixMilli(row.AuthenticatedAt)) < proofLifetime {
-		return row, nil
+		return nil
 	}
 	methods := []string{"password"}
 	if n, err := p.store.read.CountPasskeys(c.Context(), row.ID); err != nil {
-		return row, err
+		return err
 	} else if n > 0 {
 		methods = append(methods, "passkey")
 	}
-	return row, refuse(or3cloud.CodeForbidden, "reauthentication_required", "Please confirm that it is you.", map[string]any{"methods": methods})
+	return refuse(or3cloud.CodeForbidden, "reauthentication_required", "Please confirm that it is you.", map[string]any{"methods": methods})
 }

@@ -75,6 +75,14 @@ UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
 WHERE id = @id AND account_id = @account_id AND revoked_at IS NULL
 RETURNING id, access_until;
 
+-- name: EndOldestSessions :exec
+UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
+WHERE id IN (
+    SELECT s.id FROM sessions s
+    WHERE s.account_id = @account_id AND s.revoked_at IS NULL
+    ORDER BY s.last_seen_at DESC, s.id LIMIT -1 OFFSET @keep
+);
+
 -- name: RevokeOtherSessions :many
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
 WHERE account_id = @account_id AND id <> @keep AND revoked_at IS NULL

@@ -120,6 +120,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.endAccessStmt, err = db.PrepareContext(ctx, endAccess); err != nil {
 		return nil, fmt.Errorf("error preparing query EndAccess: %w", err)
 	}
+	if q.endOldestSessionsStmt, err = db.PrepareContext(ctx, endOldestSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query EndOldestSessions: %w", err)
+	}
 	if q.enrolTOTPStmt, err = db.PrepareContext(ctx, enrolTOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query EnrolTOTP: %w", err)
 	}
@@ -420,6 +423,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing endAccessStmt: %w", cerr)
 		}
 	}
+	if q.endOldestSessionsStmt != nil {
+		if cerr := q.endOldestSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endOldestSessionsStmt: %w", cerr)
+		}
+	}
 	if q.enrolTOTPStmt != nil {
 		if cerr := q.enrolTOTPStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing enrolTOTPStmt: %w", cerr)
@@ -716,6 +724,7 @@ type Queries struct {
 	deletedAccountsStmt            *sql.Stmt
 	dueMailStmt                    *sql.Stmt
 	endAccessStmt                  *sql.Stmt
+	endOldestSessionsStmt          *sql.Stmt
 	enrolTOTPStmt                  *sql.Stmt
 	eraseSealsStmt                 *sql.Stmt
 	extendAccessStmt               *sql.Stmt
@@ -799,6 +808,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deletedAccountsStmt:            q.deletedAccountsStmt,
 		dueMailStmt:                    q.dueMailStmt,
 		endAccessStmt:                  q.endAccessStmt,
+		endOldestSessionsStmt:          q.endOldestSessionsStmt,
 		enrolTOTPStmt:                  q.enrolTOTPStmt,
 		eraseSealsStmt:                 q.eraseSealsStmt,
 		extendAccessStmt:               q.extendAccessStmt,

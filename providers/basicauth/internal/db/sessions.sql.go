@@ -78,6 +78,26 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, now int64) error {
 	return err
 }
 
+const endOldestSessions = `-- name: EndOldestSessions :exec
+UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
+WHERE id IN (
+    SELECT s.id FROM sessions s
+    WHERE s.account_id = ?2 AND s.revoked_at IS NULL
+    ORDER BY s.last_seen_at DESC, s.id LIMIT -1 OFFSET ?3
+)
+`
+
+type EndOldestSessionsParams struct {
+	Now       int64
+	AccountID string
+	Keep      int64
+}
+
+func (q *Queries) EndOldestSessions(ctx context.Context, arg EndOldestSessionsParams) error {
+	_, err := q.exec(ctx, q.endOldestSessionsStmt, endOldestSessions, arg.Now, arg.AccountID, arg.Keep)
+	return err
+}
+
 const eraseSeals = `-- name: EraseSeals :exec
 UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND created_at <= ?1
 `

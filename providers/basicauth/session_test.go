@@ -1,0 +1,51 @@
+package basicauth
+
+import (
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
+	in := openTest(t, nil)
+	first := in.signedIn(ann)
+	in.clock.advance(time.Minute)
+	second := in.browser()
+	second.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
+	in.clock.advance(time.Minute)
+	stranger := in.signedIn("bob@example.test")
+	first.post("refresh", "").want(t, 200, `{"ok":true}`) // used last of the two
+	a, err := in.p.store.read.AccountByEmail(t.Context(), ann)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &or3cloud.Request{Request: httptest.NewRequest("POST", "/", nil), ClientIP: "192.0.2.1"}
+	begin := func() {
+		in.clock.advance(time.Second)
+		err := in.p.store.tx(t.Context(), func(q queries) error {
+			_, err := in.p.begin(t.Context(), q, a, r, in.clock.now())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxSessions - 2 {
+		begin()
+	}
+	second.copy().post("refresh", "").want(t, 200, `{"ok":true}`)
+	in.clock.advance(in.p.opts.grace)
+	begin() // one too many: the first one has not been used for longest now
+	first.post("refresh", "").wantStatus(t, 401)
+	stranger.post("refresh", "").want(t, 200, `{"ok":true}`)
+	list := read[sessionList](t, func() *browser {
+		b := in.browser()
+		b.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
+		return b
+	}().get("sessions")).Sessions
+	if len(list) != maxSessions {
+		t.Errorf("%d sessions", len(list))
+	}
+}
