@@ -23,7 +23,7 @@ export default defineConfig({
           ui({ dts: false, components: { dirs: [], resolvers: [] }, autoImport: { imports: [], dirs: [] }, colorMode: false }),
         ],
         optimizeDeps: {
-          include: ['@simplewebauthn/browser', 'axe-core', 'uqr', 'vue', 'vue-router', 'vitest-browser-vue'],
+          include: ['@simplewebauthn/browser', 'axe-core', 'uqr', 'vue', 'vue-router'],
         },
         test: {
           name: 'browser',

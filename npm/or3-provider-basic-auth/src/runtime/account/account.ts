@@ -1,11 +1,12 @@
-import { inject, shallowRef, type App, type InjectionKey, type ShallowRef } from 'vue'
-import { createApi, type AccountApi } from './api/api'
+import { shallowRef } from 'vue'
+import { createApi } from './api/api'
 import { Or3Error } from './api/error'
-import { takeLink, type AccountLink } from './links'
+import { accountKey, type Account } from './context'
+import { takeLink } from './links'
 import { translationKey, type Translation } from './messages/text'
 import { createPasskeys, type Passkeys } from './passkeys/passkeys'
 import { createRenewal } from './session/renewal'
-import { createSession, type AccountSession } from './session/session'
+import { createSession } from './session/session'
 import type { Person } from './session/status'
 
 export interface AccountOptions {
@@ -19,25 +20,6 @@ export interface AccountOptions {
   /** Runs after the server has confirmed a sign-out. */
   afterSignOut?: () => void | Promise<void>
 }
-
-/** Account is what the components work with: one per page, installed as a Vue plugin. */
-export interface Account {
-  api: AccountApi
-  session: AccountSession
-  passkeys: Passkeys
-  unsentChanges: () => number | Promise<number>
-  /** renew is the single-flight silent renewal; true when there is a session afterwards. */
-  renew: () => Promise<boolean>
-  /** The one-time link with which the page was opened, until somebody deals with it and sets it to null. */
-  link: ShallowRef<AccountLink | null>
-  /** claimEnd is true for the first who asks after a session has ended: only one component reacts to that. */
-  claimEnd(): boolean
-  /** arrive is called when the server has just let somebody in: it looks who it is, tells the host, and fails if nobody is there. */
-  arrive(): Promise<void>
-  install(app: App): void
-}
-
-const accountKey: InjectionKey<Account> = Symbol('or3 account')
 
 export function createAccount(options: AccountOptions): Account {
   const { window } = options
@@ -83,16 +65,5 @@ export function createAccount(options: AccountOptions): Account {
       app.onUnmount(session.start())
     },
   }
-  return account
-}
-
-/** useAccountIfActive is for what may stand on a page of another provider; there it gives null. */
-export function useAccountIfActive(): Account | null {
-  return inject(accountKey, null)
-}
-
-export function useAccount(): Account {
-  const account = useAccountIfActive()
-  if (!account) throw new Error('or3-provider-basic-auth: install createAccount() in the Vue app before its components are used.')
   return account
 }

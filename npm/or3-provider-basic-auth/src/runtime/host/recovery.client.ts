@@ -1,6 +1,6 @@
 import { defineNuxtPlugin } from '#imports'
 import { registerClientSessionRecovery } from '~/composables/auth/useClientSessionRecovery'
-import type { Account } from '../account/account'
+import type { Account } from '../account/context'
 
 /** Hosts that try to save a session before they declare it dead share our renewal with everything else on the page. */
 export default defineNuxtPlugin({

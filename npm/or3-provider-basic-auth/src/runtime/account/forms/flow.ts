@@ -1,8 +1,8 @@
 import { computed, onScopeDispose, reactive, type ComputedRef } from 'vue'
-import { useAccount } from '../account'
+import { useAccount } from '../context'
 import type { Config, FactorChallenge } from '../api/wire'
 import type { AccountLink } from '../links'
-import { signInWords } from '../messages/en'
+import { signInWords } from '../messages/en/signIn'
 import { useText } from '../messages/text'
 
 export type SignInView = 'signIn' | 'factor' | 'forgot' | 'reset' | 'register' | 'confirm'

@@ -1,5 +1,5 @@
 import type { Or3ErrorCode } from '../api/error'
-import type { signInWords } from '../messages/en'
+import type { signInWords } from '../messages/en/signIn'
 import type { Text } from '../messages/text'
 
 type Words = Pick<typeof signInWords, 'field.missing' | 'field.password' | 'field.newPassword' | 'field.confirmPassword' | 'error.password_too_short' | 'error.passwords_differ'>

@@ -1,7 +1,7 @@
 import { nextTick, onScopeDispose, reactive, ref, shallowRef, type Ref } from 'vue'
 import { isOr3Error, type Or3ErrorCode } from '../api/error'
 import { errorText } from '../messages/errors'
-import type { errorWords } from '../messages/en'
+import type { errorWords } from '../messages/en/errors'
 import type { Text } from '../messages/text'
 
 export interface SubmissionSettings<Field extends string> {

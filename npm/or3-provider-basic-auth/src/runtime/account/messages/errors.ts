@@ -1,5 +1,5 @@
 import { isOr3Error } from '../api/error'
-import type { errorWords } from './en'
+import type { errorWords } from './en/errors'
 import type { Text } from './text'
 
 /** errorText says a failure in words. `seconds` is what is left of a rate limit. */

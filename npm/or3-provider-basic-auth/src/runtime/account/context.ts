@@ -1,0 +1,35 @@
+import { inject, type App, type InjectionKey, type ShallowRef } from 'vue'
+import type { AccountApi } from './api/api'
+import type { AccountLink } from './links'
+import type { Passkeys } from './passkeys/passkeys'
+import type { AccountSession } from './session/session'
+
+/** Account is what the components work with: one per page, installed as a Vue plugin. */
+export interface Account {
+  api: AccountApi
+  session: AccountSession
+  passkeys: Passkeys
+  unsentChanges: () => number | Promise<number>
+  /** renew is the single-flight silent renewal; true when there is a session afterwards. */
+  renew: () => Promise<boolean>
+  /** The one-time link with which the page was opened, until somebody deals with it and sets it to null. */
+  link: ShallowRef<AccountLink | null>
+  /** claimEnd is true for the first who asks after a session has ended: only one component reacts to that. */
+  claimEnd(): boolean
+  /** arrive is called when the server has just let somebody in: it looks who it is, tells the host, and fails if nobody is there. */
+  arrive(): Promise<void>
+  install(app: App): void
+}
+
+export const accountKey: InjectionKey<Account> = Symbol('or3 account')
+
+/** useAccountIfActive is for what may stand on a page of another provider; there it gives null. */
+export function useAccountIfActive(): Account | null {
+  return inject(accountKey, null)
+}
+
+export function useAccount(): Account {
+  const account = useAccountIfActive()
+  if (!account) throw new Error('or3-provider-basic-auth: install createAccount() in the Vue app before its components are used.')
+  return account
+}

@@ -1,0 +1,4 @@
+export default defineEventHandler((event) => {
+  setCookie(event, 'signed-in', 'yes')
+  return { ok: true }
+})

@@ -1,0 +1,4 @@
+export default defineEventHandler((event) => {
+  deleteCookie(event, 'signed-in')
+  return { ok: true }
+})

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import { deviceParts } from '../src/runtime/account/forms/devices'
+import { newPasswordFaults } from '../src/runtime/account/forms/passwords'
+import { takeLink } from '../src/runtime/account/links'
+import { english } from '../src/runtime/account/messages/en'
+import { textOf } from '../src/runtime/account/messages/text'
+import { createPasskeys } from '../src/runtime/account/passkeys/passkeys'
+
+describe('a device is named after its browser and system', () => {
+  const chrome = 'AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36'
+  it.each([
+    [`Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${chrome}`, 'Chrome', 'Windows'],
+    [`Mozilla/5.0 (Windows NT 10.0; Win64; x64) ${chrome} Edg/140.0`, 'Edge', 'Windows'],
+    [`Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) ${chrome} OPR/120.0`, 'Opera', 'macOS'],
+    ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Safari/605.1.15', 'Safari', 'macOS'],
+    [`Mozilla/5.0 (Linux; Android 16; K) ${chrome.replace('Safari', 'Mobile Safari')}`, 'Chrome', 'Android'],
+    ['Mozilla/5.0 (iPad; CPU OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/140.0 Mobile/15E148 Safari/604.1', 'Chrome', 'iPad'],
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox', 'Linux'],
+    ['curl/8.14', undefined, undefined],
+    [undefined, undefined, undefined],
+  ])('%s', (userAgent, browser, system) => expect(deviceParts(userAgent)).toEqual({ browser, system }))
+})
+
+describe('a new password', () => {
+  const faults = (password: string, confirmPassword = password) => newPasswordFaults(textOf(english), { password, confirmPassword }, 8)
+
+  it('is counted in characters', () => {
+    expect(faults('1234567')).toHaveProperty('password')
+    expect(faults('12345678')).toEqual({})
+    expect(faults('😀😀😀😀')).toHaveProperty('password') // four, though eight code units
+  })
+
+  it('is written twice the same', () => expect(faults('long enough', 'long enougH')).toEqual({ confirmPassword: 'The two passwords differ.' }))
+})
+
+describe('a one-time link', () => {
+  function open(url: string) {
+    const { pathname, search, hash } = new URL(url)
+    const replaced: unknown[] = []
+    const link = takeLink({
+      location: { pathname, search, hash } as Location,
+      history: { state: { own: 1 }, replaceState: (...args: unknown[]) => void replaced.push(args) } as unknown as History,
+    })
+    return { link, replaced }
+  }
+
+  it.each(['reset', 'confirm-email', 'invite', 'setup'] as const)('#%s= leaves the address bar at once', (kind) => {
+    expect(open(`https://x.example/chat?a=1#${kind}=tok%2Ben`)).toEqual({
+      link: { kind, token: 'tok+en' },
+      replaced: [[{ own: 1 }, '', '/chat?a=1']],
+    })
+  })
+
+  it('?invite= stays for the host', () => {
+    expect(open('https://x.example/?invite=abc')).toEqual({ link: { kind: 'invite', token: 'abc' }, replaced: [] })
+  })
+
+  it.each(['https://x.example/', 'https://x.example/#reset=', 'https://x.example/#section', 'https://x.example/#resetx=1'])('%s is none', (url) => {
+    expect(open(url)).toEqual({ link: null, replaced: [] })
+  })
+})
+
+describe('a passkey ceremony', () => {
+  const failing = (error: Error) => createPasskeys(async () => ({
+    startAuthentication: async () => {
+      throw error
+    },
+    startRegistration: async () => {
+      throw error
+    },
+  }) as unknown as typeof import('@simplewebauthn/browser'))
+  const named = (name: string, code?: string) => Object.assign(new Error(name), { name, ...(code ? { code } : {}) })
+
+  it.each([
+    [named('NotAllowedError', 'ERROR_PASSTHROUGH_SEE_CAUSE_PROPERTY'), 'cancelled'],
+    [named('AbortError', 'ERROR_CEREMONY_ABORTED'), 'cancelled'],
+    [named('InvalidStateError', 'ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED'), 'passkey_exists'],
+    [named('SecurityError', 'ERROR_INVALID_RP_ID'), 'passkey_failed'],
+    [new TypeError('odd'), 'passkey_failed'],
+  ])('that fails with %s is %s', async (error, code) => {
+    await expect(failing(error).get({} as never)).rejects.toMatchObject({ code, cause: error })
+    await expect(failing(error).create({} as never)).rejects.toMatchObject({ code, cause: error })
+  })
+})
