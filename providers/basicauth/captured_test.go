@@ -55,7 +55,7 @@ func replay(t *testing.T, scenario []exchange, accessTTL string, pause time.Dura
 	in.p.opts.production = true // as recorded: Secure cookies
 	devices := map[string]*browser{}
 	passwords := map[string]string{} // by e-mail; "" of the scenario's last one
-	var page *browser // the cookies that a page of session-refresh holds when it begins to refresh
+	var page *browser                // the cookies that a page of session-refresh holds when it begins to refresh
 	for i, e := range scenario {
 		in.clock.advance(pause)
 		b := devices[e.Device]
