@@ -43,6 +43,11 @@ func (c *client) close() {
 
 // begin sends a request and reads the head of the answer.
 func (c *client) begin(method, path string, body []byte) (*http.Response, error) {
+	return c.send(method, path, body, nil)
+}
+
+// send is begin with a body that goes on after its first part; then the header says how long it is.
+func (c *client) send(method, path string, body []byte, rest io.Reader) (*http.Response, error) {
 	if c.conn == nil {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: c.from}}
 		conn, err := dialer.Dial("tcp", c.addr)
@@ -63,12 +68,16 @@ func (c *client) begin(method, path string, body []byte) (*http.Response, error)
 		}
 		h.WriteString("\r\n")
 	}
-	if body != nil {
+	if body != nil && rest == nil {
 		h.WriteString("Content-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n")
 	}
 	h.WriteString("\r\n")
 	buffers := net.Buffers{h.Bytes(), body}
-	if _, err := buffers.WriteTo(c.conn); err != nil {
+	_, err := buffers.WriteTo(c.conn)
+	if err == nil && rest != nil {
+		_, err = io.CopyBuffer(struct{ io.Writer }{c.conn}, rest, make([]byte, 1<<20))
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}

@@ -71,6 +71,7 @@ var measurements = []struct {
 	{"workspaces", (*bench).benchWorkspaces},
 	{"start", (*bench).benchStart},
 	{"events", (*bench).benchEvents},
+	{"files", (*bench).benchFiles},
 }
 
 func names() (out []string) {

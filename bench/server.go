@@ -124,6 +124,18 @@ func (s *server) memory() (now, peak float64, err error) {
 	return field("VmRSS"), field("VmHWM"), nil
 }
 
+// cpu is how long the process has had a processor.
+func (s *server) cpu() (total time.Duration) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.cmd.Process.Pid))
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task) // a thread that has ended has no more
+		var ns int64
+		fmt.Sscan(string(text), &ns)
+		total += time.Duration(ns)
+	}
+	return total
+}
+
 // resetPeak makes the kernel forget the highest value.
 func (s *server) resetPeak() error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)

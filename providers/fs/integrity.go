@@ -235,6 +235,7 @@ type verifiedFile struct {
 	offset int64
 	block  *[blockSize]byte
 	loaded int64 // the index of the block that is in memory, -1 for none
+	at     int64 // where the file is read next
 	fault  error // the first failure; nothing is read after it
 	closed bool
 }
@@ -250,6 +251,21 @@ func (v *verifiedFile) Read(p []byte) (int, error) {
 	n := copy(p, v.block[v.offset-start:length])
 	v.offset += int64(n)
 	return n, nil
+}
+
+// next returns the rest of the block at the offset, at most limit bytes of it, and goes past it. The bytes are valid until
+// the next call of any method.
+func (v *verifiedFile) next(limit int64) ([]byte, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.load(); err != nil {
+		return nil, err
+	}
+	start, length := v.sums.block(v.loaded)
+	p := v.block[v.offset-start : length]
+	p = p[:min(int64(len(p)), limit)]
+	v.offset += int64(len(p))
+	return p, nil
 }
 
 // Seek implements io.Seeker.
@@ -281,16 +297,6 @@ func (v *verifiedFile) Close() error {
 	return v.File.Close()
 }
 
-// check reports whether the block at the offset can be read. At the end of the file there is nothing to fail.
-func (v *verifiedFile) check() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err := v.load(); err != io.EOF {
-		return err
-	}
-	return nil
-}
-
 // failure returns what has stopped the reading, nil if nothing has.
 func (v *verifiedFile) failure() error {
 	v.mu.Lock()
@@ -315,9 +321,13 @@ func (v *verifiedFile) load() error {
 	}
 	v.loaded = v.offset / blockSize
 	start, length := v.sums.block(v.loaded)
-	_, err := v.File.Seek(start, io.SeekStart)
+	var err error
+	if v.at != start {
+		v.at, err = v.File.Seek(start, io.SeekStart)
+	}
 	if err == nil {
 		_, err = io.ReadFull(v.File, v.block[:length])
+		v.at += length
 	}
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):

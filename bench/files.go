@@ -1,0 +1,486 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	fileSize      = 1 << 30
+	smallFileSize = 4 << 20
+	downloads     = 500
+	uploads       = 100
+	// markSize is how many bytes at the beginning tell the contents of two rounds apart.
+	markSize = 16
+)
+
+// benchFiles compares transfers of a large file with what the machine can do, and lets many devices transfer at once.
+func (b *bench) benchFiles(ctx context.Context) error {
+	f, err := b.newFileBench()
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	f.report.section("Files", fmt.Sprintf("one file of %d MiB, its bytes in the page cache; each round uploads new content", f.size>>20))
+	if err := f.large(); err != nil {
+		return err
+	}
+	return f.many()
+}
+
+// fileBench has a server, nginx on the server's store, and the content that all transfers share.
+type fileBench struct {
+	*bench
+	size   int64
+	source *os.File
+	server *server
+	nginx  *server
+	device *device
+}
+
+func (b *bench) newFileBench() (f *fileBench, err error) {
+	f = &fileBench{bench: b, size: fileSize}
+	if b.short {
+		f.size /= 4
+	}
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
+	if f.source, err = os.Create(b.path("source")); err != nil {
+		return f, err
+	}
+	if _, err := io.CopyN(f.source, rand.Reader, f.size-markSize); err != nil {
+		return f, err
+	}
+	// Written pages must not reach the disk while something else is measured.
+	if err := f.source.Sync(); err != nil {
+		return f, err
+	}
+	f.server, err = startServer(b.binary, b.path("files/data"), "OR3_MAX_CLOUD_FILE_SIZE_BYTES=2147483648", "OR3_STORAGE_ALLOWED_MIME_TYPES=application/pdf")
+	if err != nil {
+		return f, err
+	}
+	if f.device, err = signUp(f.server, b.corpus, "files@example.test"); err != nil {
+		return f, err
+	}
+	f.nginx, err = startNginx(b.path("nginx/data"), filepath.Join(f.server.data, "blobs"))
+	return f, err
+}
+
+func (f *fileBench) close() {
+	for _, s := range []*server{f.server, f.nginx} {
+		if s != nil {
+			s.stop()
+		}
+	}
+	if f.source != nil {
+		f.source.Close()
+	}
+}
+
+// startNginx serves a directory with the settings that Debian's package comes with, but one process and no log.
+func startNginx(dir, root string) (*server, error) {
+	bin, err := exec.LookPath("nginx")
+	if err != nil {
+		return nil, errors.New("nginx is missing; scripts/bench-files installs it")
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr;
+events { worker_connections 768; }
+http {
+  sendfile on; tcp_nopush on; access_log off; default_type application/octet-stream;
+  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
+  server { listen %[2]s; root %[3]s; location = /ready { return 200; } }
+}
+`, dir, addr, root)
+	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	s := &server{addr: addr, data: dir, cmd: exec.Command(bin, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))}
+	return s, s.start("/ready")
+}
+
+// content is the bytes of one round: a mark and then the source.
+type content struct {
+	mark   [markSize]byte
+	source *io.SectionReader
+	size   int64
+	hash   string
+}
+
+func (f *fileBench) content() (*content, error) {
+	c := &content{source: io.NewSectionReader(f.source, 0, f.size-markSize), size: f.size}
+	if _, err := rand.Read(c.mark[:]); err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, c.reader()); err != nil {
+		return nil, err
+	}
+	c.hash = "sha256:" + hex.EncodeToString(h.Sum(nil))
+	return c, nil
+}
+
+func (c *content) reader() io.Reader {
+	_, _ = c.source.Seek(0, io.SeekStart) // within its bounds it cannot fail
+	return io.MultiReader(bytes.NewReader(c.mark[:]), c.source)
+}
+
+// presigned is where a blob goes to or comes from.
+type presigned struct{ URL, StorageID string }
+
+func (d *device) presign(direction, hash string, size int64) (p presigned, err error) {
+	return p, d.call("POST", "/api/storage/presign-"+direction, object{
+		"workspace_id": d.workspace, "hash": hash, "mime_type": "application/pdf", "size_bytes": size,
+	}, &p)
+}
+
+// register does what a client does after an upload: the commit, and the row that tells the other devices.
+func (d *device) register(p presigned, hash string, size int64) error {
+	err := d.call("POST", "/api/storage/commit", object{
+		"workspace_id": d.workspace, "hash": hash, "storage_id": p.StorageID, "storage_provider_id": "fs", "mime_type": "application/pdf",
+		"size_bytes": size, "name": "file.pdf", "kind": "pdf",
+	}, nil)
+	if err != nil {
+		return err
+	}
+	const hlc = "0mll3o9og:000:1a2b3c4d"
+	id := uuid.NewString()
+	return d.call("POST", "/api/sync/push", object{"scope": object{"workspaceId": d.workspace}, "ops": []object{{
+		"id": id, "tableName": "file_meta", "operation": "put", "pk": hash, "createdAt": 1771000000, "attempts": 0, "status": "pending",
+		"stamp": object{"deviceId": "1a2b3c4d", "opId": id, "hlc": hlc, "clock": 1},
+		"payload": object{
+			"hash": hash, "name": "file.pdf", "kind": "pdf", "mime_type": "application/pdf", "size_bytes": size, "ref_count": 1, "deleted": false,
+			"clock": 1, "created_at": 1771000000, "updated_at": 1771000000, "hlc": hlc, "storage_id": p.StorageID, "storage_provider_id": "fs",
+		},
+	}}}, nil)
+}
+
+// put uploads bytes that the kernel takes from the source file by itself, where it can.
+func (c *client) put(path string, mark []byte, rest io.Reader, size int64) error {
+	in := *c
+	defer in.close()
+	in.conn = nil
+	in.header += fmt.Sprintf("Content-Type: application/pdf\r\nContent-Length: %d\r\n", size)
+	res, err := in.send("PUT", path, mark, rest)
+	if err != nil {
+		return err
+	}
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("PUT: %d %.300s", res.StatusCode, answer)
+	}
+	return err
+}
+
+// get downloads a file on a connection of its own, feeds it to h, if that is not nil, and returns its size.
+func (c *client) get(path string, buffer []byte, h hash.Hash) (size int64, err error) {
+	in := *c
+	defer in.close()
+	in.conn = nil
+	res, err := in.begin("GET", path, nil)
+	if err != nil {
+		return 0, err
+	}
+	if res.StatusCode != http.StatusOK {
+		answer, _ := io.ReadAll(io.LimitReader(res.Body, 300))
+		return 0, fmt.Errorf("GET: %d %s", res.StatusCode, answer)
+	}
+	for {
+		n, err := res.Body.Read(buffer)
+		size += int64(n)
+		if h != nil {
+			h.Write(buffer[:n])
+		}
+		if err == io.EOF {
+			return size, nil
+		}
+		if err != nil {
+			return size, err
+		}
+	}
+}
+
+// gain is how much more the server held at most while it did something.
+func (s *server) gain(do func() error) (float64, error) {
+	before, _, err := s.memory()
+	if err == nil {
+		err = s.resetPeak()
+	}
+	if err == nil {
+		err = do()
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, peak, err := s.memory()
+	return peak - before, err
+}
+
+// large transfers one large file.
+func (f *fileBench) large() error {
+	var (
+		up, copied, down, theirs series
+		ourCPU, nginxCPU         series // seconds for a GB
+		upGain, downGain         float64
+		now                      *content
+		target, link             presigned
+		buffer                   = make([]byte, 1<<20)
+	)
+	rate := func(since time.Time) float64 { return float64(f.size) / time.Since(since).Seconds() / 1e6 }
+	fetch := func(s *server, c *client, path string, into, cpu *series) error {
+		start, used := time.Now(), s.cpu()
+		defer func() { *cpu = append(*cpu, (s.cpu()-used).Seconds()/float64(f.size)*1e9) }()
+		n, err := c.get(path, buffer, nil)
+		if err == nil && n != f.size {
+			err = fmt.Errorf("%d bytes instead of %d", n, f.size)
+		}
+		*into = append(*into, rate(start))
+		return err
+	}
+	nginx := newClient(f.nginx.addr)
+	err := interleave(f.rounds,
+		step{
+			prepare: func() (err error) {
+				if err = f.settle(); err != nil {
+					return err
+				}
+				if now, err = f.content(); err != nil {
+					return err
+				}
+				target, err = f.device.presign("upload", now.hash, now.size)
+				return err
+			},
+			run: func() error {
+				gain, err := f.server.gain(func() error {
+					now.reader() // from the beginning
+					start := time.Now()
+					defer func() { up = append(up, rate(start)) }()
+					return f.device.put(target.URL, now.mark[:], now.source, now.size)
+				})
+				upGain = max(upGain, gain)
+				return err
+			},
+		},
+		step{prepare: f.settle, run: func() error {
+			start := time.Now()
+			err := copySynced(f.path("copy"), now)
+			copied = append(copied, rate(start))
+			return err
+		}},
+		step{
+			prepare: func() (err error) {
+				if err := f.settle(); err != nil {
+					return err
+				}
+				if err := f.device.register(target, now.hash, now.size); err != nil {
+					return err
+				}
+				link, err = f.device.presign("download", now.hash, now.size)
+				return err
+			},
+			run: func() error {
+				gain, err := f.server.gain(func() error { return fetch(f.server, f.device.client, link.URL, &down, &ourCPU) })
+				downGain = max(downGain, gain)
+				return err
+			},
+		},
+		step{run: func() error {
+			path, err := f.stored(now.hash)
+			if err != nil {
+				return err
+			}
+			return fetch(f.nginx, nginx, path, &theirs, &nginxCPU)
+		}},
+		// Once more each, for the caches of the processor and the moods of the machine.
+		step{run: func() error { return fetch(f.server, f.device.client, link.URL, &down, &ourCPU) }},
+		step{run: func() error {
+			path, err := f.stored(now.hash)
+			if err != nil {
+				return err
+			}
+			return fetch(f.nginx, nginx, path, &theirs, &nginxCPU)
+		}},
+	)
+	if err != nil {
+		return err
+	}
+	best := func(s series) float64 { return slices.Max(s) }
+	f.report.figure("Download, MB/s", down.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of nginx", downGain, best(down)/best(theirs)))
+	f.report.figure("Download from nginx, MB/s", theirs.String(), "the same file, by sendfile")
+	f.report.figure("Processor time for a GB of download, s", ourCPU.String(), "nginx: "+nginxCPU.String())
+	f.report.figure("Upload, MB/s", up.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of the copy", upGain, best(up)/best(copied)))
+	f.report.figure("SHA-256, copy and fsync in one process, MB/s", copied.String(), "")
+	f.report.target("Download of a large file, best against nginx' best", "≥ 90 %", fmt.Sprintf("%.0f %%", 100*best(down)/best(theirs)), best(down) >= 0.9*best(theirs))
+	f.report.target("Upload of a large file, best against the best copy", "≥ 85 %", fmt.Sprintf("%.0f %%", 100*best(up)/best(copied)), best(up) >= 0.85*best(copied))
+	f.report.target("Additional memory while a large file goes up or down", "< 20 MB", fmt.Sprintf("%.1f MB", max(upGain, downGain)), max(upGain, downGain) < 20)
+	return nil
+}
+
+// settle removes what the last step has written and waits until the disk is idle.
+func (f *fileBench) settle() error {
+	if err := os.Remove(f.path("copy")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return exec.Command("sync", "-f", f.dir).Run()
+}
+
+// stored is the path of a blob's bytes below the store.
+func (f *fileBench) stored(hash string) (string, error) {
+	root := filepath.Join(f.server.data, "blobs")
+	names, err := filepath.Glob(filepath.Join(root, "workspaces", f.device.workspace, strings.Replace(hash, ":", "_", 1)+".*"))
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.Size() == f.size {
+			return strings.TrimPrefix(name, root), nil
+		}
+	}
+	return "", fmt.Errorf("the store has no %s", hash)
+}
+
+// copySynced copies content through SHA-256 and returns when it is durable.
+func copySynced(name string, c *content) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h := sha256.New()
+	// The wrappers keep the copy from taking a way round the buffer.
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(h, f)}, struct{ io.Reader }{c.reader()}, make([]byte, 128<<10))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return err
+	}
+	if got := "sha256:" + hex.EncodeToString(h.Sum(nil)); got != c.hash {
+		return fmt.Errorf("the copy has the hash %s", got)
+	}
+	return nil
+}
+
+// many lets many devices transfer at once.
+func (f *fileBench) many() error {
+	blob := make([]byte, smallFileSize)
+	if _, err := rand.Read(blob); err != nil {
+		return err
+	}
+	target, hash, err := f.store(blob)
+	if err != nil {
+		return err
+	}
+	if err := f.device.register(target, hash, smallFileSize); err != nil {
+		return err
+	}
+	link, err := f.device.presign("download", hash, smallFileSize)
+	if err != nil {
+		return err
+	}
+	table := crc32.MakeTable(crc32.Castagnoli)
+	want := crc32.Checksum(blob, table)
+	gain, took, failed := f.together(downloads, func(c *client, _ int) error {
+		h := crc32.New(table)
+		if _, err := c.get(link.URL, make([]byte, 64<<10), h); err != nil {
+			return err
+		}
+		if h.Sum32() != want {
+			return errors.New("other bytes")
+		}
+		return nil
+	})
+	f.report.figure(fmt.Sprintf("%d downloads of %d MiB at once", downloads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", downloads*smallFileSize/took.Seconds()/1e6),
+		fmt.Sprintf("%d errors, %.1f MB more memory at most", len(failed), gain))
+
+	type part struct {
+		blob   []byte
+		target presigned
+	}
+	parts := make([]part, uploads)
+	for i := range parts {
+		parts[i].blob = slices.Concat(fmt.Appendf(nil, "%08d", i), blob[8:])
+		hash := hashOf(parts[i].blob)
+		if parts[i].target, err = f.device.presign("upload", hash, smallFileSize); err != nil {
+			return err
+		}
+	}
+	upGain, upTook, upFailed := f.together(uploads, func(c *client, i int) error {
+		return c.put(parts[i].target.URL, parts[i].blob, bytes.NewReader(nil), smallFileSize)
+	})
+	f.report.figure(fmt.Sprintf("%d uploads of %d MiB at once", uploads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", uploads*smallFileSize/upTook.Seconds()/1e6),
+		fmt.Sprintf("%d errors, %.1f MB more memory at most", len(upFailed), upGain))
+	errs := slices.Concat(failed, upFailed)
+	f.report.target(fmt.Sprintf("%d downloads at once, then %d uploads, without an error", downloads, uploads), "0", fmt.Sprint(len(errs)), len(errs) == 0)
+	return errors.Join(errs[:min(len(errs), 3)]...)
+}
+
+func hashOf(blob []byte) string {
+	sum := sha256.Sum256(blob)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func (f *fileBench) store(blob []byte) (presigned, string, error) {
+	hash := hashOf(blob)
+	target, err := f.device.presign("upload", hash, int64(len(blob)))
+	if err != nil {
+		return target, hash, err
+	}
+	return target, hash, f.device.put(target.URL, blob, bytes.NewReader(nil), int64(len(blob)))
+}
+
+// together lets n clients of the device do something at the same moment.
+func (f *fileBench) together(n int, do func(c *client, i int) error) (gain float64, took time.Duration, failed []error) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	begin := make(chan struct{})
+	for i := range n {
+		c := f.device.at(f.server).client
+		wg.Go(func() {
+			<-begin
+			if err := do(c, i); err != nil {
+				mu.Lock()
+				failed = append(failed, fmt.Errorf("transfer %d: %w", i, err))
+				mu.Unlock()
+			}
+		})
+	}
+	gain, err := f.server.gain(func() error {
+		start := time.Now()
+		close(begin)
+		wg.Wait()
+		took = time.Since(start)
+		return nil
+	})
+	if err != nil {
+		failed = append(failed, err)
+	}
+	return gain, took, failed
+}
