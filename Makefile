@@ -2,9 +2,10 @@
 # make test     runs everything that has to pass before a change is merged
 # make generate writes the generated files anew
 # make bench    measures and writes bench/RESULTS.md (about ten minutes, on a machine that does nothing else)
+# make bench-files measures the transfer of files alone (three minutes)
 # make dist     builds the program for release
 
-.PHONY: run test generate bench dist clean
+.PHONY: run test generate bench bench-files dist clean
 
 run:
 	go run ./cmd/or3-cloud serve
@@ -17,6 +18,9 @@ generate:
 
 bench:
 	cd bench && go run . $(BENCHFLAGS)
+
+bench-files:
+	./scripts/bench-files $(BENCHFLAGS)
 
 dist:
 	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o dist/or3-cloud ./cmd/or3-cloud

@@ -44,12 +44,13 @@ func main() {
 		root    = flag.String("root", "..", "directory of the product's module")
 		out     = flag.String("o", "RESULTS.md", "file for the results")
 		profile = flag.String("profile", "", "write CPU and allocation profiles of the server to this directory, and measure nothing")
+		update  = flag.Bool("update", false, "with -only: replace these measurements in the file for the results")
 		only    = flag.String("only", "", "comma-separated names of the measurements to run: "+strings.Join(names(), ", "))
 	)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exit(run(ctx, *root, *out, *profile, *only, *short))
+	exit(run(ctx, *root, *out, *profile, *only, *short, *update))
 }
 
 func exit(err error) {
@@ -81,7 +82,7 @@ func names() (out []string) {
 	return out
 }
 
-func run(ctx context.Context, root, out, profile, only string, short bool) (err error) {
+func run(ctx context.Context, root, out, profile, only string, short, update bool) (err error) {
 	debug.SetGCPercent(400) // our own garbage must not take the processor from the servers
 	if root, err = filepath.Abs(root); err != nil {
 		return err
@@ -118,7 +119,10 @@ func run(ctx context.Context, root, out, profile, only string, short bool) (err 
 	}
 	b.report.printTargets()
 	fmt.Fprintf(os.Stdout, "\n%v in all\n", time.Since(b.report.started).Round(time.Second))
-	if only != "" {
+	switch {
+	case only != "" && update:
+		return b.report.update(out)
+	case only != "":
 		return nil
 	}
 	f, err := os.Create(out)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -64,15 +65,62 @@ func (r *report) writeTo(w io.Writer) {
 	p("## Machine\n\n%s\n\n", machine())
 	p("## Targets\n\n| | Target | Measured | |\n|---|---|---|---|\n")
 	for _, t := range r.targets {
-		p("| %s | %s | %s | %s |\n", t.name, t.want, t.got, verdict(t.met))
+		p("%s", t.row())
 	}
 	for _, s := range r.sections {
-		p("\n## %s\n\n%s.\n\n| | |  |\n|---|---|---|\n", s.title, strings.ToUpper(s.note[:1])+s.note[1:])
-		for _, f := range s.figures {
-			p("| %s | %s | %s |\n", f.name, f.value, f.note)
+		p("\n%s", s.text())
+	}
+	p("\n%s", method)
+}
+
+func (t target) row() string {
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", t.name, t.want, t.got, verdict(t.met))
+}
+
+func (s section) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\n%s.\n\n| | |  |\n|---|---|---|\n", s.title, strings.ToUpper(s.note[:1])+s.note[1:])
+	for _, f := range s.figures {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, f.value, f.note)
+	}
+	return b.String()
+}
+
+// update replaces what was measured in a file of results, and adds what is not in it yet. The sections say of when they are.
+func (r *report) update(name string) error {
+	old, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	parts := strings.Split(strings.TrimSuffix(string(old), "\n"), "\n## ")
+	at := func(title string) int {
+		return slices.IndexFunc(parts, func(part string) bool { return strings.HasPrefix(part, title+"\n") })
+	}
+	end, targets := at("Method"), at("Targets")
+	if end < 0 || targets < 0 {
+		return fmt.Errorf("%s is no file of results", name)
+	}
+	parts[end] = strings.TrimSuffix(strings.TrimPrefix(method, "## "), "\n")
+	for _, t := range r.targets {
+		lines := strings.Split(parts[targets], "\n")
+		row := strings.TrimSuffix(t.row(), "\n")
+		if i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "| "+t.name+" |") }); i >= 0 {
+			lines[i] = row
+		} else {
+			lines = slices.Insert(lines, len(lines)-1, row) // before the empty line at the end
+		}
+		parts[targets] = strings.Join(lines, "\n")
+	}
+	for _, s := range r.sections {
+		s.note += r.started.UTC().Format("; measured on 2 January 2006, 15:04 UTC")
+		text := strings.TrimPrefix(s.text(), "## ")
+		if i := at(s.title); i >= 0 {
+			parts[i] = text
+		} else {
+			parts = slices.Insert(parts, at("Method"), text)
 		}
 	}
-	p("%s", method)
+	return os.WriteFile(name, []byte(strings.Join(parts, "\n## ")+"\n"), 0o644)
 }
 
 // printTargets prints the verdicts.
@@ -83,8 +131,7 @@ func (r *report) printTargets() {
 	}
 }
 
-const method = `
-## Method
+const method = `## Method
 
 Server and clients share one machine and talk over loopback, so the clients' own cost is in every figure of a server; the driver alone has
 neither. Every client is a closed loop on a connection of its own: it sends the next request when the last one is answered, with the cookies of a
@@ -100,6 +147,10 @@ results or rows.
 * **PocketBase** v0.39.6 as a Go library in a process of its own: ` + "`--dev=false`" + `, request log and rate limits off, batch API on; one collection with the columns of an
   op, its payload as a JSON field, and a unique index on the op id. Its batches are atomic, as a push is not.
 * **Memory** is the resident set in ` + "`/proc`" + `, peaks are the kernel's own high-water mark, reset before the measurement. MB are 10^6 bytes.
+* **Files**: nginx from Debian's packages serves the very file in the server's store, by ` + "`sendfile`" + `, with one process and no log. The copy is one process that reads the
+  same bytes from the page cache, takes their SHA-256, writes them and waits for the fsync. The server does all that and takes the digests of blocks, over a connection;
+  downloads verify each block before it goes out. Before each step that writes, the disk has settled. Ratios are of the best round of each side, because
+  other work on the machine only ever makes a round slower. The many transfers are checked byte for byte, and all begin at the same moment, each on a connection of its own.
 * Databases with a history are written by the provider itself, without HTTP and with ` + "`synchronous=OFF`" + `, before the measurement.
 `
 

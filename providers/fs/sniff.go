@@ -21,7 +21,7 @@ func narrowed(f File, claimed string, wanted or3cloud.Disposition) (string, or3c
 	}
 	raw := f
 	if v, ok := f.(*verifiedFile); ok {
-		raw = v.File // it seeks before each of its own reads
+		raw = v.File // it is back at the beginning, where v expects it, before v reads
 	}
 	head := make([]byte, sniffed)
 	n, err := io.ReadFull(raw, head)
