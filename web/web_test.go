@@ -254,6 +254,9 @@ func TestThePageNeedsNothingButItself(t *testing.T) {
 		t.Errorf("policy %q", policy)
 	}
 	page := body(t, res)
+	if !strings.Contains(page, "<noscript>") {
+		t.Error("without JavaScript the page says nothing")
+	}
 	for name, pattern := range map[string]string{
 		"inline script": `<script[^>]*>[^<]`, "inline style": `<style|\sstyle=`, "event attribute": `\son[a-z]+=`, "other origin": `(?:src|href)="(?:https?:)?//`,
 	} {

@@ -19,6 +19,8 @@ export default defineConfig({
     // The account components lie in a folder of their own, which may have other copies of these, or none.
     dedupe: ['@nuxt/ui', '@simplewebauthn/browser', 'uqr', 'vue'],
   },
+  // npm run dev, beside a server that was started with its own defaults.
+  server: { proxy: { '/api': 'http://127.0.0.1:3000' } },
   build: {
     outDir: process.env.OUT_DIR ?? '../page',
     emptyOutDir: true,

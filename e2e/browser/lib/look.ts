@@ -20,6 +20,7 @@ export async function look(page: Page, name: string): Promise<void> {
   for (const { name: screen, viewport, colorScheme, audit } of screens) {
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })
+    await page.evaluate(() => document.activeElement?.scrollIntoView({ block: 'center' }))
     const fullPage = await page.getByRole('dialog').count() === 0 // a dialog lies over what is seen of the page
     await page.screenshot({ path: join(screenshots, `${name}-${screen}.png`), animations: 'disabled', fullPage })
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `${name}, ${screen}: width`).toBeLessThanOrEqual(viewport.width)

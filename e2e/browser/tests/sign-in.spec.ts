@@ -129,6 +129,23 @@ test('a session that ends while the page is open asks for a new sign-in over it'
   await expect(page.getByText('Ann (ann@example.org)')).toBeVisible()
 })
 
+test('a page that was open during an update loads itself anew', async ({ cloud, open, refused }) => {
+  await cloud.register(ann)
+  const page = await open()
+  await enter(page, ann)
+  await page.route('**/assets/AccountDialog-*.js', (route) => { // the new version has another one
+    refused.add(`GET ${new URL(route.request().url()).pathname} 404`)
+    return route.fulfill({ status: 404, body: 'Not Found' })
+  })
+  const loaded = page.waitForEvent('load')
+  await press(page, 'Manage account')
+  await loaded
+  await page.unrouteAll()
+  await heading(page, 'You are signed in')
+  const dialog = await manage(page, 'Account')
+  await expect(dialog.getByText(ann.email)).toBeVisible()
+})
+
 test('a server that does not answer is said so, and the page comes back', async ({ open, refused }) => {
   refused.add('GET /api/auth/session 503')
   const page = await open()
