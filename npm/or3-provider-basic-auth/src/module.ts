@@ -14,7 +14,7 @@ export default defineNuxtModule<ModuleOptions>({
     const { resolve } = createResolver(import.meta.url)
     const hostHas = (path: string) => existsSync(`${nuxt.options.srcDir}/${path}`)
 
-    // Appended, so that the host's own plugins have opened their registries before.
+    // Behind the host's plugins as far as Nuxt lets a module; where a registry opens later, it finds us in its queue.
     addPlugin({ src: resolve('./runtime/host/account.client'), mode: 'client' }, { append: true })
     if (hostHas('composables/auth/useClientSessionRecovery.ts')) {
       addPlugin({ src: resolve('./runtime/host/recovery.client'), mode: 'client' }, { append: true })

@@ -74,6 +74,10 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await signIn()
       await expect.element(alert()).toHaveTextContent('The server cannot be reached.')
     },
+    async 'no account yet'() {
+      await openSignIn(outServer().on('config', { body: { ...config, setupRequired: true } }))
+      await expect.element(page.getByText('This server has no account yet.')).toBeVisible()
+    },
     async 'session ended'() {
       const { account } = mount(AuthButton, inServer().on('/api/auth/session', signedIn, { body: { session: null } }).on('refresh?silent=1', { body: { ok: false } }))
       await expect.element(button('Account of Ann Lee')).toBeVisible()

@@ -14,6 +14,7 @@ export const signInWords = {
   'signIn.forgot': 'Forgot your password?',
   'signIn.noAccount': 'No account yet?',
   'signIn.register': 'Create an account',
+  'signIn.setup': 'This server has no account yet. Open the link for the first account, which the server prints when it starts.',
   'signIn.ended': 'Your session has ended. Sign in again; the page stays as it is.',
   'factor.title': 'Second step',
   'factor.text': 'Your password is right. Now show that it is you.',
