@@ -179,8 +179,9 @@ func (r ReferenceState) Referenced() bool { return r.Files+r.Messages+r.Posts+r.
 // of the claim protocol in docs/architecture.md: it knows which rows reference which hashes.
 type ReferenceClaimer interface {
 	// RetireGeneration checks, in one write transaction, that no live file_meta row, no live message or post and no open
-	// upload intent references the hash and that this has been so since before UnreferencedSince. If so it records the
-	// generation as retired, irrevocably and durably, and returns true; repeated calls for a retired generation return true.
+	// upload intent references the hash and that this has been so since before UnreferencedSince. In a deleted workspace
+	// nothing references anything since its deletion. If so it records the generation as retired, irrevocably and durably,
+	// and returns true; repeated calls for a retired generation return true.
 	RetireGeneration(ctx context.Context, in RetireRequest) (bool, error)
 	// RetiredGenerations returns those of the given workspace, so that interrupted deletions can be finished.
 	RetiredGenerations(ctx context.Context, workspaceID string) ([]RetireRequest, error)

@@ -84,6 +84,16 @@ func testReferences(t *testing.T, b *syncBench) {
 	if left := must(claimer.RetiredGenerations(b.ctx, b.ws))(t); len(left) != 0 {
 		t.Errorf("%d left after forgetting all", len(left))
 	}
+	// With a workspace go all its references, and the span begins that everything has.
+	if retire(h(1), "g1", far) {
+		t.Error("retired what a file references")
+	}
+	if err := b.Workspaces.RemoveWorkspace(b.ctx, b.user, b.ws); err != nil {
+		t.Fatal(err)
+	}
+	if retire(h(1), "g1", far.AddDate(-200, 0, 0)) || !retire(h(1), "g1", far) {
+		t.Error("the references of a deleted workspace do not go with it, in time")
+	}
 }
 
 // testCanonicalStorage checks what a host asks before it authorises a download or a deletion.

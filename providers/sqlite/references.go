@@ -121,6 +121,19 @@ func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 			retired = done
 			return err
 		}
+		gone, err := t.q.WorkspaceDeletedAt(ctx, num)
+		if err != nil {
+			return err
+		}
+		if gone.Valid { // with the workspace all its references have gone
+			if time.UnixMilli(gone.Int64).After(in.UnreferencedSince) {
+				return nil
+			}
+			retired = true
+			return t.q.RetireGeneration(ctx, db.RetireGenerationParams{
+				Workspace: num, Hash: string(in.Hash), Generation: in.Generation, RetiredAt: t.at,
+			})
+		}
 		referenced, err := one(t.st.anyRef, func(*sqlite3.Stmt) {}, num, in.Hash.Digest())
 		if err != nil || referenced {
 			return err
@@ -191,6 +204,13 @@ func (s *Store) ReferenceState(ctx context.Context, workspaceID string, hash or3
 	}
 	if err != nil {
 		return out, err
+	}
+	gone, err := s.q.WorkspaceDeletedAt(ctx, num)
+	if err != nil {
+		return out, sqlitex.Translate(err)
+	}
+	if gone.Valid {
+		return or3cloud.ReferenceState{LostAt: time.UnixMilli(gone.Int64)}, nil
 	}
 	digest := hash.Digest()
 	counts, err := s.q.ReferenceCounts(ctx, db.ReferenceCountsParams{Workspace: num, Digest: digest})

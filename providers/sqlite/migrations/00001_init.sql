@@ -18,6 +18,8 @@ CREATE TABLE auth_accounts (
   PRIMARY KEY (provider, provider_user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX auth_accounts_by_user ON auth_accounts (user_id);
+
 -- num is the workspace's half of a log id (20 bits) and is never used again.
 CREATE TABLE workspaces (
   num         INTEGER PRIMARY KEY AUTOINCREMENT CHECK (num < 1048576),
@@ -60,6 +62,7 @@ CREATE TABLE invites (
 
 CREATE INDEX invites_by_workspace ON invites (workspace, created_at);
 CREATE INDEX invites_by_accepted ON invites (accepted_by) WHERE accepted_by <> '';
+CREATE INDEX invites_by_inviter ON invites (invited_by) WHERE invited_by <> '';
 
 -- The change log. Each payload is stored once, here.
 

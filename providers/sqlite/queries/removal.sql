@@ -11,10 +11,10 @@ ORDER BY m.created_at, w.num;
 DELETE FROM members WHERE user_id = @user_id;
 
 -- name: DeleteInvitesOf :exec
-DELETE FROM invites WHERE accepted_by = @user_id;
+DELETE FROM invites WHERE accepted_by <> '' AND accepted_by = @user_id;
 
 -- name: ForgetInviter :exec
-UPDATE invites SET invited_by = '' WHERE invited_by = @user_id;
+UPDATE invites SET invited_by = '' WHERE invited_by <> '' AND invited_by = @user_id;
 
 -- name: DeleteIdentities :exec
 DELETE FROM auth_accounts WHERE user_id = @user_id;

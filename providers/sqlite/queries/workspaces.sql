@@ -57,6 +57,9 @@ DELETE FROM members WHERE workspace = @workspace AND user_id = @user_id;
 SELECT w.num, w.deleted_at, m.role FROM workspaces w JOIN members m ON m.workspace = w.num
 WHERE w.id = @workspace_id AND m.user_id = @user_id;
 
+-- name: WorkspaceDeletedAt :one
+SELECT deleted_at FROM workspaces WHERE num = @num;
+
 -- name: LiveWorkspace :one
 SELECT num FROM workspaces WHERE id = @workspace_id AND deleted_at IS NULL;
 

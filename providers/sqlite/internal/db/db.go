@@ -279,6 +279,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.userExistsStmt, err = db.PrepareContext(ctx, userExists); err != nil {
 		return nil, fmt.Errorf("error preparing query UserExists: %w", err)
 	}
+	if q.workspaceDeletedAtStmt, err = db.PrepareContext(ctx, workspaceDeletedAt); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkspaceDeletedAt: %w", err)
+	}
 	if q.workspaceForMemberStmt, err = db.PrepareContext(ctx, workspaceForMember); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceForMember: %w", err)
 	}
@@ -718,6 +721,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing userExistsStmt: %w", cerr)
 		}
 	}
+	if q.workspaceDeletedAtStmt != nil {
+		if cerr := q.workspaceDeletedAtStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workspaceDeletedAtStmt: %w", cerr)
+		}
+	}
 	if q.workspaceForMemberStmt != nil {
 		if cerr := q.workspaceForMemberStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing workspaceForMemberStmt: %w", cerr)
@@ -857,6 +865,7 @@ type Queries struct {
 	upsertMemberStmt         *sql.Stmt
 	userByIdentityStmt       *sql.Stmt
 	userExistsStmt           *sql.Stmt
+	workspaceDeletedAtStmt   *sql.Stmt
 	workspaceForMemberStmt   *sql.Stmt
 	workspaceUseStmt         *sql.Stmt
 	workspacesAfterStmt      *sql.Stmt
@@ -951,6 +960,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		upsertMemberStmt:         q.upsertMemberStmt,
 		userByIdentityStmt:       q.userByIdentityStmt,
 		userExistsStmt:           q.userExistsStmt,
+		workspaceDeletedAtStmt:   q.workspaceDeletedAtStmt,
 		workspaceForMemberStmt:   q.workspaceForMemberStmt,
 		workspaceUseStmt:         q.workspaceUseStmt,
 		workspacesAfterStmt:      q.workspacesAfterStmt,

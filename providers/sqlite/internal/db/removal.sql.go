@@ -19,7 +19,7 @@ func (q *Queries) DeleteIdentities(ctx context.Context, userID string) error {
 }
 
 const deleteInvitesOf = `-- name: DeleteInvitesOf :exec
-DELETE FROM invites WHERE accepted_by = ?1
+DELETE FROM invites WHERE accepted_by <> '' AND accepted_by = ?1
 `
 
 func (q *Queries) DeleteInvitesOf(ctx context.Context, userID string) error {
@@ -46,7 +46,7 @@ func (q *Queries) DeleteUser(ctx context.Context, userID string) error {
 }
 
 const forgetInviter = `-- name: ForgetInviter :exec
-UPDATE invites SET invited_by = '' WHERE invited_by = ?1
+UPDATE invites SET invited_by = '' WHERE invited_by <> '' AND invited_by = ?1
 `
 
 func (q *Queries) ForgetInviter(ctx context.Context, userID string) error {

@@ -407,6 +407,17 @@ func (q *Queries) UserExists(ctx context.Context, userID string) (int64, error) 
 	return column_1, err
 }
 
+const workspaceDeletedAt = `-- name: WorkspaceDeletedAt :one
+SELECT deleted_at FROM workspaces WHERE num = ?1
+`
+
+func (q *Queries) WorkspaceDeletedAt(ctx context.Context, num int64) (sql.NullInt64, error) {
+	row := q.queryRow(ctx, q.workspaceDeletedAtStmt, workspaceDeletedAt, num)
+	var deleted_at sql.NullInt64
+	err := row.Scan(&deleted_at)
+	return deleted_at, err
+}
+
 const workspaceForMember = `-- name: WorkspaceForMember :one
 SELECT w.num, w.deleted_at, m.role FROM workspaces w JOIN members m ON m.workspace = w.num
 WHERE w.id = ?1 AND m.user_id = ?2
