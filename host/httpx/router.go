@@ -49,15 +49,17 @@ func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
 // Find returns the route of r, and sets the path value "id" if the route has one. HEAD is served by GET's route
 // unless it has its own.
 func (t *Router) Find(r *http.Request) (or3cloud.Route, bool) {
-	method, path := r.Method, r.URL.Path
+	route, ok := t.find(r, r.Method)
+	if !ok && r.Method == http.MethodHead {
+		route, ok = t.find(r, http.MethodGet)
+	}
+	return route, ok
+}
+
+func (t *Router) find(r *http.Request, method string) (or3cloud.Route, bool) {
+	path := r.URL.Path
 	if route, ok := t.routes[method+" "+path]; ok {
 		return route, true
-	}
-	if method == http.MethodHead {
-		method = http.MethodGet
-		if route, ok := t.routes[method+" "+path]; ok {
-			return route, true
-		}
 	}
 	slash := strings.LastIndexByte(path, '/')
 	if slash < 0 || slash == len(path)-1 {

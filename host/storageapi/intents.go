@@ -18,6 +18,11 @@ var errNobodyCounts = errors.New("a storage quota is set, but the sync provider 
 
 // reserve asks the sync provider for room and returns the id of the promise, "" if the provider makes none.
 func (a *API) reserve(ctx context.Context, workspaceID string, hash or3cloud.BlobHash, size int64) (id string, err error) {
+	return a.reserveFor(ctx, workspaceID, hash, size, intentLife)
+}
+
+// reserveFor is reserve for an upload that may take longer.
+func (a *API) reserveFor(ctx context.Context, workspaceID string, hash or3cloud.BlobHash, size int64, life time.Duration) (id string, err error) {
 	if a.opt.Intents == nil {
 		if a.opt.Quota != (or3cloud.StorageQuota{}) {
 			return "", errNobodyCounts
@@ -30,7 +35,7 @@ func (a *API) reserve(ctx context.Context, workspaceID string, hash or3cloud.Blo
 	}
 	return random.String(), a.opt.Intents.ReserveUploadIntent(ctx, or3cloud.UploadIntent{
 		ID: random.String(), WorkspaceID: workspaceID, Hash: hash, SizeBytes: size,
-		ExpiresAt: a.opt.Now().Add(intentLife), Quota: a.opt.Quota,
+		ExpiresAt: a.opt.Now().Add(life), Quota: a.opt.Quota,
 	})
 }
 

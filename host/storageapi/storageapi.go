@@ -58,13 +58,13 @@ func New(o Options) *API { return &API{opt: o, runs: ratelimit.New(o.Now)} }
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
-	return []or3cloud.Route{
+	return append([]or3cloud.Route{
 		{Method: http.MethodPost, Path: "/api/storage/presign-upload", Handle: a.presignUpload},
 		{Method: http.MethodPost, Path: "/api/storage/presign-download", Handle: a.presignDownload},
 		{Method: http.MethodPost, Path: "/api/storage/commit", Handle: a.commit},
 		{Method: http.MethodPost, Path: "/api/storage/delete", Handle: a.delete},
 		{Method: http.MethodPost, Path: "/api/storage/gc/run", Handle: a.gc},
-	}
+	}, a.resumableRoutes()...)
 }
 
 const invalidRequest = "Invalid request"

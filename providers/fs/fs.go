@@ -11,6 +11,7 @@
 //	trash/<workspace>/<alg>_<hex>.<generation>          retired, still served, destroyed after a grace period
 //	trash/<workspace>/<alg>_<hex>.<generation>.sums     its digests
 //	quarantine/<workspace>/<alg>_<hex>.<generation>     damaged, moved aside by "or3-cloud fsck --quarantine"
+//	partial/<id>.json, partial/<id>.<offset>            uploads that come in pieces
 //	.or3-scrub.json                                     how far the files have been read back
 //
 // A blob file without a generation in its name was left by the npm package; it is used where it lies.

@@ -1,0 +1,196 @@
+// Package tus speaks version 1 of the tus protocol for resumable uploads, by the handler of tusd. What is uploaded, by whom
+// and whether they may is decided before a request comes here; nothing of tusd is seen outside of the package.
+package tus
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/tus/tusd/v2/pkg/handler"
+	"github.com/tus/tusd/v2/pkg/memorylocker"
+	"golang.org/x/exp/slog"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// networkTimeout ends an upload from which nothing has come for so long.
+const networkTimeout = 60 * time.Second
+
+// Store is where one request finds its upload. Errors are answered as they are.
+type Store interface {
+	// Create begins an upload and returns its id.
+	Create(ctx context.Context) (id string, err error)
+	// Find returns the size of an upload and how much of it is durable.
+	Find(ctx context.Context, id string) (size, offset int64, err error)
+	// Append takes bytes until body ends, and returns how many are durable.
+	Append(ctx context.Context, id string, offset int64, body io.Reader) (int64, error)
+	// Finish is called when all bytes are there.
+	Finish(ctx context.Context, id string) error
+	// Drop forgets an upload.
+	Drop(ctx context.Context, id string) error
+}
+
+// Handler serves the protocol below a path.
+type Handler struct {
+	base  string
+	locks *memorylocker.MemoryLocker
+}
+
+// New returns a handler for uploads at base followed by a slash and their id.
+func New(base string) *Handler { return &Handler{base: base, locks: memorylocker.New()} }
+
+// Metadata is what a request says about the upload that it creates.
+func Metadata(r *http.Request) map[string]string {
+	return handler.ParseMetadataHeader(r.Header.Get("Upload-Metadata"))
+}
+
+// Size is how large the upload is to be that a request creates. Its size has to be known at the beginning.
+func Size(r *http.Request) (int64, bool) {
+	size, err := strconv.ParseInt(r.Header.Get("Upload-Length"), 10, 64)
+	return size, err == nil && size >= 0
+}
+
+// Serve answers one request on the upload id, or without an id one that creates an upload.
+func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store Store) error {
+	data := &dataStore{store: store}
+	composer := handler.NewStoreComposer()
+	composer.UseCore(data)
+	composer.UseTerminater(data)
+	composer.UseLocker(h.locks)
+	t, err := handler.NewHandler(handler.Config{
+		StoreComposer: composer, BasePath: h.base, DisableDownload: true, DisableConcatenation: true,
+		Cors:   &handler.CorsConfig{Disable: true}, // the host has its own rules
+		Logger: slog.New(silent{}), NetworkTimeout: networkTimeout,
+		// What must be done after a connection has gone is done without its context.
+		GracefulRequestCompletionTimeout: time.Millisecond,
+	})
+	if err != nil {
+		return err
+	}
+	inner := r.Clone(r.Context())
+	inner.URL = &url.URL{Path: "/" + id}
+	inner.Header.Del("X-HTTP-Method-Override") // the route has decided what the request is
+	out := &answer{ResponseWriter: w, data: data, base: h.base}
+	t.ServeHTTP(out, inner)
+	return data.fault
+}
+
+// answer lets everything of tusd's through but the answers for faults, which are the host's to give, and the absolute URL of
+// a new upload, which would have to guess the scheme behind a proxy.
+type answer struct {
+	http.ResponseWriter
+	data  *dataStore
+	base  string
+	begun bool
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if a.data.fault == nil && status >= http.StatusInternalServerError {
+		a.data.fault = or3cloud.Unavailable(nil, "Upload interrupted", time.Second)
+	}
+	if a.Header().Get("Location") != "" {
+		a.Header().Set("Location", a.base+"/"+a.data.created)
+	}
+	if a.data.fault != nil {
+		a.Header().Del("Content-Length")
+		return
+	}
+	a.begun = true
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (a *answer) Write(p []byte) (int, error) {
+	if !a.begun && a.data.fault == nil {
+		a.WriteHeader(http.StatusOK)
+	}
+	if a.data.fault != nil {
+		return len(p), nil
+	}
+	return a.ResponseWriter.Write(p)
+}
+
+// dataStore is a Store in tusd's terms. It keeps the first fault, of which tusd only learns that there is one.
+type dataStore struct {
+	store   Store
+	fault   error
+	created string
+}
+
+var errStore = handler.NewError("ERR_STORE", "the store has refused", http.StatusInternalServerError)
+
+func (d *dataStore) note(err error) error {
+	if err == nil {
+		return nil
+	}
+	if d.fault == nil {
+		d.fault = err
+	}
+	return errStore
+}
+
+// NewUpload implements handler.DataStore.
+func (d *dataStore) NewUpload(ctx context.Context, _ handler.FileInfo) (handler.Upload, error) {
+	id, err := d.store.Create(context.WithoutCancel(ctx))
+	d.created = id
+	return &upload{d, id}, d.note(err)
+}
+
+// GetUpload implements handler.DataStore.
+func (d *dataStore) GetUpload(_ context.Context, id string) (handler.Upload, error) {
+	return &upload{d, id}, nil
+}
+
+// AsTerminatableUpload implements handler.TerminaterDataStore.
+func (d *dataStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload {
+	return u.(*upload)
+}
+
+// upload is one upload of a dataStore.
+type upload struct {
+	*dataStore
+	id string
+}
+
+// GetInfo implements handler.Upload.
+func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
+	size, offset, err := u.store.Find(ctx, u.id)
+	return handler.FileInfo{ID: u.id, Size: size, Offset: offset}, u.note(err)
+}
+
+// WriteChunk implements handler.Upload. It goes on when the connection has gone, with what has come by then.
+func (u *upload) WriteChunk(ctx context.Context, offset int64, body io.Reader) (int64, error) {
+	n, err := u.store.Append(context.WithoutCancel(ctx), u.id, offset, body)
+	return n, u.note(err)
+}
+
+// FinishUpload implements handler.Upload.
+func (u *upload) FinishUpload(ctx context.Context) error {
+	return u.note(u.store.Finish(context.WithoutCancel(ctx), u.id))
+}
+
+// Terminate implements handler.TerminatableUpload.
+func (u *upload) Terminate(ctx context.Context) error {
+	return u.note(u.store.Drop(context.WithoutCancel(ctx), u.id))
+}
+
+// GetReader implements handler.Upload. Downloads are switched off.
+func (u *upload) GetReader(context.Context) (io.ReadCloser, error) {
+	return nil, handler.ErrNotImplemented
+}
+
+// silent is the log handler that tusd writes to; the host logs requests itself.
+type silent struct{}
+
+func (silent) Enabled(context.Context, slog.Level) bool  { return false }
+func (silent) Handle(context.Context, slog.Record) error { return nil }
+func (s silent) WithAttrs([]slog.Attr) slog.Handler      { return s }
+func (s silent) WithGroup(string) slog.Handler           { return s }
