@@ -28,6 +28,9 @@ export async function look(page: Page, name: string): Promise<void> {
       const box = (await dialog.boundingBox())!
       const inside = box.x >= 0 && box.y >= 0 && box.x + box.width <= viewport.width && box.y + box.height <= viewport.height
       expect(inside, `${name}, ${screen}: the dialog is at ${JSON.stringify(box)}`).toBe(true)
+      // Its body scrolls; if the dialog itself could, a field that gets the focus would push the title out of sight.
+      const overflow = await dialog.evaluate(element => element.scrollHeight - element.clientHeight)
+      expect(overflow, `${name}, ${screen}: pixels of the dialog that stick out`).toBe(0)
     }
     if (audit) expect(await violations(page), `${name}, ${screen}: axe`).toEqual([])
   }
