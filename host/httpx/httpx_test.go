@@ -153,6 +153,8 @@ func TestRouter(t *testing.T) {
 		{Method: "GET", Path: "/api/a", Handle: echo},
 		{Method: "POST", Path: "/api/a/active", Handle: echo},
 		{Method: "PATCH", Path: "/api/a/:id", Handle: echo},
+		{Method: "HEAD", Path: "/api/b/:id", Handle: echo},
+		{Method: "GET", Path: "/api/c/:id", Handle: echo},
 	} {
 		if err := router.Add("test", route); err != nil {
 			t.Fatal(err)
@@ -177,6 +179,9 @@ func TestRouter(t *testing.T) {
 		{"HEAD /api/a", 200, ""},
 		{"PATCH /api/a/one", 200, "one"},
 		{"PATCH /api/a/%2e%2e", 200, ".."},
+		{"HEAD /api/b/one", 200, "one"},
+		{"HEAD /api/c/one", 200, "one"},
+		{"GET /api/b/one", 404, ""},
 		{"POST /api/a/active", 200, ""},
 		{"POST /api/a", 404, ""},
 		{"OPTIONS /api/a", 404, ""},
