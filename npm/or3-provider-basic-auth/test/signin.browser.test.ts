@@ -6,6 +6,7 @@ import SignedIn from '../src/runtime/account/components/SignedIn.vue'
 import SignedOut from '../src/runtime/account/components/SignedOut.vue'
 import { createApp, h } from 'vue'
 import { alert, button, field, follow, inServer, openSignIn, outServer, signIn } from './accounts'
+import { Or3Error } from '../src/runtime/account'
 import { mount, testPasskeys, unmountAll } from './mount'
 import { codes, openFactor, register } from './states'
 import { config, never, refusal, signedIn, signedOut } from './server'
@@ -148,6 +149,40 @@ it('offers passkeys in the address field, and ends that when the dialog closes',
   await vi.waitFor(() => expect(asked).toHaveBeenCalledWith({ rpId: 'x' }, true))
   await userEvent.keyboard('{Escape}')
   await vi.waitFor(() => expect(abort).toHaveBeenCalled())
+})
+
+it('offers passkeys in the address field again after the button was cancelled, and after a request that ran out', async () => {
+  const fields: { fail: (error: Error) => void, pass: (credential: never) => void }[] = []
+  const server = outServer().on('passkeys/sign-in-options', { body: { challenge: 'c', publicKey: {} } }).refuse('passkeys/sign-in', 400, 'invalid_token')
+  await openSignIn(server, {
+    passkeys: testPasskeys({
+      autofillSupported: async () => true,
+      get: (_publicKey, autofill) => autofill
+        ? new Promise((pass, fail) => fields.push({ pass, fail }))
+        : Promise.reject(new Or3Error('cancelled')),
+    }),
+  })
+  await vi.waitFor(() => expect(fields).toHaveLength(1))
+  await button('Sign in with a passkey').click()
+  fields[0]!.fail(new Or3Error('cancelled'))
+  await vi.waitFor(() => expect(fields).toHaveLength(2))
+  await expect.element(alert()).not.toBeInTheDocument()
+  fields[1]!.pass({ id: 'credential' } as never)
+  await expect.element(alert()).toHaveTextContent('This has run out')
+  await vi.waitFor(() => expect(fields).toHaveLength(3))
+})
+
+it('starts no passkey ceremony when the dialog was closed meanwhile', async () => {
+  const get = vi.fn(never)
+  let give!: () => void
+  const server = outServer().on('passkeys/sign-in-options', () => new Promise(resolve => give = () => resolve({ body: { challenge: 'c', publicKey: {} } })))
+  await openSignIn(server, { passkeys: testPasskeys({ autofillSupported: async () => true, get }) })
+  await vi.waitFor(() => expect(server.count('passkeys/sign-in-options')).toBe(1))
+  await userEvent.keyboard('{Escape}')
+  await expect.element(page.getByRole('dialog')).not.toBeInTheDocument()
+  give()
+  await expect.element(button('Sign in')).toHaveFocus()
+  expect(get).not.toHaveBeenCalled()
 })
 
 it('registers with the token of the link, which leaves the address bar at once', async () => {
