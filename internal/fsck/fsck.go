@@ -78,6 +78,8 @@ type Instance struct {
 	Rows       or3cloud.CanonicalStorage
 	References or3cloud.ReferenceClaimer
 	Workspaces or3cloud.WorkspaceDirectory
+	// Span is how long a stretch takes, about; 0 is a second.
+	Span time.Duration
 }
 
 // phase is a part of a check. They follow each other in the order of the constants.
@@ -114,7 +116,10 @@ func (i Instance) Run(ctx context.Context, in Request) (Stretch, error) {
 			return Stretch{}, or3cloud.Errorf(or3cloud.CodeInvalid, "this is no position in a check: %v", err)
 		}
 	}
-	s := stretch{Instance: i, Request: in, end: time.Now().Add(span), Stretch: Stretch{Findings: []Finding{}}}
+	if i.Span == 0 {
+		i.Span = span
+	}
+	s := stretch{Instance: i, Request: in, end: time.Now().Add(i.Span), Stretch: Stretch{Findings: []Finding{}}}
 	var next position
 	var err error
 	switch at.Phase {
@@ -142,7 +147,7 @@ func (s *stretch) find(f Finding) { s.Findings = append(s.Findings, f) }
 // readFiles reads stored copies back.
 func (s *stretch) readFiles(ctx context.Context, at position) (position, error) {
 	checked, next, err := s.Instance.Files.CheckBlobs(ctx, or3cloud.BlobCheckRequest{
-		WorkspaceID: s.WorkspaceID, After: at.At, Rate: s.Rate, Quarantine: s.Quarantine, Files: files, Span: span,
+		WorkspaceID: s.WorkspaceID, After: at.At, Rate: s.Rate, Quarantine: s.Quarantine, Files: files, Span: s.Span,
 	})
 	if err != nil {
 		return at, err
