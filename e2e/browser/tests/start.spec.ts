@@ -24,6 +24,13 @@ test('the one-time link creates the first account', async ({ cloud, open }) => {
   await look(page, 'home')
 })
 
+test('before there is an account, the page says how the first one is made', async ({ open }) => {
+  const page = await open()
+  await heading(page, 'Sign in')
+  await expect(page.getByRole('status').filter({ hasText: 'This server has no account yet.' })).toBeVisible()
+  await look(page, 'no-account')
+})
+
 test('the link is worth nothing once there is an account', async ({ cloud, open, refused }) => {
   refused.add('POST /api/basic-auth/register 401')
   await cloud.register(ann)
