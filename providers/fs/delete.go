@@ -90,10 +90,11 @@ func (c *collection) deleteTrashed(ctx context.Context, k blobKey, generation st
 		}
 		return errRetained
 	}
-	unlock := c.locks.lock(k)
-	err = c.markDeleted(k, generation)
-	unlock()
-	return errors.Join(err, c.forget(ctx, k, probe))
+	mark := func() error {
+		defer c.locks.lock(k)()
+		return c.markDeleted(k, generation)
+	}
+	return errors.Join(mark(), c.forget(ctx, k, probe))
 }
 
 // markDeleted notes in the sidecar that somebody has deleted the content. The caller holds the lock.

@@ -56,6 +56,10 @@ func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
 // receive takes the content of a key from body, verifies it and makes it durable. At most limit bytes are accepted;
 // fewer are fine if they have the right hash. Whatever goes wrong, no file of this upload stays behind.
 func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime string, body io.Reader) error {
+	// What was retired before the start must be known before a stored blob is relied on.
+	if err := s.loadRetired(ctx, k.workspace); err != nil {
+		return err
+	}
 	out, in := io.Writer(io.Discard), received{mime: mime}
 	var f File
 	var sums blockSums
