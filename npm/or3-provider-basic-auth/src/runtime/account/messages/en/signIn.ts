@@ -49,7 +49,7 @@ export const signInWords = {
   'register.haveAccount': 'Have an account?',
   'register.signIn': 'Sign in',
   'confirm.title': 'Confirm e-mail address',
-  'confirm.text': 'Your new e-mail address is being confirmed.',
+  'confirm.text': 'This link confirms your new e-mail address.',
   'confirm.done': (p: { email: string }) => `${p.email} is now the address of your account.`,
   'confirm.dead': 'This link has run out or was used before. Change the address again in your account.',
   'lock.title': 'This space is locked',
