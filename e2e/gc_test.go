@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,5 +152,30 @@ func TestQuotaHoldsAgainstAHundredUploads(t *testing.T) {
 	wg.Wait()
 	if stored.Load() != 10 || refused.Load() != 90 {
 		t.Errorf("%d stored and %d refused, want 10 and 90", stored.Load(), refused.Load())
+	}
+}
+
+// TestDamagedFileIsHeldBack: a client that is told to come again does not delete the file (contract, storage Pitfall 2).
+func TestDamagedFileIsHeldBack(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, withEnv("OR3_LOG_FORMAT", "text")) // damage is logged as an error, and that is right
+	d := newDevice(t, srv, "A")
+	workspace := d.register("held@example.test").Workspace.ID
+	content := blobFor("damaged", 5000)
+	d.upload(workspace, content, png)
+	url := d.presignDownload(workspace, hashOf(content)).URL
+	damaged := bytes.Clone(content)
+	damaged[7] ^= 4
+	if err := os.WriteFile(srv.blobFile(workspace, content), damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range []http.Header{nil, {"Range": {"bytes=4000-4010"}}} {
+		r := d.do("GET", url, nil, header)
+		if seconds, err := strconv.Atoi(r.header.Get("Retry-After")); r.status != 503 || err != nil || seconds < 1 {
+			t.Errorf("%v: %s, Retry-After %q", header, r, r.header.Get("Retry-After"))
+		}
+		if bytes.Contains(r.body, damaged[4000:4010]) {
+			t.Errorf("%v: damaged bytes were served", header)
+		}
 	}
 }

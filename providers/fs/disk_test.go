@@ -113,3 +113,33 @@ func TestWriteAtomicKeepsTheOldContentWhenItFails(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutHardLinks: on such a file system a blob is taken out of the trash by a copy.
+func TestWithoutHardLinks(t *testing.T) {
+	for _, fault := range []error{syscall.EPERM, syscall.EOPNOTSUPP, syscall.EMLINK} {
+		r := newRig(t)
+		r.store("content")
+		r.clock.Advance(aged)
+		r.mustGC()
+		r.disk.fault = func(op, _ string) error {
+			if op == "link" {
+				return &os.LinkError{Op: "link", Err: fault}
+			}
+			return nil
+		}
+		if err := r.presignDownload("content"); err != nil {
+			t.Fatalf("%v: %v", fault, err)
+		}
+		if rec := r.record("content"); rec.TrashedAt != nil {
+			t.Errorf("%v: still in the trash", fault)
+		}
+		r.refs.Add("ws", hashOf("content"))
+		for range 3 {
+			r.mustGC()
+			r.clock.Advance(aged)
+		}
+		if rec := r.get(downloadClaims(r, "content")); rec.Code != 200 || rec.Body.String() != "content" || len(r.files()) != 3 {
+			t.Errorf("%v: %d, files %v", fault, rec.Code, r.files())
+		}
+	}
+}

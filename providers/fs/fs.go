@@ -129,7 +129,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 		full = env.DiskFull(root)
 	}
 	storage := New(Options{
-		Disk: disk, Identity: identity, Signer: signer, TTL: validity(ctx, env),
+		Disk: &syncGuard{Disk: disk, log: env.Log, fatal: env.Fatal}, Identity: identity, Signer: signer, TTL: validity(ctx, env),
 		Retention:  time.Duration(env.Config.Int(settingRetention)) * time.Second,
 		TrashGrace: trashGrace, Host: env.Host, References: env.References, Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path"
 	"sync"
+	"syscall"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -184,13 +185,47 @@ func (s *Storage) rescue(k blobKey, rec record) error {
 	})
 }
 
-// linkGeneration gives a generation, or with a suffix what belongs to it, the name live as well.
+// linkGeneration gives a generation, or with a suffix what belongs to it, the name live as well. Where the file system
+// has no hard links it gets a copy.
 func (s *Storage) linkGeneration(k blobKey, generation, suffix, live string) error {
-	err := s.Disk.Link(k.live(generation)+suffix, live+suffix)
+	err := s.linkOrCopy(k, k.live(generation)+suffix, live+suffix)
 	if errors.Is(err, iofs.ErrNotExist) {
-		err = s.Disk.Link(k.trash(generation)+suffix, live+suffix)
+		err = s.linkOrCopy(k, k.trash(generation)+suffix, live+suffix)
 	}
 	return err
+}
+
+func (s *Storage) linkOrCopy(k blobKey, oldname, newname string) error {
+	err := s.Disk.Link(oldname, newname)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, iofs.ErrPermission) || errors.Is(err, syscall.EMLINK) {
+		return s.copyFile(k, oldname, newname)
+	}
+	return err
+}
+
+// copyFile makes a durable copy under a new name.
+func (s *Storage) copyFile(k blobKey, oldname, newname string) error {
+	from, err := s.Disk.Open(oldname)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, tmp, err := s.createTemp(k)
+	if err != nil {
+		return err
+	}
+	defer s.removeTemp(tmp)
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	// Both are wrapped so that the copy uses the buffer.
+	_, err = io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, buf[:])
+	if err == nil {
+		err = to.Sync()
+	}
+	if err = errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	return s.Disk.Rename(tmp, newname)
 }
 
 // install puts a new generation in place and points the sidecar to it. The caller holds the key's lock.
