@@ -71,7 +71,7 @@ func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 		Name: meta["name"], Kind: kind, ExpiresAt: r.opt.Now().Add(partialLife).UTC(),
 	}
 	r.opt.Limits.Record(middleware.StorageUpload, s.User.ID)
-	expires(w, p)
+	announce(w, p)
 	return r.tus.Serve(w, req, "", &partialStore{r, p})
 }
 
@@ -101,12 +101,14 @@ func (r *resumable) goOn(w http.ResponseWriter, req *http.Request) error {
 			return err
 		}
 	}
-	expires(w, p)
+	announce(w, p)
 	return r.tus.Serve(w, req, p.ID, &partialStore{r, p})
 }
 
-func expires(w http.ResponseWriter, p or3cloud.PartialUpload) {
+// announce says until when an upload can be gone on with, and lets pages of other origins read what the protocol answers.
+func announce(w http.ResponseWriter, p or3cloud.PartialUpload) {
 	w.Header().Set("Upload-Expires", p.ExpiresAt.UTC().Format(http.TimeFormat))
+	w.Header().Set("Access-Control-Expose-Headers", "Location, Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset")
 }
 
 // finish does what the end of an upload in one piece and its commit do. It may be repeated.

@@ -104,7 +104,7 @@ func (d rootDisk) Create(name string) (File, error) {
 	if err != nil {
 		return nil, err // Not f: a nil *os.File in an interface is not nil.
 	}
-	return f, nil
+	return &newFile{File: f, raw: f}, nil
 }
 
 func (d rootDisk) Open(name string) (File, error) {

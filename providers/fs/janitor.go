@@ -116,6 +116,9 @@ func (s *Storage) collectAll(ctx context.Context) error {
 		total.DeletedCount += report.DeletedCount
 		total.ScannedCount += report.ScannedCount
 	}
+	if _, err := s.sweepPartials(); err != nil {
+		errs = append(errs, fmt.Errorf("uploads in pieces: %w", err))
+	}
 	s.Log.InfoContext(ctx, "collected files", "workspaces", len(workspaces), "scanned", total.ScannedCount, "into_trash", total.DeletedCount)
 	return errors.Join(errs...)
 }

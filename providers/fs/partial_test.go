@@ -98,7 +98,9 @@ func TestPartialUploadSurvivesCutsAndRestarts(t *testing.T) {
 	if rec := r.get(downloadClaims(r, content)); rec.Code != 200 || rec.Body.String() != content {
 		t.Errorf("download: %d", rec.Code)
 	}
-	if got := r.files(); slices.ContainsFunc(got, func(f string) bool { return strings.HasPrefix(f, partialDir) && f != partialPath(begun.ID, partialInfo) }) {
+	if got := r.files(); slices.ContainsFunc(got, func(f string) bool {
+		return strings.HasPrefix(f, partialDir) && f != partialPath(begun.ID, partialInfo)
+	}) {
 		t.Errorf("pieces are left: %v", got)
 	}
 	r.clock.Advance(2 * time.Hour)

@@ -70,7 +70,7 @@ func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime stri
 		}
 		defer s.removeTemp(in.blob)
 		defer f.Close()
-		out = io.MultiWriter(&earlyWriter{File: f}, &sums)
+		out = io.MultiWriter(f, &sums)
 	}
 	size, digest, err := copyVerified(out, body, newHash(k.hash), limit)
 	switch {

@@ -2,5 +2,7 @@
 
 package fs
 
+import "os"
+
 // beginWriteback does nothing where there is no such request.
-func beginWriteback(File, int64, int64) {}
+func beginWriteback(*os.File, int64, int64) {}
