@@ -28,6 +28,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the policy of the page allows no data: addresses
     modulePreload: { polyfill: false },
     reportCompressedSize: false, // scripts/web tells
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   plugins: [
     noIcons,
