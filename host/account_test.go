@@ -13,7 +13,9 @@ func TestAChangedAccountShowsInTheNextSession(t *testing.T) {
 	p.do("POST", "/api/basic-auth/display-name", `{"displayName":"Ann B."}`, nil)
 	p.do("POST", "/api/basic-auth/email", `{"email":"new@example.test"}`, nil)
 	var s struct {
-		Session struct{ User struct{ ID, Email, DisplayName string } }
+		Session struct {
+			User struct{ ID, Email, DisplayName string }
+		}
 	}
 	p.do("GET", "/api/auth/session", "", &s)
 	if u := s.Session.User; u.ID != p.user || u.Email != "new@example.test" || u.DisplayName != "Ann B." {
