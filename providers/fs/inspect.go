@@ -61,6 +61,9 @@ func (s *Storage) InspectStorage(ctx context.Context, in or3cloud.StorageGCReque
 	if err == nil {
 		err = visit(path.Join(trashDir, c.workspace), c.judgeTrashed)
 	}
+	if err == nil {
+		err = visit(path.Join(quarantineDir, c.workspace), c.judgeAside)
+	}
 	return diskFault(err)
 }
 
@@ -167,6 +170,14 @@ func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.Fil
 	return item, err
 }
 
+// judgeAside says what one file in quarantine is.
+func (c *collection) judgeAside(_ context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
+	k, _, _, _ := parseName(c.workspace, strings.TrimSuffix(info.Name(), sumsSuffix))
+	item := c.item(dir, info, k, or3cloud.StorageOrphaned)
+	item.Reason = "damaged and in quarantine; left alone"
+	return item, nil
+}
+
 func (c *collection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredItem {
 	item := c.item(dir, info, blobKey{}, or3cloud.StorageTemporary)
 	switch age := c.now.Sub(info.ModTime()); {
@@ -182,7 +193,7 @@ func (c *collection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredIt
 
 // judgeCompanion says what a sidecar or a file of digests is: nothing by itself, unless its blob is gone.
 func (c *collection) judgeCompanion(dir string, info iofs.FileInfo, k blobKey, generation string) or3cloud.StoredItem {
-	for _, blob := range []string{k.live(generation), k.trash(generation)} {
+	for _, blob := range []string{k.live(generation), k.trash(generation), k.aside(generation)} {
 		if _, err := c.Disk.Lstat(blob); !errors.Is(err, iofs.ErrNotExist) {
 			return or3cloud.StoredItem{}
 		}

@@ -42,7 +42,7 @@ func TestInspectionNamesEverything(t *testing.T) {
 	lost := keyOf("lost")
 	for _, name := range []string{
 		superseded, "workspaces/ws/notes.txt", lost.live("") + sumsSuffix, keyOf("old").temp("1"), keyOf("young").temp("1"),
-		"trash/ws/notes.txt",
+		"trash/ws/notes.txt", keyOf("live").aside(""), keyOf("set aside").aside("") + sumsSuffix,
 	} {
 		r.writeFile(name, "x")
 		backdate(t, r, name, time.Hour)
@@ -60,12 +60,14 @@ func TestInspectionNamesEverything(t *testing.T) {
 		live("fresh"):       {or3cloud.StorageUnreferenced, false, "nothing refers to it; kept until "},
 		live("uncommitted"): {or3cloud.StorageUnreferenced, true, "an upload that was never committed"},
 		keyOf("trashed").trash(r.record("trashed").Generation): {or3cloud.StorageTrash, true, "its time in the trash is over"},
-		superseded:                 {or3cloud.StorageOrphaned, true, "a newer copy has replaced it"},
-		"workspaces/ws/notes.txt":  {or3cloud.StorageOrphaned, false, "no file of this store"},
-		"trash/ws/notes.txt":       {or3cloud.StorageOrphaned, false, "no file of this store"},
-		lost.live("") + sumsSuffix: {or3cloud.StorageOrphaned, true, "its file is gone"},
-		keyOf("old").temp("1"):     {or3cloud.StorageTemporary, true, "destroyed"},
-		keyOf("young").temp("1"):   {or3cloud.StorageTemporary, false, "kept for a day"},
+		superseded:                                {or3cloud.StorageOrphaned, true, "a newer copy has replaced it"},
+		"workspaces/ws/notes.txt":                 {or3cloud.StorageOrphaned, false, "no file of this store"},
+		"trash/ws/notes.txt":                      {or3cloud.StorageOrphaned, false, "no file of this store"},
+		keyOf("live").aside(""):                   {or3cloud.StorageOrphaned, false, "in quarantine; left alone"},
+		keyOf("set aside").aside("") + sumsSuffix: {or3cloud.StorageOrphaned, false, "in quarantine; left alone"},
+		lost.live("") + sumsSuffix:                {or3cloud.StorageOrphaned, true, "its file is gone"},
+		keyOf("old").temp("1"):                    {or3cloud.StorageTemporary, true, "destroyed"},
+		keyOf("young").temp("1"):                  {or3cloud.StorageTemporary, false, "kept for a day"},
 	} {
 		got := items[name]
 		if got.State != want.state || got.Goes != want.goes || !strings.Contains(got.Reason, want.reason) {
