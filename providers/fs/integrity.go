@@ -9,12 +9,14 @@ import (
 	"hash/crc32"
 	"io"
 	iofs "io/fs"
+	"slices"
 	"strings"
 	"sync"
 )
 
 const (
-	// blockSize is the part of a blob that has a digest of its own, and what a verified download holds in memory.
+	// blockSize is the part of a blob that has a digest of its own. A verified download holds as many in memory as a buffer
+	// has room for.
 	blockSize = 64 << 10
 	// sumsSuffix makes the name of a generation's digests from the generation's.
 	sumsSuffix = ".sums"
@@ -138,7 +140,7 @@ func (s *Storage) openVerified(ctx context.Context, k blobKey, generation string
 			s.Log.WarnContext(ctx, "damaged digests of a blob cannot be replaced; until then it is read twice", "err", err)
 		}
 	}
-	return &verifiedFile{File: f, sums: sums, loaded: -1}, nil
+	return &verifiedFile{File: f, sums: sums}, nil
 }
 
 // readSums reads the digests of a generation; iofs.ErrNotExist if it has none.
@@ -222,8 +224,6 @@ func ignoreAbsence(err error) error {
 	return err
 }
 
-var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
-
 // verifiedFile is a blob that is read in whole blocks, each of which has to have its digest before any of its bytes are
 // handed out. The kernel can therefore not send it by itself.
 type verifiedFile struct {
@@ -233,8 +233,9 @@ type verifiedFile struct {
 	// http.ServeContent may still read in a goroutine of its own when the file is closed.
 	mu     sync.Mutex
 	offset int64
-	block  *[blockSize]byte
-	loaded int64 // the index of the block that is in memory, -1 for none
+	buffer *[bufferSize]byte
+	loaded int64 // the index of the first block that is in memory
+	have   int64 // how many verified bytes are in memory
 	at     int64 // where the file is read next
 	fault  error // the first failure; nothing is read after it
 	closed bool
@@ -244,29 +245,30 @@ type verifiedFile struct {
 func (v *verifiedFile) Read(p []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err := v.load(); err != nil {
+	if err := v.load(int64(len(p))); err != nil {
 		return 0, err
 	}
-	start, length := v.sums.block(v.loaded)
-	n := copy(p, v.block[v.offset-start:length])
+	n := copy(p, v.verified())
 	v.offset += int64(n)
 	return n, nil
 }
 
-// next returns the rest of the block at the offset, at most limit bytes of it, and goes past it. The bytes are valid until
-// the next call of any method.
+// next returns bytes from the offset on, at most limit of them, and goes past them. They are valid until the next call of
+// any method.
 func (v *verifiedFile) next(limit int64) ([]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err := v.load(); err != nil {
+	if err := v.load(limit); err != nil {
 		return nil, err
 	}
-	start, length := v.sums.block(v.loaded)
-	p := v.block[v.offset-start : length]
+	p := v.verified()
 	p = p[:min(int64(len(p)), limit)]
 	v.offset += int64(len(p))
 	return p, nil
 }
+
+// verified is what is in memory from the offset on.
+func (v *verifiedFile) verified() []byte { return v.buffer[v.offset-v.loaded*blockSize : v.have] }
 
 // Seek implements io.Seeker.
 func (v *verifiedFile) Seek(offset int64, whence int) (int64, error) {
@@ -290,9 +292,9 @@ func (v *verifiedFile) Close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.closed = true
-	if v.block != nil {
-		blocks.Put(v.block)
-		v.block = nil
+	if v.buffer != nil {
+		buffers.Put(v.buffer)
+		v.buffer = nil
 	}
 	return v.File.Close()
 }
@@ -304,8 +306,9 @@ func (v *verifiedFile) failure() error {
 	return v.fault
 }
 
-// load brings the block at the offset into memory and verifies it. The caller holds the lock.
-func (v *verifiedFile) load() error {
+// load brings the block at the offset into memory and verifies it, and those after it that hold some of the wanted bytes,
+// as far as there is room. The caller holds the lock.
+func (v *verifiedFile) load(wanted int64) error {
 	switch {
 	case v.closed:
 		return iofs.ErrClosed
@@ -313,29 +316,42 @@ func (v *verifiedFile) load() error {
 		return v.fault
 	case v.offset >= v.sums.size:
 		return io.EOF
-	case v.loaded == v.offset/blockSize:
+	case v.offset >= v.loaded*blockSize && v.offset < v.loaded*blockSize+v.have:
 		return nil
 	}
-	if v.block == nil {
-		v.block = blocks.Get().(*[blockSize]byte)
+	if v.buffer == nil {
+		v.buffer = buffers.Get().(*[bufferSize]byte)
 	}
-	v.loaded = v.offset / blockSize
-	start, length := v.sums.block(v.loaded)
-	var err error
-	if v.at != start {
-		v.at, err = v.File.Seek(start, io.SeekStart)
-	}
-	if err == nil {
-		_, err = io.ReadFull(v.File, v.block[:length])
-		v.at += length
-	}
-	switch {
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		v.fault = fmt.Errorf("%w: block %d is cut off", errDamaged, v.loaded)
-	case err != nil:
-		v.fault = err
-	case crc32.Checksum(v.block[:length], castagnoli) != v.sums.sums[v.loaded]:
-		v.fault = fmt.Errorf("%w: block %d does not have its digest", errDamaged, v.loaded)
+	v.loaded, v.have = v.offset/blockSize, 0
+	start := v.loaded * blockSize
+	end := min((v.offset+min(max(wanted, 1), bufferSize)-1)/blockSize*blockSize+blockSize, start+bufferSize, v.sums.size)
+	if v.fault = v.read(start, v.buffer[:end-start]); v.fault == nil {
+		v.have = end - start
 	}
 	return v.fault
+}
+
+// read fills p with the file's bytes from the beginning of a block on, and compares each block with its digest.
+func (v *verifiedFile) read(start int64, p []byte) (err error) {
+	if v.at != start {
+		if v.at, err = v.File.Seek(start, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	n, err := io.ReadFull(v.File, p)
+	v.at += int64(n)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: it is cut off after %d bytes", errDamaged, start+int64(n))
+	}
+	if err != nil {
+		return err
+	}
+	index := start / blockSize
+	for block := range slices.Chunk(p, blockSize) {
+		if crc32.Checksum(block, castagnoli) != v.sums.sums[index] {
+			return fmt.Errorf("%w: block %d does not have its digest", errDamaged, index)
+		}
+		index++
+	}
+	return nil
 }
