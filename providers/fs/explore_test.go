@@ -502,14 +502,8 @@ func (s *stepper) abandon() {
 	s.mu.Lock()
 	s.abandoned = true
 	s.mu.Unlock()
-	for again := true; again; {
-		again = false
-		for _, a := range s.actors {
-			if a.parked && !a.finished {
-				s.resume(a.number)
-				again = true
-			}
-		}
+	for ready := s.ready(); len(ready) > 0; ready = s.ready() {
+		s.resume(ready[0])
 		synctest.Wait()
 	}
 }
