@@ -83,10 +83,13 @@ func newServer(t testing.TB, setups ...setup) *server {
 	}
 	t.Cleanup(func() {
 		s.kill()
-		// The race detector and the runtime write to the log, and the server never has to call anything an error here.
-		for _, alarm := range []string{"DATA RACE", "panic:", `"level":"ERROR"`} {
-			if strings.Contains(s.logs.String(), alarm) {
-				t.Errorf("the server logged %s", alarm)
+		// The race detector and the runtime write to the log, and the server never has to call anything an error here but a
+		// disk that a test has filled.
+		for line := range strings.Lines(s.logs.String()) {
+			for _, alarm := range []string{"DATA RACE", "panic:", `"level":"ERROR"`} {
+				if strings.Contains(line, alarm) && !strings.Contains(line, `"status":507`) {
+					t.Errorf("the server logged %s", line)
+				}
 			}
 		}
 		s.secrets.Check(t, s.logs.String())

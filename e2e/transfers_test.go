@@ -30,119 +30,165 @@ const tightLimits = `{"storage:upload":{"windowMs":250,"maxRequests":4},"storage
 // given up only after five attempts that the outage itself cut off: never because of what the server answered.
 func TestTransferQueues(t *testing.T) {
 	t.Parallel()
-	const (
-		seed     = 20261124
-		rounds   = 8
-		perRound = 2 // files attached per device
-	)
-	srv := startServer(t, withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", tightLimits))
-	proxy := newSlowProxy(t, 4<<20)
-	proxy.aim(srv)
-	front := &server{t: t, url: proxy.url()}
-	random := rand.New(rand.NewPCG(seed, 0))
+	f := newFleet(t, 5, startServer(t, withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", tightLimits)))
+	kills, stops := 0, 0
+	for round := range 8 {
+		f.attach(2)
+		f.work(5+f.random.Int64N(60), func() {
+			if round%2 == 0 {
+				f.srv.kill()
+				kills++
+			} else {
+				f.srv.stop()
+				stops++
+			}
+			f.srv.start()
+			f.proxy.aim(f.srv)
+		})
+		f.checkGivenUp(round, http.StatusServiceUnavailable)
+	}
+	f.catchUp()
+	cut := f.check()
+	if cut == 0 {
+		t.Error("nothing was ever cut off: the test tests nothing")
+	}
+	t.Logf("seed %d: %d files on %d devices, %d kills, %d stops; %d requests cut off, %d transfers given up, none lost",
+		fleetSeed, len(f.contents.byHash), len(f.devices), kills, stops, cut, f.gaveUp())
+}
 
-	contents := &blobStore{byHash: map[string][]byte{}}
-	var devices []*transferDevice
-	for i := range 5 {
-		d := &transferDevice{device: newDevice(t, front, fmt.Sprintf("T%d", i)), contents: contents, shows: true}
+const fleetSeed = 20261124
+
+// fleet is several devices of one user whose transfer queues work over a slow network.
+type fleet struct {
+	t        *testing.T
+	srv      *server
+	proxy    *slowProxy
+	random   *rand.Rand
+	contents *blobStore
+	devices  []*transferDevice
+	attached int
+	// requests counts what the devices have asked.
+	requests atomic.Int64
+}
+
+func newFleet(t *testing.T, size int, srv *server) *fleet {
+	f := &fleet{t: t, srv: srv, proxy: newSlowProxy(t, 4<<20), random: rand.New(rand.NewPCG(fleetSeed, 0)), contents: &blobStore{byHash: map[string][]byte{}}}
+	f.proxy.aim(srv)
+	front := &server{t: t, url: f.proxy.url()}
+	for i := range size {
+		d := &transferDevice{device: newDevice(t, front, fmt.Sprintf("T%d", i)), contents: f.contents, shows: true}
 		d.queue = clientmodel.NewTransfers(i%2 == 1, d.save)
 		if i == 0 {
 			d.workspace = d.device.register("transfers@example.test").Workspace.ID
 		} else {
 			d.workspace = d.device.signIn("transfers@example.test").Workspace.ID
 		}
-		devices = append(devices, d)
+		f.devices = append(f.devices, d)
 	}
+	return f
+}
 
-	kills, stops := 0, 0
-	for round := range rounds {
-		for i, d := range devices {
-			for n := range perRound {
-				content := blobFor(fmt.Sprintf("transfer %d %d %d", round, i, n), 1+random.IntN(200<<10))
-				d.queue.Attach(contents.add(content))
+// attach has each device attach some new files.
+func (f *fleet) attach(files int) {
+	for _, d := range f.devices {
+		for range files {
+			content := blobFor(fmt.Sprint("transfer ", f.attached), 1+f.random.IntN(200<<10))
+			f.attached++
+			d.queue.Attach(f.contents.add(content))
+		}
+	}
+}
+
+// work lets the devices work until they have nothing left to do. trouble comes over the server after some requests.
+func (f *fleet) work(requests int64, trouble func()) {
+	p := newProgress(requests)
+	var wg sync.WaitGroup
+	for _, d := range f.devices {
+		d.tick, d.shown = func() { f.requests.Add(1); p.tick() }, map[string]bool{}
+		wg.Go(d.work)
+	}
+	ended := make(chan struct{})
+	go func() { wg.Wait(); close(ended) }()
+	select {
+	case <-p.reach:
+	case <-ended:
+	}
+	trouble()
+	<-ended
+}
+
+// checkGivenUp demands that every attempt of the transfers that were given up was cut off by the trouble, or answered with
+// one of the statuses that say so: a refusal, a 404 or a 500 would be the server's fault.
+func (f *fleet) checkGivenUp(round int, statuses ...int) {
+	f.t.Helper()
+	for _, d := range f.devices {
+		failed := d.queue.In(clientmodel.TransferFailed)
+		d.gaveUp += len(failed)
+		for _, given := range failed {
+			if len(given.Failures) != 5 || slices.ContainsFunc(given.Failures, func(f clientmodel.Failure) bool {
+				return f.Status != 0 && !slices.Contains(statuses, f.Status)
+			}) {
+				f.t.Errorf("round %d: device %s gave up %+v", round, d.device.name, given)
 			}
-		}
-		p := newProgress(5 + random.Int64N(60))
-		var wg sync.WaitGroup
-		for _, d := range devices {
-			d.tick, d.shown = p.tick, map[string]bool{}
-			wg.Go(d.work)
-		}
-		ended := make(chan struct{})
-		go func() { wg.Wait(); close(ended) }()
-		select {
-		case <-p.reach:
-		case <-ended:
-		}
-		if round%2 == 0 {
-			srv.kill()
-			kills++
-		} else {
-			srv.stop()
-			stops++
-		}
-		srv.start()
-		proxy.aim(srv)
-		<-ended
-		for _, d := range devices {
-			d.checkGivenUp(t, round)
-		}
-	}
-
-	// The user adds again what was given up; with the server up, slow and short of budget as before, nothing fails.
-	catchUp := func(what string) {
-		t.Helper()
-		var wg sync.WaitGroup
-		for _, d := range devices {
-			d.tick, d.shown = func() {}, map[string]bool{}
-			wg.Go(d.work)
-		}
-		wg.Wait()
-		for _, d := range devices {
-			for _, failed := range d.queue.In(clientmodel.TransferFailed) {
-				if failed.Upload || d.shows {
-					t.Errorf("%s, device %s: %+v", what, d.device.name, failed)
-				}
+			if given.Upload {
+				d.queue.Attach(given.Hash)
 			}
 		}
 	}
-	gaveUp := 0
-	for _, d := range devices {
-		gaveUp += d.gaveUp
+}
+
+// catchUp has the user add again what was given up; with the server up, slow and short of budget as before, nothing fails.
+func (f *fleet) catchUp() {
+	f.t.Helper()
+	for _, d := range f.devices {
 		for _, failed := range d.queue.In(clientmodel.TransferFailed) {
 			if failed.Upload {
 				d.queue.Attach(failed.Hash)
 			}
 		}
-		d.shows = false
 	}
-	catchUp("uploads")
-	for _, d := range devices {
-		d.shows = true
+	for _, what := range []string{"uploads", "downloads"} {
+		for _, d := range f.devices {
+			d.shows = what == "downloads"
+		}
+		f.work(0, func() {})
+		for _, d := range f.devices {
+			for _, failed := range d.queue.In(clientmodel.TransferFailed) {
+				if failed.Upload || d.shows {
+					f.t.Errorf("%s, device %s: %+v", what, d.device.name, failed)
+				}
+			}
+		}
 	}
-	catchUp("downloads")
+}
 
-	cut := 0
-	for _, d := range devices {
+// check demands that every device has every file, and that none was taken for gone. It returns how many requests were
+// cut off.
+func (f *fleet) check() (cut int) {
+	f.t.Helper()
+	for _, d := range f.devices {
 		cut += d.cut
 		files := d.queue.Files()
-		if len(files) != len(contents.byHash) {
-			t.Errorf("device %s has rows of %d files of %d", d.device.name, len(files), len(contents.byHash))
+		if len(files) != len(f.contents.byHash) {
+			f.t.Errorf("device %s has rows of %d files of %d", d.device.name, len(files), len(f.contents.byHash))
 		}
-		for hash, f := range files {
-			if f.Deleted || f.StorageID == "" || !d.queue.Has(hash) {
-				t.Errorf("device %s: %+v, bytes %v", d.device.name, f, d.queue.Has(hash))
+		for hash, file := range files {
+			if file.Deleted || file.StorageID == "" || !d.queue.Has(hash) {
+				f.t.Errorf("device %s: %+v, bytes %v", d.device.name, file, d.queue.Has(hash))
 			}
 		}
 		if len(d.queue.MarkedDeleted) > 0 {
-			t.Errorf("device %s has deleted %v for everybody", d.device.name, d.queue.MarkedDeleted)
+			f.t.Errorf("device %s has deleted %v for everybody", d.device.name, d.queue.MarkedDeleted)
 		}
 	}
-	if cut == 0 {
-		t.Error("nothing was ever cut off: the test tests nothing")
+	return cut
+}
+
+func (f *fleet) gaveUp() (n int) {
+	for _, d := range f.devices {
+		n += d.gaveUp
 	}
-	t.Logf("seed %d: %d files on %d devices, %d kills, %d stops; %d requests cut off, %d transfers given up, none lost",
-		seed, len(contents.byHash), len(devices), kills, stops, cut, gaveUp)
+	return n
 }
 
 // blobStore holds what the users have.
@@ -259,23 +305,6 @@ func (d *transferDevice) sync() bool {
 		}
 		if d.cursor = page.NextCursor; !page.HasMore {
 			return true
-		}
-	}
-}
-
-// checkGivenUp demands that every attempt of the transfers that this device has given up was cut off by the outage: a
-// refusal, a 404 or a 500 would be the server's fault.
-func (d *transferDevice) checkGivenUp(t *testing.T, round int) {
-	t.Helper()
-	failed := d.queue.In(clientmodel.TransferFailed)
-	d.gaveUp += len(failed)
-	for _, f := range failed {
-		outage := func(f clientmodel.Failure) bool { return f.Status == 0 || f.Status == http.StatusServiceUnavailable }
-		if len(f.Failures) != 5 || slices.ContainsFunc(f.Failures, func(f clientmodel.Failure) bool { return !outage(f) }) {
-			t.Errorf("round %d: device %s gave up %+v", round, d.device.name, f)
-		}
-		if f.Upload {
-			d.queue.Attach(f.Hash)
 		}
 	}
 }
