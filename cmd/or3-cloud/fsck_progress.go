@@ -30,7 +30,7 @@ func (c fsckCommandLine) newProgress(total int64) *checkProgress {
 		p.bars = mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))
 		p.bar = p.bars.AddBar(total,
 			mpb.PrependDecorators(decor.Name("reading files "), decor.CountersKiloByte("% .1f / % .1f")),
-			mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), decor.OnComplete(decor.Elapsed(decor.ET_STYLE_GO), "looking up rows")))
+			mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), decor.Elapsed(decor.ET_STYLE_GO)))
 	}
 	return p
 }
