@@ -5,4 +5,4 @@ package web
 import "net/http"
 
 // page returns no handler: this binary was built without the page.
-func page() (http.Handler, error) { return nil, nil }
+func page(bool) (http.Handler, error) { return nil, nil }

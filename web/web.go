@@ -9,10 +9,11 @@ import (
 )
 
 // Handler returns the handler for everything outside /api/. With a directory it serves the static client in it; without one
-// it serves the built-in page, or is nil in a binary that was built without it (build tag noweb).
-func Handler(dir string) (http.Handler, error) {
+// it serves the built-in page, or is nil in a binary that was built without it (build tag noweb). accounts says whether the
+// server has any; the built-in page asks for nobody where it has none.
+func Handler(dir string, accounts bool) (http.Handler, error) {
 	if dir == "" {
-		return page()
+		return page(accounts)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -33,7 +33,7 @@ func client(t *testing.T, files map[string]string) string {
 
 func handler(t *testing.T, dir string) http.Handler {
 	t.Helper()
-	h, err := Handler(dir)
+	h, err := Handler(dir, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestDirectoriesThatAreNoClient(t *testing.T) {
 	for name, dir := range map[string]string{
 		"missing": filepath.Join(t.TempDir(), "none"), "empty": t.TempDir(), "a file": filepath.Join(client(t, map[string]string{"f": ""}), "f"),
 	} {
-		if _, err := Handler(dir); err == nil || !strings.Contains(err.Error(), dir) {
+		if _, err := Handler(dir, true); err == nil || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -325,7 +325,7 @@ func FuzzPaths(f *testing.F) {
 	if err := os.WriteFile(filepath.Join(dir, ".secret"), []byte("secret"), 0o644); err != nil {
 		f.Fatal(err)
 	}
-	h, err := Handler(dir)
+	h, err := Handler(dir, true)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -338,4 +338,28 @@ func FuzzPaths(f *testing.F) {
 			t.Errorf("%q got %q", path, got)
 		}
 	})
+}
+
+// A server without accounts says so in the page itself, so that the page has nobody to ask for.
+func TestThePageKnowsWhereThereAreNoAccounts(t *testing.T) {
+	for _, accounts := range []bool{true, false} {
+		h, err := Handler("", accounts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/", "/index.html", "/anywhere"} {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Header.Set("Accept", "text/html")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if off := strings.Contains(w.Body.String(), `<html data-accounts="off" lang="en">`); w.Code != 200 || off == accounts {
+				t.Errorf("accounts %t: GET %s: %d, marked %t", accounts, path, w.Code, off)
+			}
+			r.Header.Set("If-None-Match", w.Header().Get("ETag"))
+			again := httptest.NewRecorder()
+			if h.ServeHTTP(again, r); again.Code != http.StatusNotModified {
+				t.Errorf("accounts %t: GET %s again: %d", accounts, path, again.Code)
+			}
+		}
+	}
 }

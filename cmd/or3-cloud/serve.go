@@ -71,7 +71,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	for _, w := range s.warnings {
 		log.Warn(w)
 	}
-	pages, err := web.Handler(c.web)
+	pages, err := web.Handler(c.web, s.Bool(config.SSRAuthEnabled))
 	if err != nil {
 		return err
 	}

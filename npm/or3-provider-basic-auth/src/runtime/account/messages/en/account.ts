@@ -104,7 +104,6 @@ export const accountWords = {
   'delete.phrase': (p: { email: string }) => `Type ${p.email} to confirm`,
   'delete.mismatch': 'This is not the address of your account.',
   'delete.submit': 'Delete for ever',
-  'delete.done': 'Your account is deleted.',
   'stepUp.title': 'Confirm that it is you',
   'stepUp.text': 'This change is sensitive, so prove it once more.',
   'stepUp.submit': 'Confirm',

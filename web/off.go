@@ -1,0 +1,52 @@
+//go:build !noweb
+
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"time"
+)
+
+// withoutAccounts returns the files of the built-in page, which are told that the server has no accounts: the page then asks
+// for none, and no refusal stands in the browser's log.
+func withoutAccounts(files fs.FS) (fs.FS, error) {
+	index, err := fs.ReadFile(files, "index.html")
+	if err != nil {
+		return nil, err
+	}
+	told := bytes.Replace(index, []byte("<html "), []byte(`<html data-accounts="off" `), 1)
+	if bytes.Equal(told, index) {
+		return nil, errors.New("the page has no <html> element to mark")
+	}
+	return retold{files, told}, nil
+}
+
+// retold are files with another index.html, which has no compressed twin.
+type retold struct {
+	fs.FS
+	index []byte
+}
+
+// Open implements fs.FS.
+func (r retold) Open(name string) (fs.File, error) {
+	switch name {
+	case "index.html":
+		return &memoryFile{bytes.NewReader(r.index)}, nil
+	case "index.html.gz":
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return r.FS.Open(name)
+}
+
+// memoryFile is index.html in memory. It is its own fs.FileInfo.
+type memoryFile struct{ *bytes.Reader }
+
+func (f *memoryFile) Stat() (fs.FileInfo, error) { return f, nil }
+func (f *memoryFile) Close() error               { return nil }
+func (f *memoryFile) Name() string               { return "index.html" }
+func (f *memoryFile) Mode() fs.FileMode          { return 0o444 }
+func (f *memoryFile) ModTime() time.Time         { return time.Time{} }
+func (f *memoryFile) IsDir() bool                { return false }
+func (f *memoryFile) Sys() any                   { return nil }
