@@ -219,7 +219,8 @@ func TestBadInputLeavesNothingBehind(t *testing.T) {
 
 	after := rowsOf(srv)
 	for _, table := range slices.Sorted(maps.Keys(after)) {
-		if after[table] != before[table] {
+		// That somebody tries is what the limits are to remember.
+		if after[table] != before[table] && table != "auth.rate_windows" {
 			t.Errorf("%s has %d rows, before %d", table, after[table], before[table])
 		}
 	}
