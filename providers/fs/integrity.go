@@ -59,12 +59,6 @@ func (b *blockSums) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// block returns where a block begins and how long it is.
-func (b *blockSums) block(index int64) (start, length int64) {
-	start = index * blockSize
-	return start, min(blockSize, b.size-start)
-}
-
 // encode returns the digests as a file: magic, size of the blob, digests, and a digest of all that; big-endian.
 func (b *blockSums) encode() []byte {
 	out := make([]byte, 0, len(sumsMagic)+8+sumSize*(len(b.sums)+1))
