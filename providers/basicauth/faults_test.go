@@ -7,68 +7,17 @@ import (
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
-	"github.com/ncruces/go-sqlite3/util/vfsutil"
-	"github.com/ncruces/go-sqlite3/vfs"
 
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/internal/sqlitex/faultydisk"
 )
 
-// faultyDisk is a file system of the driver whose writes and syncs fail on demand.
-type faultyDisk struct {
-	vfs.VFS
-	write, sync atomic.Pointer[error]
-}
-
-func newFaultyDisk(t *testing.T) (*faultyDisk, string) {
-	d := &faultyDisk{VFS: vfs.Find("")}
-	vfs.Register(t.Name(), d)
-	t.Cleanup(func() { vfs.Unregister(t.Name()) })
-	return d, t.Name()
-}
-
-func (d *faultyDisk) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	f, flags, err := d.VFS.Open(name, flags)
-	if err != nil {
-		return nil, flags, err
-	}
-	return &faultyFile{File: f, disk: d}, flags, nil
-}
-
-func (d *faultyDisk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	f, flags, err := vfsutil.WrapOpenFilename(d.VFS, name, flags)
-	if err != nil {
-		return nil, flags, err
-	}
-	return &faultyFile{File: f, disk: d}, flags, nil
-}
-
-type faultyFile struct {
-	vfs.File
-	disk *faultyDisk
-}
-
-func (f *faultyFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.disk.write.Load(); err != nil {
-		return 0, *err
-	}
-	return f.File.WriteAt(p, off)
-}
-
-func (f *faultyFile) Sync(flags vfs.SyncFlag) error {
-	if err := f.disk.sync.Load(); err != nil {
-		return *err
-	}
-	return f.File.Sync(flags)
-}
-
-func (f *faultyFile) SharedMemory() vfs.SharedMemory { return vfsutil.WrapSharedMemory(f.File) }
-
 // onFaultyDisk opens the provider and moves it to a database on a disk whose faults the test decides.
-func onFaultyDisk(t *testing.T, fatal func(error)) (*instance, *faultyDisk, string) {
+func onFaultyDisk(t *testing.T, fatal func(error)) (*instance, *faultydisk.Disk, string) {
 	in := openTest(t, nil)
-	disk, name := newFaultyDisk(t)
+	disk := faultydisk.New(t)
 	path := filepath.Join(t.TempDir(), "accounts.sqlite")
-	st, err := openStore(t.Context(), sqlitex.Options{Path: path, VFS: name}, in.env.Log, fatal)
+	st, err := openStore(t.Context(), sqlitex.Options{Path: path, VFS: disk.Name}, in.env.Log, fatal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,9 +53,9 @@ func TestADiskThatIsFullIsWaitedOut(t *testing.T) {
 	in, disk, _ := onFaultyDisk(t, func(err error) { t.Errorf("a full disk is called fatal: %v", err) })
 	b := in.signedIn("ann@example.test")
 	full := error(sqlite3.FULL)
-	disk.write.Store(&full)
+	disk.Write.Store(&full)
 	b.wantAllUnavailable()
-	disk.write.Store(nil)
+	disk.Write.Store(nil)
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 }
 
@@ -116,9 +65,9 @@ func TestAFailedSyncIsFinal(t *testing.T) {
 	in, disk, path := onFaultyDisk(t, func(error) { told.Add(1) })
 	b := in.signedIn("ann@example.test")
 	bad := error(sqlite3.IOERR_FSYNC)
-	disk.sync.Store(&bad)
+	disk.Sync.Store(&bad)
 	b.post("refresh", "").want(t, 503, "Identity provider temporarily unavailable").wantCookiesKept(t)
-	disk.sync.Store(nil)
+	disk.Sync.Store(nil)
 	b.wantAllUnavailable()
 	if told.Load() != 1 {
 		t.Errorf("the host was told %d times", told.Load())

@@ -5,67 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
-	"github.com/ncruces/go-sqlite3/util/vfsutil"
-	"github.com/ncruces/go-sqlite3/vfs"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex/faultydisk"
 	"or3.chat/cloud/internal/syncschema"
 )
-
-// faultyDisk is a file system of the driver whose writes and syncs fail on demand.
-type faultyDisk struct {
-	vfs.VFS
-	write, sync atomic.Pointer[error]
-}
-
-// newFaultyDisk registers the disk under a name of the test's own.
-func newFaultyDisk(t *testing.T) (*faultyDisk, string) {
-	d := &faultyDisk{VFS: vfs.Find("")}
-	vfs.Register(t.Name(), d)
-	t.Cleanup(func() { vfs.Unregister(t.Name()) })
-	return d, t.Name()
-}
-
-func (d *faultyDisk) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	f, flags, err := d.VFS.Open(name, flags)
-	if err != nil {
-		return nil, flags, err
-	}
-	return &faultyFile{File: f, disk: d}, flags, nil
-}
-
-func (d *faultyDisk) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	f, flags, err := vfsutil.WrapOpenFilename(d.VFS, name, flags)
-	if err != nil {
-		return nil, flags, err
-	}
-	return &faultyFile{File: f, disk: d}, flags, nil
-}
-
-type faultyFile struct {
-	vfs.File
-	disk *faultyDisk
-}
-
-func (f *faultyFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.disk.write.Load(); err != nil {
-		return 0, *err
-	}
-	return f.File.WriteAt(p, off)
-}
-
-func (f *faultyFile) Sync(flags vfs.SyncFlag) error {
-	if err := f.disk.sync.Load(); err != nil {
-		return *err
-	}
-	return f.File.Sync(flags)
-}
-
-func (f *faultyFile) SharedMemory() vfs.SharedMemory { return vfsutil.WrapSharedMemory(f.File) }
 
 // workspaceOf makes a user and returns the default workspace.
 func workspaceOf(t testing.TB, s *Store) (user, ws string) {
@@ -111,14 +58,14 @@ func count(t testing.TB, s *Store, user, ws string) (n int) {
 
 // TestDiskFull: pushes answer 503 and leave nothing, reads go on, and writes resume by themselves.
 func TestDiskFull(t *testing.T) {
-	disk, name := newFaultyDisk(t)
-	s, _ := openTest(t, func(o *Options) { o.VFS = name })
+	disk := faultydisk.New(t)
+	s, _ := openTest(t, func(o *Options) { o.VFS = disk.Name })
 	user, ws := workspaceOf(t, s)
 	if _, err := pushOps(s, user, ws, threadOp(t, 1)); err != nil {
 		t.Fatal(err)
 	}
 	full := error(sqlite3.FULL)
-	disk.write.Store(&full)
+	disk.Write.Store(&full)
 	_, err := pushOps(s, user, ws, threadOp(t, 2))
 	var e *or3cloud.Error
 	if !errors.As(err, &e) || e.Code != or3cloud.CodeUnavailable || e.RetryAfter <= 0 {
@@ -127,7 +74,7 @@ func TestDiskFull(t *testing.T) {
 	if n := count(t, s, user, ws); n != 1 {
 		t.Fatalf("%d records while the disk is full, want 1", n)
 	}
-	disk.write.Store(nil)
+	disk.Write.Store(nil)
 	res, err := pushOps(s, user, ws, threadOp(t, 2), threadOp(t, 3))
 	if err != nil || res.ServerVersion != 3 {
 		t.Fatalf("after space returned: %+v, %v", res, err)
@@ -137,19 +84,19 @@ func TestDiskFull(t *testing.T) {
 // TestFailedSyncIsFinal: after a failed fsync nothing more is acknowledged until the database is opened anew, which
 // finds everything that was.
 func TestFailedSyncIsFinal(t *testing.T) {
-	disk, name := newFaultyDisk(t)
+	disk := faultydisk.New(t)
 	path := filepath.Join(t.TempDir(), "db.sqlite")
-	s, _ := openTest(t, func(o *Options) { o.VFS, o.Path = name, path })
+	s, _ := openTest(t, func(o *Options) { o.VFS, o.Path = disk.Name, path })
 	user, ws := workspaceOf(t, s)
 	if _, err := pushOps(s, user, ws, threadOp(t, 1)); err != nil {
 		t.Fatal(err)
 	}
 	bad := error(sqlite3.IOERR_FSYNC)
-	disk.sync.Store(&bad)
+	disk.Sync.Store(&bad)
 	if _, err := pushOps(s, user, ws, threadOp(t, 2)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 		t.Fatalf("push with a failing fsync: %v", err)
 	}
-	disk.sync.Store(nil)
+	disk.Sync.Store(nil)
 	if _, err := pushOps(s, user, ws, threadOp(t, 3)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 		t.Fatalf("push after a failed fsync: %v; nothing may be acknowledged", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex/faultydisk"
 )
 
 // TestNearlyFullDisk: what grows is refused with a 503 that names a time, everything else goes on, and writes resume
@@ -52,11 +53,11 @@ func TestNearlyFullDisk(t *testing.T) {
 func TestAFailedSyncIsReportedOnce(t *testing.T) {
 	for _, during := range []string{"commit", "checkpoint"} {
 		t.Run(during, func(t *testing.T) {
-			disk, name := newFaultyDisk(t)
+			disk := faultydisk.New(t)
 			path := filepath.Join(t.TempDir(), "db.sqlite")
 			var reasons []error
 			s, _ := openTest(t, func(o *Options) {
-				o.VFS, o.Path, o.Log = name, path, slog.New(slog.DiscardHandler)
+				o.VFS, o.Path, o.Log = disk.Name, path, slog.New(slog.DiscardHandler)
 				o.Fatal = func(err error) { reasons = append(reasons, err) }
 			})
 			user, ws := workspaceOf(t, s)
@@ -64,13 +65,13 @@ func TestAFailedSyncIsReportedOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			bad := error(sqlite3.IOERR_FSYNC)
-			disk.sync.Store(&bad)
+			disk.Sync.Store(&bad)
 			if during == "checkpoint" {
 				s.w.copyPages(s.w.c) // nobody else uses the writer now
 			} else if _, err := pushOps(s, user, ws, threadOp(t, 2)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 				t.Fatal(err)
 			}
-			disk.sync.Store(nil)
+			disk.Sync.Store(nil)
 			for range 2 {
 				if _, err := pushOps(s, user, ws, threadOp(t, 3)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 					t.Fatalf("push after a failed fsync: %v; nothing may be acknowledged", err)
