@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -247,7 +248,7 @@ func faulty(t *testing.T, faults ...int64) (executed []execution, log string, er
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
-	var stderr, stdout bytes.Buffer
+	var stderr, stdout output
 	a := newApp()
 	a.stdout, a.stderr, a.logJSON = &stdout, &stderr, true
 	a.environ = []string{"OR3_DATA_DIR=" + filepath.Join(dir, "data"), "OR3_ADDR=unix:" + socket, "LISTEN_FDS=1", "KEPT=1"}
@@ -352,6 +353,24 @@ func faulty(t *testing.T, faults ...int64) (executed []execution, log string, er
 		t.Error("nobody removed the socket in the end")
 	}
 	return executed, stderr.String(), err
+}
+
+// output is what a program prints, which it does from several goroutines.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.String()
 }
 
 func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {
