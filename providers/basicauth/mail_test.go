@@ -242,9 +242,10 @@ func TestARolledBackChangeSendsNoMail(t *testing.T) {
 
 func TestClosingDoesNotWaitForAMailServerThatIsSilent(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
+	var first sync.Once // after the restart it is tried again
 	server := smtptest.Start(t, smtptest.Options{Answer: func(command string) string {
 		if command == "CONNECT" {
-			close(entered)
+			first.Do(func() { close(entered) })
 			<-release
 		}
 		return ""
