@@ -74,11 +74,7 @@ func moment(milliseconds int64) time.Time { return time.UnixMilli(milliseconds).
 
 // changeDisplayName is POST /api/basic-auth/display-name.
 func (p *provider) changeDisplayName(c call) error {
-	who, err := p.signedIn(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.signedIn)
 	if err != nil {
 		return err
 	}

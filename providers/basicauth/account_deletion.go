@@ -33,11 +33,7 @@ func (p *provider) deletion(c call) error {
 // deleteAccount is POST /api/basic-auth/delete-account. The user and what belongs to it go first, the account last: a crash
 // in between leaves an account with which one can sign in, as a user without anything, and delete it again.
 func (p *provider) deleteAccount(c call) error {
-	who, err := p.recentlyProven(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.recentlyProven)
 	if err != nil {
 		return err
 	}

@@ -30,11 +30,7 @@ func errNoMail() error {
 
 // changeEmail is POST /api/basic-auth/email. With mail the new address has to confirm; without, the change is immediate.
 func (p *provider) changeEmail(c call) error {
-	who, err := p.recentlyProven(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.recentlyProven)
 	if err != nil {
 		return err
 	}

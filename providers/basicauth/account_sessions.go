@@ -51,11 +51,7 @@ func rank(s sessionAnswer) int {
 // revokeSession is POST /api/basic-auth/sessions/revoke. Revoking the current session signs out, which needs no proof;
 // ending another's does (ASVS 5.0, 7.5.2).
 func (p *provider) revokeSession(c call) error {
-	who, err := p.signedIn(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.signedIn)
 	if err != nil {
 		return err
 	}

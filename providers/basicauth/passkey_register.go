@@ -52,11 +52,7 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 
 // registerPasskey is POST /api/basic-auth/passkeys/register.
 func (p *provider) registerPasskey(c call) error {
-	who, err := p.recentlyProven(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.recentlyProven)
 	if err != nil {
 		return err
 	}
@@ -148,11 +144,7 @@ func (p *provider) addPasskey(ctx context.Context, q queries, r *or3cloud.Reques
 
 // renamePasskey is POST /api/basic-auth/passkeys/rename.
 func (p *provider) renamePasskey(c call) error {
-	who, err := p.signedIn(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.signedIn)
 	if err != nil {
 		return err
 	}
@@ -169,11 +161,7 @@ func (p *provider) renamePasskey(c call) error {
 
 // removePasskey is POST /api/basic-auth/passkeys/remove.
 func (p *provider) removePasskey(c call) error {
-	who, err := p.recentlyProven(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.recentlyProven)
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,7 @@ import (
 // reauthenticate is POST /api/basic-auth/reauthenticate: whoever is signed in proves it again, with the password or a
 // passkey, before a sensitive change. A wrong answer leaves the session as it is.
 func (p *provider) reauthenticate(c call) error {
-	who, err := p.signedIn(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.signedIn)
 	if err != nil {
 		return err
 	}

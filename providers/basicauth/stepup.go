@@ -48,3 +48,13 @@ func (p *provider) fresh(c call, row db.SessionAccountRow) error {
 	}
 	return refuse(or3cloud.CodeForbidden, "reauthentication_required", "Please confirm that it is you.", map[string]any{"methods": methods})
 }
+
+// asked returns who sends a request, found out by signedIn or recentlyProven, and then what with it.
+func asked(c call, by func(call) (db.SessionAccountRow, error)) (db.SessionAccountRow, fields, error) {
+	who, err := by(c)
+	if err != nil {
+		return who, nil, err
+	}
+	f, err := c.body()
+	return who, f, err
+}

@@ -67,11 +67,7 @@ func (p *provider) enrolTOTP(c call) error {
 
 // confirmTOTP is POST /api/basic-auth/totp/confirm: a code shows that the app has the secret.
 func (p *provider) confirmTOTP(c call) error {
-	who, err := p.recentlyProven(c)
-	if err != nil {
-		return err
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.recentlyProven)
 	if err != nil {
 		return err
 	}
