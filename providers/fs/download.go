@@ -139,11 +139,16 @@ func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(w.ResponseWriter, r)
 }
 
-// sendVerified sends a file block by block out of the memory in which the block was verified. The head goes out when the
-// first one has been.
+// sendVerified sends a file out of the memory in which its blocks were verified. The head goes out when the first ones have
+// been.
 func (w *rangeWriter) sendVerified(v *verifiedFile, r *io.LimitedReader) (sent int64, err error) {
+	next := func() ([]byte, error) { return v.next(r.N) }
+	if ahead, ok := v.readAhead(r.N); ok {
+		defer ahead.stop()
+		next = ahead.next
+	}
 	for r.N > 0 {
-		p, err := v.next(r.N)
+		p, err := next()
 		if err == io.EOF {
 			return sent, nil
 		}

@@ -227,11 +227,12 @@ type verifiedFile struct {
 	// http.ServeContent may still read in a goroutine of its own when the file is closed.
 	mu     sync.Mutex
 	offset int64
-	buffer *[bufferSize]byte
-	loaded int64 // the index of the first block that is in memory
-	have   int64 // how many verified bytes are in memory
-	at     int64 // where the file is read next
-	fault  error // the first failure; nothing is read after it
+	buffer []byte            // what is read into: a window of a readAhead, or own
+	own    *[bufferSize]byte // nil until it is needed
+	loaded int64             // the index of the first block that is in the buffer
+	have   int64             // how many verified bytes are in the buffer
+	at     int64             // where the file is read next
+	fault  error             // the first failure; nothing is read after it
 	closed bool
 }
 
@@ -261,6 +262,13 @@ func (v *verifiedFile) next(limit int64) ([]byte, error) {
 	return p, nil
 }
 
+// readInto makes p the buffer, instead of one of the file's own if p is not nil. Verified bytes that are in it are forgotten.
+func (v *verifiedFile) readInto(p []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.buffer, v.have = p, 0
+}
+
 // verified is what is in memory from the offset on.
 func (v *verifiedFile) verified() []byte { return v.buffer[v.offset-v.loaded*blockSize : v.have] }
 
@@ -286,9 +294,9 @@ func (v *verifiedFile) Close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.closed = true
-	if v.buffer != nil {
-		buffers.Put(v.buffer)
-		v.buffer = nil
+	if v.own != nil {
+		buffers.Put(v.own)
+		v.own, v.buffer = nil, nil
 	}
 	return v.File.Close()
 }
@@ -314,11 +322,15 @@ func (v *verifiedFile) load(wanted int64) error {
 		return nil
 	}
 	if v.buffer == nil {
-		v.buffer = buffers.Get().(*[bufferSize]byte)
+		if v.own == nil {
+			v.own = buffers.Get().(*[bufferSize]byte)
+		}
+		v.buffer = v.own[:]
 	}
+	room := int64(len(v.buffer))
 	v.loaded, v.have = v.offset/blockSize, 0
 	start := v.loaded * blockSize
-	end := min((v.offset+min(max(wanted, 1), bufferSize)-1)/blockSize*blockSize+blockSize, start+bufferSize, v.sums.size)
+	end := min((v.offset+min(max(wanted, 1), room)-1)/blockSize*blockSize+blockSize, start+room, v.sums.size)
 	if v.fault = v.read(start, v.buffer[:end-start]); v.fault == nil {
 		v.have = end - start
 	}

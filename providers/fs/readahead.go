@@ -1,0 +1,100 @@
+package fs
+
+import (
+	"io"
+	"sync"
+)
+
+const (
+	// windowSize is how much of a large download is read and verified at once while as much is on its way. In smaller
+	// windows the two sides wait for each other longer than they gain.
+	windowSize = 1 << 20
+	// maxReadAhead is how many downloads may read ahead at the same time, with two windows each. More of them share the
+	// processors anyway, and make do with a buffer.
+	maxReadAhead = 16
+)
+
+type windows [2][windowSize]byte
+
+var (
+	freeWindows  = sync.Pool{New: func() any { return new(windows) }}
+	readingAhead = make(chan struct{}, maxReadAhead)
+)
+
+// A readAhead reads and verifies the next part of a file while the last one is being sent.
+type readAhead struct {
+	file    *verifiedFile
+	windows *windows
+	parts   chan part
+	stopped chan struct{}
+	reader  sync.WaitGroup
+}
+
+// part is a piece of a file, or why there is none.
+type part struct {
+	p     []byte
+	err   error
+	panic any
+}
+
+// readAhead begins to read the next n bytes, and says no where that is not worth it, or where too many do it already.
+// Nothing else may read the file until stop was called.
+func (v *verifiedFile) readAhead(n int64) (*readAhead, bool) {
+	if n < 2*windowSize {
+		return nil, false
+	}
+	select {
+	case readingAhead <- struct{}{}:
+	default:
+		return nil, false
+	}
+	a := &readAhead{file: v, windows: freeWindows.Get().(*windows), parts: make(chan part), stopped: make(chan struct{})}
+	a.reader.Go(func() { a.read(n) })
+	return a, true
+}
+
+// next returns the next verified bytes, which are valid until the next call, and io.EOF after the last ones. A panic of the
+// disk is the caller's.
+func (a *readAhead) next() ([]byte, error) {
+	next := <-a.parts
+	if next.panic != nil {
+		panic(next.panic)
+	}
+	return next.p, next.err
+}
+
+// stop ends the reading and waits for it.
+func (a *readAhead) stop() {
+	close(a.stopped)
+	a.reader.Wait()
+	a.file.readInto(nil)
+	freeWindows.Put(a.windows)
+	<-readingAhead
+}
+
+func (a *readAhead) read(n int64) {
+	hand := func(next part) (more bool) {
+		select {
+		case a.parts <- next: // The part before has been sent: its window is free.
+			return next.err == nil && next.panic == nil
+		case <-a.stopped:
+			return false
+		}
+	}
+	defer func() {
+		if fault := recover(); fault != nil {
+			hand(part{panic: fault})
+		}
+	}()
+	for turn := 0; ; turn = 1 - turn {
+		a.file.readInto(a.windows[turn][:])
+		next := part{err: io.EOF}
+		if n > 0 {
+			next.p, next.err = a.file.next(n)
+		}
+		n -= int64(len(next.p))
+		if !hand(next) {
+			return
+		}
+	}
+}
