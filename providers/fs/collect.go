@@ -29,7 +29,7 @@ func (s *Storage) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3clou
 	defer s.collecting(in.WorkspaceID)()
 	run := s.newCollection(in)
 	err := s.checkStore()
-	for _, step := range []func(context.Context) error{run.finishRetired, run.sweepLive, run.sweepTrash} {
+	for _, step := range []func(context.Context) error{run.finishRetired, run.sweepLive, run.sweepTrash, run.sweepPieced} {
 		if err == nil {
 			err = step(ctx)
 		}
@@ -322,6 +322,12 @@ func (c *collection) markTrashed(k blobKey, generation string) error {
 	}
 	rec.TrashedAt = &c.now
 	return c.writeRecord(k, rec)
+}
+
+// sweepPieced destroys the uploads in pieces that have expired, whatever their workspace.
+func (c *collection) sweepPieced(context.Context) error {
+	_, err := c.sweepPartials()
+	return err
 }
 
 // sweepTrash destroys what has been in the trash for long enough.

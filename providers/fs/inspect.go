@@ -19,7 +19,7 @@ func (s *Storage) StorageWorkspaces(context.Context) ([]string, error) {
 		return nil, diskFault(err)
 	}
 	var out []string
-	for _, dir := range []string{workspacesDir, trashDir} {
+	for _, dir := range []string{workspacesDir, trashDir, quarantineDir} {
 		entries, err := s.Disk.ReadDir(dir)
 		if err != nil && !errors.Is(err, iofs.ErrNotExist) {
 			return nil, diskFault(err)
@@ -30,8 +30,14 @@ func (s *Storage) StorageWorkspaces(context.Context) ([]string, error) {
 			}
 		}
 	}
+	err := s.eachPartial(func(_ string, rec partialRecord, err error) error {
+		if validWorkspaceID(rec.WorkspaceID) {
+			out = append(out, rec.WorkspaceID)
+		}
+		return nil
+	})
 	slices.Sort(out)
-	return slices.Compact(out), nil
+	return slices.Compact(out), diskFault(err)
 }
 
 // InspectStorage implements or3cloud.StorageInspector. It asks the questions of a collection without taking its steps,
@@ -63,6 +69,18 @@ func (s *Storage) InspectStorage(ctx context.Context, in or3cloud.StorageGCReque
 	}
 	if err == nil {
 		err = visit(path.Join(quarantineDir, c.workspace), c.judgeAside)
+	}
+	if err == nil {
+		err = c.eachPartial(func(id string, rec partialRecord, err error) error {
+			if err != nil || rec.WorkspaceID != c.workspace {
+				return nil // What cannot be read belongs to nobody.
+			}
+			item, err := c.judgePartial(id, rec)
+			if err != nil {
+				return err
+			}
+			return each(item)
+		})
 	}
 	return diskFault(err)
 }
@@ -189,6 +207,28 @@ func (c *collection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredIt
 		item.Goes, item.Reason = true, "an upload that has ended without success; destroyed"
 	}
 	return item
+}
+
+// judgePartial says what an upload in pieces is: one item, with all its pieces.
+func (c *collection) judgePartial(id string, rec partialRecord) (or3cloud.StoredItem, error) {
+	item := or3cloud.StoredItem{
+		WorkspaceID: c.workspace, Hash: rec.Hash, Name: partialPath(id, partialInfo), State: or3cloud.StorageTemporary,
+		Goes: c.Now().After(rec.ExpiresAt), Reason: "an upload in pieces that can be gone on with until " + day(rec.ExpiresAt),
+	}
+	if info, err := c.Disk.Lstat(item.Name); err == nil {
+		item.Bytes = info.Size()
+	}
+	pieces, err := c.pieces(id)
+	for _, p := range pieces {
+		item.Bytes += p.size
+	}
+	switch {
+	case item.Goes:
+		item.Reason = "an upload in pieces that nobody has gone on with; destroyed"
+	case rec.StoredAt != nil:
+		item.Reason = "the answer to an upload in pieces that is complete; kept until " + day(rec.ExpiresAt)
+	}
+	return item, err
 }
 
 // judgeCompanion says what a sidecar or a file of digests is: nothing by itself, unless its blob is gone.

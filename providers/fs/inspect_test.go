@@ -38,6 +38,19 @@ func TestInspectionNamesEverything(t *testing.T) {
 		t.Fatal(code)
 	}
 	r.clock.Advance(25 * time.Hour)
+	finished, expired := r.begin("in pieces, all of them"), r.begin("in pieces, given up")
+	r.more(expired, 0, newBody("in pieces"))
+	r.clock.Advance(50 * time.Minute)
+	open, done := r.begin("in pieces, some of them"), r.begin("live")
+	r.more(open, 0, newBody("in pieces"))
+	r.more(finished, 0, newBody("in pieces, all of them"))
+	r.more(done, 0, newBody("live"))
+	for _, p := range []or3cloud.PartialUpload{finished, done} {
+		if err := r.StorePartial(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.clock.Advance(20 * time.Minute)
 	superseded := keyOf("live").live(strings.Repeat("a", generationLength))
 	lost := keyOf("lost")
 	for _, name := range []string{
@@ -67,6 +80,10 @@ func TestInspectionNamesEverything(t *testing.T) {
 		keyOf("set aside").aside("") + sumsSuffix: {or3cloud.StorageOrphaned, false, "in quarantine; left alone"},
 		lost.live("") + sumsSuffix:                {or3cloud.StorageOrphaned, true, "its file is gone"},
 		keyOf("old").temp("1"):                    {or3cloud.StorageTemporary, true, "destroyed"},
+		partialPath(open.ID, partialInfo):         {or3cloud.StorageTemporary, false, "can be gone on with until"},
+		partialPath(done.ID, partialInfo):         {or3cloud.StorageTemporary, false, "complete; kept until"},
+		partialPath(expired.ID, partialInfo):      {or3cloud.StorageTemporary, true, "nobody has gone on with"},
+		partialPath(finished.ID, partialInfo):     {or3cloud.StorageTemporary, true, "nobody has gone on with"},
 		keyOf("young").temp("1"):                  {or3cloud.StorageTemporary, false, "kept for a day"},
 	} {
 		got := items[name]
@@ -94,11 +111,12 @@ func TestInspectionNamesEverything(t *testing.T) {
 
 func TestWorkspacesOfAStore(t *testing.T) {
 	r := newRig(t)
-	for _, name := range []string{"workspaces/b/x", "workspaces/a/x", "trash/c/x", "trash/a/x", "workspaces/not a workspace/x", "workspaces/file"} {
+	for _, name := range []string{"workspaces/b/x", "workspaces/a/x", "trash/c/x", "trash/a/x", "workspaces/not a workspace/x", "workspaces/file", "quarantine/d/x"} {
 		r.writeFile(name, "x")
 	}
+	r.begin("in pieces")
 	got, err := r.StorageWorkspaces(t.Context())
-	if err != nil || !slices.Equal(got, []string{"a", "b", "c"}) {
+	if err != nil || !slices.Equal(got, []string{"a", "b", "c", "d", "ws"}) {
 		t.Errorf("%v, %v", got, err)
 	}
 }

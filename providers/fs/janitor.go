@@ -116,6 +116,7 @@ func (s *Storage) collectAll(ctx context.Context) error {
 		total.DeletedCount += report.DeletedCount
 		total.ScannedCount += report.ScannedCount
 	}
+	// Also where no workspace is left, or nothing is known of references.
 	if _, err := s.sweepPartials(); err != nil {
 		errs = append(errs, fmt.Errorf("uploads in pieces: %w", err))
 	}

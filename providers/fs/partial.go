@@ -323,29 +323,51 @@ func (s *Storage) removePartial(id string, record bool) error {
 	return s.Disk.SyncDir(partialDir)
 }
 
-// sweepPartials removes what has expired, and returns how many uploads of each user are not complete.
-func (s *Storage) sweepPartials() (open map[string]int, err error) {
+// eachPartial calls visit for every upload, with errCorrupt for one whose record cannot be understood.
+func (s *Storage) eachPartial(visit func(id string, rec partialRecord, err error) error) error {
 	entries, err := s.Disk.ReadDir(partialDir)
 	if err != nil {
-		return nil, ignoreAbsence(err)
+		return ignoreAbsence(err)
 	}
-	open, known := map[string]int{}, map[string]bool{}
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), partialInfo)
 		if !ok || len(id) != generationLength || !validGeneration(id) {
 			continue
 		}
 		rec, err := s.readPartial(id)
+		if errors.Is(err, iofs.ErrNotExist) {
+			continue // It has ended meanwhile.
+		}
+		if err == nil || errors.Is(err, errCorrupt) {
+			err = visit(id, rec, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepPartials removes what has expired, and returns how many uploads of each user are not complete.
+func (s *Storage) sweepPartials() (open map[string]int, err error) {
+	// Listed before the records are read, so that every record of a listed piece is seen.
+	entries, err := s.Disk.ReadDir(partialDir)
+	if err != nil {
+		return nil, ignoreAbsence(err)
+	}
+	open, known := map[string]int{}, map[string]bool{}
+	err = s.eachPartial(func(id string, rec partialRecord, err error) error {
+		known[id] = true
 		switch {
-		case errors.Is(err, errCorrupt), err == nil && s.Now().After(rec.ExpiresAt):
-			err = s.removePartial(id, true)
-		case err == nil && rec.StoredAt == nil:
+		case err != nil || s.Now().After(rec.ExpiresAt):
+			return ignoreAbsence(s.removePartial(id, true))
+		case rec.StoredAt == nil:
 			open[rec.UserID]++
 		}
-		if ignoreAbsence(err) != nil {
-			return nil, err
-		}
-		known[id] = true
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return open, s.sweepPieces(entries, known)
 }
