@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import { page, userEvent } from 'vitest/browser'
-import { button, devices, field, inServer, openAccount, openSecurity, section } from './accounts'
+import { button, devices, events, field, inServer, openAccount, openSecurity, section } from './accounts'
 import { unmountAll } from './mount'
 import { details, refusal, signedOut } from './server'
 import { changePassword, codes, laptop, openStepUp } from './states'
@@ -164,6 +164,43 @@ it('signs out one device, or all others', async () => {
   server.on('sessions', { body: { sessions: devices.slice(0, 1) } })
   await button('Sign out all other devices').click()
   await expect.element(page.getByText('1 other device is signed out.')).toBeVisible()
+  await expect.element(page.getByText('You are signed in on this device only.')).toBeVisible()
+})
+
+it('tells what has happened, when, where and on which device, and what to do about it', async () => {
+  await openSecurity()
+  const part = section('Recent activity')
+  const rows = part.getByRole('listitem')
+  await expect.element(part.getByText('change your password and sign out all other devices')).toBeVisible()
+  await expect.element(rows.first()).toHaveTextContent(/^Moon landing booked.*2026.* · Edge on Windows · 2001:db8:85a3:8d3:1319:8a2e:370:7348$/)
+  await expect.element(rows.nth(1)).toHaveTextContent(/^Authenticator app, passkeys and recovery codes removed.*2026.* · by whoever runs the server$/)
+  await expect.element(rows.nth(2)).toHaveTextContent(/^Failed attempt to sign in.*2026.* · Unknown device · 198\.51\.100\.4$/)
+  expect(rows.elements()).toHaveLength(5)
+  expect(rows.nth(1).element().querySelector('time')?.dateTime).toBe('2026-11-23T10:00:00Z')
+
+  await button('Show all 6').click()
+  expect(rows.elements()).toHaveLength(6)
+  await expect.element(button('Show fewer')).toHaveFocus()
+  await button('Show fewer').click()
+  expect(rows.elements()).toHaveLength(5)
+})
+
+it('looks at the activity again when that has failed', async () => {
+  const server = inServer().on('events', refusal(503, 'unavailable'), { body: { events } })
+  await openSecurity(server)
+  await button('Try again').click()
+  await expect.element(page.getByText('Moon landing booked')).toBeVisible()
+  await expect.element(button('Try again')).not.toBeInTheDocument()
+})
+
+it('looks at devices and activity again after a new password', async () => {
+  const server = inServer().on('change-password', {})
+  await openAccount(server, 'password')
+  await expect.element(page.getByText('Moon landing booked')).toBeVisible()
+  server.on('sessions', { body: { sessions: devices.slice(0, 1) } })
+    .on('events', { body: { events: [{ kind: 'password_changed', at: '2026-11-24T11:00:00Z' }, ...events] } })
+  await changePassword()
+  await expect.element(section('Recent activity').getByRole('listitem').first()).toHaveTextContent('Password changed')
   await expect.element(page.getByText('You are signed in on this device only.')).toBeVisible()
 })
 

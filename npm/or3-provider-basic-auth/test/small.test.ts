@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { deviceParts } from '../src/runtime/account/forms/devices'
+import { deviceName, deviceParts } from '../src/runtime/account/forms/devices'
 import { newPasswordFaults } from '../src/runtime/account/forms/passwords'
 import { takeLink } from '../src/runtime/account/links'
-import { english } from '../src/runtime/account/messages/en'
+import { english, eventWords } from '../src/runtime/account/messages/en'
+import { eventText } from '../src/runtime/account/messages/events'
 import { textOf } from '../src/runtime/account/messages/text'
 import { createPasskeys } from '../src/runtime/account/passkeys/passkeys'
 
@@ -19,6 +21,29 @@ describe('a device is named after its browser and system', () => {
     ['curl/8.14', undefined, undefined],
     [undefined, undefined, undefined],
   ])('%s', (userAgent, browser, system) => expect(deviceParts(userAgent)).toEqual({ browser, system }))
+
+  it.each([
+    ['(X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox on Linux'],
+    ['Firefox/140.0', 'Firefox'],
+    ['(X11; Linux x86_64)', 'Linux'],
+    ['curl/8.14', 'Unknown device'],
+    [undefined, 'Unknown device'],
+  ])('%s is called %s', (userAgent, name) => expect(deviceName(textOf(english), userAgent)).toBe(name))
+})
+
+describe('a security event', () => {
+  it('has words for every kind that the server records, and for no other', () => {
+    const source = readFileSync(new URL('../../../providers/basicauth/events.go', import.meta.url), 'utf8')
+    const recorded = [...source.matchAll(/eventKind += "(\w+)"/g)].map(([, kind]) => `event.${kind}`)
+    expect(recorded).toContain('event.signed_in')
+    expect(Object.keys(eventWords).sort()).toEqual(recorded.sort())
+  })
+
+  it.each([
+    ['totp_enabled', 'Authenticator app set up'],
+    ['moon_landing_booked', 'Moon landing booked'],
+    ['constructor', 'Constructor'],
+  ])('%s is "%s"', (kind, text) => expect(eventText(textOf(english), kind)).toBe(text))
 })
 
 describe('a new password', () => {

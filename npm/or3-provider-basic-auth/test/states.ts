@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import AuthButton from '../src/runtime/account/components/AuthButton.vue'
 import LockPage from '../src/runtime/account/components/LockPage.vue'
 import { Or3Error } from '../src/runtime/account'
-import { alert, button, devices, field, follow, inServer, openAccount, openSecurity, openSignIn, outServer, section, signIn } from './accounts'
+import { alert, button, devices, events, field, follow, inServer, openAccount, openSecurity, openSignIn, outServer, section, signIn } from './accounts'
 import { mount, testPasskeys } from './mount'
 import { TestServer, config, details, never, refusal, signedIn } from './server'
 
@@ -483,6 +483,38 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
     async failed() {
       await openSecurity(inServer().refuse('sessions', 503, 'unavailable'))
       await expect.element(alert()).toHaveTextContent('The devices could not be loaded.')
+    },
+  },
+
+  'recent activity': {
+    async loading() {
+      await openSecurity(inServer().on('events', never))
+      await expect.element(section('Recent activity').getByRole('list')).not.toBeInTheDocument()
+      await expect.element(section('Recent activity').getByText('Nothing has happened lately.')).not.toBeInTheDocument()
+    },
+    async 'the latest'() {
+      await openSecurity()
+      await expect.element(section('Recent activity').getByText('Moon landing booked')).toBeVisible()
+      await section('Recent activity').getByRole('button', { name: 'Show all 6' }).click({ trial: true })
+    },
+    async all() {
+      await openSecurity()
+      await button('Show all 6').click()
+      await expect.element(page.getByText('Account created')).toBeVisible()
+    },
+    async 'not many'() {
+      await openSecurity(inServer().on('events', { body: { events: events.slice(0, 5) } }))
+      await expect.element(page.getByText('Moon landing booked')).toBeVisible()
+      await expect.element(button(/^Show/)).not.toBeInTheDocument()
+    },
+    async none() {
+      await openSecurity(inServer().on('events', { body: { events: [] } }))
+      await expect.element(page.getByText('Nothing has happened lately.')).toBeVisible()
+    },
+    async failed() {
+      await openSecurity(inServer().refuse('events', 503, 'unavailable'))
+      await expect.element(alert()).toHaveTextContent('The activity could not be loaded.')
+      await expect.element(button('Try again')).toBeVisible()
     },
   },
 

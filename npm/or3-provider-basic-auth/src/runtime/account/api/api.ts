@@ -2,7 +2,7 @@ import { isOr3Error } from './error'
 import { createRequest, type Request, type RequestOptions, type RequestSettings } from './request'
 import type {
   AccountDetails, Config, Device, OwnWorkspace, Passkey, PasskeyAttestation, PasskeyCreation, PasskeyProof, PasskeyRequest, PasswordChange,
-  PasswordReset, RecoveryCodes, Registration, Session, SignIn,
+  PasswordReset, RecoveryCodes, Registration, SecurityEvent, Session, SignIn,
 } from './wire'
 
 export interface ApiSettings extends RequestSettings {
@@ -49,6 +49,7 @@ export function createApi({ renew, ...settings }: ApiSettings) {
     devices: async (signal?: AbortSignal) => (await signedIn.get<{ sessions: Device[] }>('sessions', signal)).sessions,
     revokeDevice: (body: { id: string }) => signedIn.post<Done>('sessions/revoke', body),
     revokeOtherDevices: async () => (await signedIn.post<Done & { revoked: number }>('sessions/revoke-others', {})).revoked,
+    events: async (signal?: AbortSignal) => (await signedIn.get<{ events: SecurityEvent[] }>('events', signal)).events,
     enrolTotp: () => signedIn.post<{ secret: string, uri: string }>('totp/enrol', {}),
     confirmTotp: (body: { code: string }) => signedIn.post<Done & RecoveryCodes>('totp/confirm', body),
     removeTotp: () => signedIn.post<Done>('totp/remove', {}),

@@ -41,6 +41,14 @@ export interface Device {
   userAgent?: string
 }
 
+/** Something that happened to the account; `kind` is open, since a newer server may record more. */
+export interface SecurityEvent {
+  kind: string
+  at: string
+  ipAddress?: string
+  userAgent?: string
+}
+
 export interface OwnWorkspace {
   id: string
   name: string

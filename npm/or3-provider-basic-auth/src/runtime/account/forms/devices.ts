@@ -1,3 +1,6 @@
+import type { accountWords } from '../messages/en/account'
+import type { Text } from '../messages/text'
+
 /** Names in the order in which they are looked for: most browsers also call themselves by older names. */
 const browsers: [RegExp, string][] = [
   [/Edg(?:e|A|iOS)?\//, 'Edge'],
@@ -22,4 +25,10 @@ const systems: [RegExp, string][] = [
 export function deviceParts(userAgent = ''): { browser?: string, system?: string } {
   const find = (names: [RegExp, string][]) => names.find(([pattern]) => pattern.test(userAgent))?.[1]
   return { browser: find(browsers), system: find(systems) }
+}
+
+/** deviceName is what people call a device: "Safari on iPhone". */
+export function deviceName(t: Text<Pick<typeof accountWords, 'devices.browserOn' | 'devices.unknown'>>, userAgent?: string): string {
+  const { browser, system } = deviceParts(userAgent)
+  return browser && system ? t('devices.browserOn', { browser, system }) : browser ?? system ?? t('devices.unknown')
 }

@@ -1,10 +1,12 @@
 import { commonWords } from './common'
 import { errorWords } from './errors'
+import { eventWords } from './events'
 import { plural } from './numbers'
 
 export const accountWords = {
   ...commonWords,
   ...errorWords,
+  ...eventWords,
   'account.title': 'Your account',
   'account.text': 'Name, address, security and devices.',
   'account.tabAccount': 'Account',
@@ -91,6 +93,13 @@ export const accountWords = {
   'devices.others': 'Sign out all other devices',
   'devices.othersRevoked': (p: { count: number }) => `${plural(p.count, 'other device is', 'other devices are')} signed out.`,
   'devices.only': 'You are signed in on this device only.',
+  'activity.title': 'Recent activity',
+  'activity.text': 'If something here was not you, change your password and sign out all other devices.',
+  'activity.failed': 'The activity could not be loaded.',
+  'activity.none': 'Nothing has happened lately.',
+  'activity.operator': 'by whoever runs the server',
+  'activity.all': (p: { count: number }) => `Show all ${p.count}`,
+  'activity.fewer': 'Show fewer',
   'delete.title': 'Delete account',
   'delete.text': 'Your account, its workspaces and files are deleted for ever.',
   'delete.open': 'Delete account',
