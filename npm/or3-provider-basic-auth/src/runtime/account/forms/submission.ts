@@ -1,4 +1,4 @@
-import { nextTick, onScopeDispose, reactive, ref, shallowRef, type Ref } from 'vue'
+import { nextTick, onScopeDispose, reactive, ref, shallowRef } from 'vue'
 import { isOr3Error, type Or3ErrorCode } from '../api/error'
 import { errorText } from '../messages/errors'
 import type { errorWords } from '../messages/en/errors'
@@ -6,8 +6,6 @@ import type { Text } from '../messages/text'
 
 export interface SubmissionSettings<Field extends string> {
   t: Text<typeof errorWords>
-  /** The form's element, in which a field with a fault gets the focus. */
-  form: Readonly<Ref<HTMLElement | null>>
   /** Faults that the page finds itself, by field; nothing is sent while there is one. */
   validate?: () => Partial<Record<Field, string | false>>
   send: () => Promise<void>
@@ -22,7 +20,9 @@ export interface SubmissionSettings<Field extends string> {
 
 /** useSubmission sends a form once at a time, and puts what went wrong where it belongs: under a field, or above all of them. */
 export function useSubmission<Field extends string>(settings: SubmissionSettings<Field>) {
-  const { t, form, fields } = settings
+  const { t, fields } = settings
+  /** For the form's `ref`: in it, a field with a fault gets the focus. */
+  const form = shallowRef<HTMLFormElement | null>(null)
   const busy = ref(false)
   const problem = ref('')
   const wait = ref(0)
@@ -95,7 +95,7 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
   }
 
   clear()
-  return { busy, problem, wait, errors, failure, submit, show, clear, focus }
+  return { form, busy, problem, wait, errors, failure, submit, show, clear, focus }
 }
 
 export type Submission = ReturnType<typeof useSubmission>
