@@ -30,6 +30,7 @@ type behind struct {
 type failure struct {
 	account db.Account
 	from    *or3cloud.Request
+	at      time.Time
 }
 
 const (
@@ -73,7 +74,7 @@ func (b *behind) failed(a db.Account, r *or3cloud.Request) {
 	// Of the request only what the trail shows: its body and its cookies must not wait in memory.
 	from := &or3cloud.Request{Request: &http.Request{Header: http.Header{"User-Agent": {r.UserAgent()}}}, ClientIP: r.ClientIP}
 	select {
-	case b.failures <- failure{a, from}:
+	case b.failures <- failure{a, from, b.p.now()}:
 	default:
 	}
 }
@@ -131,7 +132,7 @@ func (p *provider) recordFailure(ctx context.Context, q queries, f failure) erro
 		return err
 	}
 	return errors.Join(
-		p.record(ctx, q, f.from, f.account.ID, eventSignInFailed, ""),
+		p.recordAt(ctx, q, f.from, f.account.ID, eventSignInFailed, "", f.at),
 		p.tellOfFailures(ctx, q, f.from, f.account),
 	)
 }

@@ -2,6 +2,7 @@ package basicauth
 
 import (
 	"context"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
@@ -39,7 +40,12 @@ const (
 // record writes a security event into the trail of an account, in the transaction of what happened, and into the log. r
 // is nil when the operator did it. Neither place gets a secret; detail is for facts such as the name of a passkey.
 func (p *provider) record(ctx context.Context, q queries, r *or3cloud.Request, accountID string, kind eventKind, detail string) error {
-	e := db.InsertEventParams{AccountID: accountID, Kind: string(kind), At: p.now().UnixMilli(), Detail: optional(detail)}
+	return p.recordAt(ctx, q, r, accountID, kind, detail, p.now())
+}
+
+// recordAt is record of something that happened a moment ago.
+func (p *provider) recordAt(ctx context.Context, q queries, r *or3cloud.Request, accountID string, kind eventKind, detail string, at time.Time) error {
+	e := db.InsertEventParams{AccountID: accountID, Kind: string(kind), At: at.UnixMilli(), Detail: optional(detail)}
 	by := "operator"
 	if r != nil {
 		e.IpAddress, e.UserAgent = optional(r.ClientIP), userAgent(r)

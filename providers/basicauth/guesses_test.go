@@ -184,6 +184,23 @@ func TestFailedSignInsStandInTheTrail(t *testing.T) {
 	}
 }
 
+// What is written late stands where it belongs: an owner who reads the list sees the guesses before what came of them.
+func TestFailedSignInsHaveTheirOwnTime(t *testing.T) {
+	in := openTest(t, nil)
+	in.p.behind.close() // the test says when it writes
+	b := in.signedIn("ann@example.test")
+	b.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
+	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
+	in.clock.advance(time.Second)
+	in.p.behind.write(t.Context())
+	type event struct{ Kind, At string }
+	got := read[struct{ Events []event }](t, b.get("events")).Events
+	want := []event{{"signed_in", "2026-03-01T12:02:00Z"}, {"sign_in_failed", "2026-03-01T12:01:00Z"}, {"registered", "2026-03-01T12:00:00Z"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestStoredLimitsNameNobody(t *testing.T) {
 	in := openTest(t, nil)
 	in.at("198.51.100.7").guess("ann.miller@example.test", "wrong")
