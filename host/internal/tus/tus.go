@@ -60,7 +60,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store
 	composer := handler.NewStoreComposer()
 	composer.UseCore(data)
 	composer.UseTerminater(data)
-	composer.UseLocker(h.locks)
+	composer.UseLocker(locker{h.locks, &data.interruption})
 	t, err := handler.NewHandler(handler.Config{
 		StoreComposer: composer, BasePath: h.base, DisableDownload: true, DisableConcatenation: true,
 		Cors:   &handler.CorsConfig{Disable: true}, // the host has its own rules
@@ -120,9 +120,10 @@ func (a *answer) Write(p []byte) (int, error) {
 
 // dataStore is a Store in tusd's terms. It keeps the first fault, of which tusd only learns that there is one.
 type dataStore struct {
-	store   Store
-	fault   error
-	created string
+	store        Store
+	fault        error
+	created      string
+	interruption interruption
 }
 
 var errStore = handler.NewError("ERR_STORE", "the store has refused", http.StatusInternalServerError)
@@ -168,6 +169,7 @@ func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 
 // WriteChunk implements handler.Upload. It goes on when the connection has gone, with what has come by then.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, body io.Reader) (int64, error) {
+	u.interruption.begin()
 	n, err := u.store.Append(context.WithoutCancel(ctx), u.id, offset, body)
 	return n, u.note(err)
 }
