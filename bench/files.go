@@ -267,6 +267,16 @@ func (f *fileBench) large() error {
 		return err
 	}
 	nginx := newClient(f.nginx.addr)
+	fetchTheirs := func(into, cpu *series) error {
+		path, err := f.stored(now.hash)
+		if err != nil {
+			return err
+		}
+		return fetch(f.nginx, nginx, path, into, cpu)
+	}
+	evict := func() error { return f.evict(now.hash) }
+	coldOurs := func() error { return fetch(f.server, f.device.client, link.URL, &coldDown, &ignored) }
+	coldNginx := func() error { return fetchTheirs(&coldTheirs, &ignored) }
 	err := interleave(f.rounds,
 		step{
 			prepare: func() (err error) {
@@ -313,40 +323,16 @@ func (f *fileBench) large() error {
 				return err
 			},
 		},
-		step{run: func() error {
-			path, err := f.stored(now.hash)
-			if err != nil {
-				return err
-			}
-			return fetch(f.nginx, nginx, path, &theirs, &nginxCPU)
-		}},
+		step{run: func() error { return fetchTheirs(&theirs, &nginxCPU) }},
 		// Once more each, for the caches of the processor and the moods of the machine.
 		step{run: func() error { return fetch(f.server, f.device.client, link.URL, &down, &ourCPU) }},
-		step{run: func() error {
-			path, err := f.stored(now.hash)
-			if err != nil {
-				return err
-			}
-			return fetch(f.nginx, nginx, path, &theirs, &nginxCPU)
-		}},
-		step{
-			// The first read also fills the caches below the machine, which nobody can empty from here.
-			prepare: func() error {
-				path, err := f.stored(now.hash)
-				return errors.Join(err, f.evict(now.hash), fetch(f.nginx, nginx, path, &ignored, &ignored), f.evict(now.hash))
-			},
-			run: func() error { return fetch(f.server, f.device.client, link.URL, &coldDown, &ignored) },
-		},
-		step{
-			prepare: func() error { return f.evict(now.hash) },
-			run: func() error {
-				path, err := f.stored(now.hash)
-				if err != nil {
-					return err
-				}
-				return fetch(f.nginx, nginx, path, &coldTheirs, &ignored)
-			},
-		},
+		step{run: func() error { return fetchTheirs(&theirs, &nginxCPU) }},
+		// The first read also fills the caches below the machine, which nobody can empty from here. Twice, because the disk of a
+		// shared machine has moods of its own.
+		step{prepare: func() error { return errors.Join(evict(), fetchTheirs(&ignored, &ignored), evict()) }, run: coldOurs},
+		step{prepare: evict, run: coldNginx},
+		step{prepare: evict, run: coldOurs},
+		step{prepare: evict, run: coldNginx},
 	)
 	if err != nil {
 		return err
@@ -359,10 +345,12 @@ func (f *fileBench) large() error {
 	f.report.figure("Processor time for a GB of download, s", ourCPU.String(), "nginx: "+nginxCPU.String())
 	f.report.figure("Upload, MB/s", up.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of the copy", upGain, best(up)/best(copied)))
 	f.report.figure("SHA-256, copy and fsync in one process, MB/s", copied.String(), "")
-	for from, s := range map[string][2]series{"the disk": {coldDown, coldTheirs}, "memory": {down, theirs}} {
-		ratio := best(s[0]) / best(s[1])
+	judge := func(from string, ours, theirs series) {
+		ratio := best(ours) / best(theirs)
 		f.report.target("Download of a large file from "+from+", best against nginx' best", "≥ 90 %", fmt.Sprintf("%.0f %%", 100*ratio), ratio >= 0.9)
 	}
+	judge("the disk", coldDown, coldTheirs)
+	judge("memory", down, theirs)
 	f.report.target("Upload of a large file, best against the best copy", "≥ 85 %", fmt.Sprintf("%.0f %%", 100*best(up)/best(copied)), best(up) >= 0.85*best(copied))
 	f.report.target("Additional memory while a large file goes up or down", "< 20 MB", fmt.Sprintf("%.1f MB", max(upGain, downGain)), max(upGain, downGain) < 20)
 	return nil
