@@ -20,6 +20,17 @@ const abandonedAfter = 24 * time.Hour
 // No lock is held while the sync provider is asked. What keeps a concurrent upload or commit safe is that the generation
 // is doomed before the question: from then on they make a generation of their own, which this run knows nothing of.
 func (s *Storage) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3cloud.StorageGCReport, error) {
+	report, err := s.collectWorkspace(ctx, in)
+	if err != nil || s.References == nil {
+		return report, err
+	}
+	// Uploads in pieces that have expired go as well, whatever their workspace.
+	_, err = s.sweepPartials()
+	return report, diskFault(err)
+}
+
+// collectWorkspace is GC without the uploads in pieces, which are not kept by workspace.
+func (s *Storage) collectWorkspace(ctx context.Context, in or3cloud.StorageGCRequest) (or3cloud.StorageGCReport, error) {
 	if err := checkGCRequest(in); err != nil {
 		return or3cloud.StorageGCReport{}, err
 	}
@@ -29,7 +40,7 @@ func (s *Storage) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3clou
 	defer s.collecting(in.WorkspaceID)()
 	run := s.newCollection(in)
 	err := s.checkStore()
-	for _, step := range []func(context.Context) error{run.finishRetired, run.sweepLive, run.sweepTrash, run.sweepPieced} {
+	for _, step := range []func(context.Context) error{run.finishRetired, run.sweepLive, run.sweepTrash} {
 		if err == nil {
 			err = step(ctx)
 		}
@@ -322,12 +333,6 @@ func (c *collection) markTrashed(k blobKey, generation string) error {
 	}
 	rec.TrashedAt = &c.now
 	return c.writeRecord(k, rec)
-}
-
-// sweepPieced destroys the uploads in pieces that have expired, whatever their workspace.
-func (c *collection) sweepPieced(context.Context) error {
-	_, err := c.sweepPartials()
-	return err
 }
 
 // sweepTrash destroys what has been in the trash for long enough.

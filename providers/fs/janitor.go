@@ -109,14 +109,14 @@ func (s *Storage) collectAll(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		report, err := s.GC(ctx, or3cloud.StorageGCRequest{WorkspaceID: w})
+		report, err := s.collectWorkspace(ctx, or3cloud.StorageGCRequest{WorkspaceID: w})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("workspace %s: %w", w, err))
 		}
 		total.DeletedCount += report.DeletedCount
 		total.ScannedCount += report.ScannedCount
 	}
-	// Also where no workspace is left, or nothing is known of references.
+	// Once for all workspaces, and also where none is left, or nothing is known of references.
 	if _, err := s.sweepPartials(); err != nil {
 		errs = append(errs, fmt.Errorf("uploads in pieces: %w", err))
 	}

@@ -44,23 +44,17 @@ type interruption struct {
 }
 
 // ask interrupts the request, now or as soon as it reads.
-func (i *interruption) ask() {
-	i.mu.Lock()
-	i.asked = true
-	now := i.reading
-	i.mu.Unlock()
-	if now {
-		i.interrupt()
-	}
-}
+func (i *interruption) ask() { i.note(&i.asked) }
 
 // begin says that the request reads its body from now on.
-func (i *interruption) begin() {
+func (i *interruption) begin() { i.note(&i.reading) }
+
+func (i *interruption) note(happened *bool) {
 	i.mu.Lock()
-	i.reading = true
-	now := i.asked
+	*happened = true
+	both := i.asked && i.reading
 	i.mu.Unlock()
-	if now {
+	if both {
 		i.interrupt()
 	}
 }
