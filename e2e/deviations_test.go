@@ -232,14 +232,15 @@ var deviations = []deviation{
 	},
 	{
 		name:    "session fields of newer clients",
-		why:     "the newest client shows Files and Trash only with them; base clients ignore unknown names (auth §4)",
+		why:     "the newest client shows Files, Trash and Projects only with them, at the top level; base clients ignore unknown names (auth §4)",
 		applies: func(r *replay, e *exchange) bool { return e.route() == "/api/auth/session" && e.Response.Status == 200 },
 		change: func(r *replay, e *exchange, want *expected) {
 			body := want.body.(map[string]any)
 			session, signedIn := body["session"].(map[string]any)
 			body["appAccessAllowed"] = signedIn
 			if signedIn {
-				session["workspaceItemCapability"] = "v1"
+				session["entitlements"] = []any{}
+				body["workspaceItemCapability"] = "v1"
 			}
 		},
 	},

@@ -377,6 +377,7 @@ type presigned struct {
 	ExpiresAt int64             `json:"expiresAt"`
 	Method    string            `json:"method"`
 	StorageID string            `json:"storageId"`
+	IntentID  string            `json:"intentId"`
 	Headers   map[string]string `json:"headers"`
 }
 

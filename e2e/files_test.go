@@ -14,6 +14,80 @@ import (
 
 const png = "image/png"
 
+// TestAnyFileType takes files of types that are not on the list, empty ones too, the whole way where the operator allows
+// it, and is refused at both entrances where not (contract, storage §2, §4). Shown they are never.
+func TestAnyFileType(t *testing.T) {
+	t.Parallel()
+	types := []string{"text/html", "application/zip", "application/octet-stream", "x-other/thing; charset=utf-8"}
+	presign := func(d *device, workspace string, content []byte, mime string) *reply {
+		return d.post("/api/storage/presign-upload", obj{
+			"workspace_id": workspace, "hash": hashOf(content), "mime_type": mime, "size_bytes": len(content), "file_kind_capability": "v1"})
+	}
+	pieces := func(workspace string, content []byte, mime string) map[string]string {
+		meta := describe(workspace, content)
+		meta["mime_type"], meta["kind"], meta["name"] = mime, "file", "thing"
+		return meta
+	}
+	t.Run("not allowed", func(t *testing.T) {
+		d := newDevice(t, startServer(t), "A")
+		workspace := d.register("listed@example.test").Workspace.ID
+		for _, mime := range types {
+			content := []byte(mime)
+			if r := presign(d, workspace, content, mime); r.status != 415 || r.message() != "MIME type "+mime+" not allowed" {
+				t.Errorf("presign of %s: %s", mime, r)
+			}
+			if r := d.createResumable(len(content), pieces(workspace, content, mime)); r.status != 415 {
+				t.Errorf("resumable upload of %s: %s", mime, r)
+			}
+		}
+	})
+	t.Run("allowed", func(t *testing.T) {
+		d := newDevice(t, startServer(t, withEnv("OR3_STORAGE_ALLOW_ANY_FILE_TYPE", "true")), "A")
+		workspace := d.register("any@example.test").Workspace.ID
+		check := func(content []byte, mime string) {
+			t.Helper()
+			r := d.download(workspace, content)
+			if h := r.header; h.Get("Content-Type") != "application/octet-stream" || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") {
+				t.Errorf("%s, %d bytes, is served as %q, %q", mime, len(content), h.Get("Content-Type"), h.Get("Content-Disposition"))
+			}
+		}
+		for _, mime := range types {
+			for _, content := range [][]byte{nil, []byte("in one piece: " + mime)} {
+				r := presign(d, workspace, content, mime)
+				var p presigned
+				if r.decode(t, &p); r.status != 200 {
+					t.Fatalf("presign of %s: %s", mime, r)
+				}
+				if r := d.put(p.URL, content, mime); r.status != 200 {
+					t.Fatalf("PUT of %s: %s", mime, r)
+				}
+				body := commitBody(workspace, content, p.StorageID, mime)
+				body["kind"], body["file_kind_capability"], body["intent_id"] = "file", "v1", p.IntentID
+				if r := d.post("/api/storage/commit", body); r.status != 200 {
+					t.Fatalf("commit of %s: %s", mime, r)
+				}
+				check(content, mime)
+			}
+			for _, content := range [][]byte{nil, []byte("in pieces: " + mime)} {
+				r := d.createResumable(len(content), pieces(workspace, content, mime))
+				if r.status != 201 {
+					t.Fatalf("resumable upload of %s: %s", mime, r)
+				}
+				location := r.header.Get("Location")
+				if len(content) > 0 {
+					if r, err := d.sendPiece(t.Context(), location, 0, content); err != nil || r.status != 204 {
+						t.Fatalf("PATCH of %s: %s %v", mime, r, err)
+					}
+				}
+				if d.offset(location) != len(content) {
+					t.Errorf("%s is not complete", mime)
+				}
+				check(content, mime)
+			}
+		}
+	})
+}
+
 // TestFilesBetweenDevices uploads on one device and downloads on the other.
 func TestFilesBetweenDevices(t *testing.T) {
 	t.Parallel()

@@ -155,11 +155,20 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path != "/api" && !strings.HasPrefix(path, "/api/"):
 		h.serveWeb(w, r)
-	case slices.ContainsFunc(run.disabled, func(prefix string) bool { return strings.HasPrefix(path, prefix) }):
+	case run.off(r):
 		httpx.Respond(w, r, httpx.Disabled)
 	default:
 		httpx.Respond(w, withMemo(w, r), run.router.Serve)
 	}
+}
+
+// off reports whether r is for an endpoint that is switched off.
+func (run *running) off(r *http.Request) bool {
+	if !slices.ContainsFunc(run.disabled, func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }) {
+		return false
+	}
+	_, served := run.router.Find(r)
+	return !served
 }
 
 func (h *Host) serveWeb(w http.ResponseWriter, r *http.Request) {
@@ -198,6 +207,11 @@ func (h *Host) Open(ctx context.Context) (err error) {
 		}
 	}()
 	run := &running{disabled: h.plan.disabled()}
+	if !h.opt.Config.Bool("SSR_AUTH_ENABLED") { // a provider that is missing signs no one out
+		if err := run.router.Add("host", sessionapi.Off()); err != nil {
+			return err
+		}
+	}
 	if h.plan.auth.on {
 		if h.opt.DataDir != "" {
 			h.space.WatchWithReserve(h.opt.DataDir)
@@ -284,6 +298,7 @@ func (h *Host) storageAPI(adapter or3cloud.StorageGatewayAdapter, gateway *or3cl
 			Bytes: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"), Files: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_FILES"),
 		},
 		MIMETypes:   types,
+		AnyMIMEType: cfg.Bool("OR3_STORAGE_ALLOW_ANY_FILE_TYPE"),
 		GCRetention: httpx.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
 		GCCooldown:  httpx.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),
 	})

@@ -49,7 +49,7 @@ func defaults(changes ...string) config {
 		"OR3_AUTH_INVITE_TOKEN_SECRET": "", "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS": "604800",
 		"OR3_SESSION_PROVISIONING_FAILURE": "throw", "OR3_ALLOWED_ORIGINS": "", "OR3_FORCE_HTTPS": "false", "OR3_TRUST_PROXY": "false",
 		"OR3_FORWARDED_FOR_HEADER": "x-forwarded-for", "OR3_LIMITS_ENABLED": "true", "OR3_RATE_LIMIT_OVERRIDES_JSON": "",
-		"DISABLE_RATE_LIMIT": "", "OR3_STORAGE_ALLOWED_MIME_TYPES": "Image/PNG", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES": "0", "OR3_STORAGE_WORKSPACE_QUOTA_FILES": "0",
+		"DISABLE_RATE_LIMIT": "", "OR3_STORAGE_ALLOWED_MIME_TYPES": "Image/PNG", "OR3_STORAGE_ALLOW_ANY_FILE_TYPE": "false", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES": "0", "OR3_STORAGE_WORKSPACE_QUOTA_FILES": "0",
 		"OR3_STORAGE_GC_RETENTION_SECONDS": "2592000", "OR3_STORAGE_GC_COOLDOWN_MS": "60000", "OR3_MAX_CLOUD_FILE_SIZE_BYTES": "1000",
 	}
 	for i := 0; i < len(changes); i += 2 {
@@ -314,6 +314,11 @@ func TestWithoutAuthOnlyTheStaticPagesAreServedAndNothingIsOpened(t *testing.T) 
 			t.Errorf("%s: %d %s", target, got.Code, got.Body)
 		}
 	}
+	// Contract, auth §4: that is no failure.
+	if got := get(h, "/api/auth/session"); got.Code != 200 || got.Body.String() != `{"session":null,"appAccessAllowed":false}` ||
+		got.Header().Get("Cache-Control") != "no-store" || got.Header().Get("X-RateLimit-Limit") != "" {
+		t.Errorf("%d %v %s", got.Code, got.Header(), got.Body)
+	}
 	if got := get(h, "/index.html"); got.Body.String() != "page" {
 		t.Error(got.Body)
 	}
@@ -440,7 +445,7 @@ func TestSession(t *testing.T) {
 	h := open(t, w.host(t, defaults()))
 	got := get(h, "/api/auth/session", "admin")
 	want := `{"session":{"authenticated":true,"provider":"auth","providerUserId":"admin","user":{"id":"user-admin"},` +
-		`"workspace":{"id":"ws","name":"My Workspace"},"role":"owner","expiresAt":"2026-02-13T16:26:40.000Z","deploymentAdmin":true},"appAccessAllowed":true}`
+		`"workspace":{"id":"ws","name":"My Workspace"},"role":"owner","expiresAt":"2026-02-13T16:26:40.000Z","deploymentAdmin":true,"entitlements":[]},"appAccessAllowed":true}`
 	if got.Code != 200 || got.Body.String() != want {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}

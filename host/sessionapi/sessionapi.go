@@ -22,10 +22,24 @@ func (a API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/auth/session", Handle: a.get}}
 }
 
-// answer tells newer clients beside the session whether the app is open to its user (contract, auth §4).
+// Off returns the endpoint of a host without accounts: no one is signed in, and that is no failure. A client that was
+// built for accounts shows an error page on anything else (contract, auth §4, Pitfall 11).
+func Off() or3cloud.Route {
+	return or3cloud.Route{
+		Method: http.MethodGet, Path: "/api/auth/session",
+		Handle: func(w http.ResponseWriter, _ *http.Request) error {
+			httpx.NoStore(w)
+			return httpx.WriteJSON(w, http.StatusOK, answer{})
+		},
+	}
+}
+
+// answer tells newer clients beside the session, and not inside it, what its user may see (contract, auth §4).
 type answer struct {
 	Session          *session `json:"session"`
 	AppAccessAllowed bool     `json:"appAccessAllowed"`
+	// WorkspaceItemCapability is "v1" when newer clients may show workspace Files, Trash and Projects.
+	WorkspaceItemCapability string `json:"workspaceItemCapability,omitempty"`
 }
 
 // session is the wire form of a SessionContext. Texts that are unknown are absent, never null.
@@ -38,8 +52,8 @@ type session struct {
 	Role            or3cloud.Role `json:"role"`
 	ExpiresAt       string        `json:"expiresAt"`
 	DeploymentAdmin bool          `json:"deploymentAdmin"`
-	// WorkspaceItemCapability is "v1" when newer clients may show workspace Files and Trash.
-	WorkspaceItemCapability string `json:"workspaceItemCapability,omitempty"`
+	// Entitlements is always empty: nothing is sold here. Newer clients expect the list.
+	Entitlements []string `json:"entitlements"`
 }
 
 type user struct {
@@ -83,7 +97,7 @@ func (a API) get(w http.ResponseWriter, r *http.Request) error {
 	middleware.BudgetHeaders(w, v)
 	out := answer{Session: wire(s), AppAccessAllowed: allowed}
 	if allowed && a.WorkspaceItems {
-		out.Session.WorkspaceItemCapability = "v1"
+		out.WorkspaceItemCapability = "v1"
 	}
 	return httpx.WriteJSON(w, http.StatusOK, out)
 }
@@ -113,5 +127,6 @@ func wire(s *or3cloud.SessionContext) *session {
 		Role:            s.Role,
 		ExpiresAt:       s.ExpiresAt.UTC().Format(isoMillis),
 		DeploymentAdmin: s.DeploymentAdmin,
+		Entitlements:    []string{},
 	}
 }

@@ -1,6 +1,7 @@
 package sessionapi_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,7 +25,7 @@ func TestSignedIn(t *testing.T) {
 	w := hosttest.Do(t, api(h, ""), "GET", "/api/auth/session", "")
 	want := `{"session":{"authenticated":true,"provider":"fake","providerUserId":"account","user":{"id":"user",` +
 		`"email":"a@example.org","displayName":"Ann <3"},"workspace":{"id":"ws","name":"Mine"},"role":"owner",` +
-		`"expiresAt":"2026-02-14T12:15:00.000Z","deploymentAdmin":false},"appAccessAllowed":true}`
+		`"expiresAt":"2026-02-14T12:15:00.000Z","deploymentAdmin":false,"entitlements":[]},"appAccessAllowed":true}`
 	if w.Code != 200 || w.Body.String() != want {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -47,22 +48,36 @@ func TestSignedOut(t *testing.T) {
 	}
 }
 
-// Contract, auth §4: the newest client shows Files, Trash and project pages only with both fields.
+// Contract, auth §4: the newest client reads both fields at the top level of the answer, and shows Files, Trash and
+// project pages only when the first is true and the second is "v1". Inside the session they say nothing to it.
 func TestFieldsOfTheNewestClient(t *testing.T) {
 	for _, c := range []struct {
-		role      or3cloud.Role
-		supported bool
-		want      string
-		without   string
+		role                or3cloud.Role
+		supported           bool
+		allowed, showsFiles bool
 	}{
-		{or3cloud.RoleViewer, true, `"workspaceItemCapability":"v1"},"appAccessAllowed":true}`, "entitlements"},
-		{or3cloud.RoleViewer, false, `"appAccessAllowed":true}`, "workspaceItemCapability"},
-		{"", true, `"appAccessAllowed":false}`, "workspaceItemCapability"},
+		{or3cloud.RoleOwner, true, true, true},
+		{or3cloud.RoleEditor, true, true, true},
+		{or3cloud.RoleViewer, true, true, true},
+		{or3cloud.RoleViewer, false, true, false},
+		{"", true, false, false},
 	} {
 		a := sessionapi.API{Host: hosttest.Member(c.role), Limits: middleware.NewLimits(time.Now, "", false), WorkspaceItems: c.supported}
 		w := hosttest.Do(t, a.Routes(), "GET", "/api/auth/session", "")
-		if body := w.Body.String(); w.Code != 200 || !strings.HasSuffix(body, c.want) || strings.Contains(body, c.without) {
-			t.Errorf("%+v: %d %s", c, w.Code, body)
+		var got map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
+			t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+		}
+		capability, sent := got["workspaceItemCapability"]
+		if got["appAccessAllowed"] != c.allowed || (capability == "v1") != c.showsFiles || sent != c.showsFiles {
+			t.Errorf("%+v: %s", c, w.Body)
+		}
+		session := got["session"].(map[string]any)
+		if _, inside := session["workspaceItemCapability"]; inside {
+			t.Errorf("%+v: the capability is inside the session: %s", c, w.Body)
+		}
+		if list, ok := session["entitlements"].([]any); !ok || len(list) != 0 {
+			t.Errorf("%+v: entitlements %v", c, session["entitlements"])
 		}
 	}
 }

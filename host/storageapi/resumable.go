@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -63,8 +62,8 @@ func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 	if size > r.opt.MaxFileSize {
 		return or3cloud.Errorf(or3cloud.CodeTooLarge, "File size exceeds maximum of %d bytes", r.opt.MaxFileSize)
 	}
-	if !slices.Contains(r.opt.MIMETypes, mediaType(meta["mime_type"])) {
-		return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", meta["mime_type"])
+	if err := r.takes(meta["mime_type"]); err != nil {
+		return err
 	}
 	p := or3cloud.PartialUpload{
 		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, SizeBytes: size, MIMEType: meta["mime_type"],

@@ -226,6 +226,10 @@ func TestResumableCreationIsChecked(t *testing.T) {
 		}
 	}
 	r := newResume(t)
+	r.api.opt.AnyMIMEType = true
+	r.want(r.create(0, "mime_type", "text/html", "kind", "file"), 201, "of any type, where that is allowed")
+	r.want(r.create(7, "mime_type", " "), 415, "of no type")
+	r = newResume(t)
 	r.adapter.err = or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")
 	r.want(r.create(7), 507, "on a full disk")
 	if r.intents.cancelled != r.intents.reserved.ID {

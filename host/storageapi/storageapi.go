@@ -41,8 +41,10 @@ type Options struct {
 	// MaxFileSize is in bytes.
 	MaxFileSize int64
 	Quota       or3cloud.StorageQuota
-	// MIMETypes is the allow-list, in lower case.
-	MIMETypes []string
+	// MIMETypes is the allow-list, in lower case. AnyMIMEType takes every type instead; downloads of types that are not
+	// known to be harmless are only ever saved, whatever this says.
+	MIMETypes   []string
+	AnyMIMEType bool
 	// GCRetention is used when a caller of gc/run names none; GCCooldown is the time between two runs.
 	GCRetention, GCCooldown time.Duration
 }
@@ -171,8 +173,8 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	if size > a.opt.MaxFileSize {
 		return or3cloud.Errorf(or3cloud.CodeTooLarge, "File size exceeds maximum of %d bytes", a.opt.MaxFileSize)
 	}
-	if !slices.Contains(a.opt.MIMETypes, mediaType(*in.MIMEType)) {
-		return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", *in.MIMEType)
+	if err := a.takes(*in.MIMEType); err != nil {
+		return err
 	}
 	intent, err := a.reserve(r.Context(), in.WorkspaceID, hash, size)
 	if err != nil {
@@ -189,6 +191,16 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	out := wire(p)
 	out.IntentID = intent
 	return httpx.WriteJSON(w, http.StatusOK, out)
+}
+
+// takes says whether files of a type may be uploaded. A type without a name is never taken: the upload could not be held
+// to it.
+func (a *API) takes(mime string) error {
+	t := mediaType(mime)
+	if t != "" && a.opt.AnyMIMEType || slices.Contains(a.opt.MIMETypes, t) {
+		return nil
+	}
+	return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", mime)
 }
 
 func mediaType(mime string) string {

@@ -109,6 +109,38 @@ func TestPresignUpload(t *testing.T) {
 	}
 }
 
+// Contract, storage §2: OR3_STORAGE_ALLOW_ANY_FILE_TYPE skips the list, and empty files are valid.
+func TestPresignUploadOfAnyType(t *testing.T) {
+	for _, c := range []struct {
+		mime            string
+		listed, anyType int
+	}{
+		{"image/png", 200, 200},
+		{"IMAGE/PNG; q=1", 200, 200},
+		{"text/html", 415, 200},
+		{"application/octet-stream", 415, 200},
+		{"x", 415, 200},
+		{"", 415, 415},
+		{" ;charset=utf-8", 415, 415},
+		{strings.Repeat("x", maxMIME+1), 400, 400},
+	} {
+		for _, anyType := range []bool{false, true} {
+			o := options(hosttest.Member(or3cloud.RoleEditor), &adapter{answer: or3cloud.Presigned{URL: "/u"}})
+			o.AnyMIMEType = anyType
+			want := c.listed
+			if anyType {
+				want = c.anyType
+			}
+			for _, size := range []string{`"size_bytes":10`, `"size_bytes":0`} {
+				w := hosttest.Do(t, New(o).Routes(), "POST", "/api/storage/presign-upload", upload("image/png", c.mime, `"size_bytes":10`, size))
+				if w.Code != want {
+					t.Errorf("%q, any type %v, %s: %d %s, want %d", c.mime, anyType, size, w.Code, w.Body, want)
+				}
+			}
+		}
+	}
+}
+
 func TestPresignDownloadAlwaysTellsAnExpiry(t *testing.T) {
 	a := &adapter{answer: or3cloud.Presigned{URL: "/d", Method: "GET"}}
 	o := options(hosttest.Member(or3cloud.RoleViewer), a)

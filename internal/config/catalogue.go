@@ -128,6 +128,7 @@ func hostGroups() Catalogue {
 		}},
 		{Title: "File policy", Settings: []or3cloud.Setting{
 			{Name: "OR3_STORAGE_ALLOWED_MIME_TYPES", Default: defaultMIMETypes, Kind: or3cloud.KindList, Help: "Media types that may be uploaded."},
+			{Name: "OR3_STORAGE_ALLOW_ANY_FILE_TYPE", Default: "false", Kind: or3cloud.KindBool, Help: "true lets files of every type be uploaded, whatever the list says; a client must be built or told so, too."},
 			{Name: "OR3_STORAGE_WORKSPACE_QUOTA_BYTES", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Bytes that the files of one workspace may take; unlimited when not set."},
 			{Name: "OR3_STORAGE_WORKSPACE_QUOTA_FILES", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Number of files that one workspace may have; unlimited when not set."},
 			{Name: "OR3_STORAGE_GC_RETENTION_SECONDS", Default: "2592000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64, Help: "Seconds that an unreferenced file is kept."},
