@@ -30,6 +30,8 @@ type ProviderSession struct {
 	Provider string
 	// UserID is the stable id of the user at the provider, not the internal user id.
 	UserID string
+	// SessionID names the session at the provider; empty if the provider does not tell its sessions apart.
+	SessionID string
 	// Email and DisplayName are empty when unknown.
 	Email       string
 	DisplayName string
@@ -47,6 +49,14 @@ type AuthProvider interface {
 	// a store that cannot be read must be an error with CodeUnavailable, never a nil session, because clients
 	// delete local data when they are told that they are signed out (contract, auth Pitfall 10).
 	GetSession(ctx context.Context, r *Request) (*ProviderSession, error)
+}
+
+// SessionChecker is the optional ability of an AuthProvider to say whether a session that it has proven in the course of a
+// request still lives. Without it the host looks at the request's credentials once more.
+type SessionChecker interface {
+	// CheckSession reports whether s has not ended: by sign-out, revocation, a change of the account or its own time. It
+	// looks at no credentials and changes nothing, so that a body which outlives its access token does not cost a rotation.
+	CheckSession(ctx context.Context, s *ProviderSession) (live bool, err error)
 }
 
 // ProviderTokenRequest names the token that somebody wants from a ProviderTokenBroker.

@@ -36,7 +36,8 @@ type PartialUploads interface {
 	// Partial returns an upload that has not expired; else CodeNotFound.
 	Partial(ctx context.Context, id string) (PartialUpload, error)
 	// AppendPartial takes bytes from body until it ends or fails, and returns how many of them are durable. What came
-	// before a failure of body counts. offset must be the upload's.
+	// before a failure of body counts, but for the last piece when the failure is CodeUnauthenticated or CodeForbidden, which
+	// is returned: then the sender has lost the permission to send it. offset must be the upload's.
 	AppendPartial(ctx context.Context, p PartialUpload, offset int64, body io.Reader) (n int64, err error)
 	// StorePartial verifies the content of a complete upload and makes it a blob, as an upload in one piece is. It may be
 	// repeated. Content that does not have its hash is CodeInvalid.

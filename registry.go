@@ -85,7 +85,8 @@ type Route struct {
 	// Path is an exact path below /api/.
 	Path string
 	// MaxBody is the largest accepted body in bytes; 0 means the host's small default, −1 means that the handler
-	// bounds the body itself.
+	// bounds the body itself. A body of up to 64 KiB has come whole when Handle begins. A larger one is broken off with a
+	// 401 or 403 if what Session and Authorize have said before its end does not hold until then.
 	MaxBody int64
 	// Handle writes the answer or returns an error, never both.
 	Handle func(w http.ResponseWriter, r *http.Request) error

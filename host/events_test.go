@@ -199,7 +199,7 @@ func TestReauthorizeAsksAnewAndRotatesNothing(t *testing.T) {
 		return identity.Load(), nil
 	}
 	h := open(t, w.host(t, defaults()))
-	r := withMemo(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	r, _ := withMemo(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	s, err := h.Authorize(r, or3cloud.PermWorkspaceRead, "other")
 	if err != nil || header == nil {
 		t.Fatal(err, header)

@@ -158,7 +158,9 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	case run.off(r):
 		httpx.Respond(w, r, httpx.Disabled)
 	default:
-		httpx.Respond(w, withMemo(w, r), run.router.Serve)
+		r, leave := withMemo(w, r)
+		defer leave()
+		httpx.Respond(w, r, run.router.Serve)
 	}
 }
 

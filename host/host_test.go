@@ -486,7 +486,7 @@ func TestMembershipOfTheAddressedWorkspaceDecidesPitfall12(t *testing.T) {
 		{"", or3cloud.PermWorkspaceRead, or3cloud.CodeInvalid},
 		{" \t", or3cloud.PermWorkspaceRead, or3cloud.CodeInvalid},
 	} {
-		r := withMemo(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		r, _ := withMemo(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		r.AddCookie(&http.Cookie{Name: "who", Value: "admin"})
 		s, err := h.Authorize(r, c.perm, c.workspace)
 		if or3cloud.CodeOf(err) != c.code || err == nil && s.Workspace.ID != c.workspace {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -28,21 +27,8 @@ type sessions struct {
 	failure string
 }
 
-// memo keeps the session of one request.
-type memo struct {
-	header  http.Header // of the answer, for cookies that are rotated
-	once    sync.Once
-	session *or3cloud.SessionContext
-	err     error
-}
-
-type memoKey struct{}
-
-func withMemo(w http.ResponseWriter, r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), memoKey{}, &memo{header: w.Header()}))
-}
-
-// Session implements or3cloud.HostServices. The session is resolved when it is first asked for.
+// Session implements or3cloud.HostServices. The session is resolved when it is first asked for, and again if more of the
+// body has come since: what was true when its first byte came decides nothing when its last one has.
 func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	run := h.running.Load()
 	if run == nil {
@@ -55,14 +41,7 @@ func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	if !ok { // not one of our requests: nothing to remember it in, and nowhere to send cookies
 		m = &memo{}
 	}
-	m.once.Do(func() {
-		header := m.header
-		if httpx.RecordOf(r).Started() {
-			header = nil // too late for cookies
-		}
-		m.session, m.err = run.sessions.resolve(r, header)
-	})
-	return m.session, m.err
+	return m.resolve(run.sessions, r)
 }
 
 // Authorize implements or3cloud.HostServices. The addressed workspace decides, not the user's active one: switching
@@ -76,8 +55,22 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 	if err != nil {
 		return nil, err
 	}
+	if s, err = h.permit(r.Context(), s, p, workspaceID); err != nil {
+		return nil, err
+	}
+	if m, ok := r.Context().Value(memoKey{}).(*memo); ok {
+		m.body.hold(func(s *or3cloud.SessionContext) error {
+			_, err := h.permit(r.Context(), s, p, workspaceID)
+			return err
+		})
+	}
+	return s, nil
+}
+
+// permit asks Can about a workspace and returns the session as it is there.
+func (h *Host) permit(ctx context.Context, s *or3cloud.SessionContext, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
 	if s.Authenticated && s.Workspace.ID != workspaceID {
-		role, err := h.running.Load().role(r.Context(), s.User.ID, workspaceID)
+		role, err := h.running.Load().role(ctx, s.User.ID, workspaceID)
 		if err != nil {
 			return nil, err
 		}
@@ -85,10 +78,7 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 		there.Workspace, there.Role = or3cloud.SessionWorkspace{ID: workspaceID}, role
 		s = &there
 	}
-	if err := or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID), h.opt.Filters...).Err(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s, or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID), h.opt.Filters...).Err()
 }
 
 // Reauthorize asks again, in the course of a long answer, whether s, which Authorize has returned, may still do p in its
@@ -138,21 +128,58 @@ func (h *Host) Users() or3cloud.UserRemover {
 	return remover
 }
 
-// resolve returns the zero session only if the auth provider has said that nobody is signed in: clients delete local
-// data when they are told so (contract, auth Pitfall 10).
-func (s *sessions) resolve(r *http.Request, header http.Header) (*or3cloud.SessionContext, error) {
-	proven, err := s.identity(r, header)
+// again resolves the session of a request once more, from the identity that the request has proven before. It rotates
+// nothing and creates nobody.
+func (s *sessions) again(r *http.Request, proven *or3cloud.ProviderSession, userID string) (*or3cloud.SessionContext, error) {
+	live, err := s.lives(r, proven)
 	if err != nil {
 		return nil, err
 	}
-	if proven == nil {
+	if !live {
 		return &or3cloud.SessionContext{}, nil
 	}
-	out, err := s.provision(r, header, proven)
+	known, err := s.store.GetUser(r.Context(), externalIdentity(proven))
+	if err != nil {
+		return s.provisioningFailed(err)
+	}
+	if known != userID {
+		return &or3cloud.SessionContext{}, nil
+	}
+	out, err := s.describe(r.Context(), proven, userID)
 	if err != nil {
 		return s.provisioningFailed(err)
 	}
 	return out, nil
+}
+
+// lives asks whether a proven session has not ended.
+func (s *sessions) lives(r *http.Request, proven *or3cloud.ProviderSession) (bool, error) {
+	if checker, ok := s.auth.(or3cloud.SessionChecker); ok {
+		live, err := checker.CheckSession(r.Context(), proven)
+		if err != nil {
+			return false, identityError(err)
+		}
+		return live, nil
+	}
+	now, err := s.identity(r, nil)
+	return now != nil && now.Provider == proven.Provider && now.UserID == proven.UserID, err
+}
+
+// resolve returns the zero session only if the auth provider has said that nobody is signed in: clients delete local
+// data when they are told so (contract, auth Pitfall 10). proven is what the session was made from.
+func (s *sessions) resolve(r *http.Request, header http.Header) (_ *or3cloud.SessionContext, proven *or3cloud.ProviderSession, err error) {
+	proven, err = s.identity(r, header)
+	if err != nil {
+		return nil, nil, err
+	}
+	if proven == nil {
+		return &or3cloud.SessionContext{}, nil, nil
+	}
+	out, err := s.provision(r, header, proven)
+	if err != nil {
+		out, err = s.provisioningFailed(err)
+	}
+	return out, proven, err
 }
 
 // identity asks the auth provider who sent r. Credentials are rotated through header, and not at all if it is nil.
@@ -175,13 +202,16 @@ func identityError(err error) error {
 	return or3cloud.Unavailable(err, "Identity provider temporarily unavailable", time.Second)
 }
 
-// provision finds the user and the workspace of a proven identity, or creates them.
-func (s *sessions) provision(r *http.Request, header http.Header, proven *or3cloud.ProviderSession) (*or3cloud.SessionContext, error) {
-	ctx := r.Context()
-	id := or3cloud.ExternalIdentity{
+func externalIdentity(proven *or3cloud.ProviderSession) or3cloud.ExternalIdentity {
+	return or3cloud.ExternalIdentity{
 		Provider: proven.Provider, ProviderUserID: proven.UserID, Email: proven.Email, DisplayName: proven.DisplayName,
 	}
-	userID, err := s.store.GetUser(ctx, id)
+}
+
+// provision finds the user and the workspace of a proven identity, or creates them.
+func (s *sessions) provision(r *http.Request, header http.Header, proven *or3cloud.ProviderSession) (*or3cloud.SessionContext, error) {
+	id := externalIdentity(proven)
+	userID, err := s.store.GetUser(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +220,11 @@ func (s *sessions) provision(r *http.Request, header http.Header, proven *or3clo
 			return nil, err
 		}
 	}
+	return s.describe(r.Context(), proven, userID)
+}
+
+// describe finds the workspace and the role of a user.
+func (s *sessions) describe(ctx context.Context, proven *or3cloud.ProviderSession, userID string) (*or3cloud.SessionContext, error) {
 	ws, err := s.store.GetOrCreateDefaultWorkspace(ctx, userID)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,9 @@ import (
 // SmallBody is the default bound of a JSON body in bytes. The calls of the newest client stay below it.
 const SmallBody = 16 << 10
 
+// maxWhole is up to which bound bodies are read whole before their handler runs.
+const maxWhole = 64 << 10
+
 // slowestLink is the slowest client that is waited for, in bytes a second; grace comes on top of it.
 const (
 	slowestLink = 16 << 10
@@ -50,6 +53,47 @@ func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) {
 	r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: control}
 }
 
+// readWhole reads a bounded body before its handler runs, so that whatever the handler decides, it decides after the last
+// byte has come. That a body is too large is left for the handler to find, which may have to say something else first.
+func readWhole(r *http.Request) error {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	text, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		return BodyError(r, err, "The request body is cut off.")
+	}
+	r.Body = &wholeBody{bytes.NewReader(text), err}
+	return nil
+}
+
+// wholeBody is a body that has been read, and then what reading it has ended with.
+type wholeBody struct {
+	*bytes.Reader
+	err error
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err == io.EOF && b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+// WriteTo implements io.WriterTo.
+func (b *wholeBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := b.Reader.WriteTo(w)
+	if err == nil {
+		err = b.err
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *wholeBody) Close() error { return nil }
+
 // body lifts the deadline once the body has been read, since the server goes on watching the connection while the
 // handler works, and a deadline that passes then would cancel the request.
 type body struct {
@@ -70,7 +114,10 @@ func (b *body) Read(p []byte) (int, error) {
 func BodyError(r *http.Request, err error, invalid string) error {
 	var tooLarge *http.MaxBytesError
 	var syntax *jsontext.SyntacticError
+	var refusal *or3cloud.Error
 	switch {
+	case errors.As(err, &refusal): // who sends the body has lost the permission to meanwhile
+		return refusal
 	case errors.As(err, &tooLarge):
 		return or3cloud.Errorf(or3cloud.CodeTooLarge, "The request body is too large.")
 	case errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF):

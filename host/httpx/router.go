@@ -42,6 +42,11 @@ func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
 			limit = SmallBody
 		}
 		LimitBody(w, r, limit)
+		if limit <= maxWhole {
+			if err := readWhole(r); err != nil {
+				return err
+			}
+		}
 	}
 	return route.Handle(w, r)
 }

@@ -71,7 +71,7 @@ func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 	}
 	r.opt.Limits.Record(middleware.StorageUpload, s.User.ID)
 	announce(w, p)
-	return r.tus.Serve(w, req, "", &partialStore{r, p})
+	return r.tus.Serve(w, req, "", &partialStore{r, req, p})
 }
 
 // goOn is HEAD, PATCH and DELETE /api/storage/resumable/:id. An upload is nobody's business but its owner's, so that of
@@ -101,7 +101,7 @@ func (r *resumable) goOn(w http.ResponseWriter, req *http.Request) error {
 		}
 	}
 	announce(w, p)
-	return r.tus.Serve(w, req, p.ID, &partialStore{r, p})
+	return r.tus.Serve(w, req, p.ID, &partialStore{r, req, p})
 }
 
 // announce says until when an upload can be gone on with, and lets pages of other origins read what the protocol answers.
@@ -144,7 +144,8 @@ func (r *resumable) drop(ctx context.Context, p or3cloud.PartialUpload) error {
 // partialStore is the upload of one request.
 type partialStore struct {
 	*resumable
-	p or3cloud.PartialUpload
+	req *http.Request
+	p   or3cloud.PartialUpload
 }
 
 var _ tus.Store = (*partialStore)(nil)
@@ -178,8 +179,13 @@ func (s *partialStore) Append(ctx context.Context, _ string, offset int64, body 
 	return s.partials.AppendPartial(ctx, s.p, offset, body)
 }
 
-// Finish implements tus.Store.
-func (s *partialStore) Finish(ctx context.Context, _ string) error { return s.finish(ctx, s.p) }
+// Finish implements tus.Store. The last piece may have been long on its way.
+func (s *partialStore) Finish(ctx context.Context, _ string) error {
+	if _, err := s.opt.Host.Authorize(s.req, or3cloud.PermWorkspaceWrite, s.p.WorkspaceID); err != nil {
+		return err
+	}
+	return s.finish(ctx, s.p)
+}
 
 // Drop implements tus.Store.
 func (s *partialStore) Drop(ctx context.Context, _ string) error { return s.drop(ctx, s.p) }

@@ -89,7 +89,7 @@ func (w *world) open() {
 func (w *world) key() blobKey { return keyOf(explored) }
 
 func (w *world) upload() error {
-	return w.receive(context.Background(), w.key(), int64(len(explored)), "image/png", strings.NewReader(explored))
+	return w.receive(context.Background(), w.key(), int64(len(explored)), "image/png", strings.NewReader(explored), nil)
 }
 
 func (w *world) commit() error {

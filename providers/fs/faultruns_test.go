@@ -146,7 +146,7 @@ func (r *faultRun) process() {
 	r.scheduler = &scheduler{random: r.random, sticky: []float64{0, 0.8, 0.95}[r.random.IntN(3)]}
 	upload := func() {
 		for range 5 { // A client tries again.
-			err := r.receive(context.Background(), keyOf(explored), int64(len(explored)), "image/png", strings.NewReader(explored))
+			err := r.receive(context.Background(), keyOf(explored), int64(len(explored)), "image/png", strings.NewReader(explored), nil)
 			if err == nil {
 				_, err = r.Commit(context.Background(), or3cloud.CommitRequest{WorkspaceID: "ws", Hash: hashOf(explored), MIMEType: "image/png"})
 			}

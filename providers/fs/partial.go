@@ -221,7 +221,7 @@ func (s *Storage) AppendPartial(_ context.Context, p or3cloud.PartialUpload, off
 }
 
 // appendPiece makes one piece of what body has and reports whether there may be more. A body that fails has ended: what
-// came is good, since the whole is verified in the end.
+// came is good, since the whole is verified in the end, unless the sender has lost the permission to send it.
 func (s *Storage) appendPiece(id string, offset int64, body io.Reader) (size int64, more bool, err error) {
 	random, err := randomName(s.Rand)
 	if err != nil {
@@ -240,7 +240,10 @@ func (s *Storage) appendPiece(id string, offset int64, body io.Reader) (size int
 	if err = out.err; err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil || size == 0 {
+	if err = errors.Join(err, f.Close()); err == nil && refused(copyErr) {
+		err = copyErr
+	}
+	if err != nil || size == 0 {
 		return 0, false, err
 	}
 	if err = s.Disk.Rename(tmp, piecePath(id, offset)); err == nil {
@@ -284,7 +287,7 @@ func (s *Storage) StorePartial(ctx context.Context, p or3cloud.PartialUpload) er
 	}
 	body := &pieceReader{disk: s.Disk, id: p.ID, pieces: pieces}
 	defer body.Close()
-	if err := s.receive(ctx, k, p.SizeBytes, p.MIMEType, body); err != nil {
+	if err := s.receive(ctx, k, p.SizeBytes, p.MIMEType, body, nil); err != nil {
 		return diskFault(err)
 	}
 	now := s.Now().UTC()

@@ -22,6 +22,8 @@ const (
 	bufferSize = 128 << 10
 	// idleTimeout ends an upload from which nothing has come for so long. A slow client is fine, a dead one is not.
 	idleTimeout = 60 * time.Second
+	// slowestUpload is how many bytes a second an upload has to make on the whole.
+	slowestUpload = 4 << 10
 )
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
@@ -43,7 +45,11 @@ func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
 		// Refused before it is read: an upload that fails half-way has taken the room that others need to free some.
 		return or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")
 	}
-	if err := s.receive(r.Context(), k, c.Size, c.MIME, newBodyReader(w, r)); err != nil {
+	permitted := func() error {
+		_, err := s.Host.Authorize(r, or3cloud.PermWorkspaceWrite, c.Workspace)
+		return err
+	}
+	if err := s.receive(r.Context(), k, c.Size, c.MIME, newBodyReader(w, r, c.Size), permitted); err != nil {
 		return diskFault(err)
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -54,8 +60,9 @@ func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
 }
 
 // receive takes the content of a key from body, verifies it and makes it durable. At most limit bytes are accepted;
-// fewer are fine if they have the right hash. Whatever goes wrong, no file of this upload stays behind.
-func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime string, body io.Reader) error {
+// fewer are fine if they have the right hash. permitted, if set, is asked when everything has come and before anything is
+// published. Whatever goes wrong, no file of this upload stays behind.
+func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime string, body io.Reader, permitted func() error) error {
 	// What was retired before the start must be known before a stored blob is relied on.
 	if err := s.loadRetired(ctx, k.workspace); err != nil {
 		return err
@@ -90,6 +97,11 @@ func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime stri
 			return err
 		}
 		defer s.removeTemp(in.sums)
+	}
+	if permitted != nil {
+		if err := permitted(); err != nil {
+			return err
+		}
 	}
 	return s.settle(ctx, k, in)
 }
@@ -170,29 +182,44 @@ func copyVerified(out io.Writer, in io.Reader, h hash.Hash, limit int64) (int64,
 		if readErr == io.EOF {
 			return size, hex.EncodeToString(h.Sum(nil)), nil
 		}
+		if refused(readErr) {
+			return size, "", readErr
+		}
 		if readErr != nil {
 			return size, "", or3cloud.Unavailable(fmt.Errorf("read upload: %w", readErr), "Upload interrupted", retryAfter)
 		}
 	}
 }
 
-// bodyReader reads a request body and gives the client a fresh span of time for each read.
+// refused reports whether a body was broken off because its sender has lost the permission to send it.
+func refused(err error) bool {
+	code := or3cloud.CodeOf(err)
+	return code == or3cloud.CodeUnauthenticated || code == or3cloud.CodeForbidden
+}
+
+// bodyReader reads a request body. It gives the client a fresh span of time for each read, and an end for all of them.
 type bodyReader struct {
 	body    io.Reader
 	control *http.ResponseController
+	last    time.Time
 }
 
-func newBodyReader(w http.ResponseWriter, r *http.Request) io.Reader {
+func newBodyReader(w http.ResponseWriter, r *http.Request, size int64) io.Reader {
 	if r.Body == nil {
 		return http.NoBody
 	}
-	return &bodyReader{r.Body, http.NewResponseController(w)}
+	last := time.Now().Add(idleTimeout + time.Duration(size/slowestUpload)*time.Second)
+	return &bodyReader{r.Body, http.NewResponseController(w), last}
 }
 
 // Read implements io.Reader. The deadline is the network's, so it is in real time. A writer that has no deadlines,
 // such as a test's, goes without.
 func (b *bodyReader) Read(p []byte) (int, error) {
-	b.control.SetReadDeadline(time.Now().Add(idleTimeout))
+	deadline := time.Now().Add(idleTimeout)
+	if b.last.Before(deadline) {
+		deadline = b.last
+	}
+	b.control.SetReadDeadline(deadline)
 	n, err := b.body.Read(p)
 	if err != nil {
 		// Nothing more is read; a deadline left behind would cancel the request while its file is made durable.

@@ -4,6 +4,7 @@ package tus
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -74,6 +75,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store
 	inner := r.Clone(r.Context())
 	inner.URL = &url.URL{Path: "/" + id}
 	inner.Header.Del("X-HTTP-Method-Override") // the route has decided what the request is
+	inner.Body = &refusable{inner.Body, data}
 	out := &answer{ResponseWriter: w, data: data, base: h.base}
 	t.ServeHTTP(out, inner)
 	return data.fault
@@ -155,6 +157,40 @@ func (d *dataStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableU
 	return u.(*upload)
 }
 
+// refusable is a body that the host breaks off when its sender loses the permission to send it. tusd would take the
+// refusal for a fault of the network.
+type refusable struct {
+	io.ReadCloser
+	data *dataStore
+}
+
+// Read implements io.Reader.
+func (b *refusable) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	var refusal *or3cloud.Error
+	if errors.As(err, &refusal) {
+		_ = b.data.note(refusal)
+	}
+	return n, err
+}
+
+// body is what a Store gets of a body. It ends with the refusal if there was one, where tusd says that it has just ended.
+func (d *dataStore) body(from io.Reader) io.Reader { return &storeBody{from, d} }
+
+type storeBody struct {
+	io.Reader
+	data *dataStore
+}
+
+// Read implements io.Reader.
+func (b *storeBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err == io.EOF && b.data.fault != nil {
+		err = b.data.fault
+	}
+	return n, err
+}
+
 // upload is one upload of a dataStore.
 type upload struct {
 	*dataStore
@@ -170,7 +206,7 @@ func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 // WriteChunk implements handler.Upload. It goes on when the connection has gone, with what has come by then.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, body io.Reader) (int64, error) {
 	u.interruption.begin()
-	n, err := u.store.Append(context.WithoutCancel(ctx), u.id, offset, body)
+	n, err := u.store.Append(context.WithoutCancel(ctx), u.id, offset, u.body(body))
 	return n, u.note(err)
 }
 

@@ -1,0 +1,84 @@
+package host
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+)
+
+// memo keeps the session of one request for as long as nothing more of its body comes.
+type memo struct {
+	header http.Header // of the answer, for cookies that are rotated
+	body   *body       // nil if the request has none
+
+	mu       sync.Mutex
+	asked    *sessions // nil until the session has been asked for
+	progress int64     // of the body, when the session was resolved
+	proven   *or3cloud.ProviderSession
+	user     string // who was signed in when the session was first resolved
+	session  *or3cloud.SessionContext
+	err      error
+}
+
+type memoKey struct{}
+
+// withMemo gives a request a place to keep its session in. leave must be called when the request has been answered.
+func withMemo(w http.ResponseWriter, r *http.Request) (_ *http.Request, leave func()) {
+	m := &memo{header: w.Header()}
+	r = r.WithContext(context.WithValue(r.Context(), memoKey{}, m))
+	if r.Body == nil || r.Body == http.NoBody {
+		return r, func() {}
+	}
+	m.body = newBody(w, r.Body, func(promises []promise) error { return m.ask(r, promises) })
+	r.Body = m.body
+	return r, m.body.leave
+}
+
+// resolve returns the session of r. If more of the body has come since it was last resolved, it is resolved again, from
+// the identity that was proven the first time: to prove that again could take another rotation.
+func (m *memo) resolve(s *sessions, r *http.Request) (*or3cloud.SessionContext, error) {
+	progress := m.body.progress()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.asked == nil:
+		header := m.header
+		if httpx.RecordOf(r).Started() {
+			header = nil // too late for cookies
+		}
+		m.asked = s
+		if m.session, m.proven, m.err = s.resolve(r, header); m.err == nil {
+			m.user = m.session.User.ID
+		}
+	case m.user != "" && m.progress != progress:
+		m.session, m.err = s.again(r, m.proven, m.user)
+	}
+	m.progress = progress
+	if m.user != "" {
+		m.body.hold(nil)
+	}
+	return m.session, m.err
+}
+
+// ask resolves the session once more and returns the refusal of the first promise that does not hold any more.
+func (m *memo) ask(r *http.Request, promises []promise) error {
+	m.mu.Lock()
+	sessions, proven, user := m.asked, m.proven, m.user
+	m.mu.Unlock()
+	s, err := sessions.again(r, proven, user)
+	if err != nil {
+		return err
+	}
+	if !s.Authenticated {
+		return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
+	}
+	for _, holds := range promises {
+		if err := holds(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
