@@ -84,7 +84,7 @@ func (p *provider) changeDisplayName(c call) error {
 	}
 	ctx := c.Context()
 	var token *http.Cookie
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.as(ctx, who, func(q queries, who actor) error {
 		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: optional(name), Now: p.now().UnixMilli()}); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package basicauth
 
 import (
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
 // fates returns what becomes of somebody's workspaces when they delete their account.
@@ -40,7 +41,10 @@ func (p *provider) deleteAccount(c call) error {
 	if typed, ok := f.text("email", 1, maxEmail); !ok || normalEmail(typed) != who.Email {
 		return refuseField("invalid_email", "email", "Type the e-mail address of your account.")
 	}
-	err = p.DeleteAccount(c.Context(), who.ID)
+	err = p.removeAccount(c.Context(), func(q queries) (db.Account, error) {
+		now, err := p.still(c.Context(), q, who)
+		return now.account(), err
+	})
 	if or3cloud.CodeOf(err) == or3cloud.CodeConflict {
 		return p.lastOwner(c, who.ID)
 	}

@@ -58,7 +58,7 @@ func (p *provider) changeEmail(c call) error {
 
 // askNewAddress sends a link to the new address and tells the old one. Earlier links for other new addresses are
 // worthless from then on.
-func (p *provider) askNewAddress(c call, who db.SessionAccountRow, email string) error {
+func (p *provider) askNewAddress(c call, who actor, email string) error {
 	v := p.limits.Take("basic-auth:email-mails:"+who.ID, ratelimit.Limit{Max: emailMails, Window: time.Hour})
 	if !v.Allowed {
 		e := refuse(or3cloud.CodeRateLimited, "rate_limited", "Too many requests", nil)
@@ -66,15 +66,12 @@ func (p *provider) askNewAddress(c call, who db.SessionAccountRow, email string)
 		return e
 	}
 	ctx := c.Context()
-	return p.store.tx(ctx, func(q queries) error {
-		a, err := q.AccountByID(ctx, who.ID)
-		if err != nil {
-			return err
-		}
+	return p.as(ctx, who, func(q queries, who actor) error {
+		a := who.account()
 		if err := q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: optional(a.ID), Kind: string(tokenEmail)}); err != nil {
 			return err
 		}
-		token, _, err := p.issue(ctx, q, tokenEmail, a, emailChange{email})
+		token, _, err := p.issue(ctx, q, tokenEmail, a, who.SessionID, emailChange{email})
 		if err != nil {
 			return err
 		}
@@ -90,9 +87,9 @@ func (p *provider) askNewAddress(c call, who db.SessionAccountRow, email string)
 	})
 }
 
-func (p *provider) changeAddressNow(c call, who db.SessionAccountRow, email string) error {
+func (p *provider) changeAddressNow(c call, who actor, email string) error {
 	var token *http.Cookie
-	err := p.store.tx(c.Context(), func(q queries) (err error) {
+	err := p.as(c.Context(), who, func(q queries, who actor) (err error) {
 		if err = p.setEmail(c.Context(), q, c.Request, who.ID, email); err != nil {
 			return err
 		}
@@ -131,8 +128,8 @@ func (p *provider) setEmail(ctx context.Context, q queries, r *or3cloud.Request,
 	return p.notify(ctx, q, r, a, noticeEmailChanged, email)
 }
 
-// confirmEmail is POST /api/basic-auth/email/confirm. The link says who it is for, so nobody has to be signed in; a browser
-// that is signed in to the account gets its new address at once.
+// confirmEmail is POST /api/basic-auth/email/confirm. The link says who it is for, so nobody has to be signed in, but the
+// session that has asked for it must not have ended; a browser that is signed in to the account gets its new address at once.
 func (p *provider) confirmEmail(c call) error {
 	ctx := c.Context()
 	f, err := c.body()
@@ -158,9 +155,16 @@ func (p *provider) confirmEmail(c call) error {
 		if err := p.setEmail(ctx, q, c.Request, accountID, change.Email); err != nil {
 			return err
 		}
-		if who != nil && who.accountID == accountID {
-			access, err = p.renewAccess(ctx, q, who.sessionID, accountID)
+		if who == nil || who.accountID != accountID {
+			return nil
 		}
+		switch _, err := p.actor(ctx, q, who.sessionID, accountID, who.version); {
+		case or3cloud.CodeOf(err) == or3cloud.CodeUnauthenticated:
+			return nil // the link is good, and this browser is signed out
+		case err != nil:
+			return err
+		}
+		access, err = p.renewAccess(ctx, q, who.sessionID, accountID)
 		return err
 	})
 	if err != nil {
@@ -179,7 +183,7 @@ func (p *provider) cancelEmail(c call) error {
 		return err
 	}
 	ctx := c.Context()
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.as(ctx, who, func(q queries, who actor) error {
 		return q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: optional(who.ID), Kind: string(tokenEmail)})
 	})
 	if err != nil {

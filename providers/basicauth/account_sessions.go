@@ -60,13 +60,14 @@ func (p *provider) revokeSession(c call) error {
 		return refuseField("invalid_request", "id", "Invalid request")
 	}
 	if sessionID != who.SessionID {
-		if err := p.fresh(c, who); err != nil {
+		who.proven = true
+		if err := p.fresh(c.Context(), p.store.read, who); err != nil {
 			return err
 		}
 	}
 	ctx := c.Context()
 	var e ended
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.as(ctx, who, func(q queries, who actor) error {
 		rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: who.ID, Now: p.now().UnixMilli()})
 		if err != nil {
 			return err
@@ -95,7 +96,7 @@ func (p *provider) revokeOtherSessions(c call) error {
 	}
 	ctx := c.Context()
 	var e ended
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.as(ctx, who, func(q queries, who actor) error {
 		rows, err := q.RevokeOtherSessions(ctx, db.RevokeOtherSessionsParams{AccountID: who.ID, Keep: who.SessionID, Now: p.now().UnixMilli()})
 		if err != nil || len(rows) == 0 {
 			return err

@@ -190,21 +190,30 @@ func (p *provider) RevokeSessions(ctx context.Context, name, sessionID string) (
 	return n, err
 }
 
-// DeleteAccount implements or3cloud.AccountAdmin. The user goes first: if one of the two steps fails, the account is still there
-// to try again with.
+// DeleteAccount implements or3cloud.AccountAdmin.
 func (p *provider) DeleteAccount(ctx context.Context, name string) error {
-	a, err := accountNamed(ctx, p.store.read, name)
-	if err != nil {
-		return fault(err)
-	}
-	users, identity := p.host.Users(), or3cloud.ExternalIdentity{Provider: id, ProviderUserID: a.ID}
-	if users == nil {
-		return or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
-	}
-	if err := users.RemoveUser(ctx, identity); err != nil {
-		return err
-	}
-	err = p.operate(ctx, a.ID, func(q queries, a db.Account, e *ended) error {
+	return p.removeAccount(ctx, func(q queries) (db.Account, error) { return accountNamed(ctx, q, name) })
+}
+
+// removeAccount removes an account and the user behind it. find says in the transaction which account, or why not, so that
+// nothing that ends the right to comes between that and the removal; it waits for the workspace store as long as that takes
+// to remove a user. The user goes first: if one of the two steps fails, the account is still there to try again with.
+func (p *provider) removeAccount(ctx context.Context, find func(queries) (db.Account, error)) error {
+	users := p.host.Users()
+	var identity or3cloud.ExternalIdentity
+	var e ended
+	err := p.store.tx(ctx, func(q queries) error {
+		a, err := find(q)
+		if err != nil {
+			return err
+		}
+		if users == nil {
+			return or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
+		}
+		identity = or3cloud.ExternalIdentity{Provider: id, ProviderUserID: a.ID}
+		if err := users.RemoveUser(ctx, identity); err != nil {
+			return err
+		}
 		until := p.accessUntil(p.now())
 		if err := q.RememberDeleted(ctx, db.RememberDeletedParams{ID: a.ID, AccessUntil: until.UnixMilli()}); err != nil {
 			return err
@@ -217,12 +226,13 @@ func (p *provider) DeleteAccount(ctx context.Context, name string) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return fault(err)
 	}
+	e.apply(p.revoked)
 	// A request that came in between may have made the user anew. The account is gone whatever becomes of that one, who
 	// would be without anything.
 	if err := users.RemoveUser(ctx, identity); err != nil {
-		p.log.Warn("a user without an account may be left", "account", a.ID, "error", err)
+		p.log.Warn("a user without an account may be left", "account", identity.ProviderUserID, "error", err)
 	}
 	return nil
 }

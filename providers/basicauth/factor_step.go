@@ -55,7 +55,7 @@ func (p *provider) demandFactor(ctx context.Context, q queries, r *or3cloud.Requ
 	if has.RecoveryCodesLeft > 0 {
 		methods = append(methods, "recovery_code")
 	}
-	token, _, err := p.issue(ctx, q, tokenSecondFactor, a, step)
+	token, _, err := p.issue(ctx, q, tokenSecondFactor, a, "", step)
 	if err != nil {
 		return nil, err
 	}

@@ -360,3 +360,14 @@ func (h *fakeHost) CheckInvite(_ context.Context, token, email string) error {
 }
 
 func (h *fakeHost) Users() or3cloud.UserRemover { return h.users }
+
+// actor is who the browser is signed in as.
+func (b *browser) actor() actor {
+	b.in.t.Helper()
+	r := b.send(httptest.NewRequest(http.MethodPost, "http://cloud.test/api/sync/pull", nil))
+	who, err := b.in.p.signedIn(call{Request: &or3cloud.Request{Request: r, ClientIP: b.address, ResponseHeader: http.Header{}}})
+	if err != nil {
+		b.in.t.Fatal(err)
+	}
+	return who
+}

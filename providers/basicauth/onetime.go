@@ -31,8 +31,9 @@ func (k tokenKind) lifetime() time.Duration {
 }
 
 // issue makes a one-time token of a kind for an account, or for nobody if a is the zero account. data is kept with it as
-// JSON. What is stored of the token is its fingerprint.
-func (p *provider) issue(ctx context.Context, q queries, kind tokenKind, a db.Account, data any) (token string, expires time.Time, err error) {
+// JSON. What is stored of the token is its fingerprint. A token that somebody begins who is signed in ends with that
+// session; for the others sessionID is empty.
+func (p *provider) issue(ctx context.Context, q queries, kind tokenKind, a db.Account, sessionID string, data any) (token string, expires time.Time, err error) {
 	token, print, err := p.refresh.generate()
 	if err != nil {
 		return "", expires, err
@@ -47,13 +48,13 @@ func (p *provider) issue(ctx context.Context, q queries, kind tokenKind, a db.Ac
 	}
 	expires = now.Add(kind.lifetime())
 	return token, expires, q.InsertOneTimeToken(ctx, db.InsertOneTimeTokenParams{
-		Fingerprint: print, Kind: string(kind), AccountID: optional(a.ID), TokenVersion: a.TokenVersion,
+		Fingerprint: print, Kind: string(kind), AccountID: optional(a.ID), TokenVersion: a.TokenVersion, SessionID: optional(sessionID),
 		Data: string(text), CreatedAt: now.UnixMilli(), ExpiresAt: expires.UnixMilli(),
 	})
 }
 
 // peek reads a one-time token without using it up. It answers errToken for one that is unknown, used, expired, of another
-// kind or overtaken by a change of the account's password.
+// kind, overtaken by a change of the account's password or begun by a session that has ended.
 func (p *provider) peek(ctx context.Context, q queries, kind tokenKind, token string, data any) (db.OneTimeTokenRow, error) {
 	row, err := q.OneTimeToken(ctx, db.OneTimeTokenParams{Fingerprint: fingerprint(token), Kind: string(kind), Now: p.now().UnixMilli()})
 	if absent(err) {

@@ -29,8 +29,8 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 	if rp == nil {
 		return errNoPasskeys()
 	}
-	ctx, a := c.Context(), accountOf(who)
-	user, err := passkeyUserOf(ctx, p.store.read, a)
+	ctx := c.Context()
+	user, err := passkeyUserOf(ctx, p.store.read, who.account())
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 		return err
 	}
 	var token string
-	err = p.store.tx(ctx, func(q queries) (err error) {
-		token, _, err = p.issue(ctx, q, tokenPasskeyAdd, a, session)
+	err = p.as(ctx, who, func(q queries, who actor) (err error) {
+		token, _, err = p.issue(ctx, q, tokenPasskeyAdd, who.account(), who.SessionID, session)
 		return err
 	})
 	if err != nil {
@@ -66,21 +66,21 @@ func (p *provider) registerPasskey(c call) error {
 	}
 	added := factorAdded{OK: true}
 	var refusal error // the ceremony is over however it ended
-	err = p.store.tx(c.Context(), func(q queries) error {
+	err = p.as(c.Context(), who, func(q queries, who actor) error {
 		var session webauthn.SessionData
 		token, err := p.take(c.Context(), q, tokenPasskeyAdd, challenge, &session)
 		if err != nil {
 			return err
 		}
-		if token.AccountID.String != who.ID {
+		if token.AccountID.String != who.ID || token.SessionID.String != who.SessionID {
 			return errToken()
 		}
-		made, err := p.verifyNewPasskey(c.Request, accountOf(who), session, credential)
+		made, err := p.verifyNewPasskey(c.Request, who.account(), session, credential)
 		if err != nil {
 			refusal = err
 			return nil
 		}
-		added.Passkey, added.RecoveryCodes, err = p.addPasskey(c.Context(), q, c.Request, accountOf(who), name, made)
+		added.Passkey, added.RecoveryCodes, err = p.addPasskey(c.Context(), q, c.Request, who.account(), name, made)
 		return err
 	})
 	switch {
@@ -153,7 +153,7 @@ func (p *provider) renamePasskey(c call) error {
 	if !ok || err != nil {
 		return errInvalid()
 	}
-	return p.changePasskey(c, func(q queries) (bool, error) {
+	return p.changePasskey(c, who, func(q queries, who actor) (bool, error) {
 		n, err := q.RenamePasskey(c.Context(), db.RenamePasskeyParams{ID: key, AccountID: who.ID, Name: name})
 		return n == 1, err
 	})
@@ -170,7 +170,7 @@ func (p *provider) removePasskey(c call) error {
 		return errInvalid()
 	}
 	ctx := c.Context()
-	return p.changePasskey(c, func(q queries) (bool, error) {
+	return p.changePasskey(c, who, func(q queries, who actor) (bool, error) {
 		names, err := q.DeletePasskey(ctx, db.DeletePasskeyParams{ID: key, AccountID: who.ID})
 		if err != nil || len(names) == 0 {
 			return false, err
@@ -178,14 +178,14 @@ func (p *provider) removePasskey(c call) error {
 		if err := p.forgetUselessCodes(ctx, q, who.ID); err != nil {
 			return false, err
 		}
-		return true, p.recordAndNotify(ctx, q, c.Request, accountOf(who), eventPasskeyRemoved, noticePasskeyRemoved, names[0])
+		return true, p.recordAndNotify(ctx, q, c.Request, who.account(), eventPasskeyRemoved, noticePasskeyRemoved, names[0])
 	})
 }
 
 // changePasskey answers for a change of one passkey; found is false if it is not among one's own.
-func (p *provider) changePasskey(c call, change func(queries) (found bool, err error)) error {
-	err := p.store.tx(c.Context(), func(q queries) error {
-		found, err := change(q)
+func (p *provider) changePasskey(c call, who actor, change func(queries, actor) (found bool, err error)) error {
+	err := p.as(c.Context(), who, func(q queries, who actor) error {
+		found, err := change(q, who)
 		if err == nil && !found {
 			err = refuse(or3cloud.CodeNotFound, "not_found", "There is no such passkey.", nil)
 		}
@@ -205,12 +205,4 @@ func (f fields) passkeyName() (string, error) {
 		return "", refuse(or3cloud.CodeInvalid, "invalid_request", "Invalid request", map[string]any{"field": "name"})
 	}
 	return name, nil
-}
-
-// accountOf is the account of a session.
-func accountOf(row db.SessionAccountRow) db.Account {
-	return db.Account{
-		ID: row.ID, Email: row.Email, PasswordHash: row.PasswordHash, DisplayName: row.DisplayName, TokenVersion: row.TokenVersion,
-		Origin: row.Origin, DisabledAt: row.DisabledAt, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
-	}
 }

@@ -25,7 +25,7 @@ func (p *provider) passkeySignInOptions(c call) error {
 	}
 	var token string
 	err = p.store.tx(c.Context(), func(q queries) (err error) {
-		token, _, err = p.issue(c.Context(), q, tokenPasskeyUse, db.Account{}, session)
+		token, _, err = p.issue(c.Context(), q, tokenPasskeyUse, db.Account{}, "", session)
 		return err
 	})
 	if err != nil {

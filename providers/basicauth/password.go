@@ -14,15 +14,7 @@ import (
 // their access tokens with them. A page that asks to keep its session gets a new one in the same answer.
 func (p *provider) changePassword(c call) error {
 	ctx := c.Context()
-	who, _, err := p.identify(ctx, c.Request)
-	if err != nil {
-		return err
-	}
-	if who == nil {
-		p.clearCookies(c.Request)
-		return errExpired()
-	}
-	f, err := c.body()
+	who, f, err := asked(c, p.signedInOrCleared)
 	if err != nil {
 		return err
 	}
@@ -30,30 +22,22 @@ func (p *provider) changePassword(c call) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.store.read.AccountByID(ctx, who.accountID)
-	if absent(err) {
-		p.clearCookies(c.Request)
-		return errExpired()
-	}
-	if err != nil {
+	if err := p.checkNewPassword(body.next, "newPassword", who.Email, who.DisplayName.String); err != nil {
 		return err
 	}
-	if err := p.checkNewPassword(body.next, "newPassword", a.Email, a.DisplayName.String); err != nil {
-		return err
-	}
-	ok, err := p.guess(ctx, c.Request, a.Email, a.PasswordHash, body.current)
+	ok, err := p.guess(ctx, c.Request, who.Email, who.PasswordHash, body.current)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		p.log.Warn("password change refused", "address", c.ClientIP, "email", redactEmail(a.Email))
+		p.log.Warn("password change refused", "address", c.ClientIP, "email", redactEmail(who.Email))
 		return errCredentials()
 	}
 	hash, err := p.password.Hash(ctx, body.next)
 	if err != nil {
 		return err
 	}
-	g, err := p.exchangePassword(c, a, hash, body.keepSession)
+	g, err := p.exchangePassword(c, who, hash, body.keepSession)
 	if err != nil {
 		return err
 	}
@@ -65,12 +49,21 @@ func (p *provider) changePassword(c call) error {
 	return c.answer(true)
 }
 
+// signedInOrCleared is signedIn for an endpoint that clears the cookies of whoever is not.
+func (p *provider) signedInOrCleared(c call) (actor, error) {
+	who, err := p.signedIn(c)
+	if or3cloud.CodeOf(err) == or3cloud.CodeUnauthenticated {
+		p.clearCookies(c.Request)
+	}
+	return who, err
+}
+
 // exchangePassword replaces the password that was verified, and begins a new session if one is to be kept.
-func (p *provider) exchangePassword(c call, verified db.Account, hash string, keepSession bool) (g *grant, err error) {
+func (p *provider) exchangePassword(c call, verified actor, hash string, keepSession bool) (g *grant, err error) {
 	ctx, now := c.Context(), p.now()
 	var e ended
-	err = p.store.tx(ctx, func(q queries) error {
-		a, err := p.replacePassword(ctx, q, verified, hash, &e)
+	err = p.as(ctx, verified, func(q queries, _ actor) error {
+		a, err := p.replacePassword(ctx, q, verified.account(), hash, &e)
 		if err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func (p *provider) reauthenticate(c call) error {
 	return c.answer(true)
 }
 
-func (p *provider) proveByPassword(c call, who db.SessionAccountRow, f fields) (bool, error) {
+func (p *provider) proveByPassword(c call, who actor, f fields) (bool, error) {
 	password, ok := f.text("password", 1, maxPassword)
 	if !ok {
 		return false, errInvalid()
@@ -43,15 +43,15 @@ func (p *provider) proveByPassword(c call, who db.SessionAccountRow, f fields) (
 	if ok, err := p.guess(c.Context(), c.Request, who.Email, who.PasswordHash, password); err != nil || !ok {
 		return false, err
 	}
-	return true, p.store.tx(c.Context(), func(q queries) error { return p.proven(c.Request, q, who) })
+	return true, p.as(c.Context(), who, func(q queries, who actor) error { return p.proven(c.Request, q, who) })
 }
 
-func (p *provider) proveByPasskey(c call, who db.SessionAccountRow, f fields) (ok bool, err error) {
+func (p *provider) proveByPasskey(c call, who actor, f fields) (ok bool, err error) {
 	challenge, credential, err := f.ceremony()
 	if err != nil {
 		return false, err
 	}
-	err = p.store.tx(c.Context(), func(q queries) error {
+	err = p.as(c.Context(), who, func(q queries, who actor) error {
 		owner, err := p.finishCeremony(c.Context(), q, c.Request, challenge, credential)
 		if err != nil || owner == nil || owner.ID != who.ID {
 			return err
@@ -63,6 +63,6 @@ func (p *provider) proveByPasskey(c call, who db.SessionAccountRow, f fields) (o
 }
 
 // proven notes that the person behind a session has just proved who they are.
-func (p *provider) proven(r *or3cloud.Request, q queries, who db.SessionAccountRow) error {
+func (p *provider) proven(r *or3cloud.Request, q queries, who actor) error {
 	return q.ProveSession(r.Context(), db.ProveSessionParams{ID: who.SessionID, Now: p.now().UnixMilli()})
 }

@@ -81,7 +81,7 @@ func (p *provider) renewRecoveryCodes(c call) error {
 		return err
 	}
 	var codes []string
-	err = p.store.tx(c.Context(), func(q queries) error {
+	err = p.as(c.Context(), who, func(q queries, who actor) error {
 		had, err := p.factorsOf(c.Context(), q, who.ID)
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (p *provider) renewRecoveryCodes(c call) error {
 		if codes, err = p.replaceRecoveryCodes(c.Context(), q, who.ID); err != nil {
 			return err
 		}
-		return p.recordAndNotify(c.Context(), q, c.Request, accountOf(who), eventRecoveryRenewed, noticeRecoveryRenewed, "")
+		return p.recordAndNotify(c.Context(), q, c.Request, who.account(), eventRecoveryRenewed, noticeRecoveryRenewed, "")
 	})
 	if err != nil {
 		return err

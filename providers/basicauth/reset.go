@@ -103,7 +103,7 @@ func (p *provider) resolveReset(ctx context.Context, q queries, content []byte) 
 // resetFragment makes a one-time token with which the owner of an account chooses a new password, as the fragment of a
 // link, and says when it expires. It must run in a write transaction.
 func (p *provider) resetFragment(ctx context.Context, q queries, a db.Account) (fragment string, expires time.Time, err error) {
-	token, expires, err := p.issue(ctx, q, tokenReset, a, struct{}{})
+	token, expires, err := p.issue(ctx, q, tokenReset, a, "", struct{}{})
 	return url.Values{"reset": {token}}.Encode(), expires, err
 }
 

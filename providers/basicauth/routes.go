@@ -28,10 +28,12 @@ const (
 	registerLimit       = 10
 )
 
-// call is one request to an endpoint.
+// call is one request to an endpoint. Its body has come before the endpoint decides anything.
 type call struct {
 	*or3cloud.Request
-	w http.ResponseWriter
+	w       http.ResponseWriter
+	text    []byte
+	textErr error // why text is not all
 }
 
 // routes are the endpoints of the contract (auth §8.4) and those of our own account pages (docs/accounts-api.md).
@@ -84,7 +86,10 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 			if !sameOrigin(r.Header, host, known) {
 				return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
 			}
-			c := call{p.request(w, r), w}
+			c := call{Request: p.request(w, r), w: w}
+			if method != http.MethodGet {
+				c.text, c.textErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+			}
 			c.Request.Request = r.WithContext(passwd.WithOrigin(r.Context(), ratelimit.Network(c.ClientIP)))
 			return fault(handle(c))
 		},
@@ -156,15 +161,14 @@ func (c call) reply(v any) error {
 	return nil
 }
 
-// body reads and decodes the request's body.
+// body decodes the request's body.
 func (c call) body() (fields, error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(c.textErr, &tooLarge):
 		return nil, or3cloud.Errorf(or3cloud.CodeTooLarge, "The request body is too large.")
-	case err != nil:
+	case c.textErr != nil:
 		return nil, errInvalid()
 	}
-	return parseFields(raw)
+	return parseFields(c.text)
 }

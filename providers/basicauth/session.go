@@ -56,8 +56,20 @@ func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3clo
 	}
 	return &or3cloud.ProviderSession{
 		Provider: id, UserID: who.accountID, Email: who.email, DisplayName: who.displayName, ExpiresAt: expires,
-		Admitted: who.admitted,
+		SessionID: who.sessionID, Admitted: who.admitted,
 	}, nil
+}
+
+// CheckSession implements or3cloud.SessionChecker. It asks the store: what is remembered of revocations goes back no further
+// than an access token lives, and a body may take longer.
+func (p *provider) CheckSession(ctx context.Context, s *or3cloud.ProviderSession) (bool, error) {
+	_, err := p.store.read.SessionAccount(ctx, db.SessionAccountParams{
+		SessionID: s.SessionID, AccountID: s.UserID, Now: p.now().UnixMilli(),
+	})
+	if absent(err) {
+		return false, nil
+	}
+	return err == nil, fault(err)
 }
 
 // identify returns who sent a request, or nil, and renews the request's tokens if needed. A token that is only believed for

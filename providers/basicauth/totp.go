@@ -52,8 +52,10 @@ func (p *provider) enrolTOTP(c call) error {
 	if err != nil {
 		return err
 	}
-	err = p.store.tx(c.Context(), func(q queries) error {
-		n, err := q.EnrolTOTP(c.Context(), db.EnrolTOTPParams{AccountID: who.ID, Secret: sealed, Now: p.now().UnixMilli()})
+	err = p.as(c.Context(), who, func(q queries, who actor) error {
+		n, err := q.EnrolTOTP(c.Context(), db.EnrolTOTPParams{
+			AccountID: who.ID, Secret: sealed, SessionID: optional(who.SessionID), Now: p.now().UnixMilli(),
+		})
 		if err == nil && n == 0 {
 			err = refuse(or3cloud.CodeConflict, "already_enabled", "An authenticator app is already set up.", nil)
 		}
@@ -76,8 +78,8 @@ func (p *provider) confirmTOTP(c call) error {
 		return errInvalid()
 	}
 	var codes []string
-	err = p.store.tx(c.Context(), func(q queries) (err error) {
-		codes, err = p.enableTOTP(c.Context(), q, c.Request, accountOf(who), code)
+	err = p.as(c.Context(), who, func(q queries, who actor) (err error) {
+		codes, err = p.enableTOTP(c.Context(), q, c.Request, who, code)
 		return err
 	})
 	if err != nil {
@@ -93,9 +95,10 @@ type factorAdded struct {
 	RecoveryCodes []string       `json:"recoveryCodes,omitempty"`
 }
 
-// enableTOTP makes an enrolled secret count if code is one of its codes, which is used up by that. It returns recovery
-// codes if this is the first factor.
-func (p *provider) enableTOTP(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, code string) ([]string, error) {
+// enableTOTP makes a secret count that the same session has enrolled, if code is one of its codes, which is used up by that.
+// It returns recovery codes if this is the first factor.
+func (p *provider) enableTOTP(ctx context.Context, q queries, r *or3cloud.Request, who actor, code string) ([]string, error) {
+	a := who.account()
 	had, err := p.factorsOf(ctx, q, a.ID)
 	if err != nil {
 		return nil, err
@@ -108,6 +111,8 @@ func (p *provider) enableTOTP(ctx context.Context, q queries, r *or3cloud.Reques
 		return nil, err
 	case row.ConfirmedAt.Valid:
 		return nil, refuse(or3cloud.CodeConflict, "already_enabled", "An authenticator app is already set up.", nil)
+	case row.SessionID.String != who.SessionID:
+		return nil, errToken()
 	}
 	secret, err := p.openTOTP(ctx, q, row)
 	if err != nil {
@@ -133,7 +138,7 @@ func (p *provider) removeTOTP(c call) error {
 		return err
 	}
 	ctx := c.Context()
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.as(ctx, who, func(q queries, who actor) error {
 		n, err := q.DeleteTOTP(ctx, who.ID)
 		if err != nil || n == 0 {
 			return err
@@ -141,7 +146,7 @@ func (p *provider) removeTOTP(c call) error {
 		if err := p.forgetUselessCodes(ctx, q, who.ID); err != nil {
 			return err
 		}
-		return p.recordAndNotify(ctx, q, c.Request, accountOf(who), eventTOTPRemoved, noticeTOTPRemoved, "")
+		return p.recordAndNotify(ctx, q, c.Request, who.account(), eventTOTPRemoved, noticeTOTPRemoved, "")
 	})
 	if err != nil {
 		return err

@@ -60,7 +60,8 @@ DELETE FROM refresh_tokens WHERE expires_at <= @now;
 -- name: SessionAccount :one
 SELECT s.id AS session_id, s.authenticated_at, a.*
 FROM sessions s JOIN accounts a ON a.id = s.account_id
-WHERE s.id = @session_id AND a.id = @account_id AND s.revoked_at IS NULL AND a.disabled_at IS NULL;
+WHERE s.id = @session_id AND a.id = @account_id AND a.disabled_at IS NULL AND s.token_version = a.token_version
+  AND s.revoked_at IS NULL AND s.expires_at > @now AND s.ends_at > @now;
 
 -- name: ProveSession :exec
 UPDATE sessions SET authenticated_at = @now WHERE id = @id;

@@ -1,12 +1,17 @@
 -- name: InsertOneTimeToken :exec
-INSERT INTO one_time_tokens (fingerprint, kind, account_id, token_version, data, created_at, expires_at)
-VALUES (@fingerprint, @kind, @account_id, @token_version, @data, @created_at, @expires_at);
+INSERT INTO one_time_tokens (fingerprint, kind, account_id, token_version, session_id, data, created_at, expires_at)
+VALUES (@fingerprint, @kind, @account_id, @token_version, @session_id, @data, @created_at, @expires_at);
 
 -- name: OneTimeToken :one
-SELECT t.fingerprint, t.account_id, t.data, t.attempts, t.created_at, t.expires_at
-FROM one_time_tokens t LEFT JOIN accounts a ON a.id = t.account_id
+-- A token that a session has begun is worth nothing once the session has ended.
+SELECT t.fingerprint, t.account_id, t.session_id, t.data, t.attempts, t.created_at, t.expires_at
+FROM one_time_tokens t
+LEFT JOIN accounts a ON a.id = t.account_id
+LEFT JOIN sessions s ON s.id = t.session_id
 WHERE t.fingerprint = @fingerprint AND t.kind = @kind AND t.expires_at > @now
-  AND (t.account_id IS NULL OR (a.token_version = t.token_version AND a.disabled_at IS NULL));
+  AND (t.account_id IS NULL OR (a.token_version = t.token_version AND a.disabled_at IS NULL))
+  AND (t.session_id IS NULL OR (s.account_id = a.id AND s.token_version = a.token_version
+       AND s.revoked_at IS NULL AND s.expires_at > @now AND s.ends_at > @now));
 
 -- name: DeleteOneTimeToken :execrows
 DELETE FROM one_time_tokens WHERE fingerprint = @fingerprint;

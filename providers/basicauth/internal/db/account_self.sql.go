@@ -29,8 +29,11 @@ func (q *Queries) ExtendAccess(ctx context.Context, arg ExtendAccessParams) (int
 }
 
 const pendingEmail = `-- name: PendingEmail :one
-SELECT t.data FROM one_time_tokens t JOIN accounts a ON a.id = t.account_id
+SELECT t.data FROM one_time_tokens t
+JOIN accounts a ON a.id = t.account_id
+JOIN sessions s ON s.id = t.session_id
 WHERE t.account_id = ?1 AND t.kind = ?2 AND t.expires_at > ?3 AND t.token_version = a.token_version
+  AND s.token_version = a.token_version AND s.revoked_at IS NULL AND s.expires_at > ?3 AND s.ends_at > ?3
 ORDER BY t.created_at DESC LIMIT 1
 `
 

@@ -45,6 +45,7 @@ type OneTimeToken struct {
 	Attempts     int64
 	CreatedAt    int64
 	ExpiresAt    int64
+	SessionID    sql.NullString
 }
 
 type Passkey struct {
@@ -107,4 +108,5 @@ type Totp struct {
 	ConfirmedAt sql.NullInt64
 	LastStep    int64
 	CreatedAt   int64
+	SessionID   sql.NullString
 }

@@ -470,12 +470,14 @@ func (q *Queries) RotateToken(ctx context.Context, arg RotateTokenParams) (int64
 const sessionAccount = `-- name: SessionAccount :one
 SELECT s.id AS session_id, s.authenticated_at, a.id, a.email, a.password_hash, a.display_name, a.token_version, a.origin, a.disabled_at, a.created_at, a.updated_at
 FROM sessions s JOIN accounts a ON a.id = s.account_id
-WHERE s.id = ?1 AND a.id = ?2 AND s.revoked_at IS NULL AND a.disabled_at IS NULL
+WHERE s.id = ?1 AND a.id = ?2 AND a.disabled_at IS NULL AND s.token_version = a.token_version
+  AND s.revoked_at IS NULL AND s.expires_at > ?3 AND s.ends_at > ?3
 `
 
 type SessionAccountParams struct {
 	SessionID string
 	AccountID string
+	Now       int64
 }
 
 type SessionAccountRow struct {
@@ -493,7 +495,7 @@ type SessionAccountRow struct {
 }
 
 func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) (SessionAccountRow, error) {
-	row := q.queryRow(ctx, q.sessionAccountStmt, sessionAccount, arg.SessionID, arg.AccountID)
+	row := q.queryRow(ctx, q.sessionAccountStmt, sessionAccount, arg.SessionID, arg.AccountID, arg.Now)
 	var i SessionAccountRow
 	err := row.Scan(
 		&i.SessionID,

@@ -58,8 +58,8 @@ func (q *Queries) DeleteOneTimeToken(ctx context.Context, fingerprint string) (i
 }
 
 const insertOneTimeToken = `-- name: InsertOneTimeToken :exec
-INSERT INTO one_time_tokens (fingerprint, kind, account_id, token_version, data, created_at, expires_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO one_time_tokens (fingerprint, kind, account_id, token_version, session_id, data, created_at, expires_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 `
 
 type InsertOneTimeTokenParams struct {
@@ -67,6 +67,7 @@ type InsertOneTimeTokenParams struct {
 	Kind         string
 	AccountID    sql.NullString
 	TokenVersion int64
+	SessionID    sql.NullString
 	Data         string
 	CreatedAt    int64
 	ExpiresAt    int64
@@ -78,6 +79,7 @@ func (q *Queries) InsertOneTimeToken(ctx context.Context, arg InsertOneTimeToken
 		arg.Kind,
 		arg.AccountID,
 		arg.TokenVersion,
+		arg.SessionID,
 		arg.Data,
 		arg.CreatedAt,
 		arg.ExpiresAt,
@@ -86,10 +88,14 @@ func (q *Queries) InsertOneTimeToken(ctx context.Context, arg InsertOneTimeToken
 }
 
 const oneTimeToken = `-- name: OneTimeToken :one
-SELECT t.fingerprint, t.account_id, t.data, t.attempts, t.created_at, t.expires_at
-FROM one_time_tokens t LEFT JOIN accounts a ON a.id = t.account_id
+SELECT t.fingerprint, t.account_id, t.session_id, t.data, t.attempts, t.created_at, t.expires_at
+FROM one_time_tokens t
+LEFT JOIN accounts a ON a.id = t.account_id
+LEFT JOIN sessions s ON s.id = t.session_id
 WHERE t.fingerprint = ?1 AND t.kind = ?2 AND t.expires_at > ?3
   AND (t.account_id IS NULL OR (a.token_version = t.token_version AND a.disabled_at IS NULL))
+  AND (t.session_id IS NULL OR (s.account_id = a.id AND s.token_version = a.token_version
+       AND s.revoked_at IS NULL AND s.expires_at > ?3 AND s.ends_at > ?3))
 `
 
 type OneTimeTokenParams struct {
@@ -101,18 +107,21 @@ type OneTimeTokenParams struct {
 type OneTimeTokenRow struct {
 	Fingerprint string
 	AccountID   sql.NullString
+	SessionID   sql.NullString
 	Data        string
 	Attempts    int64
 	CreatedAt   int64
 	ExpiresAt   int64
 }
 
+// A token that a session has begun is worth nothing once the session has ended.
 func (q *Queries) OneTimeToken(ctx context.Context, arg OneTimeTokenParams) (OneTimeTokenRow, error) {
 	row := q.queryRow(ctx, q.oneTimeTokenStmt, oneTimeToken, arg.Fingerprint, arg.Kind, arg.Now)
 	var i OneTimeTokenRow
 	err := row.Scan(
 		&i.Fingerprint,
 		&i.AccountID,
+		&i.SessionID,
 		&i.Data,
 		&i.Attempts,
 		&i.CreatedAt,

@@ -7,10 +7,11 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
 
 const confirmTOTP = `-- name: ConfirmTOTP :execrows
-UPDATE totp SET confirmed_at = CAST(?1 AS INTEGER), last_step = ?2
+UPDATE totp SET confirmed_at = CAST(?1 AS INTEGER), last_step = ?2, session_id = NULL
 WHERE account_id = ?3 AND confirmed_at IS NULL
 `
 
@@ -41,20 +42,27 @@ func (q *Queries) DeleteTOTP(ctx context.Context, accountID string) (int64, erro
 }
 
 const enrolTOTP = `-- name: EnrolTOTP :execrows
-INSERT INTO totp (account_id, secret, created_at) VALUES (?1, ?2, ?3)
-ON CONFLICT (account_id) DO UPDATE SET secret = excluded.secret, last_step = 0, created_at = excluded.created_at
+INSERT INTO totp (account_id, secret, session_id, created_at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (account_id) DO UPDATE
+SET secret = excluded.secret, session_id = excluded.session_id, last_step = 0, created_at = excluded.created_at
 WHERE totp.confirmed_at IS NULL
 `
 
 type EnrolTOTPParams struct {
 	AccountID string
 	Secret    []byte
+	SessionID sql.NullString
 	Now       int64
 }
 
 // A secret that counts is not replaced: it has to be removed first.
 func (q *Queries) EnrolTOTP(ctx context.Context, arg EnrolTOTPParams) (int64, error) {
-	result, err := q.exec(ctx, q.enrolTOTPStmt, enrolTOTP, arg.AccountID, arg.Secret, arg.Now)
+	result, err := q.exec(ctx, q.enrolTOTPStmt, enrolTOTP,
+		arg.AccountID,
+		arg.Secret,
+		arg.SessionID,
+		arg.Now,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -76,7 +84,7 @@ func (q *Queries) ResealTOTP(ctx context.Context, arg ResealTOTPParams) error {
 }
 
 const tOTP = `-- name: TOTP :one
-SELECT account_id, secret, confirmed_at, last_step, created_at FROM totp WHERE account_id = ?1
+SELECT account_id, secret, confirmed_at, last_step, created_at, session_id FROM totp WHERE account_id = ?1
 `
 
 func (q *Queries) TOTP(ctx context.Context, accountID string) (Totp, error) {
@@ -88,6 +96,7 @@ func (q *Queries) TOTP(ctx context.Context, accountID string) (Totp, error) {
 		&i.ConfirmedAt,
 		&i.LastStep,
 		&i.CreatedAt,
+		&i.SessionID,
 	)
 	return i, err
 }
