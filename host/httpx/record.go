@@ -16,6 +16,8 @@ type Record struct {
 	Bytes int64
 	// Err is the error that was answered, with its cause.
 	Err error
+	// Warning is what an operator should know of an answer that is none the worse for it.
+	Warning string
 }
 
 // Started reports whether the answer has begun.

@@ -47,7 +47,7 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 				switch {
 				case rec.Status >= 500 && rec.Status != http.StatusServiceUnavailable:
 					level = slog.LevelError
-				case rec.Status >= 500:
+				case rec.Status >= 500 || rec.Warning != "":
 					level = slog.LevelWarn
 				case path == "/api/health" || path == "/api/healthz":
 					level = slog.LevelDebug
@@ -59,6 +59,9 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 				}
 				if worthLogging(rec.Err) {
 					attrs = append(attrs, slog.Any("error", rec.Err))
+				}
+				if rec.Warning != "" {
+					attrs = append(attrs, slog.String("warning", rec.Warning))
 				}
 				log.LogAttrs(r.Context(), level, "request", attrs...)
 			}()

@@ -33,13 +33,17 @@ func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
 // pullEncoder writes a pull answer while the adapter delivers the changes. Payloads are copied as they are stored.
 type pullEncoder struct {
 	answer
-	n int
+	unfit unfit
+	n     int
 }
 
 // itemRoom is what an item takes beside its payload, ids of a usual length included.
 const itemRoom = 1 << 10
 
 func (e *pullEncoder) add(c *or3cloud.Change) error {
+	if e.unfit.is(c.Payload, c.Table, c.Stamp.OpID) {
+		return nil
+	}
 	e.room(len(c.Payload) + itemRoom)
 	b := e.text
 	if e.n++; e.n > 1 {
@@ -85,10 +89,14 @@ func (e *pullEncoder) finish(p or3cloud.PullPage) {
 // snapshotEncoder writes a snapshot answer while the adapter delivers the items.
 type snapshotEncoder struct {
 	answer
-	n int
+	unfit unfit
+	n     int
 }
 
 func (e *snapshotEncoder) add(it *or3cloud.SnapshotItem) error {
+	if e.unfit.is(it.Payload, it.Table, it.Revision.OpID) {
+		return nil
+	}
 	e.room(len(it.Payload) + itemRoom)
 	b := e.text
 	if e.n++; e.n > 1 {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -71,6 +72,9 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.limits.Record(middleware.SyncPush, userID)
+	var left unfit
+	left.leaveOut(result.Results)
+	left.report(r)
 	out := encodePush(result)
 	defer out.free()
 	out.send(w)
@@ -106,7 +110,11 @@ func (a *API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.P
 	places := make([]int, 0, len(in.ops))
 	for i := range in.ops {
 		op := &in.ops[i]
-		if p := syncschema.Check(op); p != nil {
+		p := syncschema.Check(op)
+		if in.notText[i] {
+			p = syncschema.NotText
+		}
+		if p != nil {
 			out.Results[i] = refusal(i, op, p)
 			continue
 		}
@@ -150,6 +158,7 @@ type pushBody struct {
 	scope          scope
 	workspaceItems bool // the client knows workspace Files and Trash
 	ops            []or3cloud.Op
+	notText        map[int]bool // the places of ops that hold bytes which are not UTF-8
 }
 
 // readPush decodes the body of a request. The usual one is read at once and its payloads stay where they are; a large
@@ -168,32 +177,37 @@ func readPush(r *http.Request) (pushBody, error) {
 
 // decodePush reads a push from a stream, in one pass.
 func decodePush(body io.Reader) (pushBody, error) {
-	return pushDecoder{jsontext.NewDecoder(body, httpx.JSONOptions()), bytes.Clone}.decode()
+	d := pushDecoder{Decoder: jsontext.NewDecoder(&prunedReader{r: body}, httpx.JSONOptions()), keep: bytes.Clone}
+	return d.decode()
 }
 
 // decodePushText decodes a push whose text stays as it is while the ops are used: payloads are parts of it. A decoder
 // on a bytes.Buffer neither copies nor changes what it reads.
 func decodePushText(text []byte) (pushBody, error) {
 	inPlace := func(v []byte) []byte { return v[:len(v):len(v)] }
-	return pushDecoder{jsontext.NewDecoder(bytes.NewBuffer(text), httpx.JSONOptions()), inPlace}.decode()
+	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(new(pruner).prune(text)), httpx.JSONOptions()), keep: inPlace}
+	return d.decode()
 }
 
 // pushDecoder decodes pushes. keep makes a value that is valid until the next read last.
 type pushDecoder struct {
 	*jsontext.Decoder
 	keep func([]byte) []byte
+	// notText says that the op at hand holds bytes which are not UTF-8. The decoder is lenient about them, because it
+	// takes them for the same thing as halves of surrogate pairs.
+	notText bool
 }
 
 // decode reads a push. Only the envelope can fail it. Members that nobody needs are skipped, whatever they hold:
 // clients send outbox bookkeeping of many versions (contract, sync §2, §10.1).
-func (d pushDecoder) decode() (pushBody, error) {
+func (d *pushDecoder) decode() (pushBody, error) {
 	var in pushBody
 	var caps capabilities
 	var haveOps bool
 	if d.PeekKind() != '{' {
 		return in, notObject(d.Decoder)
 	}
-	err := members(d.Decoder, func(name []byte) (err error) {
+	err := d.members(func(name []byte) (err error) {
 		switch string(name) {
 		case `"scope"`:
 			return envelope(json.UnmarshalDecode(d.Decoder, &in.scope))
@@ -203,7 +217,7 @@ func (d pushDecoder) decode() (pushBody, error) {
 			return envelope(json.UnmarshalDecode(d.Decoder, &caps.WorkspaceItem))
 		case `"ops"`:
 			haveOps = true
-			in.ops, err = d.ops()
+			in.ops, in.notText, err = d.ops()
 			return err
 		}
 		return d.SkipValue()
@@ -242,16 +256,16 @@ func envelope(err error) error {
 }
 
 // members reads an object and calls f with the text of each name, quotes included; f consumes the value.
-func members(d *jsontext.Decoder, f func(name []byte) error) error {
+func (d *pushDecoder) members(f func(name []byte) error) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
 	for d.PeekKind() != '}' {
-		name, err := d.ReadValue() // not a token: its text would be allocated anew for each of the millions of names
+		name, err := d.text() // not a token: its text would be allocated again for each of the millions of names
 		if err != nil {
 			return err
 		}
-		if bytes.IndexByte(name, '\\') >= 0 { // nobody writes names with escapes, but they would be legal
+		if bytes.IndexByte(name, '\\') >= 0 { // no client writes names with escapes, but they would be legal
 			plain, _ := jsontext.AppendUnquote(nil, name)
 			name, _ = jsontext.AppendQuote(nil, plain) // what is not text is no name of ours either
 		}
@@ -263,92 +277,132 @@ func members(d *jsontext.Decoder, f func(name []byte) error) error {
 	return err
 }
 
-func (d pushDecoder) ops() ([]or3cloud.Op, error) {
-	if d.PeekKind() != '[' {
-		if err := d.SkipValue(); err != nil {
-			return nil, err
-		}
-		return nil, errEnvelope
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, err
-	}
-	var ops []or3cloud.Op
-	for d.PeekKind() != ']' {
-		if len(ops) == maxOps {
-			return nil, errEnvelope
-		}
-		op, err := d.op()
-		if err != nil {
-			return nil, err
-		}
-		ops = append(ops, op)
-	}
-	_, err := d.ReadToken()
-	return ops, err
+// text reads a value, which is valid until the next read, and notes whether it is text.
+func (d *pushDecoder) text() (jsontext.Value, error) {
+	v, err := d.ReadValue()
+	d.notText = d.notText || err == nil && !utf8.Valid(v)
+	return v, err
 }
 
-// op reads one op. A value that is not an object gives an op that nothing accepts.
-func (d pushDecoder) op() (op or3cloud.Op, err error) {
-	op.Stamp.Clock = -1 // until a valid one is read
-	if d.PeekKind() != '{' {
-		return op, d.SkipValue()
-	}
-	err = members(d.Decoder, func(name []byte) error {
-		switch string(name) {
-		case `"tableName"`:
-			return readString(d.Decoder, &op.Table)
-		case `"operation"`:
-			return readString(d.Decoder, (*string)(&op.Operation))
-		case `"pk"`:
-			return readString(d.Decoder, &op.PK)
-		case `"payload"`:
-			return d.payload(&op.Payload)
-		case `"stamp"`:
-			return readStamp(d.Decoder, &op.Stamp)
+// skip passes over a value. It looks at all its texts and holds one at a time.
+func (d *pushDecoder) skip() (err error) {
+	for depth := 0; err == nil; {
+		switch d.PeekKind() {
+		case '{', '[':
+			depth++
+			_, err = d.ReadToken()
+		case '}', ']':
+			depth--
+			_, err = d.ReadToken()
+		default:
+			_, err = d.text()
 		}
-		return d.SkipValue()
-	})
-	return op, err
-}
-
-func readStamp(d *jsontext.Decoder, s *or3cloud.Stamp) error {
-	if d.PeekKind() != '{' {
-		return d.SkipValue()
-	}
-	return members(d, func(name []byte) error {
-		switch string(name) {
-		case `"deviceId"`:
-			return readString(d, &s.DeviceID)
-		case `"opId"`:
-			return readString(d, &s.OpID)
-		case `"hlc"`:
-			return readString(d, &s.HLC)
-		case `"clock"`:
-			return readClock(d, &s.Clock)
+		if depth <= 0 {
+			return err
 		}
-		return d.SkipValue()
-	})
-}
-
-// readString reads a string; another kind of value leaves "".
-func readString(d *jsontext.Decoder, dst *string) error {
-	*dst = ""
-	if d.PeekKind() != '"' {
-		return d.SkipValue()
-	}
-	t, err := d.ReadToken()
-	if err == nil {
-		*dst = t.String()
 	}
 	return err
 }
 
-// readClock reads a safe integer; anything else leaves −1.
-func readClock(d *jsontext.Decoder, dst *int64) error {
+// ops reads the ops, and the places of those that hold bytes which are not UTF-8.
+func (d *pushDecoder) ops() (ops []or3cloud.Op, notText map[int]bool, err error) {
+	if d.PeekKind() != '[' {
+		if err := d.SkipValue(); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, errEnvelope
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, nil, err
+	}
+	for d.PeekKind() != ']' {
+		if len(ops) == maxOps {
+			return nil, nil, errEnvelope
+		}
+		d.notText = false
+		op, err := d.op()
+		if err != nil {
+			return nil, nil, err
+		}
+		if d.notText {
+			if notText == nil {
+				notText = map[int]bool{}
+			}
+			notText[len(ops)] = true
+		}
+		ops = append(ops, op)
+	}
+	_, err = d.ReadToken()
+	return ops, notText, err
+}
+
+// op reads one op. A value that is not an object gives an op that nothing accepts.
+func (d *pushDecoder) op() (op or3cloud.Op, err error) {
+	op.Stamp.Clock = -1 // until a valid one is read
+	if d.PeekKind() != '{' {
+		return op, d.skip()
+	}
+	err = d.members(func(name []byte) error {
+		switch string(name) {
+		case `"tableName"`:
+			return d.string(&op.Table)
+		case `"operation"`:
+			return d.string((*string)(&op.Operation))
+		case `"pk"`:
+			return d.string(&op.PK)
+		case `"payload"`:
+			return d.payload(&op.Payload)
+		case `"stamp"`:
+			return d.stamp(&op.Stamp)
+		}
+		return d.skip()
+	})
+	return op, err
+}
+
+func (d *pushDecoder) stamp(s *or3cloud.Stamp) error {
+	if d.PeekKind() != '{' {
+		return d.skip()
+	}
+	return d.members(func(name []byte) error {
+		switch string(name) {
+		case `"deviceId"`:
+			return d.string(&s.DeviceID)
+		case `"opId"`:
+			return d.string(&s.OpID)
+		case `"hlc"`:
+			return d.string(&s.HLC)
+		case `"clock"`:
+			return d.clock(&s.Clock)
+		}
+		return d.skip()
+	})
+}
+
+// string reads a string; another kind of value leaves "".
+func (d *pushDecoder) string(dst *string) error {
+	*dst = ""
+	if d.PeekKind() != '"' {
+		return d.skip()
+	}
+	v, err := d.text()
+	if err != nil {
+		return err
+	}
+	if bytes.IndexByte(v, '\\') < 0 {
+		*dst = string(v[1 : len(v)-1])
+		return nil
+	}
+	plain, _ := jsontext.AppendUnquote(nil, v) // half a surrogate pair becomes U+FFFD
+	*dst = string(plain)
+	return nil
+}
+
+// clock reads a safe integer; anything else leaves −1.
+func (d *pushDecoder) clock(dst *int64) error {
 	*dst = -1
 	if d.PeekKind() != '0' {
-		return d.SkipValue()
+		return d.skip()
 	}
 	v, err := d.ReadValue()
 	if err != nil {
@@ -361,8 +415,8 @@ func readClock(d *jsontext.Decoder, dst *int64) error {
 }
 
 // payload keeps the text of a payload as it came: it must go back to clients byte for byte (contract, sync §4.1).
-func (d pushDecoder) payload(dst *[]byte) error {
-	v, err := d.ReadValue()
+func (d *pushDecoder) payload(dst *[]byte) error {
+	v, err := d.text()
 	if err == nil {
 		*dst = d.keep(v)
 	}

@@ -150,6 +150,7 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.limits.Record(middleware.SyncPull, userID)
+	enc.unfit.report(r)
 	enc.finish(page)
 	enc.send(w)
 	return nil
@@ -196,6 +197,7 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.limits.Record(middleware.SyncSnapshot, userID)
+	enc.unfit.report(r)
 	enc.finish(in.Scope.WorkspaceID, page)
 	enc.send(w)
 	return nil

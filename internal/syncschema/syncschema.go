@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -27,6 +28,10 @@ const (
 	MaxPayload = 4 << 20
 )
 
+// MaxDepth is how deep a payload may nest, its own object included. Clients cut at 20; what nests some thousand levels
+// deep breaks the browser's database on every device of the workspace.
+const MaxDepth = 100
+
 // Problem is why an op is refused.
 type Problem struct {
 	Code or3cloud.OpErrorCode
@@ -37,6 +42,9 @@ type Problem struct {
 func invalid(format string, args ...any) *Problem {
 	return &Problem{Code: or3cloud.OpErrorValidation, Text: fmt.Sprintf(format, args...)}
 }
+
+// NotText is why an op is refused that holds bytes which are not UTF-8, wherever they are.
+var NotText = invalid("the op is not valid UTF-8")
 
 // Check validates an op and fills its Facts. It returns nil when the op may be stored. A JSON null as the payload of
 // a delete is turned into no payload.
@@ -66,6 +74,9 @@ func Check(op *or3cloud.Op) *Problem {
 	default:
 		return invalid("Unknown operation: %.32s", op.Operation)
 	}
+	if why := Unfit(op.Payload); why != "" {
+		return invalid("Invalid payload for %s: %s", op.Table, why)
+	}
 	values, err := scan(op.Payload, interesting[op.Table])
 	if err != nil {
 		return invalid("Invalid payload for %s: %v", op.Table, err)
@@ -85,8 +96,56 @@ func Check(op *or3cloud.Op) *Problem {
 	return nil
 }
 
+// Unfit says why a payload must not reach a client, or "". Check refuses such payloads; rows from before it did may have
+// them. Escapes such as \ud83d are fit: clients cut their strings at UTF-16 units (contract, sync Pitfall 17).
+func Unfit(payload []byte) string {
+	switch {
+	case !utf8.Valid(payload):
+		return "not valid UTF-8"
+	case deeperThan(payload, MaxDepth):
+		return fmt.Sprintf("nested deeper than %d levels", MaxDepth)
+	}
+	return ""
+}
+
+// deeperThan reports whether a JSON text has more than n arrays and objects open at one place.
+func deeperThan(text []byte, n int) bool {
+	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) <= n {
+		return false // of most texts there is nothing more to see
+	}
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[':
+			if depth++; depth > n {
+				return true
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			i = endOfString(text, i)
+		}
+	}
+	return false
+}
+
+// endOfString returns the place of the quote that ends the string which begins at start, or the end of the text.
+func endOfString(text []byte, start int) int {
+	for i := start + 1; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			return i
+		case '\\':
+			i++
+		}
+	}
+	return len(text)
+}
+
 func checkStamp(op *or3cloud.Op) *Problem {
 	switch s := op.Stamp; {
+	case !utf8.ValidString(op.PK) || !utf8.ValidString(s.HLC) || !utf8.ValidString(s.DeviceID):
+		return NotText
 	case op.PK == "" || jsstring.Len(op.PK) > maxPK:
 		return invalid("pk must have 1 to %d characters", maxPK)
 	case strings.ContainsRune(op.PK, '\uFFFD') || strings.ContainsRune(op.PK, 0):

@@ -2,12 +2,15 @@ package syncschema
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	or3cloud "or3.chat/cloud"
@@ -242,4 +245,77 @@ func BenchmarkCheck(b *testing.B) {
 			b.Fatal(p.Text)
 		}
 	}
+}
+
+// nested returns a valid kv payload whose deepest place has n arrays and objects open.
+func nested(n int) string {
+	return `{"value":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `,` + valid["kv"][1:]
+}
+
+func TestDepth(t *testing.T) {
+	brackets := strings.Repeat(`{[\\\"`, 2000)
+	for payload, fits := range map[string]bool{
+		nested(20): true, nested(MaxDepth): true, nested(MaxDepth + 1): false, nested(3000): false, nested(20_000): false,
+		strings.Replace(valid["kv"], `"n"`, `"`+brackets+`"`, 1):                                            true,
+		`{"value":[` + strings.Repeat(`{"a":[]},`, 500) + `1],` + valid["kv"][1:]:                           true,
+		`{"value":` + strings.Repeat(`{"a":`, 200) + `1` + strings.Repeat("}", 200) + `,` + valid["kv"][1:]: false,
+	} {
+		for _, operation := range []or3cloud.Operation{or3cloud.OpPut, or3cloud.OpDelete} {
+			op := put("kv", "x", payload)
+			op.Operation = operation
+			if p := Check(&op); (p == nil) != fits || p != nil && p.Code != or3cloud.OpErrorValidation {
+				t.Errorf("%s of %.40s…: %+v, want fit %t", operation, payload, p, fits)
+			}
+		}
+	}
+}
+
+func TestInvalidUTF8(t *testing.T) {
+	for _, bad := range []string{"\xff", "\xc3", "\xed\xa0\xbd", "\xf4\x90\x80\x80", "\xc0\xaf"} {
+		for name, change := range map[string]func(*or3cloud.Op){
+			"payload":        func(o *or3cloud.Op) { o.Payload = []byte(strings.Replace(valid["kv"], `"n"`, `"n`+bad+`"`, 1)) },
+			"name in it":     func(o *or3cloud.Op) { o.Payload = []byte(`{"a` + bad + `":1,` + valid["kv"][1:]) },
+			"pk":             func(o *or3cloud.Op) { o.PK = "a" + bad },
+			"hlc":            func(o *or3cloud.Op) { o.Stamp.HLC += bad },
+			"device":         func(o *or3cloud.Op) { o.Stamp.DeviceID += bad },
+			"op id":          func(o *or3cloud.Op) { o.Stamp.OpID = o.Stamp.OpID[:35] + bad[:1] },
+			"table":          func(o *or3cloud.Op) { o.Table += bad },
+			"operation":      func(o *or3cloud.Op) { o.Operation = or3cloud.Operation("put" + bad) },
+			"delete payload": func(o *or3cloud.Op) { o.Operation, o.Payload = or3cloud.OpDelete, []byte(`{"a":"`+bad+`"}`) },
+		} {
+			op := put("kv", "x", valid["kv"])
+			change(&op)
+			if p := Check(&op); p == nil || p.Code != or3cloud.OpErrorValidation {
+				t.Errorf("%q in the %s: %+v", bad, name, p)
+			}
+		}
+	}
+	for _, good := range []string{`\ud83d`, `\uDE00\ud83d`, "😀", "�", `\u0000`} {
+		op := put("kv", "x", strings.Replace(valid["kv"], `"n"`, `"n`+good+`"`, 1))
+		if p := Check(&op); p != nil {
+			t.Errorf("%s: %+v", good, p)
+		}
+	}
+}
+
+// FuzzUnfit compares the depth that is found with what a JSON decoder sees.
+func FuzzUnfit(f *testing.F) {
+	f.Add([]byte(nested(MaxDepth)))
+	f.Add([]byte(nested(MaxDepth + 1)))
+	f.Add([]byte(`{"a":"[[[\\\"[[[","b":[{}]}`))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		d := jsontext.NewDecoder(bytes.NewReader(payload), jsontext.AllowDuplicateNames(true))
+		depth := 0
+		for {
+			if _, err := d.ReadToken(); err == io.EOF {
+				break
+			} else if err != nil {
+				return // no JSON, or not UTF-8, or a lone surrogate, which only the lenient decoder takes
+			}
+			depth = max(depth, d.StackDepth())
+		}
+		if fits := Unfit(payload) == ""; fits != (depth <= MaxDepth) {
+			t.Errorf("%q: fit %t at a depth of %d", payload, fits, depth)
+		}
+	})
 }

@@ -94,7 +94,7 @@ func Send(t testing.TB, routes []or3cloud.Route, r *http.Request) *httptest.Resp
 		}
 	}
 	w := httptest.NewRecorder()
-	rw, r := httpx.WithRecord(w, r, &httpx.Record{})
+	rw, r := httpx.WithRecord(w, r, httpx.RecordOf(r))
 	httpx.Respond(rw, r, router.Serve)
 	return w
 }
