@@ -202,8 +202,10 @@ type UploadIntent struct {
 	// ID is unique in the workspace. A commit may leave it out, as clients do that know of no intents.
 	ID          string
 	WorkspaceID string
-	Hash        BlobHash
-	SizeBytes   int64
+	// UserID is the internal id of the user who uploads. CodeForbidden if they may not write to the workspace any more.
+	UserID    string
+	Hash      BlobHash
+	SizeBytes int64
 	// ExpiresAt is when the promise ends by itself; at a commit, until when the content counts although no file_meta
 	// row names it yet.
 	ExpiresAt time.Time

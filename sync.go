@@ -220,14 +220,15 @@ type SyncGatewayAdapter interface {
 	// Push applies ops in order. Each new op id gets the next version of the workspace, gapless, also when it loses;
 	// an op id that the workspace has seen is answered with its first version and changes nothing. A refused op
 	// consumes no version and does not touch its neighbours. Push returns only after the commit is durable.
-	// An error means that nothing of the batch was acknowledged and that the whole batch may be repeated.
+	// An error means that nothing of the batch was acknowledged and that the whole batch may be repeated. Whether the user
+	// may write is asked again in the transaction, which may have waited: CodeForbidden if the membership has ended.
 	Push(ctx context.Context, in PushRequest) (PushResult, error)
 	// Pull calls emit for the winning entries after the cursor, in version order, at most in.Limit of them, and
 	// fills the page past entries that have lost (contract, sync §5). A page may end early by size with HasMore.
 	// If emit returns an error, Pull returns it.
 	Pull(ctx context.Context, in PullRequest, emit func(*Change) error) (PullPage, error)
 	// UpdateCursor keeps the maximum of what a device reports, clamped to the counter. It never refuses a version
-	// or device (contract, sync Pitfall 12).
+	// or device (contract, sync Pitfall 12), only, with CodeForbidden, a user who is no member any more.
 	UpdateCursor(ctx context.Context, in CursorUpdate) error
 }
 

@@ -71,6 +71,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("NotificationsBelongToTheirUser", testNotifications)
 	run("WorkspaceItemsAreNotOverwrittenByOldClients", testWorkspaceItems)
 	run("Watch", testWatch)
+	run("WritesAskForTheMembershipAgain", testMembershipOfWrites)
 }
 
 // syncBench is a backend with a user and a workspace, and short words for what tests do with them.
@@ -89,6 +90,18 @@ func newSyncBench(t *testing.T, back SyncBackend) *syncBench {
 	b.user = must(back.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "u1"}))(t)
 	b.ws = must(back.Workspaces.GetOrCreateDefaultWorkspace(b.ctx, b.user))(t).ID
 	return b
+}
+
+// join makes a user a member of the workspace.
+func (b *syncBench) join(user string, role or3cloud.Role) {
+	b.t.Helper()
+	access, ok := b.Workspaces.(or3cloud.WorkspaceAccessStore)
+	if !ok {
+		b.t.Skip("no WorkspaceAccessStore")
+	}
+	if err := access.SetMemberRole(b.ctx, b.ws, user, role); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // failer is what *testing.T and *rapid.T have in common.

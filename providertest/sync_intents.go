@@ -29,7 +29,7 @@ func numberedHash(n int) or3cloud.BlobHash { return or3cloud.BlobHash(fmt.Sprint
 
 func (b *intentBench) intent(id string, n int, size int64, life time.Duration) or3cloud.UploadIntent {
 	return or3cloud.UploadIntent{
-		ID: id, WorkspaceID: b.ws, Hash: numberedHash(n), SizeBytes: size, ExpiresAt: time.Now().Add(b.ahead + life), Quota: b.quota,
+		ID: id, WorkspaceID: b.ws, UserID: b.user, Hash: numberedHash(n), SizeBytes: size, ExpiresAt: time.Now().Add(b.ahead + life), Quota: b.quota,
 	}
 }
 

@@ -46,6 +46,7 @@ func testKVName(t *testing.T, b *syncBench) {
 func testNotifications(t *testing.T, b *syncBench) {
 	ann := b.user
 	bob := must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "bob"}))(t)
+	b.join(bob, or3cloud.RoleEditor)
 	note := func(pk, owner string, clock int64) or3cloud.Op {
 		return b.op(or3cloud.TableNotifications, or3cloud.OpPut, pk, clock, fmt.Sprintf(`"user_id":%q`, owner))
 	}

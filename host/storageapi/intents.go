@@ -17,12 +17,12 @@ const intentLife = 2 * time.Hour
 var errNobodyCounts = errors.New("a storage quota is set, but the sync provider cannot promise room")
 
 // reserve asks the sync provider for room and returns the id of the promise, "" if the provider makes none.
-func (a *API) reserve(ctx context.Context, workspaceID string, hash or3cloud.BlobHash, size int64) (id string, err error) {
-	return a.reserveFor(ctx, workspaceID, hash, size, intentLife)
+func (a *API) reserve(ctx context.Context, userID, workspaceID string, hash or3cloud.BlobHash, size int64) (id string, err error) {
+	return a.reserveFor(ctx, userID, workspaceID, hash, size, intentLife)
 }
 
 // reserveFor is reserve for an upload that may take longer.
-func (a *API) reserveFor(ctx context.Context, workspaceID string, hash or3cloud.BlobHash, size int64, life time.Duration) (id string, err error) {
+func (a *API) reserveFor(ctx context.Context, userID, workspaceID string, hash or3cloud.BlobHash, size int64, life time.Duration) (id string, err error) {
 	if a.opt.Intents == nil {
 		if a.opt.Quota != (or3cloud.StorageQuota{}) {
 			return "", errNobodyCounts
@@ -34,7 +34,7 @@ func (a *API) reserveFor(ctx context.Context, workspaceID string, hash or3cloud.
 		return "", err
 	}
 	return random.String(), a.opt.Intents.ReserveUploadIntent(ctx, or3cloud.UploadIntent{
-		ID: random.String(), WorkspaceID: workspaceID, Hash: hash, SizeBytes: size,
+		ID: random.String(), WorkspaceID: workspaceID, UserID: userID, Hash: hash, SizeBytes: size,
 		ExpiresAt: a.opt.Now().Add(life), Quota: a.opt.Quota,
 	})
 }
@@ -49,12 +49,12 @@ func (a *API) cancel(ctx context.Context, workspaceID, id string) error {
 
 // consume closes the intents of a committed content. Its room stays taken until its file_meta row has come, or until
 // the collector may take it because none ever came.
-func (a *API) consume(ctx context.Context, workspaceID, id string, hash or3cloud.BlobHash, size int64) error {
+func (a *API) consume(ctx context.Context, userID, workspaceID, id string, hash or3cloud.BlobHash, size int64) error {
 	if a.opt.Intents == nil {
 		return nil
 	}
 	return a.opt.Intents.ConsumeUploadIntent(ctx, or3cloud.UploadIntent{
-		ID: id, WorkspaceID: workspaceID, Hash: hash, SizeBytes: size,
+		ID: id, WorkspaceID: workspaceID, UserID: userID, Hash: hash, SizeBytes: size,
 		ExpiresAt: a.opt.Now().Add(a.opt.GCRetention), Quota: a.opt.Quota,
 	})
 }

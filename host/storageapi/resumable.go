@@ -125,7 +125,7 @@ func (r *resumable) finish(ctx context.Context, p or3cloud.PartialUpload) error 
 	if err != nil {
 		return err
 	}
-	return r.consume(ctx, p.WorkspaceID, p.IntentID, p.Hash, size)
+	return r.consume(ctx, p.UserID, p.WorkspaceID, p.IntentID, p.Hash, size)
 }
 
 // drop forgets an upload and gives its room back.
@@ -152,7 +152,7 @@ var _ tus.Store = (*partialStore)(nil)
 
 // Create implements tus.Store: it reserves room and begins the upload.
 func (s *partialStore) Create(ctx context.Context) (string, error) {
-	intent, err := s.reserveFor(ctx, s.p.WorkspaceID, s.p.Hash, s.p.SizeBytes, partialLife)
+	intent, err := s.reserveFor(ctx, s.p.UserID, s.p.WorkspaceID, s.p.Hash, s.p.SizeBytes, partialLife)
 	if err != nil {
 		return "", err
 	}

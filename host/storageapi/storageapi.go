@@ -176,7 +176,7 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	if err := a.takes(*in.MIMEType); err != nil {
 		return err
 	}
-	intent, err := a.reserve(r.Context(), in.WorkspaceID, hash, size)
+	intent, err := a.reserve(r.Context(), s.User.ID, in.WorkspaceID, hash, size)
 	if err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 		Name: *in.Name, Kind: in.Kind,
 	})
 	if err == nil {
-		err = a.consume(r.Context(), in.WorkspaceID, text(in.IntentID), hash, size)
+		err = a.consume(r.Context(), s.User.ID, in.WorkspaceID, text(in.IntentID), hash, size)
 	}
 	if err != nil {
 		return err

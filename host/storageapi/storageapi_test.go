@@ -363,7 +363,7 @@ func TestIntents(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	want := or3cloud.UploadIntent{
-		ID: id, WorkspaceID: "ws", Hash: "sha256:" + digest, SizeBytes: 10, ExpiresAt: now.Add(2 * time.Hour), Quota: o.Quota,
+		ID: id, WorkspaceID: "ws", UserID: "user", Hash: "sha256:" + digest, SizeBytes: 10, ExpiresAt: now.Add(2 * time.Hour), Quota: o.Quota,
 	}
 	if kept.reserved != want {
 		t.Errorf("reserved %+v", kept.reserved)

@@ -57,6 +57,9 @@ func (s *Store) takeRoom(ctx context.Context, in or3cloud.UploadIntent, write fu
 		return err
 	}
 	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
+			return err
+		}
 		if err := t.q.DropExpiredIntents(ctx, db.DropExpiredIntentsParams{Workspace: num, Now: t.at}); err != nil {
 			return err
 		}

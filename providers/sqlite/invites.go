@@ -32,6 +32,11 @@ func (s *Store) CreateInvite(ctx context.Context, in or3cloud.Invite) (id string
 		if err != nil {
 			return err
 		}
+		if in.InvitedByUserID != "" {
+			if err := t.permit(in.InvitedByUserID, num, or3cloud.PermUsersManage); err != nil {
+				return err
+			}
+		}
 		if id, err = s.newID(); err != nil {
 			return err
 		}

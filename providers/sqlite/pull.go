@@ -117,6 +117,9 @@ func (s *Store) UpdateCursor(ctx context.Context, in or3cloud.CursorUpdate) erro
 		return err
 	}
 	return s.w.do(ctx, func(_ context.Context, t *tx) error {
+		if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceRead); err != nil {
+			return err
+		}
 		version := in.Version
 		_, err := one(t.st.counter, func(s *sqlite3.Stmt) { version = min(version, s.ColumnInt64(0)) }, num)
 		if err != nil {

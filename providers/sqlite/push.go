@@ -34,6 +34,9 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 	}
 	var out or3cloud.PushResult
 	err = s.w.do(ctx, func(_ context.Context, t *tx) error {
+		if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
+			return err
+		}
 		p := push{
 			tx: t, workspace: num, user: in.UserID, items: in.WorkspaceItems,
 			results: make([]or3cloud.OpResult, 0, len(in.Ops)),

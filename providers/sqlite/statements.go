@@ -13,7 +13,7 @@ type writeStatements struct {
 	statementList
 	begin, commit, rollback, savepoint, rollbackTo, release *sqlite3.Stmt
 
-	counter, setCounter, reserveOpID, opIDVersion, deleteOpID, record, insertRecord, updateRecord,
+	role, counter, setCounter, reserveOpID, opIDVersion, deleteOpID, record, insertRecord, updateRecord,
 	insertEntry, entry, supersede, kvNameOwner, claimKVName, upsertFile, deleteFile,
 	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, advanceCursor, releaseHold *sqlite3.Stmt
 }
@@ -27,6 +27,7 @@ func (s *writeStatements) prepare(c *sqlite3.Conn) error {
 		{&s.savepoint, "SAVEPOINT job"},
 		{&s.rollbackTo, "ROLLBACK TO job"},
 		{&s.release, "RELEASE job"},
+		{&s.role, db.SQLRoleInWorkspace},
 		{&s.counter, db.SQLCounter},
 		{&s.setCounter, db.SQLSetCounter},
 		{&s.reserveOpID, db.SQLReserveOpID},

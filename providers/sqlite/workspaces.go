@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
@@ -155,6 +156,11 @@ func (s *Store) CreateWorkspace(ctx context.Context, userID, name, description s
 		return "", err
 	}
 	err = s.write(ctx, func(ctx context.Context, t *tx) error {
+		if _, err := t.q.UserExists(ctx, userID); noRows(err) {
+			return errForbidden
+		} else if err != nil {
+			return err
+		}
 		_, id, err = s.insertWorkspace(ctx, t, userID, name, description)
 		return err
 	})
@@ -217,6 +223,17 @@ func (s *Store) SetActiveWorkspace(ctx context.Context, userID, workspaceID stri
 			UserID: userID, Workspace: sql.NullInt64{Int64: num, Valid: true},
 		})
 	})
+}
+
+// permit asks again, in the transaction of a write, whether a user may do p in a live workspace: the write may have waited
+// long enough for the membership to end.
+func (t *tx) permit(userID string, workspace int64, p or3cloud.Permission) error {
+	who := or3cloud.SessionContext{Authenticated: true, User: or3cloud.SessionUser{ID: userID}}
+	_, err := one(t.st.role, func(s *sqlite3.Stmt) { who.Role = or3cloud.Role(s.ColumnText(0)) }, userID, workspace)
+	if err != nil {
+		return err
+	}
+	return or3cloud.Can(&who, p, or3cloud.Resource{}).Err()
 }
 
 // memberOf returns a live workspace's number and the user's role in it. That a workspace exists is told to its

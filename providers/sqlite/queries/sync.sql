@@ -1,6 +1,10 @@
 -- The statements of the hot paths. They are prepared once per connection and run with the driver's own API; they
 -- stand here so that they are checked against the schema like all others.
 
+-- name: RoleInWorkspace :one
+SELECT m.role FROM members m JOIN workspaces w ON w.num = m.workspace
+WHERE m.user_id = @user_id AND m.workspace = @workspace AND w.deleted_at IS NULL;
+
 -- name: Counter :one
 SELECT version, horizon FROM counters WHERE workspace = @workspace;
 

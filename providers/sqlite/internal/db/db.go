@@ -249,6 +249,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.revokeInviteStmt, err = db.PrepareContext(ctx, revokeInvite); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeInvite: %w", err)
 	}
+	if q.roleInWorkspaceStmt, err = db.PrepareContext(ctx, roleInWorkspace); err != nil {
+		return nil, fmt.Errorf("error preparing query RoleInWorkspace: %w", err)
+	}
 	if q.setActiveWorkspaceStmt, err = db.PrepareContext(ctx, setActiveWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query SetActiveWorkspace: %w", err)
 	}
@@ -671,6 +674,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing revokeInviteStmt: %w", cerr)
 		}
 	}
+	if q.roleInWorkspaceStmt != nil {
+		if cerr := q.roleInWorkspaceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing roleInWorkspaceStmt: %w", cerr)
+		}
+	}
 	if q.setActiveWorkspaceStmt != nil {
 		if cerr := q.setActiveWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setActiveWorkspaceStmt: %w", cerr)
@@ -855,6 +863,7 @@ type Queries struct {
 	retireGenerationStmt     *sql.Stmt
 	retiredGenerationsStmt   *sql.Stmt
 	revokeInviteStmt         *sql.Stmt
+	roleInWorkspaceStmt      *sql.Stmt
 	setActiveWorkspaceStmt   *sql.Stmt
 	setCounterStmt           *sql.Stmt
 	softDeleteWorkspaceStmt  *sql.Stmt
@@ -950,6 +959,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		retireGenerationStmt:     q.retireGenerationStmt,
 		retiredGenerationsStmt:   q.retiredGenerationsStmt,
 		revokeInviteStmt:         q.revokeInviteStmt,
+		roleInWorkspaceStmt:      q.roleInWorkspaceStmt,
 		setActiveWorkspaceStmt:   q.setActiveWorkspaceStmt,
 		setCounterStmt:           q.setCounterStmt,
 		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,

@@ -3,6 +3,7 @@ package db
 // The texts of the statements that run with the driver's own API. The generated methods beside them are not used;
 // generating them is what checks the statements against the schema.
 const (
+	SQLRoleInWorkspace  = roleInWorkspace
 	SQLCounter          = counter
 	SQLSetCounter       = setCounter
 	SQLReserveOpID      = reserveOpID

@@ -147,7 +147,6 @@ func (q *Queries) ClaimKVName(ctx context.Context, arg ClaimKVNameParams) error 
 }
 
 const counter = `-- name: Counter :one
-
 SELECT version, horizon FROM counters WHERE workspace = ?1
 `
 
@@ -156,8 +155,6 @@ type CounterRow struct {
 	Horizon int64
 }
 
-// The statements of the hot paths. They are prepared once per connection and run with the driver's own API; they
-// stand here so that they are checked against the schema like all others.
 func (q *Queries) Counter(ctx context.Context, workspace int64) (CounterRow, error) {
 	row := q.queryRow(ctx, q.counterStmt, counter, workspace)
 	var i CounterRow
@@ -499,6 +496,26 @@ type ReserveOpIDParams struct {
 func (q *Queries) ReserveOpID(ctx context.Context, arg ReserveOpIDParams) error {
 	_, err := q.exec(ctx, q.reserveOpIDStmt, reserveOpID, arg.Workspace, arg.OpID, arg.Version)
 	return err
+}
+
+const roleInWorkspace = `-- name: RoleInWorkspace :one
+
+SELECT m.role FROM members m JOIN workspaces w ON w.num = m.workspace
+WHERE m.user_id = ?1 AND m.workspace = ?2 AND w.deleted_at IS NULL
+`
+
+type RoleInWorkspaceParams struct {
+	UserID    string
+	Workspace int64
+}
+
+// The statements of the hot paths. They are prepared once per connection and run with the driver's own API; they
+// stand here so that they are checked against the schema like all others.
+func (q *Queries) RoleInWorkspace(ctx context.Context, arg RoleInWorkspaceParams) (string, error) {
+	row := q.queryRow(ctx, q.roleInWorkspaceStmt, roleInWorkspace, arg.UserID, arg.Workspace)
+	var role string
+	err := row.Scan(&role)
+	return role, err
 }
 
 const setCounter = `-- name: SetCounter :exec
