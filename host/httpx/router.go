@@ -1,8 +1,11 @@
 package httpx
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	or3cloud "or3.chat/cloud"
@@ -29,6 +32,13 @@ func (t *Router) Add(owner string, route or3cloud.Route) error {
 	}
 	t.routes[key] = route
 	return nil
+}
+
+// Routes returns all routes, by path and method.
+func (t *Router) Routes() []or3cloud.Route {
+	return slices.SortedFunc(maps.Values(t.routes), func(a, b or3cloud.Route) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
+	})
 }
 
 // Serve answers r by its route, or with the JSON 404.
