@@ -8,6 +8,11 @@ import (
 // MaxSafeInteger is the largest integer of the wire (JavaScript's 2^53 − 1).
 const MaxSafeInteger = 1<<53 - 1
 
+// AnswerBytes is how many bytes of rows one answer carries: a page of changes or of a snapshot, and the winners of a push,
+// end with the row that reaches it. Adapters look at it after each row, and read none beyond it, so an answer holds at
+// least one row and at most one row more than this.
+const AnswerBytes = 4 << 20
+
 // The synced tables, in the order of their names, which is also the order of a snapshot.
 const (
 	TableFileMeta      = "file_meta"
@@ -145,9 +150,12 @@ type OpResult struct {
 	ServerVersion int64
 	// Replayed says that the op was already in the log: nothing was written.
 	Replayed bool
-	// Applied says that the op is the winner of its record. If it is false and Success is true, Winner is set.
+	// Applied says that the op is the winner of its record.
 	Applied bool
-	Winner  *Winner
+	// Winner is what the op lost against, if Applied is false and Success is true. Results may share one. It is nil for ops
+	// that come after AnswerBytes of winning payloads, each counted as often as it is named: clients take them for applied
+	// and get the winner with their next pull (contract, sync §10.3).
+	Winner *Winner
 	// Error and ErrorCode are set when Success is false.
 	Error     string
 	ErrorCode OpErrorCode
@@ -224,7 +232,7 @@ type SyncGatewayAdapter interface {
 	// may write is asked again in the transaction, which may have waited: CodeForbidden if the membership has ended.
 	Push(ctx context.Context, in PushRequest) (PushResult, error)
 	// Pull calls emit for the winning entries after the cursor, in version order, at most in.Limit of them, and
-	// fills the page past entries that have lost (contract, sync §5). A page may end early by size with HasMore.
+	// fills the page past entries that have lost (contract, sync §5). A page ends early at AnswerBytes, with HasMore.
 	// If emit returns an error, Pull returns it.
 	Pull(ctx context.Context, in PullRequest, emit func(*Change) error) (PullPage, error)
 	// UpdateCursor keeps the maximum of what a device reports, clamped to the counter. It never refuses a version
@@ -282,7 +290,8 @@ type SnapshotPage struct {
 // Snapshotter is the ability to bootstrap a device without the log (contract, sync §10.5). Newer clients have no
 // other way to start.
 type Snapshotter interface {
-	// Snapshot delivers one page, ordered strictly by table and pk (UTF-16 order) across all pages. It answers
+	// Snapshot delivers one page, ordered strictly by table and pk (UTF-16 order) across all pages. A page ends early at
+	// AnswerBytes. It answers
 	// CodeInvalid for a token that it did not make, CodeForbidden for another workspace's, CodeGone for one that
 	// has expired.
 	Snapshot(ctx context.Context, in SnapshotRequest, emit func(*SnapshotItem) error) (SnapshotPage, error)

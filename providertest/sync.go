@@ -42,6 +42,8 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("OpIDReuseIsAConflict", testOpIDReuse)
 	run("LastWriterWins", testLastWriterWins)
 	run("LosersGetAWinner", testLosersGetAWinner)
+	run("WinnersFillOneAnswer", testWinnersFillOneAnswer)
+	run("PagesEndAtAnswerBytes", testPagesEndAtAnswerBytes)
 	run("DeleteAndRevive", testDeleteAndRevive)
 	run("OldPutDoesNotReviveDeleted", testOldPutDoesNotRevive)
 	run("PullLeavesLosersOut", testPullLeavesLosersOut)

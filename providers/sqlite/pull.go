@@ -9,10 +9,6 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// pageBytes ends a page of changes or a snapshot early, so that one page of large payloads cannot take unbounded
-// memory on its way through the host. It is checked after each row: a page holds at least one.
-const pageBytes = 4 << 20
-
 // Pull implements or3cloud.SyncGatewayAdapter.
 func (s *Store) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or3cloud.Change) error) (or3cloud.PullPage, error) {
 	num, err := s.number(ctx, in.Scope.WorkspaceID)
@@ -67,7 +63,7 @@ func (r *reader) changes(workspace int64, in or3cloud.PullRequest, emit func(*or
 	n, size, last := 0, 0, in.Cursor
 	var row changeRow
 	for st.Step() {
-		if n == in.Limit || size >= pageBytes {
+		if n == in.Limit || size >= or3cloud.AnswerBytes {
 			page.HasMore, page.NextCursor = true, last
 			return page, nil
 		}
@@ -75,7 +71,7 @@ func (r *reader) changes(workspace int64, in or3cloud.PullRequest, emit func(*or
 		if err := emit(c); err != nil {
 			return page, err
 		}
-		n, size, last = n+1, size+len(c.Payload), c.ServerVersion
+		n, size, last = n+1, size+len(c.Payload)+len(row.text)+len(c.Stamp.DeviceID), c.ServerVersion
 	}
 	return page, errors.Join(st.Err(), st.Reset())
 }

@@ -62,6 +62,7 @@ type push struct {
 	version   int64 // the counter; every accepted op takes the next one
 	first     int64 // the counter before the batch
 	results   []or3cloud.OpResult
+	winners   winners
 }
 
 func (p *push) apply(ops []or3cloud.Op) error {
@@ -254,8 +255,34 @@ func scanEntry(s *sqlite3.Stmt) entry {
 	return e
 }
 
-// loadWinner returns what an op lost against.
+// winners are the entries that ops of one batch lost against, by version. Each is read once, and none once the answer
+// carries as much as it may: a batch of small ops can lose hundreds of times against one large row.
+type winners struct {
+	read map[int64]*or3cloud.Winner
+	size int // of all payloads that the answer carries, in bytes
+}
+
+// loadWinner returns what an op lost against, or nil if the answer is full.
 func (p *push) loadWinner(version int64) (*or3cloud.Winner, error) {
+	if p.winners.size >= or3cloud.AnswerBytes {
+		return nil, nil
+	}
+	w, ok := p.winners.read[version]
+	if !ok {
+		var err error
+		if w, err = p.readWinner(version); err != nil {
+			return nil, err
+		}
+		if p.winners.read == nil {
+			p.winners.read = map[int64]*or3cloud.Winner{}
+		}
+		p.winners.read[version] = w
+	}
+	p.winners.size += len(w.Payload)
+	return w, nil
+}
+
+func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 	var e entry
 	found, err := one(p.st.entry, func(s *sqlite3.Stmt) { e = scanEntry(s) }, entryID(p.workspace, version))
 	if err != nil || !found {

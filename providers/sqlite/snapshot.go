@@ -113,7 +113,7 @@ func (r *reader) records(t *snapshotToken, in or3cloud.SnapshotRequest, emit fun
 			if !found {
 				break
 			}
-			if n == in.PageSize || size >= pageBytes {
+			if n == in.PageSize || size >= or3cloud.AnswerBytes {
 				return true, nil
 			}
 			t.pk = pk
@@ -164,7 +164,7 @@ func (r *reader) recordAt(t *snapshotToken, version int64, user string, emit fun
 			} else {
 				item.Payload = s.ColumnRawBlob(10)
 			}
-			delivered, size = true, len(item.Payload)
+			delivered, size = true, len(item.Payload)+len(item.PK)+len(item.Revision.HLC)
 			emitErr = emit(&item)
 		}, entryID(t.workspace, version))
 		if err := errors.Join(err, emitErr); err != nil || delivered || hidden {
