@@ -1,0 +1,305 @@
+// Package membudget shares the memory of the process among requests. There is one Budget; each request has a Tab, on which
+// stands what it holds at the moment: the part of its body that has arrived, and the answer that is not out yet. What no
+// one has sent yet costs nothing, so a promise blocks no one.
+//
+// The budget has three parts. Small holds come out of the first, which costs an atomic addition and asks no one's name.
+// What a request holds beyond that comes out of the second, of which a user gets no more than half and an unknown caller
+// no more than a quarter. The third serves one request at a time, the one that has waited longest, and is large enough to
+// finish any: however many half-read bodies hold the rest, one goes on, and after it the next.
+package membudget
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Parts of a budget, in bytes.
+const (
+	// Pocket is how much a request may hold as a small one: a usual body and a usual answer.
+	Pocket = 256 << 10
+	// Largest is what one request may hold where memory is not scarce: the largest push with its answer.
+	Largest = 80 << 20
+)
+
+// Patience is how long a request waits for memory, and comeBack is when it may ask again.
+const Patience = 10 * time.Second
+
+// What was held at once, beyond pockets, before the runtime is asked to give memory back to the system, and how long
+// after the last of it.
+const (
+	crest = 32 << 20
+	calm  = 2 * time.Second
+)
+
+// ErrFull says that there was no memory for a request in time.
+var ErrFull = errors.New("the memory for requests is used up")
+
+// Budget is the memory of all requests together. The zero value is not ready; use New.
+type Budget struct {
+	total, pockets, common, reserve int64
+
+	small atomic.Int64 // held in pockets
+
+	mu      sync.Mutex
+	used    int64            // of common
+	shares  map[string]int64 // of used, by owner
+	unknown int64            // of used, by owners that are no users
+	last    *Tab             // who has the reserve
+	queue   []*waiter        // who waits for used or for the reserve, the one that came first in front
+	peak    int64            // the most that was ever held at once
+	crest   int64            // the most that was held beyond pockets since the system got memory back
+	relax   func()           // gives memory back to the system
+}
+
+// waiter is a tab that waits for n bytes more. granted is closed when it has them.
+type waiter struct {
+	tab     *Tab
+	n       int64
+	granted chan struct{}
+}
+
+// New returns a budget of total bytes.
+func New(total int64) *Budget {
+	b := &Budget{
+		total: total, pockets: total / 8, reserve: min(Largest, total*5/8),
+		shares: map[string]int64{}, relax: debug.FreeOSMemory,
+	}
+	b.common = total - b.pockets - b.reserve
+	return b
+}
+
+// Total returns how many bytes the budget has.
+func (b *Budget) Total() int64 { return b.total }
+
+// Largest returns how many bytes a single request may hold.
+func (b *Budget) Largest() int64 { return b.reserve }
+
+// Held returns how many bytes are held now, and the most that were held at once when a request held more than a pocket.
+func (b *Budget) Held() (now, peak int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held(), b.peak
+}
+
+func (b *Budget) held() int64 {
+	n := b.small.Load() + b.used
+	if b.last != nil {
+		n += b.last.reserve
+	}
+	return n
+}
+
+// Owner finds out on whose share a tab is. It is asked once, and only when the tab outgrows its pocket or there is no pocket
+// left. A caller that is not known is named by where it comes from.
+type Owner func() (name string, known bool, err error)
+
+// Tab is what one request holds. The zero value belongs to no budget and may hold anything. A tab is for one goroutine at a
+// time.
+type Tab struct {
+	b     *Budget
+	owner Owner
+
+	named bool
+	name  string
+	known bool
+	// What is held of each part.
+	pocket, share, reserve int64
+}
+
+// Open begins a tab on b. Close must follow.
+func (t *Tab) Open(b *Budget, owner Owner) { *t = Tab{b: b, owner: owner} }
+
+// Held returns how many bytes the tab holds.
+func (t *Tab) Held() int64 { return t.pocket + t.share + t.reserve }
+
+// Grow takes n bytes more and waits for them if it must, up to Patience. It fails with ErrFull, with the end of ctx, or with
+// what kept the owner from being found; what the tab has held before it still holds.
+func (t *Tab) Grow(ctx context.Context, n int64) error {
+	if t.fromPocket(n) {
+		return nil
+	}
+	if err := t.find(); err != nil {
+		return err
+	}
+	b := t.b
+	b.mu.Lock()
+	if b.take(t, n) || b.lend(t, n) {
+		b.mu.Unlock()
+		return nil
+	}
+	w := &waiter{t, n, make(chan struct{})}
+	b.queue = append(b.queue, w)
+	b.mu.Unlock()
+
+	timer := time.NewTimer(Patience)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-w.granted:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = ErrFull
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.Index(b.queue, w)
+	if i < 0 { // granted in the same moment
+		return nil
+	}
+	b.queue = slices.Delete(b.queue, i, i+1)
+	return err
+}
+
+// TryGrow takes n bytes more if they are there at once. It never takes the reserve.
+func (t *Tab) TryGrow(n int64) bool {
+	if t.fromPocket(n) {
+		return true
+	}
+	if t.find() != nil {
+		return false
+	}
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	return t.b.take(t, n)
+}
+
+// Shrink gives n bytes back, or all if the tab holds less.
+func (t *Tab) Shrink(n int64) {
+	if t.b == nil {
+		return
+	}
+	reserve := min(n, t.reserve)
+	share := min(n-reserve, t.share)
+	if reserve+share > 0 {
+		t.b.giveBack(t, reserve, share)
+	}
+	if pocket := min(n-reserve-share, t.pocket); pocket > 0 {
+		t.pocket -= pocket
+		t.b.small.Add(-pocket)
+	}
+}
+
+// Close gives everything back. It may be called again.
+func (t *Tab) Close() { t.Shrink(t.Held()) }
+
+// fromPocket takes n bytes as a small hold, if that is what they are and there is room for such.
+func (t *Tab) fromPocket(n int64) bool {
+	if t.b == nil {
+		return true
+	}
+	if t.pocket+n > Pocket {
+		return false
+	}
+	if t.b.small.Add(n) > t.b.pockets {
+		t.b.small.Add(-n)
+		return false
+	}
+	t.pocket += n
+	return true
+}
+
+func (t *Tab) find() error {
+	if t.named || t.owner == nil {
+		return nil
+	}
+	name, known, err := t.owner()
+	if err != nil {
+		return err
+	}
+	t.named, t.name, t.known = true, key(name, known), known
+	return nil
+}
+
+// key keeps users and addresses apart.
+func key(name string, known bool) string {
+	if known {
+		return "user " + name
+	}
+	return "from " + name
+}
+
+// take takes n bytes of the common part, if there are so many left and the owner's share allows it. b.mu is held.
+func (b *Budget) take(t *Tab, n int64) bool {
+	allowed := b.common / 2
+	if !t.known {
+		allowed = b.common / 4
+	}
+	if b.used+n > b.common || b.shares[t.name]+n > allowed || !t.known && b.unknown+n > b.common/2 {
+		return false
+	}
+	b.used += n
+	b.shares[t.name] += n
+	if !t.known {
+		b.unknown += n
+	}
+	t.share += n
+	b.note()
+	return true
+}
+
+// lend lets t have n bytes of the reserve, if no one else has it. b.mu is held.
+func (b *Budget) lend(t *Tab, n int64) bool {
+	if b.last != nil && b.last != t || t.reserve+n > b.reserve {
+		return false
+	}
+	b.last = t
+	t.reserve += n
+	b.note()
+	return true
+}
+
+func (b *Budget) note() {
+	n := b.held()
+	b.peak = max(b.peak, n)
+	b.crest = max(b.crest, n-b.small.Load())
+}
+
+// giveBack takes back what t held and serves those who wait.
+func (b *Budget) giveBack(t *Tab, reserve, share int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t.reserve -= reserve
+	if b.last == t && t.reserve == 0 {
+		b.last = nil
+	}
+	t.share -= share
+	b.used -= share
+	if b.shares[t.name] -= share; b.shares[t.name] <= 0 {
+		delete(b.shares, t.name)
+	}
+	if !t.known {
+		b.unknown -= share
+	}
+	b.queue = slices.DeleteFunc(b.queue, func(w *waiter) bool {
+		if !b.take(w.tab, w.n) && !b.lend(w.tab, w.n) {
+			return false
+		}
+		close(w.granted)
+		return true
+	})
+	if b.crest >= crest && b.used == 0 && b.last == nil {
+		b.crest = 0
+		time.AfterFunc(calm, b.calmDown)
+	}
+}
+
+// calmDown gives memory back to the system once nothing large is held any more. The runtime would do so as well, but only
+// after minutes in which nothing happens, and a container that others share is judged by what it has.
+func (b *Budget) calmDown() {
+	b.mu.Lock()
+	idle := b.used == 0 && b.last == nil
+	if !idle {
+		b.crest = max(b.crest, crest) // the one that is under way will see to it
+	}
+	b.mu.Unlock()
+	if idle {
+		b.relax()
+	}
+}
