@@ -28,6 +28,7 @@ import (
 	"or3.chat/cloud/host/syncapi"
 	"or3.chat/cloud/host/workspaceapi"
 	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/internal/membudget"
 )
 
 // Options are everything that a Host depends on.
@@ -56,6 +57,8 @@ type Options struct {
 	// Fatal, if set, is called when a provider cannot go on until the program has started anew, with the reason. It
 	// returns at once; it is called once.
 	Fatal func(error)
+	// Memory is the limit that the process has, of which requests get their share; the zero value is one of 1 GiB.
+	Memory membudget.Limit
 	// Disk measures file systems; nil asks the operating system.
 	Disk func(dir string) (diskspace.Usage, error)
 }
@@ -69,6 +72,7 @@ type Host struct {
 	handler http.Handler
 	gate    *gate
 	space   *diskspace.Monitor
+	memory  *membudget.Budget
 	fatal   sync.Once
 	streams eventsapi.Bounds
 	running atomic.Pointer[running]
@@ -106,6 +110,11 @@ func New(o Options) (*Host, error) {
 	if o.Strict && len(h.plan.problems) > 0 {
 		return nil, errors.New(strings.Join(h.plan.problems, "\n"))
 	}
+	if o.Memory.Bytes == 0 {
+		o.Memory.Bytes = 1 << 30
+	}
+	h.memory = membudget.New(o.Memory.Budget())
+	h.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
 	cfg := o.Config
 	h.limits = middleware.NewLimits(o.Now, cfg.String("OR3_RATE_LIMIT_OVERRIDES_JSON"),
 		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
@@ -132,6 +141,10 @@ func New(o Options) (*Host, error) {
 	h.handler = middleware.Chain(http.HandlerFunc(h.serve), steps...)
 	return h, nil
 }
+
+// streamMemory is what an open event stream takes, in bytes. Streams stand beside the budget of requests, because they are many
+// and last: together they may take a quarter of the memory.
+const streamMemory = 35 << 10
 
 // Handler serves all requests. Until Open has finished, and again from the beginning of a shutdown, everything but
 // health checks is answered 503 with Retry-After, which costs clients nothing (contract, client-behaviour Pitfall 1).
@@ -209,6 +222,7 @@ func (h *Host) Open(ctx context.Context) (err error) {
 		}
 	}()
 	run := &running{disabled: h.plan.disabled()}
+	run.router.Budget, run.router.Caller = h.memory, h.caller
 	if !h.opt.Config.Bool("SSR_AUTH_ENABLED") { // a provider that is missing signs no one out
 		if err := run.router.Add("host", sessionapi.Off()); err != nil {
 			return err

@@ -44,6 +44,15 @@ func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	return m.resolve(run.sessions, r)
 }
 
+// caller says who has sent a request whose body is still coming, for the share of memory alone.
+func (h *Host) caller(r *http.Request) (userID string, err error) {
+	s, err := h.Session(r)
+	if err != nil || !s.Authenticated {
+		return "", err
+	}
+	return s.User.ID, nil
+}
+
 // Authorize implements or3cloud.HostServices. The addressed workspace decides, not the user's active one: switching
 // workspaces on one device must not cut off the others (contract, auth Pitfall 12). A blank id is refused, because it
 // would pass the gate's comparison and name a workspace that all tenants share (contract, sync §1.1).

@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/membudget"
 )
 
 // configCommand prints the resolved configuration.
@@ -75,8 +77,18 @@ func (c configCommand) printTable(s settings) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Setting.Name, v.Origin, text)
 	}
+	m := membudget.Read()
+	fmt.Fprintf(w, "%s\t%s\t%d\n%s\t%s\t%d\n", memoryLimit, m.Source, m.Bytes, memoryBudget, derived, m.Budget())
 	return w.Flush()
 }
+
+// What is no setting but follows from the system: the limit of the process's memory, and how much of it all requests
+// together may hold.
+const (
+	memoryLimit  = "memory.limit"
+	memoryBudget = "memory.budget"
+	derived      = "memory.limit"
+)
 
 func (c configCommand) printJSON(s settings) error {
 	shown := []shownValue{}
@@ -89,6 +101,11 @@ func (c configCommand) printJSON(s settings) error {
 		}
 		shown = append(shown, line)
 	}
+	m := membudget.Read()
+	limit, budget := strconv.FormatInt(m.Bytes, 10), strconv.FormatInt(m.Budget(), 10)
+	shown = append(shown,
+		shownValue{Name: memoryLimit, Value: &limit, Origin: config.Origin(m.Source)},
+		shownValue{Name: memoryBudget, Value: &budget, Origin: derived})
 	e := json.NewEncoder(c.stdout)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)

@@ -17,6 +17,7 @@ import (
 	"or3.chat/cloud/host"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/web"
 )
 
@@ -81,9 +82,12 @@ func (c serveCommand) run(ctx context.Context) error {
 	}
 	vault := &secrets{settings: s}
 	fatal := make(chan error, 1)
+	memory := membudget.Read()
+	memory.Soften()
+	log.Info("memory for requests", "bytes", memory.Budget(), "limit", memory.Bytes, "from", memory.Source)
 	h, err := host.New(host.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Web: pages, Version: buildVersion(),
+		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Memory: memory, Web: pages, Version: buildVersion(),
 		Fatal: func(err error) { fatal <- err },
 	})
 	if err != nil {

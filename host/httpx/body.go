@@ -14,23 +14,27 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/membudget"
 )
 
 // SmallBody is the default bound of a JSON body in bytes. The calls of the newest client stay below it.
 const SmallBody = 16 << 10
 
-// maxWhole is up to which bound bodies are read whole before their handler runs.
-const maxWhole = 64 << 10
+// UnknownBody is how much of a body is read, in bytes, before it is asked who sends it. Up to here an unusable body is told
+// from an unknown sender, as the contract has it (sync §1.1); beyond it an unknown sender is told so and nothing more is read.
+const UnknownBody = 64 << 10
 
-// slowestLink is the slowest client that is waited for, in bytes a second; grace comes on top of it.
+// slowestLink is the slowest client that is waited for, in bytes a second; grace comes on top of it. longest bounds what
+// both together may come to for a body or an answer that is held in memory.
 const (
 	slowestLink = 16 << 10
 	grace       = 30 * time.Second
+	longest     = 10 * time.Minute
 )
 
-// hurry sets a deadline for the transfer of size bytes. A recorder in a test has no deadlines; a connection has.
-func hurry(setDeadline func(time.Time) error, size int64) {
-	_ = setDeadline(time.Now().Add(grace + time.Duration(size/slowestLink)*time.Second))
+// timeFor is how long the transfer of size bytes may take.
+func timeFor(size int64) time.Duration {
+	return min(longest, grace+time.Duration(size)*time.Second/slowestLink)
 }
 
 // JSONOptions is how bodies are decoded: exact names, the last of duplicate names, and halves of surrogate pairs,
@@ -39,18 +43,24 @@ func JSONOptions() jsontext.Options { return jsonOptions }
 
 var jsonOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// LimitBody bounds the body of r to limit bytes and to the time that a slow but honest sender needs for it.
-func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) {
+// LimitBody bounds the body of r: to limit bytes, to the memory that there is for it, and to the time that a slow but honest
+// sender needs for what it has sent so far. A sender that stalls is waited for half a minute, whatever it has announced.
+func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) { limitBody(w, r, limit, nil) }
+
+// limitBody is LimitBody for senders that caller knows: it returns the id of a signed-in user, or "".
+func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Caller) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return // a deadline that no reader lifts would cancel a long download
 	}
-	size := limit
-	if r.ContentLength >= 0 && r.ContentLength < limit {
-		size = r.ContentLength
+	if limit <= UnknownBody {
+		caller = nil
 	}
-	control := http.NewResponseController(w)
-	hurry(control.SetReadDeadline, size)
-	r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: control}
+	b := &body{
+		ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w), request: r,
+		caller: caller, tab: &RecordOf(r).Memory, limit: limit, size: r.ContentLength, start: time.Now(),
+	}
+	b.hurry()
+	r.Body = b
 }
 
 // readWhole reads a bounded body before its handler runs, so that whatever the handler decides, it decides after the last
@@ -59,19 +69,20 @@ func readWhole(r *http.Request) error {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	text, err := io.ReadAll(r.Body)
+	text, err := ReadBody(r)
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) {
 		return BodyError(r, err, "The request body is cut off.")
 	}
-	r.Body = &wholeBody{bytes.NewReader(text), err}
+	r.Body = &wholeBody{bytes.NewReader(text), text, err}
 	return nil
 }
 
 // wholeBody is a body that has been read, and then what reading it has ended with.
 type wholeBody struct {
 	*bytes.Reader
-	err error
+	text []byte
+	err  error
 }
 
 func (b *wholeBody) Read(p []byte) (int, error) {
@@ -94,20 +105,155 @@ func (b *wholeBody) WriteTo(w io.Writer) (int64, error) {
 // Close implements io.Closer.
 func (b *wholeBody) Close() error { return nil }
 
-// body lifts the deadline once the body has been read, since the server goes on watching the connection while the
-// handler works, and a deadline that passes then would cancel the request.
+// Caller finds out who has sent a request, as cheaply as that can be known: "" if it is not known. It decides nothing but
+// whose share of memory a request is counted to.
+type Caller func(*http.Request) (userID string, err error)
+
+// body is a body within its bounds.
 type body struct {
 	io.ReadCloser
 	control *http.ResponseController
+	request *http.Request
+	caller  Caller // nil if no one is asked
+	tab     *membudget.Tab
+	limit   int64
+	size    int64 // −1 if it was not announced
+	// start is when the reading began, without the time for which the reader itself has made the sender wait.
+	start    time.Time
+	received int64
+	timed    int64 // for how many bytes the deadline is set
+	asked    bool  // whether the caller is known to be a user
 }
 
+// step is for how much more at a time a sender gets time.
+const step = 64 << 10
+
+func (b *body) hurry() {
+	b.timed = b.received + step
+	_ = b.control.SetReadDeadline(b.start.Add(timeFor(b.timed)))
+}
+
+// Read implements io.Reader for whoever keeps what was read: its size is counted as memory of the request.
 func (b *body) Read(p []byte) (int, error) {
+	n, err := b.read(p)
+	if growErr := b.grow(int64(n)); growErr != nil {
+		return 0, growErr
+	}
+	return n, err
+}
+
+// read reads without counting. It lifts the deadline once the body has been read, since the server goes on watching the
+// connection while the handler works, and a deadline that passes then would cancel the request.
+func (b *body) read(p []byte) (int, error) {
+	if err := b.ask(); err != nil {
+		return 0, err
+	}
+	if b.caller != nil && !b.asked { // one byte more shows that there is more
+		p = p[:min(int64(len(p)), UnknownBody+1-b.received)]
+	}
+	if b.received >= b.timed {
+		b.hurry()
+	}
 	n, err := b.ReadCloser.Read(p)
+	b.received += int64(n)
 	if err == io.EOF {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
+
+// ask finds out whether the sender of a large body is a user. Whether the user may do what the body says is decided after it.
+func (b *body) ask() error {
+	if b.caller == nil || b.asked || b.size <= UnknownBody && b.received <= UnknownBody {
+		return nil
+	}
+	user, err := b.caller(b.request)
+	if err != nil {
+		return err
+	}
+	if user == "" {
+		return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
+	}
+	b.asked = true
+	return nil
+}
+
+// grow takes n bytes more for what has come and waits for them if it must. The sender is not blamed for that time.
+func (b *body) grow(n int64) error {
+	if n == 0 {
+		return nil
+	}
+	before := time.Now()
+	err := b.tab.Grow(b.request.Context(), n)
+	b.start = b.start.Add(time.Since(before))
+	if err == nil || or3cloud.CodeOf(err) != or3cloud.CodeInternal {
+		return err
+	}
+	return or3cloud.Unavailable(err, "Service Unavailable", memoryPause)
+}
+
+// memoryPause is how long a client stays away that found no memory.
+const memoryPause = 2 * time.Second
+
+// ReadBody reads the body of r, which LimitBody has bounded, into one buffer that grows with what has come and is counted
+// as memory of the request. When there is no memory, and the sender is known to be a user, the rest is read and forgotten before
+// the error is returned: a client that is still sending would not see the answer, and takes a broken connection for worse
+// than it is.
+func ReadBody(r *http.Request) ([]byte, error) {
+	if whole, ok := r.Body.(*wholeBody); ok {
+		return whole.text, whole.err
+	}
+	b, ok := r.Body.(*body)
+	if !ok {
+		return io.ReadAll(r.Body) // none, or not one of our requests
+	}
+	var text []byte
+	for {
+		if len(text) == cap(text) {
+			if err := b.ask(); err != nil {
+				return nil, err
+			}
+			larger := b.capacity(int64(cap(text)))
+			if err := b.grow(larger - int64(cap(text))); err != nil {
+				if b.asked {
+					_, _ = io.Copy(io.Discard, onlyReader{b.read})
+				}
+				return nil, err
+			}
+			text = append(make([]byte, 0, larger), text...)
+		}
+		n, err := b.read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		if err == io.EOF {
+			return text, nil
+		}
+		if err != nil {
+			return text, err
+		}
+	}
+}
+
+// firstBuffer is how much memory a body gets before any of it has come.
+const firstBuffer = 8 << 10
+
+// capacity returns how large a full buffer of size bytes is to become: twice as large, but not larger than the body, with
+// a byte more in which its end is seen.
+func (b *body) capacity(size int64) int64 {
+	next := max(firstBuffer, 2*size)
+	if size == firstBuffer {
+		next = UnknownBody + 1 // usual bodies are copied once at most
+	}
+	if b.size >= 0 {
+		next = min(next, b.size+1)
+	}
+	return max(size+1, min(next, b.limit+1))
+}
+
+type onlyReader struct {
+	read func([]byte) (int, error)
+}
+
+func (r onlyReader) Read(p []byte) (int, error) { return r.read(p) }
 
 // BodyError translates an error of reading or decoding a body. invalid is the route's own 400 text, used when the
 // sender did not claim to send JSON.
@@ -139,11 +285,11 @@ func isJSON(r *http.Request) bool {
 // ReadJSON decodes the body of r, which LimitBody has bounded, into v. An empty body, JSON null and JSON of the wrong
 // shape are the route's own 400; unknown members are ignored.
 func ReadJSON(r *http.Request, v any, invalid string) error {
-	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead))
-	if _, err := body.ReadFrom(r.Body); err != nil {
+	text, err := ReadBody(r)
+	if err != nil {
 		return BodyError(r, err, invalid)
 	}
-	text := bytes.TrimSpace(body.Bytes())
+	text = bytes.TrimSpace(text)
 	if len(text) > 0 && text[0] == '{' && json.Unmarshal(text, v, jsonOptions) == nil {
 		return nil
 	}

@@ -192,10 +192,10 @@ func WriteRaw(w http.ResponseWriter, pieces ...[]byte) {
 	}
 }
 
-// limitAnswer gives a client the time that a slow but honest one needs to take size bytes, so that one that takes
-// nothing cannot keep a page in memory for ever.
+// limitAnswer bounds the time in which all of an answer of size bytes is taken, so that one that is taken in drops cannot
+// stay in memory for ever. Each piece has a deadline of its own as well (recorder).
 func limitAnswer(w http.ResponseWriter, size int) {
-	hurry(http.NewResponseController(w).SetWriteDeadline, int64(size))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeFor(int64(size))))
 }
 
 // Unhurried lifts the deadline that an earlier answer on the same connection has left.

@@ -3,7 +3,11 @@ package httpx
 import (
 	"context"
 	"io"
+	"math"
 	"net/http"
+	"time"
+
+	"or3.chat/cloud/internal/membudget"
 )
 
 // Record is what the pipeline knows of one request and its answer. The log line is made from it.
@@ -18,6 +22,8 @@ type Record struct {
 	Err error
 	// Warning is what an operator should know of an answer that is none the worse for it.
 	Warning string
+	// Memory is what the request holds. Without a Router that has a budget it may hold anything.
+	Memory membudget.Tab
 }
 
 // Started reports whether the answer has begun.
@@ -38,12 +44,33 @@ func RecordOf(r *http.Request) *Record {
 
 // recorder passes everything on and takes notes. Unwrap and ReadFrom keep deadlines, flushing and the kernel's file
 // copy available to handlers.
+//
+// It gives each piece of an answer the time that a slow but honest client needs to take it, so that no answer outlives a
+// client that takes nothing. A deadline that the handler sets bounds the answer as a whole.
 type recorder struct {
 	http.ResponseWriter
-	rec *Record
+	rec   *Record
+	until time.Time // the handler's deadline; zero if it has set none
 }
 
+// piece is how much of an answer is sent under one deadline, in bytes.
+const piece = 128 << 10
+
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// SetWriteDeadline is what http.ResponseController calls for a handler.
+func (w *recorder) SetWriteDeadline(t time.Time) error {
+	w.until = t
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
+}
+
+func (w *recorder) hurry(size int64) {
+	t := time.Now().Add(timeFor(size))
+	if !w.until.IsZero() && w.until.Before(t) {
+		t = w.until
+	}
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
+}
 
 func (w *recorder) WriteHeader(status int) {
 	if w.rec.Status == 0 && status >= 200 { // 1xx precede the answer
@@ -58,18 +85,40 @@ func (w *recorder) begin() {
 	}
 }
 
-func (w *recorder) Write(p []byte) (int, error) {
+func (w *recorder) Write(p []byte) (n int, err error) {
 	w.begin()
-	n, err := w.ResponseWriter.Write(p)
-	w.rec.Bytes += int64(n)
-	return n, err
+	for {
+		part := p[n:min(n+piece, len(p))]
+		w.hurry(int64(len(part)))
+		sent, err := w.ResponseWriter.Write(part)
+		n += sent
+		w.rec.Bytes += int64(sent)
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
 }
 
-func (w *recorder) ReadFrom(src io.Reader) (int64, error) {
+func (w *recorder) ReadFrom(src io.Reader) (n int64, err error) {
 	w.begin()
-	n, err := io.Copy(w.ResponseWriter, src)
-	w.rec.Bytes += n
-	return n, err
+	// The kernel copies files that it is given in one wrapping, not in two.
+	limited, ok := src.(*io.LimitedReader)
+	if !ok {
+		limited = &io.LimitedReader{R: src, N: math.MaxInt64}
+	}
+	for limited.N > 0 {
+		part := io.LimitedReader{R: limited.R, N: min(piece, limited.N)}
+		w.hurry(part.N)
+		asked := part.N
+		sent, err := io.Copy(w.ResponseWriter, &part)
+		n += sent
+		limited.N -= asked - part.N
+		w.rec.Bytes += sent
+		if err != nil || sent < asked {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 func (w *recorder) Flush() { _ = w.FlushError() }

@@ -9,11 +9,17 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/ratelimit"
 )
 
 // Router finds the route of a request by its exact path. It is not http.ServeMux because that answers a wrong method
 // with 405 and an unclean path with a redirect, and the contract has neither.
 type Router struct {
+	// Budget is the memory that requests share; nil if there is no bound. Caller says whose share is taken.
+	Budget *membudget.Budget
+	Caller Caller
+
 	routes map[string]or3cloud.Route // by method and path
 }
 
@@ -47,18 +53,36 @@ func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return NotFound(w, r)
 	}
+	if t.Budget != nil {
+		memory := &RecordOf(r).Memory
+		memory.Open(t.Budget, func() (string, bool, error) { return t.owner(r) })
+		defer memory.Close()
+	}
 	if limit := route.MaxBody; limit >= 0 {
 		if limit == 0 {
 			limit = SmallBody
 		}
-		LimitBody(w, r, limit)
-		if limit <= maxWhole {
+		if t.Budget != nil {
+			limit = min(limit, t.Budget.Largest())
+		}
+		limitBody(w, r, limit, t.Caller)
+		if limit <= UnknownBody {
 			if err := readWhole(r); err != nil {
 				return err
 			}
 		}
 	}
 	return route.Handle(w, r)
+}
+
+// owner names the share of memory that a request takes: that of its user, or else that of its network.
+func (t *Router) owner(r *http.Request) (name string, known bool, err error) {
+	if t.Caller != nil {
+		if name, err = t.Caller(r); err != nil || name != "" {
+			return name, true, err
+		}
+	}
+	return ratelimit.Network(IdentityOf(r).ClientIP), false, nil
 }
 
 // Find returns the route of r, and sets the path value "id" if the route has one. HEAD is served by GET's route

@@ -1,12 +1,10 @@
 package syncapi
 
-import "io"
-
 // maxDepth is how deep the text of a push may nest before it is cut: far more than any op may (syncschema.MaxDepth), so
 // that the op is refused for it, and far less than the decoder takes, so that its neighbours are read.
 const maxDepth = 1000
 
-// pruner empties the arrays and objects of a JSON text that lie deeper than maxDepth. The text comes in pieces.
+// pruner empties the arrays and objects of a JSON text that lie deeper than maxDepth. The text may come in pieces.
 type pruner struct {
 	depth             int
 	inString, escaped bool
@@ -37,19 +35,4 @@ func (p *pruner) prune(piece []byte) []byte {
 		}
 	}
 	return piece[:n]
-}
-
-// prunedReader is a body without what lies too deep in it.
-type prunedReader struct {
-	r io.Reader
-	pruner
-}
-
-func (r *prunedReader) Read(p []byte) (int, error) {
-	for {
-		n, err := r.r.Read(p)
-		if left := len(r.prune(p[:n])); left > 0 || err != nil || len(p) == 0 {
-			return left, err
-		}
-	}
 }

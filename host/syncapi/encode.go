@@ -44,7 +44,9 @@ func (e *pullEncoder) add(c *or3cloud.Change) error {
 	if e.unfit.is(c.Payload, c.Table, c.Stamp.OpID) {
 		return nil
 	}
-	e.room(len(c.Payload) + itemRoom)
+	if err := e.room(len(c.Payload) + itemRoom); err != nil {
+		return err
+	}
 	b := e.text
 	if e.n++; e.n > 1 {
 		b = append(b, ',')
@@ -97,7 +99,9 @@ func (e *snapshotEncoder) add(it *or3cloud.SnapshotItem) error {
 	if e.unfit.is(it.Payload, it.Table, it.Revision.OpID) {
 		return nil
 	}
-	e.room(len(it.Payload) + itemRoom)
+	if err := e.room(len(it.Payload) + itemRoom); err != nil {
+		return err
+	}
 	b := e.text
 	if e.n++; e.n > 1 {
 		b = append(b, ',')
@@ -150,32 +154,53 @@ func appendRevision(b []byte, r or3cloud.Revision) []byte {
 	return append(b, '}')
 }
 
-// encodePush returns the answer to a push.
-func encodePush(res or3cloud.PushResult) answer {
-	a := newAnswer(`{"results":[`)
+// encodePush completes the answer to a push, which cannot fail any more. Where there is no memory for the winners they are
+// left out: clients get them with their next pull. results are changed then.
+func (a *answer) encodePush(res or3cloud.PushResult) {
+	if !a.tab.TryGrow(winnerBytes(res.Results)) {
+		for i := range res.Results {
+			res.Results[i].Winner = nil
+		}
+	}
 	for i := range res.Results {
-		r := &res.Results[i]
-		if r.Winner != nil {
-			a.room(2*len(r.Winner.Payload) + itemRoom) // it is there twice
-		} else {
-			a.room(itemRoom)
+		if cap(a.text)-len(a.text) < itemRoom {
+			a.grow(itemRoom) // bounded by the number of ops
 		}
 		if i > 0 {
 			a.text = append(a.text, ',')
 		}
-		a.text = appendOpResult(a.text, r)
+		a.opResult(&res.Results[i])
 	}
 	a.text = append(a.text, `],"serverVersion":`...)
 	a.text = appendInt(a.text, res.ServerVersion)
 	a.text = append(a.text, '}')
-	return a
 }
 
-// appendOpResult writes one result. Members of newer clients come after the older ones' and are unknown to them. An op
+// winnerBytes is what the winners hold, each once, and what telling them takes.
+func winnerBytes(results []or3cloud.OpResult) (n int64) {
+	var seen map[*or3cloud.Winner]bool
+	for i := range results {
+		w := results[i].Winner
+		if w == nil {
+			continue
+		}
+		if n += itemRoom; seen[w] {
+			continue
+		}
+		if seen == nil {
+			seen = map[*or3cloud.Winner]bool{}
+		}
+		seen[w] = true
+		n += int64(len(w.Payload))
+	}
+	return n
+}
+
+// opResult writes one result. Members of newer clients come after the older ones' and are unknown to them. An op
 // that lost without a known winner is written as plain success: the newest client rejects the whole response for
 // "applied":false or "replayed":true without a winner (contract, sync §10.3).
-func appendOpResult(b []byte, r *or3cloud.OpResult) []byte {
-	b = append(b, `{"opId":`...)
+func (a *answer) opResult(r *or3cloud.OpResult) {
+	b := append(a.text, `{"opId":`...)
 	b = appendText(b, r.OpID)
 	b = append(b, `,"success":`...)
 	b = strconv.AppendBool(b, r.Success)
@@ -184,39 +209,43 @@ func appendOpResult(b []byte, r *or3cloud.OpResult) []byte {
 		b = appendText(b, r.Error)
 		b = append(b, `,"errorCode":`...)
 		b = appendText(b, string(r.ErrorCode))
-		return append(b, '}')
+		a.text = append(b, '}')
+		return
 	}
 	b = append(b, `,"serverVersion":`...)
 	b = appendInt(b, r.ServerVersion)
 	if !r.Applied && r.Winner == nil {
-		return append(b, '}')
+		a.text = append(b, '}')
+		return
 	}
 	b = append(b, `,"applied":`...)
 	b = strconv.AppendBool(b, r.Applied)
 	if r.Replayed {
 		b = append(b, `,"replayed":true`...)
 	}
+	a.text = b
 	if !r.Applied {
-		b = appendWinner(b, r.Winner)
+		a.winner(r.Winner)
 	}
-	return append(b, '}')
+	a.text = append(a.text, '}')
 }
 
-func appendWinner(b []byte, w *or3cloud.Winner) []byte {
+func (a *answer) winner(w *or3cloud.Winner) {
 	if w.Operation == or3cloud.OpDelete {
-		b = append(b, `,"winner":{"kind":"delete","revision":`...)
+		b := append(a.text, `,"winner":{"kind":"delete","revision":`...)
 		b = appendRevision(b, w.Revision)
 		if !w.DeletedAt.IsZero() {
 			b = append(b, `,"serverDeletedAt":`...)
 			b = appendInt(b, max(0, w.DeletedAt.Unix()))
 		}
-		return append(b, '}')
+		a.text = append(b, '}')
+		return
 	}
-	b = append(b, `,"payload":`...)
-	b = append(b, w.Payload...)
-	b = append(b, `,"winner":{"kind":"put","payload":`...)
-	b = append(b, w.Payload...)
-	b = append(b, `,"revision":`...)
+	a.text = append(a.text, `,"payload":`...)
+	a.share(w.Payload)
+	a.text = append(a.text, `,"winner":{"kind":"put","payload":`...)
+	a.share(w.Payload)
+	b := append(a.text, `,"revision":`...)
 	b = appendRevision(b, w.Revision)
-	return append(b, '}')
+	a.text = append(b, '}')
 }

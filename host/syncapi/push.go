@@ -21,17 +21,6 @@ import (
 
 type gcMethod = func(or3cloud.SyncCollector, context.Context, or3cloud.SyncGCRequest) error
 
-// largeBody is how large a push may be before it is worth asking who sends it, and whether there is memory for it.
-// Validation comes before the session in the contract, but nobody unknown may make the host read megabytes.
-const largeBody = 1 << 20
-
-// bulkMemory is what all large pushes together may hold, and bulkPatience how long one waits for its share. Clients
-// repeat a push that was answered 503; a process that runs out of memory answers nobody.
-const (
-	bulkMemory   = 4 * MaxPushBody
-	bulkPatience = 10 * time.Second
-)
-
 // faultPause is how long a client stays away after a fault of ours.
 const faultPause = 5 * time.Second
 
@@ -49,14 +38,12 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) error {
 
 func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	httpx.NoCache(w)
-	if r.ContentLength < 0 || r.ContentLength > largeBody {
-		release, err := a.admitLarge(r)
-		if err != nil {
-			return err
-		}
-		defer release()
+	tab := &httpx.RecordOf(r).Memory
+	text, err := httpx.ReadBody(r)
+	if err != nil {
+		return httpx.BodyError(r, err, invalidPush)
 	}
-	in, err := readPush(r)
+	in, err := decodePush(text)
 	switch {
 	case errors.Is(err, errEnvelope):
 		return invalid(invalidPush)
@@ -67,6 +54,13 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	body := tab.Held()
+	// The answer has its first piece before anything is written, since there is no way back after it.
+	out, err := newAnswer(r.Context(), tab, `{"results":[`)
+	if err != nil {
+		return err
+	}
+	defer out.free()
 	result, err := a.apply(r.Context(), userID, in)
 	if err != nil {
 		return err
@@ -75,31 +69,11 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	var left unfit
 	left.leaveOut(result.Results)
 	left.report(r)
-	out := encodePush(result)
-	defer out.free()
+	in, text = pushBody{}, nil
+	tab.Shrink(body) // A client that is slow to take the answer does not hold what it has sent.
+	out.encodePush(result)
 	out.send(w)
 	return nil
-}
-
-// admitLarge lets a large push in once it is known who sends it and there is memory for it.
-func (a *API) admitLarge(r *http.Request) (release func(), err error) {
-	s, err := a.host.Session(r)
-	if err != nil {
-		return nil, err
-	}
-	if !s.Authenticated {
-		return nil, or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
-	}
-	size := int64(MaxPushBody)
-	if r.ContentLength >= 0 {
-		size = min(size, r.ContentLength)
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), bulkPatience)
-	defer cancel()
-	if err := a.bulk.Acquire(ctx, size); err != nil {
-		return nil, or3cloud.Unavailable(err, "Service Unavailable", time.Second)
-	}
-	return func() { a.bulk.Release(size) }, nil
 }
 
 // apply hands the valid ops to the adapter in one call and puts its results and the refusals back into the order of
@@ -161,38 +135,16 @@ type pushBody struct {
 	notText        map[int]bool // the places of ops that hold bytes which are not UTF-8
 }
 
-// readPush decodes the body of a request. The usual one is read at once and its payloads stay where they are; a large
-// one is read as a stream, since most of it may be what nobody needs.
-func readPush(r *http.Request) (pushBody, error) {
-	if r.ContentLength < 0 || r.ContentLength > largeBody {
-		return decodePush(r.Body)
-	}
-	var text bytes.Buffer
-	text.Grow(int(r.ContentLength) + bytes.MinRead) // with room to see the end
-	if _, err := text.ReadFrom(r.Body); err != nil {
-		return pushBody{}, err
-	}
-	return decodePushText(text.Bytes())
-}
-
-// decodePush reads a push from a stream, in one pass.
-func decodePush(body io.Reader) (pushBody, error) {
-	d := pushDecoder{Decoder: jsontext.NewDecoder(&prunedReader{r: body}, httpx.JSONOptions()), keep: bytes.Clone}
+// decodePush decodes a push whose text stays as it is while the ops are used: payloads are parts of it. A decoder on a
+// bytes.Buffer neither copies nor changes what it reads.
+func decodePush(text []byte) (pushBody, error) {
+	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(new(pruner).prune(text)), httpx.JSONOptions())}
 	return d.decode()
 }
 
-// decodePushText decodes a push whose text stays as it is while the ops are used: payloads are parts of it. A decoder
-// on a bytes.Buffer neither copies nor changes what it reads.
-func decodePushText(text []byte) (pushBody, error) {
-	inPlace := func(v []byte) []byte { return v[:len(v):len(v)] }
-	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(new(pruner).prune(text)), httpx.JSONOptions()), keep: inPlace}
-	return d.decode()
-}
-
-// pushDecoder decodes pushes. keep makes a value that is valid until the next read last.
+// pushDecoder decodes pushes.
 type pushDecoder struct {
 	*jsontext.Decoder
-	keep func([]byte) []byte
 	// notText says that the op at hand holds bytes which are not UTF-8. The decoder is lenient about them, because it
 	// takes them for the same thing as halves of surrogate pairs.
 	notText bool
@@ -418,7 +370,7 @@ func (d *pushDecoder) clock(dst *int64) error {
 func (d *pushDecoder) payload(dst *[]byte) error {
 	v, err := d.text()
 	if err == nil {
-		*dst = d.keep(v)
+		*dst = v[:len(v):len(v)]
 	}
 	return err
 }

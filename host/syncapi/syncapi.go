@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
@@ -21,13 +19,11 @@ type API struct {
 	host    or3cloud.HostServices
 	limits  *middleware.Limits
 	adapter or3cloud.SyncGatewayAdapter
-	// bulk is the memory that large pushes share, in bytes.
-	bulk *semaphore.Weighted
 }
 
 // New returns the API.
 func New(host or3cloud.HostServices, limits *middleware.Limits, adapter or3cloud.SyncGatewayAdapter) *API {
-	return &API{host, limits, adapter, semaphore.NewWeighted(bulkMemory)}
+	return &API{host, limits, adapter}
 }
 
 // Routes returns the endpoints.
@@ -137,15 +133,20 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	tables, nothing := in.Tables.known()
-	enc := pullEncoder{answer: newAnswer(`{"changes":[`)}
+	var enc pullEncoder
 	defer enc.free()
-	emit := enc.add
-	if nothing { // an empty filter would mean all tables, so the changes are dropped here
-		emit = func(*or3cloud.Change) error { return nil }
-	}
-	page, err := a.adapter.Pull(r.Context(), or3cloud.PullRequest{
-		Scope: in.Scope.scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
-	}, emit)
+	var page or3cloud.PullPage
+	err = enc.page(r, `{"changes":[`, func() (err error) {
+		enc.n, enc.unfit = 0, unfit{}
+		emit := enc.add
+		if nothing { // an empty filter would mean all tables, so the changes are dropped here
+			emit = func(*or3cloud.Change) error { return nil }
+		}
+		page, err = a.adapter.Pull(r.Context(), or3cloud.PullRequest{
+			Scope: in.Scope.scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
+		}, emit)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -188,11 +189,16 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnavailable, "Snapshot bootstrap unavailable for active sync adapter")
 	}
-	enc := snapshotEncoder{answer: newAnswer(`{"items":[`)}
+	var enc snapshotEncoder
 	defer enc.free()
-	page, err := snapshotter.Snapshot(r.Context(), or3cloud.SnapshotRequest{
-		Scope: in.Scope.scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: token, Tables: tables,
-	}, enc.add)
+	var page or3cloud.SnapshotPage
+	err = enc.page(r, `{"items":[`, func() (err error) {
+		enc.n, enc.unfit = 0, unfit{}
+		page, err = snapshotter.Snapshot(r.Context(), or3cloud.SnapshotRequest{
+			Scope: in.Scope.scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: token, Tables: tables,
+		}, enc.add)
+		return err
+	})
 	if err != nil {
 		return err
 	}

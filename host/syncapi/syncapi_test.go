@@ -9,14 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/internal/hosttest"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/internal/membudget"
 )
 
 // adapter answers as told; real adapters are tested with the real host. It has no optional abilities.
@@ -261,7 +262,7 @@ func TestOrderOfChecks(t *testing.T) {
 		{"signed out", "update-cursor", `{"scope":{"workspaceId":"ws"},"deviceId":"d","version":1}`, signedOut, 401, "Unauthorized"},
 		{"signed out", "snapshot", `{"scope":{"workspaceId":"ws"},"pageSize":10}`, signedOut, 401, "Unauthorized"},
 		{"signed out", "gc-change-log", `{"scope":{"workspaceId":"ws"},"retentionSeconds":1}`, signedOut, 401, "Unauthorized"},
-		{"a large body of nobody is not read", "push", `{` + strings.Repeat(" ", largeBody), signedOut, 401, "Unauthorized"},
+		{"a large body of nobody is not read", "push", `{` + strings.Repeat(" ", httpx.UnknownBody), signedOut, 401, "Unauthorized"},
 		{"viewers may not push", "push", pushOf(), hosttest.Member(or3cloud.RoleViewer), 403, "Forbidden"},
 		{"editors may not collect", "gc-tombstones", `{"scope":{"workspaceId":"ws"},"retentionSeconds":1}`, hosttest.Member(or3cloud.RoleEditor), 403, "Forbidden"},
 		{"body too large", "pull", `{"x":"` + strings.Repeat("x", 16<<10) + `"}`, signedOut, 413, "The request body is too large."},
@@ -270,7 +271,8 @@ func TestOrderOfChecks(t *testing.T) {
 		{"no snapshots", "snapshot", `{"scope":{"workspaceId":"ws"},"pageSize":10}`, hosttest.Member(or3cloud.RoleOwner), 503, "Snapshot bootstrap unavailable for active sync adapter"},
 	} {
 		t.Run(c.path+" "+c.name, func(t *testing.T) {
-			w := hosttest.Do(t, routes(c.host, &adapter{}), "POST", "/api/sync/"+c.path, c.body)
+			router := c.host.Share(hosttest.Router(t, routes(c.host, &adapter{})), membudget.New(1<<30))
+			w := hosttest.Serve(router, hosttest.NewRequest("POST", "/api/sync/"+c.path, c.body))
 			if w.Code != c.status || !strings.Contains(w.Body.String(), `"message": "`+c.message+`"`) {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
@@ -384,30 +386,6 @@ func TestAdapterErrorsBecomeTheAnswer(t *testing.T) {
 	}
 }
 
-// The memory of large pushes is bounded, and running out of it is a 503, which clients repeat.
-func TestLargePushesShareTheirMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := New(hosttest.Member(or3cloud.RoleOwner), limits(""), &adapter{})
-		if err := api.bulk.Acquire(t.Context(), bulkMemory-largeBody); err != nil {
-			t.Fatal(err)
-		}
-		body := pushOf() + strings.Repeat(" ", largeBody)
-		w := hosttest.Do(t, api.Routes(), "POST", "/api/sync/push", body)
-		if w.Code != 503 || w.Header().Get("Retry-After") == "" {
-			t.Errorf("%d %s", w.Code, w.Body)
-		}
-		api.bulk.Release(bulkMemory - largeBody)
-		for range 2 { // what was taken is given back
-			if w := hosttest.Do(t, api.Routes(), "POST", "/api/sync/push", body); w.Code != 200 {
-				t.Errorf("%d %s", w.Code, w.Body)
-			}
-		}
-		if !api.bulk.TryAcquire(bulkMemory) {
-			t.Error("memory was not given back")
-		}
-	})
-}
-
 func TestNamesMayBeEscaped(t *testing.T) {
 	var seen or3cloud.PushRequest
 	body := strings.NewReplacer(`"scope"`, `"\u0073cope"`, `"pk"`, `"p\u006b"`, `"x"`, `"\ud83d"`).Replace(pushOf(kv(1, kvPayload(1))))
@@ -452,7 +430,9 @@ func TestResultsOfNewerClients(t *testing.T) {
 			`{"opId":"a","success":false,"error":"why","errorCode":"CONFLICT"}`,
 		},
 	} {
-		if got := string(appendOpResult(nil, &c.res)); got != c.want {
+		a := begun("")
+		a.opResult(&c.res)
+		if got := a.string(); got != c.want {
 			t.Errorf("%s:\n%s\n%s", name, got, c.want)
 		}
 	}
@@ -543,7 +523,7 @@ func TestSnapshotAnswer(t *testing.T) {
 
 func TestAnswersOfEverySizeComeOutWhole(t *testing.T) {
 	for _, size := range []int{0, 1, chunkSize - itemRoom - 20, chunkSize, 3 * chunkSize} {
-		enc := pullEncoder{answer: newAnswer(`{"changes":[`)}
+		enc := pullEncoder{answer: begun(`{"changes":[`)}
 		payload := []byte(`{"v":"` + strings.Repeat("x", size) + `"}`)
 		for v := range int64(40) {
 			_ = enc.add(&or3cloud.Change{ServerVersion: v + 1, Table: "kv", PK: strings.Repeat("\"", 256), Operation: or3cloud.OpPut, Payload: payload})
@@ -570,12 +550,12 @@ func TestAnswersOfEverySizeComeOutWhole(t *testing.T) {
 }
 
 func TestLargePiecesAreNotKeptInMemory(t *testing.T) {
-	a := newAnswer("")
+	a := begun("")
 	a.room(10 * chunkSize)
 	a.text = append(a.text, make([]byte, 10*chunkSize)...)
 	a.free()
 	for range 100 {
-		b := newAnswer("")
+		b := begun("")
 		if cap(b.text) != chunkSize {
 			t.Fatal("a huge piece came back")
 		}

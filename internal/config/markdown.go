@@ -21,6 +21,8 @@ a later one wins. "or3-cloud config" prints every value and where it came from.
   directory, except in strict mode.
 * Strict mode (NODE_ENV=production or OR3_STRICT_CONFIG=true) refuses to start with anything that is not fit for production, and says all of it at once.
 * A .env file is read as OR3 Chat reads it: an unquoted value ends at the first #, and $NAME stands for another variable; write \$ for a dollar sign.
+* How much memory requests may take is no setting: it follows from GOMEMLIMIT, the cgroup or the machine. "or3-cloud config" ends with
+  both numbers (memory.limit, memory.budget) and where the limit comes from; see [Memory](operations.md#memory).
 `
 
 // Markdown returns the catalogue as a page of documentation.

@@ -12,6 +12,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/internal/membudget"
 )
 
 // Host is an or3cloud.HostServices with a fixed answer.
@@ -87,12 +88,33 @@ func NewRequest(method, target, body string) *http.Request {
 // Send sends r to routes and returns the answer.
 func Send(t testing.TB, routes []or3cloud.Route, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
+	return Serve(Router(t, routes), r)
+}
+
+// Router returns a router for routes.
+func Router(t testing.TB, routes []or3cloud.Route) *httpx.Router {
+	t.Helper()
 	var router httpx.Router
 	for _, route := range routes {
 		if err := router.Add("test", route); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return &router
+}
+
+// Share makes the requests of a router share a budget of memory. All of them are the host's user's.
+func (h *Host) Share(router *httpx.Router, b *membudget.Budget) *httpx.Router {
+	router.Budget = b
+	router.Caller = func(r *http.Request) (string, error) {
+		s, err := h.Session(r)
+		return s.User.ID, err
+	}
+	return router
+}
+
+// Serve sends r to a router and returns the answer.
+func Serve(router *httpx.Router, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	rw, r := httpx.WithRecord(w, r, httpx.RecordOf(r))
 	httpx.Respond(rw, r, router.Serve)
