@@ -41,7 +41,7 @@ func testGCKeepsWinners(t *testing.T, b *syncBench) {
 // whether an op id is still known: a replay of a known one has its first version.
 func testGCGates(t *testing.T, b *syncBench) {
 	b.collector()
-	const day = 24 * time.Hour
+
 	old := b.put("a", 1)
 	b.push(old)
 	b.push(b.put("a", 2))
@@ -87,7 +87,7 @@ func testGCGates(t *testing.T, b *syncBench) {
 // testGCOfDeletes guards sync §7: a dropped winning delete makes zombies, so it needs every device, also silent ones.
 func testGCOfDeletes(t *testing.T, b *syncBench) {
 	b.collector()
-	const day = 24 * time.Hour
+
 	b.push(b.put("a", 1), b.del("a", 2), b.put("b", 1))
 	b.cursor("old", 1)
 	b.Advance(60 * day)

@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) 
 	run("RemoveTheLast", testRemoveTheLast)
 	run("RemoveRehomesEverybody", testRemoveRehomes)
 	run("Strangers", testStrangers)
+	run("TooManyWorkspaces", testTooManyWorkspaces)
 	run("Members", testMembers)
 	run("LastOwner", testLastOwner)
 	run("Directory", testDirectory)
@@ -302,5 +304,50 @@ func testLastOwner(t *testing.T, b *workspaceBench) {
 	}
 	if err := access.RemoveMember(b.ctx, ws, ann); err != nil {
 		t.Errorf("one of two owners leaves: %v", err)
+	}
+}
+
+// testTooManyWorkspaces fills what one user may have. Deleting gives no room back at once: what was in a deleted workspace
+// is still there. Nobody is left without a workspace.
+func testTooManyWorkspaces(t *testing.T, b *workspaceBench) {
+	ann, bob := b.user("ann"), b.user("bob")
+	b.active(ann)
+	var made []string
+	var refused error
+	for range 1000 {
+		id, err := b.Workspaces.CreateWorkspace(b.ctx, ann, "Another", "")
+		if refused = err; err != nil {
+			break
+		}
+		made = append(made, id)
+	}
+	var e *or3cloud.Error
+	if !errors.As(refused, &e) || e.Code != or3cloud.CodeRateLimited || e.RetryAfter <= 0 {
+		t.Fatalf("%d workspaces, then %v; want a refusal that says when to try again", len(made), refused)
+	}
+	b.create(bob, "Of somebody else")
+	for range 3 {
+		if err := b.Workspaces.RemoveWorkspace(b.ctx, ann, made[0]); err != nil {
+			t.Fatal(err)
+		}
+		made = made[1:]
+		if _, err := b.Workspaces.CreateWorkspace(b.ctx, ann, "Another", ""); or3cloud.CodeOf(err) != or3cloud.CodeRateLimited {
+			t.Fatalf("a deleted workspace gave its room back at once: %v", err)
+		}
+	}
+	for _, id := range made {
+		if err := b.Workspaces.RemoveWorkspace(b.ctx, ann, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := b.active(ann).ID
+	wantCode(t, "deleting the last one", b.Workspaces.RemoveWorkspace(b.ctx, ann, last), or3cloud.CodeRateLimited)
+	if got := b.active(ann).ID; got != last {
+		t.Errorf("the refused deletion moved the user to %s", got)
+	}
+	b.Advance(1000 * day)
+	b.create(ann, "Much later")
+	if err := b.Workspaces.RemoveWorkspace(b.ctx, ann, last); err != nil {
+		t.Error(err)
 	}
 }

@@ -26,11 +26,13 @@ const (
 // (contract, sync §7).
 const tombstoneDevices = 4
 
-// floor returns the version that all devices heard of within a span have seen; ok is false when there is no device,
-// in which case nothing may be removed.
-func (s *Store) floor(ctx context.Context, num int64, within time.Duration) (version int64, ok bool, err error) {
-	version, err = s.q.CursorFloor(ctx, db.CursorFloorParams{Workspace: num, Since: s.opts.Now().Add(-within).UnixMilli()})
-	return version, version >= 0, sqlitex.Translate(err)
+// floor returns the version that all devices heard of within a span have seen, of whatever user; -1 when there is no
+// such device. No device holds back what is older than silent: a device that was heard of within the span had it before
+// it, unless it keeps reporting an old version, as no client does.
+func (s *Store) floor(ctx context.Context, num int64, within time.Duration) (version, silent int64, err error) {
+	since := s.opts.Now().Add(-within)
+	version, err = s.q.CursorFloor(ctx, db.CursorFloorParams{Workspace: num, Since: since.UnixMilli()})
+	return version, since.Add(-s.opts.Retention).UnixMilli(), sqlitex.Translate(err)
 }
 
 // cutoff is the time before which entries are old enough: a caller can lengthen the configured retention only.
@@ -45,12 +47,12 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 	if err != nil {
 		return err
 	}
-	floor, ok, err := s.floor(ctx, num, s.opts.DeviceStale)
-	if err != nil || !ok {
+	floor, silent, err := s.floor(ctx, num, s.opts.DeviceStale)
+	if err != nil {
 		return err
 	}
 	step := db.CollectableEntriesParams{
-		After: entryID(num, 0), Upto: entryID(num, floor), Floor: floor, Before: s.cutoff(in.Retention), Max: collectPage,
+		After: entryID(num, 0), Upto: entryID(num, maxVersion), Floor: floor, Silent: silent, Before: s.cutoff(in.Retention), Max: collectPage,
 	}
 	for {
 		// Read outside the writer: the search may pass many entries that are not old enough. What it finds stays
@@ -62,7 +64,7 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 		steps, ctx := errgroup.WithContext(ctx)
 		for step := range slices.Chunk(rows, collectStep) {
 			steps.Go(func() error {
-				return s.w.do(ctx, func(_ context.Context, t *tx) error { return t.dropEntries(num, step) })
+				return s.w.do(ctx, func(ctx context.Context, t *tx) error { return t.dropEntries(ctx, num, step) })
 			})
 		}
 		if err := steps.Wait(); err != nil || len(rows) < collectPage {
@@ -73,14 +75,19 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 }
 
 // dropEntries removes entries with their op ids.
-func (t *tx) dropEntries(num int64, rows []db.CollectableEntriesRow) error {
+func (t *tx) dropEntries(ctx context.Context, num int64, rows []db.CollectableEntriesRow) error {
+	size := int64(0)
 	for _, r := range rows {
-		err := errors.Join(run(t.st.deleteEntry, r.ID), run(t.st.deleteSuperseded, r.ID), run(t.st.deleteOpID, num, r.OpID))
+		err := run(t.st.deleteEntry, r.ID)
+		if t.c.Changes() > 0 { // another collection may have been faster
+			size += entryOverhead + r.Bytes
+		}
+		err = errors.Join(err, run(t.st.deleteSuperseded, r.ID), run(t.st.deleteOpID, num, r.OpID))
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.q.GiveBack(ctx, db.GiveBackParams{Bytes: size, Workspace: num})
 }
 
 // GCTombstones implements or3cloud.SyncCollector.
@@ -89,13 +96,13 @@ func (s *Store) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest) err
 	if err != nil {
 		return err
 	}
-	floor, ok, err := s.floor(ctx, num, tombstoneDevices*s.opts.DeviceStale)
-	if err != nil || !ok {
+	floor, silent, err := s.floor(ctx, num, tombstoneDevices*s.opts.DeviceStale)
+	if err != nil || floor < 0 { // without a device no one says that a delete has been seen
 		return err
 	}
 	for table := int64(1); table <= int64(len(or3cloud.SyncTables)); table++ {
 		err := s.collectDeletes(ctx, db.CollectableDeletesParams{
-			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Before: s.cutoff(in.Retention), Max: collectStep,
+			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Silent: silent, Before: s.cutoff(in.Retention), Max: collectStep,
 		})
 		if err != nil {
 			return err
@@ -124,6 +131,7 @@ func (s *Store) collectDeletes(ctx context.Context, step db.CollectableDeletesPa
 
 // dropDeletes removes winning deletes, unless their record came back meanwhile, and raises the horizon over them.
 func (t *tx) dropDeletes(ctx context.Context, num int64, rows []db.CollectableDeletesRow) (horizon int64, err error) {
+	size := int64(0)
 	for _, r := range rows {
 		n, err := t.q.DeleteRecord(ctx, db.DeleteRecordParams{Workspace: num, Tbl: r.Tbl, Pk: r.Pk, Version: r.Version})
 		if err != nil {
@@ -140,6 +148,10 @@ func (t *tx) dropDeletes(ctx context.Context, num int64, rows []db.CollectableDe
 			return 0, err
 		}
 		horizon = max(horizon, r.Version)
+		size += entryOverhead + r.Bytes
 	}
-	return horizon, t.q.RaiseHorizon(ctx, db.RaiseHorizonParams{Horizon: horizon, Workspace: num})
+	return horizon, errors.Join(
+		t.q.RaiseHorizon(ctx, db.RaiseHorizonParams{Horizon: horizon, Workspace: num}),
+		t.q.GiveBack(ctx, db.GiveBackParams{Bytes: size, Workspace: num}),
+	)
 }

@@ -105,22 +105,3 @@ func (r *changeRow) scan(s *sqlite3.Stmt) *or3cloud.Change {
 	}
 	return c
 }
-
-// UpdateCursor implements or3cloud.SyncGatewayAdapter.
-func (s *Store) UpdateCursor(ctx context.Context, in or3cloud.CursorUpdate) error {
-	num, err := s.number(ctx, in.Scope.WorkspaceID)
-	if err != nil {
-		return err
-	}
-	return s.w.do(ctx, func(_ context.Context, t *tx) error {
-		if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceRead); err != nil {
-			return err
-		}
-		version := in.Version
-		_, err := one(t.st.counter, func(s *sqlite3.Stmt) { version = min(version, s.ColumnInt64(0)) }, num)
-		if err != nil {
-			return err
-		}
-		return run(t.st.advanceCursor, num, in.DeviceID, version, t.at)
-	})
-}

@@ -39,7 +39,7 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 		}
 		p := push{
 			tx: t, workspace: num, user: in.UserID, items: in.WorkspaceItems,
-			results: make([]or3cloud.OpResult, 0, len(in.Ops)),
+			results: make([]or3cloud.OpResult, 0, len(in.Ops)), quota: s.opts.WorkspaceQuota,
 		}
 		if err := p.apply(in.Ops); err != nil {
 			return err
@@ -61,12 +61,18 @@ type push struct {
 	items     bool  // whether the client knows workspace Files and Trash
 	version   int64 // the counter; every accepted op takes the next one
 	first     int64 // the counter before the batch
+	grown     int64 // what the batch adds to the size of the workspace, in bytes
+	quota     int64 // of the workspace; 0 is none
 	results   []or3cloud.OpResult
 	winners   winners
 }
 
 func (p *push) apply(ops []or3cloud.Op) error {
-	found, err := one(p.st.counter, func(s *sqlite3.Stmt) { p.version = s.ColumnInt64(0) }, p.workspace)
+	var size int64
+	found, err := one(p.st.counter, func(s *sqlite3.Stmt) { p.version, size = s.ColumnInt64(0), s.ColumnInt64(2) }, p.workspace)
+	if err == nil {
+		err = checkWorkspaceRoom(size, p.quota, ops)
+	}
 	if err != nil {
 		return err
 	}
@@ -85,7 +91,7 @@ func (p *push) apply(ops []or3cloud.Op) error {
 	if p.version == p.first {
 		return nil
 	}
-	return run(p.st.setCounter, p.version, p.workspace)
+	return run(p.st.setCounter, p.version, p.grown, p.workspace)
 }
 
 // record is the winner of a (table, pk).
@@ -124,9 +130,10 @@ func (p *push) applyOp(op *or3cloud.Op) (or3cloud.OpResult, error) {
 	if wins && exists {
 		prev = winner.version
 	}
-	id := entryID(p.workspace, p.version)
+	id, pk := entryID(p.workspace, p.version), packID(nil, op.PK)
+	p.grown += entrySize(pk, op.Payload)
 	err = run(p.st.insertEntry, id, table, opNumber(op.Operation), prev, op.Stamp.Clock, p.at,
-		packID(nil, op.PK), opID, op.Stamp.HLC, op.Stamp.DeviceID, p.owner(op), op.Payload)
+		pk, opID, op.Stamp.HLC, op.Stamp.DeviceID, p.owner(op), op.Payload)
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}

@@ -22,10 +22,14 @@ func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64, exi
 	var want []string
 	switch op.Table {
 	case or3cloud.TableKV:
-		if op.Operation == or3cloud.OpPut {
-			return run(p.st.claimKVName, p.workspace, jsstring.SortKey(op.Facts.Name), key)
+		if op.Operation != or3cloud.OpPut {
+			return nil
 		}
-		return nil
+		err := run(p.st.claimKVName, p.workspace, jsstring.SortKey(op.Facts.Name), key)
+		if p.c.Changes() > 0 {
+			p.grown += entryOverhead
+		}
+		return err
 	case or3cloud.TableMessages, or3cloud.TablePosts:
 		if state&stateMask == stateLive {
 			want = op.Facts.FileHashes

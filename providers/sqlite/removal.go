@@ -60,7 +60,7 @@ func (s *Store) RemoveUser(ctx context.Context, id or3cloud.ExternalIdentity) er
 			}
 		}
 		for _, remove := range []func(context.Context, string) error{
-			t.q.DeleteMemberships, t.q.DeleteInvitesOf, t.q.ForgetInviter, t.q.DeleteIdentities, t.q.DeleteUser,
+			t.q.DropAllCursorsOf, t.q.DeleteMemberships, t.q.DeleteInvitesOf, t.q.ForgetInviter, t.q.DeleteIdentities, t.q.DeleteUser,
 		} {
 			if err := remove(ctx, userID); err != nil {
 				return err

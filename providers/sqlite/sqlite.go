@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"sync"
 	"time"
@@ -36,6 +37,9 @@ const (
 	varRetention     = "OR3_SYNC_RETENTION_SECONDS"
 	varDeviceStale   = "OR3_SYNC_DEVICE_STALE_SECONDS"
 	varMaintenance   = "OR3_SYNC_MAINTENANCE_SECONDS"
+	varQuota         = "OR3_SYNC_WORKSPACE_QUOTA_BYTES"
+	varWorkspaces    = "OR3_WORKSPACES_PER_USER"
+	varFileRetention = "OR3_STORAGE_GC_RETENTION_SECONDS" // the host's
 )
 
 // Register adds the provider to a registry.
@@ -64,6 +68,15 @@ func Register(r *or3cloud.Registry) error {
 				Name: varMaintenance, Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
 				Help: "How often the log is compacted in the background, in seconds; 0 switches it off.",
 			},
+			{
+				Name: varQuota, Default: "10737418240", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+				Help: "Bytes that the changes of one workspace may take in the database, those that were superseded and are still kept included. " +
+					"Beyond it a push is 503 until there is room again; 0 is no bound.",
+			},
+			{
+				Name: varWorkspaces, Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
+				Help: "How many workspaces one user may make. A deleted one counts until its files are gone as well.",
+			},
 		},
 		Check: check,
 		Open: func(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
@@ -72,13 +85,16 @@ func Register(r *or3cloud.Registry) error {
 				path = filepath.Join(env.DataDir, "or3-sync.sqlite")
 			}
 			s, err := Open(ctx, Options{
-				Path:        path,
-				JournalMode: env.Config.String(varJournalMode),
-				Synchronous: env.Config.String(varSynchronous),
-				Retention:   time.Duration(env.Config.Int(varRetention)) * time.Second,
-				DeviceStale: time.Duration(env.Config.Int(varDeviceStale)) * time.Second,
-				Maintenance: time.Duration(env.Config.Int(varMaintenance)) * time.Second,
-				Log:         env.Log, Now: env.Now, Rand: env.Rand, Fatal: env.Fatal, Full: diskFull(env, path),
+				Path:              path,
+				JournalMode:       env.Config.String(varJournalMode),
+				Synchronous:       env.Config.String(varSynchronous),
+				Retention:         time.Duration(env.Config.Int(varRetention)) * time.Second,
+				DeviceStale:       time.Duration(env.Config.Int(varDeviceStale)) * time.Second,
+				Maintenance:       time.Duration(env.Config.Int(varMaintenance)) * time.Second,
+				WorkspaceQuota:    env.Config.Int(varQuota),
+				WorkspacesPerUser: int(env.Config.Int(varWorkspaces)),
+				FileRetention:     time.Duration(min(env.Config.Int(varFileRetention), maxFileRetention)) * time.Second,
+				Log:               env.Log, Now: env.Now, Rand: env.Rand, Fatal: env.Fatal, Full: diskFull(env, path),
 			})
 			if err != nil {
 				return nil, err
@@ -125,9 +141,16 @@ type Options struct {
 	DeviceStale time.Duration
 	// Maintenance is how often the log is compacted in the background; 0 means never.
 	Maintenance time.Duration
-	Log         *slog.Logger
-	Now         func() time.Time
-	Rand        io.Reader
+	// WorkspaceQuota bounds what one workspace keeps in the database, in bytes; 0 is no bound.
+	WorkspaceQuota int64
+	// WorkspacesPerUser is how many workspaces a user may make; 0 is no bound.
+	WorkspacesPerUser int
+	// FileRetention is how long the storage provider keeps files that nothing references: for so long a deleted workspace
+	// takes room.
+	FileRetention time.Duration
+	Log           *slog.Logger
+	Now           func() time.Time
+	Rand          io.Reader
 	// Full reports whether the disk has no room for writes that grow the database; nil means never.
 	Full func() bool
 	// Fatal, if set, is told once when nothing can be written until the process has started anew. It returns at once.
@@ -138,6 +161,9 @@ type Options struct {
 
 // minRetention keeps the entries that an unfinished snapshot still reads (see snapshotLife).
 const minRetention = 2 * snapshotLife
+
+// maxFileRetention keeps a retention in the range of a time.Duration, in seconds.
+const maxFileRetention = 100 * 365 * 86400
 
 // readers is the number of connections that serve pulls and snapshots.
 const readers = 4

@@ -48,7 +48,7 @@ func TestSync(t *testing.T) {
 
 func TestWorkspaceStore(t *testing.T) {
 	providertest.TestWorkspaceStore(t, func(t *testing.T) providertest.WorkspaceBackend {
-		s, c := openTest(t)
+		s, c := openTest(t, func(o *Options) { o.WorkspacesPerUser = 50 })
 		return providertest.WorkspaceBackend{Workspaces: s, Advance: c.advance}
 	})
 }

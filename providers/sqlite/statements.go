@@ -15,7 +15,8 @@ type writeStatements struct {
 
 	role, counter, setCounter, reserveOpID, opIDVersion, deleteOpID, record, insertRecord, updateRecord,
 	insertEntry, entry, supersede, kvNameOwner, claimKVName, upsertFile, deleteFile,
-	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, advanceCursor, releaseHold *sqlite3.Stmt
+	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, releaseHold,
+	deviceCursor, insertCursor, advanceCursor, trimCursors *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -51,7 +52,10 @@ func (s *writeStatements) prepare(c *sqlite3.Conn) error {
 		{&s.deleteSuperseded, db.SQLDeleteSuperseded},
 		{&s.orphan, db.SQLOrphan},
 		{&s.adopt, db.SQLAdopt},
+		{&s.deviceCursor, db.SQLDeviceCursor},
+		{&s.insertCursor, db.SQLInsertCursor},
 		{&s.advanceCursor, db.SQLAdvanceCursor},
+		{&s.trimCursors, db.SQLTrimCursors},
 		{&s.releaseHold, db.SQLReleaseHold},
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -161,17 +162,50 @@ func (s *Store) CreateWorkspace(ctx context.Context, userID, name, description s
 		} else if err != nil {
 			return err
 		}
+		if err := s.mayMakeWorkspace(ctx, t, userID); err != nil {
+			return err
+		}
 		_, id, err = s.insertWorkspace(ctx, t, userID, name, description)
 		return err
 	})
 	return id, err
 }
 
+// deletedFor is for how long a deleted workspace counts against its maker: until the collectors have taken what was in it.
+func (s *Store) deletedFor() time.Duration {
+	const trashAndCollection = 3 * 24 * time.Hour
+	return max(s.opts.Retention, s.opts.FileRetention) + trashAndCollection
+}
+
+// mayMakeWorkspace refuses a user who has made as many workspaces as one may have. The one that a user without any gets at
+// the next sign-in is never refused, so the last one is not deleted where it could not be replaced.
+func (s *Store) mayMakeWorkspace(ctx context.Context, t *tx, userID string) error {
+	if s.opts.WorkspacesPerUser == 0 {
+		return nil
+	}
+	span := s.deletedFor().Milliseconds()
+	made, err := t.q.MadeBy(ctx, db.MadeByParams{UserID: userID, Since: sql.NullInt64{Int64: t.at - span, Valid: true}})
+	if err != nil || made.Made < int64(s.opts.WorkspacesPerUser) {
+		return err
+	}
+	wait := time.Hour // nothing but a deletion helps
+	if made.FirstDeleted > 0 {
+		wait = max(time.Duration(made.FirstDeleted+span-t.at)*time.Millisecond, time.Second)
+	}
+	return &or3cloud.Error{
+		Code: or3cloud.CodeRateLimited, RetryAfter: wait,
+		Message: fmt.Sprintf("You have made %d workspaces, which is the most that this server allows; deleted ones count until their files are gone",
+			made.Made),
+	}
+}
+
 func (s *Store) insertWorkspace(ctx context.Context, t *tx, userID, name, description string) (num int64, id string, err error) {
 	if id, err = s.newID(); err != nil {
 		return 0, "", err
 	}
-	num, err = t.q.InsertWorkspace(ctx, db.InsertWorkspaceParams{ID: id, Name: name, Description: description, CreatedAt: t.at})
+	num, err = t.q.InsertWorkspace(ctx, db.InsertWorkspaceParams{
+		ID: id, Name: name, Description: description, CreatedBy: userID, CreatedAt: t.at,
+	})
 	if err != nil {
 		return 0, "", err
 	}
@@ -208,7 +242,13 @@ func (s *Store) RemoveWorkspace(ctx context.Context, userID, workspaceID string)
 		if role != or3cloud.RoleOwner {
 			return errForbidden
 		}
-		return deleteWorkspace(ctx, t, num)
+		if err := deleteWorkspace(ctx, t, num); err != nil {
+			return err
+		}
+		if _, err := t.q.OldestWorkspace(ctx, userID); !noRows(err) {
+			return err
+		}
+		return s.mayMakeWorkspace(ctx, t, userID) // the next sign-in makes another one
 	})
 }
 
@@ -303,6 +343,9 @@ func (s *Store) RemoveMember(ctx context.Context, workspaceID, userID string) er
 			return err
 		}
 		if err := t.q.DeleteMember(ctx, db.DeleteMemberParams{Workspace: num, UserID: userID}); err != nil {
+			return err
+		}
+		if err := t.q.DropCursorsOf(ctx, db.DropCursorsOfParams{Workspace: num, UserID: userID}); err != nil {
 			return err
 		}
 		return t.q.ClearActiveWorkspace(ctx, db.ClearActiveWorkspaceParams{

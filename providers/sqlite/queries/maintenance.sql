@@ -3,8 +3,8 @@
 SELECT CAST(coalesce(min(version), -1) AS INTEGER) FROM device_cursors WHERE workspace = @workspace AND updated_at >= @since;
 
 -- name: CollectableEntries :many
-SELECT s.id, l.op_id FROM superseded s JOIN log l ON l.id = s.id
-WHERE s.id > @after AND s.id <= @upto AND s.replaced_by <= @floor AND s.at < @before
+SELECT s.id, l.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM superseded s JOIN log l ON l.id = s.id
+WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent)
 ORDER BY s.id LIMIT @max;
 
 -- name: DeleteEntry :exec
@@ -17,8 +17,8 @@ DELETE FROM superseded WHERE id = @id;
 DELETE FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
 
 -- name: CollectableDeletes :many
-SELECT r.tbl, r.pk, r.version, r.op_id FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
-WHERE r.workspace = @workspace AND r.tbl = @tbl AND r.pk > @after AND (r.state & 3) = 2 AND r.version < @floor AND l.at < @before
+SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE r.workspace = @workspace AND r.tbl = @tbl AND r.pk > @after AND (r.state & 3) = 2 AND l.at < @before AND (r.version < @floor OR l.at < @silent)
 ORDER BY r.pk LIMIT @max;
 
 -- name: DeleteRecord :execrows
@@ -69,3 +69,7 @@ ORDER BY digest, tbl, pk LIMIT @max;
 SELECT digest, tbl, pk FROM blob_refs
 WHERE workspace = @workspace AND digest = @digest AND (tbl, pk) > (CAST(@tbl AS INTEGER), CAST(@pk AS BLOB)) AND tbl <> @file_meta
 ORDER BY tbl, pk LIMIT @max;
+
+-- name: GiveBack :exec
+-- Nothing is given back below zero, whatever a restored copy says.
+UPDATE counters SET bytes = max(0, bytes - @bytes) WHERE workspace = @workspace;

@@ -21,3 +21,7 @@ DELETE FROM auth_accounts WHERE user_id = @user_id;
 
 -- name: DeleteUser :exec
 DELETE FROM users WHERE id = @user_id;
+
+-- name: DropAllCursorsOf :exec
+DELETE FROM device_cursors WHERE device_cursors.user_id = @user_id
+  AND device_cursors.workspace IN (SELECT m.workspace FROM members m WHERE m.user_id = @user_id);

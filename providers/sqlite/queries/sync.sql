@@ -6,10 +6,10 @@ SELECT m.role FROM members m JOIN workspaces w ON w.num = m.workspace
 WHERE m.user_id = @user_id AND m.workspace = @workspace AND w.deleted_at IS NULL;
 
 -- name: Counter :one
-SELECT version, horizon FROM counters WHERE workspace = @workspace;
+SELECT version, horizon, bytes FROM counters WHERE workspace = @workspace;
 
 -- name: SetCounter :exec
-UPDATE counters SET version = @version WHERE workspace = @workspace;
+UPDATE counters SET version = @version, bytes = bytes + @bytes WHERE workspace = @workspace;
 
 -- name: ReserveOpID :exec
 INSERT INTO op_ids (workspace, op_id, version) VALUES (@workspace, @op_id, @version) ON CONFLICT DO NOTHING;
@@ -87,7 +87,21 @@ ON CONFLICT (workspace, digest) DO UPDATE SET since = excluded.since;
 -- name: Adopt :exec
 DELETE FROM blob_orphans WHERE workspace = @workspace AND digest = @digest;
 
+-- name: DeviceCursor :one
+SELECT version, updated_at FROM device_cursors WHERE workspace = @workspace AND user_id = @user_id AND device = @device;
+
+-- name: InsertCursor :exec
+INSERT INTO device_cursors (workspace, user_id, device, version, updated_at)
+VALUES (@workspace, @user_id, @device, @version, @updated_at);
+
 -- name: AdvanceCursor :exec
-INSERT INTO device_cursors (workspace, device, version, updated_at) VALUES (@workspace, @device, @version, @updated_at)
-ON CONFLICT (workspace, device) DO UPDATE SET
-  version = max(version, excluded.version), updated_at = excluded.updated_at;
+UPDATE device_cursors SET version = max(version, @version), updated_at = @updated_at
+WHERE workspace = @workspace AND user_id = @user_id AND device = @device;
+
+-- name: TrimCursors :exec
+-- Keeps the cursors of a user that were reported last.
+DELETE FROM device_cursors
+WHERE device_cursors.workspace = @workspace AND device_cursors.user_id = @user_id AND device_cursors.device IN (
+  SELECT c.device FROM device_cursors c WHERE c.workspace = @workspace AND c.user_id = @user_id
+  ORDER BY c.updated_at DESC, c.device LIMIT -1 OFFSET @keep
+);

@@ -41,7 +41,8 @@ WHERE m.user_id = @user_id AND w.deleted_at IS NULL
 ORDER BY w.created_at DESC, w.num DESC;
 
 -- name: InsertWorkspace :one
-INSERT INTO workspaces (id, name, description, created_at) VALUES (@id, @name, @description, @created_at) RETURNING num;
+INSERT INTO workspaces (id, name, description, created_by, created_at)
+VALUES (@id, @name, @description, @created_by, @created_at) RETURNING num;
 
 -- name: InsertCounter :exec
 INSERT INTO counters (workspace) VALUES (@workspace);
@@ -86,3 +87,11 @@ UPDATE users SET active_workspace = (
 
 -- name: ClearActiveWorkspace :exec
 UPDATE users SET active_workspace = NULL WHERE id = @user_id AND active_workspace = @workspace;
+
+-- name: DropCursorsOf :exec
+DELETE FROM device_cursors WHERE workspace = @workspace AND user_id = @user_id;
+
+-- name: MadeBy :one
+-- How many workspaces a user has made that are there, or were deleted after a moment; and when the first of these was.
+SELECT CAST(count(*) AS INTEGER) AS made, CAST(coalesce(min(deleted_at), 0) AS INTEGER) AS first_deleted
+FROM workspaces WHERE created_by <> '' AND created_by = @user_id AND (deleted_at IS NULL OR deleted_at > @since);

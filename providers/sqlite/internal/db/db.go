@@ -102,6 +102,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteUserStmt, err = db.PrepareContext(ctx, deleteUser); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteUser: %w", err)
 	}
+	if q.deviceCursorStmt, err = db.PrepareContext(ctx, deviceCursor); err != nil {
+		return nil, fmt.Errorf("error preparing query DeviceCursor: %w", err)
+	}
+	if q.dropAllCursorsOfStmt, err = db.PrepareContext(ctx, dropAllCursorsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DropAllCursorsOf: %w", err)
+	}
+	if q.dropCursorsOfStmt, err = db.PrepareContext(ctx, dropCursorsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DropCursorsOf: %w", err)
+	}
 	if q.dropExpiredIntentsStmt, err = db.PrepareContext(ctx, dropExpiredIntents); err != nil {
 		return nil, fmt.Errorf("error preparing query DropExpiredIntents: %w", err)
 	}
@@ -132,11 +141,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.generationRetiredStmt, err = db.PrepareContext(ctx, generationRetired); err != nil {
 		return nil, fmt.Errorf("error preparing query GenerationRetired: %w", err)
 	}
+	if q.giveBackStmt, err = db.PrepareContext(ctx, giveBack); err != nil {
+		return nil, fmt.Errorf("error preparing query GiveBack: %w", err)
+	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
 	}
 	if q.insertCounterStmt, err = db.PrepareContext(ctx, insertCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCounter: %w", err)
+	}
+	if q.insertCursorStmt, err = db.PrepareContext(ctx, insertCursor); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertCursor: %w", err)
 	}
 	if q.insertEntryStmt, err = db.PrepareContext(ctx, insertEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertEntry: %w", err)
@@ -182,6 +197,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.liveWorkspaceStmt, err = db.PrepareContext(ctx, liveWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveWorkspace: %w", err)
+	}
+	if q.madeByStmt, err = db.PrepareContext(ctx, madeBy); err != nil {
+		return nil, fmt.Errorf("error preparing query MadeBy: %w", err)
 	}
 	if q.memberRoleStmt, err = db.PrepareContext(ctx, memberRole); err != nil {
 		return nil, fmt.Errorf("error preparing query MemberRole: %w", err)
@@ -263,6 +281,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.supersedeStmt, err = db.PrepareContext(ctx, supersede); err != nil {
 		return nil, fmt.Errorf("error preparing query Supersede: %w", err)
+	}
+	if q.trimCursorsStmt, err = db.PrepareContext(ctx, trimCursors); err != nil {
+		return nil, fmt.Errorf("error preparing query TrimCursors: %w", err)
 	}
 	if q.updateRecordStmt, err = db.PrepareContext(ctx, updateRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateRecord: %w", err)
@@ -429,6 +450,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteUserStmt: %w", cerr)
 		}
 	}
+	if q.deviceCursorStmt != nil {
+		if cerr := q.deviceCursorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deviceCursorStmt: %w", cerr)
+		}
+	}
+	if q.dropAllCursorsOfStmt != nil {
+		if cerr := q.dropAllCursorsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropAllCursorsOfStmt: %w", cerr)
+		}
+	}
+	if q.dropCursorsOfStmt != nil {
+		if cerr := q.dropCursorsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropCursorsOfStmt: %w", cerr)
+		}
+	}
 	if q.dropExpiredIntentsStmt != nil {
 		if cerr := q.dropExpiredIntentsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropExpiredIntentsStmt: %w", cerr)
@@ -479,6 +515,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing generationRetiredStmt: %w", cerr)
 		}
 	}
+	if q.giveBackStmt != nil {
+		if cerr := q.giveBackStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing giveBackStmt: %w", cerr)
+		}
+	}
 	if q.insertAccountStmt != nil {
 		if cerr := q.insertAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAccountStmt: %w", cerr)
@@ -487,6 +528,11 @@ func (q *Queries) Close() error {
 	if q.insertCounterStmt != nil {
 		if cerr := q.insertCounterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertCounterStmt: %w", cerr)
+		}
+	}
+	if q.insertCursorStmt != nil {
+		if cerr := q.insertCursorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertCursorStmt: %w", cerr)
 		}
 	}
 	if q.insertEntryStmt != nil {
@@ -562,6 +608,11 @@ func (q *Queries) Close() error {
 	if q.liveWorkspaceStmt != nil {
 		if cerr := q.liveWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing liveWorkspaceStmt: %w", cerr)
+		}
+	}
+	if q.madeByStmt != nil {
+		if cerr := q.madeByStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing madeByStmt: %w", cerr)
 		}
 	}
 	if q.memberRoleStmt != nil {
@@ -699,6 +750,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing supersedeStmt: %w", cerr)
 		}
 	}
+	if q.trimCursorsStmt != nil {
+		if cerr := q.trimCursorsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trimCursorsStmt: %w", cerr)
+		}
+	}
 	if q.updateRecordStmt != nil {
 		if cerr := q.updateRecordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateRecordStmt: %w", cerr)
@@ -814,6 +870,9 @@ type Queries struct {
 	deleteRefStmt            *sql.Stmt
 	deleteSupersededStmt     *sql.Stmt
 	deleteUserStmt           *sql.Stmt
+	deviceCursorStmt         *sql.Stmt
+	dropAllCursorsOfStmt     *sql.Stmt
+	dropCursorsOfStmt        *sql.Stmt
 	dropExpiredIntentsStmt   *sql.Stmt
 	dropIntentsOfStmt        *sql.Stmt
 	entryStmt                *sql.Stmt
@@ -824,8 +883,10 @@ type Queries struct {
 	forgetInviterStmt        *sql.Stmt
 	forgetRetiredStmt        *sql.Stmt
 	generationRetiredStmt    *sql.Stmt
+	giveBackStmt             *sql.Stmt
 	insertAccountStmt        *sql.Stmt
 	insertCounterStmt        *sql.Stmt
+	insertCursorStmt         *sql.Stmt
 	insertEntryStmt          *sql.Stmt
 	insertIntentStmt         *sql.Stmt
 	insertInviteStmt         *sql.Stmt
@@ -841,6 +902,7 @@ type Queries struct {
 	listMembersStmt          *sql.Stmt
 	listWorkspacesStmt       *sql.Stmt
 	liveWorkspaceStmt        *sql.Stmt
+	madeByStmt               *sql.Stmt
 	memberRoleStmt           *sql.Stmt
 	membershipsOfStmt        *sql.Stmt
 	oldestWorkspaceStmt      *sql.Stmt
@@ -868,6 +930,7 @@ type Queries struct {
 	setCounterStmt           *sql.Stmt
 	softDeleteWorkspaceStmt  *sql.Stmt
 	supersedeStmt            *sql.Stmt
+	trimCursorsStmt          *sql.Stmt
 	updateRecordStmt         *sql.Stmt
 	updateWorkspaceStmt      *sql.Stmt
 	upsertFileStmt           *sql.Stmt
@@ -910,6 +973,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteRefStmt:            q.deleteRefStmt,
 		deleteSupersededStmt:     q.deleteSupersededStmt,
 		deleteUserStmt:           q.deleteUserStmt,
+		deviceCursorStmt:         q.deviceCursorStmt,
+		dropAllCursorsOfStmt:     q.dropAllCursorsOfStmt,
+		dropCursorsOfStmt:        q.dropCursorsOfStmt,
 		dropExpiredIntentsStmt:   q.dropExpiredIntentsStmt,
 		dropIntentsOfStmt:        q.dropIntentsOfStmt,
 		entryStmt:                q.entryStmt,
@@ -920,8 +986,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		forgetInviterStmt:        q.forgetInviterStmt,
 		forgetRetiredStmt:        q.forgetRetiredStmt,
 		generationRetiredStmt:    q.generationRetiredStmt,
+		giveBackStmt:             q.giveBackStmt,
 		insertAccountStmt:        q.insertAccountStmt,
 		insertCounterStmt:        q.insertCounterStmt,
+		insertCursorStmt:         q.insertCursorStmt,
 		insertEntryStmt:          q.insertEntryStmt,
 		insertIntentStmt:         q.insertIntentStmt,
 		insertInviteStmt:         q.insertInviteStmt,
@@ -937,6 +1005,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		listMembersStmt:          q.listMembersStmt,
 		listWorkspacesStmt:       q.listWorkspacesStmt,
 		liveWorkspaceStmt:        q.liveWorkspaceStmt,
+		madeByStmt:               q.madeByStmt,
 		memberRoleStmt:           q.memberRoleStmt,
 		membershipsOfStmt:        q.membershipsOfStmt,
 		oldestWorkspaceStmt:      q.oldestWorkspaceStmt,
@@ -964,6 +1033,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setCounterStmt:           q.setCounterStmt,
 		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,
 		supersedeStmt:            q.supersedeStmt,
+		trimCursorsStmt:          q.trimCursorsStmt,
 		updateRecordStmt:         q.updateRecordStmt,
 		updateWorkspaceStmt:      q.updateWorkspaceStmt,
 		upsertFileStmt:           q.upsertFileStmt,

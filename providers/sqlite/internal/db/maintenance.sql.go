@@ -21,17 +21,18 @@ func (q *Queries) AnyWorkspace(ctx context.Context, workspaceID string) (int64, 
 }
 
 const collectableDeletes = `-- name: CollectableDeletes :many
-SELECT r.tbl, r.pk, r.version, r.op_id FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
-WHERE r.workspace = ?1 AND r.tbl = ?2 AND r.pk > ?3 AND (r.state & 3) = 2 AND r.version < ?4 AND l.at < ?5
-ORDER BY r.pk LIMIT ?6
+SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE r.workspace = ?1 AND r.tbl = ?2 AND r.pk > ?3 AND (r.state & 3) = 2 AND l.at < ?4 AND (r.version < ?5 OR l.at < ?6)
+ORDER BY r.pk LIMIT ?7
 `
 
 type CollectableDeletesParams struct {
 	Workspace int64
 	Tbl       int64
 	After     []byte
-	Floor     int64
 	Before    int64
+	Floor     int64
+	Silent    int64
 	Max       int64
 }
 
@@ -40,6 +41,7 @@ type CollectableDeletesRow struct {
 	Pk      []byte
 	Version int64
 	OpID    []byte
+	Bytes   int64
 }
 
 func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletesParams) ([]CollectableDeletesRow, error) {
@@ -47,8 +49,9 @@ func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletes
 		arg.Workspace,
 		arg.Tbl,
 		arg.After,
-		arg.Floor,
 		arg.Before,
+		arg.Floor,
+		arg.Silent,
 		arg.Max,
 	)
 	if err != nil {
@@ -63,6 +66,7 @@ func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletes
 			&i.Pk,
 			&i.Version,
 			&i.OpID,
+			&i.Bytes,
 		); err != nil {
 			return nil, err
 		}
@@ -78,30 +82,33 @@ func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletes
 }
 
 const collectableEntries = `-- name: CollectableEntries :many
-SELECT s.id, l.op_id FROM superseded s JOIN log l ON l.id = s.id
-WHERE s.id > ?1 AND s.id <= ?2 AND s.replaced_by <= ?3 AND s.at < ?4
-ORDER BY s.id LIMIT ?5
+SELECT s.id, l.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM superseded s JOIN log l ON l.id = s.id
+WHERE s.id > ?1 AND s.id <= ?2 AND s.at < ?3 AND (s.replaced_by <= ?4 OR s.at < ?5)
+ORDER BY s.id LIMIT ?6
 `
 
 type CollectableEntriesParams struct {
 	After  int64
 	Upto   int64
-	Floor  int64
 	Before int64
+	Floor  int64
+	Silent int64
 	Max    int64
 }
 
 type CollectableEntriesRow struct {
-	ID   int64
-	OpID []byte
+	ID    int64
+	OpID  []byte
+	Bytes int64
 }
 
 func (q *Queries) CollectableEntries(ctx context.Context, arg CollectableEntriesParams) ([]CollectableEntriesRow, error) {
 	rows, err := q.query(ctx, q.collectableEntriesStmt, collectableEntries,
 		arg.After,
 		arg.Upto,
-		arg.Floor,
 		arg.Before,
+		arg.Floor,
+		arg.Silent,
 		arg.Max,
 	)
 	if err != nil {
@@ -111,7 +118,7 @@ func (q *Queries) CollectableEntries(ctx context.Context, arg CollectableEntries
 	var items []CollectableEntriesRow
 	for rows.Next() {
 		var i CollectableEntriesRow
-		if err := rows.Scan(&i.ID, &i.OpID); err != nil {
+		if err := rows.Scan(&i.ID, &i.OpID, &i.Bytes); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -351,6 +358,21 @@ func (q *Queries) GenerationRetired(ctx context.Context, arg GenerationRetiredPa
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
+}
+
+const giveBack = `-- name: GiveBack :exec
+UPDATE counters SET bytes = max(0, bytes - ?1) WHERE workspace = ?2
+`
+
+type GiveBackParams struct {
+	Bytes     int64
+	Workspace int64
+}
+
+// Nothing is given back below zero, whatever a restored copy says.
+func (q *Queries) GiveBack(ctx context.Context, arg GiveBackParams) error {
+	_, err := q.exec(ctx, q.giveBackStmt, giveBack, arg.Bytes, arg.Workspace)
+	return err
 }
 
 const orphanSince = `-- name: OrphanSince :one

@@ -29,6 +29,9 @@ const (
 	SQLAnyRef           = anyRef
 	SQLOrphan           = orphan
 	SQLAdopt            = adopt
+	SQLDeviceCursor     = deviceCursor
+	SQLInsertCursor     = insertCursor
 	SQLAdvanceCursor    = advanceCursor
+	SQLTrimCursors      = trimCursors
 	SQLReleaseHold      = releaseHold
 )

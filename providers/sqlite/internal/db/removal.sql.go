@@ -45,6 +45,16 @@ func (q *Queries) DeleteUser(ctx context.Context, userID string) error {
 	return err
 }
 
+const dropAllCursorsOf = `-- name: DropAllCursorsOf :exec
+DELETE FROM device_cursors WHERE device_cursors.user_id = ?1
+  AND device_cursors.workspace IN (SELECT m.workspace FROM members m WHERE m.user_id = ?1)
+`
+
+func (q *Queries) DropAllCursorsOf(ctx context.Context, userID string) error {
+	_, err := q.exec(ctx, q.dropAllCursorsOfStmt, dropAllCursorsOf, userID)
+	return err
+}
+
 const forgetInviter = `-- name: ForgetInviter :exec
 UPDATE invites SET invited_by = '' WHERE invited_by <> '' AND invited_by = ?1
 `

@@ -24,24 +24,25 @@ func (q *Queries) Adopt(ctx context.Context, arg AdoptParams) error {
 }
 
 const advanceCursor = `-- name: AdvanceCursor :exec
-INSERT INTO device_cursors (workspace, device, version, updated_at) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (workspace, device) DO UPDATE SET
-  version = max(version, excluded.version), updated_at = excluded.updated_at
+UPDATE device_cursors SET version = max(version, ?1), updated_at = ?2
+WHERE workspace = ?3 AND user_id = ?4 AND device = ?5
 `
 
 type AdvanceCursorParams struct {
-	Workspace int64
-	Device    string
-	Version   int64
+	Version   interface{}
 	UpdatedAt int64
+	Workspace int64
+	UserID    string
+	Device    string
 }
 
 func (q *Queries) AdvanceCursor(ctx context.Context, arg AdvanceCursorParams) error {
 	_, err := q.exec(ctx, q.advanceCursorStmt, advanceCursor,
-		arg.Workspace,
-		arg.Device,
 		arg.Version,
 		arg.UpdatedAt,
+		arg.Workspace,
+		arg.UserID,
+		arg.Device,
 	)
 	return err
 }
@@ -147,18 +148,19 @@ func (q *Queries) ClaimKVName(ctx context.Context, arg ClaimKVNameParams) error 
 }
 
 const counter = `-- name: Counter :one
-SELECT version, horizon FROM counters WHERE workspace = ?1
+SELECT version, horizon, bytes FROM counters WHERE workspace = ?1
 `
 
 type CounterRow struct {
 	Version int64
 	Horizon int64
+	Bytes   int64
 }
 
 func (q *Queries) Counter(ctx context.Context, workspace int64) (CounterRow, error) {
 	row := q.queryRow(ctx, q.counterStmt, counter, workspace)
 	var i CounterRow
-	err := row.Scan(&i.Version, &i.Horizon)
+	err := row.Scan(&i.Version, &i.Horizon, &i.Bytes)
 	return i, err
 }
 
@@ -198,6 +200,28 @@ func (q *Queries) DeleteRef(ctx context.Context, arg DeleteRefParams) error {
 	return err
 }
 
+const deviceCursor = `-- name: DeviceCursor :one
+SELECT version, updated_at FROM device_cursors WHERE workspace = ?1 AND user_id = ?2 AND device = ?3
+`
+
+type DeviceCursorParams struct {
+	Workspace int64
+	UserID    string
+	Device    string
+}
+
+type DeviceCursorRow struct {
+	Version   int64
+	UpdatedAt int64
+}
+
+func (q *Queries) DeviceCursor(ctx context.Context, arg DeviceCursorParams) (DeviceCursorRow, error) {
+	row := q.queryRow(ctx, q.deviceCursorStmt, deviceCursor, arg.Workspace, arg.UserID, arg.Device)
+	var i DeviceCursorRow
+	err := row.Scan(&i.Version, &i.UpdatedAt)
+	return i, err
+}
+
 const entry = `-- name: Entry :one
 SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload FROM log WHERE id = ?1
 `
@@ -233,6 +257,30 @@ func (q *Queries) Entry(ctx context.Context, id int64) (EntryRow, error) {
 		&i.Payload,
 	)
 	return i, err
+}
+
+const insertCursor = `-- name: InsertCursor :exec
+INSERT INTO device_cursors (workspace, user_id, device, version, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5)
+`
+
+type InsertCursorParams struct {
+	Workspace int64
+	UserID    string
+	Device    string
+	Version   int64
+	UpdatedAt int64
+}
+
+func (q *Queries) InsertCursor(ctx context.Context, arg InsertCursorParams) error {
+	_, err := q.exec(ctx, q.insertCursorStmt, insertCursor,
+		arg.Workspace,
+		arg.UserID,
+		arg.Device,
+		arg.Version,
+		arg.UpdatedAt,
+	)
+	return err
 }
 
 const insertEntry = `-- name: InsertEntry :exec
@@ -519,16 +567,17 @@ func (q *Queries) RoleInWorkspace(ctx context.Context, arg RoleInWorkspaceParams
 }
 
 const setCounter = `-- name: SetCounter :exec
-UPDATE counters SET version = ?1 WHERE workspace = ?2
+UPDATE counters SET version = ?1, bytes = bytes + ?2 WHERE workspace = ?3
 `
 
 type SetCounterParams struct {
 	Version   int64
+	Bytes     int64
 	Workspace int64
 }
 
 func (q *Queries) SetCounter(ctx context.Context, arg SetCounterParams) error {
-	_, err := q.exec(ctx, q.setCounterStmt, setCounter, arg.Version, arg.Workspace)
+	_, err := q.exec(ctx, q.setCounterStmt, setCounter, arg.Version, arg.Bytes, arg.Workspace)
 	return err
 }
 
@@ -544,6 +593,26 @@ type SupersedeParams struct {
 
 func (q *Queries) Supersede(ctx context.Context, arg SupersedeParams) error {
 	_, err := q.exec(ctx, q.supersedeStmt, supersede, arg.ID, arg.ReplacedBy, arg.At)
+	return err
+}
+
+const trimCursors = `-- name: TrimCursors :exec
+DELETE FROM device_cursors
+WHERE device_cursors.workspace = ?1 AND device_cursors.user_id = ?2 AND device_cursors.device IN (
+  SELECT c.device FROM device_cursors c WHERE c.workspace = ?1 AND c.user_id = ?2
+  ORDER BY c.updated_at DESC, c.device LIMIT -1 OFFSET ?3
+)
+`
+
+type TrimCursorsParams struct {
+	Workspace int64
+	UserID    string
+	Keep      int64
+}
+
+// Keeps the cursors of a user that were reported last.
+func (q *Queries) TrimCursors(ctx context.Context, arg TrimCursorsParams) error {
+	_, err := q.exec(ctx, q.trimCursorsStmt, trimCursors, arg.Workspace, arg.UserID, arg.Keep)
 	return err
 }
 

@@ -69,6 +69,20 @@ func (q *Queries) DeleteMember(ctx context.Context, arg DeleteMemberParams) erro
 	return err
 }
 
+const dropCursorsOf = `-- name: DropCursorsOf :exec
+DELETE FROM device_cursors WHERE workspace = ?1 AND user_id = ?2
+`
+
+type DropCursorsOfParams struct {
+	Workspace int64
+	UserID    string
+}
+
+func (q *Queries) DropCursorsOf(ctx context.Context, arg DropCursorsOfParams) error {
+	_, err := q.exec(ctx, q.dropCursorsOfStmt, dropCursorsOf, arg.Workspace, arg.UserID)
+	return err
+}
+
 const insertAccount = `-- name: InsertAccount :exec
 INSERT INTO auth_accounts (provider, provider_user_id, user_id, created_at)
 VALUES (?1, ?2, ?3, ?4)
@@ -122,13 +136,15 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 }
 
 const insertWorkspace = `-- name: InsertWorkspace :one
-INSERT INTO workspaces (id, name, description, created_at) VALUES (?1, ?2, ?3, ?4) RETURNING num
+INSERT INTO workspaces (id, name, description, created_by, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5) RETURNING num
 `
 
 type InsertWorkspaceParams struct {
 	ID          string
 	Name        string
 	Description string
+	CreatedBy   string
 	CreatedAt   int64
 }
 
@@ -137,6 +153,7 @@ func (q *Queries) InsertWorkspace(ctx context.Context, arg InsertWorkspaceParams
 		arg.ID,
 		arg.Name,
 		arg.Description,
+		arg.CreatedBy,
 		arg.CreatedAt,
 	)
 	var num int64
@@ -236,6 +253,29 @@ func (q *Queries) LiveWorkspace(ctx context.Context, workspaceID string) (int64,
 	var num int64
 	err := row.Scan(&num)
 	return num, err
+}
+
+const madeBy = `-- name: MadeBy :one
+SELECT CAST(count(*) AS INTEGER) AS made, CAST(coalesce(min(deleted_at), 0) AS INTEGER) AS first_deleted
+FROM workspaces WHERE created_by <> '' AND created_by = ?1 AND (deleted_at IS NULL OR deleted_at > ?2)
+`
+
+type MadeByParams struct {
+	UserID string
+	Since  sql.NullInt64
+}
+
+type MadeByRow struct {
+	Made         int64
+	FirstDeleted int64
+}
+
+// How many workspaces a user has made that are there, or were deleted after a moment; and when the first of these was.
+func (q *Queries) MadeBy(ctx context.Context, arg MadeByParams) (MadeByRow, error) {
+	row := q.queryRow(ctx, q.madeByStmt, madeBy, arg.UserID, arg.Since)
+	var i MadeByRow
+	err := row.Scan(&i.Made, &i.FirstDeleted)
+	return i, err
 }
 
 const memberRole = `-- name: MemberRole :one

@@ -1,0 +1,43 @@
+package sqlite
+
+import (
+	"errors"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// What a workspace may keep in the database is one sum: its entries and the names of its kv rows. Everything else that a
+// push makes grow (records, superseded, op_ids, files, references) comes and goes with an entry.
+
+const (
+	// entryOverhead is what an entry, or a kv name, counts beside its pk and its payload: the op id, the record, the indexes.
+	entryOverhead = 512
+	// deletionRoom is the part of the quota by which deletions may exceed it, since they are what makes room.
+	deletionRoom = 10
+)
+
+// entrySize is what an entry counts. The collector computes the same from the row.
+func entrySize(pk, payload []byte) int64 { return entryOverhead + int64(len(pk)+len(payload)) }
+
+var errWorkspaceFull = errors.New("the workspace is full")
+
+// checkWorkspaceRoom refuses a batch for a workspace that keeps as much as it may already. Clients keep their edits on a
+// 503, and go on when there is room again.
+func checkWorkspaceRoom(bytes, quota int64, ops []or3cloud.Op) error {
+	if quota <= 0 || bytes < quota {
+		return nil
+	}
+	if bytes < quota+quota/deletionRoom && onlyDeletes(ops) {
+		return nil
+	}
+	return or3cloud.Unavailable(errWorkspaceFull, "The workspace is full", fullRetryAfter)
+}
+
+func onlyDeletes(ops []or3cloud.Op) bool {
+	for i := range ops {
+		if ops[i].Operation != or3cloud.OpDelete && !ops[i].Facts.Deleted {
+			return false
+		}
+	}
+	return true
+}
