@@ -139,8 +139,8 @@ func TestRateLimits(t *testing.T) {
 	})
 }
 
-// TestCrossOrigin asks as a page of another origin does: the API can be read without cookies, the accounts cannot be
-// reached at all (contract, security-middleware §2, §5).
+// TestCrossOrigin asks as a page of another origin does: what a GET answers can be read without cookies, nothing can be
+// changed, and the accounts cannot be reached at all (contract, security-middleware §2, §5).
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t)
@@ -158,6 +158,13 @@ func TestCrossOrigin(t *testing.T) {
 	r = d.do("POST", "/api/sync/pull", encode(t, obj{"scope": scope{workspace}, "cursor": 0, "limit": 1}), evil)
 	if r.header.Get("Access-Control-Allow-Origin") != "*" || r.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("pull: %v", r.header)
+	}
+	if r.status != 403 || r.message() != "Forbidden" {
+		t.Errorf("pull: %s", r)
+	}
+	r = d.do("GET", "/api/health", nil, evil)
+	if r.status != 200 || r.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("health: %d %v", r.status, r.header)
 	}
 	for _, path := range []string{"sign-in", "register", "refresh", "sign-out", "change-password"} {
 		for _, header := range []http.Header{evil, {"Origin": {"null"}}, {"Referer": {"https://evil.example/page"}}} {

@@ -1,8 +1,8 @@
 // Package host is the HTTP host: it opens the configured providers and serves the endpoints of the wire contract on
 // top of them. It knows HTTP, sessions and permissions, and neither SQL nor files; providers come from a Registry.
 //
-// A request passes: identity → log → recover → security headers → redirect to HTTPS → CORS → body limit → route; the
-// route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
+// A request passes: identity → log → recover → security headers → redirect to HTTPS → CORS → foreign pages → body
+// limit → route; the route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
 package host
 
 import (
@@ -70,6 +70,7 @@ type Host struct {
 	limits  *middleware.Limits
 	health  httpx.Router
 	handler http.Handler
+	foreign middleware.ForeignPages
 	gate    *gate
 	space   *diskspace.Monitor
 	memory  *membudget.Budget
@@ -118,6 +119,8 @@ func New(o Options) (*Host, error) {
 	cfg := o.Config
 	h.limits = middleware.NewLimits(o.Now, cfg.String("OR3_RATE_LIMIT_OVERRIDES_JSON"),
 		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
+	allowed := cfg.List("OR3_ALLOWED_ORIGINS")
+	h.foreign = middleware.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), allowed)
 	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
@@ -137,7 +140,7 @@ func New(o Options) (*Host, error) {
 	if cfg.Bool("OR3_FORCE_HTTPS") {
 		steps = append(steps, middleware.ForceHTTPS)
 	}
-	steps = append(steps, middleware.CORS(cfg.List("OR3_ALLOWED_ORIGINS")))
+	steps = append(steps, middleware.CORS(allowed))
 	h.handler = middleware.Chain(http.HandlerFunc(h.serve), steps...)
 	return h, nil
 }
@@ -223,6 +226,7 @@ func (h *Host) Open(ctx context.Context) (err error) {
 	}()
 	run := &running{disabled: h.plan.disabled()}
 	run.router.Budget, run.router.Caller = h.memory, h.caller
+	run.router.Guard = h.foreign.Check
 	if !h.opt.Config.Bool("SSR_AUTH_ENABLED") { // a provider that is missing signs no one out
 		if err := run.router.Add("host", sessionapi.Off()); err != nil {
 			return err

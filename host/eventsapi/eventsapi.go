@@ -47,9 +47,9 @@ func New(host Host, watcher or3cloud.Watcher, bounds Bounds, closing <-chan stru
 	return &Handler{host: host, watcher: watcher, closing: closing, seats: seats{bounds: bounds.orDefault()}}
 }
 
-// Mount returns the endpoint's route.
+// Mount returns the endpoint's route. A foreign page could not read a stream, but hold all of a user's seats.
 func (h *Handler) Mount() []or3cloud.Route {
-	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/sync/events", Handle: h.serve}}
+	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/sync/events", Effects: true, Handle: h.serve}}
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {

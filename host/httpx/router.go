@@ -16,6 +16,8 @@ import (
 // Router finds the route of a request by its exact path. It is not http.ServeMux because that answers a wrong method
 // with 405 and an unclean path with a redirect, and the contract has neither.
 type Router struct {
+	// Guard, if set, may refuse a request to a route before anything else looks at it.
+	Guard func(*http.Request, or3cloud.Route) error
 	// Budget is the memory that requests share; nil if there is no bound. Caller says whose share is taken.
 	Budget *membudget.Budget
 	Caller Caller
@@ -52,6 +54,12 @@ func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
 	route, ok := t.Find(r)
 	if !ok {
 		return NotFound(w, r)
+	}
+	if t.Guard != nil {
+		if err := t.Guard(r, route); err != nil {
+			NoStore(w) // it depends on who asks
+			return err
+		}
 	}
 	if t.Budget != nil {
 		memory := &RecordOf(r).Memory

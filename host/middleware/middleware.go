@@ -16,6 +16,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/internal/origin"
 )
 
 // Middleware wraps a handler.
@@ -144,12 +145,13 @@ func ForceHTTPS(next http.Handler) http.Handler {
 }
 
 // CORS adds the headers that let pages of other origins read answers (contract, security-middleware §2). It never
-// refuses a request: browsers send Origin on the app's own calls too.
+// refuses a request: browsers send Origin on the app's own calls too. What pages may change is ForeignPages' business.
 func CORS(allowed []string) Middleware {
+	policy := origin.NewPolicy("", allowed)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			origin := r.Header.Get("Origin")
-			if origin == "" || len(allowed) > 0 && !slices.Contains(allowed, origin) {
+			from := r.Header.Get("Origin")
+			if from == "" || len(allowed) > 0 && !policy.Listed(from) {
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -158,7 +160,7 @@ func CORS(allowed []string) Middleware {
 			if len(allowed) == 0 {
 				h.Set("Access-Control-Allow-Origin", "*")
 			} else {
-				h.Set("Access-Control-Allow-Origin", origin)
+				h.Set("Access-Control-Allow-Origin", from)
 				h.Set("Access-Control-Allow-Credentials", "true")
 			}
 			if r.Method != http.MethodOptions {

@@ -29,7 +29,8 @@ func (a *API) resumableRoutes() []or3cloud.Route {
 	r := &resumable{API: a, partials: partials, tus: tus.New(resumablePath)}
 	routes := []or3cloud.Route{{Method: http.MethodPost, Path: resumablePath, MaxBody: -1, Handle: r.create}}
 	for _, method := range []string{http.MethodHead, http.MethodPatch, http.MethodDelete} {
-		routes = append(routes, or3cloud.Route{Method: method, Path: resumablePath + "/:id", MaxBody: -1, Handle: r.goOn})
+		// HEAD interrupts another request on the upload, and does what is left to do at its end.
+		routes = append(routes, or3cloud.Route{Method: method, Path: resumablePath + "/:id", MaxBody: -1, Effects: true, Handle: r.goOn})
 	}
 	return routes
 }

@@ -353,7 +353,7 @@ func TestOriginRule(t *testing.T) {
 		{origin: "https://cloud.test:443", host: "cloud.test", want: true},
 		{origin: "http://cloud.test:80", host: "cloud.test", want: true},
 		{origin: "https://cloud.test:80", host: "cloud.test", want: false},
-		{origin: "https://cloud.test", host: "cloud.test:443", want: false}, // dropped from the Origin side only
+		{origin: "https://cloud.test", host: "cloud.test:443", want: true}, // the default port is none on either side
 		{origin: "http://127.0.0.1:3000", host: "127.0.0.1:3000", want: true},
 		{origin: "http://127.0.0.1:3001", host: "127.0.0.1:3000", want: false},
 		{origin: "http://[::1]:3000", host: "[::1]:3000", want: true},
@@ -375,7 +375,7 @@ func TestOriginRule(t *testing.T) {
 		if c.referer != "" {
 			h.Set("Referer", c.referer)
 		}
-		if got := sameOrigin(h, c.host, !c.unknown); got != c.want {
+		if got := new(options).sameOrigin(h, c.host, !c.unknown); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

@@ -36,7 +36,7 @@ func (c config) String(name string) string {
 		}
 	}
 	switch name {
-	case settingRegistrationMode, settingPublicURL, settingSMTPURL, settingSMTPFrom:
+	case settingRegistrationMode, settingPublicURL, settingAllowedOrigins, settingSMTPURL, settingSMTPFrom:
 		return ""
 	case settingAutoProvision:
 		return "true"

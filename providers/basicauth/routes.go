@@ -5,10 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -83,7 +81,7 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 		Handle: func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Cache-Control", "no-store")
 			host, known := p.host.RequestHost(r)
-			if !sameOrigin(r.Header, host, known) {
+			if !p.opts.sameOrigin(r.Header, host, known) {
 				return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
 			}
 			c := call{Request: p.request(w, r), w: w}
@@ -97,27 +95,17 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 }
 
 // sameOrigin applies the Origin rule of contract security-middleware §5: a browser says where a request comes from,
-// and that must be the host it was sent to, port included. Requests without either header are no browser's.
-func sameOrigin(h http.Header, host string, hostKnown bool) bool {
+// and that must be a page of this instance or of the allow-list. Requests without either header are no browser's. The host
+// refuses foreign pages too; this rule also looks at the Referer, and at requests that only read.
+func (o *options) sameOrigin(h http.Header, host string, hostKnown bool) bool {
 	from := h.Get("Origin")
 	if from == "" {
 		from = h.Get("Referer")
 	}
-	if from == "" {
-		return true
+	if !hostKnown {
+		host = ""
 	}
-	u, err := url.Parse(from)
-	if err != nil || u.Host == "" || !hostKnown {
-		return false
-	}
-	origin := strings.ToLower(u.Host)
-	switch strings.ToLower(u.Scheme) {
-	case "http":
-		origin = strings.TrimSuffix(origin, ":80")
-	case "https":
-		origin = strings.TrimSuffix(origin, ":443")
-	}
-	return origin == host
+	return from == "" || o.pages.Allows(from, host)
 }
 
 // limit counts a request against its address's budget and says in headers what is left.

@@ -7,6 +7,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/internal/origin"
 )
 
 // The variables (contract, env §7 and §14). The last ones belong to the host's catalogue.
@@ -30,6 +31,7 @@ const (
 	settingSMTPURL          = mail.SettingURL
 	settingSMTPFrom         = mail.SettingFrom
 	settingPublicURL        = "OR3_PUBLIC_URL"
+	settingAllowedOrigins   = "OR3_ALLOWED_ORIGINS"
 )
 
 // shortSecret is the length below which a secret is weaker than the HMAC that it keys.
@@ -90,6 +92,8 @@ type options struct {
 	// publicURL is the origin that links are built from, or empty; smtp says who takes mail, nil if nobody does.
 	publicURL string
 	smtp      *mail.Config
+	// pages says whose pages may use the endpoints.
+	pages origin.Policy
 	// publicHost is the name under which people know the server, or empty.
 	publicHost   string
 	registration registrationMode
@@ -120,6 +124,7 @@ func readOptions(env or3cloud.Env) options {
 		o.publicHost = u.Hostname()
 	}
 	o.publicURL = cfg.String(settingPublicURL)
+	o.pages = origin.NewPolicy(o.publicURL, cfg.List(settingAllowedOrigins))
 	o.smtp, _ = mail.Parse(cfg.String(settingSMTPURL), cfg.String(settingSMTPFrom)) // check has reported the error
 	o.mail = o.smtp != nil && o.publicURL != ""
 	o.registration = registrationMode(cfg.String(settingRegistrationMode))
