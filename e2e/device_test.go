@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // device is one browser profile or one API client: an HTTP client with cookies of its own.
@@ -32,7 +33,7 @@ func newDevice(t testing.TB, srv *server, name string) *device {
 	t.Cleanup(transport.CloseIdleConnections)
 	return &device{t: t, srv: srv, name: name, jar: &jar{}, http: &http.Client{
 		Transport:     srv.secrets.Transport(transport),
-		Timeout:       60 * time.Second,
+		Timeout:       patience.Limit,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -12,7 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // checkReport is the answer of "or3-cloud fsck --json".
@@ -182,15 +183,10 @@ func TestFsckGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	position := filepath.Join(srv.data, "fsck.json")
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		if _, err := os.Stat(position); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no position is kept: %s", &stderr)
-		}
-		time.Sleep(10 * time.Millisecond) // another process writes it
-	}
+	patience.Until(t, "a position that is kept", func() bool {
+		_, err := os.Stat(position)
+		return err == nil
+	})
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}

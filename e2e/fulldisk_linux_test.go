@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // TestTransferQueuesOnAFullDisk lets the disk of the server run full to the last byte while the transfer queues of several
@@ -26,7 +28,7 @@ func TestTransferQueuesOnAFullDisk(t *testing.T) {
 		f.work(1+f.random.Int64N(12), func() {
 			fill(t, filler)
 			since := f.requests.Load()
-			eventually(t, "the devices have met the full disk", func() bool { return f.requests.Load() > since+100 })
+			patience.Until(t, "the devices have met the full disk", func() bool { return f.requests.Load() > since+100 })
 			if err := os.Remove(filler); err != nil {
 				t.Error(err)
 			}
@@ -34,7 +36,7 @@ func TestTransferQueuesOnAFullDisk(t *testing.T) {
 		f.checkGivenUp(round, http.StatusInsufficientStorage, http.StatusServiceUnavailable)
 		probe := newDevice(t, srv, "probe")
 		workspace := probe.signIn("transfers@example.test").Workspace.ID
-		eventually(t, "uploads are taken again", func() bool {
+		patience.Until(t, "uploads are taken again", func() bool {
 			return probe.post("/api/storage/presign-upload", obj{"workspace_id": workspace, "hash": hashOf([]byte("probe")), "mime_type": png, "size_bytes": 5}).status == http.StatusOK
 		})
 	}

@@ -16,14 +16,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"or3.chat/cloud/internal/leaktest"
+	"or3.chat/cloud/internal/patience"
 )
-
-// startTimeout bounds the wait for the first healthy answer. The product promises two seconds; the margin is for a
-// slow, busy machine, and TestStartUp measures the promise.
-const startTimeout = 30 * time.Second
 
 // server is the program running on a data directory. It can be stopped, killed and started again.
 type server struct {
@@ -136,20 +132,16 @@ var printedURL = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 func (s *server) start() {
 	s.t.Helper()
 	s.spawn()
-	deadline := time.Now().Add(startTimeout)
 	s.url = ""
-	for s.url == "" || !s.healthy() {
+	patience.Until(s.t, "a healthy server", func() bool {
 		select {
 		case <-s.exited:
 			s.t.Fatalf("the server ended instead of starting: %v\n%s", s.exit, s.logs.tail(4000))
-		case <-s.logs.changed():
-		case <-time.After(5 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("not healthy after %v\n%s", startTimeout, s.logs.tail(4000))
+		default:
 		}
 		s.url = printedURL.FindString(s.logs.sinceMark())
-	}
+		return s.url != "" && s.healthy()
+	})
 }
 
 func (s *server) healthy() bool {
@@ -162,30 +154,15 @@ func (s *server) healthy() bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// eventually polls until a condition holds that nothing announces.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(startTimeout); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("after %v still not: %s", startTimeout, what)
-		}
-	}
-}
-
 // waitOutput waits until the process has printed a text.
 func (s *server) waitOutput(text string) {
 	s.t.Helper()
-	deadline := time.After(startTimeout)
 	for {
 		changed := s.logs.changed()
 		if strings.Contains(s.logs.sinceMark(), text) {
 			return
 		}
-		select {
-		case <-changed:
-		case <-deadline:
-			s.t.Fatalf("%q was not printed:\n%s", text, s.logs.tail(4000))
-		}
+		patience.Receive(s.t, fmt.Sprintf("%q in the output", text), changed)
 	}
 }
 
@@ -196,12 +173,7 @@ func (s *server) stop() {
 		return
 	}
 	s.terminate()
-	select {
-	case <-s.exited:
-	case <-time.After(30 * time.Second):
-		s.kill()
-		s.t.Fatal("the server did not stop within 30 s of SIGTERM")
-	}
+	patience.Receive(s.t, "an end after SIGTERM", s.exited)
 	if s.exit != nil {
 		s.t.Errorf("the server stopped with %v\n%s", s.exit, s.logs.tail(4000))
 	}
@@ -227,13 +199,9 @@ func (s *server) kill() {
 }
 
 // waitExit waits until the process has ended by itself and returns its exit code.
-func (s *server) waitExit(timeout time.Duration) int {
+func (s *server) waitExit() int {
 	s.t.Helper()
-	select {
-	case <-s.exited:
-	case <-time.After(timeout):
-		s.t.Fatalf("still running after %v\n%s", timeout, s.logs.tail(4000))
-	}
+	patience.Receive(s.t, "the end of the server", s.exited)
 	s.cmd = nil
 	var exit *exec.ExitError
 	if errors.As(s.exit, &exit) {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // TestParallelRefreshesOfOnePage does what a page of the base client does when its access cookie has run out: several
@@ -77,7 +79,7 @@ func TestSessionOutlivesItsAccessToken(t *testing.T) {
 	workspace := d.register("open@example.test").Workspace.ID
 	for range 3 {
 		old := d.jar.get("or3_access")
-		eventually(t, "a call brings a new access token", func() bool {
+		patience.Until(t, "a call brings a new access token", func() bool {
 			d.push(workspace, newOp("theme", "dark"))
 			d.pull(workspace, 0, 300)
 			return d.jar.get("or3_access") != old

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // TestTwoTabsPushTheSameOps pushes one outbox from several tabs at the same moment, as two tabs of one browser do: each
@@ -151,9 +153,9 @@ func TestShutdownLetsTransfersFinish(t *testing.T) {
 	if _, err := feed.Write(content[:512<<10]); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the upload has begun and has its unfinished file", func() bool { return len(blobs(srv)) > 0 })
+	patience.Until(t, "the upload has begun and has its unfinished file", func() bool { return len(blobs(srv)) > 0 })
 	srv.terminate()
-	eventually(t, "the shutdown has begun: requests are asked to come again", func() bool {
+	patience.Until(t, "the shutdown has begun: requests are asked to come again", func() bool {
 		r, err := d.send(t.Context(), "GET", "/api/auth/session", nil, nil)
 		if err != nil {
 			t.Fatalf("the port is closed during the shutdown: %v", err)
@@ -170,7 +172,7 @@ func TestShutdownLetsTransfersFinish(t *testing.T) {
 	if got := <-done; got.status != 200 {
 		t.Errorf("the upload under way: %+v", got)
 	}
-	if code := srv.waitExit(startTimeout); code != 0 {
+	if code := srv.waitExit(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	srv.start()

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // TestUpgradeLosesNoChange executes the program anew again and again under devices that push and one that listens. A push
@@ -65,7 +67,7 @@ func TestUpgradeLosesNoChange(t *testing.T) {
 		again += w.again
 	}
 	k.checkLog()
-	eventually(t, fmt.Sprintf("the listener knows version %d", k.cursor), func() bool { return heard.version.Load() == k.cursor })
+	patience.Until(t, fmt.Sprintf("the listener knows version %d", k.cursor), func() bool { return heard.version.Load() == k.cursor })
 	if n := heard.connections.Load(); n < upgrades+1 {
 		t.Errorf("the listener connected %d times; an upgrade has to end its stream", n)
 	}

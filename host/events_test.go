@@ -22,6 +22,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/internal/patience"
 )
 
 // stream is an open stream of events.
@@ -63,14 +64,19 @@ func (s *stream) next() int64 {
 	}
 }
 
-// end waits for the orderly end of the stream and returns how long that took.
-func (s *stream) end() time.Duration {
+// end waits for the orderly end of the stream.
+func (s *stream) end() {
 	s.t.Helper()
 	begun := time.Now()
-	if _, err := io.Copy(io.Discard, s.in); err != nil {
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, s.in)
+		ended <- err
+	}()
+	if err := patience.Receive(s.t, "the end of a stream", ended); err != nil {
 		s.t.Errorf("the stream was cut off: %v", err)
 	}
-	return time.Since(begun)
+	s.t.Logf("the stream has ended after %v", time.Since(begun))
 }
 
 func TestAChangeReachesAListeningSecondDevice(t *testing.T) {
@@ -113,9 +119,7 @@ func TestStreamsOfARealHostEndWithTheSession(t *testing.T) {
 			events := p.listen()
 			events.next()
 			c.end(r, p)
-			if took := events.end(); took > 2*time.Second {
-				t.Errorf("still open after %v", took)
-			}
+			events.end()
 			if c.back {
 				again := p.listen()
 				again.next()
@@ -135,15 +139,15 @@ func TestStreamsDoNotDelayAShutdown(t *testing.T) {
 		events.next()
 		open = append(open, events)
 	}
-	begun := time.Now()
 	r.stop()
 	for _, events := range open {
 		events.end()
 	}
-	err := <-r.done
+	// The host would give requests more time than this test has.
+	err := patience.Receive(t, "the end of a host with streams", r.done)
 	r.done <- err
-	if took := time.Since(begun); err != nil || took > 5*time.Second {
-		t.Errorf("%v, %v", took, err)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -262,18 +266,22 @@ func TestSessionsThatAreFirstAskedForInTheMiddleOfAnAnswerRotateNothing(t *testi
 	}
 }
 
-// Five thousand idle listeners: what each costs in memory, and all of them in processor time.
+// Five thousand idle listeners: what each costs in memory, and all of them in processor time. The race detector multiplies both, so
+// with it there are fewer.
 func TestFiveThousandIdleListeners(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")
 	}
-	const listeners = 5000
+	listeners := 5000
+	if raceEnabled {
+		listeners = 500
+	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
 	limit.Cur = limit.Max
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*listeners+100 {
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(2*listeners+100) {
 		t.Skipf("needs %d open files, may have %d (%v)", 2*listeners+100, limit.Cur, err)
 	}
 	r := startReal(t, eventsapi.Bounds{PerUser: listeners}, nil)
@@ -321,7 +329,7 @@ func TestFiveThousandIdleListeners(t *testing.T) {
 	time.Sleep(watchFor)
 	busy = processorTime(t) - busy
 	t.Logf("%d idle listeners: %.1f KiB each, client side included; %.1f %% of one processor, each checked every second",
-		listeners, float64(idle-before)/1024/listeners, 100*busy.Seconds()/watchFor.Seconds())
+		listeners, float64(idle-before)/1024/float64(listeners), 100*busy.Seconds()/watchFor.Seconds())
 
 	begun := time.Now()
 	p.push(1)
@@ -354,7 +362,7 @@ func rawRequest(t *testing.T, p *person) string {
 }
 
 func readUntil(c net.Conn, text string) error {
-	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(patience.Limit)); err != nil {
 		return err
 	}
 	var seen []byte

@@ -18,6 +18,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
 	settings "or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/providers/basicauth"
 	"or3.chat/cloud/providers/fs"
 	"or3.chat/cloud/providers/sqlite"
@@ -66,7 +67,7 @@ func startReal(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Prov
 	if err := out.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	out.started = start(t, out.Host, time.Minute)
+	out.started = start(t, out.Host, 2*patience.Limit)
 	t.Cleanup(func() {
 		out.stop()
 		if err := <-out.done; err != nil {

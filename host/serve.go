@@ -29,16 +29,16 @@ const (
 //
 // Serve may be called before h is opened. It returns nil after an orderly shutdown.
 func Serve(ctx context.Context, ln net.Listener, h *Host) error {
-	return serve(ctx, ln, h, shutdownGrace)
+	return serve(ctx, ln, h, headerTimeout, shutdownGrace)
 }
 
-func serve(ctx context.Context, ln net.Listener, h *Host, grace time.Duration) error {
+func serve(ctx context.Context, ln net.Listener, h *Host, header, grace time.Duration) error {
 	var busy crowd
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	srv := &http.Server{
 		Handler:           h.Handler(),
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: header,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug),

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 const cursorBody = `{"scope":{"workspaceId":"ws"},"deviceId":"d","version":1}`
@@ -29,7 +31,7 @@ func start(t *testing.T, h *Host, grace time.Duration) started {
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	s := started{url: "http://" + ln.Addr().String(), stop: stop, done: make(chan error, 1)}
-	go func() { s.done <- serve(ctx, ln, h, grace) }()
+	go func() { s.done <- serve(ctx, ln, h, patience.Limit, grace) }()
 	return s
 }
 
@@ -52,7 +54,7 @@ func (s started) cursor() (*http.Response, error) {
 func TestShutdownAnswers503WhileOthersFinishPitfall1(t *testing.T) {
 	w := newWorld()
 	h := w.host(t, defaults())
-	s := start(t, h, time.Minute)
+	s := start(t, h, 2*patience.Limit)
 	if res, err := s.cursor(); err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
 		t.Fatalf("before Open: %v %v", res, err)
 	}

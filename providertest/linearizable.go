@@ -12,6 +12,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/patience"
 )
 
 // testLinearizable records what concurrent devices do to one workspace and see of it, and has a checker look for an
@@ -40,7 +41,7 @@ func testLinearizable(t *testing.T, b *syncBench) {
 				mu.Unlock()
 			}
 		})
-		switch porcupine.CheckOperationsTimeout(logModel, history, 30*time.Second) {
+		switch porcupine.CheckOperationsTimeout(logModel, history, patience.Limit) {
 		case porcupine.Illegal:
 			t.Fatalf("round %d: no order explains this history: %+v", round, history)
 		case porcupine.Unknown:

@@ -17,13 +17,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/patience"
 )
 
 var update = flag.Bool("update", false, "write the generated files anew")
@@ -47,9 +47,6 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: *update,
 	})
 }
-
-// startPatience is how long a server may take to be ready, on a machine that does other things too.
-const startPatience = 30 * time.Second
 
 // httpCommand is "http SOCKET METHOD PATH STATUS [TEXT]": it sends a request to a server, as soon as that is ready, and compares the
 // status and a part of the body.
@@ -76,26 +73,26 @@ func request(socket, method, path string) (status int, body string, err error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
-	for deadline := time.Now().Add(startPatience); ; {
-		req, err := http.NewRequest(method, "http://localhost"+path, nil)
-		if err != nil {
-			return 0, "", err
+	ready := patience.Try(func() bool { // a process has no other way to say that it listens
+		var req *http.Request
+		if req, err = http.NewRequest(method, "http://localhost"+path, nil); err != nil {
+			return true
 		}
 		req.Header.Set("Accept", "text/html")
-		res, err := client.Do(req)
-		if err == nil && res.StatusCode != http.StatusServiceUnavailable {
-			defer res.Body.Close()
-			data, err := io.ReadAll(res.Body)
-			return res.StatusCode, string(data), err
+		res, failed := client.Do(req)
+		if failed != nil {
+			return false
 		}
-		if err == nil {
-			res.Body.Close()
-		}
-		if time.Now().After(deadline) {
-			return 0, "", fmt.Errorf("the server is not ready: %v", err)
-		}
-		time.Sleep(5 * time.Millisecond) // a process has no other way to say that it listens
+		defer res.Body.Close()
+		var data []byte
+		data, err = io.ReadAll(res.Body)
+		status, body = res.StatusCode, string(data)
+		return status != http.StatusServiceUnavailable
+	})
+	if !ready {
+		err = errors.New("the server is not ready")
 	}
+	return status, body, err
 }
 
 // modeCommand is "mode 0700 PATH...": it compares permissions.

@@ -25,6 +25,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/control"
+	"or3.chat/cloud/internal/patience"
 )
 
 // buildProgram compiles the program as it is released.
@@ -42,7 +43,7 @@ func buildProgram(t *testing.T) string {
 
 // fresh sends one request on a connection of its own.
 func fresh(method, url string) (status int, retryAfter string, err error) {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: startPatience}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience.Limit}
 	req, err := http.NewRequest(method, url, nil)
 	if err != nil {
 		return 0, "", err

@@ -21,13 +21,15 @@ type Sender struct {
 	config Config
 	now    func() time.Time
 	rand   io.Reader
+	// step and whole bound a delivery.
+	step, whole time.Duration
 	// roots are the authorities that the server's certificate is checked against; nil means those of the system.
 	roots *x509.CertPool
 }
 
 // NewSender returns a Sender for a server.
 func NewSender(c *Config, now func() time.Time, rand io.Reader) *Sender {
-	return &Sender{config: *c, now: now, rand: rand}
+	return &Sender{config: *c, now: now, rand: rand, step: stepTimeout, whole: sendTimeout}
 }
 
 // Send hands a letter to the server. When it returns nil the server has taken responsibility for it. Errors are of type *Error.
@@ -36,7 +38,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if err != nil {
 		return &Error{Step: StepMessage, Permanent: true, cause: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.whole)
 	defer cancel()
 	line := &line{config: s.config, roots: s.roots}
 	// Closing the connection ends a conversation that is under way, and what a failed one has left open.
@@ -74,7 +76,7 @@ func (s *Sender) client(line *line) (*smtp.Client, error) {
 		startTLS: smtp.TLSMandatory, opportunistic: smtp.TLSOpportunistic, cleartext: smtp.NoTLS, implicitTLS: smtp.NoTLS,
 	}
 	options := []smtp.Option{
-		smtp.WithPort(c.port), smtp.WithTimeout(stepTimeout), smtp.WithTLSPolicy(policy[c.encryption]),
+		smtp.WithPort(c.port), smtp.WithTimeout(s.step), smtp.WithTLSPolicy(policy[c.encryption]),
 		smtp.WithTLSConfig(line.tlsConfig()), smtp.WithDialContextFunc(line.dial),
 	}
 	switch {

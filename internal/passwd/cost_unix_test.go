@@ -14,8 +14,8 @@ import (
 )
 
 // A wrong password takes as long for accounts with an old hash, with a new one and for none. What is measured is the time on
-// the processor, which other work on the machine hardly changes, and the shortest of a few rounds; unlevelled, the longest
-// would be more than twice the shortest.
+// the processor, and of each kind the shortest of so many rounds as it takes: other work on the machine only ever adds to
+// it. Unlevelled, the longest would be more than twice the shortest, in however many rounds.
 func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
 	h := New(rand.Reader, 1, 0)
 	h.SetLegacyCost(9)
@@ -32,7 +32,11 @@ func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	best := map[string]time.Duration{}
-	for range 5 {
+	level := func() bool {
+		all := slices.Collect(maps.Values(best))
+		return slices.Max(all) <= slices.Min(all)*3/2
+	}
+	for round := 0; round < 5 || round < 100 && !level(); round++ {
 		for name, hash := range hashes {
 			start := processorTime(t)
 			var ok bool
@@ -50,9 +54,8 @@ func TestWrongPasswordsTakeAsLongForEveryKindOfAccount(t *testing.T) {
 			}
 		}
 	}
-	shortest, longest := slices.Min(slices.Collect(maps.Values(best))), slices.Max(slices.Collect(maps.Values(best)))
-	if longest > shortest*3/2 {
-		t.Errorf("%v", best)
+	if t.Logf("%v", best); !level() {
+		t.Error("time tells kinds of accounts apart")
 	}
 	for name, hash := range hashes {
 		if ok, err := h.Verify(t.Context(), hash, "right"); name != "nobody" && (!ok || err != nil) {

@@ -24,6 +24,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // Drop is an answer that closes the connection.
@@ -98,13 +100,7 @@ func (s *Server) Stop() {
 // Next returns the next message; the test fails if none comes.
 func (s *Server) Next() Message {
 	s.t.Helper()
-	select {
-	case m := <-s.received:
-		return m
-	case <-time.After(20 * time.Second):
-		s.t.Fatal("no mail came")
-		return Message{}
-	}
+	return patience.Receive(s.t, "a mail", s.received)
 }
 
 // Pending returns how many messages have come that Next has not returned.
