@@ -1,5 +1,8 @@
 import { defineConfig } from '@playwright/test'
 
+// No promise is behind this limit, in milliseconds: it ends what would hang, on a machine however busy.
+const patience = 300_000
+
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'results',
@@ -8,14 +11,14 @@ export default defineConfig({
   forbidOnly: true,
   retries: 0,
   reporter: [['list', { printSteps: false }]],
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  timeout: 4 * patience,
+  expect: { timeout: patience },
   use: {
     viewport: { width: 1280, height: 800 },
     colorScheme: 'light',
     contextOptions: { reducedMotion: 'reduce' },
-    actionTimeout: 10_000,
-    navigationTimeout: 10_000,
+    actionTimeout: patience,
+    navigationTimeout: patience,
     trace: 'retain-on-failure',
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

@@ -4,6 +4,9 @@ import ui from '@nuxt/ui/vite'
 import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
 
+// No promise is behind this limit, in milliseconds: it ends what would hang, on a machine however busy.
+const patience = 300_000
+
 // The file name says where a test runs: *.browser.test.ts in the machine's Chromium, the others in Node.
 export default defineConfig({
   test: {
@@ -11,6 +14,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          testTimeout: patience,
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts'],
           environment: 'node',
@@ -29,7 +33,8 @@ export default defineConfig({
           name: 'browser',
           include: ['test/**/*.browser.test.ts'],
           setupFiles: [fileURLToPath(new URL('./test/browser.ts', import.meta.url))],
-          testTimeout: 10_000,
+          testTimeout: 4 * patience,
+          expect: { poll: { timeout: patience } },
           browser: {
             enabled: true,
             headless: true,

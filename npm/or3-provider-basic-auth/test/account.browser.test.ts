@@ -59,7 +59,7 @@ it('closes when the session is over', async () => {
   await button('Change name').click()
   server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
   await button('Save').click()
-  await vi.waitFor(() => expect(emitted).toContainEqual(['update:open', false]))
+  await expect.poll(() => emitted).toContainEqual(['update:open', false])
 })
 
 it('switches two-step verification on, shows the codes once, and copies them', async () => {
@@ -118,8 +118,8 @@ it('downloads and prints the codes', async () => {
     printed = document.querySelector('.or3-print')?.textContent ?? ''
   })
   await button('Print codes').click()
-  await vi.waitFor(() => expect(printed).toContain(codes[0]))
-  await vi.waitFor(() => expect(document.querySelector('.or3-print')).toBeNull())
+  await expect.poll(() => printed).toContain(codes[0])
+  await expect.poll(() => document.querySelector('.or3-print')).toBeNull()
   for (const mock of [create, click, print]) mock.mockRestore()
 })
 
@@ -211,9 +211,9 @@ it('deletes the account after the address was typed, and nobody is here afterwar
   await field('Type ann@example.org to confirm').fill('Ann@Example.org')
   server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
   await userEvent.keyboard('{Enter}')
-  await vi.waitFor(() => expect(account.session.state.value.status).toBe('signedOut'))
+  await expect.poll(() => account.session.state.value.status).toBe('signedOut')
   expect(server.last('delete-account')).toEqual({ email: 'Ann@Example.org' })
-  await vi.waitFor(() => expect(emitted).toContainEqual(['update:open', false]))
+  await expect.poll(() => emitted).toContainEqual(['update:open', false])
 })
 
 it('hides what the server does not offer', async () => {

@@ -146,9 +146,9 @@ it('offers passkeys in the address field, and ends that when the dialog closes',
       abort,
     }),
   })
-  await vi.waitFor(() => expect(asked).toHaveBeenCalledWith({ rpId: 'x' }, true))
+  await expect.poll(() => asked).toHaveBeenCalledWith({ rpId: 'x' }, true)
   await userEvent.keyboard('{Escape}')
-  await vi.waitFor(() => expect(abort).toHaveBeenCalled())
+  await expect.poll(() => abort).toHaveBeenCalled()
 })
 
 it('offers passkeys in the address field again after the button was cancelled, and after a request that ran out', async () => {
@@ -162,14 +162,14 @@ it('offers passkeys in the address field again after the button was cancelled, a
         : Promise.reject(new Or3Error('cancelled')),
     }),
   })
-  await vi.waitFor(() => expect(fields).toHaveLength(1))
+  await expect.poll(() => fields).toHaveLength(1)
   await button('Sign in with a passkey').click()
   fields[0]!.fail(new Or3Error('cancelled'))
-  await vi.waitFor(() => expect(fields).toHaveLength(2))
+  await expect.poll(() => fields).toHaveLength(2)
   await expect.element(alert()).not.toBeInTheDocument()
   fields[1]!.pass({ id: 'credential' } as never)
   await expect.element(alert()).toHaveTextContent('This has run out')
-  await vi.waitFor(() => expect(fields).toHaveLength(3))
+  await expect.poll(() => fields).toHaveLength(3)
 })
 
 it('starts no passkey ceremony when the dialog was closed meanwhile', async () => {
@@ -177,7 +177,7 @@ it('starts no passkey ceremony when the dialog was closed meanwhile', async () =
   let give!: () => void
   const server = outServer().on('passkeys/sign-in-options', () => new Promise(resolve => give = () => resolve({ body: { challenge: 'c', publicKey: {} } })))
   await openSignIn(server, { passkeys: testPasskeys({ autofillSupported: async () => true, get }) })
-  await vi.waitFor(() => expect(server.count('passkeys/sign-in-options')).toBe(1))
+  await expect.poll(() => server.count('passkeys/sign-in-options')).toBe(1)
   await userEvent.keyboard('{Escape}')
   await expect.element(page.getByRole('dialog')).not.toBeInTheDocument()
   give()
@@ -276,12 +276,12 @@ it('unlocks after signing in, and for somebody who is signed in already', async 
   await expect.element(field('E-mail')).toHaveFocus()
   server.on('/api/auth/session', signedIn)
   await signIn()
-  await vi.waitFor(() => expect(emitted).toContainEqual(['unlocked']))
+  await expect.poll(() => emitted).toContainEqual(['unlocked'])
   unmountAll()
 
   const again = mount(LockPage, inServer(), {}, {}, 'div')
   await button('Continue').click()
-  await vi.waitFor(() => expect(again.emitted).toContainEqual(['unlocked']))
+  await expect.poll(() => again.emitted).toContainEqual(['unlocked'])
 })
 
 it('shows nothing where the account is not installed', async () => {
