@@ -8,7 +8,7 @@
 .PHONY: run test generate bench bench-files dist clean
 
 run:
-	go run ./cmd/or3-cloud serve
+	go run -v ./cmd/or3-cloud serve
 
 test:
 	./scripts/test

@@ -88,6 +88,9 @@ type Route struct {
 	// bounds the body itself. A body of up to 64 KiB has come whole when Handle begins. A larger one is broken off with a
 	// 401 or 403 if what Session and Authorize have said before its end does not hold until then.
 	MaxBody int64
+	// Effects says of a GET or HEAD that it changes something, or takes something that runs out. The host then refuses
+	// requests of foreign pages, as it does with all other methods.
+	Effects bool
 	// Handle writes the answer or returns an error, never both.
 	Handle func(w http.ResponseWriter, r *http.Request) error
 }

@@ -117,7 +117,7 @@ func hostGroups() Catalogue {
 			{Name: "DISABLE_RATE_LIMIT", Help: "1 switches the sync and storage limits off outside production."},
 		}},
 		{Title: "Network and security", Settings: []or3cloud.Setting{
-			{Name: "OR3_ALLOWED_ORIGINS", Kind: or3cloud.KindList, Help: "Exact origins that may read answers with credentials; empty allows any origin without credentials."},
+			{Name: "OR3_ALLOWED_ORIGINS", Kind: or3cloud.KindList, Help: "Other origins whose pages may read answers with credentials and change things; if empty, pages of any origin may read what needs no credentials, and change nothing."},
 			{Name: ForceHTTPS, Kind: or3cloud.KindBool, Help: "Redirect plain HTTP; by default true in production; if set, only true is true."},
 			{Name: TrustProxy, Default: "false", Kind: or3cloud.KindBool, Help: "Take client address and host from the headers of a reverse proxy."},
 			{Name: ForwardedForHeader, Default: "x-forwarded-for", Help: "x-forwarded-for or x-real-ip; anything else counts as the default."},

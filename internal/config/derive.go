@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	weborigin "or3.chat/cloud/internal/origin"
 )
 
 // derive applies the defaults and checks that need more than one variable or more than the kind.
@@ -92,7 +93,7 @@ func (l *loader) checkPublicURL(v *Value) {
 
 func (l *loader) checkOrigins(v *Value) {
 	for _, o := range v.list {
-		if !isOrigin(o) {
+		if _, ok := weborigin.Parse(o); !ok {
 			l.warnings = append(l.warnings, fmt.Sprintf("%s: %q is not an origin such as https://chat.example.org and will match nothing", v.Setting.Name, o))
 		}
 	}

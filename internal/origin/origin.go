@@ -1,0 +1,81 @@
+// Package origin knows what a web origin is, when two are the same, and which of them may change something here
+// (contract, security-middleware §2, §5). It owns the rule; who applies it to which requests is the caller's.
+package origin
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Origin is where a page comes from, in its normal form: lower case, and without the default port of its scheme.
+type Origin struct{ scheme, host string }
+
+// Parse reads an origin, or that of a page's URL. Text without scheme and host has none; "null" is such a text.
+func Parse(text string) (Origin, bool) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return Origin{}, false
+	}
+	scheme := strings.ToLower(u.Scheme)
+	return Origin{scheme, withoutDefaultPort(scheme, u.Host)}, true
+}
+
+func (o Origin) web() bool { return o.scheme == "http" || o.scheme == "https" }
+
+// servedAt reports whether pages of o come from the host, with or without a port, that a request names. The scheme is not
+// compared: a proxy that ends TLS need not tell.
+func (o Origin) servedAt(host string) bool {
+	return host != "" && o.web() && o.host == withoutDefaultPort(o.scheme, host)
+}
+
+// withoutDefaultPort brings a host into the form in which browsers serialise it.
+func withoutDefaultPort(scheme, host string) string {
+	host = strings.TrimSuffix(strings.ToLower(host), ":")
+	switch scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
+}
+
+// Policy says which pages may change something. The zero Policy trusts those of the addressed host only.
+type Policy struct {
+	public string // OR3_PUBLIC_URL, or empty
+	listed map[Origin]bool
+}
+
+// NewPolicy returns the policy of an instance with a public URL, which may be empty, and an allow-list of origins, in
+// which entries that are no origin match nothing.
+func NewPolicy(publicURL string, allowed []string) Policy {
+	p := Policy{public: publicURL, listed: map[Origin]bool{}}
+	for _, text := range allowed {
+		if o, ok := Parse(text); ok {
+			p.listed[o] = true
+		}
+	}
+	return p
+}
+
+// Listed reports whether an origin stands on the allow-list.
+func (p Policy) Listed(text string) bool {
+	o, ok := Parse(text)
+	return ok && p.listed[o]
+}
+
+// Own reports whether a page, given by its URL or origin, is one of this instance: of its public URL, or of the host that
+// a request names, empty if that is unknown.
+func (p Policy) Own(page, host string) bool {
+	o, ok := Parse(page)
+	if !ok {
+		return false
+	}
+	if public, set := Parse(p.public); set && o == public {
+		return true
+	}
+	return o.servedAt(host)
+}
+
+// Allows reports whether a page may change something by a request that names host: its own pages may, and listed ones.
+func (p Policy) Allows(page, host string) bool { return p.Listed(page) || p.Own(page, host) }
