@@ -1,8 +1,8 @@
 // Package host is the HTTP host: it opens the configured providers and serves the endpoints of the wire contract on
 // top of them. It knows HTTP, sessions and permissions, and neither SQL nor files; providers come from a Registry.
 //
-// A request passes: identity → log → recover → security headers → redirect to HTTPS → CORS → foreign pages → body
-// limit → route; the route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
+// A request passes: identity → log → recover → security headers → redirect to HTTPS → CORS → names →
+// foreign pages → body limit → route; the route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
 package host
 
 import (
@@ -48,6 +48,8 @@ type Options struct {
 	Rand io.Reader
 	// Secret is handed to the providers (or3cloud.Env).
 	Secret func(name string) (string, error)
+	// MachineNames are host names under which the machine itself may be addressed, besides OR3_PUBLIC_URL.
+	MachineNames []string
 	// Web serves every path that is not below /api/; nil answers 404.
 	Web http.Handler
 	// Filters are the hooks of the authorization gate. They can only deny.
@@ -71,6 +73,7 @@ type Host struct {
 	health  httpx.Router
 	handler http.Handler
 	foreign middleware.ForeignPages
+	names   *middleware.Names
 	gate    *gate
 	space   *diskspace.Monitor
 	memory  *membudget.Budget
@@ -121,6 +124,10 @@ func New(o Options) (*Host, error) {
 		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
 	allowed := cfg.List("OR3_ALLOWED_ORIGINS")
 	h.foreign = middleware.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), allowed)
+	h.names = middleware.NewNames(middleware.NamesOptions{
+		PublicURL: cfg.String("OR3_PUBLIC_URL"), AllowedOrigins: allowed, Machine: o.MachineNames,
+		TrustProxy: cfg.Bool("OR3_TRUST_PROXY"), Log: o.Log,
+	})
 	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
@@ -157,6 +164,9 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	httpx.Unhurried(w) // the connection may have served an answer with a deadline before
 	if _, ok := h.health.Find(r); ok {
 		httpx.Respond(w, r, h.health.Serve)
+		return
+	}
+	if h.names.Answer(w, r) {
 		return
 	}
 	run := h.running.Load()

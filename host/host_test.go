@@ -192,7 +192,7 @@ func (w *world) registry(t testing.TB) *or3cloud.Registry {
 func (w *world) host(t testing.TB, cfg config, changes ...func(*Options)) *Host {
 	t.Helper()
 	o := Options{
-		Registry: w.registry(t), Config: cfg, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: time.Now, Rand: rand.Reader,
+		Registry: w.registry(t), Config: cfg, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: time.Now, Rand: rand.Reader, MachineNames: []string{"example.com"}, // which httptest asks for
 		Web: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "page") }),
 	}
 	for _, change := range changes {
@@ -254,6 +254,44 @@ func TestUntilItIsOpenEverythingButHealthIsA503WithRetryAfterPitfall1(t *testing
 	}
 	if w := get(h, "/api/auth/session"); w.Code != 200 || w.Body.String() != `{"session":null,"appAccessAllowed":false}` {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// A page whose own name leads to our address is of our origin as far as its browser knows (DNS rebinding).
+func TestRequestsUnderAnUnknownNameGetNowhere(t *testing.T) {
+	w := newWorld()
+	reached := false
+	w.routes = []or3cloud.Route{{Method: "POST", Path: "/api/x", Handle: func(http.ResponseWriter, *http.Request) error {
+		reached = true
+		return nil
+	}}}
+	h := open(t, w.host(t, defaults()))
+	for _, target := range []string{"/", "/index.html", "/api/auth/session", "/api/x", "/api/unknown"} {
+		for _, method := range []string{"GET", "POST"} {
+			r := httptest.NewRequest(method, "http://evil.example:3000"+target, nil)
+			r.Header.Set("Origin", "http://evil.example:3000")
+			got := send(h, r, "ann")
+			if got.Code != 503 || !strings.Contains(got.Body.String(), "OR3_PUBLIC_URL=http://evil.example:3000") || len(got.Header()["Set-Cookie"]) > 0 {
+				t.Errorf("%s %s: %d %s", method, target, got.Code, got.Body)
+			}
+		}
+	}
+	if reached || strings.Count(w.log.String(), "refused a request under a name") != 1 {
+		t.Errorf("reached a route: %v; log %s", reached, &w.log)
+	}
+	for _, host := range []string{"127.0.0.1:3000", "192.168.1.9:3000", "[::1]:3000", "localhost:3000", "nas:3000", "example.com"} {
+		if got := get(h, "http://"+host+"/api/auth/session", "ann"); got.Code != 200 {
+			t.Errorf("%s: %d %s", host, got.Code, got.Body)
+		}
+	}
+	if got := get(h, "http://evil.example/api/health"); got.Code != 200 { // liveness under every name
+		t.Errorf("health: %d", got.Code)
+	}
+	h = open(t, newWorld().host(t, defaults("OR3_PUBLIC_URL", "https://cloud.example")))
+	for host, want := range map[string]int{"cloud.example": 200, "localhost": 200, "evil.example": 503} {
+		if got := get(h, "http://"+host+"/api/auth/session", "ann"); got.Code != want {
+			t.Errorf("%s beside a public URL: %d, want %d", host, got.Code, want)
+		}
 	}
 }
 

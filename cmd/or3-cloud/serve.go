@@ -88,7 +88,8 @@ func (c serveCommand) run(ctx context.Context) error {
 	h, err := host.New(host.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
 		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Memory: memory, Web: pages, Version: buildVersion(),
-		Fatal: func(err error) { fatal <- err },
+		MachineNames: machineNames(s.String(config.Addr)),
+		Fatal:        func(err error) { fatal <- err },
 	})
 	if err != nil {
 		return err
@@ -171,6 +172,20 @@ func (c serveCommand) announce(ctx context.Context, s settings, h *host.Host, ad
 	if !s.Bool(config.SSRAuthEnabled) {
 		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")
 	}
+}
+
+// machineNames returns the names that the machine goes by: its own, the one that others in the local network see (mDNS), and
+// the one that it was told to listen at.
+func machineNames(addr string) []string {
+	var names []string
+	if name, err := os.Hostname(); err == nil && name != "" {
+		short, _, _ := strings.Cut(name, ".")
+		names = append(names, name, short+".local")
+	}
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		names = append(names, host)
+	}
+	return names
 }
 
 // baseURL is where a browser finds the server, without a slash at the end.

@@ -137,6 +137,38 @@ func TestProxyIdentity(t *testing.T) {
 	}
 }
 
+// A zone may be any text: it would write lines of its own into the log, and give its sender as many budgets as it likes.
+func TestZonesAreNoPartOfAnAddress(t *testing.T) {
+	for _, c := range []struct{ remote, forwarded, want string }{
+		{"[fe80::1%eth0]:999", "", "fe80::1"},
+		{"[fe80::1%25 level=ERROR msg=x]:999", "", "fe80::1"},
+		{"[::ffff:192.0.2.9]:999", "", "192.0.2.9"},
+		{"192.0.2.1:999", "fe80::1%eth0", "fe80::1"},
+		{"192.0.2.1:999", "fe80::1%eth0\nlevel=ERROR", "fe80::1"},
+		{"192.0.2.1:999", "2001:db8::1%" + strings.Repeat("x", 5000), "2001:db8::1"},
+		{"192.0.2.1:999", "::ffff:203.0.113.9%a", "203.0.113.9"},
+		{"@", "", "unknown"},
+		{"not an address:999", "", "unknown"},
+	} {
+		r := httptest.NewRequest("GET", "/api/x", nil)
+		r.RemoteAddr = c.remote
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		var out bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&out, nil))
+		var got string
+		Chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = httpx.IdentityOf(r).ClientIP }),
+			NewProxy(c.forwarded != "", "").Identify, Log(log, time.Now, strings.NewReader("0123456789abcdef"))).ServeHTTP(httptest.NewRecorder(), r)
+		if got != c.want || strings.Contains(LimitKey(got), "%") {
+			t.Errorf("%+v: %q, limited as %q", c, got, LimitKey(got))
+		}
+		if line := out.String(); strings.Count(line, "\n") != 1 || strings.Contains(line, "ERROR") || !strings.Contains(line, "client="+c.want+"\n") {
+			t.Errorf("%+v: logged as %s", c, line)
+		}
+	}
+}
+
 func TestLimitKeyCountsIPv6ByNetwork(t *testing.T) {
 	for ip, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",

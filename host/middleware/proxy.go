@@ -37,21 +37,27 @@ func (p Proxy) Identify(next http.Handler) http.Handler {
 // callers of that rule do; the host does not, since the origin rule must fail closed.
 func (p Proxy) identity(r *http.Request) httpx.Identity {
 	id := httpx.Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && host != "" {
-		id.ClientIP = host
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		setClient(&id, host)
 	}
 	if !p.trust {
 		id.Host = normalHost(r.Host)
 		return id
 	}
-	if addr, err := netip.ParseAddr(first(r.Header.Get(p.forwardedFor))); err == nil {
-		id.ClientIP = addr.Unmap().String()
-	}
+	setClient(&id, first(r.Header.Get(p.forwardedFor)))
 	id.Host = normalHost(first(r.Header.Get("X-Forwarded-Host")))
 	if proto := r.Header.Get("X-Forwarded-Proto"); proto != "" {
 		id.HTTPS = proto == "https" // a list such as "https,http" is not https
 	}
 	return id
+}
+
+// setClient takes a client's address in the one form in which it is logged, stored and limited. A zone, which may be any
+// text and says nothing beyond this machine, is no part of it. What is no address is not taken.
+func setClient(id *httpx.Identity, text string) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		id.ClientIP = addr.Unmap().WithZone("").String()
+	}
 }
 
 func first(list string) string {

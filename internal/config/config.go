@@ -107,8 +107,16 @@ func (l *loader) readEnvFile() {
 	if l.src.EnvFile == "" {
 		return
 	}
-	text, err := os.ReadFile(l.src.EnvFile)
+	text, err := readTrusted(l.src.EnvFile, maxEnvFile)
 	if os.IsNotExist(err) && !l.src.EnvFileRequired {
+		return
+	}
+	if u, ok := err.(untrusted); ok {
+		name := "--env-file"
+		if !l.src.EnvFileRequired {
+			name = l.src.EnvFile
+		}
+		l.problems = append(l.problems, or3cloud.Problem{Variable: name, Fault: l.src.EnvFile + " " + u.fault, Fix: u.fix})
 		return
 	}
 	if err != nil {
@@ -176,8 +184,11 @@ func (l *loader) resolve(s or3cloud.Setting) (*Value, []or3cloud.Problem) {
 	return v, problems
 }
 
-// maxSecretFile is the largest file that a NAME_FILE variable may name.
-const maxSecretFile = 64 << 10
+// The largest file that a NAME_FILE variable may name, and the largest .env file.
+const (
+	maxSecretFile = 64 << 10
+	maxEnvFile    = 16 << 20
+)
 
 // resolveSecret adds the form NAME_FILE. An empty secret counts as none: signing with it would be worse than refusing.
 func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, isSet bool) (string, Origin, bool, *or3cloud.Problem) {
@@ -192,7 +203,10 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 			Fix:      "Remove one of the two.",
 		}
 	}
-	data, err := readSmallFile(path)
+	data, err := readTrusted(path, maxSecretFile)
+	if u, ok := err.(untrusted); ok {
+		return "", "", false, &or3cloud.Problem{Variable: s.Name + "_FILE", Fault: path + " " + u.fault, Fix: u.fix}
+	}
 	if err != nil {
 		return "", "", false, &or3cloud.Problem{
 			Variable: s.Name + "_FILE",
@@ -209,19 +223,6 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 		}
 	}
 	return text, Origin(path), true, nil
-}
-
-func readSmallFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, fmt.Errorf("it is a directory")
-	case info.Size() > maxSecretFile:
-		return nil, fmt.Errorf("it has %d bytes, more than the %d that a secret may have", info.Size(), maxSecretFile)
-	}
-	return os.ReadFile(path)
 }
 
 // withoutPath strips the path from an error of package os, because the caller names it already.

@@ -1,0 +1,141 @@
+package middleware
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
+)
+
+// Names are the host names under which a server answers. Any page can have its own name lead to an address of this machine
+// or network (DNS rebinding), and is then of the same origin as the server; what gives it away is that name. It is safe
+// for concurrent use.
+type Names struct {
+	public  string
+	known   map[string]bool
+	vouched bool // what a trusted proxy says is the only thing to go by
+	log     *slog.Logger
+
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+// NamesOptions say what a server is called.
+type NamesOptions struct {
+	// PublicURL is OR3_PUBLIC_URL, or empty.
+	PublicURL string
+	// AllowedOrigins are those of OR3_ALLOWED_ORIGINS: a page that may change everything may as well be ours.
+	AllowedOrigins []string
+	// Machine has names that the machine itself goes by.
+	Machine []string
+	// TrustProxy is OR3_TRUST_PROXY. Without a public URL the proxy decides which names it serves.
+	TrustProxy bool
+	Log        *slog.Logger
+}
+
+// NewNames returns the names of a server.
+func NewNames(o NamesOptions) *Names {
+	n := &Names{
+		public: o.PublicURL, known: map[string]bool{}, vouched: o.TrustProxy && o.PublicURL == "", log: o.Log, told: map[string]bool{},
+	}
+	for _, name := range o.Machine {
+		n.known[hostName(name)] = true
+	}
+	for _, origin := range append([]string{o.PublicURL}, o.AllowedOrigins...) {
+		if u, err := url.Parse(origin); err == nil && u.Host != "" {
+			n.known[hostName(u.Host)] = true
+		}
+	}
+	return n
+}
+
+// hostName returns the name in a host with or without a port, in lower case.
+func hostName(host string) string {
+	host = strings.ToLower(host)
+	if strings.HasPrefix(host, "[") {
+		name, _, _ := strings.Cut(host[1:], "]")
+		return name
+	}
+	name, _, _ := strings.Cut(host, ":")
+	return strings.TrimSuffix(name, ".")
+}
+
+// Known reports whether a server that is addressed as host is this one. Addresses and names without a dot, such as localhost
+// or a container's, are always good: no stranger can have them lead here. A host that is not known says nothing.
+func (n *Names) Known(host string) bool {
+	name := hostName(host)
+	if !strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost") || n.known[name] || n.vouched {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// Answer answers r itself, and returns true, if it is addressed to a name that is not known. That is 503: mostly it is a
+// setting that is missing, and clients keep their edits on a 503.
+func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
+	id := httpx.IdentityOf(r)
+	if n.Known(id.Host) {
+		return false
+	}
+	name, variable, example := hostName(id.Host), "OR3_PUBLIC_URL", "http://"+id.Host
+	if id.HTTPS {
+		example = "https://" + id.Host
+	}
+	if !plain(id.Host) {
+		name, example = "this name", "https://cloud.example.org"
+	}
+	text := fmt.Sprintf("This server does not know that it is %s. Its operator can tell it by setting %s=%s and starting it again.", name, variable, example)
+	if n.public != "" {
+		variable = "OR3_ALLOWED_ORIGINS"
+		text = fmt.Sprintf("This server is %s and does not know that it is %s, too. Its operator can tell it by adding %s to %s and starting it again.",
+			n.public, name, example, variable)
+	}
+	n.tell(name, variable, example)
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		httpx.NoStore(w)
+		httpx.WriteError(w, r, or3cloud.Unavailable(nil, text, retryName))
+		return true
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, "<!doctype html><html lang=\"en\"><meta name=\"viewport\" content=\"width=device-width\"><title>Unknown address</title>"+
+		"<h1>Unknown address</h1><p>"+html.EscapeString(text)+"</p></html>\n")
+	return true
+}
+
+const (
+	// retryName is when a client may ask again; until the operator has changed something it is in vain.
+	retryName = 10 * time.Second
+	// maxTold bounds the names that are logged.
+	maxTold = 16
+)
+
+// tell says once for each of the first names what is wrong.
+func (n *Names) tell(name, variable, example string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.told[name] || len(n.told) >= maxTold {
+		return
+	}
+	n.told[name] = true
+	n.log.Warn("refused a request under a name that is not known to be this server's; if people are to use it, set "+variable,
+		"name", name, "example", variable+"="+example)
+}
+
+// plain reports whether a host is one that may be repeated.
+func plain(host string) bool {
+	return len(host) <= 255 && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.:-_") == ""
+}

@@ -1,0 +1,36 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// untrusted is why a file is not believed. Whoever can write a configuration file runs the server as they like, and
+// whoever can write a secret is its owner.
+type untrusted struct{ fault, fix string }
+
+func (u untrusted) Error() string { return u.fault }
+
+// readTrusted reads a file of at most limit bytes that no other user can change. Generated secrets are refused in the same
+// way, strict or not: a file that others can write may also say what is strict.
+func readTrusted(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("it is a directory")
+	case info.Size() > limit:
+		return nil, fmt.Errorf("it has %d bytes, more than the %d that are read", info.Size(), limit)
+	}
+	if err := distrust(f, info, path); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, limit))
+}

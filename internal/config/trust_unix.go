@@ -1,0 +1,61 @@
+//go:build unix
+
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// distrust returns an untrusted if another user, root apart, can change what an open file says.
+//
+// A directory in which everybody may rename must be sticky, all the way up. A group that may do so is left alone: what its
+// members put in place of the file is theirs, and refused for that.
+func distrust(f *os.File, info fs.FileInfo, path string) error {
+	if info.Mode()&fs.ModeDevice != 0 || readOnly(f) { // /dev/null; a mounted secret
+		return nil
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return untrusted{
+			fmt.Sprintf("belongs to the user with id %d, who can change it; the server trusts its own files and those of root", st.Uid),
+			fmt.Sprintf("If you trust what is in it, run: chown %d %s", os.Geteuid(), path),
+		}
+	}
+	if perm := info.Mode().Perm(); perm&0o022 != 0 {
+		return untrusted{fmt.Sprintf("can be changed by other users (mode %04o)", perm), "Run: chmod go-w " + path}
+	}
+	for _, dir := range directories(path) {
+		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+			return untrusted{
+				fmt.Sprintf("can be replaced by other users, because everybody may write to %s (mode %04o)", dir, info.Mode().Perm()),
+				fmt.Sprintf("Run: chmod o-w %s; or keep the file elsewhere.", dir),
+			}
+		}
+	}
+	return nil
+}
+
+// directories returns those that lead to a path, as it is written and as its links resolve.
+func directories(path string) []string {
+	var dirs []string
+	ways := []string{path}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		ways = append(ways, real)
+	}
+	for _, way := range ways {
+		abs, err := filepath.Abs(way)
+		if err != nil {
+			continue
+		}
+		for dir := filepath.Dir(abs); ; dir = filepath.Dir(dir) {
+			dirs = append(dirs, dir)
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	return dirs
+}
