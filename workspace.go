@@ -91,6 +91,19 @@ type WorkspaceAccessStore interface {
 	RemoveMember(ctx context.Context, workspaceID, userID string) error
 }
 
+// MemberManager is the optional ability to manage the members of a workspace for one of them. What the user named by may do
+// is asked again in the transaction of the change: CodeForbidden if it does not suffice any more. A member or invite that
+// is not there is CodeNotFound, and what would leave the workspace without an owner CodeConflict.
+type MemberManager interface {
+	// ChangeMemberRole gives a member another role, for somebody with PermUsersManage.
+	ChangeMemberRole(ctx context.Context, by, workspaceID, userID string, role Role) error
+	// DismissMember ends a membership, for somebody with PermUsersManage or for the member. The former member has no access
+	// from the next request on, and another active workspace.
+	DismissMember(ctx context.Context, by, workspaceID, userID string) error
+	// WithdrawInvite makes a pending invite worthless, for somebody with PermUsersManage.
+	WithdrawInvite(ctx context.Context, by, workspaceID, inviteID string) error
+}
+
 // DeploymentAdminChecker is the optional ability of a workspace store to say who may administer the whole
 // deployment (contract, auth §7). Without it nobody is a deployment admin.
 type DeploymentAdminChecker interface {

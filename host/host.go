@@ -286,7 +286,7 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 		}
 		run.upkeep = ability[or3cloud.MaintenanceReporter](gateway)
 	}
-	routes = slices.Concat(routes, session.Routes(), workspaceapi.API{Host: h, Store: gateway.Workspaces}.Routes())
+	routes = slices.Concat(routes, session.Routes(), workspaceapi.API{Host: h, Store: gateway.Workspaces, Limits: h.limits}.Routes())
 	if h.plan.storage.on {
 		run.rows, run.references = ability[or3cloud.CanonicalStorage](gateway), ability[or3cloud.ReferenceClaimer](gateway)
 		storage, err := h.open(ctx, h.plan.storage, run.references)

@@ -85,6 +85,15 @@ var stalls = []stall{
 
 	{route: "POST /api/workspaces", needs: session, want: 200, body: func(*scene) string { return `{"name":"a stalled one"}` }},
 	{route: "PATCH /api/workspaces/:id", needs: writer, want: 200, path: sharedWorkspace, body: func(*scene) string { return `{"name":"a stalled name"}` }},
+	{route: "POST /api/workspaces/members/set-role", needs: writer, want: 200, body: func(s *scene) string {
+		return fmt.Sprintf(`{"workspaceId":%q,"userId":%q,"role":"owner"}`, s.shared, s.victim.user)
+	}},
+	{route: "POST /api/workspaces/members/remove", needs: writer, want: 404, body: func(s *scene) string {
+		return fmt.Sprintf(`{"workspaceId":%q,"userId":"none"}`, s.shared)
+	}},
+	{route: "POST /api/workspaces/invites/revoke", needs: writer, want: 404, body: func(s *scene) string {
+		return fmt.Sprintf(`{"workspaceId":%q,"inviteId":"none"}`, s.shared)
+	}},
 	{route: "POST /api/workspaces/active", needs: reader, want: 200, body: func(s *scene) string { return fmt.Sprintf(`{"id":%q}`, s.shared) }},
 
 	{route: "POST /api/basic-auth/display-name", needs: session, want: 200, body: func(*scene) string { return `{"displayName":"Stalled"}` }},

@@ -17,7 +17,7 @@ type WorkspaceBackend struct {
 	Advance func(time.Duration)
 }
 
-// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and of WorkspaceAccessStore, WorkspaceDirectory, InviteStore and
+// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and of WorkspaceAccessStore, MemberManager, WorkspaceDirectory, InviteStore and
 // UserRemover those that the store is.
 func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) {
 	run := func(name string, f func(t *testing.T, b *workspaceBench)) {
@@ -38,6 +38,9 @@ func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) 
 	run("TooManyWorkspaces", testTooManyWorkspaces)
 	run("Members", testMembers)
 	run("LastOwner", testLastOwner)
+	run("MemberManager", testMemberManager)
+	run("ParallelOwnersLeave", testParallelOwnersLeave)
+	run("TooManyInvites", testTooManyInvites)
 	run("Directory", testDirectory)
 	run("Invite", testInvite)
 	run("InviteRefusals", testInviteRefusals)

@@ -33,6 +33,7 @@ func controlCommands(s settings, h *host.Host, addr net.Addr) control.Commands {
 	links := func() (string, error) { return linkOrigin(s, addr) }
 	maps.Copy(commands, userCommands(h, links))
 	maps.Copy(commands, inviteCommands(h, links))
+	maps.Copy(commands, workspaceCommands(h))
 	maps.Copy(commands, fsckCommands(h))
 	maps.Copy(commands, gcCommands(h))
 	return commands

@@ -82,7 +82,7 @@ func parseLifetime(text string) (time.Duration, error) {
 // workspace returns the workspace with an id or name, or the only one there is. Which of several is meant is asked.
 func (c *userCommand) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
 	var found workspaceList
-	if err := c.call(ctx, "workspace/find", workspaceQuery{name}, &found); err != nil {
+	if err := c.call(ctx, "workspace/find", workspaceQuery{Name: name}, &found); err != nil {
 		return or3cloud.WorkspaceSummary{}, err
 	}
 	all := found.Workspaces

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/mail"
 	"strings"
@@ -16,6 +17,8 @@ type (
 	workspaceQuery struct {
 		// Name is an id or a name; empty finds all.
 		Name string `json:"name"`
+		// Limit is how many are found at most; 0 is as many as a person is asked to choose from.
+		Limit int `json:"limit"`
 	}
 	workspaceList struct {
 		Workspaces []or3cloud.WorkspaceSummary `json:"workspaces"`
@@ -38,6 +41,9 @@ type (
 // maxCandidates is how many workspaces are offered when a name fits several.
 const maxCandidates = 50
 
+// maxListed is how many workspaces are listed.
+const maxListed = 100_000
+
 // inviteCommands are the commands behind "or3-cloud user invite".
 func inviteCommands(h *host.Host, origin func() (string, error)) control.Commands {
 	return control.Commands{
@@ -46,7 +52,7 @@ func inviteCommands(h *host.Host, origin func() (string, error)) control.Command
 			if !ok {
 				return workspaceList{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot be searched")
 			}
-			found, err := directory.FindWorkspaces(ctx, in.Name, maxCandidates)
+			found, err := directory.FindWorkspaces(ctx, in.Name, cmp.Or(min(max(in.Limit, 0), maxListed), maxCandidates))
 			return workspaceList{found}, err
 		}),
 		"user/invite": operatorCommand(h, func(ctx context.Context, op host.Operator, in inviteInput) (invited, error) {

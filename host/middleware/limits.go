@@ -28,6 +28,8 @@ const (
 	StorageDownload Operation = "storage:download"
 	StorageCommit   Operation = "storage:commit"
 	AuthSession     Operation = "auth:session"
+	WorkspaceCreate Operation = "workspace:create"
+	WorkspaceChange Operation = "workspace:change"
 )
 
 // defaults is far above upstream's budgets on purpose: a refused pull restarts a bootstrap, a refused cursor update
@@ -40,6 +42,7 @@ func defaults() map[Operation]ratelimit.Limit {
 		SyncPush: perMinute(600), SyncPull: perMinute(1200), SyncSnapshot: perMinute(1200), SyncCursor: perMinute(1200),
 		SyncGC: perMinute(60), StorageUpload: perMinute(600), StorageDownload: perMinute(1200),
 		StorageCommit: perMinute(600), AuthSession: perMinute(600),
+		WorkspaceCreate: perMinute(10), WorkspaceChange: perMinute(60),
 	}
 }
 
@@ -141,6 +144,18 @@ func BudgetHeaders(w http.ResponseWriter, v ratelimit.Verdict) {
 		w.Header().Set("X-RateLimit-Limit", strconv.Itoa(v.Limit))
 		w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(v.Remaining))
 	}
+}
+
+// Take counts a request of subject, whatever comes of it, and refuses it with 429 when the budget of op is used up.
+func (l *Limits) Take(op Operation, subject string) error {
+	limit, limited := l.limits[op]
+	if !limited {
+		return nil
+	}
+	if v := l.limiter.Take(key(op, subject), limit); !v.Allowed {
+		return httpx.RateLimited(v.RetryAfter)
+	}
+	return nil
 }
 
 // Record counts a request of subject that succeeded.

@@ -9,6 +9,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/internal/jsstring"
 )
 
@@ -16,17 +17,31 @@ import (
 type API struct {
 	Host  or3cloud.HostServices
 	Store or3cloud.AuthWorkspaceStore
+	// Limits is nil where nothing is limited.
+	Limits *middleware.Limits
 }
 
 // Routes returns the endpoints.
 func (a API) Routes() []or3cloud.Route {
-	return []or3cloud.Route{
+	return append([]or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/workspaces", Handle: a.list},
 		{Method: http.MethodPost, Path: "/api/workspaces", Handle: a.create},
 		{Method: http.MethodPatch, Path: "/api/workspaces/:id", Handle: a.update},
 		{Method: http.MethodDelete, Path: "/api/workspaces/:id", Handle: a.remove},
 		{Method: http.MethodPost, Path: "/api/workspaces/active", Handle: a.activate},
+	}, a.memberRoutes()...)
+}
+
+// mayMake and mayChange use up a user's budgets, of workspaces that are made and of other changes. An attempt counts as
+// well: parallel requests must not pass together.
+func (a API) mayMake(userID string) error   { return a.limit(middleware.WorkspaceCreate, userID) }
+func (a API) mayChange(userID string) error { return a.limit(middleware.WorkspaceChange, userID) }
+
+func (a API) limit(op middleware.Operation, userID string) error {
+	if a.Limits == nil {
+		return nil
 	}
+	return a.Limits.Take(op, userID)
 }
 
 // Bounds of the texts, in UTF-16 units after trimming.
@@ -116,6 +131,9 @@ func (a API) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in, err := readTexts(r)
+	if err == nil {
+		err = a.mayMake(s.User.ID)
+	}
 	if err != nil {
 		return err
 	}
@@ -143,6 +161,9 @@ func (a API) update(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceWrite, id); err != nil {
 		return err
 	}
+	if err := a.mayChange(s.User.ID); err != nil {
+		return err
+	}
 	return ok(w, a.Store.UpdateWorkspace(r.Context(), s.User.ID, id, in.Name, in.Description))
 }
 
@@ -156,6 +177,9 @@ func (a API) remove(w http.ResponseWriter, r *http.Request) error {
 		return invalid(needID)
 	}
 	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, id); err != nil {
+		return err
+	}
+	if err := a.mayChange(s.User.ID); err != nil {
 		return err
 	}
 	return ok(w, a.Store.RemoveWorkspace(r.Context(), s.User.ID, id))
@@ -176,6 +200,9 @@ func (a API) activate(w http.ResponseWriter, r *http.Request) error {
 		return invalid(needID)
 	}
 	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceRead, in.ID); err != nil {
+		return err
+	}
+	if err := a.mayChange(s.User.ID); err != nil {
 		return err
 	}
 	return ok(w, a.Store.SetActiveWorkspace(r.Context(), s.User.ID, in.ID))

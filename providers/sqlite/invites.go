@@ -15,6 +15,8 @@ import (
 const (
 	defaultInvites = 100
 	maxInvites     = 500
+	// keptInvites is how many invites a workspace keeps, whatever their state.
+	keptInvites = 1000
 )
 
 var errInviteNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Invite not found")
@@ -36,6 +38,9 @@ func (s *Store) CreateInvite(ctx context.Context, in or3cloud.Invite) (id string
 			if err := t.permit(in.InvitedByUserID, num, or3cloud.PermUsersManage); err != nil {
 				return err
 			}
+		}
+		if err := roomForInvite(ctx, t, num); err != nil {
+			return err
 		}
 		if id, err = s.newID(); err != nil {
 			return err
@@ -90,13 +95,32 @@ func optionalTime(at sql.NullInt64) time.Time {
 // RevokeInvite implements or3cloud.InviteStore.
 func (s *Store) RevokeInvite(ctx context.Context, workspaceID, inviteID string) error {
 	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
-		if _, err := t.q.InviteExists(ctx, db.InviteExistsParams{ID: inviteID, WorkspaceID: workspaceID}); noRows(err) {
-			return errInviteNotFound
-		} else if err != nil {
-			return err
-		}
-		return t.q.RevokeInvite(ctx, db.RevokeInviteParams{ID: inviteID, Now: t.at})
+		return revokeInvite(ctx, t, workspaceID, inviteID)
 	})
+}
+
+func revokeInvite(ctx context.Context, t *tx, workspaceID, inviteID string) error {
+	if _, err := t.q.InviteExists(ctx, db.InviteExistsParams{ID: inviteID, WorkspaceID: workspaceID}); noRows(err) {
+		return errInviteNotFound
+	} else if err != nil {
+		return err
+	}
+	return t.q.RevokeInvite(ctx, db.RevokeInviteParams{ID: inviteID, Now: t.at})
+}
+
+// roomForInvite refuses an invite when the workspace keeps as many as it may. Those that are no good any more give way.
+func roomForInvite(ctx context.Context, t *tx, num int64) error {
+	if err := t.q.ExpireInvites(ctx, db.ExpireInvitesParams{Workspace: num, Now: t.at}); err != nil {
+		return err
+	}
+	if err := t.q.TrimInvites(ctx, db.TrimInvitesParams{Workspace: num, Keep: keptInvites - 1}); err != nil {
+		return err
+	}
+	kept, err := t.q.CountInvites(ctx, num)
+	if err == nil && kept >= keptInvites {
+		err = or3cloud.Errorf(or3cloud.CodeConflict, "The workspace has %d open invites; revoke one first", kept)
+	}
+	return err
 }
 
 // ValidateInvite implements or3cloud.InviteStore.

@@ -74,7 +74,9 @@ func (s *Store) RemoveUser(ctx context.Context, id or3cloud.ExternalIdentity) er
 func lastOwner(workspaces []db.MembershipsOfRow) error {
 	for _, ws := range workspaces {
 		if fate(ws) == or3cloud.FateBlocked {
-			return or3cloud.Errorf(or3cloud.CodeConflict, "Others use the workspace %q, and nobody else owns it. Make somebody else an owner first.", ws.Name)
+			return or3cloud.Errorf(or3cloud.CodeConflict,
+				"Others use the workspace %q, and no one else owns it. Make another member its owner first: or3-cloud workspace members role %s EMAIL owner",
+				ws.Name, ws.ID)
 		}
 	}
 	return nil

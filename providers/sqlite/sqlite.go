@@ -168,7 +168,7 @@ const maxFileRetention = 100 * 365 * 86400
 // readers is the number of connections that serve pulls and snapshots.
 const readers = 4
 
-// Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, WorkspaceDirectory, UserRemover,
+// Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, MemberManager, WorkspaceDirectory, UserRemover,
 // InviteStore, SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter and
 // MaintenanceReporter.
 type Store struct {
@@ -291,6 +291,7 @@ func (s *Store) SyncCapabilities() or3cloud.SyncCapabilities {
 var (
 	_ or3cloud.AuthWorkspaceStore   = (*Store)(nil)
 	_ or3cloud.WorkspaceAccessStore = (*Store)(nil)
+	_ or3cloud.MemberManager        = (*Store)(nil)
 	_ or3cloud.WorkspaceDirectory   = (*Store)(nil)
 	_ or3cloud.UserRemover          = (*Store)(nil)
 	_ or3cloud.InviteStore          = (*Store)(nil)

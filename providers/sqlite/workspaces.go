@@ -308,10 +308,12 @@ func (s *Store) ListMembers(ctx context.Context, workspaceID string) ([]or3cloud
 	return out, nil
 }
 
+var errUnknownRole = or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown role")
+
 // SetMemberRole implements or3cloud.WorkspaceAccessStore.
 func (s *Store) SetMemberRole(ctx context.Context, workspaceID, userID string, role or3cloud.Role) error {
 	if !role.Valid() {
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown role")
+		return errUnknownRole
 	}
 	return s.write(ctx, func(ctx context.Context, t *tx) error {
 		num, err := liveWorkspace(ctx, t, workspaceID)
@@ -323,13 +325,18 @@ func (s *Store) SetMemberRole(ctx context.Context, workspaceID, userID string, r
 		} else if err != nil {
 			return err
 		}
-		if role != or3cloud.RoleOwner {
-			if err := keepAnOwner(ctx, t, num, workspaceID, userID); err != nil {
-				return err
-			}
-		}
-		return t.q.UpsertMember(ctx, db.UpsertMemberParams{Workspace: num, UserID: userID, Role: string(role), CreatedAt: t.at})
+		return setRole(ctx, t, num, workspaceID, userID, role)
 	})
+}
+
+// setRole gives a user a role, unless that would leave the workspace without an owner.
+func setRole(ctx context.Context, t *tx, num int64, workspaceID, userID string, role or3cloud.Role) error {
+	if role != or3cloud.RoleOwner {
+		if err := keepAnOwner(ctx, t, num, workspaceID, userID); err != nil {
+			return err
+		}
+	}
+	return t.q.UpsertMember(ctx, db.UpsertMemberParams{Workspace: num, UserID: userID, Role: string(role), CreatedAt: t.at})
 }
 
 // RemoveMember implements or3cloud.WorkspaceAccessStore.
@@ -339,18 +346,23 @@ func (s *Store) RemoveMember(ctx context.Context, workspaceID, userID string) er
 		if err != nil {
 			return err
 		}
-		if err := keepAnOwner(ctx, t, num, workspaceID, userID); err != nil {
-			return err
-		}
-		if err := t.q.DeleteMember(ctx, db.DeleteMemberParams{Workspace: num, UserID: userID}); err != nil {
-			return err
-		}
-		if err := t.q.DropCursorsOf(ctx, db.DropCursorsOfParams{Workspace: num, UserID: userID}); err != nil {
-			return err
-		}
-		return t.q.ClearActiveWorkspace(ctx, db.ClearActiveWorkspaceParams{
-			UserID: userID, Workspace: sql.NullInt64{Int64: num, Valid: true},
-		})
+		return removeMember(ctx, t, num, workspaceID, userID)
+	})
+}
+
+// removeMember ends a membership, with the cursors of its devices and as the active workspace.
+func removeMember(ctx context.Context, t *tx, num int64, workspaceID, userID string) error {
+	if err := keepAnOwner(ctx, t, num, workspaceID, userID); err != nil {
+		return err
+	}
+	if err := t.q.DeleteMember(ctx, db.DeleteMemberParams{Workspace: num, UserID: userID}); err != nil {
+		return err
+	}
+	if err := t.q.DropCursorsOf(ctx, db.DropCursorsOfParams{Workspace: num, UserID: userID}); err != nil {
+		return err
+	}
+	return t.q.ClearActiveWorkspace(ctx, db.ClearActiveWorkspaceParams{
+		UserID: userID, Workspace: sql.NullInt64{Int64: num, Valid: true},
 	})
 }
 
@@ -370,7 +382,7 @@ func keepAnOwner(ctx context.Context, t *tx, num int64, workspaceID, userID stri
 	}
 	others, err := t.q.OtherOwners(ctx, db.OtherOwnersParams{Workspace: num, UserID: userID})
 	if err == nil && others == 0 {
-		return or3cloud.Errorf(or3cloud.CodeConflict, "A workspace needs an owner")
+		return or3cloud.Errorf(or3cloud.CodeConflict, "A workspace needs an owner. Make another member its owner first.")
 	}
 	return err
 }

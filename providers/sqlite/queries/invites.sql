@@ -25,3 +25,12 @@ UPDATE invites SET status = 'revoked', revoked_at = CAST(@now AS INTEGER), updat
 -- name: AcceptInvite :exec
 UPDATE invites SET status = 'accepted', accepted_at = CAST(@now AS INTEGER), accepted_by = @user_id, updated_at = @now
 WHERE id = @id AND status = 'pending';
+
+-- name: CountInvites :one
+SELECT CAST(count(*) AS INTEGER) FROM invites WHERE workspace = @workspace;
+
+-- name: TrimInvites :exec
+-- Keeps the newest invites, and every pending one.
+DELETE FROM invites WHERE invites.workspace = @workspace AND invites.status <> 'pending' AND invites.id IN (
+  SELECT i.id FROM invites i WHERE i.workspace = @workspace ORDER BY i.status = 'pending' DESC, i.created_at DESC LIMIT -1 OFFSET @keep
+);

@@ -60,6 +60,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.collectableEntriesStmt, err = db.PrepareContext(ctx, collectableEntries); err != nil {
 		return nil, fmt.Errorf("error preparing query CollectableEntries: %w", err)
 	}
+	if q.countInvitesStmt, err = db.PrepareContext(ctx, countInvites); err != nil {
+		return nil, fmt.Errorf("error preparing query CountInvites: %w", err)
+	}
 	if q.countedSizeStmt, err = db.PrepareContext(ctx, countedSize); err != nil {
 		return nil, fmt.Errorf("error preparing query CountedSize: %w", err)
 	}
@@ -285,6 +288,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.trimCursorsStmt, err = db.PrepareContext(ctx, trimCursors); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimCursors: %w", err)
 	}
+	if q.trimInvitesStmt, err = db.PrepareContext(ctx, trimInvites); err != nil {
+		return nil, fmt.Errorf("error preparing query TrimInvites: %w", err)
+	}
 	if q.updateRecordStmt, err = db.PrepareContext(ctx, updateRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateRecord: %w", err)
 	}
@@ -378,6 +384,11 @@ func (q *Queries) Close() error {
 	if q.collectableEntriesStmt != nil {
 		if cerr := q.collectableEntriesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing collectableEntriesStmt: %w", cerr)
+		}
+	}
+	if q.countInvitesStmt != nil {
+		if cerr := q.countInvitesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countInvitesStmt: %w", cerr)
 		}
 	}
 	if q.countedSizeStmt != nil {
@@ -755,6 +766,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing trimCursorsStmt: %w", cerr)
 		}
 	}
+	if q.trimInvitesStmt != nil {
+		if cerr := q.trimInvitesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trimInvitesStmt: %w", cerr)
+		}
+	}
 	if q.updateRecordStmt != nil {
 		if cerr := q.updateRecordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing updateRecordStmt: %w", cerr)
@@ -856,6 +872,7 @@ type Queries struct {
 	clearActiveWorkspaceStmt *sql.Stmt
 	collectableDeletesStmt   *sql.Stmt
 	collectableEntriesStmt   *sql.Stmt
+	countInvitesStmt         *sql.Stmt
 	countedSizeStmt          *sql.Stmt
 	counterStmt              *sql.Stmt
 	cursorFloorStmt          *sql.Stmt
@@ -931,6 +948,7 @@ type Queries struct {
 	softDeleteWorkspaceStmt  *sql.Stmt
 	supersedeStmt            *sql.Stmt
 	trimCursorsStmt          *sql.Stmt
+	trimInvitesStmt          *sql.Stmt
 	updateRecordStmt         *sql.Stmt
 	updateWorkspaceStmt      *sql.Stmt
 	upsertFileStmt           *sql.Stmt
@@ -959,6 +977,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		clearActiveWorkspaceStmt: q.clearActiveWorkspaceStmt,
 		collectableDeletesStmt:   q.collectableDeletesStmt,
 		collectableEntriesStmt:   q.collectableEntriesStmt,
+		countInvitesStmt:         q.countInvitesStmt,
 		countedSizeStmt:          q.countedSizeStmt,
 		counterStmt:              q.counterStmt,
 		cursorFloorStmt:          q.cursorFloorStmt,
@@ -1034,6 +1053,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,
 		supersedeStmt:            q.supersedeStmt,
 		trimCursorsStmt:          q.trimCursorsStmt,
+		trimInvitesStmt:          q.trimInvitesStmt,
 		updateRecordStmt:         q.updateRecordStmt,
 		updateWorkspaceStmt:      q.updateWorkspaceStmt,
 		upsertFileStmt:           q.upsertFileStmt,

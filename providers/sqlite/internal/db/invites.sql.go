@@ -25,6 +25,17 @@ func (q *Queries) AcceptInvite(ctx context.Context, arg AcceptInviteParams) erro
 	return err
 }
 
+const countInvites = `-- name: CountInvites :one
+SELECT CAST(count(*) AS INTEGER) FROM invites WHERE workspace = ?1
+`
+
+func (q *Queries) CountInvites(ctx context.Context, workspace int64) (int64, error) {
+	row := q.queryRow(ctx, q.countInvitesStmt, countInvites, workspace)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const expireInvites = `-- name: ExpireInvites :exec
 UPDATE invites SET status = 'expired', updated_at = ?1
 WHERE workspace = ?2 AND status = 'pending' AND expires_at <= ?1
@@ -178,5 +189,22 @@ type RevokeInviteParams struct {
 
 func (q *Queries) RevokeInvite(ctx context.Context, arg RevokeInviteParams) error {
 	_, err := q.exec(ctx, q.revokeInviteStmt, revokeInvite, arg.Now, arg.ID)
+	return err
+}
+
+const trimInvites = `-- name: TrimInvites :exec
+DELETE FROM invites WHERE invites.workspace = ?1 AND invites.status <> 'pending' AND invites.id IN (
+  SELECT i.id FROM invites i WHERE i.workspace = ?1 ORDER BY i.status = 'pending' DESC, i.created_at DESC LIMIT -1 OFFSET ?2
+)
+`
+
+type TrimInvitesParams struct {
+	Workspace int64
+	Keep      int64
+}
+
+// Keeps the newest invites, and every pending one.
+func (q *Queries) TrimInvites(ctx context.Context, arg TrimInvitesParams) error {
+	_, err := q.exec(ctx, q.trimInvitesStmt, trimInvites, arg.Workspace, arg.Keep)
 	return err
 }
