@@ -209,17 +209,16 @@ func blobs(s *server) map[string]int64 {
 // TestRefusedTransfersLeaveNothing sends everything that an upload can be refused for and looks at the disk afterwards.
 func TestRefusedTransfersLeaveNothing(t *testing.T) {
 	t.Parallel()
-	srv := startServer(t, withEnv("OR3_STORAGE_FS_URL_TTL_SECONDS", "1"))
+	srv := startServer(t)
 	a, stranger, nobody := newDevice(t, srv, "A"), newDevice(t, srv, "stranger"), newDevice(t, srv, "nobody")
 	workspace := a.register("refused@example.test").Workspace.ID
 	stranger.register("stranger@example.test")
 
 	content := blobFor("refused", 5000)
-	short := a.presignUpload(workspace, content, png)
-	if r := a.put(short.URL, content[:4999], png); r.status != 400 || r.message() != "Hash mismatch" {
+	cut := a.presignUpload(workspace, content, png)
+	if r := a.put(cut.URL, content[:4999], png); r.status != 400 || r.message() != "Hash mismatch" {
 		t.Errorf("too few bytes: %s", r)
 	}
-	expires := time.UnixMilli(short.ExpiresAt)
 	for _, c := range []struct {
 		name    string
 		device  *device
@@ -259,9 +258,15 @@ func TestRefusedTransfersLeaveNothing(t *testing.T) {
 		})
 	}
 	t.Run("an expired token", func(t *testing.T) {
-		time.Sleep(time.Until(expires.Add(1100 * time.Millisecond))) // the clock of a process cannot be moved
-		if r := a.put(short.URL, content, png); r.status != 403 || r.message() != "Invalid or expired token" {
+		srv := startServer(t, withEnv("OR3_STORAGE_FS_URL_TTL_SECONDS", "1"))
+		a := newDevice(t, srv, "A")
+		p := a.presignUpload(a.register("refused@example.test").Workspace.ID, content, png)
+		time.Sleep(time.Until(time.UnixMilli(p.ExpiresAt).Add(1100 * time.Millisecond))) // the clock of a process cannot be moved
+		if r := a.put(p.URL, content, png); r.status != 403 || r.message() != "Invalid or expired token" {
 			t.Errorf("got %s", r)
+		}
+		if left := blobs(srv); len(left) > 0 {
+			t.Errorf("a refused upload left %v", slices.Sorted(maps.Keys(left)))
 		}
 	})
 	for _, hash := range []string{"nope", "../../etc/passwd", "sha256:../../x", "sha256:" + strings.Repeat("g", 64), strings.Repeat("a", 63), "sha1:" + strings.Repeat("a", 40), ""} {
@@ -278,7 +283,7 @@ func TestRefusedTransfersLeaveNothing(t *testing.T) {
 			t.Errorf("presign in workspace %q: %s", id, r)
 		}
 	}
-	if r := a.post("/api/storage/commit", commitBody(workspace, content, short.StorageID, png)); r.status != 404 || r.message() != "Uploaded file not found" {
+	if r := a.post("/api/storage/commit", commitBody(workspace, content, cut.StorageID, png)); r.status != 404 || r.message() != "Uploaded file not found" {
 		t.Errorf("commit without upload: %s", r)
 	}
 	if left := blobs(srv); len(left) > 0 {
