@@ -27,6 +27,9 @@ type Verdict struct {
 // maxKeys bounds the memory of a Limiter: beyond it arbitrary keys are forgotten. One takes a few hundred bytes.
 const maxKeys = 20_000
 
+// sweepPause is how often expired keys are looked for.
+const sweepPause = time.Minute
+
 // Limiter keeps the windows of many keys. It is safe for concurrent use.
 type Limiter struct {
 	now func() time.Time
@@ -44,9 +47,10 @@ type window struct {
 	expiry time.Time
 }
 
-// New returns an empty Limiter that reads the time from now.
+// New returns an empty Limiter that reads the time from now. Hits that were kept have no monotonic clock, so none is looked
+// at: what a clock that was ahead has counted would else hold beside what one that is right has.
 func New(now func() time.Time) *Limiter {
-	return &Limiter{now: now, windows: map[string]*window{}}
+	return &Limiter{now: func() time.Time { return now().Round(0) }, windows: map[string]*window{}}
 }
 
 // Check reports the state of key's budget without using any of it.
@@ -87,12 +91,7 @@ func (l *Limiter) hit(key string, lim Limit, record bool) Verdict {
 			l.windows[key] = w
 		}
 	}
-	start := now.Add(-lim.Window)
-	n := 0
-	for n < len(w.hits) && !w.hits[n].After(start) {
-		n++
-	}
-	w.hits = w.hits[n:]
+	w.settle(now, lim.Window)
 	v := Verdict{Allowed: len(w.hits) < lim.Max, Limit: lim.Max, Remaining: max(0, lim.Max-len(w.hits))}
 	switch {
 	case !v.Allowed && lim.Max > 0:
@@ -107,19 +106,46 @@ func (l *Limiter) hit(key string, lim Limit, record bool) Verdict {
 	return v
 }
 
+// settle removes the hits that do not count at a moment. One that lies ahead was made while the clock was: within a window
+// of now it counts as made now, so that it frees its place when a window has passed, and beyond that it says nothing.
+func (w *window) settle(now time.Time, length time.Duration) {
+	start, end := now.Add(-length), now.Add(length)
+	kept := w.hits[:0]
+	for _, t := range w.hits {
+		if !t.After(start) || t.After(end) {
+			continue
+		}
+		if t.After(now) {
+			t = now
+		}
+		kept = append(kept, t)
+	}
+	w.hits = kept
+	if n := len(kept); n > 0 {
+		w.expiry = kept[n-1].Add(length)
+	}
+}
+
+// expired reports whether no hit counts any more; the span from the last hit to the expiry is the length of the window.
+func (w *window) expired(now time.Time) bool {
+	n := len(w.hits)
+	return n == 0 || !now.Before(w.expiry) || w.hits[n-1].Sub(now) > w.expiry.Sub(w.hits[n-1])
+}
+
 // makeRoom keeps the number of keys bounded. Expired keys go once a minute, and at the bound; if none has expired an
 // arbitrary one goes, so that a flood of new keys cannot grow the map.
 func (l *Limiter) makeRoom(now time.Time) {
-	if len(l.windows) < maxKeys && now.Before(l.sweepAt) {
+	due := now.After(l.sweepAt) || l.sweepAt.After(now.Add(sweepPause)) // the clock may have been set back
+	if len(l.windows) < maxKeys && !due {
 		return
 	}
-	if now.After(l.sweepAt) {
+	if due {
 		for k, w := range l.windows {
-			if now.After(w.expiry) {
+			if w.expired(now) {
 				delete(l.windows, k)
 			}
 		}
-		l.sweepAt = now.Add(time.Minute)
+		l.sweepAt = now.Add(sweepPause)
 	}
 	for k := range l.windows {
 		if len(l.windows) < maxKeys {

@@ -16,8 +16,8 @@ func NewKept(now func() time.Time, windows []Window) *Limiter {
 	l := New(now)
 	l.changed = map[string]bool{}
 	for _, w := range windows {
-		if len(l.windows) < maxKeys && now().Before(w.Expiry) {
-			l.windows[w.Key] = &window{hits: w.Hits, expiry: w.Expiry}
+		if kept := (&window{hits: w.Hits, expiry: w.Expiry}); len(l.windows) < maxKeys && !kept.expired(l.now()) {
+			l.windows[w.Key] = kept
 		}
 	}
 	return l
