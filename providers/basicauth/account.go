@@ -53,7 +53,7 @@ func (p *provider) account(c call) error {
 		ID: who.ID, Email: who.Email, DisplayName: who.DisplayName.String, CreatedAt: moment(who.CreatedAt),
 	}}
 	pending, err := p.store.read.PendingEmail(c.Context(), db.PendingEmailParams{
-		AccountID: optional(who.ID), Kind: string(tokenEmail), Now: p.now().UnixMilli(),
+		AccountID: optional(who.ID), Kind: string(tokenEmail), Now: p.now().UnixMilli(), Latest: latest(p.now()),
 	})
 	if err == nil {
 		var change emailChange
@@ -91,7 +91,7 @@ func (p *provider) changeDisplayName(c call) error {
 		if err := p.record(ctx, q, c.Request, who.ID, eventDisplayNameChanged, ""); err != nil {
 			return err
 		}
-		token, err = p.renewAccess(ctx, q, who.SessionID, who.ID)
+		token, err = p.renewAccess(c.Request, q, who.SessionID, who.ID)
 		return err
 	})
 	if err != nil {

@@ -93,7 +93,7 @@ func (p *provider) changeAddressNow(c call, who actor, email string) error {
 		if err = p.setEmail(c.Context(), q, c.Request, who.ID, email); err != nil {
 			return err
 		}
-		token, err = p.renewAccess(c.Context(), q, who.SessionID, who.ID)
+		token, err = p.renewAccess(c.Request, q, who.SessionID, who.ID)
 		return err
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func (p *provider) confirmEmail(c call) error {
 		case err != nil:
 			return err
 		}
-		access, err = p.renewAccess(ctx, q, who.sessionID, accountID)
+		access, err = p.renewAccess(c.Request, q, who.sessionID, accountID)
 		return err
 	})
 	if err != nil {

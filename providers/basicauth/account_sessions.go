@@ -2,7 +2,6 @@ package basicauth
 
 import (
 	"cmp"
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -113,26 +112,47 @@ func (p *provider) revokeOtherSessions(c call) error {
 	return c.reply(map[string]any{"ok": true, "revoked": len(e.tokens)})
 }
 
-// renewAccess signs a new access token for a session whose account has changed, since the token carries name and address.
-// Other sessions of the account learn of the change at their next rotation.
-func (p *provider) renewAccess(ctx context.Context, q queries, sessionID, accountID string) (*http.Cookie, error) {
+// renewAccess signs a new access token for the session of a request whose account has changed, since the token carries name
+// and address. Other sessions of the account learn of the change at their next rotation. For a session that has ended
+// meanwhile the answer is errExpired.
+func (p *provider) renewAccess(r *or3cloud.Request, q queries, sessionID, accountID string) (*http.Cookie, error) {
+	ctx := r.Context()
 	a, err := q.AccountByID(ctx, accountID)
 	if err != nil {
 		return nil, err
 	}
 	now := p.now()
-	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{ID: sessionID, AccessUntil: p.accessUntil(now).UnixMilli()})
+	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
+		ID: sessionID, AccountID: accountID, Now: now.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+	})
+	if absent(err) {
+		return nil, errExpired()
+	}
 	if err != nil {
 		return nil, err
 	}
 	g, err := p.grant("", identity{
 		accountID: a.ID, email: a.Email, displayName: a.DisplayName.String,
-		sessionID: sessionID, version: a.TokenVersion, admitted: admitted(a.Origin),
+		sessionID: sessionID, version: a.TokenVersion, admitted: admitted(a.Origin), generation: p.generationShown(r),
 	}, now, time.UnixMilli(ends))
 	if err != nil {
 		return nil, err
 	}
 	return p.cookie(accessCookie, "/", g.accessToken, p.opts.accessTTL), nil
+}
+
+// generationShown is the generation of the access token that a request has, or has just been given in place.
+func (p *provider) generationShown(r *or3cloud.Request) string {
+	given := (&http.Response{Header: r.ResponseHeader}).Cookies()
+	for _, c := range given {
+		if claims := p.access.verify(c.Value); c.Name == accessCookie && claims != nil {
+			return claims.Generation
+		}
+	}
+	if claims := p.validAccess(r.Request); claims != nil {
+		return claims.Generation
+	}
+	return ""
 }
 
 // replaceAccess sets the access cookie alone. A refresh cookie that the same answer sets, because the request renewed its

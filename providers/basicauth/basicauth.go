@@ -50,6 +50,7 @@ func Register(r *or3cloud.Registry) error {
 type provider struct {
 	opts     options
 	log      *slog.Logger
+	clock    *watchedClock
 	now      func() time.Time
 	rand     io.Reader
 	host     or3cloud.HostServices
@@ -63,6 +64,7 @@ type provider struct {
 	limits   *ratelimit.Limiter
 	// rotations counts the rotations of each session.
 	rotations *ratelimit.Limiter
+	sightings sightings
 	setup     setupToken
 	behind    *behind
 	// outbox is nil when there is no mail server.
@@ -106,11 +108,12 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 			err = errors.Join(err, st.close())
 		}
 	}()
+	clock := newWatchedClock(env.Now)
 	p := &provider{
-		opts: opts, log: env.Log, now: env.Now, rand: env.Rand, host: env.Host, store: st,
-		access: secrets.tokens(env.Now), refresh: refreshTokens{env.Rand}, sealer: sealer, revoked: newRevocations(env.Now),
+		opts: opts, log: env.Log, clock: clock, now: clock.now, rand: env.Rand, host: env.Host, store: st,
+		access: secrets.tokens(clock.now), refresh: refreshTokens{env.Rand}, sealer: sealer, revoked: newRevocations(clock),
 		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), policy: policy,
-		rotations: ratelimit.New(env.Now),
+		rotations: ratelimit.New(clock.now),
 	}
 	p.behind = newBehind(p)
 	p.outbox = p.newOutbox()
@@ -136,11 +139,14 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 // prepare brings memory and database to the state in which requests can be served.
 func (p *provider) prepare(ctx context.Context) (err error) {
 	now := p.now()
+	if err := p.settleAtStart(ctx, now); err != nil {
+		return fmt.Errorf("compare the clock with what is stored: %w", err)
+	}
 	if p.limits, err = p.keptLimits(ctx); err != nil {
 		return fmt.Errorf("load the limits: %w", err)
 	}
 	p.learnLegacyCost(ctx)
-	if err := p.store.loadRevocations(ctx, p.revoked, now); err != nil {
+	if err := p.loadRevocations(ctx, now); err != nil {
 		return fmt.Errorf("load revoked sessions: %w", err)
 	}
 	if err := p.store.tx(ctx, func(q queries) error { return prune(ctx, q, now, p.opts.grace) }); err != nil {

@@ -16,14 +16,16 @@ import (
 )
 
 // behind writes down, once a second at most, what must outlive a restart and may lag a moment: the windows of the limits,
-// and failed sign-ins in the trail of the account. Neither is worth a write of its own to the disk, which a flood could
-// otherwise cause, and the time of which would tell accounts that exist from others.
+// which tokens were seen, and failed sign-ins in the trail of the account. None of it is worth a write of its own to the
+// disk, which a flood could otherwise cause, and the time of which would tell accounts that exist from others.
 type behind struct {
 	p        *provider
 	log      *slog.Logger
 	failures chan failure
-	stop     context.CancelFunc
-	done     sync.WaitGroup
+	// settled is what the clock's setBack was when the stored times were settled last.
+	settled int64
+	stop    context.CancelFunc
+	done    sync.WaitGroup
 }
 
 // failure is a failed sign-in at an account that exists.
@@ -48,6 +50,7 @@ func newBehind(p *provider) *behind {
 func (b *behind) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
+	b.settled = b.p.clock.setBack.Load()
 	b.done.Go(func() {
 		tick := time.NewTicker(behindPause)
 		defer tick.Stop()
@@ -88,7 +91,9 @@ func (b *behind) write(ctx context.Context) {
 	}()
 	windows := b.p.limits.Changed(maxWindows)
 	failures := b.waiting()
-	if len(windows) == 0 && len(failures) == 0 {
+	seen := b.p.sightings.waiting(maxWindows)
+	now, setBack := b.p.now(), b.p.clock.setBack.Load()
+	if len(windows) == 0 && len(failures) == 0 && len(seen) == 0 && setBack == b.settled {
 		return
 	}
 	err := b.p.store.tx(ctx, func(q queries) error {
@@ -102,14 +107,35 @@ func (b *behind) write(ctx context.Context) {
 				return err
 			}
 		}
-		return q.DeleteExpiredWindows(ctx, b.p.now().UnixMilli())
+		if err := keepSightings(ctx, q, seen, now); err != nil {
+			return err
+		}
+		if setBack != b.settled {
+			if err := b.p.settle(ctx, q, now); err != nil {
+				return err
+			}
+		}
+		return deleteExpiredWindows(ctx, q, now)
 	})
 	if err != nil {
 		b.p.limits.Again(windows)
 		if ctx.Err() == nil {
 			b.log.Warn("the limits could not be written", "error", err)
 		}
+		return
 	}
+	b.p.sightings.written(seen)
+	if setBack != b.settled {
+		b.settled = setBack
+		b.log.Warn("the clock was set back: times that were stored while it was ahead are not believed", "now", now.UTC())
+	}
+}
+
+// longestWindow is the longest of the limits whose windows are kept.
+const longestWindow = 24 * time.Hour
+
+func deleteExpiredWindows(ctx context.Context, q queries, now time.Time) error {
+	return q.DeleteExpiredWindows(ctx, db.DeleteExpiredWindowsParams{Now: now.UnixMilli(), Latest: now.Add(longestWindow).UnixMilli()})
 }
 
 // waiting takes the failures that wait.

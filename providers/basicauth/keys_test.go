@@ -145,7 +145,7 @@ func FuzzVerifyAccessToken(f *testing.F) {
 func BenchmarkSession(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	p := &provider{access: newAccessTokens(clock, "secret"), revoked: newRevocations(clock), now: clock}
+	p := &provider{access: newAccessTokens(clock, "secret"), revoked: newRevocations(newWatchedClock(clock)), now: clock}
 	token, err := p.access.sign(identity{accountID: "account", sessionID: "session", email: "a@b.co"}, now.Add(time.Minute))
 	if err != nil {
 		b.Fatal(err)

@@ -157,6 +157,9 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	var expired []db.DeleteExpiredMailRow
 	err = o.store.tx(ctx, func(q queries) error {
 		now := o.now()
+		if err := settleMail(ctx, q, now); err != nil {
+			return err
+		}
 		if expired, err = q.DeleteExpiredMail(ctx, now.UnixMilli()); err != nil {
 			return err
 		}
@@ -192,9 +195,19 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	return true, o.deliver(ctx, row, letter)
 }
 
+// settleMail brings the times of mail that was written while the clock was ahead back to what they can be now.
+func settleMail(ctx context.Context, q queries, now time.Time) error {
+	return q.SettleMail(ctx, db.SettleMailParams{
+		Now: now.UnixMilli(), LatestAttempt: now.Add(longestBackOff).UnixMilli(), LatestEnd: now.Add(noticeLifetime).UnixMilli(),
+	})
+}
+
+// longestBackOff is the longest pause after an attempt.
+const longestBackOff = time.Hour
+
 // backOff is the pause after an attempt: one minute, two, four and so on up to an hour.
 func backOff(attempts int64) time.Duration {
-	return min(time.Minute<<min(attempts, 10), time.Hour)
+	return min(time.Minute<<min(attempts, 10), longestBackOff)
 }
 
 // deliver hands a letter to the mail server and removes it when the server has taken it, or will never.

@@ -108,11 +108,12 @@ func (p *provider) tellOfFailures(ctx context.Context, q queries, r *or3cloud.Re
 	}
 	n, err := q.CountEventsSince(ctx, db.CountEventsSinceParams{
 		AccountID: a.ID, Kind: string(eventSignInFailed), After: p.now().Add(-failuresWithin).UnixMilli(),
+		Latest: latest(p.now()),
 	})
 	if err != nil || n < manyFailures {
 		return err
 	}
-	if !p.limits.Take("notice:failures:"+a.ID, ratelimit.Limit{Max: 1, Window: 24 * time.Hour}).Allowed {
+	if !p.limits.Take("notice:failures:"+a.ID, ratelimit.Limit{Max: 1, Window: longestWindow}).Allowed {
 		return nil
 	}
 	return p.notify(ctx, q, r, a, noticeSignInFailures, "")

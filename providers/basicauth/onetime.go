@@ -43,7 +43,8 @@ func (p *provider) issue(ctx context.Context, q queries, kind tokenKind, a db.Ac
 		return "", expires, err
 	}
 	now := p.now()
-	if err := q.DeleteExpiredOneTimeTokens(ctx, now.UnixMilli()); err != nil { // so that there are no more than live ones
+	// There are never more than live ones.
+	if err := q.DeleteExpiredOneTimeTokens(ctx, db.DeleteExpiredOneTimeTokensParams{Now: now.UnixMilli(), Latest: latest(now)}); err != nil {
 		return "", expires, err
 	}
 	expires = now.Add(kind.lifetime())
@@ -56,7 +57,10 @@ func (p *provider) issue(ctx context.Context, q queries, kind tokenKind, a db.Ac
 // peek reads a one-time token without using it up. It answers errToken for one that is unknown, used, expired, of another
 // kind, overtaken by a change of the account's password or begun by a session that has ended.
 func (p *provider) peek(ctx context.Context, q queries, kind tokenKind, token string, data any) (db.OneTimeTokenRow, error) {
-	row, err := q.OneTimeToken(ctx, db.OneTimeTokenParams{Fingerprint: fingerprint(token), Kind: string(kind), Now: p.now().UnixMilli()})
+	now := p.now()
+	row, err := q.OneTimeToken(ctx, db.OneTimeTokenParams{
+		Fingerprint: fingerprint(token), Kind: string(kind), Now: now.UnixMilli(), Latest: latest(now),
+	})
 	if absent(err) {
 		return row, errToken()
 	}

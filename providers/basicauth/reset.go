@@ -79,6 +79,7 @@ func (p *provider) resolveReset(ctx context.Context, q queries, content []byte) 
 	}
 	n, err := q.CountEventsSince(ctx, db.CountEventsSinceParams{
 		AccountID: a.ID, Kind: string(eventResetRequested), After: p.now().Add(-resetMailsWithin).UnixMilli(),
+		Latest: latest(p.now()),
 	})
 	if err != nil || n >= resetMails {
 		return err

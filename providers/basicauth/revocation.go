@@ -9,12 +9,13 @@ import (
 // that ended while access tokens for them were still valid. Entries go when the last such token has expired, so the
 // memory is bounded by the sign-outs within one access lifetime.
 type revocations struct {
-	now func() time.Time
+	clock *watchedClock
 
-	mu       sync.RWMutex
-	sessions map[string]time.Time
-	accounts map[string]accountVersion
-	sweepAt  time.Time
+	mu          sync.RWMutex
+	sessions    map[string]time.Time
+	generations map[generation]time.Time
+	accounts    map[string]accountVersion
+	sweepAt     time.Time
 }
 
 type accountVersion struct {
@@ -22,16 +23,27 @@ type accountVersion struct {
 	until  time.Time
 }
 
-func newRevocations(now func() time.Time) *revocations {
-	return &revocations{now: now, sessions: map[string]time.Time{}, accounts: map[string]accountVersion{}}
+func newRevocations(clock *watchedClock) *revocations {
+	return &revocations{
+		clock: clock, sessions: map[string]time.Time{}, generations: map[generation]time.Time{}, accounts: map[string]accountVersion{},
+	}
 }
 
-// revokeSession refuses the access tokens of a session; the last of them expires at until.
+// revokeSession refuses the access tokens of a session; the last of them expires at until. Like the other two it only ever
+// refuses more and longer: of two that come in either order the stricter one holds.
 func (r *revocations) revokeSession(sessionID string, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
-	r.sessions[sessionID] = until
+	r.sessions[sessionID] = later(r.sessions[sessionID], until)
+}
+
+// revokeGeneration refuses the access tokens that were issued with one refresh token.
+func (r *revocations) revokeGeneration(g generation, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep()
+	r.generations[g] = later(r.generations[g], until)
 }
 
 // raiseVersion refuses the access tokens of an account whose version is below oldest.
@@ -39,7 +51,8 @@ func (r *revocations) raiseVersion(accountID string, oldest int64, until time.Ti
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
-	r.accounts[accountID] = accountVersion{oldest, until}
+	known := r.accounts[accountID]
+	r.accounts[accountID] = accountVersion{max(known.oldest, oldest), later(known.until, until)}
 }
 
 // permit reports whether nothing speaks against an access token with these claims.
@@ -47,12 +60,13 @@ func (r *revocations) permit(c *accessClaims) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	_, ended := r.sessions[c.SessionID]
-	return !ended && *c.Version >= r.accounts[c.Subject].oldest
+	_, replaced := r.generations[c.generation()]
+	return !ended && !replaced && *c.Version >= r.accounts[c.Subject].oldest && r.clock.believes(c.issued())
 }
 
 func (r *revocations) sweep() {
-	now := r.now()
-	if now.Before(r.sweepAt) {
+	now := r.clock.now()
+	if now.Before(r.sweepAt) && !r.sweepAt.After(now.Add(time.Minute)) { // the clock may have been set back
 		return
 	}
 	r.sweepAt = now.Add(time.Minute)
@@ -61,9 +75,21 @@ func (r *revocations) sweep() {
 			delete(r.sessions, k)
 		}
 	}
+	for k, until := range r.generations {
+		if now.After(until) {
+			delete(r.generations, k)
+		}
+	}
 	for k, v := range r.accounts {
 		if now.After(v.until) {
 			delete(r.accounts, k)
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

@@ -19,26 +19,41 @@ const (
 	live verdict = iota
 	// recent: exchanged a moment ago by a parallel request. It gets the token that the session has now.
 	recent
-	// replayed: exchanged longer ago. Somebody has a copy, so every session of the account ends.
+	// repeated: the last one that was exchanged, longer ago, for a token that was never used: the answer was lost. It gets
+	// another token, which takes the place of that one.
+	repeated
+	// undated: like repeated, but exchanged at a time that is not believed, so that nothing is known about the order of
+	// things. Its session ends.
+	undated
+	// replayed: exchanged longer ago, and what it was exchanged for was used, or another token has taken its place. There is
+	// a copy, so every session of the account ends.
 	replayed
 	// worthless: unknown, expired or of a session that has ended.
 	worthless
 )
 
 // judge applies the rules of contract auth §8.5 to a stored token. A session has at most one live token, so that
-// following the chain of exchanges from a recent token always ends at the same one.
-func judge(t db.TokenRow, now time.Time, grace time.Duration) verdict {
+// following the chain of exchanges from a recent token always ends at the same one. seen says that the live token's
+// generation was seen and that is not in the row yet.
+func judge(t db.TokenRow, now time.Time, grace time.Duration, seen bool) verdict {
+	expired := !now.Before(time.UnixMilli(t.ExpiresAt))
 	switch {
 	case t.RevokedAt.Valid, t.DisabledAt.Valid, t.SessionVersion != t.TokenVersion, !now.Before(time.UnixMilli(t.SessionExpiresAt)):
 		return worthless
-	case t.RotatedAt.Valid && now.Sub(time.UnixMilli(t.RotatedAt.Int64)) < grace:
-		return recent
-	case !now.Before(time.UnixMilli(t.ExpiresAt)):
-		return worthless
-	case t.RotatedAt.Valid:
+	case t.ReplacedAt.Valid && !expired:
 		return replayed
-	default:
+	case t.RotatedAt.Valid && within(t.RotatedAt.Int64, now, grace) && !t.ReplacedAt.Valid:
+		return recent
+	case expired:
+		return worthless
+	case !t.RotatedAt.Valid:
 		return live
+	case !t.Repeatable || seen:
+		return replayed
+	case t.RotatedAt.Int64 == 0 || t.RotatedAt.Int64 > latest(now):
+		return undated
+	default:
+		return repeated
 	}
 }
 
@@ -47,6 +62,14 @@ type presented struct {
 	verdict     verdict
 	fingerprint string
 	row         db.TokenRow
+}
+
+// generation names the token that was presented; the first one of a session has no name.
+func (p presented) generation() generation {
+	if !p.row.Predecessor.Valid {
+		return generation{}
+	}
+	return generationOf(p.row.SessionID, p.fingerprint)
 }
 
 // best returns the token that is worth most. A browser can send several, from different paths; a stale one must not
@@ -62,7 +85,8 @@ func (p *provider) best(ctx context.Context, q queries, tokens []string, now tim
 		if err != nil {
 			return found, err
 		}
-		if v := judge(row, now, p.opts.grace); v < found.verdict {
+		seen := p.sightings.has(generationOf(row.SessionID, row.LiveFingerprint))
+		if v := judge(row, now, p.opts.grace, seen); v < found.verdict {
 			found = presented{v, print, row}
 		}
 	}
@@ -88,7 +112,8 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 	}
 	if found.verdict == live && !p.rotations.Check(found.row.SessionID, p.rotationLimit()).Allowed {
 		// No refresh token: the browser may get those of other answers after this one, or has had them before.
-		g, err := p.grant("", identityOf(found.row), now, time.UnixMilli(found.row.SessionExpiresAt))
+		p.sightings.note(found.generation())
+		g, err := p.grant("", identityOf(found.row, found.generation()), now, time.UnixMilli(found.row.SessionExpiresAt))
 		return g, fault(err)
 	}
 	var g *grant
@@ -98,11 +123,20 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 		if found, err = p.best(ctx, q, tokens, now); err != nil {
 			return err
 		}
+		if found.verdict == repeated && p.retire(found.row, now) {
+			found.verdict = replayed
+		}
 		switch found.verdict {
 		case live:
 			g, err = p.rotate(ctx, q, r, found, now)
 		case recent:
 			g, err = p.current(ctx, q, found, now)
+		case repeated:
+			g, err = p.repeat(ctx, q, r, found, now)
+		case undated:
+			if err = e.session(ctx, q, found.row.AccountID, found.row.SessionID, now); err == nil {
+				err = p.record(ctx, q, r, found.row.AccountID, eventSessionRevoked, "")
+			}
 		case replayed:
 			if err = e.sessions(ctx, q, found.row.AccountID, now); err == nil {
 				err = p.record(ctx, q, r, found.row.AccountID, eventTokenReplayed, "")
@@ -115,7 +149,7 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 	}
 	e.apply(p.revoked)
 	switch found.verdict {
-	case live:
+	case live, repeated:
 		p.rotations.Take(found.row.SessionID, p.rotationLimit())
 	case replayed:
 		p.log.Warn("refresh token replayed, all sessions of the account revoked", "account", found.row.AccountID, "address", r.ClientIP)
@@ -133,8 +167,46 @@ func (p *provider) rotationLimit() ratelimit.Limit {
 	return ratelimit.Limit{Max: maxRotations, Window: p.opts.grace}
 }
 
-// rotate replaces a live token by a new one and prolongs its session, but not beyond its absolute end.
+// rotate replaces a live token by a new one and prolongs its session.
 func (p *provider) rotate(ctx context.Context, q queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
+	n, err := q.RotateToken(ctx, db.RotateTokenParams{Now: now.UnixMilli(), Fingerprint: old.fingerprint})
+	if err == nil && n != 1 {
+		err = errors.New("rotate: the token is not live")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.succeed(ctx, q, r, old, now)
+}
+
+// retire refuses the access tokens that were issued with the live token of a repeated one, and reports whether one of them
+// was seen already. What follows may still fail: then their browser gets new ones with its refresh token.
+func (p *provider) retire(t db.TokenRow, now time.Time) (seen bool) {
+	g := generationOf(t.SessionID, t.LiveFingerprint)
+	p.revoked.revokeGeneration(g, p.accessUntil(now))
+	return p.sightings.has(g)
+}
+
+// repeat gives a new token to whoever shows a token again whose exchange was answered into the void. The token of that
+// answer is dead from then on: if somebody has it after all, there are two, and showing it is a replay.
+func (p *provider) repeat(ctx context.Context, q queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
+	n, err := q.ReplaceToken(ctx, db.ReplaceTokenParams{Now: now.UnixMilli(), Fingerprint: old.row.LiveFingerprint})
+	if err != nil {
+		return nil, err
+	}
+	m, err := q.RepeatToken(ctx, db.RepeatTokenParams{Now: now.UnixMilli(), Fingerprint: old.fingerprint})
+	if err == nil && n+m != 2 {
+		err = errors.New("repeat: the token is not the one before the live one")
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.log.Info("refresh token repeated, its answer was lost", "account", old.row.AccountID, "address", r.ClientIP)
+	return p.succeed(ctx, q, r, old, now)
+}
+
+// succeed makes the successor of a token that was exchanged and prolongs the session, but not beyond its absolute end.
+func (p *provider) succeed(ctx context.Context, q queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
 	token, print, err := p.refresh.generate()
 	if err != nil {
 		return nil, err
@@ -143,29 +215,23 @@ func (p *provider) rotate(ctx context.Context, q queries, r *or3cloud.Request, o
 	if err != nil {
 		return nil, err
 	}
-	ends := earlier(now.Add(p.opts.refreshTTL), time.UnixMilli(old.row.SessionEndsAt))
-	n, err := q.RotateToken(ctx, db.RotateTokenParams{Now: now.UnixMilli(), Fingerprint: old.fingerprint})
-	if err == nil && n != 1 {
-		err = errors.New("rotate: the token is not live")
-	}
-	if err != nil {
-		return nil, err
-	}
+	last := earlier(time.UnixMilli(old.row.SessionEndsAt), now.Add(p.opts.sessionTTL))
+	ends := earlier(now.Add(p.opts.refreshTTL), last)
 	err = errors.Join(
 		q.InsertToken(ctx, db.InsertTokenParams{
-			Fingerprint: print, SessionID: old.row.SessionID, Sealed: sealed,
+			Fingerprint: print, SessionID: old.row.SessionID, Sealed: sealed, Predecessor: optional(old.fingerprint),
 			CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(),
 		}),
 		q.ExtendSession(ctx, db.ExtendSessionParams{
-			ID: old.row.SessionID, Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
-			IpAddress: optional(r.ClientIP), UserAgent: userAgent(r),
+			ID: old.row.SessionID, Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), EndsAt: last.UnixMilli(),
+			AccessUntil: p.accessUntil(now).UnixMilli(), IpAddress: optional(r.ClientIP), UserAgent: userAgent(r),
 		}),
-		q.EraseSeals(ctx, now.Add(-p.opts.grace).UnixMilli()),
+		q.EraseSeals(ctx, db.EraseSealsParams{Before: now.Add(-p.opts.grace).UnixMilli(), Latest: latest(now)}),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return p.grant(token, identityOf(old.row), now, ends)
+	return p.grant(token, identityOf(old.row, generationOf(old.row.SessionID, print)), now, ends)
 }
 
 // current gives out the session's live token once more.
@@ -178,7 +244,7 @@ func (p *provider) current(ctx context.Context, q queries, old presented, now ti
 	if err != nil {
 		return nil, err
 	}
-	return p.grant(string(token), identityOf(old.row), now, time.UnixMilli(old.row.SessionExpiresAt))
+	return p.grant(string(token), identityOf(old.row, generationOf(old.row.SessionID, t.Fingerprint)), now, time.UnixMilli(old.row.SessionExpiresAt))
 }
 
 // accessUntil is recorded with a session as the end of its access tokens. Those that are given out during the grace
@@ -187,9 +253,9 @@ func (p *provider) accessUntil(now time.Time) time.Time {
 	return now.Add(p.opts.accessTTL + p.opts.grace + clockSkew)
 }
 
-func identityOf(t db.TokenRow) identity {
+func identityOf(t db.TokenRow, g generation) identity {
 	return identity{
 		accountID: t.AccountID, email: t.Email, displayName: t.DisplayName.String,
-		sessionID: t.SessionID, version: t.TokenVersion, admitted: admitted(t.Origin),
+		sessionID: t.SessionID, version: t.TokenVersion, admitted: admitted(t.Origin), generation: g.mark,
 	}
 }

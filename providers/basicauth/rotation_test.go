@@ -23,23 +23,33 @@ func TestJudge(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*db.TokenRow)
 		want   verdict
+		seen   bool
 	}{
-		"live":                                {func(*db.TokenRow) {}, live},
-		"rotated just now":                    {func(r *db.TokenRow) { r.RotatedAt = gone(0) }, recent},
-		"rotated in the window":               {func(r *db.TokenRow) { r.RotatedAt = gone(-29_999 * time.Millisecond) }, recent},
-		"rotated, clock set back":             {func(r *db.TokenRow) { r.RotatedAt = gone(time.Minute) }, recent},
-		"rotated in the window, then expired": {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Second), at(-1) }, recent},
-		"end of the window":                   {func(r *db.TokenRow) { r.RotatedAt = gone(-30 * time.Second) }, replayed},
-		"expired":                             {func(r *db.TokenRow) { r.ExpiresAt = at(0) }, worthless},
-		"rotated long ago and expired":        {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Hour), at(0) }, worthless},
-		"session expired":                     {func(r *db.TokenRow) { r.SessionExpiresAt = at(0) }, worthless},
-		"session revoked":                     {func(r *db.TokenRow) { r.RevokedAt = gone(-1) }, worthless},
-		"rotated, then session revoked":       {func(r *db.TokenRow) { r.RotatedAt, r.RevokedAt = gone(-1), gone(0) }, worthless},
-		"account changed":                     {func(r *db.TokenRow) { r.TokenVersion = 4 }, worthless},
+		"live":                                {func(*db.TokenRow) {}, live, false},
+		"rotated just now":                    {func(r *db.TokenRow) { r.RotatedAt = gone(0) }, recent, false},
+		"rotated in the window":               {func(r *db.TokenRow) { r.RotatedAt = gone(-29_999 * time.Millisecond) }, recent, false},
+		"rotated, clock set back":             {func(r *db.TokenRow) { r.RotatedAt = gone(time.Minute) }, recent, false},
+		"rotated in the window, then expired": {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Second), at(-1) }, recent, false},
+		"rotated, clock set back by days":     {func(r *db.TokenRow) { r.RotatedAt = gone(48 * time.Hour) }, replayed, false},
+		"the answer was lost":                 {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable = gone(-time.Hour), true }, repeated, false},
+		"lost, but an access token was seen":  {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable = gone(-time.Hour), true }, replayed, true},
+		"lost, then expired":                  {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable, r.ExpiresAt = gone(-time.Hour), true, at(0) }, worthless, false},
+		"lost while the clock was ahead":      {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable = gone(48*time.Hour), true }, undated, false},
+		"lost then, and settled since":        {func(r *db.TokenRow) { r.RotatedAt.Valid, r.Repeatable = true, true }, undated, false},
+		"replaced a moment ago":               {func(r *db.TokenRow) { r.RotatedAt, r.ReplacedAt = gone(-1), gone(-1) }, replayed, false},
+		"replaced, then expired":              {func(r *db.TokenRow) { r.RotatedAt, r.ReplacedAt, r.ExpiresAt = gone(-1), gone(-1), at(0) }, worthless, false},
+		"replaced, then session revoked":      {func(r *db.TokenRow) { r.RotatedAt, r.ReplacedAt, r.RevokedAt = gone(-1), gone(-1), gone(0) }, worthless, false},
+		"end of the window":                   {func(r *db.TokenRow) { r.RotatedAt = gone(-30 * time.Second) }, replayed, false},
+		"expired":                             {func(r *db.TokenRow) { r.ExpiresAt = at(0) }, worthless, false},
+		"rotated long ago and expired":        {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Hour), at(0) }, worthless, false},
+		"session expired":                     {func(r *db.TokenRow) { r.SessionExpiresAt = at(0) }, worthless, false},
+		"session revoked":                     {func(r *db.TokenRow) { r.RevokedAt = gone(-1) }, worthless, false},
+		"rotated, then session revoked":       {func(r *db.TokenRow) { r.RotatedAt, r.RevokedAt = gone(-1), gone(0) }, worthless, false},
+		"account changed":                     {func(r *db.TokenRow) { r.TokenVersion = 4 }, worthless, false},
 	} {
 		row := good
 		c.change(&row)
-		if got := judge(row, now, 30*time.Second); got != c.want {
+		if got := judge(row, now, 30*time.Second, c.seen); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -186,6 +196,7 @@ func TestReplaysStandInTheTrail(t *testing.T) {
 	b := in.signedIn("ann@example.test")
 	stolen := b.copy()
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	b.wantSignedIn() // the answer has arrived
 	in.clock.advance(time.Minute)
 	stolen.post("refresh", "").want(t, 401, "Session expired")
 	stolen.post("refresh", "").want(t, 401, "Session expired") // the sessions have ended: it is no replay any more
@@ -217,6 +228,7 @@ func TestReplayOutsideTheWindowRevokesTheFamily(t *testing.T) {
 	stranger := in.signedIn("bob@example.test")
 
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	b.wantSignedIn() // the answer has arrived
 	in.clock.advance(30 * time.Second)
 	stolen.drop(accessCookie)
 	stolen.wantSignedOut()
@@ -236,6 +248,7 @@ func TestGraceIsConfigurable(t *testing.T) {
 	b := in.signedIn("ann@example.test")
 	old := b.copy()
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
+	b.wantSignedIn() // the answer has arrived
 	in.clock.advance(time.Second)
 	old.post("refresh", "").want(t, 401, "Session expired").wantCookiesCleared(t)
 }

@@ -18,6 +18,8 @@ type identity struct {
 	accountID, email, displayName string
 	sessionID                     string
 	version                       int64
+	// generation is the mark of the refresh token that the identity comes with; empty for the first one of a session.
+	generation string
 	// admitted says that whoever runs the server made or allowed the account (or3cloud.ProviderSession.Admitted).
 	admitted bool
 }
@@ -96,7 +98,15 @@ func (p *provider) identify(ctx context.Context, r *or3cloud.Request) (*identity
 // validAccess returns the claims of the request's access token if it is valid and not revoked.
 func (p *provider) validAccess(r *http.Request) *accessClaims {
 	for _, token := range values(r, accessCookie) {
-		if c := p.access.verify(token); c != nil && p.revoked.permit(c) {
+		c := p.access.verify(token)
+		if c == nil {
+			continue
+		}
+		// Noted first: whoever replaces the generation revokes it and then looks here, so that one of the two sees the other.
+		if !c.noted.Load() && p.sightings.note(c.generation()) {
+			c.noted.Store(true)
+		}
+		if p.revoked.permit(c) {
 			return c
 		}
 	}

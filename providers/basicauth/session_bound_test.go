@@ -316,7 +316,7 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 		"passkeySignInOptions": "nothing: anybody may", "createAccount": "that the address is free", "bootstrap": "the configuration",
 		"forgotPassword": "nothing: anybody may", "resetPassword": "the link", "confirmEmail": "the link", "renew": "the refresh token",
 		"signOut": "the tokens that end", "prepare": "the start", "write": "behind", "run": "the outbox", "deliver": "the outbox",
-		"deliverNext": "the outbox",
+		"deliverNext": "the outbox", "settleAtStart": "the start",
 	}
 	found := map[string]bool{}
 	paths, err := filepath.Glob("*.go")

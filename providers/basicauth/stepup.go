@@ -86,7 +86,7 @@ func (p *provider) still(ctx context.Context, q queries, who actor) (actor, erro
 
 // fresh asks for a new proof if the last one of a session is too old.
 func (p *provider) fresh(ctx context.Context, q queries, who actor) error {
-	if p.now().Sub(time.UnixMilli(who.AuthenticatedAt)) < proofLifetime {
+	if within(who.AuthenticatedAt, p.now(), proofLifetime) {
 		return nil
 	}
 	methods := []string{"password"}

@@ -95,8 +95,9 @@ func (s *store) attempt(ctx context.Context, fn func(queries) error) error {
 	return tx.Commit()
 }
 
-// loadRevocations fills r with everything that a live access token may contradict.
-func (s *store) loadRevocations(ctx context.Context, r *revocations, now time.Time) error {
+// loadRevocations fills the memory of revocations with everything that a live access token may contradict.
+func (p *provider) loadRevocations(ctx context.Context, now time.Time) error {
+	s, r := p.store, p.revoked
 	sessions, err := s.read.RevokedSessions(ctx, now.UnixMilli())
 	if err != nil {
 		return err
@@ -118,6 +119,14 @@ func (s *store) loadRevocations(ctx context.Context, r *revocations, now time.Ti
 	for _, v := range deleted {
 		r.raiseVersion(v.ID, noVersion, time.UnixMilli(v.AccessUntil))
 	}
+	span := p.accessUntil(now).Sub(now)
+	replaced, err := s.read.ReplacedTokens(ctx, now.Add(-span).UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, v := range replaced {
+		r.revokeGeneration(generationOf(v.SessionID, v.Fingerprint), time.UnixMilli(v.ReplacedAt).Add(span))
+	}
 	return nil
 }
 
@@ -130,7 +139,7 @@ func prune(ctx context.Context, q queries, now time.Time, grace time.Duration) e
 	return errors.Join(
 		q.DeleteExpiredSessions(ctx, before),
 		q.DeleteExpiredTokens(ctx, before),
-		q.EraseSeals(ctx, before),
+		q.EraseSeals(ctx, db.EraseSealsParams{Before: before, Latest: latest(now)}),
 		q.ForgetDeleted(ctx, before),
 		q.DeleteOldEvents(ctx, now.Add(-eventsKept).UnixMilli()),
 	)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -27,7 +28,22 @@ type accessClaims struct {
 	Email       string  `json:"email"`
 	DisplayName *string `json:"display_name"`
 	Admitted    bool    `json:"admitted,omitempty"`
+	// Generation names the refresh token that the token was issued with.
+	Generation string `json:"gen,omitempty"`
+
+	// noted says that the generation was noted as seen.
+	noted atomic.Bool
 }
+
+// issued is when the token was signed; the zero time if it does not say.
+func (c *accessClaims) issued() time.Time {
+	if c.IssuedAt == nil {
+		return time.Time{}
+	}
+	return c.IssuedAt.Time
+}
+
+func (c *accessClaims) generation() generation { return generation{c.SessionID, c.Generation} }
 
 // Validate implements jwt.ClaimsValidator: a token of another type must never pass for an access token.
 func (c *accessClaims) Validate() error {
@@ -39,7 +55,9 @@ func (c *accessClaims) Validate() error {
 
 // identity returns who the claims are about.
 func (c *accessClaims) identity() *identity {
-	who := &identity{accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version, admitted: c.Admitted}
+	who := &identity{
+		accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version, admitted: c.Admitted, generation: c.Generation,
+	}
 	if c.DisplayName != nil {
 		who.displayName = *c.DisplayName
 	}
@@ -93,6 +111,7 @@ func (a *accessTokens) sign(who identity, expires time.Time) (string, error) {
 			IssuedAt: jwt.NewNumericDate(a.now()), ExpiresAt: jwt.NewNumericDate(expires),
 		},
 		SessionID: who.sessionID, Version: &who.version, Type: "access", Email: who.email, Admitted: who.admitted,
+		Generation: who.generation,
 	}
 	if who.displayName != "" {
 		c.DisplayName = &who.displayName

@@ -148,7 +148,7 @@ func TestAccessTokenNeedsNoStore(t *testing.T) {
 
 func TestRevocationsForgetWhatHasExpired(t *testing.T) {
 	c := &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	r := newRevocations(c.now)
+	r := newRevocations(newWatchedClock(c.now))
 	version := func(v int64) *int64 { return &v }
 	token := &accessClaims{SessionID: "s", Version: version(1)}
 	token.Subject = "a"

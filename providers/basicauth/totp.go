@@ -118,7 +118,7 @@ func (p *provider) enableTOTP(ctx context.Context, q queries, r *or3cloud.Reques
 	if err != nil {
 		return nil, err
 	}
-	step, ok := matchStep(secret, code, p.now(), row.LastStep)
+	step, ok := matchStep(secret, code, p.now(), usedStep(row.LastStep, p.now()))
 	if !ok {
 		return nil, errCode(nil)
 	}
@@ -167,11 +167,12 @@ func (p *provider) useTOTP(ctx context.Context, q queries, accountID, code strin
 	if err != nil {
 		return false, err
 	}
-	step, ok := matchStep(secret, code, p.now(), row.LastStep)
+	now := p.now()
+	step, ok := matchStep(secret, code, now, usedStep(row.LastStep, now))
 	if !ok {
 		return false, nil
 	}
-	n, err := q.UseTOTPStep(ctx, db.UseTOTPStepParams{AccountID: accountID, Step: step})
+	n, err := q.UseTOTPStep(ctx, db.UseTOTPStepParams{AccountID: accountID, Step: step, Newest: newestStep(now)})
 	return n == 1, err
 }
 

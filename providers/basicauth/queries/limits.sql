@@ -9,4 +9,4 @@ ON CONFLICT (key) DO UPDATE SET hits = excluded.hits, expires_at = excluded.expi
 DELETE FROM rate_windows WHERE key = @key;
 
 -- name: DeleteExpiredWindows :exec
-DELETE FROM rate_windows WHERE expires_at <= @now;
+DELETE FROM rate_windows WHERE expires_at <= @now OR expires_at > @latest;

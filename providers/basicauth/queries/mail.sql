@@ -12,6 +12,12 @@ UPDATE mail_outbox SET next_attempt_at = MIN(next_attempt_at, @now);
 -- name: NextMailAttempt :one
 SELECT CAST(COALESCE(MIN(next_attempt_at), 0) AS INTEGER) AS at FROM mail_outbox;
 
+-- name: SettleMail :exec
+-- What was written while the clock was ahead is tried now, and given up no later than what is written now.
+UPDATE mail_outbox SET next_attempt_at = CASE WHEN next_attempt_at > CAST(@latest_attempt AS INTEGER) THEN CAST(@now AS INTEGER) ELSE next_attempt_at END,
+    expires_at = MIN(expires_at, CAST(@latest_end AS INTEGER))
+WHERE next_attempt_at > CAST(@latest_attempt AS INTEGER) OR expires_at > CAST(@latest_end AS INTEGER);
+
 -- name: AttemptMail :exec
 UPDATE mail_outbox SET attempts = attempts + 1, next_attempt_at = @next_attempt_at WHERE id = @id;
 
@@ -23,7 +29,7 @@ DELETE FROM mail_outbox WHERE expires_at <= @now RETURNING kind, account_id, att
 
 -- name: CountEventsSince :one
 SELECT CAST(COUNT(*) AS INTEGER) AS n FROM security_events
-WHERE account_id = @account_id AND kind = @kind AND at > @after;
+WHERE account_id = @account_id AND kind = @kind AND at > @after AND at <= @latest;
 
 -- name: KnownDevices :many
 -- The browsers with which somebody has signed in to an account, as far as they are still remembered.

@@ -3,7 +3,7 @@ INSERT INTO sessions (id, account_id, token_version, created_at, authenticated_a
 VALUES (@id, @account_id, @token_version, @now, @now, @now, @expires_at, @ends_at, @access_until, @ip_address, @user_agent);
 
 -- name: ExtendSession :exec
-UPDATE sessions SET expires_at = @expires_at, access_until = @access_until, last_seen_at = @now,
+UPDATE sessions SET expires_at = @expires_at, ends_at = @ends_at, access_until = @access_until, last_seen_at = @now,
     ip_address = @ip_address, user_agent = @user_agent
 WHERE id = @id;
 
@@ -31,16 +31,20 @@ GROUP BY a.id, a.token_version;
 DELETE FROM sessions WHERE expires_at <= @now;
 
 -- name: InsertToken :exec
-INSERT INTO refresh_tokens (fingerprint, session_id, created_at, expires_at, sealed)
-VALUES (@fingerprint, @session_id, @created_at, @expires_at, @sealed);
+INSERT INTO refresh_tokens (fingerprint, session_id, created_at, expires_at, sealed, predecessor)
+VALUES (@fingerprint, @session_id, @created_at, @expires_at, @sealed, @predecessor);
 
 -- name: Token :one
-SELECT t.expires_at, t.rotated_at,
+-- A repeatable token is the one before the session's live token, as far as that was never used.
+SELECT t.expires_at, t.rotated_at, t.replaced_at, t.predecessor,
+       CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint,
+       CAST(COALESCE(l.predecessor = t.fingerprint AND l.used_at IS NULL, 0) AS BOOLEAN) AS repeatable,
        s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
        s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
 FROM refresh_tokens t
 JOIN sessions s ON s.id = t.session_id
 JOIN accounts a ON a.id = s.account_id
+LEFT JOIN refresh_tokens l ON l.session_id = s.id AND l.rotated_at IS NULL
 WHERE t.fingerprint = @fingerprint;
 
 -- name: LiveToken :one
@@ -51,8 +55,26 @@ WHERE session_id = @session_id AND rotated_at IS NULL;
 UPDATE refresh_tokens SET rotated_at = CAST(@now AS INTEGER), sealed = NULL
 WHERE fingerprint = @fingerprint AND rotated_at IS NULL;
 
+-- name: ReplaceToken :execrows
+-- The live token, whose answer was lost, gives way to another one.
+UPDATE refresh_tokens SET rotated_at = CAST(@now AS INTEGER), replaced_at = CAST(@now AS INTEGER), sealed = NULL
+WHERE fingerprint = @fingerprint AND rotated_at IS NULL AND used_at IS NULL;
+
+-- name: RepeatToken :execrows
+UPDATE refresh_tokens SET rotated_at = CAST(@now AS INTEGER)
+WHERE fingerprint = @fingerprint AND rotated_at IS NOT NULL AND replaced_at IS NULL;
+
+-- name: NoteUse :exec
+-- Only a live token can still be replaced, so the use of another one is not worth a note.
+UPDATE refresh_tokens SET used_at = CAST(@now AS INTEGER)
+WHERE session_id = @session_id AND rotated_at IS NULL AND used_at IS NULL AND substr(fingerprint, 1, 16) = CAST(@generation AS TEXT);
+
+-- name: ReplacedTokens :many
+SELECT session_id, fingerprint, CAST(replaced_at AS INTEGER) AS replaced_at FROM refresh_tokens
+WHERE replaced_at > CAST(@after AS INTEGER);
+
 -- name: EraseSeals :exec
-UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND created_at <= @before;
+UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND (created_at <= @before OR created_at > @latest);
 
 -- name: DeleteExpiredTokens :exec
 DELETE FROM refresh_tokens WHERE expires_at <= @now;
@@ -79,9 +101,11 @@ RETURNING id, access_until;
 -- name: EndOldestSessions :exec
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
 WHERE id IN (
-    SELECT s.id FROM sessions s
-    WHERE s.account_id = @account_id AND s.revoked_at IS NULL
-    ORDER BY s.last_seen_at DESC, s.id LIMIT -1 OFFSET @keep
+    SELECT s.id FROM (
+        SELECT o.id, MIN(o.last_seen_at, CAST(@now AS INTEGER)) AS seen_at FROM sessions o
+        WHERE o.account_id = @account_id AND o.revoked_at IS NULL
+    ) s
+    ORDER BY s.seen_at DESC, s.id LIMIT -1 OFFSET @keep
 );
 
 -- name: RevokeOtherSessions :many

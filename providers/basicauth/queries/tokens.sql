@@ -8,7 +8,7 @@ SELECT t.fingerprint, t.account_id, t.session_id, t.data, t.attempts, t.created_
 FROM one_time_tokens t
 LEFT JOIN accounts a ON a.id = t.account_id
 LEFT JOIN sessions s ON s.id = t.session_id
-WHERE t.fingerprint = @fingerprint AND t.kind = @kind AND t.expires_at > @now
+WHERE t.fingerprint = @fingerprint AND t.kind = @kind AND t.expires_at > @now AND t.created_at <= @latest
   AND (t.account_id IS NULL OR (a.token_version = t.token_version AND a.disabled_at IS NULL))
   AND (t.session_id IS NULL OR (s.account_id = a.id AND s.token_version = a.token_version
        AND s.revoked_at IS NULL AND s.expires_at > @now AND s.ends_at > @now));
@@ -24,4 +24,4 @@ UPDATE one_time_tokens SET attempts = attempts + 1 WHERE fingerprint = @fingerpr
 RETURNING attempts;
 
 -- name: DeleteExpiredOneTimeTokens :exec
-DELETE FROM one_time_tokens WHERE expires_at <= @now;
+DELETE FROM one_time_tokens WHERE expires_at <= @now OR created_at > @latest;

@@ -11,18 +11,27 @@ import (
 )
 
 const extendAccess = `-- name: ExtendAccess :one
-UPDATE sessions SET access_until = MAX(access_until, ?1) WHERE id = ?2
+UPDATE sessions SET access_until = MAX(access_until, CAST(?1 AS INTEGER))
+WHERE sessions.id = ?2 AND account_id = ?3 AND revoked_at IS NULL AND expires_at > ?4
+  AND EXISTS (SELECT 1 FROM accounts a WHERE a.id = sessions.account_id AND a.token_version = sessions.token_version AND a.disabled_at IS NULL)
 RETURNING expires_at
 `
 
 type ExtendAccessParams struct {
-	AccessUntil interface{}
+	AccessUntil int64
 	ID          string
+	AccountID   string
+	Now         int64
 }
 
-// A session's access tokens live until a moment, unless there are some that live longer.
+// A session's access tokens live until a moment, unless there are some that live longer. One that has ended gets none.
 func (q *Queries) ExtendAccess(ctx context.Context, arg ExtendAccessParams) (int64, error) {
-	row := q.queryRow(ctx, q.extendAccessStmt, extendAccess, arg.AccessUntil, arg.ID)
+	row := q.queryRow(ctx, q.extendAccessStmt, extendAccess,
+		arg.AccessUntil,
+		arg.ID,
+		arg.AccountID,
+		arg.Now,
+	)
 	var expires_at int64
 	err := row.Scan(&expires_at)
 	return expires_at, err
@@ -32,7 +41,7 @@ const pendingEmail = `-- name: PendingEmail :one
 SELECT t.data FROM one_time_tokens t
 JOIN accounts a ON a.id = t.account_id
 JOIN sessions s ON s.id = t.session_id
-WHERE t.account_id = ?1 AND t.kind = ?2 AND t.expires_at > ?3 AND t.token_version = a.token_version
+WHERE t.account_id = ?1 AND t.kind = ?2 AND t.expires_at > ?3 AND t.created_at <= ?4 AND t.token_version = a.token_version
   AND s.token_version = a.token_version AND s.revoked_at IS NULL AND s.expires_at > ?3 AND s.ends_at > ?3
 ORDER BY t.created_at DESC LIMIT 1
 `
@@ -41,10 +50,16 @@ type PendingEmailParams struct {
 	AccountID sql.NullString
 	Kind      string
 	Now       int64
+	Latest    int64
 }
 
 func (q *Queries) PendingEmail(ctx context.Context, arg PendingEmailParams) (string, error) {
-	row := q.queryRow(ctx, q.pendingEmailStmt, pendingEmail, arg.AccountID, arg.Kind, arg.Now)
+	row := q.queryRow(ctx, q.pendingEmailStmt, pendingEmail,
+		arg.AccountID,
+		arg.Kind,
+		arg.Now,
+		arg.Latest,
+	)
 	var data string
 	err := row.Scan(&data)
 	return data, err

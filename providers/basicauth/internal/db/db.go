@@ -162,6 +162,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertTokenStmt, err = db.PrepareContext(ctx, insertToken); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertToken: %w", err)
 	}
+	if q.keepSetBackStmt, err = db.PrepareContext(ctx, keepSetBack); err != nil {
+		return nil, fmt.Errorf("error preparing query KeepSetBack: %w", err)
+	}
 	if q.keepWindowStmt, err = db.PrepareContext(ctx, keepWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query KeepWindow: %w", err)
 	}
@@ -177,8 +180,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.makeMailDueStmt, err = db.PrepareContext(ctx, makeMailDue); err != nil {
 		return nil, fmt.Errorf("error preparing query MakeMailDue: %w", err)
 	}
+	if q.newestTimeStmt, err = db.PrepareContext(ctx, newestTime); err != nil {
+		return nil, fmt.Errorf("error preparing query NewestTime: %w", err)
+	}
 	if q.nextMailAttemptStmt, err = db.PrepareContext(ctx, nextMailAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query NextMailAttempt: %w", err)
+	}
+	if q.noteUseStmt, err = db.PrepareContext(ctx, noteUse); err != nil {
+		return nil, fmt.Errorf("error preparing query NoteUse: %w", err)
 	}
 	if q.oneTimeTokenStmt, err = db.PrepareContext(ctx, oneTimeToken); err != nil {
 		return nil, fmt.Errorf("error preparing query OneTimeToken: %w", err)
@@ -204,6 +213,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.renamePasskeyStmt, err = db.PrepareContext(ctx, renamePasskey); err != nil {
 		return nil, fmt.Errorf("error preparing query RenamePasskey: %w", err)
 	}
+	if q.repeatTokenStmt, err = db.PrepareContext(ctx, repeatToken); err != nil {
+		return nil, fmt.Errorf("error preparing query RepeatToken: %w", err)
+	}
+	if q.replaceTokenStmt, err = db.PrepareContext(ctx, replaceToken); err != nil {
+		return nil, fmt.Errorf("error preparing query ReplaceToken: %w", err)
+	}
+	if q.replacedTokensStmt, err = db.PrepareContext(ctx, replacedTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query ReplacedTokens: %w", err)
+	}
 	if q.resealTOTPStmt, err = db.PrepareContext(ctx, resealTOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query ResealTOTP: %w", err)
 	}
@@ -228,6 +246,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sessionAccountStmt, err = db.PrepareContext(ctx, sessionAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query SessionAccount: %w", err)
 	}
+	if q.setBackAtStmt, err = db.PrepareContext(ctx, setBackAt); err != nil {
+		return nil, fmt.Errorf("error preparing query SetBackAt: %w", err)
+	}
 	if q.setDisabledStmt, err = db.PrepareContext(ctx, setDisabled); err != nil {
 		return nil, fmt.Errorf("error preparing query SetDisabled: %w", err)
 	}
@@ -236,6 +257,30 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.setEmailStmt, err = db.PrepareContext(ctx, setEmail); err != nil {
 		return nil, fmt.Errorf("error preparing query SetEmail: %w", err)
+	}
+	if q.settleAccountsStmt, err = db.PrepareContext(ctx, settleAccounts); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleAccounts: %w", err)
+	}
+	if q.settleDeletedAccountsStmt, err = db.PrepareContext(ctx, settleDeletedAccounts); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleDeletedAccounts: %w", err)
+	}
+	if q.settleEventsStmt, err = db.PrepareContext(ctx, settleEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleEvents: %w", err)
+	}
+	if q.settleMailStmt, err = db.PrepareContext(ctx, settleMail); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleMail: %w", err)
+	}
+	if q.settlePasskeysStmt, err = db.PrepareContext(ctx, settlePasskeys); err != nil {
+		return nil, fmt.Errorf("error preparing query SettlePasskeys: %w", err)
+	}
+	if q.settleSessionsStmt, err = db.PrepareContext(ctx, settleSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleSessions: %w", err)
+	}
+	if q.settleTOTPStmt, err = db.PrepareContext(ctx, settleTOTP); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleTOTP: %w", err)
+	}
+	if q.settleTokensStmt, err = db.PrepareContext(ctx, settleTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleTokens: %w", err)
 	}
 	if q.tOTPStmt, err = db.PrepareContext(ctx, tOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query TOTP: %w", err)
@@ -493,6 +538,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertTokenStmt: %w", cerr)
 		}
 	}
+	if q.keepSetBackStmt != nil {
+		if cerr := q.keepSetBackStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keepSetBackStmt: %w", cerr)
+		}
+	}
 	if q.keepWindowStmt != nil {
 		if cerr := q.keepWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing keepWindowStmt: %w", cerr)
@@ -518,9 +568,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing makeMailDueStmt: %w", cerr)
 		}
 	}
+	if q.newestTimeStmt != nil {
+		if cerr := q.newestTimeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing newestTimeStmt: %w", cerr)
+		}
+	}
 	if q.nextMailAttemptStmt != nil {
 		if cerr := q.nextMailAttemptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing nextMailAttemptStmt: %w", cerr)
+		}
+	}
+	if q.noteUseStmt != nil {
+		if cerr := q.noteUseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing noteUseStmt: %w", cerr)
 		}
 	}
 	if q.oneTimeTokenStmt != nil {
@@ -563,6 +623,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing renamePasskeyStmt: %w", cerr)
 		}
 	}
+	if q.repeatTokenStmt != nil {
+		if cerr := q.repeatTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing repeatTokenStmt: %w", cerr)
+		}
+	}
+	if q.replaceTokenStmt != nil {
+		if cerr := q.replaceTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing replaceTokenStmt: %w", cerr)
+		}
+	}
+	if q.replacedTokensStmt != nil {
+		if cerr := q.replacedTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing replacedTokensStmt: %w", cerr)
+		}
+	}
 	if q.resealTOTPStmt != nil {
 		if cerr := q.resealTOTPStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing resealTOTPStmt: %w", cerr)
@@ -603,6 +678,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sessionAccountStmt: %w", cerr)
 		}
 	}
+	if q.setBackAtStmt != nil {
+		if cerr := q.setBackAtStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setBackAtStmt: %w", cerr)
+		}
+	}
 	if q.setDisabledStmt != nil {
 		if cerr := q.setDisabledStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setDisabledStmt: %w", cerr)
@@ -616,6 +696,46 @@ func (q *Queries) Close() error {
 	if q.setEmailStmt != nil {
 		if cerr := q.setEmailStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setEmailStmt: %w", cerr)
+		}
+	}
+	if q.settleAccountsStmt != nil {
+		if cerr := q.settleAccountsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleAccountsStmt: %w", cerr)
+		}
+	}
+	if q.settleDeletedAccountsStmt != nil {
+		if cerr := q.settleDeletedAccountsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleDeletedAccountsStmt: %w", cerr)
+		}
+	}
+	if q.settleEventsStmt != nil {
+		if cerr := q.settleEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleEventsStmt: %w", cerr)
+		}
+	}
+	if q.settleMailStmt != nil {
+		if cerr := q.settleMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleMailStmt: %w", cerr)
+		}
+	}
+	if q.settlePasskeysStmt != nil {
+		if cerr := q.settlePasskeysStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settlePasskeysStmt: %w", cerr)
+		}
+	}
+	if q.settleSessionsStmt != nil {
+		if cerr := q.settleSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleSessionsStmt: %w", cerr)
+		}
+	}
+	if q.settleTOTPStmt != nil {
+		if cerr := q.settleTOTPStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleTOTPStmt: %w", cerr)
+		}
+	}
+	if q.settleTokensStmt != nil {
+		if cerr := q.settleTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleTokensStmt: %w", cerr)
 		}
 	}
 	if q.tOTPStmt != nil {
@@ -738,12 +858,15 @@ type Queries struct {
 	insertRecoveryCodeStmt         *sql.Stmt
 	insertSessionStmt              *sql.Stmt
 	insertTokenStmt                *sql.Stmt
+	keepSetBackStmt                *sql.Stmt
 	keepWindowStmt                 *sql.Stmt
 	knownDevicesStmt               *sql.Stmt
 	legacyCostStmt                 *sql.Stmt
 	liveTokenStmt                  *sql.Stmt
 	makeMailDueStmt                *sql.Stmt
+	newestTimeStmt                 *sql.Stmt
 	nextMailAttemptStmt            *sql.Stmt
+	noteUseStmt                    *sql.Stmt
 	oneTimeTokenStmt               *sql.Stmt
 	outdatedAccountsStmt           *sql.Stmt
 	passkeyStmt                    *sql.Stmt
@@ -752,6 +875,9 @@ type Queries struct {
 	proveSessionStmt               *sql.Stmt
 	rememberDeletedStmt            *sql.Stmt
 	renamePasskeyStmt              *sql.Stmt
+	repeatTokenStmt                *sql.Stmt
+	replaceTokenStmt               *sql.Stmt
+	replacedTokensStmt             *sql.Stmt
 	resealTOTPStmt                 *sql.Stmt
 	revokeAccountSessionsStmt      *sql.Stmt
 	revokeOtherSessionsStmt        *sql.Stmt
@@ -760,9 +886,18 @@ type Queries struct {
 	revokedSessionsStmt            *sql.Stmt
 	rotateTokenStmt                *sql.Stmt
 	sessionAccountStmt             *sql.Stmt
+	setBackAtStmt                  *sql.Stmt
 	setDisabledStmt                *sql.Stmt
 	setDisplayNameStmt             *sql.Stmt
 	setEmailStmt                   *sql.Stmt
+	settleAccountsStmt             *sql.Stmt
+	settleDeletedAccountsStmt      *sql.Stmt
+	settleEventsStmt               *sql.Stmt
+	settleMailStmt                 *sql.Stmt
+	settlePasskeysStmt             *sql.Stmt
+	settleSessionsStmt             *sql.Stmt
+	settleTOTPStmt                 *sql.Stmt
+	settleTokensStmt               *sql.Stmt
 	tOTPStmt                       *sql.Stmt
 	tokenStmt                      *sql.Stmt
 	upgradePasswordHashStmt        *sql.Stmt
@@ -822,12 +957,15 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertRecoveryCodeStmt:         q.insertRecoveryCodeStmt,
 		insertSessionStmt:              q.insertSessionStmt,
 		insertTokenStmt:                q.insertTokenStmt,
+		keepSetBackStmt:                q.keepSetBackStmt,
 		keepWindowStmt:                 q.keepWindowStmt,
 		knownDevicesStmt:               q.knownDevicesStmt,
 		legacyCostStmt:                 q.legacyCostStmt,
 		liveTokenStmt:                  q.liveTokenStmt,
 		makeMailDueStmt:                q.makeMailDueStmt,
+		newestTimeStmt:                 q.newestTimeStmt,
 		nextMailAttemptStmt:            q.nextMailAttemptStmt,
+		noteUseStmt:                    q.noteUseStmt,
 		oneTimeTokenStmt:               q.oneTimeTokenStmt,
 		outdatedAccountsStmt:           q.outdatedAccountsStmt,
 		passkeyStmt:                    q.passkeyStmt,
@@ -836,6 +974,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		proveSessionStmt:               q.proveSessionStmt,
 		rememberDeletedStmt:            q.rememberDeletedStmt,
 		renamePasskeyStmt:              q.renamePasskeyStmt,
+		repeatTokenStmt:                q.repeatTokenStmt,
+		replaceTokenStmt:               q.replaceTokenStmt,
+		replacedTokensStmt:             q.replacedTokensStmt,
 		resealTOTPStmt:                 q.resealTOTPStmt,
 		revokeAccountSessionsStmt:      q.revokeAccountSessionsStmt,
 		revokeOtherSessionsStmt:        q.revokeOtherSessionsStmt,
@@ -844,9 +985,18 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		revokedSessionsStmt:            q.revokedSessionsStmt,
 		rotateTokenStmt:                q.rotateTokenStmt,
 		sessionAccountStmt:             q.sessionAccountStmt,
+		setBackAtStmt:                  q.setBackAtStmt,
 		setDisabledStmt:                q.setDisabledStmt,
 		setDisplayNameStmt:             q.setDisplayNameStmt,
 		setEmailStmt:                   q.setEmailStmt,
+		settleAccountsStmt:             q.settleAccountsStmt,
+		settleDeletedAccountsStmt:      q.settleDeletedAccountsStmt,
+		settleEventsStmt:               q.settleEventsStmt,
+		settleMailStmt:                 q.settleMailStmt,
+		settlePasskeysStmt:             q.settlePasskeysStmt,
+		settleSessionsStmt:             q.settleSessionsStmt,
+		settleTOTPStmt:                 q.settleTOTPStmt,
+		settleTokensStmt:               q.settleTokensStmt,
 		tOTPStmt:                       q.tOTPStmt,
 		tokenStmt:                      q.tokenStmt,
 		upgradePasswordHashStmt:        q.upgradePasswordHashStmt,

@@ -10,11 +10,16 @@ import (
 )
 
 const deleteExpiredWindows = `-- name: DeleteExpiredWindows :exec
-DELETE FROM rate_windows WHERE expires_at <= ?1
+DELETE FROM rate_windows WHERE expires_at <= ?1 OR expires_at > ?2
 `
 
-func (q *Queries) DeleteExpiredWindows(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.deleteExpiredWindowsStmt, deleteExpiredWindows, now)
+type DeleteExpiredWindowsParams struct {
+	Now    int64
+	Latest int64
+}
+
+func (q *Queries) DeleteExpiredWindows(ctx context.Context, arg DeleteExpiredWindowsParams) error {
+	_, err := q.exec(ctx, q.deleteExpiredWindowsStmt, deleteExpiredWindows, arg.Now, arg.Latest)
 	return err
 }
 

@@ -26,17 +26,23 @@ func (q *Queries) AttemptMail(ctx context.Context, arg AttemptMailParams) error 
 
 const countEventsSince = `-- name: CountEventsSince :one
 SELECT CAST(COUNT(*) AS INTEGER) AS n FROM security_events
-WHERE account_id = ?1 AND kind = ?2 AND at > ?3
+WHERE account_id = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4
 `
 
 type CountEventsSinceParams struct {
 	AccountID string
 	Kind      string
 	After     int64
+	Latest    int64
 }
 
 func (q *Queries) CountEventsSince(ctx context.Context, arg CountEventsSinceParams) (int64, error) {
-	row := q.queryRow(ctx, q.countEventsSinceStmt, countEventsSince, arg.AccountID, arg.Kind, arg.After)
+	row := q.queryRow(ctx, q.countEventsSinceStmt, countEventsSince,
+		arg.AccountID,
+		arg.Kind,
+		arg.After,
+		arg.Latest,
+	)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -180,4 +186,22 @@ func (q *Queries) NextMailAttempt(ctx context.Context) (int64, error) {
 	var at int64
 	err := row.Scan(&at)
 	return at, err
+}
+
+const settleMail = `-- name: SettleMail :exec
+UPDATE mail_outbox SET next_attempt_at = CASE WHEN next_attempt_at > CAST(?1 AS INTEGER) THEN CAST(?2 AS INTEGER) ELSE next_attempt_at END,
+    expires_at = MIN(expires_at, CAST(?3 AS INTEGER))
+WHERE next_attempt_at > CAST(?1 AS INTEGER) OR expires_at > CAST(?3 AS INTEGER)
+`
+
+type SettleMailParams struct {
+	LatestAttempt int64
+	Now           int64
+	LatestEnd     int64
+}
+
+// What was written while the clock was ahead is tried now, and given up no later than what is written now.
+func (q *Queries) SettleMail(ctx context.Context, arg SettleMailParams) error {
+	_, err := q.exec(ctx, q.settleMailStmt, settleMail, arg.LatestAttempt, arg.Now, arg.LatestEnd)
+	return err
 }

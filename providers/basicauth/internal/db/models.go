@@ -20,6 +20,10 @@ type Account struct {
 	UpdatedAt    int64
 }
 
+type Clock struct {
+	SetBackAt int64
+}
+
 type DeletedAccount struct {
 	ID          string
 	AccessUntil int64
@@ -75,6 +79,9 @@ type RefreshToken struct {
 	ExpiresAt   int64
 	RotatedAt   sql.NullInt64
 	Sealed      []byte
+	Predecessor sql.NullString
+	UsedAt      sql.NullInt64
+	ReplacedAt  sql.NullInt64
 }
 
 type SecurityEvent struct {

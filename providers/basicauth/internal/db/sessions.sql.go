@@ -81,9 +81,11 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, now int64) error {
 const endOldestSessions = `-- name: EndOldestSessions :exec
 UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
 WHERE id IN (
-    SELECT s.id FROM sessions s
-    WHERE s.account_id = ?2 AND s.revoked_at IS NULL
-    ORDER BY s.last_seen_at DESC, s.id LIMIT -1 OFFSET ?3
+    SELECT s.id FROM (
+        SELECT o.id, MIN(o.last_seen_at, CAST(?1 AS INTEGER)) AS seen_at FROM sessions o
+        WHERE o.account_id = ?2 AND o.revoked_at IS NULL
+    ) s
+    ORDER BY s.seen_at DESC, s.id LIMIT -1 OFFSET ?3
 )
 `
 
@@ -99,22 +101,28 @@ func (q *Queries) EndOldestSessions(ctx context.Context, arg EndOldestSessionsPa
 }
 
 const eraseSeals = `-- name: EraseSeals :exec
-UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND created_at <= ?1
+UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND (created_at <= ?1 OR created_at > ?2)
 `
 
-func (q *Queries) EraseSeals(ctx context.Context, before int64) error {
-	_, err := q.exec(ctx, q.eraseSealsStmt, eraseSeals, before)
+type EraseSealsParams struct {
+	Before int64
+	Latest int64
+}
+
+func (q *Queries) EraseSeals(ctx context.Context, arg EraseSealsParams) error {
+	_, err := q.exec(ctx, q.eraseSealsStmt, eraseSeals, arg.Before, arg.Latest)
 	return err
 }
 
 const extendSession = `-- name: ExtendSession :exec
-UPDATE sessions SET expires_at = ?1, access_until = ?2, last_seen_at = ?3,
-    ip_address = ?4, user_agent = ?5
-WHERE id = ?6
+UPDATE sessions SET expires_at = ?1, ends_at = ?2, access_until = ?3, last_seen_at = ?4,
+    ip_address = ?5, user_agent = ?6
+WHERE id = ?7
 `
 
 type ExtendSessionParams struct {
 	ExpiresAt   int64
+	EndsAt      int64
 	AccessUntil int64
 	Now         int64
 	IpAddress   sql.NullString
@@ -125,6 +133,7 @@ type ExtendSessionParams struct {
 func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) error {
 	_, err := q.exec(ctx, q.extendSessionStmt, extendSession,
 		arg.ExpiresAt,
+		arg.EndsAt,
 		arg.AccessUntil,
 		arg.Now,
 		arg.IpAddress,
@@ -167,8 +176,8 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const insertToken = `-- name: InsertToken :exec
-INSERT INTO refresh_tokens (fingerprint, session_id, created_at, expires_at, sealed)
-VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO refresh_tokens (fingerprint, session_id, created_at, expires_at, sealed, predecessor)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 `
 
 type InsertTokenParams struct {
@@ -177,6 +186,7 @@ type InsertTokenParams struct {
 	CreatedAt   int64
 	ExpiresAt   int64
 	Sealed      []byte
+	Predecessor sql.NullString
 }
 
 func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error {
@@ -186,6 +196,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error 
 		arg.CreatedAt,
 		arg.ExpiresAt,
 		arg.Sealed,
+		arg.Predecessor,
 	)
 	return err
 }
@@ -205,6 +216,23 @@ func (q *Queries) LiveToken(ctx context.Context, sessionID string) (LiveTokenRow
 	var i LiveTokenRow
 	err := row.Scan(&i.Fingerprint, &i.Sealed)
 	return i, err
+}
+
+const noteUse = `-- name: NoteUse :exec
+UPDATE refresh_tokens SET used_at = CAST(?1 AS INTEGER)
+WHERE session_id = ?2 AND rotated_at IS NULL AND used_at IS NULL AND substr(fingerprint, 1, 16) = CAST(?3 AS TEXT)
+`
+
+type NoteUseParams struct {
+	Now        int64
+	SessionID  string
+	Generation string
+}
+
+// Only a live token can still be replaced, so the use of another one is not worth a note.
+func (q *Queries) NoteUse(ctx context.Context, arg NoteUseParams) error {
+	_, err := q.exec(ctx, q.noteUseStmt, noteUse, arg.Now, arg.SessionID, arg.Generation)
+	return err
 }
 
 const outdatedAccounts = `-- name: OutdatedAccounts :many
@@ -255,6 +283,77 @@ type ProveSessionParams struct {
 func (q *Queries) ProveSession(ctx context.Context, arg ProveSessionParams) error {
 	_, err := q.exec(ctx, q.proveSessionStmt, proveSession, arg.Now, arg.ID)
 	return err
+}
+
+const repeatToken = `-- name: RepeatToken :execrows
+UPDATE refresh_tokens SET rotated_at = CAST(?1 AS INTEGER)
+WHERE fingerprint = ?2 AND rotated_at IS NOT NULL AND replaced_at IS NULL
+`
+
+type RepeatTokenParams struct {
+	Now         int64
+	Fingerprint string
+}
+
+func (q *Queries) RepeatToken(ctx context.Context, arg RepeatTokenParams) (int64, error) {
+	result, err := q.exec(ctx, q.repeatTokenStmt, repeatToken, arg.Now, arg.Fingerprint)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const replaceToken = `-- name: ReplaceToken :execrows
+UPDATE refresh_tokens SET rotated_at = CAST(?1 AS INTEGER), replaced_at = CAST(?1 AS INTEGER), sealed = NULL
+WHERE fingerprint = ?2 AND rotated_at IS NULL AND used_at IS NULL
+`
+
+type ReplaceTokenParams struct {
+	Now         int64
+	Fingerprint string
+}
+
+// The live token, whose answer was lost, gives way to another one.
+func (q *Queries) ReplaceToken(ctx context.Context, arg ReplaceTokenParams) (int64, error) {
+	result, err := q.exec(ctx, q.replaceTokenStmt, replaceToken, arg.Now, arg.Fingerprint)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const replacedTokens = `-- name: ReplacedTokens :many
+SELECT session_id, fingerprint, CAST(replaced_at AS INTEGER) AS replaced_at FROM refresh_tokens
+WHERE replaced_at > CAST(?1 AS INTEGER)
+`
+
+type ReplacedTokensRow struct {
+	SessionID   string
+	Fingerprint string
+	ReplacedAt  int64
+}
+
+func (q *Queries) ReplacedTokens(ctx context.Context, after int64) ([]ReplacedTokensRow, error) {
+	rows, err := q.query(ctx, q.replacedTokensStmt, replacedTokens, after)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReplacedTokensRow
+	for rows.Next() {
+		var i ReplacedTokensRow
+		if err := rows.Scan(&i.SessionID, &i.Fingerprint, &i.ReplacedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const revokeAccountSessions = `-- name: RevokeAccountSessions :many
@@ -514,18 +613,25 @@ func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) 
 }
 
 const token = `-- name: Token :one
-SELECT t.expires_at, t.rotated_at,
+SELECT t.expires_at, t.rotated_at, t.replaced_at, t.predecessor,
+       CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint,
+       CAST(COALESCE(l.predecessor = t.fingerprint AND l.used_at IS NULL, 0) AS BOOLEAN) AS repeatable,
        s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
        s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
 FROM refresh_tokens t
 JOIN sessions s ON s.id = t.session_id
 JOIN accounts a ON a.id = s.account_id
+LEFT JOIN refresh_tokens l ON l.session_id = s.id AND l.rotated_at IS NULL
 WHERE t.fingerprint = ?1
 `
 
 type TokenRow struct {
 	ExpiresAt        int64
 	RotatedAt        sql.NullInt64
+	ReplacedAt       sql.NullInt64
+	Predecessor      sql.NullString
+	LiveFingerprint  string
+	Repeatable       bool
 	SessionID        string
 	SessionVersion   int64
 	SessionExpiresAt int64
@@ -539,12 +645,17 @@ type TokenRow struct {
 	DisabledAt       sql.NullInt64
 }
 
+// A repeatable token is the one before the session's live token, as far as that was never used.
 func (q *Queries) Token(ctx context.Context, fingerprint string) (TokenRow, error) {
 	row := q.queryRow(ctx, q.tokenStmt, token, fingerprint)
 	var i TokenRow
 	err := row.Scan(
 		&i.ExpiresAt,
 		&i.RotatedAt,
+		&i.ReplacedAt,
+		&i.Predecessor,
+		&i.LiveFingerprint,
+		&i.Repeatable,
 		&i.SessionID,
 		&i.SessionVersion,
 		&i.SessionExpiresAt,

@@ -37,11 +37,16 @@ func (q *Queries) DeleteAccountTokens(ctx context.Context, arg DeleteAccountToke
 }
 
 const deleteExpiredOneTimeTokens = `-- name: DeleteExpiredOneTimeTokens :exec
-DELETE FROM one_time_tokens WHERE expires_at <= ?1
+DELETE FROM one_time_tokens WHERE expires_at <= ?1 OR created_at > ?2
 `
 
-func (q *Queries) DeleteExpiredOneTimeTokens(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.deleteExpiredOneTimeTokensStmt, deleteExpiredOneTimeTokens, now)
+type DeleteExpiredOneTimeTokensParams struct {
+	Now    int64
+	Latest int64
+}
+
+func (q *Queries) DeleteExpiredOneTimeTokens(ctx context.Context, arg DeleteExpiredOneTimeTokensParams) error {
+	_, err := q.exec(ctx, q.deleteExpiredOneTimeTokensStmt, deleteExpiredOneTimeTokens, arg.Now, arg.Latest)
 	return err
 }
 
@@ -92,7 +97,7 @@ SELECT t.fingerprint, t.account_id, t.session_id, t.data, t.attempts, t.created_
 FROM one_time_tokens t
 LEFT JOIN accounts a ON a.id = t.account_id
 LEFT JOIN sessions s ON s.id = t.session_id
-WHERE t.fingerprint = ?1 AND t.kind = ?2 AND t.expires_at > ?3
+WHERE t.fingerprint = ?1 AND t.kind = ?2 AND t.expires_at > ?3 AND t.created_at <= ?4
   AND (t.account_id IS NULL OR (a.token_version = t.token_version AND a.disabled_at IS NULL))
   AND (t.session_id IS NULL OR (s.account_id = a.id AND s.token_version = a.token_version
        AND s.revoked_at IS NULL AND s.expires_at > ?3 AND s.ends_at > ?3))
@@ -102,6 +107,7 @@ type OneTimeTokenParams struct {
 	Fingerprint string
 	Kind        string
 	Now         int64
+	Latest      int64
 }
 
 type OneTimeTokenRow struct {
@@ -116,7 +122,12 @@ type OneTimeTokenRow struct {
 
 // A token that a session has begun is worth nothing once the session has ended.
 func (q *Queries) OneTimeToken(ctx context.Context, arg OneTimeTokenParams) (OneTimeTokenRow, error) {
-	row := q.queryRow(ctx, q.oneTimeTokenStmt, oneTimeToken, arg.Fingerprint, arg.Kind, arg.Now)
+	row := q.queryRow(ctx, q.oneTimeTokenStmt, oneTimeToken,
+		arg.Fingerprint,
+		arg.Kind,
+		arg.Now,
+		arg.Latest,
+	)
 	var i OneTimeTokenRow
 	err := row.Scan(
 		&i.Fingerprint,

@@ -103,17 +103,18 @@ func (q *Queries) TOTP(ctx context.Context, accountID string) (Totp, error) {
 
 const useTOTPStep = `-- name: UseTOTPStep :execrows
 UPDATE totp SET last_step = ?1
-WHERE account_id = ?2 AND confirmed_at IS NOT NULL AND last_step < ?1
+WHERE account_id = ?2 AND confirmed_at IS NOT NULL AND (last_step < ?1 OR last_step > ?3)
 `
 
 type UseTOTPStepParams struct {
 	Step      int64
 	AccountID string
+	Newest    int64
 }
 
-// The condition is what makes each code count once.
+// The condition is what makes each code count once. A step beyond the newest one that can be is from a clock that was ahead.
 func (q *Queries) UseTOTPStep(ctx context.Context, arg UseTOTPStepParams) (int64, error) {
-	result, err := q.exec(ctx, q.useTOTPStepStmt, useTOTPStep, arg.Step, arg.AccountID)
+	result, err := q.exec(ctx, q.useTOTPStepStmt, useTOTPStep, arg.Step, arg.AccountID, arg.Newest)
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,91 @@
+package basicauth
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// generation names a refresh token and the access tokens that were issued with it. The first one of a session has no name:
+// nothing was exchanged for it, so no answer with it can be repeated.
+type generation struct{ session, mark string }
+
+// generationMark is how much of a fingerprint names a generation within its session.
+const generationMark = 16
+
+// generationOf names the refresh token with a fingerprint.
+func generationOf(sessionID, fingerprint string) generation {
+	if len(fingerprint) < generationMark {
+		return generation{}
+	}
+	return generation{sessionID, fingerprint[:generationMark]}
+}
+
+// maxSightings bounds the memory of the generations that have still to be written down.
+const maxSightings = 20_000
+
+// sightings are the generations whose tokens were seen. They are written down behind the requests (behind.go), once each;
+// until then they are here.
+type sightings struct {
+	mu      sync.Mutex
+	pending map[generation]bool
+}
+
+// note reports whether the sighting will be remembered.
+func (s *sightings) note(g generation) bool {
+	if g.mark == "" {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending == nil {
+		s.pending = map[generation]bool{}
+	}
+	if len(s.pending) >= maxSightings && !s.pending[g] {
+		return false
+	}
+	s.pending[g] = true
+	return true
+}
+
+// has reports whether a generation was seen and that is not written down yet.
+func (s *sightings) has(g generation) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending[g]
+}
+
+// waiting returns up to most generations that are to be written down.
+func (s *sightings) waiting(most int) []generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []generation
+	for g := range s.pending {
+		if len(out) == most {
+			break
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// written forgets what is in the database now.
+func (s *sightings) written(gs []generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range gs {
+		delete(s.pending, g)
+	}
+}
+
+// keepSightings writes sightings down.
+func keepSightings(ctx context.Context, q queries, gs []generation, now time.Time) error {
+	for _, g := range gs {
+		if err := q.NoteUse(ctx, db.NoteUseParams{Now: now.UnixMilli(), SessionID: g.session, Generation: g.mark}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
