@@ -274,10 +274,7 @@ func TestSightings(t *testing.T) {
 }
 
 // party is somebody with cookies in a random history: the owner, or a thief with a copy.
-type party struct {
-	*browser
-	out bool
-}
+type party struct{ *browser }
 
 // step does something random with the cookies of a party and reports whether it was refused.
 func (w *party) step(r *rand.Rand) (refused bool) {
@@ -308,7 +305,7 @@ func (w *party) step(r *rand.Rand) (refused bool) {
 // out. With a thief beside it who copied its cookies at some moment, the two never both go on: once both have been served
 // from different branches, and both show up again, no session is left.
 func TestRandomHistoriesOfLostAnswers(t *testing.T) {
-	for seed := range int64(20) {
+	for seed := range int64(12) {
 		for _, theft := range []bool{false, true} {
 			r := rand.New(rand.NewSource(seed))
 			in := openTest(t, nil)
