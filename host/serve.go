@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"or3.chat/cloud/host/httpx"
 )
 
 // Timeouts of the HTTP server. Bodies have deadlines of their own (httpx.LimitBody); answers have none, because a
@@ -16,20 +18,19 @@ const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 64 << 10
-	// shutdownGrace is how long requests under way may take once a shutdown has begun.
-	shutdownGrace = 15 * time.Second
 	// lastAnswers is how long connections get to finish at the very end, when nothing but 503 is answered.
 	lastAnswers = time.Second
 )
 
 // Serve answers requests on ln until ctx ends, and then closes h and ln. The port stays open as long as possible: from
-// the end of ctx on new requests are answered 503, event streams end at once, the other requests under way get 15
-// seconds, then the providers are closed, and only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
+// the end of ctx on new requests are answered 503, event streams end at once, the other requests under way get the time
+// of OR3_SHUTDOWN_TIMEOUT_MS, then the providers are closed, and only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
 // client-behaviour Pitfall 1).
 //
 // Serve may be called before h is opened. It returns nil after an orderly shutdown.
 func Serve(ctx context.Context, ln net.Listener, h *Host) error {
-	return serve(ctx, ln, h, headerTimeout, shutdownGrace)
+	grace := httpx.Duration(h.opt.Config.Int("OR3_SHUTDOWN_TIMEOUT_MS"), time.Millisecond)
+	return serve(ctx, ln, h, headerTimeout, grace)
 }
 
 func serve(ctx context.Context, ln net.Listener, h *Host, header, grace time.Duration) error {

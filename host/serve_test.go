@@ -50,6 +50,37 @@ func (s started) cursor() (*http.Response, error) {
 	return res, err
 }
 
+// A request that does not end is cut off when the time of OR3_SHUTDOWN_TIMEOUT_MS is over.
+func TestShutdownTimeoutIsASetting(t *testing.T) {
+	w := newWorld()
+	h := w.host(t, defaults("OR3_SHUTDOWN_TIMEOUT_MS", "1"))
+	if err := h.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, ln, h) }()
+	s, cut := started{url: "http://" + ln.Addr().String()}, make(chan error, 1)
+	go func() {
+		_, err := s.cursor()
+		cut <- err
+	}()
+	<-w.gateway.entered
+	stop() // and nothing ever releases the request
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	<-cut
+	if !strings.Contains(w.log.String(), "cut off") {
+		t.Errorf("log: %s", &w.log)
+	}
+}
+
 // Client-behaviour Pitfall 1: the port stays open and answers 503 until the last moment.
 func TestShutdownAnswers503WhileOthersFinishPitfall1(t *testing.T) {
 	w := newWorld()

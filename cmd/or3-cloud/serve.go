@@ -109,7 +109,8 @@ func (c serveCommand) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- host.Serve(serving, ln.Listener, h) }()
 	end := make(chan ending, 1)
-	go func() { end <- c.watch(serving, log, ln, upgrade, fatal, cancel) }()
+	grace := time.Duration(s.Int(config.ShutdownTimeout)) * time.Millisecond
+	go func() { end <- c.watch(serving, log, ln, grace, upgrade, fatal, cancel) }()
 
 	err = c.openStores(serving, log, s, h, vault)
 	stopControl := func() error { return nil }

@@ -24,9 +24,9 @@ const (
 	// by trying, and an operator has to look.
 	maxFaults = 3
 	faultSpan = 10 * time.Minute
-	// faultPatience is how long a process with a fault may take to close what it can. It is longer than the host gives
+	// faultPatience is how long a process with a fault may take to close what it can, beyond the time that the host gives
 	// to requests under way; only a disk that answers nothing at all takes more.
-	faultPatience = 25 * time.Second
+	faultPatience = 10 * time.Second
 	// trialPatience is how long a new program has to show that it runs.
 	trialPatience = 10 * time.Second
 )
@@ -175,8 +175,9 @@ type ending struct {
 	alarm *time.Timer
 }
 
-// watch waits until ctx ends or there is a reason to execute the program anew; then it calls stop.
-func (a app) watch(ctx context.Context, log *slog.Logger, s *socket, upgrade <-chan os.Signal, fatal <-chan error, stop func()) ending {
+// watch waits until ctx ends or there is a reason to execute the program anew; then it calls stop. grace is what the host
+// gives to requests under way.
+func (a app) watch(ctx context.Context, log *slog.Logger, s *socket, grace time.Duration, upgrade <-chan os.Signal, fatal <-chan error, stop func()) ending {
 	for {
 		faults, patience := recentFaults(s.faults, a.now()), time.Duration(0)
 		select {
@@ -194,7 +195,7 @@ func (a app) watch(ctx context.Context, log *slog.Logger, s *socket, upgrade <-c
 				return ending{err: fmt.Errorf("%d new starts within %v did not help, so this is the end; check the disk (dmesg, smartctl -a), then start again: %w",
 					len(faults), faultSpan, err)}
 			}
-			patience = faultPatience
+			patience = grace + faultPatience
 			faults = append(faults, a.now().Unix())
 			log.Error("a fault that only a new start can mend: finishing what is under way, then executing the program anew", "error", err)
 		}

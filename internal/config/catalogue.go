@@ -27,6 +27,7 @@ const (
 	DataDir            = "OR3_DATA_DIR"
 	Addr               = "OR3_ADDR"
 	PublicURL          = "OR3_PUBLIC_URL"
+	ShutdownTimeout    = "OR3_SHUTDOWN_TIMEOUT_MS"
 	LogLevel           = "OR3_LOG_LEVEL"
 	LogFormat          = "OR3_LOG_FORMAT"
 )
@@ -95,6 +96,7 @@ func hostGroups() Catalogue {
 			{Name: PublicURL, Help: "Origin that users see, such as https://cloud.example.org; links are built from it only."},
 			{Name: NodeEnv, Help: "production means strict configuration, Secure cookies and redirection to HTTPS."},
 			{Name: StrictConfig, Default: "false", Kind: or3cloud.KindBool, Help: "Refuse every convenience that is not fit for production, also outside production."},
+			{Name: ShutdownTimeout, Default: "15000", Kind: or3cloud.KindPositive, Min: 1, Max: 600_000, Help: "Milliseconds that requests under way get to finish when the server is told to stop."},
 			{Name: LogLevel, Default: "info", Options: []string{"debug", "info", "warn", "error"}, Help: "Least level that is logged."},
 			{Name: LogFormat, Default: "auto", Options: []string{"auto", "text", "json"}, Help: "auto is text on a terminal and JSON elsewhere."},
 		}},
