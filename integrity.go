@@ -80,3 +80,64 @@ type BlobChecker interface {
 	// HasBlob reports whether the content is there, damaged or not. A copy in quarantine is not there.
 	HasBlob(ctx context.Context, workspaceID string, hash BlobHash) (bool, error)
 }
+
+// DatabaseState is what a provider knows of the soundness of its database. It is part of the deep health answer, which
+// everybody may read, so it names no workspace.
+type DatabaseState struct {
+	// State is "unchecked" before the first pass, "sound", or "damaged".
+	State string `json:"state"`
+	// LastPass is the Unix time in milliseconds at which the last complete pass over all pages ended; 0 if there was
+	// none since the start. Pages is what it read.
+	LastPass int64 `json:"lastPass,omitempty"`
+	Pages    int64 `json:"pages,omitempty"`
+	// Faults is how many faults are known, DamagedWorkspaces in how many workspaces rows cannot be read.
+	Faults            int `json:"faults,omitempty"`
+	DamagedWorkspaces int `json:"damagedWorkspaces,omitempty"`
+	// RestoredAt is when an older copy of the database was last put back, Unix milliseconds; 0 if never.
+	RestoredAt int64 `json:"restoredAt,omitempty"`
+}
+
+// The values of DatabaseState.State.
+const (
+	DatabaseUnchecked = "unchecked"
+	DatabaseSound     = "sound"
+	DatabaseDamaged   = "damaged"
+)
+
+// DatabaseFault is damage in a database.
+type DatabaseFault struct {
+	// Database is the path of the file.
+	Database string `json:"database"`
+	// WorkspaceID is the workspace whose rows cannot be read; "" if the fault is not one of rows.
+	WorkspaceID string `json:"workspaceId,omitempty"`
+	// Fault says what was found, for the operator.
+	Fault string `json:"fault"`
+}
+
+// DatabaseCheckRequest asks for a stretch of a check.
+type DatabaseCheckRequest struct {
+	// After is where the stretch before this one ended; "" begins.
+	After string `json:"after"`
+	// Damaged says that an earlier stretch has found something, so that rows are looked at one by one.
+	Damaged bool `json:"damaged"`
+	// Span bounds how long the stretch reads pages.
+	Span time.Duration `json:"span"`
+}
+
+// DatabaseStretch is what a stretch found.
+type DatabaseStretch struct {
+	Pages  int64           `json:"pages"`
+	Faults []DatabaseFault `json:"faults,omitempty"`
+	// Next is where the next stretch goes on, "" after the last.
+	Next string `json:"next"`
+}
+
+// DatabaseIntegrity is the optional ability of a provider that keeps its rows in a database of its own to say how sound
+// that is, and to read all of it.
+type DatabaseIntegrity interface {
+	// DatabaseState answers at once.
+	DatabaseState() DatabaseState
+	// CheckDatabase reads the pages of the database, then checks how they hang together, then, if anything was
+	// found, which rows can still be read. Neither holds up those who read and write.
+	CheckDatabase(ctx context.Context, in DatabaseCheckRequest) (DatabaseStretch, error)
+}

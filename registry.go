@@ -102,9 +102,11 @@ type Env struct {
 	Production, Strict bool
 	// DataDir is the absolute path of the instance's data directory.
 	DataDir string
-	Log     *slog.Logger
-	Now     func() time.Time
-	Rand    io.Reader
+	// Stores decides whether a store may be opened; nil in tests that do not care.
+	Stores Stores
+	Log    *slog.Logger
+	Now    func() time.Time
+	Rand   io.Reader
 	// Secret returns the configured value of a secret setting, else a random one that is generated once and kept in
 	// the data directory.
 	Secret func(name string) (string, error)

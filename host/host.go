@@ -40,6 +40,8 @@ type Options struct {
 	// DataDir is the absolute path of the instance's data directory. The host itself writes nothing there but the
 	// reserve of disk space; empty means that there is none.
 	DataDir string
+	// Stores decides whether the stores of the providers may be opened; nil lets all of them.
+	Stores or3cloud.Stores
 	// Production is NODE_ENV=production. Strict is that or OR3_STRICT_CONFIG=true.
 	Production, Strict bool
 	Log                *slog.Logger
@@ -102,6 +104,8 @@ type running struct {
 	files      or3cloud.StorageGatewayAdapter
 	rows       or3cloud.CanonicalStorage
 	references or3cloud.ReferenceClaimer
+	// databases are the providers that look after a database of their own, by their role.
+	databases map[string]or3cloud.DatabaseIntegrity
 }
 
 // New returns a host that serves nothing yet. It does no I/O. In strict mode it fails when a configured provider is
@@ -131,7 +135,7 @@ func New(o Options) (*Host, error) {
 	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
-		Maintenance: h.maintenance, Integrity: h.integrity, Disk: h.space.Report,
+		Maintenance: h.maintenance, Integrity: h.integrity, Databases: h.databaseStates, Disk: h.space.Report,
 	}
 	for _, route := range health.Routes() {
 		if err := h.health.Add("host", route); err != nil {
@@ -268,6 +272,13 @@ func (h *Host) openProviders(ctx context.Context, run *running) (*sessions, erro
 	if gateway.Workspaces == nil || auth.Auth == nil || h.plan.syncRoutes && gateway.Sync == nil {
 		return nil, fmt.Errorf("the providers %q (sync) and %q (auth) lack an ability that their role needs", h.plan.sync.id, h.plan.auth.id)
 	}
+	run.databases = map[string]or3cloud.DatabaseIntegrity{}
+	if d := ability[or3cloud.DatabaseIntegrity](gateway); d != nil {
+		run.databases["sync"] = d
+	}
+	if d, ok := auth.Auth.(or3cloud.DatabaseIntegrity); ok {
+		run.databases["auth"] = d
+	}
 	s := &sessions{
 		host: h, auth: auth.Auth, store: gateway.Workspaces, failure: h.opt.Config.String("OR3_SESSION_PROVISIONING_FAILURE"),
 	}
@@ -358,6 +369,23 @@ func (h *Host) integrity() *or3cloud.IntegrityState {
 	return &state
 }
 
+// databaseStates returns how sound the databases of the sync and auth providers are; nil where it is not known.
+func (h *Host) databaseStates() (sync, auth *or3cloud.DatabaseState) {
+	run := h.running.Load()
+	if run == nil {
+		return nil, nil
+	}
+	state := func(role string) *or3cloud.DatabaseState {
+		d, ok := run.databases[role]
+		if !ok {
+			return nil
+		}
+		state := d.DatabaseState()
+		return &state
+	}
+	return state("sync"), state("auth")
+}
+
 // ability returns the optional ability T of an instance, wherever in it that lives; nil if it has none.
 func ability[T any](inst *or3cloud.Instance) (none T) {
 	if a, ok := inst.Sync.(T); ok {
@@ -377,7 +405,7 @@ func (h *Host) open(ctx context.Context, rl role, references or3cloud.ReferenceC
 		}
 	}
 	inst, err := rl.provider.Open(ctx, or3cloud.Env{
-		Config: h.opt.Config, Production: h.opt.Production, Strict: h.opt.Strict, DataDir: h.opt.DataDir,
+		Config: h.opt.Config, Production: h.opt.Production, Strict: h.opt.Strict, DataDir: h.opt.DataDir, Stores: h.opt.Stores,
 		Log: h.opt.Log.With("provider", rl.id), Now: h.opt.Now, Rand: h.opt.Rand, Secret: h.opt.Secret, Host: h, References: references,
 		DiskFull: func(dir string) func() bool { return h.space.Watch(dir).Full },
 		Fatal:    func(err error) { h.fail(fmt.Errorf("provider %q: %w", rl.id, err)) },

@@ -20,6 +20,8 @@ type Operator struct {
 	// Rows and References are the sync provider's, nil if it lacks the ability.
 	Rows       or3cloud.CanonicalStorage
 	References or3cloud.ReferenceClaimer
+	// Databases are the providers that look after a database of their own, by their role: "sync", "auth".
+	Databases map[string]or3cloud.DatabaseIntegrity
 	// Closing is closed when a shutdown begins: what takes long ends early then.
 	Closing <-chan struct{}
 }
@@ -36,6 +38,7 @@ func (h *Host) Operate(f func(Operator) error) error {
 	}
 	op := Operator{AuthProvider: h.plan.auth.id, Store: run.sessions.store, Invites: run.sessions.invites}
 	op.Files, op.Rows, op.References, op.Closing = run.files, run.rows, run.references, h.gate.closing
+	op.Databases = run.databases
 	op.Accounts, _ = run.sessions.auth.(or3cloud.AccountAdmin)
 	return f(op)
 }

@@ -79,7 +79,7 @@ func (a app) root() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.serve(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.config(), a.version())
+	root.AddCommand(a.serve(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.version())
 	return root
 }
 

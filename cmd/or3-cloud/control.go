@@ -111,7 +111,7 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	defer func() { err = errors.Join(err, vault.close()) }()
 	h, err := host.New(host.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: a.now, Rand: a.rand, Secret: vault.secret, Version: buildVersion(),
+		Log: log, Now: a.now, Rand: a.rand, Secret: vault.secret, Stores: vault, Version: buildVersion(),
 	})
 	if err != nil {
 		return err
@@ -120,6 +120,9 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	if err := dir.Opened(); err != nil {
+		return err
+	}
 	return run(controlCommands(s, h, configuredAddr(s)))
 }
 

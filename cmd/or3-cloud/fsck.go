@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/fsck"
 )
@@ -36,14 +37,16 @@ func (a app) fsck() *cobra.Command {
 	c := fsckCommandLine{app: a}
 	cmd := &cobra.Command{
 		Use:   "fsck",
-		Short: "Read all stored files back and report what is missing, corrupt or orphaned",
-		Long: "Read all stored files back, compare them with their hashes, and look for the file of every row that names one.\n\n" +
+		Short: "Read the databases and all stored files back and report what is damaged, missing, corrupt or orphaned",
+		Long: "Read every page of the databases, then all stored files, compare them with their checksums and hashes, and look for the file of every row that\n" +
+			"names one.\n\n" +
+			"  damaged     the disk has changed a database; the workspaces whose rows cannot be read any more are named. Put a backup back\n" +
 			"  missing     a row or message names the file, and it is not there: take it from a backup, or attach it again\n" +
 			"  corrupt     the disk has changed the file: attach it again, or take it from a backup; the next upload replaces it\n" +
 			"  unreadable  the disk does not hand the file out: look at the disk\n" +
 			"  orphaned    nothing names the file: no fault, it goes by itself when its retention is over\n\n" +
 			"The command works while the server runs and while it does not. A check that is interrupted goes on where it was. The exit code is 0\n" +
-			"when every file is as it should be, 1 when something is missing, corrupt or unreadable, and 2 for a mistake on the command line.",
+			"when everything is as it should be, 1 when something is damaged, missing, corrupt or unreadable, and 2 for a mistake on the command line.",
 		Example: "  or3-cloud fsck\n  or3-cloud fsck --rate 20 --quarantine\n  or3-cloud fsck --json > report.json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -70,6 +73,9 @@ type checkState struct {
 	Bytes       int64          `json:"bytes"`
 	Rows        int64          `json:"rows"`
 	Findings    []fsck.Finding `json:"findings"`
+	// Pages and Faults are of the databases, which are checked as a whole in each run.
+	Pages  int64                    `json:"-"`
+	Faults []or3cloud.DatabaseFault `json:"-"`
 }
 
 // checkReport is what --json prints.
@@ -85,6 +91,9 @@ type checkReport struct {
 	Unreadable  int            `json:"unreadable"`
 	Orphaned    int            `json:"orphaned"`
 	Findings    []fsck.Finding `json:"findings"`
+	// Pages are the pages of the databases that were read, Damaged what was found in them.
+	Pages   int64                    `json:"pages"`
+	Damaged []or3cloud.DatabaseFault `json:"damaged"`
 }
 
 func (c fsckCommandLine) run(ctx context.Context) error {
@@ -107,6 +116,11 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 	err = c.operate(ctx, c.settingFlags, func(instance control.Caller) error { return c.check(ctx, instance, file, &state) })
 	if ctx.Err() != nil {
 		return errors.New("interrupted; the next or3-cloud fsck goes on from here")
+	}
+	if err != nil && len(state.Faults) > 0 {
+		// What a damaged database does to the check of the files is no news.
+		fmt.Fprintf(c.stderr, "or3-cloud: the files were not checked: %v\n", spoken(err))
+		err = nil
 	}
 	if err != nil {
 		return spoken(err)
@@ -148,6 +162,9 @@ func (c fsckCommandLine) resume(file string) (checkState, error) {
 
 // check goes on with a check until it is complete, and remembers it after each stretch.
 func (c fsckCommandLine) check(ctx context.Context, instance control.Caller, file string, state *checkState) error {
+	if err := checkDatabases(ctx, instance, state); err != nil {
+		return err
+	}
 	var total volume
 	if err := instance.Call(ctx, "fsck/volume", volumeInput{c.workspace}, &total); err != nil {
 		return err
@@ -175,6 +192,31 @@ func (c fsckCommandLine) check(ctx context.Context, instance control.Caller, fil
 	}
 }
 
+// checkDatabases reads all databases.
+func checkDatabases(ctx context.Context, instance control.Caller, state *checkState) error {
+	var all databaseOutput
+	if err := instance.Call(ctx, "fsck/database", databaseInput{}, &all); err != nil {
+		return err
+	}
+	for _, role := range all.Roles {
+		in := databaseInput{Role: role}
+		in.Span = time.Second
+		for {
+			var out databaseOutput
+			if err := instance.Call(ctx, "fsck/database", in, &out); err != nil {
+				return err
+			}
+			state.Pages += out.Pages
+			state.Faults = append(state.Faults, out.Faults...)
+			in.Damaged = in.Damaged || len(out.Faults) > 0
+			if in.After = out.Next; in.After == "" {
+				break
+			}
+		}
+	}
+	return nil
+}
+
 func ignoreAbsence(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -197,6 +239,7 @@ func (s checkState) save(file string) error {
 func newCheckReport(s checkState) checkReport {
 	r := checkReport{
 		Started: s.Started, WorkspaceID: s.WorkspaceID, Files: s.Files, Bytes: s.Bytes, Rows: s.Rows, Findings: s.Findings,
+		Pages: s.Pages, Damaged: append([]or3cloud.DatabaseFault{}, s.Faults...),
 	}
 	slices.SortFunc(r.Findings, fsck.Compare)
 	for _, f := range r.Findings {
@@ -211,7 +254,7 @@ func newCheckReport(s checkState) checkReport {
 			r.Orphaned++
 		}
 	}
-	r.OK = r.Missing+r.Corrupt+r.Unreadable == 0
+	r.OK = r.Missing+r.Corrupt+r.Unreadable+len(r.Damaged) == 0
 	return r
 }
 
@@ -222,9 +265,20 @@ func (c fsckCommandLine) print(r checkReport) error {
 		e.SetEscapeHTML(false)
 		return e.Encode(r)
 	}
+	for _, f := range r.Damaged {
+		fmt.Fprintf(c.stdout, "damaged     %s", f.Database)
+		if f.WorkspaceID != "" {
+			fmt.Fprintf(c.stdout, "  workspace %s", f.WorkspaceID)
+		}
+		fmt.Fprintf(c.stdout, "  %s\n", f.Fault)
+	}
+	if len(r.Damaged) > 0 {
+		fmt.Fprintln(c.stdout, "A database is damaged. Stop the server and put a backup back (docs/operations.md); devices push again only what they have not pushed yet.")
+	}
 	for _, f := range r.Findings {
 		printFinding(c.stdout, f)
 	}
+	fmt.Fprintf(c.stdout, "Read %d pages of the databases: %d faults.\n", r.Pages, len(r.Damaged))
 	fmt.Fprintf(c.stdout, "Read %d files, %s, and looked up %d rows: %d missing, %d corrupt, %d unreadable, %d orphaned.\n",
 		r.Files, humanBytes(r.Bytes), r.Rows, r.Missing, r.Corrupt, r.Unreadable, r.Orphaned)
 	return nil

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	or3cloud "or3.chat/cloud"
@@ -21,12 +23,37 @@ type (
 	}
 )
 
+// databaseInput asks for a stretch of the check of one database, or with an empty role for the roles that have one.
+type databaseInput struct {
+	Role string `json:"role"`
+	or3cloud.DatabaseCheckRequest
+}
+
+type databaseOutput struct {
+	Roles []string `json:"roles"`
+	or3cloud.DatabaseStretch
+}
+
 // fsckCommands are the commands behind "or3-cloud fsck".
 func fsckCommands(h *host.Host) control.Commands {
 	return control.Commands{
 		"fsck/volume": fsckCommand(h, func(ctx context.Context, i fsck.Instance, in volumeInput) (v volume, err error) {
 			v.Files, v.Bytes, err = i.Files.StoredVolume(ctx, in.WorkspaceID)
 			return v, err
+		}),
+		"fsck/database": control.Func(func(ctx context.Context, in databaseInput) (out databaseOutput, err error) {
+			err = h.Operate(func(op host.Operator) error {
+				out.Roles = slices.Sorted(maps.Keys(op.Databases))
+				d, ok := op.Databases[in.Role]
+				if !ok {
+					return nil
+				}
+				ctx, end := until(ctx, op.Closing)
+				defer end()
+				out.DatabaseStretch, err = d.CheckDatabase(ctx, in.DatabaseCheckRequest)
+				return err
+			})
+			return out, err
 		}),
 		"fsck/run": fsckCommand(h, func(ctx context.Context, i fsck.Instance, in fsck.Request) (fsck.Stretch, error) {
 			return i.Run(ctx, in)

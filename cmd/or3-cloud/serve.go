@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
@@ -87,7 +88,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	log.Info("memory for requests", "bytes", memory.Budget(), "limit", memory.Bytes, "from", memory.Source)
 	h, err := host.New(host.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Memory: memory, Web: pages, Version: buildVersion(),
+		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Stores: vault, Memory: memory, Web: pages, Version: buildVersion(),
 		MachineNames: machineNames(s.String(config.Addr)),
 		Fatal:        func(err error) { fatal <- err },
 	})
@@ -149,7 +150,13 @@ func (c serveCommand) openStores(ctx context.Context, log *slog.Logger, s settin
 			fmt.Fprintf(c.stdout, "Created the data directory %s\n", path)
 		}
 	}
-	return h.Open(ctx)
+	if err := h.Open(ctx); err != nil || vault.dir == nil {
+		return err
+	}
+	if err := vault.dir.Opened(); err != nil {
+		log.Warn("it cannot be written down that this data directory is the original; the next start will take it for a copy", "error", err)
+	}
+	return nil
 }
 
 // needsDisk reports whether the host will open providers: that takes accounts, and both of the providers that they need.
@@ -221,6 +228,14 @@ func (v *secrets) secret(name string) (string, error) {
 	}
 	return v.dir.Secret(name)
 }
+
+// Admit and Confirm implement or3cloud.Stores for a directory that is opened later than the host is made.
+func (v *secrets) Admit(name string, found or3cloud.StoreFound) (or3cloud.StoreAdmission, error) {
+	return v.dir.Admit(name, found)
+}
+
+// Confirm implements or3cloud.Stores.
+func (v *secrets) Confirm(stamp or3cloud.StoreStamp) error { return v.dir.Confirm(stamp) }
 
 func (v *secrets) close() error {
 	if v.dir == nil {

@@ -21,6 +21,8 @@ type Feature struct {
 	Maintenance *or3cloud.MaintenanceState `json:"maintenance,omitempty"`
 	// Integrity is how sound the stored files are; nil if the provider does not look.
 	Integrity *or3cloud.IntegrityState `json:"integrity,omitempty"`
+	// Database is how sound the provider's database is; nil if it has none of its own or does not look.
+	Database *or3cloud.DatabaseState `json:"database,omitempty"`
 }
 
 // Features are the three providers.
@@ -41,6 +43,9 @@ type API struct {
 	Maintenance func() *or3cloud.MaintenanceState
 	// Integrity, if set, returns how sound the stored files are, or nil. It must answer at once.
 	Integrity func() *or3cloud.IntegrityState
+	// Databases, if set, returns how sound the databases of the sync and the auth provider are, or nil. It must answer
+	// at once.
+	Databases func() (sync, auth *or3cloud.DatabaseState)
 	// Disk, if set, returns how much room there is, or nil. It must answer at once.
 	Disk func() *diskspace.Report
 }
@@ -80,6 +85,14 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 		}
 		if a.Integrity != nil {
 			features.Storage.Integrity = a.Integrity()
+		}
+		if a.Databases != nil {
+			features.Sync.Database, features.Auth.Database = a.Databases()
+			for _, d := range []*or3cloud.DatabaseState{features.Sync.Database, features.Auth.Database} {
+				if d != nil && d.State == or3cloud.DatabaseDamaged {
+					rep.Status = "degraded"
+				}
+			}
 		}
 		rep.Providers = &features
 		if a.Disk != nil {

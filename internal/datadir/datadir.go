@@ -4,6 +4,7 @@
 //	identity.json    says that this is a data directory, and which
 //	lock             held by the running process, which has its pid in it
 //	secrets/<NAME>   generated secrets, one file each
+//	marks/<store>    how far each store has come, as seen from outside of it
 package datadir
 
 import (
@@ -16,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,18 +47,25 @@ type Options struct {
 	Rand io.Reader
 	// Strict refuses what Check finds.
 	Strict bool
+	// Adopt names stores that are to be taken as they are at the next start, or EveryStore. With EveryStore a
+	// directory whose identity is missing or damaged gets a new one.
+	Adopt []string
 }
 
 // Dir is an open data directory. The process holds its lock until Close.
 type Dir struct {
 	path    string
-	id      string
 	created bool
 	opts    Options
 	lock    *os.File
 	root    *os.Root
 
-	mu sync.Mutex // serialises the generation of secrets
+	mu       sync.Mutex // guards what follows and serialises the generation of secrets
+	identity identity
+	// unrecorded says that the directory is from before the names of stores were written down, and was used.
+	unrecorded bool
+	// copied says that the directory is a copy.
+	copied bool
 }
 
 // identity is the content of identity.json.
@@ -64,6 +73,10 @@ type identity struct {
 	ID        string    `json:"id"`
 	Format    int       `json:"format"`
 	CreatedAt time.Time `json:"createdAt"`
+	// Stores are the stores that were made; nil in a directory from before they were written down.
+	Stores []string `json:"stores"`
+	// Adopt are the stores that the operator wants to be taken as they are.
+	Adopt []string `json:"adopt,omitempty"`
 }
 
 // Open opens the data directory at an absolute path, and creates it when the path does not exist or is an empty directory;
@@ -81,7 +94,7 @@ func Open(path string, opts Options) (_ *Dir, err error) {
 			return nil, fmt.Errorf("%s: %s: %s", p.Variable, p.Fault, p.Fix)
 		}
 	}
-	if err := d.checkForeign(); err != nil {
+	if err := d.checkForeign(); err != nil && !d.adoptsAll() {
 		return nil, err
 	}
 	if err := os.MkdirAll(d.path, dirMode); err != nil {
@@ -111,7 +124,11 @@ func Open(path string, opts Options) (_ *Dir, err error) {
 func (d *Dir) Path() string { return d.path }
 
 // ID returns the random id that the directory got when it was created.
-func (d *Dir) ID() string { return d.id }
+func (d *Dir) ID() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.identity.ID
+}
 
 // Created reports whether Open found nothing and made a new directory. After the first start that should never happen:
 // it means that a volume is missing.
@@ -153,8 +170,9 @@ func (d *Dir) checkForeign() error {
 		}
 	}
 	if other != "" {
-		return fmt.Errorf("%s is not a data directory of OR3 Cloud: it has no %s but contains %q; name another directory with --data or OR3_DATA_DIR",
-			d.path, identityFile, other)
+		return fmt.Errorf("%s is not a data directory of OR3 Cloud: it has no %s but contains %q; name another directory with --data or OR3_DATA_DIR. "+
+			"If it was one, restore the file from a backup, or give the directory a new identity and take its stores as they are with: %s %s --data %s",
+			d.path, identityFile, other, adoptCommand, EveryStore, d.path)
 	}
 	return nil
 }
@@ -212,28 +230,56 @@ func (d *Dir) identify() error {
 	}
 	var id identity
 	if err := json.Unmarshal(data, &id); err != nil || id.ID == "" {
-		return fmt.Errorf("%s is damaged; restore it from a backup", filepath.Join(d.path, identityFile))
+		if d.adoptsAll() {
+			return d.create()
+		}
+		return fmt.Errorf("%s is damaged; restore it from a backup, or give the directory a new identity and take its stores as they are with: %s %s --data %s",
+			filepath.Join(d.path, identityFile), adoptCommand, EveryStore, d.path)
 	}
 	if id.Format != format {
 		return fmt.Errorf("the data directory %s has format %d and this version of the program knows format %d; start the version that wrote it", d.path, id.Format, format)
 	}
-	d.id = id.ID
+	d.identity = id
+	if id.Stores == nil {
+		if d.unrecorded, err = inUse(d.path); err != nil {
+			return fmt.Errorf("read the data directory: %w", err)
+		}
+	}
+	d.copied = d.isCopy()
+	for _, name := range d.opts.Adopt {
+		if name != EveryStore && len(id.Stores) > 0 && !slices.Contains(id.Stores, name) {
+			return fmt.Errorf("the data directory %s has no store %q, but %s", d.path, name, strings.Join(id.Stores, ", "))
+		}
+		if !slices.Contains(id.Adopt, name) {
+			id.Adopt = append(id.Adopt, name)
+		}
+	}
+	if len(d.opts.Adopt) > 0 {
+		return d.writeIdentity(id)
+	}
 	return nil
 }
+
+// adoptsAll reports whether the operator wants everything that is there to be taken as it is.
+func (d *Dir) adoptsAll() bool { return slices.Contains(d.opts.Adopt, EveryStore) }
 
 func (d *Dir) create() error {
 	id, err := uuid.NewRandomFromReader(d.opts.Rand)
 	if err != nil {
 		return fmt.Errorf("make an identity for the data directory: %w", err)
 	}
-	data, err := json.MarshalIndent(identity{ID: id.String(), Format: format, CreatedAt: d.opts.Now().UTC().Truncate(time.Second)}, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := d.writeFile(identityFile, append(data, '\n')); err != nil {
+	err = d.writeIdentity(identity{
+		ID: id.String(), Format: format, CreatedAt: d.opts.Now().UTC().Truncate(time.Second), Stores: []string{}, Adopt: d.opts.Adopt,
+	})
+	d.created = err == nil
+	return err
+}
+
+func (d *Dir) writeIdentity(id identity) error {
+	if err := d.writeJSON(identityFile, id); err != nil {
 		return fmt.Errorf("write the identity of the data directory: %w", err)
 	}
-	d.id, d.created = id.String(), true
+	d.identity = id
 	return nil
 }
 

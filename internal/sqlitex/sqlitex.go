@@ -39,6 +39,8 @@ type Options struct {
 	Readers int
 	// VFS names the file system of the driver; empty means the operating system's. Tests use it to let the disk fail.
 	VFS string
+	// Identity, if set, is how the file is told from others and from older copies of itself.
+	Identity *Identity
 }
 
 // busyTimeout is how long a connection waits for a lock that another one holds. Within the process there is one
@@ -60,6 +62,12 @@ type DB struct {
 	Write *sql.DB
 	// Read is a pool of read-only connections.
 	Read *sql.DB
+	// Mark is what writers keep in step with their commits; nil if nobody wants to know.
+	Mark *Mark
+	// Behind says that the clock is behind the newest time in the database.
+	Behind bool
+
+	restoredAt int64
 }
 
 // Open opens or creates the file with mode 0600, brings its schema up to date and returns it. A file that a newer
@@ -71,16 +79,25 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	if opts.JournalMode == "" {
 		opts.JournalMode = "WAL"
 	}
+	registerUnmapped()
 	if opts.Readers == 0 {
 		opts.Readers = 4
 	}
 	d := &DB{opts: opts}
-	if opts.Path == ":memory:" {
+	var admission or3cloud.StoreAdmission
+	known := opts.Identity != nil && opts.Identity.Stores != nil && !opts.memory()
+	if opts.memory() {
 		d.uri = "file:/" + memName(d) + "?vfs=memdb"
 	} else {
 		abs, err := filepath.Abs(opts.Path)
 		if err != nil {
 			return nil, fmt.Errorf("database path: %w", err)
+		}
+		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, unmapped)
+		if known {
+			if admission, err = d.admit(); err != nil {
+				return nil, err
+			}
 		}
 		if err := os.MkdirAll(filepath.Dir(abs), 0o700); err != nil {
 			return nil, fmt.Errorf("create the directory of the database: %w", err)
@@ -90,7 +107,6 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 			return nil, fmt.Errorf("open the database: %w", err)
 		}
 		f.Close()
-		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, "os")
 	}
 	defer func() {
 		if err != nil {
@@ -108,6 +124,14 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	}
 	if err := d.settle(ctx); err != nil {
 		return nil, err
+	}
+	if err := d.addChecksums(ctx); err != nil {
+		return nil, err
+	}
+	if known {
+		if err := d.stamp(ctx, admission); err != nil {
+			return nil, fmt.Errorf("stamp of %s: %w", opts.Path, err)
+		}
 	}
 	if d.Read, err = d.pool("deferred", opts.Readers, true); err != nil {
 		return nil, err
@@ -185,6 +209,9 @@ func (d *DB) settle(ctx context.Context) error {
 // Close closes the pools. Closing the last connection, which is the one that writes, checkpoints the log.
 func (d *DB) Close() error {
 	var errs []error
+	if d.Mark != nil {
+		d.Mark.close(d.Write)
+	}
 	for _, p := range []*sql.DB{d.Read, d.Write} {
 		if p != nil {
 			errs = append(errs, p.Close())
@@ -250,12 +277,13 @@ func compareVersions(a, b string) int {
 // IsFatal reports whether err says that the disk cannot be relied on any more: data that were written may be lost, and
 // what the disk says about them later is not to be believed. Nothing may be acknowledged until the process has started
 // anew. Lack of room and of locks is not that, and neither is a write that fails, which is how the driver reports a full
-// disk: its transaction is undone, and nothing that was written before is in doubt.
+// disk: its transaction is undone, and nothing that was written before is in doubt. A page that is damaged is not that
+// either: it was written long ago, and a new start will not change it.
 func IsFatal(err error) bool {
 	for _, passing := range [...]sqlite3.ExtendedErrorCode{
 		sqlite3.IOERR_SHMSIZE, sqlite3.IOERR_SHMOPEN, sqlite3.IOERR_SHMMAP, sqlite3.IOERR_SHMLOCK,
 		sqlite3.IOERR_LOCK, sqlite3.IOERR_RDLOCK, sqlite3.IOERR_UNLOCK, sqlite3.IOERR_CHECKRESERVEDLOCK, sqlite3.IOERR_NOMEM,
-		sqlite3.IOERR_WRITE,
+		sqlite3.IOERR_WRITE, sqlite3.IOERR_DATA,
 	} {
 		if errors.Is(err, passing) {
 			return false
@@ -264,8 +292,11 @@ func IsFatal(err error) bool {
 	return errors.Is(err, sqlite3.IOERR)
 }
 
-// Translate turns a driver error into an or3cloud.Error by its code: busy, full and I/O trouble are passing (503,
-// clients keep their edits), everything else stays a fault of ours. A nil error and an or3cloud.Error pass through.
+// damageRetryAfter is how long a client waits that has met a damaged page. An operator has to help.
+const damageRetryAfter = time.Minute
+
+// Translate turns a driver error into an or3cloud.Error by its code: busy, full, I/O trouble and damaged pages are passing
+// (503, clients keep their edits), everything else stays a fault of ours. A nil error and an or3cloud.Error pass through.
 func Translate(err error) error {
 	if err == nil {
 		return nil
@@ -273,6 +304,9 @@ func Translate(err error) error {
 	var own *or3cloud.Error
 	if errors.As(err, &own) {
 		return err
+	}
+	if IsDamage(err) {
+		return or3cloud.Unavailable(err, "Storage temporarily unavailable", damageRetryAfter)
 	}
 	for _, passing := range [...]sqlite3.ErrorCode{
 		sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR, sqlite3.CANTOPEN, sqlite3.NOMEM, sqlite3.READONLY,

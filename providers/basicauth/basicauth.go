@@ -69,6 +69,7 @@ type provider struct {
 	behind    *behind
 	// outbox is nil when there is no mail server.
 	outbox *outbox
+	watch  *sqlitex.Watch
 }
 
 func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err error) {
@@ -99,7 +100,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, sqlitex.Options{Path: opts.dbPath}, env.Log, env.Fatal)
+	st, err := openStore(ctx, sqlitex.Options{Path: opts.dbPath, Identity: databaseIdentity(env)}, env.Log, env.Fatal)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +121,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
+	p.watch = sqlitex.StartWatch(st.file, env.Log, env.Now, nil)
 	p.outbox.start()
 	p.behind.start()
 	return &or3cloud.Instance{
@@ -131,6 +133,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Close: func() error {
 			p.outbox.close()
 			p.behind.close()
+			p.watch.Close()
 			return errors.Join(st.close(), breaches.Close())
 		},
 	}, nil

@@ -10,6 +10,9 @@ import (
 // memory is bounded by the sign-outs within one access lifetime.
 type revocations struct {
 	clock *watchedClock
+	// restored is when an older copy of the database was put back: whatever was signed before has ended. It is not
+	// believed while it lies in the future, where a clock that was ahead has put it.
+	restored time.Time
 
 	mu          sync.RWMutex
 	sessions    map[string]time.Time
@@ -57,6 +60,9 @@ func (r *revocations) raiseVersion(accountID string, oldest int64, until time.Ti
 
 // permit reports whether nothing speaks against an access token with these claims.
 func (r *revocations) permit(c *accessClaims) bool {
+	if c.IssuedAt != nil && c.IssuedAt.Unix() < r.restored.Unix() && !r.restored.After(r.clock.now()) {
+		return false
+	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	_, ended := r.sessions[c.SessionID]

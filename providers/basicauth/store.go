@@ -75,6 +75,7 @@ func (s *store) tx(ctx context.Context, fn func(queries) error) error {
 	}
 	err := s.attempt(ctx, fn)
 	if sqlitex.IsFatal(err) && s.broken.CompareAndSwap(nil, unavailable(err)) {
+		s.file.Mark.Silence()
 		s.log.Error("the accounts accept no more writes until or3-cloud has started anew", "error", err)
 		if s.fatal != nil {
 			s.fatal(fmt.Errorf("write to the database of the accounts: %w", err))
@@ -92,12 +93,18 @@ func (s *store) attempt(ctx context.Context, fn func(queries) error) error {
 	if err := fn(s.write.WithTx(tx)); err != nil {
 		return err
 	}
-	return tx.Commit()
+	step := s.file.Mark.Step(ctx, tx)
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.file.Mark.Committed(step)
+	return nil
 }
 
 // loadRevocations fills the memory of revocations with everything that a live access token may contradict.
 func (p *provider) loadRevocations(ctx context.Context, now time.Time) error {
 	s, r := p.store, p.revoked
+	r.restored = time.UnixMilli(s.file.RestoredAt())
 	sessions, err := s.read.RevokedSessions(ctx, now.UnixMilli())
 	if err != nil {
 		return err

@@ -155,6 +155,15 @@ func openStore(root string, env or3cloud.Env) (Disk, string, error) {
 	if !filepath.IsAbs(root) {
 		return nil, "", errors.New("the path is not absolute")
 	}
+	// The identity comes first: nothing may be made on a mount point whose mount is missing.
+	found, err := find(root, env)
+	if err != nil {
+		return nil, "", err
+	}
+	admission, err := admit(found, env)
+	if err != nil {
+		return nil, "", err
+	}
 	if err := os.MkdirAll(root, dirMode); err != nil {
 		return nil, "", err
 	}
@@ -162,8 +171,7 @@ func openStore(root string, env or3cloud.Env) (Disk, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	// The identity comes first: nothing may be made on a mount point whose mount is missing.
-	identity, err := identify(disk, root, env.DataDir, env.Rand)
+	identity, err := identify(disk, found, admission, env)
 	for _, dir := range []string{workspacesDir, trashDir} {
 		if err == nil {
 			err = disk.Mkdir(dir)

@@ -9,14 +9,23 @@ import (
 	iofs "io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/google/uuid"
+
+	or3cloud "or3.chat/cloud"
 )
 
-// identityFile lies in the storage directory and holds a random id. A directory without it is a mount that has
-// vanished, not a store without blobs; taking one for the other would answer 404 for every file.
+// storeName is the storage directory's among the stores of the instance.
+const storeName = "blobs"
+
+// identityFile lies in the storage directory and holds the identity of the instance. A directory without it is a mount
+// that has vanished, not a store without blobs; taking one for the other would answer 404 for every file.
 const identityFile = ".or3-storage-id"
 
-// knownRootFile lies in the data directory and remembers which store belongs to the instance.
+// knownRootFile lay in the data directory and remembered a random id of the store, before stores carried the identity of
+// the instance.
 const knownRootFile = "storage-fs.json"
 
 var errForeignRoot = errors.New("fs: the storage directory lost its identity file")
@@ -27,34 +36,89 @@ type knownRoot struct {
 	ID   string `json:"id"`
 }
 
-// identify returns the id of the store in root and gives a new store one. It fails if the data directory remembers
-// another store under the same path. A path that the operator has changed is believed.
-func identify(d Disk, root, dataDir string, random io.Reader) (string, error) {
-	known, err := readKnownRoot(dataDir)
+// find says what is at root. A store that moved carries its identity along, so its path does not matter.
+func find(root string, env or3cloud.Env) (or3cloud.StoreFound, error) {
+	found := or3cloud.StoreFound{Place: root}
+	entries, err := os.ReadDir(root)
+	switch {
+	case errors.Is(err, iofs.ErrNotExist):
+		found.Condition = or3cloud.StoreAbsent
+		return found, checkKnownRoot(root, "", env)
+	case err != nil:
+		return found, err
+	}
+	d, err := OpenDisk(root)
 	if err != nil {
-		return "", err
+		return found, err
 	}
+	defer d.Close()
 	id, err := readIdentity(d)
-	if err != nil && !errors.Is(err, iofs.ErrNotExist) {
+	switch {
+	case err != nil && !errors.Is(err, iofs.ErrNotExist):
+		return found, err
+	case uuid.Validate(id) == nil:
+		found.Condition, found.Stamp = or3cloud.StoreStamped, or3cloud.StoreStamp{Store: storeName, Instance: id}
+		return found, nil
+	case slices.ContainsFunc(entries, func(e iofs.DirEntry) bool { return e.Name() != "lost+found" }):
+		found.Condition = or3cloud.StoreUnstamped
+	default:
+		found.Condition = or3cloud.StoreBlank
+	}
+	return found, checkKnownRoot(root, id, env)
+}
+
+// checkKnownRoot refuses a directory that is not the store which an earlier version of the program left under its path.
+func checkKnownRoot(root, id string, env or3cloud.Env) error {
+	known, err := readKnownRoot(env.DataDir)
+	if err != nil || known.Root != root || known.ID == id {
+		return err
+	}
+	return fmt.Errorf("%w: %s should contain %s with the id of this instance's store. "+
+		"Mount the file system that belongs there; to start with an empty store instead, delete %s",
+		errForeignRoot, root, identityFile, filepath.Join(env.DataDir, knownRootFile))
+}
+
+// identify writes the identity of the instance into the store if it is not there yet, and returns it.
+func identify(d Disk, found or3cloud.StoreFound, a or3cloud.StoreAdmission, env or3cloud.Env) (string, error) {
+	id := a.Stamp.Instance
+	if found.Stamp.Instance != id {
+		name, err := randomName(env.Rand)
+		if err != nil {
+			return "", err
+		}
+		if err := writeAtomic(d, identityFile, identityFile+tempMark+name, []byte(id+"\n")); err != nil {
+			return "", err
+		}
+	}
+	if env.Stores == nil {
+		return id, nil
+	}
+	if err := env.Stores.Confirm(or3cloud.StoreStamp{Store: storeName, Instance: id}); err != nil {
 		return "", err
 	}
-	if known.Root == root && known.ID != id {
-		return "", fmt.Errorf("%w: %s should contain %s with the id of this instance's store. "+
-			"Mount the file system that belongs there; to start with an empty store instead, delete %s",
-			errForeignRoot, root, identityFile, filepath.Join(dataDir, knownRootFile))
+	if err := os.Remove(filepath.Join(env.DataDir, knownRootFile)); err != nil && !errors.Is(err, iofs.ErrNotExist) {
+		return "", err
 	}
-	if id == "" {
-		if id, err = randomName(random); err != nil {
-			return "", err
+	return id, nil
+}
+
+// admit asks whether the store may be opened. Where nothing is known of stores, any is good and new ones get a random
+// identity.
+func admit(found or3cloud.StoreFound, env or3cloud.Env) (a or3cloud.StoreAdmission, err error) {
+	if env.Stores != nil {
+		if a, err = env.Stores.Admit(storeName, found); err != nil {
+			err = fmt.Errorf("%w: %w", errForeignRoot, err)
 		}
-		if err := writeAtomic(d, identityFile, identityFile+tempMark+id, []byte(id+"\n")); err != nil {
-			return "", err
+		return a, err
+	}
+	if a.Stamp = found.Stamp; a.Stamp.Instance == "" {
+		id, err := uuid.NewRandomFromReader(env.Rand)
+		if err != nil {
+			return a, err
 		}
+		a.Stamp.Instance = id.String()
 	}
-	if known != (knownRoot{root, id}) {
-		err = writeKnownRoot(dataDir, knownRoot{root, id}, random)
-	}
-	return id, err
+	return a, nil
 }
 
 func readIdentity(d Disk) (string, error) {
@@ -81,22 +145,6 @@ func readKnownRoot(dataDir string) (knownRoot, error) {
 		err = json.Unmarshal(b, &known)
 	}
 	return known, err
-}
-
-func writeKnownRoot(dataDir string, known knownRoot, random io.Reader) error {
-	b, err := json.Marshal(known)
-	if err != nil {
-		return err
-	}
-	name, err := randomName(random)
-	if err != nil {
-		return err
-	}
-	d, err := OpenDisk(dataDir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(writeAtomic(d, knownRootFile, knownRootFile+tempMark+name, b), d.Close())
 }
 
 // randomName returns 128 random bits in hex.

@@ -13,13 +13,19 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/providertest"
 )
 
 func testEnv(t *testing.T, cfg settings) or3cloud.Env {
 	t.Helper()
+	dir, err := datadir.Open(t.TempDir(), datadir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
 	return or3cloud.Env{
-		Config: cfg, DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now, Rand: rand.Reader,
+		Config: cfg, DataDir: dir.Path(), Stores: dir, Log: slog.New(slog.DiscardHandler), Now: time.Now, Rand: rand.Reader,
 		Secret: func(string) (string, error) { return strings.Repeat("s", goodSecret), nil },
 		Host:   host{}, References: providertest.NewReferences(time.Now),
 	}

@@ -53,7 +53,16 @@ func (r *rig) restart() {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { disk.Close() })
-	identity, err := identify(disk, r.dir, r.dir, rand.Reader)
+	env := or3cloud.Env{DataDir: r.dir, Rand: rand.Reader}
+	found, err := find(r.dir, env)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	admission, err := admit(found, env)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	identity, err := identify(disk, found, admission, env)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -29,12 +29,11 @@ func (s *Store) UpdateCursor(ctx context.Context, in or3cloud.CursorUpdate) erro
 		if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceRead); err != nil {
 			return err
 		}
-		version := in.Version
-		_, err := one(t.st.counter, func(s *sqlite3.Stmt) { version = min(version, s.ColumnInt64(0)) }, num)
+		version, err := t.catchUp(s, num, in.Version)
 		if err != nil {
 			return err
 		}
-		return t.keepCursor(num, in.UserID, in.DeviceID, version)
+		return t.keepCursor(num, in.UserID, in.DeviceID, min(version, in.Version))
 	})
 }
 

@@ -19,6 +19,19 @@ func (s *Store) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or
 	if err != nil {
 		return or3cloud.PullPage{}, err
 	}
+	if s.outran(num, version, in.Cursor) {
+		err := s.w.do(ctx, func(_ context.Context, t *tx) error {
+			if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceRead); err != nil {
+				return err
+			}
+			_, err := t.catchUp(s, num, in.Cursor)
+			return err
+		})
+		if err != nil {
+			s.opts.Log.Warn("the counter of a workspace could not be raised above the cursor of a device; its next pull tries again", "error", err)
+		}
+		return emptyPage(in.Cursor, 0, horizon), nil
+	}
 	if in.Cursor >= version {
 		return emptyPage(in.Cursor, version, horizon), nil
 	}
@@ -27,6 +40,7 @@ func (s *Store) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or
 		page, err = r.changes(num, in, emit)
 		return err
 	})
+	s.noticed(in.Scope.WorkspaceID, err)
 	return page, err
 }
 

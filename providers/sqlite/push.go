@@ -50,6 +50,7 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 		out = or3cloud.PushResult{Results: p.results, ServerVersion: p.version}
 		return nil
 	})
+	s.noticed(in.Scope.WorkspaceID, err)
 	return out, err
 }
 
@@ -91,6 +92,7 @@ func (p *push) apply(ops []or3cloud.Op) error {
 	if p.version == p.first {
 		return nil
 	}
+	p.high = max(p.high, p.version)
 	return run(p.st.setCounter, p.version, p.grown, p.workspace)
 }
 

@@ -77,6 +77,7 @@ func (s *Store) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit 
 		}
 		return err
 	})
+	s.noticed(in.Scope.WorkspaceID, err)
 	return page, err
 }
 

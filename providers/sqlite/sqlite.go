@@ -95,6 +95,7 @@ func Register(r *or3cloud.Registry) error {
 				WorkspacesPerUser: int(env.Config.Int(varWorkspaces)),
 				FileRetention:     time.Duration(min(env.Config.Int(varFileRetention), maxFileRetention)) * time.Second,
 				Log:               env.Log, Now: env.Now, Rand: env.Rand, Fatal: env.Fatal, Full: diskFull(env, path),
+				Stores: env.Stores,
 			})
 			if err != nil {
 				return nil, err
@@ -157,6 +158,8 @@ type Options struct {
 	Fatal func(error)
 	// VFS names the driver's file system; see sqlitex.Options.
 	VFS string
+	// Stores decides whether the file is the one that belongs here; nil means that it is.
+	Stores or3cloud.Stores
 }
 
 // minRetention keeps the entries that an unfinished snapshot still reads (see snapshotLife).
@@ -169,8 +172,8 @@ const maxFileRetention = 100 * 365 * 86400
 const readers = 4
 
 // Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, MemberManager, WorkspaceDirectory, UserRemover,
-// InviteStore, SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter and
-// MaintenanceReporter.
+// InviteStore, SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter,
+// MaintenanceReporter and DatabaseIntegrity.
 type Store struct {
 	opts  Options
 	db    *sqlitex.DB
@@ -179,6 +182,8 @@ type Store struct {
 	pool  *readPool
 	heads heads
 	m     *maintenance
+	watch *sqlitex.Watch
+	older sync.Once // whether it was logged that the database is an older copy
 
 	closing  sync.Once
 	closeErr error
@@ -210,6 +215,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s.db, err = sqlitex.Open(ctx, sqlitex.Options{
 		Path: opts.Path, Migrations: migrations,
 		JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, Readers: readers, VFS: opts.VFS,
+		Identity: &sqlitex.Identity{Stores: opts.Stores, Name: storeName, Restore: restore(opts.Now), Now: opts.Now, Log: opts.Log},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
@@ -225,6 +231,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
 	}
+	s.watch = sqlitex.StartWatch(s.db, opts.Log, opts.Now, s.unreadable)
 	if opts.Maintenance > 0 {
 		s.m = startMaintenance(s, opts.Maintenance)
 	}
@@ -241,6 +248,9 @@ func (s *Store) close() error {
 	var errs []error
 	if s.m != nil {
 		s.m.close()
+	}
+	if s.watch != nil {
+		s.watch.Close()
 	}
 	s.heads.close()
 	if s.w != nil {
@@ -305,4 +315,5 @@ var (
 	_ or3cloud.CanonicalStorage     = (*Store)(nil)
 	_ or3cloud.CapabilityReporter   = (*Store)(nil)
 	_ or3cloud.MaintenanceReporter  = (*Store)(nil)
+	_ or3cloud.DatabaseIntegrity    = (*Store)(nil)
 )

@@ -16,7 +16,7 @@ type writeStatements struct {
 	role, counter, setCounter, reserveOpID, opIDVersion, deleteOpID, record, insertRecord, updateRecord,
 	insertEntry, entry, supersede, kvNameOwner, claimKVName, upsertFile, deleteFile,
 	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, releaseHold,
-	deviceCursor, insertCursor, advanceCursor, trimCursors *sqlite3.Stmt
+	deviceCursor, insertCursor, advanceCursor, trimCursors, step *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -57,6 +57,7 @@ func (s *writeStatements) prepare(c *sqlite3.Conn) error {
 		{&s.advanceCursor, db.SQLAdvanceCursor},
 		{&s.trimCursors, db.SQLTrimCursors},
 		{&s.releaseHold, db.SQLReleaseHold},
+		{&s.step, db.SQLStep},
 	})
 }
 

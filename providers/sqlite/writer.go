@@ -36,6 +36,9 @@ type writer struct {
 	q    *db.Queries
 	st   writeStatements
 
+	mark         *sqlitex.Mark
+	high         int64 // the highest version that was given out
+	inherited    int64 // the highest number of a workspace that is older than this run
 	checkpointer *checkpointer
 	walPages     int // the length of the write-ahead log after the last commit
 
@@ -71,7 +74,7 @@ type tx struct {
 func (t *tx) afterCommit(f func()) { t.job.after = append(t.job.after, f) }
 
 func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger, fatal func(error)) (*writer, error) {
-	w := &writer{log: log, now: now, fatal: fatal, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
+	w := &writer{log: log, now: now, fatal: fatal, mark: d.Mark, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
 	var err error
 	if w.conn, err = d.Write.Conn(ctx); err != nil {
 		return nil, fmt.Errorf("open the write connection: %w", err)
@@ -87,6 +90,11 @@ func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *sl
 	}
 	if err == nil {
 		w.q, err = db.Prepare(ctx, w.conn)
+	}
+	if err == nil {
+		var start db.HighestNumbersRow
+		start, err = w.q.HighestNumbers(ctx)
+		w.high, w.inherited = start.Version, start.Workspace
 	}
 	if err != nil {
 		if w.checkpointer != nil {
@@ -165,6 +173,7 @@ func (w *writer) fail(during string, err error) {
 	if !w.broken.CompareAndSwap(nil, or3cloud.Unavailable(err, "Storage temporarily unavailable", retryAfter)) {
 		return
 	}
+	w.mark.Silence()
 	w.log.Error("the sync database accepts no more writes until or3-cloud has started anew", "during", during, "error", err)
 	if w.fatal != nil {
 		w.fatal(fmt.Errorf("%s of the sync database: %w", during, err))
@@ -200,6 +209,7 @@ func (w *writer) group(first *job) (next *job) {
 	}
 	if err == nil {
 		start := w.now()
+		step := w.takeStep(start)
 		w.apply(first, start)
 	collect:
 		for len(group) < groupJobs && w.now().Sub(start) < groupTime && !w.c.GetAutocommit() {
@@ -218,7 +228,9 @@ func (w *writer) group(first *job) (next *job) {
 				break collect
 			}
 		}
-		err = w.commit()
+		if err = w.commit(); err == nil {
+			w.mark.Committed(step)
+		}
 	}
 	for _, j := range group {
 		if err != nil {

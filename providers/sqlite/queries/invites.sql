@@ -22,6 +22,9 @@ SELECT 1 FROM invites i JOIN workspaces w ON w.num = i.workspace WHERE i.id = @i
 -- name: RevokeInvite :exec
 UPDATE invites SET status = 'revoked', revoked_at = CAST(@now AS INTEGER), updated_at = @now WHERE id = @id AND status = 'pending';
 
+-- name: RevokePendingInvites :exec
+UPDATE invites SET status = 'revoked', revoked_at = CAST(@now AS INTEGER), updated_at = @now WHERE status = 'pending';
+
 -- name: AcceptInvite :exec
 UPDATE invites SET status = 'accepted', accepted_at = CAST(@now AS INTEGER), accepted_by = @user_id, updated_at = @now
 WHERE id = @id AND status = 'pending';

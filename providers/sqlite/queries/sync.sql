@@ -11,6 +11,17 @@ SELECT version, horizon, bytes FROM counters WHERE workspace = @workspace;
 -- name: SetCounter :exec
 UPDATE counters SET version = @version, bytes = bytes + @bytes WHERE workspace = @workspace;
 
+-- After an older copy was put back: each counter goes on above any version that may have been given out.
+-- name: RaiseCounters :exec
+UPDATE counters SET version = max(version + @margin, @version);
+
+-- A step of the mark (internal/sqlitex).
+-- name: Step :exec
+UPDATE store_stamp SET step = @step, high = max(high, @high), at = @at WHERE id = 1;
+
+-- name: HighestNumbers :one
+SELECT CAST(coalesce(max(version), 0) AS INTEGER) AS version, CAST(coalesce(max(workspace), 0) AS INTEGER) AS workspace FROM counters;
+
 -- name: ReserveOpID :exec
 INSERT INTO op_ids (workspace, op_id, version) VALUES (@workspace, @op_id, @version) ON CONFLICT DO NOTHING;
 

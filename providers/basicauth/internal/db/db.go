@@ -72,6 +72,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteAccountTokensStmt, err = db.PrepareContext(ctx, deleteAccountTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteAccountTokens: %w", err)
 	}
+	if q.deleteAllMailStmt, err = db.PrepareContext(ctx, deleteAllMail); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAllMail: %w", err)
+	}
+	if q.deleteAllRecoveryCodesStmt, err = db.PrepareContext(ctx, deleteAllRecoveryCodes); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAllRecoveryCodes: %w", err)
+	}
+	if q.deleteAllTokensStmt, err = db.PrepareContext(ctx, deleteAllTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteAllTokens: %w", err)
+	}
 	if q.deleteExpiredMailStmt, err = db.PrepareContext(ctx, deleteExpiredMail); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteExpiredMail: %w", err)
 	}
@@ -119,6 +128,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.endAccessStmt, err = db.PrepareContext(ctx, endAccess); err != nil {
 		return nil, fmt.Errorf("error preparing query EndAccess: %w", err)
+	}
+	if q.endAllSessionsStmt, err = db.PrepareContext(ctx, endAllSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query EndAllSessions: %w", err)
 	}
 	if q.endOldestSessionsStmt, err = db.PrepareContext(ctx, endOldestSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query EndOldestSessions: %w", err)
@@ -291,6 +303,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.upgradePasswordHashStmt, err = db.PrepareContext(ctx, upgradePasswordHash); err != nil {
 		return nil, fmt.Errorf("error preparing query UpgradePasswordHash: %w", err)
 	}
+	if q.useAllTOTPStepsStmt, err = db.PrepareContext(ctx, useAllTOTPSteps); err != nil {
+		return nil, fmt.Errorf("error preparing query UseAllTOTPSteps: %w", err)
+	}
 	if q.usePasskeyStmt, err = db.PrepareContext(ctx, usePasskey); err != nil {
 		return nil, fmt.Errorf("error preparing query UsePasskey: %w", err)
 	}
@@ -388,6 +403,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteAccountTokensStmt: %w", cerr)
 		}
 	}
+	if q.deleteAllMailStmt != nil {
+		if cerr := q.deleteAllMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAllMailStmt: %w", cerr)
+		}
+	}
+	if q.deleteAllRecoveryCodesStmt != nil {
+		if cerr := q.deleteAllRecoveryCodesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAllRecoveryCodesStmt: %w", cerr)
+		}
+	}
+	if q.deleteAllTokensStmt != nil {
+		if cerr := q.deleteAllTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteAllTokensStmt: %w", cerr)
+		}
+	}
 	if q.deleteExpiredMailStmt != nil {
 		if cerr := q.deleteExpiredMailStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteExpiredMailStmt: %w", cerr)
@@ -466,6 +496,11 @@ func (q *Queries) Close() error {
 	if q.endAccessStmt != nil {
 		if cerr := q.endAccessStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing endAccessStmt: %w", cerr)
+		}
+	}
+	if q.endAllSessionsStmt != nil {
+		if cerr := q.endAllSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endAllSessionsStmt: %w", cerr)
 		}
 	}
 	if q.endOldestSessionsStmt != nil {
@@ -753,6 +788,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing upgradePasswordHashStmt: %w", cerr)
 		}
 	}
+	if q.useAllTOTPStepsStmt != nil {
+		if cerr := q.useAllTOTPStepsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing useAllTOTPStepsStmt: %w", cerr)
+		}
+	}
 	if q.usePasskeyStmt != nil {
 		if cerr := q.usePasskeyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing usePasskeyStmt: %w", cerr)
@@ -828,6 +868,9 @@ type Queries struct {
 	countRecoveryCodesStmt         *sql.Stmt
 	deleteAccountStmt              *sql.Stmt
 	deleteAccountTokensStmt        *sql.Stmt
+	deleteAllMailStmt              *sql.Stmt
+	deleteAllRecoveryCodesStmt     *sql.Stmt
+	deleteAllTokensStmt            *sql.Stmt
 	deleteExpiredMailStmt          *sql.Stmt
 	deleteExpiredOneTimeTokensStmt *sql.Stmt
 	deleteExpiredSessionsStmt      *sql.Stmt
@@ -844,6 +887,7 @@ type Queries struct {
 	deletedAccountsStmt            *sql.Stmt
 	dueMailStmt                    *sql.Stmt
 	endAccessStmt                  *sql.Stmt
+	endAllSessionsStmt             *sql.Stmt
 	endOldestSessionsStmt          *sql.Stmt
 	enrolTOTPStmt                  *sql.Stmt
 	eraseSealsStmt                 *sql.Stmt
@@ -901,6 +945,7 @@ type Queries struct {
 	tOTPStmt                       *sql.Stmt
 	tokenStmt                      *sql.Stmt
 	upgradePasswordHashStmt        *sql.Stmt
+	useAllTOTPStepsStmt            *sql.Stmt
 	usePasskeyStmt                 *sql.Stmt
 	useRecoveryCodeStmt            *sql.Stmt
 	useTOTPStepStmt                *sql.Stmt
@@ -927,6 +972,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countRecoveryCodesStmt:         q.countRecoveryCodesStmt,
 		deleteAccountStmt:              q.deleteAccountStmt,
 		deleteAccountTokensStmt:        q.deleteAccountTokensStmt,
+		deleteAllMailStmt:              q.deleteAllMailStmt,
+		deleteAllRecoveryCodesStmt:     q.deleteAllRecoveryCodesStmt,
+		deleteAllTokensStmt:            q.deleteAllTokensStmt,
 		deleteExpiredMailStmt:          q.deleteExpiredMailStmt,
 		deleteExpiredOneTimeTokensStmt: q.deleteExpiredOneTimeTokensStmt,
 		deleteExpiredSessionsStmt:      q.deleteExpiredSessionsStmt,
@@ -943,6 +991,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deletedAccountsStmt:            q.deletedAccountsStmt,
 		dueMailStmt:                    q.dueMailStmt,
 		endAccessStmt:                  q.endAccessStmt,
+		endAllSessionsStmt:             q.endAllSessionsStmt,
 		endOldestSessionsStmt:          q.endOldestSessionsStmt,
 		enrolTOTPStmt:                  q.enrolTOTPStmt,
 		eraseSealsStmt:                 q.eraseSealsStmt,
@@ -1000,6 +1049,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tOTPStmt:                       q.tOTPStmt,
 		tokenStmt:                      q.tokenStmt,
 		upgradePasswordHashStmt:        q.upgradePasswordHashStmt,
+		useAllTOTPStepsStmt:            q.useAllTOTPStepsStmt,
 		usePasskeyStmt:                 q.usePasskeyStmt,
 		useRecoveryCodeStmt:            q.useRecoveryCodeStmt,
 		useTOTPStepStmt:                q.useTOTPStepStmt,

@@ -109,6 +109,18 @@ type Session struct {
 	UserAgent       sql.NullString
 }
 
+type StoreStamp struct {
+	ID         int64
+	Store      string
+	Instance   string
+	Run        string
+	Previous   string
+	Step       int64
+	High       int64
+	At         int64
+	RestoredAt sql.NullInt64
+}
+
 type Totp struct {
 	AccountID   string
 	Secret      []byte

@@ -147,6 +147,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.giveBackStmt, err = db.PrepareContext(ctx, giveBack); err != nil {
 		return nil, fmt.Errorf("error preparing query GiveBack: %w", err)
 	}
+	if q.highestNumbersStmt, err = db.PrepareContext(ctx, highestNumbers); err != nil {
+		return nil, fmt.Errorf("error preparing query HighestNumbers: %w", err)
+	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
 	}
@@ -228,6 +231,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.otherOwnersStmt, err = db.PrepareContext(ctx, otherOwners); err != nil {
 		return nil, fmt.Errorf("error preparing query OtherOwners: %w", err)
 	}
+	if q.raiseCountersStmt, err = db.PrepareContext(ctx, raiseCounters); err != nil {
+		return nil, fmt.Errorf("error preparing query RaiseCounters: %w", err)
+	}
 	if q.raiseHorizonStmt, err = db.PrepareContext(ctx, raiseHorizon); err != nil {
 		return nil, fmt.Errorf("error preparing query RaiseHorizon: %w", err)
 	}
@@ -270,6 +276,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.revokeInviteStmt, err = db.PrepareContext(ctx, revokeInvite); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeInvite: %w", err)
 	}
+	if q.revokePendingInvitesStmt, err = db.PrepareContext(ctx, revokePendingInvites); err != nil {
+		return nil, fmt.Errorf("error preparing query RevokePendingInvites: %w", err)
+	}
 	if q.roleInWorkspaceStmt, err = db.PrepareContext(ctx, roleInWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query RoleInWorkspace: %w", err)
 	}
@@ -281,6 +290,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.softDeleteWorkspaceStmt, err = db.PrepareContext(ctx, softDeleteWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query SoftDeleteWorkspace: %w", err)
+	}
+	if q.stepStmt, err = db.PrepareContext(ctx, step); err != nil {
+		return nil, fmt.Errorf("error preparing query Step: %w", err)
 	}
 	if q.supersedeStmt, err = db.PrepareContext(ctx, supersede); err != nil {
 		return nil, fmt.Errorf("error preparing query Supersede: %w", err)
@@ -531,6 +543,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing giveBackStmt: %w", cerr)
 		}
 	}
+	if q.highestNumbersStmt != nil {
+		if cerr := q.highestNumbersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing highestNumbersStmt: %w", cerr)
+		}
+	}
 	if q.insertAccountStmt != nil {
 		if cerr := q.insertAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAccountStmt: %w", cerr)
@@ -666,6 +683,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing otherOwnersStmt: %w", cerr)
 		}
 	}
+	if q.raiseCountersStmt != nil {
+		if cerr := q.raiseCountersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing raiseCountersStmt: %w", cerr)
+		}
+	}
 	if q.raiseHorizonStmt != nil {
 		if cerr := q.raiseHorizonStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing raiseHorizonStmt: %w", cerr)
@@ -736,6 +758,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing revokeInviteStmt: %w", cerr)
 		}
 	}
+	if q.revokePendingInvitesStmt != nil {
+		if cerr := q.revokePendingInvitesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revokePendingInvitesStmt: %w", cerr)
+		}
+	}
 	if q.roleInWorkspaceStmt != nil {
 		if cerr := q.roleInWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing roleInWorkspaceStmt: %w", cerr)
@@ -754,6 +781,11 @@ func (q *Queries) Close() error {
 	if q.softDeleteWorkspaceStmt != nil {
 		if cerr := q.softDeleteWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing softDeleteWorkspaceStmt: %w", cerr)
+		}
+	}
+	if q.stepStmt != nil {
+		if cerr := q.stepStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing stepStmt: %w", cerr)
 		}
 	}
 	if q.supersedeStmt != nil {
@@ -901,6 +933,7 @@ type Queries struct {
 	forgetRetiredStmt        *sql.Stmt
 	generationRetiredStmt    *sql.Stmt
 	giveBackStmt             *sql.Stmt
+	highestNumbersStmt       *sql.Stmt
 	insertAccountStmt        *sql.Stmt
 	insertCounterStmt        *sql.Stmt
 	insertCursorStmt         *sql.Stmt
@@ -928,6 +961,7 @@ type Queries struct {
 	orphanStmt               *sql.Stmt
 	orphanSinceStmt          *sql.Stmt
 	otherOwnersStmt          *sql.Stmt
+	raiseCountersStmt        *sql.Stmt
 	raiseHorizonStmt         *sql.Stmt
 	recordStmt               *sql.Stmt
 	recordRefsStmt           *sql.Stmt
@@ -942,10 +976,12 @@ type Queries struct {
 	retireGenerationStmt     *sql.Stmt
 	retiredGenerationsStmt   *sql.Stmt
 	revokeInviteStmt         *sql.Stmt
+	revokePendingInvitesStmt *sql.Stmt
 	roleInWorkspaceStmt      *sql.Stmt
 	setActiveWorkspaceStmt   *sql.Stmt
 	setCounterStmt           *sql.Stmt
 	softDeleteWorkspaceStmt  *sql.Stmt
+	stepStmt                 *sql.Stmt
 	supersedeStmt            *sql.Stmt
 	trimCursorsStmt          *sql.Stmt
 	trimInvitesStmt          *sql.Stmt
@@ -1006,6 +1042,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		forgetRetiredStmt:        q.forgetRetiredStmt,
 		generationRetiredStmt:    q.generationRetiredStmt,
 		giveBackStmt:             q.giveBackStmt,
+		highestNumbersStmt:       q.highestNumbersStmt,
 		insertAccountStmt:        q.insertAccountStmt,
 		insertCounterStmt:        q.insertCounterStmt,
 		insertCursorStmt:         q.insertCursorStmt,
@@ -1033,6 +1070,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		orphanStmt:               q.orphanStmt,
 		orphanSinceStmt:          q.orphanSinceStmt,
 		otherOwnersStmt:          q.otherOwnersStmt,
+		raiseCountersStmt:        q.raiseCountersStmt,
 		raiseHorizonStmt:         q.raiseHorizonStmt,
 		recordStmt:               q.recordStmt,
 		recordRefsStmt:           q.recordRefsStmt,
@@ -1047,10 +1085,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		retireGenerationStmt:     q.retireGenerationStmt,
 		retiredGenerationsStmt:   q.retiredGenerationsStmt,
 		revokeInviteStmt:         q.revokeInviteStmt,
+		revokePendingInvitesStmt: q.revokePendingInvitesStmt,
 		roleInWorkspaceStmt:      q.roleInWorkspaceStmt,
 		setActiveWorkspaceStmt:   q.setActiveWorkspaceStmt,
 		setCounterStmt:           q.setCounterStmt,
 		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,
+		stepStmt:                 q.stepStmt,
 		supersedeStmt:            q.supersedeStmt,
 		trimCursorsStmt:          q.trimCursorsStmt,
 		trimInvitesStmt:          q.trimInvitesStmt,

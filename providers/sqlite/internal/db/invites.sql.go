@@ -192,6 +192,15 @@ func (q *Queries) RevokeInvite(ctx context.Context, arg RevokeInviteParams) erro
 	return err
 }
 
+const revokePendingInvites = `-- name: RevokePendingInvites :exec
+UPDATE invites SET status = 'revoked', revoked_at = CAST(?1 AS INTEGER), updated_at = ?1 WHERE status = 'pending'
+`
+
+func (q *Queries) RevokePendingInvites(ctx context.Context, now int64) error {
+	_, err := q.exec(ctx, q.revokePendingInvitesStmt, revokePendingInvites, now)
+	return err
+}
+
 const trimInvites = `-- name: TrimInvites :exec
 DELETE FROM invites WHERE invites.workspace = ?1 AND invites.status <> 'pending' AND invites.id IN (
   SELECT i.id FROM invites i WHERE i.workspace = ?1 ORDER BY i.status = 'pending' DESC, i.created_at DESC LIMIT -1 OFFSET ?2

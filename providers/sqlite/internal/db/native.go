@@ -34,4 +34,5 @@ const (
 	SQLAdvanceCursor    = advanceCursor
 	SQLTrimCursors      = trimCursors
 	SQLReleaseHold      = releaseHold
+	SQLStep             = step
 )

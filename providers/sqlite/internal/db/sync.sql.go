@@ -259,6 +259,22 @@ func (q *Queries) Entry(ctx context.Context, id int64) (EntryRow, error) {
 	return i, err
 }
 
+const highestNumbers = `-- name: HighestNumbers :one
+SELECT CAST(coalesce(max(version), 0) AS INTEGER) AS version, CAST(coalesce(max(workspace), 0) AS INTEGER) AS workspace FROM counters
+`
+
+type HighestNumbersRow struct {
+	Version   int64
+	Workspace int64
+}
+
+func (q *Queries) HighestNumbers(ctx context.Context) (HighestNumbersRow, error) {
+	row := q.queryRow(ctx, q.highestNumbersStmt, highestNumbers)
+	var i HighestNumbersRow
+	err := row.Scan(&i.Version, &i.Workspace)
+	return i, err
+}
+
 const insertCursor = `-- name: InsertCursor :exec
 INSERT INTO device_cursors (workspace, user_id, device, version, updated_at)
 VALUES (?1, ?2, ?3, ?4, ?5)
@@ -420,6 +436,21 @@ func (q *Queries) Orphan(ctx context.Context, arg OrphanParams) error {
 	return err
 }
 
+const raiseCounters = `-- name: RaiseCounters :exec
+UPDATE counters SET version = max(version + ?1, ?2)
+`
+
+type RaiseCountersParams struct {
+	Margin  int64
+	Version interface{}
+}
+
+// After an older copy was put back: each counter goes on above any version that may have been given out.
+func (q *Queries) RaiseCounters(ctx context.Context, arg RaiseCountersParams) error {
+	_, err := q.exec(ctx, q.raiseCountersStmt, raiseCounters, arg.Margin, arg.Version)
+	return err
+}
+
 const record = `-- name: Record :one
 SELECT version, clock, hlc, op_id, state FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3
 `
@@ -578,6 +609,22 @@ type SetCounterParams struct {
 
 func (q *Queries) SetCounter(ctx context.Context, arg SetCounterParams) error {
 	_, err := q.exec(ctx, q.setCounterStmt, setCounter, arg.Version, arg.Bytes, arg.Workspace)
+	return err
+}
+
+const step = `-- name: Step :exec
+UPDATE store_stamp SET step = ?1, high = max(high, ?2), at = ?3 WHERE id = 1
+`
+
+type StepParams struct {
+	Step int64
+	High interface{}
+	At   int64
+}
+
+// A step of the mark (internal/sqlitex).
+func (q *Queries) Step(ctx context.Context, arg StepParams) error {
+	_, err := q.exec(ctx, q.stepStmt, step, arg.Step, arg.High, arg.At)
 	return err
 }
 

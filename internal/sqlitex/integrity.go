@@ -1,0 +1,439 @@
+package sqlitex
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/driver"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Each page of a database carries a checksum, which the driver verifies whenever it reads the page from the disk
+// (https://sqlite.org/cksumvfs.html): what the disk has changed is an error and never an answer.
+
+// checksumSize is how many bytes at the end of a page the checksum takes.
+const checksumSize = 8
+
+// IsDamage reports whether err says that the disk has changed the database.
+func IsDamage(err error) bool {
+	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.IOERR_DATA)
+}
+
+// addChecksums gives a database checksums that has none yet: a new one at once, one from before there were checksums by
+// writing it again, once. That needs room for two copies; without it the database is opened as it is.
+func (d *DB) addChecksums(ctx context.Context) error {
+	if d.opts.memory() {
+		return nil
+	}
+	conn, err := d.Write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(dc any) error {
+		c := dc.(driver.Conn).Raw()
+		reserved, err := c.FileControl("main", sqlite3.FCNTL_RESERVE_BYTES)
+		if err != nil || reserved == checksumSize {
+			return err
+		}
+		if err := c.Exec("PRAGMA temp_store=FILE"); err != nil {
+			return err
+		}
+		err = c.EnableChecksums("main")
+		if IsFatal(err) {
+			return fmt.Errorf("add checksums to %s: %w", d.opts.Path, err)
+		}
+		if err != nil {
+			d.log().Warn("the pages of the database could not be given checksums, so damage may go unseen; the next start tries again",
+				"database", d.opts.Path, "error", err)
+		}
+		return c.Exec("PRAGMA temp_store=MEMORY")
+	})
+}
+
+func (d *DB) log() *slog.Logger {
+	if d.opts.Identity == nil || d.opts.Identity.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.opts.Identity.Log
+}
+
+// Bounds of one step of a check: after so many pages it looks at the time, so often it reads a page again that a
+// checkpoint may have been writing.
+const (
+	stepPages    = 256
+	pageAttempts = 4
+	pagePatience = 50 * time.Millisecond
+)
+
+// structure is the position of a check after the last page.
+const structure = "structure"
+
+// Check reads a stretch of the database: pages, from the file itself so that no reader holds the write-ahead log back, and
+// after the last page how they hang together.
+func (d *DB) Check(ctx context.Context, after string, span time.Duration) (or3cloud.DatabaseStretch, error) {
+	var out or3cloud.DatabaseStretch
+	if d.opts.memory() {
+		return out, nil
+	}
+	if after == structure {
+		faults, err := d.checkStructure(ctx, "PRAGMA integrity_check(20)")
+		out.Faults = d.faults(faults...)
+		return out, err
+	}
+	page := int64(0)
+	if after != "" {
+		n, err := strconv.ParseInt(after, 10, 64)
+		if err != nil || n < 0 {
+			return out, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no position of a check", after)
+		}
+		page = n
+	}
+	for begun := time.Now(); ; {
+		n, bad, err := d.checkPages(ctx, page)
+		out.Pages += n
+		for _, p := range bad {
+			out.Faults = append(out.Faults, d.faults(fmt.Sprintf("page %d has changed on the disk", p))...)
+		}
+		if err != nil {
+			return out, err
+		}
+		page += n
+		switch {
+		case n < stepPages:
+			out.Next = structure
+			return out, nil
+		case time.Since(begun) >= span:
+			out.Next = strconv.FormatInt(page, 10)
+			return out, nil
+		}
+	}
+}
+
+func (d *DB) faults(texts ...string) (out []or3cloud.DatabaseFault) {
+	for _, text := range texts {
+		out = append(out, or3cloud.DatabaseFault{Database: d.opts.Path, Fault: text})
+	}
+	return out
+}
+
+// checkPages verifies the checksums of the pages after one, stepPages of them at most. A database without checksums has
+// none to verify: its pages are only read.
+func (d *DB) checkPages(ctx context.Context, after int64) (n int64, bad []int64, err error) {
+	f, err := os.Open(d.opts.Path)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer f.Close()
+	var h [headerSize]byte
+	if _, err := f.ReadAt(h[:], 0); err != nil || string(h[:len(magic)]) != magic {
+		if after > 0 {
+			return 0, nil, nil
+		}
+		return 1, []int64{1}, nil
+	}
+	size := pageSize(h)
+	if size < 512 || size > 65536 || size&(size-1) != 0 {
+		return 1, []int64{1}, nil
+	}
+	page := make([]byte, size)
+	for n < stepPages {
+		if err := ctx.Err(); err != nil {
+			return n, bad, err
+		}
+		sound, err := checkPage(ctx, f, page, (after+n)*size, h[20] == checksumSize)
+		switch {
+		case errors.Is(err, io.EOF):
+			return n, bad, nil
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+			return n, bad, err
+		case err != nil || !sound: // a page that the disk does not hand out is as good as changed
+			bad = append(bad, after+n+1)
+		}
+		n++
+	}
+	return n, bad, nil
+}
+
+func checkPage(ctx context.Context, f *os.File, page []byte, offset int64, verify bool) (sound bool, err error) {
+	for range pageAttempts {
+		if _, err = f.ReadAt(page, offset); err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if err != nil {
+			return false, io.EOF // the end, or a page that is being added
+		}
+		if !verify || checksum(page[:len(page)-checksumSize]) == [checksumSize]byte(page[len(page)-checksumSize:]) {
+			return true, nil
+		}
+		if err := wait(ctx, pagePatience); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// checksum is that of SQLite's cksumvfs.
+func checksum(b []byte) (sum [checksumSize]byte) {
+	var s1, s2 uint32
+	for ; len(b) >= 8; b = b[8:] {
+		s1 += binary.LittleEndian.Uint32(b) + s2
+		s2 += binary.LittleEndian.Uint32(b[4:]) + s1
+	}
+	binary.LittleEndian.PutUint32(sum[:], s1)
+	binary.LittleEndian.PutUint32(sum[4:], s2)
+	return sum
+}
+
+func wait(ctx context.Context, span time.Duration) error {
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// checkStructure runs a check of SQLite's and returns what it found. It ends early with ctx.
+func (d *DB) checkStructure(ctx context.Context, pragma string) (faults []string, err error) {
+	c, err := d.Conn(true)
+	if err != nil {
+		if IsDamage(err) {
+			return []string{err.Error()}, nil
+		}
+		return nil, err
+	}
+	defer c.Close()
+	c.SetInterrupt(ctx)
+	err = query(c, pragma, func(s *sqlite3.Stmt) {
+		if text := s.ColumnText(0); text != "ok" {
+			faults = append(faults, text)
+		}
+	})
+	switch {
+	case ctx.Err() != nil:
+		return faults, ctx.Err()
+	case IsDamage(err):
+		return append(faults, err.Error()), nil
+	}
+	return faults, err
+}
+
+// tables returns the names of all tables.
+func (d *DB) tables(ctx context.Context) (names []string, err error) {
+	rows, err := d.Read.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY name")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// How a watch spends its time. A step reads a megabyte and is followed by a pause of many times its length, so a busy
+// machine or a slow disk is left alone; the check of a table holds the write-ahead log back for tableSpan at most.
+const (
+	watchDelay = 10 * time.Second
+	watchEvery = 24 * time.Hour
+	watchShare = 20
+	watchPause = 20 * time.Millisecond
+	tableSpan  = 10 * time.Second
+)
+
+// Watch reads a database again and again in the background and knows how sound it is.
+type Watch struct {
+	db      *DB
+	log     *slog.Logger
+	now     func() time.Time
+	examine func(ctx context.Context) ([]or3cloud.DatabaseFault, error)
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	mu       sync.Mutex
+	state    or3cloud.DatabaseState
+	reported map[or3cloud.DatabaseFault]bool
+}
+
+// StartWatch begins to watch. Examine, if set, says which rows cannot be read once damage was found.
+func StartWatch(db *DB, log *slog.Logger, now func() time.Time, examine func(context.Context) ([]or3cloud.DatabaseFault, error)) *Watch {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &Watch{db: db, log: log, now: now, examine: examine, cancel: cancel, done: make(chan struct{}), reported: map[or3cloud.DatabaseFault]bool{}}
+	w.state = or3cloud.DatabaseState{State: or3cloud.DatabaseUnchecked, RestoredAt: db.restoredAt}
+	go w.loop(ctx)
+	return w
+}
+
+// Close ends the watch and waits for it.
+func (w *Watch) Close() {
+	w.cancel()
+	<-w.done
+}
+
+// State returns what is known.
+func (w *Watch) State() or3cloud.DatabaseState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state
+}
+
+func (w *Watch) loop(ctx context.Context) {
+	defer close(w.done)
+	for next := watchDelay; wait(ctx, next) == nil; next = watchEvery {
+		w.pass(ctx)
+	}
+}
+
+// pass reads everything once. A panic is a fault of ours and not of the database's.
+func (w *Watch) pass(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.Error("panic in the check of a database", "panic", p)
+		}
+	}()
+	var found []or3cloud.DatabaseFault
+	pages := int64(0)
+	for after := ""; after != structure; {
+		begun := time.Now()
+		out, err := w.db.Check(ctx, after, 0)
+		if err != nil {
+			w.failed(ctx, err)
+			return
+		}
+		pages, after = pages+out.Pages, out.Next
+		found = append(found, out.Faults...)
+		w.Found(out.Faults...)
+		if after == "" { // a database in memory
+			return
+		}
+		if wait(ctx, max(watchPause, watchShare*time.Since(begun))) != nil {
+			return
+		}
+	}
+	tables, err := w.db.tables(ctx)
+	if err != nil && !IsDamage(err) {
+		w.failed(ctx, err)
+		return
+	}
+	for _, table := range tables {
+		begun := time.Now()
+		bounded, cancel := context.WithTimeout(ctx, tableSpan)
+		texts, err := w.db.checkStructure(bounded, "PRAGMA quick_check("+sqlite3.QuoteIdentifier(table)+")")
+		cancel()
+		if err != nil && bounded.Err() == nil {
+			w.failed(ctx, err)
+			return
+		}
+		faults := w.db.faults(texts...)
+		found = append(found, faults...)
+		w.Found(faults...)
+		if wait(ctx, max(watchPause, watchShare/4*time.Since(begun))) != nil {
+			return
+		}
+	}
+	if len(found) > 0 && w.examine != nil {
+		rows, err := w.examine(ctx)
+		if err != nil {
+			w.failed(ctx, err)
+			return
+		}
+		w.Found(rows...)
+		found = append(found, rows...)
+	}
+	w.passed(pages, found)
+}
+
+func (w *Watch) failed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		w.log.Warn("the check of a database could not be finished; it begins again tomorrow", "database", w.db.opts.Path, "error", err)
+	}
+}
+
+// passed replaces what is known by what a complete pass has found.
+func (w *Watch) passed(pages int64, found []or3cloud.DatabaseFault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state.LastPass, w.state.Pages = w.now().UnixMilli(), pages
+	w.reported = map[or3cloud.DatabaseFault]bool{}
+	for _, f := range found {
+		w.reported[f] = true
+	}
+	w.count()
+}
+
+// Found takes over faults, from wherever they are known, and logs each of them once.
+func (w *Watch) Found(faults ...or3cloud.DatabaseFault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range faults {
+		if w.reported[f] || len(w.reported) >= maxReported {
+			continue
+		}
+		w.reported[f] = true
+		w.log.Error("THE DATABASE IS DAMAGED: put a backup back, or see or3-cloud fsck for what can still be read",
+			"database", f.Database, "workspace", f.WorkspaceID, "fault", f.Fault)
+	}
+	w.count()
+}
+
+// maxReported bounds how many faults are remembered and logged one by one.
+const maxReported = 1000
+
+func (w *Watch) count() {
+	var workspaces []string
+	for f := range w.reported {
+		if f.WorkspaceID != "" && !slices.Contains(workspaces, f.WorkspaceID) {
+			workspaces = append(workspaces, f.WorkspaceID)
+		}
+	}
+	w.state.Faults, w.state.DamagedWorkspaces = len(w.reported), len(workspaces)
+	switch {
+	case len(w.reported) > 0:
+		w.state.State = or3cloud.DatabaseDamaged
+	case w.state.LastPass != 0:
+		w.state.State = or3cloud.DatabaseSound
+	default:
+		w.state.State = or3cloud.DatabaseUnchecked
+	}
+}
+
+// ReadAll steps through all rows of a query and reads every column, so that every page behind them is looked at.
+func ReadAll(ctx context.Context, rows *sql.Rows) error {
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	row := make([]any, len(columns))
+	for i := range row {
+		row[i] = new(sql.RawBytes)
+	}
+	for rows.Next() {
+		if err := rows.Scan(row...); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

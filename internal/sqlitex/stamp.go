@@ -1,0 +1,406 @@
+package sqlitex
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// A database says in its only row of the table store_stamp whose it is, and of which run and moment. Each provider makes
+// the table in a migration of its own, so that the database can be told from others before anything in it is changed:
+//
+//	CREATE TABLE store_stamp (id INTEGER PRIMARY KEY CHECK (id = 1), store TEXT, instance TEXT, run TEXT,
+//	  previous TEXT, step INTEGER, high INTEGER, at INTEGER, restored_at INTEGER)
+
+// Identity is what Open needs to tell whether a file is the one that belongs here.
+type Identity struct {
+	// Stores decides and remembers; nil switches everything off.
+	Stores or3cloud.Stores
+	// Name is the store's in the instance.
+	Name string
+	// Restore is called in the transaction that stamps a database which is, or may be, an older copy.
+	Restore func(ctx context.Context, tx *sql.Tx, a or3cloud.StoreAdmission) error
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// ErrDamaged is returned for a file that is no database any more.
+var ErrDamaged = errors.New("is damaged")
+
+// headerSize is the part of a database file that says what it is (https://sqlite.org/fileformat2.html#the_database_header).
+const headerSize = 100
+
+const magic = "SQLite format 3\x00"
+
+// find looks at the file without changing it.
+func (d *DB) find() (or3cloud.StoreFound, error) {
+	found := or3cloud.StoreFound{Place: d.opts.Path, Essential: true}
+	info, err := os.Stat(d.opts.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		found.Condition = or3cloud.StoreAbsent
+		return found, nil
+	case err != nil:
+		return found, fmt.Errorf("look at the database: %w", err)
+	case info.Size() == 0:
+		found.Condition = or3cloud.StoreBlank
+		return found, nil
+	}
+	if err := checkHeader(d.opts.Path, info.Size()); err != nil {
+		return found, err
+	}
+	stamp, content, err := d.readStamp("")
+	switch {
+	case IsDamage(err):
+		return found, damaged(d.opts.Path, err)
+	case err != nil:
+		return found, fmt.Errorf("look at %s: %w", d.opts.Path, err)
+	case stamp.Store != "":
+		found.Condition, found.Stamp = or3cloud.StoreStamped, stamp
+	case content:
+		found.Condition = or3cloud.StoreUnstamped
+	default:
+		found.Condition = or3cloud.StoreBlank
+	}
+	return found, nil
+}
+
+func damaged(path string, cause error) error {
+	return fmt.Errorf("%s %w: %w. Restore it from a backup, together with its -wal file if the backup has one; without a backup, move it away and see or3-cloud adopt --help",
+		path, ErrDamaged, cause)
+}
+
+// checkHeader refuses what is no database, or less of it than its header says. A file with a rollback journal is repaired
+// when it is opened, and one with a write-ahead log has its newest pages there.
+func checkHeader(path string, size int64) error {
+	if filled(path+"-journal") || filled(path+"-wal") {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("look at the database: %w", err)
+	}
+	defer f.Close()
+	var h [headerSize]byte
+	if _, err := io.ReadFull(f, h[:]); err != nil || string(h[:len(magic)]) != magic {
+		return damaged(path, errors.New("it does not begin like a database"))
+	}
+	pages, changed, valid := binary.BigEndian.Uint32(h[28:]), binary.BigEndian.Uint32(h[24:]), binary.BigEndian.Uint32(h[92:])
+	if want := int64(pages) * pageSize(h); changed == valid && size < want {
+		return damaged(path, fmt.Errorf("it has %d bytes of %d", size, want))
+	}
+	return nil
+}
+
+// pageSize reads the size of a page from a header.
+func pageSize(h [headerSize]byte) int64 {
+	if n := int64(binary.BigEndian.Uint16(h[16:])); n != 1 {
+		return n
+	}
+	return 65536
+}
+
+func filled(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
+}
+
+// readStamp returns the stamp, zero if there is none, and whether there is any content. The parameters of the URI may ask
+// for the file as it is without its write-ahead log (immutable=1).
+func (d *DB) readStamp(parameters string) (stamp or3cloud.StoreStamp, content bool, err error) {
+	c, err := sqlite3.Open(d.uri + parameters)
+	if err != nil {
+		return stamp, false, err
+	}
+	defer c.Close()
+	// The log stays as it is until it is known whose it is.
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return stamp, false, err
+	}
+	if err := c.Exec(fmt.Sprintf("PRAGMA busy_timeout=%d", busyTimeout.Milliseconds())); err != nil {
+		return stamp, false, err
+	}
+	stamped := false
+	err = query(c, "SELECT name FROM sqlite_schema", func(s *sqlite3.Stmt) {
+		content = true
+		stamped = stamped || s.ColumnText(0) == "store_stamp"
+	})
+	if err != nil || !stamped {
+		return stamp, content, err
+	}
+	err = query(c, "SELECT store, instance, run, previous, step, high, at FROM store_stamp WHERE id = 1", func(s *sqlite3.Stmt) {
+		stamp = or3cloud.StoreStamp{
+			Store: s.ColumnText(0), Instance: s.ColumnText(1), Run: s.ColumnText(2), Previous: s.ColumnText(3),
+			Step: s.ColumnInt64(4), High: s.ColumnInt64(5), At: s.ColumnInt64(6),
+		}
+	})
+	return stamp, content, err
+}
+
+// query calls f for each row.
+func query(c *sqlite3.Conn, text string, f func(*sqlite3.Stmt)) error {
+	s, _, err := c.Prepare(text)
+	if err != nil {
+		return err
+	}
+	for s.Step() {
+		f(s)
+	}
+	return errors.Join(s.Err(), s.Close())
+}
+
+// admit asks whether the file may be opened.
+func (d *DB) admit() (or3cloud.StoreAdmission, error) {
+	id := d.opts.Identity
+	found, err := d.find()
+	if err != nil {
+		return or3cloud.StoreAdmission{}, err
+	}
+	a, err := id.Stores.Admit(id.Name, found)
+	if err != nil {
+		return a, err
+	}
+	if err := d.checkLog(a); err != nil {
+		return a, err
+	}
+	if a.Age != or3cloud.StoreCurrent {
+		id.Log.Warn(warning(a), "database", d.opts.Path, "why", a.Why)
+	}
+	if newest := max(found.Stamp.At, a.Mark.At); newest > id.Now().Add(ClockTolerance).UnixMilli() {
+		d.Behind = true
+		id.Log.Warn("THE CLOCK IS BEHIND THE NEWEST TIME IN THE DATABASE: it was ahead before, or is wrong now. Times to come are taken for now",
+			"database", d.opts.Path, "clock", id.Now().UTC().Format(time.RFC3339), "newest", time.UnixMilli(newest).UTC().Format(time.RFC3339))
+	}
+	return a, nil
+}
+
+func warning(a or3cloud.StoreAdmission) string {
+	if a.Age == or3cloud.StoreCopied {
+		return "this data directory is a copy; version counters are raised in case it is an older one"
+	}
+	return "AN OLDER COPY OF THE DATABASE WAS PUT BACK. What came after it is not there; counters are raised, and what has ended since stays ended"
+}
+
+// ClockTolerance is by how much a stored time may lie in the future before it is not believed.
+const ClockTolerance = time.Minute
+
+// checkLog refuses a write-ahead log beside a file to which it does not belong: SQLite would copy its pages into the file.
+// The stamp of a run is in the file before the run writes anything else, so a log that goes with the file is of its run.
+func (d *DB) checkLog(a or3cloud.StoreAdmission) error {
+	if a.Mark.Run == "" || !filled(d.opts.Path+"-wal") {
+		return nil
+	}
+	file, _, err := d.readStamp("&immutable=1")
+	if err != nil {
+		return nil // what cannot be told is told by the check of the pages
+	}
+	if file.Run == "" || file.Run == a.Mark.Run || file.Previous == a.Mark.Run {
+		return nil
+	}
+	return fmt.Errorf("%s is an older copy, and the write-ahead log %s-wal beside it may belong to another one, which would damage it. "+
+		"If the log came out of the same backup, keep it and run or3-cloud adopt %s; otherwise move it away", d.opts.Path, d.opts.Path, d.opts.Identity.Name)
+}
+
+// stamp writes what was admitted into the database, and tells the directory when it is there.
+func (d *DB) stamp(ctx context.Context, a or3cloud.StoreAdmission) error {
+	id, s := d.opts.Identity, a.Stamp
+	tx, err := d.Write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	restored := any(nil)
+	if a.Age == or3cloud.StoreOlder {
+		restored = id.Now().UnixMilli()
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO store_stamp (id, store, instance, run, previous, step, high, at, restored_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET store = excluded.store, instance = excluded.instance, run = excluded.run, previous = excluded.previous, step = excluded.step,
+  high = max(high, excluded.high), at = excluded.at, restored_at = coalesce(excluded.restored_at, restored_at)`,
+		s.Store, s.Instance, s.Run, s.Previous, s.Step, s.High, s.At, restored)
+	if err != nil {
+		return err
+	}
+	if a.Age != or3cloud.StoreCurrent && id.Restore != nil {
+		if err := id.Restore(ctx, tx, a); err != nil {
+			return fmt.Errorf("make an older copy safe: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if err := d.settle(ctx); err != nil {
+		return err
+	}
+	if err := d.Write.QueryRowContext(ctx, "SELECT high, coalesce(restored_at, 0) FROM store_stamp").Scan(&s.High, &d.restoredAt); err != nil {
+		return err
+	}
+	d.Mark = newMark(id, s)
+	return nil
+}
+
+// RestoredAt is when an older copy of the database was last put back, in Unix milliseconds; 0 if never.
+func (d *DB) RestoredAt() int64 { return d.restoredAt }
+
+// sqlStep writes a step into the stamp; its parameters are the step, the high number and the time.
+const sqlStep = "UPDATE store_stamp SET step = ?1, high = max(high, ?2), at = ?3 WHERE id = 1"
+
+// markEvery is how far the mark of a database lags behind it at most, while it is written: a copy that is younger than
+// that cannot be told from a killed process.
+const markEvery = time.Second
+
+// Mark keeps the mark of a database outside of it in step with what is committed. A nil Mark does nothing. Whoever writes
+// asks Due in each transaction and, if it is, writes what Next returns into the stamp; after the commit it calls Committed.
+// Step does the first two for database/sql.
+type Mark struct {
+	id   *Identity
+	wake chan struct{}
+	done chan struct{}
+
+	lagging atomic.Bool // something was committed since the last step
+
+	mu       sync.Mutex
+	stamp    or3cloud.StoreStamp // as committed
+	silenced bool
+	failed   bool // the last Confirm failed, which was logged
+}
+
+func newMark(id *Identity, s or3cloud.StoreStamp) *Mark {
+	m := &Mark{id: id, stamp: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	m.confirm()
+	go func() {
+		defer close(m.done)
+		for range m.wake {
+			m.confirm()
+		}
+	}()
+	return m
+}
+
+// Due reports whether the transaction that is written now should take a step.
+func (m *Mark) Due(now time.Time) bool {
+	if m == nil {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since := now.Sub(time.UnixMilli(m.stamp.At))
+	return since >= markEvery || since <= -markEvery
+}
+
+// Next returns the stamp that a step writes.
+func (m *Mark) Next(now time.Time, high int64) or3cloud.StoreStamp {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.stamp
+	s.Step, s.High, s.At = s.Step+1, max(s.High, high), now.UnixMilli()
+	return s
+}
+
+// Committed is called after a commit: with the stamp if it took a step, else with nil. It does not wait for the disk.
+func (m *Mark) Committed(step *or3cloud.StoreStamp) {
+	switch {
+	case m == nil:
+	case step == nil:
+		m.lagging.Store(true)
+	default:
+		m.mu.Lock()
+		m.stamp = *step
+		m.mu.Unlock()
+		m.lagging.Store(false)
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Step takes a step in a transaction if one is due, and returns what Committed must be told.
+func (m *Mark) Step(ctx context.Context, tx *sql.Tx) *or3cloud.StoreStamp {
+	if m == nil {
+		return nil
+	}
+	now := m.id.Now()
+	if !m.Due(now) {
+		return nil
+	}
+	s := m.Next(now, 0)
+	if _, err := tx.ExecContext(ctx, sqlStep, s.Step, s.High, s.At); err != nil {
+		return nil // the commit meets the same fault
+	}
+	return &s
+}
+
+// High returns the high number of the last step.
+func (m *Mark) High() int64 {
+	if m == nil {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stamp.High
+}
+
+// Silence is called after a failed fsync: what was committed may be lost, and the mark must not be ahead of it.
+func (m *Mark) Silence() {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.silenced = true
+}
+
+// confirm writes the mark. It is only evidence: when that fails, an older copy may be taken for the newest state.
+func (m *Mark) confirm() {
+	m.mu.Lock()
+	s, silenced := m.stamp, m.silenced
+	m.mu.Unlock()
+	if silenced {
+		return
+	}
+	err := m.id.Stores.Confirm(s)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil && !m.failed {
+		m.id.Log.Warn("the mark of a store cannot be written; until it can, an older copy of the store may not be noticed", "store", m.id.Name, "error", err)
+	}
+	m.failed = err != nil
+}
+
+// close takes a last step, so that every older copy is known at the next start.
+func (m *Mark) close(write *sql.DB) {
+	close(m.wake)
+	<-m.done
+	m.mu.Lock()
+	silenced := m.silenced
+	m.mu.Unlock()
+	if silenced || !m.lagging.Load() {
+		return
+	}
+	s := m.Next(m.id.Now(), 0)
+	if _, err := write.Exec(sqlStep, s.Step, s.High, s.At); err != nil {
+		m.id.Log.Warn("the last step of a store cannot be written", "store", m.id.Name, "error", err)
+		return
+	}
+	m.stamp = s
+	m.confirm()
+}
+
+// memory reports whether the database lives in memory only.
+func (o Options) memory() bool {
+	return o.Path == ":memory:" || strings.HasPrefix(o.Path, "file::memory:")
+}

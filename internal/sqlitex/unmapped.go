@@ -1,0 +1,45 @@
+package sqlitex
+
+import (
+	"sync"
+
+	"github.com/ncruces/go-sqlite3/util/vfsutil"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// unmapped is the name of the operating system's file system without memory maps. A page that is mapped is not verified, so
+// the driver maps no file with checksums; but it still asks such a file to give its map up, which ends in a panic.
+const unmapped = "or3-unmapped"
+
+// registerUnmapped makes the file system known to the driver, whose list of them is global.
+var registerUnmapped = sync.OnceFunc(func() { vfs.Register(unmapped, unmappedFS{vfs.Find("os")}) })
+
+type unmappedFS struct{ vfs.VFS }
+
+// Open implements vfs.VFS.
+func (s unmappedFS) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	return hideMap(s.VFS.Open(name, flags))
+}
+
+// OpenFilename implements vfs.VFSFilename.
+func (s unmappedFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	return hideMap(vfsutil.WrapOpenFilename(s.VFS, name, flags))
+}
+
+func hideMap(f vfs.File, flags vfs.OpenFlag, err error) (vfs.File, vfs.OpenFlag, error) {
+	if err != nil {
+		return nil, flags, err
+	}
+	return unmappedFile{f}, flags, nil
+}
+
+type unmappedFile struct{ vfs.File }
+
+// SharedMemory implements vfs.FileSharedMemory.
+func (f unmappedFile) SharedMemory() vfs.SharedMemory { return vfsutil.WrapSharedMemory(f.File) }
+
+// PowersafeOverwrite implements vfs.FilePowersafeOverwrite.
+func (f unmappedFile) PowersafeOverwrite() bool { return vfsutil.WrapPowersafeOverwrite(f.File) }
+
+// SetPowersafeOverwrite implements vfs.FilePowersafeOverwrite.
+func (f unmappedFile) SetPowersafeOverwrite(on bool) { vfsutil.WrapSetPowersafeOverwrite(f.File, on) }
