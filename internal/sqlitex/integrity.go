@@ -75,7 +75,7 @@ func (d *DB) log() *slog.Logger {
 const (
 	stepPages    = 256
 	pageAttempts = 4
-	pagePatience = 50 * time.Millisecond
+	pagePatience = 20 * time.Millisecond
 )
 
 // structure is the position of a check after the last page.
