@@ -119,6 +119,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	case err == nil:
 		stopControl = c.startControl(log, s, h, ln.Addr())
 		c.announce(serving, s, h, ln.Addr())
+		vault.opened(log)
 	case serving.Err() != nil: // told to stop before it was ready, which is no fault
 		log.Info("stopped while opening", "cause", err)
 		err = nil
@@ -150,13 +151,7 @@ func (c serveCommand) openStores(ctx context.Context, log *slog.Logger, s settin
 			fmt.Fprintf(c.stdout, "Created the data directory %s\n", path)
 		}
 	}
-	if err := h.Open(ctx); err != nil || vault.dir == nil {
-		return err
-	}
-	if err := vault.dir.Opened(); err != nil {
-		log.Warn("it cannot be written down that this data directory is the original; the next start will take it for a copy", "error", err)
-	}
-	return nil
+	return h.Open(ctx)
 }
 
 // needsDisk reports whether the host will open providers: that takes accounts, and both of the providers that they need.
@@ -236,6 +231,16 @@ func (v *secrets) Admit(name string, found or3cloud.StoreFound) (or3cloud.StoreA
 
 // Confirm implements or3cloud.Stores.
 func (v *secrets) Confirm(stamp or3cloud.StoreStamp) error { return v.dir.Confirm(stamp) }
+
+// opened notes that all stores of the directory are open.
+func (v *secrets) opened(log *slog.Logger) {
+	if v.dir == nil {
+		return
+	}
+	if err := v.dir.Opened(); err != nil {
+		log.Warn("it cannot be written down that this data directory is the original; the next start will take it for a copy", "error", err)
+	}
+}
 
 func (v *secrets) close() error {
 	if v.dir == nil {
