@@ -22,6 +22,7 @@ type behind struct {
 	p        *provider
 	log      *slog.Logger
 	failures chan failure
+	writing  sync.Mutex // one write at a time
 	// settled is what the clock's setBack was when the stored times were settled last.
 	settled int64
 	stop    context.CancelFunc
@@ -50,7 +51,9 @@ func newBehind(p *provider) *behind {
 func (b *behind) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
+	b.writing.Lock()
 	b.settled = b.p.clock.setBack.Load()
+	b.writing.Unlock()
 	b.done.Go(func() {
 		tick := time.NewTicker(behindPause)
 		defer tick.Stop()
@@ -84,6 +87,8 @@ func (b *behind) failed(a db.Account, r *or3cloud.Request) {
 
 // write writes what there is. What cannot be written is tried again, except failures.
 func (b *behind) write(ctx context.Context) {
+	b.writing.Lock()
+	defer b.writing.Unlock()
 	defer func() {
 		if v := recover(); v != nil {
 			b.log.Error("write behind: panic", "panic", v, "stack", string(debug.Stack()))
