@@ -63,6 +63,18 @@ func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Calle
 	r.Body = b
 }
 
+// giveUp bounds how long the body of a request is waited for that was refused before anything looked at it: net/http reads
+// the rest of it after the answer.
+func giveUp(w http.ResponseWriter, r *http.Request) {
+	switch r.Body.(type) {
+	case *body, *wholeBody: // has its own deadline
+	default:
+		if r.Body != nil && r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(grace))
+		}
+	}
+}
+
 // readWhole reads a bounded body before its handler runs, so that whatever the handler decides, it decides after the last
 // byte has come. That a body is too large is left for the handler to find, which may have to say something else first.
 func readWhole(r *http.Request) error {

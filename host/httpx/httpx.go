@@ -67,6 +67,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if rec.Started() {
 		panic(http.ErrAbortHandler)
 	}
+	giveUp(w, r)
 	body := errorBody{Error: true, URL: displayURL(r), StatusCode: http.StatusInternalServerError, Message: "Server Error"}
 	var e *or3cloud.Error
 	if errors.As(err, &e) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -311,6 +312,27 @@ func TestBodyDeadlineIsLiftedAfterTheBody(t *testing.T) {
 }
 
 // A client that does not take its answer must not keep it in memory for ever, nor must the next answer suffer.
+// Whoever is refused before a body is looked at does not keep the connection by never sending it.
+func TestARefusedBodyIsNotWaitedForForEver(t *testing.T) {
+	var router Router
+	router.Guard = func(*http.Request, or3cloud.Route) error { return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden") }
+	handle := func(http.ResponseWriter, *http.Request) error { return nil }
+	if err := router.Add("test", or3cloud.Route{Method: "POST", Path: "/api/x", Handle: handle}); err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range map[string]io.Reader{"/api/x": strings.NewReader("{}"), "/api/unknown": strings.NewReader("{}"), "/api/none": nil} {
+		c := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		Respond(c, httptest.NewRequest("POST", path, body), router.Serve)
+		want := 1 // for the answer
+		if body != nil {
+			want = 2
+		}
+		if len(c.set) != want || slices.ContainsFunc(c.set, time.Time.IsZero) || c.Code < 400 {
+			t.Errorf("%s: %d, deadlines %v", path, c.Code, c.set)
+		}
+	}
+}
+
 func TestAnswersHaveADeadlineAndTheNextRequestHasNone(t *testing.T) {
 	c := &deadlines{ResponseRecorder: httptest.NewRecorder()}
 	WriteRaw(c, make([]byte, 8<<20))

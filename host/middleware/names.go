@@ -94,10 +94,10 @@ func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
 	if !plain(id.Host) {
 		name, example = "this name", "https://cloud.example.org"
 	}
-	text := fmt.Sprintf("This server does not know that it is %s. Its operator can tell it by setting %s=%s and starting it again.", name, variable, example)
+	text := fmt.Sprintf("This server is not set up to be reached as %s. If it should be, its operator can set %s=%s and restart it.", name, variable, example)
 	if n.public != "" {
 		variable = "OR3_ALLOWED_ORIGINS"
-		text = fmt.Sprintf("This server is %s and does not know that it is %s, too. Its operator can tell it by adding %s to %s and starting it again.",
+		text = fmt.Sprintf("The address of this server is %s. If it should be reached as %s too, its operator can add %s to %s and restart it.",
 			n.public, name, example, variable)
 	}
 	n.tell(name, variable, example)
