@@ -56,7 +56,7 @@ func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Calle
 		caller = nil
 	}
 	b := &body{
-		ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w), request: r,
+		ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w), request: r, answer: w.Header(),
 		caller: caller, tab: &RecordOf(r).Memory, limit: limit, size: r.ContentLength, start: time.Now(),
 	}
 	b.hurry()
@@ -126,6 +126,7 @@ type body struct {
 	io.ReadCloser
 	control *http.ResponseController
 	request *http.Request
+	answer  http.Header
 	caller  Caller // nil if no one is asked
 	tab     *membudget.Tab
 	limit   int64
@@ -184,6 +185,7 @@ func (b *body) ask() error {
 		return err
 	}
 	if user == "" {
+		b.answer.Set("Connection", "close") // or net/http reads on
 		return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
 	}
 	b.asked = true
