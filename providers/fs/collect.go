@@ -207,9 +207,13 @@ func (c *collection) sweepTemp(name string, e iofs.DirEntry) error {
 	return c.Disk.Remove(name)
 }
 
+// olderThan reports whether a file that is being made was not touched for longer than age, or by a clock that was ahead.
 func (c *collection) olderThan(e iofs.DirEntry, age time.Duration) (bool, error) {
 	info, err := e.Info()
-	return err == nil && c.now.Sub(info.ModTime()) > age, err
+	if err != nil {
+		return false, err
+	}
+	return c.now.Sub(info.ModTime()) > age || ahead(info.ModTime(), c.now), nil
 }
 
 // adoptOrDrop looks at a generation that its sidecar may not point to. A superseded one goes at once, since its content
@@ -277,6 +281,9 @@ func (c *collection) candidate(k blobKey) (rec record, keep time.Duration, ok bo
 	defer c.locks.lock(k)()
 	rec, err = readRecord(c.Disk, k)
 	if err != nil {
+		return rec, 0, false, err
+	}
+	if err := c.settleTimes(k, &rec); err != nil {
 		return rec, 0, false, err
 	}
 	live := k.live(rec.Generation)
@@ -357,7 +364,11 @@ func (c *collection) sweepTrash(ctx context.Context) error {
 // ends like any other.
 func (c *collection) adoptTrashed(k blobKey, generation string, e iofs.DirEntry) error {
 	defer c.locks.lock(k)()
-	if _, err := readRecord(c.Disk, k); !errors.Is(err, iofs.ErrNotExist) {
+	rec, err := readRecord(c.Disk, k)
+	if err == nil {
+		return c.settleTimes(k, &rec)
+	}
+	if !errors.Is(err, iofs.ErrNotExist) {
 		return err
 	}
 	info, err := e.Info()

@@ -361,11 +361,15 @@ func (s *Storage) sweepPartials() (open map[string]int, err error) {
 	open, known := map[string]int{}, map[string]bool{}
 	err = s.eachPartial(func(id string, rec partialRecord, err error) error {
 		known[id] = true
-		switch {
-		case err != nil || s.Now().After(rec.ExpiresAt):
+		if err != nil || s.Now().After(rec.ExpiresAt) {
 			return ignoreAbsence(s.removePartial(id, true))
-		case rec.StoredAt == nil:
+		}
+		if rec.StoredAt == nil {
 			open[rec.UserID]++
+		}
+		if latest := s.Now().UTC().Add(maxPartialLife); ahead(rec.ExpiresAt, latest) {
+			rec.ExpiresAt = latest
+			return s.writePartial(id, rec)
 		}
 		return nil
 	})
@@ -383,7 +387,7 @@ func (s *Storage) sweepPieces(entries []iofs.DirEntry, known map[string]bool) er
 			continue
 		}
 		info, err := e.Info()
-		if err == nil && s.Now().Sub(info.ModTime()) > abandonedAfter {
+		if err == nil && (s.Now().Sub(info.ModTime()) > abandonedAfter || ahead(info.ModTime(), s.Now())) {
 			err = s.Disk.Remove(path.Join(partialDir, e.Name()))
 		}
 		if ignoreAbsence(err) != nil {

@@ -124,7 +124,7 @@ func (s *Storage) scrubForEver(ctx context.Context) {
 			return
 		}
 		// The clock of the pass is the one of the records, so that a pass survives restarts; the waits are in real time.
-		if due := s.scrub.nextPass().Sub(s.Now()); due > 0 {
+		if due := s.scrub.nextPass(s.Now()).Sub(s.Now()); due > 0 {
 			wait = min(due, time.Hour) // a clock that is set does not stop it for long
 			continue
 		}
@@ -141,9 +141,10 @@ func (s *Storage) scrubForEver(ctx context.Context) {
 }
 
 // nextPass is when a pass is due; one that is under way is.
-func (s *scrub) nextPass() time.Time {
+func (s *scrub) nextPass(now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settle(now)
 	if !s.PassStarted.IsZero() || s.LastPass.IsZero() {
 		return time.Time{}
 	}
@@ -198,6 +199,7 @@ func (s *Storage) scrubOne(ctx context.Context, c copyOf, pace pace) (int64, err
 func (s *Storage) beginPass() (after string, p pace) {
 	s.scrub.mu.Lock()
 	defer s.scrub.mu.Unlock()
+	s.scrub.settle(s.Now().UTC())
 	if s.scrub.PassStarted.IsZero() {
 		s.scrub.PassStarted, s.scrub.Position, s.scrub.Files, s.scrub.Bytes = s.Now().UTC(), "", 0, 0
 	}
