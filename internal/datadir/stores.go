@@ -157,6 +157,9 @@ func (d *Dir) adopts(name string) bool {
 }
 
 func (d *Dir) makeMarks() error {
+	if d.root == nil {
+		return fs.ErrClosed
+	}
 	if err := d.root.Mkdir(marksDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("create the directory of marks: %w", err)
 	}

@@ -81,6 +81,10 @@ func (m *maintenance) set(f func(*or3cloud.MaintenanceState)) {
 }
 
 func (m *maintenance) pass(ctx context.Context) error {
+	m.s.noticeClock()
+	if err := m.s.settleTimes(ctx); err != nil {
+		return err
+	}
 	const pageSize = 1000
 	after := int64(0)
 	for {

@@ -14,6 +14,7 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -184,6 +185,9 @@ type Store struct {
 	m     *maintenance
 	watch *sqlitex.Watch
 	older sync.Once // whether it was logged that the database is an older copy
+	// clockWasAhead says that the log may hold times in the future, newest is the latest time that the maintenance has seen.
+	clockWasAhead atomic.Bool
+	newest        atomic.Int64
 
 	closing  sync.Once
 	closeErr error
@@ -230,6 +234,13 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	}
 	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
+	}
+	s.clockWasAhead.Store(s.db.Behind)
+	if err := s.settleTimes(ctx); err != nil {
+		if !sqlitex.IsDamage(err) && or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+			return nil, fmt.Errorf("sync database: %w", err)
+		}
+		opts.Log.Warn("times in the sync database could not be looked at", "error", err)
 	}
 	s.watch = sqlitex.StartWatch(s.db, opts.Log, opts.Now, s.unreadable)
 	if opts.Maintenance > 0 {

@@ -1,0 +1,144 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"or3.chat/cloud/internal/sqlitex"
+)
+
+// Stored times were written by a clock that may have been ahead. Whatever such a time gates would wait for that day, so one
+// in the future is not believed: it is taken for now and written down so, at the start and in each run of the maintenance.
+
+// storedTime is a column that holds a time in Unix milliseconds.
+type storedTime struct {
+	table, column string
+	// life, if not 0, makes the column the end of something that lasts so long at most; else it is when something was.
+	life func(*Store) time.Duration
+	// from is the column with the beginning of what ends in this one, if its length is known from there.
+	from string
+	// shown says why the column gates nothing, so that it is left alone.
+	shown string
+}
+
+// storedTimes are all columns of the schema that hold a time. A column whose beginning counts comes before that beginning.
+var storedTimes = []storedTime{
+	{table: "device_cursors", column: "updated_at"},
+	{table: "superseded", column: "at"},
+	{table: "log", column: "at"},
+	{table: "blob_orphans", column: "since"},
+	{table: "retired_generations", column: "retired_at"},
+	{table: "upload_intents", column: "expires_at", life: (*Store).longestIntent},
+	{table: "invites", column: "expires_at", from: "created_at"},
+	{table: "invites", column: "created_at"},
+	{table: "workspaces", column: "created_at"},
+	{table: "workspaces", column: "deleted_at"},
+	{table: "invites", column: "updated_at", shown: "is displayed only"},
+	{table: "invites", column: "accepted_at", shown: "is displayed only"},
+	{table: "invites", column: "revoked_at", shown: "is displayed only"},
+	{table: "users", column: "created_at", shown: "is displayed only"},
+	{table: "auth_accounts", column: "created_at", shown: "is displayed only"},
+	{table: "members", column: "created_at", shown: "orders members only"},
+	{table: "files", column: "updated_at", shown: "is a client's, and compared with the same client's only"},
+	{table: "store_stamp", column: "at", shown: "is what says that the clock was ahead, and is written anew at each start"},
+	{table: "store_stamp", column: "restored_at", shown: "is displayed only"},
+}
+
+// longestIntent is how long room is promised at most: until an upload in pieces ends, or a commit that no row counts is
+// collected.
+func (s *Store) longestIntent() time.Duration { return max(s.opts.FileRetention, 24*time.Hour) }
+
+// settleTimes takes times in the future for now. Tables are searched outside of the writer, and rows corrected in steps.
+func (s *Store) settleTimes(ctx context.Context) error {
+	for _, c := range storedTimes {
+		if c.shown != "" {
+			continue
+		}
+		if err := s.settleTime(ctx, c); err != nil {
+			return fmt.Errorf("times of %s.%s: %w", c.table, c.column, err)
+		}
+	}
+	return nil
+}
+
+// settleStep is how many rows are corrected in one transaction.
+const settleStep = 500
+
+func (s *Store) settleTime(ctx context.Context, c storedTime) error {
+	now := s.opts.Now()
+	life := time.Duration(0)
+	if c.life != nil {
+		life = c.life(s)
+	}
+	latest, compared := now.Add(life).UnixMilli(), c.column
+	value := "?1"
+	if c.from != "" {
+		value, compared = fmt.Sprintf("?1 + %s - %s", c.column, c.from), c.from
+	}
+	limit := latest + sqlitex.ClockTolerance.Milliseconds()
+	text := fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s > ?2", c.table, c.column, value, compared)
+	if c.table == "log" {
+		return s.settleLog(ctx, latest, limit)
+	}
+	var found bool
+	err := s.db.Read.QueryRowContext(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s > ?)", c.table, compared), limit).Scan(&found)
+	if err != nil || !found {
+		return sqlitex.Translate(err)
+	}
+	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		_, err := t.conn.ExecContext(ctx, text, latest, limit)
+		return err
+	})
+}
+
+// settleLog corrects the largest table, and only if the clock is known to have been ahead.
+func (s *Store) settleLog(ctx context.Context, latest, limit int64) error {
+	if !s.clockWasAhead.Load() {
+		return nil
+	}
+	for after := int64(0); ; {
+		rows, err := s.db.Read.QueryContext(ctx, "SELECT id FROM log WHERE id > ? AND at > ? ORDER BY id LIMIT ?", after, limit, settleStep)
+		if err != nil {
+			return sqlitex.Translate(err)
+		}
+		var ids []int64
+		for rows.Next() {
+			var id int64
+			if err := rows.Scan(&id); err != nil {
+				rows.Close()
+				return err
+			}
+			ids = append(ids, id)
+		}
+		if err := rows.Err(); err != nil {
+			return sqlitex.Translate(err)
+		}
+		if len(ids) == 0 {
+			s.clockWasAhead.Store(false)
+			return nil
+		}
+		err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
+			for _, id := range ids {
+				if _, err := t.conn.ExecContext(ctx, "UPDATE log SET at = ? WHERE id = ?", latest, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+// noticeClock notices that the clock was set back while the program runs.
+func (s *Store) noticeClock() {
+	if now := s.opts.Now().UnixMilli(); now < s.newest.Load()-sqlitex.ClockTolerance.Milliseconds() {
+		s.clockWasAhead.Store(true)
+		s.newest.Store(now)
+	} else {
+		s.newest.Store(max(now, s.newest.Load()))
+	}
+}

@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/datadir"
+)
+
+// TestEveryStoredTimeSaysHowItIsBelieved: each column of the schema that holds a time has a row in storedTimes.
+func TestEveryStoredTimeSaysHowItIsBelieved(t *testing.T) {
+	s, _ := openTest(t)
+	known := map[string]bool{}
+	for _, c := range storedTimes {
+		known[c.table+"."+c.column] = true
+	}
+	rows, err := s.db.Read.Query(`SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'goose_db_version'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	seen := 0
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		_, column, _ := strings.Cut(name, ".")
+		if column != "at" && column != "since" && column != "until" && !strings.HasSuffix(column, "_at") && !strings.HasSuffix(column, "_until") {
+			continue
+		}
+		seen++
+		if !known[name] {
+			t.Errorf("%s is not in storedTimes: say how it is believed when the clock was ahead", name)
+		}
+	}
+	if err := rows.Err(); err != nil || seen != len(storedTimes) {
+		t.Errorf("%d columns with times, %d in storedTimes, %v", seen, len(storedTimes), err)
+	}
+}
+
+// TestTimesInTheFutureAreTakenForNow, in every column that gates something, and the log says so at the start.
+func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
+	dir, err := datadir.Open(filepath.Join(t.TempDir(), "data"), datadir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	path := filepath.Join(dir.Path(), "sync.sqlite")
+	var c *clock
+	open := func() *Store {
+		s, clock := openTest(t, func(o *Options) {
+			o.Path, o.Stores = path, dir
+			if c != nil {
+				o.Now = c.now
+			}
+		})
+		if c == nil {
+			c = clock
+		}
+		return s
+	}
+	s := open()
+	const years = 5 * 365 * 24 * time.Hour
+	c.advance(years)
+	user, ws := workspaceOf(t, s)
+	if _, err := pushOps(s, user, ws, threadOp(t, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.UpdateCursor(t.Context(), or3cloud.CursorUpdate{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, DeviceID: "d", Version: 1}); err != nil {
+		t.Fatal(err)
+	}
+	at := c.now().UnixMilli()
+	for _, text := range []string{
+		"INSERT INTO superseded (id, replaced_by, at) VALUES (77, 78, %[1]d)",
+		"INSERT INTO blob_orphans VALUES (1, 'd', %[1]d)",
+		"INSERT INTO retired_generations VALUES (1, 'h', 'g', %[1]d)",
+		"INSERT INTO upload_intents VALUES (1, 'd', 'i', 1, %[1]d + 3600000)",
+		"INSERT INTO invites (id, workspace, email, role, token_hash, expires_at, created_at, updated_at) VALUES ('i', 1, 'e', 'editor', 't', %[1]d + 3600000, %[1]d, %[1]d)",
+		"UPDATE workspaces SET deleted_at = %[1]d",
+	} {
+		if err := s.w.outside(t.Context(), fmt.Sprintf(text, at)); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(-years)
+	s = open()
+	if !s.db.Behind {
+		t.Error("that the clock is behind the newest time was not noticed")
+	}
+	for _, column := range storedTimes {
+		if column.shown != "" {
+			continue
+		}
+		latest := c.now().Add(time.Minute)
+		if column.life != nil {
+			latest = latest.Add(column.life(s))
+		}
+		if column.from != "" {
+			latest = latest.Add(time.Hour)
+		}
+		var n, future int
+		err := s.db.Read.QueryRow(fmt.Sprintf("SELECT count(*), count(CASE WHEN %s > %d THEN 1 END) FROM %s", column.column, latest.UnixMilli(), column.table)).Scan(&n, &future)
+		if err != nil || n == 0 || future > 0 {
+			t.Errorf("%s.%s: %d rows, %d of the future, %v", column.table, column.column, n, future, err)
+		}
+	}
+}
