@@ -52,3 +52,6 @@ func TestWorkspaceStore(t *testing.T) {
 		return providertest.WorkspaceBackend{Workspaces: s, Advance: c.advance}
 	})
 }
+
+// testLog returns a log that the test shows when it fails.
+func testLog(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
