@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ncruces/go-sqlite3/driver"
 	"github.com/pquerna/otp/totp"
@@ -553,6 +554,32 @@ func TestATricklingBodyEndsWithItsPermission(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An honest client that takes long is not refused: not for an access token that runs out on the way, which is renewed once
+// and not presented again after the grace, nor for one that has run out before.
+func TestALongBodyCostsOneRotationAtMost(t *testing.T) {
+	for name, before := range map[string]time.Duration{"renewed at its beginning": 16 * time.Minute, "runs out on the way": 0} {
+		for _, c := range stalls {
+			if c.trickles == nobody || c.route == "PUT /api/storage/fs/upload" && before > 0 { // its URL lives no longer than that
+				continue
+			}
+			t.Run(name+" "+c.route, func(t *testing.T) {
+				s := newScene(t)
+				s.ahead.Add(int64(before))
+				q := s.begin(c)
+				if q.early != nil {
+					t.Fatalf("%+v", q.early)
+				}
+				s.ahead.Add(int64(16 * time.Minute))
+				if a := q.finish(); a.err != nil || a.StatusCode != c.want {
+					t.Errorf("%+v %s", a.Response, a.text)
+				}
+				s.victim.resolve()
+				s.other.resolve() // a replay would have ended all sessions of the account
+			})
+		}
 	}
 }
 

@@ -359,7 +359,8 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return q.EndOldestSessions(t.Context(), db.EndOldestSessionsParams{AccountID: a.ID, Keep: 2, Now: in.p.now().UnixMilli()})
+				_, err = q.EndOldestSessions(t.Context(), db.EndOldestSessionsParams{AccountID: a.ID, Keep: 2, Now: in.p.now().UnixMilli()})
+				return err
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -20,8 +20,10 @@ const (
 // maxCookies is how many cookies of one name are looked at: one for each path, and no flood.
 const maxCookies = 4
 
-// setCookies signs the browser in. A grant without a refresh token leaves that cookie as it is.
+// setCookies signs the browser in with a grant that is committed, and the sessions out that made room for it. A grant without
+// a refresh token leaves that cookie as it is.
 func (p *provider) setCookies(r *or3cloud.Request, g *grant) {
+	g.displaced.apply(p.revoked)
 	if g.refreshToken == "" {
 		p.replaceAccess(r, p.cookie(accessCookie, "/", g.accessToken, p.opts.accessTTL))
 		return

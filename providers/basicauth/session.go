@@ -31,6 +31,8 @@ type grant struct {
 	accessToken  string
 	// expires is when the access token does.
 	expires time.Time
+	// displaced are the sessions that ended to make room for a new one.
+	displaced ended
 }
 
 // grant signs an access token beside a refresh token. The access token does not outlive its session.
@@ -121,7 +123,7 @@ const maxUserAgent = 256
 const maxSessions = 100
 
 // begin starts a session of an account and returns its first grant. If there are too many, the one that was used least
-// recently can no longer be renewed.
+// recently ends.
 func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3cloud.Request, now time.Time) (*grant, error) {
 	token, print, err := p.refresh.generate()
 	if err != nil {
@@ -131,7 +133,8 @@ func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3clo
 	if err != nil {
 		return nil, err
 	}
-	if err := q.EndOldestSessions(ctx, db.EndOldestSessionsParams{AccountID: a.ID, Keep: maxSessions - 1, Now: now.UnixMilli()}); err != nil {
+	oldest, err := q.EndOldestSessions(ctx, db.EndOldestSessionsParams{AccountID: a.ID, Keep: maxSessions - 1, Now: now.UnixMilli()})
+	if err != nil {
 		return nil, err
 	}
 	last := now.Add(p.opts.sessionTTL)
@@ -154,7 +157,14 @@ func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3clo
 		accountID: a.ID, email: a.Email, displayName: a.DisplayName.String,
 		sessionID: sid.String(), version: a.TokenVersion, admitted: admitted(a.Origin),
 	}
-	return p.grant(token, who, now, ends)
+	g, err := p.grant(token, who, now, ends)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range oldest {
+		g.displaced.tokens = append(g.displaced.tokens, endedSession{o.ID, o.AccessUntil})
+	}
+	return g, nil
 }
 
 // userAgent is what a browser calls itself, cut to what is kept of it.

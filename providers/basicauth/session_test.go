@@ -49,3 +49,26 @@ func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
 		t.Errorf("%d sessions", len(list))
 	}
 }
+
+// A session that has to make room ends like any other: its access token is refused at once.
+func TestADisplacedSessionIsRefusedAtOnce(t *testing.T) {
+	in := openTest(t, nil)
+	first := in.signedIn(ann)
+	in.clock.advance(time.Second)
+	r := &or3cloud.Request{Request: httptest.NewRequest("POST", "/", nil), ClientIP: "192.0.2.1"}
+	err := in.p.store.tx(t.Context(), func(q queries) error {
+		a, err := q.AccountByEmail(t.Context(), ann)
+		for range maxSessions - 1 {
+			if err == nil {
+				_, err = in.p.begin(t.Context(), q, a, r, in.clock.now())
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.wantSignedIn()
+	in.browser().post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
+	first.wantSignedOut()
+}

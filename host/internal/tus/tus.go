@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 
@@ -20,6 +21,9 @@ import (
 
 // networkTimeout ends an upload from which nothing has come for so long.
 const networkTimeout = 60 * time.Second
+
+// slowestUpload is how many bytes a second a body has to make on the whole.
+const slowestUpload = 4 << 10
 
 // Store is where one request finds its upload. Errors are answered as they are.
 type Store interface {
@@ -75,7 +79,7 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store
 	inner := r.Clone(r.Context())
 	inner.URL = &url.URL{Path: "/" + id}
 	inner.Header.Del("X-HTTP-Method-Override") // the route has decided what the request is
-	inner.Body = &refusable{inner.Body, data}
+	inner.Body = &refusable{ReadCloser: inner.Body, data: data, start: time.Now()}
 	out := &answer{ResponseWriter: w, data: data, base: h.base}
 	t.ServeHTTP(out, inner)
 	return data.fault
@@ -161,12 +165,19 @@ func (d *dataStore) AsTerminatableUpload(u handler.Upload) handler.TerminatableU
 // refusal for a fault of the network.
 type refusable struct {
 	io.ReadCloser
-	data *dataStore
+	data     *dataStore
+	start    time.Time
+	received int64
 }
 
 // Read implements io.Reader.
 func (b *refusable) Read(p []byte) (int, error) {
+	// Each read has its own time, and a sender that trickles must not go on for ever. What has come by then counts.
+	if time.Since(b.start) > networkTimeout+time.Duration(b.received/slowestUpload)*time.Second {
+		return 0, os.ErrDeadlineExceeded
+	}
 	n, err := b.ReadCloser.Read(p)
+	b.received += int64(n)
 	var refusal *or3cloud.Error
 	if errors.As(err, &refusal) {
 		_ = b.data.note(refusal)

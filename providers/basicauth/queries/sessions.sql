@@ -98,7 +98,7 @@ UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
 WHERE id = @id AND account_id = @account_id AND revoked_at IS NULL
 RETURNING id, access_until;
 
--- name: EndOldestSessions :exec
+-- name: EndOldestSessions :many
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
 WHERE id IN (
     SELECT s.id FROM (
@@ -106,7 +106,8 @@ WHERE id IN (
         WHERE o.account_id = @account_id AND o.revoked_at IS NULL
     ) s
     ORDER BY s.seen_at DESC, s.id LIMIT -1 OFFSET @keep
-);
+)
+RETURNING id, access_until;
 
 -- name: RevokeOtherSessions :many
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)

@@ -78,7 +78,7 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, now int64) error {
 	return err
 }
 
-const endOldestSessions = `-- name: EndOldestSessions :exec
+const endOldestSessions = `-- name: EndOldestSessions :many
 UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
 WHERE id IN (
     SELECT s.id FROM (
@@ -87,6 +87,7 @@ WHERE id IN (
     ) s
     ORDER BY s.seen_at DESC, s.id LIMIT -1 OFFSET ?3
 )
+RETURNING id, access_until
 `
 
 type EndOldestSessionsParams struct {
@@ -95,9 +96,32 @@ type EndOldestSessionsParams struct {
 	Keep      int64
 }
 
-func (q *Queries) EndOldestSessions(ctx context.Context, arg EndOldestSessionsParams) error {
-	_, err := q.exec(ctx, q.endOldestSessionsStmt, endOldestSessions, arg.Now, arg.AccountID, arg.Keep)
-	return err
+type EndOldestSessionsRow struct {
+	ID          string
+	AccessUntil int64
+}
+
+func (q *Queries) EndOldestSessions(ctx context.Context, arg EndOldestSessionsParams) ([]EndOldestSessionsRow, error) {
+	rows, err := q.query(ctx, q.endOldestSessionsStmt, endOldestSessions, arg.Now, arg.AccountID, arg.Keep)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndOldestSessionsRow
+	for rows.Next() {
+		var i EndOldestSessionsRow
+		if err := rows.Scan(&i.ID, &i.AccessUntil); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const eraseSeals = `-- name: EraseSeals :exec
