@@ -53,7 +53,8 @@ type Stamp struct {
 	OpID string
 	// HLC is opaque and compared bytewise.
 	HLC string
-	// Clock is the record's revision, 0..MaxSafeInteger; nothing else bounds it.
+	// Clock is the record's revision, 0..MaxSafeInteger. An adapter refuses an op whose clock is above 2^41 and more than
+	// 2^20 above that of its record, or one op could make the record unchangeable for everybody.
 	Clock int64
 }
 
@@ -295,6 +296,14 @@ type Snapshotter interface {
 	// CodeInvalid for a token that it did not make, CodeForbidden for another workspace's, CodeGone for one that
 	// has expired.
 	Snapshot(ctx context.Context, in SnapshotRequest, emit func(*SnapshotItem) error) (SnapshotPage, error)
+}
+
+// KVNameFreer is the optional ability to free the name of a kv row, for an operator. Clients keep names in a unique index,
+// deleted rows included, so a name stays with the first row that had it (contract, sync Pitfall 15).
+type KVNameFreer interface {
+	// FreeKVName renames the row that holds a name, by a put that all devices get, and returns the row's pk. It is empty
+	// if no row holds the name.
+	FreeKVName(ctx context.Context, workspaceID, name string) (pk string, err error)
 }
 
 // Watcher is the optional ability to tell at once that a workspace has changed.

@@ -189,15 +189,45 @@ func testOldPutDoesNotRevive(t *testing.T, b *syncBench) {
 	b.wantState(clientmodel.State{}, 100)
 }
 
-// testHugeClock guards sync Pitfall 4: clocks are anything up to the safe integers.
-func testHugeClock(t *testing.T, b *syncBench) {
-	b.push(b.put("a", or3cloud.MaxSafeInteger))
-	changes, _ := b.pull(0, 1)
-	if changes[0].Stamp.Clock != or3cloud.MaxSafeInteger {
-		t.Errorf("clock came back as %d", changes[0].Stamp.Clock)
+// testClockBounds guards sync Pitfall 4: a clock may be far above Unix seconds, but one op must not make a record
+// unchangeable for everybody. What is refused leaves nothing behind and does not touch its neighbours.
+func testClockBounds(t *testing.T, b *syncBench) {
+	const most, step = 1 << 41, 1 << 20
+	clock := int64(0)
+	for i, c := range []struct {
+		clock    int64
+		accepted bool
+	}{
+		{or3cloud.MaxSafeInteger, false}, {most + 1, false}, {most, true}, {most + step + 1, false}, {most + step, true},
+		{most + 2*step, true}, {or3cloud.MaxSafeInteger, false}, {most + 2*step + 1, true}, {most + 2*step, true},
+	} {
+		for _, op := range []or3cloud.Op{b.put("a", c.clock), b.del("a", c.clock)} {
+			if op.Operation == or3cloud.OpDelete && c.accepted {
+				continue
+			}
+			before := b.push().ServerVersion
+			res := b.push(b.put("neighbour", int64(i)), op)
+			if r := res.Results[1]; r.Success != c.accepted || !c.accepted && (r.ErrorCode != or3cloud.OpErrorValidation || r.ServerVersion != 0) {
+				t.Errorf("%s %d with clock %d after %d: %+v", op.Operation, i, c.clock, clock, r)
+			}
+			if want := before + 1; !res.Results[0].Success || !c.accepted && res.ServerVersion != want {
+				t.Errorf("op %d: counter %d, want %d; the neighbour: %+v", i, res.ServerVersion, want, res.Results[0])
+			}
+		}
+		if c.accepted {
+			clock = max(clock, c.clock)
+		}
 	}
-	if r := b.push(b.put("a", or3cloud.MaxSafeInteger-1)).Results[0]; r.Applied {
-		t.Errorf("a lower clock won: %+v", r)
+	changes, _ := b.pull(0, 10)
+	if got := changes[0].Stamp.Clock; len(changes) != 2 || got != clock {
+		t.Errorf("the winner has clock %d, want %d", got, clock)
+	}
+	// An hlc breaks ties and nothing else: it may be any text of up to 512 characters.
+	long := b.put("tie", 1)
+	long.Stamp.HLC = strings.Repeat("\uffff", 512)
+	b.push(long)
+	if r := b.push(b.put("tie", 2)).Results[0]; !r.Applied {
+		t.Errorf("a higher clock lost against a long hlc: %+v", r)
 	}
 }
 

@@ -104,6 +104,9 @@ func NewBase() *Base { return &Base{rows: rows{}, tombstones: map[Key]int64{}} }
 // Live returns what the user sees.
 func (d *Base) Live() State { return d.rows.live() }
 
+// Cursor returns how far the device has come, which is what it reports.
+func (d *Base) Cursor() int64 { return d.cursor }
+
 // Sync pulls until there is no more, from where the device stands.
 func (d *Base) Sync(pull Pull, limit int) error {
 	for {
@@ -122,6 +125,12 @@ func (d *Base) Sync(pull Pull, limit int) error {
 			return nil
 		}
 	}
+}
+
+// Rescan pulls everything again, as the base client does once a day. It removes no rows.
+func (d *Base) Rescan(pull Pull, limit int) error {
+	d.cursor = 0
+	return d.Sync(pull, limit)
 }
 
 // ApplyPage applies one page in one transaction, as the base client does: rows and tombstones are looked up once,
@@ -178,6 +187,9 @@ func NewLater() *Later { return &Later{rows: rows{}, tombstones: map[Key]or3clou
 
 // Live returns what the user sees.
 func (d *Later) Live() State { return d.rows.live() }
+
+// Cursor returns how far the device has come, which is what it reports.
+func (d *Later) Cursor() int64 { return d.cursor }
 
 // Bootstrap installs a snapshot and pulls from its watermark; there is no other way in.
 func (d *Later) Bootstrap(snapshot Snapshot, pull Pull, limit int) error {

@@ -32,6 +32,13 @@ const (
 // deep breaks the browser's database on every device of the workspace.
 const MaxDepth = 100
 
+// maxReferences is how many files one row may reference. The newest client's own limit of a payload, 256 KiB, holds fewer.
+// maxDigest is the length, in bytes, up to which a text may be the digest of a file.
+const (
+	maxReferences = 4096
+	maxDigest     = 128
+)
+
 // Problem is why an op is refused.
 type Problem struct {
 	Code or3cloud.OpErrorCode
@@ -90,6 +97,9 @@ func Check(op *or3cloud.Op) *Problem {
 		return invalid("Invalid payload for %s: %s must equal pk", op.Table, pkColumn(op.Table))
 	}
 	op.Facts = facts(op.Table, values)
+	if len(op.Facts.FileHashes) > maxReferences {
+		return invalid("Invalid payload for %s: file_hashes names more than %d files", op.Table, maxReferences)
+	}
 	if op.Operation == or3cloud.OpDelete {
 		op.Facts.Deleted = true
 	}
@@ -468,7 +478,7 @@ func WithUserID(payload []byte, userID string) ([]byte, error) {
 }
 
 // FileHashes returns the digests in a file_hashes column: a JSON array in a string, of which everything that is not a
-// string is ignored (contract, sync §3). Digests are lower-case and without prefix; each occurs once.
+// string, or too long to be one of a file, is ignored (contract, sync §3). Digests are lower-case and without prefix; each occurs once.
 func FileHashes(s string) []string {
 	if s == "" {
 		return nil
@@ -488,7 +498,7 @@ func FileHashes(s string) []string {
 			return nil
 		}
 		digest := Digest(text(v))
-		if digest != "" && !seen[digest] {
+		if digest != "" && len(digest) <= maxDigest && !seen[digest] {
 			seen[digest] = true
 			out = append(out, digest)
 		}

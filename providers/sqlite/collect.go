@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,11 +14,27 @@ import (
 
 // The collector removes entries in steps of one transaction each: a step holds the writer for a few milliseconds, and
 // pushes pass between the steps. As many steps as a page has are offered to the writer at once, so that the collector
-// keeps up with devices that write without pause.
+// keeps up with devices that write without pause. A step frees the pages of collectBytes of payloads at most, or those of
+// one entry.
 const (
-	collectStep = 256
-	collectPage = 8 * collectStep
+	collectStep  = 256
+	collectBytes = 8 << 20
+	collectPage  = 8 * collectStep
 )
+
+// steps divides rows with payloads of a size into steps.
+func steps[T any](rows []T, size func(T) int64) (out [][]T) {
+	begin, total := 0, int64(0)
+	for i, r := range rows {
+		if total += size(r); i > begin && (i-begin == collectStep || total > collectBytes) {
+			out, begin, total = append(out, rows[begin:i]), i, size(r)
+		}
+	}
+	if begin < len(rows) {
+		out = append(out, rows[begin:])
+	}
+	return out
+}
 
 // tombstoneDevices says how much longer a silent device protects winning deletes than superseded entries: a device
 // that missed a dropped delete keeps the record as a zombie, and a base client cannot be told to start over
@@ -61,13 +76,13 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 		if err != nil {
 			return sqlitex.Translate(err)
 		}
-		steps, ctx := errgroup.WithContext(ctx)
-		for step := range slices.Chunk(rows, collectStep) {
-			steps.Go(func() error {
-				return s.w.do(ctx, func(ctx context.Context, t *tx) error { return t.dropEntries(ctx, num, step) })
+		group, ctx := errgroup.WithContext(ctx)
+		for _, some := range steps(rows, func(r db.CollectableEntriesRow) int64 { return r.Bytes }) {
+			group.Go(func() error {
+				return s.w.do(ctx, func(ctx context.Context, t *tx) error { return t.dropEntries(ctx, num, some) })
 			})
 		}
-		if err := steps.Wait(); err != nil || len(rows) < collectPage {
+		if err := group.Wait(); err != nil || len(rows) < collectPage {
 			return err
 		}
 		step.After = rows[len(rows)-1].ID
@@ -82,7 +97,9 @@ func (t *tx) dropEntries(ctx context.Context, num int64, rows []db.CollectableEn
 		if t.c.Changes() > 0 { // another collection may have been faster
 			size += entryOverhead + r.Bytes
 		}
-		err = errors.Join(err, run(t.st.deleteSuperseded, r.ID), run(t.st.deleteOpID, num, r.OpID))
+		key := recordKey(unpackID(r.Pk), r.Owner)
+		err = errors.Join(err, run(t.st.deleteSuperseded, r.ID), run(t.st.deleteOpID, num, r.OpID),
+			run(t.st.deleteWaypoint, num, r.Tbl, key, versionOf(r.ID)))
 		if err != nil {
 			return err
 		}
@@ -102,13 +119,45 @@ func (s *Store) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest) err
 	}
 	for table := int64(1); table <= int64(len(or3cloud.SyncTables)); table++ {
 		err := s.collectDeletes(ctx, db.CollectableDeletesParams{
-			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Silent: silent, Before: s.cutoff(in.Retention), Max: collectStep,
+			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Silent: silent, Before: s.cutoff(in.Retention),
+			KvClock: maxClock - clockStep, Max: collectStep,
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.collectPins(ctx, db.CollectablePinsParams{
+		After: entryID(num, 0), Upto: entryID(num, maxVersion), Floor: floor, Silent: silent, Before: s.cutoff(in.Retention), Max: collectStep,
+	})
+}
+
+// collectPins removes pinned entries under the rule of deletions: a device that misses one may be stuck (see kvnames.go).
+func (s *Store) collectPins(ctx context.Context, step db.CollectablePinsParams) error {
+	num := step.After >> versionBits
+	for {
+		found, err := s.q.CollectablePins(ctx, step)
+		if err != nil {
+			return sqlitex.Translate(err)
+		}
+		rows := make([]db.CollectableEntriesRow, len(found))
+		for i, r := range found {
+			rows[i] = db.CollectableEntriesRow(r)
+		}
+		for _, some := range steps(rows, func(r db.CollectableEntriesRow) int64 { return r.Bytes }) {
+			err := s.w.do(ctx, func(ctx context.Context, t *tx) error {
+				horizon := versionOf(some[len(some)-1].ID)
+				t.afterCommit(func() { s.heads.raise(num, 0, horizon) })
+				return errors.Join(t.dropEntries(ctx, num, some), t.q.RaiseHorizon(ctx, db.RaiseHorizonParams{Horizon: horizon, Workspace: num}))
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if len(found) < collectStep {
+			return nil
+		}
+		step.After = found[len(found)-1].ID
+	}
 }
 
 func (s *Store) collectDeletes(ctx context.Context, step db.CollectableDeletesParams) error {
@@ -117,13 +166,18 @@ func (s *Store) collectDeletes(ctx context.Context, step db.CollectableDeletesPa
 		if err != nil {
 			return sqlitex.Translate(err)
 		}
-		err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
-			horizon, err := t.dropDeletes(ctx, step.Workspace, rows)
-			t.afterCommit(func() { s.heads.raise(step.Workspace, 0, horizon) })
-			return err
-		})
-		if err != nil || len(rows) < collectStep {
-			return err
+		for _, some := range steps(rows, func(r db.CollectableDeletesRow) int64 { return r.Bytes }) {
+			err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
+				horizon, err := t.dropDeletes(ctx, step.Workspace, some)
+				t.afterCommit(func() { s.heads.raise(step.Workspace, 0, horizon) })
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if len(rows) < collectStep {
+			return nil
 		}
 		step.After = rows[len(rows)-1].Pk
 	}
@@ -141,6 +195,7 @@ func (t *tx) dropDeletes(ctx context.Context, num int64, rows []db.CollectableDe
 			continue
 		}
 		err = errors.Join(
+			run(t.st.deleteWaypoint, num, r.Tbl, r.Pk, r.Version),
 			t.q.DeleteEntry(ctx, entryID(num, r.Version)),
 			t.q.DeleteOpID(ctx, db.DeleteOpIDParams{Workspace: num, OpID: r.OpID}),
 		)

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/jsstring"
 )
 
 // The states of a record.
@@ -23,7 +21,21 @@ const (
 	stateItem        = 4 // added for a row of workspace Files and Trash
 )
 
-// Push implements or3cloud.SyncGatewayAdapter.
+// maxClock is how high the clock of a record may be at once, which is far above Unix seconds and milliseconds; clockStep
+// is how far an op may raise a higher one. Without a bound, one op could make a record unchangeable for everybody.
+const (
+	maxClock  = 1 << 41
+	clockStep = 1 << 20
+)
+
+// waypointEvery is how many winners of a record lie between two waypoints.
+const waypointEvery = 64
+
+// maxStalled is how often a stretch is prepared again because rows have changed meanwhile.
+const maxStalled = 10
+
+// Push implements or3cloud.SyncGatewayAdapter. A batch is written in stretches of bounded work; other writes pass between
+// them. A fault ends it with an error, and what was committed before is found again when the batch is repeated.
 func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushResult, error) {
 	num, err := s.number(ctx, in.Scope.WorkspaceID)
 	if err == nil {
@@ -32,134 +44,192 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 	if err != nil {
 		return or3cloud.PushResult{}, err
 	}
-	var out or3cloud.PushResult
-	err = s.w.do(ctx, func(_ context.Context, t *tx) error {
-		if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
-			return err
+	p := push{
+		store: s, workspace: num, user: in.UserID, items: in.WorkspaceItems, first: -1,
+		results: make([]or3cloud.OpResult, 0, len(in.Ops)),
+	}
+	for stalled := 0; p.first < 0 || len(p.results) < len(in.Ops); {
+		done := len(p.results)
+		ops, err := s.prepare(ctx, num, in.UserID, in.Ops[done:])
+		if err == nil {
+			err = s.w.do(ctx, func(_ context.Context, t *tx) error {
+				if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
+					return err
+				}
+				return p.apply(t, ops)
+			})
 		}
-		p := push{
-			tx: t, workspace: num, user: in.UserID, items: in.WorkspaceItems,
-			results: make([]or3cloud.OpResult, 0, len(in.Ops)), quota: s.opts.WorkspaceQuota,
+		if err != nil {
+			s.noticed(in.Scope.WorkspaceID, err)
+			return or3cloud.PushResult{}, err
 		}
-		if err := p.apply(in.Ops); err != nil {
-			return err
+		if len(p.results) > done {
+			stalled = 0
+		} else if stalled++; stalled == maxStalled {
+			return or3cloud.PushResult{}, or3cloud.Unavailable(errStale, "Storage temporarily unavailable", retryAfter)
 		}
-		if p.version > p.first {
-			t.afterCommit(func() { s.heads.raise(num, p.version, 0) })
-		}
-		out = or3cloud.PushResult{Results: p.results, ServerVersion: p.version}
-		return nil
-	})
-	s.noticed(in.Scope.WorkspaceID, err)
-	return out, err
+	}
+	return or3cloud.PushResult{Results: p.results, ServerVersion: p.version}, nil
 }
 
-// push is the application of one batch in one transaction.
+// push is the application of one batch.
 type push struct {
-	*tx
+	*tx       // of the stretch at hand
+	store     *Store
 	workspace int64
 	user      string
 	items     bool  // whether the client knows workspace Files and Trash
 	version   int64 // the counter; every accepted op takes the next one
 	first     int64 // the counter before the batch
-	grown     int64 // what the batch adds to the size of the workspace, in bytes
-	quota     int64 // of the workspace; 0 is none
+	grown     int64 // what the stretch adds to the size of the workspace, in bytes
 	results   []or3cloud.OpResult
 	winners   winners
 }
 
-func (p *push) apply(ops []or3cloud.Op) error {
+// write runs f, which takes versions, in a transaction.
+func (p *push) write(t *tx, f func(size int64) error) error {
+	p.tx, p.grown = t, 0
 	var size int64
 	found, err := one(p.st.counter, func(s *sqlite3.Stmt) { p.version, size = s.ColumnInt64(0), s.ColumnInt64(2) }, p.workspace)
-	if err == nil {
-		err = checkWorkspaceRoom(size, p.quota, ops)
-	}
 	if err != nil {
 		return err
 	}
 	if !found {
 		return fmt.Errorf("workspace %d has no counter", p.workspace)
 	}
-	p.first = p.version
-	for i := range ops {
-		res, err := p.applyOp(&ops[i])
-		if err != nil {
-			return fmt.Errorf("apply op %d: %w", i, err)
+	before := p.version
+	if p.first < 0 {
+		p.first = before
+	}
+	if err := f(size); err != nil || p.version == before {
+		return err
+	}
+	version := p.version
+	p.high = max(p.high, version)
+	t.afterCommit(func() { p.store.heads.raise(p.workspace, version, 0) })
+	return run(p.st.setCounter, version, p.grown, p.workspace)
+}
+
+// apply applies the ops of a stretch in order. It stops in front of one that has to be prepared again.
+func (p *push) apply(t *tx, ops []preparedOp) error {
+	return p.write(t, func(size int64) error {
+		if err := checkWorkspaceRoom(size, p.store.opts.WorkspaceQuota, ops); err != nil {
+			return err
 		}
-		res.OpID = ops[i].Stamp.OpID
-		p.results = append(p.results, res)
-	}
-	if p.version == p.first {
+		for i := range ops {
+			res, err := p.applyOp(&ops[i])
+			if errors.Is(err, errStale) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("apply op %d: %w", len(p.results), err)
+			}
+			res.OpID = ops[i].Stamp.OpID
+			p.results = append(p.results, res)
+		}
 		return nil
-	}
-	p.high = max(p.high, p.version)
-	return run(p.st.setCounter, p.version, p.grown, p.workspace)
+	})
 }
 
 // record is the winner of a (table, pk).
 type record struct {
 	version, state int64
 	rev            or3cloud.Revision
+	winners        int64 // how many there were
+	pinned         int64 // the version of the last pinned entry
 }
 
-// applyOp judges one op. The error is for faults of the store only.
-func (p *push) applyOp(op *or3cloud.Op) (or3cloud.OpResult, error) {
-	if op.Table == or3cloud.TableNotifications {
-		if err := p.claimNotification(op); err != nil {
-			return or3cloud.OpResult{}, err
-		}
-	}
-	table, key, opID := tableNumber(op.Table), jsstring.SortKey(op.PK), packID(nil, op.Stamp.OpID)
-	if p.version >= maxVersion {
-		return or3cloud.OpResult{}, fmt.Errorf("workspace %d has used all versions", p.workspace)
-	}
-	if err := run(p.st.reserveOpID, p.workspace, opID, p.version+1); err != nil {
+// winnerOf returns the winner of a record; the zero one if there is none.
+func winnerOf(st *sqlite3.Stmt, workspace, table int64, key []byte) (r record, found bool, err error) {
+	found, err = one(st, func(s *sqlite3.Stmt) {
+		r.version = s.ColumnInt64(0)
+		r.rev = or3cloud.Revision{Clock: s.ColumnInt64(1), HLC: s.ColumnText(2), OpID: unpackID(s.ColumnRawBlob(3))}
+		r.state, r.winners, r.pinned = s.ColumnInt64(4), s.ColumnInt64(5), s.ColumnInt64(6)
+	}, workspace, table, key)
+	return r, found, err
+}
+
+// applyOp judges one op. The error is errStale or a fault of the store.
+func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
+	if err := p.reserve(op); err != nil {
 		return or3cloud.OpResult{}, err
 	}
 	if p.c.Changes() == 0 {
-		return p.replay(op, opID)
+		return p.replay(op)
 	}
-	winner, exists, err := p.winner(table, key)
+	reserved := p.version
+	winner, exists, err := winnerOf(p.st.record, p.workspace, op.table, op.key)
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}
-	if refusal, err := p.refuse(op, key, winner); err != nil || refusal != nil {
-		return refused(refusal), errors.Join(err, run(p.st.deleteOpID, p.workspace, opID))
-	}
-	p.version++
 	wins := !exists || winner.rev.Less(op.Stamp.Revision())
-	prev := int64(0)
-	if wins && exists {
-		prev = winner.version
+	refusal, err := p.refuse(op, winner, wins)
+	if err != nil || refusal != nil {
+		return refused(refusal), errors.Join(err, run(p.st.deleteOpID, p.workspace, op.opID))
 	}
-	id, pk := entryID(p.workspace, p.version), packID(nil, op.PK)
-	p.grown += entrySize(pk, op.Payload)
-	err = run(p.st.insertEntry, id, table, opNumber(op.Operation), prev, op.Stamp.Clock, p.at,
-		pk, opID, op.Stamp.HLC, op.Stamp.DeviceID, p.owner(op), op.Payload)
-	if err != nil {
+	if p.version != reserved { // a name was taken, which took a version
+		if err := errors.Join(run(p.st.deleteOpID, p.workspace, op.opID), p.reserve(op)); err != nil {
+			return or3cloud.OpResult{}, err
+		}
+	}
+	if err := p.accept(op, winner, exists, wins); err != nil {
 		return or3cloud.OpResult{}, err
 	}
 	res := or3cloud.OpResult{Success: true, ServerVersion: p.version, Applied: wins}
-	if !wins {
-		if err := run(p.st.supersede, id, p.version, p.at); err != nil {
-			return res, err
-		}
+	switch {
+	case !wins:
 		res.Winner, err = p.loadWinner(winner.version)
-		return res, err
+	case winner.pinned > 0 && op.Operation == or3cloud.OpDelete:
+		err = p.bury(op)
 	}
-	state := stateOf(op)
-	if exists {
-		if err := run(p.st.supersede, entryID(p.workspace, winner.version), p.version, p.at); err != nil {
-			return res, err
-		}
-		err = run(p.st.updateRecord, p.version, op.Stamp.Clock, op.Stamp.HLC, opID, state, p.workspace, table, key)
-	} else {
-		err = run(p.st.insertRecord, p.workspace, table, key, p.version, op.Stamp.Clock, op.Stamp.HLC, opID, state)
+	return res, err
+}
+
+// reserve writes the op id down under the next version, unless the workspace has seen it.
+func (p *push) reserve(op *preparedOp) error {
+	if p.version >= maxVersion {
+		return fmt.Errorf("workspace %d has used all versions", p.workspace)
 	}
+	return run(p.st.reserveOpID, p.workspace, op.opID, p.version+1, op.fingerprint)
+}
+
+// acceptOwn makes an op of the server the winner of a record.
+func (p *push) acceptOwn(op *preparedOp, old record, exists bool) error {
+	return errors.Join(p.reserve(op), p.accept(op, old, exists, true))
+}
+
+// accept appends an op to the log, and makes it the winner of its record if it wins over the old one.
+func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
+	p.version++
+	id, prev := entryID(p.workspace, p.version), int64(0)
+	if wins && exists {
+		prev = old.version
+	}
+	p.grown += entrySize(op.pk, op.Payload)
+	err := run(p.st.insertEntry, id, op.table, opNumber(op.Operation), prev, op.Stamp.Clock, p.at,
+		op.pk, op.opID, op.Stamp.HLC, op.Stamp.DeviceID, op.owner, op.Payload)
 	if err != nil {
-		return res, err
+		return err
 	}
-	return res, p.derive(op, table, key, state, exists)
+	if !wins {
+		return run(p.st.supersede, id, p.version, p.at, int64(0))
+	}
+	state := stateOf(&op.Op)
+	if !exists {
+		err = run(p.st.insertRecord, p.workspace, op.table, op.key, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, state)
+		return errors.Join(err, p.derive(op, state, exists))
+	}
+	pinned := int64(0)
+	if old.pinned == old.version {
+		pinned = 1
+	}
+	err = errors.Join(
+		run(p.st.supersede, entryID(p.workspace, old.version), p.version, p.at, pinned),
+		run(p.st.updateRecord, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, state, p.workspace, op.table, op.key))
+	if (old.winners+1)%waypointEvery == 0 {
+		err = errors.Join(err, run(p.st.insertWaypoint, p.workspace, op.table, op.key, p.version))
+	}
+	return errors.Join(err, p.derive(op, state, exists))
 }
 
 func opNumber(o or3cloud.Operation) int64 {
@@ -203,43 +273,23 @@ func refused(r *refusal) or3cloud.OpResult {
 	return or3cloud.OpResult{ErrorCode: r.code, Error: r.text}
 }
 
-// refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage
+// refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage or block
 // what others have.
-func (p *push) refuse(op *or3cloud.Op, key []byte, winner record) (*refusal, error) {
+func (p *push) refuse(op *preparedOp, winner record, wins bool) (*refusal, error) {
+	if highest := max(maxClock, winner.rev.Clock+clockStep); op.Stamp.Clock > highest {
+		return &refusal{or3cloud.OpErrorValidation, fmt.Sprintf("stamp.clock must be at most %d", highest)}, nil
+	}
 	switch {
 	case op.Table == or3cloud.TableNotifications:
 		return p.foreignNotification(op, winner)
 	case op.Operation != or3cloud.OpPut:
 		return nil, nil
 	case op.Table == or3cloud.TableKV:
-		return p.takenName(op, key)
+		return p.takeName(op, wins)
 	case winner.state&stateItem != 0 && !p.items:
 		return &refusal{or3cloud.OpErrorValidation, "Update OR3 Chat to use workspace Files and Trash"}, nil
 	}
 	return nil, nil
-}
-
-// takenName refuses a second pk for a kv name, which would stop every client that meets both rows (contract, sync
-// Pitfall 15). A name stays with the first pk that had it, renamed and deleted rows included: a device with an older
-// cursor may still hold it.
-func (p *push) takenName(op *or3cloud.Op, key []byte) (*refusal, error) {
-	taken := false
-	_, err := one(p.st.kvNameOwner, func(s *sqlite3.Stmt) { taken = !bytes.Equal(s.ColumnRawBlob(0), key) },
-		p.workspace, jsstring.SortKey(op.Facts.Name))
-	if err != nil || !taken {
-		return nil, err
-	}
-	return &refusal{or3cloud.OpErrorValidation, "Invalid payload for kv: name belongs to another row"}, nil
-}
-
-// winner returns the winner of a record.
-func (p *push) winner(table int64, key []byte) (r record, found bool, err error) {
-	found, err = one(p.st.record, func(s *sqlite3.Stmt) {
-		r.version = s.ColumnInt64(0)
-		r.rev = or3cloud.Revision{Clock: s.ColumnInt64(1), HLC: s.ColumnText(2), OpID: unpackID(s.ColumnRawBlob(3))}
-		r.state = s.ColumnInt64(4)
-	}, p.workspace, table, key)
-	return r, found, err
 }
 
 // entry is a row of the log.
@@ -251,17 +301,22 @@ type entry struct {
 }
 
 func scanEntry(s *sqlite3.Stmt) entry {
-	e := entry{
+	e := scanHead(s)
+	if s.ColumnType(10) != sqlite3.NULL {
+		e.payload = bytes.Clone(s.ColumnRawBlob(10))
+	}
+	return e
+}
+
+// scanHead scans all but the payload.
+func scanHead(s *sqlite3.Stmt) entry {
+	return entry{
 		table: s.ColumnInt64(0), op: s.ColumnInt64(1), prev: s.ColumnInt64(2), at: s.ColumnInt64(4),
 		pk: unpackID(s.ColumnRawBlob(5)), owner: unpackID(s.ColumnRawBlob(9)),
 		stamp: or3cloud.Stamp{
 			Clock: s.ColumnInt64(3), OpID: unpackID(s.ColumnRawBlob(6)), HLC: s.ColumnText(7), DeviceID: s.ColumnText(8),
 		},
 	}
-	if s.ColumnType(10) != sqlite3.NULL {
-		e.payload = bytes.Clone(s.ColumnRawBlob(10))
-	}
-	return e
 }
 
 // winners are the entries that ops of one batch lost against, by version. Each is read once, and none once the answer
@@ -307,19 +362,25 @@ func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 }
 
 // replay answers an op whose id the workspace has seen: with its first version and without effect. The same id with
-// other content is a conflict, as long as the log still has the first.
-func (p *push) replay(op *or3cloud.Op, opID []byte) (or3cloud.OpResult, error) {
+// other content is a conflict. Of an op from before there were fingerprints, all but the payload is compared.
+func (p *push) replay(op *preparedOp) (or3cloud.OpResult, error) {
 	var version int64
-	_, err := one(p.st.opIDVersion, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, p.workspace, opID)
+	var fingerprint []byte
+	_, err := one(p.st.opIDVersion, func(s *sqlite3.Stmt) {
+		version, fingerprint = s.ColumnInt64(0), s.ColumnBlob(1, nil)
+	}, p.workspace, op.opID)
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}
-	var first entry
-	kept, err := one(p.st.entry, func(s *sqlite3.Stmt) { first = scanEntry(s) }, entryID(p.workspace, version))
-	if err != nil {
-		return or3cloud.OpResult{}, err
+	same := bytes.Equal(fingerprint, op.fingerprint)
+	if len(fingerprint) == 0 {
+		same = true
+		_, err = one(p.st.entryHead, func(s *sqlite3.Stmt) { same = sameHead(scanHead(s), &op.Op) }, entryID(p.workspace, version))
+		if err != nil {
+			return or3cloud.OpResult{}, err
+		}
 	}
-	if kept && !sameContent(first, op) {
+	if !same {
 		text := "Conflicting operation reuses processed op_id %s"
 		if version > p.first {
 			text = "Conflicting operations reuse op_id %s"
@@ -327,7 +388,7 @@ func (p *push) replay(op *or3cloud.Op, opID []byte) (or3cloud.OpResult, error) {
 		return or3cloud.OpResult{ErrorCode: or3cloud.OpErrorConflict, Error: fmt.Sprintf(text, op.Stamp.OpID)}, nil
 	}
 	res := or3cloud.OpResult{Success: true, ServerVersion: version, Replayed: true}
-	winner, exists, err := p.winner(tableNumber(op.Table), jsstring.SortKey(op.PK))
+	winner, exists, err := winnerOf(p.st.record, p.workspace, op.table, op.key)
 	if err != nil || !exists {
 		// Only a dropped deletion leaves no record; the op is then as gone as what it lost against.
 		res.Applied = true
@@ -339,18 +400,7 @@ func (p *push) replay(op *or3cloud.Op, opID []byte) (or3cloud.OpResult, error) {
 	return res, err
 }
 
-// sameContent reports whether an op is the one that an entry was made from. Payloads are compared as JSON values,
-// whatever the order of their keys.
-func sameContent(e entry, op *or3cloud.Op) bool {
-	return tableName(e.table) == op.Table && operation(e.op) == op.Operation && e.pk == op.PK && e.stamp == op.Stamp &&
-		(bytes.Equal(e.payload, op.Payload) || bytes.Equal(canonical(e.payload), canonical(op.Payload)))
-}
-
-// canonical returns a JSON text in a form in which equal values are equal bytes, or the text itself if it has none.
-func canonical(text []byte) []byte {
-	v := jsontext.Value(bytes.Clone(text))
-	if err := v.Canonicalize(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
-		return text
-	}
-	return v
+// sameHead reports whether an op is the one that an entry was made from, as far as its payload does not matter.
+func sameHead(e entry, op *or3cloud.Op) bool {
+	return tableName(e.table) == op.Table && operation(e.op) == op.Operation && e.pk == op.PK && e.stamp == op.Stamp
 }

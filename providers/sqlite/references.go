@@ -10,7 +10,6 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/db"
@@ -18,34 +17,36 @@ import (
 
 // derive keeps what is known about kv names and files in step with a record that has a new winner (contract, sync
 // Pitfall 15, storage Pitfall 11). existed says whether the record had a winner before.
-func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64, existed bool) error {
+func (p *push) derive(op *preparedOp, state int64, existed bool) error {
 	var want []string
 	switch op.Table {
 	case or3cloud.TableKV:
 		if op.Operation != or3cloud.OpPut {
 			return nil
 		}
-		err := run(p.st.claimKVName, p.workspace, jsstring.SortKey(op.Facts.Name), key)
+		err := run(p.st.claimKVName, p.workspace, op.names[0], op.key, p.version)
 		if p.c.Changes() > 0 {
 			p.grown += entryOverhead
+			return err
 		}
-		return err
+		return errors.Join(err, run(p.st.keepKVName, p.version, p.workspace, op.names[0], op.key))
 	case or3cloud.TableMessages, or3cloud.TablePosts:
 		if state&stateMask == stateLive {
-			want = op.Facts.FileHashes
+			want = op.refs
 		}
 	case or3cloud.TableFileMeta:
 		digest := syncschema.Digest(op.PK)
 		if state&stateMask != stateLive {
 			// A file that is deleted gives its room back at once, whatever is still on the disk.
-			if err := errors.Join(run(p.st.deleteFile, p.workspace, digest, key), run(p.st.releaseHold, p.workspace, digest, int64(math.MaxInt64))); err != nil {
+			err := errors.Join(run(p.st.deleteFile, p.workspace, digest, op.key), run(p.st.releaseHold, p.workspace, digest, int64(math.MaxInt64)))
+			if err != nil {
 				return err
 			}
 			break
 		}
 		f := op.Facts.File
 		err := errors.Join(
-			run(p.st.upsertFile, p.workspace, digest, key, f.SizeBytes, f.UpdatedAt, f.StorageID, f.MIMEType, f.Name, f.Kind),
+			run(p.st.upsertFile, p.workspace, digest, op.key, f.SizeBytes, f.UpdatedAt, f.StorageID, f.MIMEType, f.Name, f.Kind),
 			run(p.st.releaseHold, p.workspace, digest, f.SizeBytes))
 		if err != nil {
 			return err
@@ -57,32 +58,31 @@ func (p *push) derive(op *or3cloud.Op, table int64, key []byte, state int64, exi
 	var have []string
 	if existed {
 		var err error
-		if have, err = p.refsOf(table, key); err != nil {
+		if have, err = p.refsOf(op.table, op.key); err != nil {
 			return err
 		}
 	}
 	for _, digest := range have {
-		if slices.Contains(want, digest) {
+		if _, kept := slices.BinarySearch(want, digest); kept {
 			continue
 		}
-		if err := p.dropRef(digest, table, key); err != nil {
+		if err := p.dropRef(digest, op.table, op.key); err != nil {
 			return err
 		}
 	}
 	for _, digest := range want {
-		if slices.Contains(have, digest) {
+		if _, had := slices.BinarySearch(have, digest); had {
 			continue
 		}
-		if err := run(p.st.insertRef, p.workspace, digest, table, key); err != nil {
-			return err
-		}
-		if err := run(p.st.adopt, p.workspace, digest); err != nil {
+		err := errors.Join(run(p.st.insertRef, p.workspace, digest, op.table, op.key), run(p.st.adopt, p.workspace, digest))
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// refsOf returns the digests that a record references, sorted.
 func (p *push) refsOf(table int64, key []byte) (digests []string, err error) {
 	st := p.st.recordRefs
 	if err := bind(st, p.workspace, table, key); err != nil {
@@ -117,6 +117,12 @@ func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 	}
 	if err != nil {
 		return false, err
+	}
+	var plans []disowning
+	if in.Destroy {
+		if plans, err = s.planDisowning(ctx, num, in.Hash); err != nil {
+			return false, err
+		}
 	}
 	err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
 		key := db.GenerationRetiredParams{Workspace: num, Hash: string(in.Hash), Generation: in.Generation}
@@ -153,12 +159,12 @@ func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 		if err == nil && time.UnixMilli(since).After(in.UnreferencedSince) {
 			return nil
 		}
-		retired = true
 		if in.Destroy {
-			if err := s.disown(t, num, in.Hash); err != nil {
-				return err
+			if ok, err := s.disown(t, num, plans); err != nil || !ok {
+				return err // a row has just changed: the collector comes again
 			}
 		}
+		retired = true
 		return t.q.RetireGeneration(ctx, db.RetireGenerationParams{
 			Workspace: num, Hash: string(in.Hash), Generation: in.Generation, RetiredAt: t.at,
 		})

@@ -23,7 +23,7 @@ var errWorkspaceFull = errors.New("the workspace is full")
 
 // checkWorkspaceRoom refuses a batch for a workspace that keeps as much as it may already. Clients keep their edits on a
 // 503, and go on when there is room again.
-func checkWorkspaceRoom(bytes, quota int64, ops []or3cloud.Op) error {
+func checkWorkspaceRoom(bytes, quota int64, ops []preparedOp) error {
 	if quota <= 0 || bytes < quota {
 		return nil
 	}
@@ -33,7 +33,7 @@ func checkWorkspaceRoom(bytes, quota int64, ops []or3cloud.Op) error {
 	return or3cloud.Unavailable(errWorkspaceFull, "The workspace is full", fullRetryAfter)
 }
 
-func onlyDeletes(ops []or3cloud.Op) bool {
+func onlyDeletes(ops []preparedOp) bool {
 	for i := range ops {
 		if ops[i].Operation != or3cloud.OpDelete && !ops[i].Facts.Deleted {
 			return false

@@ -9,42 +9,46 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/jsstring"
+	"or3.chat/cloud/internal/signed"
 )
 
 // snapshotLife is how long the pages of a snapshot can be read.
 const snapshotLife = time.Hour
 
+// snapshotSteps is how many records and older entries one page looks at. A page that has not found enough by then ends
+// early: records may be other users' or newer than the snapshot, without end.
+const snapshotSteps = 10_000
+
 // snapshotToken says where a snapshot goes on. A snapshot is no copy: it is the log read as of one version. The
-// winner of a record at that version is the current one or is found by following prev from it, and the collector
+// winner of a record at that version is the current one or is found by following prev from a waypoint, and the collector
 // leaves alone what a snapshot of the last hour may still need. So the token is all the state there is, and it
-// survives a restart.
+// survives a restart. It is signed, for one user and workspace: a made-up one could ask for any version.
 type snapshotToken struct {
-	workspace, watermark, issuedAt, tables int64
-	// table and pk are the last record that was delivered or passed.
-	table int64
-	pk    []byte
+	watermark, issuedAt, tables int64
+	// table is where the snapshot stands, and version the winner of the last record that was delivered or passed there
+	// when it was; 0 at the beginning of the table. The record itself may have a pk that is too long for a token.
+	table, version int64
 }
 
-const snapshotTokenVersion = 1
+const snapshotOperation = "snapshot"
 
-func (t snapshotToken) encode() string {
-	b := appendUvarints([]byte{snapshotTokenVersion}, t.workspace, t.watermark, t.issuedAt, t.tables, t.table)
-	return tokenEncoding.EncodeToString(append(b, t.pk...))
-}
-
-func decodeSnapshotToken(text string) (t snapshotToken, ok bool) {
-	b, err := tokenEncoding.DecodeString(text)
-	if err != nil || len(b) == 0 || b[0] != snapshotTokenVersion {
-		return t, false
+// claims returns what is signed.
+func (t snapshotToken) claims(in or3cloud.SnapshotRequest) signed.Claims {
+	return signed.Claims{
+		Operation: snapshotOperation, Workspace: in.Scope.WorkspaceID, User: in.UserID,
+		Hash:    string(appendUvarints(nil, t.watermark, t.issuedAt, t.tables, t.table, t.version)),
+		Expires: time.UnixMilli(t.issuedAt).Add(snapshotLife),
 	}
-	t.pk, ok = readUvarints(b[1:], &t.workspace, &t.watermark, &t.issuedAt, &t.tables, &t.table)
-	return t, ok && t.table >= 1 && t.table <= int64(len(or3cloud.SyncTables))
+}
+
+func snapshotTokenOf(c signed.Claims) (t snapshotToken, ok bool) {
+	rest, ok := readUvarints([]byte(c.Hash), &t.watermark, &t.issuedAt, &t.tables, &t.table, &t.version)
+	return t, ok && len(rest) == 0 && c.Operation == snapshotOperation && t.table >= 1 && t.table <= int64(len(or3cloud.SyncTables))
 }
 
 // id names the snapshot; it is the same on all its pages.
-func (t snapshotToken) id() string {
-	return tokenEncoding.EncodeToString(appendUvarints(nil, t.workspace, t.watermark, t.issuedAt, t.tables))
+func (t snapshotToken) id(workspace int64) string {
+	return tokenEncoding.EncodeToString(appendUvarints(nil, workspace, t.watermark, t.issuedAt, t.tables))
 }
 
 // Snapshot implements or3cloud.Snapshotter.
@@ -53,13 +57,13 @@ func (s *Store) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit 
 	if err != nil {
 		return or3cloud.SnapshotPage{}, err
 	}
-	at := snapshotToken{workspace: num, issuedAt: s.opts.Now().UnixMilli(), tables: tableSet(in.Tables), table: 1}
+	at := snapshotToken{issuedAt: s.opts.Now().UnixMilli(), tables: tableSet(in.Tables), table: 1}
 	if in.PageToken != "" {
-		if at, err = s.resume(num, in); err != nil {
+		if at, err = s.resume(in); err != nil {
 			return or3cloud.SnapshotPage{}, err
 		}
 	}
-	var page or3cloud.SnapshotPage
+	page := or3cloud.SnapshotPage{}
 	err = s.pool.view(ctx, func(r *reader) error {
 		version, _, err := r.counter(num)
 		if err != nil {
@@ -70,10 +74,14 @@ func (s *Store) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit 
 		} else if at.watermark > version {
 			return errBadToken
 		}
-		more, err := r.records(&at, in, emit)
-		page = or3cloud.SnapshotPage{SnapshotID: at.id(), HighWatermark: at.watermark}
+		w := snapshotWalk{reader: r, snapshotToken: &at, workspace: num, in: in, emit: emit}
+		more, err := w.records()
+		if err != nil {
+			return err
+		}
+		page = or3cloud.SnapshotPage{SnapshotID: at.id(num), HighWatermark: at.watermark}
 		if more {
-			page.NextPageToken = at.encode()
+			page.NextPageToken, err = s.tokens.Sign(at.claims(in))
 		}
 		return err
 	})
@@ -81,100 +89,153 @@ func (s *Store) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit 
 	return page, err
 }
 
-var errBadToken = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid snapshot page token")
+var (
+	errBadToken        = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid snapshot page token")
+	errSnapshotExpired = or3cloud.Errorf(or3cloud.CodeGone, "Snapshot expired or unavailable")
+)
 
 // resume checks a page token against the request that carries it.
-func (s *Store) resume(num int64, in or3cloud.SnapshotRequest) (snapshotToken, error) {
-	t, ok := decodeSnapshotToken(in.PageToken)
-	switch age := s.opts.Now().Sub(time.UnixMilli(t.issuedAt)); {
-	case !ok:
+func (s *Store) resume(in or3cloud.SnapshotRequest) (snapshotToken, error) {
+	claims, err := s.tokens.Verify(in.PageToken)
+	if errors.Is(err, signed.ErrExpired) {
+		return snapshotToken{}, errSnapshotExpired
+	}
+	t, ok := snapshotTokenOf(claims)
+	switch {
+	case err != nil || !ok:
 		return t, errBadToken
-	case t.workspace != num:
+	case claims.Workspace != in.Scope.WorkspaceID:
 		return t, errForbidden
+	case claims.User != in.UserID:
+		return t, errBadToken
 	case t.tables != tableSet(in.Tables):
 		return t, or3cloud.Errorf(or3cloud.CodeInvalid, "Snapshot table filter cannot change between pages")
-	case age < 0 || age > snapshotLife:
-		return t, or3cloud.Errorf(or3cloud.CodeGone, "Snapshot expired or unavailable")
+	case s.opts.Now().Before(time.UnixMilli(t.issuedAt)):
+		return t, errSnapshotExpired // the clock was set back
 	}
 	return t, nil
 }
 
-// records delivers up to limit records from where t stands and moves t on. It returns whether there may be more.
-func (r *reader) records(t *snapshotToken, in or3cloud.SnapshotRequest, emit func(*or3cloud.SnapshotItem) error) (more bool, err error) {
-	n, size := 0, 0
-	for ; t.table <= int64(len(or3cloud.SyncTables)); t.table, t.pk = t.table+1, nil {
-		if t.tables&(1<<t.table) == 0 {
+// snapshotWalk delivers one page.
+type snapshotWalk struct {
+	*reader
+	*snapshotToken
+	workspace int64
+	in        or3cloud.SnapshotRequest
+	emit      func(*or3cloud.SnapshotItem) error
+	steps     int // records and entries looked at
+	n, size   int // items delivered, and their bytes
+}
+
+// records delivers records from where the token stands and moves it on. It returns whether there may be more.
+func (w *snapshotWalk) records() (more bool, err error) {
+	key, err := w.position()
+	if err != nil {
+		return false, err
+	}
+	for ; w.table <= int64(len(or3cloud.SyncTables)); w.table, w.version, key = w.table+1, 0, []byte{} {
+		if w.tables&(1<<w.table) == 0 {
 			continue
 		}
 		for {
-			pk, version, found, err := r.recordAfter(t.workspace, t.table, t.pk)
+			next, version, found, err := w.recordAfter(w.workspace, w.table, key)
 			if err != nil {
 				return false, err
 			}
 			if !found {
 				break
 			}
-			if n == in.PageSize || size >= or3cloud.AnswerBytes {
+			if w.n == w.in.PageSize || w.size >= or3cloud.AnswerBytes || w.steps >= snapshotSteps {
 				return true, nil
 			}
-			t.pk = pk
-			delivered, bytes, err := r.recordAt(t, version, in.UserID, emit)
-			if err != nil {
+			key, w.version = next, version
+			w.steps++
+			if err := w.deliver(key, version); err != nil {
 				return false, err
 			}
-			if delivered {
-				n++
-			}
-			size += bytes
 		}
 	}
 	return false, nil
 }
 
-// recordAfter returns the next record of a table after a pk.
-func (r *reader) recordAfter(workspace, table int64, after []byte) (pk []byte, version int64, found bool, err error) {
-	if after == nil {
-		after = []byte{}
+// position returns the key of the record that was passed last.
+func (w *snapshotWalk) position() (key []byte, err error) {
+	if w.version == 0 {
+		return []byte{}, nil
 	}
-	found, err = one(r.st.recordsAfter, func(s *sqlite3.Stmt) {
-		pk, version = s.ColumnBlob(1, nil), s.ColumnInt64(2)
-	}, workspace, table, after, int64(1))
-	return pk, version, found, err
+	found, err := one(w.st.entryHead, func(s *sqlite3.Stmt) {
+		e := scanHead(s)
+		var owner []byte
+		if s.ColumnType(9) != sqlite3.NULL {
+			owner = packID(nil, e.owner)
+		}
+		key = recordKey(e.pk, owner)
+	}, entryID(w.workspace, w.version))
+	if err == nil && !found {
+		err = errSnapshotExpired // a deletion that was dropped meanwhile
+	}
+	return key, err
 }
 
-// recordAt delivers the entry that was the record's winner at the watermark, if there was one that the user may see.
-func (r *reader) recordAt(t *snapshotToken, version int64, user string, emit func(*or3cloud.SnapshotItem) error) (delivered bool, size int, err error) {
-	for version > 0 {
-		prev := int64(0)
-		var emitErr error
-		hidden := false
-		found, err := one(r.st.entry, func(s *sqlite3.Stmt) {
-			prev = s.ColumnInt64(2)
-			if version > t.watermark {
-				return
-			}
-			if hidden = s.ColumnType(9) != sqlite3.NULL && unpackID(s.ColumnRawBlob(9)) != user; hidden {
-				return
-			}
-			item := or3cloud.SnapshotItem{
-				Table: tableName(t.table), PK: jsstring.FromSortKey(t.pk), Operation: operation(s.ColumnInt64(1)),
-				Revision: or3cloud.Revision{Clock: s.ColumnInt64(3), HLC: s.ColumnText(7), OpID: unpackID(s.ColumnRawBlob(6))},
-			}
-			if item.Operation == or3cloud.OpDelete {
-				item.DeletedAt = time.UnixMilli(s.ColumnInt64(4))
-			} else {
-				item.Payload = s.ColumnRawBlob(10)
-			}
-			delivered, size = true, len(item.Payload)+len(item.PK)+len(item.Revision.HLC)
-			emitErr = emit(&item)
-		}, entryID(t.workspace, version))
-		if err := errors.Join(err, emitErr); err != nil || delivered || hidden {
-			return delivered, size, err
+// recordAfter returns the next record of a table after a key.
+func (r *reader) recordAfter(workspace, table int64, after []byte) (key []byte, version int64, found bool, err error) {
+	found, err = one(r.st.recordsAfter, func(s *sqlite3.Stmt) {
+		key, version = s.ColumnBlob(1, nil), s.ColumnInt64(2)
+	}, workspace, table, after, int64(1))
+	return key, version, found, err
+}
+
+// deliver delivers the entry that was a record's winner at the watermark, if there was one that the user may see.
+func (w *snapshotWalk) deliver(key []byte, version int64) error {
+	version, err := w.winnerAt(key, version)
+	if err != nil || version == 0 {
+		return err
+	}
+	visible := false
+	_, err = one(w.st.entryHead, func(s *sqlite3.Stmt) {
+		visible = s.ColumnType(9) == sqlite3.NULL || unpackID(s.ColumnRawBlob(9)) == w.in.UserID
+	}, entryID(w.workspace, version))
+	w.steps++
+	if err != nil || !visible {
+		return err
+	}
+	var emitErr error
+	found, err := one(w.st.entry, func(s *sqlite3.Stmt) {
+		item := or3cloud.SnapshotItem{
+			Table: tableName(w.table), PK: recordPK(key), Operation: operation(s.ColumnInt64(1)),
+			Revision: or3cloud.Revision{Clock: s.ColumnInt64(3), HLC: s.ColumnText(7), OpID: unpackID(s.ColumnRawBlob(6))},
 		}
-		if !found {
-			return false, 0, fmt.Errorf("entry %d of workspace %d is missing", version, t.workspace)
+		if item.Operation == or3cloud.OpDelete {
+			item.DeletedAt = time.UnixMilli(s.ColumnInt64(4))
+		} else {
+			item.Payload = s.ColumnRawBlob(10)
+		}
+		w.n++
+		w.size += len(item.Payload) + len(item.PK) + len(item.Revision.HLC)
+		emitErr = w.emit(&item)
+	}, entryID(w.workspace, version))
+	if err == nil && !found {
+		err = fmt.Errorf("entry %d of workspace %d is missing", version, w.workspace)
+	}
+	return errors.Join(err, emitErr)
+}
+
+// winnerAt returns the version that was a record's winner at the watermark; 0 if there was none. It starts from the first
+// waypoint behind the watermark, and so looks at waypointEvery entries at most.
+func (w *snapshotWalk) winnerAt(key []byte, version int64) (int64, error) {
+	if version <= w.watermark {
+		return version, nil
+	}
+	_, err := one(w.st.waypointAfter, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, w.workspace, w.table, key, w.watermark)
+	for version > w.watermark && err == nil {
+		prev := int64(0)
+		var found bool
+		found, err = one(w.st.entryHead, func(s *sqlite3.Stmt) { prev = s.ColumnInt64(2) }, entryID(w.workspace, version))
+		if err == nil && !found {
+			err = fmt.Errorf("entry %d of workspace %d is missing", version, w.workspace)
 		}
 		version = prev
+		w.steps++
 	}
-	return false, 0, nil
+	return version, err
 }

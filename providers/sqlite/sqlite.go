@@ -18,6 +18,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/signed"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
@@ -189,6 +190,8 @@ type Store struct {
 	clockWasAhead atomic.Bool
 	newest        atomic.Int64
 
+	tokens *signed.Signer // of pages of snapshots
+
 	closing  sync.Once
 	closeErr error
 
@@ -234,6 +237,13 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	}
 	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
+	}
+	key, err := s.q.SigningKey(ctx, snapshotOperation)
+	if err == nil {
+		s.tokens, err = signed.New(snapshotOperation, opts.Now, string(key))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sync database: key of snapshots: %w", err)
 	}
 	s.clockWasAhead.Store(s.db.Behind)
 	if err := s.settleTimes(ctx); err != nil {
@@ -327,4 +337,5 @@ var (
 	_ or3cloud.CapabilityReporter   = (*Store)(nil)
 	_ or3cloud.MaintenanceReporter  = (*Store)(nil)
 	_ or3cloud.DatabaseIntegrity    = (*Store)(nil)
+	_ or3cloud.KVNameFreer          = (*Store)(nil)
 )

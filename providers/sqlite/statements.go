@@ -16,7 +16,8 @@ type writeStatements struct {
 	role, counter, setCounter, reserveOpID, opIDVersion, deleteOpID, record, insertRecord, updateRecord,
 	insertEntry, entry, supersede, kvNameOwner, claimKVName, upsertFile, deleteFile,
 	recordRefs, insertRef, deleteRef, deleteEntry, deleteSuperseded, anyRef, orphan, adopt, releaseHold,
-	deviceCursor, insertCursor, advanceCursor, trimCursors, step *sqlite3.Stmt
+	deviceCursor, insertCursor, advanceCursor, trimCursors, step,
+	entryHead, insertWaypoint, deleteWaypoint, pin, liveRecordBetween, keepKVName, releaseKVName *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -58,13 +59,20 @@ func (s *writeStatements) prepare(c *sqlite3.Conn) error {
 		{&s.trimCursors, db.SQLTrimCursors},
 		{&s.releaseHold, db.SQLReleaseHold},
 		{&s.step, db.SQLStep},
+		{&s.entryHead, db.SQLEntryHead},
+		{&s.insertWaypoint, db.SQLInsertWaypoint},
+		{&s.deleteWaypoint, db.SQLDeleteWaypoint},
+		{&s.pin, db.SQLPin},
+		{&s.liveRecordBetween, db.SQLLiveRecordBetween},
+		{&s.keepKVName, db.SQLKeepKVName},
+		{&s.releaseKVName, db.SQLReleaseKVName},
 	})
 }
 
 // readStatements are the prepared statements of a read connection.
 type readStatements struct {
 	statementList
-	begin, commit, counter, changes, recordsAfter, entry *sqlite3.Stmt
+	begin, commit, counter, changes, recordsAfter, entry, entryHead, waypointAfter, record, kvNameOwner *sqlite3.Stmt
 }
 
 func (s *readStatements) prepare(c *sqlite3.Conn) error {
@@ -75,6 +83,10 @@ func (s *readStatements) prepare(c *sqlite3.Conn) error {
 		{&s.changes, db.SQLChanges},
 		{&s.recordsAfter, db.SQLRecordsAfter},
 		{&s.entry, db.SQLEntry},
+		{&s.entryHead, db.SQLEntryHead},
+		{&s.waypointAfter, db.SQLWaypointAfter},
+		{&s.record, db.SQLRecord},
+		{&s.kvNameOwner, db.SQLKVNameOwner},
 	})
 }
 

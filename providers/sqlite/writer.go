@@ -25,9 +25,13 @@ const (
 	groupTime = 40 * time.Millisecond
 )
 
+// slowJob is how long one job may take before the log tells of it. What a job does is bounded, so it is either the disk
+// or a bound that is missing.
+const slowJob = 500 * time.Millisecond
+
 // writer owns the only connection that writes. Jobs that arrive while a commit is under way are applied together in
 // the next transaction, each behind its own savepoint, and are answered only after the commit that holds them: many
-// devices cost one fsync, and a lone one waits for nobody.
+// devices cost one fsync, and a lone one waits for no other.
 type writer struct {
 	log  *slog.Logger
 	now  func() time.Time
@@ -284,6 +288,7 @@ func (w *writer) apply(j *job, start time.Time) {
 	if j.err = w.exec(w.st.savepoint); j.err != nil {
 		return
 	}
+	began := time.Now() // the job's own time, which w.now may not be
 	j.err = func() (err error) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -292,6 +297,9 @@ func (w *writer) apply(j *job, start time.Time) {
 		}()
 		return j.run(context.WithoutCancel(j.ctx), &tx{writer: w, at: start.UnixMilli(), job: j})
 	}()
+	if took := time.Since(began); took > slowJob {
+		w.log.Warn("a write has held up all others", "took", took)
+	}
 	if j.err != nil && !w.c.GetAutocommit() {
 		if err := w.exec(w.st.rollbackTo); err != nil {
 			j.err = errors.Join(j.err, err)

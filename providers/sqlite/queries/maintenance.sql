@@ -3,8 +3,15 @@
 SELECT CAST(coalesce(min(version), -1) AS INTEGER) FROM device_cursors WHERE workspace = @workspace AND updated_at >= @since;
 
 -- name: CollectableEntries :many
-SELECT s.id, l.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM superseded s JOIN log l ON l.id = s.id
-WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent)
+SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM superseded s JOIN log l ON l.id = s.id
+WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent) AND s.pinned = 0
+ORDER BY s.id LIMIT @max;
+
+-- name: CollectablePins :many
+SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM superseded s JOIN log l ON l.id = s.id
+WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent) AND s.pinned = 1
 ORDER BY s.id LIMIT @max;
 
 -- name: DeleteEntry :exec
@@ -17,8 +24,10 @@ DELETE FROM superseded WHERE id = @id;
 DELETE FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
 
 -- name: CollectableDeletes :many
-SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
+SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
 WHERE r.workspace = @workspace AND r.tbl = @tbl AND r.pk > @after AND (r.state & 3) = 2 AND l.at < @before AND (r.version < @floor OR l.at < @silent)
+  AND (r.tbl <> 2 OR r.clock <= @kv_clock)
 ORDER BY r.pk LIMIT @max;
 
 -- name: DeleteRecord :execrows
@@ -73,3 +82,6 @@ ORDER BY tbl, pk LIMIT @max;
 -- name: GiveBack :exec
 -- Nothing is given back below zero, whatever a restored copy says.
 UPDATE counters SET bytes = max(0, bytes - @bytes) WHERE workspace = @workspace;
+
+-- name: SigningKey :one
+SELECT key FROM signing_keys WHERE purpose = @purpose;

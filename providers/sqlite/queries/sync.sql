@@ -23,20 +23,20 @@ UPDATE store_stamp SET step = @step, high = max(high, @high), at = @at WHERE id 
 SELECT CAST(coalesce(max(version), 0) AS INTEGER) AS version, CAST(coalesce(max(workspace), 0) AS INTEGER) AS workspace FROM counters;
 
 -- name: ReserveOpID :exec
-INSERT INTO op_ids (workspace, op_id, version) VALUES (@workspace, @op_id, @version) ON CONFLICT DO NOTHING;
+INSERT INTO op_ids (workspace, op_id, version, fingerprint) VALUES (@workspace, @op_id, @version, @fingerprint) ON CONFLICT DO NOTHING;
 
 -- name: OpIDVersion :one
-SELECT version FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
+SELECT version, fingerprint FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
 
 -- name: Record :one
-SELECT version, clock, hlc, op_id, state FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
+SELECT version, clock, hlc, op_id, state, winners, pinned FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
 
 -- name: InsertRecord :exec
-INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state)
-VALUES (@workspace, @tbl, @pk, @version, @clock, @hlc, @op_id, @state);
+INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state, winners)
+VALUES (@workspace, @tbl, @pk, @version, @clock, @hlc, @op_id, @state, 1);
 
 -- name: UpdateRecord :exec
-UPDATE records SET version = @version, clock = @clock, hlc = @hlc, op_id = @op_id, state = @state
+UPDATE records SET version = @version, clock = @clock, hlc = @hlc, op_id = @op_id, state = @state, winners = winners + 1
 WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
 
 -- name: InsertEntry :exec
@@ -46,8 +46,29 @@ VALUES (@id, @tbl, @op, @prev, @clock, @at, @pk, @op_id, @hlc, @device, @owner, 
 -- name: Entry :one
 SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload FROM log WHERE id = @id;
 
+-- name: EntryHead :one
+-- An entry without its payload, which may be megabytes.
+SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner FROM log WHERE id = @id;
+
 -- name: Supersede :exec
-INSERT INTO superseded (id, replaced_by, at) VALUES (@id, @replaced_by, @at);
+INSERT INTO superseded (id, replaced_by, at, pinned) VALUES (@id, @replaced_by, @at, @pinned);
+
+-- name: InsertWaypoint :exec
+INSERT INTO waypoints (workspace, tbl, pk, version) VALUES (@workspace, @tbl, @pk, @version);
+
+-- name: WaypointAfter :one
+SELECT version FROM waypoints WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk AND version > @version ORDER BY version LIMIT 1;
+
+-- name: DeleteWaypoint :exec
+DELETE FROM waypoints WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk AND version = @version;
+
+-- name: Pin :exec
+-- Pins the winner of a record.
+UPDATE records SET pinned = version WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
+
+-- name: LiveRecordBetween :one
+-- Whether a record that is no winning delete lies between two keys.
+SELECT 1 FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk > @after AND pk < @before AND (state & 3) <> 2 LIMIT 1;
 
 -- name: Changes :many
 SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
@@ -55,7 +76,7 @@ FROM log l LEFT JOIN superseded s ON s.id = l.id
 WHERE l.id > @after AND l.id <= @upto
   AND ((1 << l.tbl) & @tables) <> 0
   AND (l.owner IS NULL OR l.owner = @owner)
-  AND s.id IS NULL
+  AND (s.id IS NULL OR s.pinned = 1)
 ORDER BY l.id LIMIT @max;
 
 -- name: RecordsAfter :many
@@ -64,10 +85,16 @@ WHERE workspace = @workspace AND tbl = @tbl AND pk > @pk
 ORDER BY pk LIMIT @max;
 
 -- name: KVNameOwner :one
-SELECT pk FROM kv_names WHERE workspace = @workspace AND name = @name;
+SELECT pk, version FROM kv_names WHERE workspace = @workspace AND name = @name;
 
 -- name: ClaimKVName :exec
-INSERT INTO kv_names (workspace, name, pk) VALUES (@workspace, @name, @pk) ON CONFLICT DO NOTHING;
+INSERT INTO kv_names (workspace, name, pk, version) VALUES (@workspace, @name, @pk, @version) ON CONFLICT DO NOTHING;
+
+-- name: KeepKVName :exec
+UPDATE kv_names SET version = @version WHERE workspace = @workspace AND name = @name AND pk = @pk;
+
+-- name: ReleaseKVName :exec
+DELETE FROM kv_names WHERE workspace = @workspace AND name = @name;
 
 -- name: UpsertFile :exec
 INSERT INTO files (workspace, digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind)
@@ -80,7 +107,7 @@ ON CONFLICT (workspace, digest, pk) DO UPDATE SET
 DELETE FROM files WHERE workspace = @workspace AND digest = @digest AND pk = @pk;
 
 -- name: RecordRefs :many
-SELECT digest FROM blob_refs WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
+SELECT digest FROM blob_refs WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk ORDER BY digest;
 
 -- name: InsertRef :exec
 INSERT INTO blob_refs (workspace, digest, tbl, pk) VALUES (@workspace, @digest, @tbl, @pk) ON CONFLICT DO NOTHING;

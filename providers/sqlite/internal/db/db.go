@@ -60,6 +60,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.collectableEntriesStmt, err = db.PrepareContext(ctx, collectableEntries); err != nil {
 		return nil, fmt.Errorf("error preparing query CollectableEntries: %w", err)
 	}
+	if q.collectablePinsStmt, err = db.PrepareContext(ctx, collectablePins); err != nil {
+		return nil, fmt.Errorf("error preparing query CollectablePins: %w", err)
+	}
 	if q.countInvitesStmt, err = db.PrepareContext(ctx, countInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query CountInvites: %w", err)
 	}
@@ -105,6 +108,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteUserStmt, err = db.PrepareContext(ctx, deleteUser); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteUser: %w", err)
 	}
+	if q.deleteWaypointStmt, err = db.PrepareContext(ctx, deleteWaypoint); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteWaypoint: %w", err)
+	}
 	if q.deviceCursorStmt, err = db.PrepareContext(ctx, deviceCursor); err != nil {
 		return nil, fmt.Errorf("error preparing query DeviceCursor: %w", err)
 	}
@@ -122,6 +128,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.entryStmt, err = db.PrepareContext(ctx, entry); err != nil {
 		return nil, fmt.Errorf("error preparing query Entry: %w", err)
+	}
+	if q.entryHeadStmt, err = db.PrepareContext(ctx, entryHead); err != nil {
+		return nil, fmt.Errorf("error preparing query EntryHead: %w", err)
 	}
 	if q.expireInvitesStmt, err = db.PrepareContext(ctx, expireInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ExpireInvites: %w", err)
@@ -177,6 +186,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertUserStmt, err = db.PrepareContext(ctx, insertUser); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertUser: %w", err)
 	}
+	if q.insertWaypointStmt, err = db.PrepareContext(ctx, insertWaypoint); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertWaypoint: %w", err)
+	}
 	if q.insertWorkspaceStmt, err = db.PrepareContext(ctx, insertWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertWorkspace: %w", err)
 	}
@@ -192,6 +204,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
 	}
+	if q.keepKVNameStmt, err = db.PrepareContext(ctx, keepKVName); err != nil {
+		return nil, fmt.Errorf("error preparing query KeepKVName: %w", err)
+	}
 	if q.listInvitesStmt, err = db.PrepareContext(ctx, listInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ListInvites: %w", err)
 	}
@@ -200,6 +215,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.listWorkspacesStmt, err = db.PrepareContext(ctx, listWorkspaces); err != nil {
 		return nil, fmt.Errorf("error preparing query ListWorkspaces: %w", err)
+	}
+	if q.liveRecordBetweenStmt, err = db.PrepareContext(ctx, liveRecordBetween); err != nil {
+		return nil, fmt.Errorf("error preparing query LiveRecordBetween: %w", err)
 	}
 	if q.liveWorkspaceStmt, err = db.PrepareContext(ctx, liveWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveWorkspace: %w", err)
@@ -231,6 +249,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.otherOwnersStmt, err = db.PrepareContext(ctx, otherOwners); err != nil {
 		return nil, fmt.Errorf("error preparing query OtherOwners: %w", err)
 	}
+	if q.pinStmt, err = db.PrepareContext(ctx, pin); err != nil {
+		return nil, fmt.Errorf("error preparing query Pin: %w", err)
+	}
 	if q.raiseCountersStmt, err = db.PrepareContext(ctx, raiseCounters); err != nil {
 		return nil, fmt.Errorf("error preparing query RaiseCounters: %w", err)
 	}
@@ -261,6 +282,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.releaseHoldStmt, err = db.PrepareContext(ctx, releaseHold); err != nil {
 		return nil, fmt.Errorf("error preparing query ReleaseHold: %w", err)
 	}
+	if q.releaseKVNameStmt, err = db.PrepareContext(ctx, releaseKVName); err != nil {
+		return nil, fmt.Errorf("error preparing query ReleaseKVName: %w", err)
+	}
 	if q.reserveOpIDStmt, err = db.PrepareContext(ctx, reserveOpID); err != nil {
 		return nil, fmt.Errorf("error preparing query ReserveOpID: %w", err)
 	}
@@ -287,6 +311,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.setCounterStmt, err = db.PrepareContext(ctx, setCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query SetCounter: %w", err)
+	}
+	if q.signingKeyStmt, err = db.PrepareContext(ctx, signingKey); err != nil {
+		return nil, fmt.Errorf("error preparing query SigningKey: %w", err)
 	}
 	if q.softDeleteWorkspaceStmt, err = db.PrepareContext(ctx, softDeleteWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query SoftDeleteWorkspace: %w", err)
@@ -320,6 +347,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.userExistsStmt, err = db.PrepareContext(ctx, userExists); err != nil {
 		return nil, fmt.Errorf("error preparing query UserExists: %w", err)
+	}
+	if q.waypointAfterStmt, err = db.PrepareContext(ctx, waypointAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query WaypointAfter: %w", err)
 	}
 	if q.workspaceDeletedAtStmt, err = db.PrepareContext(ctx, workspaceDeletedAt); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceDeletedAt: %w", err)
@@ -398,6 +428,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing collectableEntriesStmt: %w", cerr)
 		}
 	}
+	if q.collectablePinsStmt != nil {
+		if cerr := q.collectablePinsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing collectablePinsStmt: %w", cerr)
+		}
+	}
 	if q.countInvitesStmt != nil {
 		if cerr := q.countInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countInvitesStmt: %w", cerr)
@@ -473,6 +508,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteUserStmt: %w", cerr)
 		}
 	}
+	if q.deleteWaypointStmt != nil {
+		if cerr := q.deleteWaypointStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteWaypointStmt: %w", cerr)
+		}
+	}
 	if q.deviceCursorStmt != nil {
 		if cerr := q.deviceCursorStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deviceCursorStmt: %w", cerr)
@@ -501,6 +541,11 @@ func (q *Queries) Close() error {
 	if q.entryStmt != nil {
 		if cerr := q.entryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing entryStmt: %w", cerr)
+		}
+	}
+	if q.entryHeadStmt != nil {
+		if cerr := q.entryHeadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing entryHeadStmt: %w", cerr)
 		}
 	}
 	if q.expireInvitesStmt != nil {
@@ -593,6 +638,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertUserStmt: %w", cerr)
 		}
 	}
+	if q.insertWaypointStmt != nil {
+		if cerr := q.insertWaypointStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertWaypointStmt: %w", cerr)
+		}
+	}
 	if q.insertWorkspaceStmt != nil {
 		if cerr := q.insertWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertWorkspaceStmt: %w", cerr)
@@ -618,6 +668,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing kVNameOwnerStmt: %w", cerr)
 		}
 	}
+	if q.keepKVNameStmt != nil {
+		if cerr := q.keepKVNameStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keepKVNameStmt: %w", cerr)
+		}
+	}
 	if q.listInvitesStmt != nil {
 		if cerr := q.listInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listInvitesStmt: %w", cerr)
@@ -631,6 +686,11 @@ func (q *Queries) Close() error {
 	if q.listWorkspacesStmt != nil {
 		if cerr := q.listWorkspacesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listWorkspacesStmt: %w", cerr)
+		}
+	}
+	if q.liveRecordBetweenStmt != nil {
+		if cerr := q.liveRecordBetweenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing liveRecordBetweenStmt: %w", cerr)
 		}
 	}
 	if q.liveWorkspaceStmt != nil {
@@ -683,6 +743,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing otherOwnersStmt: %w", cerr)
 		}
 	}
+	if q.pinStmt != nil {
+		if cerr := q.pinStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pinStmt: %w", cerr)
+		}
+	}
 	if q.raiseCountersStmt != nil {
 		if cerr := q.raiseCountersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing raiseCountersStmt: %w", cerr)
@@ -733,6 +798,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing releaseHoldStmt: %w", cerr)
 		}
 	}
+	if q.releaseKVNameStmt != nil {
+		if cerr := q.releaseKVNameStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing releaseKVNameStmt: %w", cerr)
+		}
+	}
 	if q.reserveOpIDStmt != nil {
 		if cerr := q.reserveOpIDStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing reserveOpIDStmt: %w", cerr)
@@ -776,6 +846,11 @@ func (q *Queries) Close() error {
 	if q.setCounterStmt != nil {
 		if cerr := q.setCounterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setCounterStmt: %w", cerr)
+		}
+	}
+	if q.signingKeyStmt != nil {
+		if cerr := q.signingKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signingKeyStmt: %w", cerr)
 		}
 	}
 	if q.softDeleteWorkspaceStmt != nil {
@@ -831,6 +906,11 @@ func (q *Queries) Close() error {
 	if q.userExistsStmt != nil {
 		if cerr := q.userExistsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userExistsStmt: %w", cerr)
+		}
+	}
+	if q.waypointAfterStmt != nil {
+		if cerr := q.waypointAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing waypointAfterStmt: %w", cerr)
 		}
 	}
 	if q.workspaceDeletedAtStmt != nil {
@@ -904,6 +984,7 @@ type Queries struct {
 	clearActiveWorkspaceStmt *sql.Stmt
 	collectableDeletesStmt   *sql.Stmt
 	collectableEntriesStmt   *sql.Stmt
+	collectablePinsStmt      *sql.Stmt
 	countInvitesStmt         *sql.Stmt
 	countedSizeStmt          *sql.Stmt
 	counterStmt              *sql.Stmt
@@ -919,12 +1000,14 @@ type Queries struct {
 	deleteRefStmt            *sql.Stmt
 	deleteSupersededStmt     *sql.Stmt
 	deleteUserStmt           *sql.Stmt
+	deleteWaypointStmt       *sql.Stmt
 	deviceCursorStmt         *sql.Stmt
 	dropAllCursorsOfStmt     *sql.Stmt
 	dropCursorsOfStmt        *sql.Stmt
 	dropExpiredIntentsStmt   *sql.Stmt
 	dropIntentsOfStmt        *sql.Stmt
 	entryStmt                *sql.Stmt
+	entryHeadStmt            *sql.Stmt
 	expireInvitesStmt        *sql.Stmt
 	filesAfterStmt           *sql.Stmt
 	filesOfDigestStmt        *sql.Stmt
@@ -943,14 +1026,17 @@ type Queries struct {
 	insertRecordStmt         *sql.Stmt
 	insertRefStmt            *sql.Stmt
 	insertUserStmt           *sql.Stmt
+	insertWaypointStmt       *sql.Stmt
 	insertWorkspaceStmt      *sql.Stmt
 	intentDigestStmt         *sql.Stmt
 	inviteByTokenStmt        *sql.Stmt
 	inviteExistsStmt         *sql.Stmt
 	kVNameOwnerStmt          *sql.Stmt
+	keepKVNameStmt           *sql.Stmt
 	listInvitesStmt          *sql.Stmt
 	listMembersStmt          *sql.Stmt
 	listWorkspacesStmt       *sql.Stmt
+	liveRecordBetweenStmt    *sql.Stmt
 	liveWorkspaceStmt        *sql.Stmt
 	madeByStmt               *sql.Stmt
 	memberRoleStmt           *sql.Stmt
@@ -961,6 +1047,7 @@ type Queries struct {
 	orphanStmt               *sql.Stmt
 	orphanSinceStmt          *sql.Stmt
 	otherOwnersStmt          *sql.Stmt
+	pinStmt                  *sql.Stmt
 	raiseCountersStmt        *sql.Stmt
 	raiseHorizonStmt         *sql.Stmt
 	recordStmt               *sql.Stmt
@@ -971,6 +1058,7 @@ type Queries struct {
 	refsOfDigestStmt         *sql.Stmt
 	rehomeUsersStmt          *sql.Stmt
 	releaseHoldStmt          *sql.Stmt
+	releaseKVNameStmt        *sql.Stmt
 	reserveOpIDStmt          *sql.Stmt
 	reservedUseStmt          *sql.Stmt
 	retireGenerationStmt     *sql.Stmt
@@ -980,6 +1068,7 @@ type Queries struct {
 	roleInWorkspaceStmt      *sql.Stmt
 	setActiveWorkspaceStmt   *sql.Stmt
 	setCounterStmt           *sql.Stmt
+	signingKeyStmt           *sql.Stmt
 	softDeleteWorkspaceStmt  *sql.Stmt
 	stepStmt                 *sql.Stmt
 	supersedeStmt            *sql.Stmt
@@ -991,6 +1080,7 @@ type Queries struct {
 	upsertMemberStmt         *sql.Stmt
 	userByIdentityStmt       *sql.Stmt
 	userExistsStmt           *sql.Stmt
+	waypointAfterStmt        *sql.Stmt
 	workspaceDeletedAtStmt   *sql.Stmt
 	workspaceForMemberStmt   *sql.Stmt
 	workspaceUseStmt         *sql.Stmt
@@ -1013,6 +1103,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		clearActiveWorkspaceStmt: q.clearActiveWorkspaceStmt,
 		collectableDeletesStmt:   q.collectableDeletesStmt,
 		collectableEntriesStmt:   q.collectableEntriesStmt,
+		collectablePinsStmt:      q.collectablePinsStmt,
 		countInvitesStmt:         q.countInvitesStmt,
 		countedSizeStmt:          q.countedSizeStmt,
 		counterStmt:              q.counterStmt,
@@ -1028,12 +1119,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteRefStmt:            q.deleteRefStmt,
 		deleteSupersededStmt:     q.deleteSupersededStmt,
 		deleteUserStmt:           q.deleteUserStmt,
+		deleteWaypointStmt:       q.deleteWaypointStmt,
 		deviceCursorStmt:         q.deviceCursorStmt,
 		dropAllCursorsOfStmt:     q.dropAllCursorsOfStmt,
 		dropCursorsOfStmt:        q.dropCursorsOfStmt,
 		dropExpiredIntentsStmt:   q.dropExpiredIntentsStmt,
 		dropIntentsOfStmt:        q.dropIntentsOfStmt,
 		entryStmt:                q.entryStmt,
+		entryHeadStmt:            q.entryHeadStmt,
 		expireInvitesStmt:        q.expireInvitesStmt,
 		filesAfterStmt:           q.filesAfterStmt,
 		filesOfDigestStmt:        q.filesOfDigestStmt,
@@ -1052,14 +1145,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertRecordStmt:         q.insertRecordStmt,
 		insertRefStmt:            q.insertRefStmt,
 		insertUserStmt:           q.insertUserStmt,
+		insertWaypointStmt:       q.insertWaypointStmt,
 		insertWorkspaceStmt:      q.insertWorkspaceStmt,
 		intentDigestStmt:         q.intentDigestStmt,
 		inviteByTokenStmt:        q.inviteByTokenStmt,
 		inviteExistsStmt:         q.inviteExistsStmt,
 		kVNameOwnerStmt:          q.kVNameOwnerStmt,
+		keepKVNameStmt:           q.keepKVNameStmt,
 		listInvitesStmt:          q.listInvitesStmt,
 		listMembersStmt:          q.listMembersStmt,
 		listWorkspacesStmt:       q.listWorkspacesStmt,
+		liveRecordBetweenStmt:    q.liveRecordBetweenStmt,
 		liveWorkspaceStmt:        q.liveWorkspaceStmt,
 		madeByStmt:               q.madeByStmt,
 		memberRoleStmt:           q.memberRoleStmt,
@@ -1070,6 +1166,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		orphanStmt:               q.orphanStmt,
 		orphanSinceStmt:          q.orphanSinceStmt,
 		otherOwnersStmt:          q.otherOwnersStmt,
+		pinStmt:                  q.pinStmt,
 		raiseCountersStmt:        q.raiseCountersStmt,
 		raiseHorizonStmt:         q.raiseHorizonStmt,
 		recordStmt:               q.recordStmt,
@@ -1080,6 +1177,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		refsOfDigestStmt:         q.refsOfDigestStmt,
 		rehomeUsersStmt:          q.rehomeUsersStmt,
 		releaseHoldStmt:          q.releaseHoldStmt,
+		releaseKVNameStmt:        q.releaseKVNameStmt,
 		reserveOpIDStmt:          q.reserveOpIDStmt,
 		reservedUseStmt:          q.reservedUseStmt,
 		retireGenerationStmt:     q.retireGenerationStmt,
@@ -1089,6 +1187,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		roleInWorkspaceStmt:      q.roleInWorkspaceStmt,
 		setActiveWorkspaceStmt:   q.setActiveWorkspaceStmt,
 		setCounterStmt:           q.setCounterStmt,
+		signingKeyStmt:           q.signingKeyStmt,
 		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,
 		stepStmt:                 q.stepStmt,
 		supersedeStmt:            q.supersedeStmt,
@@ -1100,6 +1199,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		upsertMemberStmt:         q.upsertMemberStmt,
 		userByIdentityStmt:       q.userByIdentityStmt,
 		userExistsStmt:           q.userExistsStmt,
+		waypointAfterStmt:        q.waypointAfterStmt,
 		workspaceDeletedAtStmt:   q.workspaceDeletedAtStmt,
 		workspaceForMemberStmt:   q.workspaceForMemberStmt,
 		workspaceUseStmt:         q.workspaceUseStmt,

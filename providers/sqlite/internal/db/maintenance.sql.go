@@ -21,9 +21,11 @@ func (q *Queries) AnyWorkspace(ctx context.Context, workspaceID string) (int64, 
 }
 
 const collectableDeletes = `-- name: CollectableDeletes :many
-SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
+SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
 WHERE r.workspace = ?1 AND r.tbl = ?2 AND r.pk > ?3 AND (r.state & 3) = 2 AND l.at < ?4 AND (r.version < ?5 OR l.at < ?6)
-ORDER BY r.pk LIMIT ?7
+  AND (r.tbl <> 2 OR r.clock <= ?7)
+ORDER BY r.pk LIMIT ?8
 `
 
 type CollectableDeletesParams struct {
@@ -33,6 +35,7 @@ type CollectableDeletesParams struct {
 	Before    int64
 	Floor     int64
 	Silent    int64
+	KvClock   int64
 	Max       int64
 }
 
@@ -52,6 +55,7 @@ func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletes
 		arg.Before,
 		arg.Floor,
 		arg.Silent,
+		arg.KvClock,
 		arg.Max,
 	)
 	if err != nil {
@@ -82,8 +86,9 @@ func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletes
 }
 
 const collectableEntries = `-- name: CollectableEntries :many
-SELECT s.id, l.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes FROM superseded s JOIN log l ON l.id = s.id
-WHERE s.id > ?1 AND s.id <= ?2 AND s.at < ?3 AND (s.replaced_by <= ?4 OR s.at < ?5)
+SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM superseded s JOIN log l ON l.id = s.id
+WHERE s.id > ?1 AND s.id <= ?2 AND s.at < ?3 AND (s.replaced_by <= ?4 OR s.at < ?5) AND s.pinned = 0
 ORDER BY s.id LIMIT ?6
 `
 
@@ -99,6 +104,9 @@ type CollectableEntriesParams struct {
 type CollectableEntriesRow struct {
 	ID    int64
 	OpID  []byte
+	Tbl   int64
+	Pk    []byte
+	Owner []byte
 	Bytes int64
 }
 
@@ -118,7 +126,76 @@ func (q *Queries) CollectableEntries(ctx context.Context, arg CollectableEntries
 	var items []CollectableEntriesRow
 	for rows.Next() {
 		var i CollectableEntriesRow
-		if err := rows.Scan(&i.ID, &i.OpID, &i.Bytes); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.OpID,
+			&i.Tbl,
+			&i.Pk,
+			&i.Owner,
+			&i.Bytes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const collectablePins = `-- name: CollectablePins :many
+SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM superseded s JOIN log l ON l.id = s.id
+WHERE s.id > ?1 AND s.id <= ?2 AND s.at < ?3 AND (s.replaced_by <= ?4 OR s.at < ?5) AND s.pinned = 1
+ORDER BY s.id LIMIT ?6
+`
+
+type CollectablePinsParams struct {
+	After  int64
+	Upto   int64
+	Before int64
+	Floor  int64
+	Silent int64
+	Max    int64
+}
+
+type CollectablePinsRow struct {
+	ID    int64
+	OpID  []byte
+	Tbl   int64
+	Pk    []byte
+	Owner []byte
+	Bytes int64
+}
+
+func (q *Queries) CollectablePins(ctx context.Context, arg CollectablePinsParams) ([]CollectablePinsRow, error) {
+	rows, err := q.query(ctx, q.collectablePinsStmt, collectablePins,
+		arg.After,
+		arg.Upto,
+		arg.Before,
+		arg.Floor,
+		arg.Silent,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CollectablePinsRow
+	for rows.Next() {
+		var i CollectablePinsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.OpID,
+			&i.Tbl,
+			&i.Pk,
+			&i.Owner,
+			&i.Bytes,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -559,6 +636,17 @@ func (q *Queries) RetiredGenerations(ctx context.Context, workspace int64) ([]Re
 		return nil, err
 	}
 	return items, nil
+}
+
+const signingKey = `-- name: SigningKey :one
+SELECT key FROM signing_keys WHERE purpose = ?1
+`
+
+func (q *Queries) SigningKey(ctx context.Context, purpose string) ([]byte, error) {
+	row := q.queryRow(ctx, q.signingKeyStmt, signingKey, purpose)
+	var key []byte
+	err := row.Scan(&key)
+	return key, err
 }
 
 const workspacesAfter = `-- name: WorkspacesAfter :many

@@ -69,7 +69,7 @@ FROM log l LEFT JOIN superseded s ON s.id = l.id
 WHERE l.id > ?1 AND l.id <= ?2
   AND ((1 << l.tbl) & ?3) <> 0
   AND (l.owner IS NULL OR l.owner = ?4)
-  AND s.id IS NULL
+  AND (s.id IS NULL OR s.pinned = 1)
 ORDER BY l.id LIMIT ?5
 `
 
@@ -133,17 +133,23 @@ func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]ChangesRow,
 }
 
 const claimKVName = `-- name: ClaimKVName :exec
-INSERT INTO kv_names (workspace, name, pk) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
+INSERT INTO kv_names (workspace, name, pk, version) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
 `
 
 type ClaimKVNameParams struct {
 	Workspace int64
 	Name      []byte
 	Pk        []byte
+	Version   int64
 }
 
 func (q *Queries) ClaimKVName(ctx context.Context, arg ClaimKVNameParams) error {
-	_, err := q.exec(ctx, q.claimKVNameStmt, claimKVName, arg.Workspace, arg.Name, arg.Pk)
+	_, err := q.exec(ctx, q.claimKVNameStmt, claimKVName,
+		arg.Workspace,
+		arg.Name,
+		arg.Pk,
+		arg.Version,
+	)
 	return err
 }
 
@@ -196,6 +202,27 @@ func (q *Queries) DeleteRef(ctx context.Context, arg DeleteRefParams) error {
 		arg.Digest,
 		arg.Tbl,
 		arg.Pk,
+	)
+	return err
+}
+
+const deleteWaypoint = `-- name: DeleteWaypoint :exec
+DELETE FROM waypoints WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 AND version = ?4
+`
+
+type DeleteWaypointParams struct {
+	Workspace int64
+	Tbl       int64
+	Pk        []byte
+	Version   int64
+}
+
+func (q *Queries) DeleteWaypoint(ctx context.Context, arg DeleteWaypointParams) error {
+	_, err := q.exec(ctx, q.deleteWaypointStmt, deleteWaypoint,
+		arg.Workspace,
+		arg.Tbl,
+		arg.Pk,
+		arg.Version,
 	)
 	return err
 }
@@ -255,6 +282,42 @@ func (q *Queries) Entry(ctx context.Context, id int64) (EntryRow, error) {
 		&i.Device,
 		&i.Owner,
 		&i.Payload,
+	)
+	return i, err
+}
+
+const entryHead = `-- name: EntryHead :one
+SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner FROM log WHERE id = ?1
+`
+
+type EntryHeadRow struct {
+	Tbl    int64
+	Op     int64
+	Prev   int64
+	Clock  int64
+	At     int64
+	Pk     []byte
+	OpID   []byte
+	Hlc    string
+	Device string
+	Owner  []byte
+}
+
+// An entry without its payload, which may be megabytes.
+func (q *Queries) EntryHead(ctx context.Context, id int64) (EntryHeadRow, error) {
+	row := q.queryRow(ctx, q.entryHeadStmt, entryHead, id)
+	var i EntryHeadRow
+	err := row.Scan(
+		&i.Tbl,
+		&i.Op,
+		&i.Prev,
+		&i.Clock,
+		&i.At,
+		&i.Pk,
+		&i.OpID,
+		&i.Hlc,
+		&i.Device,
+		&i.Owner,
 	)
 	return i, err
 }
@@ -338,8 +401,8 @@ func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error 
 }
 
 const insertRecord = `-- name: InsertRecord :exec
-INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state, winners)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)
 `
 
 type InsertRecordParams struct {
@@ -388,8 +451,29 @@ func (q *Queries) InsertRef(ctx context.Context, arg InsertRefParams) error {
 	return err
 }
 
+const insertWaypoint = `-- name: InsertWaypoint :exec
+INSERT INTO waypoints (workspace, tbl, pk, version) VALUES (?1, ?2, ?3, ?4)
+`
+
+type InsertWaypointParams struct {
+	Workspace int64
+	Tbl       int64
+	Pk        []byte
+	Version   int64
+}
+
+func (q *Queries) InsertWaypoint(ctx context.Context, arg InsertWaypointParams) error {
+	_, err := q.exec(ctx, q.insertWaypointStmt, insertWaypoint,
+		arg.Workspace,
+		arg.Tbl,
+		arg.Pk,
+		arg.Version,
+	)
+	return err
+}
+
 const kVNameOwner = `-- name: KVNameOwner :one
-SELECT pk FROM kv_names WHERE workspace = ?1 AND name = ?2
+SELECT pk, version FROM kv_names WHERE workspace = ?1 AND name = ?2
 `
 
 type KVNameOwnerParams struct {
@@ -397,15 +481,65 @@ type KVNameOwnerParams struct {
 	Name      []byte
 }
 
-func (q *Queries) KVNameOwner(ctx context.Context, arg KVNameOwnerParams) ([]byte, error) {
+type KVNameOwnerRow struct {
+	Pk      []byte
+	Version int64
+}
+
+func (q *Queries) KVNameOwner(ctx context.Context, arg KVNameOwnerParams) (KVNameOwnerRow, error) {
 	row := q.queryRow(ctx, q.kVNameOwnerStmt, kVNameOwner, arg.Workspace, arg.Name)
-	var pk []byte
-	err := row.Scan(&pk)
-	return pk, err
+	var i KVNameOwnerRow
+	err := row.Scan(&i.Pk, &i.Version)
+	return i, err
+}
+
+const keepKVName = `-- name: KeepKVName :exec
+UPDATE kv_names SET version = ?1 WHERE workspace = ?2 AND name = ?3 AND pk = ?4
+`
+
+type KeepKVNameParams struct {
+	Version   int64
+	Workspace int64
+	Name      []byte
+	Pk        []byte
+}
+
+func (q *Queries) KeepKVName(ctx context.Context, arg KeepKVNameParams) error {
+	_, err := q.exec(ctx, q.keepKVNameStmt, keepKVName,
+		arg.Version,
+		arg.Workspace,
+		arg.Name,
+		arg.Pk,
+	)
+	return err
+}
+
+const liveRecordBetween = `-- name: LiveRecordBetween :one
+SELECT 1 FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk > ?3 AND pk < ?4 AND (state & 3) <> 2 LIMIT 1
+`
+
+type LiveRecordBetweenParams struct {
+	Workspace int64
+	Tbl       int64
+	After     []byte
+	Before    []byte
+}
+
+// Whether a record that is no winning delete lies between two keys.
+func (q *Queries) LiveRecordBetween(ctx context.Context, arg LiveRecordBetweenParams) (int64, error) {
+	row := q.queryRow(ctx, q.liveRecordBetweenStmt, liveRecordBetween,
+		arg.Workspace,
+		arg.Tbl,
+		arg.After,
+		arg.Before,
+	)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const opIDVersion = `-- name: OpIDVersion :one
-SELECT version FROM op_ids WHERE workspace = ?1 AND op_id = ?2
+SELECT version, fingerprint FROM op_ids WHERE workspace = ?1 AND op_id = ?2
 `
 
 type OpIDVersionParams struct {
@@ -413,11 +547,16 @@ type OpIDVersionParams struct {
 	OpID      []byte
 }
 
-func (q *Queries) OpIDVersion(ctx context.Context, arg OpIDVersionParams) (int64, error) {
+type OpIDVersionRow struct {
+	Version     int64
+	Fingerprint []byte
+}
+
+func (q *Queries) OpIDVersion(ctx context.Context, arg OpIDVersionParams) (OpIDVersionRow, error) {
 	row := q.queryRow(ctx, q.opIDVersionStmt, opIDVersion, arg.Workspace, arg.OpID)
-	var version int64
-	err := row.Scan(&version)
-	return version, err
+	var i OpIDVersionRow
+	err := row.Scan(&i.Version, &i.Fingerprint)
+	return i, err
 }
 
 const orphan = `-- name: Orphan :exec
@@ -433,6 +572,22 @@ type OrphanParams struct {
 
 func (q *Queries) Orphan(ctx context.Context, arg OrphanParams) error {
 	_, err := q.exec(ctx, q.orphanStmt, orphan, arg.Workspace, arg.Digest, arg.Since)
+	return err
+}
+
+const pin = `-- name: Pin :exec
+UPDATE records SET pinned = version WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3
+`
+
+type PinParams struct {
+	Workspace int64
+	Tbl       int64
+	Pk        []byte
+}
+
+// Pins the winner of a record.
+func (q *Queries) Pin(ctx context.Context, arg PinParams) error {
+	_, err := q.exec(ctx, q.pinStmt, pin, arg.Workspace, arg.Tbl, arg.Pk)
 	return err
 }
 
@@ -452,7 +607,7 @@ func (q *Queries) RaiseCounters(ctx context.Context, arg RaiseCountersParams) er
 }
 
 const record = `-- name: Record :one
-SELECT version, clock, hlc, op_id, state FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3
+SELECT version, clock, hlc, op_id, state, winners, pinned FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3
 `
 
 type RecordParams struct {
@@ -467,6 +622,8 @@ type RecordRow struct {
 	Hlc     string
 	OpID    []byte
 	State   int64
+	Winners int64
+	Pinned  int64
 }
 
 func (q *Queries) Record(ctx context.Context, arg RecordParams) (RecordRow, error) {
@@ -478,12 +635,14 @@ func (q *Queries) Record(ctx context.Context, arg RecordParams) (RecordRow, erro
 		&i.Hlc,
 		&i.OpID,
 		&i.State,
+		&i.Winners,
+		&i.Pinned,
 	)
 	return i, err
 }
 
 const recordRefs = `-- name: RecordRefs :many
-SELECT digest FROM blob_refs WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3
+SELECT digest FROM blob_refs WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 ORDER BY digest
 `
 
 type RecordRefsParams struct {
@@ -562,18 +721,38 @@ func (q *Queries) RecordsAfter(ctx context.Context, arg RecordsAfterParams) ([]R
 	return items, nil
 }
 
+const releaseKVName = `-- name: ReleaseKVName :exec
+DELETE FROM kv_names WHERE workspace = ?1 AND name = ?2
+`
+
+type ReleaseKVNameParams struct {
+	Workspace int64
+	Name      []byte
+}
+
+func (q *Queries) ReleaseKVName(ctx context.Context, arg ReleaseKVNameParams) error {
+	_, err := q.exec(ctx, q.releaseKVNameStmt, releaseKVName, arg.Workspace, arg.Name)
+	return err
+}
+
 const reserveOpID = `-- name: ReserveOpID :exec
-INSERT INTO op_ids (workspace, op_id, version) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING
+INSERT INTO op_ids (workspace, op_id, version, fingerprint) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
 `
 
 type ReserveOpIDParams struct {
-	Workspace int64
-	OpID      []byte
-	Version   int64
+	Workspace   int64
+	OpID        []byte
+	Version     int64
+	Fingerprint []byte
 }
 
 func (q *Queries) ReserveOpID(ctx context.Context, arg ReserveOpIDParams) error {
-	_, err := q.exec(ctx, q.reserveOpIDStmt, reserveOpID, arg.Workspace, arg.OpID, arg.Version)
+	_, err := q.exec(ctx, q.reserveOpIDStmt, reserveOpID,
+		arg.Workspace,
+		arg.OpID,
+		arg.Version,
+		arg.Fingerprint,
+	)
 	return err
 }
 
@@ -629,17 +808,23 @@ func (q *Queries) Step(ctx context.Context, arg StepParams) error {
 }
 
 const supersede = `-- name: Supersede :exec
-INSERT INTO superseded (id, replaced_by, at) VALUES (?1, ?2, ?3)
+INSERT INTO superseded (id, replaced_by, at, pinned) VALUES (?1, ?2, ?3, ?4)
 `
 
 type SupersedeParams struct {
 	ID         int64
 	ReplacedBy int64
 	At         int64
+	Pinned     int64
 }
 
 func (q *Queries) Supersede(ctx context.Context, arg SupersedeParams) error {
-	_, err := q.exec(ctx, q.supersedeStmt, supersede, arg.ID, arg.ReplacedBy, arg.At)
+	_, err := q.exec(ctx, q.supersedeStmt, supersede,
+		arg.ID,
+		arg.ReplacedBy,
+		arg.At,
+		arg.Pinned,
+	)
 	return err
 }
 
@@ -664,7 +849,7 @@ func (q *Queries) TrimCursors(ctx context.Context, arg TrimCursorsParams) error 
 }
 
 const updateRecord = `-- name: UpdateRecord :exec
-UPDATE records SET version = ?1, clock = ?2, hlc = ?3, op_id = ?4, state = ?5
+UPDATE records SET version = ?1, clock = ?2, hlc = ?3, op_id = ?4, state = ?5, winners = winners + 1
 WHERE workspace = ?6 AND tbl = ?7 AND pk = ?8
 `
 
@@ -726,4 +911,27 @@ func (q *Queries) UpsertFile(ctx context.Context, arg UpsertFileParams) error {
 		arg.Kind,
 	)
 	return err
+}
+
+const waypointAfter = `-- name: WaypointAfter :one
+SELECT version FROM waypoints WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 AND version > ?4 ORDER BY version LIMIT 1
+`
+
+type WaypointAfterParams struct {
+	Workspace int64
+	Tbl       int64
+	Pk        []byte
+	Version   int64
+}
+
+func (q *Queries) WaypointAfter(ctx context.Context, arg WaypointAfterParams) (int64, error) {
+	row := q.queryRow(ctx, q.waypointAfterStmt, waypointAfter,
+		arg.Workspace,
+		arg.Tbl,
+		arg.Pk,
+		arg.Version,
+	)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }

@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsstring"
+)
+
+// A batch is applied in stretches, each one job of the writer, so that no batch holds up everybody for longer than a
+// stretch takes. stretchCost is about the bytes that a stretch writes; one op may cost more and is then alone.
+const (
+	stretchCost = 4 << 20
+	opCost      = 1 << 10 // the rows of an op, beside its payload
+	refCost     = 512     // the rows of a reference
+)
+
+// preparedOp is an op for which everything is done that costs more than an indexed read or write. The writer, which all
+// users share, does nothing that a request can inflate.
+type preparedOp struct {
+	or3cloud.Op
+	table       int64
+	key         []byte // of its record
+	pk, opID    []byte // packed
+	owner       []byte // packed: the user to whom alone it is shown; nil for everybody
+	fingerprint []byte
+	refs        []string // digests that its row references, sorted
+	names       [][]byte // of a kv put: the keys under which its name may be stored, the present form first
+	takes       *displacement
+}
+
+// prepare does what there is to do about one op of a user.
+func prepare(op or3cloud.Op, user string) (preparedOp, error) {
+	p := preparedOp{Op: op, table: tableNumber(op.Table), pk: packID(nil, op.PK), opID: packID(nil, op.Stamp.OpID)}
+	if op.Table == or3cloud.TableNotifications {
+		if err := claimNotification(&p.Op, user); err != nil {
+			return p, err
+		}
+		p.owner = packID(nil, user)
+	}
+	p.key = recordKey(op.PK, p.owner)
+	p.fingerprint = fingerprint(&p.Op)
+	switch {
+	case op.Table == or3cloud.TableKV && op.Operation == or3cloud.OpPut:
+		p.names = nameKeys(op.Facts.Name)
+	case op.Table == or3cloud.TableMessages || op.Table == or3cloud.TablePosts:
+		p.refs = slices.Sorted(slices.Values(op.Facts.FileHashes))
+	}
+	return p, nil
+}
+
+// cost is about how many bytes the op makes the writer write.
+func (p *preparedOp) cost() int {
+	n := opCost + len(p.Payload) + refCost*len(p.refs)
+	if p.takes != nil && p.takes.put != nil {
+		n += p.takes.put.cost()
+	}
+	return n
+}
+
+// prepare prepares the first ops of a batch, as many as one job of the writer takes.
+func (s *Store) prepare(ctx context.Context, workspace int64, user string, ops []or3cloud.Op) ([]preparedOp, error) {
+	out, cost, taking := []preparedOp{}, 0, false
+	for _, op := range ops {
+		p, err := prepare(op, user)
+		if err != nil {
+			return nil, err
+		}
+		if cost += p.cost(); cost > stretchCost && len(out) > 0 {
+			break
+		}
+		out, taking = append(out, p), taking || ownsName(&p.Op)
+	}
+	if !taking {
+		return out, nil
+	}
+	cost = 0
+	end := len(out)
+	err := s.pool.view(ctx, func(r *reader) (err error) {
+		for i := range out {
+			if p := &out[i]; ownsName(&p.Op) {
+				if p.takes, err = s.planDisplacement(r, workspace, p.names, p.Facts.Name, p.key); err != nil {
+					return err
+				}
+			}
+			if cost += out[i].cost(); cost > stretchCost && i > 0 {
+				end = i
+				return nil
+			}
+		}
+		return nil
+	})
+	return out[:end], err
+}
+
+// recordKey returns the key by which a record is found: its pk in UTF-16 order. That of a notification names its user,
+// so that one id may be a record of each of several users, and none can block it for the others.
+func recordKey(pk string, owner []byte) []byte {
+	key := jsstring.SortKey(pk)
+	if owner != nil {
+		key = append(append(key, 0), owner...)
+	}
+	return key
+}
+
+// recordPK returns the pk of a record. No pk contains a zero byte.
+func recordPK(key []byte) string {
+	pk, _, _ := bytes.Cut(key, []byte{0})
+	return jsstring.FromSortKey(pk)
+}
+
+// fingerprint returns 16 bytes that tell an op from all others. Payloads are the same if they are the same as JSON
+// values, whatever the order of their keys (contract, sync §10.3).
+func fingerprint(op *or3cloud.Op) []byte {
+	h := sha256.New()
+	for _, part := range [][]byte{
+		[]byte(op.Table), []byte(op.Operation), []byte(op.PK), []byte(op.Stamp.DeviceID), []byte(op.Stamp.HLC),
+		strconv.AppendInt(nil, op.Stamp.Clock, 10), canonical(op.Payload),
+	} {
+		h.Write(binary.AppendUvarint(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	return h.Sum(nil)[:16]
+}
+
+// canonical returns a JSON text in a form in which equal values are equal bytes, or the text itself if it has none.
+func canonical(text []byte) []byte {
+	v := jsontext.Value(bytes.Clone(text))
+	if err := v.Canonicalize(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
+		return text
+	}
+	return v
+}
+
+// serverPut returns an op of the server. It looks like a browser's, since clients reject a page with anything else
+// (contract, sync Pitfall 14).
+func (s *Store) serverPut(table, pk string, payload []byte, clock int64, facts or3cloud.PayloadFacts) (*preparedOp, error) {
+	id, err := s.newID()
+	if err != nil {
+		return nil, err
+	}
+	p, err := prepare(or3cloud.Op{
+		Table: table, Operation: or3cloud.OpPut, PK: pk, Payload: payload, Facts: facts,
+		Stamp: or3cloud.Stamp{DeviceID: serverDevice, OpID: id, HLC: hlc(s.opts.Now().UnixMilli()), Clock: clock},
+	}, "")
+	if err != nil {
+		return nil, fmt.Errorf("put of the server: %w", err)
+	}
+	return &p, nil
+}
