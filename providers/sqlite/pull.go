@@ -37,7 +37,13 @@ func (s *Store) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or
 	}
 	var page or3cloud.PullPage
 	err = s.pool.view(ctx, func(r *reader) error {
-		page, err = r.changes(num, in, emit)
+		version, horizon, err := r.counter(num)
+		if err != nil {
+			return err
+		}
+		// A commit is seen here before its job ends. Polls that come after this one must not say less.
+		s.heads.learn(num, version, horizon)
+		page, err = r.changes(num, in, version, horizon, emit)
 		return err
 	})
 	s.noticed(in.Scope.WorkspaceID, err)
@@ -59,17 +65,13 @@ func (r *reader) counter(workspace int64) (version, horizon int64, err error) {
 	return version, horizon, err
 }
 
-func (r *reader) changes(workspace int64, in or3cloud.PullRequest, emit func(*or3cloud.Change) error) (or3cloud.PullPage, error) {
-	version, horizon, err := r.counter(workspace)
-	if err != nil {
-		return or3cloud.PullPage{}, err
-	}
+func (r *reader) changes(workspace int64, in or3cloud.PullRequest, version, horizon int64, emit func(*or3cloud.Change) error) (or3cloud.PullPage, error) {
 	page := emptyPage(in.Cursor, version, horizon)
 	if in.Cursor >= version {
 		return page, nil
 	}
 	st := r.st.changes
-	err = bind(st, entryID(workspace, in.Cursor), entryID(workspace, version), tableSet(in.Tables), packID(nil, in.UserID), int64(in.Limit)+1)
+	err := bind(st, entryID(workspace, in.Cursor), entryID(workspace, version), tableSet(in.Tables), packID(nil, in.UserID), int64(in.Limit)+1)
 	if err != nil {
 		return page, err
 	}
