@@ -270,6 +270,7 @@ type Mark struct {
 	wake chan struct{}
 	done chan struct{}
 
+	closing sync.Once
 	lagging atomic.Bool // something was committed since the last step
 
 	mu       sync.Mutex
@@ -381,8 +382,10 @@ func (m *Mark) confirm() {
 	m.failed = err != nil
 }
 
-// close takes a last step, so that every older copy is known at the next start.
-func (m *Mark) close(write *sql.DB) {
+// close takes a last step, so that every older copy is known at the next start. It may be called again.
+func (m *Mark) close(write *sql.DB) { m.closing.Do(func() { m.end(write) }) }
+
+func (m *Mark) end(write *sql.DB) {
 	close(m.wake)
 	<-m.done
 	m.mu.Lock()

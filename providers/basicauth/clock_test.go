@@ -62,6 +62,12 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"security_events.id": nil,
 	"security_events.at": noLater,
 
+	"store_stamp.id":          nil,
+	"store_stamp.step":        nil,
+	"store_stamp.high":        nil,
+	"store_stamp.at":          nil, // written anew at each start; what says that the clock was ahead (internal/sqlitex)
+	"store_stamp.restored_at": nil, // refuses nothing while it lies ahead: see revocations.permit
+
 	"rate_windows.hits":       nil, // the limiter judges each (internal/ratelimit)
 	"rate_windows.expires_at": func(*provider) time.Duration { return longestWindow },
 }

@@ -1,0 +1,95 @@
+package basicauth
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"or3.chat/cloud/internal/datadir"
+)
+
+// withStores opens the instance once more, with a data directory that knows its stores.
+func (in *instance) withStores() {
+	in.t.Helper()
+	dir, err := datadir.Open(filepath.Join(in.t.TempDir(), "data"), datadir.Options{Now: in.clock.now})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { in.Close(); dir.Close() })
+	in.env.Stores = dir
+	in.restart()
+}
+
+// putBack restarts the instance on an older copy of its database.
+func (in *instance) putBack(copied []byte) {
+	in.t.Helper()
+	if err := in.Close(); err != nil {
+		in.t.Fatal(err)
+	}
+	if err := os.WriteFile(in.dbPath(), copied, 0o600); err != nil {
+		in.t.Fatal(err)
+	}
+	in.open()
+}
+
+// backup returns the database as a stopped server leaves it.
+func (in *instance) backup() []byte {
+	in.t.Helper()
+	if err := in.Close(); err != nil {
+		in.t.Fatal(err)
+	}
+	b, err := os.ReadFile(in.dbPath())
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.open()
+	return b
+}
+
+// TestWhatHasEndedStaysEnded when an older copy of the accounts is put back: sessions that were ended since, those that began
+// since, access tokens of both, and codes that were used since.
+func TestWhatHasEndedStaysEnded(t *testing.T) {
+	in := openTest(t, nil)
+	in.withStores()
+	ann := in.signedIn("ann@example.test")
+	_, codes := ann.enrol()
+	copied := in.backup()
+	in.clock.advance(time.Minute)
+	thief := ann.copy()
+	ann.post("sign-out", "")
+	later := in.signedIn("eve@example.test") // an account that the copy does not know
+	in.clock.advance(time.Minute)
+	in.putBack(copied)
+	for name, b := range map[string]*browser{"ended before": thief, "begun after": later} {
+		if s, err := b.copy().session(); s != nil || err != nil {
+			t.Errorf("a session that had %s the copy was made lives: %+v %v", name, s, err)
+		}
+	}
+	var left int
+	if err := in.p.store.file.Read.QueryRow("SELECT count(*) FROM recovery_codes").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d recovery codes of %d are good again, %v", left, len(codes), err)
+	}
+	if !strings.Contains(in.log.String(), "OLDER COPY") {
+		t.Error("the log does not say that an older copy was put back")
+	}
+	// People sign in as before, and stay signed in over the next start.
+	bob := in.signedIn("bob@example.test")
+	in.restart()
+	bob.wantSignedIn()
+	if in.p.DatabaseState().RestoredAt == 0 {
+		t.Error("the state does not say that an older copy was put back")
+	}
+}
+
+// TestRestartsEndNoSession, whether the server was stopped or killed.
+func TestRestartsEndNoSession(t *testing.T) {
+	in := openTest(t, nil)
+	in.withStores()
+	ann := in.signedIn("ann@example.test")
+	for range 3 {
+		in.restart()
+		ann.wantSignedIn()
+	}
+}
