@@ -91,6 +91,9 @@ type Route struct {
 	// Effects says of a GET or HEAD that it changes something, or takes something that runs out. The host then refuses
 	// requests of foreign pages, as it does with all other methods.
 	Effects bool
+	// Buffer is how much memory the handler holds while it passes a file on, in bytes. The host takes it from what all
+	// requests share, before Handle is called.
+	Buffer int64
 	// Handle writes the answer or returns an error, never both.
 	Handle func(w http.ResponseWriter, r *http.Request) error
 }

@@ -200,6 +200,11 @@ func (b *body) grow(n int64) error {
 	before := time.Now()
 	err := b.tab.Grow(b.request.Context(), n)
 	b.start = b.start.Add(time.Since(before))
+	return noMemory(err)
+}
+
+// noMemory words why a request did not get memory.
+func noMemory(err error) error {
 	if err == nil || or3cloud.CodeOf(err) != or3cloud.CodeInternal {
 		return err
 	}

@@ -65,6 +65,11 @@ func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
 		memory := &RecordOf(r).Memory
 		memory.Open(t.Budget, func() (string, bool, error) { return t.owner(r) })
 		defer memory.Close()
+		if route.Buffer > 0 {
+			if err := noMemory(memory.Grow(r.Context(), route.Buffer)); err != nil {
+				return err
+			}
+		}
 	}
 	if limit := route.MaxBody; limit >= 0 {
 		if limit == 0 {

@@ -16,6 +16,8 @@ import (
 // anything else looks at it; the last one ends as an upload and its commit do.
 const (
 	resumablePath = "/api/storage/resumable"
+	// pieceBuffer is what taking a piece holds in memory, in bytes.
+	pieceBuffer = 128 << 10
 	// partialLife is how long an upload can be gone on with.
 	partialLife = 24 * time.Hour
 )
@@ -27,10 +29,10 @@ func (a *API) resumableRoutes() []or3cloud.Route {
 		return nil
 	}
 	r := &resumable{API: a, partials: partials, tus: tus.New(resumablePath)}
-	routes := []or3cloud.Route{{Method: http.MethodPost, Path: resumablePath, MaxBody: -1, Handle: r.create}}
+	routes := []or3cloud.Route{{Method: http.MethodPost, Path: resumablePath, MaxBody: -1, Buffer: pieceBuffer, Handle: r.create}}
 	for _, method := range []string{http.MethodHead, http.MethodPatch, http.MethodDelete} {
 		// HEAD interrupts another request on the upload, and does what is left to do at its end.
-		routes = append(routes, or3cloud.Route{Method: method, Path: resumablePath + "/:id", MaxBody: -1, Effects: true, Handle: r.goOn})
+		routes = append(routes, or3cloud.Route{Method: method, Path: resumablePath + "/:id", MaxBody: -1, Buffer: pieceBuffer, Effects: true, Handle: r.goOn})
 	}
 	return routes
 }

@@ -99,7 +99,26 @@ func (a API) list(w http.ResponseWriter, r *http.Request) error {
 		items = append(items, it)
 	}
 	slices.SortStableFunc(items, func(x, y item) int { return cmp.Compare(y.CreatedAt, x.CreatedAt) })
+	items = fit(items)
 	return httpx.WriteJSON(w, http.StatusOK, map[string]any{"workspaces": items})
+}
+
+// fit keeps a list within or3cloud.AnswerBytes. The protocol has no pages for it, so what is left out are the oldest workspaces, but
+// never the active one.
+func fit(items []item) []item {
+	const each = 256 // what an item takes beside its texts
+	size := 0
+	return slices.DeleteFunc(items, func(it item) bool {
+		n := each + len(it.Name)
+		if it.Description != nil {
+			n += len(*it.Description)
+		}
+		if !it.IsActive && size+n > or3cloud.AnswerBytes {
+			return true
+		}
+		size += n
+		return false
+	})
 }
 
 // texts are the editable parts of a workspace. A description that is missing, null or blank means none.

@@ -17,8 +17,8 @@ const (
 // Routes returns the endpoints that signed URLs lead to.
 func (s *Storage) Routes() []or3cloud.Route {
 	return []or3cloud.Route{
-		{Method: http.MethodPut, Path: uploadPath, MaxBody: -1, Handle: s.upload},
-		{Method: http.MethodGet, Path: downloadPath, Handle: s.download},
+		{Method: http.MethodPut, Path: uploadPath, MaxBody: -1, Buffer: bufferSize, Handle: s.upload},
+		{Method: http.MethodGet, Path: downloadPath, Buffer: bufferSize, Handle: s.download},
 		{Method: http.MethodHead, Path: downloadPath, Handle: s.download},
 	}
 }

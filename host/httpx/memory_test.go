@@ -1,0 +1,181 @@
+package httpx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/membudget"
+)
+
+// sender is a body that comes in parts, each after a pause, until the deadline of its connection.
+type sender struct {
+	*httptest.ResponseRecorder
+	left     int
+	part     int
+	pause    time.Duration
+	deadline time.Time
+}
+
+func (s *sender) SetReadDeadline(t time.Time) error { s.deadline = t; return nil }
+
+func (s *sender) Read(p []byte) (int, error) {
+	time.Sleep(s.pause)
+	if !s.deadline.IsZero() && time.Now().After(s.deadline) {
+		return 0, errors.New("i/o timeout")
+	}
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, bytes.Repeat([]byte(" "), min(s.part, s.left)))
+	s.left -= n
+	return n, nil
+}
+
+// A body may be slow, but not stall, whatever it has announced, and not go on for ever.
+func TestHowSlowABodyMayBe(t *testing.T) {
+	for name, c := range map[string]struct {
+		size, part int
+		pause      time.Duration
+		ok         bool
+		within     time.Duration
+	}{
+		"a slow but honest one":  {8 << 20, 32 << 10, time.Second, true, longest},
+		"a small one at a crawl": {4 << 10, 256, time.Second, true, time.Minute},
+		"one that stalls":        {64 << 20, 1, time.Hour, false, 2 * time.Hour},
+		"one that trickles":      {64 << 20, 1, 100 * time.Millisecond, false, time.Minute},
+		"one without end":        {64 << 20, 17 << 10, time.Second, false, longest + time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &sender{ResponseRecorder: httptest.NewRecorder(), left: c.size, part: c.part, pause: c.pause}
+				r := httptest.NewRequest("POST", "/api/x", nil)
+				r.Body, r.ContentLength = io.NopCloser(s), int64(c.size)
+				LimitBody(s, r, 64<<20)
+				began := time.Now()
+				_, err := ReadBody(r)
+				if took := time.Since(began); (err == nil) != c.ok || took > c.within {
+					t.Errorf("%v after %v", err, took)
+				}
+			})
+		})
+	}
+}
+
+// A user whose body finds no memory is heard to the end, so that the answer is seen; what was read is given back.
+func TestABodyWithoutMemoryIsReadAndForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := membudget.New(100 << 20)
+		var hogs [2]membudget.Tab
+		for i := range hogs {
+			hogs[i].Open(budget, func() (string, bool, error) { return "user", true, nil })
+			for hogs[i].TryGrow(1 << 20) {
+			}
+		}
+		if err := hogs[1].Grow(t.Context(), 1<<20); err != nil { // the reserve
+			t.Fatal(err)
+		}
+		before, _ := budget.Held()
+		router := Router{Budget: budget, Caller: func(*http.Request) (string, error) { return "user", nil }}
+		if err := router.Add("test", or3cloud.Route{Method: "POST", Path: "/api/x", MaxBody: 64 << 20, Handle: func(_ http.ResponseWriter, r *http.Request) error {
+			_, err := ReadBody(r)
+			return err
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		body := strings.NewReader(strings.Repeat(" ", 30<<20))
+		w := httptest.NewRecorder()
+		rw, r := WithRecord(w, httptest.NewRequest("POST", "/api/x", body), &Record{})
+		Respond(rw, r, router.Serve)
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || body.Len() != 0 {
+			t.Errorf("%d %v, %d bytes unread", w.Code, w.Header(), body.Len())
+		}
+		if now, _ := budget.Held(); now != before {
+			t.Errorf("%d bytes are held, %d before", now, before)
+		}
+	})
+}
+
+// What passes a file on is counted with its buffer, and waits for it before anything else happens.
+func TestBuffersOfTransfersAreCounted(t *testing.T) {
+	budget := membudget.New(100 << 20)
+	router := Router{Budget: budget}
+	if err := router.Add("test", or3cloud.Route{Method: "GET", Path: "/api/x", Buffer: 128 << 10, Handle: func(http.ResponseWriter, *http.Request) error {
+		if now, _ := budget.Held(); now != 128<<10 {
+			t.Errorf("%d bytes are held", now)
+		}
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	rw, r := WithRecord(httptest.NewRecorder(), httptest.NewRequest("GET", "/api/x", nil), &Record{})
+	Respond(rw, r, router.Serve)
+	if now, _ := budget.Held(); now != 0 {
+		t.Errorf("%d bytes are left", now)
+	}
+}
+
+// taker is a client that takes nothing.
+type taker struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (c *taker) SetWriteDeadline(t time.Time) error { c.deadline = t; return nil }
+
+func (c *taker) Write([]byte) (int, error) {
+	ctx, cancel := context.WithDeadline(context.Background(), c.deadline)
+	defer cancel()
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+// An answer that is not taken ends within a minute, however large it is and whoever writes it.
+func TestAnswersThatAreNotTakenEnd(t *testing.T) {
+	large := make([]byte, 100<<20)
+	for name, write := range map[string]func(w http.ResponseWriter){
+		"JSON":   func(w http.ResponseWriter) { WriteRaw(w, large) },
+		"writer": func(w http.ResponseWriter) { _, _ = w.Write(large) },
+		"reader": func(w http.ResponseWriter) { _, _ = io.Copy(w, struct{ io.Reader }{bytes.NewReader(large)}) },
+		"a deadline of the handler's own": func(w http.ResponseWriter) {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(24 * time.Hour))
+			_, _ = w.Write(large)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, _ := WithRecord(&taker{ResponseRecorder: httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil), &Record{})
+				began := time.Now()
+				write(w)
+				if took := time.Since(began); took > time.Minute {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// Whatever the pieces in which a source comes, all of it is passed on.
+func TestReadFromPassesEverythingOn(t *testing.T) {
+	text := bytes.Repeat([]byte("0123456789"), piece/4)
+	for name, src := range map[string]io.Reader{
+		"a reader":      struct{ io.Reader }{bytes.NewReader(text)},
+		"a limited one": &io.LimitedReader{R: bytes.NewReader(append(text, "more"...)), N: int64(len(text))},
+		"a short one":   &io.LimitedReader{R: bytes.NewReader(text), N: int64(2 * len(text))},
+	} {
+		out, record := httptest.NewRecorder(), &Record{}
+		w, _ := WithRecord(out, httptest.NewRequest("GET", "/", nil), record)
+		n, err := w.(io.ReaderFrom).ReadFrom(src)
+		if err != nil || n != int64(len(text)) || record.Bytes != n || !bytes.Equal(out.Body.Bytes(), text) {
+			t.Errorf("%s: %d bytes, %v, %d noted", name, n, err, record.Bytes)
+		}
+	}
+}
