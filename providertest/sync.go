@@ -69,6 +69,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("Convergence", testConvergence)
 	run("SnapshotIsOneMoment", testSnapshotIsOneMoment)
 	run("SnapshotTokens", testSnapshotTokens)
+	run("SnapshotOfLongPKs", testSnapshotOfLongPKs)
 	run("GCKeepsWinners", testGCKeepsWinners)
 	run("GCWaitsForDevicesAndRetention", testGCGates)
 	run("GCOfDeletes", testGCOfDeletes)

@@ -101,6 +101,40 @@ func testNotifications(t *testing.T, b *syncBench) {
 	if got, want := seen(bob), []string{"shared put", "b1 put", "made and deleted offline delete"}; !slices.Equal(got, want) {
 		t.Errorf("the other member sees %v, want %v", got, want)
 	}
+	// No one can block an id for its owner by deleting it first, however high the clock; and the owner's row is then the
+	// owner's alone.
+	gone := b.op(or3cloud.TableNotifications, or3cloud.OpDelete, "not yet", 1<<41)
+	b.user = bob
+	if r := b.push(gone).Results[0]; !r.Success {
+		t.Errorf("a delete of an unknown notification: %+v", r)
+	}
+	b.user = ann
+	real := note("not yet", ann, 1)
+	if r := b.push(real).Results[0]; !r.Applied {
+		t.Errorf("the owner's put after another member's delete: %+v", r)
+	}
+	b.user = bob
+	if r := b.push(gone).Results[0]; !r.Replayed {
+		t.Errorf("the replay of a delete: %+v", r)
+	}
+	res = b.push(note("not yet", bob, 1<<41+1), b.op(or3cloud.TableNotifications, or3cloud.OpDelete, "not yet", 1<<41+2))
+	for i, r := range res.Results {
+		if r.Success || r.ErrorCode != or3cloud.OpErrorUnauthorized {
+			t.Errorf("op %d on the owner's row: %+v", i, r)
+		}
+	}
+	if got := seen(ann); !slices.Contains(got, "not yet put") || slices.Contains(got, "not yet delete") {
+		t.Errorf("the owner sees %v", got)
+	}
+	if got := seen(bob); slices.Contains(got, "not yet put") {
+		t.Errorf("the other member sees %v", got)
+	}
+	// A delete that overtakes its put, as in a long queue, still wins over it.
+	late := note("overtaken", ann, 1)
+	b.user = ann
+	if res := b.push(b.op(or3cloud.TableNotifications, or3cloud.OpDelete, "overtaken", 2), late); res.Results[1].Applied {
+		t.Errorf("a put that was deleted before it came: %+v", res.Results[1])
+	}
 	b.user = ann
 	changes, _ := b.pull(0, 100)
 	for _, c := range changes {

@@ -77,6 +77,18 @@ func testSnapshotTokens(t *testing.T, b *syncBench) {
 	if c := code(page.NextPageToken, func(in *or3cloud.SnapshotRequest) { in.Tables = []string{or3cloud.TableKV} }); c != or3cloud.CodeInvalid {
 		t.Errorf("other tables: %q", c)
 	}
+	for i := range page.NextPageToken {
+		changed := []byte(page.NextPageToken)
+		if changed[i]++; changed[i] == '[' || changed[i] == '{' || changed[i] == ':' || changed[i] == '.' || changed[i] == '`' {
+			changed[i] = 'A'
+		}
+		if c := code(string(changed), nil); c != or3cloud.CodeInvalid {
+			t.Errorf("changed at %d: %q", i, c)
+		}
+	}
+	if c := code(page.NextPageToken, func(in *or3cloud.SnapshotRequest) { in.UserID = "another" }); c != or3cloud.CodeInvalid {
+		t.Errorf("another user: %q", c)
+	}
 	other := must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "Other", ""))(t)
 	if c := code(page.NextPageToken, func(in *or3cloud.SnapshotRequest) { in.Scope.WorkspaceID = other }); c != or3cloud.CodeForbidden {
 		t.Errorf("other workspace: %q", c)
@@ -85,4 +97,13 @@ func testSnapshotTokens(t *testing.T, b *syncBench) {
 	if c := code(page.NextPageToken, nil); c != or3cloud.CodeGone {
 		t.Errorf("expired: %q", c)
 	}
+}
+
+// testSnapshotOfLongPKs checks that a pk of any length that is accepted can be the last of a page: a client takes tokens
+// of up to 4096 characters.
+func testSnapshotOfLongPKs(t *testing.T, b *syncBench) {
+	for _, r := range []string{"a", "\u6f22", "\U0001F600"} {
+		b.push(b.put(strings.Repeat(r, 1024/len([]byte(r))), 1), b.put(strings.Repeat(r, 1024/max(1, len([]byte(r))/2)), 1))
+	}
+	b.wantState(clientmodel.Expected(b.everything), 1)
 }

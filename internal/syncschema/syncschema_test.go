@@ -319,3 +319,22 @@ func FuzzUnfit(f *testing.F) {
 		}
 	})
 }
+
+func TestReferencesAreBounded(t *testing.T) {
+	list := func(n int) string {
+		var hashes []string
+		for i := range n {
+			hashes = append(hashes, fmt.Sprintf(`\"%032x\"`, i))
+		}
+		return strings.Replace(valid["messages"], `{`, `{"file_hashes":"[`+strings.Join(hashes, ",")+`]",`, 1)
+	}
+	for n, fits := range map[int]bool{maxReferences: true, maxReferences + 1: false, 50_000: false} {
+		op := put("messages", "x", list(n))
+		if p := Check(&op); (p == nil) != fits {
+			t.Errorf("%d references: %+v", n, p)
+		}
+	}
+	if got := FileHashes(`["` + strings.Repeat("a", maxDigest+1) + `","b"]`); len(got) != 1 || got[0] != "b" {
+		t.Errorf("a text that is too long for a digest was kept: %.20q", got)
+	}
+}

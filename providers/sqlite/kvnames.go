@@ -69,7 +69,7 @@ func holderOf(st *sqlite3.Stmt, workspace int64, names [][]byte) (h holder, foun
 
 // displacement is how a row loses a name. It is planned before the writer, since it may copy the row.
 type displacement struct {
-	key []byte
+	key []byte // of the row; nil if there is none that would lose the name
 	// version is the row's winner while it was planned; 0 if there was none.
 	version int64
 	// put gives the row another name; nil if its winner has one.
@@ -78,11 +78,11 @@ type displacement struct {
 	stuck bool
 }
 
-// planDisplacement returns how the row that holds a name loses it; nil if there is none, or it is the taker's own.
+// planDisplacement returns how the row that holds a name loses it to another one.
 func (s *Store) planDisplacement(r *reader, workspace int64, names [][]byte, name string, taker []byte) (*displacement, error) {
 	h, found, err := holderOf(r.st.kvNameOwner, workspace, names)
 	if err != nil || !found || bytes.Equal(h.key, taker) {
-		return nil, err
+		return &displacement{}, err
 	}
 	kv := tableNumber(or3cloud.TableKV)
 	winner, exists, err := winnerOf(r.st.record, workspace, kv, h.key)
@@ -224,7 +224,7 @@ func (s *Store) FreeKVName(ctx context.Context, workspaceID, name string) (pk st
 			plan, err = s.planDisplacement(r, num, names, name, nil)
 			return err
 		})
-		if err != nil || plan == nil {
+		if err != nil || plan.key == nil {
 			return "", err
 		}
 		p := push{store: s, workspace: num}

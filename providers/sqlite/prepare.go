@@ -21,6 +21,8 @@ const (
 	stretchCost = 4 << 20
 	opCost      = 1 << 10 // the rows of an op, beside its payload
 	refCost     = 512     // the rows of a reference
+	// stretchRefs is how many references a stretch changes before it ends. A row has some thousand at most.
+	stretchRefs = stretchCost / refCost
 )
 
 // preparedOp is an op for which everything is done that costs more than an indexed read or write. The writer, which all
@@ -32,10 +34,13 @@ type preparedOp struct {
 	pk, opID    []byte // packed
 	owner       []byte // packed: the user to whom alone it is shown; nil for everybody
 	fingerprint []byte
-	refs        []string // digests that its row references, sorted
-	names       [][]byte // of a kv put: the keys under which its name may be stored, the present form first
-	takes       *displacement
+	refs        []string      // digests that its row references, sorted
+	names       [][]byte      // of a kv put: the keys under which its name may be stored, the present form first
+	takes       *displacement // for a put that owns its name
 }
+
+// planned reports whether it is known what the op takes its name from.
+func (p *preparedOp) planned() bool { return p.takes != nil || !ownsName(&p.Op) }
 
 // prepare does what there is to do about one op of a user.
 func prepare(op or3cloud.Op, user string) (preparedOp, error) {
@@ -66,40 +71,74 @@ func (p *preparedOp) cost() int {
 	return n
 }
 
-// prepare prepares the first ops of a batch, as many as one job of the writer takes.
-func (s *Store) prepare(ctx context.Context, workspace int64, user string, ops []or3cloud.Op) ([]preparedOp, error) {
-	out, cost, taking := []preparedOp{}, 0, false
-	for _, op := range ops {
-		p, err := prepare(op, user)
+// queue is what is left of a batch. Each op is prepared once.
+type queue struct {
+	store     *Store
+	workspace int64
+	user      string
+	ops       []or3cloud.Op // not yet prepared
+	ready     []preparedOp
+}
+
+// stretch returns the ops that come next, as many as one job of the writer takes.
+func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
+	cost, planned := 0, true
+	for i := range q.ready {
+		cost += q.ready[i].cost()
+	}
+	for len(q.ops) > 0 && (cost < stretchCost || len(q.ready) == 0) {
+		p, err := prepare(q.ops[0], q.user)
 		if err != nil {
 			return nil, err
 		}
-		if cost += p.cost(); cost > stretchCost && len(out) > 0 {
-			break
-		}
-		out, taking = append(out, p), taking || ownsName(&p.Op)
+		q.ops, q.ready, cost = q.ops[1:], append(q.ready, p), cost+p.cost()
 	}
-	if !taking {
-		return out, nil
+	for i := range q.ready {
+		planned = planned && q.ready[i].planned()
+	}
+	if !planned {
+		if err := q.plan(ctx); err != nil {
+			return nil, err
+		}
 	}
 	cost = 0
-	end := len(out)
-	err := s.pool.view(ctx, func(r *reader) (err error) {
-		for i := range out {
-			if p := &out[i]; ownsName(&p.Op) {
-				if p.takes, err = s.planDisplacement(r, workspace, p.names, p.Facts.Name, p.key); err != nil {
+	for i := range q.ready {
+		if cost += q.ready[i].cost(); cost > stretchCost && i > 0 || !q.ready[i].planned() {
+			return q.ready[:i], nil
+		}
+	}
+	return q.ready, nil
+}
+
+// plan plans how names are taken, until there is enough for a stretch.
+func (q *queue) plan(ctx context.Context) error {
+	return q.store.pool.view(ctx, func(r *reader) (err error) {
+		cost := 0
+		for i := range q.ready {
+			p := &q.ready[i]
+			if !p.planned() {
+				if p.takes, err = q.store.planDisplacement(r, q.workspace, p.names, p.Facts.Name, p.key); err != nil {
 					return err
 				}
 			}
-			if cost += out[i].cost(); cost > stretchCost && i > 0 {
-				end = i
+			if cost += p.cost(); cost > stretchCost {
 				return nil
 			}
 		}
 		return nil
 	})
-	return out[:end], err
 }
+
+// done takes the first n ops off. If that is not the whole stretch, the next one has to be looked at again.
+func (q *queue) done(n int) {
+	q.ready = q.ready[n:]
+	if len(q.ready) > 0 {
+		q.ready[0].takes = nil
+	}
+}
+
+// empty reports whether nothing is left.
+func (q *queue) empty() bool { return len(q.ops) == 0 && len(q.ready) == 0 }
 
 // recordKey returns the key by which a record is found: its pk in UTF-16 order. That of a notification names its user,
 // so that one id may be a record of each of several users, and none can block it for the others.

@@ -48,9 +48,10 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 		store: s, workspace: num, user: in.UserID, items: in.WorkspaceItems, first: -1,
 		results: make([]or3cloud.OpResult, 0, len(in.Ops)),
 	}
-	for stalled := 0; p.first < 0 || len(p.results) < len(in.Ops); {
+	q := queue{store: s, workspace: num, user: in.UserID, ops: in.Ops}
+	for stalled := 0; p.first < 0 || !q.empty(); {
 		done := len(p.results)
-		ops, err := s.prepare(ctx, num, in.UserID, in.Ops[done:])
+		ops, err := q.stretch(ctx)
 		if err == nil {
 			err = s.w.do(ctx, func(_ context.Context, t *tx) error {
 				if err := t.permit(in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
@@ -63,6 +64,7 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 			s.noticed(in.Scope.WorkspaceID, err)
 			return or3cloud.PushResult{}, err
 		}
+		q.done(len(p.results) - done)
 		if len(p.results) > done {
 			stalled = 0
 		} else if stalled++; stalled == maxStalled {
@@ -82,6 +84,7 @@ type push struct {
 	version   int64 // the counter; every accepted op takes the next one
 	first     int64 // the counter before the batch
 	grown     int64 // what the stretch adds to the size of the workspace, in bytes
+	refs      int   // references that the stretch has changed
 	results   []or3cloud.OpResult
 	winners   winners
 }
@@ -110,13 +113,15 @@ func (p *push) write(t *tx, f func(size int64) error) error {
 	return run(p.st.setCounter, version, p.grown, p.workspace)
 }
 
-// apply applies the ops of a stretch in order. It stops in front of one that has to be prepared again.
+// apply applies the ops of a stretch in order. It stops in front of one that has to be prepared again, and when it has
+// done enough: how many references an op drops is known only here.
 func (p *push) apply(t *tx, ops []preparedOp) error {
 	return p.write(t, func(size int64) error {
 		if err := checkWorkspaceRoom(size, p.store.opts.WorkspaceQuota, ops); err != nil {
 			return err
 		}
-		for i := range ops {
+		p.refs = 0
+		for i := 0; i < len(ops) && p.refs < stretchRefs; i++ {
 			res, err := p.applyOp(&ops[i])
 			if errors.Is(err, errStale) {
 				return nil

@@ -66,6 +66,7 @@ func (p *push) derive(op *preparedOp, state int64, existed bool) error {
 		if _, kept := slices.BinarySearch(want, digest); kept {
 			continue
 		}
+		p.refs++
 		if err := p.dropRef(digest, op.table, op.key); err != nil {
 			return err
 		}
@@ -74,6 +75,7 @@ func (p *push) derive(op *preparedOp, state int64, existed bool) error {
 		if _, had := slices.BinarySearch(have, digest); had {
 			continue
 		}
+		p.refs++
 		err := errors.Join(run(p.st.insertRef, p.workspace, digest, op.table, op.key), run(p.st.adopt, p.workspace, digest))
 		if err != nil {
 			return err
