@@ -12,6 +12,9 @@ const { name, version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const tarball = `./${name}-${version}.tgz`
 const host = mkdtempSync(join(tmpdir(), 'or3-host-'))
 
+// No promise is behind this limit, in milliseconds: it ends what would hang, on a machine however busy.
+const patience = 300_000
+
 function run(command, args, cwd = host) {
   const started = Date.now()
   process.stdout.write(`${command} ${args.join(' ')}\n`)
@@ -45,6 +48,7 @@ async function withHost(env, visit) {
 /** What a page asked for and said, besides loading itself. */
 async function observe(browser, url, act) {
   const page = await browser.newPage()
+  page.setDefaultTimeout(patience)
   const asked = []
   const said = []
   page.on('request', (request) => {
