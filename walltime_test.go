@@ -70,10 +70,13 @@ var wallTime = map[string]string{
 	"e2e/files_test.go TestRefusedTransfersLeaveNothing":                        "waits for the end of a token in another process, whose clock cannot be moved",
 	"e2e/flood_test.go pause":                                                   "waits as Retry-After has asked",
 	"e2e/resumable_test.go TestResumableUpload":                                 "only scatters the moments at which a process is killed",
-	"e2e/transfers_test.go copy":                                                "is a slow network",
-	"e2e/transfers_test.go work":                                                "is the back-off of a client",
+	"e2e/transfers_test.go slowProxy.copy":                                      "is a slow network",
+	"e2e/transfers_test.go transferDevice.work":                                 "is the back-off of a client",
 	"host/events_test.go TestFiveThousandIdleListeners":                         "only spaces two readings that are reported",
 	"host/httpx/httpx_test.go TestAnswersHaveADeadlineAndTheNextRequestHasNone": "a deadline a quarter of an hour away, with a minute of room",
+	"host/httpx/memory_test.go TestAnswersThatAreNotTakenEnd":                   "the wish of a handler, which must not be heard",
+	"host/httpx/memory_test.go sender.Read":                                     "runs in bubbles alone",
+	"host/httpx/memory_test.go taker.Write":                                     "runs in bubbles alone",
 	"host/storageapi/resumable_test.go TestResumableUploadEndsLikeAnyOther":     "an end a day away, with an hour of room",
 	"internal/control/control_test.go TestCloseLetsACommandFinish":              "that nothing happens takes time to see; a busy machine sees less and fails nothing",
 	"providers/sqlite/soak_test.go TestSoak":                                    "only spaces samples of a load",
@@ -112,10 +115,22 @@ func inGo(src []byte, report func(where, what string)) error {
 		if !ok || f.Body == nil || waitsInBubble(f.Body) {
 			continue
 		}
-		c := clockReader{measured: map[string]bool{}, report: func(what string) { report(f.Name.Name, what) }}
+		c := clockReader{measured: map[string]bool{}, report: func(what string) { report(nameOf(f), what) }}
 		ast.Walk(c, f.Body)
 	}
 	return nil
+}
+
+// nameOf is the name of a function, or of a method with its type.
+func nameOf(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return f.Name.Name
+	}
+	of := f.Recv.List[0].Type
+	if pointer, ok := of.(*ast.StarExpr); ok {
+		of = pointer.X
+	}
+	return fmt.Sprint(of) + "." + f.Name.Name
 }
 
 // waitsInBubble says whether a function calls synctest.Wait outside of the bubbles that it opens: then it runs in one.
