@@ -35,7 +35,7 @@ import (
 // ID is the id under which the provider is registered.
 const ID = "fs"
 
-// The settings (contract, env §9). The retention is the host's.
+// The settings (contract, env §9). Retention and quota are the host's.
 const (
 	settingRoot           = "OR3_STORAGE_FS_ROOT"
 	settingSecret         = "OR3_STORAGE_FS_TOKEN_SECRET"
@@ -43,6 +43,7 @@ const (
 	settingTTL            = "OR3_STORAGE_FS_URL_TTL_SECONDS"
 	settingGC             = "OR3_STORAGE_FS_GC_SECONDS"
 	settingRetention      = "OR3_STORAGE_GC_RETENTION_SECONDS"
+	settingQuota          = "OR3_STORAGE_WORKSPACE_QUOTA_BYTES"
 )
 
 const (
@@ -131,7 +132,8 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	storage := New(Options{
 		Disk: &syncGuard{Disk: disk, log: env.Log, fatal: env.Fatal}, Identity: identity, Signer: signer, TTL: validity(ctx, env),
 		Retention:  time.Duration(env.Config.Int(settingRetention)) * time.Second,
-		TrashGrace: trashGrace, Host: env.Host, References: env.References, Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
+		TrashGrace: trashGrace, Host: env.Host, References: env.References,
+		Quota: quota(env.Config), Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})
 	storage.startJanitor(time.Duration(env.Config.Int(settingGC)) * time.Second)
 	storage.startScrub()
@@ -148,6 +150,14 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 		Storage: storage, Routes: storage.Routes(), Close: storage.Close,
 		Admin: map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminStorage: adapter},
 	}, nil
+}
+
+// quota is how many bytes a workspace may take, 0 if nothing is set.
+func quota(cfg or3cloud.Config) int64 {
+	if cfg.String(settingQuota) == "" {
+		return 0
+	}
+	return cfg.Int(settingQuota)
 }
 
 // openStore opens root as a Disk with the top directories in place and returns its identity.

@@ -25,6 +25,9 @@ func (s *Storage) PresignUpload(_ context.Context, in or3cloud.PresignUploadRequ
 	if in.SizeBytes < 0 {
 		return or3cloud.Presigned{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid size_bytes")
 	}
+	if err := s.checkRoom(k, in.SizeBytes); err != nil {
+		return or3cloud.Presigned{}, diskFault(err)
+	}
 	return s.presign("PUT", uploadPath, k, signed.Claims{
 		Operation: opUpload, User: in.UserID, Size: in.SizeBytes, MIME: in.MIMEType,
 	})

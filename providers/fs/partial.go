@@ -75,16 +75,20 @@ func piecePath(id string, offset int64) string {
 
 // BeginPartial implements or3cloud.PartialUploads.
 func (s *Storage) BeginPartial(_ context.Context, in or3cloud.PartialUpload) (or3cloud.PartialUpload, error) {
-	if _, ok := newKey(in.WorkspaceID, string(in.Hash)); !ok || in.SizeBytes < 0 {
+	k, ok := newKey(in.WorkspaceID, string(in.Hash))
+	if !ok || in.SizeBytes < 0 {
 		return in, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid path parameters")
 	}
 	if s.Full != nil && s.Full() {
 		return in, or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")
 	}
-	if err := s.makeRoomForPartial(in.UserID); err != nil {
+	err := s.makeRoomForPartial(in.UserID)
+	if err == nil {
+		err = s.checkRoom(k, in.SizeBytes)
+	}
+	if err != nil {
 		return in, diskFault(err)
 	}
-	var err error
 	if in.ID, err = randomName(s.Rand); err != nil {
 		return in, err
 	}
@@ -199,6 +203,8 @@ func (s *Storage) pieces(id string) (out []piece, err error) {
 // AppendPartial implements or3cloud.PartialUploads.
 func (s *Storage) AppendPartial(_ context.Context, p or3cloud.PartialUpload, offset int64, body io.Reader) (n int64, err error) {
 	defer s.scrub.transferring()()
+	room := s.take(p.WorkspaceID)
+	defer func() { room.end(n > 0) }()
 	pieces, err := s.pieces(p.ID)
 	if err != nil {
 		return 0, diskFault(err)
@@ -212,7 +218,7 @@ func (s *Storage) AppendPartial(_ context.Context, p or3cloud.PartialUpload, off
 		case s.Full != nil && s.Full():
 			return n, or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")
 		}
-		size, more, err := s.appendPiece(p.ID, offset+n, io.LimitReader(body, min(pieceSize, p.SizeBytes-offset-n)))
+		size, more, err := s.appendPiece(p.ID, offset+n, io.LimitReader(body, min(pieceSize, p.SizeBytes-offset-n)), room)
 		n += size
 		if err != nil || !more {
 			return n, diskFault(err)
@@ -222,7 +228,7 @@ func (s *Storage) AppendPartial(_ context.Context, p or3cloud.PartialUpload, off
 
 // appendPiece makes one piece of what body has and reports whether there may be more. A body that fails has ended: what
 // came is good, since the whole is verified in the end, unless the sender has lost the permission to send it.
-func (s *Storage) appendPiece(id string, offset int64, body io.Reader) (size int64, more bool, err error) {
+func (s *Storage) appendPiece(id string, offset int64, body io.Reader, room *taking) (size int64, more bool, err error) {
 	random, err := randomName(s.Rand)
 	if err != nil {
 		return 0, false, err
@@ -236,6 +242,9 @@ func (s *Storage) appendPiece(id string, offset int64, body io.Reader) (size int
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	out := &failingWriter{Writer: f}
+	if room != nil {
+		out.Writer = io.MultiWriter(room, f)
+	}
 	size, copyErr := io.CopyBuffer(out, struct{ io.Reader }{body}, buf[:])
 	if err = out.err; err == nil {
 		err = f.Sync()
@@ -287,7 +296,7 @@ func (s *Storage) StorePartial(ctx context.Context, p or3cloud.PartialUpload) er
 	}
 	body := &pieceReader{disk: s.Disk, id: p.ID, pieces: pieces}
 	defer body.Close()
-	if err := s.receive(ctx, k, p.SizeBytes, p.MIMEType, body, nil); err != nil {
+	if err := s.keep(ctx, k, p.SizeBytes, p.MIMEType, body, nil, nil); err != nil {
 		return diskFault(err)
 	}
 	now := s.Now().UTC()

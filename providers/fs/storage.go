@@ -30,6 +30,8 @@ type Options struct {
 	TrashGrace time.Duration
 	Host       or3cloud.HostServices
 	References or3cloud.ReferenceClaimer
+	// Quota is how many bytes the files of a workspace may take; 0 is no bound. Deleted ones may take as much again.
+	Quota int64
 	// Full reports whether the disk has no room for uploads; nil means never.
 	Full func() bool
 	Now  func() time.Time
@@ -44,7 +46,9 @@ type Options struct {
 // are made under the key's lock; reads take no lock, because a generation never changes once it has its name.
 type Storage struct {
 	Options
-	locks keyLocks
+	locks     keyLocks
+	rooms     rooms
+	transfers transfers
 
 	mu sync.Mutex
 	// doomed has the paths of the generations that must not be relied on any more: they were offered for deletion, or
@@ -366,6 +370,12 @@ type keyLock struct {
 
 // lock locks k and returns the function that unlocks it.
 func (l *keyLocks) lock(k blobKey) (unlock func()) {
+	unlock, _ = l.lockWithin(context.Background(), k)
+	return unlock
+}
+
+// lockWithin is lock that gives up when ctx ends.
+func (l *keyLocks) lockWithin(ctx context.Context, k blobKey) (unlock func(), err error) {
 	l.mu.Lock()
 	if l.held == nil {
 		l.held = map[blobKey]*keyLock{}
@@ -377,13 +387,21 @@ func (l *keyLocks) lock(k blobKey) (unlock func()) {
 	}
 	kl.users++
 	l.mu.Unlock()
-	kl.sem <- struct{}{}
-	return func() {
-		<-kl.sem
+	leave := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if kl.users--; kl.users == 0 {
 			delete(l.held, k)
 		}
 	}
+	select {
+	case kl.sem <- struct{}{}:
+	case <-ctx.Done():
+		leave()
+		return nil, ctx.Err()
+	}
+	return func() {
+		<-kl.sem
+		leave()
+	}, nil
 }

@@ -45,6 +45,11 @@ func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
 		// Refused before it is read: an upload that fails half-way has taken the room that others need to free some.
 		return or3cloud.Errorf(or3cloud.CodeInsufficientStorage, "Insufficient storage")
 	}
+	end, err := s.transfers.begin(r.Context(), k, c.User)
+	if err != nil {
+		return err
+	}
+	defer end()
 	permitted := func() error {
 		_, err := s.Host.Authorize(r, or3cloud.PermWorkspaceWrite, c.Workspace)
 		return err
@@ -62,7 +67,16 @@ func (s *Storage) upload(w http.ResponseWriter, r *http.Request) error {
 // receive takes the content of a key from body, verifies it and makes it durable. At most limit bytes are accepted;
 // fewer are fine if they have the right hash. permitted, if set, is asked when everything has come and before anything is
 // published. Whatever goes wrong, no file of this upload stays behind.
-func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime string, body io.Reader, permitted func() error) error {
+func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime string, body io.Reader, permitted func() error) (err error) {
+	room := s.take(k.workspace)
+	defer func() { room.end(err == nil) }()
+	return s.keep(ctx, k, limit, mime, body, permitted, room)
+}
+
+// keep is receive of bytes that take room as they come; room is nil for those that have it already.
+func (s *Storage) keep(
+	ctx context.Context, k blobKey, limit int64, mime string, body io.Reader, permitted func() error, room *taking,
+) error {
 	// What was retired before the start must be known before a stored blob is relied on.
 	if err := s.loadRetired(ctx, k.workspace); err != nil {
 		return err
@@ -78,6 +92,9 @@ func (s *Storage) receive(ctx context.Context, k blobKey, limit int64, mime stri
 		defer s.removeTemp(in.blob)
 		defer f.Close()
 		out = io.MultiWriter(f, &sums)
+		if room != nil {
+			out = io.MultiWriter(room, out)
+		}
 	}
 	size, digest, err := copyVerified(out, body, newHash(k.hash), limit)
 	switch {

@@ -62,6 +62,9 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 	if err != nil {
 		return err
 	}
+	if err := s.forgetOrphans(ctx, num); err != nil {
+		return err
+	}
 	floor, silent, err := s.floor(ctx, num, s.opts.DeviceStale)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
@@ -14,9 +15,28 @@ import (
 // hold is the id of the row that keeps the room of a committed upload.
 const hold = ""
 
+const (
+	// maxOpenIntents is how many uploads into one workspace may have begun and not ended. A browser has four in a tab.
+	maxOpenIntents = 500
+	// maxHolds is how many committed contents wait for their row. Rows come within seconds; beyond the bound the hold that
+	// ends first goes, and the storage provider still bounds what is on the disk.
+	maxHolds = 500
+	// intentRetryAfter is what a client is told that has begun too many uploads.
+	intentRetryAfter = time.Minute
+)
+
 // ReserveUploadIntent implements or3cloud.UploadIntents.
 func (s *Store) ReserveUploadIntent(ctx context.Context, in or3cloud.UploadIntent) error {
 	return s.takeRoom(ctx, in, func(ctx context.Context, t *tx, num int64) error {
+		n, err := t.q.CountIntents(ctx, num)
+		if err != nil {
+			return err
+		}
+		if n.Open >= maxOpenIntents {
+			return &or3cloud.Error{
+				Code: or3cloud.CodeRateLimited, Message: "Too many uploads have begun and not ended", RetryAfter: intentRetryAfter,
+			}
+		}
 		return t.q.InsertIntent(ctx, db.InsertIntentParams{
 			Workspace: num, Digest: in.Hash.Digest(), ID: in.ID, SizeBytes: in.SizeBytes, ExpiresAt: in.ExpiresAt.UnixMilli(),
 		})
@@ -41,6 +61,13 @@ func (s *Store) ConsumeUploadIntent(ctx context.Context, in or3cloud.UploadInten
 		}
 		counted, err := t.q.CountedSize(ctx, db.CountedSizeParams{Workspace: num, Digest: digest})
 		if err != nil || counted >= in.SizeBytes {
+			return err
+		}
+		n, err := t.q.CountIntents(ctx, num)
+		if err == nil && n.Holds >= maxHolds {
+			err = t.q.DropFirstHold(ctx, num)
+		}
+		if err != nil {
 			return err
 		}
 		return t.q.InsertIntent(ctx, db.InsertIntentParams{

@@ -46,6 +46,7 @@ var mayScan = map[string]string{
 	"HighestNumbers":       "is asked once, at the start",
 	"RaiseCounters":        "runs at the start after an older copy was put back",
 	"RevokePendingInvites": "runs at the start after an older copy was put back",
+	"DropFirstHold":        "sorts the holds of one workspace, of which there are few",
 }
 
 // TestEveryStatementUsesIndexes asks SQLite how it would run each statement of queries/: none may scan a table or

@@ -35,3 +35,13 @@ DELETE FROM upload_intents WHERE workspace = @workspace AND digest = @digest AND
 
 -- name: CountedSize :one
 SELECT CAST(coalesce(max(size_bytes), -1) AS INTEGER) FROM files WHERE workspace = @workspace AND digest = @digest;
+
+-- name: CountIntents :one
+SELECT CAST(coalesce(sum(id <> ''), 0) AS INTEGER) AS open, CAST(coalesce(sum(id = ''), 0) AS INTEGER) AS holds
+FROM upload_intents WHERE workspace = @workspace;
+
+-- name: DropFirstHold :exec
+-- The hold that ends first.
+DELETE FROM upload_intents WHERE upload_intents.workspace = @workspace AND upload_intents.id = '' AND upload_intents.digest = (
+  SELECT i.digest FROM upload_intents i WHERE i.workspace = @workspace AND i.id = '' ORDER BY i.expires_at, i.digest LIMIT 1
+);

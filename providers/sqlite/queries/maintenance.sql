@@ -85,3 +85,9 @@ UPDATE counters SET bytes = max(0, bytes - @bytes) WHERE workspace = @workspace;
 
 -- name: SigningKey :one
 SELECT key FROM signing_keys WHERE purpose = @purpose;
+
+-- name: OldOrphans :many
+SELECT digest FROM blob_orphans WHERE workspace = @workspace AND since < @before LIMIT @max;
+
+-- name: ForgetOrphan :exec
+DELETE FROM blob_orphans WHERE workspace = @workspace AND digest = @digest AND since < @before;

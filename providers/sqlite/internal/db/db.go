@@ -63,6 +63,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.collectablePinsStmt, err = db.PrepareContext(ctx, collectablePins); err != nil {
 		return nil, fmt.Errorf("error preparing query CollectablePins: %w", err)
 	}
+	if q.countIntentsStmt, err = db.PrepareContext(ctx, countIntents); err != nil {
+		return nil, fmt.Errorf("error preparing query CountIntents: %w", err)
+	}
 	if q.countInvitesStmt, err = db.PrepareContext(ctx, countInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query CountInvites: %w", err)
 	}
@@ -123,6 +126,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropExpiredIntentsStmt, err = db.PrepareContext(ctx, dropExpiredIntents); err != nil {
 		return nil, fmt.Errorf("error preparing query DropExpiredIntents: %w", err)
 	}
+	if q.dropFirstHoldStmt, err = db.PrepareContext(ctx, dropFirstHold); err != nil {
+		return nil, fmt.Errorf("error preparing query DropFirstHold: %w", err)
+	}
 	if q.dropIntentsOfStmt, err = db.PrepareContext(ctx, dropIntentsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropIntentsOf: %w", err)
 	}
@@ -146,6 +152,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.forgetInviterStmt, err = db.PrepareContext(ctx, forgetInviter); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetInviter: %w", err)
+	}
+	if q.forgetOrphanStmt, err = db.PrepareContext(ctx, forgetOrphan); err != nil {
+		return nil, fmt.Errorf("error preparing query ForgetOrphan: %w", err)
 	}
 	if q.forgetRetiredStmt, err = db.PrepareContext(ctx, forgetRetired); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetRetired: %w", err)
@@ -230,6 +239,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.membershipsOfStmt, err = db.PrepareContext(ctx, membershipsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query MembershipsOf: %w", err)
+	}
+	if q.oldOrphansStmt, err = db.PrepareContext(ctx, oldOrphans); err != nil {
+		return nil, fmt.Errorf("error preparing query OldOrphans: %w", err)
 	}
 	if q.oldestWorkspaceStmt, err = db.PrepareContext(ctx, oldestWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query OldestWorkspace: %w", err)
@@ -433,6 +445,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing collectablePinsStmt: %w", cerr)
 		}
 	}
+	if q.countIntentsStmt != nil {
+		if cerr := q.countIntentsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countIntentsStmt: %w", cerr)
+		}
+	}
 	if q.countInvitesStmt != nil {
 		if cerr := q.countInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countInvitesStmt: %w", cerr)
@@ -533,6 +550,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropExpiredIntentsStmt: %w", cerr)
 		}
 	}
+	if q.dropFirstHoldStmt != nil {
+		if cerr := q.dropFirstHoldStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropFirstHoldStmt: %w", cerr)
+		}
+	}
 	if q.dropIntentsOfStmt != nil {
 		if cerr := q.dropIntentsOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropIntentsOfStmt: %w", cerr)
@@ -571,6 +593,11 @@ func (q *Queries) Close() error {
 	if q.forgetInviterStmt != nil {
 		if cerr := q.forgetInviterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing forgetInviterStmt: %w", cerr)
+		}
+	}
+	if q.forgetOrphanStmt != nil {
+		if cerr := q.forgetOrphanStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing forgetOrphanStmt: %w", cerr)
 		}
 	}
 	if q.forgetRetiredStmt != nil {
@@ -711,6 +738,11 @@ func (q *Queries) Close() error {
 	if q.membershipsOfStmt != nil {
 		if cerr := q.membershipsOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing membershipsOfStmt: %w", cerr)
+		}
+	}
+	if q.oldOrphansStmt != nil {
+		if cerr := q.oldOrphansStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing oldOrphansStmt: %w", cerr)
 		}
 	}
 	if q.oldestWorkspaceStmt != nil {
@@ -985,6 +1017,7 @@ type Queries struct {
 	collectableDeletesStmt   *sql.Stmt
 	collectableEntriesStmt   *sql.Stmt
 	collectablePinsStmt      *sql.Stmt
+	countIntentsStmt         *sql.Stmt
 	countInvitesStmt         *sql.Stmt
 	countedSizeStmt          *sql.Stmt
 	counterStmt              *sql.Stmt
@@ -1005,6 +1038,7 @@ type Queries struct {
 	dropAllCursorsOfStmt     *sql.Stmt
 	dropCursorsOfStmt        *sql.Stmt
 	dropExpiredIntentsStmt   *sql.Stmt
+	dropFirstHoldStmt        *sql.Stmt
 	dropIntentsOfStmt        *sql.Stmt
 	entryStmt                *sql.Stmt
 	entryHeadStmt            *sql.Stmt
@@ -1013,6 +1047,7 @@ type Queries struct {
 	filesOfDigestStmt        *sql.Stmt
 	findWorkspacesStmt       *sql.Stmt
 	forgetInviterStmt        *sql.Stmt
+	forgetOrphanStmt         *sql.Stmt
 	forgetRetiredStmt        *sql.Stmt
 	generationRetiredStmt    *sql.Stmt
 	giveBackStmt             *sql.Stmt
@@ -1041,6 +1076,7 @@ type Queries struct {
 	madeByStmt               *sql.Stmt
 	memberRoleStmt           *sql.Stmt
 	membershipsOfStmt        *sql.Stmt
+	oldOrphansStmt           *sql.Stmt
 	oldestWorkspaceStmt      *sql.Stmt
 	opIDVersionStmt          *sql.Stmt
 	openIntentsStmt          *sql.Stmt
@@ -1104,6 +1140,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		collectableDeletesStmt:   q.collectableDeletesStmt,
 		collectableEntriesStmt:   q.collectableEntriesStmt,
 		collectablePinsStmt:      q.collectablePinsStmt,
+		countIntentsStmt:         q.countIntentsStmt,
 		countInvitesStmt:         q.countInvitesStmt,
 		countedSizeStmt:          q.countedSizeStmt,
 		counterStmt:              q.counterStmt,
@@ -1124,6 +1161,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropAllCursorsOfStmt:     q.dropAllCursorsOfStmt,
 		dropCursorsOfStmt:        q.dropCursorsOfStmt,
 		dropExpiredIntentsStmt:   q.dropExpiredIntentsStmt,
+		dropFirstHoldStmt:        q.dropFirstHoldStmt,
 		dropIntentsOfStmt:        q.dropIntentsOfStmt,
 		entryStmt:                q.entryStmt,
 		entryHeadStmt:            q.entryHeadStmt,
@@ -1132,6 +1170,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		filesOfDigestStmt:        q.filesOfDigestStmt,
 		findWorkspacesStmt:       q.findWorkspacesStmt,
 		forgetInviterStmt:        q.forgetInviterStmt,
+		forgetOrphanStmt:         q.forgetOrphanStmt,
 		forgetRetiredStmt:        q.forgetRetiredStmt,
 		generationRetiredStmt:    q.generationRetiredStmt,
 		giveBackStmt:             q.giveBackStmt,
@@ -1160,6 +1199,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		madeByStmt:               q.madeByStmt,
 		memberRoleStmt:           q.memberRoleStmt,
 		membershipsOfStmt:        q.membershipsOfStmt,
+		oldOrphansStmt:           q.oldOrphansStmt,
 		oldestWorkspaceStmt:      q.oldestWorkspaceStmt,
 		opIDVersionStmt:          q.opIDVersionStmt,
 		openIntentsStmt:          q.openIntentsStmt,

@@ -27,6 +27,23 @@ func (q *Queries) CancelIntent(ctx context.Context, arg CancelIntentParams) (int
 	return result.RowsAffected()
 }
 
+const countIntents = `-- name: CountIntents :one
+SELECT CAST(coalesce(sum(id <> ''), 0) AS INTEGER) AS open, CAST(coalesce(sum(id = ''), 0) AS INTEGER) AS holds
+FROM upload_intents WHERE workspace = ?1
+`
+
+type CountIntentsRow struct {
+	Open  int64
+	Holds int64
+}
+
+func (q *Queries) CountIntents(ctx context.Context, workspace int64) (CountIntentsRow, error) {
+	row := q.queryRow(ctx, q.countIntentsStmt, countIntents, workspace)
+	var i CountIntentsRow
+	err := row.Scan(&i.Open, &i.Holds)
+	return i, err
+}
+
 const countedSize = `-- name: CountedSize :one
 SELECT CAST(coalesce(max(size_bytes), -1) AS INTEGER) FROM files WHERE workspace = ?1 AND digest = ?2
 `
@@ -54,6 +71,18 @@ type DropExpiredIntentsParams struct {
 
 func (q *Queries) DropExpiredIntents(ctx context.Context, arg DropExpiredIntentsParams) error {
 	_, err := q.exec(ctx, q.dropExpiredIntentsStmt, dropExpiredIntents, arg.Workspace, arg.Now)
+	return err
+}
+
+const dropFirstHold = `-- name: DropFirstHold :exec
+DELETE FROM upload_intents WHERE upload_intents.workspace = ?1 AND upload_intents.id = '' AND upload_intents.digest = (
+  SELECT i.digest FROM upload_intents i WHERE i.workspace = ?1 AND i.id = '' ORDER BY i.expires_at, i.digest LIMIT 1
+)
+`
+
+// The hold that ends first.
+func (q *Queries) DropFirstHold(ctx context.Context, workspace int64) error {
+	_, err := q.exec(ctx, q.dropFirstHoldStmt, dropFirstHold, workspace)
 	return err
 }
 

@@ -405,6 +405,21 @@ func (q *Queries) FilesOfDigest(ctx context.Context, arg FilesOfDigestParams) ([
 	return items, nil
 }
 
+const forgetOrphan = `-- name: ForgetOrphan :exec
+DELETE FROM blob_orphans WHERE workspace = ?1 AND digest = ?2 AND since < ?3
+`
+
+type ForgetOrphanParams struct {
+	Workspace int64
+	Digest    string
+	Before    int64
+}
+
+func (q *Queries) ForgetOrphan(ctx context.Context, arg ForgetOrphanParams) error {
+	_, err := q.exec(ctx, q.forgetOrphanStmt, forgetOrphan, arg.Workspace, arg.Digest, arg.Before)
+	return err
+}
+
 const forgetRetired = `-- name: ForgetRetired :exec
 DELETE FROM retired_generations WHERE workspace = ?1 AND hash = ?2 AND generation = ?3
 `
@@ -450,6 +465,39 @@ type GiveBackParams struct {
 func (q *Queries) GiveBack(ctx context.Context, arg GiveBackParams) error {
 	_, err := q.exec(ctx, q.giveBackStmt, giveBack, arg.Bytes, arg.Workspace)
 	return err
+}
+
+const oldOrphans = `-- name: OldOrphans :many
+SELECT digest FROM blob_orphans WHERE workspace = ?1 AND since < ?2 LIMIT ?3
+`
+
+type OldOrphansParams struct {
+	Workspace int64
+	Before    int64
+	Max       int64
+}
+
+func (q *Queries) OldOrphans(ctx context.Context, arg OldOrphansParams) ([]string, error) {
+	rows, err := q.query(ctx, q.oldOrphansStmt, oldOrphans, arg.Workspace, arg.Before, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var digest string
+		if err := rows.Scan(&digest); err != nil {
+			return nil, err
+		}
+		items = append(items, digest)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const orphanSince = `-- name: OrphanSince :one
