@@ -36,6 +36,7 @@ func controlCommands(s settings, h *host.Host, addr net.Addr) control.Commands {
 	maps.Copy(commands, workspaceCommands(h))
 	maps.Copy(commands, fsckCommands(h))
 	maps.Copy(commands, gcCommands(h))
+	maps.Copy(commands, freeNameCommands(h))
 	return commands
 }
 

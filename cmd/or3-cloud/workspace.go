@@ -26,7 +26,7 @@ func (a app) workspace() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags.bindData(cmd.PersistentFlags().StringVar)
-	cmd.AddCommand(a.workspaceList(flags), a.workspaceMembers(flags), a.workspaceInvites(flags))
+	cmd.AddCommand(a.workspaceList(flags), a.workspaceMembers(flags), a.workspaceInvites(flags), a.workspaceFreeName(flags))
 	return cmd
 }
 
