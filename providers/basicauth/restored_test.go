@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/providertest"
 )
 
 // withStores opens the instance once more, with a data directory that knows its stores.
@@ -92,4 +94,20 @@ func TestRestartsEndNoSession(t *testing.T) {
 		in.restart()
 		ann.wantSignedIn()
 	}
+}
+
+func TestStores(t *testing.T) {
+	providertest.TestStores(t, func(t *testing.T) providertest.StoreBackend {
+		in := openTest(t, nil)
+		in.Close()
+		in.env.DataDir = t.TempDir()
+		return providertest.StoreBackend{Place: in.dbPath(), Open: func(stores or3cloud.Stores) (func() error, error) {
+			in.env.Stores = stores
+			opened, err := in.reopen()
+			if err != nil {
+				return nil, err
+			}
+			return opened.Close, nil
+		}}
+	})
 }

@@ -338,3 +338,17 @@ func TestPayloadRetention(t *testing.T) {
 		}
 	}
 }
+
+func TestStores(t *testing.T) {
+	providertest.TestStores(t, func(t *testing.T) providertest.StoreBackend {
+		env := testEnv(t, defaults())
+		return providertest.StoreBackend{Place: filepath.Join(env.DataDir, "blobs"), Open: func(stores or3cloud.Stores) (func() error, error) {
+			env.Stores = stores
+			inst, err := provider(t).Open(t.Context(), env)
+			if err != nil {
+				return nil, err
+			}
+			return inst.Close, nil
+		}}
+	})
+}

@@ -12,6 +12,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/providertest"
 )
 
 // instance is a data directory with a sync database that can be closed, copied and opened again.
@@ -289,4 +290,17 @@ func TestDamagedPagesAreReported(t *testing.T) {
 	if !named {
 		t.Error("the check did not name the workspace")
 	}
+}
+
+func TestStores(t *testing.T) {
+	providertest.TestStores(t, func(t *testing.T) providertest.StoreBackend {
+		path := filepath.Join(t.TempDir(), "or3-sync.sqlite")
+		return providertest.StoreBackend{Place: path, Open: func(stores or3cloud.Stores) (func() error, error) {
+			s, err := Open(t.Context(), Options{Path: path, Log: testLog(t), Now: time.Now, Rand: rand.Reader, Stores: stores})
+			if err != nil {
+				return nil, err
+			}
+			return s.Close, nil
+		}}
+	})
 }
