@@ -2,6 +2,7 @@ package syncapi
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 
 // begun returns an answer that nothing bounds.
 func begun(text string) answer {
-	a, err := newAnswer(nil, new(membudget.Tab), text)
+	a, err := newAnswer(context.Background(), new(membudget.Tab), text)
 	if err != nil {
 		panic(err)
 	}
