@@ -56,7 +56,7 @@ func find(root string, env or3cloud.Env) (or3cloud.StoreFound, error) {
 	switch {
 	case err != nil && !errors.Is(err, iofs.ErrNotExist):
 		return found, err
-	case uuid.Validate(id) == nil:
+	case isInstance(id):
 		found.Condition, found.Stamp = or3cloud.StoreStamped, or3cloud.StoreStamp{Store: storeName, Instance: id}
 		return found, nil
 	case slices.ContainsFunc(entries, func(e iofs.DirEntry) bool { return e.Name() != "lost+found" }):
@@ -66,6 +66,10 @@ func find(root string, env or3cloud.Env) (or3cloud.StoreFound, error) {
 	}
 	return found, checkKnownRoot(root, id, env)
 }
+
+// isInstance reports whether the identity of a store is that of an instance, and not a random id of an earlier version,
+// which has as many digits without the hyphens.
+func isInstance(id string) bool { return len(id) == 36 && uuid.Validate(id) == nil }
 
 // checkKnownRoot refuses a directory that is not the store which an earlier version of the program left under its path.
 func checkKnownRoot(root, id string, env or3cloud.Env) error {

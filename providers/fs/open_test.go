@@ -119,6 +119,36 @@ func TestSecretsThatCannotBeReadStopTheStart(t *testing.T) {
 	}
 }
 
+// TestStoreOfAnEarlierVersionIsTakenOver: its identity is a random id, remembered in the data directory, and it becomes
+// that of the instance. One with another id under the remembered path is not the store that was there.
+func TestStoreOfAnEarlierVersionIsTakenOver(t *testing.T) {
+	const id = "447fcb73d0b7d79617d17de6a576c98b"
+	for inStore, fits := range map[string]bool{id: true, "547fcb73d0b7d79617d17de6a576c98b": false} {
+		env := testEnv(t, defaults())
+		root, remembered := filepath.Join(env.DataDir, "blobs"), filepath.Join(env.DataDir, knownRootFile)
+		known, err := json.Marshal(knownRoot{Root: root, ID: id})
+		if err := errors.Join(err, os.Mkdir(root, dirMode), os.WriteFile(remembered, known, 0o600),
+			os.WriteFile(filepath.Join(root, identityFile), []byte(inStore+"\n"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if !fits {
+			if _, err := provider(t).Open(t.Context(), env); !errors.Is(err, errForeignRoot) {
+				t.Errorf("opened a foreign store: %v", err)
+			}
+			continue
+		}
+		mustOpen(t, env).Close()
+		got, err := os.ReadFile(filepath.Join(root, identityFile))
+		if want := env.Stores.(*datadir.Dir).ID(); err != nil || strings.TrimSpace(string(got)) != want {
+			t.Errorf("the store has the identity %q: %v", got, err)
+		}
+		if _, err := os.Stat(remembered); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the old mark is still there: %v", err)
+		}
+		mustOpen(t, env)
+	}
+}
+
 // TestMissingMountStopsTheStart: an empty mount point is not an empty store.
 func TestMissingMountStopsTheStart(t *testing.T) {
 	env := testEnv(t, defaults())
