@@ -2,16 +2,6 @@ package or3cloud
 
 import "context"
 
-// AdminKind is the role in which a provider is administered.
-type AdminKind string
-
-// The kinds.
-const (
-	AdminAuth    AdminKind = "auth"
-	AdminSync    AdminKind = "sync"
-	AdminStorage AdminKind = "storage"
-)
-
 // AdminWarning is something that an operator should know about a provider.
 type AdminWarning struct {
 	Level   string `json:"level"` // "warning" or "error"

@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -23,11 +25,18 @@ type Setting struct {
 	Kind SettingKind
 	// Secret values are never shown, only their length, and may be given as a file with the suffix _FILE.
 	Secret bool
+	// MinLength is how many characters a secret needs to be strong enough for what it keys; 0 asks for nothing. A shorter
+	// one refuses the start in strict mode and is warned of elsewhere.
+	MinLength int
 	// Min and Max bound an integer when Max > Min.
 	Min, Max int64
 	// Options, if set, are the only accepted texts.
 	Options []string
 }
+
+// MinKeyLength is the least length of a secret that keys an HMAC-SHA-256, in characters: a shorter one is weaker than the
+// HMAC.
+const MinKeyLength = 32
 
 // SettingKind is the type of a Setting.
 type SettingKind string
@@ -134,7 +143,7 @@ type Instance struct {
 	Sync       SyncGatewayAdapter
 	Storage    StorageGatewayAdapter
 	// Admin has an adapter for each kind in which the provider can be administered.
-	Admin map[AdminKind]ProviderAdminAdapter
+	Admin map[ProviderKind]ProviderAdminAdapter
 	// Routes are served by the host while the instance is open.
 	Routes []Route
 	// Setup, if set, returns the fragment for a one-time link with which the first account can be created, or ""
@@ -144,8 +153,20 @@ type Instance struct {
 	Close func() error
 }
 
+// ProviderKind is a place that a provider can take.
+type ProviderKind string
+
+// The kinds. The sync provider also keeps users and workspaces.
+const (
+	ProviderAuth    ProviderKind = "auth"
+	ProviderSync    ProviderKind = "sync"
+	ProviderStorage ProviderKind = "storage"
+)
+
 // Provider is a provider package as the host sees it before opening it.
 type Provider struct {
+	// Serves are the places that the provider can take; nil stands for all.
+	Serves []ProviderKind
 	// ID is what AUTH_PROVIDER, OR3_SYNC_PROVIDER and NUXT_PUBLIC_STORAGE_PROVIDER select.
 	ID string
 	// Package is the import path, for messages.
@@ -182,8 +203,60 @@ func (r *Registry) Register(p Provider) error {
 // Lookup returns the provider with an id.
 func (r *Registry) Lookup(id string) (Provider, bool) { p, ok := r.byID[id]; return p, ok }
 
+// Serving returns the provider with an id if it can take a place.
+func (r *Registry) Serving(kind ProviderKind, id string) (Provider, bool) {
+	if r == nil {
+		return Provider{}, false
+	}
+	p, ok := r.byID[id]
+	return p, ok && p.serves(kind)
+}
+
+func (p Provider) serves(kind ProviderKind) bool {
+	return p.Serves == nil || slices.Contains(p.Serves, kind)
+}
+
+// chatProviders are providers of OR3 Chat's own host, which people know by these ids (contract, env §1).
+var chatProviders = map[string][]ProviderKind{
+	"clerk": {ProviderAuth}, "convex": {ProviderSync, ProviderStorage}, "s3": {ProviderStorage},
+}
+
+// Missing describes that the provider which variable selects for a place is not compiled in, or cannot take it, and what
+// to do. off is the variable that makes the place unnecessary.
+func (r *Registry) Missing(kind ProviderKind, variable, id, off string) Problem {
+	p := Problem{Variable: variable, Fault: fmt.Sprintf("%s.provider %q is not registered", kind, id)}
+	add := "Install it: add its package to the program's provider imports and build again"
+	switch other, ok := r.Providers(), slices.Contains(chatProviders[id], kind); {
+	case slices.ContainsFunc(other, func(p Provider) bool { return p.ID == id }):
+		p.Fault += " for this place: it is a provider of another kind"
+		add = ""
+	case ok:
+		add += " (OR3 Chat knows it; it is not compiled into this program)"
+	}
+	var ids []string
+	for _, candidate := range r.Providers() {
+		if candidate.serves(kind) {
+			ids = append(ids, candidate.ID)
+		}
+	}
+	var choices []string
+	if add != "" {
+		choices = append(choices, add)
+	}
+	if len(ids) > 0 {
+		choices = append(choices, fmt.Sprintf("set %s to a provider that is compiled in (%s)", variable, strings.Join(ids, ", ")))
+	}
+	choices = append(choices, fmt.Sprintf("set %s=false", off))
+	fix := strings.Join(choices, ", or ") + "."
+	p.Fix = strings.ToUpper(fix[:1]) + fix[1:]
+	return p
+}
+
 // Providers returns all providers in the order of their ids.
 func (r *Registry) Providers() []Provider {
+	if r == nil {
+		return nil
+	}
 	out := make([]Provider, 0, len(r.byID))
 	for _, p := range r.byID {
 		out = append(out, p)

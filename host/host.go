@@ -29,6 +29,7 @@ import (
 	"or3.chat/cloud/host/workspaceapi"
 	"or3.chat/cloud/internal/diskspace"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/networks"
 )
 
 // Options are everything that a Host depends on.
@@ -128,11 +129,13 @@ func New(o Options) (*Host, error) {
 		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
 	allowed := cfg.List("OR3_ALLOWED_ORIGINS")
 	h.foreign = middleware.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), allowed)
+	proxy, err := proxyRule(cfg)
+	if err != nil {
+		return nil, err
+	}
 	h.names = middleware.NewNames(middleware.NamesOptions{
-		PublicURL: cfg.String("OR3_PUBLIC_URL"), AllowedOrigins: allowed, Machine: o.MachineNames,
-		TrustProxy: cfg.Bool("OR3_TRUST_PROXY"), Log: o.Log,
+		PublicURL: cfg.String("OR3_PUBLIC_URL"), AllowedOrigins: allowed, Machine: o.MachineNames, Log: o.Log,
 	})
-	proxy := middleware.NewProxy(cfg.Bool("OR3_TRUST_PROXY"), cfg.String("OR3_FORWARDED_FOR_HEADER"))
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
 		Maintenance: h.maintenance, Integrity: h.integrity, Databases: h.databaseStates, Disk: h.space.Report,
@@ -201,6 +204,21 @@ func (run *running) off(r *http.Request) bool {
 	}
 	_, served := run.router.Find(r)
 	return !served
+}
+
+// proxyRule says whose forwarding headers are believed. A list of networks is stricter than trust in everyone.
+func proxyRule(cfg or3cloud.Config) (middleware.Proxy, error) {
+	p := middleware.Proxy{ClientHeader: cfg.String("OR3_FORWARDED_FOR_HEADER")}
+	proxies, err := networks.Parse(cfg.List("OR3_TRUSTED_PROXIES"))
+	switch {
+	case err != nil:
+		return p, fmt.Errorf("OR3_TRUSTED_PROXIES: %w", err)
+	case len(proxies) > 0:
+		p.Proxies = proxies
+	default:
+		p.Everyone = cfg.Bool("OR3_TRUST_PROXY")
+	}
+	return p, nil
 }
 
 func (h *Host) serveWeb(w http.ResponseWriter, r *http.Request) {

@@ -2,7 +2,6 @@ package host
 
 import (
 	"fmt"
-	"strings"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/healthapi"
@@ -10,9 +9,10 @@ import (
 
 // role is one of the three places that a provider can have.
 type role struct {
-	kind     string // "auth", "sync" or "storage"
+	kind     or3cloud.ProviderKind
 	variable string
 	id       string
+	off      string // the variable that makes the role unnecessary
 	// on says that the feature is switched on and that its provider is there.
 	on       bool
 	provider or3cloud.Provider
@@ -39,9 +39,9 @@ type plan struct {
 // workspaces, there is no cloud at all.
 func makePlan(cfg or3cloud.Config, registry *or3cloud.Registry) plan {
 	p := plan{
-		auth:    role{kind: "auth", variable: "AUTH_PROVIDER", id: cfg.String("AUTH_PROVIDER")},
-		sync:    role{kind: "sync", variable: "OR3_SYNC_PROVIDER", id: cfg.String("OR3_SYNC_PROVIDER")},
-		storage: role{kind: "storage", variable: "NUXT_PUBLIC_STORAGE_PROVIDER", id: cfg.String("NUXT_PUBLIC_STORAGE_PROVIDER")},
+		auth:    role{kind: or3cloud.ProviderAuth, variable: "AUTH_PROVIDER", id: cfg.String("AUTH_PROVIDER"), off: "SSR_AUTH_ENABLED"},
+		sync:    role{kind: or3cloud.ProviderSync, variable: "OR3_SYNC_PROVIDER", id: cfg.String("OR3_SYNC_PROVIDER"), off: "SSR_AUTH_ENABLED"},
+		storage: role{kind: or3cloud.ProviderStorage, variable: "NUXT_PUBLIC_STORAGE_PROVIDER", id: cfg.String("NUXT_PUBLIC_STORAGE_PROVIDER"), off: "OR3_STORAGE_ENABLED"},
 	}
 	if !cfg.Bool("SSR_AUTH_ENABLED") {
 		return p
@@ -58,24 +58,10 @@ func makePlan(cfg or3cloud.Config, registry *or3cloud.Registry) plan {
 }
 
 func (p *plan) find(r *role, registry *or3cloud.Registry) {
-	if registry != nil {
-		r.provider, r.on = registry.Lookup(r.id)
+	if r.provider, r.on = registry.Serving(r.kind, r.id); !r.on {
+		missing := registry.Missing(r.kind, r.variable, r.id, r.off)
+		p.problems = append(p.problems, fmt.Sprintf("%s. %s Until then %s is off.", missing.Fault, missing.Fix, r.kind))
 	}
-	if r.on {
-		return
-	}
-	have := "none"
-	if registry != nil && len(registry.Providers()) > 0 {
-		var ids []string
-		for _, provider := range registry.Providers() {
-			ids = append(ids, provider.ID)
-		}
-		have = strings.Join(ids, ", ")
-	}
-	p.problems = append(p.problems, fmt.Sprintf(
-		"%s.provider %q is not registered. Install it by adding its package to the program's provider imports and building again, "+
-			"or set %s to a provider that is compiled in (%s). Until then %s is off.",
-		r.kind, r.id, r.variable, have, r.kind))
 }
 
 // disabled returns the prefixes of the endpoints that are switched off.

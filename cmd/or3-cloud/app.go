@@ -156,6 +156,16 @@ func (a app) load(f settingFlags) (settings, error) {
 	return s, nil
 }
 
+// loadServer is load for what needs the configuration of a server: it also has to know where people find it.
+func (a app) loadServer(f settingFlags) (settings, error) {
+	s, err := a.load(f)
+	if err == nil {
+		problems, warnings := config.CheckLinks(s.Config)
+		s.problems, s.warnings = append(s.problems, problems...), append(s.warnings, warnings...)
+	}
+	return s, err
+}
+
 // report prints all problems at once.
 func (a app) report(problems []or3cloud.Problem) {
 	noun := "problem"

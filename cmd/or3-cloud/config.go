@@ -46,7 +46,7 @@ type shownValue struct {
 }
 
 func (c configCommand) run() error {
-	s, err := c.load(c.settingFlags)
+	s, err := c.loadServer(c.settingFlags)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (a app) serve() *cobra.Command {
 
 // run serves until ctx ends. Nothing is created before the configuration has been found good and the port is ours.
 func (c serveCommand) run(ctx context.Context) error {
-	s, err := c.load(c.settingFlags)
+	s, err := c.loadServer(c.settingFlags)
 	if err != nil {
 		return err
 	}
@@ -156,8 +156,8 @@ func (c serveCommand) openStores(ctx context.Context, log *slog.Logger, s settin
 
 // needsDisk reports whether the host will open providers: that takes accounts, and both of the providers that they need.
 func (s settings) needsDisk() bool {
-	_, auth := s.registry.Lookup(s.String(config.AuthProvider))
-	_, sync := s.registry.Lookup(s.String(config.SyncProvider))
+	_, auth := s.registry.Serving(or3cloud.ProviderAuth, s.String(config.AuthProvider))
+	_, sync := s.registry.Serving(or3cloud.ProviderSync, s.String(config.SyncProvider))
 	return s.Bool(config.SSRAuthEnabled) && auth && sync
 }
 

@@ -229,6 +229,8 @@ type Identity struct {
 	Host string
 	// HTTPS says whether the browser's connection is encrypted.
 	HTTPS bool
+	// Forwarded says that a trusted proxy has told all this.
+	Forwarded bool
 }
 
 // WithIdentity returns r with an identity.

@@ -20,10 +20,9 @@ import (
 // or network (DNS rebinding), and is then of the same origin as the server; what gives it away is that name. It is safe
 // for concurrent use.
 type Names struct {
-	public  string
-	known   map[string]bool
-	vouched bool // what a trusted proxy says is the only thing to go by
-	log     *slog.Logger
+	public string
+	known  map[string]bool
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	told map[string]bool
@@ -37,16 +36,12 @@ type NamesOptions struct {
 	AllowedOrigins []string
 	// Machine has names that the machine itself goes by.
 	Machine []string
-	// TrustProxy is OR3_TRUST_PROXY. Without a public URL the proxy decides which names it serves.
-	TrustProxy bool
-	Log        *slog.Logger
+	Log     *slog.Logger
 }
 
 // NewNames returns the names of a server.
 func NewNames(o NamesOptions) *Names {
-	n := &Names{
-		public: o.PublicURL, known: map[string]bool{}, vouched: o.TrustProxy && o.PublicURL == "", log: o.Log, told: map[string]bool{},
-	}
+	n := &Names{public: o.PublicURL, known: map[string]bool{}, log: o.Log, told: map[string]bool{}}
 	for _, name := range o.Machine {
 		n.known[hostName(name)] = true
 	}
@@ -69,11 +64,12 @@ func hostName(host string) string {
 	return strings.TrimSuffix(name, ".")
 }
 
-// Known reports whether a server that is addressed as host is this one. Addresses and names without a dot, such as localhost
-// or a container's, are always good: no stranger can have them lead here. A host that is not known says nothing.
-func (n *Names) Known(host string) bool {
-	name := hostName(host)
-	if !strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost") || n.known[name] || n.vouched {
+// Known reports whether the host that a request addresses is this server. Addresses and names without a dot, such as
+// localhost or a container's, are always good: no stranger can have them lead here. A host that is not known says nothing.
+// Without a public URL a trusted proxy decides which names it serves.
+func (n *Names) Known(id httpx.Identity) bool {
+	name := hostName(id.Host)
+	if !strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost") || n.known[name] || id.Forwarded && n.public == "" {
 		return true
 	}
 	_, err := netip.ParseAddr(name)
@@ -84,7 +80,7 @@ func (n *Names) Known(host string) bool {
 // setting that is missing, and clients keep their edits on a 503.
 func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
 	id := httpx.IdentityOf(r)
-	if n.Known(id.Host) {
+	if n.Known(id) {
 		return false
 	}
 	name, variable, example := hostName(id.Host), "OR3_PUBLIC_URL", "http://"+id.Host

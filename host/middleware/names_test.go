@@ -13,9 +13,8 @@ import (
 
 func TestKnownNames(t *testing.T) {
 	bare := NamesOptions{Machine: []string{"nas", "nas.local", "Box.Example.org"}, AllowedOrigins: []string{"https://app.example:8443", "nonsense"}}
-	public, proxied, both := bare, bare, bare
-	public.PublicURL, proxied.TrustProxy = "https://cloud.example", true
-	both.PublicURL, both.TrustProxy = public.PublicURL, true
+	public := bare
+	public.PublicURL = "https://cloud.example"
 	for _, c := range []struct {
 		host                         string
 		bare, public, proxied, proxy bool
@@ -47,9 +46,12 @@ func TestKnownNames(t *testing.T) {
 	} {
 		for name, o := range map[string]struct {
 			NamesOptions
-			want bool
-		}{"bare": {bare, c.bare}, "public URL": {public, c.public}, "trusted proxy": {proxied, c.proxied}, "both": {both, c.proxy}} {
-			if got := NewNames(o.NamesOptions).Known(c.host); got != o.want {
+			forwarded, want bool
+		}{
+			"bare": {bare, false, c.bare}, "public URL": {public, false, c.public},
+			"trusted proxy": {bare, true, c.proxied}, "both": {public, true, c.proxy},
+		} {
+			if got := NewNames(o.NamesOptions).Known(httpx.Identity{Host: c.host, Forwarded: o.forwarded}); got != o.want {
 				t.Errorf("%s: %q is known: %v", name, c.host, got)
 			}
 		}

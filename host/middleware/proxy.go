@@ -1,29 +1,28 @@
 package middleware
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// Proxy says whether forwarding headers are believed, and which of them.
+// Proxy says whose forwarding headers are believed, and which of them (contract, security-middleware §4). Where the
+// contract reads less than proxies send (ports, lists of protocols, RFC 7239) it reads more.
 type Proxy struct {
-	trust        bool
-	forwardedFor string
-}
-
-// NewProxy returns the rule. trust is OR3_TRUST_PROXY: every request comes through a proxy that sets the forwarding
-// headers itself. forwardedFor is the header with the client's address: "x-real-ip", or anything else for
-// "x-forwarded-for".
-func NewProxy(trust bool, forwardedFor string) Proxy {
-	if !strings.EqualFold(forwardedFor, "x-real-ip") {
-		forwardedFor = "x-forwarded-for"
-	}
-	return Proxy{trust, forwardedFor}
+	// Everyone believes the headers of every sender: OR3_TRUST_PROXY. The proxy in front must overwrite them.
+	Everyone bool
+	// Proxies are the networks whose senders are believed: OR3_TRUSTED_PROXIES. The client is then the last address
+	// of the chain that is in none of them, so that what a client itself has sent is not believed.
+	Proxies []netip.Prefix
+	// ClientHeader has the client's address: OR3_FORWARDED_FOR_HEADER. Empty for X-Forwarded-For. With "forwarded",
+	// host and protocol are taken from that header as well (RFC 7239).
+	ClientHeader string
 }
 
 // Identify puts the sender's identity into the context.
@@ -33,39 +32,179 @@ func (p Proxy) Identify(next http.Handler) http.Handler {
 	})
 }
 
-// identity applies the rules of contract security-middleware §4. The address falls back to the socket's, as the
-// callers of that rule do; the host does not, since the origin rule must fail closed.
+// identity falls back to the socket's address where the headers have none, as the callers of the contract's rule do.
+// It does not fall back to the Host header of a trusted proxy, since the origin rule must fail closed.
 func (p Proxy) identity(r *http.Request) httpx.Identity {
 	id := httpx.Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		setClient(&id, host)
+	peer, known := parseAddr(r.RemoteAddr)
+	if known {
+		id.ClientIP = peer.String()
 	}
-	if !p.trust {
-		id.Host = normalHost(r.Host)
+	if !p.believes(peer, known) {
+		id.Host = normalHost(r.Host, id.HTTPS)
 		return id
 	}
-	setClient(&id, first(r.Header.Get(p.forwardedFor)))
-	id.Host = normalHost(first(r.Header.Get("X-Forwarded-Host")))
-	if proto := r.Header.Get("X-Forwarded-Proto"); proto != "" {
-		id.HTTPS = proto == "https" // a list such as "https,http" is not https
+	id.Forwarded = true
+	f := p.forwarded(r.Header)
+	if addr, ok := p.client(f.chain); ok {
+		id.ClientIP = addr.String()
 	}
+	if f.proto != "" {
+		id.HTTPS = f.proto == "https" || f.proto == "wss"
+	}
+	id.Host = normalHost(f.host, id.HTTPS)
 	return id
 }
 
-// setClient takes a client's address in the one form in which it is logged, stored and limited. A zone, which may be any
-// text and says nothing beyond this machine, is no part of it. What is no address is not taken.
-func setClient(id *httpx.Identity, text string) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		id.ClientIP = addr.Unmap().WithZone("").String()
+// believes reports whether the sender of a request is a proxy of ours. A sender without an address has come through a
+// Unix socket, which the file system guards.
+func (p Proxy) believes(peer netip.Addr, known bool) bool {
+	return p.Everyone || len(p.Proxies) > 0 && (!known || p.trusted(peer))
+}
+
+func (p Proxy) trusted(addr netip.Addr) bool {
+	return slices.ContainsFunc(p.Proxies, func(n netip.Prefix) bool { return n.Contains(addr) })
+}
+
+// client returns the client among the addresses that the proxies have written down, the nearest proxy's last. Without
+// a list of proxies it is the first, as the contract says.
+func (p Proxy) client(chain []string) (netip.Addr, bool) {
+	if len(p.Proxies) == 0 {
+		return parseAddr(first(chain))
+	}
+	var nearest netip.Addr
+	for _, text := range slices.Backward(chain) {
+		addr, ok := parseAddr(text)
+		if !ok {
+			break // what stands before an entry that no proxy of ours would write is anybody's
+		}
+		if nearest = addr; !p.trusted(addr) {
+			break
+		}
+	}
+	return nearest, nearest.IsValid()
+}
+
+// forwarded is what the headers of a request say of the way that it has come.
+type forwarded struct {
+	chain []string // addresses, the client's first
+	host  string
+	proto string // lower case
+}
+
+func (p Proxy) forwarded(h http.Header) forwarded {
+	if strings.EqualFold(p.ClientHeader, "forwarded") {
+		return parseForwarded(list(h, "Forwarded"))
+	}
+	header := p.ClientHeader
+	if header == "" {
+		header = "X-Forwarded-For"
+	}
+	return forwarded{
+		chain: list(h, header),
+		host:  first(list(h, "X-Forwarded-Host")),
+		proto: strings.ToLower(first(list(h, "X-Forwarded-Proto"))),
 	}
 }
 
-func first(list string) string {
-	entry, _, _ := strings.Cut(list, ",")
-	return strings.TrimSpace(entry)
+// parseForwarded reads RFC 7239: elements separated by commas, each of pairs separated by semicolons. Host and protocol
+// are those of the first element that has them, which is the one nearest to the browser.
+func parseForwarded(elements []string) (f forwarded) {
+	for _, element := range elements {
+		for _, pair := range splitQuoted(element, ';') {
+			name, value, _ := strings.Cut(pair, "=")
+			value = unquote(strings.TrimSpace(value))
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case "for":
+				f.chain = append(f.chain, value)
+			case "host":
+				f.host = cmp.Or(f.host, value)
+			case "proto":
+				f.proto = cmp.Or(f.proto, strings.ToLower(value))
+			}
+		}
+	}
+	return f
 }
 
-func normalHost(host string) string { return strings.ToLower(strings.TrimSpace(host)) }
+// list returns the entries of a header that is a list, over all its lines.
+func list(h http.Header, name string) []string {
+	var out []string
+	for _, line := range h.Values(name) {
+		for _, entry := range splitQuoted(line, ',') {
+			out = append(out, strings.TrimSpace(entry))
+		}
+	}
+	return out
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// splitQuoted splits at a separator that is not in a quoted string (RFC 9110 §5.6.4). A quote that is not closed is
+// none: the client must not be able to open one that swallows what the proxy adds.
+func splitQuoted(s string, sep byte) (parts []string) {
+	quoted, from := false, 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == sep && !quoted:
+			parts = append(parts, s[from:i])
+			from = i + 1
+		}
+	}
+	if quoted {
+		return strings.Split(s, string(sep))
+	}
+	return append(parts, s[from:])
+}
+
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return s
+	}
+	var b strings.Builder
+	for i := 1; i < len(s)-1; i++ {
+		if s[i] == '\\' && i+1 < len(s)-1 {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// parseAddr reads an address with or without a port, in the forms that proxies write: 192.0.2.1, 192.0.2.1:443,
+// 2001:db8::1, [2001:db8::1] and [2001:db8::1]:443. A zone is of this machine only and is dropped.
+func parseAddr(text string) (netip.Addr, bool) {
+	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	if err != nil {
+		host, _, splitErr := net.SplitHostPort(text)
+		if splitErr != nil {
+			return netip.Addr{}, false
+		}
+		if addr, err = netip.ParseAddr(host); err != nil {
+			return netip.Addr{}, false
+		}
+	}
+	return addr.Unmap().WithZone(""), true
+}
+
+// normalHost is a host as it is compared: lower case, and without the default port of the scheme, which browsers leave
+// out and some proxies write.
+func normalHost(host string, https bool) string {
+	port := ":80"
+	if https {
+		port = ":443"
+	}
+	return strings.TrimSuffix(strings.ToLower(strings.TrimSpace(host)), port)
+}
 
 // LimitKey returns the key under which an address is limited.
 func LimitKey(clientIP string) string { return ratelimit.Network(clientIP) }

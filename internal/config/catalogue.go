@@ -23,13 +23,16 @@ const (
 	RateLimitOverrides = "OR3_RATE_LIMIT_OVERRIDES_JSON"
 	ForceHTTPS         = "OR3_FORCE_HTTPS"
 	TrustProxy         = "OR3_TRUST_PROXY"
+	TrustedProxies     = "OR3_TRUSTED_PROXIES"
 	ForwardedForHeader = "OR3_FORWARDED_FOR_HEADER"
 	DataDir            = "OR3_DATA_DIR"
 	Addr               = "OR3_ADDR"
+	Port               = "PORT"
 	PublicURL          = "OR3_PUBLIC_URL"
 	ShutdownTimeout    = "OR3_SHUTDOWN_TIMEOUT_MS"
 	LogLevel           = "OR3_LOG_LEVEL"
 	LogFormat          = "OR3_LOG_FORMAT"
+	smtpURL            = "OR3_SMTP_URL"
 )
 
 // hostOwned is the Provider of groups that belong to the host.
@@ -92,6 +95,7 @@ func hostGroups() Catalogue {
 	return Catalogue{
 		{Title: "Start", Settings: []or3cloud.Setting{
 			{Name: Addr, Default: "127.0.0.1:3000", Help: "Listen address as host:port, or unix:PATH; --addr overrides it."},
+			{Name: Port, Kind: or3cloud.KindInt, Min: 0, Max: 65535, Help: "Port of the default listen address, as hosting platforms set it; OR3_ADDR and --addr win."},
 			{Name: DataDir, Default: "./data", Help: "Directory of databases, files and generated secrets; under systemd the default is the state directory; --data overrides it."},
 			{Name: PublicURL, Help: "Origin that users see, such as https://cloud.example.org; links are built from it only."},
 			{Name: NodeEnv, Help: "production means strict configuration, Secure cookies and redirection to HTTPS."},
@@ -105,7 +109,7 @@ func hostGroups() Catalogue {
 			{Name: AuthProvider, Default: "basic-auth", Help: "Id of the provider that knows who is signed in."},
 			{Name: AutoProvision, Default: "true", Kind: or3cloud.KindBool, Help: "false refuses identities that have no user yet."},
 			{Name: RegistrationMode, Options: []string{"open", "invite_only", "disabled"}, Help: "Who may register; by default open, or disabled when OR3_AUTH_AUTO_PROVISION is false."},
-			{Name: InviteSecret, Secret: true, Help: "Key that signs invites. Required for invite_only in strict mode, else generated."},
+			{Name: InviteSecret, Secret: true, MinLength: or3cloud.MinKeyLength, Help: "Key that signs invites. Required for invite_only in strict mode, else generated."},
 			{Name: "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS", Default: "604800", Kind: or3cloud.KindInt, Min: 0, Max: 10 * 365 * 86400, Help: "Seconds that an invite lives if nothing else is asked for; less than 60 counts as 60."},
 			{Name: "OR3_SESSION_PROVISIONING_FAILURE", Default: "throw", Options: []string{"throw", "unauthenticated", "service-unavailable"}, Help: "Answer when a signed-in identity cannot be resolved; unauthenticated makes a store fault look like a sign-out, and clients delete data then."},
 			{Name: SyncEnabled, Default: "true", Kind: or3cloud.KindBool, Help: "Serve sync; only with accounts."},
@@ -121,11 +125,12 @@ func hostGroups() Catalogue {
 		{Title: "Network and security", Settings: []or3cloud.Setting{
 			{Name: "OR3_ALLOWED_ORIGINS", Kind: or3cloud.KindList, Help: "Other origins whose pages may read answers with credentials and change things; if empty, pages of any origin may read what needs no credentials, and change nothing."},
 			{Name: ForceHTTPS, Kind: or3cloud.KindBool, Help: "Redirect plain HTTP; by default true in production; if set, only true is true."},
-			{Name: TrustProxy, Default: "false", Kind: or3cloud.KindBool, Help: "Take client address and host from the headers of a reverse proxy."},
-			{Name: ForwardedForHeader, Default: "x-forwarded-for", Help: "x-forwarded-for or x-real-ip; anything else counts as the default."},
+			{Name: TrustProxy, Default: "false", Kind: or3cloud.KindBool, Help: "Take client address, host and protocol from the headers of whoever connects, which must be a reverse proxy that overwrites them."},
+			{Name: TrustedProxies, Kind: or3cloud.KindList, Help: "Networks of the reverse proxies, such as 10.0.0.0/8, 192.0.2.7, loopback or private: only their headers are believed, and the client is the last address that is in none of them."},
+			{Name: ForwardedForHeader, Default: "x-forwarded-for", Help: "Header with the client's address: x-forwarded-for, x-real-ip, cf-connecting-ip or another one that the proxy sets; forwarded takes host and protocol from it as well (RFC 7239)."},
 		}},
 		{Title: "Mail", Settings: []or3cloud.Setting{
-			{Name: "OR3_SMTP_URL", Secret: true, Help: "Mail server, as smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent."},
+			{Name: smtpURL, Secret: true, Help: "Mail server, as smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent."},
 			{Name: "OR3_SMTP_FROM", Help: "Sender of all mail, such as \"Our Cloud <cloud@example.org>\"."},
 		}},
 		{Title: "File policy", Settings: []or3cloud.Setting{

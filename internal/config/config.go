@@ -3,13 +3,16 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	or3cloud "or3.chat/cloud"
 )
@@ -60,11 +63,11 @@ func Load(c Catalogue, src Sources) (cfg *Config, problems []or3cloud.Problem, w
 	l := loader{catalogue: c, environ: environMap(src.Environ), src: src}
 	l.readEnvFile()
 	cfg = &Config{values: map[string]*Value{}}
-	faults := map[string][]or3cloud.Problem{} // by provider
+	found := map[string]findings{} // by provider
 	for _, g := range c {
 		for _, s := range g.Settings {
-			v, ps := l.resolve(s)
-			faults[g.Provider] = append(faults[g.Provider], ps...)
+			v, f := l.resolve(s)
+			found[g.Provider] = found[g.Provider].add(f)
 			cfg.names = append(cfg.names, s.Name)
 			cfg.values[s.Name] = v
 			if alias, ok := aliases[s.Name]; ok {
@@ -72,14 +75,41 @@ func Load(c Catalogue, src Sources) (cfg *Config, problems []or3cloud.Problem, w
 			}
 		}
 	}
-	l.problems = append(l.problems, faults[hostOwned]...)
+	l.findings = l.add(found[hostOwned])
 	l.derive(cfg)
 	for _, id := range cfg.SelectedProviders() {
 		if id != hostOwned {
-			l.problems = append(l.problems, faults[id]...)
+			l.findings = l.add(found[id])
+		}
+	}
+	l.checkNames(cfg)
+	for _, d := range l.doubts {
+		if cfg.Strict() {
+			l.problems = append(l.problems, d)
+		} else {
+			l.warnings = append(l.warnings, sentence(d))
 		}
 	}
 	return cfg, l.problems, l.warnings
+}
+
+// sentence is a problem as a warning says it.
+func sentence(p or3cloud.Problem) string {
+	join := ": "
+	if strings.HasPrefix(p.Fault, "is ") {
+		join = " "
+	}
+	return p.Variable + join + p.Fault + ". " + p.Fix
+}
+
+// findings are what is wrong with values. Problems stop the start; doubts are values that the contract reads as
+// something else than whoever wrote them meant, or that are too weak, and stop it in strict mode only.
+type findings struct {
+	problems, doubts []or3cloud.Problem
+}
+
+func (f findings) add(g findings) findings {
+	return findings{append(f.problems, g.problems...), append(f.doubts, g.doubts...)}
 }
 
 // loader is the state of one Load.
@@ -88,8 +118,9 @@ type loader struct {
 	src       Sources
 	environ   map[string]string
 	envFile   map[string]string
-	problems  []or3cloud.Problem
-	warnings  []string
+	envNames  []string // in the order of the file
+	findings
+	warnings []string
 }
 
 func environMap(environ []string) map[string]string {
@@ -127,61 +158,102 @@ func (l *loader) readEnvFile() {
 		})
 		return
 	}
+	if encoding := foreignEncoding(text); encoding != "" {
+		l.problems = append(l.problems, or3cloud.Problem{
+			Variable: "--env-file",
+			Fault:    fmt.Sprintf("%s is %s, and not UTF-8 text", l.src.EnvFile, encoding),
+			Fix:      "Save it as UTF-8. Windows PowerShell writes UTF-16 with >; there, use Set-Content -Encoding utf8.",
+		})
+		return
+	}
 	d := parseDotenv(string(text), func(name string) (string, bool) { v, ok := l.environ[name]; return v, ok })
 	l.envFile = d.values
 	for _, line := range d.bad {
 		l.warnings = append(l.warnings, fmt.Sprintf("%s, line %d: neither NAME=value nor a comment; ignored", l.src.EnvFile, line))
 	}
-	for _, name := range d.order {
-		if w := l.catalogue.unknownName(name); w != "" {
-			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s", l.src.EnvFile, w))
+	l.envNames = d.order
+}
+
+// foreignEncoding names the encoding of a text that is not UTF-8, as far as its first bytes tell; empty for UTF-8.
+func foreignEncoding(text []byte) string {
+	switch {
+	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{0xfe, 0xff}):
+		return "UTF-16"
+	case bytes.IndexByte(text, 0) >= 0:
+		return "UTF-16 or binary"
+	}
+	return ""
+}
+
+// checkNames looks for names of ours that nothing reads. One that is near to a name which is read is most likely
+// misspelt, and the setting that was meant has its default.
+func (l *loader) checkNames(c *Config) {
+	check := func(name, source string) {
+		near, unknown := l.catalogue.unknownName(name)
+		switch {
+		case near != "":
+			l.doubts = append(l.doubts, or3cloud.Problem{
+				Variable: name, Fault: fmt.Sprintf("is unknown and ignored (from %s)", source), Fix: "Did you mean " + near + "?",
+			})
+		case unknown:
+			l.warnings = append(l.warnings, fmt.Sprintf("%s is unknown and ignored (from %s)", name, source))
 		}
+	}
+	for _, name := range l.envNames {
+		check(name, l.src.EnvFile)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
+		check(name, string(OriginEnvironment))
 	}
 }
 
-// lookup finds the strongest source that has a variable.
+// lookup finds the strongest source that has a variable. An empty one counts as not set, everywhere: container tools
+// write NAME= for what nobody has set. The contract does otherwise (env, introduction).
 func (l *loader) lookup(name string) (text string, origin Origin, ok bool) {
-	if text, ok = l.src.Flags[name]; ok {
-		return text, Origin("flag " + l.src.FlagNames[name]), true
-	}
-	if text, ok = l.environ[name]; ok {
-		return text, OriginEnvironment, true
-	}
-	if text, ok = l.envFile[name]; ok {
-		return text, Origin(l.src.EnvFile), true
+	for _, source := range []struct {
+		values map[string]string
+		origin Origin
+	}{
+		{l.src.Flags, Origin("flag " + l.src.FlagNames[name])},
+		{l.environ, OriginEnvironment},
+		{l.envFile, Origin(l.src.EnvFile)},
+	} {
+		if text := source.values[name]; text != "" {
+			return text, source.origin, true
+		}
 	}
 	return "", "", false
 }
 
 // resolve finds and reads one variable. A bad value is reported and replaced by the default.
-func (l *loader) resolve(s or3cloud.Setting) (*Value, []or3cloud.Problem) {
+func (l *loader) resolve(s or3cloud.Setting) (*Value, findings) {
 	text, origin, isSet := l.lookup(s.Name)
 	if alias, ok := aliases[s.Name]; ok {
 		if t, o, found := l.lookup(alias); found {
 			text, origin, isSet = t, Origin(fmt.Sprintf("%s, as %s", o, alias)), true
 		}
 	}
-	var problems []or3cloud.Problem
+	var f findings
 	if s.Secret {
 		var p *or3cloud.Problem
 		text, origin, isSet, p = l.resolveSecret(s, text, origin, isSet)
 		if p != nil {
-			problems = append(problems, *p)
+			f.problems = append(f.problems, *p)
 		}
-	}
-	if text == "" && emptyIsDefault(s) {
-		isSet = false
 	}
 	if !isSet {
 		text, origin = s.Default, OriginDefault
 	}
 	v := &Value{Setting: s, Text: text, IsSet: isSet, Origin: origin}
+	if d := v.doubt(); d != nil {
+		f.doubts = append(f.doubts, *d)
+	}
 	if p := v.parse(); p != nil {
-		problems = append(problems, *p)
+		f.problems = append(f.problems, *p)
 		*v = Value{Setting: s, Text: s.Default, Origin: OriginDefault}
 		_ = v.parse()
 	}
-	return v, problems
+	return v, f
 }
 
 // The largest file that a NAME_FILE variable may name, and the largest .env file.
@@ -193,10 +265,10 @@ const (
 // resolveSecret adds the form NAME_FILE. An empty secret counts as none: signing with it would be worse than refusing.
 func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, isSet bool) (string, Origin, bool, *or3cloud.Problem) {
 	path, _, fileSet := l.lookup(s.Name + "_FILE")
-	if !fileSet || path == "" {
-		return text, origin, isSet && text != "", nil
+	if !fileSet {
+		return text, origin, isSet, nil
 	}
-	if isSet && text != "" {
+	if isSet {
 		return "", "", false, &or3cloud.Problem{
 			Variable: s.Name,
 			Fault:    fmt.Sprintf("both %s and %s_FILE are set", s.Name, s.Name),
@@ -233,9 +305,41 @@ func withoutPath(err error) error {
 	return err
 }
 
-// emptyIsDefault reports for which settings a set but empty text counts as not set (contract, env).
-func emptyIsDefault(s or3cloud.Setting) bool {
-	return s.Secret || s.Kind == or3cloud.KindInt || s.Kind == or3cloud.KindPositive || s.Kind == or3cloud.KindList
+// doubt looks for a value that the contract reads as the default, or as false, although somebody meant something by
+// it, and for secrets that are too short for what they key.
+func (v *Value) doubt() *or3cloud.Problem {
+	s := v.Setting
+	if !v.IsSet {
+		return nil
+	}
+	switch s.Kind {
+	case or3cloud.KindBool:
+		if v.Text != "true" && v.Text != "false" {
+			return v.problem("is neither true nor false and counts as "+strconv.FormatBool(s.Default == "true"), "Use true or false.")
+		}
+	case or3cloud.KindFlag:
+		if !slices.Contains([]string{"1", "true", "yes", "0", "false", "no"}, strings.ToLower(v.Text)) {
+			return v.problem("is neither true nor false and counts as false", "Use true or false.")
+		}
+	case or3cloud.KindPositive:
+		if _, ok := positive(v.Text); !ok {
+			return v.problem("is not a number from 1 and counts as "+s.Default, "Use a whole number from 1.")
+		}
+	}
+	if s.Secret && utf8.RuneCountInString(v.Text) < s.MinLength {
+		return v.problem(fmt.Sprintf("is too short for a key: it needs at least %d characters", s.MinLength),
+			fmt.Sprintf(`Run: echo "%s=$(openssl rand -base64 32)" >> .env`, s.Name))
+	}
+	return nil
+}
+
+// positive reads a number of KindPositive.
+func positive(text string) (int64, bool) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if f = math.Floor(f); err != nil || !(f >= 1) || f > or3cloud.MaxSafeInteger {
+		return 0, false
+	}
+	return int64(f), true
 }
 
 // parse reads Text according to the kind of the setting.
@@ -266,15 +370,15 @@ func (v *Value) parse() *or3cloud.Problem {
 		}
 		return v.setNumber(n)
 	case or3cloud.KindPositive:
-		f, err := strconv.ParseFloat(strings.TrimSpace(v.Text), 64)
-		if f = math.Floor(f); err != nil || !(f >= 1) || f > or3cloud.MaxSafeInteger {
+		n, ok := positive(v.Text)
+		if !ok {
 			if !v.IsSet {
 				return nil
 			}
 			*v = Value{Setting: s, Text: s.Default, Origin: OriginDefault}
 			return v.parse()
 		}
-		return v.setNumber(int64(f))
+		return v.setNumber(n)
 	case or3cloud.KindList:
 		for item := range strings.SplitSeq(v.Text, ",") {
 			if item = strings.TrimSpace(item); item != "" {
@@ -382,8 +486,7 @@ func (c *Config) DataPath() (string, error) { return filepath.Abs(c.String(DataD
 
 // Role is a place that a provider takes.
 type Role struct {
-	// Serves is what people get from it: accounts, sync or files.
-	Serves string
+	Kind or3cloud.ProviderKind
 	// Variable selects the provider, by its id.
 	Variable, Provider string
 	// Switch is the variable that makes the role unnecessary.
@@ -397,11 +500,11 @@ func (c *Config) Roles() []Role {
 		return nil
 	}
 	roles := []Role{
-		{"accounts", AuthProvider, c.String(AuthProvider), SSRAuthEnabled},
-		{"workspaces and sync", SyncProvider, c.String(SyncProvider), SSRAuthEnabled},
+		{or3cloud.ProviderAuth, AuthProvider, c.String(AuthProvider), SSRAuthEnabled},
+		{or3cloud.ProviderSync, SyncProvider, c.String(SyncProvider), SSRAuthEnabled},
 	}
 	if c.Bool(StorageEnabled) {
-		roles = append(roles, Role{"files", StorageProvider, c.String(StorageProvider), StorageEnabled})
+		roles = append(roles, Role{or3cloud.ProviderStorage, StorageProvider, c.String(StorageProvider), StorageEnabled})
 	}
 	return roles
 }

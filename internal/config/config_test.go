@@ -70,7 +70,7 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_ADDR=unix:/run/or3.sock", "OR3_DATA_DIR=/srv/or3", "OR3_PUBLIC_URL=https://cloud.example.org/", "NODE_ENV=production",
 		"OR3_STRICT_CONFIG=true", "OR3_LOG_LEVEL=debug", "OR3_LOG_FORMAT=json", "SSR_AUTH_ENABLED=true", "AUTH_PROVIDER=clerk",
 		"OR3_AUTH_PROVIDER=basic-auth", "OR3_AUTH_AUTO_PROVISION=false", "OR3_AUTH_REGISTRATION_MODE=invite_only",
-		"OR3_AUTH_INVITE_TOKEN_SECRET=0123456789", "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS=3600",
+		"OR3_AUTH_INVITE_TOKEN_SECRET=0123456789abcdef0123456789abcdef", "PORT=8080", "OR3_TRUSTED_PROXIES=10.0.0.0/8,loopback", "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS=3600",
 		"OR3_SESSION_PROVISIONING_FAILURE=service-unavailable", "OR3_SYNC_ENABLED=true", "OR3_CLOUD_SYNC_ENABLED=false", "OR3_SYNC_PROVIDER=convex",
 		"OR3_STORAGE_ENABLED=true", "OR3_CLOUD_STORAGE_ENABLED=false", "NUXT_PUBLIC_STORAGE_PROVIDER=convex", "OR3_STORAGE_PROVIDER=s3",
 		"OR3_LIMITS_ENABLED=false", `OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":1,"maxRequests":2}}`, "DISABLE_RATE_LIMIT=1",
@@ -141,8 +141,10 @@ func TestForceHTTPSFollowsProductionUnlessSet(t *testing.T) {
 		{[]string{"NODE_ENV=production", "OR3_FORCE_HTTPS=false"}, false},
 		{[]string{"NODE_ENV=production", "OR3_FORCE_HTTPS=1"}, false}, // if it is set, only true is true
 		{[]string{"OR3_FORCE_HTTPS=true"}, true},
+		{[]string{"NODE_ENV=production", "OR3_FORCE_HTTPS="}, true}, // an empty variable is not set
 	} {
-		if got := mustLoad(t, tc.environ...).Bool(ForceHTTPS); got != tc.want {
+		cfg, _, _ := load(t, tc.environ...)
+		if got := cfg.Bool(ForceHTTPS); got != tc.want {
 			t.Errorf("%v: %v", tc.environ, got)
 		}
 	}
@@ -249,16 +251,15 @@ func TestSecretsFromFiles(t *testing.T) {
 // TestAllProblemsAtOnce has one fault of each kind and expects a problem for each, with the variable, the value and a fix.
 func TestAllProblemsAtOnce(t *testing.T) {
 	_, problems, warnings := load(t,
-		"OR3_ADDR=3000", "OR3_PUBLIC_URL=cloud.example.org", "OR3_LOG_LEVEL=loud", "AUTH_PROVIDER=basic-auth", "OR3_SYNC_PROVIDER=",
-		"OR3_SESSION_PROVISIONING_FAILURE=", "OR3_AUTH_REGISTRATION_MODE=closed", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=0",
+		"OR3_ADDR=3000", "OR3_PUBLIC_URL=cloud.example.org", "OR3_LOG_LEVEL=loud", "AUTH_PROVIDER=basic-auth", "PORT=http", "OR3_TRUSTED_PROXIES=10.0.0.0/33",
+		"OR3_SESSION_PROVISIONING_FAILURE=never", "OR3_AUTH_REGISTRATION_MODE=closed", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=0",
 		"OR3_STORAGE_GC_COOLDOWN_MS=soon", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=9223372036854775808", "OR3_STORAGE_FS_URL_TTL_SECONDS=86401",
-		"OR3_DATA_DIR=",
 		// These are warnings:
-		"OR3_RATE_LIMIT_OVERRIDES_JSON={", "OR3_ALLOWED_ORIGINS=example.org", "OR3_FORWARDED_FOR_HEADER=forwarded",
+		"OR3_RATE_LIMIT_OVERRIDES_JSON={", "OR3_ALLOWED_ORIGINS=example.org", "OR3_FORWARDED_FOR_HEADER=x forwarded for",
 	)
 	want := []string{
-		"OR3_ADDR", "OR3_PUBLIC_URL", "OR3_LOG_LEVEL", "OR3_SYNC_PROVIDER", "OR3_SESSION_PROVISIONING_FAILURE", "OR3_AUTH_REGISTRATION_MODE",
-		"OR3_STORAGE_WORKSPACE_QUOTA_BYTES", "OR3_STORAGE_GC_COOLDOWN_MS", "OR3_MAX_CLOUD_FILE_SIZE_BYTES", "OR3_STORAGE_FS_URL_TTL_SECONDS", "OR3_DATA_DIR",
+		"OR3_ADDR", "OR3_PUBLIC_URL", "OR3_LOG_LEVEL", "PORT", "OR3_TRUSTED_PROXIES", "OR3_SESSION_PROVISIONING_FAILURE", "OR3_AUTH_REGISTRATION_MODE",
+		"OR3_STORAGE_WORKSPACE_QUOTA_BYTES", "OR3_STORAGE_GC_COOLDOWN_MS", "OR3_MAX_CLOUD_FILE_SIZE_BYTES", "OR3_STORAGE_FS_URL_TTL_SECONDS",
 	}
 	var got []string
 	for _, p := range problems {
@@ -307,9 +308,9 @@ func TestEnvFileFaults(t *testing.T) {
 	}
 	want := []string{
 		file + ", line 7: neither NAME=value nor a comment; ignored",
-		file + ": OR3_SYNK_PROVIDER is unknown and ignored; did you mean OR3_SYNC_PROVIDER?",
-		file + ": OR3_BASIC_AUTH_JWT_SECRT is unknown and ignored; did you mean OR3_BASIC_AUTH_JWT_SECRET?",
-		file + ": OR3_SOMETHING is unknown and ignored",
+		"OR3_SOMETHING is unknown and ignored (from " + file + ")",
+		"OR3_SYNK_PROVIDER is unknown and ignored (from " + file + "). Did you mean OR3_SYNC_PROVIDER?",
+		"OR3_BASIC_AUTH_JWT_SECRT is unknown and ignored (from " + file + "). Did you mean OR3_BASIC_AUTH_JWT_SECRET?",
 	}
 	if diff := cmp.Diff(want, warnings); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -331,7 +332,7 @@ func TestProvidersThatAreMissing(t *testing.T) {
 		var got []string
 		for _, p := range CheckProviders(cfg, reg) {
 			got = append(got, p.Variable)
-			if !strings.Contains(p.Fault, "basic-auth") || !strings.Contains(p.Fix, "build") {
+			if !strings.Contains(p.Fault, "not registered") || !strings.Contains(p.Fix, "build") {
 				t.Errorf("no guidance in %+v", p)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/networks"
 	weborigin "or3.chat/cloud/internal/origin"
 )
 
@@ -38,16 +39,43 @@ func (l *loader) derive(c *Config) {
 		c.deriveDefault(DataDir, first)
 	}
 	l.normaliseForwardedFor(c.get(ForwardedForHeader))
-	for _, name := range []string{AuthProvider, SyncProvider, StorageProvider, DataDir} {
-		if v := c.get(name); v.Text == "" {
-			l.problems = append(l.problems, *v.problem("is empty", "Give a value, or remove the variable for the default "+v.Setting.Default+"."))
-		}
+	if port := c.get(Port); port.Text != "" {
+		host, _, _ := net.SplitHostPort(c.get(Addr).Setting.Default)
+		c.deriveDefault(Addr, net.JoinHostPort(host, port.Text))
 	}
+	l.checkMode(c.get(NodeEnv))
 	l.checkAddr(c.get(Addr))
 	l.checkPublicURL(c.get(PublicURL))
 	l.checkOrigins(c.get("OR3_ALLOWED_ORIGINS"))
+	l.checkProxies(c)
 	if v := c.get(RateLimitOverrides); v.Text != "" && !json.Valid([]byte(v.Text)) {
-		l.warnings = append(l.warnings, fmt.Sprintf("%s%s is not JSON and is ignored", RateLimitOverrides, origin(v.Origin)))
+		l.doubt(v, "is not JSON and is ignored", `Use an object such as {"sync:push":{"windowMs":60000,"maxRequests":200}}.`)
+	}
+}
+
+func (l *loader) doubt(v *Value, fault, fix string) {
+	l.doubts = append(l.doubts, *v.problem(fault, fix))
+}
+
+// checkMode looks for a NODE_ENV that means production to whoever wrote it: only that very word does (contract, env).
+func (l *loader) checkMode(v *Value) {
+	if !v.IsSet || slices.Contains([]string{"production", "development", "test"}, v.Text) {
+		return
+	}
+	l.doubt(v, "is not production, so nothing is strict and cookies are not Secure",
+		"Use production, development or test.")
+}
+
+// checkProxies looks at who may say whom a request comes from.
+func (l *loader) checkProxies(c *Config) {
+	v, trust := c.get(TrustedProxies), c.get(TrustProxy)
+	if _, err := networks.Parse(v.list); err != nil {
+		l.problems = append(l.problems, *v.problem("is no list of networks: "+err.Error(),
+			"Use addresses and networks, for example 10.0.0.0/8, 192.0.2.7, loopback or private."))
+		v.list = nil
+	}
+	if len(v.list) > 0 && trust.IsSet && !trust.boolean {
+		l.doubt(trust, "contradicts "+TrustedProxies+", which wins", "Remove one of the two.")
 	}
 }
 
@@ -58,13 +86,21 @@ func (c *Config) deriveDefault(name, text string) {
 	}
 }
 
+// normaliseForwardedFor takes any name that a header can have, since proxies have many for this one.
 func (l *loader) normaliseForwardedFor(v *Value) {
 	text := strings.ToLower(strings.TrimSpace(v.Text))
-	if !slices.Contains([]string{"x-forwarded-for", "x-real-ip"}, text) {
-		l.warnings = append(l.warnings, fmt.Sprintf("%s: %s is neither x-forwarded-for nor x-real-ip; x-forwarded-for is used", ForwardedForHeader, v.Shown()))
+	if !isHeaderName(text) {
+		l.doubt(v, "is not the name of a header, and "+v.Setting.Default+" is used", "Use for example x-forwarded-for.")
 		text = v.Setting.Default
 	}
 	v.Text = text
+}
+
+// isHeaderName reports whether s is a token in lower case (RFC 9110 §5.6.2).
+func isHeaderName(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	}) < 0
 }
 
 func (l *loader) checkAddr(v *Value) {
@@ -94,7 +130,7 @@ func (l *loader) checkPublicURL(v *Value) {
 func (l *loader) checkOrigins(v *Value) {
 	for _, o := range v.list {
 		if _, ok := weborigin.Parse(o); !ok {
-			l.warnings = append(l.warnings, fmt.Sprintf("%s: %q is not an origin such as https://chat.example.org and will match nothing", v.Setting.Name, o))
+			l.doubt(v, fmt.Sprintf("has %q, which is no origin and matches nothing", o), "Use for example https://chat.example.org.")
 		}
 	}
 }
@@ -106,38 +142,44 @@ func isOrigin(s string) bool {
 		u.Path == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }
 
+// CheckLinks looks, for the server, at the origin that links are made from. Only mail and invites need it; a server in
+// strict mode that has none, or one without encryption, is most likely not finished. Commands that make a link ask by
+// themselves, and others need none.
+func CheckLinks(c *Config) (problems []or3cloud.Problem, warnings []string) {
+	v := c.get(PublicURL)
+	if !c.Strict() || !c.Bool(SSRAuthEnabled) || strings.HasPrefix(v.Text, "https://") {
+		return nil, nil
+	}
+	fault := "is not set"
+	if v.Text != "" {
+		fault = v.Shown() + " is not https" + origin(v.Origin)
+	}
+	p := or3cloud.Problem{
+		Variable: PublicURL, Fault: fault + "; links in mail and invites are made from it",
+		Fix: "Set it to the origin that people use, for example https://cloud.example.org.",
+	}
+	if c.String(smtpURL) != "" || c.String(RegistrationMode) == "invite_only" {
+		return []or3cloud.Problem{p}, nil
+	}
+	return nil, []string{sentence(p)}
+}
+
 // CheckProviders looks for faults beyond single settings: what the selected providers find, and in strict mode providers that are
 // not compiled in. Outside strict mode the host says those when it starts, and leaves the features off.
 func CheckProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
 	var problems []or3cloud.Problem
+	asked := map[string]bool{}
 	for _, role := range c.Roles() {
-		if _, ok := reg.Lookup(role.Provider); ok || !c.Strict() {
-			continue
-		}
-		problems = append(problems, or3cloud.Problem{
-			Variable: role.Variable,
-			Fault:    fmt.Sprintf("the provider %q is not compiled into this binary, which has: %s", role.Provider, providerList(reg)),
-			Fix: fmt.Sprintf("Select one of those; or import the package of %s in cmd/or3-cloud/providers_generated.go and build again; or set %s=false.",
-				role.Provider, role.Switch),
-		})
-	}
-	for _, id := range c.SelectedProviders() {
-		if p, ok := reg.Lookup(id); ok && p.Check != nil {
+		p, ok := reg.Serving(role.Kind, role.Provider)
+		switch {
+		case ok && p.Check != nil && !asked[p.ID]:
+			asked[p.ID] = true
 			problems = append(problems, p.Check(c, c.Strict())...)
+		case !ok && c.Strict():
+			problems = append(problems, reg.Missing(role.Kind, role.Variable, role.Provider, role.Switch))
 		}
 	}
 	return problems
-}
-
-func providerList(reg *or3cloud.Registry) string {
-	var ids []string
-	for _, p := range reg.Providers() {
-		ids = append(ids, p.ID)
-	}
-	if ids == nil {
-		return "none"
-	}
-	return strings.Join(ids, ", ")
 }
 
 // SecretProblem describes a secret that is needed and was not given, for the Check of providers and for strict mode.

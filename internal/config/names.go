@@ -1,36 +1,61 @@
 package config
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 )
 
-// chatNames are the beginnings of names that OR3 Chat or other parts of its tooling read from the same .env file. They are no
-// mistakes, although this program has no use for them.
+// chatNames are the names that OR3 Chat or other parts of its tooling read from the same .env file (contract, env). They
+// are no mistakes, although this program has no use for them, however near they are to a name that it reads.
 var chatNames = []string{
-	"OR3_ADMIN_", "OR3_AUTH_INVITE_", "OR3_AUTH_LOCK_PAGE_", "OR3_BACKGROUND_", "OR3_BACKUP_", "OR3_CLOUD_WIZARD_", "OR3_CONNECT_",
-	"OR3_CONVEX_", "OR3_DASHBOARD_", "OR3_DEFAULT_", "OR3_DISABLED_THEMES", "OR3_DOCUMENTS_", "OR3_EXTENSIONS_ROOT", "OR3_FAVICON_URL",
-	"OR3_GUEST_ACCESS_ENABLED", "OR3_IMAGE", "OR3_LIMITS_STORAGE_PROVIDER", "OR3_LOCAL_STORAGE_QUOTA_MB", "OR3_LOGO_URL", "OR3_MAX_CONVERSATIONS",
-	"OR3_MAX_FILE_SIZE_BYTES", "OR3_MAX_FILES_PER_MESSAGE", "OR3_MAX_MESSAGES_PER_DAY", "OR3_MAX_PANES", "OR3_MENTIONS_", "OR3_OPENROUTER_",
-	"OR3_PLUGIN_", "OR3_PRIVACY_URL", "OR3_REQUESTS_PER_MINUTE", "OR3_SIDEBAR_COLLAPSED", "OR3_SITE_", "OR3_SMTP_",
-	"OR3_TERMS_URL", "OR3_VERSION", "OR3_WEBHOOKS_", "OR3_WIZARD_", "OR3_WORKFLOWS_", "OR3_WORKSPACE_TABS_ENABLED",
+	"OR3_ADMIN_ALLOWED_HOSTS", "OR3_ADMIN_ALLOW_REBUILD", "OR3_ADMIN_ALLOW_RESTART", "OR3_ADMIN_BASE_PATH",
+	"OR3_ADMIN_DATA_DIR", "OR3_ADMIN_DELETED_WORKSPACE_RETENTION_DAYS", "OR3_ADMIN_EXTENSION_ALLOWED_EXTENSIONS",
+	"OR3_ADMIN_EXTENSION_MAX_FILES", "OR3_ADMIN_EXTENSION_MAX_TOTAL_BYTES", "OR3_ADMIN_EXTENSION_MAX_ZIP_BYTES",
+	"OR3_ADMIN_JWT_EXPIRY", "OR3_ADMIN_JWT_SECRET", "OR3_ADMIN_PASSWORD", "OR3_ADMIN_REBUILD_COMMAND",
+	"OR3_ADMIN_USERNAME", "OR3_AUTH_LOCK_PAGE_ADAPTER", "OR3_AUTH_LOCK_PAGE_ENABLED", "OR3_BACKGROUND_ENCRYPTION_KEY",
+	"OR3_BACKGROUND_JOB_TIMEOUT", "OR3_BACKGROUND_MAX_JOBS", "OR3_BACKGROUND_MAX_JOBS_PER_USER",
+	"OR3_BACKGROUND_STREAMING_ENABLED", "OR3_BACKGROUND_STREAMING_PROVIDER", "OR3_BACKUP_ENABLED",
+	"OR3_BASIC_AUTH_ALLOW_INSECURE_DEV", "OR3_BASIC_AUTH_RATE_LIMIT_BACKEND", "OR3_CLOUD_BIN", "OR3_CLOUD_URL",
+	"OR3_CLOUD_WIZARD_HOME", "OR3_COMPOSE_PROJECT", "OR3_CONVEX_ALLOW_INSECURE_HTTP", "OR3_DASHBOARD_ENABLED",
+	"OR3_DEFAULT_PANE_COUNT", "OR3_DEFAULT_THEME", "OR3_DISABLED_THEMES", "OR3_DISABLE_NON_CORE_PLUGINS",
+	"OR3_DOCUMENTS_ENABLED", "OR3_EXTENSIONS_ROOT", "OR3_FAVICON_URL", "OR3_GUEST_ACCESS_ENABLED",
+	"OR3_HOOK_ENGINE_V2_ENABLED", "OR3_IMAGE", "OR3_LIMITS_STORAGE_PROVIDER", "OR3_LOCAL_PROVIDERS",
+	"OR3_LOCAL_STORAGE_QUOTA_MB", "OR3_LOGO_URL", "OR3_MAX_CONVERSATIONS", "OR3_MAX_FILES_PER_MESSAGE",
+	"OR3_MAX_FILE_SIZE_BYTES", "OR3_MAX_MESSAGES_PER_DAY", "OR3_MAX_PANES", "OR3_MENTIONS_CONVERSATIONS",
+	"OR3_MENTIONS_DOCUMENTS", "OR3_MENTIONS_ENABLED", "OR3_OPENROUTER_ALLOW_USER_OVERRIDE", "OR3_OPENROUTER_BASE_URL",
+	"OR3_OPENROUTER_REQUIRE_USER_KEY", "OR3_PORT", "OR3_PRIVACY_URL", "OR3_PUBLIC_DOMAIN", "OR3_REQUESTS_PER_MINUTE",
+	"OR3_SIDEBAR_COLLAPSED", "OR3_SITE_DESCRIPTION", "OR3_SITE_NAME",
+	"OR3_SQLITE_D1_BINDING", "OR3_SQLITE_DRIVER", "OR3_SQLITE_TURSO_AUTH_TOKEN", "OR3_SQLITE_TURSO_URL",
+	"OR3_STORAGE_S3_ALLOW_INSECURE_HTTP", "OR3_STORAGE_S3_ENDPOINT", "OR3_STORAGE_S3_FORCE_PATH_STYLE",
+	"OR3_STORAGE_S3_KEY_PREFIX", "OR3_STORAGE_S3_REGION", "OR3_STORAGE_S3_REQUIRE_CHECKSUM",
+	"OR3_STORAGE_S3_SESSION_TOKEN", "OR3_STORAGE_S3_URL_TTL_SECONDS", "OR3_TERMS_URL", "OR3_VERSION",
+	"OR3_VOLUME_NAME", "OR3_WEBHOOKS_ENABLED", "OR3_WORKFLOWS_EDITOR", "OR3_WORKFLOWS_ENABLED",
+	"OR3_WORKFLOWS_EXECUTION", "OR3_WORKFLOWS_SLASH_COMMANDS", "OR3_WORKSPACE_TABS_ENABLED",
+}
+
+// chatPrefixes are the beginnings of further names of that kind, which newer versions may have.
+var chatPrefixes = []string{
+	"OR3_ADMIN_", "OR3_AUTH_INVITE_", "OR3_AUTH_LOCK_PAGE_", "OR3_BACKGROUND_", "OR3_BACKUP_", "OR3_CLOUD_WIZARD_",
+	"OR3_CONNECT_", "OR3_CONVEX_", "OR3_DASHBOARD_", "OR3_DEFAULT_", "OR3_DOCUMENTS_", "OR3_MENTIONS_",
+	"OR3_OPENROUTER_", "OR3_PLUGIN_", "OR3_SITE_", "OR3_SMTP_", "OR3_WEBHOOKS_", "OR3_WIZARD_", "OR3_WORKFLOWS_",
 	"OR3_BASIC_AUTH_", "OR3_SQLITE_", "OR3_STORAGE_FS_", "OR3_STORAGE_S3_",
 }
 
-// unknownName returns a warning for a name of ours that nothing reads, or "".
-func (c Catalogue) unknownName(name string) string {
-	if !strings.HasPrefix(name, "OR3_") || c.knows(name) {
-		return ""
+// unknownName reports whether name is one of ours that nothing reads, and the name that was most likely meant, if there
+// is one.
+func (c Catalogue) unknownName(name string) (near string, unknown bool) {
+	if !strings.HasPrefix(name, "OR3_") || c.knows(name) || slices.Contains(chatNames, name) {
+		return "", false
 	}
 	if near := c.nearest(name); near != "" {
-		return fmt.Sprintf("%s is unknown and ignored; did you mean %s?", name, near)
+		return near, true
 	}
-	for _, prefix := range chatNames {
+	for _, prefix := range chatPrefixes {
 		if strings.HasPrefix(name, prefix) {
-			return ""
+			return "", false
 		}
 	}
-	return name + " is unknown and ignored"
+	return "", true
 }
 
 // names calls yield for every name that is read, aliases and _FILE forms included.
@@ -56,11 +81,11 @@ func (c Catalogue) knows(name string) bool {
 	return false
 }
 
-// maxTypos is the largest edit distance at which a known name is offered.
-const maxTypos = 3
+// maxTypos is the largest edit distance at which a known name is offered: three, and less for short names.
+func maxTypos(name string) int { return min(3, len(strings.TrimPrefix(name, "OR3_"))/3) }
 
 func (c Catalogue) nearest(name string) string {
-	best, bestDistance := "", maxTypos+1
+	best, bestDistance := "", maxTypos(name)+1
 	for known := range c.names {
 		if d := editDistance(name, known); d < bestDistance {
 			best, bestDistance = known, d

@@ -168,7 +168,7 @@ func checkStamp(op *or3cloud.Op) *Problem {
 	case strings.TrimSpace(s.DeviceID) == "" || jsstring.Len(s.DeviceID) > maxDevice:
 		return invalid("stamp.deviceId must have 1 to %d characters", maxDevice)
 	case s.Clock < 0 || s.Clock > or3cloud.MaxSafeInteger:
-		return invalid("stamp.clock must be an integer from 0 to %d", or3cloud.MaxSafeInteger)
+		return invalid("stamp.clock must be an integer from 0 to %d", int64(or3cloud.MaxSafeInteger))
 	}
 	return nil
 }

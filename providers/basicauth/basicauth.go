@@ -38,6 +38,7 @@ const hashLine = 64
 // Register adds the provider "basic-auth" to a registry.
 func Register(r *or3cloud.Registry) error {
 	return r.Register(or3cloud.Provider{
+		Serves:   []or3cloud.ProviderKind{or3cloud.ProviderAuth},
 		ID:       id,
 		Package:  "or3.chat/cloud/providers/basicauth",
 		Settings: settings(),
@@ -127,7 +128,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	return &or3cloud.Instance{
 		Auth:   p,
 		Broker: broker{},
-		Admin:  map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminAuth: admin{opts}},
+		Admin:  map[or3cloud.ProviderKind]or3cloud.ProviderAdminAdapter{or3cloud.ProviderAuth: admin{opts}},
 		Routes: p.routes(),
 		Setup:  p.setupFragment,
 		Close: func() error {

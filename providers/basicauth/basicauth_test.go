@@ -91,7 +91,7 @@ func TestWarningsAndAdminStatus(t *testing.T) {
 		settingJWTSecret: "short-secret", settingRefreshSecret: "", settingBootstrapEmail: "boot@example.test",
 		settingAccessTTL: "901", settingRefreshTTL: "900",
 	})
-	s, err := in.Admin[or3cloud.AdminAuth].GetStatus(t.Context())
+	s, err := in.Admin[or3cloud.ProviderAuth].GetStatus(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,17 +34,14 @@ const (
 	settingAllowedOrigins   = "OR3_ALLOWED_ORIGINS"
 )
 
-// shortSecret is the length below which a secret is weaker than the HMAC that it keys.
-const shortSecret = 32
-
 // longest bounds every configured span, so that no sum of a time and a span overflows.
 const longest = 10 * 365 * 24 * time.Hour
 
 func settings() []or3cloud.Setting {
 	return []or3cloud.Setting{
-		{Name: settingJWTSecret, Secret: true,
+		{Name: settingJWTSecret, Secret: true, MinLength: or3cloud.MinKeyLength,
 			Help: "Key that signs access tokens, at least 32 characters. Required in strict mode, else generated."},
-		{Name: settingRefreshSecret, Secret: true,
+		{Name: settingRefreshSecret, Secret: true, MinLength: or3cloud.MinKeyLength,
 			Help: "Key that protects refresh tokens. Without it the JWT secret is used in strict mode, else one is generated."},
 		{Name: settingJWTPrevious, Secret: true,
 			Help: "The JWT secret before the last change. What it has signed is still accepted."},
@@ -141,7 +138,7 @@ func readOptions(env or3cloud.Env) options {
 	}
 	for _, name := range []string{settingJWTSecret, settingRefreshSecret} {
 		n := len(cfg.String(name))
-		warn(n > 0 && n < shortSecret, name+" is shorter than 32 characters; make one with: openssl rand -hex 32")
+		warn(n > 0 && n < or3cloud.MinKeyLength, name+" is shorter than 32 characters; make one with: openssl rand -hex 32")
 	}
 	warn((o.bootstrapEmail == "") != (o.bootstrapPassword == ""),
 		settingBootstrapEmail+" and "+settingBootstrapPassword+" must be set together; no account is created")

@@ -51,8 +51,6 @@ const (
 	maxTTL     = 3600
 	// trashGrace leaves a day in which a device that shows a file again saves it.
 	trashGrace = 24 * time.Hour
-	// goodSecret is the length below which operators are warned.
-	goodSecret = 32
 	// tokenPurpose separates these tokens from others made with the same secret.
 	tokenPurpose = "storage.fs.transfer"
 )
@@ -60,14 +58,15 @@ const (
 // Register adds the provider to a registry.
 func Register(r *or3cloud.Registry) error {
 	return r.Register(or3cloud.Provider{
-		ID: ID, Package: "or3.chat/cloud/providers/fs",
+		Serves: []or3cloud.ProviderKind{or3cloud.ProviderStorage},
+		ID:     ID, Package: "or3.chat/cloud/providers/fs",
 		Settings: []or3cloud.Setting{
 			{
 				Name: settingRoot,
 				Help: "Absolute path of the directory for uploaded files; the folder blobs in the data directory if unset.",
 			},
 			{
-				Name: settingSecret, Secret: true,
+				Name: settingSecret, Secret: true, MinLength: or3cloud.MinKeyLength,
 				Help: "Secret that signs upload and download URLs, at least 32 characters.",
 			},
 			{
@@ -141,14 +140,14 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 		"root": root, "urlTtlSeconds": int64(storage.TTL / time.Second),
 		"retentionSeconds": int64(storage.Retention / time.Second),
 	}}
-	if len(secret) < goodSecret {
+	if len(secret) < or3cloud.MinKeyLength {
 		adapter.warnings = append(adapter.warnings, or3cloud.AdminWarning{
-			Level: "warning", Message: fmt.Sprintf("%s is shorter than %d characters.", settingSecret, goodSecret),
+			Level: "warning", Message: fmt.Sprintf("%s is shorter than %d characters.", settingSecret, or3cloud.MinKeyLength),
 		})
 	}
 	return &or3cloud.Instance{
 		Storage: storage, Routes: storage.Routes(), Close: storage.Close,
-		Admin: map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminStorage: adapter},
+		Admin: map[or3cloud.ProviderKind]or3cloud.ProviderAdminAdapter{or3cloud.ProviderStorage: adapter},
 	}, nil
 }
 

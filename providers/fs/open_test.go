@@ -26,7 +26,7 @@ func testEnv(t *testing.T, cfg settings) or3cloud.Env {
 	t.Cleanup(func() { dir.Close() })
 	return or3cloud.Env{
 		Config: cfg, DataDir: dir.Path(), Stores: dir, Log: slog.New(slog.DiscardHandler), Now: time.Now, Rand: rand.Reader,
-		Secret: func(string) (string, error) { return strings.Repeat("s", goodSecret), nil },
+		Secret: func(string) (string, error) { return strings.Repeat("s", or3cloud.MinKeyLength), nil },
 		Host:   host{}, References: providertest.NewReferences(time.Now),
 	}
 }
@@ -327,7 +327,7 @@ func TestAdmin(t *testing.T) {
 	env := testEnv(t, defaults())
 	env.Secret = func(string) (string, error) { return "short", nil }
 	env.References = nil
-	a := mustOpen(t, env).Admin[or3cloud.AdminStorage]
+	a := mustOpen(t, env).Admin[or3cloud.ProviderStorage]
 	status, err := a.GetStatus(t.Context())
 	if err != nil || len(status.Warnings) != 2 || len(status.Actions) != 1 || status.Actions[0].ID != "storage.gc" {
 		t.Errorf("%+v, %v", status, err)

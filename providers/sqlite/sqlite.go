@@ -47,6 +47,7 @@ const (
 // Register adds the provider to a registry.
 func Register(r *or3cloud.Registry) error {
 	return r.Register(or3cloud.Provider{
+		Serves:  []or3cloud.ProviderKind{or3cloud.ProviderSync},
 		ID:      ID,
 		Package: "or3.chat/cloud/providers/sqlite",
 		Settings: []or3cloud.Setting{
@@ -105,7 +106,7 @@ func Register(r *or3cloud.Registry) error {
 			return &or3cloud.Instance{
 				Workspaces: s,
 				Sync:       s,
-				Admin:      map[or3cloud.AdminKind]or3cloud.ProviderAdminAdapter{or3cloud.AdminSync: admin{s}},
+				Admin:      map[or3cloud.ProviderKind]or3cloud.ProviderAdminAdapter{or3cloud.ProviderSync: admin{s}},
 				Close:      s.Close,
 			}, nil
 		},

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// TestDoubtfulValues has values that the contract reads as something else than was meant, and secrets that are too weak.
+// They are said wherever they come from, and stop the start in strict mode only.
+func TestDoubtfulValues(t *testing.T) {
+	for _, c := range []struct{ variable, text string }{
+		{"OR3_TRUST_PROXY", "1"},
+		{"SSR_AUTH_ENABLED", "no"},
+		{"OR3_SYNC_ENABLED", "TRUE"},
+		{"OR3_FORCE_HTTPS", "yes"},
+		{"OR3_SQLITE_STRICT", "on"},
+		{"NODE_ENV", "prod"},
+		{"NODE_ENV", "Production"},
+		{"OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "abc"},
+		{"OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "15m"},
+		{"OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "-1"},
+		{"OR3_BASIC_AUTH_JWT_SECRET", "short"},
+		{"OR3_BASIC_AUTH_JWT_SECRET", strings.Repeat("ä", 31)},
+		{"OR3_AUTH_INVITE_TOKEN_SECRET", "0123456789"},
+		{"OR3_RATE_LIMIT_OVERRIDES_JSON", "{"},
+		{"OR3_ALLOWED_ORIGINS", "chat.example.org"},
+		{"OR3_FORWARDED_FOR_HEADER", "not a header"},
+		{"OR3_TRUST_PROXI", "true"},
+		{"OR3_TRUSTED_PROXYS", "loopback"},
+		{"OR3_BASIC_AUTH_JWT_SECRT", "do-not-show-this-secret-in-any-message"},
+	} {
+		t.Run(c.variable, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), ".env")
+			if err := os.WriteFile(file, []byte(c.variable+"="+c.text+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cat, _ := catalogue(t, secretive(provider("basic-auth")))
+			for source, src := range map[string]Sources{
+				"environment": {Environ: []string{c.variable + "=" + c.text}}, file: {EnvFile: file},
+			} {
+				_, problems, warnings := Load(cat, src)
+				if len(problems) > 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0], c.variable) || !strings.Contains(warnings[0], source) {
+					t.Errorf("not strict: problems %v, warnings %q", problems, warnings)
+				}
+				src.Environ = append(src.Environ, "OR3_STRICT_CONFIG=true")
+				_, problems, warnings = Load(cat, src)
+				if len(problems) != 1 || problems[0].Variable != c.variable || problems[0].Fix == "" || len(warnings) > 0 {
+					t.Errorf("strict: problems %+v, warnings %q", problems, warnings)
+				}
+				if all := strings.Join(warnings, "") + problems[0].Fault; strings.Contains(all, "do-not-show") || strings.Contains(all, "short\"") {
+					t.Errorf("a secret is shown: %s", all)
+				}
+			}
+		})
+	}
+}
+
+// secretive asks for a good secret.
+func secretive(p or3cloud.Provider) or3cloud.Provider {
+	p.Settings[0].MinLength = or3cloud.MinKeyLength
+	return p
+}
+
+func TestValuesThatAreMeant(t *testing.T) {
+	for _, text := range []string{
+		"OR3_TRUST_PROXY=true", "OR3_SQLITE_STRICT=no", "NODE_ENV=development", "NODE_ENV=test", "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS=60.9",
+		"OR3_FORWARDED_FOR_HEADER=CF-Connecting-IP", "OR3_TRUSTED_PROXIES=10.0.0.0/8, 192.0.2.7,private, ::1",
+		"OR3_PORT=3000", "OR3_STORAGE_S3_SESSION_TOKEN=x", "OR3_ADMIN_JWT_SECRET=x", // OR3 Chat's
+		"OR3_TRUST_PROXY=", "OR3_SQLITE_STRICT=", "NODE_ENV=", "OR3_BASIC_AUTH_JWT_SECRET=", "OR3_ADDR=", "OR3_SYNC_PROVIDER=",
+	} {
+		cfg, problems, warnings := load(t, text, "OR3_STRICT_CONFIG=true")
+		if len(problems)+len(warnings) > 0 {
+			t.Errorf("%s: problems %v, warnings %q", text, problems, warnings)
+		}
+		if name, value, _ := strings.Cut(text, "="); value == "" {
+			if v, _ := cfg.Lookup(name); v.IsSet || v.Text != v.Setting.Default {
+				t.Errorf("%s is set to %q", name, v.Text)
+			}
+		}
+	}
+}
+
+// An empty variable is not set, so that a weaker source decides.
+func TestEmptyVariableLeavesTheFileItsValue(t *testing.T) {
+	file := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(file, []byte("OR3_ADDR=127.0.0.1:4000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := catalogue(t)
+	cfg, problems, _ := Load(c, Sources{EnvFile: file, Environ: []string{"OR3_ADDR="}})
+	if got := cfg.String(Addr); got != "127.0.0.1:4000" || len(problems) > 0 {
+		t.Errorf("%s %v", got, problems)
+	}
+}
+
+func TestPortChangesTheDefaultAddressOnly(t *testing.T) {
+	for _, c := range []struct {
+		environ []string
+		want    string
+	}{
+		{[]string{"PORT=8080"}, "127.0.0.1:8080"},
+		{[]string{"PORT="}, "127.0.0.1:3000"},
+		{[]string{"PORT=8080", "OR3_ADDR="}, "127.0.0.1:8080"},
+		{[]string{"PORT=8080", "OR3_ADDR=0.0.0.0:3000"}, "0.0.0.0:3000"},
+		{[]string{"PORT=8080", "OR3_ADDR=unix:/run/s"}, "unix:/run/s"},
+	} {
+		if got := mustLoad(t, c.environ...).String(Addr); got != c.want {
+			t.Errorf("%v: %s", c.environ, got)
+		}
+	}
+}
+
+// Links are made from the public URL: where there are any, strict mode wants one that is encrypted.
+func TestPublicURLInStrictMode(t *testing.T) {
+	for _, c := range []struct {
+		environ            []string
+		problems, warnings int
+	}{
+		{nil, 0, 1},
+		{[]string{"OR3_PUBLIC_URL=http://cloud.example.org"}, 0, 1},
+		{[]string{"OR3_PUBLIC_URL=https://cloud.example.org"}, 0, 0},
+		{[]string{"OR3_SMTP_URL=smtp://mail.example.org"}, 1, 0},
+		{[]string{"OR3_SMTP_URL=smtp://mail.example.org", "OR3_PUBLIC_URL=http://cloud.example.org"}, 1, 0},
+		{[]string{"OR3_SMTP_URL=smtp://mail.example.org", "OR3_PUBLIC_URL=https://cloud.example.org"}, 0, 0},
+		{[]string{"OR3_AUTH_REGISTRATION_MODE=invite_only", "OR3_AUTH_INVITE_TOKEN_SECRET=0123456789abcdef0123456789abcdef"}, 1, 0},
+		{[]string{"SSR_AUTH_ENABLED=false"}, 0, 0},
+	} {
+		problems, warnings := CheckLinks(mustLoad(t, append(c.environ, "OR3_STRICT_CONFIG=true")...))
+		if len(problems) != c.problems || len(warnings) != c.warnings {
+			t.Errorf("%v: problems %v, warnings %q", c.environ, problems, warnings)
+		}
+	}
+}
+
+func TestEnvFileInAnotherEncoding(t *testing.T) {
+	const text = "OR3_ADDR=127.0.0.1:4000\n"
+	utf16File := func(order binary.ByteOrder, mark ...uint16) (out []byte) {
+		for _, unit := range append(mark, utf16.Encode([]rune(text))...) {
+			b := make([]byte, 2)
+			order.PutUint16(b, unit)
+			out = append(out, b...)
+		}
+		return out
+	}
+	for name, content := range map[string][]byte{
+		"little endian": utf16File(binary.LittleEndian, 0xfeff), "big endian": utf16File(binary.BigEndian, 0xfeff),
+		"without a mark": utf16File(binary.LittleEndian),
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), ".env")
+			if err := os.WriteFile(file, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, _ := catalogue(t)
+			_, problems, _ := Load(c, Sources{EnvFile: file})
+			if len(problems) != 1 || !strings.Contains(problems[0].Fault, "UTF-16") || !strings.Contains(problems[0].Fault, file) {
+				t.Errorf("%v", problems)
+			}
+		})
+	}
+	file := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(file, []byte("\ufeff"+text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := catalogue(t)
+	if cfg, problems, _ := Load(c, Sources{EnvFile: file}); cfg.String(Addr) != "127.0.0.1:4000" || len(problems) > 0 {
+		t.Errorf("a mark of UTF-8: %s %v", cfg.String(Addr), problems)
+	}
+}
