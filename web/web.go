@@ -2,10 +2,8 @@
 package web
 
 import (
-	"fmt"
 	"io/fs"
 	"net/http"
-	"os"
 )
 
 // Handler returns the handler for everything outside /api/. With a directory it serves the static client in it; without one
@@ -15,15 +13,11 @@ func Handler(dir string, accounts bool) (http.Handler, error) {
 	if dir == "" {
 		return page(accounts)
 	}
-	root, err := os.OpenRoot(dir)
+	d, err := newDirectory(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the web directory: %w", err)
+		return nil, err
 	}
-	h, err := newStatic(root.FS())
-	if err != nil {
-		return nil, fmt.Errorf("the web directory %s: %w", dir, err)
-	}
-	return h, nil
+	return d, nil
 }
 
 // has reports whether a file exists and is no directory.

@@ -1,0 +1,64 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+)
+
+// directory serves the client in a directory, and follows its path: deployments point a link at the next release, or put
+// another directory in its place, while the server runs.
+type directory struct {
+	path string
+
+	mu   sync.Mutex
+	info os.FileInfo // of the directory that now is open
+	now  *static
+}
+
+// newDirectory opens a directory. There must be a client in it.
+func newDirectory(path string) (*directory, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the web directory: %w", err)
+	}
+	d := &directory{path: path}
+	if d.now, err = open(path); err != nil {
+		return nil, err
+	}
+	d.info = info
+	return d, nil
+}
+
+// open opens what path leads to at this moment.
+func open(path string) (*static, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the web directory: %w", err)
+	}
+	s, err := newStatic(root.FS())
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("the web directory %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.current().ServeHTTP(w, r) }
+
+// current returns the client that path leads to. While there is none, as between two steps of a deployment, it is the one
+// from before. A directory that was left closes itself when no request uses it any more.
+func (d *directory) current() *static {
+	info, err := os.Stat(d.path)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil || os.SameFile(info, d.info) {
+		return d.now
+	}
+	if next, err := open(d.path); err == nil {
+		d.now, d.info = next, info
+	}
+	return d.now
+}
