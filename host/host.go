@@ -1,7 +1,7 @@
 // Package host is the HTTP host: it opens the configured providers and serves the endpoints of the wire contract on
 // top of them. It knows HTTP, sessions and permissions, and neither SQL nor files; providers come from a Registry.
 //
-// A request passes: identity → log → recover → security headers → redirect to HTTPS → CORS → names →
+// A request passes: identity → log → recover → security headers → CORS → health checks → redirect to HTTPS → names →
 // foreign pages → body limit → route; the route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
 package host
 
@@ -81,6 +81,7 @@ type Host struct {
 	space   *diskspace.Monitor
 	memory  *membudget.Budget
 	fatal   sync.Once
+	failed  atomic.Bool // a provider cannot go on
 	streams eventsapi.Bounds
 	running atomic.Pointer[running]
 
@@ -138,7 +139,7 @@ func New(o Options) (*Host, error) {
 	})
 	health := healthapi.API{
 		Started: o.Now(), Now: o.Now, Features: h.plan.features(), Degraded: len(h.plan.problems) > 0,
-		Maintenance: h.maintenance, Integrity: h.integrity, Databases: h.databaseStates, Disk: h.space.Report,
+		Maintenance: h.maintenance, Integrity: h.integrity, Databases: h.databaseStates, Disk: h.space.Report, Ready: h.ready,
 	}
 	for _, route := range health.Routes() {
 		if err := h.health.Add("host", route); err != nil {
@@ -150,11 +151,12 @@ func New(o Options) (*Host, error) {
 		middleware.Log(o.Log, o.Now, o.Rand),
 		middleware.Recover(o.Log),
 		middleware.SecurityHeaders,
+		middleware.CORS(allowed),
+		h.answerHealth,
 	}
 	if cfg.Bool("OR3_FORCE_HTTPS") {
 		steps = append(steps, middleware.ForceHTTPS)
 	}
-	steps = append(steps, middleware.CORS(allowed))
 	h.handler = middleware.Chain(http.HandlerFunc(h.serve), steps...)
 	return h, nil
 }
@@ -167,12 +169,21 @@ const streamMemory = 35 << 10
 // health checks is answered 503 with Retry-After, which costs clients nothing (contract, client-behaviour Pitfall 1).
 func (h *Host) Handler() http.Handler { return h.handler }
 
+// answerHealth answers health checks, before anything asks under which name, by which protocol or in which state of the
+// server they come: probes address a pod or the loopback interface in the clear.
+func (h *Host) answerHealth(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := h.health.Find(r); ok {
+			httpx.Unhurried(w)
+			httpx.Respond(w, r, h.health.Serve)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	httpx.Unhurried(w) // the connection may have served an answer with a deadline before
-	if _, ok := h.health.Find(r); ok {
-		httpx.Respond(w, r, h.health.Serve)
-		return
-	}
 	if h.names.Answer(w, r) {
 		return
 	}
@@ -230,12 +241,29 @@ func (h *Host) serveWeb(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Host) unavailable(w http.ResponseWriter) error {
-	text := "The server is starting"
 	if h.gate.isClosed() {
-		text = "The server is shutting down"
 		w.Header().Set("Connection", "close")
 	}
-	return or3cloud.Unavailable(nil, text, time.Second)
+	return or3cloud.Unavailable(nil, h.notReady(), time.Second)
+}
+
+// ready returns nil while every route is served, and what clients are told meanwhile otherwise.
+func (h *Host) ready() error {
+	if h.running.Load() != nil && !h.gate.isClosed() && !h.failed.Load() {
+		return nil
+	}
+	return or3cloud.Unavailable(nil, h.notReady(), time.Second)
+}
+
+func (h *Host) notReady() string {
+	switch {
+	case h.gate.isClosed():
+		return "The server is shutting down"
+	case h.failed.Load():
+		return "The server is about to start again"
+	default:
+		return "The server is starting"
+	}
 }
 
 // Open opens the configured providers: sync first, since it has the workspaces, then auth, then storage, which gets
@@ -437,6 +465,7 @@ func (h *Host) open(ctx context.Context, rl role, references or3cloud.ReferenceC
 
 // fail passes on that a provider cannot go on.
 func (h *Host) fail(err error) {
+	h.failed.Store(true)
 	h.fatal.Do(func() {
 		if h.opt.Fatal != nil {
 			h.opt.Fatal(err)

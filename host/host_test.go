@@ -248,7 +248,13 @@ func TestUntilItIsOpenEverythingButHealthIsA503WithRetryAfterPitfall1(t *testing
 	if w := get(h, "/api/health"); w.Code != 200 || !strings.Contains(w.Body.String(), `"status":"ok"`) {
 		t.Errorf("health: %d %s", w.Code, w.Body)
 	}
+	if w := get(h, "/api/health/ready"); w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+		t.Errorf("ready: %d %v", w.Code, w.Header())
+	}
 	open(t, h)
+	if w := get(h, "/api/health/ready"); w.Code != 200 {
+		t.Errorf("ready: %d %s", w.Code, w.Body)
+	}
 	if w := get(h, "/"); w.Code != 200 || w.Body.String() != "page" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -320,6 +326,12 @@ func TestProvidersOpenSyncAuthStorageAndCloseInReverse(t *testing.T) {
 	}
 	if w := get(h, "/api/auth/session"); w.Code != 503 || w.Header().Get("Connection") != "close" {
 		t.Errorf("after Close: %d %v", w.Code, w.Header())
+	}
+	if w := get(h, "/api/health/ready"); w.Code != 503 {
+		t.Errorf("ready after Close: %d", w.Code)
+	}
+	if w := get(h, "/api/health"); w.Code != 200 {
+		t.Errorf("health after Close: %d", w.Code)
 	}
 	if err := h.Open(t.Context()); err == nil {
 		t.Error("opened after Close")
@@ -646,8 +658,24 @@ func TestLimitsSwitches(t *testing.T) {
 
 func TestForceHTTPSAndRequestIDs(t *testing.T) {
 	h := open(t, newWorld().host(t, defaults("OR3_FORCE_HTTPS", "true")))
-	got := get(h, "/api/health")
-	if got.Code != 301 || got.Header().Get("Location") != "https://example.com/api/health" || got.Header().Get("X-Request-Id") == "" {
+	got := get(h, "/api/auth/session")
+	if got.Code != 301 || got.Header().Get("Location") != "https://example.com/api/auth/session" || got.Header().Get("X-Request-Id") == "" {
 		t.Errorf("%d %v", got.Code, got.Header())
+	}
+}
+
+// Probes come in the clear, to an address or a name of the cluster.
+func TestHealthChecksAreAnsweredInTheClearUnderEveryName(t *testing.T) {
+	h := open(t, newWorld().host(t, defaults("OR3_FORCE_HTTPS", "true", "OR3_TRUST_PROXY", "true", "OR3_PUBLIC_URL", "https://cloud.example")))
+	for _, path := range []string{"/api/health", "/api/health?deep=true", "/api/health/ready", "/api/healthz"} {
+		for _, host := range []string{"10.0.0.7:3000", "or3.default.svc.cluster.local", "127.0.0.1:3000"} {
+			r := httptest.NewRequest("GET", path, nil)
+			r.Host = host
+			w := httptest.NewRecorder()
+			h.Handler().ServeHTTP(w, r)
+			if w.Code != 200 || w.Header().Get("Access-Control-Allow-Origin") != "" || w.Header().Get("X-Request-Id") == "" {
+				t.Errorf("%s at %s: %d %v", path, host, w.Code, w.Header())
+			}
+		}
 	}
 }

@@ -1,5 +1,5 @@
-// Package healthapi serves GET /api/health and /api/healthz (contract, workspaces-and-admin §10). They answer at once,
-// also while the stores are still opening: nothing is contacted.
+// Package healthapi serves GET /api/health and /api/healthz (contract, workspaces-and-admin §10), and GET
+// /api/health/ready. They answer at once, also while the stores are still opening: nothing is contacted.
 package healthapi
 
 import (
@@ -48,12 +48,15 @@ type API struct {
 	Databases func() (sync, auth *or3cloud.DatabaseState)
 	// Disk, if set, returns how much room there is, or nil. It must answer at once.
 	Disk func() *diskspace.Report
+	// Ready, if set, returns nil while every route is served, and otherwise the error that clients get meanwhile.
+	Ready func() error
 }
 
 // Routes returns the endpoints.
 func (a API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/health", Handle: a.health},
+		{Method: http.MethodGet, Path: "/api/health/ready", Handle: a.ready},
 		{Method: http.MethodGet, Path: "/api/healthz", Handle: a.healthz},
 	}
 }
@@ -100,6 +103,20 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return httpx.WriteJSON(w, http.StatusOK, rep)
+}
+
+// ready is for whoever sends traffic only to servers that can answer it. Unlike health, which says that the process
+// lives, it is 503 while the stores open, during a shutdown and after a fatal fault.
+func (a API) ready(w http.ResponseWriter, _ *http.Request) error {
+	httpx.NoStore(w)
+	if a.Ready != nil {
+		if err := a.Ready(); err != nil {
+			return err
+		}
+	}
+	return httpx.WriteJSON(w, http.StatusOK, struct {
+		Ready bool `json:"ready"`
+	}{true})
 }
 
 func (a API) healthz(w http.ResponseWriter, _ *http.Request) error {

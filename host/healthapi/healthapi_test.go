@@ -59,3 +59,20 @@ func TestDeepHealthTellsTheStateOfMaintenanceAndDisk(t *testing.T) {
 		t.Error(w.Body)
 	}
 }
+
+// Liveness is 200 whatever happens; readiness tells whoever sends traffic to wait.
+func TestReady(t *testing.T) {
+	var fault error
+	api := healthapi.API{Now: time.Now, Ready: func() error { return fault }}
+	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health/ready", ""); w.Code != 200 || w.Body.String() != `{"ready":true}` {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	fault = or3cloud.Unavailable(nil, "The server is starting", time.Second)
+	w := hosttest.Do(t, api.Routes(), "GET", "/api/health/ready", "")
+	if w.Code != 503 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), "The server is starting") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health", ""); w.Code != 200 {
+		t.Errorf("liveness: %d", w.Code)
+	}
+}

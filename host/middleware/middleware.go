@@ -48,10 +48,10 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 				switch {
 				case rec.Status >= 500 && rec.Status != http.StatusServiceUnavailable:
 					level = slog.LevelError
+				case path == "/api/health" || path == "/api/healthz" || path == "/api/health/ready":
+					level = slog.LevelDebug
 				case rec.Status >= 500 || rec.Warning != "":
 					level = slog.LevelWarn
-				case path == "/api/health" || path == "/api/healthz":
-					level = slog.LevelDebug
 				}
 				attrs := []slog.Attr{
 					slog.String("method", r.Method), slog.String("path", path), slog.Int("status", rec.Status),

@@ -41,7 +41,7 @@ type Options struct {
 	// MaxFileSize is in bytes.
 	MaxFileSize int64
 	Quota       or3cloud.StorageQuota
-	// MIMETypes is the allow-list, in lower case. AnyMIMEType takes every type instead; downloads of types that are not
+	// MIMETypes is the allow-list, in lower case; image/* stands for all of a kind. AnyMIMEType takes every type instead; downloads of types that are not
 	// known to be harmless are only ever saved, whatever this says.
 	MIMETypes   []string
 	AnyMIMEType bool
@@ -197,10 +197,20 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 // to it.
 func (a *API) takes(mime string) error {
 	t := mediaType(mime)
-	if t != "" && a.opt.AnyMIMEType || slices.Contains(a.opt.MIMETypes, t) {
+	if t != "" && a.opt.AnyMIMEType || slices.ContainsFunc(a.opt.MIMETypes, func(entry string) bool { return covers(entry, t) }) {
 		return nil
 	}
 	return or3cloud.Errorf(or3cloud.CodeUnsupportedMedia, "MIME type %s not allowed", mime)
+}
+
+// covers reports whether an entry of the allow-list means a media type: it is the type itself, a range such as image/*, or
+// */* (RFC 9110 §12.5.1).
+func covers(entry, t string) bool {
+	kind, ok := strings.CutSuffix(entry, "/*")
+	if !ok {
+		return entry == t
+	}
+	return strings.Contains(t, "/") && (kind == "*" || strings.HasPrefix(t, kind+"/"))
 }
 
 func mediaType(mime string) string {

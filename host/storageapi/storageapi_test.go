@@ -491,3 +491,26 @@ func TestCollectionRunsAndCoolsDown(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+func TestRangesOfMediaTypes(t *testing.T) {
+	for _, c := range []struct {
+		list, mime string
+		want       bool
+	}{
+		{"image/*", "image/png", true},
+		{"image/*", "IMAGE/SVG+xml; charset=utf-8", true},
+		{"image/*", "imagery/png", false},
+		{"image/*", "text/plain", false},
+		{"image/*", "image", false},
+		{"image/*", "", false},
+		{"*/*", "application/zip", true},
+		{"*/*", "", false},
+		{"image/png", "image/pngx", false},
+	} {
+		o := options(hosttest.Member(or3cloud.RoleEditor), &adapter{})
+		o.MIMETypes = []string{"text/markdown", c.list}
+		if got := New(o).takes(c.mime) == nil; got != c.want {
+			t.Errorf("%s takes %q: %v", c.list, c.mime, got)
+		}
+	}
+}

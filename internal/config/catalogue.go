@@ -134,7 +134,7 @@ func hostGroups() Catalogue {
 			{Name: "OR3_SMTP_FROM", Help: "Sender of all mail, such as \"Our Cloud <cloud@example.org>\"."},
 		}},
 		{Title: "File policy", Settings: []or3cloud.Setting{
-			{Name: "OR3_STORAGE_ALLOWED_MIME_TYPES", Default: defaultMIMETypes, Kind: or3cloud.KindList, Help: "Media types that may be uploaded."},
+			{Name: "OR3_STORAGE_ALLOWED_MIME_TYPES", Default: defaultMIMETypes, Kind: or3cloud.KindList, Help: "Media types that may be uploaded; image/* stands for all of a kind."},
 			{Name: "OR3_STORAGE_ALLOW_ANY_FILE_TYPE", Default: "false", Kind: or3cloud.KindBool, Help: "true lets files of every type be uploaded, whatever the list says; a client must be built or told so, too."},
 			{Name: "OR3_STORAGE_WORKSPACE_QUOTA_BYTES", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Bytes that the files of one workspace may take; unlimited when not set."},
 			{Name: "OR3_STORAGE_WORKSPACE_QUOTA_FILES", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Help: "Number of files that one workspace may have; unlimited when not set."},
