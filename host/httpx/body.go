@@ -141,9 +141,15 @@ type body struct {
 // step is for how much more at a time a sender gets time.
 const step = 64 << 10
 
+// hurry gives the sender time for the next step. Having been fast until now does not pay for a pause: what has come is
+// memory that others wait for.
 func (b *body) hurry() {
 	b.timed = b.received + step
-	_ = b.control.SetReadDeadline(b.start.Add(timeFor(b.timed)))
+	deadline, pause := b.start.Add(timeFor(b.timed)), time.Now().Add(timeFor(step))
+	if pause.Before(deadline) {
+		deadline = pause
+	}
+	_ = b.control.SetReadDeadline(deadline)
 }
 
 // Read implements io.Reader for whoever keeps what was read: its size is counted as memory of the request.

@@ -16,10 +16,12 @@ import (
 	"or3.chat/cloud/internal/membudget"
 )
 
-// sender is a body that comes in parts, each after a pause, until the deadline of its connection.
+// sender is a body that comes in parts, each after a pause, until the deadline of its connection. A beginning may come at
+// once.
 type sender struct {
 	*httptest.ResponseRecorder
 	left     int
+	atOnce   int
 	part     int
 	pause    time.Duration
 	deadline time.Time
@@ -28,10 +30,16 @@ type sender struct {
 func (s *sender) SetReadDeadline(t time.Time) error { s.deadline = t; return nil }
 
 func (s *sender) Read(p []byte) (int, error) {
-	time.Sleep(s.pause)
-	if !s.deadline.IsZero() && time.Now().After(s.deadline) {
+	if s.atOnce > 0 {
+		n := copy(p, bytes.Repeat([]byte(" "), min(len(p), s.atOnce, s.left)))
+		s.left, s.atOnce = s.left-n, s.atOnce-n
+		return n, nil
+	}
+	if !s.deadline.IsZero() && time.Now().Add(s.pause).After(s.deadline) {
+		time.Sleep(time.Until(s.deadline))
 		return 0, errors.New("i/o timeout")
 	}
+	time.Sleep(s.pause)
 	if s.left == 0 {
 		return 0, io.EOF
 	}
@@ -43,20 +51,24 @@ func (s *sender) Read(p []byte) (int, error) {
 // A body may be slow, but not stall, whatever it has announced, and not go on for ever.
 func TestHowSlowABodyMayBe(t *testing.T) {
 	for name, c := range map[string]struct {
-		size, part int
-		pause      time.Duration
-		ok         bool
-		within     time.Duration
+		size, atOnce, part int
+		pause              time.Duration
+		ok                 bool
+		within             time.Duration
 	}{
-		"a slow but honest one":  {8 << 20, 32 << 10, time.Second, true, longest},
-		"a small one at a crawl": {4 << 10, 256, time.Second, true, time.Minute},
-		"one that stalls":        {64 << 20, 1, time.Hour, false, 2 * time.Hour},
-		"one that trickles":      {64 << 20, 1, 100 * time.Millisecond, false, time.Minute},
-		"one without end":        {64 << 20, 17 << 10, time.Second, false, longest + time.Minute},
+		"a slow but honest one":            {8 << 20, 0, 32 << 10, time.Second, true, longest},
+		"a small one at a crawl":           {4 << 10, 0, 256, time.Second, true, time.Minute},
+		"one that pauses":                  {4 << 20, 3 << 20, 1 << 20, 25 * time.Second, true, 2 * time.Minute},
+		"one that stalls":                  {64 << 20, 0, 1, time.Hour, false, time.Minute},
+		"one that stalls after a sprint":   {64 << 20, 40 << 20, 1, time.Hour, false, time.Minute},
+		"one that stalls before its end":   {64 << 20, 64<<20 - 1, 1, time.Hour, false, time.Minute},
+		"one that trickles":                {64 << 20, 0, 1, 100 * time.Millisecond, false, time.Minute},
+		"one that trickles after a sprint": {64 << 20, 40 << 20, 1, 100 * time.Millisecond, false, time.Minute},
+		"one without end":                  {64 << 20, 0, 17 << 10, time.Second, false, longest + time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &sender{ResponseRecorder: httptest.NewRecorder(), left: c.size, part: c.part, pause: c.pause}
+				s := &sender{ResponseRecorder: httptest.NewRecorder(), left: c.size, atOnce: c.atOnce, part: c.part, pause: c.pause}
 				r := httptest.NewRequest("POST", "/api/x", nil)
 				r.Body, r.ContentLength = io.NopCloser(s), int64(c.size)
 				LimitBody(s, r, 64<<20)
