@@ -30,7 +30,7 @@ func (a *answer) string() string { return string(bytes.Join(append(a.full, a.tex
 // hog takes all memory but that of pockets and the reserve.
 func hog(t *testing.T, b *membudget.Budget) *membudget.Tab {
 	t.Helper()
-	var hogs [2]membudget.Tab
+	var hogs [24]membudget.Tab // each takes half of what is left
 	for i := range hogs {
 		hogs[i].Open(b, func() (string, bool, error) { return fmt.Sprint("hog ", i), true, nil })
 		for hogs[i].TryGrow(1 << 20) {
@@ -38,7 +38,11 @@ func hog(t *testing.T, b *membudget.Budget) *membudget.Tab {
 		for hogs[i].TryGrow(1 << 10) {
 		}
 	}
-	t.Cleanup(hogs[1].Close)
+	t.Cleanup(func() {
+		for i := range hogs[1:] {
+			hogs[1+i].Close()
+		}
+	})
 	return &hogs[0]
 }
 

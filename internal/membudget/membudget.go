@@ -3,8 +3,9 @@
 // one has sent yet costs nothing, so a promise blocks no one.
 //
 // The budget has three parts. Small holds come out of the first, which costs an atomic addition and asks no one's name.
-// What a request holds beyond that comes out of the second, of which a user gets no more than half and an unknown caller
-// no more than a quarter. The third serves one request at a time, the one that has waited longest, and is large enough to
+// What a request holds beyond that comes out of the second, of which a user gets no more than is left to other users: one
+// may hold half of it, another one a quarter beside that, and so on, so that there is always something for the next. An unknown
+// caller gets no more than a quarter. The third serves one request at a time, the one that has waited longest, and is large enough to
 // finish any: however many half-read bodies hold the rest, one goes on, and after it the next.
 package membudget
 
@@ -227,9 +228,9 @@ func key(name string, known bool) string {
 
 // take takes n bytes of the common part, if there are so many left and the owner's share allows it. b.mu is held.
 func (b *Budget) take(t *Tab, n int64) bool {
-	allowed := b.common / 2
+	allowed := b.common - (b.used - b.unknown) - n // what is left to other users
 	if !t.known {
-		allowed = b.common / 4
+		allowed = min(allowed, b.common/4)
 	}
 	if b.used+n > b.common || b.shares[t.name]+n > allowed || !t.known && b.unknown+n > b.common/2 {
 		return false

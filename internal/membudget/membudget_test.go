@@ -77,6 +77,19 @@ func TestOneUserCannotTakeTheMemoryOfAnother(t *testing.T) {
 	}
 }
 
+// Nor do several that act together: the next one always gets something, at once.
+func TestSomeUsersCannotTakeTheMemoryOfTheNext(t *testing.T) {
+	b := New(256 * mib)
+	for i := range 5 {
+		for range 100 {
+			fill(open(b, fmt.Sprint("greedy ", i)))
+		}
+	}
+	if other := open(b, "other"); !other.TryGrow(b.common / 64) {
+		t.Errorf("another user gets nothing of the %d bytes that are left", b.common-b.used)
+	}
+}
+
 // Unknown callers together get no more than half, and one network no more than a quarter.
 func TestUnknownCallersShareLess(t *testing.T) {
 	b := New(256 * mib)
