@@ -81,7 +81,9 @@ func (m *maintenance) set(f func(*or3cloud.MaintenanceState)) {
 }
 
 func (m *maintenance) pass(ctx context.Context) error {
-	m.s.noticeClock()
+	if err := m.s.noticeClock(ctx); err != nil {
+		return err
+	}
 	if err := m.s.settleTimes(ctx); err != nil {
 		return err
 	}

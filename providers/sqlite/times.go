@@ -133,12 +133,21 @@ func (s *Store) settleLog(ctx context.Context, latest, limit int64) error {
 	}
 }
 
-// noticeClock notices that the clock was set back while the program runs.
-func (s *Store) noticeClock() {
-	if now := s.opts.Now().UnixMilli(); now < s.newest.Load()-sqlitex.ClockTolerance.Milliseconds() {
+// noticeClock notices that the clock was set back: while the program runs, or before a restart that came before the log was
+// corrected. What the log's times gate is the collection of deletions, so those show it.
+func (s *Store) noticeClock(ctx context.Context) error {
+	now, tolerance := s.opts.Now().UnixMilli(), sqlitex.ClockTolerance.Milliseconds()
+	if now < s.newest.Load()-tolerance {
 		s.clockWasAhead.Store(true)
 		s.newest.Store(now)
-	} else {
-		s.newest.Store(max(now, s.newest.Load()))
+		return nil
 	}
+	s.newest.Store(max(now, s.newest.Load()))
+	var waiting bool
+	err := s.db.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE (r.state & 3) = 2 AND l.at > ?)`, now+tolerance).Scan(&waiting)
+	if waiting {
+		s.clockWasAhead.Store(true)
+	}
+	return sqlitex.Translate(err)
 }
