@@ -110,7 +110,7 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.Close())
+			err = errors.Join(d.Refusal(ctx, err), d.Close())
 		}
 	}()
 	if d.Write, err = d.pool("immediate", 1, false); err != nil {

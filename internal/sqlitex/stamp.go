@@ -84,6 +84,34 @@ func damaged(path string, cause error) error {
 		path, ErrDamaged, cause)
 }
 
+// Refusal returns err, with which a store refuses to open, as it should be told: if the file is damaged, whatever has met it
+// first and however it was put, the error is ErrDamaged and says which file it is and how to go on.
+func (d *DB) Refusal(ctx context.Context, err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrDamaged), d.opts.memory():
+		return err
+	case IsDamage(err) || d.looksDamaged(ctx):
+		return damaged(d.opts.Path, err)
+	}
+	return err
+}
+
+// refusalSpan is how long a file is read at most to find out why it cannot be opened.
+const refusalSpan = time.Second
+
+// looksDamaged reports whether a short look at the file finds damage.
+func (d *DB) looksDamaged(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*refusalSpan)
+	defer cancel()
+	out, err := d.Check(ctx, "", refusalSpan)
+	if err == nil && len(out.Faults) == 0 && out.Next == structure {
+		var texts []string
+		texts, err = d.checkStructure(ctx, "PRAGMA quick_check(1)")
+		out.Faults = d.faults(texts...)
+	}
+	return err == nil && len(out.Faults) > 0
+}
+
 // checkHeader refuses what is no database, or less of it than its header says. A file with a rollback journal is repaired
 // when it is opened, and one with a write-ahead log has its newest pages there.
 func checkHeader(path string, size int64) error {

@@ -107,7 +107,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, st.close())
+			err = errors.Join(st.file.Refusal(ctx, err), st.close())
 		}
 	}()
 	clock := newWatchedClock(env.Now)
@@ -207,7 +207,7 @@ func openStore(ctx context.Context, opts sqlitex.Options, log *slog.Logger, fata
 	}
 	st, err := newStore(ctx, db, log, fatal)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(db.Refusal(ctx, err), db.Close())
 	}
 	return st, nil
 }

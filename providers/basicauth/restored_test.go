@@ -1,6 +1,8 @@
 package basicauth
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providertest"
 )
 
@@ -110,4 +113,50 @@ func TestStores(t *testing.T) {
 			return opened.Close, nil
 		}}
 	})
+}
+
+// TestADamagedDatabaseIsNamed: whichever page of the accounts has changed on the disk, the instance opens, or the refusal
+// says which file is damaged and how to go on, also where a layer between hides what SQLite said.
+func TestADamagedDatabaseIsNamed(t *testing.T) {
+	in := openTest(t, nil)
+	in.signedIn("ann@example.test")
+	sound := in.backup()
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write := func(content []byte) {
+		for _, suffix := range []string{"-wal", "-shm"} {
+			if err := os.Remove(in.dbPath() + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(in.dbPath(), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const page = 4096
+	refused := 0
+	for at := page; at < len(sound); at += page {
+		content := bytes.Clone(sound)
+		for i := range content[at : at+page] {
+			content[at+i] = byte(i*7 + at/page)
+		}
+		write(content)
+		opened, err := in.reopen()
+		if err == nil {
+			if err := opened.Close(); err != nil && !sqlitex.IsDamage(err) {
+				t.Errorf("page %d: close: %v", at/page+1, err)
+			}
+			continue
+		}
+		refused++
+		if !errors.Is(err, sqlitex.ErrDamaged) || !strings.Contains(err.Error(), in.dbPath()) || !strings.Contains(err.Error(), "backup") {
+			t.Errorf("page %d: %v", at/page+1, err)
+		}
+	}
+	if refused == 0 {
+		t.Error("no page stopped the start")
+	}
+	write(sound)
+	in.open()
 }

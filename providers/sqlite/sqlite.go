@@ -230,7 +230,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			err = errors.Join(s.db.Refusal(ctx, err), s.Close())
 		}
 	}()
 	if s.w, err = newWriter(ctx, s.db, opts.Now, opts.Log, opts.Fatal); err != nil {
