@@ -24,8 +24,8 @@ type Verdict struct {
 	RetryAfter time.Duration
 }
 
-// maxKeys bounds the memory of a Limiter: beyond it arbitrary keys are forgotten. One takes a few hundred bytes.
-const maxKeys = 20_000
+// MaxKeys bounds the memory of a Limiter: beyond it arbitrary keys are forgotten. One takes a few hundred bytes.
+const MaxKeys = 20_000
 
 // sweepPause is how often expired keys are looked for.
 const sweepPause = time.Minute
@@ -136,7 +136,7 @@ func (w *window) expired(now time.Time) bool {
 // arbitrary one goes, so that a flood of new keys cannot grow the map.
 func (l *Limiter) makeRoom(now time.Time) {
 	due := now.After(l.sweepAt) || l.sweepAt.After(now.Add(sweepPause)) // the clock may have been set back
-	if len(l.windows) < maxKeys && !due {
+	if len(l.windows) < MaxKeys && !due {
 		return
 	}
 	if due {
@@ -148,7 +148,7 @@ func (l *Limiter) makeRoom(now time.Time) {
 		l.sweepAt = now.Add(sweepPause)
 	}
 	for k := range l.windows {
-		if len(l.windows) < maxKeys {
+		if len(l.windows) < MaxKeys {
 			return
 		}
 		delete(l.windows, k)

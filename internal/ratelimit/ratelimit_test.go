@@ -43,12 +43,12 @@ func TestSlidingWindow(t *testing.T) {
 
 func TestKeysAreBounded(t *testing.T) {
 	now := time.Unix(1_771_000_000, 0)
-	l := New(func() time.Time { return now })
-	for i := range 3 * maxKeys {
+	l := NewKept(func() time.Time { return now }, nil)
+	for i := range 3 * MaxKeys {
 		l.Take(fmt.Sprint(i), Limit{Max: 1, Window: time.Minute})
 	}
-	if n := len(l.windows); n > maxKeys {
-		t.Fatalf("%d keys, want at most %d", n, maxKeys)
+	if n, changed := len(l.windows), len(l.changed); n > MaxKeys || changed > MaxKeys {
+		t.Fatalf("%d keys, %d of them changed, want at most %d", n, changed, MaxKeys)
 	}
 }
 

@@ -16,7 +16,7 @@ func NewKept(now func() time.Time, windows []Window) *Limiter {
 	l := New(now)
 	l.changed = map[string]bool{}
 	for _, w := range windows {
-		if kept := (&window{hits: w.Hits, expiry: w.Expiry}); len(l.windows) < maxKeys && !kept.expired(l.now()) {
+		if kept := (&window{hits: w.Hits, expiry: w.Expiry}); len(l.windows) < MaxKeys && !kept.expired(l.now()) {
 			l.windows[w.Key] = kept
 		}
 	}
@@ -54,7 +54,7 @@ func (l *Limiter) Again(windows []Window) {
 
 // mark notes a change. The set is bounded like the windows.
 func (l *Limiter) mark(key string) {
-	if l.changed != nil && len(l.changed) < maxKeys {
+	if l.changed != nil && len(l.changed) < MaxKeys {
 		l.changed[key] = true
 	}
 }

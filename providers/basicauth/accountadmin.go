@@ -214,7 +214,11 @@ func (p *provider) removeAccount(ctx context.Context, find func(queries) (db.Acc
 		if err := users.RemoveUser(ctx, identity); err != nil {
 			return err
 		}
-		until := p.accessUntil(p.now())
+		now := p.now()
+		until := p.accessUntil(now)
+		if err := q.ForgetDeleted(ctx, now.Add(-p.opts.grace).UnixMilli()); err != nil {
+			return err
+		}
 		if err := q.RememberDeleted(ctx, db.RememberDeletedParams{ID: a.ID, AccessUntil: until.UnixMilli()}); err != nil {
 			return err
 		}

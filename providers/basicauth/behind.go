@@ -120,7 +120,8 @@ func (b *behind) write(ctx context.Context) {
 				return err
 			}
 		}
-		return deleteExpiredWindows(ctx, q, now)
+		// Memory forgets keys beyond its bound without a word.
+		return errors.Join(deleteExpiredWindows(ctx, q, now), q.DeleteSurplusWindows(ctx, ratelimit.MaxKeys))
 	})
 	if err != nil {
 		b.p.limits.Again(windows)

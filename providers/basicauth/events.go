@@ -52,5 +52,22 @@ func (p *provider) recordAt(ctx context.Context, q queries, r *or3cloud.Request,
 		by = r.ClientIP
 	}
 	p.log.Info("account event", "event", string(kind), "account", accountID, "address", by)
-	return q.InsertEvent(ctx, e)
+	return keepEvent(ctx, q, e)
+}
+
+// The trail of an account holds the newest events of each kind, so that nobody can cover up one with many of another. A trail
+// that is longer becomes shorter in steps.
+const (
+	eventsOfAKind = 200
+	surplusEvents = 100
+)
+
+// keepEvent adds an event to a trail and takes the oldest of its kind away if there are too many.
+func keepEvent(ctx context.Context, q queries, e db.InsertEventParams) error {
+	if err := q.InsertEvent(ctx, e); err != nil {
+		return err
+	}
+	return q.DeleteSurplusEvents(ctx, db.DeleteSurplusEventsParams{
+		AccountID: e.AccountID, Kind: e.Kind, Keep: eventsOfAKind, Most: surplusEvents,
+	})
 }

@@ -3,6 +3,7 @@ package basicauth
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -163,9 +164,18 @@ func (p *provider) answerChallenge(ctx context.Context, q queries, r *or3cloud.R
 	return g, nil, err
 }
 
+// signInsPerHour is how often an account may be signed in to from all addresses, as often as one address may: it bounds the
+// sessions that have ended and whose access tokens have not.
+const signInsPerHour = 60 * signInLimit
+
 // admit starts the session of somebody who has shown everything that the account demands. method goes into the trail.
 func (p *provider) admit(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, method string) (*grant, error) {
 	now := p.now()
+	// Of the version, so that a new password has a new budget, whoever has used up that of the old one.
+	budget := "basic-auth:sign-ins:" + a.ID + ":" + strconv.FormatInt(a.TokenVersion, 10)
+	if v := p.limits.Take(budget, ratelimit.Limit{Max: signInsPerHour, Window: time.Hour}); !v.Allowed {
+		return nil, errRateLimited(v.RetryAfter)
+	}
 	if err := prune(ctx, q, now, p.opts.grace); err != nil {
 		return nil, err
 	}

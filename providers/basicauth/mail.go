@@ -79,11 +79,27 @@ func (o *outbox) add(ctx context.Context, q queries, accountID, kind string, con
 	err = q.InsertMail(ctx, db.InsertMailParams{
 		AccountID: optional(accountID), Kind: kind, Sealed: sealed, Now: now.UnixMilli(), ExpiresAt: now.Add(lifetime).UnixMilli(),
 	})
-	if err == nil {
-		o.rouse()
+	if err != nil {
+		return err
+	}
+	o.rouse()
+	keep := int64(lettersOfAKind)
+	if accountID == "" {
+		keep = lettersToNobody
+	}
+	n, err := q.DeleteSurplusMail(ctx, db.DeleteSurplusMailParams{AccountID: optional(accountID), Kind: kind, Keep: keep})
+	if n > 0 {
+		o.log.Warn("mail given up, too much of its kind is waiting", "kind", kind, "account", accountID, "letters", n)
 	}
 	return err
 }
+
+// How much mail of one kind may wait for a mail server that does not take it, for one account and without an account. The
+// oldest goes, which says what the newer says, and no kind displaces another: nobody can hide a notice behind many.
+const (
+	lettersOfAKind  = 20
+	lettersToNobody = 1000
+)
 
 // sealPlace binds sealed content to its row.
 func sealPlace(kind string, createdAt int64) string {

@@ -43,16 +43,32 @@ func (p *provider) issue(ctx context.Context, q queries, kind tokenKind, a db.Ac
 		return "", expires, err
 	}
 	now := p.now()
-	// There are never more than live ones.
+	// There are never more than live ones, and of those not too many.
 	if err := q.DeleteExpiredOneTimeTokens(ctx, db.DeleteExpiredOneTimeTokensParams{Now: now.UnixMilli(), Latest: latest(now)}); err != nil {
 		return "", expires, err
 	}
 	expires = now.Add(kind.lifetime())
-	return token, expires, q.InsertOneTimeToken(ctx, db.InsertOneTimeTokenParams{
+	err = q.InsertOneTimeToken(ctx, db.InsertOneTimeTokenParams{
 		Fingerprint: print, Kind: string(kind), AccountID: optional(a.ID), TokenVersion: a.TokenVersion, SessionID: optional(sessionID),
 		Data: string(text), CreatedAt: now.UnixMilli(), ExpiresAt: expires.UnixMilli(),
 	})
+	if err != nil {
+		return "", expires, err
+	}
+	if a.ID == "" {
+		return token, expires, q.DeleteSurplusCeremony(ctx, maxCeremonies)
+	}
+	return token, expires, q.DeleteSurplusTokens(ctx, db.DeleteSurplusTokensParams{
+		AccountID: optional(a.ID), Kind: string(kind), Keep: maxTokensOfAKind,
+	})
 }
+
+// How many one-time tokens of a kind an account has, and how many passkey ceremonies may be under way that have no account
+// yet. The oldest goes.
+const (
+	maxTokensOfAKind = 100
+	maxCeremonies    = 2000
+)
 
 // peek reads a one-time token without using it up. It answers errToken for one that is unknown, used, expired, of another
 // kind, overtaken by a change of the account's password or begun by a session that has ended.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
@@ -53,9 +54,19 @@ func (p *provider) createFromRequest(c call) (body registerBody, g *grant, err e
 	if body, err = parseRegister(f); err != nil {
 		return body, nil, err
 	}
-	g, err = p.createAccount(c.Context(), c.Request, body)
+	day := "basic-auth:registered:" + ratelimit.Network(c.ClientIP)
+	if v := p.limits.Take(day, ratelimit.Limit{Max: accountsPerDay, Window: longestWindow}); !v.Allowed {
+		return body, nil, errRateLimited(v.RetryAfter)
+	}
+	if g, err = p.createAccount(c.Context(), c.Request, body); err != nil {
+		p.limits.Return(day)
+	}
 	return body, g, err
 }
+
+// accountsPerDay is how many accounts can be made from one client address in a day: a school on its first day comes from one,
+// and a script that makes accounts to have more workspaces does as well. The operator can add more.
+const accountsPerDay = 500
 
 // createAccount checks whether an account may be created, creates it and signs it in.
 func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body registerBody) (*grant, error) {

@@ -89,7 +89,7 @@ func (p *provider) resolveReset(ctx context.Context, q queries, content []byte) 
 		return err
 	}
 	p.log.Info("account event", "event", string(eventResetRequested), "account", a.ID, "address", request.By.Address)
-	err = q.InsertEvent(ctx, db.InsertEventParams{
+	err = keepEvent(ctx, q, db.InsertEventParams{
 		AccountID: a.ID, Kind: string(eventResetRequested), At: p.now().UnixMilli(),
 		IpAddress: optional(request.By.Address), UserAgent: optional(request.By.Agent),
 	})

@@ -123,6 +123,12 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 		if found, err = p.best(ctx, q, tokens, now); err != nil {
 			return err
 		}
+		if full, err := p.chainIsFull(ctx, q, found, now); err != nil {
+			return err
+		} else if full {
+			g, err = p.prolong(ctx, q, found, now)
+			return err
+		}
 		if found.verdict == repeated && p.retire(found.row, now) {
 			found.verdict = replayed
 		}
@@ -165,6 +171,42 @@ const maxRotations = 60
 // before the moment that the last rotation has recorded as their end.
 func (p *provider) rotationLimit() ratelimit.Limit {
 	return ratelimit.Limit{Max: maxRotations, Window: p.opts.grace}
+}
+
+// maxChain is how many refresh tokens are kept of a session, which is what recognises a replay. With the default lifetimes a
+// browser that is never closed has 2,880. Beyond it the live token is exchanged once in slowExchange, so that none that has
+// not expired has to be forgotten, and the session goes on.
+const maxChain = 3000
+
+// slowExchange is a day by default: it comes with the lifetime of a refresh token, so that there are 30 more tokens at most
+// and the session does not run out in between.
+func (p *provider) slowExchange() time.Duration { return p.opts.refreshTTL / 30 }
+
+// chainIsFull reports whether a token that could be exchanged must not be yet. Of a full chain what has expired goes at once:
+// sign-ins, with which it would go, may never come.
+func (p *provider) chainIsFull(ctx context.Context, q queries, t presented, now time.Time) (bool, error) {
+	if t.verdict != live && t.verdict != repeated || !within(t.row.LiveCreatedAt, now, p.slowExchange()) {
+		return false, nil
+	}
+	full, err := q.HasTokens(ctx, db.HasTokensParams{SessionID: t.row.SessionID, Below: maxChain - 1})
+	if err != nil || !full {
+		return false, err
+	}
+	return true, q.DeleteExpiredTokens(ctx, now.Add(-p.opts.grace).UnixMilli())
+}
+
+// prolong gives out an access token beside the refresh token that the browser has.
+func (p *provider) prolong(ctx context.Context, q queries, t presented, now time.Time) (*grant, error) {
+	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
+		ID: t.row.SessionID, AccountID: t.row.AccountID, Now: now.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if t.verdict == live {
+		p.sightings.note(t.generation())
+	}
+	return p.grant("", identityOf(t.row, t.generation()), now, time.UnixMilli(ends))
 }
 
 // rotate replaces a live token by a new one and prolongs its session.

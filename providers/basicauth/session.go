@@ -122,9 +122,21 @@ const maxUserAgent = 256
 // the database.
 const maxSessions = 100
 
+// How many sessions are kept that have ended and whose access tokens have too, and how many beyond that go with a new one.
+const (
+	keptEnded       = 100
+	surplusSessions = 4
+)
+
 // begin starts a session of an account and returns its first grant. If there are too many, the one that was used least
-// recently ends.
+// recently ends; of those that have ended the oldest are forgotten.
 func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3cloud.Request, now time.Time) (*grant, error) {
+	err := q.DeleteOldEndedSessions(ctx, db.DeleteOldEndedSessionsParams{
+		AccountID: a.ID, Before: now.Add(-p.opts.grace).UnixMilli(), Keep: keptEnded, Most: surplusSessions,
+	})
+	if err != nil {
+		return nil, err
+	}
 	token, print, err := p.refresh.generate()
 	if err != nil {
 		return nil, err

@@ -8,3 +8,10 @@ WHERE account_id = @account_id ORDER BY at DESC, id DESC LIMIT @count;
 
 -- name: DeleteOldEvents :exec
 DELETE FROM security_events WHERE at <= @before;
+
+-- name: DeleteSurplusEvents :exec
+-- The newest of each kind stay, so that noise of one kind covers no other.
+DELETE FROM security_events WHERE id IN (
+    SELECT e.id FROM security_events e WHERE e.account_id = @account_id AND e.kind = @kind
+    ORDER BY e.at DESC, e.id DESC LIMIT @most OFFSET @keep
+);

@@ -10,3 +10,7 @@ DELETE FROM rate_windows WHERE key = @key;
 
 -- name: DeleteExpiredWindows :exec
 DELETE FROM rate_windows WHERE expires_at <= @now OR expires_at > @latest;
+
+-- name: DeleteSurplusWindows :exec
+-- Those that end last stay.
+DELETE FROM rate_windows WHERE key IN (SELECT w.key FROM rate_windows w ORDER BY w.expires_at DESC LIMIT -1 OFFSET @keep);

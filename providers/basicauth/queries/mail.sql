@@ -34,3 +34,9 @@ WHERE account_id = @account_id AND kind = @kind AND at > @after AND at <= @lates
 -- name: KnownDevices :many
 -- The browsers with which somebody has signed in to an account, as far as they are still remembered.
 SELECT DISTINCT ip_address, user_agent FROM sessions WHERE account_id = @account_id;
+
+-- name: DeleteSurplusMail :execrows
+DELETE FROM mail_outbox WHERE id IN (
+    SELECT m.id FROM mail_outbox m WHERE m.account_id IS @account_id AND m.kind = @kind
+    ORDER BY m.id DESC LIMIT -1 OFFSET @keep
+);

@@ -37,7 +37,7 @@ VALUES (@fingerprint, @session_id, @created_at, @expires_at, @sealed, @predecess
 -- name: Token :one
 -- A repeatable token is the one before the session's live token, as far as that was never used.
 SELECT t.expires_at, t.rotated_at, t.replaced_at, t.predecessor,
-       CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint,
+       CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint, CAST(COALESCE(l.created_at, 0) AS INTEGER) AS live_created_at,
        CAST(COALESCE(l.predecessor = t.fingerprint AND l.used_at IS NULL, 0) AS BOOLEAN) AS repeatable,
        s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
        s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
@@ -113,3 +113,14 @@ RETURNING id, access_until;
 UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
 WHERE account_id = @account_id AND id <> @keep AND revoked_at IS NULL
 RETURNING id, access_until;
+
+-- name: DeleteOldEndedSessions :exec
+-- The newest stay, because they say which browsers are known, and those whose access tokens have still to be refused.
+DELETE FROM sessions WHERE id IN (
+    SELECT s.id FROM sessions s
+    WHERE s.account_id = @account_id AND s.revoked_at IS NOT NULL AND s.access_until <= @before
+    ORDER BY s.last_seen_at DESC, s.id LIMIT @most OFFSET @keep
+);
+
+-- name: HasTokens :one
+SELECT CAST(EXISTS (SELECT 1 FROM refresh_tokens WHERE session_id = @session_id LIMIT 1 OFFSET @below) AS BOOLEAN) AS many;

@@ -25,3 +25,15 @@ RETURNING attempts;
 
 -- name: DeleteExpiredOneTimeTokens :exec
 DELETE FROM one_time_tokens WHERE expires_at <= @now OR created_at > @latest;
+
+-- name: DeleteSurplusTokens :exec
+DELETE FROM one_time_tokens WHERE fingerprint IN (
+    SELECT t.fingerprint FROM one_time_tokens t WHERE t.account_id = @account_id AND t.kind = @kind
+    ORDER BY t.created_at DESC, t.fingerprint LIMIT -1 OFFSET @keep
+);
+
+-- name: DeleteSurplusCeremony :exec
+-- Makes room for one more token without an account. The plus sign makes SQLite look for the oldest in the order of the expiry.
+DELETE FROM one_time_tokens WHERE fingerprint = (
+    SELECT t.fingerprint FROM one_time_tokens t WHERE +t.account_id IS NULL ORDER BY t.expires_at LIMIT 1
+) AND (SELECT COUNT(*) FROM one_time_tokens c WHERE c.account_id IS NULL) > CAST(@keep AS INTEGER);

@@ -99,6 +99,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteMailStmt, err = db.PrepareContext(ctx, deleteMail); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteMail: %w", err)
 	}
+	if q.deleteOldEndedSessionsStmt, err = db.PrepareContext(ctx, deleteOldEndedSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOldEndedSessions: %w", err)
+	}
 	if q.deleteOldEventsStmt, err = db.PrepareContext(ctx, deleteOldEvents); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOldEvents: %w", err)
 	}
@@ -113,6 +116,21 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deleteRecoveryCodesStmt, err = db.PrepareContext(ctx, deleteRecoveryCodes); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteRecoveryCodes: %w", err)
+	}
+	if q.deleteSurplusCeremonyStmt, err = db.PrepareContext(ctx, deleteSurplusCeremony); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteSurplusCeremony: %w", err)
+	}
+	if q.deleteSurplusEventsStmt, err = db.PrepareContext(ctx, deleteSurplusEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteSurplusEvents: %w", err)
+	}
+	if q.deleteSurplusMailStmt, err = db.PrepareContext(ctx, deleteSurplusMail); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteSurplusMail: %w", err)
+	}
+	if q.deleteSurplusTokensStmt, err = db.PrepareContext(ctx, deleteSurplusTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteSurplusTokens: %w", err)
+	}
+	if q.deleteSurplusWindowsStmt, err = db.PrepareContext(ctx, deleteSurplusWindows); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteSurplusWindows: %w", err)
 	}
 	if q.deleteTOTPStmt, err = db.PrepareContext(ctx, deleteTOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteTOTP: %w", err)
@@ -149,6 +167,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.forgetDeletedStmt, err = db.PrepareContext(ctx, forgetDeleted); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetDeleted: %w", err)
+	}
+	if q.hasTokensStmt, err = db.PrepareContext(ctx, hasTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query HasTokens: %w", err)
 	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
@@ -448,6 +469,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteMailStmt: %w", cerr)
 		}
 	}
+	if q.deleteOldEndedSessionsStmt != nil {
+		if cerr := q.deleteOldEndedSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOldEndedSessionsStmt: %w", cerr)
+		}
+	}
 	if q.deleteOldEventsStmt != nil {
 		if cerr := q.deleteOldEventsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteOldEventsStmt: %w", cerr)
@@ -471,6 +497,31 @@ func (q *Queries) Close() error {
 	if q.deleteRecoveryCodesStmt != nil {
 		if cerr := q.deleteRecoveryCodesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteRecoveryCodesStmt: %w", cerr)
+		}
+	}
+	if q.deleteSurplusCeremonyStmt != nil {
+		if cerr := q.deleteSurplusCeremonyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteSurplusCeremonyStmt: %w", cerr)
+		}
+	}
+	if q.deleteSurplusEventsStmt != nil {
+		if cerr := q.deleteSurplusEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteSurplusEventsStmt: %w", cerr)
+		}
+	}
+	if q.deleteSurplusMailStmt != nil {
+		if cerr := q.deleteSurplusMailStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteSurplusMailStmt: %w", cerr)
+		}
+	}
+	if q.deleteSurplusTokensStmt != nil {
+		if cerr := q.deleteSurplusTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteSurplusTokensStmt: %w", cerr)
+		}
+	}
+	if q.deleteSurplusWindowsStmt != nil {
+		if cerr := q.deleteSurplusWindowsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteSurplusWindowsStmt: %w", cerr)
 		}
 	}
 	if q.deleteTOTPStmt != nil {
@@ -531,6 +582,11 @@ func (q *Queries) Close() error {
 	if q.forgetDeletedStmt != nil {
 		if cerr := q.forgetDeletedStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing forgetDeletedStmt: %w", cerr)
+		}
+	}
+	if q.hasTokensStmt != nil {
+		if cerr := q.hasTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing hasTokensStmt: %w", cerr)
 		}
 	}
 	if q.insertAccountStmt != nil {
@@ -877,11 +933,17 @@ type Queries struct {
 	deleteExpiredTokensStmt        *sql.Stmt
 	deleteExpiredWindowsStmt       *sql.Stmt
 	deleteMailStmt                 *sql.Stmt
+	deleteOldEndedSessionsStmt     *sql.Stmt
 	deleteOldEventsStmt            *sql.Stmt
 	deleteOneTimeTokenStmt         *sql.Stmt
 	deletePasskeyStmt              *sql.Stmt
 	deletePasskeysStmt             *sql.Stmt
 	deleteRecoveryCodesStmt        *sql.Stmt
+	deleteSurplusCeremonyStmt      *sql.Stmt
+	deleteSurplusEventsStmt        *sql.Stmt
+	deleteSurplusMailStmt          *sql.Stmt
+	deleteSurplusTokensStmt        *sql.Stmt
+	deleteSurplusWindowsStmt       *sql.Stmt
 	deleteTOTPStmt                 *sql.Stmt
 	deleteWindowStmt               *sql.Stmt
 	deletedAccountsStmt            *sql.Stmt
@@ -894,6 +956,7 @@ type Queries struct {
 	extendAccessStmt               *sql.Stmt
 	extendSessionStmt              *sql.Stmt
 	forgetDeletedStmt              *sql.Stmt
+	hasTokensStmt                  *sql.Stmt
 	insertAccountStmt              *sql.Stmt
 	insertEventStmt                *sql.Stmt
 	insertMailStmt                 *sql.Stmt
@@ -981,11 +1044,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteExpiredTokensStmt:        q.deleteExpiredTokensStmt,
 		deleteExpiredWindowsStmt:       q.deleteExpiredWindowsStmt,
 		deleteMailStmt:                 q.deleteMailStmt,
+		deleteOldEndedSessionsStmt:     q.deleteOldEndedSessionsStmt,
 		deleteOldEventsStmt:            q.deleteOldEventsStmt,
 		deleteOneTimeTokenStmt:         q.deleteOneTimeTokenStmt,
 		deletePasskeyStmt:              q.deletePasskeyStmt,
 		deletePasskeysStmt:             q.deletePasskeysStmt,
 		deleteRecoveryCodesStmt:        q.deleteRecoveryCodesStmt,
+		deleteSurplusCeremonyStmt:      q.deleteSurplusCeremonyStmt,
+		deleteSurplusEventsStmt:        q.deleteSurplusEventsStmt,
+		deleteSurplusMailStmt:          q.deleteSurplusMailStmt,
+		deleteSurplusTokensStmt:        q.deleteSurplusTokensStmt,
+		deleteSurplusWindowsStmt:       q.deleteSurplusWindowsStmt,
 		deleteTOTPStmt:                 q.deleteTOTPStmt,
 		deleteWindowStmt:               q.deleteWindowStmt,
 		deletedAccountsStmt:            q.deletedAccountsStmt,
@@ -998,6 +1067,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		extendAccessStmt:               q.extendAccessStmt,
 		extendSessionStmt:              q.extendSessionStmt,
 		forgetDeletedStmt:              q.forgetDeletedStmt,
+		hasTokensStmt:                  q.hasTokensStmt,
 		insertAccountStmt:              q.insertAccountStmt,
 		insertEventStmt:                q.insertEventStmt,
 		insertMailStmt:                 q.insertMailStmt,

@@ -66,6 +66,31 @@ func (q *Queries) DeleteOldEvents(ctx context.Context, before int64) error {
 	return err
 }
 
+const deleteSurplusEvents = `-- name: DeleteSurplusEvents :exec
+DELETE FROM security_events WHERE id IN (
+    SELECT e.id FROM security_events e WHERE e.account_id = ?1 AND e.kind = ?2
+    ORDER BY e.at DESC, e.id DESC LIMIT ?4 OFFSET ?3
+)
+`
+
+type DeleteSurplusEventsParams struct {
+	AccountID string
+	Kind      string
+	Keep      int64
+	Most      int64
+}
+
+// The newest of each kind stay, so that noise of one kind covers no other.
+func (q *Queries) DeleteSurplusEvents(ctx context.Context, arg DeleteSurplusEventsParams) error {
+	_, err := q.exec(ctx, q.deleteSurplusEventsStmt, deleteSurplusEvents,
+		arg.AccountID,
+		arg.Kind,
+		arg.Keep,
+		arg.Most,
+	)
+	return err
+}
+
 const insertEvent = `-- name: InsertEvent :exec
 INSERT INTO security_events (account_id, kind, at, ip_address, user_agent, detail)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)

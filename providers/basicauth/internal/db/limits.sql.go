@@ -23,6 +23,16 @@ func (q *Queries) DeleteExpiredWindows(ctx context.Context, arg DeleteExpiredWin
 	return err
 }
 
+const deleteSurplusWindows = `-- name: DeleteSurplusWindows :exec
+DELETE FROM rate_windows WHERE key IN (SELECT w.key FROM rate_windows w ORDER BY w.expires_at DESC LIMIT -1 OFFSET ?1)
+`
+
+// Those that end last stay.
+func (q *Queries) DeleteSurplusWindows(ctx context.Context, keep int64) error {
+	_, err := q.exec(ctx, q.deleteSurplusWindowsStmt, deleteSurplusWindows, keep)
+	return err
+}
+
 const deleteWindow = `-- name: DeleteWindow :exec
 DELETE FROM rate_windows WHERE key = ?1
 `

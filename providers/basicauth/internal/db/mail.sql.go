@@ -90,6 +90,27 @@ func (q *Queries) DeleteMail(ctx context.Context, id int64) error {
 	return err
 }
 
+const deleteSurplusMail = `-- name: DeleteSurplusMail :execrows
+DELETE FROM mail_outbox WHERE id IN (
+    SELECT m.id FROM mail_outbox m WHERE m.account_id IS ?1 AND m.kind = ?2
+    ORDER BY m.id DESC LIMIT -1 OFFSET ?3
+)
+`
+
+type DeleteSurplusMailParams struct {
+	AccountID sql.NullString
+	Kind      string
+	Keep      int64
+}
+
+func (q *Queries) DeleteSurplusMail(ctx context.Context, arg DeleteSurplusMailParams) (int64, error) {
+	result, err := q.exec(ctx, q.deleteSurplusMailStmt, deleteSurplusMail, arg.AccountID, arg.Kind, arg.Keep)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const dueMail = `-- name: DueMail :one
 SELECT id, account_id, kind, sealed, created_at, expires_at, attempts, next_attempt_at FROM mail_outbox WHERE next_attempt_at <= ?1 ORDER BY attempts, next_attempt_at, id LIMIT 1
 `

@@ -78,6 +78,32 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, now int64) error {
 	return err
 }
 
+const deleteOldEndedSessions = `-- name: DeleteOldEndedSessions :exec
+DELETE FROM sessions WHERE id IN (
+    SELECT s.id FROM sessions s
+    WHERE s.account_id = ?1 AND s.revoked_at IS NOT NULL AND s.access_until <= ?2
+    ORDER BY s.last_seen_at DESC, s.id LIMIT ?4 OFFSET ?3
+)
+`
+
+type DeleteOldEndedSessionsParams struct {
+	AccountID string
+	Before    int64
+	Keep      int64
+	Most      int64
+}
+
+// The newest stay, because they say which browsers are known, and those whose access tokens have still to be refused.
+func (q *Queries) DeleteOldEndedSessions(ctx context.Context, arg DeleteOldEndedSessionsParams) error {
+	_, err := q.exec(ctx, q.deleteOldEndedSessionsStmt, deleteOldEndedSessions,
+		arg.AccountID,
+		arg.Before,
+		arg.Keep,
+		arg.Most,
+	)
+	return err
+}
+
 const endOldestSessions = `-- name: EndOldestSessions :many
 UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
 WHERE id IN (
@@ -165,6 +191,22 @@ func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) er
 		arg.ID,
 	)
 	return err
+}
+
+const hasTokens = `-- name: HasTokens :one
+SELECT CAST(EXISTS (SELECT 1 FROM refresh_tokens WHERE session_id = ?1 LIMIT 1 OFFSET ?2) AS BOOLEAN) AS many
+`
+
+type HasTokensParams struct {
+	SessionID string
+	Below     int64
+}
+
+func (q *Queries) HasTokens(ctx context.Context, arg HasTokensParams) (bool, error) {
+	row := q.queryRow(ctx, q.hasTokensStmt, hasTokens, arg.SessionID, arg.Below)
+	var many bool
+	err := row.Scan(&many)
+	return many, err
 }
 
 const insertSession = `-- name: InsertSession :exec
@@ -638,7 +680,7 @@ func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) 
 
 const token = `-- name: Token :one
 SELECT t.expires_at, t.rotated_at, t.replaced_at, t.predecessor,
-       CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint,
+       CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint, CAST(COALESCE(l.created_at, 0) AS INTEGER) AS live_created_at,
        CAST(COALESCE(l.predecessor = t.fingerprint AND l.used_at IS NULL, 0) AS BOOLEAN) AS repeatable,
        s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
        s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
@@ -655,6 +697,7 @@ type TokenRow struct {
 	ReplacedAt       sql.NullInt64
 	Predecessor      sql.NullString
 	LiveFingerprint  string
+	LiveCreatedAt    int64
 	Repeatable       bool
 	SessionID        string
 	SessionVersion   int64
@@ -679,6 +722,7 @@ func (q *Queries) Token(ctx context.Context, fingerprint string) (TokenRow, erro
 		&i.ReplacedAt,
 		&i.Predecessor,
 		&i.LiveFingerprint,
+		&i.LiveCreatedAt,
 		&i.Repeatable,
 		&i.SessionID,
 		&i.SessionVersion,

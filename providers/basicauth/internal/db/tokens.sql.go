@@ -62,6 +62,36 @@ func (q *Queries) DeleteOneTimeToken(ctx context.Context, fingerprint string) (i
 	return result.RowsAffected()
 }
 
+const deleteSurplusCeremony = `-- name: DeleteSurplusCeremony :exec
+DELETE FROM one_time_tokens WHERE fingerprint = (
+    SELECT t.fingerprint FROM one_time_tokens t WHERE +t.account_id IS NULL ORDER BY t.expires_at LIMIT 1
+) AND (SELECT COUNT(*) FROM one_time_tokens c WHERE c.account_id IS NULL) > CAST(?1 AS INTEGER)
+`
+
+// Makes room for one more token without an account. The plus sign makes SQLite look for the oldest in the order of the expiry.
+func (q *Queries) DeleteSurplusCeremony(ctx context.Context, keep int64) error {
+	_, err := q.exec(ctx, q.deleteSurplusCeremonyStmt, deleteSurplusCeremony, keep)
+	return err
+}
+
+const deleteSurplusTokens = `-- name: DeleteSurplusTokens :exec
+DELETE FROM one_time_tokens WHERE fingerprint IN (
+    SELECT t.fingerprint FROM one_time_tokens t WHERE t.account_id = ?1 AND t.kind = ?2
+    ORDER BY t.created_at DESC, t.fingerprint LIMIT -1 OFFSET ?3
+)
+`
+
+type DeleteSurplusTokensParams struct {
+	AccountID sql.NullString
+	Kind      string
+	Keep      int64
+}
+
+func (q *Queries) DeleteSurplusTokens(ctx context.Context, arg DeleteSurplusTokensParams) error {
+	_, err := q.exec(ctx, q.deleteSurplusTokensStmt, deleteSurplusTokens, arg.AccountID, arg.Kind, arg.Keep)
+	return err
+}
+
 const insertOneTimeToken = `-- name: InsertOneTimeToken :exec
 INSERT INTO one_time_tokens (fingerprint, kind, account_id, token_version, session_id, data, created_at, expires_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
