@@ -199,22 +199,13 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path != "/api" && !strings.HasPrefix(path, "/api/"):
 		h.serveWeb(w, r)
-	case run.off(r):
+	case slices.ContainsFunc(run.disabled, func(prefix string) bool { return strings.HasPrefix(path, prefix) }):
 		httpx.Respond(w, r, httpx.Disabled)
 	default:
 		r, leave := withMemo(w, r)
 		defer leave()
 		httpx.Respond(w, r, run.router.Serve)
 	}
-}
-
-// off reports whether r is for an endpoint that is switched off.
-func (run *running) off(r *http.Request) bool {
-	if !slices.ContainsFunc(run.disabled, func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }) {
-		return false
-	}
-	_, served := run.router.Find(r)
-	return !served
 }
 
 // proxyRule says whose forwarding headers are believed. A list of networks is stricter than trust in everyone.
@@ -287,11 +278,6 @@ func (h *Host) Open(ctx context.Context) (err error) {
 	run := &running{disabled: h.plan.disabled()}
 	run.router.Budget, run.router.Caller = h.memory, h.caller
 	run.router.Guard = h.foreign.Check
-	if !h.opt.Config.Bool("SSR_AUTH_ENABLED") { // a provider that is missing signs no one out
-		if err := run.router.Add("host", sessionapi.Off()); err != nil {
-			return err
-		}
-	}
 	if h.plan.auth.on {
 		if h.opt.DataDir != "" {
 			h.space.WatchWithReserve(h.opt.DataDir)

@@ -22,18 +22,6 @@ func (a API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/auth/session", Handle: a.get}}
 }
 
-// Off returns the endpoint of a host without accounts: no one is signed in, and that is no failure. A client that was
-// built for accounts shows an error page on anything else (contract, auth §4, Pitfall 11).
-func Off() or3cloud.Route {
-	return or3cloud.Route{
-		Method: http.MethodGet, Path: "/api/auth/session",
-		Handle: func(w http.ResponseWriter, _ *http.Request) error {
-			httpx.NoStore(w)
-			return httpx.WriteJSON(w, http.StatusOK, answer{})
-		},
-	}
-}
-
 // answer tells newer clients beside the session, and not inside it, what its user may see (contract, auth §4).
 type answer struct {
 	Session          *session `json:"session"`
