@@ -175,7 +175,8 @@ func (d *Dir) readMark(name string) (or3cloud.StoreStamp, error) {
 	}
 	var mark or3cloud.StoreStamp
 	err := d.readJSON(markFile(name), &mark)
-	if errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*json.SyntaxError)) || mark.Store != name {
+	unreadable := errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*json.SyntaxError)) || errors.As(err, new(*json.UnmarshalTypeError))
+	if unreadable || err == nil && mark.Store != name {
 		return or3cloud.StoreStamp{}, nil
 	}
 	return mark, err

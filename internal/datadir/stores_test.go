@@ -162,6 +162,37 @@ func TestOlderCopiesAreKnown(t *testing.T) {
 	}
 }
 
+// TestDamagedMarksProveNothing: a mark that cannot be read is one that is gone. One that the disk does not hand out is not.
+func TestDamagedMarksProveNothing(t *testing.T) {
+	for _, content := range []string{"", "{", "[]", `{"store":1}`, `{"store":"sync","step":"x"}`, `{"store":"accounts"}`, "null", "\x00\x00"} {
+		d := open(t, filepath.Join(t.TempDir(), "data"))
+		s := newFakeStore("sync")
+		s.admit(t, d, true)
+		mark := filepath.Join(d.path, "marks", "sync.json")
+		if err := os.WriteFile(mark, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d = again(t, d)
+		if a := s.admit(t, d, true); a.Age != or3cloud.StoreOlder {
+			t.Errorf("%q: %+v", content, a)
+		}
+	}
+	d := open(t, filepath.Join(t.TempDir(), "data"))
+	s := newFakeStore("sync")
+	s.admit(t, d, true)
+	mark := filepath.Join(d.path, "marks", "sync.json")
+	if err := os.Remove(mark); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(mark, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d = again(t, d)
+	if a, err := d.Admit("sync", s.found); err == nil {
+		t.Errorf("a mark that cannot be read at all: %+v", a)
+	}
+}
+
 // TestCopiedDirectoriesAreKnown: whoever puts a backup of the whole directory back, in whatever way, need not say so.
 func TestCopiedDirectoriesAreKnown(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "data"))

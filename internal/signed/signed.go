@@ -61,7 +61,8 @@ type Claims struct {
 
 // Signer signs and verifies tokens of one purpose. It is safe for concurrent use.
 type Signer struct {
-	now func() time.Time
+	now     func() time.Time
+	longest time.Duration
 	// keys holds the current key first; the others only verify.
 	keys []key
 }
@@ -72,12 +73,13 @@ type key struct {
 }
 
 // New returns a Signer that signs with the current secret and also accepts tokens signed with a previous one, which
-// is how a secret is rotated without refusing the tokens that are under way. Empty previous secrets are skipped.
-func New(purpose string, now func() time.Time, current string, previous ...string) (*Signer, error) {
+// is how a secret is rotated without refusing the tokens that are under way. Empty previous secrets are skipped. longest
+// is how long a token is good at the most: one that is good for longer was made while the clock was ahead.
+func New(purpose string, now func() time.Time, longest time.Duration, current string, previous ...string) (*Signer, error) {
 	if current == "" {
 		return nil, errors.New("signed: empty secret")
 	}
-	s := &Signer{now: now}
+	s := &Signer{now: now, longest: longest}
 	for i, secret := range append([]string{current}, previous...) {
 		if i > 0 && secret == "" {
 			continue
@@ -114,6 +116,9 @@ func (s *Signer) Sign(c Claims) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
+// skew is by how much clocks may differ, or be set back, before a token counts as one of the future.
+const skew = 5 * time.Minute
+
 // Verify returns the claims of a token that this Signer made and that has not expired: ErrInvalid or ErrExpired
 // otherwise. Nothing of a token is interpreted before its MAC has been found right.
 func (s *Signer) Verify(token string) (Claims, error) {
@@ -136,7 +141,7 @@ func (s *Signer) Verify(token string) (Claims, error) {
 	if !ok {
 		return Claims{}, ErrInvalid
 	}
-	if !s.now().Before(c.Expires) {
+	if now := s.now(); !now.Before(c.Expires) || c.Expires.After(now.Add(s.longest+skew)) {
 		return Claims{}, ErrExpired
 	}
 	return c, nil

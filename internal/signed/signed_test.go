@@ -21,7 +21,7 @@ func example() Claims {
 
 func signer(t testing.TB, purpose string, now time.Time, secrets ...string) *Signer {
 	t.Helper()
-	s, err := New(purpose, at(now), secrets[0], secrets[1:]...)
+	s, err := New(purpose, at(now), time.Hour, secrets[0], secrets[1:]...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +69,21 @@ func TestExpiryIsExclusive(t *testing.T) {
 	}
 }
 
+// A token that is good for longer than any was made while the clock was ahead; once the clock is right it is not waited for.
+func TestTokensOfAClockThatWasAheadAreRefused(t *testing.T) {
+	ahead := example()
+	ahead.Expires = start.AddDate(10, 0, 0)
+	token := sign(t, signer(t, "p", start, "secret"), ahead)
+	if _, err := signer(t, "p", start, "secret").Verify(token); !errors.Is(err, ErrExpired) {
+		t.Errorf("at once: %v", err)
+	}
+	nearly := example()
+	nearly.Expires = start.Add(time.Hour + skew)
+	if _, err := signer(t, "p", start, "secret").Verify(sign(t, signer(t, "p", start, "secret"), nearly)); err != nil {
+		t.Errorf("a clock that was corrected a little: %v", err)
+	}
+}
+
 func TestKeysRotate(t *testing.T) {
 	old := sign(t, signer(t, "p", start, "old"), example())
 	for name, tc := range map[string]struct {
@@ -90,7 +105,7 @@ func TestKeysRotate(t *testing.T) {
 }
 
 func TestEmptySecretIsRefused(t *testing.T) {
-	if _, err := New("p", at(start), ""); err == nil {
+	if _, err := New("p", at(start), time.Hour, ""); err == nil {
 		t.Fatal("no error")
 	}
 }

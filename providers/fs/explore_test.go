@@ -66,7 +66,7 @@ var exploreAll = flag.Bool("explore", false, "explore the large scenarios too, f
 
 func newWorld(t *testing.T) *world {
 	clock := providertest.NewClock(time.Unix(1_771_000_000, 0))
-	signer, err := signed.New(tokenPurpose, clock.Now, "secret")
+	signer, err := signed.New(tokenPurpose, clock.Now, 1000*time.Hour, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := signed.New(tokenPurpose, env.Now, secret, env.Config.String(settingPreviousSecret))
+	signer, err := signed.New(tokenPurpose, env.Now, maxTTL*time.Second, secret, env.Config.String(settingPreviousSecret))
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (r *rig) restart() {
 			r.t.Fatal(err)
 		}
 	}
-	signer, err := signed.New(tokenPurpose, r.clock.Now, "secret")
+	signer, err := signed.New(tokenPurpose, r.clock.Now, 1000*time.Hour, "secret")
 	if err != nil {
 		r.t.Fatal(err)
 	}

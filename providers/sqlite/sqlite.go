@@ -241,7 +241,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	}
 	key, err := s.q.SigningKey(ctx, snapshotOperation)
 	if err == nil {
-		s.tokens, err = signed.New(snapshotOperation, opts.Now, string(key))
+		s.tokens, err = signed.New(snapshotOperation, opts.Now, snapshotLife, string(key))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sync database: key of snapshots: %w", err)
