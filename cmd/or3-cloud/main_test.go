@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"http": httpCommand, "mode": modeCommand, "signin": signInCommand,
+			"http": httpCommand, "mode": modeCommand, "signin": signInCommand, "appears": appearsCommand,
 		},
 		UpdateScripts: *update,
 	})
@@ -93,6 +93,17 @@ func request(socket, method, path string) (status int, body string, err error) {
 		err = errors.New("the server is not ready")
 	}
 	return status, body, err
+}
+
+// appearsCommand is "appears PATH": it waits for a file.
+func appearsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: appears PATH")
+	}
+	path := ts.MkAbs(args[0])
+	if !patience.Try(func() bool { _, err := os.Stat(path); return err == nil }) {
+		ts.Fatalf("%s does not appear", path)
+	}
 }
 
 // modeCommand is "mode 0700 PATH...": it compares permissions.
