@@ -113,8 +113,8 @@ func (a app) membersAdd(flags *settingFlags) *cobra.Command {
 	var text string
 	cmd := &cobra.Command{
 		Use:   "add WORKSPACE EMAIL",
-		Short: "Make somebody who has an account a member",
-		Long: "Make somebody who has an account a member. The workspace shows up among theirs at once. For people without an account there are\n" +
+		Short: "Make a person who has an account a member",
+		Long: "Make a person who has an account a member. The workspace shows up among theirs at once. For people without an account there are\n" +
 			"or3-cloud user invite and or3-cloud user add.",
 		Example: "  or3-cloud workspace members add Family bob@example.org --role editor",
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/internal/origin"
 	"or3.chat/cloud/internal/ratelimit"
 )
 
@@ -196,14 +197,13 @@ func parseAddr(text string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), true
 }
 
-// normalHost is a host as it is compared: lower case, and without the default port of the scheme, which browsers leave
-// out and some proxies write.
+// normalHost is a host as it is compared.
 func normalHost(host string, https bool) string {
-	port := ":80"
+	scheme := "http"
 	if https {
-		port = ":443"
+		scheme = "https"
 	}
-	return strings.TrimSuffix(strings.ToLower(strings.TrimSpace(host)), port)
+	return origin.NormalHost(scheme, strings.TrimSpace(host))
 }
 
 // LimitKey returns the key under which an address is limited.

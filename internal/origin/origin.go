@@ -17,7 +17,7 @@ func Parse(text string) (Origin, bool) {
 		return Origin{}, false
 	}
 	scheme := strings.ToLower(u.Scheme)
-	return Origin{scheme, withoutDefaultPort(scheme, u.Host)}, true
+	return Origin{scheme, NormalHost(scheme, u.Host)}, true
 }
 
 func (o Origin) web() bool { return o.scheme == "http" || o.scheme == "https" }
@@ -25,11 +25,12 @@ func (o Origin) web() bool { return o.scheme == "http" || o.scheme == "https" }
 // servedAt reports whether pages of o come from the host, with or without a port, that a request names. The scheme is not
 // compared: a proxy that ends TLS need not tell.
 func (o Origin) servedAt(host string) bool {
-	return host != "" && o.web() && o.host == withoutDefaultPort(o.scheme, host)
+	return host != "" && o.web() && o.host == NormalHost(o.scheme, host)
 }
 
-// withoutDefaultPort brings a host into the form in which browsers serialise it.
-func withoutDefaultPort(scheme, host string) string {
+// NormalHost brings a host, with or without a port, into the form in which browsers serialise it: lower case, and without the
+// default port of the scheme, which some proxies write.
+func NormalHost(scheme, host string) string {
 	host = strings.TrimSuffix(strings.ToLower(host), ":")
 	switch scheme {
 	case "http":
