@@ -3,7 +3,11 @@
 # make generate writes the generated files anew
 # make bench    measures and writes bench/RESULTS.md (about ten minutes, on a machine that does nothing else)
 # make bench-files measures the transfer of files alone (three minutes)
-# make dist     builds the program for release
+# make dist     builds the program for release; its version is the tag of the commit, or VERSION=v1.2.3
+
+DIST ?= dist
+# Without a tag and in a source archive this is empty; then the program says what the Go tool recorded.
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)
 
 .PHONY: run test generate bench bench-files dist clean
 
@@ -23,7 +27,7 @@ bench-files:
 	./scripts/bench-files $(BENCHFLAGS)
 
 dist:
-	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o dist/or3-cloud ./cmd/or3-cloud
+	CGO_ENABLED=0 go build -trimpath -tags "$(TAGS)" -ldflags="-s -w -X main.release=$(VERSION)" -o $(DIST)/or3-cloud ./cmd/or3-cloud
 
 clean:
 	rm -rf dist
