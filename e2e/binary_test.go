@@ -47,7 +47,8 @@ func build(name string, race bool, flags ...string) (string, error) {
 	}
 	args := []string{"build", "-o", path}
 	if race { // as scripts/test builds the tests, and for its reasons
-		args = append(args, "-race", "-gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false")
+		args = append(args, "-race",
+			"-gcflags=golang.org/x/crypto/...=-race=false", "-gcflags=github.com/ncruces/go-sqlite3-wasm/...=-race=false")
 	}
 	args = append(append(args, flags...), "or3.chat/cloud/cmd/or3-cloud")
 	if err := dependOnSources(); err != nil {
