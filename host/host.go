@@ -151,7 +151,7 @@ func New(o Options) (*Host, error) {
 		middleware.Log(o.Log, o.Now, o.Rand),
 		middleware.Recover(o.Log),
 		middleware.SecurityHeaders,
-		middleware.CORS(allowed),
+		middleware.CORS(allowed, h.serves),
 		h.answerHealth,
 	}
 	if cfg.Bool("OR3_FORCE_HTTPS") {
@@ -180,6 +180,16 @@ func (h *Host) answerHealth(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// serves reports whether a route answers a request.
+func (h *Host) serves(r *http.Request) bool {
+	run := h.running.Load()
+	if run == nil {
+		return false
+	}
+	_, ok := run.router.Find(r)
+	return ok
 }
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {

@@ -61,6 +61,7 @@ func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	checkFraming(r)
 	if t.Budget != nil {
 		memory := &RecordOf(r).Memory
 		memory.Open(t.Budget, func() (string, bool, error) { return t.owner(r) })

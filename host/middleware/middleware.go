@@ -145,8 +145,9 @@ func ForceHTTPS(next http.Handler) http.Handler {
 }
 
 // CORS adds the headers that let pages of other origins read answers (contract, security-middleware §2). It never
-// refuses a request: browsers send Origin on the app's own calls too. What pages may change is ForeignPages' business.
-func CORS(allowed []string) Middleware {
+// refuses a request: browsers send Origin on the app's own calls too. What pages may change is ForeignPages' business. It
+// answers OPTIONS itself but for requests of which served says that a route answers.
+func CORS(allowed []string, served func(*http.Request) bool) Middleware {
 	policy := origin.NewPolicy("", allowed)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -174,6 +175,10 @@ func CORS(allowed []string) Middleware {
 			h.Set("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,OPTIONS")
 			h.Set("Access-Control-Allow-Headers", want)
 			h.Set("Access-Control-Max-Age", "3600")
+			if served(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
 			w.WriteHeader(http.StatusNoContent)
 		})
 	}

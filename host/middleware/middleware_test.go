@@ -19,6 +19,8 @@ import (
 
 var teapot = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
 
+func unserved(*http.Request) bool { return false }
+
 func TestCORS(t *testing.T) {
 	listed := []string{"https://app.example", "https://other.example"}
 	for _, c := range []struct {
@@ -44,7 +46,7 @@ func TestCORS(t *testing.T) {
 				r.Header.Set("Origin", c.origin)
 			}
 			w := httptest.NewRecorder()
-			CORS(c.allowed)(teapot).ServeHTTP(w, r)
+			CORS(c.allowed, unserved)(teapot).ServeHTTP(w, r)
 			h := w.Header()
 			if w.Code != c.status || h.Get("Access-Control-Allow-Origin") != c.allow || h.Get("Vary") != c.vary ||
 				h.Get("Access-Control-Allow-Credentials") != c.credentials {
@@ -65,7 +67,7 @@ func TestCORSEchoesRequestedHeaders(t *testing.T) {
 	r.Header.Set("Access-Control-Request-Headers", "x-or3-cloud-intent,content-type")
 	w := httptest.NewRecorder()
 	w.Header().Set("Vary", "Accept-Encoding")
-	CORS(nil)(teapot).ServeHTTP(w, r)
+	CORS(nil, unserved)(teapot).ServeHTTP(w, r)
 	if w.Header().Get("Access-Control-Allow-Headers") != "x-or3-cloud-intent,content-type" || len(w.Header()["Vary"]) != 2 {
 		t.Error(w.Header())
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/internal/tus"
 	"or3.chat/cloud/host/middleware"
 )
@@ -29,9 +30,13 @@ func (a *API) resumableRoutes() []or3cloud.Route {
 		return nil
 	}
 	r := &resumable{API: a, partials: partials, tus: tus.New(resumablePath)}
-	routes := []or3cloud.Route{{Method: http.MethodPost, Path: resumablePath, MaxBody: -1, Buffer: pieceBuffer, Handle: r.create}}
-	for _, method := range []string{http.MethodHead, http.MethodPatch, http.MethodDelete} {
-		// HEAD interrupts another request on the upload, and does what is left to do at its end.
+	routes := []or3cloud.Route{
+		{Method: http.MethodPost, Path: resumablePath, MaxBody: -1, Buffer: pieceBuffer, Handle: r.create},
+		{Method: http.MethodOptions, Path: resumablePath, Handle: r.discover},
+		{Method: http.MethodOptions, Path: resumablePath + "/:id", Handle: r.discover},
+	}
+	for _, method := range []string{http.MethodHead, http.MethodPatch, http.MethodDelete, http.MethodPost} {
+		// HEAD interrupts another request on the upload, and does what is left to do at its end. POST stands for one of the others.
 		routes = append(routes, or3cloud.Route{Method: method, Path: resumablePath + "/:id", MaxBody: -1, Buffer: pieceBuffer, Effects: true, Handle: r.goOn})
 	}
 	return routes
@@ -43,8 +48,22 @@ type resumable struct {
 	tus      *tus.Handler
 }
 
+// discover is OPTIONS. Anybody may ask what is spoken here.
+func (r *resumable) discover(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Access-Control-Expose-Headers", "Tus-Version, Tus-Extension, Tus-Max-Size")
+	tus.Discover(w, r.opt.MaxFileSize)
+	return nil
+}
+
 // create is POST /api/storage/resumable. The headers say what a presign-upload and a commit say otherwise.
 func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
+	if tus.Method(req) != http.MethodPost {
+		return httpx.NotFound(w, req)
+	}
+	w.Header().Set("Tus-Resumable", tus.Version)
+	if err := unread(w, req, http.MethodPost); err != nil {
+		return err
+	}
 	meta := tus.Metadata(req)
 	in := blob{WorkspaceID: meta["workspace_id"], Hash: meta["hash"]}
 	hash, err := in.check()
@@ -77,9 +96,24 @@ func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 	return r.tus.Serve(w, req, "", &partialStore{r, req, p})
 }
 
-// goOn is HEAD, PATCH and DELETE /api/storage/resumable/:id. An upload is nobody's business but its owner's, so that of
-// somebody else is not found.
+// goOn is HEAD, PATCH and DELETE /api/storage/resumable/:id, or a POST that stands for one of them. An upload is nobody's
+// business but its owner's, so that of another user is not found.
 func (r *resumable) goOn(w http.ResponseWriter, req *http.Request) error {
+	method := tus.Method(req)
+	switch method {
+	case http.MethodHead, http.MethodPatch, http.MethodDelete:
+	default:
+		return httpx.NotFound(w, req)
+	}
+	w.Header().Set("Tus-Resumable", tus.Version)
+	if err := unread(w, req, method); err != nil {
+		return err
+	}
+	if method != req.Method {
+		other := *req
+		other.Method = method
+		req = &other
+	}
 	s, err := r.opt.Host.Session(req)
 	if err != nil {
 		return err
@@ -105,6 +139,20 @@ func (r *resumable) goOn(w http.ResponseWriter, req *http.Request) error {
 	}
 	announce(w, p)
 	return r.tus.Serve(w, req, p.ID, &partialStore{r, req, p})
+}
+
+// unread reads the body of a request that needs none, so that a malformed one is refused before anything is done.
+func unread(w http.ResponseWriter, req *http.Request, method string) error {
+	if method == http.MethodPatch || method == http.MethodPost && req.Header.Get("Content-Type") == tus.ContentType {
+		return nil
+	}
+	httpx.LimitBody(w, req, httpx.SmallBody)
+	_, err := httpx.ReadBody(req)
+	var tooLarge *http.MaxBytesError
+	if err == nil || errors.As(err, &tooLarge) {
+		return nil
+	}
+	return httpx.BodyError(req, err, "The request body is cut off.")
 }
 
 // announce says until when an upload can be gone on with, and lets pages of other origins read what the protocol answers.

@@ -199,7 +199,7 @@ func copyVerified(out io.Writer, in io.Reader, h hash.Hash, limit int64) (int64,
 		if readErr == io.EOF {
 			return size, hex.EncodeToString(h.Sum(nil)), nil
 		}
-		if refused(readErr) {
+		if refused(readErr) || or3cloud.CodeOf(readErr) == or3cloud.CodeInvalid { // the body is malformed
 			return size, "", readErr
 		}
 		if readErr != nil {

@@ -22,6 +22,16 @@ import (
 // networkTimeout ends an upload from which nothing has come for so long.
 const networkTimeout = 60 * time.Second
 
+// Version is the version of the protocol that is spoken. Extensions are those of its extensions that are; the caller removes what
+// has expired.
+const (
+	Version    = "1.0.0"
+	Extensions = "creation,creation-with-upload,expiration,termination"
+)
+
+// ContentType is that of a request whose body goes into an upload.
+const ContentType = "application/offset+octet-stream"
+
 // slowestUpload is how many bytes a second a body has to make on the whole.
 const slowestUpload = 4 << 10
 
@@ -78,11 +88,40 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, id string, store
 	}
 	inner := r.Clone(r.Context())
 	inner.URL = &url.URL{Path: "/" + id}
-	inner.Header.Del("X-HTTP-Method-Override") // the route has decided what the request is
-	inner.Body = &refusable{ReadCloser: inner.Body, data: data, start: time.Now()}
+	inner.Header.Del(methodOverride) // Method has decided what the request is
+	data.body = &refusable{ReadCloser: inner.Body, data: data, start: time.Now()}
+	inner.Body = data.body
 	out := &answer{ResponseWriter: w, data: data, base: h.base}
 	t.ServeHTTP(out, inner)
+	if data.body.malformed != nil && data.created != "" {
+		w.Header().Del("Location")
+		return errors.Join(data.fault, store.Drop(context.WithoutCancel(r.Context()), data.created))
+	}
 	return data.fault
+}
+
+const methodOverride = "X-HTTP-Method-Override"
+
+// Method returns the method that a POST stands for (tus 1.0.0, X-HTTP-Method-Override). No other method stands for another one.
+// It is empty where several are named, of which a proxy may have seen another one.
+func Method(r *http.Request) string {
+	switch named := r.Header.Values(methodOverride); {
+	case r.Method != http.MethodPost || len(named) == 0:
+		return r.Method
+	case len(named) == 1:
+		return named[0]
+	default:
+		return ""
+	}
+}
+
+// Discover answers OPTIONS: what is spoken, and how large an upload may be.
+func Discover(w http.ResponseWriter, maxSize int64) {
+	h := w.Header()
+	h.Set("Tus-Version", Version)
+	h.Set("Tus-Extension", Extensions)
+	h.Set("Tus-Max-Size", strconv.FormatInt(maxSize, 10))
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // answer lets everything of tusd's through but the answers for faults, which are the host's to give, and the absolute URL of
@@ -99,8 +138,14 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(status int) {
+	if status == http.StatusPreconditionFailed {
+		a.Header().Set("Tus-Version", Version)
+	}
 	if a.data.fault == nil && status >= http.StatusInternalServerError {
 		a.data.fault = or3cloud.Unavailable(nil, "Upload interrupted", time.Second)
+		if a.data.body.malformed != nil {
+			a.data.fault = a.data.body.malformed
+		}
 	}
 	if a.Header().Get("Location") != "" {
 		a.Header().Set("Location", a.base+"/"+a.data.created)
@@ -127,6 +172,7 @@ func (a *answer) Write(p []byte) (int, error) {
 // dataStore is a Store in tusd's terms. It keeps the first fault, of which tusd only learns that there is one.
 type dataStore struct {
 	store        Store
+	body         *refusable
 	fault        error
 	created      string
 	interruption interruption
@@ -168,6 +214,8 @@ type refusable struct {
 	data     *dataStore
 	start    time.Time
 	received int64
+	// malformed is the refusal of a body that is broken. What came before the break counts, as where a connection breaks off.
+	malformed error
 }
 
 // Read implements io.Reader.
@@ -179,14 +227,19 @@ func (b *refusable) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.received += int64(n)
 	var refusal *or3cloud.Error
-	if errors.As(err, &refusal) {
+	switch {
+	case !errors.As(err, &refusal):
+	case refusal.Code == or3cloud.CodeInvalid:
+		b.malformed = refusal
+		err = io.ErrUnexpectedEOF
+	default:
 		_ = b.data.note(refusal)
 	}
 	return n, err
 }
 
-// body is what a Store gets of a body. It ends with the refusal if there was one, where tusd says that it has just ended.
-func (d *dataStore) body(from io.Reader) io.Reader { return &storeBody{from, d} }
+// readFor is what a Store gets of a body. It ends with the refusal if there was one, where tusd says that it has just ended.
+func (d *dataStore) readFor(from io.Reader) io.Reader { return &storeBody{from, d} }
 
 type storeBody struct {
 	io.Reader
@@ -217,12 +270,21 @@ func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 // WriteChunk implements handler.Upload. It goes on when the connection has gone, with what has come by then.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, body io.Reader) (int64, error) {
 	u.interruption.begin()
-	n, err := u.store.Append(context.WithoutCancel(ctx), u.id, offset, u.body(body))
+	n, err := u.store.Append(context.WithoutCancel(ctx), u.id, offset, u.readFor(body))
+	if err == nil && u.body.malformed == nil {
+		_, _ = u.body.Read(make([]byte, 1)) // the store has all bytes; whether the body ends as it should is told by its end alone
+	}
+	if err == nil && u.body.malformed != nil {
+		return n, errStore
+	}
 	return n, u.note(err)
 }
 
-// FinishUpload implements handler.Upload.
+// FinishUpload implements handler.Upload. tusd calls it after a fault of the body as well.
 func (u *upload) FinishUpload(ctx context.Context) error {
+	if u.body.malformed != nil {
+		return errStore
+	}
 	return u.note(u.store.Finish(context.WithoutCancel(ctx), u.id))
 }
 
