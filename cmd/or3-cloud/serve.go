@@ -97,12 +97,17 @@ func (c serveCommand) run(ctx context.Context) error {
 	}
 	upgrade, ignore := upgradeSignals()
 	defer ignore()
-	ln, err := c.app.open(s.String(config.Addr))
+	access := socketAccess{mode: s.SocketMode(), group: s.String(config.SocketGroup)}
+	ln, err := c.app.open(s.String(config.Addr), access)
 	if err != nil {
 		return err
 	}
 	if ln.given {
 		log.Info("serving on the socket that was handed over", "addr", ln.Addr().String())
+		if !ln.unlink && access != (socketAccess{mode: 0o660}) {
+			log.Warn("mode and group of the socket are systemd's; set SocketMode= and SocketGroup= in its unit instead of " +
+				config.SocketMode + " and " + config.SocketGroup)
+		}
 	}
 	// The port answers 503 from here on; the store opens behind it. A client that finds a closed port gives up edits.
 	serving, cancel := context.WithCancel(ctx)
@@ -247,42 +252,4 @@ func (v *secrets) close() error {
 		return nil
 	}
 	return v.dir.Close()
-}
-
-// listen opens a TCP address or unix:PATH.
-func listen(addr string) (net.Listener, error) {
-	path, ok := strings.CutPrefix(addr, "unix:")
-	if !ok {
-		ln, err := net.Listen("tcp", addr)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("%s is in use by another program; stop it, or choose another address with --addr or %s", addr, config.Addr)
-		}
-		return ln, err
-	}
-	if err := removeDeadSocket(path); err != nil {
-		return nil, err
-	}
-	return net.Listen("unix", path)
-}
-
-// dialPatience is how long a server on a socket has to show that it is alive.
-const dialPatience = time.Second
-
-// removeDeadSocket removes what a killed server has left behind, and nothing else.
-func removeDeadSocket(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, config.Addr)
-	}
-	if conn, err := net.DialTimeout("unix", path, dialPatience); err == nil {
-		conn.Close()
-		return fmt.Errorf("%s is in use by another program; stop it, or choose another path with --addr or %s", path, config.Addr)
-	}
-	return os.Remove(path)
 }

@@ -84,7 +84,7 @@ type socket struct {
 }
 
 // open returns the socket that this process was given, by its predecessor or by systemd, or else opens its own.
-func (a app) open(addr string) (*socket, error) {
+func (a app) open(addr string, access socketAccess) (*socket, error) {
 	in, err := a.inherited()
 	if err != nil {
 		return nil, err
@@ -94,7 +94,9 @@ func (a app) open(addr string) (*socket, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the socket of the former process: %w", err)
 		}
-		unlinkOnClose(ln, in.Unlink)
+		if in.Unlink {
+			ln = ownSocket(ln)
+		}
 		return &socket{Listener: ln, given: true, unlink: in.Unlink, faults: in.Faults}, nil
 	}
 	ln, err := activated(a.variable)
@@ -105,15 +107,15 @@ func (a app) open(addr string) (*socket, error) {
 		unlinkOnClose(ln, false) // systemd keeps listening when we are gone
 		return &socket{Listener: ln, given: true}, nil
 	}
-	if ln, err = listen(addr); err != nil {
+	if ln, err = listen(addr, access); err != nil {
 		return nil, err
 	}
-	_, unlink := ln.(*net.UnixListener)
+	_, unlink := ln.(*ownedSocket)
 	return &socket{Listener: ln, unlink: unlink}, nil
 }
 
 func unlinkOnClose(ln net.Listener, unlink bool) {
-	if l, ok := ln.(*net.UnixListener); ok {
+	if l, ok := ln.(interface{ SetUnlinkOnClose(bool) }); ok {
 		l.SetUnlinkOnClose(unlink)
 	}
 }

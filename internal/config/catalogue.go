@@ -28,6 +28,8 @@ const (
 	DataDir            = "OR3_DATA_DIR"
 	Addr               = "OR3_ADDR"
 	Port               = "PORT"
+	SocketMode         = "OR3_SOCKET_MODE"
+	SocketGroup        = "OR3_SOCKET_GROUP"
 	PublicURL          = "OR3_PUBLIC_URL"
 	ShutdownTimeout    = "OR3_SHUTDOWN_TIMEOUT_MS"
 	LogLevel           = "OR3_LOG_LEVEL"
@@ -96,6 +98,8 @@ func hostGroups() Catalogue {
 		{Title: "Start", Settings: []or3cloud.Setting{
 			{Name: Addr, Default: "127.0.0.1:3000", Help: "Listen address as host:port, or unix:PATH; --addr overrides it."},
 			{Name: Port, Kind: or3cloud.KindInt, Min: 0, Max: 65535, Help: "Port of the default listen address, as hosting platforms set it; OR3_ADDR and --addr win."},
+			{Name: SocketMode, Default: "0660", Help: "Mode of the Unix socket in octal digits; whoever may write to it can connect, and counts as a proxy where OR3_TRUSTED_PROXIES is set."},
+			{Name: SocketGroup, Help: "Group of the Unix socket, by name or number, such as that of the reverse proxy; by default the one of the server. The server's user must be in it."},
 			{Name: DataDir, Default: "./data", Help: "Directory of databases, files and generated secrets; under systemd the default is the state directory; --data overrides it."},
 			{Name: PublicURL, Help: "Origin that users see, such as https://cloud.example.org; links are built from it only."},
 			{Name: NodeEnv, Help: "production means strict configuration, Secure cookies and redirection to HTTPS."},

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"slices"
@@ -45,6 +46,7 @@ func (l *loader) derive(c *Config) {
 	}
 	l.checkMode(c.get(NodeEnv))
 	l.checkAddr(c.get(Addr))
+	l.checkSocketMode(c.get(SocketMode))
 	l.checkPublicURL(c.get(PublicURL))
 	l.checkOrigins(c.get("OR3_ALLOWED_ORIGINS"))
 	l.checkProxies(c)
@@ -113,6 +115,26 @@ func (l *loader) checkAddr(v *Value) {
 	_, port, err := net.SplitHostPort(v.Text)
 	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
 		l.problems = append(l.problems, *v.problem("is not an address to listen on", "Use host:port, for example 127.0.0.1:3000, or unix:PATH."))
+	}
+}
+
+// SocketMode returns the mode of a Unix socket to listen on.
+func (c *Config) SocketMode() fs.FileMode {
+	mode, _ := parseMode(c.String(SocketMode))
+	return mode
+}
+
+// parseMode reads the permission bits of a file in octal digits.
+func parseMode(text string) (fs.FileMode, bool) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
+	return fs.FileMode(n), err == nil && n <= 0o777
+}
+
+// checkSocketMode refuses what would leave out the server's own user: no one else could connect for long either.
+func (l *loader) checkSocketMode(v *Value) {
+	if mode, ok := parseMode(v.Text); !ok || mode&0o600 != 0o600 {
+		l.problems = append(l.problems, *v.problem("is not a mode that lets the server's user read and write",
+			"Use three octal digits: 0660 for the socket's group, 0666 for everyone on this machine."))
 	}
 }
 

@@ -173,3 +173,19 @@ func TestEnvFileInAnotherEncoding(t *testing.T) {
 		t.Errorf("a mark of UTF-8: %s %v", cfg.String(Addr), problems)
 	}
 }
+
+func TestSocketMode(t *testing.T) {
+	cat, _ := catalogue(t)
+	for text, want := range map[string]uint32{"": 0o660, "660": 0o660, "0666": 0o666, "0o600": 0o600} {
+		c, problems, warnings := Load(cat, Sources{Environ: []string{"OR3_SOCKET_MODE=" + text, "OR3_STRICT_CONFIG=true"}})
+		if got := uint32(c.SocketMode()); got != want || len(problems) > 0 || len(warnings) > 0 {
+			t.Errorf("%q: %04o, %v %q", text, got, problems, warnings)
+		}
+	}
+	for _, text := range []string{"rw-rw----", "0060", "0400", "9", "4666", "01777", "-1", "0x1b0"} {
+		_, problems, _ := Load(cat, Sources{Environ: []string{"OR3_SOCKET_MODE=" + text}})
+		if len(problems) != 1 || problems[0].Variable != "OR3_SOCKET_MODE" || !strings.Contains(problems[0].Fix, "0660") {
+			t.Errorf("%q: %+v", text, problems)
+		}
+	}
+}
