@@ -138,13 +138,19 @@ type pushBody struct {
 // decodePush decodes a push whose text stays as it is while the ops are used: payloads are parts of it. A decoder on a
 // bytes.Buffer neither copies nor changes what it reads.
 func decodePush(text []byte) (pushBody, error) {
-	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(new(pruner).prune(text)), httpx.JSONOptions())}
+	valid, openings := syncschema.Survey(text)
+	if openings > maxDepth {
+		text = new(pruner).prune(text)
+	}
+	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(text), httpx.JSONOptions()), doubtful: !valid}
 	return d.decode()
 }
 
 // pushDecoder decodes pushes.
 type pushDecoder struct {
 	*jsontext.Decoder
+	// doubtful says that the body holds bytes which are not UTF-8; else none of its parts does.
+	doubtful bool
 	// notText says that the op at hand holds bytes which are not UTF-8. The decoder is lenient about them, because it
 	// takes them for the same thing as halves of surrogate pairs.
 	notText bool
@@ -232,7 +238,7 @@ func (d *pushDecoder) members(f func(name []byte) error) error {
 // text reads a value, which is valid until the next read, and notes whether it is text.
 func (d *pushDecoder) text() (jsontext.Value, error) {
 	v, err := d.ReadValue()
-	d.notText = d.notText || err == nil && !utf8.Valid(v)
+	d.notText = d.notText || d.doubtful && err == nil && !utf8.Valid(v)
 	return v, err
 }
 

@@ -109,10 +109,11 @@ func Check(op *or3cloud.Op) *Problem {
 // Unfit says why a payload must not reach a client, or "". Check refuses such payloads; rows from before it did may have
 // them. Escapes such as \ud83d are fit: clients cut their strings at UTF-16 units (contract, sync Pitfall 17).
 func Unfit(payload []byte) string {
+	valid, openings := Survey(payload)
 	switch {
-	case !utf8.Valid(payload):
+	case !valid:
 		return "not valid UTF-8"
-	case deeperThan(payload, MaxDepth):
+	case openings > MaxDepth && deeperThan(payload, MaxDepth): // of most texts there is nothing more to see
 		return fmt.Sprintf("nested deeper than %d levels", MaxDepth)
 	}
 	return ""
@@ -120,9 +121,6 @@ func Unfit(payload []byte) string {
 
 // deeperThan reports whether a JSON text has more than n arrays and objects open at one place.
 func deeperThan(text []byte, n int) bool {
-	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) <= n {
-		return false // of most texts there is nothing more to see
-	}
 	depth := 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
