@@ -15,7 +15,7 @@ import (
 )
 
 // corpus returns the recorded ops of the real client in batches of 50.
-func corpus(b *testing.B) [][]or3cloud.Op {
+func corpus(b testing.TB) [][]or3cloud.Op {
 	b.Helper()
 	f, err := os.Open(filepath.Join("..", "..", "testdata", "captured", "push-corpus.jsonl"))
 	if err != nil {

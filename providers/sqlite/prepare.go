@@ -3,13 +3,8 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
-	"strconv"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/jsstring"
@@ -86,6 +81,9 @@ func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 	for i := range q.ready {
 		cost += q.ready[i].cost()
 	}
+	if q.ready == nil {
+		q.ready = make([]preparedOp, 0, min(len(q.ops), stretchCost/opCost))
+	}
 	for len(q.ops) > 0 && (cost < stretchCost || len(q.ready) == 0) {
 		p, err := prepare(q.ops[0], q.user)
 		if err != nil {
@@ -154,29 +152,6 @@ func recordKey(pk string, owner []byte) []byte {
 func recordPK(key []byte) string {
 	pk, _, _ := bytes.Cut(key, []byte{0})
 	return jsstring.FromSortKey(pk)
-}
-
-// fingerprint returns 16 bytes that tell an op from all others. Payloads are the same if they are the same as JSON
-// values, whatever the order of their keys (contract, sync §10.3).
-func fingerprint(op *or3cloud.Op) []byte {
-	h := sha256.New()
-	for _, part := range [][]byte{
-		[]byte(op.Table), []byte(op.Operation), []byte(op.PK), []byte(op.Stamp.DeviceID), []byte(op.Stamp.HLC),
-		strconv.AppendInt(nil, op.Stamp.Clock, 10), canonical(op.Payload),
-	} {
-		h.Write(binary.AppendUvarint(nil, uint64(len(part))))
-		h.Write(part)
-	}
-	return h.Sum(nil)[:16]
-}
-
-// canonical returns a JSON text in a form in which equal values are equal bytes, or the text itself if it has none.
-func canonical(text []byte) []byte {
-	v := jsontext.Value(bytes.Clone(text))
-	if err := v.Canonicalize(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
-		return text
-	}
-	return v
 }
 
 // serverPut returns an op of the server. It looks like a browser's, since clients reject a page with anything else
