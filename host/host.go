@@ -76,6 +76,7 @@ type Host struct {
 	health  httpx.Router
 	handler http.Handler
 	foreign middleware.ForeignPages
+	advice  *middleware.Advice
 	names   *middleware.Names
 	gate    *gate
 	space   *diskspace.Monitor
@@ -130,10 +131,12 @@ func New(o Options) (*Host, error) {
 		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !o.Production)
 	allowed := cfg.List("OR3_ALLOWED_ORIGINS")
 	h.foreign = middleware.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), allowed)
+	h.advice = middleware.NewAdvice(cfg.String("OR3_PUBLIC_URL"), h.foreign, o.Log)
 	proxy, err := proxyRule(cfg)
 	if err != nil {
 		return nil, err
 	}
+	proxy.Log = o.Log
 	h.names = middleware.NewNames(middleware.NamesOptions{
 		PublicURL: cfg.String("OR3_PUBLIC_URL"), AllowedOrigins: allowed, Machine: o.MachineNames, Log: o.Log,
 	})
@@ -155,7 +158,7 @@ func New(o Options) (*Host, error) {
 		h.answerHealth,
 	}
 	if cfg.Bool("OR3_FORCE_HTTPS") {
-		steps = append(steps, middleware.ForceHTTPS)
+		steps = append(steps, middleware.ForceHTTPS(o.Log))
 	}
 	h.handler = middleware.Chain(http.HandlerFunc(h.serve), steps...)
 	return h, nil
@@ -287,7 +290,7 @@ func (h *Host) Open(ctx context.Context) (err error) {
 	}()
 	run := &running{disabled: h.plan.disabled()}
 	run.router.Budget, run.router.Caller = h.memory, h.caller
-	run.router.Guard = h.foreign.Check
+	run.router.Guard, run.router.Explain = h.foreign.Check, h.advice.Explain
 	if h.plan.auth.on {
 		if h.opt.DataDir != "" {
 			h.space.WatchWithReserve(h.opt.DataDir)

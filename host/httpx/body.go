@@ -63,14 +63,18 @@ func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Calle
 	r.Body = b
 }
 
-// giveUp bounds how long the body of a request is waited for that was refused before anything looked at it: net/http reads
-// the rest of it after the answer.
-func giveUp(w http.ResponseWriter, r *http.Request) {
+// GiveUp bounds how long the body of a request is waited for that was refused before anything looked at it: net/http reads
+// the rest of it after the answer. It reads none where the connection is to be closed then, as proxies ask for it, and a proxy
+// that is still sending would take the closed connection for a broken server. So the beginning is read here.
+func GiveUp(w http.ResponseWriter, r *http.Request) {
 	switch r.Body.(type) {
 	case *body, *wholeBody: // has its own deadline
 	default:
 		if r.Body != nil && r.Body != http.NoBody {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(grace))
+			if r.Close && r.Header.Get("Expect") == "" {
+				_, _ = io.CopyN(io.Discard, r.Body, UnknownBody)
+			}
 		}
 	}
 }

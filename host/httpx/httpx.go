@@ -67,7 +67,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if rec.Started() {
 		panic(http.ErrAbortHandler)
 	}
-	giveUp(w, r)
+	GiveUp(w, r)
 	body := errorBody{Error: true, URL: displayURL(r), StatusCode: http.StatusInternalServerError, Message: "Server Error"}
 	var e *or3cloud.Error
 	if errors.As(err, &e) {
@@ -231,6 +231,11 @@ type Identity struct {
 	HTTPS bool
 	// Forwarded says that a trusted proxy has told all this.
 	Forwarded bool
+	// Unbelieved is the address of a sender in a network at hand that is no trusted proxy but forwards as one does; empty if
+	// there is none.
+	Unbelieved string
+	// ProtoUntold says that a trusted proxy has forwarded a request without saying how it came to the proxy.
+	ProtoUntold bool
 }
 
 // WithIdentity returns r with an identity.

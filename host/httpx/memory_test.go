@@ -191,3 +191,33 @@ func TestReadFromPassesEverythingOn(t *testing.T) {
 		}
 	}
 }
+
+// late is a body that notes whether it was read before the answer began.
+type late struct {
+	io.Reader
+	answer *httptest.ResponseRecorder
+	early  bool
+}
+
+func (b *late) Read(p []byte) (int, error) {
+	b.early = b.early || b.answer.Header().Get("Content-Type") != ""
+	return b.Reader.Read(p)
+}
+
+func (b *late) Close() error { return nil }
+
+// A proxy that asks for the connection to be closed goes on sending while the answer comes. Were it closed then, the proxy
+// would answer 502 in place of what we said.
+func TestARefusalReadsTheBodyBeforeTheConnectionIsClosed(t *testing.T) {
+	for _, size := range []int{1, 1000, UnknownBody, 10 * UnknownBody} {
+		w := httptest.NewRecorder()
+		text := strings.NewReader(strings.Repeat("x", size))
+		b := &late{Reader: text, answer: w}
+		r := httptest.NewRequest("POST", "/api/x", nil)
+		r.Body, r.Close = b, true
+		WriteError(w, r, or3cloud.Unavailable(nil, "The server is starting", time.Second))
+		if left := text.Len(); left != max(0, size-UnknownBody) || b.early || w.Code != 503 {
+			t.Errorf("%d of %d bytes are left, after the answer: %v, %d", left, size, b.early, w.Code)
+		}
+	}
+}

@@ -18,6 +18,8 @@ import (
 type Router struct {
 	// Guard, if set, may refuse a request to a route before anything else looks at it.
 	Guard func(*http.Request, or3cloud.Route) error
+	// Explain, if set, may say more of the error that a request is answered with.
+	Explain func(*http.Request, error) error
 	// Budget is the memory that requests share; nil if there is no bound. Caller says whose share is taken.
 	Budget *membudget.Budget
 	Caller Caller
@@ -51,6 +53,14 @@ func (t *Router) Routes() []or3cloud.Route {
 
 // Serve answers r by its route, or with the JSON 404.
 func (t *Router) Serve(w http.ResponseWriter, r *http.Request) error {
+	err := t.serve(w, r)
+	if err != nil && t.Explain != nil {
+		err = t.Explain(r, err)
+	}
+	return err
+}
+
+func (t *Router) serve(w http.ResponseWriter, r *http.Request) error {
 	route, ok := t.Find(r)
 	if !ok {
 		return NotFound(w, r)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,20 +129,44 @@ func SecurityHeaders(next http.Handler) http.Handler {
 // X-Forwarded-Proto only where proxies are trusted (see Proxy): without that switch the header is the client's own
 // claim. A TLS proxy in front of the host therefore needs OR3_TRUST_PROXY=true, which it needs for the origin rule
 // and the limits anyway.
-func ForceHTTPS(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := httpx.IdentityOf(r)
-		host := id.Host
-		if host == "" {
-			host = r.Host
-		}
-		if id.HTTPS || host == "" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Set("Location", "https://"+host+r.URL.RequestURI())
-		w.WriteHeader(http.StatusMovedPermanently)
-	})
+//
+// Where a proxy does not say how a request came to it, a redirect could lead to itself for ever, so there is an explanation
+// instead, and a line in log once. A proxy that is not trusted leads there as well; that it speaks HTTPS with the browser
+// is only known by a header that browsers send nowhere else but there.
+func ForceHTTPS(log *slog.Logger) Middleware {
+	told := &once{log: log}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			id := httpx.IdentityOf(r)
+			host := id.Host
+			if host == "" {
+				host = r.Host
+			}
+			if id.HTTPS || host == "" {
+				next.ServeHTTP(w, r)
+				return
+			}
+			claimed := id.Unbelieved != "" && strings.EqualFold(strings.TrimSpace(first(list(r.Header, "X-Forwarded-Proto"))), "https")
+			switch {
+			case id.ProtoUntold:
+				told.warn("untold", "a reverse proxy does not say that it speaks HTTPS with browsers, which would be redirected for ever: let it send X-Forwarded-Proto", "host", host)
+				refuse(w, r, "The proxy says too little", "The reverse proxy in front of this server does not say whether you have opened it by HTTPS. "+
+					"Its operator can let it send the header X-Forwarded-Proto, or switch redirection to HTTPS off with OR3_FORCE_HTTPS=false.", CodeProxy)
+				return
+			case claimed:
+				told.warn("claimed", "a reverse proxy that is not trusted says that it speaks HTTPS with browsers, which are redirected for ever: set OR3_TRUSTED_PROXIES to its address",
+					"proxy", id.Unbelieved, "example", "OR3_TRUSTED_PROXIES="+id.Unbelieved)
+				if r.Header.Get("Sec-Fetch-Site") != "" {
+					refuse(w, r, "The proxy is not trusted", "The reverse proxy at "+id.Unbelieved+" says that you have opened this server by HTTPS, but it is not believed. "+
+						"The operator of the server can set OR3_TRUSTED_PROXIES="+id.Unbelieved+" and restart it.", CodeProxy)
+					return
+				}
+			}
+			httpx.GiveUp(w, r)
+			w.Header().Set("Location", "https://"+host+r.URL.RequestURI())
+			w.WriteHeader(http.StatusMovedPermanently)
+		})
+	}
 }
 
 // CORS adds the headers that let pages of other origins read answers (contract, security-middleware §2). It never

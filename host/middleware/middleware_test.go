@@ -103,7 +103,7 @@ func TestForceHTTPS(t *testing.T) {
 				r.TLS = &tls.ConnectionState{}
 			}
 			w := httptest.NewRecorder()
-			Proxy{Everyone: c.trust}.Identify(ForceHTTPS(teapot)).ServeHTTP(w, r)
+			Proxy{Everyone: c.trust}.Identify(ForceHTTPS(nil)(teapot)).ServeHTTP(w, r)
 			if got := w.Header().Get("Location"); got != c.location || (w.Code == 301) != (c.location != "") {
 				t.Errorf("%d %q", w.Code, got)
 			}

@@ -2,17 +2,12 @@ package middleware
 
 import (
 	"fmt"
-	"html"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
-	"time"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
 )
 
@@ -22,10 +17,7 @@ import (
 type Names struct {
 	public string
 	known  map[string]bool
-	log    *slog.Logger
-
-	mu   sync.Mutex
-	told map[string]bool
+	once   once
 }
 
 // NamesOptions say what a server is called.
@@ -41,7 +33,7 @@ type NamesOptions struct {
 
 // NewNames returns the names of a server.
 func NewNames(o NamesOptions) *Names {
-	n := &Names{public: o.PublicURL, known: map[string]bool{}, log: o.Log, told: map[string]bool{}}
+	n := &Names{public: o.PublicURL, known: map[string]bool{}, once: once{log: o.Log}}
 	for _, name := range o.Machine {
 		n.known[hostName(name)] = true
 	}
@@ -96,39 +88,13 @@ func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
 		text = fmt.Sprintf("The address of this server is %s. If it should be reached as %s too, its operator can add %s to %s and restart it.",
 			n.public, name, example, variable)
 	}
-	n.tell(name, variable, example)
-	if strings.HasPrefix(r.URL.Path, "/api/") {
-		httpx.NoStore(w)
-		httpx.WriteError(w, r, or3cloud.Unavailable(nil, text, retryName))
-		return true
+	if id.Unbelieved != "" {
+		text += " If a reverse proxy at " + id.Unbelieved + " stands before it, the operator can have its headers believed with OR3_TRUSTED_PROXIES=" + id.Unbelieved + "."
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	_, _ = io.WriteString(w, "<!doctype html><html lang=\"en\"><meta name=\"viewport\" content=\"width=device-width\"><title>Unknown address</title>"+
-		"<h1>Unknown address</h1><p>"+html.EscapeString(text)+"</p></html>\n")
-	return true
-}
-
-const (
-	// retryName is when a client may ask again; until the operator has changed something it is in vain.
-	retryName = 10 * time.Second
-	// maxTold bounds the names that are logged.
-	maxTold = 16
-)
-
-// tell says once for each of the first names what is wrong.
-func (n *Names) tell(name, variable, example string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.told[name] || len(n.told) >= maxTold {
-		return
-	}
-	n.told[name] = true
-	n.log.Warn("refused a request under a name that is not known to be this server's; if people are to use it, set "+variable,
+	n.once.warn(name, "refused a request under a name that is not known to be this server's; if people are to use it, set "+variable,
 		"name", name, "example", variable+"="+example)
+	refuse(w, r, "Unknown address", text, "")
+	return true
 }
 
 // plain reports whether a host is one that may be repeated.

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"cmp"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,13 +25,31 @@ type Proxy struct {
 	// ClientHeader has the client's address: OR3_FORWARDED_FOR_HEADER. Empty for X-Forwarded-For. With "forwarded",
 	// host and protocol are taken from that header as well (RFC 7239).
 	ClientHeader string
+	// Log, if set, is told once of each proxy in reach that is not trusted.
+	Log *slog.Logger
 }
 
 // Identify puts the sender's identity into the context.
 func (p Proxy) Identify(next http.Handler) http.Handler {
+	told := &once{log: p.Log}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, httpx.WithIdentity(r, p.identity(r)))
+		id := p.identity(r)
+		if id.Unbelieved != "" {
+			told.warn(id.Unbelieved, "a reverse proxy is not trusted, so all people behind it count as one client: set OR3_TRUSTED_PROXIES to its address",
+				"proxy", id.Unbelieved, "example", "OR3_TRUSTED_PROXIES="+id.Unbelieved)
+		}
+		next.ServeHTTP(w, httpx.WithIdentity(r, id))
 	})
+}
+
+// forwards reports whether a request has headers that a proxy adds.
+func (p Proxy) forwards(h http.Header) bool {
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", p.ClientHeader} {
+		if name != "" && len(h.Values(name)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // identity falls back to the socket's address where the headers have none, as the callers of the contract's rule do.
@@ -43,6 +62,13 @@ func (p Proxy) identity(r *http.Request) httpx.Identity {
 	}
 	if !p.believes(peer, known) {
 		id.Host = normalHost(r.Host, id.HTTPS)
+		// Beyond the networks at hand it may be anybody, whose address must not be proposed.
+		if near := !known || peer.IsLoopback() || peer.IsPrivate() || peer.IsLinkLocalUnicast(); near && p.forwards(r.Header) {
+			id.Unbelieved = "loopback" // stands for a Unix socket, too
+			if known {
+				id.Unbelieved = peer.String()
+			}
+		}
 		return id
 	}
 	id.Forwarded = true
@@ -50,6 +76,7 @@ func (p Proxy) identity(r *http.Request) httpx.Identity {
 	if addr, ok := p.client(f.chain); ok {
 		id.ClientIP = addr.String()
 	}
+	id.ProtoUntold = f.proto == "" && p.forwards(r.Header)
 	if f.proto != "" {
 		id.HTTPS = f.proto == "https" || f.proto == "wss"
 	}

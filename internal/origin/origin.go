@@ -20,6 +20,9 @@ func Parse(text string) (Origin, bool) {
 	return Origin{scheme, NormalHost(scheme, u.Host)}, true
 }
 
+// String is the origin as browsers write it.
+func (o Origin) String() string { return o.scheme + "://" + o.host }
+
 func (o Origin) web() bool { return o.scheme == "http" || o.scheme == "https" }
 
 // servedAt reports whether pages of o come from the host, with or without a port, that a request names. The scheme is not

@@ -2,6 +2,7 @@
 export const words = {
   'page.loading': 'Connecting…',
   'page.unreachable': 'The server is not ready',
+  'page.misconfigured': 'This server does not know its address',
   'page.retry': 'Try again',
   'page.off': 'Accounts are switched off',
   'page.offText': 'This server only serves files: there is no sign-in, no sync and no file storage.',

@@ -24,6 +24,8 @@ export const errorWords = {
   'error.password_too_common': 'Too many people use this password. Choose another.',
   'error.password_too_short': (p: { min?: number }) => p.min === undefined ? 'This password is too short.' : `At least ${p.min} characters, please.`,
   'error.passwords_differ': 'The two passwords differ.',
+  'error.proxy_misconfigured': 'This server is not set up for the address that you have opened, so it changes nothing. Whoever runs it finds in its log what is missing: '
+    + 'mostly the reverse proxy has to send X-Forwarded-Host and X-Forwarded-Proto and be named in OR3_TRUSTED_PROXIES, or OR3_PUBLIC_URL has to be set.',
   'error.rate_limited': (p: { seconds?: number }) => p.seconds ? `Too many tries. Wait ${duration(p.seconds)}, then try again.` : 'Too many tries. Wait a minute, then try again.',
   'error.reauthentication_required': 'Please confirm that it is you.',
   'error.registration_disabled': 'This server takes no new accounts. Ask whoever runs it.',
