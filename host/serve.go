@@ -53,7 +53,9 @@ func serve(ctx context.Context, ln net.Listener, h *Host, header, grace time.Dur
 		return errors.Join(err, h.Close())
 	case <-ctx.Done():
 	}
-	h.opt.Log.Info("shutting down")
+	if h.running.Load() != nil { // a start that was refused has nothing to shut down
+		h.opt.Log.Info("shutting down")
+	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {

@@ -23,6 +23,9 @@ func newDirectory(path string) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the web directory: %w", err)
 	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("the web directory %s is a file; give the directory that the client's build wrote", path)
+	}
 	d := &directory{path: path}
 	if d.now, err = open(path); err != nil {
 		return nil, err

@@ -51,6 +51,9 @@ func (c adoptCommand) run(stores []string) error {
 	if err != nil {
 		return err
 	}
+	if err := mustExist(path); err != nil {
+		return err
+	}
 	dir, err := datadir.Open(path, datadir.Options{Now: c.now, Rand: c.rand, Strict: s.Strict(), Adopt: stores})
 	if err != nil {
 		return err

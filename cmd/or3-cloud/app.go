@@ -1,21 +1,25 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/internal/oserror"
 )
 
 // app is the program with everything that it takes from outside, so that tests can give it something else.
@@ -57,13 +61,18 @@ func (a app) main(args []string) int {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errReported):
-		fmt.Fprintf(a.stderr, "or3-cloud: %v\n", err)
+		fmt.Fprintf(a.stderr, "or3-cloud: %s\n", oneLine(oserror.Explain(err).Error()))
 		if errors.As(err, new(usageError)) {
 			fmt.Fprintf(a.stderr, "Try: %s --help\n", cmd.CommandPath())
 			return 2
 		}
 	}
 	return 1
+}
+
+// oneLine is a text without line ends, so that what a supervisor collects line by line stays together.
+func oneLine(text string) string {
+	return strings.Join(strings.Split(strings.TrimSpace(text), "\n"), "; ")
 }
 
 // usageError is a mistake on the command line.
@@ -84,17 +93,44 @@ func (a app) root() *cobra.Command {
 		}
 		return cmd.Help()
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.serve(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.version())
 	return root
 }
 
 // noArguments refuses arguments that are no flags.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%q is no command and no flag", args[0])}
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return usageError{fmt.Errorf("%q is no command and no flag%s", args[0], didYouMean(config.Nearest(args[0], names)))}
+}
+
+// flagError says what is wrong with a flag, and which one was meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+		err = fmt.Errorf("%w%s", err, didYouMean(config.Nearest("--"+unknown.GetSpecifiedName(), names)))
+	case errors.As(err, &invalid):
+		takes := map[string]string{"bool": "true or false", "int": "a whole number"}[invalid.GetFlag().Value.Type()]
+		err = fmt.Errorf("--%s takes %s, and not %q", invalid.GetFlag().Name, cmp.Or(takes, "another value"), invalid.GetValue())
+	}
+	return usageError{err}
+}
+
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return ". Did you mean " + near + "?"
 }
 
 // settingFlags are the flags that override variables.

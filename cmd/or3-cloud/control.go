@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -87,6 +88,15 @@ func (a app) operate(ctx context.Context, f settingFlags, run func(control.Calle
 	}
 }
 
+// mustExist refuses a data directory that is not there: no command but serve makes one.
+func mustExist(path string) error {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data directory %s; start the server once with or3-cloud serve, or name another directory with --data", path)
+	}
+	return err
+}
+
 // operateHere opens the data directory and what it holds, without listening, and runs a command on it.
 func (a app) operateHere(ctx context.Context, s settings, path string, run func(control.Caller) error) (err error) {
 	if len(s.problems) > 0 {
@@ -96,8 +106,8 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	if !s.needsDisk() {
 		return errors.New("this configuration has no accounts: SSR_AUTH_ENABLED is false, or a provider is missing; see or3-cloud config")
 	}
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("there is no data directory %s; start the server once with or3-cloud serve, or name another directory with --data", path)
+	if err := mustExist(path); err != nil {
+		return err
 	}
 	level, err := logx.ParseLevel(s.String(config.LogLevel))
 	if err != nil {

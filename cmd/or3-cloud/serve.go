@@ -19,6 +19,7 @@ import (
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/web"
 )
 
@@ -75,7 +76,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	}
 	pages, err := web.Handler(c.web, s.Bool(config.SSRAuthEnabled))
 	if err != nil {
-		return err
+		return fmt.Errorf("--web: %w", oserror.Explain(err))
 	}
 	path, err := s.DataPath()
 	if err != nil {
@@ -85,7 +86,6 @@ func (c serveCommand) run(ctx context.Context) error {
 	fatal := make(chan error, 1)
 	memory := membudget.Read()
 	memory.Soften()
-	log.Info("memory for requests", "bytes", memory.Budget(), "limit", memory.Bytes, "from", memory.Source)
 	h, err := host.New(host.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
 		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Stores: vault, Memory: memory, Web: pages, Version: buildVersion(),
@@ -125,6 +125,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		stopControl = c.startControl(log, s, h, ln.Addr())
 		c.announce(serving, s, h, ln.Addr())
 		vault.opened(log)
+		log.Info("memory for requests", "bytes", memory.Budget(), "limit", memory.Bytes, "from", memory.Source)
 	case serving.Err() != nil: // told to stop before it was ready, which is no fault
 		log.Info("stopped while opening", "cause", err)
 		err = nil

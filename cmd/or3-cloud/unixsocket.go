@@ -22,10 +22,10 @@ func listen(addr string, access socketAccess) (net.Listener, error) {
 		return listenUnix(path, access)
 	}
 	ln, err := net.Listen("tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use by another program; stop it, or choose another address with --addr or %s", addr, config.Addr)
+	if err != nil {
+		return nil, cannotListen(addr, err)
 	}
-	return ln, err
+	return ln, nil
 }
 
 // socketAccess says who may connect to a Unix socket, which takes the right to write to its file.
@@ -127,13 +127,14 @@ func removeDeadSocket(path string) error {
 	conn, err := net.DialTimeout("unix", path, dialPatience)
 	switch {
 	case err == nil:
-		conn.Close()
+		defer conn.Close()
+		return inUse(path, "path", peerProcess(conn))
 	case isRefused(err):
 		return os.Remove(path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	}
-	return fmt.Errorf("%s is in use by another program; stop it, or choose another path with --addr or %s", path, config.Addr)
+	return inUse(path, "path", "")
 }
 
 // ownedSocket is a socket whose file goes with it, unless another server's file is there by then.

@@ -138,29 +138,33 @@ func (l *loader) readEnvFile() {
 	if l.src.EnvFile == "" {
 		return
 	}
+	name := "--env-file"
+	if !l.src.EnvFileRequired {
+		name = l.src.EnvFile
+	}
 	text, err := readTrusted(l.src.EnvFile, maxEnvFile)
 	if os.IsNotExist(err) && !l.src.EnvFileRequired {
 		return
 	}
 	if u, ok := err.(untrusted); ok {
-		name := "--env-file"
-		if !l.src.EnvFileRequired {
-			name = l.src.EnvFile
-		}
 		l.problems = append(l.problems, or3cloud.Problem{Variable: name, Fault: l.src.EnvFile + " " + u.fault, Fix: u.fix})
 		return
 	}
 	if err != nil {
+		fix := "Give the path of a readable file, or leave the flag out."
+		if !l.src.EnvFileRequired {
+			fix = "Make it a file that the user of this process may read, or move it away, or name another one with --env-file."
+		}
 		l.problems = append(l.problems, or3cloud.Problem{
-			Variable: "--env-file",
+			Variable: name,
 			Fault:    fmt.Sprintf("%s cannot be read: %v", l.src.EnvFile, withoutPath(err)),
-			Fix:      "Give the path of a readable file, or leave the flag out.",
+			Fix:      fix,
 		})
 		return
 	}
 	if encoding := foreignEncoding(text); encoding != "" {
 		l.problems = append(l.problems, or3cloud.Problem{
-			Variable: "--env-file",
+			Variable: name,
 			Fault:    fmt.Sprintf("%s is %s, and not UTF-8 text", l.src.EnvFile, encoding),
 			Fix:      "Save it as UTF-8. Windows PowerShell writes UTF-16 with >; there, use Set-Content -Encoding utf8.",
 		})
@@ -482,7 +486,14 @@ func (c *Config) Production() bool { return c.String(NodeEnv) == "production" }
 func (c *Config) Strict() bool { return c.Production() || c.Bool(StrictConfig) }
 
 // DataPath returns the absolute path of the data directory.
-func (c *Config) DataPath() (string, error) { return filepath.Abs(c.String(DataDir)) }
+func (c *Config) DataPath() (string, error) {
+	path, err := filepath.Abs(c.String(DataDir))
+	if err != nil {
+		return "", fmt.Errorf("the data directory %s is a relative path, and the working directory cannot be told: %w; start the program in a directory that exists, or name an absolute path with --data or %s",
+			c.String(DataDir), err, DataDir)
+	}
+	return path, nil
+}
 
 // Role is a place that a provider takes.
 type Role struct {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -84,11 +85,18 @@ func (c Catalogue) knows(name string) bool {
 // maxTypos is the largest edit distance at which a known name is offered: three, and less for short names.
 func maxTypos(name string) int { return min(3, len(strings.TrimPrefix(name, "OR3_"))/3) }
 
-func (c Catalogue) nearest(name string) string {
-	best, bestDistance := "", maxTypos(name)+1
-	for known := range c.names {
-		if d := editDistance(name, known); d < bestDistance {
-			best, bestDistance = known, d
+func (c Catalogue) nearest(name string) string { return nearest(name, c.names, maxTypos(name)) }
+
+// Nearest returns the word that somebody most likely meant who typed another one; "" if none is near.
+func Nearest(typed string, known []string) string {
+	return nearest(typed, slices.Values(known), min(2, len(typed)/2))
+}
+
+func nearest(name string, known iter.Seq[string], typos int) string {
+	best, bestDistance := "", typos+1
+	for word := range known {
+		if d := editDistance(name, word); d < bestDistance {
+			best, bestDistance = word, d
 		}
 	}
 	return best

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"or3.chat/cloud/internal/oserror"
 )
 
 const (
@@ -89,6 +91,7 @@ func Open(path string, opts Options) (_ *Dir, err error) {
 		opts.Rand = rand.Reader
 	}
 	d := &Dir{path: filepath.Clean(path), opts: opts}
+	defer func() { err = oserror.Within(d.path, err) }()
 	if opts.Strict {
 		for _, p := range Check(d.path) {
 			return nil, fmt.Errorf("%s: %s: %s", p.Variable, p.Fault, p.Fix)
@@ -112,6 +115,9 @@ func Open(path string, opts Options) (_ *Dir, err error) {
 		return nil, err
 	}
 	if err = d.makePrivate(); err != nil {
+		return nil, err
+	}
+	if err = d.tryWriting(); err != nil {
 		return nil, err
 	}
 	if err = d.identify(); err != nil {
@@ -219,6 +225,17 @@ func (d *Dir) makePrivate() error {
 	return nil
 }
 
+// tryWriting finds out whether files can be made here at all, before a server that cannot store anything seems to run. It uses a name
+// that an interrupted first start may leave as well.
+func (d *Dir) tryWriting() error {
+	const name = identityFile + ".new"
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE, fileMode)
+	if err != nil {
+		return fmt.Errorf("write in the data directory: %w", err)
+	}
+	return errors.Join(f.Close(), d.root.Remove(name))
+}
+
 // identify reads the identity, or writes one into a new directory.
 func (d *Dir) identify() error {
 	data, err := d.root.ReadFile(identityFile)
@@ -284,14 +301,15 @@ func (d *Dir) writeIdentity(id identity) error {
 }
 
 // Secret returns the secret that is kept under the name of a variable, and generates it when there is none.
-func (d *Dir) Secret(name string) (string, error) {
+func (d *Dir) Secret(name string) (secret string, err error) {
+	defer func() { err = oserror.Within(d.path, err) }()
 	if !validName(name) {
 		return "", fmt.Errorf("%q cannot be the name of a secret", name)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	file := secretsDir + "/" + name
-	secret, err := d.readSecret(file)
+	secret, err = d.readSecret(file)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/oserror"
 )
 
 // marksDir holds what is known of the stores outside of them: one file each, and the witness of the directory.
@@ -31,7 +32,8 @@ const adoptCommand = "or3-cloud adopt"
 var _ or3cloud.Stores = (*Dir)(nil)
 
 // Admit implements or3cloud.Stores.
-func (d *Dir) Admit(name string, found or3cloud.StoreFound) (or3cloud.StoreAdmission, error) {
+func (d *Dir) Admit(name string, found or3cloud.StoreFound) (_ or3cloud.StoreAdmission, err error) {
+	defer func() { err = oserror.Within(d.path, err) }()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	none := or3cloud.StoreAdmission{}
@@ -112,7 +114,8 @@ func age(found, mark or3cloud.StoreStamp) (or3cloud.StoreAge, string) {
 func day(milliseconds int64) string { return time.UnixMilli(milliseconds).UTC().Format(time.RFC3339) }
 
 // Confirm implements or3cloud.Stores.
-func (d *Dir) Confirm(stamp or3cloud.StoreStamp) error {
+func (d *Dir) Confirm(stamp or3cloud.StoreStamp) (err error) {
+	defer func() { err = oserror.Within(d.path, err) }()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.makeMarks(); err != nil {
@@ -134,7 +137,8 @@ func (d *Dir) Confirm(stamp or3cloud.StoreStamp) error {
 }
 
 // Opened is called when all stores are open and confirmed. Only then the directory counts as this one, and not as a copy.
-func (d *Dir) Opened() error {
+func (d *Dir) Opened() (err error) {
+	defer func() { err = oserror.Within(d.path, err) }()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if slices.Contains(d.identity.Adopt, EveryStore) {

@@ -94,6 +94,9 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 			return nil, fmt.Errorf("database path: %w", err)
 		}
 		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, unmapped)
+		if err := usable(abs); err != nil {
+			return nil, fmt.Errorf("open the database: %w", err)
+		}
 		if known {
 			if admission, err = d.admit(); err != nil {
 				return nil, err
@@ -143,6 +146,22 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 		}
 	}
 	return d, nil
+}
+
+// usable finds out whether the files of a database, where they exist, can be read and written, because SQLite does not say which
+// one cannot, or why.
+func usable(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		f, err := os.OpenFile(path+suffix, os.O_RDWR, 0)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		default:
+			f.Close()
+		}
+	}
+	return nil
 }
 
 func (d *DB) pool(txlock string, size int, readOnly bool) (*sql.DB, error) {

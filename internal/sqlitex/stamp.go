@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -79,7 +80,20 @@ func (d *DB) find() (or3cloud.StoreFound, error) {
 	return found, nil
 }
 
+// damageReasons say what SQLite's codes for damage mean.
+var damageReasons = map[error]string{
+	sqlite3.NOTADB:     "the file is not a database",
+	sqlite3.CORRUPT:    "its pages contradict each other",
+	sqlite3.IOERR_DATA: "a page differs from its checksum",
+}
+
 func damaged(path string, cause error) error {
+	for code, reason := range damageReasons {
+		if errors.Is(cause, code) {
+			cause = &foundDamage{reason, cause}
+			break
+		}
+	}
 	return fmt.Errorf("%s %w: %w. Restore it from a backup, together with its -wal file if the backup has one; without a backup, move it away and see or3-cloud adopt --help",
 		path, ErrDamaged, cause)
 }
@@ -90,26 +104,44 @@ func (d *DB) Refusal(ctx context.Context, err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrDamaged), d.opts.memory():
 		return err
-	case IsDamage(err) || d.looksDamaged(ctx):
+	case IsDamage(err):
 		return damaged(d.opts.Path, err)
+	case errors.Is(err, sqlite3.FULL):
+		return errors.Join(&fs.PathError{Op: "write", Path: d.opts.Path, Err: syscall.ENOSPC}, err)
+	}
+	if fault := d.damage(ctx); fault != "" {
+		return damaged(d.opts.Path, &foundDamage{fault, err})
 	}
 	return err
 }
 
+// foundDamage is damage that was found when something else had failed because of it.
+type foundDamage struct {
+	fault string
+	err   error
+}
+
+func (f *foundDamage) Error() string { return f.fault }
+func (f *foundDamage) Unwrap() error { return f.err }
+
 // refusalSpan is how long a file is read at most to find out why it cannot be opened.
 const refusalSpan = time.Second
 
-// looksDamaged reports whether a short look at the file finds damage.
-func (d *DB) looksDamaged(ctx context.Context) bool {
+// damage returns what a short look at the file finds damaged, or "".
+func (d *DB) damage(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*refusalSpan)
 	defer cancel()
 	out, err := d.Check(ctx, "", refusalSpan)
-	if err == nil && len(out.Faults) == 0 && out.Next == structure {
-		var texts []string
-		texts, err = d.checkStructure(ctx, "PRAGMA quick_check(1)")
-		out.Faults = d.faults(texts...)
+	switch {
+	case err != nil:
+	case len(out.Faults) > 0:
+		return out.Faults[0].Fault
+	case out.Next == structure:
+		if texts, err := d.checkStructure(ctx, "PRAGMA quick_check(1)"); err == nil && len(texts) > 0 {
+			return damageReasons[sqlite3.CORRUPT]
+		}
 	}
-	return err == nil && len(out.Faults) > 0
+	return ""
 }
 
 // checkHeader refuses what is no database, or less of it than its header says. A file with a rollback journal is repaired
@@ -125,7 +157,7 @@ func checkHeader(path string, size int64) error {
 	defer f.Close()
 	var h [headerSize]byte
 	if _, err := io.ReadFull(f, h[:]); err != nil || string(h[:len(magic)]) != magic {
-		return damaged(path, errors.New("it does not begin like a database"))
+		return damaged(path, errors.New("the file is not a database"))
 	}
 	pages, changed, valid := binary.BigEndian.Uint32(h[28:]), binary.BigEndian.Uint32(h[24:]), binary.BigEndian.Uint32(h[92:])
 	if want := int64(pages) * pageSize(h); changed == valid && size < want {

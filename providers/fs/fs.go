@@ -25,10 +25,12 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/signed"
 )
 
@@ -122,7 +124,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	}
 	disk, identity, err := openStore(root, env)
 	if err != nil {
-		return nil, fmt.Errorf("open the storage directory %s: %w", root, err)
+		return nil, fmt.Errorf("the storage directory %s: %w", root, oserror.Within(root, err))
 	}
 	var full func() bool
 	if env.DiskFull != nil {
@@ -185,18 +187,34 @@ func openStore(root string, env or3cloud.Env) (Disk, string, error) {
 		if err == nil {
 			err = disk.Mkdir(dir)
 		}
+		if err == nil {
+			err = tryWriting(disk, dir)
+		}
 	}
 	if err == nil {
 		err = disk.SyncDir(".")
 	}
 	if err != nil {
 		disk.Close()
-		if errors.Is(err, iofs.ErrPermission) {
-			err = fmt.Errorf("%w: the user that runs the server needs to own it", err)
-		}
 		return nil, "", err
 	}
 	return disk, identity, nil
+}
+
+// tryWriting finds out whether files can be made in a directory, before a server that cannot store any seems to run. What a killed process
+// leaves of it goes like any other unfinished file.
+func tryWriting(disk Disk, dir string) error {
+	name := path.Join(dir, tempMark+"start")
+	f, err := disk.Create(name)
+	switch {
+	case err == nil:
+		err = f.Close()
+	case errors.Is(err, iofs.ErrExist):
+		err = nil
+	default:
+		return err
+	}
+	return errors.Join(err, disk.Remove(name))
 }
 
 // validity returns the configured validity of URLs; a value out of range is replaced by the default with a warning

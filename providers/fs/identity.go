@@ -28,7 +28,7 @@ const identityFile = ".or3-storage-id"
 // the instance.
 const knownRootFile = "storage-fs.json"
 
-var errForeignRoot = errors.New("fs: the storage directory lost its identity file")
+var errForeignRoot = errors.New("these are not the files of this instance")
 
 // knownRoot is the content of knownRootFile.
 type knownRoot struct {

@@ -1,0 +1,147 @@
+// Package oserror says in words what the operating system has refused about a file: which file, why, and what to do about it.
+// "open /x: permission denied" tells an operator none of that but the first.
+package oserror
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Within remembers that err comes from the work in a directory that is this program's own: relative paths, such as those of an os.Root,
+// lie in it, and it may be given to another user as a whole. A nil error stays nil.
+func Within(dir string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &within{dir, err}
+}
+
+type within struct {
+	dir string
+	err error
+}
+
+func (w *within) Error() string { return w.err.Error() }
+func (w *within) Unwrap() error { return w.err }
+
+// explained is an error with a text for operators.
+type explained struct {
+	text string
+	err  error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.err }
+
+// Explain returns err with a text that names the file, the reason and the fix, if the operating system has refused something
+// about a file for a reason that a person can mend. Any other error comes back as it is, and so does one that was explained before.
+func Explain(err error) error {
+	if errors.As(err, new(*explained)) {
+		return err
+	}
+	var own *within
+	if !errors.As(err, &own) {
+		own = &within{}
+	}
+	path, ok := pathOf(err, own.dir)
+	if !ok {
+		return err
+	}
+	if text := explain(path, own.dir, err); text != "" {
+		return &explained{text, err}
+	}
+	return err
+}
+
+// pathOf returns the absolute path that an error is about. A relative one lies in dir.
+func pathOf(err error, dir string) (string, bool) {
+	var path string
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &file):
+		path = file.Path
+	case errors.As(err, &link):
+		path = link.New
+	default:
+		return "", false
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	abs, failed := filepath.Abs(path)
+	return abs, failed == nil
+}
+
+func explain(path, own string, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return denied(path, own)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Sprintf("%s cannot be written, because its file system is full. Make room there, or enlarge it; df -h %s shows how full it is",
+			path, nearest(filepath.Dir(path)))
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf("%s cannot be written, because its file system is read-only. Mount it writable, or choose a place on another one; "+
+			"findmnt --target %s shows how it is mounted, and dmesg whether a fault of the disk has made it read-only", path, nearest(filepath.Dir(path)))
+	case errors.Is(err, syscall.EISDIR):
+		return fmt.Sprintf("%s is a directory, where a file belongs. Move it away, or name another path", path)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Sprintf("%s is a file, where a directory belongs. Move it away, or name another path", obstacle(path))
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return fmt.Sprintf("the path %s is too long. Choose a shorter one", path)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return fmt.Sprintf("%s cannot be opened, because too many files are open. Raise the limit: ulimit -n, or LimitNOFILE= of the systemd unit", path)
+	case errors.Is(err, syscall.EIO):
+		return fmt.Sprintf("%s cannot be read or written, because the disk reports a fault. Look at dmesg and smartctl -a, and restore what is lost from a backup", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("%s does not exist. Make it, or name another path", path)
+	}
+	return ""
+}
+
+// denied names what keeps this process out: the file itself or a directory above it, and whose it is. own is the directory that
+// is this program's own, or "".
+func denied(path, own string) string {
+	culprit := path
+	for !exists(culprit) {
+		culprit = filepath.Dir(culprit)
+	}
+	if culprit == path && permits(path) {
+		culprit = filepath.Dir(path) // what was refused is to make, rename or remove it
+	}
+	what := ""
+	if culprit != path {
+		what = ", because of the directory " + culprit
+	}
+	if rel, err := filepath.Rel(own, culprit); own == "" || err != nil || !filepath.IsLocal(rel) {
+		own = ""
+	}
+	return fmt.Sprintf("%s: permission denied%s. %s", path, what, remedy(culprit, own))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil || filepath.Dir(path) == path
+}
+
+// nearest is the deepest part of a path that exists.
+func nearest(path string) string {
+	for !exists(path) {
+		path = filepath.Dir(path)
+	}
+	return path
+}
+
+// obstacle is the part of a path that is no directory.
+func obstacle(path string) string {
+	for p := path; filepath.Dir(p) != p; p = filepath.Dir(p) {
+		if info, err := os.Stat(p); err == nil && !info.IsDir() {
+			return p
+		}
+	}
+	return path
+}
