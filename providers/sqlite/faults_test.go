@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
@@ -132,7 +133,7 @@ func TestOneJobCannotHurtItsGroup(t *testing.T) {
 	}
 	spoil := func(end func() error) {
 		results <- s.w.do(context.Background(), func(_ context.Context, tx *tx) error {
-			if err := run(tx.st.setCounter, int64(1000), num); err != nil {
+			if err := run(tx.st.setCounter, int64(1000), int64(0), num); err != nil {
 				return err
 			}
 			return end()
@@ -157,6 +158,50 @@ func TestOneJobCannotHurtItsGroup(t *testing.T) {
 	}
 	if res, err := pushOps(s, user, ws); err != nil || res.ServerVersion != 1 {
 		t.Fatalf("counter %d, %v; a failed job left something behind", res.ServerVersion, err)
+	}
+}
+
+// TestFirstJobCannotHurtThoseBehind: the job that begins a transaction takes nobody with it when it fails or panics.
+func TestFirstJobCannotHurtThoseBehind(t *testing.T) {
+	for name, end := range map[string]func() error{
+		"error": func() error { return errors.New("spoiled") },
+		"panic": func() error { panic("spoiled") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := openTest(t)
+			user, ws := workspaceOf(t, s)
+			num, err := s.number(t.Context(), ws)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hold, held, spoiled := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+			go func() {
+				spoiled <- s.w.do(context.Background(), func(_ context.Context, tx *tx) error {
+					close(held)
+					<-hold
+					if err := run(tx.st.setCounter, int64(1000), int64(0), num); err != nil {
+						return err
+					}
+					return end()
+				})
+			}()
+			<-held
+			pushed := make(chan error, 1)
+			go func() {
+				_, err := pushOps(s, user, ws, threadOp(t, 1))
+				pushed <- err
+			}()
+			close(hold)
+			if err := <-spoiled; err == nil || !strings.Contains(err.Error(), "spoiled") {
+				t.Errorf("the first job: %v", err)
+			}
+			if err := <-pushed; err != nil {
+				t.Errorf("the push behind it: %v", err)
+			}
+			if res, err := pushOps(s, user, ws); err != nil || res.ServerVersion != 1 {
+				t.Errorf("counter %d, %v; the failed job left something behind", res.ServerVersion, err)
+			}
+		})
 	}
 }
 

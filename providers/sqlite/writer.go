@@ -30,8 +30,8 @@ const (
 const slowJob = 500 * time.Millisecond
 
 // writer owns the only connection that writes. Jobs that arrive while a commit is under way are applied together in
-// the next transaction, each behind its own savepoint, and are answered only after the commit that holds them: many
-// devices cost one fsync, and a lone one waits for no other.
+// the next transaction, each but the first behind its own savepoint, and are answered only after the commit that holds
+// them: many devices cost one fsync, and a lone one waits for no other.
 type writer struct {
 	log  *slog.Logger
 	now  func() time.Time
@@ -193,8 +193,9 @@ func (w *writer) loop() {
 	}
 }
 
-// group commits the first job together with those that are waiting behind it. It returns the job that follows if that
-// one must stand outside.
+// group commits the first job together with those that are waiting behind it. The first one needs no savepoint, whose copies
+// of pages a lone device would wait for: when it fails, the transaction has nothing else. It returns the job that follows if
+// that one must stand outside.
 func (w *writer) group(first *job) (next *job) {
 	if first.statement != "" {
 		if first.err = w.unbroken(); first.err == nil {
@@ -214,7 +215,13 @@ func (w *writer) group(first *job) (next *job) {
 	if err == nil {
 		start := w.now()
 		step := w.takeStep(start)
-		w.apply(first, start)
+		if w.run(first, start); first.err != nil {
+			if err := w.undo(); err != nil {
+				first.err = errors.Join(first.err, err)
+			}
+			close(first.done)
+			return nil
+		}
 	collect:
 		for len(group) < groupJobs && w.now().Sub(start) < groupTime && !w.c.GetAutocommit() {
 			select {
@@ -280,12 +287,35 @@ func (w *writer) commit() error {
 	return err
 }
 
+// undo ends a transaction of which nothing is to stay.
+func (w *writer) undo() error {
+	if w.c.GetAutocommit() {
+		return nil
+	}
+	return w.exec(w.st.rollback)
+}
+
 // apply runs one job behind a savepoint. It never lets a job's failure or panic reach its neighbours.
 func (w *writer) apply(j *job, start time.Time) {
-	if j.err = j.ctx.Err(); j.err != nil {
+	if j.err = w.exec(w.st.savepoint); j.err != nil {
 		return
 	}
-	if j.err = w.exec(w.st.savepoint); j.err != nil {
+	w.run(j, start)
+	if j.err != nil && !w.c.GetAutocommit() {
+		if err := w.exec(w.st.rollbackTo); err != nil {
+			j.err = errors.Join(j.err, err)
+		}
+	}
+	if !w.c.GetAutocommit() {
+		if err := w.exec(w.st.release); err != nil {
+			j.err = errors.Join(j.err, err)
+		}
+	}
+}
+
+// run runs one job, unless nobody waits for it any more.
+func (w *writer) run(j *job, start time.Time) {
+	if j.err = j.ctx.Err(); j.err != nil {
 		return
 	}
 	began := time.Now() // the job's own time, which w.now may not be
@@ -299,16 +329,6 @@ func (w *writer) apply(j *job, start time.Time) {
 	}()
 	if took := time.Since(began); took > slowJob {
 		w.log.Warn("a write has held up all others", "took", took)
-	}
-	if j.err != nil && !w.c.GetAutocommit() {
-		if err := w.exec(w.st.rollbackTo); err != nil {
-			j.err = errors.Join(j.err, err)
-		}
-	}
-	if !w.c.GetAutocommit() {
-		if err := w.exec(w.st.release); err != nil {
-			j.err = errors.Join(j.err, err)
-		}
 	}
 }
 
