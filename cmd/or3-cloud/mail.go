@@ -61,6 +61,8 @@ type mailTestResult struct {
 	Server string `json:"server,omitempty"`
 	From   string `json:"from,omitempty"`
 	To     string `json:"to"`
+	// EHLOName is how the program introduced itself to the server.
+	EHLOName string `json:"ehloName,omitempty"`
 	// Step is where it failed, Code what the server replied.
 	Step   string `json:"step,omitempty"`
 	Code   int    `json:"code,omitempty"`
@@ -77,14 +79,14 @@ func (c mailTestCommand) run(to string) error {
 		return err
 	}
 	r := mailTestResult{To: to}
-	server, err := ownmail.Parse(s.String(ownmail.SettingURL), s.String(ownmail.SettingFrom))
+	server, err := ownmail.Parse(s.String(ownmail.SettingURL), s.String(ownmail.SettingFrom), s.String(ownmail.SettingEHLOName))
 	switch {
 	case err != nil:
 		r.fault(err)
 	case server == nil:
 		r.Error, r.Advice = "no mail server is configured", "Set "+ownmail.SettingURL+" and "+ownmail.SettingFrom+"."
 	default:
-		r.Server, r.From = server.Server(), server.From()
+		r.Server, r.From, r.EHLOName = server.Server(), server.From(), server.EHLOName()
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
 		if err := ownmail.NewSender(server, c.now, c.rand).Send(ctx, testLetter(to, s.String(config.PublicURL))); err != nil {
@@ -128,7 +130,7 @@ func (c mailTestCommand) print(r mailTestResult) error {
 			return err
 		}
 	} else if r.OK {
-		fmt.Fprintf(c.stdout, "%s has taken a message from %s to %s.\n", r.Server, r.From, r.To)
+		fmt.Fprintf(c.stdout, "%s has taken a message from %s to %s. The server introduced itself as %s.\n", r.Server, r.From, r.To, r.EHLOName)
 	} else {
 		fmt.Fprintf(c.stderr, "or3-cloud: %s\n", strings.TrimSpace(r.Error))
 		if r.Advice != "" {

@@ -36,11 +36,14 @@ func TestMailTestSendsAMessageOrSaysWhatIsWrong(t *testing.T) {
 		environ []string
 		want    mailTestResult
 	}{
-		"sent":           {[]string{"OR3_SMTP_URL=smtp://" + server.Addr, from}, mailTestResult{OK: true, Server: server.Addr, From: "cloud@example.org"}},
+		"sent": {[]string{"OR3_SMTP_URL=smtp://" + server.Addr, from}, mailTestResult{OK: true, Server: server.Addr, From: "cloud@example.org", EHLOName: "example.org"}},
+		"by a name": {[]string{"OR3_SMTP_URL=smtp://" + server.Addr, from, "OR3_PUBLIC_URL=https://cloud.example.org"}, mailTestResult{
+			OK: true, Server: server.Addr, From: "cloud@example.org", EHLOName: "cloud.example.org",
+		}},
 		"not configured": {nil, mailTestResult{Error: "no mail server is configured", Advice: "Set OR3_SMTP_URL"}},
 		"half":           {[]string{from}, mailTestResult{Error: "OR3_SMTP_URL is not set", Advice: "Use smtp://"}},
 		"refused": {[]string{"OR3_SMTP_URL=smtp://" + refusing.Addr, from}, mailTestResult{
-			Server: refusing.Addr, From: "cloud@example.org", Step: "recipient", Code: 550, Error: "no such person",
+			Server: refusing.Addr, From: "cloud@example.org", EHLOName: "example.org", Step: "recipient", Code: 550, Error: "no such person",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,17 +52,17 @@ func TestMailTestSendsAMessageOrSaysWhatIsWrong(t *testing.T) {
 			if err := json.Unmarshal([]byte(out), &got); err != nil {
 				t.Fatalf("%v: %s %s", err, out, errs)
 			}
-			if (code == 0) != c.want.OK || got.OK != c.want.OK || got.Server != c.want.Server || got.From != c.want.From || got.To != "ann@example.test" ||
+			if (code == 0) != c.want.OK || got.OK != c.want.OK || got.Server != c.want.Server || got.From != c.want.From || got.EHLOName != c.want.EHLOName || got.To != "ann@example.test" ||
 				got.Step != c.want.Step || got.Code != c.want.Code || !strings.Contains(got.Error, c.want.Error) || !strings.Contains(got.Advice, c.want.Advice) {
 				t.Errorf("exit code %d, %+v", code, got)
 			}
 			out, errs, _ = runMailTest(t, c.environ)
-			if said := out + errs; !strings.Contains(said, c.want.Error) || c.want.OK && !strings.Contains(said, "has taken a message") {
+			if said := out + errs; !strings.Contains(said, c.want.Error) || c.want.OK && !strings.Contains(said, "has taken a message") || c.want.OK && !strings.Contains(said, "as "+c.want.EHLOName+".") {
 				t.Errorf("text output %q", said)
 			}
 			if c.want.OK {
 				for range 2 {
-					if m := server.Next(); m.To[0] != "ann@example.test" || m.Header(t, "Subject") != "OR3 Cloud can send mail" {
+					if m := server.Next(); m.To[0] != "ann@example.test" || m.Header(t, "Subject") != "OR3 Cloud can send mail" || m.Hello != c.want.EHLOName {
 						t.Errorf("%+v", m)
 					}
 				}

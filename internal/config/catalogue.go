@@ -35,6 +35,8 @@ const (
 	LogLevel           = "OR3_LOG_LEVEL"
 	LogFormat          = "OR3_LOG_FORMAT"
 	smtpURL            = "OR3_SMTP_URL"
+	smtpFrom           = "OR3_SMTP_FROM"
+	EHLOName           = "OR3_SMTP_EHLO_NAME"
 )
 
 // hostOwned is the Provider of groups that belong to the host.
@@ -135,7 +137,8 @@ func hostGroups() Catalogue {
 		}},
 		{Title: "Mail", Settings: []or3cloud.Setting{
 			{Name: smtpURL, Secret: true, Help: "Mail server, as smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent."},
-			{Name: "OR3_SMTP_FROM", Help: "Sender of all mail, such as \"Our Cloud <cloud@example.org>\"."},
+			{Name: smtpFrom, Help: "Sender of all mail, such as \"Our Cloud <cloud@example.org>\"."},
+			{Name: EHLOName, Help: "Name by which the server introduces itself to the mail server, a full domain name or an address such as [192.0.2.7]; by default the host of OR3_PUBLIC_URL, else the domain of OR3_SMTP_FROM, else the machine's full name, else [127.0.0.1]."},
 		}},
 		{Title: "File policy", Settings: []or3cloud.Setting{
 			{Name: "OR3_STORAGE_ALLOWED_MIME_TYPES", Default: defaultMIMETypes, Kind: or3cloud.KindList, Help: "Media types that may be uploaded; image/* stands for all of a kind."},

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,7 @@ func (l *loader) derive(c *Config) {
 	l.checkAddr(c.get(Addr))
 	l.checkSocketMode(c.get(SocketMode))
 	l.checkPublicURL(c.get(PublicURL))
+	l.deriveEHLOName(c)
 	l.checkOrigins(c.get("OR3_ALLOWED_ORIGINS"))
 	l.checkProxies(c)
 	if v := c.get(RateLimitOverrides); v.Text != "" && !json.Valid([]byte(v.Text)) {
@@ -147,6 +149,20 @@ func (l *loader) checkPublicURL(v *Value) {
 		return
 	}
 	v.Text = strings.TrimSuffix(v.Text, "/")
+}
+
+// deriveEHLOName needs the public URL as checkPublicURL leaves it. Without mail there is no one to introduce oneself to.
+func (l *loader) deriveEHLOName(c *Config) {
+	v := c.get(EHLOName)
+	if v.IsSet && !isEHLOName(v.Text) {
+		l.problems = append(l.problems, *v.problem("is neither a full domain name nor an address in brackets",
+			"Use for example cloud.example.org or [192.0.2.7], or leave it out."))
+		*v = Value{Setting: v.Setting, Origin: OriginDefault}
+	}
+	if c.String(smtpURL) != "" {
+		machine, _ := os.Hostname() // without one there is the address
+		c.deriveDefault(EHLOName, defaultEHLOName(c.String(PublicURL), c.String(smtpFrom), machine))
+	}
 }
 
 func (l *loader) checkOrigins(v *Value) {

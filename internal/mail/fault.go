@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/textproto"
 	"os"
+	"regexp"
 	"strings"
 
 	smtp "github.com/wneessen/go-mail"
@@ -83,11 +84,19 @@ func explain(err error, l *line) *Error {
 	default:
 		e.Step, e.Advice = StepGreet, "Check the port: 587 goes with smtp://, 465 with smtps://."
 	}
+	if e.Code >= 400 && e.Code != 421 && namesGreeting.MatchString(err.Error()) {
+		// Many say so only when they hear the recipient, who is not at fault.
+		e.Step, e.Permanent = StepGreet, false
+		e.Advice = "The mail server does not take the name " + l.config.ehlo + ": set " + SettingEHLOName + " to a full domain name that leads to this machine."
+	}
 	if timedOut(err) && e.Advice == "" {
 		e.Advice = "The server did not answer in time."
 	}
 	return e
 }
+
+// namesGreeting finds the replies of servers that do not like how they were greeted, in whatever step they say so.
+var namesGreeting = regexp.MustCompile(`(?i)\b(helo|ehlo)\b`)
 
 // refused fills in what the server said to the message. Whoever refuses the sender refuses our configuration, which may be
 // repaired; only recipient and content are refused for good.

@@ -13,8 +13,9 @@ import (
 
 // The variables of the host's catalogue that configure mail.
 const (
-	SettingURL  = "OR3_SMTP_URL"
-	SettingFrom = "OR3_SMTP_FROM"
+	SettingURL      = "OR3_SMTP_URL"
+	SettingFrom     = "OR3_SMTP_FROM"
+	SettingEHLOName = "OR3_SMTP_EHLO_NAME"
 )
 
 // encryption says how the connection to the mail server is protected.
@@ -38,6 +39,8 @@ type Config struct {
 	user, password string
 	encryption     encryption
 	from           *netmail.Address
+	// ehlo is the name by which the program introduces itself to the server.
+	ehlo string
 }
 
 // FaultError is a mistake in one of the two settings. Its text holds no secret.
@@ -54,7 +57,8 @@ func (e *FaultError) Error() string { return e.Setting + " " + e.Fault + ". " + 
 const urlFix = "Use smtp://USER:PASSWORD@HOST:587 for STARTTLS, or smtps://USER:PASSWORD@HOST:465."
 
 // Parse reads the settings OR3_SMTP_URL and OR3_SMTP_FROM. It returns nil when both are empty: then there is no mail.
-func Parse(smtpURL, from string) (*Config, error) {
+// ehlo is OR3_SMTP_EHLO_NAME, which the host's configuration has checked and never leaves empty.
+func Parse(smtpURL, from, ehlo string) (*Config, error) {
 	if smtpURL == "" && from == "" {
 		return nil, nil
 	}
@@ -68,6 +72,7 @@ func Parse(smtpURL, from string) (*Config, error) {
 	if c.from, err = parseFrom(from); err != nil {
 		return nil, err
 	}
+	c.ehlo = ehlo
 	return c, nil
 }
 
@@ -135,8 +140,15 @@ func (c *Config) Server() string { return net.JoinHostPort(c.host, strconv.Itoa(
 // From is the sender's address, without a name.
 func (c *Config) From() string { return c.from.Address }
 
-// domain is what follows the @ of the sender's address.
-func (c *Config) domain() string {
+// EHLOName is the name by which the program introduces itself to the server.
+func (c *Config) EHLOName() string { return c.ehlo }
+
+// idDomain is the domain in the ids of messages: the name of the server, or, if it has none but an address, the domain
+// of the sender.
+func (c *Config) idDomain() string {
+	if c.ehlo != "" && c.ehlo[0] != '[' {
+		return c.ehlo
+	}
 	return c.from.Address[strings.LastIndexByte(c.from.Address, '@')+1:]
 }
 

@@ -27,7 +27,7 @@ func TestParseSaysWhatIsWrongWithoutTheSecret(t *testing.T) {
 		{"smtp://user:hunter2@mail.example.org?tls=off", "cloud@example.org", SettingURL, "option other"},
 		{"smtps://user:hunter2@mail.example.org?tls=none", "cloud@example.org", SettingURL, "option other"},
 	} {
-		_, err := Parse(c.url, c.from)
+		_, err := Parse(c.url, c.from, "")
 		var fault *FaultError
 		if !errors.As(err, &fault) || fault.Setting != c.setting || !strings.Contains(fault.Fault, c.fault) {
 			t.Errorf("%q, %q: %v", c.url, c.from, err)
@@ -36,7 +36,7 @@ func TestParseSaysWhatIsWrongWithoutTheSecret(t *testing.T) {
 			t.Errorf("the error tells the password: %v", err)
 		}
 	}
-	if c, err := Parse("", ""); c != nil || err != nil {
+	if c, err := Parse("", "", ""); c != nil || err != nil {
 		t.Errorf("without settings: %v, %v", c, err)
 	}
 }
@@ -51,7 +51,7 @@ func TestTheURLChoosesPortAndEncryption(t *testing.T) {
 		"smtp://localhost.example.org":             {host: "localhost.example.org", port: 587, encryption: startTLS},
 		"smtp://ann%40example.org:pw@10.0.0.1:587": {host: "10.0.0.1", port: 587, encryption: startTLS, user: "ann@example.org", password: "pw"},
 	} {
-		c, err := Parse(text, "Our Cloud <cloud@example.org>")
+		c, err := Parse(text, "Our Cloud <cloud@example.org>", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ var letter = Letter{
 // sender returns a Sender for a server, with a scheme and credentials.
 func sender(t *testing.T, s *smtptest.Server, scheme, user string) *Sender {
 	t.Helper()
-	c, err := Parse(scheme+"://"+user+s.Addr, "Our Cloud <cloud@example.org>")
+	c, err := Parse(scheme+"://"+user+s.Addr, "Our Cloud <cloud@example.org>", "cloud.example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestALetterArrivesAsTextAndHTML(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if id := m.Header(t, "Message-ID"); !strings.HasSuffix(id, "@example.org>") || len(id) < 40 {
+	if id := m.Header(t, "Message-ID"); !strings.HasSuffix(id, "@cloud.example.org>") || len(id) < 40 {
 		t.Errorf("message id %q", id)
 	}
 	const text = "One <b>paragraph</b>.\n\nPasskey: \"><img src=x>\n\nGo on:\nhttps://cloud.example.org/#reset=abc\n\nBye.\n"
@@ -115,6 +115,30 @@ func TestALetterArrivesAsTextAndHTML(t *testing.T) {
 	for _, remote := range []string{"<img", "<script", "<link", "url(", "src="} {
 		if strings.Contains(strings.ReplaceAll(html, "&lt;img src=x&gt;", ""), remote) {
 			t.Errorf("the page has %s", remote)
+		}
+	}
+}
+
+func TestTheServerIsGreetedByTheConfiguredName(t *testing.T) {
+	for name, id := range map[string]string{"cloud.example.org": "@cloud.example.org>", "[192.0.2.7]": "@example.net>", "[IPv6:2001:db8::1]": "@example.net>"} {
+		for _, opts := range []smtptest.Options{{}, {StartTLS: true}, {Implicit: true}} {
+			server := smtptest.Start(t, opts)
+			scheme := "smtp"
+			if opts.Implicit {
+				scheme = "smtps"
+			}
+			c, err := Parse(scheme+"://"+server.Addr, "cloud@example.net", name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := NewSender(c, time.Now, rand.Reader)
+			s.roots = server.Roots
+			if err := s.Send(t.Context(), letter); err != nil {
+				t.Fatal(err)
+			}
+			if m := server.Next(); m.Hello != name || !strings.HasSuffix(m.Header(t, "Message-ID"), id) {
+				t.Errorf("greeted as %q, message id %q", m.Hello, m.Header(t, "Message-ID"))
+			}
 		}
 	}
 }
@@ -199,6 +223,10 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 		"connection is lost":   {smtptest.Options{Answer: answer("DATA", smtptest.Drop)}, Error{Step: StepContent}, ""},
 		"unknown certificate":  {smtptest.Options{StartTLS: true}, Error{Step: StepEncrypt}, "does not trust"},
 		"no TLS on that port":  {smtptest.Options{}, Error{Step: StepEncrypt}, "does not begin with TLS"},
+		"our name, at first":   {smtptest.Options{Answer: answer("EHLO", "504 5.5.2 <cloud>: Helo command rejected")}, Error{Step: StepGreet, Code: 504}, SettingEHLOName},
+		"busy":                 {smtptest.Options{Answer: answer("EHLO", "421 4.7.0 too many connections")}, Error{Step: StepGreet, Code: 421}, "port"},
+		"our name, at RCPT":    {smtptest.Options{Answer: answer("RCPT", "504 5.5.2 <cloud>: Helo command rejected: need fully-qualified hostname")}, Error{Step: StepGreet, Code: 504}, SettingEHLOName},
+		"our name, at MAIL":    {smtptest.Options{Answer: answer("MAIL", "550 5.7.1 your EHLO name has no address")}, Error{Step: StepGreet, Code: 550}, SettingEHLOName},
 		"recipient, encrypted": {smtptest.Options{Implicit: true, Answer: answer("RCPT", "550 5.1.1 nobody")}, Error{Step: StepRecipient, Code: 550, Permanent: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +287,7 @@ func TestACancelledDeliveryEndsAtOnce(t *testing.T) {
 			accepted <- conn
 		}
 	}()
-	c, err := Parse("smtp://"+listener.Addr().String(), "cloud@example.org")
+	c, err := Parse("smtp://"+listener.Addr().String(), "cloud@example.org", "cloud.example.org")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +340,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("smtp://user:pass@mail.example.org:587?tls=none", "Our Cloud <cloud@example.org>")
 	f.Add("smtps://[::1]", "a@b")
 	f.Fuzz(func(t *testing.T, url, from string) {
-		c, err := Parse(url, from)
+		c, err := Parse(url, from, "cloud.example.org")
 		var fault *FaultError
 		switch {
 		case err != nil && !errors.As(err, &fault):

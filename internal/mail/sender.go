@@ -77,7 +77,7 @@ func (s *Sender) client(line *line) (*smtp.Client, error) {
 	}
 	options := []smtp.Option{
 		smtp.WithPort(c.port), smtp.WithTimeout(s.step), smtp.WithTLSPolicy(policy[c.encryption]),
-		smtp.WithTLSConfig(line.tlsConfig()), smtp.WithDialContextFunc(line.dial),
+		smtp.WithTLSConfig(line.tlsConfig()), smtp.WithDialContextFunc(line.dial), smtp.WithHELO(c.ehlo),
 	}
 	switch {
 	case c.user == "":
@@ -90,7 +90,7 @@ func (s *Sender) client(line *line) (*smtp.Client, error) {
 	return smtp.NewClient(c.host, options...)
 }
 
-// message builds the message. Its id names the sender's domain, not this machine.
+// message builds the message. Its id names the server as people know it, not this machine.
 func (s *Sender) message(l Letter) (*smtp.Msg, error) {
 	html, err := l.HTML()
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Sender) message(l Letter) (*smtp.Msg, error) {
 	}
 	m.Subject(l.Subject)
 	m.SetDateWithValue(s.now().UTC())
-	m.SetMessageIDWithValue(hex.EncodeToString(id) + "@" + s.config.domain())
+	m.SetMessageIDWithValue(hex.EncodeToString(id) + "@" + s.config.idDomain())
 	// Programs that answer mail by themselves leave such a message alone (RFC 3834).
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetBodyString(smtp.TypeTextPlain, l.Text())

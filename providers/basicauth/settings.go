@@ -30,6 +30,7 @@ const (
 	settingAutoProvision    = "OR3_AUTH_AUTO_PROVISION"
 	settingSMTPURL          = mail.SettingURL
 	settingSMTPFrom         = mail.SettingFrom
+	settingEHLOName         = mail.SettingEHLOName
 	settingPublicURL        = "OR3_PUBLIC_URL"
 	settingAllowedOrigins   = "OR3_ALLOWED_ORIGINS"
 )
@@ -122,7 +123,7 @@ func readOptions(env or3cloud.Env) options {
 	}
 	o.publicURL = cfg.String(settingPublicURL)
 	o.pages = origin.NewPolicy(o.publicURL, cfg.List(settingAllowedOrigins))
-	o.smtp, _ = mail.Parse(cfg.String(settingSMTPURL), cfg.String(settingSMTPFrom)) // check has reported the error
+	o.smtp, _ = parseMail(cfg) // check has reported the error
 	o.mail = o.smtp != nil && o.publicURL != ""
 	o.registration = registrationMode(cfg.String(settingRegistrationMode))
 	if o.registration == "" {
@@ -160,8 +161,13 @@ func check(cfg or3cloud.Config, strict bool) (problems []or3cloud.Problem) {
 		})
 	}
 	var fault *mail.FaultError
-	if _, err := mail.Parse(cfg.String(settingSMTPURL), cfg.String(settingSMTPFrom)); errors.As(err, &fault) {
+	if _, err := parseMail(cfg); errors.As(err, &fault) {
 		problems = append(problems, or3cloud.Problem{Variable: fault.Setting, Fault: fault.Fault, Fix: fault.Fix})
 	}
 	return problems
+}
+
+// parseMail reads who takes mail, nil if no one does.
+func parseMail(cfg or3cloud.Config) (*mail.Config, error) {
+	return mail.Parse(cfg.String(settingSMTPURL), cfg.String(settingSMTPFrom), cfg.String(settingEHLOName))
 }

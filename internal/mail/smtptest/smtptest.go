@@ -44,8 +44,10 @@ type Options struct {
 
 // Message is what was received.
 type Message struct {
-	From string
-	To   []string
+	// Hello is the name that the client introduced itself by.
+	Hello string
+	From  string
+	To    []string
 	// Data is the message as it came, without the dots of the transport.
 	Data string
 	// Encrypted says whether it came over TLS.
@@ -167,6 +169,7 @@ type conversation struct {
 	text      *textproto.Conn
 	encrypted bool
 	known     bool // has signed in
+	hello     string
 	message   Message
 }
 
@@ -220,6 +223,7 @@ func (c *conversation) command(line string) error {
 	var code string
 	switch verb = strings.ToUpper(verb); verb {
 	case "EHLO":
+		c.hello = rest
 		_, err = c.say(verb, c.extensions())
 	case "STARTTLS":
 		if code, err = c.say(verb, "220 go ahead"); code == "2" {
@@ -233,7 +237,7 @@ func (c *conversation) command(line string) error {
 			usual = "530 5.7.0 Authentication required"
 		}
 		if code, err = c.say(verb, usual); code == "2" {
-			c.message = Message{From: between(rest), Encrypted: c.encrypted}
+			c.message = Message{Hello: c.hello, From: between(rest), Encrypted: c.encrypted}
 		}
 	case "RCPT":
 		if code, err = c.say(verb, "250 OK"); code == "2" {
