@@ -15,6 +15,8 @@ type Account struct {
 	Disabled    bool      `json:"disabled"`
 	// SecondFactor says whether a password alone does not suffice to sign in.
 	SecondFactor bool `json:"secondFactor"`
+	// PasskeysElsewhere is how many passkeys belong to another domain than the server's and cannot be used.
+	PasskeysElsewhere int `json:"passkeysElsewhere,omitempty"`
 	// Sessions is how many browsers are signed in.
 	Sessions int `json:"sessions"`
 }

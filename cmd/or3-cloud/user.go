@@ -137,11 +137,19 @@ func (a app) userList(flags *settingFlags) *cobra.Command {
 			fmt.Fprintln(table, "E-MAIL\tNAME\tCREATED\tSTATE\tSECOND FACTOR\tSESSIONS\tID")
 			for _, a := range out.Accounts {
 				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", a.Email, a.DisplayName, moment(a.CreatedAt),
-					either(a.Disabled, "disabled", "enabled"), either(a.SecondFactor, "yes", "no"), a.Sessions, a.ID)
+					either(a.Disabled, "disabled", "enabled"), secondFactor(a), a.Sessions, a.ID)
 			}
 			_ = table.Flush() // the terminal is gone, then
 		})
 	})
+}
+
+// secondFactor says whether an account has one, and if not, whether passkeys would be one that belong to another domain.
+func secondFactor(a or3cloud.Account) string {
+	if !a.SecondFactor && a.PasskeysElsewhere > 0 {
+		return "no (passkeys of another domain)"
+	}
+	return either(a.SecondFactor, "yes", "no")
 }
 
 func either(when bool, yes, no string) string {

@@ -73,11 +73,17 @@ func (p *provider) ListAccounts(ctx context.Context) ([]or3cloud.Account, error)
 	if err != nil {
 		return nil, fault(err)
 	}
+	elsewhere, _, err := p.passkeysElsewhere(ctx)
+	if err != nil {
+		return nil, fault(err)
+	}
 	out := make([]or3cloud.Account, len(rows))
 	for i, r := range rows {
+		usable := int(r.Passkeys) > elsewhere[r.ID]
 		out[i] = or3cloud.Account{
 			ID: r.ID, Email: r.Email, DisplayName: r.DisplayName.String, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
-			Disabled: r.DisabledAt.Valid, SecondFactor: r.SecondFactor, Sessions: int(r.Sessions),
+			Disabled: r.DisabledAt.Valid, Sessions: int(r.Sessions), PasskeysElsewhere: elsewhere[r.ID],
+			SecondFactor: suffice(r.Totp, usable, r.Passkeys > 0, r.RecoveryCodes > 0),
 		}
 	}
 	return out, nil

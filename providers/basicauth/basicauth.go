@@ -156,6 +156,9 @@ func (p *provider) prepare(ctx context.Context) (err error) {
 	if err := p.store.tx(ctx, func(q queries) error { return prune(ctx, q, now, p.opts.grace) }); err != nil {
 		return fmt.Errorf("remove expired sessions: %w", err)
 	}
+	if err := p.warnOfPasskeysElsewhere(ctx); err != nil {
+		return fmt.Errorf("look for passkeys of another domain: %w", err)
+	}
 	return p.bootstrap(ctx)
 }
 

@@ -32,6 +32,7 @@ const (
 	eventPasskeyAdded       eventKind = "passkey_added"
 	eventPasskeyRemoved     eventKind = "passkey_removed"
 	eventPasskeyCloned      eventKind = "passkey_counter_regressed"
+	eventPasskeysElsewhere  eventKind = "passkeys_not_demanded"
 	eventFactorsReset       eventKind = "factors_reset"
 	eventDisabled           eventKind = "account_disabled"
 	eventEnabled            eventKind = "account_enabled"

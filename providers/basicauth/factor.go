@@ -3,6 +3,7 @@ package basicauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -40,9 +41,17 @@ type totpState struct {
 	EnabledAt *time.Time `json:"enabledAt,omitempty"`
 }
 
-// any reports whether a factor is set up, so that the password alone does not suffice. Recovery codes only stand in for
-// one.
-func (f factors) any() bool { return f.TOTP.Enabled || len(f.Passkeys) > 0 }
+// any reports whether a factor is set up, so that the password alone does not suffice.
+func (f factors) any() bool {
+	usable := slices.ContainsFunc(f.Passkeys, func(k passkeyAnswer) bool { return k.OtherDomain == "" })
+	return suffice(f.TOTP.Enabled, usable, len(f.Passkeys) > 0, f.RecoveryCodesLeft > 0)
+}
+
+// suffice reports whether an account has something to demand besides its password: an app or a passkey that can be used.
+// Recovery codes stand in for one, also for passkeys that cannot be used any more, and for nothing if there was none.
+func suffice(app, usablePasskey, passkey, codes bool) bool {
+	return app || usablePasskey || passkey && codes
+}
 
 // factorsOf returns the factors of an account.
 func (p *provider) factorsOf(ctx context.Context, q queries, accountID string) (factors, error) {
@@ -60,7 +69,7 @@ func (p *provider) factorsOf(ctx context.Context, q queries, accountID string) (
 		return f, err
 	}
 	for _, key := range keys {
-		f.Passkeys = append(f.Passkeys, describePasskey(key))
+		f.Passkeys = append(f.Passkeys, p.describePasskey(key))
 	}
 	f.RecoveryCodesLeft, err = q.CountRecoveryCodes(ctx, accountID)
 	return f, err

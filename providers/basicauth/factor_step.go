@@ -29,39 +29,69 @@ type secondStep struct {
 	Passkey *webauthn.SessionData `json:"passkey,omitempty"`
 }
 
-// demandFactor comes after every proof that is a password alone. It returns nil if the account has no second factor, else
-// the refusal that asks for one. The refusal is no error, because the challenge in it has to be committed.
-func (p *provider) demandFactor(ctx context.Context, q queries, r *or3cloud.Request, a db.Account) (*or3cloud.Error, error) {
+// demandFactor comes after every proof that is a password alone. It returns no refusal if the account has nothing else to
+// demand, else the refusal that asks for it, which is no error, because the challenge in it has to be committed. In both cases
+// otherDomains are those of passkeys that are not asked for because they belong to them.
+func (p *provider) demandFactor(ctx context.Context, q queries, r *or3cloud.Request, a db.Account) (refusal *or3cloud.Error, otherDomains []string, err error) {
 	has, err := p.factorsOf(ctx, q, a.ID)
-	if err != nil || !has.any() {
-		return nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	otherDomains = has.otherDomains()
+	if !has.any() {
+		if len(otherDomains) > 0 {
+			err = p.tellOfPasskeysElsewhere(ctx, q, r, a, otherDomains)
+		}
+		return nil, otherDomains, err
 	}
 	var step secondStep
 	methods, extra := []string{}, map[string]any{}
 	if has.TOTP.Enabled {
 		methods = append(methods, "totp")
 	}
-	if rp := p.relyingParty(r); rp != nil && len(has.Passkeys) > 0 {
-		user, err := passkeyUserOf(ctx, q, a)
+	if rp := p.relyingParty(r); rp != nil {
+		session, publicKey, err := askForPasskey(ctx, q, rp, a)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		options, session, err := rp.BeginLogin(user)
-		if err != nil {
-			return nil, err
+		if session != nil {
+			step.Passkey, extra["publicKey"] = session, publicKey
+			methods = append(methods, "passkey")
 		}
-		step.Passkey, extra["publicKey"] = session, options.Response
-		methods = append(methods, "passkey")
 	}
 	if has.RecoveryCodesLeft > 0 {
 		methods = append(methods, "recovery_code")
 	}
 	token, _, err := p.issue(ctx, q, tokenSecondFactor, a, "", step)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	extra["challenge"], extra["methods"] = token, methods
-	return refuse(or3cloud.CodeUnauthenticated, "second_factor_required", "A second step is needed to sign in.", extra), nil
+	if len(otherDomains) > 0 {
+		extra["otherDomains"] = otherDomains
+	}
+	return refuse(or3cloud.CodeUnauthenticated, "second_factor_required", "A second step is needed to sign in.", extra), otherDomains, nil
+}
+
+// askForPasskey begins a ceremony with the passkeys of an account that a page can show. It returns nothing if there are none.
+func askForPasskey(ctx context.Context, q queries, rp *webauthn.WebAuthn, a db.Account) (session *webauthn.SessionData, publicKey any, err error) {
+	rows, err := q.Passkeys(ctx, a.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	rpID := domainToAsk(rp.Config.RPID, rows)
+	if rpID == "" {
+		return nil, nil, nil
+	}
+	user, err := passkeyUserWith(a, rows, rpID)
+	if err != nil {
+		return nil, nil, err
+	}
+	options, session, err := rp.BeginLogin(user, webauthn.WithLoginRelyingPartyID(rpID))
+	if err != nil {
+		return nil, nil, err
+	}
+	return session, options.Response, nil
 }
 
 // shown is what somebody answers a challenge with: one of the three.

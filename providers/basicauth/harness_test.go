@@ -38,6 +38,8 @@ func (c config) String(name string) string {
 	switch name {
 	case settingRegistrationMode, settingPublicURL, settingAllowedOrigins, settingSMTPURL, settingSMTPFrom:
 		return ""
+	case settingEHLOName:
+		return "cloud.test"
 	case settingAutoProvision:
 		return "true"
 	}
@@ -174,8 +176,10 @@ func (in *instance) dbPath() string { return filepath.Join(in.env.DataDir, "basi
 type browser struct {
 	in      *instance
 	address string
-	mu      sync.Mutex
-	jar     []*http.Cookie
+	// host is what the browser addresses, if it is not cloud.test.
+	host string
+	mu   sync.Mutex
+	jar  []*http.Cookie
 }
 
 func (in *instance) browser() *browser { return &browser{in: in, address: "192.0.2.1"} }
@@ -250,6 +254,7 @@ func (b *browser) request(method, path, body string, headers ...string) answer {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	r.Host = cmp.Or(b.host, r.Host)
 	b.send(r)
 	w := httptest.NewRecorder()
 	for _, route := range b.in.Routes {

@@ -15,20 +15,21 @@ type noticeKind string
 
 // The notices. What they say is in words.go.
 const (
-	noticeNewSignIn       noticeKind = "new_sign_in"
-	noticeSignInFailures  noticeKind = "sign_in_failures"
-	noticePasswordChanged noticeKind = "password_changed"
-	noticePasswordReset   noticeKind = "password_reset"
-	noticeEmailAsked      noticeKind = "email_change_requested"
-	noticeEmailChanged    noticeKind = "email_changed"
-	noticeTOTPEnabled     noticeKind = "totp_enabled"
-	noticeTOTPRemoved     noticeKind = "totp_removed"
-	noticePasskeyAdded    noticeKind = "passkey_added"
-	noticePasskeyRemoved  noticeKind = "passkey_removed"
-	noticeRecoveryRenewed noticeKind = "recovery_codes_renewed"
-	noticeRecoveryUsed    noticeKind = "recovery_code_used"
-	noticeFactorsReset    noticeKind = "factors_reset"
-	noticeDisabled        noticeKind = "account_disabled"
+	noticeNewSignIn         noticeKind = "new_sign_in"
+	noticeSignInFailures    noticeKind = "sign_in_failures"
+	noticePasswordChanged   noticeKind = "password_changed"
+	noticePasswordReset     noticeKind = "password_reset"
+	noticeEmailAsked        noticeKind = "email_change_requested"
+	noticeEmailChanged      noticeKind = "email_changed"
+	noticeTOTPEnabled       noticeKind = "totp_enabled"
+	noticeTOTPRemoved       noticeKind = "totp_removed"
+	noticePasskeyAdded      noticeKind = "passkey_added"
+	noticePasskeyRemoved    noticeKind = "passkey_removed"
+	noticePasskeysElsewhere noticeKind = "passkeys_not_demanded"
+	noticeRecoveryRenewed   noticeKind = "recovery_codes_renewed"
+	noticeRecoveryUsed      noticeKind = "recovery_code_used"
+	noticeFactorsReset      noticeKind = "factors_reset"
+	noticeDisabled          noticeKind = "account_disabled"
 )
 
 // noticeLifetime is how long a notice is worth delivering.

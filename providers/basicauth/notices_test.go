@@ -136,7 +136,7 @@ func TestNoticesSayWhatTheyShould(t *testing.T) {
 	subjects := map[string]bool{}
 	for _, kind := range []noticeKind{
 		noticeNewSignIn, noticeSignInFailures, noticePasswordChanged, noticePasswordReset, noticeEmailAsked, noticeEmailChanged, noticeTOTPEnabled,
-		noticeTOTPRemoved, noticePasskeyAdded, noticePasskeyRemoved, noticeRecoveryRenewed, noticeRecoveryUsed, noticeFactorsReset, noticeDisabled,
+		noticeTOTPRemoved, noticePasskeyAdded, noticePasskeyRemoved, noticeRecoveryRenewed, noticeRecoveryUsed, noticeFactorsReset, noticeDisabled, noticePasskeysElsewhere,
 	} {
 		l := noticeLetter(kind, occasion{When: time.Unix(0, 0), Address: "192.0.2.1", Agent: firefox}, "<script>alert(1)</script>\r\nBcc: x@y.test", "https://cloud.example.test")
 		if subjects[l.Subject] || l.Subject == "" {

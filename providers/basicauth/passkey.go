@@ -58,8 +58,8 @@ func (p *provider) relyingParty(r *or3cloud.Request) *webauthn.WebAuthn {
 // ceremonyOrigins returns the domain that passkeys belong to and the origins whose pages may use them. Browsers offer
 // passkeys to secure pages only, which is HTTPS and the machine itself.
 func (p *provider) ceremonyOrigins(r *or3cloud.Request) (rpID string, origins []string) {
-	if u, err := url.Parse(p.opts.publicURL); err == nil && u.Hostname() != "" {
-		return strings.ToLower(u.Hostname()), []string{u.Scheme + "://" + u.Host}
+	if u, err := url.Parse(p.opts.publicURL); err == nil && p.opts.publicHost != "" {
+		return p.opts.publicHost, []string{u.Scheme + "://" + u.Host}
 	}
 	host, known := p.host.RequestHost(r.Request)
 	u, err := url.Parse("https://" + host)
@@ -90,13 +90,21 @@ func (u passkeyUser) WebAuthnDisplayName() string {
 	return u.account.Email
 }
 
-func passkeyUserOf(ctx context.Context, q queries, a db.Account) (passkeyUser, error) {
-	u := passkeyUser{account: a}
+// passkeyUserOf is an account with those of its passkeys that are of a domain.
+func passkeyUserOf(ctx context.Context, q queries, a db.Account, rpID string) (passkeyUser, error) {
 	rows, err := q.Passkeys(ctx, a.ID)
 	if err != nil {
-		return u, err
+		return passkeyUser{}, err
 	}
+	return passkeyUserWith(a, rows, rpID)
+}
+
+func passkeyUserWith(a db.Account, rows []db.Passkey, rpID string) (passkeyUser, error) {
+	u := passkeyUser{account: a}
 	for _, row := range rows {
+		if !belongsTo(row, rpID) {
+			continue
+		}
 		var credential webauthn.Credential
 		if err := json.Unmarshal([]byte(row.Credential), &credential); err != nil {
 			return u, err
@@ -112,10 +120,12 @@ type passkeyAnswer struct {
 	Name       string     `json:"name"`
 	CreatedAt  time.Time  `json:"createdAt"`
 	LastUsedAt *time.Time `json:"lastUsedAt,omitempty"`
+	// OtherDomain is the domain of a passkey that cannot be used, because the server has another one.
+	OtherDomain string `json:"otherDomain,omitempty"`
 }
 
-func describePasskey(row db.Passkey) passkeyAnswer {
-	a := passkeyAnswer{ID: row.ID, Name: row.Name, CreatedAt: time.UnixMilli(row.CreatedAt).UTC()}
+func (p *provider) describePasskey(row db.Passkey) passkeyAnswer {
+	a := passkeyAnswer{ID: row.ID, Name: row.Name, CreatedAt: time.UnixMilli(row.CreatedAt).UTC(), OtherDomain: p.otherDomain(row.RpID.String)}
 	if row.LastUsedAt.Valid {
 		at := time.UnixMilli(row.LastUsedAt.Int64).UTC()
 		a.LastUsedAt = &at

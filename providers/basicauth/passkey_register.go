@@ -30,7 +30,7 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 		return errNoPasskeys()
 	}
 	ctx := c.Context()
-	user, err := passkeyUserOf(ctx, p.store.read, who.account())
+	user, err := passkeyUserOf(ctx, p.store.read, who.account(), rp.Config.RPID)
 	if err != nil {
 		return err
 	}
@@ -75,12 +75,12 @@ func (p *provider) registerPasskey(c call) error {
 		if token.AccountID.String != who.ID || token.SessionID.String != who.SessionID {
 			return errToken()
 		}
-		made, err := p.verifyNewPasskey(c.Request, who.account(), session, credential)
+		made, rpID, err := p.verifyNewPasskey(c.Request, who.account(), session, credential)
 		if err != nil {
 			refusal = err
 			return nil
 		}
-		added.Passkey, added.RecoveryCodes, err = p.addPasskey(c.Context(), q, c.Request, who.account(), name, made)
+		added.Passkey, added.RecoveryCodes, err = p.addPasskey(c.Context(), q, c.Request, who.account(), name, rpID, made)
 		return err
 	})
 	switch {
@@ -94,27 +94,27 @@ func (p *provider) registerPasskey(c call) error {
 	return c.reply(added)
 }
 
-// verifyNewPasskey checks what an authenticator has made.
-func (p *provider) verifyNewPasskey(r *or3cloud.Request, a db.Account, session webauthn.SessionData, credential []byte) (*webauthn.Credential, error) {
+// verifyNewPasskey checks what an authenticator has made, and returns the domain that it belongs to.
+func (p *provider) verifyNewPasskey(r *or3cloud.Request, a db.Account, session webauthn.SessionData, credential []byte) (made *webauthn.Credential, rpID string, err error) {
 	rp := p.relyingParty(r)
 	if rp == nil {
-		return nil, errNoPasskeys()
+		return nil, "", errNoPasskeys()
 	}
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(credential)
 	if err != nil {
-		return nil, errInvalid()
+		return nil, "", errInvalid()
 	}
-	made, err := rp.CreateCredential(passkeyUser{account: a}, session, parsed)
+	made, err = rp.CreateCredential(passkeyUser{account: a}, session, parsed)
 	if err != nil {
 		p.logRefusedPasskey(r, rp, err)
-		return nil, errInvalid()
+		return nil, "", errInvalid()
 	}
 	made.Attestation = webauthn.CredentialAttestation{} // it was not asked for and is not looked at again
-	return made, nil
+	return made, rp.Config.RPID, nil
 }
 
 // addPasskey stores a passkey and returns recovery codes with it if it is the first factor.
-func (p *provider) addPasskey(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, name string, made *webauthn.Credential) (*passkeyAnswer, []string, error) {
+func (p *provider) addPasskey(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, name, rpID string, made *webauthn.Credential) (*passkeyAnswer, []string, error) {
 	had, err := p.factorsOf(ctx, q, a.ID)
 	if err != nil {
 		return nil, nil, err
@@ -126,15 +126,15 @@ func (p *provider) addPasskey(ctx context.Context, q queries, r *or3cloud.Reques
 	if err != nil {
 		return nil, nil, err
 	}
-	row := db.Passkey{ID: passkeyID(made.ID), AccountID: a.ID, Name: name, Credential: string(text), CreatedAt: p.now().UnixMilli()}
-	err = q.InsertPasskey(ctx, db.InsertPasskeyParams{ID: row.ID, AccountID: a.ID, Name: name, Credential: row.Credential, Now: row.CreatedAt})
+	row := db.Passkey{ID: passkeyID(made.ID), AccountID: a.ID, Name: name, Credential: string(text), CreatedAt: p.now().UnixMilli(), RpID: optional(rpID)}
+	err = q.InsertPasskey(ctx, db.InsertPasskeyParams{ID: row.ID, AccountID: a.ID, Name: name, Credential: row.Credential, Now: row.CreatedAt, RpID: row.RpID})
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := p.recordAndNotify(ctx, q, r, a, eventPasskeyAdded, noticePasskeyAdded, name); err != nil {
 		return nil, nil, err
 	}
-	key := describePasskey(row)
+	key := p.describePasskey(row)
 	if had.any() {
 		return &key, nil, nil
 	}

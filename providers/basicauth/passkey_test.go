@@ -15,6 +15,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
 )
 
 // authenticator is a device with one passkey, and the browser that it is used with.
@@ -512,7 +513,7 @@ func TestTooManyPasskeys(t *testing.T) {
 		in.clock.advance(5 * time.Second)
 	}
 	newAuthenticator(in).register(b, "one more").wantCode(t, 400, "invalid_request")
-	if n, err := in.p.store.read.CountPasskeys(t.Context(), owner); n != maxPasskeys || err != nil {
+	if n, err := in.p.store.read.CountPasskeys(t.Context(), db.CountPasskeysParams{AccountID: owner}); n != maxPasskeys || err != nil {
 		t.Errorf("%d passkeys, %v", n, err)
 	}
 }

@@ -107,7 +107,8 @@ func (p *provider) verifyPasskey(ctx context.Context, q queries, r *or3cloud.Req
 	if err != nil {
 		return nil, err
 	}
-	user, err := passkeyUserOf(ctx, q, a)
+	rpID := session.GetRelyingPartyID(rp.Config.RPID)
+	user, err := passkeyUserOf(ctx, q, a, rpID)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (p *provider) verifyPasskey(ctx context.Context, q queries, r *or3cloud.Req
 	if err != nil {
 		return nil, err
 	}
-	return &a, q.UsePasskey(ctx, db.UsePasskeyParams{ID: row.ID, Credential: string(text), Now: p.now().UnixMilli()})
+	return &a, q.UsePasskey(ctx, db.UsePasskeyParams{ID: row.ID, Credential: string(text), RpID: optional(rpID), Now: p.now().UnixMilli()})
 }
 
 // validate picks the check that fits how the ceremony began: for one account, or for whoever has a passkey.

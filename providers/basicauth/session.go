@@ -33,6 +33,8 @@ type grant struct {
 	expires time.Time
 	// displaced are the sessions that ended to make room for a new one.
 	displaced ended
+	// otherDomains are those of passkeys that would have been demanded, did they not belong to them.
+	otherDomains []string
 }
 
 // grant signs an access token beside a refresh token. The access token does not outlive its session.

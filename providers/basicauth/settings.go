@@ -3,6 +3,7 @@ package basicauth
 import (
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -92,7 +93,7 @@ type options struct {
 	smtp      *mail.Config
 	// pages says whose pages may use the endpoints.
 	pages origin.Policy
-	// publicHost is the name under which people know the server, or empty.
+	// publicHost is the name under which people know the server, in lower case, or empty. Passkeys belong to it.
 	publicHost   string
 	registration registrationMode
 	production   bool
@@ -119,7 +120,7 @@ func readOptions(env or3cloud.Env) options {
 		jwtSecretSet: cfg.String(settingJWTSecret) != "", refreshSecretSet: cfg.String(settingRefreshSecret) != "",
 	}
 	if u, err := url.Parse(cfg.String(settingPublicURL)); err == nil {
-		o.publicHost = u.Hostname()
+		o.publicHost = strings.ToLower(u.Hostname())
 	}
 	o.publicURL = cfg.String(settingPublicURL)
 	o.pages = origin.NewPolicy(o.publicURL, cfg.List(settingAllowedOrigins))

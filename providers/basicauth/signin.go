@@ -30,6 +30,9 @@ func (p *provider) signIn(c call) error {
 		return errCredentials()
 	}
 	p.setCookies(c.Request, g)
+	if len(g.otherDomains) > 0 {
+		return c.reply(map[string]any{"ok": true, "otherDomains": g.otherDomains})
+	}
 	return c.answer(true)
 }
 
@@ -97,10 +100,13 @@ func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verif
 				return err
 			}
 		}
-		if refusal, err = p.demandFactor(ctx, q, r, a); err != nil || refusal != nil {
+		var otherDomains []string
+		if refusal, otherDomains, err = p.demandFactor(ctx, q, r, a); err != nil || refusal != nil {
 			return err
 		}
-		g, err = p.admit(ctx, q, r, a, "password")
+		if g, err = p.admit(ctx, q, r, a, "password"); g != nil {
+			g.otherDomains = otherDomains
+		}
 		return err
 	})
 	if err == nil && refusal != nil {

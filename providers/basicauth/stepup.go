@@ -90,7 +90,7 @@ func (p *provider) fresh(ctx context.Context, q queries, who actor) error {
 		return nil
 	}
 	methods := []string{"password"}
-	if n, err := q.CountPasskeys(ctx, who.ID); err != nil {
+	if n, err := q.CountPasskeys(ctx, db.CountPasskeysParams{AccountID: who.ID, RpID: p.opts.publicHost}); err != nil {
 		return err
 	} else if n > 0 {
 		methods = append(methods, "passkey")

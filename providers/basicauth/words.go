@@ -61,6 +61,14 @@ func wordsOf(kind noticeKind) noticeWords {
 		return noticeWords{subject: "A passkey was added", text: "A passkey was added to your account. Whoever has it can sign in.", detail: "Passkey"}
 	case noticePasskeyRemoved:
 		return noticeWords{subject: "A passkey was removed", text: "A passkey was removed from your account.", detail: "Passkey"}
+	case noticePasskeysElsewhere:
+		return noticeWords{
+			subject: "Your passkeys are not asked for any more",
+			text: "Somebody has signed in to your account with its password alone. Your passkeys were not asked for, because they belong to an address that this server had " +
+				"before, and work in no browser at its present one.",
+			detail:  "Passkeys of",
+			closing: "Sign in and add a passkey or an authenticator app; then the password alone does not suffice again. If the sign-in was not yours, set a new password at once.",
+		}
 	case noticeRecoveryRenewed:
 		return noticeWords{subject: "New recovery codes", text: "New recovery codes were made for your account. The old ones no longer work."}
 	case noticeRecoveryUsed:

@@ -14,19 +14,22 @@ const accountsOverview = `-- name: AccountsOverview :many
 SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at,
        CAST((SELECT COUNT(*) FROM sessions s
              WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.expires_at > ?1) AS INTEGER) AS sessions,
-       CAST(EXISTS (SELECT 1 FROM totp t WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL)
-            OR EXISTS (SELECT 1 FROM passkeys k WHERE k.account_id = a.id) AS BOOLEAN) AS second_factor
+       CAST(EXISTS (SELECT 1 FROM totp t WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL) AS BOOLEAN) AS totp,
+       CAST((SELECT COUNT(*) FROM passkeys k WHERE k.account_id = a.id) AS INTEGER) AS passkeys,
+       CAST((SELECT COUNT(*) FROM recovery_codes c WHERE c.account_id = a.id) AS INTEGER) AS recovery_codes
 FROM accounts a ORDER BY a.created_at, a.id
 `
 
 type AccountsOverviewRow struct {
-	ID           string
-	Email        string
-	DisplayName  sql.NullString
-	CreatedAt    int64
-	DisabledAt   sql.NullInt64
-	Sessions     int64
-	SecondFactor bool
+	ID            string
+	Email         string
+	DisplayName   sql.NullString
+	CreatedAt     int64
+	DisabledAt    sql.NullInt64
+	Sessions      int64
+	Totp          bool
+	Passkeys      int64
+	RecoveryCodes int64
 }
 
 func (q *Queries) AccountsOverview(ctx context.Context, now int64) ([]AccountsOverviewRow, error) {
@@ -45,7 +48,9 @@ func (q *Queries) AccountsOverview(ctx context.Context, now int64) ([]AccountsOv
 			&i.CreatedAt,
 			&i.DisabledAt,
 			&i.Sessions,
-			&i.SecondFactor,
+			&i.Totp,
+			&i.Passkeys,
+			&i.RecoveryCodes,
 		); err != nil {
 			return nil, err
 		}

@@ -231,6 +231,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.passkeyStmt, err = db.PrepareContext(ctx, passkey); err != nil {
 		return nil, fmt.Errorf("error preparing query Passkey: %w", err)
 	}
+	if q.passkeyDomainsStmt, err = db.PrepareContext(ctx, passkeyDomains); err != nil {
+		return nil, fmt.Errorf("error preparing query PasskeyDomains: %w", err)
+	}
 	if q.passkeysStmt, err = db.PrepareContext(ctx, passkeys); err != nil {
 		return nil, fmt.Errorf("error preparing query Passkeys: %w", err)
 	}
@@ -689,6 +692,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing passkeyStmt: %w", cerr)
 		}
 	}
+	if q.passkeyDomainsStmt != nil {
+		if cerr := q.passkeyDomainsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing passkeyDomainsStmt: %w", cerr)
+		}
+	}
 	if q.passkeysStmt != nil {
 		if cerr := q.passkeysStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing passkeysStmt: %w", cerr)
@@ -977,6 +985,7 @@ type Queries struct {
 	oneTimeTokenStmt               *sql.Stmt
 	outdatedAccountsStmt           *sql.Stmt
 	passkeyStmt                    *sql.Stmt
+	passkeyDomainsStmt             *sql.Stmt
 	passkeysStmt                   *sql.Stmt
 	pendingEmailStmt               *sql.Stmt
 	proveSessionStmt               *sql.Stmt
@@ -1088,6 +1097,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		oneTimeTokenStmt:               q.oneTimeTokenStmt,
 		outdatedAccountsStmt:           q.outdatedAccountsStmt,
 		passkeyStmt:                    q.passkeyStmt,
+		passkeyDomainsStmt:             q.passkeyDomainsStmt,
 		passkeysStmt:                   q.passkeysStmt,
 		pendingEmailStmt:               q.pendingEmailStmt,
 		proveSessionStmt:               q.proveSessionStmt,

@@ -59,6 +59,7 @@ type Passkey struct {
 	Credential string
 	CreatedAt  int64
 	LastUsedAt sql.NullInt64
+	RpID       sql.NullString
 }
 
 type RateWindow struct {

@@ -7,14 +7,22 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
 
 const countPasskeys = `-- name: CountPasskeys :one
-SELECT CAST(COUNT(*) AS INTEGER) AS n FROM passkeys WHERE account_id = ?1
+SELECT CAST(COUNT(*) AS INTEGER) AS n FROM passkeys
+WHERE account_id = ?1 AND (CAST(?2 AS TEXT) = '' OR rp_id IS NULL OR rp_id = CAST(?2 AS TEXT))
 `
 
-func (q *Queries) CountPasskeys(ctx context.Context, accountID string) (int64, error) {
-	row := q.queryRow(ctx, q.countPasskeysStmt, countPasskeys, accountID)
+type CountPasskeysParams struct {
+	AccountID string
+	RpID      string
+}
+
+// Those of an account that belong to a domain or to one that is not known; all of them if rp_id is empty.
+func (q *Queries) CountPasskeys(ctx context.Context, arg CountPasskeysParams) (int64, error) {
+	row := q.queryRow(ctx, q.countPasskeysStmt, countPasskeys, arg.AccountID, arg.RpID)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -62,8 +70,8 @@ func (q *Queries) DeletePasskeys(ctx context.Context, accountID string) error {
 }
 
 const insertPasskey = `-- name: InsertPasskey :exec
-INSERT INTO passkeys (id, account_id, name, credential, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO passkeys (id, account_id, name, credential, created_at, rp_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 `
 
 type InsertPasskeyParams struct {
@@ -72,6 +80,7 @@ type InsertPasskeyParams struct {
 	Name       string
 	Credential string
 	Now        int64
+	RpID       sql.NullString
 }
 
 func (q *Queries) InsertPasskey(ctx context.Context, arg InsertPasskeyParams) error {
@@ -81,12 +90,13 @@ func (q *Queries) InsertPasskey(ctx context.Context, arg InsertPasskeyParams) er
 		arg.Name,
 		arg.Credential,
 		arg.Now,
+		arg.RpID,
 	)
 	return err
 }
 
 const passkey = `-- name: Passkey :one
-SELECT id, account_id, name, credential, created_at, last_used_at FROM passkeys WHERE id = ?1
+SELECT id, account_id, name, credential, created_at, last_used_at, rp_id FROM passkeys WHERE id = ?1
 `
 
 func (q *Queries) Passkey(ctx context.Context, id string) (Passkey, error) {
@@ -99,12 +109,45 @@ func (q *Queries) Passkey(ctx context.Context, id string) (Passkey, error) {
 		&i.Credential,
 		&i.CreatedAt,
 		&i.LastUsedAt,
+		&i.RpID,
 	)
 	return i, err
 }
 
+const passkeyDomains = `-- name: PasskeyDomains :many
+SELECT account_id, rp_id FROM passkeys WHERE rp_id IS NOT NULL
+`
+
+type PasskeyDomainsRow struct {
+	AccountID string
+	RpID      sql.NullString
+}
+
+func (q *Queries) PasskeyDomains(ctx context.Context) ([]PasskeyDomainsRow, error) {
+	rows, err := q.query(ctx, q.passkeyDomainsStmt, passkeyDomains)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PasskeyDomainsRow
+	for rows.Next() {
+		var i PasskeyDomainsRow
+		if err := rows.Scan(&i.AccountID, &i.RpID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const passkeys = `-- name: Passkeys :many
-SELECT id, account_id, name, credential, created_at, last_used_at FROM passkeys WHERE account_id = ?1 ORDER BY created_at, id
+SELECT id, account_id, name, credential, created_at, last_used_at, rp_id FROM passkeys WHERE account_id = ?1 ORDER BY created_at, id
 `
 
 func (q *Queries) Passkeys(ctx context.Context, accountID string) ([]Passkey, error) {
@@ -123,6 +166,7 @@ func (q *Queries) Passkeys(ctx context.Context, accountID string) ([]Passkey, er
 			&i.Credential,
 			&i.CreatedAt,
 			&i.LastUsedAt,
+			&i.RpID,
 		); err != nil {
 			return nil, err
 		}
@@ -156,16 +200,22 @@ func (q *Queries) RenamePasskey(ctx context.Context, arg RenamePasskeyParams) (i
 }
 
 const usePasskey = `-- name: UsePasskey :exec
-UPDATE passkeys SET credential = ?1, last_used_at = CAST(?2 AS INTEGER) WHERE id = ?3
+UPDATE passkeys SET credential = ?1, rp_id = ?2, last_used_at = CAST(?3 AS INTEGER) WHERE id = ?4
 `
 
 type UsePasskeyParams struct {
 	Credential string
+	RpID       sql.NullString
 	Now        int64
 	ID         string
 }
 
 func (q *Queries) UsePasskey(ctx context.Context, arg UsePasskeyParams) error {
-	_, err := q.exec(ctx, q.usePasskeyStmt, usePasskey, arg.Credential, arg.Now, arg.ID)
+	_, err := q.exec(ctx, q.usePasskeyStmt, usePasskey,
+		arg.Credential,
+		arg.RpID,
+		arg.Now,
+		arg.ID,
+	)
 	return err
 }

@@ -1,0 +1,108 @@
+package basicauth
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+)
+
+// A passkey belongs to the domain at which it was made, and browsers use it there and below it only (WebAuthn §5.1.2). So a
+// change of OR3_PUBLIC_URL leaves passkeys behind that no one can show any more. They are not demanded; if they come back
+// into use, because the domain does, they are. Only the configured domain decides that: were it the host of a request,
+// whoever knows a password would be rid of the second factor by reaching the server under another name.
+
+// otherDomain returns the domain of a passkey that the configured one has put out of use, and "" if it can be used or its
+// domain is not known.
+func (p *provider) otherDomain(rpID string) string {
+	if p.opts.publicHost == "" || rpID == "" || usableAt(p.opts.publicHost, rpID) {
+		return ""
+	}
+	return rpID
+}
+
+// usableAt reports whether pages of a host may use passkeys of a domain: their own, or one that they are below. Browsers
+// take no top-level domain for that.
+func usableAt(host, rpID string) bool {
+	return host == rpID || strings.Contains(rpID, ".") && strings.HasSuffix(host, "."+rpID)
+}
+
+// belongsTo reports whether a passkey is of a domain, or of one that is not known.
+func belongsTo(row db.Passkey, rpID string) bool { return !row.RpID.Valid || row.RpID.String == rpID }
+
+// domainToAsk returns the one domain whose passkeys a page of a host can best be asked for, and "" if there are none: the
+// host itself, or the nearest above it.
+func domainToAsk(host string, rows []db.Passkey) (rpID string) {
+	for _, row := range rows {
+		if belongsTo(row, host) {
+			return host
+		}
+		if of := row.RpID.String; usableAt(host, of) && len(of) > len(rpID) {
+			rpID = of
+		}
+	}
+	return rpID
+}
+
+// otherDomains returns the domains of the passkeys that are out of use, each once.
+func (f factors) otherDomains() (domains []string) {
+	for _, key := range f.Passkeys {
+		if key.OtherDomain != "" {
+			domains = append(domains, key.OtherDomain)
+		}
+	}
+	slices.Sort(domains)
+	return slices.Compact(domains)
+}
+
+// tellOfPasskeysElsewhere tells the owner, at a sign-in with the password alone, that passkeys would be demanded if they
+// were not of another domain; by mail once a day at most.
+func (p *provider) tellOfPasskeysElsewhere(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, domains []string) error {
+	text := strings.Join(domains, ", ")
+	if err := p.record(ctx, q, r, a.ID, eventPasskeysElsewhere, text); err != nil {
+		return err
+	}
+	if !p.limits.Take("notice:passkeys:"+a.ID, ratelimit.Limit{Max: 1, Window: longestWindow}).Allowed {
+		return nil
+	}
+	return p.notify(ctx, q, r, a, noticePasskeysElsewhere, text)
+}
+
+// passkeysElsewhere returns how many passkeys of each account are out of use, and the domains that they belong to.
+func (p *provider) passkeysElsewhere(ctx context.Context) (counts map[string]int, domains []string, err error) {
+	rows, err := p.store.read.PasskeyDomains(ctx)
+	counts = map[string]int{}
+	for _, row := range rows {
+		if of := p.otherDomain(row.RpID.String); of != "" {
+			counts[row.AccountID]++
+			domains = append(domains, of)
+		}
+	}
+	slices.Sort(domains)
+	return counts, slices.Compact(domains), err
+}
+
+// warnOfPasskeysElsewhere tells the operator what a change of OR3_PUBLIC_URL has put out of use.
+func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
+	counts, domains, err := p.passkeysElsewhere(ctx)
+	if err != nil || len(counts) == 0 {
+		return err
+	}
+	accounts, err := p.ListAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	passkeys, alone := 0, 0
+	for _, a := range accounts {
+		passkeys += a.PasskeysElsewhere
+		if a.PasskeysElsewhere > 0 && !a.SecondFactor {
+			alone++
+		}
+	}
+	p.log.Warn("passkeys of another domain than that of "+settingPublicURL+" work in no browser and are not demanded",
+		"domain", p.opts.publicHost, "of", domains, "passkeys", passkeys, "accounts", len(counts), "password_alone", alone)
+	return nil
+}
