@@ -26,6 +26,7 @@ const (
 	TrustedProxies     = "OR3_TRUSTED_PROXIES"
 	ForwardedForHeader = "OR3_FORWARDED_FOR_HEADER"
 	DataDir            = "OR3_DATA_DIR"
+	SharedVolume       = "OR3_SHARED_VOLUME"
 	Addr               = "OR3_ADDR"
 	Port               = "PORT"
 	SocketMode         = "OR3_SOCKET_MODE"
@@ -103,6 +104,7 @@ func hostGroups() Catalogue {
 			{Name: SocketMode, Default: "0660", Help: "Mode of the Unix socket in octal digits; whoever may write to it can connect, and counts as a proxy where OR3_TRUSTED_PROXIES is set."},
 			{Name: SocketGroup, Help: "Group of the Unix socket, by name or number, such as that of the reverse proxy; by default the one of the server. The server's user must be in it."},
 			{Name: DataDir, Default: "./data", Help: "Directory of databases, files and generated secrets; under systemd the default is the state directory; --data overrides it."},
+			{Name: SharedVolume, Default: "false", Kind: or3cloud.KindBool, Help: "true says that no one else reaches the volume of the data directory, whatever its modes and owners show: some volumes decide those themselves. In the environment it also holds for the .env file and the files of _FILE variables."},
 			{Name: PublicURL, Help: "Origin that users see, such as https://cloud.example.org; links are built from it only."},
 			{Name: NodeEnv, Help: "production means strict configuration, Secure cookies and redirection to HTTPS."},
 			{Name: StrictConfig, Default: "false", Kind: or3cloud.KindBool, Help: "Refuse every convenience that is not fit for production, also outside production."},

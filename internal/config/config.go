@@ -142,12 +142,12 @@ func (l *loader) readEnvFile() {
 	if !l.src.EnvFileRequired {
 		name = l.src.EnvFile
 	}
-	text, err := readTrusted(l.src.EnvFile, maxEnvFile)
+	text, doubt, err := readTrusted(l.src.EnvFile, maxEnvFile, l.shared())
 	if os.IsNotExist(err) && !l.src.EnvFileRequired {
 		return
 	}
 	if u, ok := err.(untrusted); ok {
-		l.problems = append(l.problems, or3cloud.Problem{Variable: name, Fault: l.src.EnvFile + " " + u.fault, Fix: u.fix})
+		l.problems = append(l.problems, or3cloud.Problem{Variable: name, Fault: l.src.EnvFile + " " + u.fault, Fix: u.fix + otherwise})
 		return
 	}
 	if err != nil {
@@ -161,6 +161,9 @@ func (l *loader) readEnvFile() {
 			Fix:      fix,
 		})
 		return
+	}
+	if doubt != "" {
+		l.warnings = append(l.warnings, doubt)
 	}
 	if encoding := foreignEncoding(text); encoding != "" {
 		l.problems = append(l.problems, or3cloud.Problem{
@@ -177,6 +180,9 @@ func (l *loader) readEnvFile() {
 	}
 	l.envNames = d.order
 }
+
+// shared reports whether the environment says that the modes and owners of files mean nothing. A file cannot say it of itself.
+func (l *loader) shared() bool { return l.environ[SharedVolume] == "true" }
 
 // foreignEncoding names the encoding of a text that is not UTF-8, as far as its first bytes tell; empty for UTF-8.
 func foreignEncoding(text []byte) string {
@@ -279,9 +285,9 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 			Fix:      "Remove one of the two.",
 		}
 	}
-	data, err := readTrusted(path, maxSecretFile)
+	data, doubt, err := readTrusted(path, maxSecretFile, l.shared())
 	if u, ok := err.(untrusted); ok {
-		return "", "", false, &or3cloud.Problem{Variable: s.Name + "_FILE", Fault: path + " " + u.fault, Fix: u.fix}
+		return "", "", false, &or3cloud.Problem{Variable: s.Name + "_FILE", Fault: path + " " + u.fault, Fix: u.fix + otherwise}
 	}
 	if err != nil {
 		return "", "", false, &or3cloud.Problem{
@@ -289,6 +295,9 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 			Fault:    fmt.Sprintf("%s cannot be read: %v", path, withoutPath(err)),
 			Fix:      "Name a readable file that holds the secret and nothing else.",
 		}
+	}
+	if doubt != "" {
+		l.warnings = append(l.warnings, doubt)
 	}
 	text = strings.TrimRight(string(data), "\r\n")
 	if text == "" {

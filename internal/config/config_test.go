@@ -67,7 +67,7 @@ func mustLoad(t *testing.T, environ ...string) *Config {
 // nothing in it changes unseen. The first case sets nothing.
 func TestEveryVariable(t *testing.T) {
 	all := []string{
-		"OR3_ADDR=unix:/run/or3.sock", "OR3_SOCKET_MODE=0666", "OR3_SOCKET_GROUP=www-data", "OR3_DATA_DIR=/srv/or3", "OR3_PUBLIC_URL=https://cloud.example.org/", "NODE_ENV=production",
+		"OR3_ADDR=unix:/run/or3.sock", "OR3_SOCKET_MODE=0666", "OR3_SOCKET_GROUP=www-data", "OR3_DATA_DIR=/srv/or3", "OR3_SHARED_VOLUME=true", "OR3_PUBLIC_URL=https://cloud.example.org/", "NODE_ENV=production",
 		"OR3_STRICT_CONFIG=true", "OR3_LOG_LEVEL=debug", "OR3_LOG_FORMAT=json", "SSR_AUTH_ENABLED=true", "AUTH_PROVIDER=clerk",
 		"OR3_AUTH_PROVIDER=basic-auth", "OR3_AUTH_AUTO_PROVISION=false", "OR3_AUTH_REGISTRATION_MODE=invite_only",
 		"OR3_AUTH_INVITE_TOKEN_SECRET=0123456789abcdef0123456789abcdef", "PORT=8080", "OR3_TRUSTED_PROXIES=10.0.0.0/8,loopback", "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS=3600",

@@ -12,25 +12,34 @@ type untrusted struct{ fault, fix string }
 
 func (u untrusted) Error() string { return u.fault }
 
+// otherwise is the way on where fix changes nothing. The file itself cannot go it.
+const otherwise = "; if the volume decides modes and owners itself (Kubernetes' fsGroup, SMB, NFS) and no one else reaches it, set " +
+	SharedVolume + "=true in the environment"
+
 // readTrusted reads a file of at most limit bytes that no other user can change. Generated secrets are refused in the same
-// way, strict or not: a file that others can write may also say what is strict.
-func readTrusted(path string, limit int64) ([]byte, error) {
+// way, strict or not: a file that others can write may also say what is strict. On a shared volume modes and owners
+// say nothing; doubt is what they would say.
+func readTrusted(path string, limit int64, shared bool) (text []byte, doubt string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, "", err
 	case info.IsDir():
-		return nil, fmt.Errorf("it is a directory")
+		return nil, "", fmt.Errorf("it is a directory")
 	case info.Size() > limit:
-		return nil, fmt.Errorf("it has %d bytes, more than the %d that are read", info.Size(), limit)
+		return nil, "", fmt.Errorf("it has %d bytes, more than the %d that are read", info.Size(), limit)
 	}
 	if err := distrust(f, info, path); err != nil {
-		return nil, err
+		if !shared {
+			return nil, "", err
+		}
+		doubt = fmt.Sprintf("%s %v; it is believed because %s is true", path, err, SharedVolume)
 	}
-	return io.ReadAll(io.LimitReader(f, limit))
+	text, err = io.ReadAll(io.LimitReader(f, limit))
+	return text, doubt, err
 }

@@ -31,7 +31,7 @@ func distrust(f *os.File, info fs.FileInfo, path string) error {
 		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
 			return untrusted{
 				fmt.Sprintf("can be replaced by other users, because everybody may write to %s (mode %04o)", dir, info.Mode().Perm()),
-				fmt.Sprintf("Run: chmod o-w %s; or keep the file elsewhere.", dir),
+				fmt.Sprintf("Run: chmod o-w %s; or keep the file elsewhere", dir),
 			}
 		}
 	}

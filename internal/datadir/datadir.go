@@ -1,5 +1,6 @@
-// Package datadir owns the data directory of an instance: that it is private, that it is the right one, that only one process
-// uses it, and the secrets that were generated into it. What providers keep in it is theirs.
+// Package datadir owns the data directory of an instance: whose it is, that it is private as far as its volume lets it be, that
+// it is the right one, that only one process uses it, and the secrets that were generated into it. What providers keep in it is
+// theirs.
 //
 //	identity.json    says that this is a data directory, and which
 //	lock             held by the running process, which has its pid in it
@@ -15,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +26,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"or3.chat/cloud/internal/dirsync"
 	"or3.chat/cloud/internal/oserror"
 )
 
@@ -49,6 +52,10 @@ type Options struct {
 	Rand io.Reader
 	// Strict refuses what Check finds.
 	Strict bool
+	// Shared accepts what others can reach by its mode (OR3_SHARED_VOLUME): the volume decides modes itself.
+	Shared bool
+	// Log is told what is open and accepted; nil tells no one.
+	Log *slog.Logger
 	// Adopt names stores that are to be taken as they are at the next start, or EveryStore. With EveryStore a
 	// directory whose identity is missing or damaged gets a new one.
 	Adopt []string
@@ -61,6 +68,7 @@ type Dir struct {
 	opts    Options
 	lock    *os.File
 	root    *os.Root
+	told    bool // that others reach something
 
 	mu       sync.Mutex // guards what follows and serialises the generation of secrets
 	identity identity
@@ -211,20 +219,6 @@ func (d *Dir) acquire() error {
 	return nil
 }
 
-func (d *Dir) makePrivate() error {
-	info, err := os.Stat(d.path)
-	if err != nil {
-		return fmt.Errorf("open the data directory: %w", err)
-	}
-	if info.Mode().Perm()&^dirMode == 0 {
-		return nil
-	}
-	if err := os.Chmod(d.path, dirMode); err != nil {
-		return fmt.Errorf("the data directory %s can be entered by other users (mode %04o): run chmod 700 %s: %w", d.path, info.Mode().Perm(), d.path, err)
-	}
-	return nil
-}
-
 // tryWriting finds out whether files can be made here at all, before a server that cannot store anything seems to run. It uses a name
 // that an interrupted first start may leave as well.
 func (d *Dir) tryWriting() error {
@@ -324,6 +318,10 @@ func (d *Dir) Secret(name string) (secret string, err error) {
 	if err := d.writeFile(file, []byte(secret+"\n")); err != nil {
 		return "", fmt.Errorf("write the secret %s: %w", name, err)
 	}
+	// What the next start would refuse, this one refuses.
+	if secret, err = d.readSecret(file); err != nil {
+		return "", errors.Join(err, d.root.Remove(file))
+	}
 	return secret, nil
 }
 
@@ -333,9 +331,12 @@ func (d *Dir) readSecret(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if perm := info.Mode().Perm(); perm&^fileMode != 0 {
-		return "", fmt.Errorf("the secret %s can be read by other users (mode %04o): run chmod 600 %s", path, perm, path)
+	if reachOf(info) == reachOthers {
+		if err := d.refuse(info, path, "the secret %s can be read by other users", path); err != nil {
+			return "", err
+		}
 	}
+	d.tell(info, path)
 	data, err := d.root.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("read a secret: %w", err)
@@ -380,5 +381,5 @@ func (d *Dir) syncDir(name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(dirsync.Sync(f), f.Close())
 }

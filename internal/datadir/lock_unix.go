@@ -4,6 +4,7 @@ package datadir
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,10 @@ func tryLock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return errLocked
+	}
+	if errors.Is(err, unix.ENOLCK) || errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("its file system has no locks (%w), and two servers at a time would destroy the databases; mount it with locks, "+
+			"or name a directory on a disk of this machine", err)
 	}
 	return err
 }

@@ -93,7 +93,9 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("database path: %w", err)
 		}
-		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, unmapped)
+		// With modeof the write-ahead log has the mode of the database from its first byte on, whatever the umask.
+		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, unmapped) +
+			"&modeof=" + strings.ReplaceAll(url.QueryEscape(abs), "+", "%20")
 		if err := usable(abs); err != nil {
 			return nil, fmt.Errorf("open the database: %w", err)
 		}
@@ -139,11 +141,10 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 	if d.Read, err = d.pool("deferred", opts.Readers, true); err != nil {
 		return nil, err
 	}
-	// The driver makes these with the mode that the umask leaves. They stay as long as the write connection does.
+	// The driver makes the second with the mode that the umask leaves. They stay as long as the write connection does. Where
+	// the volume decides modes nothing changes, and the data directory has been looked at.
 	for _, suffix := range []string{"-wal", "-shm"} {
-		if err := os.Chmod(opts.Path+suffix, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("make the database private: %w", err)
-		}
+		_ = os.Chmod(opts.Path+suffix, 0o600)
 	}
 	return d, nil
 }

@@ -1,6 +1,9 @@
 package sqlitex
 
 import (
+	"errors"
+	"io/fs"
+	"path/filepath"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3/util/vfsutil"
@@ -15,6 +18,16 @@ const unmapped = "or3-unmapped"
 var registerUnmapped = sync.OnceFunc(func() { vfs.Register(unmapped, unmappedFS{vfs.Find("os")}) })
 
 type unmappedFS struct{ vfs.VFS }
+
+// FullPathname implements vfs.VFS. The driver resolves every link on the way, which a process cannot do that may not walk
+// there and has the directory open (/proc/self/fd/N); for that one the path is good as it is.
+func (s unmappedFS) FullPathname(name string) (string, error) {
+	full, err := s.VFS.FullPathname(name)
+	if errors.Is(err, fs.ErrPermission) {
+		return filepath.Abs(name)
+	}
+	return full, err
+}
 
 // Open implements vfs.VFS.
 func (s unmappedFS) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {

@@ -8,8 +8,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"strings"
+
+	"or3.chat/cloud/internal/dirsync"
 )
 
 // Permissions of everything that the provider creates: blobs are nobody's business but the server's.
@@ -172,14 +173,11 @@ func (d rootDisk) Remove(name string) error {
 }
 
 func (d rootDisk) SyncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // Directories cannot be opened for that there; NTFS journals its names.
-	}
 	f, err := d.root.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(dirsync.Sync(f), f.Close())
 }
 
 func (d rootDisk) Close() error { return d.root.Close() }

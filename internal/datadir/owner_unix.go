@@ -1,0 +1,85 @@
+//go:build unix
+
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// OwnerOf returns whose the data directory at a path is, which root has to know before it touches one: what root makes there,
+// the server of another user cannot open.
+//
+// It is the owner of the directory; in one of root's, such as the root of a volume, that of what is in it. Where everything is
+// root's, the server runs as root, whoever owns the directory itself: in containers that is common. The error is
+// fs.ErrNotExist if there is no directory. Single files of root's are an error that names the command which helps: root
+// does not hand out by itself what another user may have put there.
+func OwnerOf(path string) (Owner, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Owner{}, err
+	}
+	owner := ownerOf(info)
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return Owner{}, fmt.Errorf("read the data directory: %w", err)
+	}
+	var other Owner // of an entry, if not root; identity.json before all
+	var roots []fs.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case errors.Is(err, fs.ErrNotExist), e.Name() == "lost+found":
+		case err != nil:
+			return Owner{}, fmt.Errorf("read the data directory: %w", err)
+		case ownerOf(info).UID == 0:
+			roots = append(roots, info)
+		case other.UID == 0 || e.Name() == identityFile:
+			other = ownerOf(info)
+		}
+	}
+	if other.UID == 0 && slices.ContainsFunc(roots, func(info fs.FileInfo) bool { return info.Name() == identityFile }) {
+		return Owner{}, nil
+	}
+	if owner.UID == 0 {
+		owner = other
+	}
+	if owner.UID == 0 {
+		return owner, nil
+	}
+	var closed []string
+	for _, info := range roots {
+		if perm := info.Mode().Perm(); perm&0o006 != 0o006 && (perm&0o060 != 0o060 || ownerOf(info).GID != owner.GID) {
+			closed = append(closed, info.Name())
+		}
+	}
+	if len(closed) > 0 {
+		return owner, fmt.Errorf("the data directory %s belongs to the user with id %d, but root has %s in it, which the server of that user cannot open. "+
+			"Give it back with: chown -R %d:%d %s", path, owner.UID, strings.Join(closed, ", "), owner.UID, owner.GID, path)
+	}
+	return owner, nil
+}
+
+func ownerOf(info fs.FileInfo) Owner {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return Owner{int(st.Uid), int(st.Gid)}
+	}
+	return Owner{}
+}
+
+// GivesAway reports whether what this process makes in a directory belongs to an owner, whoever the process is: some volumes
+// decide owners themselves (SMB, and NFS when root asks).
+func GivesAway(path string, to Owner) bool {
+	f, err := os.CreateTemp(path, ".owner-")
+	if err != nil {
+		return false
+	}
+	info, err := f.Stat()
+	err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+	return err == nil && ownerOf(info).UID == to.UID
+}
