@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
 )
 
@@ -43,7 +44,7 @@ func (a app) adopt() *cobra.Command {
 }
 
 func (c adoptCommand) run(stores []string) error {
-	s, err := c.load(c.settingFlags)
+	s, err := c.loadData(c.settingFlags)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,9 @@ func (c adoptCommand) run(stores []string) error {
 	if err := mustExist(path); err != nil {
 		return err
 	}
-	dir, err := datadir.Open(path, datadir.Options{Now: c.now, Rand: c.rand, Strict: s.Strict(), Adopt: stores})
+	dir, err := datadir.Open(path, datadir.Options{
+		Now: c.now, Rand: c.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume), Adopt: stores,
+	})
 	if err != nil {
 		return err
 	}

@@ -174,6 +174,7 @@ type settings struct {
 	registry *or3cloud.Registry
 	problems []or3cloud.Problem
 	warnings []string
+	home     home // of commands
 }
 
 // load registers the providers and resolves and checks the configuration. An error is a mistake in the program.

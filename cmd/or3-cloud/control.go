@@ -58,11 +58,7 @@ func (c serveCommand) startControl(log *slog.Logger, s settings, h *host.Host, a
 }
 
 // operate runs a command: in the server that has the data directory open, or else on the data directory itself.
-func (a app) operate(ctx context.Context, f settingFlags, run func(control.Caller) error) error {
-	s, err := a.load(f)
-	if err != nil {
-		return err
-	}
+func (a app) operate(ctx context.Context, s settings, run func(control.Caller) error) error {
 	path, err := s.DataPath()
 	if err != nil {
 		return err
@@ -114,7 +110,7 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 		return err
 	}
 	log := logx.New(a.stderr, logx.Options{Level: max(level, slog.LevelWarn)})
-	dir, err := datadir.Open(path, datadir.Options{Now: a.now, Rand: a.rand, Strict: s.Strict()})
+	dir, err := datadir.Open(path, datadir.Options{Now: a.now, Rand: a.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume)})
 	if err != nil {
 		return err
 	}

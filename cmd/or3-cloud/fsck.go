@@ -100,7 +100,7 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 	if c.rate < 0 {
 		return usageError{errors.New("--rate is a number of MB per second")}
 	}
-	s, err := c.load(c.settingFlags)
+	s, err := c.loadData(c.settingFlags)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = c.operate(ctx, c.settingFlags, func(instance control.Caller) error { return c.check(ctx, instance, file, &state) })
+	err = c.operate(ctx, s, func(instance control.Caller) error { return c.check(ctx, instance, file, &state) })
 	if ctx.Err() != nil {
 		return errors.New("interrupted; the next or3-cloud fsck goes on from here")
 	}

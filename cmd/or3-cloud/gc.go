@@ -43,7 +43,11 @@ func (a app) gc() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer restore()
-			return c.operate(ctx, c.settingFlags, func(instance control.Caller) error { return c.run(ctx, instance) })
+			s, err := c.loadData(c.settingFlags)
+			if err != nil {
+				return err
+			}
+			return c.operate(ctx, s, func(instance control.Caller) error { return c.run(ctx, instance) })
 		},
 	}
 	c.bindData(cmd.Flags().StringVar)

@@ -82,6 +82,11 @@ func (c serveCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.needsDisk() {
+		if err := s.refuseForeignRoot(path); err != nil {
+			return err
+		}
+	}
 	vault := &secrets{settings: s}
 	fatal := make(chan error, 1)
 	memory := membudget.Read()
@@ -144,7 +149,9 @@ func (c serveCommand) openStores(ctx context.Context, log *slog.Logger, s settin
 		if err != nil {
 			return err
 		}
-		dir, err := datadir.Open(path, datadir.Options{Now: c.now, Rand: c.rand, Strict: s.Strict()})
+		dir, err := datadir.Open(path, datadir.Options{
+			Now: c.now, Rand: c.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume), Log: log,
+		})
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,8 @@ type userCommand struct {
 	app
 	*settingFlags
 	console
-	json bool
+	json     bool
+	settings *settings // after the first call
 }
 
 func (a app) user() *cobra.Command {
@@ -30,8 +31,8 @@ func (a app) user() *cobra.Command {
 		Short: "Manage accounts: add, invite, passwords, sessions, deletion",
 		Long: "Manage accounts. An account is named by its e-mail address or its id.\n\n" +
 			"While the server runs, the command asks it through a socket in the data directory and takes effect at once: sessions that end are\n" +
-			"ended everywhere within two seconds. While it does not run, the command opens the data directory itself. Run it as the user that\n" +
-			"the server runs as, with the same --data or OR3_DATA_DIR.\n\n" +
+			"ended everywhere within two seconds. While it does not run, the command opens the data directory itself. Run it as root or as the\n" +
+			"user that the server runs as, with the same --data or OR3_DATA_DIR.\n\n" +
 			"The exit code is 0 on success, 1 if the instance refused and 2 for a mistake on the command line.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -61,7 +62,14 @@ func (a app) newUserCommand(flags *settingFlags, cmd *cobra.Command, arguments i
 
 // call runs one command of the instance.
 func (c *userCommand) call(ctx context.Context, name string, in, out any) error {
-	err := c.operate(ctx, *c.settingFlags, func(instance control.Caller) error { return instance.Call(ctx, name, in, out) })
+	if c.settings == nil {
+		s, err := c.loadData(*c.settingFlags)
+		if err != nil {
+			return err
+		}
+		c.settings = &s
+	}
+	err := c.operate(ctx, *c.settings, func(instance control.Caller) error { return instance.Call(ctx, name, in, out) })
 	return spoken(err)
 }
 
