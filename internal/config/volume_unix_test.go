@@ -67,6 +67,7 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			t.Cleanup(func() { os.Chmod(dir, 0o700) }) // so that it can be removed
 			for path, mode := range map[string]os.FileMode{real: c.file, dir: c.dir} {
 				if err := os.Chmod(path, mode); err != nil {
 					t.Fatal(err)
