@@ -119,11 +119,11 @@ type StorageState string
 
 // The states.
 const (
-	StorageLive         StorageState = "live"         // referenced
-	StorageUnreferenced StorageState = "unreferenced" // complete, within its retention or due for collection
-	StorageTrash        StorageState = "trash"        // retired, still served, destroyed after a grace period
-	StorageTemporary    StorageState = "temporary"    // an upload that has not ended, or never will
-	StorageOrphaned     StorageState = "orphaned"     // belongs to no blob in use
+	StorageLive      StorageState = "live"      // referenced
+	StorageOrphaned  StorageState = "orphaned"  // complete and named by nothing, within its retention or due for collection
+	StorageTrash     StorageState = "trash"     // retired, still served, destroyed after a grace period
+	StorageTemporary StorageState = "temporary" // an upload that has not ended, or never will
+	StorageStray     StorageState = "stray"     // no blob in use: an older copy, what a crash has left, a foreign file
 )
 
 // StoredItem is one thing that a storage provider keeps.

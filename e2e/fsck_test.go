@@ -129,8 +129,12 @@ func TestFsck(t *testing.T) {
 	want("with a server", code, report)
 	code, report = srv.fsck("--workspace", workspace)
 	want("of one workspace", code, report)
-	if code, report = srv.fsck("--workspace", "another"); code != 0 || report.Files+report.Rows != 0 {
+	another := newDevice(t, srv, "B").register("another@example.test").Workspace.ID
+	if code, report = srv.fsck("--workspace", another); code != 0 || report.Files+report.Rows != 0 {
 		t.Errorf("of another workspace: exit code %d, %+v", code, report)
+	}
+	if out, err := srv.command("fsck", "--workspace", "nowhere").CombinedOutput(); err == nil || !strings.Contains(string(out), `no workspace with the id or the name "nowhere"`) {
+		t.Errorf("of no workspace: %v %s", err, out)
 	}
 	srv.stop()
 	code, report = srv.fsck()

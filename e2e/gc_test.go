@@ -71,10 +71,10 @@ func TestFilesGoInTheEnd(t *testing.T) {
 	d.upload(workspace, unwanted, png)
 
 	report := srv.gc("--dry-run")
-	if !report.DryRun || len(report.Going) != 1 || report.Going[0].Hash != hashOf(unwanted) || report.Going[0].State != "unreferenced" {
+	if !report.DryRun || len(report.Going) != 1 || report.Going[0].Hash != hashOf(unwanted) || report.Going[0].State != "orphaned" {
 		t.Fatalf("a dry run: %+v", report)
 	}
-	if s := report.Stored; s["live"].Items != 1 || s["live"].Bytes < 3000 || s["unreferenced"].Items != 1 || s["unreferenced"].Bytes < 5000 {
+	if s := report.Stored; s["live"].Items != 1 || s["live"].Bytes < 3000 || s["orphaned"].Items != 1 || s["orphaned"].Bytes < 5000 {
 		t.Errorf("stored: %+v", s)
 	}
 	d.download(workspace, unwanted)

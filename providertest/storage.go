@@ -415,9 +415,9 @@ func testCollectReport(t *testing.T, rig *storageRig) {
 	wanted, unwanted := rig.store("ws", "wanted"), rig.store("ws", "unwanted")
 	rig.store("two", "elsewhere")
 	rig.refs.Add("ws", wanted.hash)
-	rig.wantStored("fresh", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageUnreferenced: 1}, 0)
+	rig.wantStored("fresh", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageOrphaned: 1}, 0)
 	rig.Advance(StorageRetention + time.Hour)
-	rig.wantStored("aged", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageUnreferenced: 1}, 1)
+	rig.wantStored("aged", map[or3cloud.StorageState]int{or3cloud.StorageLive: 1, or3cloud.StorageOrphaned: 1}, 1)
 	if report := rig.collect("ws", 0, 0); report.DeletedCount != 1 {
 		t.Errorf("%+v", report)
 	}

@@ -14,6 +14,7 @@ import (
 type adoptCommand struct {
 	app
 	settingFlags
+	yes bool
 }
 
 func (a app) adopt() *cobra.Command {
@@ -40,6 +41,7 @@ func (a app) adopt() *cobra.Command {
 		},
 	}
 	c.bindData(cmd.Flags().StringVar)
+	bindYes(cmd, &c.yes)
 	return cmd
 }
 
@@ -53,6 +55,11 @@ func (c adoptCommand) run(stores []string) error {
 		return err
 	}
 	if err := mustExist(path); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "The next start takes over as they are in %s: %s. What was in a store that is missing or empty is gone then.\n",
+		path, strings.Join(stores, ", "))
+	if err := (console{c.stdin, c.stderr}).confirm(c.yes, "Adopt them"); err != nil {
 		return err
 	}
 	dir, err := datadir.Open(path, datadir.Options{

@@ -26,8 +26,9 @@ func (a app) config() *cobra.Command {
 		Short: "Print every setting with its value and where it came from",
 		Long: "Print every setting with its value and where it came from: a default, the .env file, the environment or a flag, from the weakest to\n" +
 			"the strongest. Secrets are shown as their length. The exit code is 1 when the server would refuse to start with this configuration.",
-		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return c.run() },
+		Example: "  or3-cloud config\n  or3-cloud config --env-file /etc/or3-cloud.env --json",
+		Args:    noArguments,
+		RunE:    func(*cobra.Command, []string) error { return c.run() },
 	}
 	c.bind(cmd)
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")

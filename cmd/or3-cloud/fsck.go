@@ -47,7 +47,7 @@ func (a app) fsck() *cobra.Command {
 			"  orphaned    nothing names the file: no fault, it goes by itself when its retention is over\n\n" +
 			"The command works while the server runs and while it does not. A check that is interrupted goes on where it was. The exit code is 0\n" +
 			"when everything is as it should be, 1 when something is damaged, missing, corrupt or unreadable, and 2 for a mistake on the command line.",
-		Example: "  or3-cloud fsck\n  or3-cloud fsck --rate 20 --quarantine\n  or3-cloud fsck --json > report.json",
+		Example: "  or3-cloud fsck\n  or3-cloud fsck --rate 20 --quarantine\n  or3-cloud fsck --workspace Family\n  or3-cloud fsck --json > report.json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -56,7 +56,7 @@ func (a app) fsck() *cobra.Command {
 		},
 	}
 	c.bindData(cmd.Flags().StringVar)
-	cmd.Flags().StringVar(&c.workspace, "workspace", "", "check only the workspace with this id")
+	cmd.Flags().StringVar(&c.workspace, "workspace", "", "check only the files of the workspace with this id or name")
 	cmd.Flags().IntVar(&c.rate, "rate", 0, "read no more than so many MB per second (default: as fast as the disk)")
 	cmd.Flags().BoolVar(&c.quarantine, "quarantine", false, "move corrupt files into the folder quarantine beside the others; nothing is deleted")
 	cmd.Flags().BoolVar(&c.restart, "restart", false, "begin anew although an earlier check was interrupted")
@@ -162,17 +162,25 @@ func (c fsckCommandLine) resume(file string) (checkState, error) {
 
 // check goes on with a check until it is complete, and remembers it after each stretch.
 func (c fsckCommandLine) check(ctx context.Context, instance control.Caller, file string, state *checkState) error {
+	workspace := ""
+	if c.workspace != "" {
+		var named gcWorkspaces
+		if err := instance.Call(ctx, "gc/workspaces", workspaceQuery{Name: c.workspace}, &named); err != nil {
+			return err
+		}
+		workspace = named.WorkspaceIDs[0]
+	}
 	if err := checkDatabases(ctx, instance, state); err != nil {
 		return err
 	}
 	var total volume
-	if err := instance.Call(ctx, "fsck/volume", volumeInput{c.workspace}, &total); err != nil {
+	if err := instance.Call(ctx, "fsck/volume", volumeInput{workspace}, &total); err != nil {
 		return err
 	}
 	progress := c.newProgress(total.Bytes)
 	defer progress.end()
 	for {
-		in := fsck.Request{WorkspaceID: c.workspace, After: state.Position, Rate: int64(c.rate) * 1e6, Quarantine: c.quarantine}
+		in := fsck.Request{WorkspaceID: workspace, After: state.Position, Rate: int64(c.rate) * 1e6, Quarantine: c.quarantine}
 		var out fsck.Stretch
 		if err := instance.Call(ctx, "fsck/run", in, &out); err != nil {
 			return err

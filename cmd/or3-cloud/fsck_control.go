@@ -68,7 +68,7 @@ func fsckCommand[In, Out any](h *host.Host, f func(context.Context, fsck.Instanc
 		err = h.Operate(func(op host.Operator) error {
 			files, ok := op.Files.(or3cloud.BlobChecker)
 			if !ok {
-				return or3cloud.Errorf(or3cloud.CodeUnsupported, "the files of this instance are not on its own disk, or storage is off")
+				return or3cloud.Errorf(or3cloud.CodeUnsupported, noLocalFiles)
 			}
 			workspaces, _ := op.Store.(or3cloud.WorkspaceDirectory)
 			ctx, end := until(ctx, op.Closing)

@@ -20,8 +20,8 @@ import (
 type gcCommandLine struct {
 	app
 	settingFlags
-	workspace    string
-	dryRun, json bool
+	workspace         string
+	dryRun, json, yes bool
 }
 
 func (a app) gc() *cobra.Command {
@@ -32,13 +32,14 @@ func (a app) gc() *cobra.Command {
 		Long: "Delete stored files that nothing has referred to for the whole retention (OR3_STORAGE_GC_RETENTION_SECONDS). The server does the same by\n" +
 			"itself once a day (OR3_STORAGE_FS_GC_SECONDS). A file goes in two steps: into the trash, from which anybody who refers to it or uploads it again\n" +
 			"takes it back, and at least a day later for good.\n\n" +
-			"  live          a row, a message, a post or an upload under way names the file\n" +
-			"  unreferenced  nothing names it; it stays until its retention is over\n" +
-			"  trash         it is in the trash and still served\n" +
-			"  temporary     an upload that is under way or has ended without success\n" +
-			"  orphaned      older copies, what a crash has left, and files that are not this program's, which it leaves alone\n\n" +
+			"  live       a row, a message, a post or an upload under way names the file\n" +
+			"  orphaned   nothing names it; it stays until its retention is over\n" +
+			"  trash      it is in the trash and still served\n" +
+			"  temporary  an upload that is under way or has ended without success\n" +
+			"  stray      older copies, what a crash has left, and files that are not this program's, which it leaves alone\n\n" +
+			"At a terminal it shows what would go and asks first, unless --yes is given.\n" +
 			"The command works while the server runs and while it does not.",
-		Example: "  or3-cloud gc --dry-run\n  or3-cloud gc\n  or3-cloud gc --dry-run --json > going.json",
+		Example: "  or3-cloud gc --dry-run\n  or3-cloud gc\n  or3-cloud gc --workspace Family\n  or3-cloud gc --dry-run --json > going.json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -51,9 +52,10 @@ func (a app) gc() *cobra.Command {
 		},
 	}
 	c.bindData(cmd.Flags().StringVar)
-	cmd.Flags().StringVar(&c.workspace, "workspace", "", "collect only the workspace with this id")
+	cmd.Flags().StringVar(&c.workspace, "workspace", "", "collect only the workspace with this id or name")
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "list what would go and why, and let nothing go")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
+	bindYes(cmd, &c.yes)
 	return cmd
 }
 
@@ -71,17 +73,35 @@ type gcReport struct {
 }
 
 func (c gcCommandLine) run(ctx context.Context, instance control.Caller) error {
-	workspaces := gcWorkspaces{WorkspaceIDs: []string{c.workspace}}
-	if c.workspace == "" {
-		if err := instance.Call(ctx, "gc/workspaces", nothing{}, &workspaces); err != nil {
+	var workspaces gcWorkspaces
+	if err := instance.Call(ctx, "gc/workspaces", workspaceQuery{Name: c.workspace}, &workspaces); err != nil {
+		return spoken(err)
+	}
+	ask := console{c.stdin, c.stderr}
+	if !c.dryRun && !c.yes && ask.isTerminal() {
+		would, err := c.collect(ctx, instance, workspaces.WorkspaceIDs, true)
+		if err != nil {
+			return err
+		}
+		printGoing(c.stderr, would.Going)
+		if err := ask.confirm(c.yes, "Let them go"); err != nil {
 			return err
 		}
 	}
-	report := gcReport{DryRun: c.dryRun, Workspaces: len(workspaces.WorkspaceIDs), Going: []or3cloud.StoredItem{}, Stored: storedTotals{}}
-	for _, id := range workspaces.WorkspaceIDs {
+	report, err := c.collect(ctx, instance, workspaces.WorkspaceIDs, c.dryRun)
+	if err != nil {
+		return err
+	}
+	return c.print(report)
+}
+
+// collect collects workspaces, or only says what that would do.
+func (c gcCommandLine) collect(ctx context.Context, instance control.Caller, workspaces []string, dryRun bool) (gcReport, error) {
+	report := gcReport{DryRun: dryRun, Workspaces: len(workspaces), Going: []or3cloud.StoredItem{}, Stored: storedTotals{}}
+	for _, id := range workspaces {
 		var out gcResult
-		if err := instance.Call(ctx, "gc/run", gcRequest{WorkspaceID: id, DryRun: c.dryRun}, &out); err != nil {
-			return fmt.Errorf("workspace %s: %w", id, err)
+		if err := instance.Call(ctx, "gc/run", gcRequest{WorkspaceID: id, DryRun: dryRun}, &out); err != nil {
+			return report, fmt.Errorf("workspace %s: %w", id, err)
 		}
 		report.Scanned += out.Collected.ScannedCount
 		report.IntoTrash += out.Collected.DeletedCount
@@ -91,7 +111,7 @@ func (c gcCommandLine) run(ctx context.Context, instance control.Caller) error {
 			report.Stored.add(state, total)
 		}
 	}
-	return c.print(report)
+	return report, nil
 }
 
 func (c gcCommandLine) print(r gcReport) error {
@@ -126,7 +146,7 @@ func printStored(w io.Writer, stored storedTotals) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\nstored\tfiles\tsize\t")
 	for _, state := range []or3cloud.StorageState{
-		or3cloud.StorageLive, or3cloud.StorageUnreferenced, or3cloud.StorageTrash, or3cloud.StorageTemporary, or3cloud.StorageOrphaned,
+		or3cloud.StorageLive, or3cloud.StorageOrphaned, or3cloud.StorageTrash, or3cloud.StorageTemporary, or3cloud.StorageStray,
 	} {
 		fmt.Fprintf(table, "%s\t%d\t%s\t\n", state, stored[state].Items, humanBytes(stored[state].Bytes))
 	}

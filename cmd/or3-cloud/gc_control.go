@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
@@ -26,7 +28,6 @@ type (
 	gcWorkspaces struct {
 		WorkspaceIDs []string `json:"workspaceIds"`
 	}
-	nothing struct{}
 )
 
 // storedTotals sums up what is stored, by state.
@@ -53,20 +54,62 @@ type collectingStore interface {
 // gcCommands are the commands behind "or3-cloud gc".
 func gcCommands(h *host.Host) control.Commands {
 	return control.Commands{
-		"gc/workspaces": gcCommand(h, func(ctx context.Context, files collectingStore, _ nothing) (list gcWorkspaces, err error) {
-			list.WorkspaceIDs, err = files.StorageWorkspaces(ctx)
+		"gc/workspaces": control.Func(func(ctx context.Context, in workspaceQuery) (list gcWorkspaces, err error) {
+			err = h.Operate(func(op host.Operator) error {
+				list.WorkspaceIDs, err = workspacesNamed(ctx, op, in.Name)
+				return err
+			})
 			return list, err
 		}),
 		"gc/run": gcCommand(h, runGC),
 	}
 }
 
+// workspacesNamed returns the one workspace with an id or a name, or with no name all of which there are files. A workspace is also
+// one that only its files are left of.
+func workspacesNamed(ctx context.Context, op host.Operator, name string) ([]string, error) {
+	var stored []string
+	if files, ok := op.Files.(or3cloud.StorageInspector); ok {
+		var err error
+		if stored, err = files.StorageWorkspaces(ctx); err != nil || name == "" {
+			return stored, err
+		}
+	} else if name == "" {
+		return nil, or3cloud.Errorf(or3cloud.CodeUnsupported, noLocalFiles)
+	}
+	var named []string
+	if directory, ok := op.Store.(or3cloud.WorkspaceDirectory); ok {
+		found, err := directory.FindWorkspaces(ctx, name, maxCandidates)
+		if err != nil {
+			return nil, err
+		}
+		for _, ws := range found {
+			if ws.ID == name {
+				return []string{name}, nil
+			}
+			named = append(named, ws.ID)
+		}
+	}
+	switch {
+	case slices.Contains(stored, name):
+		return []string{name}, nil
+	case len(named) > 1:
+		return nil, or3cloud.Errorf(or3cloud.CodeConflict, "several workspaces have the name %q; use an id: %s", name, strings.Join(named, ", "))
+	case len(named) == 1:
+		return named, nil
+	}
+	return nil, or3cloud.Errorf(or3cloud.CodeNotFound, "there is no workspace with the id or the name %q; see or3-cloud workspace list", name)
+}
+
+// noLocalFiles is why commands about stored files cannot do anything.
+const noLocalFiles = "the files of this instance are not on its own disk, or storage is off"
+
 func gcCommand[In, Out any](h *host.Host, f func(context.Context, collectingStore, In) (Out, error)) control.Command {
 	return control.Func(func(ctx context.Context, in In) (out Out, err error) {
 		err = h.Operate(func(op host.Operator) error {
 			files, ok := op.Files.(collectingStore)
 			if !ok {
-				return or3cloud.Errorf(or3cloud.CodeUnsupported, "the files of this instance are not on its own disk, or storage is off")
+				return or3cloud.Errorf(or3cloud.CodeUnsupported, noLocalFiles)
 			}
 			ctx, end := until(ctx, op.Closing)
 			defer end()

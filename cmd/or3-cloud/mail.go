@@ -42,6 +42,7 @@ func (a app) mailTest() *cobra.Command {
 		Short: "Send a test message and say what is wrong if it cannot be sent",
 		Long: "Send a test message to ADDRESS with the mail server of OR3_SMTP_URL, in the name of OR3_SMTP_FROM, and say what is wrong if it\n" +
 			"cannot be sent. A running server is not needed and not disturbed.",
+		Example: "  or3-cloud mail test you@example.org",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{errors.New("one e-mail address is needed")}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/config"
@@ -46,6 +47,20 @@ func TestScripts(t *testing.T) {
 		},
 		UpdateScripts: *update,
 	})
+}
+
+// TestEveryCommandTeaches reads the help of each command: what it does, and how it is called.
+func TestEveryCommandTeaches(t *testing.T) {
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		if cmd.Short == "" || len(cmd.Commands()) == 0 && !strings.Contains(cmd.Example, cmd.CommandPath()) {
+			t.Errorf("%s: the help has no example", cmd.CommandPath())
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newApp().root())
 }
 
 // httpCommand is "http SOCKET METHOD PATH STATUS [TEXT]": it sends a request to a server, as soon as that is ready, and compares the

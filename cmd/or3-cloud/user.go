@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -34,8 +35,9 @@ func (a app) user() *cobra.Command {
 			"ended everywhere within two seconds. While it does not run, the command opens the data directory itself. Run it as root or as the\n" +
 			"user that the server runs as, with the same --data or OR3_DATA_DIR.\n\n" +
 			"The exit code is 0 on success, 1 if the instance refused and 2 for a mistake on the command line.",
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: "  or3-cloud user list\n  or3-cloud user add ann@example.org --name Ann\n  or3-cloud user delete ann@example.org",
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	for _, sub := range []func(*settingFlags) *cobra.Command{
@@ -134,7 +136,7 @@ func (l link) say(w io.Writer, intro string) {
 func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
 func (a app) userList(flags *settingFlags) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List all accounts, the oldest first"}
+	cmd := &cobra.Command{Use: "list", Short: "List all accounts, the oldest first", Example: "  or3-cloud user list\n  or3-cloud user list --json"}
 	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
 		var out accountList
 		if err := c.call(ctx, "user/list", struct{}{}, &out); err != nil {
@@ -168,7 +170,7 @@ func either(when bool, yes, no string) string {
 }
 
 func (a app) userPasswd(flags *settingFlags) *cobra.Command {
-	var resetFactors bool
+	var resetFactors, yes bool
 	cmd := &cobra.Command{
 		Use:   "passwd EMAIL",
 		Short: "Set a new password, or remove a lost second factor",
@@ -179,8 +181,13 @@ func (a app) userPasswd(flags *settingFlags) *cobra.Command {
 		Example: "  or3-cloud user passwd ann@example.org\n  or3-cloud user passwd ann@example.org --reset-factors",
 	}
 	cmd.Flags().BoolVar(&resetFactors, "reset-factors", false, "remove authenticator app, passkeys and recovery codes, and keep the password")
+	bindYes(cmd, &yes)
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
 		if resetFactors {
+			fmt.Fprintf(c.stderr, "Authenticator app, passkeys and recovery codes of %s are removed for good, and all sessions end.\n", args[0])
+			if err := c.confirm(yes, "Remove them"); err != nil {
+				return err
+			}
 			return c.act(ctx, "user/reset-factors", accountName{args[0]}, "The second factors of %s are removed and all sessions ended.\n", args[0])
 		}
 		password, err := c.newPassword()
@@ -221,45 +228,45 @@ func (a app) userResetLink(flags *settingFlags) *cobra.Command {
 }
 
 func (a app) userDisable(flags *settingFlags) *cobra.Command {
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "disable EMAIL",
 		Short: "Switch an account off: nobody can sign in to it, and its sessions end",
 		Long: "Switch an account off. Its sessions end at once and nobody can sign in to it until or3-cloud user enable. Its data stays; people who share\n" +
 			"workspaces with it go on.",
+		Example: "  or3-cloud user disable ann@example.org",
 	}
+	bindYes(cmd, &yes)
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+		if err := c.confirmSessions(ctx, args[0], "", yes); err != nil {
+			return err
+		}
 		return c.act(ctx, "user/disable", accountName{args[0]}, "The account %s is switched off and its sessions are ended.\n", args[0])
 	})
 }
 
 func (a app) userEnable(flags *settingFlags) *cobra.Command {
-	cmd := &cobra.Command{Use: "enable EMAIL", Short: "Switch an account on again"}
+	cmd := &cobra.Command{Use: "enable EMAIL", Short: "Switch an account on again", Example: "  or3-cloud user enable ann@example.org"}
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
 		return c.act(ctx, "user/enable", accountName{args[0]}, "The account %s is switched on.\n", args[0])
 	})
 }
 
 func (a app) userSessions(flags *settingFlags) *cobra.Command {
-	cmd := &cobra.Command{Use: "sessions EMAIL", Short: "List the browsers that are signed in, the one used last first"}
+	cmd := &cobra.Command{Use: "sessions EMAIL", Short: "List the browsers that are signed in, the one used last first",
+		Example: "  or3-cloud user sessions ann@example.org"}
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
 		var out sessionList
 		if err := c.call(ctx, "user/sessions", accountName{args[0]}, &out); err != nil {
 			return err
 		}
-		return c.print(out, func(w io.Writer) {
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "ID\tSIGNED IN\tLAST SEEN\tADDRESS\tBROWSER")
-			for _, s := range out.Sessions {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, moment(s.CreatedAt), moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
-			}
-			_ = table.Flush() // the terminal is gone, then
-		})
+		return c.print(out, out.say)
 	})
 }
 
 func (a app) userRevoke(flags *settingFlags) *cobra.Command {
 	var session string
-	var all bool
+	var all, yes bool
 	cmd := &cobra.Command{
 		Use:     "revoke EMAIL",
 		Short:   "End sessions: one, or all of them",
@@ -268,9 +275,13 @@ func (a app) userRevoke(flags *settingFlags) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&session, "session", "", "end this session")
 	cmd.Flags().BoolVar(&all, "all", false, "end all sessions")
+	bindYes(cmd, &yes)
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
 		if all == (session != "") {
 			return usageError{errors.New("say which sessions: --session ID or --all")}
+		}
+		if err := c.confirmSessions(ctx, args[0], session, yes); err != nil {
+			return err
 		}
 		var out revoked
 		if err := c.call(ctx, "user/revoke", revokeInput{args[0], session}, &out); err != nil {
@@ -280,15 +291,44 @@ func (a app) userRevoke(flags *settingFlags) *cobra.Command {
 	})
 }
 
+// confirmSessions shows at a terminal the sessions that are going to end, one or all, and asks.
+func (c *userCommand) confirmSessions(ctx context.Context, name, session string, yes bool) error {
+	if yes || !c.isTerminal() {
+		return nil
+	}
+	var live sessionList
+	if err := c.call(ctx, "user/sessions", accountName{name}, &live); err != nil {
+		return err
+	}
+	if session != "" {
+		live.Sessions = slices.DeleteFunc(live.Sessions, func(s or3cloud.AccountSession) bool { return s.ID != session })
+	}
+	fmt.Fprintf(c.stderr, "Sessions of %s that end: %d\n", name, len(live.Sessions))
+	live.say(c.stderr)
+	return c.confirm(yes, "End them")
+}
+
+// say prints sessions as a table.
+func (l sessionList) say(w io.Writer) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tSIGNED IN\tLAST SEEN\tADDRESS\tBROWSER")
+	for _, s := range l.Sessions {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, moment(s.CreatedAt), moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
+	}
+	_ = table.Flush() // the terminal is gone, then
+}
+
 func (a app) userDelete(flags *settingFlags) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete EMAIL",
 		Short: "Delete an account for good, with the workspaces that nobody else uses",
-		Long: "Delete an account for good. What happens to its workspaces is shown first: those that nobody else is in are deleted, the others stay with\n" +
-			"their other members. A workspace that others use must have another owner before.",
+		Long: "Delete an account for good. What happens to its workspaces is shown first, with their files and sizes: those that nobody else is in are\n" +
+			"deleted, the others stay with their other members. A workspace that others use must have another owner before. Then the command asks;\n" +
+			"without a terminal it deletes nothing unless --yes is given.",
+		Example: "  or3-cloud user delete ann@example.org\n  or3-cloud user delete ann@example.org --yes",
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask for confirmation")
+	bindYes(cmd, &yes)
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
 		return c.delete(ctx, args[0], yes)
 	})
@@ -299,8 +339,8 @@ func (c *userCommand) delete(ctx context.Context, name string, yes bool) error {
 	if err := c.call(ctx, "user/removal", accountName{name}, &what); err != nil {
 		return err
 	}
+	what.say(c.stderr)
 	if !yes {
-		what.say(c.stderr)
 		if !c.isTerminal() {
 			return usageError{errors.New("nothing was deleted; add --yes, because there is no terminal to ask at")}
 		}
@@ -317,7 +357,8 @@ func (c *userCommand) delete(ctx context.Context, name string, yes bool) error {
 
 // say tells what deleting an account would do.
 func (r removal) say(w io.Writer) {
-	fmt.Fprintf(w, "The account %s (%s) is deleted. Workspaces that it is a member of: %d\n", r.Account.Email, r.Account.ID, len(r.Workspaces))
+	fmt.Fprintf(w, "The account %s (%s), made %s, with %d sessions, is deleted for good. Workspaces that it is a member of: %d\n",
+		r.Account.Email, r.Account.ID, moment(r.Account.CreatedAt), r.Account.Sessions, len(r.Workspaces))
 	for _, ws := range r.Workspaces {
 		fate := map[or3cloud.Fate]string{
 			or3cloud.FateDeleted: "is deleted: nobody else is in it",
@@ -326,6 +367,9 @@ func (r removal) say(w io.Writer) {
 		}[ws.Fate]
 		if ws.Fate != or3cloud.FateDeleted {
 			fate = fmt.Sprintf(fate, ws.Members)
+		}
+		if ws.Stored != nil {
+			fate += fmt.Sprintf("; files: %d, %s", ws.Stored.Files, humanBytes(ws.Stored.Bytes))
 		}
 		fmt.Fprintf(w, "  %q (%s) %s\n", ws.Name, ws.ID, fate)
 	}

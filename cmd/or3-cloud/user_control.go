@@ -47,8 +47,14 @@ type (
 		Revoked int `json:"revoked"`
 	}
 	removal struct {
-		Account    or3cloud.Account         `json:"account"`
-		Workspaces []or3cloud.WorkspaceFate `json:"workspaces"`
+		Account    or3cloud.Account   `json:"account"`
+		Workspaces []workspaceRemoval `json:"workspaces"`
+	}
+	// workspaceRemoval is what becomes of a workspace, and what is stored in it.
+	workspaceRemoval struct {
+		or3cloud.WorkspaceFate
+		// Stored is nil where the files are not on the disk of the instance.
+		Stored *volume `json:"stored,omitempty"`
 	}
 	done struct {
 		OK bool `json:"ok"`
@@ -154,5 +160,20 @@ func userRemoval(ctx context.Context, op host.Operator, in accountName) (removal
 		return removal{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
 	}
 	fates, err := users.UserRemoval(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID})
-	return removal{a, fates}, err
+	if err != nil {
+		return removal{}, err
+	}
+	what := removal{Account: a, Workspaces: []workspaceRemoval{}}
+	files, stored := op.Files.(or3cloud.BlobChecker)
+	for _, fate := range fates {
+		ws := workspaceRemoval{WorkspaceFate: fate}
+		if stored {
+			ws.Stored = &volume{}
+			if ws.Stored.Files, ws.Stored.Bytes, err = files.StoredVolume(ctx, fate.ID); err != nil {
+				return removal{}, err
+			}
+		}
+		what.Workspaces = append(what.Workspaces, ws)
+	}
+	return what, nil
 }

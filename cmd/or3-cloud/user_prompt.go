@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -87,6 +88,24 @@ const exitInterrupted = 130
 func (c console) answer(prompt string) (string, error) {
 	fmt.Fprint(c.out, prompt)
 	return c.line()
+}
+
+// confirm asks before something is done that its caller has shown. Where there is no terminal, as in scripts, whoever wrote the
+// command has decided.
+func (c console) confirm(yes bool, what string) error {
+	if yes || !c.isTerminal() {
+		return nil
+	}
+	answer, err := c.answer(what + "? Type yes: ")
+	if err == nil && answer != "yes" {
+		err = errors.New("nothing was changed")
+	}
+	return err
+}
+
+// bindYes binds the flag that answers confirm.
+func bindYes(cmd *cobra.Command, yes *bool) {
+	cmd.Flags().BoolVar(yes, "yes", false, "do not ask for confirmation")
 }
 
 // line reads a line of standard input, without its end.

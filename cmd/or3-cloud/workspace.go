@@ -31,7 +31,7 @@ func (a app) workspace() *cobra.Command {
 }
 
 func (a app) workspaceList(flags *settingFlags) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the workspaces, the oldest first"}
+	cmd := &cobra.Command{Use: "list", Short: "List the workspaces, the oldest first", Example: "  or3-cloud workspace list"}
 	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
 		var out workspaceList
 		if err := c.call(ctx, "workspace/find", workspaceQuery{Limit: maxListed}, &out); err != nil {
@@ -146,6 +146,7 @@ func (a app) membersRole(flags *settingFlags) *cobra.Command {
 }
 
 func (a app) membersRemove(flags *settingFlags) *cobra.Command {
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "remove WORKSPACE EMAIL",
 		Short: "Remove a member, who has no access from then on",
@@ -153,7 +154,12 @@ func (a app) membersRemove(flags *settingFlags) *cobra.Command {
 			"the workspace, and what their devices hold stays there. The only owner cannot be removed.",
 		Example: "  or3-cloud workspace members remove Family bob@example.org",
 	}
+	bindYes(cmd, &yes)
 	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+		fmt.Fprintf(c.stderr, "%s loses all access to the workspace %s.\n", args[1], args[0])
+		if err := c.confirm(yes, "Remove the member"); err != nil {
+			return err
+		}
 		return c.change(ctx, "workspace/members/remove", args[0], memberInput{Name: args[1]}, "%s is no member of %q any more; the role was %s.\n")
 	})
 }
@@ -163,7 +169,7 @@ func (a app) workspaceInvites(flags *settingFlags) *cobra.Command {
 }
 
 func (a app) invitesList(flags *settingFlags) *cobra.Command {
-	cmd := &cobra.Command{Use: "list WORKSPACE", Short: "List the invites, the newest first"}
+	cmd := &cobra.Command{Use: "list WORKSPACE", Short: "List the invites, the newest first", Example: "  or3-cloud workspace invites list Family"}
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
 		if err != nil {
@@ -185,14 +191,21 @@ func (a app) invitesList(flags *settingFlags) *cobra.Command {
 }
 
 func (a app) invitesRevoke(flags *settingFlags) *cobra.Command {
+	var yes bool
 	cmd := &cobra.Command{
-		Use:   "revoke WORKSPACE ID",
-		Short: "Make an invite worthless",
-		Long:  "Make an invite worthless, with an id from or3-cloud workspace invites list. One that was used stays as it is.",
+		Use:     "revoke WORKSPACE ID",
+		Short:   "Make an invite worthless",
+		Long:    "Make an invite worthless, with an id from or3-cloud workspace invites list. One that was used stays as it is.",
+		Example: "  or3-cloud workspace invites list Family\n  or3-cloud workspace invites revoke Family 0d1c…",
 	}
+	bindYes(cmd, &yes)
 	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
 		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "The invite %s to the workspace %q becomes worthless.\n", args[1], ws.Name)
+		if err := c.confirm(yes, "Revoke it"); err != nil {
 			return err
 		}
 		return c.act(ctx, "workspace/invites/revoke", revokeInviteInput{ws.ID, args[1]}, "The invite %s is revoked.\n", args[1])

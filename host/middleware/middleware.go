@@ -32,7 +32,8 @@ func Chain(h http.Handler, steps ...Middleware) http.Handler {
 }
 
 // Log gives each request an id, sends it as X-Request-Id, and writes one line when the request is over: no query, no
-// headers, no bodies. Health checks are logged at debug level, faults of ours at error level.
+// headers, no bodies. What went as it should is logged at debug level, so that events can be read among the lines of a busy server;
+// what has more to say than its status at info level, refusals for lack of something at warn level, and faults of ours at error level.
 func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 	newID := idSource(rand)
 	return func(next http.Handler) http.Handler {
@@ -45,7 +46,7 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 				if !rec.Started() {
 					rec.Status = http.StatusOK // what net/http sends for a handler that wrote nothing
 				}
-				level := slog.LevelInfo
+				level := slog.LevelDebug
 				switch {
 				case rec.Status >= 500 && rec.Status != http.StatusServiceUnavailable:
 					level = slog.LevelError
@@ -53,6 +54,8 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 					level = slog.LevelDebug
 				case rec.Status >= 500 || rec.Warning != "":
 					level = slog.LevelWarn
+				case worthLogging(rec.Err):
+					level = slog.LevelInfo
 				}
 				attrs := []slog.Attr{
 					slog.String("method", r.Method), slog.String("path", path), slog.Int("status", rec.Status),

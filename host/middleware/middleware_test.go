@@ -130,7 +130,7 @@ func TestZonesAreNoPartOfAnAddress(t *testing.T) {
 			r.Header.Set("X-Forwarded-For", c.forwarded)
 		}
 		var out bytes.Buffer
-		log := slog.New(slog.NewTextHandler(&out, nil))
+		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		var got string
 		Chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = httpx.IdentityOf(r).ClientIP }),
 			Proxy{Everyone: c.forwarded != ""}.Identify, Log(log, time.Now, strings.NewReader("0123456789abcdef"))).ServeHTTP(httptest.NewRecorder(), r)
@@ -189,6 +189,34 @@ func TestLogLineTellsTheRequestAndNoSecrets(t *testing.T) {
 	}
 	if strings.Contains(log, "SECRET") {
 		t.Error(log)
+	}
+}
+
+// TestOrdinaryRequestsAreDebugLines reads the level of the line of each kind of answer: at the default level events must not drown.
+func TestOrdinaryRequestsAreDebugLines(t *testing.T) {
+	for name, tc := range map[string]struct {
+		level string
+		path  string
+		err   error
+	}{
+		"success":              {"DEBUG", "/api/x", nil},
+		"health check":         {"DEBUG", "/api/health", nil},
+		"health not ready":     {"DEBUG", "/api/health/ready", or3cloud.Unavailable(nil, "The server is starting", time.Second)},
+		"no session":           {"DEBUG", "/api/x", or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")},
+		"not found":            {"DEBUG", "/api/x", or3cloud.Errorf(or3cloud.CodeNotFound, "Not found")},
+		"refusal with a cause": {"INFO", "/api/x", or3cloud.WrapError(errors.New("more than the client is told"), or3cloud.CodeForbidden, "Forbidden")},
+		"busy":                 {"WARN", "/api/x", or3cloud.Unavailable(errors.New("disk trouble"), "Service Unavailable", time.Second)},
+		"fault":                {"ERROR", "/api/x", errors.New("a mistake")},
+	} {
+		_, log := pipeline(t, httptest.NewRequest("GET", tc.path, nil), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if tc.err != nil {
+				httpx.WriteError(w, r, tc.err)
+			}
+		}))
+		var line struct{ Level, Msg string }
+		if err := json.Unmarshal([]byte(log), &line); err != nil || line.Level != tc.level || line.Msg != "request" {
+			t.Errorf("%s: %s %v", name, log, err)
+		}
 	}
 }
 

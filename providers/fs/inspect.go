@@ -102,13 +102,13 @@ func (c *collection) judgeLive(ctx context.Context, dir string, info iofs.FileIn
 	}
 	k, generation, sidecar, ok := parseName(c.workspace, info.Name())
 	if !ok || !info.Mode().IsRegular() {
-		item := c.item(dir, info, blobKey{}, or3cloud.StorageOrphaned)
+		item := c.item(dir, info, blobKey{}, or3cloud.StorageStray)
 		item.Reason = "no file of this store; left alone"
 		return item, nil
 	}
 	rec, err := readRecord(c.Disk, k)
 	if err != nil {
-		item := c.item(dir, info, k, or3cloud.StorageOrphaned)
+		item := c.item(dir, info, k, or3cloud.StorageStray)
 		item.Reason = fmt.Sprintf("left alone: %v", err)
 		return item, nil
 	}
@@ -117,7 +117,7 @@ func (c *collection) judgeLive(ctx context.Context, dir string, info iofs.FileIn
 	}
 	item := c.item(dir, info, k, or3cloud.StorageLive)
 	if rec.Generation != generation {
-		item.State, item.Goes = or3cloud.StorageOrphaned, c.intact(k, rec)
+		item.State, item.Goes = or3cloud.StorageStray, c.intact(k, rec)
 		item.Reason = "a newer copy has replaced it"
 		if !item.Goes {
 			item.Reason = "kept, because the newer copy is damaged or not in use"
@@ -131,7 +131,7 @@ func (c *collection) judgeLive(ctx context.Context, dir string, info iofs.FileIn
 		return item, nil
 	}
 	if unreferenced {
-		item.State = or3cloud.StorageUnreferenced
+		item.State = or3cloud.StorageOrphaned
 	}
 	item.Goes, item.Reason = kept == "", kept
 	if item.Goes {
@@ -150,7 +150,7 @@ func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.Fil
 	}
 	k, generation, sidecar, ok := parseName(c.workspace, info.Name())
 	if !ok || sidecar {
-		item := c.item(dir, info, blobKey{}, or3cloud.StorageOrphaned)
+		item := c.item(dir, info, blobKey{}, or3cloud.StorageStray)
 		item.Reason = "no file of this store; left alone"
 		return item, nil
 	}
@@ -191,7 +191,7 @@ func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.Fil
 // judgeAside says what one file in quarantine is.
 func (c *collection) judgeAside(_ context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
 	k, _, _, _ := parseName(c.workspace, strings.TrimSuffix(info.Name(), sumsSuffix))
-	item := c.item(dir, info, k, or3cloud.StorageOrphaned)
+	item := c.item(dir, info, k, or3cloud.StorageStray)
 	item.Reason = "damaged and in quarantine; left alone"
 	return item, nil
 }
@@ -238,7 +238,7 @@ func (c *collection) judgeCompanion(dir string, info iofs.FileInfo, k blobKey, g
 			return or3cloud.StoredItem{}
 		}
 	}
-	item := c.item(dir, info, k, or3cloud.StorageOrphaned)
+	item := c.item(dir, info, k, or3cloud.StorageStray)
 	item.Goes, item.Reason = true, "its file is gone; destroyed"
 	return item
 }
