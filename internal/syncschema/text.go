@@ -16,9 +16,7 @@ func Survey(b []byte) (valid bool, openings int) {
 		w2, w3 := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
 		openings += int((brackets(w0) + brackets(w1) + brackets(w2) + brackets(w3)) * lows >> 56)
 		if (w0|w1|w2|w3)&highs != 0 || state&63 != stateStart {
-			for _, c := range b[:32] {
-				state = steps[c] >> (state & 63)
-			}
+			state = read(read(read(read(state, w0), w1), w2), w3)
 		}
 		b = b[32:]
 	}
@@ -29,6 +27,21 @@ func Survey(b []byte) (valid bool, openings int) {
 		}
 	}
 	return state&63 == stateStart, openings
+}
+
+// read takes the automaton over the eight bytes of a word.
+func read(state, w uint64) uint64 {
+	if w&highs == 0 && state&63 == stateStart {
+		return state
+	}
+	state = steps[byte(w)] >> (state & 63)
+	state = steps[byte(w>>8)] >> (state & 63)
+	state = steps[byte(w>>16)] >> (state & 63)
+	state = steps[byte(w>>24)] >> (state & 63)
+	state = steps[byte(w>>32)] >> (state & 63)
+	state = steps[byte(w>>40)] >> (state & 63)
+	state = steps[byte(w>>48)] >> (state & 63)
+	return steps[byte(w>>56)] >> (state & 63)
 }
 
 // brackets returns a word whose bytes are 1 where those of w are '{' or '[', which differ by 0x20, and else 0. What the
