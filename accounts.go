@@ -146,6 +146,25 @@ const (
 	InviteHasExpired    InviteRefusal = "expired"
 )
 
+// InviteDetails is what whoever holds the token of a good invite may know before they join.
+type InviteDetails struct {
+	// Email is whom the invite is for, in lower case.
+	Email     string
+	Role      Role
+	ExpiresAt time.Time
+	// WorkspaceName is the name of the workspace that the invite leads to.
+	WorkspaceName string
+	// InvitedBy is how the one who invited is called: the display name, or the address if there is none. Empty if it was the
+	// operator, or somebody who is gone.
+	InvitedBy string
+}
+
+// InviteDescriber is the optional ability of an InviteStore to say more of an invite than that it is good.
+type InviteDescriber interface {
+	// DescribeInvite returns why the invite would be refused, as ValidateInvite does, or "" and its details.
+	DescribeInvite(ctx context.Context, workspaceID, email, tokenHash string) (InviteDetails, InviteRefusal, error)
+}
+
 // InviteStore is the optional ability of an AuthWorkspaceStore to keep invites (contract, auth §9). Without it nobody
 // can register in the mode invite_only.
 type InviteStore interface {

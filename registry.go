@@ -84,6 +84,9 @@ type HostServices interface {
 	// CheckInvite says whether an invite token lets email register: nil, or the 403 or 503 to answer with (contract,
 	// auth §9). It accepts nothing; the first session of the new account does.
 	CheckInvite(ctx context.Context, token, email string) error
+	// DescribeInvite says what the holder of an invite token may know: why it admits nobody, or "" and its details. It accepts
+	// nothing.
+	DescribeInvite(ctx context.Context, token string) (InviteDetails, InviteRefusal, error)
 	// Users is how an account takes the user behind it along; nil if the workspace store has no such ability.
 	Users() UserRemover
 }

@@ -146,6 +146,42 @@ func (in *Invites) accept(ctx context.Context, id or3cloud.ExternalIdentity, tok
 	return userID, err
 }
 
+// describe says what a token is good for, to whoever holds it.
+func (in *Invites) describe(ctx context.Context, token string) (d or3cloud.InviteDetails, refusal or3cloud.InviteRefusal, err error) {
+	switch {
+	case in.mode != registrationInvite:
+		return d, or3cloud.InviteNotFound, nil
+	case in.store == nil:
+		return d, "", errNoInvites("the workspace store keeps no invites")
+	case in.secret == "":
+		return d, "", errNoInvites(inviteSecret + " is not set")
+	}
+	t, err := invite.Parse(in.secret, token, in.now())
+	switch {
+	case errors.Is(err, invite.ErrExpired):
+		return d, or3cloud.InviteHasExpired, nil
+	case err != nil:
+		return d, or3cloud.InviteNotFound, nil
+	}
+	if describer, ok := in.store.(or3cloud.InviteDescriber); ok {
+		return describer.DescribeInvite(ctx, t.WorkspaceID, t.Email, invite.Hash(token))
+	}
+	d = or3cloud.InviteDetails{Email: t.Email, ExpiresAt: t.Expires}
+	if d.Role, refusal, err = in.store.ValidateInvite(ctx, t.WorkspaceID, t.Email, invite.Hash(token)); refusal != "" {
+		d = or3cloud.InviteDetails{}
+	}
+	return d, refusal, err
+}
+
+// DescribeInvite implements or3cloud.HostServices.
+func (h *Host) DescribeInvite(ctx context.Context, token string) (or3cloud.InviteDetails, or3cloud.InviteRefusal, error) {
+	run := h.running.Load()
+	if run == nil || run.sessions == nil {
+		return or3cloud.InviteDetails{}, "", or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
+	}
+	return run.sessions.invites.describe(ctx, token)
+}
+
 // CheckInvite implements or3cloud.HostServices.
 func (h *Host) CheckInvite(ctx context.Context, token, email string) error {
 	run := h.running.Load()

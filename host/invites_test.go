@@ -308,6 +308,55 @@ func TestTheLifetimeOfAnInvite(t *testing.T) {
 	}
 }
 
+func TestAnInviteIsDescribedToItsHolder(t *testing.T) {
+	g := newGuestHouse(t, nil)
+	token := g.invite("ann")
+	describe := func(token string) (or3cloud.InviteDetails, or3cloud.InviteRefusal) {
+		t.Helper()
+		d, refusal, err := g.DescribeInvite(t.Context(), token)
+		if err != nil || refusal != "" && d != (or3cloud.InviteDetails{}) {
+			t.Errorf("%+v, %q, %v", d, refusal, err)
+		}
+		return d, refusal
+	}
+	want := or3cloud.InviteDetails{
+		Email: "ann@example.test", Role: or3cloud.RoleEditor, WorkspaceName: "House", ExpiresAt: g.clock().Add(7 * 24 * time.Hour).Local(),
+	}
+	if d, refusal := describe(token); d != want || refusal != "" {
+		t.Errorf("%+v, %q; want %+v", d, refusal, want)
+	}
+	for _, wrong := range []string{"", "x", "some.token", token + "x", token[1:], strings.Repeat("x", 10_000)} {
+		if _, refusal := describe(wrong); refusal != or3cloud.InviteNotFound {
+			t.Errorf("%q: %q", wrong, refusal)
+		}
+	}
+	g.session("ann", func(r *http.Request) { r.Header.Set("X-Or3-Invite-Token", token) })
+	if _, refusal := describe(token); refusal != or3cloud.InviteAlreadyUsed {
+		t.Errorf("an accepted invite: %q", refusal)
+	}
+	bob := g.invite("bob")
+	list, err := g.store.ListInvites(t.Context(), g.ws, or3cloud.InvitePending, 0)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if err := g.store.RevokeInvite(t.Context(), g.ws, list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, refusal := describe(bob); refusal != or3cloud.InviteWasRevoked {
+		t.Errorf("a revoked invite: %q", refusal)
+	}
+	carl := g.invite("carl")
+	g.advance(8 * 24 * time.Hour)
+	if _, refusal := describe(carl); refusal != or3cloud.InviteHasExpired {
+		t.Errorf("an expired invite: %q", refusal)
+	}
+
+	g = newGuestHouse(t, nil, "OR3_AUTH_REGISTRATION_MODE", "open")
+	if _, refusal := describe(token); refusal != or3cloud.InviteNotFound {
+		t.Errorf("in the mode open: %q", refusal)
+	}
+}
+
 func TestAnInviteInAnAddressIsKept(t *testing.T) {
 	g := newGuestHouse(t, nil)
 	token := g.invite("ann")

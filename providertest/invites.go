@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,11 +38,26 @@ func (b *workspaceBench) invite(ws, name string, role or3cloud.Role) (id string)
 	}))(b.t)
 }
 
+// describe checks that the details of an invite are told with a good one only; a store need not have any.
+func (b *workspaceBench) describe(ws, name, email string, want or3cloud.InviteRefusal) (d or3cloud.InviteDetails, ok bool) {
+	b.t.Helper()
+	describer, ok := b.Workspaces.(or3cloud.InviteDescriber)
+	if !ok {
+		return d, false
+	}
+	d, got, err := describer.DescribeInvite(b.ctx, ws, email, tokenHash(name))
+	if got != want || err != nil || (want == "") == (d == or3cloud.InviteDetails{}) {
+		b.t.Errorf("describe the invite of %s for %s: %+v, %q, %v; want %q", name, email, d, got, err, want)
+	}
+	return d, true
+}
+
 func (b *workspaceBench) wantRefusal(ws, name, email string, want or3cloud.InviteRefusal) {
 	b.t.Helper()
 	if _, got, err := b.invites().ValidateInvite(b.ctx, ws, email, tokenHash(name)); got != want || err != nil {
 		b.t.Errorf("validate the invite of %s for %s: %q, %v; want %q", name, email, got, err, want)
 	}
+	b.describe(ws, name, email, want)
 	stranger := or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "refused", Email: email}
 	user, got, err := b.invites().AcceptInvite(b.ctx, stranger, ws, tokenHash(name))
 	if user != "" || got != want || err != nil {
@@ -59,6 +75,12 @@ func testInvite(t *testing.T, b *workspaceBench) {
 	id := b.invite(ws, "guest", or3cloud.RoleEditor)
 	if role, refusal, err := b.invites().ValidateInvite(b.ctx, ws, "Guest@example.test", tokenHash("guest")); role != or3cloud.RoleEditor || refusal != "" || err != nil {
 		t.Errorf("%q, %q, %v", role, refusal, err)
+	}
+	if d, ok := b.describe(ws, "guest", "guest@example.test", ""); ok {
+		named := d.Email == "guest@example.test" && d.Role == or3cloud.RoleEditor && d.WorkspaceName == "Shared" && !d.ExpiresAt.IsZero()
+		if who := identity("host"); !named || d.InvitedBy != cmp.Or(who.DisplayName, who.Email) {
+			t.Errorf("details %+v", d)
+		}
 	}
 	if user := must(b.Workspaces.GetUser(b.ctx, identity("guest")))(t); user != "" {
 		t.Errorf("validation has made the user %q", user)

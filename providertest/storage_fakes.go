@@ -207,5 +207,10 @@ func (OneUserHost) CheckInvite(context.Context, string, string) error {
 	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
 }
 
+// DescribeInvite implements or3cloud.HostServices: nobody is invited.
+func (OneUserHost) DescribeInvite(context.Context, string) (or3cloud.InviteDetails, or3cloud.InviteRefusal, error) {
+	return or3cloud.InviteDetails{}, or3cloud.InviteNotFound, nil
+}
+
 // Users implements or3cloud.HostServices: there is no workspace store.
 func (OneUserHost) Users() or3cloud.UserRemover { return nil }

@@ -79,6 +79,9 @@ type fakeHost struct {
 	hostUnknown bool
 	// invites are the addresses that invites are for, by token; nil if invites cannot be read.
 	invites map[string]string
+	// refusals are of invites that admit nobody any more, by token; the others are good until expires.
+	refusals map[string]or3cloud.InviteRefusal
+	expires  time.Time
 	// users is nil for a workspace store that cannot remove any.
 	users or3cloud.UserRemover
 }
@@ -362,6 +365,21 @@ func (h *fakeHost) CheckInvite(_ context.Context, token, email string) error {
 		return refuse(or3cloud.CodeForbidden, "invite_invalid", "Invite token is invalid or expired.", nil)
 	}
 	return nil
+}
+
+func (h *fakeHost) DescribeInvite(_ context.Context, token string) (or3cloud.InviteDetails, or3cloud.InviteRefusal, error) {
+	if h.invites == nil {
+		return or3cloud.InviteDetails{}, "", or3cloud.Unavailable(nil, "Invite-only registration is temporarily unavailable.", time.Second)
+	}
+	if refusal, ok := h.refusals[token]; ok {
+		return or3cloud.InviteDetails{}, refusal, nil
+	}
+	if h.invites[token] == "" {
+		return or3cloud.InviteDetails{}, or3cloud.InviteNotFound, nil
+	}
+	return or3cloud.InviteDetails{
+		Email: h.invites[token], Role: or3cloud.RoleEditor, ExpiresAt: h.expires, WorkspaceName: "House", InvitedBy: "Olga",
+	}, "", nil
 }
 
 func (h *fakeHost) Users() or3cloud.UserRemover { return h.users }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -136,6 +137,24 @@ func (s *Store) ValidateInvite(ctx context.Context, workspaceID, email, tokenHas
 		return "", refusal, nil
 	}
 	return or3cloud.Role(in.Role), "", nil
+}
+
+// DescribeInvite implements or3cloud.InviteDescriber.
+func (s *Store) DescribeInvite(ctx context.Context, workspaceID, email, tokenHash string) (d or3cloud.InviteDetails, refusal or3cloud.InviteRefusal, err error) {
+	in, err := s.q.InviteWithNames(ctx, db.InviteWithNamesParams{TokenHash: tokenHash, WorkspaceID: workspaceID})
+	if noRows(err) {
+		return d, or3cloud.InviteNotFound, nil
+	}
+	if err != nil {
+		return d, "", sqlitex.Translate(err)
+	}
+	if refusal = judge(in.Invite, email, s.opts.Now()); refusal != "" {
+		return d, refusal, nil
+	}
+	return or3cloud.InviteDetails{
+		Email: in.Invite.Email, Role: or3cloud.Role(in.Invite.Role), ExpiresAt: time.UnixMilli(in.Invite.ExpiresAt),
+		WorkspaceName: in.WorkspaceName, InvitedBy: cmp.Or(in.InviterName, in.InviterEmail),
+	}, "", nil
 }
 
 // judge says why an invite admits nobody with this address, in the contract's order.

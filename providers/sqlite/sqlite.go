@@ -175,7 +175,7 @@ const maxFileRetention = 100 * 365 * 86400
 const readers = 4
 
 // Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, MemberManager, WorkspaceDirectory, UserRemover,
-// InviteStore, SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter,
+// InviteStore, InviteDescriber, SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter,
 // MaintenanceReporter and DatabaseIntegrity.
 type Store struct {
 	opts  Options
@@ -327,6 +327,7 @@ var (
 	_ or3cloud.WorkspaceDirectory   = (*Store)(nil)
 	_ or3cloud.UserRemover          = (*Store)(nil)
 	_ or3cloud.InviteStore          = (*Store)(nil)
+	_ or3cloud.InviteDescriber      = (*Store)(nil)
 	_ or3cloud.SyncGatewayAdapter   = (*Store)(nil)
 	_ or3cloud.SyncCollector        = (*Store)(nil)
 	_ or3cloud.Snapshotter          = (*Store)(nil)

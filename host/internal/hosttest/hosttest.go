@@ -126,5 +126,10 @@ func (h *Host) CheckInvite(context.Context, string, string) error {
 	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
 }
 
+// DescribeInvite implements or3cloud.HostServices: nobody is invited.
+func (h *Host) DescribeInvite(context.Context, string) (or3cloud.InviteDetails, or3cloud.InviteRefusal, error) {
+	return or3cloud.InviteDetails{}, or3cloud.InviteNotFound, nil
+}
+
 // Users implements or3cloud.HostServices: there is no workspace store.
 func (h *Host) Users() or3cloud.UserRemover { return nil }

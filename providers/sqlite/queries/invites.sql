@@ -16,6 +16,13 @@ ORDER BY created_at DESC, id LIMIT @max;
 SELECT i.* FROM invites i JOIN workspaces w ON w.num = i.workspace
 WHERE i.token_hash = @token_hash AND w.id = @workspace_id AND w.deleted_at IS NULL;
 
+-- name: InviteWithNames :one
+-- The same, with what people call its workspace and the user who invited.
+SELECT sqlc.embed(i), w.name AS workspace_name,
+  CAST(COALESCE(u.display_name, '') AS TEXT) AS inviter_name, CAST(COALESCE(u.email, '') AS TEXT) AS inviter_email
+FROM invites i JOIN workspaces w ON w.num = i.workspace LEFT JOIN users u ON u.id = i.invited_by
+WHERE i.token_hash = @token_hash AND w.id = @workspace_id AND w.deleted_at IS NULL;
+
 -- name: InviteExists :one
 SELECT 1 FROM invites i JOIN workspaces w ON w.num = i.workspace WHERE i.id = @id AND w.id = @workspace_id;
 

@@ -210,6 +210,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.inviteExistsStmt, err = db.PrepareContext(ctx, inviteExists); err != nil {
 		return nil, fmt.Errorf("error preparing query InviteExists: %w", err)
 	}
+	if q.inviteWithNamesStmt, err = db.PrepareContext(ctx, inviteWithNames); err != nil {
+		return nil, fmt.Errorf("error preparing query InviteWithNames: %w", err)
+	}
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
 	}
@@ -690,6 +693,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing inviteExistsStmt: %w", cerr)
 		}
 	}
+	if q.inviteWithNamesStmt != nil {
+		if cerr := q.inviteWithNamesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing inviteWithNamesStmt: %w", cerr)
+		}
+	}
 	if q.kVNameOwnerStmt != nil {
 		if cerr := q.kVNameOwnerStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing kVNameOwnerStmt: %w", cerr)
@@ -1066,6 +1074,7 @@ type Queries struct {
 	intentDigestStmt         *sql.Stmt
 	inviteByTokenStmt        *sql.Stmt
 	inviteExistsStmt         *sql.Stmt
+	inviteWithNamesStmt      *sql.Stmt
 	kVNameOwnerStmt          *sql.Stmt
 	keepKVNameStmt           *sql.Stmt
 	listInvitesStmt          *sql.Stmt
@@ -1189,6 +1198,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		intentDigestStmt:         q.intentDigestStmt,
 		inviteByTokenStmt:        q.inviteByTokenStmt,
 		inviteExistsStmt:         q.inviteExistsStmt,
+		inviteWithNamesStmt:      q.inviteWithNamesStmt,
 		kVNameOwnerStmt:          q.kVNameOwnerStmt,
 		keepKVNameStmt:           q.keepKVNameStmt,
 		listInvitesStmt:          q.listInvitesStmt,

@@ -129,6 +129,50 @@ func (q *Queries) InviteExists(ctx context.Context, arg InviteExistsParams) (int
 	return column_1, err
 }
 
+const inviteWithNames = `-- name: InviteWithNames :one
+SELECT i.id, i.workspace, i.email, i.role, i.status, i.invited_by, i.accepted_by, i.token_hash, i.expires_at, i.accepted_at, i.revoked_at, i.created_at, i.updated_at, w.name AS workspace_name,
+  CAST(COALESCE(u.display_name, '') AS TEXT) AS inviter_name, CAST(COALESCE(u.email, '') AS TEXT) AS inviter_email
+FROM invites i JOIN workspaces w ON w.num = i.workspace LEFT JOIN users u ON u.id = i.invited_by
+WHERE i.token_hash = ?1 AND w.id = ?2 AND w.deleted_at IS NULL
+`
+
+type InviteWithNamesParams struct {
+	TokenHash   string
+	WorkspaceID string
+}
+
+type InviteWithNamesRow struct {
+	Invite        Invite
+	WorkspaceName string
+	InviterName   string
+	InviterEmail  string
+}
+
+// The same, with what people call its workspace and the user who invited.
+func (q *Queries) InviteWithNames(ctx context.Context, arg InviteWithNamesParams) (InviteWithNamesRow, error) {
+	row := q.queryRow(ctx, q.inviteWithNamesStmt, inviteWithNames, arg.TokenHash, arg.WorkspaceID)
+	var i InviteWithNamesRow
+	err := row.Scan(
+		&i.Invite.ID,
+		&i.Invite.Workspace,
+		&i.Invite.Email,
+		&i.Invite.Role,
+		&i.Invite.Status,
+		&i.Invite.InvitedBy,
+		&i.Invite.AcceptedBy,
+		&i.Invite.TokenHash,
+		&i.Invite.ExpiresAt,
+		&i.Invite.AcceptedAt,
+		&i.Invite.RevokedAt,
+		&i.Invite.CreatedAt,
+		&i.Invite.UpdatedAt,
+		&i.WorkspaceName,
+		&i.InviterName,
+		&i.InviterEmail,
+	)
+	return i, err
+}
+
 const listInvites = `-- name: ListInvites :many
 SELECT id, workspace, email, role, status, invited_by, accepted_by, token_hash, expires_at, accepted_at, revoked_at, created_at, updated_at FROM invites
 WHERE workspace = ?1 AND (CAST(?2 AS TEXT) = '' OR status = ?2)
