@@ -132,6 +132,7 @@ var stalls = []stall{
 	// What proves something else than a session: a password, a link, a second factor, a passkey.
 	{route: "POST /api/basic-auth/sign-in"}, {route: "POST /api/basic-auth/sign-out"}, {route: "POST /api/basic-auth/register"},
 	{route: "POST /api/basic-auth/forgot-password"}, {route: "POST /api/basic-auth/reset-password"}, {route: "POST /api/basic-auth/email/confirm"},
+	{route: "POST /api/basic-auth/link"},
 	{route: "POST /api/basic-auth/second-factor"}, {route: "POST /api/basic-auth/passkeys/sign-in-options"}, {route: "POST /api/basic-auth/passkeys/sign-in"},
 }
 

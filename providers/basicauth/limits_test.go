@@ -13,7 +13,7 @@ import (
 var limitsOf = map[string]int{
 	"sign-in": 20, "sign-out": 60, "change-password": 20, "register": 10, "refresh": 120,
 	"display-name": 30, "email": 30, "email/cancel": 30, "sessions/revoke": 30, "sessions/revoke-others": 30, "delete-account": 30,
-	"forgot-password": 5, "reset-password": 20, "email/confirm": 20,
+	"forgot-password": 5, "reset-password": 20, "email/confirm": 20, "link": 60,
 	"second-factor": 20, "reauthenticate": 20, "totp/enrol": 20, "totp/confirm": 20, "totp/remove": 20, "recovery-codes": 20,
 	"passkeys/register-options": 20, "passkeys/register": 20, "passkeys/rename": 20, "passkeys/remove": 20,
 	"passkeys/sign-in-options": 60, "passkeys/sign-in": 20,

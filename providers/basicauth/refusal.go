@@ -44,6 +44,10 @@ func errRegistrationDisabled() error {
 	return refuse(or3cloud.CodeForbidden, "registration_disabled", "Registration is currently disabled. Please contact an administrator.", nil)
 }
 
+func errSetup() error {
+	return refuse(or3cloud.CodeForbidden, "setup_invalid", "This set-up link has been used, has been replaced by a newer one or is not complete.", nil)
+}
+
 func errInviteRequired() error {
 	return refuse(or3cloud.CodeForbidden, "invite_required", "A valid invite is required to register.", nil)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ func (p *provider) register(c call) error {
 	case "":
 		p.setCookies(c.Request, g)
 		if p.opts.registration == registrationInvite && !g.admitted {
-			c.SetCookie(p.inviteCookie(body.invite))
+			c.SetCookie(p.inviteCookie(body.invite, 10*time.Minute))
 		}
 		return c.answer(true)
 	case or3cloud.CodeInvalid, or3cloud.CodeForbidden, or3cloud.CodeUnauthenticated:
@@ -39,8 +40,8 @@ func (p *provider) register(c call) error {
 }
 
 // inviteCookie takes an invite to the first session of the account, which accepts it (contract, auth §9).
-func (p *provider) inviteCookie(token string) *http.Cookie {
-	return p.cookie("or3_invite_token", "/", token, 10*time.Minute)
+func (p *provider) inviteCookie(token string, lifetime time.Duration) *http.Cookie {
+	return p.cookie("or3_invite_token", "/", token, lifetime)
 }
 
 func (p *provider) createFromRequest(c call) (body registerBody, g *grant, err error) {
@@ -72,6 +73,9 @@ const accountsPerDay = 500
 func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body registerBody) (*grant, error) {
 	bySetup := p.setup.matches(body.invite)
 	if !bySetup {
+		if err := p.refuseSetup(ctx, body.invite); err != nil {
+			return nil, err
+		}
 		if err := p.admission(ctx, body); err != nil {
 			return nil, err
 		}
@@ -117,6 +121,24 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 		p.setup.forget()
 	}
 	return g, err
+}
+
+// refuseSetup refuses the token of a setup link that is not the one of now. Where everybody may register, a wrong token would
+// otherwise make an ordinary account of somebody who believes that it is the operator's. An invite is told by its form, and is
+// ignored there (contract, auth §9). Whatever else comes as one is a setup token if it looks like one, and in any case before
+// there is an account, since nobody can have been invited by then.
+func (p *provider) refuseSetup(ctx context.Context, token string) error {
+	if p.opts.registration != registrationOpen || token == "" || strings.Contains(token, ".") {
+		return nil
+	}
+	if raw, err := base64.RawURLEncoding.DecodeString(token); err == nil && len(raw) == setupBytes {
+		return errSetup()
+	}
+	exists, err := p.store.read.AnyAccount(ctx)
+	if err == nil && !exists {
+		err = errSetup()
+	}
+	return err
 }
 
 // admission says whether somebody without a setup link may register: nil, or the refusal. An invite is looked at and not
@@ -201,6 +223,9 @@ func (p *provider) bootstrap(ctx context.Context) error {
 	return nil
 }
 
+// setupBytes is how many random bytes the token of a setup link stands for.
+const setupBytes = 32
+
 // setupToken is the secret of the link with which the first account is made. Only its hash is kept.
 type setupToken struct {
 	mu  sync.Mutex
@@ -213,7 +238,7 @@ func (p *provider) setupFragment(ctx context.Context) (string, error) {
 	if err != nil || n > 0 {
 		return "", fault(err)
 	}
-	raw := make([]byte, 32)
+	raw := make([]byte, setupBytes)
 	if _, err := io.ReadFull(p.rand, raw); err != nil {
 		return "", fmt.Errorf("setup link: %w", err)
 	}

@@ -44,6 +44,7 @@ func (p *provider) routes() []or3cloud.Route {
 			p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
 			p.route("refresh", p.refreshSession), // limits itself: a valid cookie is never limited
 			p.get("config", p.config),
+			p.limited("link", linkLimit, p.lookAtLink),
 		},
 		p.accountRoutes(), p.resetRoutes(), p.factorRoutes(), p.passkeyRoutes(),
 	)

@@ -223,7 +223,7 @@ var acts = map[string]string{
 
 // unsigned are the endpoints that nobody has to be signed in for.
 var unsigned = []string{
-	"sign-in", "sign-out", "register", "refresh", "forgot-password", "reset-password", "email/confirm", "second-factor",
+	"sign-in", "sign-out", "register", "refresh", "forgot-password", "reset-password", "email/confirm", "link", "second-factor",
 	"passkeys/sign-in-options", "passkeys/sign-in",
 }
 
