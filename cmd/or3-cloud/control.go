@@ -29,11 +29,13 @@ const (
 
 // controlCommands are all that an operator can ask of an instance. They run where its data is open: in the server, or in the
 // process of the command if there is none.
-func controlCommands(s settings, h *host.Host, addr net.Addr) control.Commands {
+//
+// ownPage says that the server is running and shows the built-in page.
+func controlCommands(s settings, h *host.Host, addr net.Addr, ownPage bool) control.Commands {
 	commands := control.Commands{}
 	links := func() (string, error) { return linkOrigin(s, addr) }
 	maps.Copy(commands, userCommands(h, links))
-	maps.Copy(commands, inviteCommands(h, links))
+	maps.Copy(commands, inviteCommands(h, links, ownPage))
 	maps.Copy(commands, workspaceCommands(h))
 	maps.Copy(commands, fsckCommands(h))
 	maps.Copy(commands, gcCommands(h))
@@ -43,13 +45,13 @@ func controlCommands(s settings, h *host.Host, addr net.Addr) control.Commands {
 
 // startControl opens the control socket and returns what closes it. People are served also where no socket can be made, as on
 // some file systems.
-func (c serveCommand) startControl(log *slog.Logger, s settings, h *host.Host, addr net.Addr) (stop func() error) {
+func (c serveCommand) startControl(log *slog.Logger, s settings, h *host.Host, addr net.Addr, ownPage bool) (stop func() error) {
 	nothing := func() error { return nil }
 	path, err := s.DataPath()
 	if err != nil || !s.needsDisk() {
 		return nothing
 	}
-	server, err := control.Serve(path, controlCommands(s, h, addr), log)
+	server, err := control.Serve(path, controlCommands(s, h, addr, ownPage), log)
 	if err != nil {
 		log.Warn("the control socket cannot be opened; to run commands such as or3-cloud user, stop the server first", "error", err)
 		return nothing
@@ -130,7 +132,7 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	if err := dir.Opened(); err != nil {
 		return err
 	}
-	return run(controlCommands(s, h, configuredAddr(s)))
+	return run(controlCommands(s, h, configuredAddr(s), false))
 }
 
 // configuredAddr is where a server would listen; nil if only a running one knows.

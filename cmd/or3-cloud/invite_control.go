@@ -44,8 +44,8 @@ const maxCandidates = 50
 // maxListed is how many workspaces are listed.
 const maxListed = 100_000
 
-// inviteCommands are the commands behind "or3-cloud user invite".
-func inviteCommands(h *host.Host, origin func() (string, error)) control.Commands {
+// inviteCommands are the commands behind "or3-cloud user invite". ownPage says that links lead to the built-in page.
+func inviteCommands(h *host.Host, origin func() (string, error), ownPage bool) control.Commands {
 	return control.Commands{
 		"workspace/find": operatorCommand(h, func(ctx context.Context, op host.Operator, in workspaceQuery) (workspaceList, error) {
 			directory, ok := op.Store.(or3cloud.WorkspaceDirectory)
@@ -56,13 +56,13 @@ func inviteCommands(h *host.Host, origin func() (string, error)) control.Command
 			return workspaceList{found}, err
 		}),
 		"user/invite": operatorCommand(h, func(ctx context.Context, op host.Operator, in inviteInput) (invited, error) {
-			return inviteUser(ctx, op, origin, in)
+			return inviteUser(ctx, op, origin, ownPage, in)
 		}),
 	}
 }
 
-// inviteUser makes an invite and the link that carries it. The link's form is that of OR3 Chat, so that both clients know it.
-func inviteUser(ctx context.Context, op host.Operator, origin func() (string, error), in inviteInput) (invited, error) {
+// inviteUser makes an invite and the link that carries it.
+func inviteUser(ctx context.Context, op host.Operator, origin func() (string, error), ownPage bool, in inviteInput) (invited, error) {
 	url, err := origin()
 	if err != nil {
 		return invited{}, err
@@ -80,7 +80,17 @@ func inviteUser(ctx context.Context, op host.Operator, origin func() (string, er
 	if err != nil {
 		return invited{}, err
 	}
-	return invited{in.Email, in.WorkspaceID, in.Role, link{url + "/?invite=" + token, expires.UTC()}}, nil
+	return invited{in.Email, in.WorkspaceID, in.Role, link{url + inviteLead(ownPage) + token, expires.UTC()}}, nil
+}
+
+// inviteLead is what stands between an address and the token of an invite. A fragment reaches no server and so no log of a
+// proxy, but OR3 Chat looks for the token in the query alone. So the fragment is for where the built-in page is known to
+// be served, which understands both.
+func inviteLead(ownPage bool) string {
+	if ownPage {
+		return "/#invite="
+	}
+	return "/?invite="
 }
 
 // checkUninvited refuses an invite that would be ignored: those of people who are known already are (contract, auth §9).

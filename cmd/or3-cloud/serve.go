@@ -127,7 +127,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = c.startControl(log, s, h, ln.Addr())
+		stopControl = c.startControl(log, s, h, ln.Addr(), pages != nil && c.web == "")
 		c.announce(serving, s, h, ln.Addr())
 		vault.opened(log)
 		log.Info("memory for requests", "bytes", memory.Budget(), "limit", memory.Bytes, "from", memory.Source)
