@@ -19,6 +19,10 @@ var pageFiles embed.FS
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types vue"
 
+// pageReferrer keeps the page's address to the page: in it may be the token of an invite, which the proxy in front would log with each
+// file that the page loads. What the page sends by script carries its Origin all the same.
+const pageReferrer = "no-referrer"
+
 // page returns the built-in page. Embedded files have no time, so their hash is what caches go by.
 func page(accounts bool) (http.Handler, error) {
 	files, err := fs.Sub(pageFiles, "page")
@@ -49,6 +53,6 @@ func page(accounts bool) (http.Handler, error) {
 		return nil, err
 	}
 	s.etag = func(name string, _ fs.FileInfo) string { return tags[name] }
-	s.header = http.Header{"Content-Security-Policy": {pagePolicy}, "Referrer-Policy": {"same-origin"}}
+	s.header = http.Header{"Content-Security-Policy": {pagePolicy}, "Referrer-Policy": {pageReferrer}}
 	return s, nil
 }

@@ -245,6 +245,9 @@ func TestThePageNeedsNothingButItself(t *testing.T) {
 	h := handler(t, "")
 	res := get(h, "/", true)
 	policy := res.Header.Get("Content-Security-Policy")
+	if got := res.Header.Get("Referrer-Policy"); got != "no-referrer" {
+		t.Errorf("Referrer-Policy %q: the token of an invite goes with every file", got)
+	}
 	for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("%q is not in %q", want, policy)

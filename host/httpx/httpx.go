@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -140,6 +141,10 @@ func displayURL(r *http.Request) string {
 	return scheme + "://" + r.Host + redactedURI(r)
 }
 
+// secretParams are the names, in lower case, of what is a key: signed URLs, and one-time links whose token somebody has put
+// into the query.
+var secretParams = []string{"token", "invite", "setup", "reset", "confirm-email"}
+
 func redactedURI(r *http.Request) string {
 	path, query, found := strings.Cut(r.URL.RequestURI(), "?")
 	if !found {
@@ -148,7 +153,8 @@ func redactedURI(r *http.Request) string {
 	parts := strings.Split(query, "&")
 	for i, part := range parts {
 		name, _, hasValue := strings.Cut(part, "=")
-		if n, err := url.QueryUnescape(name); hasValue && (err != nil || strings.EqualFold(n, "token")) {
+		n, err := url.QueryUnescape(name)
+		if hasValue && (err != nil || slices.Contains(secretParams, strings.ToLower(n))) {
 			parts[i] = name + "=redacted"
 		}
 	}

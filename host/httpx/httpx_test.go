@@ -121,12 +121,13 @@ func TestErrorAfterTheAnswerBeganBreaksTheConnection(t *testing.T) {
 // Security-middleware Pitfall 5.
 func TestErrorURLNeverShowsATokenPitfall5(t *testing.T) {
 	for target, want := range map[string]string{
-		"/api/x?token=SECRET":              "/api/x?token=redacted",
-		"/api/x?a=1&token=SECRET&b=2":      "/api/x?a=1&token=redacted&b=2",
-		"/api/x?%74oken=SECRET":            "/api/x?%74oken=redacted",
-		"/api/x?TOKEN=SECRET&token=SECRET": "/api/x?TOKEN=redacted&token=redacted",
-		"/api/x?%zz=SECRET":                "/api/x?%zz=redacted",
-		"/api/x?tokens=3":                  "/api/x?tokens=3",
+		"/api/x?token=SECRET": "/api/x?token=redacted",
+		"/api/x?invite=SECRET&setup=SECRET&reset=SECRET&confirm-email=SECRET": "/api/x?invite=redacted&setup=redacted&reset=redacted&confirm-email=redacted",
+		"/api/x?a=1&token=SECRET&b=2":                                         "/api/x?a=1&token=redacted&b=2",
+		"/api/x?%74oken=SECRET":                                               "/api/x?%74oken=redacted",
+		"/api/x?TOKEN=SECRET&token=SECRET":                                    "/api/x?TOKEN=redacted&token=redacted",
+		"/api/x?%zz=SECRET":                                                   "/api/x?%zz=redacted",
+		"/api/x?tokens=3":                                                     "/api/x?tokens=3",
 	} {
 		r := httptest.NewRequest("GET", target, nil)
 		w := respond(t, r, NotFound)

@@ -220,6 +220,23 @@ func TestOrdinaryRequestsAreDebugLines(t *testing.T) {
 	}
 }
 
+func TestLogLineHasNoTokenOfALink(t *testing.T) {
+	for _, target := range []string{"/?invite=SECRET", "/?setup=SECRET", "/chat?next=%2F%3Finvite%3DSECRET", "/api/nowhere?reset=SECRET&confirm-email=SECRET"} {
+		r := httptest.NewRequest("GET", target, nil)
+		r.Header.Set("Referer", "http://example.com/?invite=SECRET")
+		r.Header.Set("X-Or3-Invite-Token", "SECRET")
+		w, log := pipeline(t, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			httpx.WriteError(w, r, httpx.NotFound(w, r))
+		}))
+		if !strings.Contains(log, "404") || strings.Contains(log, "SECRET") {
+			t.Errorf("%s: %s", target, log)
+		}
+		if strings.Contains(w.Body.String(), "SECRET") && !strings.Contains(target, "next=") {
+			t.Errorf("%s: %s", target, w.Body)
+		}
+	}
+}
+
 func TestPanicIsA500(t *testing.T) {
 	w, log := pipeline(t, httptest.NewRequest("GET", "/api/x", nil), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic("boom")
