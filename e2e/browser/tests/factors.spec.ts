@@ -40,6 +40,8 @@ test('codes from an app are set up, asked for at every sign-in, and replaced by 
   await look(other, 'second-step')
   await fill(other, { Code: '000000' }) // six digits are sent by themselves
   await expect(other.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/This code is wrong or was used before\./)
+  await other.keyboard.press('Enter') // one key too many
+  await expect(other.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/4 tries left\./)
   await look(other, 'second-step-wrong')
   await fill(other, { Code: code(key, 1) }) // the one of now has been used, and none counts twice
   await heading(other, 'You are signed in')

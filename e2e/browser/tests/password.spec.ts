@@ -11,7 +11,7 @@ test.describe('with a mail server', () => {
   test.use({ mail: true })
 
   test('a forgotten password is replaced through a link in a mail', async ({ cloud, mailbox, open, refused, secrets }) => {
-    refused.add('POST /api/basic-auth/sign-in 401').add('POST /api/basic-auth/reset-password 400')
+    refused.add('POST /api/basic-auth/sign-in 401')
     secrets.add(changed.password)
     await cloud.register(ann)
     const page = await open()
@@ -40,7 +40,7 @@ test.describe('with a mail server', () => {
     await enter(other, changed)
 
     const again = await open(link)
-    await choose(again, 'a third one that comes too late')
+    await expect(again.getByLabel('New password')).toHaveCount(0)
     await expect(again.getByRole('alert').filter({ hasText: 'This link has run out or was used before.' })).toBeVisible()
     await look(again, 'reset-dead')
     await press(again, 'Ask for a new link')

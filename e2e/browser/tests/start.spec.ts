@@ -31,13 +31,35 @@ test('before there is an account, the page says how the first one is made', asyn
   await look(page, 'no-account')
 })
 
-test('the link is worth nothing once there is an account', async ({ cloud, open, refused }) => {
-  refused.add('POST /api/basic-auth/register 401')
+test('the link is worth nothing once there is an account, and says so before anything is typed', async ({ cloud, open }) => {
   await cloud.register(ann)
   const page = await open(cloud.setup)
-  await fill(page, { 'E-mail': ann.email, 'Password': ann.password, 'Password again': ann.password })
+  await expect(page.getByRole('alert').filter({ hasText: 'The first account of this server exists already' })).toBeVisible()
+  await expect(page.getByLabel('E-mail')).toHaveCount(0)
+  await look(page, 'setup-used')
+  await press(page, 'Sign in')
+  await enter(page, ann)
+})
+
+test('a wrong link makes no account; while registration is open anybody may have an ordinary one', async ({ cloud, open }) => {
+  const page = await open(`${cloud.url}/#setup=wrong`)
+  await heading(page, 'Create the first account')
+  await expect(page.getByRole('alert').filter({ hasText: 'It is not the link for the first account, or not any more' })).toBeVisible()
+  await expect(page.getByLabel('E-mail')).toHaveCount(0)
+  await look(page, 'setup-wrong')
+
+  await press(page, 'Sign in')
+  await press(page, 'Create an account')
+  await expect(page.getByText('This makes an ordinary account.')).toBeVisible()
+  await fill(page, { 'E-mail': bob.email, 'Password': bob.password, 'Password again': bob.password })
   await press(page, 'Create account')
-  await expect(page.getByLabel('E-mail')).toHaveAccessibleDescription(/There is already an account with this e-mail address\./)
+  await heading(page, 'You are signed in')
+
+  const operator = await open(cloud.setup) // it still makes the operator's
+  await expect(operator.getByText('This link creates the account of whoever runs this server.')).toBeVisible()
+  await fill(operator, { 'E-mail': ann.email, 'Password': ann.password, 'Password again': ann.password })
+  await press(operator, 'Create account')
+  await heading(operator, 'You are signed in')
 })
 
 test('a password that everybody would try is refused in words', async ({ cloud, open, refused }) => {
@@ -69,7 +91,7 @@ test.describe('by invitation only', () => {
     await cloud.register(ann)
     const owner = await open()
     await enter(owner, ann) // the workspace is made when its owner first comes
-    const link = (await cloud.run('user', 'invite', bob.email)).match(/http:\S+invite=\S+/)![0]
+    const link = (await cloud.run('user', 'invite', bob.email)).match(/http:\S+#invite=\S+/)![0]
     secrets.add(link.split('=')[1]!)
 
     const page = await open()
@@ -79,7 +101,9 @@ test.describe('by invitation only', () => {
 
     const invited = await open(link)
     await heading(invited, 'Create an account')
-    await expect(invited.getByText('You are invited.')).toBeVisible()
+    await expect(invited.getByText('You are invited. You join the workspace “My Workspace”. The invitation is for bob@example.org.')).toBeVisible()
+    await expect(invited.getByLabel('E-mail')).toHaveValue(bob.email)
+    expect(invited.url(), 'the token stays in the address bar').toBe(`${cloud.url}/`)
     await look(invited, 'register-invited')
     await fill(invited, { 'E-mail': 'carol@example.org', 'Password': bob.password, 'Password again': bob.password })
     await press(invited, 'Create account')
@@ -89,11 +113,46 @@ test.describe('by invitation only', () => {
     await heading(invited, 'You are signed in')
     await expect(invited.getByRole('list', { name: 'Workspaces' }).getByRole('listitem')).toHaveText(['My Workspaceeditor, active'])
 
-    const late = await open(link.replace('#invite=', '?invite=')) // as OR3 Chat makes them
+    const late = await open(link)
     await heading(late, 'Create an account')
-    await fill(late, { 'E-mail': bob.email, 'Password': bob.password, 'Password again': bob.password })
-    await press(late, 'Create account')
-    await expect(late.getByText('This invitation is unknown, used or has run out')).toBeVisible()
+    await expect(late.getByRole('alert').filter({ hasText: 'This invitation was used already.' })).toBeVisible()
+    await expect(late.getByLabel('E-mail')).toHaveCount(0)
+    await look(late, 'invite-used')
+  })
+
+  test('a link as OR3 Chat makes them works, and its token goes nowhere else', async ({ cloud, open, secrets }) => {
+    await cloud.register(ann)
+    await enter(await open(), ann)
+    const link = (await cloud.run('user', 'invite', bob.email)).match(/http:\S+#invite=\S+/)![0]
+    const token = link.split('=')[1]!
+    secrets.add(token)
+    const invited = await open()
+    const leaks: string[] = []
+    invited.on('request', (request) => {
+      const { referer = '' } = request.headers()
+      if (referer.includes(token) || (request.url().includes(token) && !request.isNavigationRequest())) leaks.push(request.url())
+    })
+    await invited.goto(`${cloud.url}/?a=1&invite=${token}`)
+    await heading(invited, 'Create an account')
+    expect(invited.url()).toBe(`${cloud.url}/?a=1`)
+    await fill(invited, { 'Password': bob.password, 'Password again': bob.password })
+    await press(invited, 'Create account')
+    await heading(invited, 'You are signed in')
+    await expect(invited.getByRole('list', { name: 'Workspaces' }).getByRole('listitem')).toHaveText(['My Workspaceeditor, active'])
+    await invited.goBack()
+    await invited.goForward()
+    expect(invited.url()).toBe(`${cloud.url}/?a=1`)
+    expect(leaks).toEqual([])
+  })
+
+  test('an invitation that is not complete says so', async ({ cloud, open, secrets }) => {
+    await cloud.register(ann)
+    await enter(await open(), ann)
+    const link = (await cloud.run('user', 'invite', bob.email)).match(/http:\S+#invite=\S+/)![0]
+    secrets.add(link.split('=')[1]!)
+    const half = await open(link.slice(0, -5))
+    await expect(half.getByRole('alert').filter({ hasText: 'This invitation is unknown here' })).toBeVisible()
+    await expect(half.getByLabel('E-mail')).toHaveCount(0)
   })
 })
 

@@ -1,7 +1,7 @@
 /** What the host brings: these paths exist only inside its build. */
 
 declare module '#imports' {
-  export { defineNuxtPlugin, useRuntimeConfig } from 'nuxt/app'
+  export { defineNuxtPlugin, useRouter, useRuntimeConfig } from 'nuxt/app'
 }
 
 declare module '~/composables/auth/useClientAuthStatus.client' {

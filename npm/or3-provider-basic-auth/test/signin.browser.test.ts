@@ -108,6 +108,90 @@ it('submits a complete code by itself and goes on', async () => {
   expect(server.last('second-factor')).toEqual({ challenge: 'c1', code: '123456' })
 })
 
+it('says how many tries are left until the next code is sent, whatever is pressed', async () => {
+  let server!: ReturnType<typeof outServer>
+  await openFactor(['totp', 'recovery_code'], (own) => {
+    server = own.on('second-factor', refusal(401, 'invalid_code', { attemptsLeft: 3 }), refusal(401, 'invalid_code', { attemptsLeft: 2 }))
+    return own
+  })
+  await userEvent.keyboard('123456{Enter}')
+  await expect.element(field('Code')).toHaveAccessibleDescription(/wrong or was used before\. 3 tries left\./)
+  await userEvent.keyboard('{Enter}{Enter}')
+  await expect.element(field('Code')).toHaveAccessibleDescription(/wrong or was used before\. 3 tries left\./)
+  await expect.element(page.getByText('Code is missing.')).not.toBeInTheDocument()
+  await userEvent.keyboard('1{Backspace}{Enter}')
+  await expect.element(field('Code')).toHaveAccessibleDescription(/Code is missing\. 3 tries left\./)
+  expect(server.count('second-factor')).toBe(1)
+
+  await button('Use a recovery code').click()
+  await expect.element(alert()).toHaveTextContent('3 tries left.')
+  await userEvent.keyboard('wrong{Enter}')
+  await expect.element(field('Recovery code')).toHaveAccessibleDescription(/2 tries left\./)
+  await userEvent.keyboard('{Enter}')
+  await expect.element(field('Recovery code')).toHaveAccessibleDescription(/2 tries left\./)
+  expect(server.count('second-factor')).toBe(2)
+})
+
+it('keeps the code that is typed while the one before is refused', async () => {
+  let refuse!: () => void
+  await openFactor(['totp'], own => own.on('second-factor', () => new Promise(resolve => refuse = () => resolve(refusal(401, 'invalid_code', { attemptsLeft: 4 })))))
+  await userEvent.keyboard('123456')
+  await expect.element(button('Continue')).toHaveAttribute('aria-busy', 'true')
+  await field('Code').fill('6543')
+  refuse()
+  await expect.element(field('Code')).toHaveAccessibleDescription(/4 tries left\./)
+  await expect.element(field('Code')).toHaveValue('6543')
+})
+
+it('finds a fault of its own again once something is typed', async () => {
+  const server = outServer().refuse('register', 409, 'email_taken')
+  follow('setup=first-token')
+  mount(AuthButton, server)
+  await expect.element(page.getByRole('dialog', { name: 'Create the first account' })).toBeVisible()
+  await register()
+  await expect.element(field('E-mail')).toHaveAccessibleDescription(/already an account/)
+  await field('E-mail').fill('')
+  await userEvent.keyboard('{Enter}')
+  await expect.element(field('E-mail')).toHaveAccessibleDescription(/E-mail is missing/)
+})
+
+it('asks about a link once, and sends its form where the server says nothing of it', async () => {
+  follow('invite=token')
+  const server = outServer().refuse('link', 503, 'unavailable').on('register', {})
+  mount(AuthButton, server)
+  await expect.element(field('E-mail')).toBeVisible()
+  expect(server.last('link')).toEqual({ kind: 'invite', token: 'token' })
+  expect(server.count('link')).toBe(1)
+  server.on('/api/auth/session', signedIn)
+  await register()
+  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  expect(server.last('register')).toHaveProperty('inviteToken', 'token')
+})
+
+it('gives the focus to the form when the link has been looked at', async () => {
+  let answer: (() => void) | undefined
+  follow('invite=token')
+  mount(LockPage, outServer().on('link', () => new Promise(resolve => answer = () => resolve({ body: { state: 'valid', email: 'new@example.org' } }))), {}, {}, 'div')
+  await expect.element(page.getByText('Looking at your link…')).toBeVisible()
+  await expect.poll(() => answer).toBeDefined()
+  answer!()
+  await expect.element(page.getByLabelText('Name')).toHaveFocus()
+  await expect.element(field('E-mail')).toHaveValue('new@example.org')
+})
+
+it('leaves a link behind that is worth nothing', async () => {
+  follow('setup=old-token')
+  const server = outServer().on('link', { body: { state: 'used' } }).on('register', {})
+  mount(AuthButton, server)
+  await expect.element(alert()).toHaveTextContent('The first account of this server exists already')
+  await page.getByRole('dialog').getByRole('button', { name: 'Sign in', exact: true }).click()
+  await button('Create an account').click()
+  server.on('/api/auth/session', signedIn)
+  await register()
+  await expect.element(button('Account of Ann Lee')).toBeVisible()
+  expect(server.last('register')).not.toHaveProperty('inviteToken')
+})
+
 it('takes a recovery code instead', async () => {
   let server!: ReturnType<typeof outServer>
   await openFactor(['totp', 'recovery_code'], (own) => {

@@ -76,11 +76,20 @@ describe('a one-time link', () => {
     })
   })
 
-  it('?invite= stays for the host', () => {
-    expect(open('https://x.example/?invite=abc')).toEqual({ link: { kind: 'invite', token: 'abc' }, replaced: [] })
+  it.each([
+    ['/?invite=a%2Bc', '/'],
+    ['/chat/1?a=%20b&invite=a%2Bc&c#there', '/chat/1?a=%20b&c#there'],
+    ['/?invite=a%2Bc&invite=other', '/'],
+    ['/lock?next=%2Fchat%3Fx%3D1%26invite%3Da%252Bc&y=2', '/lock?next=%2Fchat%3Fx%3D1&y=2'], // as the lock page of OR3 Chat keeps it
+  ])('%s leaves %s, as OR3 Chat makes them', (address, rest) => {
+    expect(open(`https://x.example${address}`)).toEqual({ link: { kind: 'invite', token: 'a+c' }, replaced: [[{ own: 1 }, '', rest]] })
   })
 
-  it.each(['https://x.example/', 'https://x.example/#reset=', 'https://x.example/#section', 'https://x.example/#resetx=1'])('%s is none', (url) => {
+  it('no token of two stays', () => {
+    expect(open('https://x.example/?invite=a&b=1#invite=c')).toEqual({ link: { kind: 'invite', token: 'c' }, replaced: [[{ own: 1 }, '', '/?b=1']] })
+  })
+
+  it.each(['https://x.example/', 'https://x.example/?invite=', 'https://x.example/?invited=1&next=%2Fchat%3Finvite', 'https://x.example/?setup=a', 'https://x.example/#reset=', 'https://x.example/#section', 'https://x.example/#resetx=1'])('%s is none', (url) => {
     expect(open(url)).toEqual({ link: null, replaced: [] })
   })
 })

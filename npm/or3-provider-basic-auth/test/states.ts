@@ -133,6 +133,17 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await expect.element(alert()).toHaveTextContent('Start again.')
       await expect.element(field('Code')).not.toBeInTheDocument()
     },
+    async 'last try'() {
+      await openFactor(['totp'], server => server.refuse('second-factor', 401, 'invalid_code', { attemptsLeft: 0 }))
+      await field('Code').fill('123456')
+      await expect.element(alert()).toHaveTextContent('0 tries left.')
+      await expect.element(field('Code')).not.toBeInTheDocument()
+    },
+    async 'wrong passkey'() {
+      await openFactor(['passkey', 'totp'], server => server.refuse('second-factor', 401, 'invalid_code', { attemptsLeft: 4 }))
+      await button('Use a passkey').click()
+      await expect.element(alert()).toHaveTextContent('4 tries left.')
+    },
     async limited() {
       await openFactor(['totp'], server => server.refuse('second-factor', 429, 'rate_limited', {}, { 'Retry-After': '300' }))
       await field('Code').fill('123456')
@@ -181,6 +192,13 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await chooseNewPassword()
       await expect.element(alert()).toHaveTextContent('This link has run out')
     },
+    async 'link that is known to be worth nothing'() {
+      follow('reset=token')
+      mount(AuthButton, outServer().on('link', { body: { state: 'invalid' } }))
+      await expect.element(alert()).toHaveTextContent('This link has run out or was used before.')
+      await expect.element(field('New password')).not.toBeInTheDocument()
+      await expect.element(button('Ask for a new link')).toBeVisible()
+    },
     async 'done'() {
       follow('reset=token')
       mount(AuthButton, outServer().on('reset-password', {}))
@@ -204,6 +222,49 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       mount(AuthButton, outServer().refuse('register', 403, 'invite_invalid'))
       await register()
       await expect.element(alert()).toHaveTextContent('This invitation is unknown')
+    },
+    async 'with an invitation that tells all'() {
+      follow('invite=token')
+      mount(AuthButton, outServer().on('link', { body: { state: 'valid', email: 'new@example.org', workspace: 'Team notes', invitedBy: 'Bob Ray', role: 'editor' } }))
+      await expect.element(page.getByText('You are invited. Bob Ray wants you in the workspace “Team notes”. The invitation is for new@example.org.')).toBeVisible()
+      await expect.element(field('E-mail')).toHaveValue('new@example.org')
+    },
+    async 'used invitation'() {
+      await openDead('invite', 'used', 'This invitation was used already.')
+    },
+    async 'expired invitation'() {
+      await openDead('invite', 'expired', 'This invitation has run out.')
+    },
+    async 'revoked invitation'() {
+      await openDead('invite', 'revoked', 'This invitation was withdrawn.')
+    },
+    async 'unknown invitation'() {
+      await openDead('invite', 'invalid', 'This invitation is unknown here')
+    },
+    async 'needless invitation'() {
+      follow('invite=token')
+      mount(AuthButton, outServer().on('link', { body: { state: 'ignored' } }))
+      await expect.element(page.getByText('your invitation is not needed')).toBeVisible()
+    },
+    async 'invitation to a closed server'() {
+      follow('invite=token')
+      mount(AuthButton, outServer().on('link', { body: { state: 'ignored' } }).on('config', { body: { ...config, registration: 'disabled' } }))
+      await expect.element(page.getByText('Ask whoever runs the server for an account.')).toBeVisible()
+    },
+    async 'used link for the first account'() {
+      await openDead('setup', 'used', 'The first account of this server exists already')
+    },
+    async 'wrong link for the first account'() {
+      await openDead('setup', 'invalid', 'It is not the link for the first account, or not any more')
+    },
+    async 'ordinary account before the first'() {
+      await openRegister(outServer().on('config', { body: { ...config, setupRequired: true } }))
+      await expect.element(page.getByText('This makes an ordinary account.')).toBeVisible()
+    },
+    async 'looking at the link'() {
+      follow('invite=token')
+      mount(LockPage, outServer().on('link', never), {}, {}, 'div')
+      await expect.element(page.getByText('Looking at your link…')).toBeVisible()
     },
     async 'first account'() {
       follow('setup=token')
@@ -595,6 +656,14 @@ export async function register(password = 'a long sentence', again = password) {
   await field('Password').fill(password)
   await field('Password again').fill(again)
   await button('Create account').click()
+}
+
+async function openDead(kind: string, state: string, text: string) {
+  follow(`${kind}=token`)
+  mount(AuthButton, outServer().on('link', { body: { state } }))
+  await expect.element(alert()).toHaveTextContent(text)
+  await expect.element(field('E-mail')).not.toBeInTheDocument()
+  await expect.element(page.getByRole('dialog').getByRole('button', { name: 'Sign in', exact: true })).toBeVisible()
 }
 
 async function chooseNewPassword() {

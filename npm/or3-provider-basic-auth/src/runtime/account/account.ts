@@ -2,7 +2,7 @@ import { shallowRef } from 'vue'
 import { createApi } from './api/api'
 import { Or3Error } from './api/error'
 import { accountKey, type Account } from './context'
-import { takeLink } from './links'
+import { inspectLink, takeLink } from './links'
 import { translationKey, type Translation } from './messages/text'
 import { createPasskeys, type Passkeys } from './passkeys/passkeys'
 import { createRenewal } from './session/renewal'
@@ -50,6 +50,13 @@ export function createAccount(options: AccountOptions): Account {
     unsentChanges: options.unsentChanges ?? (() => 0),
     renew,
     link: shallowRef(takeLink(window)),
+    async inspectLink() {
+      const { link } = account
+      const taken = link.value
+      if (!taken) return
+      const inspected = await inspectLink(api, taken)
+      if (link.value === taken) link.value = inspected
+    },
     claimEnd() {
       const claim = session.state.value.status === 'ended' && endClaimedFor !== session.state.value.person
       endClaimedFor = session.state.value.person

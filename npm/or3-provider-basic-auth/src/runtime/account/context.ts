@@ -14,6 +14,8 @@ export interface Account {
   renew: () => Promise<boolean>
   /** The one-time link with which the page was opened, until somebody deals with it and sets it to null. */
   link: ShallowRef<AccountLink | null>
+  /** inspectLink asks what `link` is good for, and puts the answer there. */
+  inspectLink(): Promise<void>
   /** claimEnd is true for the first who asks after a session has ended: only one component reacts to that. */
   claimEnd(): boolean
   /** arrive is called when the server has just let somebody in: it looks who it is, tells the host, and fails if nobody is there. */

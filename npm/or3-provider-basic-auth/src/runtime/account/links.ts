@@ -1,23 +1,63 @@
+import type { AccountApi } from './api/api'
+import type { LinkAnswer } from './api/wire'
+
 /** A one-time link that leads to the account pages. */
 export interface AccountLink {
   kind: 'reset' | 'confirm-email' | 'invite' | 'setup'
   token: string
+  /** What the server says of the link; a server that says nothing decides when the form is sent. */
+  found?: LinkAnswer | { state: 'unknown' }
 }
 
 const fragmentKinds = ['reset', 'confirm-email', 'invite', 'setup'] as const
 
 /**
- * takeLink reads a one-time token from the address. A token in the fragment leaves the address bar at once, so that it stands in no bookmark or
- * screenshot; `?invite=` is OR3 Chat's own and stays, because its server reads it from there.
+ * splitAddress finds the one-time link in an address (path, query, fragment) and the address without it. Ours are in the fragment, which reaches no
+ * server; `?invite=` is OR3 Chat's own, also inside the `next` that its lock page keeps.
  */
+export function splitAddress(address: string): { link: AccountLink | null, rest: string } {
+  const [beforeFragment, fragment] = cut(address, '#')
+  const [path, query] = cut(beforeFragment, '?')
+  const inFragment = new URLSearchParams(fragment)
+  const kind = fragmentKinds.find(name => inFragment.get(name))
+  let link: AccountLink | null = kind ? { kind, token: inFragment.get(kind)! } : null
+
+  const kept = query.split('&').flatMap((part) => {
+    const [[name, value] = ['', '']] = new URLSearchParams(part)
+    if (name === 'invite' && value) {
+      link ??= { kind: 'invite', token: value }
+      return []
+    }
+    const inner = name === 'next' ? splitAddress(value) : null
+    if (!inner?.link) return part
+    link ??= inner.link
+    return `next=${encodeURIComponent(inner.rest)}`
+  }).join('&')
+
+  if (!link) return { link, rest: address }
+  return { link, rest: path + (kept && `?${kept}`) + (fragment && !kind ? `#${fragment}` : '') }
+}
+
+function cut(text: string, separator: string): [before: string, after: string] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** takeLink reads a one-time link out of the address bar, which it leaves at once: it stands in no bookmark, history or screenshot. */
 export function takeLink({ location, history }: Pick<Window, 'location' | 'history'>): AccountLink | null {
-  const fragment = new URLSearchParams(location.hash.slice(1))
-  for (const kind of fragmentKinds) {
-    const token = fragment.get(kind)
-    if (!token) continue
-    history.replaceState(history.state, '', location.pathname + location.search)
-    return { kind, token }
-  }
-  const invite = new URLSearchParams(location.search).get('invite')
-  return invite ? { kind: 'invite', token: invite } : null
+  const { link, rest } = splitAddress(location.pathname + location.search + location.hash)
+  if (link) history.replaceState(history.state, '', rest)
+  return link
+}
+
+/** inspectLink asks the server what a link is good for, before anybody fills in a form. A link that confirms by itself needs no such question. */
+export async function inspectLink(api: Pick<AccountApi, 'link'>, link: AccountLink): Promise<AccountLink> {
+  if (link.found || link.kind === 'confirm-email') return link
+  const found = await api.link({ kind: link.kind, token: link.token }).catch(() => ({ state: 'unknown' as const }))
+  return { ...link, found }
+}
+
+/** isDead is true of a link with which no form can be sent. */
+export function isDead(link: AccountLink | null): boolean {
+  return !!link?.found && ['used', 'expired', 'revoked', 'invalid'].includes(link.found.state)
 }

@@ -1,8 +1,9 @@
 import { defineAsyncComponent } from 'vue'
-import { defineNuxtPlugin, useRuntimeConfig } from '#imports'
+import { defineNuxtPlugin, useRouter, useRuntimeConfig } from '#imports'
 import { registerClientAuthStatusResolver } from '~/composables/auth/useClientAuthStatus.client'
 import { logoutCleanup } from '~/utils/logout-cleanup'
 import { createAccount } from '../account/account'
+import { splitAddress } from '../account/links'
 import { isActive } from './active'
 import { registerAdapter } from './adapters'
 import { clientAuthStatus } from './status'
@@ -14,6 +15,13 @@ export default defineNuxtPlugin({
 
     const account = createAccount({ window, afterSignOut: () => logoutCleanup(nuxtApp) })
     nuxtApp.vueApp.use(account)
+
+    // The router has read the address before this plugin, and writes it back.
+    const router = useRouter()
+    nuxtApp.hook('app:mounted', () => {
+      const { link, rest } = splitAddress(router.currentRoute.value.fullPath)
+      if (link) void router.replace(rest)
+    })
 
     const id = 'basic-auth'
     registerAdapter('authUi', { id, component: defineAsyncComponent(() => import('../account/components/AuthButton.vue')) }, nuxtApp)

@@ -1,7 +1,7 @@
 import { isOr3Error } from './error'
 import { createRequest, type Request, type RequestOptions, type RequestSettings } from './request'
 import type {
-  AccountDetails, Config, Device, OwnWorkspace, Passkey, PasskeyAttestation, PasskeyCreation, PasskeyProof, PasskeyRequest, PasswordChange,
+  AccountDetails, Config, Device, LinkAnswer, OwnWorkspace, Passkey, PasskeyAttestation, PasskeyCreation, PasskeyProof, PasskeyRequest, PasswordChange,
   PasswordReset, RecoveryCodes, Registration, SecurityEvent, Session, SignIn,
 } from './wire'
 
@@ -29,6 +29,7 @@ export function createApi({ renew, ...settings }: ApiSettings) {
       if (isOr3Error(error) && error.status === 404) return plainConfig
       throw error
     }),
+    link: (body: { kind: string, token: string }, signal?: AbortSignal) => out.post<LinkAnswer>('link', body, { signal }),
     signIn: (body: SignIn) => out.post<Done>('sign-in', body, { codes: { 401: 'invalid_credentials' } }),
     secondFactor: (body: { challenge: string, code: string } | { challenge: string, recoveryCode: string } | PasskeyProof) => out.post<Done>('second-factor', body),
     passkeySignInOptions: (signal?: AbortSignal) => out.post<PasskeyRequest>('passkeys/sign-in-options', {}, { signal }),

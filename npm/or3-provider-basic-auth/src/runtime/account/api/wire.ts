@@ -18,6 +18,16 @@ export interface Config {
   setupRequired: boolean
 }
 
+/** What a one-time link is good for. Only a good invite tells more. */
+export interface LinkAnswer {
+  state: 'valid' | 'used' | 'expired' | 'revoked' | 'invalid' | 'ignored'
+  email?: string
+  role?: string
+  workspace?: string
+  invitedBy?: string
+  expiresAt?: string
+}
+
 export interface Passkey {
   id: string
   name: string

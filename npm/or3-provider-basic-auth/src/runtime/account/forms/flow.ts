@@ -1,7 +1,7 @@
 import { computed, onScopeDispose, reactive, type ComputedRef } from 'vue'
 import { useAccount } from '../context'
 import type { Config, FactorChallenge } from '../api/wire'
-import type { AccountLink } from '../links'
+import { inspectLink, isDead, type AccountLink } from '../links'
 import { signInWords } from '../messages/en/signIn'
 import { useText } from '../messages/text'
 
@@ -12,6 +12,8 @@ export interface SignInFlow {
   view: SignInView
   email: string
   link: AccountLink | null
+  /** The server is being asked what the link is good for; until then there is no form to fill in. */
+  inspecting: boolean
   challenge: FactorChallenge | null
   /** A good result of the step before, shown above the form. */
   notice: string
@@ -37,7 +39,8 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
   const flow: SignInFlow = reactive({
     view: options.link ? viewOfLink[options.link.kind] : options.view ?? 'signIn',
     email: options.email ?? '',
-    link: options.link ?? null,
+    link: null,
+    inspecting: false,
     challenge: null,
     notice: options.ended ? t('signIn.ended') : '',
     config: null,
@@ -52,17 +55,44 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
   // A server that gives no configuration now still signs in; only the extras stay hidden.
   api.config(abort.signal).then(config => flow.config = config, () => {})
 
+  function follow(link: AccountLink) {
+    flow.link = link
+    if (!flow.email && link.found?.state === 'valid') flow.email = link.found.email ?? ''
+  }
+
+  async function inspect(link: AccountLink) {
+    flow.inspecting = true
+    follow(await inspectLink({ link: body => api.link(body, abort.signal) }, link))
+    flow.inspecting = false
+  }
+
+  if (options.link) {
+    follow(options.link)
+    if (!options.link.found && options.link.kind !== 'confirm-email') void inspect(options.link)
+  }
+
   const title = computed(() => flow.view === 'register' && flow.link?.kind === 'setup' ? t('register.setupTitle') : t(`${flow.view}.title`))
   const text = computed(() => {
+    if (flow.inspecting || (isDead(flow.link) && flow.view === viewOfLink[flow.link!.kind])) return t(flow.inspecting ? 'link.text' : 'link.deadText')
     if (flow.view === 'register') return registerText()
     if (flow.view === 'forgot' && flow.config?.mail === false) return t('forgot.noMailText')
     return t(`${flow.view}.text`)
   })
 
   function registerText() {
-    if (flow.link?.kind === 'setup') return t('register.setupText')
-    if (flow.link?.kind === 'invite') return t('register.inviteText')
-    return flow.config?.registration === 'disabled' ? t('register.closedText') : t('register.text')
+    const { link, config } = flow
+    if (link?.kind === 'setup') return t('register.setupText')
+    if (config?.registration === 'disabled') return t('register.closedText')
+    if (link?.found?.state === 'ignored') return t('register.needlessInviteText')
+    if (link?.kind === 'invite') return inviteText(link)
+    return config?.registration === 'open' && config.setupRequired ? t('register.ordinaryText') : t('register.text')
+  }
+
+  function inviteText({ found }: AccountLink) {
+    if (found?.state !== 'valid' || !found.email) return t('register.inviteText')
+    const { email, workspace, invitedBy } = found
+    if (!workspace) return t('register.inviteForText', { email })
+    return invitedBy ? t('register.inviteByText', { email, workspace, invitedBy }) : t('register.inviteIntoText', { email, workspace })
   }
 
   return { flow, title, text }

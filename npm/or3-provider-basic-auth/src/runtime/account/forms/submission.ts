@@ -1,4 +1,4 @@
-import { nextTick, onScopeDispose, reactive, ref, shallowRef } from 'vue'
+import { nextTick, onScopeDispose, reactive, ref, shallowRef, watch } from 'vue'
 import { isOr3Error, type Or3ErrorCode } from '../api/error'
 import { errorText } from '../messages/errors'
 import type { errorWords } from '../messages/en/errors'
@@ -30,6 +30,16 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
   const failure = shallowRef<unknown>(null)
   let countdown: ReturnType<typeof setInterval> | undefined
 
+  // What the server said stands until something is typed or sent: an Enter too many finds no fault that hides it.
+  let answered = false
+  const typed = () => {
+    answered = false
+  }
+  watch(form, (now, before) => {
+    before?.removeEventListener('input', typed)
+    now?.addEventListener('input', typed)
+  })
+
   const stopCountdown = () => clearInterval(countdown)
   onScopeDispose(stopCountdown)
 
@@ -38,6 +48,7 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
     wait.value = 0
     problem.value = ''
     failure.value = null
+    answered = false
     for (const field of fields) errors[field] = ''
   }
 
@@ -64,11 +75,13 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
   async function show(error: unknown) {
     if (isOr3Error(error, 'cancelled')) return
     failure.value = error
+    answered = true
     const code = isOr3Error(error) ? error.code : 'unexpected'
     const text = settings.words?.[code] ?? errorText(t, error)
     const named = isOr3Error(error) ? error.details.field : undefined
     const field = settings.fieldOf?.[code] ?? fields.find(name => name === named) ?? (named ? settings.names?.[named] : undefined)
-    if (field) {
+    await nextTick() // a failure may take its field away
+    if (field && form.value?.querySelector(`[name="${field}"]`)) {
       errors[field] = text
       return focusFault()
     }
@@ -78,10 +91,12 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
 
   async function submit() {
     if (busy.value || wait.value > 0) return
-    clear()
     const faults: Partial<Record<Field, string | false>> = settings.validate?.() ?? {}
+    const first = fields.find(field => faults[field])
+    if (first && answered) return focus(first)
+    clear()
     for (const field of fields) errors[field] = faults[field] || ''
-    if (fields.some(field => errors[field])) return focusFault()
+    if (first) return focus(first)
     busy.value = true
     try {
       await settings.send()

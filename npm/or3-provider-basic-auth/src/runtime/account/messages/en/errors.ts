@@ -31,6 +31,7 @@ export const errorWords = {
   'error.registration_disabled': 'This server takes no new accounts. Ask whoever runs it.',
   'error.second_factor_required': 'A second step is needed.',
   'error.session_expired': 'Your session has ended. Sign in again.',
+  'error.setup_invalid': 'This is not the link for the first account, or it was used or replaced. Open the newest one that the server has printed.',
   'error.unavailable': 'The server has a problem. Nothing was changed; try again in a moment.',
   'error.cancelled': 'Cancelled.',
   'error.offline': 'The server cannot be reached. Check the network, then try again.',

@@ -1,5 +1,6 @@
 import { commonWords } from './common'
 import { errorWords } from './errors'
+import { plural } from './numbers'
 
 export const signInWords = {
   ...commonWords,
@@ -19,6 +20,7 @@ export const signInWords = {
   'factor.title': 'Second step',
   'factor.text': 'Your password is right. Now show that it is you.',
   'factor.recoveryHelp': 'One of the codes that you kept. Each works once.',
+  'factor.left': (p: { count: number }) => `${plural(p.count, 'try', 'tries')} left.`,
   'factor.submit': 'Continue',
   'factor.useCode': 'Use a code from the app',
   'factor.useRecovery': 'Use a recovery code',
@@ -40,8 +42,15 @@ export const signInWords = {
   'register.title': 'Create an account',
   'register.setupTitle': 'Create the first account',
   'register.text': 'Your chats and files are kept under it.',
-  'register.setupText': 'This link creates the first account of this server.',
+  'register.setupText': 'This link creates the account of whoever runs this server. No other link or form does.',
+  'register.ordinaryText': 'This makes an ordinary account. The one of whoever runs the server is made with the link that the server prints when it starts.',
   'register.inviteText': 'You are invited. Use the e-mail address to which the invitation was made.',
+  'register.inviteForText': (p: { email: string }) => `You are invited. The invitation is for ${p.email}.`,
+  'register.inviteIntoText': (p: { email: string, workspace: string }) => `You are invited. You join the workspace “${p.workspace}”. The invitation is for ${p.email}.`,
+  'register.inviteByText': (p: { email: string, workspace: string, invitedBy: string }) =>
+    `You are invited. ${p.invitedBy} wants you in the workspace “${p.workspace}”. The invitation is for ${p.email}.`,
+  'register.needlessInviteText': 'This server lets everybody register, so your invitation is not needed. It does not bring you into a workspace either: '
+    + 'ask whoever invited you to add you afterwards.',
   'register.closedText': 'This server takes no new accounts.',
   'register.closed': 'Ask whoever runs the server for an account.',
   'register.needsInvite': 'This server needs an invitation: open the link that you got, or ask whoever runs the server.',
@@ -52,6 +61,14 @@ export const signInWords = {
   'confirm.text': 'This link confirms your new e-mail address.',
   'confirm.done': (p: { email: string }) => `${p.email} is now the address of your account.`,
   'confirm.dead': 'This link has run out or was used before. Change the address again in your account.',
+  'link.text': 'Looking at your link…',
+  'link.deadText': 'This link cannot be used.',
+  'link.setupUsed': 'The first account of this server exists already, so this link does nothing any more. If the account is yours, sign in.',
+  'link.setupInvalid': 'It is not the link for the first account, or not any more: the server prints a new one each time it starts. Open the newest, and all of it.',
+  'link.inviteUsed': 'This invitation was used already. If that was you, sign in.',
+  'link.inviteExpired': 'This invitation has run out. Ask whoever invited you for a new one.',
+  'link.inviteRevoked': 'This invitation was withdrawn. Ask whoever invited you.',
+  'link.inviteInvalid': 'This invitation is unknown here: its link is not complete, or it belongs to another server. Ask whoever invited you for a new one.',
   'lock.title': 'This space is locked',
   'lock.text': 'Sign in to go on.',
   'lock.signIn': 'Sign in',
