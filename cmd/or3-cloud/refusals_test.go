@@ -282,6 +282,8 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 			file: "=nowhere.env", reason: "cannot be read", fix: "Give the path of a readable file"},
 		{name: "secret file missing", env: []string{"OR3_BASIC_AUTH_JWT_SECRET_FILE=nowhere"},
 			file: "=nowhere", reason: "cannot be read", fix: "Name a readable file"},
+		{name: "breach file missing", env: []string{"OR3_BASIC_AUTH_BREACH_FILE=/nowhere"},
+			file: "=/nowhere", reason: "OR3_BASIC_AUTH_BREACH_FILE: ", fix: "does not exist. Make it, or name another path"},
 		{name: "mail server that is none", env: []string{"OR3_SMTP_URL=http://user:hunter2@mail.example.org"},
 			file: "=OR3_SMTP_URL", reason: "begins neither with", fix: "Use smtp://"},
 		{name: "public address that is none", env: []string{"OR3_PUBLIC_URL=https://user:hunter2@cloud.example.org/x"},

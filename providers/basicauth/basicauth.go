@@ -20,6 +20,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/internal/ratelimit"
@@ -89,7 +90,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	var breaches *passwordpolicy.Breaches
 	if opts.breachFile != "" {
 		if breaches, err = passwordpolicy.OpenBreaches(opts.breachFile); err != nil {
-			return nil, fmt.Errorf("%s: %w", settingBreachFile, err)
+			return nil, fmt.Errorf("%s: %w", settingBreachFile, oserror.Explain(err))
 		}
 	}
 	defer func() {
