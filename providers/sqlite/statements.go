@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -117,7 +118,8 @@ func (l statementList) close() {
 	}
 }
 
-// bind sets the parameters of a statement, in order. A nil []byte is NULL.
+// bind sets the parameters of a statement, in order. A nil []byte is NULL. Any other type than these four is a mistake of the
+// program: it fails, because the parameter would otherwise keep the value of the execution before.
 func bind(s *sqlite3.Stmt, args ...any) error {
 	var errs []error
 	for i, a := range args {
@@ -135,6 +137,8 @@ func bind(s *sqlite3.Stmt, args ...any) error {
 			} else {
 				err = s.BindBlob(i+1, a)
 			}
+		default:
+			err = fmt.Errorf("parameter %d of %q: cannot bind a %T", i+1, s.SQL(), a)
 		}
 		if err != nil {
 			errs = append(errs, err)
