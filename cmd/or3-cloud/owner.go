@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
@@ -30,11 +31,15 @@ func (s settings) DataPath() (string, error) {
 	return s.Config.DataPath()
 }
 
-// refuseForeignRoot is the error of a server that root starts on the data directory of another user.
+// refuseForeignRoot is the error of a server that root starts on the data of another user. An empty directory has no data yet: in
+// a container it may be one of the machine's user, and what the first start makes there decides.
 func (s settings) refuseForeignRoot(path string) error {
 	owner, foreign, err := foreignOwner(path)
 	if !foreign || s.Bool(config.SharedVolume) {
 		return err
+	}
+	if entries, err := os.ReadDir(path); err == nil && len(entries) == 0 {
+		return nil
 	}
 	return fmt.Errorf("the data directory %s belongs to the user with id %d and the server was started by root: what root makes there, that user cannot open. "+
 		"Start it as that user: with systemctl start, in a container with --user %d:%d, or with: %s or3-cloud serve; "+

@@ -415,6 +415,7 @@ func TestTheCommandThatRootIsToldStartsTheServer(t *testing.T) {
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("util-linux is not installed")
 	}
+	s.start()()
 	out, err := s.command("serve").CombinedOutput()
 	if err == nil || s.foreign() != nil {
 		t.Fatalf("%v, %v\n%s", err, s.foreign(), out)
@@ -432,4 +433,16 @@ func TestTheCommandThatRootIsToldStartsTheServer(t *testing.T) {
 	if files := s.foreign(); len(files) > 0 {
 		t.Errorf("not the owner's: %v", files)
 	}
+}
+
+// TestRootMayTakeAnEmptyDirectory is the container whose process is root and whose data directory was made by a user of the machine.
+func TestRootMayTakeAnEmptyDirectory(t *testing.T) {
+	s := newService(t)
+	for range 2 {
+		s.run(s.command("serve"))()
+	}
+	if out, err := s.command("user", "list").CombinedOutput(); err != nil {
+		t.Errorf("a command of root: %v\n%s", err, out)
+	}
+	s.run(s.command("serve"))()
 }
