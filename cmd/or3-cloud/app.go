@@ -37,6 +37,7 @@ type app struct {
 	program string
 	argv    []string
 	execute func(program string, argv, environ []string) error
+	trial   trialLimits
 }
 
 func newApp() app {
@@ -44,6 +45,7 @@ func newApp() app {
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, logJSON: !term.IsTerminal(int(os.Stderr.Fd())),
 		environ: os.Environ(), now: time.Now, rand: rand.Reader, register: registerProviders,
 		program: programPath(os.Args), argv: os.Args, execute: execute,
+		trial: trialLimits{step: trialPatience, open: openPatience},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -36,7 +37,9 @@ func TestMain(m *testing.M) {
 		a.register = func(*or3cloud.Registry) error { return nil }
 		os.Exit(a.main(os.Args[1:]))
 	}
-	testscript.Main(m, map[string]func(){"or3-cloud": main, "or3-cloud-bare": bare})
+	programs := map[string]func(){"or3-cloud": main, "or3-cloud-bare": bare}
+	maps.Copy(programs, unfitPrograms)
+	testscript.Main(m, programs)
 }
 
 func TestScripts(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -74,34 +75,30 @@ func (c serveCommand) run(ctx context.Context) error {
 	for _, w := range s.warnings {
 		log.Warn(w)
 	}
-	pages, err := web.Handler(c.web, s.Bool(config.SSRAuthEnabled))
-	if err != nil {
-		return fmt.Errorf("--web: %w", oserror.Explain(err))
-	}
-	path, err := s.DataPath()
-	if err != nil {
-		return err
-	}
 	if s.needsDisk() {
+		path, err := s.DataPath()
+		if err != nil {
+			return err
+		}
 		if err := s.refuseForeignRoot(path); err != nil {
 			return err
 		}
 	}
-	vault := &secrets{settings: s}
-	fatal := make(chan error, 1)
 	memory := membudget.Read()
 	memory.Soften()
-	h, err := host.New(host.Options{
-		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: c.now, Rand: c.rand, Secret: vault.secret, Stores: vault, Memory: memory, Web: pages, Version: buildVersion(),
-		MachineNames: machineNames(s.String(config.Addr)),
-		Fatal:        func(err error) { fatal <- err },
-	})
+	i, err := c.instance(s, log, memory)
 	if err != nil {
 		return err
 	}
 	upgrade, ignore := upgradeSignals()
 	defer ignore()
+	self, err := c.candidacy()
+	if err != nil {
+		return err
+	}
+	if self != nil {
+		return self.stand(ctx, i.tryStores)
+	}
 	access := socketAccess{mode: s.SocketMode(), group: s.String(config.SocketGroup)}
 	ln, err := c.app.open(s.String(config.Addr), access)
 	if err != nil {
@@ -114,57 +111,161 @@ func (c serveCommand) run(ctx context.Context) error {
 				config.SocketMode + " and " + config.SocketGroup)
 		}
 	}
+	var trial *candidate // has the next turn at the data
+	for {
+		end, closing := i.serve(ctx, ln, upgrade, trial)
+		switch {
+		case ctx.Err() != nil || end.kept == 0:
+			end.trial.dismiss()
+			return errors.Join(end.err, closing, ln.discard(end.kept))
+		case end.next == nil:
+			if closing != nil {
+				log.Error("not everything could be closed", "error", closing)
+			}
+			trial = end.trial
+		case end.trial == nil: // after a fault there is no way back
+			return end.conclude(ctx, log, closing)
+		default:
+			err := end.conclude(ctx, log, closing)
+			if err == nil {
+				return nil
+			}
+			end.trial.dismiss()
+			trial = nil
+			c.refuseUpgrade(ctx, log, err)
+			upgrade, ignore = upgradeSignals()
+			defer ignore()
+		}
+		if ln, err = ln.reopen(end.kept); err != nil {
+			return err
+		}
+		if i, err = c.instance(s, log, memory); err != nil {
+			return err
+		}
+	}
+}
+
+// instance is a host before it is opened, with what it needs. It is opened and closed once.
+type instance struct {
+	serveCommand
+	settings
+	log    *slog.Logger
+	memory membudget.Limit
+	pages  http.Handler // nil without a web client
+	vault  *secrets
+	host   *host.Host
+	fatal  chan error
+}
+
+// instance makes one of the configuration.
+func (c serveCommand) instance(s settings, log *slog.Logger, memory membudget.Limit) (*instance, error) {
+	i := &instance{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
+	var err error
+	if i.pages, err = web.Handler(c.web, s.Bool(config.SSRAuthEnabled)); err != nil {
+		return nil, fmt.Errorf("--web: %w", oserror.Explain(err))
+	}
+	path, err := s.DataPath()
+	if err != nil {
+		return nil, err
+	}
+	i.host, err = host.New(host.Options{
+		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
+		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.secret, Stores: i.vault, Memory: memory, Web: i.pages, Version: buildVersion(),
+		MachineNames: machineNames(s.String(config.Addr)),
+		Fatal:        func(err error) { i.fatal <- err },
+	})
+	return i, err
+}
+
+// tryStores opens everything that is stored, for a candidate, and returns what closes it.
+func (i *instance) tryStores(ctx context.Context) (stop func() error, err error) {
+	stop = func() error { return errors.Join(i.host.Close(), i.vault.close()) }
+	if err := i.openStores(ctx); err != nil {
+		return stop, err
+	}
+	i.vault.opened(i.log)
+	return stop, nil
+}
+
+// serve serves on ln until ctx ends or there is another reason, which it returns with what went wrong while everything was
+// closed. If there is a candidate, it may open the data first, and if it can, it is the reason.
+func (i *instance) serve(ctx context.Context, ln *socket, upgrade <-chan os.Signal, trial *candidate) (ending, error) {
 	// The port answers 503 from here on; the store opens behind it. A client that finds a closed port gives up edits.
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	served := make(chan error, 1)
-	go func() { served <- host.Serve(serving, ln.Listener, h) }()
+	go func() { served <- host.Serve(serving, ln.Listener, i.host) }()
+	if trial != nil {
+		end, err := i.yield(serving, ln, upgrade, trial)
+		if err == nil {
+			cancel()
+			return end, errors.Join(<-served, i.host.Close())
+		}
+		i.refuseUpgrade(ctx, i.log, err)
+	}
 	end := make(chan ending, 1)
-	grace := time.Duration(s.Int(config.ShutdownTimeout)) * time.Millisecond
-	go func() { end <- c.watch(serving, log, ln, grace, upgrade, fatal, cancel) }()
+	grace := time.Duration(i.Int(config.ShutdownTimeout)) * time.Millisecond
+	go func() { end <- i.watch(serving, i.log, ln, grace, upgrade, i.fatal, cancel) }()
 
-	err = c.openStores(serving, log, s, h, vault)
+	err := i.openStores(serving)
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = c.startControl(log, s, h, ln.Addr(), pages != nil && c.web == "")
-		c.announce(serving, s, h, ln.Addr())
-		vault.opened(log)
-		log.Info("memory for requests", "bytes", memory.Budget(), "limit", memory.Bytes, "from", memory.Source)
+		stopControl = i.startControl(i.log, i.settings, i.host, ln.Addr(), i.pages != nil && i.web == "")
+		i.announce(serving, i.settings, i.host, ln.Addr())
+		i.vault.opened(i.log)
+		i.log.Info("memory for requests", "bytes", i.memory.Budget(), "limit", i.memory.Bytes, "from", i.memory.Source)
 	case serving.Err() != nil: // told to stop before it was ready, which is no fault
-		log.Info("stopped while opening", "cause", err)
+		i.log.Info("stopped while opening", "cause", err)
 		err = nil
 	default:
 		cancel()
 	}
-	err = errors.Join(err, <-served, stopControl(), h.Close(), vault.close())
+	err = errors.Join(err, <-served, stopControl(), i.host.Close(), i.vault.close())
 	cancel()
-	return (<-end).conclude(ctx, log, err)
+	return <-end, err
+}
+
+// yield lets the candidate open the data and decides to execute it if it can.
+func (i *instance) yield(ctx context.Context, ln *socket, upgrade <-chan os.Signal, trial *candidate) (ending, error) {
+	if err := trial.prove(ctx); err != nil {
+		return ending{}, err
+	}
+	next, err := i.succeed(ln, trial.image)
+	if err != nil {
+		trial.dismiss()
+		return ending{}, err
+	}
+	i.log.Info("executing the new program", "program", i.program, "version", trial.version)
+	if len(upgrade) > 0 {
+		i.log.Info("another request for an upgrade came meanwhile; this one answers it")
+	}
+	return ending{trial: trial, next: next, kept: next.left.FD}, nil
 }
 
 // openStores opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
-func (c serveCommand) openStores(ctx context.Context, log *slog.Logger, s settings, h *host.Host, vault *secrets) error {
-	if s.needsDisk() {
-		path, err := s.DataPath()
+func (i *instance) openStores(ctx context.Context) error {
+	if i.needsDisk() {
+		path, err := i.DataPath()
 		if err != nil {
 			return err
 		}
 		dir, err := datadir.Open(path, datadir.Options{
-			Now: c.now, Rand: c.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume), Log: log,
+			Now: i.now, Rand: i.rand, Strict: i.Strict(), Shared: i.Bool(config.SharedVolume), Log: i.log,
 		})
 		if err != nil {
 			return err
 		}
-		vault.dir = dir
+		i.vault.dir = dir
 		if network := datadir.Network(path); network != "" {
-			log.Warn("THE DATA DIRECTORY IS ON A NETWORK FILE SYSTEM, on which locks and fsync cannot be relied on: databases can be damaged. Move it to a disk of this machine",
+			i.log.Warn("THE DATA DIRECTORY IS ON A NETWORK FILE SYSTEM, on which locks and fsync cannot be relied on: databases can be damaged. Move it to a disk of this machine",
 				"dir", path, "type", network)
 		}
 		if dir.Created() {
-			fmt.Fprintf(c.stdout, "Created the data directory %s\n", path)
+			fmt.Fprintf(i.stdout, "Created the data directory %s\n", path)
 		}
 	}
-	return h.Open(ctx)
+	return i.host.Open(ctx)
 }
 
 // needsDisk reports whether the host will open providers: that takes accounts, and both of the providers that they need.

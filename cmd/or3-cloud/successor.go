@@ -15,9 +15,10 @@ import (
 	"time"
 )
 
-// A process can execute its program anew, for an upgrade or because only a new start can be trusted after a fault, and
-// hand its listening socket over. The socket is open all the time, so that nobody is refused meanwhile: clients that
-// find a closed port for five seconds give up edits.
+// A process can execute a program in its place, a new one for an upgrade or its own because only a new start can be trusted
+// after a fault, and hand its listening socket over. The socket is open all the time, so that no one is refused meanwhile:
+// clients that find a closed port for five seconds give up edits. What an upgrade asks of the new program before that, see
+// candidate.go.
 
 const (
 	// maxFaults in faultSpan are borne with a new start each. One more ends the program: the disk does not get better
@@ -27,8 +28,6 @@ const (
 	// faultPatience is how long a process with a fault may take to close what it can, beyond the time that the host gives
 	// to requests under way; only a disk that answers nothing at all takes more.
 	faultPatience = 10 * time.Second
-	// trialPatience is how long a new program has to show that it runs.
-	trialPatience = 10 * time.Second
 )
 
 // inheritance is what a process leaves to its successor, in a variable that only the same pid believes.
@@ -120,6 +119,30 @@ func unlinkOnClose(ln net.Listener, unlink bool) {
 	}
 }
 
+// reopen makes a socket of what keep has returned.
+func (s *socket) reopen(kept int) (*socket, error) {
+	ln, err := listenerOf(kept)
+	if err != nil {
+		return nil, fmt.Errorf("the socket that was kept open: %w", err)
+	}
+	if s.unlink {
+		ln = ownSocket(ln)
+	}
+	return &socket{Listener: ln, given: s.given, unlink: s.unlink, faults: s.faults}, nil
+}
+
+// discard closes what keep has returned, as the end of the socket; 0 is nothing.
+func (s *socket) discard(kept int) error {
+	if kept == 0 {
+		return nil
+	}
+	last, err := s.reopen(kept)
+	if err != nil {
+		return err
+	}
+	return last.Close()
+}
+
 // keep returns a descriptor that keeps the socket open when the listener is closed.
 func (s *socket) keep() (int, error) {
 	fd, err := duplicate(s.Listener)
@@ -134,10 +157,12 @@ func recentFaults(faults []int64, now time.Time) []int64 {
 	return slices.DeleteFunc(slices.Clone(faults), func(at int64) bool { return now.Sub(time.Unix(at, 0)) > faultSpan })
 }
 
-// successor is the decision to execute the program anew.
+// successor is the decision to execute a program in the place of this one.
 type successor struct {
 	app
-	left inheritance
+	// image is the program that is executed.
+	image image
+	left  inheritance
 }
 
 // become replaces this process by a new one of the same pid. It returns only if that is not possible.
@@ -146,77 +171,120 @@ func (s *successor) become() error {
 	if err != nil {
 		return err
 	}
-	environ := slices.DeleteFunc(slices.Clone(s.environ), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return name == inheritanceVariable || slices.Contains(activationVariables, name)
-	})
 	if err := bequeath(s.left.FD); err != nil {
 		return err
 	}
-	if err := s.execute(s.program, s.argv, append(environ, inheritanceVariable+"="+string(left))); err != nil {
-		return fmt.Errorf("execute %s anew: %w", s.program, err)
+	program := s.image.name()
+	if err := s.execute(program, s.argv, append(s.private(), inheritanceVariable+"="+string(left))); err != nil {
+		return fmt.Errorf("execute %s: %w", program, err)
 	}
 	return nil
 }
 
-// try finds out whether the program at our path runs at all, before anything is given up for it.
-func (a app) try(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, trialPatience)
-	defer cancel()
-	if out, err := exec.CommandContext(ctx, a.program, "version").CombinedOutput(); err != nil {
-		return fmt.Errorf("%s version: %w: %s", a.program, err, out)
-	}
-	return nil
+// private returns the environment without what is meant for this process alone.
+func (a app) private() []string {
+	return slices.DeleteFunc(slices.Clone(a.environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name == inheritanceVariable || slices.Contains(activationVariables, name)
+	})
 }
 
-// ending is how a server ends: with a successor, with an error, or just so.
+// image is a program file as it was at one moment. Its path may lead to another file, or nowhere, when it is executed.
+type image struct {
+	path string
+	// file is what the path led to; nil if that is not known.
+	file os.FileInfo
+	// sure is another name of the file that nothing can be put in the place of; empty where the system has none.
+	sure string
+}
+
+// name returns how the file is executed: by its path, which is what people see in lists of processes, as long as that
+// leads to it.
+func (i image) name() string {
+	if i.sure == "" || i.file == nil {
+		return i.path
+	}
+	if now, err := os.Stat(i.path); err == nil && os.SameFile(now, i.file) {
+		return i.path
+	}
+	return i.sure
+}
+
+// ending is how a server ends: with an upgrade, with a new start, with an error, or just so.
 type ending struct {
+	// trial is the program for an upgrade that is to open the stores next.
+	trial *candidate
+	// next is executed when everything is closed.
 	next *successor
+	// kept is the descriptor that keeps the socket open for what follows; 0 if nothing follows.
+	kept int
 	err  error
-	// alarm executes the successor when closing takes too long; nil if it may take as long as it takes.
+	// alarm executes next when closing takes too long; nil if it may take as long as it takes.
 	alarm *time.Timer
 }
 
-// watch waits until ctx ends or there is a reason to execute the program anew; then it calls stop. grace is what the host
-// gives to requests under way.
+// watch waits until ctx ends or there is a reason to end; then it calls stop. grace is what the host gives to requests
+// under way.
 func (a app) watch(ctx context.Context, log *slog.Logger, s *socket, grace time.Duration, upgrade <-chan os.Signal, fatal <-chan error, stop func()) ending {
 	for {
-		faults, patience := recentFaults(s.faults, a.now()), time.Duration(0)
 		select {
 		case <-ctx.Done():
 			return ending{}
 		case <-upgrade:
-			if err := a.try(ctx); err != nil {
-				log.Error("no upgrade: the new program does not run; this one goes on", "error", err)
+			log.Info("an upgrade was asked for; looking at the program", "program", a.program)
+			trial, err := a.nominate(ctx, s)
+			var kept int
+			if err == nil {
+				if kept, err = s.keep(); err != nil {
+					trial.dismiss()
+				}
+			}
+			if err != nil {
+				a.refuseUpgrade(ctx, log, err)
 				continue
 			}
-			log.Info("executing the program anew for an upgrade", "program", a.program)
+			log.Info("the new program accepts the configuration; finishing what is under way, then it has to open the data", "version", trial.version)
+			stop()
+			return ending{trial: trial, kept: kept}
 		case err := <-fatal:
+			faults := recentFaults(s.faults, a.now())
 			if len(faults) >= maxFaults {
 				stop()
 				return ending{err: fmt.Errorf("%d new starts within %v did not help, so this is the end; check the disk (dmesg, smartctl -a), then start again: %w",
 					len(faults), faultSpan, err)}
 			}
-			patience = grace + faultPatience
-			faults = append(faults, a.now().Unix())
+			s.faults = append(faults, a.now().Unix())
 			log.Error("a fault that only a new start can mend: finishing what is under way, then executing the program anew", "error", err)
-		}
-		fd, err := s.keep()
-		if err != nil {
-			stop()
-			return ending{err: fmt.Errorf("keep the socket open for a new start: %w", err)}
-		}
-		next := &successor{app: a, left: inheritance{PID: os.Getpid(), FD: fd, Unlink: s.unlink, Faults: faults}}
-		end := ending{next: next}
-		if patience > 0 {
-			end.alarm = time.AfterFunc(patience, func() {
+			next, err := a.succeed(s, a.runningImage())
+			if err != nil {
+				stop()
+				return ending{err: err}
+			}
+			end := ending{next: next, kept: next.left.FD}
+			end.alarm = time.AfterFunc(grace+faultPatience, func() {
 				log.Error("closing takes too long and is given up", "error", next.become())
 				os.Exit(1)
 			})
+			stop()
+			return end
 		}
-		stop()
-		return end
 	}
+}
+
+// refuseUpgrade says why this program goes on, unless it has been told to stop.
+func (a app) refuseUpgrade(ctx context.Context, log *slog.Logger, why error) {
+	if ctx.Err() == nil {
+		log.Error("no upgrade: this program goes on serving", "program", a.program, "error", why)
+	}
+}
+
+// succeed makes the successor that gets the socket, which stays open until that is executed.
+func (a app) succeed(s *socket, i image) (*successor, error) {
+	fd, err := s.keep()
+	if err != nil {
+		return nil, fmt.Errorf("keep the socket open for a new start: %w", err)
+	}
+	return &successor{app: a, image: i, left: inheritance{PID: os.Getpid(), FD: fd, Unlink: s.unlink, Faults: s.faults}}, nil
 }
 
 // conclude ends the process in the way that was decided, unless ctx has ended: whoever told it to stop meanwhile wants

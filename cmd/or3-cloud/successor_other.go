@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 )
 
 // errNoSuccessor is returned on systems where a process cannot turn into another one.
@@ -20,5 +21,9 @@ func listenerOf(int) (net.Listener, error) { return nil, errNoSuccessor }
 func duplicate(net.Listener) (int, error) { return 0, errNoSuccessor }
 
 func bequeath(int) error { return errNoSuccessor }
+
+func ownGroup(*exec.Cmd) {}
+
+func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
 func execute(string, []string, []string) error { return errNoSuccessor }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,7 +246,8 @@ type execution struct {
 }
 
 // faulty runs the server in this process until its sync provider says that it cannot go on, and returns what follows.
-func faulty(t *testing.T, faults ...int64) (executed []execution, log string, err error) {
+// prepare, if it is not nil, is called with the path of the program before that.
+func faulty(t *testing.T, prepare func(program string), faults ...int64) (executed []execution, log string, err error) {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
@@ -270,7 +272,17 @@ func faulty(t *testing.T, faults ...int64) (executed []execution, log string, er
 		}
 		a.environ = append(a.environ, inheritanceVariable+"="+string(left))
 	}
-	a.program, a.argv = "/bin/or3-cloud", []string{"or3-cloud", "serve"}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.program, a.argv = filepath.Join(dir, "or3-cloud"), []string{"or3-cloud", "serve"}
+	if err := os.Symlink(self, a.program); err != nil {
+		t.Fatal(err)
+	}
+	if prepare != nil {
+		prepare(a.program)
+	}
 	a.execute = func(program string, argv, environ []string) error {
 		i := slices.IndexFunc(environ, func(e string) bool { return strings.HasPrefix(e, inheritanceVariable) })
 		e := execution{program: program, argv: argv, environ: slices.Delete(slices.Clone(environ), i, i+1)}
@@ -375,12 +387,12 @@ func (o *output) String() string {
 }
 
 func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {
-	executed, log, err := faulty(t)
+	executed, log, err := faulty(t, nil)
 	if err != nil || len(executed) != 1 {
 		t.Fatalf("%+v, %v", executed, err)
 	}
 	e := executed[0]
-	if e.program != "/bin/or3-cloud" || !slices.Equal(e.argv, []string{"or3-cloud", "serve"}) {
+	if filepath.Base(e.program) != "or3-cloud" || !slices.Equal(e.argv, []string{"or3-cloud", "serve"}) {
 		t.Errorf("%+v", e)
 	}
 	if e.left.PID != os.Getpid() || !e.left.Unlink || len(e.left.Faults) != 1 {
@@ -394,13 +406,47 @@ func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {
 	}
 }
 
+// TestAFaultIsNoUpgrade puts something else in the place of the program before the fault: the program that runs is
+// executed, and not what no one has tried.
+func TestAFaultIsNoUpgrade(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems have no name for the program that runs")
+	}
+	for name, prepare := range map[string]func(string){
+		"another program": func(path string) {
+			if err := errors.Join(os.Remove(path), os.Symlink("/bin/true", path)); err != nil {
+				t.Error(err)
+			}
+		},
+		"nothing": func(path string) {
+			if err := os.Remove(path); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			executed, _, err := faulty(t, prepare)
+			if err != nil || len(executed) != 1 {
+				t.Fatalf("%+v, %v", executed, err)
+			}
+			running, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := filepath.EvalSymlinks(executed[0].program); err != nil || got != running {
+				t.Errorf("%s leads to %q (%v), want %q", executed[0].program, got, err, running)
+			}
+		})
+	}
+}
+
 func TestFaultsAreCountedOverNewStarts(t *testing.T) {
 	now := time.Now().Unix()
-	executed, _, err := faulty(t, 1, now-2, now-1)
+	executed, _, err := faulty(t, nil, 1, now-2, now-1)
 	if err != nil || len(executed) != 1 || len(executed[0].left.Faults) != 3 {
 		t.Fatalf("%+v, %v", executed, err)
 	}
-	executed, _, err = faulty(t, now-3, now-2, now-1)
+	executed, _, err = faulty(t, nil, now-3, now-2, now-1)
 	if err == nil || len(executed) != 0 || !strings.Contains(err.Error(), "3 new starts within 10m0s did not help") ||
 		!strings.Contains(err.Error(), "fsync: input/output error") {
 		t.Fatalf("%+v, %v", executed, err)

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+// selfImage leads to the program that this process runs, even after its file has been replaced or removed.
+const selfImage = "/proc/self/exe"
+
+// runningImage is the program that this process runs.
+func (a app) runningImage() image {
+	file, err := os.Stat(selfImage)
+	if err != nil { // /proc is not mounted
+		return image{path: a.program}
+	}
+	return image{path: a.program, file: file, sure: selfImage}
+}
+
+// sureName is a name of an open file that nothing can be put in the place of.
+func sureName(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
