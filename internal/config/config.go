@@ -151,15 +151,7 @@ func (l *loader) readEnvFile() {
 		return
 	}
 	if err != nil {
-		fix := "Give the path of a readable file, or leave the flag out."
-		if !l.src.EnvFileRequired {
-			fix = "Make it a file that the user of this process may read, or move it away, or name another one with --env-file."
-		}
-		l.problems = append(l.problems, or3cloud.Problem{
-			Variable: name,
-			Fault:    fmt.Sprintf("%s cannot be read: %v", l.src.EnvFile, withoutPath(err)),
-			Fix:      fix,
-		})
+		l.problems = append(l.problems, l.unreadable(name, err))
 		return
 	}
 	if doubt != "" {
@@ -183,6 +175,24 @@ func (l *loader) readEnvFile() {
 
 // shared reports whether the environment says that the modes and owners of files mean nothing. A file cannot say it of itself.
 func (l *loader) shared() bool { return l.environ[SharedVolume] == "true" }
+
+// unreadable says why the .env file cannot be read. A file that only root may read is right for systemd's EnvironmentFile=, and cannot
+// be read by the server's user, who is not root.
+func (l *loader) unreadable(name string, err error) or3cloud.Problem {
+	p := or3cloud.Problem{
+		Variable: name,
+		Fault:    fmt.Sprintf("%s cannot be read: %v", l.src.EnvFile, withoutPath(err)),
+		Fix:      "Give the path of a readable file, or leave the flag out.",
+	}
+	switch {
+	case !l.src.EnvFileRequired:
+		p.Fix = "Make it a file that the user of this process may read, or move it away, or name another one with --env-file."
+	case os.IsPermission(err):
+		p.Fix = fmt.Sprintf("Under systemd, name the file in EnvironmentFile= instead of --env-file: systemd reads it as root and hands the variables over. "+
+			"Elsewhere give it to the user of this process: chown %d %s", os.Geteuid(), l.src.EnvFile)
+	}
+	return p
+}
 
 // foreignEncoding names the encoding of a text that is not UTF-8, as far as its first bytes tell; empty for UTF-8.
 func foreignEncoding(text []byte) string {

@@ -2,8 +2,10 @@ package config
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -407,5 +409,20 @@ func TestEditDistance(t *testing.T) {
 		if got := editDistance(tc.a, tc.b); got != tc.want {
 			t.Errorf("%q %q: %d", tc.a, tc.b, got)
 		}
+	}
+}
+
+// TestAnEnvFileThatCannotBeRead: the message names what works under systemd, where the file belongs to root.
+func TestAnEnvFileThatCannotBeRead(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Path: "/etc/or3-cloud.env", Err: fs.ErrPermission}
+	l := &loader{src: Sources{EnvFile: "/etc/or3-cloud.env", EnvFileRequired: true}}
+	p := l.unreadable("--env-file", denied)
+	if p.Variable != "--env-file" || !strings.Contains(p.Fault, "permission denied") || !strings.Contains(p.Fix, "EnvironmentFile=") ||
+		!strings.Contains(p.Fix, fmt.Sprintf("chown %d /etc/or3-cloud.env", os.Geteuid())) {
+		t.Errorf("%+v", p)
+	}
+	l.src.EnvFileRequired = false
+	if p := l.unreadable("/etc/or3-cloud.env", errors.New("it is a directory")); strings.Contains(p.Fix, "leave the flag") {
+		t.Errorf("no flag was given: %+v", p)
 	}
 }
