@@ -415,11 +415,12 @@ func ended(pid int) bool {
 
 // TestAProgramThatHangsIsGivenUp lets each step of an upgrade take too long.
 func TestAProgramThatHangsIsGivenUp(t *testing.T) {
-	u := serveForUpgrade(t, func(a *app) { a.trial = trialLimits{step: 100 * time.Millisecond, open: patience.Limit} })
+	u := serveForUpgrade(t, func(a *app) { a.trial = trialLimits{step: time.Second, open: patience.Limit} })
 	u.script("sleep 1000")
 	u.upgrade("version --json does not end")
 	u.script(`[ "$1" = version ] && { echo '{"name":"or3-cloud","version":"v9"}'; exit; }; sleep 1000`)
-	u.upgrade("was not")
+	for !strings.Contains(u.upgrade("no upgrade"), "was not") { // on a busy machine its version may take too long as well
+	}
 	u.served()
 	if n := u.unavailable.Load(); n > 0 {
 		t.Errorf("%d requests were answered 503", n)
