@@ -94,6 +94,9 @@ type WorkspaceFate struct {
 	// Members is how many others are in it.
 	Members int  `json:"members"`
 	Fate    Fate `json:"fate"`
+	// FilesKeptUntil is when the retention of the files of a workspace that is FateDeleted ends, if it is deleted now: the
+	// next collections erase them. It is zero if the store cannot say.
+	FilesKeptUntil time.Time `json:"filesKeptUntil,omitzero"`
 }
 
 // UserRemover is the optional ability of an AuthWorkspaceStore to remove a user for good.

@@ -45,6 +45,9 @@ func testUserRemoval(t *testing.T, b *workspaceBench) {
 		if others := map[string]int{own: 0, shared: 1, guest: 1}[f.ID]; f.Members != others {
 			t.Errorf("%s: %d others, want %d", f.Name, f.Members, others)
 		}
+		if until := f.FilesKeptUntil; !until.IsZero() && (f.Fate != or3cloud.FateDeleted || until.Before(b.now().Add(-time.Minute))) {
+			t.Errorf("%s, %s: files are kept until %v", f.Name, f.Fate, until)
+		}
 	}
 
 	// Nothing happens while somebody would be left without an owner.

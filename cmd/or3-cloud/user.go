@@ -371,6 +371,9 @@ func (r removal) say(w io.Writer) {
 		if ws.Stored != nil {
 			fate += fmt.Sprintf("; files: %d, %s", ws.Stored.Files, humanBytes(ws.Stored.Bytes))
 		}
+		if !ws.FilesKeptUntil.IsZero() {
+			fate += "; files are kept until " + moment(ws.FilesKeptUntil) + ", then erased"
+		}
 		fmt.Fprintf(w, "  %q (%s) %s\n", ws.Name, ws.ID, fate)
 	}
 }

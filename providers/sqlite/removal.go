@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
@@ -22,6 +23,9 @@ func (s *Store) UserRemoval(ctx context.Context, id or3cloud.ExternalIdentity) (
 	out := make([]or3cloud.WorkspaceFate, len(rows))
 	for i, r := range rows {
 		out[i] = or3cloud.WorkspaceFate{ID: r.ID, Name: r.Name, Members: int(r.OtherMembers), Fate: fate(r)}
+		if out[i].Fate == or3cloud.FateDeleted {
+			out[i].FilesKeptUntil = s.opts.Now().Add(s.opts.FileRetention).UTC().Truncate(time.Second)
+		}
 	}
 	return out, nil
 }
