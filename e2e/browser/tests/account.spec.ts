@@ -91,7 +91,7 @@ test('an account is deleted after it was said what goes with it', async ({ cloud
   await manage(page, 'Account')
   const part = section(page, 'Delete account')
   await press(part, 'Delete account')
-  await expect(part.getByRole('listitem')).toHaveText(['My Workspace is deleted with everything in it'])
+  await expect(part.getByRole('listitem')).toHaveText([/^My Workspace is deleted; from then on no one can open it\.\s*Its files are kept until .*\d{4}.*, then they are erased\.$/])
   const phrase = part.getByRole('textbox', { name: `Type ${ann.email} to confirm` })
   await expect(phrase).toBeFocused()
   await phrase.fill(bob.email)

@@ -14,6 +14,11 @@ test('codes from an app are set up, asked for at every sign-in, and replaced by 
   expect(key).toMatch(/^[A-Z2-7]{32,}$/)
   secrets.add(key)
   await look(page, 'totp-set-up')
+  await page.keyboard.press('Escape') // in the field for the code
+  await expect(part.getByRole('img')).toBeHidden()
+  await look(page, 'totp-about-to-be-lost')
+  await press(page, 'Go back')
+  await expect(part.getByRole('img', { name: 'QR code with the key below' })).toBeInViewport({ ratio: 0.99 })
   await fill(part, { Code: '000000' })
   await press(part, 'Switch on')
   await expect(part.getByLabel('Code', { exact: true })).toHaveAccessibleDescription(/This code is wrong or was used before\./)
@@ -26,6 +31,12 @@ test('codes from an app are set up, asked for at every sign-in, and replaced by 
   expect(new Set(codes).size).toBe(10)
   for (const each of codes) secrets.add(each)
   await look(page, 'recovery-codes')
+  for (const leave of [() => page.keyboard.press('Escape'), () => press(page, 'Close'), () => page.mouse.click(5, 5)]) {
+    await leave()
+    await expect(page.getByText('Have you kept your recovery codes?')).toBeVisible()
+    await press(page, 'Go back')
+    await expect(recovery.getByRole('heading', { name: 'Your recovery codes' })).toBeFocused()
+  }
   const [download] = await Promise.all([page.waitForEvent('download'), press(recovery, 'Download codes')])
   expect(download.suggestedFilename()).toBe('recovery-codes.txt')
   await press(recovery, 'I have kept them')

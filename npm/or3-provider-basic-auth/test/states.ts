@@ -460,6 +460,14 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
   },
 
   'recovery codes': {
+    async 'fresh, about to be lost'() {
+      await openEnrolment(server => server.on('totp/confirm', { body: { ok: true, recoveryCodes: codes } }))
+      await field('Code').fill('123456')
+      await button('Switch on').click()
+      await expect.element(page.getByRole('heading', { name: 'Your recovery codes' })).toHaveFocus()
+      await userEvent.keyboard('{Escape}')
+      await expect.element(button('Go back')).toHaveFocus()
+    },
     async fresh() {
       await openEnrolment(server => server.on('totp/confirm', { body: { ok: true, recoveryCodes: codes } }))
       await field('Code').fill('123456')
@@ -483,6 +491,10 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
   },
 
   'passkeys': {
+    async 'of an earlier domain'() {
+      await openSecurity(inServer({ passkeys: [{ ...laptop, otherDomain: 'old.example.org' }] }))
+      await expect.element(page.getByText('Belongs to old.example.org and does not work here.')).toBeVisible()
+    },
     async none() {
       await openSecurity()
       await expect.element(page.getByText('You have no passkey.')).toBeVisible()
@@ -698,11 +710,12 @@ export async function changePassword() {
   await button('Save').click()
 }
 
-async function openEnrolment(more = (server: TestServer) => server) {
+export async function openEnrolment(more = (server: TestServer) => server) {
   const uri = 'otpauth://totp/OR3%20Cloud:ann%40example.org?secret=JBSWY3DPEHPK3PXP&issuer=OR3%20Cloud'
-  await openSecurity(more(inServer().on('totp/enrol', { body: { secret: 'JBSWY3DPEHPK3PXP', uri } })))
+  const mounted = await openSecurity(more(inServer().on('totp/enrol', { body: { secret: 'JBSWY3DPEHPK3PXP', uri } })))
   await button('Set up').click()
   await expect.element(field('Code')).toHaveFocus()
+  return mounted
 }
 
 async function openDeletion(workspaces: object[], more = (server: TestServer) => server) {

@@ -30,7 +30,7 @@ export function createApi({ renew, ...settings }: ApiSettings) {
       throw error
     }),
     link: (body: { kind: string, token: string }, signal?: AbortSignal) => out.post<LinkAnswer>('link', body, { signal }),
-    signIn: (body: SignIn) => out.post<Done>('sign-in', body, { codes: { 401: 'invalid_credentials' } }),
+    signIn: (body: SignIn) => out.post<Done & { otherDomains?: string[] }>('sign-in', body, { codes: { 401: 'invalid_credentials' } }),
     secondFactor: (body: { challenge: string, code: string } | { challenge: string, recoveryCode: string } | PasskeyProof) => out.post<Done>('second-factor', body),
     passkeySignInOptions: (signal?: AbortSignal) => out.post<PasskeyRequest>('passkeys/sign-in-options', {}, { signal }),
     passkeySignIn: (body: PasskeyProof) => out.post<Done>('passkeys/sign-in', body, { codes: { 401: 'invalid_credentials' } }),

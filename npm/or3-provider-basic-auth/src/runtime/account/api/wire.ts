@@ -33,6 +33,8 @@ export interface Passkey {
   name: string
   createdAt: string
   lastUsedAt?: string
+  /** The domain of a passkey that cannot be used, because the server has another one now. */
+  otherDomain?: string
 }
 
 export interface AccountDetails {
@@ -64,6 +66,8 @@ export interface OwnWorkspace {
   name: string
   members: number
   fate: 'deleted' | 'left' | 'blocked'
+  /** Until when the files of a workspace that is deleted are kept, before they are erased. */
+  filesKeptUntil?: string
 }
 
 export type FactorMethod = 'totp' | 'passkey' | 'recovery_code'
@@ -73,6 +77,8 @@ export interface FactorChallenge {
   challenge: string
   methods: FactorMethod[]
   publicKey?: PublicKeyCredentialRequestOptionsJSON
+  /** The domains of passkeys that are not asked for, because they cannot be used here. */
+  otherDomains?: string[]
 }
 
 export interface PasskeyRequest { challenge: string, publicKey: PublicKeyCredentialRequestOptionsJSON }

@@ -5,7 +5,7 @@ import { inspectLink, isDead, type AccountLink } from '../links'
 import { signInWords } from '../messages/en/signIn'
 import { useText } from '../messages/text'
 
-export type SignInView = 'signIn' | 'factor' | 'forgot' | 'reset' | 'register' | 'confirm'
+export type SignInView = 'signIn' | 'factor' | 'forgot' | 'reset' | 'register' | 'confirm' | 'elsewhere'
 
 /** What the steps of signing in share: which one is shown, and what is kept between them. */
 export interface SignInFlow {
@@ -15,6 +15,8 @@ export interface SignInFlow {
   /** The server is being asked what the link is good for; until then there is no form to fill in. */
   inspecting: boolean
   challenge: FactorChallenge | null
+  /** The domains of passkeys that were not asked for. */
+  otherDomains: string[]
   /** A good result of the step before, shown above the form. */
   notice: string
   /** null until the server has said what it offers; what is unknown is not offered. */
@@ -42,6 +44,7 @@ export function useSignInFlow(options: SignInFlowOptions = {}): { flow: SignInFl
     link: null,
     inspecting: false,
     challenge: null,
+    otherDomains: [],
     notice: options.ended ? t('signIn.ended') : '',
     config: null,
     show(view: SignInView, notice = '') {

@@ -3,6 +3,7 @@ import { isOr3Error, type Or3ErrorCode } from '../api/error'
 import { errorText } from '../messages/errors'
 import type { errorWords } from '../messages/en/errors'
 import type { Text } from '../messages/text'
+import { bringIntoView } from './view'
 
 export interface SubmissionSettings<Field extends string> {
   t: Text<typeof errorWords>
@@ -54,7 +55,11 @@ export function useSubmission<Field extends string>(settings: SubmissionSettings
 
   async function focus(field: Field) {
     await nextTick()
-    form.value?.querySelector<HTMLElement>(`[name="${field}"]`)?.focus()
+    const input = form.value?.querySelector<HTMLElement>(`[name="${field}"]`)
+    input?.focus()
+    // What is wrong stands below the field.
+    for (const id of input?.getAttribute('aria-describedby')?.split(' ') ?? []) bringIntoView(document.getElementById(id))
+    bringIntoView(input)
   }
 
   async function focusFault() {

@@ -1,0 +1,55 @@
+import { inject, onScopeDispose, provide, shallowReactive, watch, type InjectionKey } from 'vue'
+
+/** What is gone when a dialog closes: codes that are shown once, a set-up that is under way, or what was typed. */
+export type Loss = 'codes' | 'setUp' | 'typed'
+
+type Held = () => Loss | null
+
+const holdKey: InjectionKey<(held: Held) => () => void> = Symbol('or3 dialog hold')
+
+const ask = (event: BeforeUnloadEvent) => event.preventDefault()
+
+/** askBeforeLeaving lets the browser ask as well, before the page is left, while there is something to lose. */
+function askBeforeLeaving(held: () => boolean) {
+  watch(held, (now) => {
+    if (now) addEventListener('beforeunload', ask)
+    else removeEventListener('beforeunload', ask)
+  }, { immediate: true, flush: 'sync' })
+  onScopeDispose(() => removeEventListener('beforeunload', ask))
+}
+
+/** useHold keeps the dialog around a component open, until somebody has said that what `held` names may be lost. */
+export function useHold(held: Held) {
+  const release = inject(holdKey, null)?.(held)
+  if (release) onScopeDispose(release)
+  askBeforeLeaving(() => held() !== null)
+}
+
+/** useHolds is the dialog's side of useHold: it returns the worst of what would be lost. */
+export function useHolds(): Held {
+  const holds = shallowReactive(new Set<Held>())
+  provide(holdKey, (held) => {
+    holds.add(held)
+    return () => holds.delete(held)
+  })
+  return () => {
+    const all = [...holds].map(held => held())
+    return all.includes('codes') ? 'codes' : all.find(Boolean) ?? null
+  }
+}
+
+/** useTyping sees what is typed into the fields of a dialog, without the help of its forms. */
+export function useTyping() {
+  const before = new Map<HTMLInputElement, string>()
+
+  function see({ target }: FocusEvent) {
+    if (target instanceof HTMLInputElement && !target.readOnly && !before.has(target)) before.set(target, target.value)
+  }
+
+  /** typedIn tells whether a part of the dialog has something in its fields that was not there before. */
+  function typedIn(part: Element | null | undefined) {
+    return [...before].some(([field, value]) => part?.contains(field) && field.value !== '' && field.value !== value)
+  }
+
+  return { see, typedIn }
+}
