@@ -26,6 +26,7 @@ export class Cloud {
   /** The log. */
   log = ''
   readonly #environment: Record<string, string>
+  #setupUsed = false
   #child: ChildProcess | undefined
 
   private constructor(url: string, directory: string, environment: Record<string, string>) {
@@ -73,7 +74,8 @@ export class Cloud {
 
   /** register makes the first account, as its one-time link does, or another one where that is allowed. */
   async register({ email, password, name }: Person): Promise<void> {
-    const inviteToken = new URL(this.setup || this.url).hash.replace('#setup=', '') || undefined
+    const inviteToken = this.#setupUsed ? undefined : new URL(this.setup || this.url).hash.replace('#setup=', '') || undefined
+    this.#setupUsed = true // it makes one account, and is refused afterwards
     await this.post('register', { email, password, confirmPassword: password, displayName: name, inviteToken })
   }
 
