@@ -72,7 +72,7 @@ var wallTime = map[string]string{
 	"e2e/resumable_test.go TestResumableUpload":                                 "only scatters the moments at which a process is killed",
 	"e2e/transfers_test.go slowProxy.copy":                                      "is a slow network",
 	"e2e/transfers_test.go transferDevice.work":                                 "is the back-off of a client",
-	"host/events_test.go TestFiveThousandIdleListeners":                         "only spaces two readings that are reported",
+	"host/listeners_unix_test.go TestFiveThousandIdleListeners":                 "only spaces two readings that are reported",
 	"host/httpx/httpx_test.go TestAnswersHaveADeadlineAndTheNextRequestHasNone": "a deadline a quarter of an hour away, with a minute of room",
 	"host/httpx/memory_test.go TestAnswersThatAreNotTakenEnd":                   "the wish of a handler, which must not be heard",
 	"host/httpx/memory_test.go sender.Read":                                     "runs in bubbles alone",

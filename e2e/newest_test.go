@@ -80,7 +80,7 @@ func TestContentOfTheNewestClient(t *testing.T) {
 			maps.Copy(row, rows[table][pk])
 			sent[table+"/"+pk] = string(encode(t, row))
 			ops = append(ops, obj{
-				"id": o.ID, "tableName": table, "operation": "put", "pk": pk, "payload": row, "createdAt": 1771000000000, "attempts": 1,
+				"id": o.ID, "tableName": table, "operation": "put", "pk": pk, "payload": row, "createdAt": int64(1771000000000), "attempts": 1,
 				"stamp": stamp{o.Stamp.DeviceID, o.Stamp.OpID, o.Stamp.HLC, 1}, "status": "retry_wait", "lastErrorDetails": obj{"a": 1},
 			})
 		}
