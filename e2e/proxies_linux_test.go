@@ -301,6 +301,9 @@ func (s *site) onSocket() (path string, setups []setup) {
 }
 
 // TestBehindAProxy does everything that people do, through each proxy and both ways to the server, in production.
+//
+//walk:follows operations.md server {
+//walk:follows operations.md cloud.example.org {
 func TestBehindAProxy(t *testing.T) {
 	for _, name := range []string{"nginx", "caddy"} {
 		for _, way := range []string{"tcp", "unix"} {

@@ -22,6 +22,8 @@ import (
 var groupOnly = socketAccess{mode: 0o660}
 
 // A proxy with another user connects through the group. Neither umask nor order leave the socket open to anybody else.
+//
+//walk:follows operations.md [Service] RuntimeDirectory=or3-cloud
 func TestModeAndGroupOfTheSocket(t *testing.T) {
 	group := os.Getgid()
 	if os.Getuid() == 0 {

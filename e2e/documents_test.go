@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"bufio"
+	"cmp"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// instruction is what a document tells its reader to do: a command, or a block of configuration to copy.
+type instruction struct {
+	line int
+	// text is the command without its comment; of a block of configuration it is the first line, and the second behind the name of a section.
+	text string
+	// block is a whole block of configuration, and empty for commands.
+	block string
+	// inline says that it is a part of a sentence.
+	inline bool
+}
+
+// programs begin commands. Whatever else begins a block makes it a block of configuration.
+var programs = []string{
+	"apt", "apt-get", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "dmesg", "docker", "fail2ban-client", "git", "go", "install", "journalctl", "kill",
+	"kubectl", "ln", "ls", "make", "mkdir", "mv", "nginx", "npm", "openssl", "or3-cloud", "podman", "psql", "pnpm", "rm", "rsync", "sha256sum", "smartctl", "sqlite3", "sudo",
+	"systemctl", "systemd-analyze", "tar", "touch", "useradd", "usermod", "wget",
+}
+
+// isCommand tells commands from configuration and from the names of files.
+func isCommand(text string) bool {
+	words := strings.Fields(text)
+	for len(words) > 0 && assignment.MatchString(words[0]) {
+		words = words[1:]
+	}
+	return len(words) > 0 && (slices.Contains(programs, strings.TrimPrefix(words[0], "./")) || strings.HasPrefix(words[0], "scripts/"))
+}
+
+var (
+	assignment = regexp.MustCompile(`^[A-Z][A-Z0-9_]*=\S*$`)
+	comment    = regexp.MustCompile(`\s+#( .*)?$`)
+	span       = regexp.MustCompile("`([^`]+)`")
+)
+
+// instructions reads a document in Markdown.
+func instructions(text string) []instruction {
+	var found []instruction
+	var block, paragraph []string
+	begin, fenced, blank := 0, false, true
+	flush := func() {
+		for _, m := range span.FindAllStringSubmatch(strings.Join(paragraph, " "), -1) {
+			// A single word is the name of a program.
+			if isCommand(m[1]) && strings.Contains(m[1], " ") {
+				found = append(found, instruction{line: begin, text: m[1], inline: true})
+			}
+		}
+		paragraph = nil
+		for len(block) > 0 && strings.TrimSpace(block[len(block)-1]) == "" {
+			block = block[:len(block)-1]
+		}
+		if len(block) > 0 {
+			found = append(found, blockInstructions(begin, block)...)
+		}
+		block = nil
+	}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimRight(line, "\r\n")
+		fence := strings.HasPrefix(strings.TrimSpace(line), "```")
+		indented := strings.HasPrefix(line, "    ")
+		switch {
+		case fence:
+			flush()
+			fenced, begin = !fenced, n+1
+		case fenced:
+			block = append(block, line)
+		case indented && (blank || block != nil):
+			if block == nil {
+				flush()
+				begin = n
+			}
+			block = append(block, line)
+		case strings.TrimSpace(line) == "" && block != nil:
+			block = append(block, line)
+		case strings.TrimSpace(line) == "":
+			flush()
+		default: // a sentence may be broken anywhere, and a command in it too
+			if paragraph == nil {
+				flush()
+				begin = n
+			}
+			paragraph = append(paragraph, strings.TrimSpace(line))
+		}
+		blank = strings.TrimSpace(line) == ""
+	}
+	flush()
+	return found
+}
+
+// blockInstructions tells whether a block is configuration, which is one instruction, or commands, of which each is one.
+func blockInstructions(begin int, block []string) []instruction {
+	first := strings.TrimSpace(comment.ReplaceAllString(block[0], ""))
+	if !isCommand(first) {
+		if strings.HasPrefix(first, "[") && len(block) > 1 { // a section, of which there may be many of a name
+			first += " " + strings.TrimSpace(comment.ReplaceAllString(block[1], ""))
+		}
+		return []instruction{{line: begin, text: first, block: strings.Join(block, "\n") + "\n"}}
+	}
+	var found []instruction
+	for i := 0; i < len(block); i++ {
+		n, line := begin+i, block[i]
+		for strings.HasSuffix(line, `\`) && i+1 < len(block) {
+			i++
+			line = strings.TrimSuffix(line, `\`) + strings.TrimSpace(block[i])
+		}
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "#") || line == "" {
+			continue
+		}
+		found = append(found, instruction{line: n, text: comment.ReplaceAllString(line, "")})
+	}
+	return found
+}
+
+// claim says which test follows an instruction. It stands above that test, as a line of its own:
+//
+//	//walk:follows operations.md systemctl reload
+//
+// with the command, or with the first line of the block. The test reads the block out of the document where it can.
+type claim struct{ doc, text string }
+
+var (
+	claimLine = regexp.MustCompile(`^//walk:follows (\w+\.md) (.+)$`)
+	testFunc  = regexp.MustCompile(`^func (Test\w+)\(`)
+)
+
+// claims returns who follows what, of all tests of the module.
+func claims(t *testing.T) map[claim]string {
+	t.Helper()
+	found := map[claim]string{}
+	err := filepath.WalkDir("..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() && path != ".." && (strings.HasPrefix(e.Name(), ".") || e.Name() == "node_modules") {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if e.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		var waiting []claim
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			if m := claimLine.FindStringSubmatch(lines.Text()); m != nil {
+				waiting = append(waiting, claim{m[1], m[2]})
+			} else if m := testFunc.FindStringSubmatch(lines.Text()); m != nil {
+				for _, c := range waiting {
+					found[c] = m[1]
+				}
+				waiting = nil
+			}
+		}
+		for _, c := range waiting {
+			t.Errorf("%s: no test follows %q of %s", path, c.text, c.doc)
+		}
+		return lines.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestInstructionsAreFound(t *testing.T) {
+	const text = "# A\n\nRun `or3-cloud config` or `curl http://x`; `OR3_ADDR`, `./data`, `nginx` and `chmodder x` are no commands.\n\n" +
+		"```sh\nor3-cloud gc --dry-run   # nothing goes\n\nor3-cloud user add \\\n  a#b@example.org\n# a remark\n```\n\n" +
+		"1. Write\n\n       A=b   # c\n\n       D=e\n   and `make\n   test`.\n\n    MODE=x ./or3-cloud serve\n\n```ini\n[Service]\nUser=x\n```\n"
+	want := []instruction{
+		{3, "or3-cloud config", "", true}, {3, "curl http://x", "", true},
+		{6, "or3-cloud gc --dry-run", "", false}, {8, "or3-cloud user add a#b@example.org", "", false},
+		{15, "A=b", "       A=b   # c\n\n       D=e\n", false}, {18, "make test", "", true},
+		{21, "MODE=x ./or3-cloud serve", "", false}, {24, "[Service] User=x", "[Service]\nUser=x\n", false},
+	}
+	if got := instructions(text); !slices.Equal(got, want) {
+		t.Errorf("found\n%+v\nwant\n%+v", got, want)
+	}
+}

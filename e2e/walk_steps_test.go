@@ -1,0 +1,179 @@
+//go:build unix
+
+package e2e
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"or3.chat/cloud/internal/mail/smtptest"
+)
+
+// operationsSteps follow docs/operations.md in an order that works; a step may be what several places tell to do.
+var operationsSteps = []step{
+	// The first start, in production.
+	{text: "openssl rand -base64 32", want: `^[A-Za-z0-9+/]{43}=\n$`},
+	{text: "NODE_ENV=production", use: (*walk).configure, after: func(w *walk) {
+		// Strict mode makes no data directory, and says how to make it.
+		w.run(step{text: "or3-cloud config", exit: 1, want: `mkdir -m 700`})
+	}},
+	{text: "chmod 600 .env"},
+	{text: "mkdir -m 700 /var/lib/or3-cloud"},
+	{text: "or3-cloud config", want: `OR3_PUBLIC_URL +\.env +https://cloud\.example\.org.*memory\.limit.*memory\.budget`},
+	{text: "chmod go-w .env", before: func(w *walk) {
+		if err := os.Chmod(filepath.Join(w.root, ".env"), 0o622); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run(step{text: "or3-cloud config", exit: 1, want: `chmod go-w`})
+	}},
+	{text: "[Service] ExecStart=/usr/local/bin/or3-cloud serve --env-file /etc/or3-cloud.env", use: (*walk).unit, after: startWalk},
+	{text: "systemctl reload", elsewhere: "the unit's ExecReload has been run"},
+
+	// Accounts and workspaces, while the server runs.
+	{text: "or3-cloud user add ann@example.org --name Ann", stdin: password + "\n", want: `^Created the account ann@example\.org`, after: (*walk).accounts},
+	{text: "or3-cloud user add carl@example.org --reset-link", want: `https://cloud\.example\.org/#reset=\S+`},
+	{text: "or3-cloud user invite bob@example.org --workspace Family --role editor --expires 7d", before: func(w *walk) {
+		w.run(step{text: "Bob is new", run: "or3-cloud user delete bob@example.org --yes"})
+	}, want: `bob@example\.org joins "Family" as editor`},
+	{text: "or3-cloud workspace invites list Family", want: `bob@example\.org`},
+	{text: "or3-cloud workspace invites revoke Family ID", run: `or3-cloud workspace invites revoke Family "$INVITE"`, before: func(w *walk) {
+		w.note("INVITE", "or3-cloud workspace invites list Family --json", "invites", "0", "id")
+	}, after: func(w *walk) {
+		w.run(step{text: "Bob has an account", run: "or3-cloud user add bob@example.org", stdin: password + "\n"})
+	}},
+	{text: "or3-cloud user list", want: `ann@example\.org.*carl@example\.org`},
+	{text: "or3-cloud user list --data /var/lib/or3-cloud", want: `ann@example\.org`, stopped: true},
+	{text: "or3-cloud user reset-link ann@example.org", want: `https://cloud\.example\.org/#reset=\S+`},
+	{text: "or3-cloud user passwd ann@example.org --reset-factors", want: `second factors of ann@example\.org are removed`, after: func(w *walk) {
+		w.ann.signIn("ann@example.org")
+	}},
+	{text: "or3-cloud user sessions ann@example.org", want: `192\.0\.2\.7`},
+	{text: "or3-cloud user revoke ann@example.org --session ID", run: `or3-cloud user revoke ann@example.org --session "$SESSION"`, before: func(w *walk) {
+		w.note("SESSION", "or3-cloud user sessions ann@example.org --json", "sessions", "0", "id")
+	}, want: `: 1\.`},
+	{text: "or3-cloud user revoke ann@example.org --all"},
+	{text: "or3-cloud user disable ann@example.org"},
+	{text: "or3-cloud user enable ann@example.org"},
+	{text: "or3-cloud user delete carl@example.org", exit: 2, want: `--yes`},
+	{text: "or3-cloud user delete carl@example.org --yes", want: `carl@example\.org`},
+	{text: "or3-cloud workspace list", want: `Family +ann@example\.org +1 `, stopped: true},
+	{text: "or3-cloud workspace members list Family", want: `ann@example\.org +owner`, stopped: true},
+	{text: "or3-cloud workspace members add Family bob@example.org --role viewer", want: `as viewer`},
+	{text: "or3-cloud workspace members role Family bob@example.org owner", want: `as owner`},
+	{text: "or3-cloud workspace members remove Family bob@example.org", want: `is no member`},
+	{text: "or3-cloud workspace free-name Family some_setting", want: `some_setting`, stopped: true},
+
+	// Files and databases, with a server and without one.
+	{text: "or3-cloud fsck", want: `.`, stopped: true},
+	{text: "or3-cloud fsck --rate 20 --json", want: `"ok": ?true`, stopped: true},
+	{text: "or3-cloud fsck --quarantine", stopped: true},
+	{text: "or3-cloud gc --dry-run", want: `.`, stopped: true},
+	{text: "or3-cloud gc", want: `.`, stopped: true},
+	{text: "or3-cloud gc --workspace ID --json", run: `or3-cloud gc --workspace "$WORKSPACE" --json`, want: `\{`, stopped: true},
+	{text: "smartctl -a", elsewhere: "reads the system's disks"},
+	{text: `sqlite3 FILE ".backup COPY"`, run: `sqlite3 /var/lib/or3-cloud/or3-sync.sqlite ".backup copy.sqlite"`, tool: "sqlite3", after: (*walk).foreignCopy},
+
+	// Mail needs no running server to be tried.
+	{text: "OR3_SMTP_URL=smtp://USER:PASSWORD@mail.example.org:587", use: func(w *walk, block string) {
+		w.mail = smtptest.Start(w.t, smtptest.Options{})
+		w.configure(strings.ReplaceAll(block, "USER:PASSWORD@mail.example.org:587", w.mail.Addr))
+	}},
+	{text: "or3-cloud mail test you@example.org", want: `you@example\.org`, after: func(w *walk) {
+		if m := w.mail.Next(); len(m.To) != 1 || m.To[0] != "you@example.org" || !strings.Contains(m.Header(w.t, "From"), "Our Cloud") {
+			w.t.Errorf("mail from %s to %v", m.Header(w.t, "From"), m.To)
+		}
+	}},
+
+	// What is put in place of a store that is gone.
+	{text: "or3-cloud adopt --help", want: `sync`},
+	{text: "or3-cloud adopt all", before: func(w *walk) {
+		stopWalk(w)
+		w.again()
+		w.remove("identity.json")
+		w.run(step{text: "or3-cloud user list", exit: 1})
+	}, after: startWalk},
+	{text: "or3-cloud adopt sync", before: func(w *walk) {
+		stopWalk(w)
+		w.remove("or3-sync.sqlite*")
+		w.run(step{text: "or3-cloud user list", exit: 1, want: `adopt sync`})
+	}, after: startWalk},
+}
+
+// foreignCopy puts a copy that another program has made in the place of the database, which the server has to refuse as the document says.
+func (w *walk) foreignCopy() {
+	w.t.Helper()
+	copied, err := os.ReadFile(filepath.Join(w.root, "copy.sqlite"))
+	if errors.Is(err, os.ErrNotExist) { // there is no sqlite3 here
+		return
+	}
+	stopWalk(w)
+	original := filepath.Join(w.srv.data, "or3-sync.sqlite")
+	kept, failed := os.ReadFile(original)
+	if err := errors.Join(err, failed, os.WriteFile(original, copied, 0o600)); err != nil {
+		w.t.Fatal(err)
+	}
+	w.run(step{text: "or3-cloud user list", exit: 1, want: `or3-sync\.sqlite is damaged: a page differs from its checksum`})
+	if err := os.WriteFile(original, kept, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	startWalk(w)
+}
+
+// remove takes files of the data directory away.
+func (w *walk) remove(pattern string) {
+	w.t.Helper()
+	found, err := filepath.Glob(filepath.Join(w.srv.data, pattern))
+	for _, path := range found {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err != nil || len(found) == 0 {
+		w.t.Fatalf("%s: %v, %v", pattern, found, err)
+	}
+}
+
+// readmeSteps follow the README, which begins with the sources. What would build and test all of it is looked at and not run: the test
+// command does that.
+var readmeSteps = []step{
+	{text: "go run ./cmd/or3-cloud serve", run: "go run -n ./cmd/or3-cloud serve", repository: true},
+	{text: "go build -v -o or3-cloud ./cmd/or3-cloud", run: "go build -n -o /dev/null ./cmd/or3-cloud", repository: true},
+	{text: "./or3-cloud serve", run: "true", after: func(w *walk) {
+		w.serveOnce("./or3-cloud serve", nil)
+		if info, err := os.Stat(filepath.Join(w.root, "data")); err != nil || info.Mode().Perm() != 0o700 {
+			w.t.Errorf("the data directory: %v, %v", info, err)
+		}
+	}},
+	{text: "make dist", run: "make -n dist", want: `dist`, repository: true},
+	{text: "make dist SYSTEMS=linux/arm", run: "make -n dist SYSTEMS=linux/arm", want: `scripts/dist.*linux/arm`, repository: true},
+	{text: "make dist VERSION=v1.2.3", run: "make -n dist VERSION=v1.2.3", want: `v1\.2\.3`, repository: true},
+	{text: "or3-cloud version --json", want: `"version"`},
+	{text: "make run", run: "make -n run", want: `serve`, repository: true},
+	{text: "make test", run: "make -n test", want: `scripts/test`, repository: true},
+	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
+	{text: "make bench", run: "make -n bench", repository: true},
+	{text: "scripts/test go_tests", run: "grep -q '^go_tests()' scripts/test", repository: true},
+	{text: "go test ./providers/sqlite/...", run: "go list ./providers/sqlite/...", want: `providers/sqlite`, repository: true},
+	{text: "go doc -all .", want: `func Can`, repository: true},
+
+	{text: "cmd/or3-cloud → host → or3cloud (the contracts) ← providers/{basicauth,sqlite,fs}", elsewhere: "imports_test.go proves it"},
+
+	{text: "or3-cloud config", want: `OR3_DATA_DIR`},
+	{text: "or3-cloud config --json", want: `"OR3_DATA_DIR"`},
+	{text: "or3-cloud serve --addr 0.0.0.0:3000 --data /var/lib/or3-cloud --web ./or3-chat/.output/public", run: "true", before: func(w *walk) {
+		w.write("or3-chat/.output/public/index.html", "<!doctype html><title>client</title>", 0o644)
+	}, after: func(w *walk) {
+		w.serveOnce("or3-cloud serve --addr 0.0.0.0:3000 --data /var/lib/or3-cloud --web ./or3-chat/.output/public", nil)
+	}},
+	{text: "or3-cloud user add ann@example.org --reset-link", before: startWalk, want: `http\S+/#reset=\S+`},
+	{text: "or3-cloud user list", want: `ann@example\.org`},
+	{text: "or3-cloud user --help", want: `reset-link`},
+}
+
+// accountsSteps follow docs/accounts.md.
+var accountsSteps = []step{
+	{text: "or3-cloud user passwd ANN --reset-factors", run: "or3-cloud user passwd ann@example.org --reset-factors", before: func(w *walk) {
+		startWalk(w)
+		w.run(step{text: "an account for Ann", run: "or3-cloud user add ann@example.org", stdin: password + "\n"})
+	}, want: `second factors of ann@example\.org are removed`},
+}

@@ -1,0 +1,414 @@
+//go:build unix
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/internal/patience"
+)
+
+// walk follows a document as an operator who reads it for the first time, on a machine of which it sees a directory.
+type walk struct {
+	t   *testing.T
+	doc string
+	// srv is the server; commands run in its home directory, with its environment.
+	srv  *server
+	root string
+	mail *smtptest.Server
+	ann  *device
+	done []step
+}
+
+// step is how an instruction is followed, and what has to come of it.
+type step struct {
+	text string
+	// run is what runs where a test cannot do it to the letter; by default it is the text itself.
+	run string
+	// use is what becomes of a block of configuration.
+	use func(w *walk, block string)
+	// elsewhere is the reason why nothing runs.
+	elsewhere string
+
+	stdin string
+	exit  int
+	want  string // a regular expression that the output matches
+
+	before, after func(w *walk)
+	// repository runs it among the sources, and tool only where that program is installed.
+	repository bool
+	tool       string
+	// stopped has it done again without a server.
+	stopped bool
+}
+
+// TestOperationsAreFollowed follows docs/operations.md: everything that it tells to type or to copy is done here, or by the test that
+// says so with "//walk:follows". An instruction that no one follows fails.
+func TestOperationsAreFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWalk(t, "operations.md")
+	w.follow(operationsSteps)
+}
+
+// TestREADMEIsFollowed does the same with the README.
+func TestREADMEIsFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWalk(t, "README.md")
+	w.follow(readmeSteps)
+}
+
+// TestAccountsPageIsFollowed does the same with docs/accounts.md.
+func TestAccountsPageIsFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWalk(t, "accounts.md")
+	w.follow(accountsSteps)
+}
+
+func newWalk(t *testing.T, doc string) *walk {
+	root := t.TempDir()
+	w := &walk{t: t, doc: doc, root: root, srv: newServer(t, withData(filepath.Join(root, "var/lib/or3-cloud")))}
+	if doc != "operations.md" {
+		w.srv.data = filepath.Join(root, "data") // where it is without a setting
+	}
+	w.srv.env["HOME"] = root
+	w.srv.env["PATH"] = filepath.Join(root, "usr/local/bin") + string(os.PathListSeparator) + w.srv.env["PATH"]
+	for _, dir := range []string{"etc", "var/lib", "usr/local/bin"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, link := range []string{"usr/local/bin/or3-cloud", "or3-cloud"} {
+		if err := os.Symlink(w.srv.bin, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+func (w *walk) write(name, text string, mode os.FileMode) {
+	w.t.Helper()
+	path := filepath.Join(w.root, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// follow runs the steps, and then looks for instructions that no one has followed, and for steps that no document knows.
+func (w *walk) follow(steps []step) {
+	path := filepath.Join("../docs", w.doc)
+	if w.doc == "README.md" {
+		path = filepath.Join("..", w.doc)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	todo, claimed := instructions(string(text)), claims(w.t)
+	blocks := map[string]string{}
+	for _, in := range todo {
+		blocks[in.text] = in.block
+	}
+	for _, s := range steps {
+		if block, known := blocks[s.text]; !known {
+			w.t.Errorf("%s does not say %q any more", w.doc, s.text)
+		} else {
+			w.do(s, block)
+			w.done = append(w.done, s)
+		}
+		if w.t.Failed() {
+			return
+		}
+	}
+	if w.srv.cmd != nil {
+		w.endpoints(string(text))
+		w.srv.stop()
+	}
+	for c, test := range claimed {
+		if _, known := blocks[c.text]; c.doc == w.doc && !known {
+			w.t.Errorf("%s does not say %q any more, which %s follows", w.doc, c.text, test)
+		}
+	}
+	for _, in := range todo {
+		_, elsewhere := claimed[claim{w.doc, in.text}]
+		followed := elsewhere || slices.ContainsFunc(steps, func(s step) bool { return s.text == in.text })
+		if !followed && !(in.inline && w.mentions(in.text)) {
+			w.t.Errorf("%s:%d: no test follows %q; add a step, or //walk:follows to the test that does", w.doc, in.line, in.text)
+		}
+	}
+}
+
+// do follows one instruction.
+func (w *walk) do(s step, block string) {
+	w.t.Helper()
+	if s.before != nil {
+		s.before(w)
+	}
+	switch {
+	case s.elsewhere != "":
+	case s.use != nil:
+		s.use(w, block)
+	default:
+		w.run(s)
+	}
+	if s.after != nil && !w.t.Failed() {
+		s.after(w)
+	}
+}
+
+// again repeats, while no server runs, what works then too.
+func (w *walk) again() {
+	w.t.Helper()
+	for _, s := range w.done {
+		if s.stopped {
+			w.run(s)
+		}
+	}
+}
+
+// run runs a command as a shell would, with the system's directories below the walk's.
+func (w *walk) run(s step) string {
+	w.t.Helper()
+	if _, err := exec.LookPath(s.tool); s.tool != "" && err != nil {
+		w.t.Logf("%s is not installed, so this was not tried: %s", s.tool, s.text)
+		return ""
+	}
+	line := s.run
+	if line == "" {
+		line = s.text
+	}
+	cmd := exec.Command("bash", "-c", w.place(line))
+	cmd.Dir = w.root
+	env := maps.Clone(w.srv.env)
+	if s.repository {
+		cmd.Dir, cmd.Env = "..", os.Environ()
+	} else {
+		for _, name := range slices.Sorted(maps.Keys(env)) {
+			cmd.Env = append(cmd.Env, name+"="+env[name])
+		}
+	}
+	cmd.Stdin = strings.NewReader(s.stdin)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		w.t.Fatal(err)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != s.exit || !regexp.MustCompile(`(?s)`+s.want).MatchString(out.String()) {
+		w.t.Errorf("%s: %s\nexit code %d, want %d, and output like %q:\n%s", w.doc, s.text, code, s.exit, s.want, &out)
+	}
+	return out.String()
+}
+
+// place moves what belongs to the system into the walk's directory.
+func (w *walk) place(line string) string {
+	return strings.NewReplacer("/var/lib/or3-cloud", w.srv.data, "/usr/local/bin", filepath.Join(w.root, "usr/local/bin"),
+		"/etc/or3-cloud", filepath.Join(w.root, "etc/or3-cloud")).Replace(line)
+}
+
+// mentions tells whether a part of a sentence names a command of the program without its arguments: its help has to be about it.
+func (w *walk) mentions(text string) bool {
+	cmd := exec.Command(w.srv.bin, append(strings.Fields(text)[1:], "--help")...)
+	cmd.Dir = w.root
+	out, err := cmd.Output()
+	return strings.HasPrefix(text, "or3-cloud") && err == nil && regexp.MustCompile(`(?m)^ *`+regexp.QuoteMeta(text)+`( |$)`).Match(out)
+}
+
+var endpoint = regexp.MustCompile("`(GET|POST|PUT|DELETE|HEAD|OPTIONS) (/api/[^`\\s]*)`")
+
+// endpoints asks for every endpoint that the document names.
+func (w *walk) endpoints(text string) {
+	d := w.device()
+	for _, m := range endpoint.FindAllStringSubmatch(text, -1) {
+		// Streams do not end, and what is asked without a session does.
+		r, err := d.send(context.Background(), m[1], m[2], nil, http.Header{"Cookie": {}})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if r.status == 404 || r.status == 405 || r.status >= 500 {
+			w.t.Errorf("%s names %s %s, which answers %s", w.doc, m[1], m[2], r)
+		}
+	}
+}
+
+// device is a browser that reaches the server through a proxy, which speaks HTTPS.
+func (w *walk) device() *device {
+	d := newDevice(w.t, w.srv, "browser")
+	d.http.Transport = behindProxy{d.http.Transport}
+	return d
+}
+
+type behindProxy struct{ http.RoundTripper }
+
+func (p behindProxy) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Forwarded-For", "192.0.2.7")
+	r.Header.Set("X-Forwarded-Proto", "https")
+	r.Header.Set("X-Forwarded-Host", "cloud.example.org")
+	return p.RoundTripper.RoundTrip(r)
+}
+
+// configure appends a block to the .env file, as it is but for its secrets and the names of hosts.
+func (w *walk) configure(block string) {
+	w.t.Helper()
+	path := filepath.Join(w.root, ".env")
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		w.t.Fatal(err)
+	}
+	for line := range strings.Lines(w.place(block)) {
+		line = strings.TrimSpace(line)
+		if strings.Contains(line, "=…") {
+			line = strings.Replace(line, "…", strings.TrimSpace(w.run(step{text: "openssl rand -base64 32"})), 1)
+		}
+		old = append(old, line+"\n"...)
+	}
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// accounts makes those that the commands of the document are about: Ann with a workspace "Family", and Bob.
+func (w *walk) accounts() {
+	w.t.Helper()
+	w.ann = w.device()
+	w.ann.signIn("ann@example.org")
+	r := w.ann.post("/api/workspaces", obj{"name": "Family"})
+	var made struct {
+		ID string `json:"id"`
+	}
+	r.decode(w.t, &made)
+	if r.status != 200 || made.ID == "" {
+		w.t.Fatalf("a workspace: %s", r)
+	}
+	w.srv.env["WORKSPACE"] = made.ID
+	w.run(step{text: "an account for Bob", run: "or3-cloud user add bob@example.org", stdin: password + "\n"})
+}
+
+// note keeps a value of a command's JSON for the next ones.
+func (w *walk) note(name, command string, keys ...string) {
+	w.t.Helper()
+	var value any
+	if err := json.Unmarshal([]byte(w.run(step{text: command})), &value); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, key := range keys {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[key]
+		case []any:
+			n, _ := strconv.Atoi(key)
+			if n >= len(v) {
+				w.t.Fatalf("%s: no entry %d", command, n)
+			}
+			value = v[n]
+		}
+	}
+	w.srv.env[name], _ = value.(string)
+	if w.srv.env[name] == "" {
+		w.t.Fatalf("%s has no %v", command, keys)
+	}
+}
+
+// startWalk starts the server. In production it tells its public name, so the address is chosen here.
+func startWalk(w *walk) {
+	w.t.Helper()
+	address := freeAddress(w.t)
+	w.srv.args = []string{"--addr", address}
+	w.srv.spawn()
+	w.srv.url = "http://" + address
+	patience.Until(w.t, "a server that is ready", func() bool {
+		select {
+		case <-w.srv.exited:
+			w.t.Fatalf("the server ended instead of starting: %v\n%s", w.srv.exit, w.srv.logs.tail(4000))
+		default:
+		}
+		return ready(address)
+	})
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	return free.Addr().String()
+}
+
+func ready(address string) bool {
+	res, err := http.Get("http://" + address + "/api/health/ready")
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+func stopWalk(w *walk) { w.srv.stop() }
+
+// serveOnce starts a server by a command, lets while it is ready do something, and stops it as systemd does.
+func (w *walk) serveOnce(line string, meanwhile func(address string, process *os.Process)) {
+	w.t.Helper()
+	address := freeAddress(w.t)
+	line = strings.ReplaceAll(line, "0.0.0.0:3000", address)
+	cmd := exec.Command("bash", "-c", "exec "+w.place(line))
+	cmd.Dir = w.root
+	for name, value := range w.srv.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	cmd.Env = append(cmd.Env, "OR3_ADDR="+address)
+	out := &logBuffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	served := patience.Try(func() bool { return len(ended) > 0 || ready(address) }) && len(ended) == 0
+	if served && meanwhile != nil {
+		meanwhile(address, cmd.Process)
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := patience.Receive(w.t, "the end of "+line, ended); err != nil || !served {
+		w.t.Errorf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// unit does what systemd does with the unit: it starts, reloads and stops the service. What else is in the unit is systemd's.
+func (w *walk) unit(block string) {
+	w.t.Helper()
+	value := func(name string) string {
+		m := regexp.MustCompile(`(?m)^\s*` + name + `=(.+)$`).FindStringSubmatch(block)
+		if m == nil {
+			w.t.Fatalf("the unit has no %s", name)
+		}
+		return m[1]
+	}
+	env, err := os.ReadFile(filepath.Join(w.root, ".env"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write("etc/or3-cloud.env", string(env), 0o600)
+	w.serveOnce(value("ExecStart"), func(address string, process *os.Process) {
+		reload := strings.ReplaceAll(value("ExecReload"), "$MAINPID", strconv.Itoa(process.Pid))
+		w.run(step{text: value("ExecReload"), run: reload})
+		patience.Until(w.t, "a server that is ready after the reload", func() bool { return ready(address) })
+	})
+}
