@@ -3,7 +3,8 @@
 # make generate writes the generated files anew
 # make bench    measures and writes bench/RESULTS.md (about ten minutes, on a machine that does nothing else)
 # make bench-files measures the transfer of files alone (three minutes)
-# make dist     builds the program for release; its version is the tag of the commit, or VERSION=v1.2.3
+# make dist     builds the program for release, for all systems or for SYSTEMS="linux/arm windows/amd64"; its version is the
+#               tag of the commit, or VERSION=v1.2.3
 
 DIST ?= dist
 # Without a tag and in a source archive this is empty; then the program says what the Go tool recorded.
@@ -27,7 +28,7 @@ bench-files:
 	./scripts/bench-files $(BENCHFLAGS)
 
 dist:
-	CGO_ENABLED=0 go build -trimpath -tags "$(TAGS)" -ldflags="-s -w -X main.release=$(VERSION)" -o $(DIST)/or3-cloud ./cmd/or3-cloud
+	TAGS="$(TAGS)" ./scripts/dist "$(DIST)" "$(VERSION)" $(SYSTEMS)
 
 clean:
 	rm -rf dist

@@ -50,11 +50,16 @@ func TestDistCarriesTheVersion(t *testing.T) {
 		t.Skip("builds a binary")
 	}
 	dist := t.TempDir()
-	build := exec.Command("make", "-C", "../..", "dist", "DIST="+dist, "TAGS=noproviders,noweb", "VERSION=v9.8.7")
+	build := exec.Command("make", "-C", "../..", "dist", "DIST="+dist, "TAGS=noproviders,noweb", "VERSION=v9.8.7",
+		"SYSTEMS="+runtime.GOOS+"/"+runtime.GOARCH)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	out, err := exec.Command(filepath.Join(dist, "or3-cloud"), "version", "--json").Output()
+	built, err := filepath.Glob(filepath.Join(dist, "or3-cloud-*"))
+	if err != nil || len(built) != 1 {
+		t.Fatalf("%v was built: %v", built, err)
+	}
+	out, err := exec.Command(built[0], "version", "--json").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
