@@ -363,8 +363,8 @@ func ready(address string) bool {
 
 func stopWalk(w *walk) { w.srv.stop() }
 
-// serveOnce starts a server by a command, lets while it is ready do something, and stops it as systemd does.
-func (w *walk) serveOnce(line string, meanwhile func(address string, process *os.Process)) {
+// serveOnce starts a server by a command, and stops it when it is ready.
+func (w *walk) serveOnce(line string) {
 	w.t.Helper()
 	address := freeAddress(w.t)
 	line = strings.ReplaceAll(line, "0.0.0.0:3000", address)
@@ -382,33 +382,8 @@ func (w *walk) serveOnce(line string, meanwhile func(address string, process *os
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	served := patience.Try(func() bool { return len(ended) > 0 || ready(address) }) && len(ended) == 0
-	if served && meanwhile != nil {
-		meanwhile(address, cmd.Process)
-	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	if err := patience.Receive(w.t, "the end of "+line, ended); err != nil || !served {
 		w.t.Errorf("%s: %v\n%s", line, err, out)
 	}
-}
-
-// unit does what systemd does with the unit: it starts, reloads and stops the service. What else is in the unit is systemd's.
-func (w *walk) unit(block string) {
-	w.t.Helper()
-	value := func(name string) string {
-		m := regexp.MustCompile(`(?m)^\s*` + name + `=(.+)$`).FindStringSubmatch(block)
-		if m == nil {
-			w.t.Fatalf("the unit has no %s", name)
-		}
-		return m[1]
-	}
-	env, err := os.ReadFile(filepath.Join(w.root, ".env"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.write("etc/or3-cloud.env", string(env), 0o600)
-	w.serveOnce(value("ExecStart"), func(address string, process *os.Process) {
-		reload := strings.ReplaceAll(value("ExecReload"), "$MAINPID", strconv.Itoa(process.Pid))
-		w.run(step{text: value("ExecReload"), run: reload})
-		patience.Until(w.t, "a server that is ready after the reload", func() bool { return ready(address) })
-	})
 }

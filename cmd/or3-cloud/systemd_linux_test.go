@@ -199,6 +199,9 @@ OR3_STORAGE_FS_TOKEN_SECRET='MTIzNDU2Nzg5MGFiY2RlZmFiY2RlZjEyMzQ1Njc4OTA='
 
 // TestTheDocumentedUnit starts the unit of docs/operations.md in systemd, upgrades the service, tries to upgrade it to something
 // else, restarts and stops it.
+//
+//walk:follows operations.md [Unit] Description=OR3 Cloud
+//walk:follows operations.md systemctl reload or3-cloud
 func TestTheDocumentedUnit(t *testing.T) {
 	unit, proxy := documentedUnit(t, "\n## systemd\n"), documentedUnit(t, "On the same machine a Unix socket spares the port")
 	m := startManager(t, map[string]string{"or3-cloud.service": unit, "or3-cloud.service.d/proxy.conf": proxy})
