@@ -31,6 +31,8 @@ func (p *provider) accountRoutes() []or3cloud.Route {
 // accountAnswer is what people see of their account.
 type accountAnswer struct {
 	Account accountSummary `json:"account"`
+	// Device is the browser that asks.
+	Device device `json:"device,omitzero"`
 	factors
 }
 
@@ -51,7 +53,7 @@ func (p *provider) account(c call) error {
 	}
 	a := accountAnswer{Account: accountSummary{
 		ID: who.ID, Email: who.Email, DisplayName: who.DisplayName.String, CreatedAt: moment(who.CreatedAt),
-	}}
+	}, Device: deviceOf(c.UserAgent())}
 	pending, err := p.store.read.PendingEmail(c.Context(), db.PendingEmailParams{
 		AccountID: optional(who.ID), Kind: string(tokenEmail), Now: p.now().UnixMilli(), Latest: latest(p.now()),
 	})
@@ -108,6 +110,7 @@ func (p *provider) events(c call) error {
 		At        time.Time `json:"at"`
 		IPAddress string    `json:"ipAddress,omitempty"`
 		UserAgent string    `json:"userAgent,omitempty"`
+		Device    device    `json:"device,omitzero"`
 	}
 	who, err := p.signedIn(c)
 	if err != nil {
@@ -119,7 +122,7 @@ func (p *provider) events(c call) error {
 	}
 	out := make([]event, len(rows))
 	for i, r := range rows {
-		out[i] = event{r.Kind, moment(r.At), r.IpAddress.String, r.UserAgent.String}
+		out[i] = event{r.Kind, moment(r.At), r.IpAddress.String, r.UserAgent.String, deviceOf(r.UserAgent.String)}
 	}
 	return c.reply(map[string]any{"events": out})
 }

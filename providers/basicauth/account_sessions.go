@@ -19,6 +19,7 @@ type sessionAnswer struct {
 	LastSeenAt time.Time `json:"lastSeenAt"`
 	IPAddress  string    `json:"ipAddress,omitempty"`
 	UserAgent  string    `json:"userAgent,omitempty"`
+	Device     device    `json:"device,omitzero"`
 }
 
 // sessions is GET /api/basic-auth/sessions.
@@ -33,7 +34,8 @@ func (p *provider) sessions(c call) error {
 	}
 	out := make([]sessionAnswer, len(rows))
 	for i, r := range rows {
-		out[i] = sessionAnswer{r.ID, r.ID == who.SessionID, moment(r.CreatedAt), moment(r.LastSeenAt), r.IpAddress.String, r.UserAgent.String}
+		out[i] = sessionAnswer{r.ID, r.ID == who.SessionID, moment(r.CreatedAt), moment(r.LastSeenAt), r.IpAddress.String, r.UserAgent.String,
+			deviceOf(r.UserAgent.String)}
 	}
 	slices.SortStableFunc(out, func(a, b sessionAnswer) int { return cmp.Compare(rank(a), rank(b)) })
 	return c.reply(map[string]any{"sessions": out})

@@ -128,6 +128,21 @@ func TestARenewedAccessTokenEndsWithItsSession(t *testing.T) {
 	thief.wantSignedOut()
 }
 
+func TestAnswersNameDevices(t *testing.T) {
+	in := openTest(t, nil)
+	b := in.signedIn("ann@example.test")
+	b.post("sign-in", credentials("ann@example.test", password), "User-Agent", iphone).want(t, 200, `{"ok":true}`)
+	const safari = `"device":{"browser":"Safari","system":"iPhone"}`
+	for _, path := range []string{"sessions", "events"} {
+		if text := b.get(path).text; strings.Count(text, safari) != 1 || strings.Count(text, `"device"`) != 1 {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+	if text := b.get("account", "User-Agent", iphone).text; strings.Count(text, safari) != 1 {
+		t.Errorf("account: %s", text)
+	}
+}
+
 func TestSessionsAreListedAndRevoked(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")

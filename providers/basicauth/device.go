@@ -17,19 +17,29 @@ var (
 	}
 )
 
-// device is what a person would call a browser: "Firefox on Windows". It leaves versions out, so that an update does not make
-// a browser a new one.
-func device(agent string) string {
-	browser, system := firstMark(agent, browserMarks), firstMark(agent, systemMarks)
+// device is what a person knows a browser by, as far as its user agent tells. It leaves versions out, so that an update does not make
+// a browser a new one. Answers have its parts, because pages say "on" in the language of their user; letters have its String.
+type device struct {
+	Browser string `json:"browser,omitempty"`
+	System  string `json:"system,omitempty"`
+}
+
+// deviceOf is the only place where a user agent is read.
+func deviceOf(agent string) device {
+	return device{firstMark(agent, browserMarks), firstMark(agent, systemMarks)}
+}
+
+// String is what a person would call the device: "Firefox on Windows".
+func (d device) String() string {
 	switch {
-	case browser == "" && system == "":
+	case d == device{}:
 		return "unknown device"
-	case browser == "":
-		return system
-	case system == "":
-		return browser
+	case d.Browser == "":
+		return d.System
+	case d.System == "":
+		return d.Browser
 	}
-	return browser + " on " + system
+	return d.Browser + " on " + d.System
 }
 
 func firstMark(agent string, marks [][2]string) string {

@@ -71,7 +71,7 @@ func (o occasion) facts() []mail.Fact {
 		return append(facts, mail.Fact{Name: wordBy, Value: wordOperator})
 	}
 	if o.Agent != "" {
-		facts = append(facts, mail.Fact{Name: wordDevice, Value: device(o.Agent)})
+		facts = append(facts, mail.Fact{Name: wordDevice, Value: deviceOf(o.Agent).String()})
 	}
 	return append(facts, mail.Fact{Name: wordAddress, Value: o.Address})
 }
@@ -86,9 +86,9 @@ func (p *provider) tellOfSignIn(ctx context.Context, q queries, r *or3cloud.Requ
 	if err != nil {
 		return err
 	}
-	now := network(r.ClientIP) + " " + device(userAgent(r).String)
+	now := network(r.ClientIP) + " " + deviceOf(userAgent(r).String).String()
 	for _, k := range known {
-		if network(k.IpAddress.String)+" "+device(k.UserAgent.String) == now {
+		if network(k.IpAddress.String)+" "+deviceOf(k.UserAgent.String).String() == now {
 			return nil
 		}
 	}

@@ -20,8 +20,15 @@ func TestDevicesAreNamedAsPeopleDo(t *testing.T) {
 	for agent, want := range map[string]string{
 		firefox: "Firefox on Windows", newer: "Firefox on Windows", chrome: "Chrome on Linux", edge: "Edge on Windows",
 		iphone: "Safari on iPhone", "curl/8": "unknown device", "": "unknown device", "Firefox": "Firefox", "Linux": "Linux",
+		strings.Replace(chrome, "X11; Linux x86_64", "Macintosh; Intel Mac OS X 10_15_7", 1) + " OPR/120.0":                                                       "Opera on macOS",
+		strings.Replace(chrome, "X11; Linux x86_64", "X11; CrOS x86_64 14541.0.0", 1):                                                                             "Chrome on ChromeOS",
+		strings.Replace(chrome, "X11; Linux x86_64", "Linux; Android 16; K", 1) + " Vivaldi/7.6":                                                                  "Vivaldi on Android",
+		"Mozilla/5.0 (iPad; CPU OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/140.0 Mobile/15E148 Safari/604.1":                           "Chrome on iPad",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Safari/605.1.15":                                   "Safari on macOS",
+		"Mozilla/5.0 (Linux; Android 16; SM-S931B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/29.0 Chrome/140.0.0.0 Mobile Safari/537.36":              "Samsung Internet on Android",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 EdgiOS/140.0 Mobile/15E148 Safari/605.1.15": "Edge on iPhone",
 	} {
-		if got := device(agent); got != want {
+		if got := deviceOf(agent).String(); got != want {
 			t.Errorf("%s: %q", agent, got)
 		}
 	}
@@ -64,7 +71,7 @@ func TestSignInsFromUnknownBrowsersAreTold(t *testing.T) {
 	} {
 		signIn(c.address, c.agent).post("sign-out", "").want(t, 200, `{"ok":true}`)
 		if got := in.subjects(server); (len(got) == 1) != c.told {
-			t.Errorf("%s with %s: %q", c.address, device(c.agent), got)
+			t.Errorf("%s with %s: %q", c.address, deviceOf(c.agent), got)
 		}
 	}
 	in.browser().post("sign-in", credentials("ann@example.test", "wrong"), "User-Agent", iphone)
