@@ -38,8 +38,12 @@ type AccountSession struct {
 type AccountAdmin interface {
 	// AddAccount creates an account. With an empty password nobody can sign in to it until ResetLink was used.
 	AddAccount(ctx context.Context, email, displayName, password string) (Account, error)
-	// ListAccounts returns all accounts, oldest first.
-	ListAccounts(ctx context.Context) ([]Account, error)
+	// Account returns one account.
+	Account(ctx context.Context, name string) (Account, error)
+	// ListAccounts returns a page of all accounts, oldest first, and the cursor of the next page, which is empty after the
+	// last. The first page has an empty cursor; one that no page has returned is CodeInvalid. A page has no more than limit
+	// accounts, or as many as the provider likes if limit is 0. Who is there during the whole listing is in it once.
+	ListAccounts(ctx context.Context, cursor string, limit int) (accounts []Account, next string, err error)
 	// SetPassword replaces the password and ends all sessions.
 	SetPassword(ctx context.Context, name, password string) error
 	// ResetFactors removes every second factor, passkeys included, of somebody who has lost them, and ends all sessions.

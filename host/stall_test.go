@@ -244,7 +244,7 @@ func (s *scene) metadata() string {
 // address is the victim's.
 func (s *scene) address() (address string) {
 	err := s.Operate(func(op Operator) error {
-		list, err := op.Accounts.ListAccounts(s.t.Context())
+		list, _, err := op.Accounts.ListAccounts(s.t.Context(), "", 1)
 		address = list[0].Email
 		return err
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/mail"
-	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -95,7 +94,7 @@ func inviteLead(ownPage bool) string {
 
 // checkUninvited refuses an invite that would be ignored: those of people who are known already are (contract, auth §9).
 func checkUninvited(ctx context.Context, op host.Operator, email string) error {
-	a, err := findAccount(ctx, op.Accounts, email)
+	a, err := op.Accounts.Account(ctx, email)
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		return nil
 	}
@@ -107,18 +106,4 @@ func checkUninvited(ctx context.Context, op host.Operator, email string) error {
 		err = or3cloud.Errorf(or3cloud.CodeConflict, "%s uses this server already; invites are for people who do not", a.Email)
 	}
 	return err
-}
-
-// findAccount returns the account with an e-mail address or an id.
-func findAccount(ctx context.Context, accounts or3cloud.AccountAdmin, name string) (or3cloud.Account, error) {
-	all, err := accounts.ListAccounts(ctx)
-	if err != nil {
-		return or3cloud.Account{}, err
-	}
-	for _, a := range all {
-		if a.ID == name || strings.EqualFold(a.Email, strings.TrimSpace(name)) {
-			return a, nil
-		}
-	}
-	return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeNotFound, "there is no account %q", name)
 }

@@ -138,9 +138,17 @@ func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST"
 func (a app) userList(flags *settingFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List all accounts, the oldest first", Example: "  or3-cloud user list\n  or3-cloud user list --json"}
 	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
-		var out accountList
-		if err := c.call(ctx, "user/list", struct{}{}, &out); err != nil {
-			return err
+		out := accountList{Accounts: []or3cloud.Account{}}
+		for page := (accountList{}); ; {
+			in := accountQuery{Cursor: page.Next}
+			page = accountList{}
+			if err := c.call(ctx, "user/list", in, &page); err != nil {
+				return err
+			}
+			out.Accounts = append(out.Accounts, page.Accounts...)
+			if page.Next == "" {
+				break
+			}
 		}
 		return c.print(out, func(w io.Writer) {
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -37,8 +37,16 @@ type (
 		Account or3cloud.Account `json:"account"`
 		Link    *link            `json:"resetLink,omitempty"`
 	}
+	// accountQuery asks for a page of the accounts.
+	accountQuery struct {
+		Cursor string `json:"cursor"`
+		// Limit is how many accounts the page has at most; 0 is as many as the provider likes.
+		Limit int `json:"limit"`
+	}
 	accountList struct {
 		Accounts []or3cloud.Account `json:"accounts"`
+		// Next is the cursor of the next page; absent from the last.
+		Next string `json:"next,omitempty"`
 	}
 	sessionList struct {
 		Sessions []or3cloud.AccountSession `json:"sessions"`
@@ -89,9 +97,9 @@ func userCommands(h *host.Host, origin func() (string, error)) control.Commands 
 		"user/add": operatorCommand(h, func(ctx context.Context, op host.Operator, in addInput) (added, error) {
 			return addUser(ctx, op.Accounts, origin, in)
 		}),
-		"user/list": operatorCommand(h, func(ctx context.Context, op host.Operator, _ struct{}) (accountList, error) {
-			accounts, err := op.Accounts.ListAccounts(ctx)
-			return accountList{accounts}, err
+		"user/list": operatorCommand(h, func(ctx context.Context, op host.Operator, in accountQuery) (out accountList, err error) {
+			out.Accounts, out.Next, err = op.Accounts.ListAccounts(ctx, in.Cursor, in.Limit)
+			return out, err
 		}),
 		"user/passwd": operatorCommand(h, func(ctx context.Context, op host.Operator, in passwordInput) (done, error) {
 			err := op.Accounts.SetPassword(ctx, in.Name, in.Password)
@@ -151,7 +159,7 @@ func resetLink(ctx context.Context, accounts or3cloud.AccountAdmin, origin func(
 
 // userRemoval says what deleting an account would do.
 func userRemoval(ctx context.Context, op host.Operator, in accountName) (removal, error) {
-	a, err := findAccount(ctx, op.Accounts, in.Name)
+	a, err := op.Accounts.Account(ctx, in.Name)
 	if err != nil {
 		return removal{}, err
 	}

@@ -81,7 +81,7 @@ func listMembers(ctx context.Context, access or3cloud.WorkspaceAccessStore, work
 
 // addMember makes the owner of an account a member. Somebody who has never signed in has no user yet and gets one.
 func addMember(ctx context.Context, op host.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
-	a, err := findAccount(ctx, op.Accounts, in.Name)
+	a, err := op.Accounts.Account(ctx, in.Name)
 	if err != nil {
 		return memberItem{}, err
 	}
@@ -119,7 +119,7 @@ func findMember(ctx context.Context, op host.Operator, access or3cloud.Workspace
 		return memberItem{}, err
 	}
 	user, email := in.Name, ""
-	a, err := findAccount(ctx, op.Accounts, in.Name)
+	a, err := op.Accounts.Account(ctx, in.Name)
 	switch {
 	case err == nil:
 		email = a.Email

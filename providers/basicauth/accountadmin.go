@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,26 +68,91 @@ func (p *provider) operatorHash(ctx context.Context, password string, about ...s
 	return p.password.Hash(ctx, password)
 }
 
-// ListAccounts implements or3cloud.AccountAdmin.
-func (p *provider) ListAccounts(ctx context.Context) ([]or3cloud.Account, error) {
-	rows, err := p.store.read.AccountsOverview(ctx, p.now().UnixMilli())
+// Account implements or3cloud.AccountAdmin.
+func (p *provider) Account(ctx context.Context, name string) (or3cloud.Account, error) {
+	a, err := accountNamed(ctx, p.store.read, name)
 	if err != nil {
-		return nil, fault(err)
+		return or3cloud.Account{}, fault(err)
 	}
-	elsewhere, _, err := p.passkeysElsewhere(ctx)
+	out, err := p.overview(ctx, a.ID)
+	if absent(err) { // it was deleted in between
+		err = noAccount(name)
+	}
+	return out, fault(err)
+}
+
+// overview returns the account with an id.
+func (p *provider) overview(ctx context.Context, accountID string) (or3cloud.Account, error) {
+	r, err := p.store.read.AccountOverview(ctx, db.AccountOverviewParams{ID: accountID, Now: p.now().UnixMilli()})
 	if err != nil {
-		return nil, fault(err)
+		return or3cloud.Account{}, err
 	}
-	out := make([]or3cloud.Account, len(rows))
-	for i, r := range rows {
-		usable := int(r.Passkeys) > elsewhere[r.ID]
-		out[i] = or3cloud.Account{
-			ID: r.ID, Email: r.Email, DisplayName: r.DisplayName.String, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
-			Disabled: r.DisabledAt.Valid, Sessions: int(r.Sessions), PasskeysElsewhere: elsewhere[r.ID],
-			SecondFactor: suffice(r.Totp, usable, r.Passkeys > 0, r.RecoveryCodes > 0),
+	keys, err := p.store.read.Passkeys(ctx, accountID)
+	if err != nil {
+		return or3cloud.Account{}, err
+	}
+	elsewhere := 0
+	for _, key := range keys {
+		if p.otherDomain(key.RpID.String) != "" {
+			elsewhere++
 		}
 	}
-	return out, nil
+	return or3cloud.Account{
+		ID: r.ID, Email: r.Email, DisplayName: r.DisplayName.String, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
+		Disabled: r.DisabledAt.Valid, Sessions: int(r.Sessions), PasskeysElsewhere: elsewhere,
+		SecondFactor: suffice(r.Totp, len(keys) > elsewhere, len(keys) > 0, r.RecoveryCodes > 0),
+	}, nil
+}
+
+// maxAccountsPage is how many accounts a page has at most.
+const maxAccountsPage = 500
+
+// ListAccounts implements or3cloud.AccountAdmin.
+func (p *provider) ListAccounts(ctx context.Context, cursor string, limit int) (accounts []or3cloud.Account, next string, err error) {
+	after, err := parseAccountCursor(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	if limit <= 0 || limit > maxAccountsPage {
+		limit = maxAccountsPage
+	}
+	after.Rows = int64(limit) + 1 // the one more says whether there is another page
+	rows, err := p.store.read.AccountsPage(ctx, after)
+	if err != nil {
+		return nil, "", fault(err)
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next = accountCursor(rows[limit-1])
+	}
+	accounts = make([]or3cloud.Account, 0, len(rows))
+	for _, r := range rows {
+		switch a, err := p.overview(ctx, r.ID); {
+		case absent(err): // it was deleted in between
+		case err != nil:
+			return nil, "", fault(err)
+		default:
+			accounts = append(accounts, a)
+		}
+	}
+	return accounts, next, nil
+}
+
+// accountCursor is the place behind an account in the order of their age.
+func accountCursor(last db.AccountsPageRow) string {
+	return strconv.FormatInt(last.CreatedAt, 10) + "." + last.ID
+}
+
+func parseAccountCursor(cursor string) (after db.AccountsPageParams, err error) {
+	if cursor == "" {
+		return db.AccountsPageParams{CreatedAt: math.MinInt64}, nil
+	}
+	at, accountID, ok := strings.Cut(cursor, ".")
+	if after.CreatedAt, err = strconv.ParseInt(at, 10, 64); err != nil || !ok {
+		return after, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no cursor of a page of accounts", cursor)
+	}
+	after.ID = accountID
+	return after, nil
 }
 
 // SetPassword implements or3cloud.AccountAdmin.
@@ -254,9 +320,13 @@ func accountNamed(ctx context.Context, q queries, name string) (db.Account, erro
 		a, err = q.AccountByEmail(ctx, normalEmail(name))
 	}
 	if absent(err) {
-		err = or3cloud.Errorf(or3cloud.CodeNotFound, "there is no account %q", name)
+		err = noAccount(name)
 	}
 	return a, err
+}
+
+func noAccount(name string) error {
+	return or3cloud.Errorf(or3cloud.CodeNotFound, "there is no account %q", name)
 }
 
 // operate runs fn on the account of a name in a write transaction. What fn has ended is refused from its commit on.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providertest"
 )
 
 // admin is the provider as the operator's commands see it.
@@ -41,6 +42,10 @@ func wantCode(t *testing.T, what string, err error, want or3cloud.Code) {
 	}
 }
 
+func TestAccountAdmin(t *testing.T) {
+	providertest.TestAccountAdmin(t, func(t *testing.T) or3cloud.AccountAdmin { return openTest(t, config{}).admin() })
+}
+
 func TestTheOperatorAddsAccountsWhateverTheMode(t *testing.T) {
 	in := openTest(t, config{settingRegistrationMode: "disabled"})
 	a, err := in.admin().AddAccount(t.Context(), "Ann@Example.test", " Ann ", password)
@@ -52,7 +57,7 @@ func TestTheOperatorAddsAccountsWhateverTheMode(t *testing.T) {
 	if s := b.wantSignedIn(); s.UserID != a.ID || !s.Admitted {
 		t.Errorf("%+v", s)
 	}
-	list, err := in.admin().ListAccounts(t.Context())
+	list, _, err := in.admin().ListAccounts(t.Context(), "", 0)
 	a.Sessions = 1
 	if err != nil || len(list) != 1 || list[0] != a {
 		t.Errorf("%+v, %v", list, err)
@@ -81,7 +86,7 @@ func TestAnAccountThatCannotBeAddedLeavesNothing(t *testing.T) {
 		_, err := in.admin().AddAccount(t.Context(), tc.email, tc.name, tc.password)
 		wantCode(t, tc.email+" "+tc.password, err, tc.want)
 	}
-	if list, err := in.admin().ListAccounts(t.Context()); err != nil || len(list) != 1 {
+	if list, _, err := in.admin().ListAccounts(t.Context(), "", 0); err != nil || len(list) != 1 {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
@@ -176,7 +181,7 @@ func TestADisabledAccountIsShutUntilItIsEnabled(t *testing.T) {
 	b.post("sign-in", credentials("ann@example.test", "wrong password")).want(t, 401, "Invalid credentials")
 	_, _, err = in.admin().ResetLink(t.Context(), "ann@example.test")
 	wantCode(t, "a link for a disabled account", err, or3cloud.CodeConflict)
-	if list, _ := in.admin().ListAccounts(t.Context()); !list[0].Disabled || list[0].Sessions != 0 {
+	if list, _, _ := in.admin().ListAccounts(t.Context(), "", 0); !list[0].Disabled || list[0].Sessions != 0 {
 		t.Errorf("%+v", list)
 	}
 	if err := in.admin().SetDisabled(t.Context(), "ann@example.test", false); err != nil {

@@ -91,14 +91,14 @@ func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
 	if err != nil || len(counts) == 0 {
 		return err
 	}
-	accounts, err := p.ListAccounts(ctx)
-	if err != nil {
-		return err
-	}
 	passkeys, alone := 0, 0
-	for _, a := range accounts {
-		passkeys += a.PasskeysElsewhere
-		if a.PasskeysElsewhere > 0 && !a.SecondFactor {
+	for accountID, count := range counts {
+		a, err := p.overview(ctx, accountID)
+		if err != nil {
+			return err
+		}
+		passkeys += count
+		if !a.SecondFactor {
 			alone++
 		}
 	}

@@ -98,7 +98,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	if got := in.events(ann); !slices.Contains(got, "passkeys_not_demanded old.example.org") {
 		t.Errorf("events %q", got)
 	}
-	accounts, err := in.p.ListAccounts(t.Context())
+	accounts, _, err := in.p.ListAccounts(t.Context(), "", 0)
 	if err != nil || len(accounts) != 1 || accounts[0].SecondFactor || accounts[0].PasskeysElsewhere != 1 {
 		t.Errorf("accounts %+v, %v", accounts, err)
 	}

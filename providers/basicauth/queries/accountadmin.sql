@@ -1,11 +1,16 @@
--- name: AccountsOverview :many
+-- name: AccountsPage :many
+-- The accounts that were made after one of a time and an id.
+SELECT id, created_at FROM accounts
+WHERE created_at > @created_at OR (created_at = @created_at AND id > @id)
+ORDER BY created_at, id LIMIT @rows;
+
+-- name: AccountOverview :one
 SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at,
        CAST((SELECT COUNT(*) FROM sessions s
              WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.expires_at > @now) AS INTEGER) AS sessions,
        CAST(EXISTS (SELECT 1 FROM totp t WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL) AS BOOLEAN) AS totp,
-       CAST((SELECT COUNT(*) FROM passkeys k WHERE k.account_id = a.id) AS INTEGER) AS passkeys,
        CAST((SELECT COUNT(*) FROM recovery_codes c WHERE c.account_id = a.id) AS INTEGER) AS recovery_codes
-FROM accounts a ORDER BY a.created_at, a.id;
+FROM accounts a WHERE a.id = @id;
 
 -- name: EndAccess :execrows
 -- Ends every session and one-time link of an account, without a change of the password.

@@ -10,17 +10,21 @@ import (
 	"database/sql"
 )
 
-const accountsOverview = `-- name: AccountsOverview :many
+const accountOverview = `-- name: AccountOverview :one
 SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at,
        CAST((SELECT COUNT(*) FROM sessions s
              WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.expires_at > ?1) AS INTEGER) AS sessions,
        CAST(EXISTS (SELECT 1 FROM totp t WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL) AS BOOLEAN) AS totp,
-       CAST((SELECT COUNT(*) FROM passkeys k WHERE k.account_id = a.id) AS INTEGER) AS passkeys,
        CAST((SELECT COUNT(*) FROM recovery_codes c WHERE c.account_id = a.id) AS INTEGER) AS recovery_codes
-FROM accounts a ORDER BY a.created_at, a.id
+FROM accounts a WHERE a.id = ?2
 `
 
-type AccountsOverviewRow struct {
+type AccountOverviewParams struct {
+	Now int64
+	ID  string
+}
+
+type AccountOverviewRow struct {
 	ID            string
 	Email         string
 	DisplayName   sql.NullString
@@ -28,30 +32,53 @@ type AccountsOverviewRow struct {
 	DisabledAt    sql.NullInt64
 	Sessions      int64
 	Totp          bool
-	Passkeys      int64
 	RecoveryCodes int64
 }
 
-func (q *Queries) AccountsOverview(ctx context.Context, now int64) ([]AccountsOverviewRow, error) {
-	rows, err := q.query(ctx, q.accountsOverviewStmt, accountsOverview, now)
+func (q *Queries) AccountOverview(ctx context.Context, arg AccountOverviewParams) (AccountOverviewRow, error) {
+	row := q.queryRow(ctx, q.accountOverviewStmt, accountOverview, arg.Now, arg.ID)
+	var i AccountOverviewRow
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.DisplayName,
+		&i.CreatedAt,
+		&i.DisabledAt,
+		&i.Sessions,
+		&i.Totp,
+		&i.RecoveryCodes,
+	)
+	return i, err
+}
+
+const accountsPage = `-- name: AccountsPage :many
+SELECT id, created_at FROM accounts
+WHERE created_at > ?1 OR (created_at = ?1 AND id > ?2)
+ORDER BY created_at, id LIMIT ?3
+`
+
+type AccountsPageParams struct {
+	CreatedAt int64
+	ID        string
+	Rows      int64
+}
+
+type AccountsPageRow struct {
+	ID        string
+	CreatedAt int64
+}
+
+// The accounts that were made after one of a time and an id.
+func (q *Queries) AccountsPage(ctx context.Context, arg AccountsPageParams) ([]AccountsPageRow, error) {
+	rows, err := q.query(ctx, q.accountsPageStmt, accountsPage, arg.CreatedAt, arg.ID, arg.Rows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AccountsOverviewRow
+	var items []AccountsPageRow
 	for rows.Next() {
-		var i AccountsOverviewRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Email,
-			&i.DisplayName,
-			&i.CreatedAt,
-			&i.DisabledAt,
-			&i.Sessions,
-			&i.Totp,
-			&i.Passkeys,
-			&i.RecoveryCodes,
-		); err != nil {
+		var i AccountsPageRow
+		if err := rows.Scan(&i.ID, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -33,11 +33,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.accountEventsStmt, err = db.PrepareContext(ctx, accountEvents); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountEvents: %w", err)
 	}
+	if q.accountOverviewStmt, err = db.PrepareContext(ctx, accountOverview); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountOverview: %w", err)
+	}
 	if q.accountSessionsStmt, err = db.PrepareContext(ctx, accountSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query AccountSessions: %w", err)
 	}
-	if q.accountsOverviewStmt, err = db.PrepareContext(ctx, accountsOverview); err != nil {
-		return nil, fmt.Errorf("error preparing query AccountsOverview: %w", err)
+	if q.accountsPageStmt, err = db.PrepareContext(ctx, accountsPage); err != nil {
+		return nil, fmt.Errorf("error preparing query AccountsPage: %w", err)
 	}
 	if q.anyAccountStmt, err = db.PrepareContext(ctx, anyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyAccount: %w", err)
@@ -362,14 +365,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing accountEventsStmt: %w", cerr)
 		}
 	}
+	if q.accountOverviewStmt != nil {
+		if cerr := q.accountOverviewStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountOverviewStmt: %w", cerr)
+		}
+	}
 	if q.accountSessionsStmt != nil {
 		if cerr := q.accountSessionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing accountSessionsStmt: %w", cerr)
 		}
 	}
-	if q.accountsOverviewStmt != nil {
-		if cerr := q.accountsOverviewStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing accountsOverviewStmt: %w", cerr)
+	if q.accountsPageStmt != nil {
+		if cerr := q.accountsPageStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing accountsPageStmt: %w", cerr)
 		}
 	}
 	if q.anyAccountStmt != nil {
@@ -919,8 +927,9 @@ type Queries struct {
 	accountByEmailStmt             *sql.Stmt
 	accountByIDStmt                *sql.Stmt
 	accountEventsStmt              *sql.Stmt
+	accountOverviewStmt            *sql.Stmt
 	accountSessionsStmt            *sql.Stmt
-	accountsOverviewStmt           *sql.Stmt
+	accountsPageStmt               *sql.Stmt
 	anyAccountStmt                 *sql.Stmt
 	attemptMailStmt                *sql.Stmt
 	changePasswordStmt             *sql.Stmt
@@ -1031,8 +1040,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountByEmailStmt:             q.accountByEmailStmt,
 		accountByIDStmt:                q.accountByIDStmt,
 		accountEventsStmt:              q.accountEventsStmt,
+		accountOverviewStmt:            q.accountOverviewStmt,
 		accountSessionsStmt:            q.accountSessionsStmt,
-		accountsOverviewStmt:           q.accountsOverviewStmt,
+		accountsPageStmt:               q.accountsPageStmt,
 		anyAccountStmt:                 q.anyAccountStmt,
 		attemptMailStmt:                q.attemptMailStmt,
 		changePasswordStmt:             q.changePasswordStmt,
