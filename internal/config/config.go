@@ -349,7 +349,8 @@ func (v *Value) doubt() *or3cloud.Problem {
 			return v.problem("is not a number from 1 and counts as "+s.Default, "Use a whole number from 1.")
 		}
 	}
-	if s.Secret && utf8.RuneCountInString(v.Text) < s.MinLength {
+	// White space around a secret makes it no stronger.
+	if s.Secret && utf8.RuneCountInString(strings.TrimSpace(v.Text)) < s.MinLength {
 		return v.problem(fmt.Sprintf("is too short for a key: it needs at least %d characters", s.MinLength),
 			fmt.Sprintf(`Run: echo "%s=$(openssl rand -base64 32)" >> .env`, s.Name))
 	}
@@ -358,6 +359,9 @@ func (v *Value) doubt() *or3cloud.Problem {
 
 // positive reads a number of KindPositive.
 func positive(text string) (int64, bool) {
+	if strings.ContainsAny(text, "_xX") { // Go's syntax, which the contract does not know
+		return 0, false
+	}
 	f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if f = math.Floor(f); err != nil || !(f >= 1) || f > or3cloud.MaxSafeInteger {
 		return 0, false

@@ -27,6 +27,8 @@ func TestDoubtfulValues(t *testing.T) {
 		{"OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "-1"},
 		{"OR3_BASIC_AUTH_JWT_SECRET", "short"},
 		{"OR3_BASIC_AUTH_JWT_SECRET", strings.Repeat("ä", 31)},
+		{"OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "1_000"},
+		{"OR3_BASIC_AUTH_ACCESS_TTL_SECONDS", "0x1p9"},
 		{"OR3_AUTH_INVITE_TOKEN_SECRET", "0123456789"},
 		{"OR3_RATE_LIMIT_OVERRIDES_JSON", "{"},
 		{"OR3_ALLOWED_ORIGINS", "chat.example.org"},
@@ -65,6 +67,17 @@ func TestDoubtfulValues(t *testing.T) {
 func secretive(p or3cloud.Provider) or3cloud.Provider {
 	p.Settings[0].MinLength = or3cloud.MinKeyLength
 	return p
+}
+
+// White space is counted by no one who guesses a key.
+func TestSecretOfWhiteSpace(t *testing.T) {
+	cat, _ := catalogue(t, secretive(provider("basic-auth")))
+	for _, text := range []string{strings.Repeat(" ", 40), "short" + strings.Repeat("\t", 40)} {
+		_, problems, _ := Load(cat, Sources{Environ: []string{"OR3_BASIC_AUTH_JWT_SECRET=" + text, "OR3_STRICT_CONFIG=true"}})
+		if len(problems) != 1 || !strings.Contains(problems[0].Fault, "too short") {
+			t.Errorf("%q: %+v", text, problems)
+		}
+	}
 }
 
 func TestValuesThatAreMeant(t *testing.T) {
