@@ -240,7 +240,8 @@ type Identity struct {
 	// Unbelieved is the address of a sender in a network at hand that is no trusted proxy but forwards as one does; empty if
 	// there is none.
 	Unbelieved string
-	// ProtoUntold says that a trusted proxy has forwarded a request without saying how it came to the proxy.
+	// ProtoUntold says that a trusted proxy has forwarded a request without saying how it came to the proxy, or in a word that
+	// is no protocol of the web.
 	ProtoUntold bool
 }
 

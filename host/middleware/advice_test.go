@@ -158,6 +158,7 @@ func TestAProxyThatHidesHTTPSIsExplained(t *testing.T) {
 		{"no protocol, a page", Proxy{Everyone: true}, "/", []string{"X-Forwarded-Host", "cloud.example"}, 503, "X-Forwarded-Proto", 1},
 		{"no protocol, a call", Proxy{Everyone: true}, "/api/auth/session", []string{"X-Forwarded-For", "192.0.2.1"}, 503, CodeProxy, 1},
 		{"no protocol in Forwarded", Proxy{Everyone: true, ClientHeader: "forwarded"}, "/", []string{"Forwarded", "for=192.0.2.1;host=cloud.example"}, 503, "X-Forwarded-Proto", 1},
+		{"a protocol that is none", Proxy{Everyone: true}, "/", []string{"X-Forwarded-Proto", "on"}, 503, "X-Forwarded-Proto", 1},
 		{"no proxy before us", Proxy{Everyone: true}, "/", nil, 301, "", 0},
 		{"plain", Proxy{Everyone: true}, "/", []string{"X-Forwarded-Proto", "http"}, 301, "", 0},
 		{"not trusted, and the browser speaks HTTPS", Proxy{}, "/", []string{"X-Forwarded-Proto", "https", "Sec-Fetch-Site", "none"}, 503, "OR3_TRUSTED_PROXIES=10.0.0.9", 2},

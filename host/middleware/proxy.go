@@ -76,9 +76,13 @@ func (p Proxy) identity(r *http.Request) httpx.Identity {
 	if addr, ok := p.client(f.chain); ok {
 		id.ClientIP = addr.String()
 	}
-	id.ProtoUntold = f.proto == "" && p.forwards(r.Header)
-	if f.proto != "" {
-		id.HTTPS = f.proto == "https" || f.proto == "wss"
+	switch f.proto {
+	case "https", "wss":
+		id.HTTPS = true
+	case "http", "ws":
+		id.HTTPS = false
+	default: // any other word says nothing, and must not redirect for ever
+		id.ProtoUntold = p.forwards(r.Header)
 	}
 	id.Host = normalHost(f.host, id.HTTPS)
 	return id
@@ -94,6 +98,9 @@ func (p Proxy) trusted(addr netip.Addr) bool {
 	return slices.ContainsFunc(p.Proxies, func(n netip.Prefix) bool { return n.Contains(addr) })
 }
 
+// unixSocket is what nginx writes for a sender that has no address.
+const unixSocket = "unix:"
+
 // client returns the client among the addresses that the proxies have written down, the nearest proxy's last. Without
 // a list of proxies it is the first, as the contract says.
 func (p Proxy) client(chain []string) (netip.Addr, bool) {
@@ -102,6 +109,9 @@ func (p Proxy) client(chain []string) (netip.Addr, bool) {
 	}
 	var nearest netip.Addr
 	for _, text := range slices.Backward(chain) {
+		if strings.EqualFold(text, unixSocket) {
+			continue // a proxy of ours on this machine, which came through a socket
+		}
 		addr, ok := parseAddr(text)
 		if !ok {
 			break // what stands before an entry that no proxy of ours would write is anybody's
@@ -155,12 +165,14 @@ func parseForwarded(elements []string) (f forwarded) {
 	return f
 }
 
-// list returns the entries of a header that is a list, over all its lines.
+// list returns the entries of a header that is a list, over all its lines, without those that are empty (RFC 9110 §5.6.1).
 func list(h http.Header, name string) []string {
 	var out []string
 	for _, line := range h.Values(name) {
 		for _, entry := range splitQuoted(line, ',') {
-			out = append(out, strings.TrimSpace(entry))
+			if entry = unquote(strings.TrimSpace(entry)); entry != "" {
+				out = append(out, entry)
+			}
 		}
 	}
 	return out
