@@ -22,7 +22,8 @@ type listed struct {
 }
 
 // TestImportRules proves the rules of docs/architecture.md on the packages as they are built, not on convention: the
-// core knows the standard library only, the host knows no provider, providers know neither each other nor the host, and
+// core knows the standard library only, an instance knows neither fronts nor providers, the host knows no provider, providers know
+// neither each other nor the host, and
 // a database driver is linked only where it is used.
 func TestImportRules(t *testing.T) {
 	packages := list(t)
@@ -37,7 +38,7 @@ func TestImportRules(t *testing.T) {
 		}
 	}
 	// A rule about packages that do not exist would hold for the wrong reason.
-	for _, path := range []string{"", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs", "/cmd/or3-cloud"} {
+	for _, path := range []string{"", "/instance", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs", "/cmd/or3-cloud"} {
 		if _, ok := ours[module+path]; !ok {
 			t.Fatalf("go list does not know %s%s", module, path)
 		}
@@ -90,6 +91,13 @@ func forbidden(path, dep string, standard bool) string {
 		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
 			return "internal packages know the core and each other"
 		}
+	case within(path, module+"/instance"):
+		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
+			return "an instance knows neither its fronts nor its providers"
+		}
+		if isDriver(dep) {
+			return "an instance links no database driver"
+		}
 	case within(path, module+"/host"):
 		if within(dep, module+"/providers") || within(dep, module+"/cmd") {
 			return "the host knows no provider"
@@ -99,7 +107,7 @@ func forbidden(path, dep string, standard bool) string {
 		}
 	case within(path, module+"/providers"):
 		own := provider(path)
-		if within(dep, module+"/host") || within(dep, module+"/cmd") {
+		if within(dep, module+"/host") || within(dep, module+"/instance") || within(dep, module+"/cmd") {
 			return "providers do not know the host"
 		}
 		if within(dep, module+"/providers") && provider(dep) != own {
@@ -146,6 +154,10 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"", "net/http", true, true},
 		{"", "github.com/google/uuid", false, false},
 		{"", module + "/internal/ratelimit", false, false},
+		{"/instance", module + "/internal/diskspace", false, true},
+		{"/instance", module + "/host", false, false},
+		{"/instance", module + "/providers/sqlite", false, false},
+		{"/host", module + "/instance", false, true},
 		{"/host", module + "/internal/ratelimit", false, true},
 		{"/host/syncapi", module + "/providers/sqlite", false, false},
 		{"/host/syncapi", "github.com/ncruces/go-sqlite3/driver", false, false},
@@ -153,6 +165,7 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/providers/fs", module + "/providers/sqlite", false, false},
 		{"/providers/fs", module + "/providers/fsx", false, false},
 		{"/providers/fs", module + "/host/httpx", false, false},
+		{"/providers/fs", module + "/instance", false, false},
 		{"/providers/sqlite", "github.com/ncruces/go-sqlite3", false, true},
 		{"/internal/sqlitex", module, false, true},
 		{"/internal/sqlitex", module + "/host", false, false},

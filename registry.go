@@ -71,8 +71,8 @@ type Problem struct {
 	Fix string
 }
 
-// HostServices is what the host offers to providers that serve routes of their own.
-type HostServices interface {
+// Front answers questions about a request that came in through it. The Go host is one.
+type Front interface {
 	// Session resolves the session of a request: the zero SessionContext when signed out.
 	Session(r *http.Request) (*SessionContext, error)
 	// Authorize resolves the session for a workspace and asks Can. It returns a 401 or 403 Error on denial.
@@ -81,6 +81,11 @@ type HostServices interface {
 	ClientIP(r *http.Request) string
 	// RequestHost returns the host and port that the browser addressed; ok is false when it is unknown.
 	RequestHost(r *http.Request) (host string, ok bool)
+}
+
+// HostServices is what providers that serve routes of their own are offered.
+type HostServices interface {
+	Front
 	// CheckInvite says whether an invite token lets email register: nil, or the 403 or 503 to answer with (contract,
 	// auth §9). It accepts nothing; the first session of the new account does.
 	CheckInvite(ctx context.Context, token, email string) error
@@ -140,12 +145,15 @@ type Env struct {
 
 // Instance is an opened provider: the abilities that it has; the others are nil.
 type Instance struct {
-	Auth       AuthProvider
+	Auth AuthProvider
+	// Broker is for the server's own calls to other services (issue Streaming) and for hosts that mint tokens themselves
+	// (issue Inside OR3 Chat).
 	Broker     ProviderTokenBroker
 	Workspaces AuthWorkspaceStore
 	Sync       SyncGatewayAdapter
 	Storage    StorageGatewayAdapter
-	// Admin has an adapter for each kind in which the provider can be administered.
+	// Admin has an adapter for each kind in which the provider can be administered. The admin API (issue Administration) will
+	// show their status and run their actions.
 	Admin map[ProviderKind]ProviderAdminAdapter
 	// Routes are served by the host while the instance is open.
 	Routes []Route

@@ -19,7 +19,7 @@ func (g *gateway) Pull(_ context.Context, in or3cloud.PullRequest, _ func(*or3cl
 // BenchmarkPoll is what the host itself costs for the most frequent request of all: a pull that finds nothing new.
 func BenchmarkPoll(b *testing.B) {
 	w := newWorld()
-	h := w.host(b, defaults("OR3_LIMITS_ENABLED", "false"), func(o *Options) {
+	h := w.host(b, defaults("OR3_LIMITS_ENABLED", "false"), func(o *options) {
 		o.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))
 	})
 	if err := h.Open(b.Context()); err != nil {

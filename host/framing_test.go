@@ -85,7 +85,7 @@ func TestABrokenChunkedBodyIsABadRequest(t *testing.T) {
 
 // uploads counts the uploads in pieces.
 func (s *scene) uploads() int {
-	names, err := filepath.Glob(filepath.Join(s.opt.DataDir, "*", "partial", "*.json"))
+	names, err := filepath.Glob(filepath.Join(s.instance.Options().DataDir, "*", "partial", "*.json"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/diskspace"
 )
 
 // config is a Config over texts; a name that is not there panics, as the real one does.
@@ -189,16 +191,33 @@ func (w *world) registry(t testing.TB) *or3cloud.Registry {
 	return &r
 }
 
-func (w *world) host(t testing.TB, cfg config, changes ...func(*Options)) *Host {
-	t.Helper()
-	o := Options{
-		Registry: w.registry(t), Config: cfg, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Now: time.Now, Rand: rand.Reader, MachineNames: []string{"example.com"}, // which httptest asks for
-		Web: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "page") }),
+// options are those of an instance and of the host in front of it.
+type options struct {
+	instanceOptions
+	Options
+}
+
+type instanceOptions = instance.Options
+
+// over makes an instance and a host in front of it.
+func over(o options) (*Host, error) {
+	of, err := instance.New(o.instanceOptions)
+	if err != nil {
+		return nil, err
 	}
+	return New(of, o.Options)
+}
+
+func (w *world) host(t testing.TB, cfg config, changes ...func(*options)) *Host {
+	t.Helper()
+	var o options
+	o.Registry, o.Config, o.Log, o.Now, o.Rand = w.registry(t), cfg, slog.New(slog.NewTextHandler(&w.log, nil)), time.Now, rand.Reader
+	o.MachineNames = []string{"example.com"} // which httptest asks for
+	o.Web = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "page") })
 	for _, change := range changes {
 		change(&o)
 	}
-	h, err := New(o)
+	h, err := over(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +329,7 @@ func TestProvidersOpenSyncAuthStorageAndCloseInReverse(t *testing.T) {
 	if w.reference == nil {
 		t.Error("the storage provider did not get the sync provider's reference claims")
 	}
-	if links, err := h.SetupLinks(t.Context()); err != nil || !slices.Equal(links, []string{"setup=1"}) {
+	if links, err := h.instance.SetupLinks(t.Context()); err != nil || !slices.Equal(links, []string{"setup=1"}) {
 		t.Error(links, err)
 	}
 	if err := h.Open(t.Context()); err == nil {
@@ -388,25 +407,6 @@ func TestSwitchesTurnEndpointsOff(t *testing.T) {
 	}
 }
 
-// Requirements 1.1, 6.2.
-func TestMissingProviders(t *testing.T) {
-	w := newWorld()
-	o := Options{Registry: w.registry(t), Config: defaults("AUTH_PROVIDER", "clerk", "OR3_SYNC_PROVIDER", "convex", "NUXT_PUBLIC_STORAGE_PROVIDER", "s3"),
-		Strict: true, Log: slog.New(slog.DiscardHandler), Now: time.Now, Rand: rand.Reader}
-	_, err := New(o)
-	if err == nil {
-		t.Fatal("strict mode took missing providers")
-	}
-	for _, want := range []string{`auth.provider "clerk" is not registered. Install`, `sync.provider "convex"`, `storage.provider "s3"`, "OR3_SYNC_PROVIDER", "(auth, storage, sync)"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in: %v", want, err)
-		}
-	}
-	if lines := strings.Count(err.Error(), "\n"); lines != 2 {
-		t.Errorf("%d line breaks", lines)
-	}
-}
-
 func TestMissingProviderOutsideStrictModeTurnsItsFeatureOff(t *testing.T) {
 	w := newWorld()
 	h := open(t, w.host(t, defaults("NUXT_PUBLIC_STORAGE_PROVIDER", "s3")))
@@ -432,11 +432,11 @@ func TestMissingProviderOutsideStrictModeTurnsItsFeatureOff(t *testing.T) {
 // A build without any provider starts and serves static files.
 func TestWithoutAnyProvider(t *testing.T) {
 	w := newWorld()
-	h := open(t, w.host(t, defaults(), func(o *Options) { o.Registry = &or3cloud.Registry{} }))
+	h := open(t, w.host(t, defaults(), func(o *options) { o.Registry = &or3cloud.Registry{} }))
 	if got := get(h, "/"); got.Body.String() != "page" {
 		t.Error(got.Body)
 	}
-	h = open(t, w.host(t, defaults(), func(o *Options) { o.Registry, o.Web = nil, nil }))
+	h = open(t, w.host(t, defaults(), func(o *options) { o.Registry, o.Web = nil, nil }))
 	if got := get(h, "/"); got.Code != 404 {
 		t.Error(got.Code)
 	}
@@ -545,7 +545,7 @@ func TestMembershipOfTheAddressedWorkspaceDecidesPitfall12(t *testing.T) {
 
 func TestFiltersCanDeny(t *testing.T) {
 	w := newWorld()
-	h := open(t, w.host(t, defaults(), func(o *Options) {
+	h := open(t, w.host(t, defaults(), func(o *options) {
 		o.Filters = []or3cloud.DecisionFilter{func(d or3cloud.Decision, s *or3cloud.SessionContext) or3cloud.Decision {
 			d.Allowed = s.ProviderUserID != "banned"
 			return d
@@ -644,7 +644,7 @@ func TestLimitsSwitches(t *testing.T) {
 		{[]string{"DISABLE_RATE_LIMIT", "1"}, false, false},
 		{[]string{"DISABLE_RATE_LIMIT", "1"}, true, true},
 	} {
-		h := open(t, newWorld().host(t, defaults(c.changes...), func(o *Options) { o.Production = c.production }))
+		h := open(t, newWorld().host(t, defaults(c.changes...), func(o *options) { o.Production = c.production }))
 		if got := get(h, "/api/auth/session").Header().Get("X-RateLimit-Limit") != ""; got != c.limited {
 			t.Errorf("%+v: %v", c, got)
 		}
@@ -672,5 +672,18 @@ func TestHealthChecksAreAnsweredInTheClearUnderEveryName(t *testing.T) {
 				t.Errorf("%s at %s: %d %v", path, host, w.Code, w.Header())
 			}
 		}
+	}
+}
+
+// Deep health shows how much room the disks have.
+func TestDiskSpaceReachesDeepHealth(t *testing.T) {
+	h := open(t, newWorld().host(t, defaults(), func(o *options) {
+		o.DataDir = t.TempDir()
+		o.Disk = func(string) (diskspace.Usage, error) {
+			return diskspace.Usage{Device: 1, Free: 1 << 20, Total: 100 << 30}, nil
+		}
+	}))
+	if got := get(h, "/api/health?deep=true"); !strings.Contains(got.Body.String(), `"disk":{"state":"full","freeBytes":1048576}`) {
+		t.Errorf("%s", got.Body)
 	}
 }

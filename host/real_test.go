@@ -17,6 +17,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/instance"
 	settings "or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/providers/basicauth"
@@ -55,11 +56,11 @@ func startReal(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Prov
 		t.Fatal(problems)
 	}
 	out := &real{}
-	out.Host, err = New(Options{
+	out.Host, err = over(options{instanceOptions: instance.Options{
 		Registry: &registry, Config: cfg, DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Rand: rand.Reader,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(out.ahead.Load())) },
 		Secret: func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

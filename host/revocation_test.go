@@ -11,6 +11,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/instance"
 )
 
 // signIn is another browser of the same person.
@@ -55,7 +56,7 @@ func (p *person) upload(content string) (download string) {
 func TestAnEndedSessionLosesStreamsAndSignedURLsWithinTwoSeconds(t *testing.T) {
 	const email, password = "ann@example.test", "correct horse"
 	accounts := func(r *real, f func(or3cloud.AccountAdmin) error) error {
-		return r.Operate(func(op Operator) error { return f(op.Accounts) })
+		return r.instance.Operate(func(op instance.Operator) error { return f(op.Accounts) })
 	}
 	for name, end := range map[string]func(t *testing.T, r *real, other *person) error{
 		"revoked in another browser": func(t *testing.T, _ *real, other *person) error {

@@ -29,7 +29,7 @@ const (
 //
 // Serve may be called before h is opened. It returns nil after an orderly shutdown.
 func Serve(ctx context.Context, ln net.Listener, h *Host) error {
-	grace := httpx.Duration(h.opt.Config.Int("OR3_SHUTDOWN_TIMEOUT_MS"), time.Millisecond)
+	grace := httpx.Duration(h.config.Int("OR3_SHUTDOWN_TIMEOUT_MS"), time.Millisecond)
 	return serve(ctx, ln, h, headerTimeout, grace)
 }
 
@@ -42,7 +42,7 @@ func serve(ctx context.Context, ln net.Listener, h *Host, header, grace time.Dur
 		ReadHeaderTimeout: header,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(h.opt.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 		ConnState:         busy.observe,
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
@@ -54,14 +54,14 @@ func serve(ctx context.Context, ln net.Listener, h *Host, header, grace time.Dur
 	case <-ctx.Done():
 	}
 	if h.running.Load() != nil { // a start that was refused has nothing to shut down
-		h.opt.Log.Info("shutting down")
+		h.log.Info("shutting down")
 	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
-	case <-h.gate.close():
+	case <-h.instance.Drain():
 	case <-timer.C:
-		h.opt.Log.Warn("requests are still under way after the grace period and are cut off")
+		h.log.Warn("requests are still under way after the grace period and are cut off")
 		cancel()
 	}
 	err := h.Close()
@@ -118,55 +118,4 @@ func (c *crowd) wait(ctx context.Context) {
 	case <-empty:
 	case <-ctx.Done():
 	}
-}
-
-// gate counts the requests under way and can be closed.
-type gate struct {
-	closing chan struct{} // closed with the gate
-
-	mu     sync.Mutex
-	n      int
-	closed bool
-	idle   chan struct{} // closed when the gate is closed and nobody is inside
-}
-
-func newGate() *gate { return &gate{closing: make(chan struct{})} }
-
-// enter reports whether a request may pass; if so, leave must follow.
-func (g *gate) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.n++
-	return true
-}
-
-func (g *gate) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.n--; g.closed && g.n == 0 {
-		close(g.idle)
-	}
-}
-
-// close lets nobody in any more and returns a channel that is closed when everybody has left.
-func (g *gate) close() <-chan struct{} {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed {
-		g.closed, g.idle = true, make(chan struct{})
-		close(g.closing)
-		if g.n == 0 {
-			close(g.idle)
-		}
-	}
-	return g.idle
-}
-
-func (g *gate) isClosed() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.closed
 }

@@ -9,6 +9,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/instance"
 )
 
 // The values of OR3_SESSION_PROVISIONING_FAILURE; the third, "throw", passes errors on as they are.
@@ -23,11 +24,11 @@ type sessions struct {
 	host    *Host
 	auth    or3cloud.AuthProvider
 	store   or3cloud.AuthWorkspaceStore
-	invites *Invites
+	invites *instance.Invites
 	failure string
 }
 
-// Session implements or3cloud.HostServices. The session is resolved when it is first asked for, and again if more of the
+// Session implements or3cloud.Front. The session is resolved when it is first asked for, and again if more of the
 // body has come since: what was true when its first byte came decides nothing when its last one has.
 func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	run := h.running.Load()
@@ -53,7 +54,7 @@ func (h *Host) caller(r *http.Request) (userID string, err error) {
 	return s.User.ID, nil
 }
 
-// Authorize implements or3cloud.HostServices. The addressed workspace decides, not the user's active one: switching
+// Authorize implements or3cloud.Front. The addressed workspace decides, not the user's active one: switching
 // workspaces on one device must not cut off the others (contract, auth Pitfall 12). A blank id is refused, because it
 // would pass the gate's comparison and name a workspace that all tenants share (contract, sync §1.1).
 func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
@@ -118,23 +119,13 @@ func (run *running) role(ctx context.Context, userID, workspaceID string) (or3cl
 	return run.sessions.store.GetWorkspaceRole(ctx, userID, workspaceID)
 }
 
-// ClientIP implements or3cloud.HostServices.
+// ClientIP implements or3cloud.Front.
 func (h *Host) ClientIP(r *http.Request) string { return httpx.IdentityOf(r).ClientIP }
 
-// RequestHost implements or3cloud.HostServices.
+// RequestHost implements or3cloud.Front.
 func (h *Host) RequestHost(r *http.Request) (string, bool) {
 	host := httpx.IdentityOf(r).Host
 	return host, host != ""
-}
-
-// Users implements or3cloud.HostServices.
-func (h *Host) Users() or3cloud.UserRemover {
-	run := h.running.Load()
-	if run == nil || run.sessions == nil {
-		return nil
-	}
-	remover, _ := run.sessions.store.(or3cloud.UserRemover)
-	return remover
 }
 
 // again resolves the session of a request once more, from the identity that the request has proven before. It rotates
@@ -261,21 +252,11 @@ func (s *sessions) describe(ctx context.Context, proven *or3cloud.ProviderSessio
 	}, nil
 }
 
-// admit creates the user of an identity that the store does not know, if the registration mode lets it in. Whoever the operator
-// has admitted needs no invite, but a good one is not wasted on them. An accepted invite has served, so its cookie goes.
+// admit creates the user of an identity that the store does not know, if it may be let in. An accepted invite has served, so
+// its cookie goes.
 func (s *sessions) admit(r *http.Request, header http.Header, id or3cloud.ExternalIdentity, admitted bool) (userID string, err error) {
-	token := inviteToken(r)
-	switch {
-	case s.invites.mode == registrationDisabled && !admitted:
-		return "", errNoRegistration()
-	case s.invites.mode != registrationInvite, admitted && token == "":
-		return s.store.GetOrCreateUser(r.Context(), id)
-	}
-	userID, err = s.invites.accept(r.Context(), id, token)
-	if admitted && or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
-		return s.store.GetOrCreateUser(r.Context(), id)
-	}
-	if err == nil && header != nil {
+	userID, used, err := s.invites.Admit(r.Context(), id, inviteToken(r), admitted)
+	if used && header != nil {
 		header.Add("Set-Cookie", newInviteCookie(r, "", -1).String())
 	}
 	return userID, err

@@ -24,6 +24,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/instance"
 )
 
 // needs is what a route asks for, and so what ends the right to it.
@@ -105,7 +106,7 @@ var stalls = []stall{
 	{route: "POST /api/basic-auth/reauthenticate", needs: session, want: 200, body: func(*scene) string { return `{"password":"correct horse"}` }},
 	{route: "POST /api/basic-auth/refresh", needs: session, want: 200},
 	{route: "POST /api/basic-auth/totp/confirm", needs: session, want: 200, body: func(s *scene) string {
-		code, err := totp.GenerateCode(s.secret, s.opt.Now())
+		code, err := totp.GenerateCode(s.secret, s.now())
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -243,7 +244,7 @@ func (s *scene) metadata() string {
 
 // address is the victim's.
 func (s *scene) address() (address string) {
-	err := s.Operate(func(op Operator) error {
+	err := s.instance.Operate(func(op instance.Operator) error {
 		list, _, err := op.Accounts.ListAccounts(s.t.Context(), "", 1)
 		address = list[0].Email
 		return err
@@ -348,7 +349,7 @@ func (q *stalled) finish() answered {
 func (s *scene) state() string {
 	s.t.Helper()
 	var out strings.Builder
-	err := filepath.WalkDir(s.opt.DataDir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.instance.Options().DataDir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.Contains(path, "tmp-") || strings.HasPrefix(d.Name(), ".") {
 			return ignoreAbsent(err)
 		}
@@ -438,10 +439,10 @@ var revocations = map[string]struct {
 		return nil
 	}},
 	"account switched off": {[]needs{session, reader, writer}, func(s *scene) error {
-		return s.Operate(func(op Operator) error { return op.Accounts.SetDisabled(s.t.Context(), victim, true) })
+		return s.instance.Operate(func(op instance.Operator) error { return op.Accounts.SetDisabled(s.t.Context(), victim, true) })
 	}},
 	"all sessions revoked by the operator": {[]needs{session, reader, writer}, func(s *scene) error {
-		return s.Operate(func(op Operator) error {
+		return s.instance.Operate(func(op instance.Operator) error {
 			_, err := op.Accounts.RevokeSessions(s.t.Context(), victim, "")
 			return err
 		})

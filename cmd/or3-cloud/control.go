@@ -13,7 +13,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/datadir"
@@ -31,27 +31,27 @@ const (
 // process of the command if there is none.
 //
 // ownPage says that the server is running and shows the built-in page.
-func controlCommands(s settings, h *host.Host, addr net.Addr, ownPage bool) control.Commands {
+func controlCommands(s settings, data *instance.Instance, addr net.Addr, ownPage bool) control.Commands {
 	commands := control.Commands{}
 	links := func() (string, error) { return linkOrigin(s, addr) }
-	maps.Copy(commands, userCommands(h, links))
-	maps.Copy(commands, inviteCommands(h, links, ownPage))
-	maps.Copy(commands, workspaceCommands(h))
-	maps.Copy(commands, fsckCommands(h))
-	maps.Copy(commands, gcCommands(h))
-	maps.Copy(commands, freeNameCommands(h))
+	maps.Copy(commands, userCommands(data, links))
+	maps.Copy(commands, inviteCommands(data, links, ownPage))
+	maps.Copy(commands, workspaceCommands(data))
+	maps.Copy(commands, fsckCommands(data))
+	maps.Copy(commands, gcCommands(data))
+	maps.Copy(commands, freeNameCommands(data))
 	return commands
 }
 
 // startControl opens the control socket and returns what closes it. People are served also where no socket can be made, as on
 // some file systems.
-func (c serveCommand) startControl(log *slog.Logger, s settings, h *host.Host, addr net.Addr, ownPage bool) (stop func() error) {
+func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, ownPage bool) (stop func() error) {
 	nothing := func() error { return nil }
 	path, err := s.DataPath()
 	if err != nil || !s.needsDisk() {
 		return nothing
 	}
-	server, err := control.Serve(path, controlCommands(s, h, addr, ownPage), log)
+	server, err := control.Serve(path, controlCommands(s, data, addr, ownPage), log)
 	if err != nil {
 		log.Warn("the control socket cannot be opened; to run commands such as or3-cloud user, stop the server first", "error", err)
 		return nothing
@@ -118,21 +118,21 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	}
 	vault := &secrets{settings: s, dir: dir}
 	defer func() { err = errors.Join(err, vault.close()) }()
-	h, err := host.New(host.Options{
+	data, err := instance.New(instance.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: a.now, Rand: a.rand, Secret: vault.secret, Stores: vault, Version: buildVersion(),
+		Log: log, Now: a.now, Rand: a.rand, Secret: vault.secret, Stores: vault,
 	})
 	if err != nil {
 		return err
 	}
-	if err := h.Open(ctx); err != nil {
+	if err := data.Open(ctx, nil); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.Close()) }()
+	defer func() { err = errors.Join(err, data.Close()) }()
 	if err := dir.Opened(); err != nil {
 		return err
 	}
-	return run(controlCommands(s, h, configuredAddr(s), false))
+	return run(controlCommands(s, data, configuredAddr(s), false))
 }
 
 // configuredAddr is where a server would listen; nil if only a running one knows.

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/control"
 )
 
@@ -27,9 +27,9 @@ type (
 )
 
 // freeNameCommands are the commands behind "or3-cloud workspace free-name".
-func freeNameCommands(h *host.Host) control.Commands {
+func freeNameCommands(i *instance.Instance) control.Commands {
 	return control.Commands{
-		"workspace/free-name": operatorCommand(h, func(ctx context.Context, op host.Operator, in freeNameInput) (freedName, error) {
+		"workspace/free-name": operatorCommand(i, func(ctx context.Context, op instance.Operator, in freeNameInput) (freedName, error) {
 			freer, ok := op.Rows.(or3cloud.KVNameFreer)
 			if !ok {
 				return freedName{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider cannot free names")

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/fsck"
 )
@@ -35,14 +35,14 @@ type databaseOutput struct {
 }
 
 // fsckCommands are the commands behind "or3-cloud fsck".
-func fsckCommands(h *host.Host) control.Commands {
+func fsckCommands(i *instance.Instance) control.Commands {
 	return control.Commands{
-		"fsck/volume": fsckCommand(h, func(ctx context.Context, i fsck.Instance, in volumeInput) (v volume, err error) {
+		"fsck/volume": fsckCommand(i, func(ctx context.Context, i fsck.Instance, in volumeInput) (v volume, err error) {
 			v.Files, v.Bytes, err = i.Files.StoredVolume(ctx, in.WorkspaceID)
 			return v, err
 		}),
 		"fsck/database": control.Func(func(ctx context.Context, in databaseInput) (out databaseOutput, err error) {
-			err = h.Operate(func(op host.Operator) error {
+			err = i.Operate(func(op instance.Operator) error {
 				out.Roles = slices.Sorted(maps.Keys(op.Databases))
 				d, ok := op.Databases[in.Role]
 				if !ok {
@@ -55,7 +55,7 @@ func fsckCommands(h *host.Host) control.Commands {
 			})
 			return out, err
 		}),
-		"fsck/run": fsckCommand(h, func(ctx context.Context, i fsck.Instance, in fsck.Request) (fsck.Stretch, error) {
+		"fsck/run": fsckCommand(i, func(ctx context.Context, i fsck.Instance, in fsck.Request) (fsck.Stretch, error) {
 			return i.Run(ctx, in)
 		}),
 	}
@@ -63,9 +63,9 @@ func fsckCommands(h *host.Host) control.Commands {
 
 // fsckCommand makes a command of a function that reads stored files. It ends when the server shuts down, which a large
 // file at a low rate would hold up otherwise.
-func fsckCommand[In, Out any](h *host.Host, f func(context.Context, fsck.Instance, In) (Out, error)) control.Command {
+func fsckCommand[In, Out any](i *instance.Instance, f func(context.Context, fsck.Instance, In) (Out, error)) control.Command {
 	return control.Func(func(ctx context.Context, in In) (out Out, err error) {
-		err = h.Operate(func(op host.Operator) error {
+		err = i.Operate(func(op instance.Operator) error {
 			files, ok := op.Files.(or3cloud.BlobChecker)
 			if !ok {
 				return or3cloud.Errorf(or3cloud.CodeUnsupported, noLocalFiles)

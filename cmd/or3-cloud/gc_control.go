@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/control"
 )
 
@@ -52,22 +52,22 @@ type collectingStore interface {
 }
 
 // gcCommands are the commands behind "or3-cloud gc".
-func gcCommands(h *host.Host) control.Commands {
+func gcCommands(i *instance.Instance) control.Commands {
 	return control.Commands{
 		"gc/workspaces": control.Func(func(ctx context.Context, in workspaceQuery) (list gcWorkspaces, err error) {
-			err = h.Operate(func(op host.Operator) error {
+			err = i.Operate(func(op instance.Operator) error {
 				list.WorkspaceIDs, err = workspacesNamed(ctx, op, in.Name)
 				return err
 			})
 			return list, err
 		}),
-		"gc/run": gcCommand(h, runGC),
+		"gc/run": gcCommand(i, runGC),
 	}
 }
 
 // workspacesNamed returns the one workspace with an id or a name, or with no name all of which there are files. A workspace is also
 // one that only its files are left of.
-func workspacesNamed(ctx context.Context, op host.Operator, name string) ([]string, error) {
+func workspacesNamed(ctx context.Context, op instance.Operator, name string) ([]string, error) {
 	var stored []string
 	if files, ok := op.Files.(or3cloud.StorageInspector); ok {
 		var err error
@@ -104,9 +104,9 @@ func workspacesNamed(ctx context.Context, op host.Operator, name string) ([]stri
 // noLocalFiles is why commands about stored files cannot do anything.
 const noLocalFiles = "the files of this instance are not on its own disk, or storage is off"
 
-func gcCommand[In, Out any](h *host.Host, f func(context.Context, collectingStore, In) (Out, error)) control.Command {
+func gcCommand[In, Out any](i *instance.Instance, f func(context.Context, collectingStore, In) (Out, error)) control.Command {
 	return control.Func(func(ctx context.Context, in In) (out Out, err error) {
-		err = h.Operate(func(op host.Operator) error {
+		err = i.Operate(func(op instance.Operator) error {
 			files, ok := op.Files.(collectingStore)
 			if !ok {
 				return or3cloud.Errorf(or3cloud.CodeUnsupported, noLocalFiles)

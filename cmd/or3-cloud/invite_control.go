@@ -7,7 +7,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/control"
 )
 
@@ -44,9 +44,9 @@ const maxCandidates = 50
 const maxListed = 100_000
 
 // inviteCommands are the commands behind "or3-cloud user invite". ownPage says that links lead to the built-in page.
-func inviteCommands(h *host.Host, origin func() (string, error), ownPage bool) control.Commands {
+func inviteCommands(i *instance.Instance, origin func() (string, error), ownPage bool) control.Commands {
 	return control.Commands{
-		"workspace/find": operatorCommand(h, func(ctx context.Context, op host.Operator, in workspaceQuery) (workspaceList, error) {
+		"workspace/find": operatorCommand(i, func(ctx context.Context, op instance.Operator, in workspaceQuery) (workspaceList, error) {
 			directory, ok := op.Store.(or3cloud.WorkspaceDirectory)
 			if !ok {
 				return workspaceList{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot be searched")
@@ -54,14 +54,14 @@ func inviteCommands(h *host.Host, origin func() (string, error), ownPage bool) c
 			found, err := directory.FindWorkspaces(ctx, in.Name, cmp.Or(min(max(in.Limit, 0), maxListed), maxCandidates))
 			return workspaceList{found}, err
 		}),
-		"user/invite": operatorCommand(h, func(ctx context.Context, op host.Operator, in inviteInput) (invited, error) {
+		"user/invite": operatorCommand(i, func(ctx context.Context, op instance.Operator, in inviteInput) (invited, error) {
 			return inviteUser(ctx, op, origin, ownPage, in)
 		}),
 	}
 }
 
 // inviteUser makes an invite and the link that carries it.
-func inviteUser(ctx context.Context, op host.Operator, origin func() (string, error), ownPage bool, in inviteInput) (invited, error) {
+func inviteUser(ctx context.Context, op instance.Operator, origin func() (string, error), ownPage bool, in inviteInput) (invited, error) {
 	url, err := origin()
 	if err != nil {
 		return invited{}, err
@@ -93,7 +93,7 @@ func inviteLead(ownPage bool) string {
 }
 
 // checkUninvited refuses an invite that would be ignored: those of people who are known already are (contract, auth §9).
-func checkUninvited(ctx context.Context, op host.Operator, email string) error {
+func checkUninvited(ctx context.Context, op instance.Operator, email string) error {
 	a, err := op.Accounts.Account(ctx, email)
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		return nil

@@ -17,6 +17,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/membudget"
@@ -86,7 +87,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	}
 	memory := membudget.Read()
 	memory.Soften()
-	i, err := c.instance(s, log, memory)
+	i, err := c.turn(s, log, memory)
 	if err != nil {
 		return err
 	}
@@ -139,27 +140,28 @@ func (c serveCommand) run(ctx context.Context) error {
 		if ln, err = ln.reopen(end.kept); err != nil {
 			return err
 		}
-		if i, err = c.instance(s, log, memory); err != nil {
+		if i, err = c.turn(s, log, memory); err != nil {
 			return err
 		}
 	}
 }
 
-// instance is a host before it is opened, with what it needs. It is opened and closed once.
-type instance struct {
+// turn is one turn of the server at its data: an instance with the host in front of it. It is opened and closed once.
+type turn struct {
 	serveCommand
 	settings
 	log    *slog.Logger
 	memory membudget.Limit
 	pages  http.Handler // nil without a web client
 	vault  *secrets
+	data   *instance.Instance
 	host   *host.Host
 	fatal  chan error
 }
 
-// instance makes one of the configuration.
-func (c serveCommand) instance(s settings, log *slog.Logger, memory membudget.Limit) (*instance, error) {
-	i := &instance{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
+// turn makes one of the configuration.
+func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit) (*turn, error) {
+	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
 	var err error
 	if i.pages, err = web.Handler(c.web, s.Bool(config.SSRAuthEnabled)); err != nil {
 		return nil, fmt.Errorf("--web: %w", oserror.Explain(err))
@@ -168,17 +170,22 @@ func (c serveCommand) instance(s settings, log *slog.Logger, memory membudget.Li
 	if err != nil {
 		return nil, err
 	}
-	i.host, err = host.New(host.Options{
+	i.data, err = instance.New(instance.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.secret, Stores: i.vault, Memory: memory, Web: i.pages, Version: buildVersion(),
-		MachineNames: machineNames(s.String(config.Addr)),
-		Fatal:        func(err error) { i.fatal <- err },
+		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.secret, Stores: i.vault,
+		Fatal: func(err error) { i.fatal <- err },
+	})
+	if err != nil {
+		return nil, err
+	}
+	i.host, err = host.New(i.data, host.Options{
+		Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(config.Addr)),
 	})
 	return i, err
 }
 
 // tryStores opens everything that is stored, for a candidate, and returns what closes it.
-func (i *instance) tryStores(ctx context.Context) (stop func() error, err error) {
+func (i *turn) tryStores(ctx context.Context) (stop func() error, err error) {
 	stop = func() error { return errors.Join(i.host.Close(), i.vault.close()) }
 	if err := i.openStores(ctx); err != nil {
 		return stop, err
@@ -189,7 +196,7 @@ func (i *instance) tryStores(ctx context.Context) (stop func() error, err error)
 
 // serve serves on ln until ctx ends or there is another reason, which it returns with what went wrong while everything was
 // closed. If there is a candidate, it may open the data first, and if it can, it is the reason.
-func (i *instance) serve(ctx context.Context, ln *socket, upgrade <-chan os.Signal, trial *candidate) (ending, error) {
+func (i *turn) serve(ctx context.Context, ln *socket, upgrade <-chan os.Signal, trial *candidate) (ending, error) {
 	// The port answers 503 from here on; the store opens behind it. A client that finds a closed port gives up edits.
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -211,8 +218,8 @@ func (i *instance) serve(ctx context.Context, ln *socket, upgrade <-chan os.Sign
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = i.startControl(i.log, i.settings, i.host, ln.Addr(), i.pages != nil && i.web == "")
-		i.announce(serving, i.settings, i.host, ln.Addr())
+		stopControl = i.startControl(i.log, i.settings, i.data, ln.Addr(), i.pages != nil && i.web == "")
+		i.announce(serving, i.settings, i.data, ln.Addr())
 		i.vault.opened(i.log)
 		i.log.Info("memory for requests", "bytes", i.memory.Budget(), "limit", i.memory.Bytes, "from", i.memory.Source)
 	case serving.Err() != nil: // told to stop before it was ready, which is no fault
@@ -227,7 +234,7 @@ func (i *instance) serve(ctx context.Context, ln *socket, upgrade <-chan os.Sign
 }
 
 // yield lets the candidate open the data and decides to execute it if it can.
-func (i *instance) yield(ctx context.Context, ln *socket, upgrade <-chan os.Signal, trial *candidate) (ending, error) {
+func (i *turn) yield(ctx context.Context, ln *socket, upgrade <-chan os.Signal, trial *candidate) (ending, error) {
 	if err := trial.prove(ctx); err != nil {
 		return ending{}, err
 	}
@@ -244,7 +251,7 @@ func (i *instance) yield(ctx context.Context, ln *socket, upgrade <-chan os.Sign
 }
 
 // openStores opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
-func (i *instance) openStores(ctx context.Context) error {
+func (i *turn) openStores(ctx context.Context) error {
 	if i.needsDisk() {
 		path, err := i.DataPath()
 		if err != nil {
@@ -268,18 +275,14 @@ func (i *instance) openStores(ctx context.Context) error {
 	return i.host.Open(ctx)
 }
 
-// needsDisk reports whether the host will open providers: that takes accounts, and both of the providers that they need.
-func (s settings) needsDisk() bool {
-	_, auth := s.registry.Serving(or3cloud.ProviderAuth, s.String(config.AuthProvider))
-	_, sync := s.registry.Serving(or3cloud.ProviderSync, s.String(config.SyncProvider))
-	return s.Bool(config.SSRAuthEnabled) && auth && sync
-}
+// needsDisk reports whether the instance will open providers.
+func (s settings) needsDisk() bool { return instance.NewPlan(s.Config, s.registry).Cloud() }
 
 // announce tells whoever started the server where it is and how to begin.
-func (c serveCommand) announce(ctx context.Context, s settings, h *host.Host, addr net.Addr) {
+func (c serveCommand) announce(ctx context.Context, s settings, data *instance.Instance, addr net.Addr) {
 	url := baseURL(s.String(config.PublicURL), addr)
 	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
-	fragments, err := h.SetupLinks(ctx)
+	fragments, err := data.SetupLinks(ctx)
 	if err != nil {
 		fmt.Fprintf(c.stderr, "or3-cloud: the link for the first account cannot be made: %v\n", err)
 	}

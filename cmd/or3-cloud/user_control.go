@@ -5,7 +5,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/control"
 )
 
@@ -70,9 +70,9 @@ type (
 )
 
 // operatorCommand makes a command of a function that needs the accounts.
-func operatorCommand[In, Out any](h *host.Host, f func(context.Context, host.Operator, In) (Out, error)) control.Command {
+func operatorCommand[In, Out any](i *instance.Instance, f func(context.Context, instance.Operator, In) (Out, error)) control.Command {
 	return control.Func(func(ctx context.Context, in In) (out Out, err error) {
-		err = h.Operate(func(op host.Operator) error {
+		err = i.Operate(func(op instance.Operator) error {
 			if op.Accounts == nil {
 				return or3cloud.Errorf(or3cloud.CodeUnsupported, "the accounts of the provider %q are managed elsewhere", op.AuthProvider)
 			}
@@ -84,49 +84,49 @@ func operatorCommand[In, Out any](h *host.Host, f func(context.Context, host.Ope
 }
 
 // accountCommand makes a command of a function that does something to an account and returns nothing.
-func accountCommand(h *host.Host, f func(context.Context, or3cloud.AccountAdmin, string) error) control.Command {
-	return operatorCommand(h, func(ctx context.Context, op host.Operator, in accountName) (done, error) {
+func accountCommand(i *instance.Instance, f func(context.Context, or3cloud.AccountAdmin, string) error) control.Command {
+	return operatorCommand(i, func(ctx context.Context, op instance.Operator, in accountName) (done, error) {
 		err := f(ctx, op.Accounts, in.Name)
 		return done{OK: err == nil}, err
 	})
 }
 
 // userCommands are the commands behind "or3-cloud user". origin is what links begin with.
-func userCommands(h *host.Host, origin func() (string, error)) control.Commands {
+func userCommands(i *instance.Instance, origin func() (string, error)) control.Commands {
 	return control.Commands{
-		"user/add": operatorCommand(h, func(ctx context.Context, op host.Operator, in addInput) (added, error) {
+		"user/add": operatorCommand(i, func(ctx context.Context, op instance.Operator, in addInput) (added, error) {
 			return addUser(ctx, op.Accounts, origin, in)
 		}),
-		"user/list": operatorCommand(h, func(ctx context.Context, op host.Operator, in accountQuery) (out accountList, err error) {
+		"user/list": operatorCommand(i, func(ctx context.Context, op instance.Operator, in accountQuery) (out accountList, err error) {
 			out.Accounts, out.Next, err = op.Accounts.ListAccounts(ctx, in.Cursor, in.Limit)
 			return out, err
 		}),
-		"user/passwd": operatorCommand(h, func(ctx context.Context, op host.Operator, in passwordInput) (done, error) {
+		"user/passwd": operatorCommand(i, func(ctx context.Context, op instance.Operator, in passwordInput) (done, error) {
 			err := op.Accounts.SetPassword(ctx, in.Name, in.Password)
 			return done{OK: err == nil}, err
 		}),
-		"user/reset-factors": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+		"user/reset-factors": accountCommand(i, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
 			return a.ResetFactors(ctx, name)
 		}),
-		"user/reset-link": operatorCommand(h, func(ctx context.Context, op host.Operator, in accountName) (link, error) {
+		"user/reset-link": operatorCommand(i, func(ctx context.Context, op instance.Operator, in accountName) (link, error) {
 			return resetLink(ctx, op.Accounts, origin, in.Name)
 		}),
-		"user/disable": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+		"user/disable": accountCommand(i, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
 			return a.SetDisabled(ctx, name, true)
 		}),
-		"user/enable": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+		"user/enable": accountCommand(i, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
 			return a.SetDisabled(ctx, name, false)
 		}),
-		"user/sessions": operatorCommand(h, func(ctx context.Context, op host.Operator, in accountName) (sessionList, error) {
+		"user/sessions": operatorCommand(i, func(ctx context.Context, op instance.Operator, in accountName) (sessionList, error) {
 			sessions, err := op.Accounts.ListSessions(ctx, in.Name)
 			return sessionList{sessions}, err
 		}),
-		"user/revoke": operatorCommand(h, func(ctx context.Context, op host.Operator, in revokeInput) (revoked, error) {
+		"user/revoke": operatorCommand(i, func(ctx context.Context, op instance.Operator, in revokeInput) (revoked, error) {
 			n, err := op.Accounts.RevokeSessions(ctx, in.Name, in.Session)
 			return revoked{n}, err
 		}),
-		"user/removal": operatorCommand(h, userRemoval),
-		"user/delete": accountCommand(h, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
+		"user/removal": operatorCommand(i, userRemoval),
+		"user/delete": accountCommand(i, func(ctx context.Context, a or3cloud.AccountAdmin, name string) error {
 			return a.DeleteAccount(ctx, name)
 		}),
 	}
@@ -158,7 +158,7 @@ func resetLink(ctx context.Context, accounts or3cloud.AccountAdmin, origin func(
 }
 
 // userRemoval says what deleting an account would do.
-func userRemoval(ctx context.Context, op host.Operator, in accountName) (removal, error) {
+func userRemoval(ctx context.Context, op instance.Operator, in accountName) (removal, error) {
 	a, err := op.Accounts.Account(ctx, in.Name)
 	if err != nil {
 		return removal{}, err

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/control"
 )
 
@@ -46,22 +46,22 @@ type (
 )
 
 // workspaceCommands are the commands behind "or3-cloud workspace".
-func workspaceCommands(h *host.Host) control.Commands {
+func workspaceCommands(i *instance.Instance) control.Commands {
 	return control.Commands{
-		"workspace/members": accessCommand(h, func(ctx context.Context, _ host.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberList, error) {
+		"workspace/members": accessCommand(i, func(ctx context.Context, _ instance.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberList, error) {
 			return listMembers(ctx, access, in.WorkspaceID)
 		}),
-		"workspace/members/add":    accessCommand(h, addMember),
-		"workspace/members/role":   accessCommand(h, changeRole),
-		"workspace/members/remove": accessCommand(h, dropMember),
-		"workspace/invites":        operatorCommand(h, listInvites),
-		"workspace/invites/revoke": operatorCommand(h, revokeInvite),
+		"workspace/members/add":    accessCommand(i, addMember),
+		"workspace/members/role":   accessCommand(i, changeRole),
+		"workspace/members/remove": accessCommand(i, dropMember),
+		"workspace/invites":        operatorCommand(i, listInvites),
+		"workspace/invites/revoke": operatorCommand(i, revokeInvite),
 	}
 }
 
 // accessCommand makes a command of a function that needs the members of a workspace.
-func accessCommand[In, Out any](h *host.Host, f func(context.Context, host.Operator, or3cloud.WorkspaceAccessStore, In) (Out, error)) control.Command {
-	return operatorCommand(h, func(ctx context.Context, op host.Operator, in In) (out Out, err error) {
+func accessCommand[In, Out any](i *instance.Instance, f func(context.Context, instance.Operator, or3cloud.WorkspaceAccessStore, In) (Out, error)) control.Command {
+	return operatorCommand(i, func(ctx context.Context, op instance.Operator, in In) (out Out, err error) {
 		access, ok := op.Store.(or3cloud.WorkspaceAccessStore)
 		if !ok {
 			return out, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store does not manage members")
@@ -80,7 +80,7 @@ func listMembers(ctx context.Context, access or3cloud.WorkspaceAccessStore, work
 }
 
 // addMember makes the owner of an account a member. Somebody who has never signed in has no user yet and gets one.
-func addMember(ctx context.Context, op host.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
+func addMember(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
 	a, err := op.Accounts.Account(ctx, in.Name)
 	if err != nil {
 		return memberItem{}, err
@@ -94,7 +94,7 @@ func addMember(ctx context.Context, op host.Operator, access or3cloud.WorkspaceA
 	return memberItem{UserID: user, Email: a.Email, Role: in.Role}, access.SetMemberRole(ctx, in.WorkspaceID, user, in.Role)
 }
 
-func changeRole(ctx context.Context, op host.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
+func changeRole(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
 	m, err := findMember(ctx, op, access, in)
 	if err != nil {
 		return memberItem{}, err
@@ -103,7 +103,7 @@ func changeRole(ctx context.Context, op host.Operator, access or3cloud.Workspace
 	return m, access.SetMemberRole(ctx, in.WorkspaceID, m.UserID, in.Role)
 }
 
-func dropMember(ctx context.Context, op host.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
+func dropMember(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
 	m, err := findMember(ctx, op, access, in)
 	if err != nil {
 		return memberItem{}, err
@@ -113,7 +113,7 @@ func dropMember(ctx context.Context, op host.Operator, access or3cloud.Workspace
 
 // findMember returns the member with a name. Whoever has changed the address of the account is found by the new one: the
 // account decides, and the address that the workspace store keeps is that of the first sign-in.
-func findMember(ctx context.Context, op host.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
+func findMember(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in memberInput) (memberItem, error) {
 	list, err := listMembers(ctx, access, in.WorkspaceID)
 	if err != nil {
 		return memberItem{}, err
@@ -140,7 +140,7 @@ func findMember(ctx context.Context, op host.Operator, access or3cloud.Workspace
 	return memberItem{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is no member of the workspace; see or3-cloud workspace members list", in.Name)
 }
 
-func inviteStore(op host.Operator) (or3cloud.InviteStore, error) {
+func inviteStore(op instance.Operator) (or3cloud.InviteStore, error) {
 	store, ok := op.Store.(or3cloud.InviteStore)
 	if !ok {
 		return nil, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
@@ -151,7 +151,7 @@ func inviteStore(op host.Operator) (or3cloud.InviteStore, error) {
 // listedInvites is how many invites are shown, the newest ones.
 const listedInvites = 500
 
-func listInvites(ctx context.Context, op host.Operator, in memberInput) (inviteList, error) {
+func listInvites(ctx context.Context, op instance.Operator, in memberInput) (inviteList, error) {
 	store, err := inviteStore(op)
 	if err != nil {
 		return inviteList{}, err
@@ -166,7 +166,7 @@ func listInvites(ctx context.Context, op host.Operator, in memberInput) (inviteL
 	return out, err
 }
 
-func revokeInvite(ctx context.Context, op host.Operator, in revokeInviteInput) (done, error) {
+func revokeInvite(ctx context.Context, op instance.Operator, in revokeInviteInput) (done, error) {
 	store, err := inviteStore(op)
 	if err == nil {
 		err = store.RevokeInvite(ctx, in.WorkspaceID, in.InviteID)

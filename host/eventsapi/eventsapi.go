@@ -26,7 +26,7 @@ const (
 
 // Host is what the endpoint needs of the host.
 type Host interface {
-	or3cloud.HostServices
+	or3cloud.Front
 	// Reauthorize asks again whether a session that Authorize has returned for r may still do p in its workspace. It
 	// must neither rotate credentials nor write.
 	Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error

@@ -43,9 +43,8 @@ type API struct {
 	Maintenance func() *or3cloud.MaintenanceState
 	// Integrity, if set, returns how sound the stored files are, or nil. It must answer at once.
 	Integrity func() *or3cloud.IntegrityState
-	// Databases, if set, returns how sound the databases of the sync and the auth provider are, or nil. It must answer
-	// at once.
-	Databases func() (sync, auth *or3cloud.DatabaseState)
+	// Database, if set, returns how sound the database of a provider is, or nil. It must answer at once.
+	Database func(or3cloud.ProviderKind) *or3cloud.DatabaseState
 	// Disk, if set, returns how much room there is, or nil. It must answer at once.
 	Disk func() *diskspace.Report
 	// Ready, if set, returns nil while every route is served, and otherwise the error that clients get meanwhile.
@@ -89,8 +88,8 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 		if a.Integrity != nil {
 			features.Storage.Integrity = a.Integrity()
 		}
-		if a.Databases != nil {
-			features.Sync.Database, features.Auth.Database = a.Databases()
+		if a.Database != nil {
+			features.Sync.Database, features.Auth.Database = a.Database(or3cloud.ProviderSync), a.Database(or3cloud.ProviderAuth)
 			for _, d := range []*or3cloud.DatabaseState{features.Sync.Database, features.Auth.Database} {
 				if d != nil && d.State == or3cloud.DatabaseDamaged {
 					rep.Status = "degraded"

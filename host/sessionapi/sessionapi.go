@@ -11,7 +11,7 @@ import (
 
 // API tells a browser who is signed in.
 type API struct {
-	Host   or3cloud.HostServices
+	Host   or3cloud.Front
 	Limits *middleware.Limits
 	// WorkspaceItems says that the sync provider keeps the rows of workspace Files and Trash (contract, sync §10.9).
 	WorkspaceItems bool

@@ -29,7 +29,7 @@ const maxDownloadExpiry = time.Hour
 
 // Options are the limits of the endpoints.
 type Options struct {
-	Host    or3cloud.HostServices
+	Host    or3cloud.Front
 	Limits  *middleware.Limits
 	Adapter or3cloud.StorageGatewayAdapter
 	// Intents is the sync provider's; nil if it keeps none, and then there can be no quota.

@@ -16,13 +16,13 @@ import (
 
 // API serves the endpoints on top of one adapter. Snapshots and collection are there if the adapter has them.
 type API struct {
-	host    or3cloud.HostServices
+	host    or3cloud.Front
 	limits  *middleware.Limits
 	adapter or3cloud.SyncGatewayAdapter
 }
 
 // New returns the API.
-func New(host or3cloud.HostServices, limits *middleware.Limits, adapter or3cloud.SyncGatewayAdapter) *API {
+func New(host or3cloud.Front, limits *middleware.Limits, adapter or3cloud.SyncGatewayAdapter) *API {
 	return &API{host, limits, adapter}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // API lets users manage their workspaces.
 type API struct {
-	Host  or3cloud.HostServices
+	Host  or3cloud.Front
 	Store or3cloud.AuthWorkspaceStore
 	// Limits is nil where nothing is limited.
 	Limits *middleware.Limits

@@ -3,7 +3,6 @@
 package hosttest
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +14,7 @@ import (
 	"or3.chat/cloud/internal/membudget"
 )
 
-// Host is an or3cloud.HostServices with a fixed answer.
+// Host is an or3cloud.Front with a fixed answer.
 type Host struct {
 	// Current is the session; the zero value is signed out.
 	Current or3cloud.SessionContext
@@ -35,13 +34,13 @@ func Member(role or3cloud.Role) *Host {
 	}}
 }
 
-// Session implements or3cloud.HostServices.
+// Session implements or3cloud.Front.
 func (h *Host) Session(*http.Request) (*or3cloud.SessionContext, error) {
 	s := h.Current
 	return &s, h.Err
 }
 
-// Authorize implements or3cloud.HostServices.
+// Authorize implements or3cloud.Front.
 func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID string) (*or3cloud.SessionContext, error) {
 	s, err := h.Session(r)
 	if err != nil {
@@ -59,10 +58,10 @@ func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3clo
 	return err
 }
 
-// ClientIP implements or3cloud.HostServices.
+// ClientIP implements or3cloud.Front.
 func (h *Host) ClientIP(*http.Request) string { return h.IP }
 
-// RequestHost implements or3cloud.HostServices.
+// RequestHost implements or3cloud.Front.
 func (h *Host) RequestHost(r *http.Request) (string, bool) { return r.Host, true }
 
 // Do sends a JSON request to routes and returns the answer. A body of "" is none.
@@ -120,16 +119,3 @@ func Serve(router *httpx.Router, r *http.Request) *httptest.ResponseRecorder {
 	httpx.Respond(rw, r, router.Serve)
 	return w
 }
-
-// CheckInvite implements or3cloud.HostServices: nobody is invited.
-func (h *Host) CheckInvite(context.Context, string, string) error {
-	return or3cloud.Errorf(or3cloud.CodeForbidden, "A valid invite is required to register.")
-}
-
-// DescribeInvite implements or3cloud.HostServices: nobody is invited.
-func (h *Host) DescribeInvite(context.Context, string) (or3cloud.InviteDetails, or3cloud.InviteRefusal, error) {
-	return or3cloud.InviteDetails{}, or3cloud.InviteNotFound, nil
-}
-
-// Users implements or3cloud.HostServices: there is no workspace store.
-func (h *Host) Users() or3cloud.UserRemover { return nil }

@@ -1,0 +1,253 @@
+// Package instance is one installation of OR3 Cloud without any protocol: which providers the configuration selects, how
+// they are opened and closed, what they can do, how much room their disks have, and what happens when one cannot go on.
+//
+// A front makes it reachable: package host serves the wire contract to browsers, and the engine (issue Inside OR3 Chat)
+// will serve the provider protocol to other hosts. An instance knows neither of them. A front is made before its instance
+// is opened, so that it can say that the server is starting; it hands itself to Open, where providers find it as what
+// answers their questions about requests, and then takes what it serves from Providers. Whatever it does for a client
+// stands between Enter and Leave, because Close must not pull the providers away from under a request:
+//
+//	front  → Open(ctx, front) → Providers, Ability     opens
+//	client → Enter … Leave                             while it is open
+//	front  → Drain → Close                             shuts down
+//
+// The operator's use cases need no front: they open the instance alone, or are called in a running one (Operate).
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/diskspace"
+)
+
+// Options are everything that an Instance depends on.
+type Options struct {
+	// Registry has the providers that are compiled in.
+	Registry *or3cloud.Registry
+	// Config is the resolved configuration of fronts and providers.
+	Config or3cloud.Config
+	// DataDir is the absolute path of the instance's data directory. The instance itself writes nothing there but the
+	// reserve of disk space; empty means that there is none.
+	DataDir string
+	// Stores decides whether the stores of the providers may be opened; nil lets all of them.
+	Stores or3cloud.Stores
+	// Production is NODE_ENV=production. Strict is that or OR3_STRICT_CONFIG=true.
+	Production, Strict bool
+	Log                *slog.Logger
+	Now                func() time.Time
+	// Rand is read by several goroutines.
+	Rand io.Reader
+	// Secret is handed to the providers (or3cloud.Env).
+	Secret func(name string) (string, error)
+	// Fatal, if set, is called when a provider cannot go on until the program has started anew, with the reason. It
+	// returns at once; it is called once.
+	Fatal func(error)
+	// Disk measures file systems; nil asks the operating system.
+	Disk func(dir string) (diskspace.Usage, error)
+}
+
+// Instance is one installation. It is opened once and closed once.
+type Instance struct {
+	opt    Options
+	plan   Plan
+	gate   *gate
+	space  *diskspace.Monitor
+	fatal  sync.Once
+	failed atomic.Bool // a provider cannot go on
+	// providers is nil while the instance is not open.
+	providers atomic.Pointer[Providers]
+
+	mu     sync.Mutex // held while opening and closing
+	opened []opened
+	closed bool
+}
+
+// opened is a provider that Open has opened.
+type opened struct {
+	id string
+	*or3cloud.Instance
+}
+
+// New returns an instance that is not open. It does no I/O. In strict mode it fails when a configured provider is not
+// compiled in, naming all of them.
+func New(o Options) (*Instance, error) {
+	i := &Instance{
+		opt: o, plan: NewPlan(o.Config, o.Registry), gate: newGate(),
+		space: diskspace.New(diskspace.Options{Log: o.Log, Measure: o.Disk}),
+	}
+	if o.Strict && len(i.plan.Problems) > 0 {
+		return nil, errors.New(strings.Join(i.plan.Problems, "\n"))
+	}
+	return i, nil
+}
+
+// Options returns what the instance was made of.
+func (i *Instance) Options() Options { return i.opt }
+
+// Plan returns what is opened, and what is switched off.
+func (i *Instance) Plan() Plan { return i.plan }
+
+// Providers returns the opened providers; nil while the instance is not open.
+func (i *Instance) Providers() *Providers { return i.providers.Load() }
+
+// Open opens the configured providers: sync first, since it has the workspaces, then auth, then storage, which gets the
+// sync provider's reference claims. If it fails, it has closed again what it opened. Without accounts there is nothing to
+// open, and nothing on the disk is touched. front answers the providers' questions about requests; it is nil where no
+// requests come.
+func (i *Instance) Open(ctx context.Context, front or3cloud.Front) (err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed || i.providers.Load() != nil {
+		return errors.New("instance: opened twice, or after Close")
+	}
+	for _, problem := range i.plan.Problems {
+		i.opt.Log.Warn(problem)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, i.closeProviders())
+			i.space.Close()
+		}
+	}()
+	p := &Providers{byKind: map[or3cloud.ProviderKind]*or3cloud.Instance{}}
+	if i.plan.Cloud() {
+		if i.opt.DataDir != "" {
+			i.space.WatchWithReserve(i.opt.DataDir)
+		}
+		i.space.Start()
+		if front == nil {
+			front = noFront{}
+		}
+		if err := i.openProviders(ctx, p, services{front, i}); err != nil {
+			return err
+		}
+	}
+	i.providers.Store(p)
+	return nil
+}
+
+func (i *Instance) openProviders(ctx context.Context, p *Providers, host or3cloud.HostServices) error {
+	gateway, err := i.open(ctx, i.plan.Sync, host, nil)
+	if err != nil {
+		return err
+	}
+	p.byKind[or3cloud.ProviderSync] = gateway
+	auth, err := i.open(ctx, i.plan.Auth, host, nil)
+	if err != nil {
+		return err
+	}
+	p.byKind[or3cloud.ProviderAuth] = auth
+	p.Auth, p.Workspaces = auth.Auth, gateway.Workspaces
+	if i.plan.SyncServed {
+		p.Sync = gateway.Sync
+	}
+	if p.Workspaces == nil || p.Auth == nil || i.plan.SyncServed && p.Sync == nil {
+		return fmt.Errorf("the providers %q (sync) and %q (auth) lack an ability that their role needs", i.plan.Sync.ID, i.plan.Auth.ID)
+	}
+	if p.Invites, err = i.newInvites(p.Workspaces); err != nil {
+		return err
+	}
+	if i.plan.Storage.On {
+		storage, err := i.open(ctx, i.plan.Storage, host, Ability[or3cloud.ReferenceClaimer](p, or3cloud.ProviderSync))
+		if err != nil {
+			return err
+		}
+		p.byKind[or3cloud.ProviderStorage] = storage
+		if p.Storage = storage.Storage; p.Storage == nil {
+			return fmt.Errorf("the provider %q stores no files; set %s to another one", i.plan.Storage.ID, i.plan.Storage.variable)
+		}
+	}
+	for _, o := range i.opened {
+		for _, route := range o.Routes {
+			p.Routes = append(p.Routes, Route{o.id, route})
+		}
+	}
+	return nil
+}
+
+// open opens the provider of a role, or returns the instance of it that another role has opened.
+func (i *Instance) open(ctx context.Context, r Role, host or3cloud.HostServices, references or3cloud.ReferenceClaimer) (*or3cloud.Instance, error) {
+	for _, o := range i.opened {
+		if o.id == r.ID {
+			return o.Instance, nil
+		}
+	}
+	inst, err := r.provider.Open(ctx, or3cloud.Env{
+		Config: i.opt.Config, Production: i.opt.Production, Strict: i.opt.Strict, DataDir: i.opt.DataDir, Stores: i.opt.Stores,
+		Log: i.opt.Log.With("provider", r.ID), Now: i.opt.Now, Rand: i.opt.Rand, Secret: i.opt.Secret, Host: host, References: references,
+		DiskFull: func(dir string) func() bool { return i.space.Watch(dir).Full },
+		Fatal:    func(err error) { i.fail(fmt.Errorf("provider %q: %w", r.ID, err)) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the %s provider %q: %w", r.Kind, r.ID, err)
+	}
+	i.opened = append(i.opened, opened{r.ID, inst})
+	return inst, nil
+}
+
+// fail passes on that a provider cannot go on.
+func (i *Instance) fail(err error) {
+	i.failed.Store(true)
+	i.fatal.Do(func() {
+		if i.opt.Fatal != nil {
+			i.opt.Fatal(err)
+		}
+	})
+}
+
+// SetupLinks returns the fragments for one-time links with which the first account can be created; none when there are
+// accounts, or when no provider offers one.
+func (i *Instance) SetupLinks(ctx context.Context) ([]string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var links []string
+	for _, o := range i.opened {
+		if o.Setup == nil {
+			continue
+		}
+		link, err := o.Setup(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("provider %q: setup link: %w", o.id, err)
+		}
+		if link != "" {
+			links = append(links, link)
+		}
+	}
+	return links, nil
+}
+
+// Close closes the providers, the last one opened first. From then on nobody is let in. It does not wait for those who are;
+// Drain does. Closing again is harmless.
+func (i *Instance) Close() error {
+	i.gate.close()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.closed = true
+	i.providers.Store(nil)
+	i.space.Close()
+	return i.closeProviders()
+}
+
+func (i *Instance) closeProviders() error {
+	var errs []error
+	for _, o := range slices.Backward(i.opened) {
+		if o.Close == nil {
+			continue
+		}
+		if err := o.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("closing provider %q: %w", o.id, err))
+		}
+	}
+	i.opened = nil
+	return errors.Join(errs...)
+}

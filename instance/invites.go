@@ -1,0 +1,194 @@
+package instance
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/invite"
+)
+
+// The registration modes (contract, auth §9); the third, "open", lets everybody in and ignores invites.
+const (
+	registrationInvite   = "invite_only"
+	registrationDisabled = "disabled"
+)
+
+const (
+	inviteSecret = "OR3_AUTH_INVITE_TOKEN_SECRET"
+	inviteTTL    = "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS"
+	// minInviteTTL is what shorter settings count as.
+	minInviteTTL = 60
+)
+
+// Invites makes invites and says whom they admit (contract, auth §9).
+type Invites struct {
+	mode   string
+	secret string // empty if none is configured and none may be generated
+	users  or3cloud.AuthWorkspaceStore
+	store  or3cloud.InviteStore // nil if the workspace store keeps no invites
+	ttl    time.Duration
+	now    func() time.Time
+}
+
+func (i *Instance) newInvites(users or3cloud.AuthWorkspaceStore) (*Invites, error) {
+	cfg := i.opt.Config
+	in := &Invites{
+		mode: cfg.String("OR3_AUTH_REGISTRATION_MODE"), secret: cfg.String(inviteSecret), users: users, now: i.opt.Now,
+		ttl: time.Duration(max(cfg.Int(inviteTTL), minInviteTTL)) * time.Second,
+	}
+	in.store, _ = users.(or3cloud.InviteStore)
+	if in.mode != registrationInvite || i.opt.Strict || i.opt.Secret == nil {
+		return in, nil
+	}
+	var err error
+	in.secret, err = i.opt.Secret(inviteSecret)
+	return in, err
+}
+
+// Create makes an invite and returns its token, which is kept nowhere. lifetime 0 is the configured one.
+func (in *Invites) Create(ctx context.Context, workspaceID, email string, role or3cloud.Role, lifetime time.Duration) (token string, expires time.Time, err error) {
+	switch {
+	case in.mode != registrationInvite:
+		return "", expires, or3cloud.Errorf(or3cloud.CodeConflict,
+			"invites are ignored while the registration mode is %q; set OR3_AUTH_REGISTRATION_MODE=invite_only and start the server anew", in.mode)
+	case in.store == nil:
+		return "", expires, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
+	case in.secret == "":
+		return "", expires, or3cloud.Errorf(or3cloud.CodeConflict, "%s is not set; set it to the output of openssl rand -base64 32", inviteSecret)
+	}
+	expires = in.now().Add(cmp.Or(lifetime, in.ttl)).Truncate(time.Second)
+	if token, err = invite.Sign(in.secret, invite.Token{WorkspaceID: workspaceID, Email: email, Expires: expires}); err != nil {
+		return "", expires, err
+	}
+	_, err = in.store.CreateInvite(ctx, or3cloud.Invite{
+		WorkspaceID: workspaceID, Email: invite.NormalEmail(email), Role: role, TokenHash: invite.Hash(token), ExpiresAt: expires,
+	})
+	return token, expires, err
+}
+
+// The answers to people without a fitting invite, with the codes of docs/accounts-api.md.
+func errInviteRequired() error {
+	return inviteRefusal("invite_required", "A valid invite is required to register.")
+}
+func errInviteInvalid() error {
+	return inviteRefusal("invite_invalid", "Invite token is invalid or expired.")
+}
+func errNoRegistration() error {
+	return inviteRefusal("registration_disabled", "Registration is currently disabled. Please contact an administrator.")
+}
+
+func inviteRefusal(code, message string) error {
+	return &or3cloud.Error{Code: or3cloud.CodeForbidden, Message: message, Data: map[string]any{"code": code}}
+}
+
+// errNoInvites is for a server that cannot read invites, which is its operator's fault and not the guest's.
+func errNoInvites(cause string) error {
+	return or3cloud.Unavailable(errors.New(cause), "Invite-only registration is temporarily unavailable.", 30*time.Second)
+}
+
+// read decides, in the contract's order, what a token says for email in the mode invite_only.
+func (in *Invites) read(token, email string) (invite.Token, error) {
+	switch {
+	case in.store == nil:
+		return invite.Token{}, errNoInvites("the workspace store keeps no invites")
+	case token == "":
+		return invite.Token{}, errInviteRequired()
+	case in.secret == "":
+		return invite.Token{}, errNoInvites(inviteSecret + " is not set")
+	}
+	t, err := invite.Parse(in.secret, token, in.now())
+	if err != nil || t.Email != invite.NormalEmail(email) {
+		return invite.Token{}, errInviteInvalid()
+	}
+	return t, nil
+}
+
+// check says whether a token lets email register, and uses nothing up.
+func (in *Invites) check(ctx context.Context, token, email string) error {
+	switch in.mode {
+	case registrationDisabled:
+		return errNoRegistration()
+	case registrationInvite:
+	default:
+		return nil
+	}
+	t, err := in.read(token, email)
+	if err != nil {
+		return err
+	}
+	_, refusal, err := in.store.ValidateInvite(ctx, t.WorkspaceID, t.Email, invite.Hash(token))
+	if err == nil && refusal != "" {
+		err = errInviteInvalid()
+	}
+	return err
+}
+
+// accept creates the user of an identity as a member of the workspace that the token leads to.
+func (in *Invites) accept(ctx context.Context, id or3cloud.ExternalIdentity, token string) (userID string, err error) {
+	t, err := in.read(token, id.Email)
+	if err != nil {
+		return "", err
+	}
+	userID, refusal, err := in.store.AcceptInvite(ctx, id, t.WorkspaceID, invite.Hash(token))
+	if err == nil && refusal != "" {
+		err = errInviteInvalid()
+	}
+	return userID, err
+}
+
+// Admit creates the user of an identity that the workspace store does not know, if the registration mode lets it in. Whoever
+// the operator has admitted needs no invite, but a good one is not wasted on them. used says that the invite has served.
+func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, token string, admitted bool) (userID string, used bool, err error) {
+	switch {
+	case in.mode == registrationDisabled && !admitted:
+		return "", false, errNoRegistration()
+	case in.mode != registrationInvite, admitted && token == "":
+		userID, err = in.users.GetOrCreateUser(ctx, id)
+		return userID, false, err
+	}
+	userID, err = in.accept(ctx, id, token)
+	if admitted && or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+		userID, err = in.users.GetOrCreateUser(ctx, id)
+		return userID, false, err
+	}
+	return userID, err == nil, err
+}
+
+// Expiry returns when an invite ends that may still admit somebody, judged by its token alone; ok is false of everything else.
+func (in *Invites) Expiry(token string) (_ time.Time, ok bool) {
+	if in.mode != registrationInvite {
+		return time.Time{}, false
+	}
+	t, err := invite.Parse(in.secret, token, in.now())
+	return t.Expires, err == nil
+}
+
+// describe says what a token is good for, to whoever holds it.
+func (in *Invites) describe(ctx context.Context, token string) (d or3cloud.InviteDetails, refusal or3cloud.InviteRefusal, err error) {
+	switch {
+	case in.mode != registrationInvite:
+		return d, or3cloud.InviteNotFound, nil
+	case in.store == nil:
+		return d, "", errNoInvites("the workspace store keeps no invites")
+	case in.secret == "":
+		return d, "", errNoInvites(inviteSecret + " is not set")
+	}
+	t, err := invite.Parse(in.secret, token, in.now())
+	switch {
+	case errors.Is(err, invite.ErrExpired):
+		return d, or3cloud.InviteHasExpired, nil
+	case err != nil:
+		return d, or3cloud.InviteNotFound, nil
+	}
+	if describer, ok := in.store.(or3cloud.InviteDescriber); ok {
+		return describer.DescribeInvite(ctx, t.WorkspaceID, t.Email, invite.Hash(token))
+	}
+	d = or3cloud.InviteDetails{Email: t.Email, ExpiresAt: t.Expires}
+	if d.Role, refusal, err = in.store.ValidateInvite(ctx, t.WorkspaceID, t.Email, invite.Hash(token)); refusal != "" {
+		d = or3cloud.InviteDetails{}
+	}
+	return d, refusal, err
+}

@@ -1,0 +1,52 @@
+package instance
+
+import (
+	or3cloud "or3.chat/cloud"
+)
+
+// Operator is what the operator's use cases work with.
+type Operator struct {
+	// AuthProvider is the id of the auth provider, by which the workspace store knows its accounts.
+	AuthProvider string
+	// Accounts is nil if the auth provider lacks the ability.
+	Accounts or3cloud.AccountAdmin
+	// Store may have more abilities, such as or3cloud.WorkspaceDirectory.
+	Store   or3cloud.AuthWorkspaceStore
+	Invites *Invites
+	// Files is nil if storage is off. It may have more abilities, such as or3cloud.BlobChecker.
+	Files or3cloud.StorageGatewayAdapter
+	// Rows and References are the sync provider's, nil if it lacks the ability or if storage is off.
+	Rows       or3cloud.CanonicalStorage
+	References or3cloud.ReferenceClaimer
+	// Databases are the providers that look after a database of their own, by their role: "sync", "auth".
+	Databases map[string]or3cloud.DatabaseIntegrity
+	// Closing is closed when a shutdown begins: what takes long ends early then.
+	Closing <-chan struct{}
+}
+
+// Operate calls f with what the operator's use cases need. A shutdown waits for it as for a request. The error is f's, a
+// CodeUnavailable while the instance is starting or shutting down, or a CodeUnsupported if there are no accounts.
+func (i *Instance) Operate(f func(Operator) error) error {
+	p := i.Providers()
+	if p == nil || !i.Enter() {
+		return or3cloud.Unavailable(nil, "the server is starting or shutting down; try again in a moment", pause)
+	}
+	defer i.Leave()
+	if !i.plan.Cloud() {
+		return or3cloud.Errorf(or3cloud.CodeUnsupported, "this instance has no accounts (SSR_AUTH_ENABLED is false or a provider is missing)")
+	}
+	op := Operator{
+		AuthProvider: i.plan.Auth.ID, Store: p.Workspaces, Invites: p.Invites, Files: p.Storage, Closing: i.Closing(),
+		Accounts: Ability[or3cloud.AccountAdmin](p, or3cloud.ProviderAuth), Databases: map[string]or3cloud.DatabaseIntegrity{},
+	}
+	if p.Storage != nil {
+		op.Rows = Ability[or3cloud.CanonicalStorage](p, or3cloud.ProviderSync)
+		op.References = Ability[or3cloud.ReferenceClaimer](p, or3cloud.ProviderSync)
+	}
+	for _, kind := range []or3cloud.ProviderKind{or3cloud.ProviderSync, or3cloud.ProviderAuth} {
+		if d := Ability[or3cloud.DatabaseIntegrity](p, kind); d != nil {
+			op.Databases[string(kind)] = d
+		}
+	}
+	return f(op)
+}

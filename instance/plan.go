@@ -1,0 +1,74 @@
+package instance
+
+import (
+	"fmt"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Role is one of the three places that a provider can have.
+type Role struct {
+	// Kind is which place it is.
+	Kind or3cloud.ProviderKind
+	// ID is the provider that the configuration selects.
+	ID string
+	// On says that the feature is switched on and that its provider is there.
+	On bool
+
+	variable string // selects the provider
+	off      string // the variable that makes the role unnecessary
+	provider or3cloud.Provider
+}
+
+// String is the id of the provider, or "off".
+func (r Role) String() string {
+	if !r.On {
+		return "off"
+	}
+	return r.ID
+}
+
+// Plan is what the configuration makes of the providers that are compiled in.
+type Plan struct {
+	Auth, Sync, Storage Role
+	// SyncServed says that clients may sync. The sync provider is opened even when they may not, because it keeps the
+	// users and workspaces.
+	SyncServed bool
+	// Problems are the configured providers that are missing, one sentence each.
+	Problems []string
+}
+
+// NewPlan decides which providers are opened. Without authentication, or without the provider that keeps the
+// workspaces, there is no cloud at all. It does no I/O.
+func NewPlan(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
+	p := Plan{
+		Auth:    Role{Kind: or3cloud.ProviderAuth, variable: "AUTH_PROVIDER", off: "SSR_AUTH_ENABLED"},
+		Sync:    Role{Kind: or3cloud.ProviderSync, variable: "OR3_SYNC_PROVIDER", off: "SSR_AUTH_ENABLED"},
+		Storage: Role{Kind: or3cloud.ProviderStorage, variable: "NUXT_PUBLIC_STORAGE_PROVIDER", off: "OR3_STORAGE_ENABLED"},
+	}
+	for _, r := range []*Role{&p.Auth, &p.Sync, &p.Storage} {
+		r.ID = cfg.String(r.variable)
+	}
+	if !cfg.Bool("SSR_AUTH_ENABLED") {
+		return p
+	}
+	p.find(&p.Auth, registry)
+	p.find(&p.Sync, registry)
+	if cfg.Bool("OR3_STORAGE_ENABLED") {
+		p.find(&p.Storage, registry)
+	}
+	cloud := p.Auth.On && p.Sync.On
+	p.Auth.On, p.Sync.On, p.Storage.On = cloud, cloud, p.Storage.On && cloud
+	p.SyncServed = cloud && cfg.Bool("OR3_SYNC_ENABLED")
+	return p
+}
+
+func (p *Plan) find(r *Role, registry *or3cloud.Registry) {
+	if r.provider, r.On = registry.Serving(r.Kind, r.ID); !r.On {
+		missing := registry.Missing(r.Kind, r.variable, r.ID, r.off)
+		p.Problems = append(p.Problems, fmt.Sprintf("%s. %s Until then %s is off.", missing.Fault, missing.Fix, r.Kind))
+	}
+}
+
+// Cloud reports whether there is anything to open: accounts, and a provider for them and for their workspaces.
+func (p Plan) Cloud() bool { return p.Auth.On }

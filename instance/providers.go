@@ -1,0 +1,52 @@
+package instance
+
+import (
+	or3cloud "or3.chat/cloud"
+)
+
+// Providers are the opened providers of an instance. Without accounts there are none, and every field is nil.
+type Providers struct {
+	Auth       or3cloud.AuthProvider
+	Workspaces or3cloud.AuthWorkspaceStore
+	// Sync is nil if clients may not sync.
+	Sync or3cloud.SyncGatewayAdapter
+	// Storage is nil if storage is off.
+	Storage or3cloud.StorageGatewayAdapter
+	Invites *Invites
+	// Routes are the endpoints that the providers serve themselves. Whoever owns one is named by its Owner.
+	Routes []Route
+
+	byKind map[or3cloud.ProviderKind]*or3cloud.Instance
+}
+
+// Route is an endpoint of a provider.
+type Route struct {
+	// Owner is the provider's id.
+	Owner string
+	or3cloud.Route
+}
+
+// Ability returns the ability T of the provider in a role, whichever of its adapters has it; nil if it has none, or if the
+// role is off. This is how optional abilities are found, tokens for other services (or3cloud.ProviderTokenBroker) and the
+// provider's administration (or3cloud.ProviderAdminAdapter, AdminActionRunner) among them.
+func Ability[T any](p *Providers, kind or3cloud.ProviderKind) (none T) {
+	if p == nil || p.byKind[kind] == nil {
+		return none
+	}
+	opened := p.byKind[kind]
+	var adapters []any
+	switch kind {
+	case or3cloud.ProviderAuth:
+		adapters = []any{opened.Auth, opened.Broker}
+	case or3cloud.ProviderSync:
+		adapters = []any{opened.Sync, opened.Workspaces}
+	case or3cloud.ProviderStorage:
+		adapters = []any{opened.Storage}
+	}
+	for _, adapter := range append(adapters, opened.Admin[kind]) {
+		if a, ok := adapter.(T); ok {
+			return a
+		}
+	}
+	return none
+}
