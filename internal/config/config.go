@@ -217,6 +217,10 @@ func (l *loader) checkNames(c *Config) {
 			})
 		case unknown:
 			l.warnings = append(l.warnings, fmt.Sprintf("%s is unknown and ignored (from %s)", name, source))
+		default:
+			if meant := l.catalogue.misspelt(name); meant != "" {
+				l.warnings = append(l.warnings, fmt.Sprintf("%s is unknown and ignored (from %s). Did you mean %s?", name, source, meant))
+			}
 		}
 	}
 	for _, name := range l.envNames {

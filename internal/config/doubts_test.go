@@ -35,6 +35,8 @@ func TestDoubtfulValues(t *testing.T) {
 		{"OR3_FORWARDED_FOR_HEADER", "not a header"},
 		{"OR3_TRUST_PROXI", "true"},
 		{"OR3_TRUSTED_PROXYS", "loopback"},
+		{"or3_trust_proxy", "true"},
+		{"OR3TRUST_PROXY", "true"},
 		{"OR3_BASIC_AUTH_JWT_SECRT", "do-not-show-this-secret-in-any-message"},
 	} {
 		t.Run(c.variable, func(t *testing.T) {
@@ -67,6 +69,22 @@ func TestDoubtfulValues(t *testing.T) {
 func secretive(p or3cloud.Provider) or3cloud.Provider {
 	p.Settings[0].MinLength = or3cloud.MinKeyLength
 	return p
+}
+
+// Names without our prefix may be another program's, so they only warn. So do unknown ones of ours that are near to none.
+func TestUnknownNamesWarn(t *testing.T) {
+	cat, _ := catalogue(t, provider("basic-auth"))
+	for _, name := range []string{"NODE_EVN", "SSR_AUTH_ENABLE", "AUTH_PROVIDR", "OR3_BASIC_AUTH_PEPPER", "OR3_SMTP_PASSWORD", "OR3_AUTH_INVITE_LENGTH"} {
+		_, problems, warnings := Load(cat, Sources{Environ: []string{name + "=x", "OR3_STRICT_CONFIG=true"}})
+		if len(problems) > 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0], name+" is unknown") {
+			t.Errorf("%s: problems %v, warnings %q", name, problems, warnings)
+		}
+	}
+	for _, name := range []string{"OAUTH_PROVIDER", "NODE_OPTIONS", "NUXT_PUBLIC_AUTH_PROVIDER", "NUXT_STORAGE_PROVIDER", "PORTS", "VITE_CONVEX_URL", "OR3_STORAGE_S3_NEW", "OR3_ADMIN_NEW"} {
+		if _, problems, warnings := Load(cat, Sources{Environ: []string{name + "=x", "OR3_STRICT_CONFIG=true"}}); len(problems)+len(warnings) > 0 {
+			t.Errorf("%s: problems %v, warnings %q", name, problems, warnings)
+		}
+	}
 }
 
 // White space is counted by no one who guesses a key.

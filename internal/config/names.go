@@ -45,18 +45,49 @@ var chatPrefixes = []string{
 // unknownName reports whether name is one of ours that nothing reads, and the name that was most likely meant, if there
 // is one.
 func (c Catalogue) unknownName(name string) (near string, unknown bool) {
-	if !strings.HasPrefix(name, "OR3_") || c.knows(name) || slices.Contains(chatNames, name) {
+	ours := strings.HasPrefix(strings.ToUpper(name), "OR3")
+	if !ours || c.knows(name) || slices.Contains(chatNames, name) {
 		return "", false
 	}
-	if near := c.nearest(name); near != "" {
+	// Upper case for the distance alone: or3_addr is read by no one, however it is meant.
+	if near := c.nearest(strings.ToUpper(name)); near != "" {
 		return near, true
 	}
-	for _, prefix := range chatPrefixes {
-		if strings.HasPrefix(name, prefix) {
-			return "", false
+	return "", strings.HasPrefix(name, "OR3_") && !c.leavesToChat(name)
+}
+
+// leavesToChat reports whether a name may be one of OR3 Chat's that is newer than chatNames. A provider that is compiled in
+// knows all of its names.
+func (c Catalogue) leavesToChat(name string) bool {
+	return slices.ContainsFunc(chatPrefixes, func(prefix string) bool {
+		if !strings.HasPrefix(name, prefix) {
+			return false
 		}
+		for known := range c.names {
+			if strings.HasPrefix(known, prefix) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// maxForeignTypos is the largest edit distance at which a name without our prefix is taken for a misspelt one.
+const maxForeignTypos = 2
+
+// misspelt returns the name without our prefix, such as NODE_ENV, that name is most likely meant to be; "" if there is none.
+// Other programs have names as well, so it has to begin in the same way.
+func (c Catalogue) misspelt(name string) string {
+	if strings.HasPrefix(name, "OR3") || c.knows(name) {
+		return ""
 	}
-	return "", true
+	return nearest(name, func(yield func(string) bool) {
+		for known := range c.names {
+			if !strings.HasPrefix(known, "OR3_") && strings.Contains(known, "_") && name != "" && known[0] == name[0] && !yield(known) {
+				return
+			}
+		}
+	}, maxForeignTypos)
 }
 
 // names calls yield for every name that is read, aliases and _FILE forms included.
