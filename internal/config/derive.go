@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/networks"
@@ -144,11 +146,16 @@ func (l *loader) checkPublicURL(v *Value) {
 	if v.Text == "" {
 		return
 	}
-	if !isOrigin(strings.TrimSuffix(v.Text, "/")) {
+	text := strings.TrimSuffix(v.Text, "/")
+	switch o, ok := weborigin.Parse(text); {
+	case ok && isOrigin(text):
+		v.Text = o.String() // as browsers write it, which is what links and passkeys are compared with
+	case strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }):
+		l.problems = append(l.problems, *v.problem("has letters that browsers write in another way in an address",
+			"Use the form that begins with xn--, for example https://xn--bcher-kva.example for https://bücher.example; a browser's address bar gives it when the address is copied."))
+	default:
 		l.problems = append(l.problems, *v.problem("is not an origin", "Use scheme, host and if needed port, for example https://cloud.example.org."))
-		return
 	}
-	v.Text = strings.TrimSuffix(v.Text, "/")
 }
 
 // deriveEHLOName needs the public URL as checkPublicURL leaves it. Without mail there is no one to introduce oneself to.
@@ -176,8 +183,22 @@ func (l *loader) checkOrigins(v *Value) {
 // isOrigin reports whether s is scheme://host[:port] of HTTP and nothing else.
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && isHost(u.Hostname()) && isPort(u.Port()) && u.User == nil &&
 		u.Path == "" && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
+}
+
+// isHost reports whether s is a name or an address as browsers write it, in letters of any case.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !isLetter(r) && !isDigit(r) && !strings.ContainsRune("-._", r) })
+}
+
+// isPort reports whether s is the port of an address that people can open, or left out.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
 }
 
 // CheckLinks looks, for the server, at the origin that links are made from. Only mail and invites need it; a server in

@@ -147,6 +147,27 @@ func TestPortChangesTheDefaultAddressOnly(t *testing.T) {
 	}
 }
 
+// What browsers write is what origins are compared with, whoever has typed the URL.
+func TestPublicURLIsAnOriginAsBrowsersWriteIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"HTTPS://Cloud.Example.org/": "https://cloud.example.org", "https://cloud.example.org:443": "https://cloud.example.org",
+		"http://nas:80": "http://nas", "http://nas:443": "http://nas:443", "https://cloud.example.org:8443": "https://cloud.example.org:8443",
+		"https://[2001:DB8::1]:443": "https://[2001:db8::1]", "https://xn--bcher-kva.example": "https://xn--bcher-kva.example",
+	} {
+		cfg, problems, _ := load(t, "OR3_PUBLIC_URL="+text)
+		if got := cfg.String(PublicURL); got != want || len(problems) > 0 {
+			t.Errorf("%s: %s %v", text, got, problems)
+		}
+	}
+	for _, text := range []string{
+		"https://:443", "https://cloud.example.org:0", "https://cloud.example.org:99999", "https://bücher.example", "https://*.example.org", "https://a,b", "https://cloud.example.org/chat",
+	} {
+		if _, problems, _ := load(t, "OR3_PUBLIC_URL="+text); len(problems) != 1 || problems[0].Variable != PublicURL {
+			t.Errorf("%s: %v", text, problems)
+		}
+	}
+}
+
 // Links are made from the public URL: where there are any, strict mode wants one that is encrypted.
 func TestPublicURLInStrictMode(t *testing.T) {
 	for _, c := range []struct {
