@@ -75,10 +75,15 @@ func (l *loader) checkMode(v *Value) {
 // checkProxies looks at who may say whom a request comes from.
 func (l *loader) checkProxies(c *Config) {
 	v, trust := c.get(TrustedProxies), c.get(TrustProxy)
-	if _, err := networks.Parse(v.list); err != nil {
+	proxies, err := networks.Parse(v.list)
+	if err != nil {
 		l.problems = append(l.problems, *v.problem("is no list of networks: "+err.Error(),
 			"Use addresses and networks, for example 10.0.0.0/8, 192.0.2.7, loopback or private."))
 		v.list = nil
+	}
+	if slices.ContainsFunc(proxies, func(n netip.Prefix) bool { return n.Bits() == 0 }) {
+		l.warnings = append(l.warnings, sentence(*v.problem("trusts every address, so the client is whoever the first entry of the chain names, and anybody can write that",
+			"List the networks of the proxies alone.")))
 	}
 	if len(v.list) > 0 && trust.IsSet && !trust.boolean {
 		l.doubt(trust, "contradicts "+TrustedProxies+", which wins", "Remove one of the two.")

@@ -147,6 +147,16 @@ func TestPortChangesTheDefaultAddressOnly(t *testing.T) {
 	}
 }
 
+// A network of everybody is allowed, as OR3_TRUST_PROXY is, but nobody should mean it.
+func TestProxiesEverywhereWarn(t *testing.T) {
+	for _, text := range []string{"0.0.0.0/0", "loopback,::/0", "::ffff:0.0.0.0/96"} {
+		_, problems, warnings := load(t, "OR3_TRUSTED_PROXIES="+text, "OR3_STRICT_CONFIG=true")
+		if len(problems) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0], "every address") {
+			t.Errorf("%s: %v %q", text, problems, warnings)
+		}
+	}
+}
+
 // What browsers write is what origins are compared with, whoever has typed the URL.
 func TestPublicURLIsAnOriginAsBrowsersWriteIt(t *testing.T) {
 	for text, want := range map[string]string{
