@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,6 +45,9 @@ func (a app) gc() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer restore()
+			if c.workspace == "" && cmd.Flags().Changed("workspace") { // a script whose variable is empty means no other one
+				return usageError{errors.New("--workspace names no workspace; leave it out to collect all of them")}
+			}
 			s, err := c.loadData(c.settingFlags)
 			if err != nil {
 				return err

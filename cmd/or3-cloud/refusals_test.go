@@ -250,6 +250,16 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 		{name: "directory of secrets unreadable", breaks: shut("data/secrets"), file: jwt, reason: "permission denied", fix: ours},
 		{name: "secret unreadable", breaks: shut(jwt), file: jwt, reason: "permission denied", fix: ours},
 		{name: "secret empty", breaks: replace(jwt, ""), file: jwt, reason: "is empty", fix: "restore it from a backup"},
+		{name: "secrets elsewhere", breaks: func(t *testing.T, dir string) func() {
+			secrets := filepath.Join(dir, "data/secrets")
+			if err := os.Rename(secrets, filepath.Join(dir, "elsewhere")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink("../elsewhere", secrets); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		}, file: "data/secrets", reason: "by a symbolic link", fix: "Put the files themselves there"},
 		{name: "marks unreadable", breaks: shut("data/marks"), file: "data/marks", reason: "permission denied", fix: ours},
 		{name: "files unreadable", breaks: shut("data/blobs"), file: "data/blobs", reason: "permission denied", fix: ours},
 		{name: "files cannot be written", breaks: readOnly("data/blobs/workspaces"), file: "data/blobs/workspaces", reason: "permission denied", fix: ours},
@@ -291,6 +301,7 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 		{name: "unknown flag", args: []string{"serve", "--adr", "x"}, code: 2, file: "=--adr", reason: "unknown flag", fix: "Did you mean --addr?"},
 		{name: "unknown command", args: []string{"srve"}, code: 2, file: `="srve"`, reason: "is no command", fix: "Did you mean serve?"},
 		{name: "flag of another kind", args: []string{"gc", "--dry-run=perhaps"}, code: 2, file: `="perhaps"`, reason: "--dry-run takes true or false", fix: "gc --help"},
+		{name: "workspace without a name", args: []string{"gc", "--workspace", ""}, code: 2, file: "=--workspace", reason: "names no workspace", fix: "leave it out"},
 		{name: "number that is none", args: []string{"fsck", "--rate", "fast"}, code: 2, file: `="fast"`, reason: "--rate takes a whole number", fix: "fsck --help"},
 		{name: "adopt without a data directory", args: []string{"adopt", "sync", "--data", "nowhere"},
 			file: "nowhere", reason: "there is no data directory", fix: "name another directory with --data"},

@@ -70,7 +70,11 @@ func groupID(group string) (int, error) {
 // user can connect. The directory is locked meanwhile, so that of two servers that start at once one sees the other's.
 func listenUnix(path string, access socketAccess) (net.Listener, error) {
 	if strings.HasPrefix(path, "@") { // an abstract socket of Linux: there is no file
-		return net.Listen("unix", path)
+		ln, err := net.Listen("unix", path)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, inUse(path, "path", "")
+		}
+		return ln, err
 	}
 	unlock, err := lockDirectory(filepath.Dir(path))
 	if err != nil {

@@ -53,3 +53,16 @@ func TestASocketOfAnotherUserIsNotDead(t *testing.T) {
 		t.Errorf("%v, %v", err, gone)
 	}
 }
+
+// An abstract socket has no file; that it is taken is said in the same words.
+func TestAnAbstractSocketInUseIsExplained(t *testing.T) {
+	path := "@" + filepath.Join(t.TempDir(), "s")
+	ln, err := listen("unix:"+path, socketAccess{mode: 0o660})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if _, err := listen("unix:"+path, socketAccess{mode: 0o660}); err == nil || !strings.Contains(err.Error(), path+" is in use") {
+		t.Error(err)
+	}
+}

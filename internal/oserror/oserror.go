@@ -3,6 +3,7 @@
 package oserror
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -79,6 +80,9 @@ func pathOf(err error, dir string) (string, bool) {
 
 func explain(path, own string, err error) string {
 	switch {
+	case leadsOut(err):
+		return fmt.Sprintf("%s leads out of %s by a symbolic link, which is not followed. Put the files themselves there, or mount the other place there (mount --bind)",
+			link(path, own), cmp.Or(own, "its directory"))
 	case errors.Is(err, fs.ErrPermission):
 		return denied(path, own)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -101,6 +105,23 @@ func explain(path, own string, err error) string {
 		return fmt.Sprintf("%s does not exist. Make it, or name another path", path)
 	}
 	return ""
+}
+
+// leadsOut reports whether an os.Root has refused a path because of a symbolic link. Package os has no name for that error.
+func leadsOut(err error) bool {
+	var file *fs.PathError
+	return errors.As(err, &file) && file.Err != nil && file.Err.Error() == "path escapes from parent"
+}
+
+// link is the first symbolic link below a directory on the way to path, or path itself.
+func link(path, dir string) string {
+	found := path
+	for p := path; p != dir && filepath.Dir(p) != p; p = filepath.Dir(p) {
+		if info, err := os.Lstat(p); err == nil && info.Mode().Type() == fs.ModeSymlink {
+			found = p
+		}
+	}
+	return found
 }
 
 // denied names what keeps this process out: the file itself or a directory above it, and whose it is. own is the directory that

@@ -51,6 +51,23 @@ func TestARefusalIsExplained(t *testing.T) {
 	}
 }
 
+func TestALinkOutOfADirectoryIsExplained(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	if err := os.Symlink(outside, filepath.Join(dir, "secrets")); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	_, err = root.Open("secrets/jwt")
+	got := Explain(Within(dir, fmt.Errorf("opening: %w", err)))
+	if want := filepath.Join(dir, "secrets") + " leads out of " + dir; err == nil || !strings.HasPrefix(got.Error(), want) || !errors.Is(got, err) {
+		t.Errorf("%v became %v", err, got)
+	}
+}
+
 func TestWhatIsNoRefusalStaysAsItIs(t *testing.T) {
 	for _, err := range []error{
 		errors.New("a fault"), syscall.EACCES, &fs.PathError{Op: "open", Path: "/x", Err: syscall.EINVAL}, Within("/x", errors.New("a fault")),
