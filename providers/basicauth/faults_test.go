@@ -72,7 +72,7 @@ func TestAFailedSyncIsFinal(t *testing.T) {
 	if told.Load() != 1 {
 		t.Errorf("the host was told %d times", told.Load())
 	}
-	if !strings.Contains(in.log.String(), "accept no more writes") {
+	if !strings.Contains(in.log.String(), "accepts no more writes") {
 		t.Error("the operator is not told")
 	}
 	if err := in.p.store.close(); err != nil {

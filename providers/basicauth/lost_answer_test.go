@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/breaker"
 )
 
 const lostEmail = "ann@example.test"
@@ -249,13 +249,14 @@ func TestSightings(t *testing.T) {
 	if len(in.p.sightings.waiting(10)) != 1 || count() != 0 {
 		t.Errorf("%d notes wait, %d are written", len(in.p.sightings.waiting(10)), used)
 	}
-	broken := or3cloud.Unavailable(errors.New("full"), "full", time.Second)
-	in.p.store.broken.Store(broken)
+	whole := in.p.store.breaker
+	in.p.store.breaker = breaker.New(breaker.Options{Store: "the accounts", Log: in.p.log, Refuse: unavailable})
+	in.p.store.breaker.Trip("test", errors.New("full"))
 	in.p.behind.write(t.Context())
 	if len(in.p.sightings.waiting(10)) != 1 {
 		t.Error("a note that could not be written is lost")
 	}
-	in.p.store.broken.Store(nil)
+	in.p.store.breaker = whole
 	in.p.behind.write(t.Context())
 	if len(in.p.sightings.waiting(10)) != 0 || count() != 1 {
 		t.Errorf("%d notes wait, %d are written", len(in.p.sightings.waiting(10)), used)

@@ -4,15 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/breaker"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
@@ -24,9 +23,7 @@ type queries = *db.Queries
 type store struct {
 	file        *sqlitex.DB
 	read, write queries
-	log         *slog.Logger
-	fatal       func(error)                    // told once when broken is set; nil if nobody wants to know
-	broken      atomic.Pointer[or3cloud.Error] // why nothing may be written any more
+	breaker     *breaker.Breaker // open when nothing may be written any more
 }
 
 // newStore prepares every statement, so that a database that does not match the program is found at the start.
@@ -39,12 +36,14 @@ func newStore(ctx context.Context, file *sqlitex.DB, log *slog.Logger, fatal fun
 	if err != nil {
 		return nil, errors.Join(err, read.Close())
 	}
-	return &store{file: file, read: read, write: write, log: log, fatal: fatal}, nil
+	return &store{file: file, read: read, write: write, breaker: breaker.New(breaker.Options{
+		Store: "the database of the accounts", Log: log, Refuse: unavailable, Fatal: fatal, Silence: file.Mark.Silence,
+	})}, nil
 }
 
 func (s *store) close() error {
 	errs := []error{s.read.Close(), s.write.Close()}
-	if s.broken.Load() != nil {
+	if s.breaker.Err() != nil {
 		errs = append(errs, s.keepLog())
 	}
 	return errors.Join(append(errs, s.file.Close())...)
@@ -70,16 +69,12 @@ func (s *store) keepLog() error {
 // After a failed fsync nothing is written any more, because what the disk says from then on is not to be believed: every
 // call is refused until the process has started anew.
 func (s *store) tx(ctx context.Context, fn func(queries) error) error {
-	if err := s.broken.Load(); err != nil {
+	if err := s.breaker.Err(); err != nil {
 		return err
 	}
 	err := s.attempt(ctx, fn)
-	if sqlitex.IsFatal(err) && s.broken.CompareAndSwap(nil, unavailable(err)) {
-		s.file.Mark.Silence()
-		s.log.Error("the accounts accept no more writes until or3-cloud has started anew", "error", err)
-		if s.fatal != nil {
-			s.fatal(fmt.Errorf("write to the database of the accounts: %w", err))
-		}
+	if sqlitex.IsFatal(err) {
+		s.breaker.Trip("write", err)
 	}
 	return err
 }

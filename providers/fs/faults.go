@@ -22,6 +22,10 @@ func diskFault(err error) error {
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		return or3cloud.WrapError(err, or3cloud.CodeInsufficientStorage, "Insufficient storage")
 	default:
-		return or3cloud.Unavailable(err, "Storage unavailable", retryAfter)
+		return unavailable(err)
 	}
+}
+
+func unavailable(cause error) *or3cloud.Error {
+	return or3cloud.Unavailable(cause, "Storage unavailable", retryAfter)
 }

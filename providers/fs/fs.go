@@ -131,7 +131,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 		full = env.DiskFull(root)
 	}
 	storage := New(Options{
-		Disk: &syncGuard{Disk: disk, log: env.Log, fatal: env.Fatal}, Identity: identity, Signer: signer, TTL: validity(ctx, env),
+		Disk: newSyncGuard(disk, env.Log, env.Fatal), Identity: identity, Signer: signer, TTL: validity(ctx, env),
 		Retention:  time.Duration(env.Config.Int(settingRetention)) * time.Second,
 		TrashGrace: trashGrace, Host: env.Host, References: env.References,
 		Quota: quota(env.Config), Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,

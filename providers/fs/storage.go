@@ -154,7 +154,7 @@ func (s *Storage) settle(ctx context.Context, k blobKey, in received) error {
 			return err
 		}
 		if rec.DamagedAt != nil {
-			return or3cloud.Unavailable(errDamaged, "Storage unavailable", retryAfter) // The next attempt replaces it.
+			return unavailable(errDamaged) // The next attempt replaces it.
 		}
 		return s.rescue(k, rec)
 	}

@@ -2,10 +2,10 @@ package fs
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"syscall"
+
+	"or3.chat/cloud/internal/breaker"
 )
 
 // syncGuard is a Disk that changes nothing any more once a sync has failed. The kernel may have dropped what it could not
@@ -13,42 +13,31 @@ import (
 // goes on meanwhile.
 type syncGuard struct {
 	Disk
-	log    *slog.Logger
-	fatal  func(error) // told once; may be nil
-	broken atomic.Bool
+	breaker *breaker.Breaker
 }
 
-var errSyncFailed = errors.New("fs: a sync has failed; nothing is written until or3-cloud has started anew")
+func newSyncGuard(d Disk, log *slog.Logger, fatal func(error)) *syncGuard {
+	return &syncGuard{d, breaker.New(breaker.Options{Store: "the storage directory", Log: log, Refuse: unavailable, Fatal: fatal})}
+}
 
 // synced passes the outcome of a sync on and remembers a failure. A full disk is none: nothing was promised, and the
 // next attempt is as good as the first.
 func (g *syncGuard) synced(what string, err error) error {
-	if err == nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || !g.broken.CompareAndSwap(false, true) {
-		return err
-	}
-	g.log.Error("the storage directory takes no more files until or3-cloud has started anew", "during", what, "error", err)
-	if g.fatal != nil {
-		g.fatal(fmt.Errorf("%s in the storage directory: %w", what, err))
+	if err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		g.breaker.Trip(what, err)
 	}
 	return err
 }
 
-func (g *syncGuard) check() error {
-	if g.broken.Load() {
-		return errSyncFailed
-	}
-	return nil
-}
-
 func (g *syncGuard) Mkdir(dir string) error {
-	if err := g.check(); err != nil {
+	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Mkdir(dir)
 }
 
 func (g *syncGuard) Create(name string) (File, error) {
-	if err := g.check(); err != nil {
+	if err := g.breaker.Err(); err != nil {
 		return nil, err
 	}
 	f, err := g.Disk.Create(name)
@@ -59,28 +48,28 @@ func (g *syncGuard) Create(name string) (File, error) {
 }
 
 func (g *syncGuard) Rename(oldname, newname string) error {
-	if err := g.check(); err != nil {
+	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Rename(oldname, newname)
 }
 
 func (g *syncGuard) Link(oldname, newname string) error {
-	if err := g.check(); err != nil {
+	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Link(oldname, newname)
 }
 
 func (g *syncGuard) Remove(name string) error {
-	if err := g.check(); err != nil {
+	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Remove(name)
 }
 
 func (g *syncGuard) SyncDir(dir string) error {
-	if err := g.check(); err != nil {
+	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.synced("fsync of a directory", g.Disk.SyncDir(dir))

@@ -16,7 +16,7 @@ func TestFailedSyncEndsAllWriting(t *testing.T) {
 		r := newRig(t)
 		r.store("stored before")
 		var told []string
-		guard := &syncGuard{Disk: r.disk, log: slog.New(slog.DiscardHandler), fatal: func(err error) { told = append(told, err.Error()) }}
+		guard := newSyncGuard(r.disk, slog.New(slog.DiscardHandler), func(err error) { told = append(told, err.Error()) })
 		r.Disk = guard
 
 		r.disk.fault = func(op, _ string) error {

@@ -55,14 +55,14 @@ func (k *checkpointer) loop() {
 // copyPages waits for nobody. What cannot be copied, because a reader still needs the old page or the other connection
 // is copying, is copied later.
 func (w *writer) copyPages(c *sqlite3.Conn) {
-	if w.broken.Load() != nil {
+	if w.breaker.Err() != nil {
 		return
 	}
 	_, _, err := c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
 	switch {
 	case sqlitex.IsFatal(err):
 		// Another attempt might be told that all is well, and the log, which still has everything, would be overwritten.
-		w.fail("checkpoint", err)
+		w.breaker.Trip("checkpoint", err)
 	case err != nil && !errors.Is(err, sqlite3.BUSY):
 		w.log.Warn("checkpoint of the sync database failed", "error", err)
 	}

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"sync"
-
-	or3cloud "or3.chat/cloud"
 )
 
 // heads keeps in memory how far each workspace has come, so that a poll that has nothing to fetch costs no read of
@@ -78,7 +76,7 @@ func (h *heads) watch(ctx context.Context, workspace int64) (<-chan int64, error
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, or3cloud.Unavailable(errClosed, "Storage temporarily unavailable", retryAfter)
+		return nil, unavailable(errClosed)
 	}
 	w := h.of(workspace)
 	if w.watchers == nil {

@@ -248,5 +248,5 @@ func (s *Store) FreeKVName(ctx context.Context, workspaceID, name string) (pk st
 			return recordPK(plan.key), err
 		}
 	}
-	return "", or3cloud.Unavailable(errStale, "Storage temporarily unavailable", retryAfter)
+	return "", unavailable(errStale)
 }

@@ -68,7 +68,7 @@ func (s *Store) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.Pus
 		if len(p.results) > done {
 			stalled = 0
 		} else if stalled++; stalled == maxStalled {
-			return or3cloud.PushResult{}, or3cloud.Unavailable(errStale, "Storage temporarily unavailable", retryAfter)
+			return or3cloud.PushResult{}, unavailable(errStale)
 		}
 	}
 	return or3cloud.PushResult{Results: p.results, ServerVersion: p.version}, nil

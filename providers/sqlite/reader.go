@@ -7,7 +7,6 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 )
 
@@ -75,7 +74,7 @@ func (p *readPool) view(ctx context.Context, f func(*reader) error) (err error) 
 	case p.places <- struct{}{}:
 		defer func() { <-p.places }()
 	case <-p.closed:
-		return or3cloud.Unavailable(errClosed, "Storage temporarily unavailable", retryAfter)
+		return unavailable(errClosed)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/driver"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/breaker"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
@@ -46,10 +46,9 @@ type writer struct {
 	checkpointer *checkpointer
 	walPages     int // the length of the write-ahead log after the last commit
 
-	jobs   chan *job
-	done   chan struct{}
-	broken atomic.Pointer[or3cloud.Error] // set when nothing may be acknowledged any more
-	fatal  func(error)                    // told once when broken is set; nil if nobody wants to know
+	jobs    chan *job
+	done    chan struct{}
+	breaker *breaker.Breaker // open when nothing may be acknowledged any more
 
 	mu     sync.RWMutex // guards closing jobs against senders
 	closed bool
@@ -78,7 +77,10 @@ type tx struct {
 func (t *tx) afterCommit(f func()) { t.job.after = append(t.job.after, f) }
 
 func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger, fatal func(error)) (*writer, error) {
-	w := &writer{log: log, now: now, fatal: fatal, mark: d.Mark, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
+	w := &writer{log: log, now: now, mark: d.Mark, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
+	w.breaker = breaker.New(breaker.Options{
+		Store: "the sync database", Log: log, Refuse: unavailable, Fatal: fatal, Silence: d.Mark.Silence,
+	})
 	var err error
 	if w.conn, err = d.Write.Conn(ctx); err != nil {
 		return nil, fmt.Errorf("open the write connection: %w", err)
@@ -123,7 +125,7 @@ func (w *writer) submit(j *job) error {
 	w.mu.RLock()
 	if w.closed {
 		w.mu.RUnlock()
-		return or3cloud.Unavailable(errClosed, "Storage temporarily unavailable", retryAfter)
+		return unavailable(errClosed)
 	}
 	w.jobs <- j
 	w.mu.RUnlock()
@@ -142,6 +144,11 @@ const retryAfter = 2 * time.Second
 
 var errClosed = errors.New("store is closed")
 
+// unavailable is the answer to a write that cannot be acknowledged now.
+func unavailable(cause error) *or3cloud.Error {
+	return or3cloud.Unavailable(cause, "Storage temporarily unavailable", retryAfter)
+}
+
 // close lets the jobs that were accepted finish, and releases the connection.
 func (w *writer) close() error {
 	w.mu.Lock()
@@ -155,33 +162,12 @@ func (w *writer) close() error {
 	<-w.done
 	w.st.close()
 	errs := []error{w.checkpointer.close()}
-	if w.broken.Load() != nil {
+	if w.breaker.Err() != nil {
 		// The log has everything and the file may not; only a new process may copy the one into the other.
 		_, err := w.c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, w.q.Close(), w.conn.Close())...)
-}
-
-// unbroken returns the reason why nothing may be written any more, if there is one.
-func (w *writer) unbroken() error {
-	if err := w.broken.Load(); err != nil {
-		return err
-	}
-	return nil // not err: a nil *Error in an interface is not nil
-}
-
-// fail ends all writing. After a failed fsync the kernel may have dropped the pages, and what a second attempt reports
-// is not to be believed. Nothing is acknowledged until the process has started anew and recovered from the log.
-func (w *writer) fail(during string, err error) {
-	if !w.broken.CompareAndSwap(nil, or3cloud.Unavailable(err, "Storage temporarily unavailable", retryAfter)) {
-		return
-	}
-	w.mark.Silence()
-	w.log.Error("the sync database accepts no more writes until or3-cloud has started anew", "during", during, "error", err)
-	if w.fatal != nil {
-		w.fatal(fmt.Errorf("%s of the sync database: %w", during, err))
-	}
 }
 
 func (w *writer) loop() {
@@ -198,17 +184,17 @@ func (w *writer) loop() {
 // that one must stand outside.
 func (w *writer) group(first *job) (next *job) {
 	if first.statement != "" {
-		if first.err = w.unbroken(); first.err == nil {
+		if first.err = w.breaker.Err(); first.err == nil {
 			first.err = w.c.Exec(first.statement)
 			if sqlitex.IsFatal(first.err) {
-				w.fail(first.statement, first.err)
+				w.breaker.Trip(first.statement, first.err)
 			}
 		}
 		close(first.done)
 		return nil
 	}
 	group := []*job{first}
-	err := w.unbroken()
+	err := w.breaker.Err()
 	if err == nil {
 		err = w.exec(w.st.begin)
 	}
@@ -272,7 +258,7 @@ func (w *writer) checkpoint() {
 // commit, no job of the group may be acknowledged.
 func (w *writer) commit() error {
 	if w.c.GetAutocommit() {
-		return or3cloud.Unavailable(errors.New("transaction was rolled back"), "Storage temporarily unavailable", retryAfter)
+		return unavailable(errors.New("transaction was rolled back"))
 	}
 	err := w.exec(w.st.commit)
 	if err == nil {
@@ -282,7 +268,7 @@ func (w *writer) commit() error {
 		err = errors.Join(err, w.exec(w.st.rollback))
 	}
 	if sqlitex.IsFatal(err) {
-		w.fail("commit", err)
+		w.breaker.Trip("commit", err)
 	}
 	return err
 }
