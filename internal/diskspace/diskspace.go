@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"or3.chat/cloud/internal/background"
 )
 
 // The watermarks, for file systems of ordinary size. A small file system gets smaller ones; see marks.
@@ -95,8 +97,7 @@ type Options struct {
 type Monitor struct {
 	log     *slog.Logger
 	measure func(dir string) (Usage, error)
-	stop    context.CancelFunc
-	done    chan struct{}
+	loop    *background.Loop // nil until Start
 
 	mu      sync.Mutex
 	watches []*Watch
@@ -112,31 +113,14 @@ func New(o Options) *Monitor {
 
 // Start begins to measure once per Interval, until Close.
 func (m *Monitor) Start() {
-	ctx, stop := context.WithCancel(context.Background())
-	m.stop, m.done = stop, make(chan struct{})
-	go func() {
-		defer close(m.done)
-		tick := time.NewTicker(Interval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				m.Check()
-			}
-		}
-	}()
+	m.loop = background.Start(background.Task{
+		Name: "measuring the free disk space", Log: m.log, Delay: Interval, Pause: background.Every(Interval),
+		Run: func(context.Context) error { m.Check(); return nil },
+	})
 }
 
 // Close ends what Start began.
-func (m *Monitor) Close() {
-	if m.stop != nil {
-		m.stop()
-		<-m.done
-		m.stop = nil
-	}
-}
+func (m *Monitor) Close() { m.loop.Close() }
 
 // Watch returns the watch of the file system under dir, which need not exist yet.
 func (m *Monitor) Watch(dir string) *Watch { return m.add(dir, false) }

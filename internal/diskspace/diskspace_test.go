@@ -193,6 +193,34 @@ func TestItMeasuresByItself(t *testing.T) {
 	})
 }
 
+// TestAPanicDoesNotEndTheMeasuring: a server without a watch would fill its disk unnoticed.
+func TestAPanicDoesNotEndTheMeasuring(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		d.free.Store(50 * gib)
+		var broken atomic.Bool
+		m := New(Options{Log: slog.New(slog.DiscardHandler), Measure: func(dir string) (Usage, error) {
+			if broken.Load() {
+				panic("a fault of ours")
+			}
+			return d.measure(dir)
+		}})
+		w := m.Watch(t.TempDir())
+		m.Start()
+		defer m.Close()
+		broken.Store(true)
+		time.Sleep(Interval)
+		synctest.Wait()
+		broken.Store(false)
+		d.free.Store(0)
+		time.Sleep(10 * Interval)
+		synctest.Wait()
+		if !w.Full() {
+			t.Error("nothing is measured any more")
+		}
+	})
+}
+
 func TestMeasureTheRealDisk(t *testing.T) {
 	u, err := Measure(t.TempDir())
 	if errors.Is(err, errors.ErrUnsupported) {

@@ -18,6 +18,7 @@ import (
 	"github.com/ncruces/go-sqlite3/driver"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
 )
 
 // Each page of a database carries a checksum, which the driver verifies whenever it reads the page from the disk
@@ -266,8 +267,7 @@ type Watch struct {
 	log     *slog.Logger
 	now     func() time.Time
 	examine func(ctx context.Context) ([]or3cloud.DatabaseFault, error)
-	cancel  context.CancelFunc
-	done    chan struct{}
+	loop    *background.Loop
 
 	mu       sync.Mutex
 	state    or3cloud.DatabaseState
@@ -276,18 +276,16 @@ type Watch struct {
 
 // StartWatch begins to watch. Examine, if set, says which rows cannot be read once damage was found.
 func StartWatch(db *DB, log *slog.Logger, now func() time.Time, examine func(context.Context) ([]or3cloud.DatabaseFault, error)) *Watch {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &Watch{db: db, log: log, now: now, examine: examine, cancel: cancel, done: make(chan struct{}), reported: map[or3cloud.DatabaseFault]bool{}}
+	w := &Watch{db: db, log: log, now: now, examine: examine, reported: map[or3cloud.DatabaseFault]bool{}}
 	w.state = or3cloud.DatabaseState{State: or3cloud.DatabaseUnchecked, RestoredAt: db.restoredAt}
-	go w.loop(ctx)
+	w.loop = background.Start(background.Task{
+		Name: "the check of the database " + db.opts.Path, Log: log, Delay: watchDelay, Pause: background.Every(watchEvery), Run: w.pass,
+	})
 	return w
 }
 
 // Close ends the watch and waits for it.
-func (w *Watch) Close() {
-	w.cancel()
-	<-w.done
-}
+func (w *Watch) Close() { w.loop.Close() }
 
 // State returns what is known.
 func (w *Watch) State() or3cloud.DatabaseState {
@@ -296,43 +294,29 @@ func (w *Watch) State() or3cloud.DatabaseState {
 	return w.state
 }
 
-func (w *Watch) loop(ctx context.Context) {
-	defer close(w.done)
-	for next := watchDelay; wait(ctx, next) == nil; next = watchEvery {
-		w.pass(ctx)
-	}
-}
-
-// pass reads everything once. A panic is a fault of ours and not of the database's.
-func (w *Watch) pass(ctx context.Context) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.log.Error("panic in the check of a database", "panic", p)
-		}
-	}()
+// pass reads everything once. When it cannot be finished it begins again the next day.
+func (w *Watch) pass(ctx context.Context) error {
 	var found []or3cloud.DatabaseFault
 	pages := int64(0)
 	for after := ""; after != structure; {
 		begun := time.Now()
 		out, err := w.db.Check(ctx, after, 0)
 		if err != nil {
-			w.failed(ctx, err)
-			return
+			return err
 		}
 		pages, after = pages+out.Pages, out.Next
 		found = append(found, out.Faults...)
 		w.Found(out.Faults...)
 		if after == "" { // a database in memory
-			return
+			return nil
 		}
-		if wait(ctx, max(watchPause, watchShare*time.Since(begun))) != nil {
-			return
+		if err := wait(ctx, max(watchPause, watchShare*time.Since(begun))); err != nil {
+			return err
 		}
 	}
 	tables, err := w.db.tables(ctx)
 	if err != nil && !IsDamage(err) {
-		w.failed(ctx, err)
-		return
+		return err
 	}
 	for _, table := range tables {
 		begun := time.Now()
@@ -340,32 +324,25 @@ func (w *Watch) pass(ctx context.Context) {
 		texts, err := w.db.checkStructure(bounded, "PRAGMA quick_check("+sqlite3.QuoteIdentifier(table)+")")
 		cancel()
 		if err != nil && bounded.Err() == nil {
-			w.failed(ctx, err)
-			return
+			return err
 		}
 		faults := w.db.faults(texts...)
 		found = append(found, faults...)
 		w.Found(faults...)
-		if wait(ctx, max(watchPause, watchShare/4*time.Since(begun))) != nil {
-			return
+		if err := wait(ctx, max(watchPause, watchShare/4*time.Since(begun))); err != nil {
+			return err
 		}
 	}
 	if len(found) > 0 && w.examine != nil {
 		rows, err := w.examine(ctx)
 		if err != nil {
-			w.failed(ctx, err)
-			return
+			return err
 		}
 		w.Found(rows...)
 		found = append(found, rows...)
 	}
 	w.passed(pages, found)
-}
-
-func (w *Watch) failed(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		w.log.Warn("the check of a database could not be finished; it begins again tomorrow", "database", w.db.opts.Path, "error", err)
-	}
+	return nil
 }
 
 // passed replaces what is known by what a complete pass has found.

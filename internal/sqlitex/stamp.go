@@ -19,6 +19,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
 )
 
 // A database says in its only row of the table store_stamp whose it is, and of which run and moment. Each provider makes
@@ -327,27 +328,25 @@ const markEvery = time.Second
 // Step does the first two for database/sql.
 type Mark struct {
 	id   *Identity
-	wake chan struct{}
-	done chan struct{}
+	loop *background.Loop // writes the mark
 
 	closing sync.Once
 	lagging atomic.Bool // something was committed since the last step
 
-	mu       sync.Mutex
-	stamp    or3cloud.StoreStamp // as committed
-	silenced bool
-	failed   bool // the last Confirm failed, which was logged
+	mu        sync.Mutex
+	stamp     or3cloud.StoreStamp // as committed
+	confirmed or3cloud.StoreStamp // as it was last written down
+	silenced  bool
+	failed    bool // the last Confirm failed, which was logged
 }
 
 func newMark(id *Identity, s or3cloud.StoreStamp) *Mark {
-	m := &Mark{id: id, stamp: s, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	m := &Mark{id: id, stamp: s}
 	m.confirm()
-	go func() {
-		defer close(m.done)
-		for range m.wake {
-			m.confirm()
-		}
-	}()
+	m.loop = background.Start(background.Task{
+		Name: "writing the mark of " + id.Name, Log: id.Log,
+		Run: func(context.Context) error { m.confirm(); return nil },
+	})
 	return m
 }
 
@@ -382,10 +381,7 @@ func (m *Mark) Committed(step *or3cloud.StoreStamp) {
 		m.stamp = *step
 		m.mu.Unlock()
 		m.lagging.Store(false)
-		select {
-		case m.wake <- struct{}{}:
-		default:
-		}
+		m.loop.Wake()
 	}
 }
 
@@ -439,19 +435,26 @@ func (m *Mark) confirm() {
 	if err != nil && !m.failed {
 		m.id.Log.Warn("the mark of a store cannot be written; until it can, an older copy of the store may not be noticed", "store", m.id.Name, "error", err)
 	}
-	m.failed = err != nil
+	if m.failed = err != nil; !m.failed {
+		m.confirmed = s
+	}
 }
 
 // close takes a last step, so that every older copy is known at the next start. It may be called again.
 func (m *Mark) close(write *sql.DB) { m.closing.Do(func() { m.end(write) }) }
 
 func (m *Mark) end(write *sql.DB) {
-	close(m.wake)
-	<-m.done
+	m.loop.Close()
 	m.mu.Lock()
-	silenced := m.silenced
+	silenced, late := m.silenced, m.confirmed != m.stamp
 	m.mu.Unlock()
-	if silenced || !m.lagging.Load() {
+	if silenced {
+		return
+	}
+	if !m.lagging.Load() {
+		if late {
+			m.confirm()
+		}
 		return
 	}
 	s := m.Next(m.id.Now(), 0)

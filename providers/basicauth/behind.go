@@ -6,11 +6,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
-	"sync"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
@@ -22,11 +21,9 @@ type behind struct {
 	p        *provider
 	log      *slog.Logger
 	failures chan failure
-	writing  sync.Mutex // one write at a time
+	loop     *background.Loop
 	// settled is what the clock's setBack was when the stored times were settled last.
 	settled int64
-	stop    context.CancelFunc
-	done    sync.WaitGroup
 }
 
 // failure is a failed sign-in at an account that exists.
@@ -49,29 +46,16 @@ func newBehind(p *provider) *behind {
 
 // start begins to write. close ends it.
 func (b *behind) start() {
-	ctx, stop := context.WithCancel(context.Background())
-	b.stop = stop
-	b.writing.Lock()
 	b.settled = b.p.clock.setBack.Load()
-	b.writing.Unlock()
-	b.done.Go(func() {
-		tick := time.NewTicker(behindPause)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				b.write(ctx)
-			}
-		}
+	b.loop = background.Start(background.Task{
+		Name: "writing the limits and failed sign-ins down", Log: b.log,
+		Delay: behindPause, Pause: background.Every(behindPause), Run: b.writeWaiting,
 	})
 }
 
 // close writes what is left.
 func (b *behind) close() {
-	b.stop()
-	b.done.Wait()
+	b.loop.Close()
 	b.write(context.Background())
 }
 
@@ -85,21 +69,17 @@ func (b *behind) failed(a db.Account, r *or3cloud.Request) {
 	}
 }
 
-// write writes what there is. What cannot be written is tried again, except failures.
-func (b *behind) write(ctx context.Context) {
-	b.writing.Lock()
-	defer b.writing.Unlock()
-	defer func() {
-		if v := recover(); v != nil {
-			b.log.Error("write behind: panic", "panic", v, "stack", string(debug.Stack()))
-		}
-	}()
+// write writes what there is at once, or after the write that is under way.
+func (b *behind) write(ctx context.Context) { _ = b.loop.Run(ctx) } // the loop has logged the error
+
+// writeWaiting writes what there is. What cannot be written is tried again, except failures.
+func (b *behind) writeWaiting(ctx context.Context) error {
 	windows := b.p.limits.Changed(maxWindows)
 	failures := b.waiting()
 	seen := b.p.sightings.waiting(maxWindows)
 	now, setBack := b.p.now(), b.p.clock.setBack.Load()
 	if len(windows) == 0 && len(failures) == 0 && len(seen) == 0 && setBack == b.settled {
-		return
+		return nil
 	}
 	err := b.p.store.tx(ctx, func(q queries) error {
 		for _, w := range windows {
@@ -125,16 +105,14 @@ func (b *behind) write(ctx context.Context) {
 	})
 	if err != nil {
 		b.p.limits.Again(windows)
-		if ctx.Err() == nil {
-			b.log.Warn("the limits could not be written", "error", err)
-		}
-		return
+		return err
 	}
 	b.p.sightings.written(seen)
 	if setBack != b.settled {
 		b.settled = setBack
 		b.log.Warn("the clock was set back: times that were stored while it was ahead are not believed", "now", now.UTC())
 	}
+	return nil
 }
 
 // longestWindow is the longest of the limits whose windows are kept.

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strconv"
-	"sync"
 	"time"
 
+	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 )
@@ -26,9 +25,9 @@ type outbox struct {
 	// resolve turns a request for a link into the letter with the link (reset.go).
 	resolve func(ctx context.Context, q queries, sealed []byte) error
 
-	wake chan struct{}
-	stop context.CancelFunc
-	done sync.WaitGroup
+	loop *background.Loop
+	// pause is how long there is nothing to do, as the last sweep has found.
+	pause time.Duration
 }
 
 // mailResetRequest is the kind of a row that is no letter yet: somebody has typed an address into the form for a forgotten
@@ -42,7 +41,7 @@ func (p *provider) newOutbox() *outbox {
 	}
 	return &outbox{
 		store: p.store, sealer: p.sealer, log: p.log, now: p.now, send: mail.NewSender(p.opts.smtp, p.now, p.rand).Send,
-		resolve: p.resolveReset, wake: make(chan struct{}, 1),
+		resolve: p.resolveReset,
 	}
 }
 
@@ -51,9 +50,26 @@ func (o *outbox) start() {
 	if o == nil {
 		return
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	o.stop = stop
-	o.done.Go(func() { o.run(ctx) })
+	// It begins with everything that waits: the start may follow a repair of the configuration.
+	begun := false
+	o.loop = background.Start(background.Task{
+		Name: "the delivery of mail", Log: o.log,
+		Run: func(ctx context.Context) error {
+			if !begun {
+				if err := o.store.tx(ctx, func(q queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) }); err != nil {
+					return err
+				}
+				begun = true
+			}
+			return o.sweep(ctx)
+		},
+		Pause: func(err error) time.Duration {
+			if err != nil {
+				return faultPause
+			}
+			return o.pause
+		},
+	})
 }
 
 // close ends the delivery that is under way and waits for it. What was not delivered stays.
@@ -61,8 +77,7 @@ func (o *outbox) close() {
 	if o == nil {
 		return
 	}
-	o.stop()
-	o.done.Wait()
+	o.loop.Close()
 }
 
 // add puts content, a mail.Letter or a resetRequest, into the box, in the transaction of q.
@@ -108,30 +123,7 @@ func sealPlace(kind string, createdAt int64) string {
 
 // rouse makes the goroutine look. It may be called inside the transaction that inserts: the first thing that the goroutine does
 // is a write transaction of its own, which waits for that one.
-func (o *outbox) rouse() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run delivers until ctx ends. It begins with everything that waits: the start may follow a repair of the configuration.
-func (o *outbox) run(ctx context.Context) {
-	err := o.store.tx(ctx, func(q queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) })
-	if err != nil && ctx.Err() == nil {
-		o.log.Error("mail: the outbox cannot be written", "error", err)
-	}
-	for ctx.Err() == nil {
-		pause := o.sweep(ctx)
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-o.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
-}
+func (o *outbox) rouse() { o.loop.Wake() }
 
 // The pauses of the goroutine: the longest look-out for due mail, and the one after a fault of the store or of ours.
 const (
@@ -139,29 +131,23 @@ const (
 	faultPause   = 30 * time.Second
 )
 
-// sweep delivers all mail that is due and returns how long there is nothing to do.
-func (o *outbox) sweep(ctx context.Context) (pause time.Duration) {
-	defer func() {
-		if v := recover(); v != nil {
-			o.log.Error("mail: panic", "panic", v, "stack", string(debug.Stack()))
-			pause = faultPause
-		}
-	}()
+// sweep delivers all mail that is due and finds out how long there is nothing to do.
+func (o *outbox) sweep(ctx context.Context) error {
 	for ctx.Err() == nil {
 		found, err := o.deliverNext(ctx)
-		if err != nil && ctx.Err() == nil {
-			o.log.Error("mail: the outbox cannot be read", "error", err)
-			return faultPause
+		if err != nil {
+			return err
 		}
 		if !found {
 			break
 		}
 	}
+	o.pause = longestPause
 	next, err := o.store.read.NextMailAttempt(ctx)
-	if err != nil || next == 0 {
-		return longestPause
+	if err == nil && next != 0 {
+		o.pause = min(max(time.UnixMilli(next).Sub(o.now()), time.Second), longestPause)
 	}
-	return min(max(time.UnixMilli(next).Sub(o.now()), time.Second), longestPause)
+	return nil
 }
 
 // deliverNext deals with one row that is due. Its next attempt is set before the delivery, so that a crash in the midst of one

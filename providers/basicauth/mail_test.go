@@ -279,7 +279,7 @@ func TestAPanicDoesNotEndTheDelivery(t *testing.T) {
 	}
 	in.p.outbox.start()
 	in.put("first", time.Hour)
-	in.waitFor("panic", func() bool { return strings.Contains(in.log.String(), "mail: panic") })
+	in.waitFor("panic", func() bool { return strings.Contains(in.log.String(), "the delivery of mail panicked") })
 	in.put("second", time.Hour)
 	if m := server.Next(); m.Header(t, "Subject") != "second" {
 		t.Errorf("%+v", m)

@@ -231,7 +231,7 @@ var unsigned = []string{
 func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn(ann)
-	in.p.behind.stop() // so that nobody but the request waits for the writer
+	in.p.behind.close() // so that nobody but the request waits for the writer
 	ways := map[string]struct {
 		end          func(ctx context.Context, q queries, who actor) error
 		status       int
@@ -315,7 +315,7 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 		"beginVerified": "the account version", "secondFactor": "the challenge", "passkeySignIn": "the ceremony",
 		"passkeySignInOptions": "nothing: anybody may", "createAccount": "that the address is free", "bootstrap": "the configuration",
 		"forgotPassword": "nothing: anybody may", "resetPassword": "the link", "confirmEmail": "the link", "renew": "the refresh token",
-		"signOut": "the tokens that end", "prepare": "the start", "write": "behind", "run": "the outbox", "deliver": "the outbox",
+		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "start": "the outbox", "deliver": "the outbox",
 		"deliverNext": "the outbox", "settleAtStart": "the start",
 	}
 	found := map[string]bool{}

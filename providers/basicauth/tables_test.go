@@ -446,8 +446,7 @@ func TestTheTrailIsBounded(t *testing.T) {
 
 func TestKeptWindowsAreBounded(t *testing.T) {
 	in := openTest(t, nil)
-	in.p.behind.stop()
-	in.p.behind.done.Wait()
+	in.p.behind.close()
 	in.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO rate_windows (key, hits, expires_at) SELECT 'stranger ' || i, '[1]', ? + i FROM n`,
 		ratelimit.MaxKeys+500, in.clock.now().Add(time.Minute).UnixMilli())

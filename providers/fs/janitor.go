@@ -10,38 +10,31 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
 )
 
-// janitor removes what a killed process has left behind, and then collects all workspaces again and again.
-type janitor struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-// startJanitor starts the collections, which are every apart; 0 leaves it at the removal of left-overs.
+// startJanitor removes what a killed process has left behind, and then collects all workspaces again and again; the
+// collections are every apart, 0 leaves it at the removal. The first one comes soon after the start, so that a server which
+// is restarted every day collects as well, the others at intervals that vary, so that many servers on one machine do not
+// work at the same moment.
 func (s *Storage) startJanitor(every time.Duration) {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.janitor = &janitor{cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(s.janitor.done)
-		defer func() {
-			if p := recover(); p != nil {
-				s.Log.Error("the collection of files panicked and will not run until the next start", "panic", p)
-			}
-		}()
-		if err := s.removeLeftovers(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error("unfinished uploads of the last run could not be removed", "error", err)
+	work, pause := s.removeLeftovers, s.between(every/24, every/12)
+	task := background.Task{Name: "the collection of files", Log: s.Log}
+	task.Run = func(ctx context.Context) error {
+		now := work
+		work = s.collectAll // also after a fault: the next start removes what is left
+		return now(ctx)
+	}
+	if every > 0 {
+		task.Pause = func(error) time.Duration {
+			now := pause
+			pause = s.between(every-every/10, every+every/10)
+			return now
 		}
-		if every > 0 {
-			s.collectForEver(ctx, every)
-		}
-	}()
-}
-
-func (j *janitor) stop() {
-	if j != nil {
-		j.cancel()
-		<-j.done
+	}
+	s.janitor = background.Start(task)
+	if every == 0 {
+		s.janitor.Wake()
 	}
 }
 
@@ -77,24 +70,6 @@ func (s *Storage) removeLeftovers(ctx context.Context) error {
 		s.Log.InfoContext(ctx, "removed unfinished uploads of the last run", "files", removed)
 	}
 	return nil
-}
-
-// collectForEver collects soon after the start, so that a server which is restarted every day collects as well, and then
-// at intervals that vary, so that many servers on one machine do not work at the same moment.
-func (s *Storage) collectForEver(ctx context.Context, every time.Duration) {
-	timer := time.NewTimer(s.between(every/24, every/12))
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		if err := s.collectAll(ctx); err != nil && ctx.Err() == nil {
-			s.Log.ErrorContext(ctx, "collection of files failed; it is tried again next time", "error", err)
-		}
-		timer.Reset(s.between(every-every/10, every+every/10))
-	}
 }
 
 // collectAll collects every workspace. A fault in one does not keep the others from their turn.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // TestLeftoversGoAtTheStart: a killed process leaves temporary files, whatever their age; foreign files are not ours.
@@ -19,7 +21,8 @@ func TestLeftoversGoAtTheStart(t *testing.T) {
 	}
 	r.restart()
 	r.startJanitor(0)
-	<-r.janitor.done
+	patience.Until(t, "removal", func() bool { return slices.Equal(r.files(), kept) })
+	r.janitor.Close()
 	if got := r.files(); !slices.Equal(got, kept) {
 		t.Errorf("left %v, want %v", got, kept)
 	}

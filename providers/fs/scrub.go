@@ -12,6 +12,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
 )
 
 // The scrub reads every file back within seven days: a pass takes at most scrubSpan, and the next one begins scrubRest
@@ -52,14 +53,12 @@ type progress struct {
 
 // scrub reads the store back, all the time and slowly. Its zero value is not running.
 type scrub struct {
-	cancel context.CancelFunc
-	done   chan struct{}
+	loop *background.Loop
 	// transfers counts the uploads and downloads under way, to which the scrub gives way.
 	transfers atomic.Int64
 
 	mu sync.Mutex
 	progress
-	fault string // fit for everybody
 }
 
 // transferring counts a transfer until the function that it returns is called.
@@ -89,55 +88,43 @@ func (s *scrub) mended(k blobKey) {
 
 // startScrub starts the scrub where an earlier process has left it.
 func (s *Storage) startScrub() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.scrub.cancel, s.scrub.done = cancel, make(chan struct{})
 	if err := s.loadProgress(); err != nil {
 		s.Log.Warn("how far the files were read back is not known; it begins anew", "err", err)
 	}
-	go func() {
-		defer close(s.scrub.done)
-		defer func() {
-			if p := recover(); p != nil {
-				s.scrub.failed(fmt.Errorf("panic"))
-				s.Log.Error("reading the files back panicked and will not go on until the next start", "panic", p)
-			}
-		}()
-		s.scrubForEver(ctx)
-		if err := s.saveProgress(); err != nil {
-			s.Log.Warn("how far the files were read back cannot be written down", "err", err)
-		}
-	}()
+	s.scrub.loop = background.Start(background.Task{
+		Name: "reading the files back", Log: s.Log, Delay: scrubDelay, Run: s.scrubIfDue, Pause: s.scrubPause,
+	})
 }
 
-func (s *scrub) stop() {
-	if s.cancel != nil {
-		s.cancel()
-		<-s.done
+func (s *Storage) stopScrub() {
+	if s.scrub.loop == nil {
+		return
+	}
+	s.scrub.loop.Close()
+	if err := s.saveProgress(); err != nil {
+		s.Log.Warn("how far the files were read back cannot be written down", "err", err)
 	}
 }
 
-// scrubForEver makes one pass after the other.
-func (s *Storage) scrubForEver(ctx context.Context) {
-	wait := scrubDelay
-	for {
-		if sleepUntil(ctx, time.Now().Add(wait)) != nil {
-			return
-		}
-		// The clock of the pass is the one of the records, so that a pass survives restarts; the waits are in real time.
-		if due := s.scrub.nextPass(s.Now()).Sub(s.Now()); due > 0 {
-			wait = min(due, time.Hour) // a clock that is set does not stop it for long
-			continue
-		}
-		err := s.scrubPass(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if wait = scrubDelay; err != nil {
-			wait = scrubRetry
-			s.Log.ErrorContext(ctx, "reading the files back has met a fault and goes on later", "err", err)
-		}
-		s.scrub.failed(err)
+// scrubDue returns how long the next pass is away. The clock of a pass is the one of the records, so that it survives
+// restarts; the pauses are in real time.
+func (s *Storage) scrubDue() time.Duration { return s.scrub.nextPass(s.Now()).Sub(s.Now()) }
+
+func (s *Storage) scrubIfDue(ctx context.Context) error {
+	if s.scrubDue() > 0 {
+		return nil
 	}
+	return s.scrubPass(ctx)
+}
+
+func (s *Storage) scrubPause(err error) time.Duration {
+	if err != nil {
+		return scrubRetry
+	}
+	if due := s.scrubDue(); due > 0 {
+		return min(due, time.Hour) // a clock that is set does not stop it for long
+	}
+	return scrubDelay
 }
 
 // nextPass is when a pass is due; one that is under way is.
@@ -149,14 +136,6 @@ func (s *scrub) nextPass(now time.Time) time.Time {
 		return time.Time{}
 	}
 	return s.LastPass.Add(scrubRest)
-}
-
-func (s *scrub) failed(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fault = ""; err != nil {
-		s.fault = "The storage directory cannot be read"
-	}
 }
 
 // scrubPass goes on with the pass that is under way, or begins one.
@@ -244,8 +223,8 @@ func (s *Storage) IntegrityState() or3cloud.IntegrityState {
 	defer s.scrub.mu.Unlock()
 	p := &s.scrub.progress
 	state := or3cloud.IntegrityState{
-		Enabled: s.scrub.cancel != nil, State: "idle", LastPassFiles: p.LastPassFiles, LastPassBytes: p.LastPassBytes,
-		CheckedFiles: p.Files, CheckedBytes: p.Bytes, Damaged: len(p.Damaged), LastError: s.scrub.fault,
+		Enabled: s.scrub.loop != nil, State: "idle", LastPassFiles: p.LastPassFiles, LastPassBytes: p.LastPassBytes,
+		CheckedFiles: p.Files, CheckedBytes: p.Bytes, Damaged: len(p.Damaged),
 	}
 	if !p.LastPass.IsZero() {
 		state.LastPass = p.LastPass.UnixMilli()
@@ -253,8 +232,8 @@ func (s *Storage) IntegrityState() or3cloud.IntegrityState {
 	if !p.PassStarted.IsZero() {
 		state.State, state.PassStarted = "running", p.PassStarted.UnixMilli()
 	}
-	if s.scrub.fault != "" {
-		state.State = "failed"
+	if s.scrub.loop.Err() != nil {
+		state.State, state.LastError = "failed", "The storage directory cannot be read"
 	}
 	return state
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/signed"
 )
 
@@ -59,7 +60,7 @@ type Storage struct {
 	// unfinished has the temporary files that are being written.
 	unfinished map[string]bool
 
-	janitor *janitor // nil until it is started
+	janitor *background.Loop // nil until it is started
 	scrub   scrub
 }
 
@@ -79,8 +80,8 @@ func New(o Options) *Storage {
 
 // Close ends the collections and releases the disk.
 func (s *Storage) Close() error {
-	s.janitor.stop()
-	s.scrub.stop()
+	s.janitor.Close()
+	s.stopScrub()
 	return s.Disk.Close()
 }
 

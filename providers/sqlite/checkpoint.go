@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/ncruces/go-sqlite3"
 
+	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/sqlitex"
 )
 
@@ -19,36 +22,25 @@ const (
 // checkpointer copies pages of the write-ahead log in the background.
 type checkpointer struct {
 	c    *sqlite3.Conn
-	copy func(*sqlite3.Conn)
-	wake chan struct{}
-	done chan struct{}
+	loop *background.Loop
 }
 
-func startCheckpointer(d *sqlitex.DB, copyPages func(*sqlite3.Conn)) (*checkpointer, error) {
+func startCheckpointer(d *sqlitex.DB, copyPages func(*sqlite3.Conn), log *slog.Logger) (*checkpointer, error) {
 	c, err := d.Conn(false)
 	if err != nil {
 		return nil, err
 	}
-	k := &checkpointer{c: c, copy: copyPages, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go k.loop()
-	return k, nil
+	loop := background.Start(background.Task{
+		Name: "checkpoint of the sync database", Log: log,
+		Run: func(context.Context) error { copyPages(c); return nil },
+	})
+	return &checkpointer{c, loop}, nil
 }
 
 // committed is told the length of the log after each commit; it never waits.
 func (k *checkpointer) committed(pages int) {
-	if pages < checkpointPages {
-		return
-	}
-	select {
-	case k.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (k *checkpointer) loop() {
-	defer close(k.done)
-	for range k.wake {
-		k.copy(k.c)
+	if pages >= checkpointPages {
+		k.loop.Wake()
 	}
 }
 
@@ -69,7 +61,6 @@ func (w *writer) copyPages(c *sqlite3.Conn) {
 }
 
 func (k *checkpointer) close() error {
-	close(k.wake)
-	<-k.done
+	k.loop.Close()
 	return k.c.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
@@ -17,61 +18,41 @@ const vacuumPages = 256
 // maintenance compacts the log of every workspace and tends the file, again and again, in steps that hold the writer
 // only briefly (requirement 3.3).
 type maintenance struct {
-	s      *Store
-	cancel context.CancelFunc
-	done   chan struct{}
+	s    *Store
+	loop *background.Loop
 
-	mu    sync.Mutex
-	state or3cloud.MaintenanceState
+	mu      sync.Mutex
+	running bool
+	state   or3cloud.MaintenanceState // but for State and LastError
 }
 
 func startMaintenance(s *Store, every time.Duration) *maintenance {
-	ctx, cancel := context.WithCancel(context.Background())
-	m := &maintenance{s: s, cancel: cancel, done: make(chan struct{})}
-	m.state = or3cloud.MaintenanceState{Enabled: true, State: "idle"}
-	go m.loop(ctx, every)
+	m := &maintenance{s: s, state: or3cloud.MaintenanceState{Enabled: true}}
+	m.loop = background.Start(background.Task{
+		Name: "maintenance of the sync database", Log: s.opts.Log, Delay: every, Pause: background.Every(every), Run: m.run,
+	})
 	return m
 }
 
-func (m *maintenance) close() {
-	m.cancel()
-	<-m.done
-}
-
-func (m *maintenance) loop(ctx context.Context, every time.Duration) {
-	defer close(m.done)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			m.run(ctx)
-		}
-	}
-}
-
 // run is one pass over everything. A fault ends it; the next pass starts over.
-func (m *maintenance) run(ctx context.Context) {
+func (m *maintenance) run(ctx context.Context) error {
 	start := m.s.opts.Now()
-	m.set(func(st *or3cloud.MaintenanceState) { st.State = "running" })
-	err := m.pass(ctx)
-	if ctx.Err() != nil {
-		return
+	m.setRunning(true)
+	defer m.setRunning(false)
+	if err := m.pass(ctx); err != nil {
+		return err
 	}
-	took := m.s.opts.Now().Sub(start)
-	if err != nil {
-		m.s.opts.Log.Error("maintenance of the sync database failed", "error", err, "took", took)
-		m.set(func(st *or3cloud.MaintenanceState) {
-			st.State, st.LastError = "failed", "maintenance failed; see the log"
-		})
-		return
-	}
-	m.s.opts.Log.Log(ctx, slog.LevelDebug, "maintenance of the sync database", "took", took)
+	m.s.opts.Log.Log(ctx, slog.LevelDebug, "maintenance of the sync database", "took", m.s.opts.Now().Sub(start))
 	m.set(func(st *or3cloud.MaintenanceState) {
-		*st = or3cloud.MaintenanceState{Enabled: true, State: "idle", LastRun: m.s.opts.Now().UnixMilli()}
+		*st = or3cloud.MaintenanceState{Enabled: true, LastRun: m.s.opts.Now().UnixMilli()}
 	})
+	return nil
+}
+
+func (m *maintenance) setRunning(running bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running = running
 }
 
 func (m *maintenance) set(f func(*or3cloud.MaintenanceState)) {
@@ -140,5 +121,13 @@ func (s *Store) MaintenanceState() or3cloud.MaintenanceState {
 	}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
-	return s.m.state
+	st := s.m.state
+	st.State = "idle"
+	if s.m.loop.Err() != nil {
+		st.State, st.LastError = "failed", "maintenance failed; see the log"
+	}
+	if s.m.running {
+		st.State = "running"
+	}
+	return st
 }

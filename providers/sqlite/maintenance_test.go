@@ -39,7 +39,7 @@ func TestMaintenanceGivesSpaceBack(t *testing.T) {
 		return n
 	}
 	before := pages()
-	s.m.run(t.Context())
+	s.m.loop.Run(t.Context())
 	if pages() < before {
 		t.Fatal("something was collected inside the retention")
 	}
@@ -47,7 +47,7 @@ func TestMaintenanceGivesSpaceBack(t *testing.T) {
 	if err := s.UpdateCursor(t.Context(), cursor); err != nil {
 		t.Fatal(err)
 	}
-	s.m.run(t.Context())
+	s.m.loop.Run(t.Context())
 	if after := pages(); after > before/4 {
 		t.Errorf("%d pages before, %d after", before, after)
 	}
@@ -67,8 +67,26 @@ func TestMaintenanceReportsFailure(t *testing.T) {
 	if err := s.q.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.m.run(t.Context())
+	s.m.loop.Run(t.Context())
 	if st := s.MaintenanceState(); st.State != "failed" || st.LastError == "" {
 		t.Errorf("state %+v", st)
+	}
+}
+
+// TestMaintenanceReportsAPanic: a fault of ours ends the pass, not the process, and is reported like any other.
+func TestMaintenanceReportsAPanic(t *testing.T) {
+	s, _ := openTest(t, func(o *Options) { o.Maintenance = 24 * time.Hour })
+	q := s.q
+	s.q = nil
+	err := s.m.loop.Run(t.Context())
+	s.q = q
+	if st := s.MaintenanceState(); err == nil || st.State != "failed" || st.LastError == "" {
+		t.Errorf("%v, state %+v", err, st)
+	}
+	if err := s.m.loop.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.MaintenanceState(); st.State != "idle" || st.LastError != "" || st.LastRun == 0 {
+		t.Errorf("after a pass that succeeded: %+v", st)
 	}
 }

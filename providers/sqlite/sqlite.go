@@ -269,7 +269,7 @@ func (s *Store) Close() error {
 func (s *Store) close() error {
 	var errs []error
 	if s.m != nil {
-		s.m.close()
+		s.m.loop.Close()
 	}
 	if s.watch != nil {
 		s.watch.Close()

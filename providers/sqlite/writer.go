@@ -92,7 +92,7 @@ func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *sl
 		return w.st.prepare(w.c)
 	})
 	if err == nil {
-		w.checkpointer, err = startCheckpointer(d, w.copyPages)
+		w.checkpointer, err = startCheckpointer(d, w.copyPages, log)
 	}
 	if err == nil {
 		w.q, err = db.Prepare(ctx, w.conn)

@@ -1,0 +1,185 @@
+// Package background runs what a provider or the host does by itself, again and again, under one rule:
+//
+//   - A run that fails or panics is logged, and does not end the loop: the next run comes after the pause that the task
+//     gives, and at least after a second, which doubles with every failure in a row up to a minute.
+//   - Wake makes the next run come at once, but never before the end of that back-off.
+//   - Close cancels the context of the run that is under way and waits for its end.
+//   - Err says what became of the last run, for whoever reports how a part of the server fares.
+package background
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// The bounds of the back-off.
+const (
+	shortestBackOff = time.Second
+	longestBackOff  = time.Minute
+)
+
+// Task is what a Loop does.
+type Task struct {
+	// Name says in the log what is done, such as "the collection of files".
+	Name string
+	Log  *slog.Logger
+	// Delay is the time before the first run of a Task with a Pause; Wake shortens it.
+	Delay time.Duration
+	// Run does the work once. Its context ends with the loop; an error after that is none.
+	Run func(context.Context) error
+	// Pause returns the time until the next run, from what became of the last one: nil, its error, or a *Panic. It must
+	// not panic. Without it runs come when the loop is woken, the first one too, and after a failure.
+	Pause func(error) time.Duration
+}
+
+// Every is a Pause that is always the same.
+func Every(d time.Duration) func(error) time.Duration { return func(error) time.Duration { return d } }
+
+// Panic is the error of a run that panicked.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+// Error implements error.
+func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// Loop runs a Task in a goroutine of its own. A nil Loop does nothing.
+type Loop struct {
+	task Task
+	wake chan struct{}
+	ctx  context.Context
+	stop context.CancelFunc
+	done chan struct{}
+
+	running sync.Mutex // one run at a time
+	mu      sync.Mutex
+	last    error
+}
+
+// Start begins a loop; Close ends it.
+func Start(t Task) *Loop {
+	l := &Loop{task: t, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	go l.loop()
+	return l
+}
+
+// Wake asks for a run that begins after this call. It never waits.
+func (l *Loop) Wake() {
+	if l == nil {
+		return
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends the loop, if it has not ended yet, and waits for the run that is under way.
+func (l *Loop) Close() {
+	if l == nil {
+		return
+	}
+	l.stop()
+	<-l.done
+}
+
+// Err returns what became of the last run that was not interrupted: nil, its error, or a *Panic.
+func (l *Loop) Err() error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// Run runs the task once in the goroutine of the caller, when no other run is under way, also after Close. Err and the log
+// have its outcome; the rhythm of the loop stays as it is.
+func (l *Loop) Run(ctx context.Context) error {
+	l.running.Lock()
+	defer l.running.Unlock()
+	err := l.guarded(ctx)
+	if interrupted(ctx, err) {
+		return err
+	}
+	var p *Panic
+	switch {
+	case errors.As(err, &p):
+		l.task.Log.Error(l.task.Name+" panicked", "panic", p.Value, "stack", string(p.Stack))
+	case err != nil:
+		l.task.Log.Error(l.task.Name+" failed", "error", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = err
+	return err
+}
+
+func (l *Loop) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &Panic{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return l.task.Run(ctx)
+}
+
+// interrupted reports whether err only says that the loop is being closed.
+func interrupted(ctx context.Context, err error) bool {
+	var p *Panic
+	return err != nil && ctx.Err() != nil && !errors.As(err, &p)
+}
+
+func (l *Loop) loop() {
+	defer close(l.done)
+	pause, backOff := l.task.Delay, time.Duration(0)
+	for l.rest(pause, backOff) {
+		err := l.Run(l.ctx)
+		if err == nil {
+			backOff = 0
+		} else {
+			backOff = min(max(2*backOff, shortestBackOff), longestBackOff)
+		}
+		if l.task.Pause != nil {
+			pause = l.task.Pause(err)
+		}
+	}
+}
+
+// rest waits until the next run is due and reports whether there is to be one.
+func (l *Loop) rest(pause, backOff time.Duration) bool {
+	if backOff > 0 && !l.sleep(backOff, nil) {
+		return false
+	}
+	switch {
+	case l.task.Pause != nil:
+		return l.sleep(pause-backOff, l.wake)
+	case backOff > 0:
+		return true
+	}
+	select {
+	case <-l.ctx.Done():
+		return false
+	case <-l.wake:
+		return l.ctx.Err() == nil
+	}
+}
+
+// sleep waits for span, or less if it is woken, and reports whether the loop goes on.
+func (l *Loop) sleep(span time.Duration, wake <-chan struct{}) bool {
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-l.ctx.Done():
+	case <-wake:
+	case <-timer.C:
+	}
+	return l.ctx.Err() == nil
+}
