@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Code classifies an Error. The list is closed: each code has exactly one HTTP status, mapped in host/httpx.
+// Code classifies an Error. The list is closed: each code has exactly one HTTP status, mapped in httpapi.
 type Code string
 
 // The codes, with the HTTP status each is mapped to.

@@ -38,7 +38,7 @@ func TestImportRules(t *testing.T) {
 		}
 	}
 	// A rule about packages that do not exist would hold for the wrong reason.
-	for _, path := range []string{"", "/instance", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs", "/cmd/or3-cloud"} {
+	for _, path := range []string{"", "/httpapi", "/instance", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs", "/cmd/or3-cloud"} {
 		if _, ok := ours[module+path]; !ok {
 			t.Fatalf("go list does not know %s%s", module, path)
 		}
@@ -90,6 +90,13 @@ func forbidden(path, dep string, standard bool) string {
 	case within(path, module+"/internal"):
 		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
 			return "internal packages know the core and each other"
+		}
+	case within(path, module+"/httpapi"):
+		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
+			return "what fronts and providers both use knows neither"
+		}
+		if isDriver(dep) {
+			return "HTTP needs no database driver"
 		}
 	case within(path, module+"/instance"):
 		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
@@ -164,7 +171,11 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/providers/fs", module + "/providers/fs/internal/db", false, true},
 		{"/providers/fs", module + "/providers/sqlite", false, false},
 		{"/providers/fs", module + "/providers/fsx", false, false},
-		{"/providers/fs", module + "/host/httpx", false, false},
+		{"/providers/fs", module + "/host/middleware", false, false},
+		{"/providers/fs", module + "/httpapi", false, true},
+		{"/httpapi", module + "/internal/origin", false, true},
+		{"/httpapi", module + "/host", false, false},
+		{"/httpapi", module + "/providers/fs", false, false},
 		{"/providers/fs", module + "/instance", false, false},
 		{"/providers/sqlite", "github.com/ncruces/go-sqlite3", false, true},
 		{"/internal/sqlitex", module, false, true},

@@ -15,7 +15,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/patience"
 )
 
@@ -243,7 +243,7 @@ func TestSessionsThatAreFirstAskedForInTheMiddleOfAnAnswerRotateNothing(t *testi
 	}
 	var h *Host
 	w.routes = []or3cloud.Route{{Method: "GET", Path: "/api/late", Handle: func(rw http.ResponseWriter, r *http.Request) error {
-		if err := httpx.WriteJSON(rw, 200, "begun"); err != nil {
+		if err := httpapi.WriteJSON(rw, 200, "begun"); err != nil {
 			return err
 		}
 		_, err := h.Session(r)

@@ -20,12 +20,12 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/healthapi"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/host/sessionapi"
 	"or3.chat/cloud/host/storageapi"
 	"or3.chat/cloud/host/syncapi"
 	"or3.chat/cloud/host/workspaceapi"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/networks"
@@ -53,9 +53,9 @@ type Host struct {
 	now      func() time.Time
 	opt      Options
 	limits   *middleware.Limits
-	health   httpx.Router
+	health   httpapi.Router
 	handler  http.Handler
-	foreign  middleware.ForeignPages
+	foreign  httpapi.ForeignPages
 	advice   *middleware.Advice
 	names    *middleware.Names
 	memory   *membudget.Budget
@@ -66,7 +66,7 @@ type Host struct {
 
 // running is what requests see of an opened host.
 type running struct {
-	router   httpx.Router
+	router   httpapi.Router
 	disabled []string  // prefixes of the endpoints that are switched off
 	sessions *sessions // nil without accounts
 }
@@ -84,7 +84,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	h.limits = middleware.NewLimits(h.now, cfg.String("OR3_RATE_LIMIT_OVERRIDES_JSON"),
 		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !made.Production)
 	allowed := cfg.List("OR3_ALLOWED_ORIGINS")
-	h.foreign = middleware.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), allowed)
+	h.foreign = httpapi.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), allowed)
 	h.advice = middleware.NewAdvice(cfg.String("OR3_PUBLIC_URL"), h.foreign, h.log)
 	proxy, err := proxyRule(cfg)
 	if err != nil {
@@ -104,10 +104,10 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 			return nil, err
 		}
 	}
-	steps := []middleware.Middleware{
+	steps := []httpapi.Middleware{
 		proxy.Identify,
-		middleware.Log(h.log, h.now, made.Rand),
-		middleware.Recover(h.log),
+		httpapi.Log(h.log, h.now, made.Rand),
+		httpapi.Recover(h.log),
 		middleware.SecurityHeaders,
 		middleware.CORS(allowed, h.serves),
 		h.answerHealth,
@@ -115,7 +115,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	if cfg.Bool("OR3_FORCE_HTTPS") {
 		steps = append(steps, middleware.ForceHTTPS(h.log))
 	}
-	h.handler = middleware.Chain(http.HandlerFunc(h.serve), steps...)
+	h.handler = httpapi.Chain(http.HandlerFunc(h.serve), steps...)
 	return h, nil
 }
 
@@ -156,8 +156,8 @@ func (h *Host) Handler() http.Handler { return h.handler }
 func (h *Host) answerHealth(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := h.health.Find(r); ok {
-			httpx.Unhurried(w)
-			httpx.Respond(w, r, h.health.Serve)
+			httpapi.Unhurried(w)
+			httpapi.Respond(w, r, h.health.Serve)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -175,7 +175,7 @@ func (h *Host) serves(r *http.Request) bool {
 }
 
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
-	httpx.Unhurried(w) // the connection may have served an answer with a deadline before
+	httpapi.Unhurried(w) // the connection may have served an answer with a deadline before
 	if h.names.Answer(w, r) {
 		return
 	}
@@ -184,7 +184,7 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 		if h.instance.ShuttingDown() {
 			w.Header().Set("Connection", "close")
 		}
-		httpx.WriteError(w, r, h.instance.Unavailable())
+		httpapi.WriteError(w, r, h.instance.Unavailable())
 		return
 	}
 	defer h.instance.Leave()
@@ -195,11 +195,11 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	case path != "/api" && !strings.HasPrefix(path, "/api/"):
 		h.serveWeb(w, r)
 	case slices.ContainsFunc(run.disabled, func(prefix string) bool { return strings.HasPrefix(path, prefix) }):
-		httpx.Respond(w, r, httpx.Disabled)
+		httpapi.Respond(w, r, httpapi.Disabled)
 	default:
 		r, leave := withMemo(w, r)
 		defer leave()
-		httpx.Respond(w, r, run.router.Serve)
+		httpapi.Respond(w, r, run.router.Serve)
 	}
 }
 
@@ -316,7 +316,7 @@ func (h *Host) storageAPI(p *instance.Providers) *storageapi.API {
 		},
 		MIMETypes:   types,
 		AnyMIMEType: cfg.Bool("OR3_STORAGE_ALLOW_ANY_FILE_TYPE"),
-		GCRetention: httpx.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
-		GCCooldown:  httpx.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),
+		GCRetention: httpapi.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
+		GCCooldown:  httpapi.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),
 	})
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/diskspace"
 )
@@ -462,7 +462,7 @@ func TestProviderRoutes(t *testing.T) {
 			host, ok := h.RequestHost(r)
 			text, err := io.ReadAll(r.Body)
 			if err != nil {
-				return httpx.BodyError(r, err, "bad")
+				return httpapi.BodyError(r, err, "bad")
 			}
 			_, err = fmt.Fprint(rw, host, ok, h.ClientIP(r), string(text))
 			return err
@@ -476,7 +476,7 @@ func TestProviderRoutes(t *testing.T) {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 	w = newWorld()
-	w.routes = []or3cloud.Route{{Method: "POST", Path: "/api/sync/push", Handle: httpx.NotFound}}
+	w.routes = []or3cloud.Route{{Method: "POST", Path: "/api/sync/push", Handle: httpapi.NotFound}}
 	if err := w.host(t, defaults()).Open(t.Context()); err == nil || !strings.Contains(err.Error(), "provider auth: route POST /api/sync/push") {
 		t.Error(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 // Where the token of an invite travels (contract, auth §9).
@@ -53,7 +53,7 @@ func (s *sessions) keepInvite(w http.ResponseWriter, r *http.Request) http.Respo
 func newInviteCookie(r *http.Request, token string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: inviteCookie, Value: token, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, Secure: httpx.IdentityOf(r).HTTPS, SameSite: http.SameSiteLaxMode,
+		HttpOnly: true, Secure: httpapi.IdentityOf(r).HTTPS, SameSite: http.SameSiteLaxMode,
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 // memo keeps the session of one request for as long as nothing more of its body comes.
@@ -46,7 +46,7 @@ func (m *memo) resolve(s *sessions, r *http.Request) (*or3cloud.SessionContext, 
 	switch {
 	case m.asked == nil:
 		header := m.header
-		if httpx.RecordOf(r).Started() {
+		if httpapi.RecordOf(r).Started() {
 			header = nil // too late for cookies
 		}
 		m.asked = s

@@ -13,7 +13,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/patience"
 )
 
@@ -77,7 +77,7 @@ func TestAnnouncedBodiesBlockNobody(t *testing.T) {
 		r.open(t, "/api/sync/push", p.cookies(), 64<<20, "{")
 	}
 	p.do("POST", "/api/sync/push", p.large(8<<20, 1), nil)
-	r.held(t, "8 idle connections hold little", func(n int64) bool { return n <= 8*httpx.UnknownBody })
+	r.held(t, "8 idle connections hold little", func(n int64) bool { return n <= 8*httpapi.UnknownBody })
 }
 
 // Unknown callers make us hold 64 KiB a connection at most, and get an answer to more without being read.
@@ -86,17 +86,17 @@ func TestUnknownCallersHoldLittle(t *testing.T) {
 	const connections = 100
 	var open []net.Conn
 	for range connections {
-		open = append(open, r.open(t, "/api/sync/push", nil, httpx.UnknownBody, "{"+strings.Repeat(" ", httpx.UnknownBody-2)))
+		open = append(open, r.open(t, "/api/sync/push", nil, httpapi.UnknownBody, "{"+strings.Repeat(" ", httpapi.UnknownBody-2)))
 	}
-	sent := int64(connections * (httpx.UnknownBody - 1))
-	if now := r.held(t, "all has arrived", func(n int64) bool { return n >= sent }); now > connections*(httpx.UnknownBody+1) {
+	sent := int64(connections * (httpapi.UnknownBody - 1))
+	if now := r.held(t, "all has arrived", func(n int64) bool { return n >= sent }); now > connections*(httpapi.UnknownBody+1) {
 		t.Errorf("%d connections hold %d bytes", connections, now)
 	}
 	for _, conn := range open {
 		conn.Close()
 	}
 	r.held(t, "nothing is held by connections that are gone", nothing)
-	for _, announced := range []int{httpx.UnknownBody + 1, 200 << 10, 1 << 20} {
+	for _, announced := range []int{httpapi.UnknownBody + 1, 200 << 10, 1 << 20} {
 		conn := r.open(t, "/api/sync/push", nil, announced, "{")
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil || res.StatusCode != http.StatusUnauthorized || !res.Close {

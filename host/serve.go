@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
-// Timeouts of the HTTP server. Bodies have deadlines of their own (httpx.LimitBody); answers have none, because a
+// Timeouts of the HTTP server. Bodies have deadlines of their own (httpapi.LimitBody); answers have none, because a
 // download may take as long as it takes.
 const (
 	headerTimeout  = 10 * time.Second
@@ -29,7 +29,7 @@ const (
 //
 // Serve may be called before h is opened. It returns nil after an orderly shutdown.
 func Serve(ctx context.Context, ln net.Listener, h *Host) error {
-	grace := httpx.Duration(h.config.Int("OR3_SHUTDOWN_TIMEOUT_MS"), time.Millisecond)
+	grace := httpapi.Duration(h.config.Int("OR3_SHUTDOWN_TIMEOUT_MS"), time.Millisecond)
 	return serve(ctx, ln, h, headerTimeout, grace)
 }
 

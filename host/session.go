@@ -8,7 +8,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 )
 
@@ -120,11 +120,11 @@ func (run *running) role(ctx context.Context, userID, workspaceID string) (or3cl
 }
 
 // ClientIP implements or3cloud.Front.
-func (h *Host) ClientIP(r *http.Request) string { return httpx.IdentityOf(r).ClientIP }
+func (h *Host) ClientIP(r *http.Request) string { return httpapi.IdentityOf(r).ClientIP }
 
 // RequestHost implements or3cloud.Front.
 func (h *Host) RequestHost(r *http.Request) (string, bool) {
-	host := httpx.IdentityOf(r).Host
+	host := httpapi.IdentityOf(r).Host
 	return host, host != ""
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 // Timing of a stream.
@@ -58,7 +58,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Method == http.MethodHead {
-		announce(w)
+		httpapi.EventHeader(w)
 		return nil
 	}
 	leave, err := h.seats.take(s.User.ID)
@@ -72,9 +72,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	announce(w)
 	out := newWriter(w, s.Workspace.ID)
-	defer out.hurry() // the end of the answer must be taken too
+	defer out.Close()
 	n := h.streams.Add(1)
 	if !out.begin(retryLeast+spread(n, retrySpread), current, r.Header.Get("Last-Event-ID")) {
 		return nil
@@ -108,14 +107,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// announce sets the header of the answer. Proxies are asked not to hold the stream back.
-func announce(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache, no-transform")
-	h.Set("X-Accel-Buffering", "no")
-}
-
 // spread returns the n-th of durations up to max that lie evenly, however many there are: multiples of the golden ratio
 // never crowd together as random numbers do.
 func spread(n uint64, max time.Duration) time.Duration {
@@ -125,6 +116,6 @@ func spread(n uint64, max time.Duration) time.Duration {
 
 // known reports whether a client that sends a Last-Event-ID already has version v.
 func known(lastEventID string, v int64) bool {
-	n, ok := httpx.ParseInt([]byte(lastEventID))
+	n, ok := httpapi.ParseInt([]byte(lastEventID))
 	return ok && n == v
 }

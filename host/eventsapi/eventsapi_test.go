@@ -16,8 +16,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/internal/hosttest"
+	"or3.chat/cloud/httpapi"
 )
 
 // watchFunc is a Watcher.
@@ -98,10 +98,10 @@ func listen(t *testing.T, h *Handler, lastEventID string) *client {
 	if lastEventID != "" {
 		r.Header.Set("Last-Event-ID", lastEventID)
 	}
-	w, r := httpx.WithRecord(c, r, &httpx.Record{})
+	w, r := httpapi.WithRecord(c, r, &httpapi.Record{})
 	go func() {
 		defer close(c.done)
-		httpx.Respond(w, r, h.Mount()[0].Handle)
+		httpapi.Respond(w, r, h.Mount()[0].Handle)
 	}()
 	synctest.Wait()
 	return c
@@ -317,8 +317,8 @@ func TestSlowReadersAreDropped(t *testing.T) {
 		ended := make(chan struct{})
 		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer close(ended)
-			w, r = httpx.WithRecord(w, r, &httpx.Record{})
-			httpx.Respond(w, r, h.Mount()[0].Handle)
+			w, r = httpapi.WithRecord(w, r, &httpapi.Record{})
+			httpapi.Respond(w, r, h.Mount()[0].Handle)
 		})}
 		ln := &pipes{make(chan net.Conn), make(chan struct{})}
 		go srv.Serve(ln)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/diskspace"
 )
 
@@ -101,25 +101,25 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 			rep.Disk = a.Disk()
 		}
 	}
-	return httpx.WriteJSON(w, http.StatusOK, rep)
+	return httpapi.WriteJSON(w, http.StatusOK, rep)
 }
 
 // ready is for whoever sends traffic only to servers that can answer it. Unlike health, which says that the process
 // lives, it is 503 while the stores open, during a shutdown and after a fatal fault.
 func (a API) ready(w http.ResponseWriter, _ *http.Request) error {
-	httpx.NoStore(w)
+	httpapi.NoStore(w)
 	if a.Ready != nil {
 		if err := a.Ready(); err != nil {
 			return err
 		}
 	}
-	return httpx.WriteJSON(w, http.StatusOK, struct {
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		Ready bool `json:"ready"`
 	}{true})
 }
 
 func (a API) healthz(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.WriteJSON(w, http.StatusOK, struct {
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		OK      bool   `json:"ok"`
 		Service string `json:"service"`
 	}{true, "or3-chat"})

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/origin"
 )
 
@@ -22,13 +22,13 @@ const CodeProxy = "proxy_misconfigured"
 // Advice says what is wrong with the way from the browser to the server: to people in the answer, and to the operator in the
 // log, once for each fault. It is safe for concurrent use.
 type Advice struct {
-	pages  ForeignPages
+	pages  httpapi.ForeignPages
 	public string
 	once   once
 }
 
 // NewAdvice returns the advice of an instance with a public URL, empty if it has none, whose rule about pages is pages.
-func NewAdvice(publicURL string, pages ForeignPages, log *slog.Logger) *Advice {
+func NewAdvice(publicURL string, pages httpapi.ForeignPages, log *slog.Logger) *Advice {
 	return &Advice{pages: pages, public: publicURL, once: once{log: log}}
 }
 
@@ -63,12 +63,12 @@ func (a *Advice) Explain(r *http.Request, err error) error {
 	if !errors.As(err, &e) || e.Code != or3cloud.CodeForbidden || e.Message != "Forbidden" || e.Data != nil {
 		return err
 	}
-	id, page := httpx.IdentityOf(r), r.Header.Get("Origin")
+	id, page := httpapi.IdentityOf(r), r.Header.Get("Origin")
 	if page == "" {
 		page = r.Header.Get("Referer")
 	}
 	own, ok := origin.Parse(page)
-	if !ok || a.pages.policy.Allows(page, id.Host) {
+	if !ok || a.pages.Own(page, id.Host) {
 		return err
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
@@ -98,7 +98,7 @@ func (a *Advice) Explain(r *http.Request, err error) error {
 type fault struct{ name, found, fix string }
 
 // fault says why a page at an address is not known to be the server's own.
-func (a *Advice) fault(id httpx.Identity, address string) fault {
+func (a *Advice) fault(id httpapi.Identity, address string) fault {
 	setting := "set OR3_PUBLIC_URL=" + address
 	if a.public != "" {
 		setting = "set OR3_PUBLIC_URL, which is " + a.public + ", to it or add it to OR3_ALLOWED_ORIGINS"
@@ -138,15 +138,15 @@ func shown(host string) string {
 // on a 503.
 func refuse(w http.ResponseWriter, r *http.Request, title, text, code string) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
-		httpx.NoStore(w)
+		httpapi.NoStore(w)
 		err := or3cloud.Unavailable(nil, text, retryRefused)
 		if code != "" {
 			err.Data = map[string]any{"code": code}
 		}
-		httpx.WriteError(w, r, err)
+		httpapi.WriteError(w, r, err)
 		return
 	}
-	httpx.GiveUp(w, r)
+	httpapi.GiveUp(w, r)
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 // Whoever runs a server behind a proxy that says too little finds out what to set: in the answer, and once in the log.
@@ -46,7 +46,7 @@ func TestAnOwnPageThatWasRefusedIsExplained(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
 			log := slog.New(slog.NewTextHandler(&out, nil))
-			pages := NewForeignPages(c.public, nil)
+			pages := httpapi.NewForeignPages(c.public, nil)
 			advice := NewAdvice(c.public, pages, log)
 			for range 3 {
 				r := httptest.NewRequest("POST", "/api/basic-auth/refresh", nil)
@@ -55,13 +55,13 @@ func TestAnOwnPageThatWasRefusedIsExplained(t *testing.T) {
 				for i := 0; i < len(c.headers); i += 2 {
 					r.Header.Set(c.headers[i], c.headers[i+1])
 				}
-				r = httpx.WithIdentity(r, c.proxy.identity(r))
+				r = httpapi.WithIdentity(r, c.proxy.identity(r))
 				err := pages.Check(r, or3cloud.Route{})
 				if err == nil {
 					t.Fatal("not refused")
 				}
 				w := httptest.NewRecorder()
-				httpx.WriteError(w, r, advice.Explain(r, err))
+				httpapi.WriteError(w, r, advice.Explain(r, err))
 				var b struct {
 					Message, StatusMessage string
 					Data                   struct{ Code, Reason string }
@@ -83,7 +83,7 @@ func TestAnOwnPageThatWasRefusedIsExplained(t *testing.T) {
 // A refusal that is right is not explained: what its page learns is none of its business, and the log is not its place.
 func TestWhatIsForeignIsNotExplained(t *testing.T) {
 	var out bytes.Buffer
-	pages := NewForeignPages("https://cloud.example", []string{"https://app.example"})
+	pages := httpapi.NewForeignPages("https://cloud.example", []string{"https://app.example"})
 	advice := NewAdvice("https://cloud.example", pages, slog.New(slog.NewTextHandler(&out, nil)))
 	forbidden := or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
 	for name, c := range map[string]struct {
@@ -103,7 +103,7 @@ func TestWhatIsForeignIsNotExplained(t *testing.T) {
 		"another text":                 {[]string{"Origin", "https://x.example"}, or3cloud.Errorf(or3cloud.CodeForbidden, "No")},
 		"data of its own":              {[]string{"Origin", "https://x.example"}, &or3cloud.Error{Code: or3cloud.CodeForbidden, Message: "Forbidden", Data: 1}},
 	} {
-		r := httpx.WithIdentity(httptest.NewRequest("POST", "/api/x", nil), httpx.Identity{Host: "nas:3000"})
+		r := httpapi.WithIdentity(httptest.NewRequest("POST", "/api/x", nil), httpapi.Identity{Host: "nas:3000"})
 		for i := 0; i < len(c.headers); i += 2 {
 			r.Header.Set(c.headers[i], c.headers[i+1])
 		}

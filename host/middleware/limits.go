@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/ratelimit"
 )
 
@@ -126,7 +125,7 @@ func (l *Limits) Check(op Operation, subject string) (ratelimit.Verdict, error) 
 	}
 	v := l.limiter.Check(key(op, subject), limit)
 	if !v.Allowed {
-		return v, httpx.RateLimited(v.RetryAfter)
+		return v, httpapi.RateLimited(v.RetryAfter)
 	}
 	return v, nil
 }
@@ -134,16 +133,8 @@ func (l *Limits) Check(op Operation, subject string) (ratelimit.Verdict, error) 
 // CheckWithHeaders is Check, and tells the client its budget as it was before this request.
 func (l *Limits) CheckWithHeaders(w http.ResponseWriter, op Operation, subject string) error {
 	v, err := l.Check(op, subject)
-	BudgetHeaders(w, v)
+	httpapi.BudgetHeaders(w, v.Limit, v.Remaining)
 	return err
-}
-
-// BudgetHeaders sends the state of a budget; nothing for an operation without one.
-func BudgetHeaders(w http.ResponseWriter, v ratelimit.Verdict) {
-	if v.Limit > 0 {
-		w.Header().Set("X-RateLimit-Limit", strconv.Itoa(v.Limit))
-		w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(v.Remaining))
-	}
 }
 
 // Take counts a request of subject, whatever comes of it, and refuses it with 429 when the budget of op is used up.
@@ -153,7 +144,7 @@ func (l *Limits) Take(op Operation, subject string) error {
 		return nil
 	}
 	if v := l.limiter.Take(key(op, subject), limit); !v.Allowed {
-		return httpx.RateLimited(v.RetryAfter)
+		return httpapi.RateLimited(v.RetryAfter)
 	}
 	return nil
 }

@@ -3,9 +3,6 @@ package middleware
 import (
 	"bytes"
 	"crypto/tls"
-	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 var teapot = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
@@ -132,8 +128,8 @@ func TestZonesAreNoPartOfAnAddress(t *testing.T) {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		var got string
-		Chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = httpx.IdentityOf(r).ClientIP }),
-			Proxy{Everyone: c.forwarded != ""}.Identify, Log(log, time.Now, strings.NewReader("0123456789abcdef"))).ServeHTTP(httptest.NewRecorder(), r)
+		httpapi.Chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = httpapi.IdentityOf(r).ClientIP }),
+			Proxy{Everyone: c.forwarded != ""}.Identify, httpapi.Log(log, time.Now, strings.NewReader("0123456789abcdef"))).ServeHTTP(httptest.NewRecorder(), r)
 		if got != c.want || strings.Contains(LimitKey(got), "%") {
 			t.Errorf("%+v: %q, limited as %q", c, got, LimitKey(got))
 		}
@@ -151,148 +147,5 @@ func TestLimitKeyCountsIPv6ByNetwork(t *testing.T) {
 		if got := LimitKey(ip); got != want {
 			t.Errorf("%s: %s", ip, got)
 		}
-	}
-}
-
-// pipeline runs h behind Identify, Log and Recover and returns the answer and the log.
-func pipeline(t *testing.T, r *http.Request, h http.Handler) (*httptest.ResponseRecorder, string) {
-	t.Helper()
-	var out bytes.Buffer
-	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w := httptest.NewRecorder()
-	func() {
-		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				t.Errorf("a panic got through: %v", p)
-			}
-		}()
-		Chain(h, Proxy{}.Identify, Log(log, time.Now, strings.NewReader("0123456789abcdef")), Recover(log), SecurityHeaders).ServeHTTP(w, r)
-	}()
-	return w, out.String()
-}
-
-func TestLogLineTellsTheRequestAndNoSecrets(t *testing.T) {
-	r := httptest.NewRequest("PUT", "/api/storage/fs/upload?token=SECRET", strings.NewReader("SECRET"))
-	r.Header.Set("Cookie", "or3_access=SECRET")
-	r.Header.Set("Authorization", "Bearer SECRET")
-	w, log := pipeline(t, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		httpx.WriteError(w, r, or3cloud.Unavailable(errors.New("disk trouble"), "Service Unavailable", time.Second))
-	}))
-	var line map[string]any
-	if err := json.Unmarshal([]byte(log), &line); err != nil {
-		t.Fatalf("not one line: %s", log)
-	}
-	if line["method"] != "PUT" || line["path"] != "/api/storage/fs/upload" || line["status"] != 503. ||
-		line["request_id"] != w.Header().Get("X-Request-Id") || len(w.Header().Get("X-Request-Id")) != 16 ||
-		!strings.Contains(line["error"].(string), "disk trouble") {
-		t.Errorf("%v", line)
-	}
-	if strings.Contains(log, "SECRET") {
-		t.Error(log)
-	}
-}
-
-// TestOrdinaryRequestsAreDebugLines reads the level of the line of each kind of answer: at the default level events must not drown.
-func TestOrdinaryRequestsAreDebugLines(t *testing.T) {
-	for name, tc := range map[string]struct {
-		level string
-		path  string
-		err   error
-	}{
-		"success":              {"DEBUG", "/api/x", nil},
-		"health check":         {"DEBUG", "/api/health", nil},
-		"health not ready":     {"DEBUG", "/api/health/ready", or3cloud.Unavailable(nil, "The server is starting", time.Second)},
-		"no session":           {"DEBUG", "/api/x", or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")},
-		"not found":            {"DEBUG", "/api/x", or3cloud.Errorf(or3cloud.CodeNotFound, "Not found")},
-		"refusal with a cause": {"INFO", "/api/x", or3cloud.WrapError(errors.New("more than the client is told"), or3cloud.CodeForbidden, "Forbidden")},
-		"busy":                 {"WARN", "/api/x", or3cloud.Unavailable(errors.New("disk trouble"), "Service Unavailable", time.Second)},
-		"fault":                {"ERROR", "/api/x", errors.New("a mistake")},
-	} {
-		_, log := pipeline(t, httptest.NewRequest("GET", tc.path, nil), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if tc.err != nil {
-				httpx.WriteError(w, r, tc.err)
-			}
-		}))
-		var line struct{ Level, Msg string }
-		if err := json.Unmarshal([]byte(log), &line); err != nil || line.Level != tc.level || line.Msg != "request" {
-			t.Errorf("%s: %s %v", name, log, err)
-		}
-	}
-}
-
-func TestLogLineHasNoTokenOfALink(t *testing.T) {
-	for _, target := range []string{"/?invite=SECRET", "/?setup=SECRET", "/chat?next=%2F%3Finvite%3DSECRET", "/api/nowhere?reset=SECRET&confirm-email=SECRET"} {
-		r := httptest.NewRequest("GET", target, nil)
-		r.Header.Set("Referer", "http://example.com/?invite=SECRET")
-		r.Header.Set("X-Or3-Invite-Token", "SECRET")
-		w, log := pipeline(t, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			httpx.WriteError(w, r, httpx.NotFound(w, r))
-		}))
-		if !strings.Contains(log, "404") || strings.Contains(log, "SECRET") {
-			t.Errorf("%s: %s", target, log)
-		}
-		if strings.Contains(w.Body.String(), "SECRET") && !strings.Contains(target, "next=") {
-			t.Errorf("%s: %s", target, w.Body)
-		}
-	}
-}
-
-func TestPanicIsA500(t *testing.T) {
-	w, log := pipeline(t, httptest.NewRequest("GET", "/api/x", nil), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		panic("boom")
-	}))
-	if w.Code != 500 || !strings.Contains(w.Body.String(), `"Server Error"`) || strings.Contains(w.Body.String(), "boom") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	if !strings.Contains(log, "boom") || !strings.Contains(log, "stack") {
-		t.Error(log)
-	}
-}
-
-func TestPanicAfterTheAnswerBeganBreaksTheConnection(t *testing.T) {
-	srv := httptest.NewServer(Chain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, "half")
-		_ = http.NewResponseController(w).Flush()
-		panic("boom")
-	}), Log(slog.New(slog.DiscardHandler), time.Now, strings.NewReader("01234567")), Recover(slog.New(slog.DiscardHandler))))
-	defer srv.Close()
-	res, err := srv.Client().Get(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if text, err := io.ReadAll(res.Body); err == nil {
-		t.Errorf("the cut answer %q looks whole", text)
-	}
-}
-
-func TestHandlerThatWritesNothingIsLoggedAs200(t *testing.T) {
-	_, log := pipeline(t, httptest.NewRequest("GET", "/", nil), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	if !strings.Contains(log, `"status":200`) {
-		t.Error(log)
-	}
-}
-
-func TestHealthChecksAreQuiet(t *testing.T) {
-	_, log := pipeline(t, httptest.NewRequest("GET", "/api/health", nil), teapot)
-	if !strings.Contains(log, "DEBUG") {
-		t.Error(log)
-	}
-}
-
-// The kernel's file copy and flushing must survive the wrapping.
-func TestRecorderKeepsTheWriterAbilities(t *testing.T) {
-	w, r := httpx.WithRecord(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), &httpx.Record{})
-	if _, ok := w.(io.ReaderFrom); !ok {
-		t.Error("no ReadFrom")
-	}
-	if err := http.NewResponseController(w).Flush(); err != nil {
-		t.Error(err)
-	}
-	if n, err := io.Copy(w, strings.NewReader("abc")); n != 3 || err != nil {
-		t.Error(n, err)
-	}
-	if rec := httpx.RecordOf(r); rec.Bytes != 3 || rec.Status != 200 {
-		t.Errorf("%+v", rec)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"strings"
 
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 // Names are the host names under which a server answers. Any page can have its own name lead to an address of this machine
@@ -59,7 +59,7 @@ func hostName(host string) string {
 // Known reports whether the host that a request addresses is this server. Addresses and names without a dot, such as
 // localhost or a container's, are always good: no stranger can have them lead here. A host that is not known says nothing.
 // Without a public URL a trusted proxy decides which names it serves.
-func (n *Names) Known(id httpx.Identity) bool {
+func (n *Names) Known(id httpapi.Identity) bool {
 	name := hostName(id.Host)
 	if !strings.Contains(name, ".") || strings.HasSuffix(name, ".localhost") || n.known[name] || id.Forwarded && n.public == "" {
 		return true
@@ -71,7 +71,7 @@ func (n *Names) Known(id httpx.Identity) bool {
 // Answer answers r itself, and returns true, if it is addressed to a name that is not known. That is 503: mostly it is a
 // setting that is missing, and clients keep their edits on a 503.
 func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
-	id := httpx.IdentityOf(r)
+	id := httpapi.IdentityOf(r)
 	if n.Known(id) {
 		return false
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 func TestKnownNames(t *testing.T) {
@@ -51,7 +51,7 @@ func TestKnownNames(t *testing.T) {
 			"bare": {bare, false, c.bare}, "public URL": {public, false, c.public},
 			"trusted proxy": {bare, true, c.proxied}, "both": {public, true, c.proxy},
 		} {
-			if got := NewNames(o.NamesOptions).Known(httpx.Identity{Host: c.host, Forwarded: o.forwarded}); got != o.want {
+			if got := NewNames(o.NamesOptions).Known(httpapi.Identity{Host: c.host, Forwarded: o.forwarded}); got != o.want {
 				t.Errorf("%s: %q is known: %v", name, c.host, got)
 			}
 		}
@@ -70,7 +70,7 @@ func TestUnknownNamesAreToldWhatToSet(t *testing.T) {
 		var out bytes.Buffer
 		n := NewNames(NamesOptions{PublicURL: c.public, Log: slog.New(slog.NewTextHandler(&out, nil))})
 		for range 2 {
-			r := httpx.WithIdentity(httptest.NewRequest("GET", c.path, nil), httpx.Identity{Host: c.host})
+			r := httpapi.WithIdentity(httptest.NewRequest("GET", c.path, nil), httpapi.Identity{Host: c.host})
 			w := httptest.NewRecorder()
 			if !n.Answer(w, r) || w.Code != 503 || w.Header().Get("Content-Type") != c.kind || w.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: %d %v", c.host, w.Code, w.Header())
@@ -89,7 +89,7 @@ func TestUnknownNamesAreToldWhatToSet(t *testing.T) {
 	var out bytes.Buffer
 	n := NewNames(NamesOptions{Log: slog.New(slog.NewTextHandler(&out, nil))})
 	for i := range 100 {
-		r := httpx.WithIdentity(httptest.NewRequest("GET", "/", nil), httpx.Identity{Host: fmt.Sprintf("n%d.example", i)})
+		r := httpapi.WithIdentity(httptest.NewRequest("GET", "/", nil), httpapi.Identity{Host: fmt.Sprintf("n%d.example", i)})
 		n.Answer(httptest.NewRecorder(), r)
 	}
 	if lines := strings.Count(out.String(), "\n"); lines != maxTold {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/origin"
 	"or3.chat/cloud/internal/ratelimit"
 )
@@ -38,7 +38,7 @@ func (p Proxy) Identify(next http.Handler) http.Handler {
 			told.warn(id.Unbelieved, "a reverse proxy is not trusted, so all people behind it count as one client: set OR3_TRUSTED_PROXIES to its address",
 				"proxy", id.Unbelieved, "example", "OR3_TRUSTED_PROXIES="+id.Unbelieved)
 		}
-		next.ServeHTTP(w, httpx.WithIdentity(r, id))
+		next.ServeHTTP(w, httpapi.WithIdentity(r, id))
 	})
 }
 
@@ -54,8 +54,8 @@ func (p Proxy) forwards(h http.Header) bool {
 
 // identity falls back to the socket's address where the headers have none, as the callers of the contract's rule do.
 // It does not fall back to the Host header of a trusted proxy, since the origin rule must fail closed.
-func (p Proxy) identity(r *http.Request) httpx.Identity {
-	id := httpx.Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
+func (p Proxy) identity(r *http.Request) httpapi.Identity {
+	id := httpapi.Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
 	peer, known := parseAddr(r.RemoteAddr)
 	if known {
 		id.ClientIP = peer.String()

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/networks"
 )
 
@@ -14,13 +14,13 @@ import (
 type header [][2]string
 
 // identityOf returns what p makes of a request from peer.
-func identityOf(p Proxy, peer string, h header) (id httpx.Identity) {
+func identityOf(p Proxy, peer string, h header) (id httpapi.Identity) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr, r.Host = peer, " Chat.Example:3000 "
 	for _, line := range h {
 		r.Header.Add(line[0], line[1])
 	}
-	p.Identify(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { id = httpx.IdentityOf(r) })).
+	p.Identify(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { id = httpapi.IdentityOf(r) })).
 		ServeHTTP(httptest.NewRecorder(), r)
 	return id
 }

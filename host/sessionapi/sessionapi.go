@@ -5,8 +5,8 @@ import (
 	"net/http"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/httpapi"
 )
 
 // API tells a browser who is signed in.
@@ -64,7 +64,7 @@ const isoMillis = "2006-01-02T15:04:05.000Z"
 // The budget is keyed by the identity when there is one, so that people behind one address do not share it (contract,
 // auth Pitfall 11). That is why the session is resolved first.
 func (a API) get(w http.ResponseWriter, r *http.Request) error {
-	httpx.NoStore(w)
+	httpapi.NoStore(w)
 	s, err := a.Host.Session(r)
 	if err != nil {
 		return err
@@ -82,12 +82,12 @@ func (a API) get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.Limits.Record(middleware.AuthSession, subject)
-	middleware.BudgetHeaders(w, v)
+	httpapi.BudgetHeaders(w, v.Limit, v.Remaining)
 	out := answer{Session: wire(s), AppAccessAllowed: allowed}
 	if allowed && a.WorkspaceItems {
 		out.WorkspaceItemCapability = "v1"
 	}
-	return httpx.WriteJSON(w, http.StatusOK, out)
+	return httpapi.WriteJSON(w, http.StatusOK, out)
 }
 
 // mayRead asks whether the user may read their own workspace. A refusal is an answer here, not an error.

@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 // delete gives a file up for good (contract, storage §8). Whether something still refers to it is decided by the claim
@@ -19,7 +19,7 @@ func (a *API) delete(w http.ResponseWriter, r *http.Request) error {
 		StorageID   *string        `json:"storage_id"` // a hint, not looked at (contract, storage Pitfall 14)
 		Unknown     jsontext.Value `json:",embed"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	hash, ok := or3cloud.ParseBlobHash(strings.TrimSpace(in.Hash))
@@ -36,5 +36,5 @@ func (a *API) delete(w http.ResponseWriter, r *http.Request) error {
 	if err := deleter.DeleteObject(r.Context(), in.WorkspaceID, hash); err != nil {
 		return err
 	}
-	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }

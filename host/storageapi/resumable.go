@@ -8,9 +8,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/internal/tus"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/httpapi"
 )
 
 // Uploads that go on over several connections are a way in beside the signed URLs. Every request is authorised anew, before
@@ -58,7 +58,7 @@ func (r *resumable) discover(w http.ResponseWriter, _ *http.Request) error {
 // create is POST /api/storage/resumable. The headers say what a presign-upload and a commit say otherwise.
 func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 	if tus.Method(req) != http.MethodPost {
-		return httpx.NotFound(w, req)
+		return httpapi.NotFound(w, req)
 	}
 	w.Header().Set("Tus-Resumable", tus.Version)
 	if err := unread(w, req, http.MethodPost); err != nil {
@@ -103,7 +103,7 @@ func (r *resumable) goOn(w http.ResponseWriter, req *http.Request) error {
 	switch method {
 	case http.MethodHead, http.MethodPatch, http.MethodDelete:
 	default:
-		return httpx.NotFound(w, req)
+		return httpapi.NotFound(w, req)
 	}
 	w.Header().Set("Tus-Resumable", tus.Version)
 	if err := unread(w, req, method); err != nil {
@@ -146,13 +146,13 @@ func unread(w http.ResponseWriter, req *http.Request, method string) error {
 	if method == http.MethodPatch || method == http.MethodPost && req.Header.Get("Content-Type") == tus.ContentType {
 		return nil
 	}
-	httpx.LimitBody(w, req, httpx.SmallBody)
-	_, err := httpx.ReadBody(req)
+	httpapi.LimitBody(w, req, httpapi.SmallBody)
+	_, err := httpapi.ReadBody(req)
 	var tooLarge *http.MaxBytesError
 	if err == nil || errors.As(err, &tooLarge) {
 		return nil
 	}
-	return httpx.BodyError(req, err, "The request body is cut off.")
+	return httpapi.BodyError(req, err, "The request body is cut off.")
 }
 
 // announce says until when an upload can be gone on with, and lets pages of other origins read what the protocol answers.

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/ratelimit"
 )
 
@@ -82,11 +82,11 @@ const (
 
 // blob are the members that all transfer calls share.
 type blob struct {
-	WorkspaceID string     `json:"workspace_id"`
-	Hash        string     `json:"hash"`
-	Capability  *string    `json:"file_kind_capability"`
-	ExpiresInMS *httpx.Int `json:"expires_in_ms"`
-	Disposition *string    `json:"disposition"`
+	WorkspaceID string       `json:"workspace_id"`
+	Hash        string       `json:"hash"`
+	Capability  *string      `json:"file_kind_capability"`
+	ExpiresInMS *httpapi.Int `json:"expires_in_ms"`
+	Disposition *string      `json:"disposition"`
 }
 
 // check validates the shared members. A blank workspace would be one nameless tenant for all (contract, sync §1.1).
@@ -149,13 +149,13 @@ func wire(p or3cloud.Presigned) presigned {
 }
 
 func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
-	httpx.NoCache(w)
+	httpapi.NoCache(w)
 	var in struct {
 		blob
-		MIMEType  *string    `json:"mime_type"`
-		SizeBytes *httpx.Int `json:"size_bytes"`
+		MIMEType  *string      `json:"mime_type"`
+		SizeBytes *httpapi.Int `json:"size_bytes"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	hash, err := in.check()
@@ -190,7 +190,7 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	a.opt.Limits.Record(middleware.StorageUpload, s.User.ID)
 	out := wire(p)
 	out.IntentID = intent
-	return httpx.WriteJSON(w, http.StatusOK, out)
+	return httpapi.WriteJSON(w, http.StatusOK, out)
 }
 
 // takes says whether files of a type may be uploaded. A type without a name is never taken: the upload could not be held
@@ -219,13 +219,13 @@ func mediaType(mime string) string {
 }
 
 func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
-	httpx.NoCache(w)
+	httpapi.NoCache(w)
 	var in struct {
 		blob
 		StorageID *string `json:"storage_id"`
 		MIMEType  *string `json:"mime_type"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	hash, err := in.check()
@@ -259,7 +259,7 @@ func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
 	if latest := now.Add(maxDownloadExpiry); p.ExpiresAt.After(latest) {
 		p.ExpiresAt = latest
 	}
-	return httpx.WriteJSON(w, http.StatusOK, wire(p))
+	return httpapi.WriteJSON(w, http.StatusOK, wire(p))
 }
 
 func text(s *string) string {
@@ -272,18 +272,18 @@ func text(s *string) string {
 func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		blob
-		StorageID         *string    `json:"storage_id"`
-		StorageProviderID *string    `json:"storage_provider_id"`
-		MIMEType          *string    `json:"mime_type"`
-		SizeBytes         *httpx.Int `json:"size_bytes"`
-		Name              *string    `json:"name"`
-		Kind              string     `json:"kind"`
-		Width             *float64   `json:"width"`
-		Height            *float64   `json:"height"`
-		PageCount         *float64   `json:"page_count"`
-		IntentID          *string    `json:"intent_id"`
+		StorageID         *string      `json:"storage_id"`
+		StorageProviderID *string      `json:"storage_provider_id"`
+		MIMEType          *string      `json:"mime_type"`
+		SizeBytes         *httpapi.Int `json:"size_bytes"`
+		Name              *string      `json:"name"`
+		Kind              string       `json:"kind"`
+		Width             *float64     `json:"width"`
+		Height            *float64     `json:"height"`
+		PageCount         *float64     `json:"page_count"`
+		IntentID          *string      `json:"intent_id"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	hash, err := in.check()
@@ -313,18 +313,18 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.opt.Limits.Record(middleware.StorageCommit, s.User.ID)
-	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
 // gc starts a collection. The run counts against the cooldown before the adapter is called, so that a failing one
 // cannot be repeated without end.
 func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		WorkspaceID      string     `json:"workspace_id"`
-		RetentionSeconds *httpx.Int `json:"retention_seconds"`
-		Limit            *httpx.Int `json:"limit"`
+		WorkspaceID      string       `json:"workspace_id"`
+		RetentionSeconds *httpapi.Int `json:"retention_seconds"`
+		Limit            *httpapi.Int `json:"limit"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	switch {
@@ -340,7 +340,7 @@ func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 		if v := a.runs.Take(in.WorkspaceID, ratelimit.Limit{Max: 1, Window: a.opt.GCCooldown}); !v.Allowed {
 			return &or3cloud.Error{
 				Code:       or3cloud.CodeRateLimited,
-				Message:    "GC rate limited, wait " + strconv.FormatInt(httpx.Seconds(v.RetryAfter), 10) + " seconds",
+				Message:    "GC rate limited, wait " + strconv.FormatInt(httpapi.Seconds(v.RetryAfter), 10) + " seconds",
 				RetryAfter: v.RetryAfter,
 			}
 		}
@@ -351,7 +351,7 @@ func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 	}
 	req := or3cloud.StorageGCRequest{WorkspaceID: in.WorkspaceID, Retention: a.opt.GCRetention}
 	if in.RetentionSeconds != nil {
-		req.Retention = httpx.Duration(int64(*in.RetentionSeconds), time.Second)
+		req.Retention = httpapi.Duration(int64(*in.RetentionSeconds), time.Second)
 	}
 	if in.Limit != nil {
 		req.Limit = int(*in.Limit)
@@ -360,5 +360,5 @@ func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpx.WriteJSON(w, http.StatusOK, rep)
+	return httpapi.WriteJSON(w, http.StatusOK, rep)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/membudget"
 )
 
@@ -61,7 +61,7 @@ const largestPage = 4 * or3cloud.AnswerBytes
 // page fills the answer with a page. read delivers the rows and holds a transaction meanwhile, so it is not made to wait: if
 // there is no memory for them, it is called again once there is enough for any page.
 func (a *answer) page(r *http.Request, begin string, read func() error) (err error) {
-	ctx, tab := r.Context(), &httpx.RecordOf(r).Memory
+	ctx, tab := r.Context(), &httpapi.RecordOf(r).Memory
 	if *a, err = newAnswer(ctx, tab, begin); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (a *answer) share(text []byte) {
 }
 
 // send answers 200 with the text.
-func (a *answer) send(w http.ResponseWriter) { httpx.WriteRaw(w, append(a.full, a.text)...) }
+func (a *answer) send(w http.ResponseWriter) { httpapi.WriteRaw(w, append(a.full, a.text)...) }
 
 // free gives the pieces back; one that a large row has made is left to the collector. The answer must not be used after it.
 func (a *answer) free() {

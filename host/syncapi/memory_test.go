@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/internal/hosttest"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/membudget"
 )
 
@@ -182,7 +182,7 @@ func TestUnknownCallersHoldLittle(t *testing.T) {
 			size   int
 			status int
 		}{
-			{len("{}"), 400}, {httpx.UnknownBody, 400}, {httpx.UnknownBody + 1, 401}, {1 << 20, 401}, {MaxPushBody + 1, 401},
+			{len("{}"), 400}, {httpapi.UnknownBody, 400}, {httpapi.UnknownBody + 1, 401}, {1 << 20, 401}, {MaxPushBody + 1, 401},
 		} {
 			budget := membudget.New(200 << 20)
 			router := nobody.Share(hosttest.Router(t, routes(nobody, &adapter{})), budget)
@@ -193,7 +193,7 @@ func TestUnknownCallersHoldLittle(t *testing.T) {
 				r.ContentLength = int64(c.size)
 			}
 			w := hosttest.Serve(router, r)
-			if w.Code != c.status || read.n > httpx.UnknownBody+1 {
+			if w.Code != c.status || read.n > httpapi.UnknownBody+1 {
 				t.Errorf("%d bytes, announced: %t: status %d, %d bytes read", c.size, announced, w.Code, read.n)
 			}
 			if now, _ := budget.Held(); now != 0 {

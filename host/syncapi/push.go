@@ -14,8 +14,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/syncschema"
 )
 
@@ -37,18 +37,18 @@ func (a *API) push(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
-	httpx.NoCache(w)
-	tab := &httpx.RecordOf(r).Memory
-	text, err := httpx.ReadBody(r)
+	httpapi.NoCache(w)
+	tab := &httpapi.RecordOf(r).Memory
+	text, err := httpapi.ReadBody(r)
 	if err != nil {
-		return httpx.BodyError(r, err, invalidPush)
+		return httpapi.BodyError(r, err, invalidPush)
 	}
 	in, err := decodePush(text)
 	switch {
 	case errors.Is(err, errEnvelope):
 		return invalid(invalidPush)
 	case err != nil:
-		return httpx.BodyError(r, err, invalidPush)
+		return httpapi.BodyError(r, err, invalidPush)
 	}
 	userID, err := a.admit(w, r, or3cloud.PermWorkspaceWrite, in.scope, middleware.SyncPush)
 	if err != nil {
@@ -142,7 +142,7 @@ func decodePush(text []byte) (pushBody, error) {
 	if openings > maxDepth {
 		text = new(pruner).prune(text)
 	}
-	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(text), httpx.JSONOptions()), doubtful: !valid}
+	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(text), httpapi.JSONOptions()), doubtful: !valid}
 	return d.decode()
 }
 
@@ -366,7 +366,7 @@ func (d *pushDecoder) clock(dst *int64) error {
 	if err != nil {
 		return err
 	}
-	if n, ok := httpx.ParseInt(v); ok {
+	if n, ok := httpapi.ParseInt(v); ok {
 		*dst = n
 	}
 	return nil

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/jsstring"
 )
 
@@ -114,15 +114,15 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permissio
 }
 
 func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
-	httpx.NoCache(w)
+	httpapi.NoCache(w)
 	var in struct {
-		Scope  scope       `json:"scope"`
-		Cursor *httpx.Int  `json:"cursor"`
-		Limit  *httpx.Int  `json:"limit"`
-		Tables tableFilter `json:"tables"`
+		Scope  scope        `json:"scope"`
+		Cursor *httpapi.Int `json:"cursor"`
+		Limit  *httpapi.Int `json:"limit"`
+		Tables tableFilter  `json:"tables"`
 		capabilities
 	}
-	if err := httpx.ReadJSON(r, &in, invalidPull); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidPull); err != nil {
 		return err
 	}
 	if !in.Scope.ok() || !in.ok() || in.Cursor == nil || *in.Cursor < 0 || in.Limit == nil || *in.Limit < 1 || *in.Limit > maxPage {
@@ -158,15 +158,15 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
-	httpx.NoCache(w)
+	httpapi.NoCache(w)
 	var in struct {
-		Scope     scope       `json:"scope"`
-		PageSize  *httpx.Int  `json:"pageSize"`
-		PageToken *string     `json:"pageToken"`
-		Tables    tableFilter `json:"tables"`
+		Scope     scope        `json:"scope"`
+		PageSize  *httpapi.Int `json:"pageSize"`
+		PageToken *string      `json:"pageToken"`
+		Tables    tableFilter  `json:"tables"`
 		capabilities
 	}
-	if err := httpx.ReadJSON(r, &in, invalidSnapshot); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidSnapshot); err != nil {
 		return err
 	}
 	token := ""
@@ -213,11 +213,11 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 // sync Pitfall 12).
 func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		Scope    scope      `json:"scope"`
-		DeviceID *string    `json:"deviceId"`
-		Version  *httpx.Int `json:"version"`
+		Scope    scope        `json:"scope"`
+		DeviceID *string      `json:"deviceId"`
+		Version  *httpapi.Int `json:"version"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidCursor); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidCursor); err != nil {
 		return err
 	}
 	if !in.Scope.ok() || in.DeviceID == nil || jsstring.Len(*in.DeviceID) > maxID || in.Version == nil || *in.Version < 0 {
@@ -233,7 +233,7 @@ func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.limits.Record(middleware.SyncCursor, userID)
-	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
 func (a *API) gcTombstones(w http.ResponseWriter, r *http.Request) error {
@@ -248,10 +248,10 @@ func (a *API) gcChangeLog(w http.ResponseWriter, r *http.Request) error {
 // its own (contract, sync §7).
 func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string, run gcMethod) error {
 	var in struct {
-		Scope            scope      `json:"scope"`
-		RetentionSeconds *httpx.Int `json:"retentionSeconds"`
+		Scope            scope        `json:"scope"`
+		RetentionSeconds *httpapi.Int `json:"retentionSeconds"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidGC); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidGC); err != nil {
 		return err
 	}
 	if !in.Scope.ok() || in.RetentionSeconds == nil || *in.RetentionSeconds < 1 {
@@ -270,7 +270,7 @@ func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s", unsupported)
 	}
-	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: httpx.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
+	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: httpapi.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
 		return err
 	}
 	a.limits.Record(middleware.SyncGC, session.User.ID)

@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/syncschema"
 )
 
@@ -31,7 +31,7 @@ func (u *unfit) is(payload []byte, table, opID string) bool {
 // report puts what was left out into the log line of a request.
 func (u *unfit) report(r *http.Request) {
 	if u.n > 0 {
-		httpx.RecordOf(r).Warning = fmt.Sprintf("left out %d rows that no client can take, the first in %s", u.n, u.first)
+		httpapi.RecordOf(r).Warning = fmt.Sprintf("left out %d rows that no client can take, the first in %s", u.n, u.first)
 	}
 }
 

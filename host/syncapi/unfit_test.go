@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/internal/hosttest"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/syncschema"
 )
 
@@ -120,8 +120,8 @@ func TestUnfitRowsStayOnTheServer(t *testing.T) {
 		"push":     {pushOf(kv(1, kvPayload(1)), kv(2, kvPayload(2)), kv(3, kvPayload(3))), `"winner":`},
 	} {
 		r := hosttest.NewRequest("POST", "/api/sync/"+path, c.body)
-		var record httpx.Record
-		_, r = httpx.WithRecord(nil, r, &record)
+		var record httpapi.Record
+		_, r = httpapi.WithRecord(nil, r, &record)
 		w := hosttest.Send(t, routes(hosttest.Member(or3cloud.RoleOwner), a), r)
 		text := w.Body.String()
 		if w.Code != 200 || strings.Count(text, c.want) != 1 || strings.Contains(text, "[[") || strings.Contains(text, "\xff") {
@@ -147,8 +147,8 @@ func FuzzPruner(f *testing.F) {
 		if !bytes.Equal(whole, pieces) {
 			t.Fatalf("%q became %q at once and %q byte by byte", text, whole, pieces)
 		}
-		if v := jsontext.Value(text); v.IsValid(httpx.JSONOptions()) {
-			if !jsontext.Value(whole).IsValid(httpx.JSONOptions()) {
+		if v := jsontext.Value(text); v.IsValid(httpapi.JSONOptions()) {
+			if !jsontext.Value(whole).IsValid(httpapi.JSONOptions()) {
 				t.Errorf("%q became %q, which is no JSON", text, whole)
 			}
 			if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= maxDepth && !bytes.Equal(text, whole) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 )
 
 // The owners of a workspace manage its members and its invites. The shapes are those of the contract's admin endpoints
@@ -74,7 +74,7 @@ func (m members) list(w http.ResponseWriter, r *http.Request) error {
 	for _, member := range list {
 		items = append(items, memberItem{UserID: member.UserID, Email: member.Email, Role: member.Role})
 	}
-	return httpx.WriteJSON(w, http.StatusOK, map[string]any{"members": items})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"members": items})
 }
 
 func (m members) setRole(w http.ResponseWriter, r *http.Request) error {
@@ -83,7 +83,7 @@ func (m members) setRole(w http.ResponseWriter, r *http.Request) error {
 		UserID      string        `json:"userId"`
 		Role        or3cloud.Role `json:"role"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	if in.UserID == "" || !in.Role.Valid() {
@@ -105,7 +105,7 @@ func (m members) remove(w http.ResponseWriter, r *http.Request) error {
 		WorkspaceID string `json:"workspaceId"`
 		UserID      string `json:"userId"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	if in.UserID == "" {
@@ -136,7 +136,7 @@ type inviteItem struct {
 
 func (m members) invites(store or3cloud.InviteStore) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		httpx.NoCache(w)
+		httpapi.NoCache(w)
 		query := r.URL.Query()
 		limit := 0
 		if text := query.Get("limit"); text != "" {
@@ -165,7 +165,7 @@ func (m members) invites(store or3cloud.InviteStore) func(http.ResponseWriter, *
 				ID: in.ID, Email: in.Email, Role: in.Role, Status: in.Status, CreatedAt: in.CreatedAt.Unix(), ExpiresAt: in.ExpiresAt.Unix(),
 			})
 		}
-		return httpx.WriteJSON(w, http.StatusOK, map[string]any{"invites": items})
+		return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"invites": items})
 	}
 }
 
@@ -174,7 +174,7 @@ func (m members) revokeInvite(w http.ResponseWriter, r *http.Request) error {
 		WorkspaceID string `json:"workspaceId"`
 		InviteID    string `json:"inviteId"`
 	}
-	if err := httpx.ReadJSON(r, &in, invalidRequest); err != nil {
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return err
 	}
 	if in.InviteID == "" {

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/jsstring"
 )
 
@@ -100,7 +100,7 @@ func (a API) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	slices.SortStableFunc(items, func(x, y item) int { return cmp.Compare(y.CreatedAt, x.CreatedAt) })
 	items = fit(items)
-	return httpx.WriteJSON(w, http.StatusOK, map[string]any{"workspaces": items})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"workspaces": items})
 }
 
 // fit keeps a list within or3cloud.AnswerBytes. The protocol has no pages for it, so what is left out are the oldest workspaces, but
@@ -129,7 +129,7 @@ type texts struct {
 
 func readTexts(r *http.Request) (texts, error) {
 	var in texts
-	if err := httpx.ReadJSON(r, &in, needName); err != nil {
+	if err := httpapi.ReadJSON(r, &in, needName); err != nil {
 		return texts{}, err
 	}
 	in.Name, in.Description = strings.TrimSpace(in.Name), strings.TrimSpace(in.Description)
@@ -160,7 +160,7 @@ func (a API) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpx.WriteJSON(w, http.StatusOK, map[string]string{"id": id})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]string{"id": id})
 }
 
 // update replaces both texts: a description that is not sent is cleared.
@@ -212,7 +212,7 @@ func (a API) activate(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		ID string `json:"id"`
 	}
-	if err := httpx.ReadJSON(r, &in, needID); err != nil {
+	if err := httpapi.ReadJSON(r, &in, needID); err != nil {
 		return err
 	}
 	if in.ID = strings.TrimSpace(in.ID); in.ID == "" {
@@ -232,5 +232,5 @@ func ok(w http.ResponseWriter, err error) error {
 	if err != nil {
 		return err
 	}
-	return httpx.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }

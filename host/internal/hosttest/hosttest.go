@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/membudget"
 )
 
@@ -91,9 +91,9 @@ func Send(t testing.TB, routes []or3cloud.Route, r *http.Request) *httptest.Resp
 }
 
 // Router returns a router for routes.
-func Router(t testing.TB, routes []or3cloud.Route) *httpx.Router {
+func Router(t testing.TB, routes []or3cloud.Route) *httpapi.Router {
 	t.Helper()
-	var router httpx.Router
+	var router httpapi.Router
 	for _, route := range routes {
 		if err := router.Add("test", route); err != nil {
 			t.Fatal(err)
@@ -103,7 +103,7 @@ func Router(t testing.TB, routes []or3cloud.Route) *httpx.Router {
 }
 
 // Share makes the requests of a router share a budget of memory. All of them are the host's user's.
-func (h *Host) Share(router *httpx.Router, b *membudget.Budget) *httpx.Router {
+func (h *Host) Share(router *httpapi.Router, b *membudget.Budget) *httpapi.Router {
 	router.Budget = b
 	router.Caller = func(r *http.Request) (string, error) {
 		s, err := h.Session(r)
@@ -113,9 +113,9 @@ func (h *Host) Share(router *httpx.Router, b *membudget.Budget) *httpx.Router {
 }
 
 // Serve sends r to a router and returns the answer.
-func Serve(router *httpx.Router, r *http.Request) *httptest.ResponseRecorder {
+func Serve(router *httpapi.Router, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	rw, r := httpx.WithRecord(w, r, httpx.RecordOf(r))
-	httpx.Respond(rw, r, router.Serve)
+	rw, r := httpapi.WithRecord(w, r, httpapi.RecordOf(r))
+	httpapi.Respond(rw, r, router.Serve)
 	return w
 }

@@ -1,11 +1,10 @@
-package middleware
+package httpapi
 
 import (
 	"net/http/httptest"
 	"testing"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 )
 
 func TestForeignPages(t *testing.T) {
@@ -44,7 +43,7 @@ func TestForeignPages(t *testing.T) {
 		{name: "an effect of an own page", method: "HEAD", site: "same-origin", host: "nas:3000", effects: true, want: true},
 		{name: "an effect of a listed page", method: "GET", origin: listed, site: "cross-site", host: "nas:3000", effects: true, want: true},
 	} {
-		r := httpx.WithIdentity(httptest.NewRequest(c.method, "/api/x", nil), httpx.Identity{Host: c.host})
+		r := WithIdentity(httptest.NewRequest(c.method, "/api/x", nil), Identity{Host: c.host})
 		for name, value := range map[string]string{"Origin": c.origin, "Sec-Fetch-Site": c.site} {
 			if value != "" {
 				r.Header.Set(name, value)
@@ -56,7 +55,7 @@ func TestForeignPages(t *testing.T) {
 		}
 	}
 	// A browser sends each header once. What comes twice must be good twice.
-	r := httpx.WithIdentity(httptest.NewRequest("POST", "/api/x", nil), httpx.Identity{Host: "nas:3000"})
+	r := WithIdentity(httptest.NewRequest("POST", "/api/x", nil), Identity{Host: "nas:3000"})
 	for _, h := range []map[string][]string{
 		{"Origin": {"http://nas:3000", "https://evil.example"}}, {"Origin": {listed, "https://evil.example"}},
 		{"Sec-Fetch-Site": {"same-origin", "cross-site"}},

@@ -1,11 +1,10 @@
-package middleware
+package httpapi
 
 import (
 	"fmt"
 	"net/http"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/httpx"
 	"or3.chat/cloud/internal/origin"
 )
 
@@ -18,6 +17,10 @@ type ForeignPages struct{ policy origin.Policy }
 func NewForeignPages(publicURL string, allowed []string) ForeignPages {
 	return ForeignPages{origin.NewPolicy(publicURL, allowed)}
 }
+
+// Own reports whether a page, given by its URL or origin, may change something at the host that a request names, which is
+// empty if it is not known.
+func (f ForeignPages) Own(page, host string) bool { return f.policy.Allows(page, host) }
 
 // maxShownHeader is how much of a header the log repeats.
 const maxShownHeader = 100
@@ -33,13 +36,13 @@ func (f ForeignPages) Check(r *http.Request, route or3cloud.Route) error {
 		}
 	}
 	from, site := r.Header.Values("Origin"), r.Header.Values("Sec-Fetch-Site")
-	if f.admits(from, site, httpx.IdentityOf(r).Host) {
+	if f.admits(from, site, IdentityOf(r).Host) {
 		return nil
 	}
 	return &or3cloud.Error{
 		Code: or3cloud.CodeForbidden, Message: "Forbidden",
 		Cause: fmt.Errorf("a page of another origin: Origin %.*q, Sec-Fetch-Site %.*q, and this is host %.*q",
-			maxShownHeader, from, maxShownHeader, site, maxShownHeader, httpx.IdentityOf(r).Host),
+			maxShownHeader, from, maxShownHeader, site, maxShownHeader, IdentityOf(r).Host),
 	}
 }
 

@@ -1,6 +1,12 @@
-// Package httpx is how the host speaks HTTP: handlers that return errors, the one table from error codes to statuses,
-// the error body of the contract, JSON in and out with bounds, and the router.
-package httpx
+// Package httpapi is how OR3 Cloud speaks HTTP: handlers that return errors, the one table from error codes to statuses, the
+// error body of the contract, bounds of bodies, JSON in and out, streams of events, the rule about foreign pages, the router
+// and the steps in front of it. Every front uses it, and so may the routes of providers, also of modules outside this one.
+// It knows the contracts of the root package, and neither a front nor a provider.
+//
+// A provider's route (or3cloud.Route) has passed the router when its Handle is called: the sender is no foreign page, and
+// the body is bounded. It reads with ReadJSON or ReadBody, answers with WriteJSON or an EventStream, or returns an error,
+// which the front answers.
+package httpapi
 
 import (
 	"context"
@@ -128,6 +134,15 @@ func RateLimited(wait time.Duration) error {
 		Code:       or3cloud.CodeRateLimited,
 		Message:    "Rate limit exceeded. Retry after " + strconv.FormatInt(Seconds(wait), 10) + "s",
 		RetryAfter: wait,
+	}
+}
+
+// BudgetHeaders tells a client how many requests its budget allows and how many of them are left; nothing for a limit of 0,
+// which is none.
+func BudgetHeaders(w http.ResponseWriter, limit, remaining int) {
+	if limit > 0 {
+		w.Header().Set("X-RateLimit-Limit", strconv.Itoa(limit))
+		w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(remaining))
 	}
 }
 

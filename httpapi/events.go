@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// EventHeader announces an answer that is a stream of server-sent events. Proxies are asked not to hold it back.
+func EventHeader(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// EventStream sends server-sent events (HTML Standard, §9.2) to one client. What its methods add is kept until Send, so that
+// what belongs together travels together. It is not safe for concurrent use.
+type EventStream struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration
+	unsent   []byte
+}
+
+// NewEventStream begins the answer. patience is how long the client may leave something untaken before Send fails: a
+// reader that takes nothing must not hold a stream.
+func NewEventStream(w http.ResponseWriter, patience time.Duration) *EventStream {
+	EventHeader(w)
+	return &EventStream{w: w, control: http.NewResponseController(w), patience: patience}
+}
+
+// Comment adds a line that clients ignore. Proxies cut connections that say nothing, usually after 30 or 60 seconds.
+func (s *EventStream) Comment(text string) {
+	s.field("", firstLine(text))
+	s.unsent = append(s.unsent, '\n')
+}
+
+// Greet adds a comment, so that the client knows that the stream stands, and after how long it is to connect again once the
+// stream has ended.
+func (s *EventStream) Greet(retry time.Duration) {
+	s.field("", "hello")
+	s.field("retry", strconv.FormatInt(retry.Milliseconds(), 10))
+	s.unsent = append(s.unsent, '\n')
+}
+
+// Event adds an event. id is what the client sends as Last-Event-ID when it comes back, name the type of the event; each may
+// be empty, and ends at a line break or NUL, which it cannot have. data may have several lines; all kinds of line breaks
+// arrive as "\n".
+func (s *EventStream) Event(id, name string, data []byte) {
+	if id = firstLine(id); id != "" {
+		s.field("id", id)
+	}
+	if name = firstLine(name); name != "" {
+		s.field("event", name)
+	}
+	if bytes.IndexByte(data, '\r') >= 0 {
+		data = bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
+	}
+	for line := range bytes.SplitSeq(data, []byte("\n")) {
+		s.unsent = append(s.unsent, "data: "...)
+		s.unsent = append(s.unsent, line...)
+		s.unsent = append(s.unsent, '\n')
+	}
+	s.unsent = append(s.unsent, '\n')
+}
+
+func (s *EventStream) field(name, value string) {
+	s.unsent = append(s.unsent, name...)
+	s.unsent = append(s.unsent, ": "...)
+	s.unsent = append(s.unsent, value...)
+	s.unsent = append(s.unsent, '\n')
+}
+
+// firstLine cuts what would end a field, or makes a client ignore it.
+func firstLine(text string) string {
+	if i := strings.IndexAny(text, "\r\n\x00"); i >= 0 {
+		return text[:i]
+	}
+	return text
+}
+
+// Send sends what was added. An error says that the client does not take it: the stream is over.
+func (s *EventStream) Send() error {
+	s.hurry()
+	_, err := s.w.Write(s.unsent)
+	s.unsent = s.unsent[:0]
+	if err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
+
+// Close gives the client a moment to take the end of the answer, too.
+func (s *EventStream) Close() { s.hurry() }
+
+// hurry gives the client a moment to take what comes next. A recorder in a test has no deadlines; a connection has.
+func (s *EventStream) hurry() { _ = s.control.SetWriteDeadline(time.Now().Add(s.patience)) }

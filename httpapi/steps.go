@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Middleware wraps a handler.
+type Middleware func(http.Handler) http.Handler
+
+// Chain returns h behind the given steps; the first is the outermost.
+func Chain(h http.Handler, steps ...Middleware) http.Handler {
+	for _, step := range slices.Backward(steps) {
+		h = step(h)
+	}
+	return h
+}
+
+// Log gives each request an id, sends it as X-Request-Id, and writes one line when the request is over: no query, no
+// headers, no bodies. What went as it should is logged at debug level, so that events can be read among the lines of a busy server;
+// what has more to say than its status at info level, refusals for lack of something at warn level, and faults of ours at error level.
+func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
+	newID := idSource(rand)
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := &Record{ID: newID()}
+			w.Header().Set("X-Request-Id", rec.ID)
+			start, path := now(), r.URL.Path
+			w, r = WithRecord(w, r, rec)
+			defer func() {
+				if !rec.Started() {
+					rec.Status = http.StatusOK // what net/http sends for a handler that wrote nothing
+				}
+				level := slog.LevelDebug
+				switch {
+				case rec.Status >= 500 && rec.Status != http.StatusServiceUnavailable:
+					level = slog.LevelError
+				case path == "/api/health" || path == "/api/healthz" || path == "/api/health/ready":
+					level = slog.LevelDebug
+				case rec.Status >= 500 || rec.Warning != "":
+					level = slog.LevelWarn
+				case worthLogging(rec.Err):
+					level = slog.LevelInfo
+				}
+				attrs := []slog.Attr{
+					slog.String("method", r.Method), slog.String("path", path), slog.Int("status", rec.Status),
+					slog.Int64("ms", now().Sub(start).Milliseconds()), slog.Int64("bytes", rec.Bytes),
+					slog.String("request_id", rec.ID), slog.String("client", IdentityOf(r).ClientIP),
+				}
+				if worthLogging(rec.Err) {
+					attrs = append(attrs, slog.Any("error", rec.Err))
+				}
+				if rec.Warning != "" {
+					attrs = append(attrs, slog.String("warning", rec.Warning))
+				}
+				log.LogAttrs(r.Context(), level, "request", attrs...)
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// worthLogging reports whether an error says more than the status does.
+func worthLogging(err error) bool {
+	var e *or3cloud.Error
+	return err != nil && (!errors.As(err, &e) || e.Cause != nil || e.Code == or3cloud.CodeInternal)
+}
+
+// idSource returns a function that makes request ids of 16 hex digits. It may be called from many goroutines.
+func idSource(rand io.Reader) func() string {
+	var mu sync.Mutex
+	return func() string {
+		var b [8]byte
+		mu.Lock()
+		defer mu.Unlock()
+		if _, err := io.ReadFull(rand, b[:]); err != nil {
+			return "unknown"
+		}
+		return hex.EncodeToString(b[:])
+	}
+}
+
+// Recover turns a panic into a 500, and into a broken connection when the answer has begun. It stands inside Log, so
+// that the line tells the panic.
+func Recover(log *slog.Logger) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				switch p := recover(); p {
+				case nil:
+				case http.ErrAbortHandler:
+					panic(p)
+				default:
+					log.LogAttrs(r.Context(), slog.LevelError, "panic in a handler",
+						slog.String("request_id", RecordOf(r).ID), slog.String("stack", string(debug.Stack())))
+					WriteError(w, r, fmt.Errorf("panic: %v", p))
+				}
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
