@@ -304,6 +304,7 @@ func (h *Host) storageAPI(p *instance.Providers) *storageapi.API {
 	cfg := h.config
 	types := cfg.List("OR3_STORAGE_ALLOWED_MIME_TYPES")
 	for i, t := range types {
+		t, _, _ = strings.Cut(t, ";") // parameters are no part of what is compared
 		types[i] = strings.ToLower(strings.TrimSpace(t))
 	}
 	return storageapi.New(storageapi.Options{

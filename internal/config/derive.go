@@ -54,8 +54,35 @@ func (l *loader) derive(c *Config) {
 	l.deriveEHLOName(c)
 	l.checkOrigins(c.get("OR3_ALLOWED_ORIGINS"))
 	l.checkProxies(c)
-	if v := c.get(RateLimitOverrides); v.Text != "" && !json.Valid([]byte(v.Text)) {
-		l.doubt(v, "is not JSON and is ignored", `Use an object such as {"sync:push":{"windowMs":60000,"maxRequests":200}}.`)
+	l.checkMediaTypes(c.get("OR3_STORAGE_ALLOWED_MIME_TYPES"))
+	l.checkRateLimits(c.get(RateLimitOverrides), c.get("DISABLE_RATE_LIMIT"))
+}
+
+// checkMediaTypes looks for entries that no media type can be equal to.
+func (l *loader) checkMediaTypes(v *Value) {
+	for _, entry := range v.list {
+		t, _, _ := strings.Cut(strings.ToLower(entry), ";")
+		kind, sub, _ := strings.Cut(strings.TrimSpace(t), "/")
+		if isHeaderName(kind) && isHeaderName(sub) && !strings.Contains(kind+sub, "*") || sub == "*" && (kind == "*" || isHeaderName(kind)) {
+			continue
+		}
+		l.doubt(v, fmt.Sprintf("has %q, which is no media type and matches nothing", entry), "Use for example image/png, image/* for all images, or */* for all files.")
+	}
+}
+
+// checkRateLimits looks for budgets that are not read.
+func (l *loader) checkRateLimits(overrides, off *Value) {
+	const fix = `Use an object such as {"sync:push":{"windowMs":60000,"maxRequests":200}}.`
+	var read map[string]struct{ WindowMS, MaxRequests *float64 }
+	switch {
+	case overrides.Text == "":
+	case !json.Valid([]byte(overrides.Text)):
+		l.doubt(overrides, "is not JSON and is ignored", fix)
+	case json.Unmarshal([]byte(overrides.Text), &read) != nil:
+		l.doubt(overrides, "is no object of budgets; what cannot be read of it is ignored", fix)
+	}
+	if off.IsSet && !slices.Contains([]string{"1", "0", "false", "no"}, off.Text) {
+		l.doubt(off, "is not 1 and switches nothing off", "Use 1, or leave it out.")
 	}
 }
 
