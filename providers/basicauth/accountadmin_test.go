@@ -43,7 +43,11 @@ func wantCode(t *testing.T, what string, err error, want or3cloud.Code) {
 }
 
 func TestAccountAdmin(t *testing.T) {
-	providertest.TestAccountAdmin(t, func(t *testing.T) or3cloud.AccountAdmin { return openTest(t, config{}).admin() })
+	providertest.TestAccountAdmin(t, func(t *testing.T) or3cloud.AccountAdmin {
+		in := openTest(t, config{})
+		in.host.users = &fakeUsers{}
+		return in.admin()
+	})
 }
 
 func TestTheOperatorAddsAccountsWhateverTheMode(t *testing.T) {
