@@ -38,7 +38,10 @@ func TestImportRules(t *testing.T) {
 		}
 	}
 	// A rule about packages that do not exist would hold for the wrong reason.
-	for _, path := range []string{"", "/httpapi", "/instance", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs", "/cmd/or3-cloud"} {
+	for _, path := range []string{
+		"", "/httpapi", "/instance", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs",
+		"/program", "/program/handover", "/cmd/or3-cloud",
+	} {
 		if _, ok := ours[module+path]; !ok {
 			t.Fatalf("go list does not know %s%s", module, path)
 		}
@@ -106,19 +109,30 @@ func forbidden(path, dep string, standard bool) string {
 			return "an instance links no database driver"
 		}
 	case within(path, module+"/host"):
-		if within(dep, module+"/providers") || within(dep, module+"/cmd") {
-			return "the host knows no provider"
+		if within(dep, module+"/providers") || isProgram(dep) {
+			return "the host knows no provider and not the program around it"
 		}
 		if isDriver(dep) {
 			return "the host links no database driver"
 		}
 	case within(path, module+"/providers"):
 		own := provider(path)
-		if within(dep, module+"/host") || within(dep, module+"/instance") || within(dep, module+"/cmd") {
+		if within(dep, module+"/host") || within(dep, module+"/instance") || isProgram(dep) {
 			return "providers do not know the host"
 		}
 		if within(dep, module+"/providers") && provider(dep) != own {
 			return "providers do not know each other"
+		}
+	case within(path, module+"/program/handover"):
+		if within(dep, module) && dep != path && dep != module && !within(dep, module+"/internal") {
+			return "a process is handed over without knowing what it serves"
+		}
+	case within(path, module+"/program"):
+		if within(dep, module+"/providers") || within(dep, module+"/cmd") {
+			return "the program gets its providers from the main function"
+		}
+		if isDriver(dep) {
+			return "the program links no database driver"
 		}
 	case within(path, module+"/web"), within(path, module+"/providertest"):
 		if within(dep, module+"/providers") || within(dep, module+"/host") {
@@ -126,6 +140,11 @@ func forbidden(path, dep string, standard bool) string {
 		}
 	}
 	return ""
+}
+
+// isProgram reports whether a package of ours belongs to the program around the host.
+func isProgram(path string) bool {
+	return within(path, module+"/program") || within(path, module+"/cmd")
 }
 
 // within reports whether path is root or lies below it.
@@ -182,6 +201,13 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/internal/sqlitex", module + "/host", false, false},
 		{"/internal/sqlitex", module + "/providers/sqlite", false, false},
 		{"/cmd/or3-cloud", module + "/providers/sqlite", false, true},
+		{"/program", module + "/host", false, true},
+		{"/program", module + "/providers/sqlite", false, false},
+		{"/program", "github.com/ncruces/go-sqlite3", false, false},
+		{"/program/handover", module + "/internal/config", false, true},
+		{"/program/handover", module + "/host", false, false},
+		{"/host", module + "/program", false, false},
+		{"/providers/fs", module + "/program", false, false},
 		{"/web", module + "/host", false, false},
 	} {
 		if why := forbidden(module+c.path, c.dep, c.standard); (why == "") != c.allowed {

@@ -4,7 +4,7 @@
 //
 // How the packages relate, each knowing only what is to its right:
 //
-//	cmd/or3-cloud → host → or3cloud ← providers/{basicauth,sqlite,fs}
+//	cmd/or3-cloud → program → host → or3cloud ← providers/{basicauth,sqlite,fs}
 //
 // A provider package exports Register(*Registry) error. The host looks the configured ids up in the Registry,
 // opens the providers that they name and serves the endpoints of the wire contract on top of them. Abilities

@@ -155,7 +155,7 @@ var readmeSteps = []step{
 	{text: "go test ./providers/sqlite/...", run: "go list ./providers/sqlite/...", want: `providers/sqlite`, repository: true},
 	{text: "go doc -all .", want: `func Can`, repository: true},
 
-	{text: "cmd/or3-cloud → host → or3cloud (the contracts) ← providers/{basicauth,sqlite,fs}", elsewhere: "imports_test.go proves it"},
+	{text: "cmd/or3-cloud → program → host → or3cloud (the contracts) ← providers/{basicauth,sqlite,fs}", elsewhere: "imports_test.go proves it"},
 
 	{text: "or3-cloud config", want: `OR3_DATA_DIR`},
 	{text: "or3-cloud config --json", want: `"OR3_DATA_DIR"`},

@@ -1,10 +1,6 @@
 // Command or3-cloud is the self-hosted cloud for OR3 Chat: accounts, sync and files in one program.
 package main
 
-import (
-	"os"
-)
+import "or3.chat/cloud/program"
 
-func main() {
-	os.Exit(newApp().main(os.Args[1:]))
-}
+func main() { program.Main(providers...) }

@@ -4,5 +4,5 @@ package main
 
 import or3cloud "or3.chat/cloud"
 
-// registerProviders registers nothing: this binary serves static files only.
-func registerProviders(*or3cloud.Registry) error { return nil }
+// providers are none: this binary serves static files only.
+var providers []func(*or3cloud.Registry) error

@@ -1,0 +1,76 @@
+package program
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/datadir"
+)
+
+// adoptCommand is "or3-cloud adopt".
+type adoptCommand struct {
+	app
+	settingFlags
+	yes bool
+}
+
+func (a app) adopt() *cobra.Command {
+	c := adoptCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "adopt STORE...",
+		Short: "Say that a store which the server refuses is meant to be as it is",
+		Long: "Say that a store which the server refuses is meant to be as it is now. The next start takes it over, once.\n\n" +
+			"The server refuses a store that is missing, empty or of another instance in a data directory that was in use, because that is a volume which is\n" +
+			"not mounted, or a copy that has failed, more often than it is meant. Put the right one back if there is one. If there is none:\n\n" +
+			"  a store that is missing or empty    begins empty: what was in it is gone\n" +
+			"  a store of another instance,        is taken over like a backup: version counters are raised, and in the store of the\n" +
+			"  or one that carries no identity     accounts all sessions, links and recovery codes end\n" +
+			"  a store that is damaged             is not taken over; move the file away, and adopt the missing store\n\n" +
+			"STORE is sync, accounts, blobs, or all. With all, a data directory whose identity.json is missing or damaged gets a new one. Use it\n" +
+			"also after you have put back a snapshot of the whole data directory and want every session to end.\n" +
+			"The server must not be running.",
+		Example: "  or3-cloud adopt sync\n  or3-cloud adopt all --data /var/lib/or3-cloud",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("name the stores: sync, accounts, blobs, or %s", datadir.EveryStore)}
+			}
+			return c.run(args)
+		},
+	}
+	c.bindData(cmd.Flags().StringVar)
+	bindYes(cmd, &c.yes)
+	return cmd
+}
+
+func (c adoptCommand) run(stores []string) error {
+	s, err := c.loadData(c.settingFlags)
+	if err != nil {
+		return err
+	}
+	path, err := s.DataPath()
+	if err != nil {
+		return err
+	}
+	if err := mustExist(path); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "The next start takes over as they are in %s: %s. What was in a store that is missing or empty is gone then.\n",
+		path, strings.Join(stores, ", "))
+	if err := (console{c.stdin, c.stderr}).confirm(c.yes, "Adopt them"); err != nil {
+		return err
+	}
+	dir, err := datadir.Open(path, datadir.Options{
+		Now: c.now, Rand: c.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume), Adopt: stores,
+	})
+	if err != nil {
+		return err
+	}
+	if err := dir.Close(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "The next start takes over as it is: %s\n", strings.Join(stores, ", "))
+	return nil
+}

@@ -1,0 +1,240 @@
+// Package program is OR3 Cloud as a library: its command line and its server, without a provider. A main function that calls
+// Main with the Register functions of providers, those of this module or others, is a complete program.
+package program
+
+import (
+	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/program/handover"
+)
+
+// Main runs OR3 Cloud with the providers that are registered, and ends the process: with 0 on success, 1 if something was
+// refused or failed, and 2 for a mistake on the command line. It is all that a main function has to call; so a program with
+// other providers than those of this module is three lines (docs/providers.md).
+func Main(register ...func(*or3cloud.Registry) error) {
+	os.Exit(newApp(register...).main(os.Args[1:]))
+}
+
+// app is the program with everything that it takes from outside, so that tests can give it something else.
+type app struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+	// logJSON is what OR3_LOG_FORMAT=auto means.
+	logJSON  bool
+	environ  []string
+	now      func() time.Time
+	rand     io.Reader
+	register []func(*or3cloud.Registry) error
+	// process is how this process was started and what may replace it.
+	process handover.Process
+}
+
+func newApp(register ...func(*or3cloud.Registry) error) app {
+	return app{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, logJSON: !term.IsTerminal(int(os.Stderr.Fd())),
+		environ: os.Environ(), now: time.Now, rand: rand.Reader, register: register, process: handover.This(programName),
+	}
+}
+
+// errReported is returned by commands that have told the user what is wrong already.
+var errReported = errors.New("reported")
+
+// main runs the program with its arguments and returns the exit code.
+func (a app) main(args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	cmd, err := root.ExecuteC()
+	switch {
+	case err == nil:
+		return 0
+	case !errors.Is(err, errReported):
+		fmt.Fprintf(a.stderr, "or3-cloud: %s\n", oneLine(oserror.Explain(err).Error()))
+		if errors.As(err, new(usageError)) {
+			fmt.Fprintf(a.stderr, "Try: %s --help\n", cmd.CommandPath())
+			return 2
+		}
+	}
+	return 1
+}
+
+// oneLine is a text without line ends, so that what a supervisor collects line by line stays together.
+func oneLine(text string) string {
+	return strings.Join(strings.Split(strings.TrimSpace(text), "\n"), "; ")
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (a app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "or3-cloud",
+		Short:         "The self-hosted cloud for OR3 Chat: accounts, sync and files in one program",
+		Args:          noArguments,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	printVersion := root.Flags().Bool("version", false, "print the version")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *printVersion {
+			return thisBuild().print(a.stdout)
+		}
+		return cmd.Help()
+	}
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(a.serve(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.version())
+	return root
+}
+
+// noArguments refuses arguments that are no flags.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return usageError{fmt.Errorf("%q is no command and no flag%s", args[0], didYouMean(config.Nearest(args[0], names)))}
+}
+
+// flagError says what is wrong with a flag, and which one was meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+		err = fmt.Errorf("%w%s", err, didYouMean(config.Nearest("--"+unknown.GetSpecifiedName(), names)))
+	case errors.As(err, &invalid):
+		takes := map[string]string{"bool": "true or false", "int": "a whole number"}[invalid.GetFlag().Value.Type()]
+		err = fmt.Errorf("--%s takes %s, and not %q", invalid.GetFlag().Name, cmp.Or(takes, "another value"), invalid.GetValue())
+	}
+	return usageError{err}
+}
+
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return ". Did you mean " + near + "?"
+}
+
+// settingFlags are the flags that override variables.
+type settingFlags struct {
+	envFile    string
+	addr, data string
+}
+
+func (f *settingFlags) bind(cmd *cobra.Command) {
+	f.bindData(cmd.Flags().StringVar)
+	cmd.Flags().StringVar(&f.addr, "addr", "", "listen on host:port or unix:PATH (default 127.0.0.1:3000)")
+}
+
+// bindData binds the flags of commands that do not listen.
+func (f *settingFlags) bindData(text func(value *string, name, preset, usage string)) {
+	text(&f.envFile, "env-file", "", "read variables from this file (default: .env, if there is one)")
+	text(&f.data, "data", "", "data directory (default ./data)")
+}
+
+// sources returns where the configuration comes from.
+func (a app) sources(f settingFlags) config.Sources {
+	src := config.Sources{
+		EnvFile: ".env", Environ: a.environ,
+		Flags: map[string]string{}, FlagNames: map[string]string{config.Addr: "--addr", config.DataDir: "--data"},
+	}
+	if f.envFile != "" {
+		src.EnvFile, src.EnvFileRequired = f.envFile, true
+	}
+	if f.addr != "" {
+		src.Flags[config.Addr] = f.addr
+	}
+	if f.data != "" {
+		src.Flags[config.DataDir] = f.data
+	}
+	return src
+}
+
+// settings is a loaded configuration with the providers that it was checked against.
+type settings struct {
+	*config.Config
+	registry *or3cloud.Registry
+	problems []or3cloud.Problem
+	warnings []string
+	home     home // of commands
+}
+
+// load registers the providers and resolves and checks the configuration. An error is a mistake in the program.
+func (a app) load(f settingFlags) (settings, error) {
+	s := settings{registry: &or3cloud.Registry{}}
+	for _, register := range a.register {
+		if err := register(s.registry); err != nil {
+			return s, err
+		}
+	}
+	catalogue, err := config.NewCatalogue(s.registry)
+	if err != nil {
+		return s, err
+	}
+	s.Config, s.problems, s.warnings = config.Load(catalogue, a.sources(f))
+	s.problems = append(s.problems, config.CheckProviders(s.Config, s.registry)...)
+	if s.Strict() && s.needsDisk() {
+		path, err := s.DataPath()
+		if err != nil {
+			return s, err
+		}
+		s.problems = append(s.problems, datadir.Check(path)...)
+	}
+	return s, nil
+}
+
+// loadServer is load for what needs the configuration of a server: it also has to know where people find it.
+func (a app) loadServer(f settingFlags) (settings, error) {
+	s, err := a.load(f)
+	if err == nil {
+		problems, warnings := config.CheckLinks(s.Config)
+		s.problems, s.warnings = append(s.problems, problems...), append(s.warnings, warnings...)
+	}
+	return s, err
+}
+
+// report prints all problems at once.
+func (a app) report(problems []or3cloud.Problem) {
+	noun := "problem"
+	if len(problems) > 1 {
+		noun += "s"
+	}
+	fmt.Fprintf(a.stderr, "or3-cloud: the configuration has %d %s, so nothing was started:\n", len(problems), noun)
+	for _, p := range problems {
+		fmt.Fprintf(a.stderr, "\n  %s\n    wrong: %s\n    fix:   %s\n", p.Variable, logx.Redact(p.Fault), p.Fix)
+	}
+}
+
+// logger returns the logger that the configuration asks for.
+func (a app) logger(c *config.Config) (*slog.Logger, error) {
+	level, err := logx.ParseLevel(c.String(config.LogLevel))
+	if err != nil {
+		return nil, err
+	}
+	format := c.String(config.LogFormat)
+	return logx.New(a.stderr, logx.Options{Level: level, JSON: format == "json" || format == "auto" && a.logJSON}), nil
+}

@@ -1,0 +1,163 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/control"
+	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/logx"
+)
+
+const (
+	// handoverPatience is how long a command waits for a data directory whose holder does not answer: a server that is
+	// starting or stopping, or another command.
+	handoverPatience = 15 * time.Second
+	handoverPoll     = 50 * time.Millisecond
+)
+
+// controlCommands are all that an operator can ask of an instance. They run where its data is open: in the server, or in the
+// process of the command if there is none.
+//
+// ownPage says that the server is running and shows the built-in page.
+func controlCommands(s settings, data *instance.Instance, addr net.Addr, ownPage bool) control.Commands {
+	commands := control.Commands{}
+	links := func() (string, error) { return linkOrigin(s, addr) }
+	maps.Copy(commands, userCommands(data, links))
+	maps.Copy(commands, inviteCommands(data, links, ownPage))
+	maps.Copy(commands, workspaceCommands(data))
+	maps.Copy(commands, fsckCommands(data))
+	maps.Copy(commands, gcCommands(data))
+	maps.Copy(commands, freeNameCommands(data))
+	return commands
+}
+
+// startControl opens the control socket and returns what closes it. People are served also where no socket can be made, as on
+// some file systems.
+func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, ownPage bool) (stop func() error) {
+	nothing := func() error { return nil }
+	path, err := s.DataPath()
+	if err != nil || !s.needsDisk() {
+		return nothing
+	}
+	server, err := control.Serve(path, controlCommands(s, data, addr, ownPage), log)
+	if err != nil {
+		log.Warn("the control socket cannot be opened; to run commands such as or3-cloud user, stop the server first", "error", err)
+		return nothing
+	}
+	return server.Close
+}
+
+// operate runs a command: in the server that has the data directory open, or else on the data directory itself.
+func (a app) operate(ctx context.Context, s settings, run func(control.Caller) error) error {
+	path, err := s.DataPath()
+	if err != nil {
+		return err
+	}
+	patience, cancel := context.WithTimeout(ctx, handoverPatience)
+	defer cancel()
+	for {
+		client, err := control.Dial(ctx, path)
+		if err == nil {
+			return run(client)
+		}
+		if !errors.Is(err, control.ErrNoServer) {
+			return err
+		}
+		if err = a.operateHere(ctx, s, path, run); !errors.Is(err, datadir.ErrInUse) {
+			return err
+		}
+		select {
+		case <-time.After(handoverPoll):
+		case <-patience.Done():
+			return fmt.Errorf("%w; it has not answered for %v", err, handoverPatience)
+		}
+	}
+}
+
+// mustExist refuses a data directory that is not there: no command but serve makes one.
+func mustExist(path string) error {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data directory %s; start the server once with or3-cloud serve, or name another directory with --data", path)
+	}
+	return err
+}
+
+// operateHere opens the data directory and what it holds, without listening, and runs a command on it.
+func (a app) operateHere(ctx context.Context, s settings, path string, run func(control.Caller) error) (err error) {
+	if len(s.problems) > 0 {
+		a.report(s.problems)
+		return errReported
+	}
+	if !s.needsDisk() {
+		return errors.New("this configuration has no accounts: SSR_AUTH_ENABLED is false, or a provider is missing; see or3-cloud config")
+	}
+	if err := mustExist(path); err != nil {
+		return err
+	}
+	level, err := logx.ParseLevel(s.String(config.LogLevel))
+	if err != nil {
+		return err
+	}
+	log := logx.New(a.stderr, logx.Options{Level: max(level, slog.LevelWarn)})
+	dir, err := datadir.Open(path, datadir.Options{Now: a.now, Rand: a.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume)})
+	if err != nil {
+		return err
+	}
+	vault := &secrets{settings: s, dir: dir}
+	defer func() { err = errors.Join(err, vault.close()) }()
+	data, err := instance.New(instance.Options{
+		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
+		Log: log, Now: a.now, Rand: a.rand, Secret: vault.secret, Stores: vault,
+	})
+	if err != nil {
+		return err
+	}
+	if err := data.Open(ctx, nil); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, data.Close()) }()
+	if err := dir.Opened(); err != nil {
+		return err
+	}
+	return run(controlCommands(s, data, configuredAddr(s), false))
+}
+
+// configuredAddr is where a server would listen; nil if only a running one knows.
+func configuredAddr(s settings) net.Addr {
+	text := s.String(config.Addr)
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		return &net.UnixAddr{Name: path, Net: "unix"}
+	}
+	addr, err := net.ResolveTCPAddr("tcp", text)
+	if err != nil || addr.Port == 0 {
+		return nil
+	}
+	if addr.IP == nil { // every address
+		addr.IP = net.IPv4zero
+	}
+	return addr
+}
+
+// linkOrigin is what links begin with that lead people to this instance. A local instance without a public address is reached as
+// its setup link says.
+func linkOrigin(s settings, addr net.Addr) (string, error) {
+	public := s.String(config.PublicURL)
+	if public == "" && (s.Strict() || addr == nil) {
+		return "", or3cloud.Errorf(or3cloud.CodeConflict,
+			"links need to know where people reach this server: set %s, for example %s=https://cloud.example.org", config.PublicURL, config.PublicURL)
+	}
+	return baseURL(public, addr), nil
+}

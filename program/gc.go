@@ -1,0 +1,158 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/control"
+)
+
+// gcCommandLine is "or3-cloud gc".
+type gcCommandLine struct {
+	app
+	settingFlags
+	workspace         string
+	dryRun, json, yes bool
+}
+
+func (a app) gc() *cobra.Command {
+	c := gcCommandLine{app: a}
+	cmd := &cobra.Command{
+		Use:   "gc",
+		Short: "Delete stored files that nothing refers to, or say which would go",
+		Long: "Delete stored files that nothing has referred to for the whole retention (OR3_STORAGE_GC_RETENTION_SECONDS). The server does the same by\n" +
+			"itself once a day (OR3_STORAGE_FS_GC_SECONDS). A file goes in two steps: into the trash, from which anybody who refers to it or uploads it again\n" +
+			"takes it back, and at least a day later for good.\n\n" +
+			"  live       a row, a message, a post or an upload under way names the file\n" +
+			"  orphaned   nothing names it; it stays until its retention is over\n" +
+			"  trash      it is in the trash and still served\n" +
+			"  temporary  an upload that is under way or has ended without success\n" +
+			"  stray      older copies, what a crash has left, and files that are not this program's, which it leaves alone\n\n" +
+			"At a terminal it shows what would go and asks first, unless --yes is given.\n" +
+			"The command works while the server runs and while it does not.",
+		Example: "  or3-cloud gc --dry-run\n  or3-cloud gc\n  or3-cloud gc --workspace Family\n  or3-cloud gc --dry-run --json > going.json",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer restore()
+			if c.workspace == "" && cmd.Flags().Changed("workspace") { // a script whose variable is empty means no other one
+				return usageError{errors.New("--workspace names no workspace; leave it out to collect all of them")}
+			}
+			s, err := c.loadData(c.settingFlags)
+			if err != nil {
+				return err
+			}
+			return c.operate(ctx, s, func(instance control.Caller) error { return c.run(ctx, instance) })
+		},
+	}
+	c.bindData(cmd.Flags().StringVar)
+	cmd.Flags().StringVar(&c.workspace, "workspace", "", "collect only the workspace with this id or name")
+	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "list what would go and why, and let nothing go")
+	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
+	bindYes(cmd, &c.yes)
+	return cmd
+}
+
+// gcReport is what --json prints.
+type gcReport struct {
+	DryRun     bool `json:"dryRun"`
+	Workspaces int  `json:"workspaces"`
+	// Scanned and IntoTrash are what the collection did.
+	Scanned   int                   `json:"scanned"`
+	IntoTrash int                   `json:"intoTrash"`
+	Going     []or3cloud.StoredItem `json:"going"`
+	Stored    storedTotals          `json:"stored"`
+	// Disabled says why nothing can be collected.
+	Disabled string `json:"disabled,omitempty"`
+}
+
+func (c gcCommandLine) run(ctx context.Context, instance control.Caller) error {
+	var workspaces gcWorkspaces
+	if err := instance.Call(ctx, "gc/workspaces", workspaceQuery{Name: c.workspace}, &workspaces); err != nil {
+		return spoken(err)
+	}
+	ask := console{c.stdin, c.stderr}
+	if !c.dryRun && !c.yes && ask.isTerminal() {
+		would, err := c.collect(ctx, instance, workspaces.WorkspaceIDs, true)
+		if err != nil {
+			return err
+		}
+		printGoing(c.stderr, would.Going)
+		if err := ask.confirm(c.yes, "Let them go"); err != nil {
+			return err
+		}
+	}
+	report, err := c.collect(ctx, instance, workspaces.WorkspaceIDs, c.dryRun)
+	if err != nil {
+		return err
+	}
+	return c.print(report)
+}
+
+// collect collects workspaces, or only says what that would do.
+func (c gcCommandLine) collect(ctx context.Context, instance control.Caller, workspaces []string, dryRun bool) (gcReport, error) {
+	report := gcReport{DryRun: dryRun, Workspaces: len(workspaces), Going: []or3cloud.StoredItem{}, Stored: storedTotals{}}
+	for _, id := range workspaces {
+		var out gcResult
+		if err := instance.Call(ctx, "gc/run", gcRequest{WorkspaceID: id, DryRun: dryRun}, &out); err != nil {
+			return report, fmt.Errorf("workspace %s: %w", id, err)
+		}
+		report.Scanned += out.Collected.ScannedCount
+		report.IntoTrash += out.Collected.DeletedCount
+		report.Going = append(report.Going, out.Going...)
+		report.Disabled = out.Collected.Reason
+		for state, total := range out.Stored {
+			report.Stored.add(state, total)
+		}
+	}
+	return report, nil
+}
+
+func (c gcCommandLine) print(r gcReport) error {
+	if c.json {
+		e := json.NewEncoder(c.stdout)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(r)
+	}
+	if r.DryRun {
+		printGoing(c.stdout, r.Going)
+	} else {
+		fmt.Fprintf(c.stdout, "Looked at %d files in %d workspaces and moved %d into the trash.\n", r.Scanned, r.Workspaces, r.IntoTrash)
+	}
+	if r.Disabled != "" {
+		fmt.Fprintf(c.stdout, "Nothing can be collected: %s.\n", r.Disabled)
+	}
+	return printStored(c.stdout, r.Stored)
+}
+
+func printGoing(w io.Writer, going []or3cloud.StoredItem) {
+	bytes := int64(0)
+	for _, item := range going {
+		bytes += item.Bytes
+		fmt.Fprintf(w, "%s  %s  %s: %s\n", item.State, item.Name, humanBytes(item.Bytes), item.Reason)
+	}
+	fmt.Fprintf(w, "%d files, %s, would go a step further.\n", len(going), humanBytes(bytes))
+}
+
+// printStored prints a table of everything that is stored.
+func printStored(w io.Writer, stored storedTotals) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "\nstored\tfiles\tsize\t")
+	for _, state := range []or3cloud.StorageState{
+		or3cloud.StorageLive, or3cloud.StorageOrphaned, or3cloud.StorageTrash, or3cloud.StorageTemporary, or3cloud.StorageStray,
+	} {
+		fmt.Fprintf(table, "%s\t%d\t%s\t\n", state, stored[state].Items, humanBytes(stored[state].Bytes))
+	}
+	return table.Flush()
+}

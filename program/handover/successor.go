@@ -1,0 +1,302 @@
+package handover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxFaults in faultSpan are borne with a new start each. One more ends the program: the disk does not get better
+	// by trying, and an operator has to look.
+	maxFaults = 3
+	faultSpan = 10 * time.Minute
+	// faultPatience is how long a process with a fault may take to close what it can, beyond the time that the host gives
+	// to requests under way; only a disk that answers nothing at all takes more.
+	faultPatience = 10 * time.Second
+)
+
+// inheritance is what a process leaves to its successor, in a variable that only the same pid believes.
+type inheritance struct {
+	PID int `json:"pid"`
+	// FD is the listening socket.
+	FD int `json:"fd"`
+	// Unlink says that the socket is a file that is to be removed in the end.
+	Unlink bool `json:"unlink,omitempty"`
+	// Faults are the moments of the last new starts after a fault, in Unix seconds.
+	Faults []int64 `json:"faults,omitempty"`
+}
+
+// inheritanceVariable holds an inheritance as JSON.
+const inheritanceVariable = "_OR3_CLOUD_INHERITANCE"
+
+// activationVariables are those of systemd's socket activation (sd_listen_fds(3)).
+var activationVariables = []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
+
+// variable returns the value of an environment variable.
+func (p Process) variable(name string) string {
+	for _, entry := range slices.Backward(p.Environ) {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// inherited returns what a predecessor has left to this process; the zero value if there was none.
+func (p Process) inherited() (inheritance, error) {
+	var in inheritance
+	text := p.variable(inheritanceVariable)
+	if text == "" {
+		return in, nil
+	}
+	if err := json.Unmarshal([]byte(text), &in); err != nil {
+		return in, fmt.Errorf("the variable %s is damaged: %w", inheritanceVariable, err)
+	}
+	if in.PID != os.Getpid() {
+		return inheritance{}, nil
+	}
+	return in, nil
+}
+
+// Socket is the listening socket of this process.
+type Socket struct {
+	net.Listener
+	given  bool
+	unlink bool
+	faults []int64
+}
+
+// Open returns the socket that this process was given, by its predecessor or by systemd, or else opens its own.
+func (p Process) Open(addr string, access Access) (*Socket, error) {
+	in, err := p.inherited()
+	if err != nil {
+		return nil, err
+	}
+	if in.FD != 0 {
+		ln, err := listenerOf(in.FD)
+		if err != nil {
+			return nil, fmt.Errorf("the socket of the former process: %w", err)
+		}
+		if in.Unlink {
+			ln = ownSocket(ln)
+		}
+		return &Socket{Listener: ln, given: true, unlink: in.Unlink, faults: in.Faults}, nil
+	}
+	ln, err := activated(p.variable)
+	if err != nil {
+		return nil, fmt.Errorf("socket activation: %w", err)
+	}
+	if ln != nil {
+		unlinkOnClose(ln, false) // systemd keeps listening when we are gone
+		return &Socket{Listener: ln, given: true}, nil
+	}
+	if ln, err = listen(addr, access); err != nil {
+		return nil, err
+	}
+	_, unlink := ln.(*ownedSocket)
+	return &Socket{Listener: ln, unlink: unlink}, nil
+}
+
+// Given reports whether another process has opened the socket: the one before this one, or systemd.
+func (s *Socket) Given() bool { return s.given }
+
+// OfManager reports whether the socket is systemd's, which then says who may connect.
+func (s *Socket) OfManager() bool { return s.given && !s.unlink }
+
+func unlinkOnClose(ln net.Listener, unlink bool) {
+	if l, ok := ln.(interface{ SetUnlinkOnClose(bool) }); ok {
+		l.SetUnlinkOnClose(unlink)
+	}
+}
+
+// reopen makes a socket of what keep has returned.
+func (s *Socket) reopen(kept int) (*Socket, error) {
+	ln, err := listenerOf(kept)
+	if err != nil {
+		return nil, fmt.Errorf("the socket that was kept open: %w", err)
+	}
+	if s.unlink {
+		ln = ownSocket(ln)
+	}
+	return &Socket{Listener: ln, given: s.given, unlink: s.unlink, faults: s.faults}, nil
+}
+
+// discard closes what keep has returned, as the end of the socket; 0 is nothing.
+func (s *Socket) discard(kept int) error {
+	if kept == 0 {
+		return nil
+	}
+	last, err := s.reopen(kept)
+	if err != nil {
+		return err
+	}
+	return last.Close()
+}
+
+// keep returns a descriptor that keeps the socket open when the listener is closed.
+func (s *Socket) keep() (int, error) {
+	fd, err := duplicate(s.Listener)
+	if err == nil {
+		unlinkOnClose(s.Listener, false)
+	}
+	return fd, err
+}
+
+// recentFaults returns the moments that still count.
+func recentFaults(faults []int64, now time.Time) []int64 {
+	return slices.DeleteFunc(slices.Clone(faults), func(at int64) bool { return now.Sub(time.Unix(at, 0)) > faultSpan })
+}
+
+// successor is the decision to execute a program in the place of this one.
+type successor struct {
+	Process
+	// image is the program that is executed.
+	image image
+	left  inheritance
+}
+
+// become replaces this process by a new one of the same pid. It returns only if that is not possible.
+func (s *successor) become() error {
+	left, err := json.Marshal(s.left)
+	if err != nil {
+		return err
+	}
+	if err := bequeath(s.left.FD); err != nil {
+		return err
+	}
+	program := s.image.name()
+	if err := s.Execute(program, s.Argv, append(s.private(), inheritanceVariable+"="+string(left))); err != nil {
+		return fmt.Errorf("execute %s: %w", program, err)
+	}
+	return nil
+}
+
+// private returns the environment without what is meant for this process alone.
+func (p Process) private() []string {
+	return slices.DeleteFunc(slices.Clone(p.Environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name == inheritanceVariable || slices.Contains(activationVariables, name)
+	})
+}
+
+// image is a program file as it was at one moment. Its path may lead to another file, or nowhere, when it is executed.
+type image struct {
+	path string
+	// file is what the path led to; nil if that is not known.
+	file os.FileInfo
+	// sure is another name of the file that nothing can be put in the place of; empty where the system has none.
+	sure string
+}
+
+// name returns how the file is executed: by its path, which is what people see in lists of processes, as long as that
+// leads to it.
+func (i image) name() string {
+	if i.sure == "" || i.file == nil {
+		return i.path
+	}
+	if now, err := os.Stat(i.path); err == nil && os.SameFile(now, i.file) {
+		return i.path
+	}
+	return i.sure
+}
+
+// Ending is how a turn ends: with an upgrade, with a new start, with an error, or just so.
+type Ending struct {
+	// trial is the program for an upgrade that is to open the stores next.
+	trial *candidate
+	// next is executed when everything is closed.
+	next *successor
+	// kept is the descriptor that keeps the socket open for what follows; 0 if nothing follows.
+	kept int
+	err  error
+	// alarm executes next when closing takes too long; nil if it may take as long as it takes.
+	alarm *time.Timer
+}
+
+// Watch waits until ctx ends or there is a reason to end; then it calls stop. grace is what a server gives to requests
+// under way. fatal tells of faults that only a new start can mend.
+func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration, fatal <-chan error, stop func()) Ending {
+	p, s := t.process, t.Socket
+	for {
+		select {
+		case <-ctx.Done():
+			return Ending{}
+		case <-t.upgrades.asked:
+			log.Info("an upgrade was asked for; looking at the program", "program", p.Program)
+			trial, err := p.nominate(ctx, s)
+			var kept int
+			if err == nil {
+				if kept, err = s.keep(); err != nil {
+					trial.dismiss()
+				}
+			}
+			if err != nil {
+				p.refuseUpgrade(ctx, log, err)
+				continue
+			}
+			log.Info("the new program accepts the configuration; finishing what is under way, then it has to open the data", "version", trial.version)
+			stop()
+			return Ending{trial: trial, kept: kept}
+		case err := <-fatal:
+			faults := recentFaults(s.faults, p.Now())
+			if len(faults) >= maxFaults {
+				stop()
+				return Ending{err: fmt.Errorf("%d new starts within %v did not help, so this is the end; check the disk (dmesg, smartctl -a), then start again: %w",
+					len(faults), faultSpan, err)}
+			}
+			s.faults = append(faults, p.Now().Unix())
+			log.Error("a fault that only a new start can mend: finishing what is under way, then executing the program anew", "error", err)
+			next, err := p.succeed(s, p.runningImage())
+			if err != nil {
+				stop()
+				return Ending{err: err}
+			}
+			end := Ending{next: next, kept: next.left.FD}
+			end.alarm = time.AfterFunc(grace+faultPatience, func() {
+				log.Error("closing takes too long and is given up", "error", next.become())
+				os.Exit(1)
+			})
+			stop()
+			return end
+		}
+	}
+}
+
+// refuseUpgrade says why this program goes on, unless it has been told to stop.
+func (p Process) refuseUpgrade(ctx context.Context, log *slog.Logger, why error) {
+	if ctx.Err() == nil {
+		log.Error("no upgrade: this program goes on serving", "program", p.Program, "error", why)
+	}
+}
+
+// succeed makes the successor that gets the socket, which stays open until that is executed.
+func (p Process) succeed(s *Socket, i image) (*successor, error) {
+	fd, err := s.keep()
+	if err != nil {
+		return nil, fmt.Errorf("keep the socket open for a new start: %w", err)
+	}
+	return &successor{Process: p, image: i, left: inheritance{PID: os.Getpid(), FD: fd, Unlink: s.unlink, Faults: s.faults}}, nil
+}
+
+// conclude ends the process in the way that was decided, unless ctx has ended: whoever told it to stop meanwhile wants
+// no successor. closing is what went wrong while everything was closed; it does not keep a successor from trying.
+func (e Ending) conclude(ctx context.Context, log *slog.Logger, closing error) error {
+	if e.next == nil || ctx.Err() != nil {
+		return errors.Join(e.err, closing)
+	}
+	if closing != nil {
+		log.Error("not everything could be closed", "error", closing)
+	}
+	if e.alarm != nil && !e.alarm.Stop() {
+		select {} // it is executing the successor at this moment
+	}
+	return e.next.become()
+}

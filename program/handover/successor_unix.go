@@ -1,0 +1,81 @@
+//go:build unix
+
+package handover
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// firstActivated is the descriptor at which systemd's sockets begin.
+const firstActivated = 3
+
+// upgradeSignals delivers the signal that asks for an upgrade. SIGHUP is not one: it also comes when a terminal closes.
+func upgradeSignals() (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, unix.SIGUSR2)
+	return c, func() { signal.Stop(c) }
+}
+
+// activated returns the socket that systemd has opened for this process; nil if it has not.
+func activated(variable func(string) string) (net.Listener, error) {
+	if variable("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return nil, nil
+	}
+	if n := variable("LISTEN_FDS"); n != "1" {
+		return nil, fmt.Errorf("LISTEN_FDS is %q; the server wants exactly one socket, so give the socket unit one Listen line", n)
+	}
+	return listenerOf(firstActivated)
+}
+
+// listenerOf makes a listener of an inherited descriptor, which it closes.
+func listenerOf(fd int) (net.Listener, error) {
+	unix.CloseOnExec(fd)
+	f := os.NewFile(uintptr(fd), "socket")
+	defer f.Close()
+	return net.FileListener(f)
+}
+
+// duplicate returns another descriptor of a listening socket. It does not use File, whose descriptor would make the
+// socket block.
+func duplicate(ln net.Listener) (fd int, err error) {
+	c, ok := ln.(syscall.Conn)
+	if !ok {
+		return 0, fmt.Errorf("%T has no descriptor", ln)
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var dupErr error
+	if err := raw.Control(func(s uintptr) { fd, dupErr = unix.FcntlInt(s, unix.F_DUPFD_CLOEXEC, firstActivated) }); err != nil {
+		return 0, err
+	}
+	return fd, dupErr
+}
+
+// bequeath keeps a descriptor open in the next program. A second request for an upgrade must not kill that one before
+// it listens to signals: what is ignored here is ignored there.
+func bequeath(fd int) error {
+	signal.Ignore(unix.SIGUSR2)
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+	return err
+}
+
+// ownGroup makes a command the first of a process group, so that killGroup ends also what it has started.
+func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+
+// killGroup ends a command and what it has started.
+func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+
+// execute replaces this process.
+func execute(program string, argv, environ []string) error {
+	return syscall.Exec(program, argv, environ)
+}

@@ -1,0 +1,102 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+)
+
+// Upgrades are the requests for an upgrade that come to this process: SIGUSR2, where the system has it.
+type Upgrades struct {
+	asked  <-chan os.Signal
+	ignore func()
+}
+
+// AwaitUpgrades begins to collect requests. One that comes before ends the process, as signals do.
+func AwaitUpgrades() *Upgrades {
+	u := &Upgrades{}
+	u.asked, u.ignore = upgradeSignals()
+	return u
+}
+
+// Stop ends that.
+func (u *Upgrades) Stop() { u.ignore() }
+
+// again begins once more after bequeath has let the signal be ignored.
+func (u *Upgrades) again() {
+	u.ignore()
+	u.asked, u.ignore = upgradeSignals()
+}
+
+// Turn is the time between the opening and the closing of the data.
+type Turn struct {
+	// Socket is what is served on. A turn closes it; another descriptor keeps it open for what follows.
+	Socket   *Socket
+	process  Process
+	upgrades *Upgrades
+	trial    *candidate // may open the data first; nil if there is none
+}
+
+// Serve takes turns until one ends without a reason for another, or this process is replaced. take serves on the socket of
+// a turn until ctx ends or Watch or Yield say so, and returns that, with what went wrong while everything was closed.
+func (p Process) Serve(ctx context.Context, log *slog.Logger, s *Socket, u *Upgrades, take func(context.Context, *Turn) (Ending, error)) error {
+	var trial *candidate
+	for {
+		end, closing := take(ctx, &Turn{Socket: s, process: p, upgrades: u, trial: trial})
+		switch {
+		case ctx.Err() != nil || end.kept == 0:
+			end.trial.dismiss()
+			return errors.Join(end.err, closing, s.discard(end.kept))
+		case end.next == nil:
+			if closing != nil {
+				log.Error("not everything could be closed", "error", closing)
+			}
+			trial = end.trial
+		case end.trial == nil: // after a fault there is no way back
+			return end.conclude(ctx, log, closing)
+		default:
+			err := end.conclude(ctx, log, closing)
+			if err == nil {
+				return nil
+			}
+			end.trial.dismiss()
+			trial = nil
+			p.refuseUpgrade(ctx, log, err)
+			u.again()
+		}
+		var err error
+		if s, err = s.reopen(end.kept); err != nil {
+			return err
+		}
+	}
+}
+
+// Yield lets the program of an upgrade, if there is one, open and close the data. It reports whether that can take over:
+// then this turn is over. It must be called before the data is opened.
+func (t *Turn) Yield(ctx context.Context, log *slog.Logger) (Ending, bool) {
+	if t.trial == nil {
+		return Ending{}, false
+	}
+	end, err := t.yield(ctx, log)
+	if err != nil {
+		t.process.refuseUpgrade(ctx, log, err)
+	}
+	return end, err == nil
+}
+
+func (t *Turn) yield(ctx context.Context, log *slog.Logger) (Ending, error) {
+	if err := t.trial.prove(ctx); err != nil {
+		return Ending{}, err
+	}
+	next, err := t.process.succeed(t.Socket, t.trial.image)
+	if err != nil {
+		t.trial.dismiss()
+		return Ending{}, err
+	}
+	log.Info("executing the new program", "program", t.process.Program, "version", t.trial.version)
+	if len(t.upgrades.asked) > 0 {
+		log.Info("another request for an upgrade came meanwhile; this one answers it")
+	}
+	return Ending{trial: t.trial, next: next, kept: next.left.FD}, nil
+}

@@ -1,0 +1,176 @@
+package handover
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"or3.chat/cloud/internal/config"
+)
+
+// listen opens a TCP address or unix:PATH.
+func listen(addr string, access Access) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		return listenUnix(path, access)
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, cannotListen(addr, err)
+	}
+	return ln, nil
+}
+
+// Access says who may connect to a Unix socket, which takes the right to write to its file.
+type Access struct {
+	Mode  fs.FileMode
+	Group string // name or number; empty for the one that the file has anyway
+}
+
+// give sets mode and group of a file.
+func (a Access) give(path string) error {
+	if a.Group != "" {
+		gid, err := groupID(a.Group)
+		if err != nil {
+			return err
+		}
+		if err := os.Lchown(path, -1, gid); errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("the socket %s cannot be given to the group %q of %s, because the server's user is not in it; add it with usermod -aG, under systemd with SupplementaryGroups=%[2]s",
+				path, a.Group, config.SocketGroup)
+		} else if err != nil {
+			return err
+		}
+	}
+	return os.Chmod(path, a.Mode)
+}
+
+func groupID(group string) (int, error) {
+	if gid, err := strconv.ParseUint(group, 10, 31); err == nil {
+		return int(gid), nil
+	}
+	g, err := user.LookupGroup(group)
+	var unknown user.UnknownGroupError
+	if errors.As(err, &unknown) {
+		return 0, fmt.Errorf("%s names the group %q, which this machine does not have; getent group lists those that it has", config.SocketGroup, group)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s names the group %q, which cannot be looked up: %w; use its number", config.SocketGroup, group, err)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// listenUnix makes a socket at path, in place of what a killed server has left behind. Until its access is set only the server's
+// user can connect. The directory is locked meanwhile, so that of two servers that start at once one sees the other's.
+func listenUnix(path string, access Access) (net.Listener, error) {
+	if strings.HasPrefix(path, "@") { // an abstract socket of Linux: there is no file
+		ln, err := net.Listen("unix", path)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, inUse(path, "path", "")
+		}
+		return ln, err
+	}
+	unlock, err := lockDirectory(filepath.Dir(path))
+	if err != nil {
+		return nil, socketFault(path, err)
+	}
+	defer unlock()
+	if err := removeDeadSocket(path); err != nil {
+		return nil, err
+	}
+	ln, err := bindPrivately(path)
+	if err != nil {
+		return nil, socketFault(path, err)
+	}
+	own := ownSocket(ln)
+	if err := access.give(path); err != nil {
+		return nil, errors.Join(err, own.Close())
+	}
+	return own, nil
+}
+
+// socketFault says what can be done about a socket that cannot be made.
+func socketFault(path string, err error) error {
+	dir := filepath.Dir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the directory %s of the socket does not exist; make it for the server's user, under systemd with RuntimeDirectory=", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the server's user may not make a socket in %s; make the directory its own, under systemd with RuntimeDirectory=", dir)
+	case errors.Is(err, syscall.EINVAL) && len(path) > maxSocketPath:
+		return fmt.Errorf("the path %s is too long for a socket, which may have %d bytes; choose another one with --addr or %s", path, maxSocketPath, config.Addr)
+	}
+	return fmt.Errorf("the socket %s: %w", path, err)
+}
+
+// maxSocketPath is how many bytes the path of a socket has on all systems.
+const maxSocketPath = 103
+
+// dialPatience is how long a server on a socket has to show that it is alive.
+const dialPatience = time.Second
+
+// removeDeadSocket removes what a killed server has left behind, and nothing else: only a refused connection shows that
+// no one listens. One that is not permitted, or waits in a full line, shows the opposite.
+func removeDeadSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return socketFault(path, err)
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, config.Addr)
+	}
+	conn, err := net.DialTimeout("unix", path, dialPatience)
+	switch {
+	case err == nil:
+		defer conn.Close()
+		return inUse(path, "path", peerProcess(conn))
+	case isRefused(err):
+		return os.Remove(path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return inUse(path, "path", "")
+}
+
+// ownedSocket is a socket whose file goes with it, unless another server's file is there by then.
+type ownedSocket struct {
+	*net.UnixListener
+	file fs.FileInfo
+}
+
+// ownSocket makes ln remove its file, which is there already.
+func ownSocket(ln net.Listener) net.Listener {
+	l, ok := ln.(*net.UnixListener)
+	if !ok {
+		return ln
+	}
+	l.SetUnlinkOnClose(false)
+	file, _ := os.Lstat(l.Addr().String())
+	return &ownedSocket{l, file}
+}
+
+// SetUnlinkOnClose says whether the file is removed; it is by default.
+func (s *ownedSocket) SetUnlinkOnClose(unlink bool) {
+	if !unlink {
+		s.file = nil
+	}
+}
+
+// Close implements net.Listener.
+func (s *ownedSocket) Close() error {
+	path := s.Addr().String()
+	if now, err := os.Lstat(path); err == nil && s.file != nil && os.SameFile(s.file, now) {
+		_ = os.Remove(path) // before the end of listening, while no other server takes the path
+		s.file = nil
+	}
+	return s.UnixListener.Close()
+}

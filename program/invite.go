@@ -1,0 +1,117 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	or3cloud "or3.chat/cloud"
+)
+
+func (a app) userInvite(flags *settingFlags) *cobra.Command {
+	in := inviteInput{Role: or3cloud.RoleEditor}
+	var workspace, expires string
+	cmd := &cobra.Command{
+		Use:   "invite EMAIL",
+		Short: "Print a link with which somebody registers and joins a workspace",
+		Long: "Print a link with which somebody registers and joins a workspace, in the registration mode invite_only. It works once, for this address\n" +
+			"only, and lives for a week unless --expires or OR3_AUTH_INVITE_TOKEN_TTL_SECONDS says something else. Links begin with OR3_PUBLIC_URL.\n\n" +
+			"Without --workspace it is the only one there is, or you are asked. Somebody who is to have nothing but a workspace of their own needs\n" +
+			"no invite: use or3-cloud user add --reset-link.",
+		Example: "  or3-cloud user invite bob@example.org --workspace Family --role editor --expires 7d",
+	}
+	cmd.Flags().StringVar(&workspace, "workspace", "", "id or name of the workspace")
+	cmd.Flags().StringVar((*string)(&in.Role), "role", string(in.Role), "viewer, editor or owner")
+	cmd.Flags().StringVar(&expires, "expires", "", "how long the link lives, such as 7d or 12h")
+	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+		in.Email = args[0]
+		lifetime, err := parseLifetime(expires)
+		if err != nil {
+			return usageError{err}
+		}
+		if !in.Role.Valid() {
+			return usageError{fmt.Errorf("%q is no role; use viewer, editor or owner", in.Role)}
+		}
+		in.Seconds = int64(lifetime / time.Second)
+		chosen, err := c.workspace(ctx, workspace)
+		if err != nil {
+			return err
+		}
+		in.WorkspaceID = chosen.ID
+		var out invited
+		if err := c.call(ctx, "user/invite", in, &out); err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			out.say(w, fmt.Sprintf("%s joins %q as %s here, once, until", out.Email, chosen.Name, out.Role))
+		})
+	})
+}
+
+// The bounds of --expires.
+const (
+	shortestInvite = time.Minute
+	longestInvite  = 365 * 24 * time.Hour
+)
+
+// parseLifetime reads a duration that may also be given in days; empty is 0.
+func parseLifetime(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		n = min(max(n, -1), int(longestInvite/(24*time.Hour))+1) // keeps the product in range
+		d = time.Duration(n) * 24 * time.Hour
+	}
+	if err != nil || d < shortestInvite || d > longestInvite {
+		return 0, fmt.Errorf("--expires %q is not between a minute and 365 days; write it like 7d or 12h", text)
+	}
+	return d, nil
+}
+
+// workspace returns the workspace with an id or name, or the only one there is. Which of several is meant is asked.
+func (c *userCommand) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
+	var found workspaceList
+	if err := c.call(ctx, "workspace/find", workspaceQuery{Name: name}, &found); err != nil {
+		return or3cloud.WorkspaceSummary{}, err
+	}
+	all := found.Workspaces
+	switch {
+	case len(all) == 1:
+		return all[0], nil
+	case len(all) == 0 && name == "":
+		return or3cloud.WorkspaceSummary{}, errors.New("there is no workspace yet; one is made when somebody signs in for the first time")
+	case len(all) == 0:
+		return or3cloud.WorkspaceSummary{}, fmt.Errorf("there is no workspace with the id or the name %q", name)
+	}
+	table := tabwriter.NewWriter(c.stderr, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\tWORKSPACE\tOWNER\tMEMBERS\tID")
+	for i, ws := range all {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%d\t%s\n", i+1, ws.Name, ws.Owner, ws.Members, ws.ID)
+	}
+	if err := table.Flush(); err != nil {
+		return or3cloud.WorkspaceSummary{}, err
+	}
+	if !c.isTerminal() {
+		return or3cloud.WorkspaceSummary{}, usageError{errors.New("several workspaces fit; name one by its id with --workspace")}
+	}
+	answer, err := c.answer("Which one? Type its number: ")
+	if err != nil {
+		return or3cloud.WorkspaceSummary{}, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(answer))
+	if err != nil || n < 1 || n > len(all) {
+		return or3cloud.WorkspaceSummary{}, fmt.Errorf("%q is not one of the numbers", answer)
+	}
+	return all[n-1], nil
+}

@@ -1,0 +1,97 @@
+//go:build unix
+
+package program
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"or3.chat/cloud/internal/datadir"
+)
+
+// foreignOwner reports whether this process is root and the data directory at a path that of another user, to whom the file
+// system does not give what root makes.
+func foreignOwner(path string) (owner datadir.Owner, foreign bool, err error) {
+	if os.Geteuid() != 0 {
+		return owner, false, nil
+	}
+	owner, err = datadir.OwnerOf(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return owner, false, nil
+	}
+	if err != nil {
+		return owner, false, err
+	}
+	return owner, owner.UID != 0 && !datadir.GivesAway(path, owner), nil
+}
+
+// workAsOwner makes this process, if it is root's, one of the owner of the data directory at a path, for good. It returns the
+// directory as that user reaches it.
+func workAsOwner(path string) (home, error) {
+	owner, foreign, err := foreignOwner(path)
+	if err != nil || !foreign {
+		return home{path: path}, err
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return home{}, fmt.Errorf("open the data directory: %w", err)
+	}
+	if err := become(owner); err != nil {
+		return home{}, errors.Join(fmt.Errorf("the data directory %s belongs to the user with id %d, and this process cannot become that user (%w); run the command with: %s",
+			path, owner.UID, err, setpriv(owner)), dir.Close())
+	}
+	// Directories above may let root only pass, as with systemd's DynamicUser=. What is open stays reachable.
+	through := fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
+	for _, way := range []string{path, through} {
+		if leadsTo(way, dir) {
+			return home{path: way, open: dir}, nil
+		}
+	}
+	return home{}, errors.Join(fmt.Errorf("the user with id %d, to whom the data directory %s belongs, cannot get there: a directory above lets only other users pass",
+		owner.UID, path), dir.Close())
+}
+
+// become gives up root for good, with the groups that a login of the user would have.
+func become(owner datadir.Owner) error {
+	gid, groups := owner.GID, []int{owner.GID}
+	if u, err := user.LookupId(strconv.Itoa(owner.UID)); err == nil {
+		if primary, err := strconv.Atoi(u.Gid); err == nil {
+			gid = primary
+		}
+		ids, _ := u.GroupIds()
+		for _, id := range ids {
+			if group, err := strconv.Atoi(id); err == nil {
+				groups = append(groups, group)
+			}
+		}
+	}
+	if err := syscall.Setgroups(groups); err != nil {
+		return fmt.Errorf("setgroups: %w", err)
+	}
+	if err := syscall.Setgid(gid); err != nil {
+		return fmt.Errorf("setgid: %w", err)
+	}
+	if err := syscall.Setuid(owner.UID); err != nil {
+		return fmt.Errorf("setuid: %w", err)
+	}
+	return nil
+}
+
+// leadsTo reports whether a path leads to a directory that is open, and into it.
+func leadsTo(path string, dir *os.File) bool {
+	want, err := dir.Stat()
+	if err != nil {
+		return false
+	}
+	got, err := os.Stat(path)
+	if err != nil || !os.SameFile(want, got) {
+		return false
+	}
+	_, err = os.Stat(path + "/.")
+	return err == nil
+}

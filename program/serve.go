@@ -1,0 +1,330 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host"
+	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/web"
+)
+
+// serveCommand runs the server.
+type serveCommand struct {
+	app
+	settingFlags
+	web string
+}
+
+func (a app) serve() *cobra.Command {
+	c := serveCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: "Run the server. With nothing set it starts a local instance: it creates ./data, generates secrets into it and prints a link with which the\n" +
+			"first account is created. Ctrl-C lets running requests finish; a second Ctrl-C does not.",
+		Example: "  or3-cloud serve\n  or3-cloud serve --addr 127.0.0.1:8080 --data /var/lib/or3-cloud --web ./or3-chat/.output/public",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			signalled, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer restore()
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			// The first signal begins the shutdown; by then the next one ends the process in the usual way.
+			context.AfterFunc(signalled, func() {
+				restore()
+				cancel()
+			})
+			return c.run(ctx)
+		},
+	}
+	c.bind(cmd)
+	cmd.Flags().StringVar(&c.web, "web", "", "serve the static client in this directory instead of the built-in page")
+	return cmd
+}
+
+// run serves until ctx ends. Nothing is created before the configuration has been found good and the port is ours.
+func (c serveCommand) run(ctx context.Context) error {
+	s, err := c.loadServer(c.settingFlags)
+	if err != nil {
+		return err
+	}
+	if len(s.problems) > 0 {
+		c.report(s.problems)
+		return errReported
+	}
+	log, err := c.logger(s.Config)
+	if err != nil {
+		return err
+	}
+	for _, w := range s.warnings {
+		log.Warn(w)
+	}
+	if s.needsDisk() {
+		path, err := s.DataPath()
+		if err != nil {
+			return err
+		}
+		if err := s.refuseForeignRoot(path); err != nil {
+			return err
+		}
+	}
+	memory := membudget.Read()
+	memory.Soften()
+	i, err := c.turn(s, log, memory)
+	if err != nil {
+		return err
+	}
+	upgrades := handover.AwaitUpgrades()
+	defer upgrades.Stop()
+	process := c.process
+	process.Environ, process.Orders, process.Now = c.environ, c.stdin, c.now
+	self, err := process.Candidacy()
+	if err != nil {
+		return err
+	}
+	if self != nil {
+		return self.Stand(ctx, i.tryStores)
+	}
+	access := handover.Access{Mode: s.SocketMode(), Group: s.String(config.SocketGroup)}
+	socket, err := process.Open(s.String(config.Addr), access)
+	if err != nil {
+		return err
+	}
+	if socket.Given() {
+		log.Info("serving on the socket that was handed over", "addr", socket.Addr().String())
+		if socket.OfManager() && access != (handover.Access{Mode: 0o660}) {
+			log.Warn("mode and group of the socket are systemd's; set SocketMode= and SocketGroup= in its unit instead of " +
+				config.SocketMode + " and " + config.SocketGroup)
+		}
+	}
+	next := i
+	return process.Serve(ctx, log, socket, upgrades, func(ctx context.Context, t *handover.Turn) (handover.Ending, error) {
+		i := next
+		next = nil
+		if i == nil { // a later turn
+			var err error
+			if i, err = c.turn(s, log, memory); err != nil {
+				return handover.Ending{}, errors.Join(err, t.Socket.Close())
+			}
+		}
+		return i.serve(ctx, t)
+	})
+}
+
+// turn is one turn of the server at its data: an instance with the host in front of it. It is opened and closed once.
+type turn struct {
+	serveCommand
+	settings
+	log    *slog.Logger
+	memory membudget.Limit
+	pages  http.Handler // nil without a web client
+	vault  *secrets
+	data   *instance.Instance
+	host   *host.Host
+	fatal  chan error
+}
+
+// turn makes one of the configuration.
+func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit) (*turn, error) {
+	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
+	var err error
+	if i.pages, err = web.Handler(c.web, s.Bool(config.SSRAuthEnabled)); err != nil {
+		return nil, fmt.Errorf("--web: %w", oserror.Explain(err))
+	}
+	path, err := s.DataPath()
+	if err != nil {
+		return nil, err
+	}
+	i.data, err = instance.New(instance.Options{
+		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
+		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.secret, Stores: i.vault,
+		Fatal: func(err error) { i.fatal <- err },
+	})
+	if err != nil {
+		return nil, err
+	}
+	i.host, err = host.New(i.data, host.Options{
+		Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(config.Addr)),
+	})
+	return i, err
+}
+
+// tryStores opens everything that is stored, for a candidate, and returns what closes it.
+func (i *turn) tryStores(ctx context.Context) (stop func() error, err error) {
+	stop = func() error { return errors.Join(i.host.Close(), i.vault.close()) }
+	if err := i.openStores(ctx); err != nil {
+		return stop, err
+	}
+	i.vault.opened(i.log)
+	return stop, nil
+}
+
+// serve serves in a turn until ctx ends or there is another reason, which it returns with what went wrong while everything was
+// closed. If there is a candidate, it may open the data first, and if it can, it is the reason.
+func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, error) {
+	// The port answers 503 from here on; the store opens behind it. A client that finds a closed port gives up edits.
+	serving, cancel := context.WithCancel(ctx)
+	defer cancel()
+	addr := t.Socket.Addr()
+	served := make(chan error, 1)
+	go func() { served <- host.Serve(serving, t.Socket.Listener, i.host) }()
+	if end, over := t.Yield(serving, i.log); over {
+		cancel()
+		return end, errors.Join(<-served, i.host.Close())
+	}
+	end := make(chan handover.Ending, 1)
+	grace := time.Duration(i.Int(config.ShutdownTimeout)) * time.Millisecond
+	go func() { end <- t.Watch(serving, i.log, grace, i.fatal, cancel) }()
+
+	err := i.openStores(serving)
+	stopControl := func() error { return nil }
+	switch {
+	case err == nil:
+		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.pages != nil && i.web == "")
+		i.announce(serving, i.settings, i.data, addr)
+		i.vault.opened(i.log)
+		i.log.Info("memory for requests", "bytes", i.memory.Budget(), "limit", i.memory.Bytes, "from", i.memory.Source)
+	case serving.Err() != nil: // told to stop before it was ready, which is no fault
+		i.log.Info("stopped while opening", "cause", err)
+		err = nil
+	default:
+		cancel()
+	}
+	err = errors.Join(err, <-served, stopControl(), i.host.Close(), i.vault.close())
+	cancel()
+	return <-end, err
+}
+
+// openStores opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
+func (i *turn) openStores(ctx context.Context) error {
+	if i.needsDisk() {
+		path, err := i.DataPath()
+		if err != nil {
+			return err
+		}
+		dir, err := datadir.Open(path, datadir.Options{
+			Now: i.now, Rand: i.rand, Strict: i.Strict(), Shared: i.Bool(config.SharedVolume), Log: i.log,
+		})
+		if err != nil {
+			return err
+		}
+		i.vault.dir = dir
+		if network := datadir.Network(path); network != "" {
+			i.log.Warn("THE DATA DIRECTORY IS ON A NETWORK FILE SYSTEM, on which locks and fsync cannot be relied on: databases can be damaged. Move it to a disk of this machine",
+				"dir", path, "type", network)
+		}
+		if dir.Created() {
+			fmt.Fprintf(i.stdout, "Created the data directory %s\n", path)
+		}
+	}
+	return i.host.Open(ctx)
+}
+
+// needsDisk reports whether the instance will open providers.
+func (s settings) needsDisk() bool { return instance.NewPlan(s.Config, s.registry).Cloud() }
+
+// announce tells whoever started the server where it is and how to begin.
+func (c serveCommand) announce(ctx context.Context, s settings, data *instance.Instance, addr net.Addr) {
+	url := baseURL(s.String(config.PublicURL), addr)
+	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
+	fragments, err := data.SetupLinks(ctx)
+	if err != nil {
+		fmt.Fprintf(c.stderr, "or3-cloud: the link for the first account cannot be made: %v\n", err)
+	}
+	for _, fragment := range fragments {
+		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s/#%s\n\n", url, fragment)
+	}
+	if !s.Bool(config.SSRAuthEnabled) {
+		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")
+	}
+}
+
+// machineNames returns the names that the machine goes by: its own, the one that others in the local network see (mDNS), and
+// the one that it was told to listen at.
+func machineNames(addr string) []string {
+	var names []string
+	if name, err := os.Hostname(); err == nil && name != "" {
+		short, _, _ := strings.Cut(name, ".")
+		names = append(names, name, short+".local")
+	}
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		names = append(names, host)
+	}
+	return names
+}
+
+// baseURL is where a browser finds the server, without a slash at the end.
+func baseURL(public string, addr net.Addr) string {
+	if public != "" {
+		return public
+	}
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return "http://localhost"
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// secrets hands out configured secrets, and outside strict mode generated ones. It owns the data directory.
+type secrets struct {
+	settings
+	dir *datadir.Dir
+}
+
+func (v *secrets) secret(name string) (string, error) {
+	if text := v.String(name); text != "" {
+		return text, nil
+	}
+	if v.Strict() || v.dir == nil {
+		p := config.SecretProblem(name)
+		return "", fmt.Errorf("%s %s: %s", p.Variable, p.Fault, p.Fix)
+	}
+	return v.dir.Secret(name)
+}
+
+// Admit and Confirm implement or3cloud.Stores for a directory that is opened later than the host is made.
+func (v *secrets) Admit(name string, found or3cloud.StoreFound) (or3cloud.StoreAdmission, error) {
+	return v.dir.Admit(name, found)
+}
+
+// Confirm implements or3cloud.Stores.
+func (v *secrets) Confirm(stamp or3cloud.StoreStamp) error { return v.dir.Confirm(stamp) }
+
+// opened notes that all stores of the directory are open.
+func (v *secrets) opened(log *slog.Logger) {
+	if v.dir == nil {
+		return
+	}
+	if err := v.dir.Opened(); err != nil {
+		log.Warn("it cannot be written down that this data directory is the original; the next start will take it for a copy", "error", err)
+	}
+}
+
+func (v *secrets) close() error {
+	if v.dir == nil {
+		return nil
+	}
+	return v.dir.Close()
+}

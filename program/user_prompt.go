@@ -1,0 +1,118 @@
+package program
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// maxLine bounds what is read of a line.
+const maxLine = 4096
+
+// console is where a command asks: a terminal, or whatever standard input is.
+type console struct {
+	in  *os.File
+	out io.Writer
+}
+
+func (c console) isTerminal() bool { return term.IsTerminal(int(c.in.Fd())) }
+
+// newPassword asks for a password twice, without showing it, or reads a line of standard input if that is no terminal. It never
+// comes from the command line, where every user of the machine can read it.
+func (c console) newPassword() (string, error) {
+	if !c.isTerminal() {
+		password, err := c.line()
+		if err == nil && password == "" {
+			err = errors.New("standard input holds no password; type it at the prompt of a terminal, or pipe it in: or3-cloud user … < file")
+		}
+		return password, err
+	}
+	password, err := c.secret("New password: ")
+	if err != nil {
+		return "", err
+	}
+	again, err := c.secret("Once more: ")
+	switch {
+	case err != nil:
+		return "", err
+	case password != again:
+		return "", errors.New("the two passwords differ")
+	case password == "":
+		return "", errors.New("the password is empty")
+	}
+	return password, nil
+}
+
+// secret reads a line from the terminal without showing it. An interrupt must not leave the terminal blind.
+func (c console) secret(prompt string) (string, error) {
+	fd := int(c.in.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	interrupted, read := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(interrupted, os.Interrupt)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-interrupted:
+			_ = term.Restore(fd, before)
+			os.Exit(exitInterrupted)
+		case <-read:
+		}
+	}()
+	fmt.Fprint(c.out, prompt)
+	text, err := term.ReadPassword(fd)
+	fmt.Fprintln(c.out)
+	signal.Stop(interrupted)
+	close(read)
+	<-watched
+	if errors.Is(err, io.EOF) {
+		err = errors.New("nothing was typed")
+	}
+	return string(text), err
+}
+
+// exitInterrupted is what shells expect of a program that was interrupted.
+const exitInterrupted = 130
+
+// answer asks a question at the terminal.
+func (c console) answer(prompt string) (string, error) {
+	fmt.Fprint(c.out, prompt)
+	return c.line()
+}
+
+// confirm asks before something is done that its caller has shown. Where there is no terminal, as in scripts, whoever wrote the
+// command has decided.
+func (c console) confirm(yes bool, what string) error {
+	if yes || !c.isTerminal() {
+		return nil
+	}
+	answer, err := c.answer(what + "? Type yes: ")
+	if err == nil && answer != "yes" {
+		err = errors.New("nothing was changed")
+	}
+	return err
+}
+
+// bindYes binds the flag that answers confirm.
+func bindYes(cmd *cobra.Command, yes *bool) {
+	cmd.Flags().BoolVar(yes, "yes", false, "do not ask for confirmation")
+}
+
+// line reads a line of standard input, without its end.
+func (c console) line() (string, error) {
+	text, err := bufio.NewReader(io.LimitReader(c.in, maxLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	return strings.TrimRight(text, "\r\n"), nil
+}

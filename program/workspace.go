@@ -1,0 +1,213 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	or3cloud "or3.chat/cloud"
+)
+
+func (a app) workspace() *cobra.Command {
+	flags := &settingFlags{}
+	cmd := &cobra.Command{
+		Use:   "workspace",
+		Short: "Manage workspaces: list them, their members, roles and invites",
+		Long: "Manage workspaces. A workspace is named by its id or by its name; where several have the name, you are asked which one.\n" +
+			"A person is named by the e-mail address or the id of the account.\n\n" +
+			"Roles: an owner may do everything, members and deletion included; an editor writes; a viewer reads.\n\n" +
+			"The commands work while the server runs and while it does not, as those of or3-cloud user do. The exit code is 0 on success, 1 if\n" +
+			"the instance refused and 2 for a mistake on the command line.",
+		Example: "  or3-cloud workspace list\n  or3-cloud workspace members list Family\n  or3-cloud workspace members role Family bob@example.org owner",
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags.bindData(cmd.PersistentFlags().StringVar)
+	cmd.AddCommand(a.workspaceList(flags), a.workspaceMembers(flags), a.workspaceInvites(flags), a.workspaceFreeName(flags))
+	return cmd
+}
+
+func (a app) workspaceList(flags *settingFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the workspaces, the oldest first", Example: "  or3-cloud workspace list"}
+	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
+		var out workspaceList
+		if err := c.call(ctx, "workspace/find", workspaceQuery{Limit: maxListed}, &out); err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "WORKSPACE\tOWNER\tMEMBERS\tCREATED\tID")
+			for _, ws := range out.Workspaces {
+				fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", ws.Name, ws.Owner, ws.Members, moment(ws.CreatedAt), ws.ID)
+			}
+			_ = table.Flush() // the terminal is gone, then
+		})
+	})
+}
+
+// group is a command that only has others below it.
+func group(use, short string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: noArguments, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+func (a app) workspaceMembers(flags *settingFlags) *cobra.Command {
+	return group("members", "List, add and remove members, and change their roles",
+		a.membersList(flags), a.membersAdd(flags), a.membersRole(flags), a.membersRemove(flags))
+}
+
+func (a app) membersList(flags *settingFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "list WORKSPACE", Short: "List the members, the oldest first", Example: "  or3-cloud workspace members list Family"}
+	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+		ws, err := c.workspace(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		var out memberList
+		if err := c.call(ctx, "workspace/members", memberInput{WorkspaceID: ws.ID}, &out); err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "E-MAIL\tROLE\tID")
+			for _, m := range out.Members {
+				fmt.Fprintf(table, "%s\t%s\t%s\n", m.Email, m.Role, m.UserID)
+			}
+			_ = table.Flush() // the terminal is gone, then
+		})
+	})
+}
+
+// change runs a command about one member and says what it did.
+func (c *userCommand) change(ctx context.Context, name, workspace string, in memberInput, format string) error {
+	ws, err := c.workspace(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	in.WorkspaceID = ws.ID
+	var out memberItem
+	if err := c.call(ctx, name, in, &out); err != nil {
+		return err
+	}
+	who := out.Email
+	if who == "" {
+		who = out.UserID
+	}
+	return c.print(out, func(w io.Writer) { fmt.Fprintf(w, format, who, ws.Name, out.Role) })
+}
+
+// parseRole reads a role from the command line.
+func parseRole(text string) (or3cloud.Role, error) {
+	role := or3cloud.Role(text)
+	if !role.Valid() {
+		return "", usageError{fmt.Errorf("%q is no role; use viewer, editor or owner", text)}
+	}
+	return role, nil
+}
+
+func (a app) membersAdd(flags *settingFlags) *cobra.Command {
+	var text string
+	cmd := &cobra.Command{
+		Use:   "add WORKSPACE EMAIL",
+		Short: "Make a person who has an account a member",
+		Long: "Make a person who has an account a member. The workspace shows up among theirs at once. For people without an account there are\n" +
+			"or3-cloud user invite and or3-cloud user add.",
+		Example: "  or3-cloud workspace members add Family bob@example.org --role editor",
+	}
+	cmd.Flags().StringVar(&text, "role", string(or3cloud.RoleEditor), "viewer, editor or owner")
+	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+		role, err := parseRole(text)
+		if err != nil {
+			return err
+		}
+		return c.change(ctx, "workspace/members/add", args[0], memberInput{Name: args[1], Role: role}, "%s is a member of %q as %s.\n")
+	})
+}
+
+func (a app) membersRole(flags *settingFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "role WORKSPACE EMAIL ROLE",
+		Short: "Give a member another role, such as owner",
+		Long: "Give a member another role: viewer, editor or owner. A workspace may have several owners and always has one, so before the only owner\n" +
+			"steps down, leaves or is deleted, make another member its owner.",
+		Example: "  or3-cloud workspace members role Family bob@example.org owner",
+	}
+	return a.newUserCommand(flags, cmd, 3, func(ctx context.Context, c *userCommand, args []string) error {
+		role, err := parseRole(args[2])
+		if err != nil {
+			return err
+		}
+		return c.change(ctx, "workspace/members/role", args[0], memberInput{Name: args[1], Role: role}, "%s is in %q as %s.\n")
+	})
+}
+
+func (a app) membersRemove(flags *settingFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "remove WORKSPACE EMAIL",
+		Short: "Remove a member, who has no access from then on",
+		Long: "Remove a member. They have no access from the next request on, and their event streams end within two seconds. What they wrote stays in\n" +
+			"the workspace, and what their devices hold stays there. The only owner cannot be removed.",
+		Example: "  or3-cloud workspace members remove Family bob@example.org",
+	}
+	bindYes(cmd, &yes)
+	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+		fmt.Fprintf(c.stderr, "%s loses all access to the workspace %s.\n", args[1], args[0])
+		if err := c.confirm(yes, "Remove the member"); err != nil {
+			return err
+		}
+		return c.change(ctx, "workspace/members/remove", args[0], memberInput{Name: args[1]}, "%s is no member of %q any more; the role was %s.\n")
+	})
+}
+
+func (a app) workspaceInvites(flags *settingFlags) *cobra.Command {
+	return group("invites", "List and revoke the invites that or3-cloud user invite has made", a.invitesList(flags), a.invitesRevoke(flags))
+}
+
+func (a app) invitesList(flags *settingFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "list WORKSPACE", Short: "List the invites, the newest first", Example: "  or3-cloud workspace invites list Family"}
+	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+		ws, err := c.workspace(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		var out inviteList
+		if err := c.call(ctx, "workspace/invites", memberInput{WorkspaceID: ws.ID}, &out); err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "E-MAIL\tROLE\tSTATUS\tEXPIRES\tID")
+			for _, i := range out.Invites {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", i.Email, i.Role, i.Status, moment(i.ExpiresAt), i.ID)
+			}
+			_ = table.Flush() // the terminal is gone, then
+		})
+	})
+}
+
+func (a app) invitesRevoke(flags *settingFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "revoke WORKSPACE ID",
+		Short:   "Make an invite worthless",
+		Long:    "Make an invite worthless, with an id from or3-cloud workspace invites list. One that was used stays as it is.",
+		Example: "  or3-cloud workspace invites list Family\n  or3-cloud workspace invites revoke Family 0d1c…",
+	}
+	bindYes(cmd, &yes)
+	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+		ws, err := c.workspace(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "The invite %s to the workspace %q becomes worthless.\n", args[1], ws.Name)
+		if err := c.confirm(yes, "Revoke it"); err != nil {
+			return err
+		}
+		return c.act(ctx, "workspace/invites/revoke", revokeInviteInput{ws.ID, args[1]}, "The invite %s is revoked.\n", args[1])
+	})
+}
