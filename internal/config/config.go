@@ -168,7 +168,14 @@ func (l *loader) readEnvFile() {
 	d := parseDotenv(string(text), func(name string) (string, bool) { v, ok := l.environ[name]; return v, ok })
 	l.envFile = d.values
 	for _, line := range d.bad {
-		l.warnings = append(l.warnings, fmt.Sprintf("%s, line %d: neither NAME=value nor a comment; ignored", l.src.EnvFile, line))
+		if !line.ours {
+			l.warnings = append(l.warnings, fmt.Sprintf("%s, line %d: neither NAME=value nor a comment; ignored", l.src.EnvFile, line.number))
+			continue
+		}
+		l.doubts = append(l.doubts, or3cloud.Problem{
+			Variable: fmt.Sprintf("%s, line %d", l.src.EnvFile, line.number),
+			Fault:    "is neither NAME=value nor a comment, and ignored", Fix: "Write NAME=value, or a # in front of it.",
+		})
 	}
 	l.envNames = d.order
 }

@@ -11,8 +11,15 @@ type dotenv struct {
 	values map[string]string
 	// order has the names as they first appear.
 	order []string
-	// bad has the numbers of the lines that are neither empty, nor a comment, nor NAME=value.
-	bad []int
+	// bad has the lines that are neither empty, nor a comment, nor NAME=value.
+	bad []badLine
+}
+
+// badLine is a line of a .env file that cannot be read.
+type badLine struct {
+	number int
+	// ours says that it has the beginning of one of our names, so that somebody meant a setting by it.
+	ours bool
 }
 
 // parseDotenv reads a .env file exactly as the JavaScript host of OR3 Chat does (packages dotenv and c12), because both
@@ -35,7 +42,7 @@ func parseDotenv(text string, environ func(string) (string, bool)) dotenv {
 			var skipped string
 			skipped, rest, _ = strings.Cut(text, "\n")
 			if s := strings.TrimSpace(skipped); s != "" && s[0] != '#' {
-				d.bad = append(d.bad, line)
+				d.bad = append(d.bad, badLine{line, strings.Contains(strings.ToUpper(s), "OR3_")})
 			}
 		} else {
 			if _, seen := d.values[name]; !seen {

@@ -49,7 +49,7 @@ func TestDotenvAgreesWithTheJavaScriptReader(t *testing.T) {
 
 func TestDotenvNamesBadLines(t *testing.T) {
 	got := parseDotenv("A=1\n\nthis is wrong\n# fine\nB=\"two\nlines\"\n=x\nC=3\n", outside)
-	if !slices.Equal(got.bad, []int{3, 7}) {
+	if !slices.Equal(got.bad, []badLine{{number: 3}, {number: 7}}) {
 		t.Errorf("bad lines %v", got.bad)
 	}
 	if !slices.Equal(got.order, []string{"A", "B", "C"}) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +92,28 @@ func TestUnknownNamesWarn(t *testing.T) {
 		if _, problems, warnings := Load(cat, Sources{Environ: []string{name + "=x", "OR3_STRICT_CONFIG=true"}}); len(problems)+len(warnings) > 0 {
 			t.Errorf("%s: problems %v, warnings %q", name, problems, warnings)
 		}
+	}
+}
+
+// A line that cannot be read is a value that is not the one that was meant, if it is about one of ours.
+func TestUnreadableLinesOfAnEnvFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), ".env")
+	if err := os.WriteFile(file, []byte("some text\nOR3_TRUST PROXY=true\nset or3_addr=x\nOR3_FORCE_HTTPS\nOR3_STRICT_CONFIG=true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cat, _ := catalogue(t)
+	_, problems, warnings := Load(cat, Sources{EnvFile: file})
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], file+", line 1:") || len(problems) != 3 {
+		t.Errorf("strict: problems %v, warnings %q", problems, warnings)
+	}
+	for i, p := range problems {
+		if p.Variable != fmt.Sprintf("%s, line %d", file, i+2) || strings.Contains(p.Fault, "PROXY") {
+			t.Errorf("%+v", p)
+		}
+	}
+	_, problems, warnings = Load(cat, Sources{EnvFile: file, Environ: []string{"OR3_STRICT_CONFIG=false"}})
+	if len(warnings) != 4 || len(problems) > 0 {
+		t.Errorf("not strict: problems %v, warnings %q", problems, warnings)
 	}
 }
 
