@@ -95,10 +95,10 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 		PublicURL: cfg.String("OR3_PUBLIC_URL"), AllowedOrigins: allowed, Machine: o.MachineNames, Log: h.log,
 	})
 	plan := of.Plan()
-	health := healthapi.API{
+	health := healthapi.New(healthapi.Options{
 		Started: h.now(), Now: h.now, Features: features(plan), Degraded: len(plan.Problems) > 0,
 		Maintenance: of.Maintenance, Integrity: of.Integrity, Database: of.Database, Disk: of.Disk, Ready: h.ready,
-	}
+	})
 	for _, route := range health.Routes() {
 		if err := h.health.Add("host", route); err != nil {
 			return nil, err
@@ -261,6 +261,9 @@ func (h *Host) Close() error {
 	return h.instance.Close()
 }
 
+// api is what each package of endpoints makes with New(Options).
+type api interface{ Routes() []or3cloud.Route }
+
 // mount puts the endpoints on top of opened providers.
 func (h *Host) mount(p *instance.Providers) (*running, error) {
 	run := &running{disabled: disabled(h.instance.Plan())}
@@ -272,24 +275,26 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 	run.sessions = &sessions{
 		host: h, auth: p.Auth, store: p.Workspaces, invites: p.Invites, failure: h.config.String("OR3_SESSION_PROVISIONING_FAILURE"),
 	}
-	session := sessionapi.API{Host: h, Limits: h.limits}
-	routes := workspaceapi.API{Host: h, Store: p.Workspaces, Limits: h.limits}.Routes()
+	session := sessionapi.Options{Host: h, Limits: h.limits}
+	apis := []api{workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits})}
 	if p.Sync != nil {
-		routes = append(routes, syncapi.New(h, h.limits, p.Sync).Routes()...)
+		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))
 		if watcher := instance.Ability[or3cloud.Watcher](p, or3cloud.ProviderSync); watcher != nil {
-			routes = append(routes, eventsapi.New(h, watcher, h.streams, h.instance.Closing()).Mount()...)
+			apis = append(apis, eventsapi.New(eventsapi.Options{Host: h, Watcher: watcher, Bounds: h.streams, Closing: h.instance.Closing()}))
 		}
 		if c := instance.Ability[or3cloud.CapabilityReporter](p, or3cloud.ProviderSync); c != nil {
 			session.WorkspaceItems = c.SyncCapabilities().WorkspaceItems == "v1"
 		}
 	}
-	routes = append(routes, session.Routes()...)
+	apis = append(apis, sessionapi.New(session))
 	if p.Storage != nil {
-		routes = append(routes, h.storageAPI(p).Routes()...)
+		apis = append(apis, storageapi.New(h.storageOptions(p)))
 	}
-	for _, route := range routes {
-		if err := run.router.Add("host", route); err != nil {
-			return nil, err
+	for _, api := range apis {
+		for _, route := range api.Routes() {
+			if err := run.router.Add("host", route); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, route := range p.Routes {
@@ -300,14 +305,14 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 	return run, nil
 }
 
-func (h *Host) storageAPI(p *instance.Providers) *storageapi.API {
+func (h *Host) storageOptions(p *instance.Providers) storageapi.Options {
 	cfg := h.config
 	types := cfg.List("OR3_STORAGE_ALLOWED_MIME_TYPES")
 	for i, t := range types {
 		t, _, _ = strings.Cut(t, ";") // parameters are no part of what is compared
 		types[i] = strings.ToLower(strings.TrimSpace(t))
 	}
-	return storageapi.New(storageapi.Options{
+	return storageapi.Options{
 		Host: h, Limits: h.limits, Adapter: p.Storage, Now: h.now, Rand: h.instance.Options().Rand,
 		Intents:     instance.Ability[or3cloud.UploadIntents](p, or3cloud.ProviderSync),
 		Canonical:   instance.Ability[or3cloud.CanonicalStorage](p, or3cloud.ProviderSync),
@@ -319,5 +324,5 @@ func (h *Host) storageAPI(p *instance.Providers) *storageapi.API {
 		AnyMIMEType: cfg.Bool("OR3_STORAGE_ALLOW_ANY_FILE_TYPE"),
 		GCRetention: httpapi.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
 		GCCooldown:  httpapi.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),
-	})
+	}
 }

@@ -32,28 +32,32 @@ type Host interface {
 	Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error
 }
 
-// Handler is the endpoint.
-type Handler struct {
-	host    Host
-	watcher or3cloud.Watcher
-	// closing ends all streams, so that they do not hold up a shutdown.
-	closing <-chan struct{}
+// Options are what the endpoint depends on.
+type Options struct {
+	Host    Host
+	Watcher or3cloud.Watcher
+	Bounds  Bounds
+	// Closing ends all streams when it is closed, so that they do not hold up a shutdown.
+	Closing <-chan struct{}
+}
+
+// API streams the versions of workspaces.
+type API struct {
+	opt     Options
 	seats   seats
 	streams atomic.Uint64 // opened so far
 }
 
-// New returns the endpoint. All streams end when closing is closed.
-func New(host Host, watcher or3cloud.Watcher, bounds Bounds, closing <-chan struct{}) *Handler {
-	return &Handler{host: host, watcher: watcher, closing: closing, seats: seats{bounds: bounds.orDefault()}}
+// New returns the API.
+func New(o Options) *API { return &API{opt: o, seats: seats{bounds: o.Bounds.orDefault()}} }
+
+// Routes returns the endpoint. A foreign page could not read a stream, but hold all of a user's seats.
+func (a *API) Routes() []or3cloud.Route {
+	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/sync/events", Effects: true, Handle: a.serve}}
 }
 
-// Mount returns the endpoint's route. A foreign page could not read a stream, but hold all of a user's seats.
-func (h *Handler) Mount() []or3cloud.Route {
-	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/sync/events", Effects: true, Handle: h.serve}}
-}
-
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
-	s, err := h.host.Authorize(r, or3cloud.PermWorkspaceRead, r.URL.Query().Get("workspaceId"))
+func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, r.URL.Query().Get("workspaceId"))
 	if err != nil {
 		return err
 	}
@@ -61,20 +65,20 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		httpapi.EventHeader(w)
 		return nil
 	}
-	leave, err := h.seats.take(s.User.ID)
+	leave, err := a.seats.take(s.User.ID)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
-	current, updates, err := h.watcher.Watch(ctx, s.Workspace.ID)
+	current, updates, err := a.opt.Watcher.Watch(ctx, s.Workspace.ID)
 	if err != nil {
 		return err
 	}
 	out := newWriter(w, s.Workspace.ID)
 	defer out.Close()
-	n := h.streams.Add(1)
+	n := a.streams.Add(1)
 	if !out.begin(retryLeast+spread(n, retrySpread), current, r.Header.Get("Last-Event-ID")) {
 		return nil
 	}
@@ -89,7 +93,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 			quiet = 0
 		case <-timer.C:
 			// A fault of the store ends the stream as well: what cannot be confirmed is not allowed.
-			if h.host.Reauthorize(r, s, or3cloud.PermWorkspaceRead) != nil {
+			if a.opt.Host.Reauthorize(r, s, or3cloud.PermWorkspaceRead) != nil {
 				return nil
 			}
 			if quiet++; quiet >= quietChecks {
@@ -99,7 +103,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 				quiet = 0
 			}
 			timer.Reset(checkEvery)
-		case <-h.closing:
+		case <-a.opt.Closing:
 			return nil
 		case <-r.Context().Done():
 			return nil

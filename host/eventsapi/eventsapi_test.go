@@ -89,7 +89,7 @@ func (c *client) ended() bool {
 }
 
 // listen opens a stream in the bubble of a test and waits until it stands or is refused.
-func listen(t *testing.T, h *Handler, lastEventID string) *client {
+func listen(t *testing.T, h *API, lastEventID string) *client {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	t.Cleanup(stop)
@@ -101,7 +101,7 @@ func listen(t *testing.T, h *Handler, lastEventID string) *client {
 	w, r := httpapi.WithRecord(c, r, &httpapi.Record{})
 	go func() {
 		defer close(c.done)
-		httpapi.Respond(w, r, h.Mount()[0].Handle)
+		httpapi.Respond(w, r, h.Routes()[0].Handle)
 	}()
 	synctest.Wait()
 	return c
@@ -114,7 +114,7 @@ func event(v int64) string {
 func TestCurrentVersionAtOnceAndLaterOnesAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		updates := make(chan int64)
-		c := listen(t, New(newMember(), at(41, updates), Bounds{}, nil), "")
+		c := listen(t, New(Options{Host: newMember(), Watcher: at(41, updates)}), "")
 		got := c.take()
 		hello, rest, _ := strings.Cut(got, "\n\n")
 		if !strings.HasPrefix(hello, ": hello\nretry: ") || rest != event(41) {
@@ -136,7 +136,7 @@ func TestResumingClientsHearOnlyWhatIsNews(t *testing.T) {
 	for id, news := range map[string]bool{"": true, "40": true, "41": false, "99": true, "x": true, "-1": true} {
 		synctest.Test(t, func(t *testing.T) {
 			updates := make(chan int64)
-			c := listen(t, New(newMember(), at(41, updates), Bounds{}, nil), id)
+			c := listen(t, New(Options{Host: newMember(), Watcher: at(41, updates)}), id)
 			if got := c.take(); strings.Contains(got, "event:") != news || !strings.HasPrefix(got, ": hello\n") {
 				t.Errorf("%q: %q", id, got)
 			}
@@ -151,7 +151,7 @@ func TestResumingClientsHearOnlyWhatIsNews(t *testing.T) {
 func TestHeartbeatsComeWhenNothingElseDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		updates := make(chan int64)
-		c := listen(t, New(newMember(), at(1, updates), Bounds{}, nil), "")
+		c := listen(t, New(Options{Host: newMember(), Watcher: at(1, updates)}), "")
 		c.take()
 		time.Sleep(14 * time.Second)
 		updates <- 2
@@ -177,7 +177,7 @@ func TestStreamsEndWithinTwoSecondsOfThePermission(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			m := newMember()
-			h := New(m, at(1, make(chan int64)), Bounds{}, nil)
+			h := New(Options{Host: m, Watcher: at(1, make(chan int64))})
 			var all []*client
 			for range DefaultPerUser {
 				all = append(all, listen(t, h, ""))
@@ -208,10 +208,10 @@ func TestWhatElseEndsStreams(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			updates, closing := make(chan int64), make(chan struct{})
 			var watching context.Context
-			h := New(newMember(), watchFunc(func(ctx context.Context, _ string) (int64, <-chan int64, error) {
+			h := New(Options{Host: newMember(), Closing: closing, Watcher: watchFunc(func(ctx context.Context, _ string) (int64, <-chan int64, error) {
 				watching = ctx
 				return 1, updates, nil
-			}), Bounds{}, closing)
+			})})
 			c := listen(t, h, "")
 			c.take()
 			end(c, updates, closing)
@@ -229,13 +229,13 @@ func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ann, bob := newMember(), newMember()
 		bob.Current.User.ID = "bob"
-		h := New(ann, at(1, make(chan int64)), Bounds{PerUser: 2, Total: 3}, nil)
+		h := New(Options{Host: ann, Watcher: at(1, make(chan int64)), Bounds: Bounds{PerUser: 2, Total: 3}})
 		listen(t, h, "")
 		second := listen(t, h, "")
 		if third := listen(t, h, ""); !third.ended() || third.status != 429 || third.header.Get("Retry-After") != "30" {
 			t.Errorf("beyond the user's bound: %d %v", third.status, third.header)
 		}
-		h.host = bob
+		h.opt.Host = bob
 		if c := listen(t, h, ""); c.ended() {
 			t.Error("one user's streams count for another")
 		}
@@ -267,8 +267,8 @@ func TestRefusals(t *testing.T) {
 		{"no member", "?workspaceId=other", hosttest.Member(or3cloud.RoleOwner), 403},
 		{"store fault", "?workspaceId=ws", hosttest.Member(or3cloud.RoleOwner), 503},
 	} {
-		h := New(c.host, broken, Bounds{}, nil)
-		if w := hosttest.Do(t, h.Mount(), "GET", "/api/sync/events"+c.target, ""); w.Code != c.status || w.Header().Get("Content-Type") != "application/json" {
+		h := New(Options{Host: c.host, Watcher: broken})
+		if w := hosttest.Do(t, h.Routes(), "GET", "/api/sync/events"+c.target, ""); w.Code != c.status || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %v", c.name, w.Code, w.Header())
 		}
 		if h.seats.taken != 0 {
@@ -278,8 +278,8 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestHeadDoesNotStream(t *testing.T) {
-	h := New(newMember(), at(1, nil), Bounds{}, nil)
-	if w := hosttest.Do(t, h.Mount(), "HEAD", "/api/sync/events?workspaceId=ws", ""); w.Code != 200 || w.Header().Get("Content-Type") != "text/event-stream" {
+	h := New(Options{Host: newMember(), Watcher: at(1, nil)})
+	if w := hosttest.Do(t, h.Routes(), "HEAD", "/api/sync/events?workspaceId=ws", ""); w.Code != 200 || w.Header().Get("Content-Type") != "text/event-stream" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 }
@@ -313,12 +313,12 @@ func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 func TestSlowReadersAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		updates := make(chan int64, 1)
-		h := New(newMember(), at(1, updates), Bounds{}, nil)
+		h := New(Options{Host: newMember(), Watcher: at(1, updates)})
 		ended := make(chan struct{})
 		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer close(ended)
 			w, r = httpapi.WithRecord(w, r, &httpapi.Record{})
-			httpapi.Respond(w, r, h.Mount()[0].Handle)
+			httpapi.Respond(w, r, h.Routes()[0].Handle)
 		})}
 		ln := &pipes{make(chan net.Conn), make(chan struct{})}
 		go srv.Serve(ln)

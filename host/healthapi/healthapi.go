@@ -32,8 +32,8 @@ type Features struct {
 	Auth    Feature `json:"auth"`
 }
 
-// API answers probes.
-type API struct {
+// Options are what the answers tell.
+type Options struct {
 	Started  time.Time
 	Now      func() time.Time
 	Features Features
@@ -51,8 +51,14 @@ type API struct {
 	Ready func() error
 }
 
+// API answers probes.
+type API struct{ opt Options }
+
+// New returns the API.
+func New(o Options) *API { return &API{o} }
+
 // Routes returns the endpoints.
-func (a API) Routes() []or3cloud.Route {
+func (a *API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/health", Handle: a.health},
 		{Method: http.MethodGet, Path: "/api/health/ready", Handle: a.ready},
@@ -68,28 +74,28 @@ type report struct {
 	Disk      *diskspace.Report `json:"disk,omitempty"`
 }
 
-func (a API) health(w http.ResponseWriter, r *http.Request) error {
-	now := a.Now()
+func (a *API) health(w http.ResponseWriter, r *http.Request) error {
+	now := a.opt.Now()
 	rep := report{
 		Status:    "ok",
 		Timestamp: now.UTC().Format("2006-01-02T15:04:05.000Z"),
-		Uptime:    now.Sub(a.Started).Seconds(),
+		Uptime:    now.Sub(a.opt.Started).Seconds(),
 	}
-	if a.Degraded {
+	if a.opt.Degraded {
 		rep.Status = "degraded"
 	}
 	if r.URL.Query().Get("deep") == "true" {
-		features := a.Features
-		if a.Maintenance != nil {
+		features := a.opt.Features
+		if a.opt.Maintenance != nil {
 			// A failed run is for the operator to look at; the service itself is still well (contract,
 			// workspaces-and-admin §10).
-			features.Sync.Maintenance = a.Maintenance()
+			features.Sync.Maintenance = a.opt.Maintenance()
 		}
-		if a.Integrity != nil {
-			features.Storage.Integrity = a.Integrity()
+		if a.opt.Integrity != nil {
+			features.Storage.Integrity = a.opt.Integrity()
 		}
-		if a.Database != nil {
-			features.Sync.Database, features.Auth.Database = a.Database(or3cloud.ProviderSync), a.Database(or3cloud.ProviderAuth)
+		if a.opt.Database != nil {
+			features.Sync.Database, features.Auth.Database = a.opt.Database(or3cloud.ProviderSync), a.opt.Database(or3cloud.ProviderAuth)
 			for _, d := range []*or3cloud.DatabaseState{features.Sync.Database, features.Auth.Database} {
 				if d != nil && d.State == or3cloud.DatabaseDamaged {
 					rep.Status = "degraded"
@@ -97,8 +103,8 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		rep.Providers = &features
-		if a.Disk != nil {
-			rep.Disk = a.Disk()
+		if a.opt.Disk != nil {
+			rep.Disk = a.opt.Disk()
 		}
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, rep)
@@ -106,10 +112,10 @@ func (a API) health(w http.ResponseWriter, r *http.Request) error {
 
 // ready is for whoever sends traffic only to servers that can answer it. Unlike health, which says that the process
 // lives, it is 503 while the stores open, during a shutdown and after a fatal fault.
-func (a API) ready(w http.ResponseWriter, _ *http.Request) error {
+func (a *API) ready(w http.ResponseWriter, _ *http.Request) error {
 	httpapi.NoStore(w)
-	if a.Ready != nil {
-		if err := a.Ready(); err != nil {
+	if a.opt.Ready != nil {
+		if err := a.opt.Ready(); err != nil {
 			return err
 		}
 	}
@@ -118,7 +124,7 @@ func (a API) ready(w http.ResponseWriter, _ *http.Request) error {
 	}{true})
 }
 
-func (a API) healthz(w http.ResponseWriter, _ *http.Request) error {
+func (a *API) healthz(w http.ResponseWriter, _ *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		OK      bool   `json:"ok"`
 		Service string `json:"service"`

@@ -13,7 +13,7 @@ import (
 
 func TestHealth(t *testing.T) {
 	start := time.Date(2026, 11, 23, 14, 33, 18, 343e6, time.UTC)
-	api := healthapi.API{
+	o := healthapi.Options{
 		Started: start, Now: func() time.Time { return start.Add(1500 * time.Millisecond) },
 		Features: healthapi.Features{
 			Sync: healthapi.Feature{Available: true, Provider: "sqlite"}, Auth: healthapi.Feature{Available: true, Provider: "basic-auth"},
@@ -30,8 +30,8 @@ func TestHealth(t *testing.T) {
 			`"sync":{"available":true,"provider":"sqlite"},"storage":{"available":false},"auth":{"available":true,"provider":"basic-auth"}}}`},
 		{"/api/healthz", false, `{"ok":true,"service":"or3-chat"}`},
 	} {
-		api.Degraded = c.degraded
-		if w := hosttest.Do(t, api.Routes(), "GET", c.target, ""); w.Code != 200 || w.Body.String() != c.want {
+		o.Degraded = c.degraded
+		if w := hosttest.Do(t, healthapi.New(o).Routes(), "GET", c.target, ""); w.Code != 200 || w.Body.String() != c.want {
 			t.Errorf("%s: %d %s", c.target, w.Code, w.Body)
 		}
 	}
@@ -40,7 +40,10 @@ func TestHealth(t *testing.T) {
 // Contract, workspaces-and-admin §10: a failed run keeps ok.
 func TestDeepHealthTellsTheStateOfMaintenanceAndDisk(t *testing.T) {
 	state := &or3cloud.MaintenanceState{Enabled: true, State: "failed", LastRun: 1_771_000_000_000, Backlog: 2, LastError: "The disk is full"}
-	api := healthapi.API{Now: time.Now, Maintenance: func() *or3cloud.MaintenanceState { return state }}
+	var disk *diskspace.Report
+	api := healthapi.New(healthapi.Options{
+		Now: time.Now, Maintenance: func() *or3cloud.MaintenanceState { return state }, Disk: func() *diskspace.Report { return disk },
+	})
 	const sync = `"sync":{"available":false,"maintenance":{"enabled":true,"state":"failed","lastRun":1771000000000,"backlog":2,"lastError":"The disk is full"}}`
 	w := hosttest.Do(t, api.Routes(), "GET", "/api/health?deep=true", "")
 	if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, sync) || !strings.Contains(body, `"status":"ok"`) {
@@ -49,7 +52,7 @@ func TestDeepHealthTellsTheStateOfMaintenanceAndDisk(t *testing.T) {
 	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health", ""); strings.Contains(w.Body.String(), "maintenance") {
 		t.Error(w.Body)
 	}
-	api.Disk = func() *diskspace.Report { return &diskspace.Report{State: "full", FreeBytes: 17, Network: "nfs"} }
+	disk = &diskspace.Report{State: "full", FreeBytes: 17, Network: "nfs"}
 	w = hosttest.Do(t, api.Routes(), "GET", "/api/health?deep=true", "")
 	if body := w.Body.String(); !strings.Contains(body, `"disk":{"state":"full","freeBytes":17,"network":"nfs"}`) {
 		t.Error(body)
@@ -63,7 +66,7 @@ func TestDeepHealthTellsTheStateOfMaintenanceAndDisk(t *testing.T) {
 // Liveness is 200 whatever happens; readiness tells whoever sends traffic to wait.
 func TestReady(t *testing.T) {
 	var fault error
-	api := healthapi.API{Now: time.Now, Ready: func() error { return fault }}
+	api := healthapi.New(healthapi.Options{Now: time.Now, Ready: func() error { return fault }})
 	if w := hosttest.Do(t, api.Routes(), "GET", "/api/health/ready", ""); w.Code != 200 || w.Body.String() != `{"ready":true}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

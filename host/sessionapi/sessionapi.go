@@ -9,16 +9,22 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
-// API tells a browser who is signed in.
-type API struct {
+// Options are what the endpoint depends on.
+type Options struct {
 	Host   or3cloud.Front
 	Limits *middleware.Limits
 	// WorkspaceItems says that the sync provider keeps the rows of workspace Files and Trash (contract, sync §10.9).
 	WorkspaceItems bool
 }
 
+// API tells a browser who is signed in.
+type API struct{ opt Options }
+
+// New returns the API.
+func New(o Options) *API { return &API{o} }
+
 // Routes returns the endpoint.
-func (a API) Routes() []or3cloud.Route {
+func (a *API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{{Method: http.MethodGet, Path: "/api/auth/session", Handle: a.get}}
 }
 
@@ -63,17 +69,17 @@ const isoMillis = "2006-01-02T15:04:05.000Z"
 //
 // The budget is keyed by the identity when there is one, so that people behind one address do not share it (contract,
 // auth Pitfall 11). That is why the session is resolved first.
-func (a API) get(w http.ResponseWriter, r *http.Request) error {
+func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
-	s, err := a.Host.Session(r)
+	s, err := a.opt.Host.Session(r)
 	if err != nil {
 		return err
 	}
-	subject := "ip:" + middleware.LimitKey(a.Host.ClientIP(r))
+	subject := "ip:" + middleware.LimitKey(a.opt.Host.ClientIP(r))
 	if s.Authenticated {
 		subject = "user:" + s.Provider + ":" + s.ProviderUserID
 	}
-	v, err := a.Limits.Check(middleware.AuthSession, subject)
+	v, err := a.opt.Limits.Check(middleware.AuthSession, subject)
 	if err != nil {
 		return err
 	}
@@ -81,21 +87,21 @@ func (a API) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.Limits.Record(middleware.AuthSession, subject)
+	a.opt.Limits.Record(middleware.AuthSession, subject)
 	httpapi.BudgetHeaders(w, v.Limit, v.Remaining)
 	out := answer{Session: wire(s), AppAccessAllowed: allowed}
-	if allowed && a.WorkspaceItems {
+	if allowed && a.opt.WorkspaceItems {
 		out.WorkspaceItemCapability = "v1"
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, out)
 }
 
 // mayRead asks whether the user may read their own workspace. A refusal is an answer here, not an error.
-func (a API) mayRead(r *http.Request, s *or3cloud.SessionContext) (bool, error) {
+func (a *API) mayRead(r *http.Request, s *or3cloud.SessionContext) (bool, error) {
 	if !s.Authenticated {
 		return false, nil
 	}
-	_, err := a.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
+	_, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
 	if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
 		return false, nil
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func api(h *hosttest.Host, overrides string) []or3cloud.Route {
-	return sessionapi.API{Host: h, Limits: middleware.NewLimits(time.Now, overrides, false)}.Routes()
+	return sessionapi.New(sessionapi.Options{Host: h, Limits: middleware.NewLimits(time.Now, overrides, false)}).Routes()
 }
 
 func TestSignedIn(t *testing.T) {
@@ -62,7 +62,7 @@ func TestFieldsOfTheNewestClient(t *testing.T) {
 		{or3cloud.RoleViewer, false, true, false},
 		{"", true, false, false},
 	} {
-		a := sessionapi.API{Host: hosttest.Member(c.role), Limits: middleware.NewLimits(time.Now, "", false), WorkspaceItems: c.supported}
+		a := sessionapi.New(sessionapi.Options{Host: hosttest.Member(c.role), Limits: middleware.NewLimits(time.Now, "", false), WorkspaceItems: c.supported})
 		w := hosttest.Do(t, a.Routes(), "GET", "/api/auth/session", "")
 		var got map[string]any
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
@@ -100,7 +100,7 @@ func TestFaultsNeverLookLikeASignOutPitfall10(t *testing.T) {
 func TestBudgetIsPerIdentityAndElsePerAddressPitfall11(t *testing.T) {
 	limits := middleware.NewLimits(time.Now, `{"auth:session":{"maxRequests":2}}`, false)
 	get := func(h *hosttest.Host) (int, string) {
-		w := hosttest.Do(t, sessionapi.API{Host: h, Limits: limits}.Routes(), "GET", "/api/auth/session", "")
+		w := hosttest.Do(t, sessionapi.New(sessionapi.Options{Host: h, Limits: limits}).Routes(), "GET", "/api/auth/session", "")
 		return w.Code, w.Header().Get("Retry-After")
 	}
 	for i := range 4 {

@@ -65,7 +65,7 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.limits.Record(middleware.SyncPush, userID)
+	a.opt.Limits.Record(middleware.SyncPush, userID)
 	var left unfit
 	left.leaveOut(result.Results)
 	left.report(r)
@@ -97,7 +97,7 @@ func (a *API) apply(ctx context.Context, userID string, in pushBody) (or3cloud.P
 	if len(valid) == 0 {
 		return out, nil
 	}
-	done, err := a.adapter.Push(ctx, or3cloud.PushRequest{
+	done, err := a.opt.Adapter.Push(ctx, or3cloud.PushRequest{
 		Scope: in.scope.scope(), UserID: userID, WorkspaceItems: in.workspaceItems, Ops: valid,
 	})
 	if err != nil {

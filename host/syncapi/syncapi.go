@@ -14,17 +14,18 @@ import (
 	"or3.chat/cloud/internal/jsstring"
 )
 
-// API serves the endpoints on top of one adapter. Snapshots and collection are there if the adapter has them.
-type API struct {
-	host    or3cloud.Front
-	limits  *middleware.Limits
-	adapter or3cloud.SyncGatewayAdapter
+// Options are what the endpoints depend on.
+type Options struct {
+	Host    or3cloud.Front
+	Limits  *middleware.Limits
+	Adapter or3cloud.SyncGatewayAdapter
 }
 
+// API serves the endpoints on top of one adapter. Snapshots and collection are there if the adapter has them.
+type API struct{ opt Options }
+
 // New returns the API.
-func New(host or3cloud.Front, limits *middleware.Limits, adapter or3cloud.SyncGatewayAdapter) *API {
-	return &API{host, limits, adapter}
-}
+func New(o Options) *API { return &API{o} }
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
@@ -106,11 +107,11 @@ func (f tableFilter) known() (tables []string, nothing bool) {
 
 // admit asks can() for the addressed workspace and then looks at the budget.
 func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s scope, op middleware.Operation) (userID string, err error) {
-	session, err := a.host.Authorize(r, p, s.WorkspaceID)
+	session, err := a.opt.Host.Authorize(r, p, s.WorkspaceID)
 	if err != nil {
 		return "", err
 	}
-	return session.User.ID, a.limits.CheckWithHeaders(w, op, session.User.ID)
+	return session.User.ID, a.opt.Limits.CheckWithHeaders(w, op, session.User.ID)
 }
 
 func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
@@ -142,7 +143,7 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 		if nothing { // an empty filter would mean all tables, so the changes are dropped here
 			emit = func(*or3cloud.Change) error { return nil }
 		}
-		page, err = a.adapter.Pull(r.Context(), or3cloud.PullRequest{
+		page, err = a.opt.Adapter.Pull(r.Context(), or3cloud.PullRequest{
 			Scope: in.Scope.scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
 		}, emit)
 		return err
@@ -150,7 +151,7 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.limits.Record(middleware.SyncPull, userID)
+	a.opt.Limits.Record(middleware.SyncPull, userID)
 	enc.unfit.report(r)
 	enc.finish(page)
 	enc.send(w)
@@ -185,7 +186,7 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	snapshotter, ok := a.adapter.(or3cloud.Snapshotter)
+	snapshotter, ok := a.opt.Adapter.(or3cloud.Snapshotter)
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnavailable, "Snapshot bootstrap unavailable for active sync adapter")
 	}
@@ -202,7 +203,7 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.limits.Record(middleware.SyncSnapshot, userID)
+	a.opt.Limits.Record(middleware.SyncSnapshot, userID)
 	enc.unfit.report(r)
 	enc.finish(in.Scope.WorkspaceID, page)
 	enc.send(w)
@@ -227,12 +228,12 @@ func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.adapter.UpdateCursor(r.Context(), or3cloud.CursorUpdate{
+	if err := a.opt.Adapter.UpdateCursor(r.Context(), or3cloud.CursorUpdate{
 		Scope: in.Scope.scope(), UserID: userID, DeviceID: *in.DeviceID, Version: int64(*in.Version),
 	}); err != nil {
 		return err
 	}
-	a.limits.Record(middleware.SyncCursor, userID)
+	a.opt.Limits.Record(middleware.SyncCursor, userID)
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
@@ -257,23 +258,23 @@ func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string
 	if !in.Scope.ok() || in.RetentionSeconds == nil || *in.RetentionSeconds < 1 {
 		return invalid(invalidGC)
 	}
-	session, err := a.host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, in.Scope.WorkspaceID)
+	session, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, in.Scope.WorkspaceID)
 	if err != nil {
 		return err
 	}
-	if v, err := a.limits.Check(middleware.SyncGC, session.User.ID); err != nil {
+	if v, err := a.opt.Limits.Check(middleware.SyncGC, session.User.ID); err != nil {
 		return &or3cloud.Error{
 			Code: or3cloud.CodeRateLimited, Message: "Too many GC requests. Please wait before retrying.", RetryAfter: v.RetryAfter,
 		}
 	}
-	collector, ok := a.adapter.(or3cloud.SyncCollector)
+	collector, ok := a.opt.Adapter.(or3cloud.SyncCollector)
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s", unsupported)
 	}
 	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: httpapi.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
 		return err
 	}
-	a.limits.Record(middleware.SyncGC, session.User.ID)
+	a.opt.Limits.Record(middleware.SyncGC, session.User.ID)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

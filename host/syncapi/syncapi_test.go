@@ -63,7 +63,7 @@ func limits(overrides string) *middleware.Limits {
 }
 
 func routes(h *hosttest.Host, a or3cloud.SyncGatewayAdapter) []or3cloud.Route {
-	return New(h, limits(""), a).Routes()
+	return New(Options{Host: h, Limits: limits(""), Adapter: a}).Routes()
 }
 
 // accept answers every op with the next version.
@@ -462,7 +462,7 @@ func TestCollection(t *testing.T) {
 		seen = append(seen, fmt.Sprint(kind, " ", in.Retention))
 		return nil
 	}}
-	api := New(hosttest.Member(or3cloud.RoleOwner), limits(`{"sync:gc":{"maxRequests":2}}`), a)
+	api := New(Options{Host: hosttest.Member(or3cloud.RoleOwner), Limits: limits(`{"sync:gc":{"maxRequests":2}}`), Adapter: a})
 	for i, path := range []string{"gc-tombstones", "gc-change-log", "gc-tombstones"} {
 		w := hosttest.Do(t, api.Routes(), "POST", "/api/sync/"+path, `{"scope":{"workspaceId":"ws"},"retentionSeconds":2592000}`)
 		switch {

@@ -19,9 +19,9 @@ const invalidRequest = "Invalid request"
 const maxInvites = 500
 
 // memberRoutes returns the endpoints that the store has abilities for.
-func (a API) memberRoutes() (routes []or3cloud.Route) {
-	access, ok := a.Store.(or3cloud.WorkspaceAccessStore)
-	manager, managed := a.Store.(or3cloud.MemberManager)
+func (a *API) memberRoutes() (routes []or3cloud.Route) {
+	access, ok := a.opt.Store.(or3cloud.WorkspaceAccessStore)
+	manager, managed := a.opt.Store.(or3cloud.MemberManager)
 	if !ok || !managed {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (a API) memberRoutes() (routes []or3cloud.Route) {
 		{Method: http.MethodPost, Path: "/api/workspaces/members/set-role", Handle: m.setRole},
 		{Method: http.MethodPost, Path: "/api/workspaces/members/remove", Handle: m.remove},
 	}
-	if invites, ok := a.Store.(or3cloud.InviteStore); ok {
+	if invites, ok := a.opt.Store.(or3cloud.InviteStore); ok {
 		routes = append(routes,
 			or3cloud.Route{Method: http.MethodGet, Path: "/api/workspaces/invites", Handle: m.invites(invites)},
 			or3cloud.Route{Method: http.MethodPost, Path: "/api/workspaces/invites/revoke", Handle: m.revokeInvite},
@@ -41,7 +41,7 @@ func (a API) memberRoutes() (routes []or3cloud.Route) {
 }
 
 type members struct {
-	API
+	*API
 	access  or3cloud.WorkspaceAccessStore
 	manager or3cloud.MemberManager
 }
@@ -52,7 +52,7 @@ func (m members) target(r *http.Request, p or3cloud.Permission, workspaceID stri
 	if err != nil {
 		return nil, err
 	}
-	return m.Host.Authorize(r, p, cmp.Or(strings.TrimSpace(workspaceID), s.Workspace.ID))
+	return m.opt.Host.Authorize(r, p, cmp.Or(strings.TrimSpace(workspaceID), s.Workspace.ID))
 }
 
 type memberItem struct {
@@ -113,7 +113,7 @@ func (m members) remove(w http.ResponseWriter, r *http.Request) error {
 	}
 	s, err := m.target(r, or3cloud.PermWorkspaceRead, in.WorkspaceID)
 	if err == nil && in.UserID != s.User.ID {
-		s, err = m.Host.Authorize(r, or3cloud.PermUsersManage, s.Workspace.ID)
+		s, err = m.opt.Host.Authorize(r, or3cloud.PermUsersManage, s.Workspace.ID)
 	}
 	if err == nil {
 		err = m.mayChange(s.User.ID)

@@ -13,16 +13,22 @@ import (
 	"or3.chat/cloud/internal/jsstring"
 )
 
-// API lets users manage their workspaces.
-type API struct {
+// Options are what the endpoints depend on.
+type Options struct {
 	Host  or3cloud.Front
 	Store or3cloud.AuthWorkspaceStore
 	// Limits is nil where nothing is limited.
 	Limits *middleware.Limits
 }
 
+// API lets users manage their workspaces.
+type API struct{ opt Options }
+
+// New returns the API.
+func New(o Options) *API { return &API{o} }
+
 // Routes returns the endpoints.
-func (a API) Routes() []or3cloud.Route {
+func (a *API) Routes() []or3cloud.Route {
 	return append([]or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/workspaces", Handle: a.list},
 		{Method: http.MethodPost, Path: "/api/workspaces", Handle: a.create},
@@ -34,14 +40,14 @@ func (a API) Routes() []or3cloud.Route {
 
 // mayMake and mayChange use up a user's budgets, of workspaces that are made and of other changes. An attempt counts as
 // well: parallel requests must not pass together.
-func (a API) mayMake(userID string) error   { return a.limit(middleware.WorkspaceCreate, userID) }
-func (a API) mayChange(userID string) error { return a.limit(middleware.WorkspaceChange, userID) }
+func (a *API) mayMake(userID string) error   { return a.limit(middleware.WorkspaceCreate, userID) }
+func (a *API) mayChange(userID string) error { return a.limit(middleware.WorkspaceChange, userID) }
 
-func (a API) limit(op middleware.Operation, userID string) error {
-	if a.Limits == nil {
+func (a *API) limit(op middleware.Operation, userID string) error {
+	if a.opt.Limits == nil {
 		return nil
 	}
-	return a.Limits.Take(op, userID)
+	return a.opt.Limits.Take(op, userID)
 }
 
 // Bounds of the texts, in UTF-16 units after trimming.
@@ -58,15 +64,15 @@ const (
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
 
 // guard admits signed-in users who may read their own active workspace, which all these endpoints ask for.
-func (a API) guard(r *http.Request) (*or3cloud.SessionContext, error) {
-	s, err := a.Host.Session(r)
+func (a *API) guard(r *http.Request) (*or3cloud.SessionContext, error) {
+	s, err := a.opt.Host.Session(r)
 	if err != nil {
 		return nil, err
 	}
 	if !s.Authenticated {
 		return nil, or3cloud.Can(s, or3cloud.PermWorkspaceRead, or3cloud.Resource{}).Err()
 	}
-	return a.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
+	return a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
 }
 
 type item struct {
@@ -78,12 +84,12 @@ type item struct {
 	IsActive    bool          `json:"isActive"`
 }
 
-func (a API) list(w http.ResponseWriter, r *http.Request) error {
+func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.guard(r)
 	if err != nil {
 		return err
 	}
-	workspaces, err := a.Store.ListUserWorkspaces(r.Context(), s.User.ID)
+	workspaces, err := a.opt.Store.ListUserWorkspaces(r.Context(), s.User.ID)
 	if err != nil {
 		return err
 	}
@@ -144,7 +150,7 @@ func readTexts(r *http.Request) (texts, error) {
 	return in, nil
 }
 
-func (a API) create(w http.ResponseWriter, r *http.Request) error {
+func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.guard(r)
 	if err != nil {
 		return err
@@ -156,7 +162,7 @@ func (a API) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := a.Store.CreateWorkspace(r.Context(), s.User.ID, in.Name, in.Description)
+	id, err := a.opt.Store.CreateWorkspace(r.Context(), s.User.ID, in.Name, in.Description)
 	if err != nil {
 		return err
 	}
@@ -164,7 +170,7 @@ func (a API) create(w http.ResponseWriter, r *http.Request) error {
 }
 
 // update replaces both texts: a description that is not sent is cleared.
-func (a API) update(w http.ResponseWriter, r *http.Request) error {
+func (a *API) update(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.guard(r)
 	if err != nil {
 		return err
@@ -177,16 +183,16 @@ func (a API) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceWrite, id); err != nil {
+	if _, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceWrite, id); err != nil {
 		return err
 	}
 	if err := a.mayChange(s.User.ID); err != nil {
 		return err
 	}
-	return ok(w, a.Store.UpdateWorkspace(r.Context(), s.User.ID, id, in.Name, in.Description))
+	return ok(w, a.opt.Store.UpdateWorkspace(r.Context(), s.User.ID, id, in.Name, in.Description))
 }
 
-func (a API) remove(w http.ResponseWriter, r *http.Request) error {
+func (a *API) remove(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.guard(r)
 	if err != nil {
 		return err
@@ -195,16 +201,16 @@ func (a API) remove(w http.ResponseWriter, r *http.Request) error {
 	if id == "" {
 		return invalid(needID)
 	}
-	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, id); err != nil {
+	if _, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, id); err != nil {
 		return err
 	}
 	if err := a.mayChange(s.User.ID); err != nil {
 		return err
 	}
-	return ok(w, a.Store.RemoveWorkspace(r.Context(), s.User.ID, id))
+	return ok(w, a.opt.Store.RemoveWorkspace(r.Context(), s.User.ID, id))
 }
 
-func (a API) activate(w http.ResponseWriter, r *http.Request) error {
+func (a *API) activate(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.guard(r)
 	if err != nil {
 		return err
@@ -218,13 +224,13 @@ func (a API) activate(w http.ResponseWriter, r *http.Request) error {
 	if in.ID = strings.TrimSpace(in.ID); in.ID == "" {
 		return invalid(needID)
 	}
-	if _, err := a.Host.Authorize(r, or3cloud.PermWorkspaceRead, in.ID); err != nil {
+	if _, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, in.ID); err != nil {
 		return err
 	}
 	if err := a.mayChange(s.User.ID); err != nil {
 		return err
 	}
-	return ok(w, a.Store.SetActiveWorkspace(r.Context(), s.User.ID, in.ID))
+	return ok(w, a.opt.Store.SetActiveWorkspace(r.Context(), s.User.ID, in.ID))
 }
 
 // ok answers {"ok":true} unless there is an error.

@@ -50,7 +50,7 @@ func TestListIsNewestFirstInSeconds(t *testing.T) {
 		{ID: "none", Name: "None", Role: or3cloud.RoleEditor},
 		{ID: "new", Name: "New & <b>", Description: "d", Role: or3cloud.RoleOwner, CreatedAt: time.Unix(200, 0)},
 	}}
-	w := hosttest.Do(t, workspaceapi.API{Host: hosttest.Member(or3cloud.RoleOwner), Store: st}.Routes(), "GET", "/api/workspaces", "")
+	w := hosttest.Do(t, workspaceapi.New(workspaceapi.Options{Host: hosttest.Member(or3cloud.RoleOwner), Store: st}).Routes(), "GET", "/api/workspaces", "")
 	want := `{"workspaces":[` +
 		`{"id":"new","name":"New & <b>","description":"d","role":"owner","createdAt":200,"isActive":false},` +
 		`{"id":"old","name":"Old","description":null,"role":"viewer","createdAt":100,"isActive":true},` +
@@ -99,7 +99,7 @@ func TestRequests(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			st := &store{}
 			method, target, _ := strings.Cut(c.request, " ")
-			w := hosttest.Do(t, workspaceapi.API{Host: c.host, Store: st}.Routes(), method, target, c.body)
+			w := hosttest.Do(t, workspaceapi.New(workspaceapi.Options{Host: c.host, Store: st}).Routes(), method, target, c.body)
 			got := w.Body.String()
 			if w.Code != c.status || c.status == 200 && got != c.answer || !strings.Contains(got, c.answer) {
 				t.Errorf("%d %s", w.Code, got)
@@ -119,7 +119,7 @@ func TestStoreErrorsKeepTheirStatus(t *testing.T) {
 		or3cloud.Unavailable(errors.New("busy"), "Service Unavailable", 1): 503,
 		errors.New("broken"): 500,
 	} {
-		w := hosttest.Do(t, workspaceapi.API{Host: hosttest.Member(or3cloud.RoleOwner), Store: &store{err: err}}.Routes(),
+		w := hosttest.Do(t, workspaceapi.New(workspaceapi.Options{Host: hosttest.Member(or3cloud.RoleOwner), Store: &store{err: err}}).Routes(),
 			"DELETE", "/api/workspaces/ws", "")
 		if w.Code != status {
 			t.Errorf("%v: %d", err, w.Code)
