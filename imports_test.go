@@ -53,6 +53,9 @@ func TestImportRules(t *testing.T) {
 			}
 		}
 		for _, imported := range p.Imports {
+			if isPure(p.ImportPath) && (imported == "net/http" || imported == "os") {
+				t.Errorf("%s imports %s: what all engines share does nothing but compute", p.ImportPath, imported)
+			}
 			if isDriver(imported) && !mayImportDriver(p.ImportPath) {
 				t.Errorf("%s imports %s: only internal/sqlitex and the providers on top of it may", p.ImportPath, imported)
 			}
@@ -101,6 +104,13 @@ func forbidden(path, dep string, standard bool) string {
 		if isDriver(dep) {
 			return "HTTP needs no database driver"
 		}
+	case isPure(path):
+		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
+			return "what all engines share knows the core and the internal packages"
+		}
+		if isDriver(dep) || dep == "database/sql" {
+			return "what all engines share knows no store"
+		}
 	case within(path, module+"/instance"):
 		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
 			return "an instance knows neither its fronts nor its providers"
@@ -146,6 +156,9 @@ func forbidden(path, dep string, standard bool) string {
 func isProgram(path string) bool {
 	return within(path, module+"/program") || within(path, module+"/cmd")
 }
+
+// isPure reports whether a package is one that engines share, of this module and of others: no SQL, no HTTP, no disk.
+func isPure(path string) bool { return within(path, module+"/syncwire") }
 
 // within reports whether path is root or lies below it.
 func within(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
@@ -197,6 +210,11 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/httpapi", module + "/providers/fs", false, false},
 		{"/providers/fs", module + "/instance", false, false},
 		{"/providers/sqlite", "github.com/ncruces/go-sqlite3", false, true},
+		{"/syncwire", module + "/internal/syncschema", false, true},
+		{"/syncwire", module + "/httpapi", false, false},
+		{"/syncwire", "database/sql", true, false},
+		{"/providers/sqlite", module + "/syncwire", false, true},
+		{"/host/syncapi", module + "/syncwire", false, true},
 		{"/internal/sqlitex", module, false, true},
 		{"/internal/sqlitex", module + "/host", false, false},
 		{"/internal/sqlitex", module + "/providers/sqlite", false, false},

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"math"
 	"mime"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -15,6 +13,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/safeint"
 )
 
 // SmallBody is the default bound of a JSON body in bytes. The calls of the newest client stay below it.
@@ -329,27 +328,5 @@ func ReadJSON(r *http.Request, v any, invalid string) error {
 	return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", invalid)
 }
 
-// Int is an integer of the wire: any JSON number that JavaScript takes for a safe integer, 1.0 and 1e3 included.
-type Int int64
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (i *Int) UnmarshalJSON(text []byte) error {
-	n, ok := ParseInt(text)
-	if !ok {
-		return errors.New("not a safe integer")
-	}
-	*i = Int(n)
-	return nil
-}
-
-// ParseInt reads a JSON number as a safe integer.
-func ParseInt(text []byte) (int64, bool) {
-	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
-		return n, -or3cloud.MaxSafeInteger <= n && n <= or3cloud.MaxSafeInteger
-	}
-	f, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > or3cloud.MaxSafeInteger {
-		return 0, false
-	}
-	return int64(f), true
-}
+// Int is an integer of the wire.
+type Int = safeint.Int

@@ -8,6 +8,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/safeint"
 )
 
 // Timing of a stream.
@@ -120,6 +121,6 @@ func spread(n uint64, max time.Duration) time.Duration {
 
 // known reports whether a client that sends a Last-Event-ID already has version v.
 func known(lastEventID string, v int64) bool {
-	n, ok := httpapi.ParseInt([]byte(lastEventID))
+	n, ok := safeint.Parse([]byte(lastEventID))
 	return ok && n == v
 }

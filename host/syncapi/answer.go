@@ -10,6 +10,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/syncwire"
 )
 
 // chunkSize is what an answer grows by, in bytes.
@@ -115,7 +116,7 @@ func (a *answer) grow(n int) {
 
 // share puts a text into the answer that others hold as well. A large one is not copied.
 func (a *answer) share(text []byte) {
-	if len(text) <= cap(a.text)-len(a.text) && len(text) < itemRoom {
+	if len(text) <= cap(a.text)-len(a.text) && len(text) < syncwire.ItemRoom {
 		a.text = append(a.text, text...)
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"or3.chat/cloud/host/internal/hosttest"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/syncwire"
 )
 
 // begun returns an answer that nothing bounds.
@@ -128,7 +129,7 @@ func TestAnswersShareTheirWinners(t *testing.T) {
 			copied += len(piece)
 		}
 	}
-	if named != 200 || copied > 100*itemRoom {
+	if named != 200 || copied > 100*syncwire.ItemRoom {
 		t.Errorf("%d references and %d copied bytes", named, copied)
 	}
 }

@@ -4,14 +4,13 @@ package syncapi
 
 import (
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/jsstring"
+	"or3.chat/cloud/syncwire"
 )
 
 // Options are what the endpoints depend on.
@@ -39,16 +38,8 @@ func (a *API) Routes() []or3cloud.Route {
 	}
 }
 
-// Bounds of the envelopes. They are far above what clients send: a batch of older clients is 50 ops of any size
-// (contract, sync §10.1).
-const (
-	// MaxPushBody is in bytes.
-	MaxPushBody  = 64 << 20
-	maxOps       = 1000
-	maxPage      = 1000
-	maxID        = 256 // UTF-16 units
-	maxPageToken = 4096
-)
+// MaxPushBody is how many bytes a push may have, which is far above what clients send.
+const MaxPushBody = 64 << 20
 
 // The routes' own 400 texts.
 const (
@@ -61,52 +52,8 @@ const (
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
 
-// scope is the wire form of or3cloud.Scope.
-type scope struct {
-	WorkspaceID string  `json:"workspaceId"`
-	ProjectID   *string `json:"projectId"`
-}
-
-// ok reports whether the scope names a workspace. A blank one would be one nameless tenant for all (contract, sync
-// §1.1).
-func (s scope) ok() bool {
-	return strings.TrimSpace(s.WorkspaceID) != "" && jsstring.Len(s.WorkspaceID) <= maxID &&
-		(s.ProjectID == nil || jsstring.Len(*s.ProjectID) <= maxID)
-}
-
-func (s scope) scope() or3cloud.Scope {
-	out := or3cloud.Scope{WorkspaceID: s.WorkspaceID}
-	if s.ProjectID != nil {
-		out.ProjectID = *s.ProjectID
-	}
-	return out
-}
-
-// capabilities are what newer clients say of themselves. Nobody is refused for saying nothing (contract, sync §10.9).
-type capabilities struct {
-	FileKind      *string `json:"fileKindCapability"`
-	WorkspaceItem *string `json:"workspaceItemCapability"`
-}
-
-func (c capabilities) ok() bool {
-	return (c.FileKind == nil || *c.FileKind == "v1") && (c.WorkspaceItem == nil || *c.WorkspaceItem == "v1")
-}
-
-// tableFilter is the wire's list of tables. Names outside the seven match nothing, as they always did.
-type tableFilter []string
-
-// known returns the tables to ask for, and whether the filter excludes everything.
-func (f tableFilter) known() (tables []string, nothing bool) {
-	for _, t := range f {
-		if slices.Contains(or3cloud.SyncTables[:], t) && !slices.Contains(tables, t) {
-			tables = append(tables, t)
-		}
-	}
-	return tables, len(f) > 0 && len(tables) == 0
-}
-
 // admit asks can() for the addressed workspace and then looks at the budget.
-func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s scope, op middleware.Operation) (userID string, err error) {
+func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s syncwire.Scope, op middleware.Operation) (userID string, err error) {
 	session, err := a.opt.Host.Authorize(r, p, s.WorkspaceID)
 	if err != nil {
 		return "", err
@@ -116,35 +63,29 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permissio
 
 func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoCache(w)
-	var in struct {
-		Scope  scope        `json:"scope"`
-		Cursor *httpapi.Int `json:"cursor"`
-		Limit  *httpapi.Int `json:"limit"`
-		Tables tableFilter  `json:"tables"`
-		capabilities
-	}
+	var in syncwire.Pull
 	if err := httpapi.ReadJSON(r, &in, invalidPull); err != nil {
 		return err
 	}
-	if !in.Scope.ok() || !in.ok() || in.Cursor == nil || *in.Cursor < 0 || in.Limit == nil || *in.Limit < 1 || *in.Limit > maxPage {
+	if !in.OK() {
 		return invalid(invalidPull)
 	}
 	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncPull)
 	if err != nil {
 		return err
 	}
-	tables, nothing := in.Tables.known()
+	tables, nothing := in.Tables.Known()
 	var enc pullEncoder
 	defer enc.free()
 	var page or3cloud.PullPage
-	err = enc.page(r, `{"changes":[`, func() (err error) {
+	err = enc.page(r, syncwire.PullBegin, func() (err error) {
 		enc.n, enc.unfit = 0, unfit{}
 		emit := enc.add
 		if nothing { // an empty filter would mean all tables, so the changes are dropped here
 			emit = func(*or3cloud.Change) error { return nil }
 		}
 		page, err = a.opt.Adapter.Pull(r.Context(), or3cloud.PullRequest{
-			Scope: in.Scope.scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
+			Scope: in.Scope.Scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
 		}, emit)
 		return err
 	})
@@ -160,25 +101,14 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 
 func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoCache(w)
-	var in struct {
-		Scope     scope        `json:"scope"`
-		PageSize  *httpapi.Int `json:"pageSize"`
-		PageToken *string      `json:"pageToken"`
-		Tables    tableFilter  `json:"tables"`
-		capabilities
-	}
+	var in syncwire.Snapshot
 	if err := httpapi.ReadJSON(r, &in, invalidSnapshot); err != nil {
 		return err
 	}
-	token := ""
-	if in.PageToken != nil {
-		token = *in.PageToken
-	}
-	if !in.Scope.ok() || !in.ok() || in.PageSize == nil || *in.PageSize < 1 || *in.PageSize > maxPage || len(token) > maxPageToken ||
-		in.PageToken != nil && token == "" {
+	if !in.OK() {
 		return invalid(invalidSnapshot)
 	}
-	tables, nothing := in.Tables.known()
+	tables, nothing := in.Tables.Known()
 	if nothing {
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid snapshot table: %.128s", in.Tables[0])
 	}
@@ -193,10 +123,10 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	var enc snapshotEncoder
 	defer enc.free()
 	var page or3cloud.SnapshotPage
-	err = enc.page(r, `{"items":[`, func() (err error) {
+	err = enc.page(r, syncwire.SnapshotBegin, func() (err error) {
 		enc.n, enc.unfit = 0, unfit{}
 		page, err = snapshotter.Snapshot(r.Context(), or3cloud.SnapshotRequest{
-			Scope: in.Scope.scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: token, Tables: tables,
+			Scope: in.Scope.Scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: in.Token(), Tables: tables,
 		}, enc.add)
 		return err
 	})
@@ -214,14 +144,14 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 // sync Pitfall 12).
 func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
-		Scope    scope        `json:"scope"`
-		DeviceID *string      `json:"deviceId"`
-		Version  *httpapi.Int `json:"version"`
+		Scope    syncwire.Scope `json:"scope"`
+		DeviceID *string        `json:"deviceId"`
+		Version  *httpapi.Int   `json:"version"`
 	}
 	if err := httpapi.ReadJSON(r, &in, invalidCursor); err != nil {
 		return err
 	}
-	if !in.Scope.ok() || in.DeviceID == nil || jsstring.Len(*in.DeviceID) > maxID || in.Version == nil || *in.Version < 0 {
+	if !in.Scope.OK() || in.DeviceID == nil || jsstring.Len(*in.DeviceID) > syncwire.MaxID || in.Version == nil || *in.Version < 0 {
 		return invalid(invalidCursor)
 	}
 	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncCursor)
@@ -229,7 +159,7 @@ func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.opt.Adapter.UpdateCursor(r.Context(), or3cloud.CursorUpdate{
-		Scope: in.Scope.scope(), UserID: userID, DeviceID: *in.DeviceID, Version: int64(*in.Version),
+		Scope: in.Scope.Scope(), UserID: userID, DeviceID: *in.DeviceID, Version: int64(*in.Version),
 	}); err != nil {
 		return err
 	}
@@ -249,13 +179,13 @@ func (a *API) gcChangeLog(w http.ResponseWriter, r *http.Request) error {
 // its own (contract, sync §7).
 func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string, run gcMethod) error {
 	var in struct {
-		Scope            scope        `json:"scope"`
-		RetentionSeconds *httpapi.Int `json:"retentionSeconds"`
+		Scope            syncwire.Scope `json:"scope"`
+		RetentionSeconds *httpapi.Int   `json:"retentionSeconds"`
 	}
 	if err := httpapi.ReadJSON(r, &in, invalidGC); err != nil {
 		return err
 	}
-	if !in.Scope.ok() || in.RetentionSeconds == nil || *in.RetentionSeconds < 1 {
+	if !in.Scope.OK() || in.RetentionSeconds == nil || *in.RetentionSeconds < 1 {
 		return invalid(invalidGC)
 	}
 	session, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceSettingsManage, in.Scope.WorkspaceID)
@@ -271,7 +201,7 @@ func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s", unsupported)
 	}
-	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.scope(), Retention: httpapi.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
+	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.Scope(), Retention: httpapi.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
 		return err
 	}
 	a.opt.Limits.Record(middleware.SyncGC, session.User.ID)

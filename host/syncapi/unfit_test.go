@@ -1,12 +1,9 @@
 package syncapi
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/hosttest"
@@ -131,29 +128,4 @@ func TestUnfitRowsStayOnTheServer(t *testing.T) {
 			t.Errorf("%s: warning %q", path, record.Warning)
 		}
 	}
-}
-
-// FuzzPruner checks that cutting changes nothing but what lies too deep, however the text is divided.
-func FuzzPruner(f *testing.F) {
-	f.Add([]byte(pushOf(kv(1, kvPayload(1)))))
-	f.Add([]byte(`{"a":` + strings.Repeat("[", maxDepth+3) + `"]"` + strings.Repeat("]", maxDepth+3) + `,"b":"\\\""}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		whole := new(pruner).prune(bytes.Clone(text))
-		var p pruner
-		var pieces []byte
-		for _, c := range text {
-			pieces = append(pieces, p.prune([]byte{c})...)
-		}
-		if !bytes.Equal(whole, pieces) {
-			t.Fatalf("%q became %q at once and %q byte by byte", text, whole, pieces)
-		}
-		if v := jsontext.Value(text); v.IsValid(httpapi.JSONOptions()) {
-			if !jsontext.Value(whole).IsValid(httpapi.JSONOptions()) {
-				t.Errorf("%q became %q, which is no JSON", text, whole)
-			}
-			if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= maxDepth && !bytes.Equal(text, whole) {
-				t.Errorf("%q became %q", text, whole)
-			}
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package syncapi
+package syncwire
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/syncschema"
 )
 
@@ -22,13 +21,13 @@ func corpus(tb testing.TB) [][]byte {
 	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
 }
 
-const corpusFile = "../../testdata/captured/push-corpus.jsonl"
+const corpusFile = "../testdata/captured/push-corpus.jsonl"
 
 // Every recorded op is valid, and its payload is the text that the client sent.
 func TestDecodeTheRecordedPushes(t *testing.T) {
 	ops := 0
 	for n, body := range corpus(t) {
-		in, err := decodePush(body)
+		in, err := DecodePush(body)
 		if err != nil {
 			t.Fatalf("body %d: %v", n, err)
 		}
@@ -46,11 +45,11 @@ func TestDecodeTheRecordedPushes(t *testing.T) {
 		if err := json.Unmarshal(body, &plain); err != nil {
 			t.Fatal(err)
 		}
-		if len(in.ops) != len(plain.Ops) || in.scope.WorkspaceID != plain.Scope.WorkspaceID {
-			t.Fatalf("body %d: %d ops", n, len(in.ops))
+		if len(in.Ops) != len(plain.Ops) || in.Scope.WorkspaceID != plain.Scope.WorkspaceID {
+			t.Fatalf("body %d: %d ops", n, len(in.Ops))
 		}
-		for i := range in.ops {
-			op, want := &in.ops[i], plain.Ops[i]
+		for i := range in.Ops {
+			op, want := &in.Ops[i], plain.Ops[i]
 			if op.PK != want.PK || op.Stamp.OpID != want.Stamp.OpID || op.Stamp.Clock != want.Stamp.Clock || !bytes.Equal(op.Payload, want.Payload) {
 				t.Errorf("body %d, op %d differs: %+v", n, i, op.Stamp)
 			}
@@ -58,7 +57,7 @@ func TestDecodeTheRecordedPushes(t *testing.T) {
 				t.Errorf("body %d, op %d: %s", n, i, p.Text)
 			}
 		}
-		ops += len(in.ops)
+		ops += len(in.Ops)
 	}
 	if ops != 3327 {
 		t.Errorf("%d ops", ops)
@@ -67,24 +66,24 @@ func TestDecodeTheRecordedPushes(t *testing.T) {
 
 // Whatever arrives: no panic, and what is accepted keeps its payload as text of the body.
 func FuzzDecodePush(f *testing.F) {
-	f.Add([]byte(pushOf(kv(1, kvPayload(1)))))
+	f.Add([]byte(aPush))
 	f.Add([]byte(`{"scope":{"workspaceId":"a"},"ops":[{"stamp":{"clock":1e400}},[],null,{"payload":{"a":1,"a":"\ud800"}}]}`))
 	f.Add([]byte(`{"ops":[` + strings.Repeat("[", 100)))
 	f.Add([]byte("{\"scope\":{\"workspaceId\":\"\xff\"},\"ops\":[]}"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		sent := bytes.Clone(body)
-		in, err := decodePush(sent)
+		in, err := DecodePush(sent)
 		if !bytes.Equal(sent, body) {
 			t.Error("the text was changed")
 		}
 		if err != nil {
 			return
 		}
-		if strings.TrimSpace(in.scope.WorkspaceID) == "" || len(in.ops) > maxOps {
-			t.Fatalf("accepted %+v", in.scope)
+		if strings.TrimSpace(in.Scope.WorkspaceID) == "" || len(in.Ops) > MaxOps {
+			t.Fatalf("accepted %+v", in.Scope)
 		}
-		for i := range in.ops {
-			op := &in.ops[i]
+		for i := range in.Ops {
+			op := &in.Ops[i]
 			if !bytes.Contains(body, op.Payload) {
 				t.Errorf("payload %q is not in the body", op.Payload)
 			}
@@ -94,6 +93,15 @@ func FuzzDecodePush(f *testing.F) {
 		}
 	})
 }
+
+// aPush is a push with one op.
+const (
+	anID = "0f0e3c52-6a50-4b5e-8f3e-000000000001"
+	anOp = `{"tableName":"kv","operation":"put","pk":"kv:1",` +
+		`"payload":{"id":"kv:1","name":"1","value":"v","created_at":1,"updated_at":1,"clock":1,"deleted":false},` +
+		`"stamp":{"deviceId":"d","opId":"` + anID + `","hlc":"0000000001:0000:d","clock":1}}`
+	aPush = `{"scope":{"workspaceId":"ws"},"ops":[` + anOp + `]}`
+)
 
 func BenchmarkDecodePush(b *testing.B) {
 	bodies := corpus(b)
@@ -105,34 +113,10 @@ func BenchmarkDecodePush(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, body := range bodies {
-			if _, err := decodePush(body); err != nil {
+			if _, err := DecodePush(body); err != nil {
 				b.Fatal(err)
 			}
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/3327, "µs/op-in-push")
-}
-
-func BenchmarkEncodePull(b *testing.B) {
-	var changes []or3cloud.Change
-	for _, body := range corpus(b)[:100] {
-		in, err := decodePush(body)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, op := range in.ops {
-			changes = append(changes, or3cloud.Change{
-				ServerVersion: int64(len(changes) + 1), Table: op.Table, PK: op.PK, Operation: op.Operation, Payload: op.Payload, Stamp: op.Stamp,
-			})
-		}
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		enc := pullEncoder{answer: begun(`{"changes":[`)}
-		for i := range changes {
-			_ = enc.add(&changes[i])
-		}
-		enc.finish(or3cloud.PullPage{NextCursor: 1})
-		enc.free()
-	}
 }

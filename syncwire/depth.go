@@ -1,4 +1,4 @@
-package syncapi
+package syncwire
 
 // maxDepth is how deep the text of a push may nest before it is cut: far more than any op may (syncschema.MaxDepth), so
 // that the op is refused for it, and far less than the decoder takes, so that its neighbours are read.

@@ -1,0 +1,39 @@
+package syncapi
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/syncwire"
+)
+
+func BenchmarkEncodePull(b *testing.B) {
+	text, err := os.ReadFile(filepath.FromSlash("../../testdata/captured/push-corpus.jsonl"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var changes []or3cloud.Change
+	for _, body := range bytes.SplitN(text, []byte("\n"), 101)[:100] {
+		in, err := syncwire.DecodePush(body)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, op := range in.Ops {
+			changes = append(changes, or3cloud.Change{
+				ServerVersion: int64(len(changes) + 1), Table: op.Table, PK: op.PK, Operation: op.Operation, Payload: op.Payload, Stamp: op.Stamp,
+			})
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		enc := pullEncoder{answer: begun(syncwire.PullBegin)}
+		for i := range changes {
+			_ = enc.add(&changes[i])
+		}
+		enc.finish(or3cloud.PullPage{NextCursor: 1})
+		enc.free()
+	}
+}

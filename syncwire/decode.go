@@ -1,0 +1,273 @@
+package syncwire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/safeint"
+	"or3.chat/cloud/internal/syncschema"
+)
+
+// ErrEnvelope says that a body is JSON but no push (contract, sync §1.1).
+var ErrEnvelope = errors.New("not a push")
+
+// Push is a decoded push. Its ops are not validated (Judge): what was missing or of the wrong type is a value that is
+// refused.
+type Push struct {
+	Scope          Scope
+	WorkspaceItems bool // the client knows workspace Files and Trash
+	Ops            []or3cloud.Op
+	notText        map[int]bool // the places of ops that hold bytes which are not UTF-8
+}
+
+// DecodePush decodes a push whose text stays as it is while the ops are used: payloads are parts of it. A decoder on a
+// bytes.Buffer neither copies nor changes what it reads. The error is ErrEnvelope, or says that the text is not JSON.
+func DecodePush(text []byte) (Push, error) {
+	valid, openings := syncschema.Survey(text)
+	if openings > maxDepth {
+		text = new(pruner).prune(text)
+	}
+	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(text), options), doubtful: !valid}
+	return d.decode()
+}
+
+// pushDecoder decodes pushes.
+type pushDecoder struct {
+	*jsontext.Decoder
+	// doubtful says that the body holds bytes which are not UTF-8; else none of its parts does.
+	doubtful bool
+	// notText says that the op at hand holds bytes which are not UTF-8. The decoder is lenient about them, because it
+	// takes them for the same thing as halves of surrogate pairs.
+	notText bool
+}
+
+// decode reads a push. Only the envelope can fail it. Members that nobody needs are skipped, whatever they hold:
+// clients send outbox bookkeeping of many versions (contract, sync §2, §10.1).
+func (d *pushDecoder) decode() (Push, error) {
+	var in Push
+	var caps Capabilities
+	var haveOps bool
+	if d.PeekKind() != '{' {
+		return in, notObject(d.Decoder)
+	}
+	err := d.members(func(name []byte) (err error) {
+		switch string(name) {
+		case `"scope"`:
+			return envelope(json.UnmarshalDecode(d.Decoder, &in.Scope))
+		case `"fileKindCapability"`:
+			return envelope(json.UnmarshalDecode(d.Decoder, &caps.FileKind))
+		case `"workspaceItemCapability"`:
+			return envelope(json.UnmarshalDecode(d.Decoder, &caps.WorkspaceItem))
+		case `"ops"`:
+			haveOps = true
+			in.Ops, in.notText, err = d.ops()
+			return err
+		}
+		return d.SkipValue()
+	})
+	if err != nil {
+		return in, err
+	}
+	if _, err := d.ReadToken(); err != io.EOF {
+		if err == nil {
+			err = &jsontext.SyntacticError{ByteOffset: d.InputOffset(), Err: errors.New("more than one value")}
+		}
+		return in, err
+	}
+	if !haveOps || !in.Scope.OK() || !caps.OK() {
+		return in, ErrEnvelope
+	}
+	in.WorkspaceItems = caps.WorkspaceItem != nil
+	return in, nil
+}
+
+// notObject tells an empty body or a value of another kind from text that is not JSON.
+func notObject(d *jsontext.Decoder) error {
+	if err := d.SkipValue(); err != nil && err != io.EOF {
+		return err
+	}
+	return ErrEnvelope
+}
+
+// envelope turns a value of the wrong type into ErrEnvelope and leaves other errors as they are.
+func envelope(err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return ErrEnvelope
+	}
+	return err
+}
+
+// members reads an object and calls f with the text of each name, quotes included; f consumes the value.
+func (d *pushDecoder) members(f func(name []byte) error) error {
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != '}' {
+		name, err := d.text() // not a token: its text would be allocated again for each of the millions of names
+		if err != nil {
+			return err
+		}
+		if bytes.IndexByte(name, '\\') >= 0 { // no client writes names with escapes, but they would be legal
+			plain, _ := jsontext.AppendUnquote(nil, name)
+			name, _ = jsontext.AppendQuote(nil, plain) // what is not text is no name of ours either
+		}
+		if err := f(name); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
+}
+
+// text reads a value, which is valid until the next read, and notes whether it is text.
+func (d *pushDecoder) text() (jsontext.Value, error) {
+	v, err := d.ReadValue()
+	d.notText = d.notText || d.doubtful && err == nil && !utf8.Valid(v)
+	return v, err
+}
+
+// skip passes over a value. It looks at all its texts and holds one at a time.
+func (d *pushDecoder) skip() (err error) {
+	for depth := 0; err == nil; {
+		switch d.PeekKind() {
+		case '{', '[':
+			depth++
+			_, err = d.ReadToken()
+		case '}', ']':
+			depth--
+			_, err = d.ReadToken()
+		default:
+			_, err = d.text()
+		}
+		if depth <= 0 {
+			return err
+		}
+	}
+	return err
+}
+
+// ops reads the ops, and the places of those that hold bytes which are not UTF-8.
+func (d *pushDecoder) ops() (ops []or3cloud.Op, notText map[int]bool, err error) {
+	if d.PeekKind() != '[' {
+		if err := d.SkipValue(); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, ErrEnvelope
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, nil, err
+	}
+	for d.PeekKind() != ']' {
+		if len(ops) == MaxOps {
+			return nil, nil, ErrEnvelope
+		}
+		d.notText = false
+		op, err := d.op()
+		if err != nil {
+			return nil, nil, err
+		}
+		if d.notText {
+			if notText == nil {
+				notText = map[int]bool{}
+			}
+			notText[len(ops)] = true
+		}
+		ops = append(ops, op)
+	}
+	_, err = d.ReadToken()
+	return ops, notText, err
+}
+
+// op reads one op. A value that is not an object gives an op that nothing accepts.
+func (d *pushDecoder) op() (op or3cloud.Op, err error) {
+	op.Stamp.Clock = -1 // until a valid one is read
+	if d.PeekKind() != '{' {
+		return op, d.skip()
+	}
+	err = d.members(func(name []byte) error {
+		switch string(name) {
+		case `"tableName"`:
+			return d.string(&op.Table)
+		case `"operation"`:
+			return d.string((*string)(&op.Operation))
+		case `"pk"`:
+			return d.string(&op.PK)
+		case `"payload"`:
+			return d.payload(&op.Payload)
+		case `"stamp"`:
+			return d.stamp(&op.Stamp)
+		}
+		return d.skip()
+	})
+	return op, err
+}
+
+func (d *pushDecoder) stamp(s *or3cloud.Stamp) error {
+	if d.PeekKind() != '{' {
+		return d.skip()
+	}
+	return d.members(func(name []byte) error {
+		switch string(name) {
+		case `"deviceId"`:
+			return d.string(&s.DeviceID)
+		case `"opId"`:
+			return d.string(&s.OpID)
+		case `"hlc"`:
+			return d.string(&s.HLC)
+		case `"clock"`:
+			return d.clock(&s.Clock)
+		}
+		return d.skip()
+	})
+}
+
+// string reads a string; another kind of value leaves "".
+func (d *pushDecoder) string(dst *string) error {
+	*dst = ""
+	if d.PeekKind() != '"' {
+		return d.skip()
+	}
+	v, err := d.text()
+	if err != nil {
+		return err
+	}
+	if bytes.IndexByte(v, '\\') < 0 {
+		*dst = string(v[1 : len(v)-1])
+		return nil
+	}
+	plain, _ := jsontext.AppendUnquote(nil, v) // half a surrogate pair becomes U+FFFD
+	*dst = string(plain)
+	return nil
+}
+
+// clock reads a safe integer; anything else leaves −1.
+func (d *pushDecoder) clock(dst *int64) error {
+	*dst = -1
+	if d.PeekKind() != '0' {
+		return d.skip()
+	}
+	v, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if n, ok := safeint.Parse(v); ok {
+		*dst = n
+	}
+	return nil
+}
+
+// payload keeps the text of a payload as it came: it must go back to clients byte for byte (contract, sync §4.1).
+func (d *pushDecoder) payload(dst *[]byte) error {
+	v, err := d.text()
+	if err == nil {
+		*dst = v[:len(v):len(v)]
+	}
+	return err
+}
