@@ -39,7 +39,7 @@ func TestImportRules(t *testing.T) {
 	}
 	// A rule about packages that do not exist would hold for the wrong reason.
 	for _, path := range []string{
-		"", "/httpapi", "/instance", "/host", "/host/syncapi", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs",
+		"", "/httpapi", "/instance", "/host", "/host/syncapi", "/setting", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs",
 		"/program", "/program/handover", "/cmd/or3-cloud",
 	} {
 		if _, ok := ours[module+path]; !ok {
@@ -93,12 +93,16 @@ func forbidden(path, dep string, standard bool) string {
 		if !standard {
 			return "the core uses the standard library only"
 		}
+	case path == module+"/setting":
+		if !standard && dep != module {
+			return "the host's settings know the core only"
+		}
 	case within(path, module+"/internal"):
-		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
-			return "internal packages know the core and each other"
+		if within(dep, module) && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
+			return "internal packages know the core, the host's settings and each other"
 		}
 	case within(path, module+"/httpapi"):
-		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
+		if within(dep, module) && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
 			return "what fronts and providers both use knows neither"
 		}
 		if isDriver(dep) {
@@ -112,7 +116,7 @@ func forbidden(path, dep string, standard bool) string {
 			return "what all engines share knows no store"
 		}
 	case within(path, module+"/instance"):
-		if within(dep, module) && dep != module && !within(dep, module+"/internal") {
+		if within(dep, module) && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
 			return "an instance knows neither its fronts nor its providers"
 		}
 		if isDriver(dep) {
@@ -134,7 +138,7 @@ func forbidden(path, dep string, standard bool) string {
 			return "providers do not know each other"
 		}
 	case within(path, module+"/program/handover"):
-		if within(dep, module) && dep != path && dep != module && !within(dep, module+"/internal") {
+		if within(dep, module) && dep != path && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
 			return "a process is handed over without knowing what it serves"
 		}
 	case within(path, module+"/program"):
@@ -216,6 +220,9 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/providers/sqlite", module + "/syncwire", false, true},
 		{"/host/syncapi", module + "/syncwire", false, true},
 		{"/internal/sqlitex", module, false, true},
+		{"/internal/mail", module + "/setting", false, true},
+		{"/setting", module, false, true},
+		{"/setting", module + "/internal/ratelimit", false, false},
 		{"/internal/sqlitex", module + "/host", false, false},
 		{"/internal/sqlitex", module + "/providers/sqlite", false, false},
 		{"/cmd/or3-cloud", module + "/providers/sqlite", false, true},

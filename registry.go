@@ -12,46 +12,6 @@ import (
 	"time"
 )
 
-// Setting is one configuration variable. Each provider declares its own; together with the host's they form the
-// catalogue from which parsing, the error list, "or3-cloud config" and the documentation are made (5.2).
-type Setting struct {
-	// Name is the environment variable.
-	Name string
-	// Default is the value when nothing is set; empty means none.
-	Default string
-	// Help is one sentence for operators.
-	Help string
-	// Kind decides how the text is read; empty means text.
-	Kind SettingKind
-	// Secret values are never shown, only their length, and may be given as a file with the suffix _FILE.
-	Secret bool
-	// MinLength is how many characters a secret needs to be strong enough for what it keys; 0 asks for nothing. A shorter
-	// one refuses the start in strict mode and is warned of elsewhere.
-	MinLength int
-	// Min and Max bound an integer when Max > Min.
-	Min, Max int64
-	// Options, if set, are the only accepted texts.
-	Options []string
-}
-
-// MinKeyLength is the least length of a secret that keys an HMAC-SHA-256, in characters: a shorter one is weaker than the
-// HMAC.
-const MinKeyLength = 32
-
-// SettingKind is the type of a Setting.
-type SettingKind string
-
-// The kinds. KindBool follows the host's rule that only the opposite literal changes the default; KindFlag is the
-// sqlite package's looser one (contract, env); KindPositive falls back to the default when the text is no positive number.
-const (
-	KindText     SettingKind = ""
-	KindBool     SettingKind = "bool"
-	KindFlag     SettingKind = "flag"
-	KindInt      SettingKind = "int"
-	KindPositive SettingKind = "positive"
-	KindList     SettingKind = "list"
-)
-
 // Config is the resolved configuration. All values passed the checks of their Setting; asking for a name that no
 // Setting declares is a programming error and panics.
 type Config interface {
@@ -188,6 +148,18 @@ type Provider struct {
 	Check func(cfg Config, strict bool) []Problem
 	// Open starts the provider. When it fails it leaves nothing open.
 	Open func(ctx context.Context, env Env) (*Instance, error)
+}
+
+// Problems returns what keeps the provider from being opened with a configuration: what Check finds, and what strict mode
+// misses among its settings. It does not touch the disk.
+func (p Provider) Problems(cfg Config, strict bool) (problems []Problem) {
+	if p.Check != nil {
+		problems = p.Check(cfg, strict)
+	}
+	if strict {
+		problems = append(problems, Lacking(p.Settings, cfg)...)
+	}
+	return problems
 }
 
 // Registry holds the providers that are compiled into a binary. It is a value: two hosts in one process do not

@@ -29,6 +29,7 @@ import (
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/networks"
+	"or3.chat/cloud/setting"
 )
 
 // Options are everything that a Host depends on besides its instance.
@@ -81,18 +82,18 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	h.memory = membudget.New(o.Memory.Budget())
 	h.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
 	cfg := made.Config
-	h.limits = middleware.NewLimits(h.now, cfg.String("OR3_RATE_LIMIT_OVERRIDES_JSON"),
-		!cfg.Bool("OR3_LIMITS_ENABLED") || cfg.String("DISABLE_RATE_LIMIT") == "1" && !made.Production)
-	allowed := cfg.List("OR3_ALLOWED_ORIGINS")
-	h.foreign = httpapi.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), allowed)
-	h.advice = middleware.NewAdvice(cfg.String("OR3_PUBLIC_URL"), h.foreign, h.log)
+	h.limits = middleware.NewLimits(h.now, cfg.String(setting.RateLimitOverrides),
+		!cfg.Bool(setting.LimitsEnabled) || cfg.String(setting.DisableRateLimit) == "1" && !made.Production)
+	allowed := cfg.List(setting.AllowedOrigins)
+	h.foreign = httpapi.NewForeignPages(cfg.String(setting.PublicURL), allowed)
+	h.advice = middleware.NewAdvice(cfg.String(setting.PublicURL), h.foreign, h.log)
 	proxy, err := proxyRule(cfg)
 	if err != nil {
 		return nil, err
 	}
 	proxy.Log = h.log
 	h.names = middleware.NewNames(middleware.NamesOptions{
-		PublicURL: cfg.String("OR3_PUBLIC_URL"), AllowedOrigins: allowed, Machine: o.MachineNames, Log: h.log,
+		PublicURL: cfg.String(setting.PublicURL), AllowedOrigins: allowed, Machine: o.MachineNames, Log: h.log,
 	})
 	plan := of.Plan()
 	health := healthapi.New(healthapi.Options{
@@ -112,7 +113,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 		middleware.CORS(allowed, h.serves),
 		h.answerHealth,
 	}
-	if cfg.Bool("OR3_FORCE_HTTPS") {
+	if cfg.Bool(setting.ForceHTTPS) {
 		steps = append(steps, middleware.ForceHTTPS(h.log))
 	}
 	h.handler = httpapi.Chain(http.HandlerFunc(h.serve), steps...)
@@ -205,15 +206,15 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 
 // proxyRule says whose forwarding headers are believed. A list of networks is stricter than trust in everyone.
 func proxyRule(cfg or3cloud.Config) (middleware.Proxy, error) {
-	p := middleware.Proxy{ClientHeader: cfg.String("OR3_FORWARDED_FOR_HEADER")}
-	proxies, err := networks.Parse(cfg.List("OR3_TRUSTED_PROXIES"))
+	p := middleware.Proxy{ClientHeader: cfg.String(setting.ForwardedForHeader)}
+	proxies, err := networks.Parse(cfg.List(setting.TrustedProxies))
 	switch {
 	case err != nil:
 		return p, fmt.Errorf("OR3_TRUSTED_PROXIES: %w", err)
 	case len(proxies) > 0:
 		p.Proxies = proxies
 	default:
-		p.Everyone = cfg.Bool("OR3_TRUST_PROXY")
+		p.Everyone = cfg.Bool(setting.TrustProxy)
 	}
 	return p, nil
 }
@@ -273,7 +274,7 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		return run, nil
 	}
 	run.sessions = &sessions{
-		host: h, auth: p.Auth, store: p.Workspaces, invites: p.Invites, failure: h.config.String("OR3_SESSION_PROVISIONING_FAILURE"),
+		host: h, auth: p.Auth, store: p.Workspaces, invites: p.Invites, failure: h.config.String(setting.ProvisioningFailure),
 	}
 	session := sessionapi.Options{Host: h, Limits: h.limits}
 	apis := []api{workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits})}
@@ -307,7 +308,7 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 
 func (h *Host) storageOptions(p *instance.Providers) storageapi.Options {
 	cfg := h.config
-	types := cfg.List("OR3_STORAGE_ALLOWED_MIME_TYPES")
+	types := cfg.List(setting.AllowedMIMETypes)
 	for i, t := range types {
 		t, _, _ = strings.Cut(t, ";") // parameters are no part of what is compared
 		types[i] = strings.ToLower(strings.TrimSpace(t))
@@ -316,13 +317,13 @@ func (h *Host) storageOptions(p *instance.Providers) storageapi.Options {
 		Host: h, Limits: h.limits, Adapter: p.Storage, Now: h.now, Rand: h.instance.Options().Rand,
 		Intents:     instance.Ability[or3cloud.UploadIntents](p, or3cloud.ProviderSync),
 		Canonical:   instance.Ability[or3cloud.CanonicalStorage](p, or3cloud.ProviderSync),
-		MaxFileSize: cfg.Int("OR3_MAX_CLOUD_FILE_SIZE_BYTES"),
+		MaxFileSize: cfg.Int(setting.MaxFileSize),
 		Quota: or3cloud.StorageQuota{
-			Bytes: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_BYTES"), Files: cfg.Int("OR3_STORAGE_WORKSPACE_QUOTA_FILES"),
+			Bytes: cfg.Int(setting.StorageQuotaBytes), Files: cfg.Int(setting.StorageQuotaFiles),
 		},
 		MIMETypes:   types,
-		AnyMIMEType: cfg.Bool("OR3_STORAGE_ALLOW_ANY_FILE_TYPE"),
-		GCRetention: httpapi.Duration(cfg.Int("OR3_STORAGE_GC_RETENTION_SECONDS"), time.Second),
-		GCCooldown:  httpapi.Duration(cfg.Int("OR3_STORAGE_GC_COOLDOWN_MS"), time.Millisecond),
+		AnyMIMEType: cfg.Bool(setting.AllowAnyFileType),
+		GCRetention: httpapi.Duration(cfg.Int(setting.StorageGCRetention), time.Second),
+		GCCooldown:  httpapi.Duration(cfg.Int(setting.StorageGCCooldown), time.Millisecond),
 	}
 }

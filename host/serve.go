@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/setting"
 )
 
 // Timeouts of the HTTP server. Bodies have deadlines of their own (httpapi.LimitBody); answers have none, because a
@@ -29,7 +30,7 @@ const (
 //
 // Serve may be called before h is opened. It returns nil after an orderly shutdown.
 func Serve(ctx context.Context, ln net.Listener, h *Host) error {
-	grace := httpapi.Duration(h.config.Int("OR3_SHUTDOWN_TIMEOUT_MS"), time.Millisecond)
+	grace := httpapi.Duration(h.config.Int(setting.ShutdownTimeout), time.Millisecond)
 	return serve(ctx, ln, h, headerTimeout, grace)
 }
 

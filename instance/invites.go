@@ -8,20 +8,11 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/invite"
+	"or3.chat/cloud/setting"
 )
 
-// The registration modes (contract, auth §9); the third, "open", lets everybody in and ignores invites.
-const (
-	registrationInvite   = "invite_only"
-	registrationDisabled = "disabled"
-)
-
-const (
-	inviteSecret = "OR3_AUTH_INVITE_TOKEN_SECRET"
-	inviteTTL    = "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS"
-	// minInviteTTL is what shorter settings count as.
-	minInviteTTL = 60
-)
+// minInviteTTL is what shorter settings count as, in seconds.
+const minInviteTTL = 60
 
 // Invites makes invites and says whom they admit (contract, auth §9).
 type Invites struct {
@@ -36,28 +27,28 @@ type Invites struct {
 func (i *Instance) newInvites(users or3cloud.AuthWorkspaceStore) (*Invites, error) {
 	cfg := i.opt.Config
 	in := &Invites{
-		mode: cfg.String("OR3_AUTH_REGISTRATION_MODE"), secret: cfg.String(inviteSecret), users: users, now: i.opt.Now,
-		ttl: time.Duration(max(cfg.Int(inviteTTL), minInviteTTL)) * time.Second,
+		mode: cfg.String(setting.RegistrationMode), secret: cfg.String(setting.InviteSecret), users: users, now: i.opt.Now,
+		ttl: time.Duration(max(cfg.Int(setting.InviteTTL), minInviteTTL)) * time.Second,
 	}
 	in.store, _ = users.(or3cloud.InviteStore)
-	if in.mode != registrationInvite || i.opt.Strict || i.opt.Secret == nil {
+	if in.mode != setting.RegistrationInviteOnly || i.opt.Strict || i.opt.Secret == nil {
 		return in, nil
 	}
 	var err error
-	in.secret, err = i.opt.Secret(inviteSecret)
+	in.secret, err = i.opt.Secret(setting.InviteSecret)
 	return in, err
 }
 
 // Create makes an invite and returns its token, which is kept nowhere. lifetime 0 is the configured one.
 func (in *Invites) Create(ctx context.Context, workspaceID, email string, role or3cloud.Role, lifetime time.Duration) (token string, expires time.Time, err error) {
 	switch {
-	case in.mode != registrationInvite:
+	case in.mode != setting.RegistrationInviteOnly:
 		return "", expires, or3cloud.Errorf(or3cloud.CodeConflict,
 			"invites are ignored while the registration mode is %q; set OR3_AUTH_REGISTRATION_MODE=invite_only and start the server anew", in.mode)
 	case in.store == nil:
 		return "", expires, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
 	case in.secret == "":
-		return "", expires, or3cloud.Errorf(or3cloud.CodeConflict, "%s is not set; set it to the output of openssl rand -base64 32", inviteSecret)
+		return "", expires, or3cloud.Errorf(or3cloud.CodeConflict, "%s is not set; set it to the output of %s", setting.InviteSecret, or3cloud.MakeKey)
 	}
 	expires = in.now().Add(cmp.Or(lifetime, in.ttl)).Truncate(time.Second)
 	if token, err = invite.Sign(in.secret, invite.Token{WorkspaceID: workspaceID, Email: email, Expires: expires}); err != nil {
@@ -97,7 +88,7 @@ func (in *Invites) read(token, email string) (invite.Token, error) {
 	case token == "":
 		return invite.Token{}, errInviteRequired()
 	case in.secret == "":
-		return invite.Token{}, errNoInvites(inviteSecret + " is not set")
+		return invite.Token{}, errNoInvites(setting.InviteSecret + " is not set")
 	}
 	t, err := invite.Parse(in.secret, token, in.now())
 	if err != nil || t.Email != invite.NormalEmail(email) {
@@ -109,9 +100,9 @@ func (in *Invites) read(token, email string) (invite.Token, error) {
 // check says whether a token lets email register, and uses nothing up.
 func (in *Invites) check(ctx context.Context, token, email string) error {
 	switch in.mode {
-	case registrationDisabled:
+	case setting.RegistrationDisabled:
 		return errNoRegistration()
-	case registrationInvite:
+	case setting.RegistrationInviteOnly:
 	default:
 		return nil
 	}
@@ -143,9 +134,9 @@ func (in *Invites) accept(ctx context.Context, id or3cloud.ExternalIdentity, tok
 // the operator has admitted needs no invite, but a good one is not wasted on them. used says that the invite has served.
 func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, token string, admitted bool) (userID string, used bool, err error) {
 	switch {
-	case in.mode == registrationDisabled && !admitted:
+	case in.mode == setting.RegistrationDisabled && !admitted:
 		return "", false, errNoRegistration()
-	case in.mode != registrationInvite, admitted && token == "":
+	case in.mode != setting.RegistrationInviteOnly, admitted && token == "":
 		userID, err = in.users.GetOrCreateUser(ctx, id)
 		return userID, false, err
 	}
@@ -159,7 +150,7 @@ func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, toke
 
 // Expiry returns when an invite ends that may still admit somebody, judged by its token alone; ok is false of everything else.
 func (in *Invites) Expiry(token string) (_ time.Time, ok bool) {
-	if in.mode != registrationInvite {
+	if in.mode != setting.RegistrationInviteOnly {
 		return time.Time{}, false
 	}
 	t, err := invite.Parse(in.secret, token, in.now())
@@ -169,12 +160,12 @@ func (in *Invites) Expiry(token string) (_ time.Time, ok bool) {
 // describe says what a token is good for, to whoever holds it.
 func (in *Invites) describe(ctx context.Context, token string) (d or3cloud.InviteDetails, refusal or3cloud.InviteRefusal, err error) {
 	switch {
-	case in.mode != registrationInvite:
+	case in.mode != setting.RegistrationInviteOnly:
 		return d, or3cloud.InviteNotFound, nil
 	case in.store == nil:
 		return d, "", errNoInvites("the workspace store keeps no invites")
 	case in.secret == "":
-		return d, "", errNoInvites(inviteSecret + " is not set")
+		return d, "", errNoInvites(setting.InviteSecret + " is not set")
 	}
 	t, err := invite.Parse(in.secret, token, in.now())
 	switch {

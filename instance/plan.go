@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
 )
 
 // Role is one of the three places that a provider can have.
@@ -42,24 +43,24 @@ type Plan struct {
 // workspaces, there is no cloud at all. It does no I/O.
 func NewPlan(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
 	p := Plan{
-		Auth:    Role{Kind: or3cloud.ProviderAuth, variable: "AUTH_PROVIDER", off: "SSR_AUTH_ENABLED"},
-		Sync:    Role{Kind: or3cloud.ProviderSync, variable: "OR3_SYNC_PROVIDER", off: "SSR_AUTH_ENABLED"},
-		Storage: Role{Kind: or3cloud.ProviderStorage, variable: "NUXT_PUBLIC_STORAGE_PROVIDER", off: "OR3_STORAGE_ENABLED"},
+		Auth:    Role{Kind: or3cloud.ProviderAuth, variable: setting.AuthProvider, off: setting.SSRAuthEnabled},
+		Sync:    Role{Kind: or3cloud.ProviderSync, variable: setting.SyncProvider, off: setting.SSRAuthEnabled},
+		Storage: Role{Kind: or3cloud.ProviderStorage, variable: setting.StorageProvider, off: setting.StorageEnabled},
 	}
 	for _, r := range []*Role{&p.Auth, &p.Sync, &p.Storage} {
 		r.ID = cfg.String(r.variable)
 	}
-	if !cfg.Bool("SSR_AUTH_ENABLED") {
+	if !cfg.Bool(setting.SSRAuthEnabled) {
 		return p
 	}
 	p.find(&p.Auth, registry)
 	p.find(&p.Sync, registry)
-	if cfg.Bool("OR3_STORAGE_ENABLED") {
+	if cfg.Bool(setting.StorageEnabled) {
 		p.find(&p.Storage, registry)
 	}
 	cloud := p.Auth.On && p.Sync.On
 	p.Auth.On, p.Sync.On, p.Storage.On = cloud, cloud, p.Storage.On && cloud
-	p.SyncServed = cloud && cfg.Bool("OR3_SYNC_ENABLED")
+	p.SyncServed = cloud && cfg.Bool(setting.SyncEnabled)
 	return p
 }
 

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/setting"
 )
 
 // adoptCommand is "or3-cloud adopt".
@@ -63,7 +63,7 @@ func (c adoptCommand) run(stores []string) error {
 		return err
 	}
 	dir, err := datadir.Open(path, datadir.Options{
-		Now: c.now, Rand: c.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume), Adopt: stores,
+		Now: c.now, Rand: c.rand, Strict: s.Strict(), Shared: s.Bool(setting.SharedVolume), Adopt: stores,
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/setting"
 )
 
 // Main runs OR3 Cloud with the providers that are registered, and ends the process: with 0 on success, 1 if something was
@@ -160,16 +161,16 @@ func (f *settingFlags) bindData(text func(value *string, name, preset, usage str
 func (a app) sources(f settingFlags) config.Sources {
 	src := config.Sources{
 		EnvFile: ".env", Environ: a.environ,
-		Flags: map[string]string{}, FlagNames: map[string]string{config.Addr: "--addr", config.DataDir: "--data"},
+		Flags: map[string]string{}, FlagNames: map[string]string{setting.Addr: "--addr", setting.DataDir: "--data"},
 	}
 	if f.envFile != "" {
 		src.EnvFile, src.EnvFileRequired = f.envFile, true
 	}
 	if f.addr != "" {
-		src.Flags[config.Addr] = f.addr
+		src.Flags[setting.Addr] = f.addr
 	}
 	if f.data != "" {
-		src.Flags[config.DataDir] = f.data
+		src.Flags[setting.DataDir] = f.data
 	}
 	return src
 }
@@ -231,10 +232,10 @@ func (a app) report(problems []or3cloud.Problem) {
 
 // logger returns the logger that the configuration asks for.
 func (a app) logger(c *config.Config) (*slog.Logger, error) {
-	level, err := logx.ParseLevel(c.String(config.LogLevel))
+	level, err := logx.ParseLevel(c.String(setting.LogLevel))
 	if err != nil {
 		return nil, err
 	}
-	format := c.String(config.LogFormat)
+	format := c.String(setting.LogFormat)
 	return logx.New(a.stderr, logx.Options{Level: level, JSON: format == "json" || format == "auto" && a.logJSON}), nil
 }

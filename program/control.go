@@ -14,10 +14,10 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/instance"
-	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/setting"
 )
 
 const (
@@ -107,12 +107,12 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	if err := mustExist(path); err != nil {
 		return err
 	}
-	level, err := logx.ParseLevel(s.String(config.LogLevel))
+	level, err := logx.ParseLevel(s.String(setting.LogLevel))
 	if err != nil {
 		return err
 	}
 	log := logx.New(a.stderr, logx.Options{Level: max(level, slog.LevelWarn)})
-	dir, err := datadir.Open(path, datadir.Options{Now: a.now, Rand: a.rand, Strict: s.Strict(), Shared: s.Bool(config.SharedVolume)})
+	dir, err := datadir.Open(path, datadir.Options{Now: a.now, Rand: a.rand, Strict: s.Strict(), Shared: s.Bool(setting.SharedVolume)})
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 
 // configuredAddr is where a server would listen; nil if only a running one knows.
 func configuredAddr(s settings) net.Addr {
-	text := s.String(config.Addr)
+	text := s.String(setting.Addr)
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		return &net.UnixAddr{Name: path, Net: "unix"}
 	}
@@ -154,10 +154,10 @@ func configuredAddr(s settings) net.Addr {
 // linkOrigin is what links begin with that lead people to this instance. A local instance without a public address is reached as
 // its setup link says.
 func linkOrigin(s settings, addr net.Addr) (string, error) {
-	public := s.String(config.PublicURL)
+	public := s.String(setting.PublicURL)
 	if public == "" && (s.Strict() || addr == nil) {
 		return "", or3cloud.Errorf(or3cloud.CodeConflict,
-			"links need to know where people reach this server: set %s, for example %s=https://cloud.example.org", config.PublicURL, config.PublicURL)
+			"links need to know where people reach this server: set %s, for example %s=https://cloud.example.org", setting.PublicURL, setting.PublicURL)
 	}
 	return baseURL(public, addr), nil
 }

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"or3.chat/cloud/internal/config"
 	ownmail "or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/setting"
 )
 
 // mail groups the commands about mail.
@@ -80,17 +80,17 @@ func (c mailTestCommand) run(to string) error {
 		return err
 	}
 	r := mailTestResult{To: to}
-	server, err := ownmail.Parse(s.String(ownmail.SettingURL), s.String(ownmail.SettingFrom), s.String(ownmail.SettingEHLOName))
+	server, err := ownmail.Parse(s.String(setting.SMTPURL), s.String(setting.SMTPFrom), s.String(setting.EHLOName))
 	switch {
 	case err != nil:
 		r.fault(err)
 	case server == nil:
-		r.Error, r.Advice = "no mail server is configured", "Set "+ownmail.SettingURL+" and "+ownmail.SettingFrom+"."
+		r.Error, r.Advice = "no mail server is configured", "Set "+setting.SMTPURL+" and "+setting.SMTPFrom+"."
 	default:
 		r.Server, r.From, r.EHLOName = server.Server(), server.From(), server.EHLOName()
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		if err := ownmail.NewSender(server, c.now, c.rand).Send(ctx, testLetter(to, s.String(config.PublicURL))); err != nil {
+		if err := ownmail.NewSender(server, c.now, c.rand).Send(ctx, testLetter(to, s.String(setting.PublicURL))); err != nil {
 			r.fault(err)
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 
-	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/setting"
 )
 
 // loadData is load for commands that work on the data directory. They do so as its owner, even if root runs them: the server
@@ -35,7 +35,7 @@ func (s settings) DataPath() (string, error) {
 // a container it may be one of the machine's user, and what the first start makes there decides.
 func (s settings) refuseForeignRoot(path string) error {
 	owner, foreign, err := foreignOwner(path)
-	if !foreign || s.Bool(config.SharedVolume) {
+	if !foreign || s.Bool(setting.SharedVolume) {
 		return err
 	}
 	if entries, err := os.ReadDir(path); err == nil && len(entries) == 0 {

@@ -18,11 +18,11 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
 	"or3.chat/cloud/instance"
-	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
 
@@ -103,8 +103,8 @@ func (c serveCommand) run(ctx context.Context) error {
 	if self != nil {
 		return self.Stand(ctx, i.tryStores)
 	}
-	access := handover.Access{Mode: s.SocketMode(), Group: s.String(config.SocketGroup)}
-	socket, err := process.Open(s.String(config.Addr), access)
+	access := handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)}
+	socket, err := process.Open(s.String(setting.Addr), access)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		log.Info("serving on the socket that was handed over", "addr", socket.Addr().String())
 		if socket.OfManager() && access != (handover.Access{Mode: 0o660}) {
 			log.Warn("mode and group of the socket are systemd's; set SocketMode= and SocketGroup= in its unit instead of " +
-				config.SocketMode + " and " + config.SocketGroup)
+				setting.SocketMode + " and " + setting.SocketGroup)
 		}
 	}
 	next := i
@@ -146,7 +146,7 @@ type turn struct {
 func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit) (*turn, error) {
 	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
 	var err error
-	if i.pages, err = web.Handler(c.web, s.Bool(config.SSRAuthEnabled)); err != nil {
+	if i.pages, err = web.Handler(c.web, s.Bool(setting.SSRAuthEnabled)); err != nil {
 		return nil, fmt.Errorf("--web: %w", oserror.Explain(err))
 	}
 	path, err := s.DataPath()
@@ -162,7 +162,7 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit)
 		return nil, err
 	}
 	i.host, err = host.New(i.data, host.Options{
-		Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(config.Addr)),
+		Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(setting.Addr)),
 	})
 	return i, err
 }
@@ -191,7 +191,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 		return end, errors.Join(<-served, i.host.Close())
 	}
 	end := make(chan handover.Ending, 1)
-	grace := time.Duration(i.Int(config.ShutdownTimeout)) * time.Millisecond
+	grace := time.Duration(i.Int(setting.ShutdownTimeout)) * time.Millisecond
 	go func() { end <- t.Watch(serving, i.log, grace, i.fatal, cancel) }()
 
 	err := i.openStores(serving)
@@ -221,7 +221,7 @@ func (i *turn) openStores(ctx context.Context) error {
 			return err
 		}
 		dir, err := datadir.Open(path, datadir.Options{
-			Now: i.now, Rand: i.rand, Strict: i.Strict(), Shared: i.Bool(config.SharedVolume), Log: i.log,
+			Now: i.now, Rand: i.rand, Strict: i.Strict(), Shared: i.Bool(setting.SharedVolume), Log: i.log,
 		})
 		if err != nil {
 			return err
@@ -243,7 +243,7 @@ func (s settings) needsDisk() bool { return instance.NewPlan(s.Config, s.registr
 
 // announce tells whoever started the server where it is and how to begin.
 func (c serveCommand) announce(ctx context.Context, s settings, data *instance.Instance, addr net.Addr) {
-	url := baseURL(s.String(config.PublicURL), addr)
+	url := baseURL(s.String(setting.PublicURL), addr)
 	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
 	fragments, err := data.SetupLinks(ctx)
 	if err != nil {
@@ -252,7 +252,7 @@ func (c serveCommand) announce(ctx context.Context, s settings, data *instance.I
 	for _, fragment := range fragments {
 		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s/#%s\n\n", url, fragment)
 	}
-	if !s.Bool(config.SSRAuthEnabled) {
+	if !s.Bool(setting.SSRAuthEnabled) {
 		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")
 	}
 }
@@ -294,11 +294,15 @@ type secrets struct {
 }
 
 func (v *secrets) secret(name string) (string, error) {
-	if text := v.String(name); text != "" {
-		return text, nil
+	s, ok := v.Lookup(name)
+	if !ok {
+		return "", fmt.Errorf("no setting is named %s", name)
+	}
+	if s.Text != "" {
+		return s.Text, nil
 	}
 	if v.Strict() || v.dir == nil {
-		p := config.SecretProblem(name)
+		p := s.Setting.Missing()
 		return "", fmt.Errorf("%s %s: %s", p.Variable, p.Fault, p.Fix)
 	}
 	return v.dir.Secret(name)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/setting"
 )
 
 // signInCommand is "signin SOCKET EMAIL PASSWORD": it signs in as a browser does and asks for the session, with which the user begins.
@@ -87,25 +87,25 @@ func TestLinksLeadToWherePeopleAre(t *testing.T) {
 		want    string
 	}{
 		{nil, tcp, "http://127.0.0.1:3000"},
-		{[]string{config.PublicURL + "=https://cloud.example.org/"}, tcp, "https://cloud.example.org"},
-		{[]string{config.PublicURL + "=https://cloud.example.org", config.StrictConfig + "=true"}, nil, "https://cloud.example.org"},
-		{[]string{config.StrictConfig + "=true"}, tcp, ""},
+		{[]string{setting.PublicURL + "=https://cloud.example.org/"}, tcp, "https://cloud.example.org"},
+		{[]string{setting.PublicURL + "=https://cloud.example.org", setting.StrictConfig + "=true"}, nil, "https://cloud.example.org"},
+		{[]string{setting.StrictConfig + "=true"}, tcp, ""},
 		{nil, nil, ""},
 	} {
 		got, err := linkOrigin(load(tc.environ...), tc.addr)
-		if got != tc.want || (err != nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), config.PublicURL) {
+		if got != tc.want || (err != nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), setting.PublicURL) {
 			t.Errorf("%+v: %q, %v", tc, got, err)
 		}
 	}
 	for addr, want := range map[string]string{
 		"127.0.0.1:3000": "http://127.0.0.1:3000", "unix:/run/s": "http://localhost", ":8080": "http://localhost:8080",
 	} {
-		s := load(config.Addr + "=" + addr)
+		s := load(setting.Addr + "=" + addr)
 		if got, err := linkOrigin(s, configuredAddr(s)); err != nil || got != want {
 			t.Errorf("%s: %q, %v", addr, got, err)
 		}
 	}
-	if addr := configuredAddr(load(config.Addr + "=127.0.0.1:0")); addr != nil {
+	if addr := configuredAddr(load(setting.Addr + "=127.0.0.1:0")); addr != nil {
 		t.Errorf("a port that only a running server knows: %v", addr)
 	}
 }

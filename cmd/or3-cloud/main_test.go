@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +49,52 @@ func TestConfigurationPageIsFresh(t *testing.T) {
 	}
 	if diff := cmp.Diff(catalogue.Markdown(), string(got)); diff != "" {
 		t.Errorf("docs/configuration.md is stale; run make generate. -catalogue +page:\n%s", diff)
+	}
+}
+
+// TestSettingsDescribeThemselves: what the reference is made from, and dialogs will be, is there for every setting and true.
+func TestSettingsDescribeThemselves(t *testing.T) {
+	reg := &or3cloud.Registry{}
+	for _, register := range providers {
+		if err := register(reg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	catalogue, err := config.NewCatalogue(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := map[string]or3cloud.Setting{}
+	for _, g := range catalogue {
+		labels := map[string]bool{}
+		for _, s := range g.Settings {
+			declared[s.Name] = s
+			if s.Group == "" || s.Label == "" || s.Help == "" || labels[s.Label] || strings.HasSuffix(s.Label, ".") {
+				t.Errorf("%s: group %q, label %q, help %q", s.Name, s.Group, s.Label, s.Help)
+			}
+			labels[s.Label] = true
+			if shown := s.Default != "" || len(s.Options) > 0; !shown && s.Example == "" && !s.Secret {
+				t.Errorf("%s: neither default, options nor example show what a value looks like", s.Name)
+			}
+			if len(s.Options) > 0 && s.Default != "" && !slices.Contains(s.Options, s.Default) {
+				t.Errorf("%s: the default %q is no option", s.Name, s.Default)
+			}
+			if (s.MinLength > 0) != (s.Make != "") {
+				t.Errorf("%s: a key says how it is made, and nothing else does", s.Name)
+			}
+		}
+	}
+	for name, s := range declared {
+		if when, other := s.DemandedWhen, declared[s.DemandedWhen.Setting]; when.Setting != "" && (!s.Demanded || !slices.Contains(other.Options, when.Value)) {
+			t.Errorf("%s is demanded when %+v", name, when)
+		}
+		if s.Example == "" || s.Secret {
+			continue
+		}
+		_, problems, warnings := config.Load(catalogue, config.Sources{Environ: []string{name + "=" + s.Example}})
+		if len(problems)+len(warnings) > 0 {
+			t.Errorf("%s=%s: %v %v", name, s.Example, problems, warnings)
+		}
 	}
 }
 

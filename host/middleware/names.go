@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/setting"
 )
 
 // Names are the host names under which a server answers. Any page can have its own name lead to an address of this machine
@@ -75,7 +76,7 @@ func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
 	if n.Known(id) {
 		return false
 	}
-	name, variable, example := hostName(id.Host), "OR3_PUBLIC_URL", "http://"+id.Host
+	name, variable, example := hostName(id.Host), setting.PublicURL, "http://"+id.Host
 	if id.HTTPS {
 		example = "https://" + id.Host
 	}
@@ -84,7 +85,7 @@ func (n *Names) Answer(w http.ResponseWriter, r *http.Request) bool {
 	}
 	text := fmt.Sprintf("This server is not set up to be reached as %s. If it should be, its operator can set %s=%s and restart it.", name, variable, example)
 	if n.public != "" {
-		variable = "OR3_ALLOWED_ORIGINS"
+		variable = setting.AllowedOrigins
 		text = fmt.Sprintf("The address of this server is %s. If it should be reached as %s too, its operator can add %s to %s and restart it.",
 			n.public, name, example, variable)
 	}

@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
 )
 
 // Origin says where a value came from, for people: "default", "environment", "flag --addr", ".env" or the path of a file.
@@ -70,8 +70,8 @@ func Load(c Catalogue, src Sources) (cfg *Config, problems []or3cloud.Problem, w
 			found[g.Provider] = found[g.Provider].add(f)
 			cfg.names = append(cfg.names, s.Name)
 			cfg.values[s.Name] = v
-			if alias, ok := aliases[s.Name]; ok {
-				cfg.values[alias] = v
+			if s.Alias != "" {
+				cfg.values[s.Alias] = v
 			}
 		}
 	}
@@ -181,7 +181,7 @@ func (l *loader) readEnvFile() {
 }
 
 // shared reports whether the environment says that the modes and owners of files mean nothing. A file cannot say it of itself.
-func (l *loader) shared() bool { return l.environ[SharedVolume] == "true" }
+func (l *loader) shared() bool { return l.environ[setting.SharedVolume] == "true" }
 
 // unreadable says why the .env file cannot be read. A file that only root may read is right for systemd's EnvironmentFile=, and cannot
 // be read by the server's user, who is not root.
@@ -259,9 +259,9 @@ func (l *loader) lookup(name string) (text string, origin Origin, ok bool) {
 // resolve finds and reads one variable. A bad value is reported and replaced by the default.
 func (l *loader) resolve(s or3cloud.Setting) (*Value, findings) {
 	text, origin, isSet := l.lookup(s.Name)
-	if alias, ok := aliases[s.Name]; ok {
-		if t, o, found := l.lookup(alias); found {
-			text, origin, isSet = t, Origin(fmt.Sprintf("%s, as %s", o, alias)), true
+	if s.Alias != "" {
+		if t, o, found := l.lookup(s.Alias); found {
+			text, origin, isSet = t, Origin(fmt.Sprintf("%s, as %s", o, s.Alias)), true
 		}
 	}
 	var f findings
@@ -325,7 +325,7 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 		return "", "", false, &or3cloud.Problem{
 			Variable: s.Name + "_FILE",
 			Fault:    path + " is empty",
-			Fix:      "Write the secret into it, for example: openssl rand -base64 32 > " + path,
+			Fix:      "Write the secret into it, for example: " + or3cloud.MakeKey + " > " + path,
 		}
 	}
 	return text, Origin(path), true, nil
@@ -360,10 +360,8 @@ func (v *Value) doubt() *or3cloud.Problem {
 			return v.problem("is not a number from 1 and counts as "+s.Default, "Use a whole number from 1.")
 		}
 	}
-	// White space around a secret makes it no stronger.
-	if s.Secret && utf8.RuneCountInString(strings.TrimSpace(v.Text)) < s.MinLength {
-		return v.problem(fmt.Sprintf("is too short for a key: it needs at least %d characters", s.MinLength),
-			fmt.Sprintf(`Run: echo "%s=$(openssl rand -base64 32)" >> .env`, s.Name))
+	if s.TooShort(v.Text) {
+		return v.problem(s.ShortFault(), s.Remedy())
 	}
 	return nil
 }
@@ -514,17 +512,17 @@ func (c *Config) Bool(name string) bool { return c.get(name).boolean }
 func (c *Config) List(name string) []string { return slices.Clone(c.get(name).list) }
 
 // Production reports whether NODE_ENV is production.
-func (c *Config) Production() bool { return c.String(NodeEnv) == "production" }
+func (c *Config) Production() bool { return c.String(setting.NodeEnv) == "production" }
 
 // Strict reports whether conveniences are refused: in production, or because OR3_STRICT_CONFIG says so.
-func (c *Config) Strict() bool { return c.Production() || c.Bool(StrictConfig) }
+func (c *Config) Strict() bool { return c.Production() || c.Bool(setting.StrictConfig) }
 
 // DataPath returns the absolute path of the data directory.
 func (c *Config) DataPath() (string, error) {
-	path, err := filepath.Abs(c.String(DataDir))
+	path, err := filepath.Abs(c.String(setting.DataDir))
 	if err != nil {
 		return "", fmt.Errorf("the data directory %s is a relative path, and the working directory cannot be told: %w; start the program in a directory that exists, or name an absolute path with --data or %s",
-			c.String(DataDir), err, DataDir)
+			c.String(setting.DataDir), err, setting.DataDir)
 	}
 	return path, nil
 }
@@ -541,15 +539,15 @@ type Role struct {
 // Roles returns the places to fill; none when accounts are switched off. The sync provider is needed also when sync is off,
 // because it keeps users and workspaces.
 func (c *Config) Roles() []Role {
-	if !c.Bool(SSRAuthEnabled) {
+	if !c.Bool(setting.SSRAuthEnabled) {
 		return nil
 	}
 	roles := []Role{
-		{or3cloud.ProviderAuth, AuthProvider, c.String(AuthProvider), SSRAuthEnabled},
-		{or3cloud.ProviderSync, SyncProvider, c.String(SyncProvider), SSRAuthEnabled},
+		{or3cloud.ProviderAuth, setting.AuthProvider, c.String(setting.AuthProvider), setting.SSRAuthEnabled},
+		{or3cloud.ProviderSync, setting.SyncProvider, c.String(setting.SyncProvider), setting.SSRAuthEnabled},
 	}
-	if c.Bool(StorageEnabled) {
-		roles = append(roles, Role{or3cloud.ProviderStorage, StorageProvider, c.String(StorageProvider), StorageEnabled})
+	if c.Bool(setting.StorageEnabled) {
+		roles = append(roles, Role{or3cloud.ProviderStorage, setting.StorageProvider, c.String(setting.StorageProvider), setting.StorageEnabled})
 	}
 	return roles
 }

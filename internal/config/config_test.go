@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -115,12 +116,12 @@ func TestEveryVariable(t *testing.T) {
 func TestOnlyTheOppositeLiteralChangesABoolean(t *testing.T) {
 	for _, text := range []string{"1", "0", "yes", "no", "TRUE", "FALSE", "", " true"} {
 		cfg := mustLoad(t, "SSR_AUTH_ENABLED="+text, "OR3_TRUST_PROXY="+text)
-		if !cfg.Bool(SSRAuthEnabled) || cfg.Bool(TrustProxy) {
+		if !cfg.Bool(setting.SSRAuthEnabled) || cfg.Bool(setting.TrustProxy) {
 			t.Errorf("%q changed a default", text)
 		}
 	}
 	cfg := mustLoad(t, "SSR_AUTH_ENABLED=false", "OR3_TRUST_PROXY=true")
-	if cfg.Bool(SSRAuthEnabled) || !cfg.Bool(TrustProxy) {
+	if cfg.Bool(setting.SSRAuthEnabled) || !cfg.Bool(setting.TrustProxy) {
 		t.Error("the opposite literal has no effect")
 	}
 }
@@ -146,7 +147,7 @@ func TestForceHTTPSFollowsProductionUnlessSet(t *testing.T) {
 		{[]string{"NODE_ENV=production", "OR3_FORCE_HTTPS="}, true}, // an empty variable is not set
 	} {
 		cfg, _, _ := load(t, tc.environ...)
-		if got := cfg.Bool(ForceHTTPS); got != tc.want {
+		if got := cfg.Bool(setting.ForceHTTPS); got != tc.want {
 			t.Errorf("%v: %v", tc.environ, got)
 		}
 	}
@@ -156,7 +157,7 @@ func TestRegistrationIsClosedWithoutAutoProvision(t *testing.T) {
 	for _, tc := range []struct{ environ, want string }{
 		{"X=", "open"}, {"OR3_AUTH_AUTO_PROVISION=false", "disabled"}, {"OR3_AUTH_REGISTRATION_MODE=invite_only", "invite_only"},
 	} {
-		if got := mustLoad(t, tc.environ).String(RegistrationMode); got != tc.want {
+		if got := mustLoad(t, tc.environ).String(setting.RegistrationMode); got != tc.want {
 			t.Errorf("%s: %s", tc.environ, got)
 		}
 	}
@@ -164,8 +165,8 @@ func TestRegistrationIsClosedWithoutAutoProvision(t *testing.T) {
 
 func TestSwitchedOffAccountsSwitchEverythingOff(t *testing.T) {
 	cfg := mustLoad(t, "SSR_AUTH_ENABLED=false", "OR3_SYNC_ENABLED=true")
-	if cfg.Bool(SyncEnabled) || cfg.Bool(StorageEnabled) || cfg.Roles() != nil || cfg.SelectedProviders() != nil {
-		t.Errorf("sync %v, storage %v, roles %v", cfg.Bool(SyncEnabled), cfg.Bool(StorageEnabled), cfg.Roles())
+	if cfg.Bool(setting.SyncEnabled) || cfg.Bool(setting.StorageEnabled) || cfg.Roles() != nil || cfg.SelectedProviders() != nil {
+		t.Errorf("sync %v, storage %v, roles %v", cfg.Bool(setting.SyncEnabled), cfg.Bool(setting.StorageEnabled), cfg.Roles())
 	}
 }
 
@@ -186,16 +187,16 @@ func TestSourcesHaveAnOrder(t *testing.T) {
 	c, _ := catalogue(t)
 	cfg, problems, _ := Load(c, Sources{
 		EnvFile: envFile, Environ: []string{"OR3_ADDR=127.0.0.1:2", "OR3_DATA_DIR=/from/environment"},
-		Flags: map[string]string{Addr: "127.0.0.1:3"}, FlagNames: map[string]string{Addr: "--addr"},
+		Flags: map[string]string{setting.Addr: "127.0.0.1:3"}, FlagNames: map[string]string{setting.Addr: "--addr"},
 	})
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	for name, want := range map[string][2]string{
-		Addr:      {"127.0.0.1:3", "flag --addr"},
-		DataDir:   {"/from/environment", "environment"},
-		PublicURL: {"http://file.example", envFile},
-		NodeEnv:   {"", "default"},
+		setting.Addr:      {"127.0.0.1:3", "flag --addr"},
+		setting.DataDir:   {"/from/environment", "environment"},
+		setting.PublicURL: {"http://file.example", envFile},
+		setting.NodeEnv:   {"", "default"},
 	} {
 		v, ok := cfg.Lookup(name)
 		if !ok || v.Text != want[0] || string(v.Origin) != want[1] {
@@ -205,10 +206,10 @@ func TestSourcesHaveAnOrder(t *testing.T) {
 }
 
 func TestDataDirectoryOfSystemd(t *testing.T) {
-	if got := mustLoad(t, "STATE_DIRECTORY=/var/lib/or3-cloud:/var/lib/other").String(DataDir); got != "/var/lib/or3-cloud" {
+	if got := mustLoad(t, "STATE_DIRECTORY=/var/lib/or3-cloud:/var/lib/other").String(setting.DataDir); got != "/var/lib/or3-cloud" {
 		t.Error(got)
 	}
-	if got := mustLoad(t, "STATE_DIRECTORY=/var/lib/or3-cloud", "OR3_DATA_DIR=/srv").String(DataDir); got != "/srv" {
+	if got := mustLoad(t, "STATE_DIRECTORY=/var/lib/or3-cloud", "OR3_DATA_DIR=/srv").String(setting.DataDir); got != "/srv" {
 		t.Error(got)
 	}
 }
@@ -326,8 +327,8 @@ func TestProvidersThatAreMissing(t *testing.T) {
 		want    []string
 	}{
 		{nil, nil}, // outside strict mode the host says it, and starts
-		{[]string{"OR3_STRICT_CONFIG=true"}, []string{SyncProvider, StorageProvider}},
-		{[]string{"NODE_ENV=production", "OR3_STORAGE_ENABLED=false"}, []string{SyncProvider}},
+		{[]string{"OR3_STRICT_CONFIG=true"}, []string{setting.SyncProvider, setting.StorageProvider}},
+		{[]string{"NODE_ENV=production", "OR3_STORAGE_ENABLED=false"}, []string{setting.SyncProvider}},
 		{[]string{"NODE_ENV=production", "SSR_AUTH_ENABLED=false"}, nil},
 	} {
 		cfg, _, _ := Load(c, Sources{Environ: tc.environ})
@@ -348,7 +349,7 @@ func TestProvidersAreAskedForFaults(t *testing.T) {
 	p := provider("basic-auth")
 	p.Check = func(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
 		if strict && cfg.String("OR3_BASIC_AUTH_JWT_SECRET") == "" {
-			return []or3cloud.Problem{SecretProblem("OR3_BASIC_AUTH_JWT_SECRET")}
+			return []or3cloud.Problem{{Variable: "OR3_BASIC_AUTH_JWT_SECRET"}}
 		}
 		return nil
 	}
@@ -363,7 +364,7 @@ func TestProvidersAreAskedForFaults(t *testing.T) {
 func TestCatalogueRefusesContradictions(t *testing.T) {
 	reg := &or3cloud.Registry{}
 	p := provider("one")
-	p.Settings = []or3cloud.Setting{{Name: PublicURL, Secret: true}}
+	p.Settings = []or3cloud.Setting{{Name: setting.PublicURL, Secret: true}}
 	if err := reg.Register(p); err != nil {
 		t.Fatal(err)
 	}

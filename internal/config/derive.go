@@ -16,46 +16,43 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/networks"
 	weborigin "or3.chat/cloud/internal/origin"
+	"or3.chat/cloud/setting"
 )
 
 // derive applies the defaults and checks that need more than one variable or more than the kind.
 func (l *loader) derive(c *Config) {
-	c.deriveDefault(ForceHTTPS, strconv.FormatBool(c.Production()))
+	c.deriveDefault(setting.ForceHTTPS, strconv.FormatBool(c.Production()))
 	// If OR3_FORCE_HTTPS is set at all, only true is true, also where the default is true (contract, env §3).
-	c.get(ForceHTTPS).boolean = c.String(ForceHTTPS) == "true"
+	c.get(setting.ForceHTTPS).boolean = c.String(setting.ForceHTTPS) == "true"
 
-	mode := "open"
-	if !c.Bool(AutoProvision) {
-		mode = "disabled"
-	}
-	c.deriveDefault(RegistrationMode, mode)
+	c.deriveDefault(setting.RegistrationMode, setting.Registration(c))
 
-	if c.Strict() && c.Bool(SSRAuthEnabled) && c.String(RegistrationMode) == "invite_only" && c.String(InviteSecret) == "" {
-		l.problems = append(l.problems, SecretProblem(InviteSecret))
+	if c.Strict() && c.Bool(setting.SSRAuthEnabled) {
+		l.problems = append(l.problems, or3cloud.Lacking(setting.Host(), c)...)
 	}
 
-	for _, name := range []string{SyncEnabled, StorageEnabled} {
+	for _, name := range []string{setting.SyncEnabled, setting.StorageEnabled} {
 		v := c.get(name)
-		v.boolean = v.boolean && c.Bool(SSRAuthEnabled)
+		v.boolean = v.boolean && c.Bool(setting.SSRAuthEnabled)
 	}
 	if dir, ok := l.environ["STATE_DIRECTORY"]; ok && dir != "" {
 		first, _, _ := strings.Cut(dir, ":")
-		c.deriveDefault(DataDir, first)
+		c.deriveDefault(setting.DataDir, first)
 	}
-	l.normaliseForwardedFor(c.get(ForwardedForHeader))
-	if port := c.get(Port); port.Text != "" {
-		host, _, _ := net.SplitHostPort(c.get(Addr).Setting.Default)
-		c.deriveDefault(Addr, net.JoinHostPort(host, port.Text))
+	l.normaliseForwardedFor(c.get(setting.ForwardedForHeader))
+	if port := c.get(setting.Port); port.Text != "" {
+		host, _, _ := net.SplitHostPort(c.get(setting.Addr).Setting.Default)
+		c.deriveDefault(setting.Addr, net.JoinHostPort(host, port.Text))
 	}
-	l.checkMode(c.get(NodeEnv))
-	l.checkAddr(c.get(Addr))
-	l.checkSocketMode(c.get(SocketMode))
-	l.checkPublicURL(c.get(PublicURL))
+	l.checkMode(c.get(setting.NodeEnv))
+	l.checkAddr(c.get(setting.Addr))
+	l.checkSocketMode(c.get(setting.SocketMode))
+	l.checkPublicURL(c.get(setting.PublicURL))
 	l.deriveEHLOName(c)
-	l.checkOrigins(c.get("OR3_ALLOWED_ORIGINS"))
+	l.checkOrigins(c.get(setting.AllowedOrigins))
 	l.checkProxies(c)
-	l.checkMediaTypes(c.get("OR3_STORAGE_ALLOWED_MIME_TYPES"))
-	l.checkRateLimits(c.get(RateLimitOverrides), c.get("DISABLE_RATE_LIMIT"))
+	l.checkMediaTypes(c.get(setting.AllowedMIMETypes))
+	l.checkRateLimits(c.get(setting.RateLimitOverrides), c.get(setting.DisableRateLimit))
 }
 
 // checkMediaTypes looks for entries that no media type can be equal to.
@@ -101,7 +98,7 @@ func (l *loader) checkMode(v *Value) {
 
 // checkProxies looks at who may say whom a request comes from.
 func (l *loader) checkProxies(c *Config) {
-	v, trust := c.get(TrustedProxies), c.get(TrustProxy)
+	v, trust := c.get(setting.TrustedProxies), c.get(setting.TrustProxy)
 	proxies, err := networks.Parse(v.list)
 	if err != nil {
 		l.problems = append(l.problems, *v.problem("is no list of networks: "+err.Error(),
@@ -113,7 +110,7 @@ func (l *loader) checkProxies(c *Config) {
 			"List the networks of the proxies alone.")))
 	}
 	if len(v.list) > 0 && trust.IsSet && !trust.boolean {
-		l.doubt(trust, "contradicts "+TrustedProxies+", which wins", "Remove one of the two.")
+		l.doubt(trust, "contradicts "+setting.TrustedProxies+", which wins", "Remove one of the two.")
 	}
 }
 
@@ -156,7 +153,7 @@ func (l *loader) checkAddr(v *Value) {
 
 // SocketMode returns the mode of a Unix socket to listen on.
 func (c *Config) SocketMode() fs.FileMode {
-	mode, _ := parseMode(c.String(SocketMode))
+	mode, _ := parseMode(c.String(setting.SocketMode))
 	return mode
 }
 
@@ -192,15 +189,15 @@ func (l *loader) checkPublicURL(v *Value) {
 
 // deriveEHLOName needs the public URL as checkPublicURL leaves it. Without mail there is no one to introduce oneself to.
 func (l *loader) deriveEHLOName(c *Config) {
-	v := c.get(EHLOName)
+	v := c.get(setting.EHLOName)
 	if v.IsSet && !isEHLOName(v.Text) {
 		l.problems = append(l.problems, *v.problem("is neither a full domain name nor an address in brackets",
 			"Use for example cloud.example.org or [192.0.2.7], or leave it out."))
 		*v = Value{Setting: v.Setting, Origin: OriginDefault}
 	}
-	if c.String(smtpURL) != "" {
+	if c.String(setting.SMTPURL) != "" {
 		machine, _ := os.Hostname() // without one there is the address
-		c.deriveDefault(EHLOName, defaultEHLOName(c.String(PublicURL), c.String(smtpFrom), machine))
+		c.deriveDefault(setting.EHLOName, defaultEHLOName(c.String(setting.PublicURL), c.String(setting.SMTPFrom), machine))
 	}
 }
 
@@ -237,8 +234,8 @@ func isPort(s string) bool {
 // strict mode that has none, or one without encryption, is most likely not finished. Commands that make a link ask by
 // themselves, and others need none.
 func CheckLinks(c *Config) (problems []or3cloud.Problem, warnings []string) {
-	v := c.get(PublicURL)
-	if !c.Strict() || !c.Bool(SSRAuthEnabled) || strings.HasPrefix(v.Text, "https://") {
+	v := c.get(setting.PublicURL)
+	if !c.Strict() || !c.Bool(setting.SSRAuthEnabled) || strings.HasPrefix(v.Text, "https://") {
 		return nil, nil
 	}
 	fault := "is not set"
@@ -246,16 +243,16 @@ func CheckLinks(c *Config) (problems []or3cloud.Problem, warnings []string) {
 		fault = v.Shown() + " is not https" + origin(v.Origin)
 	}
 	p := or3cloud.Problem{
-		Variable: PublicURL, Fault: fault + "; links in mail and invites are made from it",
+		Variable: setting.PublicURL, Fault: fault + "; links in mail and invites are made from it",
 		Fix: "Set it to the origin that people use, for example https://cloud.example.org.",
 	}
-	if c.String(smtpURL) != "" || c.String(RegistrationMode) == "invite_only" {
+	if c.String(setting.SMTPURL) != "" || c.String(setting.RegistrationMode) == setting.RegistrationInviteOnly {
 		return []or3cloud.Problem{p}, nil
 	}
 	return nil, []string{sentence(p)}
 }
 
-// CheckProviders looks for faults beyond single settings: what the selected providers find, and in strict mode providers that are
+// CheckProviders looks for faults beyond single settings: what the selected providers demand and find, and in strict mode providers that are
 // not compiled in. Outside strict mode the host says those when it starts, and leaves the features off.
 func CheckProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
 	var problems []or3cloud.Problem
@@ -263,21 +260,12 @@ func CheckProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
 	for _, role := range c.Roles() {
 		p, ok := reg.Serving(role.Kind, role.Provider)
 		switch {
-		case ok && p.Check != nil && !asked[p.ID]:
+		case ok && !asked[p.ID]:
 			asked[p.ID] = true
-			problems = append(problems, p.Check(c, c.Strict())...)
+			problems = append(problems, p.Problems(c, c.Strict())...)
 		case !ok && c.Strict():
 			problems = append(problems, reg.Missing(role.Kind, role.Variable, role.Provider, role.Switch))
 		}
 	}
 	return problems
-}
-
-// SecretProblem describes a secret that is needed and was not given, for the Check of providers and for strict mode.
-func SecretProblem(name string) or3cloud.Problem {
-	return or3cloud.Problem{
-		Variable: name,
-		Fault:    "is not set, and strict mode generates no secrets",
-		Fix:      fmt.Sprintf(`Run: echo "%s=$(openssl rand -base64 32)" >> .env (or point %s_FILE to a file with it).`, name, name),
-	}
 }

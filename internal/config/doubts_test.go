@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
 )
 
 // TestDoubtfulValues has values that the contract reads as something else than was meant, and secrets that are too weak.
@@ -157,7 +158,7 @@ func TestEmptyVariableLeavesTheFileItsValue(t *testing.T) {
 	}
 	c, _ := catalogue(t)
 	cfg, problems, _ := Load(c, Sources{EnvFile: file, Environ: []string{"OR3_ADDR="}})
-	if got := cfg.String(Addr); got != "127.0.0.1:4000" || len(problems) > 0 {
+	if got := cfg.String(setting.Addr); got != "127.0.0.1:4000" || len(problems) > 0 {
 		t.Errorf("%s %v", got, problems)
 	}
 }
@@ -173,7 +174,7 @@ func TestPortChangesTheDefaultAddressOnly(t *testing.T) {
 		{[]string{"PORT=8080", "OR3_ADDR=0.0.0.0:3000"}, "0.0.0.0:3000"},
 		{[]string{"PORT=8080", "OR3_ADDR=unix:/run/s"}, "unix:/run/s"},
 	} {
-		if got := mustLoad(t, c.environ...).String(Addr); got != c.want {
+		if got := mustLoad(t, c.environ...).String(setting.Addr); got != c.want {
 			t.Errorf("%v: %s", c.environ, got)
 		}
 	}
@@ -197,14 +198,14 @@ func TestPublicURLIsAnOriginAsBrowsersWriteIt(t *testing.T) {
 		"https://[2001:DB8::1]:443": "https://[2001:db8::1]", "https://xn--bcher-kva.example": "https://xn--bcher-kva.example",
 	} {
 		cfg, problems, _ := load(t, "OR3_PUBLIC_URL="+text)
-		if got := cfg.String(PublicURL); got != want || len(problems) > 0 {
+		if got := cfg.String(setting.PublicURL); got != want || len(problems) > 0 {
 			t.Errorf("%s: %s %v", text, got, problems)
 		}
 	}
 	for _, text := range []string{
 		"https://:443", "https://cloud.example.org:0", "https://cloud.example.org:99999", "https://bücher.example", "https://*.example.org", "https://a,b", "https://cloud.example.org/chat",
 	} {
-		if _, problems, _ := load(t, "OR3_PUBLIC_URL="+text); len(problems) != 1 || problems[0].Variable != PublicURL {
+		if _, problems, _ := load(t, "OR3_PUBLIC_URL="+text); len(problems) != 1 || problems[0].Variable != setting.PublicURL {
 			t.Errorf("%s: %v", text, problems)
 		}
 	}
@@ -263,8 +264,8 @@ func TestEnvFileInAnotherEncoding(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _ := catalogue(t)
-	if cfg, problems, _ := Load(c, Sources{EnvFile: file}); cfg.String(Addr) != "127.0.0.1:4000" || len(problems) > 0 {
-		t.Errorf("a mark of UTF-8: %s %v", cfg.String(Addr), problems)
+	if cfg, problems, _ := Load(c, Sources{EnvFile: file}); cfg.String(setting.Addr) != "127.0.0.1:4000" || len(problems) > 0 {
+		t.Errorf("a mark of UTF-8: %s %v", cfg.String(setting.Addr), problems)
 	}
 }
 

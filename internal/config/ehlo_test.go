@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"or3.chat/cloud/setting"
 )
 
 func TestTheEHLONameIsQualifiedByDefault(t *testing.T) {
@@ -32,14 +34,14 @@ func TestTheEHLONameIsQualifiedByDefault(t *testing.T) {
 
 func TestTheEHLONameIsASettingThatIsChecked(t *testing.T) {
 	mail := []string{"OR3_SMTP_URL=smtp://mail.example.org", "OR3_SMTP_FROM=cloud@example.net", "OR3_PUBLIC_URL=https://cloud.example.org"}
-	if v := mustLoad(t, mail...).get(EHLOName); v.Text != "cloud.example.org" || v.Origin != OriginDefault {
+	if v := mustLoad(t, mail...).get(setting.EHLOName); v.Text != "cloud.example.org" || v.Origin != OriginDefault {
 		t.Errorf("by default %q from %s", v.Text, v.Origin)
 	}
-	if got := mustLoad(t, "OR3_PUBLIC_URL=https://cloud.example.org").String(EHLOName); got != "" {
+	if got := mustLoad(t, "OR3_PUBLIC_URL=https://cloud.example.org").String(setting.EHLOName); got != "" {
 		t.Errorf("without mail %q", got)
 	}
 	for _, name := range []string{"relay.example.com", "Relay.Example.com", "a-1.b", "xn--wlke-5qa.example", "[192.0.2.7]", "[IPv6:2001:db8::1]"} {
-		if got := mustLoad(t, append(mail, "OR3_SMTP_EHLO_NAME="+name)...).String(EHLOName); got != name {
+		if got := mustLoad(t, append(mail, "OR3_SMTP_EHLO_NAME="+name)...).String(setting.EHLOName); got != name {
 			t.Errorf("%q became %q", name, got)
 		}
 	}
@@ -49,8 +51,8 @@ func TestTheEHLONameIsASettingThatIsChecked(t *testing.T) {
 		"https://relay.example.com", strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 130) + "example",
 	} {
 		cfg, problems, _ := load(t, append(mail, "OR3_SMTP_EHLO_NAME="+name)...)
-		if len(problems) != 1 || problems[0].Variable != EHLOName || cfg.String(EHLOName) != "cloud.example.org" {
-			t.Errorf("%q: %+v, %q", name, problems, cfg.String(EHLOName))
+		if len(problems) != 1 || problems[0].Variable != setting.EHLOName || cfg.String(setting.EHLOName) != "cloud.example.org" {
+			t.Errorf("%q: %+v, %q", name, problems, cfg.String(setting.EHLOName))
 		}
 	}
 }

@@ -30,12 +30,13 @@ func (c Catalogue) Markdown() string {
 	var b strings.Builder
 	b.WriteString(markdownHead)
 	for _, g := range c {
-		if len(g.Settings) == 0 {
-			continue
+		title := g.Title
+		if g.Provider != hostOwned {
+			title += " (provider " + g.Provider + ")"
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n| Variable | Default | Meaning |\n|---|---|---|\n", g.Title)
+		fmt.Fprintf(&b, "\n## %s\n\n| Variable | Default | Example | Meaning |\n|---|---|---|---|\n", title)
 		for _, s := range g.Settings {
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", nameCell(s), defaultCell(s), meaningCell(s))
+			fmt.Fprintf(&b, "| %s | %s | %s | **%s.** %s |\n", nameCell(s), valueCell(s, s.Default), valueCell(s, s.Example), s.Label, meaningCell(s))
 		}
 	}
 	return b.String()
@@ -43,22 +44,28 @@ func (c Catalogue) Markdown() string {
 
 func nameCell(s or3cloud.Setting) string {
 	cell := "`" + s.Name + "`"
-	if alias, ok := aliases[s.Name]; ok {
-		cell += ", `" + alias + "`"
+	if s.Alias != "" {
+		cell += ", `" + s.Alias + "`"
 	}
 	return cell
 }
 
-func defaultCell(s or3cloud.Setting) string {
-	if s.Default == "" {
+// valueCell lets the browser break a list.
+func valueCell(s or3cloud.Setting, text string) string {
+	if text == "" {
 		return "–"
 	}
-	return "`" + strings.ReplaceAll(s.Default, ",", ", ") + "`"
+	if s.Kind == or3cloud.KindList {
+		text = strings.ReplaceAll(text, ",", ", ")
+	}
+	return "`" + strings.ReplaceAll(text, "|", `\|`) + "`"
 }
 
 func meaningCell(s or3cloud.Setting) string {
 	parts := []string{strings.ReplaceAll(s.Help, "|", `\|`)}
 	switch {
+	case s.Secret && s.Make != "":
+		parts = append(parts, "Secret, made by `"+s.Make+"`.")
 	case s.Secret:
 		parts = append(parts, "Secret.")
 	case len(s.Options) > 0:
@@ -73,6 +80,16 @@ func meaningCell(s or3cloud.Setting) string {
 		parts = append(parts, "A flag: 1, true and yes are true.")
 	case s.Kind == or3cloud.KindPositive:
 		parts = append(parts, "Anything but a positive number counts as the default.")
+	}
+	if s.MinLength > 0 {
+		parts = append(parts, fmt.Sprintf("At least %d characters.", s.MinLength))
+	}
+	if s.Demanded {
+		demand := "Strict mode demands it"
+		if when := s.DemandedWhen; when.Setting != "" {
+			demand += fmt.Sprintf(" where `%s=%s`", when.Setting, when.Value)
+		}
+		parts = append(parts, demand+".")
 	}
 	return strings.Join(parts, " ")
 }

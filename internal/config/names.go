@@ -94,10 +94,7 @@ func (c Catalogue) misspelt(name string) string {
 func (c Catalogue) names(yield func(string) bool) {
 	for _, g := range c {
 		for _, s := range g.Settings {
-			if !yield(s.Name) || s.Secret && !yield(s.Name+"_FILE") {
-				return
-			}
-			if alias, ok := aliases[s.Name]; ok && !yield(alias) {
+			if !yield(s.Name) || s.Secret && !yield(s.Name+"_FILE") || s.Alias != "" && !yield(s.Alias) {
 				return
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"or3.chat/cloud/setting"
 )
 
 // untrusted is why a file is not believed. Whoever can write a configuration file runs the server as they like, and
@@ -14,7 +16,7 @@ func (u untrusted) Error() string { return u.fault }
 
 // otherwise is the way on where fix changes nothing. The file itself cannot go it.
 const otherwise = "; if the volume decides modes and owners itself (Kubernetes' fsGroup, SMB, NFS) and no one else reaches it, set " +
-	SharedVolume + "=true in the environment"
+	setting.SharedVolume + "=true in the environment"
 
 // readTrusted reads a file of at most limit bytes that no other user can change. Generated secrets are refused in the same
 // way, strict or not: a file that others can write may also say what is strict. On a shared volume modes and owners
@@ -38,7 +40,7 @@ func readTrusted(path string, limit int64, shared bool) (text []byte, doubt stri
 		if !shared {
 			return nil, "", err
 		}
-		doubt = fmt.Sprintf("%s %v; it is believed because %s is true", path, err, SharedVolume)
+		doubt = fmt.Sprintf("%s %v; it is believed because %s is true", path, err, setting.SharedVolume)
 	}
 	text, err = io.ReadAll(io.LimitReader(f, limit))
 	return text, doubt, err

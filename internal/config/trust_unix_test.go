@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"or3.chat/cloud/setting"
 )
 
 // TestFilesThatOthersCanWriteAreNotTrusted tries every file that configures the server: the .env file, the one of
@@ -69,9 +71,9 @@ func TestFilesThatOthersCanWriteAreNotTrusted(t *testing.T) {
 					name + "_FILE": {Environ: []string{name + "_FILE=" + path}},
 				} {
 					for _, strict := range []string{"false", "true"} {
-						sources.Environ = append(sources.Environ, StrictConfig+"="+strict, "SSR_AUTH_ENABLED=true", "AUTH_PROVIDER=basic-auth")
+						sources.Environ = append(sources.Environ, setting.StrictConfig+"="+strict, "SSR_AUTH_ENABLED=true", "AUTH_PROVIDER=basic-auth")
 						cfg, problems, _ := Load(catalogued, sources)
-						used := cfg.String(PublicURL) != "" || cfg.String(name) != ""
+						used := cfg.String(setting.PublicURL) != "" || cfg.String(name) != ""
 						if c.want == "" {
 							if len(problems) > 0 || !used {
 								t.Errorf("%s: %+v, used: %v", variable, problems, used)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"or3.chat/cloud/setting"
 )
 
 // TestFilesAsContainersMountThem reads secrets and .env files as Kubernetes, Docker and volumes with modes of their own show
@@ -74,7 +76,7 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 				}
 			}
 			catalogued, _ := catalogue(t, provider("basic-auth"))
-			for _, environ := range [][]string{nil, {SharedVolume + "=true"}} {
+			for _, environ := range [][]string{nil, {setting.SharedVolume + "=true"}} {
 				for variable, sources := range map[string]Sources{
 					"--env-file":   {EnvFile: file, EnvFileRequired: true},
 					name + "_FILE": {Environ: []string{name + "_FILE=" + file}},
@@ -93,7 +95,7 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 						continue
 					}
 					if used || len(problems) != 1 || problems[0].Variable != variable || !strings.Contains(problems[0].Fault, c.refused) ||
-						!strings.Contains(problems[0].Fix, SharedVolume+"=true in the environment") {
+						!strings.Contains(problems[0].Fix, setting.SharedVolume+"=true in the environment") {
 						t.Errorf("%s: %+v, used: %v", variable, problems, used)
 					}
 				}
@@ -105,7 +107,7 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 // TestAFileDoesNotVouchForItself has a .env file that others can write and that says it is on a shared volume.
 func TestAFileDoesNotVouchForItself(t *testing.T) {
 	file := filepath.Join(t.TempDir(), ".env")
-	if err := os.WriteFile(file, []byte(SharedVolume+"=true\nOR3_PUBLIC_URL=https://planted.example\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(setting.SharedVolume+"=true\nOR3_PUBLIC_URL=https://planted.example\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(file, 0o666); err != nil {
@@ -113,7 +115,7 @@ func TestAFileDoesNotVouchForItself(t *testing.T) {
 	}
 	catalogued, _ := catalogue(t)
 	cfg, problems, _ := Load(catalogued, Sources{EnvFile: file, EnvFileRequired: true})
-	if len(problems) != 1 || cfg.String(PublicURL) != "" || cfg.Bool(SharedVolume) {
-		t.Errorf("%+v, %q", problems, cfg.String(PublicURL))
+	if len(problems) != 1 || cfg.String(setting.PublicURL) != "" || cfg.Bool(setting.SharedVolume) {
+		t.Errorf("%+v, %q", problems, cfg.String(setting.PublicURL))
 	}
 }

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-)
 
-// sharedVariable is the setting of Options.Shared.
-const sharedVariable = "OR3_SHARED_VOLUME"
+	"or3.chat/cloud/setting"
+)
 
 // reach says whom a mode lets in besides the server.
 type reach int
@@ -86,7 +85,7 @@ func (d *Dir) refuse(info fs.FileInfo, path, format string, args ...any) error {
 		mode = 700
 	}
 	return fmt.Errorf("%s (mode %04o): run chmod %d %s; if that changes nothing, the volume decides modes itself (SMB, some of NFS and "+
-		"Kubernetes): make sure that no one else reaches it, and set %s=true", fmt.Sprintf(format, args...), info.Mode().Perm(), mode, path, sharedVariable)
+		"Kubernetes): make sure that no one else reaches it, and set %s=true", fmt.Sprintf(format, args...), info.Mode().Perm(), mode, path, setting.SharedVolume)
 }
 
 // tell warns once of what is open to others and good all the same. The caller is Open or holds mu.
@@ -99,7 +98,7 @@ func (d *Dir) tell(info fs.FileInfo, path string) {
 		d.opts.Log.Warn("the group of the volume can reach the data of this server; let no one else be in it", "path", path,
 			"mode", fmt.Sprintf("%04o", info.Mode().Perm()), "group", groupOf(info))
 	case reachOthers:
-		d.opts.Log.Warn("by its modes, others can reach the data of this server, and "+sharedVariable+" says that no one else reaches the volume",
+		d.opts.Log.Warn("by its modes, others can reach the data of this server, and "+setting.SharedVolume+" says that no one else reaches the volume",
 			"path", path, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 	default:
 		return

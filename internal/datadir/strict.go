@@ -8,10 +8,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/setting"
 )
-
-// variable is what names the directory.
-const variable = "OR3_DATA_DIR"
 
 // Check returns what strict mode refuses about the directory at an absolute path: one that does not exist, which is a
 // volume that is not mounted more often than a first start, and one that another machine serves. It changes nothing.
@@ -21,14 +19,14 @@ func check(path string, measure func(string) (diskspace.Usage, error)) []or3clou
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []or3cloud.Problem{{
-			Variable: variable,
+			Variable: setting.DataDir,
 			Fault:    fmt.Sprintf("%s does not exist, and strict mode makes no data directory: a volume may not be mounted", path),
 			Fix:      "mount the volume; for a first start run, as the user of the server: mkdir -m 700 -p " + path,
 		}}
 	}
 	if u, err := measure(path); err == nil && u.Network != "" {
 		return []or3cloud.Problem{{
-			Variable: variable,
+			Variable: setting.DataDir,
 			Fault:    fmt.Sprintf("%s is on a network file system (%s), on which locks and fsync cannot be relied on: a database there can be damaged", path, u.Network),
 			Fix:      "name a directory on a disk of this machine",
 		}}

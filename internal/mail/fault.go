@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	smtp "github.com/wneessen/go-mail"
+
+	"or3.chat/cloud/setting"
 )
 
 // Step is how far a delivery came.
@@ -80,14 +82,14 @@ func explain(err error, l *line) *Error {
 		e.Step = StepEncrypt
 		e.Advice = "The server offers no STARTTLS. Use smtps:// if it has a port for TLS; ?tls=none sends everything in the clear."
 	case e.Code == 530 || e.Code == 534 || e.Code == 535 || e.Code == 538 || strings.Contains(err.Error(), "AUTH"):
-		e.Step, e.Advice = StepSignIn, "Check user name and password in "+SettingURL+"; some providers want a password made for this program."
+		e.Step, e.Advice = StepSignIn, "Check user name and password in "+setting.SMTPURL+"; some providers want a password made for this program."
 	default:
 		e.Step, e.Advice = StepGreet, "Check the port: 587 goes with smtp://, 465 with smtps://."
 	}
 	if e.Code >= 400 && e.Code != 421 && namesGreeting.MatchString(err.Error()) {
 		// Many say so only when they hear the recipient, who is not at fault.
 		e.Step, e.Permanent = StepGreet, false
-		e.Advice = "The mail server does not take the name " + l.config.ehlo + ": set " + SettingEHLOName + " to a full domain name that leads to this machine."
+		e.Advice = "The mail server does not take the name " + l.config.ehlo + ": set " + setting.EHLOName + " to a full domain name that leads to this machine."
 	}
 	if timedOut(err) && e.Advice == "" {
 		e.Advice = "The server did not answer in time."
@@ -104,9 +106,9 @@ func (e *Error) refused(sent *smtp.SendError) {
 	e.Code = sent.ErrorCode()
 	switch sent.Reason {
 	case smtp.ErrSMTPMailFrom:
-		e.Step, e.Advice = StepSender, "Set "+SettingFrom+" to an address in whose name the account may send."
+		e.Step, e.Advice = StepSender, "Set "+setting.SMTPFrom+" to an address in whose name the account may send."
 		if e.Code == 530 {
-			e.Step, e.Advice = StepSignIn, "The server wants a sign-in: put user name and password into "+SettingURL+"."
+			e.Step, e.Advice = StepSignIn, "The server wants a sign-in: put user name and password into "+setting.SMTPURL+"."
 		}
 	case smtp.ErrSMTPRcptTo:
 		e.Step, e.Permanent = StepRecipient, e.Code >= 500
@@ -119,11 +121,11 @@ func connectAdvice(err error, c Config) string {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):
-		return fmt.Sprintf("The name %s was not found: check it in %s.", c.host, SettingURL)
+		return fmt.Sprintf("The name %s was not found: check it in %s.", c.host, setting.SMTPURL)
 	case timedOut(err):
 		return fmt.Sprintf("%s does not answer: many networks block outgoing mail; ask your provider which port is open.", c.Server())
 	default:
-		return fmt.Sprintf("Nothing listens at %s: check host and port in %s.", c.Server(), SettingURL)
+		return fmt.Sprintf("Nothing listens at %s: check host and port in %s.", c.Server(), setting.SMTPURL)
 	}
 }
 

@@ -9,13 +9,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-)
 
-// The variables of the host's catalogue that configure mail.
-const (
-	SettingURL      = "OR3_SMTP_URL"
-	SettingFrom     = "OR3_SMTP_FROM"
-	SettingEHLOName = "OR3_SMTP_EHLO_NAME"
+	"or3.chat/cloud/setting"
 )
 
 // encryption says how the connection to the mail server is protected.
@@ -63,7 +58,7 @@ func Parse(smtpURL, from, ehlo string) (*Config, error) {
 		return nil, nil
 	}
 	if smtpURL == "" {
-		return nil, &FaultError{SettingURL, "is not set, but " + SettingFrom + " is", urlFix}
+		return nil, &FaultError{setting.SMTPURL, "is not set, but " + setting.SMTPFrom + " is", urlFix}
 	}
 	c, err := parseURL(smtpURL)
 	if err != nil {
@@ -80,7 +75,7 @@ func Parse(smtpURL, from, ehlo string) (*Config, error) {
 func parseURL(text string) (*Config, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
-		return nil, &FaultError{SettingURL, "is not the URL of a mail server", urlFix + " Characters such as @ / # ? % in a password are written as %40 %2F %23 %3F %25."}
+		return nil, &FaultError{setting.SMTPURL, "is not the URL of a mail server", urlFix + " Characters such as @ / # ? % in a password are written as %40 %2F %23 %3F %25."}
 	}
 	c := &Config{host: u.Hostname(), user: u.User.Username()}
 	c.password, _ = u.User.Password()
@@ -93,11 +88,11 @@ func parseURL(text string) (*Config, error) {
 	case "smtps":
 		c.encryption, defaultPort = implicitTLS, 465
 	default:
-		return nil, &FaultError{SettingURL, "begins neither with smtp:// nor with smtps://", urlFix}
+		return nil, &FaultError{setting.SMTPURL, "begins neither with smtp:// nor with smtps://", urlFix}
 	}
 	if c.port = defaultPort; u.Port() != "" {
 		if c.port, err = strconv.Atoi(u.Port()); err != nil || c.port < 1 || c.port > 65535 {
-			return nil, &FaultError{SettingURL, "has no port between 1 and 65535", urlFix}
+			return nil, &FaultError{setting.SMTPURL, "has no port between 1 and 65535", urlFix}
 		}
 	}
 	return c, c.applyOptions(u.Query())
@@ -107,7 +102,7 @@ func parseURL(text string) (*Config, error) {
 func (c *Config) applyOptions(options url.Values) error {
 	for name, values := range options {
 		if name != "tls" || len(values) != 1 || values[0] != "none" || c.encryption == implicitTLS {
-			return &FaultError{SettingURL, "has an option other than tls=none", "Remove what follows the question mark, or write ?tls=none with smtp://."}
+			return &FaultError{setting.SMTPURL, "has an option other than tls=none", "Remove what follows the question mark, or write ?tls=none with smtp://."}
 		}
 		c.encryption = cleartext
 	}
@@ -119,9 +114,9 @@ func parseFrom(text string) (*netmail.Address, error) {
 	if err != nil || strings.ContainsFunc(a.Name, isControl) || strings.ContainsFunc(a.Address, isControl) {
 		fault := "is not an e-mail address"
 		if text == "" {
-			fault = "is not set, but " + SettingURL + " is"
+			fault = "is not set, but " + setting.SMTPURL + " is"
 		}
-		return nil, &FaultError{SettingFrom, fault, `Write cloud@example.org or "Our Cloud <cloud@example.org>".`}
+		return nil, &FaultError{setting.SMTPFrom, fault, `Write cloud@example.org or "Our Cloud <cloud@example.org>".`}
 	}
 	return a, nil
 }

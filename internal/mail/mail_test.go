@@ -11,21 +11,22 @@ import (
 
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/setting"
 )
 
 func TestParseSaysWhatIsWrongWithoutTheSecret(t *testing.T) {
 	for _, c := range []struct{ url, from, setting, fault string }{
-		{"", "cloud@example.org", SettingURL, "is not set"},
-		{"smtp://mail.example.org", "", SettingFrom, "is not set"},
-		{"smtp://mail.example.org", "nobody", SettingFrom, "not an e-mail address"},
-		{"smtp://mail.example.org", "Cloud\r\nBcc: all@example.org <cloud@example.org>", SettingFrom, "not an e-mail address"},
-		{"http://user:hunter2@mail.example.org", "cloud@example.org", SettingURL, "begins neither"},
-		{"smtp://user:hunter2@/", "cloud@example.org", SettingURL, "not the URL"},
-		{"smtp://user:hunter2#more@mail.example.org", "cloud@example.org", SettingURL, "not the URL"},
-		{"smtp://user:hunter2%zz@mail.example.org", "cloud@example.org", SettingURL, "not the URL"},
-		{"smtp://user:hunter2@mail.example.org:0", "cloud@example.org", SettingURL, "no port"},
-		{"smtp://user:hunter2@mail.example.org?tls=off", "cloud@example.org", SettingURL, "option other"},
-		{"smtps://user:hunter2@mail.example.org?tls=none", "cloud@example.org", SettingURL, "option other"},
+		{"", "cloud@example.org", setting.SMTPURL, "is not set"},
+		{"smtp://mail.example.org", "", setting.SMTPFrom, "is not set"},
+		{"smtp://mail.example.org", "nobody", setting.SMTPFrom, "not an e-mail address"},
+		{"smtp://mail.example.org", "Cloud\r\nBcc: all@example.org <cloud@example.org>", setting.SMTPFrom, "not an e-mail address"},
+		{"http://user:hunter2@mail.example.org", "cloud@example.org", setting.SMTPURL, "begins neither"},
+		{"smtp://user:hunter2@/", "cloud@example.org", setting.SMTPURL, "not the URL"},
+		{"smtp://user:hunter2#more@mail.example.org", "cloud@example.org", setting.SMTPURL, "not the URL"},
+		{"smtp://user:hunter2%zz@mail.example.org", "cloud@example.org", setting.SMTPURL, "not the URL"},
+		{"smtp://user:hunter2@mail.example.org:0", "cloud@example.org", setting.SMTPURL, "no port"},
+		{"smtp://user:hunter2@mail.example.org?tls=off", "cloud@example.org", setting.SMTPURL, "option other"},
+		{"smtps://user:hunter2@mail.example.org?tls=none", "cloud@example.org", setting.SMTPURL, "option other"},
 	} {
 		_, err := Parse(c.url, c.from, "")
 		var fault *FaultError
@@ -215,7 +216,7 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 		"greeting, dropped":    {smtptest.Options{Answer: answer("CONNECT", smtptest.Drop)}, Error{Step: StepGreet}, "port"},
 		"wrong password":       {smtptest.Options{StartTLS: true, User: "ann", Password: "other"}, Error{Step: StepSignIn, Code: 535}, "password"},
 		"no sign-in offered":   {smtptest.Options{StartTLS: true}, Error{Step: StepSignIn}, "user name"},
-		"sender":               {smtptest.Options{Answer: answer("MAIL", "553 5.7.1 not yours")}, Error{Step: StepSender, Code: 553}, SettingFrom},
+		"sender":               {smtptest.Options{Answer: answer("MAIL", "553 5.7.1 not yours")}, Error{Step: StepSender, Code: 553}, setting.SMTPFrom},
 		"recipient":            {smtptest.Options{Answer: answer("RCPT", "550-5.1.1 nobody\n550 5.1.1 of that name")}, Error{Step: StepRecipient, Code: 550, Permanent: true}, ""},
 		"recipient, for now":   {smtptest.Options{Answer: answer("RCPT", "450 4.2.1 busy")}, Error{Step: StepRecipient, Code: 450}, ""},
 		"message":              {smtptest.Options{Answer: answer(".", "554 5.7.1 spam")}, Error{Step: StepContent, Code: 554, Permanent: true}, ""},
@@ -223,10 +224,10 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 		"connection is lost":   {smtptest.Options{Answer: answer("DATA", smtptest.Drop)}, Error{Step: StepContent}, ""},
 		"unknown certificate":  {smtptest.Options{StartTLS: true}, Error{Step: StepEncrypt}, "does not trust"},
 		"no TLS on that port":  {smtptest.Options{}, Error{Step: StepEncrypt}, "does not begin with TLS"},
-		"our name, at first":   {smtptest.Options{Answer: answer("EHLO", "504 5.5.2 <cloud>: Helo command rejected")}, Error{Step: StepGreet, Code: 504}, SettingEHLOName},
+		"our name, at first":   {smtptest.Options{Answer: answer("EHLO", "504 5.5.2 <cloud>: Helo command rejected")}, Error{Step: StepGreet, Code: 504}, setting.EHLOName},
 		"busy":                 {smtptest.Options{Answer: answer("EHLO", "421 4.7.0 too many connections")}, Error{Step: StepGreet, Code: 421}, "port"},
-		"our name, at RCPT":    {smtptest.Options{Answer: answer("RCPT", "504 5.5.2 <cloud>: Helo command rejected: need fully-qualified hostname")}, Error{Step: StepGreet, Code: 504}, SettingEHLOName},
-		"our name, at MAIL":    {smtptest.Options{Answer: answer("MAIL", "550 5.7.1 your EHLO name has no address")}, Error{Step: StepGreet, Code: 550}, SettingEHLOName},
+		"our name, at RCPT":    {smtptest.Options{Answer: answer("RCPT", "504 5.5.2 <cloud>: Helo command rejected: need fully-qualified hostname")}, Error{Step: StepGreet, Code: 504}, setting.EHLOName},
+		"our name, at MAIL":    {smtptest.Options{Answer: answer("MAIL", "550 5.7.1 your EHLO name has no address")}, Error{Step: StepGreet, Code: 550}, setting.EHLOName},
 		"recipient, encrypted": {smtptest.Options{Implicit: true, Answer: answer("RCPT", "550 5.1.1 nobody")}, Error{Step: StepRecipient, Code: 550, Permanent: true}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

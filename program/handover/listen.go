@@ -9,14 +9,14 @@ import (
 	"strconv"
 	"syscall"
 
-	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/setting"
 )
 
 // privilegedPorts are those below, which only processes with a privilege may listen on.
 const privilegedPorts = 1024
 
 // chooseAddress is how every refusal to listen ends.
-const chooseAddress = "--addr or " + config.Addr
+const chooseAddress = "--addr or " + setting.Addr
 
 // cannotListen says why a TCP address cannot be listened on and what to do.
 func cannotListen(addr string, err error) error {

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/setting"
 )
 
 // listen opens a TCP address or unix:PATH.
@@ -43,7 +43,7 @@ func (a Access) give(path string) error {
 		}
 		if err := os.Lchown(path, -1, gid); errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("the socket %s cannot be given to the group %q of %s, because the server's user is not in it; add it with usermod -aG, under systemd with SupplementaryGroups=%[2]s",
-				path, a.Group, config.SocketGroup)
+				path, a.Group, setting.SocketGroup)
 		} else if err != nil {
 			return err
 		}
@@ -58,10 +58,10 @@ func groupID(group string) (int, error) {
 	g, err := user.LookupGroup(group)
 	var unknown user.UnknownGroupError
 	if errors.As(err, &unknown) {
-		return 0, fmt.Errorf("%s names the group %q, which this machine does not have; getent group lists those that it has", config.SocketGroup, group)
+		return 0, fmt.Errorf("%s names the group %q, which this machine does not have; getent group lists those that it has", setting.SocketGroup, group)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s names the group %q, which cannot be looked up: %w; use its number", config.SocketGroup, group, err)
+		return 0, fmt.Errorf("%s names the group %q, which cannot be looked up: %w; use its number", setting.SocketGroup, group, err)
 	}
 	return strconv.Atoi(g.Gid)
 }
@@ -104,7 +104,7 @@ func socketFault(path string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the server's user may not make a socket in %s; make the directory its own, under systemd with RuntimeDirectory=", dir)
 	case errors.Is(err, syscall.EINVAL) && len(path) > maxSocketPath:
-		return fmt.Errorf("the path %s is too long for a socket, which may have %d bytes; choose another one with --addr or %s", path, maxSocketPath, config.Addr)
+		return fmt.Errorf("the path %s is too long for a socket, which may have %d bytes; choose another one with --addr or %s", path, maxSocketPath, setting.Addr)
 	}
 	return fmt.Errorf("the socket %s: %w", path, err)
 }
@@ -126,7 +126,7 @@ func removeDeadSocket(path string) error {
 		return socketFault(path, err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, config.Addr)
+		return fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, setting.Addr)
 	}
 	conn, err := net.DialTimeout("unix", path, dialPatience)
 	switch {

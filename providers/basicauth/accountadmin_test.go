@@ -10,6 +10,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providertest"
+	"or3.chat/cloud/setting"
 )
 
 // admin is the provider as the operator's commands see it.
@@ -51,7 +52,7 @@ func TestAccountAdmin(t *testing.T) {
 }
 
 func TestTheOperatorAddsAccountsWhateverTheMode(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "disabled"})
+	in := openTest(t, config{setting.RegistrationMode: "disabled"})
 	a, err := in.admin().AddAccount(t.Context(), "Ann@Example.test", " Ann ", password)
 	if err != nil || a.Email != "ann@example.test" || a.DisplayName != "Ann" || !a.CreatedAt.Equal(in.clock.now()) {
 		t.Fatalf("%+v, %v", a, err)
@@ -96,7 +97,7 @@ func TestAnAccountThatCannotBeAddedLeavesNothing(t *testing.T) {
 }
 
 func TestTheOwnerOfANewAccountChoosesThePassword(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "invite_only"})
+	in := openTest(t, config{setting.RegistrationMode: "invite_only"})
 	a, err := in.admin().AddAccount(t.Context(), "ann@example.test", "", "")
 	if err != nil {
 		t.Fatal(err)

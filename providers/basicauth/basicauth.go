@@ -219,7 +219,7 @@ func openStore(ctx context.Context, opts sqlitex.Options, log *slog.Logger, fata
 // resolveDBPath returns where the database is: relative paths are relative to the working directory, as they were.
 func resolveDBPath(configured, dataDir string) string {
 	if configured == "" {
-		return filepath.Join(dataDir, "basic-auth.sqlite")
+		return filepath.Join(dataDir, defaultDB)
 	}
 	return configured
 }

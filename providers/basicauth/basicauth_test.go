@@ -62,12 +62,12 @@ func TestStrictModeNeedsTheJWTSecret(t *testing.T) {
 	}{
 		{nil, false, 0}, {nil, true, 1}, {config{settingJWTSecret: "x"}, true, 0},
 	} {
-		got := check(c.cfg, c.strict)
+		got := or3cloud.Provider{Settings: settings(), Check: check}.Problems(c.cfg, c.strict)
 		if len(got) != c.want {
 			t.Errorf("%v, strict %v: %v", c.cfg, c.strict, got)
 		}
 		for _, p := range got {
-			if p.Variable != settingJWTSecret || p.Fault == "" || !strings.Contains(p.Fix, "openssl rand -hex 32") {
+			if p.Variable != settingJWTSecret || p.Fault == "" || !strings.Contains(p.Fix, or3cloud.MakeKey) {
 				t.Errorf("problem %+v", p)
 			}
 		}

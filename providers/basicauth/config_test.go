@@ -1,9 +1,13 @@
 package basicauth
 
-import "testing"
+import (
+	"testing"
+
+	"or3.chat/cloud/setting"
+)
 
 func TestConfigSaysWhatAPageMayOffer(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "disabled", settingMinPassword: "12"})
+	in := openTest(t, config{setting.RegistrationMode: "disabled", settingMinPassword: "12"})
 	in.browser().get("config").want(t, 200,
 		`{"registration":"disabled","mail":false,"passkeys":true,"passwordMinLength":12,"setupRequired":true}`)
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
 )
 
 func TestSignIn(t *testing.T) {
@@ -234,7 +235,7 @@ func TestParallelRegistrationsOfOneAddressMakeOneAccount(t *testing.T) {
 }
 
 func TestParallelUsesOfTheSetupLinkMakeOneAccount(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "disabled"})
+	in := openTest(t, config{setting.RegistrationMode: "disabled"})
 	f, err := in.Setup(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -282,10 +283,10 @@ func TestRegistrationModes(t *testing.T) {
 		text   string
 	}{
 		{nil, 200, `{"ok":true}`},
-		{config{settingRegistrationMode: "open", settingAutoProvision: "false"}, 200, `{"ok":true}`},
-		{config{settingAutoProvision: "false"}, 403, disabled},
-		{config{settingRegistrationMode: "disabled"}, 403, disabled},
-		{config{settingRegistrationMode: "invite_only"}, 403, invite},
+		{config{setting.RegistrationMode: "open", setting.AutoProvision: "false"}, 200, `{"ok":true}`},
+		{config{setting.AutoProvision: "false"}, 403, disabled},
+		{config{setting.RegistrationMode: "disabled"}, 403, disabled},
+		{config{setting.RegistrationMode: "invite_only"}, 403, invite},
 	} {
 		in := openTest(t, c.cfg)
 		a := in.browser().post("register", registration("ann@example.test")).want(t, c.status, c.text)
@@ -305,7 +306,7 @@ func withInvite(email, token string) string {
 func TestSetupLinkCreatesTheFirstAccountInEveryMode(t *testing.T) {
 	for _, mode := range []string{"open", "invite_only", "disabled"} {
 		t.Run(mode, func(t *testing.T) {
-			in := openTest(t, config{settingRegistrationMode: mode})
+			in := openTest(t, config{setting.RegistrationMode: mode})
 			in.host.invites = map[string]string{}
 			fragment := func() string {
 				f, err := in.Setup(t.Context())

@@ -21,6 +21,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/leaktest"
+	"or3.chat/cloud/setting"
 )
 
 // config is a configuration of texts over the defaults of the settings.
@@ -36,11 +37,11 @@ func (c config) String(name string) string {
 		}
 	}
 	switch name {
-	case settingRegistrationMode, settingPublicURL, settingAllowedOrigins, settingSMTPURL, settingSMTPFrom:
+	case setting.RegistrationMode, setting.PublicURL, setting.AllowedOrigins, setting.SMTPURL, setting.SMTPFrom:
 		return ""
-	case settingEHLOName:
+	case setting.EHLOName:
 		return "cloud.test"
-	case settingAutoProvision:
+	case setting.AutoProvision:
 		return "true"
 	}
 	panic("undeclared setting " + name)

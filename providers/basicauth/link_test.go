@@ -7,6 +7,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
 )
 
 // setupToken makes a setup link, as a start does, and returns its token.
@@ -29,7 +30,7 @@ func TestASetupLinkSaysWhatItIsGoodFor(t *testing.T) {
 	const valid, used, invalid = `{"state":"valid"}`, `{"state":"used"}`, `{"state":"invalid"}`
 	for _, mode := range []string{"open", "invite_only", "disabled"} {
 		t.Run(mode, func(t *testing.T) {
-			in := openTest(t, config{settingRegistrationMode: mode})
+			in := openTest(t, config{setting.RegistrationMode: mode})
 			stale, token := in.setupToken(), in.setupToken()
 			for _, wrong := range []string{stale, token[:len(token)-1], token + "A", "wrong", "a.b", strings.Repeat("x", maxToken)} {
 				in.wantLink("setup", wrong, invalid)
@@ -83,7 +84,7 @@ func TestAnInviteForTheFirstAccountIsIgnoredWhileRegistrationIsOpen(t *testing.T
 }
 
 func TestAnInviteTellsItsHolderWhatItIsFor(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "invite_only"})
+	in := openTest(t, config{setting.RegistrationMode: "invite_only"})
 	in.host.invites = map[string]string{"for-ann": "ann@example.test"}
 	in.host.expires = in.p.now().Add(time.Hour)
 	in.host.refusals = map[string]or3cloud.InviteRefusal{
@@ -107,7 +108,7 @@ func TestAnInviteTellsItsHolderWhatItIsFor(t *testing.T) {
 	in.browser().post("link", body("kind", "invite", "token", "for-ann")).want(t, 503, "Invite-only registration is temporarily unavailable.")
 
 	for _, mode := range []string{"open", "disabled"} {
-		openTest(t, config{settingRegistrationMode: mode}).wantLink("invite", "for-ann", `{"state":"ignored"}`)
+		openTest(t, config{setting.RegistrationMode: mode}).wantLink("invite", "for-ann", `{"state":"ignored"}`)
 	}
 }
 

@@ -12,12 +12,13 @@ import (
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/setting"
 )
 
 // withMail is a configuration with a mail server and a public address.
 func withMail(s *smtptest.Server) config {
 	return config{
-		settingSMTPURL: "smtp://" + s.Addr, settingSMTPFrom: "Our Cloud <cloud@example.test>", settingPublicURL: "https://cloud.example.test",
+		setting.SMTPURL: "smtp://" + s.Addr, setting.SMTPFrom: "Our Cloud <cloud@example.test>", setting.PublicURL: "https://cloud.example.test",
 	}
 }
 
@@ -289,11 +290,11 @@ func TestAPanicDoesNotEndTheDelivery(t *testing.T) {
 func TestMailNeedsAServerAndLinksNeedAPublicURL(t *testing.T) {
 	server := smtptest.Start(t, smtptest.Options{})
 	half := withMail(server)
-	half[settingPublicURL] = ""
+	half[setting.PublicURL] = ""
 	for name, c := range map[string]struct {
 		config  config
 		warning bool
-	}{"no server": {config{settingPublicURL: "https://cloud.example.test"}, false}, "no public URL": {half, true}} {
+	}{"no server": {config{setting.PublicURL: "https://cloud.example.test"}, false}, "no public URL": {half, true}} {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, c.config)
 			warned := strings.Contains(in.log.String(), "OR3_PUBLIC_URL is not set, so no links can be sent by mail")
@@ -310,8 +311,8 @@ func TestMailNeedsAServerAndLinksNeedAPublicURL(t *testing.T) {
 		})
 	}
 	t.Run("faults", func(t *testing.T) {
-		problems := check(config{settingSMTPURL: "smtp://ann:hunter2@", settingSMTPFrom: "cloud@example.test"}, false)
-		if len(problems) != 1 || problems[0].Variable != settingSMTPURL || strings.Contains(fmt.Sprint(problems), "hunter2") {
+		problems := check(config{setting.SMTPURL: "smtp://ann:hunter2@", setting.SMTPFrom: "cloud@example.test"}, false)
+		if len(problems) != 1 || problems[0].Variable != setting.SMTPURL || strings.Contains(fmt.Sprint(problems), "hunter2") {
 			t.Errorf("%+v", problems)
 		}
 		if problems := check(config{}, false); len(problems) != 0 {

@@ -8,6 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/setting"
 )
 
 // A passkey belongs to the domain at which it was made, and browsers use it there and below it only (WebAuthn §5.1.2). So a
@@ -102,7 +103,7 @@ func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
 			alone++
 		}
 	}
-	p.log.Warn("passkeys of another domain than that of "+settingPublicURL+" work in no browser and are not demanded",
+	p.log.Warn("passkeys of another domain than that of "+setting.PublicURL+" work in no browser and are not demanded",
 		"domain", p.opts.publicHost, "of", domains, "passkeys", passkeys, "accounts", len(counts), "password_alone", alone)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/descope/virtualwebauthn"
+
+	"or3.chat/cloud/setting"
 )
 
 // moveTo is a change of OR3_PUBLIC_URL; without mail, unless the configuration has it.
@@ -17,7 +19,7 @@ func (in *instance) moveTo(publicURL string) {
 	for name, text := range in.env.Config.(config) {
 		cfg[name] = text
 	}
-	cfg[settingPublicURL] = publicURL
+	cfg[setting.PublicURL] = publicURL
 	in.env.Config = cfg
 	in.restart()
 }
@@ -47,7 +49,7 @@ func wantMethods(t *testing.T, a answer, methods, otherDomains string) answer {
 // What an account demands after a move: whatever else it has, and nothing only if there is nothing else.
 func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	const before, after = "https://old.example.org", "https://new.example.com"
-	in := openTest(t, config{settingPublicURL: before})
+	in := openTest(t, config{setting.PublicURL: before})
 	owner := in.signedIn(ann)
 	d := newAuthenticator(in).at("old.example.org", before)
 	var added factorAdded
@@ -140,7 +142,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 // No name that a request comes by takes a second factor away: only the configuration does.
 func TestOnlyTheConfiguredDomainPutsPasskeysOutOfUse(t *testing.T) {
 	for _, public := range []string{"", "https://cloud.test"} {
-		in := openTest(t, config{settingPublicURL: public})
+		in := openTest(t, config{setting.PublicURL: public})
 		d := newAuthenticator(in)
 		d.register(in.signedIn(ann), "phone").wantStatus(t, 200)
 		in.exec("DELETE FROM recovery_codes")
@@ -177,7 +179,7 @@ func TestAMoveBelowTheOldDomainKeepsPasskeys(t *testing.T) {
 		{"http://or3.localhost:3000", "http://localhost:3000", false},
 		{"https://example.org", "http://192.0.2.1:3000", false},
 	} {
-		in := openTest(t, config{settingPublicURL: c.before})
+		in := openTest(t, config{setting.PublicURL: c.before})
 		owner := in.signedIn(ann)
 		host := in.p.opts.publicHost
 		d := newAuthenticator(in).at(host, c.before)
@@ -209,7 +211,7 @@ func TestAMoveBelowTheOldDomainKeepsPasskeys(t *testing.T) {
 // Of passkeys from before their domains were kept no one knows where they belong: they stay demanded until they are used.
 func TestAPasskeyOfAnUnknownDomainStaysDemanded(t *testing.T) {
 	const before, after = "https://old.example.org", "https://new.example.com"
-	in := openTest(t, config{settingPublicURL: before})
+	in := openTest(t, config{setting.PublicURL: before})
 	d := newAuthenticator(in).at("old.example.org", before)
 	d.register(in.signedIn(ann), "phone").wantStatus(t, 200)
 	in.exec("DELETE FROM recovery_codes")

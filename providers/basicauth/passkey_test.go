@@ -16,6 +16,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/setting"
 )
 
 // authenticator is a device with one passkey, and the browser that it is used with.
@@ -538,7 +539,7 @@ func TestWhereBrowsersKnowPasskeys(t *testing.T) {
 		{"http://localhost:3000", "cloud.test", "localhost", []string{"http://localhost:3000"}},
 		{"http://192.0.2.1:3000", "cloud.test", "", nil},
 	} {
-		in := openTest(t, config{settingPublicURL: c.public})
+		in := openTest(t, config{setting.PublicURL: c.public})
 		r := &or3cloud.Request{Request: &http.Request{Host: c.host}}
 		in.host.hostUnknown = c.host == ""
 		rp := in.p.relyingParty(r)

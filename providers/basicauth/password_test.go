@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"or3.chat/cloud/setting"
 )
 
 // wantRefusal checks the status, the code and the field of a refusal.
@@ -27,7 +29,7 @@ func TestNewPasswordsFollowOnePolicy(t *testing.T) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, "%X:3\r\n", sha1.Sum([]byte(breached))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in := openTest(t, config{settingBreachFile: file, settingPublicURL: "https://chat.waterfall.example"})
+	in := openTest(t, config{settingBreachFile: file, setting.PublicURL: "https://chat.waterfall.example"})
 	b := in.signedIn("ann.lighthouse@example.test")
 	for text, code := range map[string]string{
 		"short":           "password_too_short",

@@ -3,10 +3,12 @@ package basicauth
 import (
 	"strings"
 	"testing"
+
+	"or3.chat/cloud/setting"
 )
 
 func TestRegistrationByInvite(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "invite_only"})
+	in := openTest(t, config{setting.RegistrationMode: "invite_only"})
 	in.host.invites = map[string]string{"for-ann": "ann@example.test"}
 	b := in.browser()
 	b.post("register", registration("ann@example.test")).wantRefusal(t, 403, "invite_required", "")
@@ -30,13 +32,13 @@ func TestRegistrationByInvite(t *testing.T) {
 }
 
 func TestInvitesThatCannotBeReadAreAPassingFault(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "invite_only"})
+	in := openTest(t, config{setting.RegistrationMode: "invite_only"})
 	in.browser().post("register", withInvite("ann@example.test", "for-ann")).
 		want(t, 503, "Invite-only registration is temporarily unavailable.").wantCookiesKept(t)
 }
 
 func TestTheSetupLinkLeavesNoInviteBehind(t *testing.T) {
-	in := openTest(t, config{settingRegistrationMode: "invite_only"})
+	in := openTest(t, config{setting.RegistrationMode: "invite_only"})
 	f, err := in.Setup(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/origin"
+	"or3.chat/cloud/setting"
 )
 
 // The variables (contract, env §7 and §14). The last ones belong to the host's catalogue.
@@ -26,47 +27,50 @@ const (
 	settingBootstrapPassword = "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD"
 	settingMinPassword       = "OR3_BASIC_AUTH_PASSWORD_MIN_LENGTH"
 	settingBreachFile        = "OR3_BASIC_AUTH_BREACH_FILE"
-
-	settingRegistrationMode = "OR3_AUTH_REGISTRATION_MODE"
-	settingAutoProvision    = "OR3_AUTH_AUTO_PROVISION"
-	settingSMTPURL          = mail.SettingURL
-	settingSMTPFrom         = mail.SettingFrom
-	settingEHLOName         = mail.SettingEHLOName
-	settingPublicURL        = "OR3_PUBLIC_URL"
-	settingAllowedOrigins   = "OR3_ALLOWED_ORIGINS"
 )
 
 // longest bounds every configured span, so that no sum of a time and a span overflows.
 const longest = 10 * 365 * 24 * time.Hour
 
+// The groups of the settings.
+const (
+	groupAccounts = "Accounts"
+	groupSessions = "Sessions"
+)
+
+// defaultDB is the name of the database in the data directory.
+const defaultDB = "basic-auth.sqlite"
+
 func settings() []or3cloud.Setting {
 	return []or3cloud.Setting{
-		{Name: settingJWTSecret, Secret: true, MinLength: or3cloud.MinKeyLength,
-			Help: "Key that signs access tokens, at least 32 characters. Required in strict mode, else generated."},
-		{Name: settingRefreshSecret, Secret: true, MinLength: or3cloud.MinKeyLength,
-			Help: "Key that protects refresh tokens. Without it the JWT secret is used in strict mode, else one is generated."},
-		{Name: settingJWTPrevious, Secret: true,
-			Help: "The JWT secret before the last change. What it has signed is still accepted."},
-		{Name: settingRefreshPrevious, Secret: true,
-			Help: "The refresh secret before the last change. What it has encrypted can still be read."},
-		{Name: settingAccessTTL, Kind: or3cloud.KindPositive, Default: "900",
-			Help: "Lifetime of an access token in seconds. It is renewed silently; longer than 900 is not recommended."},
-		{Name: settingRefreshTTL, Kind: or3cloud.KindPositive, Default: "2592000",
-			Help: "Seconds without any use after which a person must sign in again."},
-		{Name: settingSessionTTL, Kind: or3cloud.KindPositive, Default: "15552000",
-			Help: "Seconds after which a person must sign in again however often the session was used."},
-		{Name: settingGrace, Kind: or3cloud.KindPositive, Default: "30000",
-			Help: "Milliseconds during which a refresh token that was just exchanged is accepted again, for parallel tabs."},
-		{Name: settingDBPath,
-			Help: "Database file of the accounts; the default is basic-auth.sqlite in the data directory."},
-		{Name: settingBootstrapEmail,
+		{Name: settingDBPath, Group: groupAccounts, Label: "Database of accounts", Example: "/var/lib/or3-cloud/" + defaultDB,
+			Help: "Database file of the accounts; the default is " + defaultDB + " in the data directory."},
+		{Name: settingBootstrapEmail, Group: groupAccounts, Label: "Address of the first account", Example: "owner@example.org",
 			Help: "E-mail address of an account that is created at the start if it does not exist. Needs the password too."},
-		{Name: settingBootstrapPassword, Secret: true,
-			Help: "Password of the bootstrap account. It is used only when the account is created."},
-		{Name: settingMinPassword, Kind: or3cloud.KindInt, Default: "8", Min: 8, Max: 128,
+		{Name: settingBootstrapPassword, Group: groupAccounts, Label: "Password of the first account", Secret: true,
+			Help: "It is used only when the account is created."},
+		{Name: settingMinPassword, Group: groupAccounts, Label: "Shortest password", Kind: or3cloud.KindInt, Default: "8", Min: 8, Max: 128,
 			Help: "Shortest password that is accepted for a new account or a changed password, in characters."},
-		{Name: settingBreachFile,
+		{Name: settingBreachFile, Group: groupAccounts, Label: "Breached passwords", Example: "/var/lib/pwned-passwords.txt",
 			Help: "File of breached passwords that new ones are compared with: SHA-1 digests ordered by digest, as Have I Been Pwned offers them."},
+
+		{Name: settingJWTSecret, Group: groupSessions, Label: "Key of access tokens", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+			Demanded: true, Help: "Key that signs access tokens; generated if not set, except in strict mode."},
+		{Name: settingRefreshSecret, Group: groupSessions, Label: "Key of refresh tokens", Secret: true, MinLength: or3cloud.MinKeyLength,
+			Make: or3cloud.MakeKey,
+			Help: "Key that protects refresh tokens. Without it the JWT secret is used in strict mode, else one is generated."},
+		{Name: settingJWTPrevious, Group: groupSessions, Label: "Former key of access tokens", Secret: true,
+			Help: "The JWT secret before the last change. What it has signed is still accepted."},
+		{Name: settingRefreshPrevious, Group: groupSessions, Label: "Former key of refresh tokens", Secret: true,
+			Help: "The refresh secret before the last change. What it has encrypted can still be read."},
+		{Name: settingAccessTTL, Group: groupSessions, Label: "Lifetime of access tokens", Kind: or3cloud.KindPositive, Default: "900",
+			Help: "In seconds. They are renewed silently; longer than 900 is not recommended."},
+		{Name: settingRefreshTTL, Group: groupSessions, Label: "Lifetime without use", Kind: or3cloud.KindPositive, Default: "2592000",
+			Help: "Seconds without any use after which a person must sign in again."},
+		{Name: settingSessionTTL, Group: groupSessions, Label: "Lifetime of sessions", Kind: or3cloud.KindPositive, Default: "15552000",
+			Help: "Seconds after which a person must sign in again however often the session was used."},
+		{Name: settingGrace, Group: groupSessions, Label: "Grace of rotated tokens", Kind: or3cloud.KindPositive, Default: "30000",
+			Help: "Milliseconds during which a refresh token that was just exchanged is accepted again, for parallel tabs."},
 	}
 }
 
@@ -74,9 +78,9 @@ func settings() []or3cloud.Setting {
 type registrationMode string
 
 const (
-	registrationOpen     registrationMode = "open"
-	registrationInvite   registrationMode = "invite_only"
-	registrationDisabled registrationMode = "disabled"
+	registrationOpen     registrationMode = setting.RegistrationOpen
+	registrationInvite   registrationMode = setting.RegistrationInviteOnly
+	registrationDisabled registrationMode = setting.RegistrationDisabled
 )
 
 // options are the settings in the form in which the provider uses them.
@@ -119,28 +123,21 @@ func readOptions(env or3cloud.Env) options {
 		minPassword: int(cfg.Int(settingMinPassword)), breachFile: cfg.String(settingBreachFile),
 		jwtSecretSet: cfg.String(settingJWTSecret) != "", refreshSecretSet: cfg.String(settingRefreshSecret) != "",
 	}
-	if u, err := url.Parse(cfg.String(settingPublicURL)); err == nil {
+	if u, err := url.Parse(cfg.String(setting.PublicURL)); err == nil {
 		o.publicHost = strings.ToLower(u.Hostname())
 	}
-	o.publicURL = cfg.String(settingPublicURL)
-	o.pages = origin.NewPolicy(o.publicURL, cfg.List(settingAllowedOrigins))
+	o.publicURL = cfg.String(setting.PublicURL)
+	o.pages = origin.NewPolicy(o.publicURL, cfg.List(setting.AllowedOrigins))
 	o.smtp, _ = parseMail(cfg) // check has reported the error
 	o.mail = o.smtp != nil && o.publicURL != ""
-	o.registration = registrationMode(cfg.String(settingRegistrationMode))
-	if o.registration == "" {
-		o.registration = registrationOpen
-		if !cfg.Bool(settingAutoProvision) {
-			o.registration = registrationDisabled
-		}
-	}
+	o.registration = registrationMode(setting.Registration(cfg))
 	warn := func(when bool, text string) {
 		if when {
 			o.warnings = append(o.warnings, text)
 		}
 	}
-	for _, name := range []string{settingJWTSecret, settingRefreshSecret} {
-		n := len(cfg.String(name))
-		warn(n > 0 && n < or3cloud.MinKeyLength, name+" is shorter than 32 characters; make one with: openssl rand -hex 32")
+	for _, s := range settings() {
+		warn(s.TooShort(cfg.String(s.Name)), s.Name+" "+s.ShortFault()+". "+s.Remedy())
 	}
 	warn((o.bootstrapEmail == "") != (o.bootstrapPassword == ""),
 		settingBootstrapEmail+" and "+settingBootstrapPassword+" must be set together; no account is created")
@@ -148,19 +145,12 @@ func readOptions(env or3cloud.Env) options {
 	warn(o.sessionTTL < o.refreshTTL, settingSessionTTL+" is below "+settingRefreshTTL)
 	warn(o.refreshTTL <= o.accessTTL, settingRefreshTTL+" is not above "+settingAccessTTL)
 	warn(o.smtp != nil && o.publicURL == "",
-		settingPublicURL+" is not set, so no links can be sent by mail: forgotten passwords need or3-cloud user reset-link")
+		setting.PublicURL+" is not set, so no links can be sent by mail: forgotten passwords need or3-cloud user reset-link")
 	return o
 }
 
 // check implements or3cloud.Provider.Check.
-func check(cfg or3cloud.Config, strict bool) (problems []or3cloud.Problem) {
-	if strict && cfg.String(settingJWTSecret) == "" {
-		problems = append(problems, or3cloud.Problem{
-			Variable: settingJWTSecret,
-			Fault:    "is not set; in strict mode no secret is generated",
-			Fix:      "set it to the output of: openssl rand -hex 32",
-		})
-	}
+func check(cfg or3cloud.Config, _ bool) (problems []or3cloud.Problem) {
 	var fault *mail.FaultError
 	if _, err := parseMail(cfg); errors.As(err, &fault) {
 		problems = append(problems, or3cloud.Problem{Variable: fault.Setting, Fault: fault.Fault, Fix: fault.Fix})
@@ -170,5 +160,5 @@ func check(cfg or3cloud.Config, strict bool) (problems []or3cloud.Problem) {
 
 // parseMail reads who takes mail, nil if no one does.
 func parseMail(cfg or3cloud.Config) (*mail.Config, error) {
-	return mail.Parse(cfg.String(settingSMTPURL), cfg.String(settingSMTPFrom), cfg.String(settingEHLOName))
+	return mail.Parse(cfg.String(setting.SMTPURL), cfg.String(setting.SMTPFrom), cfg.String(setting.EHLOName))
 }

@@ -32,20 +32,19 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/setting"
 )
 
 // ID is the id under which the provider is registered.
 const ID = "fs"
 
-// The settings (contract, env §9). Retention and quota are the host's.
+// The settings (contract, env §9).
 const (
 	settingRoot           = "OR3_STORAGE_FS_ROOT"
 	settingSecret         = "OR3_STORAGE_FS_TOKEN_SECRET"
 	settingPreviousSecret = "OR3_STORAGE_FS_TOKEN_SECRET_PREVIOUS"
 	settingTTL            = "OR3_STORAGE_FS_URL_TTL_SECONDS"
 	settingGC             = "OR3_STORAGE_FS_GC_SECONDS"
-	settingRetention      = "OR3_STORAGE_GC_RETENTION_SECONDS"
-	settingQuota          = "OR3_STORAGE_WORKSPACE_QUOTA_BYTES"
 )
 
 const (
@@ -57,6 +56,9 @@ const (
 	tokenPurpose = "storage.fs.transfer"
 )
 
+// group is the title of the settings.
+const group = "Stored files"
+
 // Register adds the provider to a registry.
 func Register(r *or3cloud.Registry) error {
 	return r.Register(or3cloud.Provider{
@@ -64,23 +66,23 @@ func Register(r *or3cloud.Registry) error {
 		ID:     ID, Package: "or3.chat/cloud/providers/fs",
 		Settings: []or3cloud.Setting{
 			{
-				Name: settingRoot,
-				Help: "Absolute path of the directory for uploaded files; the folder blobs in the data directory if unset.",
+				Name: settingRoot, Group: group, Label: "Directory of files", Example: "/srv/or3-cloud/blobs",
+				Help: "Absolute path of the directory for uploaded files; the folder " + storeName + " in the data directory if unset.",
 			},
 			{
-				Name: settingSecret, Secret: true, MinLength: or3cloud.MinKeyLength,
-				Help: "Secret that signs upload and download URLs, at least 32 characters.",
+				Name: settingSecret, Group: group, Label: "Key of file addresses", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+				Demanded: true, Help: "Secret that signs upload and download URLs; generated if not set, except in strict mode.",
 			},
 			{
-				Name: settingPreviousSecret, Secret: true,
+				Name: settingPreviousSecret, Group: group, Label: "Former key of file addresses", Secret: true,
 				Help: "The former signing secret, accepted for URLs that were handed out before it was replaced.",
 			},
 			{
-				Name: settingTTL, Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
+				Name: settingTTL, Group: group, Label: "Lifetime of file addresses", Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
 				Help: "Seconds for which an upload or download URL is valid, 1 to 3600.",
 			},
 			{
-				Name: settingGC, Default: "86400", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Name: settingGC, Group: group, Label: "Pause between collections", Default: "86400", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
 				Help: "How often unused files are collected in the background, in seconds; 0 switches it off.",
 			},
 		},
@@ -89,20 +91,13 @@ func Register(r *or3cloud.Registry) error {
 	})
 }
 
-func check(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
+func check(cfg or3cloud.Config, _ bool) []or3cloud.Problem {
 	var problems []or3cloud.Problem
 	if root := cfg.String(settingRoot); root != "" && !filepath.IsAbs(root) {
 		problems = append(problems, or3cloud.Problem{
 			Variable: settingRoot,
 			Fault:    fmt.Sprintf("%q is a relative path, which would depend on where the server is started", root),
 			Fix:      "give the full path, such as " + settingRoot + "=/var/lib/or3-cloud/blobs",
-		})
-	}
-	if strict && cfg.String(settingSecret) == "" {
-		problems = append(problems, or3cloud.Problem{
-			Variable: settingSecret,
-			Fault:    "is not set, which strict mode demands",
-			Fix:      "set it to the output of: openssl rand -hex 32",
 		})
 	}
 	return problems
@@ -120,7 +115,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	}
 	root := env.Config.String(settingRoot)
 	if root == "" {
-		root = filepath.Join(env.DataDir, "blobs")
+		root = filepath.Join(env.DataDir, storeName)
 	}
 	disk, identity, err := openStore(root, env)
 	if err != nil {
@@ -132,7 +127,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	}
 	storage := New(Options{
 		Disk: newSyncGuard(disk, env.Log, env.Fatal), Identity: identity, Signer: signer, TTL: validity(ctx, env),
-		Retention:  time.Duration(env.Config.Int(settingRetention)) * time.Second,
+		Retention:  time.Duration(env.Config.Int(setting.StorageGCRetention)) * time.Second,
 		TrashGrace: trashGrace, Host: env.Host, References: env.References,
 		Quota: quota(env.Config), Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})
@@ -155,10 +150,10 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 
 // quota is how many bytes a workspace may take, 0 if nothing is set.
 func quota(cfg or3cloud.Config) int64 {
-	if cfg.String(settingQuota) == "" {
+	if cfg.String(setting.StorageQuotaBytes) == "" {
 		return 0
 	}
-	return cfg.Int(settingQuota)
+	return cfg.Int(setting.StorageQuotaBytes)
 }
 
 // openStore opens root as a Disk with the top directories in place and returns its identity.

@@ -9,6 +9,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providertest"
+	"or3.chat/cloud/setting"
 )
 
 // settings is a configuration of texts.
@@ -29,7 +30,7 @@ func (s settings) List(name string) []string { return strings.Split(s[name], ","
 
 func defaults() settings {
 	return settings{
-		settingTTL: "900", settingGC: "86400", settingRetention: fmt.Sprint(int64(providertest.StorageRetention / time.Second)),
+		settingTTL: "900", settingGC: "86400", setting.StorageGCRetention: fmt.Sprint(int64(providertest.StorageRetention / time.Second)),
 	}
 }
 

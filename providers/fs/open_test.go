@@ -56,7 +56,7 @@ func TestCheck(t *testing.T) {
 		{"everything", settings{settingRoot: "blobs"}, true, []string{settingRoot, settingSecret}},
 	} {
 		var got []string
-		for _, p := range provider(t).Check(tc.cfg, tc.strict) {
+		for _, p := range provider(t).Problems(tc.cfg, tc.strict) {
 			got = append(got, p.Variable)
 			if p.Fault == "" || p.Fix == "" {
 				t.Errorf("%s: %+v", tc.name, p)

@@ -38,7 +38,7 @@ func (a admin) RunAction(ctx context.Context, workspaceID, actionID string, payl
 	if collect == nil {
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown action")
 	}
-	retention := 30 * 24 * time.Hour
+	retention := defaultRetention
 	if s, ok := payload["retentionSeconds"].(float64); ok && s > 0 {
 		retention = time.Duration(s) * time.Second
 	} else if d, ok := payload["retentionDays"].(float64); ok && d > 0 {

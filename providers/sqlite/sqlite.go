@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"or3.chat/cloud/internal/signed"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/setting"
 )
 
 // ID is the provider id.
@@ -41,8 +43,24 @@ const (
 	varMaintenance   = "OR3_SYNC_MAINTENANCE_SECONDS"
 	varQuota         = "OR3_SYNC_WORKSPACE_QUOTA_BYTES"
 	varWorkspaces    = "OR3_WORKSPACES_PER_USER"
-	varFileRetention = "OR3_STORAGE_GC_RETENTION_SECONDS" // the host's
 )
+
+// The groups of the settings.
+const (
+	groupDatabase = "Sync database"
+	groupLog      = "Sync log"
+)
+
+// defaultDB is the name of the database in the data directory.
+const defaultDB = "or3-sync.sqlite"
+
+// The defaults of settings that are also those of Options.
+const (
+	defaultRetention   = 30 * 24 * time.Hour
+	defaultDeviceStale = 90 * 24 * time.Hour
+)
+
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
 
 // Register adds the provider to a registry.
 func Register(r *or3cloud.Registry) error {
@@ -51,33 +69,34 @@ func Register(r *or3cloud.Registry) error {
 		ID:      ID,
 		Package: "or3.chat/cloud/providers/sqlite",
 		Settings: []or3cloud.Setting{
-			{Name: varPath, Help: "Path of the sync database. Default: or3-sync.sqlite in the data directory."},
-			{Name: varJournalMode, Default: "WAL", Options: []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"}, Help: "SQLite's journal_mode."},
+			{Name: varPath, Group: groupDatabase, Label: "Database of sync", Example: "/var/lib/or3-cloud/" + defaultDB,
+				Help: "Path of the sync database; the default is " + defaultDB + " in the data directory."},
+			{Name: varJournalMode, Group: groupDatabase, Label: "Journal", Default: "WAL", Options: []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"}, Help: "SQLite's journal_mode."},
 			{
-				Name: varSynchronous, Default: "FULL", Options: []string{"FULL", "NORMAL", "EXTRA", "OFF"},
+				Name: varSynchronous, Group: groupDatabase, Label: "When writes are on disk", Default: "FULL", Options: []string{"FULL", "NORMAL", "EXTRA", "OFF"},
 				Help: "SQLite's synchronous. FULL keeps every acknowledged push across a power cut; NORMAL across a killed process only.",
 			},
-			{Name: varAllowInMemory, Default: "false", Kind: or3cloud.KindFlag, Help: "Permit the path :memory:, which keeps nothing across a restart."},
-			{Name: varStrict, Default: "false", Kind: or3cloud.KindFlag, Help: "Forbid the path :memory: whatever else is set."},
+			{Name: varAllowInMemory, Group: groupDatabase, Label: "Allow a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Permit the path :memory:, which keeps nothing across a restart."},
+			{Name: varStrict, Group: groupDatabase, Label: "Forbid a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Forbid the path :memory: whatever else is set."},
 			{
-				Name: varRetention, Default: "2592000", Kind: or3cloud.KindInt, Min: 7200, Max: 10 * 365 * 86400,
+				Name: varRetention, Group: groupLog, Label: "Keep replaced changes", Default: seconds(defaultRetention), Kind: or3cloud.KindInt, Min: 7200, Max: 10 * 365 * 86400,
 				Help: "How long superseded changes and deletions are kept, in seconds. A caller can only ask for longer.",
 			},
 			{
-				Name: varDeviceStale, Default: "7776000", Kind: or3cloud.KindInt, Min: 86400, Max: 10 * 365 * 86400,
+				Name: varDeviceStale, Group: groupLog, Label: "Forget silent devices", Default: seconds(defaultDeviceStale), Kind: or3cloud.KindInt, Min: 86400, Max: 10 * 365 * 86400,
 				Help: "A device that has been silent for longer, in seconds, no longer holds back compaction.",
 			},
 			{
-				Name: varMaintenance, Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Name: varMaintenance, Group: groupLog, Label: "Pause between compactions", Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
 				Help: "How often the log is compacted in the background, in seconds; 0 switches it off.",
 			},
 			{
-				Name: varQuota, Default: "10737418240", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+				Name: varQuota, Group: groupLog, Label: "Bytes per workspace", Default: "10737418240", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
 				Help: "Bytes that the changes of one workspace may take in the database, those that were superseded and are still kept included. " +
 					"Beyond it a push is 503 until there is room again; 0 is no bound.",
 			},
 			{
-				Name: varWorkspaces, Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
+				Name: varWorkspaces, Group: groupLog, Label: "Workspaces per user", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
 				Help: "How many workspaces one user may make. A deleted one counts until its files are gone as well.",
 			},
 		},
@@ -85,7 +104,7 @@ func Register(r *or3cloud.Registry) error {
 		Open: func(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 			path := env.Config.String(varPath)
 			if path == "" {
-				path = filepath.Join(env.DataDir, "or3-sync.sqlite")
+				path = filepath.Join(env.DataDir, defaultDB)
 			}
 			s, err := Open(ctx, Options{
 				Path:              path,
@@ -96,7 +115,7 @@ func Register(r *or3cloud.Registry) error {
 				Maintenance:       time.Duration(env.Config.Int(varMaintenance)) * time.Second,
 				WorkspaceQuota:    env.Config.Int(varQuota),
 				WorkspacesPerUser: int(env.Config.Int(varWorkspaces)),
-				FileRetention:     time.Duration(min(env.Config.Int(varFileRetention), maxFileRetention)) * time.Second,
+				FileRetention:     time.Duration(min(env.Config.Int(setting.StorageGCRetention), maxFileRetention)) * time.Second,
 				Log:               env.Log, Now: env.Now, Rand: env.Rand, Fatal: env.Fatal, Full: diskFull(env, path),
 				Stores: env.Stores,
 			})
@@ -208,11 +227,11 @@ type membership struct{ user, workspace string }
 // Open opens or creates the database and brings its schema up to date.
 func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if opts.Retention == 0 {
-		opts.Retention = 30 * 24 * time.Hour
+		opts.Retention = defaultRetention
 	}
 	opts.Retention = max(opts.Retention, minRetention)
 	if opts.DeviceStale == 0 {
-		opts.DeviceStale = 90 * 24 * time.Hour
+		opts.DeviceStale = defaultDeviceStale
 	}
 	migrations, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {

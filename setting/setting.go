@@ -1,0 +1,274 @@
+// Package setting declares the settings of the host (contract, env §1–§4 and §14): the only place where their names and defaults
+// stand. Whoever reads one, a provider included, names it by the constant.
+package setting
+
+import (
+	"math"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// The names of the host's settings.
+const (
+	Addr            = "OR3_ADDR"
+	Port            = "PORT"
+	SocketMode      = "OR3_SOCKET_MODE"
+	SocketGroup     = "OR3_SOCKET_GROUP"
+	DataDir         = "OR3_DATA_DIR"
+	SharedVolume    = "OR3_SHARED_VOLUME"
+	PublicURL       = "OR3_PUBLIC_URL"
+	NodeEnv         = "NODE_ENV"
+	StrictConfig    = "OR3_STRICT_CONFIG"
+	ShutdownTimeout = "OR3_SHUTDOWN_TIMEOUT_MS"
+	LogLevel        = "OR3_LOG_LEVEL"
+	LogFormat       = "OR3_LOG_FORMAT"
+
+	SSRAuthEnabled      = "SSR_AUTH_ENABLED"
+	AuthProvider        = "AUTH_PROVIDER"
+	AutoProvision       = "OR3_AUTH_AUTO_PROVISION"
+	RegistrationMode    = "OR3_AUTH_REGISTRATION_MODE"
+	InviteSecret        = "OR3_AUTH_INVITE_TOKEN_SECRET"
+	InviteTTL           = "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS"
+	ProvisioningFailure = "OR3_SESSION_PROVISIONING_FAILURE"
+	SyncEnabled         = "OR3_SYNC_ENABLED"
+	SyncProvider        = "OR3_SYNC_PROVIDER"
+	StorageEnabled      = "OR3_STORAGE_ENABLED"
+	StorageProvider     = "NUXT_PUBLIC_STORAGE_PROVIDER"
+
+	LimitsEnabled      = "OR3_LIMITS_ENABLED"
+	RateLimitOverrides = "OR3_RATE_LIMIT_OVERRIDES_JSON"
+	DisableRateLimit   = "DISABLE_RATE_LIMIT"
+
+	AllowedOrigins     = "OR3_ALLOWED_ORIGINS"
+	ForceHTTPS         = "OR3_FORCE_HTTPS"
+	TrustProxy         = "OR3_TRUST_PROXY"
+	TrustedProxies     = "OR3_TRUSTED_PROXIES"
+	ForwardedForHeader = "OR3_FORWARDED_FOR_HEADER"
+
+	SMTPURL  = "OR3_SMTP_URL"
+	SMTPFrom = "OR3_SMTP_FROM"
+	EHLOName = "OR3_SMTP_EHLO_NAME"
+
+	AllowedMIMETypes   = "OR3_STORAGE_ALLOWED_MIME_TYPES"
+	AllowAnyFileType   = "OR3_STORAGE_ALLOW_ANY_FILE_TYPE"
+	StorageQuotaBytes  = "OR3_STORAGE_WORKSPACE_QUOTA_BYTES"
+	StorageQuotaFiles  = "OR3_STORAGE_WORKSPACE_QUOTA_FILES"
+	StorageGCRetention = "OR3_STORAGE_GC_RETENTION_SECONDS"
+	StorageGCCooldown  = "OR3_STORAGE_GC_COOLDOWN_MS"
+	MaxFileSize        = "OR3_MAX_CLOUD_FILE_SIZE_BYTES"
+)
+
+// The values of RegistrationMode (contract, auth §9).
+const (
+	RegistrationOpen       = "open"
+	RegistrationInviteOnly = "invite_only"
+	RegistrationDisabled   = "disabled"
+)
+
+// The groups of the host's settings. A provider may put its own into one of them.
+const (
+	GroupStart    = "Start"
+	GroupFeatures = "Features and providers"
+	GroupLimits   = "Limits"
+	GroupNetwork  = "Network and security"
+	GroupMail     = "Mail"
+	GroupFiles    = "File policy"
+)
+
+// Host returns the settings of the host, in the order in which people read them.
+func Host() []or3cloud.Setting {
+	return []or3cloud.Setting{
+		{
+			Name: Addr, Group: GroupStart, Label: "Listen address", Default: "127.0.0.1:3000", Example: "unix:/run/or3-cloud/http.sock",
+			Help: "Where the server listens: host:port, or unix:PATH; --addr overrides it.",
+		},
+		{
+			Name: Port, Group: GroupStart, Label: "Port", Kind: or3cloud.KindInt, Min: 0, Max: 65535, Example: "8080",
+			Help: "Port of the default listen address, as hosting platforms set it; " + Addr + " and --addr win.",
+		},
+		{
+			Name: SocketMode, Group: GroupStart, Label: "Mode of the Unix socket", Default: "0660", Example: "0666",
+			Help: "In octal digits; whoever may write to it can connect, and counts as a proxy where " + TrustedProxies + " is set.",
+		},
+		{
+			Name: SocketGroup, Group: GroupStart, Label: "Group of the Unix socket", Example: "www-data",
+			Help: "By name or number, such as that of the reverse proxy; by default the one of the server. " +
+				"The server's user must be in it.",
+		},
+		{
+			Name: DataDir, Group: GroupStart, Label: "Data directory", Default: "./data", Example: "/var/lib/or3-cloud",
+			Help: "Directory of databases, files and generated secrets; under systemd the default is the state directory; --data overrides it.",
+		},
+		{
+			Name: SharedVolume, Group: GroupStart, Label: "Volume decides modes", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true says that no one else reaches the volume of the data directory, whatever its modes and owners show: some volumes decide " +
+				"those themselves. In the environment it also holds for the .env file and the files of _FILE variables.",
+		},
+		{
+			Name: PublicURL, Group: GroupStart, Label: "Public address", Example: "https://cloud.example.org",
+			Help: "Origin that users see; links are built from it only.",
+		},
+		{
+			Name: NodeEnv, Group: GroupStart, Label: "Mode of operation", Example: "production",
+			Help: "production means strict configuration, Secure cookies and redirection to HTTPS.",
+		},
+		{
+			Name: StrictConfig, Group: GroupStart, Label: "Strict configuration", Default: "false", Kind: or3cloud.KindBool,
+			Help: "Refuse every convenience that is not fit for production, also outside production.",
+		},
+		{
+			Name: ShutdownTimeout, Group: GroupStart, Label: "Time to stop", Default: "15000", Kind: or3cloud.KindPositive, Min: 1, Max: 600_000,
+			Help: "Milliseconds that requests under way get to finish when the server is told to stop.",
+		},
+		{
+			Name: LogLevel, Group: GroupStart, Label: "Log level", Default: "info", Options: []string{"debug", "info", "warn", "error"},
+			Help: "Least level that is logged.",
+		},
+		{
+			Name: LogFormat, Group: GroupStart, Label: "Log format", Default: "auto", Options: []string{"auto", "text", "json"},
+			Help: "auto is text on a terminal and JSON elsewhere.",
+		},
+
+		{
+			Name: SSRAuthEnabled, Group: GroupFeatures, Label: "Accounts", Default: "true", Kind: or3cloud.KindBool,
+			Help: "false leaves a host for static files: no accounts, no cloud endpoint, nothing on disk.",
+		},
+		{
+			Name: AuthProvider, Alias: "OR3_AUTH_PROVIDER", Group: GroupFeatures, Label: "Provider of accounts", Default: "basic-auth",
+			Help: "Id of the provider that knows who is signed in.",
+		},
+		{
+			Name: AutoProvision, Group: GroupFeatures, Label: "New users", Default: "true", Kind: or3cloud.KindBool,
+			Help: "false refuses identities that have no user yet.",
+		},
+		{
+			Name: RegistrationMode, Group: GroupFeatures, Label: "Registration",
+			Options: []string{RegistrationOpen, RegistrationInviteOnly, RegistrationDisabled},
+			Help:    "Who may register; by default open, or disabled when " + AutoProvision + " is false.",
+		},
+		{
+			Name: InviteSecret, Group: GroupFeatures, Label: "Key of invites", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: RegistrationMode, Value: RegistrationInviteOnly},
+			Help: "Key that signs invites; generated if not set, except in strict mode.",
+		},
+		{
+			Name: InviteTTL, Group: GroupFeatures, Label: "Lifetime of invites", Default: "604800", Kind: or3cloud.KindInt, Min: 0, Max: 10 * 365 * 86400,
+			Help: "Seconds that an invite lives if nothing else is asked for; less than 60 counts as 60.",
+		},
+		{
+			Name: ProvisioningFailure, Group: GroupFeatures, Label: "Unresolved identities", Default: "throw",
+			Options: []string{"throw", "unauthenticated", "service-unavailable"},
+			Help: "Answer when a signed-in identity cannot be resolved; unauthenticated makes a store fault look like a sign-out, and clients delete " +
+				"data then.",
+		},
+		{
+			Name: SyncEnabled, Alias: "OR3_CLOUD_SYNC_ENABLED", Group: GroupFeatures, Label: "Sync", Default: "true", Kind: or3cloud.KindBool,
+			Help: "Serve sync; only with accounts.",
+		},
+		{
+			Name: SyncProvider, Group: GroupFeatures, Label: "Provider of sync", Default: "sqlite",
+			Help: "Id of the provider of sync and of the workspace store.",
+		},
+		{
+			Name: StorageEnabled, Alias: "OR3_CLOUD_STORAGE_ENABLED", Group: GroupFeatures, Label: "Files", Default: "true", Kind: or3cloud.KindBool,
+			Help: "Serve files; only with accounts.",
+		},
+		{
+			Name: StorageProvider, Alias: "OR3_STORAGE_PROVIDER", Group: GroupFeatures, Label: "Provider of files", Default: "fs",
+			Help: "Id of the provider of file storage.",
+		},
+
+		{
+			Name: LimitsEnabled, Group: GroupLimits, Label: "Rate limits", Default: "true", Kind: or3cloud.KindBool,
+			Help: "Limit requests per user and address.",
+		},
+		{
+			Name: RateLimitOverrides, Group: GroupLimits, Label: "Other rate limits", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
+			Help: "Other budgets, by operation; text that is not JSON is ignored.",
+		},
+		{
+			Name: DisableRateLimit, Group: GroupLimits, Label: "No rate limits in development", Example: "1",
+			Help: "1 switches the sync and storage limits off outside production.",
+		},
+
+		{
+			Name: AllowedOrigins, Group: GroupNetwork, Label: "Other origins", Kind: or3cloud.KindList, Example: "https://chat.example.org",
+			Help: "Origins whose pages may read answers with credentials and change things; if empty, pages of any origin may read what needs " +
+				"no credentials, and change nothing.",
+		},
+		{
+			Name: ForceHTTPS, Group: GroupNetwork, Label: "Redirect to HTTPS", Kind: or3cloud.KindBool, Example: "false",
+			Help: "Redirect plain HTTP; by default true in production; if set, only true is true.",
+		},
+		{
+			Name: TrustProxy, Group: GroupNetwork, Label: "Trust whoever connects", Default: "false", Kind: or3cloud.KindBool,
+			Help: "Take client address, host and protocol from the headers of whoever connects, which must be a reverse proxy that overwrites them.",
+		},
+		{
+			Name: TrustedProxies, Group: GroupNetwork, Label: "Trusted proxies", Kind: or3cloud.KindList, Example: "10.0.0.0/8,192.0.2.7,loopback",
+			Help: "Networks of the reverse proxies, as networks, addresses, loopback or private: only their headers are believed, and the client is the " +
+				"last address that is in none of them.",
+		},
+		{
+			Name: ForwardedForHeader, Group: GroupNetwork, Label: "Header with the client's address", Default: "x-forwarded-for", Example: "cf-connecting-ip",
+			Help: "Of whoever the proxy speaks for: x-forwarded-for, x-real-ip, cf-connecting-ip or another one that the proxy sets; forwarded takes " +
+				"host and protocol from it as well (RFC 7239).",
+		},
+
+		{
+			Name: SMTPURL, Group: GroupMail, Label: "Mail server", Secret: true, Example: "smtp://USER:PASSWORD@mail.example.org:587",
+			Help: "As smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent.",
+		},
+		{
+			Name: SMTPFrom, Group: GroupMail, Label: "Sender", Example: "Our Cloud <cloud@example.org>",
+			Help: "In whose name all mail is sent.",
+		},
+		{
+			Name: EHLOName, Group: GroupMail, Label: "Name before the mail server", Example: "cloud.example.org",
+			Help: "Name by which the server introduces itself to the mail server, a full domain name or an address such as [192.0.2.7]; by default the " +
+				"host of " + PublicURL + ", else the domain of " + SMTPFrom + ", else the machine's full name, else [127.0.0.1].",
+		},
+
+		{
+			Name: AllowedMIMETypes, Group: GroupFiles, Label: "Types of files", Kind: or3cloud.KindList, Example: "image/*,application/pdf",
+			Default: "image/jpeg,image/png,image/gif,image/webp,application/pdf,text/plain,text/markdown",
+			Help:    "Media types that may be uploaded; image/* stands for all of a kind.",
+		},
+		{
+			Name: AllowAnyFileType, Group: GroupFiles, Label: "Every type of file", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true lets files of every type be uploaded, whatever the list says; a client must be built or told so, too.",
+		},
+		{
+			Name: StorageQuotaBytes, Group: GroupFiles, Label: "Bytes per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "10737418240",
+			Help: "Bytes that the files of one workspace may take; unlimited when not set.",
+		},
+		{
+			Name: StorageQuotaFiles, Group: GroupFiles, Label: "Files per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "100000",
+			Help: "Number of files that one workspace may have; unlimited when not set.",
+		},
+		{
+			Name: StorageGCRetention, Group: GroupFiles, Label: "Keep unused files", Default: "2592000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+			Help: "Seconds that an unreferenced file is kept.",
+		},
+		{
+			Name: StorageGCCooldown, Group: GroupFiles, Label: "Pause between collections", Default: "60000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+			Help: "Milliseconds between two collections of one workspace.",
+		},
+		{
+			Name: MaxFileSize, Group: GroupFiles, Label: "Largest file", Default: "104857600", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64,
+			Help: "Bytes of the largest file that may be uploaded.",
+		},
+	}
+}
+
+// Registration returns who may register: the value of RegistrationMode, or its default, which follows from AutoProvision.
+func Registration(cfg or3cloud.Config) string {
+	switch mode := cfg.String(RegistrationMode); {
+	case mode != "":
+		return mode
+	case cfg.Bool(AutoProvision):
+		return RegistrationOpen
+	default:
+		return RegistrationDisabled
+	}
+}
