@@ -22,6 +22,14 @@ func NewForeignPages(publicURL string, allowed []string) ForeignPages {
 // empty if it is not known.
 func (f ForeignPages) Own(page, host string) bool { return f.policy.Allows(page, host) }
 
+// Sender returns the page that a request comes from by its header, its origin or else its URL; "" where no browser has sent it.
+func Sender(h http.Header) string {
+	if from := h.Get("Origin"); from != "" {
+		return from
+	}
+	return h.Get("Referer")
+}
+
 // maxShownHeader is how much of a header the log repeats.
 const maxShownHeader = 100
 

@@ -63,10 +63,7 @@ func (a *Advice) Explain(r *http.Request, err error) error {
 	if !errors.As(err, &e) || e.Code != or3cloud.CodeForbidden || e.Message != "Forbidden" || e.Data != nil {
 		return err
 	}
-	id, page := httpapi.IdentityOf(r), r.Header.Get("Origin")
-	if page == "" {
-		page = r.Header.Get("Referer")
-	}
+	id, page := httpapi.IdentityOf(r), httpapi.Sender(r.Header)
 	own, ok := origin.Parse(page)
 	if !ok || a.pages.Own(page, id.Host) {
 		return err

@@ -1,15 +1,14 @@
 package basicauth
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/ratelimit"
 )
@@ -80,7 +79,7 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 	return or3cloud.Route{
 		Method: method, Path: "/api/basic-auth/" + name, MaxBody: maxBody,
 		Handle: func(w http.ResponseWriter, r *http.Request) error {
-			w.Header().Set("Cache-Control", "no-store")
+			httpapi.NoStore(w)
 			host, known := p.host.RequestHost(r)
 			if !p.opts.sameOrigin(r.Header, host, known) {
 				return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
@@ -99,14 +98,11 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 // and that must be a page of this instance or of the allow-list. Requests without either header are no browser's. The host
 // refuses foreign pages too; this rule also looks at the Referer, and at requests that only read.
 func (o *options) sameOrigin(h http.Header, host string, hostKnown bool) bool {
-	from := h.Get("Origin")
-	if from == "" {
-		from = h.Get("Referer")
-	}
 	if !hostKnown {
 		host = ""
 	}
-	return from == "" || o.pages.Allows(from, host)
+	from := httpapi.Sender(h)
+	return from == "" || o.pages.Own(from, host)
 }
 
 // limit counts a request against its address's budget and says in headers what is left.
@@ -126,29 +122,17 @@ func limitKey(c call, name string) string {
 	return "basic-auth:" + name + ":" + ratelimit.Network(c.ClientIP)
 }
 
-func writeLimit(c call, v ratelimit.Verdict) {
-	c.ResponseHeader.Set("X-RateLimit-Limit", strconv.Itoa(v.Limit))
-	c.ResponseHeader.Set("X-RateLimit-Remaining", strconv.Itoa(v.Remaining))
-}
+func writeLimit(c call, v ratelimit.Verdict) { httpapi.BudgetHeaders(c.w, v.Limit, v.Remaining) }
 
-// answer writes {"ok":…}. It returns nil, so that a handler can end with it.
+// answer writes {"ok":…}, so that a handler can end with it.
 func (c call) answer(ok bool) error {
-	c.ResponseHeader.Set("Content-Type", "application/json")
-	// A write fails when the client is gone; then there is nobody to tell.
-	_, _ = io.WriteString(c.w, `{"ok":`+strconv.FormatBool(ok)+`}`)
-	return nil
+	return c.reply(struct {
+		OK bool `json:"ok"`
+	}{ok})
 }
 
-// reply writes v as JSON. Like answer it returns nil once the answer has begun.
-func (c call) reply(v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	c.ResponseHeader.Set("Content-Type", "application/json")
-	_, _ = c.w.Write(text)
-	return nil
-}
+// reply writes v as JSON. Its error is that v cannot be written; nothing has been answered then.
+func (c call) reply(v any) error { return httpapi.WriteJSON(c.w, http.StatusOK, v) }
 
 // body decodes the request's body.
 func (c call) body() (fields, error) {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/mail"
-	"or3.chat/cloud/internal/origin"
 	"or3.chat/cloud/setting"
 )
 
@@ -96,7 +96,7 @@ type options struct {
 	publicURL string
 	smtp      *mail.Config
 	// pages says whose pages may use the endpoints.
-	pages origin.Policy
+	pages httpapi.ForeignPages
 	// publicHost is the name under which people know the server, in lower case, or empty. Passkeys belong to it.
 	publicHost   string
 	registration registrationMode
@@ -127,7 +127,7 @@ func readOptions(env or3cloud.Env) options {
 		o.publicHost = strings.ToLower(u.Hostname())
 	}
 	o.publicURL = cfg.String(setting.PublicURL)
-	o.pages = origin.NewPolicy(o.publicURL, cfg.List(setting.AllowedOrigins))
+	o.pages = httpapi.NewForeignPages(o.publicURL, cfg.List(setting.AllowedOrigins))
 	o.smtp, _ = parseMail(cfg) // check has reported the error
 	o.mail = o.smtp != nil && o.publicURL != ""
 	o.registration = registrationMode(setting.Registration(cfg))
