@@ -230,11 +230,16 @@ func (l *loader) checkNames(c *Config) {
 			}
 		}
 	}
+	// An empty variable is not set, so it ignores nothing.
 	for _, name := range l.envNames {
-		check(name, l.src.EnvFile)
+		if l.envFile[name] != "" {
+			check(name, l.src.EnvFile)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
-		check(name, string(OriginEnvironment))
+		if l.environ[name] != "" {
+			check(name, string(OriginEnvironment))
+		}
 	}
 }
 
