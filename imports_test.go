@@ -46,7 +46,15 @@ func TestImportRules(t *testing.T) {
 			t.Fatalf("go list does not know %s%s", module, path)
 		}
 	}
+	for _, room := range accountRooms {
+		if _, ok := ours[accountRoom+room]; !ok {
+			t.Fatalf("go list does not know the room %s of the accounts", room)
+		}
+	}
 	for _, p := range ours {
+		if room, ok := strings.CutPrefix(p.ImportPath, accountRoom); ok && !slices.Contains(accountRooms, room) {
+			t.Errorf("%s: say in accountRooms which rooms it may know", p.ImportPath)
+		}
 		for _, dep := range p.Deps {
 			if why := forbidden(p.ImportPath, dep, standard[dep]); why != "" {
 				t.Errorf("%s depends on %s: %s", p.ImportPath, dep, why)
@@ -85,6 +93,12 @@ func list(t *testing.T) []listed {
 		packages = append(packages, p)
 	}
 }
+
+// accountRoom is what the import paths of the rooms of basic-auth begin with.
+const accountRoom = module + "/providers/basicauth/internal/"
+
+// accountRooms are these rooms. Each knows those before it alone.
+var accountRooms = []string{"db", "refuse", "secret", "form", "store", "onetime"}
 
 // forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
 func forbidden(path, dep string, standard bool) string {
@@ -136,6 +150,12 @@ func forbidden(path, dep string, standard bool) string {
 		}
 		if within(dep, module+"/providers") && provider(dep) != own {
 			return "providers do not know each other"
+		}
+		if room, ok := strings.CutPrefix(path, accountRoom); ok {
+			other, ok := strings.CutPrefix(dep, accountRoom)
+			if ok && slices.Index(accountRooms, other) > slices.Index(accountRooms, room) {
+				return "a room of basic-auth knows those before it"
+			}
 		}
 	case within(path, module+"/program/handover"):
 		if within(dep, module) && dep != path && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
@@ -219,6 +239,9 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/syncwire", "database/sql", true, false},
 		{"/providers/sqlite", module + "/syncwire", false, true},
 		{"/host/syncapi", module + "/syncwire", false, true},
+		{"/providers/basicauth", accountRoom + "store", false, true},
+		{"/providers/basicauth/internal/store", accountRoom + "db", false, true},
+		{"/providers/basicauth/internal/store", accountRoom + "onetime", false, false},
 		{"/internal/sqlitex", module, false, true},
 		{"/internal/mail", module + "/setting", false, true},
 		{"/setting", module, false, true},

@@ -43,7 +43,7 @@ func words(names ...string) *regexp.Regexp {
 // plainly are comparisons of such names that tell nobody anything, with the reason.
 var plainly = map[string]string{
 	"program/user_prompt.go: password != again":                                   "what one person has typed twice",
-	"providers/basicauth/schema.go: f[confirm] != password":                       "what one person has typed twice",
+	"providers/basicauth/internal/form/form.go: f[confirm] != password":           "what one person has typed twice",
 	"internal/config/catalogue.go: first.Secret != s.Secret":                      "whether a setting is secret",
 	"internal/signed/signed.go: base64.RawURLEncoding.EncodeToString(b) != token": "one spelling of what was brought",
 	"providers/basicauth/account_sessions.go: c.Name == accessCookie":             "the name of a cookie",

@@ -7,6 +7,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // accountLimit is how many changes of an account one client address may make in a minute.
@@ -54,18 +57,18 @@ func (p *provider) account(c call) error {
 	a := accountAnswer{Account: accountSummary{
 		ID: who.ID, Email: who.Email, DisplayName: who.DisplayName.String, CreatedAt: moment(who.CreatedAt),
 	}, Device: deviceOf(c.UserAgent())}
-	pending, err := p.store.read.PendingEmail(c.Context(), db.PendingEmailParams{
-		AccountID: optional(who.ID), Kind: string(tokenEmail), Now: p.now().UnixMilli(), Latest: latest(p.now()),
+	pending, err := p.store.Read.PendingEmail(c.Context(), db.PendingEmailParams{
+		AccountID: store.Optional(who.ID), Kind: string(onetime.Email), Now: p.now().UnixMilli(), Latest: store.Latest(p.now()),
 	})
 	if err == nil {
 		var change emailChange
 		err = json.Unmarshal([]byte(pending), &change)
 		a.Account.PendingEmail = change.Email
 	}
-	if err != nil && !absent(err) {
+	if err != nil && !store.Absent(err) {
 		return err
 	}
-	if a.factors, err = p.factorsOf(c.Context(), p.store.read, who.ID); err != nil {
+	if a.factors, err = p.factorsOf(c.Context(), p.store.Read, who.ID); err != nil {
 		return err
 	}
 	return c.reply(a)
@@ -80,14 +83,14 @@ func (p *provider) changeDisplayName(c call) error {
 	if err != nil {
 		return err
 	}
-	name, err := displayName(f["displayName"])
+	name, err := form.DisplayName(f["displayName"])
 	if err != nil {
 		return err
 	}
 	ctx := c.Context()
 	var token *http.Cookie
-	err = p.as(ctx, who, func(q queries, who actor) error {
-		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: optional(name), Now: p.now().UnixMilli()}); err != nil {
+	err = p.as(ctx, who, func(q store.Queries, who actor) error {
+		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: store.Optional(name), Now: p.now().UnixMilli()}); err != nil {
 			return err
 		}
 		if err := p.record(ctx, q, c.Request, who.ID, eventDisplayNameChanged, ""); err != nil {
@@ -116,7 +119,7 @@ func (p *provider) events(c call) error {
 	if err != nil {
 		return err
 	}
-	rows, err := p.store.read.AccountEvents(c.Context(), db.AccountEventsParams{AccountID: who.ID, Count: 50})
+	rows, err := p.store.Read.AccountEvents(c.Context(), db.AccountEventsParams{AccountID: who.ID, Count: 50})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,9 @@ package basicauth
 import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // fates returns what becomes of somebody's workspaces when they delete their account.
@@ -38,10 +41,10 @@ func (p *provider) deleteAccount(c call) error {
 	if err != nil {
 		return err
 	}
-	if typed, ok := f.text("email", 1, maxEmail); !ok || normalEmail(typed) != who.Email {
-		return refuseField("invalid_email", "email", "Type the e-mail address of your account.")
+	if typed, ok := f.Text("email", 1, form.MaxEmail); !ok || form.NormalEmail(typed) != who.Email {
+		return refuse.Field("invalid_email", "email", "Type the e-mail address of your account.")
 	}
-	err = p.removeAccount(c.Context(), func(q queries) (db.Account, error) {
+	err = p.removeAccount(c.Context(), func(q store.Queries) (db.Account, error) {
 		now, err := p.still(c.Context(), q, who)
 		return now.account(), err
 	})
@@ -67,6 +70,6 @@ func (p *provider) lastOwner(c call, accountID string) error {
 			blocked = append(blocked, w)
 		}
 	}
-	return refuse(or3cloud.CodeConflict, "last_owner", "Others use workspaces that only you own. Make somebody else an owner first.",
+	return refuse.With(or3cloud.CodeConflict, "last_owner", "Others use workspaces that only you own. Make somebody else an owner first.",
 		map[string]any{"workspaces": blocked})
 }

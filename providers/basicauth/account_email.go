@@ -10,6 +10,10 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // emailMails is how many new addresses one account can have written to in an hour: they may be those of strangers.
@@ -20,29 +24,21 @@ type emailChange struct {
 	Email string `json:"email"`
 }
 
-func errEmailTaken() error {
-	return refuse(or3cloud.CodeConflict, "email_taken", "Another account has this e-mail address.", map[string]any{"field": "email"})
-}
-
-func errNoMail() error {
-	return refuse(or3cloud.CodeUnsupported, "mail_not_configured", "This server sends no mail. Ask its operator for a link.", nil)
-}
-
 // changeEmail is POST /api/basic-auth/email. With mail the new address has to confirm; without, the change is immediate.
 func (p *provider) changeEmail(c call) error {
 	who, f, err := asked(c, p.recentlyProven)
 	if err != nil {
 		return err
 	}
-	email, ok := f.text("email", 1, maxEmail)
-	email = normalEmail(email)
-	if !ok || !validEmail(email) || email == who.Email {
-		return errEmail()
+	email, ok := f.Text("email", 1, form.MaxEmail)
+	email = form.NormalEmail(email)
+	if !ok || !form.ValidEmail(email) || email == who.Email {
+		return refuse.Email()
 	}
-	switch _, err := p.store.read.AccountByEmail(c.Context(), email); {
+	switch _, err := p.store.Read.AccountByEmail(c.Context(), email); {
 	case err == nil:
-		return errEmailTaken()
-	case !absent(err):
+		return refuse.EmailTaken()
+	case !store.Absent(err):
 		return err
 	}
 	if p.opts.mail {
@@ -61,23 +57,23 @@ func (p *provider) changeEmail(c call) error {
 func (p *provider) askNewAddress(c call, who actor, email string) error {
 	v := p.limits.Take("basic-auth:email-mails:"+who.ID, ratelimit.Limit{Max: emailMails, Window: time.Hour})
 	if !v.Allowed {
-		e := refuse(or3cloud.CodeRateLimited, "rate_limited", "Too many requests", nil)
+		e := refuse.With(or3cloud.CodeRateLimited, "rate_limited", "Too many requests", nil)
 		e.RetryAfter = v.RetryAfter
 		return e
 	}
 	ctx := c.Context()
-	return p.as(ctx, who, func(q queries, who actor) error {
+	return p.as(ctx, who, func(q store.Queries, who actor) error {
 		a := who.account()
-		if err := q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: optional(a.ID), Kind: string(tokenEmail)}); err != nil {
+		if err := q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: store.Optional(a.ID), Kind: string(onetime.Email)}); err != nil {
 			return err
 		}
-		token, _, err := p.issue(ctx, q, tokenEmail, a, who.SessionID, emailChange{email})
+		token, _, err := p.onetime.Issue(ctx, q, onetime.Email, a, who.SessionID, emailChange{email})
 		if err != nil {
 			return err
 		}
 		letter := confirmLetter(p.link(url.Values{"confirm-email": {token}}.Encode()), p.occasionOf(c.Request))
 		letter.To = email
-		if err := p.outbox.add(ctx, q, a.ID, string(tokenEmail), letter, tokenEmail.lifetime()); err != nil {
+		if err := p.outbox.add(ctx, q, a.ID, string(onetime.Email), letter, onetime.Email.Lifetime()); err != nil {
 			return err
 		}
 		if err := p.record(ctx, q, c.Request, a.ID, eventEmailChangeAsked, ""); err != nil {
@@ -89,7 +85,7 @@ func (p *provider) askNewAddress(c call, who actor, email string) error {
 
 func (p *provider) changeAddressNow(c call, who actor, email string) error {
 	var token *http.Cookie
-	err := p.as(c.Context(), who, func(q queries, who actor) (err error) {
+	err := p.as(c.Context(), who, func(q store.Queries, who actor) (err error) {
 		if err = p.setEmail(c.Context(), q, c.Request, who.ID, email); err != nil {
 			return err
 		}
@@ -105,20 +101,20 @@ func (p *provider) changeAddressNow(c call, who actor, email string) error {
 
 // setEmail changes the address of an account and tells the old one. Links for a forgotten password that went to the old
 // address are worthless from then on.
-func (p *provider) setEmail(ctx context.Context, q queries, r *or3cloud.Request, accountID, email string) error {
+func (p *provider) setEmail(ctx context.Context, q store.Queries, r *or3cloud.Request, accountID, email string) error {
 	a, err := q.AccountByID(ctx, accountID)
 	if err != nil {
 		return err
 	}
 	err = q.SetEmail(ctx, db.SetEmailParams{ID: a.ID, Email: email, Now: p.now().UnixMilli()})
 	if sqlitex.IsUnique(err) {
-		return errEmailTaken()
+		return refuse.EmailTaken()
 	}
 	if err != nil {
 		return err
 	}
-	for _, kind := range []tokenKind{tokenReset, tokenEmail} {
-		if err := q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: optional(a.ID), Kind: string(kind)}); err != nil {
+	for _, kind := range []onetime.Kind{onetime.Reset, onetime.Email} {
+		if err := q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: store.Optional(a.ID), Kind: string(kind)}); err != nil {
 			return err
 		}
 	}
@@ -136,9 +132,9 @@ func (p *provider) confirmEmail(c call) error {
 	if err != nil {
 		return err
 	}
-	token, ok := f.text("token", 1, maxToken)
+	token, ok := f.Text("token", 1, form.MaxToken)
 	if !ok {
-		return errToken()
+		return refuse.Token()
 	}
 	who, _, err := p.identify(ctx, c.Request)
 	if err != nil {
@@ -146,8 +142,8 @@ func (p *provider) confirmEmail(c call) error {
 	}
 	var change emailChange
 	var access *http.Cookie
-	err = p.store.tx(ctx, func(q queries) error {
-		row, err := p.take(ctx, q, tokenEmail, token, &change)
+	err = p.store.Tx(ctx, func(q store.Queries) error {
+		row, err := p.onetime.Take(ctx, q, onetime.Email, token, &change)
 		if err != nil {
 			return err
 		}
@@ -183,8 +179,8 @@ func (p *provider) cancelEmail(c call) error {
 		return err
 	}
 	ctx := c.Context()
-	err = p.as(ctx, who, func(q queries, who actor) error {
-		return q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: optional(who.ID), Kind: string(tokenEmail)})
+	err = p.as(ctx, who, func(q store.Queries, who actor) error {
+		return q.DeleteAccountTokens(ctx, db.DeleteAccountTokensParams{AccountID: store.Optional(who.ID), Kind: string(onetime.Email)})
 	})
 	if err != nil {
 		return err

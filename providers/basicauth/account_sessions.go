@@ -9,6 +9,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // sessionAnswer is a signed-in browser as its owner sees it.
@@ -28,7 +31,7 @@ func (p *provider) sessions(c call) error {
 	if err != nil {
 		return err
 	}
-	rows, err := p.store.read.AccountSessions(c.Context(), db.AccountSessionsParams{AccountID: who.ID, Now: p.now().UnixMilli()})
+	rows, err := p.store.Read.AccountSessions(c.Context(), db.AccountSessionsParams{AccountID: who.ID, Now: p.now().UnixMilli()})
 	if err != nil {
 		return err
 	}
@@ -56,25 +59,25 @@ func (p *provider) revokeSession(c call) error {
 	if err != nil {
 		return err
 	}
-	sessionID, ok := f.text("id", 1, maxToken)
+	sessionID, ok := f.Text("id", 1, form.MaxToken)
 	if !ok {
-		return refuseField("invalid_request", "id", "Invalid request")
+		return refuse.Field("invalid_request", "id", "Invalid request")
 	}
 	if sessionID != who.SessionID {
 		who.proven = true
-		if err := p.fresh(c.Context(), p.store.read, who); err != nil {
+		if err := p.fresh(c.Context(), p.store.Read, who); err != nil {
 			return err
 		}
 	}
 	ctx := c.Context()
 	var e ended
-	err = p.as(ctx, who, func(q queries, who actor) error {
+	err = p.as(ctx, who, func(q store.Queries, who actor) error {
 		rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: who.ID, Now: p.now().UnixMilli()})
 		if err != nil {
 			return err
 		}
 		if len(rows) == 0 {
-			return refuse(or3cloud.CodeNotFound, "not_found", "This session has ended already.", nil)
+			return refuse.With(or3cloud.CodeNotFound, "not_found", "This session has ended already.", nil)
 		}
 		e.tokens = append(e.tokens, endedSession{rows[0].ID, rows[0].AccessUntil})
 		return p.record(ctx, q, c.Request, who.ID, eventSessionRevoked, "")
@@ -97,7 +100,7 @@ func (p *provider) revokeOtherSessions(c call) error {
 	}
 	ctx := c.Context()
 	var e ended
-	err = p.as(ctx, who, func(q queries, who actor) error {
+	err = p.as(ctx, who, func(q store.Queries, who actor) error {
 		rows, err := q.RevokeOtherSessions(ctx, db.RevokeOtherSessionsParams{AccountID: who.ID, Keep: who.SessionID, Now: p.now().UnixMilli()})
 		if err != nil || len(rows) == 0 {
 			return err
@@ -117,7 +120,7 @@ func (p *provider) revokeOtherSessions(c call) error {
 // renewAccess signs a new access token for the session of a request whose account has changed, since the token carries name
 // and address. Other sessions of the account learn of the change at their next rotation. For a session that has ended
 // meanwhile the answer is errExpired.
-func (p *provider) renewAccess(r *or3cloud.Request, q queries, sessionID, accountID string) (*http.Cookie, error) {
+func (p *provider) renewAccess(r *or3cloud.Request, q store.Queries, sessionID, accountID string) (*http.Cookie, error) {
 	ctx := r.Context()
 	a, err := q.AccountByID(ctx, accountID)
 	if err != nil {
@@ -127,8 +130,8 @@ func (p *provider) renewAccess(r *or3cloud.Request, q queries, sessionID, accoun
 	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
 		ID: sessionID, AccountID: accountID, Now: now.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
 	})
-	if absent(err) {
-		return nil, errExpired()
+	if store.Absent(err) {
+		return nil, refuse.Expired()
 	}
 	if err != nil {
 		return nil, err

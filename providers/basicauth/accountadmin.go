@@ -11,6 +11,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // The provider is managed by its operator (or3cloud.AccountAdmin).
@@ -21,20 +23,20 @@ const noVersion = math.MaxInt64
 
 // AddAccount implements or3cloud.AccountAdmin.
 func (p *provider) AddAccount(ctx context.Context, email, displayName, password string) (or3cloud.Account, error) {
-	displayName = strings.TrimFunc(displayName, isSpace)
+	displayName = strings.TrimFunc(displayName, form.IsSpace)
 	switch {
-	case !validEmail(email):
+	case !form.ValidEmail(email):
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", email)
-	case length(displayName) > maxDisplayName:
-		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a display name has at most %d characters", maxDisplayName)
+	case form.Length(displayName) > form.MaxDisplayName:
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a display name has at most %d characters", form.MaxDisplayName)
 	}
-	email = normalEmail(email)
+	email = form.NormalEmail(email)
 	hash, err := p.operatorHash(ctx, password, email, displayName)
 	if err != nil {
 		return or3cloud.Account{}, err
 	}
 	var a db.Account
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.store.Tx(ctx, func(q store.Queries) error {
 		if a, err = p.insertAccount(ctx, q, email, hash, displayName, originOperator); err != nil {
 			return err
 		}
@@ -44,7 +46,7 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeConflict, "%s has an account already", email)
 	}
 	if err != nil {
-		return or3cloud.Account{}, fault(err)
+		return or3cloud.Account{}, store.Fault(err)
 	}
 	return or3cloud.Account{ID: a.ID, Email: a.Email, DisplayName: displayName, CreatedAt: time.UnixMilli(p.now().UnixMilli()).UTC()}, nil
 }
@@ -53,14 +55,14 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 // anybody knows. about are texts that a password must not repeat.
 func (p *provider) operatorHash(ctx context.Context, password string, about ...string) (string, error) {
 	if password == "" {
-		unknown, _, err := p.refresh.generate()
+		unknown, _, err := p.refresh.Generate()
 		if err != nil {
 			return "", err
 		}
 		return p.password.Hash(ctx, unknown)
 	}
-	if length(password) > maxPassword {
-		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "a password has at most %d characters", maxPassword)
+	if form.Length(password) > form.MaxPassword {
+		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "a password has at most %d characters", form.MaxPassword)
 	}
 	if err := p.checkNewPassword(password, "password", about...); err != nil {
 		return "", err
@@ -70,24 +72,24 @@ func (p *provider) operatorHash(ctx context.Context, password string, about ...s
 
 // Account implements or3cloud.AccountAdmin.
 func (p *provider) Account(ctx context.Context, name string) (or3cloud.Account, error) {
-	a, err := accountNamed(ctx, p.store.read, name)
+	a, err := accountNamed(ctx, p.store.Read, name)
 	if err != nil {
-		return or3cloud.Account{}, fault(err)
+		return or3cloud.Account{}, store.Fault(err)
 	}
 	out, err := p.overview(ctx, a.ID)
-	if absent(err) { // it was deleted in between
+	if store.Absent(err) { // it was deleted in between
 		err = noAccount(name)
 	}
-	return out, fault(err)
+	return out, store.Fault(err)
 }
 
 // overview returns the account with an id.
 func (p *provider) overview(ctx context.Context, accountID string) (or3cloud.Account, error) {
-	r, err := p.store.read.AccountOverview(ctx, db.AccountOverviewParams{ID: accountID, Now: p.now().UnixMilli()})
+	r, err := p.store.Read.AccountOverview(ctx, db.AccountOverviewParams{ID: accountID, Now: p.now().UnixMilli()})
 	if err != nil {
 		return or3cloud.Account{}, err
 	}
-	keys, err := p.store.read.Passkeys(ctx, accountID)
+	keys, err := p.store.Read.Passkeys(ctx, accountID)
 	if err != nil {
 		return or3cloud.Account{}, err
 	}
@@ -117,9 +119,9 @@ func (p *provider) ListAccounts(ctx context.Context, cursor string, limit int) (
 		limit = maxAccountsPage
 	}
 	after.Rows = int64(limit) + 1 // the one more says whether there is another page
-	rows, err := p.store.read.AccountsPage(ctx, after)
+	rows, err := p.store.Read.AccountsPage(ctx, after)
 	if err != nil {
-		return nil, "", fault(err)
+		return nil, "", store.Fault(err)
 	}
 	if len(rows) > limit {
 		rows = rows[:limit]
@@ -128,9 +130,9 @@ func (p *provider) ListAccounts(ctx context.Context, cursor string, limit int) (
 	accounts = make([]or3cloud.Account, 0, len(rows))
 	for _, r := range rows {
 		switch a, err := p.overview(ctx, r.ID); {
-		case absent(err): // it was deleted in between
+		case store.Absent(err): // it was deleted in between
 		case err != nil:
-			return nil, "", fault(err)
+			return nil, "", store.Fault(err)
 		default:
 			accounts = append(accounts, a)
 		}
@@ -157,9 +159,9 @@ func parseAccountCursor(cursor string) (after db.AccountsPageParams, err error) 
 
 // SetPassword implements or3cloud.AccountAdmin.
 func (p *provider) SetPassword(ctx context.Context, name, password string) error {
-	a, err := accountNamed(ctx, p.store.read, name)
+	a, err := accountNamed(ctx, p.store.Read, name)
 	if err != nil {
-		return fault(err)
+		return store.Fault(err)
 	}
 	if password == "" {
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "the password is empty")
@@ -168,7 +170,7 @@ func (p *provider) SetPassword(ctx context.Context, name, password string) error
 	if err != nil {
 		return err
 	}
-	return p.operate(ctx, a.ID, func(q queries, a db.Account, e *ended) error {
+	return p.operate(ctx, a.ID, func(q store.Queries, a db.Account, e *ended) error {
 		if _, err := p.replacePassword(ctx, q, a, hash, e); err != nil {
 			return err
 		}
@@ -178,7 +180,7 @@ func (p *provider) SetPassword(ctx context.Context, name, password string) error
 
 // ResetFactors implements or3cloud.AccountAdmin.
 func (p *provider) ResetFactors(ctx context.Context, name string) error {
-	return p.operate(ctx, name, func(q queries, a db.Account, e *ended) error {
+	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *ended) error {
 		if err := p.resetFactors(ctx, q, a.ID); err != nil {
 			return err
 		}
@@ -188,7 +190,7 @@ func (p *provider) ResetFactors(ctx context.Context, name string) error {
 
 // ResetLink implements or3cloud.AccountAdmin.
 func (p *provider) ResetLink(ctx context.Context, name string) (fragment string, expires time.Time, err error) {
-	err = p.operate(ctx, name, func(q queries, a db.Account, _ *ended) error {
+	err = p.operate(ctx, name, func(q store.Queries, a db.Account, _ *ended) error {
 		if a.DisabledAt.Valid {
 			return or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off, and the link would not work", a.Email)
 		}
@@ -202,7 +204,7 @@ func (p *provider) ResetLink(ctx context.Context, name string) (fragment string,
 
 // SetDisabled implements or3cloud.AccountAdmin.
 func (p *provider) SetDisabled(ctx context.Context, name string, disabled bool) error {
-	return p.operate(ctx, name, func(q queries, a db.Account, e *ended) error {
+	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *ended) error {
 		if a.DisabledAt.Valid == disabled {
 			return nil
 		}
@@ -228,13 +230,13 @@ func (p *provider) SetDisabled(ctx context.Context, name string, disabled bool) 
 
 // ListSessions implements or3cloud.AccountAdmin.
 func (p *provider) ListSessions(ctx context.Context, name string) ([]or3cloud.AccountSession, error) {
-	a, err := accountNamed(ctx, p.store.read, name)
+	a, err := accountNamed(ctx, p.store.Read, name)
 	if err != nil {
-		return nil, fault(err)
+		return nil, store.Fault(err)
 	}
-	rows, err := p.store.read.AccountSessions(ctx, db.AccountSessionsParams{AccountID: a.ID, Now: p.now().UnixMilli()})
+	rows, err := p.store.Read.AccountSessions(ctx, db.AccountSessionsParams{AccountID: a.ID, Now: p.now().UnixMilli()})
 	if err != nil {
-		return nil, fault(err)
+		return nil, store.Fault(err)
 	}
 	out := make([]or3cloud.AccountSession, len(rows))
 	for i, r := range rows {
@@ -248,7 +250,7 @@ func (p *provider) ListSessions(ctx context.Context, name string) ([]or3cloud.Ac
 
 // RevokeSessions implements or3cloud.AccountAdmin.
 func (p *provider) RevokeSessions(ctx context.Context, name, sessionID string) (n int, err error) {
-	err = p.operate(ctx, name, func(q queries, a db.Account, e *ended) error {
+	err = p.operate(ctx, name, func(q store.Queries, a db.Account, e *ended) error {
 		if sessionID == "" {
 			err = e.sessions(ctx, q, a.ID, p.now())
 		} else {
@@ -264,17 +266,17 @@ func (p *provider) RevokeSessions(ctx context.Context, name, sessionID string) (
 
 // DeleteAccount implements or3cloud.AccountAdmin.
 func (p *provider) DeleteAccount(ctx context.Context, name string) error {
-	return p.removeAccount(ctx, func(q queries) (db.Account, error) { return accountNamed(ctx, q, name) })
+	return p.removeAccount(ctx, func(q store.Queries) (db.Account, error) { return accountNamed(ctx, q, name) })
 }
 
 // removeAccount removes an account and the user behind it. find says in the transaction which account, or why not, so that
 // nothing that ends the right to comes between that and the removal; it waits for the workspace store as long as that takes
 // to remove a user. The user goes first: if one of the two steps fails, the account is still there to try again with.
-func (p *provider) removeAccount(ctx context.Context, find func(queries) (db.Account, error)) error {
+func (p *provider) removeAccount(ctx context.Context, find func(store.Queries) (db.Account, error)) error {
 	users := p.host.Users()
 	var identity or3cloud.ExternalIdentity
 	var e ended
-	err := p.store.tx(ctx, func(q queries) error {
+	err := p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := find(q)
 		if err != nil {
 			return err
@@ -302,7 +304,7 @@ func (p *provider) removeAccount(ctx context.Context, find func(queries) (db.Acc
 		return nil
 	})
 	if err != nil {
-		return fault(err)
+		return store.Fault(err)
 	}
 	e.apply(p.revoked)
 	// A request that came in between may have made the user anew. The account is gone whatever becomes of that one, who
@@ -314,12 +316,12 @@ func (p *provider) removeAccount(ctx context.Context, find func(queries) (db.Acc
 }
 
 // accountNamed returns the account with an id or an e-mail address.
-func accountNamed(ctx context.Context, q queries, name string) (db.Account, error) {
+func accountNamed(ctx context.Context, q store.Queries, name string) (db.Account, error) {
 	a, err := q.AccountByID(ctx, name)
-	if absent(err) {
-		a, err = q.AccountByEmail(ctx, normalEmail(name))
+	if store.Absent(err) {
+		a, err = q.AccountByEmail(ctx, form.NormalEmail(name))
 	}
-	if absent(err) {
+	if store.Absent(err) {
 		err = noAccount(name)
 	}
 	return a, err
@@ -330,9 +332,9 @@ func noAccount(name string) error {
 }
 
 // operate runs fn on the account of a name in a write transaction. What fn has ended is refused from its commit on.
-func (p *provider) operate(ctx context.Context, name string, fn func(q queries, a db.Account, e *ended) error) error {
+func (p *provider) operate(ctx context.Context, name string, fn func(q store.Queries, a db.Account, e *ended) error) error {
 	var e ended
-	err := p.store.tx(ctx, func(q queries) error {
+	err := p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := accountNamed(ctx, q, name)
 		if err != nil {
 			return err
@@ -340,7 +342,7 @@ func (p *provider) operate(ctx context.Context, name string, fn func(q queries, 
 		return fn(q, a, &e)
 	})
 	if err != nil {
-		return fault(err)
+		return store.Fault(err)
 	}
 	e.apply(p.revoked)
 	return nil
@@ -365,7 +367,7 @@ func (e *ended) raise(accountID string, version int64, until time.Time) {
 }
 
 // sessions ends all sessions of an account.
-func (e *ended) sessions(ctx context.Context, q queries, accountID string, now time.Time) error {
+func (e *ended) sessions(ctx context.Context, q store.Queries, accountID string, now time.Time) error {
 	rows, err := q.RevokeAccountSessions(ctx, db.RevokeAccountSessionsParams{AccountID: accountID, Now: now.UnixMilli()})
 	for _, r := range rows {
 		e.tokens = append(e.tokens, endedSession{r.ID, r.AccessUntil})
@@ -374,7 +376,7 @@ func (e *ended) sessions(ctx context.Context, q queries, accountID string, now t
 }
 
 // session ends one session of an account.
-func (e *ended) session(ctx context.Context, q queries, accountID, sessionID string, now time.Time) error {
+func (e *ended) session(ctx context.Context, q store.Queries, accountID, sessionID string, now time.Time) error {
 	rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: accountID, Now: now.UnixMilli()})
 	for _, r := range rows {
 		e.tokens = append(e.tokens, endedSession{r.ID, r.AccessUntil})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providertest"
 	"or3.chat/cloud/setting"
 )
@@ -83,7 +84,7 @@ func TestAnAccountThatCannotBeAddedLeavesNothing(t *testing.T) {
 		{"ann", "", password, or3cloud.CodeInvalid},
 		{"", "", password, or3cloud.CodeInvalid},
 		{" bob@example.test", "", password, or3cloud.CodeInvalid},
-		{"bob@example.test", strings.Repeat("x", maxDisplayName+1), password, or3cloud.CodeInvalid},
+		{"bob@example.test", strings.Repeat("x", form.MaxDisplayName+1), password, or3cloud.CodeInvalid},
 		{"bob@example.test", "", "short", or3cloud.CodeInvalid},
 		{"bob@example.test", "", "password1", or3cloud.CodeInvalid},
 		{"bob@example.test", "", strings.Repeat("long enough ", 50), or3cloud.CodeInvalid},
@@ -254,12 +255,12 @@ func TestAnAccountGoesWithItsUser(t *testing.T) {
 	}
 	b.wantSignedOut()
 	var left int
-	if err := in.p.store.file.Read.QueryRowContext(t.Context(), "SELECT count(*) FROM deleted_accounts").Scan(&left); err != nil || left != 1 {
+	if err := in.p.store.File.Read.QueryRowContext(t.Context(), "SELECT count(*) FROM deleted_accounts").Scan(&left); err != nil || left != 1 {
 		t.Errorf("%d remembered, %v", left, err)
 	}
 	in.clock.advance(time.Hour) // no access token of the account is valid any more
 	in.restart()
-	if err := in.p.store.file.Read.QueryRowContext(t.Context(), "SELECT count(*) FROM deleted_accounts").Scan(&left); err != nil || left != 0 {
+	if err := in.p.store.File.Read.QueryRowContext(t.Context(), "SELECT count(*) FROM deleted_accounts").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d remembered after their tokens, %v", left, err)
 	}
 }

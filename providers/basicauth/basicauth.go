@@ -25,6 +25,9 @@ import (
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // id is what AUTH_PROVIDER selects.
@@ -32,6 +35,15 @@ const id = "basic-auth"
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// schema is what the database file is migrated with.
+func schema() fs.FS {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the name is wrong
+	}
+	return files
+}
 
 // hashLine is how many sign-ins may wait for a processor. At some 25 ms each the last one waits a second or two.
 const hashLine = 64
@@ -52,14 +64,15 @@ func Register(r *or3cloud.Registry) error {
 type provider struct {
 	opts     options
 	log      *slog.Logger
-	clock    *watchedClock
+	clock    *store.Clock
 	now      func() time.Time
 	rand     io.Reader
 	host     or3cloud.HostServices
-	store    *store
+	store    *store.Store
+	onetime  *onetime.Tokens
 	access   *accessTokens
-	refresh  refreshTokens
-	sealer   *sealer
+	refresh  secret.Opaque
+	sealer   *secret.Sealer
 	revoked  *revocations
 	password *passwd.Hasher
 	policy   *passwordpolicy.Policy
@@ -102,28 +115,29 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, sqlitex.Options{Path: opts.dbPath, Identity: databaseIdentity(env)}, env.Log, env.Fatal)
+	file := sqlitex.Options{Path: opts.dbPath, Identity: databaseIdentity(env), Migrations: schema()}
+	st, err := store.Open(ctx, file, env.Log, env.Fatal)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(st.file.Refusal(ctx, err), st.close())
+			err = errors.Join(st.File.Refusal(ctx, err), st.Close())
 		}
 	}()
-	clock := newWatchedClock(env.Now)
+	clock := store.NewClock(env.Now)
 	p := &provider{
-		opts: opts, log: env.Log, clock: clock, now: clock.now, rand: env.Rand, host: env.Host, store: st,
-		access: secrets.tokens(clock.now), refresh: refreshTokens{env.Rand}, sealer: sealer, revoked: newRevocations(clock),
+		opts: opts, log: env.Log, clock: clock, now: clock.Now, rand: env.Rand, host: env.Host, store: st,
+		access: secrets.tokens(clock.Now), onetime: onetime.New(env.Rand, clock.Now), refresh: secret.Opaque{Rand: env.Rand}, sealer: sealer, revoked: newRevocations(clock),
 		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), policy: policy,
-		rotations: ratelimit.New(clock.now),
+		rotations: ratelimit.New(clock.Now),
 	}
 	p.behind = newBehind(p)
 	p.outbox = p.newOutbox()
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
-	p.watch = sqlitex.StartWatch(st.file, env.Log, env.Now, nil)
+	p.watch = sqlitex.StartWatch(st.File, env.Log, env.Now, nil)
 	p.outbox.start()
 	p.behind.start()
 	return &or3cloud.Instance{
@@ -136,7 +150,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 			p.outbox.close()
 			p.behind.close()
 			p.watch.Close()
-			return errors.Join(st.close(), breaches.Close())
+			return errors.Join(st.Close(), breaches.Close())
 		},
 	}, nil
 }
@@ -154,7 +168,7 @@ func (p *provider) prepare(ctx context.Context) (err error) {
 	if err := p.loadRevocations(ctx, now); err != nil {
 		return fmt.Errorf("load revoked sessions: %w", err)
 	}
-	if err := p.store.tx(ctx, func(q queries) error { return prune(ctx, q, now, p.opts.grace) }); err != nil {
+	if err := p.store.Tx(ctx, func(q store.Queries) error { return store.Prune(ctx, q, now, p.opts.grace) }); err != nil {
 		return fmt.Errorf("remove expired sessions: %w", err)
 	}
 	if err := p.warnOfPasskeysElsewhere(ctx); err != nil {
@@ -190,30 +204,13 @@ func (s secrets) tokens(now func() time.Time) *accessTokens {
 
 // sealer returns what seals with the refresh secret and opens what any of the secrets has sealed: the refresh secret may
 // not have been set before, so that the JWT secret stood in for it.
-func (s secrets) sealer(rand io.Reader) (*sealer, error) {
-	return newSealer(rand, given(s.refresh, s.earlierRefresh, s.access, s.earlierAccess)...)
+func (s secrets) sealer(rand io.Reader) (*secret.Sealer, error) {
+	return secret.NewSealer(rand, given(s.refresh, s.earlierRefresh, s.access, s.earlierAccess)...)
 }
 
 // given returns the texts that are not empty.
 func given(texts ...string) []string {
 	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
-}
-
-func openStore(ctx context.Context, opts sqlitex.Options, log *slog.Logger, fatal func(error)) (*store, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	opts.Migrations = files
-	db, err := sqlitex.Open(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	st, err := newStore(ctx, db, log, fatal)
-	if err != nil {
-		return nil, errors.Join(db.Refusal(ctx, err), db.Close())
-	}
-	return st, nil
 }
 
 // resolveDBPath returns where the database is: relative paths are relative to the working directory, as they were.

@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 				email := strings.Repeat("a", people) + "@example.test"
 				b := in.signedIn(email)
 				var accountID string
-				if err := in.p.store.file.Read.QueryRow("SELECT id FROM accounts WHERE email = ?", email).Scan(&accountID); err != nil {
+				if err := in.p.store.File.Read.QueryRow("SELECT id FROM accounts WHERE email = ?", email).Scan(&accountID); err != nil {
 					t.Fatal(err)
 				}
 				return b.jar, or3cloud.ProviderSession{UserID: accountID, Email: email, DisplayName: "Ann"}
@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 				(&browser{in: in, address: "192.0.2.1", jar: slices.Clone(cookies)}).post("sign-out", "").want(t, 200, `{"ok":true}`)
 			},
 			Expire:     func(*testing.T) { in.clock.advance(31 * 24 * time.Hour) },
-			BreakStore: func(*testing.T) { in.p.store.file.Close() },
+			BreakStore: func(*testing.T) { in.p.store.File.Close() },
 		}
 	})
 }
@@ -172,7 +172,7 @@ func TestBcryptHashesOfAnEarlierInstallationAreUpgraded(t *testing.T) {
 		if !strings.HasPrefix(a.PasswordHash, "$2b$12$") {
 			t.Fatalf("unexpected hash %q", a.PasswordHash)
 		}
-		if err := in.p.store.write.InsertAccount(t.Context(), a); err != nil {
+		if err := in.p.store.Write.InsertAccount(t.Context(), a); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +181,7 @@ func TestBcryptHashesOfAnEarlierInstallationAreUpgraded(t *testing.T) {
 	}
 	wantCost := func(want int64) {
 		t.Helper()
-		if cost, err := in.p.store.read.LegacyCost(t.Context()); err != nil || cost != want {
+		if cost, err := in.p.store.Read.LegacyCost(t.Context()); err != nil || cost != want {
 			t.Errorf("the highest cost of old hashes is %d, %v; want %d", cost, err, want)
 		}
 	}
@@ -192,7 +192,7 @@ func TestBcryptHashesOfAnEarlierInstallationAreUpgraded(t *testing.T) {
 		b := in.browser()
 		long = long || len(who.Password) > 72
 		b.post("sign-in", credentials(who.Email, who.Password)).want(t, 200, `{"ok":true}`)
-		a, err := in.p.store.read.AccountByEmail(t.Context(), who.Email)
+		a, err := in.p.store.Read.AccountByEmail(t.Context(), who.Email)
 		if err != nil || !strings.HasPrefix(a.PasswordHash, "$argon2id$") || a.TokenVersion != 0 {
 			t.Fatalf("%+v, %v", a, err)
 		}
@@ -211,10 +211,10 @@ func TestSchemaRefusesASecondLiveToken(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn("ann@example.test")
 	var session string
-	if err := in.p.store.file.Read.QueryRow("SELECT id FROM sessions").Scan(&session); err != nil {
+	if err := in.p.store.File.Read.QueryRow("SELECT id FROM sessions").Scan(&session); err != nil {
 		t.Fatal(err)
 	}
-	err := in.p.store.write.InsertToken(t.Context(), db.InsertTokenParams{Fingerprint: "f", SessionID: session})
+	err := in.p.store.Write.InsertToken(t.Context(), db.InsertTokenParams{Fingerprint: "f", SessionID: session})
 	if !sqlitex.IsUnique(err) {
 		t.Errorf("%v", err)
 	}
@@ -226,7 +226,7 @@ func TestExpiredRowsAreRemoved(t *testing.T) {
 	in.clock.advance(31 * 24 * time.Hour)
 	in.restart()
 	var n int
-	if err := in.p.store.file.Read.QueryRow("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM refresh_tokens)").Scan(&n); err != nil || n != 0 {
+	if err := in.p.store.File.Read.QueryRow("SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM refresh_tokens)").Scan(&n); err != nil || n != 0 {
 		t.Errorf("%d rows left, %v", n, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // behind writes down, once a second at most, what must outlive a restart and may lag a moment: the windows of the limits,
@@ -46,7 +47,7 @@ func newBehind(p *provider) *behind {
 
 // start begins to write. close ends it.
 func (b *behind) start() {
-	b.settled = b.p.clock.setBack.Load()
+	b.settled = b.p.clock.SetBack.Load()
 	b.loop = background.Start(background.Task{
 		Name: "writing the limits and failed sign-ins down", Log: b.log,
 		Delay: behindPause, Pause: background.Every(behindPause), Run: b.writeWaiting,
@@ -77,11 +78,11 @@ func (b *behind) writeWaiting(ctx context.Context) error {
 	windows := b.p.limits.Changed(maxWindows)
 	failures := b.waiting()
 	seen := b.p.sightings.waiting(maxWindows)
-	now, setBack := b.p.now(), b.p.clock.setBack.Load()
+	now, setBack := b.p.now(), b.p.clock.SetBack.Load()
 	if len(windows) == 0 && len(failures) == 0 && len(seen) == 0 && setBack == b.settled {
 		return nil
 	}
-	err := b.p.store.tx(ctx, func(q queries) error {
+	err := b.p.store.Tx(ctx, func(q store.Queries) error {
 		for _, w := range windows {
 			if err := keepWindow(ctx, q, w); err != nil {
 				return err
@@ -118,7 +119,7 @@ func (b *behind) writeWaiting(ctx context.Context) error {
 // longestWindow is the longest of the limits whose windows are kept.
 const longestWindow = 24 * time.Hour
 
-func deleteExpiredWindows(ctx context.Context, q queries, now time.Time) error {
+func deleteExpiredWindows(ctx context.Context, q store.Queries, now time.Time) error {
 	return q.DeleteExpiredWindows(ctx, db.DeleteExpiredWindowsParams{Now: now.UnixMilli(), Latest: now.Add(longestWindow).UnixMilli()})
 }
 
@@ -135,8 +136,8 @@ func (b *behind) waiting() (out []failure) {
 }
 
 // recordFailure writes a failed sign-in into the trail, unless the account is gone.
-func (p *provider) recordFailure(ctx context.Context, q queries, f failure) error {
-	if _, err := q.AccountByID(ctx, f.account.ID); absent(err) {
+func (p *provider) recordFailure(ctx context.Context, q store.Queries, f failure) error {
+	if _, err := q.AccountByID(ctx, f.account.ID); store.Absent(err) {
 		return nil
 	} else if err != nil {
 		return err
@@ -147,7 +148,7 @@ func (p *provider) recordFailure(ctx context.Context, q queries, f failure) erro
 	)
 }
 
-func keepWindow(ctx context.Context, q queries, w ratelimit.Window) error {
+func keepWindow(ctx context.Context, q store.Queries, w ratelimit.Window) error {
 	if len(w.Hits) == 0 {
 		return q.DeleteWindow(ctx, w.Key)
 	}
@@ -164,7 +165,7 @@ func keepWindow(ctx context.Context, q queries, w ratelimit.Window) error {
 
 // keptLimits returns a limiter with the windows that were written.
 func (p *provider) keptLimits(ctx context.Context) (*ratelimit.Limiter, error) {
-	rows, err := p.store.read.Windows(ctx, p.now().UnixMilli())
+	rows, err := p.store.Read.Windows(ctx, p.now().UnixMilli())
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // years is by how much the clock is ahead in these tests.
@@ -43,7 +45,7 @@ var beliefs = map[string]func(*provider) time.Duration{
 
 	"totp.confirmed_at": noLater,
 	"totp.created_at":   noLater,
-	"totp.last_step":    func(*provider) time.Duration { return clockTolerance }, // in steps
+	"totp.last_step":    func(*provider) time.Duration { return store.Tolerance }, // in steps
 
 	"passkeys.created_at":   noLater,
 	"passkeys.last_used_at": noLater,
@@ -51,7 +53,7 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"one_time_tokens.token_version": nil,
 	"one_time_tokens.attempts":      nil,
 	"one_time_tokens.created_at":    noLater, // and the row is gone
-	"one_time_tokens.expires_at":    func(*provider) time.Duration { return tokenReset.lifetime() + clockTolerance },
+	"one_time_tokens.expires_at":    func(*provider) time.Duration { return onetime.Reset.Lifetime() + store.Tolerance },
 
 	"mail_outbox.id":              nil,
 	"mail_outbox.created_at":      nil, // part of the seal, and nothing else
@@ -77,7 +79,7 @@ func noLater(*provider) time.Duration { return 0 }
 // timeColumns returns the columns that can hold times: all numbers, and the one that holds a list of them.
 func (in *instance) timeColumns() (out []string) {
 	in.t.Helper()
-	rows, err := in.p.store.file.Read.Query(`SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+	rows, err := in.p.store.File.Read.Query(`SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'goose%'
 		AND (c.type NOT IN ('TEXT', 'BLOB') OR c.name = 'hits') ORDER BY 1`)
 	if err != nil {
@@ -342,7 +344,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 			in.clock.advance(time.Second)
 			in.ahead(func() {
 				in.signedIn("bob@example.test").post("sign-out", "") // forgets what has expired, in memory
-				in.p.store.tx(t.Context(), func(q queries) error { return prune(t.Context(), q, in.p.now(), in.p.opts.grace) })
+				in.p.store.Tx(t.Context(), func(q store.Queries) error { return store.Prune(t.Context(), q, in.p.now(), in.p.opts.grace) })
 			})
 			right()
 			if stolen.duringAnswer() != nil {
@@ -360,7 +362,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 			for _, b := range others {
 				b.guess(ann, password).want(t, 200, `{"ok":true}`)
 			}
-			err := in.p.store.tx(t.Context(), func(q queries) error {
+			err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
 				a, err := q.AccountByEmail(t.Context(), ann)
 				if err != nil {
 					return err
@@ -430,7 +432,7 @@ func TestFailuresAreToldAgainAfterTheClockWasAhead(t *testing.T) {
 	in.signedIn(ann)
 	tell := func() int {
 		t.Helper()
-		err := in.p.store.tx(t.Context(), func(q queries) error {
+		err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
 			a, err := q.AccountByEmail(t.Context(), ann)
 			if err != nil {
 				return err
@@ -482,8 +484,8 @@ func TestTheTrailGoesOnAfterTheClockWasAhead(t *testing.T) {
 	if len(got.Events) != 2 || got.Events[0].Kind != "display_name_changed" || got.Events[1].At.After(in.clock.now()) {
 		t.Errorf("%+v", got)
 	}
-	in.clock.advance(eventsKept + time.Hour)
-	in.p.store.tx(t.Context(), func(q queries) error { return prune(t.Context(), q, in.p.now(), in.p.opts.grace) })
+	in.clock.advance(store.EventsKept + time.Hour)
+	in.p.store.Tx(t.Context(), func(q store.Queries) error { return store.Prune(t.Context(), q, in.p.now(), in.p.opts.grace) })
 	in.wantEvents()
 }
 
@@ -491,17 +493,17 @@ func TestTheTrailGoesOnAfterTheClockWasAhead(t *testing.T) {
 func TestSmallCorrectionsOfTheClock(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
-	in.clock.advance(clockTolerance)
+	in.clock.advance(store.Tolerance)
 	b.post("reauthenticate", body("password", password)).want(t, 200, `{"ok":true}`)
 	old := b.copy()
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
-	in.clock.advance(-clockTolerance)
+	in.clock.advance(-store.Tolerance)
 	old.post("refresh", "").want(t, 200, `{"ok":true}`)
 	if old.value(refreshCookie) != b.value(refreshCookie) {
 		t.Error("the grace window was forgotten")
 	}
 	b.post("totp/enrol", "{}").wantStatus(t, 200)
-	if in.p.clock.setBack.Load() != 0 {
+	if in.p.clock.SetBack.Load() != 0 {
 		t.Error("a small correction ends access tokens")
 	}
 }

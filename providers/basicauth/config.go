@@ -12,7 +12,7 @@ type configAnswer struct {
 
 // config is GET /api/basic-auth/config.
 func (p *provider) config(c call) error {
-	exists, err := p.store.read.AnyAccount(c.Context())
+	exists, err := p.store.Read.AnyAccount(c.Context())
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
 )
 
 // The cookies (contract, auth §8.1). The refresh cookie reaches all of /api so that any request can renew its access
@@ -76,7 +77,7 @@ func (p *provider) replaceCookies(r *or3cloud.Request, cookies ...*http.Cookie) 
 func values(r *http.Request, name string) []string {
 	var out []string
 	for _, c := range r.CookiesNamed(name) {
-		if c.Value != "" && len(c.Value) <= maxToken && len(out) < maxCookies {
+		if c.Value != "" && len(c.Value) <= form.MaxToken && len(out) < maxCookies {
 			out = append(out, c.Value)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/setting"
 )
 
@@ -178,7 +179,7 @@ func TestChangePasswordAfterAccessExpiry(t *testing.T) {
 func TestSignInThatRacesWithAPasswordChangeFails(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	a, err := in.p.store.read.AccountByEmail(t.Context(), "ann@example.test")
+	a, err := in.p.store.Read.AccountByEmail(t.Context(), "ann@example.test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func TestOtherCookiesOfTheAnswerAreKept(t *testing.T) {
 }
 
 func TestOnlyAFewCookiesOfOneNameAreLookedAt(t *testing.T) {
-	r := &http.Request{Header: http.Header{"Cookie": {strings.Repeat("or3_refresh=; or3_refresh=x; ", 20) + "or3_refresh=" + strings.Repeat("y", maxToken+1)}}}
+	r := &http.Request{Header: http.Header{"Cookie": {strings.Repeat("or3_refresh=; or3_refresh=x; ", 20) + "or3_refresh=" + strings.Repeat("y", form.MaxToken+1)}}}
 	if got := values(r, refreshCookie); len(got) != maxCookies || got[0] != "x" {
 		t.Errorf("%d values", len(got))
 	}

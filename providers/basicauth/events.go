@@ -6,6 +6,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // eventKind names something that happened to an account. The names are stable: pages and operators' tools show them.
@@ -40,16 +41,16 @@ const (
 
 // record writes a security event into the trail of an account, in the transaction of what happened, and into the log. r
 // is nil when the operator did it. Neither place gets a secret; detail is for facts such as the name of a passkey.
-func (p *provider) record(ctx context.Context, q queries, r *or3cloud.Request, accountID string, kind eventKind, detail string) error {
+func (p *provider) record(ctx context.Context, q store.Queries, r *or3cloud.Request, accountID string, kind eventKind, detail string) error {
 	return p.recordAt(ctx, q, r, accountID, kind, detail, p.now())
 }
 
 // recordAt is record of something that happened a moment ago.
-func (p *provider) recordAt(ctx context.Context, q queries, r *or3cloud.Request, accountID string, kind eventKind, detail string, at time.Time) error {
-	e := db.InsertEventParams{AccountID: accountID, Kind: string(kind), At: at.UnixMilli(), Detail: optional(detail)}
+func (p *provider) recordAt(ctx context.Context, q store.Queries, r *or3cloud.Request, accountID string, kind eventKind, detail string, at time.Time) error {
+	e := db.InsertEventParams{AccountID: accountID, Kind: string(kind), At: at.UnixMilli(), Detail: store.Optional(detail)}
 	by := "operator"
 	if r != nil {
-		e.IpAddress, e.UserAgent = optional(r.ClientIP), userAgent(r)
+		e.IpAddress, e.UserAgent = store.Optional(r.ClientIP), userAgent(r)
 		by = r.ClientIP
 	}
 	p.log.Info("account event", "event", string(kind), "account", accountID, "address", by)
@@ -64,7 +65,7 @@ const (
 )
 
 // keepEvent adds an event to a trail and takes the oldest of its kind away if there are too many.
-func keepEvent(ctx context.Context, q queries, e db.InsertEventParams) error {
+func keepEvent(ctx context.Context, q store.Queries, e db.InsertEventParams) error {
 	if err := q.InsertEvent(ctx, e); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // The requests of each client address in a minute.
@@ -54,10 +55,10 @@ func suffice(app, usablePasskey, passkey, codes bool) bool {
 }
 
 // factorsOf returns the factors of an account.
-func (p *provider) factorsOf(ctx context.Context, q queries, accountID string) (factors, error) {
+func (p *provider) factorsOf(ctx context.Context, q store.Queries, accountID string) (factors, error) {
 	f := factors{Passkeys: []passkeyAnswer{}}
 	totp, err := q.TOTP(ctx, accountID)
-	if err != nil && !absent(err) {
+	if err != nil && !store.Absent(err) {
 		return f, err
 	}
 	if totp.ConfirmedAt.Valid {
@@ -76,7 +77,7 @@ func (p *provider) factorsOf(ctx context.Context, q queries, accountID string) (
 }
 
 // resetFactors removes all factors of an account, for an owner who has lost them and has proved that to the operator.
-func (p *provider) resetFactors(ctx context.Context, q queries, accountID string) error {
+func (p *provider) resetFactors(ctx context.Context, q store.Queries, accountID string) error {
 	a, err := q.AccountByID(ctx, accountID)
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (p *provider) resetFactors(ctx context.Context, q queries, accountID string
 }
 
 // recordAndNotify is what every change of a factor ends with: a line in the trail, and word to the owner.
-func (p *provider) recordAndNotify(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, event eventKind, notice noticeKind, detail string) error {
+func (p *provider) recordAndNotify(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, event eventKind, notice noticeKind, detail string) error {
 	if err := p.record(ctx, q, r, a.ID, event, detail); err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (p *provider) recordAndNotify(ctx context.Context, q queries, r *or3cloud.R
 
 // forgetUselessCodes removes the recovery codes of an account whose last factor has gone: they would stand in for nothing
 // now, and be known to whoever found them when the next factor is set up.
-func (p *provider) forgetUselessCodes(ctx context.Context, q queries, accountID string) error {
+func (p *provider) forgetUselessCodes(ctx context.Context, q store.Queries, accountID string) error {
 	left, err := p.factorsOf(ctx, q, accountID)
 	if err != nil || left.any() {
 		return err

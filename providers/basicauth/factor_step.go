@@ -2,7 +2,6 @@ package basicauth
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -11,6 +10,10 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 const (
@@ -19,8 +22,6 @@ const (
 	// wrongCodesPerHour bounds the wrong answers of an account over all its challenges: who knows the password can start
 	// as many as they like, and six digits do not stand against that.
 	wrongCodesPerHour = 20
-	// maxCode bounds what people type as a code.
-	maxCode = 64
 )
 
 // secondStep is what a second_factor token keeps.
@@ -32,7 +33,7 @@ type secondStep struct {
 // demandFactor comes after every proof that is a password alone. It returns no refusal if the account has nothing else to
 // demand, else the refusal that asks for it, which is no error, because the challenge in it has to be committed. In both cases
 // otherDomains are those of passkeys that are not asked for because they belong to them.
-func (p *provider) demandFactor(ctx context.Context, q queries, r *or3cloud.Request, a db.Account) (refusal *or3cloud.Error, otherDomains []string, err error) {
+func (p *provider) demandFactor(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) (refusal *or3cloud.Error, otherDomains []string, err error) {
 	has, err := p.factorsOf(ctx, q, a.ID)
 	if err != nil {
 		return nil, nil, err
@@ -62,7 +63,7 @@ func (p *provider) demandFactor(ctx context.Context, q queries, r *or3cloud.Requ
 	if has.RecoveryCodesLeft > 0 {
 		methods = append(methods, "recovery_code")
 	}
-	token, _, err := p.issue(ctx, q, tokenSecondFactor, a, "", step)
+	token, _, err := p.onetime.Issue(ctx, q, onetime.SecondFactor, a, "", step)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,11 +71,11 @@ func (p *provider) demandFactor(ctx context.Context, q queries, r *or3cloud.Requ
 	if len(otherDomains) > 0 {
 		extra["otherDomains"] = otherDomains
 	}
-	return refuse(or3cloud.CodeUnauthenticated, "second_factor_required", "A second step is needed to sign in.", extra), otherDomains, nil
+	return refuse.With(or3cloud.CodeUnauthenticated, "second_factor_required", "A second step is needed to sign in.", extra), otherDomains, nil
 }
 
 // askForPasskey begins a ceremony with the passkeys of an account that a page can show. It returns nothing if there are none.
-func askForPasskey(ctx context.Context, q queries, rp *webauthn.WebAuthn, a db.Account) (session *webauthn.SessionData, publicKey any, err error) {
+func askForPasskey(ctx context.Context, q store.Queries, rp *webauthn.WebAuthn, a db.Account) (session *webauthn.SessionData, publicKey any, err error) {
 	rows, err := q.Passkeys(ctx, a.ID)
 	if err != nil {
 		return nil, nil, err
@@ -100,39 +101,30 @@ type shown struct {
 	credential         []byte
 }
 
-func parseSecondFactor(f fields) (challenge string, s shown, err error) {
-	challenge, ok := f.text("challenge", 1, maxToken)
+func parseSecondFactor(f form.Fields) (challenge string, s shown, err error) {
+	challenge, ok := f.Text("challenge", 1, form.MaxToken)
 	if !ok {
-		return "", s, errInvalid()
+		return "", s, refuse.Invalid()
 	}
 	given := 0
 	for name, into := range map[string]*string{"code": &s.code, "recoveryCode": &s.recoveryCode} {
 		if _, present := f[name]; present {
-			if *into, ok = f.text(name, 1, maxCode); !ok {
-				return "", s, errInvalid()
+			if *into, ok = f.Text(name, 1, form.MaxCode); !ok {
+				return "", s, refuse.Invalid()
 			}
 			given++
 		}
 	}
 	if _, present := f["credential"]; present {
-		if s.credential, err = f.credential(); err != nil {
+		if s.credential, err = f.Credential(); err != nil {
 			return "", s, err
 		}
 		given++
 	}
 	if given != 1 {
-		return "", s, errInvalid()
+		return "", s, refuse.Invalid()
 	}
 	return challenge, s, nil
-}
-
-// credential returns the JSON text of what an authenticator has answered.
-func (f fields) credential() ([]byte, error) {
-	object, ok := f["credential"].(map[string]any)
-	if !ok {
-		return nil, errInvalid()
-	}
-	return json.Marshal(object)
 }
 
 // secondFactor is POST /api/basic-auth/second-factor.
@@ -147,7 +139,7 @@ func (p *provider) secondFactor(c call) error {
 	}
 	var g *grant
 	var refusal error // what is written with it has to stay
-	err = p.store.tx(c.Context(), func(q queries) (err error) {
+	err = p.store.Tx(c.Context(), func(q store.Queries) (err error) {
 		g, refusal, err = p.answerChallenge(c.Context(), q, c.Request, challenge, s)
 		return err
 	})
@@ -163,9 +155,9 @@ func (p *provider) secondFactor(c call) error {
 
 // answerChallenge starts a session if what was shown is right, and counts the attempt if not. All attempts pass through
 // the one writer, so that parallel ones cannot get more than their number.
-func (p *provider) answerChallenge(ctx context.Context, q queries, r *or3cloud.Request, challenge string, s shown) (*grant, error, error) {
+func (p *provider) answerChallenge(ctx context.Context, q store.Queries, r *or3cloud.Request, challenge string, s shown) (*grant, error, error) {
 	var step secondStep
-	token, err := p.peek(ctx, q, tokenSecondFactor, challenge, &step)
+	token, err := p.onetime.Peek(ctx, q, onetime.SecondFactor, challenge, &step)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,7 +168,7 @@ func (p *provider) answerChallenge(ctx context.Context, q queries, r *or3cloud.R
 	budget, limit := "basic-auth:wrong-code:"+a.ID, ratelimit.Limit{Max: wrongCodesPerHour, Window: time.Hour}
 	// A signature cannot be guessed: whoever has a passkey gets in whatever others have tried.
 	if v := p.limits.Check(budget, limit); !v.Allowed && s.credential == nil {
-		return nil, errRateLimited(v.RetryAfter), nil
+		return nil, refuse.RateLimited(v.RetryAfter), nil
 	}
 	method, err := p.verifyShown(ctx, q, r, a, step, s)
 	if err != nil {
@@ -199,14 +191,14 @@ func (p *provider) answerChallenge(ctx context.Context, q queries, r *or3cloud.R
 const signInsPerHour = 60 * signInLimit
 
 // admit starts the session of somebody who has shown everything that the account demands. method goes into the trail.
-func (p *provider) admit(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, method string) (*grant, error) {
+func (p *provider) admit(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, method string) (*grant, error) {
 	now := p.now()
 	// Of the version, so that a new password has a new budget, whoever has used up that of the old one.
 	budget := "basic-auth:sign-ins:" + a.ID + ":" + strconv.FormatInt(a.TokenVersion, 10)
 	if v := p.limits.Take(budget, ratelimit.Limit{Max: signInsPerHour, Window: time.Hour}); !v.Allowed {
-		return nil, errRateLimited(v.RetryAfter)
+		return nil, refuse.RateLimited(v.RetryAfter)
 	}
-	if err := prune(ctx, q, now, p.opts.grace); err != nil {
+	if err := store.Prune(ctx, q, now, p.opts.grace); err != nil {
 		return nil, err
 	}
 	if err := p.tellOfSignIn(ctx, q, r, a); err != nil {
@@ -220,7 +212,7 @@ func (p *provider) admit(ctx context.Context, q queries, r *or3cloud.Request, a 
 }
 
 // verifyShown returns the method that was shown, or "" if it was wrong.
-func (p *provider) verifyShown(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, step secondStep, s shown) (method string, err error) {
+func (p *provider) verifyShown(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, step secondStep, s shown) (method string, err error) {
 	var ok bool
 	switch {
 	case s.code != "":
@@ -244,7 +236,7 @@ func (p *provider) verifyShown(ctx context.Context, q queries, r *or3cloud.Reque
 }
 
 // countWrong counts a wrong answer to a challenge, which dies with the last one, and returns the refusal.
-func (p *provider) countWrong(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, print string) (error, error) {
+func (p *provider) countWrong(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, print string) (error, error) {
 	attempts, err := q.CountAttempt(ctx, print)
 	if err != nil {
 		return nil, err
@@ -259,9 +251,5 @@ func (p *provider) countWrong(ctx context.Context, q queries, r *or3cloud.Reques
 	if err := p.record(ctx, q, r, a.ID, eventSignInFailed, "second factor"); err != nil {
 		return nil, err
 	}
-	return errCode(map[string]any{"attemptsLeft": max(left, 0)}), p.tellOfFailures(ctx, q, r, a)
-}
-
-func errCode(extra map[string]any) error {
-	return refuse(or3cloud.CodeUnauthenticated, "invalid_code", "The code is wrong or has been used.", extra)
+	return refuse.Code(map[string]any{"attemptsLeft": max(left, 0)}), p.tellOfFailures(ctx, q, r, a)
 }

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // decode reads the answer of an endpoint.
@@ -148,7 +150,7 @@ func TestFactorIsDemandedOnEveryWayIn(t *testing.T) {
 		},
 		"no recovery codes left": func(b *browser) {
 			b.enrol()
-			if err := b.in.p.store.write.DeleteRecoveryCodes(b.in.t.Context(), b.wantSignedIn().UserID); err != nil {
+			if err := b.in.p.store.Write.DeleteRecoveryCodes(b.in.t.Context(), b.wantSignedIn().UserID); err != nil {
 				b.in.t.Fatal(err)
 			}
 		},
@@ -213,12 +215,12 @@ func (a answer) wantStatus(t *testing.T, status int) answer {
 func (in *instance) resetPassword(email, password string) {
 	in.t.Helper()
 	ctx := in.t.Context()
-	a, err := in.p.store.read.AccountByEmail(ctx, email)
+	a, err := in.p.store.Read.AccountByEmail(ctx, email)
 	if err != nil {
 		in.t.Fatal(err)
 	}
 	var fragment string
-	err = in.p.store.tx(ctx, func(q queries) (err error) {
+	err = in.p.store.Tx(ctx, func(q store.Queries) (err error) {
 		fragment, _, err = in.p.resetFragment(ctx, q, a)
 		return err
 	})
@@ -238,7 +240,7 @@ func (in *instance) weakenHash(email string) {
 	if err != nil {
 		in.t.Fatal(err)
 	}
-	_, err = in.p.store.file.Write.ExecContext(in.t.Context(), "UPDATE accounts SET password_hash = ? WHERE email = ?", string(hash), email)
+	_, err = in.p.store.File.Write.ExecContext(in.t.Context(), "UPDATE accounts SET password_hash = ? WHERE email = ?", string(hash), email)
 	if err != nil {
 		in.t.Fatal(err)
 	}
@@ -306,7 +308,7 @@ func (in *instance) setDisabled(email string, disabled bool) {
 	if disabled {
 		at = in.clock.now().UnixMilli()
 	}
-	if _, err := in.p.store.file.Write.ExecContext(in.t.Context(), "UPDATE accounts SET disabled_at = ? WHERE email = ?", at, email); err != nil {
+	if _, err := in.p.store.File.Write.ExecContext(in.t.Context(), "UPDATE accounts SET disabled_at = ? WHERE email = ?", at, email); err != nil {
 		in.t.Fatal(err)
 	}
 }
@@ -356,7 +358,7 @@ func TestSecondFactorWantsOneProof(t *testing.T) {
 	for _, text := range []string{
 		"{}", "{", `{"challenge":"x"}`, `{"challenge":5,"code":"123456"}`, `{"code":"123456"}`, `{"challenge":"","code":"123456"}`,
 		body("challenge", challenge), body("challenge", challenge, "code", "123456", "recoveryCode", codes[0]),
-		body("challenge", challenge, "code", ""), body("challenge", challenge, "code", strings.Repeat("1", maxCode+1)),
+		body("challenge", challenge, "code", ""), body("challenge", challenge, "code", strings.Repeat("1", form.MaxCode+1)),
 		body("challenge", challenge, "credential", "text"), `{"challenge":"` + challenge + `","code":123456}`,
 		`{"challenge":"` + challenge + `","code":null,"recoveryCode":"` + codes[0] + `"}`,
 	} {
@@ -464,7 +466,7 @@ func TestWrongCodesAreToldToOperatorAndOwner(t *testing.T) {
 // events are kind and detail of what has happened to an account, oldest first.
 func (in *instance) events(email string) []string {
 	in.t.Helper()
-	rows, err := in.p.store.file.Read.QueryContext(in.t.Context(),
+	rows, err := in.p.store.File.Read.QueryContext(in.t.Context(),
 		"SELECT trim(e.kind || ' ' || coalesce(e.detail, '')) FROM security_events e JOIN accounts a ON a.id = e.account_id WHERE a.email = ? ORDER BY e.id", email)
 	if err != nil {
 		in.t.Fatal(err)
@@ -504,11 +506,11 @@ func TestEveryChangeOfAFactorIsRecorded(t *testing.T) {
 func (in *instance) resetFactors(email string) {
 	in.t.Helper()
 	ctx := in.t.Context()
-	a, err := in.p.store.read.AccountByEmail(ctx, email)
+	a, err := in.p.store.Read.AccountByEmail(ctx, email)
 	if err != nil {
 		in.t.Fatal(err)
 	}
-	if err := in.p.store.tx(ctx, func(q queries) error { return in.p.resetFactors(ctx, q, a.ID) }); err != nil {
+	if err := in.p.store.Tx(ctx, func(q store.Queries) error { return in.p.resetFactors(ctx, q, a.ID) }); err != nil {
 		in.t.Fatal(err)
 	}
 }
@@ -559,7 +561,7 @@ func TestChangesOfFactorsWantAFreshProof(t *testing.T) {
 // factors are those of a signed-in browser's account.
 func (in *instance) factors(b *browser) factors {
 	in.t.Helper()
-	f, err := in.p.factorsOf(in.t.Context(), in.p.store.read, b.wantSignedIn().UserID)
+	f, err := in.p.factorsOf(in.t.Context(), in.p.store.Read, b.wantSignedIn().UserID)
 	if err != nil {
 		in.t.Fatal(err)
 	}
@@ -602,12 +604,12 @@ func TestFactorsWithABrokenStore(t *testing.T) {
 	phone, _ := in.signedIn(ann).enrol()
 	b := in.browser()
 	challenge := b.challenge(ann)
-	if _, err := in.p.store.file.Write.ExecContext(t.Context(), "ALTER TABLE totp RENAME TO lost"); err != nil {
+	if _, err := in.p.store.File.Write.ExecContext(t.Context(), "ALTER TABLE totp RENAME TO lost"); err != nil {
 		t.Fatal(err)
 	}
 	b.post("second-factor", body("challenge", challenge, "code", phone.next())).wantStatus(t, 503).wantCookiesKept(t)
 	b.post("sign-in", credentials(ann, password)).wantStatus(t, 503).wantCookiesKept(t)
-	if _, err := in.p.store.file.Write.ExecContext(t.Context(), "ALTER TABLE lost RENAME TO totp"); err != nil {
+	if _, err := in.p.store.File.Write.ExecContext(t.Context(), "ALTER TABLE lost RENAME TO totp"); err != nil {
 		t.Fatal(err)
 	}
 	b.post("second-factor", body("challenge", challenge, "code", phone.code(0))).want(t, 200, `{"ok":true}`)
@@ -621,7 +623,7 @@ func FuzzParseSecondFactor(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		fields, err := parseFields(raw)
+		fields, err := form.Parse(raw)
 		if err != nil {
 			return
 		}

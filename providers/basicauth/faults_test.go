@@ -10,6 +10,7 @@ import (
 
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/sqlitex/faultydisk"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // onFaultyDisk opens the provider and moves it to a database on a disk whose faults the test decides.
@@ -17,7 +18,7 @@ func onFaultyDisk(t *testing.T, fatal func(error)) (*instance, *faultydisk.Disk,
 	in := openTest(t, nil)
 	disk := faultydisk.New(t)
 	path := filepath.Join(t.TempDir(), "accounts.sqlite")
-	st, err := openStore(t.Context(), sqlitex.Options{Path: path, VFS: disk.Name}, in.env.Log, fatal)
+	st, err := store.Open(t.Context(), sqlitex.Options{Path: path, VFS: disk.Name, Migrations: schema()}, in.env.Log, fatal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,7 @@ func onFaultyDisk(t *testing.T, fatal func(error)) (*instance, *faultydisk.Disk,
 	original := in.p.store
 	in.p.store = st
 	t.Cleanup(func() {
-		if err := in.p.store.close(); err != nil {
+		if err := in.p.store.Close(); err != nil {
 			t.Error(err)
 		}
 		in.p.store = original
@@ -75,10 +76,10 @@ func TestAFailedSyncIsFinal(t *testing.T) {
 	if !strings.Contains(in.log.String(), "accepts no more writes") {
 		t.Error("the operator is not told")
 	}
-	if err := in.p.store.close(); err != nil {
+	if err := in.p.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	st, err := openStore(t.Context(), sqlitex.Options{Path: path}, in.env.Log, nil)
+	st, err := store.Open(t.Context(), sqlitex.Options{Path: path, Migrations: schema()}, in.env.Log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // generation names a refresh token and the access tokens that were issued with it. The first one of a session has no name:
@@ -81,7 +82,7 @@ func (s *sightings) written(gs []generation) {
 }
 
 // keepSightings writes sightings down.
-func keepSightings(ctx context.Context, q queries, gs []generation, now time.Time) error {
+func keepSightings(ctx context.Context, q store.Queries, gs []generation, now time.Time) error {
 	for _, g := range gs {
 		if err := q.NoteUse(ctx, db.NoteUseParams{Now: now.UnixMilli(), SessionID: g.session, Generation: g.mark}); err != nil {
 			return err

@@ -6,6 +6,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
 )
 
 // Nobody can keep somebody else out by guessing: what runs out is the budget of one network for one account. An account at
@@ -30,7 +32,7 @@ type guesses struct {
 // guessesAt returns the budgets for the account of an e-mail address. The keys hold a digest instead of the address, because
 // they are stored.
 func (p *provider) guessesAt(email, clientIP string) guesses {
-	account := "guess:" + fingerprint("guesses at " + email)[:24]
+	account := "guess:" + secret.Fingerprint("guesses at " + email)[:24]
 	g := guesses{limits: p.limits, account: account, network: account + ":" + ratelimit.Network(clientIP)}
 	g.guarded = !g.limits.Check(g.account, g.accountLimit()).Allowed
 	return g
@@ -51,7 +53,7 @@ func (g guesses) take() error {
 		v = g.limits.Take(g.guardedKey(), ratelimit.Limit{Max: guessesIfGuarded, Window: guardedWindow})
 	}
 	if !v.Allowed {
-		return errRateLimited(v.RetryAfter)
+		return refuse.RateLimited(v.RetryAfter)
 	}
 	return nil
 }

@@ -179,7 +179,7 @@ func TestFailedSignInsStandInTheTrail(t *testing.T) {
 	b.post("sign-out", "").want(t, 200, `{"ok":true}`)
 	in.wantEvents("registered", "sign_in_failed", "signed_in", "signed_out")
 	var address string
-	if err := in.p.store.file.Read.QueryRow("SELECT ip_address FROM security_events WHERE kind = 'sign_in_failed'").Scan(&address); err != nil || address != "198.51.100.7" {
+	if err := in.p.store.File.Read.QueryRow("SELECT ip_address FROM security_events WHERE kind = 'sign_in_failed'").Scan(&address); err != nil || address != "198.51.100.7" {
 		t.Errorf("address %q, %v", address, err)
 	}
 }
@@ -207,7 +207,7 @@ func TestStoredLimitsNameNobody(t *testing.T) {
 	in.p.behind.write(t.Context())
 	var keys string
 	var n int
-	if err := in.p.store.file.Read.QueryRow("SELECT count(*), group_concat(key) FROM rate_windows").Scan(&n, &keys); err != nil || n == 0 {
+	if err := in.p.store.File.Read.QueryRow("SELECT count(*), group_concat(key) FROM rate_windows").Scan(&n, &keys); err != nil || n == 0 {
 		t.Fatal(n, err)
 	}
 	if strings.Contains(keys, "miller") || strings.Contains(keys, "example.test") {
@@ -216,7 +216,7 @@ func TestStoredLimitsNameNobody(t *testing.T) {
 	in.clock.advance(25 * time.Hour)
 	in.at("198.51.100.8").post("sign-out", "")
 	in.p.behind.write(t.Context())
-	if err := in.p.store.file.Read.QueryRow("SELECT count(*) FROM rate_windows").Scan(&n); err != nil || n != 1 {
+	if err := in.p.store.File.Read.QueryRow("SELECT count(*) FROM rate_windows").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d windows a day later, %v; one is not over", n, err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/leaktest"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/setting"
 )
 
@@ -363,7 +364,7 @@ func (h *fakeHost) CheckInvite(_ context.Context, token, email string) error {
 		return or3cloud.Unavailable(nil, "Invite-only registration is temporarily unavailable.", time.Second)
 	}
 	if h.invites[token] != email {
-		return refuse(or3cloud.CodeForbidden, "invite_invalid", "Invite token is invalid or expired.", nil)
+		return refuse.With(or3cloud.CodeForbidden, "invite_invalid", "Invite token is invalid or expired.", nil)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // duringAnswer asks for the session of a browser as an event stream does: nothing can be renewed.
@@ -64,7 +66,7 @@ func TestTheFirstRefreshSecretOpensWhatTheJWTSecretHasSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := old.seal([]byte("text"), "row")
+	sealed, err := old.Seal([]byte("text"), "row")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,12 +74,12 @@ func TestTheFirstRefreshSecretOpensWhatTheJWTSecretHasSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := now.open(sealed, "row"); string(text) != "text" || err != nil {
+	if text, err := now.Open(sealed, "row"); string(text) != "text" || err != nil {
 		t.Errorf("%q, %v", text, err)
 	}
-	if fresh, err := now.seal([]byte("text"), "row"); err != nil {
+	if fresh, err := now.Seal([]byte("text"), "row"); err != nil {
 		t.Fatal(err)
-	} else if _, err := old.open(fresh, "row"); err == nil {
+	} else if _, err := old.Open(fresh, "row"); err == nil {
 		t.Error("the old secret still seals")
 	}
 }
@@ -132,7 +134,7 @@ func FuzzVerifyAccessToken(f *testing.F) {
 	f.Add(parts[0] + "." + parts[1] + ".")
 	f.Add(parts[0] + ".e30." + parts[2])
 	f.Add("eyJhbGciOiJub25lIn0." + parts[1] + ".")
-	f.Add(strings.Repeat("A", maxToken+1))
+	f.Add(strings.Repeat("A", form.MaxToken+1))
 	f.Fuzz(func(t *testing.T, token string) {
 		if c := tokens.verify(token); c != nil && token != good {
 			t.Errorf("%q is accepted as %+v", token, c)
@@ -145,7 +147,7 @@ func FuzzVerifyAccessToken(f *testing.F) {
 func BenchmarkSession(b *testing.B) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	p := &provider{access: newAccessTokens(clock, "secret"), revoked: newRevocations(newWatchedClock(clock)), now: clock}
+	p := &provider{access: newAccessTokens(clock, "secret"), revoked: newRevocations(store.NewClock(clock)), now: clock}
 	token, err := p.access.sign(identity{accountID: "account", sessionID: "session", email: "a@b.co"}, now.Add(time.Minute))
 	if err != nil {
 		b.Fatal(err)

@@ -4,6 +4,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
 )
 
 // linkLimit is how many links one client address may look at in a minute.
@@ -42,9 +45,9 @@ func (p *provider) lookAtLink(c call) error {
 	if err != nil {
 		return err
 	}
-	token, ok := f.text("token", 1, maxToken)
+	token, ok := f.Text("token", 1, form.MaxToken)
 	if !ok {
-		return errInvalid()
+		return refuse.Invalid()
 	}
 	var answer linkAnswer
 	switch f["kind"] {
@@ -53,11 +56,11 @@ func (p *provider) lookAtLink(c call) error {
 	case "invite":
 		answer, err = p.inviteAnswer(c, token)
 	case "reset":
-		answer.State, err = p.tokenState(c, tokenReset, token, &struct{}{})
+		answer.State, err = p.tokenState(c, onetime.Reset, token, &struct{}{})
 	case "confirm-email":
-		answer.State, err = p.tokenState(c, tokenEmail, token, &emailChange{})
+		answer.State, err = p.tokenState(c, onetime.Email, token, &emailChange{})
 	default:
-		err = errInvalid()
+		err = refuse.Invalid()
 	}
 	if err != nil {
 		return err
@@ -66,7 +69,7 @@ func (p *provider) lookAtLink(c call) error {
 }
 
 func (p *provider) setupState(c call, token string) (linkState, error) {
-	exists, err := p.store.read.AnyAccount(c.Context())
+	exists, err := p.store.Read.AnyAccount(c.Context())
 	switch good := p.setup.matches(token); {
 	case err != nil:
 		return "", err
@@ -102,8 +105,8 @@ func (p *provider) inviteAnswer(c call, token string) (linkAnswer, error) {
 	}, nil
 }
 
-func (p *provider) tokenState(c call, kind tokenKind, token string, data any) (linkState, error) {
-	switch _, err := p.peek(c.Context(), p.store.read, kind, token, data); {
+func (p *provider) tokenState(c call, kind onetime.Kind, token string, data any) (linkState, error) {
+	switch _, err := p.onetime.Peek(c.Context(), p.store.Read, kind, token, data); {
 	case err == nil:
 		return linkValid, nil
 	case or3cloud.CodeOf(err) == or3cloud.CodeInvalid:

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 	"or3.chat/cloud/setting"
 )
 
@@ -32,7 +35,7 @@ func TestASetupLinkSaysWhatItIsGoodFor(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			in := openTest(t, config{setting.RegistrationMode: mode})
 			stale, token := in.setupToken(), in.setupToken()
-			for _, wrong := range []string{stale, token[:len(token)-1], token + "A", "wrong", "a.b", strings.Repeat("x", maxToken)} {
+			for _, wrong := range []string{stale, token[:len(token)-1], token + "A", "wrong", "a.b", strings.Repeat("x", form.MaxToken)} {
 				in.wantLink("setup", wrong, invalid)
 			}
 			in.wantLink("setup", token, valid)
@@ -116,9 +119,9 @@ func TestLinksOfMailSayWhatTheyAreGoodFor(t *testing.T) {
 	const valid, invalid = `{"state":"valid"}`, `{"state":"invalid"}`
 	in := openTest(t, nil)
 	ann := in.signedIn("ann@example.test").actor()
-	issue := func(kind tokenKind, session string) (token string) {
-		err := in.p.store.tx(t.Context(), func(q queries) (err error) {
-			token, _, err = in.p.issue(t.Context(), q, kind, ann.account(), session, emailChange{"new@example.test"})
+	issue := func(kind onetime.Kind, session string) (token string) {
+		err := in.p.store.Tx(t.Context(), func(q store.Queries) (err error) {
+			token, _, err = in.p.onetime.Issue(t.Context(), q, kind, ann.account(), session, emailChange{"new@example.test"})
 			return err
 		})
 		if err != nil {
@@ -126,7 +129,7 @@ func TestLinksOfMailSayWhatTheyAreGoodFor(t *testing.T) {
 		}
 		return token
 	}
-	reset, email, step := issue(tokenReset, ""), issue(tokenEmail, ann.SessionID), issue(tokenSecondFactor, "")
+	reset, email, step := issue(onetime.Reset, ""), issue(onetime.Email, ann.SessionID), issue(onetime.SecondFactor, "")
 	in.wantLink("reset", reset, valid)
 	in.wantLink("confirm-email", email, valid)
 	for _, other := range []string{email, step, "made-up"} {
@@ -138,14 +141,14 @@ func TestLinksOfMailSayWhatTheyAreGoodFor(t *testing.T) {
 	in.wantLink("confirm-email", email, invalid)
 	in.wantLink("reset", reset, invalid) // it was sent to the old address
 
-	reset = issue(tokenReset, "")
+	reset = issue(onetime.Reset, "")
 	in.browser().post("reset-password", newPassword(reset, "a brand new secret")).want(t, 200, `{"ok":true}`)
 	in.wantLink("reset", reset, invalid)
 
 	ann = in.signedIn("anna@example.test").actor()
-	reset = issue(tokenReset, "")
+	reset = issue(onetime.Reset, "")
 	in.wantLink("reset", reset, valid)
-	in.clock.advance(tokenReset.lifetime())
+	in.clock.advance(onetime.Reset.Lifetime())
 	in.wantLink("reset", reset, invalid)
 }
 
@@ -153,7 +156,7 @@ func TestALinkIsLookedAtByTokenAlone(t *testing.T) {
 	in := openTest(t, nil)
 	for _, text := range []string{
 		`{}`, `{"kind":"setup"}`, `{"token":"x"}`, `{"kind":"other","token":"x"}`, `{"kind":"setup","token":""}`, `{"kind":["setup"],"token":"x"}`,
-		`{"kind":"setup","token":"` + strings.Repeat("x", maxToken+1) + `"}`, `[]`,
+		`{"kind":"setup","token":"` + strings.Repeat("x", form.MaxToken+1) + `"}`, `[]`,
 	} {
 		in.browser().post("link", text).wantRefusal(t, 400, "invalid_request", "")
 	}

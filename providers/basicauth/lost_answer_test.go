@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/breaker"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 const lostEmail = "ann@example.test"
@@ -89,7 +91,7 @@ func TestAnswersLostAgainAndAgain(t *testing.T) {
 func (in *instance) wantOneEnd() {
 	in.t.Helper()
 	var most int
-	err := in.p.store.file.Read.QueryRow(`SELECT COALESCE(MAX(n), 0) FROM (SELECT count(*) AS n FROM refresh_tokens
+	err := in.p.store.File.Read.QueryRow(`SELECT COALESCE(MAX(n), 0) FROM (SELECT count(*) AS n FROM refresh_tokens
 		WHERE rotated_at IS NULL AND replaced_at IS NULL GROUP BY session_id)`).Scan(&most)
 	if err != nil || most > 1 {
 		in.t.Fatalf("%d live tokens of one session, %v", most, err)
@@ -190,7 +192,7 @@ func TestAccessTokensNameTheirGeneration(t *testing.T) {
 		if c == nil {
 			t.Fatal("no access token")
 		}
-		return c.Generation, fingerprint(b.value(refreshCookie))[:generationMark]
+		return c.Generation, secret.Fingerprint(b.value(refreshCookie))[:generationMark]
 	}
 	if access, _ := generations(b); access != "" {
 		t.Errorf("the first token of a session: %q", access)
@@ -241,7 +243,7 @@ func TestSightings(t *testing.T) {
 	b.wantSignedIn()
 	var used int
 	count := func() int {
-		if err := in.p.store.file.Read.QueryRow("SELECT count(*) FROM refresh_tokens WHERE used_at IS NOT NULL").Scan(&used); err != nil {
+		if err := in.p.store.File.Read.QueryRow("SELECT count(*) FROM refresh_tokens WHERE used_at IS NOT NULL").Scan(&used); err != nil {
 			t.Fatal(err)
 		}
 		return used
@@ -249,14 +251,14 @@ func TestSightings(t *testing.T) {
 	if len(in.p.sightings.waiting(10)) != 1 || count() != 0 {
 		t.Errorf("%d notes wait, %d are written", len(in.p.sightings.waiting(10)), used)
 	}
-	whole := in.p.store.breaker
-	in.p.store.breaker = breaker.New(breaker.Options{Store: "the accounts", Log: in.p.log, Refuse: unavailable})
-	in.p.store.breaker.Trip("test", errors.New("full"))
+	whole := in.p.store.Breaker
+	in.p.store.Breaker = breaker.New(breaker.Options{Store: "the accounts", Log: in.p.log, Refuse: store.Unavailable})
+	in.p.store.Breaker.Trip("test", errors.New("full"))
 	in.p.behind.write(t.Context())
 	if len(in.p.sightings.waiting(10)) != 1 {
 		t.Error("a note that could not be written is lost")
 	}
-	in.p.store.breaker = whole
+	in.p.store.Breaker = whole
 	in.p.behind.write(t.Context())
 	if len(in.p.sightings.waiting(10)) != 0 || count() != 1 {
 		t.Errorf("%d notes wait, %d are written", len(in.p.sightings.waiting(10)), used)
@@ -330,8 +332,8 @@ func TestRandomHistoriesOfLostAnswers(t *testing.T) {
 					history = append(history, fmt.Sprint("+", d))
 					in.clock.advance(d)
 				case k == 5:
-					d := time.Duration(r.Int63n(int64(clockTolerance)))
-					if in.clock.now().Add(-d).After(newest.Add(-clockTolerance)) {
+					d := time.Duration(r.Int63n(int64(store.Tolerance)))
+					if in.clock.now().Add(-d).After(newest.Add(-store.Tolerance)) {
 						history = append(history, fmt.Sprint("-", d))
 						in.clock.advance(-d)
 					}

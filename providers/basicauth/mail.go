@@ -12,18 +12,20 @@ import (
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // outbox is the mail that waits for the mail server: rows of a table, so that they survive a restart and belong to the
 // transaction of what they tell about, and one goroutine that delivers them.
 type outbox struct {
-	store  *store
-	sealer *sealer
+	store  *store.Store
+	sealer *secret.Sealer
 	log    *slog.Logger
 	now    func() time.Time
 	send   func(context.Context, mail.Letter) error
 	// resolve turns a request for a link into the letter with the link (reset.go).
-	resolve func(ctx context.Context, q queries, sealed []byte) error
+	resolve func(ctx context.Context, q store.Queries, sealed []byte) error
 
 	loop *background.Loop
 	// pause is how long there is nothing to do, as the last sweep has found.
@@ -56,7 +58,7 @@ func (o *outbox) start() {
 		Name: "the delivery of mail", Log: o.log,
 		Run: func(ctx context.Context) error {
 			if !begun {
-				if err := o.store.tx(ctx, func(q queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) }); err != nil {
+				if err := o.store.Tx(ctx, func(q store.Queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) }); err != nil {
 					return err
 				}
 				begun = true
@@ -81,18 +83,18 @@ func (o *outbox) close() {
 }
 
 // add puts content, a mail.Letter or a resetRequest, into the box, in the transaction of q.
-func (o *outbox) add(ctx context.Context, q queries, accountID, kind string, content any, lifetime time.Duration) error {
+func (o *outbox) add(ctx context.Context, q store.Queries, accountID, kind string, content any, lifetime time.Duration) error {
 	text, err := json.Marshal(content)
 	if err != nil {
 		return err
 	}
 	now := o.now()
-	sealed, err := o.sealer.seal(text, sealPlace(kind, now.UnixMilli()))
+	sealed, err := o.sealer.Seal(text, sealPlace(kind, now.UnixMilli()))
 	if err != nil {
 		return err
 	}
 	err = q.InsertMail(ctx, db.InsertMailParams{
-		AccountID: optional(accountID), Kind: kind, Sealed: sealed, Now: now.UnixMilli(), ExpiresAt: now.Add(lifetime).UnixMilli(),
+		AccountID: store.Optional(accountID), Kind: kind, Sealed: sealed, Now: now.UnixMilli(), ExpiresAt: now.Add(lifetime).UnixMilli(),
 	})
 	if err != nil {
 		return err
@@ -102,7 +104,7 @@ func (o *outbox) add(ctx context.Context, q queries, accountID, kind string, con
 	if accountID == "" {
 		keep = lettersToNobody
 	}
-	n, err := q.DeleteSurplusMail(ctx, db.DeleteSurplusMailParams{AccountID: optional(accountID), Kind: kind, Keep: keep})
+	n, err := q.DeleteSurplusMail(ctx, db.DeleteSurplusMailParams{AccountID: store.Optional(accountID), Kind: kind, Keep: keep})
 	if n > 0 {
 		o.log.Warn("mail given up, too much of its kind is waiting", "kind", kind, "account", accountID, "letters", n)
 	}
@@ -143,7 +145,7 @@ func (o *outbox) sweep(ctx context.Context) error {
 		}
 	}
 	o.pause = longestPause
-	next, err := o.store.read.NextMailAttempt(ctx)
+	next, err := o.store.Read.NextMailAttempt(ctx)
 	if err == nil && next != 0 {
 		o.pause = min(max(time.UnixMilli(next).Sub(o.now()), time.Second), longestPause)
 	}
@@ -157,7 +159,7 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	var letter mail.Letter
 	var deliver bool
 	var expired []db.DeleteExpiredMailRow
-	err = o.store.tx(ctx, func(q queries) error {
+	err = o.store.Tx(ctx, func(q store.Queries) error {
 		now := o.now()
 		if err := settleMail(ctx, q, now); err != nil {
 			return err
@@ -165,13 +167,13 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 		if expired, err = q.DeleteExpiredMail(ctx, now.UnixMilli()); err != nil {
 			return err
 		}
-		if row, err = q.DueMail(ctx, now.UnixMilli()); absent(err) {
+		if row, err = q.DueMail(ctx, now.UnixMilli()); store.Absent(err) {
 			return nil
 		} else if err != nil {
 			return err
 		}
 		found = true
-		content, err := o.sealer.open(row.Sealed, sealPlace(row.Kind, row.CreatedAt))
+		content, err := o.sealer.Open(row.Sealed, sealPlace(row.Kind, row.CreatedAt))
 		if err == nil && row.Kind != mailResetRequest {
 			err = json.Unmarshal(content, &letter)
 		}
@@ -198,7 +200,7 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 }
 
 // settleMail brings the times of mail that was written while the clock was ahead back to what they can be now.
-func settleMail(ctx context.Context, q queries, now time.Time) error {
+func settleMail(ctx context.Context, q store.Queries, now time.Time) error {
 	return q.SettleMail(ctx, db.SettleMailParams{
 		Now: now.UnixMilli(), LatestAttempt: now.Add(longestBackOff).UnixMilli(), LatestEnd: now.Add(noticeLifetime).UnixMilli(),
 	})
@@ -236,7 +238,7 @@ func (o *outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	// The letter is out: not even a shutdown may keep it in the box, or it would go out twice.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := o.store.tx(ctx, func(q queries) error { return q.DeleteMail(ctx, row.ID) }); err != nil {
+	if err := o.store.Tx(ctx, func(q store.Queries) error { return q.DeleteMail(ctx, row.ID) }); err != nil {
 		return fmt.Errorf("remove delivered mail: %w", err)
 	}
 	return nil

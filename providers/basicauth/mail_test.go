@@ -12,6 +12,7 @@ import (
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 	"or3.chat/cloud/setting"
 )
 
@@ -66,7 +67,7 @@ func (in *instance) waitFor(what string, reached func() bool) {
 // rows returns the number that a query counts.
 func (in *instance) rows(query string, args ...any) (n int) {
 	in.t.Helper()
-	if err := in.p.store.file.Read.QueryRow(query, args...).Scan(&n); err != nil {
+	if err := in.p.store.File.Read.QueryRow(query, args...).Scan(&n); err != nil {
 		in.t.Fatal(err)
 	}
 	return n
@@ -75,7 +76,7 @@ func (in *instance) rows(query string, args ...any) (n int) {
 // put adds a letter to the outbox.
 func (in *instance) put(subject string, lifetime time.Duration) {
 	in.t.Helper()
-	err := in.p.store.tx(in.t.Context(), func(q queries) error {
+	err := in.p.store.Tx(in.t.Context(), func(q store.Queries) error {
 		return in.p.outbox.add(in.t.Context(), q, "", "test", mail.Letter{To: "ann@example.test", Subject: subject}, lifetime)
 	})
 	if err != nil {
@@ -188,7 +189,7 @@ func TestNewMailGoesBeforeMailThatHasFailed(t *testing.T) {
 	in, server := openWithMail(t)
 	in.p.outbox.close()
 	in.put("failed before", time.Hour)
-	if _, err := in.p.store.file.Write.Exec("UPDATE mail_outbox SET attempts = 3"); err != nil {
+	if _, err := in.p.store.File.Write.Exec("UPDATE mail_outbox SET attempts = 3"); err != nil {
 		t.Fatal(err)
 	}
 	in.clock.advance(time.Minute)
@@ -206,7 +207,7 @@ func TestUnreadableMailIsDropped(t *testing.T) {
 	server := smtptest.Start(t, smtptest.Options{})
 	in := openTest(t, withMail(server))
 	now := in.clock.now().UnixMilli()
-	if _, err := in.p.store.file.Write.Exec(
+	if _, err := in.p.store.File.Write.Exec(
 		`INSERT INTO mail_outbox (kind, sealed, created_at, expires_at, next_attempt_at) VALUES ('test', x'00', ?, ?, ?)`, now, now+1000000, now); err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +223,7 @@ func TestARolledBackChangeSendsNoMail(t *testing.T) {
 	in, server := openWithMail(t)
 	in.signedIn("ann@example.test")
 	boom := fmt.Errorf("boom")
-	err := in.p.store.tx(t.Context(), func(q queries) error {
+	err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
 		a, err := q.AccountByEmail(t.Context(), "ann@example.test")
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // noticeKind is something about which the owner of an account is told by mail.
@@ -39,7 +40,7 @@ const noticeLifetime = 3 * 24 * time.Hour
 // without the change can go out as little as a change without the notice. a is the account as it was before, since a notice of
 // a new address goes to the old one. r is nil when the operator did it; detail is a fact such as the name of a passkey. Without
 // a mail server it does nothing.
-func (p *provider) notify(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, kind noticeKind, detail string) error {
+func (p *provider) notify(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, kind noticeKind, detail string) error {
 	if p.outbox == nil {
 		return nil
 	}
@@ -78,7 +79,7 @@ func (o occasion) facts() []mail.Fact {
 
 // tellOfSignIn tells the owner of a sign-in from a browser that is not known yet. It is called before the new session is
 // stored; the sessions of before, ended ones included until they expire, are what makes a browser known.
-func (p *provider) tellOfSignIn(ctx context.Context, q queries, r *or3cloud.Request, a db.Account) error {
+func (p *provider) tellOfSignIn(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) error {
 	if p.outbox == nil {
 		return nil
 	}
@@ -103,13 +104,13 @@ const (
 
 // tellOfFailures tells the owner, once a day at most, when many sign-ins have failed. It is called after the failure was
 // recorded.
-func (p *provider) tellOfFailures(ctx context.Context, q queries, r *or3cloud.Request, a db.Account) error {
+func (p *provider) tellOfFailures(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account) error {
 	if p.outbox == nil {
 		return nil
 	}
 	n, err := q.CountEventsSince(ctx, db.CountEventsSinceParams{
 		AccountID: a.ID, Kind: string(eventSignInFailed), After: p.now().Add(-failuresWithin).UnixMilli(),
-		Latest: latest(p.now()),
+		Latest: store.Latest(p.now()),
 	})
 	if err != nil || n < manyFailures {
 		return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 const (
@@ -108,7 +109,7 @@ func TestManyFailedSignInsAreToldOnceADay(t *testing.T) {
 	in.signedIn("ann@example.test")
 	fail := func(times int) {
 		for range times {
-			err := in.p.store.tx(t.Context(), func(q queries) error {
+			err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
 				a, err := q.AccountByEmail(t.Context(), "ann@example.test")
 				if err != nil {
 					return err

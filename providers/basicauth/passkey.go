@@ -13,6 +13,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // passkeyOptionsLimit is how many ceremonies an address may begin in a minute: each page with a sign-in form begins one.
@@ -91,7 +92,7 @@ func (u passkeyUser) WebAuthnDisplayName() string {
 }
 
 // passkeyUserOf is an account with those of its passkeys that are of a domain.
-func passkeyUserOf(ctx context.Context, q queries, a db.Account, rpID string) (passkeyUser, error) {
+func passkeyUserOf(ctx context.Context, q store.Queries, a db.Account, rpID string) (passkeyUser, error) {
 	rows, err := q.Passkeys(ctx, a.ID)
 	if err != nil {
 		return passkeyUser{}, err
@@ -135,17 +136,3 @@ func (p *provider) describePasskey(row db.Passkey) passkeyAnswer {
 
 // passkeyID is the text form of a credential id.
 func passkeyID(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
-
-// ceremony is the body that finishes a ceremony.
-func (f fields) ceremony() (challenge string, credential []byte, err error) {
-	challenge, ok := f.text("challenge", 1, maxToken)
-	if !ok {
-		return "", nil, errInvalid()
-	}
-	credential, err = f.credential()
-	return challenge, credential, err
-}
-
-func errNoPasskeys() error {
-	return refuse(or3cloud.CodeInvalid, "invalid_request", "Passkeys need a host name and HTTPS.", nil)
-}

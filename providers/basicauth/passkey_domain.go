@@ -8,6 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 	"or3.chat/cloud/setting"
 )
 
@@ -61,7 +62,7 @@ func (f factors) otherDomains() (domains []string) {
 
 // tellOfPasskeysElsewhere tells the owner, at a sign-in with the password alone, that passkeys would be demanded if they
 // were not of another domain; by mail once a day at most.
-func (p *provider) tellOfPasskeysElsewhere(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, domains []string) error {
+func (p *provider) tellOfPasskeysElsewhere(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, domains []string) error {
 	text := strings.Join(domains, ", ")
 	if err := p.record(ctx, q, r, a.ID, eventPasskeysElsewhere, text); err != nil {
 		return err
@@ -74,7 +75,7 @@ func (p *provider) tellOfPasskeysElsewhere(ctx context.Context, q queries, r *or
 
 // passkeysElsewhere returns how many passkeys of each account are out of use, and the domains that they belong to.
 func (p *provider) passkeysElsewhere(ctx context.Context) (counts map[string]int, domains []string, err error) {
-	rows, err := p.store.read.PasskeyDomains(ctx)
+	rows, err := p.store.Read.PasskeyDomains(ctx)
 	counts = map[string]int{}
 	for _, row := range rows {
 		if of := p.otherDomain(row.RpID.String); of != "" {

@@ -3,7 +3,6 @@ package basicauth
 import (
 	"context"
 	"encoding/json"
-	"strings"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -11,13 +10,14 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-const (
-	maxPasskeyName = 60
-	// maxPasskeys bounds the lists that go to browsers with each ceremony.
-	maxPasskeys = 30
-)
+// maxPasskeys bounds the lists that go to browsers with each ceremony.
+const maxPasskeys = 30
 
 // passkeyRegisterOptions is POST /api/basic-auth/passkeys/register-options.
 func (p *provider) passkeyRegisterOptions(c call) error {
@@ -27,10 +27,10 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 	}
 	rp := p.relyingParty(c.Request)
 	if rp == nil {
-		return errNoPasskeys()
+		return refuse.NoPasskeys()
 	}
 	ctx := c.Context()
-	user, err := passkeyUserOf(ctx, p.store.read, who.account(), rp.Config.RPID)
+	user, err := passkeyUserOf(ctx, p.store.Read, who.account(), rp.Config.RPID)
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 		return err
 	}
 	var token string
-	err = p.as(ctx, who, func(q queries, who actor) (err error) {
-		token, _, err = p.issue(ctx, q, tokenPasskeyAdd, who.account(), who.SessionID, session)
+	err = p.as(ctx, who, func(q store.Queries, who actor) (err error) {
+		token, _, err = p.onetime.Issue(ctx, q, onetime.PasskeyAdd, who.account(), who.SessionID, session)
 		return err
 	})
 	if err != nil {
@@ -56,24 +56,24 @@ func (p *provider) registerPasskey(c call) error {
 	if err != nil {
 		return err
 	}
-	name, err := f.passkeyName()
+	name, err := f.PasskeyName()
 	if err != nil {
 		return err
 	}
-	challenge, credential, err := f.ceremony()
+	challenge, credential, err := f.Ceremony()
 	if err != nil {
 		return err
 	}
 	added := factorAdded{OK: true}
 	var refusal error // the ceremony is over however it ended
-	err = p.as(c.Context(), who, func(q queries, who actor) error {
+	err = p.as(c.Context(), who, func(q store.Queries, who actor) error {
 		var session webauthn.SessionData
-		token, err := p.take(c.Context(), q, tokenPasskeyAdd, challenge, &session)
+		token, err := p.onetime.Take(c.Context(), q, onetime.PasskeyAdd, challenge, &session)
 		if err != nil {
 			return err
 		}
 		if token.AccountID.String != who.ID || token.SessionID.String != who.SessionID {
-			return errToken()
+			return refuse.Token()
 		}
 		made, rpID, err := p.verifyNewPasskey(c.Request, who.account(), session, credential)
 		if err != nil {
@@ -85,7 +85,7 @@ func (p *provider) registerPasskey(c call) error {
 	})
 	switch {
 	case sqlitex.IsUnique(err):
-		return refuse(or3cloud.CodeConflict, "passkey_exists", "This passkey is already set up.", nil)
+		return refuse.With(or3cloud.CodeConflict, "passkey_exists", "This passkey is already set up.", nil)
 	case err != nil:
 		return err
 	case refusal != nil:
@@ -98,35 +98,35 @@ func (p *provider) registerPasskey(c call) error {
 func (p *provider) verifyNewPasskey(r *or3cloud.Request, a db.Account, session webauthn.SessionData, credential []byte) (made *webauthn.Credential, rpID string, err error) {
 	rp := p.relyingParty(r)
 	if rp == nil {
-		return nil, "", errNoPasskeys()
+		return nil, "", refuse.NoPasskeys()
 	}
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(credential)
 	if err != nil {
-		return nil, "", errInvalid()
+		return nil, "", refuse.Invalid()
 	}
 	made, err = rp.CreateCredential(passkeyUser{account: a}, session, parsed)
 	if err != nil {
 		p.logRefusedPasskey(r, rp, err)
-		return nil, "", errInvalid()
+		return nil, "", refuse.Invalid()
 	}
 	made.Attestation = webauthn.CredentialAttestation{} // it was not asked for and is not looked at again
 	return made, rp.Config.RPID, nil
 }
 
 // addPasskey stores a passkey and returns recovery codes with it if it is the first factor.
-func (p *provider) addPasskey(ctx context.Context, q queries, r *or3cloud.Request, a db.Account, name, rpID string, made *webauthn.Credential) (*passkeyAnswer, []string, error) {
+func (p *provider) addPasskey(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, name, rpID string, made *webauthn.Credential) (*passkeyAnswer, []string, error) {
 	had, err := p.factorsOf(ctx, q, a.ID)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(had.Passkeys) >= maxPasskeys {
-		return nil, nil, refuse(or3cloud.CodeInvalid, "invalid_request", "There are too many passkeys. Remove one first.", nil)
+		return nil, nil, refuse.With(or3cloud.CodeInvalid, "invalid_request", "There are too many passkeys. Remove one first.", nil)
 	}
 	text, err := json.Marshal(made)
 	if err != nil {
 		return nil, nil, err
 	}
-	row := db.Passkey{ID: passkeyID(made.ID), AccountID: a.ID, Name: name, Credential: string(text), CreatedAt: p.now().UnixMilli(), RpID: optional(rpID)}
+	row := db.Passkey{ID: passkeyID(made.ID), AccountID: a.ID, Name: name, Credential: string(text), CreatedAt: p.now().UnixMilli(), RpID: store.Optional(rpID)}
 	err = q.InsertPasskey(ctx, db.InsertPasskeyParams{ID: row.ID, AccountID: a.ID, Name: name, Credential: row.Credential, Now: row.CreatedAt, RpID: row.RpID})
 	if err != nil {
 		return nil, nil, err
@@ -148,12 +148,12 @@ func (p *provider) renamePasskey(c call) error {
 	if err != nil {
 		return err
 	}
-	key, ok := f.text("id", 1, maxToken)
-	name, err := f.passkeyName()
+	key, ok := f.Text("id", 1, form.MaxToken)
+	name, err := f.PasskeyName()
 	if !ok || err != nil {
-		return errInvalid()
+		return refuse.Invalid()
 	}
-	return p.changePasskey(c, who, func(q queries, who actor) (bool, error) {
+	return p.changePasskey(c, who, func(q store.Queries, who actor) (bool, error) {
 		n, err := q.RenamePasskey(c.Context(), db.RenamePasskeyParams{ID: key, AccountID: who.ID, Name: name})
 		return n == 1, err
 	})
@@ -165,12 +165,12 @@ func (p *provider) removePasskey(c call) error {
 	if err != nil {
 		return err
 	}
-	key, ok := f.text("id", 1, maxToken)
+	key, ok := f.Text("id", 1, form.MaxToken)
 	if !ok {
-		return errInvalid()
+		return refuse.Invalid()
 	}
 	ctx := c.Context()
-	return p.changePasskey(c, who, func(q queries, who actor) (bool, error) {
+	return p.changePasskey(c, who, func(q store.Queries, who actor) (bool, error) {
 		names, err := q.DeletePasskey(ctx, db.DeletePasskeyParams{ID: key, AccountID: who.ID})
 		if err != nil || len(names) == 0 {
 			return false, err
@@ -183,11 +183,11 @@ func (p *provider) removePasskey(c call) error {
 }
 
 // changePasskey answers for a change of one passkey; found is false if it is not among one's own.
-func (p *provider) changePasskey(c call, who actor, change func(queries, actor) (found bool, err error)) error {
-	err := p.as(c.Context(), who, func(q queries, who actor) error {
+func (p *provider) changePasskey(c call, who actor, change func(store.Queries, actor) (found bool, err error)) error {
+	err := p.as(c.Context(), who, func(q store.Queries, who actor) error {
 		found, err := change(q, who)
 		if err == nil && !found {
-			err = refuse(or3cloud.CodeNotFound, "not_found", "There is no such passkey.", nil)
+			err = refuse.With(or3cloud.CodeNotFound, "not_found", "There is no such passkey.", nil)
 		}
 		return err
 	})
@@ -195,14 +195,4 @@ func (p *provider) changePasskey(c call, who actor, change func(queries, actor) 
 		return err
 	}
 	return c.answer(true)
-}
-
-// passkeyName returns what a passkey is to be called.
-func (f fields) passkeyName() (string, error) {
-	name, ok := f["name"].(string)
-	name = strings.TrimFunc(name, isSpace)
-	if n := length(name); !ok || n < 1 || n > maxPasskeyName {
-		return "", refuse(or3cloud.CodeInvalid, "invalid_request", "Invalid request", map[string]any{"field": "name"})
-	}
-	return name, nil
 }

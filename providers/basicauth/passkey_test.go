@@ -16,6 +16,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/setting"
 )
 
@@ -296,9 +297,9 @@ func TestPasskeyNames(t *testing.T) {
 	b, other := in.signedIn(ann), in.signedIn("bob@example.test")
 	d := newAuthenticator(in)
 	d.register(b, "  ").wantCode(t, 400, "invalid_request")
-	d.register(b, strings.Repeat("x", maxPasskeyName+1)).wantCode(t, 400, "invalid_request")
-	d.register(b, strings.Repeat("x", maxPasskeyName)).wantStatus(t, 200)
-	for _, name := range []string{"", " ", strings.Repeat("x", maxPasskeyName+1)} {
+	d.register(b, strings.Repeat("x", form.MaxPasskeyName+1)).wantCode(t, 400, "invalid_request")
+	d.register(b, strings.Repeat("x", form.MaxPasskeyName)).wantStatus(t, 200)
+	for _, name := range []string{"", " ", strings.Repeat("x", form.MaxPasskeyName+1)} {
 		b.post("passkeys/rename", body("id", d.id(), "name", name)).wantCode(t, 400, "invalid_request")
 	}
 	b.post("passkeys/rename", body("name", "x")).wantCode(t, 400, "invalid_request")
@@ -490,7 +491,7 @@ func TestSignatureCounters(t *testing.T) {
 			if got := slices.Contains(in.events(ann), "passkey_counter_regressed key"); got != c.noted {
 				t.Errorf("noted: %v", got)
 			}
-			row, err := in.p.store.read.Passkey(t.Context(), d.id())
+			row, err := in.p.store.Read.Passkey(t.Context(), d.id())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -514,7 +515,7 @@ func TestTooManyPasskeys(t *testing.T) {
 		in.clock.advance(5 * time.Second)
 	}
 	newAuthenticator(in).register(b, "one more").wantCode(t, 400, "invalid_request")
-	if n, err := in.p.store.read.CountPasskeys(t.Context(), db.CountPasskeysParams{AccountID: owner}); n != maxPasskeys || err != nil {
+	if n, err := in.p.store.Read.CountPasskeys(t.Context(), db.CountPasskeysParams{AccountID: owner}); n != maxPasskeys || err != nil {
 		t.Errorf("%d passkeys, %v", n, err)
 	}
 }

@@ -10,6 +10,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // passkeySignInOptions is POST /api/basic-auth/passkeys/sign-in-options. It knows no account, so it tells nothing about
@@ -17,15 +20,15 @@ import (
 func (p *provider) passkeySignInOptions(c call) error {
 	rp := p.relyingParty(c.Request)
 	if rp == nil {
-		return errNoPasskeys()
+		return refuse.NoPasskeys()
 	}
 	options, session, err := rp.BeginDiscoverableLogin()
 	if err != nil {
 		return err
 	}
 	var token string
-	err = p.store.tx(c.Context(), func(q queries) (err error) {
-		token, _, err = p.issue(c.Context(), q, tokenPasskeyUse, db.Account{}, "", session)
+	err = p.store.Tx(c.Context(), func(q store.Queries) (err error) {
+		token, _, err = p.onetime.Issue(c.Context(), q, onetime.PasskeyUse, db.Account{}, "", session)
 		return err
 	})
 	if err != nil {
@@ -41,24 +44,24 @@ func (p *provider) passkeySignIn(c call) error {
 	if err != nil {
 		return err
 	}
-	challenge, credential, err := f.ceremony()
+	challenge, credential, err := f.Ceremony()
 	if err != nil {
 		return err
 	}
 	ctx := c.Context()
 	var g *grant
 	var refusal error // the ceremony is over however it ended
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := p.finishCeremony(ctx, q, c.Request, challenge, credential)
 		switch {
 		case err != nil:
 			return err
 		case a == nil:
 			p.log.Warn("sign-in failed", "address", c.ClientIP, "email", redactEmail(""))
-			refusal = errCredentials()
+			refusal = refuse.Credentials()
 			return nil
 		case a.DisabledAt.Valid:
-			refusal = errDisabled()
+			refusal = refuse.Disabled()
 			return nil
 		}
 		g, err = p.admit(ctx, q, c.Request, *a, "passkey")
@@ -76,9 +79,9 @@ func (p *provider) passkeySignIn(c call) error {
 
 // finishCeremony ends a ceremony that began without an account and returns the owner of the passkey, or nil if it was not
 // shown.
-func (p *provider) finishCeremony(ctx context.Context, q queries, r *or3cloud.Request, challenge string, credential []byte) (*db.Account, error) {
+func (p *provider) finishCeremony(ctx context.Context, q store.Queries, r *or3cloud.Request, challenge string, credential []byte) (*db.Account, error) {
 	var session webauthn.SessionData
-	if _, err := p.take(ctx, q, tokenPasskeyUse, challenge, &session); err != nil {
+	if _, err := p.onetime.Take(ctx, q, onetime.PasskeyUse, challenge, &session); err != nil {
 		return nil, err
 	}
 	return p.verifyPasskey(ctx, q, r, session, credential)
@@ -86,7 +89,7 @@ func (p *provider) finishCeremony(ctx context.Context, q queries, r *or3cloud.Re
 
 // verifyPasskey checks an authenticator's answer and returns the owner of the passkey, or nil if the answer is worth
 // nothing. It keeps what the next answer is checked against.
-func (p *provider) verifyPasskey(ctx context.Context, q queries, r *or3cloud.Request, session webauthn.SessionData, credential []byte) (*db.Account, error) {
+func (p *provider) verifyPasskey(ctx context.Context, q store.Queries, r *or3cloud.Request, session webauthn.SessionData, credential []byte) (*db.Account, error) {
 	rp := p.relyingParty(r)
 	if rp == nil {
 		return nil, nil
@@ -97,7 +100,7 @@ func (p *provider) verifyPasskey(ctx context.Context, q queries, r *or3cloud.Req
 		return nil, nil
 	}
 	row, err := q.Passkey(ctx, passkeyID(parsed.RawID))
-	if absent(err) {
+	if store.Absent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -125,7 +128,7 @@ func (p *provider) verifyPasskey(ctx context.Context, q queries, r *or3cloud.Req
 	if err != nil {
 		return nil, err
 	}
-	return &a, q.UsePasskey(ctx, db.UsePasskeyParams{ID: row.ID, Credential: string(text), RpID: optional(rpID), Now: p.now().UnixMilli()})
+	return &a, q.UsePasskey(ctx, db.UsePasskeyParams{ID: row.ID, Credential: string(text), RpID: store.Optional(rpID), Now: p.now().UnixMilli()})
 }
 
 // validate picks the check that fits how the ceremony began: for one account, or for whoever has a passkey.
@@ -140,7 +143,7 @@ func validate(rp *webauthn.WebAuthn, user passkeyUser, session webauthn.SessionD
 // acceptCounter looks at the number of signatures that an authenticator claims to have made. If it falls, there are two
 // authenticators with the same key, and neither can be trusted. If it stands still, that is worth a note. Synchronised
 // passkeys do not count: they always say zero.
-func (p *provider) acceptCounter(ctx context.Context, q queries, r *or3cloud.Request, row db.Passkey, counter uint32) (bool, error) {
+func (p *provider) acceptCounter(ctx context.Context, q store.Queries, r *or3cloud.Request, row db.Passkey, counter uint32) (bool, error) {
 	var stored webauthn.Credential
 	if err := json.Unmarshal([]byte(row.Credential), &stored); err != nil {
 		return false, err

@@ -8,6 +8,9 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // changePassword is POST /api/basic-auth/change-password. It ends all sessions of the account, this one included, and
@@ -18,26 +21,26 @@ func (p *provider) changePassword(c call) error {
 	if err != nil {
 		return err
 	}
-	body, err := parseChangePassword(f)
+	body, err := form.ParseChangePassword(f)
 	if err != nil {
 		return err
 	}
-	if err := p.checkNewPassword(body.next, "newPassword", who.Email, who.DisplayName.String); err != nil {
+	if err := p.checkNewPassword(body.Next, "newPassword", who.Email, who.DisplayName.String); err != nil {
 		return err
 	}
-	ok, err := p.guess(ctx, c.Request, who.Email, who.PasswordHash, body.current)
+	ok, err := p.guess(ctx, c.Request, who.Email, who.PasswordHash, body.Current)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		p.log.Warn("password change refused", "address", c.ClientIP, "email", redactEmail(who.Email))
-		return errCredentials()
+		return refuse.Credentials()
 	}
-	hash, err := p.password.Hash(ctx, body.next)
+	hash, err := p.password.Hash(ctx, body.Next)
 	if err != nil {
 		return err
 	}
-	g, err := p.exchangePassword(c, who, hash, body.keepSession)
+	g, err := p.exchangePassword(c, who, hash, body.KeepSession)
 	if err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func (p *provider) signedInOrCleared(c call) (actor, error) {
 func (p *provider) exchangePassword(c call, verified actor, hash string, keepSession bool) (g *grant, err error) {
 	ctx, now := c.Context(), p.now()
 	var e ended
-	err = p.as(ctx, verified, func(q queries, _ actor) error {
+	err = p.as(ctx, verified, func(q store.Queries, _ actor) error {
 		a, err := p.replacePassword(ctx, q, verified.account(), hash, &e)
 		if err != nil {
 			return err
@@ -86,14 +89,14 @@ func (p *provider) exchangePassword(c call, verified actor, hash string, keepSes
 // replacePassword stores a new hash in place of the one in a, which the caller has verified or read in the same write
 // transaction, and ends every session and one-time link of the account. It returns the account as it is then. What it adds
 // to e must be applied once the transaction is committed.
-func (p *provider) replacePassword(ctx context.Context, q queries, a db.Account, hash string, e *ended) (db.Account, error) {
+func (p *provider) replacePassword(ctx context.Context, q store.Queries, a db.Account, hash string, e *ended) (db.Account, error) {
 	now := p.now()
 	n, err := q.ChangePassword(ctx, db.ChangePasswordParams{ID: a.ID, OldHash: a.PasswordHash, NewHash: hash, Now: now.UnixMilli()})
 	if err != nil {
 		return a, err
 	}
 	if n == 0 { // a parallel change was faster, and the password that was verified is no longer the right one
-		return a, errCredentials()
+		return a, refuse.Credentials()
 	}
 	a.PasswordHash = hash
 	a.TokenVersion++
@@ -112,13 +115,13 @@ func (p *provider) checkNewPassword(password, field string, about ...string) err
 	switch refusal {
 	case passwordpolicy.TooShort:
 		extra["min"] = p.opts.minPassword
-		return refuse(or3cloud.CodeInvalid, "password_too_short", fmt.Sprintf("Password must be at least %d characters.", p.opts.minPassword), extra)
+		return refuse.With(or3cloud.CodeInvalid, "password_too_short", fmt.Sprintf("Password must be at least %d characters.", p.opts.minPassword), extra)
 	case passwordpolicy.TooCommon:
-		return refuse(or3cloud.CodeInvalid, "password_too_common", "This password is one of the first that others would try.", extra)
+		return refuse.With(or3cloud.CodeInvalid, "password_too_common", "This password is one of the first that others would try.", extra)
 	case passwordpolicy.ContainsContext:
-		return refuse(or3cloud.CodeInvalid, "password_contains_context", "The password is too close to your name, your address or the name of this server.", extra)
+		return refuse.With(or3cloud.CodeInvalid, "password_contains_context", "The password is too close to your name, your address or the name of this server.", extra)
 	case passwordpolicy.Breached:
-		return refuse(or3cloud.CodeInvalid, "password_breached", "This password has been found in a breach of another service.", extra)
+		return refuse.With(or3cloud.CodeInvalid, "password_breached", "This password has been found in a breach of another service.", extra)
 	}
 	return nil
 }

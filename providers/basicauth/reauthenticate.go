@@ -3,6 +3,9 @@ package basicauth
 import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // reauthenticate is POST /api/basic-auth/reauthenticate: whoever is signed in proves it again, with the password or a
@@ -22,7 +25,7 @@ func (p *provider) reauthenticate(c call) error {
 	}
 	if !ok {
 		p.log.Warn("reauthentication failed", "address", c.ClientIP, "email", redactEmail(who.Email))
-		return errCredentials()
+		return refuse.Credentials()
 	}
 	// Whoever had a copy of the refresh token until now is found out when either of the two uses it (ASVS 5.0, 7.2.4).
 	g, err := p.renew(c.Context(), c.Request, values(c.Request.Request, refreshCookie))
@@ -35,23 +38,23 @@ func (p *provider) reauthenticate(c call) error {
 	return c.answer(true)
 }
 
-func (p *provider) proveByPassword(c call, who actor, f fields) (bool, error) {
-	password, ok := f.text("password", 1, maxPassword)
+func (p *provider) proveByPassword(c call, who actor, f form.Fields) (bool, error) {
+	password, ok := f.Text("password", 1, form.MaxPassword)
 	if !ok {
-		return false, errInvalid()
+		return false, refuse.Invalid()
 	}
 	if ok, err := p.guess(c.Context(), c.Request, who.Email, who.PasswordHash, password); err != nil || !ok {
 		return false, err
 	}
-	return true, p.as(c.Context(), who, func(q queries, who actor) error { return p.proven(c.Request, q, who) })
+	return true, p.as(c.Context(), who, func(q store.Queries, who actor) error { return p.proven(c.Request, q, who) })
 }
 
-func (p *provider) proveByPasskey(c call, who actor, f fields) (ok bool, err error) {
-	challenge, credential, err := f.ceremony()
+func (p *provider) proveByPasskey(c call, who actor, f form.Fields) (ok bool, err error) {
+	challenge, credential, err := f.Ceremony()
 	if err != nil {
 		return false, err
 	}
-	err = p.as(c.Context(), who, func(q queries, who actor) error {
+	err = p.as(c.Context(), who, func(q store.Queries, who actor) error {
 		owner, err := p.finishCeremony(c.Context(), q, c.Request, challenge, credential)
 		if err != nil || owner == nil || owner.ID != who.ID {
 			return err
@@ -63,6 +66,6 @@ func (p *provider) proveByPasskey(c call, who actor, f fields) (ok bool, err err
 }
 
 // proven notes that the person behind a session has just proved who they are.
-func (p *provider) proven(r *or3cloud.Request, q queries, who actor) error {
+func (p *provider) proven(r *or3cloud.Request, q store.Queries, who actor) error {
 	return q.ProveSession(r.Context(), db.ProveSessionParams{ID: who.SessionID, Now: p.now().UnixMilli()})
 }

@@ -9,6 +9,10 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // Recovery codes are 120 random bits each: long enough that a plain digest protects them (ASVS 5.0, 6.5.2 wants 112).
@@ -23,7 +27,7 @@ var recoveryAlphabet = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").Wi
 
 // replaceRecoveryCodes gives an account new recovery codes, which makes the old ones worthless, and returns them as they
 // are shown, once.
-func (p *provider) replaceRecoveryCodes(ctx context.Context, q queries, accountID string) ([]string, error) {
+func (p *provider) replaceRecoveryCodes(ctx context.Context, q store.Queries, accountID string) ([]string, error) {
 	if err := q.DeleteRecoveryCodes(ctx, accountID); err != nil {
 		return nil, err
 	}
@@ -34,7 +38,7 @@ func (p *provider) replaceRecoveryCodes(ctx context.Context, q queries, accountI
 			return nil, fmt.Errorf("make a recovery code: %w", err)
 		}
 		code := recoveryAlphabet.EncodeToString(raw)
-		err := q.InsertRecoveryCode(ctx, db.InsertRecoveryCodeParams{AccountID: accountID, Fingerprint: fingerprint(code)})
+		err := q.InsertRecoveryCode(ctx, db.InsertRecoveryCodeParams{AccountID: accountID, Fingerprint: secret.Fingerprint(code)})
 		if err != nil {
 			return nil, err
 		}
@@ -44,8 +48,8 @@ func (p *provider) replaceRecoveryCodes(ctx context.Context, q queries, accountI
 }
 
 // useRecoveryCode uses a recovery code up and reports whether it was one: of parallel uses one succeeds.
-func (p *provider) useRecoveryCode(ctx context.Context, q queries, accountID, typed string) (bool, error) {
-	n, err := q.UseRecoveryCode(ctx, db.UseRecoveryCodeParams{AccountID: accountID, Fingerprint: fingerprint(plainRecoveryCode(typed))})
+func (p *provider) useRecoveryCode(ctx context.Context, q store.Queries, accountID, typed string) (bool, error) {
+	n, err := q.UseRecoveryCode(ctx, db.UseRecoveryCodeParams{AccountID: accountID, Fingerprint: secret.Fingerprint(plainRecoveryCode(typed))})
 	return n == 1, err
 }
 
@@ -67,7 +71,7 @@ func plainRecoveryCode(typed string) string {
 			return '0'
 		case r == 'I', r == 'L':
 			return '1'
-		case r == '-', r == '–', isSpace(r):
+		case r == '-', r == '–', form.IsSpace(r):
 			return -1
 		}
 		return r
@@ -81,13 +85,13 @@ func (p *provider) renewRecoveryCodes(c call) error {
 		return err
 	}
 	var codes []string
-	err = p.as(c.Context(), who, func(q queries, who actor) error {
+	err = p.as(c.Context(), who, func(q store.Queries, who actor) error {
 		had, err := p.factorsOf(c.Context(), q, who.ID)
 		if err != nil {
 			return err
 		}
 		if !had.any() {
-			return refuse(or3cloud.CodeInvalid, "invalid_request", "Set up a second factor first.", nil)
+			return refuse.With(or3cloud.CodeInvalid, "invalid_request", "Set up a second factor first.", nil)
 		}
 		if codes, err = p.replaceRecoveryCodes(c.Context(), q, who.ID); err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"or3.chat/cloud/providers/basicauth/internal/secret"
 )
 
 func TestRecoveryCodes(t *testing.T) {
@@ -83,7 +85,7 @@ func TestRecoveryCodesComeWithTheFirstFactorAndGoWithTheLast(t *testing.T) {
 func TestRecoveryCodesAreKeptAsDigests(t *testing.T) {
 	in := openTest(t, nil)
 	_, codes := in.signedIn(ann).enrol()
-	rows, err := in.p.store.file.Read.QueryContext(t.Context(), "SELECT fingerprint FROM recovery_codes")
+	rows, err := in.p.store.File.Read.QueryContext(t.Context(), "SELECT fingerprint FROM recovery_codes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func TestRecoveryCodesAreKeptAsDigests(t *testing.T) {
 		t.Errorf("%d digests", len(digests))
 	}
 	for _, code := range codes {
-		if !digests[fingerprint(strings.ReplaceAll(code, "-", ""))] {
+		if !digests[secret.Fingerprint(strings.ReplaceAll(code, "-", ""))] {
 			t.Errorf("the digest of a code is missing")
 		}
 	}

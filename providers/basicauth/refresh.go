@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
 )
 
 // refreshSession is POST /api/basic-auth/refresh. The cookie is looked at before the limiter: a valid one must never
@@ -25,5 +26,5 @@ func (p *provider) refreshSession(c call) error {
 	if silent := c.URL.Query().Get("silent"); silent == "1" || silent == "true" {
 		return c.answer(false)
 	}
-	return errExpired()
+	return refuse.Expired()
 }

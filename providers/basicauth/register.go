@@ -19,6 +19,9 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // register is POST /api/basic-auth/register. A refusal clears the cookies, as the endpoint always did; passing
@@ -30,7 +33,7 @@ func (p *provider) register(c call) error {
 	case "":
 		p.setCookies(c.Request, g)
 		if p.opts.registration == registrationInvite && !g.admitted {
-			c.SetCookie(p.inviteCookie(body.invite, 10*time.Minute))
+			c.SetCookie(p.inviteCookie(body.Invite, 10*time.Minute))
 		}
 		return c.answer(true)
 	case or3cloud.CodeInvalid, or3cloud.CodeForbidden, or3cloud.CodeUnauthenticated:
@@ -44,7 +47,7 @@ func (p *provider) inviteCookie(token string, lifetime time.Duration) *http.Cook
 	return p.cookie("or3_invite_token", "/", token, lifetime)
 }
 
-func (p *provider) createFromRequest(c call) (body registerBody, g *grant, err error) {
+func (p *provider) createFromRequest(c call) (body form.RegisterBody, g *grant, err error) {
 	if err := p.limit(c, "register", registerLimit); err != nil {
 		return body, nil, err
 	}
@@ -52,12 +55,12 @@ func (p *provider) createFromRequest(c call) (body registerBody, g *grant, err e
 	if err != nil {
 		return body, nil, err
 	}
-	if body, err = parseRegister(f); err != nil {
+	if body, err = form.ParseRegister(f); err != nil {
 		return body, nil, err
 	}
 	day := "basic-auth:registered:" + ratelimit.Network(c.ClientIP)
 	if v := p.limits.Take(day, ratelimit.Limit{Max: accountsPerDay, Window: longestWindow}); !v.Allowed {
-		return body, nil, errRateLimited(v.RetryAfter)
+		return body, nil, refuse.RateLimited(v.RetryAfter)
 	}
 	if g, err = p.createAccount(c.Context(), c.Request, body); err != nil {
 		p.limits.Return(day)
@@ -70,32 +73,32 @@ func (p *provider) createFromRequest(c call) (body registerBody, g *grant, err e
 const accountsPerDay = 500
 
 // createAccount checks whether an account may be created, creates it and signs it in.
-func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body registerBody) (*grant, error) {
-	bySetup := p.setup.matches(body.invite)
+func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body form.RegisterBody) (*grant, error) {
+	bySetup := p.setup.matches(body.Invite)
 	if !bySetup {
-		if err := p.refuseSetup(ctx, body.invite); err != nil {
+		if err := p.refuseSetup(ctx, body.Invite); err != nil {
 			return nil, err
 		}
 		if err := p.admission(ctx, body); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.checkNewPassword(body.password, "password", body.email, body.displayName); err != nil {
+	if err := p.checkNewPassword(body.Password, "password", body.Email, body.DisplayName); err != nil {
 		return nil, err
 	}
-	switch _, err := p.store.read.AccountByEmail(ctx, body.email); {
+	switch _, err := p.store.Read.AccountByEmail(ctx, body.Email); {
 	case err == nil:
-		return nil, errCredentials()
-	case !absent(err):
+		return nil, refuse.Credentials()
+	case !store.Absent(err):
 		return nil, err
 	}
-	hash, err := p.password.Hash(ctx, body.password)
+	hash, err := p.password.Hash(ctx, body.Password)
 	if err != nil {
 		return nil, err
 	}
 	now := p.now()
 	var g *grant
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.store.Tx(ctx, func(q store.Queries) error {
 		// The setup link is for the first account only, also when two people follow it at once.
 		if bySetup && p.opts.registration != registrationOpen {
 			if exists, err := q.AnyAccount(ctx); err != nil {
@@ -104,7 +107,7 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 				return p.refusal()
 			}
 		}
-		a, err := p.insertAccount(ctx, q, body.email, hash, body.displayName, p.origin(bySetup))
+		a, err := p.insertAccount(ctx, q, body.Email, hash, body.DisplayName, p.origin(bySetup))
 		if err != nil {
 			return err
 		}
@@ -115,7 +118,7 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 		return err
 	})
 	if sqlitex.IsUnique(err) {
-		return nil, errCredentials()
+		return nil, refuse.Credentials()
 	}
 	if err == nil && bySetup {
 		p.setup.forget()
@@ -132,22 +135,22 @@ func (p *provider) refuseSetup(ctx context.Context, token string) error {
 		return nil
 	}
 	if raw, err := base64.RawURLEncoding.DecodeString(token); err == nil && len(raw) == setupBytes {
-		return errSetup()
+		return refuse.Setup()
 	}
-	exists, err := p.store.read.AnyAccount(ctx)
+	exists, err := p.store.Read.AnyAccount(ctx)
 	if err == nil && !exists {
-		err = errSetup()
+		err = refuse.Setup()
 	}
 	return err
 }
 
 // admission says whether somebody without a setup link may register: nil, or the refusal. An invite is looked at and not
 // used up; the first session of the account accepts it together with the membership.
-func (p *provider) admission(ctx context.Context, body registerBody) error {
-	if p.opts.registration != registrationInvite || body.invite == "" {
+func (p *provider) admission(ctx context.Context, body form.RegisterBody) error {
+	if p.opts.registration != registrationInvite || body.Invite == "" {
 		return p.refusal()
 	}
-	return p.host.CheckInvite(ctx, body.invite, body.email)
+	return p.host.CheckInvite(ctx, body.Invite, body.Email)
 }
 
 // How an account came to be (migrations/00001_accounts.sql).
@@ -181,18 +184,18 @@ func (p *provider) refusal() error {
 	case registrationOpen:
 		return nil
 	case registrationInvite:
-		return errInviteRequired()
+		return refuse.InviteRequired()
 	default:
-		return errRegistrationDisabled()
+		return refuse.RegistrationDisabled()
 	}
 }
 
-func (p *provider) insertAccount(ctx context.Context, q queries, email, hash, displayName, origin string) (db.Account, error) {
+func (p *provider) insertAccount(ctx context.Context, q store.Queries, email, hash, displayName, origin string) (db.Account, error) {
 	accountID, err := uuid.NewRandomFromReader(p.rand)
 	if err != nil {
 		return db.Account{}, err
 	}
-	a := db.Account{ID: accountID.String(), Email: email, PasswordHash: hash, DisplayName: optional(displayName), Origin: origin}
+	a := db.Account{ID: accountID.String(), Email: email, PasswordHash: hash, DisplayName: store.Optional(displayName), Origin: origin}
 	err = q.InsertAccount(ctx, db.InsertAccountParams{
 		ID: a.ID, Email: a.Email, PasswordHash: a.PasswordHash, DisplayName: a.DisplayName, Origin: origin, Now: p.now().UnixMilli(),
 	})
@@ -202,18 +205,18 @@ func (p *provider) insertAccount(ctx context.Context, q queries, email, hash, di
 // bootstrap creates the configured account if there is none with its address. Nothing else is checked about the two
 // values, and an account that exists is never changed (contract, auth §8.6).
 func (p *provider) bootstrap(ctx context.Context) error {
-	email := normalEmail(p.opts.bootstrapEmail)
+	email := form.NormalEmail(p.opts.bootstrapEmail)
 	if email == "" || p.opts.bootstrapPassword == "" {
 		return nil
 	}
-	if _, err := p.store.read.AccountByEmail(ctx, email); !absent(err) {
+	if _, err := p.store.Read.AccountByEmail(ctx, email); !store.Absent(err) {
 		return err
 	}
 	hash, err := p.password.Hash(ctx, p.opts.bootstrapPassword)
 	if err != nil {
 		return err
 	}
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.store.Tx(ctx, func(q store.Queries) error {
 		_, err := p.insertAccount(ctx, q, email, hash, email, originBootstrap)
 		return err
 	})
@@ -234,9 +237,9 @@ type setupToken struct {
 
 // setupFragment implements or3cloud.Instance.Setup. Each call makes the link of the call before worthless.
 func (p *provider) setupFragment(ctx context.Context) (string, error) {
-	n, err := p.store.read.CountAccounts(ctx)
+	n, err := p.store.Read.CountAccounts(ctx)
 	if err != nil || n > 0 {
-		return "", fault(err)
+		return "", store.Fault(err)
 	}
 	raw := make([]byte, setupBytes)
 	if _, err := io.ReadFull(p.rand, raw); err != nil {

@@ -60,7 +60,7 @@ func TestRegistrationsStandInTheTrail(t *testing.T) {
 func (in *instance) wantEvents(kinds ...string) {
 	in.t.Helper()
 	var all string
-	err := in.p.store.file.Read.QueryRow("SELECT coalesce(group_concat(kind, ' ' ORDER BY id), '') FROM security_events").Scan(&all)
+	err := in.p.store.File.Read.QueryRow("SELECT coalesce(group_concat(kind, ' ' ORDER BY id), '') FROM security_events").Scan(&all)
 	if err != nil || all != strings.Join(kinds, " ") {
 		in.t.Errorf("events %q, %v; want %q", all, err, kinds)
 	}

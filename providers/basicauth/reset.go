@@ -8,6 +8,10 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // The requests of each client address in a minute.
@@ -44,19 +48,19 @@ type resetRequest struct {
 // the same is done for both.
 func (p *provider) forgotPassword(c call) error {
 	if !p.opts.mail {
-		return errNoMail()
+		return refuse.NoMail()
 	}
 	f, err := c.body()
 	if err != nil {
 		return err
 	}
-	email, ok := f.text("email", 1, maxEmail)
-	if !ok || !validEmail(email) {
-		return errEmail()
+	email, ok := f.Text("email", 1, form.MaxEmail)
+	if !ok || !form.ValidEmail(email) {
+		return refuse.Email()
 	}
-	request := resetRequest{normalEmail(email), p.occasionOf(c.Request)}
-	err = p.store.tx(c.Context(), func(q queries) error {
-		return p.outbox.add(c.Context(), q, "", mailResetRequest, request, tokenReset.lifetime())
+	request := resetRequest{form.NormalEmail(email), p.occasionOf(c.Request)}
+	err = p.store.Tx(c.Context(), func(q store.Queries) error {
+		return p.outbox.add(c.Context(), q, "", mailResetRequest, request, onetime.Reset.Lifetime())
 	})
 	if err != nil {
 		return err
@@ -65,13 +69,13 @@ func (p *provider) forgotPassword(c call) error {
 }
 
 // resolveReset turns a request into a link, if there is an account that may have one.
-func (p *provider) resolveReset(ctx context.Context, q queries, content []byte) error {
+func (p *provider) resolveReset(ctx context.Context, q store.Queries, content []byte) error {
 	var request resetRequest
 	if err := json.Unmarshal(content, &request); err != nil {
 		return err
 	}
 	a, err := q.AccountByEmail(ctx, request.Email)
-	if absent(err) || err == nil && a.DisabledAt.Valid {
+	if store.Absent(err) || err == nil && a.DisabledAt.Valid {
 		return nil
 	}
 	if err != nil {
@@ -79,7 +83,7 @@ func (p *provider) resolveReset(ctx context.Context, q queries, content []byte) 
 	}
 	n, err := q.CountEventsSince(ctx, db.CountEventsSinceParams{
 		AccountID: a.ID, Kind: string(eventResetRequested), After: p.now().Add(-resetMailsWithin).UnixMilli(),
-		Latest: latest(p.now()),
+		Latest: store.Latest(p.now()),
 	})
 	if err != nil || n >= resetMails {
 		return err
@@ -91,20 +95,20 @@ func (p *provider) resolveReset(ctx context.Context, q queries, content []byte) 
 	p.log.Info("account event", "event", string(eventResetRequested), "account", a.ID, "address", request.By.Address)
 	err = keepEvent(ctx, q, db.InsertEventParams{
 		AccountID: a.ID, Kind: string(eventResetRequested), At: p.now().UnixMilli(),
-		IpAddress: optional(request.By.Address), UserAgent: optional(request.By.Agent),
+		IpAddress: store.Optional(request.By.Address), UserAgent: store.Optional(request.By.Agent),
 	})
 	if err != nil {
 		return err
 	}
 	letter := resetLetter(p.link(fragment), request.By)
 	letter.To = a.Email
-	return p.outbox.add(ctx, q, a.ID, string(tokenReset), letter, tokenReset.lifetime())
+	return p.outbox.add(ctx, q, a.ID, string(onetime.Reset), letter, onetime.Reset.Lifetime())
 }
 
 // resetFragment makes a one-time token with which the owner of an account chooses a new password, as the fragment of a
 // link, and says when it expires. It must run in a write transaction.
-func (p *provider) resetFragment(ctx context.Context, q queries, a db.Account) (fragment string, expires time.Time, err error) {
-	token, expires, err := p.issue(ctx, q, tokenReset, a, "", struct{}{})
+func (p *provider) resetFragment(ctx context.Context, q store.Queries, a db.Account) (fragment string, expires time.Time, err error) {
+	token, expires, err := p.onetime.Issue(ctx, q, onetime.Reset, a, "", struct{}{})
 	return url.Values{"reset": {token}}.Encode(), expires, err
 }
 
@@ -120,21 +124,21 @@ func (p *provider) resetPassword(c call) error {
 	if err != nil {
 		return err
 	}
-	token, ok := f.text("token", 1, maxToken)
+	token, ok := f.Text("token", 1, form.MaxToken)
 	if !ok {
-		return errToken()
+		return refuse.Token()
 	}
-	password, err := f.newPassword("newPassword", "confirmNewPassword")
+	password, err := f.NewPassword("newPassword", "confirmNewPassword")
 	if err != nil {
 		return err
 	}
-	row, err := p.peek(ctx, p.store.read, tokenReset, token, &struct{}{})
+	row, err := p.onetime.Peek(ctx, p.store.Read, onetime.Reset, token, &struct{}{})
 	if err != nil {
 		return err
 	}
-	a, err := p.store.read.AccountByID(ctx, row.AccountID.String)
-	if absent(err) {
-		return errToken()
+	a, err := p.store.Read.AccountByID(ctx, row.AccountID.String)
+	if store.Absent(err) {
+		return refuse.Token()
 	}
 	if err != nil {
 		return err
@@ -147,8 +151,8 @@ func (p *provider) resetPassword(c call) error {
 		return err
 	}
 	var e ended
-	err = p.store.tx(ctx, func(q queries) error {
-		if _, err := p.take(ctx, q, tokenReset, token, &struct{}{}); err != nil {
+	err = p.store.Tx(ctx, func(q store.Queries) error {
+		if _, err := p.onetime.Take(ctx, q, onetime.Reset, token, &struct{}{}); err != nil {
 			return err
 		}
 		a, err := q.AccountByID(ctx, a.ID)

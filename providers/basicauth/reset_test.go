@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 func newPassword(token, password string) string {
@@ -66,7 +67,7 @@ func TestAResetLinkDies(t *testing.T) {
 			}
 		},
 		"with a change of the address": func(in *instance, _ *browser, _ *smtptest.Server) {
-			err := in.p.store.tx(in.t.Context(), func(q queries) error {
+			err := in.p.store.Tx(in.t.Context(), func(q store.Queries) error {
 				a, err := q.AccountByEmail(in.t.Context(), "ann@example.test")
 				if err != nil {
 					return err

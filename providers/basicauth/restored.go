@@ -38,7 +38,7 @@ func (p *provider) DatabaseState() or3cloud.DatabaseState { return p.watch.State
 
 // CheckDatabase implements or3cloud.DatabaseIntegrity.
 func (p *provider) CheckDatabase(ctx context.Context, in or3cloud.DatabaseCheckRequest) (or3cloud.DatabaseStretch, error) {
-	out, err := p.store.file.Check(ctx, in.After, in.Span)
+	out, err := p.store.File.Check(ctx, in.After, in.Span)
 	p.watch.Found(out.Faults...)
 	return out, err
 }

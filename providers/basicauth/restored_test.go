@@ -73,7 +73,7 @@ func TestWhatHasEndedStaysEnded(t *testing.T) {
 		}
 	}
 	var left int
-	if err := in.p.store.file.Read.QueryRow("SELECT count(*) FROM recovery_codes").Scan(&left); err != nil || left != 0 {
+	if err := in.p.store.File.Read.QueryRow("SELECT count(*) FROM recovery_codes").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d recovery codes of %d are good again, %v", left, len(codes), err)
 	}
 	if !strings.Contains(in.log.String(), "OLDER COPY") {

@@ -1,15 +1,18 @@
 package basicauth
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // revocations is what access tokens are checked against besides their signature: the sessions and account versions
 // that ended while access tokens for them were still valid. Entries go when the last such token has expired, so the
 // memory is bounded by the sign-outs within one access lifetime.
 type revocations struct {
-	clock *watchedClock
+	clock *store.Clock
 	// restored is when an older copy of the database was put back: whatever was signed before has ended. It is not
 	// believed while it lies in the future, where a clock that was ahead has put it.
 	restored time.Time
@@ -26,7 +29,7 @@ type accountVersion struct {
 	until  time.Time
 }
 
-func newRevocations(clock *watchedClock) *revocations {
+func newRevocations(clock *store.Clock) *revocations {
 	return &revocations{
 		clock: clock, sessions: map[string]time.Time{}, generations: map[generation]time.Time{}, accounts: map[string]accountVersion{},
 	}
@@ -60,18 +63,18 @@ func (r *revocations) raiseVersion(accountID string, oldest int64, until time.Ti
 
 // permit reports whether nothing speaks against an access token with these claims.
 func (r *revocations) permit(c *accessClaims) bool {
-	if c.IssuedAt != nil && c.IssuedAt.Unix() < r.restored.Unix() && !r.restored.After(r.clock.now()) {
+	if c.IssuedAt != nil && c.IssuedAt.Unix() < r.restored.Unix() && !r.restored.After(r.clock.Now()) {
 		return false
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	_, ended := r.sessions[c.SessionID]
 	_, replaced := r.generations[c.generation()]
-	return !ended && !replaced && *c.Version >= r.accounts[c.Subject].oldest && r.clock.believes(c.issued())
+	return !ended && !replaced && *c.Version >= r.accounts[c.Subject].oldest && r.clock.Believes(c.issued())
 }
 
 func (r *revocations) sweep() {
-	now := r.clock.now()
+	now := r.clock.Now()
 	if now.Before(r.sweepAt) && !r.sweepAt.After(now.Add(time.Minute)) { // the clock may have been set back
 		return
 	}
@@ -98,4 +101,40 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// loadRevocations fills the memory of revocations with everything that a live access token may contradict.
+func (p *provider) loadRevocations(ctx context.Context, now time.Time) error {
+	s, r := p.store, p.revoked
+	r.restored = time.UnixMilli(s.File.RestoredAt())
+	sessions, err := s.Read.RevokedSessions(ctx, now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, v := range sessions {
+		r.revokeSession(v.ID, time.UnixMilli(v.AccessUntil))
+	}
+	accounts, err := s.Read.OutdatedAccounts(ctx, now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, v := range accounts {
+		r.raiseVersion(v.ID, v.TokenVersion, time.UnixMilli(v.AccessUntil))
+	}
+	deleted, err := s.Read.DeletedAccounts(ctx, now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, v := range deleted {
+		r.raiseVersion(v.ID, noVersion, time.UnixMilli(v.AccessUntil))
+	}
+	span := p.accessUntil(now).Sub(now)
+	replaced, err := s.Read.ReplacedTokens(ctx, now.Add(-span).UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, v := range replaced {
+		r.revokeGeneration(generationOf(v.SessionID, v.Fingerprint), time.UnixMilli(v.ReplacedAt).Add(span))
+	}
+	return nil
 }

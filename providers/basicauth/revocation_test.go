@@ -8,6 +8,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // Two ends of one session, or two changes of one account, may be applied in either order.
@@ -31,7 +32,7 @@ func TestRevocationsOnlyRise(t *testing.T) {
 		"account": {func(r *revocations, n int64, until time.Time) { r.raiseVersion("account", n, until) }, claims(4)},
 	} {
 		now = start
-		r := newRevocations(newWatchedClock(func() time.Time { return now }))
+		r := newRevocations(store.NewClock(func() time.Time { return now }))
 		c.revoke(r, 5, start.Add(15*time.Minute))
 		c.revoke(r, 3, start.Add(time.Minute))
 		if r.permit(c.claims) {
@@ -73,7 +74,7 @@ func TestNoAccessTokenForAnEndedSession(t *testing.T) {
 			r := b.send(httptest.NewRequest(http.MethodPost, "http://cloud.test/api/basic-auth/display-name", nil))
 			request := &or3cloud.Request{Request: r, ClientIP: b.address, ResponseHeader: http.Header{}}
 			renew := func() (cookie *http.Cookie, err error) {
-				err = in.p.store.tx(t.Context(), func(q queries) error {
+				err = in.p.store.Tx(t.Context(), func(q store.Queries) error {
 					cookie, err = in.p.renewAccess(request, q, c.SessionID, c.Subject)
 					return err
 				})
@@ -93,7 +94,7 @@ func TestNoAccessTokenForAnEndedSession(t *testing.T) {
 // exec changes the database.
 func (in *instance) exec(query string, args ...any) {
 	in.t.Helper()
-	if _, err := in.p.store.file.Write.Exec(query, args...); err != nil {
+	if _, err := in.p.store.File.Write.Exec(query, args...); err != nil {
 		in.t.Fatalf("%s: %v", query, err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // verdict is what a refresh token is worth.
@@ -42,7 +44,7 @@ func judge(t db.TokenRow, now time.Time, grace time.Duration, seen bool) verdict
 		return worthless
 	case t.ReplacedAt.Valid && !expired:
 		return replayed
-	case t.RotatedAt.Valid && within(t.RotatedAt.Int64, now, grace) && !t.ReplacedAt.Valid:
+	case t.RotatedAt.Valid && store.Within(t.RotatedAt.Int64, now, grace) && !t.ReplacedAt.Valid:
 		return recent
 	case expired:
 		return worthless
@@ -50,7 +52,7 @@ func judge(t db.TokenRow, now time.Time, grace time.Duration, seen bool) verdict
 		return live
 	case !t.Repeatable || seen:
 		return replayed
-	case t.RotatedAt.Int64 == 0 || t.RotatedAt.Int64 > latest(now):
+	case t.RotatedAt.Int64 == 0 || t.RotatedAt.Int64 > store.Latest(now):
 		return undated
 	default:
 		return repeated
@@ -74,12 +76,12 @@ func (p presented) generation() generation {
 
 // best returns the token that is worth most. A browser can send several, from different paths; a stale one must not
 // spoil a good one.
-func (p *provider) best(ctx context.Context, q queries, tokens []string, now time.Time) (presented, error) {
+func (p *provider) best(ctx context.Context, q store.Queries, tokens []string, now time.Time) (presented, error) {
 	found := presented{verdict: worthless}
 	for _, token := range tokens {
-		print := fingerprint(token)
+		print := secret.Fingerprint(token)
 		row, err := q.Token(ctx, print)
-		if absent(err) {
+		if store.Absent(err) {
 			continue
 		}
 		if err != nil {
@@ -102,23 +104,23 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 		return nil, nil
 	}
 	now := p.now()
-	found, err := p.best(ctx, p.store.read, tokens, now)
+	found, err := p.best(ctx, p.store.Read, tokens, now)
 	if err != nil || found.verdict == worthless {
-		return nil, fault(err)
+		return nil, store.Fault(err)
 	}
 	if found.verdict == recent {
-		g, err := p.current(ctx, p.store.read, found, now)
-		return g, fault(err)
+		g, err := p.current(ctx, p.store.Read, found, now)
+		return g, store.Fault(err)
 	}
 	if found.verdict == live && !p.rotations.Check(found.row.SessionID, p.rotationLimit()).Allowed {
 		// No refresh token: the browser may get those of other answers after this one, or has had them before.
 		p.sightings.note(found.generation())
 		g, err := p.grant("", identityOf(found.row, found.generation()), now, time.UnixMilli(found.row.SessionExpiresAt))
-		return g, fault(err)
+		return g, store.Fault(err)
 	}
 	var g *grant
 	var e ended
-	err = p.store.tx(ctx, func(q queries) (err error) {
+	err = p.store.Tx(ctx, func(q store.Queries) (err error) {
 		// Another request may have exchanged the token since.
 		if found, err = p.best(ctx, q, tokens, now); err != nil {
 			return err
@@ -151,7 +153,7 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 		return err
 	})
 	if err != nil {
-		return nil, fault(err)
+		return nil, store.Fault(err)
 	}
 	e.apply(p.revoked)
 	switch found.verdict {
@@ -184,8 +186,8 @@ func (p *provider) slowExchange() time.Duration { return p.opts.refreshTTL / 30 
 
 // chainIsFull reports whether a token that could be exchanged must not be yet. Of a full chain what has expired goes at once:
 // sign-ins, with which it would go, may never come.
-func (p *provider) chainIsFull(ctx context.Context, q queries, t presented, now time.Time) (bool, error) {
-	if t.verdict != live && t.verdict != repeated || !within(t.row.LiveCreatedAt, now, p.slowExchange()) {
+func (p *provider) chainIsFull(ctx context.Context, q store.Queries, t presented, now time.Time) (bool, error) {
+	if t.verdict != live && t.verdict != repeated || !store.Within(t.row.LiveCreatedAt, now, p.slowExchange()) {
 		return false, nil
 	}
 	full, err := q.HasTokens(ctx, db.HasTokensParams{SessionID: t.row.SessionID, Below: maxChain - 1})
@@ -196,7 +198,7 @@ func (p *provider) chainIsFull(ctx context.Context, q queries, t presented, now 
 }
 
 // prolong gives out an access token beside the refresh token that the browser has.
-func (p *provider) prolong(ctx context.Context, q queries, t presented, now time.Time) (*grant, error) {
+func (p *provider) prolong(ctx context.Context, q store.Queries, t presented, now time.Time) (*grant, error) {
 	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
 		ID: t.row.SessionID, AccountID: t.row.AccountID, Now: now.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
 	})
@@ -210,7 +212,7 @@ func (p *provider) prolong(ctx context.Context, q queries, t presented, now time
 }
 
 // rotate replaces a live token by a new one and prolongs its session.
-func (p *provider) rotate(ctx context.Context, q queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
+func (p *provider) rotate(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
 	n, err := q.RotateToken(ctx, db.RotateTokenParams{Now: now.UnixMilli(), Fingerprint: old.fingerprint})
 	if err == nil && n != 1 {
 		err = errors.New("rotate: the token is not live")
@@ -231,7 +233,7 @@ func (p *provider) retire(t db.TokenRow, now time.Time) (seen bool) {
 
 // repeat gives a new token to whoever shows a token again whose exchange was answered into the void. The token of that
 // answer is dead from then on: if somebody has it after all, there are two, and showing it is a replay.
-func (p *provider) repeat(ctx context.Context, q queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
+func (p *provider) repeat(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
 	n, err := q.ReplaceToken(ctx, db.ReplaceTokenParams{Now: now.UnixMilli(), Fingerprint: old.row.LiveFingerprint})
 	if err != nil {
 		return nil, err
@@ -248,12 +250,12 @@ func (p *provider) repeat(ctx context.Context, q queries, r *or3cloud.Request, o
 }
 
 // succeed makes the successor of a token that was exchanged and prolongs the session, but not beyond its absolute end.
-func (p *provider) succeed(ctx context.Context, q queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
-	token, print, err := p.refresh.generate()
+func (p *provider) succeed(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
+	token, print, err := p.refresh.Generate()
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := p.sealer.seal([]byte(token), print)
+	sealed, err := p.sealer.Seal([]byte(token), print)
 	if err != nil {
 		return nil, err
 	}
@@ -261,14 +263,14 @@ func (p *provider) succeed(ctx context.Context, q queries, r *or3cloud.Request, 
 	ends := earlier(now.Add(p.opts.refreshTTL), last)
 	err = errors.Join(
 		q.InsertToken(ctx, db.InsertTokenParams{
-			Fingerprint: print, SessionID: old.row.SessionID, Sealed: sealed, Predecessor: optional(old.fingerprint),
+			Fingerprint: print, SessionID: old.row.SessionID, Sealed: sealed, Predecessor: store.Optional(old.fingerprint),
 			CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(),
 		}),
 		q.ExtendSession(ctx, db.ExtendSessionParams{
 			ID: old.row.SessionID, Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), EndsAt: last.UnixMilli(),
-			AccessUntil: p.accessUntil(now).UnixMilli(), IpAddress: optional(r.ClientIP), UserAgent: userAgent(r),
+			AccessUntil: p.accessUntil(now).UnixMilli(), IpAddress: store.Optional(r.ClientIP), UserAgent: userAgent(r),
 		}),
-		q.EraseSeals(ctx, db.EraseSealsParams{Before: now.Add(-p.opts.grace).UnixMilli(), Latest: latest(now)}),
+		q.EraseSeals(ctx, db.EraseSealsParams{Before: now.Add(-p.opts.grace).UnixMilli(), Latest: store.Latest(now)}),
 	)
 	if err != nil {
 		return nil, err
@@ -277,12 +279,12 @@ func (p *provider) succeed(ctx context.Context, q queries, r *or3cloud.Request, 
 }
 
 // current gives out the session's live token once more.
-func (p *provider) current(ctx context.Context, q queries, old presented, now time.Time) (*grant, error) {
+func (p *provider) current(ctx context.Context, q store.Queries, old presented, now time.Time) (*grant, error) {
 	t, err := q.LiveToken(ctx, old.row.SessionID)
 	if err != nil {
 		return nil, err
 	}
-	token, err := p.sealer.open(t.Sealed, t.Fingerprint)
+	token, err := p.sealer.Open(t.Sealed, t.Fingerprint)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 func TestJudge(t *testing.T) {
@@ -67,7 +68,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 	// The writer is held until every tab has found its cookie to be live and stands in line to exchange it.
 	release := make(chan struct{})
 	held := make(chan struct{})
-	go in.p.store.tx(t.Context(), func(queries) error { close(held); <-release; return nil })
+	go in.p.store.Tx(t.Context(), func(store.Queries) error { close(held); <-release; return nil })
 	<-held
 	for i := range all {
 		tab := b.copy()
@@ -83,7 +84,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 			}
 		})
 	}
-	for in.p.store.file.Write.Stats().WaitCount+answered.Load() < tabs {
+	for in.p.store.File.Write.Stats().WaitCount+answered.Load() < tabs {
 		runtime.Gosched()
 	}
 	close(release)
@@ -97,7 +98,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 		}
 	}
 	var sessions, liveTokens int
-	err := in.p.store.file.Read.QueryRow(`SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL),
+	err := in.p.store.File.Read.QueryRow(`SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL),
 		(SELECT count(*) FROM refresh_tokens WHERE rotated_at IS NULL)`).Scan(&sessions, &liveTokens)
 	if err != nil || sessions != 1 || liveTokens != 1 {
 		t.Errorf("%d live sessions, %d live tokens, %v", sessions, liveTokens, err)
@@ -131,7 +132,7 @@ func TestSixtyFourParallelRefreshesOfOneCookie(t *testing.T) {
 			}
 		}
 		var sessions, liveTokens int
-		err := in.p.store.file.Read.QueryRow(`SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL),
+		err := in.p.store.File.Read.QueryRow(`SELECT (SELECT count(*) FROM sessions WHERE revoked_at IS NULL),
 			(SELECT count(*) FROM refresh_tokens WHERE rotated_at IS NULL)`).Scan(&sessions, &liveTokens)
 		if err != nil || sessions != 1 || liveTokens != 1 {
 			t.Fatalf("%d live sessions, %d live tokens, %v", sessions, liveTokens, err)
@@ -167,7 +168,7 @@ func TestRotationsOfASessionAreBounded(t *testing.T) {
 		b.post("refresh?silent=1", "").want(t, 200, `{"ok":true}`)
 	}
 	var tokens int
-	if err := in.p.store.file.Read.QueryRow("SELECT count(*) FROM refresh_tokens").Scan(&tokens); err != nil || tokens != maxRotations+1 {
+	if err := in.p.store.File.Read.QueryRow("SELECT count(*) FROM refresh_tokens").Scan(&tokens); err != nil || tokens != maxRotations+1 {
 		t.Errorf("%d tokens, %v", tokens, err)
 	}
 	before := b.value(refreshCookie)
@@ -356,7 +357,7 @@ func TestAccessTokenDoesNotOutliveItsSession(t *testing.T) {
 func TestStoreFaultIsUnavailableAndKeepsCookies(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	in.p.store.file.Close()
+	in.p.store.File.Close()
 	b.wantSignedIn() // the access token needs no store
 	for _, c := range []struct{ path, body string }{
 		{"refresh?silent=1", ""}, {"refresh", ""}, {"sign-out", ""},
@@ -393,7 +394,7 @@ func TestNoRefreshTokenIsStored(t *testing.T) {
 	first := b.value(refreshCookie)
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	var all string
-	err := in.p.store.file.Read.QueryRow(`SELECT group_concat(fingerprint || coalesce(hex(sealed), '')) FROM refresh_tokens`).Scan(&all)
+	err := in.p.store.File.Read.QueryRow(`SELECT group_concat(fingerprint || coalesce(hex(sealed), '')) FROM refresh_tokens`).Scan(&all)
 	if err != nil || strings.Contains(all, first) || strings.Contains(all, b.value(refreshCookie)) {
 		t.Errorf("%q, %v", all, err)
 	}
@@ -402,7 +403,7 @@ func TestNoRefreshTokenIsStored(t *testing.T) {
 	var seals int
 	in.clock.advance(time.Hour)
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
-	if err := in.p.store.file.Read.QueryRow(`SELECT count(*) FROM refresh_tokens WHERE sealed IS NOT NULL`).Scan(&seals); err != nil || seals != 1 {
+	if err := in.p.store.File.Read.QueryRow(`SELECT count(*) FROM refresh_tokens WHERE sealed IS NOT NULL`).Scan(&seals); err != nil || seals != 1 {
 		t.Errorf("%d sealed tokens, %v; only the newest may be", seals, err)
 	}
 }

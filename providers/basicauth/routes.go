@@ -11,6 +11,9 @@ import (
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // maxBody holds the longest valid body, with every character written as an escape.
@@ -89,7 +92,7 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 				c.text, c.textErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 			}
 			c.Request.Request = r.WithContext(passwd.WithOrigin(r.Context(), ratelimit.Network(c.ClientIP)))
-			return fault(handle(c))
+			return store.Fault(handle(c))
 		},
 	}
 }
@@ -113,7 +116,7 @@ func (p *provider) limit(c call, name string, max int) error {
 	}
 	writeLimit(c, v)
 	if !v.Allowed {
-		return errRateLimited(v.RetryAfter)
+		return refuse.RateLimited(v.RetryAfter)
 	}
 	return nil
 }
@@ -135,13 +138,13 @@ func (c call) answer(ok bool) error {
 func (c call) reply(v any) error { return httpapi.WriteJSON(c.w, http.StatusOK, v) }
 
 // body decodes the request's body.
-func (c call) body() (fields, error) {
+func (c call) body() (form.Fields, error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(c.textErr, &tooLarge):
 		return nil, or3cloud.Errorf(or3cloud.CodeTooLarge, "The request body is too large.")
 	case c.textErr != nil:
-		return nil, errInvalid()
+		return nil, refuse.Invalid()
 	}
-	return parseFields(c.text)
+	return form.Parse(c.text)
 }

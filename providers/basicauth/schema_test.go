@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/form"
 )
 
 func TestEmailSyntax(t *testing.T) {
@@ -17,7 +18,7 @@ func TestEmailSyntax(t *testing.T) {
 		`"a"@b.co`: false, "a@b@c.co": false, "a@[127.0.0.1]": false,
 		strings.Repeat("a", 314) + "@b.com": true, strings.Repeat("a", 315) + "@b.com": false,
 	} {
-		if got := validEmail(email); got != want {
+		if got := form.ValidEmail(email); got != want {
 			t.Errorf("%q: %v", email, got)
 		}
 	}
@@ -42,9 +43,9 @@ func TestSignInBody(t *testing.T) {
 		`{"email":" a@b.co","password":"x"}`:                                false,
 		`[]`:                                                                false, `null`: false, ``: false, `"x"`: false, `{`: false, `{"email":"a@b.co","password":"x"}x`: false,
 	} {
-		f, err := parseFields([]byte(body))
+		f, err := form.Parse([]byte(body))
 		if err == nil {
-			_, err = parseSignIn(f)
+			_, err = form.ParseSignIn(f)
 		}
 		if (err == nil) != want {
 			t.Errorf("%.80s: %v", body, err)
@@ -73,16 +74,16 @@ func TestRegisterBody(t *testing.T) {
 		`{"email":"a@b.co","password":"12345678","confirmPassword":"12345679"}`: "refused",
 		`{"email":"a@b.co","password":"12345678"}`:                              "refused",
 	} {
-		f, err := parseFields([]byte(body))
+		f, err := form.Parse([]byte(body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := parseRegister(f)
-		got := b.displayName
+		b, err := form.ParseRegister(f)
+		got := b.DisplayName
 		if err != nil {
 			got = "refused"
 		}
-		if got != want || (err == nil && b.email != "a@b.co") {
+		if got != want || (err == nil && b.Email != "a@b.co") {
 			t.Errorf("%.100s: %+v, %v", body, b, err)
 		}
 	}
@@ -101,16 +102,16 @@ func FuzzParseFields(f *testing.F) {
 	f.Add([]byte(change))
 	f.Add([]byte(`{"email":"\ud800@b.co","password":"\udc00"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		fields, err := parseFields(raw)
+		fields, err := form.Parse(raw)
 		if err != nil {
 			return
 		}
-		if b, err := parseRegister(fields); err == nil {
-			if n := length(b.password); n > maxPassword || b.email != normalEmail(b.email) || !validEmail(b.email) {
+		if b, err := form.ParseRegister(fields); err == nil {
+			if n := form.Length(b.Password); n > form.MaxPassword || b.Email != form.NormalEmail(b.Email) || !form.ValidEmail(b.Email) {
 				t.Errorf("%q passed as %+v", raw, b)
 			}
 		}
-		_, _ = parseSignIn(fields)
-		_, _ = parseChangePassword(fields)
+		_, _ = form.ParseSignIn(fields)
+		_, _ = form.ParseChangePassword(fields)
 	})
 }

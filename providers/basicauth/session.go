@@ -11,6 +11,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // identity is what an access token says.
@@ -69,13 +70,13 @@ func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3clo
 // CheckSession implements or3cloud.SessionChecker. It asks the store: what is remembered of revocations goes back no further
 // than an access token lives, and a body may take longer.
 func (p *provider) CheckSession(ctx context.Context, s *or3cloud.ProviderSession) (bool, error) {
-	_, err := p.store.read.SessionAccount(ctx, db.SessionAccountParams{
+	_, err := p.store.Read.SessionAccount(ctx, db.SessionAccountParams{
 		SessionID: s.SessionID, AccountID: s.UserID, Now: p.now().UnixMilli(),
 	})
-	if absent(err) {
+	if store.Absent(err) {
 		return false, nil
 	}
-	return err == nil, fault(err)
+	return err == nil, store.Fault(err)
 }
 
 // identify returns who sent a request, or nil, and renews the request's tokens if needed. A token that is only believed for
@@ -132,14 +133,14 @@ const (
 
 // begin starts a session of an account and returns its first grant. If there are too many, the one that was used least
 // recently ends; of those that have ended the oldest are forgotten.
-func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3cloud.Request, now time.Time) (*grant, error) {
+func (p *provider) begin(ctx context.Context, q store.Queries, a db.Account, r *or3cloud.Request, now time.Time) (*grant, error) {
 	err := q.DeleteOldEndedSessions(ctx, db.DeleteOldEndedSessionsParams{
 		AccountID: a.ID, Before: now.Add(-p.opts.grace).UnixMilli(), Keep: keptEnded, Most: surplusSessions,
 	})
 	if err != nil {
 		return nil, err
 	}
-	token, print, err := p.refresh.generate()
+	token, print, err := p.refresh.Generate()
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3clo
 	err = q.InsertSession(ctx, db.InsertSessionParams{
 		ID: sid.String(), AccountID: a.ID, TokenVersion: a.TokenVersion,
 		Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), EndsAt: last.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
-		IpAddress: optional(r.ClientIP), UserAgent: userAgent(r),
+		IpAddress: store.Optional(r.ClientIP), UserAgent: userAgent(r),
 	})
 	if err != nil {
 		return nil, err
@@ -184,7 +185,7 @@ func (p *provider) begin(ctx context.Context, q queries, a db.Account, r *or3clo
 // userAgent is what a browser calls itself, cut to what is kept of it.
 func userAgent(r *or3cloud.Request) sql.NullString {
 	agent := strings.ToValidUTF8(r.UserAgent(), "")
-	return optional(strings.ToValidUTF8(agent[:min(len(agent), maxUserAgent)], ""))
+	return store.Optional(strings.ToValidUTF8(agent[:min(len(agent), maxUserAgent)], ""))
 }
 
 func earlier(a, b time.Time) time.Time {

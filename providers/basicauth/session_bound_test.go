@@ -17,6 +17,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // stolen is a session that somebody has got hold of, beside one of the owner's, and what it has begun.
@@ -157,7 +158,7 @@ var endings = map[string]func(s *stolen) string{
 	"one of too many": func(s *stolen) string {
 		s.in.clock.advance(time.Second)
 		r := &or3cloud.Request{Request: &http.Request{Header: http.Header{}}, ClientIP: "192.0.2.9"}
-		s.ok(s.in.p.store.tx(s.t.Context(), func(q queries) error {
+		s.ok(s.in.p.store.Tx(s.t.Context(), func(q store.Queries) error {
 			a, err := q.AccountByEmail(s.t.Context(), ann)
 			for range maxSessions {
 				if err == nil {
@@ -233,25 +234,25 @@ func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 	in.signedIn(ann)
 	in.p.behind.close() // so that nobody but the request waits for the writer
 	ways := map[string]struct {
-		end          func(ctx context.Context, q queries, who actor) error
+		end          func(ctx context.Context, q store.Queries, who actor) error
 		status       int
 		code         string
 		onlyIfProven bool
 	}{
-		"session revoked": {func(ctx context.Context, q queries, who actor) error {
+		"session revoked": {func(ctx context.Context, q store.Queries, who actor) error {
 			_, err := q.RevokeSession(ctx, db.RevokeSessionParams{ID: who.SessionID, Now: in.clock.now().UnixMilli()})
 			return err
 		}, 401, "session_expired", false},
-		"account changed": {func(ctx context.Context, q queries, who actor) error {
+		"account changed": {func(ctx context.Context, q store.Queries, who actor) error {
 			_, err := q.EndAccess(ctx, db.EndAccessParams{ID: who.ID, Now: in.clock.now().UnixMilli()})
 			return err
 		}, 401, "session_expired", false},
-		"account switched off": {func(ctx context.Context, q queries, who actor) error {
+		"account switched off": {func(ctx context.Context, q store.Queries, who actor) error {
 			now := in.clock.now().UnixMilli()
 			_, err := q.SetDisabled(ctx, db.SetDisabledParams{ID: who.ID, DisabledAt: sql.NullInt64{Int64: now, Valid: true}, Now: now})
 			return err
 		}, 401, "session_expired", false},
-		"proof too old": {func(ctx context.Context, q queries, who actor) error {
+		"proof too old": {func(ctx context.Context, q store.Queries, who actor) error {
 			return q.ProveSession(ctx, db.ProveSessionParams{ID: who.SessionID, Now: in.clock.now().Add(-proofLifetime).UnixMilli()})
 		}, 403, "reauthentication_required", true},
 	}
@@ -277,18 +278,18 @@ func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 			who := b.actor()
 			held, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 			go func() {
-				done <- in.p.store.tx(context.Background(), func(q queries) error {
+				done <- in.p.store.Tx(context.Background(), func(q store.Queries) error {
 					close(held)
 					<-release
 					return w.end(context.Background(), q, who)
 				})
 			}()
 			<-held
-			waiting := in.p.store.file.Write.Stats().WaitCount
+			waiting := in.p.store.File.Write.Stats().WaitCount
 			answered := make(chan answer, 1)
 			go func() { answered <- b.post(name, acts[name]) }()
 			in.waitFor("request that waits for the writer", func() bool {
-				return in.p.store.file.Write.Stats().WaitCount > waiting || len(answered) > 0
+				return in.p.store.File.Write.Stats().WaitCount > waiting || len(answered) > 0
 			})
 			if len(answered) > 0 {
 				t.Errorf("%s: %+v before it has waited", name, <-answered)
@@ -323,7 +324,11 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range paths {
+	rooms, err := filepath.Glob("internal/*/*.go")
+	if err != nil || len(rooms) == 0 {
+		t.Fatalf("%d files of rooms, %v", len(rooms), err)
+	}
+	for _, path := range append(paths, rooms...) {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
@@ -338,7 +343,7 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 			}
 			ast.Inspect(f, func(n ast.Node) bool {
 				if call, ok := n.(*ast.CallExpr); ok {
-					if method, ok := call.Fun.(*ast.SelectorExpr); ok && method.Sel.Name == "tx" {
+					if method, ok := call.Fun.(*ast.SelectorExpr); ok && method.Sel.Name == "Tx" {
 						found[f.Name.Name] = true
 					}
 				}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
@@ -17,14 +18,14 @@ func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
 	in.clock.advance(time.Minute)
 	stranger := in.signedIn("bob@example.test")
 	first.post("refresh", "").want(t, 200, `{"ok":true}`) // used last of the two
-	a, err := in.p.store.read.AccountByEmail(t.Context(), ann)
+	a, err := in.p.store.Read.AccountByEmail(t.Context(), ann)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &or3cloud.Request{Request: httptest.NewRequest("POST", "/", nil), ClientIP: "192.0.2.1"}
 	begin := func() {
 		in.clock.advance(time.Second)
-		err := in.p.store.tx(t.Context(), func(q queries) error {
+		err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
 			_, err := in.p.begin(t.Context(), q, a, r, in.clock.now())
 			return err
 		})
@@ -56,7 +57,7 @@ func TestADisplacedSessionIsRefusedAtOnce(t *testing.T) {
 	first := in.signedIn(ann)
 	in.clock.advance(time.Second)
 	r := &or3cloud.Request{Request: httptest.NewRequest("POST", "/", nil), ClientIP: "192.0.2.1"}
-	err := in.p.store.tx(t.Context(), func(q queries) error {
+	err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
 		a, err := q.AccountByEmail(t.Context(), ann)
 		for range maxSessions - 1 {
 			if err == nil {

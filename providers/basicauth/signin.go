@@ -7,6 +7,9 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // signIn is POST /api/basic-auth/sign-in.
@@ -15,7 +18,7 @@ func (p *provider) signIn(c call) error {
 	if err != nil {
 		return err
 	}
-	body, err := parseSignIn(f)
+	body, err := form.ParseSignIn(f)
 	if err != nil {
 		return err
 	}
@@ -25,9 +28,9 @@ func (p *provider) signIn(c call) error {
 	}
 	if g == nil {
 		// The line that intrusion detection reads (docs/operations.md): keep its text and its attributes as they are.
-		p.log.Warn("sign-in failed", "address", c.ClientIP, "email", redactEmail(body.email))
+		p.log.Warn("sign-in failed", "address", c.ClientIP, "email", redactEmail(body.Email))
 		p.clearCookies(c.Request)
-		return errCredentials()
+		return refuse.Credentials()
 	}
 	p.setCookies(c.Request, g)
 	if len(g.otherDomains) > 0 {
@@ -37,12 +40,12 @@ func (p *provider) signIn(c call) error {
 }
 
 // authenticate returns a grant for the right password, else nil. Unknown accounts take as long as known ones.
-func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body signInBody) (*grant, error) {
-	a, err := p.store.read.AccountByEmail(ctx, body.email)
-	if err != nil && !absent(err) {
+func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body form.SignInBody) (*grant, error) {
+	a, err := p.store.Read.AccountByEmail(ctx, body.Email)
+	if err != nil && !store.Absent(err) {
 		return nil, err
 	}
-	ok, err := p.guess(ctx, r, body.email, a.PasswordHash, body.password)
+	ok, err := p.guess(ctx, r, body.Email, a.PasswordHash, body.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +56,11 @@ func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body s
 		return nil, nil
 	}
 	if a.DisabledAt.Valid {
-		return nil, errDisabled()
+		return nil, refuse.Disabled()
 	}
 	hash := a.PasswordHash
 	if passwd.NeedsRehash(hash) {
-		if better, err := p.password.Hash(ctx, body.password); err == nil { // else at the next sign-in
+		if better, err := p.password.Hash(ctx, body.Password); err == nil { // else at the next sign-in
 			hash = better
 		}
 	}
@@ -70,7 +73,7 @@ func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body s
 
 // learnLegacyCost tells the hasher which hashes of earlier installations are left.
 func (p *provider) learnLegacyCost(ctx context.Context) {
-	cost, err := p.store.read.LegacyCost(ctx)
+	cost, err := p.store.Read.LegacyCost(ctx)
 	if err != nil {
 		p.log.Warn("the kinds of the stored password hashes are unknown", "error", err)
 		return
@@ -83,9 +86,9 @@ func (p *provider) learnLegacyCost(ctx context.Context) {
 // asks for it instead. hash replaces the account's hash.
 func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verified db.Account, hash string) (g *grant, err error) {
 	var refusal *or3cloud.Error // the challenge in it has to stay
-	err = p.store.tx(ctx, func(q queries) error {
+	err = p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := q.AccountByID(ctx, verified.ID)
-		if absent(err) {
+		if store.Absent(err) {
 			return nil
 		}
 		if err != nil {

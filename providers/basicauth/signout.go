@@ -6,6 +6,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // signOut is POST /api/basic-auth/sign-out. It ends the session of every valid token of the request, rotated ones
@@ -17,17 +19,17 @@ func (p *provider) signOut(c call) error {
 		ids = append(ids, claims.SessionID)
 	}
 	for _, token := range values(c.Request.Request, refreshCookie) {
-		t, err := p.store.read.Token(ctx, fingerprint(token))
+		t, err := p.store.Read.Token(ctx, secret.Fingerprint(token))
 		switch {
 		case err == nil:
 			ids = append(ids, t.SessionID)
-		case !absent(err):
+		case !store.Absent(err):
 			return err
 		}
 	}
 	if len(ids) > 0 {
 		var e ended
-		err := p.store.tx(ctx, func(q queries) error {
+		err := p.store.Tx(ctx, func(q store.Queries) error {
 			for _, sid := range ids {
 				if err := p.endSession(ctx, q, c.Request, sid, now, &e); err != nil {
 					return err
@@ -45,7 +47,7 @@ func (p *provider) signOut(c call) error {
 }
 
 // endSession ends a session by its owner's wish, unless it has ended already.
-func (p *provider) endSession(ctx context.Context, q queries, r *or3cloud.Request, sessionID string, now time.Time, e *ended) error {
+func (p *provider) endSession(ctx context.Context, q store.Queries, r *or3cloud.Request, sessionID string, now time.Time, e *ended) error {
 	rows, err := q.RevokeSession(ctx, db.RevokeSessionParams{ID: sessionID, Now: now.UnixMilli()})
 	if err != nil {
 		return err

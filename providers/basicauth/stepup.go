@@ -6,6 +6,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // proofLifetime is how long a sensitive change may follow the last proof of who is there (ASVS 5.0, 7.5.1).
@@ -33,9 +36,9 @@ func (p *provider) signedIn(c call) (actor, error) {
 		return actor{}, err
 	}
 	if who == nil {
-		return actor{}, errExpired()
+		return actor{}, refuse.Expired()
 	}
-	return p.actor(c.Context(), p.store.read, who.sessionID, who.accountID, who.version)
+	return p.actor(c.Context(), p.store.Read, who.sessionID, who.accountID, who.version)
 }
 
 // recentlyProven is signedIn for sensitive changes: the password or a passkey must have been shown a moment ago.
@@ -45,15 +48,15 @@ func (p *provider) recentlyProven(c call) (actor, error) {
 		return who, err
 	}
 	who.proven = true
-	return who, p.fresh(c.Context(), p.store.read, who)
+	return who, p.fresh(c.Context(), p.store.Read, who)
 }
 
 // actor returns the account and the session of somebody as they are now, or errExpired if the session has ended or the
 // account is not the one any more that it was.
-func (p *provider) actor(ctx context.Context, q queries, sessionID, accountID string, version int64) (actor, error) {
+func (p *provider) actor(ctx context.Context, q store.Queries, sessionID, accountID string, version int64) (actor, error) {
 	row, err := q.SessionAccount(ctx, db.SessionAccountParams{SessionID: sessionID, AccountID: accountID, Now: p.now().UnixMilli()})
-	if absent(err) || err == nil && row.TokenVersion != version {
-		err = errExpired()
+	if store.Absent(err) || err == nil && row.TokenVersion != version {
+		err = refuse.Expired()
 	}
 	return actor{SessionAccountRow: row}, err
 }
@@ -62,8 +65,8 @@ func (p *provider) actor(ctx context.Context, q queries, sessionID, accountID st
 // the session lives, the account is on and unchanged, and the proof, if one was asked for, is fresh: whatever has ended them
 // while the request was on its way comes before the change. change gets the actor as the transaction sees it. Every write of
 // a signed-in person goes through here.
-func (p *provider) as(ctx context.Context, who actor, change func(queries, actor) error) error {
-	return p.store.tx(ctx, func(q queries) error {
+func (p *provider) as(ctx context.Context, who actor, change func(store.Queries, actor) error) error {
+	return p.store.Tx(ctx, func(q store.Queries) error {
 		now, err := p.still(ctx, q, who)
 		if err != nil {
 			return err
@@ -73,7 +76,7 @@ func (p *provider) as(ctx context.Context, who actor, change func(queries, actor
 }
 
 // still returns the actor as a transaction sees it, or the refusal if it may not act any more.
-func (p *provider) still(ctx context.Context, q queries, who actor) (actor, error) {
+func (p *provider) still(ctx context.Context, q store.Queries, who actor) (actor, error) {
 	now, err := p.actor(ctx, q, who.SessionID, who.ID, who.TokenVersion)
 	if err != nil {
 		return now, err
@@ -85,8 +88,8 @@ func (p *provider) still(ctx context.Context, q queries, who actor) (actor, erro
 }
 
 // fresh asks for a new proof if the last one of a session is too old.
-func (p *provider) fresh(ctx context.Context, q queries, who actor) error {
-	if within(who.AuthenticatedAt, p.now(), proofLifetime) {
+func (p *provider) fresh(ctx context.Context, q store.Queries, who actor) error {
+	if store.Within(who.AuthenticatedAt, p.now(), proofLifetime) {
 		return nil
 	}
 	methods := []string{"password"}
@@ -95,11 +98,11 @@ func (p *provider) fresh(ctx context.Context, q queries, who actor) error {
 	} else if n > 0 {
 		methods = append(methods, "passkey")
 	}
-	return refuse(or3cloud.CodeForbidden, "reauthentication_required", "Please confirm that it is you.", map[string]any{"methods": methods})
+	return refuse.With(or3cloud.CodeForbidden, "reauthentication_required", "Please confirm that it is you.", map[string]any{"methods": methods})
 }
 
 // asked returns who sends a request, found out by signedIn or recentlyProven, and then what with it.
-func asked(c call, by func(call) (actor, error)) (actor, fields, error) {
+func asked(c call, by func(call) (actor, error)) (actor, form.Fields, error) {
 	who, err := by(c)
 	if err != nil {
 		return who, nil, err

@@ -12,6 +12,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // bounds says for each table what keeps members and strangers from growing it without end, and which test of this package
@@ -57,7 +59,7 @@ func TestEveryTableHasABound(t *testing.T) {
 			tests[m[1]] = true
 		}
 	}
-	rows, err := in.p.store.file.Read.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_stat%'")
+	rows, err := in.p.store.File.Read.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_stat%'")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,16 +87,16 @@ func TestEveryTableHasABound(t *testing.T) {
 }
 
 // tx is a write transaction of a test.
-func (in *instance) tx(fn func(q queries) error) {
+func (in *instance) tx(fn func(q store.Queries) error) {
 	in.t.Helper()
-	if err := in.p.store.tx(in.t.Context(), fn); err != nil {
+	if err := in.p.store.Tx(in.t.Context(), fn); err != nil {
 		in.t.Fatal(err)
 	}
 }
 
 func (in *instance) accountOf(email string) db.Account {
 	in.t.Helper()
-	a, err := in.p.store.read.AccountByEmail(in.t.Context(), email)
+	a, err := in.p.store.Read.AccountByEmail(in.t.Context(), email)
 	if err != nil {
 		in.t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func TestEndedSessionsAreForgotten(t *testing.T) {
 	a := in.accountOf(ann)
 	begin := func() (g *grant) {
 		in.clock.advance(time.Second)
-		in.tx(func(q queries) (err error) {
+		in.tx(func(q store.Queries) (err error) {
 			g, err = in.p.begin(t.Context(), q, a, someRequest(), in.clock.now())
 			return err
 		})
@@ -199,7 +201,7 @@ func TestSignInsOfAnAccountAreBounded(t *testing.T) {
 	owner := in.signedIn(ann)
 	in.signedIn("bob@example.test")
 	a := in.accountOf(ann)
-	in.tx(func(q queries) error {
+	in.tx(func(q store.Queries) error {
 		for n := range signInsPerHour {
 			if _, err := in.p.admit(t.Context(), q, someRequest(), a, "password"); err != nil {
 				return fmt.Errorf("sign-in %d: %w", n, err)
@@ -330,47 +332,47 @@ func TestOneTimeTokensAreBounded(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn(ann)
 	a := in.accountOf(ann)
-	issue := func(kind tokenKind, a db.Account) (token string) {
+	issue := func(kind onetime.Kind, a db.Account) (token string) {
 		in.clock.advance(time.Millisecond)
-		in.tx(func(q queries) (err error) {
-			token, _, err = in.p.issue(t.Context(), q, kind, a, "", struct{}{})
+		in.tx(func(q store.Queries) (err error) {
+			token, _, err = in.p.onetime.Issue(t.Context(), q, kind, a, "", struct{}{})
 			return err
 		})
 		return token
 	}
-	good := func(kind tokenKind, token string) bool {
-		_, err := in.p.peek(t.Context(), in.p.store.read, kind, token, &struct{}{})
+	good := func(kind onetime.Kind, token string) bool {
+		_, err := in.p.onetime.Peek(t.Context(), in.p.store.Read, kind, token, &struct{}{})
 		return err == nil
 	}
-	reset := issue(tokenReset, a)
-	first := issue(tokenSecondFactor, a)
-	for range maxTokensOfAKind {
-		issue(tokenSecondFactor, a)
+	reset := issue(onetime.Reset, a)
+	first := issue(onetime.SecondFactor, a)
+	for range onetime.MaxOfAKind {
+		issue(onetime.SecondFactor, a)
 	}
-	last := issue(tokenSecondFactor, a)
-	if n := in.rows("SELECT count(*) FROM one_time_tokens WHERE kind = ?", string(tokenSecondFactor)); n != maxTokensOfAKind {
-		t.Errorf("%d second steps, want %d", n, maxTokensOfAKind)
+	last := issue(onetime.SecondFactor, a)
+	if n := in.rows("SELECT count(*) FROM one_time_tokens WHERE kind = ?", string(onetime.SecondFactor)); n != onetime.MaxOfAKind {
+		t.Errorf("%d second steps, want %d", n, onetime.MaxOfAKind)
 	}
-	if good(tokenSecondFactor, first) || !good(tokenSecondFactor, last) || !good(tokenReset, reset) {
+	if good(onetime.SecondFactor, first) || !good(onetime.SecondFactor, last) || !good(onetime.Reset, reset) {
 		t.Error("not the oldest of the kind goes")
 	}
 
-	first = issue(tokenPasskeyUse, db.Account{})
+	first = issue(onetime.PasskeyUse, db.Account{})
 	in.clock.advance(time.Millisecond)
 	now := in.clock.now()
 	in.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO one_time_tokens (fingerprint, kind, created_at, expires_at) SELECT 'filler ' || i, ?, ?, ? FROM n`,
-		maxCeremonies-1, string(tokenPasskeyUse), now.UnixMilli(), now.Add(tokenPasskeyUse.lifetime()).UnixMilli())
-	if !good(tokenPasskeyUse, first) {
+		onetime.MaxCeremonies-1, string(onetime.PasskeyUse), now.UnixMilli(), now.Add(onetime.PasskeyUse.Lifetime()).UnixMilli())
+	if !good(onetime.PasskeyUse, first) {
 		t.Error("a ceremony went before there were too many")
 	}
 	for range 20 {
-		last = issue(tokenPasskeyUse, db.Account{})
+		last = issue(onetime.PasskeyUse, db.Account{})
 	}
-	if n := in.rows("SELECT count(*) FROM one_time_tokens WHERE account_id IS NULL"); n != maxCeremonies {
-		t.Errorf("%d ceremonies, want %d", n, maxCeremonies)
+	if n := in.rows("SELECT count(*) FROM one_time_tokens WHERE account_id IS NULL"); n != onetime.MaxCeremonies {
+		t.Errorf("%d ceremonies, want %d", n, onetime.MaxCeremonies)
 	}
-	if good(tokenPasskeyUse, first) || !good(tokenPasskeyUse, last) || !good(tokenReset, reset) {
+	if good(onetime.PasskeyUse, first) || !good(onetime.PasskeyUse, last) || !good(onetime.Reset, reset) {
 		t.Error("not the oldest ceremony goes")
 	}
 }
@@ -381,10 +383,10 @@ func TestWaitingMailIsBounded(t *testing.T) {
 	in.signedIn("bob@example.test")
 	in.waitEmpty()
 	in.p.outbox.close() // nothing is delivered any more
-	notify := func(q queries, email string, kind noticeKind) error {
+	notify := func(q store.Queries, email string, kind noticeKind) error {
 		return in.p.notify(t.Context(), q, someRequest(), in.accountOf(email), kind, "")
 	}
-	in.tx(func(q queries) (err error) {
+	in.tx(func(q store.Queries) (err error) {
 		err = notify(q, ann, noticePasswordChanged)
 		for range lettersOfAKind + 50 {
 			if err == nil {
@@ -396,7 +398,7 @@ func TestWaitingMailIsBounded(t *testing.T) {
 		}
 		for range lettersToNobody + 50 {
 			if err == nil {
-				err = in.p.outbox.add(t.Context(), q, "", mailResetRequest, resetRequest{Email: ann}, tokenReset.lifetime())
+				err = in.p.outbox.add(t.Context(), q, "", mailResetRequest, resetRequest{Email: ann}, onetime.Reset.Lifetime())
 			}
 		}
 		return err
@@ -421,7 +423,7 @@ func TestTheTrailIsBounded(t *testing.T) {
 	in.signedIn("bob@example.test")
 	a := in.accountOf(ann)
 	record := func(kind eventKind) {
-		in.tx(func(q queries) error { return in.p.record(t.Context(), q, someRequest(), a.ID, kind, "") })
+		in.tx(func(q store.Queries) error { return in.p.record(t.Context(), q, someRequest(), a.ID, kind, "") })
 	}
 	record(eventPasswordChanged)
 	record(eventDisplayNameChanged)

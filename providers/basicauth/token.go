@@ -3,21 +3,17 @@ package basicauth
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
 	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"or3.chat/cloud/providers/basicauth/internal/form"
 )
 
 // issuer is who signs access tokens and whom they are for.
 const issuer = "or3-cloud"
-
-// maxToken bounds the text of a cookie that is looked at.
-const maxToken = 4096
 
 // accessClaims are the claims of an access token (contract, auth §8.1).
 type accessClaims struct {
@@ -123,7 +119,7 @@ func (a *accessTokens) sign(who identity, expires time.Time) (string, error) {
 
 // verify returns the claims of a valid token, or nil. They are shared and must not be changed.
 func (a *accessTokens) verify(token string) *accessClaims {
-	if token == "" || len(token) > maxToken {
+	if token == "" || len(token) > form.MaxToken {
 		return nil
 	}
 	digest := sha256.Sum256([]byte(token))
@@ -147,23 +143,4 @@ func (a *accessTokens) verify(token string) *accessClaims {
 	}
 	a.verified.put(digest, c)
 	return c
-}
-
-// refreshTokens makes opaque tokens.
-type refreshTokens struct{ rand io.Reader }
-
-// generate returns a token of 256 random bits and its fingerprint.
-func (t refreshTokens) generate() (token, print string, err error) {
-	raw := make([]byte, 32)
-	if _, err := io.ReadFull(t.rand, raw); err != nil {
-		return "", "", fmt.Errorf("token: %w", err)
-	}
-	token = base64.RawURLEncoding.EncodeToString(raw)
-	return token, fingerprint(token), nil
-}
-
-// fingerprint is what is kept of a refresh token (contract, auth §8.1). Tokens are random, so it needs no salt.
-func fingerprint(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"or3.chat/cloud/internal/passwd"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // blockedHasher has one slot, which is taken, and no line.
@@ -58,7 +61,7 @@ func TestAccessTokenEdgeCases(t *testing.T) {
 	forged := base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(payload), "account", "another", 1)))
 	for name, token := range map[string]string{
 		"empty":             "",
-		"oversized":         strings.Repeat("a", maxToken+1),
+		"oversized":         strings.Repeat("a", form.MaxToken+1),
 		"no dots":           "abc",
 		"alg none":          sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, tokens.signID, claims()),
 		"alg HS512":         sign(jwt.SigningMethodHS512, []byte("secret"), tokens.signID, claims()),
@@ -114,16 +117,16 @@ func TestAccessTokenClaimsAreThoseOfTheContract(t *testing.T) {
 }
 
 func TestSealIsBoundToItsRow(t *testing.T) {
-	s, err := newSealer(rand.Reader, "secret")
+	s, err := secret.NewSealer(rand.Reader, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const token, print = "the token", "the row"
-	sealed, err := s.seal([]byte(token), print)
+	sealed, err := s.Seal([]byte(token), print)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.open(sealed, print); string(got) != token || err != nil {
+	if got, err := s.Open(sealed, print); string(got) != token || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	sealed2 := append([]byte(nil), sealed...)
@@ -132,7 +135,7 @@ func TestSealIsBoundToItsRow(t *testing.T) {
 		sealed []byte
 		print  string
 	}{{sealed, "another row"}, {sealed2, print}, {nil, print}, {sealed[:5], print}} {
-		if got, err := s.open(c.sealed, c.print); err == nil {
+		if got, err := s.Open(c.sealed, c.print); err == nil {
 			t.Errorf("opened as %q", got)
 		}
 	}
@@ -142,13 +145,13 @@ func TestSealIsBoundToItsRow(t *testing.T) {
 func TestAccessTokenNeedsNoStore(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	in.p.store.file.Close()
+	in.p.store.File.Close()
 	b.wantSignedIn()
 }
 
 func TestRevocationsForgetWhatHasExpired(t *testing.T) {
 	c := &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	r := newRevocations(newWatchedClock(c.now))
+	r := newRevocations(store.NewClock(c.now))
 	version := func(v int64) *int64 { return &v }
 	token := &accessClaims{SessionID: "s", Version: version(1)}
 	token.Subject = "a"

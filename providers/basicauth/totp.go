@@ -14,6 +14,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // What every authenticator app understands (RFC 6238): six digits, a new code every thirty seconds, SHA-1, whose
@@ -48,16 +51,16 @@ func (p *provider) enrolTOTP(c call) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := p.sealer.seal(secret, totpPlace(who.ID))
+	sealed, err := p.sealer.Seal(secret, totpPlace(who.ID))
 	if err != nil {
 		return err
 	}
-	err = p.as(c.Context(), who, func(q queries, who actor) error {
+	err = p.as(c.Context(), who, func(q store.Queries, who actor) error {
 		n, err := q.EnrolTOTP(c.Context(), db.EnrolTOTPParams{
-			AccountID: who.ID, Secret: sealed, SessionID: optional(who.SessionID), Now: p.now().UnixMilli(),
+			AccountID: who.ID, Secret: sealed, SessionID: store.Optional(who.SessionID), Now: p.now().UnixMilli(),
 		})
 		if err == nil && n == 0 {
-			err = refuse(or3cloud.CodeConflict, "already_enabled", "An authenticator app is already set up.", nil)
+			err = refuse.With(or3cloud.CodeConflict, "already_enabled", "An authenticator app is already set up.", nil)
 		}
 		return err
 	})
@@ -73,12 +76,12 @@ func (p *provider) confirmTOTP(c call) error {
 	if err != nil {
 		return err
 	}
-	code, ok := f.text("code", 1, maxCode)
+	code, ok := f.Text("code", 1, form.MaxCode)
 	if !ok {
-		return errInvalid()
+		return refuse.Invalid()
 	}
 	var codes []string
-	err = p.as(c.Context(), who, func(q queries, who actor) (err error) {
+	err = p.as(c.Context(), who, func(q store.Queries, who actor) (err error) {
 		codes, err = p.enableTOTP(c.Context(), q, c.Request, who, code)
 		return err
 	})
@@ -97,7 +100,7 @@ type factorAdded struct {
 
 // enableTOTP makes a secret count that the same session has enrolled, if code is one of its codes, which is used up by that.
 // It returns recovery codes if this is the first factor.
-func (p *provider) enableTOTP(ctx context.Context, q queries, r *or3cloud.Request, who actor, code string) ([]string, error) {
+func (p *provider) enableTOTP(ctx context.Context, q store.Queries, r *or3cloud.Request, who actor, code string) ([]string, error) {
 	a := who.account()
 	had, err := p.factorsOf(ctx, q, a.ID)
 	if err != nil {
@@ -105,14 +108,14 @@ func (p *provider) enableTOTP(ctx context.Context, q queries, r *or3cloud.Reques
 	}
 	row, err := q.TOTP(ctx, a.ID)
 	switch {
-	case absent(err):
-		return nil, errToken()
+	case store.Absent(err):
+		return nil, refuse.Token()
 	case err != nil:
 		return nil, err
 	case row.ConfirmedAt.Valid:
-		return nil, refuse(or3cloud.CodeConflict, "already_enabled", "An authenticator app is already set up.", nil)
+		return nil, refuse.With(or3cloud.CodeConflict, "already_enabled", "An authenticator app is already set up.", nil)
 	case row.SessionID.String != who.SessionID:
-		return nil, errToken()
+		return nil, refuse.Token()
 	}
 	secret, err := p.openTOTP(ctx, q, row)
 	if err != nil {
@@ -120,7 +123,7 @@ func (p *provider) enableTOTP(ctx context.Context, q queries, r *or3cloud.Reques
 	}
 	step, ok := matchStep(secret, code, p.now(), usedStep(row.LastStep, p.now()))
 	if !ok {
-		return nil, errCode(nil)
+		return nil, refuse.Code(nil)
 	}
 	if _, err := q.ConfirmTOTP(ctx, db.ConfirmTOTPParams{AccountID: a.ID, Step: step, Now: p.now().UnixMilli()}); err != nil {
 		return nil, err
@@ -138,7 +141,7 @@ func (p *provider) removeTOTP(c call) error {
 		return err
 	}
 	ctx := c.Context()
-	err = p.as(ctx, who, func(q queries, who actor) error {
+	err = p.as(ctx, who, func(q store.Queries, who actor) error {
 		n, err := q.DeleteTOTP(ctx, who.ID)
 		if err != nil || n == 0 {
 			return err
@@ -155,9 +158,9 @@ func (p *provider) removeTOTP(c call) error {
 }
 
 // useTOTP checks a code of an account's authenticator app and uses it up, and with it all codes before it.
-func (p *provider) useTOTP(ctx context.Context, q queries, accountID, code string) (bool, error) {
+func (p *provider) useTOTP(ctx context.Context, q store.Queries, accountID, code string) (bool, error) {
 	row, err := q.TOTP(ctx, accountID)
-	if absent(err) || err == nil && !row.ConfirmedAt.Valid {
+	if store.Absent(err) || err == nil && !row.ConfirmedAt.Valid {
 		return false, nil
 	}
 	if err != nil {
@@ -178,13 +181,13 @@ func (p *provider) useTOTP(ctx context.Context, q queries, accountID, code strin
 
 // openTOTP returns the secret of an account, in the form that apps are given, and seals it with the current key if it was
 // sealed with an older one, so that the older one can go one day.
-func (p *provider) openTOTP(ctx context.Context, q queries, row db.Totp) (string, error) {
-	secret, current, err := p.sealer.inspect(row.Secret, totpPlace(row.AccountID))
+func (p *provider) openTOTP(ctx context.Context, q store.Queries, row db.Totp) (string, error) {
+	secret, current, err := p.sealer.Inspect(row.Secret, totpPlace(row.AccountID))
 	if err != nil {
 		return "", fmt.Errorf("read the secret of an authenticator app: %w", err)
 	}
 	if !current {
-		sealed, err := p.sealer.seal(secret, totpPlace(row.AccountID))
+		sealed, err := p.sealer.Seal(secret, totpPlace(row.AccountID))
 		if err != nil {
 			return "", err
 		}

@@ -145,7 +145,7 @@ func TestSecretsOfAppsAreSealed(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
 	phone, _ := b.enrol()
-	row, err := in.p.store.read.TOTP(t.Context(), b.wantSignedIn().UserID)
+	row, err := in.p.store.Read.TOTP(t.Context(), b.wantSignedIn().UserID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestSecretsOfAppsAreSealed(t *testing.T) {
 	if strings.Contains(string(row.Secret), string(secret)) || strings.Contains(string(row.Secret), phone.secret) {
 		t.Error("the secret can be read")
 	}
-	if _, err := in.p.sealer.open(row.Secret, totpPlace("another account")); err == nil {
+	if _, err := in.p.sealer.Open(row.Secret, totpPlace("another account")); err == nil {
 		t.Error("the secret can be moved to another account")
 	}
 }

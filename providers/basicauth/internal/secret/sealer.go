@@ -1,4 +1,4 @@
-package basicauth
+package secret
 
 import (
 	"crypto/aes"
@@ -10,15 +10,16 @@ import (
 	"io"
 )
 
-// sealer encrypts what has to be read again: refresh tokens within the grace window, secrets of authenticator apps, mail.
+// Sealer encrypts what has to be read again: refresh tokens within the grace window, secrets of authenticator apps, mail.
 // The first key seals; the others still open what they have sealed, so that a secret can be changed.
-type sealer struct {
+type Sealer struct {
 	rand io.Reader
 	keys []cipher.AEAD
 }
 
-func newSealer(rand io.Reader, secrets ...string) (*sealer, error) {
-	s := &sealer{rand: rand}
+// NewSealer returns a sealer whose keys are made of secrets; the first one seals.
+func NewSealer(rand io.Reader, secrets ...string) (*Sealer, error) {
+	s := &Sealer{rand: rand}
 	for _, secret := range secrets {
 		key, err := hkdf.Key(sha256.New, []byte(secret), nil, "or3-cloud basic-auth refresh seal", 32)
 		if err != nil {
@@ -37,8 +38,8 @@ func newSealer(rand io.Reader, secrets ...string) (*sealer, error) {
 	return s, nil
 }
 
-// seal encrypts text for one place, such as a row: elsewhere it does not open.
-func (s *sealer) seal(text []byte, place string) ([]byte, error) {
+// Seal encrypts text for one place, such as a row: elsewhere it does not open.
+func (s *Sealer) Seal(text []byte, place string) ([]byte, error) {
 	nonce := make([]byte, s.keys[0].NonceSize())
 	if _, err := io.ReadFull(s.rand, nonce); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
@@ -46,15 +47,15 @@ func (s *sealer) seal(text []byte, place string) ([]byte, error) {
 	return s.keys[0].Seal(nonce, nonce, text, []byte(place)), nil
 }
 
-// open decrypts what seal has made for the same place.
-func (s *sealer) open(sealed []byte, place string) ([]byte, error) {
-	text, _, err := s.inspect(sealed, place)
+// Open decrypts what Seal has made for the same place.
+func (s *Sealer) Open(sealed []byte, place string) ([]byte, error) {
+	text, _, err := s.Inspect(sealed, place)
 	return text, err
 }
 
-// inspect is open that also says whether the first key has sealed it. What is kept for years is sealed anew when it was
+// Inspect is Open that also says whether the first key has sealed it. What is kept for years is sealed anew when it was
 // not, so that an old key can be thrown away.
-func (s *sealer) inspect(sealed []byte, place string) (text []byte, current bool, err error) {
+func (s *Sealer) Inspect(sealed []byte, place string) (text []byte, current bool, err error) {
 	for i, key := range s.keys {
 		n := key.NonceSize()
 		if len(sealed) < n {
