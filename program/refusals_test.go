@@ -294,6 +294,8 @@ func TestRefusedStartsNameFileReasonAndFix(t *testing.T) {
 			file: "=nowhere", reason: "cannot be read", fix: "Name a readable file"},
 		{name: "breach file missing", env: []string{"OR3_BASIC_AUTH_BREACH_FILE=/nowhere"},
 			file: "=/nowhere", reason: "OR3_BASIC_AUTH_BREACH_FILE: ", fix: "does not exist. Make it, or name another path"},
+		{name: "breach file of another kind", env: []string{"OR3_BASIC_AUTH_BREACH_FILE=words"}, breaks: replace("words", strings.Repeat("password\n", 10)),
+			file: "=words", reason: "is not a sorted list of SHA-1 digests", fix: "name the file that is ordered by hash"},
 		{name: "mail server that is none", env: []string{"OR3_SMTP_URL=http://user:hunter2@mail.example.org"},
 			file: "=OR3_SMTP_URL", reason: "begins neither with", fix: "Use smtp://"},
 		{name: "public address that is none", env: []string{"OR3_PUBLIC_URL=https://user:hunter2@cloud.example.org/x"},

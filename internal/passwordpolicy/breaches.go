@@ -98,7 +98,7 @@ func (b *Breaches) lineStart(offset, low int64) (int64, error) {
 	return low, nil
 }
 
-var errNoBreaches = errors.New("is not a sorted list of SHA-1 digests with one in each line")
+var errNoBreaches = errors.New("is not a sorted list of SHA-1 digests with one in each line; name the file that is ordered by hash, or none")
 
 // line returns the digest of the line that begins at start, in upper case, and where the next line begins.
 func (b *Breaches) line(start int64) (digest string, next int64, err error) {
