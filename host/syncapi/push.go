@@ -12,8 +12,6 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-type gcMethod = func(or3cloud.SyncCollector, context.Context, or3cloud.SyncGCRequest) error
-
 // faultPause is how long a client stays away after a fault of ours.
 const faultPause = 5 * time.Second
 
@@ -67,6 +65,15 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	out.encodePush(result)
 	out.send(w)
 	return nil
+}
+
+// admit asks can() for the addressed workspace and then looks at the budget.
+func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s syncwire.Scope, op middleware.Operation) (userID string, err error) {
+	session, err := a.opt.Host.Authorize(r, p, s.WorkspaceID)
+	if err != nil {
+		return "", err
+	}
+	return session.User.ID, a.opt.Limits.CheckWithHeaders(w, op, session.User.ID)
 }
 
 // apply hands the valid ops to the adapter in one call and puts its results and the refusals back into the order of

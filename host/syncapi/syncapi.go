@@ -3,6 +3,7 @@
 package syncapi
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -51,15 +52,6 @@ const (
 )
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
-
-// admit asks can() for the addressed workspace and then looks at the budget.
-func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s syncwire.Scope, op middleware.Operation) (userID string, err error) {
-	session, err := a.opt.Host.Authorize(r, p, s.WorkspaceID)
-	if err != nil {
-		return "", err
-	}
-	return session.User.ID, a.opt.Limits.CheckWithHeaders(w, op, session.User.ID)
-}
 
 func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoCache(w)
@@ -174,6 +166,8 @@ func (a *API) gcTombstones(w http.ResponseWriter, r *http.Request) error {
 func (a *API) gcChangeLog(w http.ResponseWriter, r *http.Request) error {
 	return a.collect(w, r, "GC change log not supported by adapter", or3cloud.SyncCollector.GCChangeLog)
 }
+
+type gcMethod = func(or3cloud.SyncCollector, context.Context, or3cloud.SyncGCRequest) error
 
 // collect runs one kind of collection. Its retention is only the caller's wish: the adapter uses the longer of it and
 // its own (contract, sync §7).

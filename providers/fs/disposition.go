@@ -2,60 +2,10 @@ package fs
 
 import (
 	"mime"
-	"net/http"
 	"strings"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/signed"
 )
-
-const (
-	uploadPath   = "/api/storage/fs/upload"
-	downloadPath = "/api/storage/fs/download"
-)
-
-// Routes returns the endpoints that signed URLs lead to.
-func (s *Storage) Routes() []or3cloud.Route {
-	return []or3cloud.Route{
-		{Method: http.MethodPut, Path: uploadPath, MaxBody: -1, Buffer: bufferSize, Handle: s.upload},
-		{Method: http.MethodGet, Path: downloadPath, Buffer: bufferSize, Handle: s.download},
-		{Method: http.MethodHead, Path: downloadPath, Handle: s.download},
-	}
-}
-
-// admit makes the checks that both directions share, in the contract's order (storage §7.4, 1–8): token, operation,
-// session, subject, permission. The disk is not touched before all of them have passed.
-func (s *Storage) admit(r *http.Request, operation string, p or3cloud.Permission) (signed.Claims, blobKey, error) {
-	token := r.URL.Query().Get("token")
-	if token == "" {
-		return signed.Claims{}, blobKey{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Missing token")
-	}
-	c, err := s.Signer.Verify(token)
-	if err != nil {
-		return c, blobKey{}, or3cloud.WrapError(err, or3cloud.CodeForbidden, "Invalid or expired token")
-	}
-	if c.Operation != operation {
-		return c, blobKey{}, or3cloud.Errorf(or3cloud.CodeForbidden, "Invalid operation token")
-	}
-	session, err := s.Host.Session(r)
-	if err != nil {
-		return c, blobKey{}, err
-	}
-	if session == nil || !session.Authenticated {
-		return c, blobKey{}, or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
-	}
-	if c.User == "" || session.User.ID != c.User {
-		return c, blobKey{}, or3cloud.Errorf(or3cloud.CodeForbidden, "Invalid token subject")
-	}
-	if _, err := s.Host.Authorize(r, p, c.Workspace); err != nil {
-		return c, blobKey{}, err
-	}
-	k, ok := newKey(c.Workspace, c.Hash)
-	if !ok {
-		return c, blobKey{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid path parameters")
-	}
-	return c, k, nil
-}
 
 // essence is a media type without parameters, in lower case.
 func essence(contentType string) string {
