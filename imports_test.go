@@ -182,7 +182,9 @@ func isProgram(path string) bool {
 }
 
 // isPure reports whether a package is one that engines share, of this module and of others: no SQL, no HTTP, no disk.
-func isPure(path string) bool { return within(path, module+"/syncwire") }
+func isPure(path string) bool {
+	return within(path, module+"/syncwire") || within(path, module+"/syncrule")
+}
 
 // within reports whether path is root or lies below it.
 func within(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
@@ -237,6 +239,7 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/syncwire", module + "/internal/syncschema", false, true},
 		{"/syncwire", module + "/httpapi", false, false},
 		{"/syncwire", "database/sql", true, false},
+		{"/syncrule", module + "/providers/sqlite", false, false},
 		{"/providers/sqlite", module + "/syncwire", false, true},
 		{"/host/syncapi", module + "/syncwire", false, true},
 		{"/providers/basicauth", accountRoom + "store", false, true},

@@ -1,4 +1,4 @@
-package sqlite
+package syncrule
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// fingerprint returns 16 bytes that tell an op from all others. Payloads are the same if they are the same as JSON
+// Fingerprint returns 16 bytes that tell an op from all others. Payloads are the same if they are the same as JSON
 // values, whatever the order of their keys (contract, sync §10.3).
-func fingerprint(op *or3cloud.Op) []byte {
+func Fingerprint(op *or3cloud.Op) []byte {
 	f := fingerprinters.Get().(*fingerprinter)
 	defer f.release()
 	payload := f.canonical(op.Payload)

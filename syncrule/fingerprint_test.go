@@ -1,14 +1,17 @@
-package sqlite
+package syncrule
 
 import (
 	"bytes"
 	"encoding/hex"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/syncwire"
 )
 
 // canonicalOf is the form that fingerprints have been made of ever since there are any; they are stored.
@@ -31,6 +34,16 @@ func checkCanonical(t *testing.T, text []byte) {
 	}
 }
 
+// corpus returns the recorded push bodies of real clients.
+func corpus(t *testing.T) [][]byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.FromSlash("../testdata/captured/push-corpus.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+}
+
 // odd are texts at the limits of what is copied.
 var odd = []string{
 	``, ` `, `null`, ` true `, `falsey`, `nul`, `[]`, `[ ]`, `[1,]`, `[,1]`, `{}`, `{ }`, `{,}`, `{"a":1,}`, `{"a" 1}`, `{"a":}`, `{1:2}`, `{"a":1`, `[1`, `[1 2]`,
@@ -48,10 +61,14 @@ func TestCanonicalFormIsThatOfStoredFingerprints(t *testing.T) {
 	}
 	plain := 0
 	var f fingerprinter
-	for _, ops := range corpus(t) {
-		for i := range ops {
-			checkCanonical(t, ops[i].Payload)
-			if _, ok := f.value(ops[i].Payload, 0); ok {
+	for _, body := range corpus(t) {
+		in, err := syncwire.DecodePush(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range in.Ops {
+			checkCanonical(t, in.Ops[i].Payload)
+			if _, ok := f.value(in.Ops[i].Payload, 0); ok {
 				plain++
 			}
 			f = fingerprinter{}
@@ -65,7 +82,7 @@ func TestCanonicalFormIsThatOfStoredFingerprints(t *testing.T) {
 		Stamp: or3cloud.Stamp{DeviceID: "d", HLC: "h", Clock: 7},
 	}
 	const want = "d697286adf402aa6ad99800dddba6013"
-	if got := hex.EncodeToString(fingerprint(&op)); got != want {
+	if got := hex.EncodeToString(Fingerprint(&op)); got != want {
 		t.Errorf("fingerprint %s, want %s", got, want)
 	}
 }

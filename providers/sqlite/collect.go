@@ -10,6 +10,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/syncrule"
 )
 
 // The collector removes entries in steps of one transaction each: a step holds the writer for a few milliseconds, and
@@ -123,7 +124,7 @@ func (s *Store) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest) err
 	for table := int64(1); table <= int64(len(or3cloud.SyncTables)); table++ {
 		err := s.collectDeletes(ctx, db.CollectableDeletesParams{
 			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Silent: silent, Before: s.cutoff(in.Retention),
-			KvClock: maxClock - clockStep, Max: collectStep,
+			KvClock: syncrule.MaxClock - syncrule.ClockStep, Max: collectStep,
 		})
 		if err != nil {
 			return err

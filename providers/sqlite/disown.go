@@ -2,19 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/jsstring"
-	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/syncrule"
 )
-
-// serverDevice is the device id of the server's own writes. It has the length of a browser's.
-const serverDevice = "or3cloud"
 
 // disowning is a put that takes the storage_id from a file_meta row.
 type disowning struct {
@@ -34,8 +28,8 @@ func (s *Store) planDisowning(ctx context.Context, num int64, hash or3cloud.Blob
 			if err != nil {
 				return err
 			}
-			d.version = winner.version
-			if winner.state&stateMask == stateSoftDeleted && winner.rev.Clock < or3cloud.MaxSafeInteger {
+			d.version = winner.Version
+			if syncrule.MayDisown(&winner.Record) {
 				if d.put, err = s.disowningPut(r, num, pk, winner); err != nil {
 					return err
 				}
@@ -50,23 +44,20 @@ func (s *Store) planDisowning(ctx context.Context, num int64, hash or3cloud.Blob
 // disowningPut returns the put that takes the storage_id from a row; nil if it has none.
 func (s *Store) disowningPut(r *reader, num int64, pk string, winner record) (*preparedOp, error) {
 	var payload []byte
-	_, err := one(r.st.entry, func(st *sqlite3.Stmt) { payload = st.ColumnBlob(10, nil) }, entryID(num, winner.version))
+	_, err := one(r.st.entry, func(st *sqlite3.Stmt) { payload = st.ColumnBlob(10, nil) }, entryID(num, winner.Version))
 	if err != nil {
 		return nil, err
 	}
-	clock := winner.rev.Clock + 1
-	payload, found, err := syncschema.WithoutStorageID(payload, clock)
-	if err != nil || !found {
-		return nil, err
-	}
-	put, err := s.serverPut(or3cloud.TableFileMeta, pk, payload, clock, or3cloud.PayloadFacts{})
+	id, err := s.newID()
 	if err != nil {
 		return nil, err
 	}
-	if problem := syncschema.Check(&put.Op); problem != nil {
-		return nil, fmt.Errorf("file_meta row without storage_id: %v", problem)
+	put, err := syncrule.Disown(pk, id, payload, &winner.Record, s.opts.Now())
+	if err != nil || put == nil {
+		return nil, err
 	}
-	return put, nil
+	p, err := prepare(*put, "")
+	return &p, err
 }
 
 // disown applies what planDisowning has prepared. If a row has changed since, it does nothing and ok is false.
@@ -76,7 +67,7 @@ func (s *Store) disown(t *tx, num int64, plans []disowning) (ok bool, err error)
 		winners := make([]record, len(plans))
 		for i, d := range plans {
 			winner, _, err := winnerOf(p.st.record, num, tableNumber(or3cloud.TableFileMeta), d.key)
-			if err != nil || winner.version != d.version {
+			if err != nil || winner.Version != d.version {
 				return err
 			}
 			winners[i] = winner
@@ -93,10 +84,4 @@ func (s *Store) disown(t *tx, num int64, plans []disowning) (ok bool, err error)
 		return nil
 	})
 	return ok, err
-}
-
-// hlc returns a hybrid logical clock of the server in the form of the clients' (contract, sync §8).
-func hlc(unixMilli int64) string {
-	at := strconv.FormatInt(unixMilli, 36)
-	return strings.Repeat("0", max(0, 9-len(at))) + at + ":000:" + serverDevice
 }

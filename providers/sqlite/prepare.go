@@ -8,6 +8,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/jsstring"
+	"or3.chat/cloud/syncrule"
 )
 
 // A batch is applied in stretches, each one job of the writer, so that no batch holds up everybody for longer than a
@@ -35,19 +36,19 @@ type preparedOp struct {
 }
 
 // planned reports whether it is known what the op takes its name from.
-func (p *preparedOp) planned() bool { return p.takes != nil || !ownsName(&p.Op) }
+func (p *preparedOp) planned() bool { return p.takes != nil || !syncrule.OwnsName(&p.Op) }
 
 // prepare does what there is to do about one op of a user.
 func prepare(op or3cloud.Op, user string) (preparedOp, error) {
 	p := preparedOp{Op: op, table: tableNumber(op.Table), pk: packID(nil, op.PK), opID: packID(nil, op.Stamp.OpID)}
 	if op.Table == or3cloud.TableNotifications {
-		if err := claimNotification(&p.Op, user); err != nil {
+		if err := syncrule.ClaimNotification(&p.Op, user); err != nil {
 			return p, err
 		}
 		p.owner = packID(nil, user)
 	}
 	p.key = recordKey(op.PK, p.owner)
-	p.fingerprint = fingerprint(&p.Op)
+	p.fingerprint = syncrule.Fingerprint(&p.Op)
 	switch {
 	case op.Table == or3cloud.TableKV && op.Operation == or3cloud.OpPut:
 		p.names = nameKeys(op.Facts.Name)
@@ -154,17 +155,13 @@ func recordPK(key []byte) string {
 	return jsstring.FromSortKey(pk)
 }
 
-// serverPut returns an op of the server. It looks like a browser's, since clients reject a page with anything else
-// (contract, sync Pitfall 14).
+// serverPut returns an op of the server.
 func (s *Store) serverPut(table, pk string, payload []byte, clock int64, facts or3cloud.PayloadFacts) (*preparedOp, error) {
 	id, err := s.newID()
 	if err != nil {
 		return nil, err
 	}
-	p, err := prepare(or3cloud.Op{
-		Table: table, Operation: or3cloud.OpPut, PK: pk, Payload: payload, Facts: facts,
-		Stamp: or3cloud.Stamp{DeviceID: serverDevice, OpID: id, HLC: hlc(s.opts.Now().UnixMilli()), Clock: clock},
-	}, "")
+	p, err := prepare(syncrule.ServerPut(table, pk, id, payload, clock, facts, s.opts.Now()), "")
 	if err != nil {
 		return nil, fmt.Errorf("put of the server: %w", err)
 	}

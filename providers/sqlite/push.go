@@ -10,22 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
-)
-
-// The states of a record.
-const (
-	stateLive        = 0
-	stateSoftDeleted = 1 // winning put says deleted:true
-	stateDeleted     = 2 // winning op is a delete
-	stateMask        = 3
-	stateItem        = 4 // added for a row of workspace Files and Trash
-)
-
-// maxClock is how high the clock of a record may be at once, which is far above Unix seconds and milliseconds; clockStep
-// is how far an op may raise a higher one. Without a bound, one op could make a record unchangeable for everybody.
-const (
-	maxClock  = 1 << 41
-	clockStep = 1 << 20
+	"or3.chat/cloud/syncrule"
 )
 
 // waypointEvery is how many winners of a record lie between two waypoints.
@@ -138,18 +123,17 @@ func (p *push) apply(t *tx, ops []preparedOp) error {
 
 // record is the winner of a (table, pk).
 type record struct {
-	version, state int64
-	rev            or3cloud.Revision
-	winners        int64 // how many there were
-	pinned         int64 // the version of the last pinned entry
+	syncrule.Record
+	winners int64 // how many there were
+	pinned  int64 // the version of the last pinned entry
 }
 
 // winnerOf returns the winner of a record; the zero one if there is none.
 func winnerOf(st *sqlite3.Stmt, workspace, table int64, key []byte) (r record, found bool, err error) {
 	found, err = one(st, func(s *sqlite3.Stmt) {
-		r.version = s.ColumnInt64(0)
-		r.rev = or3cloud.Revision{Clock: s.ColumnInt64(1), HLC: s.ColumnText(2), OpID: unpackID(s.ColumnRawBlob(3))}
-		r.state, r.winners, r.pinned = s.ColumnInt64(4), s.ColumnInt64(5), s.ColumnInt64(6)
+		r.Version = s.ColumnInt64(0)
+		r.Revision = or3cloud.Revision{Clock: s.ColumnInt64(1), HLC: s.ColumnText(2), OpID: unpackID(s.ColumnRawBlob(3))}
+		r.State, r.winners, r.pinned = syncrule.State(s.ColumnInt64(4)), s.ColumnInt64(5), s.ColumnInt64(6)
 	}, workspace, table, key)
 	return r, found, err
 }
@@ -167,10 +151,14 @@ func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}
-	wins := !exists || winner.rev.Less(op.Stamp.Revision())
-	refusal, err := p.refuse(op, winner, wins)
+	wins := winner.LosesTo(&op.Op)
+	refusal, err := p.refuse(op, &winner.Record, wins)
 	if err != nil || refusal != nil {
-		return refused(refusal), errors.Join(err, run(p.st.deleteOpID, p.workspace, op.opID))
+		err = errors.Join(err, run(p.st.deleteOpID, p.workspace, op.opID))
+		if refusal == nil {
+			return or3cloud.OpResult{}, err
+		}
+		return refusal.Result(), err
 	}
 	if p.version != reserved { // a name was taken, which took a version
 		if err := errors.Join(run(p.st.deleteOpID, p.workspace, op.opID), p.reserve(op)); err != nil {
@@ -183,7 +171,7 @@ func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
 	res := or3cloud.OpResult{Success: true, ServerVersion: p.version, Applied: wins}
 	switch {
 	case !wins:
-		res.Winner, err = p.loadWinner(winner.version)
+		res.Winner, err = p.loadWinner(winner.Version)
 	case winner.pinned > 0 && op.Operation == or3cloud.OpDelete:
 		err = p.bury(op)
 	}
@@ -208,7 +196,7 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 	p.version++
 	id, prev := entryID(p.workspace, p.version), int64(0)
 	if wins && exists {
-		prev = old.version
+		prev = old.Version
 	}
 	p.grown += entrySize(op.pk, op.Payload)
 	err := run(p.st.insertEntry, id, op.table, opNumber(op.Operation), prev, op.Stamp.Clock, p.at,
@@ -219,18 +207,18 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 	if !wins {
 		return run(p.st.supersede, id, p.version, p.at, int64(0))
 	}
-	state := stateOf(&op.Op)
+	state := syncrule.StateOf(&op.Op)
 	if !exists {
-		err = run(p.st.insertRecord, p.workspace, op.table, op.key, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, state)
+		err = run(p.st.insertRecord, p.workspace, op.table, op.key, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, int64(state))
 		return errors.Join(err, p.derive(op, state, exists))
 	}
 	pinned := int64(0)
-	if old.pinned == old.version {
+	if old.pinned == old.Version {
 		pinned = 1
 	}
 	err = errors.Join(
-		run(p.st.supersede, entryID(p.workspace, old.version), p.version, p.at, pinned),
-		run(p.st.updateRecord, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, state, p.workspace, op.table, op.key))
+		run(p.st.supersede, entryID(p.workspace, old.Version), p.version, p.at, pinned),
+		run(p.st.updateRecord, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, int64(state), p.workspace, op.table, op.key))
 	if (old.winners+1)%waypointEvery == 0 {
 		err = errors.Join(err, run(p.st.insertWaypoint, p.workspace, op.table, op.key, p.version))
 	}
@@ -251,48 +239,17 @@ func operation(number int64) or3cloud.Operation {
 	return or3cloud.OpPut
 }
 
-func stateOf(op *or3cloud.Op) int64 {
-	state := int64(stateLive)
-	switch {
-	case op.Operation == or3cloud.OpDelete:
-		return stateDeleted
-	case op.Facts.Deleted:
-		state = stateSoftDeleted
-	}
-	if op.Facts.WorkspaceItem {
-		state += stateItem
-	}
-	return state
-}
-
-// refusal is why an op is not accepted.
-type refusal struct {
-	code or3cloud.OpErrorCode
-	text string
-}
-
-func refused(r *refusal) or3cloud.OpResult {
-	if r == nil {
-		return or3cloud.OpResult{}
-	}
-	return or3cloud.OpResult{ErrorCode: r.code, Error: r.text}
-}
-
 // refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage or block
 // what others have.
-func (p *push) refuse(op *preparedOp, winner record, wins bool) (*refusal, error) {
-	if highest := max(maxClock, winner.rev.Clock+clockStep); op.Stamp.Clock > highest {
-		return &refusal{or3cloud.OpErrorValidation, fmt.Sprintf("stamp.clock must be at most %d", highest)}, nil
+func (p *push) refuse(op *preparedOp, winner *syncrule.Record, wins bool) (*syncrule.Refusal, error) {
+	if r := syncrule.Refuse(&op.Op, winner, p.items); r != nil {
+		return r, nil
 	}
 	switch {
 	case op.Table == or3cloud.TableNotifications:
 		return p.foreignNotification(op, winner)
-	case op.Operation != or3cloud.OpPut:
-		return nil, nil
-	case op.Table == or3cloud.TableKV:
+	case op.Table == or3cloud.TableKV && op.Operation == or3cloud.OpPut:
 		return p.takeName(op, wins)
-	case winner.state&stateItem != 0 && !p.items:
-		return &refusal{or3cloud.OpErrorValidation, "Update OR3 Chat to use workspace Files and Trash"}, nil
 	}
 	return nil, nil
 }
@@ -386,26 +343,20 @@ func (p *push) replay(op *preparedOp) (or3cloud.OpResult, error) {
 		}
 	}
 	if !same {
-		text := "Conflicting operation reuses processed op_id %s"
-		if version > p.first {
-			text = "Conflicting operations reuse op_id %s"
-		}
-		return or3cloud.OpResult{ErrorCode: or3cloud.OpErrorConflict, Error: fmt.Sprintf(text, op.Stamp.OpID)}, nil
+		return syncrule.Reused(op.Stamp.OpID, version > p.first).Result(), nil
 	}
-	res := or3cloud.OpResult{Success: true, ServerVersion: version, Replayed: true}
-	winner, exists, err := winnerOf(p.st.record, p.workspace, op.table, op.key)
-	if err != nil || !exists {
-		// Only a dropped deletion leaves no record; the op is then as gone as what it lost against.
-		res.Applied = true
-		return res, err
+	winner, _, err := winnerOf(p.st.record, p.workspace, op.table, op.key)
+	if err != nil {
+		return or3cloud.OpResult{}, err
 	}
-	if res.Applied = winner.version == version; !res.Applied {
-		res.Winner, err = p.loadWinner(winner.version)
+	res, lost := syncrule.Replay(version, &winner.Record)
+	if lost {
+		res.Winner, err = p.loadWinner(winner.Version)
 	}
 	return res, err
 }
 
 // sameHead reports whether an op is the one that an entry was made from, as far as its payload does not matter.
 func sameHead(e entry, op *or3cloud.Op) bool {
-	return tableName(e.table) == op.Table && operation(e.op) == op.Operation && e.pk == op.PK && e.stamp == op.Stamp
+	return syncrule.SameHead(&or3cloud.Op{Table: tableName(e.table), Operation: operation(e.op), PK: e.pk, Stamp: e.stamp}, op)
 }

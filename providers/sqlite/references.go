@@ -13,11 +13,12 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/syncrule"
 )
 
 // derive keeps what is known about kv names and files in step with a record that has a new winner (contract, sync
 // Pitfall 15, storage Pitfall 11). existed says whether the record had a winner before.
-func (p *push) derive(op *preparedOp, state int64, existed bool) error {
+func (p *push) derive(op *preparedOp, state syncrule.State, existed bool) error {
 	var want []string
 	switch op.Table {
 	case or3cloud.TableKV:
@@ -31,12 +32,12 @@ func (p *push) derive(op *preparedOp, state int64, existed bool) error {
 		}
 		return errors.Join(err, run(p.st.keepKVName, p.version, p.workspace, op.names[0], op.key))
 	case or3cloud.TableMessages, or3cloud.TablePosts:
-		if state&stateMask == stateLive {
+		if state.Fate() == syncrule.Live {
 			want = op.refs
 		}
 	case or3cloud.TableFileMeta:
 		digest := syncschema.Digest(op.PK)
-		if state&stateMask != stateLive {
+		if state.Fate() != syncrule.Live {
 			// A file that is deleted gives its room back at once, whatever is still on the disk.
 			err := errors.Join(run(p.st.deleteFile, p.workspace, digest, op.key), run(p.st.releaseHold, p.workspace, digest, int64(math.MaxInt64)))
 			if err != nil {
