@@ -46,7 +46,7 @@ var plainly = map[string]string{
 	"providers/basicauth/internal/form/form.go: f[confirm] != password":           "what one person has typed twice",
 	"internal/config/catalogue.go: first.Secret != s.Secret":                      "whether a setting is secret",
 	"internal/signed/signed.go: base64.RawURLEncoding.EncodeToString(b) != token": "one spelling of what was brought",
-	"providers/basicauth/account_sessions.go: c.Name == accessCookie":             "the name of a cookie",
+	"providers/basicauth/internal/sessions/session.go: c.Name == AccessCookie":    "the name of a cookie",
 	"providers/basicauth/signin.go: hash != a.PasswordHash":                       "whether the hash was made again",
 	"providers/basicauth/signin.go: hash != verified.PasswordHash":                "whether the hash was made again",
 }

@@ -8,6 +8,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
@@ -18,15 +20,15 @@ const accountLimit = 30
 // accountRoutes are the endpoints with which people manage their own account.
 func (p *provider) accountRoutes() []or3cloud.Route {
 	return []or3cloud.Route{
-		p.get("account", p.account),
+		p.get("account", p.showAccount),
 		p.limited("display-name", accountLimit, p.changeDisplayName),
 		p.limited("email", accountLimit, p.changeEmail),
 		p.limited("email/cancel", accountLimit, p.cancelEmail),
-		p.get("sessions", p.sessions),
+		p.get("sessions", p.listSessions),
 		p.limited("sessions/revoke", accountLimit, p.revokeSession),
 		p.limited("sessions/revoke-others", accountLimit, p.revokeOtherSessions),
-		p.get("events", p.events),
-		p.get("deletion", p.deletion),
+		p.get("events", p.listEvents),
+		p.get("deletion", p.showDeletion),
 		p.limited("delete-account", accountLimit, p.deleteAccount),
 	}
 }
@@ -35,7 +37,7 @@ func (p *provider) accountRoutes() []or3cloud.Route {
 type accountAnswer struct {
 	Account accountSummary `json:"account"`
 	// Device is the browser that asks.
-	Device device `json:"device,omitzero"`
+	Device letters.Device `json:"device,omitzero"`
 	factors
 }
 
@@ -48,15 +50,15 @@ type accountSummary struct {
 	PendingEmail string `json:"pendingEmail,omitempty"`
 }
 
-// account is GET /api/basic-auth/account.
-func (p *provider) account(c call) error {
+// showAccount is GET /api/basic-auth/account.
+func (p *provider) showAccount(c call) error {
 	who, err := p.signedIn(c)
 	if err != nil {
 		return err
 	}
 	a := accountAnswer{Account: accountSummary{
 		ID: who.ID, Email: who.Email, DisplayName: who.DisplayName.String, CreatedAt: moment(who.CreatedAt),
-	}, Device: deviceOf(c.UserAgent())}
+	}, Device: letters.DeviceOf(c.UserAgent())}
 	pending, err := p.store.Read.PendingEmail(c.Context(), db.PendingEmailParams{
 		AccountID: store.Optional(who.ID), Kind: string(onetime.Email), Now: p.now().UnixMilli(), Latest: store.Latest(p.now()),
 	})
@@ -93,27 +95,27 @@ func (p *provider) changeDisplayName(c call) error {
 		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: store.Optional(name), Now: p.now().UnixMilli()}); err != nil {
 			return err
 		}
-		if err := p.record(ctx, q, c.Request, who.ID, eventDisplayNameChanged, ""); err != nil {
+		if err := p.guard.Record(ctx, q, c.Request, who.ID, guard.EventDisplayNameChanged, ""); err != nil {
 			return err
 		}
-		token, err = p.renewAccess(c.Request, q, who.SessionID, who.ID)
+		token, err = p.sessions.RenewAccess(c.Request, q, who.SessionID, who.ID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	p.replaceAccess(c.Request, token)
+	p.sessions.ReplaceAccess(c.Request, token)
 	return c.answer(true)
 }
 
-// events is GET /api/basic-auth/events.
-func (p *provider) events(c call) error {
+// listEvents is GET /api/basic-auth/events.
+func (p *provider) listEvents(c call) error {
 	type event struct {
-		Kind      string    `json:"kind"`
-		At        time.Time `json:"at"`
-		IPAddress string    `json:"ipAddress,omitempty"`
-		UserAgent string    `json:"userAgent,omitempty"`
-		Device    device    `json:"device,omitzero"`
+		Kind      string         `json:"kind"`
+		At        time.Time      `json:"at"`
+		IPAddress string         `json:"ipAddress,omitempty"`
+		UserAgent string         `json:"userAgent,omitempty"`
+		Device    letters.Device `json:"device,omitzero"`
 	}
 	who, err := p.signedIn(c)
 	if err != nil {
@@ -125,7 +127,7 @@ func (p *provider) events(c call) error {
 	}
 	out := make([]event, len(rows))
 	for i, r := range rows {
-		out[i] = event{r.Kind, moment(r.At), r.IpAddress.String, r.UserAgent.String, deviceOf(r.UserAgent.String)}
+		out[i] = event{r.Kind, moment(r.At), r.IpAddress.String, r.UserAgent.String, letters.DeviceOf(r.UserAgent.String)}
 	}
 	return c.reply(map[string]any{"events": out})
 }

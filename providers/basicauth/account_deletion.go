@@ -5,6 +5,7 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -14,15 +15,15 @@ func (p *provider) fates(c call, accountID string) ([]or3cloud.WorkspaceFate, er
 	if users == nil {
 		return []or3cloud.WorkspaceFate{}, nil
 	}
-	fates, err := users.UserRemoval(c.Context(), or3cloud.ExternalIdentity{Provider: id, ProviderUserID: accountID})
+	fates, err := users.UserRemoval(c.Context(), or3cloud.ExternalIdentity{Provider: sessions.Provider, ProviderUserID: accountID})
 	if fates == nil {
 		fates = []or3cloud.WorkspaceFate{}
 	}
 	return fates, err
 }
 
-// deletion is GET /api/basic-auth/deletion.
-func (p *provider) deletion(c call) error {
+// showDeletion is GET /api/basic-auth/deletion.
+func (p *provider) showDeletion(c call) error {
 	who, err := p.signedIn(c)
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (p *provider) deleteAccount(c call) error {
 	if err != nil {
 		return err
 	}
-	p.clearCookies(c.Request)
+	p.sessions.ClearCookies(c.Request)
 	return c.answer(true)
 }
 

@@ -11,6 +11,8 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/providers/basicauth/internal/store"
@@ -55,7 +57,7 @@ func (p *provider) changeEmail(c call) error {
 // askNewAddress sends a link to the new address and tells the old one. Earlier links for other new addresses are
 // worthless from then on.
 func (p *provider) askNewAddress(c call, who actor, email string) error {
-	v := p.limits.Take("basic-auth:email-mails:"+who.ID, ratelimit.Limit{Max: emailMails, Window: time.Hour})
+	v := p.guard.Limits.Take("basic-auth:email-mails:"+who.ID, ratelimit.Limit{Max: emailMails, Window: time.Hour})
 	if !v.Allowed {
 		e := refuse.With(or3cloud.CodeRateLimited, "rate_limited", "Too many requests", nil)
 		e.RetryAfter = v.RetryAfter
@@ -71,15 +73,15 @@ func (p *provider) askNewAddress(c call, who actor, email string) error {
 		if err != nil {
 			return err
 		}
-		letter := confirmLetter(p.link(url.Values{"confirm-email": {token}}.Encode()), p.occasionOf(c.Request))
+		letter := letters.ConfirmLetter(p.letters.Link(url.Values{"confirm-email": {token}}.Encode()), p.letters.OccasionOf(c.Request))
 		letter.To = email
-		if err := p.outbox.add(ctx, q, a.ID, string(onetime.Email), letter, onetime.Email.Lifetime()); err != nil {
+		if err := p.letters.Outbox.Add(ctx, q, a.ID, string(onetime.Email), letter, onetime.Email.Lifetime()); err != nil {
 			return err
 		}
-		if err := p.record(ctx, q, c.Request, a.ID, eventEmailChangeAsked, ""); err != nil {
+		if err := p.guard.Record(ctx, q, c.Request, a.ID, guard.EventEmailChangeAsked, ""); err != nil {
 			return err
 		}
-		return p.notify(ctx, q, c.Request, a, noticeEmailAsked, email)
+		return p.letters.Notify(ctx, q, c.Request, a, letters.NoticeEmailAsked, email)
 	})
 }
 
@@ -89,13 +91,13 @@ func (p *provider) changeAddressNow(c call, who actor, email string) error {
 		if err = p.setEmail(c.Context(), q, c.Request, who.ID, email); err != nil {
 			return err
 		}
-		token, err = p.renewAccess(c.Request, q, who.SessionID, who.ID)
+		token, err = p.sessions.RenewAccess(c.Request, q, who.SessionID, who.ID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	p.replaceAccess(c.Request, token)
+	p.sessions.ReplaceAccess(c.Request, token)
 	return nil
 }
 
@@ -118,10 +120,10 @@ func (p *provider) setEmail(ctx context.Context, q store.Queries, r *or3cloud.Re
 			return err
 		}
 	}
-	if err := p.record(ctx, q, r, a.ID, eventEmailChanged, ""); err != nil {
+	if err := p.guard.Record(ctx, q, r, a.ID, guard.EventEmailChanged, ""); err != nil {
 		return err
 	}
-	return p.notify(ctx, q, r, a, noticeEmailChanged, email)
+	return p.letters.Notify(ctx, q, r, a, letters.NoticeEmailChanged, email)
 }
 
 // confirmEmail is POST /api/basic-auth/email/confirm. The link says who it is for, so nobody has to be signed in, but the
@@ -136,7 +138,7 @@ func (p *provider) confirmEmail(c call) error {
 	if !ok {
 		return refuse.Token()
 	}
-	who, _, err := p.identify(ctx, c.Request)
+	who, _, err := p.sessions.Identify(ctx, c.Request)
 	if err != nil {
 		return err
 	}
@@ -151,23 +153,23 @@ func (p *provider) confirmEmail(c call) error {
 		if err := p.setEmail(ctx, q, c.Request, accountID, change.Email); err != nil {
 			return err
 		}
-		if who == nil || who.accountID != accountID {
+		if who == nil || who.AccountID != accountID {
 			return nil
 		}
-		switch _, err := p.actor(ctx, q, who.sessionID, accountID, who.version); {
+		switch _, err := p.actor(ctx, q, who.SessionID, accountID, who.Version); {
 		case or3cloud.CodeOf(err) == or3cloud.CodeUnauthenticated:
 			return nil // the link is good, and this browser is signed out
 		case err != nil:
 			return err
 		}
-		access, err = p.renewAccess(c.Request, q, who.sessionID, accountID)
+		access, err = p.sessions.RenewAccess(c.Request, q, who.SessionID, accountID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if access != nil {
-		p.replaceAccess(c.Request, access)
+		p.sessions.ReplaceAccess(c.Request, access)
 	}
 	return c.reply(map[string]any{"ok": true, "email": change.Email})
 }

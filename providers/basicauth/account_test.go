@@ -10,6 +10,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
 // fakeUsers is the workspace store as far as an account needs it.
@@ -105,13 +106,13 @@ func TestANewDisplayNameKeepsARotation(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
 	in.clock.advance(16 * time.Minute)
-	b.drop(accessCookie)
+	b.drop(sessions.AccessCookie)
 	b.post("display-name", `{"displayName":"Ann B."}`).want(t, 200, `{"ok":true}`)
 	if s := b.wantSignedIn(); s.DisplayName != "Ann B." {
 		t.Errorf("name %q", s.DisplayName)
 	}
 	in.clock.advance(16 * time.Minute)
-	b.drop(accessCookie)
+	b.drop(sessions.AccessCookie)
 	b.wantSignedIn()
 }
 
@@ -373,7 +374,7 @@ func TestADeletionThatWasCutShortCanBeRepeated(t *testing.T) {
 	users := &fakeUsers{}
 	in.host.users = users
 	b := in.signedIn("ann@example.test")
-	if err := users.RemoveUser(t.Context(), or3cloud.ExternalIdentity{Provider: id, ProviderUserID: b.wantSignedIn().UserID}); err != nil {
+	if err := users.RemoveUser(t.Context(), or3cloud.ExternalIdentity{Provider: sessions.Provider, ProviderUserID: b.wantSignedIn().UserID}); err != nil {
 		t.Fatal(err)
 	}
 	in.restart()

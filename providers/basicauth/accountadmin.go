@@ -12,14 +12,15 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
+	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // The provider is managed by its operator (or3cloud.AccountAdmin).
 var _ or3cloud.AccountAdmin = (*provider)(nil)
-
-// noVersion is above every token_version: no access token passes.
-const noVersion = math.MaxInt64
 
 // AddAccount implements or3cloud.AccountAdmin.
 func (p *provider) AddAccount(ctx context.Context, email, displayName, password string) (or3cloud.Account, error) {
@@ -37,10 +38,10 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 	}
 	var a db.Account
 	err = p.store.Tx(ctx, func(q store.Queries) error {
-		if a, err = p.insertAccount(ctx, q, email, hash, displayName, originOperator); err != nil {
+		if a, err = p.insertAccount(ctx, q, email, hash, displayName, sessions.OriginOperator); err != nil {
 			return err
 		}
-		return p.record(ctx, q, nil, a.ID, eventRegistered, "")
+		return p.guard.Record(ctx, q, nil, a.ID, guard.EventRegistered, "")
 	})
 	if sqlitex.IsUnique(err) {
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeConflict, "%s has an account already", email)
@@ -55,11 +56,11 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 // anybody knows. about are texts that a password must not repeat.
 func (p *provider) operatorHash(ctx context.Context, password string, about ...string) (string, error) {
 	if password == "" {
-		unknown, _, err := p.refresh.Generate()
+		unknown, _, err := secret.Opaque{Rand: p.rand}.Generate()
 		if err != nil {
 			return "", err
 		}
-		return p.password.Hash(ctx, unknown)
+		return p.guard.Passwords.Hash(ctx, unknown)
 	}
 	if form.Length(password) > form.MaxPassword {
 		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "a password has at most %d characters", form.MaxPassword)
@@ -67,7 +68,7 @@ func (p *provider) operatorHash(ctx context.Context, password string, about ...s
 	if err := p.checkNewPassword(password, "password", about...); err != nil {
 		return "", err
 	}
-	return p.password.Hash(ctx, password)
+	return p.guard.Passwords.Hash(ctx, password)
 }
 
 // Account implements or3cloud.AccountAdmin.
@@ -170,41 +171,41 @@ func (p *provider) SetPassword(ctx context.Context, name, password string) error
 	if err != nil {
 		return err
 	}
-	return p.operate(ctx, a.ID, func(q store.Queries, a db.Account, e *ended) error {
+	return p.operate(ctx, a.ID, func(q store.Queries, a db.Account, e *sessions.Ended) error {
 		if _, err := p.replacePassword(ctx, q, a, hash, e); err != nil {
 			return err
 		}
-		return p.recordAndNotify(ctx, q, nil, a, eventPasswordChanged, noticePasswordChanged, "")
+		return p.letters.RecordAndNotify(ctx, q, nil, a, guard.EventPasswordChanged, letters.NoticePasswordChanged, "")
 	})
 }
 
 // ResetFactors implements or3cloud.AccountAdmin.
 func (p *provider) ResetFactors(ctx context.Context, name string) error {
-	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *ended) error {
+	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
 		if err := p.resetFactors(ctx, q, a.ID); err != nil {
 			return err
 		}
-		return e.sessions(ctx, q, a.ID, p.now())
+		return e.Sessions(ctx, q, a.ID, p.now())
 	})
 }
 
 // ResetLink implements or3cloud.AccountAdmin.
 func (p *provider) ResetLink(ctx context.Context, name string) (fragment string, expires time.Time, err error) {
-	err = p.operate(ctx, name, func(q store.Queries, a db.Account, _ *ended) error {
+	err = p.operate(ctx, name, func(q store.Queries, a db.Account, _ *sessions.Ended) error {
 		if a.DisabledAt.Valid {
 			return or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off, and the link would not work", a.Email)
 		}
 		if fragment, expires, err = p.resetFragment(ctx, q, a); err != nil {
 			return err
 		}
-		return p.record(ctx, q, nil, a.ID, eventResetRequested, "")
+		return p.guard.Record(ctx, q, nil, a.ID, guard.EventResetRequested, "")
 	})
 	return fragment, expires.UTC(), err
 }
 
 // SetDisabled implements or3cloud.AccountAdmin.
 func (p *provider) SetDisabled(ctx context.Context, name string, disabled bool) error {
-	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *ended) error {
+	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
 		if a.DisabledAt.Valid == disabled {
 			return nil
 		}
@@ -214,17 +215,17 @@ func (p *provider) SetDisabled(ctx context.Context, name string, disabled bool) 
 			return err
 		}
 		if !disabled {
-			return p.record(ctx, q, nil, a.ID, eventEnabled, "")
+			return p.guard.Record(ctx, q, nil, a.ID, guard.EventEnabled, "")
 		}
 		// The version rises as well, so that a sign-in that has checked the password already comes to nothing.
 		if _, err := q.EndAccess(ctx, db.EndAccessParams{ID: a.ID, Now: now.UnixMilli()}); err != nil {
 			return err
 		}
-		e.raise(a.ID, a.TokenVersion+1, p.accessUntil(now))
-		if err := e.sessions(ctx, q, a.ID, now); err != nil {
+		e.Raise(a.ID, a.TokenVersion+1, p.sessions.AccessUntil(now))
+		if err := e.Sessions(ctx, q, a.ID, now); err != nil {
 			return err
 		}
-		return p.recordAndNotify(ctx, q, nil, a, eventDisabled, noticeDisabled, "")
+		return p.letters.RecordAndNotify(ctx, q, nil, a, guard.EventDisabled, letters.NoticeDisabled, "")
 	})
 }
 
@@ -250,16 +251,16 @@ func (p *provider) ListSessions(ctx context.Context, name string) ([]or3cloud.Ac
 
 // RevokeSessions implements or3cloud.AccountAdmin.
 func (p *provider) RevokeSessions(ctx context.Context, name, sessionID string) (n int, err error) {
-	err = p.operate(ctx, name, func(q store.Queries, a db.Account, e *ended) error {
+	err = p.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
 		if sessionID == "" {
-			err = e.sessions(ctx, q, a.ID, p.now())
+			err = e.Sessions(ctx, q, a.ID, p.now())
 		} else {
-			err = e.session(ctx, q, a.ID, sessionID, p.now())
+			err = e.Session(ctx, q, a.ID, sessionID, p.now())
 		}
-		if n = len(e.tokens); err != nil || n == 0 {
+		if n = e.Count(); err != nil || n == 0 {
 			return err
 		}
-		return p.record(ctx, q, nil, a.ID, eventSessionRevoked, "")
+		return p.guard.Record(ctx, q, nil, a.ID, guard.EventSessionRevoked, "")
 	})
 	return n, err
 }
@@ -275,7 +276,7 @@ func (p *provider) DeleteAccount(ctx context.Context, name string) error {
 func (p *provider) removeAccount(ctx context.Context, find func(store.Queries) (db.Account, error)) error {
 	users := p.host.Users()
 	var identity or3cloud.ExternalIdentity
-	var e ended
+	var e sessions.Ended
 	err := p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := find(q)
 		if err != nil {
@@ -284,12 +285,12 @@ func (p *provider) removeAccount(ctx context.Context, find func(store.Queries) (
 		if users == nil {
 			return or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
 		}
-		identity = or3cloud.ExternalIdentity{Provider: id, ProviderUserID: a.ID}
+		identity = or3cloud.ExternalIdentity{Provider: sessions.Provider, ProviderUserID: a.ID}
 		if err := users.RemoveUser(ctx, identity); err != nil {
 			return err
 		}
 		now := p.now()
-		until := p.accessUntil(now)
+		until := p.sessions.AccessUntil(now)
 		if err := q.ForgetDeleted(ctx, now.Add(-p.opts.grace).UnixMilli()); err != nil {
 			return err
 		}
@@ -300,13 +301,13 @@ func (p *provider) removeAccount(ctx context.Context, find func(store.Queries) (
 			return err
 		}
 		p.log.Info("account event", "event", "account_deleted", "account", a.ID)
-		e.raise(a.ID, noVersion, until)
+		e.Raise(a.ID, sessions.NoVersion, until)
 		return nil
 	})
 	if err != nil {
 		return store.Fault(err)
 	}
-	e.apply(p.revoked)
+	e.Apply(p.sessions.Revoked)
 	// A request that came in between may have made the user anew. The account is gone whatever becomes of that one, who
 	// would be without anything.
 	if err := users.RemoveUser(ctx, identity); err != nil {
@@ -332,8 +333,8 @@ func noAccount(name string) error {
 }
 
 // operate runs fn on the account of a name in a write transaction. What fn has ended is refused from its commit on.
-func (p *provider) operate(ctx context.Context, name string, fn func(q store.Queries, a db.Account, e *ended) error) error {
-	var e ended
+func (p *provider) operate(ctx context.Context, name string, fn func(q store.Queries, a db.Account, e *sessions.Ended) error) error {
+	var e sessions.Ended
 	err := p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := accountNamed(ctx, q, name)
 		if err != nil {
@@ -344,55 +345,6 @@ func (p *provider) operate(ctx context.Context, name string, fn func(q store.Que
 	if err != nil {
 		return store.Fault(err)
 	}
-	e.apply(p.revoked)
+	e.Apply(p.sessions.Revoked)
 	return nil
-}
-
-// ended is what a change has made worthless of the access tokens that are out.
-type ended struct {
-	tokens  []endedSession
-	account string
-	version int64
-	until   time.Time
-}
-
-type endedSession struct {
-	id          string
-	accessUntil int64
-}
-
-// raise ends the access tokens of an account below a version; the last of them expires at until.
-func (e *ended) raise(accountID string, version int64, until time.Time) {
-	e.account, e.version, e.until = accountID, version, until
-}
-
-// sessions ends all sessions of an account.
-func (e *ended) sessions(ctx context.Context, q store.Queries, accountID string, now time.Time) error {
-	rows, err := q.RevokeAccountSessions(ctx, db.RevokeAccountSessionsParams{AccountID: accountID, Now: now.UnixMilli()})
-	for _, r := range rows {
-		e.tokens = append(e.tokens, endedSession{r.ID, r.AccessUntil})
-	}
-	return err
-}
-
-// session ends one session of an account.
-func (e *ended) session(ctx context.Context, q store.Queries, accountID, sessionID string, now time.Time) error {
-	rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: accountID, Now: now.UnixMilli()})
-	for _, r := range rows {
-		e.tokens = append(e.tokens, endedSession{r.ID, r.AccessUntil})
-	}
-	if err == nil && len(rows) == 0 {
-		err = or3cloud.Errorf(or3cloud.CodeNotFound, "the account has no live session %q", sessionID)
-	}
-	return err
-}
-
-// apply makes memory agree with what was committed.
-func (e *ended) apply(r *revocations) {
-	if e.account != "" {
-		r.raiseVersion(e.account, e.version, e.until)
-	}
-	for _, s := range e.tokens {
-		r.revokeSession(s.id, time.UnixMilli(s.accessUntil))
-	}
 }

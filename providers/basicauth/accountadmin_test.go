@@ -10,6 +10,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providertest"
 	"or3.chat/cloud/setting"
 )
@@ -150,7 +151,7 @@ func TestWhatTheOperatorEndsEndsAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, config{})
-			in.p.host = &removers{HostServices: in.host}
+			in.host.users = &removers{HostServices: in.host}
 			one := in.signedIn("ann@example.test")
 			two := in.browser()
 			two.post("sign-in", credentials("ann@example.test", password)).want(t, 200, `{"ok":true}`)
@@ -236,7 +237,7 @@ func TestAnAccountGoesWithItsUser(t *testing.T) {
 	wantCode(t, "a store that cannot remove users", in.admin().DeleteAccount(t.Context(), a.ID), or3cloud.CodeUnsupported)
 
 	host := &removers{HostServices: in.host, err: or3cloud.Errorf(or3cloud.CodeConflict, "others use it")}
-	in.p.host = host
+	in.host.users = host
 	b := in.browser()
 	b.post("sign-in", credentials("ann@example.test", password)).want(t, 200, `{"ok":true}`)
 	wantCode(t, "the last owner", in.admin().DeleteAccount(t.Context(), a.ID), or3cloud.CodeConflict)
@@ -267,7 +268,7 @@ func TestAnAccountGoesWithItsUser(t *testing.T) {
 
 func TestNobodyIsNotFound(t *testing.T) {
 	in := openTest(t, config{})
-	in.p.host = &removers{HostServices: in.host}
+	in.host.users = &removers{HostServices: in.host}
 	admin, ctx := in.admin(), t.Context()
 	_, _, linkErr := admin.ResetLink(ctx, "nobody@example.test")
 	_, listErr := admin.ListSessions(ctx, "nobody@example.test")
@@ -299,7 +300,7 @@ func TestTheOperatorsDeedsAreInTheTrail(t *testing.T) {
 	}
 	b.post("sign-in", credentials("ann@example.test", "silver meadow 17")).want(t, 200, `{"ok":true}`)
 	events := b.get("events")
-	for _, kind := range []eventKind{eventResetRequested, eventSessionRevoked, eventFactorsReset, eventPasswordChanged, eventDisabled, eventEnabled} {
+	for _, kind := range []guard.Event{guard.EventResetRequested, guard.EventSessionRevoked, guard.EventFactorsReset, guard.EventPasswordChanged, guard.EventDisabled, guard.EventEnabled} {
 		if !strings.Contains(events.text, `"`+string(kind)+`"`) {
 			t.Errorf("%s is not in %s", kind, events.text)
 		}

@@ -23,15 +23,14 @@ import (
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/passwordpolicy"
-	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
-
-// id is what AUTH_PROVIDER selects.
-const id = "basic-auth"
 
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -52,7 +51,7 @@ const hashLine = 64
 func Register(r *or3cloud.Registry) error {
 	return r.Register(or3cloud.Provider{
 		Serves:   []or3cloud.ProviderKind{or3cloud.ProviderAuth},
-		ID:       id,
+		ID:       sessions.Provider,
 		Package:  "or3.chat/cloud/providers/basicauth",
 		Settings: settings(),
 		Check:    check,
@@ -70,21 +69,14 @@ type provider struct {
 	host     or3cloud.HostServices
 	store    *store.Store
 	onetime  *onetime.Tokens
-	access   *accessTokens
-	refresh  secret.Opaque
 	sealer   *secret.Sealer
-	revoked  *revocations
-	password *passwd.Hasher
 	policy   *passwordpolicy.Policy
-	limits   *ratelimit.Limiter
-	// rotations counts the rotations of each session.
-	rotations *ratelimit.Limiter
-	sightings sightings
-	setup     setupToken
-	behind    *behind
-	// outbox is nil when there is no mail server.
-	outbox *outbox
-	watch  *sqlitex.Watch
+	setup    setupToken
+	guard    *guard.Guard
+	behind   *guard.Behind
+	letters  *letters.Letters
+	sessions *sessions.Sessions
+	watch    *sqlitex.Watch
 }
 
 func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err error) {
@@ -126,20 +118,39 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		}
 	}()
 	clock := store.NewClock(env.Now)
+	lifetimes := sessions.Options{
+		AccessTTL: opts.accessTTL, RefreshTTL: opts.refreshTTL, SessionTTL: opts.sessionTTL, Grace: opts.grace, Production: opts.production,
+	}
+	if err := settleAtStart(ctx, st, clock, env.Log, lifetimes); err != nil {
+		return nil, fmt.Errorf("compare the clock with what is stored: %w", err)
+	}
+	guards, err := guard.New(ctx, st, env.Log, clock.Now, passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine))
+	if err != nil {
+		return nil, err
+	}
+	signedIn, err := sessions.New(ctx, lifetimes, st, guards, env.Log, clock, env.Rand, sealer, secrets.tokens(clock.Now))
+	if err != nil {
+		return nil, err
+	}
+	outbox := letters.NewOutbox(opts.smtp, st, sealer, env.Log, clock.Now, env.Rand)
 	p := &provider{
 		opts: opts, log: env.Log, clock: clock, now: clock.Now, rand: env.Rand, host: env.Host, store: st,
-		access: secrets.tokens(clock.Now), onetime: onetime.New(env.Rand, clock.Now), refresh: secret.Opaque{Rand: env.Rand}, sealer: sealer, revoked: newRevocations(clock),
-		password: passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine), policy: policy,
-		rotations: ratelimit.New(clock.Now),
+		onetime: onetime.New(env.Rand, clock.Now), sealer: sealer, policy: policy,
+		guard: guards, letters: letters.New(guards, clock.Now, opts.publicURL, outbox), sessions: signedIn,
 	}
-	p.behind = newBehind(p)
-	p.outbox = p.newOutbox()
+	if outbox != nil {
+		outbox.Resolve = p.resolveReset
+	}
+	p.behind = guard.NewBehind(guards, clock, guard.Rooms{
+		Sightings: &signedIn.Sightings, TellOfFailures: p.letters.TellOfFailures,
+		Settle: func(ctx context.Context, q store.Queries, now time.Time) error { return settle(ctx, q, now, lifetimes) },
+	})
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
 	p.watch = sqlitex.StartWatch(st.File, env.Log, env.Now, nil)
-	p.outbox.start()
-	p.behind.start()
+	outbox.Start()
+	p.behind.Start()
 	return &or3cloud.Instance{
 		Auth:   p,
 		Broker: broker{},
@@ -147,8 +158,8 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Routes: p.routes(),
 		Setup:  p.setupFragment,
 		Close: func() error {
-			p.outbox.close()
-			p.behind.close()
+			outbox.Close()
+			p.behind.Close()
 			p.watch.Close()
 			return errors.Join(st.Close(), breaches.Close())
 		},
@@ -158,16 +169,6 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 // prepare brings memory and database to the state in which requests can be served.
 func (p *provider) prepare(ctx context.Context) (err error) {
 	now := p.now()
-	if err := p.settleAtStart(ctx, now); err != nil {
-		return fmt.Errorf("compare the clock with what is stored: %w", err)
-	}
-	if p.limits, err = p.keptLimits(ctx); err != nil {
-		return fmt.Errorf("load the limits: %w", err)
-	}
-	p.learnLegacyCost(ctx)
-	if err := p.loadRevocations(ctx, now); err != nil {
-		return fmt.Errorf("load revoked sessions: %w", err)
-	}
 	if err := p.store.Tx(ctx, func(q store.Queries) error { return store.Prune(ctx, q, now, p.opts.grace) }); err != nil {
 		return fmt.Errorf("remove expired sessions: %w", err)
 	}
@@ -198,8 +199,8 @@ func readSecrets(env or3cloud.Env) (s secrets, err error) {
 }
 
 // tokens returns what signs access tokens and accepts those of the key before.
-func (s secrets) tokens(now func() time.Time) *accessTokens {
-	return newAccessTokens(now, s.access, given(s.earlierAccess)...)
+func (s secrets) tokens(now func() time.Time) *sessions.AccessTokens {
+	return sessions.NewAccessTokens(now, s.access, given(s.earlierAccess)...)
 }
 
 // sealer returns what seals with the refresh secret and opens what any of the secrets has sealed: the refresh secret may
@@ -219,6 +220,16 @@ func resolveDBPath(configured, dataDir string) string {
 		return filepath.Join(dataDir, defaultDB)
 	}
 	return configured
+}
+
+// GetSession implements or3cloud.AuthProvider.
+func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
+	return p.sessions.GetSession(ctx, r)
+}
+
+// CheckSession implements or3cloud.SessionChecker.
+func (p *provider) CheckSession(ctx context.Context, s *or3cloud.ProviderSession) (bool, error) {
+	return p.sessions.CheckSession(ctx, s)
 }
 
 // broker mints no tokens: basic-auth knows no other service. Every request is answered with "none", whoever asks

@@ -13,6 +13,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providertest"
 )
 
@@ -50,7 +51,7 @@ func TestDatabaseIsPrivateAndReopens(t *testing.T) {
 	}
 	in.restart()
 	b.wantSignedIn()
-	b.drop(accessCookie)
+	b.drop(sessions.AccessCookie)
 	b.wantSignedIn()
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
 // exchange is one recorded request of an unmodified client with what the earlier server answered.
@@ -52,7 +54,8 @@ func TestCapturedTraffic(t *testing.T) {
 
 func replay(t *testing.T, scenario []exchange, accessTTL string, pause time.Duration) {
 	in := openTest(t, config{settingAccessTTL: accessTTL})
-	in.p.opts.production = true // as recorded: Secure cookies
+	in.env.Production = true // as recorded: Secure cookies
+	in.restart()
 	devices := map[string]*browser{}
 	passwords := map[string]string{} // by e-mail; "" of the scenario's last one
 	var page *browser                // the cookies that a page of session-refresh holds when it begins to refresh
@@ -64,9 +67,9 @@ func replay(t *testing.T, scenario []exchange, accessTTL string, pause time.Dura
 			devices[e.Device] = b
 		}
 		if !e.SentAccess {
-			b.drop(accessCookie) // it had expired in the browser, or the client keeps no cookies
+			b.drop(sessions.AccessCookie) // it had expired in the browser, or the client keeps no cookies
 		}
-		held := b.value(refreshCookie) != ""
+		held := b.value(sessions.RefreshCookie) != ""
 		endpoint := strings.TrimPrefix(e.Path, "/api/basic-auth/")
 		origin := strings.ReplaceAll(e.Origin, "<host>", "cloud.test")
 		sender := b
@@ -143,13 +146,13 @@ func compareCookies(t *testing.T, i int, e exchange, accessTTL string, got answe
 	cookies := (&http.Response{Header: got.header}).Cookies()
 	if len(e.Cookies) == 0 {
 		// With the short lifetime the request was renewed in place.
-		if !slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return c.Name == accessCookie && c.Value != "" }) {
+		if !slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return c.Name == sessions.AccessCookie && c.Value != "" }) {
 			got.wantCookiesKept(t)
 		}
 		return
 	}
 	for _, want := range e.Cookies {
-		wantPath := map[string]string{accessCookie: "/", refreshCookie: refreshPath}[want.Name]
+		wantPath := map[string]string{sessions.AccessCookie: "/", sessions.RefreshCookie: sessions.RefreshPath}[want.Name]
 		n := slices.IndexFunc(cookies, func(c *http.Cookie) bool { return c.Name == want.Name && c.Path == wantPath })
 		if n < 0 {
 			t.Fatalf("exchange %d: no cookie %s", i, want.Name)
@@ -160,7 +163,7 @@ func compareCookies(t *testing.T, i int, e exchange, accessTTL string, got answe
 		for j, a := range wanted {
 			switch a {
 			case "Path=/api/basic-auth":
-				wanted[j] = "Path=" + refreshPath
+				wanted[j] = "Path=" + sessions.RefreshPath
 			case "Max-Age=900":
 				wanted[j] = "Max-Age=" + accessTTL
 			}

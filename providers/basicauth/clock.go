@@ -3,18 +3,22 @@ package basicauth
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"time"
 
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
 // settle brings the times that were stored while the clock was ahead back to what they can be now. They are not believed
 // before either; it makes sure that they are not believed again when that day comes.
-func (p *provider) settle(ctx context.Context, q store.Queries, now time.Time) error {
-	ms, until := now.UnixMilli(), p.accessUntil(now).UnixMilli()
-	idle, absolute := now.Add(p.opts.refreshTTL).UnixMilli(), now.Add(p.opts.sessionTTL).UnixMilli()
+func settle(ctx context.Context, q store.Queries, now time.Time, lifetimes sessions.Options) error {
+	ms, until := now.UnixMilli(), lifetimes.AccessUntil(now).UnixMilli()
+	idle, absolute := now.Add(lifetimes.RefreshTTL).UnixMilli(), now.Add(lifetimes.SessionTTL).UnixMilli()
 	return errors.Join(
 		q.KeepSetBack(ctx, ms),
 		q.SettleSessions(ctx, db.SettleSessionsParams{Now: ms, Latest: store.Latest(now), IdleEnd: idle, AbsoluteEnd: absolute, AccessEnd: until}),
@@ -24,27 +28,28 @@ func (p *provider) settle(ctx context.Context, q store.Queries, now time.Time) e
 		q.SettleDeletedAccounts(ctx, until),
 		q.SettlePasskeys(ctx, ms),
 		q.SettleEvents(ctx, db.SettleEventsParams{Now: ms, Latest: store.Latest(now)}),
-		settleMail(ctx, q, now),
+		letters.SettleMail(ctx, q, now),
 		q.DeleteExpiredOneTimeTokens(ctx, db.DeleteExpiredOneTimeTokensParams{Now: ms, Latest: store.Latest(now)}),
-		deleteExpiredWindows(ctx, q, now),
+		guard.DeleteExpiredWindows(ctx, q, now),
 	)
 }
 
 // settleAtStart is settle for a start whose clock is behind what is stored, and says so.
-func (p *provider) settleAtStart(ctx context.Context, now time.Time) error {
-	newest, err := p.store.Read.NewestTime(ctx)
+func settleAtStart(ctx context.Context, st *store.Store, clock *store.Clock, log *slog.Logger, lifetimes sessions.Options) error {
+	now := clock.Now()
+	newest, err := st.Read.NewestTime(ctx)
 	if err != nil {
 		return err
 	}
 	if newest <= store.Latest(now) {
-		back, err := p.store.Read.SetBackAt(ctx)
-		p.clock.SetBack.Store(back)
+		back, err := st.Read.SetBackAt(ctx)
+		clock.SetBack.Store(back)
 		return err
 	}
-	p.log.Warn("the clock is behind the newest time in the database of the accounts: it was ahead then, or is wrong now",
+	log.Warn("the clock is behind the newest time in the database of the accounts: it was ahead then, or is wrong now",
 		"newest", time.UnixMilli(newest).UTC(), "now", now.UTC())
-	p.clock.SetBack.Store(now.UnixMilli())
-	return p.store.Tx(ctx, func(q store.Queries) error { return p.settle(ctx, q, now) })
+	clock.SetBack.Store(now.UnixMilli())
+	return st.Tx(ctx, func(q store.Queries) error { return settle(ctx, q, now, lifetimes) })
 }
 
 // newestStep is the newest time step of an authenticator app that can have been used at a moment.

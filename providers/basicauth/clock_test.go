@@ -10,7 +10,10 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -26,13 +29,13 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"accounts.updated_at":    noLater,
 	"clock.set_back_at":      noLater,
 
-	"deleted_accounts.access_until": func(p *provider) time.Duration { return p.opts.accessTTL + p.opts.grace + clockSkew },
+	"deleted_accounts.access_until": func(p *provider) time.Duration { return p.opts.accessTTL + p.opts.grace + sessions.ClockSkew },
 
 	"sessions.token_version":    nil,
 	"sessions.created_at":       noLater,
 	"sessions.expires_at":       func(p *provider) time.Duration { return p.opts.refreshTTL },
 	"sessions.ends_at":          func(p *provider) time.Duration { return p.opts.sessionTTL },
-	"sessions.access_until":     func(p *provider) time.Duration { return p.opts.accessTTL + p.opts.grace + clockSkew },
+	"sessions.access_until":     func(p *provider) time.Duration { return p.opts.accessTTL + p.opts.grace + sessions.ClockSkew },
 	"sessions.revoked_at":       noLater,
 	"sessions.authenticated_at": noLater,
 	"sessions.last_seen_at":     noLater,
@@ -57,9 +60,9 @@ var beliefs = map[string]func(*provider) time.Duration{
 
 	"mail_outbox.id":              nil,
 	"mail_outbox.created_at":      nil, // part of the seal, and nothing else
-	"mail_outbox.expires_at":      func(*provider) time.Duration { return noticeLifetime },
+	"mail_outbox.expires_at":      func(*provider) time.Duration { return letters.NoticeLifetime },
 	"mail_outbox.attempts":        nil,
-	"mail_outbox.next_attempt_at": func(*provider) time.Duration { return longestBackOff },
+	"mail_outbox.next_attempt_at": func(*provider) time.Duration { return letters.LongestBackOff },
 
 	"security_events.id": nil,
 	"security_events.at": noLater,
@@ -71,7 +74,7 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"store_stamp.restored_at": nil, // refuses nothing while it lies ahead: see revocations.permit
 
 	"rate_windows.hits":       nil, // the limiter judges each (internal/ratelimit)
-	"rate_windows.expires_at": func(*provider) time.Duration { return longestWindow },
+	"rate_windows.expires_at": func(*provider) time.Duration { return guard.LongestWindow },
 }
 
 func noLater(*provider) time.Duration { return 0 }
@@ -103,7 +106,7 @@ func TestEveryStoredTimeIsBelievedWithinBounds(t *testing.T) {
 			in.clock.advance(years)
 			in.p.now()
 			in.clock.advance(-years)
-			in.p.behind.write(in.t.Context())
+			in.p.behind.Write(in.t.Context())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +178,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 			in.signedIn(ann)
 			b := in.at("198.51.100.1")
 			in.ahead(func() {
-				for range guessesPerNetwork {
+				for range guard.GuessesPerNetwork {
 					b.guess(ann, "wrong password").want(t, 401, "Invalid credentials")
 				}
 				b.guess(ann, password).want(t, 429, "Too many requests")
@@ -186,12 +189,12 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 		"guarded account": func(t *testing.T, in *instance, right func()) {
 			in.signedIn(ann)
 			in.ahead(func() {
-				for range guardedAfter {
-					in.p.guessesAt(ann, "198.51.100.1").wrong()
+				for range guard.GuardedAfter {
+					in.p.guard.GuessesAt(ann, "198.51.100.1").Wrong()
 				}
 			})
 			right()
-			if in.p.guessesAt(ann, "198.51.100.2").guarded {
+			if in.p.guard.GuessesAt(ann, "198.51.100.2").Guarded {
 				t.Error("the account is still guarded")
 			}
 		},
@@ -252,20 +255,20 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 			b.post("totp/enrol", "{}").wantStatus(t, 200)
 		},
 		"grace of a token": func(t *testing.T, in *instance, right func()) {
+			in.env.Config = config{settingRefreshTTL: "315360000"} // years, or the token would have expired
+			in.restart()
 			b := in.signedIn(ann)
 			elsewhere := in.browser()
 			elsewhere.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
 			old := b.copy()
 			in.ahead(func() {
-				in.p.opts.refreshTTL += years // or the token would have expired
 				in.exec("UPDATE sessions SET expires_at = expires_at + ?, ends_at = ends_at + ?", years.Milliseconds(), years.Milliseconds())
 				in.exec("UPDATE refresh_tokens SET expires_at = expires_at + ?", years.Milliseconds())
 				b.post("refresh", "").want(t, 200, `{"ok":true}`)
-				in.p.opts.refreshTTL -= years
 			})
 			right()
 			in.clock.advance(time.Hour)
-			old.drop(accessCookie)
+			old.drop(sessions.AccessCookie)
 			old.wantSignedOut()
 			b.wantSignedOut()        // nobody knows which of the two came first,
 			elsewhere.wantSignedIn() // but it is nothing that speaks against other sessions
@@ -274,7 +277,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 			var b *browser
 			in.ahead(func() { b = in.signedIn(ann) })
 			right()
-			in.p.behind.write(t.Context())
+			in.p.behind.Write(t.Context())
 			c := b.copy()
 			in.clock.advance(30*day - time.Minute)
 			c.wantSignedIn()
@@ -356,7 +359,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 			in.ahead(func() { old = in.signedIn(ann) })
 			right()
 			in.p.now()
-			in.p.behind.write(t.Context())
+			in.p.behind.Write(t.Context())
 			in.clock.advance(time.Hour)
 			others := []*browser{in.browser(), in.browser()}
 			for _, b := range others {
@@ -374,7 +377,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, b := range append(others, old) {
-				b.drop(accessCookie)
+				b.drop(sessions.AccessCookie)
 			}
 			others[0].wantSignedIn()
 			others[1].wantSignedIn()
@@ -383,7 +386,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 	} {
 		for way, right := range map[string]func(*instance){
 			"at once": func(*instance) {},
-			"settled": func(in *instance) { in.p.now(); in.p.behind.write(in.t.Context()) },
+			"settled": func(in *instance) { in.p.now(); in.p.behind.Write(in.t.Context()) },
 			"started": func(in *instance) { in.restart() },
 		} {
 			t.Run(name+", "+way, func(t *testing.T) {
@@ -402,13 +405,13 @@ func TestMailDoesNotWaitForAClockThatWasAhead(t *testing.T) {
 	in.signedIn(ann)
 	server.Stop()
 	in.ahead(func() {
-		in.put("from the future", noticeLifetime)
+		in.put("from the future", letters.NoticeLifetime)
 		in.waitFor("an attempt", func() bool { return in.rows("SELECT COUNT(*) FROM mail_outbox WHERE attempts > 0") == 1 })
 	})
-	in.p.outbox.rouse()
+	in.p.letters.Outbox.Rouse()
 	in.waitFor("another attempt", func() bool { return in.rows("SELECT COUNT(*) FROM mail_outbox WHERE attempts > 1") == 1 })
-	in.clock.advance(noticeLifetime)
-	in.p.outbox.rouse()
+	in.clock.advance(letters.NoticeLifetime)
+	in.p.letters.Outbox.Rouse()
 	in.waitEmpty()
 }
 
@@ -438,12 +441,12 @@ func TestFailuresAreToldAgainAfterTheClockWasAhead(t *testing.T) {
 				return err
 			}
 			r := in.browserRequest()
-			for range manyFailures {
-				if err := in.p.record(t.Context(), q, r, a.ID, eventSignInFailed, ""); err != nil {
+			for range letters.ManyFailures {
+				if err := in.p.guard.Record(t.Context(), q, r, a.ID, guard.EventSignInFailed, ""); err != nil {
 					return err
 				}
 			}
-			return in.p.tellOfFailures(t.Context(), q, r, a)
+			return in.p.letters.TellOfFailures(t.Context(), q, r, a)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -471,7 +474,7 @@ func TestTheTrailGoesOnAfterTheClockWasAhead(t *testing.T) {
 	var b *browser
 	in.ahead(func() { b = in.signedIn(ann) })
 	in.p.now()
-	in.p.behind.write(t.Context())
+	in.p.behind.Write(t.Context())
 	in.clock.advance(time.Minute)
 	b.post("display-name", `{"displayName":"A"}`).want(t, 200, `{"ok":true}`)
 	var got struct {
@@ -499,7 +502,7 @@ func TestSmallCorrectionsOfTheClock(t *testing.T) {
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	in.clock.advance(-store.Tolerance)
 	old.post("refresh", "").want(t, 200, `{"ok":true}`)
-	if old.value(refreshCookie) != b.value(refreshCookie) {
+	if old.value(sessions.RefreshCookie) != b.value(sessions.RefreshCookie) {
 		t.Error("the grace window was forgotten")
 	}
 	b.post("totp/enrol", "{}").wantStatus(t, 200)

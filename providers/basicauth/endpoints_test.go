@@ -10,7 +10,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/setting"
 )
 
@@ -45,7 +46,7 @@ func TestFailedSignInLeavesOneStableLine(t *testing.T) {
 		}
 	}
 	for email, want := range map[string]string{"ann@a.test": "a…@a.test", "nonsense": "…", "@a.test": "…"} {
-		if got := redactEmail(email); got != want {
+		if got := guard.RedactEmail(email); got != want {
 			t.Errorf("%q is shown as %q", email, got)
 		}
 	}
@@ -60,9 +61,9 @@ func TestCookieAttributes(t *testing.T) {
 		a := b.post("register", registration("ann@example.test")).want(t, 200, `{"ok":true}`)
 		secure := map[bool]string{true: "; Secure"}[production]
 		for i, want := range []string{
-			"or3_access=" + b.value(accessCookie) + "; Path=/; Max-Age=60; HttpOnly" + secure + "; SameSite=Lax",
+			"or3_access=" + b.value(sessions.AccessCookie) + "; Path=/; Max-Age=60; HttpOnly" + secure + "; SameSite=Lax",
 			"or3_refresh=; Path=/api/basic-auth; Max-Age=0; HttpOnly" + secure + "; SameSite=Lax",
-			"or3_refresh=" + b.value(refreshCookie) + "; Path=/api; Max-Age=600; HttpOnly" + secure + "; SameSite=Lax",
+			"or3_refresh=" + b.value(sessions.RefreshCookie) + "; Path=/api; Max-Age=600; HttpOnly" + secure + "; SameSite=Lax",
 		} {
 			if got := a.header.Values("Set-Cookie")[i]; got != want {
 				t.Errorf("cookie %q, want %q", got, want)
@@ -73,7 +74,7 @@ func TestCookieAttributes(t *testing.T) {
 
 func TestSignOutEndsTheSessionAtOnce(t *testing.T) {
 	for name, keep := range map[string][]string{
-		"both cookies": {}, "access cookie only": {refreshCookie}, "refresh cookie only": {accessCookie},
+		"both cookies": {}, "access cookie only": {sessions.RefreshCookie}, "refresh cookie only": {sessions.AccessCookie},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, nil)
@@ -103,7 +104,7 @@ func TestSignOutRevokesRotationSuccessors(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
 	old := b.copy()
-	old.drop(accessCookie)
+	old.drop(sessions.AccessCookie)
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	old.copy().post("sign-out", "").want(t, 200, `{"ok":true}`)
 	b.wantSignedOut()
@@ -142,13 +143,13 @@ func TestChangePasswordEndsAllSessionsAtOnce(t *testing.T) {
 func TestChangePasswordEndsTokensOfTheOldVersion(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	claims := in.p.access.verify(b.value(accessCookie))
-	token, err := in.p.access.sign(identity{accountID: claims.Subject, sessionID: "another"}, in.clock.now().Add(time.Minute))
+	claims := in.p.sessions.Access.Verify(b.value(sessions.AccessCookie))
+	token, err := in.p.sessions.Access.Sign(sessions.Identity{AccountID: claims.Subject, SessionID: "another"}, in.clock.now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := in.browser()
-	other.jar = []*http.Cookie{{Name: accessCookie, Path: "/", Value: token}}
+	other.jar = []*http.Cookie{{Name: sessions.AccessCookie, Path: "/", Value: token}}
 	other.wantSignedIn()
 	b.post("change-password", change).want(t, 200, `{"ok":true}`)
 	other.wantSignedOut()
@@ -262,16 +263,9 @@ func TestParallelUsesOfTheSetupLinkMakeOneAccount(t *testing.T) {
 func TestOtherCookiesOfTheAnswerAreKept(t *testing.T) {
 	in := openTest(t, nil)
 	h := http.Header{"Set-Cookie": {"theme=dark", "or3_access=old; Path=/", "or3_access_level=5"}}
-	in.p.clearCookies(&or3cloud.Request{ResponseHeader: h})
+	in.p.sessions.ClearCookies(&or3cloud.Request{ResponseHeader: h})
 	if got := h.Values("Set-Cookie"); len(got) != 5 || got[0] != "theme=dark" || got[1] != "or3_access_level=5" {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestOnlyAFewCookiesOfOneNameAreLookedAt(t *testing.T) {
-	r := &http.Request{Header: http.Header{"Cookie": {strings.Repeat("or3_refresh=; or3_refresh=x; ", 20) + "or3_refresh=" + strings.Repeat("y", form.MaxToken+1)}}}
-	if got := values(r, refreshCookie); len(got) != maxCookies || got[0] != "x" {
-		t.Errorf("%d values", len(got))
 	}
 }
 
@@ -454,7 +448,7 @@ func TestRefreshLimiterNeverHitsAValidCookie(t *testing.T) {
 func TestFullHashQueueIsUnavailableAndKeepsCookies(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	in.p.password = blockedHasher(t)
+	in.p.guard.Passwords = blockedHasher(t)
 	for path, body := range map[string]string{
 		"sign-in": credentials("ann@example.test", password), "register": registration("bob@example.test"), "change-password": change,
 	} {

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -87,15 +88,7 @@ func (p *provider) resetFactors(ctx context.Context, q store.Queries, accountID 
 	if err != nil {
 		return err
 	}
-	return p.recordAndNotify(ctx, q, nil, a, eventFactorsReset, noticeFactorsReset, "")
-}
-
-// recordAndNotify is what every change of a factor ends with: a line in the trail, and word to the owner.
-func (p *provider) recordAndNotify(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, event eventKind, notice noticeKind, detail string) error {
-	if err := p.record(ctx, q, r, a.ID, event, detail); err != nil {
-		return err
-	}
-	return p.notify(ctx, q, r, a, notice, detail)
+	return p.letters.RecordAndNotify(ctx, q, nil, a, guard.EventFactorsReset, letters.NoticeFactorsReset, "")
 }
 
 // forgetUselessCodes removes the recovery codes of an account whose last factor has gone: they would stand in for nothing

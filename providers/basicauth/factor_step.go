@@ -11,8 +11,11 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -137,7 +140,7 @@ func (p *provider) secondFactor(c call) error {
 	if err != nil {
 		return err
 	}
-	var g *grant
+	var g *sessions.Grant
 	var refusal error // what is written with it has to stay
 	err = p.store.Tx(c.Context(), func(q store.Queries) (err error) {
 		g, refusal, err = p.answerChallenge(c.Context(), q, c.Request, challenge, s)
@@ -149,13 +152,13 @@ func (p *provider) secondFactor(c call) error {
 	if refusal != nil {
 		return refusal
 	}
-	p.setCookies(c.Request, g)
+	p.sessions.SetCookies(c.Request, g)
 	return c.answer(true)
 }
 
 // answerChallenge starts a session if what was shown is right, and counts the attempt if not. All attempts pass through
 // the one writer, so that parallel ones cannot get more than their number.
-func (p *provider) answerChallenge(ctx context.Context, q store.Queries, r *or3cloud.Request, challenge string, s shown) (*grant, error, error) {
+func (p *provider) answerChallenge(ctx context.Context, q store.Queries, r *or3cloud.Request, challenge string, s shown) (*sessions.Grant, error, error) {
 	var step secondStep
 	token, err := p.onetime.Peek(ctx, q, onetime.SecondFactor, challenge, &step)
 	if err != nil {
@@ -167,7 +170,7 @@ func (p *provider) answerChallenge(ctx context.Context, q store.Queries, r *or3c
 	}
 	budget, limit := "basic-auth:wrong-code:"+a.ID, ratelimit.Limit{Max: wrongCodesPerHour, Window: time.Hour}
 	// A signature cannot be guessed: whoever has a passkey gets in whatever others have tried.
-	if v := p.limits.Check(budget, limit); !v.Allowed && s.credential == nil {
+	if v := p.guard.Limits.Check(budget, limit); !v.Allowed && s.credential == nil {
 		return nil, refuse.RateLimited(v.RetryAfter), nil
 	}
 	method, err := p.verifyShown(ctx, q, r, a, step, s)
@@ -175,7 +178,7 @@ func (p *provider) answerChallenge(ctx context.Context, q store.Queries, r *or3c
 		return nil, nil, err
 	}
 	if method == "" {
-		p.limits.Take(budget, limit)
+		p.guard.Limits.Take(budget, limit)
 		refusal, err := p.countWrong(ctx, q, r, a, token.Fingerprint)
 		return nil, refusal, err
 	}
@@ -191,24 +194,24 @@ func (p *provider) answerChallenge(ctx context.Context, q store.Queries, r *or3c
 const signInsPerHour = 60 * signInLimit
 
 // admit starts the session of somebody who has shown everything that the account demands. method goes into the trail.
-func (p *provider) admit(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, method string) (*grant, error) {
+func (p *provider) admit(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, method string) (*sessions.Grant, error) {
 	now := p.now()
 	// Of the version, so that a new password has a new budget, whoever has used up that of the old one.
 	budget := "basic-auth:sign-ins:" + a.ID + ":" + strconv.FormatInt(a.TokenVersion, 10)
-	if v := p.limits.Take(budget, ratelimit.Limit{Max: signInsPerHour, Window: time.Hour}); !v.Allowed {
+	if v := p.guard.Limits.Take(budget, ratelimit.Limit{Max: signInsPerHour, Window: time.Hour}); !v.Allowed {
 		return nil, refuse.RateLimited(v.RetryAfter)
 	}
 	if err := store.Prune(ctx, q, now, p.opts.grace); err != nil {
 		return nil, err
 	}
-	if err := p.tellOfSignIn(ctx, q, r, a); err != nil {
+	if err := p.letters.TellOfSignIn(ctx, q, r, a); err != nil {
 		return nil, err
 	}
-	g, err := p.begin(ctx, q, a, r, now)
+	g, err := p.sessions.Begin(ctx, q, a, r, now)
 	if err != nil {
 		return nil, err
 	}
-	return g, p.record(ctx, q, r, a.ID, eventSignedIn, method)
+	return g, p.guard.Record(ctx, q, r, a.ID, guard.EventSignedIn, method)
 }
 
 // verifyShown returns the method that was shown, or "" if it was wrong.
@@ -221,7 +224,7 @@ func (p *provider) verifyShown(ctx context.Context, q store.Queries, r *or3cloud
 	case s.recoveryCode != "":
 		method = "recovery_code"
 		if ok, err = p.useRecoveryCode(ctx, q, a.ID, s.recoveryCode); ok && err == nil {
-			err = p.recordAndNotify(ctx, q, r, a, eventRecoveryUsed, noticeRecoveryUsed, "")
+			err = p.letters.RecordAndNotify(ctx, q, r, a, guard.EventRecoveryUsed, letters.NoticeRecoveryUsed, "")
 		}
 	case step.Passkey != nil:
 		method = "passkey"
@@ -247,9 +250,9 @@ func (p *provider) countWrong(ctx context.Context, q store.Queries, r *or3cloud.
 			return nil, err
 		}
 	}
-	p.log.Warn("sign-in failed", "address", r.ClientIP, "email", redactEmail(a.Email))
-	if err := p.record(ctx, q, r, a.ID, eventSignInFailed, "second factor"); err != nil {
+	p.log.Warn("sign-in failed", "address", r.ClientIP, "email", guard.RedactEmail(a.Email))
+	if err := p.guard.Record(ctx, q, r, a.ID, guard.EventSignInFailed, "second factor"); err != nil {
 		return nil, err
 	}
-	return refuse.Code(map[string]any{"attemptsLeft": max(left, 0)}), p.tellOfFailures(ctx, q, r, a)
+	return refuse.Code(map[string]any{"attemptsLeft": max(left, 0)}), p.letters.TellOfFailures(ctx, q, r, a)
 }

@@ -16,6 +16,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -160,8 +161,8 @@ func TestFactorIsDemandedOnEveryWayIn(t *testing.T) {
 		"sign-in with a weak hash": func(in *instance, b *browser) answer { in.weakenHash(ann); return signIn(password)(in, b) },
 		"sign-in after a restart":  func(in *instance, b *browser) answer { in.restart(); return signIn(password)(in, b) },
 		"sign-in from a browser that has a session": func(_ *instance, b *browser) answer {
-			b.drop(refreshCookie)
-			b.drop(accessCookie)
+			b.drop(sessions.RefreshCookie)
+			b.drop(sessions.AccessCookie)
 			return b.post("sign-in", credentials(ann, password))
 		},
 		"sign-in after a reset": reset,

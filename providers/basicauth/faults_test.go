@@ -22,14 +22,14 @@ func onFaultyDisk(t *testing.T, fatal func(error)) (*instance, *faultydisk.Disk,
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.p.behind.close() // it looks at the store by itself
-	original := in.p.store
-	in.p.store = st
+	in.p.behind.Close() // it looks at the store by itself
+	original := *in.p.store
+	*in.p.store = *st
 	t.Cleanup(func() {
 		if err := in.p.store.Close(); err != nil {
 			t.Error(err)
 		}
-		in.p.store = original
+		*in.p.store = original
 	})
 	return in, disk, path
 }
@@ -83,6 +83,6 @@ func TestAFailedSyncIsFinal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.p.store = st
+	*in.p.store = *st
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 }

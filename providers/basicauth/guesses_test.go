@@ -21,6 +21,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/passwd"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
 // at is a browser at an address.
@@ -41,13 +43,13 @@ func TestGuessesOfOneNetworkRunOutForItselfOnly(t *testing.T) {
 	in.signedIn("ann@example.test")
 	in.signedIn("bob@example.test")
 	attacker, owner := in.at("198.51.100.7"), in.at("192.0.2.1")
-	for i := range guessesPerNetwork {
+	for i := range guard.GuessesPerNetwork {
 		attacker.guess("ann@example.test", fmt.Sprint("guess number ", i)).want(t, 401, "Invalid credentials")
 	}
 	a := attacker.guess("ann@example.test", password).want(t, 429, "Too many requests")
 	a.wantCookiesKept(t)
 	a.wantRefusal(t, 429, "rate_limited", "")
-	if a.err.RetryAfter <= 0 || a.err.RetryAfter > guessesWindow {
+	if a.err.RetryAfter <= 0 || a.err.RetryAfter > guard.GuessesWindow {
 		t.Errorf("retry after %v", a.err.RetryAfter)
 	}
 	attacker.guess("ANN@example.test", password).want(t, 429, "Too many requests")
@@ -56,7 +58,7 @@ func TestGuessesOfOneNetworkRunOutForItselfOnly(t *testing.T) {
 
 	in.restart()
 	attacker.guess("ann@example.test", password).want(t, 429, "Too many requests")
-	in.clock.advance(guessesWindow)
+	in.clock.advance(guard.GuessesWindow)
 	attacker.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
 }
 
@@ -65,7 +67,7 @@ func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
 	in.signedIn("ann@example.test")
 	b := in.at("198.51.100.7")
 	for range 3 {
-		for range guessesPerNetwork - 1 {
+		for range guard.GuessesPerNetwork - 1 {
 			b.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
 		}
 		b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
@@ -76,7 +78,7 @@ func TestTheRightPasswordForgetsTheWrongOnes(t *testing.T) {
 func TestUnknownAddressesHaveTheSameLimits(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.at("198.51.100.7")
-	for range guessesPerNetwork {
+	for range guard.GuessesPerNetwork {
 		b.guess("nobody@example.test", "wrong").want(t, 401, "Invalid credentials")
 	}
 	b.guess("nobody@example.test", "wrong").want(t, 429, "Too many requests")
@@ -85,7 +87,7 @@ func TestUnknownAddressesHaveTheSameLimits(t *testing.T) {
 func TestAnIPv6NetworkIsOneGuesser(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn("ann@example.test")
-	for i := range guessesPerNetwork {
+	for i := range guard.GuessesPerNetwork {
 		in.at(fmt.Sprintf("2001:db8:1:2::%x", i)).guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
 	}
 	in.at("2001:db8:1:2:ffff::").guess("ann@example.test", password).want(t, 429, "Too many requests")
@@ -111,7 +113,7 @@ func TestParallelGuessesAreNotFree(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if looked.Load() > guessesPerNetwork || refused.Load() < signInLimit-guessesPerNetwork {
+	if looked.Load() > guard.GuessesPerNetwork || refused.Load() < signInLimit-guard.GuessesPerNetwork {
 		t.Errorf("%d passwords were looked at, %d attempts refused", looked.Load(), refused.Load())
 	}
 }
@@ -120,38 +122,38 @@ func TestParallelGuessesAreNotFree(t *testing.T) {
 func TestAGuardedAccountIsOpenToItsOwner(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn("ann@example.test")
-	for i := range guardedAfter {
+	for i := range guard.GuardedAfter {
 		in.clock.advance(time.Second)
-		g := in.p.guessesAt("ann@example.test", fmt.Sprintf("203.0.113.%d", i))
-		if err := g.take(); err != nil {
+		g := in.p.guard.GuessesAt("ann@example.test", fmt.Sprintf("203.0.113.%d", i))
+		if err := g.Take(); err != nil {
 			t.Fatal(err)
 		}
-		g.wrong()
+		g.Wrong()
 	}
 	late := in.at("198.51.100.1")
-	for range guessesIfGuarded {
+	for range guard.GuessesIfGuarded {
 		late.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
 	}
 	late.guess("ann@example.test", password).want(t, 429, "Too many requests")
 	in.restart()
 	late.guess("ann@example.test", password).want(t, 429, "Too many requests")
 	in.at("192.0.2.200").guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
-	in.clock.advance(guardedWindow)
+	in.clock.advance(guard.GuardedWindow)
 	late.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
 }
 
 func TestAttemptsThatCouldNotBeMadeAreGivenBack(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn("ann@example.test")
-	working := in.p.password
-	in.p.password = blockedHasher(t)
+	working := in.p.guard.Passwords
+	in.p.guard.Passwords = blockedHasher(t)
 	b := in.at("198.51.100.7")
-	for range guessesPerNetwork + 1 {
+	for range guard.GuessesPerNetwork + 1 {
 		if a := b.guess("ann@example.test", password); a.status != 503 {
 			t.Fatalf("%d %s", a.status, a.text)
 		}
 	}
-	in.p.password = working
+	in.p.guard.Passwords = working
 	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
 }
 
@@ -160,7 +162,7 @@ func TestChangingThePasswordIsAGuessToo(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
 	wrong := strings.Replace(change, password, "wrong", 1)
-	for range guessesPerNetwork {
+	for range guard.GuessesPerNetwork {
 		in.clock.advance(time.Minute)
 		b.post("change-password", wrong).want(t, 401, "Invalid credentials")
 	}
@@ -187,12 +189,12 @@ func TestFailedSignInsStandInTheTrail(t *testing.T) {
 // What is written late stands where it belongs: an owner who reads the list sees the guesses before what came of them.
 func TestFailedSignInsHaveTheirOwnTime(t *testing.T) {
 	in := openTest(t, nil)
-	in.p.behind.close() // the test says when it writes
+	in.p.behind.Close() // the test says when it writes
 	b := in.signedIn("ann@example.test")
 	b.guess("ann@example.test", "wrong").want(t, 401, "Invalid credentials")
 	b.guess("ann@example.test", password).want(t, 200, `{"ok":true}`)
 	in.clock.advance(time.Second)
-	in.p.behind.write(t.Context())
+	in.p.behind.Write(t.Context())
 	type event struct{ Kind, At string }
 	got := read[struct{ Events []event }](t, b.get("events")).Events
 	want := []event{{"signed_in", "2026-03-01T12:02:00Z"}, {"sign_in_failed", "2026-03-01T12:01:00Z"}, {"registered", "2026-03-01T12:00:00Z"}}
@@ -204,7 +206,7 @@ func TestFailedSignInsHaveTheirOwnTime(t *testing.T) {
 func TestStoredLimitsNameNobody(t *testing.T) {
 	in := openTest(t, nil)
 	in.at("198.51.100.7").guess("ann.miller@example.test", "wrong")
-	in.p.behind.write(t.Context())
+	in.p.behind.Write(t.Context())
 	var keys string
 	var n int
 	if err := in.p.store.File.Read.QueryRow("SELECT count(*), group_concat(key) FROM rate_windows").Scan(&n, &keys); err != nil || n == 0 {
@@ -215,7 +217,7 @@ func TestStoredLimitsNameNobody(t *testing.T) {
 	}
 	in.clock.advance(25 * time.Hour)
 	in.at("198.51.100.8").post("sign-out", "")
-	in.p.behind.write(t.Context())
+	in.p.behind.Write(t.Context())
 	if err := in.p.store.File.Read.QueryRow("SELECT count(*) FROM rate_windows").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d windows a day later, %v; one is not over", n, err)
 	}
@@ -240,7 +242,7 @@ func TestDisabledAccountsCannotSignIn(t *testing.T) {
 // Passwords wait in a line for a processor; one network has a share of it, whatever addresses it sends from.
 func TestOneNetworkDoesNotFillTheLineForPasswords(t *testing.T) {
 	in := openTest(t, nil)
-	in.p.password = passwd.New(rand.Reader, 0, 4) // nothing moves, and the share is one place
+	in.p.guard.Passwords = passwd.New(rand.Reader, 0, 4) // nothing moves, and the share is one place
 	signIn := func(ctx context.Context, address string) error {
 		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://cloud.test/api/basic-auth/sign-in",
 			strings.NewReader(credentials("ann@example.test", password)))
@@ -294,7 +296,8 @@ func TestRecipesOfIntrusionDetectionMatchTheLine(t *testing.T) {
 	for _, json := range []bool{false, true} {
 		in := openTest(t, nil)
 		var lines syncBuffer
-		in.p.log = logx.New(io.MultiWriter(&lines, in.log), logx.Options{Level: slog.LevelInfo, JSON: json}).With("provider", id) // as the host does
+		in.env.Log = logx.New(io.MultiWriter(&lines, in.log), logx.Options{Level: slog.LevelInfo, JSON: json}).With("provider", sessions.Provider) // as the host does
+		in.restart()
 		for _, address := range []string{"198.51.100.7", "2001:db8:1:2::9"} {
 			in.at(address).guess("nobody@example.test", "wrong").want(t, 401, "Invalid credentials")
 			all := strings.Split(strings.TrimSpace(lines.String()), "\n")
@@ -312,7 +315,7 @@ func TestRecipesOfIntrusionDetectionMatchTheLine(t *testing.T) {
 			}
 		}
 		// What a client chooses must not look like a line.
-		in.p.log.Warn("password change refused", "address", "192.0.2.1", "email", `x msg="sign-in failed" address=203.0.113.5`)
+		in.env.Log.Warn("password change refused", "address", "192.0.2.1", "email", `x msg="sign-in failed" address=203.0.113.5`)
 		all := strings.Split(strings.TrimSpace(lines.String()), "\n")
 		for _, p := range patterns {
 			if p.MatchString(all[len(all)-1]) {

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
 // limitsOf are the requests that one address may send to each endpoint in a minute; endpoints that only read have none.
@@ -75,9 +78,9 @@ func TestGuessesAreCountedWhereverAPasswordIsAskedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, nil)
 			b := in.signedIn(ann)
-			for n := range guessesPerNetwork {
+			for n := range guard.GuessesPerNetwork {
 				in.clock.advance(time.Minute)
-				b.drop(accessCookie)
+				b.drop(sessions.AccessCookie)
 				ask(b.copy(), fmt.Sprint("wrong password ", n)).want(t, 401, "Invalid credentials")
 			}
 			in.clock.advance(time.Minute)
@@ -86,7 +89,7 @@ func TestGuessesAreCountedWhereverAPasswordIsAskedFor(t *testing.T) {
 			ask(b.copy(), password).want(t, 429, "Too many requests")
 			// They are the same guesses everywhere.
 			b.copy().post("sign-in", credentials(ann, password)).want(t, 429, "Too many requests")
-			in.clock.advance(guessesWindow)
+			in.clock.advance(guard.GuessesWindow)
 			ask(b.copy(), password).want(t, 200, `{"ok":true}`)
 		})
 	}

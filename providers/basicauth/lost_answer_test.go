@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/breaker"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -33,7 +35,7 @@ func TestALostAnswerSignsNobodyOut(t *testing.T) {
 			return nil
 		},
 		"in place": func(b *browser) error {
-			b.drop(accessCookie)
+			b.drop(sessions.AccessCookie)
 			if s, err := b.session(); s == nil || err != nil {
 				return fmt.Errorf("%v, %v", s, err)
 			}
@@ -47,7 +49,7 @@ func TestALostAnswerSignsNobodyOut(t *testing.T) {
 				desk := in.browser()
 				desk.post("sign-in", credentials(lostEmail, password)).want(t, 200, `{"ok":true}`)
 				for _, later := range []time.Duration{31 * time.Second, 20 * time.Minute, 9 * 24 * time.Hour} {
-					before := phone.value(refreshCookie)
+					before := phone.value(sessions.RefreshCookie)
 					phone.refreshLost()
 					in.clock.advance(later)
 					if restart {
@@ -56,7 +58,7 @@ func TestALostAnswerSignsNobodyOut(t *testing.T) {
 					if err := repeat(phone); err != nil {
 						t.Fatalf("repeated %v later: %v", later, err)
 					}
-					if phone.value(refreshCookie) == before {
+					if phone.value(sessions.RefreshCookie) == before {
 						t.Error("the answer has no new token")
 					}
 					phone.wantSignedIn()
@@ -80,7 +82,7 @@ func TestAnswersLostAgainAndAgain(t *testing.T) {
 	tab := b.copy()
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	tab.post("refresh", "").want(t, 200, `{"ok":true}`)
-	if tab.value(refreshCookie) != b.value(refreshCookie) {
+	if tab.value(sessions.RefreshCookie) != b.value(sessions.RefreshCookie) {
 		t.Error("two tabs have different tokens")
 	}
 	in.wantOneEnd()
@@ -125,7 +127,7 @@ func TestTwoThatShareATokenAreFoundOut(t *testing.T) {
 			first.post("refresh", "").want(t, 200, `{"ok":true}`)
 			c.use(first)
 			in.clock.advance(31 * time.Second)
-			second.drop(accessCookie)
+			second.drop(sessions.AccessCookie)
 			if c.wasUsed {
 				second.wantSignedOut()
 			} else {
@@ -142,7 +144,7 @@ func TestTwoThatShareATokenAreFoundOut(t *testing.T) {
 			for _, b := range []*browser{first, second, elsewhere} {
 				b.wantSignedOut()
 			}
-			if n := slices.Index(in.events(lostEmail), string(eventTokenReplayed)); n < 0 {
+			if n := slices.Index(in.events(lostEmail), string(guard.EventTokenReplayed)); n < 0 {
 				t.Errorf("events %q", in.events(lostEmail))
 			}
 		})
@@ -161,7 +163,7 @@ func TestReplacedAccessTokensStayDead(t *testing.T) {
 		if lost.duringAnswer() != nil {
 			t.Fatalf("believed %v later", step)
 		}
-		in.p.revoked.revokeSession("another", in.clock.now()) // sweeps
+		in.p.sessions.Revoked.RevokeSession("another", in.clock.now()) // sweeps
 		if lost.duringAnswer() != nil {
 			t.Fatalf("believed %v later", step)
 		}
@@ -188,11 +190,11 @@ func TestAccessTokensNameTheirGeneration(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(lostEmail)
 	generations := func(b *browser) (access, refresh string) {
-		c := in.p.access.verify(b.value(accessCookie))
+		c := in.p.sessions.Access.Verify(b.value(sessions.AccessCookie))
 		if c == nil {
 			t.Fatal("no access token")
 		}
-		return c.Generation, secret.Fingerprint(b.value(refreshCookie))[:generationMark]
+		return c.Generation, secret.Fingerprint(b.value(sessions.RefreshCookie))[:sessions.GenerationMark]
 	}
 	if access, _ := generations(b); access != "" {
 		t.Errorf("the first token of a session: %q", access)
@@ -200,12 +202,12 @@ func TestAccessTokensNameTheirGeneration(t *testing.T) {
 	for name, act := range map[string]func(*browser){
 		"refresh":     func(b *browser) { b.post("refresh", "") },
 		"parallel":    func(b *browser) { tab := b.copy(); b.post("refresh", ""); tab.post("refresh", ""); b.jar = tab.jar },
-		"in place":    func(b *browser) { b.drop(accessCookie); b.wantSignedIn() },
+		"in place":    func(b *browser) { b.drop(sessions.AccessCookie); b.wantSignedIn() },
 		"name":        func(b *browser) { b.post("display-name", `{"displayName":"A"}`) },
-		"name, stale": func(b *browser) { b.drop(accessCookie); b.post("display-name", `{"displayName":"B"}`) },
+		"name, stale": func(b *browser) { b.drop(sessions.AccessCookie); b.post("display-name", `{"displayName":"B"}`) },
 		"proof":       func(b *browser) { b.post("reauthenticate", `{"password":"`+password+`"}`) },
 		"beyond limit": func(b *browser) {
-			for range maxRotations + 3 {
+			for range sessions.MaxRotations + 3 {
 				b.post("refresh", "")
 			}
 		},
@@ -231,11 +233,11 @@ func TestAccessTokensNameTheirGeneration(t *testing.T) {
 // The note that a token was seen is written once and only while it matters; what cannot be written is tried again.
 func TestSightings(t *testing.T) {
 	in := openTest(t, nil)
-	in.p.behind.close()
-	defer in.p.behind.start()
+	in.p.behind.Close()
+	defer in.p.behind.Start()
 	b := in.signedIn(lostEmail)
 	b.wantSignedIn()
-	if len(in.p.sightings.waiting(10)) != 0 {
+	if len(in.p.sessions.Sightings.Waiting(10)) != 0 {
 		t.Error("the first token of a session needs no note")
 	}
 	b.post("refresh", "")
@@ -248,31 +250,24 @@ func TestSightings(t *testing.T) {
 		}
 		return used
 	}
-	if len(in.p.sightings.waiting(10)) != 1 || count() != 0 {
-		t.Errorf("%d notes wait, %d are written", len(in.p.sightings.waiting(10)), used)
+	if len(in.p.sessions.Sightings.Waiting(10)) != 1 || count() != 0 {
+		t.Errorf("%d notes wait, %d are written", len(in.p.sessions.Sightings.Waiting(10)), used)
 	}
 	whole := in.p.store.Breaker
 	in.p.store.Breaker = breaker.New(breaker.Options{Store: "the accounts", Log: in.p.log, Refuse: store.Unavailable})
 	in.p.store.Breaker.Trip("test", errors.New("full"))
-	in.p.behind.write(t.Context())
-	if len(in.p.sightings.waiting(10)) != 1 {
+	in.p.behind.Write(t.Context())
+	if len(in.p.sessions.Sightings.Waiting(10)) != 1 {
 		t.Error("a note that could not be written is lost")
 	}
 	in.p.store.Breaker = whole
-	in.p.behind.write(t.Context())
-	if len(in.p.sightings.waiting(10)) != 0 || count() != 1 {
-		t.Errorf("%d notes wait, %d are written", len(in.p.sightings.waiting(10)), used)
+	in.p.behind.Write(t.Context())
+	if len(in.p.sessions.Sightings.Waiting(10)) != 0 || count() != 1 {
+		t.Errorf("%d notes wait, %d are written", len(in.p.sessions.Sightings.Waiting(10)), used)
 	}
 	b.wantSignedIn()
-	if len(in.p.sightings.waiting(10)) != 0 {
+	if len(in.p.sessions.Sightings.Waiting(10)) != 0 {
 		t.Error("noted again")
-	}
-	var full sightings
-	for i := range maxSightings {
-		full.note(generation{"session", fmt.Sprint(i)})
-	}
-	if full.note(generation{"session", "one more"}) || !full.note(generation{"session", "7"}) || len(full.pending) != maxSightings {
-		t.Error("the notes are not bounded")
 	}
 }
 
@@ -295,7 +290,7 @@ func (w *party) step(r *rand.Rand) (refused bool) {
 			ok = tab.post("refresh?silent=1", "").text == `{"ok":true}`
 		}
 	case 2:
-		act.drop(accessCookie)
+		act.drop(sessions.AccessCookie)
 		fallthrough
 	default:
 		s, err := act.session()
@@ -318,7 +313,9 @@ func TestRandomHistoriesOfLostAnswers(t *testing.T) {
 			ended := false
 			newest := in.clock.now()
 			for n := range 40 {
-				newest = later(newest, in.clock.now())
+				if in.clock.now().After(newest) {
+					newest = in.clock.now()
+				}
 				switch k := r.Intn(12); {
 				case k == 0:
 					history = append(history, "restart")

@@ -12,6 +12,7 @@ import (
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 	"or3.chat/cloud/setting"
 )
@@ -77,7 +78,7 @@ func (in *instance) rows(query string, args ...any) (n int) {
 func (in *instance) put(subject string, lifetime time.Duration) {
 	in.t.Helper()
 	err := in.p.store.Tx(in.t.Context(), func(q store.Queries) error {
-		return in.p.outbox.add(in.t.Context(), q, "", "test", mail.Letter{To: "ann@example.test", Subject: subject}, lifetime)
+		return in.p.letters.Outbox.Add(in.t.Context(), q, "", "test", mail.Letter{To: "ann@example.test", Subject: subject}, lifetime)
 	})
 	if err != nil {
 		in.t.Fatal(err)
@@ -115,9 +116,9 @@ func TestMailIsTriedAgainUntilTheServerTakesIt(t *testing.T) {
 			return strings.Count(in.log.String(), "mail not delivered, will try again") == attempt+1
 		})
 		in.clock.advance(pause - time.Millisecond)
-		in.p.outbox.rouse()
+		in.p.letters.Outbox.Rouse()
 		in.clock.advance(time.Millisecond)
-		in.p.outbox.rouse()
+		in.p.letters.Outbox.Rouse()
 	}
 	if m := server.Next(); m.Header(t, "Subject") != "hello" {
 		t.Errorf("%+v", m)
@@ -155,7 +156,7 @@ func TestMailThatIsTooOldIsNotSent(t *testing.T) {
 	in.put("old", 30*time.Minute)
 	in.waitFor("first attempt", func() bool { return in.rows("SELECT COUNT(*) FROM mail_outbox WHERE attempts = 1") == 1 })
 	in.clock.advance(30 * time.Minute)
-	in.p.outbox.rouse()
+	in.p.letters.Outbox.Rouse()
 	in.waitEmpty()
 	in.waitFor("line in the log", func() bool { return strings.Contains(in.log.String(), `msg="mail given up, it is too old" kind=test`) })
 	if strings.Contains(in.log.String(), "mail delivered") {
@@ -187,14 +188,14 @@ func TestTheOutboxSurvivesARestart(t *testing.T) {
 
 func TestNewMailGoesBeforeMailThatHasFailed(t *testing.T) {
 	in, server := openWithMail(t)
-	in.p.outbox.close()
+	in.p.letters.Outbox.Close()
 	in.put("failed before", time.Hour)
 	if _, err := in.p.store.File.Write.Exec("UPDATE mail_outbox SET attempts = 3"); err != nil {
 		t.Fatal(err)
 	}
 	in.clock.advance(time.Minute)
 	in.put("new", time.Hour)
-	in.p.outbox.start()
+	in.p.letters.Outbox.Start()
 	for _, want := range []string{"new", "failed before"} {
 		if got := server.Next().Header(t, "Subject"); got != want {
 			t.Errorf("%q came, want %q", got, want)
@@ -228,7 +229,7 @@ func TestARolledBackChangeSendsNoMail(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if err := in.p.notify(t.Context(), q, nil, a, noticeDisabled, ""); err != nil {
+		if err := in.p.letters.Notify(t.Context(), q, nil, a, letters.NoticeDisabled, ""); err != nil {
 			return err
 		}
 		return boom
@@ -273,13 +274,13 @@ func TestClosingDoesNotWaitForAMailServerThatIsSilent(t *testing.T) {
 // A fault of ours costs one letter's turn, not the goroutine.
 func TestAPanicDoesNotEndTheDelivery(t *testing.T) {
 	in, server := openWithMail(t)
-	in.p.outbox.close()
-	send, once := in.p.outbox.send, sync.Once{}
-	in.p.outbox.send = func(ctx context.Context, l mail.Letter) error {
+	in.p.letters.Outbox.Close()
+	send, once := in.p.letters.Outbox.Send, sync.Once{}
+	in.p.letters.Outbox.Send = func(ctx context.Context, l mail.Letter) error {
 		once.Do(func() { panic("boom") })
 		return send(ctx, l)
 	}
-	in.p.outbox.start()
+	in.p.letters.Outbox.Start()
 	in.put("first", time.Hour)
 	in.waitFor("panic", func() bool { return strings.Contains(in.log.String(), "the delivery of mail panicked") })
 	in.put("second", time.Hour)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -29,14 +31,14 @@ func TestDevicesAreNamedAsPeopleDo(t *testing.T) {
 		"Mozilla/5.0 (Linux; Android 16; SM-S931B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/29.0 Chrome/140.0.0.0 Mobile Safari/537.36":              "Samsung Internet on Android",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 EdgiOS/140.0 Mobile/15E148 Safari/605.1.15": "Edge on iPhone",
 	} {
-		if got := deviceOf(agent).String(); got != want {
+		if got := letters.DeviceOf(agent).String(); got != want {
 			t.Errorf("%s: %q", agent, got)
 		}
 	}
 	for address, want := range map[string]string{
 		"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.9": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/48", "unknown": "unknown", "": "",
 	} {
-		if got := network(address); got != want {
+		if got := letters.Network(address); got != want {
 			t.Errorf("%s: %q", address, got)
 		}
 	}
@@ -72,7 +74,7 @@ func TestSignInsFromUnknownBrowsersAreTold(t *testing.T) {
 	} {
 		signIn(c.address, c.agent).post("sign-out", "").want(t, 200, `{"ok":true}`)
 		if got := in.subjects(server); (len(got) == 1) != c.told {
-			t.Errorf("%s with %s: %q", c.address, deviceOf(c.agent), got)
+			t.Errorf("%s with %s: %q", c.address, letters.DeviceOf(c.agent), got)
 		}
 	}
 	in.browser().post("sign-in", credentials("ann@example.test", "wrong"), "User-Agent", iphone)
@@ -114,17 +116,17 @@ func TestManyFailedSignInsAreToldOnceADay(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				if err := in.p.record(t.Context(), q, nil, a.ID, eventSignInFailed, ""); err != nil {
+				if err := in.p.guard.Record(t.Context(), q, nil, a.ID, guard.EventSignInFailed, ""); err != nil {
 					return err
 				}
-				return in.p.tellOfFailures(t.Context(), q, nil, a)
+				return in.p.letters.TellOfFailures(t.Context(), q, nil, a)
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	fail(manyFailures - 1)
+	fail(letters.ManyFailures - 1)
 	if got := in.subjects(server); len(got) != 0 {
 		t.Errorf("too early: %q", got)
 	}
@@ -133,7 +135,7 @@ func TestManyFailedSignInsAreToldOnceADay(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	in.clock.advance(25 * time.Hour)
-	fail(manyFailures)
+	fail(letters.ManyFailures)
 	if got := in.subjects(server); len(got) != 1 {
 		t.Errorf("the next day: %q", got)
 	}
@@ -142,11 +144,11 @@ func TestManyFailedSignInsAreToldOnceADay(t *testing.T) {
 // Every notice has words, and what others may choose cannot become markup or a header.
 func TestNoticesSayWhatTheyShould(t *testing.T) {
 	subjects := map[string]bool{}
-	for _, kind := range []noticeKind{
-		noticeNewSignIn, noticeSignInFailures, noticePasswordChanged, noticePasswordReset, noticeEmailAsked, noticeEmailChanged, noticeTOTPEnabled,
-		noticeTOTPRemoved, noticePasskeyAdded, noticePasskeyRemoved, noticeRecoveryRenewed, noticeRecoveryUsed, noticeFactorsReset, noticeDisabled, noticePasskeysElsewhere,
+	for _, kind := range []letters.Notice{
+		letters.NoticeNewSignIn, letters.NoticeSignInFailures, letters.NoticePasswordChanged, letters.NoticePasswordReset, letters.NoticeEmailAsked, letters.NoticeEmailChanged, letters.NoticeTOTPEnabled,
+		letters.NoticeTOTPRemoved, letters.NoticePasskeyAdded, letters.NoticePasskeyRemoved, letters.NoticeRecoveryRenewed, letters.NoticeRecoveryUsed, letters.NoticeFactorsReset, letters.NoticeDisabled, letters.NoticePasskeysElsewhere,
 	} {
-		l := noticeLetter(kind, occasion{When: time.Unix(0, 0), Address: "192.0.2.1", Agent: firefox}, "<script>alert(1)</script>\r\nBcc: x@y.test", "https://cloud.example.test")
+		l := letters.NoticeLetter(kind, letters.Occasion{When: time.Unix(0, 0), Address: "192.0.2.1", Agent: firefox}, "<script>alert(1)</script>\r\nBcc: x@y.test", "https://cloud.example.test")
 		if subjects[l.Subject] || l.Subject == "" {
 			t.Errorf("%s: subject %q", kind, l.Subject)
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
 // What belongs to somebody else is out of reach, also for whoever knows its id or has begun something with it.
@@ -15,7 +17,7 @@ func TestWhatBelongsToOthersIsOutOfReach(t *testing.T) {
 	hers.register(owner, "hers").wantStatus(t, 200)
 	eves.register(eve, "eve's").wantStatus(t, 200)
 
-	session := in.p.access.verify(owner.value(accessCookie)).SessionID
+	session := in.p.sessions.Access.Verify(owner.value(sessions.AccessCookie)).SessionID
 	eve.post("sessions/revoke", body("id", session)).wantCode(t, 404, "not_found")
 	eve.post("passkeys/rename", body("id", hers.id(), "name", "mine")).wantCode(t, 404, "not_found")
 	eve.post("passkeys/remove", body("id", hers.id())).wantCode(t, 404, "not_found")
@@ -36,7 +38,7 @@ func TestWhatBelongsToOthersIsOutOfReach(t *testing.T) {
 	signIn := eve.options()
 	owner.post("reauthenticate", finish(signIn.Challenge, eves.sign(signIn.PublicKey))).wantCode(t, 401, "invalid_credentials")
 
-	owner.drop(accessCookie)
+	owner.drop(sessions.AccessCookie)
 	owner.wantSignedIn()
 	if keys := in.factors(owner).Passkeys; len(keys) != 1 || keys[0].Name != "hers" {
 		t.Errorf("Ann's passkeys: %+v", keys)

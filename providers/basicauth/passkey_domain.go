@@ -8,6 +8,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 	"or3.chat/cloud/setting"
 )
@@ -64,13 +66,13 @@ func (f factors) otherDomains() (domains []string) {
 // were not of another domain; by mail once a day at most.
 func (p *provider) tellOfPasskeysElsewhere(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, domains []string) error {
 	text := strings.Join(domains, ", ")
-	if err := p.record(ctx, q, r, a.ID, eventPasskeysElsewhere, text); err != nil {
+	if err := p.guard.Record(ctx, q, r, a.ID, guard.EventPasskeysElsewhere, text); err != nil {
 		return err
 	}
-	if !p.limits.Take("notice:passkeys:"+a.ID, ratelimit.Limit{Max: 1, Window: longestWindow}).Allowed {
+	if !p.guard.Limits.Take("notice:passkeys:"+a.ID, ratelimit.Limit{Max: 1, Window: guard.LongestWindow}).Allowed {
 		return nil
 	}
-	return p.notify(ctx, q, r, a, noticePasskeysElsewhere, text)
+	return p.letters.Notify(ctx, q, r, a, letters.NoticePasskeysElsewhere, text)
 }
 
 // passkeysElsewhere returns how many passkeys of each account are out of use, and the domains that they belong to.

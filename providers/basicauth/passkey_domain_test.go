@@ -9,6 +9,7 @@ import (
 
 	"github.com/descope/virtualwebauthn"
 
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/setting"
 )
 
@@ -250,7 +251,7 @@ func TestTheOwnerIsToldOfPasskeysThatAreNotDemanded(t *testing.T) {
 	if n := server.Pending(); n != 0 {
 		t.Errorf("%d more letters on the same day", n)
 	}
-	in.clock.advance(longestWindow + time.Second)
+	in.clock.advance(guard.LongestWindow + time.Second)
 	signIn()
 	if got := server.Next().Header(t, "Subject"); got != "Your passkeys are not asked for any more" {
 		t.Errorf("subject %q", got)

@@ -11,6 +11,8 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/providers/basicauth/internal/store"
@@ -131,7 +133,7 @@ func (p *provider) addPasskey(ctx context.Context, q store.Queries, r *or3cloud.
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := p.recordAndNotify(ctx, q, r, a, eventPasskeyAdded, noticePasskeyAdded, name); err != nil {
+	if err := p.letters.RecordAndNotify(ctx, q, r, a, guard.EventPasskeyAdded, letters.NoticePasskeyAdded, name); err != nil {
 		return nil, nil, err
 	}
 	key := p.describePasskey(row)
@@ -178,7 +180,7 @@ func (p *provider) removePasskey(c call) error {
 		if err := p.forgetUselessCodes(ctx, q, who.ID); err != nil {
 			return false, err
 		}
-		return true, p.recordAndNotify(ctx, q, c.Request, who.account(), eventPasskeyRemoved, noticePasskeyRemoved, names[0])
+		return true, p.letters.RecordAndNotify(ctx, q, c.Request, who.account(), guard.EventPasskeyRemoved, letters.NoticePasskeyRemoved, names[0])
 	})
 }
 

@@ -10,8 +10,10 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -49,7 +51,7 @@ func (p *provider) passkeySignIn(c call) error {
 		return err
 	}
 	ctx := c.Context()
-	var g *grant
+	var g *sessions.Grant
 	var refusal error // the ceremony is over however it ended
 	err = p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := p.finishCeremony(ctx, q, c.Request, challenge, credential)
@@ -57,7 +59,7 @@ func (p *provider) passkeySignIn(c call) error {
 		case err != nil:
 			return err
 		case a == nil:
-			p.log.Warn("sign-in failed", "address", c.ClientIP, "email", redactEmail(""))
+			p.log.Warn("sign-in failed", "address", c.ClientIP, "email", guard.RedactEmail(""))
 			refusal = refuse.Credentials()
 			return nil
 		case a.DisabledAt.Valid:
@@ -73,7 +75,7 @@ func (p *provider) passkeySignIn(c call) error {
 	if refusal != nil {
 		return refusal
 	}
-	p.setCookies(c.Request, g)
+	p.sessions.SetCookies(c.Request, g)
 	return c.answer(true)
 }
 
@@ -153,7 +155,7 @@ func (p *provider) acceptCounter(ctx context.Context, q store.Queries, r *or3clo
 		return true, nil
 	}
 	p.log.Warn("passkey counter did not rise", "address", r.ClientIP, "account", row.AccountID, "last", last, "now", counter)
-	return counter == last, p.record(ctx, q, r, row.AccountID, eventPasskeyCloned, row.Name)
+	return counter == last, p.guard.Record(ctx, q, r, row.AccountID, guard.EventPasskeyCloned, row.Name)
 }
 
 // logRefusedPasskey tells the operator why an authenticator's answer was refused: mostly because pages are served from

@@ -9,7 +9,10 @@ import (
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -28,15 +31,15 @@ func (p *provider) changePassword(c call) error {
 	if err := p.checkNewPassword(body.Next, "newPassword", who.Email, who.DisplayName.String); err != nil {
 		return err
 	}
-	ok, err := p.guess(ctx, c.Request, who.Email, who.PasswordHash, body.Current)
+	ok, err := p.guard.Guess(ctx, c.Request, who.Email, who.PasswordHash, body.Current)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		p.log.Warn("password change refused", "address", c.ClientIP, "email", redactEmail(who.Email))
+		p.log.Warn("password change refused", "address", c.ClientIP, "email", guard.RedactEmail(who.Email))
 		return refuse.Credentials()
 	}
-	hash, err := p.password.Hash(ctx, body.Next)
+	hash, err := p.guard.Passwords.Hash(ctx, body.Next)
 	if err != nil {
 		return err
 	}
@@ -45,9 +48,9 @@ func (p *provider) changePassword(c call) error {
 		return err
 	}
 	if g != nil {
-		p.setCookies(c.Request, g)
+		p.sessions.SetCookies(c.Request, g)
 	} else {
-		p.clearCookies(c.Request)
+		p.sessions.ClearCookies(c.Request)
 	}
 	return c.answer(true)
 }
@@ -56,40 +59,40 @@ func (p *provider) changePassword(c call) error {
 func (p *provider) signedInOrCleared(c call) (actor, error) {
 	who, err := p.signedIn(c)
 	if or3cloud.CodeOf(err) == or3cloud.CodeUnauthenticated {
-		p.clearCookies(c.Request)
+		p.sessions.ClearCookies(c.Request)
 	}
 	return who, err
 }
 
 // exchangePassword replaces the password that was verified, and begins a new session if one is to be kept.
-func (p *provider) exchangePassword(c call, verified actor, hash string, keepSession bool) (g *grant, err error) {
+func (p *provider) exchangePassword(c call, verified actor, hash string, keepSession bool) (g *sessions.Grant, err error) {
 	ctx, now := c.Context(), p.now()
-	var e ended
+	var e sessions.Ended
 	err = p.as(ctx, verified, func(q store.Queries, _ actor) error {
 		a, err := p.replacePassword(ctx, q, verified.account(), hash, &e)
 		if err != nil {
 			return err
 		}
-		if err := p.record(ctx, q, c.Request, a.ID, eventPasswordChanged, ""); err != nil {
+		if err := p.guard.Record(ctx, q, c.Request, a.ID, guard.EventPasswordChanged, ""); err != nil {
 			return err
 		}
-		if err := p.notify(ctx, q, c.Request, a, noticePasswordChanged, ""); err != nil || !keepSession {
+		if err := p.letters.Notify(ctx, q, c.Request, a, letters.NoticePasswordChanged, ""); err != nil || !keepSession {
 			return err
 		}
-		g, err = p.begin(ctx, q, a, c.Request, now)
+		g, err = p.sessions.Begin(ctx, q, a, c.Request, now)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	e.apply(p.revoked)
+	e.Apply(p.sessions.Revoked)
 	return g, nil
 }
 
 // replacePassword stores a new hash in place of the one in a, which the caller has verified or read in the same write
 // transaction, and ends every session and one-time link of the account. It returns the account as it is then. What it adds
 // to e must be applied once the transaction is committed.
-func (p *provider) replacePassword(ctx context.Context, q store.Queries, a db.Account, hash string, e *ended) (db.Account, error) {
+func (p *provider) replacePassword(ctx context.Context, q store.Queries, a db.Account, hash string, e *sessions.Ended) (db.Account, error) {
 	now := p.now()
 	n, err := q.ChangePassword(ctx, db.ChangePasswordParams{ID: a.ID, OldHash: a.PasswordHash, NewHash: hash, Now: now.UnixMilli()})
 	if err != nil {
@@ -100,8 +103,8 @@ func (p *provider) replacePassword(ctx context.Context, q store.Queries, a db.Ac
 	}
 	a.PasswordHash = hash
 	a.TokenVersion++
-	e.raise(a.ID, a.TokenVersion, p.accessUntil(now))
-	return a, e.sessions(ctx, q, a.ID, now)
+	e.Raise(a.ID, a.TokenVersion, p.sessions.AccessUntil(now))
+	return a, e.Sessions(ctx, q, a.ID, now)
 }
 
 // checkNewPassword returns the refusal of a text that must not become a password, with the name of the field that it came

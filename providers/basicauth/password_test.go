@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/setting"
 )
 
@@ -84,6 +85,6 @@ func TestChangePasswordCanKeepTheSessionOfThePage(t *testing.T) {
 	other.wantSignedOut()
 	in.restart()
 	b.wantSignedIn()
-	b.drop(accessCookie)
+	b.drop(sessions.AccessCookie)
 	b.wantSignedIn()
 }

@@ -4,7 +4,9 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -24,16 +26,16 @@ func (p *provider) reauthenticate(c call) error {
 		return err
 	}
 	if !ok {
-		p.log.Warn("reauthentication failed", "address", c.ClientIP, "email", redactEmail(who.Email))
+		p.log.Warn("reauthentication failed", "address", c.ClientIP, "email", guard.RedactEmail(who.Email))
 		return refuse.Credentials()
 	}
 	// Whoever had a copy of the refresh token until now is found out when either of the two uses it (ASVS 5.0, 7.2.4).
-	g, err := p.renew(c.Context(), c.Request, values(c.Request.Request, refreshCookie))
+	g, err := p.sessions.Renew(c.Context(), c.Request, sessions.Values(c.Request.Request, sessions.RefreshCookie))
 	if err != nil {
 		return err
 	}
 	if g != nil {
-		p.setCookies(c.Request, g)
+		p.sessions.SetCookies(c.Request, g)
 	}
 	return c.answer(true)
 }
@@ -43,7 +45,7 @@ func (p *provider) proveByPassword(c call, who actor, f form.Fields) (bool, erro
 	if !ok {
 		return false, refuse.Invalid()
 	}
-	if ok, err := p.guess(c.Context(), c.Request, who.Email, who.PasswordHash, password); err != nil || !ok {
+	if ok, err := p.guard.Guess(c.Context(), c.Request, who.Email, who.PasswordHash, password); err != nil || !ok {
 		return false, err
 	}
 	return true, p.as(c.Context(), who, func(q store.Queries, who actor) error { return p.proven(c.Request, q, who) })

@@ -3,6 +3,8 @@ package basicauth
 import (
 	"testing"
 	"time"
+
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
 func TestReauthentication(t *testing.T) {
@@ -30,10 +32,10 @@ func TestAProofChangesTheTokens(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
 	thief := b.copy()
-	access, refresh := b.value(accessCookie), b.value(refreshCookie)
+	access, refresh := b.value(sessions.AccessCookie), b.value(sessions.RefreshCookie)
 	in.clock.advance(time.Second)
 	b.post("reauthenticate", body("password", password)).want(t, 200, `{"ok":true}`)
-	if b.value(accessCookie) == access || b.value(refreshCookie) == refresh {
+	if b.value(sessions.AccessCookie) == access || b.value(sessions.RefreshCookie) == refresh {
 		t.Error("the browser has the tokens of before")
 	}
 	b.wantSignedIn()

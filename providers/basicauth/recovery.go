@@ -10,6 +10,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
 	"or3.chat/cloud/providers/basicauth/internal/store"
@@ -96,7 +98,7 @@ func (p *provider) renewRecoveryCodes(c call) error {
 		if codes, err = p.replaceRecoveryCodes(c.Context(), q, who.ID); err != nil {
 			return err
 		}
-		return p.recordAndNotify(c.Context(), q, c.Request, who.account(), eventRecoveryRenewed, noticeRecoveryRenewed, "")
+		return p.letters.RecordAndNotify(c.Context(), q, c.Request, who.account(), guard.EventRecoveryRenewed, letters.NoticeRecoveryRenewed, "")
 	})
 	if err != nil {
 		return err

@@ -20,7 +20,9 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -31,23 +33,23 @@ func (p *provider) register(c call) error {
 	body, g, err := p.createFromRequest(c)
 	switch or3cloud.CodeOf(err) {
 	case "":
-		p.setCookies(c.Request, g)
-		if p.opts.registration == registrationInvite && !g.admitted {
+		p.sessions.SetCookies(c.Request, g)
+		if p.opts.registration == registrationInvite && !g.Admitted {
 			c.SetCookie(p.inviteCookie(body.Invite, 10*time.Minute))
 		}
 		return c.answer(true)
 	case or3cloud.CodeInvalid, or3cloud.CodeForbidden, or3cloud.CodeUnauthenticated:
-		p.clearCookies(c.Request)
+		p.sessions.ClearCookies(c.Request)
 	}
 	return err
 }
 
 // inviteCookie takes an invite to the first session of the account, which accepts it (contract, auth §9).
 func (p *provider) inviteCookie(token string, lifetime time.Duration) *http.Cookie {
-	return p.cookie("or3_invite_token", "/", token, lifetime)
+	return p.sessions.Cookie("or3_invite_token", "/", token, lifetime)
 }
 
-func (p *provider) createFromRequest(c call) (body form.RegisterBody, g *grant, err error) {
+func (p *provider) createFromRequest(c call) (body form.RegisterBody, g *sessions.Grant, err error) {
 	if err := p.limit(c, "register", registerLimit); err != nil {
 		return body, nil, err
 	}
@@ -59,11 +61,11 @@ func (p *provider) createFromRequest(c call) (body form.RegisterBody, g *grant, 
 		return body, nil, err
 	}
 	day := "basic-auth:registered:" + ratelimit.Network(c.ClientIP)
-	if v := p.limits.Take(day, ratelimit.Limit{Max: accountsPerDay, Window: longestWindow}); !v.Allowed {
+	if v := p.guard.Limits.Take(day, ratelimit.Limit{Max: accountsPerDay, Window: guard.LongestWindow}); !v.Allowed {
 		return body, nil, refuse.RateLimited(v.RetryAfter)
 	}
 	if g, err = p.createAccount(c.Context(), c.Request, body); err != nil {
-		p.limits.Return(day)
+		p.guard.Limits.Return(day)
 	}
 	return body, g, err
 }
@@ -73,7 +75,7 @@ func (p *provider) createFromRequest(c call) (body form.RegisterBody, g *grant, 
 const accountsPerDay = 500
 
 // createAccount checks whether an account may be created, creates it and signs it in.
-func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body form.RegisterBody) (*grant, error) {
+func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body form.RegisterBody) (*sessions.Grant, error) {
 	bySetup := p.setup.matches(body.Invite)
 	if !bySetup {
 		if err := p.refuseSetup(ctx, body.Invite); err != nil {
@@ -92,12 +94,12 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 	case !store.Absent(err):
 		return nil, err
 	}
-	hash, err := p.password.Hash(ctx, body.Password)
+	hash, err := p.guard.Passwords.Hash(ctx, body.Password)
 	if err != nil {
 		return nil, err
 	}
 	now := p.now()
-	var g *grant
+	var g *sessions.Grant
 	err = p.store.Tx(ctx, func(q store.Queries) error {
 		// The setup link is for the first account only, also when two people follow it at once.
 		if bySetup && p.opts.registration != registrationOpen {
@@ -111,10 +113,10 @@ func (p *provider) createAccount(ctx context.Context, r *or3cloud.Request, body 
 		if err != nil {
 			return err
 		}
-		if err := p.record(ctx, q, r, a.ID, eventRegistered, ""); err != nil {
+		if err := p.guard.Record(ctx, q, r, a.ID, guard.EventRegistered, ""); err != nil {
 			return err
 		}
-		g, err = p.begin(ctx, q, a, r, now)
+		g, err = p.sessions.Begin(ctx, q, a, r, now)
 		return err
 	})
 	if sqlitex.IsUnique(err) {
@@ -153,29 +155,15 @@ func (p *provider) admission(ctx context.Context, body form.RegisterBody) error 
 	return p.host.CheckInvite(ctx, body.Invite, body.Email)
 }
 
-// How an account came to be (migrations/00001_accounts.sql).
-const (
-	originOpen      = "open"
-	originInvite    = "invite"
-	originSetup     = "setup"
-	originBootstrap = "bootstrap"
-	originOperator  = "operator"
-)
-
-// admitted reports whether whoever runs the server made an account of this origin.
-func admitted(origin string) bool {
-	return origin == originSetup || origin == originBootstrap || origin == originOperator
-}
-
 // origin says how an account that is being registered comes to be.
 func (p *provider) origin(bySetup bool) string {
 	switch {
 	case bySetup:
-		return originSetup
+		return sessions.OriginSetup
 	case p.opts.registration == registrationInvite:
-		return originInvite
+		return sessions.OriginInvite
 	}
-	return originOpen
+	return sessions.OriginOpen
 }
 
 // refusal is what somebody without a setup link is told, or nil when anybody may register.
@@ -212,12 +200,12 @@ func (p *provider) bootstrap(ctx context.Context) error {
 	if _, err := p.store.Read.AccountByEmail(ctx, email); !store.Absent(err) {
 		return err
 	}
-	hash, err := p.password.Hash(ctx, p.opts.bootstrapPassword)
+	hash, err := p.guard.Passwords.Hash(ctx, p.opts.bootstrapPassword)
 	if err != nil {
 		return err
 	}
 	err = p.store.Tx(ctx, func(q store.Queries) error {
-		_, err := p.insertAccount(ctx, q, email, hash, email, originBootstrap)
+		_, err := p.insertAccount(ctx, q, email, hash, email, sessions.OriginBootstrap)
 		return err
 	})
 	if err != nil {

@@ -9,8 +9,11 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -39,8 +42,8 @@ func (p *provider) resetRoutes() []or3cloud.Route {
 
 // resetRequest is an address that somebody has typed into the form for a forgotten password.
 type resetRequest struct {
-	Email string   `json:"email"`
-	By    occasion `json:"by"`
+	Email string           `json:"email"`
+	By    letters.Occasion `json:"by"`
 }
 
 // forgotPassword is POST /api/basic-auth/forgot-password. It notes the request and looks no account up: whether there is
@@ -58,9 +61,9 @@ func (p *provider) forgotPassword(c call) error {
 	if !ok || !form.ValidEmail(email) {
 		return refuse.Email()
 	}
-	request := resetRequest{form.NormalEmail(email), p.occasionOf(c.Request)}
+	request := resetRequest{form.NormalEmail(email), p.letters.OccasionOf(c.Request)}
 	err = p.store.Tx(c.Context(), func(q store.Queries) error {
-		return p.outbox.add(c.Context(), q, "", mailResetRequest, request, onetime.Reset.Lifetime())
+		return p.letters.Outbox.Add(c.Context(), q, "", letters.ResetRequest, request, onetime.Reset.Lifetime())
 	})
 	if err != nil {
 		return err
@@ -82,7 +85,7 @@ func (p *provider) resolveReset(ctx context.Context, q store.Queries, content []
 		return err
 	}
 	n, err := q.CountEventsSince(ctx, db.CountEventsSinceParams{
-		AccountID: a.ID, Kind: string(eventResetRequested), After: p.now().Add(-resetMailsWithin).UnixMilli(),
+		AccountID: a.ID, Kind: string(guard.EventResetRequested), After: p.now().Add(-resetMailsWithin).UnixMilli(),
 		Latest: store.Latest(p.now()),
 	})
 	if err != nil || n >= resetMails {
@@ -92,17 +95,17 @@ func (p *provider) resolveReset(ctx context.Context, q store.Queries, content []
 	if err != nil {
 		return err
 	}
-	p.log.Info("account event", "event", string(eventResetRequested), "account", a.ID, "address", request.By.Address)
-	err = keepEvent(ctx, q, db.InsertEventParams{
-		AccountID: a.ID, Kind: string(eventResetRequested), At: p.now().UnixMilli(),
+	p.log.Info("account event", "event", string(guard.EventResetRequested), "account", a.ID, "address", request.By.Address)
+	err = guard.KeepEvent(ctx, q, db.InsertEventParams{
+		AccountID: a.ID, Kind: string(guard.EventResetRequested), At: p.now().UnixMilli(),
 		IpAddress: store.Optional(request.By.Address), UserAgent: store.Optional(request.By.Agent),
 	})
 	if err != nil {
 		return err
 	}
-	letter := resetLetter(p.link(fragment), request.By)
+	letter := letters.ResetLetter(p.letters.Link(fragment), request.By)
 	letter.To = a.Email
-	return p.outbox.add(ctx, q, a.ID, string(onetime.Reset), letter, onetime.Reset.Lifetime())
+	return p.letters.Outbox.Add(ctx, q, a.ID, string(onetime.Reset), letter, onetime.Reset.Lifetime())
 }
 
 // resetFragment makes a one-time token with which the owner of an account chooses a new password, as the fragment of a
@@ -111,10 +114,6 @@ func (p *provider) resetFragment(ctx context.Context, q store.Queries, a db.Acco
 	token, expires, err := p.onetime.Issue(ctx, q, onetime.Reset, a, "", struct{}{})
 	return url.Values{"reset": {token}}.Encode(), expires, err
 }
-
-// link is an address of this server for a letter. It comes from the configuration alone: whoever could choose it, as with
-// the Host of a request, would be sent the tokens of others.
-func (p *provider) link(fragment string) string { return p.opts.publicURL + "/#" + fragment }
 
 // resetPassword is POST /api/basic-auth/reset-password. The new password is judged and hashed before the token is used up,
 // so that a refusal leaves the link as it was; of two uses at once one finds the token gone.
@@ -146,11 +145,11 @@ func (p *provider) resetPassword(c call) error {
 	if err := p.checkNewPassword(password, "newPassword", a.Email, a.DisplayName.String); err != nil {
 		return err
 	}
-	hash, err := p.password.Hash(ctx, password)
+	hash, err := p.guard.Passwords.Hash(ctx, password)
 	if err != nil {
 		return err
 	}
-	var e ended
+	var e sessions.Ended
 	err = p.store.Tx(ctx, func(q store.Queries) error {
 		if _, err := p.onetime.Take(ctx, q, onetime.Reset, token, &struct{}{}); err != nil {
 			return err
@@ -162,14 +161,14 @@ func (p *provider) resetPassword(c call) error {
 		if _, err := p.replacePassword(ctx, q, a, hash, &e); err != nil {
 			return err
 		}
-		if err := p.record(ctx, q, c.Request, a.ID, eventPasswordReset, ""); err != nil {
+		if err := p.guard.Record(ctx, q, c.Request, a.ID, guard.EventPasswordReset, ""); err != nil {
 			return err
 		}
-		return p.notify(ctx, q, c.Request, a, noticePasswordReset, "")
+		return p.letters.Notify(ctx, q, c.Request, a, letters.NoticePasswordReset, "")
 	})
 	if err != nil {
 		return err
 	}
-	e.apply(p.revoked)
+	e.Apply(p.sessions.Revoked)
 	return c.answer(true)
 }

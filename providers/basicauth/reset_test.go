@@ -128,7 +128,7 @@ func TestOfParallelResetsOneSucceeds(t *testing.T) {
 func TestUnknownAddressesAreTreatedLikeKnownOnes(t *testing.T) {
 	in, server := openWithMail(t)
 	in.signedIn("ann@example.test")
-	in.p.outbox.close()
+	in.p.letters.Outbox.Close()
 	var sizes []int
 	for _, email := range []string{"ann@example.test", "bob@example.test"} {
 		before := in.rows("SELECT COUNT(*) FROM mail_outbox")
@@ -147,7 +147,7 @@ func TestUnknownAddressesAreTreatedLikeKnownOnes(t *testing.T) {
 	if sizes[0] != sizes[1] {
 		t.Errorf("rows of %v bytes", sizes)
 	}
-	in.p.outbox.start()
+	in.p.letters.Outbox.Start()
 	if m := server.Next(); m.To[0] != "ann@example.test" {
 		t.Errorf("mail to %v", m.To)
 	}

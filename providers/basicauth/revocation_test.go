@@ -8,49 +8,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
-
-// Two ends of one session, or two changes of one account, may be applied in either order.
-func TestRevocationsOnlyRise(t *testing.T) {
-	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	now := start
-	version := func(n int64) *int64 { return &n }
-	claims := func(n int64) *accessClaims {
-		c := &accessClaims{SessionID: "session", Version: version(n), Generation: "mark"}
-		c.Subject = "account"
-		return c
-	}
-	for name, c := range map[string]struct {
-		revoke func(r *revocations, n int64, until time.Time)
-		claims *accessClaims
-	}{
-		"session": {func(r *revocations, _ int64, until time.Time) { r.revokeSession("session", until) }, claims(9)},
-		"generation": {func(r *revocations, _ int64, until time.Time) {
-			r.revokeGeneration(generation{"session", "mark"}, until)
-		}, claims(9)},
-		"account": {func(r *revocations, n int64, until time.Time) { r.raiseVersion("account", n, until) }, claims(4)},
-	} {
-		now = start
-		r := newRevocations(store.NewClock(func() time.Time { return now }))
-		c.revoke(r, 5, start.Add(15*time.Minute))
-		c.revoke(r, 3, start.Add(time.Minute))
-		if r.permit(c.claims) {
-			t.Errorf("%s: a later, weaker call lifts the first", name)
-		}
-		for now = start; now.Before(start.Add(15 * time.Minute)); now = now.Add(time.Minute) {
-			r.revokeSession("another", now) // sweeps
-			if r.permit(c.claims) {
-				t.Errorf("%s: permitted after %v", name, now.Sub(start))
-			}
-		}
-		now = start.Add(17 * time.Minute)
-		r.revokeSession("another", now)
-		if !r.permit(c.claims) {
-			t.Errorf("%s: remembered for longer than any token lives", name)
-		}
-	}
-}
 
 // A session that has ended gets no access token, whatever the request has found out before.
 func TestNoAccessTokenForAnEndedSession(t *testing.T) {
@@ -70,12 +30,12 @@ func TestNoAccessTokenForAnEndedSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, nil)
 			b := in.signedIn(ann)
-			c := in.p.access.verify(b.value(accessCookie))
+			c := in.p.sessions.Access.Verify(b.value(sessions.AccessCookie))
 			r := b.send(httptest.NewRequest(http.MethodPost, "http://cloud.test/api/basic-auth/display-name", nil))
 			request := &or3cloud.Request{Request: r, ClientIP: b.address, ResponseHeader: http.Header{}}
 			renew := func() (cookie *http.Cookie, err error) {
 				err = in.p.store.Tx(t.Context(), func(q store.Queries) error {
-					cookie, err = in.p.renewAccess(request, q, c.SessionID, c.Subject)
+					cookie, err = in.p.sessions.RenewAccess(request, q, c.SessionID, c.Subject)
 					return err
 				})
 				return cookie, err
@@ -149,25 +109,25 @@ func TestAnOlderVersionIsRefusedForAsLongAsItsTokensLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, nil)
 			b := in.signedIn(ann)
-			c := in.p.access.verify(b.value(accessCookie))
-			who := *c.identity()
-			who.sessionID = "one that was removed"
-			token, err := in.p.access.sign(who, in.clock.now().Add(in.p.opts.accessTTL))
+			c := in.p.sessions.Access.Verify(b.value(sessions.AccessCookie))
+			who := *c.Identity()
+			who.SessionID = "one that was removed"
+			token, err := in.p.sessions.Access.Sign(who, in.clock.now().Add(in.p.opts.accessTTL))
 			if err != nil {
 				t.Fatal(err)
 			}
 			stray := in.browser()
-			stray.jar = []*http.Cookie{{Name: accessCookie, Path: "/", Value: token}}
+			stray.jar = []*http.Cookie{{Name: sessions.AccessCookie, Path: "/", Value: token}}
 			if stray.duringAnswer() == nil {
 				t.Fatal("refused before")
 			}
 			raise(in, b)
-			for step := time.Duration(0); step <= in.p.opts.accessTTL+clockSkew; step += time.Minute {
+			for step := time.Duration(0); step <= in.p.opts.accessTTL+sessions.ClockSkew; step += time.Minute {
 				if stray.duringAnswer() != nil {
 					t.Fatalf("believed %v later", step)
 				}
 				in.clock.advance(time.Minute)
-				in.p.revoked.revokeSession("another", in.clock.now()) // sweeps
+				in.p.sessions.Revoked.RevokeSession("another", in.clock.now()) // sweeps
 			}
 		})
 	}

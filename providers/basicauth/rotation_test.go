@@ -1,7 +1,6 @@
 package basicauth
 
 import (
-	"database/sql"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -12,49 +11,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
-
-func TestJudge(t *testing.T) {
-	now := time.UnixMilli(1_000_000)
-	at := func(d time.Duration) int64 { return now.Add(d).UnixMilli() }
-	gone := func(d time.Duration) sql.NullInt64 { return sql.NullInt64{Int64: at(d), Valid: true} }
-	good := db.TokenRow{ExpiresAt: at(time.Hour), SessionExpiresAt: at(time.Hour), SessionVersion: 3, TokenVersion: 3}
-	for name, c := range map[string]struct {
-		change func(*db.TokenRow)
-		want   verdict
-		seen   bool
-	}{
-		"live":                                {func(*db.TokenRow) {}, live, false},
-		"rotated just now":                    {func(r *db.TokenRow) { r.RotatedAt = gone(0) }, recent, false},
-		"rotated in the window":               {func(r *db.TokenRow) { r.RotatedAt = gone(-29_999 * time.Millisecond) }, recent, false},
-		"rotated, clock set back":             {func(r *db.TokenRow) { r.RotatedAt = gone(time.Minute) }, recent, false},
-		"rotated in the window, then expired": {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Second), at(-1) }, recent, false},
-		"rotated, clock set back by days":     {func(r *db.TokenRow) { r.RotatedAt = gone(48 * time.Hour) }, replayed, false},
-		"the answer was lost":                 {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable = gone(-time.Hour), true }, repeated, false},
-		"lost, but an access token was seen":  {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable = gone(-time.Hour), true }, replayed, true},
-		"lost, then expired":                  {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable, r.ExpiresAt = gone(-time.Hour), true, at(0) }, worthless, false},
-		"lost while the clock was ahead":      {func(r *db.TokenRow) { r.RotatedAt, r.Repeatable = gone(48*time.Hour), true }, undated, false},
-		"lost then, and settled since":        {func(r *db.TokenRow) { r.RotatedAt.Valid, r.Repeatable = true, true }, undated, false},
-		"replaced a moment ago":               {func(r *db.TokenRow) { r.RotatedAt, r.ReplacedAt = gone(-1), gone(-1) }, replayed, false},
-		"replaced, then expired":              {func(r *db.TokenRow) { r.RotatedAt, r.ReplacedAt, r.ExpiresAt = gone(-1), gone(-1), at(0) }, worthless, false},
-		"replaced, then session revoked":      {func(r *db.TokenRow) { r.RotatedAt, r.ReplacedAt, r.RevokedAt = gone(-1), gone(-1), gone(0) }, worthless, false},
-		"end of the window":                   {func(r *db.TokenRow) { r.RotatedAt = gone(-30 * time.Second) }, replayed, false},
-		"expired":                             {func(r *db.TokenRow) { r.ExpiresAt = at(0) }, worthless, false},
-		"rotated long ago and expired":        {func(r *db.TokenRow) { r.RotatedAt, r.ExpiresAt = gone(-time.Hour), at(0) }, worthless, false},
-		"session expired":                     {func(r *db.TokenRow) { r.SessionExpiresAt = at(0) }, worthless, false},
-		"session revoked":                     {func(r *db.TokenRow) { r.RevokedAt = gone(-1) }, worthless, false},
-		"rotated, then session revoked":       {func(r *db.TokenRow) { r.RotatedAt, r.RevokedAt = gone(-1), gone(0) }, worthless, false},
-		"account changed":                     {func(r *db.TokenRow) { r.TokenVersion = 4 }, worthless, false},
-	} {
-		row := good
-		c.change(&row)
-		if got := judge(row, now, 30*time.Second, c.seen); got != c.want {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
-		}
-	}
-}
 
 // Contract, auth Pitfall 3: the parallel refreshes of a page must not be taken for theft.
 func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
@@ -90,7 +49,7 @@ func TestParallelRefreshesOfOneCookieAllSucceed(t *testing.T) {
 	close(release)
 	wg.Wait()
 	for _, tab := range all {
-		if tab.value(refreshCookie) != all[0].value(refreshCookie) || tab.value(refreshCookie) == b.value(refreshCookie) {
+		if tab.value(sessions.RefreshCookie) != all[0].value(sessions.RefreshCookie) || tab.value(sessions.RefreshCookie) == b.value(sessions.RefreshCookie) {
 			t.Fatal("the tabs got different successors")
 		}
 		if len(tab.jar) != 2 {
@@ -124,10 +83,10 @@ func TestSixtyFourParallelRefreshesOfOneCookie(t *testing.T) {
 		}
 		wg.Wait()
 		for _, tab := range all {
-			if tab.value(refreshCookie) != all[0].value(refreshCookie) || tab.value(refreshCookie) == b.value(refreshCookie) {
+			if tab.value(sessions.RefreshCookie) != all[0].value(sessions.RefreshCookie) || tab.value(sessions.RefreshCookie) == b.value(sessions.RefreshCookie) {
 				t.Fatal("the tabs got different successors")
 			}
-			if tab.value(accessCookie) == "" {
+			if tab.value(sessions.AccessCookie) == "" {
 				t.Fatal("a tab has no access token")
 			}
 		}
@@ -155,7 +114,7 @@ func TestAbsoluteLifetime(t *testing.T) {
 	if s := b.wantSignedIn(); !s.ExpiresAt.Equal(in.clock.now().Add(time.Minute)) {
 		t.Errorf("expires %v, the session does at %v", s.ExpiresAt, in.clock.now().Add(time.Minute))
 	}
-	in.clock.advance(time.Minute + clockSkew)
+	in.clock.advance(time.Minute + sessions.ClockSkew)
 	b.wantSignedOut()
 	b.post("refresh", "").want(t, 401, "Session expired").wantCookiesCleared(t)
 }
@@ -164,28 +123,28 @@ func TestAbsoluteLifetime(t *testing.T) {
 func TestRotationsOfASessionAreBounded(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	for range maxRotations + 20 {
+	for range sessions.MaxRotations + 20 {
 		b.post("refresh?silent=1", "").want(t, 200, `{"ok":true}`)
 	}
 	var tokens int
-	if err := in.p.store.File.Read.QueryRow("SELECT count(*) FROM refresh_tokens").Scan(&tokens); err != nil || tokens != maxRotations+1 {
+	if err := in.p.store.File.Read.QueryRow("SELECT count(*) FROM refresh_tokens").Scan(&tokens); err != nil || tokens != sessions.MaxRotations+1 {
 		t.Errorf("%d tokens, %v", tokens, err)
 	}
-	before := b.value(refreshCookie)
-	b.drop(accessCookie)
+	before := b.value(sessions.RefreshCookie)
+	b.drop(sessions.AccessCookie)
 	b.wantSignedIn()
-	if b.value(refreshCookie) != before || b.value(accessCookie) == "" {
+	if b.value(sessions.RefreshCookie) != before || b.value(sessions.AccessCookie) == "" {
 		t.Error("beyond the budget a request gets an access token and keeps its refresh token")
 	}
 	other := in.signedIn("bob@example.test")
-	old := other.value(refreshCookie)
+	old := other.value(sessions.RefreshCookie)
 	other.post("refresh", "").want(t, 200, `{"ok":true}`)
-	if other.value(refreshCookie) == old {
+	if other.value(sessions.RefreshCookie) == old {
 		t.Error("another session has no budget of its own")
 	}
 	in.clock.advance(31 * time.Second)
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
-	if b.value(refreshCookie) == before {
+	if b.value(sessions.RefreshCookie) == before {
 		t.Error("no rotation after the window")
 	}
 	b.post("sign-out", "").want(t, 200, `{"ok":true}`)
@@ -214,7 +173,7 @@ func TestGraceFollowsTheChain(t *testing.T) {
 		b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	}
 	old.post("refresh", "").want(t, 200, `{"ok":true}`)
-	if old.value(refreshCookie) != b.value(refreshCookie) {
+	if old.value(sessions.RefreshCookie) != b.value(sessions.RefreshCookie) {
 		t.Error("the old cookie did not lead to the live one")
 	}
 	old.wantSignedIn()
@@ -231,7 +190,7 @@ func TestReplayOutsideTheWindowRevokesTheFamily(t *testing.T) {
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	b.wantSignedIn() // the answer has arrived
 	in.clock.advance(30 * time.Second)
-	stolen.drop(accessCookie)
+	stolen.drop(sessions.AccessCookie)
 	stolen.wantSignedOut()
 	b.wantSignedOut() // although its access token has minutes left
 	elsewhere.wantSignedOut()
@@ -258,16 +217,16 @@ func TestGraceIsConfigurable(t *testing.T) {
 func TestAccessExpiryIsRotatedInPlace(t *testing.T) {
 	for name, spoil := range map[string]func(*browser, *instance){
 		"expired":  func(_ *browser, in *instance) { in.clock.advance(901 * time.Second) },
-		"dropped":  func(b *browser, _ *instance) { b.drop(accessCookie) },
+		"dropped":  func(b *browser, _ *instance) { b.drop(sessions.AccessCookie) },
 		"tampered": func(b *browser, _ *instance) { b.jar[0].Value, b.jar[1].Value = swapAccess(b) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, nil)
 			b := in.signedIn("ann@example.test")
-			before := b.value(refreshCookie)
+			before := b.value(sessions.RefreshCookie)
 			spoil(b, in)
 			s := b.wantSignedIn()
-			if b.value(refreshCookie) == before || b.value(accessCookie) == "" {
+			if b.value(sessions.RefreshCookie) == before || b.value(sessions.AccessCookie) == "" {
 				t.Error("the cookies were not renewed")
 			}
 			if want := in.clock.now().Add(15 * time.Minute); !s.ExpiresAt.Equal(want) {
@@ -280,7 +239,7 @@ func TestAccessExpiryIsRotatedInPlace(t *testing.T) {
 func swapAccess(b *browser) (string, string) {
 	v := [2]string{b.jar[0].Value, b.jar[1].Value}
 	for i := range v {
-		if b.jar[i].Name == accessCookie {
+		if b.jar[i].Name == sessions.AccessCookie {
 			v[i] = v[i][:len(v[i])-4] + "AAAA"
 		}
 	}
@@ -317,7 +276,7 @@ func TestShortAccessLifetimeWithinTheGraceWindow(t *testing.T) {
 func TestFailedRotationInPlaceClearsNothing(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.browser()
-	b.jar = []*http.Cookie{{Name: refreshCookie, Path: "/api", Value: "unknown"}, {Name: accessCookie, Path: "/", Value: "x"}}
+	b.jar = []*http.Cookie{{Name: sessions.RefreshCookie, Path: "/api", Value: "unknown"}, {Name: sessions.AccessCookie, Path: "/", Value: "x"}}
 	b.wantSignedOut()
 	if len(b.jar) != 2 {
 		t.Errorf("cookies %v", b.jar)
@@ -329,13 +288,13 @@ func TestStaleCookieOfAnotherPathDoesNotSpoilTheGoodOne(t *testing.T) {
 	for _, path := range []string{"/api/basic-auth", "/"} {
 		in := openTest(t, nil)
 		b := in.signedIn("ann@example.test")
-		stale := b.value(refreshCookie)
+		stale := b.value(sessions.RefreshCookie)
 		b.post("refresh", "").want(t, 200, `{"ok":true}`)
 		in.clock.advance(time.Hour)
 		b.keep(http.Header{"Set-Cookie": {"or3_refresh=" + stale + "; Path=" + path}})
 		b.post("refresh", "").want(t, 200, `{"ok":true}`)
 		for _, c := range b.jar {
-			if c.Path == legacyPath {
+			if c.Path == sessions.LegacyPath {
 				t.Error("the legacy cookie is still there")
 			}
 		}
@@ -349,7 +308,7 @@ func TestAccessTokenDoesNotOutliveItsSession(t *testing.T) {
 	if s := b.wantSignedIn(); !s.ExpiresAt.Equal(in.clock.now().Add(time.Minute)) {
 		t.Errorf("expires %v, now %v", s.ExpiresAt, in.clock.now())
 	}
-	in.clock.advance(time.Minute + clockSkew)
+	in.clock.advance(time.Minute + sessions.ClockSkew)
 	b.wantSignedOut()
 }
 
@@ -370,7 +329,7 @@ func TestStoreFaultIsUnavailableAndKeepsCookies(t *testing.T) {
 			t.Errorf("%s: no Retry-After", c.path)
 		}
 	}
-	b.drop(accessCookie)
+	b.drop(sessions.AccessCookie)
 	if s, err := b.session(); s != nil || or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 		t.Errorf("%v, %v", s, err)
 	}
@@ -391,11 +350,11 @@ func TestUnreadableSealIsUnavailable(t *testing.T) {
 func TestNoRefreshTokenIsStored(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	first := b.value(refreshCookie)
+	first := b.value(sessions.RefreshCookie)
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	var all string
 	err := in.p.store.File.Read.QueryRow(`SELECT group_concat(fingerprint || coalesce(hex(sealed), '')) FROM refresh_tokens`).Scan(&all)
-	if err != nil || strings.Contains(all, first) || strings.Contains(all, b.value(refreshCookie)) {
+	if err != nil || strings.Contains(all, first) || strings.Contains(all, b.value(sessions.RefreshCookie)) {
 		t.Errorf("%q, %v", all, err)
 	}
 	other := in.signedIn("bob@example.test")

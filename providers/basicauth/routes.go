@@ -110,7 +110,7 @@ func (o *options) sameOrigin(h http.Header, host string, hostKnown bool) bool {
 
 // limit counts a request against its address's budget and says in headers what is left.
 func (p *provider) limit(c call, name string, max int) error {
-	v := p.limits.Take(limitKey(c, name), ratelimit.Limit{Max: max, Window: time.Minute})
+	v := p.guard.Limits.Take(limitKey(c, name), ratelimit.Limit{Max: max, Window: time.Minute})
 	if v.Allowed {
 		v.Remaining--
 	}

@@ -17,6 +17,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -160,9 +161,9 @@ var endings = map[string]func(s *stolen) string{
 		r := &or3cloud.Request{Request: &http.Request{Header: http.Header{}}, ClientIP: "192.0.2.9"}
 		s.ok(s.in.p.store.Tx(s.t.Context(), func(q store.Queries) error {
 			a, err := q.AccountByEmail(s.t.Context(), ann)
-			for range maxSessions {
+			for range sessions.MaxSessions {
 				if err == nil {
-					_, err = s.in.p.begin(s.t.Context(), q, a, r, s.in.clock.now())
+					_, err = s.in.p.sessions.Begin(s.t.Context(), q, a, r, s.in.clock.now())
 				}
 			}
 			return err
@@ -232,7 +233,7 @@ var unsigned = []string{
 func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 	in := openTest(t, nil)
 	in.signedIn(ann)
-	in.p.behind.close() // so that nobody but the request waits for the writer
+	in.p.behind.Close() // so that nobody but the request waits for the writer
 	ways := map[string]struct {
 		end          func(ctx context.Context, q store.Queries, who actor) error
 		status       int
@@ -315,8 +316,8 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 		"as": "itself", "removeAccount": "find, which is still for a person", "operate": "the operator", "AddAccount": "the operator",
 		"beginVerified": "the account version", "secondFactor": "the challenge", "passkeySignIn": "the ceremony",
 		"passkeySignInOptions": "nothing: anybody may", "createAccount": "that the address is free", "bootstrap": "the configuration",
-		"forgotPassword": "nothing: anybody may", "resetPassword": "the link", "confirmEmail": "the link", "renew": "the refresh token",
-		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "start": "the outbox", "deliver": "the outbox",
+		"forgotPassword": "nothing: anybody may", "resetPassword": "the link", "confirmEmail": "the link", "Renew": "the refresh token",
+		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "Start": "the outbox", "deliver": "the outbox",
 		"deliverNext": "the outbox", "settleAtStart": "the start",
 	}
 	found := map[string]bool{}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -26,14 +27,14 @@ func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
 	begin := func() {
 		in.clock.advance(time.Second)
 		err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
-			_, err := in.p.begin(t.Context(), q, a, r, in.clock.now())
+			_, err := in.p.sessions.Begin(t.Context(), q, a, r, in.clock.now())
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range maxSessions - 2 {
+	for range sessions.MaxSessions - 2 {
 		begin()
 	}
 	second.copy().post("refresh", "").want(t, 200, `{"ok":true}`)
@@ -46,7 +47,7 @@ func TestAnAccountHasABoundedNumberOfSessions(t *testing.T) {
 		b.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
 		return b
 	}().get("sessions")).Sessions
-	if len(list) != maxSessions {
+	if len(list) != sessions.MaxSessions {
 		t.Errorf("%d sessions", len(list))
 	}
 }
@@ -59,9 +60,9 @@ func TestADisplacedSessionIsRefusedAtOnce(t *testing.T) {
 	r := &or3cloud.Request{Request: httptest.NewRequest("POST", "/", nil), ClientIP: "192.0.2.1"}
 	err := in.p.store.Tx(t.Context(), func(q store.Queries) error {
 		a, err := q.AccountByEmail(t.Context(), ann)
-		for range maxSessions - 1 {
+		for range sessions.MaxSessions - 1 {
 			if err == nil {
-				_, err = in.p.begin(t.Context(), q, a, r, in.clock.now())
+				_, err = in.p.sessions.Begin(t.Context(), q, a, r, in.clock.now())
 			}
 		}
 		return err

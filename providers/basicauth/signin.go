@@ -2,13 +2,14 @@ package basicauth
 
 import (
 	"context"
-	"strings"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -28,30 +29,30 @@ func (p *provider) signIn(c call) error {
 	}
 	if g == nil {
 		// The line that intrusion detection reads (docs/operations.md): keep its text and its attributes as they are.
-		p.log.Warn("sign-in failed", "address", c.ClientIP, "email", redactEmail(body.Email))
-		p.clearCookies(c.Request)
+		p.log.Warn("sign-in failed", "address", c.ClientIP, "email", guard.RedactEmail(body.Email))
+		p.sessions.ClearCookies(c.Request)
 		return refuse.Credentials()
 	}
-	p.setCookies(c.Request, g)
-	if len(g.otherDomains) > 0 {
-		return c.reply(map[string]any{"ok": true, "otherDomains": g.otherDomains})
+	p.sessions.SetCookies(c.Request, g)
+	if len(g.OtherDomains) > 0 {
+		return c.reply(map[string]any{"ok": true, "otherDomains": g.OtherDomains})
 	}
 	return c.answer(true)
 }
 
 // authenticate returns a grant for the right password, else nil. Unknown accounts take as long as known ones.
-func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body form.SignInBody) (*grant, error) {
+func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body form.SignInBody) (*sessions.Grant, error) {
 	a, err := p.store.Read.AccountByEmail(ctx, body.Email)
 	if err != nil && !store.Absent(err) {
 		return nil, err
 	}
-	ok, err := p.guess(ctx, r, body.Email, a.PasswordHash, body.Password)
+	ok, err := p.guard.Guess(ctx, r, body.Email, a.PasswordHash, body.Password)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		if a.ID != "" {
-			p.behind.failed(a, r)
+			p.behind.Failed(a, r)
 		}
 		return nil, nil
 	}
@@ -60,31 +61,21 @@ func (p *provider) authenticate(ctx context.Context, r *or3cloud.Request, body f
 	}
 	hash := a.PasswordHash
 	if passwd.NeedsRehash(hash) {
-		if better, err := p.password.Hash(ctx, body.Password); err == nil { // else at the next sign-in
+		if better, err := p.guard.Passwords.Hash(ctx, body.Password); err == nil { // else at the next sign-in
 			hash = better
 		}
 	}
 	g, err := p.beginVerified(ctx, r, a, hash)
 	if err == nil && hash != a.PasswordHash {
-		p.learnLegacyCost(ctx)
+		p.guard.LearnLegacyCost(ctx)
 	}
 	return g, err
-}
-
-// learnLegacyCost tells the hasher which hashes of earlier installations are left.
-func (p *provider) learnLegacyCost(ctx context.Context) {
-	cost, err := p.store.Read.LegacyCost(ctx)
-	if err != nil {
-		p.log.Warn("the kinds of the stored password hashes are unknown", "error", err)
-		return
-	}
-	p.password.SetLegacyCost(int(cost))
 }
 
 // beginVerified starts a session of an account whose password was found to be right, unless the account has changed
 // since: a password that is being changed must not open one more session. If the account has a second factor, the refusal
 // asks for it instead. hash replaces the account's hash.
-func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verified db.Account, hash string) (g *grant, err error) {
+func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verified db.Account, hash string) (g *sessions.Grant, err error) {
 	var refusal *or3cloud.Error // the challenge in it has to stay
 	err = p.store.Tx(ctx, func(q store.Queries) error {
 		a, err := q.AccountByID(ctx, verified.ID)
@@ -108,7 +99,7 @@ func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verif
 			return err
 		}
 		if g, err = p.admit(ctx, q, r, a, "password"); g != nil {
-			g.otherDomains = otherDomains
+			g.OtherDomains = otherDomains
 		}
 		return err
 	})
@@ -116,13 +107,4 @@ func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verif
 		return nil, refusal
 	}
 	return g, err
-}
-
-// redactEmail leaves the first character and the domain of an address.
-func redactEmail(email string) string {
-	local, domain, ok := strings.Cut(email, "@")
-	if !ok || local == "" {
-		return "…"
-	}
-	return local[:1] + "…@" + domain
 }

@@ -1,12 +1,8 @@
 package basicauth
 
 import (
-	"context"
-	"time"
-
-	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -15,10 +11,10 @@ import (
 func (p *provider) signOut(c call) error {
 	ctx, now := c.Context(), p.now()
 	var ids []string
-	if claims := p.validAccess(c.Request.Request); claims != nil {
+	if claims := p.sessions.ValidAccess(c.Request.Request); claims != nil {
 		ids = append(ids, claims.SessionID)
 	}
-	for _, token := range values(c.Request.Request, refreshCookie) {
+	for _, token := range sessions.Values(c.Request.Request, sessions.RefreshCookie) {
 		t, err := p.store.Read.Token(ctx, secret.Fingerprint(token))
 		switch {
 		case err == nil:
@@ -28,10 +24,10 @@ func (p *provider) signOut(c call) error {
 		}
 	}
 	if len(ids) > 0 {
-		var e ended
+		var e sessions.Ended
 		err := p.store.Tx(ctx, func(q store.Queries) error {
 			for _, sid := range ids {
-				if err := p.endSession(ctx, q, c.Request, sid, now, &e); err != nil {
+				if err := p.sessions.EndSession(ctx, q, c.Request, sid, now, &e); err != nil {
 					return err
 				}
 			}
@@ -40,23 +36,8 @@ func (p *provider) signOut(c call) error {
 		if err != nil {
 			return err
 		}
-		e.apply(p.revoked)
+		e.Apply(p.sessions.Revoked)
 	}
-	p.clearCookies(c.Request)
+	p.sessions.ClearCookies(c.Request)
 	return c.answer(true)
-}
-
-// endSession ends a session by its owner's wish, unless it has ended already.
-func (p *provider) endSession(ctx context.Context, q store.Queries, r *or3cloud.Request, sessionID string, now time.Time, e *ended) error {
-	rows, err := q.RevokeSession(ctx, db.RevokeSessionParams{ID: sessionID, Now: now.UnixMilli()})
-	if err != nil {
-		return err
-	}
-	for _, s := range rows {
-		e.tokens = append(e.tokens, endedSession{s.ID, s.AccessUntil})
-		if err := p.record(ctx, q, r, s.AccountID, eventSignedOut, ""); err != nil {
-			return err
-		}
-	}
-	return nil
 }

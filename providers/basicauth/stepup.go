@@ -29,16 +29,16 @@ func (a actor) account() db.Account {
 	}
 }
 
-// signedIn returns who sends a request, or errExpired.
+// signedIn returns who sends a request, or refuse.Expired.
 func (p *provider) signedIn(c call) (actor, error) {
-	who, _, err := p.identify(c.Context(), c.Request)
+	who, _, err := p.sessions.Identify(c.Context(), c.Request)
 	if err != nil {
 		return actor{}, err
 	}
 	if who == nil {
 		return actor{}, refuse.Expired()
 	}
-	return p.actor(c.Context(), p.store.Read, who.sessionID, who.accountID, who.version)
+	return p.actor(c.Context(), p.store.Read, who.SessionID, who.AccountID, who.Version)
 }
 
 // recentlyProven is signedIn for sensitive changes: the password or a passkey must have been shown a moment ago.
@@ -51,7 +51,7 @@ func (p *provider) recentlyProven(c call) (actor, error) {
 	return who, p.fresh(c.Context(), p.store.Read, who)
 }
 
-// actor returns the account and the session of somebody as they are now, or errExpired if the session has ended or the
+// actor returns the account and the session of somebody as they are now, or refuse.Expired if the session has ended or the
 // account is not the one any more that it was.
 func (p *provider) actor(ctx context.Context, q store.Queries, sessionID, accountID string, version int64) (actor, error) {
 	row, err := q.SessionAccount(ctx, db.SessionAccountParams{SessionID: sessionID, AccountID: accountID, Now: p.now().UnixMilli()})

@@ -12,7 +12,10 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -112,7 +115,7 @@ func someRequest() *or3cloud.Request {
 func TestRegistrationsOfAnAddressAreBounded(t *testing.T) {
 	in := openTest(t, nil)
 	for range accountsPerDay - 1 {
-		in.p.limits.Take("basic-auth:registered:198.51.100.1", ratelimit.Limit{Max: accountsPerDay, Window: longestWindow})
+		in.p.guard.Limits.Take("basic-auth:registered:198.51.100.1", ratelimit.Limit{Max: accountsPerDay, Window: guard.LongestWindow})
 	}
 	in.signedIn("taken@example.test") // from another address
 	b := in.at("198.51.100.1")
@@ -128,7 +131,7 @@ func TestRegistrationsOfAnAddressAreBounded(t *testing.T) {
 		t.Errorf("one more account after a restart: %d", a.status)
 	}
 	in.at("198.51.100.2").post("register", registration("bob@example.test")).want(t, 200, `{"ok":true}`)
-	in.clock.advance(longestWindow)
+	in.clock.advance(guard.LongestWindow)
 	in.at("198.51.100.1").post("register", registration("carol@example.test")).want(t, 200, `{"ok":true}`)
 	if n := in.rows("SELECT count(*) FROM accounts"); n != 4 {
 		t.Errorf("%d accounts", n)
@@ -144,7 +147,7 @@ func TestDeletedAccountsAreForgotten(t *testing.T) {
 		if n := in.rows("SELECT count(*) FROM deleted_accounts"); n != 1 {
 			t.Errorf("%d deleted accounts are remembered", n)
 		}
-		in.clock.advance(in.p.accessUntil(in.clock.now()).Sub(in.clock.now()) + in.p.opts.grace)
+		in.clock.advance(in.p.sessions.AccessUntil(in.clock.now()).Sub(in.clock.now()) + in.p.opts.grace)
 	}
 }
 
@@ -153,13 +156,13 @@ func TestEndedSessionsAreForgotten(t *testing.T) {
 	in := openTest(t, nil)
 	owner := in.signedIn(ann)
 	a := in.accountOf(ann)
-	begin := func() (g *grant) {
+	begin := func() (g *sessions.Grant) {
 		in.clock.advance(time.Second)
 		in.tx(func(q store.Queries) (err error) {
-			g, err = in.p.begin(t.Context(), q, a, someRequest(), in.clock.now())
+			g, err = in.p.sessions.Begin(t.Context(), q, a, someRequest(), in.clock.now())
 			return err
 		})
-		g.displaced.apply(in.p.revoked)
+		g.Displaced.Apply(in.p.sessions.Revoked)
 		return g
 	}
 	const runs = 300
@@ -173,10 +176,10 @@ func TestEndedSessionsAreForgotten(t *testing.T) {
 	in.restart()
 	owner.wantSignedOut() // used least recently
 	owner.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
-	if c := in.p.access.verify(first.accessToken); c == nil || in.p.revoked.permit(c) {
+	if c := in.p.sessions.Access.Verify(first.AccessToken); c == nil || in.p.sessions.Revoked.Permit(c) {
 		t.Errorf("a displaced session after a restart: %v", c)
 	}
-	span := in.p.accessUntil(in.clock.now()).Sub(in.clock.now()) + in.p.opts.grace
+	span := in.p.sessions.AccessUntil(in.clock.now()).Sub(in.clock.now()) + in.p.opts.grace
 	most := 0
 	for n := range 120 {
 		in.clock.advance(span / 10) // ten sign-ins within the life of an access token
@@ -186,10 +189,10 @@ func TestEndedSessionsAreForgotten(t *testing.T) {
 			most = max(most, in.rows("SELECT count(*) FROM sessions"))
 		}
 	}
-	if want := maxSessions + keptEnded + 20; most > want {
+	if want := sessions.MaxSessions + sessions.KeptEnded + 20; most > want {
 		t.Errorf("%d sessions, want at most %d", most, want)
 	}
-	if n := in.rows("SELECT count(*) FROM sessions WHERE revoked_at IS NULL"); n != maxSessions {
+	if n := in.rows("SELECT count(*) FROM sessions WHERE revoked_at IS NULL"); n != sessions.MaxSessions {
 		t.Errorf("%d live sessions", n)
 	}
 	owner.wantSignedIn()
@@ -254,25 +257,25 @@ func TestTheChainOfASessionIsBounded(t *testing.T) {
 			in.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 				INSERT INTO refresh_tokens (fingerprint, session_id, created_at, expires_at, rotated_at)
 				SELECT 'filler ' || i, (SELECT id FROM sessions), ?, ?, ? FROM n`,
-				maxChain-10, in.clock.now().UnixMilli(), until, in.clock.now().UnixMilli())
+				sessions.MaxChain-10, in.clock.now().UnixMilli(), until, in.clock.now().UnixMilli())
 			tokens := func() int { return in.rows("SELECT count(*) FROM refresh_tokens") }
 			for range 20 {
 				refresh()
 			}
-			if n := tokens(); n != maxChain {
-				t.Errorf("%d tokens, want %d", n, maxChain)
+			if n := tokens(); n != sessions.MaxChain {
+				t.Errorf("%d tokens, want %d", n, sessions.MaxChain)
 			}
 			in.restart()
-			kept := b.value(refreshCookie)
+			kept := b.value(sessions.RefreshCookie)
 			in.clock.advance(20 * time.Minute) // the access token has run out
 			b.wantSignedIn()
-			if b.value(refreshCookie) != kept {
+			if b.value(sessions.RefreshCookie) != kept {
 				t.Error("the chain is full, and a token was exchanged")
 			}
-			in.clock.advance(in.p.slowExchange())
+			in.clock.advance(in.p.sessions.SlowExchange())
 			b.wantSignedIn()
-			if b.value(refreshCookie) == kept || tokens() != maxChain+1 {
-				t.Errorf("no exchange after %v, %d tokens", in.p.slowExchange(), tokens())
+			if b.value(sessions.RefreshCookie) == kept || tokens() != sessions.MaxChain+1 {
+				t.Errorf("no exchange after %v, %d tokens", in.p.sessions.SlowExchange(), tokens())
 			}
 			most := 0
 			for range 40 * 6 {
@@ -280,7 +283,7 @@ func TestTheChainOfASessionIsBounded(t *testing.T) {
 				b.wantSignedIn()
 				most = max(most, tokens())
 			}
-			if most > maxChain+30 {
+			if most > sessions.MaxChain+30 {
 				t.Errorf("%d tokens", most)
 			}
 			if n := tokens(); n > 300 {
@@ -295,7 +298,7 @@ func TestAReplayIsFoundOutInAFullChain(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
 	copied := b.copy()
-	copied.drop(accessCookie)
+	copied.drop(sessions.AccessCookie)
 	for range 2 {
 		in.clock.advance(31 * time.Second)
 		b.post("refresh", "").want(t, 200, `{"ok":true}`)
@@ -303,7 +306,7 @@ func TestAReplayIsFoundOutInAFullChain(t *testing.T) {
 	in.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO refresh_tokens (fingerprint, session_id, created_at, expires_at, rotated_at)
 		SELECT 'filler ' || i, (SELECT id FROM sessions), ?, ?, ? FROM n`,
-		maxChain, in.clock.now().UnixMilli(), in.clock.now().Add(in.p.opts.refreshTTL).UnixMilli(), in.clock.now().UnixMilli())
+		sessions.MaxChain, in.clock.now().UnixMilli(), in.clock.now().Add(in.p.opts.refreshTTL).UnixMilli(), in.clock.now().UnixMilli())
 	in.clock.advance(31 * time.Second)
 	b.post("refresh", "").want(t, 200, `{"ok":true}`)
 	copied.post("refresh", "").wantStatus(t, 401)
@@ -382,33 +385,33 @@ func TestWaitingMailIsBounded(t *testing.T) {
 	in.signedIn(ann)
 	in.signedIn("bob@example.test")
 	in.waitEmpty()
-	in.p.outbox.close() // nothing is delivered any more
-	notify := func(q store.Queries, email string, kind noticeKind) error {
-		return in.p.notify(t.Context(), q, someRequest(), in.accountOf(email), kind, "")
+	in.p.letters.Outbox.Close() // nothing is delivered any more
+	notify := func(q store.Queries, email string, kind letters.Notice) error {
+		return in.p.letters.Notify(t.Context(), q, someRequest(), in.accountOf(email), kind, "")
 	}
 	in.tx(func(q store.Queries) (err error) {
-		err = notify(q, ann, noticePasswordChanged)
-		for range lettersOfAKind + 50 {
+		err = notify(q, ann, letters.NoticePasswordChanged)
+		for range letters.LettersOfAKind + 50 {
 			if err == nil {
-				err = notify(q, ann, noticeNewSignIn)
+				err = notify(q, ann, letters.NoticeNewSignIn)
 			}
 		}
 		if err == nil {
-			err = notify(q, "bob@example.test", noticeNewSignIn)
+			err = notify(q, "bob@example.test", letters.NoticeNewSignIn)
 		}
-		for range lettersToNobody + 50 {
+		for range letters.LettersToNobody + 50 {
 			if err == nil {
-				err = in.p.outbox.add(t.Context(), q, "", mailResetRequest, resetRequest{Email: ann}, onetime.Reset.Lifetime())
+				err = in.p.letters.Outbox.Add(t.Context(), q, "", letters.ResetRequest, resetRequest{Email: ann}, onetime.Reset.Lifetime())
 			}
 		}
 		return err
 	})
 	a := in.accountOf(ann)
 	for query, want := range map[string]int{
-		"account_id = '" + a.ID + "' AND kind = '" + string(noticeNewSignIn) + "'":       lettersOfAKind,
-		"account_id = '" + a.ID + "' AND kind = '" + string(noticePasswordChanged) + "'": 1,
+		"account_id = '" + a.ID + "' AND kind = '" + string(letters.NoticeNewSignIn) + "'":       letters.LettersOfAKind,
+		"account_id = '" + a.ID + "' AND kind = '" + string(letters.NoticePasswordChanged) + "'": 1,
 		"account_id <> '" + a.ID + "'": 1,
-		"account_id IS NULL":           lettersToNobody,
+		"account_id IS NULL":           letters.LettersToNobody,
 	} {
 		if n := in.rows("SELECT count(*) FROM mail_outbox WHERE " + query); n != want {
 			t.Errorf("%d letters with %s, want %d", n, query, want)
@@ -422,23 +425,23 @@ func TestTheTrailIsBounded(t *testing.T) {
 	in.signedIn(ann)
 	in.signedIn("bob@example.test")
 	a := in.accountOf(ann)
-	record := func(kind eventKind) {
-		in.tx(func(q store.Queries) error { return in.p.record(t.Context(), q, someRequest(), a.ID, kind, "") })
+	record := func(kind guard.Event) {
+		in.tx(func(q store.Queries) error { return in.p.guard.Record(t.Context(), q, someRequest(), a.ID, kind, "") })
 	}
-	record(eventPasswordChanged)
-	record(eventDisplayNameChanged)
+	record(guard.EventPasswordChanged)
+	record(guard.EventDisplayNameChanged)
 	in.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO security_events (account_id, kind, at) SELECT ?, ?, ? FROM n`,
-		eventsOfAKind+surplusEvents+20, a.ID, string(eventDisplayNameChanged), in.clock.now().UnixMilli())
+		guard.EventsOfAKind+guard.SurplusEvents+20, a.ID, string(guard.EventDisplayNameChanged), in.clock.now().UnixMilli())
 	in.clock.advance(time.Second)
 	for range 5 {
-		record(eventDisplayNameChanged)
+		record(guard.EventDisplayNameChanged)
 	}
 	for query, want := range map[string]int{
-		"account_id = '" + a.ID + "' AND kind = '" + string(eventDisplayNameChanged) + "'": eventsOfAKind,
-		"kind = '" + string(eventPasswordChanged) + "'":                                    1,
-		"kind = '" + string(eventRegistered) + "'":                                         2,
-		fmt.Sprintf("at = %d", in.clock.now().UnixMilli()):                                 5,
+		"account_id = '" + a.ID + "' AND kind = '" + string(guard.EventDisplayNameChanged) + "'": guard.EventsOfAKind,
+		"kind = '" + string(guard.EventPasswordChanged) + "'":                                    1,
+		"kind = '" + string(guard.EventRegistered) + "'":                                         2,
+		fmt.Sprintf("at = %d", in.clock.now().UnixMilli()):                                       5,
 	} {
 		if n := in.rows("SELECT count(*) FROM security_events WHERE " + query); n != want {
 			t.Errorf("%d events with %s, want %d", n, query, want)
@@ -448,12 +451,12 @@ func TestTheTrailIsBounded(t *testing.T) {
 
 func TestKeptWindowsAreBounded(t *testing.T) {
 	in := openTest(t, nil)
-	in.p.behind.close()
+	in.p.behind.Close()
 	in.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 		INSERT INTO rate_windows (key, hits, expires_at) SELECT 'stranger ' || i, '[1]', ? + i FROM n`,
 		ratelimit.MaxKeys+500, in.clock.now().Add(time.Minute).UnixMilli())
-	in.p.limits.Take("new", ratelimit.Limit{Max: 1, Window: time.Hour})
-	in.p.behind.write(t.Context())
+	in.p.guard.Limits.Take("new", ratelimit.Limit{Max: 1, Window: time.Hour})
+	in.p.behind.Write(t.Context())
 	if n := in.rows("SELECT count(*) FROM rate_windows"); n != ratelimit.MaxKeys {
 		t.Errorf("%d windows, want %d", n, ratelimit.MaxKeys)
 	}

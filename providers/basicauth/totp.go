@@ -15,6 +15,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
@@ -128,7 +130,7 @@ func (p *provider) enableTOTP(ctx context.Context, q store.Queries, r *or3cloud.
 	if _, err := q.ConfirmTOTP(ctx, db.ConfirmTOTPParams{AccountID: a.ID, Step: step, Now: p.now().UnixMilli()}); err != nil {
 		return nil, err
 	}
-	if err := p.recordAndNotify(ctx, q, r, a, eventTOTPEnabled, noticeTOTPEnabled, ""); err != nil || had.any() {
+	if err := p.letters.RecordAndNotify(ctx, q, r, a, guard.EventTOTPEnabled, letters.NoticeTOTPEnabled, ""); err != nil || had.any() {
 		return nil, err
 	}
 	return p.replaceRecoveryCodes(ctx, q, a.ID)
@@ -149,7 +151,7 @@ func (p *provider) removeTOTP(c call) error {
 		if err := p.forgetUselessCodes(ctx, q, who.ID); err != nil {
 			return err
 		}
-		return p.recordAndNotify(ctx, q, c.Request, who.account(), eventTOTPRemoved, noticeTOTPRemoved, "")
+		return p.letters.RecordAndNotify(ctx, q, c.Request, who.account(), guard.EventTOTPRemoved, letters.NoticeTOTPRemoved, "")
 	})
 	if err != nil {
 		return err

@@ -1,10 +1,11 @@
-package basicauth
+package letters
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"time"
@@ -16,39 +17,36 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// outbox is the mail that waits for the mail server: rows of a table, so that they survive a restart and belong to the
+// Outbox is the mail that waits for the mail server: rows of a table, so that they survive a restart and belong to the
 // transaction of what they tell about, and one goroutine that delivers them.
-type outbox struct {
+type Outbox struct {
 	store  *store.Store
 	sealer *secret.Sealer
 	log    *slog.Logger
 	now    func() time.Time
-	send   func(context.Context, mail.Letter) error
-	// resolve turns a request for a link into the letter with the link (reset.go).
-	resolve func(ctx context.Context, q store.Queries, sealed []byte) error
+	Send   func(context.Context, mail.Letter) error
+	// Resolve turns a request for a link into the letter with the link (reset.go).
+	Resolve func(ctx context.Context, q store.Queries, sealed []byte) error
 
 	loop *background.Loop
 	// pause is how long there is nothing to do, as the last sweep has found.
 	pause time.Duration
 }
 
-// mailResetRequest is the kind of a row that is no letter yet: somebody has typed an address into the form for a forgotten
+// ResetRequest is the kind of a row that is no letter yet: somebody has typed an address into the form for a forgotten
 // password. The row is written whether there is such an account or not.
-const mailResetRequest = "reset_request"
+const ResetRequest = "reset_request"
 
-// newOutbox returns the outbox, or nil if no mail server is configured.
-func (p *provider) newOutbox() *outbox {
-	if p.opts.smtp == nil {
+// NewOutbox returns the outbox, or nil if no mail server is configured.
+func NewOutbox(smtp *mail.Config, st *store.Store, sealer *secret.Sealer, log *slog.Logger, now func() time.Time, random io.Reader) *Outbox {
+	if smtp == nil {
 		return nil
 	}
-	return &outbox{
-		store: p.store, sealer: p.sealer, log: p.log, now: p.now, send: mail.NewSender(p.opts.smtp, p.now, p.rand).Send,
-		resolve: p.resolveReset,
-	}
+	return &Outbox{store: st, sealer: sealer, log: log, now: now, Send: mail.NewSender(smtp, now, random).Send}
 }
 
-// start begins to deliver. Like close it does nothing without a mail server.
-func (o *outbox) start() {
+// Start begins to deliver. Like close it does nothing without a mail server.
+func (o *Outbox) Start() {
 	if o == nil {
 		return
 	}
@@ -74,16 +72,16 @@ func (o *outbox) start() {
 	})
 }
 
-// close ends the delivery that is under way and waits for it. What was not delivered stays.
-func (o *outbox) close() {
+// Close ends the delivery that is under way and waits for it. What was not delivered stays.
+func (o *Outbox) Close() {
 	if o == nil {
 		return
 	}
 	o.loop.Close()
 }
 
-// add puts content, a mail.Letter or a resetRequest, into the box, in the transaction of q.
-func (o *outbox) add(ctx context.Context, q store.Queries, accountID, kind string, content any, lifetime time.Duration) error {
+// Add puts content, a mail.Letter or a resetRequest, into the box, in the transaction of q.
+func (o *Outbox) Add(ctx context.Context, q store.Queries, accountID, kind string, content any, lifetime time.Duration) error {
 	text, err := json.Marshal(content)
 	if err != nil {
 		return err
@@ -99,10 +97,10 @@ func (o *outbox) add(ctx context.Context, q store.Queries, accountID, kind strin
 	if err != nil {
 		return err
 	}
-	o.rouse()
-	keep := int64(lettersOfAKind)
+	o.Rouse()
+	keep := int64(LettersOfAKind)
 	if accountID == "" {
-		keep = lettersToNobody
+		keep = LettersToNobody
 	}
 	n, err := q.DeleteSurplusMail(ctx, db.DeleteSurplusMailParams{AccountID: store.Optional(accountID), Kind: kind, Keep: keep})
 	if n > 0 {
@@ -114,8 +112,8 @@ func (o *outbox) add(ctx context.Context, q store.Queries, accountID, kind strin
 // How much mail of one kind may wait for a mail server that does not take it, for one account and without an account. The
 // oldest goes, which says what the newer says, and no kind displaces another: nobody can hide a notice behind many.
 const (
-	lettersOfAKind  = 20
-	lettersToNobody = 1000
+	LettersOfAKind  = 20
+	LettersToNobody = 1000
 )
 
 // sealPlace binds sealed content to its row.
@@ -123,9 +121,9 @@ func sealPlace(kind string, createdAt int64) string {
 	return "mail " + kind + " " + strconv.FormatInt(createdAt, 10)
 }
 
-// rouse makes the goroutine look. It may be called inside the transaction that inserts: the first thing that the goroutine does
+// Rouse makes the goroutine look. It may be called inside the transaction that inserts: the first thing that the goroutine does
 // is a write transaction of its own, which waits for that one.
-func (o *outbox) rouse() { o.loop.Wake() }
+func (o *Outbox) Rouse() { o.loop.Wake() }
 
 // The pauses of the goroutine: the longest look-out for due mail, and the one after a fault of the store or of ours.
 const (
@@ -134,7 +132,7 @@ const (
 )
 
 // sweep delivers all mail that is due and finds out how long there is nothing to do.
-func (o *outbox) sweep(ctx context.Context) error {
+func (o *Outbox) sweep(ctx context.Context) error {
 	for ctx.Err() == nil {
 		found, err := o.deliverNext(ctx)
 		if err != nil {
@@ -154,14 +152,14 @@ func (o *outbox) sweep(ctx context.Context) error {
 
 // deliverNext deals with one row that is due. Its next attempt is set before the delivery, so that a crash in the midst of one
 // means another attempt and never a lost letter; it may mean a letter twice.
-func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
+func (o *Outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	var row db.MailOutbox
 	var letter mail.Letter
 	var deliver bool
 	var expired []db.DeleteExpiredMailRow
 	err = o.store.Tx(ctx, func(q store.Queries) error {
 		now := o.now()
-		if err := settleMail(ctx, q, now); err != nil {
+		if err := SettleMail(ctx, q, now); err != nil {
 			return err
 		}
 		if expired, err = q.DeleteExpiredMail(ctx, now.UnixMilli()); err != nil {
@@ -174,15 +172,15 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 		}
 		found = true
 		content, err := o.sealer.Open(row.Sealed, sealPlace(row.Kind, row.CreatedAt))
-		if err == nil && row.Kind != mailResetRequest {
+		if err == nil && row.Kind != ResetRequest {
 			err = json.Unmarshal(content, &letter)
 		}
 		if err != nil { // sealed with a key that was replaced: nobody can read it any more
 			o.log.Warn("mail: a message is unreadable and was dropped", "kind", row.Kind)
 			return q.DeleteMail(ctx, row.ID)
 		}
-		if row.Kind == mailResetRequest {
-			return errors.Join(o.resolve(ctx, q, content), q.DeleteMail(ctx, row.ID))
+		if row.Kind == ResetRequest {
+			return errors.Join(o.Resolve(ctx, q, content), q.DeleteMail(ctx, row.ID))
 		}
 		deliver = true
 		return q.AttemptMail(ctx, db.AttemptMailParams{ID: row.ID, NextAttemptAt: now.Add(backOff(row.Attempts)).UnixMilli()})
@@ -199,24 +197,24 @@ func (o *outbox) deliverNext(ctx context.Context) (found bool, err error) {
 	return true, o.deliver(ctx, row, letter)
 }
 
-// settleMail brings the times of mail that was written while the clock was ahead back to what they can be now.
-func settleMail(ctx context.Context, q store.Queries, now time.Time) error {
+// SettleMail brings the times of mail that was written while the clock was ahead back to what they can be now.
+func SettleMail(ctx context.Context, q store.Queries, now time.Time) error {
 	return q.SettleMail(ctx, db.SettleMailParams{
-		Now: now.UnixMilli(), LatestAttempt: now.Add(longestBackOff).UnixMilli(), LatestEnd: now.Add(noticeLifetime).UnixMilli(),
+		Now: now.UnixMilli(), LatestAttempt: now.Add(LongestBackOff).UnixMilli(), LatestEnd: now.Add(NoticeLifetime).UnixMilli(),
 	})
 }
 
-// longestBackOff is the longest pause after an attempt.
-const longestBackOff = time.Hour
+// LongestBackOff is the longest pause after an attempt.
+const LongestBackOff = time.Hour
 
 // backOff is the pause after an attempt: one minute, two, four and so on up to an hour.
 func backOff(attempts int64) time.Duration {
-	return min(time.Minute<<min(attempts, 10), longestBackOff)
+	return min(time.Minute<<min(attempts, 10), LongestBackOff)
 }
 
 // deliver hands a letter to the mail server and removes it when the server has taken it, or will never.
-func (o *outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) error {
-	sent := o.send(ctx, l)
+func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) error {
+	sent := o.Send(ctx, l)
 	if sent != nil && ctx.Err() != nil {
 		return nil // we are closing; the next start tries again
 	}
@@ -243,3 +241,7 @@ func (o *outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	}
 	return nil
 }
+
+// Link is an address of this server for a letter. It comes from the configuration alone: whoever could choose it, as with
+// the Host of a request, would be sent the tokens of others.
+func (l *Letters) Link(fragment string) string { return l.publicURL + "/#" + fragment }

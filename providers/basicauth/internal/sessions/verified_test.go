@@ -1,4 +1,4 @@
-package basicauth
+package sessions
 
 import (
 	"strings"
@@ -10,17 +10,17 @@ import (
 func TestVerifiedTokensStillExpire(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	now := start
-	tokens := newAccessTokens(func() time.Time { return now }, "secret")
-	token, err := tokens.sign(identity{accountID: "account", sessionID: "session"}, start.Add(time.Minute))
+	tokens := NewAccessTokens(func() time.Time { return now }, "secret")
+	token, err := tokens.Sign(Identity{AccountID: "account", SessionID: "session"}, start.Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		after time.Duration
 		valid bool
-	}{{0, true}, {59 * time.Second, true}, {time.Minute + clockSkew, false}, {0, true}} {
+	}{{0, true}, {59 * time.Second, true}, {time.Minute + ClockSkew, false}, {0, true}} {
 		now = start.Add(c.after)
-		if got := tokens.verify(token); (got != nil) != c.valid || got != nil && got.Subject != "account" {
+		if got := tokens.Verify(token); (got != nil) != c.valid || got != nil && got.Subject != "account" {
 			t.Errorf("after %v: %+v", c.after, got)
 		}
 	}
@@ -29,7 +29,7 @@ func TestVerifiedTokensStillExpire(t *testing.T) {
 	}
 	cut := strings.TrimSuffix(token, token[len(token)-1:])
 	for range 2 {
-		if tokens.verify(cut) != nil || tokens.verify(token+"A") != nil {
+		if tokens.Verify(cut) != nil || tokens.Verify(token+"A") != nil {
 			t.Error("another text passes for the token")
 		}
 	}

@@ -1,4 +1,4 @@
-package basicauth
+package sessions
 
 import (
 	"context"
@@ -13,29 +13,29 @@ import (
 // nothing was exchanged for it, so no answer with it can be repeated.
 type generation struct{ session, mark string }
 
-// generationMark is how much of a fingerprint names a generation within its session.
-const generationMark = 16
+// GenerationMark is how much of a fingerprint names a generation within its session.
+const GenerationMark = 16
 
 // generationOf names the refresh token with a fingerprint.
 func generationOf(sessionID, fingerprint string) generation {
-	if len(fingerprint) < generationMark {
+	if len(fingerprint) < GenerationMark {
 		return generation{}
 	}
-	return generation{sessionID, fingerprint[:generationMark]}
+	return generation{sessionID, fingerprint[:GenerationMark]}
 }
 
 // maxSightings bounds the memory of the generations that have still to be written down.
 const maxSightings = 20_000
 
-// sightings are the generations whose tokens were seen. They are written down behind the requests (behind.go), once each;
+// Sightings are the generations whose tokens were seen. They are written down behind the requests (behind.go), once each;
 // until then they are here.
-type sightings struct {
+type Sightings struct {
 	mu      sync.Mutex
 	pending map[generation]bool
 }
 
 // note reports whether the sighting will be remembered.
-func (s *sightings) note(g generation) bool {
+func (s *Sightings) note(g generation) bool {
 	if g.mark == "" {
 		return true
 	}
@@ -52,14 +52,14 @@ func (s *sightings) note(g generation) bool {
 }
 
 // has reports whether a generation was seen and that is not written down yet.
-func (s *sightings) has(g generation) bool {
+func (s *Sightings) has(g generation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pending[g]
 }
 
-// waiting returns up to most generations that are to be written down.
-func (s *sightings) waiting(most int) []generation {
+// Waiting returns up to most generations that are to be written down.
+func (s *Sightings) Waiting(most int) []generation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []generation
@@ -72,13 +72,25 @@ func (s *sightings) waiting(most int) []generation {
 	return out
 }
 
-// written forgets what is in the database now.
-func (s *sightings) written(gs []generation) {
+// forget forgets what is in the database now.
+func (s *Sightings) forget(gs []generation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, g := range gs {
 		delete(s.pending, g)
 	}
+}
+
+// Write implements guard.Sightings.
+func (s *Sightings) Write(most int) (write func(context.Context, store.Queries, time.Time) error, written func()) {
+	seen := s.Waiting(most)
+	if len(seen) == 0 {
+		return nil, nil
+	}
+	return func(ctx context.Context, q store.Queries, now time.Time) error {
+			return keepSightings(ctx, q, seen, now)
+		},
+		func() { s.forget(seen) }
 }
 
 // keepSightings writes sightings down.

@@ -1,4 +1,4 @@
-package basicauth
+package letters
 
 import (
 	"net/netip"
@@ -17,22 +17,22 @@ var (
 	}
 )
 
-// device is what a person knows a browser by, as far as its user agent tells. It leaves versions out, so that an update does not make
+// Device is what a person knows a browser by, as far as its user agent tells. It leaves versions out, so that an update does not make
 // a browser a new one. Answers have its parts, because pages say "on" in the language of their user; letters have its String.
-type device struct {
+type Device struct {
 	Browser string `json:"browser,omitempty"`
 	System  string `json:"system,omitempty"`
 }
 
-// deviceOf is the only place where a user agent is read.
-func deviceOf(agent string) device {
-	return device{firstMark(agent, browserMarks), firstMark(agent, systemMarks)}
+// DeviceOf is the only place where a user agent is read.
+func DeviceOf(agent string) Device {
+	return Device{firstMark(agent, browserMarks), firstMark(agent, systemMarks)}
 }
 
 // String is what a person would call the device: "Firefox on Windows".
-func (d device) String() string {
+func (d Device) String() string {
 	switch {
-	case d == device{}:
+	case d == Device{}:
 		return "unknown device"
 	case d.Browser == "":
 		return d.System
@@ -51,8 +51,8 @@ func firstMark(agent string, marks [][2]string) string {
 	return ""
 }
 
-// network is the part of an address that stays the same while a provider hands out new ones.
-func network(address string) string {
+// Network is the part of an address that stays the same while a provider hands out new ones.
+func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return address

@@ -1,4 +1,4 @@
-package basicauth
+package letters
 
 import "or3.chat/cloud/internal/mail"
 
@@ -28,40 +28,40 @@ type noticeWords struct {
 }
 
 // wordsOf returns the words of a notice.
-func wordsOf(kind noticeKind) noticeWords {
+func wordsOf(kind Notice) noticeWords {
 	switch kind {
-	case noticeNewSignIn:
+	case NoticeNewSignIn:
 		return noticeWords{subject: "New sign-in to your account", text: "Somebody has signed in to your account from a device or network that was not seen there before."}
-	case noticeSignInFailures:
+	case NoticeSignInFailures:
 		return noticeWords{
 			subject: "Many failed sign-ins to your account",
 			text:    "Somebody has tried to sign in to your account with wrong passwords, many times within an hour. None of these attempts got in. The last one:",
 			closing: "You need not do anything. A long password that you use nowhere else, and a second factor, keep your account safe.",
 		}
-	case noticePasswordChanged:
+	case NoticePasswordChanged:
 		return noticeWords{subject: "Your password was changed", text: "The password of your account was changed. All other sessions have ended."}
-	case noticePasswordReset:
+	case NoticePasswordReset:
 		return noticeWords{subject: "Your password was reset", text: "A new password was set for your account with a link for a forgotten password. All sessions have ended."}
-	case noticeEmailAsked:
+	case NoticeEmailAsked:
 		return noticeWords{
 			subject: "A new e-mail address was asked for",
 			text:    "Somebody who is signed in to your account wants to change its e-mail address. Nothing changes until the new address is confirmed.",
 			detail:  "New address",
 		}
-	case noticeEmailChanged:
+	case NoticeEmailChanged:
 		return noticeWords{
 			subject: "Your e-mail address was changed", text: "Your account has a new e-mail address. No more messages about it come to this one.", detail: "New address",
 			closing: "If this was not you, ask the operator of the server for help at once.",
 		}
-	case noticeTOTPEnabled:
+	case NoticeTOTPEnabled:
 		return noticeWords{subject: "An authenticator app was set up", text: "Sign-ins to your account now need a code from an authenticator app."}
-	case noticeTOTPRemoved:
+	case NoticeTOTPRemoved:
 		return noticeWords{subject: "The authenticator app was removed", text: "Sign-ins to your account no longer need a code from an authenticator app."}
-	case noticePasskeyAdded:
+	case NoticePasskeyAdded:
 		return noticeWords{subject: "A passkey was added", text: "A passkey was added to your account. Whoever has it can sign in.", detail: "Passkey"}
-	case noticePasskeyRemoved:
+	case NoticePasskeyRemoved:
 		return noticeWords{subject: "A passkey was removed", text: "A passkey was removed from your account.", detail: "Passkey"}
-	case noticePasskeysElsewhere:
+	case NoticePasskeysElsewhere:
 		return noticeWords{
 			subject: "Your passkeys are not asked for any more",
 			text: "Somebody has signed in to your account with its password alone. Your passkeys were not asked for, because they belong to an address that this server had " +
@@ -69,13 +69,13 @@ func wordsOf(kind noticeKind) noticeWords {
 			detail:  "Passkeys of",
 			closing: "Sign in and add a passkey or an authenticator app; then the password alone does not suffice again. If the sign-in was not yours, set a new password at once.",
 		}
-	case noticeRecoveryRenewed:
+	case NoticeRecoveryRenewed:
 		return noticeWords{subject: "New recovery codes", text: "New recovery codes were made for your account. The old ones no longer work."}
-	case noticeRecoveryUsed:
+	case NoticeRecoveryUsed:
 		return noticeWords{subject: "A recovery code was used", text: "A recovery code was used in place of a second factor. It does not work again."}
-	case noticeFactorsReset:
+	case NoticeFactorsReset:
 		return noticeWords{subject: "Your second factors were removed", text: "The authenticator app, the passkeys and the recovery codes of your account were removed. Its password alone suffices to sign in now."}
-	case noticeDisabled:
+	case NoticeDisabled:
 		return noticeWords{
 			subject: "Your account was switched off", text: "Your account was switched off, and all of its sessions have ended.",
 			closing: "If you do not know why, ask the operator of the server.",
@@ -84,8 +84,8 @@ func wordsOf(kind noticeKind) noticeWords {
 	panic("a notice without words: " + string(kind))
 }
 
-// noticeLetter writes a notice. It links to nothing but the server itself.
-func noticeLetter(kind noticeKind, by occasion, detail, publicURL string) mail.Letter {
+// NoticeLetter writes a notice. It links to nothing but the server itself.
+func NoticeLetter(kind Notice, by Occasion, detail, publicURL string) mail.Letter {
 	w := wordsOf(kind)
 	l := mail.Letter{Subject: w.subject, Paragraphs: []string{w.text}, Facts: by.facts(), Closing: []string{w.closing}}
 	if w.closing == "" {
@@ -100,8 +100,8 @@ func noticeLetter(kind noticeKind, by occasion, detail, publicURL string) mail.L
 	return l
 }
 
-// resetLetter brings the link for a forgotten password.
-func resetLetter(link string, by occasion) mail.Letter {
+// ResetLetter brings the link for a forgotten password.
+func ResetLetter(link string, by Occasion) mail.Letter {
 	return mail.Letter{
 		Subject:    "Set a new password",
 		Paragraphs: []string{"Somebody, hopefully you, has forgotten the password of your account. With this link you can set a new one:"},
@@ -111,8 +111,8 @@ func resetLetter(link string, by occasion) mail.Letter {
 	}
 }
 
-// confirmLetter brings the link that confirms a new address.
-func confirmLetter(link string, by occasion) mail.Letter {
+// ConfirmLetter brings the link that confirms a new address.
+func ConfirmLetter(link string, by Occasion) mail.Letter {
 	return mail.Letter{
 		Subject:    "Confirm your e-mail address",
 		Paragraphs: []string{"This address was given as the new e-mail address of an account. Confirm that it is yours:"},

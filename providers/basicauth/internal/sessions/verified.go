@@ -1,4 +1,4 @@
-package basicauth
+package sessions
 
 import (
 	"crypto/sha256"

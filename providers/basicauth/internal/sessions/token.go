@@ -1,4 +1,4 @@
-package basicauth
+package sessions
 
 import (
 	"crypto/sha256"
@@ -49,10 +49,10 @@ func (c *accessClaims) Validate() error {
 	return nil
 }
 
-// identity returns who the claims are about.
-func (c *accessClaims) identity() *identity {
-	who := &identity{
-		accountID: c.Subject, email: c.Email, sessionID: c.SessionID, version: *c.Version, admitted: c.Admitted, generation: c.Generation,
+// Identity returns who the claims are about.
+func (c *accessClaims) Identity() *Identity {
+	who := &Identity{
+		AccountID: c.Subject, Email: c.Email, SessionID: c.SessionID, Version: *c.Version, Admitted: c.Admitted, generation: c.Generation,
 	}
 	if c.DisplayName != nil {
 		who.displayName = *c.DisplayName
@@ -60,13 +60,13 @@ func (c *accessClaims) identity() *identity {
 	return who
 }
 
-// clockSkew is by how much clocks may differ: a token is believed that long after its end, and that long before its
+// ClockSkew is by how much clocks may differ: a token is believed that long after its end, and that long before its
 // beginning. One server has one clock, but it may be set back, and it may have a stand-in with another.
-const clockSkew = 5 * time.Second
+const ClockSkew = 5 * time.Second
 
-// accessTokens signs and verifies access tokens without I/O. That the session of a token belongs to its account is said by
+// AccessTokens signs and verifies access tokens without I/O. That the session of a token belongs to its account is said by
 // the signature: both come from one row when it is made.
-type accessTokens struct {
+type AccessTokens struct {
 	// keys are the keys by id. The one of signID signs; the others were replaced while tokens of theirs may still be out.
 	keys   map[string][]byte
 	signID string
@@ -77,13 +77,13 @@ type accessTokens struct {
 	verified  verified
 }
 
-// newAccessTokens takes the secret that signs and those that were replaced by it.
-func newAccessTokens(now func() time.Time, secret string, previous ...string) *accessTokens {
+// NewAccessTokens takes the secret that signs and those that were replaced by it.
+func NewAccessTokens(now func() time.Time, secret string, previous ...string) *AccessTokens {
 	rules := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(clockSkew),
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(ClockSkew),
 		jwt.WithIssuer(issuer), jwt.WithAudience(issuer), jwt.WithTimeFunc(now), jwt.WithStrictDecoding(),
 	}
-	a := &accessTokens{
+	a := &AccessTokens{
 		keys: map[string][]byte{}, signID: keyID(secret), now: now,
 		parser: jwt.NewParser(rules...), validator: jwt.NewValidator(rules...),
 	}
@@ -99,14 +99,14 @@ func keyID(secret string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
 }
 
-// sign returns a token for an identity that expires at a moment, which is cut to whole seconds.
-func (a *accessTokens) sign(who identity, expires time.Time) (string, error) {
+// Sign returns a token for an identity that expires at a moment, which is cut to whole seconds.
+func (a *AccessTokens) Sign(who Identity, expires time.Time) (string, error) {
 	c := &accessClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: issuer, Audience: jwt.ClaimStrings{issuer}, Subject: who.accountID,
+			Issuer: issuer, Audience: jwt.ClaimStrings{issuer}, Subject: who.AccountID,
 			IssuedAt: jwt.NewNumericDate(a.now()), ExpiresAt: jwt.NewNumericDate(expires),
 		},
-		SessionID: who.sessionID, Version: &who.version, Type: "access", Email: who.email, Admitted: who.admitted,
+		SessionID: who.SessionID, Version: &who.Version, Type: "access", Email: who.Email, Admitted: who.Admitted,
 		Generation: who.generation,
 	}
 	if who.displayName != "" {
@@ -117,8 +117,8 @@ func (a *accessTokens) sign(who identity, expires time.Time) (string, error) {
 	return t.SignedString(a.keys[a.signID])
 }
 
-// verify returns the claims of a valid token, or nil. They are shared and must not be changed.
-func (a *accessTokens) verify(token string) *accessClaims {
+// Verify returns the claims of a valid token, or nil. They are shared and must not be changed.
+func (a *AccessTokens) Verify(token string) *accessClaims {
 	if token == "" || len(token) > form.MaxToken {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package basicauth
+package sessions
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// revocations is what access tokens are checked against besides their signature: the sessions and account versions
+// Revocations is what access tokens are checked against besides their signature: the sessions and account versions
 // that ended while access tokens for them were still valid. Entries go when the last such token has expired, so the
 // memory is bounded by the sign-outs within one access lifetime.
-type revocations struct {
+type Revocations struct {
 	clock *store.Clock
 	// restored is when an older copy of the database was put back: whatever was signed before has ended. It is not
 	// believed while it lies in the future, where a clock that was ahead has put it.
@@ -29,15 +29,16 @@ type accountVersion struct {
 	until  time.Time
 }
 
-func newRevocations(clock *store.Clock) *revocations {
-	return &revocations{
+// NewRevocations returns a memory without any.
+func NewRevocations(clock *store.Clock) *Revocations {
+	return &Revocations{
 		clock: clock, sessions: map[string]time.Time{}, generations: map[generation]time.Time{}, accounts: map[string]accountVersion{},
 	}
 }
 
-// revokeSession refuses the access tokens of a session; the last of them expires at until. Like the other two it only ever
+// RevokeSession refuses the access tokens of a session; the last of them expires at until. Like the other two it only ever
 // refuses more and longer: of two that come in either order the stricter one holds.
-func (r *revocations) revokeSession(sessionID string, until time.Time) {
+func (r *Revocations) RevokeSession(sessionID string, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
@@ -45,7 +46,7 @@ func (r *revocations) revokeSession(sessionID string, until time.Time) {
 }
 
 // revokeGeneration refuses the access tokens that were issued with one refresh token.
-func (r *revocations) revokeGeneration(g generation, until time.Time) {
+func (r *Revocations) revokeGeneration(g generation, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
@@ -53,7 +54,7 @@ func (r *revocations) revokeGeneration(g generation, until time.Time) {
 }
 
 // raiseVersion refuses the access tokens of an account whose version is below oldest.
-func (r *revocations) raiseVersion(accountID string, oldest int64, until time.Time) {
+func (r *Revocations) raiseVersion(accountID string, oldest int64, until time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
@@ -61,8 +62,8 @@ func (r *revocations) raiseVersion(accountID string, oldest int64, until time.Ti
 	r.accounts[accountID] = accountVersion{max(known.oldest, oldest), later(known.until, until)}
 }
 
-// permit reports whether nothing speaks against an access token with these claims.
-func (r *revocations) permit(c *accessClaims) bool {
+// Permit reports whether nothing speaks against an access token with these claims.
+func (r *Revocations) Permit(c *accessClaims) bool {
 	if c.IssuedAt != nil && c.IssuedAt.Unix() < r.restored.Unix() && !r.restored.After(r.clock.Now()) {
 		return false
 	}
@@ -73,7 +74,7 @@ func (r *revocations) permit(c *accessClaims) bool {
 	return !ended && !replaced && *c.Version >= r.accounts[c.Subject].oldest && r.clock.Believes(c.issued())
 }
 
-func (r *revocations) sweep() {
+func (r *Revocations) sweep() {
 	now := r.clock.Now()
 	if now.Before(r.sweepAt) && !r.sweepAt.After(now.Add(time.Minute)) { // the clock may have been set back
 		return
@@ -104,32 +105,32 @@ func later(a, b time.Time) time.Time {
 }
 
 // loadRevocations fills the memory of revocations with everything that a live access token may contradict.
-func (p *provider) loadRevocations(ctx context.Context, now time.Time) error {
-	s, r := p.store, p.revoked
-	r.restored = time.UnixMilli(s.File.RestoredAt())
-	sessions, err := s.Read.RevokedSessions(ctx, now.UnixMilli())
+func (s *Sessions) loadRevocations(ctx context.Context, now time.Time) error {
+	r := s.Revoked
+	r.restored = time.UnixMilli(s.store.File.RestoredAt())
+	sessions, err := s.store.Read.RevokedSessions(ctx, now.UnixMilli())
 	if err != nil {
 		return err
 	}
 	for _, v := range sessions {
-		r.revokeSession(v.ID, time.UnixMilli(v.AccessUntil))
+		r.RevokeSession(v.ID, time.UnixMilli(v.AccessUntil))
 	}
-	accounts, err := s.Read.OutdatedAccounts(ctx, now.UnixMilli())
+	accounts, err := s.store.Read.OutdatedAccounts(ctx, now.UnixMilli())
 	if err != nil {
 		return err
 	}
 	for _, v := range accounts {
 		r.raiseVersion(v.ID, v.TokenVersion, time.UnixMilli(v.AccessUntil))
 	}
-	deleted, err := s.Read.DeletedAccounts(ctx, now.UnixMilli())
+	deleted, err := s.store.Read.DeletedAccounts(ctx, now.UnixMilli())
 	if err != nil {
 		return err
 	}
 	for _, v := range deleted {
-		r.raiseVersion(v.ID, noVersion, time.UnixMilli(v.AccessUntil))
+		r.raiseVersion(v.ID, NoVersion, time.UnixMilli(v.AccessUntil))
 	}
-	span := p.accessUntil(now).Sub(now)
-	replaced, err := s.Read.ReplacedTokens(ctx, now.Add(-span).UnixMilli())
+	span := s.AccessUntil(now).Sub(now)
+	replaced, err := s.store.Read.ReplacedTokens(ctx, now.Add(-span).UnixMilli())
 	if err != nil {
 		return err
 	}

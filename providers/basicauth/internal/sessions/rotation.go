@@ -1,4 +1,4 @@
-package basicauth
+package sessions
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
@@ -76,7 +77,7 @@ func (p presented) generation() generation {
 
 // best returns the token that is worth most. A browser can send several, from different paths; a stale one must not
 // spoil a good one.
-func (p *provider) best(ctx context.Context, q store.Queries, tokens []string, now time.Time) (presented, error) {
+func (s *Sessions) best(ctx context.Context, q store.Queries, tokens []string, now time.Time) (presented, error) {
 	found := presented{verdict: worthless}
 	for _, token := range tokens {
 		print := secret.Fingerprint(token)
@@ -87,67 +88,67 @@ func (p *provider) best(ctx context.Context, q store.Queries, tokens []string, n
 		if err != nil {
 			return found, err
 		}
-		seen := p.sightings.has(generationOf(row.SessionID, row.LiveFingerprint))
-		if v := judge(row, now, p.opts.grace, seen); v < found.verdict {
+		seen := s.Sightings.has(generationOf(row.SessionID, row.LiveFingerprint))
+		if v := judge(row, now, s.opts.Grace, seen); v < found.verdict {
 			found = presented{v, print, row}
 		}
 	}
 	return found, nil
 }
 
-// renew exchanges one of the refresh tokens of a request for a new grant. It returns nil when none is worth anything.
+// Renew exchanges one of the refresh tokens of a request for a new grant. It returns nil when none is worth anything.
 //
 // Only a live token needs the writer. The others are judged on a read connection, so that neither a flood of invalid
 // tokens nor the parallel requests of a page wait for each other.
-func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []string) (*grant, error) {
+func (s *Sessions) Renew(ctx context.Context, r *or3cloud.Request, tokens []string) (*Grant, error) {
 	if len(tokens) == 0 {
 		return nil, nil
 	}
-	now := p.now()
-	found, err := p.best(ctx, p.store.Read, tokens, now)
+	now := s.now()
+	found, err := s.best(ctx, s.store.Read, tokens, now)
 	if err != nil || found.verdict == worthless {
 		return nil, store.Fault(err)
 	}
 	if found.verdict == recent {
-		g, err := p.current(ctx, p.store.Read, found, now)
+		g, err := s.current(ctx, s.store.Read, found, now)
 		return g, store.Fault(err)
 	}
-	if found.verdict == live && !p.rotations.Check(found.row.SessionID, p.rotationLimit()).Allowed {
+	if found.verdict == live && !s.rotations.Check(found.row.SessionID, s.rotationLimit()).Allowed {
 		// No refresh token: the browser may get those of other answers after this one, or has had them before.
-		p.sightings.note(found.generation())
-		g, err := p.grant("", identityOf(found.row, found.generation()), now, time.UnixMilli(found.row.SessionExpiresAt))
+		s.Sightings.note(found.generation())
+		g, err := s.grant("", identityOf(found.row, found.generation()), now, time.UnixMilli(found.row.SessionExpiresAt))
 		return g, store.Fault(err)
 	}
-	var g *grant
-	var e ended
-	err = p.store.Tx(ctx, func(q store.Queries) (err error) {
+	var g *Grant
+	var e Ended
+	err = s.store.Tx(ctx, func(q store.Queries) (err error) {
 		// Another request may have exchanged the token since.
-		if found, err = p.best(ctx, q, tokens, now); err != nil {
+		if found, err = s.best(ctx, q, tokens, now); err != nil {
 			return err
 		}
-		if full, err := p.chainIsFull(ctx, q, found, now); err != nil {
+		if full, err := s.chainIsFull(ctx, q, found, now); err != nil {
 			return err
 		} else if full {
-			g, err = p.prolong(ctx, q, found, now)
+			g, err = s.prolong(ctx, q, found, now)
 			return err
 		}
-		if found.verdict == repeated && p.retire(found.row, now) {
+		if found.verdict == repeated && s.retire(found.row, now) {
 			found.verdict = replayed
 		}
 		switch found.verdict {
 		case live:
-			g, err = p.rotate(ctx, q, r, found, now)
+			g, err = s.rotate(ctx, q, r, found, now)
 		case recent:
-			g, err = p.current(ctx, q, found, now)
+			g, err = s.current(ctx, q, found, now)
 		case repeated:
-			g, err = p.repeat(ctx, q, r, found, now)
+			g, err = s.repeat(ctx, q, r, found, now)
 		case undated:
-			if err = e.session(ctx, q, found.row.AccountID, found.row.SessionID, now); err == nil {
-				err = p.record(ctx, q, r, found.row.AccountID, eventSessionRevoked, "")
+			if err = e.Session(ctx, q, found.row.AccountID, found.row.SessionID, now); err == nil {
+				err = s.guard.Record(ctx, q, r, found.row.AccountID, guard.EventSessionRevoked, "")
 			}
 		case replayed:
-			if err = e.sessions(ctx, q, found.row.AccountID, now); err == nil {
-				err = p.record(ctx, q, r, found.row.AccountID, eventTokenReplayed, "")
+			if err = e.Sessions(ctx, q, found.row.AccountID, now); err == nil {
+				err = s.guard.Record(ctx, q, r, found.row.AccountID, guard.EventTokenReplayed, "")
 			}
 		}
 		return err
@@ -155,64 +156,64 @@ func (p *provider) renew(ctx context.Context, r *or3cloud.Request, tokens []stri
 	if err != nil {
 		return nil, store.Fault(err)
 	}
-	e.apply(p.revoked)
+	e.Apply(s.Revoked)
 	switch found.verdict {
 	case live, repeated:
-		p.rotations.Take(found.row.SessionID, p.rotationLimit())
+		s.rotations.Take(found.row.SessionID, s.rotationLimit())
 	case replayed:
-		p.log.Warn("refresh token replayed, all sessions of the account revoked", "account", found.row.AccountID, "address", r.ClientIP)
+		s.log.Warn("refresh token replayed, all sessions of the account revoked", "account", found.row.AccountID, "address", r.ClientIP)
 	}
 	return g, nil
 }
 
-// maxRotations is how often a session may get a new refresh token within the grace window. No client comes near it; one
+// MaxRotations is how often a session may get a new refresh token within the grace window. No client comes near it; one
 // that has lost its mind gets access tokens only, which cost no write, and is not thrown out.
-const maxRotations = 60
+const MaxRotations = 60
 
 // rotationLimit has the length of the grace window, so that the access tokens which are given out without a rotation end
 // before the moment that the last rotation has recorded as their end.
-func (p *provider) rotationLimit() ratelimit.Limit {
-	return ratelimit.Limit{Max: maxRotations, Window: p.opts.grace}
+func (s *Sessions) rotationLimit() ratelimit.Limit {
+	return ratelimit.Limit{Max: MaxRotations, Window: s.opts.Grace}
 }
 
-// maxChain is how many refresh tokens are kept of a session, which is what recognises a replay. With the default lifetimes a
+// MaxChain is how many refresh tokens are kept of a session, which is what recognises a replay. With the default lifetimes a
 // browser that is never closed has 2,880. Beyond it the live token is exchanged once in slowExchange, so that none that has
 // not expired has to be forgotten, and the session goes on.
-const maxChain = 3000
+const MaxChain = 3000
 
-// slowExchange is a day by default: it comes with the lifetime of a refresh token, so that there are 30 more tokens at most
+// SlowExchange is a day by default: it comes with the lifetime of a refresh token, so that there are 30 more tokens at most
 // and the session does not run out in between.
-func (p *provider) slowExchange() time.Duration { return p.opts.refreshTTL / 30 }
+func (s *Sessions) SlowExchange() time.Duration { return s.opts.RefreshTTL / 30 }
 
 // chainIsFull reports whether a token that could be exchanged must not be yet. Of a full chain what has expired goes at once:
 // sign-ins, with which it would go, may never come.
-func (p *provider) chainIsFull(ctx context.Context, q store.Queries, t presented, now time.Time) (bool, error) {
-	if t.verdict != live && t.verdict != repeated || !store.Within(t.row.LiveCreatedAt, now, p.slowExchange()) {
+func (s *Sessions) chainIsFull(ctx context.Context, q store.Queries, t presented, now time.Time) (bool, error) {
+	if t.verdict != live && t.verdict != repeated || !store.Within(t.row.LiveCreatedAt, now, s.SlowExchange()) {
 		return false, nil
 	}
-	full, err := q.HasTokens(ctx, db.HasTokensParams{SessionID: t.row.SessionID, Below: maxChain - 1})
+	full, err := q.HasTokens(ctx, db.HasTokensParams{SessionID: t.row.SessionID, Below: MaxChain - 1})
 	if err != nil || !full {
 		return false, err
 	}
-	return true, q.DeleteExpiredTokens(ctx, now.Add(-p.opts.grace).UnixMilli())
+	return true, q.DeleteExpiredTokens(ctx, now.Add(-s.opts.Grace).UnixMilli())
 }
 
 // prolong gives out an access token beside the refresh token that the browser has.
-func (p *provider) prolong(ctx context.Context, q store.Queries, t presented, now time.Time) (*grant, error) {
+func (s *Sessions) prolong(ctx context.Context, q store.Queries, t presented, now time.Time) (*Grant, error) {
 	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
-		ID: t.row.SessionID, AccountID: t.row.AccountID, Now: now.UnixMilli(), AccessUntil: p.accessUntil(now).UnixMilli(),
+		ID: t.row.SessionID, AccountID: t.row.AccountID, Now: now.UnixMilli(), AccessUntil: s.AccessUntil(now).UnixMilli(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	if t.verdict == live {
-		p.sightings.note(t.generation())
+		s.Sightings.note(t.generation())
 	}
-	return p.grant("", identityOf(t.row, t.generation()), now, time.UnixMilli(ends))
+	return s.grant("", identityOf(t.row, t.generation()), now, time.UnixMilli(ends))
 }
 
 // rotate replaces a live token by a new one and prolongs its session.
-func (p *provider) rotate(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
+func (s *Sessions) rotate(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*Grant, error) {
 	n, err := q.RotateToken(ctx, db.RotateTokenParams{Now: now.UnixMilli(), Fingerprint: old.fingerprint})
 	if err == nil && n != 1 {
 		err = errors.New("rotate: the token is not live")
@@ -220,20 +221,20 @@ func (p *provider) rotate(ctx context.Context, q store.Queries, r *or3cloud.Requ
 	if err != nil {
 		return nil, err
 	}
-	return p.succeed(ctx, q, r, old, now)
+	return s.succeed(ctx, q, r, old, now)
 }
 
 // retire refuses the access tokens that were issued with the live token of a repeated one, and reports whether one of them
 // was seen already. What follows may still fail: then their browser gets new ones with its refresh token.
-func (p *provider) retire(t db.TokenRow, now time.Time) (seen bool) {
+func (s *Sessions) retire(t db.TokenRow, now time.Time) (seen bool) {
 	g := generationOf(t.SessionID, t.LiveFingerprint)
-	p.revoked.revokeGeneration(g, p.accessUntil(now))
-	return p.sightings.has(g)
+	s.Revoked.revokeGeneration(g, s.AccessUntil(now))
+	return s.Sightings.has(g)
 }
 
 // repeat gives a new token to whoever shows a token again whose exchange was answered into the void. The token of that
 // answer is dead from then on: if somebody has it after all, there are two, and showing it is a replay.
-func (p *provider) repeat(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
+func (s *Sessions) repeat(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*Grant, error) {
 	n, err := q.ReplaceToken(ctx, db.ReplaceTokenParams{Now: now.UnixMilli(), Fingerprint: old.row.LiveFingerprint})
 	if err != nil {
 		return nil, err
@@ -245,22 +246,22 @@ func (p *provider) repeat(ctx context.Context, q store.Queries, r *or3cloud.Requ
 	if err != nil {
 		return nil, err
 	}
-	p.log.Info("refresh token repeated, its answer was lost", "account", old.row.AccountID, "address", r.ClientIP)
-	return p.succeed(ctx, q, r, old, now)
+	s.log.Info("refresh token repeated, its answer was lost", "account", old.row.AccountID, "address", r.ClientIP)
+	return s.succeed(ctx, q, r, old, now)
 }
 
 // succeed makes the successor of a token that was exchanged and prolongs the session, but not beyond its absolute end.
-func (p *provider) succeed(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*grant, error) {
-	token, print, err := p.refresh.Generate()
+func (s *Sessions) succeed(ctx context.Context, q store.Queries, r *or3cloud.Request, old presented, now time.Time) (*Grant, error) {
+	token, print, err := s.refresh.Generate()
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := p.sealer.Seal([]byte(token), print)
+	sealed, err := s.sealer.Seal([]byte(token), print)
 	if err != nil {
 		return nil, err
 	}
-	last := earlier(time.UnixMilli(old.row.SessionEndsAt), now.Add(p.opts.sessionTTL))
-	ends := earlier(now.Add(p.opts.refreshTTL), last)
+	last := earlier(time.UnixMilli(old.row.SessionEndsAt), now.Add(s.opts.SessionTTL))
+	ends := earlier(now.Add(s.opts.RefreshTTL), last)
 	err = errors.Join(
 		q.InsertToken(ctx, db.InsertTokenParams{
 			Fingerprint: print, SessionID: old.row.SessionID, Sealed: sealed, Predecessor: store.Optional(old.fingerprint),
@@ -268,38 +269,41 @@ func (p *provider) succeed(ctx context.Context, q store.Queries, r *or3cloud.Req
 		}),
 		q.ExtendSession(ctx, db.ExtendSessionParams{
 			ID: old.row.SessionID, Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), EndsAt: last.UnixMilli(),
-			AccessUntil: p.accessUntil(now).UnixMilli(), IpAddress: store.Optional(r.ClientIP), UserAgent: userAgent(r),
+			AccessUntil: s.AccessUntil(now).UnixMilli(), IpAddress: store.Optional(r.ClientIP), UserAgent: guard.UserAgent(r),
 		}),
-		q.EraseSeals(ctx, db.EraseSealsParams{Before: now.Add(-p.opts.grace).UnixMilli(), Latest: store.Latest(now)}),
+		q.EraseSeals(ctx, db.EraseSealsParams{Before: now.Add(-s.opts.Grace).UnixMilli(), Latest: store.Latest(now)}),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return p.grant(token, identityOf(old.row, generationOf(old.row.SessionID, print)), now, ends)
+	return s.grant(token, identityOf(old.row, generationOf(old.row.SessionID, print)), now, ends)
 }
 
 // current gives out the session's live token once more.
-func (p *provider) current(ctx context.Context, q store.Queries, old presented, now time.Time) (*grant, error) {
+func (s *Sessions) current(ctx context.Context, q store.Queries, old presented, now time.Time) (*Grant, error) {
 	t, err := q.LiveToken(ctx, old.row.SessionID)
 	if err != nil {
 		return nil, err
 	}
-	token, err := p.sealer.Open(t.Sealed, t.Fingerprint)
+	token, err := s.sealer.Open(t.Sealed, t.Fingerprint)
 	if err != nil {
 		return nil, err
 	}
-	return p.grant(string(token), identityOf(old.row, generationOf(old.row.SessionID, t.Fingerprint)), now, time.UnixMilli(old.row.SessionExpiresAt))
+	return s.grant(string(token), identityOf(old.row, generationOf(old.row.SessionID, t.Fingerprint)), now, time.UnixMilli(old.row.SessionExpiresAt))
 }
 
-// accessUntil is recorded with a session as the end of its access tokens. Those that are given out during the grace
+// AccessUntil is recorded with a session as the end of its access tokens. Those that are given out during the grace
 // window, which writes nothing, are covered too, and what a token is believed beyond its end.
-func (p *provider) accessUntil(now time.Time) time.Time {
-	return now.Add(p.opts.accessTTL + p.opts.grace + clockSkew)
+func (o Options) AccessUntil(now time.Time) time.Time {
+	return now.Add(o.AccessTTL + o.Grace + ClockSkew)
 }
 
-func identityOf(t db.TokenRow, g generation) identity {
-	return identity{
-		accountID: t.AccountID, email: t.Email, displayName: t.DisplayName.String,
-		sessionID: t.SessionID, version: t.TokenVersion, admitted: admitted(t.Origin), generation: g.mark,
+// AccessUntil is that of the options of the sessions.
+func (s *Sessions) AccessUntil(now time.Time) time.Time { return s.opts.AccessUntil(now) }
+
+func identityOf(t db.TokenRow, g generation) Identity {
+	return Identity{
+		AccountID: t.AccountID, Email: t.Email, displayName: t.DisplayName.String,
+		SessionID: t.SessionID, Version: t.TokenVersion, Admitted: admitted(t.Origin), generation: g.mark,
 	}
 }

@@ -1,0 +1,247 @@
+package sessions
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/store"
+)
+
+// RenewAccess signs a new access token for the session of a request whose account has changed, since the token carries name
+// and address. Other sessions of the account learn of the change at their next rotation. For a session that has ended
+// meanwhile the answer is refuse.Expired.
+func (s *Sessions) RenewAccess(r *or3cloud.Request, q store.Queries, sessionID, accountID string) (*http.Cookie, error) {
+	ctx := r.Context()
+	a, err := q.AccountByID(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
+		ID: sessionID, AccountID: accountID, Now: now.UnixMilli(), AccessUntil: s.AccessUntil(now).UnixMilli(),
+	})
+	if store.Absent(err) {
+		return nil, refuse.Expired()
+	}
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.grant("", Identity{
+		AccountID: a.ID, Email: a.Email, displayName: a.DisplayName.String,
+		SessionID: sessionID, Version: a.TokenVersion, Admitted: admitted(a.Origin), generation: s.generationShown(r),
+	}, now, time.UnixMilli(ends))
+	if err != nil {
+		return nil, err
+	}
+	return s.Cookie(AccessCookie, "/", g.AccessToken, s.opts.AccessTTL), nil
+}
+
+// generationShown is the generation of the access token that a request has, or has just been given in place.
+func (s *Sessions) generationShown(r *or3cloud.Request) string {
+	given := (&http.Response{Header: r.ResponseHeader}).Cookies()
+	for _, c := range given {
+		if claims := s.Access.Verify(c.Value); c.Name == AccessCookie && claims != nil {
+			return claims.Generation
+		}
+	}
+	if claims := s.ValidAccess(r.Request); claims != nil {
+		return claims.Generation
+	}
+	return ""
+}
+
+// Provider is what AUTH_PROVIDER selects.
+const Provider = "basic-auth"
+
+// How an account came to be (migrations/00001_accounts.sql).
+const (
+	OriginOpen      = "open"
+	OriginInvite    = "invite"
+	OriginSetup     = "setup"
+	OriginBootstrap = "bootstrap"
+	OriginOperator  = "operator"
+)
+
+// admitted reports whether whoever runs the server made an account of this origin.
+func admitted(origin string) bool {
+	return origin == OriginSetup || origin == OriginBootstrap || origin == OriginOperator
+}
+
+// Identity is what an access token says.
+type Identity struct {
+	AccountID, Email, displayName string
+	SessionID                     string
+	Version                       int64
+	// generation is the mark of the refresh token that the identity comes with; empty for the first one of a session.
+	generation string
+	// Admitted says that whoever runs the server made or allowed the account (or3cloud.ProviderSession.Admitted).
+	Admitted bool
+}
+
+// Grant is a fresh pair of tokens.
+type Grant struct {
+	Identity
+	refreshToken string // empty if the browser is to keep the one that it has
+	AccessToken  string
+	// expires is when the access token does.
+	expires time.Time
+	// Displaced are the sessions that ended to make room for a new one.
+	Displaced Ended
+	// OtherDomains are those of passkeys that would have been demanded, did they not belong to them.
+	OtherDomains []string
+}
+
+// grant signs an access token beside a refresh token. The access token does not outlive its session.
+func (s *Sessions) grant(refreshToken string, who Identity, now, sessionEnds time.Time) (*Grant, error) {
+	expires := now.Add(s.opts.AccessTTL)
+	if sessionEnds.Before(expires) {
+		expires = sessionEnds
+	}
+	expires = expires.Truncate(time.Second)
+	token, err := s.Access.Sign(who, expires)
+	if err != nil {
+		return nil, err
+	}
+	return &Grant{Identity: who, refreshToken: refreshToken, AccessToken: token, expires: expires}, nil
+}
+
+// GetSession implements or3cloud.AuthProvider. A valid access token is believed without any I/O. When it has run out
+// and the refresh cookie is good, the pair is renewed in place, so that a client that knows nothing about expiry is
+// never thrown out (contract, auth §8.2 and Pitfall 2). Cookies are never cleared here. When the answer has begun there
+// is nothing to renew with: the access token alone decides, and the store is not asked.
+func (s *Sessions) GetSession(ctx context.Context, r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
+	who, expires, err := s.Identify(ctx, r)
+	if err != nil || who == nil {
+		return nil, err
+	}
+	return &or3cloud.ProviderSession{
+		Provider: Provider, UserID: who.AccountID, Email: who.Email, DisplayName: who.displayName, ExpiresAt: expires,
+		SessionID: who.SessionID, Admitted: who.Admitted,
+	}, nil
+}
+
+// CheckSession implements or3cloud.SessionChecker. It asks the store: what is remembered of revocations goes back no further
+// than an access token lives, and a body may take longer.
+func (s *Sessions) CheckSession(ctx context.Context, of *or3cloud.ProviderSession) (bool, error) {
+	_, err := s.store.Read.SessionAccount(ctx, db.SessionAccountParams{
+		SessionID: of.SessionID, AccountID: of.UserID, Now: s.now().UnixMilli(),
+	})
+	if store.Absent(err) {
+		return false, nil
+	}
+	return err == nil, store.Fault(err)
+}
+
+// Identify returns who sent a request, or nil, and renews the request's tokens if needed. A token that is only believed for
+// the difference of clocks is renewed if it can be.
+func (s *Sessions) Identify(ctx context.Context, r *or3cloud.Request) (*Identity, time.Time, error) {
+	c := s.ValidAccess(r.Request)
+	if c != nil && (s.now().Before(c.ExpiresAt.Time) || r.ResponseHeader == nil) {
+		return c.Identity(), c.ExpiresAt.Time, nil
+	}
+	if r.ResponseHeader == nil {
+		return nil, time.Time{}, nil
+	}
+	g, err := s.Renew(ctx, r, Values(r.Request, RefreshCookie))
+	switch {
+	case err == nil && g != nil:
+		s.SetCookies(r, g)
+		return &g.Identity, g.expires, nil
+	case c != nil:
+		return c.Identity(), c.ExpiresAt.Time, nil
+	}
+	return nil, time.Time{}, err
+}
+
+// ValidAccess returns the claims of the request's access token if it is valid and not revoked.
+func (s *Sessions) ValidAccess(r *http.Request) *accessClaims {
+	for _, token := range Values(r, AccessCookie) {
+		c := s.Access.Verify(token)
+		if c == nil {
+			continue
+		}
+		// Noted first: whoever replaces the generation revokes it and then looks here, so that one of the two sees the other.
+		if !c.noted.Load() && s.Sightings.note(c.generation()) {
+			c.noted.Store(true)
+		}
+		if s.Revoked.Permit(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// MaxSessions is how many browsers may be signed in to one account. A script that signs in for each of its runs must not fill
+// the database.
+const MaxSessions = 100
+
+// How many sessions are kept that have ended and whose access tokens have too, and how many beyond that go with a new one.
+const (
+	KeptEnded       = 100
+	surplusSessions = 4
+)
+
+// Begin starts a session of an account and returns its first grant. If there are too many, the one that was used least
+// recently ends; of those that have ended the oldest are forgotten.
+func (s *Sessions) Begin(ctx context.Context, q store.Queries, a db.Account, r *or3cloud.Request, now time.Time) (*Grant, error) {
+	err := q.DeleteOldEndedSessions(ctx, db.DeleteOldEndedSessionsParams{
+		AccountID: a.ID, Before: now.Add(-s.opts.Grace).UnixMilli(), Keep: KeptEnded, Most: surplusSessions,
+	})
+	if err != nil {
+		return nil, err
+	}
+	token, print, err := s.refresh.Generate()
+	if err != nil {
+		return nil, err
+	}
+	sid, err := uuid.NewRandomFromReader(s.rand)
+	if err != nil {
+		return nil, err
+	}
+	oldest, err := q.EndOldestSessions(ctx, db.EndOldestSessionsParams{AccountID: a.ID, Keep: MaxSessions - 1, Now: now.UnixMilli()})
+	if err != nil {
+		return nil, err
+	}
+	last := now.Add(s.opts.SessionTTL)
+	ends := earlier(now.Add(s.opts.RefreshTTL), last)
+	err = q.InsertSession(ctx, db.InsertSessionParams{
+		ID: sid.String(), AccountID: a.ID, TokenVersion: a.TokenVersion,
+		Now: now.UnixMilli(), ExpiresAt: ends.UnixMilli(), EndsAt: last.UnixMilli(), AccessUntil: s.AccessUntil(now).UnixMilli(),
+		IpAddress: store.Optional(r.ClientIP), UserAgent: guard.UserAgent(r),
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = q.InsertToken(ctx, db.InsertTokenParams{
+		Fingerprint: print, SessionID: sid.String(), CreatedAt: now.UnixMilli(), ExpiresAt: ends.UnixMilli(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	who := Identity{
+		AccountID: a.ID, Email: a.Email, displayName: a.DisplayName.String,
+		SessionID: sid.String(), Version: a.TokenVersion, Admitted: admitted(a.Origin),
+	}
+	g, err := s.grant(token, who, now, ends)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range oldest {
+		g.Displaced.Add(o.ID, o.AccessUntil)
+	}
+	return g, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
