@@ -40,7 +40,7 @@ func TestImportRules(t *testing.T) {
 	// A rule about packages that do not exist would hold for the wrong reason.
 	for _, path := range []string{
 		"", "/httpapi", "/instance", "/host", "/host/syncapi", "/setting", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs",
-		"/program", "/program/handover", "/cmd/or3-cloud",
+		"/operator", "/program", "/program/handover", "/cmd/or3-cloud",
 	} {
 		if _, ok := ours[module+path]; !ok {
 			t.Fatalf("go list does not know %s%s", module, path)
@@ -157,6 +157,14 @@ func forbidden(path, dep string, standard bool) string {
 				return "a room of basic-auth knows those before it"
 			}
 		}
+	case within(path, module+"/operator"):
+		if within(dep, module) && !within(dep, module+"/instance") && dep != path && dep != module && dep != module+"/setting" &&
+			!within(dep, module+"/internal") {
+			return "what an operator can do knows the instance, and not who asks"
+		}
+		if isDriver(dep) {
+			return "what an operator can do links no database driver"
+		}
 	case within(path, module+"/program/handover"):
 		if within(dep, module) && dep != path && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
 			return "a process is handed over without knowing what it serves"
@@ -176,9 +184,9 @@ func forbidden(path, dep string, standard bool) string {
 	return ""
 }
 
-// isProgram reports whether a package of ours belongs to the program around the host.
+// isProgram reports whether a package of ours belongs to the program around the host, or to what its operator can do.
 func isProgram(path string) bool {
-	return within(path, module+"/program") || within(path, module+"/cmd")
+	return within(path, module+"/program") || within(path, module+"/operator") || within(path, module+"/cmd")
 }
 
 // isPure reports whether a package is one that engines share, of this module and of others: no SQL, no HTTP, no disk.
@@ -253,6 +261,11 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/internal/sqlitex", module + "/providers/sqlite", false, false},
 		{"/cmd/or3-cloud", module + "/providers/sqlite", false, true},
 		{"/program", module + "/host", false, true},
+		{"/operator", module + "/instance", false, true},
+		{"/operator", module + "/host", false, false},
+		{"/operator", module + "/program", false, false},
+		{"/operator", module + "/providers/fs", false, false},
+		{"/host", module + "/operator", false, false},
 		{"/program", module + "/providers/sqlite", false, false},
 		{"/program", "github.com/ncruces/go-sqlite3", false, false},
 		{"/program/handover", module + "/internal/config", false, true},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/operator"
 	"or3.chat/cloud/setting"
 )
 
@@ -62,13 +63,8 @@ func (c adoptCommand) run(stores []string) error {
 	if err := (console{c.stdin, c.stderr}).confirm(c.yes, "Adopt them"); err != nil {
 		return err
 	}
-	dir, err := datadir.Open(path, datadir.Options{
-		Now: c.now, Rand: c.rand, Strict: s.Strict(), Shared: s.Bool(setting.SharedVolume), Adopt: stores,
-	})
-	if err != nil {
-		return err
-	}
-	if err := dir.Close(); err != nil {
+	adoption := operator.Adoption{Dir: path, Stores: stores, Strict: s.Strict(), Shared: s.Bool(setting.SharedVolume), Now: c.now, Rand: c.rand}
+	if err := adoption.Run(); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stdout, "The next start takes over as it is: %s\n", strings.Join(stores, ", "))

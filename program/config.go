@@ -1,7 +1,6 @@
 package program
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"text/tabwriter"
@@ -107,8 +106,5 @@ func (c configCommand) printJSON(s settings) error {
 	shown = append(shown,
 		shownValue{Name: memoryLimit, Value: &limit, Origin: config.Origin(m.Source)},
 		shownValue{Name: memoryBudget, Value: &budget, Origin: derived})
-	e := json.NewEncoder(c.stdout)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(shown)
+	return printJSON(c.stdout, shown)
 }

@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"strings"
 	"time"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/operator"
 	"or3.chat/cloud/setting"
 )
 
@@ -27,20 +26,15 @@ const (
 	handoverPoll     = 50 * time.Millisecond
 )
 
-// controlCommands are all that an operator can ask of an instance. They run where its data is open: in the server, or in the
-// process of the command if there is none.
+// desk answers the operator where the data is open: in the server, or in the process of the command if there is none.
 //
 // ownPage says that the server is running and shows the built-in page.
-func controlCommands(s settings, data *instance.Instance, addr net.Addr, ownPage bool) control.Commands {
-	commands := control.Commands{}
-	links := func() (string, error) { return linkOrigin(s, addr) }
-	maps.Copy(commands, userCommands(data, links))
-	maps.Copy(commands, inviteCommands(data, links, ownPage))
-	maps.Copy(commands, workspaceCommands(data))
-	maps.Copy(commands, fsckCommands(data))
-	maps.Copy(commands, gcCommands(data))
-	maps.Copy(commands, freeNameCommands(data))
-	return commands
+func (s settings) desk(data *instance.Instance, addr net.Addr, ownPage bool) *operator.Desk {
+	return operator.New(data, s.links(addr, ownPage))
+}
+
+func (s settings) links(addr net.Addr, ownPage bool) operator.Links {
+	return operator.Links{PublicURL: s.String(setting.PublicURL), Strict: s.Strict(), Addr: addr, OwnPage: ownPage}
 }
 
 // startControl opens the control socket and returns what closes it. People are served also where no socket can be made, as on
@@ -51,7 +45,7 @@ func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.
 	if err != nil || !s.needsDisk() {
 		return nothing
 	}
-	server, err := control.Serve(path, controlCommands(s, data, addr, ownPage), log)
+	server, err := control.Serve(path, s.desk(data, addr, ownPage).Commands(), log)
 	if err != nil {
 		log.Warn("the control socket cannot be opened; to run commands such as or3-cloud user, stop the server first", "error", err)
 		return nothing
@@ -60,7 +54,7 @@ func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.
 }
 
 // operate runs a command: in the server that has the data directory open, or else on the data directory itself.
-func (a app) operate(ctx context.Context, s settings, run func(control.Caller) error) error {
+func (a app) operate(ctx context.Context, s settings, run func(operator.Caller) error) error {
 	path, err := s.DataPath()
 	if err != nil {
 		return err
@@ -96,7 +90,7 @@ func mustExist(path string) error {
 }
 
 // operateHere opens the data directory and what it holds, without listening, and runs a command on it.
-func (a app) operateHere(ctx context.Context, s settings, path string, run func(control.Caller) error) (err error) {
+func (a app) operateHere(ctx context.Context, s settings, path string, run func(operator.Caller) error) (err error) {
 	if len(s.problems) > 0 {
 		a.report(s.problems)
 		return errReported
@@ -132,7 +126,7 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	if err := dir.Opened(); err != nil {
 		return err
 	}
-	return run(controlCommands(s, data, configuredAddr(s), false))
+	return run(s.desk(data, configuredAddr(s), false).Commands())
 }
 
 // configuredAddr is where a server would listen; nil if only a running one knows.
@@ -149,15 +143,4 @@ func configuredAddr(s settings) net.Addr {
 		addr.IP = net.IPv4zero
 	}
 	return addr
-}
-
-// linkOrigin is what links begin with that lead people to this instance. A local instance without a public address is reached as
-// its setup link says.
-func linkOrigin(s settings, addr net.Addr) (string, error) {
-	public := s.String(setting.PublicURL)
-	if public == "" && (s.Strict() || addr == nil) {
-		return "", or3cloud.Errorf(or3cloud.CodeConflict,
-			"links need to know where people reach this server: set %s, for example %s=https://cloud.example.org", setting.PublicURL, setting.PublicURL)
-	}
-	return baseURL(public, addr), nil
 }

@@ -2,23 +2,19 @@ package program
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/fsck"
+	"or3.chat/cloud/operator"
 )
 
 // checkFile lies in the data directory and remembers a check that was interrupted.
@@ -64,38 +60,6 @@ func (a app) fsck() *cobra.Command {
 	return cmd
 }
 
-// checkState is a check that is not finished.
-type checkState struct {
-	Started     time.Time      `json:"started"`
-	WorkspaceID string         `json:"workspaceId"`
-	Position    string         `json:"position"`
-	Files       int64          `json:"files"`
-	Bytes       int64          `json:"bytes"`
-	Rows        int64          `json:"rows"`
-	Findings    []fsck.Finding `json:"findings"`
-	// Pages and Faults are of the databases, which are checked as a whole in each run.
-	Pages  int64                    `json:"-"`
-	Faults []or3cloud.DatabaseFault `json:"-"`
-}
-
-// checkReport is what --json prints.
-type checkReport struct {
-	OK          bool           `json:"ok"`
-	Started     time.Time      `json:"started"`
-	WorkspaceID string         `json:"workspaceId,omitempty"`
-	Files       int64          `json:"files"`
-	Bytes       int64          `json:"bytes"`
-	Rows        int64          `json:"rows"`
-	Missing     int            `json:"missing"`
-	Corrupt     int            `json:"corrupt"`
-	Unreadable  int            `json:"unreadable"`
-	Orphaned    int            `json:"orphaned"`
-	Findings    []fsck.Finding `json:"findings"`
-	// Pages are the pages of the databases that were read, Damaged what was found in them.
-	Pages   int64                    `json:"pages"`
-	Damaged []or3cloud.DatabaseFault `json:"damaged"`
-}
-
 func (c fsckCommandLine) run(ctx context.Context) error {
 	if c.rate < 0 {
 		return usageError{errors.New("--rate is a number of MB per second")}
@@ -109,15 +73,26 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 		return err
 	}
 	file := filepath.Join(dir, checkFile)
-	state, err := c.resume(file)
-	if err != nil {
-		return err
+	check := operator.NewCheck(c.now(), c.workspace)
+	if !c.restart {
+		var ok bool
+		if check, ok, err = check.Resume(file); err != nil {
+			return err
+		}
+		if ok {
+			fmt.Fprintf(c.stderr, "Going on with the check that was interrupted; it began %s. To begin anew: or3-cloud fsck --restart\n",
+				check.Started.Format(time.DateTime+" MST"))
+		}
 	}
-	err = c.operate(ctx, s, func(instance control.Caller) error { return c.check(ctx, instance, file, &state) })
+	progress := checkProgress{out: c.stderr}
+	err = c.operate(ctx, s, func(desk operator.Caller) error {
+		defer progress.end()
+		return check.Run(ctx, desk, file, operator.CheckOptions{Rate: int64(c.rate) * 1e6, Quarantine: c.quarantine, Progress: progress.show})
+	})
 	if ctx.Err() != nil {
 		return errors.New("interrupted; the next or3-cloud fsck goes on from here")
 	}
-	if err != nil && len(state.Faults) > 0 {
+	if err != nil && len(check.Faults) > 0 {
 		// What a damaged database does to the check of the files is no news.
 		fmt.Fprintf(c.stderr, "or3-cloud: the files were not checked: %v\n", spoken(err))
 		err = nil
@@ -125,7 +100,7 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 	if err != nil {
 		return spoken(err)
 	}
-	report := newCheckReport(state)
+	report := check.Report()
 	if err := c.print(report); err != nil {
 		return err
 	}
@@ -135,143 +110,9 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 	return nil
 }
 
-// resume returns the check that was interrupted, or a new one.
-func (c fsckCommandLine) resume(file string) (checkState, error) {
-	fresh := checkState{Started: c.now().UTC().Truncate(time.Second), WorkspaceID: c.workspace, Findings: []fsck.Finding{}}
-	if c.restart {
-		return fresh, nil
-	}
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fresh, nil
-	}
-	if err != nil {
-		return fresh, err
-	}
-	var state checkState
-	if err := json.Unmarshal(b, &state); err != nil {
-		return fresh, fmt.Errorf("%s cannot be read, so the check cannot go on; begin anew with --restart: %w", file, err)
-	}
-	if state.WorkspaceID != c.workspace {
-		return fresh, nil
-	}
-	fmt.Fprintf(c.stderr, "Going on with the check that was interrupted; it began %s. To begin anew: or3-cloud fsck --restart\n",
-		state.Started.Format(time.DateTime+" MST"))
-	return state, nil
-}
-
-// check goes on with a check until it is complete, and remembers it after each stretch.
-func (c fsckCommandLine) check(ctx context.Context, instance control.Caller, file string, state *checkState) error {
-	workspace := ""
-	if c.workspace != "" {
-		var named gcWorkspaces
-		if err := instance.Call(ctx, "gc/workspaces", workspaceQuery{Name: c.workspace}, &named); err != nil {
-			return err
-		}
-		workspace = named.WorkspaceIDs[0]
-	}
-	if err := checkDatabases(ctx, instance, state); err != nil {
-		return err
-	}
-	var total volume
-	if err := instance.Call(ctx, "fsck/volume", volumeInput{workspace}, &total); err != nil {
-		return err
-	}
-	progress := c.newProgress(total.Bytes)
-	defer progress.end()
-	for {
-		in := fsck.Request{WorkspaceID: workspace, After: state.Position, Rate: int64(c.rate) * 1e6, Quarantine: c.quarantine}
-		var out fsck.Stretch
-		if err := instance.Call(ctx, "fsck/run", in, &out); err != nil {
-			return err
-		}
-		state.Position = out.Next
-		state.Files += out.Files
-		state.Bytes += out.Bytes
-		state.Rows += out.Rows
-		state.Findings = append(state.Findings, out.Findings...)
-		progress.show(*state)
-		if out.Next == "" {
-			return ignoreAbsence(os.Remove(file))
-		}
-		if err := state.save(file); err != nil {
-			return fmt.Errorf("remember how far the check has come: %w", err)
-		}
-	}
-}
-
-// checkDatabases reads all databases.
-func checkDatabases(ctx context.Context, instance control.Caller, state *checkState) error {
-	var all databaseOutput
-	if err := instance.Call(ctx, "fsck/database", databaseInput{}, &all); err != nil {
-		return err
-	}
-	for _, role := range all.Roles {
-		in := databaseInput{Role: role}
-		in.Span = time.Second
-		for {
-			var out databaseOutput
-			if err := instance.Call(ctx, "fsck/database", in, &out); err != nil {
-				return err
-			}
-			state.Pages += out.Pages
-			state.Faults = append(state.Faults, out.Faults...)
-			in.Damaged = in.Damaged || len(out.Faults) > 0
-			if in.After = out.Next; in.After == "" {
-				break
-			}
-		}
-	}
-	return nil
-}
-
-func ignoreAbsence(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// save replaces the file in one step. That it survives a power failure is not needed: an older one is good too.
-func (s checkState) save(file string) error {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
-}
-
-func newCheckReport(s checkState) checkReport {
-	r := checkReport{
-		Started: s.Started, WorkspaceID: s.WorkspaceID, Files: s.Files, Bytes: s.Bytes, Rows: s.Rows, Findings: s.Findings,
-		Pages: s.Pages, Damaged: append([]or3cloud.DatabaseFault{}, s.Faults...),
-	}
-	slices.SortFunc(r.Findings, fsck.Compare)
-	for _, f := range r.Findings {
-		switch f.Kind {
-		case fsck.Missing:
-			r.Missing++
-		case fsck.Corrupt:
-			r.Corrupt++
-		case fsck.Unreadable:
-			r.Unreadable++
-		case fsck.Orphaned:
-			r.Orphaned++
-		}
-	}
-	r.OK = r.Missing+r.Corrupt+r.Unreadable+len(r.Damaged) == 0
-	return r
-}
-
-func (c fsckCommandLine) print(r checkReport) error {
+func (c fsckCommandLine) print(r operator.CheckReport) error {
 	if c.json {
-		e := json.NewEncoder(c.stdout)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return printJSON(c.stdout, r)
 	}
 	for _, f := range r.Damaged {
 		fmt.Fprintf(c.stdout, "damaged     %s", f.Database)

@@ -9,6 +9,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"or3.chat/cloud/operator"
 )
 
 // plainEvery is how often progress is told where it is not a terminal that shows it.
@@ -16,35 +18,33 @@ const plainEvery = 30 * time.Second
 
 // checkProgress shows how far a check is: with a bar at a terminal, else with a line now and then.
 type checkProgress struct {
-	out   io.Writer
-	total int64
-	said  time.Time
+	out  io.Writer
+	said time.Time // zero before the first time
 
 	bars *mpb.Progress
 	bar  *mpb.Bar
 }
 
-func (c fsckCommandLine) newProgress(total int64) *checkProgress {
-	p := &checkProgress{out: c.stderr, total: total, said: time.Now()}
-	if f, ok := c.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bars = mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))
-		p.bar = p.bars.AddBar(total,
-			mpb.PrependDecorators(decor.Name("reading files "), decor.CountersKiloByte("% .1f / % .1f")),
-			mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), decor.Elapsed(decor.ET_STYLE_GO)))
+// show is told how far the check is, of so many bytes in all.
+func (p *checkProgress) show(c operator.Check, total int64) {
+	if p.said.IsZero() {
+		p.said = time.Now()
+		if f, ok := p.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			p.bars = mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))
+			p.bar = p.bars.AddBar(total,
+				mpb.PrependDecorators(decor.Name("reading files "), decor.CountersKiloByte("% .1f / % .1f")),
+				mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), decor.Elapsed(decor.ET_STYLE_GO)))
+		}
 	}
-	return p
-}
-
-func (p *checkProgress) show(s checkState) {
 	if p.bar != nil {
-		p.bar.SetCurrent(min(s.Bytes, p.total))
+		p.bar.SetCurrent(min(c.Bytes, total))
 		return
 	}
 	if time.Since(p.said) < plainEvery {
 		return
 	}
 	p.said = time.Now()
-	fmt.Fprintf(p.out, "fsck: %d files, %s of %s read, %d findings\n", s.Files, humanBytes(s.Bytes), humanBytes(p.total), len(s.Findings))
+	fmt.Fprintf(p.out, "fsck: %d files, %s of %s read, %d findings\n", c.Files, humanBytes(c.Bytes), humanBytes(total), len(c.Findings))
 }
 
 // end leaves the bar as it is.

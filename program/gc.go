@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/control"
+	"or3.chat/cloud/operator"
 )
 
 // gcCommandLine is "or3-cloud gc".
@@ -52,7 +51,7 @@ func (a app) gc() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.operate(ctx, s, func(instance control.Caller) error { return c.run(ctx, instance) })
+			return c.operate(ctx, s, func(desk operator.Caller) error { return c.run(ctx, desk) })
 		},
 	}
 	c.bindData(cmd.Flags().StringVar)
@@ -63,27 +62,14 @@ func (a app) gc() *cobra.Command {
 	return cmd
 }
 
-// gcReport is what --json prints.
-type gcReport struct {
-	DryRun     bool `json:"dryRun"`
-	Workspaces int  `json:"workspaces"`
-	// Scanned and IntoTrash are what the collection did.
-	Scanned   int                   `json:"scanned"`
-	IntoTrash int                   `json:"intoTrash"`
-	Going     []or3cloud.StoredItem `json:"going"`
-	Stored    storedTotals          `json:"stored"`
-	// Disabled says why nothing can be collected.
-	Disabled string `json:"disabled,omitempty"`
-}
-
-func (c gcCommandLine) run(ctx context.Context, instance control.Caller) error {
-	var workspaces gcWorkspaces
-	if err := instance.Call(ctx, "gc/workspaces", workspaceQuery{Name: c.workspace}, &workspaces); err != nil {
+func (c gcCommandLine) run(ctx context.Context, desk operator.Caller) error {
+	workspaces, err := operator.ListStored.Ask(ctx, desk, operator.WorkspaceQuery{Name: c.workspace})
+	if err != nil {
 		return spoken(err)
 	}
 	ask := console{c.stdin, c.stderr}
 	if !c.dryRun && !c.yes && ask.isTerminal() {
-		would, err := c.collect(ctx, instance, workspaces.WorkspaceIDs, true)
+		would, err := operator.Collect(ctx, desk, workspaces.WorkspaceIDs, true)
 		if err != nil {
 			return err
 		}
@@ -92,38 +78,16 @@ func (c gcCommandLine) run(ctx context.Context, instance control.Caller) error {
 			return err
 		}
 	}
-	report, err := c.collect(ctx, instance, workspaces.WorkspaceIDs, c.dryRun)
+	report, err := operator.Collect(ctx, desk, workspaces.WorkspaceIDs, c.dryRun)
 	if err != nil {
 		return err
 	}
 	return c.print(report)
 }
 
-// collect collects workspaces, or only says what that would do.
-func (c gcCommandLine) collect(ctx context.Context, instance control.Caller, workspaces []string, dryRun bool) (gcReport, error) {
-	report := gcReport{DryRun: dryRun, Workspaces: len(workspaces), Going: []or3cloud.StoredItem{}, Stored: storedTotals{}}
-	for _, id := range workspaces {
-		var out gcResult
-		if err := instance.Call(ctx, "gc/run", gcRequest{WorkspaceID: id, DryRun: dryRun}, &out); err != nil {
-			return report, fmt.Errorf("workspace %s: %w", id, err)
-		}
-		report.Scanned += out.Collected.ScannedCount
-		report.IntoTrash += out.Collected.DeletedCount
-		report.Going = append(report.Going, out.Going...)
-		report.Disabled = out.Collected.Reason
-		for state, total := range out.Stored {
-			report.Stored.add(state, total)
-		}
-	}
-	return report, nil
-}
-
-func (c gcCommandLine) print(r gcReport) error {
+func (c gcCommandLine) print(r operator.Collection) error {
 	if c.json {
-		e := json.NewEncoder(c.stdout)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		return e.Encode(r)
+		return printJSON(c.stdout, r)
 	}
 	if r.DryRun {
 		printGoing(c.stdout, r.Going)
@@ -146,7 +110,7 @@ func printGoing(w io.Writer, going []or3cloud.StoredItem) {
 }
 
 // printStored prints a table of everything that is stored.
-func printStored(w io.Writer, stored storedTotals) error {
+func printStored(w io.Writer, stored operator.StoredTotals) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\nstored\tfiles\tsize\t")
 	for _, state := range []or3cloud.StorageState{

@@ -13,10 +13,11 @@ import (
 	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/operator"
 )
 
 func (a app) userInvite(flags *settingFlags) *cobra.Command {
-	in := inviteInput{Role: or3cloud.RoleEditor}
+	in := operator.NewInvite{Role: or3cloud.RoleEditor}
 	var workspace, expires string
 	cmd := &cobra.Command{
 		Use:   "invite EMAIL",
@@ -45,21 +46,15 @@ func (a app) userInvite(flags *settingFlags) *cobra.Command {
 			return err
 		}
 		in.WorkspaceID = chosen.ID
-		var out invited
-		if err := c.call(ctx, "user/invite", in, &out); err != nil {
+		out, err := ask(ctx, c, operator.InviteUser, in)
+		if err != nil {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			out.say(w, fmt.Sprintf("%s joins %q as %s here, once, until", out.Email, chosen.Name, out.Role))
+			say(w, out.Link, fmt.Sprintf("%s joins %q as %s here, once, until", out.Email, chosen.Name, out.Role))
 		})
 	})
 }
-
-// The bounds of --expires.
-const (
-	shortestInvite = time.Minute
-	longestInvite  = 365 * 24 * time.Hour
-)
 
 // parseLifetime reads a duration that may also be given in days; empty is 0.
 func parseLifetime(text string) (time.Duration, error) {
@@ -70,10 +65,10 @@ func parseLifetime(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		var n int
 		n, err = strconv.Atoi(days)
-		n = min(max(n, -1), int(longestInvite/(24*time.Hour))+1) // keeps the product in range
+		n = min(max(n, -1), int(operator.LongestInvite/(24*time.Hour))+1) // keeps the product in range
 		d = time.Duration(n) * 24 * time.Hour
 	}
-	if err != nil || d < shortestInvite || d > longestInvite {
+	if err != nil || d < operator.ShortestInvite || d > operator.LongestInvite {
 		return 0, fmt.Errorf("--expires %q is not between a minute and 365 days; write it like 7d or 12h", text)
 	}
 	return d, nil
@@ -81,8 +76,8 @@ func parseLifetime(text string) (time.Duration, error) {
 
 // workspace returns the workspace with an id or name, or the only one there is. Which of several is meant is asked.
 func (c *userCommand) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
-	var found workspaceList
-	if err := c.call(ctx, "workspace/find", workspaceQuery{Name: name}, &found); err != nil {
+	found, err := ask(ctx, c, operator.FindWorkspaces, operator.WorkspaceQuery{Name: name})
+	if err != nil {
 		return or3cloud.WorkspaceSummary{}, err
 	}
 	all := found.Workspaces

@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/mail"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	ownmail "or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/operator"
 	"or3.chat/cloud/setting"
 )
 
@@ -56,21 +55,6 @@ func (a app) mailTest() *cobra.Command {
 	return cmd
 }
 
-// mailTestResult is the outcome as "or3-cloud mail test --json" prints it.
-type mailTestResult struct {
-	OK     bool   `json:"ok"`
-	Server string `json:"server,omitempty"`
-	From   string `json:"from,omitempty"`
-	To     string `json:"to"`
-	// EHLOName is how the program introduced itself to the server.
-	EHLOName string `json:"ehloName,omitempty"`
-	// Step is where it failed, Code what the server replied.
-	Step   string `json:"step,omitempty"`
-	Code   int    `json:"code,omitempty"`
-	Error  string `json:"error,omitempty"`
-	Advice string `json:"advice,omitempty"`
-}
-
 func (c mailTestCommand) run(to string) error {
 	if a, err := mail.ParseAddress(to); err != nil || a.Address != to {
 		return usageError{fmt.Errorf("%q is no e-mail address", to)}
@@ -79,55 +63,17 @@ func (c mailTestCommand) run(to string) error {
 	if err != nil {
 		return err
 	}
-	r := mailTestResult{To: to}
-	server, err := ownmail.Parse(s.String(setting.SMTPURL), s.String(setting.SMTPFrom), s.String(setting.EHLOName))
-	switch {
-	case err != nil:
-		r.fault(err)
-	case server == nil:
-		r.Error, r.Advice = "no mail server is configured", "Set "+setting.SMTPURL+" and "+setting.SMTPFrom+"."
-	default:
-		r.Server, r.From, r.EHLOName = server.Server(), server.From(), server.EHLOName()
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
-		if err := ownmail.NewSender(server, c.now, c.rand).Send(ctx, testLetter(to, s.String(setting.PublicURL))); err != nil {
-			r.fault(err)
-		}
-	}
-	r.OK = r.Error == ""
-	return c.print(r)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return c.print(operator.MailTest{
+		URL: s.String(setting.SMTPURL), From: s.String(setting.SMTPFrom), EHLOName: s.String(setting.EHLOName),
+		To: to, PublicURL: s.String(setting.PublicURL), Now: c.now, Rand: c.rand,
+	}.Run(ctx))
 }
 
-// fault fills in what went wrong.
-func (r *mailTestResult) fault(err error) {
-	r.Error = err.Error()
-	var setting *ownmail.FaultError
-	var delivery *ownmail.Error
-	switch {
-	case errors.As(err, &setting):
-		r.Error, r.Advice = setting.Setting+" "+setting.Fault, setting.Fix
-	case errors.As(err, &delivery):
-		r.Step, r.Code, r.Advice = string(delivery.Step), delivery.Code, delivery.Advice
-	}
-}
-
-func testLetter(to, publicURL string) ownmail.Letter {
-	l := ownmail.Letter{
-		To: to, Subject: "OR3 Cloud can send mail",
-		Paragraphs: []string{"This is a test message. Mail for forgotten passwords and notices about accounts will reach you like it."},
-	}
-	if publicURL != "" {
-		l.Facts = []ownmail.Fact{{Name: "Server", Value: publicURL}}
-	}
-	return l
-}
-
-func (c mailTestCommand) print(r mailTestResult) error {
+func (c mailTestCommand) print(r operator.MailTested) error {
 	if c.json {
-		e := json.NewEncoder(c.stdout)
-		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false)
-		if err := e.Encode(r); err != nil {
+		if err := printJSON(c.stdout, r); err != nil {
 			return err
 		}
 	} else if r.OK {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/operator"
 )
 
 // testApp is the program with an environment and nothing else of this machine.
@@ -34,20 +35,20 @@ func TestMailTestSendsAMessageOrSaysWhatIsWrong(t *testing.T) {
 	const from = "OR3_SMTP_FROM=Our Cloud <cloud@example.org>"
 	for name, c := range map[string]struct {
 		environ []string
-		want    mailTestResult
+		want    operator.MailTested
 	}{
-		"sent": {[]string{"OR3_SMTP_URL=smtp://" + server.Addr, from}, mailTestResult{OK: true, Server: server.Addr, From: "cloud@example.org", EHLOName: "example.org"}},
-		"by a name": {[]string{"OR3_SMTP_URL=smtp://" + server.Addr, from, "OR3_PUBLIC_URL=https://cloud.example.org"}, mailTestResult{
+		"sent": {[]string{"OR3_SMTP_URL=smtp://" + server.Addr, from}, operator.MailTested{OK: true, Server: server.Addr, From: "cloud@example.org", EHLOName: "example.org"}},
+		"by a name": {[]string{"OR3_SMTP_URL=smtp://" + server.Addr, from, "OR3_PUBLIC_URL=https://cloud.example.org"}, operator.MailTested{
 			OK: true, Server: server.Addr, From: "cloud@example.org", EHLOName: "cloud.example.org",
 		}},
-		"not configured": {nil, mailTestResult{Error: "no mail server is configured", Advice: "Set OR3_SMTP_URL"}},
-		"half":           {[]string{from}, mailTestResult{Error: "OR3_SMTP_URL is not set", Advice: "Use smtp://"}},
-		"refused": {[]string{"OR3_SMTP_URL=smtp://" + refusing.Addr, from}, mailTestResult{
+		"not configured": {nil, operator.MailTested{Error: "no mail server is configured", Advice: "Set OR3_SMTP_URL"}},
+		"half":           {[]string{from}, operator.MailTested{Error: "OR3_SMTP_URL is not set", Advice: "Use smtp://"}},
+		"refused": {[]string{"OR3_SMTP_URL=smtp://" + refusing.Addr, from}, operator.MailTested{
 			Server: refusing.Addr, From: "cloud@example.org", EHLOName: "example.org", Step: "recipient", Code: 550, Error: "no such person",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var got mailTestResult
+			var got operator.MailTested
 			out, errs, code := runMailTest(t, c.environ, "--json")
 			if err := json.Unmarshal([]byte(out), &got); err != nil {
 				t.Fatalf("%v: %s %s", err, out, errs)

@@ -21,6 +21,7 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
@@ -243,7 +244,7 @@ func (s settings) needsDisk() bool { return instance.NewPlan(s.Config, s.registr
 
 // announce tells whoever started the server where it is and how to begin.
 func (c serveCommand) announce(ctx context.Context, s settings, data *instance.Instance, addr net.Addr) {
-	url := baseURL(s.String(setting.PublicURL), addr)
+	url := operator.BaseURL(s.String(setting.PublicURL), addr)
 	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
 	fragments, err := data.SetupLinks(ctx)
 	if err != nil {
@@ -269,22 +270,6 @@ func machineNames(addr string) []string {
 		names = append(names, host)
 	}
 	return names
-}
-
-// baseURL is where a browser finds the server, without a slash at the end.
-func baseURL(public string, addr net.Addr) string {
-	if public != "" {
-		return public
-	}
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return "http://localhost"
-	}
-	host := tcp.IP.String()
-	if tcp.IP.IsUnspecified() {
-		host = "localhost"
-	}
-	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
 }
 
 // secrets hands out configured secrets, and outside strict mode generated ones. It owns the data directory.

@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/control"
+	"or3.chat/cloud/operator"
 )
 
 // userCommand is one of "or3-cloud user": it asks the instance and prints the answer.
@@ -62,8 +61,17 @@ func (a app) newUserCommand(flags *settingFlags, cmd *cobra.Command, arguments i
 	return cmd
 }
 
-// call runs one command of the instance.
-func (c *userCommand) call(ctx context.Context, name string, in, out any) error {
+// ask asks the instance.
+func ask[Q, A any](ctx context.Context, c *userCommand, what operator.UseCase[Q, A], question Q) (answer A, err error) {
+	err = c.reach(ctx, func(desk operator.Caller) error {
+		answer, err = what.Ask(ctx, desk, question)
+		return err
+	})
+	return answer, err
+}
+
+// reach runs what asks the instance, more than once maybe.
+func (c *userCommand) reach(ctx context.Context, run func(operator.Caller) error) error {
 	if c.settings == nil {
 		s, err := c.loadData(*c.settingFlags)
 		if err != nil {
@@ -71,8 +79,7 @@ func (c *userCommand) call(ctx context.Context, name string, in, out any) error 
 		}
 		c.settings = &s
 	}
-	err := c.operate(ctx, *c.settings, func(instance control.Caller) error { return instance.Call(ctx, name, in, out) })
-	return spoken(err)
+	return spoken(c.operate(ctx, *c.settings, run))
 }
 
 // spoken is an error as a person reads it, without the code in front that logs want.
@@ -90,14 +97,11 @@ func (c *userCommand) print(answer any, words func(io.Writer)) error {
 		words(c.stdout)
 		return nil
 	}
-	e := json.NewEncoder(c.stdout)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(answer)
+	return printJSON(c.stdout, answer)
 }
 
 func (a app) userAdd(flags *settingFlags) *cobra.Command {
-	var in addInput
+	var in operator.NewAccount
 	var byLink bool
 	cmd := &cobra.Command{
 		Use:   "add EMAIL",
@@ -115,20 +119,21 @@ func (a app) userAdd(flags *settingFlags) *cobra.Command {
 				return err
 			}
 		}
-		var out added
-		if err := c.call(ctx, "user/add", in, &out); err != nil {
+		out, err := ask(ctx, c, operator.AddAccount, in)
+		if err != nil {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
 			fmt.Fprintf(w, "Created the account %s (%s).\n", out.Account.Email, out.Account.ID)
 			if out.Link != nil {
-				out.Link.say(w, "The password is chosen here, once, until")
+				say(w, *out.Link, "The password is chosen here, once, until")
 			}
 		})
 	})
 }
 
-func (l link) say(w io.Writer, intro string) {
+// say prints a link.
+func say(w io.Writer, l operator.Link, intro string) {
 	fmt.Fprintf(w, "%s %s:\n\n    %s\n\n", intro, moment(l.ExpiresAt), l.Link)
 }
 
@@ -138,17 +143,13 @@ func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST"
 func (a app) userList(flags *settingFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List all accounts, the oldest first", Example: "  or3-cloud user list\n  or3-cloud user list --json"}
 	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
-		out := accountList{Accounts: []or3cloud.Account{}}
-		for page := (accountList{}); ; {
-			in := accountQuery{Cursor: page.Next}
-			page = accountList{}
-			if err := c.call(ctx, "user/list", in, &page); err != nil {
-				return err
-			}
-			out.Accounts = append(out.Accounts, page.Accounts...)
-			if page.Next == "" {
-				break
-			}
+		var out operator.Accounts
+		err := c.reach(ctx, func(desk operator.Caller) (err error) {
+			out, err = operator.AllAccounts(ctx, desk)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 		return c.print(out, func(w io.Writer) {
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -196,20 +197,20 @@ func (a app) userPasswd(flags *settingFlags) *cobra.Command {
 			if err := c.confirm(yes, "Remove them"); err != nil {
 				return err
 			}
-			return c.act(ctx, "user/reset-factors", accountName{args[0]}, "The second factors of %s are removed and all sessions ended.\n", args[0])
+			return act(ctx, c, operator.ResetFactors, operator.AccountName{Name: args[0]}, "The second factors of %s are removed and all sessions ended.\n", args[0])
 		}
 		password, err := c.newPassword()
 		if err != nil {
 			return err
 		}
-		return c.act(ctx, "user/passwd", passwordInput{args[0], password}, "The password of %s is changed and all sessions are ended.\n", args[0])
+		return act(ctx, c, operator.SetPassword, operator.NewPassword{Name: args[0], Password: password}, "The password of %s is changed and all sessions are ended.\n", args[0])
 	})
 }
 
 // act runs a command that answers nothing but that it is done.
-func (c *userCommand) act(ctx context.Context, name string, in any, format string, args ...any) error {
-	var out done
-	if err := c.call(ctx, name, in, &out); err != nil {
+func act[Q any](ctx context.Context, c *userCommand, what operator.UseCase[Q, operator.Done], question Q, format string, args ...any) error {
+	out, err := ask(ctx, c, what, question)
+	if err != nil {
 		return err
 	}
 	return c.print(out, func(w io.Writer) { fmt.Fprintf(w, format, args...) })
@@ -225,12 +226,12 @@ func (a app) userResetLink(flags *settingFlags) *cobra.Command {
 		Example: "  or3-cloud user reset-link ann@example.org",
 	}
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
-		var out link
-		if err := c.call(ctx, "user/reset-link", accountName{args[0]}, &out); err != nil {
+		out, err := ask(ctx, c, operator.ResetLink, operator.AccountName{Name: args[0]})
+		if err != nil {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			out.say(w, fmt.Sprintf("A new password for %s is chosen here, once, until", args[0]))
+			say(w, out, fmt.Sprintf("A new password for %s is chosen here, once, until", args[0]))
 		})
 	})
 }
@@ -249,14 +250,14 @@ func (a app) userDisable(flags *settingFlags) *cobra.Command {
 		if err := c.confirmSessions(ctx, args[0], "", yes); err != nil {
 			return err
 		}
-		return c.act(ctx, "user/disable", accountName{args[0]}, "The account %s is switched off and its sessions are ended.\n", args[0])
+		return act(ctx, c, operator.DisableAccount, operator.AccountName{Name: args[0]}, "The account %s is switched off and its sessions are ended.\n", args[0])
 	})
 }
 
 func (a app) userEnable(flags *settingFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "enable EMAIL", Short: "Switch an account on again", Example: "  or3-cloud user enable ann@example.org"}
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
-		return c.act(ctx, "user/enable", accountName{args[0]}, "The account %s is switched on.\n", args[0])
+		return act(ctx, c, operator.EnableAccount, operator.AccountName{Name: args[0]}, "The account %s is switched on.\n", args[0])
 	})
 }
 
@@ -264,11 +265,11 @@ func (a app) userSessions(flags *settingFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "sessions EMAIL", Short: "List the browsers that are signed in, the one used last first",
 		Example: "  or3-cloud user sessions ann@example.org"}
 	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
-		var out sessionList
-		if err := c.call(ctx, "user/sessions", accountName{args[0]}, &out); err != nil {
+		out, err := ask(ctx, c, operator.ListSessions, operator.AccountName{Name: args[0]})
+		if err != nil {
 			return err
 		}
-		return c.print(out, out.say)
+		return c.print(out, func(w io.Writer) { saySessions(w, out.Sessions) })
 	})
 }
 
@@ -291,8 +292,8 @@ func (a app) userRevoke(flags *settingFlags) *cobra.Command {
 		if err := c.confirmSessions(ctx, args[0], session, yes); err != nil {
 			return err
 		}
-		var out revoked
-		if err := c.call(ctx, "user/revoke", revokeInput{args[0], session}, &out); err != nil {
+		out, err := ask(ctx, c, operator.RevokeSessions, operator.Revocation{Name: args[0], Session: session})
+		if err != nil {
 			return err
 		}
 		return c.print(out, func(w io.Writer) { fmt.Fprintf(w, "Sessions of %s that were ended: %d.\n", args[0], out.Revoked) })
@@ -304,23 +305,23 @@ func (c *userCommand) confirmSessions(ctx context.Context, name, session string,
 	if yes || !c.isTerminal() {
 		return nil
 	}
-	var live sessionList
-	if err := c.call(ctx, "user/sessions", accountName{name}, &live); err != nil {
+	live, err := ask(ctx, c, operator.ListSessions, operator.AccountName{Name: name})
+	if err != nil {
 		return err
 	}
 	if session != "" {
 		live.Sessions = slices.DeleteFunc(live.Sessions, func(s or3cloud.AccountSession) bool { return s.ID != session })
 	}
 	fmt.Fprintf(c.stderr, "Sessions of %s that end: %d\n", name, len(live.Sessions))
-	live.say(c.stderr)
+	saySessions(c.stderr, live.Sessions)
 	return c.confirm(yes, "End them")
 }
 
-// say prints sessions as a table.
-func (l sessionList) say(w io.Writer) {
+// saySessions prints sessions as a table.
+func saySessions(w io.Writer, sessions []or3cloud.AccountSession) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tSIGNED IN\tLAST SEEN\tADDRESS\tBROWSER")
-	for _, s := range l.Sessions {
+	for _, s := range sessions {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, moment(s.CreatedAt), moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
 	}
 	_ = table.Flush() // the terminal is gone, then
@@ -343,11 +344,11 @@ func (a app) userDelete(flags *settingFlags) *cobra.Command {
 }
 
 func (c *userCommand) delete(ctx context.Context, name string, yes bool) error {
-	var what removal
-	if err := c.call(ctx, "user/removal", accountName{name}, &what); err != nil {
+	what, err := ask(ctx, c, operator.PreviewDeletion, operator.AccountName{Name: name})
+	if err != nil {
 		return err
 	}
-	what.say(c.stderr)
+	sayDeletion(c.stderr, what)
 	if !yes {
 		if !c.isTerminal() {
 			return usageError{errors.New("nothing was deleted; add --yes, because there is no terminal to ask at")}
@@ -360,11 +361,11 @@ func (c *userCommand) delete(ctx context.Context, name string, yes bool) error {
 			return errors.New("nothing was deleted")
 		}
 	}
-	return c.act(ctx, "user/delete", accountName{what.Account.ID}, "The account %s is deleted.\n", what.Account.Email)
+	return act(ctx, c, operator.DeleteAccount, operator.AccountName{Name: what.Account.ID}, "The account %s is deleted.\n", what.Account.Email)
 }
 
-// say tells what deleting an account would do.
-func (r removal) say(w io.Writer) {
+// sayDeletion tells what deleting an account would do.
+func sayDeletion(w io.Writer, r operator.Deletion) {
 	fmt.Fprintf(w, "The account %s (%s), made %s, with %d sessions, is deleted for good. Workspaces that it is a member of: %d\n",
 		r.Account.Email, r.Account.ID, moment(r.Account.CreatedAt), r.Account.Sessions, len(r.Workspaces))
 	for _, ws := range r.Workspaces {

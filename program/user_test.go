@@ -92,7 +92,7 @@ func TestLinksLeadToWherePeopleAre(t *testing.T) {
 		{[]string{setting.StrictConfig + "=true"}, tcp, ""},
 		{nil, nil, ""},
 	} {
-		got, err := linkOrigin(load(tc.environ...), tc.addr)
+		got, err := load(tc.environ...).links(tc.addr, false).Origin()
 		if got != tc.want || (err != nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), setting.PublicURL) {
 			t.Errorf("%+v: %q, %v", tc, got, err)
 		}
@@ -101,7 +101,7 @@ func TestLinksLeadToWherePeopleAre(t *testing.T) {
 		"127.0.0.1:3000": "http://127.0.0.1:3000", "unix:/run/s": "http://localhost", ":8080": "http://localhost:8080",
 	} {
 		s := load(setting.Addr + "=" + addr)
-		if got, err := linkOrigin(s, configuredAddr(s)); err != nil || got != want {
+		if got, err := s.links(configuredAddr(s), false).Origin(); err != nil || got != want {
 			t.Errorf("%s: %q, %v", addr, got, err)
 		}
 	}

@@ -2,7 +2,6 @@ package program
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
@@ -49,9 +48,7 @@ func (a app) version() *cobra.Command {
 			if !asJSON {
 				return thisBuild().print(a.stdout)
 			}
-			e := json.NewEncoder(a.stdout)
-			e.SetIndent("", "  ")
-			return e.Encode(thisBuild())
+			return printJSON(a.stdout, thisBuild())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

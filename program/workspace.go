@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/operator"
 )
 
 func (a app) workspace() *cobra.Command {
@@ -33,8 +34,8 @@ func (a app) workspace() *cobra.Command {
 func (a app) workspaceList(flags *settingFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the workspaces, the oldest first", Example: "  or3-cloud workspace list"}
 	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
-		var out workspaceList
-		if err := c.call(ctx, "workspace/find", workspaceQuery{Limit: maxListed}, &out); err != nil {
+		out, err := ask(ctx, c, operator.FindWorkspaces, operator.WorkspaceQuery{Limit: operator.MaxWorkspaces})
+		if err != nil {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
@@ -67,8 +68,8 @@ func (a app) membersList(flags *settingFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var out memberList
-		if err := c.call(ctx, "workspace/members", memberInput{WorkspaceID: ws.ID}, &out); err != nil {
+		out, err := ask(ctx, c, operator.ListMembers, operator.WorkspaceID{WorkspaceID: ws.ID})
+		if err != nil {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
@@ -82,15 +83,17 @@ func (a app) membersList(flags *settingFlags) *cobra.Command {
 	})
 }
 
-// change runs a command about one member and says what it did.
-func (c *userCommand) change(ctx context.Context, name, workspace string, in memberInput, format string) error {
+// change runs what is about one member and says what it did.
+func (c *userCommand) change(
+	ctx context.Context, what operator.UseCase[operator.Membership, operator.Member], workspace string, in operator.Membership, format string,
+) error {
 	ws, err := c.workspace(ctx, workspace)
 	if err != nil {
 		return err
 	}
 	in.WorkspaceID = ws.ID
-	var out memberItem
-	if err := c.call(ctx, name, in, &out); err != nil {
+	out, err := ask(ctx, c, what, in)
+	if err != nil {
 		return err
 	}
 	who := out.Email
@@ -124,7 +127,7 @@ func (a app) membersAdd(flags *settingFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.change(ctx, "workspace/members/add", args[0], memberInput{Name: args[1], Role: role}, "%s is a member of %q as %s.\n")
+		return c.change(ctx, operator.AddMember, args[0], operator.Membership{Name: args[1], Role: role}, "%s is a member of %q as %s.\n")
 	})
 }
 
@@ -141,7 +144,7 @@ func (a app) membersRole(flags *settingFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.change(ctx, "workspace/members/role", args[0], memberInput{Name: args[1], Role: role}, "%s is in %q as %s.\n")
+		return c.change(ctx, operator.ChangeRole, args[0], operator.Membership{Name: args[1], Role: role}, "%s is in %q as %s.\n")
 	})
 }
 
@@ -160,7 +163,7 @@ func (a app) membersRemove(flags *settingFlags) *cobra.Command {
 		if err := c.confirm(yes, "Remove the member"); err != nil {
 			return err
 		}
-		return c.change(ctx, "workspace/members/remove", args[0], memberInput{Name: args[1]}, "%s is no member of %q any more; the role was %s.\n")
+		return c.change(ctx, operator.RemoveMember, args[0], operator.Membership{Name: args[1]}, "%s is no member of %q any more; the role was %s.\n")
 	})
 }
 
@@ -175,8 +178,8 @@ func (a app) invitesList(flags *settingFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var out inviteList
-		if err := c.call(ctx, "workspace/invites", memberInput{WorkspaceID: ws.ID}, &out); err != nil {
+		out, err := ask(ctx, c, operator.ListInvites, operator.WorkspaceID{WorkspaceID: ws.ID})
+		if err != nil {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
@@ -208,6 +211,34 @@ func (a app) invitesRevoke(flags *settingFlags) *cobra.Command {
 		if err := c.confirm(yes, "Revoke it"); err != nil {
 			return err
 		}
-		return c.act(ctx, "workspace/invites/revoke", revokeInviteInput{ws.ID, args[1]}, "The invite %s is revoked.\n", args[1])
+		return act(ctx, c, operator.RevokeInvite, operator.InviteID{WorkspaceID: ws.ID, InviteID: args[1]}, "The invite %s is revoked.\n", args[1])
+	})
+}
+
+func (a app) workspaceFreeName(flags *settingFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "free-name WORKSPACE NAME",
+		Short: "Free the name of a setting that another row holds",
+		Long: "Free the name of a setting (a kv row) that another row holds, so that pushes of the row that should have it are accepted again. The\n" +
+			"row that holds it keeps its value and gets another name, on all devices. Rows whose id is kv: and the name do not need this: they\n" +
+			"get their name by themselves.",
+		Example: "  or3-cloud workspace free-name Family notification_muted_threads",
+	}
+	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+		ws, err := c.workspace(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		out, err := ask(ctx, c, operator.FreeName, operator.KVName{WorkspaceID: ws.ID, Name: args[1]})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			if out.PK == "" {
+				fmt.Fprintf(w, "No row of %q holds the name %q.\n", ws.Name, out.Name)
+				return
+			}
+			fmt.Fprintf(w, "The row %q of %q has given up the name %q.\n", out.PK, ws.Name, out.Name)
+		})
 	})
 }

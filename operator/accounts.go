@@ -1,0 +1,194 @@
+package operator
+
+import (
+	"context"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
+)
+
+// What is asked about accounts, and the answers.
+type (
+	// AccountName names an account by its e-mail address or its id.
+	AccountName struct {
+		Name string `json:"name"`
+	}
+	// NewAccount is an account that is to be made.
+	NewAccount struct {
+		Email       string `json:"email"`
+		DisplayName string `json:"displayName"`
+		// Password is empty if the person chooses one, with a link.
+		Password string `json:"password"`
+	}
+	// AddedAccount is an account that was made, with the link to its first password if it has none.
+	AddedAccount struct {
+		Account or3cloud.Account `json:"account"`
+		Link    *Link            `json:"resetLink,omitempty"`
+	}
+	// NewPassword is a password for an account.
+	NewPassword struct {
+		Name     string `json:"name"`
+		Password string `json:"password"`
+	}
+	// Link is something that its owner opens in a browser, once.
+	Link struct {
+		Link      string    `json:"link"`
+		ExpiresAt time.Time `json:"expiresAt"`
+	}
+	// AccountsQuery asks for a page of the accounts.
+	AccountsQuery struct {
+		Cursor string `json:"cursor"`
+		// Limit is how many accounts the page has at most; 0 is as many as the provider likes.
+		Limit int `json:"limit"`
+	}
+	// Accounts are a page of them, oldest first.
+	Accounts struct {
+		Accounts []or3cloud.Account `json:"accounts"`
+		// Next is the cursor of the next page; absent from the last.
+		Next string `json:"next,omitempty"`
+	}
+	// Sessions are those of an account, the one that was used last first.
+	Sessions struct {
+		Sessions []or3cloud.AccountSession `json:"sessions"`
+	}
+	// Revocation names sessions that are to end.
+	Revocation struct {
+		Name string `json:"name"`
+		// Session is empty for all of them.
+		Session string `json:"session"`
+	}
+	// Revoked is how many sessions were ended.
+	Revoked struct {
+		Revoked int `json:"revoked"`
+	}
+	// Deletion is what deleting an account would do.
+	Deletion struct {
+		Account    or3cloud.Account    `json:"account"`
+		Workspaces []WorkspaceDeletion `json:"workspaces"`
+	}
+	// WorkspaceDeletion is what becomes of a workspace, and what is stored in it.
+	WorkspaceDeletion struct {
+		or3cloud.WorkspaceFate
+		// Stored is nil where the files are not on the disk of the instance.
+		Stored *Volume `json:"stored,omitempty"`
+	}
+)
+
+// The use cases of accounts.
+var (
+	// AddAccount makes an account, and the link to its first password if none is given.
+	AddAccount = onAccounts("user/add", addAccount)
+	// ListAccounts returns a page of the accounts; AllAccounts goes through all.
+	ListAccounts = onAccounts("user/list", listAccounts)
+	// SetPassword replaces a password and ends all sessions.
+	SetPassword = onAccounts("user/passwd", func(ctx context.Context, _ *Desk, op instance.Operator, in NewPassword) (Done, error) {
+		return done(op.Accounts.SetPassword(ctx, in.Name, in.Password))
+	})
+	// ResetFactors removes every second factor of somebody who has lost them, and ends all sessions.
+	ResetFactors = onAccounts("user/reset-factors", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
+		return done(op.Accounts.ResetFactors(ctx, in.Name))
+	})
+	// ResetLink makes a link with which the owner of an account chooses a new password.
+	ResetLink = onAccounts("user/reset-link", func(ctx context.Context, d *Desk, op instance.Operator, in AccountName) (Link, error) {
+		return resetLink(ctx, d, op, in.Name)
+	})
+	// DisableAccount switches an account off, which ends its sessions; EnableAccount switches it on again.
+	DisableAccount = onAccounts("user/disable", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
+		return done(op.Accounts.SetDisabled(ctx, in.Name, true))
+	})
+	EnableAccount = onAccounts("user/enable", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
+		return done(op.Accounts.SetDisabled(ctx, in.Name, false))
+	})
+	// ListSessions returns the live sessions of an account.
+	ListSessions = onAccounts("user/sessions", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Sessions, error) {
+		sessions, err := op.Accounts.ListSessions(ctx, in.Name)
+		return Sessions{sessions}, err
+	})
+	// RevokeSessions ends one session of an account or all of them.
+	RevokeSessions = onAccounts("user/revoke", func(ctx context.Context, _ *Desk, op instance.Operator, in Revocation) (Revoked, error) {
+		n, err := op.Accounts.RevokeSessions(ctx, in.Name, in.Session)
+		return Revoked{n}, err
+	})
+	// PreviewDeletion says what DeleteAccount would do.
+	PreviewDeletion = onAccounts("user/removal", previewDeletion)
+	// DeleteAccount deletes an account for good, with the user behind it and the workspaces that nobody else is in.
+	DeleteAccount = onAccounts("user/delete", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
+		return done(op.Accounts.DeleteAccount(ctx, in.Name))
+	})
+)
+
+func done(err error) (Done, error) { return Done{OK: err == nil}, err }
+
+// addAccount leaves no account behind that nobody can use where no link can be made.
+func addAccount(ctx context.Context, d *Desk, op instance.Operator, in NewAccount) (AddedAccount, error) {
+	if in.Password == "" {
+		if _, err := d.links.Origin(); err != nil {
+			return AddedAccount{}, err
+		}
+	}
+	a, err := op.Accounts.AddAccount(ctx, in.Email, in.DisplayName, in.Password)
+	if err != nil || in.Password != "" {
+		return AddedAccount{Account: a}, err
+	}
+	l, err := resetLink(ctx, d, op, a.ID)
+	return AddedAccount{a, &l}, err
+}
+
+func resetLink(ctx context.Context, d *Desk, op instance.Operator, name string) (Link, error) {
+	origin, err := d.links.Origin()
+	if err != nil {
+		return Link{}, err
+	}
+	fragment, expires, err := op.Accounts.ResetLink(ctx, name)
+	return Link{origin + "/#" + fragment, expires}, err
+}
+
+func listAccounts(ctx context.Context, _ *Desk, op instance.Operator, in AccountsQuery) (out Accounts, err error) {
+	out.Accounts, out.Next, err = op.Accounts.ListAccounts(ctx, in.Cursor, in.Limit)
+	return out, err
+}
+
+// AllAccounts asks for page after page.
+func AllAccounts(ctx context.Context, c Caller) (Accounts, error) {
+	all := Accounts{Accounts: []or3cloud.Account{}}
+	for query := (AccountsQuery{}); ; {
+		page, err := ListAccounts.Ask(ctx, c, query)
+		if err != nil {
+			return all, err
+		}
+		all.Accounts = append(all.Accounts, page.Accounts...)
+		if page.Next == "" {
+			return all, nil
+		}
+		query.Cursor = page.Next
+	}
+}
+
+func previewDeletion(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Deletion, error) {
+	a, err := op.Accounts.Account(ctx, in.Name)
+	if err != nil {
+		return Deletion{}, err
+	}
+	users, ok := op.Store.(or3cloud.UserRemover)
+	if !ok {
+		return Deletion{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
+	}
+	fates, err := users.UserRemoval(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID})
+	if err != nil {
+		return Deletion{}, err
+	}
+	what := Deletion{Account: a, Workspaces: []WorkspaceDeletion{}}
+	files, stored := op.Files.(or3cloud.BlobChecker)
+	for _, fate := range fates {
+		ws := WorkspaceDeletion{WorkspaceFate: fate}
+		if stored {
+			ws.Stored = &Volume{}
+			if ws.Stored.Files, ws.Stored.Bytes, err = files.StoredVolume(ctx, fate.ID); err != nil {
+				return Deletion{}, err
+			}
+		}
+		what.Workspaces = append(what.Workspaces, ws)
+	}
+	return what, nil
+}

@@ -1,0 +1,138 @@
+package operator
+
+import (
+	"context"
+	"net/mail"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
+)
+
+// What is asked about invites, and the answers.
+type (
+	// NewInvite is an invite that is to be made.
+	NewInvite struct {
+		Email       string        `json:"email"`
+		WorkspaceID string        `json:"workspaceId"`
+		Role        or3cloud.Role `json:"role"`
+		// Seconds is how long the invite lives, between ShortestInvite and LongestInvite; 0 is what the server is configured for.
+		Seconds int64 `json:"seconds"`
+	}
+	// InviteLink carries an invite that was made.
+	InviteLink struct {
+		Email       string        `json:"email"`
+		WorkspaceID string        `json:"workspaceId"`
+		Role        or3cloud.Role `json:"role"`
+		Link
+	}
+	// Invite is one that was made, without its token, which nobody keeps.
+	Invite struct {
+		ID        string                `json:"id"`
+		Email     string                `json:"email"`
+		Role      or3cloud.Role         `json:"role"`
+		Status    or3cloud.InviteStatus `json:"status"`
+		CreatedAt time.Time             `json:"createdAt"`
+		ExpiresAt time.Time             `json:"expiresAt"`
+	}
+	// Invites are those of a workspace, the newest first.
+	Invites struct {
+		WorkspaceID string   `json:"workspaceId"`
+		Invites     []Invite `json:"invites"`
+	}
+	// InviteID names an invite.
+	InviteID struct {
+		WorkspaceID string `json:"workspaceId"`
+		InviteID    string `json:"inviteId"`
+	}
+)
+
+// The use cases of invites.
+var (
+	// InviteUser makes an invite and the link that carries it.
+	InviteUser = onAccounts("user/invite", inviteUser)
+	// ListInvites returns the newest invites of a workspace.
+	ListInvites = onAccounts("workspace/invites", listInvites)
+	// RevokeInvite makes an invite worthless. One that was used stays as it is.
+	RevokeInvite = onAccounts("workspace/invites/revoke", revokeInvite)
+)
+
+// The bounds of an invite's life.
+const (
+	ShortestInvite = time.Minute
+	LongestInvite  = 365 * 24 * time.Hour
+)
+
+// listedInvites is how many invites are listed.
+const listedInvites = 500
+
+func inviteUser(ctx context.Context, d *Desk, op instance.Operator, in NewInvite) (InviteLink, error) {
+	origin, err := d.links.Origin()
+	if err != nil {
+		return InviteLink{}, err
+	}
+	if err := checkRole(in.Role); err != nil {
+		return InviteLink{}, err
+	}
+	if in.Seconds != 0 && (in.Seconds < int64(ShortestInvite/time.Second) || in.Seconds > int64(LongestInvite/time.Second)) {
+		return InviteLink{}, or3cloud.Errorf(or3cloud.CodeInvalid, "an invite lives between %v and %d days", ShortestInvite, LongestInvite/(24*time.Hour))
+	}
+	if parsed, err := mail.ParseAddress(in.Email); err != nil || parsed.Address != in.Email {
+		return InviteLink{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", in.Email)
+	}
+	if err := checkUninvited(ctx, op, in.Email); err != nil {
+		return InviteLink{}, err
+	}
+	token, expires, err := op.Invites.Create(ctx, in.WorkspaceID, in.Email, in.Role, time.Duration(in.Seconds)*time.Second)
+	if err != nil {
+		return InviteLink{}, err
+	}
+	return InviteLink{in.Email, in.WorkspaceID, in.Role, Link{origin + d.links.inviteLead() + token, expires.UTC()}}, nil
+}
+
+// checkUninvited refuses an invite that would be ignored: those of people who are known already are (contract, auth §9).
+func checkUninvited(ctx context.Context, op instance.Operator, email string) error {
+	a, err := op.Accounts.Account(ctx, email)
+	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	user, err := op.Store.GetUser(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID})
+	if err == nil && user != "" {
+		err = or3cloud.Errorf(or3cloud.CodeConflict, "%s uses this server already; invites are for people who do not", a.Email)
+	}
+	return err
+}
+
+func inviteStore(op instance.Operator) (or3cloud.InviteStore, error) {
+	store, ok := op.Store.(or3cloud.InviteStore)
+	if !ok {
+		return nil, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
+	}
+	return store, nil
+}
+
+func listInvites(ctx context.Context, _ *Desk, op instance.Operator, in WorkspaceID) (Invites, error) {
+	store, err := inviteStore(op)
+	if err != nil {
+		return Invites{}, err
+	}
+	invites, err := store.ListInvites(ctx, in.WorkspaceID, "", listedInvites)
+	out := Invites{WorkspaceID: in.WorkspaceID, Invites: make([]Invite, 0, len(invites))}
+	for _, i := range invites {
+		out.Invites = append(out.Invites, Invite{
+			ID: i.ID, Email: i.Email, Role: i.Role, Status: i.Status, CreatedAt: i.CreatedAt.UTC(), ExpiresAt: i.ExpiresAt.UTC(),
+		})
+	}
+	return out, err
+}
+
+func revokeInvite(ctx context.Context, _ *Desk, op instance.Operator, in InviteID) (Done, error) {
+	store, err := inviteStore(op)
+	if err == nil {
+		err = store.RevokeInvite(ctx, in.WorkspaceID, in.InviteID)
+	}
+	return done(err)
+}

@@ -1,0 +1,79 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/setting"
+)
+
+// MailTest is the attempt to send a message with a configuration of mail. It needs no instance.
+type MailTest struct {
+	// URL, From and EHLOName are the settings of the mail server as they are configured.
+	URL, From, EHLOName string
+	// To is the address that gets the message, PublicURL is what the message says of the server.
+	To, PublicURL string
+	Now           func() time.Time
+	Rand          io.Reader
+}
+
+// MailTested is the outcome.
+type MailTested struct {
+	OK     bool   `json:"ok"`
+	Server string `json:"server,omitempty"`
+	From   string `json:"from,omitempty"`
+	To     string `json:"to"`
+	// EHLOName is how the program introduced itself to the server.
+	EHLOName string `json:"ehloName,omitempty"`
+	// Step is where it failed, Code what the server replied.
+	Step   string `json:"step,omitempty"`
+	Code   int    `json:"code,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Advice string `json:"advice,omitempty"`
+}
+
+// Run sends the message and says what is wrong if it cannot be sent.
+func (t MailTest) Run(ctx context.Context) MailTested {
+	r := MailTested{To: t.To}
+	server, err := mail.Parse(t.URL, t.From, t.EHLOName)
+	switch {
+	case err != nil:
+		r.fault(err)
+	case server == nil:
+		r.Error, r.Advice = "no mail server is configured", "Set "+setting.SMTPURL+" and "+setting.SMTPFrom+"."
+	default:
+		r.Server, r.From, r.EHLOName = server.Server(), server.From(), server.EHLOName()
+		if err := mail.NewSender(server, t.Now, t.Rand).Send(ctx, t.letter()); err != nil {
+			r.fault(err)
+		}
+	}
+	r.OK = r.Error == ""
+	return r
+}
+
+// fault fills in what went wrong.
+func (r *MailTested) fault(err error) {
+	r.Error = err.Error()
+	var configured *mail.FaultError
+	var delivery *mail.Error
+	switch {
+	case errors.As(err, &configured):
+		r.Error, r.Advice = configured.Setting+" "+configured.Fault, configured.Fix
+	case errors.As(err, &delivery):
+		r.Step, r.Code, r.Advice = string(delivery.Step), delivery.Code, delivery.Advice
+	}
+}
+
+func (t MailTest) letter() mail.Letter {
+	l := mail.Letter{
+		To: t.To, Subject: "OR3 Cloud can send mail",
+		Paragraphs: []string{"This is a test message. Mail for forgotten passwords and notices about accounts will reach you like it."},
+	}
+	if t.PublicURL != "" {
+		l.Facts = []mail.Fact{{Name: "Server", Value: t.PublicURL}}
+	}
+	return l
+}

@@ -1,0 +1,126 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
+)
+
+// TestEveryUseCaseIsServed compares the use cases that this package declares with the commands of a desk.
+func TestEveryUseCaseIsServed(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	makers := []string{"onAccounts", "onMembers", "onStored", "untilClosing"}
+	var declared []string
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			vars, ok := d.(*ast.GenDecl)
+			if !ok || vars.Tok != token.VAR {
+				continue
+			}
+			for _, spec := range vars.Specs {
+				for _, value := range spec.(*ast.ValueSpec).Values {
+					call, ok := value.(*ast.CallExpr)
+					if !ok {
+						continue
+					}
+					if maker, ok := call.Fun.(*ast.Ident); !ok || !slices.Contains(makers, maker.Name) {
+						continue
+					}
+					name, err := strconv.Unquote(call.Args[0].(*ast.BasicLit).Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					declared = append(declared, name)
+				}
+			}
+		}
+	}
+	slices.Sort(declared)
+	served := slices.Sorted(maps.Keys(New(nil, Links{}).Commands()))
+	if len(declared) < 20 || !slices.Equal(declared, served) {
+		t.Errorf("declared %q\nserved   %q", declared, served)
+	}
+}
+
+// What can never be accepted is refused here, whoever asks, before anything is looked up.
+func TestBadQuestionsAreRefused(t *testing.T) {
+	d := New(nil, Links{PublicURL: "https://cloud.example.org"})
+	invite := func(change func(*NewInvite)) error {
+		in := NewInvite{Email: "ann@example.org", WorkspaceID: "w", Role: or3cloud.RoleEditor}
+		change(&in)
+		_, err := inviteUser(t.Context(), d, instance.Operator{}, in)
+		return err
+	}
+	for name, err := range map[string]error{
+		"an invite that ends too soon":  invite(func(in *NewInvite) { in.Seconds = 59 }),
+		"an invite that has ended":      invite(func(in *NewInvite) { in.Seconds = -1 }),
+		"an invite that lives too long": invite(func(in *NewInvite) { in.Seconds = 365*24*60*60 + 1 }),
+		"an invite that never ends":     invite(func(in *NewInvite) { in.Seconds = 1 << 62 }),
+		"an invite for no role":         invite(func(in *NewInvite) { in.Role = "king" }),
+		"an invite for no address":      invite(func(in *NewInvite) { in.Email = "Ann <ann@example.org>" }),
+		"a member without a role":       second(addMember(t.Context(), instance.Operator{}, nil, Membership{Name: "ann@example.org"})),
+		"another role that is none":     second(changeRole(t.Context(), instance.Operator{}, nil, Membership{Name: "ann@example.org", Role: "king"})),
+	} {
+		if or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+			t.Errorf("%s: %v, want CodeInvalid", name, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// pages is a desk with so many accounts, of which it shows two at a time.
+type pages int
+
+// Call implements Caller.
+func (p pages) Call(_ context.Context, name string, in, out any) error {
+	query, ok := in.(AccountsQuery)
+	if name != "user/list" || !ok {
+		return fmt.Errorf("%s %v", name, in)
+	}
+	from, _ := strconv.Atoi(query.Cursor)
+	var page Accounts
+	for i := from; i < min(from+2, int(p)); i++ {
+		page.Accounts = append(page.Accounts, or3cloud.Account{ID: strconv.Itoa(i)})
+	}
+	if from+2 < int(p) {
+		page.Next = strconv.Itoa(from + 2)
+	}
+	text, err := json.Marshal(page)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, out)
+}
+
+func TestAllAccountsAreThoseOfAllPages(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 7} {
+		all, err := AllAccounts(t.Context(), pages(n))
+		if err != nil || len(all.Accounts) != n || all.Accounts == nil || all.Next != "" {
+			t.Errorf("%d accounts: %+v, %v", n, all, err)
+		}
+		for i, a := range all.Accounts {
+			if a.ID != strconv.Itoa(i) {
+				t.Errorf("%d accounts: the one at %d is %s", n, i, a.ID)
+			}
+		}
+	}
+}

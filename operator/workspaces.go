@@ -1,0 +1,196 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
+)
+
+// What is asked about workspaces and their members, and the answers.
+type (
+	// WorkspaceQuery looks workspaces up.
+	WorkspaceQuery struct {
+		// Name is an id or a name; empty finds all.
+		Name string `json:"name"`
+		// Limit is how many are found at most; 0 is as many as a person is asked to choose from.
+		Limit int `json:"limit"`
+	}
+	// Workspaces are those that were found, the oldest first.
+	Workspaces struct {
+		Workspaces []or3cloud.WorkspaceSummary `json:"workspaces"`
+	}
+	// WorkspaceID names a workspace, and "" none, where that has a meaning.
+	WorkspaceID struct {
+		WorkspaceID string `json:"workspaceId"`
+	}
+	// Membership names somebody in a workspace.
+	Membership struct {
+		WorkspaceID string `json:"workspaceId"`
+		// Name is the e-mail address of an account, its id, or the id of the user in the workspace.
+		Name string        `json:"name"`
+		Role or3cloud.Role `json:"role,omitempty"`
+	}
+	// Member is somebody in a workspace.
+	Member struct {
+		UserID string        `json:"userId"`
+		Email  string        `json:"email,omitempty"`
+		Role   or3cloud.Role `json:"role"`
+	}
+	// Members are those of a workspace, the oldest first.
+	Members struct {
+		WorkspaceID string   `json:"workspaceId"`
+		Members     []Member `json:"members"`
+	}
+	// KVName names a setting in a workspace, a kv row.
+	KVName struct {
+		WorkspaceID string `json:"workspaceId"`
+		Name        string `json:"name"`
+	}
+	// FreedName is a name that no row holds any more.
+	FreedName struct {
+		WorkspaceID string `json:"workspaceId"`
+		Name        string `json:"name"`
+		// PK is the row that had the name; empty if there was none.
+		PK string `json:"pk"`
+	}
+)
+
+// The use cases of workspaces.
+var (
+	// FindWorkspaces returns the workspaces with an id or a name, or all of them.
+	FindWorkspaces = onAccounts("workspace/find", findWorkspaces)
+	// ListMembers returns the members of a workspace.
+	ListMembers = onMembers("workspace/members", func(ctx context.Context, _ instance.Operator, access or3cloud.WorkspaceAccessStore, in WorkspaceID) (Members, error) {
+		return listMembers(ctx, access, in.WorkspaceID)
+	})
+	// AddMember makes the owner of an account a member. Somebody who has never signed in has no user yet and gets one.
+	AddMember = onMembers("workspace/members/add", addMember)
+	// ChangeRole gives a member another role.
+	ChangeRole = onMembers("workspace/members/role", changeRole)
+	// RemoveMember removes a member, who has no access from then on.
+	RemoveMember = onMembers("workspace/members/remove", removeMember)
+	// FreeName frees the name of a setting that another row holds.
+	FreeName = onAccounts("workspace/free-name", freeName)
+)
+
+const (
+	// candidates is how many workspaces are offered when a name fits several.
+	candidates = 50
+	// MaxWorkspaces is how many workspaces are listed.
+	MaxWorkspaces = 100_000
+)
+
+func findWorkspaces(ctx context.Context, _ *Desk, op instance.Operator, in WorkspaceQuery) (Workspaces, error) {
+	directory, ok := op.Store.(or3cloud.WorkspaceDirectory)
+	if !ok {
+		return Workspaces{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot be searched")
+	}
+	found, err := directory.FindWorkspaces(ctx, in.Name, cmp.Or(min(max(in.Limit, 0), MaxWorkspaces), candidates))
+	return Workspaces{found}, err
+}
+
+// onMembers makes a use case of a function that needs the members of a workspace.
+func onMembers[Q, A any](name string, f func(context.Context, instance.Operator, or3cloud.WorkspaceAccessStore, Q) (A, error)) UseCase[Q, A] {
+	return onAccounts(name, func(ctx context.Context, _ *Desk, op instance.Operator, question Q) (answer A, err error) {
+		access, ok := op.Store.(or3cloud.WorkspaceAccessStore)
+		if !ok {
+			return answer, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store does not manage members")
+		}
+		return f(ctx, op, access, question)
+	})
+}
+
+// checkRole refuses what is no role.
+func checkRole(role or3cloud.Role) error {
+	if !role.Valid() {
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no role; use viewer, editor or owner", role)
+	}
+	return nil
+}
+
+func listMembers(ctx context.Context, access or3cloud.WorkspaceAccessStore, workspaceID string) (Members, error) {
+	members, err := access.ListMembers(ctx, workspaceID)
+	out := Members{WorkspaceID: workspaceID, Members: make([]Member, 0, len(members))}
+	for _, m := range members {
+		out.Members = append(out.Members, Member{UserID: m.UserID, Email: m.Email, Role: m.Role})
+	}
+	return out, err
+}
+
+func addMember(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in Membership) (Member, error) {
+	if err := checkRole(in.Role); err != nil {
+		return Member{}, err
+	}
+	a, err := op.Accounts.Account(ctx, in.Name)
+	if err != nil {
+		return Member{}, err
+	}
+	user, err := op.Store.GetOrCreateUser(ctx, or3cloud.ExternalIdentity{
+		Provider: op.AuthProvider, ProviderUserID: a.ID, Email: a.Email, DisplayName: a.DisplayName,
+	})
+	if err != nil {
+		return Member{}, err
+	}
+	return Member{UserID: user, Email: a.Email, Role: in.Role}, access.SetMemberRole(ctx, in.WorkspaceID, user, in.Role)
+}
+
+func changeRole(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in Membership) (Member, error) {
+	if err := checkRole(in.Role); err != nil {
+		return Member{}, err
+	}
+	m, err := findMember(ctx, op, access, in)
+	if err != nil {
+		return Member{}, err
+	}
+	m.Role = in.Role
+	return m, access.SetMemberRole(ctx, in.WorkspaceID, m.UserID, in.Role)
+}
+
+func removeMember(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in Membership) (Member, error) {
+	m, err := findMember(ctx, op, access, in)
+	if err != nil {
+		return Member{}, err
+	}
+	return m, access.RemoveMember(ctx, in.WorkspaceID, m.UserID)
+}
+
+// findMember returns the member with a name. Whoever has changed the address of the account is found by the new one: the
+// account decides, and the address that the workspace store keeps is that of the first sign-in.
+func findMember(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in Membership) (Member, error) {
+	list, err := listMembers(ctx, access, in.WorkspaceID)
+	if err != nil {
+		return Member{}, err
+	}
+	user, email := in.Name, ""
+	a, err := op.Accounts.Account(ctx, in.Name)
+	switch {
+	case err == nil:
+		email = a.Email
+		if user, err = op.Store.GetUser(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID}); err != nil {
+			return Member{}, err
+		}
+	case or3cloud.CodeOf(err) != or3cloud.CodeNotFound:
+		return Member{}, err
+	}
+	for _, m := range list.Members {
+		if m.UserID == user || email == "" && m.Email != "" && strings.EqualFold(m.Email, strings.TrimSpace(in.Name)) {
+			if email != "" {
+				m.Email = email
+			}
+			return m, nil
+		}
+	}
+	return Member{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is no member of the workspace; see or3-cloud workspace members list", in.Name)
+}
+
+func freeName(ctx context.Context, _ *Desk, op instance.Operator, in KVName) (FreedName, error) {
+	freer, ok := op.Rows.(or3cloud.KVNameFreer)
+	if !ok {
+		return FreedName{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider cannot free names")
+	}
+	pk, err := freer.FreeKVName(ctx, in.WorkspaceID, in.Name)
+	return FreedName{WorkspaceID: in.WorkspaceID, Name: in.Name, PK: pk}, err
+}
