@@ -23,13 +23,14 @@ type AdminStatus struct {
 	Actions  []AdminAction  `json:"actions"`
 }
 
-// ProviderAdminAdapter shows the state of a provider (requirement 9.2; contract, workspaces-and-admin §8).
+// ProviderAdminAdapter shows the state of a provider (requirement 9.2; contract, workspaces-and-admin §8). The admin API
+// (issue Administration) will call it.
 type ProviderAdminAdapter interface {
 	GetStatus(ctx context.Context) (AdminStatus, error)
 }
 
 // AdminActionRunner is the optional ability to run the actions that GetStatus lists. An unknown id is CodeInvalid
-// with the text "Unknown action".
+// with the text "Unknown action". The admin API (issue Administration) will call it.
 type AdminActionRunner interface {
 	RunAction(ctx context.Context, workspaceID, actionID string, payload map[string]any) (any, error)
 }

@@ -234,7 +234,8 @@ type StorageUse struct {
 	ReservedBytes, ReservedFiles int64
 }
 
-// StorageUsage is the optional ability of a sync provider to say how much a workspace stores.
+// StorageUsage is the optional ability of a sync provider to say how much a workspace stores. The admin API (issue
+// Administration) will show it; until then only the conformance suite asks.
 type StorageUsage interface {
 	StorageUsage(ctx context.Context, workspaceID string) (StorageUse, error)
 }
