@@ -20,6 +20,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/leaktest"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/setting"
@@ -262,28 +263,30 @@ func (b *browser) request(method, path, body string, headers ...string) answer {
 	r.Host = cmp.Or(b.host, r.Host)
 	b.send(r)
 	w := httptest.NewRecorder()
+	var router httpapi.Router // which bounds bodies
 	for _, route := range b.in.Routes {
-		if route.Method != r.Method || route.Path != r.URL.Path {
-			continue
+		if err := router.Add("basic-auth", route); err != nil {
+			b.in.t.Fatal(err)
 		}
-		err := route.Handle(w, r)
-		b.keep(w.Header())
-		a := answer{status: w.Code, text: w.Body.String(), header: w.Header()}
-		if err != nil {
-			a.status = 500
-			if errors.As(err, &a.err) {
-				a.status, a.text = statuses[a.err.Code], a.err.Message
-			}
-		}
-		said := w.Body.Bytes()
-		if a.err != nil {
-			said, _ = json.Marshal(a.err.Data)
-		}
-		b.in.secrets.Exchange(r, []byte(body), w.Header(), said)
-		return a
 	}
-	b.in.t.Fatalf("no route %s", r.URL.Path)
-	return answer{}
+	if _, ok := router.Find(r); !ok {
+		b.in.t.Fatalf("no route %s", r.URL.Path)
+	}
+	err := router.Serve(w, r)
+	b.keep(w.Header())
+	a := answer{status: w.Code, text: w.Body.String(), header: w.Header()}
+	if err != nil {
+		a.status = 500
+		if errors.As(err, &a.err) {
+			a.status, a.text = statuses[a.err.Code], a.err.Message
+		}
+	}
+	said := w.Body.Bytes()
+	if a.err != nil {
+		said, _ = json.Marshal(a.err.Data)
+	}
+	b.in.secrets.Exchange(r, []byte(body), w.Header(), said)
+	return a
 }
 
 // session resolves the session of a plain API request of the browser.

@@ -1,8 +1,6 @@
 package basicauth
 
 import (
-	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -89,7 +87,7 @@ func (p *provider) endpoint(method, name string, handle func(call) error) or3clo
 			}
 			c := call{Request: p.request(w, r), w: w}
 			if method != http.MethodGet {
-				c.text, c.textErr = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+				c.text, c.textErr = httpapi.ReadBody(r)
 			}
 			c.Request.Request = r.WithContext(passwd.WithOrigin(r.Context(), ratelimit.Network(c.ClientIP)))
 			return store.Fault(handle(c))
@@ -139,12 +137,8 @@ func (c call) reply(v any) error { return httpapi.WriteJSON(c.w, http.StatusOK, 
 
 // body decodes the request's body.
 func (c call) body() (form.Fields, error) {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(c.textErr, &tooLarge):
-		return nil, or3cloud.Errorf(or3cloud.CodeTooLarge, "The request body is too large.")
-	case c.textErr != nil:
-		return nil, refuse.Invalid()
+	if c.textErr != nil {
+		return nil, httpapi.BodyError(c.Request.Request, c.textErr, "Invalid request")
 	}
 	return form.Parse(c.text)
 }
