@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"net/mail"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -77,7 +76,7 @@ func inviteUser(ctx context.Context, d *Desk, op instance.Operator, in NewInvite
 	if in.Seconds != 0 && (in.Seconds < int64(ShortestInvite/time.Second) || in.Seconds > int64(LongestInvite/time.Second)) {
 		return InviteLink{}, or3cloud.Errorf(or3cloud.CodeInvalid, "an invite lives between %v and %d days", ShortestInvite, LongestInvite/(24*time.Hour))
 	}
-	if parsed, err := mail.ParseAddress(in.Email); err != nil || parsed.Address != in.Email {
+	if !IsAddress(in.Email) {
 		return InviteLink{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", in.Email)
 	}
 	if err := checkUninvited(ctx, op, in.Email); err != nil {

@@ -3,7 +3,9 @@ package operator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	netmail "net/mail"
 	"time"
 
 	"or3.chat/cloud/internal/mail"
@@ -35,11 +37,19 @@ type MailTested struct {
 	Advice string `json:"advice,omitempty"`
 }
 
+// IsAddress reports whether a text is one e-mail address, and nothing around it.
+func IsAddress(text string) bool {
+	parsed, err := netmail.ParseAddress(text)
+	return err == nil && parsed.Address == text
+}
+
 // Run sends the message and says what is wrong if it cannot be sent.
 func (t MailTest) Run(ctx context.Context) MailTested {
 	r := MailTested{To: t.To}
 	server, err := mail.Parse(t.URL, t.From, t.EHLOName)
 	switch {
+	case !IsAddress(t.To):
+		r.Error = fmt.Sprintf("%q is no e-mail address", t.To)
 	case err != nil:
 		r.fault(err)
 	case server == nil:

@@ -85,6 +85,15 @@ func TestBadQuestionsAreRefused(t *testing.T) {
 	}
 }
 
+func TestATestMessageWantsOneAddress(t *testing.T) {
+	for _, to := range []string{"", "ann", "Ann <ann@example.org>", "ann@example.org, bob@example.org", "ann@example.org\r\nRCPT TO:<bob@example.org>"} {
+		r := MailTest{URL: "smtp://127.0.0.1:1", From: "cloud@example.org", To: to}.Run(t.Context())
+		if r.OK || r.Step != "" || r.Error != strconv.Quote(to)+" is no e-mail address" {
+			t.Errorf("%q: %+v", to, r)
+		}
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // pages is a desk with so many accounts, of which it shows two at a time.

@@ -16,7 +16,7 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-func (a app) userInvite(flags *settingFlags) *cobra.Command {
+func (a users) invite() *cobra.Command {
 	in := operator.NewInvite{Role: or3cloud.RoleEditor}
 	var workspace, expires string
 	cmd := &cobra.Command{
@@ -31,7 +31,7 @@ func (a app) userInvite(flags *settingFlags) *cobra.Command {
 	cmd.Flags().StringVar(&workspace, "workspace", "", "id or name of the workspace")
 	cmd.Flags().StringVar((*string)(&in.Role), "role", string(in.Role), "viewer, editor or owner")
 	cmd.Flags().StringVar(&expires, "expires", "", "how long the link lives, such as 7d or 12h")
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		in.Email = args[0]
 		lifetime, err := parseLifetime(expires)
 		if err != nil {
@@ -75,7 +75,7 @@ func parseLifetime(text string) (time.Duration, error) {
 }
 
 // workspace returns the workspace with an id or name, or the only one there is. Which of several is meant is asked.
-func (c *userCommand) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
+func (c *asking) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
 	found, err := ask(ctx, c, operator.FindWorkspaces, operator.WorkspaceQuery{Name: name})
 	if err != nil {
 		return or3cloud.WorkspaceSummary{}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/mail"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -56,7 +55,7 @@ func (a app) mailTest() *cobra.Command {
 }
 
 func (c mailTestCommand) run(to string) error {
-	if a, err := mail.ParseAddress(to); err != nil || a.Address != to {
+	if !operator.IsAddress(to) {
 		return usageError{fmt.Errorf("%q is no e-mail address", to)}
 	}
 	s, err := c.load(c.settingFlags)

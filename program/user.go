@@ -15,14 +15,8 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// userCommand is one of "or3-cloud user": it asks the instance and prints the answer.
-type userCommand struct {
-	app
-	*settingFlags
-	console
-	json     bool
-	settings *settings // after the first call
-}
+// users are the commands below "or3-cloud user".
+type users struct{ askers }
 
 func (a app) user() *cobra.Command {
 	flags := &settingFlags{}
@@ -39,68 +33,13 @@ func (a app) user() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags.bindData(cmd.PersistentFlags().StringVar)
-	for _, sub := range []func(*settingFlags) *cobra.Command{
-		a.userAdd, a.userInvite, a.userList, a.userPasswd, a.userResetLink, a.userDisable, a.userEnable, a.userSessions, a.userRevoke, a.userDelete,
-	} {
-		cmd.AddCommand(sub(flags))
-	}
+	users := users{askers{a, flags}}
+	cmd.AddCommand(users.add(), users.invite(), users.list(), users.passwd(), users.resetLink(), users.disable(), users.enable(), users.sessions(),
+		users.revoke(), users.delete())
 	return cmd
 }
 
-// newUserCommand completes a command: it takes as many arguments as its usage names, and knows --json.
-func (a app) newUserCommand(flags *settingFlags, cmd *cobra.Command, arguments int, run func(context.Context, *userCommand, []string) error) *cobra.Command {
-	c := &userCommand{app: a, settingFlags: flags, console: console{a.stdin, a.stderr}}
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) != arguments {
-			return usageError{fmt.Errorf("%d arguments instead of %d; the usage is: %s", len(args), arguments, cmd.UseLine())}
-		}
-		return nil
-	}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), c, args) }
-	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
-	return cmd
-}
-
-// ask asks the instance.
-func ask[Q, A any](ctx context.Context, c *userCommand, what operator.UseCase[Q, A], question Q) (answer A, err error) {
-	err = c.reach(ctx, func(desk operator.Caller) error {
-		answer, err = what.Ask(ctx, desk, question)
-		return err
-	})
-	return answer, err
-}
-
-// reach runs what asks the instance, more than once maybe.
-func (c *userCommand) reach(ctx context.Context, run func(operator.Caller) error) error {
-	if c.settings == nil {
-		s, err := c.loadData(*c.settingFlags)
-		if err != nil {
-			return err
-		}
-		c.settings = &s
-	}
-	return spoken(c.operate(ctx, *c.settings, run))
-}
-
-// spoken is an error as a person reads it, without the code in front that logs want.
-func spoken(err error) error {
-	var e *or3cloud.Error
-	if errors.As(err, &e) && e.Cause == nil {
-		return errors.New(e.Message)
-	}
-	return err
-}
-
-// print writes an answer, as JSON or in words.
-func (c *userCommand) print(answer any, words func(io.Writer)) error {
-	if !c.json {
-		words(c.stdout)
-		return nil
-	}
-	return printJSON(c.stdout, answer)
-}
-
-func (a app) userAdd(flags *settingFlags) *cobra.Command {
+func (a users) add() *cobra.Command {
 	var in operator.NewAccount
 	var byLink bool
 	cmd := &cobra.Command{
@@ -112,7 +51,7 @@ func (a app) userAdd(flags *settingFlags) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&in.DisplayName, "name", "", "display name")
 	cmd.Flags().BoolVar(&byLink, "reset-link", false, "print a link with which the person chooses the password, instead of asking for one")
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) (err error) {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) (err error) {
 		in.Email = args[0]
 		if !byLink {
 			if in.Password, err = c.newPassword(); err != nil {
@@ -140,9 +79,9 @@ func say(w io.Writer, l operator.Link, intro string) {
 // moment is a time as operators read it.
 func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
-func (a app) userList(flags *settingFlags) *cobra.Command {
+func (a users) list() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List all accounts, the oldest first", Example: "  or3-cloud user list\n  or3-cloud user list --json"}
-	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
+	return a.complete(cmd, 0, func(ctx context.Context, c *asking, _ []string) error {
 		var out operator.Accounts
 		err := c.reach(ctx, func(desk operator.Caller) (err error) {
 			out, err = operator.AllAccounts(ctx, desk)
@@ -178,7 +117,7 @@ func either(when bool, yes, no string) string {
 	return no
 }
 
-func (a app) userPasswd(flags *settingFlags) *cobra.Command {
+func (a users) passwd() *cobra.Command {
 	var resetFactors, yes bool
 	cmd := &cobra.Command{
 		Use:   "passwd EMAIL",
@@ -191,7 +130,7 @@ func (a app) userPasswd(flags *settingFlags) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&resetFactors, "reset-factors", false, "remove authenticator app, passkeys and recovery codes, and keep the password")
 	bindYes(cmd, &yes)
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		if resetFactors {
 			fmt.Fprintf(c.stderr, "Authenticator app, passkeys and recovery codes of %s are removed for good, and all sessions end.\n", args[0])
 			if err := c.confirm(yes, "Remove them"); err != nil {
@@ -207,16 +146,7 @@ func (a app) userPasswd(flags *settingFlags) *cobra.Command {
 	})
 }
 
-// act runs a command that answers nothing but that it is done.
-func act[Q any](ctx context.Context, c *userCommand, what operator.UseCase[Q, operator.Done], question Q, format string, args ...any) error {
-	out, err := ask(ctx, c, what, question)
-	if err != nil {
-		return err
-	}
-	return c.print(out, func(w io.Writer) { fmt.Fprintf(w, format, args...) })
-}
-
-func (a app) userResetLink(flags *settingFlags) *cobra.Command {
+func (a users) resetLink() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset-link EMAIL",
 		Short: "Print a link with which the owner chooses a new password",
@@ -225,7 +155,7 @@ func (a app) userResetLink(flags *settingFlags) *cobra.Command {
 			"as ever. Links begin with OR3_PUBLIC_URL.",
 		Example: "  or3-cloud user reset-link ann@example.org",
 	}
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		out, err := ask(ctx, c, operator.ResetLink, operator.AccountName{Name: args[0]})
 		if err != nil {
 			return err
@@ -236,7 +166,7 @@ func (a app) userResetLink(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) userDisable(flags *settingFlags) *cobra.Command {
+func (a users) disable() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "disable EMAIL",
@@ -246,7 +176,7 @@ func (a app) userDisable(flags *settingFlags) *cobra.Command {
 		Example: "  or3-cloud user disable ann@example.org",
 	}
 	bindYes(cmd, &yes)
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		if err := c.confirmSessions(ctx, args[0], "", yes); err != nil {
 			return err
 		}
@@ -254,17 +184,17 @@ func (a app) userDisable(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) userEnable(flags *settingFlags) *cobra.Command {
+func (a users) enable() *cobra.Command {
 	cmd := &cobra.Command{Use: "enable EMAIL", Short: "Switch an account on again", Example: "  or3-cloud user enable ann@example.org"}
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		return act(ctx, c, operator.EnableAccount, operator.AccountName{Name: args[0]}, "The account %s is switched on.\n", args[0])
 	})
 }
 
-func (a app) userSessions(flags *settingFlags) *cobra.Command {
+func (a users) sessions() *cobra.Command {
 	cmd := &cobra.Command{Use: "sessions EMAIL", Short: "List the browsers that are signed in, the one used last first",
 		Example: "  or3-cloud user sessions ann@example.org"}
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		out, err := ask(ctx, c, operator.ListSessions, operator.AccountName{Name: args[0]})
 		if err != nil {
 			return err
@@ -273,7 +203,7 @@ func (a app) userSessions(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) userRevoke(flags *settingFlags) *cobra.Command {
+func (a users) revoke() *cobra.Command {
 	var session string
 	var all, yes bool
 	cmd := &cobra.Command{
@@ -285,7 +215,7 @@ func (a app) userRevoke(flags *settingFlags) *cobra.Command {
 	cmd.Flags().StringVar(&session, "session", "", "end this session")
 	cmd.Flags().BoolVar(&all, "all", false, "end all sessions")
 	bindYes(cmd, &yes)
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		if all == (session != "") {
 			return usageError{errors.New("say which sessions: --session ID or --all")}
 		}
@@ -301,7 +231,7 @@ func (a app) userRevoke(flags *settingFlags) *cobra.Command {
 }
 
 // confirmSessions shows at a terminal the sessions that are going to end, one or all, and asks.
-func (c *userCommand) confirmSessions(ctx context.Context, name, session string, yes bool) error {
+func (c *asking) confirmSessions(ctx context.Context, name, session string, yes bool) error {
 	if yes || !c.isTerminal() {
 		return nil
 	}
@@ -327,7 +257,7 @@ func saySessions(w io.Writer, sessions []or3cloud.AccountSession) {
 	_ = table.Flush() // the terminal is gone, then
 }
 
-func (a app) userDelete(flags *settingFlags) *cobra.Command {
+func (a users) delete() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete EMAIL",
@@ -338,12 +268,12 @@ func (a app) userDelete(flags *settingFlags) *cobra.Command {
 		Example: "  or3-cloud user delete ann@example.org\n  or3-cloud user delete ann@example.org --yes",
 	}
 	bindYes(cmd, &yes)
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		return c.delete(ctx, args[0], yes)
 	})
 }
 
-func (c *userCommand) delete(ctx context.Context, name string, yes bool) error {
+func (c *asking) delete(ctx context.Context, name string, yes bool) error {
 	what, err := ask(ctx, c, operator.PreviewDeletion, operator.AccountName{Name: name})
 	if err != nil {
 		return err

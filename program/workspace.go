@@ -12,6 +12,9 @@ import (
 	"or3.chat/cloud/operator"
 )
 
+// workspaces are the commands below "or3-cloud workspace".
+type workspaces struct{ askers }
+
 func (a app) workspace() *cobra.Command {
 	flags := &settingFlags{}
 	cmd := &cobra.Command{
@@ -27,13 +30,14 @@ func (a app) workspace() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags.bindData(cmd.PersistentFlags().StringVar)
-	cmd.AddCommand(a.workspaceList(flags), a.workspaceMembers(flags), a.workspaceInvites(flags), a.workspaceFreeName(flags))
+	workspaces := workspaces{askers{a, flags}}
+	cmd.AddCommand(workspaces.list(), workspaces.members(), workspaces.invites(), workspaces.freeName())
 	return cmd
 }
 
-func (a app) workspaceList(flags *settingFlags) *cobra.Command {
+func (a workspaces) list() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the workspaces, the oldest first", Example: "  or3-cloud workspace list"}
-	return a.newUserCommand(flags, cmd, 0, func(ctx context.Context, c *userCommand, _ []string) error {
+	return a.complete(cmd, 0, func(ctx context.Context, c *asking, _ []string) error {
 		out, err := ask(ctx, c, operator.FindWorkspaces, operator.WorkspaceQuery{Limit: operator.MaxWorkspaces})
 		if err != nil {
 			return err
@@ -56,14 +60,14 @@ func group(use, short string, below ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-func (a app) workspaceMembers(flags *settingFlags) *cobra.Command {
+func (a workspaces) members() *cobra.Command {
 	return group("members", "List, add and remove members, and change their roles",
-		a.membersList(flags), a.membersAdd(flags), a.membersRole(flags), a.membersRemove(flags))
+		a.membersList(), a.membersAdd(), a.membersRole(), a.membersRemove())
 }
 
-func (a app) membersList(flags *settingFlags) *cobra.Command {
+func (a workspaces) membersList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list WORKSPACE", Short: "List the members, the oldest first", Example: "  or3-cloud workspace members list Family"}
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
 		if err != nil {
 			return err
@@ -84,7 +88,7 @@ func (a app) membersList(flags *settingFlags) *cobra.Command {
 }
 
 // change runs what is about one member and says what it did.
-func (c *userCommand) change(
+func (c *asking) change(
 	ctx context.Context, what operator.UseCase[operator.Membership, operator.Member], workspace string, in operator.Membership, format string,
 ) error {
 	ws, err := c.workspace(ctx, workspace)
@@ -112,7 +116,7 @@ func parseRole(text string) (or3cloud.Role, error) {
 	return role, nil
 }
 
-func (a app) membersAdd(flags *settingFlags) *cobra.Command {
+func (a workspaces) membersAdd() *cobra.Command {
 	var text string
 	cmd := &cobra.Command{
 		Use:   "add WORKSPACE EMAIL",
@@ -122,7 +126,7 @@ func (a app) membersAdd(flags *settingFlags) *cobra.Command {
 		Example: "  or3-cloud workspace members add Family bob@example.org --role editor",
 	}
 	cmd.Flags().StringVar(&text, "role", string(or3cloud.RoleEditor), "viewer, editor or owner")
-	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 2, func(ctx context.Context, c *asking, args []string) error {
 		role, err := parseRole(text)
 		if err != nil {
 			return err
@@ -131,7 +135,7 @@ func (a app) membersAdd(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) membersRole(flags *settingFlags) *cobra.Command {
+func (a workspaces) membersRole() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "role WORKSPACE EMAIL ROLE",
 		Short: "Give a member another role, such as owner",
@@ -139,7 +143,7 @@ func (a app) membersRole(flags *settingFlags) *cobra.Command {
 			"steps down, leaves or is deleted, make another member its owner.",
 		Example: "  or3-cloud workspace members role Family bob@example.org owner",
 	}
-	return a.newUserCommand(flags, cmd, 3, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 3, func(ctx context.Context, c *asking, args []string) error {
 		role, err := parseRole(args[2])
 		if err != nil {
 			return err
@@ -148,7 +152,7 @@ func (a app) membersRole(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) membersRemove(flags *settingFlags) *cobra.Command {
+func (a workspaces) membersRemove() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "remove WORKSPACE EMAIL",
@@ -158,7 +162,7 @@ func (a app) membersRemove(flags *settingFlags) *cobra.Command {
 		Example: "  or3-cloud workspace members remove Family bob@example.org",
 	}
 	bindYes(cmd, &yes)
-	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 2, func(ctx context.Context, c *asking, args []string) error {
 		fmt.Fprintf(c.stderr, "%s loses all access to the workspace %s.\n", args[1], args[0])
 		if err := c.confirm(yes, "Remove the member"); err != nil {
 			return err
@@ -167,13 +171,13 @@ func (a app) membersRemove(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) workspaceInvites(flags *settingFlags) *cobra.Command {
-	return group("invites", "List and revoke the invites that or3-cloud user invite has made", a.invitesList(flags), a.invitesRevoke(flags))
+func (a workspaces) invites() *cobra.Command {
+	return group("invites", "List and revoke the invites that or3-cloud user invite has made", a.invitesList(), a.invitesRevoke())
 }
 
-func (a app) invitesList(flags *settingFlags) *cobra.Command {
+func (a workspaces) invitesList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list WORKSPACE", Short: "List the invites, the newest first", Example: "  or3-cloud workspace invites list Family"}
-	return a.newUserCommand(flags, cmd, 1, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
 		if err != nil {
 			return err
@@ -193,7 +197,7 @@ func (a app) invitesList(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) invitesRevoke(flags *settingFlags) *cobra.Command {
+func (a workspaces) invitesRevoke() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "revoke WORKSPACE ID",
@@ -202,7 +206,7 @@ func (a app) invitesRevoke(flags *settingFlags) *cobra.Command {
 		Example: "  or3-cloud workspace invites list Family\n  or3-cloud workspace invites revoke Family 0d1c…",
 	}
 	bindYes(cmd, &yes)
-	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 2, func(ctx context.Context, c *asking, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
 		if err != nil {
 			return err
@@ -215,7 +219,7 @@ func (a app) invitesRevoke(flags *settingFlags) *cobra.Command {
 	})
 }
 
-func (a app) workspaceFreeName(flags *settingFlags) *cobra.Command {
+func (a workspaces) freeName() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "free-name WORKSPACE NAME",
 		Short: "Free the name of a setting that another row holds",
@@ -224,7 +228,7 @@ func (a app) workspaceFreeName(flags *settingFlags) *cobra.Command {
 			"get their name by themselves.",
 		Example: "  or3-cloud workspace free-name Family notification_muted_threads",
 	}
-	return a.newUserCommand(flags, cmd, 2, func(ctx context.Context, c *userCommand, args []string) error {
+	return a.complete(cmd, 2, func(ctx context.Context, c *asking, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
 		if err != nil {
 			return err

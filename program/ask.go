@@ -1,0 +1,90 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/operator"
+)
+
+// asking is a command while it runs that asks the instance and prints the answer.
+type asking struct {
+	app
+	*settingFlags
+	console
+	json     bool
+	settings *settings // after the first call
+}
+
+// askers are commands that ask the instance. They share flags.
+type askers struct {
+	app
+	flags *settingFlags
+}
+
+// complete completes a command: it takes as many arguments as its usage names, and knows --json.
+func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Context, *asking, []string) error) *cobra.Command {
+	c := &asking{app: a.app, settingFlags: a.flags, console: console{a.stdin, a.stderr}}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) != arguments {
+			return usageError{fmt.Errorf("%d arguments instead of %d; the usage is: %s", len(args), arguments, cmd.UseLine())}
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), c, args) }
+	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
+	return cmd
+}
+
+// ask asks the instance.
+func ask[Q, A any](ctx context.Context, c *asking, what operator.UseCase[Q, A], question Q) (answer A, err error) {
+	err = c.reach(ctx, func(desk operator.Caller) error {
+		answer, err = what.Ask(ctx, desk, question)
+		return err
+	})
+	return answer, err
+}
+
+// reach runs what asks the instance, more than once maybe.
+func (c *asking) reach(ctx context.Context, run func(operator.Caller) error) error {
+	if c.settings == nil {
+		s, err := c.loadData(*c.settingFlags)
+		if err != nil {
+			return err
+		}
+		c.settings = &s
+	}
+	return spoken(c.operate(ctx, *c.settings, run))
+}
+
+// spoken is an error as a person reads it, without the code in front that logs want.
+func spoken(err error) error {
+	var e *or3cloud.Error
+	if errors.As(err, &e) && e.Cause == nil {
+		return errors.New(e.Message)
+	}
+	return err
+}
+
+// print writes an answer, as JSON or in words.
+func (c *asking) print(answer any, words func(io.Writer)) error {
+	if !c.json {
+		words(c.stdout)
+		return nil
+	}
+	return printJSON(c.stdout, answer)
+}
+
+// act runs a command that answers nothing but that it is done.
+func act[Q any](ctx context.Context, c *asking, what operator.UseCase[Q, operator.Done], question Q, format string, args ...any) error {
+	out, err := ask(ctx, c, what, question)
+	if err != nil {
+		return err
+	}
+	return c.print(out, func(w io.Writer) { fmt.Fprintf(w, format, args...) })
+}
