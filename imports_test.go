@@ -191,7 +191,7 @@ func isProgram(path string) bool {
 
 // isPure reports whether a package is one that engines share, of this module and of others: no SQL, no HTTP, no disk.
 func isPure(path string) bool {
-	return within(path, module+"/syncwire") || within(path, module+"/syncrule")
+	return within(path, module+"/syncwire") || within(path, module+"/syncrule") || within(path, module+"/blobclaim")
 }
 
 // within reports whether path is root or lies below it.
@@ -248,6 +248,7 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/syncwire", module + "/httpapi", false, false},
 		{"/syncwire", "database/sql", true, false},
 		{"/syncrule", module + "/providers/sqlite", false, false},
+		{"/blobclaim", module + "/providers/fs", false, false},
 		{"/providers/sqlite", module + "/syncwire", false, true},
 		{"/host/syncapi", module + "/syncwire", false, true},
 		{"/providers/basicauth", accountRoom + "store", false, true},

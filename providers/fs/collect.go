@@ -8,10 +8,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/blobclaim"
 )
-
-// abandonedAfter is the age at which an upload that was never committed, or never finished, may go.
-const abandonedAfter = 24 * time.Hour
 
 // GC implements or3cloud.StorageCollector. A blob goes in two steps that are at least TrashGrace apart: its generation
 // is retired by the sync provider and moved into the trash; later its content is claimed once more, under a new name,
@@ -86,28 +84,14 @@ func (s *Storage) newCollection(in or3cloud.StorageGCRequest) *collection {
 	}
 }
 
-// keeps is how long the current generation of a blob must have been untouched before it may be retired.
-func (c *collection) keeps(rec record) time.Duration {
-	if rec.CommittedAt == nil {
-		return min(c.retention, abandonedAfter)
-	}
-	return c.retention
-}
-
-// forgives is how long no reference must have been lost before trashed bytes may be destroyed. Somebody who has deleted
-// the content has said that it need not be kept longer than the trash keeps it.
-func (c *collection) forgives(rec record) time.Duration {
-	if rec.DeletedAt != nil {
-		return min(c.retention, c.TrashGrace)
-	}
-	return c.retention
+// policy is when copies may go, as seen at the moment of the run.
+func (c *collection) policy() blobclaim.Policy {
+	return blobclaim.Policy{Now: c.now, Retention: c.retention, TrashGrace: c.TrashGrace}
 }
 
 // claim asks the sync provider for a generation. If a reference was lost within the last keep it refuses.
 func (c *collection) claim(ctx context.Context, k blobKey, generation string, keep time.Duration) (bool, error) {
-	return c.References.RetireGeneration(ctx, or3cloud.RetireRequest{
-		WorkspaceID: k.workspace, Hash: k.hash, Generation: generation, UnreferencedSince: c.now.Add(-keep),
-	})
+	return c.References.RetireGeneration(ctx, c.policy().Retire(k.workspace, k.hash, generation, keep))
 }
 
 func (c *collection) forget(ctx context.Context, k blobKey, generation string) error {
@@ -200,7 +184,7 @@ func (c *collection) each(ctx context.Context, dir string, visit func(iofs.DirEn
 
 // sweepTemp removes an unfinished file that nobody is writing any more.
 func (c *collection) sweepTemp(name string, e iofs.DirEntry) error {
-	old, err := c.olderThan(e, abandonedAfter)
+	old, err := c.olderThan(e, blobclaim.AbandonedAfter)
 	if err != nil || !old || c.isUnfinished(name) {
 		return err
 	}
@@ -290,12 +274,12 @@ func (c *collection) candidate(k blobKey) (rec record, keep time.Duration, ok bo
 	if _, err := c.Disk.Lstat(live); err != nil {
 		return rec, 0, false, c.dropDangling(k, rec, err) // In the trash, or gone.
 	}
-	keep = c.keeps(rec)
-	if c.now.Sub(rec.touched()) <= keep {
+	policy := c.policy()
+	if !policy.MayRetire(rec.copy()) {
 		return rec, 0, false, nil
 	}
 	c.doom(live)
-	return rec, keep, true, nil
+	return rec, policy.Keeps(rec.copy()), true, nil
 }
 
 // dropDangling removes a sidecar that points to no bytes. The caller holds the lock.
@@ -393,16 +377,14 @@ func (c *collection) destroy(ctx context.Context, k blobKey, generation string) 
 	if rec.Generation != generation {
 		return c.discard(ctx, k, generation)
 	}
-	if rec.TrashedAt == nil || c.now.Sub(*rec.TrashedAt) < c.TrashGrace {
+	if !c.policy().MayDestroy(rec.copy()) {
 		return nil
 	}
 	probe, err := randomName(c.Rand)
 	if err != nil {
 		return err
 	}
-	unreferenced, err := c.References.RetireGeneration(ctx, or3cloud.RetireRequest{
-		WorkspaceID: k.workspace, Hash: k.hash, Generation: probe, UnreferencedSince: c.now.Add(-c.forgives(rec)), Destroy: true,
-	})
+	unreferenced, err := c.References.RetireGeneration(ctx, c.policy().Destroy(k.workspace, k.hash, probe, rec.copy()))
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/blobclaim"
 )
 
 // StorageWorkspaces implements or3cloud.StorageInspector.
@@ -125,7 +126,7 @@ func (c *collection) judgeLive(ctx context.Context, dir string, info iofs.FileIn
 		return item, nil
 	}
 	item.Bytes += c.companions(k, generation)
-	kept, unreferenced, err := c.kept(ctx, k, rec.touched(), c.keeps(rec))
+	kept, unreferenced, err := c.kept(ctx, k, rec.copy().Touched(), c.policy().Keeps(rec.copy()))
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		item.State, item.Reason = or3cloud.StorageOrphaned, "the workspace is unknown; left alone"
 		return item, nil
@@ -174,7 +175,7 @@ func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.Fil
 		item.Reason = "in the trash until " + day(until)
 		return item, nil
 	}
-	kept, _, err := c.kept(ctx, k, time.Time{}, c.forgives(rec))
+	kept, _, err := c.kept(ctx, k, time.Time{}, c.policy().Forgives(rec.copy()))
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		item.Reason = "the workspace is unknown; left alone"
 		return item, nil
@@ -201,7 +202,7 @@ func (c *collection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredIt
 	switch age := c.now.Sub(info.ModTime()); {
 	case c.isUnfinished(item.Name):
 		item.Reason = "an upload that is under way"
-	case age <= abandonedAfter:
+	case age <= blobclaim.AbandonedAfter:
 		item.Reason = "an upload that has ended without success; kept for a day"
 	default:
 		item.Goes, item.Reason = true, "an upload that has ended without success; destroyed"

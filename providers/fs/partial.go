@@ -15,6 +15,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/blobclaim"
 )
 
 // The pieces of uploads that go on over several connections. Each piece is a file of its own, which has its name only once
@@ -396,7 +397,7 @@ func (s *Storage) sweepPieces(entries []iofs.DirEntry, known map[string]bool) er
 			continue
 		}
 		info, err := e.Info()
-		if err == nil && (s.Now().Sub(info.ModTime()) > abandonedAfter || ahead(info.ModTime(), s.Now())) {
+		if err == nil && (s.Now().Sub(info.ModTime()) > blobclaim.AbandonedAfter || ahead(info.ModTime(), s.Now())) {
 			err = s.Disk.Remove(path.Join(partialDir, e.Name()))
 		}
 		if ignoreAbsence(err) != nil {

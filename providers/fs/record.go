@@ -6,6 +6,8 @@ import (
 	"fmt"
 	iofs "io/fs"
 	"time"
+
+	"or3.chat/cloud/blobclaim"
 )
 
 // maxSidecar bounds what is read of a sidecar; ours have about 400 bytes.
@@ -29,12 +31,19 @@ type record struct {
 	DamagedAt *time.Time `json:"damaged_at,omitempty"`
 }
 
-// touched is the moment from which retention counts (contract, storage Pitfall 12).
-func (r record) touched() time.Time {
-	if r.CommittedAt != nil && r.CommittedAt.After(r.UploadedAt) {
-		return *r.CommittedAt
+// copy returns what decides when the current generation may go.
+func (r record) copy() blobclaim.Copy {
+	return blobclaim.Copy{
+		UploadedAt: r.UploadedAt, CommittedAt: given(r.CommittedAt), TrashedAt: given(r.TrashedAt), DeletedAt: given(r.DeletedAt),
 	}
-	return r.UploadedAt
+}
+
+// given returns a time; zero for one that is not given.
+func given(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }
 
 // errCorrupt is a sidecar that cannot be understood. It is no absence: the blob may well be there.

@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/blobclaim"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/db"
@@ -127,52 +128,61 @@ func (s *Store) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 			return false, err
 		}
 	}
-	err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
-		key := db.GenerationRetiredParams{Workspace: num, Hash: string(in.Hash), Generation: in.Generation}
-		done, err := t.q.GenerationRetired(ctx, key)
-		if err != nil || done {
-			retired = done
-			return err
-		}
-		gone, err := t.q.WorkspaceDeletedAt(ctx, num)
-		if err != nil {
-			return err
-		}
-		if gone.Valid { // with the workspace all its references have gone
-			if time.UnixMilli(gone.Int64).After(in.UnreferencedSince) {
-				return nil
-			}
-			retired = true
-			return t.q.RetireGeneration(ctx, db.RetireGenerationParams{
-				Workspace: num, Hash: string(in.Hash), Generation: in.Generation, RetiredAt: t.at,
-			})
-		}
-		referenced, err := one(t.st.anyRef, func(*sqlite3.Stmt) {}, num, in.Hash.Digest())
-		if err != nil || referenced {
-			return err
-		}
-		uploads, err := t.q.OpenIntents(ctx, db.OpenIntentsParams{Workspace: num, Digest: in.Hash.Digest(), Now: t.at})
-		if err != nil || uploads > 0 {
-			return err
-		}
-		since, err := t.q.OrphanSince(ctx, db.OrphanSinceParams{Workspace: num, Digest: in.Hash.Digest()})
-		if err != nil && !noRows(err) {
-			return err
-		}
-		if err == nil && time.UnixMilli(since).After(in.UnreferencedSince) {
-			return nil
-		}
-		if in.Destroy {
-			if ok, err := s.disown(t, num, plans); err != nil || !ok {
-				return err // a row has just changed: the collector comes again
-			}
-		}
-		retired = true
-		return t.q.RetireGeneration(ctx, db.RetireGenerationParams{
-			Workspace: num, Hash: string(in.Hash), Generation: in.Generation, RetiredAt: t.at,
-		})
+	err = s.w.do(ctx, func(ctx context.Context, t *tx) (err error) {
+		retired, err = blobclaim.Claim(in, &ledger{ctx, s, t, num, in, plans})
+		return err
 	})
 	return retired && err == nil, err
+}
+
+// ledger answers the questions of one claim in its transaction.
+type ledger struct {
+	ctx       context.Context
+	store     *Store
+	t         *tx
+	workspace int64
+	in        or3cloud.RetireRequest
+	plans     []disowning
+}
+
+func (l *ledger) Retired() (bool, error) {
+	return l.t.q.GenerationRetired(l.ctx, db.GenerationRetiredParams{Workspace: l.workspace, Hash: string(l.in.Hash), Generation: l.in.Generation})
+}
+
+func (l *ledger) WorkspaceDeleted() (time.Time, error) {
+	gone, err := l.t.q.WorkspaceDeletedAt(l.ctx, l.workspace)
+	if err != nil || !gone.Valid {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(gone.Int64), nil
+}
+
+func (l *ledger) Referenced() (bool, error) {
+	return one(l.t.st.anyRef, func(*sqlite3.Stmt) {}, l.workspace, l.in.Hash.Digest())
+}
+
+func (l *ledger) Uploading() (bool, error) {
+	n, err := l.t.q.OpenIntents(l.ctx, db.OpenIntentsParams{Workspace: l.workspace, Digest: l.in.Hash.Digest(), Now: l.t.at})
+	return n > 0, err
+}
+
+func (l *ledger) LostAt() (time.Time, error) {
+	since, err := l.t.q.OrphanSince(l.ctx, db.OrphanSinceParams{Workspace: l.workspace, Digest: l.in.Hash.Digest()})
+	switch {
+	case noRows(err):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, err
+	}
+	return time.UnixMilli(since), nil
+}
+
+func (l *ledger) Disown() (bool, error) { return l.store.disown(l.t, l.workspace, l.plans) }
+
+func (l *ledger) Retire() error {
+	return l.t.q.RetireGeneration(l.ctx, db.RetireGenerationParams{
+		Workspace: l.workspace, Hash: string(l.in.Hash), Generation: l.in.Generation, RetiredAt: l.t.at,
+	})
 }
 
 // RetiredGenerations implements or3cloud.ReferenceClaimer.
