@@ -15,20 +15,20 @@ export const outServer = () => new TestServer()
   .on('config', { body: config })
 
 export const devices = [
-  { id: 's1', current: true, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-24T10:00:00Z', ipAddress: '192.0.2.7', userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' },
-  { id: 's2', current: false, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-20T10:00:00Z', ipAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348', userAgent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1' },
+  { id: 's1', current: true, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-24T10:00:00Z', ipAddress: '192.0.2.7', userAgent: 'Mozilla/5.0 … Firefox/140.0', device: { browser: 'Firefox', system: 'Linux' } },
+  { id: 's2', current: false, createdAt: '2026-11-01T10:00:00Z', lastSeenAt: '2026-11-20T10:00:00Z', ipAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348', userAgent: 'Mozilla/5.0 … Safari/604.1', device: { browser: 'Safari', system: 'iPhone' } },
 ]
 
-const edge = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0'
+const edge = { userAgent: 'Mozilla/5.0 … Edg/140.0', device: { browser: 'Edge', system: 'Windows' } }
 
 /** One more than is shown at first: the newest is a kind that this page does not know, the second is the operator's. */
 export const events = [
-  { kind: 'moon_landing_booked', at: '2026-11-24T10:00:00Z', ipAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348', userAgent: edge },
+  { kind: 'moon_landing_booked', at: '2026-11-24T10:00:00Z', ipAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348', ...edge },
   { kind: 'factors_reset', at: '2026-11-23T10:00:00Z' },
   { kind: 'sign_in_failed', at: '2026-11-22T10:00:00Z', ipAddress: '198.51.100.4', userAgent: 'curl/8.14' },
-  { kind: 'refresh_token_replayed', at: '2026-11-21T10:00:00Z', ipAddress: '192.0.2.7', userAgent: edge },
-  { kind: 'signed_in', at: '2026-11-20T10:00:00Z', ipAddress: '192.0.2.7', userAgent: edge },
-  { kind: 'registered', at: '2026-11-01T10:00:00Z', ipAddress: '192.0.2.7', userAgent: edge },
+  { kind: 'refresh_token_replayed', at: '2026-11-21T10:00:00Z', ipAddress: '192.0.2.7', ...edge },
+  { kind: 'signed_in', at: '2026-11-20T10:00:00Z', ipAddress: '192.0.2.7', ...edge },
+  { kind: 'registered', at: '2026-11-01T10:00:00Z', ipAddress: '192.0.2.7', ...edge },
 ]
 
 export const inServer = (over: Partial<AccountDetails> = {}) => new TestServer()

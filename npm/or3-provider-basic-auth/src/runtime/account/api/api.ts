@@ -1,8 +1,8 @@
 import { isOr3Error } from './error'
 import { createRequest, type Request, type RequestOptions, type RequestSettings } from './request'
 import type {
-  AccountDetails, Config, Device, LinkAnswer, OwnWorkspace, Passkey, PasskeyAttestation, PasskeyCreation, PasskeyProof, PasskeyRequest, PasswordChange,
-  PasswordReset, RecoveryCodes, Registration, SecurityEvent, Session, SignIn,
+  AccountDetails, Config, Device, FactorProof, LinkAnswer, OwnWorkspace, Passkey, PasskeyAttestation, PasskeyCreation, PasskeyProof, PasskeyRequest,
+  PasswordChange, PasswordReset, RecoveryCodes, Registration, SecurityEvent, Session, SignIn,
 } from './wire'
 
 export interface ApiSettings extends RequestSettings {
@@ -31,7 +31,7 @@ export function createApi({ renew, ...settings }: ApiSettings) {
     }),
     link: (body: { kind: string, token: string }, signal?: AbortSignal) => out.post<LinkAnswer>('link', body, { signal }),
     signIn: (body: SignIn) => out.post<Done & { otherDomains?: string[] }>('sign-in', body, { codes: { 401: 'invalid_credentials' } }),
-    secondFactor: (body: { challenge: string, code: string } | { challenge: string, recoveryCode: string } | PasskeyProof) => out.post<Done>('second-factor', body),
+    secondFactor: (body: FactorProof) => out.post<Done>('second-factor', body),
     passkeySignInOptions: (signal?: AbortSignal) => out.post<PasskeyRequest>('passkeys/sign-in-options', {}, { signal }),
     passkeySignIn: (body: PasskeyProof) => out.post<Done>('passkeys/sign-in', body, { codes: { 401: 'invalid_credentials' } }),
     register: (body: Registration) => out.post<Done>('register', body, { codes: { 401: 'email_taken', 403: 'registration_disabled', 409: 'email_taken' } }),

@@ -37,8 +37,13 @@ export interface Passkey {
   otherDomain?: string
 }
 
+/** What the server knows a browser by, as far as its user agent tells. */
+export interface DeviceParts { browser?: string, system?: string }
+
 export interface AccountDetails {
   account: { id: string, email: string, displayName?: string, createdAt: string, pendingEmail?: string }
+  /** This browser. */
+  device?: DeviceParts
   totp: { enabled: boolean, enabledAt?: string }
   recoveryCodesLeft: number
   passkeys: Passkey[]
@@ -51,6 +56,7 @@ export interface Device {
   lastSeenAt: string
   ipAddress?: string
   userAgent?: string
+  device?: DeviceParts
 }
 
 /** Something that happened to the account; `kind` is open, since a newer server may record more. */
@@ -59,6 +65,7 @@ export interface SecurityEvent {
   at: string
   ipAddress?: string
   userAgent?: string
+  device?: DeviceParts
 }
 
 export interface OwnWorkspace {
@@ -85,6 +92,9 @@ export interface PasskeyRequest { challenge: string, publicKey: PublicKeyCredent
 export interface PasskeyCreation { challenge: string, publicKey: PublicKeyCredentialCreationOptionsJSON }
 
 export interface PasskeyProof { challenge: string, credential: AuthenticationResponseJSON }
+/** The second step of a sign-in, by one of the methods of its challenge. */
+export type FactorProof = { challenge: string, code: string } | { challenge: string, recoveryCode: string } | PasskeyProof
+
 export interface PasskeyAttestation { challenge: string, name: string, credential: RegistrationResponseJSON }
 
 export interface SignIn { email: string, password: string }
