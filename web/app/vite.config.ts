@@ -2,6 +2,7 @@ import ui from '@nuxt/ui/vite'
 import vue from '@vitejs/plugin-vue'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type Plugin } from 'vite'
+import { compression, defineAlgorithm } from 'vite-plugin-compression2'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -43,5 +44,7 @@ export default defineConfig({
       // Classes are made for these and what they consist of; the account components lie outside of what is searched.
       experimental: { componentDetection: ['Badge', 'Button', 'DropdownMenu', 'FormField', 'Input', 'Modal', 'Separator', 'Skeleton', 'Tabs'] },
     }),
+    // The server hands these out to browsers that take them (package web).
+    compression({ include: /./, exclude: /\.gz$/, algorithms: [defineAlgorithm('gzip', { level: 9 })], logLevel: 'silent' }),
   ],
 })
