@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { deviceName } from '../src/runtime/account/forms/devices'
 import { newPasswordFaults } from '../src/runtime/account/forms/passwords'
@@ -20,6 +20,22 @@ describe('a device is named after what the server tells of it', () => {
   it('in the words of a translation', () => {
     const t = textOf(english, { 'devices.browserOn': (p: { browser: string, system: string }) => `${p.system}, ${p.browser}` })
     expect(deviceName(t, { browser: 'Safari', system: 'iPhone' })).toBe('iPhone, Safari')
+  })
+})
+
+describe('the README', () => {
+  const text = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const { name, exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { name: string, exports: Record<string, { import: string }> }
+
+  it('imports what the package publishes', () => {
+    const imported = [...text.matchAll(/from '([^']+)'/g)].map(([, path]) => path!)
+    expect(imported.length).toBeGreaterThan(2)
+    for (const path of imported) {
+      expect(path.startsWith(`${name}/`), path).toBe(true)
+      const entry = Object.keys(exports).find(key => new RegExp(`^${key.replaceAll('.', '\\.').replace('*', '\\w+')}$`).test(path.replace(name, '.')))
+      const file = exports[entry ?? '']?.import.replace('*', path.replace(/.*\/|\.vue$/g, '')).replace('./dist/', '../src/').replace(/\.js$/, '.ts')
+      expect(file && existsSync(new URL(file, import.meta.url)), path).toBe(true)
+    }
   })
 })
 
