@@ -59,7 +59,7 @@ type HostServices interface {
 // Route is an endpoint that a provider serves on the host's pipeline.
 type Route struct {
 	Method string
-	// Path is an exact path below /api/.
+	// Path lies below /api/. It is exact, or ends in /:id, which stands for one segment: r.PathValue("id") gives it to Handle.
 	Path string
 	// MaxBody is the largest accepted body in bytes; 0 means the host's small default, −1 means that the handler
 	// bounds the body itself. A body of up to 64 KiB has come whole when Handle begins. A larger one is broken off with a

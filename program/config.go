@@ -43,6 +43,9 @@ type shownValue struct {
 	// Length is the number of characters of a secret.
 	Length int           `json:"length,omitempty"`
 	Origin config.Origin `json:"origin"`
+	// Group and Label are what the reference calls the setting.
+	Group string `json:"group,omitempty"`
+	Label string `json:"label,omitempty"`
 }
 
 func (c configCommand) run() error {
@@ -93,7 +96,7 @@ const (
 func (c configCommand) printJSON(s settings) error {
 	shown := []shownValue{}
 	for _, v := range s.Values() {
-		line := shownValue{Name: v.Setting.Name, Secret: v.Setting.Secret, Origin: v.Origin}
+		line := shownValue{Name: v.Setting.Name, Secret: v.Setting.Secret, Origin: v.Origin, Group: v.Setting.Group, Label: v.Setting.Label}
 		if line.Secret {
 			line.Length = len([]rune(v.Text))
 		} else {

@@ -24,7 +24,8 @@ type Verdict struct {
 	RetryAfter time.Duration
 }
 
-// MaxKeys bounds the memory of a Limiter: beyond it arbitrary keys are forgotten. One takes a few hundred bytes.
+// MaxKeys bounds the number of keys of a Limiter: beyond it arbitrary ones are forgotten. A key takes some hundred bytes, and 24 to 48 more for
+// each hit in its window, of which its Limit allows Max.
 const MaxKeys = 20_000
 
 // sweepPause is how often expired keys are looked for.
@@ -41,7 +42,7 @@ type Limiter struct {
 	changed map[string]bool
 }
 
-// window is a ring of the times of the last hits, oldest first.
+// window has the times of the hits that count, oldest first.
 type window struct {
 	hits   []time.Time
 	expiry time.Time

@@ -17,7 +17,7 @@ import (
 	"or3.chat/cloud/internal/signed"
 )
 
-// Options are what a Storage is made of. All fields but References and Identity are required.
+// Options are what a Storage is made of. A field is required unless its comment says what it means to leave it out.
 type Options struct {
 	Disk Disk
 	// Identity is the id that the disk's identity file must keep having; empty means that it is not looked at.
@@ -25,11 +25,12 @@ type Options struct {
 	Signer   *signed.Signer
 	// TTL is how long a signed URL is valid.
 	TTL time.Duration
-	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it.
+	// Retention is the shortest time for which an unreferenced blob is kept; callers of GC can only lengthen it. 0 leaves it to them.
 	Retention time.Duration
-	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back.
+	// TrashGrace is how long retired bytes stay in the trash, served and ready to be taken back; 0 lets the next collection unlink them.
 	TrashGrace time.Duration
 	Host       or3cloud.HostServices
+	// References says which blobs are used; without it nothing is collected or deleted.
 	References or3cloud.ReferenceClaimer
 	// Quota is how many bytes the files of a workspace may take; 0 is no bound. Deleted ones may take as much again.
 	Quota int64
