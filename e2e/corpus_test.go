@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
+
+	"or3.chat/cloud/internal/recorded"
 )
 
 // The ids that the corpus was recorded with. The account that replays it has others of the same length.
@@ -20,18 +20,14 @@ const (
 // else is as the clients sent it. Ops are the contents, in order.
 func corpusFor(t testing.TB, s *session) (bodies [][]byte, ops []op) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(captured, "push-corpus.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data = bytes.ReplaceAll(data, []byte(corpusWorkspace), []byte(s.Workspace.ID))
-	data = bytes.ReplaceAll(data, []byte(corpusUser), []byte(s.User.ID))
-	for line := range bytes.Lines(data) {
+	for _, text := range recorded.Pushes(t) {
+		text = bytes.ReplaceAll(text, []byte(corpusWorkspace), []byte(s.Workspace.ID))
+		text = bytes.ReplaceAll(text, []byte(corpusUser), []byte(s.User.ID))
 		var body pushBody
-		if err := json.Unmarshal(line, &body); err != nil {
+		if err := json.Unmarshal(text, &body); err != nil {
 			t.Fatal(err)
 		}
-		bodies = append(bodies, bytes.TrimSpace(line))
+		bodies = append(bodies, text)
 		ops = append(ops, body.Ops...)
 	}
 	if len(bodies) != 825 || len(ops) != 3327 {

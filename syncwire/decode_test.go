@@ -3,30 +3,17 @@ package syncwire
 import (
 	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"or3.chat/cloud/internal/recorded"
 	"or3.chat/cloud/internal/syncschema"
 )
-
-// corpus returns the recorded push bodies of real clients.
-func corpus(tb testing.TB) [][]byte {
-	tb.Helper()
-	text, err := os.ReadFile(filepath.FromSlash(corpusFile))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
-}
-
-const corpusFile = "../testdata/captured/push-corpus.jsonl"
 
 // Every recorded op is valid, and its payload is the text that the client sent.
 func TestDecodeTheRecordedPushes(t *testing.T) {
 	ops := 0
-	for n, body := range corpus(t) {
+	for n, body := range recorded.Pushes(t) {
 		in, err := DecodePush(body)
 		if err != nil {
 			t.Fatalf("body %d: %v", n, err)
@@ -104,7 +91,7 @@ const (
 )
 
 func BenchmarkDecodePush(b *testing.B) {
-	bodies := corpus(b)
+	bodies := recorded.Pushes(b)
 	size := 0
 	for _, body := range bodies {
 		size += len(body)

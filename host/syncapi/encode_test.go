@@ -1,22 +1,16 @@
 package syncapi
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/recorded"
 	"or3.chat/cloud/syncwire"
 )
 
 func BenchmarkEncodePull(b *testing.B) {
-	text, err := os.ReadFile(filepath.FromSlash("../../testdata/captured/push-corpus.jsonl"))
-	if err != nil {
-		b.Fatal(err)
-	}
 	var changes []or3cloud.Change
-	for _, body := range bytes.SplitN(text, []byte("\n"), 101)[:100] {
+	for _, body := range recorded.Pushes(b)[:100] {
 		in, err := syncwire.DecodePush(body)
 		if err != nil {
 			b.Fatal(err)

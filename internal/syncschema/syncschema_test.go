@@ -1,12 +1,10 @@
 package syncschema
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/recorded"
 )
 
 const opID = "0f0e3c52-6a50-4b5e-8f3e-1f5f6a7b8c9d"
@@ -185,34 +184,13 @@ func TestLoneSurrogates(t *testing.T) {
 
 // TestCorpus checks that everything the real client has ever been seen to push is accepted.
 func TestCorpus(t *testing.T) {
-	f, err := os.Open("../../testdata/captured/push-corpus.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 64<<20)
-	n := 0
-	for lines.Scan() {
-		var body struct {
-			Ops []struct {
-				TableName, Operation, PK string
-				Payload                  json.RawMessage
-				Stamp                    or3cloud.Stamp
-			}
-		}
-		if err := json.Unmarshal(lines.Bytes(), &body); err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range body.Ops {
-			op := or3cloud.Op{Table: o.TableName, Operation: or3cloud.Operation(o.Operation), PK: o.PK, Payload: o.Payload, Stamp: o.Stamp}
-			if p := Check(&op); p != nil {
-				t.Errorf("%s %s: %s", o.TableName, o.PK, p.Text)
-			}
-			n++
+	ops := recorded.Ops(t)
+	for _, op := range ops {
+		if p := Check(&op); p != nil {
+			t.Errorf("%s %s: %s", op.Table, op.PK, p.Text)
 		}
 	}
-	if n != 3327 {
+	if n := len(ops); n != 3327 {
 		t.Errorf("%d ops, want 3327", n)
 	}
 }

@@ -1,49 +1,26 @@
 package sqlite
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/recorded"
 	"or3.chat/cloud/internal/syncschema"
 )
 
 // corpus returns the recorded ops of the real client in batches of 50.
 func corpus(b testing.TB) [][]or3cloud.Op {
 	b.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "testdata", "captured", "push-corpus.jsonl"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 64<<20)
 	var ops []or3cloud.Op
-	for lines.Scan() {
-		var body struct {
-			Ops []struct {
-				TableName, Operation, PK string
-				Payload                  json.RawMessage
-				Stamp                    or3cloud.Stamp
-			}
+	for _, op := range recorded.Ops(b) {
+		if p := syncschema.Check(&op); p != nil {
+			b.Fatal(p.Text)
 		}
-		if err := json.Unmarshal(lines.Bytes(), &body); err != nil {
-			b.Fatal(err)
-		}
-		for _, o := range body.Ops {
-			op := or3cloud.Op{Table: o.TableName, Operation: or3cloud.Operation(o.Operation), PK: o.PK, Payload: o.Payload, Stamp: o.Stamp}
-			if p := syncschema.Check(&op); p != nil {
-				b.Fatal(p.Text)
-			}
-			if op.Table != or3cloud.TableNotifications {
-				ops = append(ops, op)
-			}
+		if op.Table != or3cloud.TableNotifications {
+			ops = append(ops, op)
 		}
 	}
 	var batches [][]or3cloud.Op
