@@ -98,7 +98,7 @@ func list(t *testing.T) []listed {
 const accountRoom = module + "/providers/basicauth/internal/"
 
 // accountRooms are these rooms. Each knows those before it alone.
-var accountRooms = []string{"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions"}
+var accountRooms = []string{"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"}
 
 // forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
 func forbidden(path, dep string, standard bool) string {

@@ -16,10 +16,10 @@ import (
 // constantTime are the places where something secret is compared with what a request brings, and how often. Each must take
 // the same time wherever the two differ.
 var constantTime = map[string]int{
-	"internal/invite/invite.go":       1, // the signature of an invite
-	"internal/passwd/passwd.go":       1, // the hash of a password; bcrypt compares its own
-	"internal/signed/signed.go":       1, // the signature of a token
-	"providers/basicauth/register.go": 1, // the setup link
+	"internal/invite/invite.go":                      1, // the signature of an invite
+	"internal/passwd/passwd.go":                      1, // the hash of a password; bcrypt compares its own
+	"internal/signed/signed.go":                      1, // the signature of a token
+	"providers/basicauth/internal/accounts/setup.go": 1, // the setup link
 }
 
 // secretName are the names of values that nobody may find out by the time that a comparison takes, and digestName those of

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
@@ -38,7 +40,7 @@ type accountAnswer struct {
 	Account accountSummary `json:"account"`
 	// Device is the browser that asks.
 	Device letters.Device `json:"device,omitzero"`
-	factors
+	factors.Set
 }
 
 type accountSummary struct {
@@ -52,7 +54,7 @@ type accountSummary struct {
 
 // showAccount is GET /api/basic-auth/account.
 func (p *provider) showAccount(c call) error {
-	who, err := p.signedIn(c)
+	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
@@ -63,14 +65,14 @@ func (p *provider) showAccount(c call) error {
 		AccountID: store.Optional(who.ID), Kind: string(onetime.Email), Now: p.now().UnixMilli(), Latest: store.Latest(p.now()),
 	})
 	if err == nil {
-		var change emailChange
+		var change accounts.EmailChange
 		err = json.Unmarshal([]byte(pending), &change)
 		a.Account.PendingEmail = change.Email
 	}
 	if err != nil && !store.Absent(err) {
 		return err
 	}
-	if a.factors, err = p.factorsOf(c.Context(), p.store.Read, who.ID); err != nil {
+	if a.Set, err = p.factors.Of(c.Context(), p.store.Read, who.ID); err != nil {
 		return err
 	}
 	return c.reply(a)
@@ -81,7 +83,7 @@ func moment(milliseconds int64) time.Time { return time.UnixMilli(milliseconds).
 
 // changeDisplayName is POST /api/basic-auth/display-name.
 func (p *provider) changeDisplayName(c call) error {
-	who, f, err := asked(c, p.signedIn)
+	who, f, err := asked(c, p.stepUp.SignedIn)
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func (p *provider) changeDisplayName(c call) error {
 	}
 	ctx := c.Context()
 	var token *http.Cookie
-	err = p.as(ctx, who, func(q store.Queries, who actor) error {
+	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
 		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: store.Optional(name), Now: p.now().UnixMilli()}); err != nil {
 			return err
 		}
@@ -117,7 +119,7 @@ func (p *provider) listEvents(c call) error {
 		UserAgent string         `json:"userAgent,omitempty"`
 		Device    letters.Device `json:"device,omitzero"`
 	}
-	who, err := p.signedIn(c)
+	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}

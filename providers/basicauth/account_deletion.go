@@ -5,30 +5,16 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
-	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// fates returns what becomes of somebody's workspaces when they delete their account.
-func (p *provider) fates(c call, accountID string) ([]or3cloud.WorkspaceFate, error) {
-	users := p.host.Users()
-	if users == nil {
-		return []or3cloud.WorkspaceFate{}, nil
-	}
-	fates, err := users.UserRemoval(c.Context(), or3cloud.ExternalIdentity{Provider: sessions.Provider, ProviderUserID: accountID})
-	if fates == nil {
-		fates = []or3cloud.WorkspaceFate{}
-	}
-	return fates, err
-}
-
 // showDeletion is GET /api/basic-auth/deletion.
 func (p *provider) showDeletion(c call) error {
-	who, err := p.signedIn(c)
+	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
-	fates, err := p.fates(c, who.ID)
+	fates, err := p.accounts.Fates(c.Context(), who.ID)
 	if err != nil {
 		return err
 	}
@@ -38,16 +24,16 @@ func (p *provider) showDeletion(c call) error {
 // deleteAccount is POST /api/basic-auth/delete-account. The user and what belongs to it go first, the account last: a crash
 // in between leaves an account with which one can sign in, as a user without anything, and delete it again.
 func (p *provider) deleteAccount(c call) error {
-	who, f, err := asked(c, p.recentlyProven)
+	who, f, err := asked(c, p.stepUp.RecentlyProven)
 	if err != nil {
 		return err
 	}
 	if typed, ok := f.Text("email", 1, form.MaxEmail); !ok || form.NormalEmail(typed) != who.Email {
 		return refuse.Field("invalid_email", "email", "Type the e-mail address of your account.")
 	}
-	err = p.removeAccount(c.Context(), func(q store.Queries) (db.Account, error) {
-		now, err := p.still(c.Context(), q, who)
-		return now.account(), err
+	err = p.accounts.RemoveAccount(c.Context(), func(q store.Queries) (db.Account, error) {
+		now, err := p.stepUp.Still(c.Context(), q, who)
+		return now.Account(), err
 	})
 	if or3cloud.CodeOf(err) == or3cloud.CodeConflict {
 		return p.lastOwner(c, who.ID)
@@ -61,7 +47,7 @@ func (p *provider) deleteAccount(c call) error {
 
 // lastOwner says for which workspaces somebody else has to become an owner first.
 func (p *provider) lastOwner(c call, accountID string) error {
-	fates, err := p.fates(c, accountID)
+	fates, err := p.accounts.Fates(c.Context(), accountID)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
@@ -28,7 +29,7 @@ type sessionAnswer struct {
 
 // listSessions is GET /api/basic-auth/sessions.
 func (p *provider) listSessions(c call) error {
-	who, err := p.signedIn(c)
+	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func rank(s sessionAnswer) int {
 // revokeSession is POST /api/basic-auth/sessions/revoke. Revoking the current session signs out, which needs no proof;
 // ending another's does (ASVS 5.0, 7.5.2).
 func (p *provider) revokeSession(c call) error {
-	who, f, err := asked(c, p.signedIn)
+	who, f, err := asked(c, p.stepUp.SignedIn)
 	if err != nil {
 		return err
 	}
@@ -65,14 +66,14 @@ func (p *provider) revokeSession(c call) error {
 		return refuse.Field("invalid_request", "id", "Invalid request")
 	}
 	if sessionID != who.SessionID {
-		who.proven = true
-		if err := p.fresh(c.Context(), p.store.Read, who); err != nil {
+		who.Proven = true
+		if err := p.stepUp.Fresh(c.Context(), p.store.Read, who); err != nil {
 			return err
 		}
 	}
 	ctx := c.Context()
 	var e sessions.Ended
-	err = p.as(ctx, who, func(q store.Queries, who actor) error {
+	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
 		rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: who.ID, Now: p.now().UnixMilli()})
 		if err != nil {
 			return err
@@ -95,13 +96,13 @@ func (p *provider) revokeSession(c call) error {
 
 // revokeOtherSessions is POST /api/basic-auth/sessions/revoke-others.
 func (p *provider) revokeOtherSessions(c call) error {
-	who, err := p.recentlyProven(c)
+	who, err := p.stepUp.RecentlyProven(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
 	ctx := c.Context()
 	var e sessions.Ended
-	err = p.as(ctx, who, func(q store.Queries, who actor) error {
+	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
 		rows, err := q.RevokeOtherSessions(ctx, db.RevokeOtherSessionsParams{AccountID: who.ID, Keep: who.SessionID, Now: p.now().UnixMilli()})
 		if err != nil || len(rows) == 0 {
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
@@ -311,7 +312,7 @@ func TestAnAddressThatWasTakenMeanwhileIsNotConfirmed(t *testing.T) {
 func TestStrangersAreNotFloodedWithConfirmations(t *testing.T) {
 	in, _ := openWithMail(t)
 	b := in.signedIn("ann@example.test")
-	for range emailMails {
+	for range accounts.EmailMails {
 		b.post("email", `{"email":"stranger@example.test"}`).want(t, 200, `{"ok":true,"pending":true}`)
 	}
 	if a := b.post("email", `{"email":"stranger@example.test"}`).wantCode(t, 429, "rate_limited"); a.err.RetryAfter <= 0 {

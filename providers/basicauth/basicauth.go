@@ -24,12 +24,15 @@ import (
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
+	"or3.chat/cloud/setting"
 )
 
 //go:embed migrations/*.sql
@@ -61,21 +64,21 @@ func Register(r *or3cloud.Registry) error {
 
 // provider is the opened provider. Its methods are spread over the files of the package by topic.
 type provider struct {
+	*accounts.Operator
 	opts     options
 	log      *slog.Logger
 	clock    *store.Clock
 	now      func() time.Time
-	rand     io.Reader
 	host     or3cloud.HostServices
 	store    *store.Store
 	onetime  *onetime.Tokens
-	sealer   *secret.Sealer
-	policy   *passwordpolicy.Policy
-	setup    setupToken
 	guard    *guard.Guard
 	behind   *guard.Behind
 	letters  *letters.Letters
 	sessions *sessions.Sessions
+	factors  *factors.Factors
+	stepUp   *factors.StepUp
+	accounts *accounts.Accounts
 	watch    *sqlitex.Watch
 }
 
@@ -133,16 +136,30 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		return nil, err
 	}
 	outbox := letters.NewOutbox(opts.smtp, st, sealer, env.Log, clock.Now, env.Rand)
+	words := letters.New(guards, clock.Now, opts.publicURL, outbox)
+	once := onetime.New(env.Rand, clock.Now)
+	ways := factors.Options{PublicURL: opts.publicURL, PublicHost: opts.publicHost, Grace: opts.grace}
+	proofs := factors.Deps{
+		Store: st, Guard: guards, Letters: words, Sessions: signedIn, OneTime: once, Sealer: sealer, Host: env.Host, Log: env.Log,
+		Now: clock.Now, Rand: env.Rand,
+	}
+	factor, stepUp := factors.New(ways, proofs), factors.NewStepUp(ways, proofs)
+	all := accounts.New(accounts.Options{
+		Registration: opts.registration, MinPassword: opts.minPassword, BootstrapEmail: opts.bootstrapEmail,
+		BootstrapPassword: opts.bootstrapPassword, PublicHost: opts.publicHost, Grace: opts.grace,
+	}, accounts.Deps{
+		Store: st, Guard: guards, Letters: words, Sessions: signedIn, OneTime: once, StepUp: stepUp, Policy: policy, Host: env.Host,
+		Log: env.Log, Now: clock.Now, Rand: env.Rand,
+	})
 	p := &provider{
-		opts: opts, log: env.Log, clock: clock, now: clock.Now, rand: env.Rand, host: env.Host, store: st,
-		onetime: onetime.New(env.Rand, clock.Now), sealer: sealer, policy: policy,
-		guard: guards, letters: letters.New(guards, clock.Now, opts.publicURL, outbox), sessions: signedIn,
+		Operator: accounts.NewOperator(all, factor), opts: opts, log: env.Log, clock: clock, now: clock.Now, host: env.Host, store: st,
+		onetime: once, guard: guards, letters: words, sessions: signedIn, factors: factor, stepUp: stepUp, accounts: all,
 	}
 	if outbox != nil {
-		outbox.Resolve = p.resolveReset
+		outbox.Resolve = all.ResolveReset
 	}
 	p.behind = guard.NewBehind(guards, clock, guard.Rooms{
-		Sightings: &signedIn.Sightings, TellOfFailures: p.letters.TellOfFailures,
+		Sightings: &signedIn.Sightings, TellOfFailures: words.TellOfFailures,
 		Settle: func(ctx context.Context, q store.Queries, now time.Time) error { return settle(ctx, q, now, lifetimes) },
 	})
 	if err := p.prepare(ctx); err != nil {
@@ -156,7 +173,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Broker: broker{},
 		Admin:  map[or3cloud.ProviderKind]or3cloud.ProviderAdminAdapter{or3cloud.ProviderAuth: admin{opts}},
 		Routes: p.routes(),
-		Setup:  p.setupFragment,
+		Setup:  all.SetupFragment,
 		Close: func() error {
 			outbox.Close()
 			p.behind.Close()
@@ -175,7 +192,29 @@ func (p *provider) prepare(ctx context.Context) (err error) {
 	if err := p.warnOfPasskeysElsewhere(ctx); err != nil {
 		return fmt.Errorf("look for passkeys of another domain: %w", err)
 	}
-	return p.bootstrap(ctx)
+	return p.accounts.Bootstrap(ctx)
+}
+
+// warnOfPasskeysElsewhere tells the operator what a change of OR3_PUBLIC_URL has put out of use.
+func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
+	counts, domains, err := p.factors.PasskeysElsewhere(ctx)
+	if err != nil || len(counts) == 0 {
+		return err
+	}
+	passkeys, alone := 0, 0
+	for accountID, count := range counts {
+		a, err := p.Operator.Account(ctx, accountID)
+		if err != nil {
+			return err
+		}
+		passkeys += count
+		if !a.SecondFactor {
+			alone++
+		}
+	}
+	p.log.Warn("passkeys of another domain than that of "+setting.PublicURL+" work in no browser and are not demanded",
+		"domain", p.opts.publicHost, "of", domains, "passkeys", passkeys, "accounts", len(counts), "password_alone", alone)
+	return nil
 }
 
 // secrets are the texts that keys are made of. Of the earlier ones, which may be empty, none signs or encrypts any more.

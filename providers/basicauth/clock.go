@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"time"
 
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
@@ -23,7 +23,7 @@ func settle(ctx context.Context, q store.Queries, now time.Time, lifetimes sessi
 		q.KeepSetBack(ctx, ms),
 		q.SettleSessions(ctx, db.SettleSessionsParams{Now: ms, Latest: store.Latest(now), IdleEnd: idle, AbsoluteEnd: absolute, AccessEnd: until}),
 		q.SettleTokens(ctx, db.SettleTokensParams{Now: ms, Latest: store.Latest(now), IdleEnd: idle}),
-		q.SettleTOTP(ctx, db.SettleTOTPParams{Now: ms, Newest: newestStep(now)}),
+		q.SettleTOTP(ctx, db.SettleTOTPParams{Now: ms, Newest: factors.NewestStep(now)}),
 		q.SettleAccounts(ctx, ms),
 		q.SettleDeletedAccounts(ctx, until),
 		q.SettlePasskeys(ctx, ms),
@@ -50,17 +50,4 @@ func settleAtStart(ctx context.Context, st *store.Store, clock *store.Clock, log
 		"newest", time.UnixMilli(newest).UTC(), "now", now.UTC())
 	clock.SetBack.Store(now.UnixMilli())
 	return st.Tx(ctx, func(q store.Queries) error { return settle(ctx, q, now, lifetimes) })
-}
-
-// newestStep is the newest time step of an authenticator app that can have been used at a moment.
-func newestStep(now time.Time) int64 {
-	return now.Add(store.Tolerance).Unix()/totpPeriod + totpSkew
-}
-
-// usedStep returns the last step that was used, as far as it is believed.
-func usedStep(stored int64, now time.Time) int64 {
-	if stored > newestStep(now) {
-		return math.MinInt64
-	}
-	return stored
 }

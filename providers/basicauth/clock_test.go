@@ -9,7 +9,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
@@ -134,7 +136,7 @@ func TestEveryStoredTimeIsBelievedWithinBounds(t *testing.T) {
 				table, column, _ := strings.Cut(c, ".")
 				value := far
 				if column == "last_step" {
-					value = far / 1000 / totpPeriod
+					value = far / 1000 / factors.TOTPPeriod
 				}
 				if beliefs[c] != nil {
 					in.exec("UPDATE "+table+" SET "+column+" = ?", value)
@@ -149,7 +151,7 @@ func TestEveryStoredTimeIsBelievedWithinBounds(t *testing.T) {
 				table, column, _ := strings.Cut(c, ".")
 				most := now.Add(bound(in.p)).UnixMilli()
 				if column == "last_step" {
-					most = now.Add(bound(in.p)).Unix()/totpPeriod + totpSkew
+					most = now.Add(bound(in.p)).Unix()/factors.TOTPPeriod + factors.TOTPSkew
 				}
 				if n := in.rows("SELECT COUNT(*) FROM "+table+" WHERE "+column+" > ?", most); n != 0 {
 					t.Errorf("%s is believed beyond its bound", c)
@@ -201,7 +203,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 		"requests of an address": func(t *testing.T, in *instance, right func()) {
 			b := in.browser()
 			in.ahead(func() {
-				for range signInLimit {
+				for range factors.SignInLimit {
 					b.post("sign-in", "{}").wantStatus(t, 400)
 				}
 				b.post("sign-in", "{}").wantStatus(t, 429)
@@ -212,7 +214,7 @@ func TestNothingWaitsForAClockThatWasAhead(t *testing.T) {
 		"wrong codes": func(t *testing.T, in *instance, right func()) {
 			phone, _ := in.signedIn(ann).enrol()
 			in.ahead(func() {
-				for range wrongCodesPerHour / 4 {
+				for range factors.WrongCodesPerHour / 4 {
 					b := in.browser()
 					challenge := b.challenge(ann)
 					in.clock.advance(time.Minute)
@@ -419,7 +421,7 @@ func TestResetLinksDoNotWaitForAClockThatWasAhead(t *testing.T) {
 	in, server := openWithMail(t)
 	in.signedIn(ann)
 	in.ahead(func() {
-		for range resetMails {
+		for range accounts.ResetMails {
 			in.asks(server, ann)
 		}
 	})

@@ -1,11 +1,13 @@
 package basicauth
 
+import "or3.chat/cloud/providers/basicauth/internal/accounts"
+
 // configAnswer is what the pages need to know before anybody has signed in (docs/accounts-api.md).
 type configAnswer struct {
-	Registration      registrationMode `json:"registration"`
-	Mail              bool             `json:"mail"`
-	Passkeys          bool             `json:"passkeys"`
-	PasswordMinLength int              `json:"passwordMinLength"`
+	Registration      accounts.RegistrationMode `json:"registration"`
+	Mail              bool                      `json:"mail"`
+	Passkeys          bool                      `json:"passkeys"`
+	PasswordMinLength int                       `json:"passwordMinLength"`
 	// SetupRequired says that there is no account yet: the first one is made with the setup link.
 	SetupRequired bool `json:"setupRequired"`
 }
@@ -17,7 +19,7 @@ func (p *provider) config(c call) error {
 		return err
 	}
 	return c.reply(configAnswer{
-		Registration: p.opts.registration, Mail: p.opts.mail, Passkeys: p.relyingParty(c.Request) != nil,
+		Registration: p.opts.registration, Mail: p.opts.mail, Passkeys: p.factors.RelyingParty(c.Request) != nil,
 		PasswordMinLength: p.opts.minPassword, SetupRequired: !exists,
 	})
 }

@@ -193,7 +193,7 @@ func TestSignInThatRacesWithAPasswordChangeFails(t *testing.T) {
 	again.post("sign-in", credentials("ann@example.test", "a new password")).want(t, 200, `{"ok":true}`)
 	who := again.actor()
 	who.PasswordHash = a.PasswordHash
-	if _, err := in.p.exchangePassword(call{Request: r}, who, "hash", false); or3cloud.CodeOf(err) != or3cloud.CodeUnauthenticated {
+	if _, err := in.p.accounts.ExchangePassword(r, who, "hash", false); or3cloud.CodeOf(err) != or3cloud.CodeUnauthenticated {
 		t.Errorf("second change with the same old password: %v", err)
 	}
 }
@@ -322,12 +322,12 @@ func TestSetupLinkCreatesTheFirstAccountInEveryMode(t *testing.T) {
 			b := in.browser()
 			b.post("register", withInvite("ann@example.test", token)).want(t, 200, `{"ok":true}`)
 			b.wantSignedIn()
-			if in.p.setup.matches(token) {
+			if in.p.accounts.Setup.Matches(token) {
 				t.Error("the link is still good")
 			}
 			if mode != "open" {
-				in.p.setup.remember(token) // as if a second request had passed the first check meanwhile
-				in.browser().post("register", withInvite("bob@example.test", token)).want(t, 403, in.p.refusal().(*or3cloud.Error).Message)
+				in.p.accounts.Setup.Remember(token) // as if a second request had passed the first check meanwhile
+				in.browser().post("register", withInvite("bob@example.test", token)).want(t, 403, in.p.accounts.Refusal().(*or3cloud.Error).Message)
 			}
 			if f := fragment(); f != "" {
 				t.Errorf("a setup link although there is an account: %q", f)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
@@ -77,7 +78,7 @@ func (a app) code(distance time.Duration) string {
 
 // next waits for the next code.
 func (a app) next() string {
-	a.in.clock.advance(totpPeriod * time.Second)
+	a.in.clock.advance(factors.TOTPPeriod * time.Second)
 	return a.code(0)
 }
 
@@ -167,14 +168,14 @@ func TestFactorIsDemandedOnEveryWayIn(t *testing.T) {
 		},
 		"sign-in after a reset": reset,
 		"sign-in with a password that the operator has set": func(in *instance, b *browser) answer {
-			if err := in.p.SetPassword(in.t.Context(), ann, next); err != nil {
+			if err := in.p.Operator.SetPassword(in.t.Context(), ann, next); err != nil {
 				in.t.Fatal(err)
 			}
 			return signIn(next)(in, b)
 		},
 		"sign-in after the account was off": func(in *instance, b *browser) answer {
 			for _, disabled := range []bool{true, false} {
-				if err := in.p.SetDisabled(in.t.Context(), ann, disabled); err != nil {
+				if err := in.p.Operator.SetDisabled(in.t.Context(), ann, disabled); err != nil {
 					in.t.Fatal(err)
 				}
 			}
@@ -222,7 +223,7 @@ func (in *instance) resetPassword(email, password string) {
 	}
 	var fragment string
 	err = in.p.store.Tx(ctx, func(q store.Queries) (err error) {
-		fragment, _, err = in.p.resetFragment(ctx, q, a)
+		fragment, _, err = in.p.accounts.ResetFragment(ctx, q, a)
 		return err
 	})
 	if err != nil {
@@ -267,7 +268,7 @@ func TestChallengeEnds(t *testing.T) {
 			in.browser().post("second-factor", body("challenge", challenge, "code", phone.next())).want(t, 200, `{"ok":true}`)
 		},
 		"by five wrong codes": func(challenge string) {
-			for left := maxWrongCodes - 1; left >= 0; left-- {
+			for left := factors.MaxWrongCodes - 1; left >= 0; left-- {
 				a := in.browser().post("second-factor", body("challenge", challenge, "code", "000")).wantCode(t, 401, "invalid_code")
 				a.wantCookiesKept(t)
 				if got := a.data("attemptsLeft"); got != string(rune('0'+left)) {
@@ -276,7 +277,7 @@ func TestChallengeEnds(t *testing.T) {
 			}
 		},
 		"by five wrong codes with a restart between them": func(challenge string) {
-			for i := range maxWrongCodes {
+			for i := range factors.MaxWrongCodes {
 				if i == 2 {
 					in.restart()
 				}
@@ -336,7 +337,7 @@ func TestWrongCodesOfAllChallengesAreLimited(t *testing.T) {
 		b := in.browser()
 		return b.post("second-factor", body("challenge", b.challenge(ann), "code", "000000"))
 	}
-	for range wrongCodesPerHour {
+	for range factors.WrongCodesPerHour {
 		guess().wantCode(t, 401, "invalid_code")
 	}
 	if a := guess().wantCode(t, 429, "rate_limited"); a.err.RetryAfter <= 0 || a.err.RetryAfter > time.Hour {
@@ -389,7 +390,7 @@ func TestChallengesAreNotInterchangeable(t *testing.T) {
 func TestParallelUsesOfOneCode(t *testing.T) {
 	in := openTest(t, nil)
 	phone, codes := in.signedIn(ann).enrol()
-	in.clock.advance(totpPeriod * time.Second)
+	in.clock.advance(factors.TOTPPeriod * time.Second)
 	for name, prove := range map[string]func() (member, value string){
 		"totp":          func() (string, string) { return "code", phone.code(0) },
 		"recovery code": func() (string, string) { return "recoveryCode", codes[3] },
@@ -445,7 +446,7 @@ func TestParallelWrongCodesAreCounted(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if wrong.Load() != maxWrongCodes || dead.Load() != 16-maxWrongCodes {
+	if wrong.Load() != factors.MaxWrongCodes || dead.Load() != 16-factors.MaxWrongCodes {
 		t.Errorf("%d were tried, %d came too late", wrong.Load(), dead.Load())
 	}
 }
@@ -511,7 +512,7 @@ func (in *instance) resetFactors(email string) {
 	if err != nil {
 		in.t.Fatal(err)
 	}
-	if err := in.p.store.Tx(ctx, func(q store.Queries) error { return in.p.resetFactors(ctx, q, a.ID) }); err != nil {
+	if err := in.p.store.Tx(ctx, func(q store.Queries) error { return in.p.factors.Reset(ctx, q, a.ID) }); err != nil {
 		in.t.Fatal(err)
 	}
 }
@@ -540,7 +541,7 @@ func TestChangesOfFactorsWantAFreshProof(t *testing.T) {
 		"totp/enrol": "{}", "totp/confirm": `{"code":"123456"}`, "totp/remove": "{}", "recovery-codes": "{}",
 		"passkeys/register-options": "{}", "passkeys/register": "{}", "passkeys/remove": body("id", d.id()),
 	}
-	in.clock.advance(proofLifetime)
+	in.clock.advance(factors.ProofLifetime)
 	for path, text := range sensitive {
 		a := b.post(path, text).wantCode(t, 403, "reauthentication_required")
 		if got := a.data("methods"); got != `["password","passkey"]` {
@@ -560,9 +561,9 @@ func TestChangesOfFactorsWantAFreshProof(t *testing.T) {
 }
 
 // factors are those of a signed-in browser's account.
-func (in *instance) factors(b *browser) factors {
+func (in *instance) factors(b *browser) factors.Set {
 	in.t.Helper()
-	f, err := in.p.factorsOf(in.t.Context(), in.p.store.Read, b.wantSignedIn().UserID)
+	f, err := in.p.factors.Of(in.t.Context(), in.p.store.Read, b.wantSignedIn().UserID)
 	if err != nil {
 		in.t.Fatal(err)
 	}
@@ -577,7 +578,7 @@ func TestFactorsBelongToOneAccount(t *testing.T) {
 	bobPhone, bobCodes := bobAt.enrol()
 	b := in.browser()
 	challenge := b.challenge(ann)
-	in.clock.advance(totpPeriod * time.Second)
+	in.clock.advance(factors.TOTPPeriod * time.Second)
 	b.post("second-factor", body("challenge", challenge, "code", bobPhone.code(0))).wantCode(t, 401, "invalid_code")
 	b.post("second-factor", body("challenge", challenge, "recoveryCode", bobCodes[0])).wantCode(t, 401, "invalid_code")
 	b.post("second-factor", body("challenge", challenge, "code", annPhone.code(0))).want(t, 200, `{"ok":true}`)
@@ -628,7 +629,7 @@ func FuzzParseSecondFactor(f *testing.F) {
 		if err != nil {
 			return
 		}
-		challenge, s, err := parseSecondFactor(fields)
+		challenge, s, err := factors.ParseSecondFactor(fields)
 		if err != nil {
 			if or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
 				t.Fatal(err)
@@ -636,10 +637,10 @@ func FuzzParseSecondFactor(f *testing.F) {
 			return
 		}
 		given := map[bool]int{true: 1}
-		if challenge == "" || given[s.code != ""]+given[s.recoveryCode != ""]+given[s.credential != nil] != 1 {
+		if challenge == "" || given[s.Code != ""]+given[s.RecoveryCode != ""]+given[s.Credential != nil] != 1 {
 			t.Fatalf("%q gives %q and %+v", raw, challenge, s)
 		}
-		if s.credential != nil && !json.Valid(s.credential) {
+		if s.Credential != nil && !json.Valid(s.Credential) {
 			t.Fatalf("%q gives an invalid credential", raw)
 		}
 		if len(slices.Collect(maps.Keys(fields))) < 2 {

@@ -21,6 +21,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/passwd"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
@@ -100,7 +101,7 @@ func TestParallelGuessesAreNotFree(t *testing.T) {
 	b := in.at("198.51.100.7")
 	var looked, refused atomic.Int32
 	var wg sync.WaitGroup
-	for range signInLimit {
+	for range factors.SignInLimit {
 		wg.Go(func() {
 			switch a := b.copy().post("sign-in", credentials("ann@example.test", "wrong")); a.status {
 			case 401:
@@ -113,7 +114,7 @@ func TestParallelGuessesAreNotFree(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if looked.Load() > guard.GuessesPerNetwork || refused.Load() < signInLimit-guard.GuessesPerNetwork {
+	if looked.Load() > guard.GuessesPerNetwork || refused.Load() < factors.SignInLimit-guard.GuessesPerNetwork {
 		t.Errorf("%d passwords were looked at, %d attempts refused", looked.Load(), refused.Load())
 	}
 }
@@ -226,14 +227,14 @@ func TestStoredLimitsNameNobody(t *testing.T) {
 func TestDisabledAccountsCannotSignIn(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn("ann@example.test")
-	if err := in.p.SetDisabled(t.Context(), "ann@example.test", true); err != nil {
+	if err := in.p.Operator.SetDisabled(t.Context(), "ann@example.test", true); err != nil {
 		t.Fatal(err)
 	}
 	b.wantSignedOut()
 	b.post("refresh", "").want(t, 401, "Session expired")
 	in.browser().post("sign-in", credentials("ann@example.test", "wrong")).want(t, 401, "Invalid credentials")
 	in.browser().post("sign-in", credentials("ann@example.test", password)).wantRefusal(t, 403, "account_disabled", "")
-	if err := in.p.SetDisabled(t.Context(), "ann@example.test", false); err != nil {
+	if err := in.p.Operator.SetDisabled(t.Context(), "ann@example.test", false); err != nil {
 		t.Fatal(err)
 	}
 	in.browser().post("sign-in", credentials("ann@example.test", password)).want(t, 200, `{"ok":true}`)

@@ -22,6 +22,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/leaktest"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/setting"
 )
@@ -390,10 +391,10 @@ func (h *fakeHost) DescribeInvite(_ context.Context, token string) (or3cloud.Inv
 func (h *fakeHost) Users() or3cloud.UserRemover { return h.users }
 
 // actor is who the browser is signed in as.
-func (b *browser) actor() actor {
+func (b *browser) actor() factors.Actor {
 	b.in.t.Helper()
 	r := b.send(httptest.NewRequest(http.MethodPost, "http://cloud.test/api/sync/pull", nil))
-	who, err := b.in.p.signedIn(call{Request: &or3cloud.Request{Request: r, ClientIP: b.address, ResponseHeader: http.Header{}}})
+	who, err := b.in.p.stepUp.SignedIn(r.Context(), &or3cloud.Request{Request: r, ClientIP: b.address, ResponseHeader: http.Header{}})
 	if err != nil {
 		b.in.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
@@ -58,7 +59,7 @@ func (p *provider) lookAtLink(c call) error {
 	case "reset":
 		answer.State, err = p.tokenState(c, onetime.Reset, token, &struct{}{})
 	case "confirm-email":
-		answer.State, err = p.tokenState(c, onetime.Email, token, &emailChange{})
+		answer.State, err = p.tokenState(c, onetime.Email, token, &accounts.EmailChange{})
 	default:
 		err = refuse.Invalid()
 	}
@@ -70,10 +71,10 @@ func (p *provider) lookAtLink(c call) error {
 
 func (p *provider) setupState(c call, token string) (linkState, error) {
 	exists, err := p.store.Read.AnyAccount(c.Context())
-	switch good := p.setup.matches(token); {
+	switch good := p.accounts.Setup.Matches(token); {
 	case err != nil:
 		return "", err
-	case good && (!exists || p.opts.registration == registrationOpen):
+	case good && (!exists || p.opts.registration == accounts.RegistrationOpen):
 		return linkValid, nil
 	case exists:
 		return linkUsed, nil
@@ -82,7 +83,7 @@ func (p *provider) setupState(c call, token string) (linkState, error) {
 }
 
 func (p *provider) inviteAnswer(c call, token string) (linkAnswer, error) {
-	if p.opts.registration != registrationInvite {
+	if p.opts.registration != accounts.RegistrationInvite {
 		return linkAnswer{State: linkIgnored}, nil
 	}
 	d, refusal, err := p.host.DescribeInvite(c.Context(), token)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
 	"or3.chat/cloud/providers/basicauth/internal/store"
@@ -121,7 +122,7 @@ func TestLinksOfMailSayWhatTheyAreGoodFor(t *testing.T) {
 	ann := in.signedIn("ann@example.test").actor()
 	issue := func(kind onetime.Kind, session string) (token string) {
 		err := in.p.store.Tx(t.Context(), func(q store.Queries) (err error) {
-			token, _, err = in.p.onetime.Issue(t.Context(), q, kind, ann.account(), session, emailChange{"new@example.test"})
+			token, _, err = in.p.onetime.Issue(t.Context(), q, kind, ann.Account(), session, accounts.EmailChange{Email: "new@example.test"})
 			return err
 		})
 		if err != nil {

@@ -96,7 +96,7 @@ func TestChangesAreTold(t *testing.T) {
 	if got := in.subjects(server); len(got) != 1 || got[0] != "Your password was changed" {
 		t.Errorf("password: %q", got)
 	}
-	if err := in.p.SetDisabled(t.Context(), "ann@example.test", true); err != nil {
+	if err := in.p.Operator.SetDisabled(t.Context(), "ann@example.test", true); err != nil {
 		t.Fatal(err)
 	}
 	in.waitEmpty()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/descope/virtualwebauthn"
 
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/setting"
 )
@@ -28,7 +29,7 @@ func (in *instance) moveTo(publicURL string) {
 // at is the browser of a device at another address of the server. A passkey of a domain above it can be used there.
 func (d *authenticator) at(rpID, origin string) *authenticator {
 	moved := *d
-	moved.rp = virtualwebauthn.RelyingParty{ID: rpID, Name: productName, Origin: origin}
+	moved.rp = virtualwebauthn.RelyingParty{ID: rpID, Name: factors.ProductName, Origin: origin}
 	return &moved
 }
 
@@ -71,7 +72,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 		t.Error("the account does not say where the passkey belongs")
 	}
 	// Nothing else asks for it either, and it is not in anybody's way.
-	in.clock.advance(proofLifetime)
+	in.clock.advance(factors.ProofLifetime)
 	if got := b.post("recovery-codes", "{}").wantCode(t, 403, "reauthentication_required").data("methods"); got != `["password"]` {
 		t.Errorf("confirmed by %s", got)
 	}
@@ -101,7 +102,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	if got := in.events(ann); !slices.Contains(got, "passkeys_not_demanded old.example.org") {
 		t.Errorf("events %q", got)
 	}
-	accounts, _, err := in.p.ListAccounts(t.Context(), "", 0)
+	accounts, _, err := in.p.Operator.ListAccounts(t.Context(), "", 0)
 	if err != nil || len(accounts) != 1 || accounts[0].SecondFactor || accounts[0].PasskeysElsewhere != 1 {
 		t.Errorf("accounts %+v, %v", accounts, err)
 	}
@@ -115,7 +116,7 @@ func TestAPasskeyOfAnEarlierDomainIsNotDemanded(t *testing.T) {
 	added = factorAdded{}
 	another := newAuthenticator(in).at("new.example.com", after)
 	another.register(b, "new").decode(t, &added)
-	if len(added.RecoveryCodes) != recoveryCodes {
+	if len(added.RecoveryCodes) != factors.RecoveryCodes {
 		t.Errorf("%d recovery codes", len(added.RecoveryCodes))
 	}
 	a = wantMethods(t, signIn(), `["passkey","recovery_code"]`, `["old.example.org"]`)
@@ -199,7 +200,7 @@ func TestAMoveBelowTheOldDomainKeepsPasskeys(t *testing.T) {
 		}
 		d.at(host, c.after).answerSecondFactor(b).want(t, 200, `{"ok":true}`)
 		if host != in.p.opts.publicHost { // it is asked for as a second factor only
-			in.clock.advance(proofLifetime)
+			in.clock.advance(factors.ProofLifetime)
 			if got := b.post("totp/enrol", "{}").wantCode(t, 403, "reauthentication_required").data("methods"); got != `["password"]` {
 				t.Errorf("confirmed by %s", got)
 			}

@@ -16,6 +16,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/setting"
 )
@@ -32,7 +33,7 @@ type authenticator struct {
 
 func newAuthenticator(in *instance) *authenticator {
 	return &authenticator{
-		in: in, rp: virtualwebauthn.RelyingParty{ID: "cloud.test", Name: productName, Origin: "https://cloud.test"},
+		in: in, rp: virtualwebauthn.RelyingParty{ID: "cloud.test", Name: factors.ProductName, Origin: "https://cloud.test"},
 		auth: virtualwebauthn.NewAuthenticator(), key: newKey(),
 	}
 }
@@ -138,11 +139,11 @@ func TestPasskeySignsInAlone(t *testing.T) {
 	d := newAuthenticator(in)
 	var added factorAdded
 	d.register(owner, "  My phone ").decode(t, &added)
-	if len(added.RecoveryCodes) != recoveryCodes {
+	if len(added.RecoveryCodes) != factors.RecoveryCodes {
 		t.Errorf("%d recovery codes", len(added.RecoveryCodes))
 	}
-	made := passkeyAnswer{ID: d.id(), Name: "My phone", CreatedAt: in.clock.now()}
-	if *added.Passkey != made || !slices.Equal(in.factors(owner).Passkeys, []passkeyAnswer{made}) {
+	made := factors.PasskeyAnswer{ID: d.id(), Name: "My phone", CreatedAt: in.clock.now()}
+	if *added.Passkey != made || !slices.Equal(in.factors(owner).Passkeys, []factors.PasskeyAnswer{made}) {
 		t.Errorf("%+v", added.Passkey)
 	}
 	in.clock.advance(time.Hour)
@@ -209,7 +210,7 @@ func TestRegistrationOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	handle := base64.RawURLEncoding.EncodeToString([]byte(b.wantSignedIn().UserID))
-	if got.RP.ID != "cloud.test" || got.RP.Name != productName || got.User.ID != handle || got.User.Name != ann || got.User.DisplayName != "Ann" {
+	if got.RP.ID != "cloud.test" || got.RP.Name != factors.ProductName || got.User.ID != handle || got.User.Name != ann || got.User.DisplayName != "Ann" {
 		t.Errorf("%+v", got)
 	}
 	if got.Attestation != "none" || len(got.Challenge) < 22 || len(got.ExcludeCredentials) != 1 || got.ExcludeCredentials[0].ID != d.id() {
@@ -250,7 +251,7 @@ func TestRefusedRegistrations(t *testing.T) {
 				return
 			}
 			a.wantCode(t, 400, c.code)
-			if f := in.factors(b); f.any() || f.RecoveryCodesLeft != 0 {
+			if f := in.factors(b); f.Any() || f.RecoveryCodesLeft != 0 {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -510,12 +511,12 @@ func TestTooManyPasskeys(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
 	owner := b.wantSignedIn().UserID
-	for range maxPasskeys {
+	for range factors.MaxPasskeys {
 		newAuthenticator(in).register(b, "key").wantStatus(t, 200)
 		in.clock.advance(5 * time.Second)
 	}
 	newAuthenticator(in).register(b, "one more").wantCode(t, 400, "invalid_request")
-	if n, err := in.p.store.Read.CountPasskeys(t.Context(), db.CountPasskeysParams{AccountID: owner}); n != maxPasskeys || err != nil {
+	if n, err := in.p.store.Read.CountPasskeys(t.Context(), db.CountPasskeysParams{AccountID: owner}); n != factors.MaxPasskeys || err != nil {
 		t.Errorf("%d passkeys, %v", n, err)
 	}
 }
@@ -543,7 +544,7 @@ func TestWhereBrowsersKnowPasskeys(t *testing.T) {
 		in := openTest(t, config{setting.PublicURL: c.public})
 		r := &or3cloud.Request{Request: &http.Request{Host: c.host}}
 		in.host.hostUnknown = c.host == ""
-		rp := in.p.relyingParty(r)
+		rp := in.p.factors.RelyingParty(r)
 		if (rp == nil) != (c.rpID == "") {
 			t.Errorf("%q at %q: %v", c.public, c.host, rp)
 			continue

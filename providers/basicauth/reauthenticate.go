@@ -1,8 +1,7 @@
 package basicauth
 
 import (
-	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
@@ -13,7 +12,7 @@ import (
 // reauthenticate is POST /api/basic-auth/reauthenticate: whoever is signed in proves it again, with the password or a
 // passkey, before a sensitive change. A wrong answer leaves the session as it is.
 func (p *provider) reauthenticate(c call) error {
-	who, f, err := asked(c, p.signedIn)
+	who, f, err := asked(c, p.stepUp.SignedIn)
 	if err != nil {
 		return err
 	}
@@ -40,7 +39,7 @@ func (p *provider) reauthenticate(c call) error {
 	return c.answer(true)
 }
 
-func (p *provider) proveByPassword(c call, who actor, f form.Fields) (bool, error) {
+func (p *provider) proveByPassword(c call, who factors.Actor, f form.Fields) (bool, error) {
 	password, ok := f.Text("password", 1, form.MaxPassword)
 	if !ok {
 		return false, refuse.Invalid()
@@ -48,26 +47,21 @@ func (p *provider) proveByPassword(c call, who actor, f form.Fields) (bool, erro
 	if ok, err := p.guard.Guess(c.Context(), c.Request, who.Email, who.PasswordHash, password); err != nil || !ok {
 		return false, err
 	}
-	return true, p.as(c.Context(), who, func(q store.Queries, who actor) error { return p.proven(c.Request, q, who) })
+	return true, p.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error { return p.stepUp.NoteProof(c.Request, q, who) })
 }
 
-func (p *provider) proveByPasskey(c call, who actor, f form.Fields) (ok bool, err error) {
+func (p *provider) proveByPasskey(c call, who factors.Actor, f form.Fields) (ok bool, err error) {
 	challenge, credential, err := f.Ceremony()
 	if err != nil {
 		return false, err
 	}
-	err = p.as(c.Context(), who, func(q store.Queries, who actor) error {
-		owner, err := p.finishCeremony(c.Context(), q, c.Request, challenge, credential)
+	err = p.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
+		owner, err := p.factors.FinishCeremony(c.Context(), q, c.Request, challenge, credential)
 		if err != nil || owner == nil || owner.ID != who.ID {
 			return err
 		}
 		ok = true
-		return p.proven(c.Request, q, who)
+		return p.stepUp.NoteProof(c.Request, q, who)
 	})
 	return ok, err
-}
-
-// proven notes that the person behind a session has just proved who they are.
-func (p *provider) proven(r *or3cloud.Request, q store.Queries, who actor) error {
-	return q.ProveSession(r.Context(), db.ProveSessionParams{ID: who.SessionID, Now: p.now().UnixMilli()})
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
 
@@ -17,10 +18,10 @@ func TestReauthentication(t *testing.T) {
 		"passkey":  func() answer { return d.reauthenticate(b) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			in.clock.advance(proofLifetime)
+			in.clock.advance(factors.ProofLifetime)
 			b.post("recovery-codes", "{}").wantCode(t, 403, "reauthentication_required")
 			prove().want(t, 200, `{"ok":true}`)
-			in.clock.advance(proofLifetime - time.Second)
+			in.clock.advance(factors.ProofLifetime - time.Second)
 			b.post("recovery-codes", "{}").wantStatus(t, 200)
 			in.clock.advance(time.Second)
 			b.post("recovery-codes", "{}").wantCode(t, 403, "reauthentication_required")
@@ -48,7 +49,7 @@ func TestRefusedReauthentication(t *testing.T) {
 	b, other := in.signedIn(ann), in.signedIn("bob@example.test")
 	foreign := newAuthenticator(in)
 	foreign.register(other, "key").wantStatus(t, 200)
-	in.clock.advance(proofLifetime)
+	in.clock.advance(factors.ProofLifetime)
 	b.post("reauthenticate", body("password", "wrong")).wantCode(t, 401, "invalid_credentials").wantCookiesKept(t)
 	foreign.reauthenticate(b).wantCode(t, 401, "invalid_credentials").wantCookiesKept(t)
 	for _, text := range []string{"{}", "{", `{"password":5}`, `{"password":""}`, `{"challenge":"x"}`, `{"challenge":"x","credential":"y"}`} {
@@ -60,7 +61,7 @@ func TestRefusedReauthentication(t *testing.T) {
 	// A proof is for the session that has given it.
 	second := in.browser()
 	second.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
-	in.clock.advance(proofLifetime)
+	in.clock.advance(factors.ProofLifetime)
 	second.post("reauthenticate", body("password", password)).want(t, 200, `{"ok":true}`)
 	b.post("totp/enrol", "{}").wantCode(t, 403, "reauthentication_required")
 	second.post("totp/enrol", "{}").wantStatus(t, 200)
@@ -69,7 +70,7 @@ func TestRefusedReauthentication(t *testing.T) {
 func TestReauthenticationIsLimitedLikeSignIn(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
-	for range signInLimit {
+	for range factors.SignInLimit {
 		b.post("reauthenticate", "{}").wantCode(t, 400, "invalid_request")
 	}
 	b.post("reauthenticate", body("password", password)).wantStatus(t, 429).wantCookiesKept(t)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
 )
 
@@ -13,7 +14,7 @@ func TestRecoveryCodes(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
 	_, codes := b.enrol()
-	if len(codes) != recoveryCodes {
+	if len(codes) != factors.RecoveryCodes {
 		t.Fatalf("%d codes", len(codes))
 	}
 	form := regexp.MustCompile(`^([0-9A-HJKMNP-TV-Z]{6}-){3}[0-9A-HJKMNP-TV-Z]{6}$`)
@@ -39,7 +40,7 @@ func TestRecoveryCodes(t *testing.T) {
 	} {
 		enter(copied(codes[i])).want(t, 200, `{"ok":true}`)
 		enter(codes[i]).wantCode(t, 401, "invalid_code") // once
-		if left := in.factors(b).RecoveryCodesLeft; left != int64(recoveryCodes-1-i) {
+		if left := in.factors(b).RecoveryCodesLeft; left != int64(factors.RecoveryCodes-1-i) {
 			t.Errorf("%d codes are left", left)
 		}
 	}
@@ -65,11 +66,11 @@ func TestRecoveryCodesComeWithTheFirstFactorAndGoWithTheLast(t *testing.T) {
 	d := newAuthenticator(in)
 	var added factorAdded
 	d.register(b, "key").decode(t, &added)
-	if len(first) != recoveryCodes || added.RecoveryCodes != nil {
+	if len(first) != factors.RecoveryCodes || added.RecoveryCodes != nil {
 		t.Errorf("%d codes with the first factor, %d with the second", len(first), len(added.RecoveryCodes))
 	}
 	b.post("totp/remove", "{}").want(t, 200, `{"ok":true}`)
-	if left := in.factors(b).RecoveryCodesLeft; left != recoveryCodes {
+	if left := in.factors(b).RecoveryCodesLeft; left != factors.RecoveryCodes {
 		t.Errorf("%d codes are left with one factor", left)
 	}
 	b.post("passkeys/remove", body("id", d.id())).want(t, 200, `{"ok":true}`)
@@ -77,7 +78,7 @@ func TestRecoveryCodesComeWithTheFirstFactorAndGoWithTheLast(t *testing.T) {
 		t.Errorf("%d codes are left without a factor", left)
 	}
 	_, again := b.enrol()
-	if len(again) != recoveryCodes {
+	if len(again) != factors.RecoveryCodes {
 		t.Errorf("%d codes", len(again))
 	}
 }
@@ -98,7 +99,7 @@ func TestRecoveryCodesAreKeptAsDigests(t *testing.T) {
 		}
 		digests[digest] = true
 	}
-	if len(digests) != recoveryCodes {
+	if len(digests) != factors.RecoveryCodes {
 		t.Errorf("%d digests", len(digests))
 	}
 	for _, code := range codes {
@@ -113,8 +114,8 @@ func FuzzPlainRecoveryCode(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
-		plain := plainRecoveryCode(typed)
-		if plainRecoveryCode(plain) != plain || strings.ContainsAny(plain, " -\t\nOIL") {
+		plain := factors.PlainRecoveryCode(typed)
+		if factors.PlainRecoveryCode(plain) != plain || strings.ContainsAny(plain, " -\t\nOIL") {
 			t.Errorf("%q becomes %q", typed, plain)
 		}
 	})

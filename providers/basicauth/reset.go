@@ -1,13 +1,8 @@
 package basicauth
 
 import (
-	"context"
-	"encoding/json"
-	"net/url"
-	"time"
-
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
@@ -24,13 +19,6 @@ const (
 	confirmLimit = 20
 )
 
-// How many reset links one account gets by mail within the time; more requests are dropped silently, so that nobody can
-// flood a mailbox.
-const (
-	resetMails       = 3
-	resetMailsWithin = time.Hour
-)
-
 // resetRoutes are the endpoints for a forgotten password and for confirming an address.
 func (p *provider) resetRoutes() []or3cloud.Route {
 	return []or3cloud.Route{
@@ -38,12 +26,6 @@ func (p *provider) resetRoutes() []or3cloud.Route {
 		p.limited("reset-password", resetLimit, p.resetPassword),
 		p.limited("email/confirm", confirmLimit, p.confirmEmail),
 	}
-}
-
-// resetRequest is an address that somebody has typed into the form for a forgotten password.
-type resetRequest struct {
-	Email string           `json:"email"`
-	By    letters.Occasion `json:"by"`
 }
 
 // forgotPassword is POST /api/basic-auth/forgot-password. It notes the request and looks no account up: whether there is
@@ -61,7 +43,7 @@ func (p *provider) forgotPassword(c call) error {
 	if !ok || !form.ValidEmail(email) {
 		return refuse.Email()
 	}
-	request := resetRequest{form.NormalEmail(email), p.letters.OccasionOf(c.Request)}
+	request := accounts.ResetRequest{Email: form.NormalEmail(email), By: p.letters.OccasionOf(c.Request)}
 	err = p.store.Tx(c.Context(), func(q store.Queries) error {
 		return p.letters.Outbox.Add(c.Context(), q, "", letters.ResetRequest, request, onetime.Reset.Lifetime())
 	})
@@ -69,50 +51,6 @@ func (p *provider) forgotPassword(c call) error {
 		return err
 	}
 	return c.answer(true)
-}
-
-// resolveReset turns a request into a link, if there is an account that may have one.
-func (p *provider) resolveReset(ctx context.Context, q store.Queries, content []byte) error {
-	var request resetRequest
-	if err := json.Unmarshal(content, &request); err != nil {
-		return err
-	}
-	a, err := q.AccountByEmail(ctx, request.Email)
-	if store.Absent(err) || err == nil && a.DisabledAt.Valid {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	n, err := q.CountEventsSince(ctx, db.CountEventsSinceParams{
-		AccountID: a.ID, Kind: string(guard.EventResetRequested), After: p.now().Add(-resetMailsWithin).UnixMilli(),
-		Latest: store.Latest(p.now()),
-	})
-	if err != nil || n >= resetMails {
-		return err
-	}
-	fragment, _, err := p.resetFragment(ctx, q, a)
-	if err != nil {
-		return err
-	}
-	p.log.Info("account event", "event", string(guard.EventResetRequested), "account", a.ID, "address", request.By.Address)
-	err = guard.KeepEvent(ctx, q, db.InsertEventParams{
-		AccountID: a.ID, Kind: string(guard.EventResetRequested), At: p.now().UnixMilli(),
-		IpAddress: store.Optional(request.By.Address), UserAgent: store.Optional(request.By.Agent),
-	})
-	if err != nil {
-		return err
-	}
-	letter := letters.ResetLetter(p.letters.Link(fragment), request.By)
-	letter.To = a.Email
-	return p.letters.Outbox.Add(ctx, q, a.ID, string(onetime.Reset), letter, onetime.Reset.Lifetime())
-}
-
-// resetFragment makes a one-time token with which the owner of an account chooses a new password, as the fragment of a
-// link, and says when it expires. It must run in a write transaction.
-func (p *provider) resetFragment(ctx context.Context, q store.Queries, a db.Account) (fragment string, expires time.Time, err error) {
-	token, expires, err := p.onetime.Issue(ctx, q, onetime.Reset, a, "", struct{}{})
-	return url.Values{"reset": {token}}.Encode(), expires, err
 }
 
 // resetPassword is POST /api/basic-auth/reset-password. The new password is judged and hashed before the token is used up,
@@ -142,7 +80,7 @@ func (p *provider) resetPassword(c call) error {
 	if err != nil {
 		return err
 	}
-	if err := p.checkNewPassword(password, "newPassword", a.Email, a.DisplayName.String); err != nil {
+	if err := p.accounts.CheckNewPassword(password, "newPassword", a.Email, a.DisplayName.String); err != nil {
 		return err
 	}
 	hash, err := p.guard.Passwords.Hash(ctx, password)
@@ -158,7 +96,7 @@ func (p *provider) resetPassword(c call) error {
 		if err != nil {
 			return err
 		}
-		if _, err := p.replacePassword(ctx, q, a, hash, &e); err != nil {
+		if _, err := p.accounts.ReplacePassword(ctx, q, a, hash, &e); err != nil {
 			return err
 		}
 		if err := p.guard.Record(ctx, q, c.Request, a.ID, guard.EventPasswordReset, ""); err != nil {

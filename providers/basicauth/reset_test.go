@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -57,12 +58,12 @@ func TestAResetLinkDies(t *testing.T) {
 		},
 		"with the account": func(in *instance, _ *browser, _ *smtptest.Server) {
 			in.host.users = &fakeUsers{}
-			if err := in.p.DeleteAccount(in.t.Context(), "ann@example.test"); err != nil {
+			if err := in.p.Operator.DeleteAccount(in.t.Context(), "ann@example.test"); err != nil {
 				in.t.Fatal(err)
 			}
 		},
 		"with the account's being switched off": func(in *instance, _ *browser, _ *smtptest.Server) {
-			if err := in.p.SetDisabled(in.t.Context(), "ann@example.test", true); err != nil {
+			if err := in.p.Operator.SetDisabled(in.t.Context(), "ann@example.test", true); err != nil {
 				in.t.Fatal(err)
 			}
 		},
@@ -72,7 +73,7 @@ func TestAResetLinkDies(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return in.p.setEmail(in.t.Context(), q, nil, a.ID, "new@example.test")
+				return in.p.accounts.SetEmail(in.t.Context(), q, nil, a.ID, "new@example.test")
 			})
 			if err != nil {
 				in.t.Fatal(err)
@@ -166,7 +167,7 @@ func TestNobodyCanFloodAMailbox(t *testing.T) {
 		b.post("forgot-password", credentials("Ann@Example.test", "")).want(t, 200, `{"ok":true}`)
 	}
 	in.waitEmpty()
-	for range resetMails {
+	for range accounts.ResetMails {
 		server.Next()
 	}
 	if server.Pending() != 0 {
@@ -178,7 +179,7 @@ func TestNobodyCanFloodAMailbox(t *testing.T) {
 	if server.Pending() != 0 {
 		t.Error("a restart forgets the limit")
 	}
-	in.clock.advance(resetMailsWithin)
+	in.clock.advance(accounts.ResetMailsWithin)
 	in.asks(server, "ann@example.test")
 
 	b := in.browser()
@@ -194,7 +195,7 @@ func TestNobodyCanFloodAMailbox(t *testing.T) {
 func TestADisabledAccountGetsNoLink(t *testing.T) {
 	in, server := openWithMail(t)
 	in.signedIn("ann@example.test")
-	if err := in.p.SetDisabled(t.Context(), "ann@example.test", true); err != nil {
+	if err := in.p.Operator.SetDisabled(t.Context(), "ann@example.test", true); err != nil {
 		t.Fatal(err)
 	}
 	in.waitEmpty()

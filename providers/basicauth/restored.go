@@ -9,6 +9,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 )
 
 // storeName is the database's among the stores of the instance.
@@ -27,7 +28,7 @@ func restore(now func() time.Time) func(context.Context, *sql.Tx, or3cloud.Store
 			q.EndAllSessions(ctx, now().UnixMilli()),
 			q.DeleteAllTokens(ctx),
 			q.DeleteAllRecoveryCodes(ctx),
-			q.UseAllTOTPSteps(ctx, now().Unix()/totpPeriod),
+			q.UseAllTOTPSteps(ctx, now().Unix()/factors.TOTPPeriod),
 			q.DeleteAllMail(ctx),
 		)
 	}

@@ -1,6 +1,7 @@
 package basicauth
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/providers/basicauth/internal/store"
@@ -19,7 +21,6 @@ const maxBody = 32 << 10
 
 // The requests of each client address in a minute (contract, auth §8.3).
 const (
-	signInLimit         = 20
 	refreshLimit        = 120
 	signOutLimit        = 60
 	changePasswordLimit = 20
@@ -38,7 +39,7 @@ type call struct {
 func (p *provider) routes() []or3cloud.Route {
 	return slices.Concat(
 		[]or3cloud.Route{
-			p.limited("sign-in", signInLimit, p.signIn),
+			p.limited("sign-in", factors.SignInLimit, p.signIn),
 			p.limited("sign-out", signOutLimit, p.signOut),
 			p.limited("change-password", changePasswordLimit, p.changePassword),
 			p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
@@ -141,4 +142,14 @@ func (c call) body() (form.Fields, error) {
 		return nil, httpapi.BodyError(c.Request.Request, c.textErr, "Invalid request")
 	}
 	return form.Parse(c.text)
+}
+
+// asked returns who sends a request, found out by signedIn or recentlyProven, and then what with it.
+func asked(c call, by func(context.Context, *or3cloud.Request) (factors.Actor, error)) (factors.Actor, form.Fields, error) {
+	who, err := by(c.Context(), c.Request)
+	if err != nil {
+		return who, nil, err
+	}
+	f, err := c.body()
+	return who, f, err
 }

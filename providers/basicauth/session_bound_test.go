@@ -17,6 +17,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
@@ -94,12 +95,12 @@ var endings = map[string]func(s *stolen) string{
 		return password
 	},
 	"revoked by the operator": func(s *stolen) string {
-		_, err := s.in.p.RevokeSessions(s.t.Context(), ann, s.thief.actor().SessionID)
+		_, err := s.in.p.Operator.RevokeSessions(s.t.Context(), ann, s.thief.actor().SessionID)
 		s.ok(err)
 		return password
 	},
 	"all revoked by the operator": func(s *stolen) string {
-		_, err := s.in.p.RevokeSessions(s.t.Context(), ann, "")
+		_, err := s.in.p.Operator.RevokeSessions(s.t.Context(), ann, "")
 		s.ok(err)
 		return password
 	},
@@ -114,7 +115,7 @@ var endings = map[string]func(s *stolen) string{
 		return replacement
 	},
 	"password reset": func(s *stolen) string {
-		fragment, _, err := s.in.p.ResetLink(s.t.Context(), ann)
+		fragment, _, err := s.in.p.Operator.ResetLink(s.t.Context(), ann)
 		s.ok(err)
 		link := strings.TrimPrefix(fragment, "reset=")
 		s.in.secrets.Note("link", link)
@@ -122,16 +123,16 @@ var endings = map[string]func(s *stolen) string{
 		return replacement
 	},
 	"password set by the operator": func(s *stolen) string {
-		s.ok(s.in.p.SetPassword(s.t.Context(), ann, replacement))
+		s.ok(s.in.p.Operator.SetPassword(s.t.Context(), ann, replacement))
 		return replacement
 	},
 	"factors reset by the operator": func(s *stolen) string {
-		s.ok(s.in.p.ResetFactors(s.t.Context(), ann))
+		s.ok(s.in.p.Operator.ResetFactors(s.t.Context(), ann))
 		return password
 	},
 	"switched off, and on again": func(s *stolen) string {
-		s.ok(s.in.p.SetDisabled(s.t.Context(), ann, true))
-		s.ok(s.in.p.SetDisabled(s.t.Context(), ann, false))
+		s.ok(s.in.p.Operator.SetDisabled(s.t.Context(), ann, true))
+		s.ok(s.in.p.Operator.SetDisabled(s.t.Context(), ann, false))
 		return password
 	},
 	"replayed": func(s *stolen) string {
@@ -191,7 +192,7 @@ func TestWhatASessionBeganEndsWithIt(t *testing.T) {
 					t.Errorf("%s: %d %s", kind, a.status, a.text)
 				}
 			}
-			if at := later.wantSignedIn().Email; at != ann || s.in.factors(later).any() {
+			if at := later.wantSignedIn().Email; at != ann || s.in.factors(later).Any() {
 				t.Errorf("the account has the address %s and factors %+v", at, s.in.factors(later))
 			}
 		})
@@ -235,26 +236,26 @@ func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 	in.signedIn(ann)
 	in.p.behind.Close() // so that nobody but the request waits for the writer
 	ways := map[string]struct {
-		end          func(ctx context.Context, q store.Queries, who actor) error
+		end          func(ctx context.Context, q store.Queries, who factors.Actor) error
 		status       int
 		code         string
 		onlyIfProven bool
 	}{
-		"session revoked": {func(ctx context.Context, q store.Queries, who actor) error {
+		"session revoked": {func(ctx context.Context, q store.Queries, who factors.Actor) error {
 			_, err := q.RevokeSession(ctx, db.RevokeSessionParams{ID: who.SessionID, Now: in.clock.now().UnixMilli()})
 			return err
 		}, 401, "session_expired", false},
-		"account changed": {func(ctx context.Context, q store.Queries, who actor) error {
+		"account changed": {func(ctx context.Context, q store.Queries, who factors.Actor) error {
 			_, err := q.EndAccess(ctx, db.EndAccessParams{ID: who.ID, Now: in.clock.now().UnixMilli()})
 			return err
 		}, 401, "session_expired", false},
-		"account switched off": {func(ctx context.Context, q store.Queries, who actor) error {
+		"account switched off": {func(ctx context.Context, q store.Queries, who factors.Actor) error {
 			now := in.clock.now().UnixMilli()
 			_, err := q.SetDisabled(ctx, db.SetDisabledParams{ID: who.ID, DisabledAt: sql.NullInt64{Int64: now, Valid: true}, Now: now})
 			return err
 		}, 401, "session_expired", false},
-		"proof too old": {func(ctx context.Context, q store.Queries, who actor) error {
-			return q.ProveSession(ctx, db.ProveSessionParams{ID: who.SessionID, Now: in.clock.now().Add(-proofLifetime).UnixMilli()})
+		"proof too old": {func(ctx context.Context, q store.Queries, who factors.Actor) error {
+			return q.ProveSession(ctx, db.ProveSessionParams{ID: who.SessionID, Now: in.clock.now().Add(-factors.ProofLifetime).UnixMilli()})
 		}, 403, "reauthentication_required", true},
 	}
 	proven := []string{
@@ -271,7 +272,7 @@ func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 				continue
 			}
 			in.clock.advance(2 * time.Minute) // past the limits of the addresses
-			if err := in.p.SetDisabled(t.Context(), ann, false); err != nil {
+			if err := in.p.Operator.SetDisabled(t.Context(), ann, false); err != nil {
 				t.Fatal(err)
 			}
 			b := in.browser()
@@ -309,13 +310,13 @@ func TestWritesAskAgainInTheirTransaction(t *testing.T) {
 	}
 }
 
-// Writes of people who are signed in go through provider.as, which asks again. Whoever writes without it is named here, with
+// Writes of people who are signed in go through factors.StepUp.As, which asks again. Whoever writes without it is named here, with
 // what its transaction looks at instead.
 func TestEveryOtherWriteIsKnown(t *testing.T) {
 	known := map[string]string{
-		"as": "itself", "removeAccount": "find, which is still for a person", "operate": "the operator", "AddAccount": "the operator",
+		"As": "itself", "RemoveAccount": "find, which is still for a person", "operate": "the operator", "AddAccount": "the operator",
 		"beginVerified": "the account version", "secondFactor": "the challenge", "passkeySignIn": "the ceremony",
-		"passkeySignInOptions": "nothing: anybody may", "createAccount": "that the address is free", "bootstrap": "the configuration",
+		"passkeySignInOptions": "nothing: anybody may", "Create": "that the address is free", "Bootstrap": "the configuration",
 		"forgotPassword": "nothing: anybody may", "resetPassword": "the link", "confirmEmail": "the link", "Renew": "the refresh token",
 		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "Start": "the outbox", "deliver": "the outbox",
 		"deliverNext": "the outbox", "settleAtStart": "the start",

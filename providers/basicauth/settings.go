@@ -9,6 +9,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/setting"
 )
 
@@ -74,15 +75,6 @@ func settings() []or3cloud.Setting {
 	}
 }
 
-// registrationMode says who may create an account (contract, auth §9).
-type registrationMode string
-
-const (
-	registrationOpen     registrationMode = setting.RegistrationOpen
-	registrationInvite   registrationMode = setting.RegistrationInviteOnly
-	registrationDisabled registrationMode = setting.RegistrationDisabled
-)
-
 // options are the settings in the form in which the provider uses them.
 type options struct {
 	accessTTL, refreshTTL, grace time.Duration
@@ -99,7 +91,7 @@ type options struct {
 	pages httpapi.ForeignPages
 	// publicHost is the name under which people know the server, in lower case, or empty. Passkeys belong to it.
 	publicHost   string
-	registration registrationMode
+	registration accounts.RegistrationMode
 	production   bool
 	// mail says whether the server can send any.
 	mail                           bool
@@ -130,7 +122,7 @@ func readOptions(env or3cloud.Env) options {
 	o.pages = httpapi.NewForeignPages(o.publicURL, cfg.List(setting.AllowedOrigins))
 	o.smtp, _ = parseMail(cfg) // check has reported the error
 	o.mail = o.smtp != nil && o.publicURL != ""
-	o.registration = registrationMode(setting.Registration(cfg))
+	o.registration = accounts.RegistrationMode(setting.Registration(cfg))
 	warn := func(when bool, text string) {
 		if when {
 			o.warnings = append(o.warnings, text)

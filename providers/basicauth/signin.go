@@ -95,10 +95,10 @@ func (p *provider) beginVerified(ctx context.Context, r *or3cloud.Request, verif
 			}
 		}
 		var otherDomains []string
-		if refusal, otherDomains, err = p.demandFactor(ctx, q, r, a); err != nil || refusal != nil {
+		if refusal, otherDomains, err = p.factors.Demand(ctx, q, r, a); err != nil || refusal != nil {
 			return err
 		}
-		if g, err = p.admit(ctx, q, r, a, "password"); g != nil {
+		if g, err = p.factors.Admit(ctx, q, r, a, "password"); g != nil {
 			g.OtherDomains = otherDomains
 		}
 		return err

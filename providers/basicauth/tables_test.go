@@ -11,7 +11,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
@@ -205,8 +207,8 @@ func TestSignInsOfAnAccountAreBounded(t *testing.T) {
 	in.signedIn("bob@example.test")
 	a := in.accountOf(ann)
 	in.tx(func(q store.Queries) error {
-		for n := range signInsPerHour {
-			if _, err := in.p.admit(t.Context(), q, someRequest(), a, "password"); err != nil {
+		for n := range factors.SignInsPerHour {
+			if _, err := in.p.factors.Admit(t.Context(), q, someRequest(), a, "password"); err != nil {
 				return fmt.Errorf("sign-in %d: %w", n, err)
 			}
 			if n%10 == 0 { // the owner's is not the one that was used least recently
@@ -221,7 +223,7 @@ func TestSignInsOfAnAccountAreBounded(t *testing.T) {
 		}
 		return nil
 	})
-	if n := in.rows("SELECT count(*) FROM sessions WHERE account_id = ?", a.ID); n > signInsPerHour+1 {
+	if n := in.rows("SELECT count(*) FROM sessions WHERE account_id = ?", a.ID); n > factors.SignInsPerHour+1 {
 		t.Errorf("%d sessions", n)
 	}
 	stranger := in.at("198.51.100.1")
@@ -326,7 +328,7 @@ func TestAppsAndCodesAreReplaced(t *testing.T) {
 	if n := in.rows("SELECT count(*) FROM totp"); n != 1 {
 		t.Errorf("%d authenticator apps", n)
 	}
-	if n := in.rows("SELECT count(*) FROM recovery_codes"); n != recoveryCodes {
+	if n := in.rows("SELECT count(*) FROM recovery_codes"); n != factors.RecoveryCodes {
 		t.Errorf("%d recovery codes", n)
 	}
 }
@@ -401,7 +403,7 @@ func TestWaitingMailIsBounded(t *testing.T) {
 		}
 		for range letters.LettersToNobody + 50 {
 			if err == nil {
-				err = in.p.letters.Outbox.Add(t.Context(), q, "", letters.ResetRequest, resetRequest{Email: ann}, onetime.Reset.Lifetime())
+				err = in.p.letters.Outbox.Add(t.Context(), q, "", letters.ResetRequest, accounts.ResetRequest{Email: ann}, onetime.Reset.Lifetime())
 			}
 		}
 		return err

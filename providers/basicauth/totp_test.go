@@ -1,12 +1,13 @@
 package basicauth
 
 import (
+	"crypto/rand"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/pquerna/otp/totp"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 )
 
 func TestEnrolmentTellsAppsWhatTheyNeed(t *testing.T) {
@@ -23,7 +24,7 @@ func TestEnrolmentTellsAppsWhatTheyNeed(t *testing.T) {
 		q.Get("secret") != enrolled.Secret || q.Get("digits") != "6" || q.Get("period") != "30" || q.Get("algorithm") != "SHA1" {
 		t.Errorf("uri %s", enrolled.URI)
 	}
-	if secret, err := totpEncoding.DecodeString(enrolled.Secret); err != nil || len(secret) != totpSecretBytes {
+	if secret, err := factors.TOTPEncoding.DecodeString(enrolled.Secret); err != nil || len(secret) != factors.TOTPSecretBytes {
 		t.Errorf("secret of %d bytes, %v", len(secret), err)
 	}
 	// Nothing is demanded until the app has shown that it works.
@@ -39,23 +40,23 @@ func TestConfirmation(t *testing.T) {
 	b.post("totp/enrol", "{}").decode(t, &second)
 	b.post("totp/confirm", body("code", app{in, first.Secret}.code(0))).wantCode(t, 401, "invalid_code").wantCookiesKept(t)
 	b.post("totp/confirm", "{}").wantCode(t, 400, "invalid_request")
-	if in.factors(b).any() {
+	if in.factors(b).Any() {
 		t.Error("a wrong code has set the app up")
 	}
 	phone := app{in, second.Secret}
 	var added factorAdded
 	b.post("totp/confirm", body("code", phone.code(0))).decode(t, &added)
-	if len(added.RecoveryCodes) != recoveryCodes {
+	if len(added.RecoveryCodes) != factors.RecoveryCodes {
 		t.Errorf("%d recovery codes", len(added.RecoveryCodes))
 	}
-	if f := in.factors(b); !f.TOTP.Enabled || !f.TOTP.EnabledAt.Equal(in.clock.now()) || f.RecoveryCodesLeft != recoveryCodes {
+	if f := in.factors(b); !f.TOTP.Enabled || !f.TOTP.EnabledAt.Equal(in.clock.now()) || f.RecoveryCodesLeft != factors.RecoveryCodes {
 		t.Errorf("%+v", f)
 	}
 	b.post("totp/enrol", "{}").wantCode(t, 409, "already_enabled")
 	b.post("totp/confirm", body("code", phone.next())).wantCode(t, 409, "already_enabled")
 	// The code of the confirmation is used up.
 	other := in.browser()
-	in.clock.advance(-totpPeriod * time.Second)
+	in.clock.advance(-factors.TOTPPeriod * time.Second)
 	other.post("second-factor", body("challenge", other.challenge(ann), "code", phone.code(0))).wantCode(t, 401, "invalid_code")
 }
 
@@ -65,7 +66,7 @@ func TestRemovalOfTheApp(t *testing.T) {
 	b.post("totp/remove", "{}").want(t, 200, `{"ok":true}`)
 	phone, _ := b.enrol()
 	b.post("totp/remove", "{}").want(t, 200, `{"ok":true}`)
-	if f := in.factors(b); f.any() || f.RecoveryCodesLeft != 0 {
+	if f := in.factors(b); f.Any() || f.RecoveryCodesLeft != 0 {
 		t.Errorf("%+v", f)
 	}
 	in.browser().post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
@@ -77,7 +78,7 @@ func TestRemovalOfTheApp(t *testing.T) {
 
 // A phone's clock may be half a minute off, and each code counts once: after it, neither itself nor those before it do.
 func TestWindowOfCodes(t *testing.T) {
-	const period = totpPeriod * time.Second
+	const period = factors.TOTPPeriod * time.Second
 	for _, c := range []struct {
 		name  string
 		codes []time.Duration // how far from now the codes belong
@@ -114,33 +115,6 @@ func TestWindowOfCodes(t *testing.T) {
 	}
 }
 
-func TestMatchStep(t *testing.T) {
-	const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-	now := time.Unix(1_700_000_000, 0)
-	step := now.Unix() / totpPeriod
-	code := func(s int64) string {
-		text, err := totp.GenerateCode(secret, time.Unix(s*totpPeriod, 0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	spaced := code(step)[:3] + " " + code(step)[3:]
-	for _, c := range []struct {
-		code string
-		used int64
-		want int64
-	}{
-		{code(step), 0, step}, {code(step - 1), 0, step - 1}, {code(step + 1), 0, step + 1}, {spaced, 0, step},
-		{code(step), step, 0}, {code(step), step + 1, 0}, {code(step + 1), step, step + 1}, {code(step), step + 100, 0},
-		{code(step - 2), 0, 0}, {code(step + 2), 0, 0}, {"", 0, 0}, {"12345", 0, 0}, {"1234567", 0, 0}, {"abcdef", 0, 0}, {"١٢٣٤٥٦", 0, 0},
-	} {
-		if got, ok := matchStep(secret, c.code, now, c.used); got != c.want || ok != (c.want != 0) {
-			t.Errorf("%q after step %d: %d, %v, want %d", c.code, c.used-step, got-step, ok, c.want-step)
-		}
-	}
-}
-
 func TestSecretsOfAppsAreSealed(t *testing.T) {
 	in := openTest(t, nil)
 	b := in.signedIn(ann)
@@ -149,14 +123,25 @@ func TestSecretsOfAppsAreSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := totpEncoding.DecodeString(phone.secret)
+	secret, err := factors.TOTPEncoding.DecodeString(phone.secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(row.Secret), string(secret)) || strings.Contains(string(row.Secret), phone.secret) {
 		t.Error("the secret can be read")
 	}
-	if _, err := in.p.sealer.Open(row.Secret, totpPlace("another account")); err == nil {
+	secrets, err := readSecrets(in.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := secrets.sealer(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sealer.Open(row.Secret, factors.TOTPPlace(row.AccountID)); err != nil {
+		t.Error(err)
+	}
+	if _, err := sealer.Open(row.Secret, factors.TOTPPlace("another account")); err == nil {
 		t.Error("the secret can be moved to another account")
 	}
 }

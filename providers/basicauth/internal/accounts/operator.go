@@ -1,4 +1,4 @@
-package basicauth
+package accounts
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
@@ -19,11 +20,8 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// The provider is managed by its operator (or3cloud.AccountAdmin).
-var _ or3cloud.AccountAdmin = (*provider)(nil)
-
 // AddAccount implements or3cloud.AccountAdmin.
-func (p *provider) AddAccount(ctx context.Context, email, displayName, password string) (or3cloud.Account, error) {
+func (o *Operator) AddAccount(ctx context.Context, email, displayName, password string) (or3cloud.Account, error) {
 	displayName = strings.TrimFunc(displayName, form.IsSpace)
 	switch {
 	case !form.ValidEmail(email):
@@ -32,16 +30,16 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a display name has at most %d characters", form.MaxDisplayName)
 	}
 	email = form.NormalEmail(email)
-	hash, err := p.operatorHash(ctx, password, email, displayName)
+	hash, err := o.operatorHash(ctx, password, email, displayName)
 	if err != nil {
 		return or3cloud.Account{}, err
 	}
 	var a db.Account
-	err = p.store.Tx(ctx, func(q store.Queries) error {
-		if a, err = p.insertAccount(ctx, q, email, hash, displayName, sessions.OriginOperator); err != nil {
+	err = o.store.Tx(ctx, func(q store.Queries) error {
+		if a, err = o.accounts.insertAccount(ctx, q, email, hash, displayName, sessions.OriginOperator); err != nil {
 			return err
 		}
-		return p.guard.Record(ctx, q, nil, a.ID, guard.EventRegistered, "")
+		return o.guard.Record(ctx, q, nil, a.ID, guard.EventRegistered, "")
 	})
 	if sqlitex.IsUnique(err) {
 		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeConflict, "%s has an account already", email)
@@ -49,35 +47,35 @@ func (p *provider) AddAccount(ctx context.Context, email, displayName, password 
 	if err != nil {
 		return or3cloud.Account{}, store.Fault(err)
 	}
-	return or3cloud.Account{ID: a.ID, Email: a.Email, DisplayName: displayName, CreatedAt: time.UnixMilli(p.now().UnixMilli()).UTC()}, nil
+	return or3cloud.Account{ID: a.ID, Email: a.Email, DisplayName: displayName, CreatedAt: time.UnixMilli(o.now().UnixMilli()).UTC()}, nil
 }
 
 // operatorHash returns the hash of a password that passes the rules, or, if it is empty, one that belongs to no password that
 // anybody knows. about are texts that a password must not repeat.
-func (p *provider) operatorHash(ctx context.Context, password string, about ...string) (string, error) {
+func (o *Operator) operatorHash(ctx context.Context, password string, about ...string) (string, error) {
 	if password == "" {
-		unknown, _, err := secret.Opaque{Rand: p.rand}.Generate()
+		unknown, _, err := secret.Opaque{Rand: o.rand}.Generate()
 		if err != nil {
 			return "", err
 		}
-		return p.guard.Passwords.Hash(ctx, unknown)
+		return o.guard.Passwords.Hash(ctx, unknown)
 	}
 	if form.Length(password) > form.MaxPassword {
 		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "a password has at most %d characters", form.MaxPassword)
 	}
-	if err := p.checkNewPassword(password, "password", about...); err != nil {
+	if err := o.accounts.CheckNewPassword(password, "password", about...); err != nil {
 		return "", err
 	}
-	return p.guard.Passwords.Hash(ctx, password)
+	return o.guard.Passwords.Hash(ctx, password)
 }
 
 // Account implements or3cloud.AccountAdmin.
-func (p *provider) Account(ctx context.Context, name string) (or3cloud.Account, error) {
-	a, err := accountNamed(ctx, p.store.Read, name)
+func (o *Operator) Account(ctx context.Context, name string) (or3cloud.Account, error) {
+	a, err := accountNamed(ctx, o.store.Read, name)
 	if err != nil {
 		return or3cloud.Account{}, store.Fault(err)
 	}
-	out, err := p.overview(ctx, a.ID)
+	out, err := o.overview(ctx, a.ID)
 	if store.Absent(err) { // it was deleted in between
 		err = noAccount(name)
 	}
@@ -85,25 +83,25 @@ func (p *provider) Account(ctx context.Context, name string) (or3cloud.Account, 
 }
 
 // overview returns the account with an id.
-func (p *provider) overview(ctx context.Context, accountID string) (or3cloud.Account, error) {
-	r, err := p.store.Read.AccountOverview(ctx, db.AccountOverviewParams{ID: accountID, Now: p.now().UnixMilli()})
+func (o *Operator) overview(ctx context.Context, accountID string) (or3cloud.Account, error) {
+	r, err := o.store.Read.AccountOverview(ctx, db.AccountOverviewParams{ID: accountID, Now: o.now().UnixMilli()})
 	if err != nil {
 		return or3cloud.Account{}, err
 	}
-	keys, err := p.store.Read.Passkeys(ctx, accountID)
+	keys, err := o.store.Read.Passkeys(ctx, accountID)
 	if err != nil {
 		return or3cloud.Account{}, err
 	}
 	elsewhere := 0
 	for _, key := range keys {
-		if p.otherDomain(key.RpID.String) != "" {
+		if o.factors.OtherDomain(key.RpID.String) != "" {
 			elsewhere++
 		}
 	}
 	return or3cloud.Account{
 		ID: r.ID, Email: r.Email, DisplayName: r.DisplayName.String, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
 		Disabled: r.DisabledAt.Valid, Sessions: int(r.Sessions), PasskeysElsewhere: elsewhere,
-		SecondFactor: suffice(r.Totp, len(keys) > elsewhere, len(keys) > 0, r.RecoveryCodes > 0),
+		SecondFactor: factors.Suffice(r.Totp, len(keys) > elsewhere, len(keys) > 0, r.RecoveryCodes > 0),
 	}, nil
 }
 
@@ -111,7 +109,7 @@ func (p *provider) overview(ctx context.Context, accountID string) (or3cloud.Acc
 const maxAccountsPage = 500
 
 // ListAccounts implements or3cloud.AccountAdmin.
-func (p *provider) ListAccounts(ctx context.Context, cursor string, limit int) (accounts []or3cloud.Account, next string, err error) {
+func (o *Operator) ListAccounts(ctx context.Context, cursor string, limit int) (accounts []or3cloud.Account, next string, err error) {
 	after, err := parseAccountCursor(cursor)
 	if err != nil {
 		return nil, "", err
@@ -120,7 +118,7 @@ func (p *provider) ListAccounts(ctx context.Context, cursor string, limit int) (
 		limit = maxAccountsPage
 	}
 	after.Rows = int64(limit) + 1 // the one more says whether there is another page
-	rows, err := p.store.Read.AccountsPage(ctx, after)
+	rows, err := o.store.Read.AccountsPage(ctx, after)
 	if err != nil {
 		return nil, "", store.Fault(err)
 	}
@@ -130,7 +128,7 @@ func (p *provider) ListAccounts(ctx context.Context, cursor string, limit int) (
 	}
 	accounts = make([]or3cloud.Account, 0, len(rows))
 	for _, r := range rows {
-		switch a, err := p.overview(ctx, r.ID); {
+		switch a, err := o.overview(ctx, r.ID); {
 		case store.Absent(err): // it was deleted in between
 		case err != nil:
 			return nil, "", store.Fault(err)
@@ -159,83 +157,83 @@ func parseAccountCursor(cursor string) (after db.AccountsPageParams, err error) 
 }
 
 // SetPassword implements or3cloud.AccountAdmin.
-func (p *provider) SetPassword(ctx context.Context, name, password string) error {
-	a, err := accountNamed(ctx, p.store.Read, name)
+func (o *Operator) SetPassword(ctx context.Context, name, password string) error {
+	a, err := accountNamed(ctx, o.store.Read, name)
 	if err != nil {
 		return store.Fault(err)
 	}
 	if password == "" {
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "the password is empty")
 	}
-	hash, err := p.operatorHash(ctx, password, a.Email, a.DisplayName.String)
+	hash, err := o.operatorHash(ctx, password, a.Email, a.DisplayName.String)
 	if err != nil {
 		return err
 	}
-	return p.operate(ctx, a.ID, func(q store.Queries, a db.Account, e *sessions.Ended) error {
-		if _, err := p.replacePassword(ctx, q, a, hash, e); err != nil {
+	return o.operate(ctx, a.ID, func(q store.Queries, a db.Account, e *sessions.Ended) error {
+		if _, err := o.accounts.ReplacePassword(ctx, q, a, hash, e); err != nil {
 			return err
 		}
-		return p.letters.RecordAndNotify(ctx, q, nil, a, guard.EventPasswordChanged, letters.NoticePasswordChanged, "")
+		return o.letters.RecordAndNotify(ctx, q, nil, a, guard.EventPasswordChanged, letters.NoticePasswordChanged, "")
 	})
 }
 
 // ResetFactors implements or3cloud.AccountAdmin.
-func (p *provider) ResetFactors(ctx context.Context, name string) error {
-	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
-		if err := p.resetFactors(ctx, q, a.ID); err != nil {
+func (o *Operator) ResetFactors(ctx context.Context, name string) error {
+	return o.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
+		if err := o.factors.Reset(ctx, q, a.ID); err != nil {
 			return err
 		}
-		return e.Sessions(ctx, q, a.ID, p.now())
+		return e.Sessions(ctx, q, a.ID, o.now())
 	})
 }
 
 // ResetLink implements or3cloud.AccountAdmin.
-func (p *provider) ResetLink(ctx context.Context, name string) (fragment string, expires time.Time, err error) {
-	err = p.operate(ctx, name, func(q store.Queries, a db.Account, _ *sessions.Ended) error {
+func (o *Operator) ResetLink(ctx context.Context, name string) (fragment string, expires time.Time, err error) {
+	err = o.operate(ctx, name, func(q store.Queries, a db.Account, _ *sessions.Ended) error {
 		if a.DisabledAt.Valid {
 			return or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off, and the link would not work", a.Email)
 		}
-		if fragment, expires, err = p.resetFragment(ctx, q, a); err != nil {
+		if fragment, expires, err = o.accounts.ResetFragment(ctx, q, a); err != nil {
 			return err
 		}
-		return p.guard.Record(ctx, q, nil, a.ID, guard.EventResetRequested, "")
+		return o.guard.Record(ctx, q, nil, a.ID, guard.EventResetRequested, "")
 	})
 	return fragment, expires.UTC(), err
 }
 
 // SetDisabled implements or3cloud.AccountAdmin.
-func (p *provider) SetDisabled(ctx context.Context, name string, disabled bool) error {
-	return p.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
+func (o *Operator) SetDisabled(ctx context.Context, name string, disabled bool) error {
+	return o.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
 		if a.DisabledAt.Valid == disabled {
 			return nil
 		}
-		now := p.now()
+		now := o.now()
 		params := db.SetDisabledParams{ID: a.ID, DisabledAt: sql.NullInt64{Int64: now.UnixMilli(), Valid: disabled}, Now: now.UnixMilli()}
 		if _, err := q.SetDisabled(ctx, params); err != nil {
 			return err
 		}
 		if !disabled {
-			return p.guard.Record(ctx, q, nil, a.ID, guard.EventEnabled, "")
+			return o.guard.Record(ctx, q, nil, a.ID, guard.EventEnabled, "")
 		}
 		// The version rises as well, so that a sign-in that has checked the password already comes to nothing.
 		if _, err := q.EndAccess(ctx, db.EndAccessParams{ID: a.ID, Now: now.UnixMilli()}); err != nil {
 			return err
 		}
-		e.Raise(a.ID, a.TokenVersion+1, p.sessions.AccessUntil(now))
+		e.Raise(a.ID, a.TokenVersion+1, o.sessions.AccessUntil(now))
 		if err := e.Sessions(ctx, q, a.ID, now); err != nil {
 			return err
 		}
-		return p.letters.RecordAndNotify(ctx, q, nil, a, guard.EventDisabled, letters.NoticeDisabled, "")
+		return o.letters.RecordAndNotify(ctx, q, nil, a, guard.EventDisabled, letters.NoticeDisabled, "")
 	})
 }
 
 // ListSessions implements or3cloud.AccountAdmin.
-func (p *provider) ListSessions(ctx context.Context, name string) ([]or3cloud.AccountSession, error) {
-	a, err := accountNamed(ctx, p.store.Read, name)
+func (o *Operator) ListSessions(ctx context.Context, name string) ([]or3cloud.AccountSession, error) {
+	a, err := accountNamed(ctx, o.store.Read, name)
 	if err != nil {
 		return nil, store.Fault(err)
 	}
-	rows, err := p.store.Read.AccountSessions(ctx, db.AccountSessionsParams{AccountID: a.ID, Now: p.now().UnixMilli()})
+	rows, err := o.store.Read.AccountSessions(ctx, db.AccountSessionsParams{AccountID: a.ID, Now: o.now().UnixMilli()})
 	if err != nil {
 		return nil, store.Fault(err)
 	}
@@ -250,70 +248,24 @@ func (p *provider) ListSessions(ctx context.Context, name string) ([]or3cloud.Ac
 }
 
 // RevokeSessions implements or3cloud.AccountAdmin.
-func (p *provider) RevokeSessions(ctx context.Context, name, sessionID string) (n int, err error) {
-	err = p.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
+func (o *Operator) RevokeSessions(ctx context.Context, name, sessionID string) (n int, err error) {
+	err = o.operate(ctx, name, func(q store.Queries, a db.Account, e *sessions.Ended) error {
 		if sessionID == "" {
-			err = e.Sessions(ctx, q, a.ID, p.now())
+			err = e.Sessions(ctx, q, a.ID, o.now())
 		} else {
-			err = e.Session(ctx, q, a.ID, sessionID, p.now())
+			err = e.Session(ctx, q, a.ID, sessionID, o.now())
 		}
 		if n = e.Count(); err != nil || n == 0 {
 			return err
 		}
-		return p.guard.Record(ctx, q, nil, a.ID, guard.EventSessionRevoked, "")
+		return o.guard.Record(ctx, q, nil, a.ID, guard.EventSessionRevoked, "")
 	})
 	return n, err
 }
 
 // DeleteAccount implements or3cloud.AccountAdmin.
-func (p *provider) DeleteAccount(ctx context.Context, name string) error {
-	return p.removeAccount(ctx, func(q store.Queries) (db.Account, error) { return accountNamed(ctx, q, name) })
-}
-
-// removeAccount removes an account and the user behind it. find says in the transaction which account, or why not, so that
-// nothing that ends the right to comes between that and the removal; it waits for the workspace store as long as that takes
-// to remove a user. The user goes first: if one of the two steps fails, the account is still there to try again with.
-func (p *provider) removeAccount(ctx context.Context, find func(store.Queries) (db.Account, error)) error {
-	users := p.host.Users()
-	var identity or3cloud.ExternalIdentity
-	var e sessions.Ended
-	err := p.store.Tx(ctx, func(q store.Queries) error {
-		a, err := find(q)
-		if err != nil {
-			return err
-		}
-		if users == nil {
-			return or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
-		}
-		identity = or3cloud.ExternalIdentity{Provider: sessions.Provider, ProviderUserID: a.ID}
-		if err := users.RemoveUser(ctx, identity); err != nil {
-			return err
-		}
-		now := p.now()
-		until := p.sessions.AccessUntil(now)
-		if err := q.ForgetDeleted(ctx, now.Add(-p.opts.grace).UnixMilli()); err != nil {
-			return err
-		}
-		if err := q.RememberDeleted(ctx, db.RememberDeletedParams{ID: a.ID, AccessUntil: until.UnixMilli()}); err != nil {
-			return err
-		}
-		if _, err := q.DeleteAccount(ctx, a.ID); err != nil {
-			return err
-		}
-		p.log.Info("account event", "event", "account_deleted", "account", a.ID)
-		e.Raise(a.ID, sessions.NoVersion, until)
-		return nil
-	})
-	if err != nil {
-		return store.Fault(err)
-	}
-	e.Apply(p.sessions.Revoked)
-	// A request that came in between may have made the user anew. The account is gone whatever becomes of that one, who
-	// would be without anything.
-	if err := users.RemoveUser(ctx, identity); err != nil {
-		p.log.Warn("a user without an account may be left", "account", identity.ProviderUserID, "error", err)
-	}
-	return nil
+func (o *Operator) DeleteAccount(ctx context.Context, name string) error {
+	return o.accounts.RemoveAccount(ctx, func(q store.Queries) (db.Account, error) { return accountNamed(ctx, q, name) })
 }
 
 // accountNamed returns the account with an id or an e-mail address.
@@ -333,9 +285,9 @@ func noAccount(name string) error {
 }
 
 // operate runs fn on the account of a name in a write transaction. What fn has ended is refused from its commit on.
-func (p *provider) operate(ctx context.Context, name string, fn func(q store.Queries, a db.Account, e *sessions.Ended) error) error {
+func (o *Operator) operate(ctx context.Context, name string, fn func(q store.Queries, a db.Account, e *sessions.Ended) error) error {
 	var e sessions.Ended
-	err := p.store.Tx(ctx, func(q store.Queries) error {
+	err := o.store.Tx(ctx, func(q store.Queries) error {
 		a, err := accountNamed(ctx, q, name)
 		if err != nil {
 			return err
@@ -345,6 +297,6 @@ func (p *provider) operate(ctx context.Context, name string, fn func(q store.Que
 	if err != nil {
 		return store.Fault(err)
 	}
-	e.Apply(p.sessions.Revoked)
+	e.Apply(o.sessions.Revoked)
 	return nil
 }

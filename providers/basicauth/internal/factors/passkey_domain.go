@@ -1,4 +1,4 @@
-package basicauth
+package factors
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/store"
-	"or3.chat/cloud/setting"
 )
 
 // A passkey belongs to the domain at which it was made, and browsers use it there and below it only (WebAuthn §5.1.2). So a
@@ -19,10 +18,10 @@ import (
 // into use, because the domain does, they are. Only the configured domain decides that: were it the host of a request,
 // whoever knows a password would be rid of the second factor by reaching the server under another name.
 
-// otherDomain returns the domain of a passkey that the configured one has put out of use, and "" if it can be used or its
+// OtherDomain returns the domain of a passkey that the configured one has put out of use, and "" if it can be used or its
 // domain is not known.
-func (p *provider) otherDomain(rpID string) string {
-	if p.opts.publicHost == "" || rpID == "" || usableAt(p.opts.publicHost, rpID) {
+func (f *Factors) OtherDomain(rpID string) string {
+	if f.opts.PublicHost == "" || rpID == "" || usableAt(f.opts.PublicHost, rpID) {
 		return ""
 	}
 	return rpID
@@ -52,7 +51,7 @@ func domainToAsk(host string, rows []db.Passkey) (rpID string) {
 }
 
 // otherDomains returns the domains of the passkeys that are out of use, each once.
-func (f factors) otherDomains() (domains []string) {
+func (f Set) otherDomains() (domains []string) {
 	for _, key := range f.Passkeys {
 		if key.OtherDomain != "" {
 			domains = append(domains, key.OtherDomain)
@@ -64,49 +63,27 @@ func (f factors) otherDomains() (domains []string) {
 
 // tellOfPasskeysElsewhere tells the owner, at a sign-in with the password alone, that passkeys would be demanded if they
 // were not of another domain; by mail once a day at most.
-func (p *provider) tellOfPasskeysElsewhere(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, domains []string) error {
+func (f *Factors) tellOfPasskeysElsewhere(ctx context.Context, q store.Queries, r *or3cloud.Request, a db.Account, domains []string) error {
 	text := strings.Join(domains, ", ")
-	if err := p.guard.Record(ctx, q, r, a.ID, guard.EventPasskeysElsewhere, text); err != nil {
+	if err := f.guard.Record(ctx, q, r, a.ID, guard.EventPasskeysElsewhere, text); err != nil {
 		return err
 	}
-	if !p.guard.Limits.Take("notice:passkeys:"+a.ID, ratelimit.Limit{Max: 1, Window: guard.LongestWindow}).Allowed {
+	if !f.guard.Limits.Take("notice:passkeys:"+a.ID, ratelimit.Limit{Max: 1, Window: guard.LongestWindow}).Allowed {
 		return nil
 	}
-	return p.letters.Notify(ctx, q, r, a, letters.NoticePasskeysElsewhere, text)
+	return f.letters.Notify(ctx, q, r, a, letters.NoticePasskeysElsewhere, text)
 }
 
-// passkeysElsewhere returns how many passkeys of each account are out of use, and the domains that they belong to.
-func (p *provider) passkeysElsewhere(ctx context.Context) (counts map[string]int, domains []string, err error) {
-	rows, err := p.store.Read.PasskeyDomains(ctx)
+// PasskeysElsewhere returns how many passkeys of each account are out of use, and the domains that they belong to.
+func (f *Factors) PasskeysElsewhere(ctx context.Context) (counts map[string]int, domains []string, err error) {
+	rows, err := f.store.Read.PasskeyDomains(ctx)
 	counts = map[string]int{}
 	for _, row := range rows {
-		if of := p.otherDomain(row.RpID.String); of != "" {
+		if of := f.OtherDomain(row.RpID.String); of != "" {
 			counts[row.AccountID]++
 			domains = append(domains, of)
 		}
 	}
 	slices.Sort(domains)
 	return counts, slices.Compact(domains), err
-}
-
-// warnOfPasskeysElsewhere tells the operator what a change of OR3_PUBLIC_URL has put out of use.
-func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
-	counts, domains, err := p.passkeysElsewhere(ctx)
-	if err != nil || len(counts) == 0 {
-		return err
-	}
-	passkeys, alone := 0, 0
-	for accountID, count := range counts {
-		a, err := p.overview(ctx, accountID)
-		if err != nil {
-			return err
-		}
-		passkeys += count
-		if !a.SecondFactor {
-			alone++
-		}
-	}
-	p.log.Warn("passkeys of another domain than that of "+setting.PublicURL+" work in no browser and are not demanded",
-		"domain", p.opts.publicHost, "of", domains, "passkeys", passkeys, "accounts", len(counts), "password_alone", alone)
-	return nil
 }

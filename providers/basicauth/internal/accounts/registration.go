@@ -1,0 +1,169 @@
+package accounts
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/basicauth/internal/db"
+	"or3.chat/cloud/providers/basicauth/internal/form"
+	"or3.chat/cloud/providers/basicauth/internal/guard"
+	"or3.chat/cloud/providers/basicauth/internal/refuse"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
+	"or3.chat/cloud/providers/basicauth/internal/store"
+	"or3.chat/cloud/setting"
+)
+
+// Create checks whether an account may be created, creates it and signs it in.
+func (s *Accounts) Create(ctx context.Context, r *or3cloud.Request, body form.RegisterBody) (*sessions.Grant, error) {
+	bySetup := s.Setup.Matches(body.Invite)
+	if !bySetup {
+		if err := s.refuseSetup(ctx, body.Invite); err != nil {
+			return nil, err
+		}
+		if err := s.admission(ctx, body); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.CheckNewPassword(body.Password, "password", body.Email, body.DisplayName); err != nil {
+		return nil, err
+	}
+	switch _, err := s.store.Read.AccountByEmail(ctx, body.Email); {
+	case err == nil:
+		return nil, refuse.Credentials()
+	case !store.Absent(err):
+		return nil, err
+	}
+	hash, err := s.guard.Passwords.Hash(ctx, body.Password)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	var g *sessions.Grant
+	err = s.store.Tx(ctx, func(q store.Queries) error {
+		// The setup link is for the first account only, also when two people follow it at once.
+		if bySetup && s.opts.Registration != RegistrationOpen {
+			if exists, err := q.AnyAccount(ctx); err != nil {
+				return err
+			} else if exists {
+				return s.Refusal()
+			}
+		}
+		a, err := s.insertAccount(ctx, q, body.Email, hash, body.DisplayName, s.origin(bySetup))
+		if err != nil {
+			return err
+		}
+		if err := s.guard.Record(ctx, q, r, a.ID, guard.EventRegistered, ""); err != nil {
+			return err
+		}
+		g, err = s.sessions.Begin(ctx, q, a, r, now)
+		return err
+	})
+	if sqlitex.IsUnique(err) {
+		return nil, refuse.Credentials()
+	}
+	if err == nil && bySetup {
+		s.Setup.forget()
+	}
+	return g, err
+}
+
+// refuseSetup refuses the token of a setup link that is not the one of now. Where everybody may register, a wrong token would
+// otherwise make an ordinary account of somebody who believes that it is the operator's. An invite is told by its form, and is
+// ignored there (contract, auth §9). Whatever else comes as one is a setup token if it looks like one, and in any case before
+// there is an account, since nobody can have been invited by then.
+func (s *Accounts) refuseSetup(ctx context.Context, token string) error {
+	if s.opts.Registration != RegistrationOpen || token == "" || strings.Contains(token, ".") {
+		return nil
+	}
+	if raw, err := base64.RawURLEncoding.DecodeString(token); err == nil && len(raw) == setupBytes {
+		return refuse.Setup()
+	}
+	exists, err := s.store.Read.AnyAccount(ctx)
+	if err == nil && !exists {
+		err = refuse.Setup()
+	}
+	return err
+}
+
+// admission says whether somebody without a setup link may register: nil, or the refusal. An invite is looked at and not
+// used up; the first session of the account accepts it together with the membership.
+func (s *Accounts) admission(ctx context.Context, body form.RegisterBody) error {
+	if s.opts.Registration != RegistrationInvite || body.Invite == "" {
+		return s.Refusal()
+	}
+	return s.host.CheckInvite(ctx, body.Invite, body.Email)
+}
+
+// origin says how an account that is being registered comes to be.
+func (s *Accounts) origin(bySetup bool) string {
+	switch {
+	case bySetup:
+		return sessions.OriginSetup
+	case s.opts.Registration == RegistrationInvite:
+		return sessions.OriginInvite
+	}
+	return sessions.OriginOpen
+}
+
+// Refusal is what somebody without a setup link is told, or nil when anybody may register.
+func (s *Accounts) Refusal() error {
+	switch s.opts.Registration {
+	case RegistrationOpen:
+		return nil
+	case RegistrationInvite:
+		return refuse.InviteRequired()
+	default:
+		return refuse.RegistrationDisabled()
+	}
+}
+
+func (s *Accounts) insertAccount(ctx context.Context, q store.Queries, email, hash, displayName, origin string) (db.Account, error) {
+	accountID, err := uuid.NewRandomFromReader(s.rand)
+	if err != nil {
+		return db.Account{}, err
+	}
+	a := db.Account{ID: accountID.String(), Email: email, PasswordHash: hash, DisplayName: store.Optional(displayName), Origin: origin}
+	err = q.InsertAccount(ctx, db.InsertAccountParams{
+		ID: a.ID, Email: a.Email, PasswordHash: a.PasswordHash, DisplayName: a.DisplayName, Origin: origin, Now: s.now().UnixMilli(),
+	})
+	return a, err
+}
+
+// Bootstrap creates the configured account if there is none with its address. Nothing else is checked about the two
+// values, and an account that exists is never changed (contract, auth §8.6).
+func (s *Accounts) Bootstrap(ctx context.Context) error {
+	email := form.NormalEmail(s.opts.BootstrapEmail)
+	if email == "" || s.opts.BootstrapPassword == "" {
+		return nil
+	}
+	if _, err := s.store.Read.AccountByEmail(ctx, email); !store.Absent(err) {
+		return err
+	}
+	hash, err := s.guard.Passwords.Hash(ctx, s.opts.BootstrapPassword)
+	if err != nil {
+		return err
+	}
+	err = s.store.Tx(ctx, func(q store.Queries) error {
+		_, err := s.insertAccount(ctx, q, email, hash, email, sessions.OriginBootstrap)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create the bootstrap account: %w", err)
+	}
+	return nil
+}
+
+// RegistrationMode says who may create an account (contract, auth §9).
+type RegistrationMode string
+
+const (
+	RegistrationOpen     RegistrationMode = setting.RegistrationOpen
+	RegistrationInvite   RegistrationMode = setting.RegistrationInviteOnly
+	registrationDisabled RegistrationMode = setting.RegistrationDisabled
+)
