@@ -2,10 +2,10 @@ package basicauth
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"time"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/factors"
@@ -13,26 +13,21 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
+	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// accountLimit is how many changes of an account one client address may make in a minute.
-const accountLimit = 30
-
-// accountRoutes are the endpoints with which people manage their own account.
-func (p *provider) accountRoutes() []or3cloud.Route {
-	return []or3cloud.Route{
-		p.get("account", p.showAccount),
-		p.limited("display-name", accountLimit, p.changeDisplayName),
-		p.limited("email", accountLimit, p.changeEmail),
-		p.limited("email/cancel", accountLimit, p.cancelEmail),
-		p.get("sessions", p.listSessions),
-		p.limited("sessions/revoke", accountLimit, p.revokeSession),
-		p.limited("sessions/revoke-others", accountLimit, p.revokeOtherSessions),
-		p.get("events", p.listEvents),
-		p.get("deletion", p.showDeletion),
-		p.limited("delete-account", accountLimit, p.deleteAccount),
-	}
+// self has the endpoints with which people manage their own account.
+type self struct {
+	opts     *options
+	log      *slog.Logger
+	now      func() time.Time
+	store    *store.Store
+	guard    *guard.Guard
+	sessions *sessions.Sessions
+	factors  *factors.Factors
+	stepUp   *factors.StepUp
+	accounts *accounts.Accounts
 }
 
 // accountAnswer is what people see of their account.
@@ -53,16 +48,16 @@ type accountSummary struct {
 }
 
 // showAccount is GET /api/basic-auth/account.
-func (p *provider) showAccount(c call) error {
-	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
+func (s *self) showAccount(c call) error {
+	who, err := s.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
 	a := accountAnswer{Account: accountSummary{
 		ID: who.ID, Email: who.Email, DisplayName: who.DisplayName.String, CreatedAt: moment(who.CreatedAt),
 	}, Device: letters.DeviceOf(c.UserAgent())}
-	pending, err := p.store.Read.PendingEmail(c.Context(), db.PendingEmailParams{
-		AccountID: store.Optional(who.ID), Kind: string(onetime.Email), Now: p.now().UnixMilli(), Latest: store.Latest(p.now()),
+	pending, err := s.store.Read.PendingEmail(c.Context(), db.PendingEmailParams{
+		AccountID: store.Optional(who.ID), Kind: string(onetime.Email), Now: s.now().UnixMilli(), Latest: store.Latest(s.now()),
 	})
 	if err == nil {
 		var change accounts.EmailChange
@@ -72,7 +67,7 @@ func (p *provider) showAccount(c call) error {
 	if err != nil && !store.Absent(err) {
 		return err
 	}
-	if a.Set, err = p.factors.Of(c.Context(), p.store.Read, who.ID); err != nil {
+	if a.Set, err = s.factors.Of(c.Context(), s.store.Read, who.ID); err != nil {
 		return err
 	}
 	return c.reply(a)
@@ -82,8 +77,8 @@ func (p *provider) showAccount(c call) error {
 func moment(milliseconds int64) time.Time { return time.UnixMilli(milliseconds).UTC() }
 
 // changeDisplayName is POST /api/basic-auth/display-name.
-func (p *provider) changeDisplayName(c call) error {
-	who, f, err := asked(c, p.stepUp.SignedIn)
+func (s *self) changeDisplayName(c call) error {
+	who, f, err := asked(c, s.stepUp.SignedIn)
 	if err != nil {
 		return err
 	}
@@ -93,25 +88,25 @@ func (p *provider) changeDisplayName(c call) error {
 	}
 	ctx := c.Context()
 	var token *http.Cookie
-	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
-		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: store.Optional(name), Now: p.now().UnixMilli()}); err != nil {
+	err = s.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
+		if err := q.SetDisplayName(ctx, db.SetDisplayNameParams{ID: who.ID, DisplayName: store.Optional(name), Now: s.now().UnixMilli()}); err != nil {
 			return err
 		}
-		if err := p.guard.Record(ctx, q, c.Request, who.ID, guard.EventDisplayNameChanged, ""); err != nil {
+		if err := s.guard.Record(ctx, q, c.Request, who.ID, guard.EventDisplayNameChanged, ""); err != nil {
 			return err
 		}
-		token, err = p.sessions.RenewAccess(c.Request, q, who.SessionID, who.ID)
+		token, err = s.sessions.RenewAccess(c.Request, q, who.SessionID, who.ID)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	p.sessions.ReplaceAccess(c.Request, token)
+	s.sessions.ReplaceAccess(c.Request, token)
 	return c.answer(true)
 }
 
 // listEvents is GET /api/basic-auth/events.
-func (p *provider) listEvents(c call) error {
+func (s *self) listEvents(c call) error {
 	type event struct {
 		Kind      string         `json:"kind"`
 		At        time.Time      `json:"at"`
@@ -119,11 +114,11 @@ func (p *provider) listEvents(c call) error {
 		UserAgent string         `json:"userAgent,omitempty"`
 		Device    letters.Device `json:"device,omitzero"`
 	}
-	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
+	who, err := s.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
-	rows, err := p.store.Read.AccountEvents(c.Context(), db.AccountEventsParams{AccountID: who.ID, Count: 50})
+	rows, err := s.store.Read.AccountEvents(c.Context(), db.AccountEventsParams{AccountID: who.ID, Count: 50})
 	if err != nil {
 		return err
 	}

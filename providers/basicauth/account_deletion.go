@@ -9,12 +9,12 @@ import (
 )
 
 // showDeletion is GET /api/basic-auth/deletion.
-func (p *provider) showDeletion(c call) error {
-	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
+func (s *self) showDeletion(c call) error {
+	who, err := s.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
-	fates, err := p.accounts.Fates(c.Context(), who.ID)
+	fates, err := s.accounts.Fates(c.Context(), who.ID)
 	if err != nil {
 		return err
 	}
@@ -23,31 +23,31 @@ func (p *provider) showDeletion(c call) error {
 
 // deleteAccount is POST /api/basic-auth/delete-account. The user and what belongs to it go first, the account last: a crash
 // in between leaves an account with which one can sign in, as a user without anything, and delete it again.
-func (p *provider) deleteAccount(c call) error {
-	who, f, err := asked(c, p.stepUp.RecentlyProven)
+func (s *self) deleteAccount(c call) error {
+	who, f, err := asked(c, s.stepUp.RecentlyProven)
 	if err != nil {
 		return err
 	}
 	if typed, ok := f.Text("email", 1, form.MaxEmail); !ok || form.NormalEmail(typed) != who.Email {
 		return refuse.Field("invalid_email", "email", "Type the e-mail address of your account.")
 	}
-	err = p.accounts.RemoveAccount(c.Context(), func(q store.Queries) (db.Account, error) {
-		now, err := p.stepUp.Still(c.Context(), q, who)
+	err = s.accounts.RemoveAccount(c.Context(), func(q store.Queries) (db.Account, error) {
+		now, err := s.stepUp.Still(c.Context(), q, who)
 		return now.Account(), err
 	})
 	if or3cloud.CodeOf(err) == or3cloud.CodeConflict {
-		return p.lastOwner(c, who.ID)
+		return s.lastOwner(c, who.ID)
 	}
 	if err != nil {
 		return err
 	}
-	p.sessions.ClearCookies(c.Request)
+	s.sessions.ClearCookies(c.Request)
 	return c.answer(true)
 }
 
 // lastOwner says for which workspaces somebody else has to become an owner first.
-func (p *provider) lastOwner(c call, accountID string) error {
-	fates, err := p.accounts.Fates(c.Context(), accountID)
+func (s *self) lastOwner(c call, accountID string) error {
+	fates, err := s.accounts.Fates(c.Context(), accountID)
 	if err != nil {
 		return err
 	}

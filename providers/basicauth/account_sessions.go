@@ -28,12 +28,12 @@ type sessionAnswer struct {
 }
 
 // listSessions is GET /api/basic-auth/sessions.
-func (p *provider) listSessions(c call) error {
-	who, err := p.stepUp.SignedIn(c.Context(), c.Request)
+func (s *self) listSessions(c call) error {
+	who, err := s.stepUp.SignedIn(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
-	rows, err := p.store.Read.AccountSessions(c.Context(), db.AccountSessionsParams{AccountID: who.ID, Now: p.now().UnixMilli()})
+	rows, err := s.store.Read.AccountSessions(c.Context(), db.AccountSessionsParams{AccountID: who.ID, Now: s.now().UnixMilli()})
 	if err != nil {
 		return err
 	}
@@ -56,8 +56,8 @@ func rank(s sessionAnswer) int {
 
 // revokeSession is POST /api/basic-auth/sessions/revoke. Revoking the current session signs out, which needs no proof;
 // ending another's does (ASVS 5.0, 7.5.2).
-func (p *provider) revokeSession(c call) error {
-	who, f, err := asked(c, p.stepUp.SignedIn)
+func (s *self) revokeSession(c call) error {
+	who, f, err := asked(c, s.stepUp.SignedIn)
 	if err != nil {
 		return err
 	}
@@ -67,14 +67,14 @@ func (p *provider) revokeSession(c call) error {
 	}
 	if sessionID != who.SessionID {
 		who.Proven = true
-		if err := p.stepUp.Fresh(c.Context(), p.store.Read, who); err != nil {
+		if err := s.stepUp.Fresh(c.Context(), s.store.Read, who); err != nil {
 			return err
 		}
 	}
 	ctx := c.Context()
 	var e sessions.Ended
-	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
-		rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: who.ID, Now: p.now().UnixMilli()})
+	err = s.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
+		rows, err := q.RevokeOwnSession(ctx, db.RevokeOwnSessionParams{ID: sessionID, AccountID: who.ID, Now: s.now().UnixMilli()})
 		if err != nil {
 			return err
 		}
@@ -82,39 +82,39 @@ func (p *provider) revokeSession(c call) error {
 			return refuse.With(or3cloud.CodeNotFound, "not_found", "This session has ended already.", nil)
 		}
 		e.Add(rows[0].ID, rows[0].AccessUntil)
-		return p.guard.Record(ctx, q, c.Request, who.ID, guard.EventSessionRevoked, "")
+		return s.guard.Record(ctx, q, c.Request, who.ID, guard.EventSessionRevoked, "")
 	})
 	if err != nil {
 		return err
 	}
-	e.Apply(p.sessions.Revoked)
+	e.Apply(s.sessions.Revoked)
 	if sessionID == who.SessionID {
-		p.sessions.ClearCookies(c.Request)
+		s.sessions.ClearCookies(c.Request)
 	}
 	return c.answer(true)
 }
 
 // revokeOtherSessions is POST /api/basic-auth/sessions/revoke-others.
-func (p *provider) revokeOtherSessions(c call) error {
-	who, err := p.stepUp.RecentlyProven(c.Context(), c.Request)
+func (s *self) revokeOtherSessions(c call) error {
+	who, err := s.stepUp.RecentlyProven(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
 	ctx := c.Context()
 	var e sessions.Ended
-	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
-		rows, err := q.RevokeOtherSessions(ctx, db.RevokeOtherSessionsParams{AccountID: who.ID, Keep: who.SessionID, Now: p.now().UnixMilli()})
+	err = s.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
+		rows, err := q.RevokeOtherSessions(ctx, db.RevokeOtherSessionsParams{AccountID: who.ID, Keep: who.SessionID, Now: s.now().UnixMilli()})
 		if err != nil || len(rows) == 0 {
 			return err
 		}
 		for _, r := range rows {
 			e.Add(r.ID, r.AccessUntil)
 		}
-		return p.guard.Record(ctx, q, c.Request, who.ID, guard.EventSessionRevoked, "")
+		return s.guard.Record(ctx, q, c.Request, who.ID, guard.EventSessionRevoked, "")
 	})
 	if err != nil {
 		return err
 	}
-	e.Apply(p.sessions.Revoked)
+	e.Apply(s.sessions.Revoked)
 	return c.reply(map[string]any{"ok": true, "revoked": e.Count()})
 }

@@ -62,7 +62,7 @@ func Register(r *or3cloud.Registry) error {
 	})
 }
 
-// provider is the opened provider. Its methods are spread over the files of the package by topic.
+// provider is the opened provider: what the host calls, and the rooms behind it. The endpoints have types of their own.
 type provider struct {
 	*accounts.Operator
 	opts     options
@@ -80,6 +80,11 @@ type provider struct {
 	stepUp   *factors.StepUp
 	accounts *accounts.Accounts
 	watch    *sqlitex.Watch
+
+	front    *front
+	entrance *entrance
+	self     *self
+	pages    *pages
 }
 
 func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err error) {
@@ -162,6 +167,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Sightings: &signedIn.Sightings, TellOfFailures: words.TellOfFailures,
 		Settle: func(ctx context.Context, q store.Queries, now time.Time) error { return settle(ctx, q, now, lifetimes) },
 	})
+	p.furnish(env)
 	if err := p.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -181,6 +187,23 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 			return errors.Join(st.Close(), breaches.Close())
 		},
 	}, nil
+}
+
+// furnish gives the endpoints the rooms that they call.
+func (p *provider) furnish(env or3cloud.Env) {
+	p.front = &front{host: env.Host, guard: p.guard, opts: &p.opts}
+	p.entrance = &entrance{
+		opts: &p.opts, host: env.Host, log: env.Log, now: p.now, front: p.front, store: p.store, onetime: p.onetime, guard: p.guard,
+		behind: p.behind, letters: p.letters, sessions: p.sessions, factors: p.factors, stepUp: p.stepUp, accounts: p.accounts,
+	}
+	p.self = &self{
+		opts: &p.opts, log: env.Log, now: p.now, store: p.store, guard: p.guard, sessions: p.sessions, factors: p.factors,
+		stepUp: p.stepUp, accounts: p.accounts,
+	}
+	p.pages = &pages{
+		log: env.Log, now: p.now, store: p.store, onetime: p.onetime, guard: p.guard, letters: p.letters, sessions: p.sessions,
+		factors: p.factors, stepUp: p.stepUp,
+	}
 }
 
 // prepare brings memory and database to the state in which requests can be served.

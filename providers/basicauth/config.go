@@ -13,13 +13,13 @@ type configAnswer struct {
 }
 
 // config is GET /api/basic-auth/config.
-func (p *provider) config(c call) error {
-	exists, err := p.store.Read.AnyAccount(c.Context())
+func (n *entrance) config(c call) error {
+	exists, err := n.store.Read.AnyAccount(c.Context())
 	if err != nil {
 		return err
 	}
 	return c.reply(configAnswer{
-		Registration: p.opts.registration, Mail: p.opts.mail, Passkeys: p.factors.RelyingParty(c.Request) != nil,
-		PasswordMinLength: p.opts.minPassword, SetupRequired: !exists,
+		Registration: n.opts.registration, Mail: n.opts.mail, Passkeys: n.factors.RelyingParty(c.Request) != nil,
+		PasswordMinLength: n.opts.minPassword, SetupRequired: !exists,
 	})
 }

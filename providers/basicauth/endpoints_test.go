@@ -186,7 +186,7 @@ func TestSignInThatRacesWithAPasswordChangeFails(t *testing.T) {
 	}
 	b.post("change-password", change).want(t, 200, `{"ok":true}`)
 	r := &or3cloud.Request{Request: &http.Request{Header: http.Header{}}, ClientIP: "192.0.2.1"}
-	if g, err := in.p.beginVerified(t.Context(), r, a, a.PasswordHash); g != nil || err != nil {
+	if g, err := in.p.entrance.beginVerified(t.Context(), r, a, a.PasswordHash); g != nil || err != nil {
 		t.Errorf("%v, %v", g, err)
 	}
 	again := in.browser()

@@ -7,7 +7,7 @@ import (
 )
 
 // secondFactor is POST /api/basic-auth/second-factor.
-func (p *provider) secondFactor(c call) error {
+func (n *entrance) secondFactor(c call) error {
 	f, err := c.body()
 	if err != nil {
 		return err
@@ -18,8 +18,8 @@ func (p *provider) secondFactor(c call) error {
 	}
 	var g *sessions.Grant
 	var refusal error // what is written with it has to stay
-	err = p.store.Tx(c.Context(), func(q store.Queries) (err error) {
-		g, refusal, err = p.factors.Answer(c.Context(), q, c.Request, challenge, s)
+	err = n.store.Tx(c.Context(), func(q store.Queries) (err error) {
+		g, refusal, err = n.factors.Answer(c.Context(), q, c.Request, challenge, s)
 		return err
 	})
 	if err != nil {
@@ -28,6 +28,6 @@ func (p *provider) secondFactor(c call) error {
 	if refusal != nil {
 		return refusal
 	}
-	p.sessions.SetCookies(c.Request, g)
+	n.sessions.SetCookies(c.Request, g)
 	return c.answer(true)
 }

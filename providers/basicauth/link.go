@@ -10,9 +10,6 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 )
 
-// linkLimit is how many links one client address may look at in a minute.
-const linkLimit = 60
-
 // linkState says what a link is good for (docs/accounts-api.md).
 type linkState string
 
@@ -41,7 +38,7 @@ type linkAnswer struct {
 // lookAtLink is POST /api/basic-auth/link: it says before a form is filled in whether it can be sent, and uses nothing up. A good
 // invite stays with the browser in a cookie, as that of a page's address does (contract, auth §9), because whoever has an
 // account signs in with it.
-func (p *provider) lookAtLink(c call) error {
+func (n *entrance) lookAtLink(c call) error {
 	f, err := c.body()
 	if err != nil {
 		return err
@@ -53,13 +50,13 @@ func (p *provider) lookAtLink(c call) error {
 	var answer linkAnswer
 	switch f["kind"] {
 	case "setup":
-		answer.State, err = p.setupState(c, token)
+		answer.State, err = n.setupState(c, token)
 	case "invite":
-		answer, err = p.inviteAnswer(c, token)
+		answer, err = n.inviteAnswer(c, token)
 	case "reset":
-		answer.State, err = p.tokenState(c, onetime.Reset, token, &struct{}{})
+		answer.State, err = n.tokenState(c, onetime.Reset, token, &struct{}{})
 	case "confirm-email":
-		answer.State, err = p.tokenState(c, onetime.Email, token, &accounts.EmailChange{})
+		answer.State, err = n.tokenState(c, onetime.Email, token, &accounts.EmailChange{})
 	default:
 		err = refuse.Invalid()
 	}
@@ -69,12 +66,12 @@ func (p *provider) lookAtLink(c call) error {
 	return c.reply(answer)
 }
 
-func (p *provider) setupState(c call, token string) (linkState, error) {
-	exists, err := p.store.Read.AnyAccount(c.Context())
-	switch good := p.accounts.Setup.Matches(token); {
+func (n *entrance) setupState(c call, token string) (linkState, error) {
+	exists, err := n.store.Read.AnyAccount(c.Context())
+	switch good := n.accounts.Setup.Matches(token); {
 	case err != nil:
 		return "", err
-	case good && (!exists || p.opts.registration == accounts.RegistrationOpen):
+	case good && (!exists || n.opts.registration == accounts.RegistrationOpen):
 		return linkValid, nil
 	case exists:
 		return linkUsed, nil
@@ -82,11 +79,11 @@ func (p *provider) setupState(c call, token string) (linkState, error) {
 	return linkInvalid, nil
 }
 
-func (p *provider) inviteAnswer(c call, token string) (linkAnswer, error) {
-	if p.opts.registration != accounts.RegistrationInvite {
+func (n *entrance) inviteAnswer(c call, token string) (linkAnswer, error) {
+	if n.opts.registration != accounts.RegistrationInvite {
 		return linkAnswer{State: linkIgnored}, nil
 	}
-	d, refusal, err := p.host.DescribeInvite(c.Context(), token)
+	d, refusal, err := n.host.DescribeInvite(c.Context(), token)
 	switch {
 	case err != nil:
 		return linkAnswer{}, err
@@ -99,15 +96,15 @@ func (p *provider) inviteAnswer(c call, token string) (linkAnswer, error) {
 	case refusal != "":
 		return linkAnswer{State: linkInvalid}, nil
 	}
-	c.SetCookie(p.inviteCookie(token, d.ExpiresAt.Sub(p.now())))
+	c.SetCookie(n.inviteCookie(token, d.ExpiresAt.Sub(n.now())))
 	expires := d.ExpiresAt.UTC()
 	return linkAnswer{
 		State: linkValid, Email: d.Email, Role: d.Role, Workspace: d.WorkspaceName, InvitedBy: d.InvitedBy, ExpiresAt: &expires,
 	}, nil
 }
 
-func (p *provider) tokenState(c call, kind onetime.Kind, token string, data any) (linkState, error) {
-	switch _, err := p.onetime.Peek(c.Context(), p.store.Read, kind, token, data); {
+func (n *entrance) tokenState(c call, kind onetime.Kind, token string, data any) (linkState, error) {
+	switch _, err := n.onetime.Peek(c.Context(), n.store.Read, kind, token, data); {
 	case err == nil:
 		return linkValid, nil
 	case or3cloud.CodeOf(err) == or3cloud.CodeInvalid:

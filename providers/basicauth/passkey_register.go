@@ -16,17 +16,17 @@ import (
 )
 
 // passkeyRegisterOptions is POST /api/basic-auth/passkeys/register-options.
-func (p *provider) passkeyRegisterOptions(c call) error {
-	who, err := p.stepUp.RecentlyProven(c.Context(), c.Request)
+func (k *pages) passkeyRegisterOptions(c call) error {
+	who, err := k.stepUp.RecentlyProven(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
-	rp := p.factors.RelyingParty(c.Request)
+	rp := k.factors.RelyingParty(c.Request)
 	if rp == nil {
 		return refuse.NoPasskeys()
 	}
 	ctx := c.Context()
-	user, err := factors.PasskeyUserOf(ctx, p.store.Read, who.Account(), rp.Config.RPID)
+	user, err := factors.PasskeyUserOf(ctx, k.store.Read, who.Account(), rp.Config.RPID)
 	if err != nil {
 		return err
 	}
@@ -36,8 +36,8 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 		return err
 	}
 	var token string
-	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) (err error) {
-		token, _, err = p.onetime.Issue(ctx, q, onetime.PasskeyAdd, who.Account(), who.SessionID, session)
+	err = k.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) (err error) {
+		token, _, err = k.onetime.Issue(ctx, q, onetime.PasskeyAdd, who.Account(), who.SessionID, session)
 		return err
 	})
 	if err != nil {
@@ -47,8 +47,8 @@ func (p *provider) passkeyRegisterOptions(c call) error {
 }
 
 // registerPasskey is POST /api/basic-auth/passkeys/register.
-func (p *provider) registerPasskey(c call) error {
-	who, f, err := asked(c, p.stepUp.RecentlyProven)
+func (k *pages) registerPasskey(c call) error {
+	who, f, err := asked(c, k.stepUp.RecentlyProven)
 	if err != nil {
 		return err
 	}
@@ -62,21 +62,21 @@ func (p *provider) registerPasskey(c call) error {
 	}
 	added := factorAdded{OK: true}
 	var refusal error // the ceremony is over however it ended
-	err = p.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
+	err = k.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
 		var session webauthn.SessionData
-		token, err := p.onetime.Take(c.Context(), q, onetime.PasskeyAdd, challenge, &session)
+		token, err := k.onetime.Take(c.Context(), q, onetime.PasskeyAdd, challenge, &session)
 		if err != nil {
 			return err
 		}
 		if token.AccountID.String != who.ID || token.SessionID.String != who.SessionID {
 			return refuse.Token()
 		}
-		made, rpID, err := p.factors.VerifyNewPasskey(c.Request, who.Account(), session, credential)
+		made, rpID, err := k.factors.VerifyNewPasskey(c.Request, who.Account(), session, credential)
 		if err != nil {
 			refusal = err
 			return nil
 		}
-		added.Passkey, added.RecoveryCodes, err = p.factors.AddPasskey(c.Context(), q, c.Request, who.Account(), name, rpID, made)
+		added.Passkey, added.RecoveryCodes, err = k.factors.AddPasskey(c.Context(), q, c.Request, who.Account(), name, rpID, made)
 		return err
 	})
 	switch {
@@ -91,8 +91,8 @@ func (p *provider) registerPasskey(c call) error {
 }
 
 // renamePasskey is POST /api/basic-auth/passkeys/rename.
-func (p *provider) renamePasskey(c call) error {
-	who, f, err := asked(c, p.stepUp.SignedIn)
+func (k *pages) renamePasskey(c call) error {
+	who, f, err := asked(c, k.stepUp.SignedIn)
 	if err != nil {
 		return err
 	}
@@ -101,15 +101,15 @@ func (p *provider) renamePasskey(c call) error {
 	if !ok || err != nil {
 		return refuse.Invalid()
 	}
-	return p.changePasskey(c, who, func(q store.Queries, who factors.Actor) (bool, error) {
+	return k.changePasskey(c, who, func(q store.Queries, who factors.Actor) (bool, error) {
 		n, err := q.RenamePasskey(c.Context(), db.RenamePasskeyParams{ID: key, AccountID: who.ID, Name: name})
 		return n == 1, err
 	})
 }
 
 // removePasskey is POST /api/basic-auth/passkeys/remove.
-func (p *provider) removePasskey(c call) error {
-	who, f, err := asked(c, p.stepUp.RecentlyProven)
+func (k *pages) removePasskey(c call) error {
+	who, f, err := asked(c, k.stepUp.RecentlyProven)
 	if err != nil {
 		return err
 	}
@@ -118,21 +118,21 @@ func (p *provider) removePasskey(c call) error {
 		return refuse.Invalid()
 	}
 	ctx := c.Context()
-	return p.changePasskey(c, who, func(q store.Queries, who factors.Actor) (bool, error) {
+	return k.changePasskey(c, who, func(q store.Queries, who factors.Actor) (bool, error) {
 		names, err := q.DeletePasskey(ctx, db.DeletePasskeyParams{ID: key, AccountID: who.ID})
 		if err != nil || len(names) == 0 {
 			return false, err
 		}
-		if err := p.factors.ForgetUselessCodes(ctx, q, who.ID); err != nil {
+		if err := k.factors.ForgetUselessCodes(ctx, q, who.ID); err != nil {
 			return false, err
 		}
-		return true, p.letters.RecordAndNotify(ctx, q, c.Request, who.Account(), guard.EventPasskeyRemoved, letters.NoticePasskeyRemoved, names[0])
+		return true, k.letters.RecordAndNotify(ctx, q, c.Request, who.Account(), guard.EventPasskeyRemoved, letters.NoticePasskeyRemoved, names[0])
 	})
 }
 
 // changePasskey answers for a change of one passkey; found is false if it is not among one's own.
-func (p *provider) changePasskey(c call, who factors.Actor, change func(store.Queries, factors.Actor) (found bool, err error)) error {
-	err := p.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
+func (k *pages) changePasskey(c call, who factors.Actor, change func(store.Queries, factors.Actor) (found bool, err error)) error {
+	err := k.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
 		found, err := change(q, who)
 		if err == nil && !found {
 			err = refuse.With(or3cloud.CodeNotFound, "not_found", "There is no such passkey.", nil)

@@ -11,8 +11,8 @@ import (
 
 // passkeySignInOptions is POST /api/basic-auth/passkeys/sign-in-options. It knows no account, so it tells nothing about
 // any: the authenticator finds the passkey.
-func (p *provider) passkeySignInOptions(c call) error {
-	rp := p.factors.RelyingParty(c.Request)
+func (n *entrance) passkeySignInOptions(c call) error {
+	rp := n.factors.RelyingParty(c.Request)
 	if rp == nil {
 		return refuse.NoPasskeys()
 	}
@@ -21,8 +21,8 @@ func (p *provider) passkeySignInOptions(c call) error {
 		return err
 	}
 	var token string
-	err = p.store.Tx(c.Context(), func(q store.Queries) (err error) {
-		token, _, err = p.onetime.Issue(c.Context(), q, onetime.PasskeyUse, db.Account{}, "", session)
+	err = n.store.Tx(c.Context(), func(q store.Queries) (err error) {
+		token, _, err = n.onetime.Issue(c.Context(), q, onetime.PasskeyUse, db.Account{}, "", session)
 		return err
 	})
 	if err != nil {
@@ -33,7 +33,7 @@ func (p *provider) passkeySignInOptions(c call) error {
 
 // passkeySignIn is POST /api/basic-auth/passkeys/sign-in. A passkey is something one has, opened by something one knows or
 // is, so nothing else is asked.
-func (p *provider) passkeySignIn(c call) error {
+func (n *entrance) passkeySignIn(c call) error {
 	f, err := c.body()
 	if err != nil {
 		return err
@@ -45,20 +45,20 @@ func (p *provider) passkeySignIn(c call) error {
 	ctx := c.Context()
 	var g *sessions.Grant
 	var refusal error // the ceremony is over however it ended
-	err = p.store.Tx(ctx, func(q store.Queries) error {
-		a, err := p.factors.FinishCeremony(ctx, q, c.Request, challenge, credential)
+	err = n.store.Tx(ctx, func(q store.Queries) error {
+		a, err := n.factors.FinishCeremony(ctx, q, c.Request, challenge, credential)
 		switch {
 		case err != nil:
 			return err
 		case a == nil:
-			p.log.Warn("sign-in failed", "address", c.ClientIP, "email", guard.RedactEmail(""))
+			n.log.Warn("sign-in failed", "address", c.ClientIP, "email", guard.RedactEmail(""))
 			refusal = refuse.Credentials()
 			return nil
 		case a.DisabledAt.Valid:
 			refusal = refuse.Disabled()
 			return nil
 		}
-		g, err = p.factors.Admit(ctx, q, c.Request, *a, "passkey")
+		g, err = n.factors.Admit(ctx, q, c.Request, *a, "passkey")
 		return err
 	})
 	if err != nil {
@@ -67,6 +67,6 @@ func (p *provider) passkeySignIn(c call) error {
 	if refusal != nil {
 		return refusal
 	}
-	p.sessions.SetCookies(c.Request, g)
+	n.sessions.SetCookies(c.Request, g)
 	return c.answer(true)
 }

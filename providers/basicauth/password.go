@@ -12,9 +12,9 @@ import (
 
 // changePassword is POST /api/basic-auth/change-password. It ends all sessions of the account, this one included, and
 // their access tokens with them. A page that asks to keep its session gets a new one in the same answer.
-func (p *provider) changePassword(c call) error {
+func (s *self) changePassword(c call) error {
 	ctx := c.Context()
-	who, f, err := asked(c, p.signedInOrCleared)
+	who, f, err := asked(c, s.signedInOrCleared)
 	if err != nil {
 		return err
 	}
@@ -22,38 +22,38 @@ func (p *provider) changePassword(c call) error {
 	if err != nil {
 		return err
 	}
-	if err := p.accounts.CheckNewPassword(body.Next, "newPassword", who.Email, who.DisplayName.String); err != nil {
+	if err := s.accounts.CheckNewPassword(body.Next, "newPassword", who.Email, who.DisplayName.String); err != nil {
 		return err
 	}
-	ok, err := p.guard.Guess(ctx, c.Request, who.Email, who.PasswordHash, body.Current)
+	ok, err := s.guard.Guess(ctx, c.Request, who.Email, who.PasswordHash, body.Current)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		p.log.Warn("password change refused", "address", c.ClientIP, "email", guard.RedactEmail(who.Email))
+		s.log.Warn("password change refused", "address", c.ClientIP, "email", guard.RedactEmail(who.Email))
 		return refuse.Credentials()
 	}
-	hash, err := p.guard.Passwords.Hash(ctx, body.Next)
+	hash, err := s.guard.Passwords.Hash(ctx, body.Next)
 	if err != nil {
 		return err
 	}
-	g, err := p.accounts.ExchangePassword(c.Request, who, hash, body.KeepSession)
+	g, err := s.accounts.ExchangePassword(c.Request, who, hash, body.KeepSession)
 	if err != nil {
 		return err
 	}
 	if g != nil {
-		p.sessions.SetCookies(c.Request, g)
+		s.sessions.SetCookies(c.Request, g)
 	} else {
-		p.sessions.ClearCookies(c.Request)
+		s.sessions.ClearCookies(c.Request)
 	}
 	return c.answer(true)
 }
 
 // signedInOrCleared is signedIn for an endpoint that clears the cookies of whoever is not.
-func (p *provider) signedInOrCleared(ctx context.Context, r *or3cloud.Request) (factors.Actor, error) {
-	who, err := p.stepUp.SignedIn(ctx, r)
+func (s *self) signedInOrCleared(ctx context.Context, r *or3cloud.Request) (factors.Actor, error) {
+	who, err := s.stepUp.SignedIn(ctx, r)
 	if or3cloud.CodeOf(err) == or3cloud.CodeUnauthenticated {
-		p.sessions.ClearCookies(r)
+		s.sessions.ClearCookies(r)
 	}
 	return who, err
 }

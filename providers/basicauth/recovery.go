@@ -10,24 +10,24 @@ import (
 )
 
 // renewRecoveryCodes is POST /api/basic-auth/recovery-codes.
-func (p *provider) renewRecoveryCodes(c call) error {
-	who, err := p.stepUp.RecentlyProven(c.Context(), c.Request)
+func (k *pages) renewRecoveryCodes(c call) error {
+	who, err := k.stepUp.RecentlyProven(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
 	var codes []string
-	err = p.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
-		had, err := p.factors.Of(c.Context(), q, who.ID)
+	err = k.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
+		had, err := k.factors.Of(c.Context(), q, who.ID)
 		if err != nil {
 			return err
 		}
 		if !had.Any() {
 			return refuse.With(or3cloud.CodeInvalid, "invalid_request", "Set up a second factor first.", nil)
 		}
-		if codes, err = p.factors.ReplaceRecoveryCodes(c.Context(), q, who.ID); err != nil {
+		if codes, err = k.factors.ReplaceRecoveryCodes(c.Context(), q, who.ID); err != nil {
 			return err
 		}
-		return p.letters.RecordAndNotify(c.Context(), q, c.Request, who.Account(), guard.EventRecoveryRenewed, letters.NoticeRecoveryRenewed, "")
+		return k.letters.RecordAndNotify(c.Context(), q, c.Request, who.Account(), guard.EventRecoveryRenewed, letters.NoticeRecoveryRenewed, "")
 	})
 	if err != nil {
 		return err

@@ -10,20 +10,20 @@ import (
 
 // refreshSession is POST /api/basic-auth/refresh. The cookie is looked at before the limiter: a valid one must never
 // be limited, because clients take any failure here for a sign-out (contract, auth Pitfall 10).
-func (p *provider) refreshSession(c call) error {
-	g, err := p.sessions.Renew(c.Context(), c.Request, sessions.Values(c.Request.Request, sessions.RefreshCookie))
+func (n *entrance) refreshSession(c call) error {
+	g, err := n.sessions.Renew(c.Context(), c.Request, sessions.Values(c.Request.Request, sessions.RefreshCookie))
 	if err != nil {
 		return err
 	}
 	if g != nil {
-		writeLimit(c, p.guard.Limits.Check(limitKey(c, "refresh"), ratelimit.Limit{Max: refreshLimit, Window: time.Minute}))
-		p.sessions.SetCookies(c.Request, g)
+		writeLimit(c, n.guard.Limits.Check(limitKey(c, "refresh"), ratelimit.Limit{Max: refreshLimit, Window: time.Minute}))
+		n.sessions.SetCookies(c.Request, g)
 		return c.answer(true)
 	}
-	if err := p.limit(c, "refresh", refreshLimit); err != nil {
+	if err := n.front.limit(c, "refresh", refreshLimit); err != nil {
 		return err
 	}
-	p.sessions.ClearCookies(c.Request)
+	n.sessions.ClearCookies(c.Request)
 	if silent := c.URL.Query().Get("silent"); silent == "1" || silent == "true" {
 		return c.answer(false)
 	}

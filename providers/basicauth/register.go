@@ -16,28 +16,28 @@ import (
 // register is POST /api/basic-auth/register. A refusal clears the cookies, as the endpoint always did; passing
 // trouble and rate limits do not, because that would sign somebody out for nothing (contract, auth Pitfalls 10, 13). Nor
 // does a request from another origin, which does not get here.
-func (p *provider) register(c call) error {
-	body, g, err := p.createFromRequest(c)
+func (n *entrance) register(c call) error {
+	body, g, err := n.createFromRequest(c)
 	switch or3cloud.CodeOf(err) {
 	case "":
-		p.sessions.SetCookies(c.Request, g)
-		if p.opts.registration == accounts.RegistrationInvite && !g.Admitted {
-			c.SetCookie(p.inviteCookie(body.Invite, 10*time.Minute))
+		n.sessions.SetCookies(c.Request, g)
+		if n.opts.registration == accounts.RegistrationInvite && !g.Admitted {
+			c.SetCookie(n.inviteCookie(body.Invite, 10*time.Minute))
 		}
 		return c.answer(true)
 	case or3cloud.CodeInvalid, or3cloud.CodeForbidden, or3cloud.CodeUnauthenticated:
-		p.sessions.ClearCookies(c.Request)
+		n.sessions.ClearCookies(c.Request)
 	}
 	return err
 }
 
 // inviteCookie takes an invite to the first session of the account, which accepts it (contract, auth §9).
-func (p *provider) inviteCookie(token string, lifetime time.Duration) *http.Cookie {
-	return p.sessions.Cookie("or3_invite_token", "/", token, lifetime)
+func (n *entrance) inviteCookie(token string, lifetime time.Duration) *http.Cookie {
+	return n.sessions.Cookie("or3_invite_token", "/", token, lifetime)
 }
 
-func (p *provider) createFromRequest(c call) (body form.RegisterBody, g *sessions.Grant, err error) {
-	if err := p.limit(c, "register", registerLimit); err != nil {
+func (n *entrance) createFromRequest(c call) (body form.RegisterBody, g *sessions.Grant, err error) {
+	if err := n.front.limit(c, "register", registerLimit); err != nil {
 		return body, nil, err
 	}
 	f, err := c.body()
@@ -48,11 +48,11 @@ func (p *provider) createFromRequest(c call) (body form.RegisterBody, g *session
 		return body, nil, err
 	}
 	day := "basic-auth:registered:" + ratelimit.Network(c.ClientIP)
-	if v := p.guard.Limits.Take(day, ratelimit.Limit{Max: accountsPerDay, Window: guard.LongestWindow}); !v.Allowed {
+	if v := n.guard.Limits.Take(day, ratelimit.Limit{Max: accountsPerDay, Window: guard.LongestWindow}); !v.Allowed {
 		return body, nil, refuse.RateLimited(v.RetryAfter)
 	}
-	if g, err = p.accounts.Create(c.Context(), c.Request, body); err != nil {
-		p.guard.Limits.Return(day)
+	if g, err = n.accounts.Create(c.Context(), c.Request, body); err != nil {
+		n.guard.Limits.Return(day)
 	}
 	return body, g, err
 }

@@ -1,23 +1,11 @@
 package basicauth
 
 import (
-	"context"
-	"net/http"
 	"slices"
-	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/httpapi"
-	"or3.chat/cloud/internal/passwd"
-	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/factors"
-	"or3.chat/cloud/providers/basicauth/internal/form"
-	"or3.chat/cloud/providers/basicauth/internal/refuse"
-	"or3.chat/cloud/providers/basicauth/internal/store"
 )
-
-// maxBody holds the longest valid body, with every character written as an escape.
-const maxBody = 32 << 10
 
 // The requests of each client address in a minute (contract, auth §8.3).
 const (
@@ -27,129 +15,89 @@ const (
 	registerLimit       = 10
 )
 
-// call is one request to an endpoint. Its body has come before the endpoint decides anything.
-type call struct {
-	*or3cloud.Request
-	w       http.ResponseWriter
-	text    []byte
-	textErr error // why text is not all
-}
-
 // routes are the endpoints of the contract (auth §8.4) and those of our own account pages (docs/accounts-api.md).
 func (p *provider) routes() []or3cloud.Route {
 	return slices.Concat(
 		[]or3cloud.Route{
-			p.limited("sign-in", factors.SignInLimit, p.signIn),
-			p.limited("sign-out", signOutLimit, p.signOut),
-			p.limited("change-password", changePasswordLimit, p.changePassword),
-			p.route("register", p.register),      // limits itself: what it does with cookies depends on the error
-			p.route("refresh", p.refreshSession), // limits itself: a valid cookie is never limited
-			p.get("config", p.config),
-			p.limited("link", linkLimit, p.lookAtLink),
+			p.front.limited("sign-in", factors.SignInLimit, p.entrance.signIn),
+			p.front.limited("sign-out", signOutLimit, p.entrance.signOut),
+			p.front.limited("change-password", changePasswordLimit, p.self.changePassword),
+			p.front.route("register", p.entrance.register),      // limits itself: what it does with cookies depends on the error
+			p.front.route("refresh", p.entrance.refreshSession), // limits itself: a valid cookie is never limited
+			p.front.get("config", p.entrance.config),
+			p.front.limited("link", linkLimit, p.entrance.lookAtLink),
 		},
 		p.accountRoutes(), p.resetRoutes(), p.factorRoutes(), p.passkeyRoutes(),
 	)
 }
 
-// limited is an endpoint with a budget for each network address in a minute.
-func (p *provider) limited(name string, max int, handle func(call) error) or3cloud.Route {
-	return p.route(name, func(c call) error {
-		if err := p.limit(c, name, max); err != nil {
-			return err
-		}
-		return handle(c)
-	})
-}
+// accountLimit is how many changes of an account one client address may make in a minute.
+const accountLimit = 30
 
-// request is what the provider's own routes hand to the methods that are also called by the host.
-func (p *provider) request(w http.ResponseWriter, r *http.Request) *or3cloud.Request {
-	return &or3cloud.Request{Request: r, ClientIP: p.host.ClientIP(r), ResponseHeader: w.Header()}
-}
-
-// route is an endpoint that changes something.
-func (p *provider) route(name string, handle func(call) error) or3cloud.Route {
-	return p.endpoint(http.MethodPost, name, handle)
-}
-
-// get is an endpoint that only reads. It has no budget: what it needs is in memory or one look-up.
-func (p *provider) get(name string, handle func(call) error) or3cloud.Route {
-	return p.endpoint(http.MethodGet, name, handle)
-}
-
-// endpoint puts the part of the pipeline that all endpoints share in front of a handler.
-func (p *provider) endpoint(method, name string, handle func(call) error) or3cloud.Route {
-	return or3cloud.Route{
-		Method: method, Path: "/api/basic-auth/" + name, MaxBody: maxBody,
-		Handle: func(w http.ResponseWriter, r *http.Request) error {
-			httpapi.NoStore(w)
-			host, known := p.host.RequestHost(r)
-			if !p.opts.sameOrigin(r.Header, host, known) {
-				return or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
-			}
-			c := call{Request: p.request(w, r), w: w}
-			if method != http.MethodGet {
-				c.text, c.textErr = httpapi.ReadBody(r)
-			}
-			c.Request.Request = r.WithContext(passwd.WithOrigin(r.Context(), ratelimit.Network(c.ClientIP)))
-			return store.Fault(handle(c))
-		},
+// accountRoutes are the endpoints with which people manage their own account.
+func (p *provider) accountRoutes() []or3cloud.Route {
+	return []or3cloud.Route{
+		p.front.get("account", p.self.showAccount),
+		p.front.limited("display-name", accountLimit, p.self.changeDisplayName),
+		p.front.limited("email", accountLimit, p.self.changeEmail),
+		p.front.limited("email/cancel", accountLimit, p.self.cancelEmail),
+		p.front.get("sessions", p.self.listSessions),
+		p.front.limited("sessions/revoke", accountLimit, p.self.revokeSession),
+		p.front.limited("sessions/revoke-others", accountLimit, p.self.revokeOtherSessions),
+		p.front.get("events", p.self.listEvents),
+		p.front.get("deletion", p.self.showDeletion),
+		p.front.limited("delete-account", accountLimit, p.self.deleteAccount),
 	}
 }
 
-// sameOrigin applies the Origin rule of contract security-middleware §5: a browser says where a request comes from,
-// and that must be a page of this instance or of the allow-list. Requests without either header are no browser's. The host
-// refuses foreign pages too; this rule also looks at the Referer, and at requests that only read.
-func (o *options) sameOrigin(h http.Header, host string, hostKnown bool) bool {
-	if !hostKnown {
-		host = ""
+// The requests of each client address in a minute.
+const (
+	secondFactorLimit = 20
+	factorLimit       = 20
+)
+
+// factorRoutes are the endpoints of the second factor.
+func (p *provider) factorRoutes() []or3cloud.Route {
+	return []or3cloud.Route{
+		p.front.limited("second-factor", secondFactorLimit, p.entrance.secondFactor),
+		p.front.limited("reauthenticate", factors.SignInLimit, p.pages.reauthenticate),
+		p.front.limited("totp/enrol", factorLimit, p.pages.enrolTOTP),
+		p.front.limited("totp/confirm", factorLimit, p.pages.confirmTOTP),
+		p.front.limited("totp/remove", factorLimit, p.pages.removeTOTP),
+		p.front.limited("recovery-codes", factorLimit, p.pages.renewRecoveryCodes),
 	}
-	from := httpapi.Sender(h)
-	return from == "" || o.pages.Own(from, host)
 }
 
-// limit counts a request against its address's budget and says in headers what is left.
-func (p *provider) limit(c call, name string, max int) error {
-	v := p.guard.Limits.Take(limitKey(c, name), ratelimit.Limit{Max: max, Window: time.Minute})
-	if v.Allowed {
-		v.Remaining--
+// linkLimit is how many links one client address may look at in a minute.
+const linkLimit = 60
+
+// passkeyOptionsLimit is how many ceremonies an address may begin in a minute: each page with a sign-in form begins one.
+const passkeyOptionsLimit = 60
+
+// passkeyRoutes are the endpoints of passkeys.
+func (p *provider) passkeyRoutes() []or3cloud.Route {
+	return []or3cloud.Route{
+		p.front.limited("passkeys/register-options", factorLimit, p.pages.passkeyRegisterOptions),
+		p.front.limited("passkeys/register", factorLimit, p.pages.registerPasskey),
+		p.front.limited("passkeys/rename", factorLimit, p.pages.renamePasskey),
+		p.front.limited("passkeys/remove", factorLimit, p.pages.removePasskey),
+		p.front.limited("passkeys/sign-in-options", passkeyOptionsLimit, p.entrance.passkeySignInOptions),
+		p.front.limited("passkeys/sign-in", factors.SignInLimit, p.entrance.passkeySignIn),
 	}
-	writeLimit(c, v)
-	if !v.Allowed {
-		return refuse.RateLimited(v.RetryAfter)
-	}
-	return nil
 }
 
-func limitKey(c call, name string) string {
-	return "basic-auth:" + name + ":" + ratelimit.Network(c.ClientIP)
-}
+// The requests of each client address in a minute.
+const (
+	forgotLimit  = 5
+	resetLimit   = 20
+	confirmLimit = 20
+)
 
-func writeLimit(c call, v ratelimit.Verdict) { httpapi.BudgetHeaders(c.w, v.Limit, v.Remaining) }
-
-// answer writes {"ok":…}, so that a handler can end with it.
-func (c call) answer(ok bool) error {
-	return c.reply(struct {
-		OK bool `json:"ok"`
-	}{ok})
-}
-
-// reply writes v as JSON. Its error is that v cannot be written; nothing has been answered then.
-func (c call) reply(v any) error { return httpapi.WriteJSON(c.w, http.StatusOK, v) }
-
-// body decodes the request's body.
-func (c call) body() (form.Fields, error) {
-	if c.textErr != nil {
-		return nil, httpapi.BodyError(c.Request.Request, c.textErr, "Invalid request")
+// resetRoutes are the endpoints for a forgotten password and for confirming an address.
+func (p *provider) resetRoutes() []or3cloud.Route {
+	return []or3cloud.Route{
+		p.front.limited("forgot-password", forgotLimit, p.entrance.forgotPassword),
+		p.front.limited("reset-password", resetLimit, p.entrance.resetPassword),
+		p.front.limited("email/confirm", confirmLimit, p.entrance.confirmEmail),
 	}
-	return form.Parse(c.text)
-}
-
-// asked returns who sends a request, found out by signedIn or recentlyProven, and then what with it.
-func asked(c call, by func(context.Context, *or3cloud.Request) (factors.Actor, error)) (factors.Actor, form.Fields, error) {
-	who, err := by(c.Context(), c.Request)
-	if err != nil {
-		return who, nil, err
-	}
-	f, err := c.body()
-	return who, f, err
 }

@@ -8,14 +8,14 @@ import (
 
 // signOut is POST /api/basic-auth/sign-out. It ends the session of every valid token of the request, rotated ones
 // included, so that no grace window can revive it, and succeeds without any.
-func (p *provider) signOut(c call) error {
-	ctx, now := c.Context(), p.now()
+func (n *entrance) signOut(c call) error {
+	ctx, now := c.Context(), n.now()
 	var ids []string
-	if claims := p.sessions.ValidAccess(c.Request.Request); claims != nil {
+	if claims := n.sessions.ValidAccess(c.Request.Request); claims != nil {
 		ids = append(ids, claims.SessionID)
 	}
 	for _, token := range sessions.Values(c.Request.Request, sessions.RefreshCookie) {
-		t, err := p.store.Read.Token(ctx, secret.Fingerprint(token))
+		t, err := n.store.Read.Token(ctx, secret.Fingerprint(token))
 		switch {
 		case err == nil:
 			ids = append(ids, t.SessionID)
@@ -25,9 +25,9 @@ func (p *provider) signOut(c call) error {
 	}
 	if len(ids) > 0 {
 		var e sessions.Ended
-		err := p.store.Tx(ctx, func(q store.Queries) error {
+		err := n.store.Tx(ctx, func(q store.Queries) error {
 			for _, sid := range ids {
-				if err := p.sessions.EndSession(ctx, q, c.Request, sid, now, &e); err != nil {
+				if err := n.sessions.EndSession(ctx, q, c.Request, sid, now, &e); err != nil {
 					return err
 				}
 			}
@@ -36,8 +36,8 @@ func (p *provider) signOut(c call) error {
 		if err != nil {
 			return err
 		}
-		e.Apply(p.sessions.Revoked)
+		e.Apply(n.sessions.Revoked)
 	}
-	p.sessions.ClearCookies(c.Request)
+	n.sessions.ClearCookies(c.Request)
 	return c.answer(true)
 }

@@ -12,18 +12,18 @@ import (
 )
 
 // enrolTOTP is POST /api/basic-auth/totp/enrol. It makes a secret that counts once confirmTOTP has seen a code of it.
-func (p *provider) enrolTOTP(c call) error {
-	who, err := p.stepUp.RecentlyProven(c.Context(), c.Request)
+func (k *pages) enrolTOTP(c call) error {
+	who, err := k.stepUp.RecentlyProven(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
-	key, sealed, err := p.factors.NewTOTP(who.Account())
+	key, sealed, err := k.factors.NewTOTP(who.Account())
 	if err != nil {
 		return err
 	}
-	err = p.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
+	err = k.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) error {
 		n, err := q.EnrolTOTP(c.Context(), db.EnrolTOTPParams{
-			AccountID: who.ID, Secret: sealed, SessionID: store.Optional(who.SessionID), Now: p.now().UnixMilli(),
+			AccountID: who.ID, Secret: sealed, SessionID: store.Optional(who.SessionID), Now: k.now().UnixMilli(),
 		})
 		if err == nil && n == 0 {
 			err = refuse.With(or3cloud.CodeConflict, "already_enabled", "An authenticator app is already set up.", nil)
@@ -37,8 +37,8 @@ func (p *provider) enrolTOTP(c call) error {
 }
 
 // confirmTOTP is POST /api/basic-auth/totp/confirm: a code shows that the app has the secret.
-func (p *provider) confirmTOTP(c call) error {
-	who, f, err := asked(c, p.stepUp.RecentlyProven)
+func (k *pages) confirmTOTP(c call) error {
+	who, f, err := asked(c, k.stepUp.RecentlyProven)
 	if err != nil {
 		return err
 	}
@@ -47,8 +47,8 @@ func (p *provider) confirmTOTP(c call) error {
 		return refuse.Invalid()
 	}
 	var codes []string
-	err = p.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) (err error) {
-		codes, err = p.factors.EnableTOTP(c.Context(), q, c.Request, who, code)
+	err = k.stepUp.As(c.Context(), who, func(q store.Queries, who factors.Actor) (err error) {
+		codes, err = k.factors.EnableTOTP(c.Context(), q, c.Request, who, code)
 		return err
 	})
 	if err != nil {
@@ -65,21 +65,21 @@ type factorAdded struct {
 }
 
 // removeTOTP is POST /api/basic-auth/totp/remove.
-func (p *provider) removeTOTP(c call) error {
-	who, err := p.stepUp.RecentlyProven(c.Context(), c.Request)
+func (k *pages) removeTOTP(c call) error {
+	who, err := k.stepUp.RecentlyProven(c.Context(), c.Request)
 	if err != nil {
 		return err
 	}
 	ctx := c.Context()
-	err = p.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
+	err = k.stepUp.As(ctx, who, func(q store.Queries, who factors.Actor) error {
 		n, err := q.DeleteTOTP(ctx, who.ID)
 		if err != nil || n == 0 {
 			return err
 		}
-		if err := p.factors.ForgetUselessCodes(ctx, q, who.ID); err != nil {
+		if err := k.factors.ForgetUselessCodes(ctx, q, who.ID); err != nil {
 			return err
 		}
-		return p.letters.RecordAndNotify(ctx, q, c.Request, who.Account(), guard.EventTOTPRemoved, letters.NoticeTOTPRemoved, "")
+		return k.letters.RecordAndNotify(ctx, q, c.Request, who.Account(), guard.EventTOTPRemoved, letters.NoticeTOTPRemoved, "")
 	})
 	if err != nil {
 		return err
