@@ -116,7 +116,7 @@ func (c call) body() (form.Fields, error) {
 	return form.Parse(c.text)
 }
 
-// asked returns who sends a request, found out by signedIn or recentlyProven, and then what with it.
+// asked returns who sends a request, found out by StepUp.SignedIn or RecentlyProven, and then what with it.
 func asked(c call, by func(context.Context, *or3cloud.Request) (factors.Actor, error)) (factors.Actor, form.Fields, error) {
 	who, err := by(c.Context(), c.Request)
 	if err != nil {

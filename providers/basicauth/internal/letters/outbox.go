@@ -25,7 +25,7 @@ type Outbox struct {
 	log    *slog.Logger
 	now    func() time.Time
 	Send   func(context.Context, mail.Letter) error
-	// Resolve turns a request for a link into the letter with the link (reset.go).
+	// Resolve turns a request for a link into the letter with the link (accounts.ResolveReset).
 	Resolve func(ctx context.Context, q store.Queries, sealed []byte) error
 
 	loop *background.Loop
@@ -80,7 +80,7 @@ func (o *Outbox) Close() {
 	o.loop.Close()
 }
 
-// Add puts content, a mail.Letter or a resetRequest, into the box, in the transaction of q.
+// Add puts content, a mail.Letter or an accounts.ResetRequest, into the box, in the transaction of q.
 func (o *Outbox) Add(ctx context.Context, q store.Queries, accountID, kind string, content any, lifetime time.Duration) error {
 	text, err := json.Marshal(content)
 	if err != nil {

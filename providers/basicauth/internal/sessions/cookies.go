@@ -21,7 +21,7 @@ func (s *Sessions) ReplaceAccess(r *or3cloud.Request, cookie *http.Cookie) {
 }
 
 // The cookies (contract, auth §8.1). The refresh cookie reaches all of /api so that any request can renew its access
-// token in place; earlier versions set it on legacyPath, where a browser would go on sending it first.
+// token in place; earlier versions set it on LegacyPath, where a browser would go on sending it first.
 const (
 	AccessCookie  = "or3_access"
 	RefreshCookie = "or3_refresh"

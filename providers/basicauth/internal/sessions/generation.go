@@ -27,7 +27,7 @@ func generationOf(sessionID, fingerprint string) generation {
 // maxSightings bounds the memory of the generations that have still to be written down.
 const maxSightings = 20_000
 
-// Sightings are the generations whose tokens were seen. They are written down behind the requests (behind.go), once each;
+// Sightings are the generations whose tokens were seen. They are written down behind the requests (guard.Behind), once each;
 // until then they are here.
 type Sightings struct {
 	mu      sync.Mutex

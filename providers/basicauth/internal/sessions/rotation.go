@@ -177,7 +177,7 @@ func (s *Sessions) rotationLimit() ratelimit.Limit {
 }
 
 // MaxChain is how many refresh tokens are kept of a session, which is what recognises a replay. With the default lifetimes a
-// browser that is never closed has 2,880. Beyond it the live token is exchanged once in slowExchange, so that none that has
+// browser that is never closed has 2,880. Beyond it the live token is exchanged once in SlowExchange, so that none that has
 // not expired has to be forgotten, and the session goes on.
 const MaxChain = 3000
 
