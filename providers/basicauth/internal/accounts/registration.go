@@ -19,6 +19,15 @@ import (
 	"or3.chat/cloud/setting"
 )
 
+// RegistrationMode says who may create an account (contract, auth §9).
+type RegistrationMode string
+
+const (
+	RegistrationOpen     RegistrationMode = setting.RegistrationOpen
+	RegistrationInvite   RegistrationMode = setting.RegistrationInviteOnly
+	registrationDisabled RegistrationMode = setting.RegistrationDisabled
+)
+
 // Create checks whether an account may be created, creates it and signs it in.
 func (s *Accounts) Create(ctx context.Context, r *or3cloud.Request, body form.RegisterBody) (*sessions.Grant, error) {
 	bySetup := s.Setup.Matches(body.Invite)
@@ -158,12 +167,3 @@ func (s *Accounts) Bootstrap(ctx context.Context) error {
 	}
 	return nil
 }
-
-// RegistrationMode says who may create an account (contract, auth §9).
-type RegistrationMode string
-
-const (
-	RegistrationOpen     RegistrationMode = setting.RegistrationOpen
-	RegistrationInvite   RegistrationMode = setting.RegistrationInviteOnly
-	registrationDisabled RegistrationMode = setting.RegistrationDisabled
-)

@@ -21,19 +21,6 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// NewestStep is the newest time step of an authenticator app that can have been used at a moment.
-func NewestStep(now time.Time) int64 {
-	return now.Add(store.Tolerance).Unix()/TOTPPeriod + TOTPSkew
-}
-
-// usedStep returns the last step that was used, as far as it is believed.
-func usedStep(stored int64, now time.Time) int64 {
-	if stored > NewestStep(now) {
-		return math.MinInt64
-	}
-	return stored
-}
-
 // What every authenticator app understands (RFC 6238): six digits, a new code every thirty seconds, SHA-1, whose
 // weakness does not matter in an HMAC, and a secret as long as its digest.
 const (
@@ -155,4 +142,17 @@ func matchStep(secret, code string, now time.Time, used int64) (int64, bool) {
 		}
 	}
 	return 0, false
+}
+
+// NewestStep is the newest time step of an authenticator app that can have been used at a moment.
+func NewestStep(now time.Time) int64 {
+	return now.Add(store.Tolerance).Unix()/TOTPPeriod + TOTPSkew
+}
+
+// usedStep returns the last step that was used, as far as it is believed.
+func usedStep(stored int64, now time.Time) int64 {
+	if stored > NewestStep(now) {
+		return math.MinInt64
+	}
+	return stored
 }

@@ -10,16 +10,6 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/form"
 )
 
-// ReplaceAccess sets the access cookie alone. A refresh cookie that the same answer sets, because the request renewed its
-// tokens first, stays.
-func (s *Sessions) ReplaceAccess(r *or3cloud.Request, cookie *http.Cookie) {
-	kept := slices.DeleteFunc(slices.Clone(r.ResponseHeader.Values("Set-Cookie")), func(line string) bool {
-		return strings.HasPrefix(line, AccessCookie+"=")
-	})
-	r.ResponseHeader["Set-Cookie"] = kept
-	r.SetCookie(cookie)
-}
-
 // The cookies (contract, auth §8.1). The refresh cookie reaches all of /api so that any request can renew its access
 // token in place; earlier versions set it on LegacyPath, where a browser would go on sending it first.
 const (
@@ -52,6 +42,16 @@ func (s *Sessions) ClearCookies(r *or3cloud.Request) {
 		s.Cookie(AccessCookie, "/", "", 0),
 		s.Cookie(RefreshCookie, LegacyPath, "", 0),
 		s.Cookie(RefreshCookie, RefreshPath, "", 0))
+}
+
+// ReplaceAccess sets the access cookie alone. A refresh cookie that the same answer sets, because the request renewed its
+// tokens first, stays.
+func (s *Sessions) ReplaceAccess(r *or3cloud.Request, cookie *http.Cookie) {
+	kept := slices.DeleteFunc(slices.Clone(r.ResponseHeader.Values("Set-Cookie")), func(line string) bool {
+		return strings.HasPrefix(line, AccessCookie+"=")
+	})
+	r.ResponseHeader["Set-Cookie"] = kept
+	r.SetCookie(cookie)
 }
 
 // Cookie returns a cookie that lives for maxAge; zero deletes it.

@@ -14,49 +14,6 @@ import (
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
-// RenewAccess signs a new access token for the session of a request whose account has changed, since the token carries name
-// and address. Other sessions of the account learn of the change at their next rotation. For a session that has ended
-// meanwhile the answer is refuse.Expired.
-func (s *Sessions) RenewAccess(r *or3cloud.Request, q store.Queries, sessionID, accountID string) (*http.Cookie, error) {
-	ctx := r.Context()
-	a, err := q.AccountByID(ctx, accountID)
-	if err != nil {
-		return nil, err
-	}
-	now := s.now()
-	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
-		ID: sessionID, AccountID: accountID, Now: now.UnixMilli(), AccessUntil: s.AccessUntil(now).UnixMilli(),
-	})
-	if store.Absent(err) {
-		return nil, refuse.Expired()
-	}
-	if err != nil {
-		return nil, err
-	}
-	g, err := s.grant("", Identity{
-		AccountID: a.ID, Email: a.Email, displayName: a.DisplayName.String,
-		SessionID: sessionID, Version: a.TokenVersion, Admitted: admitted(a.Origin), generation: s.generationShown(r),
-	}, now, time.UnixMilli(ends))
-	if err != nil {
-		return nil, err
-	}
-	return s.Cookie(AccessCookie, "/", g.AccessToken, s.opts.AccessTTL), nil
-}
-
-// generationShown is the generation of the access token that a request has, or has just been given in place.
-func (s *Sessions) generationShown(r *or3cloud.Request) string {
-	given := (&http.Response{Header: r.ResponseHeader}).Cookies()
-	for _, c := range given {
-		if claims := s.Access.Verify(c.Value); c.Name == AccessCookie && claims != nil {
-			return claims.Generation
-		}
-	}
-	if claims := s.ValidAccess(r.Request); claims != nil {
-		return claims.Generation
-	}
-	return ""
-}
-
 // Provider is what AUTH_PROVIDER selects.
 const Provider = "basic-auth"
 
@@ -244,4 +201,47 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// RenewAccess signs a new access token for the session of a request whose account has changed, since the token carries name
+// and address. Other sessions of the account learn of the change at their next rotation. For a session that has ended
+// meanwhile the answer is refuse.Expired.
+func (s *Sessions) RenewAccess(r *or3cloud.Request, q store.Queries, sessionID, accountID string) (*http.Cookie, error) {
+	ctx := r.Context()
+	a, err := q.AccountByID(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	ends, err := q.ExtendAccess(ctx, db.ExtendAccessParams{
+		ID: sessionID, AccountID: accountID, Now: now.UnixMilli(), AccessUntil: s.AccessUntil(now).UnixMilli(),
+	})
+	if store.Absent(err) {
+		return nil, refuse.Expired()
+	}
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.grant("", Identity{
+		AccountID: a.ID, Email: a.Email, displayName: a.DisplayName.String,
+		SessionID: sessionID, Version: a.TokenVersion, Admitted: admitted(a.Origin), generation: s.generationShown(r),
+	}, now, time.UnixMilli(ends))
+	if err != nil {
+		return nil, err
+	}
+	return s.Cookie(AccessCookie, "/", g.AccessToken, s.opts.AccessTTL), nil
+}
+
+// generationShown is the generation of the access token that a request has, or has just been given in place.
+func (s *Sessions) generationShown(r *or3cloud.Request) string {
+	given := (&http.Response{Header: r.ResponseHeader}).Cookies()
+	for _, c := range given {
+		if claims := s.Access.Verify(c.Value); c.Name == AccessCookie && claims != nil {
+			return claims.Generation
+		}
+	}
+	if claims := s.ValidAccess(r.Request); claims != nil {
+		return claims.Generation
+	}
+	return ""
 }
