@@ -9,6 +9,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/blobclaim"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // GC implements or3cloud.StorageCollector. A blob goes in two steps that are at least TrashGrace apart: its generation
@@ -174,7 +175,7 @@ func (c *collection) each(ctx context.Context, dir string, visit func(iofs.DirEn
 		if err = visit(e); errors.Is(err, iofs.ErrNotExist) {
 			err = nil
 		}
-		if errors.Is(err, errCorrupt) {
+		if errors.Is(err, volume.ErrCorrupt) {
 			c.Log.WarnContext(ctx, "blob left alone by collection", "err", err)
 			err = nil
 		}

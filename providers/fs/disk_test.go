@@ -2,16 +2,17 @@ package fs
 
 import (
 	"errors"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 )
 
-func mustDisk(t *testing.T) (Disk, string) {
+func mustDisk(t *testing.T) (volume.Disk, string) {
 	t.Helper()
 	dir := t.TempDir()
-	d, err := OpenDisk(dir)
+	d, err := volume.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +24,7 @@ func TestWriteAtomicKeepsTheOldContentWhenItFails(t *testing.T) {
 	for _, failing := range []string{"create", "write", "sync", "rename"} {
 		inner, dir := mustDisk(t)
 		d := &faultDisk{Disk: inner}
-		if err := writeAtomic(d, "file", "file.tmp-1", []byte("old")); err != nil {
+		if err := volume.WriteAtomic(d, "file", "file.tmp-1", []byte("old")); err != nil {
 			t.Fatal(err)
 		}
 		d.fault = func(op, _ string) error {
@@ -32,7 +33,7 @@ func TestWriteAtomicKeepsTheOldContentWhenItFails(t *testing.T) {
 			}
 			return nil
 		}
-		if err := writeAtomic(d, "file", "file.tmp-2", []byte("new")); !errors.Is(err, syscall.ENOSPC) {
+		if err := volume.WriteAtomic(d, "file", "file.tmp-2", []byte("new")); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%s: %v", failing, err)
 		}
 		entries, _ := os.ReadDir(dir)

@@ -20,6 +20,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
 
@@ -553,7 +554,7 @@ type steppedDisk struct {
 	steps *stepper
 }
 
-func (d *steppedDisk) Create(name string) (File, error) {
+func (d *steppedDisk) Create(name string) (volume.File, error) {
 	if isTemp(name) {
 		return d.memDisk.Create(name) // its name is its maker's alone
 	}
@@ -561,7 +562,7 @@ func (d *steppedDisk) Create(name string) (File, error) {
 	return d.memDisk.Create(name)
 }
 
-func (d *steppedDisk) Open(name string) (File, error) {
+func (d *steppedDisk) Open(name string) (volume.File, error) {
 	a := d.steps.yield("open " + name)
 	f, err := d.memDisk.Open(name)
 	if err == nil {

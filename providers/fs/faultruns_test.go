@@ -15,6 +15,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
 
@@ -243,7 +244,7 @@ func (d *faultyDisk) Mkdir(dir string) error {
 	return d.memDisk.Mkdir(dir)
 }
 
-func (d *faultyDisk) Create(name string) (File, error) {
+func (d *faultyDisk) Create(name string) (volume.File, error) {
 	if err := d.run.step("create"); err != nil {
 		return nil, err
 	}
@@ -254,7 +255,7 @@ func (d *faultyDisk) Create(name string) (File, error) {
 	return &faultyFile{f, d.run}, nil
 }
 
-func (d *faultyDisk) Open(name string) (File, error) {
+func (d *faultyDisk) Open(name string) (volume.File, error) {
 	if err := d.run.step("open"); err != nil {
 		return nil, err
 	}
@@ -304,7 +305,7 @@ func (d *faultyDisk) SyncDir(dir string) error {
 }
 
 type faultyFile struct {
-	File
+	volume.File
 	run *faultRun
 }
 

@@ -32,6 +32,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/setting"
 )
 
@@ -126,7 +127,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 		full = env.DiskFull(root)
 	}
 	storage := New(Options{
-		Disk: newSyncGuard(disk, env.Log, env.Fatal), Identity: identity, Signer: signer, TTL: validity(ctx, env),
+		Disk: volume.Guard(disk, env.Log, unavailable, env.Fatal), Identity: identity, Signer: signer, TTL: validity(ctx, env),
 		Retention:  time.Duration(env.Config.Int(setting.StorageGCRetention)) * time.Second,
 		TrashGrace: trashGrace, Host: env.Host, References: env.References,
 		Quota: quota(env.Config), Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
@@ -157,7 +158,7 @@ func quota(cfg or3cloud.Config) int64 {
 }
 
 // openStore opens root as a Disk with the top directories in place and returns its identity.
-func openStore(root string, env or3cloud.Env) (Disk, string, error) {
+func openStore(root string, env or3cloud.Env) (volume.Disk, string, error) {
 	if !filepath.IsAbs(root) {
 		return nil, "", errors.New("the path is not absolute")
 	}
@@ -170,10 +171,10 @@ func openStore(root string, env or3cloud.Env) (Disk, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if err := os.MkdirAll(root, dirMode); err != nil {
+	if err := os.MkdirAll(root, volume.DirMode); err != nil {
 		return nil, "", err
 	}
-	disk, err := OpenDisk(root)
+	disk, err := volume.Open(root)
 	if err != nil {
 		return nil, "", err
 	}
@@ -198,7 +199,7 @@ func openStore(root string, env or3cloud.Env) (Disk, string, error) {
 
 // tryWriting finds out whether files can be made in a directory, before a server that cannot store any seems to run. What a killed process
 // leaves of it goes like any other unfinished file.
-func tryWriting(disk Disk, dir string) error {
+func tryWriting(disk volume.Disk, dir string) error {
 	name := path.Join(dir, tempMark+"start")
 	f, err := disk.Create(name)
 	switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // storeName is the storage directory's among the stores of the instance.
@@ -47,7 +48,7 @@ func find(root string, env or3cloud.Env) (or3cloud.StoreFound, error) {
 	case err != nil:
 		return found, err
 	}
-	d, err := OpenDisk(root)
+	d, err := volume.Open(root)
 	if err != nil {
 		return found, err
 	}
@@ -83,14 +84,14 @@ func checkKnownRoot(root, id string, env or3cloud.Env) error {
 }
 
 // identify writes the identity of the instance into the store if it is not there yet, and returns it.
-func identify(d Disk, found or3cloud.StoreFound, a or3cloud.StoreAdmission, env or3cloud.Env) (string, error) {
+func identify(d volume.Disk, found or3cloud.StoreFound, a or3cloud.StoreAdmission, env or3cloud.Env) (string, error) {
 	id := a.Stamp.Instance
 	if found.Stamp.Instance != id {
 		name, err := randomName(env.Rand)
 		if err != nil {
 			return "", err
 		}
-		if err := writeAtomic(d, identityFile, identityFile+tempMark+name, []byte(id+"\n")); err != nil {
+		if err := volume.WriteAtomic(d, identityFile, identityFile+tempMark+name, []byte(id+"\n")); err != nil {
 			return "", err
 		}
 	}
@@ -125,13 +126,13 @@ func admit(found or3cloud.StoreFound, env or3cloud.Env) (a or3cloud.StoreAdmissi
 	return a, nil
 }
 
-func readIdentity(d Disk) (string, error) {
-	b, err := readAll(d, identityFile, 1<<10)
+func readIdentity(d volume.Disk) (string, error) {
+	b, err := volume.ReadAll(d, identityFile, 1<<10)
 	return strings.TrimSpace(string(b)), err
 }
 
 // checkIdentity fails when the store is not the one that was opened.
-func checkIdentity(d Disk, want string) error {
+func checkIdentity(d volume.Disk, want string) error {
 	got, err := readIdentity(d)
 	if err == nil && got != want {
 		err = errForeignRoot

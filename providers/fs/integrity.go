@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	iofs "io/fs"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"slices"
 	"strings"
 	"sync"
@@ -74,11 +75,11 @@ func (b *blockSums) encode() []byte {
 func parseSums(encoded []byte) (*blockSums, error) {
 	const head = len(sumsMagic) + 8
 	if len(encoded) < head+sumSize || string(encoded[:len(sumsMagic)]) != sumsMagic {
-		return nil, fmt.Errorf("%w: these are no digests of this version", errCorrupt)
+		return nil, fmt.Errorf("%w: these are no digests of this version", volume.ErrCorrupt)
 	}
 	end := len(encoded) - sumSize
 	if crc32.Checksum(encoded[:end], castagnoli) != binary.BigEndian.Uint32(encoded[end:]) {
-		return nil, fmt.Errorf("%w: the digests do not have their own digest", errCorrupt)
+		return nil, fmt.Errorf("%w: the digests do not have their own digest", volume.ErrCorrupt)
 	}
 	size, body := binary.BigEndian.Uint64(encoded[len(sumsMagic):]), encoded[head:end]
 	blocks := size / blockSize
@@ -86,7 +87,7 @@ func parseSums(encoded []byte) (*blockSums, error) {
 		blocks++
 	}
 	if size > 1<<62 || len(body)%sumSize != 0 || uint64(len(body)/sumSize) != blocks {
-		return nil, fmt.Errorf("%w: %d bytes of digests for a blob of %d", errCorrupt, len(body), size)
+		return nil, fmt.Errorf("%w: %d bytes of digests for a blob of %d", volume.ErrCorrupt, len(body), size)
 	}
 	b := &blockSums{size: int64(size), sums: make([]uint32, blocks)}
 	for i := range b.sums {
@@ -106,16 +107,16 @@ func parseSumsName(workspace, name string) (k blobKey, generation string, ok boo
 }
 
 // findVerified is find for a reader who must not get a damaged byte.
-func (s *Storage) findVerified(ctx context.Context, k blobKey) (File, record, error) {
-	return s.lookup(k, func(k blobKey, generation string) (File, error) { return s.openVerified(ctx, k, generation) })
+func (s *Storage) findVerified(ctx context.Context, k blobKey) (volume.File, record, error) {
+	return s.lookup(k, func(k blobKey, generation string) (volume.File, error) { return s.openVerified(ctx, k, generation) })
 }
 
 // openVerified opens one generation so that what is read has been verified. One that was stored before there were
 // digests is returned as it is. Digests that are damaged themselves are made anew, if the blob as a whole has its hash.
-func (s *Storage) openVerified(ctx context.Context, k blobKey, generation string) (File, error) {
+func (s *Storage) openVerified(ctx context.Context, k blobKey, generation string) (volume.File, error) {
 	// The digests come before the blob and go after it. Looked for first, their absence means that there never were any.
 	sums, err := s.readSums(k, generation)
-	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !errors.Is(err, errCorrupt) {
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !errors.Is(err, volume.ErrCorrupt) {
 		return nil, err
 	}
 	f, openErr := s.openGeneration(k, generation)
@@ -139,9 +140,9 @@ func (s *Storage) openVerified(ctx context.Context, k blobKey, generation string
 
 // readSums reads the digests of a generation; iofs.ErrNotExist if it has none.
 func (s *Storage) readSums(k blobKey, generation string) (*blockSums, error) {
-	encoded, err := readAll(s.Disk, k.live(generation)+sumsSuffix, maxSums)
+	encoded, err := volume.ReadAll(s.Disk, k.live(generation)+sumsSuffix, maxSums)
 	if errors.Is(err, iofs.ErrNotExist) {
-		encoded, err = readAll(s.Disk, k.trash(generation)+sumsSuffix, maxSums)
+		encoded, err = volume.ReadAll(s.Disk, k.trash(generation)+sumsSuffix, maxSums)
 	}
 	if err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func (s *Storage) readSums(k blobKey, generation string) (*blockSums, error) {
 }
 
 // sumsOf takes the digests of a stored blob, and errDamaged if it does not have its hash.
-func sumsOf(f File, k blobKey) (*blockSums, error) {
+func sumsOf(f volume.File, k blobKey) (*blockSums, error) {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	sums, whole := &blockSums{}, newHash(k.hash)
@@ -221,7 +222,7 @@ func ignoreAbsence(err error) error {
 // verifiedFile is a blob that is read in whole blocks, each of which has to have its digest before any of its bytes are
 // handed out. The kernel can therefore not send it by itself.
 type verifiedFile struct {
-	File
+	volume.File
 	sums *blockSums
 
 	// http.ServeContent may still read in a goroutine of its own when the file is closed.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
 
@@ -279,7 +280,7 @@ func TestReadErrorOfABlockIsNoDamage(t *testing.T) {
 	}
 }
 
-type failingFile struct{ File }
+type failingFile struct{ volume.File }
 
 func (failingFile) Seek(int64, int) (int64, error) { return 0, nil }
 func (failingFile) Read([]byte) (int, error)       { return 0, io.ErrClosedPipe }
@@ -340,7 +341,7 @@ func FuzzParseSums(f *testing.F) {
 	f.Fuzz(func(t *testing.T, encoded []byte) {
 		b, err := parseSums(encoded)
 		if err != nil {
-			if !errors.Is(err, errCorrupt) {
+			if !errors.Is(err, volume.ErrCorrupt) {
 				t.Errorf("%v", err)
 			}
 			return

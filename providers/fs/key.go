@@ -103,3 +103,8 @@ func parseName(workspace, name string) (k blobKey, generation string, sidecar, o
 	ok = ok && validGeneration(generation) && (sidecar && name == k.base()+sidecarSuffix || name == k.file(generation))
 	return k, generation, sidecar, ok
 }
+
+// tempMark is part of the name of every unfinished file, here and in the npm package (contract, storage §7.4).
+const tempMark = ".tmp-"
+
+func isTemp(name string) bool { return strings.Contains(name, tempMark) }

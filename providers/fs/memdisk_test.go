@@ -6,6 +6,7 @@ import (
 	"io"
 	iofs "io/fs"
 	"math/rand/v2"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"path"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func (d *memDisk) Mkdir(dir string) error {
 	return nil
 }
 
-func (d *memDisk) Create(name string) (File, error) {
+func (d *memDisk) Create(name string) (volume.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -84,7 +85,7 @@ func (d *memDisk) Create(name string) (File, error) {
 	return &memFile{disk: d, node: n, name: name}, nil
 }
 
-func (d *memDisk) Open(name string) (File, error) {
+func (d *memDisk) Open(name string) (volume.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := d.names[name]
@@ -92,7 +93,7 @@ func (d *memDisk) Open(name string) (File, error) {
 	case n == nil:
 		return nil, absent("open", name)
 	case n.dir:
-		return nil, &iofs.PathError{Op: "open", Path: name, Err: errNotPlain}
+		return nil, &iofs.PathError{Op: "open", Path: name, Err: volume.ErrNotPlain}
 	}
 	return &memFile{disk: d, node: n, name: name}, nil
 }
@@ -277,7 +278,7 @@ func (i memInfo) IsDir() bool        { return i.dir }
 func (i memInfo) Sys() any           { return nil }
 func (i memInfo) Mode() iofs.FileMode {
 	if i.dir {
-		return iofs.ModeDir | dirMode
+		return iofs.ModeDir | volume.DirMode
 	}
-	return fileMode
+	return volume.FileMode
 }

@@ -14,6 +14,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
 
@@ -80,7 +81,7 @@ func TestDefaultRootIsInTheDataDirectory(t *testing.T) {
 	env := testEnv(t, defaults())
 	mustOpen(t, env)
 	for _, dir := range []string{"blobs", "blobs/workspaces", "blobs/trash"} {
-		if info, err := os.Stat(filepath.Join(env.DataDir, dir)); err != nil || info.Mode().Perm() != dirMode {
+		if info, err := os.Stat(filepath.Join(env.DataDir, dir)); err != nil || info.Mode().Perm() != volume.DirMode {
 			t.Errorf("%s: %v %v", dir, info, err)
 		}
 	}
@@ -127,7 +128,7 @@ func TestStoreOfAnEarlierVersionIsTakenOver(t *testing.T) {
 		env := testEnv(t, defaults())
 		root, remembered := filepath.Join(env.DataDir, "blobs"), filepath.Join(env.DataDir, knownRootFile)
 		known, err := json.Marshal(knownRoot{Root: root, ID: id})
-		if err := errors.Join(err, os.Mkdir(root, dirMode), os.WriteFile(remembered, known, 0o600),
+		if err := errors.Join(err, os.Mkdir(root, volume.DirMode), os.WriteFile(remembered, known, 0o600),
 			os.WriteFile(filepath.Join(root, identityFile), []byte(inStore+"\n"), 0o600)); err != nil {
 			t.Fatal(err)
 		}

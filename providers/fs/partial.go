@@ -16,6 +16,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/blobclaim"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // The pieces of uploads that go on over several connections. Each piece is a file of its own, which has its name only once
@@ -126,7 +127,7 @@ func (s *Storage) writePartial(id string, rec partialRecord) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(s.Disk, partialPath(id, partialInfo), partialPath(id, tempMark+random), b)
+	return volume.WriteAtomic(s.Disk, partialPath(id, partialInfo), partialPath(id, tempMark+random), b)
 }
 
 // Partial implements or3cloud.PartialUploads.
@@ -164,12 +165,12 @@ func (s *Storage) Partial(_ context.Context, id string) (or3cloud.PartialUpload,
 func errNoPartial() error { return or3cloud.Errorf(or3cloud.CodeNotFound, "Upload not found") }
 
 func (s *Storage) readPartial(id string) (rec partialRecord, err error) {
-	b, err := readAll(s.Disk, partialPath(id, partialInfo), maxPartialInfo)
+	b, err := volume.ReadAll(s.Disk, partialPath(id, partialInfo), maxPartialInfo)
 	if err != nil {
 		return rec, err
 	}
 	if err := json.Unmarshal(b, &rec); err != nil {
-		return rec, fmt.Errorf("%w %s: %v", errCorrupt, partialPath(id, partialInfo), err)
+		return rec, fmt.Errorf("%w %s: %v", volume.ErrCorrupt, partialPath(id, partialInfo), err)
 	}
 	return rec, nil
 }
@@ -351,7 +352,7 @@ func (s *Storage) eachPartial(visit func(id string, rec partialRecord, err error
 		if errors.Is(err, iofs.ErrNotExist) {
 			continue // It has ended meanwhile.
 		}
-		if err == nil || errors.Is(err, errCorrupt) {
+		if err == nil || errors.Is(err, volume.ErrCorrupt) {
 			err = visit(id, rec, err)
 		}
 		if err != nil {
@@ -409,10 +410,10 @@ func (s *Storage) sweepPieces(entries []iofs.DirEntry, known map[string]bool) er
 
 // pieceReader reads the pieces of an upload one after the other.
 type pieceReader struct {
-	disk   Disk
+	disk   volume.Disk
 	id     string
 	pieces []piece
-	open   File
+	open   volume.File
 }
 
 // Read implements io.Reader.

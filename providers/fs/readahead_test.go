@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"strings"
 	"testing"
 )
@@ -26,7 +27,7 @@ func openStored(t *testing.T, content string) *verifiedFile {
 }
 
 // panics is a file whose medium is gone, in the rudest way.
-type panics struct{ File }
+type panics struct{ volume.File }
 
 func (panics) Read([]byte) (int, error) { panic("gone") }
 

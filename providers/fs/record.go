@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/blobclaim"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // maxSidecar bounds what is read of a sidecar; ours have about 400 bytes.
@@ -46,13 +47,10 @@ func given(t *time.Time) time.Time {
 	return *t
 }
 
-// errCorrupt is a sidecar that cannot be understood. It is no absence: the blob may well be there.
-var errCorrupt = errors.New("fs: corrupt file")
-
 // readRecord returns the record of a key. Without a sidecar, a bare blob file is taken for an upload that was not
 // committed. If there is neither, the error is iofs.ErrNotExist.
-func readRecord(d Disk, k blobKey) (record, error) {
-	b, err := readAll(d, k.sidecar(), maxSidecar)
+func readRecord(d volume.Disk, k blobKey) (record, error) {
+	b, err := volume.ReadAll(d, k.sidecar(), maxSidecar)
 	if errors.Is(err, iofs.ErrNotExist) {
 		return bareRecord(d, k.live(""), record{WorkspaceID: k.workspace, Hash: string(k.hash)})
 	}
@@ -61,11 +59,11 @@ func readRecord(d Disk, k blobKey) (record, error) {
 	}
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
-		return record{}, fmt.Errorf("%w %s: %v", errCorrupt, k.sidecar(), err)
+		return record{}, fmt.Errorf("%w %s: %v", volume.ErrCorrupt, k.sidecar(), err)
 	}
 	// The path decides what a sidecar is about; one that says otherwise was moved or made by hand.
 	if own, ok := newKey(r.WorkspaceID, r.Hash); !ok || own != k || !validGeneration(r.Generation) {
-		return record{}, fmt.Errorf("%w %s: it is about something else", errCorrupt, k.sidecar())
+		return record{}, fmt.Errorf("%w %s: it is about something else", volume.ErrCorrupt, k.sidecar())
 	}
 	if r.UploadedAt.IsZero() {
 		complete, err := bareRecord(d, k.live(""), r)
@@ -80,13 +78,13 @@ func readRecord(d Disk, k blobKey) (record, error) {
 }
 
 // bareRecord completes r from the file of a blob that is older than generations.
-func bareRecord(d Disk, name string, r record) (record, error) {
+func bareRecord(d volume.Disk, name string, r record) (record, error) {
 	info, err := d.Lstat(name)
 	if err != nil {
 		return record{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return record{}, &iofs.PathError{Op: "stat", Path: name, Err: errNotPlain}
+		return record{}, &iofs.PathError{Op: "stat", Path: name, Err: volume.ErrNotPlain}
 	}
 	r.SizeBytes, r.UploadedAt = info.Size(), info.ModTime().UTC()
 	return r, nil

@@ -21,6 +21,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
 
@@ -48,7 +49,7 @@ func (r *rig) restart() {
 	if r.Storage != nil {
 		r.Storage.Close()
 	}
-	disk, err := OpenDisk(r.dir)
+	disk, err := volume.Open(r.dir)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -252,7 +253,7 @@ func message(rec *httptest.ResponseRecorder) string {
 // faultDisk is a Disk whose operations can be made to fail. fault is asked before each operation that changes
 // something, and before opens; write may shorten or fail a write.
 type faultDisk struct {
-	Disk
+	volume.Disk
 	fault func(op, name string) error
 	write func(p []byte) (int, error)
 	// lazy leaves the real fsync out, for tests that explore many states.
@@ -273,7 +274,7 @@ func (d *faultDisk) Mkdir(dir string) error {
 	return d.Disk.Mkdir(dir)
 }
 
-func (d *faultDisk) Create(name string) (File, error) {
+func (d *faultDisk) Create(name string) (volume.File, error) {
 	if err := d.ask("create", name); err != nil {
 		return nil, err
 	}
@@ -284,7 +285,7 @@ func (d *faultDisk) Create(name string) (File, error) {
 	return &faultFile{f, d, name}, nil
 }
 
-func (d *faultDisk) Open(name string) (File, error) {
+func (d *faultDisk) Open(name string) (volume.File, error) {
 	if err := d.ask("open", name); err != nil {
 		return nil, err
 	}
@@ -320,7 +321,7 @@ func (d *faultDisk) SyncDir(dir string) error {
 }
 
 type faultFile struct {
-	File
+	volume.File
 	disk *faultDisk
 	name string
 }

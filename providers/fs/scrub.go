@@ -13,6 +13,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/background"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // The scrub reads every file back within seven days: a pass takes at most scrubSpan, and the next one begins scrubRest
@@ -239,13 +240,13 @@ func (s *Storage) IntegrityState() or3cloud.IntegrityState {
 }
 
 func (s *Storage) loadProgress() error {
-	b, err := readAll(s.Disk, scrubFile, maxScrubFile)
+	b, err := volume.ReadAll(s.Disk, scrubFile, maxScrubFile)
 	if err != nil {
 		return ignoreAbsence(err)
 	}
 	var p progress
 	if err := json.Unmarshal(b, &p); err != nil {
-		return fmt.Errorf("%w %s: %v", errCorrupt, scrubFile, err)
+		return fmt.Errorf("%w %s: %v", volume.ErrCorrupt, scrubFile, err)
 	}
 	s.scrub.mu.Lock()
 	defer s.scrub.mu.Unlock()
@@ -266,5 +267,5 @@ func (s *Storage) saveProgress() error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(s.Disk, scrubFile, scrubFile+tempMark+name, b)
+	return volume.WriteAtomic(s.Disk, scrubFile, scrubFile+tempMark+name, b)
 }

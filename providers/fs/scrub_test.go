@@ -13,6 +13,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // atOnce is the pace of a test that does not wait.
@@ -106,12 +107,12 @@ func TestScrubFindsDamageAndSaysSoOnce(t *testing.T) {
 
 // unreadable is a disk on which reads of some files fail.
 type unreadable struct {
-	Disk
+	volume.Disk
 	names string
 	fault error
 }
 
-func (d unreadable) Open(name string) (File, error) {
+func (d unreadable) Open(name string) (volume.File, error) {
 	f, err := d.Disk.Open(name)
 	if err == nil && strings.Contains(name, d.names) && !strings.HasSuffix(name, sumsSuffix) && !strings.HasSuffix(name, sidecarSuffix) {
 		return brokenFile{f, d.fault}, nil
@@ -120,7 +121,7 @@ func (d unreadable) Open(name string) (File, error) {
 }
 
 type brokenFile struct {
-	File
+	volume.File
 	fault error
 }
 
@@ -177,7 +178,7 @@ func TestVanishedStoreIsNoDamage(t *testing.T) {
 // vanished is a disk whose identity can be read once, as long as it is there.
 type vanished struct{ unreadable }
 
-func (d vanished) Open(name string) (File, error) {
+func (d vanished) Open(name string) (volume.File, error) {
 	f, err := d.unreadable.Open(name)
 	if _, broken := f.(brokenFile); broken {
 		return &vanishingFile{brokenFile: f.(brokenFile), disk: d.Disk.(*faultDisk)}, nil
@@ -310,11 +311,11 @@ func TestEverythingIsReadWithinSevenDays(t *testing.T) {
 
 // watched tells which files are opened.
 type watched struct {
-	Disk
+	volume.Disk
 	opened func(name string)
 }
 
-func (d watched) Open(name string) (File, error) {
+func (d watched) Open(name string) (volume.File, error) {
 	d.opened(name)
 	return d.Disk.Open(name)
 }

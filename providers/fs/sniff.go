@@ -6,6 +6,7 @@ import (
 	"github.com/gabriel-vasile/mimetype"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // sniffed is how much of a blob is looked at to tell its type.
@@ -14,7 +15,7 @@ const sniffed = 3 << 10
 // narrowed is servedAs for a blob that can be looked at. What does not look like its type is handed out as bytes to be
 // saved, whatever the upload and the row say: a page that calls itself an image is never shown. Looking never widens
 // anything, so it does not matter that the head is read without its digest.
-func narrowed(f File, claimed string, wanted or3cloud.Disposition) (string, or3cloud.Disposition, error) {
+func narrowed(f volume.File, claimed string, wanted or3cloud.Disposition) (string, or3cloud.Disposition, error) {
 	contentType, disposition := servedAs(claimed, wanted)
 	if contentType == neutral {
 		return contentType, disposition, nil

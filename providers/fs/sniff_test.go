@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // heads begin contents of the inert types.
@@ -97,6 +98,6 @@ func TestLookingAtABlobThatCannotBeRead(t *testing.T) {
 	}
 }
 
-type unreadableFile struct{ File }
+type unreadableFile struct{ volume.File }
 
 func (unreadableFile) Read([]byte) (int, error) { return 0, syscall.EIO }

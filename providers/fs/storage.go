@@ -15,11 +15,12 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // Options are what a Storage is made of. A field is required unless its comment says what it means to leave it out.
 type Options struct {
-	Disk Disk
+	Disk volume.Disk
 	// Identity is the id that the disk's identity file must keep having; empty means that it is not looked at.
 	Identity string
 	Signer   *signed.Signer
@@ -90,13 +91,13 @@ func (s *Storage) Close() error {
 var errAbsent = errors.New("fs: no such blob")
 
 // find opens the bytes of a key wherever they are: in use, or in the trash and not yet destroyed.
-func (s *Storage) find(k blobKey) (File, record, error) { return s.lookup(k, s.openGeneration) }
+func (s *Storage) find(k blobKey) (volume.File, record, error) { return s.lookup(k, s.openGeneration) }
 
 // lookup is find with the way in which a generation is opened.
-func (s *Storage) lookup(k blobKey, open func(blobKey, string) (File, error)) (File, record, error) {
+func (s *Storage) lookup(k blobKey, open func(blobKey, string) (volume.File, error)) (volume.File, record, error) {
 	rec, err := readRecord(s.Disk, k)
 	for err == nil {
-		var f File
+		var f volume.File
 		if f, err = open(k, rec.Generation); err == nil {
 			return f, rec, nil
 		}
@@ -119,7 +120,7 @@ func (s *Storage) lookup(k blobKey, open func(blobKey, string) (File, error)) (F
 
 // openGeneration opens one generation. It looks in use first and then in the trash, the way in which files move; a
 // rescue makes a new name and therefore never hides the old one.
-func (s *Storage) openGeneration(k blobKey, generation string) (File, error) {
+func (s *Storage) openGeneration(k blobKey, generation string) (volume.File, error) {
 	f, err := s.Disk.Open(k.live(generation))
 	if errors.Is(err, iofs.ErrNotExist) {
 		return s.Disk.Open(k.trash(generation))
@@ -148,7 +149,7 @@ func (s *Storage) settle(ctx context.Context, k blobKey, in received) error {
 		return s.writeRecord(k, rec)
 	}
 	// A sidecar that cannot be understood is replaced: the content is here, verified.
-	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !(errors.Is(err, errCorrupt) && in.blob != "") {
+	if err != nil && !errors.Is(err, iofs.ErrNotExist) && !(errors.Is(err, volume.ErrCorrupt) && in.blob != "") {
 		return err
 	}
 	if in.blob == "" {
@@ -299,7 +300,7 @@ func (s *Storage) writeAtomic(k blobKey, name string, content []byte) error {
 	tmp := k.temp(random)
 	s.set(s.unfinished, tmp, true)
 	defer s.set(s.unfinished, tmp, false)
-	return writeAtomic(s.Disk, name, tmp, content)
+	return volume.WriteAtomic(s.Disk, name, tmp, content)
 }
 
 // makeDir makes a directory for a workspace below parent durable before something is put into it.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // TestFailedSyncEndsAllWriting: what the kernel says after a failed fsync is not to be believed.
@@ -16,7 +17,7 @@ func TestFailedSyncEndsAllWriting(t *testing.T) {
 		r := newRig(t)
 		r.store("stored before")
 		var told []string
-		guard := newSyncGuard(r.disk, slog.New(slog.DiscardHandler), func(err error) { told = append(told, err.Error()) })
+		guard := volume.Guard(r.disk, slog.New(slog.DiscardHandler), unavailable, func(err error) { told = append(told, err.Error()) })
 		r.Disk = guard
 
 		r.disk.fault = func(op, _ string) error {

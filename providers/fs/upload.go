@@ -15,6 +15,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 const (
@@ -82,7 +83,7 @@ func (s *Storage) keep(
 		return err
 	}
 	out, in := io.Writer(io.Discard), received{mime: mime}
-	var f File
+	var f volume.File
 	var sums blockSums
 	if !s.present(k) {
 		var err error
@@ -149,7 +150,7 @@ func (s *Storage) writeTemp(k blobKey, content []byte) (string, error) {
 	return name, err
 }
 
-func (s *Storage) createTemp(k blobKey) (File, string, error) {
+func (s *Storage) createTemp(k blobKey) (volume.File, string, error) {
 	random, err := randomName(s.Rand)
 	if err != nil {
 		return nil, "", err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // pace is told after each read how many bytes came, and waits as long as it takes to keep a rate.
@@ -143,10 +144,10 @@ func (s *Storage) verify(ctx context.Context, c copyOf, pace pace) (size int64, 
 		return info.Size(), err
 	case sumsErr == nil && bytes.Equal(stored.encode(), sums.encode()):
 		return info.Size(), nil
-	case sumsErr != nil && !errors.Is(sumsErr, iofs.ErrNotExist) && !errors.Is(sumsErr, errCorrupt):
+	case sumsErr != nil && !errors.Is(sumsErr, iofs.ErrNotExist) && !errors.Is(sumsErr, volume.ErrCorrupt):
 		return info.Size(), sumsErr
 	}
-	if sumsErr == nil || errors.Is(sumsErr, errCorrupt) {
+	if sumsErr == nil || errors.Is(sumsErr, volume.ErrCorrupt) {
 		s.Log.WarnContext(ctx, "the digests of a blob were damaged and are made anew; the blob is sound",
 			"workspace", c.workspace, "hash", string(c.hash), "generation", c.generation)
 	}
@@ -155,7 +156,7 @@ func (s *Storage) verify(ctx context.Context, c copyOf, pace pace) (size int64, 
 
 // pacedFile is a File that is read at a pace.
 type pacedFile struct {
-	File
+	volume.File
 	reader pacedReader
 }
 

@@ -1,42 +1,45 @@
-package fs
+package volume
 
 import (
 	"errors"
 	"log/slog"
 	"syscall"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/breaker"
 )
 
-// syncGuard is a Disk that changes nothing any more once a sync has failed. The kernel may have dropped what it could not
+// guard is a Disk that changes nothing any more once a sync has failed. The kernel may have dropped what it could not
 // write and report success the next time, so only a new process, which reads what is really there, may go on. Reading
 // goes on meanwhile.
-type syncGuard struct {
+type guard struct {
 	Disk
 	breaker *breaker.Breaker
 }
 
-func newSyncGuard(d Disk, log *slog.Logger, fatal func(error)) *syncGuard {
-	return &syncGuard{d, breaker.New(breaker.Options{Store: "the storage directory", Log: log, Refuse: unavailable, Fatal: fatal})}
+// Guard puts d behind a breaker, which a failed sync opens. refuse makes the error of every change after that; fatal is told
+// once and may be nil.
+func Guard(d Disk, log *slog.Logger, refuse func(cause error) *or3cloud.Error, fatal func(error)) Disk {
+	return &guard{d, breaker.New(breaker.Options{Store: "the storage directory", Log: log, Refuse: refuse, Fatal: fatal})}
 }
 
 // synced passes the outcome of a sync on and remembers a failure. A full disk is none: nothing was promised, and the
 // next attempt is as good as the first.
-func (g *syncGuard) synced(what string, err error) error {
+func (g *guard) synced(what string, err error) error {
 	if err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 		g.breaker.Trip(what, err)
 	}
 	return err
 }
 
-func (g *syncGuard) Mkdir(dir string) error {
+func (g *guard) Mkdir(dir string) error {
 	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Mkdir(dir)
 }
 
-func (g *syncGuard) Create(name string) (File, error) {
+func (g *guard) Create(name string) (File, error) {
 	if err := g.breaker.Err(); err != nil {
 		return nil, err
 	}
@@ -47,28 +50,28 @@ func (g *syncGuard) Create(name string) (File, error) {
 	return &guardedFile{f, g}, nil
 }
 
-func (g *syncGuard) Rename(oldname, newname string) error {
+func (g *guard) Rename(oldname, newname string) error {
 	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Rename(oldname, newname)
 }
 
-func (g *syncGuard) Link(oldname, newname string) error {
+func (g *guard) Link(oldname, newname string) error {
 	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Link(oldname, newname)
 }
 
-func (g *syncGuard) Remove(name string) error {
+func (g *guard) Remove(name string) error {
 	if err := g.breaker.Err(); err != nil {
 		return err
 	}
 	return g.Disk.Remove(name)
 }
 
-func (g *syncGuard) SyncDir(dir string) error {
+func (g *guard) SyncDir(dir string) error {
 	if err := g.breaker.Err(); err != nil {
 		return err
 	}
@@ -78,7 +81,7 @@ func (g *syncGuard) SyncDir(dir string) error {
 // guardedFile is a file that is being written.
 type guardedFile struct {
 	File
-	guard *syncGuard
+	guard *guard
 }
 
 func (f *guardedFile) Sync() error { return f.guard.synced("fsync of a file", f.File.Sync()) }

@@ -1,4 +1,6 @@
-package fs
+// Package volume is the storage directory as the provider uses it: what is stored safely below it, and what no name and no
+// link may lead out of. It knows names, and nothing about contents.
+package volume
 
 import (
 	"errors"
@@ -8,19 +10,18 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"or3.chat/cloud/internal/dirsync"
 )
 
-// Permissions of everything that the provider creates: blobs are nobody's business but the server's.
+// The permissions of everything that the provider creates: blobs are the business of no one but the server.
 const (
-	dirMode  = 0o700
-	fileMode = 0o600
+	DirMode  = 0o700
+	FileMode = 0o600
 )
 
 // Disk is the storage directory as the provider uses it. Paths are relative and slash-separated. It is an interface so
-// that tests can make a disk fill up, fail or lie; the real one is OpenDisk.
+// that tests can make a disk fill up, fail or lie; the real one is that of Open.
 type Disk interface {
 	// Mkdir makes a directory and its parents; one that exists is no error.
 	Mkdir(dir string) error
@@ -55,16 +56,19 @@ type File interface {
 	Sync() error
 }
 
-// errNotPlain is a symbolic link, device or directory where only a regular file or real directory may be. We never
+// ErrNotPlain is a symbolic link, device or directory where only a regular file or real directory may be. We never
 // make one, so somebody else did.
-var errNotPlain = errors.New("fs: not a plain file or directory")
+var ErrNotPlain = errors.New("fs: not a plain file or directory")
+
+// ErrCorrupt is a file that cannot be understood. It is no absence: what it is about may well be there.
+var ErrCorrupt = errors.New("fs: corrupt file")
 
 // rootDisk is a Disk below an os.Root, which no name can leave. An os.Root follows symbolic links that stay inside;
 // plain checks rule them out too, since a link from one workspace to another would stay inside.
 type rootDisk struct{ root *os.Root }
 
-// OpenDisk opens the directory dir, which must exist, as a Disk.
-func OpenDisk(dir string) (Disk, error) {
+// Open opens the directory dir, which must exist, as a Disk.
+func Open(dir string) (Disk, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -78,20 +82,20 @@ func (d rootDisk) plainDir(dir string) error {
 		return nil
 	}
 	if !filepath.IsLocal(dir) {
-		return &iofs.PathError{Op: "open", Path: dir, Err: errNotPlain}
+		return &iofs.PathError{Op: "open", Path: dir, Err: ErrNotPlain}
 	}
 	if err := d.plainDir(path.Dir(dir)); err != nil {
 		return err
 	}
 	info, err := d.root.Lstat(dir)
 	if err == nil && !info.IsDir() {
-		err = &iofs.PathError{Op: "open", Path: dir, Err: errNotPlain}
+		err = &iofs.PathError{Op: "open", Path: dir, Err: ErrNotPlain}
 	}
 	return err
 }
 
 func (d rootDisk) Mkdir(dir string) error {
-	if err := d.root.MkdirAll(dir, dirMode); err != nil {
+	if err := d.root.MkdirAll(dir, DirMode); err != nil {
 		return err
 	}
 	return d.plainDir(dir)
@@ -101,7 +105,7 @@ func (d rootDisk) Create(name string) (File, error) {
 	if err := d.plainDir(path.Dir(name)); err != nil {
 		return nil, err
 	}
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)
 	if err != nil {
 		return nil, err // Not f: a nil *os.File in an interface is not nil.
 	}
@@ -115,7 +119,7 @@ func (d rootDisk) Open(name string) (File, error) {
 	}
 	// Looking first keeps a FIFO from blocking the open; comparing afterwards notices a swap in between.
 	if !info.Mode().IsRegular() {
-		return nil, &iofs.PathError{Op: "open", Path: name, Err: errNotPlain}
+		return nil, &iofs.PathError{Op: "open", Path: name, Err: ErrNotPlain}
 	}
 	f, err := d.root.Open(name)
 	if err != nil {
@@ -123,7 +127,7 @@ func (d rootDisk) Open(name string) (File, error) {
 	}
 	opened, err := f.Stat()
 	if err == nil && !os.SameFile(info, opened) {
-		err = &iofs.PathError{Op: "open", Path: name, Err: errNotPlain}
+		err = &iofs.PathError{Op: "open", Path: name, Err: ErrNotPlain}
 	}
 	if err != nil {
 		f.Close()
@@ -157,7 +161,7 @@ func (d rootDisk) Link(oldname, newname string) error {
 	if info, err := d.Lstat(oldname); err != nil {
 		return err
 	} else if !info.Mode().IsRegular() {
-		return &iofs.PathError{Op: "link", Path: oldname, Err: errNotPlain}
+		return &iofs.PathError{Op: "link", Path: oldname, Err: ErrNotPlain}
 	}
 	if err := d.plainDir(path.Dir(newname)); err != nil {
 		return err
@@ -182,8 +186,8 @@ func (d rootDisk) SyncDir(dir string) error {
 
 func (d rootDisk) Close() error { return d.root.Close() }
 
-// readAll returns the content of a small file, and an error if it is larger than limit.
-func readAll(d Disk, name string, limit int64) ([]byte, error) {
+// ReadAll returns the content of a small file, and an error if it is larger than limit.
+func ReadAll(d Disk, name string, limit int64) ([]byte, error) {
 	f, err := d.Open(name)
 	if err != nil {
 		return nil, err
@@ -191,14 +195,14 @@ func readAll(d Disk, name string, limit int64) ([]byte, error) {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%w %s: too large", errCorrupt, name)
+		err = fmt.Errorf("%w %s: too large", ErrCorrupt, name)
 	}
 	return b, err
 }
 
-// writeAtomic replaces a small file so that after a crash it has its old or its new content. The temporary name is
-// recognised by isTemp.
-func writeAtomic(d Disk, name, tmp string, content []byte) error {
+// WriteAtomic replaces a small file so that after a crash it has its old or its new content. The caller
+// knows a temporary name again.
+func WriteAtomic(d Disk, name, tmp string, content []byte) error {
 	f, err := d.Create(tmp)
 	if err != nil {
 		return err
@@ -219,8 +223,3 @@ func writeAtomic(d Disk, name, tmp string, content []byte) error {
 	}
 	return d.SyncDir(path.Dir(name))
 }
-
-// tempMark is part of the name of every unfinished file, here and in the npm package (contract, storage §7.4).
-const tempMark = ".tmp-"
-
-func isTemp(name string) bool { return strings.Contains(name, tempMark) }
