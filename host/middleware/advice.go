@@ -57,7 +57,7 @@ func (o *once) warn(fault, message string, attrs ...any) {
 }
 
 // Explain says in err, which a route or the rule about foreign pages has answered r with, why an own page may have been taken for
-// a foreign one. What a browser calls foreign stays what it is; where no browser says either, only the data says more.
+// a foreign one. What a browser calls foreign stays what it is; where no browser says either, only the data or the log says more.
 func (a *Advice) Explain(r *http.Request, err error) error {
 	var e *or3cloud.Error
 	if !errors.As(err, &e) || e.Code != or3cloud.CodeForbidden || e.Message != "Forbidden" || e.Data != nil {
@@ -82,6 +82,9 @@ func (a *Advice) Explain(r *http.Request, err error) error {
 	f := a.fault(id, address)
 	a.once.warn(f.name+address, "refused what a page wanted to change: "+f.found+"; if the page is this server's own, "+f.fix,
 		"page", address, "host", id.Host, "path", r.URL.Path)
+	if site == "" && id.Unbelieved == "" && !id.Forwarded && id.Host != "" {
+		return err // only the address hints at a proxy: the operator may know better, the answer stays that of the contract
+	}
 	explained := *e
 	text := "You have opened this server as " + address + ", but " + f.found + ". If that address is right, the operator of the server can " + f.fix + "."
 	explained.Data = map[string]any{"code": CodeProxy, "reason": text}
