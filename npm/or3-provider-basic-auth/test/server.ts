@@ -60,6 +60,7 @@ export const config = { registration: 'open', mail: true, passkeys: true, passwo
 
 export const details = {
   account: { id: 'a1', email: 'ann@example.org', displayName: 'Ann Lee', createdAt: '2026-01-02T03:04:05Z' },
+  device: { browser: 'Chrome', system: 'Linux' },
   totp: { enabled: false },
   recoveryCodesLeft: 0,
   passkeys: [],
