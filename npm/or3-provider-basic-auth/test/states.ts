@@ -385,13 +385,13 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
   'step-up': {
     async password() {
       await openStepUp(['password'])
-      await expect.element(field('Password')).toHaveFocus()
+      await expect.element(stepUpPassword()).toHaveFocus()
     },
     async 'wrong password'() {
       await openStepUp(['password'], server => server.refuse('reauthenticate', 401, 'invalid_credentials'))
-      await field('Password').fill('wrong')
+      await stepUpPassword().fill('wrong')
       await button('Confirm').click()
-      await expect.element(field('Password')).toHaveAccessibleDescription('This is not your password.')
+      await expect.element(stepUpPassword()).toHaveAccessibleDescription('This is not your password.')
     },
     async passkey() {
       await openStepUp(['password', 'passkey'])
@@ -694,6 +694,9 @@ async function changeAddress() {
   await field('New e-mail address').fill('new@example.org')
   await button('Save').click()
 }
+
+/** The section behind the dialog has the same name as its field. */
+const stepUpPassword = () => page.getByRole('dialog', { name: 'Confirm that it is you' }).getByLabelText('Password', { exact: true })
 
 export async function openStepUp(methods: string[], more = (server: TestServer) => server) {
   const server = more(inServer().on('email', refusal(403, 'reauthentication_required', { methods }), { body: { ok: true, pending: false } }))
