@@ -32,6 +32,8 @@ type Task struct {
 	Delay time.Duration
 	// Run does the work once. Its context ends with the loop; an error after that is none.
 	Run func(context.Context) error
+	// Harmless says that a failure costs nothing, because the next run does all of the work: it is a warning, and no error.
+	Harmless bool
 	// Pause returns the time until the next run, from what became of the last one: nil, its error, or a *Panic. It must
 	// not panic. Without it runs come when the loop is woken, the first one too, and after a failure.
 	Pause func(error) time.Duration
@@ -113,6 +115,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	switch {
 	case errors.As(err, &p):
 		l.task.Log.Error(l.task.Name+" panicked", "panic", p.Value, "stack", string(p.Stack))
+	case err != nil && l.task.Harmless:
+		l.task.Log.Warn(l.task.Name+" failed and is tried again", "error", err)
 	case err != nil:
 		l.task.Log.Error(l.task.Name+" failed", "error", err)
 	}

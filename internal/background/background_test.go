@@ -90,6 +90,32 @@ func TestAFailureIsFollowedByABackOff(t *testing.T) {
 	want(t, rhythm(t, 6*time.Second, 0, background.Task{Run: run, Pause: background.Every(500 * time.Millisecond)}), 0, 1, 3, 3.5, 4, 5)
 }
 
+// A failure is an error in the log unless the task calls it harmless; a panic always is one.
+func TestHarmlessFailuresAreWarnings(t *testing.T) {
+	for _, c := range []struct {
+		harmless bool
+		run      func() error
+		level    string
+	}{
+		{false, func() error { return errors.New("fault") }, "ERROR"},
+		{true, func() error { return errors.New("fault") }, "WARN"},
+		{true, func() error { panic("a bug") }, "ERROR"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			l := background.Start(background.Task{
+				Name: "the work", Log: slog.New(slog.NewTextHandler(&out, nil)), Harmless: c.harmless, Run: func(context.Context) error { return c.run() },
+			})
+			l.Wake()
+			synctest.Wait()
+			l.Close()
+			if text := out.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "level="+c.level) {
+				t.Errorf("harmless %v, %s wanted: %s", c.harmless, c.level, text)
+			}
+		})
+	}
+}
+
 func TestThePauseKnowsTheOutcome(t *testing.T) {
 	n := 0
 	run := func(context.Context) error {

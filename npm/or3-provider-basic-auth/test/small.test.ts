@@ -41,8 +41,8 @@ describe('the README', () => {
 
 describe('a security event', () => {
   it('has words for every kind that the server records, and for no other', () => {
-    const source = readFileSync(new URL('../../../providers/basicauth/events.go', import.meta.url), 'utf8')
-    const recorded = [...source.matchAll(/eventKind += "(\w+)"/g)].map(([, kind]) => `event.${kind}`)
+    const source = readFileSync(new URL('../../../providers/basicauth/internal/guard/trail.go', import.meta.url), 'utf8')
+    const recorded = [...source.matchAll(/ Event += "(\w+)"/g)].map(([, kind]) => `event.${kind}`)
     expect(recorded).toContain('event.signed_in')
     expect(Object.keys(eventWords).sort()).toEqual(recorded.sort())
   })
