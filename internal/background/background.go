@@ -64,11 +64,20 @@ type Loop struct {
 	last    error
 }
 
-// Start begins a loop; Close ends it.
-func Start(t Task) *Loop {
+// New returns a loop that Begin begins, for tasks that wake their own loop: whoever keeps it has it before the first run.
+func New(t Task) *Loop {
 	l := &Loop{task: t, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	go l.loop()
+	return l
+}
+
+// Begin begins a loop of New; Close, which it needs from then on, ends it.
+func (l *Loop) Begin() { go l.loop() }
+
+// Start begins a loop; Close ends it.
+func Start(t Task) *Loop {
+	l := New(t)
+	l.Begin()
 	return l
 }
 

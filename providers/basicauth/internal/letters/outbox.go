@@ -52,7 +52,7 @@ func (o *Outbox) Start() {
 	}
 	// It begins with everything that waits: the start may follow a repair of the configuration.
 	begun := false
-	o.loop = background.Start(background.Task{
+	o.loop = background.New(background.Task{ // sweeping adds letters, which wakes the loop
 		Name: "the delivery of mail", Log: o.log,
 		Run: func(ctx context.Context) error {
 			if !begun {
@@ -70,6 +70,7 @@ func (o *Outbox) Start() {
 			return o.pause
 		},
 	})
+	o.loop.Begin()
 }
 
 // Close ends the delivery that is under way and waits for it. What was not delivered stays.
