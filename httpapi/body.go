@@ -36,10 +36,8 @@ func timeFor(size int64) time.Duration {
 	return min(longest, grace+time.Duration(size)*time.Second/slowestLink)
 }
 
-// JSONOptions is how bodies are decoded: exact names, the last of duplicate names, and halves of surrogate pairs,
+// jsonOptions is how bodies are decoded: exact names, the last of duplicate names, and halves of surrogate pairs,
 // which JavaScript clients send (contract, sync Pitfall 17).
-func JSONOptions() jsontext.Options { return jsonOptions }
-
 var jsonOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
 // LimitBody bounds the body of r: to limit bytes, to the memory that there is for it, and to the time that a slow but honest
