@@ -162,7 +162,7 @@ type InviteDetails struct {
 	// WorkspaceName is the name of the workspace that the invite leads to.
 	WorkspaceName string
 	// InvitedBy is how the one who invited is called: the display name, or the address if there is none. Empty if it was the
-	// operator, or somebody who is gone.
+	// operator, or a user who is gone.
 	InvitedBy string
 }
 

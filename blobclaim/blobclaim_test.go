@@ -98,7 +98,7 @@ func TestPolicy(t *testing.T) {
 		"committed, then uploaded": {Copy{UploadedAt: ago(day), CommittedAt: ago(40 * day)}, false, false, 30 * day, 30 * day},
 		"put aside":                {Copy{UploadedAt: ago(40 * day), CommittedAt: ago(40 * day), TrashedAt: ago(2 * day)}, true, true, 30 * day, 30 * day},
 		"put aside just now":       {Copy{UploadedAt: ago(40 * day), CommittedAt: ago(40 * day), TrashedAt: ago(2*day - 1)}, true, false, 30 * day, 30 * day},
-		"deleted by somebody":      {Copy{UploadedAt: ago(40 * day), CommittedAt: ago(40 * day), TrashedAt: ago(3 * day), DeletedAt: ago(3 * day)}, true, true, 30 * day, 2 * day},
+		"deleted by a user":        {Copy{UploadedAt: ago(40 * day), CommittedAt: ago(40 * day), TrashedAt: ago(3 * day), DeletedAt: ago(3 * day)}, true, true, 30 * day, 2 * day},
 	} {
 		if got := p.MayRetire(c.copy); got != c.retire {
 			t.Errorf("%s: may be retired: %v", name, got)
@@ -117,7 +117,7 @@ func TestPolicy(t *testing.T) {
 	if in := p.Retire("ws", "hash", "g", day); in.Destroy || !in.UnreferencedSince.Equal(ago(day)) || in.WorkspaceID != "ws" || in.Hash != "hash" {
 		t.Errorf("%+v", in)
 	}
-	// A retention that is shorter than a day also goes for what was abandoned, and for what somebody has deleted.
+	// A retention that is shorter than a day also goes for what was abandoned, and for what a user has deleted.
 	short := Policy{Now: at, Retention: time.Hour, TrashGrace: 2 * day}
 	if short.Keeps(Copy{}) != time.Hour || short.Forgives(Copy{DeletedAt: at}) != time.Hour {
 		t.Error("a short retention is made longer")

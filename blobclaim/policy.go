@@ -13,7 +13,7 @@ const AbandonedAfter = 24 * time.Hour
 type Copy struct {
 	UploadedAt time.Time
 	// CommittedAt, TrashedAt and DeletedAt are zero for what has not happened: the client has confirmed the upload; the
-	// bytes were put aside; somebody has deleted the content.
+	// bytes were put aside; a user has deleted the content.
 	CommittedAt, TrashedAt, DeletedAt time.Time
 }
 
@@ -41,7 +41,7 @@ func (p Policy) Keeps(c Copy) time.Duration {
 	return p.Retention
 }
 
-// Forgives is how long no reference must have been lost before bytes that were put aside may be destroyed. Somebody who has
+// Forgives is how long no reference must have been lost before bytes that were put aside may be destroyed. A user who has
 // deleted the content has said that it need not be kept longer than the trash keeps it.
 func (p Policy) Forgives(c Copy) time.Duration {
 	if c.DeletedAt.IsZero() {
