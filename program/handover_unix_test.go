@@ -191,7 +191,7 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Process.Kill() })
-	if status, body, err := request(path, "GET", "/api/auth/session"); err != nil || status != 200 {
+	if status, body, err := patience.Request(path, "GET", "/api/auth/session"); err != nil || status != 200 {
 		t.Fatalf("%d %s, %v", status, body, err)
 	}
 	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
@@ -342,7 +342,7 @@ func faulty(t *testing.T, prepare func(program string), faults ...int64) (execut
 	case err := <-done:
 		t.Fatalf("%v\n%s", err, &stderr)
 	}
-	if status, body, err := request(socket, "GET", "/api/auth/session"); err != nil || status != 200 {
+	if status, body, err := patience.Request(socket, "GET", "/api/auth/session"); err != nil || status != 200 {
 		t.Fatalf("%d %s, %v", status, body, err)
 	}
 	broken.Fatal(errors.New("fsync: input/output error"))
@@ -484,7 +484,7 @@ func TestAnUpgradeKeepsTheSocket(t *testing.T) {
 		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode() {
 			t.Fatalf("after an upgrade: %v, %v", after, err)
 		}
-		if status, body, err := request(path, "GET", "/api/health"); err != nil || status != 200 {
+		if status, body, err := patience.Request(path, "GET", "/api/health"); err != nil || status != 200 {
 			t.Errorf("%d %s, %v", status, body, err)
 		}
 	}

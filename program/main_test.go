@@ -2,7 +2,6 @@ package program
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -76,7 +75,7 @@ func httpCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: http SOCKET METHOD PATH STATUS [TEXT]")
 	}
 	method, path, want := args[1], args[2], args[3]
-	status, body, err := request(ts.MkAbs(args[0]), method, path)
+	status, body, err := patience.Request(ts.MkAbs(args[0]), method, path)
 	ts.Check(err)
 	if strconv.Itoa(status) != want {
 		ts.Fatalf("%s %s: status %d, want %s: %s", method, path, status, want, body)
@@ -84,36 +83,6 @@ func httpCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 4 && !strings.Contains(body, args[4]) {
 		ts.Fatalf("%s %s: %q is not in %s", method, path, args[4], body)
 	}
-}
-
-// request sends a request as a browser's navigation to a server that may still be starting.
-func request(socket, method, path string) (status int, body string, err error) {
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	ready := patience.Try(func() bool { // a process has no other way to say that it listens
-		var req *http.Request
-		if req, err = http.NewRequest(method, "http://localhost"+path, nil); err != nil {
-			return true
-		}
-		req.Header.Set("Accept", "text/html")
-		res, failed := client.Do(req)
-		if failed != nil {
-			return false
-		}
-		defer res.Body.Close()
-		var data []byte
-		data, err = io.ReadAll(res.Body)
-		status, body = res.StatusCode, string(data)
-		return status != http.StatusServiceUnavailable
-	})
-	if !ready {
-		err = errors.New("the server is not ready")
-	}
-	return status, body, err
 }
 
 // appearsCommand is "appears PATH": it waits for a file.
@@ -164,7 +133,7 @@ func TestTheSecondSignalAborts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Process.Kill() })
-	if _, _, err := request(socket, http.MethodGet, "/"); err != nil {
+	if _, _, err := patience.Request(socket, http.MethodGet, "/"); err != nil {
 		t.Fatal(err)
 	}
 	hanging, err := net.Dial("unix", socket)

@@ -49,7 +49,7 @@ func newStation(t *testing.T) station {
 	s.give(filepath.Join(dir, "used"))
 	server := s.command("used", nil, "serve", "--addr", "unix:s")
 	s.must(server.Start())
-	if _, _, err := request(filepath.Join(dir, "used/s"), "GET", "/"); err != nil {
+	if _, _, err := patience.Request(filepath.Join(dir, "used/s"), "GET", "/"); err != nil {
 		t.Fatal(err)
 	}
 	patience.Until(t, "the server has noted that the directory is the original", func() bool {
@@ -429,7 +429,7 @@ func TestASecondStartDoesNotSeemToRun(t *testing.T) {
 	first := s.command("used", nil, "serve", "--addr", "unix:s")
 	s.must(first.Start())
 	t.Cleanup(func() { _ = first.Process.Kill(); _ = first.Wait() })
-	if _, _, err := request(filepath.Join(s.dir, "used/s"), "GET", "/"); err != nil {
+	if _, _, err := patience.Request(filepath.Join(s.dir, "used/s"), "GET", "/"); err != nil {
 		t.Fatal(err)
 	}
 	s.runRefused(t, s.command("used", nil, "serve", "--addr", "127.0.0.1:0"), filepath.Join(s.dir, "used"), refusal{

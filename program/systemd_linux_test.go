@@ -216,7 +216,7 @@ func TestTheDocumentedUnit(t *testing.T) {
 	socket := m.path("/run/or3-cloud/http.sock")
 	ready := func() {
 		t.Helper()
-		if status, body, err := request(socket, "GET", "/api/health/ready"); err != nil || status != http.StatusOK {
+		if status, body, err := patience.Request(socket, "GET", "/api/health/ready"); err != nil || status != http.StatusOK {
 			t.Fatalf("%d %s, %v", status, body, err)
 		}
 	}

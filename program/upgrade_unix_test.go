@@ -61,7 +61,7 @@ func serveForUpgrade(t *testing.T, change func(*app)) *upgrading {
 	ctx, stop := context.WithCancel(t.Context())
 	u.stop = stop
 	go func() { u.ended <- serveCommand{app: a}.run(ctx) }()
-	if status, body, err := request(u.socket, "GET", "/api/auth/session"); err != nil || status != http.StatusOK {
+	if status, body, err := patience.Request(u.socket, "GET", "/api/auth/session"); err != nil || status != http.StatusOK {
 		t.Fatalf("%d %s, %v\n%s", status, body, err, u.log)
 	}
 	asked := make(chan struct{})

@@ -2,11 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"flag"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -137,7 +133,7 @@ func TestBuildWithoutProvidersOrPage(t *testing.T) {
 			if err := server.Start(); err != nil {
 				t.Fatal(err)
 			}
-			status, body, err := get(socket)
+			status, body, err := patience.Request(socket, http.MethodGet, "/")
 			if err != nil || status != tc.status || !strings.Contains(body, tc.body) {
 				t.Errorf("%d %q, %v", status, body, err)
 			}
@@ -152,36 +148,6 @@ func TestBuildWithoutProvidersOrPage(t *testing.T) {
 			}
 		})
 	}
-}
-
-// get asks a server that may still be starting for its page, as a browser's navigation.
-func get(socket string) (status int, body string, err error) {
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	ready := patience.Try(func() bool { // a process has no other way to say that it listens
-		var req *http.Request
-		if req, err = http.NewRequest(http.MethodGet, "http://localhost/", nil); err != nil {
-			return true
-		}
-		req.Header.Set("Accept", "text/html")
-		res, failed := client.Do(req)
-		if failed != nil {
-			return false
-		}
-		defer res.Body.Close()
-		var data []byte
-		data, err = io.ReadAll(res.Body)
-		status, body = res.StatusCode, string(data)
-		return status != http.StatusServiceUnavailable
-	})
-	if !ready {
-		err = errors.New("the server is not ready")
-	}
-	return status, body, err
 }
 
 // TestNoForeignProviderIsLinked looks at the modules of the default binary (requirement 1.1).
