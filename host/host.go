@@ -18,9 +18,11 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/chatapi"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/healthapi"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/host/pluginapi"
 	"or3.chat/cloud/host/sessionapi"
 	"or3.chat/cloud/host/storageapi"
 	"or3.chat/cloud/host/syncapi"
@@ -277,7 +279,10 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		host: h, auth: p.Auth, store: p.Workspaces, invites: p.Invites, failure: h.config.String(setting.ProvisioningFailure),
 	}
 	session := sessionapi.Options{Host: h, Limits: h.limits}
-	apis := []api{workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits})}
+	apis := []api{
+		workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits}),
+		pluginapi.New(pluginapi.Options{}), chatapi.New(chatapi.Options{Host: h}),
+	}
 	if p.Sync != nil {
 		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))
 		if watcher := instance.Ability[or3cloud.Watcher](p, or3cloud.ProviderSync); watcher != nil {

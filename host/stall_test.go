@@ -101,6 +101,8 @@ var stalls = []stall{
 	}},
 	{route: "POST /api/workspaces/active", needs: reader, want: 200, body: func(s *scene) string { return fmt.Sprintf(`{"id":%q}`, s.shared) }},
 
+	{route: "POST /api/jobs/admission-abort", needs: session, want: 200, body: func(*scene) string { return `{"admissionId":"a stalled one"}` }},
+
 	{route: "POST /api/basic-auth/display-name", needs: session, want: 200, body: func(*scene) string { return `{"displayName":"Stalled"}` }},
 	{route: "POST /api/basic-auth/email/cancel", needs: session, want: 200},
 	{route: "POST /api/basic-auth/reauthenticate", needs: session, want: 200, body: func(*scene) string { return `{"password":"correct horse"}` }},
@@ -134,6 +136,8 @@ var stalls = []stall{
 	{route: "POST /api/basic-auth/sign-in"}, {route: "POST /api/basic-auth/sign-out"}, {route: "POST /api/basic-auth/register"},
 	{route: "POST /api/basic-auth/forgot-password"}, {route: "POST /api/basic-auth/reset-password"}, {route: "POST /api/basic-auth/email/confirm"},
 	{route: "POST /api/basic-auth/link"},
+	// What says the same to everyone.
+	{route: "POST /api/openrouter/stream"},
 	{route: "POST /api/basic-auth/second-factor"}, {route: "POST /api/basic-auth/passkeys/sign-in-options"}, {route: "POST /api/basic-auth/passkeys/sign-in"},
 }
 

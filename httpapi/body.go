@@ -76,6 +76,17 @@ func GiveUp(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Forget reads and forgets up to most bytes of the body of r, whose route bounds it itself: a browser that is still sending takes
+// the broken connection for a failure of the network, and shows nothing of the answer that comes then.
+func Forget(w http.ResponseWriter, r *http.Request, most int64) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(timeFor(min(most, max(0, r.ContentLength)))))
+	_, _ = io.CopyN(io.Discard, r.Body, most)
+}
+
 // readWhole reads a bounded body before its handler runs, so that whatever the handler decides, it decides after the last
 // byte has come. That a body is too large is left for the handler to find, which may have to say something else first.
 func readWhole(r *http.Request) error {

@@ -1,0 +1,167 @@
+// Package chatapi answers what clients ask about chat answers that a server would fetch for them: this one fetches none.
+// Each answer is the one after which a client goes on by itself, at once: with the user's own key from the browser, in the
+// foreground, without tools that read the history (contract, client-behaviour §10, §11, §15).
+package chatapi
+
+import (
+	"net/http"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
+)
+
+// Options are what the endpoints depend on.
+type Options struct{ Host or3cloud.Front }
+
+// API says what is not offered.
+type API struct{ opt Options }
+
+// New returns the API.
+func New(o Options) *API { return &API{o} }
+
+// Routes returns the endpoints.
+func (a *API) Routes() []or3cloud.Route {
+	return []or3cloud.Route{
+		{Method: http.MethodPost, Path: "/api/openrouter/stream", MaxBody: -1, Handle: a.stream},
+		{Method: http.MethodGet, Path: "/api/chat/history-readiness", Handle: a.historyReadiness},
+		{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
+		{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
+		{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission},
+	}
+}
+
+// noStream is the refusal to stream, for all who read it: the base client shows the text as it is, the newest one knows
+// neither texts nor unknown codes and says by the inner code that the connection settings have to be looked at; the outer
+// code makes it stay in the foreground for the rest of the session.
+type noStream struct {
+	Error struct {
+		Message string `json:"message"`
+		Code    string `json:"code"`
+		Source  string `json:"source"`
+	} `json:"error"`
+	Code string `json:"code"`
+}
+
+const streamText = "This server does not fetch answers with a key of its own. Connect your own OpenRouter account to chat."
+
+// maxForgotten is how much of a chat is taken before it is refused: browsers that are still sending show a broken
+// connection instead of the answer.
+const maxForgotten = 16 << 20
+
+// stream refuses to stream. A client that has the user's own key takes 404 for "there is no such route" and asks
+// OpenRouter itself; every other status would end the chat. One that has none cannot go on, and takes 404 for an item that
+// was deleted; 400 is the contract's status for a missing key.
+func (*API) stream(w http.ResponseWriter, r *http.Request) error {
+	httpapi.NoStore(w)
+	httpapi.Forget(w, r, maxForgotten)
+	var out noStream
+	out.Error.Message, out.Error.Code, out.Error.Source = streamText, "ERR_AUTH", "provider"
+	out.Code = "background_streaming_disabled"
+	status := http.StatusBadRequest
+	if ownKey(r) {
+		status = http.StatusNotFound
+	}
+	return httpapi.WriteJSON(w, status, out)
+}
+
+// ownKey reports whether a request carries the user's key.
+func ownKey(r *http.Request) bool {
+	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return strings.TrimSpace(r.Header.Get("x-or3-openrouter-key")) != "" || ok && strings.TrimSpace(bearer) != ""
+}
+
+// maxThreadID is the longest thread id, in bytes.
+const maxThreadID = 200
+
+// historyReadiness says that no tool can read a thread here, which is a legal answer for any of them.
+func (a *API) historyReadiness(w http.ResponseWriter, r *http.Request) error {
+	httpapi.NoCache(w)
+	if err := a.member(r, or3cloud.PermWorkspaceRead); err != nil {
+		return err
+	}
+	if id := r.URL.Query().Get("thread_id"); id == "" || len(id) > maxThreadID {
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid thread")
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ready": false})
+}
+
+// clientTools says that no job waits for tools of the browser.
+func (a *API) clientTools(w http.ResponseWriter, r *http.Request) error {
+	httpapi.NoStore(w)
+	if err := a.member(r, or3cloud.PermWorkspaceWrite); err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"available": false})
+}
+
+// member admits signed-in users who may do p in their active workspace.
+func (a *API) member(r *http.Request, p or3cloud.Permission) error {
+	s, err := a.opt.Host.Session(r)
+	if err != nil {
+		return err
+	}
+	if !s.Authenticated {
+		return or3cloud.Can(s, p, or3cloud.Resource{}).Err()
+	}
+	_, err = a.opt.Host.Authorize(r, p, s.Workspace.ID)
+	return err
+}
+
+// Routes of jobs have error bodies of their own.
+type (
+	jobError struct {
+		Error string `json:"error"`
+	}
+	abortState struct {
+		Aborted bool   `json:"aborted"`
+		Pending bool   `json:"pending"`
+		State   string `json:"state,omitempty"`
+		Error   string `json:"error,omitempty"`
+	}
+)
+
+// maxAdmissionID is the longest id of an admission, in bytes.
+const maxAdmissionID = 128
+
+func isAdmissionID(id string) bool { return id != "" && len(id) <= maxAdmissionID }
+
+// admission says that no job was started by an id, so a client that does not know what became of its request may send it
+// again.
+func (a *API) admission(w http.ResponseWriter, r *http.Request) error {
+	httpapi.NoStore(w)
+	if !isAdmissionID(strings.TrimSpace(r.PathValue("id"))) {
+		return httpapi.WriteJSON(w, http.StatusBadRequest, jobError{"Missing admission ID"})
+	}
+	s, err := a.opt.Host.Session(r)
+	switch {
+	case err != nil:
+		return err
+	case !s.Authenticated:
+		return httpapi.WriteJSON(w, http.StatusUnauthorized, jobError{"Authentication required"})
+	}
+	return httpapi.WriteJSON(w, http.StatusNotFound, jobError{"No job for this admission"})
+}
+
+// abortAdmission says that nothing runs by an id, and that nothing will.
+func (a *API) abortAdmission(w http.ResponseWriter, r *http.Request) error {
+	httpapi.NoStore(w)
+	var in struct {
+		AdmissionID string `json:"admissionId"`
+	}
+	err := httpapi.ReadJSON(r, &in, "Missing admission ID")
+	if code := or3cloud.CodeOf(err); err != nil && code != or3cloud.CodeInvalid {
+		return err
+	}
+	if err != nil || !isAdmissionID(strings.TrimSpace(in.AdmissionID)) {
+		return httpapi.WriteJSON(w, http.StatusBadRequest, abortState{Error: "Missing admission ID"})
+	}
+	s, err := a.opt.Host.Session(r)
+	switch {
+	case err != nil:
+		return err
+	case !s.Authenticated:
+		return httpapi.WriteJSON(w, http.StatusUnauthorized, abortState{Error: "Authentication required"})
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, abortState{State: "already_terminal"})
+}
