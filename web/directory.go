@@ -5,12 +5,15 @@ import (
 	"net/http"
 	"os"
 	"sync"
+
+	"or3.chat/cloud/web/internal/encoded"
 )
 
 // directory serves the client in a directory, and follows its path: deployments point a link at the next release, or put
 // another directory in its place, while the server runs.
 type directory struct {
-	path string
+	path  string
+	cache *encoded.Cache // of all that path has led to
 
 	mu   sync.Mutex
 	info os.FileInfo // of the directory that now is open
@@ -26,8 +29,8 @@ func newDirectory(path string) (*directory, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("the web directory %s is a file; give the directory that the client's build wrote", path)
 	}
-	d := &directory{path: path}
-	if d.now, err = open(path); err != nil {
+	d := &directory{path: path, cache: newCache()}
+	if d.now, err = d.open(); err != nil {
 		return nil, err
 	}
 	d.info = info
@@ -35,15 +38,15 @@ func newDirectory(path string) (*directory, error) {
 }
 
 // open opens what path leads to at this moment.
-func open(path string) (*static, error) {
-	root, err := os.OpenRoot(path)
+func (d *directory) open() (*static, error) {
+	root, err := os.OpenRoot(d.path)
 	if err != nil {
 		return nil, fmt.Errorf("open the web directory: %w", err)
 	}
-	s, err := newStatic(root.FS())
+	s, err := newStatic(root.FS(), d.cache)
 	if err != nil {
 		root.Close()
-		return nil, fmt.Errorf("the web directory %s: %w", path, err)
+		return nil, fmt.Errorf("the web directory %s: %w", d.path, err)
 	}
 	return s, nil
 }
@@ -60,7 +63,7 @@ func (d *directory) current() *static {
 	if err != nil || os.SameFile(info, d.info) {
 		return d.now
 	}
-	if next, err := open(d.path); err == nil {
+	if next, err := d.open(); err == nil {
 		d.now, d.info = next, info
 	}
 	return d.now

@@ -23,7 +23,7 @@ func withoutAccounts(files fs.FS) (fs.FS, error) {
 	return retold{files, told}, nil
 }
 
-// retold are files with another index.html, which has no compressed twin.
+// retold are files with another index.html.
 type retold struct {
 	fs.FS
 	index []byte
@@ -31,11 +31,8 @@ type retold struct {
 
 // Open implements fs.FS.
 func (r retold) Open(name string) (fs.File, error) {
-	switch name {
-	case "index.html":
+	if name == "index.html" {
 		return &memoryFile{bytes.NewReader(r.index)}, nil
-	case "index.html.gz":
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return r.FS.Open(name)
 }

@@ -3,10 +3,7 @@
 package web
 
 import (
-	"crypto/sha256"
 	"embed"
-	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 )
@@ -23,7 +20,7 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 // file that the page loads. What the page sends by script carries its Origin all the same.
 const pageReferrer = "no-referrer"
 
-// page returns the built-in page. Embedded files have no time, so their hash is what caches go by.
+// page returns the built-in page.
 func page(accounts bool) (http.Handler, error) {
 	files, err := fs.Sub(pageFiles, "page")
 	if err == nil && !accounts {
@@ -32,27 +29,11 @@ func page(accounts bool) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStatic(files)
+	s, err := newStatic(files, newCache())
 	if err != nil {
 		return nil, err
 	}
 	s.hashed = []string{"assets/"}
-	tags := map[string]string{}
-	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(files, name)
-		if errors.Is(err, fs.ErrNotExist) { // a twin that withoutAccounts has taken away
-			return nil
-		}
-		tags[name] = fmt.Sprintf(`"%x"`, sha256.Sum256(data))
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.etag = func(name string, _ fs.FileInfo) string { return tags[name] }
 	s.header = http.Header{"Content-Security-Policy": {pagePolicy}, "Referrer-Policy": {pageReferrer}}
 	return s, nil
 }

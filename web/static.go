@@ -2,28 +2,25 @@ package web
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
+
+	"or3.chat/cloud/web/internal/encoded"
 )
 
 // static serves the files of a client that was built ahead of time. Paths that name no file get the client's shell when a
 // browser navigates there, because the client has routes of its own, and a 404 otherwise: a missing script must not
-// become a page of HTML. A file beside which the build put one of the same name and ".gz" goes out compressed to whoever
-// takes that; nothing is compressed while people wait.
+// become a page of HTML. In which coding a file goes out is decided by package encoded.
 type static struct {
-	files fs.FS
+	files  fs.FS
+	folder *encoded.Folder // the same files
 	// shell is the file for the client's own routes.
 	shell string
 	// hashed are the folders whose files carry a hash of their content in the name.
 	hashed []string
-	// etag identifies the content of a file for caches; empty means none.
-	etag func(name string, info fs.FileInfo) string
 	// header is added to every answer.
 	header http.Header
 }
@@ -32,11 +29,9 @@ type static struct {
 // whose index.html was rendered for the start page.
 var shells = []string{"200.html", "index.html"}
 
-// newStatic returns a handler for the files. There must be a shell among them.
-func newStatic(files fs.FS) (*static, error) {
-	s := &static{files: files, hashed: []string{"_nuxt/", "_fonts/"}, etag: func(_ string, info fs.FileInfo) string {
-		return fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
-	}}
+// newStatic returns a handler for the files. There must be a shell among them. What is compressed of them is kept in cache.
+func newStatic(files fs.FS, cache *encoded.Cache) (*static, error) {
+	s := &static{files: files, folder: cache.Folder(files), hashed: []string{"_nuxt/", "_fonts/"}}
 	for _, name := range shells {
 		if has(files, name) {
 			s.shell = name
@@ -99,64 +94,24 @@ func (s *static) cacheControl(name string) string {
 	return "no-cache"
 }
 
-// representation returns the file to send for a name: itself, or its compressed twin. Types that we do not name are sent as they
-// are, because they would be guessed from the content.
-func (s *static) representation(w http.ResponseWriter, r *http.Request, name string) string {
-	compressed := name + ".gz"
-	if contentTypes[path.Ext(name)] == "" || !has(s.files, compressed) {
-		return name
-	}
-	w.Header().Add("Vary", "Accept-Encoding") // also when the plain one goes out: a cache must keep the two apart
-	if !acceptsGzip(r.Header) {
-		return name
-	}
-	w.Header().Set("Content-Encoding", "gzip")
-	return compressed
-}
-
-// acceptsGzip reports whether a client takes gzip. It must say so by name, and "gzip;q=0" says no.
-func acceptsGzip(h http.Header) bool {
-	for _, field := range h.Values("Accept-Encoding") {
-		for coding := range strings.SplitSeq(field, ",") {
-			name, weight, weighted := strings.Cut(coding, ";")
-			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
-				continue
-			}
-			_, value, _ := strings.Cut(weight, "=")
-			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			return !weighted || err == nil && q > 0
-		}
-	}
-	return false
-}
-
 func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) {
-	sent := s.representation(w, r, name)
-	f, err := s.files.Open(sent)
-	if err != nil {
-		http.Error(w, "Not Found", http.StatusNotFound)
-		return
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	content, seekable := f.(io.ReadSeeker)
-	if err != nil || !seekable {
-		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
-		return
-	}
 	h := w.Header()
 	for key, values := range s.header {
 		h[key] = values
 	}
 	h.Set("Cache-Control", s.cacheControl(name))
 	h.Set("X-Content-Type-Options", "nosniff")
-	if tag := s.etag(sent, info); tag != "" {
-		h.Set("ETag", tag)
-	}
 	if contentType, ok := contentTypes[path.Ext(name)]; ok {
 		h.Set("Content-Type", contentType)
 	}
-	http.ServeContent(w, r, name, info.ModTime(), content)
+	if err := s.folder.Serve(w, r, name); err != nil {
+		h.Set("Cache-Control", "no-cache")
+		if errors.Is(err, fs.ErrNotExist) {
+			http.Error(w, "Not Found", http.StatusNotFound)
+			return
+		}
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+	}
 }
 
 // contentTypes fixes the types that matter, because the machine's own table may lack or change them, and nosniff makes a

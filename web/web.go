@@ -4,6 +4,9 @@ package web
 import (
 	"io/fs"
 	"net/http"
+
+	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/web/internal/encoded"
 )
 
 // Handler returns the handler for everything outside /api/. With a directory it serves the static client in it; without one
@@ -18,6 +21,11 @@ func Handler(dir string, accounts bool) (http.Handler, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// newCache returns a cache for what is compressed. It takes little of the memory that there is, and even a large client fits in the most.
+func newCache() *encoded.Cache {
+	return encoded.NewCache(min(membudget.Read().Bytes/16, 64<<20))
 }
 
 // has reports whether a file exists and is no directory.
