@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The page with which or3-cloud answers every navigation: the client without a server's part. Hosts of early 2026 make it in static builds only. */
+export const shell = '/200.html'
+
+/** What @vite-pwa/nuxt makes the service worker of, as far as it matters here. */
+export interface WorkerOptions {
+  outDir: string
+  workbox?: { navigateFallback?: string | null }
+}
+
+/** The configuration of Nitro 2, as far as it matters here. */
+interface NitroConfig {
+  static?: boolean
+  prerender?: { failOnError?: boolean }
+  externals?: { traceInclude?: string[] }
+}
+
+/** withFallback has the worker fall back to the shell where the build lacks the page that it falls back to: such a worker would not install. */
+export function withFallback({ outDir, workbox }: WorkerOptions): void {
+  const page = workbox?.navigateFallback
+  if (workbox && page && !existsSync(join(outDir, page.endsWith('/') ? `${page}index.html` : page))) workbox.navigateFallback = shell
+}
+
+/** keepExternalsAbsolute lets Nitro find what Vite leaves to it. Nuxt 4.2 would name files below shared/ relative to a folder that they are not in. */
+export function keepExternalsAbsolute(vite: { build?: { rollupOptions?: { makeAbsoluteExternalsRelative?: unknown } } }): void {
+  if (vite.build?.rollupOptions) vite.build.rollupOptions.makeAbsoluteExternalsRelative = false
+}
+
+/**
+ * tuneServer goes on with a static build where a page cannot be rendered without the host's server: the shell stands in for every page.
+ * And it takes better-sqlite3 from the files to be copied, which newer hosts name whenever this provider is chosen: OR3 Cloud brings its own SQLite.
+ */
+export function tuneServer(nitro: object): void {
+  const { static: isStatic, prerender, externals } = nitro as NitroConfig
+  if (isStatic && prerender) prerender.failOnError = false
+  if (externals?.traceInclude) externals.traceInclude = externals.traceInclude.filter(file => !/[\\/]better-sqlite3[\\/]/.test(file))
+}

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { keepExternalsAbsolute, tuneServer, withFallback } from '../src/build'
+
+describe('the service worker falls back to a page that the build has', () => {
+  const outDir = mkdtempSync(join(tmpdir(), 'or3-public-'))
+  afterAll(() => rmSync(outDir, { recursive: true }))
+  writeFileSync(join(outDir, 'offline.html'), '')
+
+  it.each([
+    ['/offline.html', '/offline.html'],
+    ['/index.html', '/200.html'],
+    ['/', '/200.html'],
+    [null, null],
+    [undefined, undefined],
+  ])('%j becomes %j', (page, fallback) => {
+    const options = { outDir, workbox: { navigateFallback: page } }
+    withFallback(options)
+    expect(options.workbox.navigateFallback).toBe(fallback)
+  })
+
+  it('and a worker of another kind is left alone', () => {
+    const options = { outDir }
+    withFallback(options)
+    expect(options).toEqual({ outDir })
+  })
+})
+
+describe('the server half of the build', () => {
+  it('goes on without a page in a static build only', () => {
+    const built = (isStatic: boolean) => {
+      const nitro = { static: isStatic, prerender: { failOnError: true } }
+      tuneServer(nitro)
+      return nitro.prerender.failOnError
+    }
+    expect([built(true), built(false)]).toEqual([false, true])
+  })
+
+  it('copies no other SQLite', () => {
+    const nitro = { externals: { traceInclude: ['/app/node_modules/better-sqlite3/lib/index.js', '/app/node_modules/libsql/index.js'] } }
+    tuneServer(nitro)
+    expect(nitro.externals.traceInclude).toEqual(['/app/node_modules/libsql/index.js'])
+  })
+
+  it('is not made up where the host configures none', () => {
+    const nitro = {}
+    tuneServer(nitro)
+    expect(nitro).toEqual({})
+  })
+
+  it('finds shared files by their absolute path', () => {
+    const vite: { build: { rollupOptions: object } } = { build: { rollupOptions: { input: 'server' } } }
+    keepExternalsAbsolute(vite)
+    expect(vite.build.rollupOptions).toEqual({ input: 'server', makeAbsoluteExternalsRelative: false })
+  })
+})
