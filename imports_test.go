@@ -46,14 +46,18 @@ func TestImportRules(t *testing.T) {
 			t.Fatalf("go list does not know %s%s", module, path)
 		}
 	}
-	for _, room := range accountRooms {
-		if _, ok := ours[accountRoom+room]; !ok {
-			t.Fatalf("go list does not know the room %s of the accounts", room)
+	for within, rooms := range rooms {
+		for _, room := range rooms {
+			if _, ok := ours[within+room]; !ok {
+				t.Fatalf("go list does not know %s%s", within, room)
+			}
 		}
 	}
 	for _, p := range ours {
-		if room, ok := strings.CutPrefix(p.ImportPath, accountRoom); ok && !slices.Contains(accountRooms, room) {
-			t.Errorf("%s: say in accountRooms which rooms it may know", p.ImportPath)
+		for within, rooms := range rooms {
+			if room, ok := strings.CutPrefix(p.ImportPath, within); ok && !slices.Contains(rooms, room) {
+				t.Errorf("%s: say in rooms which others it may know", p.ImportPath)
+			}
 		}
 		for _, dep := range p.Deps {
 			if why := forbidden(p.ImportPath, dep, standard[dep]); why != "" {
@@ -94,11 +98,19 @@ func list(t *testing.T) []listed {
 	}
 }
 
-// accountRoom is what the import paths of the rooms of basic-auth begin with.
-const accountRoom = module + "/providers/basicauth/internal/"
+// What the import paths of the rooms of a provider begin with.
+const (
+	accountRoom = module + "/providers/basicauth/internal/"
+	fileRoom    = module + "/providers/fs/internal/"
+)
 
-// accountRooms are these rooms. Each knows those before it alone.
-var accountRooms = []string{"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"}
+// rooms are the rooms of the providers. Each knows those before it alone.
+var rooms = map[string][]string{
+	accountRoom: {"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"},
+	fileRoom: {
+		"volume", "refuse", "times", "layout", "digest", "health", "copies", "pieces", "traffic", "room", "uploads", "collection", "readback",
+	},
+}
 
 // forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
 func forbidden(path, dep string, standard bool) string {
@@ -151,10 +163,11 @@ func forbidden(path, dep string, standard bool) string {
 		if within(dep, module+"/providers") && provider(dep) != own {
 			return "providers do not know each other"
 		}
-		if room, ok := strings.CutPrefix(path, accountRoom); ok {
-			other, ok := strings.CutPrefix(dep, accountRoom)
-			if ok && slices.Index(accountRooms, other) > slices.Index(accountRooms, room) {
-				return "a room of basic-auth knows those before it"
+		for within, rooms := range rooms {
+			room, ok := strings.CutPrefix(path, within)
+			other, too := strings.CutPrefix(dep, within)
+			if ok && too && slices.Index(rooms, other) > slices.Index(rooms, room) {
+				return "a room of a provider knows those before it"
 			}
 		}
 	case within(path, module+"/operator"):
@@ -254,6 +267,8 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/providers/basicauth", accountRoom + "store", false, true},
 		{"/providers/basicauth/internal/store", accountRoom + "db", false, true},
 		{"/providers/basicauth/internal/store", accountRoom + "onetime", false, false},
+		{"/providers/fs/internal/uploads", fileRoom + "copies", false, true},
+		{"/providers/fs/internal/copies", fileRoom + "uploads", false, false},
 		{"/internal/sqlitex", module, false, true},
 		{"/internal/mail", module + "/setting", false, true},
 		{"/setting", module, false, true},

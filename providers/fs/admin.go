@@ -6,6 +6,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/collection"
+	"or3.chat/cloud/providers/fs/internal/copies"
 )
 
 // actionGC is the admin action that collects the blobs of a workspace (contract, workspaces-and-admin §8).
@@ -16,9 +18,11 @@ const maxRetentionSeconds = 100 * 365 * 24 * 3600
 
 // admin shows the provider to operators.
 type admin struct {
-	storage  *Storage
-	details  map[string]any
-	warnings []or3cloud.AdminWarning
+	collector  *collection.Collector
+	copies     *copies.Copies
+	references bool // whether the sync provider tracks references
+	details    map[string]any
+	warnings   []or3cloud.AdminWarning
 }
 
 var _ or3cloud.AdminActionRunner = (*admin)(nil)
@@ -26,13 +30,13 @@ var _ or3cloud.AdminActionRunner = (*admin)(nil)
 // GetStatus implements or3cloud.ProviderAdminAdapter.
 func (a *admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
 	warnings := append([]or3cloud.AdminWarning{}, a.warnings...)
-	if a.storage.References == nil {
+	if !a.references {
 		warnings = append(warnings, or3cloud.AdminWarning{
 			Level:   "warning",
 			Message: "The sync provider does not track references to files, so unused files are never deleted.",
 		})
 	}
-	if err := a.storage.checkStore(); err != nil {
+	if err := a.copies.Check(); err != nil {
 		warnings = append(warnings, or3cloud.AdminWarning{
 			Level: "error", Message: "The storage directory cannot be read or is not the one of this instance.",
 		})
@@ -54,7 +58,7 @@ func (a *admin) RunAction(ctx context.Context, workspaceID, actionID string, pay
 	if workspaceID == "" {
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace not resolved")
 	}
-	return a.storage.GC(ctx, or3cloud.StorageGCRequest{
+	return a.collector.GC(ctx, or3cloud.StorageGCRequest{
 		WorkspaceID: workspaceID, Retention: payloadRetention(payload), Limit: int(positive(payload["limit"], math.MaxInt32)),
 	})
 }

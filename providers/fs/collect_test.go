@@ -13,8 +13,12 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/layout"
 	"or3.chat/cloud/providertest"
 )
+
+// atOnceDestroyed leaves nothing in the trash for longer than until the next collection.
+func atOnceDestroyed(o *Options) { o.TrashGrace = 0 }
 
 const aged = providertest.StorageRetention + time.Hour
 
@@ -45,7 +49,7 @@ func TestBlobUnderCollectionIsServed(t *testing.T) {
 	if report := r.mustGC(); report.DeletedCount != 1 {
 		t.Fatalf("%+v", report)
 	}
-	if !slices.ContainsFunc(r.files(), func(f string) bool { return strings.HasPrefix(f, trashDir+"/") }) {
+	if !slices.ContainsFunc(r.files(), func(f string) bool { return strings.HasPrefix(f, layout.Trash+"/") }) {
 		t.Fatalf("nothing in the trash: %v", r.files())
 	}
 	if rec := r.get(token); rec.Code != 200 || rec.Body.String() != "content" {
@@ -186,8 +190,7 @@ func TestSlowUploadOfABlobThatIsCollectedMeanwhile(t *testing.T) {
 
 // TestCollectorThatSleepsBetweenClaimAndMove: the same content is uploaded meanwhile, and the trash saves nothing.
 func TestCollectorThatSleepsBetweenClaimAndMove(t *testing.T) {
-	r := newRig(t)
-	r.TrashGrace = 0
+	r := newRig(t, atOnceDestroyed)
 	r.store("content")
 	r.clock.Advance(aged)
 	r.refs.AfterRetire = func(or3cloud.RetireRequest) {
@@ -211,7 +214,7 @@ func TestUnknownOutcomeOfAClaimIsTakenForRetired(t *testing.T) {
 	r.store("content")
 	old := r.record("content").Generation
 	r.clock.Advance(aged)
-	r.References = failingClaims{r.refs}
+	r.claims.ReferenceClaimer = failingClaims{r.refs}
 	if _, err := r.gc(); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 		t.Fatalf("%v", err)
 	}
@@ -239,7 +242,7 @@ func backdate(t *testing.T, r *rig, name string, age time.Duration) {
 
 func TestAbandonedFilesGoAfterADay(t *testing.T) {
 	r := newRig(t)
-	old, young, npm := keyOf("a").temp("0"), keyOf("b").temp("1"), "workspaces/ws/sha256_x.tmp-1771000000000-ab"
+	old, young, npm := keyOf("a").Temp("0"), keyOf("b").Temp("1"), "workspaces/ws/sha256_x.tmp-1771000000000-ab"
 	foreign := "workspaces/ws/notes.txt"
 	for _, name := range []string{old, young, npm, foreign} {
 		r.writeFile(name, "x")
@@ -298,7 +301,7 @@ func TestUncommittedUploadGoesAfterADayUnlessReferenced(t *testing.T) {
 
 func TestOrphanedGenerationIsAdoptedAndThenCollected(t *testing.T) {
 	r := newRig(t)
-	name := keyOf("content").live(strings.Repeat("a", generationLength))
+	name := keyOf("content").Live(strings.Repeat("a", layout.GenerationLength))
 	r.writeFile(name, "content")
 	backdate(t, r, name, 0)
 	r.mustGC()
@@ -331,7 +334,7 @@ func TestLastGoodCopyIsNotDropped(t *testing.T) {
 	r.store("content")
 	r.clock.Advance(aged)
 	r.mustGC()
-	trashed := keyOf("content").trash(r.record("content").Generation)
+	trashed := keyOf("content").Trash(r.record("content").Generation)
 	r.store("content")
 	if err := os.Truncate(r.path("content"), 3); err != nil {
 		t.Fatal(err)

@@ -2,11 +2,12 @@ package fs
 
 import (
 	"errors"
-	"or3.chat/cloud/providers/fs/internal/volume"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 func mustDisk(t *testing.T) (volume.Disk, string) {

@@ -9,6 +9,10 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/copies"
+	"or3.chat/cloud/providers/fs/internal/digest"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/refuse"
 )
 
 const (
@@ -21,26 +25,26 @@ const (
 
 // download is GET and HEAD /api/storage/fs/download (contract, storage §7.5). Ranges and conditional requests are
 // net/http's; the content is immutable, so its hash is a strong validator.
-func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
-	c, k, err := s.admit(r, opDownload, or3cloud.PermWorkspaceRead)
+func (g *gateway) download(w http.ResponseWriter, r *http.Request) error {
+	c, k, err := g.admit(r, opDownload, or3cloud.PermWorkspaceRead)
 	if err != nil {
 		return err
 	}
-	defer s.scrub.transferring()()
-	f, rec, err := s.findVerified(r.Context(), k)
-	if errors.Is(err, errAbsent) {
+	defer g.traffic.Transfer()()
+	f, rec, err := g.copies.FindVerified(r.Context(), k)
+	if errors.Is(err, copies.ErrAbsent) {
 		return or3cloud.Errorf(or3cloud.CodeNotFound, "File not found")
 	}
 	if err != nil {
-		return diskFault(err)
+		return refuse.Disk(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err == nil && info.Size() != rec.SizeBytes {
-		err = fmt.Errorf("fs: blob %s has %d bytes instead of %d", k.base(), info.Size(), rec.SizeBytes)
+		err = fmt.Errorf("fs: blob %s has %d bytes instead of %d", k.Base(), info.Size(), rec.SizeBytes)
 	}
 	if err != nil {
-		return diskFault(err)
+		return refuse.Disk(err)
 	}
 
 	mime := c.MIME
@@ -49,7 +53,7 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 	}
 	contentType, disposition, err := narrowed(f, mime, or3cloud.Disposition(c.Disposition))
 	if err != nil {
-		return diskFault(err)
+		return refuse.Disk(err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", contentType)
@@ -58,14 +62,14 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "private, no-store")
-	h.Set("ETag", `"`+k.base()+`"`)
+	h.Set("ETag", `"`+k.Base()+`"`)
 
 	allowed := time.Minute + time.Duration(info.Size()/minRate)*time.Second
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(allowed))
 	out := &rangeWriter{ResponseWriter: w}
 	http.ServeContent(out, r, "", time.Time{}, f)
-	if v, ok := f.(*verifiedFile); ok && v.failure() != nil {
-		return s.failed(r.Context(), k, rec.Generation, v.failure(), out)
+	if v, ok := f.(*digest.File); ok && v.Failure() != nil {
+		return g.failed(r.Context(), k, rec.Generation, v.Failure(), out)
 	}
 	out.send()
 	if out.unsatisfiable {
@@ -77,9 +81,9 @@ func (s *Storage) download(w http.ResponseWriter, r *http.Request) error {
 
 // failed ends a download whose content could not be read, or is damaged. If nothing has been sent the client is told to
 // come again; else the connection is broken off, since an answer that just ended would be taken for the file.
-func (s *Storage) failed(ctx context.Context, k blobKey, generation string, fault error, out *rangeWriter) error {
-	if errors.Is(fault, errDamaged) {
-		s.reportDamage(ctx, k, generation, fault)
+func (g *gateway) failed(ctx context.Context, k layout.Key, generation string, fault error, out *rangeWriter) error {
+	if errors.Is(fault, digest.ErrDamaged) {
+		g.copies.ReportDamage(ctx, k, generation, fault)
 	}
 	if out.sent {
 		panic(http.ErrAbortHandler)
@@ -89,7 +93,7 @@ func (s *Storage) failed(ctx context.Context, k blobKey, generation string, faul
 	} {
 		out.Header().Del(name)
 	}
-	return diskFault(fault)
+	return refuse.Disk(fault)
 }
 
 // rangeWriter holds back the head of the answer until there is something to send after it, so that a fault of the first
@@ -131,7 +135,7 @@ func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
 		return io.Copy(io.Discard, r)
 	}
 	if limited, ok := r.(*io.LimitedReader); ok {
-		if v, ok := limited.R.(*verifiedFile); ok {
+		if v, ok := limited.R.(*digest.File); ok {
 			return w.sendVerified(v, limited)
 		}
 	}
@@ -141,11 +145,11 @@ func (w *rangeWriter) ReadFrom(r io.Reader) (int64, error) {
 
 // sendVerified sends a file out of the memory in which its blocks were verified. The head goes out when the first ones have
 // been.
-func (w *rangeWriter) sendVerified(v *verifiedFile, r *io.LimitedReader) (sent int64, err error) {
-	next := func() ([]byte, error) { return v.next(r.N) }
-	if ahead, ok := v.readAhead(r.N); ok {
-		defer ahead.stop()
-		next = ahead.next
+func (w *rangeWriter) sendVerified(v *digest.File, r *io.LimitedReader) (sent int64, err error) {
+	next := func() ([]byte, error) { return v.Next(r.N) }
+	if ahead, ok := v.ReadAhead(r.N); ok {
+		defer ahead.Stop()
+		next = ahead.Next
 	}
 	for r.N > 0 {
 		p, err := next()

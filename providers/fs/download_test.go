@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/copies"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
 
@@ -49,7 +52,7 @@ func TestDownloadChecksComeInTheContractsOrder(t *testing.T) {
 // TestTransientFaultIsNever404: contract, storage Pitfall 2.
 func TestTransientFaultIsNever404(t *testing.T) {
 	for _, fault := range []error{syscall.EIO, syscall.EMFILE, syscall.ESTALE, os.ErrPermission} {
-		for _, suffix := range []string{sidecarSuffix, ""} {
+		for _, suffix := range []string{layout.SidecarSuffix, ""} {
 			r := newRig(t)
 			r.store("content")
 			r.disk.fault = func(op, name string) error {
@@ -70,10 +73,10 @@ func TestTransientFaultIsNever404(t *testing.T) {
 }
 
 func TestCorruptSidecarIsNever404(t *testing.T) {
-	for _, text := range []string{"", "{", "null", `{"workspace_id":"other","hash":"x"}`, strings.Repeat("x", maxSidecar+1)} {
+	for _, text := range []string{"", "{", "null", `{"workspace_id":"other","hash":"x"}`, strings.Repeat("x", copies.MaxSidecar+1)} {
 		r := newRig(t)
 		r.store("content")
-		r.writeFile(keyOf("content").sidecar(), text)
+		r.writeFile(keyOf("content").Sidecar(), text)
 		if rec := r.get(downloadClaims(r, "content")); rec.Code != 503 {
 			t.Errorf("%.10q: %d", text, rec.Code)
 		}
@@ -86,7 +89,7 @@ func TestCorruptSidecarIsNever404(t *testing.T) {
 func TestCorruptSidecarIsReplacedByAnUpload(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
-	r.writeFile(keyOf("content").sidecar(), "{")
+	r.writeFile(keyOf("content").Sidecar(), "{")
 	r.store("content")
 	if rec := r.get(downloadClaims(r, "content")); rec.Body.String() != "content" {
 		t.Errorf("%d %q", rec.Code, rec.Body)
@@ -99,7 +102,7 @@ func TestVanishedMountIs503(t *testing.T) {
 	if err := os.RemoveAll(r.dir + "/workspaces"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(r.dir + "/" + identityFile); err != nil {
+	if err := os.Remove(r.dir + "/" + volume.IdentityFile); err != nil {
 		t.Fatal(err)
 	}
 	if rec := r.get(downloadClaims(r, "content")); rec.Code != 503 || rec.Body.Len() == 0 {
@@ -139,7 +142,7 @@ func TestDownloadHeaders(t *testing.T) {
 		want := map[string]string{
 			"Content-Type": tc.wantType, "Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff",
 			"Content-Security-Policy": contentPolicy, "Accept-Ranges": "bytes",
-			"Etag": `"` + keyOf(content).base() + `"`, "Last-Modified": "",
+			"Etag": `"` + keyOf(content).Base() + `"`, "Last-Modified": "",
 		}
 		for name, value := range want {
 			if got := rec.Header().Get(name); got != value {
@@ -163,7 +166,7 @@ func TestRangesAndConditions(t *testing.T) {
 	r := newRig(t)
 	const content = "0123456789"
 	r.store(content)
-	etag := `"` + keyOf(content).base() + `"`
+	etag := `"` + keyOf(content).Base() + `"`
 	for _, tc := range []struct {
 		name         string
 		header       []string
@@ -226,7 +229,7 @@ func TestDownloadOverTheNetwork(t *testing.T) {
 	r := newRig(t)
 	content := strings.Repeat("0123456789abcdef", 1<<16)
 	r.store(content)
-	if err := os.Remove(r.path(content) + sumsSuffix); err != nil {
+	if err := os.Remove(r.path(content) + layout.SumsSuffix); err != nil {
 		t.Fatal(err)
 	}
 	var source io.Reader

@@ -20,6 +20,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/copies"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/refuse"
 	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
@@ -72,25 +75,25 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, signer: signer, clock: clock, disk: newMemDisk(), refs: providertest.NewReferences(clock.Now), steps: &stepper{}}
-	w.open()
-	for _, dir := range []string{workspacesDir, trashDir} {
+	w.open(0)
+	for _, dir := range []string{layout.Workspaces, layout.Trash} {
 		w.disk.Mkdir(dir)
 	}
 	return w
 }
 
 // open opens the store, as after a restart.
-func (w *world) open() {
+func (w *world) open(trashGrace time.Duration) {
 	w.Storage = New(Options{
-		Disk: &steppedDisk{w.disk, w.steps}, Signer: w.signer, TTL: time.Hour, Retention: time.Hour, Host: host{}, Now: w.clock.Now,
+		Disk: &steppedDisk{w.disk, w.steps}, Signer: w.signer, TTL: time.Hour, Retention: time.Hour, TrashGrace: trashGrace, Host: host{}, Now: w.clock.Now,
 		References: &steppedClaims{w.refs, w.steps}, Rand: w.steps, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
-func (w *world) key() blobKey { return keyOf(explored) }
+func (w *world) key() layout.Key { return keyOf(explored) }
 
 func (w *world) upload() error {
-	return w.receive(context.Background(), w.key(), int64(len(explored)), "image/png", strings.NewReader(explored), nil)
+	return w.uploads.Receive(context.Background(), w.key(), int64(len(explored)), "image/png", strings.NewReader(explored), nil)
 }
 
 func (w *world) commit() error {
@@ -113,7 +116,7 @@ func (w *world) refer() {
 
 // readable reports whether the content can be had. It is asked between two steps.
 func (w *world) readable() bool {
-	f, _, err := New(Options{Disk: w.disk}).find(w.key())
+	f, _, err := New(Options{Disk: w.disk}).copies.Find(w.key())
 	if err != nil {
 		return false
 	}
@@ -135,7 +138,7 @@ func collector(w *world) { w.must("GC", w.collect()) }
 func uploader(w *world) {
 	for attempt := 0; ; attempt++ {
 		granted := len(w.refs.Destroyed())
-		err := diskFault(w.upload())
+		err := refuse.Disk(w.upload())
 		if err == nil {
 			err = w.commit()
 		}
@@ -199,22 +202,23 @@ func aLiveBlob(w *world) {
 // aTrashedBlob is retired and in the trash. With a grace of nothing it may be destroyed at once.
 func aTrashedBlob(w *world) {
 	aLiveBlob(w)
-	w.TrashGrace = time.Hour
+	w.open(time.Hour)
 	w.must("GC", w.collect())
-	w.TrashGrace = 0
+	w.open(0)
+	w.must("load what is retired", w.doomed.Load(context.Background(), "ws"))
 	w.clock.Advance(3 * time.Hour)
 }
 
 // aRetiredBlob is one whose collector died between the claim and the move.
 func aRetiredBlob(w *world) {
 	aLiveBlob(w)
-	rec, err := readRecord(w.disk, w.key())
+	rec, err := copies.ReadRecord(w.disk, w.key())
 	w.must("record", err)
 	_, err = w.refs.RetireGeneration(context.Background(), or3cloud.RetireRequest{
 		WorkspaceID: "ws", Hash: hashOf(explored), Generation: rec.Generation, UnreferencedSince: w.clock.Now(),
 	})
 	w.must("retire", err)
-	w.open()
+	w.open(0)
 }
 
 // TestAllInterleavings explores two collectors, an upload of the same hash with its commit, a new reference, a deletion,
@@ -348,7 +352,7 @@ func (w *world) state() uint64 {
 		h.WriteByte(0)
 	}
 	w.disk.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(w.doomed)) {
+	for _, name := range w.doomed.All() {
 		h.WriteString(name)
 	}
 	state, _ := w.refs.ReferenceState(context.Background(), "ws", hashOf(explored))
@@ -555,7 +559,7 @@ type steppedDisk struct {
 }
 
 func (d *steppedDisk) Create(name string) (volume.File, error) {
-	if isTemp(name) {
+	if layout.IsTemp(name) {
 		return d.memDisk.Create(name) // its name is its maker's alone
 	}
 	d.steps.yield("create " + name)
@@ -588,7 +592,7 @@ func (d *steppedDisk) ReadDir(dir string) ([]iofs.DirEntry, error) {
 	a := d.steps.yield("readdir " + dir)
 	entries, err := d.memDisk.ReadDir(dir)
 	// Temporary files that are being written are passed over, so what an actor does next does not depend on them.
-	entries = slices.DeleteFunc(entries, func(e iofs.DirEntry) bool { return isTemp(e.Name()) })
+	entries = slices.DeleteFunc(entries, func(e iofs.DirEntry) bool { return layout.IsTemp(e.Name()) })
 	for _, e := range entries {
 		a.saw(e.Name())
 	}
@@ -611,7 +615,7 @@ func (d *steppedDisk) Link(oldname, newname string) error {
 }
 
 func (d *steppedDisk) Remove(name string) error {
-	if isTemp(name) {
+	if layout.IsTemp(name) {
 		return d.memDisk.Remove(name)
 	}
 	a := d.steps.yield("remove " + name)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/layout"
 	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
@@ -74,8 +75,8 @@ func newFaultRun(t *testing.T, seed uint64) *faultRun {
 	clock := providertest.NewClock(time.Unix(1_771_000_000, 0))
 	random := rand.New(rand.NewPCG(seed, 1))
 	r := &faultRun{t: t, random: random, clock: clock, disk: newMemDisk(), refs: providertest.NewReferences(clock.Now), plan: map[int]string{}}
-	r.disk.Mkdir(workspacesDir)
-	r.disk.Mkdir(trashDir)
+	r.disk.Mkdir(layout.Workspaces)
+	r.disk.Mkdir(layout.Trash)
 	r.disk.SyncDir(".")
 	return r
 }
@@ -120,7 +121,7 @@ func (r *faultRun) open() {
 
 func (r *faultRun) check(when string) {
 	r.t.Helper()
-	f, _, err := New(Options{Disk: r.disk}).find(keyOf(explored))
+	f, _, err := New(Options{Disk: r.disk}).copies.Find(keyOf(explored))
 	content := []byte(nil)
 	if err == nil {
 		content, err = io.ReadAll(f)
@@ -147,7 +148,7 @@ func (r *faultRun) process() {
 	r.scheduler = &scheduler{random: r.random, sticky: []float64{0, 0.8, 0.95}[r.random.IntN(3)]}
 	upload := func() {
 		for range 5 { // A client tries again.
-			err := r.receive(context.Background(), keyOf(explored), int64(len(explored)), "image/png", strings.NewReader(explored), nil)
+			err := r.uploads.Receive(context.Background(), keyOf(explored), int64(len(explored)), "image/png", strings.NewReader(explored), nil)
 			if err == nil {
 				_, err = r.Commit(context.Background(), or3cloud.CommitRequest{WorkspaceID: "ws", Hash: hashOf(explored), MIMEType: "image/png"})
 			}
@@ -162,7 +163,7 @@ func (r *faultRun) process() {
 			r.gc()
 		}
 	}
-	actors := []func(){upload, collect, collect, upload, func() { r.removeLeftovers(context.Background()) }}
+	actors := []func(){upload, collect, collect, upload, func() { r.janitor.RemoveLeftovers(context.Background()) }}
 	r.scheduler.run(r.t, actors[:2+r.random.IntN(4)]...)
 	r.scheduler = nil
 	if r.stopped == "power failure" {

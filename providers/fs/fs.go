@@ -16,7 +16,8 @@
 //
 // A blob file without a generation in its name was left by the npm package; it is used where it lies.
 //
-// Deletion is a protocol with the sync provider (or3cloud.ReferenceClaimer): see Storage.GC.
+// Here are the wiring and the HTTP side of transfers. What is known of the store is in rooms below internal;
+// docs/architecture.md says what each of them knows.
 package fs
 
 import (
@@ -32,6 +33,8 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/refuse"
 	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/setting"
 )
@@ -126,17 +129,17 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	if env.DiskFull != nil {
 		full = env.DiskFull(root)
 	}
+	retention := time.Duration(env.Config.Int(setting.StorageGCRetention)) * time.Second
 	storage := New(Options{
-		Disk: volume.Guard(disk, env.Log, unavailable, env.Fatal), Identity: identity, Signer: signer, TTL: validity(ctx, env),
-		Retention:  time.Duration(env.Config.Int(setting.StorageGCRetention)) * time.Second,
-		TrashGrace: trashGrace, Host: env.Host, References: env.References,
+		Disk: volume.Guard(disk, env.Log, refuse.Unavailable, env.Fatal), Identity: identity, Signer: signer, TTL: validity(ctx, env),
+		Retention: retention, TrashGrace: trashGrace, Host: env.Host, References: env.References,
 		Quota: quota(env.Config), Full: full, Now: env.Now, Rand: env.Rand, Log: env.Log,
 	})
-	storage.startJanitor(time.Duration(env.Config.Int(settingGC)) * time.Second)
-	storage.startScrub()
-	adapter := &admin{storage: storage, details: map[string]any{
-		"root": root, "urlTtlSeconds": int64(storage.TTL / time.Second),
-		"retentionSeconds": int64(storage.Retention / time.Second),
+	storage.janitor.Start(time.Duration(env.Config.Int(settingGC)) * time.Second)
+	storage.Scrub.Start()
+	adapter := &admin{collector: storage.Collector, copies: storage.copies, references: env.References != nil, details: map[string]any{
+		"root": root, "urlTtlSeconds": int64(storage.ttl / time.Second),
+		"retentionSeconds": int64(retention / time.Second),
 	}}
 	if len(secret) < or3cloud.MinKeyLength {
 		adapter.warnings = append(adapter.warnings, or3cloud.AdminWarning{
@@ -179,7 +182,7 @@ func openStore(root string, env or3cloud.Env) (volume.Disk, string, error) {
 		return nil, "", err
 	}
 	identity, err := identify(disk, found, admission, env)
-	for _, dir := range []string{workspacesDir, trashDir} {
+	for _, dir := range []string{layout.Workspaces, layout.Trash} {
 		if err == nil {
 			err = disk.Mkdir(dir)
 		}
@@ -200,7 +203,7 @@ func openStore(root string, env or3cloud.Env) (volume.Disk, string, error) {
 // tryWriting finds out whether files can be made in a directory, before a server that cannot store any seems to run. What a killed process
 // leaves of it goes like any other unfinished file.
 func tryWriting(disk volume.Disk, dir string) error {
-	name := path.Join(dir, tempMark+"start")
+	name := path.Join(dir, layout.TempMark+"start")
 	f, err := disk.Create(name)
 	switch {
 	case err == nil:

@@ -1,35 +1,27 @@
 package fs
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	iofs "io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/layout"
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // storeName is the storage directory's among the stores of the instance.
 const storeName = "blobs"
 
-// identityFile lies in the storage directory and holds the identity of the instance. A directory without it is a mount
-// that has vanished, not a store without blobs; taking one for the other would answer 404 for every file.
-const identityFile = ".or3-storage-id"
-
 // knownRootFile lay in the data directory and remembered a random id of the store, before stores carried the identity of
 // the instance.
 const knownRootFile = "storage-fs.json"
-
-var errForeignRoot = errors.New("these are not the files of this instance")
 
 // knownRoot is the content of knownRootFile.
 type knownRoot struct {
@@ -53,7 +45,7 @@ func find(root string, env or3cloud.Env) (or3cloud.StoreFound, error) {
 		return found, err
 	}
 	defer d.Close()
-	id, err := readIdentity(d)
+	id, err := volume.ReadIdentity(d)
 	switch {
 	case err != nil && !errors.Is(err, iofs.ErrNotExist):
 		return found, err
@@ -80,18 +72,18 @@ func checkKnownRoot(root, id string, env or3cloud.Env) error {
 	}
 	return fmt.Errorf("%w: %s should contain %s with the id of this instance's store. "+
 		"Mount the file system that belongs there; to start with an empty store instead, delete %s",
-		errForeignRoot, root, identityFile, filepath.Join(env.DataDir, knownRootFile))
+		volume.ErrForeign, root, volume.IdentityFile, filepath.Join(env.DataDir, knownRootFile))
 }
 
 // identify writes the identity of the instance into the store if it is not there yet, and returns it.
 func identify(d volume.Disk, found or3cloud.StoreFound, a or3cloud.StoreAdmission, env or3cloud.Env) (string, error) {
 	id := a.Stamp.Instance
 	if found.Stamp.Instance != id {
-		name, err := randomName(env.Rand)
+		name, err := layout.RandomName(env.Rand)
 		if err != nil {
 			return "", err
 		}
-		if err := volume.WriteAtomic(d, identityFile, identityFile+tempMark+name, []byte(id+"\n")); err != nil {
+		if err := volume.WriteAtomic(d, volume.IdentityFile, volume.IdentityFile+layout.TempMark+name, []byte(id+"\n")); err != nil {
 			return "", err
 		}
 	}
@@ -112,7 +104,7 @@ func identify(d volume.Disk, found or3cloud.StoreFound, a or3cloud.StoreAdmissio
 func admit(found or3cloud.StoreFound, env or3cloud.Env) (a or3cloud.StoreAdmission, err error) {
 	if env.Stores != nil {
 		if a, err = env.Stores.Admit(storeName, found); err != nil {
-			err = fmt.Errorf("%w: %w", errForeignRoot, err)
+			err = fmt.Errorf("%w: %w", volume.ErrForeign, err)
 		}
 		return a, err
 	}
@@ -126,20 +118,6 @@ func admit(found or3cloud.StoreFound, env or3cloud.Env) (a or3cloud.StoreAdmissi
 	return a, nil
 }
 
-func readIdentity(d volume.Disk) (string, error) {
-	b, err := volume.ReadAll(d, identityFile, 1<<10)
-	return strings.TrimSpace(string(b)), err
-}
-
-// checkIdentity fails when the store is not the one that was opened.
-func checkIdentity(d volume.Disk, want string) error {
-	got, err := readIdentity(d)
-	if err == nil && got != want {
-		err = errForeignRoot
-	}
-	return err
-}
-
 func readKnownRoot(dataDir string) (knownRoot, error) {
 	var known knownRoot
 	b, err := os.ReadFile(filepath.Join(dataDir, knownRootFile))
@@ -150,13 +128,4 @@ func readKnownRoot(dataDir string) (knownRoot, error) {
 		err = json.Unmarshal(b, &known)
 	}
 	return known, err
-}
-
-// randomName returns 128 random bits in hex.
-func randomName(random io.Reader) (string, error) {
-	var b [generationLength / 2]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return "", fmt.Errorf("fs: random name: %w", err)
-	}
-	return hex.EncodeToString(b[:]), nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/pieces"
 )
 
 func (r *rig) inspect() map[string]or3cloud.StoredItem {
@@ -51,19 +53,19 @@ func TestInspectionNamesEverything(t *testing.T) {
 		}
 	}
 	r.clock.Advance(20 * time.Minute)
-	superseded := keyOf("live").live(strings.Repeat("a", generationLength))
+	superseded := keyOf("live").Live(strings.Repeat("a", layout.GenerationLength))
 	lost := keyOf("lost")
 	for _, name := range []string{
-		superseded, "workspaces/ws/notes.txt", lost.live("") + sumsSuffix, keyOf("old").temp("1"), keyOf("young").temp("1"),
-		"trash/ws/notes.txt", keyOf("live").aside(""), keyOf("set aside").aside("") + sumsSuffix,
+		superseded, "workspaces/ws/notes.txt", lost.Live("") + layout.SumsSuffix, keyOf("old").Temp("1"), keyOf("young").Temp("1"),
+		"trash/ws/notes.txt", keyOf("live").Aside(""), keyOf("set aside").Aside("") + layout.SumsSuffix,
 	} {
 		r.writeFile(name, "x")
 		backdate(t, r, name, time.Hour)
 	}
-	backdate(t, r, keyOf("old").temp("1"), 25*time.Hour)
+	backdate(t, r, keyOf("old").Temp("1"), 25*time.Hour)
 	before := r.files()
 	items := r.inspect()
-	live := func(content string) string { return keyOf(content).live(r.record(content).Generation) }
+	live := func(content string) string { return keyOf(content).Live(r.record(content).Generation) }
 	for name, want := range map[string]struct {
 		state  or3cloud.StorageState
 		goes   bool
@@ -72,19 +74,19 @@ func TestInspectionNamesEverything(t *testing.T) {
 		live("live"):        {or3cloud.StorageLive, false, "named by 1 message"},
 		live("fresh"):       {or3cloud.StorageOrphaned, false, "nothing refers to it; kept until "},
 		live("uncommitted"): {or3cloud.StorageOrphaned, true, "an upload that was never committed"},
-		keyOf("trashed").trash(r.record("trashed").Generation): {or3cloud.StorageTrash, true, "its time in the trash is over"},
-		superseded:                                {or3cloud.StorageStray, true, "a newer copy has replaced it"},
-		"workspaces/ws/notes.txt":                 {or3cloud.StorageStray, false, "no file of this store"},
-		"trash/ws/notes.txt":                      {or3cloud.StorageStray, false, "no file of this store"},
-		keyOf("live").aside(""):                   {or3cloud.StorageStray, false, "in quarantine; left alone"},
-		keyOf("set aside").aside("") + sumsSuffix: {or3cloud.StorageStray, false, "in quarantine; left alone"},
-		lost.live("") + sumsSuffix:                {or3cloud.StorageStray, true, "its file is gone"},
-		keyOf("old").temp("1"):                    {or3cloud.StorageTemporary, true, "destroyed"},
-		partialPath(open.ID, partialInfo):         {or3cloud.StorageTemporary, false, "can be gone on with until"},
-		partialPath(done.ID, partialInfo):         {or3cloud.StorageTemporary, false, "complete; kept until"},
-		partialPath(expired.ID, partialInfo):      {or3cloud.StorageTemporary, true, "nobody has gone on with"},
-		partialPath(finished.ID, partialInfo):     {or3cloud.StorageTemporary, true, "nobody has gone on with"},
-		keyOf("young").temp("1"):                  {or3cloud.StorageTemporary, false, "kept for a day"},
+		keyOf("trashed").Trash(r.record("trashed").Generation): {or3cloud.StorageTrash, true, "its time in the trash is over"},
+		superseded:                {or3cloud.StorageStray, true, "a newer copy has replaced it"},
+		"workspaces/ws/notes.txt": {or3cloud.StorageStray, false, "no file of this store"},
+		"trash/ws/notes.txt":      {or3cloud.StorageStray, false, "no file of this store"},
+		keyOf("live").Aside(""):   {or3cloud.StorageStray, false, "in quarantine; left alone"},
+		keyOf("set aside").Aside("") + layout.SumsSuffix: {or3cloud.StorageStray, false, "in quarantine; left alone"},
+		lost.Live("") + layout.SumsSuffix:                {or3cloud.StorageStray, true, "its file is gone"},
+		keyOf("old").Temp("1"):                           {or3cloud.StorageTemporary, true, "destroyed"},
+		pieces.Path(open.ID, pieces.Info):                {or3cloud.StorageTemporary, false, "can be gone on with until"},
+		pieces.Path(done.ID, pieces.Info):                {or3cloud.StorageTemporary, false, "complete; kept until"},
+		pieces.Path(expired.ID, pieces.Info):             {or3cloud.StorageTemporary, true, "nobody has gone on with"},
+		pieces.Path(finished.ID, pieces.Info):            {or3cloud.StorageTemporary, true, "nobody has gone on with"},
+		keyOf("young").Temp("1"):                         {or3cloud.StorageTemporary, false, "kept for a day"},
 	} {
 		got := items[name]
 		if got.State != want.state || got.Goes != want.goes || !strings.Contains(got.Reason, want.reason) {

@@ -2,7 +2,6 @@ package fs
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"or3.chat/cloud/providers/fs/internal/digest"
+	"or3.chat/cloud/providers/fs/internal/layout"
 	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
@@ -70,7 +71,7 @@ func fetch(t testing.TB, server *httptest.Server, target, span string) (status i
 // TestFlippedBitsAreNeverServed flips 1,000 random bits, one after the other, and asks for the whole blob, for a range
 // that touches the bit's block and for one that does not.
 func TestFlippedBitsAreNeverServed(t *testing.T) {
-	const flips, size = 1000, 5*blockSize + 1234
+	const flips, size = 1000, 5*digest.BlockSize + 1234
 	r := newRig(t)
 	r.disk.lazy = true
 	content := randomContent(size, 1)
@@ -85,12 +86,12 @@ func TestFlippedBitsAreNeverServed(t *testing.T) {
 		bit := random.Int64N(size * 8)
 		flip(t, path, bit)
 		at := bit / 8
-		block := at / blockSize
+		block := at / digest.BlockSize
 		from, to := random.Int64N(at+1), at+random.Int64N(size-at)
 		for _, span := range []string{
 			"", fmt.Sprintf("bytes=%d-%d", from, to), fmt.Sprintf("bytes=%d-%d", at, at),
 			// Only neighbours of the bit: its block is damaged all the same.
-			fmt.Sprintf("bytes=%d-%d", block*blockSize, block*blockSize),
+			fmt.Sprintf("bytes=%d-%d", block*digest.BlockSize, block*digest.BlockSize),
 			fmt.Sprintf("bytes=0-0,%d-%d", from, to),
 		} {
 			status, _, body, err := fetch(t, server, target, span)
@@ -110,9 +111,9 @@ func TestFlippedBitsAreNeverServed(t *testing.T) {
 			}
 		}
 		whole := (block + 1) % 5 // A block that is not damaged.
-		span := fmt.Sprintf("bytes=%d-%d", whole*blockSize, whole*blockSize+99)
+		span := fmt.Sprintf("bytes=%d-%d", whole*digest.BlockSize, whole*digest.BlockSize+99)
 		status, _, body, err := fetch(t, server, target, span)
-		if status != 206 || err != nil || string(body) != content[whole*blockSize:whole*blockSize+100] {
+		if status != 206 || err != nil || string(body) != content[whole*digest.BlockSize:whole*digest.BlockSize+100] {
 			t.Fatalf("bit %d, %q beside it: %d, %v", bit, span, status, err)
 		}
 		flip(t, path, bit)
@@ -123,9 +124,70 @@ func TestFlippedBitsAreNeverServed(t *testing.T) {
 	}
 }
 
+// largeContent is enough for two windows and a bit.
+func largeContent(seed uint64) string {
+	return randomContent(2*digest.WindowSize+3*digest.BlockSize+1234, seed)
+}
+
+// TestFlippedBitsOfALargeBlobAreNeverServed is TestFlippedBitsAreNeverServed for downloads that read ahead.
+func TestFlippedBitsOfALargeBlobAreNeverServed(t *testing.T) {
+	r := newRig(t)
+	r.disk.lazy = true
+	content := largeContent(3)
+	size := int64(len(content))
+	r.store(content)
+	server := newServer(t, r)
+	target, path := r.target(downloadPath, downloadClaims(r, content)), r.path(content)
+	random := rand.New(rand.NewPCG(8, 8))
+	for range 50 {
+		bit := random.Int64N(size * 8)
+		flip(t, path, bit)
+		first := min(random.Int64N(digest.BlockSize), bit/8)
+		for _, from := range []int64{0, first} {
+			span := ""
+			if from > 0 {
+				span = fmt.Sprintf("bytes=%d-", from)
+			}
+			status, _, body, err := fetch(t, server, target, span)
+			if err == nil && status != 503 {
+				t.Fatalf("bit %d, %q: %d with %d bytes", bit, span, status, len(body))
+			}
+			if err != nil && !strings.HasPrefix(content[from:], string(body)) {
+				t.Fatalf("bit %d, %q: wrong bytes were sent before the connection was broken off", bit, span)
+			}
+		}
+		flip(t, path, bit)
+	}
+	if status, _, body, err := fetch(t, server, target, ""); status != 200 || err != nil || string(body) != content {
+		t.Errorf("mended: %d with %d bytes, %v", status, len(body), err)
+	}
+}
+
+// TestDownloadsGoOnWhereNoMoreReadAhead: one that finds no place is sent from a buffer.
+func TestDownloadsGoOnWhereNoMoreReadAhead(t *testing.T) {
+	r := newRig(t)
+	content := largeContent(8)
+	r.store(content)
+	for range digest.MaxReadAhead {
+		f, _, err := r.copies.FindVerified(t.Context(), keyOf(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		ahead, ok := f.(*digest.File).ReadAhead(2 * digest.WindowSize)
+		if !ok {
+			t.Fatal("nothing is read ahead")
+		}
+		defer ahead.Stop()
+	}
+	if rec := r.get(downloadClaims(r, content)); rec.Code != 200 || rec.Body.String() != content {
+		t.Errorf("without a place: %d with %d bytes", rec.Code, rec.Body.Len())
+	}
+}
+
 func TestDamageInTheFirstBlockIsA503(t *testing.T) {
 	r := newRig(t)
-	content := randomContent(2*blockSize, 2)
+	content := randomContent(2*digest.BlockSize, 2)
 	r.store(content)
 	flip(t, r.path(content), 77)
 	rec := r.get(downloadClaims(r, content), "Range", "bytes=5-9")
@@ -145,10 +207,10 @@ func TestDamageInTheFirstBlockIsA503(t *testing.T) {
 // TestDamagedBlobIsReplacedByTheNextUpload: the damage is noted across a restart, and an upload heals it.
 func TestDamagedBlobIsReplacedByTheNextUpload(t *testing.T) {
 	r := newRig(t)
-	content := randomContent(3*blockSize, 3)
+	content := randomContent(3*digest.BlockSize, 3)
 	r.store(content)
 	first := r.record(content).Generation
-	flip(t, r.path(content), 8*bufferSize) // what is read first is whole
+	flip(t, r.path(content), 8*volume.BufferSize) // what is read first is whole
 	if status, _, _, err := fetch(t, newServer(t, r), r.target(downloadPath, downloadClaims(r, content)), ""); status != 200 || err == nil {
 		t.Fatalf("%d, %v", status, err)
 	}
@@ -200,17 +262,17 @@ func TestUploadThatWasOnlyComparedDoesNotVouchForADamagedBlob(t *testing.T) {
 
 // TestDamagedDigestsAreMadeAnewFromAGoodBlob: they are no reason to refuse a blob, nor to serve one unseen.
 func TestDamagedDigestsAreMadeAnewFromAGoodBlob(t *testing.T) {
-	content := randomContent(2*blockSize+5, 4)
+	content := randomContent(2*digest.BlockSize+5, 4)
 	for name, change := range map[string]func(sums []byte) []byte{
 		"flipped":     func(b []byte) []byte { b[20] ^= 1; return b },
 		"truncated":   func(b []byte) []byte { return b[:len(b)-1] },
 		"empty":       func([]byte) []byte { return nil },
-		"version two": func(b []byte) []byte { b[len(sumsMagic)-1]++; return b },
+		"version two": func(b []byte) []byte { b[len("or3sums1")-1]++; return b },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.store(content)
-			sums := r.path(content) + sumsSuffix
+			sums := r.path(content) + layout.SumsSuffix
 			good, err := os.ReadFile(sums)
 			if err != nil {
 				t.Fatal(err)
@@ -228,7 +290,7 @@ func TestDamagedDigestsAreMadeAnewFromAGoodBlob(t *testing.T) {
 				t.Error("the digests were not made anew")
 			}
 			spoil()
-			flip(t, r.path(content), 8*2*blockSize)
+			flip(t, r.path(content), 8*2*digest.BlockSize)
 			if rec := r.get(downloadClaims(r, content), "Range", "bytes=0-9"); rec.Code != 503 {
 				t.Errorf("both damaged: %d", rec.Code)
 			}
@@ -243,7 +305,7 @@ func TestDamagedDigestsAreMadeAnewFromAGoodBlob(t *testing.T) {
 func TestBlobsWithoutDigestsAreServed(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
-	if err := os.Remove(r.path("content") + sumsSuffix); err != nil {
+	if err := os.Remove(r.path("content") + layout.SumsSuffix); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []func(){func() {}, func() { r.clock.Advance(aged); r.mustGC() }, func() { r.commit("content") }} {
@@ -256,11 +318,11 @@ func TestBlobsWithoutDigestsAreServed(t *testing.T) {
 
 func TestDigestsGoWithTheBlob(t *testing.T) {
 	r := newRig(t)
-	content := randomContent(blockSize+1, 5)
+	content := randomContent(digest.BlockSize+1, 5)
 	r.store(content)
 	r.clock.Advance(aged)
 	r.mustGC()
-	trashed := keyOf(content).trash(r.record(content).Generation) + sumsSuffix
+	trashed := keyOf(content).Trash(r.record(content).Generation) + layout.SumsSuffix
 	if _, err := os.Stat(r.dir + "/" + trashed); err != nil {
 		t.Errorf("in the trash: %v, files %v", err, r.files())
 	}
@@ -272,18 +334,6 @@ func TestDigestsGoWithTheBlob(t *testing.T) {
 		t.Errorf("a rescued blob lost its digests: %d", rec.Code)
 	}
 }
-
-func TestReadErrorOfABlockIsNoDamage(t *testing.T) {
-	v := &verifiedFile{File: failingFile{}, sums: &blockSums{size: 1, sums: []uint32{0}}}
-	if _, err := v.Read(make([]byte, 1)); !errors.Is(err, io.ErrClosedPipe) || errors.Is(err, errDamaged) {
-		t.Errorf("%v", err)
-	}
-}
-
-type failingFile struct{ volume.File }
-
-func (failingFile) Seek(int64, int) (int64, error) { return 0, nil }
-func (failingFile) Read([]byte) (int, error)       { return 0, io.ErrClosedPipe }
 
 func TestVerifiedDownloadHoldsTwoWindows(t *testing.T) {
 	const size = 64 << 20
@@ -300,7 +350,7 @@ func TestVerifiedDownloadHoldsTwoWindows(t *testing.T) {
 	if w.n != size {
 		t.Errorf("%d bytes", w.n)
 	}
-	if used := after.TotalAlloc - before.TotalAlloc; used > 2*windowSize+1<<20 {
+	if used := after.TotalAlloc - before.TotalAlloc; used > 2*digest.WindowSize+1<<20 {
 		t.Errorf("download of %d bytes allocated %d", size, used)
 	}
 }
@@ -314,44 +364,6 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(p []byte) (int, error) { d.n += len(p); return len(p), nil }
 
-func TestSumsRoundTrip(t *testing.T) {
-	for _, size := range []int{0, 1, blockSize - 1, blockSize, blockSize + 1, 3 * blockSize} {
-		var b blockSums
-		content := randomContent(size, 6)
-		for rest := content; rest != ""; { // In pieces that know nothing of blocks.
-			n := min(len(rest), 10_007)
-			b.Write([]byte(rest[:n]))
-			rest = rest[n:]
-		}
-		got, err := parseSums(b.encode())
-		if err != nil || got.size != int64(size) || !bytes.Equal(got.encode(), b.encode()) {
-			t.Errorf("%d bytes: %+v, %v", size, got, err)
-		}
-	}
-}
-
-func FuzzParseSums(f *testing.F) {
-	for _, size := range []int{0, 1, blockSize, blockSize + 1} {
-		var b blockSums
-		b.Write([]byte(randomContent(size, 8)))
-		f.Add(b.encode())
-	}
-	f.Add([]byte(sumsMagic))
-	f.Add([]byte(sumsMagic + "\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, encoded []byte) {
-		b, err := parseSums(encoded)
-		if err != nil {
-			if !errors.Is(err, volume.ErrCorrupt) {
-				t.Errorf("%v", err)
-			}
-			return
-		}
-		if !bytes.Equal(b.encode(), encoded) {
-			t.Errorf("%x reads as %+v, which is written differently", encoded, b)
-		}
-	})
-}
-
 // BenchmarkDownload compares verified downloads over the loopback with those that the kernel sends by itself.
 func BenchmarkDownload(b *testing.B) {
 	const size = 64 << 20
@@ -361,7 +373,7 @@ func BenchmarkDownload(b *testing.B) {
 			content := strings.Repeat("0123456789abcdef", size/16)
 			r.store(content)
 			if !verified {
-				if err := os.Remove(r.path(content) + sumsSuffix); err != nil {
+				if err := os.Remove(r.path(content) + layout.SumsSuffix); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -113,12 +113,13 @@ func TestInterleavings(t *testing.T) {
 
 func explore(t *testing.T, seed uint64, realNow time.Time) (schedule uint64) {
 	const content = "content"
-	r := newRig(t)
+	var options []func(*Options)
+	if seed%4 >= 2 { // Half of them destroy at once, so that no mistake is mended from the trash.
+		options = append(options, atOnceDestroyed)
+	}
+	r := newRig(t, options...)
 	r.clock.Advance(realNow.Sub(r.clock.Now()))
 	r.disk.lazy = true
-	if seed%4 >= 2 { // Half of them destroy at once, so that no mistake is mended from the trash.
-		r.TrashGrace = 0
-	}
 	s := &scheduler{random: rand.New(rand.NewPCG(seed, 0)), sticky: []float64{0, 0.8, 0.9, 0.95}[seed/4%4]}
 	r.store(content)
 	r.clock.Advance(aged)
@@ -147,7 +148,7 @@ func explore(t *testing.T, seed uint64, realNow time.Time) (schedule uint64) {
 	uploadToken, downloadToken := uploadClaims(r, content), downloadClaims(r, content)
 	uploadToken.Expires, downloadToken.Expires = r.clock.Now().Add(aged), r.clock.Now().Add(aged)
 
-	r.References = pausingClaims{r.refs, s}
+	r.claims.ReferenceClaimer = pausingClaims{r.refs, s}
 	r.disk.fault = func(op, name string) error { s.yield(op); return nil }
 	actors := []func(){
 		collect, collect,
@@ -185,7 +186,7 @@ func explore(t *testing.T, seed uint64, realNow time.Time) (schedule uint64) {
 	}
 	s.run(t, actors...)
 	r.disk.fault = nil
-	r.References = r.refs
+	r.claims.ReferenceClaimer = r.refs
 
 	if seed%3 == 0 {
 		r.restart()

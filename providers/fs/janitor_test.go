@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"io"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -16,11 +15,11 @@ func TestLeftoversGoAtTheStart(t *testing.T) {
 	r.store("content")
 	kept := append(r.files(), "workspaces/ws/notes.txt", "workspaces/not a workspace/x.tmp-1")
 	slices.Sort(kept)
-	for _, name := range []string{keyOf("a").temp("0"), "workspaces/ws/sha256_x.tmp-1771000000000-ab", "workspaces/ws/notes.txt", "workspaces/not a workspace/x.tmp-1"} {
+	for _, name := range []string{keyOf("a").Temp("0"), "workspaces/ws/sha256_x.tmp-1771000000000-ab", "workspaces/ws/notes.txt", "workspaces/not a workspace/x.tmp-1"} {
 		r.writeFile(name, "x")
 	}
 	r.restart()
-	r.startJanitor(0)
+	r.janitor.Start(0)
 	patience.Until(t, "removal", func() bool { return slices.Equal(r.files(), kept) })
 	r.janitor.Close()
 	if got := r.files(); !slices.Equal(got, kept) {
@@ -36,7 +35,7 @@ func TestLeftoversAreNotConfusedWithUploads(t *testing.T) {
 	c := uploadClaims(r, "content")
 	go func() { done <- r.put(c, body).Code }()
 	feed.Write([]byte("cont"))
-	if err := r.removeLeftovers(t.Context()); err != nil {
+	if err := r.janitor.RemoveLeftovers(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	feed.Write([]byte("ent"))
@@ -53,11 +52,11 @@ func TestCollectionsComeByThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		start := time.Now()
-		r.Now = func() time.Time { return realNow.Add(time.Since(start)).Add(2 * aged) } // The rig's content is old.
+		r.now = func() time.Time { return realNow.Add(time.Since(start)).Add(2 * aged) } // The rig's content is old.
 		r.store("kept")
 		r.refs.Add("ws", hashOf("kept"))
-		r.writeFile(keyOf("unwanted").live(""), "unwanted")
-		r.startJanitor(24 * time.Hour)
+		r.writeFile(keyOf("unwanted").Live(""), "unwanted")
+		r.janitor.Start(24 * time.Hour)
 		time.Sleep(50 * time.Minute)
 		synctest.Wait()
 		if n := len(r.files()); n != 4 {
@@ -65,7 +64,7 @@ func TestCollectionsComeByThemselves(t *testing.T) {
 		}
 		time.Sleep(70 * time.Minute)
 		synctest.Wait()
-		if !slices.ContainsFunc(r.files(), func(f string) bool { return f == keyOf("unwanted").sidecar() }) {
+		if !slices.ContainsFunc(r.files(), func(f string) bool { return f == keyOf("unwanted").Sidecar() }) {
 			t.Errorf("no collection in the first hours: %v", r.files())
 		}
 		time.Sleep(4 * 27 * time.Hour)
@@ -78,26 +77,3 @@ func TestCollectionsComeByThemselves(t *testing.T) {
 		}
 	})
 }
-
-func TestIntervalsVary(t *testing.T) {
-	r := newRig(t)
-	seen := map[time.Duration]bool{}
-	for range 20 {
-		d := r.between(time.Hour, 2*time.Hour)
-		if d < time.Hour || d >= 2*time.Hour {
-			t.Errorf("%v", d)
-		}
-		seen[d] = true
-	}
-	if len(seen) < 15 {
-		t.Errorf("only %d different intervals", len(seen))
-	}
-	r.Rand = eofReader{}
-	if d := r.between(time.Hour, 2*time.Hour); d != 90*time.Minute {
-		t.Errorf("without randomness: %v", d)
-	}
-}
-
-type eofReader struct{}
-
-func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }

@@ -6,12 +6,13 @@ import (
 	"io"
 	iofs "io/fs"
 	"math/rand/v2"
-	"or3.chat/cloud/providers/fs/internal/volume"
 	"path"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // memDisk is a Disk in memory, for tests that run many times. It knows what a power failure may take: content that was

@@ -14,6 +14,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/providers/fs/internal/copies"
+	"or3.chat/cloud/providers/fs/internal/layout"
 	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
@@ -94,7 +96,7 @@ func TestValidityOutOfRangeFallsBackToTheDefault(t *testing.T) {
 		cfg := defaults()
 		cfg[settingTTL] = text
 		inst := mustOpen(t, testEnv(t, cfg))
-		if got := inst.Storage.(*Storage).TTL; got != want {
+		if got := inst.Storage.(*Storage).ttl; got != want {
 			t.Errorf("%s: %v", text, got)
 		}
 	}
@@ -129,17 +131,17 @@ func TestStoreOfAnEarlierVersionIsTakenOver(t *testing.T) {
 		root, remembered := filepath.Join(env.DataDir, "blobs"), filepath.Join(env.DataDir, knownRootFile)
 		known, err := json.Marshal(knownRoot{Root: root, ID: id})
 		if err := errors.Join(err, os.Mkdir(root, volume.DirMode), os.WriteFile(remembered, known, 0o600),
-			os.WriteFile(filepath.Join(root, identityFile), []byte(inStore+"\n"), 0o600)); err != nil {
+			os.WriteFile(filepath.Join(root, volume.IdentityFile), []byte(inStore+"\n"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		if !fits {
-			if _, err := provider(t).Open(t.Context(), env); !errors.Is(err, errForeignRoot) {
+			if _, err := provider(t).Open(t.Context(), env); !errors.Is(err, volume.ErrForeign) {
 				t.Errorf("opened a foreign store: %v", err)
 			}
 			continue
 		}
 		mustOpen(t, env).Close()
-		got, err := os.ReadFile(filepath.Join(root, identityFile))
+		got, err := os.ReadFile(filepath.Join(root, volume.IdentityFile))
 		if want := env.Stores.(*datadir.Dir).ID(); err != nil || strings.TrimSpace(string(got)) != want {
 			t.Errorf("the store has the identity %q: %v", got, err)
 		}
@@ -158,10 +160,10 @@ func TestMissingMountStopsTheStart(t *testing.T) {
 	if err := os.Rename(root, root+"-elsewhere"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider(t).Open(t.Context(), env); !errors.Is(err, errForeignRoot) {
+	if _, err := provider(t).Open(t.Context(), env); !errors.Is(err, volume.ErrForeign) {
 		t.Fatalf("opened an empty directory as the store: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(root, identityFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(root, volume.IdentityFile)); err == nil {
 		t.Error("the mount point got an identity")
 	}
 	os.Remove(root)
@@ -212,7 +214,7 @@ func TestPresignedURLs(t *testing.T) {
 		if tc.p.Method != tc.method || tc.p.StorageID != "ws:"+string(hashOf("content")) || tc.p.Headers != nil {
 			t.Errorf("%s %s %v", tc.p.Method, tc.p.StorageID, tc.p.Headers)
 		}
-		if !tc.p.ExpiresAt.Equal(r.clock.Now().Add(r.TTL)) {
+		if !tc.p.ExpiresAt.Equal(r.clock.Now().Add(r.ttl)) {
 			t.Errorf("expires at %v", tc.p.ExpiresAt)
 		}
 	}
@@ -265,17 +267,17 @@ func TestBlobsOfTheNpmPackageAreAdopted(t *testing.T) {
 	if err := os.CopyFS(r.dir, os.DirFS("testdata/blobs")); err != nil {
 		t.Fatal(err)
 	}
-	sidecars, err := filepath.Glob(filepath.Join("testdata", "blobs", "workspaces", "*", "*"+sidecarSuffix))
+	sidecars, err := filepath.Glob(filepath.Join("testdata", "blobs", "workspaces", "*", "*"+layout.SidecarSuffix))
 	if err != nil || len(sidecars) != 3 {
 		t.Fatal(sidecars, err)
 	}
 	before := r.files()
 	for _, sidecar := range sidecars {
-		want, err := os.ReadFile(strings.TrimSuffix(sidecar, sidecarSuffix))
+		want, err := os.ReadFile(strings.TrimSuffix(sidecar, layout.SidecarSuffix))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var meta record
+		var meta copies.Record
 		if b, err := os.ReadFile(sidecar); err != nil || json.Unmarshal(b, &meta) != nil {
 			t.Fatal(err)
 		}
@@ -296,29 +298,29 @@ func TestBlobsOfTheNpmPackageAreAdopted(t *testing.T) {
 	}
 
 	// They take part in everything else like blobs of our own.
-	k, _, _, _ := parseName(filepath.Base(filepath.Dir(sidecars[0])), strings.TrimSuffix(filepath.Base(sidecars[0]), sidecarSuffix))
-	r.refs.Add(k.workspace, k.hash)
+	k, _, _, _ := layout.ParseName(filepath.Base(filepath.Dir(sidecars[0])), strings.TrimSuffix(filepath.Base(sidecars[0]), layout.SidecarSuffix))
+	r.refs.Add(k.Workspace, k.Hash)
 	r.clock.Advance(2 * providertest.StorageRetention)
 	collect := func() {
 		t.Helper()
-		if _, err := r.GC(t.Context(), or3cloud.StorageGCRequest{WorkspaceID: k.workspace}); err != nil {
+		if _, err := r.GC(t.Context(), or3cloud.StorageGCRequest{WorkspaceID: k.Workspace}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	collect()
-	if _, err := os.Stat(filepath.Join(r.dir, k.live(""))); err != nil {
+	if _, err := os.Stat(filepath.Join(r.dir, k.Live(""))); err != nil {
 		t.Errorf("a referenced blob was moved: %v", err)
 	}
-	r.refs.Remove(k.workspace, k.hash)
+	r.refs.Remove(k.Workspace, k.Hash)
 	r.clock.Advance(2 * providertest.StorageRetention)
 	collect()
-	if _, err := os.Stat(filepath.Join(r.dir, k.trash(""))); err != nil {
+	if _, err := os.Stat(filepath.Join(r.dir, k.Trash(""))); err != nil {
 		t.Errorf("an unreferenced blob was not retired: %v", err)
 	}
-	if _, err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: k.workspace, Hash: k.hash, MIMEType: "image/png"}); err != nil {
+	if _, err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: k.Workspace, Hash: k.Hash, MIMEType: "image/png"}); err != nil {
 		t.Fatal(err)
 	}
-	rec, err := readRecord(r.Disk, k)
+	rec, err := r.copies.Read(k)
 	if err != nil || rec.Generation == "" || rec.MIMEType != "image/png" || rec.SizeBytes == 0 {
 		t.Errorf("taken back as %+v, %v", rec, err)
 	}

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/digest"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/pieces"
 )
 
 // begin begins an upload of content by user "u" that can be gone on with for an hour.
@@ -65,11 +68,11 @@ func (c cut) Read(p []byte) (int, error) {
 // between, and gets the blob that an upload in one piece makes.
 func TestPartialUploadSurvivesCutsAndRestarts(t *testing.T) {
 	r := newRig(t)
-	content := randomContent(pieceSize+3*blockSize+77, 1)
+	content := randomContent(pieces.MaxPiece+3*digest.BlockSize+77, 1)
 	begun := r.begin(content)
 	want := begun
 	offset := 0
-	for i, size := range []int{1, 100_000, 0, pieceSize, 77, 1 << 20} {
+	for i, size := range []int{1, 100_000, 0, pieces.MaxPiece, 77, 1 << 20} {
 		end := min(offset+size, len(content))
 		body := io.Reader(strings.NewReader(content[offset:end]))
 		if i%2 == 1 {
@@ -99,7 +102,7 @@ func TestPartialUploadSurvivesCutsAndRestarts(t *testing.T) {
 		t.Errorf("download: %d", rec.Code)
 	}
 	if got := r.files(); slices.ContainsFunc(got, func(f string) bool {
-		return strings.HasPrefix(f, partialDir) && f != partialPath(begun.ID, partialInfo)
+		return strings.HasPrefix(f, pieces.Dir) && f != pieces.Path(begun.ID, pieces.Info)
 	}) {
 		t.Errorf("pieces are left: %v", got)
 	}
@@ -108,8 +111,8 @@ func TestPartialUploadSurvivesCutsAndRestarts(t *testing.T) {
 		t.Errorf("expired: %v", err)
 	}
 	r.begin("another")
-	if got := r.files(); slices.Contains(got, partialPath(begun.ID, partialInfo)) {
-		t.Errorf("an expired record is left: %v", got)
+	if got := r.files(); slices.Contains(got, pieces.Path(begun.ID, pieces.Info)) {
+		t.Errorf("an expired copies.Record is left: %v", got)
 	}
 }
 
@@ -162,7 +165,7 @@ func TestPartialUploadAndDiskFaults(t *testing.T) {
 			r.more(p, 0, strings.NewReader("con"))
 			step, known := 0, r.partial(p.ID)
 			r.disk.fault = func(op, name string) error {
-				if !strings.HasPrefix(name, partialDir) || op == "remove" {
+				if !strings.HasPrefix(name, pieces.Dir) || op == "remove" {
 					return nil
 				}
 				if step++; step == fails+1 {
@@ -202,7 +205,7 @@ func TestPartialUploadsAreBounded(t *testing.T) {
 	r := newRig(t)
 	r.disk.lazy = true
 	in := or3cloud.PartialUpload{WorkspaceID: "ws", UserID: "u", Hash: hashOf("x"), SizeBytes: 1, ExpiresAt: r.clock.Now().Add(time.Hour)}
-	for range maxPartials {
+	for range pieces.MaxOpen {
 		if _, err := r.BeginPartial(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
@@ -215,16 +218,15 @@ func TestPartialUploadsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := true
-	r.Full = func() bool { return full }
+	r.isFull = true
 	if _, err := r.BeginPartial(t.Context(), in); !isCode(err, or3cloud.CodeInsufficientStorage) {
 		t.Errorf("%v", err)
 	}
 	if _, err := r.AppendPartial(t.Context(), p, 0, strings.NewReader("x")); !isCode(err, or3cloud.CodeInsufficientStorage) {
 		t.Errorf("%v", err)
 	}
-	full = false
-	for _, id := range []string{"", ".", "..", "../workspaces", strings.Repeat("g", generationLength), strings.ToUpper(p.ID), p.ID + ".json"} {
+	r.isFull = false
+	for _, id := range []string{"", ".", "..", "../workspaces", strings.Repeat("g", layout.GenerationLength), strings.ToUpper(p.ID), p.ID + ".json"} {
 		if _, err := r.Partial(t.Context(), id); id != p.ID && !isCode(err, or3cloud.CodeNotFound) {
 			t.Errorf("%q: %v", id, err)
 		}
@@ -236,9 +238,9 @@ func TestPiecesWithAGapEndThere(t *testing.T) {
 	r := newRig(t)
 	p := r.begin("content")
 	r.more(p, 0, strings.NewReader("con"))
-	r.writeFile(piecePath(p.ID, 5), "nt")
-	r.writeFile(partialPath(p.ID, ".9x"), "?")
-	r.writeFile(partialPath(p.ID, tempMark+"ab"), "tent")
+	r.writeFile(pieces.PiecePath(p.ID, 5), "nt")
+	r.writeFile(pieces.Path(p.ID, ".9x"), "?")
+	r.writeFile(pieces.Path(p.ID, layout.TempMark+"ab"), "tent")
 	if p := r.partial(p.ID); p.Offset != 3 {
 		t.Errorf("%+v", p)
 	}
@@ -249,7 +251,7 @@ func TestPiecesWithAGapEndThere(t *testing.T) {
 	if err := r.StorePartial(t.Context(), r.partial(p.ID)); err != nil {
 		t.Error(err)
 	}
-	if got := r.files(); slices.ContainsFunc(got, func(f string) bool { return strings.Contains(f, tempMark) }) {
+	if got := r.files(); slices.ContainsFunc(got, func(f string) bool { return strings.Contains(f, layout.TempMark) }) {
 		t.Errorf("left: %v", got)
 	}
 }

@@ -21,11 +21,14 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/copies"
+	"or3.chat/cloud/providers/fs/internal/layout"
 	"or3.chat/cloud/providers/fs/internal/volume"
 	"or3.chat/cloud/providertest"
 )
 
-// rig is a Storage over a real directory, with a disk that can fail, a clock, reference state and a host with users.
+// rig is a Storage over a real directory, with a disk that can fail, a clock, reference state and a host with users. What
+// the Storage is made of can be exchanged while it is in use: the disk, who is asked for references, the time, the log.
 type rig struct {
 	*Storage
 	t     testing.TB
@@ -33,18 +36,32 @@ type rig struct {
 	disk  *faultDisk
 	clock *providertest.Clock
 	refs  *providertest.References
+
+	mounted *mounted
+	claims  *claims
+	now     func() time.Time
+	written *sink
+	isFull  bool
 }
 
-func newRig(t testing.TB) *rig {
+// mounted, claims and sink pass everything on to what is in them.
+type (
+	mounted struct{ volume.Disk }
+	claims  struct{ or3cloud.ReferenceClaimer }
+	sink    struct{ io.Writer }
+)
+
+// newRig returns a rig whose Storage has the usual options with some changes.
+func newRig(t testing.TB, change ...func(*Options)) *rig {
 	t.Helper()
 	clock := providertest.NewClock(time.Now().Truncate(time.Millisecond))
 	r := &rig{t: t, dir: t.TempDir(), clock: clock, refs: providertest.NewReferences(clock.Now)}
-	r.restart()
+	r.restart(change...)
 	return r
 }
 
 // restart opens the directory anew, as after a crash: what was in memory is gone.
-func (r *rig) restart() {
+func (r *rig) restart(change ...func(*Options)) {
 	r.t.Helper()
 	if r.Storage != nil {
 		r.Storage.Close()
@@ -67,7 +84,7 @@ func (r *rig) restart() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, dir := range []string{workspacesDir, trashDir} {
+	for _, dir := range []string{layout.Workspaces, layout.Trash} {
 		if err := disk.Mkdir(dir); err != nil {
 			r.t.Fatal(err)
 		}
@@ -77,10 +94,16 @@ func (r *rig) restart() {
 		r.t.Fatal(err)
 	}
 	r.disk = &faultDisk{Disk: disk}
-	r.Storage = New(Options{
-		Disk: r.disk, Identity: identity, Signer: signer, TTL: 15 * time.Minute, Retention: providertest.StorageRetention,
-		TrashGrace: trashGrace, Host: host{}, References: r.refs, Now: r.clock.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
-	})
+	r.mounted, r.claims, r.now, r.written, r.isFull = &mounted{r.disk}, &claims{r.refs}, r.clock.Now, &sink{io.Discard}, false
+	o := Options{
+		Disk: r.mounted, Identity: identity, Signer: signer, TTL: 15 * time.Minute, Retention: providertest.StorageRetention,
+		TrashGrace: trashGrace, Host: host{}, References: r.claims, Rand: rand.Reader,
+		Now: func() time.Time { return r.now() }, Full: func() bool { return r.isFull }, Log: slog.New(slog.NewTextHandler(r.written, nil)),
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	r.Storage = New(o)
 }
 
 // host knows a user from the header X-User. A user's role is part of the workspace's name: "ws-viewer" has viewers,
@@ -123,7 +146,7 @@ func md5Of(content string) or3cloud.BlobHash {
 	return or3cloud.BlobHash("md5:" + hex.EncodeToString(sum[:]))
 }
 
-func keyOf(content string) blobKey { return blobKey{"ws", hashOf(content)} }
+func keyOf(content string) layout.Key { return layout.Key{Workspace: "ws", Hash: hashOf(content)} }
 
 // claims of a good upload of content by user "u".
 func uploadClaims(r *rig, content string) signed.Claims {
@@ -141,7 +164,7 @@ func downloadClaims(r *rig, content string) signed.Claims {
 
 func (r *rig) target(path string, c signed.Claims) string {
 	r.t.Helper()
-	token, err := r.Signer.Sign(c)
+	token, err := r.signer.Sign(c)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -215,7 +238,7 @@ func (r *rig) files() []string {
 	r.t.Helper()
 	var out []string
 	err := filepath.WalkDir(r.dir, func(p string, d iofs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && d.Name() != identityFile && d.Name() != knownRootFile {
+		if err == nil && !d.IsDir() && d.Name() != volume.IdentityFile && d.Name() != knownRootFile {
 			rel, _ := filepath.Rel(r.dir, p)
 			out = append(out, filepath.ToSlash(rel))
 		}
@@ -228,9 +251,9 @@ func (r *rig) files() []string {
 	return out
 }
 
-func (r *rig) record(content string) record {
+func (r *rig) record(content string) copies.Record {
 	r.t.Helper()
-	rec, err := readRecord(r.disk.Disk, keyOf(content))
+	rec, err := copies.ReadRecord(r.disk.Disk, keyOf(content))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -239,7 +262,7 @@ func (r *rig) record(content string) record {
 
 // path is where the bytes of a stored content are.
 func (r *rig) path(content string) string {
-	return filepath.Join(r.dir, filepath.FromSlash(keyOf(content).live(r.record(content).Generation)))
+	return filepath.Join(r.dir, filepath.FromSlash(keyOf(content).Live(r.record(content).Generation)))
 }
 
 func message(rec *httptest.ResponseRecorder) string {

@@ -3,14 +3,16 @@ package fs
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // held is a body that gives its content and then waits, as a sender does that keeps its connection open.
@@ -33,9 +35,9 @@ func (h *held) Read(p []byte) (int, error) {
 // onDisk adds up everything that the workspace has on the disk at this moment.
 func (r *rig) onDisk() (sum int64) {
 	r.t.Helper()
-	for _, dir := range []string{workspacesDir, trashDir} {
-		entries, err := r.Disk.ReadDir(dir + "/ws")
-		if ignoreAbsence(err) != nil {
+	for _, dir := range []string{layout.Workspaces, layout.Trash} {
+		entries, err := r.disk.ReadDir(dir + "/ws")
+		if volume.IgnoreAbsence(err) != nil {
 			r.t.Fatal(err)
 		}
 		for _, e := range entries {
@@ -47,71 +49,60 @@ func (r *rig) onDisk() (sum int64) {
 	return sum
 }
 
-// waiting is how many uploads of a content have or want their turn.
-func (r *rig) waiting(k blobKey) int {
-	r.transfers.turns.mu.Lock()
-	defer r.transfers.turns.mu.Unlock()
-	if l := r.transfers.turns.held[k]; l != nil {
-		return l.users
-	}
-	return 0
-}
-
 // TestParallelUploadsOnOneTokenHoldTheContentOnce sends one content twenty times with one token, and lets each sender keep
 // its connection open with all bytes sent: one of them holds bytes on the disk, and in the end all have succeeded.
 func TestParallelUploadsOnOneTokenHoldTheContentOnce(t *testing.T) {
-	r := newRig(t)
-	content := strings.Repeat("x", 1<<20)
-	claims := uploadClaims(r, content)
-	release := make(chan struct{})
-	var came, done sync.WaitGroup
-	codes := make([]int, 20)
-	came.Add(1)
-	for i := range codes {
-		body := io.Reader(strings.NewReader(content))
-		if i == 0 {
-			body = &held{Reader: body, came: &came, release: release}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		content := strings.Repeat("x", 1<<20)
+		claims := uploadClaims(r, content)
+		release := make(chan struct{})
+		var came, done sync.WaitGroup
+		codes := make([]int, 20)
+		came.Add(1)
+		for i := range codes {
+			body := io.Reader(strings.NewReader(content))
+			if i == 0 {
+				body = &held{Reader: body, came: &came, release: release}
+			}
+			done.Go(func() { codes[i] = r.put(claims, body).Code })
+			came.Wait() // the first has its turn, and has sent everything
 		}
-		done.Go(func() { codes[i] = r.put(claims, body).Code })
-		came.Wait() // the first has its turn, and has sent everything
-	}
-	for r.waiting(keyOf(content)) < len(codes) {
-		runtime.Gosched()
-	}
-	if sum := r.onDisk(); sum < int64(len(content)) || sum >= 2*int64(len(content)) {
-		t.Errorf("%d bytes on the disk, want those of one upload", sum)
-	}
-	close(release)
-	done.Wait()
-	for i, code := range codes {
-		if code != 200 {
-			t.Errorf("upload %d: %d", i, code)
+		synctest.Wait() // all others wait for their turn
+		if sum := r.onDisk(); sum < int64(len(content)) || sum >= 2*int64(len(content)) {
+			t.Errorf("%d bytes on the disk, want those of one upload", sum)
 		}
-	}
+		close(release)
+		done.Wait()
+		for i, code := range codes {
+			if code != 200 {
+				t.Errorf("upload %d: %d", i, code)
+			}
+		}
+	})
 }
 
 // TestDeletedFilesTakeAsMuchAgainAsTheQuota uploads and deletes without end: the disk has a bound, the refusal is that of
 // the quota, whoever deletes a full workspace can fill it again, and room comes back when the trash has gone.
 func TestDeletedFilesTakeAsMuchAgainAsTheQuota(t *testing.T) {
 	const size = 100 << 10
-	r := newRig(t)
-	r.Quota = 10 * size
+	r := newRig(t, func(o *Options) { o.Quota = 10 * size })
 	round := 0
 	upload := func() error {
 		round++
 		content := fmt.Sprint(round, strings.Repeat("x", size))[:size-512] // leaves room for the small files beside it
 		k := keyOf(content)
 		if _, err := r.PresignUpload(t.Context(), or3cloud.PresignUploadRequest{
-			WorkspaceID: "ws", UserID: "u", Hash: k.hash, SizeBytes: int64(len(content)), MIMEType: "image/png",
+			WorkspaceID: "ws", UserID: "u", Hash: k.Hash, SizeBytes: int64(len(content)), MIMEType: "image/png",
 		}); err != nil {
 			return err
 		}
 		if code := r.put(uploadClaims(r, content), strings.NewReader(content)).Code; code != 200 {
 			t.Fatalf("round %d: %d", round, code)
 		}
-		_, err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: "ws", UserID: "u", Hash: k.hash})
+		_, err := r.Commit(t.Context(), or3cloud.CommitRequest{WorkspaceID: "ws", UserID: "u", Hash: k.Hash})
 		if err == nil {
-			err = r.DeleteObject(t.Context(), "ws", k.hash)
+			err = r.DeleteObject(t.Context(), "ws", k.Hash)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -125,8 +116,8 @@ func TestDeletedFilesTakeAsMuchAgainAsTheQuota(t *testing.T) {
 	if round <= 20 || !isCode(refused, or3cloud.CodeTooLarge) || !strings.HasPrefix(refused.Error(), "too_large: Workspace storage quota exceeded (") {
 		t.Errorf("round %d: %v; want twenty, and then the refusal of a quota", round, refused)
 	}
-	if sum := r.onDisk(); sum > 2*r.Quota {
-		t.Errorf("%d bytes on the disk, with a quota of %d", sum, r.Quota)
+	if sum := r.onDisk(); sum > 2*10*size {
+		t.Errorf("%d bytes on the disk, with a quota of %d", sum, 10*size)
 	}
 	// Who has a token already is refused as the bytes come.
 	content := strings.Repeat("y", 8*size)
@@ -145,8 +136,7 @@ func TestDeletedFilesTakeAsMuchAgainAsTheQuota(t *testing.T) {
 // TestBytesUnderWayCount lets uploads of different contents stall together: what they hold is bounded, pieces included.
 func TestBytesUnderWayCount(t *testing.T) {
 	const size = 256 << 10
-	r := newRig(t)
-	r.Quota = 2 * size
+	r := newRig(t, func(o *Options) { o.Quota = 2 * size })
 	pieces := strings.Repeat("p", size)
 	p := r.begin(pieces)
 	r.more(p, 0, strings.NewReader(pieces[:size/2]))
@@ -171,8 +161,8 @@ func TestBytesUnderWayCount(t *testing.T) {
 		})
 	}
 	came.Wait()
-	if sum := r.onDisk() + size/2; sum > 2*r.Quota {
-		t.Errorf("%d bytes are held, with a quota of %d", sum, r.Quota)
+	if sum := r.onDisk() + size/2; sum > 2*2*size {
+		t.Errorf("%d bytes are held, with a quota of %d", sum, 2*size)
 	}
 	close(release)
 	done.Wait()
@@ -181,36 +171,5 @@ func TestBytesUnderWayCount(t *testing.T) {
 	}
 	if _, err := r.BeginPartial(t.Context(), or3cloud.PartialUpload{WorkspaceID: "ws", UserID: "u", Hash: hashOf("z"), SizeBytes: 4 * size}); !isCode(err, or3cloud.CodeTooLarge) {
 		t.Errorf("pieces that do not fit: %v", err)
-	}
-}
-
-// TestUploadsOfOneUserAtOnce fills the number of uploads that one user may have under way.
-func TestUploadsOfOneUserAtOnce(t *testing.T) {
-	var l transfers
-	var ends []func()
-	for i := range maxTransfers {
-		end, err := l.begin(t.Context(), keyOf(fmt.Sprint(i)), "u")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ends = append(ends, end)
-	}
-	if _, err := l.begin(t.Context(), keyOf("more"), "u"); !isCode(err, or3cloud.CodeRateLimited) {
-		t.Errorf("one more: %v", err)
-	}
-	other, err := l.begin(t.Context(), keyOf("more"), "v")
-	if err != nil {
-		t.Errorf("another user: %v", err)
-	}
-	ends[0]()
-	end, err := l.begin(t.Context(), keyOf("0"), "u")
-	if err != nil {
-		t.Errorf("after one has ended: %v", err)
-	}
-	for _, f := range append(ends[1:], other, end) {
-		f()
-	}
-	if len(l.users) != 0 || len(l.turns.held) != 0 {
-		t.Errorf("left behind: %v, %v", l.users, l.turns.held)
 	}
 }

@@ -2,9 +2,7 @@ package fs
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"strings"
 	"syscall"
@@ -13,23 +11,23 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/digest"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/readback"
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
-
-// atOnce is the pace of a test that does not wait.
-func atOnce(ctx context.Context, _ int) error { return ctx.Err() }
 
 // logged makes the rig keep its log.
 func (r *rig) logged() *bytes.Buffer {
 	var log bytes.Buffer
-	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	r.written.Writer = &log
 	return &log
 }
 
 // pass makes one pass of the scrub, or what is left of it.
 func (r *rig) pass() {
 	r.t.Helper()
-	if err := r.scrubPass(r.t.Context()); err != nil {
+	if err := r.Scrub.Pass(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -58,7 +56,7 @@ func (r *rig) checkAll(quarantine bool) map[or3cloud.BlobHash]or3cloud.BlobCondi
 func TestScrubFindsDamageAndSaysSoOnce(t *testing.T) {
 	r := newRig(t)
 	log := r.logged()
-	sound, damaged, short := randomContent(3*blockSize, 1), randomContent(2*blockSize+5, 2), randomContent(blockSize+9, 3)
+	sound, damaged, short := randomContent(3*digest.BlockSize, 1), randomContent(2*digest.BlockSize+5, 2), randomContent(digest.BlockSize+9, 3)
 	for _, content := range []string{sound, damaged, short} {
 		r.store(content)
 	}
@@ -67,8 +65,8 @@ func TestScrubFindsDamageAndSaysSoOnce(t *testing.T) {
 		state.LastPassBytes != int64(len(sound)+len(damaged)+len(short)) {
 		t.Fatalf("after a pass over sound files: %+v", state)
 	}
-	flip(t, r.path(damaged), 8*blockSize+3)
-	if err := os.Truncate(r.path(short), blockSize); err != nil {
+	flip(t, r.path(damaged), 8*digest.BlockSize+3)
+	if err := os.Truncate(r.path(short), digest.BlockSize); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -87,7 +85,7 @@ func TestScrubFindsDamageAndSaysSoOnce(t *testing.T) {
 	// What a restart must not forget.
 	r.restart()
 	log = r.logged()
-	if err := r.loadProgress(); err != nil {
+	if err := r.health.Load(); err != nil {
 		t.Fatal(err)
 	}
 	r.pass()
@@ -114,7 +112,7 @@ type unreadable struct {
 
 func (d unreadable) Open(name string) (volume.File, error) {
 	f, err := d.Disk.Open(name)
-	if err == nil && strings.Contains(name, d.names) && !strings.HasSuffix(name, sumsSuffix) && !strings.HasSuffix(name, sidecarSuffix) {
+	if err == nil && strings.Contains(name, d.names) && !strings.HasSuffix(name, layout.SumsSuffix) && !strings.HasSuffix(name, layout.SidecarSuffix) {
 		return brokenFile{f, d.fault}, nil
 	}
 	return f, err
@@ -134,8 +132,7 @@ func TestOneBadSectorDoesNotStopTheScrub(t *testing.T) {
 	log := r.logged()
 	r.store("first")
 	r.store("second")
-	disk := r.Disk
-	r.Disk = unreadable{disk, keyOf("first").base(), syscall.EIO}
+	r.mounted.Disk = unreadable{r.disk, keyOf("first").Base(), syscall.EIO}
 	for range 2 {
 		r.pass()
 		if state := r.IntegrityState(); state.Damaged != 1 || state.LastPassFiles != 2 || state.State != "idle" {
@@ -149,7 +146,7 @@ func TestOneBadSectorDoesNotStopTheScrub(t *testing.T) {
 	if got := r.checkAll(true); got[hashOf("first")] != or3cloud.BlobUnreadable || got[hashOf("second")] != or3cloud.BlobSound {
 		t.Errorf("%v", got)
 	}
-	r.Disk = disk
+	r.mounted.Disk = r.disk
 	if rec := r.record("first"); rec.DamagedAt != nil {
 		t.Error("an unreadable blob is taken for a damaged one")
 	}
@@ -166,8 +163,8 @@ func TestOneBadSectorDoesNotStopTheScrub(t *testing.T) {
 func TestVanishedStoreIsNoDamage(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
-	r.Disk = vanished{unreadable{r.disk, "sha256_", syscall.EIO}}
-	if err := r.scrubPass(t.Context()); !errors.Is(err, syscall.ENOTCONN) {
+	r.mounted.Disk = vanished{unreadable{r.disk, "sha256_", syscall.EIO}}
+	if err := r.Scrub.Pass(t.Context()); !errors.Is(err, syscall.ENOTCONN) {
 		t.Errorf("%v", err)
 	}
 	if state := r.IntegrityState(); state.Damaged != 0 || state.LastPass != 0 {
@@ -198,19 +195,21 @@ func (f *vanishingFile) Read([]byte) (int, error) {
 
 func TestAdoptedBlobsGetDigests(t *testing.T) {
 	r := newRig(t)
-	content := randomContent(blockSize+1, 4)
-	r.writeFile(keyOf(content).live(""), content)
+	content := randomContent(digest.BlockSize+1, 4)
+	r.writeFile(keyOf(content).Live(""), content)
 	r.pass()
-	sums, err := r.readSums(keyOf(content), "")
-	if err != nil || sums.size != blockSize+1 {
+	sums, err := r.copies.Sums(keyOf(content), "")
+	if err != nil || sums.Size() != digest.BlockSize+1 {
 		t.Fatalf("%v, %v", sums, err)
 	}
 	// Digests that do not fit a sound blob are made anew.
-	if err := r.replaceSums(keyOf(content), "", &blockSums{size: 1, sums: []uint32{7}}); err != nil {
+	var others digest.Sums
+	others.Write([]byte("?"))
+	if err := r.copies.ReplaceSums(keyOf(content), "", &others); err != nil {
 		t.Fatal(err)
 	}
 	r.pass()
-	if sums, err = r.readSums(keyOf(content), ""); err != nil || sums.size != blockSize+1 {
+	if sums, err = r.copies.Sums(keyOf(content), ""); err != nil || sums.Size() != digest.BlockSize+1 {
 		t.Fatalf("%v, %v", sums, err)
 	}
 	flip(t, r.path(content), 1)
@@ -220,76 +219,29 @@ func TestAdoptedBlobsGetDigests(t *testing.T) {
 	}
 }
 
-// TestScrubGoesOnWhereItWas interrupts a pass after each file.
-func TestScrubGoesOnWhereItWas(t *testing.T) {
-	r := newRig(t)
-	const blobs = 7
-	for i := range blobs {
-		r.store(randomContent(100+i, uint64(i)))
-	}
-	read := map[string]int{}
-	for range blobs {
-		ctx, cancel := context.WithCancel(t.Context())
-		after, _ := r.beginPass()
-		err := r.walk(ctx, "", after, func(c copyOf) error {
-			read[c.position()]++
-			size, err := r.scrubOne(ctx, c, atOnce)
-			r.scrub.advance(c.position(), size)
-			cancel()
-			return err
-		})
-		cancel()
-		if err != nil && !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
-		if err := r.saveProgress(); err != nil {
-			t.Fatal(err)
-		}
-		r.restart()
-		if err := r.loadProgress(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if state := r.IntegrityState(); state.State != "running" || state.CheckedFiles != blobs {
-		t.Errorf("%+v", state)
-	}
-	r.pass()
-	if state := r.IntegrityState(); state.LastPassFiles != blobs {
-		t.Errorf("%+v", state)
-	}
-	for name, times := range read {
-		if times != 1 {
-			t.Errorf("%s was read %d times", name, times)
-		}
-	}
-	if len(read) != blobs {
-		t.Errorf("%d of %d were read", len(read), blobs)
-	}
-}
-
 // TestEverythingIsReadWithinSevenDays lets two weeks pass on a store with some traffic and looks when each file was read.
 func TestEverythingIsReadWithinSevenDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.disk.lazy = true
-		r.Now = time.Now
+		r.now = time.Now
 		const blobs = 20
 		last := map[string]time.Time{}
 		for i := range blobs {
-			content := randomContent(2*blockSize, uint64(i))
+			content := randomContent(2*digest.BlockSize, uint64(i))
 			r.store(content)
-			last[keyOf(content).live(r.record(content).Generation)] = time.Now()
+			last[keyOf(content).Live(r.record(content).Generation)] = time.Now()
 		}
 		gaps := time.Duration(0)
-		r.Disk = watched{r.Disk, func(name string) {
+		r.mounted.Disk = watched{r.disk, func(name string) {
 			if at, ok := last[name]; ok {
 				gaps = max(gaps, time.Since(at))
 				last[name] = time.Now()
 			}
 		}}
-		r.startScrub()
+		r.Scrub.Start()
 		for range 14 {
-			done := r.scrub.transferring() // a transfer that takes half of each day
+			done := r.traffic.Transfer() // a transfer that takes half of each day
 			time.Sleep(12 * time.Hour)
 			done()
 			time.Sleep(12 * time.Hour)
@@ -303,7 +255,7 @@ func TestEverythingIsReadWithinSevenDays(t *testing.T) {
 				t.Errorf("%s was last read %v ago", name, time.Since(at))
 			}
 		}
-		if gaps > 7*24*time.Hour || gaps < scrubRest {
+		if gaps > 7*24*time.Hour || gaps < readback.ScrubRest {
 			t.Errorf("the longest time between two readings was %v", gaps)
 		}
 	})
@@ -325,16 +277,16 @@ func TestScrubKeepsItsRateAndGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.disk.lazy = true
-		r.Now = time.Now
+		r.now = time.Now
 		content := randomContent(4<<20, 5)
 		r.store(content)
 		start := time.Now()
 		r.pass()
-		least := time.Duration(float64(len(content)) / scrubRate * float64(time.Second))
+		least := time.Duration(float64(len(content)) / readback.ScrubRate * float64(time.Second))
 		if took := time.Since(start); took < least-200*time.Millisecond || took > 2*least {
 			t.Errorf("4 MiB took %v, at the rate they take %v", took, least)
 		}
-		done := r.scrub.transferring()
+		done := r.traffic.Transfer()
 		timer := time.AfterFunc(time.Hour, done)
 		defer timer.Stop()
 		start = time.Now()
@@ -343,10 +295,10 @@ func TestScrubKeepsItsRateAndGivesWay(t *testing.T) {
 			t.Errorf("with a transfer under way for an hour a pass took %v", took)
 		}
 		// A transfer without end does not keep a pass from its end.
-		defer r.scrub.transferring()()
+		defer r.traffic.Transfer()()
 		start = time.Now()
 		r.pass()
-		if took := time.Since(start); took < scrubSpan || took > scrubSpan+time.Hour {
+		if took := time.Since(start); took < readback.ScrubSpan || took > readback.ScrubSpan+time.Hour {
 			t.Errorf("with a transfer that never ends a pass took %v", took)
 		}
 	})
@@ -356,7 +308,7 @@ func TestCheckKeepsItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.disk.lazy = true
-		r.Now = time.Now
+		r.now = time.Now
 		r.store(randomContent(2<<20, 6))
 		start := time.Now()
 		if _, _, err := r.CheckBlobs(t.Context(), or3cloud.BlobCheckRequest{Rate: 1 << 20, Files: 10, Span: time.Hour}); err != nil {
@@ -371,7 +323,7 @@ func TestCheckKeepsItsRate(t *testing.T) {
 // TestQuarantineIsNoAbsence: what is set aside is not served, never called absent, kept, and replaced by an upload.
 func TestQuarantineIsNoAbsence(t *testing.T) {
 	r := newRig(t)
-	content := randomContent(2*blockSize, 7)
+	content := randomContent(2*digest.BlockSize, 7)
 	r.store(content)
 	r.store("sound")
 	path := r.path(content)
@@ -379,9 +331,9 @@ func TestQuarantineIsNoAbsence(t *testing.T) {
 	if got := r.checkAll(true); got[hashOf(content)] != or3cloud.BlobCorrupt || got[hashOf("sound")] != or3cloud.BlobSound {
 		t.Fatalf("%v", got)
 	}
-	aside := keyOf(content).aside(r.record(content).Generation)
-	for _, name := range []string{aside, aside + sumsSuffix} {
-		if _, err := r.Disk.Lstat(name); err != nil {
+	aside := keyOf(content).Aside(r.record(content).Generation)
+	for _, name := range []string{aside, aside + layout.SumsSuffix} {
+		if _, err := r.disk.Lstat(name); err != nil {
 			t.Error(err)
 		}
 	}
@@ -418,7 +370,7 @@ func TestQuarantineIsNoAbsence(t *testing.T) {
 	if rec := r.get(downloadClaims(r, content)); rec.Code != 200 || rec.Body.String() != content {
 		t.Errorf("after the upload: %d", rec.Code)
 	}
-	if _, err := r.Disk.Lstat(aside); err != nil {
+	if _, err := r.disk.Lstat(aside); err != nil {
 		t.Errorf("the upload has removed the copy in quarantine: %v", err)
 	}
 }
@@ -430,47 +382,17 @@ func TestCorruptTrashIsFound(t *testing.T) {
 	r.clock.Advance(2 * aged)
 	r.mustGC()
 	generation := r.record("content").Generation
-	if _, err := r.Disk.Lstat(keyOf("content").trash(generation)); err != nil {
+	if _, err := r.disk.Lstat(keyOf("content").Trash(generation)); err != nil {
 		t.Fatal(err)
 	}
 	files, size, err := r.StoredVolume(t.Context(), "")
 	if files != 1 || size != int64(len("content")) || err != nil {
 		t.Errorf("%d files, %d bytes, %v", files, size, err)
 	}
-	flip(t, r.dir+"/"+keyOf("content").trash(generation), 3)
+	flip(t, r.dir+"/"+keyOf("content").Trash(generation), 3)
 	if got := r.checkAll(true); got[hashOf("content")] != or3cloud.BlobCorrupt {
 		t.Errorf("%v", got)
 	}
 	r.clock.Advance(2 * aged)
 	r.mustGC() // Nothing trips over what has gone.
-}
-
-func TestWalkIsInOrderAndStaysInItsWorkspace(t *testing.T) {
-	r := newRig(t)
-	for _, w := range []string{"a", "a-b", "a_b", "B"} {
-		for _, content := range []string{"1", "2", "3"} {
-			r.writeFile(blobKey{w, hashOf(content)}.live(""), content)
-		}
-		r.writeFile("workspaces/"+w+"/foreign", "x")
-	}
-	r.writeFile("workspaces/not a workspace/x", "x")
-	var all []string
-	visit := func(c copyOf) error {
-		all = append(all, c.position())
-		return nil
-	}
-	if err := r.walk(t.Context(), "", "", visit); err != nil || len(all) != 12 {
-		t.Fatalf("%d visited, %v", len(all), err)
-	}
-	whole := all
-	for i, position := range whole {
-		all = nil
-		if err := r.walk(t.Context(), "", position, visit); err != nil || strings.Join(all, "\n") != strings.Join(whole[i+1:], "\n") {
-			t.Errorf("after %s: %v, %v", position, all, err)
-		}
-	}
-	all = nil
-	if err := r.walk(t.Context(), "a-b", "", visit); err != nil || len(all) != 3 || !strings.Contains(all[0], "/a-b/") {
-		t.Errorf("%v, %v", all, err)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/gabriel-vasile/mimetype"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/digest"
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
@@ -21,7 +22,7 @@ func narrowed(f volume.File, claimed string, wanted or3cloud.Disposition) (strin
 		return contentType, disposition, nil
 	}
 	raw := f
-	if v, ok := f.(*verifiedFile); ok {
+	if v, ok := f.(*digest.File); ok {
 		raw = v.File // it is back at the beginning, where v expects it, before v reads
 	}
 	head := make([]byte, sniffed)

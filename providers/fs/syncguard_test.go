@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/refuse"
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
@@ -17,8 +18,8 @@ func TestFailedSyncEndsAllWriting(t *testing.T) {
 		r := newRig(t)
 		r.store("stored before")
 		var told []string
-		guard := volume.Guard(r.disk, slog.New(slog.DiscardHandler), unavailable, func(err error) { told = append(told, err.Error()) })
-		r.Disk = guard
+		guard := volume.Guard(r.disk, slog.New(slog.DiscardHandler), refuse.Unavailable, func(err error) { told = append(told, err.Error()) })
+		r.mounted.Disk = guard
 
 		r.disk.fault = func(op, _ string) error {
 			if op == failing {

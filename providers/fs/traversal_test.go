@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/fs/internal/layout"
 )
 
 // tricks are names that lead out of their directory on some system, in some encoding, after some normalisation.
@@ -20,7 +21,7 @@ var tricks = []string{
 	"\x00", "x\x00y", "x\ny", "x\ry", "x\ty", "x\x1b[0m", "x\x7f",
 	"․․/x", "‥", "…", "．．／x", "x∕y", "x⁄y", "ｗｓ", "wѕ", "ws\u200b", "\u202ews", "é", "e\u0301", "\xff\xfe", "\xc0\xae\xc0\xae",
 	"CON", "con", "Nul", "aux", "PRN", "COM1", "com9", "LPT0", "lpt5", "ws.", "ws ", " ws", "ws...", "~", "~root", "$HOME", "*", "?", "",
-	strings.Repeat("a", maxWorkspaceID+1), strings.Repeat("../", 50) + "etc/passwd",
+	strings.Repeat("a", layout.MaxWorkspaceID+1), strings.Repeat("../", 50) + "etc/passwd",
 }
 
 // TestNamesThatLeadElsewhere puts each trick into every field that could become part of a path, at every entrance. It is
@@ -31,28 +32,28 @@ func TestNamesThatLeadElsewhere(t *testing.T) {
 	before := r.files()
 	ctx := context.Background()
 	for _, trick := range tricks {
-		keys := map[string]blobKey{"workspace": {trick, hashOf("content")}}
+		keys := map[string]layout.Key{"workspace": {Workspace: trick, Hash: hashOf("content")}}
 		for _, form := range []string{trick, "sha256:" + trick, "md5:" + trick, string(hashOf("content")) + trick, trick + string(hashOf("content"))} {
 			if trick != "" || form == "" || form == "sha256:" || form == "md5:" {
-				keys["hash "+form] = blobKey{"ws", or3cloud.BlobHash(form)}
+				keys["hash "+form] = layout.Key{Workspace: "ws", Hash: or3cloud.BlobHash(form)}
 			}
 		}
 		for field, k := range keys {
-			if _, err := r.PresignUpload(ctx, or3cloud.PresignUploadRequest{WorkspaceID: k.workspace, UserID: "u", Hash: k.hash}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+			if _, err := r.PresignUpload(ctx, or3cloud.PresignUploadRequest{WorkspaceID: k.Workspace, UserID: "u", Hash: k.Hash}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
 				t.Errorf("%q as %s: presign upload: %v", trick, field, err)
 			}
-			if _, err := r.PresignDownload(ctx, or3cloud.PresignDownloadRequest{WorkspaceID: k.workspace, UserID: "u", Hash: k.hash}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+			if _, err := r.PresignDownload(ctx, or3cloud.PresignDownloadRequest{WorkspaceID: k.Workspace, UserID: "u", Hash: k.Hash}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
 				t.Errorf("%q as %s: presign download: %v", trick, field, err)
 			}
-			if _, err := r.Commit(ctx, or3cloud.CommitRequest{WorkspaceID: k.workspace, Hash: k.hash}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+			if _, err := r.Commit(ctx, or3cloud.CommitRequest{WorkspaceID: k.Workspace, Hash: k.Hash}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
 				t.Errorf("%q as %s: commit: %v", trick, field, err)
 			}
-			if err := r.DeleteObject(ctx, k.workspace, k.hash); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+			if err := r.DeleteObject(ctx, k.Workspace, k.Hash); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
 				t.Errorf("%q as %s: delete: %v", trick, field, err)
 			}
 			// Even a token that we had signed ourselves would open nothing.
 			c := uploadClaims(r, "content")
-			c.Workspace, c.Hash = k.workspace, string(k.hash)
+			c.Workspace, c.Hash = k.Workspace, string(k.Hash)
 			if rec := r.put(c, strings.NewReader("content")); rec.Code != 400 {
 				t.Errorf("%q as %s: upload: %d", trick, field, rec.Code)
 			}
@@ -107,12 +108,12 @@ func TestLinksInTheStore(t *testing.T) {
 		}
 	}
 	for name, link := range map[string]func(*testing.T, *rig){
-		"a file":      func(t *testing.T, r *rig) { plant(t, r, secret, keyOf("content").live(r.record("content").Generation)) },
-		"a sidecar":   func(t *testing.T, r *rig) { plant(t, r, secret, keyOf("content").sidecar()) },
+		"a file":      func(t *testing.T, r *rig) { plant(t, r, secret, keyOf("content").Live(r.record("content").Generation)) },
+		"a sidecar":   func(t *testing.T, r *rig) { plant(t, r, secret, keyOf("content").Sidecar()) },
 		"a workspace": func(t *testing.T, r *rig) { plant(t, r, outside, "workspaces/ws") },
-		"everything":  func(t *testing.T, r *rig) { plant(t, r, outside, workspacesDir) },
+		"everything":  func(t *testing.T, r *rig) { plant(t, r, outside, layout.Workspaces) },
 		"a file of another workspace": func(t *testing.T, r *rig) {
-			plant(t, r, "../other/"+filepath.Base(keyOf("content").live("")), keyOf("content").live(r.record("content").Generation))
+			plant(t, r, "../other/"+filepath.Base(keyOf("content").Live("")), keyOf("content").Live(r.record("content").Generation))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestLinksInTheStore(t *testing.T) {
 			}
 			r := newRig(t)
 			r.store("content")
-			r.writeFile("workspaces/other/"+filepath.Base(keyOf("content").live("")), "content")
+			r.writeFile("workspaces/other/"+filepath.Base(keyOf("content").Live("")), "content")
 			link(t, r)
 			rec := r.get(downloadClaims(r, "content"))
 			if rec.Code == 200 {
@@ -130,7 +131,7 @@ func TestLinksInTheStore(t *testing.T) {
 			r.clock.Advance(aged)
 			r.gc()
 			r.DeleteObject(t.Context(), "ws", hashOf("content"))
-			r.removeLeftovers(t.Context())
+			r.janitor.RemoveLeftovers(t.Context())
 			if b, err := os.ReadFile(secret); err != nil || string(b) != "content" {
 				t.Errorf("what the link points to: %q, %v", b, err)
 			}

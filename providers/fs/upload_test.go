@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/refuse"
+	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
 // TestChecksComeInTheContractsOrder: each case breaks one check and, where it matters, later ones too.
@@ -86,7 +89,7 @@ func TestUploadOfUnknownLengthStopsAtTheLimit(t *testing.T) {
 	if rec.Code != 413 || message(rec) != "Payload too large" {
 		t.Errorf("%d %q", rec.Code, message(rec))
 	}
-	if endless.n > 2*bufferSize {
+	if endless.n > 2*volume.BufferSize {
 		t.Errorf("read %d bytes of a body that may have 7", endless.n)
 	}
 	if files := r.files(); len(files) != 0 {
@@ -234,7 +237,7 @@ func TestDiskFaults(t *testing.T) {
 				t.Errorf("%v at %s: %d", fault.err, failed, code)
 			}
 			for _, name := range r.files() {
-				if isTemp(name) {
+				if layout.IsTemp(name) {
 					t.Errorf("%v at %s left %s", fault.err, failed, name)
 				}
 			}
@@ -282,7 +285,7 @@ func TestCreatedFilesAreForTheServerOnly(t *testing.T) {
 	r := newRig(t)
 	r.store("content")
 	for name, want := range map[string]os.FileMode{
-		r.path("content"): 0o600, r.dir + "/" + keyOf("content").sidecar(): 0o600, r.dir + "/workspaces/ws": 0o700,
+		r.path("content"): 0o600, r.dir + "/" + keyOf("content").Sidecar(): 0o600, r.dir + "/workspaces/ws": 0o700,
 	} {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
@@ -324,7 +327,7 @@ func TestSlowClientsGetTimeWithEachRead(t *testing.T) {
 	req := httptest.NewRequest("PUT", r.target(uploadPath, uploadClaims(r, "content")), iotest.OneByteReader(strings.NewReader("content")))
 	req.Header.Set("X-User", "u")
 	req.Header.Set("Content-Type", "image/png")
-	if err := r.Storage.upload(w, req); err != nil {
+	if err := r.gateway.upload(w, req); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.set) < 8 || w.set[0].IsZero() {
@@ -336,11 +339,11 @@ func TestSlowClientsGetTimeWithEachRead(t *testing.T) {
 }
 
 func TestDiskFaultKeepsCodes(t *testing.T) {
-	if diskFault(nil) != nil {
+	if refuse.Disk(nil) != nil {
 		t.Error("nil became an error")
 	}
 	var path = &os.PathError{Op: "open", Path: "/secret/place", Err: syscall.EIO}
-	err := diskFault(fmt.Errorf("x: %w", path))
+	err := refuse.Disk(fmt.Errorf("x: %w", path))
 	if !errors.Is(err, syscall.EIO) {
 		t.Error("the cause is lost")
 	}
@@ -351,8 +354,7 @@ func TestDiskFaultKeepsCodes(t *testing.T) {
 func TestNearlyFullDisk(t *testing.T) {
 	r := newRig(t)
 	r.store("kept")
-	full := true
-	r.Full = func() bool { return full }
+	r.isFull = true
 	before := r.files()
 	body, feed := newPipe()
 	defer feed.Close()
@@ -371,6 +373,6 @@ func TestNearlyFullDisk(t *testing.T) {
 	if _, err := r.gc(); err != nil {
 		t.Errorf("collection, which frees room: %v", err)
 	}
-	full = false
+	r.isFull = false
 	r.store("new")
 }

@@ -223,3 +223,23 @@ func WriteAtomic(d Disk, name, tmp string, content []byte) error {
 	}
 	return d.SyncDir(path.Dir(name))
 }
+
+// IgnoreAbsence is err, or nil if it says that a name is not there.
+func IgnoreAbsence(err error) error {
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// MakeDir makes a directory below parent durable before something is put into it.
+func MakeDir(d Disk, parent, name string) error {
+	dir := path.Join(parent, name)
+	if _, err := d.Lstat(dir); err == nil {
+		return nil
+	}
+	if err := d.Mkdir(dir); err != nil {
+		return err
+	}
+	return errors.Join(d.SyncDir(parent), d.SyncDir("."))
+}

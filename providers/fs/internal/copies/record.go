@@ -1,4 +1,4 @@
-package fs
+package copies
 
 import (
 	"encoding/json"
@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"or3.chat/cloud/blobclaim"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/times"
 	"or3.chat/cloud/providers/fs/internal/volume"
 )
 
-// maxSidecar bounds what is read of a sidecar; ours have about 400 bytes.
-const maxSidecar = 64 << 10
+// MaxSidecar bounds what is read of a sidecar; ours have about 400 bytes.
+const MaxSidecar = 64 << 10
 
-// record is the sidecar of a blob: which generation is the current one and what is known about it. A sidecar of the npm
+// Record is the sidecar of a blob: which generation is the current one and what is known about it. A sidecar of the npm
 // package has the first two fields and committed_at only; its blob is the generation with the empty name.
-type record struct {
+type Record struct {
 	WorkspaceID string     `json:"workspace_id"`
 	Hash        string     `json:"hash"`
 	Generation  string     `json:"generation,omitempty"`
@@ -32,8 +34,8 @@ type record struct {
 	DamagedAt *time.Time `json:"damaged_at,omitempty"`
 }
 
-// copy returns what decides when the current generation may go.
-func (r record) copy() blobclaim.Copy {
+// Copy returns what decides when the current generation may go.
+func (r Record) Copy() blobclaim.Copy {
 	return blobclaim.Copy{
 		UploadedAt: r.UploadedAt, CommittedAt: given(r.CommittedAt), TrashedAt: given(r.TrashedAt), DeletedAt: given(r.DeletedAt),
 	}
@@ -47,28 +49,33 @@ func given(t *time.Time) time.Time {
 	return *t
 }
 
-// readRecord returns the record of a key. Without a sidecar, a bare blob file is taken for an upload that was not
+// Settle takes the times of a record that lie in the future for now, and reports whether there were any.
+func (r *Record) Settle(now time.Time) (changed bool) {
+	return times.Settle(now, &r.UploadedAt, r.CommittedAt, r.TrashedAt, r.DeletedAt, r.DamagedAt)
+}
+
+// ReadRecord returns the record of a key. Without a sidecar, a bare blob file is taken for an upload that was not
 // committed. If there is neither, the error is iofs.ErrNotExist.
-func readRecord(d volume.Disk, k blobKey) (record, error) {
-	b, err := volume.ReadAll(d, k.sidecar(), maxSidecar)
+func ReadRecord(d volume.Disk, k layout.Key) (Record, error) {
+	b, err := volume.ReadAll(d, k.Sidecar(), MaxSidecar)
 	if errors.Is(err, iofs.ErrNotExist) {
-		return bareRecord(d, k.live(""), record{WorkspaceID: k.workspace, Hash: string(k.hash)})
+		return bareRecord(d, k.Live(""), Record{WorkspaceID: k.Workspace, Hash: string(k.Hash)})
 	}
 	if err != nil {
-		return record{}, err
+		return Record{}, err
 	}
-	var r record
+	var r Record
 	if err := json.Unmarshal(b, &r); err != nil {
-		return record{}, fmt.Errorf("%w %s: %v", volume.ErrCorrupt, k.sidecar(), err)
+		return Record{}, fmt.Errorf("%w %s: %v", volume.ErrCorrupt, k.Sidecar(), err)
 	}
 	// The path decides what a sidecar is about; one that says otherwise was moved or made by hand.
-	if own, ok := newKey(r.WorkspaceID, r.Hash); !ok || own != k || !validGeneration(r.Generation) {
-		return record{}, fmt.Errorf("%w %s: it is about something else", volume.ErrCorrupt, k.sidecar())
+	if own, ok := layout.NewKey(r.WorkspaceID, r.Hash); !ok || own != k || !layout.ValidGeneration(r.Generation) {
+		return Record{}, fmt.Errorf("%w %s: it is about something else", volume.ErrCorrupt, k.Sidecar())
 	}
 	if r.UploadedAt.IsZero() {
-		complete, err := bareRecord(d, k.live(""), r)
+		complete, err := bareRecord(d, k.Live(""), r)
 		if errors.Is(err, iofs.ErrNotExist) {
-			complete, err = bareRecord(d, k.trash(""), r)
+			complete, err = bareRecord(d, k.Trash(""), r)
 		}
 		if !errors.Is(err, iofs.ErrNotExist) {
 			return complete, err
@@ -78,13 +85,13 @@ func readRecord(d volume.Disk, k blobKey) (record, error) {
 }
 
 // bareRecord completes r from the file of a blob that is older than generations.
-func bareRecord(d volume.Disk, name string, r record) (record, error) {
+func bareRecord(d volume.Disk, name string, r Record) (Record, error) {
 	info, err := d.Lstat(name)
 	if err != nil {
-		return record{}, err
+		return Record{}, err
 	}
 	if !info.Mode().IsRegular() {
-		return record{}, &iofs.PathError{Op: "stat", Path: name, Err: volume.ErrNotPlain}
+		return Record{}, &iofs.PathError{Op: "stat", Path: name, Err: volume.ErrNotPlain}
 	}
 	r.SizeBytes, r.UploadedAt = info.Size(), info.ModTime().UTC()
 	return r, nil

@@ -1,4 +1,4 @@
-package fs
+package digest
 
 import (
 	"io"
@@ -6,24 +6,24 @@ import (
 )
 
 const (
-	// windowSize is how much of a large download is read and verified at once while as much is on its way. In smaller
+	// WindowSize is how much of a large download is read and verified at once while as much is on its way. In smaller
 	// windows the two sides wait for each other longer than they gain.
-	windowSize = 1 << 20
-	// maxReadAhead is how many downloads may read ahead at the same time, with two windows each. More of them share the
+	WindowSize = 1 << 20
+	// MaxReadAhead is how many downloads may read ahead at the same time, with two windows each. More of them share the
 	// processors anyway, and make do with a buffer.
-	maxReadAhead = 16
+	MaxReadAhead = 16
 )
 
-type windows [2][windowSize]byte
+type windows [2][WindowSize]byte
 
 var (
 	freeWindows  = sync.Pool{New: func() any { return new(windows) }}
-	readingAhead = make(chan struct{}, maxReadAhead)
+	readingAhead = make(chan struct{}, MaxReadAhead)
 )
 
-// A readAhead reads and verifies the next part of a file while the last one is being sent.
-type readAhead struct {
-	file    *verifiedFile
+// A ReadAhead reads and verifies the next part of a file while the last one is being sent.
+type ReadAhead struct {
+	file    *File
 	windows *windows
 	parts   chan part
 	stopped chan struct{}
@@ -37,10 +37,10 @@ type part struct {
 	panic any
 }
 
-// readAhead begins to read the next n bytes, and says no where that is not worth it, or where too many do it already.
-// Nothing else may read the file until stop was called.
-func (v *verifiedFile) readAhead(n int64) (*readAhead, bool) {
-	if n < 2*windowSize {
+// ReadAhead begins to read the next n bytes, and says no where that is not worth it, or where too many do it already.
+// Nothing else may read the file until Stop was called.
+func (v *File) ReadAhead(n int64) (*ReadAhead, bool) {
+	if n < 2*WindowSize {
 		return nil, false
 	}
 	select {
@@ -48,14 +48,14 @@ func (v *verifiedFile) readAhead(n int64) (*readAhead, bool) {
 	default:
 		return nil, false
 	}
-	a := &readAhead{file: v, windows: freeWindows.Get().(*windows), parts: make(chan part), stopped: make(chan struct{})}
+	a := &ReadAhead{file: v, windows: freeWindows.Get().(*windows), parts: make(chan part), stopped: make(chan struct{})}
 	a.reader.Go(func() { a.read(n) })
 	return a, true
 }
 
-// next returns the next verified bytes, which are valid until the next call, and io.EOF after the last ones. A panic of the
+// Next returns the next verified bytes, which are valid until the next call, and io.EOF after the last ones. A panic of the
 // disk is the caller's.
-func (a *readAhead) next() ([]byte, error) {
+func (a *ReadAhead) Next() ([]byte, error) {
 	next := <-a.parts
 	if next.panic != nil {
 		panic(next.panic)
@@ -63,8 +63,8 @@ func (a *readAhead) next() ([]byte, error) {
 	return next.p, next.err
 }
 
-// stop ends the reading and waits for it.
-func (a *readAhead) stop() {
+// Stop ends the reading and waits for it.
+func (a *ReadAhead) Stop() {
 	close(a.stopped)
 	a.reader.Wait()
 	a.file.readInto(nil)
@@ -72,7 +72,7 @@ func (a *readAhead) stop() {
 	<-readingAhead
 }
 
-func (a *readAhead) read(n int64) {
+func (a *ReadAhead) read(n int64) {
 	hand := func(next part) (more bool) {
 		select {
 		case a.parts <- next: // The part before has been sent: its window is free.
@@ -90,7 +90,7 @@ func (a *readAhead) read(n int64) {
 		a.file.readInto(a.windows[turn][:])
 		next := part{err: io.EOF}
 		if n > 0 {
-			next.p, next.err = a.file.next(n)
+			next.p, next.err = a.file.Next(n)
 		}
 		n -= int64(len(next.p))
 		if !hand(next) {

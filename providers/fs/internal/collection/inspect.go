@@ -1,4 +1,4 @@
-package fs
+package collection
 
 import (
 	"context"
@@ -12,47 +12,50 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/blobclaim"
+	"or3.chat/cloud/providers/fs/internal/layout"
+	"or3.chat/cloud/providers/fs/internal/pieces"
+	"or3.chat/cloud/providers/fs/internal/refuse"
 )
 
 // StorageWorkspaces implements or3cloud.StorageInspector.
-func (s *Storage) StorageWorkspaces(context.Context) ([]string, error) {
-	if err := s.checkStore(); err != nil {
-		return nil, diskFault(err)
+func (c *Collector) StorageWorkspaces(context.Context) ([]string, error) {
+	if err := c.copies.Check(); err != nil {
+		return nil, refuse.Disk(err)
 	}
 	var out []string
-	for _, dir := range []string{workspacesDir, trashDir, quarantineDir} {
-		entries, err := s.Disk.ReadDir(dir)
+	for _, dir := range []string{layout.Workspaces, layout.Trash, layout.Quarantine} {
+		entries, err := c.disk.ReadDir(dir)
 		if err != nil && !errors.Is(err, iofs.ErrNotExist) {
-			return nil, diskFault(err)
+			return nil, refuse.Disk(err)
 		}
 		for _, e := range entries {
-			if e.IsDir() && validWorkspaceID(e.Name()) {
+			if e.IsDir() && layout.ValidWorkspaceID(e.Name()) {
 				out = append(out, e.Name())
 			}
 		}
 	}
-	err := s.eachPartial(func(_ string, rec partialRecord, err error) error {
-		if validWorkspaceID(rec.WorkspaceID) {
+	err := c.pieces.Each(func(_ string, rec pieces.Record, err error) error {
+		if layout.ValidWorkspaceID(rec.WorkspaceID) {
 			out = append(out, rec.WorkspaceID)
 		}
 		return nil
 	})
 	slices.Sort(out)
-	return slices.Compact(out), diskFault(err)
+	return slices.Compact(out), refuse.Disk(err)
 }
 
 // InspectStorage implements or3cloud.StorageInspector. It asks the questions of a collection without taking its steps,
 // so what changes meanwhile can change the outcome.
-func (s *Storage) InspectStorage(ctx context.Context, in or3cloud.StorageGCRequest, each func(or3cloud.StoredItem) error) error {
+func (c *Collector) InspectStorage(ctx context.Context, in or3cloud.StorageGCRequest, each func(or3cloud.StoredItem) error) error {
 	if err := checkGCRequest(in); err != nil {
 		return err
 	}
-	if err := s.checkStore(); err != nil {
-		return diskFault(err)
+	if err := c.copies.Check(); err != nil {
+		return refuse.Disk(err)
 	}
-	c := s.newCollection(in)
+	i := inspection{c.newRun(in)}
 	visit := func(dir string, judge func(context.Context, string, iofs.FileInfo) (or3cloud.StoredItem, error)) error {
-		return c.each(ctx, dir, func(e iofs.DirEntry) error {
+		return i.each(ctx, dir, func(e iofs.DirEntry) error {
 			info, err := e.Info()
 			if err != nil {
 				return err
@@ -64,69 +67,72 @@ func (s *Storage) InspectStorage(ctx context.Context, in or3cloud.StorageGCReque
 			return each(item)
 		})
 	}
-	err := visit(workspaceDir(c.workspace), c.judgeLive)
+	err := visit(layout.WorkspaceDir(i.workspace), i.judgeLive)
 	if err == nil {
-		err = visit(path.Join(trashDir, c.workspace), c.judgeTrashed)
+		err = visit(path.Join(layout.Trash, i.workspace), i.judgeTrashed)
 	}
 	if err == nil {
-		err = visit(path.Join(quarantineDir, c.workspace), c.judgeAside)
+		err = visit(path.Join(layout.Quarantine, i.workspace), i.judgeAside)
 	}
 	if err == nil {
-		err = c.eachPartial(func(id string, rec partialRecord, err error) error {
-			if err != nil || rec.WorkspaceID != c.workspace {
+		err = i.pieces.Each(func(id string, rec pieces.Record, err error) error {
+			if err != nil || rec.WorkspaceID != i.workspace {
 				return nil // What cannot be read belongs to nobody.
 			}
-			item, err := c.judgePartial(id, rec)
+			item, err := i.judgePartial(id, rec)
 			if err != nil {
 				return err
 			}
 			return each(item)
 		})
 	}
-	return diskFault(err)
+	return refuse.Disk(err)
 }
 
-func (c *collection) item(dir string, info iofs.FileInfo, k blobKey, state or3cloud.StorageState) or3cloud.StoredItem {
+// inspection looks at what a run would do, and does nothing.
+type inspection struct{ *run }
+
+func (i inspection) item(dir string, info iofs.FileInfo, k layout.Key, state or3cloud.StorageState) or3cloud.StoredItem {
 	return or3cloud.StoredItem{
-		WorkspaceID: c.workspace, Hash: k.hash, Name: path.Join(dir, info.Name()), Bytes: info.Size(), State: state,
+		WorkspaceID: i.workspace, Hash: k.Hash, Name: path.Join(dir, info.Name()), Bytes: info.Size(), State: state,
 	}
 }
 
 // judgeLive says what one file of the workspace's directory is. Sidecars and digests are counted with their blob; the
 // item of one that has a blob is empty.
-func (c *collection) judgeLive(ctx context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
-	if isTemp(info.Name()) {
-		return c.judgeTemp(dir, info), nil
+func (i inspection) judgeLive(ctx context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
+	if layout.IsTemp(info.Name()) {
+		return i.judgeTemp(dir, info), nil
 	}
-	if k, generation, ok := parseSumsName(c.workspace, info.Name()); ok {
-		return c.judgeCompanion(dir, info, k, generation), nil
+	if k, generation, ok := layout.ParseSumsName(i.workspace, info.Name()); ok {
+		return i.judgeCompanion(dir, info, k, generation), nil
 	}
-	k, generation, sidecar, ok := parseName(c.workspace, info.Name())
+	k, generation, sidecar, ok := layout.ParseName(i.workspace, info.Name())
 	if !ok || !info.Mode().IsRegular() {
-		item := c.item(dir, info, blobKey{}, or3cloud.StorageStray)
+		item := i.item(dir, info, layout.Key{}, or3cloud.StorageStray)
 		item.Reason = "no file of this store; left alone"
 		return item, nil
 	}
-	rec, err := readRecord(c.Disk, k)
+	rec, err := i.copies.Read(k)
 	if err != nil {
-		item := c.item(dir, info, k, or3cloud.StorageStray)
+		item := i.item(dir, info, k, or3cloud.StorageStray)
 		item.Reason = fmt.Sprintf("left alone: %v", err)
 		return item, nil
 	}
 	if sidecar {
-		return c.judgeCompanion(dir, info, k, rec.Generation), nil
+		return i.judgeCompanion(dir, info, k, rec.Generation), nil
 	}
-	item := c.item(dir, info, k, or3cloud.StorageLive)
+	item := i.item(dir, info, k, or3cloud.StorageLive)
 	if rec.Generation != generation {
-		item.State, item.Goes = or3cloud.StorageStray, c.intact(k, rec)
+		item.State, item.Goes = or3cloud.StorageStray, i.copies.Intact(k, rec)
 		item.Reason = "a newer copy has replaced it"
 		if !item.Goes {
 			item.Reason = "kept, because the newer copy is damaged or not in use"
 		}
 		return item, nil
 	}
-	item.Bytes += c.companions(k, generation)
-	kept, unreferenced, err := c.kept(ctx, k, rec.copy().Touched(), c.policy().Keeps(rec.copy()))
+	item.Bytes += i.companions(k, generation)
+	kept, unreferenced, err := i.kept(ctx, k, rec.Copy().Touched(), i.policy().Keeps(rec.Copy()))
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		item.State, item.Reason = or3cloud.StorageOrphaned, "the workspace is unknown; left alone"
 		return item, nil
@@ -145,18 +151,18 @@ func (c *collection) judgeLive(ctx context.Context, dir string, info iofs.FileIn
 }
 
 // judgeTrashed says what one file in the trash is.
-func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
-	if k, generation, ok := parseSumsName(c.workspace, info.Name()); ok {
-		return c.judgeCompanion(dir, info, k, generation), nil
+func (i inspection) judgeTrashed(ctx context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
+	if k, generation, ok := layout.ParseSumsName(i.workspace, info.Name()); ok {
+		return i.judgeCompanion(dir, info, k, generation), nil
 	}
-	k, generation, sidecar, ok := parseName(c.workspace, info.Name())
+	k, generation, sidecar, ok := layout.ParseName(i.workspace, info.Name())
 	if !ok || sidecar {
-		item := c.item(dir, info, blobKey{}, or3cloud.StorageStray)
+		item := i.item(dir, info, layout.Key{}, or3cloud.StorageStray)
 		item.Reason = "no file of this store; left alone"
 		return item, nil
 	}
-	item := c.item(dir, info, k, or3cloud.StorageTrash)
-	rec, err := readRecord(c.Disk, k)
+	item := i.item(dir, info, k, or3cloud.StorageTrash)
+	rec, err := i.copies.Read(k)
 	switch {
 	case errors.Is(err, iofs.ErrNotExist):
 		item.Reason = "found without its sidecar; its time in the trash begins with the next collection"
@@ -164,18 +170,18 @@ func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.Fil
 	case err != nil:
 		return item, err
 	case rec.Generation != generation:
-		item.Goes, item.Reason = c.intact(k, rec), "a newer copy has replaced it"
+		item.Goes, item.Reason = i.copies.Intact(k, rec), "a newer copy has replaced it"
 		return item, nil
 	case rec.TrashedAt == nil:
 		item.Reason = "its time in the trash begins with the next collection"
 		return item, nil
 	}
-	item.Bytes += c.companions(k, generation)
-	if until := rec.TrashedAt.Add(c.TrashGrace); c.now.Before(until) {
+	item.Bytes += i.companions(k, generation)
+	if until := rec.TrashedAt.Add(i.trashGrace); i.now.Before(until) {
 		item.Reason = "in the trash until " + day(until)
 		return item, nil
 	}
-	kept, _, err := c.kept(ctx, k, time.Time{}, c.policy().Forgives(rec.copy()))
+	kept, _, err := i.kept(ctx, k, time.Time{}, i.policy().Forgives(rec.Copy()))
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		item.Reason = "the workspace is unknown; left alone"
 		return item, nil
@@ -190,17 +196,17 @@ func (c *collection) judgeTrashed(ctx context.Context, dir string, info iofs.Fil
 }
 
 // judgeAside says what one file in quarantine is.
-func (c *collection) judgeAside(_ context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
-	k, _, _, _ := parseName(c.workspace, strings.TrimSuffix(info.Name(), sumsSuffix))
-	item := c.item(dir, info, k, or3cloud.StorageStray)
+func (i inspection) judgeAside(_ context.Context, dir string, info iofs.FileInfo) (or3cloud.StoredItem, error) {
+	k, _, _, _ := layout.ParseName(i.workspace, strings.TrimSuffix(info.Name(), layout.SumsSuffix))
+	item := i.item(dir, info, k, or3cloud.StorageStray)
 	item.Reason = "damaged and in quarantine; left alone"
 	return item, nil
 }
 
-func (c *collection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredItem {
-	item := c.item(dir, info, blobKey{}, or3cloud.StorageTemporary)
-	switch age := c.now.Sub(info.ModTime()); {
-	case c.isUnfinished(item.Name):
+func (i inspection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredItem {
+	item := i.item(dir, info, layout.Key{}, or3cloud.StorageTemporary)
+	switch age := i.now.Sub(info.ModTime()); {
+	case i.temps.IsUnfinished(item.Name):
 		item.Reason = "an upload that is under way"
 	case age <= blobclaim.AbandonedAfter:
 		item.Reason = "an upload that has ended without success; kept for a day"
@@ -211,17 +217,17 @@ func (c *collection) judgeTemp(dir string, info iofs.FileInfo) or3cloud.StoredIt
 }
 
 // judgePartial says what an upload in pieces is: one item, with all its pieces.
-func (c *collection) judgePartial(id string, rec partialRecord) (or3cloud.StoredItem, error) {
+func (i inspection) judgePartial(id string, rec pieces.Record) (or3cloud.StoredItem, error) {
 	item := or3cloud.StoredItem{
-		WorkspaceID: c.workspace, Hash: rec.Hash, Name: partialPath(id, partialInfo), State: or3cloud.StorageTemporary,
-		Goes: c.Now().After(rec.ExpiresAt), Reason: "an upload in pieces that can be gone on with until " + day(rec.ExpiresAt),
+		WorkspaceID: i.workspace, Hash: rec.Hash, Name: pieces.Path(id, pieces.Info), State: or3cloud.StorageTemporary,
+		Goes: i.Collector.now().After(rec.ExpiresAt), Reason: "an upload in pieces that can be gone on with until " + day(rec.ExpiresAt),
 	}
-	if info, err := c.Disk.Lstat(item.Name); err == nil {
+	if info, err := i.disk.Lstat(item.Name); err == nil {
 		item.Bytes = info.Size()
 	}
-	pieces, err := c.pieces(id)
+	pieces, err := i.pieces.List(id)
 	for _, p := range pieces {
-		item.Bytes += p.size
+		item.Bytes += p.Size
 	}
 	switch {
 	case item.Goes:
@@ -233,21 +239,21 @@ func (c *collection) judgePartial(id string, rec partialRecord) (or3cloud.Stored
 }
 
 // judgeCompanion says what a sidecar or a file of digests is: nothing by itself, unless its blob is gone.
-func (c *collection) judgeCompanion(dir string, info iofs.FileInfo, k blobKey, generation string) or3cloud.StoredItem {
-	for _, blob := range []string{k.live(generation), k.trash(generation), k.aside(generation)} {
-		if _, err := c.Disk.Lstat(blob); !errors.Is(err, iofs.ErrNotExist) {
+func (i inspection) judgeCompanion(dir string, info iofs.FileInfo, k layout.Key, generation string) or3cloud.StoredItem {
+	for _, blob := range []string{k.Live(generation), k.Trash(generation), k.Aside(generation)} {
+		if _, err := i.disk.Lstat(blob); !errors.Is(err, iofs.ErrNotExist) {
 			return or3cloud.StoredItem{}
 		}
 	}
-	item := c.item(dir, info, k, or3cloud.StorageStray)
+	item := i.item(dir, info, k, or3cloud.StorageStray)
 	item.Goes, item.Reason = true, "its file is gone; destroyed"
 	return item
 }
 
 // companions is how many bytes the digests and the sidecar of a generation have.
-func (c *collection) companions(k blobKey, generation string) (bytes int64) {
-	for _, name := range []string{k.live(generation) + sumsSuffix, k.trash(generation) + sumsSuffix, k.sidecar()} {
-		if info, err := c.Disk.Lstat(name); err == nil {
+func (i inspection) companions(k layout.Key, generation string) (bytes int64) {
+	for _, name := range []string{k.Live(generation) + layout.SumsSuffix, k.Trash(generation) + layout.SumsSuffix, k.Sidecar()} {
+		if info, err := i.disk.Lstat(name); err == nil {
 			bytes += info.Size()
 		}
 	}
@@ -255,11 +261,11 @@ func (c *collection) companions(k blobKey, generation string) (bytes int64) {
 }
 
 // kept says why a claim would be refused, "" if it would not.
-func (c *collection) kept(ctx context.Context, k blobKey, touched time.Time, keep time.Duration) (why string, unreferenced bool, err error) {
-	if c.References == nil {
+func (i inspection) kept(ctx context.Context, k layout.Key, touched time.Time, keep time.Duration) (why string, unreferenced bool, err error) {
+	if i.references == nil {
 		return "nobody knows what refers to it", false, nil
 	}
-	state, err := c.References.ReferenceState(ctx, k.workspace, k.hash)
+	state, err := i.references.ReferenceState(ctx, k.Workspace, k.Hash)
 	if err != nil {
 		return "", false, err
 	}
@@ -270,7 +276,7 @@ func (c *collection) kept(ctx context.Context, k blobKey, touched time.Time, kee
 	if state.LostAt.After(since) {
 		since = state.LostAt
 	}
-	if until := since.Add(keep); !c.now.After(until) {
+	if until := since.Add(keep); !i.now.After(until) {
 		return "nothing refers to it; kept until " + day(until), true, nil
 	}
 	return "", true, nil

@@ -1,4 +1,4 @@
-package fs
+package layout
 
 import (
 	"path"
@@ -8,19 +8,19 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-var goodHash = string(hashOf("content"))
+const goodHash = "sha256:ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
 
 func TestWorkspaceIDs(t *testing.T) {
 	for id, want := range map[string]bool{
-		"6317a9f3-54ce-4f7a-aacd-51e9fedbfdd6": true, "a": true, "A_b-9": true, strings.Repeat("a", maxWorkspaceID): true,
+		"6317a9f3-54ce-4f7a-aacd-51e9fedbfdd6": true, "a": true, "A_b-9": true, strings.Repeat("a", MaxWorkspaceID): true,
 		"COM": true, "COM10": true, "console": true, "lpt": true,
 
-		"": false, strings.Repeat("a", maxWorkspaceID+1): false, ".": false, "..": false, "a/b": false, `a\b`: false,
+		"": false, strings.Repeat("a", MaxWorkspaceID+1): false, ".": false, "..": false, "a/b": false, `a\b`: false,
 		"a.b": false, "a b": false, "a\x00": false, "a\n": false, "a:b": false, "~": false, "%2e%2e": false, "..%2f": false,
 		"ä": false, "a\u0300": false, "\uff0e\uff0e\uff0f": false, "\u2024\u2024": false, "\xff": false, "a\u202eb": false,
 		"CON": false, "con": false, "NUL": false, "prn": false, "Aux": false, "com1": false, "LPT9": false, "COM0": false,
 	} {
-		if validWorkspaceID(id) != want {
+		if ValidWorkspaceID(id) != want {
 			t.Errorf("%q: %v", id, !want)
 		}
 	}
@@ -33,39 +33,39 @@ func TestKeysRefuseHashesThatAreNone(t *testing.T) {
 		"md5:" + strings.Repeat("a", 64), strings.Repeat("g", 64), "sha256:" + strings.Repeat("\uff41", 64),
 		"sha256_" + strings.Repeat("a", 64), "sha256:sha256:" + strings.Repeat("a", 57),
 	} {
-		if k, ok := newKey("ws", hash); ok {
+		if k, ok := NewKey("ws", hash); ok {
 			t.Errorf("%q became %v", hash, k)
 		}
 	}
-	upper, ok := newKey("ws", strings.ToUpper(goodHash))
-	if lower, _ := newKey("ws", goodHash); !ok || upper != lower {
+	upper, ok := NewKey("ws", strings.ToUpper(goodHash))
+	if lower, _ := NewKey("ws", goodHash); !ok || upper != lower {
 		t.Errorf("spellings differ: %v, %v", upper, lower)
 	}
 }
 
 func TestParseName(t *testing.T) {
-	k, _ := newKey("ws", goodHash)
+	k, _ := NewKey("ws", goodHash)
 	generation := strings.Repeat("0a", 16)
 	for name, want := range map[string]struct {
 		generation  string
 		sidecar, ok bool
 	}{
-		k.base():                                {"", false, true},
-		k.file(generation):                      {generation, false, true},
-		k.base() + sidecarSuffix:                {"", true, true},
-		k.file(generation) + sidecarSuffix:      {},
-		k.file("short"):                         {},
-		k.file(strings.ToUpper(generation)):     {},
-		k.base() + ".":                          {},
-		strings.ToUpper(k.base()):               {},
-		path.Base(k.temp(generation)):           {},
-		k.hash.Digest():                         {},
+		k.Base():                                {"", false, true},
+		k.File(generation):                      {generation, false, true},
+		k.Base() + SidecarSuffix:                {"", true, true},
+		k.File(generation) + SidecarSuffix:      {},
+		k.File("short"):                         {},
+		k.File(strings.ToUpper(generation)):     {},
+		k.Base() + ".":                          {},
+		strings.ToUpper(k.Base()):               {},
+		path.Base(k.Temp(generation)):           {},
+		k.Hash.Digest():                         {},
 		"notes.txt":                             {},
 		"sha256_" + strings.Repeat("g", 64):     {},
-		strings.Replace(k.base(), "_", ":", 1):  {},
-		strings.Replace(k.base(), "_", "__", 1): {},
+		strings.Replace(k.Base(), "_", ":", 1):  {},
+		strings.Replace(k.Base(), "_", "__", 1): {},
 	} {
-		got, gen, sidecar, ok := parseName("ws", name)
+		got, gen, sidecar, ok := ParseName("ws", name)
 		if ok != want.ok || ok && (got != k || gen != want.generation || sidecar != want.sidecar) {
 			t.Errorf("%q: %v %q %v %v", name, got, gen, sidecar, ok)
 		}
@@ -79,45 +79,45 @@ func FuzzKeys(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, workspace, hash string) {
-		k, ok := newKey(workspace, hash)
+		k, ok := NewKey(workspace, hash)
 		if !ok {
 			return
 		}
-		for _, p := range []string{k.live(""), k.live("g"), k.trash(""), k.sidecar(), k.temp("r")} {
+		for _, p := range []string{k.Live(""), k.Live("g"), k.Trash(""), k.Sidecar(), k.Temp("r")} {
 			parts := strings.Split(p, "/")
 			if len(parts) != 3 || path.Clean(p) != p || parts[1] != workspace || strings.ContainsAny(p, "\\:\x00%~ ") {
 				t.Errorf("%q, %q give the path %q", workspace, hash, p)
 			}
 		}
-		if again, ok := newKey(k.workspace, string(k.hash)); !ok || again != k {
+		if again, ok := NewKey(k.Workspace, string(k.Hash)); !ok || again != k {
 			t.Errorf("%v is not canonical", k)
 		}
 	})
 }
 
 func FuzzParseName(f *testing.F) {
-	k, _ := newKey("ws", goodHash)
-	for _, name := range []string{k.base(), k.file(strings.Repeat("0", 32)), k.base() + sidecarSuffix, "x"} {
+	k, _ := NewKey("ws", goodHash)
+	for _, name := range []string{k.Base(), k.File(strings.Repeat("0", 32)), k.Base() + SidecarSuffix, "x"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		k, generation, sidecar, ok := parseName("ws", name)
+		k, generation, sidecar, ok := ParseName("ws", name)
 		if !ok {
 			return
 		}
-		want := k.live(generation)
+		want := k.Live(generation)
 		if sidecar {
-			want = k.sidecar()
+			want = k.Sidecar()
 		}
-		if path.Join(workspacesDir, "ws", name) != want {
+		if path.Join(Workspaces, "ws", name) != want {
 			t.Errorf("%q parses to what is written as %q", name, want)
 		}
 	})
 }
 
 func TestStorageIDIsWorkspaceAndHash(t *testing.T) {
-	k, _ := newKey("ws", or3cloud.BlobHash(goodHash).Digest())
-	if k.storageID() != "ws:"+goodHash {
-		t.Error(k.storageID())
+	k, _ := NewKey("ws", or3cloud.BlobHash(goodHash).Digest())
+	if k.StorageID() != "ws:"+goodHash {
+		t.Error(k.StorageID())
 	}
 }

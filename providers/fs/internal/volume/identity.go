@@ -1,0 +1,28 @@
+package volume
+
+import (
+	"errors"
+	"strings"
+)
+
+// IdentityFile lies in the storage directory and holds the identity of the instance. A directory without it is a mount
+// that has vanished, not a store without blobs; taking one for the other would answer 404 for every file.
+const IdentityFile = ".or3-storage-id"
+
+// ErrForeign is a store that another instance has made, or a mount point without its file system.
+var ErrForeign = errors.New("these are not the files of this instance")
+
+// ReadIdentity returns the identity that a store has; iofs.ErrNotExist if it has none.
+func ReadIdentity(d Disk) (string, error) {
+	b, err := ReadAll(d, IdentityFile, 1<<10)
+	return strings.TrimSpace(string(b)), err
+}
+
+// CheckIdentity fails when the store is not the one that was opened.
+func CheckIdentity(d Disk, want string) error {
+	got, err := ReadIdentity(d)
+	if err == nil && got != want {
+		err = ErrForeign
+	}
+	return err
+}
