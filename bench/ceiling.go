@@ -13,6 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/bench/internal/corpus"
 	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
@@ -93,8 +94,8 @@ type row struct {
 }
 
 // rows returns the next n ops of a source, ready to be written.
-func rows(s *source, n int) ([]row, error) {
-	ops, err := s.ops(n)
+func rows(s *corpus.Source, n int) ([]row, error) {
+	ops, err := s.Ops(n)
 	if err != nil {
 		return nil, err
 	}
@@ -362,7 +363,7 @@ func (b *bench) newCeiling(ctx context.Context, migrations fs.FS, name string, s
 	if err != nil {
 		return nil, err
 	}
-	return &ceilingRun{ceiling: c, source: b.corpus.source(corpusUser), size: size}, nil
+	return &ceilingRun{ceiling: c, source: b.corpus.Source(corpus.User), size: size}, nil
 }
 
 func (c *ceilingRun) step(ops int) step {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+
+	"or3.chat/cloud/bench/internal/corpus"
 )
 
 // client is one connection with the cookies of one device. It is a lean HTTP client, because server and clients share
@@ -139,7 +141,7 @@ type object = map[string]any
 type device struct {
 	*client
 	user, workspace string
-	ops             *source
+	ops             *corpus.Source
 	// version is the workspace's counter as the last push told it.
 	version int64
 }
@@ -147,7 +149,7 @@ type device struct {
 const password = "Correct-Horse-7-battery"
 
 // signUp registers an account and returns its first device.
-func signUp(s *server, c *corpus, email string) (*device, error) {
+func signUp(s *server, c *corpus.Corpus, email string) (*device, error) {
 	d := &device{client: newClient(s.addr)}
 	err := d.call("POST", "/api/basic-auth/register", object{"email": email, "password": password, "confirmPassword": password}, nil)
 	if err != nil {
@@ -157,7 +159,7 @@ func signUp(s *server, c *corpus, email string) (*device, error) {
 }
 
 // signIn returns a further device of an account.
-func signIn(s *server, c *corpus, email string) (*device, error) {
+func signIn(s *server, c *corpus.Corpus, email string) (*device, error) {
 	d := &device{client: newClient(s.addr)}
 	if err := d.call("POST", "/api/basic-auth/sign-in", object{"email": email, "password": password}, nil); err != nil {
 		return nil, err
@@ -165,7 +167,7 @@ func signIn(s *server, c *corpus, email string) (*device, error) {
 	return d, d.begun(c)
 }
 
-func (d *device) begun(c *corpus) error {
+func (d *device) begun(c *corpus.Corpus) error {
 	var b struct {
 		Session struct {
 			User      struct{ ID string }
@@ -179,7 +181,7 @@ func (d *device) begun(c *corpus) error {
 	if d.user == "" || d.workspace == "" {
 		return fmt.Errorf("not signed in: %s", d.answer)
 	}
-	d.ops = c.source(d.user)
+	d.ops = c.Source(d.user)
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (b *bench) benchEvents(ctx context.Context) error {
 	told, seen, polled := newHistogram(), newHistogram(), newHistogram()
 	lost := 0
 	for range b.ops(400) {
-		body := writer.ops.pushBody(writer.workspace, 1)
+		body := writer.ops.PushBody(writer.workspace, 1)
 		time.Sleep(2 * time.Millisecond) // idle in between
 		start := time.Now()
 		if err := writer.push(body, 1); err != nil {
@@ -57,14 +57,14 @@ func (b *bench) benchEvents(ctx context.Context) error {
 		return fmt.Errorf("%d of %d changes did not come", lost, changes)
 	}
 	r := b.report
-	r.section("Live changes, ms", "one change at a time on an idle server, from the moment at which a device begins to push it")
+	r.Section("Live changes, ms", "one change at a time on an idle server, from the moment at which a device begins to push it")
 	quantiles := func(h *hdrhistogram.Histogram) string {
 		return fmt.Sprintf("p50 %s, p99 %s", number(ms(h, 50)), number(ms(h, 99)))
 	}
-	r.figure("The push is answered", quantiles(polled), "")
-	r.figure("A listening device knows", quantiles(told), "an event has arrived")
-	r.figure("The listening device has pulled the change", quantiles(seen), "")
-	r.target("A change reaches a listening device", "< 20 ms", fmt.Sprintf("%.1f ms", ms(seen, 50)), ms(seen, 50) < 20)
+	r.Figure("The push is answered", quantiles(polled), "")
+	r.Figure("A listening device knows", quantiles(told), "an event has arrived")
+	r.Figure("The listening device has pulled the change", quantiles(seen), "")
+	r.Target("A change reaches a listening device", "< 20 ms", fmt.Sprintf("%.1f ms", ms(seen, 50)), ms(seen, 50) < 20)
 	return nil
 }
 

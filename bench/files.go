@@ -39,7 +39,7 @@ func (b *bench) benchFiles(ctx context.Context) error {
 		return err
 	}
 	defer f.close()
-	f.report.section("Files", fmt.Sprintf("one file of %d MiB, each round uploads new content", f.size>>20))
+	f.report.Section("Files", fmt.Sprintf("one file of %d MiB, each round uploads new content", f.size>>20))
 	if err := f.large(); err != nil {
 		return err
 	}
@@ -338,21 +338,21 @@ func (f *fileBench) large() error {
 		return err
 	}
 	best := func(s series) float64 { return slices.Max(s) }
-	f.report.figure("Download from the disk, MB/s", coldDown.String(), fmt.Sprintf("at best %.2f × of nginx", best(coldDown)/best(coldTheirs)))
-	f.report.figure("Download from the disk by nginx, MB/s", coldTheirs.String(), "the same file")
-	f.report.figure("Download from memory, MB/s", down.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of nginx", downGain, best(down)/best(theirs)))
-	f.report.figure("Download from memory by nginx, MB/s", theirs.String(), "the same file, by sendfile")
-	f.report.figure("Processor time for a GB of download, s", ourCPU.String(), "nginx: "+nginxCPU.String())
-	f.report.figure("Upload, MB/s", up.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of the copy", upGain, best(up)/best(copied)))
-	f.report.figure("SHA-256, copy and fsync in one process, MB/s", copied.String(), "")
+	f.report.Figure("Download from the disk, MB/s", coldDown.String(), fmt.Sprintf("at best %.2f × of nginx", best(coldDown)/best(coldTheirs)))
+	f.report.Figure("Download from the disk by nginx, MB/s", coldTheirs.String(), "the same file")
+	f.report.Figure("Download from memory, MB/s", down.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of nginx", downGain, best(down)/best(theirs)))
+	f.report.Figure("Download from memory by nginx, MB/s", theirs.String(), "the same file, by sendfile")
+	f.report.Figure("Processor time for a GB of download, s", ourCPU.String(), "nginx: "+nginxCPU.String())
+	f.report.Figure("Upload, MB/s", up.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of the copy", upGain, best(up)/best(copied)))
+	f.report.Figure("SHA-256, copy and fsync in one process, MB/s", copied.String(), "")
 	judge := func(from string, ours, theirs series) {
 		ratio := best(ours) / best(theirs)
-		f.report.target("Download of a large file from "+from+", best against nginx' best", "≥ 90 %", fmt.Sprintf("%.0f %%", 100*ratio), ratio >= 0.9)
+		f.report.Target("Download of a large file from "+from+", best against nginx' best", "≥ 90 %", fmt.Sprintf("%.0f %%", 100*ratio), ratio >= 0.9)
 	}
 	judge("the disk", coldDown, coldTheirs)
 	judge("memory", down, theirs)
-	f.report.target("Upload of a large file, best against the best copy", "≥ 85 %", fmt.Sprintf("%.0f %%", 100*best(up)/best(copied)), best(up) >= 0.85*best(copied))
-	f.report.target("Additional memory while a large file goes up or down", "< 20 MB", fmt.Sprintf("%.1f MB", max(upGain, downGain)), max(upGain, downGain) < 20)
+	f.report.Target("Upload of a large file, best against the best copy", "≥ 85 %", fmt.Sprintf("%.0f %%", 100*best(up)/best(copied)), best(up) >= 0.85*best(copied))
+	f.report.Target("Additional memory while a large file goes up or down", "< 20 MB", fmt.Sprintf("%.1f MB", max(upGain, downGain)), max(upGain, downGain) < 20)
 	return nil
 }
 
@@ -443,7 +443,7 @@ func (f *fileBench) many() error {
 		}
 		return nil
 	})
-	f.report.figure(fmt.Sprintf("%d downloads of %d MiB at once", downloads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", downloads*smallFileSize/took.Seconds()/1e6),
+	f.report.Figure(fmt.Sprintf("%d downloads of %d MiB at once", downloads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", downloads*smallFileSize/took.Seconds()/1e6),
 		fmt.Sprintf("%d errors, %.1f MB more memory at most", len(failed), gain))
 
 	type part struct {
@@ -461,10 +461,10 @@ func (f *fileBench) many() error {
 	upGain, upTook, upFailed := f.together(uploads, func(c *client, i int) error {
 		return c.put(parts[i].target.URL, parts[i].blob, bytes.NewReader(nil), smallFileSize)
 	})
-	f.report.figure(fmt.Sprintf("%d uploads of %d MiB at once", uploads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", uploads*smallFileSize/upTook.Seconds()/1e6),
+	f.report.Figure(fmt.Sprintf("%d uploads of %d MiB at once", uploads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", uploads*smallFileSize/upTook.Seconds()/1e6),
 		fmt.Sprintf("%d errors, %.1f MB more memory at most", len(upFailed), upGain))
 	errs := slices.Concat(failed, upFailed)
-	f.report.target(fmt.Sprintf("%d downloads at once, then %d uploads, without an error", downloads, uploads), "0", fmt.Sprint(len(errs)), len(errs) == 0)
+	f.report.Target(fmt.Sprintf("%d downloads at once, then %d uploads, without an error", downloads, uploads), "0", fmt.Sprint(len(errs)), len(errs) == 0)
 	return errors.Join(errs[:min(len(errs), 3)]...)
 }
 

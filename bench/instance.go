@@ -10,6 +10,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/bench/internal/corpus"
 	"or3.chat/cloud/providers/sqlite"
 )
 
@@ -20,7 +21,7 @@ type instance struct {
 	user      string
 	workspace string
 	version   int64
-	source    *source
+	source    *corpus.Source
 }
 
 // instance makes a data directory with the account of n devices. Its server is stopped again.
@@ -72,7 +73,7 @@ func (i *instance) store(ctx context.Context) (*sqlite.Store, error) {
 const seedBatch = 1000
 
 // seed pushes ops until the workspace's counter has reached a version.
-func (i *instance) seed(ctx context.Context, c *corpus, version int64) error {
+func (i *instance) seed(ctx context.Context, c *corpus.Corpus, version int64) error {
 	s, err := i.store(ctx)
 	if err != nil {
 		return err
@@ -106,11 +107,11 @@ func (i *instance) seedWorkspaces(ctx context.Context, n, ops int) (ids []string
 	return ids, s.Close()
 }
 
-func push(ctx context.Context, s *sqlite.Store, from *source, workspace string, n int) (int64, error) {
-	ops, err := from.ops(n)
+func push(ctx context.Context, s *sqlite.Store, from *corpus.Source, workspace string, n int) (int64, error) {
+	ops, err := from.Ops(n)
 	if err != nil {
 		return 0, err
 	}
-	out, err := s.Push(ctx, or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: workspace}, UserID: from.user, Ops: ops})
+	out, err := s.Push(ctx, or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: workspace}, UserID: from.User, Ops: ops})
 	return out.ServerVersion, err
 }

@@ -13,6 +13,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"or3.chat/cloud/bench/internal/corpus"
+	"or3.chat/cloud/bench/internal/pocketbase"
+	"or3.chat/cloud/bench/internal/report"
 )
 
 // bench is one run.
@@ -20,8 +24,8 @@ type bench struct {
 	root, dir, binary string
 	short             bool
 	rounds            int
-	corpus            *corpus
-	report            *report
+	corpus            *corpus.Corpus
+	report            *report.Report
 }
 
 // path returns a path in the run's own directory.
@@ -37,7 +41,7 @@ func (b *bench) ops(n int) int {
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == pbCommand {
-		exit(servePocketBase(os.Args[2:]))
+		exit(pocketbase.Serve(os.Args[2:], batch))
 	}
 	var (
 		short   = flag.Bool("short", false, "a run of two minutes, for development")
@@ -91,8 +95,8 @@ func run(ctx context.Context, root, out, profile, only string, short, update boo
 	if short {
 		b.rounds = 3
 	}
-	b.report = &report{out: os.Stdout, started: time.Now(), short: short, rounds: b.rounds}
-	if b.corpus, err = loadCorpus(filepath.Join(root, "testdata/captured/push-corpus.jsonl")); err != nil {
+	b.report = &report.Report{Out: os.Stdout, Started: time.Now(), Short: short}
+	if b.corpus, err = corpus.Load(filepath.Join(root, "testdata/captured/push-corpus.jsonl")); err != nil {
 		return err
 	}
 	if b.dir, err = os.MkdirTemp("", "or3-bench-"); err != nil {
@@ -117,11 +121,11 @@ func run(ctx context.Context, root, out, profile, only string, short, update boo
 			return ctx.Err()
 		}
 	}
-	b.report.printTargets()
-	fmt.Fprintf(os.Stdout, "\n%v in all\n", time.Since(b.report.started).Round(time.Second))
+	b.report.PrintTargets()
+	fmt.Fprintf(os.Stdout, "\n%v in all\n", time.Since(b.report.Started).Round(time.Second))
 	switch {
 	case only != "" && update:
-		return b.report.update(out)
+		return b.report.Update(out)
 	case only != "":
 		return nil
 	}
@@ -129,6 +133,6 @@ func run(ctx context.Context, root, out, profile, only string, short, update boo
 	if err != nil {
 		return err
 	}
-	b.report.writeTo(f)
+	b.report.Markdown(f)
 	return f.Close()
 }

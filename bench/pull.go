@@ -141,7 +141,7 @@ func (b *bench) benchPull(ctx context.Context) error {
 	r := b.report
 
 	// Memory first, while the server is fresh.
-	r.section("Memory and whole workspaces", "resident memory of the server process, and a workspace fetched in pages of 1,000")
+	r.Section("Memory and whole workspaces", "resident memory of the server process, and a workspace fetched in pages of 1,000")
 	before, _, err := s.memory()
 	if err != nil {
 		return err
@@ -161,20 +161,20 @@ func (b *bench) benchPull(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.figure(fmt.Sprintf("Bootstrap of %d rows by pulls", rows), fmt.Sprintf("%.2f s, %s rows/s", boot.seconds, number(boot.rate())), fmt.Sprintf("%.1f MB at most, %.1f MB more than before", peak, peak-before))
-	r.target("Bootstrap of 100,000 rows, additional memory", "< 25 MB", fmt.Sprintf("%.1f MB", peak-before), peak-before < 25)
+	r.Figure(fmt.Sprintf("Bootstrap of %d rows by pulls", rows), fmt.Sprintf("%.2f s, %s rows/s", boot.seconds, number(boot.rate())), fmt.Sprintf("%.1f MB at most, %.1f MB more than before", peak, peak-before))
+	r.Target("Bootstrap of 100,000 rows, additional memory", "< 25 MB", fmt.Sprintf("%.1f MB", peak-before), peak-before < 25)
 	peak, err = grown(func() (err error) { boot, err = devices[0].snapshot(rows); return err })
 	if err != nil {
 		return err
 	}
-	r.figure(fmt.Sprintf("Snapshot of %d rows", rows), fmt.Sprintf("%.2f s, %s rows/s", boot.seconds, number(boot.rate())), fmt.Sprintf("%.1f MB at most, %.1f MB more than before", peak, peak-before))
+	r.Figure(fmt.Sprintf("Snapshot of %d rows", rows), fmt.Sprintf("%.2f s, %s rows/s", boot.seconds, number(boot.rate())), fmt.Sprintf("%.1f MB at most, %.1f MB more than before", peak, peak-before))
 	thousand := &pullers{devices: devices, limit: 1000, newest: newest}
 	peak, err = grown(func() error { return interleave(1, thousand.step(b.ops(800))) })
 	if err != nil {
 		return err
 	}
-	r.figure("16 devices pulling 1,000 rows at once", fmt.Sprintf("%.1f MB", peak), "resident in all, at most")
-	r.target("Memory while 16 devices pull 1,000 rows at once", "< 120 MB", fmt.Sprintf("%.1f MB", peak), peak < 120)
+	r.Figure("16 devices pulling 1,000 rows at once", fmt.Sprintf("%.1f MB", peak), "resident in all, at most")
+	r.Target("Memory while 16 devices pull 1,000 rows at once", "< 120 MB", fmt.Sprintf("%.1f MB", peak), peak < 120)
 	thousand.rate = nil
 
 	hundred, one100, one1000 := &pullers{devices: devices, limit: 100, newest: newest},
@@ -188,16 +188,16 @@ func (b *bench) benchPull(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.section("Pull, rows a second", "pages from all over the log; only winners are delivered")
-	r.figure("Driver alone, 1,000 rows, one connection", alone.rate.String(), "the same pages, copied but not encoded")
-	r.figure("OR3 Cloud, 1,000 rows, 1 device", one1000.rate.String(), ratio(one1000.rate, alone.rate)+" of the driver alone")
-	r.figure("OR3 Cloud, 100 rows, 1 device", one100.rate.String(), fmt.Sprintf("p50 %s ms a page", number(ms(one100.latency, 50))))
-	r.figure("Driver alone, 1,000 rows, two connections", both.rate.String(), "")
-	r.figure("OR3 Cloud, 1,000 rows, 16 devices", thousand.rate.String(), ratio(thousand.rate, both.rate)+" of the driver alone")
-	r.figure("OR3 Cloud, 100 rows, 16 devices", hundred.rate.String(), "")
-	r.figure("Empty polls a second, 16 connections", polls.rate.String(), fmt.Sprintf("p50 %s ms, p99 %s ms", number(ms(polls.latency, 50)), number(ms(polls.latency, 99))))
-	r.target("Pull of 1,000 rows, against the driver alone", "≥ 50 %", share(one1000.rate, alone.rate), one1000.rate.median() >= 0.5*alone.rate.median())
-	r.target("Empty polls a second, 16 connections", "≥ 20,000", number(polls.rate.median()), polls.rate.median() >= 20_000)
+	r.Section("Pull, rows a second", "pages from all over the log; only winners are delivered")
+	r.Figure("Driver alone, 1,000 rows, one connection", alone.rate.String(), "the same pages, copied but not encoded")
+	r.Figure("OR3 Cloud, 1,000 rows, 1 device", one1000.rate.String(), ratio(one1000.rate, alone.rate)+" of the driver alone")
+	r.Figure("OR3 Cloud, 100 rows, 1 device", one100.rate.String(), fmt.Sprintf("p50 %s ms a page", number(ms(one100.latency, 50))))
+	r.Figure("Driver alone, 1,000 rows, two connections", both.rate.String(), "")
+	r.Figure("OR3 Cloud, 1,000 rows, 16 devices", thousand.rate.String(), ratio(thousand.rate, both.rate)+" of the driver alone")
+	r.Figure("OR3 Cloud, 100 rows, 16 devices", hundred.rate.String(), "")
+	r.Figure("Empty polls a second, 16 connections", polls.rate.String(), fmt.Sprintf("p50 %s ms, p99 %s ms", number(ms(polls.latency, 50)), number(ms(polls.latency, 99))))
+	r.Target("Pull of 1,000 rows, against the driver alone", "≥ 50 %", share(one1000.rate, alone.rate), one1000.rate.median() >= 0.5*alone.rate.median())
+	r.Target("Empty polls a second, 16 connections", "≥ 20,000", number(polls.rate.median()), polls.rate.median() >= 20_000)
 	return nil
 }
 

@@ -7,7 +7,12 @@ import (
 	"path/filepath"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"or3.chat/cloud/bench/internal/corpus"
 )
+
+// batch is how many ops the clients put into one push.
+const batch = 50
 
 // pushers are devices that push at the same time.
 type pushers struct {
@@ -32,7 +37,7 @@ func (p *pushers) step(ops int) step {
 			p.bodies = make([][][]byte, len(p.devices))
 			for i, d := range p.devices {
 				for range each {
-					p.bodies[i] = append(p.bodies[i], d.ops.pushBody(p.workspace(d), batch))
+					p.bodies[i] = append(p.bodies[i], d.ops.PushBody(p.workspace(d), batch))
 				}
 			}
 			return nil
@@ -147,26 +152,26 @@ func (b *bench) benchPush(ctx context.Context) error {
 	}
 
 	r := b.report
-	r.section("Push, records a second", "captured corpus, 50 a batch")
-	r.figure("Ops a transaction, 16 devices", number(float64(entries)/float64(transactions)), "what group commit made of them; the ceiling for 16 devices commits as many at a time")
-	r.figure("Driver alone, 50 a transaction", small.rate.String(), "")
-	r.figure(fmt.Sprintf("Driver alone, %d a transaction", group), large.rate.String(), "the ceiling for 16 devices")
-	r.figure("Driver alone, 800 a transaction", full.rate.String(), "if all sixteen pushes met in each group")
-	r.figure("OR3 Cloud, 1 device", one.rate.String(), ratio(one.rate, small.rate)+" of the driver alone")
-	r.figure("OR3 Cloud, 16 devices, one workspace", sixteen.rate.String(), ratio(sixteen.rate, large.rate)+" of the driver alone")
-	r.figure("OR3 Cloud, 16 devices, 16 workspaces", apart.rate.String(), ratio(apart.rate, large.rate)+" of the driver alone")
-	r.figure("OR3 Cloud, 64 devices, one workspace", sixtyFour.rate.String(), ratio(sixtyFour.rate, full.rate)+" of the driver alone at 800")
-	r.figure("PocketBase, 1 client", pbOne.rate.String(), "")
-	r.figure("PocketBase, 16 clients", pbSixteen.rate.String(), "")
-	r.figure("Push latency, 1 device, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(one.latency, 50)), number(ms(one.latency, 99))), "")
-	r.figure("Push latency, 16 devices, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(sixteen.latency, 50)), number(ms(sixteen.latency, 99))), "")
-	r.figure("Push latency, 64 devices, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(sixtyFour.latency, 50)), number(ms(sixtyFour.latency, 99))), "")
-	r.figure("Rows a second in pages of 1,000, 1 device", pulls[0].rate.String(), "PocketBase's list: "+lists[0].rate.String())
-	r.figure("Rows a second in pages of 1,000, 16 devices", pulls[1].rate.String(), "PocketBase's list: "+lists[1].rate.String())
-	r.target("Push, 16 devices, against the ceiling", "≥ 60 %", share(sixteen.rate, large.rate), sixteen.rate.median() >= 0.6*large.rate.median())
-	r.target("Push, 1 device, against the ceiling", "≥ 40 %", share(one.rate, small.rate), one.rate.median() >= 0.4*small.rate.median())
-	r.target("Push, 16 devices, against PocketBase", "≥ 20 ×", ratio(sixteen.rate, pbSixteen.rate), sixteen.rate.median() >= 20*pbSixteen.rate.median())
-	r.target("p99 of push latency, 16 devices, against the median", "< 10 ×",
+	r.Section("Push, records a second", "captured corpus, 50 a batch")
+	r.Figure("Ops a transaction, 16 devices", number(float64(entries)/float64(transactions)), "what group commit made of them; the ceiling for 16 devices commits as many at a time")
+	r.Figure("Driver alone, 50 a transaction", small.rate.String(), "")
+	r.Figure(fmt.Sprintf("Driver alone, %d a transaction", group), large.rate.String(), "the ceiling for 16 devices")
+	r.Figure("Driver alone, 800 a transaction", full.rate.String(), "if all sixteen pushes met in each group")
+	r.Figure("OR3 Cloud, 1 device", one.rate.String(), ratio(one.rate, small.rate)+" of the driver alone")
+	r.Figure("OR3 Cloud, 16 devices, one workspace", sixteen.rate.String(), ratio(sixteen.rate, large.rate)+" of the driver alone")
+	r.Figure("OR3 Cloud, 16 devices, 16 workspaces", apart.rate.String(), ratio(apart.rate, large.rate)+" of the driver alone")
+	r.Figure("OR3 Cloud, 64 devices, one workspace", sixtyFour.rate.String(), ratio(sixtyFour.rate, full.rate)+" of the driver alone at 800")
+	r.Figure("PocketBase, 1 client", pbOne.rate.String(), "")
+	r.Figure("PocketBase, 16 clients", pbSixteen.rate.String(), "")
+	r.Figure("Push latency, 1 device, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(one.latency, 50)), number(ms(one.latency, 99))), "")
+	r.Figure("Push latency, 16 devices, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(sixteen.latency, 50)), number(ms(sixteen.latency, 99))), "")
+	r.Figure("Push latency, 64 devices, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(sixtyFour.latency, 50)), number(ms(sixtyFour.latency, 99))), "")
+	r.Figure("Rows a second in pages of 1,000, 1 device", pulls[0].rate.String(), "PocketBase's list: "+lists[0].rate.String())
+	r.Figure("Rows a second in pages of 1,000, 16 devices", pulls[1].rate.String(), "PocketBase's list: "+lists[1].rate.String())
+	r.Target("Push, 16 devices, against the ceiling", "≥ 60 %", share(sixteen.rate, large.rate), sixteen.rate.median() >= 0.6*large.rate.median())
+	r.Target("Push, 1 device, against the ceiling", "≥ 40 %", share(one.rate, small.rate), one.rate.median() >= 0.4*small.rate.median())
+	r.Target("Push, 16 devices, against PocketBase", "≥ 20 ×", ratio(sixteen.rate, pbSixteen.rate), sixteen.rate.median() >= 20*pbSixteen.rate.median())
+	r.Target("p99 of push latency, 16 devices, against the median", "< 10 ×",
 		fmt.Sprintf("%.1f ×", ms(sixteen.latency, 99)/ms(sixteen.latency, 50)), ms(sixteen.latency, 99) < 10*ms(sixteen.latency, 50))
 	return nil
 }
@@ -196,7 +201,7 @@ func (b *bench) devices(s *server, name string, n int) ([]*device, error) {
 // ceilingRun is the ceiling with one size of transaction.
 type ceilingRun struct {
 	*ceiling
-	source *source
+	source *corpus.Source
 	size   int
 	rows   []row
 	rate   series

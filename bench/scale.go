@@ -50,14 +50,14 @@ func (b *bench) benchHistory(ctx context.Context) error {
 		return err
 	}
 	r := b.report
-	r.section("History", "1 device; a push of 50 ops and a pull of 1,000 rows against the number of entries in the log")
+	r.Section("History", "1 device; a push of 50 ops and a pull of 1,000 rows against the number of entries in the log")
 	for i, size := range sizes {
-		r.figure(fmt.Sprintf("%d entries", size), fmt.Sprintf("push p50 %s ms, p99 %s ms", number(ms(pushes[i].latency, 50)), number(ms(pushes[i].latency, 99))),
+		r.Figure(fmt.Sprintf("%d entries", size), fmt.Sprintf("push p50 %s ms, p99 %s ms", number(ms(pushes[i].latency, 50)), number(ms(pushes[i].latency, 99))),
 			fmt.Sprintf("pull p50 %s ms", number(ms(pulls[i].latency, 50))))
 	}
 	last := len(sizes) - 1
 	got := ms(pushes[last].latency, 50) / ms(pushes[0].latency, 50)
-	r.target(fmt.Sprintf("Push latency at %d entries of history, against 10,000", sizes[last]), "≤ 1.3 ×", fmt.Sprintf("%.2f ×", got), got <= 1.3)
+	r.Target(fmt.Sprintf("Push latency at %d entries of history, against 10,000", sizes[last]), "≤ 1.3 ×", fmt.Sprintf("%.2f ×", got), got <= 1.3)
 	return nil
 }
 
@@ -91,9 +91,9 @@ func (b *bench) benchWorkspaces(ctx context.Context) error {
 		return err
 	}
 	r := b.report
-	r.section("Workspaces", "a push of 50 ops each time to another workspace, against the number of workspaces")
+	r.Section("Workspaces", "a push of 50 ops each time to another workspace, against the number of workspaces")
 	for i, count := range counts {
-		r.figure(fmt.Sprintf("%d workspaces", count),
+		r.Figure(fmt.Sprintf("%d workspaces", count),
 			fmt.Sprintf("push p50 %s ms, p99 %s ms", number(ms(ones[i].latency, 50)), number(ms(ones[i].latency, 99))),
 			fmt.Sprintf("16 devices: %s records/s", manys[i].rate))
 	}
@@ -131,10 +131,10 @@ func (b *bench) benchStart(ctx context.Context) error {
 		}
 	}
 	r := b.report
-	r.section("Start", "on an existing database, from the start of the process to a complete answer of the session endpoint, which needs both databases open")
-	r.figure("First answer, ms", first.String(), "")
-	r.figure("Resident memory after start, MB", memory.String(), "after a session and a poll")
-	r.target("Resident memory after start", "< 25 MB", fmt.Sprintf("%.1f MB", memory.median()), memory.median() < 25)
-	r.target("First answer after the process's start", "≤ 50 ms", fmt.Sprintf("%.1f ms", first.median()), first.median() <= 50)
+	r.Section("Start", "on an existing database, from the start of the process to a complete answer of the session endpoint, which needs both databases open")
+	r.Figure("First answer, ms", first.String(), "")
+	r.Figure("Resident memory after start, MB", memory.String(), "after a session and a poll")
+	r.Target("Resident memory after start", "< 25 MB", fmt.Sprintf("%.1f MB", memory.median()), memory.median() < 25)
+	r.Target("First answer after the process's start", "≤ 50 ms", fmt.Sprintf("%.1f ms", first.median()), first.median() <= 50)
 	return nil
 }

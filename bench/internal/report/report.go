@@ -1,4 +1,5 @@
-package main
+// Package report writes down what was measured, as text while it is measured and as Markdown in the end.
+package report
 
 import (
 	"fmt"
@@ -11,14 +12,14 @@ import (
 	"time"
 )
 
-// report collects what was measured, in the order of the measurements.
-type report struct {
-	out      io.Writer // progress
+// Report collects what was measured, in the order of the measurements.
+type Report struct {
+	Out     io.Writer // progress
+	Started time.Time
+	Short   bool // a run for development
+
 	sections []section
 	targets  []target
-	started  time.Time
-	short    bool
-	rounds   int
 }
 
 type section struct {
@@ -33,18 +34,21 @@ type target struct {
 	met             bool
 }
 
-func (r *report) section(title, note string) {
+// Section begins a table.
+func (r *Report) Section(title, note string) {
 	r.sections = append(r.sections, section{title: title, note: note})
-	fmt.Fprintf(r.out, "\n%s (%s)\n", title, note)
+	fmt.Fprintf(r.Out, "\n%s (%s)\n", title, note)
 }
 
-func (r *report) figure(name, value, note string) {
+// Figure adds a row to the last table.
+func (r *Report) Figure(name, value, note string) {
 	s := &r.sections[len(r.sections)-1]
 	s.figures = append(s.figures, figure{name, value, note})
-	fmt.Fprintf(r.out, "  %-48s %-28s %s\n", name, value, note)
+	fmt.Fprintf(r.Out, "  %-48s %-28s %s\n", name, value, note)
 }
 
-func (r *report) target(name, want, got string, met bool) {
+// Target adds what was to be reached, and whether it was.
+func (r *Report) Target(name, want, got string, met bool) {
 	r.targets = append(r.targets, target{name, want, got, met})
 }
 
@@ -55,11 +59,11 @@ func verdict(met bool) string {
 	return "**not met**"
 }
 
-// writeTo writes the report as Markdown.
-func (r *report) writeTo(w io.Writer) {
+// Markdown writes the report as Markdown.
+func (r *Report) Markdown(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format, args...) }
-	p("# Benchmarks\n\nWritten by `make bench` on %s. Figures of another day or machine do not compare; the ratios do.\n\n", r.started.UTC().Format("2 January 2006, 15:04 UTC"))
-	if r.short {
+	p("# Benchmarks\n\nWritten by `make bench` on %s. Figures of another day or machine do not compare; the ratios do.\n\n", r.Started.UTC().Format("2 January 2006, 15:04 UTC"))
+	if r.Short {
 		p("**This is a short run, for development: too short to be quoted.**\n\n")
 	}
 	p("## Machine\n\n%s\n\n", machine())
@@ -86,8 +90,8 @@ func (s section) text() string {
 	return b.String()
 }
 
-// update replaces what was measured in a file of results, and adds what is not in it yet. The sections say of when they are.
-func (r *report) update(name string) error {
+// Update replaces what was measured in a file of results, and adds what is not in it yet. The sections say of when they are.
+func (r *Report) Update(name string) error {
 	old, err := os.ReadFile(name)
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func (r *report) update(name string) error {
 		parts[targets] = strings.Join(lines, "\n")
 	}
 	for _, s := range r.sections {
-		s.note += r.started.UTC().Format("; measured on 2 January 2006, 15:04 UTC")
+		s.note += r.Started.UTC().Format("; measured on 2 January 2006, 15:04 UTC")
 		text := strings.TrimPrefix(s.text(), "## ")
 		if i := at(s.title); i >= 0 {
 			parts[i] = text
@@ -123,11 +127,11 @@ func (r *report) update(name string) error {
 	return os.WriteFile(name, []byte(strings.Join(parts, "\n## ")+"\n"), 0o644)
 }
 
-// printTargets prints the verdicts.
-func (r *report) printTargets() {
-	fmt.Fprintf(r.out, "\nTargets\n")
+// PrintTargets prints the verdicts.
+func (r *Report) PrintTargets() {
+	fmt.Fprintf(r.Out, "\nTargets\n")
 	for _, t := range r.targets {
-		fmt.Fprintf(r.out, "  %-60s %-10s %-16s %s\n", t.name, t.want, t.got, verdict(t.met))
+		fmt.Fprintf(r.Out, "  %-60s %-10s %-16s %s\n", t.name, t.want, t.got, verdict(t.met))
 	}
 }
 

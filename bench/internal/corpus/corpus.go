@@ -1,4 +1,5 @@
-package main
+// Package corpus is the recorded traffic of clients, again and again with other ids.
+package corpus
 
 import (
 	"bytes"
@@ -13,15 +14,12 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// corpusUser is the user that the corpus was recorded with; notifications name it.
-const corpusUser = "7802a057-cde8-4c18-b004-7936cddc25ca"
+// User is the user that the corpus was recorded with; notifications name it.
+const User = "7802a057-cde8-4c18-b004-7936cddc25ca"
 
-// batch is how many ops the clients put into one push.
-const batch = 50
-
-// corpus is recorded traffic as templates. Each pass of a device through it writes records of its own: every id gets
+// Corpus is recorded traffic as templates. Each pass of a device through it writes records of its own: every id gets
 // new digits, everywhere it is named, so that sizes, updates, deletes and references stay as they were recorded.
-type corpus struct {
+type Corpus struct {
 	templates []template
 	passes    atomic.Uint32
 }
@@ -39,12 +37,13 @@ type span struct{ from, to int }
 
 var idPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|sha256:[0-9a-f]{64}|corpus\.[0-9a-f]{8}`)
 
-func loadCorpus(path string) (*corpus, error) {
+// Load reads a corpus.
+func Load(path string) (*Corpus, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &corpus{}
+	c := &Corpus{}
 	for line := range bytes.Lines(data) {
 		var body struct {
 			Ops []json.RawMessage `json:"ops"`
@@ -100,7 +99,7 @@ func newTemplate(text []byte) (t template, err error) {
 	}
 	for _, m := range idPattern.FindAllIndex(text, -1) {
 		switch id := string(text[m[0]:m[1]]); {
-		case id == corpusUser:
+		case id == User:
 			t.users = append(t.users, m[0])
 		default:
 			t.ids = append(t.ids, m[0]+len(id)-len(strings.TrimPrefix(strings.TrimPrefix(id, "sha256:"), "corpus.")))
@@ -138,19 +137,20 @@ func maskDigits(d []byte, mask uint32) {
 	}
 }
 
-// source is one device's way through the corpus.
-type source struct {
-	c    *corpus
-	user string
+// Source is one device's way through the corpus.
+type Source struct {
+	c    *Corpus
+	User string
 	mask uint32
 	next int
 }
 
-func (c *corpus) source(user string) *source {
-	return &source{c: c, user: user, next: len(c.templates)}
+// Source begins the way of a device of a user.
+func (c *Corpus) Source(user string) *Source {
+	return &Source{c: c, User: user, next: len(c.templates)}
 }
 
-func (s *source) template() *template {
+func (s *Source) template() *template {
 	if s.next == len(s.c.templates) {
 		s.next, s.mask = 0, s.c.passes.Add(1)*0x9e3779b1 // an odd factor: no two passes share a mask
 	}
@@ -158,25 +158,46 @@ func (s *source) template() *template {
 	return &s.c.templates[s.next-1]
 }
 
-// pushBody returns the body of a push of the next n ops.
-func (s *source) pushBody(workspace string, n int) []byte {
+// PushBody returns the body of a push of the next n ops.
+func (s *Source) PushBody(workspace string, n int) []byte {
 	b := make([]byte, 0, n*2200)
 	b = append(b, `{"scope":{"workspaceId":"`+workspace+`"},"ops":[`...)
 	for i := range n {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = s.template().appendTo(b, s.mask, s.user)
+		b = s.template().appendTo(b, s.mask, s.User)
 	}
 	return append(b, `]}`...)
 }
 
-// ops returns the next n ops as a host hands them to a provider, checked.
-func (s *source) ops(n int) ([]or3cloud.Op, error) {
+// BatchBody is the next n ops as a body of PocketBase's batch API.
+func (s *Source) BatchBody(collection string, n int) []byte {
+	b := []byte(`{"requests":[`)
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		t := s.template()
+		text := t.appendTo(nil, s.mask, s.User)
+		b = append(b, `{"method":"POST","url":"/api/collections/`+collection+`/records","body":{"workspace":"w"`...)
+		for _, f := range []struct {
+			name string
+			part span
+		}{{"tbl", t.table}, {"pk", t.pk}, {"op", t.operation}, {"device", t.device}, {"op_id", t.opID}, {"hlc", t.hlc}} {
+			b = fmt.Appendf(b, `,"%s":"%s"`, f.name, t.part(text, f.part))
+		}
+		b = fmt.Appendf(b, `,"clock":%d,"payload":%s}}`, t.clock, t.part(text, t.payload))
+	}
+	return append(b, `]}`...)
+}
+
+// Ops returns the next n ops as a host hands them to a provider, checked.
+func (s *Source) Ops(n int) ([]or3cloud.Op, error) {
 	ops := make([]or3cloud.Op, n)
 	for i := range ops {
 		t := s.template()
-		text := t.appendTo(nil, s.mask, s.user)
+		text := t.appendTo(nil, s.mask, s.User)
 		ops[i] = or3cloud.Op{
 			Table: string(t.part(text, t.table)), Operation: or3cloud.Operation(t.part(text, t.operation)), PK: string(t.part(text, t.pk)),
 			Payload: t.part(text, t.payload),
