@@ -191,7 +191,9 @@ func webDir(t *testing.T) string {
 
 func checkStatic(t *testing.T, d *device) {
 	t.Helper()
-	for path, want := range map[string]string{"/": "<title>client</title>", "/app.js": "export {}"} {
+	for path, want := range map[string]string{
+		"/": "<title>client</title>", "/app.js": "export {}", "/api/_nuxt_icon/lucide.json?icons=search": `"prefix":"lucide"`,
+	} {
 		if r := d.call("GET", path, nil); r.status != 200 || !strings.Contains(string(r.body), want) {
 			t.Errorf("GET %s: %s", path, r)
 		}

@@ -40,6 +40,8 @@ type Options struct {
 	MachineNames []string
 	// Web serves every path that is not below /api/; nil answers 404.
 	Web http.Handler
+	// WebEndpoints are what other paths begin with that Web serves as well.
+	WebEndpoints []string
 	// Filters are the hooks of the authorization gate. They can only deny.
 	Filters []or3cloud.DecisionFilter
 	// Version is the program's version, for the log.
@@ -194,10 +196,11 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	if run.sessions != nil {
 		w = run.sessions.keepInvite(w, r)
 	}
+	begins := func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }
 	switch path := r.URL.Path; {
-	case path != "/api" && !strings.HasPrefix(path, "/api/"):
+	case path != "/api" && !begins("/api/") || slices.ContainsFunc(h.opt.WebEndpoints, begins):
 		h.serveWeb(w, r)
-	case slices.ContainsFunc(run.disabled, func(prefix string) bool { return strings.HasPrefix(path, prefix) }):
+	case slices.ContainsFunc(run.disabled, begins):
 		httpapi.Respond(w, r, httpapi.Disabled)
 	default:
 		r, leave := withMemo(w, r)

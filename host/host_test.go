@@ -442,6 +442,23 @@ func TestWithoutAnyProvider(t *testing.T) {
 	}
 }
 
+// What belongs to the client is served with its files, also where the cloud is switched off, and nothing else below /api/ is.
+func TestEndpointsOfTheClient(t *testing.T) {
+	for _, accounts := range []string{"true", "false"} {
+		own := func(o *options) { o.WebEndpoints = []string{"/api/_client/"} }
+		h := open(t, newWorld().host(t, defaults("SSR_AUTH_ENABLED", accounts), own))
+		for path, want := range map[string]string{"/api/_client/x": "page", "/api/_client": "404", "/api/_clients/x": "404", "/api/x/_client/": "404"} {
+			if got := get(h, path); !strings.Contains(got.Body.String(), want) {
+				t.Errorf("accounts %s: %s: %d %s", accounts, path, got.Code, got.Body)
+			}
+		}
+		without := open(t, newWorld().host(t, defaults("SSR_AUTH_ENABLED", accounts)))
+		if got := get(without, "/api/_client/x"); got.Code != 404 {
+			t.Errorf("accounts %s: without such endpoints: %d", accounts, got.Code)
+		}
+	}
+}
+
 func TestUnknownAPIPathsAreJSON404(t *testing.T) {
 	h := open(t, newWorld().host(t, defaults()))
 	for _, request := range []string{"GET /api/unknown", "PUT /api/sync/push", "GET /api/sync/push", "GET /api", "GET /api/", "OPTIONS /api/sync/push", "DELETE /api/health"} {

@@ -162,9 +162,11 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit)
 	if err != nil {
 		return nil, err
 	}
-	i.host, err = host.New(i.data, host.Options{
-		Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(setting.Addr)),
-	})
+	o := host.Options{Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(setting.Addr))}
+	if c.web != "" {
+		o.WebEndpoints = web.Endpoints
+	}
+	i.host, err = host.New(i.data, o)
 	return i, err
 }
 

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/web/internal/encoded"
+	"or3.chat/cloud/web/internal/icons"
 )
 
 // directory serves the client in a directory, and follows its path: deployments point a link at the next release, or put
@@ -14,6 +17,7 @@ import (
 type directory struct {
 	path  string
 	cache *encoded.Cache // of all that path has led to
+	icons *icons.Icons
 
 	mu   sync.Mutex
 	info os.FileInfo // of the directory that now is open
@@ -29,7 +33,7 @@ func newDirectory(path string) (*directory, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("the web directory %s is a file; give the directory that the client's build wrote", path)
 	}
-	d := &directory{path: path, cache: newCache()}
+	d := &directory{path: path, cache: newCache(), icons: icons.New()}
 	if d.now, err = d.open(); err != nil {
 		return nil, err
 	}
@@ -52,7 +56,14 @@ func (d *directory) open() (*static, error) {
 }
 
 // ServeHTTP implements http.Handler.
-func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.current().ServeHTTP(w, r) }
+func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := d.current()
+	if strings.HasPrefix(r.URL.Path, icons.Path) {
+		httpapi.Respond(w, r, func(w http.ResponseWriter, r *http.Request) error { return d.icons.Serve(w, r, s.files) })
+		return
+	}
+	s.ServeHTTP(w, r)
+}
 
 // current returns the client that path leads to. While there is none, as between two steps of a deployment, it is the one
 // from before. A directory that was left closes itself when no request uses it any more.

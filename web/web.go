@@ -7,7 +7,11 @@ import (
 
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/web/internal/encoded"
+	"or3.chat/cloud/web/internal/icons"
 )
+
+// Endpoints are what paths begin with that are below /api/ and belong to the client in a directory all the same.
+var Endpoints = []string{icons.Path}
 
 // Handler returns the handler for everything outside /api/. With a directory it serves the static client in it; without one
 // it serves the built-in page, or is nil in a binary that was built without it (build tag noweb). accounts says whether the
