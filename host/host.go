@@ -31,6 +31,7 @@ import (
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/networks"
+	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/setting"
 )
 
@@ -86,8 +87,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	h.memory = membudget.New(o.Memory.Budget())
 	h.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
 	cfg := made.Config
-	h.limits = middleware.NewLimits(h.now, cfg.String(setting.RateLimitOverrides),
-		!cfg.Bool(setting.LimitsEnabled) || cfg.String(setting.DisableRateLimit) == "1" && !made.Production)
+	h.limits = middleware.NewLimits(h.now, cfg.String(setting.RateLimitOverrides), ratelimit.Off(cfg, made.Production))
 	allowed := cfg.List(setting.AllowedOrigins)
 	h.foreign = httpapi.NewForeignPages(cfg.String(setting.PublicURL), allowed)
 	h.advice = middleware.NewAdvice(cfg.String(setting.PublicURL), h.foreign, h.log)
@@ -252,6 +252,7 @@ func (h *Host) Open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, h.instance.Close())
 	}
+	h.limits.Keep(ctx, instance.Ability[or3cloud.RateLimitStore](h.instance.Providers(), or3cloud.ProviderSync), h.log)
 	h.running.Store(run)
 	plan := h.instance.Plan()
 	h.log.Info("ready", "version", h.opt.Version, "auth", plan.Auth.String(), "sync", plan.Sync.String(), "storage", plan.Storage.String())
@@ -264,6 +265,7 @@ func (h *Host) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running.Store(nil)
+	h.limits.Close()
 	return h.instance.Close()
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/setting"
 )
 
 // configCommand prints the resolved configuration.
@@ -71,6 +73,31 @@ func (c configCommand) run() error {
 	return nil
 }
 
+// limits are the rate limits that follow from the settings.
+func limits(s settings) (shown []shownValue) {
+	const off = "off"
+	set, _ := ratelimit.Limits(s.String(setting.RateLimitOverrides))
+	for _, b := range ratelimit.Budgets() {
+		limit, ok := set[b.Operation]
+		if !ok {
+			continue
+		}
+		line := shownValue{Name: "limit." + string(b.Operation), Origin: config.OriginDefault}
+		text := fmt.Sprintf("%d in %v", limit.Max, limit.Window)
+		switch {
+		case !s.Bool(setting.LimitsEnabled):
+			text, line.Origin = off, setting.LimitsEnabled
+		case ratelimit.Off(s, s.Production()):
+			text, line.Origin = off, setting.DisableRateLimit
+		case limit != b.Limit:
+			line.Origin = setting.RateLimitOverrides
+		}
+		line.Value = &text
+		shown = append(shown, line)
+	}
+	return shown
+}
+
 func (c configCommand) printTable(s settings) error {
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	for _, v := range s.Values() {
@@ -79,6 +106,9 @@ func (c configCommand) printTable(s settings) error {
 			text = v.Shown()
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Setting.Name, v.Origin, text)
+	}
+	for _, l := range limits(s) {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, l.Origin, *l.Value)
 	}
 	m := membudget.Read()
 	fmt.Fprintf(w, "%s\t%s\t%d\n%s\t%s\t%d\n", memoryLimit, m.Source, m.Bytes, memoryBudget, derived, m.Budget())
@@ -104,6 +134,7 @@ func (c configCommand) printJSON(s settings) error {
 		}
 		shown = append(shown, line)
 	}
+	shown = append(shown, limits(s)...)
 	m := membudget.Read()
 	limit, budget := strconv.FormatInt(m.Bytes, 10), strconv.FormatInt(m.Budget(), 10)
 	shown = append(shown,

@@ -42,3 +42,42 @@ func TestConfigStatesTheMemoryForRequests(t *testing.T) {
 		}
 	}
 }
+
+// Operators see which rate limits follow from the settings, and what is wrong with those that they have written.
+func TestConfigShowsTheRateLimits(t *testing.T) {
+	for _, c := range []struct {
+		environ     string
+		push, cause string
+		fault       string
+	}{
+		{"", "600 in 1m0s", "default", ""},
+		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"maxRequests":7,"windowMs":1500}}`, "7 in 1.5s", "OR3_RATE_LIMIT_OVERRIDES_JSON", ""},
+		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:psuh":{"maxRequests":7}}`, "600 in 1m0s", "default", `names "sync:psuh", which is no operation`},
+		{"OR3_LIMITS_ENABLED=false", "off", "OR3_LIMITS_ENABLED", ""},
+		{"DISABLE_RATE_LIMIT=1", "off", "DISABLE_RATE_LIMIT", ""},
+	} {
+		a, out, errs := testApp([]string{c.environ})
+		if code := a.main([]string{"config", "--json"}); code != 0 || !strings.Contains(errs.String(), c.fault) || c.fault == "" && strings.Contains(errs.String(), "warning") {
+			t.Fatal(code, errs)
+		}
+		var values []shownValue
+		if err := json.Unmarshal(out.Bytes(), &values); err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, v := range values {
+			if v.Value != nil {
+				found[v.Name] = *v.Value + " from " + string(v.Origin)
+			}
+		}
+		if got, want := found["limit.sync:push"], c.push+" from "+c.cause; got != want {
+			t.Errorf("%s: %s, want %s", c.environ, got, want)
+		}
+		if _, shown := found["limit.workflow:hitl"]; shown || found["limit.auth:session"] == "" {
+			t.Errorf("%v", found)
+		}
+		if a.main([]string{"config"}); c.push != "" && !strings.Contains(out.String(), "limit.sync:push") {
+			t.Errorf("not in the table: %s", out)
+		}
+	}
+}

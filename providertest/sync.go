@@ -81,6 +81,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("NotificationsBelongToTheirUser", testNotifications)
 	run("WorkspaceItemsAreNotOverwrittenByOldClients", testWorkspaceItems)
 	run("Watch", testWatch)
+	run("RateLimits", testRateLimits)
 	run("WritesAskForTheMembershipAgain", testMembershipOfWrites)
 }
 

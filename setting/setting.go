@@ -184,7 +184,7 @@ func Host() []or3cloud.Setting {
 		},
 		{
 			Name: RateLimitOverrides, Group: GroupLimits, Label: "Other rate limits", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
-			Help: "Other budgets, by operation; text that is not JSON is ignored.",
+			Help: "Other budgets, by operation (see the table in operations.md). Strict mode refuses what cannot be read, others ignore it with a warning.",
 		},
 		{
 			Name: DisableRateLimit, Group: GroupLimits, Label: "No rate limits in development", Example: "1",

@@ -2,8 +2,7 @@ package middleware
 
 import (
 	"context"
-	"encoding/json"
-	"math"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -13,112 +12,44 @@ import (
 	"or3.chat/cloud/internal/ratelimit"
 )
 
-// Operation names a budget of the host.
-type Operation string
-
-// The operations (contract, security-middleware §8).
-const (
-	SyncPush        Operation = "sync:push"
-	SyncPull        Operation = "sync:pull"
-	SyncSnapshot    Operation = "sync:snapshot"
-	SyncCursor      Operation = "sync:cursor"
-	SyncGC          Operation = "sync:gc"
-	StorageUpload   Operation = "storage:upload"
-	StorageDownload Operation = "storage:download"
-	StorageCommit   Operation = "storage:commit"
-	AuthSession     Operation = "auth:session"
-	WorkspaceCreate Operation = "workspace:create"
-	WorkspaceChange Operation = "workspace:change"
-)
-
-// defaults is far above upstream's budgets on purpose: a refused pull restarts a bootstrap, a refused cursor update
-// starts a reconnect loop, a refused page load locks the app, and a refused upload is given up after five quick tries
-// (contract, sync §5, client-behaviour Pitfall 6, auth Pitfall 11, storage Pitfall 4). sync:gc is shared by both routes,
-// which every open tab of an older client calls every ten minutes.
-func defaults() map[Operation]ratelimit.Limit {
-	perMinute := func(n int) ratelimit.Limit { return ratelimit.Limit{Max: n, Window: time.Minute} }
-	return map[Operation]ratelimit.Limit{
-		SyncPush: perMinute(600), SyncPull: perMinute(1200), SyncSnapshot: perMinute(1200), SyncCursor: perMinute(1200),
-		SyncGC: perMinute(60), StorageUpload: perMinute(600), StorageDownload: perMinute(1200),
-		StorageCommit: perMinute(600), AuthSession: perMinute(600),
-		WorkspaceCreate: perMinute(10), WorkspaceChange: perMinute(60),
-	}
-}
-
 // maxHeld bounds how many requests Hold keeps waiting at once; the others are refused.
 const maxHeld = 256
 
 // Limits are the host's budgets. It is safe for concurrent use.
 type Limits struct {
 	limiter *ratelimit.Limiter
-	limits  map[Operation]ratelimit.Limit
+	limits  map[ratelimit.Operation]ratelimit.Limit
 	held    atomic.Int32
+	keeper  *ratelimit.Keeper
 }
 
 // NewLimits returns the default budgets, changed by overrides, the value of OR3_RATE_LIMIT_OVERRIDES_JSON. If off,
-// nothing is limited.
+// nothing is limited. What is of no use in overrides was told at the start (internal/config).
 func NewLimits(now func() time.Time, overrides string, off bool) *Limits {
-	l := &Limits{limiter: ratelimit.New(now), limits: defaults()}
-	if off {
-		l.limits = nil
-		return l
-	}
-	for op, limit := range parseOverrides(overrides) {
-		l.limits[op] = limit
-	}
-	if up := l.limits[StorageUpload]; l.limits[StorageCommit].Max < up.Max {
-		l.limits[StorageCommit] = up // an upload that may not be committed is lost
+	l := &Limits{limiter: ratelimit.New(now)}
+	if !off {
+		l.limits, _ = ratelimit.Limits(overrides)
 	}
 	return l
 }
 
-// parseOverrides reads {"sync:push":{"windowMs":60000,"maxRequests":200}}. Numbers must be positive and are floored; a
-// member that is missing keeps its default, and what cannot be read is ignored, as upstream does.
-func parseOverrides(text string) map[Operation]ratelimit.Limit {
-	var raw map[Operation]json.RawMessage
-	if json.Unmarshal([]byte(text), &raw) != nil {
-		return nil
+// Keep lets the budgets outlive the process, if there is a store for them. Close, which it needs then, ends it.
+func (l *Limits) Keep(ctx context.Context, store or3cloud.RateLimitStore, log *slog.Logger) {
+	if store != nil {
+		l.keeper = ratelimit.Keep(ctx, l.limiter, store, log)
 	}
-	out := map[Operation]ratelimit.Limit{}
-	for op, value := range raw {
-		limit, known := defaults()[op]
-		var o struct {
-			WindowMS    *float64 `json:"windowMs"`
-			MaxRequests *float64 `json:"maxRequests"`
-		}
-		if !known || json.Unmarshal(value, &o) != nil {
-			continue
-		}
-		if o.WindowMS != nil {
-			n, ok := positive(*o.WindowMS, float64(math.MaxInt64/int64(time.Millisecond)/2))
-			if !ok {
-				continue
-			}
-			limit.Window = time.Duration(n) * time.Millisecond
-		}
-		if o.MaxRequests != nil {
-			n, ok := positive(*o.MaxRequests, math.MaxInt32)
-			if !ok {
-				continue
-			}
-			limit.Max = int(n)
-		}
-		out[op] = limit
-	}
-	return out
 }
 
-func positive(f, most float64) (int64, bool) {
-	if f = math.Floor(f); f >= 1 {
-		return int64(min(f, most)), true
-	}
-	return 0, false
+// Close writes down what has been used of the budgets.
+func (l *Limits) Close() {
+	l.keeper.Close()
+	l.keeper = nil
 }
 
-func key(op Operation, subject string) string { return subject + ":" + string(op) }
+func key(op ratelimit.Operation, subject string) string { return subject + ":" + string(op) }
 
 // Check refuses with 429 when subject has used up op's budget. It uses none of it: failing requests are free.
-func (l *Limits) Check(op Operation, subject string) (ratelimit.Verdict, error) {
+func (l *Limits) Check(op ratelimit.Operation, subject string) (ratelimit.Verdict, error) {
 	limit, limited := l.limits[op]
 	if !limited {
 		return ratelimit.Verdict{Allowed: true}, nil
@@ -131,14 +62,14 @@ func (l *Limits) Check(op Operation, subject string) (ratelimit.Verdict, error) 
 }
 
 // CheckWithHeaders is Check, and tells the client its budget as it was before this request.
-func (l *Limits) CheckWithHeaders(w http.ResponseWriter, op Operation, subject string) error {
+func (l *Limits) CheckWithHeaders(w http.ResponseWriter, op ratelimit.Operation, subject string) error {
 	v, err := l.Check(op, subject)
 	httpapi.BudgetHeaders(w, v.Limit, v.Remaining)
 	return err
 }
 
 // Take counts a request of subject, whatever comes of it, and refuses it with 429 when the budget of op is used up.
-func (l *Limits) Take(op Operation, subject string) error {
+func (l *Limits) Take(op ratelimit.Operation, subject string) error {
 	limit, limited := l.limits[op]
 	if !limited {
 		return nil
@@ -149,8 +80,13 @@ func (l *Limits) Take(op Operation, subject string) error {
 	return nil
 }
 
+// TakeOf is Take for a limit that another setting than the overrides decides, and that none switches off.
+func (l *Limits) TakeOf(op ratelimit.Operation, subject string, limit ratelimit.Limit) ratelimit.Verdict {
+	return l.limiter.Take(key(op, subject), limit)
+}
+
 // Record counts a request of subject that succeeded.
-func (l *Limits) Record(op Operation, subject string) {
+func (l *Limits) Record(op ratelimit.Operation, subject string) {
 	if limit, limited := l.limits[op]; limited {
 		l.limiter.Take(key(op, subject), limit)
 	}
@@ -158,7 +94,7 @@ func (l *Limits) Record(op Operation, subject string) {
 
 // Hold is Check that holds a request back, for at most patience, until there is budget again. It is for clients that
 // take any refusal for a failed attempt and have only a few (contract, storage Pitfall 4).
-func (l *Limits) Hold(ctx context.Context, op Operation, subject string, patience time.Duration) error {
+func (l *Limits) Hold(ctx context.Context, op ratelimit.Operation, subject string, patience time.Duration) error {
 	for {
 		v, err := l.Check(op, subject)
 		if err == nil || v.RetryAfter > patience {

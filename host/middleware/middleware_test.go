@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/ratelimit"
 )
 
 var teapot = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
@@ -130,22 +131,11 @@ func TestZonesAreNoPartOfAnAddress(t *testing.T) {
 		var got string
 		httpapi.Chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = httpapi.IdentityOf(r).ClientIP }),
 			Proxy{Everyone: c.forwarded != ""}.Identify, httpapi.Log(log, time.Now, strings.NewReader("0123456789abcdef"))).ServeHTTP(httptest.NewRecorder(), r)
-		if got != c.want || strings.Contains(LimitKey(got), "%") {
-			t.Errorf("%+v: %q, limited as %q", c, got, LimitKey(got))
+		if got != c.want || strings.Contains(ratelimit.Network(got), "%") {
+			t.Errorf("%+v: %q, limited as %q", c, got, ratelimit.Network(got))
 		}
 		if line := out.String(); strings.Count(line, "\n") != 1 || strings.Contains(line, "ERROR") || !strings.Contains(line, "client="+c.want+"\n") {
 			t.Errorf("%+v: logged as %s", c, line)
-		}
-	}
-}
-
-func TestLimitKeyCountsIPv6ByNetwork(t *testing.T) {
-	for ip, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-		"2001:db8:1:2::9": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64", "unknown": "unknown",
-	} {
-		if got := LimitKey(ip); got != want {
-			t.Errorf("%s: %s", ip, got)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/origin"
-	"or3.chat/cloud/internal/ratelimit"
 )
 
 // Proxy says whose forwarding headers are believed, and which of them (contract, security-middleware §4). Where the
@@ -244,6 +243,3 @@ func normalHost(host string, https bool) string {
 	}
 	return origin.NormalHost(scheme, strings.TrimSpace(host))
 }
-
-// LimitKey returns the key under which an address is limited.
-func LimitKey(clientIP string) string { return ratelimit.Network(clientIP) }

@@ -7,6 +7,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/ratelimit"
 )
 
 // Options are what the endpoint depends on.
@@ -75,11 +76,11 @@ func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	subject := "ip:" + middleware.LimitKey(a.opt.Host.ClientIP(r))
+	subject := ratelimit.AddressPrefix + ratelimit.Network(a.opt.Host.ClientIP(r))
 	if s.Authenticated {
 		subject = "user:" + s.Provider + ":" + s.ProviderUserID
 	}
-	v, err := a.opt.Limits.Check(middleware.AuthSession, subject)
+	v, err := a.opt.Limits.Check(ratelimit.AuthSession, subject)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (a *API) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.AuthSession, subject)
+	a.opt.Limits.Record(ratelimit.AuthSession, subject)
 	httpapi.BudgetHeaders(w, v.Limit, v.Remaining)
 	out := answer{Session: wire(s), AppAccessAllowed: allowed}
 	if allowed && a.opt.WorkspaceItems {

@@ -9,8 +9,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/tus"
-	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/ratelimit"
 )
 
 // Uploads that go on over several connections are a way in beside the signed URLs. Every request is authorised anew, before
@@ -77,7 +77,7 @@ func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 	case kind != "image" && kind != "pdf" && kind != "file":
 		return errInvalid()
 	}
-	s, err := r.admit(req, or3cloud.PermWorkspaceWrite, in.WorkspaceID, middleware.StorageUpload)
+	s, err := r.admit(req, or3cloud.PermWorkspaceWrite, in.WorkspaceID, ratelimit.StorageUpload)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (r *resumable) create(w http.ResponseWriter, req *http.Request) error {
 		WorkspaceID: in.WorkspaceID, UserID: s.User.ID, Hash: hash, SizeBytes: size, MIMEType: meta["mime_type"],
 		Name: meta["name"], Kind: kind, ExpiresAt: r.opt.Now().Add(partialLife).UTC(),
 	}
-	r.opt.Limits.Record(middleware.StorageUpload, s.User.ID)
+	r.opt.Limits.Record(ratelimit.StorageUpload, s.User.ID)
 	announce(w, p)
 	return r.tus.Serve(w, req, "", &partialStore{r, req, p})
 }

@@ -49,12 +49,11 @@ type Options struct {
 
 // API serves presigning, commit and collection.
 type API struct {
-	opt  Options
-	runs *ratelimit.Limiter // of gc/run, by workspace
+	opt Options
 }
 
 // New returns the API.
-func New(o Options) *API { return &API{opt: o, runs: ratelimit.New(o.Now)} }
+func New(o Options) *API { return &API{opt: o} }
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
@@ -151,7 +150,7 @@ func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.admit(r, or3cloud.PermWorkspaceRead, in.WorkspaceID, middleware.StorageDownload)
+	s, err := a.admit(r, or3cloud.PermWorkspaceRead, in.WorkspaceID, ratelimit.StorageDownload)
 	if err != nil {
 		return err
 	}
@@ -167,7 +166,7 @@ func (a *API) presignDownload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.StorageDownload, s.User.ID)
+	a.opt.Limits.Record(ratelimit.StorageDownload, s.User.ID)
 	if described {
 		p.Disposition = req.Disposition
 	}
@@ -209,7 +208,7 @@ func (a *API) gc(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if a.opt.GCCooldown > 0 {
-		if v := a.runs.Take(in.WorkspaceID, ratelimit.Limit{Max: 1, Window: a.opt.GCCooldown}); !v.Allowed {
+		if v := a.opt.Limits.TakeOf(ratelimit.StorageGCRun, in.WorkspaceID, ratelimit.Limit{Max: 1, Window: a.opt.GCCooldown}); !v.Allowed {
 			return &or3cloud.Error{
 				Code:       or3cloud.CodeRateLimited,
 				Message:    "GC rate limited, wait " + strconv.FormatInt(httpapi.Seconds(v.RetryAfter), 10) + " seconds",

@@ -462,6 +462,7 @@ func TestCollectionRunsAndCoolsDown(t *testing.T) {
 	a := &collectingAdapter{}
 	o := options(admin, a)
 	o.Now = func() time.Time { return now }
+	o.Limits = middleware.NewLimits(o.Now, "", true) // which none of these switches off
 	api := New(o)
 	run := func(body string) (int, string) {
 		w := hosttest.Do(t, api.Routes(), "POST", "/api/storage/gc/run", body)

@@ -11,12 +11,12 @@ import (
 	"github.com/google/uuid"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/ratelimit"
 )
 
 // admit asks can() and then waits for budget.
-func (a *API) admit(r *http.Request, p or3cloud.Permission, workspaceID string, op middleware.Operation) (*or3cloud.SessionContext, error) {
+func (a *API) admit(r *http.Request, p or3cloud.Permission, workspaceID string, op ratelimit.Operation) (*or3cloud.SessionContext, error) {
 	s, err := a.opt.Host.Authorize(r, p, workspaceID)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	case in.MIMEType == nil || len(*in.MIMEType) > maxMIME || in.SizeBytes == nil || *in.SizeBytes < 0:
 		return errInvalid()
 	}
-	s, err := a.admit(r, or3cloud.PermWorkspaceWrite, in.WorkspaceID, middleware.StorageUpload)
+	s, err := a.admit(r, or3cloud.PermWorkspaceWrite, in.WorkspaceID, ratelimit.StorageUpload)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a *API) presignUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return errors.Join(err, a.cancel(r.Context(), in.WorkspaceID, intent))
 	}
-	a.opt.Limits.Record(middleware.StorageUpload, s.User.ID)
+	a.opt.Limits.Record(ratelimit.StorageUpload, s.User.ID)
 	out := wire(p)
 	out.IntentID = intent
 	return httpapi.WriteJSON(w, http.StatusOK, out)
@@ -124,7 +124,7 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	case in.Kind != "image" && in.Kind != "pdf" && in.Kind != "file":
 		return errInvalid()
 	}
-	s, err := a.admit(r, or3cloud.PermWorkspaceWrite, in.WorkspaceID, middleware.StorageCommit)
+	s, err := a.admit(r, or3cloud.PermWorkspaceWrite, in.WorkspaceID, ratelimit.StorageCommit)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (a *API) commit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.StorageCommit, s.User.ID)
+	a.opt.Limits.Record(ratelimit.StorageCommit, s.User.ID)
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/syncwire"
 )
 
@@ -41,7 +41,7 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return httpapi.BodyError(r, err, invalidPush)
 	}
-	userID, err := a.admit(w, r, or3cloud.PermWorkspaceWrite, in.Scope, middleware.SyncPush)
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceWrite, in.Scope, ratelimit.SyncPush)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.SyncPush, userID)
+	a.opt.Limits.Record(ratelimit.SyncPush, userID)
 	var left unfit
 	left.leaveOut(result.Results)
 	left.report(r)
@@ -68,7 +68,7 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 }
 
 // admit asks can() for the addressed workspace and then looks at the budget.
-func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s syncwire.Scope, op middleware.Operation) (userID string, err error) {
+func (a *API) admit(w http.ResponseWriter, r *http.Request, p or3cloud.Permission, s syncwire.Scope, op ratelimit.Operation) (userID string, err error) {
 	session, err := a.opt.Host.Authorize(r, p, s.WorkspaceID)
 	if err != nil {
 		return "", err

@@ -11,6 +11,7 @@ import (
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/jsstring"
+	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/syncwire"
 )
 
@@ -62,7 +63,7 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	if !in.OK() {
 		return invalid(invalidPull)
 	}
-	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncPull)
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, ratelimit.SyncPull)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.SyncPull, userID)
+	a.opt.Limits.Record(ratelimit.SyncPull, userID)
 	enc.unfit.report(r)
 	enc.finish(page)
 	enc.send(w)
@@ -104,7 +105,7 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if nothing {
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid snapshot table: %.128s", in.Tables[0])
 	}
-	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncSnapshot)
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, ratelimit.SyncSnapshot)
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.SyncSnapshot, userID)
+	a.opt.Limits.Record(ratelimit.SyncSnapshot, userID)
 	enc.unfit.report(r)
 	enc.finish(in.Scope.WorkspaceID, page)
 	enc.send(w)
@@ -146,7 +147,7 @@ func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 	if !in.Scope.OK() || in.DeviceID == nil || jsstring.Len(*in.DeviceID) > syncwire.MaxID || in.Version == nil || *in.Version < 0 {
 		return invalid(invalidCursor)
 	}
-	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, middleware.SyncCursor)
+	userID, err := a.admit(w, r, or3cloud.PermWorkspaceRead, in.Scope, ratelimit.SyncCursor)
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (a *API) updateCursor(w http.ResponseWriter, r *http.Request) error {
 	}); err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.SyncCursor, userID)
+	a.opt.Limits.Record(ratelimit.SyncCursor, userID)
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
@@ -186,7 +187,7 @@ func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string
 	if err != nil {
 		return err
 	}
-	if v, err := a.opt.Limits.Check(middleware.SyncGC, session.User.ID); err != nil {
+	if v, err := a.opt.Limits.Check(ratelimit.SyncGC, session.User.ID); err != nil {
 		return &or3cloud.Error{
 			Code: or3cloud.CodeRateLimited, Message: "Too many GC requests. Please wait before retrying.", RetryAfter: v.RetryAfter,
 		}
@@ -198,7 +199,7 @@ func (a *API) collect(w http.ResponseWriter, r *http.Request, unsupported string
 	if err := run(collector, r.Context(), or3cloud.SyncGCRequest{Scope: in.Scope.Scope(), Retention: httpapi.Duration(int64(*in.RetentionSeconds), time.Second)}); err != nil {
 		return err
 	}
-	a.opt.Limits.Record(middleware.SyncGC, session.User.ID)
+	a.opt.Limits.Record(ratelimit.SyncGC, session.User.ID)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/jsstring"
+	"or3.chat/cloud/internal/ratelimit"
 )
 
 // Options are what the endpoints depend on.
@@ -40,10 +41,10 @@ func (a *API) Routes() []or3cloud.Route {
 
 // mayMake and mayChange use up a user's budgets, of workspaces that are made and of other changes. An attempt counts as
 // well: parallel requests must not pass together.
-func (a *API) mayMake(userID string) error   { return a.limit(middleware.WorkspaceCreate, userID) }
-func (a *API) mayChange(userID string) error { return a.limit(middleware.WorkspaceChange, userID) }
+func (a *API) mayMake(userID string) error   { return a.limit(ratelimit.WorkspaceCreate, userID) }
+func (a *API) mayChange(userID string) error { return a.limit(ratelimit.WorkspaceChange, userID) }
 
-func (a *API) limit(op middleware.Operation, userID string) error {
+func (a *API) limit(op ratelimit.Operation, userID string) error {
 	if a.opt.Limits == nil {
 		return nil
 	}

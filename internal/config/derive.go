@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net"
@@ -16,6 +15,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/networks"
 	weborigin "or3.chat/cloud/internal/origin"
+	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/setting"
 )
 
@@ -67,16 +67,11 @@ func (l *loader) checkMediaTypes(v *Value) {
 	}
 }
 
-// checkRateLimits looks for budgets that are not read.
+// checkRateLimits looks for budgets that are not as somebody has meant them.
 func (l *loader) checkRateLimits(overrides, off *Value) {
-	const fix = `Use an object such as {"sync:push":{"windowMs":60000,"maxRequests":200}}.`
-	var read map[string]struct{ WindowMS, MaxRequests *float64 }
-	switch {
-	case overrides.Text == "":
-	case !json.Valid([]byte(overrides.Text)):
-		l.doubt(overrides, "is not JSON and is ignored", fix)
-	case json.Unmarshal([]byte(overrides.Text), &read) != nil:
-		l.doubt(overrides, "is no object of budgets; what cannot be read of it is ignored", fix)
+	if _, faults := ratelimit.Limits(overrides.Text); len(faults) > 0 {
+		l.doubt(overrides, strings.Join(faults, ", and "), `Use an object such as {"sync:push":{"windowMs":60000,"maxRequests":200}}; `+
+			fmt.Sprintf("a window is %d ms at most, and has %d requests at most.", ratelimit.LongestWindow.Milliseconds(), ratelimit.MostRequests))
 	}
 	if off.IsSet && !slices.Contains([]string{"1", "0", "false", "no"}, off.Text) {
 		l.doubt(off, "is not 1 and switches nothing off", "Use 1, or leave it out.")

@@ -35,6 +35,9 @@ func TestDoubtfulValues(t *testing.T) {
 		{"OR3_RATE_LIMIT_OVERRIDES_JSON", "{"},
 		{"OR3_RATE_LIMIT_OVERRIDES_JSON", "[]"},
 		{"OR3_RATE_LIMIT_OVERRIDES_JSON", `{"sync:push":{"maxRequests":"200"}}`},
+		{"OR3_RATE_LIMIT_OVERRIDES_JSON", `{"sync:psuh":{"maxRequests":200}}`},
+		{"OR3_RATE_LIMIT_OVERRIDES_JSON", `{"sync:push":{"maxRequests":0,"windowMs":-1}}`},
+		{"OR3_RATE_LIMIT_OVERRIDES_JSON", `{"sync:push":{"maxRequests":1e12}}`},
 		{"DISABLE_RATE_LIMIT", "true"},
 		{"OR3_STORAGE_ALLOWED_MIME_TYPES", "image/png, .pdf"},
 		{"OR3_STORAGE_ALLOWED_MIME_TYPES", "*"},
@@ -134,7 +137,7 @@ func TestValuesThatAreMeant(t *testing.T) {
 		"OR3_TRUST_PROXY=true", "OR3_SQLITE_STRICT=no", "NODE_ENV=development", "NODE_ENV=test", "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS=60.9",
 		"OR3_FORWARDED_FOR_HEADER=CF-Connecting-IP", "OR3_TRUSTED_PROXIES=10.0.0.0/8, 192.0.2.7,private, ::1",
 		"OR3_STORAGE_ALLOWED_MIME_TYPES=IMAGE/*, */*,text/plain; charset=utf-8,image/svg+xml", "DISABLE_RATE_LIMIT=1", "DISABLE_RATE_LIMIT=0",
-		`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":60000,"maxRequests":200},"other":{}}`,
+		`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":60000,"maxRequests":200},"workflow:hitl":{}}`,
 		"OR3_PORT=3000", "OR3_STORAGE_S3_SESSION_TOKEN=x", "OR3_ADMIN_JWT_SECRET=x", // OR3 Chat's
 		"OR3_TRUST_PROXY=", "OR3_SQLITE_STRICT=", "NODE_ENV=", "OR3_BASIC_AUTH_JWT_SECRET=", "OR3_ADDR=", "OR3_SYNC_PROVIDER=",
 		"OR3_TRUST_PROXI=", "OR3_SOMETHING=",

@@ -5,6 +5,8 @@ package ratelimit
 import (
 	"sync"
 	"time"
+
+	or3cloud "or3.chat/cloud"
 )
 
 // Limit is a budget: at most Max hits in any span of length Window.
@@ -26,7 +28,7 @@ type Verdict struct {
 
 // MaxKeys bounds the number of keys of a Limiter: beyond it arbitrary ones are forgotten. A key takes some hundred bytes, and 24 to 48 more for
 // each hit in its window, of which its Limit allows Max.
-const MaxKeys = 20_000
+const MaxKeys = or3cloud.MaxRateWindows
 
 // sweepPause is how often expired keys are looked for.
 const sweepPause = time.Minute
@@ -40,6 +42,8 @@ type Limiter struct {
 	sweepAt time.Time
 	// changed holds the keys that were hit since Changed was called last; nil if nobody calls it.
 	changed map[string]bool
+	// sparing leaves out what is not worth a write of its own (KeepSparingly).
+	sparing bool
 }
 
 // window has the times of the hits that count, oldest first.
@@ -102,7 +106,9 @@ func (l *Limiter) hit(key string, lim Limit, record bool) Verdict {
 	case record:
 		w.hits = append(w.hits, now)
 		w.expiry = now.Add(lim.Window)
-		l.mark(key)
+		if !l.sparing || worthKeeping(len(w.hits), lim) {
+			l.mark(key)
+		}
 	}
 	return v
 }
@@ -111,6 +117,10 @@ func (l *Limiter) hit(key string, lim Limit, record bool) Verdict {
 // of now it counts as made now, so that it frees its place when a window has passed, and beyond that it says nothing.
 func (w *window) settle(now time.Time, length time.Duration) {
 	start, end := now.Add(-length), now.Add(length)
+	if n := len(w.hits); n > 0 && w.hits[0].After(start) && !w.hits[n-1].After(now) {
+		w.expiry = w.hits[n-1].Add(length) // all count, as they mostly do
+		return
+	}
 	kept := w.hits[:0]
 	for _, t := range w.hits {
 		if !t.After(start) || t.After(end) {

@@ -35,19 +35,20 @@ func TestReleasedMigrationsNeverChange(t *testing.T) {
 
 // mayScan lists the statements that may read a table from end to end or sort, and why that is harmless.
 var mayScan = map[string]string{
-	"FindWorkspaces":       "is asked by the operator, now and then",
-	"ListInvites":          "sorts the invites of one workspace that are of one moment",
-	"MembershipsOf":        "sorts the workspaces of one user",
-	"ListWorkspaces":       "sorts the workspaces of one user",
-	"OldestWorkspace":      "sorts the workspaces of one user",
-	"ReservedUse":          "reads the open intents of one workspace",
-	"TrimInvites":          "sorts the invites of one workspace, when the operator makes another",
-	"TrimCursors":          "sorts the devices of one user in one workspace, of which there are few",
-	"RehomeUsers":          "sorts the workspaces of each user who had the deleted one active",
-	"HighestNumbers":       "is asked once, at the start",
-	"RaiseCounters":        "runs at the start after an older copy was put back",
-	"RevokePendingInvites": "runs at the start after an older copy was put back",
-	"DropFirstHold":        "sorts the holds of one workspace, of which there are few",
+	"FindWorkspaces":           "is asked by the operator, now and then",
+	"ListInvites":              "sorts the invites of one workspace that are of one moment",
+	"MembershipsOf":            "sorts the workspaces of one user",
+	"ListWorkspaces":           "sorts the workspaces of one user",
+	"OldestWorkspace":          "sorts the workspaces of one user",
+	"ReservedUse":              "reads the open intents of one workspace",
+	"TrimInvites":              "sorts the invites of one workspace, when the operator makes another",
+	"TrimCursors":              "sorts the devices of one user in one workspace, of which there are few",
+	"RehomeUsers":              "sorts the workspaces of each user who had the deleted one active",
+	"HighestNumbers":           "is asked once, at the start",
+	"RaiseCounters":            "runs at the start after an older copy was put back",
+	"RevokePendingInvites":     "runs at the start after an older copy was put back",
+	"DeleteSurplusRateWindows": "reads the bounded list of windows, once a second at most",
+	"DropFirstHold":            "sorts the holds of one workspace, of which there are few",
 }
 
 // TestEveryStatementUsesIndexes asks SQLite how it would run each statement of queries/: none may scan a table or

@@ -33,6 +33,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"blob_orphans":        {"the references of a retention; a collection forgets older ones", "TestOldOrphansAreForgotten"},
 	"device_cursors":      {"maxCursors of a user in a workspace", "TestDevicesAreBounded"},
 	"upload_intents":      {"maxOpenIntents and maxHolds of a workspace", "TestIntentsAreBounded"},
+	"rate_windows":        {"or3cloud.MaxRateWindows", "testRateLimits"},
 	"retired_generations": {"one row of a stored file, until its bytes are gone; bytes have the quota of files", "testReferences"},
 }
 

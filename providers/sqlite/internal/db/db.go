@@ -78,6 +78,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.cursorFloorStmt, err = db.PrepareContext(ctx, cursorFloor); err != nil {
 		return nil, fmt.Errorf("error preparing query CursorFloor: %w", err)
 	}
+	if q.deleteEndedRateWindowsStmt, err = db.PrepareContext(ctx, deleteEndedRateWindows); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteEndedRateWindows: %w", err)
+	}
 	if q.deleteEntryStmt, err = db.PrepareContext(ctx, deleteEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteEntry: %w", err)
 	}
@@ -90,6 +93,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteInvitesOfStmt, err = db.PrepareContext(ctx, deleteInvitesOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteInvitesOf: %w", err)
 	}
+	if q.deleteLateRateWindowsStmt, err = db.PrepareContext(ctx, deleteLateRateWindows); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteLateRateWindows: %w", err)
+	}
 	if q.deleteMemberStmt, err = db.PrepareContext(ctx, deleteMember); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteMember: %w", err)
 	}
@@ -99,6 +105,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteOpIDStmt, err = db.PrepareContext(ctx, deleteOpID); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOpID: %w", err)
 	}
+	if q.deleteRateWindowStmt, err = db.PrepareContext(ctx, deleteRateWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteRateWindow: %w", err)
+	}
 	if q.deleteRecordStmt, err = db.PrepareContext(ctx, deleteRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteRecord: %w", err)
 	}
@@ -107,6 +116,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deleteSupersededStmt, err = db.PrepareContext(ctx, deleteSuperseded); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSuperseded: %w", err)
+	}
+	if q.deleteSurplusRateWindowsStmt, err = db.PrepareContext(ctx, deleteSurplusRateWindows); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteSurplusRateWindows: %w", err)
 	}
 	if q.deleteUserStmt, err = db.PrepareContext(ctx, deleteUser); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteUser: %w", err)
@@ -219,6 +231,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.keepKVNameStmt, err = db.PrepareContext(ctx, keepKVName); err != nil {
 		return nil, fmt.Errorf("error preparing query KeepKVName: %w", err)
 	}
+	if q.keepRateWindowStmt, err = db.PrepareContext(ctx, keepRateWindow); err != nil {
+		return nil, fmt.Errorf("error preparing query KeepRateWindow: %w", err)
+	}
 	if q.listInvitesStmt, err = db.PrepareContext(ctx, listInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ListInvites: %w", err)
 	}
@@ -272,6 +287,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.raiseHorizonStmt, err = db.PrepareContext(ctx, raiseHorizon); err != nil {
 		return nil, fmt.Errorf("error preparing query RaiseHorizon: %w", err)
+	}
+	if q.rateWindowsStmt, err = db.PrepareContext(ctx, rateWindows); err != nil {
+		return nil, fmt.Errorf("error preparing query RateWindows: %w", err)
 	}
 	if q.recordStmt, err = db.PrepareContext(ctx, record); err != nil {
 		return nil, fmt.Errorf("error preparing query Record: %w", err)
@@ -473,6 +491,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing cursorFloorStmt: %w", cerr)
 		}
 	}
+	if q.deleteEndedRateWindowsStmt != nil {
+		if cerr := q.deleteEndedRateWindowsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteEndedRateWindowsStmt: %w", cerr)
+		}
+	}
 	if q.deleteEntryStmt != nil {
 		if cerr := q.deleteEntryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteEntryStmt: %w", cerr)
@@ -493,6 +516,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteInvitesOfStmt: %w", cerr)
 		}
 	}
+	if q.deleteLateRateWindowsStmt != nil {
+		if cerr := q.deleteLateRateWindowsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteLateRateWindowsStmt: %w", cerr)
+		}
+	}
 	if q.deleteMemberStmt != nil {
 		if cerr := q.deleteMemberStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteMemberStmt: %w", cerr)
@@ -508,6 +536,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteOpIDStmt: %w", cerr)
 		}
 	}
+	if q.deleteRateWindowStmt != nil {
+		if cerr := q.deleteRateWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteRateWindowStmt: %w", cerr)
+		}
+	}
 	if q.deleteRecordStmt != nil {
 		if cerr := q.deleteRecordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteRecordStmt: %w", cerr)
@@ -521,6 +554,11 @@ func (q *Queries) Close() error {
 	if q.deleteSupersededStmt != nil {
 		if cerr := q.deleteSupersededStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteSupersededStmt: %w", cerr)
+		}
+	}
+	if q.deleteSurplusRateWindowsStmt != nil {
+		if cerr := q.deleteSurplusRateWindowsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteSurplusRateWindowsStmt: %w", cerr)
 		}
 	}
 	if q.deleteUserStmt != nil {
@@ -708,6 +746,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing keepKVNameStmt: %w", cerr)
 		}
 	}
+	if q.keepRateWindowStmt != nil {
+		if cerr := q.keepRateWindowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keepRateWindowStmt: %w", cerr)
+		}
+	}
 	if q.listInvitesStmt != nil {
 		if cerr := q.listInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listInvitesStmt: %w", cerr)
@@ -796,6 +839,11 @@ func (q *Queries) Close() error {
 	if q.raiseHorizonStmt != nil {
 		if cerr := q.raiseHorizonStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing raiseHorizonStmt: %w", cerr)
+		}
+	}
+	if q.rateWindowsStmt != nil {
+		if cerr := q.rateWindowsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing rateWindowsStmt: %w", cerr)
 		}
 	}
 	if q.recordStmt != nil {
@@ -1010,249 +1058,261 @@ func (q *Queries) queryRow(ctx context.Context, stmt *sql.Stmt, query string, ar
 }
 
 type Queries struct {
-	db                       DBTX
-	tx                       *sql.Tx
-	acceptInviteStmt         *sql.Stmt
-	activeWorkspaceStmt      *sql.Stmt
-	adoptStmt                *sql.Stmt
-	advanceCursorStmt        *sql.Stmt
-	anyRefStmt               *sql.Stmt
-	anyWorkspaceStmt         *sql.Stmt
-	cancelIntentStmt         *sql.Stmt
-	changesStmt              *sql.Stmt
-	claimKVNameStmt          *sql.Stmt
-	clearActiveWorkspaceStmt *sql.Stmt
-	collectableDeletesStmt   *sql.Stmt
-	collectableEntriesStmt   *sql.Stmt
-	collectablePinsStmt      *sql.Stmt
-	countIntentsStmt         *sql.Stmt
-	countInvitesStmt         *sql.Stmt
-	countedSizeStmt          *sql.Stmt
-	counterStmt              *sql.Stmt
-	cursorFloorStmt          *sql.Stmt
-	deleteEntryStmt          *sql.Stmt
-	deleteFileStmt           *sql.Stmt
-	deleteIdentitiesStmt     *sql.Stmt
-	deleteInvitesOfStmt      *sql.Stmt
-	deleteMemberStmt         *sql.Stmt
-	deleteMembershipsStmt    *sql.Stmt
-	deleteOpIDStmt           *sql.Stmt
-	deleteRecordStmt         *sql.Stmt
-	deleteRefStmt            *sql.Stmt
-	deleteSupersededStmt     *sql.Stmt
-	deleteUserStmt           *sql.Stmt
-	deleteWaypointStmt       *sql.Stmt
-	deviceCursorStmt         *sql.Stmt
-	dropAllCursorsOfStmt     *sql.Stmt
-	dropCursorsOfStmt        *sql.Stmt
-	dropExpiredIntentsStmt   *sql.Stmt
-	dropFirstHoldStmt        *sql.Stmt
-	dropIntentsOfStmt        *sql.Stmt
-	entryStmt                *sql.Stmt
-	entryHeadStmt            *sql.Stmt
-	expireInvitesStmt        *sql.Stmt
-	filesAfterStmt           *sql.Stmt
-	filesOfDigestStmt        *sql.Stmt
-	findWorkspacesStmt       *sql.Stmt
-	forgetInviterStmt        *sql.Stmt
-	forgetOrphanStmt         *sql.Stmt
-	forgetRetiredStmt        *sql.Stmt
-	generationRetiredStmt    *sql.Stmt
-	giveBackStmt             *sql.Stmt
-	highestNumbersStmt       *sql.Stmt
-	insertAccountStmt        *sql.Stmt
-	insertCounterStmt        *sql.Stmt
-	insertCursorStmt         *sql.Stmt
-	insertEntryStmt          *sql.Stmt
-	insertIntentStmt         *sql.Stmt
-	insertInviteStmt         *sql.Stmt
-	insertRecordStmt         *sql.Stmt
-	insertRefStmt            *sql.Stmt
-	insertUserStmt           *sql.Stmt
-	insertWaypointStmt       *sql.Stmt
-	insertWorkspaceStmt      *sql.Stmt
-	intentDigestStmt         *sql.Stmt
-	inviteByTokenStmt        *sql.Stmt
-	inviteExistsStmt         *sql.Stmt
-	inviteWithNamesStmt      *sql.Stmt
-	kVNameOwnerStmt          *sql.Stmt
-	keepKVNameStmt           *sql.Stmt
-	listInvitesStmt          *sql.Stmt
-	listMembersStmt          *sql.Stmt
-	listWorkspacesStmt       *sql.Stmt
-	liveRecordBetweenStmt    *sql.Stmt
-	liveWorkspaceStmt        *sql.Stmt
-	madeByStmt               *sql.Stmt
-	memberRoleStmt           *sql.Stmt
-	membershipsOfStmt        *sql.Stmt
-	oldOrphansStmt           *sql.Stmt
-	oldestWorkspaceStmt      *sql.Stmt
-	opIDVersionStmt          *sql.Stmt
-	openIntentsStmt          *sql.Stmt
-	orphanStmt               *sql.Stmt
-	orphanSinceStmt          *sql.Stmt
-	otherOwnersStmt          *sql.Stmt
-	pinStmt                  *sql.Stmt
-	raiseCountersStmt        *sql.Stmt
-	raiseHorizonStmt         *sql.Stmt
-	recordStmt               *sql.Stmt
-	recordRefsStmt           *sql.Stmt
-	recordsAfterStmt         *sql.Stmt
-	referenceCountsStmt      *sql.Stmt
-	refsAfterStmt            *sql.Stmt
-	refsOfDigestStmt         *sql.Stmt
-	rehomeUsersStmt          *sql.Stmt
-	releaseHoldStmt          *sql.Stmt
-	releaseKVNameStmt        *sql.Stmt
-	reserveOpIDStmt          *sql.Stmt
-	reservedUseStmt          *sql.Stmt
-	retireGenerationStmt     *sql.Stmt
-	retiredGenerationsStmt   *sql.Stmt
-	revokeInviteStmt         *sql.Stmt
-	revokePendingInvitesStmt *sql.Stmt
-	roleInWorkspaceStmt      *sql.Stmt
-	setActiveWorkspaceStmt   *sql.Stmt
-	setCounterStmt           *sql.Stmt
-	signingKeyStmt           *sql.Stmt
-	softDeleteWorkspaceStmt  *sql.Stmt
-	stepStmt                 *sql.Stmt
-	supersedeStmt            *sql.Stmt
-	trimCursorsStmt          *sql.Stmt
-	trimInvitesStmt          *sql.Stmt
-	updateRecordStmt         *sql.Stmt
-	updateWorkspaceStmt      *sql.Stmt
-	upsertFileStmt           *sql.Stmt
-	upsertMemberStmt         *sql.Stmt
-	userByIdentityStmt       *sql.Stmt
-	userExistsStmt           *sql.Stmt
-	waypointAfterStmt        *sql.Stmt
-	workspaceDeletedAtStmt   *sql.Stmt
-	workspaceForMemberStmt   *sql.Stmt
-	workspaceUseStmt         *sql.Stmt
-	workspacesAfterStmt      *sql.Stmt
+	db                           DBTX
+	tx                           *sql.Tx
+	acceptInviteStmt             *sql.Stmt
+	activeWorkspaceStmt          *sql.Stmt
+	adoptStmt                    *sql.Stmt
+	advanceCursorStmt            *sql.Stmt
+	anyRefStmt                   *sql.Stmt
+	anyWorkspaceStmt             *sql.Stmt
+	cancelIntentStmt             *sql.Stmt
+	changesStmt                  *sql.Stmt
+	claimKVNameStmt              *sql.Stmt
+	clearActiveWorkspaceStmt     *sql.Stmt
+	collectableDeletesStmt       *sql.Stmt
+	collectableEntriesStmt       *sql.Stmt
+	collectablePinsStmt          *sql.Stmt
+	countIntentsStmt             *sql.Stmt
+	countInvitesStmt             *sql.Stmt
+	countedSizeStmt              *sql.Stmt
+	counterStmt                  *sql.Stmt
+	cursorFloorStmt              *sql.Stmt
+	deleteEndedRateWindowsStmt   *sql.Stmt
+	deleteEntryStmt              *sql.Stmt
+	deleteFileStmt               *sql.Stmt
+	deleteIdentitiesStmt         *sql.Stmt
+	deleteInvitesOfStmt          *sql.Stmt
+	deleteLateRateWindowsStmt    *sql.Stmt
+	deleteMemberStmt             *sql.Stmt
+	deleteMembershipsStmt        *sql.Stmt
+	deleteOpIDStmt               *sql.Stmt
+	deleteRateWindowStmt         *sql.Stmt
+	deleteRecordStmt             *sql.Stmt
+	deleteRefStmt                *sql.Stmt
+	deleteSupersededStmt         *sql.Stmt
+	deleteSurplusRateWindowsStmt *sql.Stmt
+	deleteUserStmt               *sql.Stmt
+	deleteWaypointStmt           *sql.Stmt
+	deviceCursorStmt             *sql.Stmt
+	dropAllCursorsOfStmt         *sql.Stmt
+	dropCursorsOfStmt            *sql.Stmt
+	dropExpiredIntentsStmt       *sql.Stmt
+	dropFirstHoldStmt            *sql.Stmt
+	dropIntentsOfStmt            *sql.Stmt
+	entryStmt                    *sql.Stmt
+	entryHeadStmt                *sql.Stmt
+	expireInvitesStmt            *sql.Stmt
+	filesAfterStmt               *sql.Stmt
+	filesOfDigestStmt            *sql.Stmt
+	findWorkspacesStmt           *sql.Stmt
+	forgetInviterStmt            *sql.Stmt
+	forgetOrphanStmt             *sql.Stmt
+	forgetRetiredStmt            *sql.Stmt
+	generationRetiredStmt        *sql.Stmt
+	giveBackStmt                 *sql.Stmt
+	highestNumbersStmt           *sql.Stmt
+	insertAccountStmt            *sql.Stmt
+	insertCounterStmt            *sql.Stmt
+	insertCursorStmt             *sql.Stmt
+	insertEntryStmt              *sql.Stmt
+	insertIntentStmt             *sql.Stmt
+	insertInviteStmt             *sql.Stmt
+	insertRecordStmt             *sql.Stmt
+	insertRefStmt                *sql.Stmt
+	insertUserStmt               *sql.Stmt
+	insertWaypointStmt           *sql.Stmt
+	insertWorkspaceStmt          *sql.Stmt
+	intentDigestStmt             *sql.Stmt
+	inviteByTokenStmt            *sql.Stmt
+	inviteExistsStmt             *sql.Stmt
+	inviteWithNamesStmt          *sql.Stmt
+	kVNameOwnerStmt              *sql.Stmt
+	keepKVNameStmt               *sql.Stmt
+	keepRateWindowStmt           *sql.Stmt
+	listInvitesStmt              *sql.Stmt
+	listMembersStmt              *sql.Stmt
+	listWorkspacesStmt           *sql.Stmt
+	liveRecordBetweenStmt        *sql.Stmt
+	liveWorkspaceStmt            *sql.Stmt
+	madeByStmt                   *sql.Stmt
+	memberRoleStmt               *sql.Stmt
+	membershipsOfStmt            *sql.Stmt
+	oldOrphansStmt               *sql.Stmt
+	oldestWorkspaceStmt          *sql.Stmt
+	opIDVersionStmt              *sql.Stmt
+	openIntentsStmt              *sql.Stmt
+	orphanStmt                   *sql.Stmt
+	orphanSinceStmt              *sql.Stmt
+	otherOwnersStmt              *sql.Stmt
+	pinStmt                      *sql.Stmt
+	raiseCountersStmt            *sql.Stmt
+	raiseHorizonStmt             *sql.Stmt
+	rateWindowsStmt              *sql.Stmt
+	recordStmt                   *sql.Stmt
+	recordRefsStmt               *sql.Stmt
+	recordsAfterStmt             *sql.Stmt
+	referenceCountsStmt          *sql.Stmt
+	refsAfterStmt                *sql.Stmt
+	refsOfDigestStmt             *sql.Stmt
+	rehomeUsersStmt              *sql.Stmt
+	releaseHoldStmt              *sql.Stmt
+	releaseKVNameStmt            *sql.Stmt
+	reserveOpIDStmt              *sql.Stmt
+	reservedUseStmt              *sql.Stmt
+	retireGenerationStmt         *sql.Stmt
+	retiredGenerationsStmt       *sql.Stmt
+	revokeInviteStmt             *sql.Stmt
+	revokePendingInvitesStmt     *sql.Stmt
+	roleInWorkspaceStmt          *sql.Stmt
+	setActiveWorkspaceStmt       *sql.Stmt
+	setCounterStmt               *sql.Stmt
+	signingKeyStmt               *sql.Stmt
+	softDeleteWorkspaceStmt      *sql.Stmt
+	stepStmt                     *sql.Stmt
+	supersedeStmt                *sql.Stmt
+	trimCursorsStmt              *sql.Stmt
+	trimInvitesStmt              *sql.Stmt
+	updateRecordStmt             *sql.Stmt
+	updateWorkspaceStmt          *sql.Stmt
+	upsertFileStmt               *sql.Stmt
+	upsertMemberStmt             *sql.Stmt
+	userByIdentityStmt           *sql.Stmt
+	userExistsStmt               *sql.Stmt
+	waypointAfterStmt            *sql.Stmt
+	workspaceDeletedAtStmt       *sql.Stmt
+	workspaceForMemberStmt       *sql.Stmt
+	workspaceUseStmt             *sql.Stmt
+	workspacesAfterStmt          *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 	return &Queries{
-		db:                       tx,
-		tx:                       tx,
-		acceptInviteStmt:         q.acceptInviteStmt,
-		activeWorkspaceStmt:      q.activeWorkspaceStmt,
-		adoptStmt:                q.adoptStmt,
-		advanceCursorStmt:        q.advanceCursorStmt,
-		anyRefStmt:               q.anyRefStmt,
-		anyWorkspaceStmt:         q.anyWorkspaceStmt,
-		cancelIntentStmt:         q.cancelIntentStmt,
-		changesStmt:              q.changesStmt,
-		claimKVNameStmt:          q.claimKVNameStmt,
-		clearActiveWorkspaceStmt: q.clearActiveWorkspaceStmt,
-		collectableDeletesStmt:   q.collectableDeletesStmt,
-		collectableEntriesStmt:   q.collectableEntriesStmt,
-		collectablePinsStmt:      q.collectablePinsStmt,
-		countIntentsStmt:         q.countIntentsStmt,
-		countInvitesStmt:         q.countInvitesStmt,
-		countedSizeStmt:          q.countedSizeStmt,
-		counterStmt:              q.counterStmt,
-		cursorFloorStmt:          q.cursorFloorStmt,
-		deleteEntryStmt:          q.deleteEntryStmt,
-		deleteFileStmt:           q.deleteFileStmt,
-		deleteIdentitiesStmt:     q.deleteIdentitiesStmt,
-		deleteInvitesOfStmt:      q.deleteInvitesOfStmt,
-		deleteMemberStmt:         q.deleteMemberStmt,
-		deleteMembershipsStmt:    q.deleteMembershipsStmt,
-		deleteOpIDStmt:           q.deleteOpIDStmt,
-		deleteRecordStmt:         q.deleteRecordStmt,
-		deleteRefStmt:            q.deleteRefStmt,
-		deleteSupersededStmt:     q.deleteSupersededStmt,
-		deleteUserStmt:           q.deleteUserStmt,
-		deleteWaypointStmt:       q.deleteWaypointStmt,
-		deviceCursorStmt:         q.deviceCursorStmt,
-		dropAllCursorsOfStmt:     q.dropAllCursorsOfStmt,
-		dropCursorsOfStmt:        q.dropCursorsOfStmt,
-		dropExpiredIntentsStmt:   q.dropExpiredIntentsStmt,
-		dropFirstHoldStmt:        q.dropFirstHoldStmt,
-		dropIntentsOfStmt:        q.dropIntentsOfStmt,
-		entryStmt:                q.entryStmt,
-		entryHeadStmt:            q.entryHeadStmt,
-		expireInvitesStmt:        q.expireInvitesStmt,
-		filesAfterStmt:           q.filesAfterStmt,
-		filesOfDigestStmt:        q.filesOfDigestStmt,
-		findWorkspacesStmt:       q.findWorkspacesStmt,
-		forgetInviterStmt:        q.forgetInviterStmt,
-		forgetOrphanStmt:         q.forgetOrphanStmt,
-		forgetRetiredStmt:        q.forgetRetiredStmt,
-		generationRetiredStmt:    q.generationRetiredStmt,
-		giveBackStmt:             q.giveBackStmt,
-		highestNumbersStmt:       q.highestNumbersStmt,
-		insertAccountStmt:        q.insertAccountStmt,
-		insertCounterStmt:        q.insertCounterStmt,
-		insertCursorStmt:         q.insertCursorStmt,
-		insertEntryStmt:          q.insertEntryStmt,
-		insertIntentStmt:         q.insertIntentStmt,
-		insertInviteStmt:         q.insertInviteStmt,
-		insertRecordStmt:         q.insertRecordStmt,
-		insertRefStmt:            q.insertRefStmt,
-		insertUserStmt:           q.insertUserStmt,
-		insertWaypointStmt:       q.insertWaypointStmt,
-		insertWorkspaceStmt:      q.insertWorkspaceStmt,
-		intentDigestStmt:         q.intentDigestStmt,
-		inviteByTokenStmt:        q.inviteByTokenStmt,
-		inviteExistsStmt:         q.inviteExistsStmt,
-		inviteWithNamesStmt:      q.inviteWithNamesStmt,
-		kVNameOwnerStmt:          q.kVNameOwnerStmt,
-		keepKVNameStmt:           q.keepKVNameStmt,
-		listInvitesStmt:          q.listInvitesStmt,
-		listMembersStmt:          q.listMembersStmt,
-		listWorkspacesStmt:       q.listWorkspacesStmt,
-		liveRecordBetweenStmt:    q.liveRecordBetweenStmt,
-		liveWorkspaceStmt:        q.liveWorkspaceStmt,
-		madeByStmt:               q.madeByStmt,
-		memberRoleStmt:           q.memberRoleStmt,
-		membershipsOfStmt:        q.membershipsOfStmt,
-		oldOrphansStmt:           q.oldOrphansStmt,
-		oldestWorkspaceStmt:      q.oldestWorkspaceStmt,
-		opIDVersionStmt:          q.opIDVersionStmt,
-		openIntentsStmt:          q.openIntentsStmt,
-		orphanStmt:               q.orphanStmt,
-		orphanSinceStmt:          q.orphanSinceStmt,
-		otherOwnersStmt:          q.otherOwnersStmt,
-		pinStmt:                  q.pinStmt,
-		raiseCountersStmt:        q.raiseCountersStmt,
-		raiseHorizonStmt:         q.raiseHorizonStmt,
-		recordStmt:               q.recordStmt,
-		recordRefsStmt:           q.recordRefsStmt,
-		recordsAfterStmt:         q.recordsAfterStmt,
-		referenceCountsStmt:      q.referenceCountsStmt,
-		refsAfterStmt:            q.refsAfterStmt,
-		refsOfDigestStmt:         q.refsOfDigestStmt,
-		rehomeUsersStmt:          q.rehomeUsersStmt,
-		releaseHoldStmt:          q.releaseHoldStmt,
-		releaseKVNameStmt:        q.releaseKVNameStmt,
-		reserveOpIDStmt:          q.reserveOpIDStmt,
-		reservedUseStmt:          q.reservedUseStmt,
-		retireGenerationStmt:     q.retireGenerationStmt,
-		retiredGenerationsStmt:   q.retiredGenerationsStmt,
-		revokeInviteStmt:         q.revokeInviteStmt,
-		revokePendingInvitesStmt: q.revokePendingInvitesStmt,
-		roleInWorkspaceStmt:      q.roleInWorkspaceStmt,
-		setActiveWorkspaceStmt:   q.setActiveWorkspaceStmt,
-		setCounterStmt:           q.setCounterStmt,
-		signingKeyStmt:           q.signingKeyStmt,
-		softDeleteWorkspaceStmt:  q.softDeleteWorkspaceStmt,
-		stepStmt:                 q.stepStmt,
-		supersedeStmt:            q.supersedeStmt,
-		trimCursorsStmt:          q.trimCursorsStmt,
-		trimInvitesStmt:          q.trimInvitesStmt,
-		updateRecordStmt:         q.updateRecordStmt,
-		updateWorkspaceStmt:      q.updateWorkspaceStmt,
-		upsertFileStmt:           q.upsertFileStmt,
-		upsertMemberStmt:         q.upsertMemberStmt,
-		userByIdentityStmt:       q.userByIdentityStmt,
-		userExistsStmt:           q.userExistsStmt,
-		waypointAfterStmt:        q.waypointAfterStmt,
-		workspaceDeletedAtStmt:   q.workspaceDeletedAtStmt,
-		workspaceForMemberStmt:   q.workspaceForMemberStmt,
-		workspaceUseStmt:         q.workspaceUseStmt,
-		workspacesAfterStmt:      q.workspacesAfterStmt,
+		db:                           tx,
+		tx:                           tx,
+		acceptInviteStmt:             q.acceptInviteStmt,
+		activeWorkspaceStmt:          q.activeWorkspaceStmt,
+		adoptStmt:                    q.adoptStmt,
+		advanceCursorStmt:            q.advanceCursorStmt,
+		anyRefStmt:                   q.anyRefStmt,
+		anyWorkspaceStmt:             q.anyWorkspaceStmt,
+		cancelIntentStmt:             q.cancelIntentStmt,
+		changesStmt:                  q.changesStmt,
+		claimKVNameStmt:              q.claimKVNameStmt,
+		clearActiveWorkspaceStmt:     q.clearActiveWorkspaceStmt,
+		collectableDeletesStmt:       q.collectableDeletesStmt,
+		collectableEntriesStmt:       q.collectableEntriesStmt,
+		collectablePinsStmt:          q.collectablePinsStmt,
+		countIntentsStmt:             q.countIntentsStmt,
+		countInvitesStmt:             q.countInvitesStmt,
+		countedSizeStmt:              q.countedSizeStmt,
+		counterStmt:                  q.counterStmt,
+		cursorFloorStmt:              q.cursorFloorStmt,
+		deleteEndedRateWindowsStmt:   q.deleteEndedRateWindowsStmt,
+		deleteEntryStmt:              q.deleteEntryStmt,
+		deleteFileStmt:               q.deleteFileStmt,
+		deleteIdentitiesStmt:         q.deleteIdentitiesStmt,
+		deleteInvitesOfStmt:          q.deleteInvitesOfStmt,
+		deleteLateRateWindowsStmt:    q.deleteLateRateWindowsStmt,
+		deleteMemberStmt:             q.deleteMemberStmt,
+		deleteMembershipsStmt:        q.deleteMembershipsStmt,
+		deleteOpIDStmt:               q.deleteOpIDStmt,
+		deleteRateWindowStmt:         q.deleteRateWindowStmt,
+		deleteRecordStmt:             q.deleteRecordStmt,
+		deleteRefStmt:                q.deleteRefStmt,
+		deleteSupersededStmt:         q.deleteSupersededStmt,
+		deleteSurplusRateWindowsStmt: q.deleteSurplusRateWindowsStmt,
+		deleteUserStmt:               q.deleteUserStmt,
+		deleteWaypointStmt:           q.deleteWaypointStmt,
+		deviceCursorStmt:             q.deviceCursorStmt,
+		dropAllCursorsOfStmt:         q.dropAllCursorsOfStmt,
+		dropCursorsOfStmt:            q.dropCursorsOfStmt,
+		dropExpiredIntentsStmt:       q.dropExpiredIntentsStmt,
+		dropFirstHoldStmt:            q.dropFirstHoldStmt,
+		dropIntentsOfStmt:            q.dropIntentsOfStmt,
+		entryStmt:                    q.entryStmt,
+		entryHeadStmt:                q.entryHeadStmt,
+		expireInvitesStmt:            q.expireInvitesStmt,
+		filesAfterStmt:               q.filesAfterStmt,
+		filesOfDigestStmt:            q.filesOfDigestStmt,
+		findWorkspacesStmt:           q.findWorkspacesStmt,
+		forgetInviterStmt:            q.forgetInviterStmt,
+		forgetOrphanStmt:             q.forgetOrphanStmt,
+		forgetRetiredStmt:            q.forgetRetiredStmt,
+		generationRetiredStmt:        q.generationRetiredStmt,
+		giveBackStmt:                 q.giveBackStmt,
+		highestNumbersStmt:           q.highestNumbersStmt,
+		insertAccountStmt:            q.insertAccountStmt,
+		insertCounterStmt:            q.insertCounterStmt,
+		insertCursorStmt:             q.insertCursorStmt,
+		insertEntryStmt:              q.insertEntryStmt,
+		insertIntentStmt:             q.insertIntentStmt,
+		insertInviteStmt:             q.insertInviteStmt,
+		insertRecordStmt:             q.insertRecordStmt,
+		insertRefStmt:                q.insertRefStmt,
+		insertUserStmt:               q.insertUserStmt,
+		insertWaypointStmt:           q.insertWaypointStmt,
+		insertWorkspaceStmt:          q.insertWorkspaceStmt,
+		intentDigestStmt:             q.intentDigestStmt,
+		inviteByTokenStmt:            q.inviteByTokenStmt,
+		inviteExistsStmt:             q.inviteExistsStmt,
+		inviteWithNamesStmt:          q.inviteWithNamesStmt,
+		kVNameOwnerStmt:              q.kVNameOwnerStmt,
+		keepKVNameStmt:               q.keepKVNameStmt,
+		keepRateWindowStmt:           q.keepRateWindowStmt,
+		listInvitesStmt:              q.listInvitesStmt,
+		listMembersStmt:              q.listMembersStmt,
+		listWorkspacesStmt:           q.listWorkspacesStmt,
+		liveRecordBetweenStmt:        q.liveRecordBetweenStmt,
+		liveWorkspaceStmt:            q.liveWorkspaceStmt,
+		madeByStmt:                   q.madeByStmt,
+		memberRoleStmt:               q.memberRoleStmt,
+		membershipsOfStmt:            q.membershipsOfStmt,
+		oldOrphansStmt:               q.oldOrphansStmt,
+		oldestWorkspaceStmt:          q.oldestWorkspaceStmt,
+		opIDVersionStmt:              q.opIDVersionStmt,
+		openIntentsStmt:              q.openIntentsStmt,
+		orphanStmt:                   q.orphanStmt,
+		orphanSinceStmt:              q.orphanSinceStmt,
+		otherOwnersStmt:              q.otherOwnersStmt,
+		pinStmt:                      q.pinStmt,
+		raiseCountersStmt:            q.raiseCountersStmt,
+		raiseHorizonStmt:             q.raiseHorizonStmt,
+		rateWindowsStmt:              q.rateWindowsStmt,
+		recordStmt:                   q.recordStmt,
+		recordRefsStmt:               q.recordRefsStmt,
+		recordsAfterStmt:             q.recordsAfterStmt,
+		referenceCountsStmt:          q.referenceCountsStmt,
+		refsAfterStmt:                q.refsAfterStmt,
+		refsOfDigestStmt:             q.refsOfDigestStmt,
+		rehomeUsersStmt:              q.rehomeUsersStmt,
+		releaseHoldStmt:              q.releaseHoldStmt,
+		releaseKVNameStmt:            q.releaseKVNameStmt,
+		reserveOpIDStmt:              q.reserveOpIDStmt,
+		reservedUseStmt:              q.reservedUseStmt,
+		retireGenerationStmt:         q.retireGenerationStmt,
+		retiredGenerationsStmt:       q.retiredGenerationsStmt,
+		revokeInviteStmt:             q.revokeInviteStmt,
+		revokePendingInvitesStmt:     q.revokePendingInvitesStmt,
+		roleInWorkspaceStmt:          q.roleInWorkspaceStmt,
+		setActiveWorkspaceStmt:       q.setActiveWorkspaceStmt,
+		setCounterStmt:               q.setCounterStmt,
+		signingKeyStmt:               q.signingKeyStmt,
+		softDeleteWorkspaceStmt:      q.softDeleteWorkspaceStmt,
+		stepStmt:                     q.stepStmt,
+		supersedeStmt:                q.supersedeStmt,
+		trimCursorsStmt:              q.trimCursorsStmt,
+		trimInvitesStmt:              q.trimInvitesStmt,
+		updateRecordStmt:             q.updateRecordStmt,
+		updateWorkspaceStmt:          q.updateWorkspaceStmt,
+		upsertFileStmt:               q.upsertFileStmt,
+		upsertMemberStmt:             q.upsertMemberStmt,
+		userByIdentityStmt:           q.userByIdentityStmt,
+		userExistsStmt:               q.userExistsStmt,
+		waypointAfterStmt:            q.waypointAfterStmt,
+		workspaceDeletedAtStmt:       q.workspaceDeletedAtStmt,
+		workspaceForMemberStmt:       q.workspaceForMemberStmt,
+		workspaceUseStmt:             q.workspaceUseStmt,
+		workspacesAfterStmt:          q.workspacesAfterStmt,
 	}
 }

@@ -23,3 +23,9 @@ type Invite struct {
 	CreatedAt  int64
 	UpdatedAt  int64
 }
+
+type RateWindow struct {
+	Key       string
+	Hits      string
+	ExpiresAt int64
+}

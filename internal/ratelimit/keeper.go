@@ -1,0 +1,102 @@
+package ratelimit
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
+)
+
+// keepPause is how long what was counted may be unwritten. sweepKept is how long what has ended stays written down while
+// nothing else is written.
+const (
+	keepPause = time.Second
+	sweepKept = time.Minute
+	// maxKept is how many windows are written at once; the others wait.
+	maxKept = 2000
+)
+
+// Keeper writes the windows of a Limiter behind the requests, in one goroutine. Whatever becomes of a write, the Limiter goes
+// on limiting.
+type Keeper struct {
+	limiter *Limiter
+	store   or3cloud.RateLimitStore
+	loop    *background.Loop
+	// written are the keys that the store has, with the end of their windows. It is the goroutine's own.
+	written map[string]time.Time
+	swept   time.Time
+}
+
+// Keep lets l go on with the windows that store has, and writes down what changes, until Close. Windows that cannot be read
+// are forgotten, which the log says: a server without memory of its limits is better than none.
+func Keep(ctx context.Context, l *Limiter, store or3cloud.RateLimitStore, log *slog.Logger) *Keeper {
+	k := &Keeper{limiter: l, store: store, written: map[string]time.Time{}, swept: l.now()}
+	windows, err := store.RateWindows(ctx, l.now())
+	if err != nil {
+		log.Warn("the rate limits of the last run could not be read and start again", "error", err)
+	}
+	l.KeepSparingly(windows)
+	for _, w := range windows {
+		k.written[w.Key] = w.Expiry
+	}
+	k.loop = background.Start(background.Task{
+		Name: "writing the rate limits down", Log: log, Harmless: true,
+		Delay: keepPause, Pause: background.Every(keepPause), Run: k.write,
+	})
+	return k
+}
+
+// Close ends the goroutine and writes everything down. A nil Keeper does nothing.
+func (k *Keeper) Close() {
+	if k == nil {
+		return
+	}
+	k.loop.Close()
+	k.limiter.Flush()
+	for k.limiter.untold() > 0 {
+		if k.loop.Run(context.Background()) != nil {
+			return // the loop has logged it
+		}
+	}
+}
+
+// write writes what has changed, and drops what has ended.
+func (k *Keeper) write(ctx context.Context) error {
+	now := k.limiter.now()
+	windows := k.limiter.Changed(maxKept)
+	if len(windows) == 0 && !k.due(now) {
+		return nil
+	}
+	if err := k.store.KeepRateWindows(ctx, now, windows); err != nil {
+		k.limiter.Again(windows)
+		return err
+	}
+	for key, end := range k.written {
+		if !end.After(now) {
+			delete(k.written, key)
+		}
+	}
+	for _, w := range windows {
+		if delete(k.written, w.Key); len(w.Hits) > 0 && len(k.written) < MaxKeys {
+			k.written[w.Key] = w.Expiry
+		}
+	}
+	k.swept = now
+	return nil
+}
+
+// due reports whether something that was written has ended and nothing was written for a while.
+func (k *Keeper) due(now time.Time) bool {
+	if since := now.Sub(k.swept); since >= 0 && since < sweepKept {
+		return false
+	}
+	k.swept = now
+	for _, end := range k.written {
+		if !end.After(now) || end.Sub(now) > or3cloud.LongestRateWindow {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,99 @@
+package ratelimit
+
+import (
+	"time"
+
+	"or3.chat/cloud/setting"
+)
+
+// Operation names a budget.
+type Operation string
+
+// The operations that the host limits (contract, security-middleware §8), and two of its own.
+const (
+	SyncPush        Operation = "sync:push"
+	SyncPull        Operation = "sync:pull"
+	SyncSnapshot    Operation = "sync:snapshot"
+	SyncCursor      Operation = "sync:cursor"
+	SyncGC          Operation = "sync:gc"
+	StorageUpload   Operation = "storage:upload"
+	StorageDownload Operation = "storage:download"
+	StorageCommit   Operation = "storage:commit"
+	AuthSession     Operation = "auth:session"
+	WorkspaceCreate Operation = "workspace:create"
+	WorkspaceChange Operation = "workspace:change"
+	StorageGCRun    Operation = "storage:gc-run"
+)
+
+// The operations of endpoints that this server does not offer. Their budgets are named, so that a configuration of OR3 Chat's
+// own server is no mistake here.
+const (
+	WorkflowBackground Operation = "workflow:background"
+	WorkflowHITL       Operation = "workflow:hitl"
+	NetExchange        Operation = "auth:or3-net-exchange"
+	LLMMinute          Operation = "llm:minute"
+	LLMDay             Operation = "llm:day"
+	AdminLogin         Operation = "admin:login"
+	AdminAPI           Operation = "admin-api"
+	ExtensionInstall   Operation = "extension:install"
+)
+
+// Budget is what an operation is allowed, and to whom.
+type Budget struct {
+	Operation Operation
+	// Subject is who has a budget of their own.
+	Subject Subject
+	// Limit is the default; of Max 0 there is none.
+	Limit Limit
+	// By names the setting that changes the limit; empty if nothing does.
+	By string
+	// Offered says that the server has an endpoint which it limits.
+	Offered bool
+}
+
+// Subject is who has a budget of their own.
+type Subject string
+
+// The subjects. A network is an IPv4 address or the first 64 bits of an IPv6 address.
+const (
+	PerUser        Subject = "user"
+	PerVisitor     Subject = "user, or network of who is signed out"
+	PerNetwork     Subject = "network"
+	PerWorkspace   Subject = "workspace"
+	PerNetworkName Subject = "network and user name"
+	PerServer      Subject = "server"
+)
+
+// Budgets are all limits of the host. Providers have more of their own (docs/operations.md).
+//
+// The defaults of sync, files and the session are far above upstream's on purpose: a refused pull restarts a bootstrap, a
+// refused cursor update starts a reconnect loop, a refused page load locks the app, and a refused upload is given up after
+// five quick tries (contract, sync §5, client-behaviour Pitfall 6, auth Pitfall 11, storage Pitfall 4). sync:gc is shared by
+// both routes, which every open tab of an older client calls every ten minutes.
+func Budgets() []Budget {
+	perMinute := func(op Operation, who Subject, n int, offered bool) Budget {
+		return Budget{op, who, Limit{Max: n, Window: time.Minute}, setting.RateLimitOverrides, offered}
+	}
+	return []Budget{
+		perMinute(SyncPush, PerUser, 600, true),
+		perMinute(SyncPull, PerUser, 1200, true),
+		perMinute(SyncSnapshot, PerUser, 1200, true),
+		perMinute(SyncCursor, PerUser, 1200, true),
+		perMinute(SyncGC, PerUser, 60, true),
+		perMinute(StorageUpload, PerUser, 600, true),
+		perMinute(StorageDownload, PerUser, 1200, true),
+		perMinute(StorageCommit, PerUser, 600, true),
+		perMinute(AuthSession, PerVisitor, 600, true),
+		perMinute(WorkspaceCreate, PerUser, 10, true),
+		perMinute(WorkspaceChange, PerUser, 60, true),
+		perMinute(WorkflowBackground, PerUser, 30, false),
+		perMinute(WorkflowHITL, PerUser, 120, false),
+		perMinute(NetExchange, PerNetwork, 30, false),
+		{StorageGCRun, PerWorkspace, Limit{Max: 1, Window: time.Minute}, setting.StorageGCCooldown, true},
+		{LLMMinute, PerVisitor, Limit{Max: 20, Window: time.Minute}, "", false},
+		{LLMDay, PerVisitor, Limit{Window: 24 * time.Hour}, "", false},
+		{AdminLogin, PerNetworkName, Limit{Max: 5, Window: 15 * time.Minute}, "", false},
+		{AdminAPI, PerNetwork, Limit{Max: 20, Window: time.Minute}, "", false},
+		{ExtensionInstall, PerServer, Limit{Max: 5, Window: time.Hour}, "", false},
+	}
+}

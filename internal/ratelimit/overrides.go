@@ -1,0 +1,117 @@
+package ratelimit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
+)
+
+// The most that an override may allow: a limiter remembers each hit of a window, for every user who has one.
+const (
+	MostRequests  = 1_000_000
+	LongestWindow = or3cloud.LongestRateWindow
+)
+
+// Limits returns the limit of each operation that the server offers and that overrides, the value of
+// OR3_RATE_LIMIT_OVERRIDES_JSON, may change. A member of an override that is missing or of no use leaves the default; what
+// allows too much allows the most. Faults say what was not read as it stands.
+//
+// The text is {"sync:push":{"windowMs":60000,"maxRequests":200}}. Numbers must be positive and are floored.
+func Limits(overrides string) (limits map[Operation]Limit, faults []string) {
+	limits = map[Operation]Limit{}
+	known := map[Operation]Budget{}
+	for _, b := range Budgets() {
+		known[b.Operation] = b
+		if b.Offered && b.By == setting.RateLimitOverrides {
+			limits[b.Operation] = b.Limit
+		}
+	}
+	var raw map[Operation]json.RawMessage
+	switch text := []byte(overrides); {
+	case overrides == "":
+	case !json.Valid(text):
+		faults = append(faults, "is not JSON and is ignored")
+	case json.Unmarshal(text, &raw) != nil || raw == nil:
+		faults = append(faults, "is no object and is ignored")
+	}
+	for _, op := range slices.Sorted(maps.Keys(raw)) {
+		b, ok := known[op]
+		switch {
+		case !ok:
+			faults = append(faults, fmt.Sprintf("names %q, which is no operation", op))
+			continue
+		case b.By != setting.RateLimitOverrides:
+			faults = append(faults, fmt.Sprintf("names %q, whose limit is not changed here", op))
+			continue
+		}
+		limit, said := override(b.Limit, raw[op])
+		for _, fault := range said {
+			faults = append(faults, fmt.Sprintf("has for %q %s", op, fault))
+		}
+		if b.Offered {
+			limits[op] = limit
+		}
+	}
+	if up := limits[StorageUpload]; limits[StorageCommit].Max < up.Max {
+		limits[StorageCommit] = up // an upload that may not be committed is lost
+	}
+	return limits, faults
+}
+
+// Off reports whether a configuration switches the limits of Limits off.
+func Off(cfg or3cloud.Config, production bool) bool {
+	return !cfg.Bool(setting.LimitsEnabled) || cfg.String(setting.DisableRateLimit) == "1" && !production
+}
+
+// override changes a limit.
+func override(limit Limit, text json.RawMessage) (_ Limit, faults []string) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) != nil || members == nil {
+		return limit, []string{"no object such as {\"windowMs\":60000,\"maxRequests\":200}"}
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		most := map[string]float64{"windowMs": float64(LongestWindow / time.Millisecond), "maxRequests": MostRequests}[name]
+		if most == 0 {
+			faults = append(faults, fmt.Sprintf("the member %q, which says nothing", name))
+			continue
+		}
+		n, fault := positive(members[name], most)
+		if fault != "" {
+			faults = append(faults, name+" "+fault)
+		}
+		switch {
+		case n == 0:
+		case name == "windowMs":
+			limit.Window = time.Duration(n) * time.Millisecond
+		default:
+			limit.Max = int(n)
+		}
+	}
+	return limit, faults
+}
+
+// positive reads a number of at least 1; 0 if it is none.
+func positive(text json.RawMessage, most float64) (n int64, fault string) {
+	var f *float64
+	if json.Unmarshal(text, &f) != nil || f == nil {
+		if bytes.ContainsAny(text[:1], "-0123456789") { // a number that no float holds
+			return int64(most), fmt.Sprintf("above %.0f, which is the most", most)
+		}
+		return 0, "that is no number"
+	}
+	switch whole := math.Floor(*f); {
+	case whole < 1:
+		return 0, "below 1"
+	case whole > most:
+		return int64(most), fmt.Sprintf("above %.0f, which is the most", most)
+	default:
+		return int64(whole), ""
+	}
+}
