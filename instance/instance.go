@@ -154,7 +154,11 @@ func (i *Instance) openProviders(ctx context.Context, p *Providers, host or3clou
 	if p.Workspaces == nil || p.Auth == nil || i.plan.SyncServed && p.Sync == nil {
 		return fmt.Errorf("the providers %q (sync) and %q (auth) lack an ability that their role needs", i.plan.Sync.ID, i.plan.Auth.ID)
 	}
-	if p.Invites, err = i.newInvites(p.Workspaces); err != nil {
+	tell := notices{log: i.opt.Log}
+	if tell.members = Ability[or3cloud.WorkspaceAccessStore](p, or3cloud.ProviderSync); i.plan.SyncServed {
+		tell.notifier = Ability[or3cloud.Notifier](p, or3cloud.ProviderSync)
+	}
+	if p.Invites, err = i.newInvites(p.Workspaces, tell); err != nil {
 		return err
 	}
 	if i.plan.Storage.On {

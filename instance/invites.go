@@ -22,12 +22,14 @@ type Invites struct {
 	store  or3cloud.InviteStore // nil if the workspace store keeps no invites
 	ttl    time.Duration
 	now    func() time.Time
+	// notices tell of accepted invites.
+	notices notices
 }
 
-func (i *Instance) newInvites(users or3cloud.AuthWorkspaceStore) (*Invites, error) {
+func (i *Instance) newInvites(users or3cloud.AuthWorkspaceStore, tell notices) (*Invites, error) {
 	cfg := i.opt.Config
 	in := &Invites{
-		mode: cfg.String(setting.RegistrationMode), secret: cfg.String(setting.InviteSecret), users: users, now: i.opt.Now,
+		mode: cfg.String(setting.RegistrationMode), secret: cfg.String(setting.InviteSecret), users: users, now: i.opt.Now, notices: tell,
 		ttl: time.Duration(max(cfg.Int(setting.InviteTTL), minInviteTTL)) * time.Second,
 	}
 	in.store, _ = users.(or3cloud.InviteStore)
@@ -124,8 +126,12 @@ func (in *Invites) accept(ctx context.Context, id or3cloud.ExternalIdentity, tok
 		return "", err
 	}
 	userID, refusal, err := in.store.AcceptInvite(ctx, id, t.WorkspaceID, invite.Hash(token))
-	if err == nil && refusal != "" {
+	switch {
+	case err != nil:
+	case refusal != "":
 		err = errInviteInvalid()
+	default:
+		in.notices.joined(ctx, t.WorkspaceID, userID, id, invite.Hash(token))
 	}
 	return userID, err
 }

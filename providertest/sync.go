@@ -82,6 +82,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("WorkspaceItemsAreNotOverwrittenByOldClients", testWorkspaceItems)
 	run("Watch", testWatch)
 	run("RateLimits", testRateLimits)
+	run("NotificationsOfTheServer", testNotify)
 	run("WritesAskForTheMembershipAgain", testMembershipOfWrites)
 }
 

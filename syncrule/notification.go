@@ -2,6 +2,10 @@ package syncrule
 
 import (
 	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/syncschema"
@@ -37,4 +41,48 @@ func OfAnotherUser(op *or3cloud.Op, user string, own *Record) (r *Refusal, askOt
 		return ErrOfAnotherUser, false
 	}
 	return nil, !own.Exists() || own.State.Fate() == Deleted
+}
+
+// ownNotification is the payload of a notification of the server. Clients refuse null where there is no text.
+type ownNotification struct {
+	ID        string `json:"id"`
+	UserID    string `json:"user_id"`
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Body      string `json:"body,omitempty"`
+	ThreadID  string `json:"thread_id,omitempty"`
+	Deleted   bool   `json:"deleted"`
+	CreatedAt int64  `json:"created_at"`
+	UpdatedAt int64  `json:"updated_at"`
+	Clock     int64  `json:"clock"`
+}
+
+// notificationClock is that of a notification of the server. Clients set it to their own time, in Unix seconds, when the user
+// reads one: a server's time could be ahead of theirs, and what was read would be unread again (contract, sync §3).
+const notificationClock = 1
+
+// Notify returns the put by which the server tells a user something, of which the id is the op id, too.
+func Notify(n or3cloud.Notification, now time.Time) (or3cloud.Op, error) {
+	payload, err := json.Marshal(ownNotification{
+		ID: n.ID, UserID: n.UserID, Type: string(n.Type), Title: cut(n.Title, or3cloud.MaxNotificationTitle),
+		Body: cut(n.Body, or3cloud.MaxNotificationBody), ThreadID: n.ThreadID,
+		CreatedAt: now.Unix(), UpdatedAt: now.Unix(), Clock: notificationClock,
+	})
+	if err != nil {
+		return or3cloud.Op{}, err
+	}
+	put := ServerPut(or3cloud.TableNotifications, n.ID, n.ID, payload, notificationClock, or3cloud.PayloadFacts{}, now)
+	if problem := syncschema.Check(&put); problem != nil || n.UserID == "" || n.Type == "" || n.Title == "" {
+		return or3cloud.Op{}, fmt.Errorf("notification %q of type %q for %q: %v", n.ID, n.Type, n.UserID, problem)
+	}
+	return put, nil
+}
+
+// cut returns the first characters of a text.
+func cut(text string, most int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
 }

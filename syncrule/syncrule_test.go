@@ -265,3 +265,16 @@ func TestDisown(t *testing.T) {
 		t.Errorf("a row without storage_id: %v, %v", put, err)
 	}
 }
+
+// The id of an event is the same for the same event and no other, and one that clients take (contract, sync §2).
+func TestNotificationIDs(t *testing.T) {
+	a := or3cloud.NotificationID("invite", "1", "ann")
+	if !syncschema.IsUUID(a) || a != or3cloud.NotificationID("invite", "1", "ann") {
+		t.Errorf("%s", a)
+	}
+	for _, other := range [][]string{{"invite", "1", "bob"}, {"invite", "1a", "nn"}, {"invite", "1ann"}, {}} {
+		if or3cloud.NotificationID(other...) == a {
+			t.Errorf("%q has the id of another event", other)
+		}
+	}
+}
