@@ -62,6 +62,7 @@ var operationsSteps = []step{
 	{text: "or3-cloud workspace members add Family bob@example.org --role viewer", want: `as viewer`},
 	{text: "or3-cloud workspace members role Family bob@example.org owner", want: `as owner`},
 	{text: "or3-cloud workspace members remove Family bob@example.org", want: `is no member`},
+	{text: "or3-cloud workspace notify Family 'Maintenance tonight' 'The server is away from 22:00 to 23:00.'", want: `message: 1\.`, stopped: true},
 	{text: "or3-cloud workspace free-name Family some_setting", want: `some_setting`, stopped: true},
 
 	// Files and databases, with a server and without one.

@@ -18,6 +18,8 @@ type Operator struct {
 	// Rows and References are the sync provider's, nil if it lacks the ability or if storage is off.
 	Rows       or3cloud.CanonicalStorage
 	References or3cloud.ReferenceClaimer
+	// Notifier is nil if the sync provider lacks the ability, or if nothing is synced.
+	Notifier or3cloud.Notifier
 	// Databases are the providers that look after a database of their own, by their role: "sync", "auth".
 	Databases map[string]or3cloud.DatabaseIntegrity
 	// Closing is closed when a shutdown begins: what takes long ends early then.
@@ -38,6 +40,9 @@ func (i *Instance) Operate(f func(Operator) error) error {
 	op := Operator{
 		AuthProvider: i.plan.Auth.ID, Store: p.Workspaces, Invites: p.Invites, Files: p.Storage, Closing: i.Closing(),
 		Accounts: Ability[or3cloud.AccountAdmin](p, or3cloud.ProviderAuth), Databases: map[string]or3cloud.DatabaseIntegrity{},
+	}
+	if p.Sync != nil {
+		op.Notifier = Ability[or3cloud.Notifier](p, or3cloud.ProviderSync)
 	}
 	if p.Storage != nil {
 		op.Rows = Ability[or3cloud.CanonicalStorage](p, or3cloud.ProviderSync)

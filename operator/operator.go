@@ -61,7 +61,7 @@ func (d *Desk) Commands() control.Commands {
 		AddAccount, ListAccounts, SetPassword, ResetFactors, ResetLink, DisableAccount, EnableAccount, ListSessions, RevokeSessions,
 		PreviewDeletion, DeleteAccount,
 		InviteUser, ListInvites, RevokeInvite,
-		FindWorkspaces, ListMembers, AddMember, ChangeRole, RemoveMember, FreeName,
+		FindWorkspaces, ListMembers, AddMember, ChangeRole, RemoveMember, FreeName, TellMembers,
 		ListStored, CollectFiles,
 		MeasureFiles, CheckDatabase, CheckFiles,
 	} {

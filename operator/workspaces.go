@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strings"
+	"unicode/utf8"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/instance"
@@ -49,6 +50,19 @@ type (
 		WorkspaceID string `json:"workspaceId"`
 		Name        string `json:"name"`
 	}
+	// Message is what the operator tells the members of a workspace.
+	Message struct {
+		WorkspaceID string `json:"workspaceId"`
+		// ID is unique. Who was told is not told again under the same one.
+		ID    string `json:"id"`
+		Title string `json:"title"`
+		Text  string `json:"text"`
+	}
+	// Told is how many members have a message.
+	Told struct {
+		WorkspaceID string `json:"workspaceId"`
+		Members     int    `json:"members"`
+	}
 	// FreedName is a name that no row holds any more.
 	FreedName struct {
 		WorkspaceID string `json:"workspaceId"`
@@ -74,6 +88,8 @@ var (
 	RemoveMember = onMembers("workspace/members/remove", removeMember)
 	// FreeName frees the name of a setting that another row holds.
 	FreeName = onAccounts("workspace/free-name", freeName)
+	// TellMembers shows the members of a workspace a message, as a notification in their clients.
+	TellMembers = onMembers("workspace/notify", tellMembers)
 )
 
 const (
@@ -193,4 +209,33 @@ func freeName(ctx context.Context, _ *Desk, op instance.Operator, in KVName) (Fr
 	}
 	pk, err := freer.FreeKVName(ctx, in.WorkspaceID, in.Name)
 	return FreedName{WorkspaceID: in.WorkspaceID, Name: in.Name, PK: pk}, err
+}
+
+func tellMembers(ctx context.Context, op instance.Operator, access or3cloud.WorkspaceAccessStore, in Message) (Told, error) {
+	switch {
+	case op.Notifier == nil:
+		return Told{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured sync provider writes no notifications")
+	case strings.TrimSpace(in.Title) == "":
+		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a message needs a title")
+	case utf8.RuneCountInString(in.Title) > or3cloud.MaxNotificationTitle:
+		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a title has %d characters at most", or3cloud.MaxNotificationTitle)
+	case utf8.RuneCountInString(in.Text) > or3cloud.MaxNotificationBody:
+		return Told{}, or3cloud.Errorf(or3cloud.CodeInvalid, "a message has %d characters at most", or3cloud.MaxNotificationBody)
+	}
+	members, err := access.ListMembers(ctx, in.WorkspaceID)
+	out := Told{WorkspaceID: in.WorkspaceID}
+	for _, m := range members {
+		err := op.Notifier.Notify(ctx, or3cloud.Notification{
+			ID: or3cloud.NotificationID("operator", in.ID, m.UserID), WorkspaceID: in.WorkspaceID, UserID: m.UserID,
+			Type: or3cloud.NotifyWarning, Title: strings.TrimSpace(in.Title), Body: in.Text,
+		})
+		if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+			continue // has left meanwhile
+		}
+		if err != nil {
+			return out, err
+		}
+		out.Members++
+	}
+	return out, err
 }

@@ -44,6 +44,8 @@ func TestConfigStatesTheMemoryForRequests(t *testing.T) {
 }
 
 // Operators see which rate limits follow from the settings, and what is wrong with those that they have written.
+//
+//walk:follows operations.md OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":60000,"maxRequests":200}}
 func TestConfigShowsTheRateLimits(t *testing.T) {
 	for _, c := range []struct {
 		environ     string
@@ -51,6 +53,7 @@ func TestConfigShowsTheRateLimits(t *testing.T) {
 		fault       string
 	}{
 		{"", "600 in 1m0s", "default", ""},
+		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":60000,"maxRequests":200}}`, "200 in 1m0s", "OR3_RATE_LIMIT_OVERRIDES_JSON", ""},
 		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"maxRequests":7,"windowMs":1500}}`, "7 in 1.5s", "OR3_RATE_LIMIT_OVERRIDES_JSON", ""},
 		{`OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:psuh":{"maxRequests":7}}`, "600 in 1m0s", "default", `names "sync:psuh", which is no operation`},
 		{"OR3_LIMITS_ENABLED=false", "off", "OR3_LIMITS_ENABLED", ""},

@@ -191,6 +191,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"workspace members remove", []string{"WORKSPACE", bob}, 0},
 		{"workspace invites list", []string{"WORKSPACE"}, 0},
 		{"workspace invites revoke", []string{"WORKSPACE", "unknown"}, 1},
+		{"workspace notify", []string{"WORKSPACE", "a title", "a text"}, 0},
 		{"workspace free-name", []string{"WORKSPACE", "a-setting"}, 0},
 		{"fsck", nil, 0},
 		{"gc", nil, 0},

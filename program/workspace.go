@@ -6,6 +6,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
@@ -31,7 +32,7 @@ func (a app) workspace() *cobra.Command {
 	}
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	workspaces := workspaces{askers{a, flags}}
-	cmd.AddCommand(workspaces.list(), workspaces.members(), workspaces.invites(), workspaces.freeName())
+	cmd.AddCommand(workspaces.list(), workspaces.members(), workspaces.invites(), workspaces.notify(), workspaces.freeName())
 	return cmd
 }
 
@@ -216,6 +217,33 @@ func (a workspaces) invitesRevoke() *cobra.Command {
 			return err
 		}
 		return act(ctx, c, operator.RevokeInvite, operator.InviteID{WorkspaceID: ws.ID, InviteID: args[1]}, "The invite %s is revoked.\n", args[1])
+	})
+}
+
+func (a workspaces) notify() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "notify WORKSPACE TITLE TEXT",
+		Short: "Show the members of a workspace a message",
+		Long: "Show the members of a workspace a message, as a notification in OR3 Chat. It comes at once where the client is open, and with the next\n" +
+			"start elsewhere, and stays until its reader clears it.",
+		Example: "  or3-cloud workspace notify Family 'Maintenance tonight' 'The server is away from 22:00 to 23:00. You can go on working.'",
+	}
+	return a.complete(cmd, 3, func(ctx context.Context, c *asking, args []string) error {
+		ws, err := c.workspace(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		id, err := uuid.NewRandomFromReader(c.rand)
+		if err != nil {
+			return err
+		}
+		out, err := ask(ctx, c, operator.TellMembers, operator.Message{WorkspaceID: ws.ID, ID: id.String(), Title: args[1], Text: args[2]})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			fmt.Fprintf(w, "Members of %q who have the message: %d.\n", ws.Name, out.Members)
+		})
 	})
 }
 
