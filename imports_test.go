@@ -102,11 +102,13 @@ func list(t *testing.T) []listed {
 const (
 	accountRoom = module + "/providers/basicauth/internal/"
 	fileRoom    = module + "/providers/fs/internal/"
+	syncRoom    = module + "/providers/sqlite/internal/"
 )
 
 // rooms are the rooms of the providers. Each knows those before it alone.
 var rooms = map[string][]string{
 	accountRoom: {"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"},
+	syncRoom:    {"db", "layout", "engine", "members", "changelog", "files", "ratewindows"},
 	fileRoom: {
 		"volume", "refuse", "times", "layout", "digest", "health", "copies", "pieces", "traffic", "room", "uploads", "collection", "readback",
 	},

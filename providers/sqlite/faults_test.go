@@ -13,6 +13,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex/faultydisk"
 	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
 // workspaceOf makes a user and returns the default workspace.
@@ -120,20 +121,20 @@ func TestOneJobCannotHurtItsGroup(t *testing.T) {
 	hold, held := make(chan struct{}), make(chan struct{})
 	results := make(chan error, 4)
 	go func() {
-		results <- s.w.do(context.Background(), func(context.Context, *tx) error {
+		results <- s.engine.Do(context.Background(), func(context.Context, *engine.Tx) error {
 			close(held)
 			<-hold
 			return nil
 		})
 	}()
 	<-held // the writer is busy: what comes now shares its transaction
-	num, err := s.number(t.Context(), ws)
+	num, err := s.Number(t.Context(), ws)
 	if err != nil {
 		t.Fatal(err)
 	}
 	spoil := func(end func() error) {
-		results <- s.w.do(context.Background(), func(_ context.Context, tx *tx) error {
-			if err := run(tx.st.setCounter, int64(1000), int64(0), num); err != nil {
+		results <- s.engine.Do(context.Background(), func(_ context.Context, tx *engine.Tx) error {
+			if err := engine.Run(tx.St.SetCounter, int64(1000), int64(0), num); err != nil {
 				return err
 			}
 			return end()
@@ -170,16 +171,16 @@ func TestFirstJobCannotHurtThoseBehind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, _ := openTest(t)
 			user, ws := workspaceOf(t, s)
-			num, err := s.number(t.Context(), ws)
+			num, err := s.Number(t.Context(), ws)
 			if err != nil {
 				t.Fatal(err)
 			}
 			hold, held, spoiled := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 			go func() {
-				spoiled <- s.w.do(context.Background(), func(_ context.Context, tx *tx) error {
+				spoiled <- s.engine.Do(context.Background(), func(_ context.Context, tx *engine.Tx) error {
 					close(held)
 					<-hold
-					if err := run(tx.st.setCounter, int64(1000), int64(0), num); err != nil {
+					if err := engine.Run(tx.St.SetCounter, int64(1000), int64(0), num); err != nil {
 						return err
 					}
 					return end()

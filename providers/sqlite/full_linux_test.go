@@ -75,7 +75,7 @@ func TestRealFullDisk(t *testing.T) {
 				t.Errorf("%d records can be read, want %d: %v", read, acknowledged, err)
 			}
 			if watched { // the reserve was given up, and the log can be moved with it
-				if err := s.w.outside(t.Context(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+				if err := s.engine.Outside(t.Context(), "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
 					t.Errorf("checkpoint: %v", err)
 				}
 			}

@@ -11,6 +11,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex/faultydisk"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
 // TestNearlyFullDisk: what grows is refused with a 503 that names a time, everything else goes on, and writes resume
@@ -27,7 +28,7 @@ func TestNearlyFullDisk(t *testing.T) {
 	_, made := s.CreateWorkspace(t.Context(), user, "new", "")
 	for _, err := range []error{pushed, made} {
 		var e *or3cloud.Error
-		if !errors.As(err, &e) || e.Code != or3cloud.CodeUnavailable || e.RetryAfter != fullRetryAfter {
+		if !errors.As(err, &e) || e.Code != or3cloud.CodeUnavailable || e.RetryAfter != engine.FullRetryAfter {
 			t.Errorf("on a nearly full disk: %v", err)
 		}
 	}
@@ -67,7 +68,9 @@ func TestAFailedSyncIsReportedOnce(t *testing.T) {
 			bad := error(sqlite3.IOERR_FSYNC)
 			disk.Sync.Store(&bad)
 			if during == "checkpoint" {
-				s.w.copyPages(s.w.c) // nobody else uses the writer now
+				if err := s.engine.Outside(t.Context(), "PRAGMA wal_checkpoint(PASSIVE)"); !errors.Is(err, sqlite3.IOERR_FSYNC) {
+					t.Fatal(err)
+				}
 			} else if _, err := pushOps(s, user, ws, threadOp(t, 2)); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 				t.Fatal(err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providertest"
 )
 
@@ -159,7 +160,7 @@ func TestCursorsTellAnOlderCopy(t *testing.T) {
 			i.restart(nil)
 			// No device can have seen what no clock has reached: the counter stays.
 			report(i, user, ws, or3cloud.MaxSafeInteger)
-			report(i, user, ws, maxVersion)
+			report(i, user, ws, layout.MaxVersion)
 			if version := i.push(user, ws, 2); version != 2 {
 				t.Fatalf("version %d", version)
 			}

@@ -10,6 +10,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
 // vacuumPages is how many free pages one transaction gives back to the file system.
@@ -71,7 +72,7 @@ func (m *maintenance) pass(ctx context.Context) error {
 	const pageSize = 1000
 	after := int64(0)
 	for {
-		page, err := m.s.q.WorkspacesAfter(ctx, db.WorkspacesAfterParams{Num: after, Max: pageSize})
+		page, err := m.s.engine.Q.WorkspacesAfter(ctx, db.WorkspacesAfterParams{Num: after, Max: pageSize})
 		if err != nil {
 			return err
 		}
@@ -95,11 +96,11 @@ func (m *maintenance) pass(ctx context.Context) error {
 // tend gives free pages back, refreshes the planner's statistics and moves the write-ahead log into the file.
 func (m *maintenance) tend(ctx context.Context) error {
 	for free := int64(1); free > 0; {
-		err := m.s.w.do(ctx, func(ctx context.Context, t *tx) error {
-			if err := t.c.Exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
+		err := m.s.engine.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+			if err := t.C.Exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages)); err != nil {
 				return err
 			}
-			return t.conn.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free)
+			return t.Conn.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free)
 		})
 		if err != nil {
 			return err
@@ -108,10 +109,10 @@ func (m *maintenance) tend(ctx context.Context) error {
 			break
 		}
 	}
-	if err := m.s.w.outside(ctx, "PRAGMA optimize"); err != nil {
+	if err := m.s.engine.Outside(ctx, "PRAGMA optimize"); err != nil {
 		return err
 	}
-	return m.s.w.outside(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+	return m.s.engine.Outside(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
 }
 
 // MaintenanceState implements or3cloud.MaintenanceReporter.

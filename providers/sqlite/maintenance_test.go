@@ -33,7 +33,7 @@ func TestMaintenanceGivesSpaceBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	pages := func() (n int64) {
-		if err := s.db.Read.QueryRow("PRAGMA page_count").Scan(&n); err != nil {
+		if err := s.engine.DB.Read.QueryRow("PRAGMA page_count").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -64,7 +64,7 @@ func TestMaintenanceGivesSpaceBack(t *testing.T) {
 
 func TestMaintenanceReportsFailure(t *testing.T) {
 	s, _ := openTest(t, func(o *Options) { o.Maintenance = 24 * time.Hour })
-	if err := s.q.Close(); err != nil {
+	if err := s.engine.Q.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s.m.loop.Run(t.Context())
@@ -76,10 +76,10 @@ func TestMaintenanceReportsFailure(t *testing.T) {
 // TestMaintenanceReportsAPanic: a fault of ours ends the pass, not the process, and is reported like any other.
 func TestMaintenanceReportsAPanic(t *testing.T) {
 	s, _ := openTest(t, func(o *Options) { o.Maintenance = 24 * time.Hour })
-	q := s.q
-	s.q = nil
+	q := s.engine.Q
+	s.engine.Q = nil
 	err := s.m.loop.Run(t.Context())
-	s.q = q
+	s.engine.Q = q
 	if st := s.MaintenanceState(); err == nil || st.State != "failed" || st.LastError == "" {
 		t.Errorf("%v, state %+v", err, st)
 	}

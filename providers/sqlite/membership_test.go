@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
 // A push that waited in line behind the end of its membership is refused, although it was permitted when it got in line.
@@ -20,7 +21,7 @@ func TestAPushThatWaitedBehindTheEndOfItsMembershipIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	held, release := make(chan struct{}), make(chan struct{})
-	go s.w.do(context.Background(), func(context.Context, *tx) error { close(held); <-release; return nil })
+	go s.engine.Do(context.Background(), func(context.Context, *engine.Tx) error { close(held); <-release; return nil })
 	<-held
 	// Both wait in the order in which they came.
 	removed, pushed := make(chan error, 1), make(chan error, 1)
@@ -42,7 +43,7 @@ func TestAPushThatWaitedBehindTheEndOfItsMembershipIsRefused(t *testing.T) {
 
 // inLine waits until n jobs wait for the writer.
 func inLine(s *Store, n int) {
-	for len(s.w.jobs) < n {
+	for s.engine.Waiting() < n {
 		runtime.Gosched()
 	}
 }

@@ -9,11 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
-
-	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/signed"
 )
 
 // released holds the SHA-256 of every migration that is part of a release. A released file never changes: databases
@@ -95,7 +90,7 @@ var embedded = regexp.MustCompile(`sqlc\.embed\((\w+)\)`)
 
 func plan(t *testing.T, s *Store, query string) (details []string) {
 	t.Helper()
-	rows, err := s.db.Read.Query("EXPLAIN QUERY PLAN " + embedded.ReplaceAllString(query, "$1.*"))
+	rows, err := s.engine.DB.Read.Query("EXPLAIN QUERY PLAN " + embedded.ReplaceAllString(query, "$1.*"))
 	if err != nil {
 		t.Fatalf("%v in %s", err, query)
 	}
@@ -112,53 +107,4 @@ func plan(t *testing.T, s *Store, query string) (details []string) {
 		t.Fatal(err)
 	}
 	return details
-}
-
-func TestPackedIDs(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		id := rapid.OneOf(
-			rapid.String(),
-			rapid.StringMatching(`[0-9a-fA-F]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`),
-			rapid.StringMatching(`sha256:[0-9a-fA-F]{64}`),
-		).Draw(t, "id")
-		if got := unpackID(packID(nil, id)); got != id {
-			t.Fatalf("%q came back as %q", id, got)
-		}
-	})
-	if n := len(packID(nil, "0f0e3c52-6a50-4b5e-8f3e-1f5f6a7b8c9d")); n != 17 {
-		t.Errorf("a UUID takes %d bytes, want 17", n)
-	}
-}
-
-func FuzzSnapshotToken(f *testing.F) {
-	in := or3cloud.SnapshotRequest{Scope: or3cloud.Scope{WorkspaceID: "w"}, UserID: "u"}
-	good := snapshotToken{watermark: 1 << 42, issuedAt: 1_771_000_000_000, tables: allTables, table: 7, version: 1 << 42}
-	f.Add(good.claims(in).Hash)
-	f.Add("")
-	f.Add("AAAA")
-	f.Fuzz(func(t *testing.T, position string) {
-		tok, ok := snapshotTokenOf(signed.Claims{Operation: snapshotOperation, Hash: position})
-		if !ok {
-			return
-		}
-		if again, ok := snapshotTokenOf(tok.claims(in)); !ok || again != tok {
-			t.Fatalf("%q is %+v, which becomes %+v", position, tok, again)
-		}
-	})
-}
-
-func FuzzCanonicalCursor(f *testing.F) {
-	f.Add(canonicalCursor{kind: 'r', table: 3, digest: strings.Repeat("a", 64), pk: []byte("m1")}.encode())
-	f.Add("")
-	f.Add("bQ")
-	f.Fuzz(func(t *testing.T, text string) {
-		c, ok := decodeCanonicalCursor(text, 'r')
-		if !ok || text == "" {
-			return
-		}
-		again, ok := decodeCanonicalCursor(c.encode(), 'r')
-		if !ok || again.digest != c.digest || again.table != c.table || string(again.pk) != string(c.pk) {
-			t.Fatalf("%q decodes to %+v, which encodes to something else", text, c)
-		}
-	})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
 )
 
 var soak = flag.Duration("soak", 2*time.Second, "how long TestSoak runs; ten minutes show whether disk and memory stay flat")
@@ -29,7 +30,7 @@ func TestSoak(t *testing.T) {
 	start := time.Now()
 	path := filepath.Join(t.TempDir(), "soak.sqlite")
 	s, _ := openTest(t, func(o *Options) {
-		o.Path, o.Retention, o.DeviceStale, o.Maintenance = path, minRetention, 24*time.Hour, time.Second
+		o.Path, o.Retention, o.DeviceStale, o.Maintenance = path, changelog.MinRetention, 24*time.Hour, time.Second
 		o.Now = func() time.Time { return start.Add(soakSpeed * time.Since(start)) }
 	})
 	user, ws := workspaceOf(t, s)
@@ -121,7 +122,7 @@ func heapUse() int64 {
 }
 
 func superseded(t *testing.T, s *Store) (n int64) {
-	if err := s.db.Read.QueryRow("SELECT count(*) FROM superseded").Scan(&n); err != nil {
+	if err := s.engine.DB.Read.QueryRow("SELECT count(*) FROM superseded").Scan(&n); err != nil {
 		t.Error(err)
 	}
 	return n

@@ -19,9 +19,12 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/signed"
 	"or3.chat/cloud/internal/sqlitex"
-	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/files"
+	"or3.chat/cloud/providers/sqlite/internal/members"
+	"or3.chat/cloud/providers/sqlite/internal/ratewindows"
 	"or3.chat/cloud/setting"
 )
 
@@ -184,52 +187,35 @@ type Options struct {
 	Stores or3cloud.Stores
 }
 
-// minRetention keeps the entries that an unfinished snapshot still reads (see snapshotLife).
-const minRetention = 2 * snapshotLife
-
 // maxFileRetention keeps a retention in the range of a time.Duration, in seconds.
 const maxFileRetention = 100 * 365 * 86400
 
-// readers is the number of connections that serve pulls and snapshots.
-const readers = 4
-
-// Store is an open database. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore, MemberManager, WorkspaceDirectory, UserRemover,
-// InviteStore, InviteDescriber, SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher, ReferenceClaimer, UploadIntents, StorageUsage, CanonicalStorage, CapabilityReporter,
-// MaintenanceReporter and DatabaseIntegrity.
+// Store is an open database: the contracts of its rooms, and what keeps the file in order.
 type Store struct {
-	opts  Options
-	db    *sqlitex.DB
-	w     *writer
-	q     *db.Queries // on the read pool
-	pool  *readPool
-	heads heads
-	m     *maintenance
-	watch *sqlitex.Watch
-	older sync.Once // whether it was logged that the database is an older copy
+	*members.Workspaces
+	*members.Invites
+	*changelog.Log
+	*files.Files
+	*ratewindows.Windows
+
+	engine *engine.Engine
+	opts   Options
+	m      *maintenance
+	watch  *sqlitex.Watch
 	// clockWasAhead says that the log may hold times in the future, newest is the latest time that the maintenance has seen.
 	clockWasAhead atomic.Bool
 	newest        atomic.Int64
 
-	tokens *signed.Signer // of pages of snapshots
-
 	closing  sync.Once
 	closeErr error
-
-	workspaces memo[string, int64]                     // id → number; never changes
-	users      memo[or3cloud.ExternalIdentity, string] // keyed without e-mail and name
-	defaults   memo[string, or3cloud.Workspace]        // by user
-	roles      memo[membership, or3cloud.Role]
 }
-
-// membership is the key of a role.
-type membership struct{ user, workspace string }
 
 // Open opens or creates the database and brings its schema up to date.
 func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	if opts.Retention == 0 {
 		opts.Retention = defaultRetention
 	}
-	opts.Retention = max(opts.Retention, minRetention)
+	opts.Retention = max(opts.Retention, changelog.MinRetention)
 	if opts.DeviceStale == 0 {
 		opts.DeviceStale = defaultDeviceStale
 	}
@@ -238,41 +224,41 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{opts: opts}
-	s.pool = newReadPool(readers, func() (*reader, error) { return newReader(s.db) })
-	s.db, err = sqlitex.Open(ctx, sqlitex.Options{
-		Path: opts.Path, Migrations: migrations,
-		JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, Readers: readers, VFS: opts.VFS,
-		Identity: &sqlitex.Identity{Stores: opts.Stores, Name: storeName, Restore: restore(opts.Now), Now: opts.Now, Log: opts.Log},
+	s.engine, err = engine.Open(ctx, engine.Options{
+		File: sqlitex.Options{
+			Path: opts.Path, Migrations: migrations, JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, VFS: opts.VFS,
+			Identity: &sqlitex.Identity{Stores: opts.Stores, Name: storeName, Restore: restore(opts.Now), Now: opts.Now, Log: opts.Log},
+		},
+		Log: opts.Log, Now: opts.Now, Rand: opts.Rand, Full: opts.Full, Fatal: opts.Fatal,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sync database: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(s.db.Refusal(ctx, err), s.Close())
+			err = fmt.Errorf("sync database: %w", errors.Join(s.engine.DB.Refusal(ctx, err), s.Close()))
 		}
 	}()
-	if s.w, err = newWriter(ctx, s.db, opts.Now, opts.Log, opts.Fatal); err != nil {
+	s.Workspaces = members.New(s.engine, members.Options{
+		WorkspacesPerUser: opts.WorkspacesPerUser, Retention: opts.Retention, FileRetention: opts.FileRetention,
+	})
+	s.Invites = members.NewInvites(s.engine, s.Workspaces)
+	s.Log, err = changelog.New(ctx, s.engine, s.Workspaces, changelog.Options{
+		Retention: opts.Retention, DeviceStale: opts.DeviceStale, WorkspaceQuota: opts.WorkspaceQuota, Noticed: s.noticed,
+	})
+	if err != nil {
 		return nil, err
 	}
-	if s.q, err = db.Prepare(ctx, s.db.Read); err != nil {
-		return nil, fmt.Errorf("sync database: %w", err)
-	}
-	key, err := s.q.SigningKey(ctx, snapshotOperation)
-	if err == nil {
-		s.tokens, err = signed.New(snapshotOperation, opts.Now, snapshotLife, string(key))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("sync database: key of snapshots: %w", err)
-	}
-	s.clockWasAhead.Store(s.db.Behind)
+	s.Files = files.New(s.engine, s.Workspaces, s.Log, files.Options{Retention: opts.Retention, FileRetention: opts.FileRetention})
+	s.Windows = ratewindows.New(s.engine)
+	s.clockWasAhead.Store(s.engine.DB.Behind)
 	if err := s.settleTimes(ctx); err != nil {
 		if !sqlitex.IsDamage(err) && or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
-			return nil, fmt.Errorf("sync database: %w", err)
+			return nil, err
 		}
 		opts.Log.Warn("times in the sync database could not be looked at", "error", err)
 	}
-	s.watch = sqlitex.StartWatch(s.db, opts.Log, opts.Now, s.unreadable)
+	s.watch = sqlitex.StartWatch(s.engine.DB, opts.Log, opts.Now, s.unreadable)
 	if opts.Maintenance > 0 {
 		s.m = startMaintenance(s, opts.Maintenance)
 	}
@@ -286,51 +272,24 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) close() error {
-	var errs []error
 	if s.m != nil {
 		s.m.loop.Close()
 	}
 	if s.watch != nil {
 		s.watch.Close()
 	}
-	s.heads.close()
-	if s.w != nil {
-		errs = append(errs, s.w.close())
+	if s.Log != nil {
+		s.Log.Close()
 	}
-	errs = append(errs, s.pool.close())
-	if s.q != nil {
-		errs = append(errs, s.q.Close())
-	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
-	}
-	return errors.Join(errs...)
+	return s.engine.Close()
 }
 
-// fullRetryAfter is how long a client is asked to wait for room on the disk, which takes an operator or the collector.
-const fullRetryAfter = 30 * time.Second
-
-var errFull = errors.New("the disk is nearly full")
-
-// checkRoom refuses what would grow the database on a disk that is nearly full, so that there is always room for what
-// frees some: deletions, the collector, checkpoints. Clients keep their edits on a 503 and come back.
-func (s *Store) checkRoom() error {
-	if s.opts.Full != nil && s.opts.Full() {
-		return or3cloud.Unavailable(errFull, "Storage temporarily unavailable", fullRetryAfter)
+// GCChangeLog implements or3cloud.SyncCollector, and forgets what is known of references that were lost long ago.
+func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) error {
+	if err := s.ForgetOrphans(ctx, in.Scope.WorkspaceID); err != nil {
+		return err
 	}
-	return nil
-}
-
-// number returns the number of a workspace, deleted or not. Callers have authorised the user, so an unknown id is
-// somebody else's or nobody's: forbidden either way.
-func (s *Store) number(ctx context.Context, workspaceID string) (int64, error) {
-	return s.workspaces.get(workspaceID, func() (int64, error) {
-		num, err := s.q.AnyWorkspace(ctx, workspaceID)
-		if noRows(err) {
-			return 0, or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
-		}
-		return num, sqlitex.Translate(err)
-	})
+	return s.Log.GCChangeLog(ctx, in)
 }
 
 // SyncCapabilities implements or3cloud.CapabilityReporter.
@@ -359,4 +318,6 @@ var (
 	_ or3cloud.MaintenanceReporter  = (*Store)(nil)
 	_ or3cloud.DatabaseIntegrity    = (*Store)(nil)
 	_ or3cloud.KVNameFreer          = (*Store)(nil)
+	_ or3cloud.Notifier             = (*Store)(nil)
+	_ or3cloud.RateLimitStore       = (*Store)(nil)
 )

@@ -12,6 +12,8 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
+	"or3.chat/cloud/providers/sqlite/internal/files"
 )
 
 // bounds says for each table what keeps a member from growing it without end, and which test fills it to that bound.
@@ -21,7 +23,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"counters":            {"one row of a workspace", "testTooManyWorkspaces"},
 	"storage_usage":       {"one row of a workspace", "testTooManyWorkspaces"},
 	"members":             {"an operator adds members, one row of a user in a workspace", "testMembers"},
-	"invites":             {"keptInvites of a workspace; an operator makes them", "testTooManyInvites"},
+	"invites":             {"members.keptInvites of a workspace; an operator makes them", "testTooManyInvites"},
 	"log":                 {"Options.WorkspaceQuota", "TestAFullWorkspace"},
 	"records":             {"Options.WorkspaceQuota: a record has an entry", "TestAFullWorkspace"},
 	"superseded":          {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
@@ -31,8 +33,8 @@ var bounds = map[string]struct{ bound, test string }{
 	"files":               {"Options.WorkspaceQuota: a row of a winner", "TestAFullWorkspace"},
 	"blob_refs":           {"Options.WorkspaceQuota: a reference takes as many bytes of its row", "TestAFullWorkspace"},
 	"blob_orphans":        {"the references of a retention; a collection forgets older ones", "TestOldOrphansAreForgotten"},
-	"device_cursors":      {"maxCursors of a user in a workspace", "TestDevicesAreBounded"},
-	"upload_intents":      {"maxOpenIntents and maxHolds of a workspace", "TestIntentsAreBounded"},
+	"device_cursors":      {"changelog.MaxCursors of a user in a workspace", "TestDevicesAreBounded"},
+	"upload_intents":      {"files.MaxOpenIntents and MaxHolds of a workspace", "TestIntentsAreBounded"},
 	"rate_windows":        {"or3cloud.MaxRateWindows", "testRateLimits"},
 	"retired_generations": {"one row of a stored file, until its bytes are gone; bytes have the quota of files", "testReferences"},
 }
@@ -50,7 +52,7 @@ var notAMembers = map[string]string{
 // TestEveryTableHasABound takes the list of tables from the schema: a new one needs a bound, and a test that fills it.
 func TestEveryTableHasABound(t *testing.T) {
 	s, _ := openTest(t)
-	rows, err := s.db.Read.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_stat%'")
+	rows, err := s.engine.DB.Read.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_stat%'")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func testFunctions(t *testing.T, dirs ...string) map[string]bool {
 
 func rowsOf(t testing.TB, s *Store, table string) (n int) {
 	t.Helper()
-	if err := s.db.Read.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
+	if err := s.engine.DB.Read.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -111,8 +113,8 @@ func rowsOf(t testing.TB, s *Store, table string) (n int) {
 func checkSize(t testing.TB, s *Store, when string) (bytes int64) {
 	t.Helper()
 	var sum int64
-	err := s.db.Read.QueryRow(`SELECT (SELECT bytes FROM counters), (SELECT coalesce(sum(? + length(pk) + coalesce(length(payload), 0)), 0) FROM log) + ? * (SELECT count(*) FROM kv_names)`,
-		entryOverhead, entryOverhead).Scan(&bytes, &sum)
+	err := s.engine.DB.Read.QueryRow(`SELECT (SELECT bytes FROM counters), (SELECT coalesce(sum(? + length(pk) + coalesce(length(payload), 0)), 0) FROM log) + ? * (SELECT count(*) FROM kv_names)`,
+		changelog.EntryOverhead, changelog.EntryOverhead).Scan(&bytes, &sum)
 	if err != nil || bytes != sum {
 		t.Errorf("%s: the workspace is said to have %d bytes, its rows add up to %d, %v", when, bytes, sum, err)
 	}
@@ -163,7 +165,7 @@ func TestAFullWorkspace(t *testing.T) {
 	if bytes := checkSize(t, s, "full"); bytes < quota || bytes > quota+quota/20 {
 		t.Errorf("%d bytes in a workspace with a quota of %d", bytes, quota)
 	}
-	most := quota/entryOverhead + 4
+	most := quota/changelog.EntryOverhead + 4
 	for _, table := range []string{"log", "op_ids", "superseded", "records", "kv_names"} {
 		if n := rowsOf(t, s, table); n > most {
 			t.Errorf("%s has %d rows, want at most %d", table, n, most)
@@ -174,7 +176,7 @@ func TestAFullWorkspace(t *testing.T) {
 	if err := fill(remove); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable || gone < 10 {
 		t.Errorf("%d deletions, then %v; want some and then a bound", gone, err)
 	}
-	if bytes := checkSize(t, s, "with deletions"); bytes > quota+quota/deletionRoom+quota/20 {
+	if bytes := checkSize(t, s, "with deletions"); bytes > quota+quota/changelog.DeletionRoom+quota/20 {
 		t.Errorf("deletions have made it %d bytes", bytes)
 	}
 	_, err := s.Pull(t.Context(), or3cloud.PullRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Limit: 10}, func(*or3cloud.Change) error { return nil })
@@ -212,16 +214,16 @@ func TestDevicesAreBounded(t *testing.T) {
 		}
 		c.advance(time.Second)
 	}
-	for i := range maxCursors {
+	for i := range changelog.MaxCursors {
 		report(fmt.Sprint("d", i))
 	}
 	c.advance(time.Hour)
 	report("d0")
-	for i := range maxCursors / 2 {
+	for i := range changelog.MaxCursors / 2 {
 		report(fmt.Sprint("new", i))
 	}
-	if n := rowsOf(t, s, "device_cursors"); n != maxCursors {
-		t.Errorf("%d cursors, want %d", n, maxCursors)
+	if n := rowsOf(t, s, "device_cursors"); n != changelog.MaxCursors {
+		t.Errorf("%d cursors, want %d", n, changelog.MaxCursors)
 	}
 	for device, want := range map[string]int{"d0": 1, "d1": 0, "d99": 1, "new0": 1} {
 		if n := rowsOf(t, s, fmt.Sprintf("device_cursors WHERE device = '%s'", device)); n != want {
@@ -240,7 +242,7 @@ func TestIntentsAreBounded(t *testing.T) {
 			ExpiresAt: c.now().Add(time.Hour + time.Duration(n)*time.Second),
 		}
 	}
-	for n := range maxOpenIntents {
+	for n := range files.MaxOpenIntents {
 		if err := s.ReserveUploadIntent(t.Context(), intent(n)); err != nil {
 			t.Fatal(err)
 		}
@@ -248,13 +250,13 @@ func TestIntentsAreBounded(t *testing.T) {
 	var e *or3cloud.Error
 	again := intent(0)
 	again.ID = "another"
-	for _, in := range []or3cloud.UploadIntent{intent(maxOpenIntents), again} {
+	for _, in := range []or3cloud.UploadIntent{intent(files.MaxOpenIntents), again} {
 		if err := s.ReserveUploadIntent(t.Context(), in); !errors.As(err, &e) || e.Code != or3cloud.CodeRateLimited || e.RetryAfter <= 0 {
 			t.Errorf("one more: %v", err)
 		}
 	}
 	var all sync.WaitGroup
-	for n := range maxHolds + 100 {
+	for n := range files.MaxHolds + 100 {
 		all.Go(func() {
 			if err := s.ConsumeUploadIntent(t.Context(), intent(n)); err != nil {
 				t.Error(err)
@@ -262,8 +264,8 @@ func TestIntentsAreBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := rowsOf(t, s, "upload_intents"); n != maxHolds {
-		t.Errorf("%d intents, want %d holds", n, maxHolds)
+	if n := rowsOf(t, s, "upload_intents"); n != files.MaxHolds {
+		t.Errorf("%d intents, want %d holds", n, files.MaxHolds)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
 // Stored times were written by a clock that may have been ahead. Whatever such a time gates would wait for that day, so one
@@ -83,12 +84,12 @@ func (s *Store) settleTime(ctx context.Context, c storedTime) error {
 		return s.settleLog(ctx, latest, limit)
 	}
 	var found bool
-	err := s.db.Read.QueryRowContext(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s > ?)", c.table, compared), limit).Scan(&found)
+	err := s.engine.DB.Read.QueryRowContext(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s > ?)", c.table, compared), limit).Scan(&found)
 	if err != nil || !found {
 		return sqlitex.Translate(err)
 	}
-	return s.w.do(ctx, func(ctx context.Context, t *tx) error {
-		_, err := t.conn.ExecContext(ctx, text, latest, limit)
+	return s.engine.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		_, err := t.Conn.ExecContext(ctx, text, latest, limit)
 		return err
 	})
 }
@@ -99,7 +100,7 @@ func (s *Store) settleLog(ctx context.Context, latest, limit int64) error {
 		return nil
 	}
 	for after := int64(0); ; {
-		rows, err := s.db.Read.QueryContext(ctx, "SELECT id FROM log WHERE id > ? AND at > ? ORDER BY id LIMIT ?", after, limit, settleStep)
+		rows, err := s.engine.DB.Read.QueryContext(ctx, "SELECT id FROM log WHERE id > ? AND at > ? ORDER BY id LIMIT ?", after, limit, settleStep)
 		if err != nil {
 			return sqlitex.Translate(err)
 		}
@@ -119,9 +120,9 @@ func (s *Store) settleLog(ctx context.Context, latest, limit int64) error {
 			s.clockWasAhead.Store(false)
 			return nil
 		}
-		err = s.w.do(ctx, func(ctx context.Context, t *tx) error {
+		err = s.engine.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 			for _, id := range ids {
-				if _, err := t.conn.ExecContext(ctx, "UPDATE log SET at = ? WHERE id = ?", latest, id); err != nil {
+				if _, err := t.Conn.ExecContext(ctx, "UPDATE log SET at = ? WHERE id = ?", latest, id); err != nil {
 					return err
 				}
 			}
@@ -145,7 +146,7 @@ func (s *Store) noticeClock(ctx context.Context) error {
 	}
 	s.newest.Store(max(now, s.newest.Load()))
 	var waiting bool
-	err := s.db.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
+	err := s.engine.DB.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
 WHERE (r.state & 3) = 2 AND l.at > ?)`, now+tolerance).Scan(&waiting)
 	if waiting {
 		s.clockWasAhead.Store(true)

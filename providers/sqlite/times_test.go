@@ -18,7 +18,7 @@ func TestEveryStoredTimeSaysHowItIsBelieved(t *testing.T) {
 	for _, c := range storedTimes {
 		known[c.table+"."+c.column] = true
 	}
-	rows, err := s.db.Read.Query(`SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+	rows, err := s.engine.DB.Read.Query(`SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> 'goose_db_version'`)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 		"INSERT INTO invites (id, workspace, email, role, token_hash, expires_at, created_at, updated_at) VALUES ('i', 1, 'e', 'editor', 't', %[1]d + 3600000, %[1]d, %[1]d)",
 		"UPDATE workspaces SET deleted_at = %[1]d",
 	} {
-		if err := s.w.outside(t.Context(), fmt.Sprintf(text, at)); err != nil {
+		if err := s.engine.Outside(t.Context(), fmt.Sprintf(text, at)); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 	}
 	c.advance(-years)
 	s = open()
-	if !s.db.Behind {
+	if !s.engine.DB.Behind {
 		t.Error("that the clock is behind the newest time was not noticed")
 	}
 	for _, column := range storedTimes {
@@ -108,7 +108,7 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 			latest = latest.Add(time.Hour)
 		}
 		var n, future int
-		err := s.db.Read.QueryRow(fmt.Sprintf("SELECT count(*), count(CASE WHEN %s > %d THEN 1 END) FROM %s", column.column, latest.UnixMilli(), column.table)).Scan(&n, &future)
+		err := s.engine.DB.Read.QueryRow(fmt.Sprintf("SELECT count(*), count(CASE WHEN %s > %d THEN 1 END) FROM %s", column.column, latest.UnixMilli(), column.table)).Scan(&n, &future)
 		if err != nil || n == 0 || future > 0 {
 			t.Errorf("%s.%s: %d rows, %d of the future, %v", column.table, column.column, n, future, err)
 		}
@@ -146,7 +146,7 @@ func TestLogOfTheFutureIsCorrectedAfterRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var n, future int
-	err = s.db.Read.QueryRow("SELECT count(*), count(CASE WHEN at > ? THEN 1 END) FROM log", c.now().Add(time.Minute).UnixMilli()).Scan(&n, &future)
+	err = s.engine.DB.Read.QueryRow("SELECT count(*), count(CASE WHEN at > ? THEN 1 END) FROM log", c.now().Add(time.Minute).UnixMilli()).Scan(&n, &future)
 	if err != nil || n != 2 || future != 0 {
 		t.Errorf("%d entries, %d of the future, %v", n, future, err)
 	}

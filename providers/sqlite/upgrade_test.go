@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
 )
 
 // openBefore makes a database as the program did before a migration, and fills it with rows.
@@ -55,7 +56,7 @@ func TestCursorsFromBeforeKeepHoldingBack(t *testing.T) {
 		INSERT INTO kv_names (workspace, name, pk) VALUES (2, x'01', x'02');`)
 	s, _ := openTest(t, func(o *Options) { o.Path = path })
 	want := map[string]int64{"1 ann d": 3, "2  d": 4}
-	rows, err := s.db.Read.Query("SELECT workspace || ' ' || user_id || ' ' || device, version FROM device_cursors")
+	rows, err := s.engine.DB.Read.Query("SELECT workspace || ' ' || user_id || ' ' || device, version FROM device_cursors")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +73,10 @@ func TestCursorsFromBeforeKeepHoldingBack(t *testing.T) {
 	if len(got) != len(want) || got["1 ann d"] != 3 || got["2  d"] != 4 {
 		t.Errorf("cursors %v, want %v", got, want)
 	}
-	for num, want := range map[int]int64{1: entrySize(make([]byte, 2), make([]byte, 3)), 2: entrySize(make([]byte, 1), nil) + entryOverhead} {
+	for num, want := range map[int]int64{1: changelog.EntrySize(make([]byte, 2), make([]byte, 3)), 2: changelog.EntrySize(make([]byte, 1), nil) + changelog.EntryOverhead} {
 		var bytes int64
 		var by string
-		err := s.db.Read.QueryRow("SELECT c.bytes, w.created_by FROM counters c JOIN workspaces w ON w.num = c.workspace WHERE w.num = ?", num).Scan(&bytes, &by)
+		err := s.engine.DB.Read.QueryRow("SELECT c.bytes, w.created_by FROM counters c JOIN workspaces w ON w.num = c.workspace WHERE w.num = ?", num).Scan(&bytes, &by)
 		if err != nil || bytes != want || by != "ann" {
 			t.Errorf("workspace %d: %d bytes, made by %q, %v; want %d", num, bytes, by, err, want)
 		}

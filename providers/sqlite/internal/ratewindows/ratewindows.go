@@ -8,14 +8,22 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// Read returns the windows that have not ended at now.
-func Read(ctx context.Context, q *db.Queries, now time.Time) ([]or3cloud.RateWindow, error) {
-	rows, err := q.RateWindows(ctx, db.RateWindowsParams{Now: now.UnixMilli(), Latest: latest(now)})
+// Windows implements or3cloud.RateLimitStore.
+type Windows struct{ e *engine.Engine }
+
+// New returns the windows of a database.
+func New(e *engine.Engine) *Windows { return &Windows{e} }
+
+// RateWindows implements or3cloud.RateLimitStore.
+func (w *Windows) RateWindows(ctx context.Context, now time.Time) ([]or3cloud.RateWindow, error) {
+	rows, err := w.e.Q.RateWindows(ctx, db.RateWindowsParams{Now: now.UnixMilli(), Latest: latest(now)})
 	if err != nil {
-		return nil, err
+		return nil, sqlitex.Translate(err)
 	}
 	out := make([]or3cloud.RateWindow, 0, len(rows))
 	for _, row := range rows {
@@ -35,18 +43,45 @@ func Read(ctx context.Context, q *db.Queries, now time.Time) ([]or3cloud.RateWin
 // latest is when a window may end that was made by a clock that is right.
 func latest(now time.Time) int64 { return now.Add(or3cloud.LongestRateWindow).UnixMilli() }
 
-// Row is a window as it is written.
-type Row struct {
+// KeepRateWindows implements or3cloud.RateLimitStore. On a full disk it does nothing but make room.
+func (w *Windows) KeepRateWindows(ctx context.Context, now time.Time, windows []or3cloud.RateWindow) error {
+	full := w.e.CheckRoom()
+	if full != nil {
+		windows = nil
+	}
+	pieces, err := rows(windows, pieceSize)
+	if err != nil {
+		return err
+	}
+	for i, piece := range pieces {
+		err := w.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+			if err := write(ctx, t.Q, piece); err != nil || i < len(pieces)-1 {
+				return err
+			}
+			return trim(ctx, t.Q, now)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return full
+}
+
+// pieceSize is about how many bytes one job of the writer writes.
+const pieceSize = 1 << 20
+
+// row is a window as it is written.
+type row struct {
 	key, hits string // no hits: the row goes
 	expiry    int64
 }
 
-// Rows returns windows in the form in which they are written, which is made before the writer, in pieces of about most bytes.
-func Rows(windows []or3cloud.RateWindow, most int) (pieces [][]Row, err error) {
-	var piece []Row
+// rows returns windows in the form in which they are written, which is made before the writer, in pieces of about most bytes.
+func rows(windows []or3cloud.RateWindow, most int) (pieces [][]row, err error) {
+	var piece []row
 	size := 0
 	for _, w := range windows {
-		row := Row{key: w.Key, expiry: w.Expiry.UnixMilli()}
+		r := row{key: w.Key, expiry: w.Expiry.UnixMilli()}
 		if len(w.Hits) > 0 {
 			times := make([]int64, len(w.Hits))
 			for i, t := range w.Hits {
@@ -56,9 +91,9 @@ func Rows(windows []or3cloud.RateWindow, most int) (pieces [][]Row, err error) {
 			if err != nil {
 				return nil, err
 			}
-			row.hits = string(text)
+			r.hits = string(text)
 		}
-		piece, size = append(piece, row), size+len(row.key)+len(row.hits)+overhead
+		piece, size = append(piece, r), size+len(r.key)+len(r.hits)+overhead
 		if size >= most {
 			pieces, piece, size = append(pieces, piece), nil, 0
 		}
@@ -69,14 +104,14 @@ func Rows(windows []or3cloud.RateWindow, most int) (pieces [][]Row, err error) {
 // overhead is about what a row costs beside its texts, in bytes.
 const overhead = 256
 
-// Write writes a piece.
-func Write(ctx context.Context, q *db.Queries, piece []Row) error {
-	for _, row := range piece {
+// write writes a piece.
+func write(ctx context.Context, q *db.Queries, piece []row) error {
+	for _, r := range piece {
 		var err error
-		if row.hits == "" {
-			err = q.DeleteRateWindow(ctx, row.key)
+		if r.hits == "" {
+			err = q.DeleteRateWindow(ctx, r.key)
 		} else {
-			err = q.KeepRateWindow(ctx, db.KeepRateWindowParams{Key: row.key, Hits: row.hits, ExpiresAt: row.expiry})
+			err = q.KeepRateWindow(ctx, db.KeepRateWindowParams{Key: r.key, Hits: r.hits, ExpiresAt: r.expiry})
 		}
 		if err != nil {
 			return err
@@ -85,8 +120,8 @@ func Write(ctx context.Context, q *db.Queries, piece []Row) error {
 	return nil
 }
 
-// Trim drops what has ended at now, what ends too late, and what is too much.
-func Trim(ctx context.Context, q *db.Queries, now time.Time) error {
+// trim drops what has ended at now, what ends too late, and what is too much.
+func trim(ctx context.Context, q *db.Queries, now time.Time) error {
 	if err := q.DeleteEndedRateWindows(ctx, now.UnixMilli()); err != nil {
 		return err
 	}

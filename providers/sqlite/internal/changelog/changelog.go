@@ -1,0 +1,55 @@
+// Package changelog is the log of a workspace's changes: push, pull, snapshot, device cursors and collection (requirements 3.1 to
+// 3.3), and what is derived from the log in the same transaction: winners, names of kv rows, references to files.
+package changelog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/members"
+)
+
+// Options configure a Log.
+type Options struct {
+	// Retention is how long superseded entries and deletions are kept at least, and never less than MinRetention.
+	Retention time.Duration
+	// DeviceStale is after which silence a device no longer holds compaction back.
+	DeviceStale time.Duration
+	// WorkspaceQuota bounds what one workspace keeps in the database, in bytes; 0 is no bound.
+	WorkspaceQuota int64
+	// Noticed is told the error of each request of a workspace, nil included: damage of the file is found by those who meet it.
+	Noticed func(workspaceID string, err error)
+}
+
+// MinRetention keeps the entries that an unfinished snapshot still reads (see snapshotLife).
+const MinRetention = 2 * snapshotLife
+
+// Log is the log of all workspaces. It implements or3cloud.SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher and KVNameFreer.
+type Log struct {
+	e      *engine.Engine
+	ws     *members.Workspaces
+	opts   Options
+	heads  heads
+	tokens *signed.Signer // of pages of snapshots
+	older  sync.Once      // whether it was logged that the database is an older copy
+}
+
+// New returns the log of a database.
+func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Options) (*Log, error) {
+	l := &Log{e: e, ws: ws, opts: opts}
+	key, err := e.Q.SigningKey(ctx, snapshotOperation)
+	if err == nil {
+		l.tokens, err = signed.New(snapshotOperation, e.Now, snapshotLife, string(key))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of snapshots: %w", err)
+	}
+	return l, nil
+}
+
+// Close ends all watches. Requests must have ended or be about to.
+func (l *Log) Close() { l.heads.close() }

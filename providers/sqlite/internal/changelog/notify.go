@@ -1,0 +1,56 @@
+package changelog
+
+import (
+	"context"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/members"
+	"or3.chat/cloud/syncrule"
+)
+
+// Notify implements or3cloud.Notifier.
+func (l *Log) Notify(ctx context.Context, n or3cloud.Notification) error {
+	op, err := syncrule.Notify(n, l.e.Now())
+	if err != nil {
+		return err
+	}
+	prepared, err := prepare(op, n.UserID)
+	if err != nil {
+		return err
+	}
+	num, err := l.ws.Number(ctx, n.WorkspaceID)
+	if err == nil {
+		err = l.e.CheckRoom()
+	}
+	if err != nil {
+		return err
+	}
+	p := push{log: l, workspace: num, user: n.UserID}
+	return l.e.Do(ctx, func(_ context.Context, t *engine.Tx) error {
+		if err := members.Permit(t, n.UserID, num, or3cloud.PermWorkspaceRead); err != nil {
+			return err
+		}
+		return p.write(t, func(size int64) error {
+			if err := checkWorkspaceRoom(size, l.opts.WorkspaceQuota, []preparedOp{prepared}); err != nil {
+				return err
+			}
+			return p.tell(&prepared)
+		})
+	})
+}
+
+// tell writes a notification, unless it was written before, whatever has become of it.
+func (p *push) tell(op *preparedOp) error {
+	if err := p.reserve(op); err != nil || p.C.Changes() == 0 {
+		return err
+	}
+	winner, exists, err := winnerOf(p.St.Record, p.workspace, op.table, op.key)
+	if err != nil {
+		return err
+	}
+	if exists { // and the op id was collected since
+		return engine.Run(p.St.DeleteOpID, p.workspace, op.opID)
+	}
+	return p.accept(op, winner, false, true)
+}

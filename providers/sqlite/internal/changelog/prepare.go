@@ -1,0 +1,153 @@
+package changelog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
+	"or3.chat/cloud/syncrule"
+)
+
+// A batch is applied in stretches, each one job of the writer, so that no batch holds up everybody for longer than a
+// stretch takes. stretchCost is about the bytes that a stretch writes; one op may cost more and is then alone.
+const (
+	stretchCost = 4 << 20
+	opCost      = 1 << 10 // the rows of an op, beside its payload
+	refCost     = 512     // the rows of a reference
+	// stretchRefs is how many references a stretch changes before it ends. A row has some thousand at most.
+	stretchRefs = stretchCost / refCost
+)
+
+// preparedOp is an op for which everything is done that costs more than an indexed read or write. The writer, which all
+// users share, does nothing that a request can inflate.
+type preparedOp struct {
+	or3cloud.Op
+	table       int64
+	key         []byte // of its record
+	pk, opID    []byte // packed
+	owner       []byte // packed: the user to whom alone it is shown; nil for everybody
+	fingerprint []byte
+	refs        []string      // digests that its row references, sorted
+	names       [][]byte      // of a kv put: the keys under which its name may be stored, the present form first
+	takes       *displacement // for a put that owns its name
+}
+
+// planned reports whether it is known what the op takes its name from.
+func (p *preparedOp) planned() bool { return p.takes != nil || !syncrule.OwnsName(&p.Op) }
+
+// prepare does what there is to do about one op of a user.
+func prepare(op or3cloud.Op, user string) (preparedOp, error) {
+	p := preparedOp{Op: op, table: layout.TableNumber(op.Table), pk: layout.PackID(nil, op.PK), opID: layout.PackID(nil, op.Stamp.OpID)}
+	if op.Table == or3cloud.TableNotifications {
+		if err := syncrule.ClaimNotification(&p.Op, user); err != nil {
+			return p, err
+		}
+		p.owner = layout.PackID(nil, user)
+	}
+	p.key = layout.RecordKey(op.PK, p.owner)
+	p.fingerprint = syncrule.Fingerprint(&p.Op)
+	switch {
+	case op.Table == or3cloud.TableKV && op.Operation == or3cloud.OpPut:
+		p.names = nameKeys(op.Facts.Name)
+	case op.Table == or3cloud.TableMessages || op.Table == or3cloud.TablePosts:
+		p.refs = slices.Sorted(slices.Values(op.Facts.FileHashes))
+	}
+	return p, nil
+}
+
+// cost is about how many bytes the op makes the writer write.
+func (p *preparedOp) cost() int {
+	n := opCost + len(p.Payload) + refCost*len(p.refs)
+	if p.takes != nil && p.takes.put != nil {
+		n += p.takes.put.cost()
+	}
+	return n
+}
+
+// queue is what is left of a batch. Each op is prepared once.
+type queue struct {
+	log       *Log
+	workspace int64
+	user      string
+	ops       []or3cloud.Op // not yet prepared
+	ready     []preparedOp
+}
+
+// stretch returns the ops that come next, as many as one job of the writer takes.
+func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
+	cost, planned := 0, true
+	for i := range q.ready {
+		cost += q.ready[i].cost()
+	}
+	if q.ready == nil {
+		q.ready = make([]preparedOp, 0, min(len(q.ops), stretchCost/opCost))
+	}
+	for len(q.ops) > 0 && (cost < stretchCost || len(q.ready) == 0) {
+		p, err := prepare(q.ops[0], q.user)
+		if err != nil {
+			return nil, err
+		}
+		q.ops, q.ready, cost = q.ops[1:], append(q.ready, p), cost+p.cost()
+	}
+	for i := range q.ready {
+		planned = planned && q.ready[i].planned()
+	}
+	if !planned {
+		if err := q.plan(ctx); err != nil {
+			return nil, err
+		}
+	}
+	cost = 0
+	for i := range q.ready {
+		if cost += q.ready[i].cost(); cost > stretchCost && i > 0 || !q.ready[i].planned() {
+			return q.ready[:i], nil
+		}
+	}
+	return q.ready, nil
+}
+
+// plan plans how names are taken, until there is enough for a stretch.
+func (q *queue) plan(ctx context.Context) error {
+	return q.log.e.View(ctx, func(r *engine.Reader) (err error) {
+		cost := 0
+		for i := range q.ready {
+			p := &q.ready[i]
+			if !p.planned() {
+				if p.takes, err = q.log.planDisplacement(r, q.workspace, p.names, p.Facts.Name, p.key); err != nil {
+					return err
+				}
+			}
+			if cost += p.cost(); cost > stretchCost {
+				return nil
+			}
+		}
+		return nil
+	})
+}
+
+// done takes the first n ops off. If that is not the whole stretch, the next one has to be looked at again.
+func (q *queue) done(n int) {
+	q.ready = q.ready[n:]
+	if len(q.ready) > 0 {
+		q.ready[0].takes = nil
+	}
+}
+
+// empty reports whether nothing is left.
+func (q *queue) empty() bool { return len(q.ops) == 0 && len(q.ready) == 0 }
+
+// serverPut returns an op of the server.
+func (l *Log) serverPut(table, pk string, payload []byte, clock int64, facts or3cloud.PayloadFacts) (*preparedOp, error) {
+	id, err := l.e.NewID()
+	if err != nil {
+		return nil, err
+	}
+	p, err := prepare(syncrule.ServerPut(table, pk, id, payload, clock, facts, l.e.Now()), "")
+	if err != nil {
+		return nil, fmt.Errorf("put of the server: %w", err)
+	}
+	return &p, nil
+}

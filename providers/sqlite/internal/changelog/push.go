@@ -1,0 +1,365 @@
+package changelog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
+	"or3.chat/cloud/providers/sqlite/internal/members"
+	"or3.chat/cloud/syncrule"
+)
+
+// waypointEvery is how many winners of a record lie between two waypoints.
+const waypointEvery = 64
+
+// maxStalled is how often a stretch is prepared again because rows have changed meanwhile.
+const maxStalled = 10
+
+// Push implements or3cloud.SyncGatewayAdapter. A batch is written in stretches of bounded work; other writes pass between
+// them. A fault ends it with an error, and what was committed before is found again when the batch is repeated.
+func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushResult, error) {
+	num, err := l.ws.Number(ctx, in.Scope.WorkspaceID)
+	if err == nil {
+		err = l.e.CheckRoom()
+	}
+	if err != nil {
+		return or3cloud.PushResult{}, err
+	}
+	p := push{
+		log: l, workspace: num, user: in.UserID, items: in.WorkspaceItems, first: -1,
+		results: make([]or3cloud.OpResult, 0, len(in.Ops)),
+	}
+	q := queue{log: l, workspace: num, user: in.UserID, ops: in.Ops}
+	for stalled := 0; p.first < 0 || !q.empty(); {
+		done := len(p.results)
+		ops, err := q.stretch(ctx)
+		if err == nil {
+			err = l.e.Do(ctx, func(_ context.Context, t *engine.Tx) error {
+				if err := members.Permit(t, in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
+					return err
+				}
+				return p.apply(t, ops)
+			})
+		}
+		if err != nil {
+			l.opts.Noticed(in.Scope.WorkspaceID, err)
+			return or3cloud.PushResult{}, err
+		}
+		q.done(len(p.results) - done)
+		if len(p.results) > done {
+			stalled = 0
+		} else if stalled++; stalled == maxStalled {
+			return or3cloud.PushResult{}, engine.Unavailable(errStale)
+		}
+	}
+	return or3cloud.PushResult{Results: p.results, ServerVersion: p.version}, nil
+}
+
+// push is the application of one batch.
+type push struct {
+	*engine.Tx // of the stretch at hand
+	log        *Log
+	workspace  int64
+	user       string
+	items      bool  // whether the client knows workspace Files and Trash
+	version    int64 // the counter; every accepted op takes the next one
+	first      int64 // the counter before the batch
+	grown      int64 // what the stretch adds to the size of the workspace, in bytes
+	refs       int   // references that the stretch has changed
+	results    []or3cloud.OpResult
+	winners    winners
+}
+
+// write runs f, which takes versions, in a transaction.
+func (p *push) write(t *engine.Tx, f func(size int64) error) error {
+	p.Tx, p.grown = t, 0
+	var size int64
+	found, err := engine.One(p.St.Counter, func(s *sqlite3.Stmt) { p.version, size = s.ColumnInt64(0), s.ColumnInt64(2) }, p.workspace)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("workspace %d has no counter", p.workspace)
+	}
+	before := p.version
+	if p.first < 0 {
+		p.first = before
+	}
+	if err := f(size); err != nil || p.version == before {
+		return err
+	}
+	version := p.version
+	p.GaveOut(version)
+	t.AfterCommit(func() { p.log.heads.raise(p.workspace, version, 0) })
+	return engine.Run(p.St.SetCounter, version, p.grown, p.workspace)
+}
+
+// apply applies the ops of a stretch in order. It stops in front of one that has to be prepared again, and when it has
+// done enough: how many references an op drops is known only here.
+func (p *push) apply(t *engine.Tx, ops []preparedOp) error {
+	return p.write(t, func(size int64) error {
+		if err := checkWorkspaceRoom(size, p.log.opts.WorkspaceQuota, ops); err != nil {
+			return err
+		}
+		p.refs = 0
+		for i := 0; i < len(ops) && p.refs < stretchRefs; i++ {
+			res, err := p.applyOp(&ops[i])
+			if errors.Is(err, errStale) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("apply op %d: %w", len(p.results), err)
+			}
+			res.OpID = ops[i].Stamp.OpID
+			p.results = append(p.results, res)
+		}
+		return nil
+	})
+}
+
+// record is the winner of a (table, pk).
+type record struct {
+	syncrule.Record
+	winners int64 // how many there were
+	pinned  int64 // the version of the last pinned entry
+}
+
+// winnerOf returns the winner of a record; the zero one if there is none.
+func winnerOf(st *sqlite3.Stmt, workspace, table int64, key []byte) (r record, found bool, err error) {
+	found, err = engine.One(st, func(s *sqlite3.Stmt) {
+		r.Version = s.ColumnInt64(0)
+		r.Revision = or3cloud.Revision{Clock: s.ColumnInt64(1), HLC: s.ColumnText(2), OpID: layout.UnpackID(s.ColumnRawBlob(3))}
+		r.State, r.winners, r.pinned = syncrule.State(s.ColumnInt64(4)), s.ColumnInt64(5), s.ColumnInt64(6)
+	}, workspace, table, key)
+	return r, found, err
+}
+
+// applyOp judges one op. The error is errStale or a fault of the store.
+func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
+	if err := p.reserve(op); err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	if p.C.Changes() == 0 {
+		return p.replay(op)
+	}
+	reserved := p.version
+	winner, exists, err := winnerOf(p.St.Record, p.workspace, op.table, op.key)
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	wins := winner.LosesTo(&op.Op)
+	refusal, err := p.refuse(op, &winner.Record, wins)
+	if err != nil || refusal != nil {
+		err = errors.Join(err, engine.Run(p.St.DeleteOpID, p.workspace, op.opID))
+		if refusal == nil {
+			return or3cloud.OpResult{}, err
+		}
+		return refusal.Result(), err
+	}
+	if p.version != reserved { // a name was taken, which took a version
+		if err := errors.Join(engine.Run(p.St.DeleteOpID, p.workspace, op.opID), p.reserve(op)); err != nil {
+			return or3cloud.OpResult{}, err
+		}
+	}
+	if err := p.accept(op, winner, exists, wins); err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	res := or3cloud.OpResult{Success: true, ServerVersion: p.version, Applied: wins}
+	switch {
+	case !wins:
+		res.Winner, err = p.loadWinner(winner.Version)
+	case winner.pinned > 0 && op.Operation == or3cloud.OpDelete:
+		err = p.bury(op)
+	}
+	return res, err
+}
+
+// reserve writes the op id down under the next version, unless the workspace has seen it.
+func (p *push) reserve(op *preparedOp) error {
+	if p.version >= layout.MaxVersion {
+		return fmt.Errorf("workspace %d has used all versions", p.workspace)
+	}
+	return engine.Run(p.St.ReserveOpID, p.workspace, op.opID, p.version+1, op.fingerprint)
+}
+
+// acceptOwn makes an op of the server the winner of a record.
+func (p *push) acceptOwn(op *preparedOp, old record, exists bool) error {
+	return errors.Join(p.reserve(op), p.accept(op, old, exists, true))
+}
+
+// accept appends an op to the log, and makes it the winner of its record if it wins over the old one.
+func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
+	p.version++
+	id, prev := layout.EntryID(p.workspace, p.version), int64(0)
+	if wins && exists {
+		prev = old.Version
+	}
+	p.grown += EntrySize(op.pk, op.Payload)
+	err := engine.Run(p.St.InsertEntry, id, op.table, opNumber(op.Operation), prev, op.Stamp.Clock, p.At,
+		op.pk, op.opID, op.Stamp.HLC, op.Stamp.DeviceID, op.owner, op.Payload)
+	if err != nil {
+		return err
+	}
+	if !wins {
+		return engine.Run(p.St.Supersede, id, p.version, p.At, int64(0))
+	}
+	state := syncrule.StateOf(&op.Op)
+	if !exists {
+		err = engine.Run(p.St.InsertRecord, p.workspace, op.table, op.key, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, int64(state))
+		return errors.Join(err, p.derive(op, state, exists))
+	}
+	pinned := int64(0)
+	if old.pinned == old.Version {
+		pinned = 1
+	}
+	err = errors.Join(
+		engine.Run(p.St.Supersede, layout.EntryID(p.workspace, old.Version), p.version, p.At, pinned),
+		engine.Run(p.St.UpdateRecord, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, int64(state), p.workspace, op.table, op.key))
+	if (old.winners+1)%waypointEvery == 0 {
+		err = errors.Join(err, engine.Run(p.St.InsertWaypoint, p.workspace, op.table, op.key, p.version))
+	}
+	return errors.Join(err, p.derive(op, state, exists))
+}
+
+func opNumber(o or3cloud.Operation) int64 {
+	if o == or3cloud.OpDelete {
+		return 1
+	}
+	return 0
+}
+
+func operation(number int64) or3cloud.Operation {
+	if number == 1 {
+		return or3cloud.OpDelete
+	}
+	return or3cloud.OpPut
+}
+
+// refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage or block
+// what others have.
+func (p *push) refuse(op *preparedOp, winner *syncrule.Record, wins bool) (*syncrule.Refusal, error) {
+	if r := syncrule.Refuse(&op.Op, winner, p.items); r != nil {
+		return r, nil
+	}
+	switch {
+	case op.Table == or3cloud.TableNotifications:
+		return p.foreignNotification(op, winner)
+	case op.Table == or3cloud.TableKV && op.Operation == or3cloud.OpPut:
+		return p.takeName(op, wins)
+	}
+	return nil, nil
+}
+
+// entry is a row of the log.
+type entry struct {
+	table, op, prev, at int64
+	pk, owner           string
+	stamp               or3cloud.Stamp
+	payload             []byte
+}
+
+func scanEntry(s *sqlite3.Stmt) entry {
+	e := scanHead(s)
+	if s.ColumnType(10) != sqlite3.NULL {
+		e.payload = bytes.Clone(s.ColumnRawBlob(10))
+	}
+	return e
+}
+
+// scanHead scans all but the payload.
+func scanHead(s *sqlite3.Stmt) entry {
+	return entry{
+		table: s.ColumnInt64(0), op: s.ColumnInt64(1), prev: s.ColumnInt64(2), at: s.ColumnInt64(4),
+		pk: layout.UnpackID(s.ColumnRawBlob(5)), owner: layout.UnpackID(s.ColumnRawBlob(9)),
+		stamp: or3cloud.Stamp{
+			Clock: s.ColumnInt64(3), OpID: layout.UnpackID(s.ColumnRawBlob(6)), HLC: s.ColumnText(7), DeviceID: s.ColumnText(8),
+		},
+	}
+}
+
+// winners are the entries that ops of one batch lost against, by version. Each is read once, and none once the answer
+// carries as much as it may: a batch of small ops can lose hundreds of times against one large row.
+type winners struct {
+	read map[int64]*or3cloud.Winner
+	size int // of all payloads that the answer carries, in bytes
+}
+
+// loadWinner returns what an op lost against, or nil if the answer is full.
+func (p *push) loadWinner(version int64) (*or3cloud.Winner, error) {
+	if p.winners.size >= or3cloud.AnswerBytes {
+		return nil, nil
+	}
+	w, ok := p.winners.read[version]
+	if !ok {
+		var err error
+		if w, err = p.readWinner(version); err != nil {
+			return nil, err
+		}
+		if p.winners.read == nil {
+			p.winners.read = map[int64]*or3cloud.Winner{}
+		}
+		p.winners.read[version] = w
+	}
+	p.winners.size += len(w.Payload)
+	return w, nil
+}
+
+func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
+	var e entry
+	found, err := engine.One(p.St.Entry, func(s *sqlite3.Stmt) { e = scanEntry(s) }, layout.EntryID(p.workspace, version))
+	if err != nil || !found {
+		return nil, fmt.Errorf("winning entry %d of workspace %d: found %t: %w", version, p.workspace, found, err)
+	}
+	w := &or3cloud.Winner{Operation: operation(e.op), Revision: e.stamp.Revision()}
+	if w.Operation == or3cloud.OpDelete {
+		w.DeletedAt = time.UnixMilli(e.at)
+	} else {
+		w.Payload = e.payload
+	}
+	return w, nil
+}
+
+// replay answers an op whose id the workspace has seen: with its first version and without effect. The same id with
+// other content is a conflict. Of an op from before there were fingerprints, all but the payload is compared.
+func (p *push) replay(op *preparedOp) (or3cloud.OpResult, error) {
+	var version int64
+	var fingerprint []byte
+	_, err := engine.One(p.St.OpIDVersion, func(s *sqlite3.Stmt) {
+		version, fingerprint = s.ColumnInt64(0), s.ColumnBlob(1, nil)
+	}, p.workspace, op.opID)
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	same := bytes.Equal(fingerprint, op.fingerprint)
+	if len(fingerprint) == 0 {
+		same = true
+		_, err = engine.One(p.St.EntryHead, func(s *sqlite3.Stmt) { same = sameHead(scanHead(s), &op.Op) }, layout.EntryID(p.workspace, version))
+		if err != nil {
+			return or3cloud.OpResult{}, err
+		}
+	}
+	if !same {
+		return syncrule.Reused(op.Stamp.OpID, version > p.first).Result(), nil
+	}
+	winner, _, err := winnerOf(p.St.Record, p.workspace, op.table, op.key)
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	res, lost := syncrule.Replay(version, &winner.Record)
+	if lost {
+		res.Winner, err = p.loadWinner(winner.Version)
+	}
+	return res, err
+}
+
+// sameHead reports whether an op is the one that an entry was made from, as far as its payload does not matter.
+func sameHead(e entry, op *or3cloud.Op) bool {
+	return syncrule.SameHead(&or3cloud.Op{Table: layout.TableName(e.table), Operation: operation(e.op), PK: e.pk, Stamp: e.stamp}, op)
+}

@@ -1,0 +1,44 @@
+package changelog
+
+import (
+	"errors"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+)
+
+// What a workspace may keep in the database is one sum: its entries and the names of its kv rows. Everything else that a
+// push makes grow (records, superseded, op_ids, files, references) comes and goes with an entry.
+
+const (
+	// EntryOverhead is what an entry, or a kv name, counts beside its pk and its payload: the op id, the record, the indexes.
+	EntryOverhead = 512
+	// DeletionRoom is the part of the quota by which deletions may exceed it, since they are what makes room.
+	DeletionRoom = 10
+)
+
+// EntrySize is what an entry counts. The collector computes the same from the row.
+func EntrySize(pk, payload []byte) int64 { return EntryOverhead + int64(len(pk)+len(payload)) }
+
+var errWorkspaceFull = errors.New("the workspace is full")
+
+// checkWorkspaceRoom refuses a batch for a workspace that keeps as much as it may already. Clients keep their edits on a
+// 503, and go on when there is room again.
+func checkWorkspaceRoom(bytes, quota int64, ops []preparedOp) error {
+	if quota <= 0 || bytes < quota {
+		return nil
+	}
+	if bytes < quota+quota/DeletionRoom && onlyDeletes(ops) {
+		return nil
+	}
+	return or3cloud.Unavailable(errWorkspaceFull, "The workspace is full", engine.FullRetryAfter)
+}
+
+func onlyDeletes(ops []preparedOp) bool {
+	for i := range ops {
+		if ops[i].Operation != or3cloud.OpDelete && !ops[i].Facts.Deleted {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"or3.chat/cloud/providers/sqlite/internal/db"
+)
+
+// WriteStatements are the prepared statements that the writer runs with the driver's own API: those of each push. All others go
+// through Tx.Q.
+type WriteStatements struct {
+	StatementList
+	begin, commit, rollback, savepoint, rollbackTo, release *sqlite3.Stmt
+
+	Role, Counter, SetCounter, ReserveOpID, OpIDVersion, DeleteOpID, Record, InsertRecord, UpdateRecord,
+	InsertEntry, Entry, Supersede, KVNameOwner, ClaimKVName, UpsertFile, DeleteFile,
+	RecordRefs, InsertRef, DeleteRef, DeleteEntry, DeleteSuperseded, AnyRef, Orphan, Adopt, ReleaseHold,
+	DeviceCursor, InsertCursor, AdvanceCursor, TrimCursors, Step,
+	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, LiveRecordBetween, KeepKVName, ReleaseKVName *sqlite3.Stmt
+}
+
+// prepare compiles all statements, so that a database that does not fit the program is noticed at start.
+func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
+	return s.add(c, []prepared{
+		{&s.begin, "BEGIN IMMEDIATE"},
+		{&s.commit, "COMMIT"},
+		{&s.rollback, "ROLLBACK"},
+		{&s.savepoint, "SAVEPOINT job"},
+		{&s.rollbackTo, "ROLLBACK TO job"},
+		{&s.release, "RELEASE job"},
+		{&s.Role, db.SQLRoleInWorkspace},
+		{&s.Counter, db.SQLCounter},
+		{&s.SetCounter, db.SQLSetCounter},
+		{&s.ReserveOpID, db.SQLReserveOpID},
+		{&s.OpIDVersion, db.SQLOpIDVersion},
+		{&s.DeleteOpID, db.SQLDeleteOpID},
+		{&s.Record, db.SQLRecord},
+		{&s.InsertRecord, db.SQLInsertRecord},
+		{&s.UpdateRecord, db.SQLUpdateRecord},
+		{&s.InsertEntry, db.SQLInsertEntry},
+		{&s.Entry, db.SQLEntry},
+		{&s.Supersede, db.SQLSupersede},
+		{&s.KVNameOwner, db.SQLKVNameOwner},
+		{&s.ClaimKVName, db.SQLClaimKVName},
+		{&s.UpsertFile, db.SQLUpsertFile},
+		{&s.DeleteFile, db.SQLDeleteFile},
+		{&s.RecordRefs, db.SQLRecordRefs},
+		{&s.InsertRef, db.SQLInsertRef},
+		{&s.DeleteRef, db.SQLDeleteRef},
+		{&s.AnyRef, db.SQLAnyRef},
+		{&s.DeleteEntry, db.SQLDeleteEntry},
+		{&s.DeleteSuperseded, db.SQLDeleteSuperseded},
+		{&s.Orphan, db.SQLOrphan},
+		{&s.Adopt, db.SQLAdopt},
+		{&s.DeviceCursor, db.SQLDeviceCursor},
+		{&s.InsertCursor, db.SQLInsertCursor},
+		{&s.AdvanceCursor, db.SQLAdvanceCursor},
+		{&s.TrimCursors, db.SQLTrimCursors},
+		{&s.ReleaseHold, db.SQLReleaseHold},
+		{&s.Step, db.SQLStep},
+		{&s.EntryHead, db.SQLEntryHead},
+		{&s.InsertWaypoint, db.SQLInsertWaypoint},
+		{&s.DeleteWaypoint, db.SQLDeleteWaypoint},
+		{&s.Pin, db.SQLPin},
+		{&s.LiveRecordBetween, db.SQLLiveRecordBetween},
+		{&s.KeepKVName, db.SQLKeepKVName},
+		{&s.ReleaseKVName, db.SQLReleaseKVName},
+	})
+}
+
+// ReadStatements are the prepared statements of a Reader.
+type ReadStatements struct {
+	StatementList
+	begin, commit *sqlite3.Stmt
+
+	Counter, Changes, RecordsAfter, Entry, EntryHead, WaypointAfter, Record, KVNameOwner *sqlite3.Stmt
+}
+
+func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
+	return s.add(c, []prepared{
+		{&s.begin, "BEGIN"},
+		{&s.commit, "COMMIT"},
+		{&s.Counter, db.SQLCounter},
+		{&s.Changes, db.SQLChanges},
+		{&s.RecordsAfter, db.SQLRecordsAfter},
+		{&s.Entry, db.SQLEntry},
+		{&s.EntryHead, db.SQLEntryHead},
+		{&s.WaypointAfter, db.SQLWaypointAfter},
+		{&s.Record, db.SQLRecord},
+		{&s.KVNameOwner, db.SQLKVNameOwner},
+	})
+}
+
+// prepared pairs a statement with its text.
+type prepared struct {
+	stmt **sqlite3.Stmt
+	sql  string
+}
+
+// StatementList are all statements of a connection.
+type StatementList []*sqlite3.Stmt
+
+func (l *StatementList) add(c *sqlite3.Conn, list []prepared) error {
+	for _, p := range list {
+		st, _, err := c.PrepareFlags(p.sql, sqlite3.PREPARE_PERSISTENT)
+		if err != nil {
+			return err
+		}
+		*p.stmt = st
+		*l = append(*l, st)
+	}
+	return nil
+}
+
+func (l StatementList) close() {
+	for _, st := range l {
+		st.Close()
+	}
+}
+
+// Bind sets the parameters of a statement, in order. A nil []byte is NULL. Any other type than these four is a mistake of the
+// program: it fails, because the parameter would otherwise keep the value of the execution before.
+func Bind(s *sqlite3.Stmt, args ...any) error {
+	var errs []error
+	for i, a := range args {
+		var err error
+		switch a := a.(type) {
+		case int64:
+			err = s.BindInt64(i+1, a)
+		case float64:
+			err = s.BindFloat(i+1, a)
+		case string:
+			err = s.BindText(i+1, a)
+		case []byte:
+			if a == nil {
+				err = s.BindNull(i + 1)
+			} else {
+				err = s.BindBlob(i+1, a)
+			}
+		default:
+			err = fmt.Errorf("parameter %d of %q: cannot bind a %T", i+1, s.SQL(), a)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Run executes a statement that returns no rows.
+func Run(s *sqlite3.Stmt, args ...any) error {
+	if err := Bind(s, args...); err != nil {
+		return err
+	}
+	return s.Exec()
+}
+
+// One executes a statement that returns at most one row and calls scan for it. What scan reads by reference is valid
+// only during the call.
+func One(s *sqlite3.Stmt, scan func(*sqlite3.Stmt), args ...any) (found bool, err error) {
+	if err := Bind(s, args...); err != nil {
+		return false, err
+	}
+	if found = s.Step(); found {
+		scan(s)
+	}
+	return found, errors.Join(s.Err(), s.Reset())
+}

@@ -1,0 +1,159 @@
+package files
+
+import (
+	"context"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/members"
+)
+
+// Quotas are decided in the transaction that writes an intent down, so that parallel uploads see each other. What
+// counts is kept up by the push that changes it: rows by the triggers on the table files, intents by derive.
+
+// hold is the id of the row that keeps the room of a committed upload.
+const hold = ""
+
+const (
+	// MaxOpenIntents is how many uploads into one workspace may have begun and not ended. A browser has four in a tab.
+	MaxOpenIntents = 500
+	// MaxHolds is how many committed contents wait for their row. Rows come within seconds; beyond the bound the hold that
+	// ends first goes, and the storage provider still bounds what is on the disk.
+	MaxHolds = 500
+	// intentRetryAfter is what a client is told that has begun too many uploads.
+	intentRetryAfter = time.Minute
+)
+
+// ReserveUploadIntent implements or3cloud.UploadIntents.
+func (f *Files) ReserveUploadIntent(ctx context.Context, in or3cloud.UploadIntent) error {
+	return f.takeRoom(ctx, in, func(ctx context.Context, t *engine.Tx, num int64) error {
+		n, err := t.Q.CountIntents(ctx, num)
+		if err != nil {
+			return err
+		}
+		if n.Open >= MaxOpenIntents {
+			return &or3cloud.Error{
+				Code: or3cloud.CodeRateLimited, Message: "Too many uploads have begun and not ended", RetryAfter: intentRetryAfter,
+			}
+		}
+		return t.Q.InsertIntent(ctx, db.InsertIntentParams{
+			Workspace: num, Digest: in.Hash.Digest(), ID: in.ID, SizeBytes: in.SizeBytes, ExpiresAt: in.ExpiresAt.UnixMilli(),
+		})
+	})
+}
+
+// ConsumeUploadIntent implements or3cloud.UploadIntents.
+func (f *Files) ConsumeUploadIntent(ctx context.Context, in or3cloud.UploadIntent) error {
+	return f.takeRoom(ctx, in, func(ctx context.Context, t *engine.Tx, num int64) error {
+		digest := in.Hash.Digest()
+		if in.ID != hold {
+			other, err := t.Q.IntentDigest(ctx, db.IntentDigestParams{Workspace: num, ID: in.ID})
+			if err == nil && other != digest {
+				return or3cloud.Errorf(or3cloud.CodeConflict, "Upload intent expired, mismatched, or already consumed")
+			}
+			if err != nil && !engine.NoRows(err) {
+				return err
+			}
+		}
+		if err := t.Q.DropIntentsOf(ctx, db.DropIntentsOfParams{Workspace: num, Digest: digest}); err != nil {
+			return err
+		}
+		counted, err := t.Q.CountedSize(ctx, db.CountedSizeParams{Workspace: num, Digest: digest})
+		if err != nil || counted >= in.SizeBytes {
+			return err
+		}
+		n, err := t.Q.CountIntents(ctx, num)
+		if err == nil && n.Holds >= MaxHolds {
+			err = t.Q.DropFirstHold(ctx, num)
+		}
+		if err != nil {
+			return err
+		}
+		return t.Q.InsertIntent(ctx, db.InsertIntentParams{
+			Workspace: num, Digest: digest, ID: hold, SizeBytes: in.SizeBytes, ExpiresAt: in.ExpiresAt.UnixMilli(),
+		})
+	})
+}
+
+// takeRoom lets write change the intents of a workspace, and undoes that if more counts afterwards than before, and too
+// much. A content that counted already is thus never refused, not even in a workspace that is over its quota.
+func (f *Files) takeRoom(ctx context.Context, in or3cloud.UploadIntent, write func(context.Context, *engine.Tx, int64) error) error {
+	num, err := f.ws.Number(ctx, in.WorkspaceID)
+	if err != nil {
+		return err
+	}
+	return f.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		if err := members.Permit(t, in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
+			return err
+		}
+		if err := t.Q.DropExpiredIntents(ctx, db.DropExpiredIntentsParams{Workspace: num, Now: t.At}); err != nil {
+			return err
+		}
+		before, err := storageUse(ctx, t.Q, num, t.At)
+		if err != nil {
+			return err
+		}
+		if err := write(ctx, t, num); err != nil {
+			return err
+		}
+		after, err := storageUse(ctx, t.Q, num, t.At)
+		if err != nil {
+			return err
+		}
+		if err := exceeds(before.Bytes+before.ReservedBytes, after.Bytes+after.ReservedBytes, in.Quota.Bytes, "bytes"); err != nil {
+			return err
+		}
+		return exceeds(before.Files+before.ReservedFiles, after.Files+after.ReservedFiles, in.Quota.Files, "files")
+	})
+}
+
+func exceeds(before, after, quota int64, unit string) error {
+	if quota <= 0 || after <= quota || after <= before {
+		return nil
+	}
+	return or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (%d > %d %s)", after, quota, unit)
+}
+
+// CancelUploadIntent implements or3cloud.UploadIntents.
+func (f *Files) CancelUploadIntent(ctx context.Context, workspaceID, id string) error {
+	num, err := f.ws.Number(ctx, workspaceID)
+	if err != nil {
+		return err
+	}
+	return f.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		n := int64(0)
+		if id != hold {
+			if n, err = t.Q.CancelIntent(ctx, db.CancelIntentParams{Workspace: num, ID: id, Now: t.At}); err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			return or3cloud.Errorf(or3cloud.CodeConflict, "Upload intent is not active")
+		}
+		return nil
+	})
+}
+
+// StorageUsage implements or3cloud.StorageUsage.
+func (f *Files) StorageUsage(ctx context.Context, workspaceID string) (or3cloud.StorageUse, error) {
+	num, err := f.ws.Number(ctx, workspaceID)
+	if err != nil {
+		return or3cloud.StorageUse{}, err
+	}
+	use, err := storageUse(ctx, f.e.Q, num, f.e.Now().UnixMilli())
+	return use, sqlitex.Translate(err)
+}
+
+func storageUse(ctx context.Context, q *db.Queries, num, now int64) (or3cloud.StorageUse, error) {
+	rows, err := q.WorkspaceUse(ctx, num)
+	if err != nil && !engine.NoRows(err) {
+		return or3cloud.StorageUse{}, err
+	}
+	reserved, err := q.ReservedUse(ctx, db.ReservedUseParams{Workspace: num, Now: now})
+	return or3cloud.StorageUse{
+		Bytes: rows.Bytes, Files: rows.Files, ReservedBytes: reserved.Bytes, ReservedFiles: reserved.Files,
+	}, err
+}
