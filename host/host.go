@@ -1,7 +1,7 @@
 // Package host is the HTTP front over an instance: it serves the endpoints of the wire contract to browsers. It knows HTTP,
 // sessions and permissions, and neither SQL nor files; the providers are the instance's.
 //
-// A request passes: identity → log → recover → security headers → CORS → health checks → redirect to HTTPS → names →
+// A request passes: identity → base path → log → recover → security headers → CORS → health checks → redirect to HTTPS → names →
 // foreign pages → body limit → route; the route resolves the session, asks or3cloud.Can and looks at the rate limit (docs/architecture.md).
 package host
 
@@ -111,6 +111,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	}
 	steps := []httpapi.Middleware{
 		proxy.Identify,
+		middleware.BasePath(cfg.String(setting.BasePath)),
 		httpapi.Log(h.log, h.now, made.Rand),
 		httpapi.Recover(h.log),
 		middleware.SecurityHeaders,

@@ -12,7 +12,9 @@ import (
 type Links struct {
 	// PublicURL is OR3_PUBLIC_URL; empty if it is not set, which strict mode does not take for links.
 	PublicURL string
-	Strict    bool
+	// BasePath is OR3_BASE_PATH, the path below which browsers see the server; mostly empty.
+	BasePath string
+	Strict   bool
 	// Addr is where the server listens; nil if only a running one knows.
 	Addr net.Addr
 	// OwnPage says that the server is running and shows the built-in page.
@@ -26,7 +28,7 @@ func (l Links) Origin() (string, error) {
 		return "", or3cloud.Errorf(or3cloud.CodeConflict,
 			"links need to know where people reach this server: set %s, for example %s=https://cloud.example.org", setting.PublicURL, setting.PublicURL)
 	}
-	return BaseURL(l.PublicURL, l.Addr), nil
+	return BaseURL(l.PublicURL, l.Addr) + l.BasePath, nil
 }
 
 // BaseURL is where a browser finds a server that listens on addr, without a slash at the end.

@@ -2,21 +2,27 @@ package program
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/setting"
+	"or3.chat/cloud/web"
 )
 
 // configCommand prints the resolved configuration.
 type configCommand struct {
 	app
 	settingFlags
+	web  string
 	json bool
 }
 
@@ -26,12 +32,13 @@ func (a app) config() *cobra.Command {
 		Use:   "config",
 		Short: "Print every setting with its value and where it came from",
 		Long: "Print every setting with its value and where it came from: a default, the .env file, the environment or a flag, from the weakest to\n" +
-			"the strongest. Secrets are shown as their length. The exit code is 1 when the server would refuse to start with this configuration.",
-		Example: "  or3-cloud config\n  or3-cloud config --env-file /etc/or3-cloud.env --json",
+			"the strongest. Secrets are shown as their length. With --web it also says what is recognised in that directory. The exit code is 1 when the server would refuse to start with this configuration.",
+		Example: "  or3-cloud config\n  or3-cloud config --env-file /etc/or3-cloud.env --json\n  or3-cloud config --web ./or3-chat/.output/public",
 		Args:    noArguments,
 		RunE:    func(*cobra.Command, []string) error { return c.run() },
 	}
 	c.bind(cmd)
+	bindWeb(cmd, &c.web)
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
 	return cmd
 }
@@ -55,10 +62,17 @@ func (c configCommand) run() error {
 	if err != nil {
 		return err
 	}
+	client, err := c.recognised(s)
+	if err != nil {
+		s.problems = append(s.problems, or3cloud.Problem{
+			Variable: "--web", Fault: oneLine(oserror.Explain(err).Error()), Fix: "Give the directory of a client, or leave the flag out.",
+		})
+	}
+	more := slices.Concat(limits(s), memory(), client)
 	if c.json {
-		err = c.printJSON(s)
+		err = c.printJSON(s, more)
 	} else {
-		err = c.printTable(s)
+		err = c.printTable(s, more)
 	}
 	if err != nil {
 		return err
@@ -98,7 +112,7 @@ func limits(s settings) (shown []shownValue) {
 	return shown
 }
 
-func (c configCommand) printTable(s settings) error {
+func (c configCommand) printTable(s settings, more []shownValue) error {
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	for _, v := range s.Values() {
 		text := v.Text
@@ -107,23 +121,67 @@ func (c configCommand) printTable(s settings) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", v.Setting.Name, v.Origin, text)
 	}
-	for _, l := range limits(s) {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, l.Origin, *l.Value)
+	for _, line := range more {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", line.Name, line.Origin, *line.Value)
 	}
-	m := membudget.Read()
-	fmt.Fprintf(w, "%s\t%s\t%d\n%s\t%s\t%d\n", memoryLimit, m.Source, m.Bytes, memoryBudget, derived, m.Budget())
 	return w.Flush()
 }
 
-// What is no setting but follows from the system: the limit of the process's memory, and how much of it all requests
-// together may hold.
+// derived is a line for what is no setting but follows from where the program runs.
+func derived(name string, origin config.Origin, value string) shownValue {
+	return shownValue{Name: name, Origin: origin, Value: &value}
+}
+
+// The limit of the process's memory, and how much of it all requests together may hold.
 const (
 	memoryLimit  = "memory.limit"
 	memoryBudget = "memory.budget"
-	derived      = "memory.limit"
 )
 
-func (c configCommand) printJSON(s settings) error {
+// memory returns both.
+func memory() []shownValue {
+	m := membudget.Read()
+	return []shownValue{
+		derived(memoryLimit, config.Origin(m.Source), strconv.FormatInt(m.Bytes, 10)),
+		derived(memoryBudget, memoryLimit, strconv.FormatInt(m.Budget(), 10)),
+	}
+}
+
+// recognised returns what --web leads to.
+func (c configCommand) recognised(s settings) ([]shownValue, error) {
+	if c.web == "" {
+		return nil, nil
+	}
+	found, err := web.Inspect(s.client(c.web))
+	if err != nil {
+		return nil, err
+	}
+	of := []shownValue{derived("web.form", "--web", string(found.Form))}
+	say := func(name, value string) { of = append(of, derived(name, "web.form", value)) }
+	switch {
+	case !found.Cloud:
+		say("web.configuration", "that of the build: this server has no accounts")
+	case found.Configured:
+		say("web.configuration", "that of the build, with this server's")
+	default:
+		say("web.configuration", "that of the build alone: "+found.Why)
+	}
+	if found.Cloud && found.Form != web.Plain {
+		workers := strings.Join(found.Workers, ", ")
+		if workers == "" {
+			workers = "none"
+		}
+		say("web.workers", workers)
+		accounts := "in the client"
+		if !found.AccountUI {
+			accounts = "the client has no UI for them; people sign in at " + web.AccountPath + "/"
+		}
+		say("web.accounts", accounts)
+	}
+	return of, nil
+}
+
+func (c configCommand) printJSON(s settings, more []shownValue) error {
 	shown := []shownValue{}
 	for _, v := range s.Values() {
 		line := shownValue{Name: v.Setting.Name, Secret: v.Setting.Secret, Origin: v.Origin, Group: v.Setting.Group, Label: v.Setting.Label}
@@ -134,11 +192,6 @@ func (c configCommand) printJSON(s settings) error {
 		}
 		shown = append(shown, line)
 	}
-	shown = append(shown, limits(s)...)
-	m := membudget.Read()
-	limit, budget := strconv.FormatInt(m.Bytes, 10), strconv.FormatInt(m.Budget(), 10)
-	shown = append(shown,
-		shownValue{Name: memoryLimit, Value: &limit, Origin: config.Origin(m.Source)},
-		shownValue{Name: memoryBudget, Value: &budget, Origin: derived})
+	shown = append(shown, more...)
 	return printJSON(c.stdout, shown)
 }

@@ -34,7 +34,7 @@ func (s settings) desk(data *instance.Instance, addr net.Addr, ownPage bool) *op
 }
 
 func (s settings) links(addr net.Addr, ownPage bool) operator.Links {
-	return operator.Links{PublicURL: s.String(setting.PublicURL), Strict: s.Strict(), Addr: addr, OwnPage: ownPage}
+	return operator.Links{PublicURL: s.String(setting.PublicURL), BasePath: s.String(setting.BasePath), Strict: s.Strict(), Addr: addr, OwnPage: ownPage}
 }
 
 // startControl opens the control socket and returns what closes it. People are served also where no socket can be made, as on

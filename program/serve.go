@@ -57,8 +57,18 @@ func (a app) serve() *cobra.Command {
 		},
 	}
 	c.bind(cmd)
-	cmd.Flags().StringVar(&c.web, "web", "", "serve the static client in this directory instead of the built-in page")
+	bindWeb(cmd, &c.web)
 	return cmd
+}
+
+// bindWeb binds the flag that names the directory of the client.
+func bindWeb(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "web", "", "serve the client in this directory instead of the built-in page: a static build of OR3 Chat, or the public folder of a server build")
+}
+
+// client returns what the pages of a server are made of.
+func (s settings) client(dir string) web.Options {
+	return web.Options{Dir: dir, Config: s.Config, Plan: instance.NewPlan(s.Config, s.registry)}
 }
 
 // run serves until ctx ends. Nothing is created before the configuration has been found good and the port is ours.
@@ -147,7 +157,9 @@ type turn struct {
 func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit) (*turn, error) {
 	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
 	var err error
-	if i.pages, err = web.Handler(c.web, s.Bool(setting.SSRAuthEnabled)); err != nil {
+	pages := s.client(c.web)
+	pages.Log, pages.SignedIn = log, i.signedIn
+	if i.pages, err = web.New(pages); err != nil {
 		return nil, fmt.Errorf("--web: %w", oserror.Explain(err))
 	}
 	path, err := s.DataPath()
@@ -168,6 +180,12 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit)
 	}
 	i.host, err = host.New(i.data, o)
 	return i, err
+}
+
+// signedIn reports whether a request comes from someone with a session. Where that cannot be said, nobody is led away.
+func (i *turn) signedIn(r *http.Request) bool {
+	session, err := i.host.Session(r)
+	return err != nil || session.Authenticated
 }
 
 // tryStores opens everything that is stored, for a candidate, and returns what closes it.
@@ -246,7 +264,7 @@ func (s settings) needsDisk() bool { return instance.NewPlan(s.Config, s.registr
 
 // announce tells whoever started the server where it is and how to begin.
 func (c serveCommand) announce(ctx context.Context, s settings, data *instance.Instance, addr net.Addr) {
-	url := operator.BaseURL(s.String(setting.PublicURL), addr)
+	url := operator.BaseURL(s.String(setting.PublicURL), addr) + s.String(setting.BasePath)
 	fmt.Fprintf(c.stdout, "OR3 Cloud %s serves %s\n", buildVersion(), url)
 	fragments, err := data.SetupLinks(ctx)
 	if err != nil {

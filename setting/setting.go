@@ -36,6 +36,9 @@ const (
 	StorageProvider     = "NUXT_PUBLIC_STORAGE_PROVIDER"
 
 	LimitsEnabled      = "OR3_LIMITS_ENABLED"
+	RequestsPerMinute  = "OR3_REQUESTS_PER_MINUTE"
+	MaxConversations   = "OR3_MAX_CONVERSATIONS"
+	MaxMessagesPerDay  = "OR3_MAX_MESSAGES_PER_DAY"
 	RateLimitOverrides = "OR3_RATE_LIMIT_OVERRIDES_JSON"
 	DisableRateLimit   = "DISABLE_RATE_LIMIT"
 
@@ -44,6 +47,20 @@ const (
 	TrustProxy         = "OR3_TRUST_PROXY"
 	TrustedProxies     = "OR3_TRUSTED_PROXIES"
 	ForwardedForHeader = "OR3_FORWARDED_FOR_HEADER"
+
+	BasePath        = "OR3_BASE_PATH"
+	CSP             = "OR3_CSP"
+	CSPSources      = "OR3_CSP_SOURCES"
+	GuestAccess     = "OR3_GUEST_ACCESS_ENABLED"
+	LockPage        = "OR3_AUTH_LOCK_PAGE_ENABLED"
+	LockPageAdapter = "OR3_AUTH_LOCK_PAGE_ADAPTER"
+	OpenRouterURL   = "OR3_OPENROUTER_BASE_URL"
+	AdminBasePath   = "OR3_ADMIN_BASE_PATH"
+	SiteName        = "OR3_SITE_NAME"
+	LogoURL         = "OR3_LOGO_URL"
+	DefaultTheme    = "OR3_DEFAULT_THEME"
+	TermsURL        = "OR3_TERMS_URL"
+	PrivacyURL      = "OR3_PRIVACY_URL"
 
 	SMTPURL  = "OR3_SMTP_URL"
 	SMTPFrom = "OR3_SMTP_FROM"
@@ -71,6 +88,7 @@ const (
 	GroupFeatures = "Features and providers"
 	GroupLimits   = "Limits"
 	GroupNetwork  = "Network and security"
+	GroupClient   = "Client"
 	GroupMail     = "Mail"
 	GroupFiles    = "File policy"
 )
@@ -183,6 +201,18 @@ func Host() []or3cloud.Setting {
 			Help: "Limit requests per user and address.",
 		},
 		{
+			Name: RequestsPerMinute, Group: GroupLimits, Label: "Messages per minute", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
+			Help: "What a client lets its user send to models in a minute.",
+		},
+		{
+			Name: MaxConversations, Group: GroupLimits, Label: "Conversations", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
+			Help: "Conversations that a client lets its user have; 0 for any number.",
+		},
+		{
+			Name: MaxMessagesPerDay, Group: GroupLimits, Label: "Messages per day", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
+			Help: "What a client lets its user send to models in a day; 0 for any number.",
+		},
+		{
 			Name: RateLimitOverrides, Group: GroupLimits, Label: "Other rate limits", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
 			Help: "Other budgets, by operation (see the table in operations.md). Strict mode refuses what cannot be read, others ignore it with a warning.",
 		},
@@ -216,6 +246,60 @@ func Host() []or3cloud.Setting {
 		},
 
 		{
+			Name: BasePath, Group: GroupClient, Label: "Path", Example: "/chat",
+			Help: "Path below which a reverse proxy shows this server, without a slash at the end; the client must have been built for it. " +
+				"The proxy hands on /api/ as well.",
+		},
+		{
+			Name: CSP, Group: GroupClient, Label: "Content-Security-Policy", Default: "true", Kind: or3cloud.KindBool,
+			Help: "Send one with the pages of the client: scripts of this server alone, and connections to it and to OpenRouter.",
+		},
+		{
+			Name: CSPSources, Group: GroupClient, Label: "Further sources", Example: "connect-src https://models.example.org; frame-src https://example.org",
+			Help: "What the policy allows besides, as directives with a semicolon between them.",
+		},
+		{
+			Name: OpenRouterURL, Group: GroupClient, Label: "Address of OpenRouter", Example: "https://models.example.org/api/v1",
+			Help: "Where the client sends chats, if not where it was built to: OpenRouter, or what speaks like it.",
+		},
+		{
+			Name: GuestAccess, Group: GroupClient, Label: "Guests", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true lets the client be used without signing in; nothing is synced then.",
+		},
+		{
+			Name: LockPage, Group: GroupClient, Label: "Lock page", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true lets newer clients lead whoever is not signed in to /welcome.",
+		},
+		{
+			Name: LockPageAdapter, Group: GroupClient, Label: "Kind of the lock page", Default: "default",
+			Help: "Id of the lock page among those that were built into the client.",
+		},
+		{
+			Name: AdminBasePath, Group: GroupClient, Label: "Path of the dashboard", Default: "/admin",
+			Help: "Where the client shows its pages for administrators.",
+		},
+		{
+			Name: SiteName, Group: GroupClient, Label: "Name", Example: "Our Chat",
+			Help: "What the client calls itself, if not what it was built with.",
+		},
+		{
+			Name: LogoURL, Group: GroupClient, Label: "Logo", Example: "/logos/ours.svg",
+			Help: "Address of the logo, if not the one that the client was built with.",
+		},
+		{
+			Name: DefaultTheme, Group: GroupClient, Label: "Theme", Example: "blank",
+			Help: "Theme that new users see first, if not the one that the client was built with.",
+		},
+		{
+			Name: TermsURL, Group: GroupClient, Label: "Terms of service", Example: "https://example.org/terms",
+			Help: "Address that the client links to, if not the one that it was built with.",
+		},
+		{
+			Name: PrivacyURL, Group: GroupClient, Label: "Privacy notice", Example: "https://example.org/privacy",
+			Help: "Address that the client links to, if not the one that it was built with.",
+		},
+
+		{
 			Name: SMTPURL, Group: GroupMail, Label: "Mail server", Secret: true, Example: "smtp://USER:PASSWORD@mail.example.org:587",
 			Help: "As smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent.",
 		},
@@ -236,7 +320,7 @@ func Host() []or3cloud.Setting {
 		},
 		{
 			Name: AllowAnyFileType, Group: GroupFiles, Label: "Every type of file", Default: "false", Kind: or3cloud.KindBool,
-			Help: "true lets files of every type be uploaded, whatever the list says; a client must be built or told so, too.",
+			Help: "true lets files of every type be uploaded, whatever the list says; the client in --web is told so.",
 		},
 		{
 			Name: StorageQuotaBytes, Group: GroupFiles, Label: "Bytes per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "10737418240",

@@ -2,10 +2,12 @@ package web
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/web/internal/encoded"
@@ -13,69 +15,112 @@ import (
 )
 
 // directory serves the client in a directory, and follows its path: deployments point a link at the next release, or put
-// another directory in its place, while the server runs.
+// another directory in its place, while the server runs. Every request is answered out of one release, except that tabs which were
+// opened before the last change still get the hashed files of the release that they belong to.
 type directory struct {
-	path  string
-	cache *encoded.Cache // of all that path has led to
-	icons *icons.Icons
+	options Options
+	cache   *encoded.Cache // of all that the path has led to
+	icons   *icons.Icons
 
-	mu   sync.Mutex
-	info os.FileInfo // of the directory that now is open
-	now  *static
+	served  atomic.Pointer[served]
+	mu      sync.Mutex // held while another release is opened
+	refused string     // why what the path leads to now is not served
+}
+
+// served is what a directory serves at a moment.
+type served struct {
+	info os.FileInfo // of the directory of now
+	now  *release
+	// before is the release that now has replaced; nil at first.
+	before *release
 }
 
 // newDirectory opens a directory. There must be a client in it.
-func newDirectory(path string) (*directory, error) {
-	info, err := os.Stat(path)
+func newDirectory(o Options) (*directory, error) {
+	info, err := os.Stat(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the web directory: %w", err)
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("the web directory %s is a file; give the directory that the client's build wrote", path)
+		return nil, fmt.Errorf("the web directory %s is a file; give the directory that the client's build wrote", o.Dir)
 	}
-	d := &directory{path: path, cache: newCache(), icons: icons.New()}
-	if d.now, err = d.open(); err != nil {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &directory{options: o, cache: newCache(), icons: icons.New()}
+	first, err := d.open()
+	if err != nil {
 		return nil, err
 	}
-	d.info = info
+	d.served.Store(first)
+	first.now.found.log(o.Log, o.Dir)
 	return d, nil
 }
 
-// open opens what path leads to at this moment.
-func (d *directory) open() (*static, error) {
-	root, err := os.OpenRoot(d.path)
+// open opens what the path leads to at this moment.
+func (d *directory) open() (*served, error) {
+	root, err := os.OpenRoot(d.options.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the web directory: %w", err)
 	}
-	s, err := newStatic(root.FS(), d.cache)
+	info, err := root.Stat(".")
+	var c *release
+	if err == nil {
+		c, err = newRelease(root.FS(), d.cache, d.options)
+	}
 	if err != nil {
 		root.Close()
-		return nil, fmt.Errorf("the web directory %s: %w", d.path, err)
+		return nil, fmt.Errorf("the web directory %s %w", d.options.Dir, err)
 	}
-	return s, nil
+	return &served{info: info, now: c}, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := d.current()
 	if strings.HasPrefix(r.URL.Path, icons.Path) {
-		httpapi.Respond(w, r, func(w http.ResponseWriter, r *http.Request) error { return d.icons.Serve(w, r, s.files) })
+		httpapi.Respond(w, r, func(w http.ResponseWriter, r *http.Request) error { return d.icons.Serve(w, r, s.now.files) })
 		return
 	}
-	s.ServeHTTP(w, r)
+	if s.before != nil && !s.now.has(r.URL.Path) && s.before.keeps(r.URL.Path) {
+		s.before.ServeHTTP(w, r)
+		return
+	}
+	s.now.ServeHTTP(w, r)
 }
 
-// current returns the client that path leads to. While there is none, as between two steps of a deployment, it is the one
-// from before. A directory that was left closes itself when no request uses it any more.
-func (d *directory) current() *static {
-	info, err := os.Stat(d.path)
+// current returns what the path leads to. While there is no client, as between two steps of a deployment, it is what was there
+// before. A directory that was left closes itself when nothing uses it any more.
+func (d *directory) current() *served {
+	s := d.served.Load()
+	if d.holds(s) {
+		return s
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil || os.SameFile(info, d.info) {
-		return d.now
+	if s = d.served.Load(); d.holds(s) {
+		return s
 	}
-	if next, err := d.open(); err == nil {
-		d.now, d.info = next, info
+	next, err := d.open()
+	if err != nil {
+		if why := err.Error(); why != d.refused {
+			d.refused = why
+			d.options.Log.Warn("the client that was there before is served on", "error", err)
+		}
+		return s
 	}
-	return d.now
+	next.before = s.before
+	if !os.SameFile(s.info, next.info) {
+		next.before = s.now
+	}
+	d.refused = ""
+	d.served.Store(next)
+	next.now.found.log(d.options.Log, d.options.Dir)
+	return next
+}
+
+// holds reports whether s is still what the path leads to, or the best that there is.
+func (d *directory) holds(s *served) bool {
+	info, err := os.Stat(d.options.Dir)
+	return err != nil || os.SameFile(info, s.info) && s.now.fresh()
 }

@@ -30,7 +30,7 @@ func TestDirectoryFollowsItsPath(t *testing.T) {
 	}
 	one, two := release("one"), release("two")
 	link("one")
-	d, err := newDirectory(filepath.Join(base, "current"))
+	d, err := newDirectory(inCloud(t, filepath.Join(base, "current")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,10 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 const pageReferrer = "no-referrer"
 
 // page returns the built-in page.
-func page(accounts bool) (http.Handler, error) {
+func page(m marks) (http.Handler, error) {
 	files, err := fs.Sub(pageFiles, "page")
-	if err == nil && !accounts {
-		files, err = withoutAccounts(files)
+	if err == nil {
+		files, err = marked(files, m)
 	}
 	if err != nil {
 		return nil, err

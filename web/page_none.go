@@ -5,4 +5,10 @@ package web
 import "net/http"
 
 // page returns no handler: this binary was built without the page.
-func page(bool) (http.Handler, error) { return nil, nil }
+func page(marks) (http.Handler, error) { return nil, nil }
+
+// marks are what the page would be told.
+type marks struct {
+	accounts bool
+	client   string
+}

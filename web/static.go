@@ -43,9 +43,7 @@ func newStatic(files fs.FS, cache *encoded.Cache) (*static, error) {
 
 // ServeHTTP implements http.Handler.
 func (s *static) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+	if !readsOnly(w, r) {
 		return
 	}
 	if name, ok := s.find(r.URL.Path); ok {
@@ -56,6 +54,20 @@ func (s *static) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveFile(w, r, s.shell)
 		return
 	}
+	notFound(w)
+}
+
+// readsOnly reports whether a request only wants to read, and refuses it otherwise.
+func readsOnly(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+	return false
+}
+
+func notFound(w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-cache")
 	http.Error(w, "Not Found", http.StatusNotFound)
 }
@@ -85,16 +97,24 @@ func isNavigation(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
+// isHashed reports whether a file has a hash of its content in its name. Of those in the folders for them, the one that names the
+// newest build has none.
+func (s *static) isHashed(name string) bool {
+	return slices.ContainsFunc(s.hashed, func(folder string) bool {
+		return strings.HasPrefix(name, folder) && name != folder+"builds/latest.json"
+	})
+}
+
 // cacheControl lets browsers keep what has a hash in its name, and makes them ask again for everything else.
 func (s *static) cacheControl(name string) string {
-	hashed := slices.ContainsFunc(s.hashed, func(folder string) bool { return strings.HasPrefix(name, folder) })
-	if hashed && name != "_nuxt/builds/latest.json" {
+	if s.isHashed(name) {
 		return "public, max-age=31536000, immutable"
 	}
 	return "no-cache"
 }
 
-func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) {
+// headers sets what a file is sent with.
+func (s *static) headers(w http.ResponseWriter, name string) {
 	h := w.Header()
 	for key, values := range s.header {
 		h[key] = values
@@ -104,6 +124,11 @@ func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) 
 	if contentType, ok := contentTypes[path.Ext(name)]; ok {
 		h.Set("Content-Type", contentType)
 	}
+}
+
+func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) {
+	s.headers(w, name)
+	h := w.Header()
 	if err := s.folder.Serve(w, r, name); err != nil {
 		h.Set("Cache-Control", "no-cache")
 		if errors.Is(err, fs.ErrNotExist) {

@@ -3,9 +3,13 @@ package web
 
 import (
 	"io/fs"
+	"log/slog"
 	"net/http"
 
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web/internal/encoded"
 	"or3.chat/cloud/web/internal/icons"
 )
@@ -13,18 +17,48 @@ import (
 // Endpoints are what paths begin with that are below /api/ and belong to the client in a directory all the same.
 var Endpoints = []string{icons.Path}
 
-// Handler returns the handler for everything outside /api/. With a directory it serves the static client in it; without one
-// it serves the built-in page, or is nil in a binary that was built without it (build tag noweb). accounts says whether the
-// server has any; the built-in page asks for nobody where it has none.
-func Handler(dir string, accounts bool) (http.Handler, error) {
-	if dir == "" {
-		return page(accounts)
+// Options are what the pages depend on.
+type Options struct {
+	// Dir is the directory of the client; empty for the built-in page.
+	Dir string
+	// Config and Plan are what the client is told of the server.
+	Config or3cloud.Config
+	Plan   instance.Plan
+	// Log says what was found in Dir, and when that changes; nil says nothing.
+	Log *slog.Logger
+	// SignedIn reports whether a request comes from someone with a session. It is asked for clients without an account UI alone.
+	SignedIn func(*http.Request) bool
+}
+
+// New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this server where the
+// server has accounts, and the built-in page below /account/; without one it serves the built-in page, or is nil in a binary that was
+// built without it (build tag noweb).
+func New(o Options) (http.Handler, error) {
+	if o.Dir == "" {
+		return page(marks{accounts: o.Config.Bool(setting.SSRAuthEnabled)})
 	}
-	d, err := newDirectory(dir)
+	d, err := newDirectory(o)
 	if err != nil {
 		return nil, err
 	}
-	return d, nil
+	if !o.Plan.Cloud() {
+		return d, nil
+	}
+	account, err := page(marks{accounts: true, client: o.Config.String(setting.BasePath) + "/"})
+	if err != nil {
+		return nil, err
+	}
+	return &entrance{client: d, account: account, base: o.Config.String(setting.BasePath), signedIn: o.SignedIn}, nil
+}
+
+// Inspect returns what a directory is recognised as. The error is the one for which New refuses it.
+func Inspect(o Options) (Found, error) {
+	o.Log = nil
+	d, err := newDirectory(o)
+	if err != nil {
+		return Found{}, err
+	}
+	return d.served.Load().now.found, nil
 }
 
 // newCache returns a cache for what is compressed. It takes little of the memory that there is, and even a large client fits in the most.

@@ -33,7 +33,7 @@ func client(t *testing.T, files map[string]string) string {
 
 func handler(t *testing.T, dir string) http.Handler {
 	t.Helper()
-	h, err := Handler(dir, true)
+	h, err := New(inCloud(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestDirectoriesThatAreNoClient(t *testing.T) {
 	for name, dir := range map[string]string{
 		"missing": filepath.Join(t.TempDir(), "none"), "empty": t.TempDir(), "a file": filepath.Join(client(t, map[string]string{"f": ""}), "f"),
 	} {
-		if _, err := Handler(dir, true); err == nil || !strings.Contains(err.Error(), dir) {
+		if _, err := New(inCloud(t, dir)); err == nil || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -328,7 +328,7 @@ func FuzzPaths(f *testing.F) {
 	if err := os.WriteFile(filepath.Join(dir, ".secret"), []byte("secret"), 0o644); err != nil {
 		f.Fatal(err)
 	}
-	h, err := Handler(dir, true)
+	h, err := New(inCloud(f, dir))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -346,7 +346,11 @@ func FuzzPaths(f *testing.F) {
 // A server without accounts says so in the page itself, so that the page has nobody to ask for.
 func TestThePageKnowsWhereThereAreNoAccounts(t *testing.T) {
 	for _, accounts := range []bool{true, false} {
-		h, err := Handler("", accounts)
+		o := inCloud(t, "")
+		if !accounts {
+			o = withoutCloud(t, "")
+		}
+		h, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -84,6 +84,10 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_STORAGE_GC_RETENTION_SECONDS=1", "OR3_STORAGE_GC_COOLDOWN_MS=2", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=3",
 		"OR3_BASIC_AUTH_JWT_SECRET=0123456789", "OR3_SQLITE_STRICT=YES", "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS=60.9",
 		"OR3_STORAGE_FS_URL_TTL_SECONDS=30", "OR3_SQLITE_DB_PATH=/srv/sync.sqlite",
+		"OR3_REQUESTS_PER_MINUTE=7", "OR3_MAX_CONVERSATIONS=8", "OR3_MAX_MESSAGES_PER_DAY=9", "OR3_BASE_PATH=/chat/", "OR3_CSP=false",
+		"OR3_CSP_SOURCES=connect-src https://a.example", "OR3_OPENROUTER_BASE_URL=https://models.example/v1", "OR3_GUEST_ACCESS_ENABLED=true",
+		"OR3_AUTH_LOCK_PAGE_ENABLED=true", "OR3_AUTH_LOCK_PAGE_ADAPTER=ours", "OR3_ADMIN_BASE_PATH=/boss", "OR3_SITE_NAME=Ours",
+		"OR3_LOGO_URL=/ours.svg", "OR3_DEFAULT_THEME=retro", "OR3_TERMS_URL=https://a.example/terms", "OR3_PRIVACY_URL=/privacy",
 	}
 	for name, environ := range map[string][]string{"nothing": nil, "everything": all} {
 		t.Run(name, func(t *testing.T) {
@@ -110,6 +114,28 @@ func TestEveryVariable(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// What the client is told must be what it can use: a path, sources of a policy, addresses of pages.
+func TestSettingsOfTheClientAreChecked(t *testing.T) {
+	for _, bad := range []string{
+		"OR3_BASE_PATH=chat", "OR3_BASE_PATH=/api", "OR3_BASE_PATH=/api/x", "OR3_BASE_PATH=/a/../b", "OR3_BASE_PATH=/a//b", "OR3_BASE_PATH=/a b",
+		"OR3_BASE_PATH=/a?b", "OR3_BASE_PATH=//evil.example", "OR3_BASE_PATH=https://a.example/chat",
+		"OR3_CSP_SOURCES=connect https://a.example", "OR3_CSP_SOURCES=img-src", "OR3_CSP_SOURCES=img-src self",
+		"OR3_OPENROUTER_BASE_URL=models.example", "OR3_OPENROUTER_BASE_URL=ftp://models.example",
+		"OR3_TERMS_URL=javascript:alert(1)", "OR3_PRIVACY_URL=data:text/html,x", "OR3_LOGO_URL=javascript:x",
+	} {
+		name, _, _ := strings.Cut(bad, "=")
+		cfg, problems, _ := load(t, bad)
+		if len(problems) != 1 || problems[0].Variable != name || problems[0].Fix == "" || cfg.String(name) != "" {
+			t.Errorf("%s: %+v, and the value is %q", bad, problems, cfg.String(name))
+		}
+	}
+	for text, want := range map[string]string{"/chat": "/chat", "/chat/": "/chat", "/a/b-c.d~e_f/": "/a/b-c.d~e_f", "/": "", "": ""} {
+		if got := mustLoad(t, "OR3_BASE_PATH="+text).String(setting.BasePath); got != want {
+			t.Errorf("%q is %q", text, got)
+		}
 	}
 }
 

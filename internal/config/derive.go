@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/csp"
 	"or3.chat/cloud/internal/networks"
 	weborigin "or3.chat/cloud/internal/origin"
 	"or3.chat/cloud/internal/ratelimit"
@@ -52,6 +53,7 @@ func (l *loader) derive(c *Config) {
 	l.checkOrigins(c.get(setting.AllowedOrigins))
 	l.checkProxies(c)
 	l.checkMediaTypes(c.get(setting.AllowedMIMETypes))
+	l.checkClient(c)
 	l.checkRateLimits(c.get(setting.RateLimitOverrides), c.get(setting.DisableRateLimit))
 }
 
@@ -65,6 +67,61 @@ func (l *loader) checkMediaTypes(v *Value) {
 		}
 		l.doubt(v, fmt.Sprintf("has %q, which is no media type and matches nothing", entry), "Use for example image/png, image/* for all images, or */* for all files.")
 	}
+}
+
+// checkClient looks at what the pages of the client are sent with, and at the addresses that it is told.
+func (l *loader) checkClient(c *Config) {
+	base := c.get(setting.BasePath)
+	switch trimmed := strings.TrimRight(base.Text, "/"); {
+	case trimmed == "":
+		base.Text = ""
+	case !isPath(trimmed) || trimmed == "/api" || strings.HasPrefix(trimmed, "/api/"):
+		l.problems = append(l.problems, *base.problem("is no path below which a client can be", "Use for example /chat, or leave it out."))
+		base.Text = ""
+	default:
+		base.Text = trimmed
+	}
+	if sources := c.get(setting.CSPSources); sources.Text != "" {
+		if _, err := csp.Parse(sources.Text); err != nil {
+			l.problems = append(l.problems, *sources.problem("cannot be added to a policy: "+err.Error(),
+				"Use for example connect-src https://models.example.org; frame-src https://example.org."))
+			sources.Text = ""
+		}
+	}
+	if v := c.get(setting.OpenRouterURL); v.Text != "" {
+		if u, err := url.Parse(v.Text); err != nil || (u.Scheme != "http" && u.Scheme != "https") || !isHost(u.Hostname()) {
+			l.problems = append(l.problems, *v.problem("is no address", "Use for example https://models.example.org/api/v1."))
+			v.Text = ""
+		}
+	}
+	if v := c.get(setting.AdminBasePath); !isPath(v.Text) {
+		l.doubt(v, "is no path", "Use for example /admin.")
+	}
+	// They become links of a page: javascript: would be a program in it.
+	for _, name := range []string{setting.TermsURL, setting.PrivacyURL, setting.LogoURL} {
+		v := c.get(name)
+		u, err := url.Parse(v.Text)
+		if err != nil || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "mailto" {
+			l.problems = append(l.problems, *v.problem("is no address of a page", "Use for example https://example.org/terms, or a path such as /terms."))
+			v.Text = ""
+		}
+	}
+}
+
+// isPath reports whether s is a path of plain segments: what proxies, browsers and builds write in the same way.
+func isPath(s string) bool {
+	rest, ok := strings.CutPrefix(s, "/")
+	if !ok || rest == "" {
+		return false
+	}
+	for segment := range strings.SplitSeq(rest, "/") {
+		if strings.Trim(segment, ".") == "" || strings.ContainsFunc(segment, func(r rune) bool {
+			return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~", r)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkRateLimits looks for budgets that are not as somebody has meant them.

@@ -128,6 +128,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	clock := store.NewClock(env.Now)
 	lifetimes := sessions.Options{
 		AccessTTL: opts.accessTTL, RefreshTTL: opts.refreshTTL, SessionTTL: opts.sessionTTL, Grace: opts.grace, Production: opts.production,
+		BasePath: opts.basePath,
 	}
 	if err := settleAtStart(ctx, st, clock, env.Log, lifetimes); err != nil {
 		return nil, fmt.Errorf("compare the clock with what is stored: %w", err)
@@ -141,7 +142,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		return nil, err
 	}
 	outbox := letters.NewOutbox(opts.smtp, st, sealer, env.Log, clock.Now, env.Rand)
-	words := letters.New(guards, clock.Now, opts.publicURL, outbox)
+	words := letters.New(guards, clock.Now, opts.publicURL+opts.basePath, outbox)
 	once := onetime.New(env.Rand, clock.Now)
 	ways := factors.Options{PublicURL: opts.publicURL, PublicHost: opts.publicHost, Grace: opts.grace}
 	proofs := factors.Deps{

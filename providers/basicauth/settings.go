@@ -86,7 +86,9 @@ type options struct {
 	breachFile                        string
 	// publicURL is the origin that links are built from, or empty; smtp says who takes mail, nil if nobody does.
 	publicURL string
-	smtp      *mail.Config
+	// basePath is the path below which browsers see this server, mostly empty.
+	basePath string
+	smtp     *mail.Config
 	// pages says whose pages may use the endpoints.
 	pages httpapi.ForeignPages
 	// publicHost is the name under which people know the server, in lower case, or empty. Passkeys belong to it.
@@ -118,7 +120,7 @@ func readOptions(env or3cloud.Env) options {
 	if u, err := url.Parse(cfg.String(setting.PublicURL)); err == nil {
 		o.publicHost = strings.ToLower(u.Hostname())
 	}
-	o.publicURL = cfg.String(setting.PublicURL)
+	o.publicURL, o.basePath = cfg.String(setting.PublicURL), cfg.String(setting.BasePath)
 	o.pages = httpapi.NewForeignPages(o.publicURL, cfg.List(setting.AllowedOrigins))
 	o.smtp, _ = parseMail(cfg) // check has reported the error
 	o.mail = o.smtp != nil && o.publicURL != ""

@@ -140,9 +140,9 @@ func TestHashes(t *testing.T) {
 func TestRedirectingPages(t *testing.T) {
 	for page, want := range map[string]string{
 		`<!DOCTYPE html><html><head><meta http-equiv="refresh" content="0; url=https://localhost/"></head></html>`: "https://localhost/",
-		`<META HTTP-EQUIV=Refresh CONTENT="0;URL='https://localhost/200.html'">`:                                  "https://localhost/200.html",
-		`<meta http-equiv="refresh" content="300"><script>window.__NUXT__={}</script>`:                            "",
-		`<meta http-equiv="refresh" content="0; url=/x"><script src="a.js"></script>`:                             "",
+		`<META HTTP-EQUIV=Refresh CONTENT="0;URL='https://localhost/200.html'">`:                                   "https://localhost/200.html",
+		`<meta http-equiv="refresh" content="300"><script>window.__NUXT__={}</script>`:                             "",
+		`<meta http-equiv="refresh" content="0; url=/x"><script src="a.js"></script>`:                              "",
 		`<p>hello</p>`: "",
 	} {
 		if got := ReadPage([]byte(page)).Redirect(); got != want {

@@ -13,8 +13,8 @@ type kind int
 
 const (
 	// other is an expression whose value nobody needs: it is kept as it is written.
-	other kind = iota
-	constant // a number, true, null and the like
+	other    kind = iota
+	constant      // a number, true, null and the like
 	literalText
 	object
 	array

@@ -11,7 +11,8 @@ import (
 )
 
 // The cookies (contract, auth §8.1). The refresh cookie reaches all of /api so that any request can renew its access
-// token in place; earlier versions set it on LegacyPath, where a browser would go on sending it first.
+// token in place; earlier versions set it on LegacyPath, where a browser would go on sending it first. Below a base path there are
+// two of these, and the cookie reaches both.
 const (
 	AccessCookie  = "or3_access"
 	RefreshCookie = "or3_refresh"
@@ -30,18 +31,22 @@ func (s *Sessions) SetCookies(r *or3cloud.Request, g *Grant) {
 		s.ReplaceAccess(r, s.Cookie(AccessCookie, "/", g.AccessToken, s.opts.AccessTTL))
 		return
 	}
-	s.replaceCookies(r,
-		s.Cookie(AccessCookie, "/", g.AccessToken, s.opts.AccessTTL),
-		s.Cookie(RefreshCookie, LegacyPath, "", 0),
-		s.Cookie(RefreshCookie, RefreshPath, g.refreshToken, s.opts.RefreshTTL))
+	cookies := []*http.Cookie{s.Cookie(AccessCookie, "/", g.AccessToken, s.opts.AccessTTL), s.Cookie(RefreshCookie, LegacyPath, "", 0)}
+	if s.opts.BasePath == "" {
+		cookies = append(cookies, s.Cookie(RefreshCookie, RefreshPath, g.refreshToken, s.opts.RefreshTTL))
+	} else {
+		cookies = append(cookies, s.Cookie(RefreshCookie, RefreshPath, "", 0), s.Cookie(RefreshCookie, "/", g.refreshToken, s.opts.RefreshTTL))
+	}
+	s.replaceCookies(r, cookies...)
 }
 
 // ClearCookies signs the browser out.
 func (s *Sessions) ClearCookies(r *or3cloud.Request) {
-	s.replaceCookies(r,
-		s.Cookie(AccessCookie, "/", "", 0),
-		s.Cookie(RefreshCookie, LegacyPath, "", 0),
-		s.Cookie(RefreshCookie, RefreshPath, "", 0))
+	cookies := []*http.Cookie{s.Cookie(AccessCookie, "/", "", 0), s.Cookie(RefreshCookie, LegacyPath, "", 0), s.Cookie(RefreshCookie, RefreshPath, "", 0)}
+	if s.opts.BasePath != "" {
+		cookies = append(cookies, s.Cookie(RefreshCookie, "/", "", 0))
+	}
+	s.replaceCookies(r, cookies...)
 }
 
 // ReplaceAccess sets the access cookie alone. A refresh cookie that the same answer sets, because the request renewed its

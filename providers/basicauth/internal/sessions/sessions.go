@@ -23,6 +23,8 @@ type Options struct {
 	Grace time.Duration
 	// Production says that cookies go over https only.
 	Production bool
+	// BasePath is the path below which browsers see this server, mostly empty (setting.BasePath).
+	BasePath string
 }
 
 // Sessions are the sessions of one server.

@@ -5,18 +5,36 @@ package web
 import (
 	"bytes"
 	"errors"
+	"html"
 	"io/fs"
 	"time"
 )
 
-// withoutAccounts returns the files of the built-in page, which are told that the server has no accounts: the page then asks
-// for none, and no refusal stands in the browser's log.
-func withoutAccounts(files fs.FS) (fs.FS, error) {
+// marks are what the built-in page is told of the server by attributes of its root.
+type marks struct {
+	// accounts says whether the server has any. The page asks for none where there are none, and no refusal stands in the browser's log.
+	accounts bool
+	// client is the address of the client that the page is beside; empty if there is none.
+	client string
+}
+
+// marked returns the files of the built-in page with its marks.
+func marked(files fs.FS, m marks) (fs.FS, error) {
+	attributes := ""
+	if !m.accounts {
+		attributes += `data-accounts="off" `
+	}
+	if m.client != "" {
+		attributes += `data-client="` + html.EscapeString(m.client) + `" `
+	}
+	if attributes == "" {
+		return files, nil
+	}
 	index, err := fs.ReadFile(files, "index.html")
 	if err != nil {
 		return nil, err
 	}
-	told := bytes.Replace(index, []byte("<html "), []byte(`<html data-accounts="off" `), 1)
+	told := bytes.Replace(index, []byte("<html "), []byte("<html "+attributes), 1)
 	if bytes.Equal(told, index) {
 		return nil, errors.New("the page has no <html> element to mark")
 	}

@@ -1,0 +1,38 @@
+package middleware
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"or3.chat/cloud/httpapi"
+)
+
+// BasePath lets the server live below a path, as reverse proxies show it that have several sites under one name; "" changes nothing. What
+// comes with the path in front is served as if it came without. What comes without it is served, too: some proxies cut it off, and
+// clients that were built for a path call parts of /api without it all the same.
+func BasePath(base string) httpapi.Middleware {
+	return func(next http.Handler) http.Handler {
+		if base == "" {
+			return next
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			below, inside := strings.CutPrefix(r.URL.Path, base)
+			switch {
+			case !inside || below != "" && below[0] != '/':
+				next.ServeHTTP(w, r)
+			case below == "" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+				to := url.URL{Path: base + "/", RawQuery: r.URL.RawQuery}
+				http.Redirect(w, r, to.String(), http.StatusPermanentRedirect)
+			default:
+				inner := new(http.Request)
+				*inner = *r
+				inner.URL = new(url.URL)
+				*inner.URL = *r.URL
+				inner.URL.Path = "/" + strings.TrimPrefix(below, "/")
+				inner.URL.RawPath = "" // it was of the whole path
+				next.ServeHTTP(w, inner)
+			}
+		})
+	}
+}
