@@ -271,8 +271,8 @@ func Host() []or3cloud.Setting {
 			Help: "true lets newer clients lead whoever is not signed in to /welcome.",
 		},
 		{
-			Name: LockPageAdapter, Group: GroupClient, Label: "Kind of the lock page", Default: "default",
-			Help: "Id of the lock page among those that were built into the client.",
+			Name: LockPageAdapter, Group: GroupClient, Label: "Kind of the lock page", Example: "ours",
+			Help: "Id of the lock page among those that were built into the client, if not the one that it was built with.",
 		},
 		{
 			Name: AdminBasePath, Group: GroupClient, Label: "Path of the dashboard", Default: "/admin",

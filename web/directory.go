@@ -70,7 +70,7 @@ func (d *directory) open() (*served, error) {
 	}
 	if err != nil {
 		root.Close()
-		return nil, fmt.Errorf("the web directory %s %w", d.options.Dir, err)
+		return nil, fmt.Errorf("the web directory %s: %w", d.options.Dir, err)
 	}
 	return &served{info: info, now: c}, nil
 }

@@ -46,7 +46,7 @@ func (f Found) log(log *slog.Logger, dir string) {
 }
 
 // expected says what --web takes, for whoever gave something else.
-const expected = "--web takes the directory that a static build wrote (index.html among its files), or the public folder of a server build (200.html)"
+const expected = "give the directory that the client's build wrote: that of a static build (nuxt generate), or the public folder of a server build (.output/public)"
 
 // missing is the refusal of a directory without a page. It looks where builds put one.
 func missing(files fs.FS) error {
@@ -57,5 +57,5 @@ func missing(files fs.FS) error {
 			}
 		}
 	}
-	return fmt.Errorf("has neither index.html nor 200.html; %s", expected)
+	return fmt.Errorf("has no index.html and no 200.html; %s", expected)
 }

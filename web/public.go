@@ -17,7 +17,7 @@ func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 		"authProvider":       plan.Auth.ID,
 		"guestAccessEnabled": cfg.Bool(setting.GuestAccess),
 		"registrationMode":   setting.Registration(cfg),
-		"lockPage":           object{"enabled": cfg.Bool(setting.LockPage), "adapter": cfg.String(setting.LockPageAdapter)},
+		"lockPage":           object{"enabled": cfg.Bool(setting.LockPage)},
 		"sync":               object{"enabled": plan.SyncServed, "provider": plan.Sync.ID},
 		"storage":            object{"enabled": plan.Storage.On, "provider": plan.Storage.ID, "allowAnyFileType": cfg.Bool(setting.AllowAnyFileType)},
 		"limits": object{
@@ -39,6 +39,7 @@ func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 			put(values, text, path...)
 		}
 	}
+	set(setting.LockPageAdapter, "lockPage", "adapter")
 	set(setting.OpenRouterURL, "openRouter", "baseUrl")
 	set(setting.SiteName, "branding", "appName")
 	set(setting.LogoURL, "branding", "logoUrl")

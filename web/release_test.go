@@ -83,7 +83,7 @@ func TestEveryPageIsTheOnePage(t *testing.T) {
 			for _, part := range []string{
 				`public:{ssrAuthEnabled:true,sync:{enabled:true,provider:"sqlite",convexUrl:"x"},features:{a:!0}`, `"authProvider":"basic-auth"`,
 				`"registrationMode":"open"`, `"storage":{"allowAnyFileType":false,"enabled":true,"provider":"fs"}`, `"backgroundStreaming":{"enabled":false}`,
-				`"limits":{"enabled":true,"maxConversations":0,"maxMessagesPerDay":0,"requestsPerMinute":20}`, `"lockPage":{"adapter":"default","enabled":false}`,
+				`"limits":{"enabled":true,"maxConversations":0,"maxMessagesPerDay":0,"requestsPerMinute":20}`, `"lockPage":{"enabled":false}`,
 				`app:{baseURL:"/",buildId:"one"`, `<script type="module" src="/_nuxt/one.js" crossorigin></script>`,
 			} {
 				if !strings.Contains(page, part) {
@@ -391,7 +391,7 @@ func TestWhatTheClientIsTold(t *testing.T) {
 	cfg := configuration(t, "OR3_AUTH_INVITE_TOKEN_SECRET=do-not-show-0123456789abcdef0123456789", "OR3_SMTP_URL=smtp://user:do-not-show@mail.example", "OR3_SMTP_FROM=a@example.org",
 		"OR3_PUBLIC_URL=https://cloud.example.org", "OR3_AUTH_REGISTRATION_MODE=invite_only", "OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SITE_NAME=Ours", "OR3_TERMS_URL=/terms",
 		"OR3_LOGO_URL=/l.svg", "OR3_DEFAULT_THEME=retro", "OR3_PRIVACY_URL=/privacy", "OR3_OPENROUTER_BASE_URL=https://m.example/v1", "OR3_GUEST_ACCESS_ENABLED=true",
-		"OR3_MAX_CONVERSATIONS=3", "OR3_ADMIN_BASE_PATH=/boss")
+		"OR3_MAX_CONVERSATIONS=3", "OR3_AUTH_LOCK_PAGE_ADAPTER=ours", "OR3_ADMIN_BASE_PATH=/boss")
 	off := cloud
 	off.Storage.On, off.SyncServed = false, false
 	got, err := json.MarshalIndent(public(cfg, off), "", "\t")

@@ -50,9 +50,9 @@ func ReadPage(src []byte) *Page {
 			token := z.Token()
 			switch token.Data {
 			case "script":
-				if attribute(token, "src") != "" || hasAttribute(token, "src") {
+				if hasAttribute(token, "src") {
 					p.entries = true
-				} else if kind == html.StartTagToken {
+				} else { // a slash at the end means nothing in HTML
 					open = &inline{kind: strings.ToLower(strings.TrimSpace(attribute(token, "type")))}
 				}
 			case "meta":
