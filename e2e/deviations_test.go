@@ -23,11 +23,24 @@ type deviation struct {
 var deviations = []deviation{
 	{
 		name:    "no administration yet",
-		why:     "administration and the model proxy are not served; unknown paths are JSON 404 (security-middleware §7)",
-		applies: func(r *replay, e *exchange) bool { return foreign(e) },
+		why:     "administration is not served; unknown paths are JSON 404 (security-middleware §7)",
+		applies: func(r *replay, e *exchange) bool { return foreign(e) && e.route() != streamRoute },
 		change: func(r *replay, e *exchange, want *expected) {
 			want.fail(r, e, 404, "Page not found: "+r.live(e.Request.Path))
 			want.body.(map[string]any)["data"] = obj{"path": r.live(e.Request.Path)}
+		},
+	},
+	{
+		name:    "no model is asked",
+		why:     "the server asks no model; the user's own key, which the recording leaves out, makes it a 404, after which the browser asks (client-behaviour §10)",
+		applies: func(r *replay, e *exchange) bool { return e.route() == streamRoute },
+		change: func(r *replay, e *exchange, want *expected) {
+			want.succeed(404, asJSON(obj{
+				"error": obj{"message": "This server does not fetch answers with a key of its own. Connect your own OpenRouter account to chat.",
+					"code": "ERR_AUTH", "source": "provider"},
+				"code": "background_streaming_disabled",
+			}), "access-control-allow-origin", "vary")
+			maps.Copy(want.header, map[string]string{"content-type": "application/json", "cache-control": "no-store"})
 		},
 	},
 	{
@@ -248,8 +261,10 @@ var deviations = []deviation{
 
 // foreign reports whether a request is for a part that this server does not have.
 func foreign(e *exchange) bool {
-	return strings.HasPrefix(e.route(), "/api/admin/") || strings.HasPrefix(e.route(), "/api/openrouter/")
+	return strings.HasPrefix(e.route(), "/api/admin/") || e.route() == streamRoute
 }
+
+const streamRoute = "/api/openrouter/stream"
 
 // errorHeaders are the security headers of every error answer.
 var errorHeaders = map[string]string{

@@ -267,6 +267,9 @@ func (r *replay) requestHeader(e *exchange, d *device) http.Header {
 			h.Set(name, r.live(value))
 		}
 	}
+	if e.route() == streamRoute {
+		h.Set("X-Or3-Openrouter-Key", "sk-or-v1-not-recorded")
+	}
 	signedOut := !e.Request.Headers.sent("or3_access") && !r.accessDropped
 	if signedOut && d.jar.get("or3_access") != "" {
 		h["Cookie"] = nil
