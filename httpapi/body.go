@@ -82,9 +82,17 @@ func Forget(w http.ResponseWriter, r *http.Request, most int64) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(timeFor(min(most, max(0, r.ContentLength)))))
-	_, _ = io.CopyN(io.Discard, r.Body, most)
+	control, end := http.NewResponseController(w), time.Now().Add(timeFor(most))
+	for left := most; left > 0; left -= step {
+		deadline := time.Now().Add(timeFor(step))
+		if deadline.After(end) {
+			deadline = end
+		}
+		_ = control.SetReadDeadline(deadline) // and net/http's, which reads on a little after the answer
+		if _, err := io.CopyN(io.Discard, r.Body, min(step, left)); err != nil {
+			return
+		}
+	}
 }
 
 // readWhole reads a bounded body before its handler runs, so that whatever the handler decides, it decides after the last

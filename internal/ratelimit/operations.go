@@ -64,7 +64,7 @@ const (
 	PerServer      Subject = "server"
 )
 
-// Budgets are all limits of the host. Providers have more of their own (docs/operations.md).
+// Budgets are all limits of the contract. The provider of accounts has more of its own (docs/accounts.md).
 //
 // The defaults of sync, files and the session are far above upstream's on purpose: a refused pull restarts a bootstrap, a
 // refused cursor update starts a reconnect loop, a refused page load locks the app, and a refused upload is given up after
@@ -90,6 +90,12 @@ func Budgets() []Budget {
 		perMinute(WorkflowHITL, PerUser, 120, false),
 		perMinute(NetExchange, PerNetwork, 30, false),
 		{StorageGCRun, PerWorkspace, Limit{Max: 1, Window: time.Minute}, setting.StorageGCCooldown, true},
+		// The provider of accounts limits these by itself (contract, auth §8.3).
+		{"basic-auth:sign-in", PerNetwork, Limit{Max: 20, Window: time.Minute}, "", true},
+		{"basic-auth:refresh", PerNetwork, Limit{Max: 120, Window: time.Minute}, "", true},
+		{"basic-auth:sign-out", PerNetwork, Limit{Max: 60, Window: time.Minute}, "", true},
+		{"basic-auth:change-password", PerNetwork, Limit{Max: 20, Window: time.Minute}, "", true},
+		{"basic-auth:register", PerNetwork, Limit{Max: 10, Window: time.Minute}, "", true},
 		{LLMMinute, PerVisitor, Limit{Max: 20, Window: time.Minute}, "", false},
 		{LLMDay, PerVisitor, Limit{Window: 24 * time.Hour}, "", false},
 		{AdminLogin, PerNetworkName, Limit{Max: 5, Window: 15 * time.Minute}, "", false},

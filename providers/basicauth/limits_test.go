@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 )
@@ -47,6 +48,11 @@ func TestEveryEndpointLimitsTheRequestsOfAnAddress(t *testing.T) {
 		}
 		if status := send("198.51.100.2"); status == http.StatusTooManyRequests {
 			t.Errorf("%s: the limit is that of all addresses", name)
+		}
+	}
+	for _, b := range ratelimit.Budgets() {
+		if name, ours := strings.CutPrefix(string(b.Operation), "basic-auth:"); ours && limitsOf[name] != b.Limit.Max {
+			t.Errorf("%s is listed with %d", b.Operation, b.Limit.Max)
 		}
 	}
 	if found != len(limitsOf) {
