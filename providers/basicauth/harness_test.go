@@ -40,7 +40,7 @@ func (c config) String(name string) string {
 		}
 	}
 	switch name {
-	case setting.RegistrationMode, setting.PublicURL, setting.AllowedOrigins, setting.SMTPURL, setting.SMTPFrom:
+	case setting.RegistrationMode, setting.PublicURL, setting.BasePath, setting.AllowedOrigins, setting.SMTPURL, setting.SMTPFrom:
 		return ""
 	case setting.EHLOName:
 		return "cloud.test"
