@@ -28,6 +28,8 @@ type release struct {
 	page   *document
 	policy *policies
 	wasm   bool // the client has programs in WebAssembly
+	// head are the scripts that the client puts into its page, as sources of a policy.
+	head []string
 	// workers are the scripts with another list of files, by name.
 	workers map[string]*encoded.Content
 	// listed are the paths of pages that service workers fetch, whether they exist or not: one 404 and a worker is not installed.
@@ -120,7 +122,7 @@ func (c *release) begin(built *nuxt.Page, o Options) error {
 	if c.found.Cloud {
 		c.look(o.Plan.Auth.ID)
 	}
-	c.page = &document{begins: true, content: encoded.NewContent(shown.Bytes()), policy: c.policy.of(shown.Hashes(), c.wasm, settings.OpenRouterURL)}
+	c.page = &document{begins: true, content: encoded.NewContent(shown.Bytes()), policy: c.policy.of(slices.Concat(shown.Hashes(), c.head), c.wasm, settings.OpenRouterURL)}
 	c.page.revision = revision(shown.Bytes(), c.page.policy)
 	return nil
 }
@@ -140,12 +142,12 @@ func (c *release) fits(built string) error {
 		below, setting.BasePath, c.base, setting.BasePath, below, c.base)
 }
 
-// look searches the scripts of the client for what it can do: sign people in at the provider of accounts, and run WebAssembly. A UI
-// for accounts is known by the endpoints that it calls.
+// look searches the scripts of the client for what it does: sign people in at the provider of accounts, run WebAssembly, and put
+// scripts into its page. A UI for accounts is known by the endpoints that it calls.
 func (c *release) look(provider string) {
 	endpoints := "/api/" + provider + "/"
 	_ = fs.WalkDir(c.files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || c.found.AccountUI && c.wasm || !c.isHashed(name) {
+		if err != nil || entry.IsDir() || !c.isHashed(name) {
 			return nil // what cannot be read is not found
 		}
 		switch path.Ext(name) {
@@ -158,6 +160,11 @@ func (c *release) look(provider string) {
 			}
 			c.found.AccountUI = c.found.AccountUI || strings.Contains(string(src), endpoints)
 			c.wasm = c.wasm || strings.Contains(string(src), "WebAssembly.")
+			for _, source := range nuxt.HeadScripts(src) {
+				if !slices.Contains(c.head, source) {
+					c.head = append(c.head, source)
+				}
+			}
 		}
 		return nil
 	})

@@ -233,6 +233,10 @@ func TestPolicies(t *testing.T) {
 	if other := get(serve(t, inCloud(t, client(t, with(build("one"), map[string]string{"_nuxt/w.js": "WebAssembly.compile(x)"})))), "/", true).Header.Get("Content-Security-Policy"); !strings.Contains(other, "'wasm-unsafe-eval'") {
 		t.Errorf("with WebAssembly: %q", other)
 	}
+	coloured := with(build("one"), map[string]string{"_nuxt/ui.js": `head.script=[{innerHTML:"recolour()"}]`})
+	if other := get(serve(t, inCloud(t, client(t, coloured))), "/", true).Header.Get("Content-Security-Policy"); len(hashed.FindAllString(other, -1)) != 3 {
+		t.Errorf("with a script that the client puts into its page: %q", other)
+	}
 	if got := get(serve(t, inCloud(t, dir)), "/_nuxt/one.js", false).Header.Get("Content-Security-Policy"); got != "" {
 		t.Errorf("a script has %q", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -117,7 +118,7 @@ func (s inline) runs() bool {
 }
 
 // Hashes returns the sources by which a Content-Security-Policy allows the page's inline scripts, import maps included, and nothing
-// else: each once, in the order of the page.
+// else: each once.
 func (p *Page) Hashes() []string {
 	var out []string
 	for _, s := range p.scripts {
@@ -127,13 +128,39 @@ func (p *Page) Hashes() []string {
 		// Browsers see line ends as the HTML standard normalises them.
 		text := bytes.ReplaceAll(p.src[s.start:s.end], []byte("\r\n"), []byte("\n"))
 		text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
-		sum := sha256.Sum256(bytes.ReplaceAll(text, []byte{0}, []byte("\ufffd")))
-		if source := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !slices.Contains(out, source) {
-			out = append(out, source)
-		}
+		out = append(out, hash(bytes.ReplaceAll(text, []byte{0}, []byte("\ufffd"))))
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
+
+// hash is a script as a source of a policy.
+func hash(script []byte) string {
+	sum := sha256.Sum256(script)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// headScript finds where a client puts a script of its own into the head of the page.
+var headScript = regexp.MustCompile(`\bscript\s*[:=]\s*\[\s*\{\s*innerHTML\s*:\s*["'\x60]`)
+
+// HeadScripts returns the sources of the inline scripts that a file of the client puts into the page while it runs, as
+// Nuxt UI does for its colours. They are as good as the file.
+func HeadScripts(src []byte) []string {
+	var out []string
+	for _, at := range headScript.FindAllIndex(src, -1) {
+		var err error
+		p := &parser{src: string(src[at[1]-1 : min(len(src), at[1]+largestHeadScript)])}
+		func() {
+			defer p.recoverTo(&err)
+			out = append(out, hash([]byte(p.text())))
+		}()
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// largestHeadScript is the size of the largest script of that kind, in bytes.
+const largestHeadScript = 16 << 10
 
 // Settings are what a page says of how its client was built.
 type Settings struct {

@@ -132,8 +132,16 @@ func TestHashes(t *testing.T) {
 	page := ReadPage([]byte("<script>a</script><SCRIPT type=Module>a</SCRIPT><script src=x>b</script><script type=application/json>c</script>" +
 		"<script type=importmap>a\r\nb</script><title><script>d</script></title><textarea><script>e</script></textarea><noscript></noscript>" +
 		"<!--<script>f</script>--><script></script><svg title='<script>g</script>'>"))
-	if got := strings.Join(page.Hashes(), " "); got != a+" "+ab {
-		t.Errorf("got  %s\nwant %s %s", got, a, ab)
+	if got := strings.Join(page.Hashes(), " "); got != ab+" "+a {
+		t.Errorf("got  %s\nwant %s %s", got, ab, a)
+	}
+	for src, want := range map[string]string{
+		`h.script=[{innerHTML:"a"}]`: a, `x({title:t,script: [ { innerHTML : 'a' , tag:1}]}),y({script:[{innerHTML:"a"}]})`: a, "({script:[{innerHTML:`a\nb`}]})": ab,
+		`v("span",{innerHTML:"a"})`: "", "({script:[{innerHTML:`a${b}`}]})": "", `({script:[{innerHTML:a}]})`: "", `({script:[{innerHTML:"a`: "", "": "",
+	} {
+		if got := strings.Join(HeadScripts([]byte(src)), " "); got != want {
+			t.Errorf("%s: %q", src, got)
+		}
 	}
 }
 
