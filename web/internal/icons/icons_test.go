@@ -189,3 +189,19 @@ func TestCollectionsLeaveTheMemory(t *testing.T) {
 		time.Sleep(2 * idle)
 	})
 }
+
+func TestScriptsAskHere(t *testing.T) {
+	for script, want := range map[string]string{
+		`icon:{provider:"iconify",iconifyApiEndpoint:"https://api.iconify.design",localApiEndpoint:"/api/_nuxt_icon"}`: `icon:{provider:"iconify",iconifyApiEndpoint:"/cloud/api/_nuxt_icon",localApiEndpoint:"/api/_nuxt_icon"}`,
+		"{\"iconifyApiEndpoint\": 'https://api.iconify.design/'}":                                                      "{\"iconifyApiEndpoint\": '/cloud/api/_nuxt_icon'}",
+		"{iconifyApiEndpoint:`https://api.iconify.design`}":                                                            "{iconifyApiEndpoint:`/cloud/api/_nuxt_icon`}",
+		`iconifyApiEndpoint:"https://icons.example.org"`:                                                               `iconifyApiEndpoint:"https://icons.example.org"`,
+		`iconifyApiEndpoint:"https://api.iconify.design.example"`:                                                      `iconifyApiEndpoint:"https://api.iconify.design.example"`,
+		`t.iconifyApiEndpoint`:         `t.iconifyApiEndpoint`,
+		`"https://api.iconify.design"`: `"https://api.iconify.design"`,
+	} {
+		if got := string(Local([]byte(script), "/cloud")); got != want {
+			t.Errorf("%s\nbecomes %s\nnot     %s", script, got, want)
+		}
+	}
+}
