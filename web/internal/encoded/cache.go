@@ -2,8 +2,9 @@ package encoded
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,8 +12,12 @@ import (
 // idle is how long a form must not have been asked for before another one may take its room.
 const idle = 10 * time.Minute
 
-// hurried is how many requests may compress at once. The others wait for a moment, which costs less than the memory of all.
+// hurried is how many contents are compressed at once for those who wait. The others wait for a moment, which costs less than the
+// memory of all.
 const hurried = 2
+
+// felt is the size of a content, in bytes, from which on waiting for the whole of it is felt: it goes out while it is compressed.
+const felt = 128 << 10
 
 // Cache has the compressed forms of contents, by what the content is: the same file of two releases is compressed once.
 type Cache struct {
@@ -34,25 +39,26 @@ type key struct {
 
 // pack is a content in a coding.
 type pack struct {
-	key  key
-	made chan struct{} // closed when the fields below are set; under the lock from then on
+	key    key
+	growth *growth       // of the fast level
+	made   chan struct{} // closed when that is through
 
-	held   int64 // of the room
-	asked  time.Time
-	data   []byte // nil if the content could not be read
-	tag    string
-	former string
-	small  bool // smaller than the content
+	// Under the lock of the cache:
+	held  int64 // of the room
+	asked time.Time
+	data  []byte // nil before it is made, and if it cannot be
+	level int
+	small bool // smaller than the content
 }
 
-// NewCache returns a cache that holds at most room bytes, and at most once that while it works.
+// NewCache returns a cache that holds at most room bytes.
 func NewCache(room int64) *Cache {
 	return &Cache{room: room, now: time.Now, slots: make(chan struct{}, hurried), packs: map[key]*pack{}}
 }
 
 // form returns a content in a coding. It has none if the content is too large or too small, does not get smaller, or if there is no room.
 // must is for clients that do not take the content as it is: size then matters less.
-func (c *Cache) form(ctx context.Context, s source, by *coding, must bool) (form, bool) {
+func (c *Cache) form(r *http.Request, s source, by *coding, must bool) (form, bool) {
 	if s.size > largest || s.size < least && !must {
 		return form{}, false
 	}
@@ -61,11 +67,16 @@ func (c *Cache) form(ctx context.Context, s source, by *coding, must bool) (form
 		return form{}, false
 	}
 	if ours {
-		c.make(p, s.read)
+		c.begin(p, s.read)
+	}
+	f := form{coding: by, tag: by.tag(s.hash, by.fast)}
+	if s.size > felt && isWhole(r) && p.growth.grows() {
+		f.growth = p.growth
+		return f, true
 	}
 	select {
 	case <-p.made:
-	case <-ctx.Done():
+	case <-r.Context().Done():
 		return form{}, false
 	}
 	c.mu.Lock()
@@ -73,10 +84,20 @@ func (c *Cache) form(ctx context.Context, s source, by *coding, must bool) (form
 	if p.data == nil || !p.small && !must {
 		return form{}, false
 	}
-	return form{coding: by, body: bytes.NewReader(p.data), size: int64(len(p.data)), tag: p.tag, former: p.former}, true
+	f.body, f.size, f.other = bytes.NewReader(p.data), int64(len(p.data)), by.tag(s.hash, by.best)
+	if p.level == by.best {
+		f.tag, f.other = f.other, f.tag
+	}
+	return f, true
 }
 
-// find returns the pack of a key, or a new one that the caller has to make; none if there is no room.
+// isWhole reports whether a request is for all of a content, whatever the client has.
+func isWhole(r *http.Request) bool {
+	conditions := []string{"Range", "If-Match", "If-None-Match"}
+	return r.Method == http.MethodGet && !slices.ContainsFunc(conditions, func(name string) bool { return r.Header.Get(name) != "" })
+}
+
+// find returns the pack of a key, or a new one that the caller has to begin; none if there is no room.
 func (c *Cache) find(k key, size int64) (p *pack, ours bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +108,7 @@ func (c *Cache) find(k key, size int64) (p *pack, ours bool) {
 	if !c.clear(size) {
 		return nil, false
 	}
-	p = &pack{key: k, made: make(chan struct{}), held: size, asked: c.now()}
+	p = &pack{key: k, growth: newGrowth(), made: make(chan struct{}), held: size, asked: c.now(), level: k.coding.fast}
 	c.packs[k] = p
 	c.held += size
 	return p, true
@@ -111,44 +132,53 @@ func (c *Cache) clear(size int64) bool {
 }
 
 func (c *Cache) forget(p *pack) {
-	c.held -= p.held
-	delete(c.packs, p.key)
+	if c.packs[p.key] == p {
+		c.held -= p.held
+		delete(c.packs, p.key)
+	}
 }
 
-// make compresses a content by the fast level, and has it done better later. What fails is forgotten.
-func (c *Cache) make(p *pack, read func() ([]byte, error)) {
-	var data []byte
-	small, size := false, 0
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if data == nil {
-			c.forget(p)
-		} else {
-			c.fill(p, data)
-			p.small = small
-			if small && size <= patient {
-				c.later(p)
-			}
-		}
-		close(p.made)
-	}()
-	c.slots <- struct{}{}
-	defer func() { <-c.slots }()
+// begin has a content compressed by the fast level, and better later. What fails is forgotten.
+func (c *Cache) begin(p *pack, read func() ([]byte, error)) {
 	content, err := read()
 	if err != nil || sha256.Sum256(content) != p.key.hash { // it has changed meanwhile
+		c.end(p, nil, 0)
 		return
 	}
-	data = p.key.coding.pack(content, p.key.coding.fast)
-	small, size = len(data) < len(content), len(content)
+	go func() {
+		c.slots <- struct{}{}
+		defer func() { <-c.slots }()
+		if p.key.coding.pack(p.growth, content, p.key.coding.fast) != nil {
+			c.end(p, nil, 0)
+			return
+		}
+		c.end(p, bytes.Clone(p.growth.data), len(content))
+	}()
+}
+
+// end says what became of the fast level; data is nil if nothing did.
+func (c *Cache) end(p *pack, data []byte, size int) {
+	p.growth.end(data != nil)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if data == nil {
+		c.forget(p)
+	} else {
+		c.fill(p, data, p.key.coding.fast)
+		p.small = len(data) < size
+	}
+	if p.small && size <= patient {
+		c.later(p)
+	}
+	close(p.made)
 }
 
 // fill gives a pack its bytes.
-func (c *Cache) fill(p *pack, data []byte) {
-	c.held += int64(len(data)) - p.held
-	p.held = int64(len(data))
-	p.former = p.tag
-	p.data, p.tag = data, hash(sha256.Sum256(data)).tag()
+func (c *Cache) fill(p *pack, data []byte, level int) {
+	if c.packs[p.key] == p {
+		c.held += int64(len(data)) - p.held
+	}
+	p.held, p.data, p.level = int64(len(data)), data, level
 }
 
 // later puts a pack into the queue of what is to be done by the best level. One goroutine does that, and ends when nothing is left to do.
@@ -175,10 +205,10 @@ func (c *Cache) improve() {
 		c.mu.Unlock()
 
 		began := c.now()
-		better := p.key.coding.repack(data)
+		better, err := p.key.coding.repack(data)
 		c.mu.Lock()
-		if c.packs[p.key] == p && better != nil && len(better) < len(data) {
-			c.fill(p, better)
+		if err == nil && len(better) < len(data) {
+			c.fill(p, better, p.key.coding.best)
 		}
 		c.mu.Unlock()
 		time.Sleep(c.now().Sub(began))

@@ -3,8 +3,13 @@ package encoded
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"math/bits"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -23,26 +28,58 @@ type coding struct {
 
 // codings are all of them, the one that makes the least of usual files first.
 var codings = []*coding{
-	{name: "br", extension: ".br", fast: 5, best: 11, writer: brotliWriter, reader: brotliReader},
+	{name: "br", extension: ".br", fast: 6, best: 11, writer: brotliWriter, reader: brotliReader},
 	{name: "zstd", extension: ".zst", fast: int(zstd.SpeedDefault), best: int(zstd.SpeedBestCompression), writer: zstdWriter, reader: zstdReader},
 	{name: "gzip", extension: ".gz", fast: 6, best: 9, writer: gzipWriter, reader: gzipReader},
 }
 
-// pack compresses data. Writing to memory does not fail.
-func (c *coding) pack(data []byte, level int) []byte {
-	var out bytes.Buffer
-	w, err := c.writer(&out, level, len(data))
-	if err == nil {
-		_, err = w.Write(data)
+// pieces is how much is given to a compressor at once, in bytes, so that what it makes of it comes soon.
+const pieces = 32 << 10
+
+// catch makes an error of a panic: those who compress are goroutines that have no one else to tell of it.
+func (c *coding) catch(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s: panic: %v", c.name, p)
 	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		panic("encoded: " + c.name + ": " + err.Error())
-	}
-	return bytes.Clone(out.Bytes()) // without the room to grow
 }
+
+// pack compresses data.
+func (c *coding) pack(to io.Writer, data []byte, level int) (err error) {
+	defer c.catch(&err)
+	w, err := c.writer(to, level, len(data))
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(data, pieces) {
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// tag returns the entity tag of what the compressor makes of a content by a level. It is known before the bytes are, which are the same
+// whenever they are made; by another version of the compressor they may not be.
+func (c *coding) tag(of hash, level int) string {
+	return hash(sha256.Sum256(fmt.Appendf(of[:], " %s %d %s", c.name, level, versions()))).tag()
+}
+
+// versions names the compressors of the program.
+var versions = sync.OnceValue(func() string {
+	info, _ := debug.ReadBuildInfo()
+	var names strings.Builder
+	for _, path := range []string{"github.com/andybalholm/brotli", "github.com/klauspost/compress"} {
+		if info == nil {
+			break
+		}
+		for _, m := range info.Deps {
+			if m.Path == path {
+				fmt.Fprintf(&names, "%s %s ", path, m.Version)
+			}
+		}
+	}
+	return names.String()
+})
 
 // unpack returns what was compressed.
 func (c *coding) unpack(packed []byte) ([]byte, error) {
@@ -69,19 +106,16 @@ func (c *coding) contentOf(packed io.Reader, size int64) (h hash) {
 	return h
 }
 
-// repack compresses again what the fast level has compressed, and takes its time. Where that fails there is nothing better, and the
-// goroutine that does it has no one to tell.
-func (c *coding) repack(packed []byte) (better []byte) {
-	defer func() {
-		if recover() != nil {
-			better = nil
-		}
-	}()
+// repack compresses again what the fast level has compressed, and takes its time.
+func (c *coding) repack(packed []byte) (better []byte, err error) {
+	defer c.catch(&err)
 	content, err := c.unpack(packed)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return c.pack(content, c.best)
+	var out bytes.Buffer
+	err = c.pack(&out, content, c.best)
+	return bytes.Clone(out.Bytes()), err // without the room to grow
 }
 
 // The window of brotli is as large as the content, if that is smaller than what is usual: the tables of the compressor go by it.

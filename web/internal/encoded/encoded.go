@@ -3,13 +3,12 @@
 //
 // What the build has compressed goes out as the build left it: a Folder looks for a sibling of the same name with ".br", ".zst" or
 // ".gz" behind it, and believes it once it has been unpacked and compared with the file. Everything else is compressed
-// here, once for each content and coding, whoever asks and however often: by a fast level when the first request comes, and
-// by the best level in the background after that. The results are in the memory of a Cache, which has a bound. What finds
+// here, once for each content and coding, whoever asks and however often: by a fast level when the first request comes, whose
+// answer begins before a large content is through, and by the best level in the background after that. The results are in the memory of a Cache, which has a bound. What finds
 // no room there goes out as it is and is not compressed at all, so that no one can make the server compress one thing again
 // and again.
 //
-// Every form of a file has a strong entity tag of its own, made of its very bytes, so that ranges and conditions are right
-// whatever form a client has. The caller sets Content-Type, Cache-Control and the like before. Types that are not known to
+// Every form of a file has a strong entity tag of its own, so that ranges and conditions are right whatever form a client has. The caller sets Content-Type, Cache-Control and the like before. Types that are not known to
 // get smaller are left alone.
 package encoded
 
@@ -26,11 +25,11 @@ import (
 	"time"
 )
 
-// Sizes of contents, in bytes. A smaller one than least is sent as it is, because it fits in a packet anyway. A larger one than
+// Sizes of contents, in bytes. A smaller one than least is sent as it is, because nothing is won by less. A larger one than
 // patient has to do with the fast level, because the best one takes fifty times the memory of a content. A larger one
 // than largest is not compressed here; siblings of the build may be of any size.
 const (
-	least   = 1 << 10
+	least   = 1 << 8
 	patient = 2 << 20
 	largest = 8 << 20
 )
@@ -86,7 +85,7 @@ func (c *Cache) serve(w http.ResponseWriter, r *http.Request, s source) {
 		}
 		f, ok := s.sibling(coding)
 		if !ok {
-			f, ok = c.form(r.Context(), s, coding, !takes.identity())
+			f, ok = c.form(r, s, coding, !takes.identity())
 		}
 		if ok {
 			f.send(w, r, s.name)
@@ -102,8 +101,9 @@ type form struct {
 	coding *coding // nil: the content itself
 	body   io.ReadSeeker
 	size   int64
-	tag    string // "" if the content is not known well enough
-	former string // the tag of an earlier form of the same content and coding; "" if there was none
+	growth *growth // in place of body and size while the form is made
+	tag    string  // "" if the content is not known well enough
+	other  string  // the tag of another level of the same coding; "" if there is none
 }
 
 // send answers a request with a form. Ranges and conditions are left to http.ServeContent. There is no Last-Modified: the time of a
@@ -111,13 +111,17 @@ type form struct {
 func (f form) send(w http.ResponseWriter, r *http.Request, name string) {
 	h := w.Header()
 	switch {
-	case f.former != "" && names(r, f.former): // what the client has unpacks to the same
-		h.Set("ETag", f.former)
+	case f.other != "" && names(r, f.other): // what the client has unpacks to the same
+		h.Set("ETag", f.other)
 	case f.tag != "":
 		h.Set("ETag", f.tag)
 	}
 	if f.coding != nil {
 		h.Set("Content-Encoding", f.coding.name)
+		if f.growth != nil {
+			f.growth.send(w)
+			return
+		}
 		w = &sized{w, f.size}
 	}
 	http.ServeContent(w, r, name, time.Time{}, f.body)
@@ -147,34 +151,6 @@ func (s *sized) ReadFrom(r io.Reader) (int64, error) { return io.Copy(s.Response
 
 // Unwrap is for http.ResponseController.
 func (s *sized) Unwrap() http.ResponseWriter { return s.ResponseWriter }
-
-// Answer answers a request with a small content that was made for it and will hardly be asked for again: it is compressed by the
-// fast level and not kept. Its tag is weak, because it stands for the content in every coding.
-func Answer(w http.ResponseWriter, r *http.Request, content []byte) {
-	h, sum := w.Header(), hash(sha256.Sum256(content))
-	h.Set("ETag", "W/"+sum.tag())
-	h.Add("Vary", "Accept-Encoding")
-	if names(r, sum.tag()) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	takes := accepted(r.Header)
-	for _, coding := range takes.order() {
-		if coding != nil && (len(content) >= least || !takes.identity()) {
-			content = coding.pack(content, coding.fast)
-			h.Set("Content-Encoding", coding.name)
-		} else if coding != nil {
-			continue
-		}
-		h.Set("Content-Length", strconv.Itoa(len(content)))
-		w.WriteHeader(http.StatusOK)
-		if r.Method != http.MethodHead {
-			_, _ = w.Write(content)
-		}
-		return
-	}
-	http.Error(w, "Not Acceptable: the answer can be had as it is, or in one of the codings br, zstd and gzip", http.StatusNotAcceptable)
-}
 
 // compressible reports whether contents of a type get smaller: text, and the few formats that are not compressed in themselves. A type
 // that is not set would be guessed from the content, and what a compressed form looks like says nothing of that.

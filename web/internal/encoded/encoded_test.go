@@ -2,7 +2,6 @@ package encoded
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,10 +90,18 @@ func ask(t *testing.T, h http.Handler, method, path string, header ...string) an
 
 func file(content string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(content)} }
 
+func compress(c *coding, content string, level int) []byte {
+	var out bytes.Buffer
+	if err := c.pack(&out, []byte(content), level); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}
+
 func packed(name, content string) *fstest.MapFile {
 	for _, c := range codings {
 		if c.extension == name {
-			return &fstest.MapFile{Data: c.pack([]byte(content), c.best)}
+			return &fstest.MapFile{Data: compress(c, content, c.best)}
 		}
 	}
 	panic(name)
@@ -224,10 +232,10 @@ func TestConditionsAndRanges(t *testing.T) {
 func TestSiblingsOfTheBuild(t *testing.T) {
 	content := script(100)
 	for _, c := range codings {
-		honest := c.pack([]byte(content), c.best)
-		bomb := c.pack(bytes.Repeat([]byte(content), 50), c.fast)
+		honest := compress(c, content, c.best)
+		bomb := compress(c, strings.Repeat(content, 50), c.fast)
 		for name, sibling := range map[string][]byte{
-			"honest": honest, "another file": c.pack([]byte(script(99)), c.best), "same length": c.pack([]byte(strings.ToUpper(content)), c.best),
+			"honest": honest, "another file": compress(c, script(99), c.best), "same length": compress(c, strings.ToUpper(content), c.best),
 			"cut": honest[:len(honest)-3], "more behind": append(bytes.Clone(honest), "more"...), "empty": nil, "the file itself": []byte(content), "bomb": bomb,
 		} {
 			h := folder(NewCache(1<<20), fstest.MapFS{"a.js": file(content), "a.js" + c.extension: {Data: sibling}})
@@ -319,7 +327,7 @@ func TestFilesChange(t *testing.T) {
 		tag = a.header.Get("ETag")
 	}
 	// A deployment may put the sibling there before the file.
-	write("a.js.br", codings[0].pack([]byte(two), 11))
+	write("a.js.br", compress(codings[0], two, 11))
 	if a := ask(t, h, "GET", "/a.js", "Accept-Encoding", "br"); a.unpacked != one {
 		t.Error("the sibling of a file that is not there yet")
 	}
@@ -350,7 +358,7 @@ func TestTheBestLevelFollows(t *testing.T) {
 				first := ask(t, h, "GET", "/", "Accept-Encoding", c.name)
 				time.Sleep(time.Minute) // until the background is done
 				second := ask(t, h, "GET", "/", "Accept-Encoding", c.name)
-				if first.body != string(c.pack([]byte(content), c.fast)) || second.body != string(c.pack([]byte(content), c.best)) || second.unpacked != content {
+				if first.body != string(compress(c, content, c.fast)) || second.body != string(compress(c, content, c.best)) || second.unpacked != content {
 					t.Errorf("%d bytes at first, then %d", len(first.body), len(second.body))
 				}
 				if first.header.Get("ETag") == second.header.Get("ETag") || len(second.body) >= len(first.body) {
@@ -387,7 +395,7 @@ func TestEachContentIsCompressedOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, ok := c.form(t.Context(), s, codings[0], false); !ok {
+			if _, ok := c.form(httptest.NewRequest("GET", "/", nil), s, codings[0], false); !ok {
 				t.Error("no form")
 			}
 		})
@@ -401,12 +409,98 @@ func TestEachContentIsCompressedOnce(t *testing.T) {
 		{hash: hash{1}, size: 2000, read: func() ([]byte, error) { return nil, errors.New("unreadable") }},
 		{hash: hash{2}, size: 2000, read: func() ([]byte, error) { return content.data, nil }},
 	} {
-		if _, ok := c.form(t.Context(), s, codings[0], false); ok {
+		if _, ok := c.form(httptest.NewRequest("GET", "/", nil), s, codings[0], false); ok {
 			t.Error("a form of another content")
 		}
 	}
 	if len(c.packs) != 1 {
 		t.Errorf("%d packs", len(c.packs))
+	}
+}
+
+// slow is a coding whose compressor gives away a first piece, and the rest when it is told to.
+func slow(first, rest string, more <-chan error) *coding {
+	return &coding{name: "slow", fast: 1, best: 2, writer: func(w io.Writer, _, _ int) (io.WriteCloser, error) {
+		_, err := io.WriteString(w, first)
+		return &slowly{w: w, rest: rest, more: more}, err
+	}}
+}
+
+type slowly struct {
+	w    io.Writer
+	rest string
+	more <-chan error
+}
+
+func (s *slowly) Write(p []byte) (int, error) { return len(p), nil }
+
+func (s *slowly) Close() error {
+	if err := <-s.more; err != nil {
+		return err
+	}
+	_, err := io.WriteString(s.w, s.rest)
+	return err
+}
+
+// TestALargeContentGoesOutWhileItIsCompressed: whoever asks for all of it does not wait for the end. All others do.
+func TestALargeContentGoesOutWhileItIsCompressed(t *testing.T) {
+	content := NewContent(bytes.Repeat([]byte("x"), felt+1))
+	for _, failure := range []error{nil, errors.New("no")} {
+		c, more := NewCache(1<<20), make(chan error)
+		by := slow("first,", "rest", more)
+		s := source{hash: content.hash, size: int64(len(content.data)), read: func() ([]byte, error) { return content.data, nil }}
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if f, ok := c.form(r, s, by, false); ok {
+				f.send(w, r, "")
+			} else {
+				http.Error(w, "none", http.StatusTeapot)
+			}
+		}))
+		defer srv.Close()
+		res, err := http.Get(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		first := make([]byte, 6)
+		if _, err := io.ReadFull(res.Body, first); err != nil || string(first) != "first," || res.ContentLength != -1 {
+			t.Fatalf("%q of %d bytes: %v", first, res.ContentLength, err)
+		}
+		others := make(chan string)
+		for _, header := range []string{"Range", "If-None-Match"} {
+			go func() {
+				r := httptest.NewRequest("GET", "/", nil)
+				r.Header.Set(header, map[string]string{"Range": "bytes=0-4", "If-None-Match": res.Header.Get("ETag")}[header])
+				w := httptest.NewRecorder()
+				if f, ok := c.form(r, s, by, false); ok {
+					f.send(w, r, "")
+					others <- fmt.Sprint(w.Code, w.Body)
+				} else {
+					others <- "none"
+				}
+			}()
+		}
+		go func() { // also for another attempt, after a failure
+			for {
+				select {
+				case more <- failure:
+				case <-t.Context().Done():
+					return
+				}
+			}
+		}()
+		rest, err := io.ReadAll(res.Body)
+		got := []string{<-others, <-others}
+		slices.Sort(got)
+		if failure != nil {
+			if err == nil || len(rest) > 0 || got[0] != "none" || got[1] != "none" {
+				t.Errorf("a compressor that fails: %q, %v, the others %q", rest, err, got)
+			}
+			continue
+		}
+		if err != nil || string(rest) != "rest" || got[0] != "206 first" || got[1] != "304 " {
+			t.Errorf("%q, %v, the others %q", rest, err, got)
+		}
 	}
 }
 
@@ -418,7 +512,7 @@ func TestTheRoomOfACache(t *testing.T) {
 		ask := func(id byte, size int) bool {
 			data := bytes.Repeat([]byte{id}, size)
 			content := NewContent(data)
-			_, ok := c.form(context.Background(), source{hash: content.hash, size: int64(size), read: func() ([]byte, error) {
+			_, ok := c.form(httptest.NewRequest("GET", "/", nil), source{hash: content.hash, size: int64(size), read: func() ([]byte, error) {
 				reads++
 				return data, nil
 			}}, codings[2], false)
@@ -436,7 +530,7 @@ func TestTheRoomOfACache(t *testing.T) {
 			noise[i] = byte(rand.IntN(200))
 		}
 		content := NewContent(noise)
-		if _, ok := c.form(t.Context(), source{hash: content.hash, size: 9000, read: func() ([]byte, error) { return noise, nil }}, codings[2], true); !ok {
+		if _, ok := c.form(httptest.NewRequest("GET", "/", nil), source{hash: content.hash, size: 9000, read: func() ([]byte, error) { return noise, nil }}, codings[2], true); !ok {
 			t.Error("no room beside small forms")
 		}
 		before := reads
@@ -467,39 +561,6 @@ func TestTheRoomOfACache(t *testing.T) {
 			t.Errorf("%d of %d bytes", c.held, c.room)
 		}
 	})
-}
-
-// TestAnswer is for contents that are made for a request.
-func TestAnswer(t *testing.T) {
-	content := script(100)
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if r.URL.Path == "/small" {
-			Answer(w, r, []byte("{}"))
-			return
-		}
-		Answer(w, r, []byte(content))
-	})
-	for accept, want := range map[string]string{"": "", "gzip": "gzip", "br, gzip": "br", "zstd;q=0.5, gzip;q=0.2": "zstd", "gzip;q=0": ""} {
-		a := ask(t, h, "GET", "/", "Accept-Encoding", accept)
-		if a.header.Get("Content-Encoding") != want || a.unpacked != content || a.announced != int64(len(a.body)) || a.header.Get("Vary") != "Accept-Encoding" {
-			t.Errorf("%q: %v", accept, a.header)
-		}
-		for _, method := range []string{"GET", "HEAD"} {
-			if a := ask(t, h, method, "/", "Accept-Encoding", accept, "If-None-Match", a.header.Get("ETag")); a.status != 304 || a.body != "" {
-				t.Errorf("%q again: %d %v", accept, a.status, a.header)
-			}
-		}
-		if a := ask(t, h, "HEAD", "/", "Accept-Encoding", accept); a.status != 200 || a.body != "" || a.header.Get("Content-Length") == "" {
-			t.Errorf("HEAD %q: %d %v", accept, a.status, a.header)
-		}
-	}
-	if a := ask(t, h, "GET", "/", "Accept-Encoding", "*;q=0"); a.status != 406 || strings.Contains(a.body, "function") {
-		t.Errorf("nothing suits: %d", a.status)
-	}
-	if a := ask(t, h, "GET", "/small", "Accept-Encoding", "br, gzip"); a.header.Get("Content-Encoding") != "" || a.body != "{}" {
-		t.Errorf("a small answer: %v", a.header)
-	}
 }
 
 // FuzzAcceptEncoding: whatever a client says, it gets the content in a coding that it has named or has not refused, or a refusal.
