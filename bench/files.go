@@ -83,7 +83,11 @@ func (b *bench) newFileBench() (f *fileBench, err error) {
 	if f.device, err = signUp(f.server, b.corpus, "files@example.test"); err != nil {
 		return f, err
 	}
-	f.nginx, err = startNginx(b.path("nginx/data"), filepath.Join(f.server.data, "blobs"))
+	bin, err := exec.LookPath("nginx")
+	if err != nil {
+		return f, errors.New("nginx is missing; scripts/bench-files installs it")
+	}
+	f.nginx, err = nginx{bin: bin, server: "root " + filepath.Join(f.server.data, "blobs") + ";"}.start(b.path("nginx/data"))
 	return f, err
 }
 
@@ -96,34 +100,6 @@ func (f *fileBench) close() {
 	if f.source != nil {
 		f.source.Close()
 	}
-}
-
-// startNginx serves a directory with the settings that Debian's package comes with, but one process and no log.
-func startNginx(dir, root string) (*server, error) {
-	bin, err := exec.LookPath("nginx")
-	if err != nil {
-		return nil, errors.New("nginx is missing; scripts/bench-files installs it")
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr;
-events { worker_connections 768; }
-http {
-  sendfile on; tcp_nopush on; access_log off; default_type application/octet-stream;
-  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi; uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
-  server { listen %[2]s; root %[3]s; location = /ready { return 200; } }
-}
-`, dir, addr, root)
-	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
-		return nil, err
-	}
-	s := &server{addr: addr, data: dir, cmd: exec.Command(bin, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))}
-	return s, s.start("/ready")
 }
 
 // content is the bytes of one round: a mark and then the source.

@@ -22,6 +22,7 @@ import (
 // bench is one run.
 type bench struct {
 	root, dir, binary string
+	client            string // directory of a client's build; "" if there is none
 	short             bool
 	rounds            int
 	corpus            *corpus.Corpus
@@ -49,12 +50,13 @@ func main() {
 		out     = flag.String("o", "RESULTS.md", "file for the results")
 		profile = flag.String("profile", "", "write CPU and allocation profiles of the server to this directory, and measure nothing")
 		update  = flag.Bool("update", false, "with -only: replace these measurements in the file for the results")
+		client  = flag.String("client", "", "directory with a build of a client, for the first visit; without it one that is like it is made")
 		only    = flag.String("only", "", "comma-separated names of the measurements to run: "+strings.Join(names(), ", "))
 	)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exit(run(ctx, *root, *out, *profile, *only, *short, *update))
+	exit(run(ctx, *root, *out, *profile, *only, *client, *short, *update))
 }
 
 func exit(err error) {
@@ -77,6 +79,7 @@ var measurements = []struct {
 	{"start", (*bench).benchStart},
 	{"events", (*bench).benchEvents},
 	{"files", (*bench).benchFiles},
+	{"visit", (*bench).benchVisit},
 }
 
 func names() (out []string) {
@@ -86,12 +89,17 @@ func names() (out []string) {
 	return out
 }
 
-func run(ctx context.Context, root, out, profile, only string, short, update bool) (err error) {
+func run(ctx context.Context, root, out, profile, only, client string, short, update bool) (err error) {
 	debug.SetGCPercent(400) // our own garbage must not take the processor from the servers
 	if root, err = filepath.Abs(root); err != nil {
 		return err
 	}
-	b := &bench{root: root, short: short, rounds: 5}
+	if client != "" {
+		if client, err = filepath.Abs(client); err != nil {
+			return err
+		}
+	}
+	b := &bench{root: root, client: client, short: short, rounds: 5}
 	if short {
 		b.rounds = 3
 	}

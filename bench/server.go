@@ -45,12 +45,20 @@ func buildServer(ctx context.Context, root, out string, overlay string) error {
 // startServer runs OR3 Cloud on a data directory, without limits and without a line for each request, as the other
 // side of the comparison runs too.
 func startServer(bin, data string, env ...string) (*server, error) {
+	return startServing("", bin, data, env...)
+}
+
+// startServing runs OR3 Cloud with a client in a directory; "" is the built-in page.
+func startServing(web, bin, data string, env ...string) (*server, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
 	s := &server{addr: addr, data: data}
 	s.cmd = exec.Command(bin, "serve", "--addr", addr, "--data", data)
+	if web != "" {
+		s.cmd.Args = append(s.cmd.Args, "--web", web)
+	}
 	s.cmd.Env = append([]string{"HOME=" + filepath.Dir(data), "OR3_LIMITS_ENABLED=false", "OR3_LOG_LEVEL=warn"}, env...)
 	return s, s.start("/api/auth/session")
 }
