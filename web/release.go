@@ -14,6 +14,7 @@ import (
 
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web/internal/encoded"
+	"or3.chat/cloud/web/internal/icons"
 	"or3.chat/cloud/web/internal/nuxt"
 )
 
@@ -30,8 +31,9 @@ type release struct {
 	wasm   bool // the client has programs in WebAssembly
 	// head are the scripts that the client puts into its page, as sources of a policy.
 	head []string
-	// workers are the scripts with another list of files, by name.
-	workers map[string]*encoded.Content
+	// scripts are those that go out otherwise than they were built, by name: service workers with another list of files, and what would
+	// ask an outside service for icons.
+	scripts map[string]*encoded.Content
 	// listed are the paths of pages that service workers fetch, whether they exist or not: one 404 and a worker is not installed.
 	listed map[string]bool
 	// sources are the files that the above was made of, as they were then.
@@ -58,7 +60,7 @@ func newRelease(files fs.FS, cache *encoded.Cache, o Options) (*release, error) 
 		return nil, missing(files)
 	}
 	c := &release{
-		static: s, found: Found{Cloud: o.Plan.Cloud()}, base: o.Config.String(setting.BasePath), workers: map[string]*encoded.Content{},
+		static: s, found: Found{Cloud: o.Plan.Cloud()}, base: o.Config.String(setting.BasePath), scripts: map[string]*encoded.Content{},
 		listed: map[string]bool{}, sources: map[string]fs.FileInfo{}, cache: cache,
 	}
 	if c.found.Cloud {
@@ -154,12 +156,17 @@ func (c *release) look(provider string) {
 		case ".wasm":
 			c.wasm = true
 		case ".js", ".mjs":
-			src, err := fs.ReadFile(c.files, name)
+			src, err := c.read(name)
 			if err != nil {
 				return nil
 			}
 			c.found.AccountUI = c.found.AccountUI || strings.Contains(string(src), endpoints)
 			c.wasm = c.wasm || strings.Contains(string(src), "WebAssembly.")
+			if local, asks := icons.Local(src, c.base); asks {
+				c.scripts[name] = encoded.NewContent(local)
+			} else {
+				delete(c.sources, name)
+			}
 			for _, source := range nuxt.HeadScripts(src) {
 				if !slices.Contains(c.head, source) {
 					c.head = append(c.head, source)
@@ -201,7 +208,7 @@ func (c *release) reviseWorkers() error {
 			continue
 		}
 		c.found.Workers = append(c.found.Workers, name)
-		c.workers[name] = encoded.NewContent(worker.Revise(c.revision, func(a, b string) bool { return c.local(a) == c.local(b) }))
+		c.scripts[name] = encoded.NewContent(worker.Revise(c.revision, func(a, b string) bool { return c.local(a) == c.local(b) }))
 	}
 	return nil
 }
@@ -342,9 +349,9 @@ func (c *release) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.serveFile(w, r, name)
 	case !ok:
 		c.serveDocument(w, r, c.page)
-	case c.workers[name] != nil:
+	case c.scripts[name] != nil:
 		c.headers(w, name)
-		c.cache.Serve(w, r, c.workers[name])
+		c.cache.Serve(w, r, c.scripts[name])
 	case path.Ext(name) == ".html":
 		d := c.document(name)
 		if d != nil && d.begins || d == nil && name == c.shell {

@@ -4,8 +4,10 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -109,6 +111,44 @@ func TestEveryPageIsTheOnePage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestIconsAreAskedForHere: a script that would ask an outside service asks this server, in whatever form the script goes out. Without
+// accounts it is the build's.
+func TestIconsAreAskedForHere(t *testing.T) {
+	const before, outside = `icon:{provider:"iconify",iconifyApiEndpoint:"`, "https://api.iconify.design"
+	script := before + outside + `"}` + strings.Repeat(";f()", 100)
+	files := with(build("one"), map[string]string{"_nuxt/icons.js": script, "_nuxt/icons.js.gz": compressed(t, script)})
+	for base, endpoint := range map[string]string{"": "/api/_nuxt_icon", "/cloud": "/cloud/api/_nuxt_icon"} {
+		files["200.html"] = strings.Replace(nuxtPage("one", "{}"), `baseURL:"/"`, `baseURL:"`+base+`/"`, 1)
+		h := serve(t, inCloud(t, client(t, files), "OR3_BASE_PATH="+base))
+		want := strings.Replace(script, outside, endpoint, 1)
+		if got := text(t, h, "/_nuxt/icons.js", false); got != want {
+			t.Errorf("below %q: %s", base, got)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/_nuxt/icons.js", nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		unpacked, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(unpacked)
+		if err != nil || string(got) != want || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+			t.Errorf("below %q, compressed: %v %s, %v", base, w.Header(), got, err)
+		}
+		w = httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, endpoint[len(base):]+"/lucide.json?icons=search", nil))
+		if !strings.Contains(w.Body.String(), `"search":{`) {
+			t.Errorf("below %q: icons are %s", base, w.Body)
+		}
+	}
+	delete(files, "200.html")
+	files["index.html"] = nuxtPage("one", "{}")
+	if got := text(t, serve(t, withoutCloud(t, client(t, files))), "/_nuxt/icons.js", false); got != script {
+		t.Errorf("without accounts: %s", got)
 	}
 }
 

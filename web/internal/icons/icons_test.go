@@ -200,7 +200,7 @@ func TestScriptsAskHere(t *testing.T) {
 		`t.iconifyApiEndpoint`:         `t.iconifyApiEndpoint`,
 		`"https://api.iconify.design"`: `"https://api.iconify.design"`,
 	} {
-		if got := string(Local([]byte(script), "/cloud")); got != want {
+		if got, asks := Local([]byte(script), "/cloud"); string(got) != want || asks != (script != want) {
 			t.Errorf("%s\nbecomes %s\nnot     %s", script, got, want)
 		}
 	}

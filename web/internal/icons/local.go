@@ -6,11 +6,11 @@ import "regexp"
 // other, and every other one asks it for what it does not get here. A service that was chosen is none of our business.
 var outside = regexp.MustCompile("(\\biconifyApiEndpoint[\"']?\\s*:\\s*[\"'`])https://api\\.iconify\\.design/?([\"'`])")
 
-// Local returns a script of a client that asks this server for icons where it would ask the service outside. base is the path below
-// which browsers see the server. It is the script itself if there is nothing of that in it.
-func Local(script []byte, base string) []byte {
+// Local returns a script of a client that asks this server for icons where the script would ask the service outside, and whether it
+// would. base is the path below which browsers see the server.
+func Local(script []byte, base string) (local []byte, asks bool) {
 	if !outside.Match(script) {
-		return script
+		return script, false
 	}
-	return outside.ReplaceAll(script, []byte("${1}"+base+Path[:len(Path)-1]+"${2}"))
+	return outside.ReplaceAll(script, []byte("${1}"+base+Path[:len(Path)-1]+"${2}")), true
 }
