@@ -23,13 +23,13 @@ import (
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/internal/passwordpolicy"
+	"or3.chat/cloud/internal/sealed"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
-	"or3.chat/cloud/providers/basicauth/internal/secret"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 	"or3.chat/cloud/setting"
@@ -268,8 +268,8 @@ func (s secrets) tokens(now func() time.Time) *sessions.AccessTokens {
 
 // sealer returns what seals with the refresh secret and opens what any of the secrets has sealed: the refresh secret may
 // not have been set before, so that the JWT secret stood in for it.
-func (s secrets) sealer(rand io.Reader) (*secret.Sealer, error) {
-	return secret.NewSealer(rand, given(s.refresh, s.earlierRefresh, s.access, s.earlierAccess)...)
+func (s secrets) sealer(rand io.Reader) (*sealed.Sealer, error) {
+	return sealed.New(rand, "or3-cloud basic-auth refresh seal", given(s.refresh, s.earlierRefresh, s.access, s.earlierAccess)...)
 }
 
 // given returns the texts that are not empty.

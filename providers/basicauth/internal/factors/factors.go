@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"time"
 
+	"or3.chat/cloud/internal/sealed"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/letters"
 	"or3.chat/cloud/providers/basicauth/internal/onetime"
-	"or3.chat/cloud/providers/basicauth/internal/secret"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
@@ -36,7 +36,7 @@ type Deps struct {
 	Letters  *letters.Letters
 	Sessions *sessions.Sessions
 	OneTime  *onetime.Tokens
-	Sealer   *secret.Sealer
+	Sealer   *sealed.Sealer
 	Host     Host
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -51,7 +51,7 @@ type Factors struct {
 	letters  *letters.Letters
 	sessions *sessions.Sessions
 	onetime  *onetime.Tokens
-	sealer   *secret.Sealer
+	sealer   *sealed.Sealer
 	host     Host
 	log      *slog.Logger
 	now      func() time.Time

@@ -12,8 +12,8 @@ import (
 
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/internal/sealed"
 	"or3.chat/cloud/providers/basicauth/internal/db"
-	"or3.chat/cloud/providers/basicauth/internal/secret"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -21,7 +21,7 @@ import (
 // transaction of what they tell about, and one goroutine that delivers them.
 type Outbox struct {
 	store  *store.Store
-	sealer *secret.Sealer
+	sealer *sealed.Sealer
 	log    *slog.Logger
 	now    func() time.Time
 	Send   func(context.Context, mail.Letter) error
@@ -38,7 +38,7 @@ type Outbox struct {
 const ResetRequest = "reset_request"
 
 // NewOutbox returns the outbox, or nil if no mail server is configured.
-func NewOutbox(smtp *mail.Config, st *store.Store, sealer *secret.Sealer, log *slog.Logger, now func() time.Time, random io.Reader) *Outbox {
+func NewOutbox(smtp *mail.Config, st *store.Store, sealer *sealed.Sealer, log *slog.Logger, now func() time.Time, random io.Reader) *Outbox {
 	if smtp == nil {
 		return nil
 	}

@@ -1,5 +1,4 @@
-// Package secret keeps what no one may read in the database file: sealed where the text is needed again, as a fingerprint
-// where it has only to be recognised.
+// Package secret makes tokens that the database keeps as a fingerprint alone, because they have only to be recognised.
 package secret
 
 import (

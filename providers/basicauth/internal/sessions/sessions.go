@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/internal/sealed"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/secret"
 	"or3.chat/cloud/providers/basicauth/internal/store"
@@ -35,7 +36,7 @@ type Sessions struct {
 	log    *slog.Logger
 	now    func() time.Time
 	rand   io.Reader
-	sealer *secret.Sealer
+	sealer *sealed.Sealer
 	// Access signs and verifies access tokens.
 	Access  *AccessTokens
 	refresh secret.Opaque
@@ -48,7 +49,7 @@ type Sessions struct {
 
 // New returns the sessions that the store has, with what a live access token may contradict in memory.
 func New(ctx context.Context, opts Options, st *store.Store, g *guard.Guard, log *slog.Logger, clock *store.Clock, random io.Reader,
-	sealer *secret.Sealer, access *AccessTokens) (*Sessions, error) {
+	sealer *sealed.Sealer, access *AccessTokens) (*Sessions, error) {
 	s := &Sessions{
 		opts: opts, store: st, guard: g, log: log, now: clock.Now, rand: random, sealer: sealer, Access: access,
 		refresh: secret.Opaque{Rand: random}, Revoked: NewRevocations(clock), rotations: ratelimit.New(clock.Now),

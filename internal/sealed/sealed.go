@@ -1,4 +1,6 @@
-package secret
+// Package sealed encrypts what is read again from a database that others may copy (AES-256-GCM): each text for one place,
+// with keys that are made of secrets of the configuration.
+package sealed
 
 import (
 	"crypto/aes"
@@ -10,18 +12,19 @@ import (
 	"io"
 )
 
-// Sealer encrypts what has to be read again: refresh tokens within the grace window, secrets of authenticator apps, mail.
-// The first key seals; the others still open what they have sealed, so that a secret can be changed.
+// Sealer seals and opens texts of one purpose. The first key seals; the others still open what they have sealed, so that a
+// secret can be changed.
 type Sealer struct {
 	rand io.Reader
 	keys []cipher.AEAD
 }
 
-// NewSealer returns a sealer whose keys are made of secrets; the first one seals.
-func NewSealer(rand io.Reader, secrets ...string) (*Sealer, error) {
+// New returns a sealer whose keys are made of secrets; the first one seals. What was sealed for another purpose does not open,
+// even with the same secrets.
+func New(rand io.Reader, purpose string, secrets ...string) (*Sealer, error) {
 	s := &Sealer{rand: rand}
 	for _, secret := range secrets {
-		key, err := hkdf.Key(sha256.New, []byte(secret), nil, "or3-cloud basic-auth refresh seal", 32)
+		key, err := hkdf.Key(sha256.New, []byte(secret), nil, purpose, 32)
 		if err != nil {
 			return nil, fmt.Errorf("derive the sealing key: %w", err)
 		}

@@ -1,4 +1,4 @@
-package secret
+package sealed
 
 import (
 	"crypto/rand"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestSealIsBoundToItsRow(t *testing.T) {
-	s, err := NewSealer(rand.Reader, "secret")
+	s, err := New(rand.Reader, "test", "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
