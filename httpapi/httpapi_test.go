@@ -157,6 +157,11 @@ func TestRouter(t *testing.T) {
 		{Method: "PATCH", Path: "/api/a/:id", Handle: echo},
 		{Method: "HEAD", Path: "/api/b/:id", Handle: echo},
 		{Method: "GET", Path: "/api/c/:id", Handle: echo},
+		{Method: "GET", Path: "/api/c/:id/parts", Handle: echo},
+		{Method: "GET", Path: "/api/c/main/parts", Handle: func(w http.ResponseWriter, r *http.Request) error {
+			_, err := fmt.Fprint(w, "the main parts")
+			return err
+		}},
 	} {
 		if err := router.Add("test", route); err != nil {
 			t.Fatal(err)
@@ -191,6 +196,14 @@ func TestRouter(t *testing.T) {
 		{"GET /api/a/", 404, ""},
 		{"GET /api//a", 404, ""},
 		{"PATCH /api/a/one/two", 404, ""},
+		{"GET /api/c/one/parts", 200, "one"},
+		{"GET /api/c/parts/parts", 200, "parts"},
+		{"GET /api/c/parts", 200, "parts"},
+		{"GET /api/c/main/parts", 200, "the main parts"},
+		{"GET /api/c//parts", 404, ""},
+		{"GET /api/c/one/parts/", 404, ""},
+		{"GET /api/c/one/two/parts", 404, ""},
+		{"GET /api/c/one/others", 404, ""},
 		{"GET /api", 404, ""},
 	} {
 		method, target, _ := strings.Cut(c.request, " ")

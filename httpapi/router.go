@@ -27,8 +27,8 @@ type Router struct {
 	routes map[string]or3cloud.Route // by method and path
 }
 
-// Add adds a route. A path may end in "/:id", which then matches one non-empty segment. owner names who adds it, for
-// the error when the route is taken.
+// Add adds a route. The last segment of a path, or the one before it, may be ":id", which then matches one non-empty segment. owner
+// names who adds it, for the error when the route is taken.
 func (t *Router) Add(owner string, route or3cloud.Route) error {
 	if !strings.HasPrefix(route.Path, "/api/") || route.Method == "" || route.Handle == nil {
 		return fmt.Errorf("%s: route %q %q needs a method, a path below /api/ and a handler", owner, route.Method, route.Path)
@@ -124,13 +124,17 @@ func (t *Router) find(r *http.Request, method string) (or3cloud.Route, bool) {
 	if route, ok := t.routes[method+" "+path]; ok {
 		return route, true
 	}
-	slash := strings.LastIndexByte(path, '/')
-	if slash < 0 || slash == len(path)-1 {
-		return or3cloud.Route{}, false
+	end := len(path)
+	for range 2 { // ":id" may stand for the last segment, or for the one before it
+		slash := strings.LastIndexByte(path[:end], '/')
+		if slash < 0 || slash == end-1 {
+			break
+		}
+		if route, ok := t.routes[method+" "+path[:slash]+"/:id"+path[end:]]; ok {
+			r.SetPathValue("id", path[slash+1:end])
+			return route, true
+		}
+		end = slash
 	}
-	route, ok := t.routes[method+" "+path[:slash]+"/:id"]
-	if ok {
-		r.SetPathValue("id", path[slash+1:])
-	}
-	return route, ok
+	return or3cloud.Route{}, false
 }
