@@ -103,6 +103,13 @@ type WorkspaceFate struct {
 	FilesKeptUntil time.Time `json:"filesKeptUntil,omitzero"`
 }
 
+// IdentityLister is the optional ability of an AuthWorkspaceStore to say who a user is to auth providers. With it, and with
+// AccountAdmin, nothing is sent any more in the name of a user whose account was switched off.
+type IdentityLister interface {
+	// IdentitiesOf returns the identities of a user, without addresses and names; none for an unknown user.
+	IdentitiesOf(ctx context.Context, userID string) ([]ExternalIdentity, error)
+}
+
 // UserRemover is the optional ability of an AuthWorkspaceStore to remove a user for good.
 type UserRemover interface {
 	// UserRemoval says what RemoveUser would do to the workspaces of the user; nothing for an unknown identity.

@@ -32,6 +32,7 @@ import (
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/networks"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/internal/webhook"
 	"or3.chat/cloud/setting"
 )
 
@@ -75,6 +76,7 @@ type running struct {
 	router   httpapi.Router
 	disabled []string  // prefixes of the endpoints that are switched off
 	sessions *sessions // nil without accounts
+	webhooks *webhook.Engine
 }
 
 // New returns a front over an instance that is not open yet. It does no I/O.
@@ -255,6 +257,9 @@ func (h *Host) Open(ctx context.Context) error {
 	}
 	h.limits.Keep(ctx, instance.Ability[or3cloud.RateLimitStore](h.instance.Providers(), or3cloud.ProviderSync), h.log)
 	h.running.Store(run)
+	if run.webhooks != nil {
+		run.webhooks.Start()
+	}
 	plan := h.instance.Plan()
 	h.log.Info("ready", "version", h.opt.Version, "auth", plan.Auth.String(), "sync", plan.Sync.String(), "storage", plan.Storage.String())
 	return nil
@@ -265,7 +270,9 @@ func (h *Host) Close() error {
 	h.instance.Drain()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running.Store(nil)
+	if run := h.running.Swap(nil); run != nil && run.webhooks != nil {
+		run.webhooks.Close()
+	}
 	h.limits.Close()
 	return h.instance.Close()
 }
@@ -296,6 +303,13 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		}
 		if c := instance.Ability[or3cloud.CapabilityReporter](p, or3cloud.ProviderSync); c != nil {
 			session.WorkspaceItems = c.SyncCapabilities().WorkspaceItems == "v1"
+		}
+		hooks, err := h.webhooks(run, p)
+		if err != nil {
+			return nil, err
+		}
+		if hooks != nil {
+			apis = append(apis, hooks)
 		}
 	}
 	apis = append(apis, sessionapi.New(session))

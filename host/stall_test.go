@@ -102,6 +102,16 @@ var stalls = []stall{
 	{route: "POST /api/workspaces/active", needs: reader, want: 200, body: func(s *scene) string { return fmt.Sprintf(`{"id":%q}`, s.shared) }},
 
 	{route: "POST /api/jobs/admission-abort", needs: session, want: 200, body: func(*scene) string { return `{"admissionId":"a stalled one"}` }},
+	{route: "POST /api/webhooks", needs: session, want: 200, body: func(*scene) string {
+		return `{"url":"http://127.0.0.1:1/","events":["thread.created"]}`
+	}},
+	{route: "PATCH /api/webhooks/:id", needs: reader, want: 200, path: func(s *scene) string { return s.hook }, body: func(*scene) string {
+		return `{"label":"a stalled name"}`
+	}},
+	{route: "POST /api/webhooks/:id/toggle", needs: reader, want: 200, path: func(s *scene) string { return s.hook + "/toggle" }},
+	{route: "POST /api/webhooks/:id/test", needs: reader, want: 200, path: func(s *scene) string { return s.hook + "/test" }},
+	{route: "POST /api/webhooks/disable-all", needs: session, want: 200},
+	{route: "DELETE /api/webhooks/:id", needs: reader, want: 200, path: func(s *scene) string { return s.hook }},
 
 	{route: "POST /api/basic-auth/display-name", needs: session, want: 200, body: func(*scene) string { return `{"displayName":"Stalled"}` }},
 	{route: "POST /api/basic-auth/email/cancel", needs: session, want: 200},
@@ -181,11 +191,12 @@ type scene struct {
 	put                  string // a signed URL
 	piece, otherPiece    string // uploads in pieces that have begun
 	secret               string // of an authenticator app that is not confirmed
+	hook                 string // the path of a webhook in the shared workspace
 	host                 string
 }
 
 func newScene(t *testing.T) *scene {
-	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain")
+	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false")
 	s := &scene{t: t, real: r, victim: r.register(t, victim), owner: r.register(t, "owner@example.test")}
 	s.host = strings.Replace(strings.TrimPrefix(r.url, "http://"), "127.0.0.1", "localhost", 1)
 	s.other = r.signIn(t, victim, "correct horse")
@@ -202,6 +213,7 @@ func newScene(t *testing.T) *scene {
 	var enrolled struct{ Secret string }
 	s.victim.do("POST", "/api/basic-auth/totp/enrol", "", &enrolled)
 	s.secret = enrolled.Secret
+	own := s.victim.workspace
 	s.victim.workspace = s.shared
 	s.victim.upload(stored)
 	var signed struct{ URL string }
@@ -209,6 +221,12 @@ func newScene(t *testing.T) *scene {
 		fmt.Sprintf(`{"workspace_id":%q,"hash":%q,"mime_type":"text/plain","size_bytes":%d}`, s.shared, hashOf(large), len(large)), &signed)
 	s.put = signed.URL
 	s.piece, s.otherPiece = s.beginUpload(), s.beginUpload()
+	activate := func(id string) { s.victim.do("POST", "/api/workspaces/active", fmt.Sprintf(`{"id":%q}`, id), nil) }
+	activate(s.shared)
+	var made struct{ Webhook struct{ ID string } }
+	s.victim.do("POST", "/api/webhooks", `{"url":"http://127.0.0.1:1/","events":["thread.created"]}`, &made)
+	s.hook = "/api/webhooks/" + made.Webhook.ID
+	activate(own)
 	return s
 }
 

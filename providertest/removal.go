@@ -27,6 +27,22 @@ func (b *workspaceBench) fates(name string) map[string]or3cloud.Fate {
 	return out
 }
 
+func testIdentities(t *testing.T, b *workspaceBench) {
+	lister, ok := b.Workspaces.(or3cloud.IdentityLister)
+	if !ok {
+		t.Skip("no IdentityLister")
+	}
+	ann := b.user("ann")
+	b.user("bob")
+	want := []or3cloud.ExternalIdentity{{Provider: identity("ann").Provider, ProviderUserID: identity("ann").ProviderUserID}}
+	if diff := cmp.Diff(want, must(lister.IdentitiesOf(b.ctx, ann))(t)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if none := must(lister.IdentitiesOf(b.ctx, "unknown"))(t); len(none) != 0 {
+		t.Errorf("%+v", none)
+	}
+}
+
 func testUserRemoval(t *testing.T, b *workspaceBench) {
 	remover, access := b.remover(), b.access()
 	ann, bob := b.user("ann"), b.user("bob")

@@ -84,6 +84,14 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("RateLimits", testRateLimits)
 	run("NotificationsOfTheServer", testNotify)
 	run("WritesAskForTheMembershipAgain", testMembershipOfWrites)
+	run("Webhooks", withWebhooks(testWebhooks))
+	run("WebhookEvents", withWebhooks(testWebhookEvents))
+	run("WebhooksTellOfOwnNotifications", withWebhooks(testWebhookNotifications))
+	run("WebhookQueue", withWebhooks(testWebhookQueue))
+	run("WebhooksEnd", withWebhooks(testWebhookEnds))
+	run("WebhookHealth", withWebhooks(testWebhookHealth))
+	run("WebhookBounds", withWebhooks(testWebhookBounds))
+	run("WebhookClaimsAreExclusive", withWebhooks(testWebhookRace))
 }
 
 // syncBench is a backend with a user and a workspace, and short words for what tests do with them.

@@ -73,6 +73,15 @@ const (
 	StorageGCRetention = "OR3_STORAGE_GC_RETENTION_SECONDS"
 	StorageGCCooldown  = "OR3_STORAGE_GC_COOLDOWN_MS"
 	MaxFileSize        = "OR3_MAX_CLOUD_FILE_SIZE_BYTES"
+
+	WebhooksEnabled         = "OR3_WEBHOOKS_ENABLED"
+	WebhooksKey             = "OR3_WEBHOOKS_ENCRYPTION_KEY"
+	WebhooksPerUser         = "OR3_WEBHOOKS_MAX_PER_USER"
+	WebhooksPerMinute       = "OR3_WEBHOOKS_RATE_LIMIT_PER_MINUTE"
+	WebhooksTimeout         = "OR3_WEBHOOKS_DELIVERY_TIMEOUT_MS"
+	WebhooksBlockPrivateIPs = "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS"
+	WebhooksRetryHours      = "OR3_WEBHOOKS_MAX_RETRY_HOURS"
+	WebhooksLogHours        = "OR3_WEBHOOKS_LOG_RETENTION_HOURS"
 )
 
 // The values of RegistrationMode (contract, auth §9).
@@ -91,6 +100,7 @@ const (
 	GroupClient   = "Client"
 	GroupMail     = "Mail"
 	GroupFiles    = "File policy"
+	GroupWebhooks = "Webhooks"
 )
 
 // Host returns the settings of the host, in the order in which people read them.
@@ -341,6 +351,42 @@ func Host() []or3cloud.Setting {
 		{
 			Name: MaxFileSize, Group: GroupFiles, Label: "Largest file", Default: "104857600", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64,
 			Help: "Bytes of the largest file that may be uploaded.",
+		},
+
+		{
+			Name: WebhooksEnabled, Group: GroupWebhooks, Label: "Webhooks", Kind: or3cloud.KindBool, Example: "false",
+			Help: "Let users have events sent to addresses of their own; by default true with sync, in strict mode only if " + WebhooksKey + " is set.",
+		},
+		{
+			Name: WebhooksKey, Group: GroupWebhooks, Label: "Key of webhooks", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: WebhooksEnabled, Value: "true"},
+			Help: "Key that encrypts the secrets of webhooks in the database; generated if not set, except in strict mode. With another key users have to " +
+				"make their webhooks again.",
+		},
+		{
+			Name: WebhooksPerUser, Group: GroupWebhooks, Label: "Webhooks per user", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
+			Help: "How many webhooks one user may have, in all workspaces.",
+		},
+		{
+			Name: WebhooksPerMinute, Group: GroupWebhooks, Label: "Deliveries per minute", Default: "120", Kind: or3cloud.KindInt, Min: 1, Max: 10_000,
+			Help: "How many deliveries a webhook gets in a minute; the others wait.",
+		},
+		{
+			Name: WebhooksTimeout, Group: GroupWebhooks, Label: "Time for an answer", Default: "10000", Kind: or3cloud.KindInt, Min: 100, Max: 60_000,
+			Help: "Milliseconds that a receiver gets to take a delivery and to answer.",
+		},
+		{
+			Name: WebhooksBlockPrivateIPs, Group: GroupWebhooks, Label: "Public addresses only", Default: "true", Kind: or3cloud.KindBool,
+			Help: "false lets deliveries go to private addresses as well, such as those of this machine and its network: every user can then reach " +
+				"services there that trust the server.",
+		},
+		{
+			Name: WebhooksRetryHours, Group: GroupWebhooks, Label: "Time for tries", Default: "1", Kind: or3cloud.KindInt, Min: 0, Max: 72,
+			Help: "Hours in which a delivery that has failed is tried again.",
+		},
+		{
+			Name: WebhooksLogHours, Group: GroupWebhooks, Label: "Keep the log of deliveries", Default: "72", Kind: or3cloud.KindInt, Min: 1, Max: 720,
+			Help: "Hours that users see what became of a delivery. Events that could not be sent for so long are not sent any more.",
 		},
 	}
 }

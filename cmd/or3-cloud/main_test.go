@@ -81,7 +81,12 @@ func TestSettingsDescribeThemselves(t *testing.T) {
 		}
 	}
 	for name, s := range declared {
-		if when, other := s.DemandedWhen, declared[s.DemandedWhen.Setting]; when.Setting != "" && (!s.Demanded || !slices.Contains(other.Options, when.Value)) {
+		when, other := s.DemandedWhen, declared[s.DemandedWhen.Setting]
+		values := other.Options
+		if other.Kind == or3cloud.KindBool {
+			values = []string{"true", "false"}
+		}
+		if when.Setting != "" && (!s.Demanded || !slices.Contains(values, when.Value)) {
 			t.Errorf("%s is demanded when %+v", name, when)
 		}
 		if s.Example == "" || s.Secret {

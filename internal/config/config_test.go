@@ -82,6 +82,8 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_FORWARDED_FOR_HEADER=X-Real-IP", "OR3_STORAGE_ALLOWED_MIME_TYPES=image/png", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=1000", "OR3_STORAGE_WORKSPACE_QUOTA_FILES=20",
 		"OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SHUTDOWN_TIMEOUT_MS=2500",
 		"OR3_STORAGE_GC_RETENTION_SECONDS=1", "OR3_STORAGE_GC_COOLDOWN_MS=2", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=3",
+		"OR3_WEBHOOKS_ENABLED=false", "OR3_WEBHOOKS_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef", "OR3_WEBHOOKS_MAX_PER_USER=2", "OR3_WEBHOOKS_RATE_LIMIT_PER_MINUTE=3",
+		"OR3_WEBHOOKS_DELIVERY_TIMEOUT_MS=500", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", "OR3_WEBHOOKS_MAX_RETRY_HOURS=2", "OR3_WEBHOOKS_LOG_RETENTION_HOURS=24",
 		"OR3_BASIC_AUTH_JWT_SECRET=0123456789", "OR3_SQLITE_STRICT=YES", "OR3_BASIC_AUTH_ACCESS_TTL_SECONDS=60.9",
 		"OR3_STORAGE_FS_URL_TTL_SECONDS=30", "OR3_SQLITE_DB_PATH=/srv/sync.sqlite",
 		"OR3_REQUESTS_PER_MINUTE=7", "OR3_MAX_CONVERSATIONS=8", "OR3_MAX_MESSAGES_PER_DAY=9", "OR3_BASE_PATH=/chat/", "OR3_CSP=false",
@@ -176,6 +178,28 @@ func TestForceHTTPSFollowsProductionUnlessSet(t *testing.T) {
 		if got := cfg.Bool(setting.ForceHTTPS); got != tc.want {
 			t.Errorf("%v: %v", tc.environ, got)
 		}
+	}
+}
+
+// Webhooks need a key, which strict mode does not generate: an installation without one starts and has none.
+func TestWebhooksFollowSyncAndTheirKey(t *testing.T) {
+	const strict, key = "OR3_STRICT_CONFIG=true", "OR3_WEBHOOKS_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"
+	for _, tc := range []struct {
+		environ []string
+		want    bool
+	}{
+		{nil, true}, {[]string{"OR3_WEBHOOKS_ENABLED=false"}, false}, {[]string{"OR3_SYNC_ENABLED=false"}, false}, {[]string{"SSR_AUTH_ENABLED=false"}, false},
+		{[]string{strict}, false}, {[]string{strict, key}, true}, {[]string{strict, key, "OR3_WEBHOOKS_ENABLED=false"}, false},
+	} {
+		cfg, problems, _ := load(t, tc.environ...)
+		asksForKey := slices.ContainsFunc(problems, func(p or3cloud.Problem) bool { return p.Variable == setting.WebhooksKey })
+		if got := cfg.Bool(setting.WebhooksEnabled); got != tc.want || asksForKey {
+			t.Errorf("%v: %t, %v", tc.environ, got, problems)
+		}
+	}
+	_, problems, _ := load(t, strict, "OR3_WEBHOOKS_ENABLED=true")
+	if !slices.ContainsFunc(problems, func(p or3cloud.Problem) bool { return p.Variable == setting.WebhooksKey }) {
+		t.Errorf("asked for and without a key: %v", problems)
 	}
 }
 

@@ -28,6 +28,10 @@ func (l *loader) derive(c *Config) {
 
 	c.deriveDefault(setting.RegistrationMode, setting.Registration(c))
 
+	// Without a key, and with none that may be generated, webhooks are off unless someone has asked for them.
+	c.deriveDefault(setting.WebhooksEnabled, strconv.FormatBool(!c.Strict() || c.String(setting.WebhooksKey) != ""))
+	c.get(setting.WebhooksEnabled).boolean = c.String(setting.WebhooksEnabled) == "true"
+
 	if c.Strict() && c.Bool(setting.SSRAuthEnabled) {
 		l.problems = append(l.problems, or3cloud.Lacking(setting.Host(), c)...)
 	}
@@ -36,6 +40,8 @@ func (l *loader) derive(c *Config) {
 		v := c.get(name)
 		v.boolean = v.boolean && c.Bool(setting.SSRAuthEnabled)
 	}
+	webhooks := c.get(setting.WebhooksEnabled)
+	webhooks.boolean = webhooks.boolean && c.Bool(setting.SyncEnabled)
 	if dir, ok := l.environ["STATE_DIRECTORY"]; ok && dir != "" {
 		first, _, _ := strings.Cut(dir, ":")
 		c.deriveDefault(setting.DataDir, first)

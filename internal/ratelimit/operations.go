@@ -9,7 +9,7 @@ import (
 // Operation names a budget.
 type Operation string
 
-// The operations that the host limits (contract, security-middleware §8), and two of its own.
+// The operations that the host limits (contract, security-middleware §8), and some of its own.
 const (
 	SyncPush        Operation = "sync:push"
 	SyncPull        Operation = "sync:pull"
@@ -23,6 +23,8 @@ const (
 	WorkspaceCreate Operation = "workspace:create"
 	WorkspaceChange Operation = "workspace:change"
 	StorageGCRun    Operation = "storage:gc-run"
+	WebhookChange   Operation = "webhook:change"
+	WebhookTest     Operation = "webhook:test"
 )
 
 // The operations of endpoints that this server does not offer. Their budgets are named, so that a configuration of OR3 Chat's
@@ -86,6 +88,8 @@ func Budgets() []Budget {
 		perMinute(AuthSession, PerVisitor, 600, true),
 		perMinute(WorkspaceCreate, PerUser, 10, true),
 		perMinute(WorkspaceChange, PerUser, 60, true),
+		perMinute(WebhookChange, PerUser, 60, true),
+		perMinute(WebhookTest, PerUser, 20, true),
 		perMinute(WorkflowBackground, PerUser, 30, false),
 		perMinute(WorkflowHITL, PerUser, 120, false),
 		perMinute(NetExchange, PerNetwork, 30, false),

@@ -43,6 +43,10 @@ var mayScan = map[string]string{
 	"RaiseCounters":            "runs at the start after an older copy was put back",
 	"RevokePendingInvites":     "runs at the start after an older copy was put back",
 	"DeleteSurplusRateWindows": "reads the bounded list of windows, once a second at most",
+	"WaitingWebhooks":          "reads the webhooks, of which a user has a few",
+	"DueDeliveries":            "reads the webhooks, of which a user has a few",
+	"WebhookNumbers":           "reads the webhooks, of which a user has a few",
+	"InFlight":                 "reads the deliveries under way, of which there are few",
 	"DropFirstHold":            "sorts the holds of one workspace, of which there are few",
 }
 

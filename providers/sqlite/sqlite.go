@@ -25,6 +25,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/files"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/providers/sqlite/internal/ratewindows"
+	"or3.chat/cloud/providers/sqlite/internal/webhooks"
 	"or3.chat/cloud/setting"
 )
 
@@ -197,6 +198,7 @@ type Store struct {
 	*changelog.Log
 	*files.Files
 	*ratewindows.Windows
+	*webhooks.Webhooks
 
 	engine *engine.Engine
 	opts   Options
@@ -251,6 +253,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	}
 	s.Files = files.New(s.engine, s.Workspaces, s.Log, files.Options{Retention: opts.Retention, FileRetention: opts.FileRetention})
 	s.Windows = ratewindows.New(s.engine)
+	s.Webhooks = webhooks.New(s.engine, s.Workspaces)
 	s.clockWasAhead.Store(s.engine.DB.Behind)
 	if err := s.settleTimes(ctx); err != nil {
 		if !sqlitex.IsDamage(err) && or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
@@ -304,6 +307,7 @@ var (
 	_ or3cloud.MemberManager        = (*Store)(nil)
 	_ or3cloud.WorkspaceDirectory   = (*Store)(nil)
 	_ or3cloud.UserRemover          = (*Store)(nil)
+	_ or3cloud.IdentityLister       = (*Store)(nil)
 	_ or3cloud.InviteStore          = (*Store)(nil)
 	_ or3cloud.InviteDescriber      = (*Store)(nil)
 	_ or3cloud.SyncGatewayAdapter   = (*Store)(nil)
@@ -320,4 +324,6 @@ var (
 	_ or3cloud.KVNameFreer          = (*Store)(nil)
 	_ or3cloud.Notifier             = (*Store)(nil)
 	_ or3cloud.RateLimitStore       = (*Store)(nil)
+	_ or3cloud.WebhookStore         = (*Store)(nil)
+	_ or3cloud.WebhookQueue         = (*Store)(nil)
 )

@@ -35,6 +35,8 @@ var bounds = map[string]struct{ bound, test string }{
 	"blob_orphans":        {"the references of a retention; a collection forgets older ones", "TestOldOrphansAreForgotten"},
 	"device_cursors":      {"changelog.MaxCursors of a user in a workspace", "TestDevicesAreBounded"},
 	"upload_intents":      {"files.MaxOpenIntents and MaxHolds of a workspace", "TestIntentsAreBounded"},
+	"webhooks":            {"OR3_WEBHOOKS_MAX_PER_USER of a user", "testWebhooks"},
+	"webhook_deliveries":  {"OpenDeliveries and KeptDeliveries of a webhook; those of one that is gone go within a minute", "testWebhookBounds"},
 	"rate_windows":        {"or3cloud.MaxRateWindows", "testRateLimits"},
 	"retired_generations": {"one row of a stored file, until its bytes are gone; bytes have the quota of files", "testReferences"},
 }

@@ -95,3 +95,6 @@ DELETE FROM device_cursors WHERE workspace = @workspace AND user_id = @user_id;
 -- How many workspaces a user has made that are there, or were deleted after a moment; and when the first of these was.
 SELECT CAST(count(*) AS INTEGER) AS made, CAST(coalesce(min(deleted_at), 0) AS INTEGER) AS first_deleted
 FROM workspaces WHERE created_by <> '' AND created_by = @user_id AND (deleted_at IS NULL OR deleted_at > @since);
+
+-- name: IdentitiesOf :many
+SELECT provider, provider_user_id FROM auth_accounts WHERE user_id = @user_id ORDER BY provider, provider_user_id;

@@ -112,7 +112,7 @@ func (r *changeRow) scan(s *sqlite3.Stmt) *or3cloud.Change {
 
 	c := &r.change
 	c.ServerVersion = layout.VersionOf(s.ColumnInt64(0))
-	c.Table, c.Operation = layout.TableName(s.ColumnInt64(1)), operation(s.ColumnInt64(2))
+	c.Table, c.Operation = layout.TableName(s.ColumnInt64(1)), layout.Operation(s.ColumnInt64(2))
 	c.PK = text[:pk]
 	c.Stamp.Clock, c.Stamp.OpID, c.Stamp.HLC = s.ColumnInt64(3), text[pk:opID], text[opID:]
 	if device := s.ColumnRawText(7); string(device) != c.Stamp.DeviceID {

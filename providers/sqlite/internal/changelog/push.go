@@ -202,7 +202,7 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 		prev = old.Version
 	}
 	p.grown += EntrySize(op.pk, op.Payload)
-	err := engine.Run(p.St.InsertEntry, id, op.table, opNumber(op.Operation), prev, op.Stamp.Clock, p.At,
+	err := engine.Run(p.St.InsertEntry, id, op.table, layout.OpNumber(op.Operation), prev, op.Stamp.Clock, p.At,
 		op.pk, op.opID, op.Stamp.HLC, op.Stamp.DeviceID, op.owner, op.Payload)
 	if err != nil {
 		return err
@@ -226,20 +226,6 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 		err = errors.Join(err, engine.Run(p.St.InsertWaypoint, p.workspace, op.table, op.key, p.version))
 	}
 	return errors.Join(err, p.derive(op, state, exists))
-}
-
-func opNumber(o or3cloud.Operation) int64 {
-	if o == or3cloud.OpDelete {
-		return 1
-	}
-	return 0
-}
-
-func operation(number int64) or3cloud.Operation {
-	if number == 1 {
-		return or3cloud.OpDelete
-	}
-	return or3cloud.OpPut
 }
 
 // refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage or block
@@ -317,7 +303,7 @@ func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 	if err != nil || !found {
 		return nil, fmt.Errorf("winning entry %d of workspace %d: found %t: %w", version, p.workspace, found, err)
 	}
-	w := &or3cloud.Winner{Operation: operation(e.op), Revision: e.stamp.Revision()}
+	w := &or3cloud.Winner{Operation: layout.Operation(e.op), Revision: e.stamp.Revision()}
 	if w.Operation == or3cloud.OpDelete {
 		w.DeletedAt = time.UnixMilli(e.at)
 	} else {
@@ -361,5 +347,5 @@ func (p *push) replay(op *preparedOp) (or3cloud.OpResult, error) {
 
 // sameHead reports whether an op is the one that an entry was made from, as far as its payload does not matter.
 func sameHead(e entry, op *or3cloud.Op) bool {
-	return syncrule.SameHead(&or3cloud.Op{Table: layout.TableName(e.table), Operation: operation(e.op), PK: e.pk, Stamp: e.stamp}, op)
+	return syncrule.SameHead(&or3cloud.Op{Table: layout.TableName(e.table), Operation: layout.Operation(e.op), PK: e.pk, Stamp: e.stamp}, op)
 }

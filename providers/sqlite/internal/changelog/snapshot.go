@@ -205,7 +205,7 @@ func (w *snapshotWalk) deliver(key []byte, version int64) error {
 	var emitErr error
 	found, err := engine.One(w.St.Entry, func(s *sqlite3.Stmt) {
 		item := or3cloud.SnapshotItem{
-			Table: layout.TableName(w.table), PK: layout.RecordPK(key), Operation: operation(s.ColumnInt64(1)),
+			Table: layout.TableName(w.table), PK: layout.RecordPK(key), Operation: layout.Operation(s.ColumnInt64(1)),
 			Revision: or3cloud.Revision{Clock: s.ColumnInt64(3), HLC: s.ColumnText(7), OpID: layout.UnpackID(s.ColumnRawBlob(6))},
 		}
 		if item.Operation == or3cloud.OpDelete {

@@ -42,11 +42,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyWorkspaceStmt, err = db.PrepareContext(ctx, anyWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyWorkspace: %w", err)
 	}
+	if q.cancelDeliveriesStmt, err = db.PrepareContext(ctx, cancelDeliveries); err != nil {
+		return nil, fmt.Errorf("error preparing query CancelDeliveries: %w", err)
+	}
 	if q.cancelIntentStmt, err = db.PrepareContext(ctx, cancelIntent); err != nil {
 		return nil, fmt.Errorf("error preparing query CancelIntent: %w", err)
 	}
+	if q.changeWebhookStmt, err = db.PrepareContext(ctx, changeWebhook); err != nil {
+		return nil, fmt.Errorf("error preparing query ChangeWebhook: %w", err)
+	}
 	if q.changesStmt, err = db.PrepareContext(ctx, changes); err != nil {
 		return nil, fmt.Errorf("error preparing query Changes: %w", err)
+	}
+	if q.claimDeliveryStmt, err = db.PrepareContext(ctx, claimDelivery); err != nil {
+		return nil, fmt.Errorf("error preparing query ClaimDelivery: %w", err)
 	}
 	if q.claimKVNameStmt, err = db.PrepareContext(ctx, claimKVName); err != nil {
 		return nil, fmt.Errorf("error preparing query ClaimKVName: %w", err)
@@ -68,6 +77,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countInvitesStmt, err = db.PrepareContext(ctx, countInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query CountInvites: %w", err)
+	}
+	if q.countWebhooksStmt, err = db.PrepareContext(ctx, countWebhooks); err != nil {
+		return nil, fmt.Errorf("error preparing query CountWebhooks: %w", err)
 	}
 	if q.countedSizeStmt, err = db.PrepareContext(ctx, countedSize); err != nil {
 		return nil, fmt.Errorf("error preparing query CountedSize: %w", err)
@@ -126,14 +138,41 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteWaypointStmt, err = db.PrepareContext(ctx, deleteWaypoint); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteWaypoint: %w", err)
 	}
+	if q.deleteWebhookStmt, err = db.PrepareContext(ctx, deleteWebhook); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteWebhook: %w", err)
+	}
+	if q.deleteWebhooksInStmt, err = db.PrepareContext(ctx, deleteWebhooksIn); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteWebhooksIn: %w", err)
+	}
+	if q.deleteWebhooksOfStmt, err = db.PrepareContext(ctx, deleteWebhooksOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteWebhooksOf: %w", err)
+	}
+	if q.deleteWebhooksOfMemberStmt, err = db.PrepareContext(ctx, deleteWebhooksOfMember); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteWebhooksOfMember: %w", err)
+	}
+	if q.deliveriesOfStmt, err = db.PrepareContext(ctx, deliveriesOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DeliveriesOf: %w", err)
+	}
+	if q.deliveriesSinceStmt, err = db.PrepareContext(ctx, deliveriesSince); err != nil {
+		return nil, fmt.Errorf("error preparing query DeliveriesSince: %w", err)
+	}
+	if q.deliveryStmt, err = db.PrepareContext(ctx, delivery); err != nil {
+		return nil, fmt.Errorf("error preparing query Delivery: %w", err)
+	}
 	if q.deviceCursorStmt, err = db.PrepareContext(ctx, deviceCursor); err != nil {
 		return nil, fmt.Errorf("error preparing query DeviceCursor: %w", err)
+	}
+	if q.disableWebhookStmt, err = db.PrepareContext(ctx, disableWebhook); err != nil {
+		return nil, fmt.Errorf("error preparing query DisableWebhook: %w", err)
 	}
 	if q.dropAllCursorsOfStmt, err = db.PrepareContext(ctx, dropAllCursorsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropAllCursorsOf: %w", err)
 	}
 	if q.dropCursorsOfStmt, err = db.PrepareContext(ctx, dropCursorsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropCursorsOf: %w", err)
+	}
+	if q.dropDeliveryStmt, err = db.PrepareContext(ctx, dropDelivery); err != nil {
+		return nil, fmt.Errorf("error preparing query DropDelivery: %w", err)
 	}
 	if q.dropExpiredIntentsStmt, err = db.PrepareContext(ctx, dropExpiredIntents); err != nil {
 		return nil, fmt.Errorf("error preparing query DropExpiredIntents: %w", err)
@@ -144,14 +183,29 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropIntentsOfStmt, err = db.PrepareContext(ctx, dropIntentsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropIntentsOf: %w", err)
 	}
+	if q.dueDeliveriesStmt, err = db.PrepareContext(ctx, dueDeliveries); err != nil {
+		return nil, fmt.Errorf("error preparing query DueDeliveries: %w", err)
+	}
+	if q.enabledWebhooksOfStmt, err = db.PrepareContext(ctx, enabledWebhooksOf); err != nil {
+		return nil, fmt.Errorf("error preparing query EnabledWebhooksOf: %w", err)
+	}
+	if q.entriesAfterStmt, err = db.PrepareContext(ctx, entriesAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query EntriesAfter: %w", err)
+	}
 	if q.entryStmt, err = db.PrepareContext(ctx, entry); err != nil {
 		return nil, fmt.Errorf("error preparing query Entry: %w", err)
 	}
 	if q.entryHeadStmt, err = db.PrepareContext(ctx, entryHead); err != nil {
 		return nil, fmt.Errorf("error preparing query EntryHead: %w", err)
 	}
+	if q.entryPayloadStmt, err = db.PrepareContext(ctx, entryPayload); err != nil {
+		return nil, fmt.Errorf("error preparing query EntryPayload: %w", err)
+	}
 	if q.expireInvitesStmt, err = db.PrepareContext(ctx, expireInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ExpireInvites: %w", err)
+	}
+	if q.expiredDeliveriesStmt, err = db.PrepareContext(ctx, expiredDeliveries); err != nil {
+		return nil, fmt.Errorf("error preparing query ExpiredDeliveries: %w", err)
 	}
 	if q.filesAfterStmt, err = db.PrepareContext(ctx, filesAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query FilesAfter: %w", err)
@@ -161,6 +215,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.findWorkspacesStmt, err = db.PrepareContext(ctx, findWorkspaces); err != nil {
 		return nil, fmt.Errorf("error preparing query FindWorkspaces: %w", err)
+	}
+	if q.finishDeliveryStmt, err = db.PrepareContext(ctx, finishDelivery); err != nil {
+		return nil, fmt.Errorf("error preparing query FinishDelivery: %w", err)
 	}
 	if q.forgetInviterStmt, err = db.PrepareContext(ctx, forgetInviter); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetInviter: %w", err)
@@ -180,6 +237,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.highestNumbersStmt, err = db.PrepareContext(ctx, highestNumbers); err != nil {
 		return nil, fmt.Errorf("error preparing query HighestNumbers: %w", err)
 	}
+	if q.identitiesOfStmt, err = db.PrepareContext(ctx, identitiesOf); err != nil {
+		return nil, fmt.Errorf("error preparing query IdentitiesOf: %w", err)
+	}
+	if q.inFlightStmt, err = db.PrepareContext(ctx, inFlight); err != nil {
+		return nil, fmt.Errorf("error preparing query InFlight: %w", err)
+	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
 	}
@@ -188,6 +251,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertCursorStmt, err = db.PrepareContext(ctx, insertCursor); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCursor: %w", err)
+	}
+	if q.insertDeliveryStmt, err = db.PrepareContext(ctx, insertDelivery); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertDelivery: %w", err)
 	}
 	if q.insertEntryStmt, err = db.PrepareContext(ctx, insertEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertEntry: %w", err)
@@ -209,6 +275,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertWaypointStmt, err = db.PrepareContext(ctx, insertWaypoint); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertWaypoint: %w", err)
+	}
+	if q.insertWebhookStmt, err = db.PrepareContext(ctx, insertWebhook); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertWebhook: %w", err)
 	}
 	if q.insertWorkspaceStmt, err = db.PrepareContext(ctx, insertWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertWorkspace: %w", err)
@@ -234,6 +303,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.keepRateWindowStmt, err = db.PrepareContext(ctx, keepRateWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query KeepRateWindow: %w", err)
 	}
+	if q.lastOutcomesStmt, err = db.PrepareContext(ctx, lastOutcomes); err != nil {
+		return nil, fmt.Errorf("error preparing query LastOutcomes: %w", err)
+	}
 	if q.listInvitesStmt, err = db.PrepareContext(ctx, listInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ListInvites: %w", err)
 	}
@@ -258,6 +330,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.membershipsOfStmt, err = db.PrepareContext(ctx, membershipsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query MembershipsOf: %w", err)
 	}
+	if q.moveWebhookStmt, err = db.PrepareContext(ctx, moveWebhook); err != nil {
+		return nil, fmt.Errorf("error preparing query MoveWebhook: %w", err)
+	}
+	if q.nextWithDeliveriesStmt, err = db.PrepareContext(ctx, nextWithDeliveries); err != nil {
+		return nil, fmt.Errorf("error preparing query NextWithDeliveries: %w", err)
+	}
 	if q.oldOrphansStmt, err = db.PrepareContext(ctx, oldOrphans); err != nil {
 		return nil, fmt.Errorf("error preparing query OldOrphans: %w", err)
 	}
@@ -266,6 +344,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.opIDVersionStmt, err = db.PrepareContext(ctx, opIDVersion); err != nil {
 		return nil, fmt.Errorf("error preparing query OpIDVersion: %w", err)
+	}
+	if q.openDeliveryStmt, err = db.PrepareContext(ctx, openDelivery); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenDelivery: %w", err)
 	}
 	if q.openIntentsStmt, err = db.PrepareContext(ctx, openIntents); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenIntents: %w", err)
@@ -324,6 +405,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.reservedUseStmt, err = db.PrepareContext(ctx, reservedUse); err != nil {
 		return nil, fmt.Errorf("error preparing query ReservedUse: %w", err)
 	}
+	if q.resetStaleDeliveriesStmt, err = db.PrepareContext(ctx, resetStaleDeliveries); err != nil {
+		return nil, fmt.Errorf("error preparing query ResetStaleDeliveries: %w", err)
+	}
 	if q.retireGenerationStmt, err = db.PrepareContext(ctx, retireGeneration); err != nil {
 		return nil, fmt.Errorf("error preparing query RetireGeneration: %w", err)
 	}
@@ -348,6 +432,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signingKeyStmt, err = db.PrepareContext(ctx, signingKey); err != nil {
 		return nil, fmt.Errorf("error preparing query SigningKey: %w", err)
 	}
+	if q.skipToPresentStmt, err = db.PrepareContext(ctx, skipToPresent); err != nil {
+		return nil, fmt.Errorf("error preparing query SkipToPresent: %w", err)
+	}
 	if q.softDeleteWorkspaceStmt, err = db.PrepareContext(ctx, softDeleteWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query SoftDeleteWorkspace: %w", err)
 	}
@@ -359,6 +446,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.trimCursorsStmt, err = db.PrepareContext(ctx, trimCursors); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimCursors: %w", err)
+	}
+	if q.trimDeliveriesStmt, err = db.PrepareContext(ctx, trimDeliveries); err != nil {
+		return nil, fmt.Errorf("error preparing query TrimDeliveries: %w", err)
 	}
 	if q.trimInvitesStmt, err = db.PrepareContext(ctx, trimInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimInvites: %w", err)
@@ -381,8 +471,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.userExistsStmt, err = db.PrepareContext(ctx, userExists); err != nil {
 		return nil, fmt.Errorf("error preparing query UserExists: %w", err)
 	}
+	if q.waitingWebhooksStmt, err = db.PrepareContext(ctx, waitingWebhooks); err != nil {
+		return nil, fmt.Errorf("error preparing query WaitingWebhooks: %w", err)
+	}
 	if q.waypointAfterStmt, err = db.PrepareContext(ctx, waypointAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query WaypointAfter: %w", err)
+	}
+	if q.webhookByIDStmt, err = db.PrepareContext(ctx, webhookByID); err != nil {
+		return nil, fmt.Errorf("error preparing query WebhookByID: %w", err)
+	}
+	if q.webhookByNumberStmt, err = db.PrepareContext(ctx, webhookByNumber); err != nil {
+		return nil, fmt.Errorf("error preparing query WebhookByNumber: %w", err)
+	}
+	if q.webhookNumbersStmt, err = db.PrepareContext(ctx, webhookNumbers); err != nil {
+		return nil, fmt.Errorf("error preparing query WebhookNumbers: %w", err)
+	}
+	if q.webhooksOfStmt, err = db.PrepareContext(ctx, webhooksOf); err != nil {
+		return nil, fmt.Errorf("error preparing query WebhooksOf: %w", err)
 	}
 	if q.workspaceDeletedAtStmt, err = db.PrepareContext(ctx, workspaceDeletedAt); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceDeletedAt: %w", err)
@@ -431,14 +536,29 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing anyWorkspaceStmt: %w", cerr)
 		}
 	}
+	if q.cancelDeliveriesStmt != nil {
+		if cerr := q.cancelDeliveriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing cancelDeliveriesStmt: %w", cerr)
+		}
+	}
 	if q.cancelIntentStmt != nil {
 		if cerr := q.cancelIntentStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing cancelIntentStmt: %w", cerr)
 		}
 	}
+	if q.changeWebhookStmt != nil {
+		if cerr := q.changeWebhookStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing changeWebhookStmt: %w", cerr)
+		}
+	}
 	if q.changesStmt != nil {
 		if cerr := q.changesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing changesStmt: %w", cerr)
+		}
+	}
+	if q.claimDeliveryStmt != nil {
+		if cerr := q.claimDeliveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing claimDeliveryStmt: %w", cerr)
 		}
 	}
 	if q.claimKVNameStmt != nil {
@@ -474,6 +594,11 @@ func (q *Queries) Close() error {
 	if q.countInvitesStmt != nil {
 		if cerr := q.countInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countInvitesStmt: %w", cerr)
+		}
+	}
+	if q.countWebhooksStmt != nil {
+		if cerr := q.countWebhooksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countWebhooksStmt: %w", cerr)
 		}
 	}
 	if q.countedSizeStmt != nil {
@@ -571,9 +696,49 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteWaypointStmt: %w", cerr)
 		}
 	}
+	if q.deleteWebhookStmt != nil {
+		if cerr := q.deleteWebhookStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteWebhookStmt: %w", cerr)
+		}
+	}
+	if q.deleteWebhooksInStmt != nil {
+		if cerr := q.deleteWebhooksInStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteWebhooksInStmt: %w", cerr)
+		}
+	}
+	if q.deleteWebhooksOfStmt != nil {
+		if cerr := q.deleteWebhooksOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteWebhooksOfStmt: %w", cerr)
+		}
+	}
+	if q.deleteWebhooksOfMemberStmt != nil {
+		if cerr := q.deleteWebhooksOfMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteWebhooksOfMemberStmt: %w", cerr)
+		}
+	}
+	if q.deliveriesOfStmt != nil {
+		if cerr := q.deliveriesOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deliveriesOfStmt: %w", cerr)
+		}
+	}
+	if q.deliveriesSinceStmt != nil {
+		if cerr := q.deliveriesSinceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deliveriesSinceStmt: %w", cerr)
+		}
+	}
+	if q.deliveryStmt != nil {
+		if cerr := q.deliveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deliveryStmt: %w", cerr)
+		}
+	}
 	if q.deviceCursorStmt != nil {
 		if cerr := q.deviceCursorStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deviceCursorStmt: %w", cerr)
+		}
+	}
+	if q.disableWebhookStmt != nil {
+		if cerr := q.disableWebhookStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing disableWebhookStmt: %w", cerr)
 		}
 	}
 	if q.dropAllCursorsOfStmt != nil {
@@ -584,6 +749,11 @@ func (q *Queries) Close() error {
 	if q.dropCursorsOfStmt != nil {
 		if cerr := q.dropCursorsOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropCursorsOfStmt: %w", cerr)
+		}
+	}
+	if q.dropDeliveryStmt != nil {
+		if cerr := q.dropDeliveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropDeliveryStmt: %w", cerr)
 		}
 	}
 	if q.dropExpiredIntentsStmt != nil {
@@ -601,6 +771,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropIntentsOfStmt: %w", cerr)
 		}
 	}
+	if q.dueDeliveriesStmt != nil {
+		if cerr := q.dueDeliveriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dueDeliveriesStmt: %w", cerr)
+		}
+	}
+	if q.enabledWebhooksOfStmt != nil {
+		if cerr := q.enabledWebhooksOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing enabledWebhooksOfStmt: %w", cerr)
+		}
+	}
+	if q.entriesAfterStmt != nil {
+		if cerr := q.entriesAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing entriesAfterStmt: %w", cerr)
+		}
+	}
 	if q.entryStmt != nil {
 		if cerr := q.entryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing entryStmt: %w", cerr)
@@ -611,9 +796,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing entryHeadStmt: %w", cerr)
 		}
 	}
+	if q.entryPayloadStmt != nil {
+		if cerr := q.entryPayloadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing entryPayloadStmt: %w", cerr)
+		}
+	}
 	if q.expireInvitesStmt != nil {
 		if cerr := q.expireInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing expireInvitesStmt: %w", cerr)
+		}
+	}
+	if q.expiredDeliveriesStmt != nil {
+		if cerr := q.expiredDeliveriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing expiredDeliveriesStmt: %w", cerr)
 		}
 	}
 	if q.filesAfterStmt != nil {
@@ -629,6 +824,11 @@ func (q *Queries) Close() error {
 	if q.findWorkspacesStmt != nil {
 		if cerr := q.findWorkspacesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing findWorkspacesStmt: %w", cerr)
+		}
+	}
+	if q.finishDeliveryStmt != nil {
+		if cerr := q.finishDeliveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing finishDeliveryStmt: %w", cerr)
 		}
 	}
 	if q.forgetInviterStmt != nil {
@@ -661,6 +861,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing highestNumbersStmt: %w", cerr)
 		}
 	}
+	if q.identitiesOfStmt != nil {
+		if cerr := q.identitiesOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing identitiesOfStmt: %w", cerr)
+		}
+	}
+	if q.inFlightStmt != nil {
+		if cerr := q.inFlightStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing inFlightStmt: %w", cerr)
+		}
+	}
 	if q.insertAccountStmt != nil {
 		if cerr := q.insertAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAccountStmt: %w", cerr)
@@ -674,6 +884,11 @@ func (q *Queries) Close() error {
 	if q.insertCursorStmt != nil {
 		if cerr := q.insertCursorStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertCursorStmt: %w", cerr)
+		}
+	}
+	if q.insertDeliveryStmt != nil {
+		if cerr := q.insertDeliveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertDeliveryStmt: %w", cerr)
 		}
 	}
 	if q.insertEntryStmt != nil {
@@ -709,6 +924,11 @@ func (q *Queries) Close() error {
 	if q.insertWaypointStmt != nil {
 		if cerr := q.insertWaypointStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertWaypointStmt: %w", cerr)
+		}
+	}
+	if q.insertWebhookStmt != nil {
+		if cerr := q.insertWebhookStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertWebhookStmt: %w", cerr)
 		}
 	}
 	if q.insertWorkspaceStmt != nil {
@@ -751,6 +971,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing keepRateWindowStmt: %w", cerr)
 		}
 	}
+	if q.lastOutcomesStmt != nil {
+		if cerr := q.lastOutcomesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastOutcomesStmt: %w", cerr)
+		}
+	}
 	if q.listInvitesStmt != nil {
 		if cerr := q.listInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listInvitesStmt: %w", cerr)
@@ -791,6 +1016,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing membershipsOfStmt: %w", cerr)
 		}
 	}
+	if q.moveWebhookStmt != nil {
+		if cerr := q.moveWebhookStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing moveWebhookStmt: %w", cerr)
+		}
+	}
+	if q.nextWithDeliveriesStmt != nil {
+		if cerr := q.nextWithDeliveriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing nextWithDeliveriesStmt: %w", cerr)
+		}
+	}
 	if q.oldOrphansStmt != nil {
 		if cerr := q.oldOrphansStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing oldOrphansStmt: %w", cerr)
@@ -804,6 +1039,11 @@ func (q *Queries) Close() error {
 	if q.opIDVersionStmt != nil {
 		if cerr := q.opIDVersionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing opIDVersionStmt: %w", cerr)
+		}
+	}
+	if q.openDeliveryStmt != nil {
+		if cerr := q.openDeliveryStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openDeliveryStmt: %w", cerr)
 		}
 	}
 	if q.openIntentsStmt != nil {
@@ -901,6 +1141,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing reservedUseStmt: %w", cerr)
 		}
 	}
+	if q.resetStaleDeliveriesStmt != nil {
+		if cerr := q.resetStaleDeliveriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing resetStaleDeliveriesStmt: %w", cerr)
+		}
+	}
 	if q.retireGenerationStmt != nil {
 		if cerr := q.retireGenerationStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing retireGenerationStmt: %w", cerr)
@@ -941,6 +1186,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signingKeyStmt: %w", cerr)
 		}
 	}
+	if q.skipToPresentStmt != nil {
+		if cerr := q.skipToPresentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing skipToPresentStmt: %w", cerr)
+		}
+	}
 	if q.softDeleteWorkspaceStmt != nil {
 		if cerr := q.softDeleteWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing softDeleteWorkspaceStmt: %w", cerr)
@@ -959,6 +1209,11 @@ func (q *Queries) Close() error {
 	if q.trimCursorsStmt != nil {
 		if cerr := q.trimCursorsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing trimCursorsStmt: %w", cerr)
+		}
+	}
+	if q.trimDeliveriesStmt != nil {
+		if cerr := q.trimDeliveriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trimDeliveriesStmt: %w", cerr)
 		}
 	}
 	if q.trimInvitesStmt != nil {
@@ -996,9 +1251,34 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing userExistsStmt: %w", cerr)
 		}
 	}
+	if q.waitingWebhooksStmt != nil {
+		if cerr := q.waitingWebhooksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing waitingWebhooksStmt: %w", cerr)
+		}
+	}
 	if q.waypointAfterStmt != nil {
 		if cerr := q.waypointAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing waypointAfterStmt: %w", cerr)
+		}
+	}
+	if q.webhookByIDStmt != nil {
+		if cerr := q.webhookByIDStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing webhookByIDStmt: %w", cerr)
+		}
+	}
+	if q.webhookByNumberStmt != nil {
+		if cerr := q.webhookByNumberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing webhookByNumberStmt: %w", cerr)
+		}
+	}
+	if q.webhookNumbersStmt != nil {
+		if cerr := q.webhookNumbersStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing webhookNumbersStmt: %w", cerr)
+		}
+	}
+	if q.webhooksOfStmt != nil {
+		if cerr := q.webhooksOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing webhooksOfStmt: %w", cerr)
 		}
 	}
 	if q.workspaceDeletedAtStmt != nil {
@@ -1066,8 +1346,11 @@ type Queries struct {
 	advanceCursorStmt            *sql.Stmt
 	anyRefStmt                   *sql.Stmt
 	anyWorkspaceStmt             *sql.Stmt
+	cancelDeliveriesStmt         *sql.Stmt
 	cancelIntentStmt             *sql.Stmt
+	changeWebhookStmt            *sql.Stmt
 	changesStmt                  *sql.Stmt
+	claimDeliveryStmt            *sql.Stmt
 	claimKVNameStmt              *sql.Stmt
 	clearActiveWorkspaceStmt     *sql.Stmt
 	collectableDeletesStmt       *sql.Stmt
@@ -1075,6 +1358,7 @@ type Queries struct {
 	collectablePinsStmt          *sql.Stmt
 	countIntentsStmt             *sql.Stmt
 	countInvitesStmt             *sql.Stmt
+	countWebhooksStmt            *sql.Stmt
 	countedSizeStmt              *sql.Stmt
 	counterStmt                  *sql.Stmt
 	cursorFloorStmt              *sql.Stmt
@@ -1094,27 +1378,45 @@ type Queries struct {
 	deleteSurplusRateWindowsStmt *sql.Stmt
 	deleteUserStmt               *sql.Stmt
 	deleteWaypointStmt           *sql.Stmt
+	deleteWebhookStmt            *sql.Stmt
+	deleteWebhooksInStmt         *sql.Stmt
+	deleteWebhooksOfStmt         *sql.Stmt
+	deleteWebhooksOfMemberStmt   *sql.Stmt
+	deliveriesOfStmt             *sql.Stmt
+	deliveriesSinceStmt          *sql.Stmt
+	deliveryStmt                 *sql.Stmt
 	deviceCursorStmt             *sql.Stmt
+	disableWebhookStmt           *sql.Stmt
 	dropAllCursorsOfStmt         *sql.Stmt
 	dropCursorsOfStmt            *sql.Stmt
+	dropDeliveryStmt             *sql.Stmt
 	dropExpiredIntentsStmt       *sql.Stmt
 	dropFirstHoldStmt            *sql.Stmt
 	dropIntentsOfStmt            *sql.Stmt
+	dueDeliveriesStmt            *sql.Stmt
+	enabledWebhooksOfStmt        *sql.Stmt
+	entriesAfterStmt             *sql.Stmt
 	entryStmt                    *sql.Stmt
 	entryHeadStmt                *sql.Stmt
+	entryPayloadStmt             *sql.Stmt
 	expireInvitesStmt            *sql.Stmt
+	expiredDeliveriesStmt        *sql.Stmt
 	filesAfterStmt               *sql.Stmt
 	filesOfDigestStmt            *sql.Stmt
 	findWorkspacesStmt           *sql.Stmt
+	finishDeliveryStmt           *sql.Stmt
 	forgetInviterStmt            *sql.Stmt
 	forgetOrphanStmt             *sql.Stmt
 	forgetRetiredStmt            *sql.Stmt
 	generationRetiredStmt        *sql.Stmt
 	giveBackStmt                 *sql.Stmt
 	highestNumbersStmt           *sql.Stmt
+	identitiesOfStmt             *sql.Stmt
+	inFlightStmt                 *sql.Stmt
 	insertAccountStmt            *sql.Stmt
 	insertCounterStmt            *sql.Stmt
 	insertCursorStmt             *sql.Stmt
+	insertDeliveryStmt           *sql.Stmt
 	insertEntryStmt              *sql.Stmt
 	insertIntentStmt             *sql.Stmt
 	insertInviteStmt             *sql.Stmt
@@ -1122,6 +1424,7 @@ type Queries struct {
 	insertRefStmt                *sql.Stmt
 	insertUserStmt               *sql.Stmt
 	insertWaypointStmt           *sql.Stmt
+	insertWebhookStmt            *sql.Stmt
 	insertWorkspaceStmt          *sql.Stmt
 	intentDigestStmt             *sql.Stmt
 	inviteByTokenStmt            *sql.Stmt
@@ -1130,6 +1433,7 @@ type Queries struct {
 	kVNameOwnerStmt              *sql.Stmt
 	keepKVNameStmt               *sql.Stmt
 	keepRateWindowStmt           *sql.Stmt
+	lastOutcomesStmt             *sql.Stmt
 	listInvitesStmt              *sql.Stmt
 	listMembersStmt              *sql.Stmt
 	listWorkspacesStmt           *sql.Stmt
@@ -1138,9 +1442,12 @@ type Queries struct {
 	madeByStmt                   *sql.Stmt
 	memberRoleStmt               *sql.Stmt
 	membershipsOfStmt            *sql.Stmt
+	moveWebhookStmt              *sql.Stmt
+	nextWithDeliveriesStmt       *sql.Stmt
 	oldOrphansStmt               *sql.Stmt
 	oldestWorkspaceStmt          *sql.Stmt
 	opIDVersionStmt              *sql.Stmt
+	openDeliveryStmt             *sql.Stmt
 	openIntentsStmt              *sql.Stmt
 	orphanStmt                   *sql.Stmt
 	orphanSinceStmt              *sql.Stmt
@@ -1160,6 +1467,7 @@ type Queries struct {
 	releaseKVNameStmt            *sql.Stmt
 	reserveOpIDStmt              *sql.Stmt
 	reservedUseStmt              *sql.Stmt
+	resetStaleDeliveriesStmt     *sql.Stmt
 	retireGenerationStmt         *sql.Stmt
 	retiredGenerationsStmt       *sql.Stmt
 	revokeInviteStmt             *sql.Stmt
@@ -1168,10 +1476,12 @@ type Queries struct {
 	setActiveWorkspaceStmt       *sql.Stmt
 	setCounterStmt               *sql.Stmt
 	signingKeyStmt               *sql.Stmt
+	skipToPresentStmt            *sql.Stmt
 	softDeleteWorkspaceStmt      *sql.Stmt
 	stepStmt                     *sql.Stmt
 	supersedeStmt                *sql.Stmt
 	trimCursorsStmt              *sql.Stmt
+	trimDeliveriesStmt           *sql.Stmt
 	trimInvitesStmt              *sql.Stmt
 	updateRecordStmt             *sql.Stmt
 	updateWorkspaceStmt          *sql.Stmt
@@ -1179,7 +1489,12 @@ type Queries struct {
 	upsertMemberStmt             *sql.Stmt
 	userByIdentityStmt           *sql.Stmt
 	userExistsStmt               *sql.Stmt
+	waitingWebhooksStmt          *sql.Stmt
 	waypointAfterStmt            *sql.Stmt
+	webhookByIDStmt              *sql.Stmt
+	webhookByNumberStmt          *sql.Stmt
+	webhookNumbersStmt           *sql.Stmt
+	webhooksOfStmt               *sql.Stmt
 	workspaceDeletedAtStmt       *sql.Stmt
 	workspaceForMemberStmt       *sql.Stmt
 	workspaceUseStmt             *sql.Stmt
@@ -1196,8 +1511,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		advanceCursorStmt:            q.advanceCursorStmt,
 		anyRefStmt:                   q.anyRefStmt,
 		anyWorkspaceStmt:             q.anyWorkspaceStmt,
+		cancelDeliveriesStmt:         q.cancelDeliveriesStmt,
 		cancelIntentStmt:             q.cancelIntentStmt,
+		changeWebhookStmt:            q.changeWebhookStmt,
 		changesStmt:                  q.changesStmt,
+		claimDeliveryStmt:            q.claimDeliveryStmt,
 		claimKVNameStmt:              q.claimKVNameStmt,
 		clearActiveWorkspaceStmt:     q.clearActiveWorkspaceStmt,
 		collectableDeletesStmt:       q.collectableDeletesStmt,
@@ -1205,6 +1523,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		collectablePinsStmt:          q.collectablePinsStmt,
 		countIntentsStmt:             q.countIntentsStmt,
 		countInvitesStmt:             q.countInvitesStmt,
+		countWebhooksStmt:            q.countWebhooksStmt,
 		countedSizeStmt:              q.countedSizeStmt,
 		counterStmt:                  q.counterStmt,
 		cursorFloorStmt:              q.cursorFloorStmt,
@@ -1224,27 +1543,45 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteSurplusRateWindowsStmt: q.deleteSurplusRateWindowsStmt,
 		deleteUserStmt:               q.deleteUserStmt,
 		deleteWaypointStmt:           q.deleteWaypointStmt,
+		deleteWebhookStmt:            q.deleteWebhookStmt,
+		deleteWebhooksInStmt:         q.deleteWebhooksInStmt,
+		deleteWebhooksOfStmt:         q.deleteWebhooksOfStmt,
+		deleteWebhooksOfMemberStmt:   q.deleteWebhooksOfMemberStmt,
+		deliveriesOfStmt:             q.deliveriesOfStmt,
+		deliveriesSinceStmt:          q.deliveriesSinceStmt,
+		deliveryStmt:                 q.deliveryStmt,
 		deviceCursorStmt:             q.deviceCursorStmt,
+		disableWebhookStmt:           q.disableWebhookStmt,
 		dropAllCursorsOfStmt:         q.dropAllCursorsOfStmt,
 		dropCursorsOfStmt:            q.dropCursorsOfStmt,
+		dropDeliveryStmt:             q.dropDeliveryStmt,
 		dropExpiredIntentsStmt:       q.dropExpiredIntentsStmt,
 		dropFirstHoldStmt:            q.dropFirstHoldStmt,
 		dropIntentsOfStmt:            q.dropIntentsOfStmt,
+		dueDeliveriesStmt:            q.dueDeliveriesStmt,
+		enabledWebhooksOfStmt:        q.enabledWebhooksOfStmt,
+		entriesAfterStmt:             q.entriesAfterStmt,
 		entryStmt:                    q.entryStmt,
 		entryHeadStmt:                q.entryHeadStmt,
+		entryPayloadStmt:             q.entryPayloadStmt,
 		expireInvitesStmt:            q.expireInvitesStmt,
+		expiredDeliveriesStmt:        q.expiredDeliveriesStmt,
 		filesAfterStmt:               q.filesAfterStmt,
 		filesOfDigestStmt:            q.filesOfDigestStmt,
 		findWorkspacesStmt:           q.findWorkspacesStmt,
+		finishDeliveryStmt:           q.finishDeliveryStmt,
 		forgetInviterStmt:            q.forgetInviterStmt,
 		forgetOrphanStmt:             q.forgetOrphanStmt,
 		forgetRetiredStmt:            q.forgetRetiredStmt,
 		generationRetiredStmt:        q.generationRetiredStmt,
 		giveBackStmt:                 q.giveBackStmt,
 		highestNumbersStmt:           q.highestNumbersStmt,
+		identitiesOfStmt:             q.identitiesOfStmt,
+		inFlightStmt:                 q.inFlightStmt,
 		insertAccountStmt:            q.insertAccountStmt,
 		insertCounterStmt:            q.insertCounterStmt,
 		insertCursorStmt:             q.insertCursorStmt,
+		insertDeliveryStmt:           q.insertDeliveryStmt,
 		insertEntryStmt:              q.insertEntryStmt,
 		insertIntentStmt:             q.insertIntentStmt,
 		insertInviteStmt:             q.insertInviteStmt,
@@ -1252,6 +1589,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertRefStmt:                q.insertRefStmt,
 		insertUserStmt:               q.insertUserStmt,
 		insertWaypointStmt:           q.insertWaypointStmt,
+		insertWebhookStmt:            q.insertWebhookStmt,
 		insertWorkspaceStmt:          q.insertWorkspaceStmt,
 		intentDigestStmt:             q.intentDigestStmt,
 		inviteByTokenStmt:            q.inviteByTokenStmt,
@@ -1260,6 +1598,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		kVNameOwnerStmt:              q.kVNameOwnerStmt,
 		keepKVNameStmt:               q.keepKVNameStmt,
 		keepRateWindowStmt:           q.keepRateWindowStmt,
+		lastOutcomesStmt:             q.lastOutcomesStmt,
 		listInvitesStmt:              q.listInvitesStmt,
 		listMembersStmt:              q.listMembersStmt,
 		listWorkspacesStmt:           q.listWorkspacesStmt,
@@ -1268,9 +1607,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		madeByStmt:                   q.madeByStmt,
 		memberRoleStmt:               q.memberRoleStmt,
 		membershipsOfStmt:            q.membershipsOfStmt,
+		moveWebhookStmt:              q.moveWebhookStmt,
+		nextWithDeliveriesStmt:       q.nextWithDeliveriesStmt,
 		oldOrphansStmt:               q.oldOrphansStmt,
 		oldestWorkspaceStmt:          q.oldestWorkspaceStmt,
 		opIDVersionStmt:              q.opIDVersionStmt,
+		openDeliveryStmt:             q.openDeliveryStmt,
 		openIntentsStmt:              q.openIntentsStmt,
 		orphanStmt:                   q.orphanStmt,
 		orphanSinceStmt:              q.orphanSinceStmt,
@@ -1290,6 +1632,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		releaseKVNameStmt:            q.releaseKVNameStmt,
 		reserveOpIDStmt:              q.reserveOpIDStmt,
 		reservedUseStmt:              q.reservedUseStmt,
+		resetStaleDeliveriesStmt:     q.resetStaleDeliveriesStmt,
 		retireGenerationStmt:         q.retireGenerationStmt,
 		retiredGenerationsStmt:       q.retiredGenerationsStmt,
 		revokeInviteStmt:             q.revokeInviteStmt,
@@ -1298,10 +1641,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setActiveWorkspaceStmt:       q.setActiveWorkspaceStmt,
 		setCounterStmt:               q.setCounterStmt,
 		signingKeyStmt:               q.signingKeyStmt,
+		skipToPresentStmt:            q.skipToPresentStmt,
 		softDeleteWorkspaceStmt:      q.softDeleteWorkspaceStmt,
 		stepStmt:                     q.stepStmt,
 		supersedeStmt:                q.supersedeStmt,
 		trimCursorsStmt:              q.trimCursorsStmt,
+		trimDeliveriesStmt:           q.trimDeliveriesStmt,
 		trimInvitesStmt:              q.trimInvitesStmt,
 		updateRecordStmt:             q.updateRecordStmt,
 		updateWorkspaceStmt:          q.updateWorkspaceStmt,
@@ -1309,7 +1654,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		upsertMemberStmt:             q.upsertMemberStmt,
 		userByIdentityStmt:           q.userByIdentityStmt,
 		userExistsStmt:               q.userExistsStmt,
+		waitingWebhooksStmt:          q.waitingWebhooksStmt,
 		waypointAfterStmt:            q.waypointAfterStmt,
+		webhookByIDStmt:              q.webhookByIDStmt,
+		webhookByNumberStmt:          q.webhookByNumberStmt,
+		webhookNumbersStmt:           q.webhookNumbersStmt,
+		webhooksOfStmt:               q.webhooksOfStmt,
 		workspaceDeletedAtStmt:       q.workspaceDeletedAtStmt,
 		workspaceForMemberStmt:       q.workspaceForMemberStmt,
 		workspaceUseStmt:             q.workspaceUseStmt,

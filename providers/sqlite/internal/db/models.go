@@ -29,3 +29,40 @@ type RateWindow struct {
 	Hits      string
 	ExpiresAt int64
 }
+
+type Webhook struct {
+	Num         int64
+	ID          string
+	Scope       string
+	UserID      sql.NullString
+	Workspace   sql.NullInt64
+	Url         string
+	Label       string
+	Events      string
+	CustomHooks string
+	Secret      []byte
+	Enabled     int64
+	Position    int64
+	Since       int64
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
+type WebhookDelivery struct {
+	Num        int64
+	ID         string
+	Webhook    int64
+	EventID    string
+	Event      string
+	Attempt    int64
+	Status     string
+	ClaimedBy  string
+	ClaimedAt  int64
+	NextAt     int64
+	CreatedAt  int64
+	HttpStatus int64
+	Error      string
+	Duration   int64
+	Answer     string
+	Body       []byte
+}

@@ -83,6 +83,38 @@ func (q *Queries) DropCursorsOf(ctx context.Context, arg DropCursorsOfParams) er
 	return err
 }
 
+const identitiesOf = `-- name: IdentitiesOf :many
+SELECT provider, provider_user_id FROM auth_accounts WHERE user_id = ?1 ORDER BY provider, provider_user_id
+`
+
+type IdentitiesOfRow struct {
+	Provider       string
+	ProviderUserID string
+}
+
+func (q *Queries) IdentitiesOf(ctx context.Context, userID string) ([]IdentitiesOfRow, error) {
+	rows, err := q.query(ctx, q.identitiesOfStmt, identitiesOf, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []IdentitiesOfRow
+	for rows.Next() {
+		var i IdentitiesOfRow
+		if err := rows.Scan(&i.Provider, &i.ProviderUserID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertAccount = `-- name: InsertAccount :exec
 INSERT INTO auth_accounts (provider, provider_user_id, user_id, created_at)
 VALUES (?1, ?2, ?3, ?4)

@@ -38,6 +38,22 @@ func TableNumber(name string) int64 {
 // TableName is the inverse of TableNumber.
 func TableName(number int64) string { return or3cloud.SyncTables[number-1] }
 
+// OpNumber returns the number under which an operation is stored.
+func OpNumber(o or3cloud.Operation) int64 {
+	if o == or3cloud.OpDelete {
+		return 1
+	}
+	return 0
+}
+
+// Operation is the inverse of OpNumber.
+func Operation(number int64) or3cloud.Operation {
+	if number == 1 {
+		return or3cloud.OpDelete
+	}
+	return or3cloud.OpPut
+}
+
 // AllTables is the set of all tables, as TableSet returns it: bits 1 to 7.
 const AllTables = 1<<(len(or3cloud.SyncTables)+1) - 2
 

@@ -11,6 +11,19 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
+// IdentitiesOf implements or3cloud.IdentityLister.
+func (w *Workspaces) IdentitiesOf(ctx context.Context, userID string) ([]or3cloud.ExternalIdentity, error) {
+	rows, err := w.e.Q.IdentitiesOf(ctx, userID)
+	if err != nil {
+		return nil, sqlitex.Translate(err)
+	}
+	out := make([]or3cloud.ExternalIdentity, len(rows))
+	for i, r := range rows {
+		out[i] = or3cloud.ExternalIdentity{Provider: r.Provider, ProviderUserID: r.ProviderUserID}
+	}
+	return out, nil
+}
+
 // UserRemoval implements or3cloud.UserRemover.
 func (w *Workspaces) UserRemoval(ctx context.Context, id or3cloud.ExternalIdentity) ([]or3cloud.WorkspaceFate, error) {
 	userID, err := w.GetUser(ctx, id)
@@ -65,7 +78,7 @@ func (w *Workspaces) RemoveUser(ctx context.Context, id or3cloud.ExternalIdentit
 			}
 		}
 		for _, remove := range []func(context.Context, string) error{
-			t.Q.DropAllCursorsOf, t.Q.DeleteMemberships, t.Q.DeleteInvitesOf, t.Q.ForgetInviter, t.Q.DeleteIdentities, t.Q.DeleteUser,
+			t.Q.DropAllCursorsOf, t.Q.DeleteWebhooksOf, t.Q.DeleteMemberships, t.Q.DeleteInvitesOf, t.Q.ForgetInviter, t.Q.DeleteIdentities, t.Q.DeleteUser,
 		} {
 			if err := remove(ctx, userID); err != nil {
 				return err
@@ -87,8 +100,11 @@ func lastOwner(workspaces []db.MembershipsOfRow) error {
 	return nil
 }
 
-// deleteWorkspace deletes a workspace softly and moves everybody who had it active to another one.
+// deleteWorkspace deletes a workspace softly, ends its webhooks, and moves everybody who had it active to another one.
 func deleteWorkspace(ctx context.Context, t *engine.Tx, num int64) error {
+	if err := t.Q.DeleteWebhooksIn(ctx, num); err != nil {
+		return err
+	}
 	err := t.Q.SoftDeleteWorkspace(ctx, db.SoftDeleteWorkspaceParams{DeletedAt: sql.NullInt64{Int64: t.At, Valid: true}, Num: num})
 	if err != nil {
 		return err

@@ -390,6 +390,9 @@ func removeMember(ctx context.Context, t *engine.Tx, num int64, workspaceID, use
 	if err := t.Q.DropCursorsOf(ctx, db.DropCursorsOfParams{Workspace: num, UserID: userID}); err != nil {
 		return err
 	}
+	if err := t.Q.DeleteWebhooksOfMember(ctx, db.DeleteWebhooksOfMemberParams{UserID: userID, Workspace: num}); err != nil {
+		return err
+	}
 	return t.Q.ClearActiveWorkspace(ctx, db.ClearActiveWorkspaceParams{
 		UserID: userID, Workspace: sql.NullInt64{Int64: num, Valid: true},
 	})

@@ -1,0 +1,84 @@
+package host
+
+import (
+	"context"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/webhookapi"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/webhook"
+	"or3.chat/cloud/setting"
+)
+
+// webhooks makes the engine of the webhooks and returns its endpoints; nil if they are off, or if the sync provider keeps none.
+func (h *Host) webhooks(run *running, p *instance.Providers) (api, error) {
+	cfg, made := h.config, h.instance.Options()
+	store := instance.Ability[or3cloud.WebhookStore](p, or3cloud.ProviderSync)
+	queue := instance.Ability[or3cloud.WebhookQueue](p, or3cloud.ProviderSync)
+	if !cfg.Bool(setting.WebhooksEnabled) || store == nil || queue == nil {
+		return nil, nil
+	}
+	key, err := made.Secret(setting.WebhooksKey)
+	if err != nil {
+		return nil, err
+	}
+	allow := webhook.Anywhere
+	if cfg.Bool(setting.WebhooksBlockPrivateIPs) {
+		allow = webhook.Public
+	}
+	retention := httpapi.Duration(cfg.Int(setting.WebhooksLogHours), time.Hour)
+	run.webhooks, err = webhook.New(webhook.Options{
+		Store: store, Queue: queue, Key: key, Allow: allow, HTTPS: made.Production,
+		MayRead: func(ctx context.Context, userID, workspaceID string) (bool, error) {
+			return h.mayRead(ctx, run, p, userID, workspaceID)
+		},
+		PerMinute: int(cfg.Int(setting.WebhooksPerMinute)), Timeout: httpapi.Duration(cfg.Int(setting.WebhooksTimeout), time.Millisecond),
+		RetryWindow: httpapi.Duration(cfg.Int(setting.WebhooksRetryHours), time.Hour), Retention: retention,
+		Log: h.log, Now: h.now, Rand: made.Rand,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return webhookapi.New(webhookapi.Options{
+		Host: h, Store: store, Engine: run.webhooks, Most: int(cfg.Int(setting.WebhooksPerUser)), Retention: retention,
+		Limits: h.limits, Now: h.now,
+	}), nil
+}
+
+// mayRead asks Can whether a user may read a workspace now, without a request: the membership is read anew, and no account of
+// the user may be switched off.
+func (h *Host) mayRead(ctx context.Context, run *running, p *instance.Providers, userID, workspaceID string) (bool, error) {
+	role, err := run.role(ctx, userID, workspaceID)
+	if err != nil {
+		return false, err
+	}
+	s := or3cloud.SessionContext{
+		Authenticated: true, User: or3cloud.SessionUser{ID: userID}, Workspace: or3cloud.SessionWorkspace{ID: workspaceID}, Role: role,
+	}
+	if !or3cloud.Can(&s, or3cloud.PermWorkspaceRead, or3cloud.WorkspaceResource(workspaceID), h.opt.Filters...).Allowed {
+		return false, nil
+	}
+	accounts := instance.Ability[or3cloud.AccountAdmin](p, or3cloud.ProviderAuth)
+	lister := instance.Ability[or3cloud.IdentityLister](p, or3cloud.ProviderSync)
+	if accounts == nil || lister == nil {
+		return true, nil
+	}
+	identities, err := lister.IdentitiesOf(ctx, userID)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range identities {
+		if id.Provider != h.instance.Plan().Auth.ID {
+			continue // of a provider that was configured before
+		}
+		switch a, err := accounts.Account(ctx, id.ProviderUserID); {
+		case or3cloud.CodeOf(err) == or3cloud.CodeNotFound:
+			return false, nil
+		case err != nil, a.Disabled:
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,233 @@
+package webhook
+
+import (
+	"time"
+	"unicode/utf16"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsstring"
+)
+
+// maxText is how much of a text a delivery carries, in UTF-16 units: rows have texts of megabytes.
+const maxText = 4096
+
+// event returns the event that an applied op is (contract, sync §10.7), "" if it is none. A put of a row that is marked deleted
+// is a deletion, as older clients make them; messages have no event of their own for it.
+func event(op *or3cloud.AppliedOp, deleted bool) string {
+	switch op.Table {
+	case or3cloud.TableThreads:
+		return choose(op, deleted, or3cloud.EventThreadCreated, or3cloud.EventThreadUpdated, or3cloud.EventThreadDeleted)
+	case or3cloud.TablePosts:
+		return choose(op, deleted, or3cloud.EventDocumentCreated, or3cloud.EventDocumentUpdated, or3cloud.EventDocumentDeleted)
+	case or3cloud.TableMessages:
+		return choose(op, deleted, or3cloud.EventMessageCreated, or3cloud.EventMessageUpdated, or3cloud.EventMessageUpdated)
+	case or3cloud.TableNotifications:
+		return choose(op, deleted, or3cloud.EventNotification, "", "")
+	}
+	return ""
+}
+
+func choose(op *or3cloud.AppliedOp, deleted bool, created, updated, gone string) string {
+	switch {
+	case deleted:
+		return gone
+	case op.Existed:
+		return updated
+	}
+	return created
+}
+
+// row has the members of a payload that an event shows. Payloads are what clients wrote, so nothing is said of their types.
+type row struct {
+	Title      jsontext.Value `json:"title"`
+	Status     jsontext.Value `json:"status"`
+	Deleted    jsontext.Value `json:"deleted"`
+	Pinned     jsontext.Value `json:"pinned"`
+	ThreadID   jsontext.Value `json:"thread_id"`
+	DocumentID jsontext.Value `json:"document_id"`
+	Role       jsontext.Value `json:"role"`
+	Content    jsontext.Value `json:"content"`
+	Data       jsontext.Value `json:"data"`
+	Index      jsontext.Value `json:"index"`
+	OrderKey   jsontext.Value `json:"order_key"`
+	Type       jsontext.Value `json:"type"`
+	Body       jsontext.Value `json:"body"`
+	ReadAt     jsontext.Value `json:"read_at"`
+	CreatedAt  jsontext.Value `json:"created_at"`
+	UpdatedAt  jsontext.Value `json:"updated_at"`
+}
+
+var payloadOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+// read reads a payload; of one that cannot be read nothing is shown.
+func read(payload []byte) (r row) {
+	if len(payload) > 0 && json.Unmarshal(payload, &r, payloadOptions) != nil {
+		return row{}
+	}
+	return r
+}
+
+// content is the text of a message, which clients keep in its data.
+func (r row) content() *string {
+	if t := text(r.Content); t != nil {
+		return t
+	}
+	var data struct {
+		Content jsontext.Value `json:"content"`
+	}
+	if r.Data.Kind() != '{' || json.Unmarshal(r.Data, &data, payloadOptions) != nil {
+		return nil
+	}
+	return text(data.Content)
+}
+
+// length is how long the text of a document is, in UTF-16 units.
+func (r row) length() *int {
+	t, ok := unquoted(r.Content)
+	if !ok {
+		return nil
+	}
+	n := jsstring.Len(t)
+	return &n
+}
+
+// text returns a text, cut to what a delivery carries; nil for what is none.
+func text(v jsontext.Value) *string {
+	t, ok := unquoted(v)
+	if !ok {
+		return nil
+	}
+	t = cut(t)
+	return &t
+}
+
+func unquoted(v jsontext.Value) (string, bool) {
+	if v.Kind() != '"' {
+		return "", false
+	}
+	t, err := jsontext.AppendUnquote(nil, v)
+	if err != nil && t == nil {
+		return "", false
+	}
+	return string(t), true // lone surrogates were replaced
+}
+
+// number passes a number on as it is; what is none becomes null.
+func number(v jsontext.Value) jsontext.Value {
+	if v.Kind() != '0' {
+		return jsontext.Value("null")
+	}
+	return v
+}
+
+func isTrue(v jsontext.Value) bool { return v.Kind() == 't' }
+
+// cut cuts a text to maxText UTF-16 units.
+func cut(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	n := 0
+	for i, r := range s {
+		if n += max(utf16.RuneLen(r), 1); n > maxText {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// body is what is sent (contract, workspaces-and-admin §11).
+type body struct {
+	Event       string  `json:"event"`
+	EventID     string  `json:"event_id"`
+	Timestamp   string  `json:"timestamp"`
+	WorkspaceID *string `json:"workspace_id"`
+	UserID      *string `json:"user_id"`
+	Data        any     `json:"data"`
+}
+
+type (
+	testData struct {
+		OK   bool `json:"ok"`
+		Test bool `json:"test"`
+	}
+	threadData struct {
+		ID        string         `json:"id"`
+		Title     *string        `json:"title"`
+		Status    *string        `json:"status"`
+		Deleted   bool           `json:"deleted"`
+		Pinned    bool           `json:"pinned"`
+		CreatedAt jsontext.Value `json:"created_at"`
+		UpdatedAt jsontext.Value `json:"updated_at"`
+	}
+	messageData struct {
+		ID        string         `json:"id"`
+		ThreadID  *string        `json:"thread_id"`
+		Role      *string        `json:"role"`
+		Content   *string        `json:"content"`
+		Deleted   bool           `json:"deleted"`
+		Index     jsontext.Value `json:"index"`
+		OrderKey  *string        `json:"order_key"`
+		CreatedAt jsontext.Value `json:"created_at"`
+		UpdatedAt jsontext.Value `json:"updated_at"`
+	}
+	documentData struct {
+		ID            string         `json:"id"`
+		Title         *string        `json:"title"`
+		ContentLength *int           `json:"content_length"`
+		Deleted       bool           `json:"deleted"`
+		CreatedAt     jsontext.Value `json:"created_at"`
+		UpdatedAt     jsontext.Value `json:"updated_at"`
+	}
+	notificationData struct {
+		ID         string         `json:"id"`
+		UserID     string         `json:"user_id"`
+		ThreadID   *string        `json:"thread_id"`
+		DocumentID *string        `json:"document_id"`
+		Type       *string        `json:"type"`
+		Title      *string        `json:"title"`
+		Body       *string        `json:"body"`
+		ReadAt     jsontext.Value `json:"read_at"`
+		CreatedAt  jsontext.Value `json:"created_at"`
+		UpdatedAt  jsontext.Value `json:"updated_at"`
+	}
+)
+
+// data returns what an event shows of its row.
+func data(op *or3cloud.AppliedOp, r row, deleted bool) any {
+	created, updated := number(r.CreatedAt), number(r.UpdatedAt)
+	if updated.Kind() == 'n' { // a deletion may come without the row
+		updated, _ = json.Marshal(op.At.Unix())
+	}
+	switch op.Table {
+	case or3cloud.TableThreads:
+		return threadData{op.PK, text(r.Title), text(r.Status), deleted, isTrue(r.Pinned), created, updated}
+	case or3cloud.TableMessages:
+		return messageData{
+			op.PK, text(r.ThreadID), text(r.Role), r.content(), deleted, number(r.Index), text(r.OrderKey), created, updated,
+		}
+	case or3cloud.TablePosts:
+		return documentData{op.PK, text(r.Title), r.length(), deleted, created, updated}
+	}
+	return notificationData{
+		op.PK, op.OwnerID, text(r.ThreadID), text(r.DocumentID), text(r.Type), text(r.Title), text(r.Body), number(r.ReadAt), created, updated,
+	}
+}
+
+// encode returns the body of an event of a webhook.
+func encode(w *or3cloud.Webhook, event, eventID string, at time.Time, data any) ([]byte, error) {
+	return json.Marshal(body{
+		Event: event, EventID: eventID, Timestamp: at.UTC().Format("2006-01-02T15:04:05.000Z"),
+		WorkspaceID: orNull(w.WorkspaceID), UserID: orNull(w.UserID), Data: data,
+	})
+}
+
+func orNull(id string) *string {
+	if id == "" {
+		return nil
+	}
+	return &id
+}
