@@ -75,6 +75,19 @@ var operationsSteps = []step{
 	{text: "smartctl -a", elsewhere: "reads the system's disks"},
 	{text: `sqlite3 FILE ".backup COPY"`, run: `sqlite3 /var/lib/or3-cloud/or3-sync.sqlite ".backup copy.sqlite"`, tool: "sqlite3", after: (*walk).foreignCopy},
 
+	// The client, and its next release.
+	{text: "or3-cloud config --web /srv/or3-chat/current", run: "or3-cloud config --web client/current", before: func(w *walk) {
+		for _, release := range []string{"release-1", "release-2"} {
+			w.write("client/"+release+"/200.html", "<script>window.__NUXT__={config:{public:{},app:{baseURL:'/'}}}</script>", 0o644)
+		}
+		if err := os.Symlink("release-1", filepath.Join(w.root, "client/current")); err != nil {
+			w.t.Fatal(err)
+		}
+	}, want: `web\.form +--web +public folder of a server build.*web\.configuration +web\.form +that of the build, with this server's`},
+	{text: "ln -s release-2 /srv/or3-chat/next && mv -T /srv/or3-chat/next /srv/or3-chat/current",
+		run: "ln -s release-2 client/next && mv -T client/next client/current && readlink client/current", want: `^release-2\n$`},
+	{text: "OR3_CSP_SOURCES=connect-src https://files.example.org; frame-src https://example.org", use: (*walk).configure},
+
 	// Mail needs no running server to be tried.
 	{text: "OR3_SMTP_URL=smtp://USER:PASSWORD@mail.example.org:587", use: func(w *walk, block string) {
 		w.mail = smtptest.Start(w.t, smtptest.Options{})

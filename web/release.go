@@ -338,7 +338,7 @@ func (c *release) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, ok := c.find(r.URL.Path)
-	wanted := isNavigation(r) || c.listed[c.local(r.URL.Path)]
+	wanted := isNavigation(r) || r.URL.Path == "/" || c.listed[c.local(r.URL.Path)]
 	switch {
 	case !ok && !wanted:
 		notFound(w)

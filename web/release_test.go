@@ -97,7 +97,7 @@ func TestEveryPageIsTheOnePage(t *testing.T) {
 					t.Errorf("a navigation to %s gets %s", path, got)
 				}
 			}
-			for _, path := range []string{"/200.html", "/openrouter-callback/index.html", "/gone/index.html", "/index.html"} {
+			for _, path := range []string{"/", "/200.html", "/openrouter-callback/index.html", "/gone/index.html", "/index.html"} {
 				if got := text(t, h, path, false); got != page {
 					t.Errorf("the service worker gets %s for %s", got, path)
 				}

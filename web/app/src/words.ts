@@ -12,6 +12,7 @@ export const words = {
   'page.signedOut': 'You are signed out.',
   'home.title': 'You are signed in',
   'home.who': 'Your account:',
+  'home.open': 'Open OR3 Chat',
   'home.manage': 'Manage account',
   'home.signOut': 'Sign out',
   'home.connect': 'Connect OR3 Chat',
