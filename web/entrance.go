@@ -16,7 +16,7 @@ type entrance struct {
 	client   *directory
 	account  http.Handler // nil in a binary without the page
 	base     string       // the path below which browsers see this server
-	signedIn func(*http.Request) bool
+	signedIn func(*http.Request) bool // nil leads nobody away
 }
 
 // ServeHTTP implements http.Handler.

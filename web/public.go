@@ -30,7 +30,7 @@ func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 		"openRouter":          object{"hasInstanceKey": false, "allowUserOverride": true},
 		"backgroundStreaming": object{"enabled": false},
 		"connect":             object{"enabled": false},
-		"webhooks":            object{"enabled": false},
+		"webhooks":            object{"enabled": plan.SyncServed && cfg.Bool(setting.WebhooksEnabled)},
 		"admin":               object{"basePath": cfg.String(setting.AdminBasePath), "disableNonCorePlugins": true},
 		"or3":                 object{"limits": object{"maxCloudFileSizeBytes": cfg.Int(setting.MaxFileSize)}},
 	}

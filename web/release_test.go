@@ -412,6 +412,12 @@ func TestTheAccountPageBesideAClient(t *testing.T) {
 	if got := text(t, h, "/", true); !strings.Contains(got, "__NUXT__") {
 		t.Errorf("signed in: %s", got)
 	}
+	signedIn = false
+	guests := inCloud(t, client(t, lacking), "OR3_GUEST_ACCESS_ENABLED=true")
+	guests.SignedIn = o.SignedIn
+	if got := text(t, serve(t, guests), "/", true); !strings.Contains(got, "__NUXT__") {
+		t.Errorf("a guest: %s", got)
+	}
 	for name, h := range map[string]http.Handler{"lacking": h, "with a UI": serve(t, inCloud(t, client(t, build("one")))), "no client": serve(t, inCloud(t, client(t, map[string]string{"index.html": "start"})))} {
 		page := text(t, h, "/account/", true)
 		if !strings.Contains(page, `<html data-client="/" `) {

@@ -48,7 +48,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entrance{client: d, account: account, base: o.Config.String(setting.BasePath), signedIn: o.SignedIn}, nil
+	e := &entrance{client: d, account: account, base: o.Config.String(setting.BasePath), signedIn: o.SignedIn}
+	if o.Config.Bool(setting.GuestAccess) { // the client is of use to whoever has no session
+		e.signedIn = nil
+	}
+	return e, nil
 }
 
 // Inspect returns what a directory is recognised as. The error is the one for which New refuses it.
