@@ -155,6 +155,9 @@ results or rows.
   same bytes from the page cache, takes their SHA-256, writes them and waits for the fsync. The server does all that and takes the digests of blocks, over a connection;
   downloads verify each block before it goes out. Before each step that writes, the disk has settled. Ratios are of the best round of each side, because
   other work on the machine only ever makes a round slower. The many transfers are checked byte for byte, and all begin at the same moment, each on a connection of its own.
+* **First visit** (` + "`visit.go`" + `): the page, what it names, and then what its service worker stores, over six connections as a browser does, all through a proxy that lets
+  10 Mbit/s through in each direction and holds everything back for 25 ms; a new connection waits for 50 ms more. Losses and TCP's slow start are not part of it. OR3 Cloud has just been started
+  and has compressed nothing; nginx from Debian's packages compresses by its usual levels on every visit. ` + "`-client DIR`" + ` takes a real build.
 * Databases with a history are written by the provider itself, without HTTP and with ` + "`synchronous=OFF`" + `, before the measurement.
 `
 

@@ -16,6 +16,10 @@ const idle = 10 * time.Minute
 // memory of all.
 const hurried = 2
 
+// quiet is how long nothing must have been compressed for anyone before the background does its part. A first visit has the processor
+// for itself.
+const quiet = 10 * time.Second
+
 // felt is the size of a content, in bytes, from which on waiting for the whole of it is felt: it goes out while it is compressed.
 const felt = 128 << 10
 
@@ -23,12 +27,14 @@ const felt = 128 << 10
 type Cache struct {
 	room  int64
 	now   func() time.Time
+	quiet time.Duration
 	slots chan struct{}
 
 	mu        sync.Mutex
 	held      int64
 	packs     map[key]*pack
-	queue     []*pack // what waits for its best level
+	began     time.Time // when something was last begun
+	queue     []*pack   // what waits for its best level
 	improving bool
 }
 
@@ -53,7 +59,7 @@ type pack struct {
 
 // NewCache returns a cache that holds at most room bytes.
 func NewCache(room int64) *Cache {
-	return &Cache{room: room, now: time.Now, slots: make(chan struct{}, hurried), packs: map[key]*pack{}}
+	return &Cache{room: room, now: time.Now, quiet: quiet, slots: make(chan struct{}, hurried), packs: map[key]*pack{}}
 }
 
 // form returns a content in a coding. It has none if the content is too large or too small, does not get smaller, or if there is no room.
@@ -111,6 +117,7 @@ func (c *Cache) find(k key, size int64) (p *pack, ours bool) {
 	p = &pack{key: k, growth: newGrowth(), made: make(chan struct{}), held: size, asked: c.now(), level: k.coding.fast}
 	c.packs[k] = p
 	c.held += size
+	c.began = p.asked
 	return p, true
 }
 
@@ -198,6 +205,11 @@ func (c *Cache) improve() {
 			c.improving, c.queue = false, nil
 			c.mu.Unlock()
 			return
+		}
+		if rest := c.quiet - c.now().Sub(c.began); rest > 0 {
+			c.mu.Unlock()
+			time.Sleep(rest)
+			continue
 		}
 		p := c.queue[0]
 		c.queue = c.queue[1:]

@@ -158,6 +158,7 @@ func TestTheBestCodingThatTheClientTakes(t *testing.T) {
 func TestConditionsAndRanges(t *testing.T) {
 	content := script(200)
 	cache := NewCache(1 << 20)
+	cache.quiet = 0
 	srv := httptest.NewServer(folder(cache, fstest.MapFS{"a.js": file(content), "b.js": file(content), "b.js.br": packed(".br", content)}))
 	defer srv.Close()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, MaxConnsPerHost: 1}}
@@ -356,7 +357,11 @@ func TestTheBestLevelFollows(t *testing.T) {
 					cache.Serve(w, r, NewContent([]byte(content)))
 				})
 				first := ask(t, h, "GET", "/", "Accept-Encoding", c.name)
-				time.Sleep(time.Minute) // until the background is done
+				time.Sleep(quiet - time.Second)
+				if soon := ask(t, h, "GET", "/", "Accept-Encoding", c.name); soon.body != first.body {
+					t.Error("the background works beside a visit")
+				}
+				time.Sleep(2 * time.Second)
 				second := ask(t, h, "GET", "/", "Accept-Encoding", c.name)
 				if first.body != string(compress(c, content, c.fast)) || second.body != string(compress(c, content, c.best)) || second.unpacked != content {
 					t.Errorf("%d bytes at first, then %d", len(first.body), len(second.body))
@@ -560,6 +565,7 @@ func TestTheRoomOfACache(t *testing.T) {
 		if c.held > c.room {
 			t.Errorf("%d of %d bytes", c.held, c.room)
 		}
+		time.Sleep(time.Minute) // until the background is done
 	})
 }
 
