@@ -120,10 +120,12 @@ type DeliveryAttempt struct {
 	Duration time.Duration
 }
 
-// The bounds of what a store keeps for one webhook.
+// The bounds of what a store keeps of one webhook, and shows.
 const (
 	// OpenDeliveries is how many deliveries of a webhook may be open. Further events wait in the change log.
 	OpenDeliveries = 250
+	// LogBytes is about how long the log of a webhook is in an answer, in bytes of JSON.
+	LogBytes = 1 << 20
 	// KeptDeliveries is how many finished deliveries of a webhook are kept; the oldest give way.
 	KeptDeliveries = 1000
 )
@@ -150,7 +152,7 @@ type WebhookStore interface {
 	// DisableAllWebhooks disables the webhooks of a user in a workspace and returns how many were enabled.
 	DisableAllWebhooks(ctx context.Context, userID, workspaceID string) (int, error)
 	// GetDeliveryLogs returns the deliveries of a webhook that were made since a time, newest first, without those beyond
-	// AnswerBytes.
+	// LogBytes.
 	GetDeliveryLogs(ctx context.Context, webhookID string, since time.Time) ([]WebhookDelivery, error)
 }
 
@@ -185,7 +187,8 @@ type WebhookQueue interface {
 	FinishDelivery(ctx context.Context, d WebhookDelivery) error
 	// RecordDelivery adds a finished delivery that was not enqueued.
 	RecordDelivery(ctx context.Context, d WebhookDelivery) error
-	// ResetStaleDeliveries makes deliveries that were claimed before a time and are still in flight pending again.
+	// ResetStaleDeliveries makes deliveries pending again that were claimed before a time and are still in flight, and those of
+	// workers that are known to be gone.
 	ResetStaleDeliveries(ctx context.Context, before time.Time) (int, error)
 	// PurgeDeliveries removes finished deliveries that were made before a time, and those of webhooks that are gone.
 	PurgeDeliveries(ctx context.Context, before time.Time) error

@@ -471,6 +471,18 @@ func testWebhookBounds(t *testing.T, b *webhookBench) {
 	if list := must(b.store.GetDeliveryLogs(b.ctx, hook.ID, since.Add(24*time.Hour)))(t); len(list) != 0 {
 		t.Errorf("%+v", list)
 	}
+
+	// An answer shows as much of it as fits.
+	const each, large = 100 << 10, 30
+	for i := range large {
+		d := b.delivery(hook.ID, fmt.Sprintf("%*d", each, i))
+		d.Status = or3cloud.DeliverySuccess
+		must(0, b.queue.RecordDelivery(b.ctx, *d))(t)
+	}
+	list := must(b.store.GetDeliveryLogs(b.ctx, hook.ID, time.Time{}))(t)
+	if n := len(list); n == 0 || n*each > or3cloud.LogBytes || !strings.HasSuffix(string(list[0].Body), fmt.Sprint(" ", large-1)) {
+		t.Errorf("%d entries of %d bytes", n, each)
+	}
 }
 
 // testWebhookRace lets workers claim at once: each delivery is handed out once.

@@ -54,7 +54,7 @@ func (a *API) Routes() []or3cloud.Route {
 		{Method: http.MethodPost, Path: "/api/webhooks/disable-all", Handle: a.disableAll},
 		{Method: http.MethodPatch, Path: "/api/webhooks/:id", Handle: a.update},
 		{Method: http.MethodDelete, Path: "/api/webhooks/:id", Handle: a.remove},
-		{Method: http.MethodGet, Path: "/api/webhooks/:id/logs", Handle: a.logs},
+		{Method: http.MethodGet, Path: "/api/webhooks/:id/logs", Buffer: 3 * or3cloud.LogBytes, Handle: a.logs}, // rows, texts and JSON
 		{Method: http.MethodPost, Path: "/api/webhooks/:id/test", Handle: a.test},
 		{Method: http.MethodPost, Path: "/api/webhooks/:id/toggle", Handle: a.toggle},
 	}

@@ -69,6 +69,9 @@ func (m *maintenance) pass(ctx context.Context) error {
 	if err := m.s.settleTimes(ctx); err != nil {
 		return err
 	}
+	if err := m.s.PurgeDeliveries(ctx, time.Time{}); err != nil { // of webhooks that are gone, even where no engine runs
+		return err
+	}
 	const pageSize = 1000
 	after := int64(0)
 	for {

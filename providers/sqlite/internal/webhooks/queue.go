@@ -250,11 +250,14 @@ func (h *Webhooks) RecordDelivery(ctx context.Context, d or3cloud.WebhookDeliver
 	})
 }
 
-// ResetStaleDeliveries implements or3cloud.WebhookQueue.
+// ResetStaleDeliveries implements or3cloud.WebhookQueue. Whoever claimed something before this process began is gone.
 func (h *Webhooks) ResetStaleDeliveries(ctx context.Context, before time.Time) (n int, err error) {
 	busy, err := h.e.Q.InFlight(ctx)
 	if err != nil || len(busy) == 0 {
 		return 0, sqlitex.Translate(err)
+	}
+	if before.Before(h.opened) {
+		before = h.opened
 	}
 	err = h.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 		reset, err := t.Q.ResetStaleDeliveries(ctx, db.ResetStaleDeliveriesParams{Now: t.At, Before: before.UnixMilli()})

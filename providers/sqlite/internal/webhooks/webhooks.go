@@ -20,10 +20,14 @@ import (
 type Webhooks struct {
 	e          *engine.Engine
 	workspaces *members.Workspaces
+	// opened is when this process has opened the database, which no other one uses meanwhile.
+	opened time.Time
 }
 
 // New returns the webhooks of the members of workspaces.
-func New(e *engine.Engine, workspaces *members.Workspaces) *Webhooks { return &Webhooks{e, workspaces} }
+func New(e *engine.Engine, workspaces *members.Workspaces) *Webhooks {
+	return &Webhooks{e, workspaces, e.Now()}
+}
 
 var errNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Webhook not found")
 
@@ -246,7 +250,7 @@ func (h *Webhooks) GetDeliveryLogs(ctx context.Context, webhookID string, since 
 			return nil, sqlitex.Translate(err)
 		}
 		// Bodies go out as texts in JSON, where a quote takes two bytes.
-		if size += 2*len(d.Body) + 2*len(d.Answer) + 500; size > or3cloud.AnswerBytes {
+		if size += 2*len(d.Body) + 2*len(d.Answer) + 500; size > or3cloud.LogBytes {
 			break
 		}
 		out = append(out, delivery(d, webhookID))
