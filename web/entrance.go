@@ -14,8 +14,8 @@ const AccountPath = "/account"
 // letters, whose fragments browsers keep on the way.
 type entrance struct {
 	client   *directory
-	account  http.Handler // nil in a binary without the page
-	base     string       // the path below which browsers see this server
+	account  http.Handler             // nil in a binary without the page
+	base     string                   // the path below which browsers see this server
 	signedIn func(*http.Request) bool // nil leads nobody away
 }
 

@@ -26,19 +26,21 @@ export class Cloud {
   /** The log. */
   log = ''
   readonly #environment: Record<string, string>
+  readonly #arguments: string[]
   #setupUsed = false
   #child: ChildProcess | undefined
 
-  private constructor(url: string, directory: string, environment: Record<string, string>) {
+  private constructor(url: string, directory: string, environment: Record<string, string>, further: string[]) {
     this.url = url
     this.directory = directory
+    this.#arguments = further
     this.#environment = { PATH: process.env.PATH ?? '', OR3_PUBLIC_URL: url, ...environment }
   }
 
   /** start runs the program and resolves when it is ready. It is reached as localhost, because passkeys belong to a name. */
-  static async start(environment: Record<string, string> = {}): Promise<Cloud> {
+  static async start(environment: Record<string, string> = {}, ...further: string[]): Promise<Cloud> {
     const directory = await mkdtemp(join(tmpdir(), 'or3-cloud-browser-'))
-    const cloud = new Cloud(`http://localhost:${await freePort()}`, directory, environment)
+    const cloud = new Cloud(`http://localhost:${await freePort()}`, directory, environment, further)
     try {
       await cloud.#serve()
     }
@@ -50,7 +52,7 @@ export class Cloud {
   }
 
   async #serve() {
-    const child = this.#child = spawn(binary, ['serve', '--addr', new URL(this.url).host.replace('localhost', '127.0.0.1')], {
+    const child = this.#child = spawn(binary, ['serve', '--addr', new URL(this.url).host.replace('localhost', '127.0.0.1'), ...this.#arguments], {
       cwd: this.directory, env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'],
     })
     let linkRead = () => {}

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { test as base, expect, type BrowserContext, type Locator, type Page } from '@playwright/test'
 import { Cloud, type Person } from './cloud.ts'
 import { Mailbox } from './mailbox.ts'
@@ -11,6 +12,8 @@ export const bob: Person = { name: 'Bob', email: 'bob@example.org', password: 't
 interface Fixtures {
   /** Settings of the program for the tests of a file or a group. */
   environment: Record<string, string>
+  /** Whether the program serves the client in the directory client. */
+  client: boolean
   /** Whether the program has a mail server. */
   mail: boolean
   cloud: Cloud
@@ -26,12 +29,13 @@ interface Fixtures {
 /** A test gets its own server and as many browsers as it opens. It fails on everything that a page should not do. */
 export const test = base.extend<Fixtures>({
   environment: [{}, { option: true }],
+  client: [false, { option: true }],
   mail: [false, { option: true }],
-  cloud: async ({ environment, mail, mailbox, secrets }, use) => {
+  cloud: async ({ environment, client, mail, mailbox, secrets }, use) => {
     const cloud = await Cloud.start({
       ...(mail ? { OR3_SMTP_URL: `smtp://127.0.0.1:${mailbox.port}?tls=none`, OR3_SMTP_FROM: 'OR3 Cloud <cloud@example.org>' } : {}),
       ...environment,
-    })
+    }, ...(client ? ['--web', join(import.meta.dirname, '../client')] : []))
     if (cloud.setup) secrets.add(cloud.setup.split('=')[1]!)
     await use(cloud)
     await cloud.stop()
