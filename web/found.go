@@ -17,7 +17,8 @@ type Found struct {
 	Why        string
 	// Workers are the names of service workers whose list of files follows the configuration.
 	Workers []string
-	// AccountUI says that the client signs people in itself. Otherwise they do so on the built-in page.
+	// AccountUI says that the client signs people in itself. Otherwise they do so on the built-in page. It is true for all providers of
+	// accounts that the built-in page knows nothing of.
 	AccountUI bool
 }
 

@@ -144,10 +144,13 @@ func (c *release) fits(built string) error {
 		below, setting.BasePath, c.base, setting.BasePath, below, c.base)
 }
 
+// accountEndpoints are those that the built-in page calls. A client's UI for the same accounts is known by them.
+const accountEndpoints = "/api/basic-auth/"
+
 // look searches the scripts of the client for what it does: sign people in at the provider of accounts, run WebAssembly, and put
-// scripts into its page. A UI for accounts is known by the endpoints that it calls.
+// scripts into its page. Nothing is known of the UI for another provider, and the built-in page is none for it: the client has to have one.
 func (c *release) look(provider string) {
-	endpoints := "/api/" + provider + "/"
+	c.found.AccountUI = "/api/"+provider+"/" != accountEndpoints
 	_ = fs.WalkDir(c.files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !c.isHashed(name) {
 			return nil // what cannot be read is not found
@@ -160,7 +163,7 @@ func (c *release) look(provider string) {
 			if err != nil {
 				return nil
 			}
-			c.found.AccountUI = c.found.AccountUI || strings.Contains(string(src), endpoints)
+			c.found.AccountUI = c.found.AccountUI || strings.Contains(string(src), accountEndpoints)
 			c.wasm = c.wasm || strings.Contains(string(src), "WebAssembly.")
 			if local, asks := icons.Local(src, c.base); asks {
 				c.scripts[name] = encoded.NewContent(local)

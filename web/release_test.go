@@ -176,9 +176,12 @@ func TestCacheHeaders(t *testing.T) {
 		}
 	}
 	tags := map[string]bool{}
-	for _, environ := range []string{"X=", "OR3_SITE_NAME=Ours", "OR3_AUTH_REGISTRATION_MODE=disabled"} {
+	for _, environ := range []string{"X=", "OR3_SITE_NAME=Ours", "OR3_AUTH_REGISTRATION_MODE=disabled", "OR3_CSP_SOURCES=img-src http:", "OR3_CSP=false"} {
 		h := serve(t, inCloud(t, client(t, build("one")), environ))
-		for _, path := range []string{"/", "/sw.js"} {
+		for _, path := range []string{"/", "/sw.js", "/streamsaver/mitm.html"} {
+			if path == "/streamsaver/mitm.html" && !strings.HasPrefix(environ, "OR3_CSP") { // it is told nothing
+				continue
+			}
 			tag := get(h, path, true).Header.Get("ETag")
 			if tags[tag] {
 				t.Errorf("%s has the same tag with another configuration", path)
@@ -404,6 +407,11 @@ func TestTheAccountPageBesideAClient(t *testing.T) {
 		if res := get(h, path, false); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d", path, res.StatusCode)
 		}
+	}
+	other := o
+	other.Plan.Auth.ID = "another"
+	if res := get(serve(t, other), "/", true); res.StatusCode != http.StatusOK {
+		t.Errorf("where our page is no help: %d", res.StatusCode)
 	}
 	if res := get(h, "/streamsaver/mitm.html", true); res.StatusCode != http.StatusOK {
 		t.Errorf("another page: %d", res.StatusCode)
