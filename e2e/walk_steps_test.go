@@ -72,6 +72,7 @@ var operationsSteps = []step{
 	{text: "or3-cloud gc --dry-run", want: `.`, stopped: true},
 	{text: "or3-cloud gc", want: `.`, stopped: true},
 	{text: "or3-cloud gc --workspace ID --json", run: `or3-cloud gc --workspace "$WORKSPACE" --json`, want: `\{`, stopped: true},
+	{text: "git clone https://github.com/Saluana/or3-chat ../or3-chat", elsewhere: "the sources of OR3 Chat come from outside"},
 	{text: "smartctl -a", elsewhere: "reads the system's disks"},
 	{text: `sqlite3 FILE ".backup COPY"`, run: `sqlite3 /var/lib/or3-cloud/or3-sync.sqlite ".backup copy.sqlite"`, tool: "sqlite3", after: (*walk).foreignCopy},
 

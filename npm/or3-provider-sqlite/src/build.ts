@@ -37,3 +37,8 @@ export function tuneServer(nitro: object): void {
   if (isStatic && prerender) prerender.failOnError = false
   if (externals?.traceInclude) externals.traceInclude = externals.traceInclude.filter(file => !/[\\/]better-sqlite3[\\/]/.test(file))
 }
+
+/** askNobodyElse keeps Nuxt Icon from asking a public service for an icon when or3-cloud, which has them, takes longer than usual. */
+export function askNobodyElse(app: { icon?: unknown }): void {
+  if (typeof app.icon === 'object' && app.icon !== null) Reflect.set(app.icon, 'fallbackToApi', false)
+}

@@ -1,5 +1,5 @@
 import { addPrerenderRoutes, defineNuxtModule, useLogger } from '@nuxt/kit'
-import { shell, keepExternalsAbsolute, withFallback, tuneServer } from './build'
+import { askNobodyElse, keepExternalsAbsolute, shell, tuneServer, withFallback } from './build'
 
 /** The module has no options: the host's own configuration says which provider is active. */
 export type ModuleOptions = Record<never, never>
@@ -25,6 +25,7 @@ export default defineNuxtModule<ModuleOptions>({
       if (isServer) keepExternalsAbsolute(config)
     })
     nuxt.hook('nitro:config', tuneServer)
+    nuxt.hook('modules:done', () => askNobodyElse(nuxt.options.appConfig))
 
     if (!nuxt.options.dev) {
       useLogger('or3-provider-sqlite').info('OR3 Cloud synchronizes: serve the public folder of this build with or3-cloud serve --web.')

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { keepExternalsAbsolute, tuneServer, withFallback } from '../src/build'
+import { askNobodyElse, keepExternalsAbsolute, tuneServer, withFallback } from '../src/build'
 
 describe('the service worker falls back to a page that the build has', () => {
   const outDir = mkdtempSync(join(tmpdir(), 'or3-public-'))
@@ -55,4 +55,13 @@ describe('the server half of the build', () => {
     keepExternalsAbsolute(vite)
     expect(vite.build.rollupOptions).toEqual({ input: 'server', makeAbsoluteExternalsRelative: false })
   })
+})
+
+it('icons come from the own server only', () => {
+  const app = { icon: { fallbackToApi: true, class: '' } }
+  askNobodyElse(app)
+  expect(app).toEqual({ icon: { fallbackToApi: false, class: '' } })
+  const without = {}
+  askNobodyElse(without)
+  expect(without).toEqual({})
 })
