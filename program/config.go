@@ -68,7 +68,7 @@ func (c configCommand) run() error {
 			Variable: "--web", Fault: oneLine(oserror.Explain(err).Error()), Fix: "Give the directory of a client, or leave the flag out.",
 		})
 	}
-	more := slices.Concat(limits(s), memory(), client)
+	more := slices.Concat(limits(s), client, memory())
 	if c.json {
 		err = c.printJSON(s, more)
 	} else {
