@@ -179,8 +179,8 @@ type WebhookQueue interface {
 	// makes deliveries of what deliver returns for a webhook and an op; nil if the op is none of its events. An op that is
 	// shown to another user than the webhook's is passed over, and so is one from before the time since. more says that there may be others.
 	EnqueueEvents(ctx context.Context, since time.Time, deliver func(*Webhook, *AppliedOp) (*WebhookDelivery, error)) (more bool, err error)
-	// ClaimDeliveries hands out pending deliveries that are due, as being in flight. Users take turns, and no one has more than perUser of
-	// them in flight.
+	// ClaimDeliveries hands out pending deliveries that are due, as being in flight. Users take turns, and so do the webhooks of a
+	// user; no one has more than perUser of them in flight.
 	ClaimDeliveries(ctx context.Context, worker string, limit, perUser int) ([]ClaimedDelivery, error)
 	// FinishDelivery writes down what became of a try: Status, Attempt, NextAt and Last of a delivery that is in flight. Others
 	// stay as they are.

@@ -88,6 +88,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("WebhookEvents", withWebhooks(testWebhookEvents))
 	run("WebhooksTellOfOwnNotifications", withWebhooks(testWebhookNotifications))
 	run("WebhookQueue", withWebhooks(testWebhookQueue))
+	run("WebhooksOfAUserTakeTurns", withWebhooks(testWebhookTurns))
 	run("WebhooksEnd", withWebhooks(testWebhookEnds))
 	run("WebhookHealth", withWebhooks(testWebhookHealth))
 	run("WebhookBounds", withWebhooks(testWebhookBounds))

@@ -324,6 +324,26 @@ func testWebhookQueue(t *testing.T, b *webhookBench) {
 	}
 }
 
+// testWebhookTurns: a webhook whose receiver does not answer leaves room for the user's others.
+func testWebhookTurns(t *testing.T, b *webhookBench) {
+	slow := b.hook(b.user, b.ws)
+	for i := range 20 {
+		b.push(b.put(fmt.Sprint(i), 1))
+	}
+	b.enqueue()
+	if claimed := b.claim(3, 5); len(claimed) != 3 {
+		t.Fatalf("%d deliveries", len(claimed))
+	}
+	b.Advance(time.Second)
+	quick := b.hook(b.user, b.ws)
+	b.push(b.put("20", 1), b.put("21", 1), b.put("22", 1))
+	b.enqueue()
+	claimed := b.claim(100, 5)
+	if len(claimed) != 2 || claimed[0].Webhook.ID != quick.ID || claimed[1].Webhook.ID != quick.ID || string(claimed[0].Body) != "put threads 20 existed:false" {
+		t.Errorf("%+v, want two of %s, which comes after %s", claimed, quick.ID, slow.ID)
+	}
+}
+
 // testWebhookEnds takes everything away that a webhook depends on.
 func testWebhookEnds(t *testing.T, b *webhookBench) {
 	access, ok := b.Workspaces.(or3cloud.WorkspaceAccessStore)

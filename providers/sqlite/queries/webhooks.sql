@@ -88,13 +88,13 @@ DELETE FROM webhook_deliveries WHERE num IN (
 );
 
 -- name: InFlight :many
--- The user of each delivery under way.
-SELECT CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
+-- The webhook and the user of each delivery under way.
+SELECT d.webhook, CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
 FROM webhook_deliveries d JOIN webhooks h ON h.num = d.webhook WHERE d.status = 'in_flight';
 
 -- name: DueDeliveries :many
 -- Of each webhook as many as one user may have in flight. The join says which table comes first.
-SELECT d.num, d.next_at, CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
+SELECT d.num, d.next_at, d.webhook, CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
 FROM webhooks h CROSS JOIN webhook_deliveries d
 WHERE h.enabled = 1 AND d.num IN (
   SELECT x.num FROM webhook_deliveries x

@@ -249,7 +249,7 @@ func (q *Queries) DropDelivery(ctx context.Context, num int64) error {
 }
 
 const dueDeliveries = `-- name: DueDeliveries :many
-SELECT d.num, d.next_at, CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
+SELECT d.num, d.next_at, d.webhook, CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
 FROM webhooks h CROSS JOIN webhook_deliveries d
 WHERE h.enabled = 1 AND d.num IN (
   SELECT x.num FROM webhook_deliveries x
@@ -264,9 +264,10 @@ type DueDeliveriesParams struct {
 }
 
 type DueDeliveriesRow struct {
-	Num    int64
-	NextAt int64
-	UserID string
+	Num     int64
+	NextAt  int64
+	Webhook int64
+	UserID  string
 }
 
 // Of each webhook as many as one user may have in flight. The join says which table comes first.
@@ -279,7 +280,12 @@ func (q *Queries) DueDeliveries(ctx context.Context, arg DueDeliveriesParams) ([
 	var items []DueDeliveriesRow
 	for rows.Next() {
 		var i DueDeliveriesRow
-		if err := rows.Scan(&i.Num, &i.NextAt, &i.UserID); err != nil {
+		if err := rows.Scan(
+			&i.Num,
+			&i.NextAt,
+			&i.Webhook,
+			&i.UserID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -459,24 +465,29 @@ func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) 
 }
 
 const inFlight = `-- name: InFlight :many
-SELECT CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
+SELECT d.webhook, CAST(COALESCE(h.user_id, '') AS TEXT) AS user_id
 FROM webhook_deliveries d JOIN webhooks h ON h.num = d.webhook WHERE d.status = 'in_flight'
 `
 
-// The user of each delivery under way.
-func (q *Queries) InFlight(ctx context.Context) ([]string, error) {
+type InFlightRow struct {
+	Webhook int64
+	UserID  string
+}
+
+// The webhook and the user of each delivery under way.
+func (q *Queries) InFlight(ctx context.Context) ([]InFlightRow, error) {
 	rows, err := q.query(ctx, q.inFlightStmt, inFlight)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []InFlightRow
 	for rows.Next() {
-		var user_id string
-		if err := rows.Scan(&user_id); err != nil {
+		var i InFlightRow
+		if err := rows.Scan(&i.Webhook, &i.UserID); err != nil {
 			return nil, err
 		}
-		items = append(items, user_id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -172,7 +172,8 @@ func (h *Webhooks) ClaimDeliveries(ctx context.Context, worker string, limit, pe
 	return out, nil
 }
 
-// due returns pending deliveries in the order in which they are handed out: the users take turns.
+// due returns pending deliveries in the order in which they are handed out: the users take turns, and so do the webhooks of a
+// user, those with the least in flight first.
 func (h *Webhooks) due(ctx context.Context, limit, perUser int) (nums []int64, err error) {
 	rows, err := h.e.Q.DueDeliveries(ctx, db.DueDeliveriesParams{Now: h.e.Now().UnixMilli(), Most: int64(perUser)})
 	if err != nil || len(rows) == 0 {
@@ -182,26 +183,35 @@ func (h *Webhooks) due(ctx context.Context, limit, perUser int) (nums []int64, e
 	if err != nil {
 		return nil, sqlitex.Translate(err)
 	}
-	turns := map[string]int{}
-	for _, user := range busy {
-		turns[user]++
+	ofHook, ofUser := map[int64]int{}, map[string]int{}
+	for _, b := range busy {
+		ofHook[b.Webhook]++
+		ofUser[b.UserID]++
 	}
 	type place struct {
-		num  int64
-		turn int
+		db.DueDeliveriesRow
+		turn int // of the webhook, then of the user
 	}
-	var places []place
+	places := make([]place, len(rows))
 	slices.SortFunc(rows, func(a, b db.DueDeliveriesRow) int {
 		return cmp.Or(cmp.Compare(a.NextAt, b.NextAt), cmp.Compare(a.Num, b.Num)) // the one that is due the longest first
 	})
-	for _, r := range rows {
-		if turns[r.UserID]++; turns[r.UserID] <= perUser {
-			places = append(places, place{r.Num, turns[r.UserID]})
-		}
+	inTurn := func(a, b place) int { return cmp.Compare(a.turn, b.turn) }
+	for i, r := range rows {
+		ofHook[r.Webhook]++
+		places[i] = place{r, ofHook[r.Webhook]}
 	}
-	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(a.turn, b.turn) })
-	for _, p := range places[:min(limit, len(places))] {
-		nums = append(nums, p.num)
+	slices.SortStableFunc(places, inTurn)
+	for i, p := range places {
+		ofUser[p.UserID]++
+		places[i].turn = ofUser[p.UserID]
+	}
+	slices.SortStableFunc(places, inTurn)
+	for _, p := range places {
+		if len(nums) == limit || p.turn > perUser {
+			break
+		}
+		nums = append(nums, p.Num)
 	}
 	return nums, nil
 }
