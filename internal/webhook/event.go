@@ -11,6 +11,9 @@ import (
 	"or3.chat/cloud/internal/jsstring"
 )
 
+// maxNumber is the length of the longest number that a delivery carries, in digits and signs.
+const maxNumber = 40
+
 // maxText is how much of a text a delivery carries, in UTF-16 units: rows have texts of megabytes.
 const maxText = 4096
 
@@ -115,9 +118,9 @@ func unquoted(v jsontext.Value) (string, bool) {
 	return string(t), true // lone surrogates were replaced
 }
 
-// number passes a number on as it is; what is none becomes null.
+// number passes a number on as it is; what is none, or is written at length, becomes null.
 func number(v jsontext.Value) jsontext.Value {
-	if v.Kind() != '0' {
+	if v.Kind() != '0' || len(v) > maxNumber {
 		return jsontext.Value("null")
 	}
 	return v

@@ -82,11 +82,12 @@ func TestEvents(t *testing.T) {
 // However large a row is, the body has a bound.
 func TestBodiesAreBounded(t *testing.T) {
 	long := strings.Repeat("\u0001😀", 1<<20)
-	payload, err := json.Marshal(map[string]any{"title": long, "status": long, "thread_id": long, "role": long, "order_key": long, "data": map[string]string{"content": long}})
+	digits := json.RawMessage("0." + strings.Repeat("0", 1<<20) + "1")
+	payload, err := json.Marshal(map[string]any{"index": digits, "created_at": digits, "updated_at": digits, "read_at": digits, "title": long, "status": long, "thread_id": long, "role": long, "order_key": long, "data": map[string]string{"content": long}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{or3cloud.TableThreads, or3cloud.TableMessages, or3cloud.TablePosts} {
+	for _, table := range []string{or3cloud.TableThreads, or3cloud.TableMessages, or3cloud.TablePosts, or3cloud.TableNotifications} {
 		op := or3cloud.AppliedOp{Table: table, Operation: or3cloud.OpPut, PK: "pk", Payload: payload}
 		d, err := engine(t).delivery(&or3cloud.Webhook{Events: or3cloud.UserEvents[:]}, &op)
 		if err != nil || len(d.Body) > 100<<10 || !json.Valid(d.Body) {
