@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -590,4 +591,58 @@ func FuzzAcceptEncoding(f *testing.F) {
 			t.Errorf("%q: sent as %q", accept, coding)
 		}
 	})
+}
+
+// slowFiles have one file, which can be read once the gate is open. They count what is read of it.
+type slowFiles struct {
+	fstest.MapFS
+	gate chan struct{}
+	read *atomic.Int64
+}
+
+type slowFile struct {
+	fs.File
+	of slowFiles
+}
+
+func (f slowFiles) Open(name string) (fs.File, error) {
+	file, err := f.MapFS.Open(name)
+	return slowFile{file, f}, err
+}
+
+func (f slowFile) Read(p []byte) (int, error) {
+	<-f.of.gate
+	n, err := f.File.Read(p)
+	f.of.read.Add(int64(n))
+	return n, err
+}
+
+func (f slowFile) Seek(offset int64, whence int) (int64, error) {
+	return f.File.(io.Seeker).Seek(offset, whence)
+}
+
+// TestAFileIsReadOnceForAllWhoWait, also one that is too young for what is known of it to be kept.
+func TestAFileIsReadOnceForAllWhoWait(t *testing.T) {
+	for _, age := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			data := []byte(script(1000))
+			files := slowFiles{fstest.MapFS{"a.png": {Data: data, ModTime: time.Now().Add(-age)}}, make(chan struct{}), new(atomic.Int64)}
+			h := folder(NewCache(1<<20), files)
+			tags := make(chan string, 20)
+			for range cap(tags) {
+				go func() { tags <- ask(t, h, "HEAD", "/a.png").header.Get("ETag") }()
+			}
+			synctest.Wait()
+			close(files.gate)
+			first := <-tags
+			for range cap(tags) - 1 {
+				if tag := <-tags; tag != first || tag == "" {
+					t.Errorf("tags %s and %s", first, tag)
+				}
+			}
+			if n := files.read.Load(); n != int64(len(data)) {
+				t.Errorf("%d bytes were read of a file of %d", n, len(data))
+			}
+		})
+	}
 }

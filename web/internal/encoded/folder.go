@@ -19,6 +19,16 @@ type Folder struct {
 
 	mu   sync.Mutex
 	seen map[looked]knowledge
+	// turns are the files that are being read. Whoever wants to know the same waits, instead of reading it as well.
+	turns map[looked]*turn
+}
+
+// turn is the reading of a file.
+type turn struct {
+	done chan struct{}
+	// Once it is done:
+	knowledge
+	err error
 }
 
 // looked is a file, and as a sibling of which coding it was looked at; nil for the file itself.
@@ -38,7 +48,7 @@ type knowledge struct {
 
 // Folder returns a folder whose files are kept in a cache where they are compressed here. Folders may share a cache.
 func (c *Cache) Folder(files fs.FS) *Folder {
-	return &Folder{files: files, cache: c, seen: map[looked]knowledge{}}
+	return &Folder{files: files, cache: c, seen: map[looked]knowledge{}, turns: map[looked]*turn{}}
 }
 
 // Serve answers a request with a file of the folder. The header must have the type of the file if it is to be compressed. After
@@ -137,40 +147,68 @@ var (
 // look returns what reading a file tells, and reads it only when it is not the one that was read before. With a coding the
 // file should unpack to size bytes; what comes of more is not looked at.
 func (f *Folder) look(o *opened, by *coding, size int64) (knowledge, error) {
-	f.mu.Lock()
-	k, ok := f.seen[looked{o.name, by}]
-	f.mu.Unlock()
-	if ok && same(k.info, o.info) && k.size == size {
-		return k, nil
-	}
 	if o.info.Size() > known {
 		return knowledge{}, errLarge
 	}
-	k = knowledge{info: o.info, size: size}
+	which := looked{o.name, by}
+	for {
+		f.mu.Lock()
+		k, ok := f.seen[which]
+		if ok && same(k.info, o.info) && k.size == size {
+			f.mu.Unlock()
+			return k, nil
+		}
+		t, ours := f.turns[which], false
+		if t == nil {
+			t, ours = &turn{done: make(chan struct{}), knowledge: knowledge{info: o.info, size: size}}, true
+			f.turns[which] = t
+		}
+		f.mu.Unlock()
+		if ours {
+			f.take(t, o, by)
+		}
+		<-t.done
+		if ours || same(t.info, o.info) && t.size == size {
+			return t.knowledge, t.err
+		}
+	}
+}
+
+// take reads a file for all who wait for it.
+func (f *Folder) take(t *turn, o *opened, by *coding) {
+	t.err = errChanging // unless it ends otherwise
+	defer func() {
+		which := looked{o.name, by}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.turns, which)
+		if age := f.cache.now().Sub(o.info.ModTime()); t.err == nil && (age < 0 || age > settled) {
+			f.seen[which] = t.knowledge
+		}
+		close(t.done)
+	}()
+	t.hash, t.content, t.err = o.read(by, t.size)
+}
+
+// read returns the hash of a file, and with a coding that of the size bytes that it unpacks to.
+func (o *opened) read(by *coding, size int64) (file, content hash, err error) {
 	sum := sha256.New()
 	n, err := io.Copy(sum, io.LimitReader(o, known))
 	if err != nil {
-		return knowledge{}, err
+		return hash{}, hash{}, err
 	}
-	sum.Sum(k.hash[:0])
+	sum.Sum(file[:0])
 	if now, err := o.file.Stat(); err != nil || n != o.info.Size() || !same(now, o.info) {
-		return knowledge{}, errChanging
+		return hash{}, hash{}, errChanging
 	}
 	if by != nil {
 		if _, err := o.Seek(0, io.SeekStart); err != nil {
-			return knowledge{}, err
+			return hash{}, hash{}, err
 		}
-		k.content = by.contentOf(o, size)
+		content = by.contentOf(o, size)
 	}
-	if _, err := o.Seek(0, io.SeekStart); err != nil {
-		return knowledge{}, err
-	}
-	if age := f.cache.now().Sub(o.info.ModTime()); age < 0 || age > settled {
-		f.mu.Lock()
-		f.seen[looked{o.name, by}] = k
-		f.mu.Unlock()
-	}
-	return k, nil
+	_, err = o.Seek(0, io.SeekStart)
+	return file, content, err
 }
 
 // same reports whether a file is the one that it was. Files that are embedded in the program do not change.
