@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/web/internal/encoded"
@@ -24,7 +25,23 @@ type directory struct {
 
 	served  atomic.Pointer[served]
 	mu      sync.Mutex // held while another release is opened
-	refused string     // why what the path leads to now is not served
+	refused refusal
+}
+
+// refusal says why what the path leads to is not served.
+type refusal struct {
+	why  string
+	info os.FileInfo // of the directory
+	at   time.Time
+}
+
+// again is how long a directory that was refused is not looked at while nothing was put into it or taken out: every request would
+// have it read.
+const again = time.Second
+
+// holds reports whether there is no use in looking at a directory.
+func (r refusal) holds(info os.FileInfo) bool {
+	return r.info != nil && info != nil && unchanged(r.info, info) && time.Since(r.at) < again
 }
 
 // served is what a directory serves at a moment.
@@ -101,19 +118,23 @@ func (d *directory) current() *served {
 	if s = d.served.Load(); d.holds(s) {
 		return s
 	}
+	info, _ := os.Stat(d.options.Dir) // open says what is wrong with it
+	if d.refused.holds(info) {
+		return s
+	}
 	next, err := d.open()
 	if err != nil {
-		if why := err.Error(); why != d.refused {
-			d.refused = why
+		if err.Error() != d.refused.why {
 			d.options.Log.Warn("the client that was there before is served on", "error", err)
 		}
+		d.refused = refusal{err.Error(), info, time.Now()}
 		return s
 	}
 	next.before = s.before
 	if !os.SameFile(s.info, next.info) {
 		next.before = s.now
 	}
-	d.refused = ""
+	d.refused = refusal{}
 	d.served.Store(next)
 	next.now.found.log(d.options.Log, d.options.Dir)
 	return next

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -40,8 +41,13 @@ type release struct {
 	sources map[string]fs.FileInfo
 	cache   *encoded.Cache
 
-	documents sync.Map // of *document by name: the other pages
+	documents sync.Map   // of *document by name: the other pages
+	reading   sync.Mutex // held while one of them is read
 }
+
+// largestFile is the size of the largest file that is read for what is in it, in bytes. Pages and scripts of clients are far smaller, and
+// a film or a report that someone put beside them is not taken into memory.
+const largestFile = 16 << 20
 
 // document is an HTML file, with what it is sent with.
 type document struct {
@@ -273,6 +279,9 @@ func (c *release) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info.Size() > largestFile {
+		return nil, fmt.Errorf("%s has more than %d MiB, which is no page or script of a client", name, largestFile>>20)
+	}
 	c.sources[name] = info
 	return fs.ReadFile(c.files, name)
 }
@@ -287,20 +296,38 @@ func (c *release) fresh() bool {
 	return true
 }
 
-func unchanged(a, b fs.FileInfo) bool { return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) }
+// unchanged reports whether a file is the one that it was. Builds that can be reproduced give all files the same time, and their
+// pages are often of the same size; then another file is still another one.
+func unchanged(a, b fs.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && (a.Sys() == nil && b.Sys() == nil || os.SameFile(a, b))
+}
 
-// document reads an HTML file, once for each of its versions; nil if it cannot be read. What begins the client, or leads to
-// where its routes were when it was built, gives way to the one page.
+// document reads an HTML file, once for each of its versions and one at a time; nil if it cannot be read. What begins the client, or
+// leads to where its routes were when it was built, gives way to the one page. What is too large to be looked at may run no script
+// that stands in it.
 func (c *release) document(name string) *document {
 	info, err := fs.Stat(c.files, name)
 	if err != nil {
 		return nil
 	}
-	if d, ok := c.documents.Load(name); ok && unchanged(d.(*document).info, info) {
-		return d.(*document)
+	known := func() *document {
+		if d, ok := c.documents.Load(name); ok && unchanged(d.(*document).info, info) {
+			return d.(*document)
+		}
+		return nil
 	}
-	src, err := fs.ReadFile(c.files, name)
-	if err != nil {
+	if d := known(); d != nil {
+		return d
+	}
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if d := known(); d != nil {
+		return d
+	}
+	var src []byte
+	if info.Size() > largestFile {
+		src = fmt.Append(nil, info.Size(), info.ModTime().UnixNano()) // stands for it in the revision
+	} else if src, err = fs.ReadFile(c.files, name); err != nil {
 		return nil
 	}
 	read := nuxt.ReadPage(src)

@@ -21,6 +21,8 @@ type entry struct {
 	url        string
 	at         int // where the line begins
 	start, end int // of the revision
+	// integrity is where the hash stands by which the browser checks the file; empty if there is none.
+	integrity struct{ start, end int }
 }
 
 // fallback finds what a worker takes for navigations, in the words of workbox.
@@ -77,6 +79,8 @@ func readEntry(src string, at int) (e entry, ok bool) {
 			}
 			if key == "revision" {
 				e.start, e.end, hasRevision = start, p.pos, true
+			} else {
+				e.integrity.start, e.integrity.end = start, p.pos
 			}
 		default:
 			return e, false
@@ -99,13 +103,16 @@ func (w *Worker) Files() []string {
 	return append(out, w.fallbacks...)
 }
 
-// Revise returns the worker with the revisions that of returns for addresses; "" leaves one as it is. What navigations are answered
-// with is added to the list if it is not there and has a revision; same says which addresses mean the same file.
+// Revise returns the worker with the revisions that of returns for addresses; "" leaves one as it is. The hash of a file that was
+// another one when the worker was built goes: browsers would refuse the file. What navigations are answered with is added to the list if it is not there and has a revision; same says which addresses mean the same file.
 func (w *Worker) Revise(of func(url string) string, same func(a, b string) bool) []byte {
 	var edits []edit
 	for _, e := range w.entries {
 		if revision := of(e.url); revision != "" {
 			edits = append(edits, edit{e.start, e.end, quoted(revision)})
+			if at := e.integrity; at.end > at.start {
+				edits = append(edits, edit{at.start, at.end, "null"})
+			}
 		}
 	}
 	var added []string
@@ -117,6 +124,7 @@ func (w *Worker) Revise(of func(url string) string, same func(a, b string) bool)
 			added = append(added, url)
 		}
 	}
+	slices.SortStableFunc(edits, func(a, b edit) int { return a.start - b.start })
 	var b strings.Builder
 	done := 0
 	for _, e := range edits {

@@ -26,7 +26,11 @@ func TestWorkersAreRevised(t *testing.T) {
 		},
 		"other quotes and nulls": {
 			"self.__WB_MANIFEST=[{'url':'/','revision':null,'integrity':'sha'},{url:`b.html`,revision:void 0}]",
-			"self.__WB_MANIFEST=[{'url':'/','revision':\"new\",'integrity':'sha'},{url:`b.html`,revision:\"new\"}]",
+			"self.__WB_MANIFEST=[{'url':'/','revision':\"new\",'integrity':null},{url:`b.html`,revision:\"new\"}]",
+		},
+		"a hash in front": {
+			`p([{integrity:"sha256-a",url:"a.html",revision:"1"},{url:"a.js",integrity:"sha256-b",revision:"1"}])`,
+			`p([{integrity:null,url:"a.html",revision:"new"},{url:"a.js",integrity:"sha256-b",revision:"1"}])`,
 		},
 		"an absent fallback": {
 			`n.precacheAndRoute([{url:"200.html",revision:"1"}],{}),n.registerRoute(new n.NavigationRoute(n.createHandlerBoundToURL("/index.html"),{denylist:[/x/]}))`,

@@ -1,0 +1,120 @@
+//go:build !noweb
+
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestLargeFilesAreNotTakenIntoMemory, whatever they are called and however many ask for them at once.
+func TestLargeFilesAreNotTakenIntoMemory(t *testing.T) {
+	dir := client(t, build("one"))
+	large := filepath.Join(dir, "report.html")
+	if err := os.WriteFile(large, []byte("<script>report()</script>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, 256<<20); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(t, inCloud(t, dir))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			r := httptest.NewRequest("HEAD", "/report.html", nil)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			policy := w.Header().Get("Content-Security-Policy")
+			if w.Code != http.StatusOK || policy == "" || strings.Contains(policy, "sha256-") {
+				t.Errorf("%d %v", w.Code, w.Header())
+			}
+		})
+	}
+	all.Wait()
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 64 {
+		t.Errorf("%d MiB were taken for a file of 256 MiB", took)
+	}
+	if err := os.Rename(large, filepath.Join(dir, "200.html")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(inCloud(t, dir)); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+		t.Errorf("as the start page: %v", err)
+	}
+}
+
+// TestPagesOfTheSameSizeAndTime are other ones all the same: builds that can be reproduced give all their files one time.
+func TestPagesOfTheSameSizeAndTime(t *testing.T) {
+	dir := client(t, build("one"))
+	put := func(name, content string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path+".new", []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path+".new", time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("200.html", nuxtPage("one", "{}"))
+	put("beside.html", "<script>one()</script>")
+	h := serve(t, inCloud(t, dir))
+	policy := get(h, "/beside.html", true).Header.Get("Content-Security-Policy")
+	put("200.html", nuxtPage("two", "{}"))
+	put("beside.html", "<script>two()</script>")
+	if page := text(t, h, "/", true); !strings.Contains(page, `buildId:"two"`) {
+		t.Errorf("the page of the release before: %s", page)
+	}
+	if got := get(h, "/beside.html", true).Header.Get("Content-Security-Policy"); got == policy {
+		t.Errorf("another page has the policy of the one before: %s", got)
+	}
+}
+
+// TestADirectoryThatIsRefusedIsNotReadAgainForEveryRequest, and is as soon as something is put into it.
+func TestADirectoryThatIsRefusedIsNotReadAgainForEveryRequest(t *testing.T) {
+	base := t.TempDir()
+	path := filepath.Join(base, "current")
+	if err := os.Rename(client(t, build("one")), path); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(t, inCloud(t, path))
+	if err := os.Rename(path, filepath.Join(base, "one")); err != nil {
+		t.Fatal(err)
+	}
+	refused := client(t, with(build("two"), map[string]string{"200.html": strings.ReplaceAll(nuxtPage("two", "{}"), `baseURL:"/"`, `baseURL:"/other/"`)}))
+	if err := os.Rename(refused, path); err != nil {
+		t.Fatal(err)
+	}
+	if page := text(t, h, "/", true); !strings.Contains(page, `buildId:"one"`) {
+		t.Errorf("what was there before is not served on: %s", page)
+	}
+	d := h.(*entrance).client
+	at := d.refused.at
+	for range 100 {
+		get(h, "/", true)
+	}
+	if looked := d.refused.at; looked.Sub(at) != 0 && looked.Sub(at) < again {
+		t.Errorf("it was looked at again after %v", looked.Sub(at))
+	}
+	if err := os.WriteFile(filepath.Join(path, "next"), []byte(nuxtPage("two", "{}")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(path, "next"), filepath.Join(path, "200.html")); err != nil {
+		t.Fatal(err)
+	}
+	if page := text(t, h, "/", true); !strings.Contains(page, `buildId:"two"`) {
+		t.Errorf("it is not looked at after a change: %s", page)
+	}
+}
