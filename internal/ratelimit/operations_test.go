@@ -98,6 +98,7 @@ func TestOverrides(t *testing.T) {
 		{"of another limiter", `{"admin:login":{"maxRequests":3}}`, 600, time.Minute, "not changed here"},
 		{"enormous", `{"sync:push":{"windowMs":1e300,"maxRequests":1e300}}`, MostRequests, LongestWindow, "maxRequests above 1000000, which is the most"},
 		{"more than a float", `{"sync:push":{"windowMs":1e999}}`, 600, LongestWindow, "windowMs above 86400000"},
+		{"less than a float", `{"sync:push":{"windowMs":-1e999,"maxRequests":-1e999}}`, 600, time.Minute, "maxRequests below 1"},
 		{"a little too much", `{"sync:push":{"maxRequests":1000001}}`, MostRequests, time.Minute, "maxRequests above"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -117,9 +118,17 @@ func TestOverrides(t *testing.T) {
 
 // Storage Pitfall 4: an upload that is admitted but may not be committed is lost.
 func TestCommitIsNeverScarcerThanUploadStoragePitfall4(t *testing.T) {
-	limits, _ := Limits(`{"storage:commit":{"maxRequests":30},"storage:upload":{"maxRequests":50}}`)
-	if limits[StorageCommit].Max < 50 {
-		t.Errorf("%+v", limits[StorageCommit])
+	for text, want := range map[string]Limit{
+		`{"storage:commit":{"maxRequests":30},"storage:upload":{"maxRequests":50}}`:                      {50, time.Minute},
+		`{"storage:commit":{"windowMs":3600000}}`:                                                        {600, time.Minute},
+		`{"storage:commit":{"windowMs":90000,"maxRequests":1199}}`:                                       {600, time.Minute},
+		`{"storage:commit":{"windowMs":90000,"maxRequests":1200}}`:                                       {1200, 90 * time.Second},
+		`{"storage:commit":{"windowMs":1000}}`:                                                           {600, time.Second},
+		`{"storage:upload":{"windowMs":1,"maxRequests":1000000},"storage:commit":{"windowMs":86400000}}`: {1_000_000, time.Millisecond},
+	} {
+		if limits, _ := Limits(text); limits[StorageCommit] != want {
+			t.Errorf("%s: %+v", text, limits[StorageCommit])
+		}
 	}
 }
 

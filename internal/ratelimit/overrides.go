@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -59,10 +58,16 @@ func Limits(overrides string) (limits map[Operation]Limit, faults []string) {
 			limits[op] = limit
 		}
 	}
-	if up := limits[StorageUpload]; limits[StorageCommit].Max < up.Max {
+	if up := limits[StorageUpload]; !limits[StorageCommit].covers(up) {
 		limits[StorageCommit] = up // an upload that may not be committed is lost
 	}
 	return limits, faults
+}
+
+// covers reports whether all that a limit allows is allowed by l, too.
+func (l Limit) covers(other Limit) bool {
+	windows := (l.Window + other.Window - 1) / other.Window // of the other one, in one of l
+	return int64(l.Max) >= int64(other.Max)*int64(windows)
 }
 
 // Off reports whether a configuration switches the limits of Limits off.
@@ -101,7 +106,10 @@ func override(limit Limit, text json.RawMessage) (_ Limit, faults []string) {
 func positive(text json.RawMessage, most float64) (n int64, fault string) {
 	var f *float64
 	if json.Unmarshal(text, &f) != nil || f == nil {
-		if bytes.ContainsAny(text[:1], "-0123456789") { // a number that no float holds
+		switch { // of those that no float holds
+		case text[0] == '-':
+			return 0, "below 1"
+		case text[0] >= '0' && text[0] <= '9':
 			return int64(most), fmt.Sprintf("above %.0f, which is the most", most)
 		}
 		return 0, "that is no number"
