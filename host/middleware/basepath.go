@@ -8,6 +8,14 @@ import (
 	"or3.chat/cloud/httpapi"
 )
 
+// addressed returns the path and query that a browser has asked for, base path included.
+func addressed(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") { // and not the address that forward proxies are sent
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
+}
+
 // BasePath lets the server live below a path, as reverse proxies show it that have several sites under one name; "" changes nothing. What
 // comes with the path in front is served as if it came without. What comes without it is served, too: some proxies cut it off, and
 // clients that were built for a path call parts of /api without it all the same.

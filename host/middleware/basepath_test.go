@@ -2,10 +2,23 @@ package middleware
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 )
+
+// A redirect to HTTPS leads to the same address, path and all.
+func TestRedirectsKeepTheBasePath(t *testing.T) {
+	h := BasePath("/chat")(ForceHTTPS(slog.New(slog.DiscardHandler))(http.NotFoundHandler()))
+	for _, target := range []string{"/chat/a%2Fb?c=d", "/chat/", "/api/auth/session"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+		if got := w.Header().Get("Location"); w.Code != http.StatusMovedPermanently || got != "https://example.com"+target {
+			t.Errorf("%s: %d to %s", target, w.Code, got)
+		}
+	}
+}
 
 func TestBasePath(t *testing.T) {
 	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

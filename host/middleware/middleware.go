@@ -62,7 +62,7 @@ func ForceHTTPS(log *slog.Logger) httpapi.Middleware {
 				}
 			}
 			httpapi.GiveUp(w, r)
-			w.Header().Set("Location", "https://"+host+r.URL.RequestURI())
+			w.Header().Set("Location", "https://"+host+addressed(r))
 			w.WriteHeader(http.StatusMovedPermanently)
 		})
 	}
