@@ -30,7 +30,7 @@ func (h *Host) webhooks(run *running, p *instance.Providers) (api, error) {
 	}
 	retention := httpapi.Duration(cfg.Int(setting.WebhooksLogHours), time.Hour)
 	run.webhooks, err = webhook.New(webhook.Options{
-		Store: store, Queue: queue, Key: key, Allow: allow, HTTPS: made.Production,
+		Queue: queue, Key: key, Allow: allow, HTTPS: made.Production,
 		MayRead: func(ctx context.Context, userID, workspaceID string) (bool, error) {
 			return h.mayRead(ctx, run, p, userID, workspaceID)
 		},

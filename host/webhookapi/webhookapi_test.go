@@ -118,7 +118,7 @@ func newBench(t *testing.T, allow func(netip.Addr) bool) *bench {
 	b := &bench{t: t, host: hosttest.Member(or3cloud.RoleViewer), store: &store{}}
 	clock := func() time.Time { return time.UnixMilli(now) }
 	engine, err := webhook.New(webhook.Options{
-		Store: b.store, Queue: b.store, Key: "a key for tests that is long enough", Allow: allow, PerMinute: 120, Timeout: patience.Limit,
+		Queue: b.store, Key: "a key for tests that is long enough", Allow: allow, PerMinute: 120, Timeout: patience.Limit,
 		Log: slog.New(slog.DiscardHandler), Now: clock, Rand: rand.Reader,
 	})
 	if err != nil {

@@ -45,7 +45,6 @@ var tries = []time.Duration{0, 30 * time.Second, 2 * time.Minute, 10 * time.Minu
 
 // Options are what an Engine depends on.
 type Options struct {
-	Store or3cloud.WebhookStore
 	Queue or3cloud.WebhookQueue
 	// MayRead reports whether a user may still read a workspace.
 	MayRead func(ctx context.Context, userID, workspaceID string) (bool, error)
