@@ -72,9 +72,11 @@ func readEntry(src string, at int) (e entry, ok bool) {
 		case "url":
 			e.url, hasURL = p.text(), true
 		case "revision", "integrity":
-			if c := p.peek(); c == '"' || c == '\'' || c == '`' {
+			switch c := p.peek(); {
+			case c == '"' || c == '\'' || c == '`':
 				p.text()
-			} else if !p.acceptWord("null") && !p.acceptWord("undefined") && (!p.acceptWord("void") || !p.accept("0")) {
+			case p.acceptWord("null"), p.acceptWord("undefined"), p.acceptWord("void") && p.accept("0"):
+			default:
 				return e, false
 			}
 			if key == "revision" {
@@ -104,7 +106,8 @@ func (w *Worker) Files() []string {
 }
 
 // Revise returns the worker with the revisions that of returns for addresses; "" leaves one as it is. The hash of a file that was
-// another one when the worker was built goes: browsers would refuse the file. What navigations are answered with is added to the list if it is not there and has a revision; same says which addresses mean the same file.
+// another one when the worker was built goes: browsers would refuse the file. What navigations are answered with is added to the list
+// if it is not there and has a revision; same says which addresses mean the same file.
 func (w *Worker) Revise(of func(url string) string, same func(a, b string) bool) []byte {
 	var edits []edit
 	for _, e := range w.entries {
