@@ -2,6 +2,7 @@ package nuxt
 
 import (
 	"bytes"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -192,4 +193,18 @@ func FuzzConfigure(f *testing.F) {
 			t.Fatalf("again: %v\n%q\n%q", err, got.Bytes(), again.Bytes())
 		}
 	})
+}
+
+// TestLargePagesAreReadOnce: a page with a large payload costs what its size is, and not the square of it.
+func TestLargePagesAreReadOnce(t *testing.T) {
+	page := ReadPage([]byte(`<script>window.__NUXT__={data:["A",` + strings.Repeat("10,0x1f,", 4000) + `],config:{public:{B:1}}}</script>`))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, _, err := page.Configure(map[string]any{"a": 1}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 32 {
+		t.Errorf("%d MiB were taken for a page of 32 KiB", took)
+	}
 }

@@ -459,7 +459,7 @@ func (p *parser) number() {
 			return
 		}
 		exponent = c
-		if hex := strings.HasPrefix(strings.ToLower(p.src[max(0, p.pos-1):]), "0x"); hex {
+		if (c == 'x' || c == 'X') && p.pos > 0 && p.src[p.pos-1] == '0' {
 			p.pos++
 			for p.pos < len(p.src) && isWord(p.src[p.pos]) {
 				p.pos++
