@@ -118,3 +118,21 @@ func TestADirectoryThatIsRefusedIsNotReadAgainForEveryRequest(t *testing.T) {
 		t.Errorf("it is not looked at after a change: %s", page)
 	}
 }
+
+// TestAClientThatIsCopiedIntoItsPlace while the server runs, its page first, is looked at until it is complete.
+func TestAClientThatIsCopiedIntoItsPlace(t *testing.T) {
+	dir := client(t, map[string]string{"200.html": nuxtPage("one", "{}"), "_nuxt/builds/latest.json": "{}"})
+	o := inCloud(t, dir)
+	o.SignedIn = func(*http.Request) bool { return false }
+	h := serve(t, o)
+	if res := get(h, "/", true); res.StatusCode != http.StatusFound {
+		t.Errorf("without a UI for accounts: %d", res.StatusCode)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "_nuxt", "one.js"), []byte(`fetch("/api/basic-auth/sign-in");WebAssembly.compile(x)`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	res := get(h, "/", true)
+	if policy := res.Header.Get("Content-Security-Policy"); res.StatusCode != http.StatusOK || !strings.Contains(policy, "'wasm-unsafe-eval'") {
+		t.Errorf("when it has come: %d %s", res.StatusCode, policy)
+	}
+}

@@ -158,8 +158,14 @@ const accountEndpoints = "/api/basic-auth/"
 func (c *release) look(provider string) {
 	c.found.AccountUI = "/api/"+provider+"/" != accountEndpoints
 	_ = fs.WalkDir(c.files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !c.isHashed(name) {
+		if err != nil || !c.isHashed(name+"/") {
 			return nil // what cannot be read is not found
+		}
+		if entry.IsDir() { // into which more may be put, where a client is copied into its place while the server runs
+			if info, err := fs.Stat(c.files, name); err == nil {
+				c.sources[name] = info
+			}
+			return nil
 		}
 		switch path.Ext(name) {
 		case ".wasm":
