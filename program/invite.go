@@ -33,6 +33,9 @@ func (a users) invite() *cobra.Command {
 	cmd.Flags().StringVar(&expires, "expires", "", "how long the link lives, such as 7d or 12h")
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		in.Email = args[0]
+		if workspace == "" && cmd.Flags().Changed("workspace") {
+			return usageError{errors.New("--workspace names no workspace; leave it out where there is only one")}
+		}
 		lifetime, err := parseLifetime(expires)
 		if err != nil {
 			return usageError{err}

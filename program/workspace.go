@@ -2,6 +2,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -33,6 +34,20 @@ func (a app) workspace() *cobra.Command {
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	workspaces := workspaces{askers{a, flags}}
 	cmd.AddCommand(workspaces.list(), workspaces.members(), workspaces.invites(), workspaces.notify(), workspaces.freeName())
+	return cmd
+}
+
+// complete is that of askers, for commands whose first argument names a workspace. A script whose variable is empty means none, and
+// not the only one there is.
+func (a workspaces) complete(cmd *cobra.Command, arguments int, run func(context.Context, *asking, []string) error) *cobra.Command {
+	cmd = a.askers.complete(cmd, arguments, run)
+	counted := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := counted(cmd, args); err != nil || len(args) == 0 || args[0] != "" {
+			return err
+		}
+		return usageError{errors.New("WORKSPACE names no workspace; give an id or a name of or3-cloud workspace list")}
+	}
 	return cmd
 }
 
