@@ -136,3 +136,18 @@ func TestAClientThatIsCopiedIntoItsPlace(t *testing.T) {
 		t.Errorf("when it has come: %d %s", res.StatusCode, policy)
 	}
 }
+
+// TestScriptsBehindALink are those of the client, too, where a deployment keeps them elsewhere in the folder.
+func TestScriptsBehindALink(t *testing.T) {
+	dir := client(t, build("one"))
+	if err := os.Rename(filepath.Join(dir, "_nuxt"), filepath.Join(dir, "assets")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("assets", filepath.Join(dir, "_nuxt")); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	found, err := Inspect(inCloud(t, dir))
+	if err != nil || !found.AccountUI {
+		t.Errorf("%+v %v", found, err)
+	}
+}

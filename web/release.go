@@ -157,8 +157,8 @@ const accountEndpoints = "/api/basic-auth/"
 // scripts into its page. Nothing is known of the UI for another provider, and the built-in page is none for it: the client has to have one.
 func (c *release) look(provider string) {
 	c.found.AccountUI = "/api/"+provider+"/" != accountEndpoints
-	_ = fs.WalkDir(c.files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || !c.isHashed(name+"/") {
+	visit := func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
 			return nil // what cannot be read is not found
 		}
 		if entry.IsDir() { // into which more may be put, where a client is copied into its place while the server runs
@@ -189,7 +189,10 @@ func (c *release) look(provider string) {
 			}
 		}
 		return nil
-	})
+	}
+	for _, folder := range c.hashed { // which may be a link, and beside which may be whatever else
+		_ = fs.WalkDir(c.files, path.Clean(folder), visit)
+	}
 }
 
 // largestWorker is the size of the largest script that is taken for a service worker, in bytes.
