@@ -1,10 +1,13 @@
 package web
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -87,6 +90,10 @@ func (d *directory) open() (*served, error) {
 	}
 	if err != nil {
 		root.Close()
+		var file *fs.PathError
+		if errors.As(err, &file) { // it names the file from the directory
+			file.Path = filepath.Join(d.options.Dir, file.Path)
+		}
 		return nil, fmt.Errorf("the web directory %s: %w", d.options.Dir, err)
 	}
 	return &served{info: info, now: c}, nil

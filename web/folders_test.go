@@ -3,6 +3,8 @@
 package web
 
 import (
+	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"or3.chat/cloud/httpapi"
 )
 
 // TestLargeFilesAreNotTakenIntoMemory, whatever they are called and however many ask for them at once.
@@ -150,4 +154,41 @@ func TestScriptsBehindALink(t *testing.T) {
 	if err != nil || !found.AccountUI {
 		t.Errorf("%+v %v", found, err)
 	}
+}
+
+// TestWhatCannotBeReadIsNamed, where the log or the refusal says it, by its whole path.
+func TestWhatCannotBeReadIsNamed(t *testing.T) {
+	dir := client(t, build("one"))
+	h := serve(t, inCloud(t, dir))
+	rec := &httpapi.Record{}
+	w, r := httpapi.WithRecord(httptest.NewRecorder(), httptest.NewRequest("GET", "/robots.txt", nil), rec)
+	d := h.(*entrance).client.served.Load().now
+	d.static.folder = newCache().Folder(unreadable{d.files})
+	h.ServeHTTP(w, r)
+	if rec.Status != http.StatusInternalServerError || rec.Err == nil || !strings.Contains(rec.Err.Error(), "robots.txt") {
+		t.Errorf("%d, %v", rec.Status, rec.Err)
+	}
+	page := filepath.Join(dir, "200.html")
+	if err := os.Remove(page); err != nil {
+		t.Fatal(err)
+	}
+	outside := filepath.Join(t.TempDir(), "200.html")
+	if err := os.WriteFile(outside, []byte(nuxtPage("one", "{}")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, page); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	_, err := New(inCloud(t, dir))
+	var file *fs.PathError
+	if !errors.As(err, &file) || file.Path != page {
+		t.Errorf("a page behind a link that leads out: %v", err)
+	}
+}
+
+// unreadable are files that cannot be opened.
+type unreadable struct{ fs.FS }
+
+func (u unreadable) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 }

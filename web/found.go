@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -51,6 +52,11 @@ const expected = "give the directory that the client's build wrote: that of a st
 
 // missing is the refusal of a directory without a page. It looks where builds put one.
 func missing(files fs.FS) error {
+	for _, name := range shells {
+		if _, err := fs.Stat(files, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err // it is there, and cannot be had
+		}
+	}
 	for _, folder := range []string{".output/public", "public", "dist"} {
 		for _, name := range shells {
 			if has(files, folder+"/"+name) {

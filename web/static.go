@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/web/internal/encoded"
 )
 
@@ -135,6 +136,7 @@ func (s *static) serveFile(w http.ResponseWriter, r *http.Request, name string) 
 			http.Error(w, "Not Found", http.StatusNotFound)
 			return
 		}
+		httpapi.RecordOf(r).Err = err
 		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
 	}
 }
