@@ -138,6 +138,7 @@ func TestHashes(t *testing.T) {
 	}
 	for src, want := range map[string]string{
 		`h.script=[{innerHTML:"a"}]`: a, `x({title:t,script: [ { innerHTML : 'a' , tag:1}]}),y({script:[{innerHTML:"a"}]})`: a, "({script:[{innerHTML:`a\nb`}]})": ab,
+		"a({script:[{innerHTML:`a\nb`}]}),b({script:[{innerHTML:\"a\"}]})": ab + " " + a, `v("span",{innerHTML:"a"}),b({script:[{innerHTML:"a"}]})`: a,
 		`v("span",{innerHTML:"a"})`: "", "({script:[{innerHTML:`a${b}`}]})": "", `({script:[{innerHTML:a}]})`: "", `({script:[{innerHTML:"a`: "", "": "",
 	} {
 		if got := strings.Join(HeadScripts([]byte(src)), " "); got != want {
