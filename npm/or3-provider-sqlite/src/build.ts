@@ -42,3 +42,19 @@ export function tuneServer(nitro: object): void {
 export function askNobodyElse(app: { icon?: unknown }): void {
   if (typeof app.icon === 'object' && app.icon !== null) Reflect.set(app.icon, 'fallbackToApi', false)
 }
+
+/** What of Nitro tells of the pages that a build renders. */
+export interface Renderer {
+  hooks: { hook(name: 'prerender:init' | 'prerender:done', act: () => void): unknown }
+}
+
+/** letBuildEnd keeps the timers of the host's server, which is loaded to render pages, from holding the build after its end. */
+export function letBuildEnd({ hooks }: Renderer, on: { setInterval: typeof setInterval } = globalThis): void {
+  const { setInterval } = on
+  hooks.hook('prerender:init', () => {
+    on.setInterval = ((...timer: Parameters<typeof setInterval>) => setInterval(...timer).unref()) as typeof setInterval
+  })
+  hooks.hook('prerender:done', () => {
+    on.setInterval = setInterval
+  })
+}

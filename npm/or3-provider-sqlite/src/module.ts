@@ -1,5 +1,5 @@
 import { addPrerenderRoutes, defineNuxtModule, useLogger } from '@nuxt/kit'
-import { askNobodyElse, keepExternalsAbsolute, shell, tuneServer, withFallback } from './build'
+import { askNobodyElse, keepExternalsAbsolute, letBuildEnd, shell, tuneServer, withFallback, type Renderer } from './build'
 
 /** The module has no options: the host's own configuration says which provider is active. */
 export type ModuleOptions = Record<never, never>
@@ -25,6 +25,7 @@ export default defineNuxtModule<ModuleOptions>({
       if (isServer) keepExternalsAbsolute(config)
     })
     nuxt.hook('nitro:config', tuneServer)
+    nuxt.hook('nitro:init', nitro => letBuildEnd(nitro as Renderer))
     nuxt.hook('modules:done', () => askNobodyElse(nuxt.options.appConfig))
 
     if (!nuxt.options.dev) {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { askNobodyElse, keepExternalsAbsolute, tuneServer, withFallback } from '../src/build'
+import { askNobodyElse, keepExternalsAbsolute, letBuildEnd, tuneServer, withFallback } from '../src/build'
 
 describe('the service worker falls back to a page that the build has', () => {
   const outDir = mkdtempSync(join(tmpdir(), 'or3-public-'))
@@ -64,4 +64,20 @@ it('icons come from the own server only', () => {
   const without = {}
   askNobodyElse(without)
   expect(without).toEqual({})
+})
+
+it('timers of the rendering server do not hold the build', () => {
+  const acts = new Map<string, () => void>()
+  const on = { setInterval }
+  letBuildEnd({ hooks: { hook: (name, act) => acts.set(name, act) } }, on)
+  const holds = () => {
+    const timer = on.setInterval(() => {}, 1_000_000)
+    clearInterval(timer)
+    return timer.hasRef()
+  }
+  const before = holds()
+  acts.get('prerender:init')?.()
+  const during = holds()
+  acts.get('prerender:done')?.()
+  expect([before, during, holds()]).toEqual([true, false, true])
 })
