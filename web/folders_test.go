@@ -192,3 +192,21 @@ type unreadable struct{ fs.FS }
 func (u unreadable) Open(name string) (fs.File, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
 }
+
+// TestPagesThatLeadElsewhere are not the client's, but those that lead to its routes are.
+func TestPagesThatLeadElsewhere(t *testing.T) {
+	const refresh = `<meta http-equiv="refresh" content="0; url=`
+	elsewhere := refresh + `https://docs.example.org/">`
+	h := serve(t, inCloud(t, client(t, with(build("one"), map[string]string{
+		"help.html": elsewhere, "old.html": refresh + `/chat">`, "secure.html": refresh + `https://localhost/chat">`,
+	}))))
+	if got := text(t, h, "/help.html", true); got != elsewhere {
+		t.Errorf("a page that leads elsewhere is %s", got)
+	}
+	page := text(t, h, "/", true)
+	for _, path := range []string{"/old.html", "/secure.html", "/admin"} {
+		if got := text(t, h, path, true); got != page {
+			t.Errorf("%s is %s", path, got)
+		}
+	}
+}

@@ -98,6 +98,12 @@ func isLocalHTTPS(address string) bool {
 	return err == nil && u.Scheme == "https" && slices.Contains([]string{"localhost", "127.0.0.1", "::1", "[::1]"}, u.Hostname())
 }
 
+// leadsHere reports whether an address is one of the site, "" excepted.
+func leadsHere(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && address != "" && (u.Scheme == "" && u.Host == "" || isLocalHTTPS(address))
+}
+
 // begin makes the page with which the client begins.
 func (c *release) begin(built *nuxt.Page, o Options) error {
 	var values map[string]any
@@ -312,7 +318,7 @@ func unchanged(a, b fs.FileInfo) bool {
 }
 
 // document reads an HTML file, once for each of its versions and one at a time; nil if it cannot be read. What begins the client, or
-// leads to where its routes were when it was built, gives way to the one page. What is too large to be looked at may run no script
+// leads to another page of it, as where its routes were when it was built, gives way to the one page. What is too large to be looked at may run no script
 // that stands in it.
 func (c *release) document(name string) *document {
 	info, err := fs.Stat(c.files, name)
@@ -340,7 +346,7 @@ func (c *release) document(name string) *document {
 		return nil
 	}
 	read := nuxt.ReadPage(src)
-	d := &document{info: info, begins: read.IsClient() || read.Redirect() != "", policy: c.policy.of(read.Hashes(), false, "")}
+	d := &document{info: info, begins: read.IsClient() || leadsHere(read.Redirect()), policy: c.policy.of(read.Hashes(), false, "")}
 	d.revision = revision(src, d.policy)
 	c.documents.Store(name, d)
 	return d
