@@ -11,8 +11,8 @@ import (
 
 // memo keeps the session of one request for as long as nothing more of its body comes.
 type memo struct {
-	header http.Header // of the answer, for cookies that are rotated
-	body   *body       // nil if the request has none
+	header http.Header           // of the answer, for cookies that are rotated
+	body   *httpapi.PromisedBody // nil if the request has none
 
 	mu       sync.Mutex
 	asked    *sessions // nil until the session has been asked for
@@ -32,15 +32,15 @@ func withMemo(w http.ResponseWriter, r *http.Request) (_ *http.Request, leave fu
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, func() {}
 	}
-	m.body = newBody(w, r.Body, func(promises []promise) error { return m.ask(r, promises) })
+	m.body = httpapi.NewPromisedBody(w, r.Body, func(promises []httpapi.Promise) error { return m.ask(r, promises) })
 	r.Body = m.body
-	return r, m.body.leave
+	return r, m.body.Leave
 }
 
 // resolve returns the session of r. If more of the body has come since it was last resolved, it is resolved again, from
 // the identity that was proven the first time: to prove that again could take another rotation.
 func (m *memo) resolve(s *sessions, r *http.Request) (*or3cloud.SessionContext, error) {
-	progress := m.body.progress()
+	progress := m.body.Progress()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -58,13 +58,13 @@ func (m *memo) resolve(s *sessions, r *http.Request) (*or3cloud.SessionContext, 
 	}
 	m.progress = progress
 	if m.user != "" {
-		m.body.hold(nil)
+		m.body.Hold(nil)
 	}
 	return m.session, m.err
 }
 
 // ask resolves the session once more and returns the refusal of the first promise that does not hold any more.
-func (m *memo) ask(r *http.Request, promises []promise) error {
+func (m *memo) ask(r *http.Request, promises []httpapi.Promise) error {
 	m.mu.Lock()
 	sessions, proven, user := m.asked, m.proven, m.user
 	m.mu.Unlock()

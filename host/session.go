@@ -69,7 +69,7 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 		return nil, err
 	}
 	if m, ok := r.Context().Value(memoKey{}).(*memo); ok {
-		m.body.hold(func(s *or3cloud.SessionContext) error {
+		m.body.Hold(func(s *or3cloud.SessionContext) error {
 			_, err := h.permit(r.Context(), s, p, workspaceID)
 			return err
 		})

@@ -66,42 +66,72 @@ func Respond(w http.ResponseWriter, r *http.Request, h Handler) {
 	}
 }
 
-// WriteError answers r with err. Errors without a code, and CodeInternal, become the fixed text "Server Error". If
-// the answer has already begun, the connection is broken off, so that a cut body cannot be taken for a whole one.
-func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+// Fault is an error as whoever asked may see it.
+type Fault struct {
+	Code    or3cloud.Code
+	Status  int
+	Message string
+	// RetryAfter is how long to stay away, in seconds; 0 if nothing is said about it.
+	RetryAfter int64
+	Data       any
+}
+
+// FaultOf returns what may be seen of an error. Errors without a code, and CodeInternal, become the fixed text "Server Error".
+func FaultOf(err error) Fault {
+	f := Fault{Code: or3cloud.CodeInternal, Status: http.StatusInternalServerError, Message: "Server Error"}
+	var e *or3cloud.Error
+	if !errors.As(err, &e) {
+		return f
+	}
+	if status, ok := statuses[e.Code]; ok && e.Code != or3cloud.CodeInternal {
+		f = Fault{Code: e.Code, Status: status, Message: e.Message, Data: e.Data}
+	}
+	if e.RetryAfter > 0 {
+		f.RetryAfter = Seconds(e.RetryAfter)
+	}
+	return f
+}
+
+// WriteFault answers r with err, in the words that body finds for it. If the answer has already begun, the connection is broken
+// off, so that a cut body cannot be taken for a whole one. The cause goes to the request's Record.
+func WriteFault(w http.ResponseWriter, r *http.Request, err error, body func(Fault) any) {
 	rec := RecordOf(r)
 	rec.Err = err
 	if rec.Started() {
 		panic(http.ErrAbortHandler)
 	}
 	GiveUp(w, r)
-	body := errorBody{Error: true, URL: displayURL(r), StatusCode: http.StatusInternalServerError, Message: "Server Error"}
-	var e *or3cloud.Error
-	if errors.As(err, &e) {
-		if status, ok := statuses[e.Code]; ok && e.Code != or3cloud.CodeInternal {
-			body.StatusCode, body.Message, body.Data = status, e.Message, e.Data
-		}
-		if e.RetryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.FormatInt(Seconds(e.RetryAfter), 10))
-		}
-	}
-	body.StatusMessage = body.Message
-	if e == errMalformed {
-		body.StatusMessage = "Bad Request"
-	}
+	f := FaultOf(err)
 	header := w.Header()
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("X-Frame-Options", "DENY")
-	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Content-Security-Policy", "script-src 'none'; frame-ancestors 'none';")
-	if header.Get("Cache-Control") == "" || body.StatusCode == http.StatusNotFound {
+	if f.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.FormatInt(f.RetryAfter, 10))
+	}
+	if header.Get("Cache-Control") == "" || f.Status == http.StatusNotFound {
 		header.Set("Cache-Control", "no-cache")
 	}
 	// What described a body that will not come now must not describe this one.
 	for _, name := range []string{"Content-Encoding", "Content-Disposition", "Content-Range", "ETag", "Last-Modified"} {
 		header.Del(name)
 	}
-	writeJSON(w, body.StatusCode, body, "  ")
+	writeJSON(w, f.Status, body(f), "  ")
+}
+
+// WriteError answers r with err and the error body of the contract.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	if !RecordOf(r).Started() {
+		header := w.Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Content-Security-Policy", "script-src 'none'; frame-ancestors 'none';")
+	}
+	WriteFault(w, r, err, func(f Fault) any {
+		body := errorBody{Error: true, URL: displayURL(r), StatusCode: f.Status, StatusMessage: f.Message, Message: f.Message, Data: f.Data}
+		if errors.Is(err, errMalformed) {
+			body.StatusMessage = "Bad Request"
+		}
+		return body
+	})
 }
 
 // NotFound is the answer for a path or method that nobody serves. There is no 405 (contract, security-middleware §7).

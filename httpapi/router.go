@@ -23,6 +23,8 @@ type Router struct {
 	// Budget is the memory that requests share; nil if there is no bound. Caller says whose share is taken.
 	Budget *membudget.Budget
 	Caller Caller
+	// Prefix is what every path begins with; "" stands for /api/.
+	Prefix string
 
 	routes map[string]or3cloud.Route // by method and path
 }
@@ -30,8 +32,9 @@ type Router struct {
 // Add adds a route. The last segment of a path, or the one before it, may be ":id", which then matches one non-empty segment. owner
 // names who adds it, for the error when the route is taken.
 func (t *Router) Add(owner string, route or3cloud.Route) error {
-	if !strings.HasPrefix(route.Path, "/api/") || route.Method == "" || route.Handle == nil {
-		return fmt.Errorf("%s: route %q %q needs a method, a path below /api/ and a handler", owner, route.Method, route.Path)
+	prefix := cmp.Or(t.Prefix, "/api/")
+	if !strings.HasPrefix(route.Path, prefix) || route.Method == "" || route.Handle == nil {
+		return fmt.Errorf("%s: route %q %q needs a method, a path below %s and a handler", owner, route.Method, route.Path, prefix)
 	}
 	key := route.Method + " " + route.Path
 	if _, taken := t.routes[key]; taken {

@@ -1,4 +1,4 @@
-package host
+package httpapi
 
 import (
 	"io"
@@ -14,41 +14,42 @@ import (
 // askEvery is how often the promises are looked at under which a body is being read.
 const askEvery = time.Second
 
-// promise is something that a handler was told before it had read all of the body. It returns the refusal if it does not
-// hold for the session as it is now. A nil promise is that somebody is signed in.
-type promise func(*or3cloud.SessionContext) error
+// Promise is something that a handler was told before it had read all of the body. It returns the refusal if it does not
+// hold for the session as it is now. A nil Promise is that somebody is signed in.
+type Promise func(*or3cloud.SessionContext) error
 
-// body is the body of a request. What its handler was promised before its end, a session and permissions, has to hold until
+// PromisedBody is the body of a request. What its handler was promised before its end, a session and permissions, has to hold until
 // then: it is asked for again once a second, and when the end has come. If a promise is broken the handler gets the refusal
 // in place of the end. So nothing can come of a body that has outlived its permission, and whoever trickles is not waited
 // for. A handler that asks for nothing before it has read everything costs nothing.
-type body struct {
+type PromisedBody struct {
 	io.ReadCloser
-	ask     func([]promise) error
+	ask     func([]Promise) error
 	control *http.ResponseController
 	reads   atomic.Int64
 
 	mu       sync.Mutex
-	promises []promise
+	promises []Promise
 	refusal  error
 	ended    bool          // nothing is promised any more
 	watch    chan struct{} // closed when a watched body ends; nil while nothing was promised
 }
 
-func newBody(w http.ResponseWriter, from io.ReadCloser, ask func([]promise) error) *body {
-	return &body{ReadCloser: from, ask: ask, control: http.NewResponseController(w)}
+// NewPromisedBody returns the body of a request whose answer goes to w. ask looks at promises; it is called by several goroutines.
+func NewPromisedBody(w http.ResponseWriter, from io.ReadCloser, ask func([]Promise) error) *PromisedBody {
+	return &PromisedBody{ReadCloser: from, ask: ask, control: http.NewResponseController(w)}
 }
 
-// progress changes whenever something has been read.
-func (b *body) progress() int64 {
+// Progress changes whenever something has been read.
+func (b *PromisedBody) Progress() int64 {
 	if b == nil {
 		return 0
 	}
 	return b.reads.Load()
 }
 
-// hold makes the rest of the body depend on a promise.
-func (b *body) hold(p promise) {
+// Hold makes the rest of the body depend on a promise.
+func (b *PromisedBody) Hold(p Promise) {
 	if b == nil {
 		return
 	}
@@ -67,7 +68,7 @@ func (b *body) hold(p promise) {
 }
 
 // Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
+func (b *PromisedBody) Read(p []byte) (int, error) {
 	if err := b.refused(); err != nil {
 		return 0, err
 	}
@@ -84,14 +85,14 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *body) refused() error {
+func (b *PromisedBody) refused() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.refusal
 }
 
 // end looks at the promises for the last time.
-func (b *body) end() error {
+func (b *PromisedBody) end() error {
 	b.mu.Lock()
 	promised, promises := b.watch != nil && !b.ended, slices.Clone(b.promises)
 	b.mu.Unlock()
@@ -102,12 +103,12 @@ func (b *body) end() error {
 			b.mu.Unlock()
 		}
 	}
-	b.leave()
+	b.Leave()
 	return b.refused()
 }
 
-// leave ends the watch.
-func (b *body) leave() {
+// Leave ends the watch. It must be called when the request has been answered.
+func (b *PromisedBody) Leave() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.ended && b.watch != nil {
@@ -118,7 +119,7 @@ func (b *body) leave() {
 
 // watchOver looks at the promises while the body is coming in. A read under way is made to return by its deadline. That the
 // store does not answer breaks no promise; the end of the body decides.
-func (b *body) watchOver(end <-chan struct{}) {
+func (b *PromisedBody) watchOver(end <-chan struct{}) {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
