@@ -7,23 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
+
+	"or3.chat/cloud/internal/localsocket"
 )
 
 // socketName is the socket's name in the data directory.
 const socketName = "control.sock"
 
 const (
-	// socketMode lets nobody in but the server's user.
-	socketMode fs.FileMode = 0o600
-	// maxSocketPath is the longest path that every system takes for a socket: macOS has 104 bytes, with a zero at the end.
-	maxSocketPath = 103
 	// headerTimeout and lastAnswers bound how long a caller can hold the server up.
 	headerTimeout = 10 * time.Second
 	lastAnswers   = 10 * time.Second
@@ -34,32 +30,20 @@ var ErrNoServer = errors.New("no server is running")
 
 // Server answers on the socket of a data directory.
 type Server struct {
-	http *http.Server
-	path string
-	done chan struct{}
+	http   *http.Server
+	socket *localsocket.Listener
+	done   chan struct{}
 }
 
 // Serve runs commands for whoever connects to the socket in dir, until Close. The caller holds the lock of the data directory,
 // so a socket that is there already is left over from a process that has died, and is replaced.
 func Serve(dir string, commands Commands, log *slog.Logger) (*Server, error) {
-	path := filepath.Join(dir, socketName)
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var ln net.Listener
-	err := withShortPath(path, func(short string) (err error) {
-		ln, err = net.Listen("unix", short)
-		return err
-	})
+	ln, err := localsocket.Listen(filepath.Join(dir, socketName))
 	if err != nil {
 		return nil, err
 	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false) // it knows the short path, which is gone
-	if err := os.Chmod(path, socketMode); err != nil {
-		return nil, errors.Join(err, ln.Close(), os.Remove(path))
-	}
 	s := &Server{
-		path: path, done: make(chan struct{}),
+		socket: ln, done: make(chan struct{}),
 		http: &http.Server{
 			Handler: commands, ReadHeaderTimeout: headerTimeout,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError), // panics of commands, which net/http recovers
@@ -81,10 +65,7 @@ func (s *Server) Close() error {
 		err = errors.Join(err, s.http.Close())
 	}
 	<-s.done
-	if gone := os.Remove(s.path); !errors.Is(gone, fs.ErrNotExist) {
-		err = errors.Join(err, gone)
-	}
-	return err
+	return errors.Join(err, s.socket.Remove())
 }
 
 // Client is a Caller for the commands of a running server.
@@ -93,19 +74,11 @@ type Client struct{ http *http.Client }
 // Dial returns a client for the server that has the data directory open, or ErrNoServer.
 func Dial(ctx context.Context, dir string) (*Client, error) {
 	path := filepath.Join(dir, socketName)
-	dial := func(ctx context.Context) (conn net.Conn, err error) {
-		err = withShortPath(path, func(short string) (err error) {
-			conn, err = new(net.Dialer).DialContext(ctx, "unix", short)
-			return err
-		})
-		return conn, err
-	}
+	dial := func(ctx context.Context) (net.Conn, error) { return localsocket.Dial(ctx, path) }
 	probe, err := dial(ctx)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), isRefused(err):
+	case errors.Is(err, localsocket.ErrAbsent):
 		return nil, ErrNoServer
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("the server's socket %s may not be opened by this user; run the command as the user that the server runs as: %w", path, err)
 	case err != nil:
 		return nil, err
 	}
@@ -143,22 +116,4 @@ func (c *Client) Call(ctx context.Context, name string, in, out any) error {
 		return fmt.Errorf("the running server answered %s", res.Status)
 	}
 	return f.asError()
-}
-
-// withShortPath calls use with a name for path that is short enough for a socket: the path itself, or one through a link in the
-// directory for temporary files that lives as long as the call.
-func withShortPath(path string, use func(short string) error) (err error) {
-	if len(path) <= maxSocketPath {
-		return use(path)
-	}
-	dir, err := os.MkdirTemp("", "or3-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	link := filepath.Join(dir, "d")
-	if err := os.Symlink(filepath.Dir(path), link); err != nil {
-		return err
-	}
-	return use(filepath.Join(link, filepath.Base(path)))
 }
