@@ -59,6 +59,23 @@ type SessionChecker interface {
 	CheckSession(ctx context.Context, s *ProviderSession) (live bool, err error)
 }
 
+// Revocation says of which identities nothing may be believed any more that GetSession has returned before. It is no refusal:
+// who asks GetSession again may well get a session.
+type Revocation struct {
+	// UserID is the id of the user at the provider. It is empty if SessionID says enough.
+	UserID string
+	// SessionID is the session; empty if all sessions of the user are meant.
+	SessionID string
+}
+
+// RevocationWatcher is the optional ability of an AuthProvider to tell at once whose sessions have ended or changed before their
+// time. With it, who remembers what GetSession has returned, until its ExpiresAt at most, need not ask again for each request.
+type RevocationWatcher interface {
+	// WatchRevocations returns a channel with everything that is revoked from now on. It is closed when ctx ends, when the
+	// provider closes, or when its reader is too slow to get all of it: then nothing that is remembered may be believed.
+	WatchRevocations(ctx context.Context) (<-chan Revocation, error)
+}
+
 // ProviderTokenRequest names the token that somebody wants from a ProviderTokenBroker.
 type ProviderTokenRequest struct {
 	// ProviderID is the service that the token is for, for example "convex".

@@ -182,6 +182,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Routes: p.routes(),
 		Setup:  all.SetupFragment,
 		Close: func() error {
+			p.sessions.Revoked.Close()
 			outbox.Close()
 			p.behind.Close()
 			p.watch.Close()
@@ -288,6 +289,11 @@ func resolveDBPath(configured, dataDir string) string {
 // GetSession implements or3cloud.AuthProvider.
 func (p *provider) GetSession(ctx context.Context, r *or3cloud.Request) (*or3cloud.ProviderSession, error) {
 	return p.sessions.GetSession(ctx, r)
+}
+
+// WatchRevocations implements or3cloud.RevocationWatcher.
+func (p *provider) WatchRevocations(ctx context.Context) (<-chan or3cloud.Revocation, error) {
+	return p.sessions.WatchRevocations(ctx)
 }
 
 // CheckSession implements or3cloud.SessionChecker.

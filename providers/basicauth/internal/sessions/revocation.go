@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/store"
 )
 
@@ -22,6 +23,7 @@ type Revocations struct {
 	generations map[generation]time.Time
 	accounts    map[string]accountVersion
 	sweepAt     time.Time
+	watchers    watchers
 }
 
 type accountVersion struct {
@@ -43,6 +45,7 @@ func (r *Revocations) RevokeSession(sessionID string, until time.Time) {
 	defer r.mu.Unlock()
 	r.sweep()
 	r.sessions[sessionID] = later(r.sessions[sessionID], until)
+	r.watchers.tell(or3cloud.Revocation{SessionID: sessionID})
 }
 
 // revokeGeneration refuses the access tokens that were issued with one refresh token.
@@ -51,6 +54,7 @@ func (r *Revocations) revokeGeneration(g generation, until time.Time) {
 	defer r.mu.Unlock()
 	r.sweep()
 	r.generations[g] = later(r.generations[g], until)
+	r.watchers.tell(or3cloud.Revocation{SessionID: g.session})
 }
 
 // raiseVersion refuses the access tokens of an account whose version is below oldest.
@@ -60,6 +64,7 @@ func (r *Revocations) raiseVersion(accountID string, oldest int64, until time.Ti
 	r.sweep()
 	known := r.accounts[accountID]
 	r.accounts[accountID] = accountVersion{max(known.oldest, oldest), later(known.until, until)}
+	r.watchers.tell(or3cloud.Revocation{UserID: accountID})
 }
 
 // Permit reports whether nothing speaks against an access token with these claims.
