@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -263,6 +264,20 @@ func (h *Host) Open(ctx context.Context) error {
 	plan := h.instance.Plan()
 	h.log.Info("ready", "version", h.opt.Version, "auth", plan.Auth.String(), "sync", plan.Sync.String(), "storage", plan.Storage.String())
 	return nil
+}
+
+// Serve answers requests on ln until ctx ends, as httpapi.Serve does, with the grace of OR3_SHUTDOWN_TIMEOUT_MS.
+func Serve(ctx context.Context, ln net.Listener, h *Host) error {
+	grace := httpapi.Duration(h.config.Int(setting.ShutdownTimeout), time.Millisecond)
+	return httpapi.Serve(ctx, ln, h, httpapi.ServeOptions{Log: h.log, Grace: grace})
+}
+
+// Drain implements httpapi.Front. A start that was refused has nothing to shut down.
+func (h *Host) Drain() <-chan struct{} {
+	if h.running.Load() != nil {
+		h.log.Info("shutting down")
+	}
+	return h.instance.Drain()
 }
 
 // Close closes the instance. From then on everything is answered 503. It does not wait for requests under way; Serve does.

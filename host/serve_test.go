@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/patience"
 )
 
@@ -31,7 +32,9 @@ func start(t *testing.T, h *Host, grace time.Duration) started {
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	s := started{url: "http://" + ln.Addr().String(), stop: stop, done: make(chan error, 1)}
-	go func() { s.done <- serve(ctx, ln, h, patience.Limit, grace) }()
+	go func() {
+		s.done <- httpapi.Serve(ctx, ln, h, httpapi.ServeOptions{Log: h.log, Grace: grace, HeaderTimeout: patience.Limit})
+	}()
 	return s
 }
 

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -44,6 +45,9 @@ var statuses = map[or3cloud.Code]int{
 	or3cloud.CodeUnavailable:         http.StatusServiceUnavailable,
 	or3cloud.CodeInsufficientStorage: http.StatusInsufficientStorage,
 }
+
+// Codes returns all codes, in order.
+func Codes() []or3cloud.Code { return slices.Sorted(maps.Keys(statuses)) }
 
 // errMalformed is the one error whose two texts differ (contract, sync §1.1).
 var errMalformed = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid JSON body")

@@ -1,6 +1,7 @@
-package host
+package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,13 +9,10 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"or3.chat/cloud/httpapi"
-	"or3.chat/cloud/setting"
 )
 
-// Timeouts of the HTTP server. Bodies have deadlines of their own (httpapi.LimitBody); answers have none, because a
-// download may take as long as it takes.
+// Timeouts of the HTTP server. Bodies have deadlines of their own (LimitBody); answers have none, because a download may take as
+// long as it takes.
 const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 120 * time.Second
@@ -23,27 +21,41 @@ const (
 	lastAnswers = time.Second
 )
 
-// Serve answers requests on ln until ctx ends, and then closes h and ln. The port stays open as long as possible: from
-// the end of ctx on new requests are answered 503, event streams end at once, the other requests under way get the time
-// of OR3_SHUTDOWN_TIMEOUT_MS, then the providers are closed, and only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
-// client-behaviour Pitfall 1).
-//
-// Serve may be called before h is opened. It returns nil after an orderly shutdown.
-func Serve(ctx context.Context, ln net.Listener, h *Host) error {
-	grace := httpapi.Duration(h.config.Int(setting.ShutdownTimeout), time.Millisecond)
-	return serve(ctx, ln, h, headerTimeout, grace)
+// Front is what Serve serves: it answers everything, at any time, also while it is not open.
+type Front interface {
+	Handler() http.Handler
+	// Drain begins a shutdown: from now on requests are answered 503, and what has no end of its own ends. The channel is closed
+	// when no request is under way.
+	Drain() <-chan struct{}
+	// Close closes what requests need. It does not wait for them.
+	Close() error
 }
 
-func serve(ctx context.Context, ln net.Listener, h *Host, header, grace time.Duration) error {
+// ServeOptions are how a front is served.
+type ServeOptions struct {
+	Log *slog.Logger
+	// Grace is how long requests under way may take after the beginning of a shutdown.
+	Grace time.Duration
+	// HeaderTimeout is how long a client may take for a header; 0 stands for ten seconds.
+	HeaderTimeout time.Duration
+}
+
+// Serve answers requests on ln until ctx ends, and then closes front and ln. The port stays open as long as possible: from the end
+// of ctx on new requests are answered 503, event streams end at once, the other requests under way get their grace, then the
+// front is closed, and only then the listener. A refused connection costs clients their edits, a 503 does not (contract,
+// client-behaviour Pitfall 1).
+//
+// Serve may be called before the front is opened. It returns nil after an orderly shutdown.
+func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) error {
 	var busy crowd
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	srv := &http.Server{
-		Handler:           h.Handler(),
-		ReadHeaderTimeout: header,
+		Handler:           front.Handler(),
+		ReadHeaderTimeout: cmp.Or(o.HeaderTimeout, headerTimeout),
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ConnState:         busy.observe,
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
@@ -51,21 +63,18 @@ func serve(ctx context.Context, ln net.Listener, h *Host, header, grace time.Dur
 	go func() { failed <- srv.Serve(ln) }()
 	select {
 	case err := <-failed:
-		return errors.Join(err, h.Close())
+		return errors.Join(err, front.Close())
 	case <-ctx.Done():
 	}
-	if h.running.Load() != nil { // a start that was refused has nothing to shut down
-		h.log.Info("shutting down")
-	}
-	timer := time.NewTimer(grace)
+	timer := time.NewTimer(o.Grace)
 	defer timer.Stop()
 	select {
-	case <-h.instance.Drain():
+	case <-front.Drain():
 	case <-timer.C:
-		h.log.Warn("requests are still under way after the grace period and are cut off")
+		o.Log.Warn("requests are still under way after the grace period and are cut off")
 		cancel()
 	}
-	err := h.Close()
+	err := front.Close()
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
 	defer stop()
 	// Not Shutdown: from its first moment on it drops requests that have just been read, without an answer. Here nobody
