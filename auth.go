@@ -84,9 +84,8 @@ type ProviderTokenRequest struct {
 	Template string
 }
 
-// ProviderTokenBroker mints tokens for other services in the name of the signed-in user (requirement 2.4). The engine (issue
-// Inside OR3 Chat) will hand it to hosts that have no tokens of their own, and the server's calls to models (issue Streaming)
-// will ask it.
+// ProviderTokenBroker mints tokens for other services in the name of the signed-in user (requirement 2.4). The engine
+// hands it to hosts that have no tokens of their own, and the server's calls to models (issue Streaming) will ask it.
 type ProviderTokenBroker interface {
 	// GetProviderToken returns a token, or "" when this provider has none for the request.
 	GetProviderToken(ctx context.Context, r *Request, want ProviderTokenRequest) (string, error)

@@ -40,7 +40,7 @@ func TestImportRules(t *testing.T) {
 	// A rule about packages that do not exist would hold for the wrong reason.
 	for _, path := range []string{
 		"", "/httpapi", "/instance", "/host", "/host/syncapi", "/setting", "/internal/sqlitex", "/providers/basicauth", "/providers/sqlite", "/providers/fs",
-		"/operator", "/program", "/program/handover", "/cmd/or3-cloud",
+		"/engine", "/operator", "/program", "/program/handover", "/cmd/or3-cloud",
 	} {
 		if _, ok := ours[module+path]; !ok {
 			t.Fatalf("go list does not know %s%s", module, path)
@@ -151,15 +151,22 @@ func forbidden(path, dep string, standard bool) string {
 			return "an instance links no database driver"
 		}
 	case within(path, module+"/host"):
-		if within(dep, module+"/providers") || isProgram(dep) {
-			return "the host knows no provider and not the program around it"
+		if within(dep, module+"/providers") || within(dep, module+"/engine") || isProgram(dep) {
+			return "the host knows no provider, no other front and not the program around it"
 		}
 		if isDriver(dep) {
 			return "the host links no database driver"
 		}
+	case within(path, module+"/engine"):
+		if within(dep, module+"/providers") || isProgram(dep) || dep == module+"/host" {
+			return "the engine knows no provider, not the program around it, and of the host the endpoints alone"
+		}
+		if isDriver(dep) {
+			return "the engine links no database driver"
+		}
 	case within(path, module+"/providers"):
 		own := provider(path)
-		if within(dep, module+"/host") || within(dep, module+"/instance") || isProgram(dep) {
+		if within(dep, module+"/host") || within(dep, module+"/engine") || within(dep, module+"/instance") || isProgram(dep) {
 			return "providers do not know the host"
 		}
 		if within(dep, module+"/providers") && provider(dep) != own {
@@ -248,6 +255,11 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/host", module + "/instance", false, true},
 		{"/host", module + "/internal/ratelimit", false, true},
 		{"/host/syncapi", module + "/providers/sqlite", false, false},
+		{"/engine", module + "/host/syncapi", false, true},
+		{"/engine", module + "/host", false, false},
+		{"/engine", module + "/providers/sqlite", false, false},
+		{"/host", module + "/engine", false, false},
+		{"/providers/fs", module + "/engine", false, false},
 		{"/host/syncapi", "github.com/ncruces/go-sqlite3/driver", false, false},
 		{"/providers/fs", module + "/providers/fs/internal/db", false, true},
 		{"/providers/fs", module + "/providers/sqlite", false, false},

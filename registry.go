@@ -107,8 +107,7 @@ type Env struct {
 // Instance is an opened provider: the abilities that it has; the others are nil.
 type Instance struct {
 	Auth AuthProvider
-	// Broker is for the server's own calls to other services (issue Streaming) and for hosts that mint tokens themselves
-	// (issue Inside OR3 Chat).
+	// Broker is for the server's own calls to other services (issue Streaming) and for other hosts, through the engine.
 	Broker     ProviderTokenBroker
 	Workspaces AuthWorkspaceStore
 	Sync       SyncGatewayAdapter

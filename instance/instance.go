@@ -1,8 +1,8 @@
 // Package instance is one installation of OR3 Cloud without any protocol: which providers the configuration selects, how
 // they are opened and closed, what they can do, how much room their disks have, and what happens when one cannot go on.
 //
-// A front makes it reachable: package host serves the wire contract to browsers, and the engine (issue Inside OR3 Chat)
-// will serve the provider protocol to other hosts. An instance knows neither of them. A front is made before its instance
+// A front makes it reachable: package host serves the wire contract to browsers, and package engine serves the provider
+// protocol to other hosts. An instance knows neither of them. A front is made before its instance
 // is opened, so that it can say that the server is starting; it hands itself to Open, where providers find it as what
 // answers their questions about requests, and then takes what it serves from Providers. Whatever it does for a client
 // stands between Enter and Leave, because Close must not pull the providers away from under a request:

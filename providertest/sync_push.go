@@ -237,7 +237,7 @@ func testUnknownWorkspace(t *testing.T, b *syncBench) {
 	if or3cloud.CodeOf(err) != or3cloud.CodeForbidden {
 		t.Errorf("push: %v", err)
 	}
-	_, err = b.Sync.Pull(b.ctx, or3cloud.PullRequest{Scope: scope, Limit: 1}, func(*or3cloud.Change) error { return nil })
+	_, err = b.Sync.Pull(b.ctx, or3cloud.PullRequest{Scope: scope, UserID: b.user, Limit: 1}, func(*or3cloud.Change) error { return nil })
 	if or3cloud.CodeOf(err) != or3cloud.CodeForbidden {
 		t.Errorf("pull: %v", err)
 	}

@@ -86,7 +86,13 @@ func testSnapshotTokens(t *testing.T, b *syncBench) {
 			t.Errorf("changed at %d: %q", i, c)
 		}
 	}
-	if c := code(page.NextPageToken, func(in *or3cloud.SnapshotRequest) { in.UserID = "another" }); c != or3cloud.CodeInvalid {
+	another := must(b.Workspaces.GetOrCreateUser(b.ctx, or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "another"}))(t)
+	if access, ok := b.Workspaces.(or3cloud.WorkspaceAccessStore); ok { // a member like the first
+		if err := access.SetMemberRole(b.ctx, b.ws, another, or3cloud.RoleEditor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := code(page.NextPageToken, func(in *or3cloud.SnapshotRequest) { in.UserID = another }); c != or3cloud.CodeInvalid {
 		t.Errorf("another user: %q", c)
 	}
 	other := must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "Other", ""))(t)

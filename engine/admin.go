@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/ratelimit"
+)
+
+type (
+	adminStatusRequest struct {
+		// Kind is auth, sync or storage.
+		Kind or3cloud.ProviderKind `json:"kind"`
+	}
+	adminActionRequest struct {
+		Kind     or3cloud.ProviderKind `json:"kind"`
+		ActionID string                `json:"actionId"`
+		// WorkspaceID is that of the session; left out if it has none.
+		WorkspaceID string         `json:"workspaceId,omitempty"`
+		Payload     map[string]any `json:"payload,omitempty"`
+	}
+	adminActionAnswer struct {
+		Result any `json:"result"`
+	}
+	limitRequest struct {
+		Key         string      `json:"key"`
+		WindowMS    httpapi.Int `json:"windowMs"`
+		MaxRequests httpapi.Int `json:"maxRequests"`
+	}
+	limitVerdict struct {
+		Allowed bool `json:"allowed"`
+		// Remaining is how many are left after this one.
+		Remaining    int   `json:"remaining"`
+		RetryAfterMS int64 `json:"retryAfterMs,omitempty"`
+	}
+	limitStats struct {
+		Limit     int   `json:"limit"`
+		Remaining int   `json:"remaining"`
+		ResetMS   int64 `json:"resetMs"`
+	}
+)
+
+// all finds the providers themselves, for methods that look for an ability by what they are asked.
+func all(p *instance.Providers) *instance.Providers { return p }
+
+// administered returns an ability of the provider in a role.
+func administered[Ability any](p *instance.Providers, kind or3cloud.ProviderKind) (a Ability, err error) {
+	if a = instance.Ability[Ability](p, kind); any(a) == nil {
+		return a, or3cloud.Errorf(or3cloud.CodeUnsupported, "No open provider of kind %.20q can be administered so", kind)
+	}
+	return a, nil
+}
+
+// The bounds of limits that hosts keep here: what they take in memory is their number of requests.
+const (
+	longestKey    = 512
+	longestWindow = 24 * time.Hour
+	mostRequests  = 10_000
+)
+
+func (in limitRequest) limit() (ratelimit.Limit, error) {
+	window := httpapi.Duration(max(0, int64(in.WindowMS)), time.Millisecond)
+	if len(in.Key) > longestKey || window <= 0 || window > longestWindow || in.MaxRequests < 1 || in.MaxRequests > mostRequests {
+		return ratelimit.Limit{}, or3cloud.Errorf(or3cloud.CodeInvalid, "A limit has a key of up to %d bytes, 1 to %d requests and a window of up to %v",
+			longestKey, mostRequests, longestWindow)
+	}
+	return ratelimit.Limit{Max: int(in.MaxRequests), Window: window}, nil
+}
+
+func adminMethods() []method {
+	return []method{
+		does("admin/status", "ProviderAdminAdapter.getStatus.", all, func(c call, p *instance.Providers, in adminStatusRequest) (out or3cloud.AdminStatus, err error) {
+			adapter, err := administered[or3cloud.ProviderAdminAdapter](p, in.Kind)
+			if err != nil {
+				return out, err
+			}
+			return adapter.GetStatus(c)
+		}),
+		does("admin/run-action", "ProviderAdminAdapter.runAction.", all, func(c call, p *instance.Providers, in adminActionRequest) (out adminActionAnswer, err error) {
+			runner, err := administered[or3cloud.AdminActionRunner](p, in.Kind)
+			if err == nil {
+				out.Result, err = runner.RunAction(c, in.WorkspaceID, in.ActionID, in.Payload)
+			}
+			return out, err
+		}),
+		does("limits/check-and-record", "RateLimitProvider.checkAndRecord. The engine keeps the windows, for all processes of a host.", all,
+			func(c call, _ *instance.Providers, in limitRequest) (out limitVerdict, err error) {
+				limit, err := in.limit()
+				if err != nil {
+					return out, err
+				}
+				v := c.engine.limits.Take(in.Key, limit)
+				out = limitVerdict{Allowed: v.Allowed, Remaining: v.Remaining, RetryAfterMS: milliseconds(v.RetryAfter)}
+				if v.Allowed {
+					out.Remaining--
+				}
+				return out, nil
+			}),
+		does("limits/get-stats", "RateLimitProvider.getStats.", all, func(c call, _ *instance.Providers, in limitRequest) (out limitStats, err error) {
+			limit, err := in.limit()
+			if err != nil {
+				return out, err
+			}
+			v := c.engine.limits.Check(in.Key, limit)
+			return limitStats{Limit: v.Limit, Remaining: v.Remaining, ResetMS: milliseconds(v.RetryAfter)}, nil
+		}),
+	}
+}
+
+// milliseconds rounds up: who comes back earlier is refused again.
+func milliseconds(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }

@@ -1,0 +1,253 @@
+// Package engine is the front over an instance for hosts in other processes: OR3 Chat's own host, through the npm packages, first of
+// all. It serves the provider protocol (docs/engine.md): the contracts of the root package as JSON over HTTP, on a socket that only
+// the owner of the data can open, or on a loopback address with a secret.
+//
+// Whoever can speak to it is the host, and is trusted as the Go host is trusted by its providers: it says for whom it asks (Caller).
+// What a host has to be told anyway is decided here: whether an op of a push is valid, whether somebody is a member, and all that
+// depends on stored rows. Handlers are those of the Go host where it serves the same (push, pull, snapshot, cursors, live events).
+//
+//	engine.go   the engine, and what a request passes     hello.go    versions, and what can be asked
+//	caller.go   for whom a host asks                      methods.go  how a method of a contract becomes an endpoint
+//	auth.go, workspaces.go, sync.go, storage.go, admin.go the methods of each contract
+//	stay.go     who needs the engine, and joining it      openapi.go  the description of the protocol
+package engine
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/setting"
+)
+
+// Options are everything that an Engine depends on besides its instance.
+type Options struct {
+	// Version is the program's version.
+	Version string
+	// Secret is what every request must show; empty where the socket lets nobody else in.
+	Secret string
+	// Memory is the limit that the process has, of which requests get their share; the zero value is one of 1 GiB.
+	Memory membudget.Limit
+}
+
+// Engine serves one instance. It must be opened before it answers anything but hello.
+type Engine struct {
+	instance *instance.Instance
+	log      *slog.Logger
+	now      func() time.Time
+	opt      Options
+	handler  http.Handler
+	foreign  httpapi.ForeignPages
+	memory   *membudget.Budget
+	streams  eventsapi.Bounds
+	// free is no limit at all, for handlers that ask for one: the host has its own.
+	free *middleware.Limits
+	// limits are those that hosts keep here, so that all processes of a host share them.
+	limits  *ratelimit.Limiter
+	guests  guests
+	running atomic.Pointer[running]
+	opened  chan struct{} // closed when everything can be asked
+	mu      sync.Mutex    // held while opening and closing
+}
+
+// running is what requests see of an opened engine.
+type running struct {
+	providers *instance.Providers
+	methods   httpapi.Router // below Prefix
+	routes    httpapi.Router // of the providers
+	hello     Hello
+}
+
+// streamMemory is what an open event stream takes, in bytes; together they may take a quarter of the memory.
+const streamMemory = 35 << 10
+
+// New returns an engine for an instance that is not open yet. It does no I/O.
+func New(of *instance.Instance, o Options) *Engine {
+	if o.Memory.Bytes == 0 {
+		o.Memory.Bytes = 1 << 30
+	}
+	made := of.Options()
+	e := &Engine{
+		instance: of, log: made.Log, now: made.Now, opt: o, memory: membudget.New(o.Memory.Budget()),
+		foreign: httpapi.NewForeignPages(made.Config.String(setting.PublicURL), made.Config.List(setting.AllowedOrigins)),
+		free:    middleware.NewLimits(made.Now, "", true), limits: ratelimit.New(made.Now), opened: make(chan struct{}),
+	}
+	e.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
+	e.handler = httpapi.Chain(http.HandlerFunc(e.serve), e.identify, httpapi.Log(e.log, e.now, made.Rand), httpapi.Recover(e.log))
+	return e
+}
+
+// Handler serves all requests. Until Open has finished, and again from the beginning of a shutdown, everything but hello is answered
+// 503 with Retry-After.
+func (e *Engine) Handler() http.Handler { return e.handler }
+
+// Open opens the instance, for whose providers e is the front, and then serves their methods. If it fails, what it has opened is
+// closed again.
+func (e *Engine) Open(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.instance.Open(ctx, e); err != nil {
+		return err
+	}
+	run, err := e.mount(e.instance.Providers())
+	if err != nil {
+		return errors.Join(err, e.instance.Close())
+	}
+	e.running.Store(run)
+	close(e.opened)
+	plan := e.instance.Plan()
+	e.log.Info("ready", "version", e.opt.Version, "auth", plan.Auth.String(), "sync", plan.Sync.String(), "storage", plan.Storage.String())
+	return nil
+}
+
+// Drain implements httpapi.Front.
+func (e *Engine) Drain() <-chan struct{} {
+	if e.running.Load() != nil {
+		e.log.Info("shutting down")
+	}
+	return e.instance.Drain()
+}
+
+// Close closes the instance. From then on everything is answered 503. It does not wait for requests under way.
+func (e *Engine) Close() error {
+	e.instance.Drain()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running.Store(nil)
+	return e.instance.Close()
+}
+
+// mount puts the methods on top of opened providers.
+func (e *Engine) mount(p *instance.Providers) (*running, error) {
+	run := &running{providers: p}
+	run.methods.Prefix = Prefix
+	for _, router := range []*httpapi.Router{&run.methods, &run.routes} {
+		router.Budget, router.Caller = e.memory, sharer
+	}
+	run.routes.Guard = e.foreign.Check
+	var offered []string
+	for _, m := range protocol() {
+		route, ok := m.route(e, p)
+		if ok {
+			offered = append(offered, m.name)
+		}
+		if err := run.methods.Add("engine", route); err != nil {
+			return nil, err
+		}
+	}
+	for _, route := range p.Routes {
+		if err := run.routes.Add("provider "+route.Owner, route.Route); err != nil {
+			return nil, err
+		}
+	}
+	run.hello = e.describe(p, offered)
+	return run, nil
+}
+
+// Where requests go.
+const (
+	helloPath    = "/engine/hello"
+	documentPath = "/engine/openapi.json"
+	stayPath     = Prefix + "stay"
+)
+
+func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
+	httpapi.Unhurried(w) // the connection may have served an answer with a deadline before
+	respond := func(h httpapi.Handler) {
+		if err := h(w, r); err != nil {
+			httpapi.WriteFault(w, r, err, func(f httpapi.Fault) any { return faultOf(f) })
+		}
+	}
+	if err := e.admit(r); err != nil {
+		respond(func(http.ResponseWriter, *http.Request) error { return err })
+		return
+	}
+	switch r.Method + " " + r.URL.Path {
+	case "POST " + helloPath:
+		respond(e.hello)
+		return
+	case "GET " + documentPath:
+		respond(func(w http.ResponseWriter, _ *http.Request) error { httpapi.WriteRaw(w, OpenAPI()); return nil })
+		return
+	case "GET " + stayPath: // no request that a shutdown waits for
+		respond(e.stay)
+		return
+	}
+	run := e.running.Load()
+	if run == nil || !e.instance.Enter() {
+		respond(func(http.ResponseWriter, *http.Request) error { return e.instance.Unavailable() })
+		return
+	}
+	defer e.instance.Leave()
+	w, r, leave := e.receive(w, r)
+	defer leave()
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, Prefix):
+		respond(run.methods.Serve)
+	case strings.HasPrefix(path, "/api/"):
+		e.relay(w, r, run)
+	default:
+		respond(e.unknown)
+	}
+}
+
+// admit refuses who does not show the secret, or says something about a caller that cannot be read.
+func (e *Engine) admit(r *http.Request) error {
+	if e.opt.Secret != "" {
+		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if subtle.ConstantTimeCompare([]byte(given), []byte(e.opt.Secret)) != 1 {
+			return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "The engine's secret is missing or wrong")
+		}
+		r.Header.Del("Authorization")
+	}
+	return callerOf(r).err
+}
+
+// relay answers a browser's request to an endpoint of a provider, which the host passes on as it came. Its answer is for the
+// browser, errors included.
+func (e *Engine) relay(w http.ResponseWriter, r *http.Request, run *running) {
+	httpapi.Respond(w, r, func(w http.ResponseWriter, r *http.Request) error {
+		if !callerOf(r).given {
+			// Whose address it is, and who is signed in, decides too much to be left out by mistake.
+			return or3cloud.Errorf(or3cloud.CodeInvalid, "The header %s is missing", callerHeader)
+		}
+		return run.routes.Serve(w, r)
+	})
+}
+
+// unknown is the answer to a version of the protocol, or a path, that is not spoken here.
+func (e *Engine) unknown(_ http.ResponseWriter, r *http.Request) error {
+	if rest, ok := strings.CutPrefix(r.URL.Path, "/engine/v"); ok {
+		version, _, _ := strings.Cut(rest, "/")
+		return or3cloud.Errorf(or3cloud.CodeConflict, "Version %.20q of the engine protocol is asked for; or3-cloud %s speaks %s",
+			version, e.opt.Version, spoken)
+	}
+	return or3cloud.Errorf(or3cloud.CodeNotFound, "The engine has no such path")
+}
+
+// fault is the body of every error of the protocol.
+type fault struct {
+	Code    or3cloud.Code `json:"code"`
+	Message string        `json:"message"`
+	Status  int           `json:"status"`
+	// RetryAfter is in seconds.
+	RetryAfter int64 `json:"retryAfter,omitempty"`
+	Data       any   `json:"data,omitempty"`
+}
+
+func faultOf(f httpapi.Fault) fault {
+	return fault{Code: f.Code, Message: f.Message, Status: f.Status, RetryAfter: f.RetryAfter, Data: f.Data}
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the generated files anew")
+
+// documentFile is the committed description, from which clients are generated.
+const documentFile = "../docs/engine.openapi.json"
+
+func TestDescriptionIsFresh(t *testing.T) {
+	if *update {
+		if err := os.WriteFile(documentFile, OpenAPI(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile(documentFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(committed, OpenAPI()) {
+		t.Error("docs/engine.openapi.json is not what the types say; run make generate")
+	}
+}
+
+// Every reference leads somewhere, every method is described, and every operation has a name of its own.
+func TestDescriptionIsWhole(t *testing.T) {
+	var d struct {
+		Paths map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+			Summary     string
+			Responses   map[string]any
+		}
+		Components struct{ Schemas map[string]any }
+	}
+	if err := json.Unmarshal(OpenAPI(), &d); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for path, operations := range d.Paths {
+		for verb, op := range operations {
+			if seen[op.OperationID] || op.Summary == "" || op.Responses["200"] == nil || op.Responses["default"] == nil {
+				t.Errorf("%s %s: %+v", verb, path, op)
+			}
+			seen[op.OperationID] = true
+		}
+	}
+	for _, m := range protocol() {
+		if d.Paths[Prefix+m.name] == nil || !seen[m.name] {
+			t.Errorf("%s is not described", m.name)
+		}
+	}
+	text := string(OpenAPI())
+	for _, part := range strings.Split(text, `"#/components/schemas/`)[1:] {
+		name, _, _ := strings.Cut(part, `"`)
+		if d.Components.Schemas[name] == nil {
+			t.Errorf("there is no schema %s", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Components.Schemas)) {
+		if !strings.Contains(text, `"#/components/schemas/`+name+`"`) {
+			t.Errorf("the schema %s is used nowhere", name)
+		}
+	}
+}
+
+// The page about the protocol names every method.
+func TestPageNamesEveryMethod(t *testing.T) {
+	page, err := os.ReadFile("../docs/engine.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range protocol() {
+		if !strings.Contains(string(page), "`"+m.name+"`") {
+			t.Errorf("docs/engine.md does not name %s", m.name)
+		}
+	}
+}
