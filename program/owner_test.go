@@ -202,6 +202,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"config", nil, 0},
 		{"version", nil, 0},
 		{"serve", nil, 1},
+		{"engine", nil, 1},
 		{"user delete", []string{bob, "--yes"}, 0},
 	}
 	for _, command := range leaves(newApp(registerProviders).root()) {

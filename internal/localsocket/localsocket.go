@@ -71,9 +71,6 @@ func Dial(ctx context.Context, path string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// Refused reports whether a connection was refused, as by a dead process.
-func Refused(err error) bool { return isRefused(err) }
-
 // Shorten returns a name for path that is short enough for a socket: the path itself, or one through a link in the directory for
 // temporary files, which release removes.
 func Shorten(path string) (short string, release func() error, err error) {
