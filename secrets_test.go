@@ -17,6 +17,7 @@ import (
 // the same time wherever the two differ.
 var constantTime = map[string]int{
 	"internal/invite/invite.go":                      1, // the signature of an invite
+	"engine/engine.go":                               1, // the secret of an engine on a loopback address
 	"internal/passwd/passwd.go":                      1, // the hash of a password; bcrypt compares its own
 	"internal/signed/signed.go":                      1, // the signature of a token
 	"providers/basicauth/internal/accounts/setup.go": 1, // the setup link
@@ -28,7 +29,7 @@ var (
 	secretName = words("secret", "password", "passphrase", "token", "bearer", "mac", "hmac", "signature", "cookie", "challenge", "nonce", "apiKey")
 	digestName = words("hash", "digest", "sum", "fingerprint", "print")
 
-	secretKeepers = regexp.MustCompile(`^(providers/basicauth|internal/(signed|invite|passwd|control)|host)/`)
+	secretKeepers = regexp.MustCompile(`^(providers/basicauth|internal/(signed|invite|passwd|control)|host|engine)/`)
 )
 
 // words matches names that end with one of some words.

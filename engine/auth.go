@@ -17,7 +17,7 @@ type BrowserRequest struct {
 	Method string `json:"method,omitempty"`
 	// URL is path and query.
 	URL string `json:"url"`
-	// Headers are by name, in any case; the values of a repeated one are joined as HTTP does (RFC 9110 §5.3, §8.4 of RFC 6265 for cookies).
+	// Headers are by name, in any case; the values of a repeated one are joined as HTTP does (RFC 9110 §5.3; for cookies RFC 6265 §4.2).
 	Headers map[string]string `json:"headers"`
 	// AnswerBegun says that no cookie reaches the browser any more. Then no credential is renewed.
 	AnswerBegun bool `json:"answerBegun,omitempty"`
@@ -118,9 +118,6 @@ type (
 		Fragments []string `json:"fragments"`
 	}
 )
-
-// browserBody bounds a request with the headers of a browser, in bytes.
-const browserBody = 256 << 10
 
 func authMethods() []method {
 	auth := by[or3cloud.AuthProvider](or3cloud.ProviderAuth)

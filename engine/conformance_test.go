@@ -144,7 +144,7 @@ func TestStorageOverTheProtocol(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := over(t, &registry, false, "AUTH_PROVIDER=nobody", "OR3_SYNC_PROVIDER=world")
-		r.ahead.Store(int64(env.Now().Sub(time.Now())))
+		r.ahead.Store(int64(time.Until(env.Now())))
 		if err := r.Open(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,6 @@ import (
 type rig struct {
 	*client
 	*Engine
-	place Listener
 	ahead atomic.Int64 // of the clock, in nanoseconds
 	data  string
 }
