@@ -7,6 +7,7 @@ import (
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/syncrule"
 )
 
 type (
@@ -23,6 +24,17 @@ type (
 	}
 	adminActionAnswer struct {
 		Result any `json:"result"`
+	}
+	// notification is or3cloud.Notification.
+	notification struct {
+		// ID is a UUID.
+		ID          string `json:"id"`
+		WorkspaceID string `json:"workspaceId"`
+		UserID      string `json:"userId"`
+		Type        string `json:"type"`
+		Title       string `json:"title"`
+		Body        string `json:"body,omitempty"`
+		ThreadID    string `json:"threadId,omitempty"`
 	}
 	limitRequest struct {
 		Key         string      `json:"key"`
@@ -60,6 +72,9 @@ const (
 	mostRequests  = 10_000
 )
 
+// limitKey parts the windows that hosts keep here from those of a Go host on the same data.
+const limitKey = "host "
+
 func (in limitRequest) limit() (ratelimit.Limit, error) {
 	window := httpapi.Duration(max(0, int64(in.WindowMS)), time.Millisecond)
 	if len(in.Key) > longestKey || window <= 0 || window > longestWindow || in.MaxRequests < 1 || in.MaxRequests > mostRequests {
@@ -85,13 +100,25 @@ func adminMethods() []method {
 			}
 			return out, err
 		}),
+		does("notifications/notify", "Writes a notification for a member into the log of a workspace, once under its id.", by[or3cloud.Notifier](or3cloud.ProviderSync),
+			func(c call, n or3cloud.Notifier, in notification) (nothing, error) {
+				told := or3cloud.Notification{
+					ID: in.ID, WorkspaceID: in.WorkspaceID, UserID: in.UserID, Type: or3cloud.NotificationType(in.Type), Title: in.Title,
+					Body: in.Body, ThreadID: in.ThreadID,
+				}
+				// What no client could take is the host's mistake, and here the first that is not our own.
+				if _, err := syncrule.Notify(told, c.engine.now()); err != nil {
+					return nothing{}, or3cloud.WrapError(err, or3cloud.CodeInvalid, "Invalid notification: its id is a UUID")
+				}
+				return nothing{}, n.Notify(c, told)
+			}),
 		does("limits/check-and-record", "RateLimitProvider.checkAndRecord. The engine keeps the windows, for all processes of a host.", all,
 			func(c call, _ *instance.Providers, in limitRequest) (out limitVerdict, err error) {
 				limit, err := in.limit()
 				if err != nil {
 					return out, err
 				}
-				v := c.engine.limits.Take(in.Key, limit)
+				v := c.engine.limits.Take(limitKey+in.Key, limit)
 				out = limitVerdict{Allowed: v.Allowed, Remaining: v.Remaining, RetryAfterMS: milliseconds(v.RetryAfter)}
 				if v.Allowed {
 					out.Remaining--
@@ -103,7 +130,7 @@ func adminMethods() []method {
 			if err != nil {
 				return out, err
 			}
-			v := c.engine.limits.Check(in.Key, limit)
+			v := c.engine.limits.Check(limitKey+in.Key, limit)
 			return limitStats{Limit: v.Limit, Remaining: v.Remaining, ResetMS: milliseconds(v.RetryAfter)}, nil
 		}),
 	}

@@ -39,6 +39,9 @@ type User struct {
 	Provider       string `json:"provider,omitempty"`
 	ProviderUserID string `json:"providerUserId,omitempty"`
 	SessionID      string `json:"sessionId,omitempty"`
+	// WorkspaceID and Role are those of the session context. They are believed where the host keeps the workspaces itself.
+	WorkspaceID string        `json:"workspaceId,omitempty"`
+	Role        or3cloud.Role `json:"role,omitempty"`
 }
 
 // stated is what a request says of its caller.
@@ -172,6 +175,7 @@ func session(user *User) *or3cloud.SessionContext {
 	}
 	return &or3cloud.SessionContext{
 		Authenticated: true, Provider: user.Provider, ProviderUserID: user.ProviderUserID, User: or3cloud.SessionUser{ID: user.ID},
+		Workspace: or3cloud.SessionWorkspace{ID: user.WorkspaceID}, Role: user.Role,
 	}
 }
 
@@ -216,8 +220,13 @@ func (e *Engine) permit(ctx context.Context, s *or3cloud.SessionContext, p or3cl
 	if run == nil {
 		return e.instance.Unavailable()
 	}
-	s.Workspace.ID = workspaceID
-	if s.Authenticated {
+	if run.providers.Workspaces == nil { // Can compares the workspace with the one that the host has named
+		if !s.Role.Valid() || s.Workspace.ID == "" {
+			s.Role = ""
+		}
+		return or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID)).Err()
+	}
+	if s.Workspace.ID = workspaceID; s.Authenticated {
 		if s.Role, err = run.providers.Workspaces.GetWorkspaceRole(ctx, s.User.ID, workspaceID); err != nil {
 			return err
 		}

@@ -57,6 +57,7 @@ type Engine struct {
 	free *middleware.Limits
 	// limits are those that hosts keep here, so that all processes of a host share them.
 	limits  *ratelimit.Limiter
+	keeper  *ratelimit.Keeper // of limits; nil where no provider keeps them
 	guests  guests
 	running atomic.Pointer[running]
 	opened  chan struct{} // closed when everything can be asked
@@ -106,6 +107,9 @@ func (e *Engine) Open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, e.instance.Close())
 	}
+	if store := instance.Ability[or3cloud.RateLimitStore](run.providers, or3cloud.ProviderSync); store != nil {
+		e.keeper = ratelimit.Keep(ctx, e.limits, store, e.log)
+	}
 	e.running.Store(run)
 	close(e.opened)
 	plan := e.instance.Plan()
@@ -127,6 +131,7 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.running.Store(nil)
+	e.keeper.Close()
 	return e.instance.Close()
 }
 

@@ -417,6 +417,29 @@ func TestTokensSetupAndAdministration(t *testing.T) {
 	}
 }
 
+func TestNotifications(t *testing.T) {
+	r := opened(t, "AUTH_PROVIDER=nobody")
+	user, ws := r.member(t)
+	told := notification{ID: "0f0e3c52-6a50-4b5e-8f3e-000000000001", WorkspaceID: ws, UserID: user, Type: "ai.message.received", Title: "Done"}
+	for range 2 { // once, however often it is told
+		if _, err := ask[nothing](t.Context(), r.client, Caller{}, "notifications/notify", told); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := ask[pullAnswer](t.Context(), r.client, forUser(user), "sync/pull", pullRequest{Scope: scope{WorkspaceID: ws}, Limit: 9})
+	if err != nil || len(out.Changes) != 1 || out.Changes[0].TableName != or3cloud.TableNotifications || !strings.Contains(string(out.Changes[0].Payload), `"Done"`) {
+		t.Errorf("%+v %v", out, err)
+	}
+	strange, stranger := told, told
+	strange.ID, stranger.UserID = "1", "someone else"
+	stranger.ID = "0f0e3c52-6a50-4b5e-8f3e-000000000002"
+	for in, code := range map[notification]or3cloud.Code{strange: or3cloud.CodeInvalid, stranger: or3cloud.CodeForbidden} {
+		if _, err := ask[nothing](t.Context(), r.client, Caller{}, "notifications/notify", in); or3cloud.CodeOf(err) != code {
+			t.Errorf("%+v: %v", in, err)
+		}
+	}
+}
+
 func TestLimitsAreShared(t *testing.T) {
 	r := opened(t)
 	limit := object{"key": "user:sync:push", "windowMs": 60_000, "maxRequests": 2}
@@ -594,4 +617,51 @@ func TestOpenedOnceAndReadAsWritten(t *testing.T) {
 			t.Errorf("%s is offered", name)
 		}
 	}
+}
+
+// The packages can be installed one by one: what else a host needs it has from others.
+func TestEachProviderAlone(t *testing.T) {
+	t.Run("accounts of another provider", func(t *testing.T) {
+		r := opened(t, "AUTH_PROVIDER=clerk")
+		if h := r.present(); h.Providers != (Roles{"", "sqlite", "fs"}) || slices.Contains(h.Methods, "auth/session") {
+			t.Errorf("%+v", h)
+		}
+		user, ws := r.member(t)
+		if out, err := ask[pullAnswer](t.Context(), r.client, forUser(user), "sync/pull", pullRequest{Scope: scope{WorkspaceID: ws}, Limit: 1}); err != nil || out.NextCursor != 0 {
+			t.Errorf("%+v %v", out, err)
+		}
+		if f, _ := r.faultFrom(t, nil, "POST", Prefix+"auth/session", "{}"); f.Code != or3cloud.CodeUnsupported {
+			t.Errorf("%+v", f)
+		}
+	})
+	t.Run("accounts alone", func(t *testing.T) {
+		r := opened(t, "OR3_SYNC_PROVIDER=convex", "NUXT_PUBLIC_STORAGE_PROVIDER=convex")
+		if h := r.present(); h.Providers != (Roles{"basic-auth", "", ""}) || slices.Contains(h.Methods, "sync/push") {
+			t.Errorf("%+v", h)
+		}
+		cookies := r.register(t, "ann@example.test")
+		if out, err := ask[sessionAnswer](t.Context(), r.client, Caller{}, "auth/session", sessionRequest{cookieRequest(cookies)}); err != nil || out.Session == nil {
+			t.Errorf("%+v %v", out, err)
+		}
+	})
+	t.Run("files alone", func(t *testing.T) {
+		r := opened(t, "AUTH_PROVIDER=clerk", "OR3_SYNC_PROVIDER=convex")
+		if h := r.present(); h.Providers != (Roles{"", "", "fs"}) {
+			t.Errorf("%+v", h)
+		}
+		const text = "content"
+		hash := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text)))
+		owner := User{ID: "ann", WorkspaceID: "ws", Role: or3cloud.RoleOwner}
+		up := r.presignedFor(t, owner, "storage/presign-upload", object{"workspaceId": "ws", "hash": hash, "mimeType": "application/json", "sizeBytes": len(text)})
+		reader, elsewhere, strange := owner, owner, owner
+		reader.Role, elsewhere.WorkspaceID, strange.Role = or3cloud.RoleViewer, "other", "king"
+		for _, u := range []User{reader, elsewhere, strange, {ID: "ann"}, {ID: "ann", Role: or3cloud.RoleOwner}} {
+			if res := r.relayed(t, Caller{User: &u}, up.Method, up.URL, text, nil); res.StatusCode != 403 {
+				t.Errorf("%+v: %s", u, res.Status)
+			}
+		}
+		if res := r.relayed(t, Caller{User: &owner}, up.Method, up.URL, text, nil); res.StatusCode != 200 {
+			t.Error(res.Status)
+		}
+	})
 }

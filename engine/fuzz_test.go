@@ -17,7 +17,7 @@ func FuzzRequests(f *testing.F) {
 	as := forUser(user).encode()
 	for _, m := range protocol() {
 		f.Add(m.name, as, `{}`)
-		f.Add(m.name, as, `{"scope":{"workspaceId":"`+ws+`"},"userId":"`+user+`","workspaceId":"`+ws+`","workspace_id":"`+ws+`","limit":1,"cursor":0,"pageSize":1,"kind":"sync",`+
+		f.Add(m.name, as, `{"scope":{"workspaceId":"`+ws+`"},"userId":"`+user+`","workspaceId":"`+ws+`","workspace_id":"`+ws+`","limit":1,"cursor":0,"pageSize":1,"kind":"sync","id":"0f0e3c52-6a50-4b5e-8f3e-000000000001","type":"t","title":"x",`+
 			`"hash":"`+strings.Repeat("a", 64)+`","ops":[{}],"retentionSeconds":1,"retention_seconds":1,"mimeType":"image/png","sizeBytes":1,"name":"x"}`)
 	}
 	f.Add("auth/session", "", `{"request":{"method":"GET","url":"/\u0000","headers":{"cookie":"a=b","\u0000":"\r\n"}}}`)

@@ -65,7 +65,7 @@ type Hello struct {
 	Version string `json:"version"`
 	PID     int    `json:"pid"`
 	State   State  `json:"state"`
-	// Providers are the ids of those that are open; empty is none.
+	// Providers are the ids of those that are open; empty is none, where the role is off or the host's own.
 	Providers Roles `json:"providers"`
 	// Methods are those that the providers can answer, by name. Others of the protocol answer 501.
 	Methods []string `json:"methods"`

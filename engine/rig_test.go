@@ -78,7 +78,7 @@ func over(t testing.TB, registry *or3cloud.Registry, loopback bool, environ ...s
 	}
 	r := &rig{data: t.TempDir()}
 	of, err := instance.New(instance.Options{
-		Registry: registry, Config: cfg, DataDir: r.data, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Rand: rand.Reader, Now: r.clock,
+		Registry: registry, Config: cfg, Partial: true, DataDir: r.data, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Rand: rand.Reader, Now: r.clock,
 		Secret: func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },
 	})
 	if err != nil {

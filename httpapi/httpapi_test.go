@@ -377,3 +377,45 @@ func FuzzRedactedURI(f *testing.F) {
 		}
 	})
 }
+
+// Whatever body a front finds for a fault, its status, its wait and what it hides are the same.
+func TestFaultsInAnotherBody(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want Fault
+	}{
+		{errors.New("secret cause"), Fault{Code: or3cloud.CodeInternal, Status: 500, Message: "Server Error"}},
+		{or3cloud.Errorf(or3cloud.CodeInternal, "secret"), Fault{Code: or3cloud.CodeInternal, Status: 500, Message: "Server Error"}},
+		{or3cloud.Errorf("no such code", "secret"), Fault{Code: or3cloud.CodeInternal, Status: 500, Message: "Server Error"}},
+		{or3cloud.Errorf(or3cloud.CodeConflict, "taken"), Fault{Code: or3cloud.CodeConflict, Status: 409, Message: "taken"}},
+		{or3cloud.Unavailable(errors.New("secret cause"), "later", 1500*time.Millisecond), Fault{Code: or3cloud.CodeUnavailable, Status: 503, Message: "later", RetryAfter: 2}},
+	} {
+		w := httptest.NewRecorder()
+		var got Fault
+		WriteFault(w, httptest.NewRequest("GET", "/", nil), c.err, func(f Fault) any { got = f; return map[string]string{"is": f.Message} })
+		if got != c.want || w.Code != c.want.Status || (w.Header().Get("Retry-After") != "") != (c.want.RetryAfter > 0) || strings.Contains(w.Body.String(), "secret") || !strings.Contains(w.Body.String(), c.want.Message) {
+			t.Errorf("%v: %+v, %d %v %s", c.err, got, w.Code, w.Header(), w.Body)
+		}
+	}
+	for _, code := range Codes() {
+		if f := FaultOf(or3cloud.Errorf(code, "x")); f.Code != code || f.Status < 400 {
+			t.Errorf("%s: %+v", code, f)
+		}
+	}
+}
+
+func TestRoutersBelowAnotherPrefix(t *testing.T) {
+	handle := func(w http.ResponseWriter, _ *http.Request) error { return WriteJSON(w, 200, true) }
+	below := Router{Prefix: "/engine/"}
+	if err := below.Add("test", or3cloud.Route{Method: "GET", Path: "/engine/x", Handle: handle}); err != nil {
+		t.Error(err)
+	}
+	if err := below.Add("test", or3cloud.Route{Method: "GET", Path: "/api/x", Handle: handle}); err == nil || !strings.Contains(err.Error(), "below /engine/") {
+		t.Error(err)
+	}
+	w := httptest.NewRecorder()
+	Respond(w, httptest.NewRequest("GET", "/engine/x", nil), below.Serve)
+	if w.Code != 200 {
+		t.Error(w.Code)
+	}
+}

@@ -41,6 +41,8 @@ type Options struct {
 	DataDir string
 	// Stores decides whether the stores of the providers may be opened; nil lets all of them.
 	Stores or3cloud.Stores
+	// Partial opens what is compiled in, and leaves the rest to the front's host (NewPartialPlan).
+	Partial bool
 	// Production is NODE_ENV=production. Strict is that or OR3_STRICT_CONFIG=true.
 	Production, Strict bool
 	Log                *slog.Logger
@@ -81,8 +83,12 @@ type opened struct {
 // New returns an instance that is not open. It does no I/O. In strict mode it fails when a configured provider is not
 // compiled in, naming all of them.
 func New(o Options) (*Instance, error) {
+	plan := NewPlan
+	if o.Partial {
+		plan = NewPartialPlan
+	}
 	i := &Instance{
-		opt: o, plan: NewPlan(o.Config, o.Registry), gate: newGate(),
+		opt: o, plan: plan(o.Config, o.Registry), gate: newGate(),
 		space: diskspace.New(diskspace.Options{Log: o.Log, Measure: o.Disk}),
 	}
 	if o.Strict && len(i.plan.Problems) > 0 {
@@ -137,21 +143,26 @@ func (i *Instance) Open(ctx context.Context, front or3cloud.Front) (err error) {
 }
 
 func (i *Instance) openProviders(ctx context.Context, p *Providers, host or3cloud.HostServices) error {
-	gateway, err := i.open(ctx, i.plan.Sync, host, nil)
-	if err != nil {
-		return err
+	var err error
+	if i.plan.Sync.On {
+		gateway, err := i.open(ctx, i.plan.Sync, host, nil)
+		if err != nil {
+			return err
+		}
+		p.byKind[or3cloud.ProviderSync] = gateway
+		if p.Workspaces = gateway.Workspaces; i.plan.SyncServed {
+			p.Sync = gateway.Sync
+		}
 	}
-	p.byKind[or3cloud.ProviderSync] = gateway
-	auth, err := i.open(ctx, i.plan.Auth, host, nil)
-	if err != nil {
-		return err
+	if i.plan.Auth.On {
+		auth, err := i.open(ctx, i.plan.Auth, host, nil)
+		if err != nil {
+			return err
+		}
+		p.byKind[or3cloud.ProviderAuth] = auth
+		p.Auth = auth.Auth
 	}
-	p.byKind[or3cloud.ProviderAuth] = auth
-	p.Auth, p.Workspaces = auth.Auth, gateway.Workspaces
-	if i.plan.SyncServed {
-		p.Sync = gateway.Sync
-	}
-	if p.Workspaces == nil || p.Auth == nil || i.plan.SyncServed && p.Sync == nil {
+	if i.plan.Sync.On && p.Workspaces == nil || i.plan.Auth.On && p.Auth == nil || i.plan.SyncServed && p.Sync == nil {
 		return fmt.Errorf("the providers %q (sync) and %q (auth) lack an ability that their role needs", i.plan.Sync.ID, i.plan.Auth.ID)
 	}
 	tell := notices{log: i.opt.Log}

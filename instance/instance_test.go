@@ -159,6 +159,37 @@ func TestPlanFollowsTheSwitches(t *testing.T) {
 	}
 }
 
+// A front whose host has providers of its own gets those that are there, each for itself, and misses none.
+func TestPartialPlans(t *testing.T) {
+	for _, c := range []struct {
+		changes []string
+		events  string
+	}{
+		{nil, "open sync, open auth, open storage"},
+		{[]string{"AUTH_PROVIDER", "clerk"}, "open sync, open storage"},
+		{[]string{"OR3_SYNC_PROVIDER", "convex", "NUXT_PUBLIC_STORAGE_PROVIDER", "s3"}, "open auth"},
+		{[]string{"AUTH_PROVIDER", "clerk", "OR3_SYNC_PROVIDER", "convex"}, "open storage"},
+		{[]string{"AUTH_PROVIDER", "clerk", "OR3_SYNC_ENABLED", "false", "OR3_STORAGE_ENABLED", "false"}, "open sync"},
+		{[]string{"SSR_AUTH_ENABLED", "false"}, ""},
+	} {
+		h := newHouse()
+		o := h.options(t, defaults(c.changes...))
+		o.Partial, o.Strict = true, true
+		i := open(t, o)
+		if got := strings.Join(h.events, ", "); got != c.events || i.Plan().Cloud() != (c.events != "") || len(i.Plan().Problems) > 0 {
+			t.Errorf("%v: %s, %+v", c.changes, got, i.Plan())
+		}
+		p := i.Providers()
+		if (p.Auth != nil) != strings.Contains(c.events, "auth") || (p.Workspaces != nil) != strings.Contains(c.events, "sync") || (p.Storage != nil) != strings.Contains(c.events, "storage") {
+			t.Errorf("%v: %+v", c.changes, p)
+		}
+		err := i.Operate(func(Operator) error { return nil })
+		if whole := strings.Contains(c.events, "open sync, open auth"); (err == nil) != whole {
+			t.Errorf("%v: the operator's use cases: %v", c.changes, err)
+		}
+	}
+}
+
 func TestOpenedOnceInOrderAndClosedInReverse(t *testing.T) {
 	h := newHouse()
 	i := made(t, h.options(t, defaults()))

@@ -34,7 +34,7 @@ func (i *Instance) Operate(f func(Operator) error) error {
 		return or3cloud.Unavailable(nil, "the server is starting or shutting down; try again in a moment", pause)
 	}
 	defer i.Leave()
-	if !i.plan.Cloud() {
+	if !i.plan.Auth.On || !i.plan.Sync.On {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "this instance has no accounts (SSR_AUTH_ENABLED is false or a provider is missing)")
 	}
 	op := Operator{

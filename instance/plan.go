@@ -42,6 +42,23 @@ type Plan struct {
 // NewPlan decides which providers are opened. Without authentication, or without the provider that keeps the
 // workspaces, there is no cloud at all. It does no I/O.
 func NewPlan(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
+	p := parts(cfg, registry)
+	cloud := p.Auth.On && p.Sync.On
+	p.Auth.On, p.Sync.On, p.Storage.On = cloud, cloud, p.Storage.On && cloud
+	p.SyncServed = p.SyncServed && cloud
+	return p
+}
+
+// NewPartialPlan is NewPlan for a front whose host may have providers of its own: what is compiled in is opened, each for itself, and
+// nothing is missing.
+func NewPartialPlan(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
+	p := parts(cfg, registry)
+	p.Problems = nil
+	return p
+}
+
+// parts finds the provider of each role that is switched on.
+func parts(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
 	p := Plan{
 		Auth:    Role{Kind: or3cloud.ProviderAuth, variable: setting.AuthProvider, off: setting.SSRAuthEnabled},
 		Sync:    Role{Kind: or3cloud.ProviderSync, variable: setting.SyncProvider, off: setting.SSRAuthEnabled},
@@ -58,9 +75,7 @@ func NewPlan(cfg or3cloud.Config, registry *or3cloud.Registry) Plan {
 	if cfg.Bool(setting.StorageEnabled) {
 		p.find(&p.Storage, registry)
 	}
-	cloud := p.Auth.On && p.Sync.On
-	p.Auth.On, p.Sync.On, p.Storage.On = cloud, cloud, p.Storage.On && cloud
-	p.SyncServed = cloud && cfg.Bool(setting.SyncEnabled)
+	p.SyncServed = p.Sync.On && cfg.Bool(setting.SyncEnabled)
 	return p
 }
 
@@ -71,5 +86,6 @@ func (p *Plan) find(r *Role, registry *or3cloud.Registry) {
 	}
 }
 
-// Cloud reports whether there is anything to open: accounts, and a provider for them and for their workspaces.
-func (p Plan) Cloud() bool { return p.Auth.On }
+// Cloud reports whether there is anything to open: accounts, and a provider for them and for their workspaces. Of a partial plan,
+// any of it.
+func (p Plan) Cloud() bool { return p.Auth.On || p.Sync.On || p.Storage.On }

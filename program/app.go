@@ -142,7 +142,9 @@ func didYouMean(near string) string {
 
 // settingFlags are the flags that override variables.
 type settingFlags struct {
-	envFile    string
+	envFile string
+	// partial says that providers which are not compiled in are another host's.
+	partial    bool
 	addr, data string
 }
 
@@ -182,11 +184,12 @@ type settings struct {
 	problems []or3cloud.Problem
 	warnings []string
 	home     home // of commands
+	partial  bool // see settingFlags
 }
 
 // load registers the providers and resolves and checks the configuration. An error is a mistake in the program.
 func (a app) load(f settingFlags) (settings, error) {
-	s := settings{registry: &or3cloud.Registry{}}
+	s := settings{registry: &or3cloud.Registry{}, partial: f.partial}
 	for _, register := range a.register {
 		if err := register(s.registry); err != nil {
 			return s, err
@@ -197,7 +200,11 @@ func (a app) load(f settingFlags) (settings, error) {
 		return s, err
 	}
 	s.Config, s.problems, s.warnings = config.Load(catalogue, a.sources(f))
-	s.problems = append(s.problems, config.CheckProviders(s.Config, s.registry)...)
+	check := config.CheckProviders
+	if f.partial {
+		check = config.CheckOwnProviders
+	}
+	s.problems = append(s.problems, check(s.Config, s.registry)...)
 	if s.Strict() && s.needsDisk() {
 		path, err := s.DataPath()
 		if err != nil {

@@ -32,7 +32,7 @@ type engineCommand struct {
 }
 
 func (a app) engine() *cobra.Command {
-	c := engineCommand{app: a}
+	c := engineCommand{app: a, settingFlags: settingFlags{partial: true}}
 	cmd := &cobra.Command{
 		Use:   "engine",
 		Short: "Serve the providers to another host, such as OR3 Chat with the npm packages",
@@ -88,7 +88,7 @@ func (c engineCommand) run(ctx context.Context) error {
 		log.Warn(w)
 	}
 	if !s.needsDisk() {
-		return errors.New("this configuration has no accounts, so there is nothing to serve: SSR_AUTH_ENABLED is false, or a provider is missing; see or3-cloud config")
+		return errors.New("there is nothing to serve: SSR_AUTH_ENABLED is false, or none of the configured providers is compiled in; see or3-cloud config")
 	}
 	path, err := s.DataPath()
 	if err != nil {
@@ -213,7 +213,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, vault.close()) }()
 	fatal := make(chan error, 1)
 	data, err := instance.New(instance.Options{
-		Registry: e.registry, Config: e.Config, DataDir: e.path, Production: e.Production(), Strict: e.Strict(), Log: e.log, Now: e.now,
+		Registry: e.registry, Config: e.Config, DataDir: e.path, Partial: true, Production: e.Production(), Strict: e.Strict(), Log: e.log, Now: e.now,
 		Rand: e.rand, Secret: vault.secret, Stores: vault, Fatal: func(err error) { fatal <- err },
 	})
 	if err != nil {

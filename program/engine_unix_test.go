@@ -325,12 +325,34 @@ func TestAnEngineOnALoopbackAddress(t *testing.T) {
 	}
 }
 
+// Strict mode misses no provider that is the host's own, and says when there is nothing to serve.
+func TestAnEngineServesWhatItHas(t *testing.T) {
+	t.Setenv("NODE_ENV", "production")
+	t.Setenv("AUTH_PROVIDER", "clerk")
+	t.Setenv("OR3_STORAGE_FS_TOKEN_SECRET", "a-secret-of-files-0123456789abcdef")
+	data := t.TempDir()
+	s := startEngine(t, data, "--attached")
+	if a := s.said(); !a.ready(t, "") {
+		t.Errorf("%+v", a)
+	}
+	s.stdin.Close()
+	if err := s.gone(); err != nil {
+		t.Errorf("%v: %s", err, s.log)
+	}
+	t.Setenv("OR3_SYNC_PROVIDER", "convex")
+	t.Setenv("NUXT_PUBLIC_STORAGE_PROVIDER", "s3")
+	s = startEngine(t, data)
+	if err := s.gone(); err == nil || !strings.Contains(s.log.String(), "there is nothing to serve") {
+		t.Errorf("%v: %s", err, s.log)
+	}
+}
+
 // looking is an engine command in this process that looks only a few times.
 func looking(t *testing.T, data string) error {
 	t.Helper()
 	a := newApp(registerProviders)
 	a.stdout, a.stderr, a.environ = &output{}, &output{}, os.Environ()
-	c := engineCommand{app: a, settingFlags: settingFlags{data: data}}
+	c := engineCommand{app: a, settingFlags: settingFlags{data: data, partial: true}}
 	s, err := c.loadServer(c.settingFlags)
 	if err != nil {
 		t.Fatal(err)

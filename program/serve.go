@@ -260,7 +260,12 @@ func (i *turn) openStores(ctx context.Context) error {
 }
 
 // needsDisk reports whether the instance will open providers.
-func (s settings) needsDisk() bool { return instance.NewPlan(s.Config, s.registry).Cloud() }
+func (s settings) needsDisk() bool {
+	if s.partial {
+		return instance.NewPartialPlan(s.Config, s.registry).Cloud()
+	}
+	return instance.NewPlan(s.Config, s.registry).Cloud()
+}
 
 // announce tells whoever started the server where it is and how to begin.
 func (c serveCommand) announce(ctx context.Context, s settings, data *instance.Instance, addr net.Addr) {

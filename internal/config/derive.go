@@ -313,6 +313,15 @@ func CheckLinks(c *Config) (problems []or3cloud.Problem, warnings []string) {
 // CheckProviders looks for faults beyond single settings: what the selected providers demand and find, and in strict mode providers that are
 // not compiled in. Outside strict mode the host says those when it starts, and leaves the features off.
 func CheckProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
+	return checkProviders(c, reg, c.Strict())
+}
+
+// CheckOwnProviders is CheckProviders for the engine, whose host may have other providers than those that are compiled in.
+func CheckOwnProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
+	return checkProviders(c, reg, false)
+}
+
+func checkProviders(c *Config, reg *or3cloud.Registry, all bool) []or3cloud.Problem {
 	var problems []or3cloud.Problem
 	asked := map[string]bool{}
 	for _, role := range c.Roles() {
@@ -321,7 +330,7 @@ func CheckProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
 		case ok && !asked[p.ID]:
 			asked[p.ID] = true
 			problems = append(problems, p.Problems(c, c.Strict())...)
-		case !ok && c.Strict():
+		case !ok && all:
 			problems = append(problems, reg.Missing(role.Kind, role.Variable, role.Provider, role.Switch))
 		}
 	}
