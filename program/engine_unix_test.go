@@ -447,3 +447,49 @@ func TestAnEngineThatCannotStart(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEngineEndsInOrderWhenNoOneReadsItsLog is about a host that was killed: all its ends of our pipes are closed, and the engine
+// still says something to them, serves others or puts everything away.
+func TestAnEngineEndsInOrderWhenNoOneReadsItsLog(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	program, data := filepath.Join(dir, "or3-cloud"), filepath.Join(dir, "data")
+	if err := os.Symlink(self, program); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "engine", "--attached", "--data", data)
+	cmd.Dir = dir
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	}
+	for _, pipe := range []io.Closer{stderr, stdout, stdin} {
+		if err := pipe.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the engine has not ended by itself: %v", err)
+	}
+	if _, err := os.Stat(engine.PlaceFile(data)); !os.IsNotExist(err) {
+		t.Errorf("the place of the engine is left: %v", err)
+	}
+}
