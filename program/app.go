@@ -225,6 +225,26 @@ func (a app) loadServer(f settingFlags) (settings, error) {
 	return s, err
 }
 
+// accept is loadServer for what starts: it refuses a configuration with problems, and writes the warnings to the log that it returns.
+func (a app) accept(f settingFlags) (settings, *slog.Logger, error) {
+	s, err := a.loadServer(f)
+	if err != nil {
+		return s, nil, err
+	}
+	if len(s.problems) > 0 {
+		a.report(s.problems)
+		return s, nil, errReported
+	}
+	log, err := a.logger(s.Config)
+	if err != nil {
+		return s, nil, err
+	}
+	for _, w := range s.warnings {
+		log.Warn(w)
+	}
+	return s, log, nil
+}
+
 // report prints all problems at once.
 func (a app) report(problems []or3cloud.Problem) {
 	noun := "problem"

@@ -72,20 +72,9 @@ type announcement struct {
 }
 
 func (c engineCommand) run(ctx context.Context) error {
-	s, err := c.loadServer(c.settingFlags)
+	s, log, err := c.accept(c.settingFlags)
 	if err != nil {
 		return err
-	}
-	if len(s.problems) > 0 {
-		c.report(s.problems)
-		return errReported
-	}
-	log, err := c.logger(s.Config)
-	if err != nil {
-		return err
-	}
-	for _, w := range s.warnings {
-		log.Warn(w)
 	}
 	if !s.needsDisk() {
 		return errors.New("there is nothing to serve: SSR_AUTH_ENABLED is false, or none of the configured providers is compiled in; see or3-cloud config")
@@ -127,7 +116,7 @@ type engineRun struct {
 	looks    int             // how often an engine is looked for where another process has the data directory
 }
 
-// attend sees to it that there is an engine until ctx ends, nobody needs it any more, or it cannot be.
+// attend sees to it that there is an engine until ctx ends, no one needs it any more, or it cannot be.
 func (e engineRun) attend(ctx context.Context) error {
 	waited := 0
 	for {

@@ -73,20 +73,9 @@ func (s settings) client(dir string) web.Options {
 
 // run serves until ctx ends. Nothing is created before the configuration has been found good and the port is ours.
 func (c serveCommand) run(ctx context.Context) error {
-	s, err := c.loadServer(c.settingFlags)
+	s, log, err := c.accept(c.settingFlags)
 	if err != nil {
 		return err
-	}
-	if len(s.problems) > 0 {
-		c.report(s.problems)
-		return errReported
-	}
-	log, err := c.logger(s.Config)
-	if err != nil {
-		return err
-	}
-	for _, w := range s.warnings {
-		log.Warn(w)
 	}
 	if s.needsDisk() {
 		path, err := s.DataPath()
