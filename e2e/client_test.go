@@ -85,7 +85,7 @@ func TestTheClientBelowAPath(t *testing.T) {
 	}
 }
 
-// Whoever has no session is led to our own page by a client that signs nobody in, and to the client once there is one.
+// Beside a client without an account UI, browsers without a session are led to our own page, and to the client once they have one.
 func TestAClientWithoutAnAccountUI(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, withArgs("--web", nuxtClient(t, "/", false)))

@@ -84,7 +84,7 @@ type (
 		Request BrowserRequest `json:"request"`
 	}
 	sessionAnswer struct {
-		// Session is null if nobody is signed in.
+		// Session is null for a browser that is not signed in.
 		Session *ProvenSession `json:"session"`
 		// SetCookies are to be added to the answer to the browser.
 		SetCookies []string `json:"setCookies"`

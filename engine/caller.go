@@ -26,7 +26,7 @@ type Caller struct {
 	Host string `json:"host,omitempty"`
 	// HTTPS says whether the browser's connection is encrypted.
 	HTTPS bool `json:"https,omitempty"`
-	// User is who is signed in; nil if nobody is.
+	// User is the user who is signed in; nil for a browser that is not.
 	User *User `json:"user,omitempty"`
 }
 

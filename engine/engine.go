@@ -2,8 +2,9 @@
 // all. It serves the provider protocol (docs/engine.md): the contracts of the root package as JSON over HTTP, on a socket that only
 // the owner of the data can open, or on a loopback address with a secret.
 //
-// Whoever can speak to it is the host, and is trusted as the Go host is trusted by its providers: it says for whom it asks (Caller).
-// What a host has to be told anyway is decided here: whether an op of a push is valid, whether somebody is a member, and all that
+// Every process that can reach it is taken for the host, and is trusted as the Go host is by its providers: it says for whom it asks
+// (Caller).
+// What a host has to be told anyway is decided here: whether an op of a push is valid, whether a user is a member, and all that
 // depends on stored rows. Handlers are those of the Go host where it serves the same (push, pull, snapshot, cursors, live events).
 //
 //	engine.go   the engine, and what a request passes     hello.go    versions, and what can be asked
@@ -37,7 +38,7 @@ import (
 type Options struct {
 	// Version is the program's version.
 	Version string
-	// Secret is what every request must show; empty where the socket lets nobody else in.
+	// Secret is what every request must show; empty where the socket lets in the owner alone.
 	Secret string
 	// Memory is the limit that the process has, of which requests get their share; the zero value is one of 1 GiB.
 	Memory membudget.Limit

@@ -15,7 +15,7 @@ import (
 const askEvery = time.Second
 
 // Promise is something that a handler was told before it had read all of the body. It returns the refusal if it does not
-// hold for the session as it is now. A nil Promise is that somebody is signed in.
+// hold for the session as it is now. A nil Promise is that a user is signed in.
 type Promise func(*or3cloud.SessionContext) error
 
 // PromisedBody is the body of a request. What its handler was promised before its end, a session and permissions, has to hold until

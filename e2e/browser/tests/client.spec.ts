@@ -1,6 +1,6 @@
 import { ann, expect, fill, heading, look, press, signIn, test, type Page } from '../lib/test.ts'
 
-// The client of these tests signs nobody in.
+// The client of these tests has no account UI.
 test.use({ client: true })
 
 const told = (page: Page, key: string) => page.locator('div', { has: page.locator(`dt:text-is("${key}")`) }).locator('dd')
