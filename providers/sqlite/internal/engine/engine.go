@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,11 +44,9 @@ type Engine struct {
 	// Now is the clock.
 	Now func() time.Time
 
-	opts     Options
-	w        *writer
-	pool     *readPool
-	closing  sync.Once
-	closeErr error
+	opts Options
+	w    *writer
+	pool *readPool
 }
 
 // Open opens or creates the database and brings its schema up to date.
@@ -74,13 +71,8 @@ func Open(ctx context.Context, opts Options) (_ *Engine, err error) {
 	return e, nil
 }
 
-// Close waits for writes that were accepted and for reads under way, and closes the database. It may be called again.
+// Close waits for writes that were accepted and for reads under way, and closes the database. It is called once.
 func (e *Engine) Close() error {
-	e.closing.Do(func() { e.closeErr = e.close() })
-	return e.closeErr
-}
-
-func (e *Engine) close() error {
 	var errs []error
 	if e.w != nil {
 		errs = append(errs, e.w.close())
