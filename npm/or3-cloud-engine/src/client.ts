@@ -1,0 +1,171 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+import { EngineError, faultOf, unavailable } from './errors.js'
+import { readEvents, type ServerEvent } from './events.js'
+import { callerHeader, prefix, rangeText, spoken, type Caller, type CallerOf, type Hello, type In, type Method, type Out, type StreamName } from './methods.js'
+import { neverSent, readBody, type Outgoing, type Transport } from './transport.js'
+
+/** An engine that can be asked. */
+export interface Connection {
+  transport: Transport
+  hello: Hello
+}
+
+/** How an engine is reached: started here, or running elsewhere. */
+export interface Reach {
+  /**
+   * Waits until the engine can be asked, at most for as many milliseconds.
+   *
+   * @throws EngineError `unavailable` when the time is over, with the EngineProblem as its cause
+   */
+  ready(patience: number, signal?: AbortSignal): Promise<Connection>
+}
+
+export interface AskOptions {
+  signal?: AbortSignal
+}
+
+export interface StreamOptions<N extends StreamName> {
+  caller: CallerOf<N>
+  query?: Record<string, string>
+  signal?: AbortSignal
+}
+
+/** How long a request waits for an engine that starts or starts again, in milliseconds; then it is a 503. */
+const defaultPatience = 5_000
+/** How long after a refused connection the next one is tried, in milliseconds. */
+const retryPause = 100
+/** How long a stream may be silent, in milliseconds: three of the engine's pings. */
+const silence = 45_000
+
+/** Who asks, as the header has it. */
+export function encodeCaller(caller: Caller | undefined): string {
+  return encodeURIComponent(JSON.stringify(caller ?? {}))
+}
+
+/** Speaks the protocol. */
+export class Client {
+  readonly #reach: Reach
+  readonly #patience: number
+
+  constructor(reach: Reach, { patience = defaultPatience }: { patience?: number } = {}) {
+    this.#reach = reach
+    this.#patience = patience
+  }
+
+  /** Calls a method. A fault is an EngineError, and so is an engine that cannot be reached, a connection that breaks or an answer that cannot be read: `unavailable`. */
+  async call<N extends Method>(method: N, input: In<N>, caller: CallerOf<N>, { signal }: AskOptions = {}): Promise<Out<N>> {
+    const body = Buffer.from(JSON.stringify(input))
+    const answer = await this.#send({
+      method: 'POST',
+      path: prefix + method,
+      headers: { 'content-type': 'application/json', 'content-length': body.length, ...(caller && { [callerHeader]: encodeCaller(caller) }) },
+      signal,
+    }, body)
+    const text = await received(readBody(answer), signal)
+    if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, text)
+    try {
+      return JSON.parse(text) as Out<N>
+    }
+    catch (cause) {
+      throw unavailable(cause)
+    }
+  }
+
+  /**
+   * Reads a stream until it ends, which it does when the engine stops. The generator ends in silence when the signal aborts; everything else that breaks the stream is an
+   * EngineError. It does not keep the process alive.
+   */
+  async* events<N extends StreamName>(name: N, { caller, query, signal }: StreamOptions<N>): AsyncGenerator<ServerEvent, void> {
+    const search = query ? `?${new URLSearchParams(query).toString()}` : ''
+    const headers: OutgoingHttpHeaders = { accept: 'text/event-stream', ...(caller && { [callerHeader]: encodeCaller(caller) }) }
+    try {
+      const answer = await this.#send({ method: 'GET', path: prefix + name + search, headers, signal })
+      if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, await received(readBody(answer), signal))
+      yield* listen(answer)
+    }
+    catch (error) {
+      if (!signal?.aborted) throw error instanceof EngineError ? error : unavailable(error)
+    }
+  }
+
+  /** Returns connection and hello, for those who pass on what they do not read. */
+  connect(signal?: AbortSignal): Promise<Connection> {
+    return this.#reach.ready(this.#patience, signal)
+  }
+
+  /** What the engine offers. */
+  async hello(signal?: AbortSignal): Promise<Hello> {
+    return (await this.connect(signal)).hello
+  }
+
+  /** Sends a request, and sends it again as long as no connection comes about and there is time. What may have arrived is never repeated. */
+  async #send(outgoing: Outgoing, body?: Buffer): Promise<IncomingMessage> {
+    const { signal } = outgoing
+    const end = performance.now() + this.#patience
+    for (;;) {
+      signal?.throwIfAborted()
+      const { transport } = await this.#reach.ready(Math.max(0, end - performance.now()), signal)
+      try {
+        return await transport.send(outgoing, body)
+      }
+      catch (error) {
+        signal?.throwIfAborted()
+        if (!neverSent(error) || performance.now() >= end) throw unavailable(error)
+        await pause(retryPause, undefined, signal && { signal })
+      }
+    }
+  }
+}
+
+/** Reads the events of an answer, and breaks it off when it has been silent for too long. */
+export async function* listen(answer: IncomingMessage): AsyncGenerator<ServerEvent, void> {
+  answer.socket.unref()
+  const watch = setTimeout(() => answer.destroy(new Error(`the engine has said nothing for ${silence / 1000} seconds`)), silence).unref()
+  try {
+    yield* readEvents(answer, () => watch.refresh())
+  }
+  finally {
+    clearTimeout(watch)
+    answer.destroy()
+  }
+}
+
+async function received<T>(reading: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await reading
+  }
+  catch (error) {
+    signal?.throwIfAborted()
+    throw unavailable(error)
+  }
+}
+
+/**
+ * Asks what listens at a place for its hello.
+ *
+ * @throws EngineError code `conflict` where no version of the protocol is common; the message names both programs and both ranges
+ */
+export async function greet(transport: Transport, client: string, signal?: AbortSignal): Promise<Hello> {
+  const body = Buffer.from(JSON.stringify({ client, protocol: spoken }))
+  const answer = await transport.send({
+    method: 'POST', path: '/engine/hello', headers: { 'content-type': 'application/json', 'content-length': body.length }, signal,
+  }, body)
+  const text = await readBody(answer)
+  if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, text)
+  const hello = readHello(text)
+  if (!hello) throw faultOf(200, text)
+  if (hello.protocol.oldest > spoken.current || hello.protocol.current < spoken.oldest) {
+    throw new EngineError({
+      code: 'conflict', status: 409,
+      message: `or3-cloud ${hello.version} speaks ${rangeText(hello.protocol)} of the engine protocol, and ${client} speaks ${rangeText(spoken)}`,
+    })
+  }
+  return hello
+}
+
+function readHello(text: string): Hello | undefined {
+  const value: unknown = JSON.parse(text)
+  const known = typeof value === 'object' && value !== null && 'protocol' in value && 'version' in value && 'state' in value && 'methods' in value && 'routes' in value
+  return known ? value as Hello : undefined
+}

@@ -1,0 +1,141 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { findBinary, type Search } from './binary.js'
+import { Client, type AskOptions, type StreamOptions } from './client.js'
+import type { ServerEvent } from './events.js'
+import { GuestLauncher } from './guest.js'
+import type { BrowserRequest, Caller, CallerOf, Hello, In, Method, Out, SessionAnswer, StreamName } from './methods.js'
+import { packageName, packageVersion } from './package.js'
+import { placeOfURL } from './place.js'
+import { ProcessLauncher } from './process.js'
+import { relay, type RelayOptions } from './relay.js'
+import { SessionMemory } from './sessions.js'
+import { Supervisor, type Notice } from './supervisor.js'
+
+export interface EngineOptions {
+  /** Who uses the engine: name and version of a provider package. */
+  user: { name: string, version: string }
+  /** Gets one line for whoever runs the host. */
+  log?: (level: 'info' | 'error', line: string) => void
+  /** Where the program and its settings are looked for. */
+  search?: Search
+  /** The data directory, if not the one that the settings name. */
+  dataDir?: string
+  /** How long a request waits for an engine that starts, in milliseconds. */
+  patience?: number
+}
+
+/** The engine, as the packages of one host share it. */
+export class Engine {
+  readonly #supervisor: Supervisor
+  readonly #client: Client
+  readonly #sessions: SessionMemory
+  readonly #users = new Map<symbol, string>()
+  readonly #log: NonNullable<EngineOptions['log']>
+  readonly #url: string | undefined
+  readonly #search: Search
+
+  constructor({ user, log = () => undefined, search = {}, dataDir, patience }: EngineOptions) {
+    this.#log = log
+    this.#search = search
+    this.#url = (search.env ?? process.env).OR3_CLOUD_URL?.trim() || undefined
+    const client = `${user.name}/${user.version}`
+    this.#supervisor = new Supervisor({
+      launcher: this.#url === undefined
+        ? new ProcessLauncher({ client, search, log: line => log('info', line), ...(dataDir !== undefined && { dataDir }) })
+        : new GuestLauncher(this.#url, client),
+      notify: notice => this.#tell(notice),
+    })
+    this.#client = new Client(this.#supervisor, patience === undefined ? {} : { patience })
+    this.#sessions = new SessionMemory(this.#client)
+  }
+
+  /**
+   * Says at once, without starting anything, whether there is a program to start: for strict mode, in which a host does not start without it.
+   *
+   * @throws EngineProblem
+   */
+  check(): void {
+    if (this.#url === undefined) findBinary(this.#search)
+    else placeOfURL(this.#url)
+  }
+
+  /** Starts the engine, if nothing has yet. It is started by the first question anyway. */
+  start(): void {
+    this.#supervisor.start()
+  }
+
+  /** Resolves when the engine can be asked; rejects with the first EngineProblem, while attempts go on. */
+  async started(signal?: AbortSignal): Promise<Hello> {
+    return (await this.#supervisor.started(signal)).hello
+  }
+
+  get state(): Supervisor['state'] {
+    return this.#supervisor.state
+  }
+
+  /** Calls a method (Client.call). */
+  call<N extends Method>(method: N, input: In<N>, caller: CallerOf<N>, options?: AskOptions): Promise<Out<N>> {
+    return this.#client.call(method, input, caller, options)
+  }
+
+  /** Reads a stream (Client.events). */
+  events<N extends StreamName>(name: N, options: StreamOptions<N>): AsyncGenerator<ServerEvent, void> {
+    return this.#client.events(name, options)
+  }
+
+  /** Says who has sent a request, from memory where the rules allow it (SessionMemory). */
+  session(request: BrowserRequest, caller: Caller, options?: AskOptions): Promise<SessionAnswer> {
+    return this.#sessions.ask(request, caller, options)
+  }
+
+  /** Passes a browser's request on, and the answer back (relay). */
+  relay(request: IncomingMessage, response: ServerResponse, options: RelayOptions): Promise<void> {
+    return relay(this.#client, request, response, options)
+  }
+
+  /** What the engine offers. */
+  hello(signal?: AbortSignal): Promise<Hello> {
+    return this.#client.hello(signal)
+  }
+
+  /** Adds a user. The engine is let go when the last has left. */
+  enter(user: EngineOptions['user']): () => Promise<void> {
+    const key = Symbol(user.name)
+    this.#users.set(key, `${user.name} ${user.version}`)
+    return async () => {
+      if (!this.#users.delete(key) || this.#users.size > 0) return
+      this.#sessions.close()
+      await this.#supervisor.stop()
+    }
+  }
+
+  #tell(notice: Notice): void {
+    if (notice.name === 'problem') {
+      this.#log('error', notice.problem.message)
+      return
+    }
+    const { hello } = notice.connection
+    const users = [...this.#users.values()].sort().join(', ')
+    const { auth, sync, storage } = hello.providers
+    this.#log('info', `${users} (${packageName} ${packageVersion}) ${this.#users.size > 1 ? 'use' : 'uses'} or3-cloud ${hello.version}, process ${hello.pid}, with the providers ${[auth, sync, storage].filter(Boolean).join(', ')}`)
+  }
+}
+
+/** An engine that one package uses. */
+export interface EngineUse {
+  engine: Engine
+  /** To be called when the host closes. */
+  release: () => Promise<void>
+}
+
+/**
+ * The engine of this process: the first package that asks makes it, and the others share it. Modules that are loaded again, as in development, find the one that there is; other
+ * versions of this package have their own, which joins the first one's engine.
+ */
+export function useEngine(options: EngineOptions): EngineUse {
+  const key = Symbol.for(`${packageName}@${packageVersion}`)
+  const shared = globalThis as unknown as Record<symbol, Engine | undefined>
+  let engine = shared[key]
+  if (!engine || engine.state === 'stopped') engine = shared[key] = new Engine(options)
+  return { engine, release: engine.enter(options.user) }
+}

@@ -1,0 +1,3156 @@
+// Made from engine/openapi.json by "make generate". Do not edit.
+/* eslint-disable */
+export interface paths {
+    "/engine/hello": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Versions, state and what can be asked. Answered in every state; 409 if no version is common. */
+        post: operations["hello"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/find-workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The live workspaces with an id or a name. */
+        post: operations["access/find-workspaces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/list-members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.listMembers. */
+        post: operations["access/list-members"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/remove-member": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.removeMember. */
+        post: operations["access/remove-member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/set-member-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.setMemberRole; who is no member becomes one. */
+        post: operations["access/set-member-role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/admin/run-action": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** ProviderAdminAdapter.runAction. */
+        post: operations["admin/run-action"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/admin/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** ProviderAdminAdapter.getStatus. */
+        post: operations["admin/status"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/auth/check-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Whether a session that was proven has not ended. */
+        post: operations["auth/check-session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/auth/revocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What may not be believed any more of what auth/session has said. The first event is named "watching", the others "revoked"; when the stream ends, nothing that is remembered may be believed. */
+        get: operations["auth/revocations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthProvider.getSession: who has sent a request. */
+        post: operations["auth/session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/auth/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** One-time links for the first account; none if there are accounts. */
+        post: operations["auth/setup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/auth/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** ProviderTokenBroker.getProviderToken. */
+        post: operations["auth/token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/limits/check-and-record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** RateLimitProvider.checkAndRecord. The engine keeps the windows, for all processes of a host. */
+        post: operations["limits/check-and-record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/limits/get-stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** RateLimitProvider.getStats. */
+        post: operations["limits/get-stats"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/notifications/notify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes a notification for a member into the log of a workspace, once under its id. */
+        post: operations["notifications/notify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/stay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Keeps the engine alive as long as the request lasts; events named "state" tell how far it is. */
+        get: operations["stay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/storage/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** StorageGatewayAdapter.commit. */
+        post: operations["storage/commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/storage/delete-object": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** StorageGatewayAdapter.deleteObject. */
+        post: operations["storage/delete-object"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/storage/gc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** StorageGatewayAdapter.gc. */
+        post: operations["storage/gc"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/storage/presign-download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** StorageGatewayAdapter.presignDownload. */
+        post: operations["storage/presign-download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/storage/presign-upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** StorageGatewayAdapter.presignUpload. */
+        post: operations["storage/presign-upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/cancel-upload-intent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.cancelUploadIntent. */
+        post: operations["sync/cancel-upload-intent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/consume-upload-intent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.consumeUploadIntent. */
+        post: operations["sync/consume-upload-intent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The version of a workspace, at once and whenever it changes, as events named "version". The stream ends within two seconds of the membership. */
+        get: operations["sync/events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/gc-change-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.gcChangeLog. */
+        post: operations["sync/gc-change-log"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/gc-tombstones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.gcTombstones. */
+        post: operations["sync/gc-tombstones"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/maintenance-state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.getMaintenanceState. */
+        post: operations["sync/maintenance-state"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.pull. */
+        post: operations["sync/pull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.push. */
+        post: operations["sync/push"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/query-canonical-storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.queryCanonicalStorage. */
+        post: operations["sync/query-canonical-storage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/reserve-upload-intent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.reserveUploadIntent. */
+        post: operations["sync/reserve-upload-intent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.snapshot. */
+        post: operations["sync/snapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/update-cursor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.updateCursor. */
+        post: operations["sync/update-cursor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/accept-invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.acceptInviteAndProvisionUser. */
+        post: operations["workspaces/accept-invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/check-deployment-admin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** DeploymentAdminChecker.checkDeploymentAdmin. */
+        post: operations["workspaces/check-deployment-admin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/create-invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.createInvite. */
+        post: operations["workspaces/create-invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/create-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.createWorkspace. */
+        post: operations["workspaces/create-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/get-or-create-default-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.getOrCreateDefaultWorkspace. */
+        post: operations["workspaces/get-or-create-default-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/get-or-create-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.getOrCreateUser. */
+        post: operations["workspaces/get-or-create-user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/get-user": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.getUser. */
+        post: operations["workspaces/get-user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/get-workspace-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.getWorkspaceRole. */
+        post: operations["workspaces/get-workspace-role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/list-invites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.listInvites. */
+        post: operations["workspaces/list-invites"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/list-user-workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.listUserWorkspaces. */
+        post: operations["workspaces/list-user-workspaces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/remove-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.removeWorkspace. */
+        post: operations["workspaces/remove-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/revoke-invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.revokeInvite. */
+        post: operations["workspaces/revoke-invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/set-active-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.setActiveWorkspace. */
+        post: operations["workspaces/set-active-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/update-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.updateWorkspace. */
+        post: operations["workspaces/update-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/workspaces/validate-invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AuthWorkspaceStore.validateInvite. */
+        post: operations["workspaces/validate-invite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description AdminAction is something that an operator can make a provider do. */
+        AdminAction: {
+            danger?: boolean;
+            description?: string;
+            id: string;
+            label: string;
+        };
+        AdminActionAnswer: {
+            result: unknown;
+        };
+        AdminActionRequest: {
+            actionId: string;
+            /** @enum {string} */
+            kind: "auth" | "sync" | "storage";
+            payload?: {
+                [key: string]: unknown;
+            };
+            /** @description WorkspaceID is that of the session; left out if it has none. */
+            workspaceId?: string;
+        };
+        AdminAnswer: {
+            deploymentAdmin: boolean;
+        };
+        /** @description AdminStatus describes a provider to an operator. It contains no secrets. */
+        AdminStatus: {
+            actions: components["schemas"]["AdminAction"][];
+            details?: {
+                [key: string]: unknown;
+            };
+            warnings: components["schemas"]["AdminWarning"][];
+        };
+        AdminStatusRequest: {
+            /**
+             * @description Kind is auth, sync or storage.
+             * @enum {string}
+             */
+            kind: "auth" | "sync" | "storage";
+        };
+        /** @description AdminWarning is something that an operator should know about a provider. */
+        AdminWarning: {
+            /** @description "warning" or "error" */
+            level: string;
+            message: string;
+        };
+        /** @description BrowserRequest is what an auth provider may know of a request that a browser has sent to the host. Its address is that of the Caller. */
+        BrowserRequest: {
+            /** @description AnswerBegun says that no cookie reaches the browser any more. Then no credential is renewed. */
+            answerBegun?: boolean;
+            /** @description Headers are by name, in any case; the values of a repeated one are joined as HTTP does (RFC 9110 §5.3; for cookies RFC 6265 §4.2). */
+            headers: {
+                [key: string]: string;
+            };
+            /** @description Method is that of the request; empty is GET. */
+            method?: string;
+            /** @description URL is path and query. */
+            url: string;
+        };
+        /** @description Caller is for whom a host asks: what it knows of the browser that sent a request, and who is signed in there. */
+        Caller: {
+            /** @description ClientIP is the browser's address after the trusted-proxy rule; empty if it is unknown. */
+            clientIp?: string;
+            /** @description Host is the host and port that the browser addressed; empty if it is unknown. */
+            host?: string;
+            /** @description HTTPS says whether the browser's connection is encrypted. */
+            https?: boolean;
+            /** @description User is who is signed in; nil if nobody is. */
+            user?: components["schemas"]["User"];
+        };
+        CanonicalAnswer: {
+            hasMore: boolean;
+            items: components["schemas"]["CanonicalItem"][];
+            nextCursor?: string;
+        };
+        CanonicalItem: {
+            fileKind?: string;
+            hash: string;
+            /** @description Kind is metadata or reference. */
+            kind: string;
+            mimeType?: string;
+            name?: string;
+            sizeBytes?: number;
+            sourceId?: string;
+            sourceTable?: string;
+            storageId?: string;
+            updatedAt?: number;
+        };
+        CanonicalRequest: {
+            cursor?: string;
+            hash?: string;
+            /** @description Kind is live_metadata, reference_edges or active_reservations. */
+            kind: string;
+            /** @description Limit is 100 if it is left out, and 500 at most. */
+            limit?: number;
+            scope: components["schemas"]["Scope"];
+        };
+        Change: {
+            /** @enum {string} */
+            op: "put" | "delete";
+            payload?: unknown;
+            pk: string;
+            serverVersion: number;
+            stamp: components["schemas"]["Stamp"];
+            tableName: string;
+        };
+        ChangedWorkspace: {
+            description?: string;
+            name: string;
+            userId: string;
+            workspaceId: string;
+        };
+        CheckSessionAnswer: {
+            live: boolean;
+        };
+        CheckSessionRequest: {
+            session: components["schemas"]["ProvenSession"];
+        };
+        CollectRequest: {
+            retentionSeconds: number;
+            scope: components["schemas"]["Scope"];
+        };
+        CommitAnswer: {
+            /** @description SizeBytes is how large the content really is. */
+            sizeBytes: number;
+        };
+        /** @description commitRequest has the names of the wire, because the host hands the body of its endpoint on. */
+        CommitRequest: {
+            hash: string;
+            kind?: string;
+            mime_type?: string;
+            name?: string;
+            size_bytes: number;
+            storage_id?: string;
+            storage_provider_id?: string;
+            workspace_id: string;
+        };
+        CursorRequest: {
+            deviceId: string;
+            scope: components["schemas"]["Scope"];
+            version: number;
+        };
+        DefaultWorkspace: {
+            workspace: components["schemas"]["Workspace"];
+            workspaceId: string;
+            workspaceName: string;
+        };
+        /** @description Endpoint is a route that a provider serves. */
+        Endpoint: {
+            method: string;
+            /** @description Path may end in /:id, which stands for one segment. */
+            path: string;
+            /** @description Provider is whose it is. */
+            provider: string;
+        };
+        /** @description fault is the body of every error of the protocol. */
+        Fault: {
+            /** @enum {string} */
+            code: "conflict" | "forbidden" | "gone" | "insufficient_storage" | "internal" | "invalid" | "not_found" | "range_unsatisfiable" | "rate_limited" | "too_large" | "unauthenticated" | "unavailable" | "unsupported" | "unsupported_media";
+            data?: unknown;
+            message: string;
+            /** @description RetryAfter is in seconds. */
+            retryAfter?: number;
+            status: number;
+        };
+        /** @description Hello is what an engine says of itself. */
+        Hello: {
+            /** @description Methods are those that the providers can answer, by name. Others of the protocol answer 501. */
+            methods: string[];
+            pid: number;
+            protocol: components["schemas"]["Versions"];
+            /** @description Providers are the ids of those that are open; empty is none, where the role is off or the host's own. */
+            providers: components["schemas"]["Roles"];
+            /** @description Routes are the endpoints of providers, to which a host passes on what browsers send. */
+            routes: components["schemas"]["Endpoint"][];
+            /** @enum {string} */
+            state: "starting" | "ready" | "stopping";
+            /** @description Sync is what a sync adapter says of itself in capabilities (contract, sync §10.5). */
+            sync: components["schemas"]["SyncCapabilities"];
+            /** @description Version is the program's. */
+            version: string;
+        };
+        IdentityRequest: {
+            displayName?: string;
+            email?: string;
+            provider: string;
+            providerUserId: string;
+        };
+        IntentOfWorkspace: {
+            intentId?: string;
+            workspaceId: string;
+        };
+        /** @description Introduction is what a host says of itself. */
+        Introduction: {
+            /** @description Client is the package that speaks and its version, such as "or3-provider-sqlite/1.4.0". */
+            client?: string;
+            /** @description Protocol are the versions that it speaks; nil is any. */
+            protocol?: components["schemas"]["Versions"];
+        };
+        /** @description invite has its times in Unix seconds; they are null where something has not happened. */
+        Invite: {
+            acceptedAt: number | null;
+            acceptedUserId?: string;
+            createdAt: number;
+            email: string;
+            expiresAt: number;
+            id: string;
+            invitedByUserId?: string;
+            revokedAt: number | null;
+            /** @enum {string} */
+            role: "owner" | "editor" | "viewer";
+            /** @enum {string} */
+            status: "pending" | "accepted" | "revoked" | "expired";
+            tokenHash: string;
+            updatedAt: number;
+            workspaceId: string;
+        };
+        InviteAcceptance: {
+            displayName?: string;
+            email?: string;
+            provider: string;
+            providerUserId: string;
+            tokenHash: string;
+            workspaceId: string;
+        };
+        InviteFilter: {
+            limit?: number;
+            /** @enum {string} */
+            status?: "pending" | "accepted" | "revoked" | "expired";
+            workspaceId: string;
+        };
+        InviteID: {
+            inviteId: string;
+        };
+        InviteList: {
+            invites: components["schemas"]["Invite"][];
+        };
+        InviteOfWorkspace: {
+            inviteId: string;
+            workspaceId: string;
+        };
+        InviteQuestion: {
+            email?: string;
+            tokenHash: string;
+            workspaceId: string;
+        };
+        InviteVerdict: {
+            ok: boolean;
+            /** @enum {string} */
+            reason?: "not_found" | "email_mismatch" | "already_used" | "revoked" | "expired";
+            /**
+             * @description Role is given with ok, Reason without.
+             * @enum {string}
+             */
+            role?: "owner" | "editor" | "viewer";
+            /** @description UserID is who has accepted it. */
+            userId?: string;
+        };
+        KnownUser: {
+            /** @description UserID is null if the identity is unknown. */
+            userId: string | null;
+        };
+        LimitRequest: {
+            key: string;
+            maxRequests: number;
+            windowMs: number;
+        };
+        LimitStats: {
+            limit: number;
+            remaining: number;
+            resetMs: number;
+        };
+        LimitVerdict: {
+            allowed: boolean;
+            /** @description Remaining is how many are left after this one. */
+            remaining: number;
+            retryAfterMs?: number;
+        };
+        /** @description MaintenanceState is what a provider's background maintenance is doing (contract, sync §10.8). It is part of the deep health answer. */
+        MaintenanceState: {
+            /** @description Backlog is how many workspaces the current or last run has left. */
+            backlog: number;
+            enabled: boolean;
+            lastError?: string;
+            /** @description LastRun is the Unix time in milliseconds at which the last complete run ended; 0 if there was none. */
+            lastRun?: number;
+            /** @description State is "idle", "running" or "failed". */
+            state: string;
+        };
+        Member: {
+            email?: string;
+            /** @enum {string} */
+            role: "owner" | "editor" | "viewer";
+            userId: string;
+        };
+        MemberList: {
+            members: components["schemas"]["Member"][];
+        };
+        MemberRole: {
+            /** @enum {string} */
+            role: "owner" | "editor" | "viewer";
+            userId: string;
+            workspaceId: string;
+        };
+        NewInvite: {
+            email: string;
+            /** @description ExpiresAt is in Unix seconds. */
+            expiresAt: number;
+            invitedByUserId?: string;
+            /** @enum {string} */
+            role: "owner" | "editor" | "viewer";
+            tokenHash: string;
+            workspaceId: string;
+        };
+        NewWorkspace: {
+            description?: string;
+            name: string;
+            userId: string;
+        };
+        /** @description nothing is the body of an answer that says no more than that it was done. */
+        Nothing: Record<string, never>;
+        /** @description notification is or3cloud.Notification. */
+        Notification: {
+            body?: string;
+            /** @description ID is a UUID. */
+            id: string;
+            threadId?: string;
+            title: string;
+            type: string;
+            userId: string;
+            workspaceId: string;
+        };
+        ObjectRequest: {
+            hash: string;
+            workspaceId: string;
+        };
+        OkAnswer: {
+            ok: boolean;
+        };
+        Op: {
+            /** @enum {string} */
+            operation: "put" | "delete";
+            payload?: unknown;
+            pk: string;
+            stamp: components["schemas"]["Stamp"];
+            tableName: string;
+        };
+        OpResult: {
+            applied?: boolean;
+            error?: string;
+            /** @enum {string} */
+            errorCode?: "VALIDATION_ERROR" | "UNAUTHORIZED" | "CONFLICT" | "OVERSIZED" | "SERVER_ERROR";
+            opId: string;
+            /** @description Payload is the winning put's, which Winner repeats. */
+            payload?: unknown;
+            replayed?: boolean;
+            serverVersion?: number;
+            success: boolean;
+            winner?: components["schemas"]["Winner"];
+        };
+        PresignDownloadRequest: {
+            /** @enum {string} */
+            disposition?: "inline" | "attachment";
+            expiresInMs?: number;
+            filename?: string;
+            hash: string;
+            mimeType?: string;
+            storageId?: string;
+            workspaceId: string;
+        };
+        PresignUploadRequest: {
+            /** @enum {string} */
+            disposition?: "inline" | "attachment";
+            expiresInMs?: number;
+            hash: string;
+            mimeType: string;
+            sizeBytes: number;
+            workspaceId: string;
+        };
+        Presigned: {
+            /** @enum {string} */
+            disposition?: "inline" | "attachment";
+            /** @description ExpiresAt is in Unix milliseconds. */
+            expiresAt?: number;
+            headers?: {
+                [key: string]: string;
+            };
+            method?: string;
+            storageId?: string;
+            /** @description URL is relative to the host's origin, or absolute. */
+            url: string;
+        };
+        /** @description ProvenSession is or3cloud.ProviderSession. */
+        ProvenSession: {
+            /** @description Admitted says that no registration mode keeps the account out. */
+            admitted?: boolean;
+            displayName?: string;
+            email?: string;
+            /** @description ExpiresAt is in Unix milliseconds. */
+            expiresAt: number;
+            provider: string;
+            sessionId?: string;
+            userId: string;
+        };
+        PullAnswer: {
+            changes: components["schemas"]["Change"][];
+            hasMore: boolean;
+            nextCursor: number;
+            oldestRetainedVersion: number;
+            requiresSnapshot: boolean;
+        };
+        PullRequest: {
+            cursor: number;
+            limit: number;
+            scope: components["schemas"]["Scope"];
+            tables?: string[];
+        };
+        PushAnswer: {
+            results: components["schemas"]["OpResult"][];
+            serverVersion: number;
+        };
+        PushRequest: {
+            ops: components["schemas"]["Op"][];
+            scope: components["schemas"]["Scope"];
+            /** @description WorkspaceItemCapability is "v1" if the client knows the rows of workspace Files and Trash. */
+            workspaceItemCapability?: string;
+        };
+        Revision: {
+            clock: number;
+            hlc: string;
+            opId: string;
+        };
+        /** @description revocation is or3cloud.Revocation. */
+        Revocation: {
+            sessionId?: string;
+            userId?: string;
+        };
+        RoleAnswer: {
+            /** @description Role is null for no member, and for a deleted or unknown workspace. */
+            role: ("owner" | "editor" | "viewer") | null;
+        };
+        /** @description Roles are three providers. */
+        Roles: {
+            auth: string;
+            storage: string;
+            sync: string;
+        };
+        Scope: {
+            projectId?: string;
+            workspaceId: string;
+        };
+        SessionAnswer: {
+            /** @description ReusableUntil is until when the same Cookie header proves the same, in Unix milliseconds, as long as auth/revocations is watched and tells of nothing that concerns it; left out if each request has to be asked for. */
+            reusableUntil?: number;
+            /** @description Session is null if nobody is signed in. */
+            session: components["schemas"]["ProvenSession"] | null;
+            /** @description SetCookies are to be added to the answer to the browser. */
+            setCookies: string[];
+        };
+        SessionRequest: {
+            request: components["schemas"]["BrowserRequest"];
+        };
+        SetupAnswer: {
+            /** @description Fragments are what follows # in one-time links with which the first account is created. */
+            fragments: string[];
+        };
+        SnapshotAnswer: {
+            highWatermark: number;
+            items: components["schemas"]["SnapshotItem"][];
+            nextPageToken: string | null;
+            snapshotId: string;
+            workspaceId: string;
+        };
+        SnapshotItem: {
+            /** @description Kind is row or tombstone. */
+            kind: string;
+            payload?: unknown;
+            pk: string;
+            revision: components["schemas"]["Revision"];
+            /** @description ServerDeletedAt is in Unix seconds, of a tombstone. */
+            serverDeletedAt?: number;
+            tableName: string;
+        };
+        SnapshotRequest: {
+            pageSize: number;
+            pageToken?: string;
+            scope: components["schemas"]["Scope"];
+            tables?: string[];
+        };
+        Stamp: {
+            clock: number;
+            deviceId: string;
+            hlc: string;
+            opId: string;
+        };
+        /** @description stateEvent tells a starter how far the engine is. */
+        StateEvent: {
+            /** @enum {string} */
+            state: "starting" | "ready" | "stopping";
+        };
+        StorageCollectRequest: {
+            limit?: number;
+            retention_seconds: number;
+            workspace_id: string;
+        };
+        /** @description StorageGCReport is what a run did; it is the answer of the GC endpoint (contract, storage §7.8). */
+        StorageGCReport: {
+            deleted_count: number;
+            reason?: string;
+            scanned_count: number;
+            /** @description "completed" or "disabled" */
+            status: string;
+        };
+        /** @description SyncCapabilities are the flags by which a host learns what an adapter supports (contract, sync §10.5, §10.8). */
+        SyncCapabilities: {
+            /** @description "snapshot-v1" */
+            historyRetention?: string;
+            /** @description "snapshot-v1" */
+            snapshotBootstrap?: string;
+            /** @description "v1" */
+            workspaceItems?: string;
+        };
+        TokenAnswer: {
+            setCookies: string[];
+            /** @description Token is null if there is none. */
+            token: string | null;
+        };
+        TokenRequest: {
+            providerId: string;
+            request: components["schemas"]["BrowserRequest"];
+            template?: string;
+        };
+        UploadIntent: {
+            /** @description ExpiresAt is in Unix seconds. Where an intent is consumed it is until when the content counts although no row names it; left out, that is the retention of files. */
+            expiresAt?: number;
+            hash: string;
+            /** @description IntentID may be left out where an intent is consumed. */
+            intentId?: string;
+            sizeBytes?: number;
+            workspaceId: string;
+            workspaceQuotaBytes?: number;
+            workspaceQuotaFiles?: number;
+        };
+        /** @description User is a signed-in user, as the host's session context has it. */
+        User: {
+            /** @description ID is the internal id of the workspace store. */
+            id: string;
+            /** @description Provider, ProviderUserID and SessionID are those of the session that the auth provider has proven. With them a long upload ends when the session does. */
+            provider?: string;
+            providerUserId?: string;
+            /** @enum {string} */
+            role?: "owner" | "editor" | "viewer";
+            sessionId?: string;
+            /** @description WorkspaceID and Role are those of the session context. They are believed where the host keeps the workspaces itself. */
+            workspaceId?: string;
+        };
+        UserID: {
+            userId: string;
+        };
+        VersionEvent: {
+            serverVersion: number;
+            workspaceId: string;
+        };
+        /** @description Versions is a range of versions of the protocol. */
+        Versions: {
+            current: number;
+            oldest: number;
+        };
+        Winner: {
+            kind: string;
+            payload?: unknown;
+            revision: components["schemas"]["Revision"];
+            /** @description ServerDeletedAt is in Unix seconds. */
+            serverDeletedAt?: number;
+        };
+        Workspace: {
+            /** @description CreatedAt is in Unix milliseconds. */
+            createdAt: number;
+            description?: string;
+            id: string;
+            isActive: boolean;
+            name: string;
+            /** @enum {string} */
+            role: "owner" | "editor" | "viewer";
+        };
+        WorkspaceID: {
+            workspaceId: string;
+        };
+        WorkspaceList: {
+            workspaces: components["schemas"]["Workspace"][];
+        };
+        WorkspaceOfUser: {
+            userId: string;
+            workspaceId: string;
+        };
+        WorkspaceSearch: {
+            /** @description IDOrName is an id or a whole name; empty finds all. */
+            idOrName?: string;
+            limit: number;
+        };
+        WorkspaceSummaries: {
+            workspaces: components["schemas"]["WorkspaceSummary"][];
+        };
+        /** @description WorkspaceSummary is a workspace as its operator sees it. */
+        WorkspaceSummary: {
+            /** Format: date-time */
+            createdAt: string;
+            id: string;
+            members: number;
+            name: string;
+            /** @description Owner is the e-mail address of the owner who has been in it the longest; empty if unknown. */
+            owner?: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    hello: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Introduction"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hello"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/find-workspaces": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceSearch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceSummaries"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/list-members": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberList"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/remove-member": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceOfUser"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/set-member-role": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberRole"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "admin/run-action": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminActionRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminActionAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "admin/status": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminStatusRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminStatus"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "auth/check-session": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckSessionRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckSessionAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "auth/revocations": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "auth/session": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "auth/setup": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "auth/token": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "limits/check-and-record": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitVerdict"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "limits/get-stats": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitStats"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "notifications/notify": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Notification"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    stay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "storage/commit": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "storage/delete-object": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ObjectRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "storage/gc": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StorageCollectRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageGCReport"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "storage/presign-download": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresignDownloadRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presigned"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "storage/presign-upload": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresignUploadRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presigned"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/cancel-upload-intent": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntentOfWorkspace"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/consume-upload-intent": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadIntent"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/events": {
+        parameters: {
+            query: {
+                workspaceId: string;
+            };
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/gc-change-log": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/gc-tombstones": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/maintenance-state": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaintenanceState"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/pull": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PullRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PullAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/push": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/query-canonical-storage": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CanonicalRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CanonicalAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/reserve-upload-intent": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadIntent"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/snapshot": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnapshotRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/update-cursor": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CursorRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OkAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/accept-invite": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteAcceptance"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteVerdict"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/check-deployment-admin": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/create-invite": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvite"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteID"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/create-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWorkspace"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceID"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/get-or-create-default-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefaultWorkspace"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/get-or-create-user": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserID"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/get-user": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdentityRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownUser"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/get-workspace-role": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceOfUser"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/list-invites": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteFilter"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteList"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/list-user-workspaces": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceList"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/remove-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceOfUser"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/revoke-invite": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteOfWorkspace"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/set-active-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceOfUser"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/update-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedWorkspace"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/validate-invite": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteQuestion"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteVerdict"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+}

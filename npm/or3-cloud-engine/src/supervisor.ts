@@ -1,0 +1,172 @@
+import type { Connection, Reach } from './client.js'
+import { EngineProblem, unavailable } from './errors.js'
+import { longest, step, type Event, type State } from './machine.js'
+
+/** What a launched thing tells. */
+export type News = Extract<Event<Connection>, { name: 'spoke' | 'refused' | 'left' }>
+
+/** Something that brings an engine about: a process of ours, or a stay at one that runs elsewhere. */
+export interface Launcher {
+  /** Begins. It tells news until it has told that it `left`. */
+  launch(tell: (news: News) => void): Running
+}
+
+export interface Running {
+  /** Lets go. It resolves when nothing of it is left. */
+  end(): Promise<void>
+}
+
+/** What whoever runs the host may want to read. */
+export type Notice
+  = | { name: 'ready', connection: Connection }
+    | { name: 'problem', problem: EngineProblem }
+
+export interface SupervisorOptions {
+  launcher: Launcher
+  notify?: (notice: Notice) => void
+  /** A clock that only goes forward, in milliseconds. */
+  now?: () => number
+  /** From 0 to 1. */
+  random?: () => number
+}
+
+/** How long `stop` waits for the engine to end, in milliseconds. It ends by itself, later if another host needs it. */
+const farewell = 5_000
+
+/** Sees to it that there is an engine, from the first time that it is needed until `stop`. It keeps no process alive. */
+export class Supervisor implements Reach {
+  readonly #launcher: Launcher
+  readonly #notify: (notice: Notice) => void
+  readonly #now: () => number
+  readonly #random: () => number
+  #state: State<Connection> = { name: 'idle' }
+  /** The launch whose news count. */
+  #launch = 0
+  #running: Running | undefined
+  #timer: NodeJS.Timeout | undefined
+  #ended: Promise<void> = Promise.resolve()
+  readonly #waiting = new Set<() => void>()
+  #problem: EngineProblem | undefined
+
+  constructor({ launcher, notify = () => undefined, now = () => performance.now(), random = Math.random }: SupervisorOptions) {
+    this.#launcher = launcher
+    this.#notify = notify
+    this.#now = now
+    this.#random = random
+  }
+
+  get state(): State<Connection>['name'] {
+    return this.#state.name
+  }
+
+  /** Begins, if it has not begun. */
+  start(): void {
+    this.#on({ name: 'start' })
+  }
+
+  /** Resolves when the engine can be asked for the first time, and rejects with the first problem: for hosts in strict mode. Attempts go on meanwhile. */
+  async started(signal?: AbortSignal): Promise<Connection> {
+    this.start()
+    return this.#wait(() => {
+      if (this.#state.name === 'ready') return this.#state.connection
+      if (this.#state.name === 'backing-off') throw this.#state.problem
+      return undefined
+    }, Number.POSITIVE_INFINITY, signal)
+  }
+
+  async ready(patience: number, signal?: AbortSignal): Promise<Connection> {
+    this.start()
+    return this.#wait(() => {
+      if (this.#state.name === 'ready') return this.#state.connection
+      // Before a person has done something, waiting is of no use.
+      if (this.#state.name === 'backing-off' && this.#state.problem.lasting) throw unavailable(this.#state.problem, longest / 1000)
+      return undefined
+    }, patience, signal)
+  }
+
+  /** Ends what was begun. What is asked from then on is a 503. */
+  async stop(): Promise<void> {
+    this.#on({ name: 'stop' })
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([this.#ended, new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, farewell)
+    })])
+    clearTimeout(timer)
+  }
+
+  #on(event: Event<Connection>): void {
+    const before = this.#state
+    const [after, effects] = step(before, event, { now: this.#now(), random: this.#random() })
+    if (after === before) return
+    this.#state = after
+    if (before.name === 'ready' && (after.name !== 'ready' || after.connection !== before.connection)) before.connection.transport.close()
+    if (after.name === 'ready') {
+      this.#problem = undefined
+      this.#notify({ name: 'ready', connection: after.connection })
+    }
+    if (after.name === 'backing-off') {
+      // The same words every half a minute help nobody.
+      if (after.problem.message !== this.#problem?.message) this.#notify({ name: 'problem', problem: after.problem })
+      this.#problem = after.problem
+    }
+    for (const effect of effects) {
+      if (effect.do === 'launch') this.#begin()
+      else if (effect.do === 'end') this.#end()
+      else this.#timer = setTimeout(() => this.#on({ name: 'elapsed' }), effect.milliseconds).unref()
+    }
+    for (const look of [...this.#waiting]) look()
+  }
+
+  #begin(): void {
+    const launch = ++this.#launch
+    const tell = (news: News): void => {
+      if (launch !== this.#launch) return
+      if (news.name === 'left') this.#running = undefined
+      this.#on(news)
+    }
+    try {
+      this.#running = this.#launcher.launch(news => queueMicrotask(() => tell(news)))
+    }
+    catch (error) {
+      const problem = error instanceof EngineProblem ? error : new EngineProblem('ended', `or3-cloud cannot be started: ${String(error)}`, { cause: error })
+      queueMicrotask(() => tell({ name: 'left', problem }))
+    }
+  }
+
+  #end(): void {
+    this.#launch++
+    clearTimeout(this.#timer)
+    if (this.#running) this.#ended = this.#running.end()
+    this.#running = undefined
+  }
+
+  #wait(look: () => Connection | undefined, patience: number, signal: AbortSignal | undefined): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      const settle = (end: () => void): void => {
+        this.#waiting.delete(again)
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', aborted)
+        end()
+      }
+      const aborted = (): void => settle(() => reject(signal?.reason as Error))
+      const again = (): void => {
+        try {
+          const connection = look()
+          if (connection) settle(() => resolve(connection))
+          else if (this.#state.name === 'stopped') settle(() => reject(unavailable(new Error('the host stops'))))
+        }
+        catch (error) {
+          settle(() => reject(error as Error))
+        }
+      }
+      this.#waiting.add(again)
+      signal?.addEventListener('abort', aborted)
+      if (signal?.aborted) return aborted()
+      if (patience !== Number.POSITIVE_INFINITY) {
+        timer = setTimeout(() => settle(() => reject(unavailable(this.#problem ?? new Error('the engine is starting')))), patience)
+      }
+      again()
+    })
+  }
+}
