@@ -22,8 +22,8 @@ export interface ProcessOptions {
   log?: (line: string) => void
 }
 
-/** How many lines of the program's log a problem may repeat. */
-const lastLines = 8
+/** How many lines of the program's log a problem may repeat: enough for a list of wrong settings. */
+const lastLines = 40
 /** The pause before an engine that has just been named is greeted again, in milliseconds. */
 const greetPause = 100
 

@@ -30,10 +30,13 @@ export interface SupervisorOptions {
   random?: () => number
 }
 
+/** The longest time of a timer, in milliseconds. While somebody waits, the process is kept alive. */
+const forever = 2 ** 31 - 1
+
 /** How long `stop` waits for the engine to end, in milliseconds. It ends by itself, later if another host needs it. */
 const farewell = 5_000
 
-/** Sees to it that there is an engine, from the first time that it is needed until `stop`. It keeps no process alive. */
+/** Sees to it that there is an engine, from the first time that it is needed until `stop`. It keeps no process alive, except while somebody waits. */
 export class Supervisor implements Reach {
   readonly #launcher: Launcher
   readonly #notify: (notice: Notice) => void
@@ -71,7 +74,7 @@ export class Supervisor implements Reach {
       if (this.#state.name === 'ready') return this.#state.connection
       if (this.#state.name === 'backing-off') throw this.#state.problem
       return undefined
-    }, Number.POSITIVE_INFINITY, signal)
+    }, forever, signal)
   }
 
   async ready(patience: number, signal?: AbortSignal): Promise<Connection> {
@@ -163,9 +166,7 @@ export class Supervisor implements Reach {
       this.#waiting.add(again)
       signal?.addEventListener('abort', aborted)
       if (signal?.aborted) return aborted()
-      if (patience !== Number.POSITIVE_INFINITY) {
-        timer = setTimeout(() => settle(() => reject(unavailable(this.#problem ?? new Error('the engine is starting')))), patience)
-      }
+      timer = setTimeout(() => settle(() => reject(unavailable(this.#problem ?? new Error('the engine is starting')))), patience)
       again()
     })
   }

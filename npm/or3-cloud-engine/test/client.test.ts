@@ -5,7 +5,7 @@ import { describe, expect, expectTypeOf, inject, onTestFinished, test } from 'vi
 import { Client, encodeCaller, greet } from '../src/client.js'
 import { EngineError, faultOf, unavailable } from '../src/errors.js'
 import { readEvents, type ServerEvent } from '../src/events.js'
-import type { Hello, In, Method, Out, StreamName } from '../src/methods.js'
+import type { Hello, In, Method, Out, Schemas, StreamName } from '../src/methods.js'
 import { readPlaceFile, placeOfURL, type Place } from '../src/place.js'
 import { Transport } from '../src/transport.js'
 import { folder, start, until, userAndWorkspace } from './rig.js'
@@ -52,13 +52,14 @@ describe('with the real engine', () => {
     const reading = (async () => {
       for await (const { name, data } of engine.events('sync/events', { caller, query: { workspaceId }, signal: stop.signal })) {
         expect(name).toBe('version')
-        versions.push((JSON.parse(data) as { version?: number, serverVersion?: number }).version ?? -1)
+        versions.push((JSON.parse(data) as Schemas['VersionEvent']).serverVersion)
       }
     })()
     await until(() => versions.length > 0)
     const before = versions.length
     await engine.call('sync/push', { scope: { workspaceId }, ops: [put(1)] }, caller)
     await until(() => versions.length > before)
+    expect(versions.at(-1)).toBeGreaterThan(versions[0] ?? 0)
     stop.abort()
     await reading
     expect(await failure(engine.events('sync/events', { caller, query: { workspaceId: 'w-of-others' } }).next())).toMatchObject({ status: 403 })
@@ -122,7 +123,22 @@ describe('an engine that fails', () => {
     const { client } = await impostor(answer)
     const request = { url: '/', headers: { cookie: 'a=b' } }
     expect(await failure(client.call('auth/session', { request }, {}))).toMatchObject({ code: 'unavailable', status: 503, retryAfter: 1 })
-    if (answer.length < 2) expect(await failure(client.events('auth/revocations', { caller: undefined }).next())).toMatchObject({ status: 503 })
+  })
+
+  test('a stream that breaks is a 503, and one that ends is over', async () => {
+    const { client } = await impostor((request, response) => {
+      if (request.url?.includes('revocations')) return void request.socket.destroy()
+      response.writeHead(200).write('event: state\ndata: {}\n\n')
+      if (request.url?.endsWith('stay')) response.end()
+      else setImmediate(() => response.destroy())
+    })
+    expect(await failure(client.events('auth/revocations', { caller: undefined }).next())).toMatchObject({ status: 503 })
+    const stay = client.events('stay', { caller: undefined })
+    expect([await stay.next(), await stay.next()]).toMatchObject([{ value: { name: 'state', data: '{}' } }, { done: true }])
+    const events = client.events('sync/events', { caller: { user: { id: 'u' } }, query: { workspaceId: 'w' } })
+    expect(await failure((async () => {
+      for (;;) if ((await events.next()).done) return
+    })())).toMatchObject({ status: 503 })
   })
 
   test('no one who listens is a 503 after the patience', async () => {

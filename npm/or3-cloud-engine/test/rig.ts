@@ -18,7 +18,7 @@ export const password = 'Correct-Horse-9-Battery'
 /** A folder that goes with the test. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'or3-test-'))
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true, maxRetries: 20 })) // an engine may be ending
   return path
 }
 
