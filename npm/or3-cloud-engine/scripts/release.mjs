@@ -18,7 +18,7 @@ if (!binaries || !out) {
   process.exit(2)
 }
 const home = fileURLToPath(new URL('..', import.meta.url))
-const { scripts: _, devDependencies: __, ...own } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+const { scripts, devDependencies, ...own } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
 const there = new Set(readdirSync(binaries))
 const optionalDependencies = {}
 rmSync(out, { recursive: true, force: true })

@@ -145,7 +145,6 @@ export class Supervisor implements Reach {
 
   #wait(look: () => Connection | undefined, patience: number, signal: AbortSignal | undefined): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
       const settle = (end: () => void): void => {
         this.#waiting.delete(again)
         clearTimeout(timer)
@@ -163,11 +162,11 @@ export class Supervisor implements Reach {
           settle(() => reject(error as Error))
         }
       }
+      const timer = setTimeout(() => settle(() => reject(unavailable(this.#problem ?? new Error('the engine is starting')))), patience)
       this.#waiting.add(again)
       signal?.addEventListener('abort', aborted)
-      if (signal?.aborted) return aborted()
-      timer = setTimeout(() => settle(() => reject(unavailable(this.#problem ?? new Error('the engine is starting')))), patience)
-      again()
+      if (signal?.aborted) aborted()
+      else again()
     })
   }
 }

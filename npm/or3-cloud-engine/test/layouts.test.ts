@@ -1,6 +1,6 @@
 // What is published, installed by the package managers from a registry.
 import { execFile, execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,12 +19,13 @@ interface Manager {
   command: string
   install: string[]
   lean: string[] // without optional dependencies
+  isolated?: string // the folder of its isolated layout
 }
 
 const managers: Record<string, Manager> = {
   npm: { command: 'npm', install: ['install'], lean: ['install', '--omit=optional'] },
-  pnpm: { command: tool('pnpm'), install: ['install'], lean: ['install', '--no-optional'] },
-  bun: { command: tool('bun'), install: ['install'], lean: ['install', '--omit', 'optional'] },
+  pnpm: { command: tool('pnpm'), install: ['install'], lean: ['install', '--no-optional'], isolated: '.pnpm' },
+  bun: { command: tool('bun'), install: ['install'], lean: ['install', '--omit', 'optional'], isolated: '.bun' },
 }
 
 let work: string
@@ -56,7 +57,7 @@ class Project {
     writeFileSync(join(this.path, '.npmrc'), `registry=${registry.url}/\naudit=false\nfund=false\n`)
     writeFileSync(join(this.path, 'bunfig.toml'), `[install]\nregistry = "${registry.url}/"\nlinker = "isolated"\n`)
     copyFileSync(join(home, 'test/hosts/look.mjs'), join(this.path, 'look.mjs'))
-    const { npm_config_registry: _, ...env } = process.env
+    const { npm_config_registry, ...env } = process.env
     this.#env = {
       ...env, npm_config_cache: join(this.path, '.cache/npm'), npm_config_store_dir: join(this.path, '.cache/pnpm'), BUN_INSTALL_CACHE_DIR: join(this.path, '.cache/bun'),
       npm_config_update_notifier: 'false', CI: '', XDG_CACHE_HOME: join(this.path, '.cache'),
@@ -76,10 +77,14 @@ class Project {
   }
 }
 
-describe.each(Object.entries(managers))('%s', (name, { command, install, lean }) => {
+describe.each(Object.entries(managers))('%s', (name, { command, install, lean, isolated }) => {
   test('an installed package finds and starts the program, in the layout of this package manager', async () => {
     const project = new Project()
     await project.run(command, ...install)
+    if (isolated) { // then the project does not see what its dependency depends on
+      expect(existsSync(join(project.path, 'node_modules', isolated))).toBe(true)
+      expect(existsSync(join(project.path, 'node_modules', platformPackage(own)))).toBe(false)
+    }
     expect(await project.look()).toBe('ready')
   })
 
