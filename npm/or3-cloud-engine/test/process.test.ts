@@ -1,5 +1,5 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -74,6 +74,7 @@ describe('hosts and their engine', () => {
     const pid = await host.engine()
     host.child.kill('SIGKILL')
     await until(() => !alive(pid))
+    expect(existsSync(join(dataDir, 'engine.json'))).toBe(false) // it has ended in order
     const { engine } = start({ dataDir })
     expect((await engine.hello()).pid).not.toBe(pid)
   })
