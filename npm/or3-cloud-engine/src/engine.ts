@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { findBinary, type Search } from './binary.js'
+import { executable, findBinary, type Search } from './binary.js'
 import { Client, type AskOptions, type StreamOptions } from './client.js'
 import type { ServerEvent } from './events.js'
 import { GuestLauncher } from './guest.js'
@@ -50,12 +50,12 @@ export class Engine {
   }
 
   /**
-   * Says at once, without starting anything, whether there is a program to start: for strict mode, in which a host does not start without it.
+   * Says at once, without starting anything, whether there is a program that can be started: for strict mode, in which a host does not start without it.
    *
    * @throws EngineProblem
    */
   check(): void {
-    if (this.#url === undefined) findBinary(this.#search)
+    if (this.#url === undefined) executable(findBinary(this.#search))
     else placeOfURL(this.#url)
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import http from 'node:http'
 import { join } from 'node:path'
+import { createError } from 'h3'
 import { describe, expect, expectTypeOf, inject, onTestFinished, test } from 'vitest'
 import { Client, encodeCaller, greet } from '../src/client.js'
 import { EngineError, faultOf, unavailable } from '../src/errors.js'
@@ -168,6 +169,11 @@ test('faults are read as they were, and nothing else is taken for one', () => {
     expect(faultOf(text.includes('200') ? 200 : 409, text)).toMatchObject({ code: 'unavailable', status: 503 })
   }
   expect(unavailable('x').cause).toBe('x')
+})
+
+test('the host\'s createError keeps a fault', () => {
+  const fault = createError(new EngineError({ code: 'rate_limited', status: 429, message: 'Too many', retryAfter: 3, data: { limit: 1 } }))
+  expect(fault).toMatchObject({ statusCode: 429, statusMessage: 'Too many', message: 'Too many', data: { limit: 1 }, unhandled: false })
 })
 
 test('a caller is one header of plain characters, whatever is in it', () => {

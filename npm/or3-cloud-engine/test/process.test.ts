@@ -188,6 +188,19 @@ describe('hosts and their engine', () => {
     expect((await engine.hello()).state).toBe('ready')
   })
 
+  test('where there are no such sockets it is a loopback address with a secret, which are others after each start', async () => {
+    const path = program(`#!/bin/sh\nexec '${inject('program')}' "$@" --loopback\n`)
+    const { engine, dataDir } = start({ env: { OR3_CLOUD_BIN: path } })
+    engine.check()
+    const { pid } = await engine.hello()
+    const secret = (): string => (JSON.parse(readFileSync(join(dataDir, 'engine.json'), 'utf8')) as { secret: string }).secret
+    const before = secret()
+    process.kill(pid, 'SIGKILL')
+    await until(async () => (await engine.hello()).pid !== pid)
+    expect(secret()).not.toBe(before)
+    expect(await engine.call('auth/setup', {}, undefined)).toHaveProperty('fragments')
+  })
+
   test('an engine that runs elsewhere is used, waited for, and not ended', async () => {
     const dataDir = folder()
     const url = `unix:${join(dataDir, 'engine.sock')}`
