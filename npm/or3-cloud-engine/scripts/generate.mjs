@@ -1,4 +1,5 @@
-// Writes src/protocol.ts, the types of the protocol, from engine/openapi.json. With "check" it only tells whether they are fresh.
+// Writes src/protocol.ts, the types of the protocol, from engine/openapi.json. With "check" it only tells whether they
+// are fresh.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import openapiTS, { astToString } from 'openapi-typescript'

@@ -1,6 +1,7 @@
 // Makes the npm packages of a release: scripts/release.mjs BINARIES OUT
-// BINARIES is what scripts/dist has built. OUT gets a folder for each platform package and one for or3-cloud-engine, whose optional dependencies
-// are those, in exactly its version. They are not in package.json of the sources, where no registry has them yet.
+// BINARIES is what scripts/dist has built. OUT gets a folder for each platform package and one for or3-cloud-engine,
+// whose optional dependencies are those, in exactly its version. They are not in package.json of the sources, where no
+// registry has them yet.
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,8 +9,15 @@ import { platformPackage, programFile } from '../dist/package.js'
 
 /** Go's names of systems (scripts/dist) by Node's. */
 const systems = {
-  'linux-x64': 'linux-amd64', 'linux-arm64': 'linux-arm64', 'linux-arm': 'linux-armv7', 'linux-ia32': 'linux-386', 'darwin-x64': 'darwin-amd64',
-  'darwin-arm64': 'darwin-arm64', 'win32-x64': 'windows-amd64.exe', 'freebsd-x64': 'freebsd-amd64', 'freebsd-arm64': 'freebsd-arm64',
+  'linux-x64': 'linux-amd64',
+  'linux-arm64': 'linux-arm64',
+  'linux-arm': 'linux-armv7',
+  'linux-ia32': 'linux-386',
+  'darwin-x64': 'darwin-amd64',
+  'darwin-arm64': 'darwin-arm64',
+  'win32-x64': 'windows-amd64.exe',
+  'freebsd-x64': 'freebsd-amd64',
+  'freebsd-arm64': 'freebsd-arm64',
 }
 
 const [binaries, out] = process.argv.slice(2)
@@ -32,9 +40,23 @@ for (const [target, system] of Object.entries(systems)) {
   mkdirSync(join(folder, 'bin'), { recursive: true })
   copyFileSync(join(binaries, file), join(folder, 'bin', programFile(target)))
   chmodSync(join(folder, 'bin', programFile(target)), 0o755)
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({
-    name, version: own.version, description: `The program or3-cloud for ${target}.`, license: own.license, os: [os], cpu: [cpu], preferUnplugged: true, files: ['bin'],
-  }, null, 2))
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify(
+      {
+        name,
+        version: own.version,
+        description: `The program or3-cloud for ${target}.`,
+        license: own.license,
+        os: [os],
+        cpu: [cpu],
+        preferUnplugged: true,
+        files: ['bin'],
+      },
+      null,
+      2,
+    ),
+  )
   optionalDependencies[name] = own.version
 }
 if (Object.keys(optionalDependencies).length === 0) throw new Error(`${binaries} has no program of scripts/dist`)

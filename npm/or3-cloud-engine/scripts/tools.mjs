@@ -1,5 +1,5 @@
-// Installs what the tests use besides this Node: the package managers whose layouts differ, and the newer Node. They are not among the dependencies of the
-// workspace, because there npm would run all packages with that Node.
+// Installs what the tests use besides this Node: the package managers whose layouts differ, and the newer Node. They
+// are not among the dependencies of the workspace, because there npm would run all packages with that Node.
 import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -1,11 +1,32 @@
 // Where the program is. Everything here is synchronous, so that a host can say at once that there is none.
-import { accessSync, chmodSync, constants, copyFileSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EngineProblem } from './errors.js'
-import { installCommands, packageName, packageVersion, platformPackage, programFile, targetOf, targets, versionOf, type Target } from './package.js'
+import {
+  installCommands,
+  packageName,
+  packageVersion,
+  platformPackage,
+  programFile,
+  targetOf,
+  targets,
+  versionOf,
+  type Target,
+} from './package.js'
 
 export interface Binary {
   path: string
@@ -17,7 +38,10 @@ export interface Search {
   env?: Readonly<Record<string, string | undefined>>
   platform?: string
   arch?: string
-  /** The file from which packages are looked for: that of this package, wherever a package manager has put it. Never the working directory. */
+  /**
+   * The file from which packages are looked for: that of this package, wherever a package manager has put it. Never the
+   * working directory.
+   */
   here?: string
 }
 
@@ -25,7 +49,10 @@ export interface Search {
 export const carriedFolder = 'or3-cloud-programs'
 /** The file in it. */
 export const carriedFile = 'carried.json'
-/** How far above its own file a bundled module looks for that folder: `node_modules/.nitro/NAME@VERSION/dist` and a few more. */
+/**
+ * How far above its own file a bundled module looks for that folder: `node_modules/.nitro/NAME@VERSION/dist` and a few
+ * more.
+ */
 const carriedDepth = 8
 
 export interface Carried {
@@ -35,7 +62,12 @@ export interface Carried {
 }
 
 /** Finds the program: OR3_CLOUD_BIN, else what the build has brought along, else the package of this platform. */
-export function findBinary({ env = process.env, platform = process.platform, arch = process.arch, here = fileURLToPath(import.meta.url) }: Search = {}): Binary {
+export function findBinary({
+  env = process.env,
+  platform = process.platform,
+  arch = process.arch,
+  here = fileURLToPath(import.meta.url),
+}: Search = {}): Binary {
   const set = env.OR3_CLOUD_BIN?.trim()
   if (set) return { path: checkSetting(set), from: 'OR3_CLOUD_BIN' }
   const target = targetOf(platform, arch)
@@ -47,37 +79,66 @@ export function findBinary({ env = process.env, platform = process.platform, arc
   const installed = findInstalled(target, here)
   if (installed) return installed
   if (!targets.includes(target)) {
-    throw new EngineProblem('unsupported-platform', `There is no or3-cloud for ${target}, only for ${targets.join(', ')}. `
-      + 'Build it with Go and set OR3_CLOUD_BIN to its path, or set OR3_CLOUD_URL to an engine that runs elsewhere on this machine.')
+    throw new EngineProblem(
+      'unsupported-platform',
+      `There is no or3-cloud for ${target}, only for ${targets.join(', ')}. `
+      + 'Build it with Go and set OR3_CLOUD_BIN to its path, or set OR3_CLOUD_URL to an engine that runs elsewhere on '
+      + 'this machine.',
+    )
   }
   if (folder && carried && carried.targets.length > 0) {
-    throw new EngineProblem('other-platform', `This server was built on ${carried.builtOn} and brings or3-cloud ${carried.version} along for ${carried.targets.join(', ')} (${folder}); `
-      + `it runs on ${target}. On the machine that builds, install the package of ${target}:\n${foreignInstall(target)}\n`
-      + `and build with OR3_CLOUD_TARGETS=${target}. Or set OR3_CLOUD_BIN here to an or3-cloud for ${target}.`)
+    throw new EngineProblem(
+      'other-platform',
+      `This server was built on ${carried.builtOn} and brings or3-cloud ${carried.version} along for `
+      + `${carried.targets.join(', ')} (${folder}); `
+      + `it runs on ${target}. On the machine that builds, install the package of `
+      + `${target}:\n${foreignInstall(target)}\n`
+      + `and build with OR3_CLOUD_TARGETS=${target}. Or set OR3_CLOUD_BIN here to an or3-cloud for ${target}.`,
+    )
   }
   const others = targets.filter(other => findInstalled(other, here))
   if (others.length > 0) {
-    throw new EngineProblem('other-platform', `${packageName} ${packageVersion} (${dirname(here)}) has or3-cloud for ${others.join(', ')}, and this is ${target}: `
-      + `node_modules comes from another system. Install on this one:\n${installCommands(target)}`)
+    throw new EngineProblem(
+      'other-platform',
+      `${packageName} ${packageVersion} (${dirname(here)}) has or3-cloud for ${others.join(', ')}, and this is `
+      + `${target}: `
+      + `node_modules comes from another system. Install on this one:\n${installCommands(target)}`,
+    )
   }
-  throw new EngineProblem('not-installed', `The program or3-cloud is missing: ${platformPackage(target)} ${packageVersion}, an optional dependency of `
-    + `${packageName} (${dirname(here)}), is not installed. Optional dependencies are left out by --omit=optional, and get lost from a lock file that was `
-    + `written on another system. Install it by one of\n${installCommands(target)}\nor set OR3_CLOUD_BIN to the program, or OR3_CLOUD_URL to a running engine.`)
+  throw new EngineProblem(
+    'not-installed',
+    `The program or3-cloud is missing: ${platformPackage(target)} ${packageVersion}, an optional dependency of `
+    + `${packageName} (${dirname(here)}), is not installed. Optional dependencies are left out by --omit=optional, `
+    + `and get lost from a lock file that was `
+    + `written on another system. Install it by one of\n${installCommands(target)}\nor set OR3_CLOUD_BIN to the `
+    + `program, or OR3_CLOUD_URL to a running engine.`,
+  )
 }
 
 /** The commands that install for another system than the one they run on. */
 export function foreignInstall(target: Target): string {
   const [os, cpu] = target.split('-')
-  return `  npm install --os=${os} --cpu=${cpu} --save-optional ${platformPackage(target)}@${packageVersion}\n`
-    + `  pnpm: supportedArchitectures: { os: [current, ${os}], cpu: [current, ${cpu}] } in pnpm-workspace.yaml, then pnpm install\n`
+  return (
+    `  npm install --os=${os} --cpu=${cpu} --save-optional ${platformPackage(target)}@${packageVersion}\n`
+    + `  pnpm: supportedArchitectures: { os: [current, ${os}], cpu: [current, ${cpu}] } in pnpm-workspace.yaml, then `
+    + `pnpm install\n`
     + `  bun install --os=${os} --cpu=${cpu}`
+  )
 }
 
 function checkSetting(path: string): string {
   const absolute = resolve(path)
   const stat = statSync(absolute, { throwIfNoEntry: false })
-  if (!stat) throw new EngineProblem('bad-setting', `OR3_CLOUD_BIN is ${path}, and there is no such file. Correct it, or unset it to use the package ${packageName}.`)
-  if (!stat.isFile()) throw new EngineProblem('bad-setting', `OR3_CLOUD_BIN is ${path}, which is no file. It has to be the path of the program or3-cloud.`)
+  if (!stat)
+    throw new EngineProblem(
+      'bad-setting',
+      `OR3_CLOUD_BIN is ${path}, and there is no such file. Correct it, or unset it to use the package ${packageName}.`,
+    )
+  if (!stat.isFile())
+    throw new EngineProblem(
+      'bad-setting',
+      `OR3_CLOUD_BIN is ${path}, which is no file. It has to be the path of the program or3-cloud.`,
+    )
   return absolute
 }
 
@@ -94,8 +155,19 @@ function findCarried(start: string): string | undefined {
 
 function readCarried(folder: string): Carried {
   const value: unknown = JSON.parse(readFileSync(join(folder, carriedFile), 'utf8'))
-  if (typeof value === 'object' && value !== null && 'version' in value && 'builtOn' in value && 'targets' in value && Array.isArray(value.targets)) {
-    return { version: String(value.version), builtOn: String(value.builtOn) as Target, targets: value.targets.map(String) as Target[] }
+  if (
+    typeof value === 'object'
+    && value !== null
+    && 'version' in value
+    && 'builtOn' in value
+    && 'targets' in value
+    && Array.isArray(value.targets)
+  ) {
+    return {
+      version: String(value.version),
+      builtOn: String(value.builtOn) as Target,
+      targets: value.targets.map(String) as Target[],
+    }
   }
   throw new EngineProblem('not-installed', `${join(folder, carriedFile)} is damaged; build the host again`)
 }
@@ -112,8 +184,11 @@ export function findInstalled(target: Target, here: string): Binary | undefined 
   }
   const path = join(dirname(manifest), 'bin', programFile(target))
   if (!statSync(path, { throwIfNoEntry: false })) {
-    throw new EngineProblem('not-installed', `${path} is missing from the package ${name} ${versionOf(manifest)}, though virus scanners may have removed it. `
-      + `Install it again:\n${installCommands(target)}`)
+    throw new EngineProblem(
+      'not-installed',
+      `${path} is missing from the package ${name} ${versionOf(manifest)}, though virus scanners may have removed it. `
+      + `Install it again:\n${installCommands(target)}`,
+    )
   }
   return { path, from: `${name} ${versionOf(manifest)}` }
 }
@@ -137,12 +212,19 @@ function mayExecute(path: string): boolean {
 }
 
 /**
- * Returns a path from which the program can be executed: the file, whose lost bit is set again; else a copy in a folder of this user.
+ * Returns a path from which the program can be executed: the file, whose lost bit is set again; else a copy in a folder
+ * of this user.
  *
  * @throws EngineProblem `not-executable`
  */
 export function executable({ path, from }: Binary, options: ExecuteOptions = {}): string {
-  const { chmod = chmodSync, caches = [join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'or3-cloud'), join(tmpdir(), `or3-cloud-${process.getuid?.() ?? 0}`)] } = options
+  const {
+    chmod = chmodSync,
+    caches = [
+      join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'or3-cloud'),
+      join(tmpdir(), `or3-cloud-${process.getuid?.() ?? 0}`),
+    ],
+  } = options
   const may = options.mayExecute ?? mayExecute
   if (may(path)) return path
   const tried: string[] = []
@@ -164,8 +246,12 @@ export function executable({ path, from }: Binary, options: ExecuteOptions = {})
       tried.push(`it cannot be copied to ${cache} (${error instanceof Error ? error.message : String(error)})`)
     }
   }
-  throw new EngineProblem('not-executable', `${path} (${from}) cannot be executed by this user: ${tried.join('; ')}. `
-    + `Run chmod +x '${path}' as its owner, or copy it to a folder where programs may run and set OR3_CLOUD_BIN to the copy.`)
+  throw new EngineProblem(
+    'not-executable',
+    `${path} (${from}) cannot be executed by this user: ${tried.join('; ')}. `
+    + `Run chmod +x '${path}' as its owner, or copy it to a folder where programs may run and set OR3_CLOUD_BIN to `
+    + `the copy.`,
+  )
 }
 
 /** Copies the program into a folder that no other user may write to. Whoever starts it meanwhile finds all of it. */
@@ -173,9 +259,13 @@ function copyTo(cache: string, path: string, chmod: (path: string, mode: number)
   mkdirSync(cache, { recursive: true, mode: 0o700 })
   const folder = lstatSync(cache)
   const uid = process.getuid?.()
-  if (!folder.isDirectory() || (uid !== undefined && (folder.uid !== uid || (folder.mode & 0o022) !== 0))) throw new Error('another user may write to it')
+  if (!folder.isDirectory() || (uid !== undefined && (folder.uid !== uid || (folder.mode & 0o022) !== 0)))
+    throw new Error('another user may write to it')
   const { size, mtimeMs } = statSync(path)
-  const copy = join(cache, `or3-cloud-${packageVersion}-${size}-${Math.trunc(mtimeMs)}${path.endsWith('.exe') ? '.exe' : ''}`)
+  const copy = join(
+    cache,
+    `or3-cloud-${packageVersion}-${size}-${Math.trunc(mtimeMs)}${path.endsWith('.exe') ? '.exe' : ''}`,
+  )
   if (statSync(copy, { throwIfNoEntry: false })?.size === size) return copy
   const draft = `${copy}.${process.pid}.${performance.now()}`
   try {

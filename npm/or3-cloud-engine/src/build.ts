@@ -1,10 +1,19 @@
-// What a module does while the host is built: Nitro does not trace a file that is only executed, so it is carried along.
+// What a module does while the host is built: Nitro does not trace a file that is only executed, so it is carried
+// along.
 import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { carriedFile, carriedFolder, findInstalled, foreignInstall, type Carried } from './binary.js'
 import { EngineProblem } from './errors.js'
-import { installCommands, packageVersion, platformPackage, programFile, targetOf, targets, type Target } from './package.js'
+import {
+  installCommands,
+  packageVersion,
+  platformPackage,
+  programFile,
+  targetOf,
+  targets,
+  type Target,
+} from './package.js'
 
 /** What is needed of Nitro 2. */
 export interface NitroLike {
@@ -13,7 +22,15 @@ export interface NitroLike {
 }
 
 /** Presets whose server is a Node process that may start another one. */
-const nodePresets = new Set(['node', 'node-server', 'node-cluster', 'node-middleware', 'node-listener', 'nitro-dev', 'nitro-prerender'])
+const nodePresets = new Set([
+  'node',
+  'node-server',
+  'node-cluster',
+  'node-middleware',
+  'node-listener',
+  'nitro-dev',
+  'nitro-prerender',
+])
 
 export interface CarryOptions {
   env?: Readonly<Record<string, string | undefined>>
@@ -22,25 +39,44 @@ export interface CarryOptions {
 }
 
 /**
- * Brings the program into the build: `.output/server/or3-cloud-programs`. The targets are those of OR3_CLOUD_TARGETS, such as `linux-x64,linux-arm64`, else this machine.
+ * Brings the program into the build: `.output/server/or3-cloud-programs`. The targets are those of OR3_CLOUD_TARGETS,
+ * such as `linux-x64,linux-arm64`, else this machine.
  *
  * @throws EngineProblem for presets that cannot start a program, and for targets that are named and not installed
  */
-export function carryEngine(nitro: NitroLike, { env = process.env, here = fileURLToPath(import.meta.url) }: CarryOptions = {}): void {
+export function carryEngine(
+  nitro: NitroLike,
+  { env = process.env, here = fileURLToPath(import.meta.url) }: CarryOptions = {},
+): void {
   const { dev, preset, output } = nitro.options
   if (dev) return
   if (!nodePresets.has(preset.replaceAll('_', '-'))) {
-    throw new EngineProblem('unsupported-platform', `The Nitro preset ${preset} is not supported: or3-cloud runs beside a Node server. Build with NITRO_PRESET=node-server, or take other providers`)
+    throw new EngineProblem(
+      'unsupported-platform',
+      `The Nitro preset ${preset} is not supported: or3-cloud runs beside a Node server. Build with `
+      + `NITRO_PRESET=node-server, or take other providers`,
+    )
   }
   const own = targetOf(process.platform, process.arch)
-  const named = (env.OR3_CLOUD_TARGETS ?? '').split(',').map(name => name.trim()).filter(Boolean) as Target[]
+  const named = (env.OR3_CLOUD_TARGETS ?? '')
+    .split(',')
+    .map(name => name.trim())
+    .filter(Boolean) as Target[]
   const unknown = named.filter(target => !targets.includes(target))
-  if (unknown.length > 0) throw new EngineProblem('bad-setting', `OR3_CLOUD_TARGETS names ${unknown.join(', ')}; there are ${targets.join(', ')}`)
+  if (unknown.length > 0)
+    throw new EngineProblem(
+      'bad-setting',
+      `OR3_CLOUD_TARGETS names ${unknown.join(', ')}; there are ${targets.join(', ')}`,
+    )
   const programs = (named.length > 0 ? named : [own]).map(target => ({ target, program: findInstalled(target, here) }))
   for (const { target, program } of programs) {
     if (!program && named.length > 0) {
-      throw new EngineProblem('not-installed', `OR3_CLOUD_TARGETS names ${target}, and ${platformPackage(target)} ${packageVersion} is not installed. Install it:\n`
-        + (target === own ? installCommands(target) : foreignInstall(target)))
+      throw new EngineProblem(
+        'not-installed',
+        `OR3_CLOUD_TARGETS names ${target}, and ${platformPackage(target)} ${packageVersion} is not installed. `
+        + `Install it:\n`
+        + (target === own ? installCommands(target) : foreignInstall(target)),
+      )
     }
   }
   nitro.hooks.hook('compiled', () => {

@@ -2,7 +2,19 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { EngineError, faultOf, unavailable } from './errors.js'
 import { readEvents, type ServerEvent } from './events.js'
-import { callerHeader, prefix, rangeText, spoken, type Caller, type CallerOf, type Hello, type In, type Method, type Out, type StreamName } from './methods.js'
+import {
+  callerHeader,
+  prefix,
+  rangeText,
+  spoken,
+  type Caller,
+  type CallerOf,
+  type Hello,
+  type In,
+  type Method,
+  type Out,
+  type StreamName,
+} from './methods.js'
 import { neverSent, readBody, type Outgoing, type Transport } from './transport.js'
 
 /** An engine that can be asked. */
@@ -53,15 +65,30 @@ export class Client {
     this.#patience = patience
   }
 
-  /** Calls a method. A fault is an EngineError, and so is an engine that cannot be reached, a connection that breaks or an answer that cannot be read: `unavailable`. */
-  async call<N extends Method>(method: N, input: In<N>, caller: CallerOf<N>, { signal }: AskOptions = {}): Promise<Out<N>> {
+  /**
+   * Calls a method. A fault is an EngineError, and so is an engine that cannot be reached, a connection that breaks or
+   * an answer that cannot be read: `unavailable`.
+   */
+  async call<N extends Method>(
+    method: N,
+    input: In<N>,
+    caller: CallerOf<N>,
+    { signal }: AskOptions = {},
+  ): Promise<Out<N>> {
     const body = Buffer.from(JSON.stringify(input))
-    const answer = await this.#send({
-      method: 'POST',
-      path: prefix + method,
-      headers: { 'content-type': 'application/json', 'content-length': body.length, ...(caller && { [callerHeader]: encodeCaller(caller) }) },
-      signal,
-    }, body)
+    const answer = await this.#send(
+      {
+        method: 'POST',
+        path: prefix + method,
+        headers: {
+          'content-type': 'application/json',
+          'content-length': body.length,
+          ...(caller && { [callerHeader]: encodeCaller(caller) }),
+        },
+        signal,
+      },
+      body,
+    )
     const text = await received(readBody(answer), signal)
     if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, text)
     try {
@@ -73,12 +100,18 @@ export class Client {
   }
 
   /**
-   * Reads a stream until it ends, which it does when the engine stops. The generator ends in silence when the signal aborts; everything else that breaks the stream is an
-   * EngineError. It does not keep the process alive.
+   * Reads a stream until it ends, which it does when the engine stops. The generator ends in silence when the signal
+   * aborts; everything else that breaks the stream is an EngineError. It does not keep the process alive.
    */
-  async* events<N extends StreamName>(name: N, { caller, query, signal }: StreamOptions<N>): AsyncGenerator<ServerEvent, void> {
+  async* events<N extends StreamName>(
+    name: N,
+    { caller, query, signal }: StreamOptions<N>,
+  ): AsyncGenerator<ServerEvent, void> {
     const search = query ? `?${new URLSearchParams(query).toString()}` : ''
-    const headers: OutgoingHttpHeaders = { accept: 'text/event-stream', ...(caller && { [callerHeader]: encodeCaller(caller) }) }
+    const headers: OutgoingHttpHeaders = {
+      accept: 'text/event-stream',
+      ...(caller && { [callerHeader]: encodeCaller(caller) }),
+    }
     try {
       const answer = await this.#send({ method: 'GET', path: prefix + name + search, headers, signal })
       if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, await received(readBody(answer), signal))
@@ -99,7 +132,10 @@ export class Client {
     return (await this.connect(signal)).hello
   }
 
-  /** Sends a request, and sends it again as long as no connection comes about and there is time. What may have arrived is never repeated. */
+  /**
+   * Sends a request, and sends it again as long as no connection comes about and there is time. What may have arrived
+   * is never repeated.
+   */
   async #send(outgoing: Outgoing, body?: Buffer): Promise<IncomingMessage> {
     const { signal } = outgoing
     const end = performance.now() + this.#patience
@@ -121,7 +157,10 @@ export class Client {
 /** Reads the events of an answer, and breaks it off when it has been silent for too long. */
 export async function* listen(answer: IncomingMessage): AsyncGenerator<ServerEvent, void> {
   answer.socket.unref()
-  const watch = setTimeout(() => answer.destroy(new Error(`the engine has said nothing for ${silence / 1000} seconds`)), silence).unref()
+  const watch = setTimeout(
+    () => answer.destroy(new Error(`the engine has said nothing for ${silence / 1000} seconds`)),
+    silence,
+  ).unref()
   try {
     yield* readEvents(answer, () => watch.refresh())
   }
@@ -144,21 +183,30 @@ async function received<T>(reading: Promise<T>, signal: AbortSignal | undefined)
 /**
  * Asks what listens at a place for its hello.
  *
- * @throws EngineError code `conflict` where no version of the protocol is common; the message names both programs and both ranges
+ * @throws EngineError code `conflict` where no version of the protocol is common; the message names both programs and
+ * both ranges
  */
 export async function greet(transport: Transport, client: string, signal?: AbortSignal): Promise<Hello> {
   const body = Buffer.from(JSON.stringify({ client, protocol: spoken }))
-  const answer = await transport.send({
-    method: 'POST', path: '/engine/hello', headers: { 'content-type': 'application/json', 'content-length': body.length }, signal,
-  }, body)
+  const answer = await transport.send(
+    {
+      method: 'POST',
+      path: '/engine/hello',
+      headers: { 'content-type': 'application/json', 'content-length': body.length },
+      signal,
+    },
+    body,
+  )
   const text = await readBody(answer)
   if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, text)
   const hello = readHello(text)
   if (!hello) throw faultOf(200, text)
   if (hello.protocol.oldest > spoken.current || hello.protocol.current < spoken.oldest) {
     throw new EngineError({
-      code: 'conflict', status: 409,
-      message: `or3-cloud ${hello.version} speaks ${rangeText(hello.protocol)} of the engine protocol, and ${client} speaks ${rangeText(spoken)}`,
+      code: 'conflict',
+      status: 409,
+      message: `or3-cloud ${hello.version} speaks ${rangeText(hello.protocol)} of the engine protocol, and ${client} `
+        + `speaks ${rangeText(spoken)}`,
     })
   }
   return hello
@@ -166,6 +214,13 @@ export async function greet(transport: Transport, client: string, signal?: Abort
 
 function readHello(text: string): Hello | undefined {
   const value: unknown = JSON.parse(text)
-  const known = typeof value === 'object' && value !== null && 'protocol' in value && 'version' in value && 'state' in value && 'methods' in value && 'routes' in value
-  return known ? value as Hello : undefined
+  const known
+    = typeof value === 'object'
+      && value !== null
+      && 'protocol' in value
+      && 'version' in value
+      && 'state' in value
+      && 'methods' in value
+      && 'routes' in value
+  return known ? (value as Hello) : undefined
 }

@@ -40,9 +40,15 @@ export class Engine {
     this.#url = (search.env ?? process.env).OR3_CLOUD_URL?.trim() || undefined
     const client = `${user.name}/${user.version}`
     this.#supervisor = new Supervisor({
-      launcher: this.#url === undefined
-        ? new ProcessLauncher({ client, search, log: line => log('info', line), ...(dataDir !== undefined && { dataDir }) })
-        : new GuestLauncher(this.#url, client),
+      launcher:
+        this.#url === undefined
+          ? new ProcessLauncher({
+              client,
+              search,
+              log: line => log('info', line),
+              ...(dataDir !== undefined && { dataDir }),
+            })
+          : new GuestLauncher(this.#url, client),
       notify: notice => this.#tell(notice),
     })
     this.#client = new Client(this.#supervisor, patience === undefined ? {} : { patience })
@@ -50,7 +56,8 @@ export class Engine {
   }
 
   /**
-   * Says at once, without starting anything, whether there is a program that can be started: for strict mode, in which a host does not start without it.
+   * Says at once, without starting anything, whether there is a program that can be started: for strict mode, in which
+   * a host does not start without it.
    *
    * @throws EngineProblem
    */
@@ -117,7 +124,12 @@ export class Engine {
     const { hello } = notice.connection
     const users = [...this.#users.values()].sort().join(', ')
     const { auth, sync, storage } = hello.providers
-    this.#log('info', `${users} (${packageName} ${packageVersion}) ${this.#users.size > 1 ? 'use' : 'uses'} or3-cloud ${hello.version}, process ${hello.pid}, with the providers ${[auth, sync, storage].filter(Boolean).join(', ')}`)
+    this.#log(
+      'info',
+      `${users} (${packageName} ${packageVersion}) ${this.#users.size > 1 ? 'use' : 'uses'} or3-cloud `
+      + `${hello.version}, process ${hello.pid}, with the providers `
+      + `${[auth, sync, storage].filter(Boolean).join(', ')}`,
+    )
   }
 }
 
@@ -129,8 +141,9 @@ export interface EngineUse {
 }
 
 /**
- * The engine of this process: the first package that asks makes it, and the others share it. Modules that are loaded again, as in development, find the one that there is; other
- * versions of this package have their own, which joins the first one's engine.
+ * The engine of this process: the first package that asks makes it, and the others share it. Modules that are loaded
+ * again, as in development, find the one that there is; other versions of this package have their own, which joins the
+ * first one's engine.
  */
 export function useEngine(options: EngineOptions): EngineUse {
   const key = Symbol.for(`${packageName}@${packageVersion}`)

@@ -1,8 +1,9 @@
 import type { Fault, FaultCode } from './methods.js'
 
 /**
- * A fault of the protocol, or an engine that cannot be reached: then the code is `unavailable` and the status 503. `statusCode` and `statusMessage` are what h3's
- * `createError` looks for, so a host throws `createError(error)`. The message is fit for a browser; the cause is for the log.
+ * A fault of the protocol, or an engine that cannot be reached: then the code is `unavailable` and the status 503.
+ * `statusCode` and `statusMessage` are what h3's `createError` looks for, so a host throws `createError(error)`. The
+ * message is fit for a browser; the cause is for the log.
  */
 export class EngineError extends Error {
   override readonly name = 'EngineError'
@@ -32,10 +33,16 @@ export class EngineError extends Error {
 
 /** The engine cannot be asked now. This is never "signed out" and never "not found". */
 export function unavailable(cause: unknown, retryAfter = 1): EngineError {
-  return new EngineError({ code: 'unavailable', status: 503, message: 'The cloud is temporarily unavailable', retryAfter }, { cause })
+  return new EngineError(
+    { code: 'unavailable', status: 503, message: 'The cloud is temporarily unavailable', retryAfter },
+    { cause },
+  )
 }
 
-/** Reads the body of an error. What is no fault of the protocol comes from something else that listens there, which is as good as no engine. */
+/**
+ * Reads the body of an error. What is no fault of the protocol comes from something else that listens there, which is
+ * as good as no engine.
+ */
 export function faultOf(status: number, text: string): EngineError {
   try {
     const fault: unknown = JSON.parse(text)
@@ -44,14 +51,24 @@ export function faultOf(status: number, text: string): EngineError {
   catch {
     // told below
   }
-  return unavailable(new Error(`what listens there is no engine: it answers ${status} ${JSON.stringify(text.slice(0, 200))}`))
+  return unavailable(
+    new Error(`what listens there is no engine: it answers ${status} ${JSON.stringify(text.slice(0, 200))}`),
+  )
 }
 
 function isFault(value: unknown): value is Fault {
-  return typeof value === 'object' && value !== null
-    && 'code' in value && typeof value.code === 'string' && 'message' in value && typeof value.message === 'string'
-    && 'status' in value && typeof value.status === 'number' && value.status >= 400
+  return (
+    typeof value === 'object'
+    && value !== null
+    && 'code' in value
+    && typeof value.code === 'string'
+    && 'message' in value
+    && typeof value.message === 'string'
+    && 'status' in value
+    && typeof value.status === 'number'
+    && value.status >= 400
     && (!('retryAfter' in value) || typeof value.retryAfter === 'number')
+  )
 }
 
 export type ProblemCode
@@ -64,7 +81,9 @@ export type ProblemCode
     | 'ended' // the program ended, or could not be started
     | 'unreachable' // nothing answers at OR3_CLOUD_URL
 
-/** Why there is no engine, for whoever runs the host: the message says what was found, what was wanted and what helps. */
+/**
+ * Why there is no engine, for whoever runs the host: the message says what was found, what was wanted and what helps.
+ */
 export class EngineProblem extends Error {
   override readonly name = 'EngineProblem'
   readonly code: ProblemCode

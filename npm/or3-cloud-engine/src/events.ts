@@ -6,11 +6,17 @@ export interface ServerEvent {
   data: string
 }
 
-/** An event is a few hundred bytes; this bounds what somebody else who listens there can make us hold. */
+/** An event is a few hundred bytes; this bounds what another program that listens there can make us hold. */
 const maxEvent = 1 << 20
 
-/** Reads server-sent events (WHATWG HTML §9.2) as the engine writes them: one line of data each. heard is called for each piece, comments included. */
-export async function* readEvents(body: AsyncIterable<Buffer>, heard: () => void = () => undefined): AsyncGenerator<ServerEvent> {
+/**
+ * Reads server-sent events (WHATWG HTML §9.2) as the engine writes them: one line of data each. heard is called for
+ * each piece, comments included.
+ */
+export async function* readEvents(
+  body: AsyncIterable<Buffer>,
+  heard: () => void = () => undefined,
+): AsyncGenerator<ServerEvent> {
   const decoder = new StringDecoder('utf8')
   let rest = ''
   let name = ''

@@ -1,11 +1,26 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { targetOf, type Target } from './package.js'
 
-const elfMachines = new Map([[0x3e, 'x64'], [0xb7, 'arm64'], [0x28, 'arm'], [0x03, 'ia32']])
-const machMachines = new Map([[0x01000007, 'x64'], [0x0100000c, 'arm64']])
-const peMachines = new Map([[0x8664, 'x64'], [0xaa64, 'arm64'], [0x014c, 'ia32']])
+const elfMachines = new Map([
+  [0x3e, 'x64'],
+  [0xb7, 'arm64'],
+  [0x28, 'arm'],
+  [0x03, 'ia32'],
+])
+const machMachines = new Map([
+  [0x01000007, 'x64'],
+  [0x0100000c, 'arm64'],
+])
+const peMachines = new Map([
+  [0x8664, 'x64'],
+  [0xaa64, 'arm64'],
+  [0x014c, 'ia32'],
+])
 
-/** Tells for which target a program was built, by its header; undefined if it is a script or cannot be told. ELF does not say Linux or FreeBSD: it counts as this system's. */
+/**
+ * Tells for which target a program was built, by its header; undefined if it is a script or cannot be told. ELF does
+ * not say Linux or FreeBSD: it counts as this system's.
+ */
 export function builtFor(path: string): Target | undefined {
   const head = Buffer.alloc(4096)
   try {

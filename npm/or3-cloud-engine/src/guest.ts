@@ -7,7 +7,7 @@ import { placeOfURL } from './place.js'
 import type { Launcher, News, Running } from './supervisor.js'
 import { readBody, Transport } from './transport.js'
 
-/** Stays at an engine that somebody else runs (OR3_CLOUD_URL), which does not end by itself meanwhile. */
+/** Stays at an engine that another process runs (OR3_CLOUD_URL), which does not end by itself meanwhile. */
 export class GuestLauncher implements Launcher {
   readonly #url: string
   readonly #client: string
@@ -32,13 +32,22 @@ export class GuestLauncher implements Launcher {
     }
   }
 
-  async #stay(find: ReturnType<typeof placeOfURL>, tell: (news: News) => void, signal: AbortSignal): Promise<EngineProblem> {
+  async #stay(
+    find: ReturnType<typeof placeOfURL>,
+    tell: (news: News) => void,
+    signal: AbortSignal,
+  ): Promise<EngineProblem> {
     const place = find()
     if (!place) throw new Error('no engine has written there where it listens')
     const transport = new Transport(place)
     try {
       await greet(transport, this.#client, signal)
-      const answer = await transport.send({ method: 'GET', path: `${prefix}stay`, headers: { accept: 'text/event-stream' }, signal })
+      const answer = await transport.send({
+        method: 'GET',
+        path: `${prefix}stay`,
+        headers: { accept: 'text/event-stream' },
+        signal,
+      })
       if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, await readBody(answer))
       for await (const { name, data } of listen(answer)) {
         if (name !== 'state' || !/"ready"/.test(data)) continue
@@ -46,7 +55,10 @@ export class GuestLauncher implements Launcher {
         if (hello.state === 'ready') tell({ name: 'spoke', connection: { transport, hello } })
         await soon()
       }
-      return new EngineProblem('unreachable', `The engine at OR3_CLOUD_URL=${this.#url} has ended, or stops. Start it again: or3-cloud engine`)
+      return new EngineProblem(
+        'unreachable',
+        `The engine at OR3_CLOUD_URL=${this.#url} has ended, or stops. Start it again: or3-cloud engine`,
+      )
     }
     finally {
       transport.close()
@@ -55,12 +67,27 @@ export class GuestLauncher implements Launcher {
 
   #problem(error: unknown): EngineProblem {
     if (error instanceof EngineError && error.code === 'conflict') {
-      return new EngineProblem('version', `${error.message} (${packageName} ${packageVersion}, OR3_CLOUD_URL=${this.#url}). Upgrade the older of the two: the program by a new download, the package by npm install ${packageName}@latest`, { cause: error })
+      return new EngineProblem(
+        'version',
+        `${error.message} (${packageName} ${packageVersion}, OR3_CLOUD_URL=${this.#url}). Upgrade the older of the `
+        + `two: the program by a new download, the package by npm install ${packageName}@latest`,
+        { cause: error },
+      )
     }
     if (error instanceof EngineError && error.code === 'unauthenticated') {
-      return new EngineProblem('unreachable', `The engine at OR3_CLOUD_URL=${this.#url} does not accept the secret in that file: it may be an older engine's. Start the engine again: or3-cloud engine --loopback`, { cause: error })
+      return new EngineProblem(
+        'unreachable',
+        `The engine at OR3_CLOUD_URL=${this.#url} does not accept the secret in that file: it may be an older `
+        + `engine's. Start the engine again: or3-cloud engine --loopback`,
+        { cause: error },
+      )
     }
-    const cause = error instanceof EngineError ? error.cause ?? error : error
-    return new EngineProblem('unreachable', `No engine answers at OR3_CLOUD_URL=${this.#url} (${cause instanceof Error ? cause.message : String(cause)}). Start it as the user that this host runs as: or3-cloud engine`, { cause })
+    const cause = error instanceof EngineError ? (error.cause ?? error) : error
+    return new EngineProblem(
+      'unreachable',
+      `No engine answers at OR3_CLOUD_URL=${this.#url} (${cause instanceof Error ? cause.message : String(cause)}). `
+      + `Start it as the user that this host runs as: or3-cloud engine`,
+      { cause },
+    )
   }
 }

@@ -29,10 +29,8 @@ export type Event<C>
     | { name: 'elapsed' }
     | { name: 'stop' }
 
-export type Effect
-  = | { do: 'launch' }
-    | { do: 'wait', milliseconds: number }
-    | { do: 'end' } // the process, if there is one, and any wait
+/** `end` is for the process, if there is one, and any wait. */
+export type Effect = { do: 'launch' } | { do: 'wait', milliseconds: number } | { do: 'end' }
 
 /** For how long an engine has to stay, in milliseconds, until its end is no failure to start any more. */
 export const settled = 30_000
@@ -40,7 +38,10 @@ export const settled = 30_000
 export const shortest = 100
 export const longest = 30_000
 
-/** How long to wait after so many failures. A lasting problem waits for a person, so it is looked at rarely. random is from 0 to 1. */
+/**
+ * How long to wait after so many failures. A lasting problem waits for a person, so it is looked at rarely. random is
+ * from 0 to 1.
+ */
 export function backOff(failures: number, lasting: boolean, random: number): number {
   if (lasting) return longest
   return Math.min(longest, shortest * 2 ** Math.min(failures, 20)) * (0.5 + random / 2)
@@ -56,7 +57,10 @@ export interface Moment {
 type Step<C> = [State<C>, Effect[]]
 
 function fail<C>(failures: number, problem: EngineProblem, { random }: Moment, before: Effect[]): Step<C> {
-  return [{ name: 'backing-off', failures: failures + 1, problem }, [...before, { do: 'wait', milliseconds: backOff(failures, problem.lasting, random) }]]
+  return [
+    { name: 'backing-off', failures: failures + 1, problem },
+    [...before, { do: 'wait', milliseconds: backOff(failures, problem.lasting, random) }],
+  ]
 }
 
 /** Returns what follows; what means nothing in a state returns the same state. */
@@ -78,7 +82,9 @@ export function step<C>(state: State<C>, event: Event<C>, moment: Moment): Step<
       return [state, []]
     }
     case 'backing-off':
-      return event.name === 'elapsed' ? [{ name: 'starting', failures: state.failures }, [{ do: 'launch' }]] : [state, []]
+      return event.name === 'elapsed'
+        ? [{ name: 'starting', failures: state.failures }, [{ do: 'launch' }]]
+        : [state, []]
     case 'stopped':
       return [state, []]
   }

@@ -18,7 +18,9 @@ type Operations = Omit<operations, 'hello'>
 
 /** The names of the methods: what is asked with a JSON object and answers one. */
 export type Method = {
-  [N in keyof Operations]: Operations[N] extends { requestBody: { content: { 'application/json': unknown } } } ? N : never
+  [N in keyof Operations]: Operations[N] extends { requestBody: { content: { 'application/json': unknown } } }
+    ? N
+    : never
 }[keyof Operations]
 
 /** The names of the streams of events. */
@@ -28,10 +30,16 @@ export type StreamName = Exclude<keyof Operations, Method>
 export type In<N extends Method> = Operations[N]['requestBody']['content']['application/json']
 
 /** What a method answers. */
-export type Out<N extends Method> = Operations[N] extends { responses: { 200: { content: { 'application/json': infer Answer } } } } ? Answer : never
+export type Out<N extends Method> = Operations[N] extends {
+  responses: { 200: { content: { 'application/json': infer Answer } } }
+}
+  ? Answer
+  : never
 
 /** Who may ask: methods that are done for a user need one. */
-export type CallerOf<N extends keyof Operations> = Operations[N]['parameters'] extends { header: object } ? UserCaller : Caller | undefined
+export type CallerOf<N extends keyof Operations> = Operations[N]['parameters'] extends { header: object }
+  ? UserCaller
+  : Caller | undefined
 
 /** The versions of the protocol that this package speaks. */
 export const spoken: Versions = { oldest: 1, current: 1 }

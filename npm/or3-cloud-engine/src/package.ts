@@ -4,7 +4,10 @@ import { EngineProblem } from './errors.js'
 /** This package, for messages. */
 export const packageName = 'or3-cloud-engine'
 
-/** Its version, which is also that of the platform packages. A bundler may have moved this module away from the package, so the version is written here too. */
+/**
+ * Its version, which is also that of the platform packages. A bundler may have moved this module away from the package,
+ * so the version is written here too.
+ */
 export const packageVersion = '0.1.0'
 
 /** What a package of a platform is called by Node: `process.platform` and `process.arch`. */
@@ -12,7 +15,15 @@ export type Target = `${string}-${string}`
 
 /** The systems for which there is a program, by Node's names. */
 export const targets: readonly Target[] = [
-  'linux-x64', 'linux-arm64', 'linux-arm', 'linux-ia32', 'darwin-x64', 'darwin-arm64', 'win32-x64', 'freebsd-x64', 'freebsd-arm64',
+  'linux-x64',
+  'linux-arm64',
+  'linux-arm',
+  'linux-ia32',
+  'darwin-x64',
+  'darwin-arm64',
+  'win32-x64',
+  'freebsd-x64',
+  'freebsd-arm64',
 ]
 
 export function targetOf(platform: string, arch: string): Target {
@@ -37,6 +48,7 @@ export function installCommands(target: Target, version = packageVersion): strin
 
 export function versionOf(packageJSON: string): string {
   const value: unknown = JSON.parse(readFileSync(packageJSON, 'utf8'))
-  if (typeof value === 'object' && value !== null && 'version' in value && typeof value.version === 'string') return value.version
+  if (typeof value === 'object' && value !== null && 'version' in value && typeof value.version === 'string')
+    return value.version
   throw new EngineProblem('not-installed', `${packageJSON} has no version; install its package again`)
 }

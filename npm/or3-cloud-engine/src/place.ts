@@ -58,17 +58,25 @@ export function readPlaceFile(path: string): Place | undefined {
 }
 
 /**
- * Reads OR3_CLOUD_URL: `unix:/path/to/engine.sock`, or `file:/path/to/engine.json`, which is read again whenever the engine has to be found, because a loopback
- * address and its secret are others after each start.
+ * Reads OR3_CLOUD_URL: `unix:/path/to/engine.sock`, or `file:/path/to/engine.json`, which is read again whenever the
+ * engine has to be found, because a loopback address and its secret are others after each start.
  */
 export function placeOfURL(url: string): () => Place | undefined {
   if (url.startsWith('unix:')) {
     const socketPath = url.slice('unix:'.length).replace(/^\/\/(?=\/)/, '')
     const bytes = Buffer.byteLength(socketPath)
-    if (!socketPath.startsWith('/')) throw new EngineProblem('bad-setting', `OR3_CLOUD_URL=${url} does not name an absolute path, such as unix:/data/engine.sock`)
+    if (!socketPath.startsWith('/'))
+      throw new EngineProblem(
+        'bad-setting',
+        `OR3_CLOUD_URL=${url} does not name an absolute path, such as unix:/data/engine.sock`,
+      )
     if (bytes > maxSocketPath) {
-      throw new EngineProblem('bad-setting', `OR3_CLOUD_URL names a socket whose path has ${bytes} bytes; systems take ${maxSocketPath}. `
-        + `Name it through a shorter link: ln -s '${socketPath.replace(/\/[^/]*$/, '')}' /run/or3-cloud, then OR3_CLOUD_URL=unix:/run/or3-cloud/${socketPath.replace(/^.*\//, '')}`)
+      throw new EngineProblem(
+        'bad-setting',
+        `OR3_CLOUD_URL names a socket whose path has ${bytes} bytes; systems take ${maxSocketPath}. `
+        + `Name it through a shorter link: ln -s '${socketPath.replace(/\/[^/]*$/, '')}' /run/or3-cloud, then `
+        + `OR3_CLOUD_URL=unix:/run/or3-cloud/${socketPath.replace(/^.*\//, '')}`,
+      )
     }
     return () => ({ socketPath })
   }
@@ -78,10 +86,18 @@ export function placeOfURL(url: string): () => Place | undefined {
       path = fileURLToPath(url)
     }
     catch (cause) {
-      throw new EngineProblem('bad-setting', `OR3_CLOUD_URL=${url} is no path of a file, such as file:///data/engine.json`, { cause })
+      throw new EngineProblem(
+        'bad-setting',
+        `OR3_CLOUD_URL=${url} is no path of a file, such as file:///data/engine.json`,
+        { cause },
+      )
     }
     return () => readPlaceFile(path)
   }
-  throw new EngineProblem('bad-setting', 'OR3_CLOUD_URL must be unix:/DATA/engine.sock, or file:///DATA/engine.json, which has the address and the secret of an '
-    + 'engine that was started with --loopback')
+  throw new EngineProblem(
+    'bad-setting',
+    'OR3_CLOUD_URL must be unix:/DATA/engine.sock, or file:///DATA/engine.json, which has the address and the secret '
+    + 'of an '
+    + 'engine that was started with --loopback',
+  )
 }

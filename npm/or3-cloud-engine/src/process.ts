@@ -28,8 +28,8 @@ const lastLines = 40
 const greetPause = 100
 
 /**
- * Starts `or3-cloud engine --attached`, which is the engine of the data directory or joins it. It ends when its standard input closes, however this process dies; so there are
- * no handlers of exits here.
+ * Starts `or3-cloud engine --attached`, which is the engine of the data directory or joins it. It ends when its
+ * standard input closes, however this process dies; so there are no handlers of exits here.
  */
 export class ProcessLauncher implements Launcher {
   readonly #options: ProcessOptions
@@ -44,9 +44,13 @@ export class ProcessLauncher implements Launcher {
     const path = executable(binary)
     const env = { ...(search.env ?? process.env) }
     for (const ours of ['OR3_CLOUD_BIN', 'OR3_CLOUD_URL', 'OR3_CLOUD_TARGETS']) Reflect.deleteProperty(env, ours)
-    // A group of its own, so that Ctrl-C reaches the host alone, which may need the engine until its last request is through.
+    // A group of its own, so that Ctrl-C reaches the host alone, which may need the engine until its last request is
+    // through.
     const child = spawn(path, ['engine', '--attached', ...(dataDir === undefined ? [] : ['--data', dataDir])], {
-      stdio: ['pipe', 'pipe', 'pipe'], env, detached: process.platform !== 'win32', windowsHide: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env,
+      detached: process.platform !== 'win32',
+      windowsHide: true,
     })
     child.unref()
     for (const stream of [child.stdin, child.stdout, child.stderr]) (stream as Socket).unref()
@@ -65,8 +69,16 @@ export class ProcessLauncher implements Launcher {
       greeting?.abort()
       const announcement = readAnnouncement(line)
       if (!announcement) {
-        tell({ name: 'refused', problem: new EngineProblem('version', `${path} (${binary.from}) says ${JSON.stringify(line.slice(0, 200))}, which ${packageName} ${packageVersion} does not understand. `
-        + `Install the two in versions that belong together:\n${installCommands(targetOf(process.platform, process.arch))}`) })
+        tell({
+          name: 'refused',
+          problem: new EngineProblem(
+            'version',
+            `${path} (${binary.from}) says ${JSON.stringify(line.slice(0, 200))}, which ${packageName} `
+            + `${packageVersion} does not understand. `
+            + `Install the two in versions that belong `
+            + `together:\n${installCommands(targetOf(process.platform, process.arch))}`,
+          ),
+        })
         return
       }
       greeting = new AbortController()
@@ -77,23 +89,31 @@ export class ProcessLauncher implements Launcher {
       while (!signal.aborted) {
         try {
           const hello = await greet(transport, client, signal)
-          if (line === newest && hello.state === 'ready') return tell({ name: 'spoke', connection: { transport, hello } })
+          if (line === newest && hello.state === 'ready')
+            return tell({ name: 'spoke', connection: { transport, hello } })
         }
         catch (error) {
-          if (error instanceof EngineError && error.code === 'conflict') return tell({ name: 'refused', problem: skew(error, path, binary, version) })
+          if (error instanceof EngineError && error.code === 'conflict')
+            return tell({ name: 'refused', problem: skew(error, path, binary, version) })
         }
-        await pause(greetPause, undefined, { signal, ref: false }).catch(() => undefined) // it is about to end, or to say another place
+        // It is about to end, or to say another place.
+        await pause(greetPause, undefined, { signal, ref: false }).catch(() => undefined)
       }
       transport.close()
     }
 
     let failed: unknown
-    child.once('error', error => failed = error)
+    child.once('error', error => (failed = error))
     const left = new Promise<void>((resolve) => {
       child.once('close', (code, signal) => {
         stop.abort()
         resolve()
-        const how = failed instanceof Error ? `could not be started (${failed.message})` : signal ? `was ended by ${signal}` : `ended with ${code ?? 'no code'}`
+        const how
+          = failed instanceof Error
+            ? `could not be started (${failed.message})`
+            : signal
+              ? `was ended by ${signal}`
+              : `ended with ${code ?? 'no code'}`
         void explain(how, path, binary, said).then(problem => tell({ name: 'left', problem }))
       })
     })
@@ -108,9 +128,15 @@ export class ProcessLauncher implements Launcher {
 }
 
 function skew(error: EngineError, path: string, binary: Binary, version: string): EngineProblem {
-  return new EngineProblem('version', `${error.message}. The engine of this data directory is or3-cloud ${version}, and this host has ${path} (${binary.from}) and `
-    + `${packageName} ${packageVersion}. Stop the other host or upgrade it, or install here what belongs to it, for version ${packageVersion}:\n`
-    + installCommands(targetOf(process.platform, process.arch)), { cause: error })
+  return new EngineProblem(
+    'version',
+    `${error.message}. The engine of this data directory is or3-cloud ${version}, and this host has ${path} `
+    + `(${binary.from}) and `
+    + `${packageName} ${packageVersion}. Stop the other host or upgrade it, or install here what belongs to it, for `
+    + `version ${packageVersion}:\n`
+    + installCommands(targetOf(process.platform, process.arch)),
+    { cause: error },
+  )
 }
 
 /** Says why the program has ended, as far as that can be known. */
@@ -119,17 +145,37 @@ async function explain(how: string, path: string, binary: Binary, said: readonly
   const target = targetOf(process.platform, process.arch)
   const built = builtFor(path)
   if (built && built !== target) {
-    return new EngineProblem('other-platform', `${path} (${binary.from}) ${how}: it is a program for ${built}, and this is ${target}. Install the one for ${target}:\n${installCommands(target)}`)
+    return new EngineProblem(
+      'other-platform',
+      `${path} (${binary.from}) ${how}: it is a program for ${built}, and this is ${target}. Install the one for `
+      + `${target}:\n${installCommands(target)}`,
+    )
   }
   if (said.some(line => line.includes('unknown command "engine"'))) {
-    return new EngineProblem('version', `${path} (${binary.from}) is or3-cloud ${await versionOfProgram(path)}, which has no engine mode; ${packageName} ${packageVersion} needs it. `
-      + `Install the program that belongs to the package:\n${installCommands(target)}`)
+    return new EngineProblem(
+      'version',
+      `${path} (${binary.from}) is or3-cloud ${await versionOfProgram(path)}, which has no engine mode; `
+      + `${packageName} ${packageVersion} needs it. `
+      + `Install the program that belongs to the package:\n${installCommands(target)}`,
+    )
   }
-  return new EngineProblem('ended', `${path} (${binary.from}), which ${packageName} ${packageVersion} has started, ${how}${own}`)
+  return new EngineProblem(
+    'ended',
+    `${path} (${binary.from}), which ${packageName} ${packageVersion} has started, ${how}${own}`,
+  )
 }
 
 function versionOfProgram(path: string): Promise<string> {
   return new Promise((resolve) => {
-    execFile(path, ['version'], { timeout: 10_000 }, (error, stdout) => resolve(error ? 'of an unknown version' : stdout.trim().replace(/^or3-cloud /, '').split('\n')[0] ?? ''))
+    execFile(path, ['version'], { timeout: 10_000 }, (error, stdout) =>
+      resolve(
+        error
+          ? 'of an unknown version'
+          : (stdout
+              .trim()
+              .replace(/^or3-cloud /, '')
+              .split('\n')[0] ?? ''),
+      ),
+    )
   })
 }

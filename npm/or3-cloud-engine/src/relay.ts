@@ -4,46 +4,86 @@ import { encodeCaller, type Client } from './client.js'
 import { unavailable } from './errors.js'
 import { callerHeader, type BrowserRequest, type Caller } from './methods.js'
 
-/** Headers of one connection (RFC 9110 §7.6.1), which are not passed on; `expect` is answered by the host's own server. */
-const hopByHop = new Set(['connection', 'expect', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+/**
+ * Headers of one connection (RFC 9110 §7.6.1), which are not passed on; `expect` is answered by the host's own server.
+ */
+const hopByHop = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 function endToEnd(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const dropped = new Set((headers.connection ?? '').toLowerCase().split(',').map(name => name.trim()))
-  return Object.fromEntries(Object.entries(headers).filter(([name, value]) => value !== undefined && !hopByHop.has(name) && !dropped.has(name)))
+  const dropped = new Set(
+    (headers.connection ?? '')
+      .toLowerCase()
+      .split(',')
+      .map(name => name.trim()),
+  )
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name, value]) => value !== undefined && !hopByHop.has(name) && !dropped.has(name)),
+  )
 }
 
 /** The part of a browser's request that an auth provider may see, for `auth/session` and `auth/token`. */
-export function browserRequest(request: IncomingMessage, { answerBegun = false }: { answerBegun?: boolean } = {}): BrowserRequest {
+export function browserRequest(
+  request: IncomingMessage,
+  { answerBegun = false }: { answerBegun?: boolean } = {},
+): BrowserRequest {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(endToEnd(request.headers))) {
-    if (name !== callerHeader && value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : String(value)
+    if (name !== callerHeader && value !== undefined)
+      headers[name] = Array.isArray(value) ? value.join(', ') : String(value)
   }
   return { method: request.method ?? 'GET', url: addressed(request), headers, ...(answerBegun && { answerBegun }) }
 }
 
 /** The path and query that the browser asked for, though a router may have shortened the path. */
 function addressed(request: IncomingMessage): string {
-  const url = ('originalUrl' in request && typeof request.originalUrl === 'string' && request.originalUrl) || request.url || '/'
-  return url.startsWith('/') ? url : new URL(url).pathname + new URL(url).search // RFC 9112 §3.2.2: a proxy may ask for all of it
+  const url
+    = ('originalUrl' in request && typeof request.originalUrl === 'string' && request.originalUrl) || request.url || '/'
+  if (url.startsWith('/')) return url
+  const { pathname, search } = new URL(url) // RFC 9112 §3.2.2: a proxy may ask for all of it
+  return pathname + search
 }
 
 export interface RelayOptions {
-  /** Who asks, after the host's own checks. It is always sent, so that what a browser sends under its name is replaced. */
+  /**
+   * Who asks, after the host's own checks. It is always sent, so that what a browser sends under its name is replaced.
+   */
   caller: Caller
   /** Path and query, if not those of the request. */
   path?: string
 }
 
 /**
- * Passes a browser's request on, and the answer back, both as they come: nothing is held. It resolves when the answer is out or the browser is gone.
+ * Passes a browser's request on, and the answer back, both as they come: nothing is held. It resolves when the answer
+ * is out or the browser is gone.
  *
- * @throws EngineError `unavailable` if nothing of an answer has been sent yet; the answer is still the host's then. What breaks later breaks the browser's connection.
+ * @throws EngineError `unavailable` if nothing of an answer has been sent yet; the answer is still the host's then.
+ * What breaks later breaks the browser's connection.
  */
-export async function relay(client: Client, request: IncomingMessage, response: ServerResponse, { caller, path = addressed(request) }: RelayOptions): Promise<void> {
+export async function relay(
+  client: Client,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { caller, path = addressed(request) }: RelayOptions,
+): Promise<void> {
   const { transport } = await client.connect()
   if (response.destroyed) return
   await new Promise<void>((resolve, reject) => {
-    const asked = transport.begin({ method: request.method ?? 'GET', path, headers: { ...endToEnd(request.headers), [callerHeader]: encodeCaller(caller) } })
+    const asked = transport.begin({
+      method: request.method ?? 'GET',
+      path,
+      headers: { ...endToEnd(request.headers), [callerHeader]: encodeCaller(caller) },
+    })
     let answered = false
     const letGo = (): void => {
       request.unpipe(asked)
@@ -56,7 +96,8 @@ export async function relay(client: Client, request: IncomingMessage, response: 
         if (name === 'set-cookie') response.appendHeader(name, ([] as string[]).concat(value as string[]))
         else if (value !== undefined) response.setHeader(name, value)
       }
-      pipeline(answer, response, () => { // an error has destroyed the response, which is how the browser learns of it
+      pipeline(answer, response, () => {
+        // an error has destroyed the response, which is how the browser learns of it
         letGo()
         resolve()
       })
@@ -72,7 +113,8 @@ export async function relay(client: Client, request: IncomingMessage, response: 
       resolve()
     })
     request.once('error', error => asked.destroy(error))
-    if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) request.pipe(asked)
+    if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
+      request.pipe(asked)
     else asked.end()
   })
 }

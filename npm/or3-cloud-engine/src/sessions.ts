@@ -5,7 +5,10 @@ import type { BrowserRequest, Caller, SessionAnswer } from './methods.js'
 
 /** How many answers are remembered: one for each browser that is at work. A few hundred bytes each. */
 const defaultLimit = 10_000
-/** The pauses before the watch begins again, in milliseconds. The longer one is for engines that cannot tell, whose provider has no such ability. */
+/**
+ * The pauses before the watch begins again, in milliseconds. The longer one is for engines that cannot tell, whose
+ * provider has no such ability.
+ */
 const shortPause = 500
 const longPause = 60_000
 
@@ -16,7 +19,8 @@ export interface SessionMemoryOptions {
 }
 
 /**
- * Who has sent a request, without asking the engine each time. An answer of `auth/session` may be used again for the same Cookie header by three rules (docs/engine.md):
+ * Who has sent a request, without asking the engine each time. An answer of `auth/session` may be used again for the
+ * same Cookie header by three rules (docs/engine.md):
  *
  * 1. only while a stream `auth/revocations` is open that has said `watching`; when it ends, everything is forgotten;
  * 2. until `reusableUntil`, or an event `revoked` that names its session or its user;
@@ -117,13 +121,16 @@ export class SessionMemory {
     this.#news++
     const { userId, sessionId } = readRevocation(data)
     for (const [cookie, { session }] of this.#answers) {
-      const concerned = (!userId && !sessionId) || (sessionId && session?.sessionId === sessionId) || (userId && session?.userId === userId)
+      const concerned
+        = (!userId && !sessionId)
+          || (sessionId && session?.sessionId === sessionId)
+          || (userId && session?.userId === userId)
       if (concerned) this.#answers.delete(cookie)
     }
   }
 }
 
-/** What cannot be read names nobody, and so everybody. */
+/** What cannot be read names no one, and so everyone. */
 function readRevocation(data: string): { userId?: string, sessionId?: string } {
   try {
     const value: unknown = JSON.parse(data)

@@ -17,9 +17,7 @@ export interface Running {
 }
 
 /** What whoever runs the host may want to read. */
-export type Notice
-  = | { name: 'ready', connection: Connection }
-    | { name: 'problem', problem: EngineProblem }
+export type Notice = { name: 'ready', connection: Connection } | { name: 'problem', problem: EngineProblem }
 
 export interface SupervisorOptions {
   launcher: Launcher
@@ -30,13 +28,16 @@ export interface SupervisorOptions {
   random?: () => number
 }
 
-/** The longest time of a timer, in milliseconds. While somebody waits, the process is kept alive. */
+/** The longest time of a timer, in milliseconds. While someone waits, the process is kept alive. */
 const forever = 2 ** 31 - 1
 
 /** How long `stop` waits for the engine to end, in milliseconds. It ends by itself, later if another host needs it. */
 const farewell = 5_000
 
-/** Sees to it that there is an engine, from the first time that it is needed until `stop`. It keeps no process alive, except while somebody waits. */
+/**
+ * Sees to it that there is an engine, from the first time that it is needed until `stop`. It keeps no process alive,
+ * except while someone waits.
+ */
 export class Supervisor implements Reach {
   readonly #launcher: Launcher
   readonly #notify: (notice: Notice) => void
@@ -51,7 +52,12 @@ export class Supervisor implements Reach {
   readonly #waiting = new Set<() => void>()
   #problem: EngineProblem | undefined
 
-  constructor({ launcher, notify = () => undefined, now = () => performance.now(), random = Math.random }: SupervisorOptions) {
+  constructor({
+    launcher,
+    notify = () => undefined,
+    now = () => performance.now(),
+    random = Math.random,
+  }: SupervisorOptions) {
     this.#launcher = launcher
     this.#notify = notify
     this.#now = now
@@ -67,33 +73,48 @@ export class Supervisor implements Reach {
     this.#on({ name: 'start' })
   }
 
-  /** Resolves when the engine can be asked for the first time, and rejects with the first problem: for hosts in strict mode. Attempts go on meanwhile. */
+  /**
+   * Resolves when the engine can be asked for the first time, and rejects with the first problem: for hosts in strict
+   * mode. Attempts go on meanwhile.
+   */
   async started(signal?: AbortSignal): Promise<Connection> {
     this.start()
-    return this.#wait(() => {
-      if (this.#state.name === 'ready') return this.#state.connection
-      if (this.#state.name === 'backing-off') throw this.#state.problem
-      return undefined
-    }, forever, signal)
+    return this.#wait(
+      () => {
+        if (this.#state.name === 'ready') return this.#state.connection
+        if (this.#state.name === 'backing-off') throw this.#state.problem
+        return undefined
+      },
+      forever,
+      signal,
+    )
   }
 
   async ready(patience: number, signal?: AbortSignal): Promise<Connection> {
     this.start()
-    return this.#wait(() => {
-      if (this.#state.name === 'ready') return this.#state.connection
-      // Before a person has done something, waiting is of no use.
-      if (this.#state.name === 'backing-off' && this.#state.problem.lasting) throw unavailable(this.#state.problem, longest / 1000)
-      return undefined
-    }, patience, signal)
+    return this.#wait(
+      () => {
+        if (this.#state.name === 'ready') return this.#state.connection
+        // Before a person has done something, waiting is of no use.
+        if (this.#state.name === 'backing-off' && this.#state.problem.lasting)
+          throw unavailable(this.#state.problem, longest / 1000)
+        return undefined
+      },
+      patience,
+      signal,
+    )
   }
 
   /** Ends what was begun. What is asked from then on is a 503. */
   async stop(): Promise<void> {
     this.#on({ name: 'stop' })
     let timer: NodeJS.Timeout | undefined
-    await Promise.race([this.#ended, new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, farewell)
-    })])
+    await Promise.race([
+      this.#ended,
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, farewell)
+      }),
+    ])
     clearTimeout(timer)
   }
 
@@ -102,13 +123,14 @@ export class Supervisor implements Reach {
     const [after, effects] = step(before, event, { now: this.#now(), random: this.#random() })
     if (after === before) return
     this.#state = after
-    if (before.name === 'ready' && (after.name !== 'ready' || after.connection !== before.connection)) before.connection.transport.close()
+    if (before.name === 'ready' && (after.name !== 'ready' || after.connection !== before.connection))
+      before.connection.transport.close()
     if (after.name === 'ready') {
       this.#problem = undefined
       this.#notify({ name: 'ready', connection: after.connection })
     }
     if (after.name === 'backing-off') {
-      // The same words every half a minute help nobody.
+      // The same words every half a minute help no one.
       if (after.problem.message !== this.#problem?.message) this.#notify({ name: 'problem', problem: after.problem })
       this.#problem = after.problem
     }
@@ -131,7 +153,10 @@ export class Supervisor implements Reach {
       this.#running = this.#launcher.launch(news => queueMicrotask(() => tell(news)))
     }
     catch (error) {
-      const problem = error instanceof EngineProblem ? error : new EngineProblem('ended', `or3-cloud cannot be started: ${String(error)}`, { cause: error })
+      const problem
+        = error instanceof EngineProblem
+          ? error
+          : new EngineProblem('ended', `or3-cloud cannot be started: ${String(error)}`, { cause: error })
       queueMicrotask(() => tell({ name: 'left', problem }))
     }
   }
@@ -162,7 +187,10 @@ export class Supervisor implements Reach {
           settle(() => reject(error as Error))
         }
       }
-      const timer = setTimeout(() => settle(() => reject(unavailable(this.#problem ?? new Error('the engine is starting')))), patience)
+      const timer = setTimeout(
+        () => settle(() => reject(unavailable(this.#problem ?? new Error('the engine is starting')))),
+        patience,
+      )
       this.#waiting.add(again)
       signal?.addEventListener('abort', aborted)
       if (signal?.aborted) aborted()

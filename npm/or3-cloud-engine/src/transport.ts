@@ -1,7 +1,10 @@
 import http from 'node:http'
 import type { Place } from './place.js'
 
-/** How long a connection is kept without a request, in milliseconds: less than the two minutes after which the engine closes it, so that no request meets that. */
+/**
+ * How long a connection is kept without a request, in milliseconds: less than the two minutes after which the engine
+ * closes it, so that no request meets that.
+ */
 const idle = 60_000
 
 export interface Outgoing {

@@ -1,4 +1,14 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { execFile } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +17,15 @@ import { carriedFile, carriedFolder, executable, findBinary, type Search } from 
 import { carryEngine, type NitroLike } from '../src/build.js'
 import { EngineProblem } from '../src/errors.js'
 import { builtFor } from '../src/format.js'
-import { packageVersion, platformPackage, programFile, targetOf, targets, versionOf, type Target } from '../src/package.js'
+import {
+  packageVersion,
+  platformPackage,
+  programFile,
+  targetOf,
+  targets,
+  versionOf,
+  type Target,
+} from '../src/package.js'
 import { environment, folder } from './rig.js'
 
 const own = targetOf(process.platform, process.arch)
@@ -52,7 +70,10 @@ describe('finding the program', () => {
   test('the package of each platform is found from the file of this package alone', () => {
     const { root, here } = installed(...targets)
     for (const target of targets) {
-      expect(findBinary({ env: {}, here, ...at(target) })).toEqual({ path: join(root, 'node_modules', platformPackage(target), 'bin', programFile(target)), from: `${platformPackage(target)} ${packageVersion}` })
+      expect(findBinary({ env: {}, here, ...at(target) })).toEqual({
+        path: join(root, 'node_modules', platformPackage(target), 'bin', programFile(target)),
+        from: `${platformPackage(target)} ${packageVersion}`,
+      })
     }
     // A working directory that has the package is no reason to use it: process.cwd() is not looked at.
     const elsewhere = join(folder(), 'dist/binary.js')
@@ -69,8 +90,14 @@ describe('finding the program', () => {
 
   test('OR3_CLOUD_BIN comes first, and is an error when it is wrong', () => {
     const { here, root } = installed(own)
-    expect(findBinary({ env: { OR3_CLOUD_BIN: ` ${inject('program')} ` }, here })).toEqual({ path: inject('program'), from: 'OR3_CLOUD_BIN' })
-    for (const [path, says] of [[join(root, 'none'), 'there is no such file'], [root, 'is no file']] as const) {
+    expect(findBinary({ env: { OR3_CLOUD_BIN: ` ${inject('program')} ` }, here })).toEqual({
+      path: inject('program'),
+      from: 'OR3_CLOUD_BIN',
+    })
+    for (const [path, says] of [
+      [join(root, 'none'), 'there is no such file'],
+      [root, 'is no file'],
+    ] as const) {
       const found = problem(() => findBinary({ env: { OR3_CLOUD_BIN: path }, here }))
       expect(found.code).toBe('bad-setting')
       expect(found.message).toContain(`OR3_CLOUD_BIN is ${path}`)
@@ -82,19 +109,33 @@ describe('finding the program', () => {
   test('a system without a program, a missing package, a foreign node_modules, a file that is gone', () => {
     const { here } = installed()
     const none = problem(() => findBinary({ env: {}, here, platform: 'sunos', arch: 'x64' }))
-    expect([none.code, none.message]).toEqual(['unsupported-platform', expect.stringContaining('There is no or3-cloud for sunos-x64')])
+    expect([none.code, none.message]).toEqual([
+      'unsupported-platform',
+      expect.stringContaining('There is no or3-cloud for sunos-x64'),
+    ])
     const missing = problem(() => findBinary({ env: {}, here, ...at('linux-arm64') }))
     expect(missing.code).toBe('not-installed')
-    for (const text of [`@or3-cloud/linux-arm64 ${packageVersion}`, `or3-cloud-engine (${dirname(here)})`, `npm install --save-optional @or3-cloud/linux-arm64@${packageVersion}`, 'OR3_CLOUD_BIN']) {
+    for (const text of [
+      `@or3-cloud/linux-arm64 ${packageVersion}`,
+      `or3-cloud-engine (${dirname(here)})`,
+      `npm install --save-optional @or3-cloud/linux-arm64@${packageVersion}`,
+      'OR3_CLOUD_BIN',
+    ]) {
       expect(missing.message).toContain(text)
     }
     const foreign = installed('darwin-arm64')
     const other = problem(() => findBinary({ env: {}, here: foreign.here, ...at('linux-x64') }))
-    expect([other.code, other.message]).toEqual(['other-platform', expect.stringContaining('has or3-cloud for darwin-arm64, and this is linux-x64')])
+    expect([other.code, other.message]).toEqual([
+      'other-platform',
+      expect.stringContaining('has or3-cloud for darwin-arm64, and this is linux-x64'),
+    ])
     const damaged = installed(own)
     renameSync(join(damaged.root, 'node_modules', platformPackage(own), 'bin'), join(damaged.root, 'gone'))
     const gone = problem(() => findBinary({ env: {}, here: damaged.here }))
-    expect([gone.code, gone.message]).toEqual(['not-installed', expect.stringContaining(`is missing from the package ${platformPackage(own)} ${packageVersion}`)])
+    expect([gone.code, gone.message]).toEqual([
+      'not-installed',
+      expect.stringContaining(`is missing from the package ${platformPackage(own)} ${packageVersion}`),
+    ])
   })
 
   test('a program says for which machine it is', () => {
@@ -108,8 +149,28 @@ describe('finding the program', () => {
       return path
     }
     expect(builtFor(header([0xcf, 0xfa, 0xed, 0xfe, 0x0c, 0, 0, 0x01]))).toBe('darwin-arm64')
-    expect(builtFor(header([0x4d, 0x5a], [[0x3c, 0x80], [0x84, 0x8664]]))).toBe('win32-x64')
-    expect(builtFor(header([0x4d, 0x5a], [[0x3c, 0xffff], [0x3e, 0xffff]]))).toBeUndefined()
+    expect(
+      builtFor(
+        header(
+          [0x4d, 0x5a],
+          [
+            [0x3c, 0x80],
+            [0x84, 0x8664],
+          ],
+        ),
+      ),
+    ).toBe('win32-x64')
+    expect(
+      builtFor(
+        header(
+          [0x4d, 0x5a],
+          [
+            [0x3c, 0xffff],
+            [0x3e, 0xffff],
+          ],
+        ),
+      ),
+    ).toBeUndefined()
     expect(builtFor(header([0x7f, 0x45, 0x4c, 0x46], [[18, 0x1234]]))).toBeUndefined()
     expect(builtFor(header([...Buffer.from('#!/bin/sh')]))).toBeUndefined()
     expect(builtFor(join(folder(), 'none'))).toBeUndefined()
@@ -134,7 +195,7 @@ describe('a file that cannot be executed', () => {
     const { root, here } = installed(own)
     const found = findBinary({ env: {}, here })
     chmodSync(found.path, 0o644)
-    const chmod = (path: string, mode: number): void => path === found.path ? refuse() : chmodSync(path, mode)
+    const chmod = (path: string, mode: number): void => (path === found.path ? refuse() : chmodSync(path, mode))
     const cache = join(root, 'cache')
     const copy = executable(found, { chmod, caches: [cache] })
     expect(dirname(copy)).toBe(cache)
@@ -148,7 +209,12 @@ describe('a file that cannot be executed', () => {
   test('is copied to the next folder where the first is mounted with noexec, or is not ours alone', () => {
     const { root, here } = installed(own)
     const found = findBinary({ env: {}, here })
-    const [first, open, link, second] = ['first', 'open', 'link', 'second'].map(name => join(root, name)) as [string, string, string, string]
+    const [first, open, link, second] = ['first', 'open', 'link', 'second'].map(name => join(root, name)) as [
+      string,
+      string,
+      string,
+      string,
+    ]
     mkdirSync(open, { mode: 0o777 })
     chmodSync(open, 0o777)
     symlinkSync(root, link)
@@ -162,9 +228,19 @@ describe('a file that cannot be executed', () => {
     const open = join(root, 'open')
     mkdirSync(open)
     chmodSync(open, 0o777)
-    const said = problem(() => executable(found, { chmod: refuse, mayExecute: () => false, caches: [join(root, 'cache'), open] }))
+    const said = problem(() =>
+      executable(found, { chmod: refuse, mayExecute: () => false, caches: [join(root, 'cache'), open] }),
+    )
     expect(said.code).toBe('not-executable')
-    for (const text of [found.path, found.from, 'EROFS', `cannot be copied to ${open} (another user may write to it)`, `chmod +x '${found.path}'`, 'OR3_CLOUD_BIN']) expect(said.message).toContain(text)
+    for (const text of [
+      found.path,
+      found.from,
+      'EROFS',
+      `cannot be copied to ${open} (another user may write to it)`,
+      `chmod +x '${found.path}'`,
+      'OR3_CLOUD_BIN',
+    ])
+      expect(said.message).toContain(text)
   })
 })
 
@@ -178,28 +254,43 @@ describe('a build of the host', () => {
     writeFileSync(join(serverDir, 'package.json'), '{"type":"module"}')
     if (!inlined) cpSync(join(home, 'package.json'), join(place, '../package.json'))
     const text = readFileSync(join(home, 'test/hosts/look.mjs'), 'utf8')
-    writeFileSync(join(serverDir, 'index.mjs'), inlined ? text.replace('\'or3-cloud-engine\'', '\'./chunks/nitro/index.js\'') : text)
+    writeFileSync(
+      join(serverDir, 'index.mjs'),
+      inlined ? text.replace('\'or3-cloud-engine\'', '\'./chunks/nitro/index.js\'') : text,
+    )
     return { serverDir, entry: 'index.mjs' }
   }
 
-  function nitro(serverDir: string, options: Partial<NitroLike['options']> = {}): { nitro: NitroLike, compile: () => void, hooked: () => number } {
+  function nitro(
+    serverDir: string,
+    options: Partial<NitroLike['options']> = {},
+  ): { nitro: NitroLike, compile: () => void, hooked: () => number } {
     const hooks: (() => void)[] = []
     return {
-      nitro: { options: { dev: false, preset: 'node-server', output: { serverDir }, ...options }, hooks: { hook: (_, run) => hooks.push(run) } },
+      nitro: {
+        options: { dev: false, preset: 'node-server', output: { serverDir }, ...options },
+        hooks: { hook: (_, run) => hooks.push(run) },
+      },
       compile: () => hooks.forEach(run => run()),
       hooked: () => hooks.length,
     }
   }
 
-  const run = (entry: string, env: Record<string, string>): Promise<string> => new Promise((resolve, reject) => {
-    execFile(process.execPath, [entry, join(folder(), 'data')], { env, cwd: '/' }, (error, stdout, stderr) => error ? reject(new Error(stdout + stderr)) : resolve(stdout))
-  })
+  const run = (entry: string, env: Record<string, string>): Promise<string> =>
+    new Promise((resolve, reject) => {
+      execFile(process.execPath, [entry, join(folder(), 'data')], { env, cwd: '/' }, (error, stdout, stderr) =>
+        error ? reject(new Error(stdout + stderr)) : resolve(stdout),
+      )
+    })
   const bare = (): Record<string, string> => {
     const { OR3_CLOUD_BIN, ...env } = environment()
     return env
   }
 
-  test.each([['traced', false], ['bundled', true]])('brings the program along and works where it is moved to, %s', async (_, inlined) => {
+  test.each([
+    ['traced', false],
+    ['bundled', true],
+  ])('brings the program along and works where it is moved to, %s', async (_, inlined) => {
     const { serverDir, entry } = output(inlined)
     const build = nitro(serverDir)
     carryEngine(build.nitro, { env: {}, here: installed(own).here })
@@ -221,7 +312,15 @@ describe('a build of the host', () => {
     build.compile()
     const said = await run(join(serverDir, entry), bare())
     expect(said).toMatch(/^other-platform: /)
-    for (const text of [`was built on ${own}`, `along for ${foreign}`, `it runs on ${own}`, `OR3_CLOUD_TARGETS=${own}`, `npm install --os=${process.platform} --cpu=${process.arch}`, 'bun install --os']) expect(said).toContain(text)
+    for (const text of [
+      `was built on ${own}`,
+      `along for ${foreign}`,
+      `it runs on ${own}`,
+      `OR3_CLOUD_TARGETS=${own}`,
+      `npm install --os=${process.platform} --cpu=${process.arch}`,
+      'bun install --os',
+    ])
+      expect(said).toContain(text)
     expect(await run(join(serverDir, entry), { ...bare(), OR3_CLOUD_BIN: inject('program') })).toBe('ready')
   })
 
@@ -231,24 +330,40 @@ describe('a build of the host', () => {
     const build = nitro(serverDir)
     carryEngine(build.nitro, { env: { OR3_CLOUD_TARGETS: 'linux-x64, linux-arm64,win32-x64' }, here })
     build.compile()
-    for (const target of ['linux-x64', 'linux-arm64', 'win32-x64'] as const) expect(findBinary({ env: {}, here: join(serverDir, 'chunks/a/b.mjs'), ...at(target) }).from).toBe(`the build, or3-cloud-engine ${packageVersion}`)
+    for (const target of ['linux-x64', 'linux-arm64', 'win32-x64'] as const)
+      expect(findBinary({ env: {}, here: join(serverDir, 'chunks/a/b.mjs'), ...at(target) }).from).toBe(
+        `the build, or3-cloud-engine ${packageVersion}`,
+      )
     const next = nitro(serverDir)
     carryEngine(next.nitro, { env: { OR3_CLOUD_TARGETS: 'linux-x64' }, here })
     next.compile()
     expect(existsSync(join(serverDir, carriedFolder, 'linux-arm64'))).toBe(false)
     writeFileSync(join(serverDir, carriedFolder, carriedFile), '{}')
-    expect(problem(() => findBinary({ env: {}, here: join(serverDir, 'a.mjs') })).message).toContain('is damaged; build the host again')
+    expect(problem(() => findBinary({ env: {}, here: join(serverDir, 'a.mjs') })).message).toContain(
+      'is damaged; build the host again',
+    )
   })
 
   test('stops where it cannot work, and carries nothing in development', () => {
     const { here } = installed(own)
     for (const preset of ['cloudflare-module', 'static', 'vercel_edge']) {
       const said = problem(() => carryEngine(nitro('/none', { preset }).nitro, { env: {}, here }))
-      expect([said.code, said.message]).toEqual(['unsupported-platform', expect.stringContaining(`The Nitro preset ${preset} is not supported`)])
+      expect([said.code, said.message]).toEqual([
+        'unsupported-platform',
+        expect.stringContaining(`The Nitro preset ${preset} is not supported`),
+      ])
     }
-    expect(problem(() => carryEngine(nitro('/none').nitro, { env: { OR3_CLOUD_TARGETS: 'linux-x64,toaster' }, here })).message).toContain('names toaster')
-    const missing = problem(() => carryEngine(nitro('/none').nitro, { env: { OR3_CLOUD_TARGETS: 'freebsd-x64' }, here }))
-    expect([missing.code, missing.message]).toEqual(['not-installed', expect.stringContaining('npm install --os=freebsd --cpu=x64')])
+    expect(
+      problem(() => carryEngine(nitro('/none').nitro, { env: { OR3_CLOUD_TARGETS: 'linux-x64,toaster' }, here }))
+        .message,
+    ).toContain('names toaster')
+    const missing = problem(() =>
+      carryEngine(nitro('/none').nitro, { env: { OR3_CLOUD_TARGETS: 'freebsd-x64' }, here }),
+    )
+    expect([missing.code, missing.message]).toEqual([
+      'not-installed',
+      expect.stringContaining('npm install --os=freebsd --cpu=x64'),
+    ])
     const dev = nitro('/none', { dev: true, preset: 'nitro-dev' })
     carryEngine(dev.nitro, { env: {}, here })
     expect(dev.hooked()).toBe(0)

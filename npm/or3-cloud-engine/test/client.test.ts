@@ -12,14 +12,19 @@ import { Transport } from '../src/transport.js'
 import { folder, start, until, userAndWorkspace } from './rig.js'
 
 async function failure(asked: Promise<unknown>): Promise<EngineError> {
-  const error = await asked.then(() => undefined, (e: unknown) => e)
+  const error = await asked.then(
+    () => undefined,
+    (e: unknown) => e,
+  )
   if (!(error instanceof EngineError)) throw new Error(`no fault: ${String(error)}`)
   return error
 }
 
 function put(n: number, payload: object = {}): In<'sync/push'>['ops'][number] {
   return {
-    tableName: 'kv', operation: 'put', pk: `k${n}`,
+    tableName: 'kv',
+    operation: 'put',
+    pk: `k${n}`,
     payload: { id: `k${n}`, name: `n${n}`, value: 'v', created_at: 1, updated_at: 1, clock: 1, ...payload },
     stamp: { deviceId: '1a2b3c4d', opId: randomUUID(), hlc: 'h', clock: 1 },
   }
@@ -37,8 +42,12 @@ describe('with the real engine', () => {
     const pulled = await engine.call('sync/pull', { scope, cursor: 0, limit: 100 }, caller)
     expect(pulled.changes.find(change => change.pk === 'k1')?.payload).toMatchObject({ value: text })
 
-    expect(await failure(engine.call('sync/pull', { scope: { workspaceId: 'w-of-others' }, cursor: 0, limit: 1 }, caller))).toMatchObject({ code: 'forbidden', status: 403 })
-    expect(await failure(engine.call('sync/pull', { scope: { workspaceId: ' ' }, cursor: 0, limit: 1 }, caller))).toMatchObject({ status: 400 })
+    expect(
+      await failure(engine.call('sync/pull', { scope: { workspaceId: 'w-of-others' }, cursor: 0, limit: 1 }, caller)),
+    ).toMatchObject({ code: 'forbidden', status: 403 })
+    expect(
+      await failure(engine.call('sync/pull', { scope: { workspaceId: ' ' }, cursor: 0, limit: 1 }, caller)),
+    ).toMatchObject({ status: 400 })
     const missing = await failure(engine.call('workspaces/get-workspace-role', { userId, workspaceId: '' }, undefined))
     expect(missing).toMatchObject({ code: 'invalid', status: 400, statusCode: 400, retryAfter: undefined })
     expect(missing.statusMessage).toBe(missing.message)
@@ -51,7 +60,11 @@ describe('with the real engine', () => {
     const stop = new AbortController()
     const versions: number[] = []
     const reading = (async () => {
-      for await (const { name, data } of engine.events('sync/events', { caller, query: { workspaceId }, signal: stop.signal })) {
+      for await (const { name, data } of engine.events('sync/events', {
+        caller,
+        query: { workspaceId },
+        signal: stop.signal,
+      })) {
         expect(name).toBe('version')
         versions.push((JSON.parse(data) as Schemas['VersionEvent']).serverVersion)
       }
@@ -63,22 +76,32 @@ describe('with the real engine', () => {
     expect(versions.at(-1)).toBeGreaterThan(versions[0] ?? 0)
     stop.abort()
     await reading
-    expect(await failure(engine.events('sync/events', { caller, query: { workspaceId: 'w-of-others' } }).next())).toMatchObject({ status: 403 })
+    expect(
+      await failure(engine.events('sync/events', { caller, query: { workspaceId: 'w-of-others' } }).next()),
+    ).toMatchObject({ status: 403 })
   })
 
   test('on a loopback address the secret of engine.json is shown, and nothing is answered without it', async () => {
     const { spawn } = await import('node:child_process')
     const dataDir = folder()
-    const child = spawn(inject('program'), ['engine', '--attached', '--loopback', '--data', dataDir], { stdio: ['pipe', 'pipe', 'ignore'] })
-    onTestFinished(() => new Promise<void>((resolve) => {
-      child.once('exit', () => resolve())
-      child.stdin.end()
-    }))
+    const child = spawn(inject('program'), ['engine', '--attached', '--loopback', '--data', dataDir], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
+    onTestFinished(
+      () =>
+        new Promise<void>((resolve) => {
+          child.once('exit', () => resolve())
+          child.stdin.end()
+        }),
+    )
     await new Promise(resolve => child.stdout.once('data', resolve))
     const place = readPlaceFile(join(dataDir, 'engine.json'))
     if (!place || !('secret' in place)) throw new Error('no loopback address')
     expect(await greet(new Transport(place), 'test/1')).toMatchObject({ state: 'ready' })
-    expect(await failure(greet(new Transport({ ...place, secret: 'wrong' }), 'test/1'))).toMatchObject({ code: 'unauthenticated', status: 401 })
+    expect(await failure(greet(new Transport({ ...place, secret: 'wrong' }), 'test/1'))).toMatchObject({
+      code: 'unauthenticated',
+      status: 401,
+    })
 
     const { engine } = start({ env: { OR3_CLOUD_URL: `file://${join(dataDir, 'engine.json')}` } })
     expect((await engine.hello()).providers).toEqual({ auth: 'basic-auth', sync: 'sqlite', storage: 'fs' })
@@ -110,20 +133,31 @@ async function impostor(answer: http.RequestListener): Promise<{ client: Client,
 describe('an engine that fails', () => {
   test.each<[string, http.RequestListener]>([
     ['a broken connection', request => request.socket.destroy()],
-    ['half an answer', (_, response) => {
-      response.writeHead(200, { 'content-length': 100 })
-      response.write('{"session":')
-      setImmediate(() => response.destroy())
-    }],
+    [
+      'half an answer',
+      (_, response) => {
+        response.writeHead(200, { 'content-length': 100 })
+        response.write('{"session":')
+        setImmediate(() => response.destroy())
+      },
+    ],
     ['an answer that is no JSON', (_, response) => void response.end('<html>')],
     ['a 404 of something else', (_, response) => void response.writeHead(404).end('not found')],
     ['a 401 of something else', (_, response) => void response.writeHead(401).end('{"message":"who are you?"}')],
     ['a redirect', (_, response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end()],
-    ['a fault whose status is another', (_, response) => void response.writeHead(502).end('{"code":"unauthenticated","message":"Unauthorized","status":401}')],
+    [
+      'a fault whose status is another',
+      (_, response) =>
+        void response.writeHead(502).end('{"code":"unauthenticated","message":"Unauthorized","status":401}'),
+    ],
   ])('%s is a 503, never "signed out"', async (_, answer) => {
     const { client } = await impostor(answer)
     const request = { url: '/', headers: { cookie: 'a=b' } }
-    expect(await failure(client.call('auth/session', { request }, {}))).toMatchObject({ code: 'unavailable', status: 503, retryAfter: 1 })
+    expect(await failure(client.call('auth/session', { request }, {}))).toMatchObject({
+      code: 'unavailable',
+      status: 503,
+      retryAfter: 1,
+    })
   })
 
   test('a stream that breaks is a 503, and one that ends is over', async () => {
@@ -133,13 +167,22 @@ describe('an engine that fails', () => {
       if (request.url?.endsWith('stay')) response.end()
       else setImmediate(() => response.destroy())
     })
-    expect(await failure(client.events('auth/revocations', { caller: undefined }).next())).toMatchObject({ status: 503 })
+    expect(await failure(client.events('auth/revocations', { caller: undefined }).next())).toMatchObject({
+      status: 503,
+    })
     const stay = client.events('stay', { caller: undefined })
-    expect([await stay.next(), await stay.next()]).toMatchObject([{ value: { name: 'state', data: '{}' } }, { done: true }])
+    expect([await stay.next(), await stay.next()]).toMatchObject([
+      { value: { name: 'state', data: '{}' } },
+      { done: true },
+    ])
     const events = client.events('sync/events', { caller: { user: { id: 'u' } }, query: { workspaceId: 'w' } })
-    expect(await failure((async () => {
-      for (;;) if ((await events.next()).done) return
-    })())).toMatchObject({ status: 503 })
+    expect(
+      await failure(
+        (async () => {
+          for (;;) if ((await events.next()).done) return
+        })(),
+      ),
+    ).toMatchObject({ status: 503 })
   })
 
   test('no one who listens is a 503 after the patience', async () => {
@@ -149,31 +192,70 @@ describe('an engine that fails', () => {
   })
 
   test('a 503 keeps its code, words and Retry-After', async () => {
-    const { client } = await impostor((_, response) => void response.writeHead(503, { 'retry-after': '7' }).end('{"code":"unavailable","message":"Starting","status":503,"retryAfter":7}'))
-    expect(await failure(client.call('auth/setup', {}, undefined))).toMatchObject({ status: 503, message: 'Starting', retryAfter: 7 })
+    const { client } = await impostor(
+      (_, response) =>
+        void response
+          .writeHead(503, { 'retry-after': '7' })
+          .end('{"code":"unavailable","message":"Starting","status":503,"retryAfter":7}'),
+    )
+    expect(await failure(client.call('auth/setup', {}, undefined))).toMatchObject({
+      status: 503,
+      message: 'Starting',
+      retryAfter: 7,
+    })
   })
 
   test('an engine of another protocol is refused with both versions', async () => {
-    const { place } = await impostor((_, response) => void response.end(JSON.stringify({
-      protocol: { oldest: 7, current: 9 }, version: '9.0.0', state: 'ready', methods: [], routes: [], pid: 1,
-    })))
+    const { place } = await impostor(
+      (_, response) =>
+        void response.end(
+          JSON.stringify({
+            protocol: { oldest: 7, current: 9 },
+            version: '9.0.0',
+            state: 'ready',
+            methods: [],
+            routes: [],
+            pid: 1,
+          }),
+        ),
+    )
     const error = await failure(greet(new Transport(place), 'or3-provider-test/0.1.0'))
-    expect(error).toMatchObject({ code: 'conflict', message: 'or3-cloud 9.0.0 speaks versions 7 to 9 of the engine protocol, and or3-provider-test/0.1.0 speaks version 1' })
+    expect(error).toMatchObject({
+      code: 'conflict',
+      message:
+        'or3-cloud 9.0.0 speaks versions 7 to 9 of the engine protocol, and or3-provider-test/0.1.0 speaks version 1',
+    })
   })
 })
 
 test('faults are read as they were, and nothing else is taken for one', () => {
   const fault = { code: 'conflict' as const, message: 'no', status: 409, data: { reason: 'x' } }
   expect(faultOf(409, JSON.stringify(fault))).toMatchObject(fault)
-  for (const text of ['', 'null', '[]', '{}', '{"code":1,"message":"m","status":409}', '{"code":"conflict","message":"m","status":409,"retryAfter":"x"}', '{"code":"gone","message":"m","status":200}']) {
+  for (const text of [
+    '',
+    'null',
+    '[]',
+    '{}',
+    '{"code":1,"message":"m","status":409}',
+    '{"code":"conflict","message":"m","status":409,"retryAfter":"x"}',
+    '{"code":"gone","message":"m","status":200}',
+  ]) {
     expect(faultOf(text.includes('200') ? 200 : 409, text)).toMatchObject({ code: 'unavailable', status: 503 })
   }
   expect(unavailable('x').cause).toBe('x')
 })
 
 test('the host\'s createError keeps a fault', () => {
-  const fault = createError(new EngineError({ code: 'rate_limited', status: 429, message: 'Too many', retryAfter: 3, data: { limit: 1 } }))
-  expect(fault).toMatchObject({ statusCode: 429, statusMessage: 'Too many', message: 'Too many', data: { limit: 1 }, unhandled: false })
+  const fault = createError(
+    new EngineError({ code: 'rate_limited', status: 429, message: 'Too many', retryAfter: 3, data: { limit: 1 } }),
+  )
+  expect(fault).toMatchObject({
+    statusCode: 429,
+    statusMessage: 'Too many',
+    message: 'Too many',
+    data: { limit: 1 },
+    unhandled: false,
+  })
 })
 
 test('a caller is one header of plain characters, whatever is in it', () => {
@@ -185,7 +267,8 @@ test('a caller is one header of plain characters, whatever is in it', () => {
 })
 
 test('events are read in any pieces', async () => {
-  const text = ': ping\n\nevent: revoked\ndata: {"userId":"é😀"}\n\ndata:plain\n\nevent: none\n\nid: 3\r\nevent: two\r\ndata: a\r\ndata: b\r\n\r\ndata: cut off'
+  const text
+    = ': ping\n\nevent: revoked\ndata: {"userId":"é😀"}\n\ndata:plain\n\nevent: none\n\nid: 3\r\nevent: two\r\ndata: a\r\ndata: b\r\n\r\ndata: cut off'
   const bytes = Buffer.from(text)
   for (let size = 1; size <= bytes.length; size++) {
     const events: ServerEvent[] = []
@@ -193,7 +276,11 @@ test('events are read in any pieces', async () => {
       for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
     }
     for await (const event of readEvents(pieces())) events.push(event)
-    expect(events).toEqual([{ name: 'revoked', data: '{"userId":"é😀"}' }, { name: 'message', data: 'plain' }, { name: 'two', data: 'a\nb' }])
+    expect(events).toEqual([
+      { name: 'revoked', data: '{"userId":"é😀"}' },
+      { name: 'message', data: 'plain' },
+      { name: 'two', data: 'a\nb' },
+    ])
   }
   async function* endless(): AsyncGenerator<Buffer> {
     for (;;) yield Buffer.alloc(1 << 16, 'x')
@@ -207,8 +294,11 @@ test('where an engine is can be told in two ways, and what is wrong is said', ()
   expect(placeOfURL('file:///nowhere/engine.json')()).toBeUndefined()
   const long = `/data/${'long/'.repeat(20)}engine.sock`
   for (const [url, says] of [
-    ['unix:relative', 'does not name an absolute path'], [`unix:${long}`, `has ${long.length} bytes`], ['http://127.0.0.1:1', 'must be unix:/DATA/engine.sock'],
-    ['file://host/x', 'no path of a file'], ['', 'must be unix:'],
+    ['unix:relative', 'does not name an absolute path'],
+    [`unix:${long}`, `has ${long.length} bytes`],
+    ['http://127.0.0.1:1', 'must be unix:/DATA/engine.sock'],
+    ['file://host/x', 'no path of a file'],
+    ['', 'must be unix:'],
   ] as const) {
     expect(() => placeOfURL(url), url).toThrow(says)
   }

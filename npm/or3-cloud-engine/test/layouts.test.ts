@@ -1,6 +1,15 @@
 // What is published, installed by the package managers from a registry.
 import { execFile, execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,10 +45,16 @@ beforeAll(async () => {
   const binaries = join(work, 'binaries')
   const out = join(work, 'packages')
   mkdirSync(binaries)
-  copyFileSync(inject('program'), join(binaries, `or3-cloud-${process.platform}-${goNames[process.arch] ?? process.arch}`))
+  copyFileSync(
+    inject('program'),
+    join(binaries, `or3-cloud-${process.platform}-${goNames[process.arch] ?? process.arch}`),
+  )
   writeFileSync(join(binaries, 'or3-cloud-darwin-arm64'), 'no program of this machine')
   execFileSync(process.execPath, [join(home, 'scripts/release.mjs'), binaries, out])
-  registry = await registryOf([join(out, 'or3-cloud-engine'), join(out, platformPackage(own)), join(out, platformPackage(foreign))], work)
+  registry = await registryOf(
+    [join(out, 'or3-cloud-engine'), join(out, platformPackage(own)), join(out, platformPackage(foreign))],
+    work,
+  )
 })
 
 afterAll(async () => {
@@ -53,23 +68,33 @@ class Project {
   readonly #env: NodeJS.ProcessEnv
 
   constructor() {
-    writeFileSync(join(this.path, 'package.json'), JSON.stringify({ name: 'host', private: true, type: 'module', dependencies: { 'or3-cloud-engine': '0.1.0' } }))
+    writeFileSync(
+      join(this.path, 'package.json'),
+      JSON.stringify({ name: 'host', private: true, type: 'module', dependencies: { 'or3-cloud-engine': '0.1.0' } }),
+    )
     writeFileSync(join(this.path, '.npmrc'), `registry=${registry.url}/\naudit=false\nfund=false\n`)
     writeFileSync(join(this.path, 'bunfig.toml'), `[install]\nregistry = "${registry.url}/"\nlinker = "isolated"\n`)
     copyFileSync(join(home, 'test/hosts/look.mjs'), join(this.path, 'look.mjs'))
     const { npm_config_registry, ...env } = process.env
     this.#env = {
-      ...env, npm_config_cache: join(this.path, '.cache/npm'), npm_config_store_dir: join(this.path, '.cache/pnpm'), BUN_INSTALL_CACHE_DIR: join(this.path, '.cache/bun'),
-      npm_config_update_notifier: 'false', CI: '', XDG_CACHE_HOME: join(this.path, '.cache'),
+      ...env,
+      npm_config_cache: join(this.path, '.cache/npm'),
+      npm_config_store_dir: join(this.path, '.cache/pnpm'),
+      BUN_INSTALL_CACHE_DIR: join(this.path, '.cache/bun'),
+      npm_config_update_notifier: 'false',
+      CI: '',
+      XDG_CACHE_HOME: join(this.path, '.cache'),
     }
     for (const name of ['OR3_CLOUD_BIN', 'OR3_CLOUD_URL']) Reflect.deleteProperty(this.#env, name)
   }
 
   run(command: string, ...args: string[]): Promise<string> {
-    return new Promise((resolve, reject) => execFile(command, args, { cwd: this.path, env: this.#env }, (error, stdout, stderr) => {
-      if (error) reject(new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`))
-      else resolve(stdout)
-    }))
+    return new Promise((resolve, reject) =>
+      execFile(command, args, { cwd: this.path, env: this.#env }, (error, stdout, stderr) => {
+        if (error) reject(new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`))
+        else resolve(stdout)
+      }),
+    )
   }
 
   look(): Promise<string> {
@@ -81,7 +106,8 @@ describe.each(Object.entries(managers))('%s', (name, { command, install, lean, i
   test('an installed package finds and starts the program, in the layout of this package manager', async () => {
     const project = new Project()
     await project.run(command, ...install)
-    if (isolated) { // then the project does not see what its dependency depends on
+    if (isolated) {
+      // then the project does not see what its dependency depends on
       expect(existsSync(join(project.path, 'node_modules', isolated))).toBe(true)
       expect(existsSync(join(project.path, 'node_modules', platformPackage(own)))).toBe(false)
     }
@@ -94,7 +120,10 @@ describe.each(Object.entries(managers))('%s', (name, { command, install, lean, i
     const said = await project.look()
     expect(said).toMatch(/^not-installed: /)
     expect(said).toContain(`${platformPackage(own)} 0.1.0, an optional dependency of or3-cloud-engine`)
-    const line = said.split('\n').map(text => text.trim()).find(text => text.startsWith(`${name} `))
+    const line = said
+      .split('\n')
+      .map(text => text.trim())
+      .find(text => text.startsWith(`${name} `))
     if (!line) throw new Error(`no command for ${name}: ${said}`)
     await project.run(command, ...line.split(' ').slice(1))
     expect(await project.look()).toBe('ready')
@@ -108,17 +137,27 @@ test('node_modules of another system are named, with both platforms and the comm
   const said = await project.look()
   expect(said).toMatch(/^other-platform: /)
   expect(said).toContain(`has or3-cloud for ${foreign}, and this is ${own}`)
-  const line = said.split('\n').map(text => text.trim()).find(text => text.startsWith('npm ')) ?? ''
+  const line
+    = said
+      .split('\n')
+      .map(text => text.trim())
+      .find(text => text.startsWith('npm ')) ?? ''
   await project.run('npm', ...line.split(' ').slice(1))
   expect(await project.look()).toBe('ready')
 })
 
 test('the packages are what they say: no scripts, no dependencies but the platforms\', one file each', () => {
-  const read = (name: string): Record<string, unknown> => JSON.parse(readFileSync(join(work, 'packages', name, 'package.json'), 'utf8')) as Record<string, unknown>
+  const read = (name: string): Record<string, unknown> =>
+    JSON.parse(readFileSync(join(work, 'packages', name, 'package.json'), 'utf8')) as Record<string, unknown>
   const engine = read('or3-cloud-engine')
   expect(engine).not.toHaveProperty('scripts')
   expect(engine).not.toHaveProperty('dependencies')
   expect(engine.optionalDependencies).toEqual({ [platformPackage(own)]: '0.1.0', [platformPackage(foreign)]: '0.1.0' })
-  expect(read(platformPackage(foreign))).toMatchObject({ os: ['darwin'], cpu: ['arm64'], version: '0.1.0', files: ['bin'] })
+  expect(read(platformPackage(foreign))).toMatchObject({
+    os: ['darwin'],
+    cpu: ['arm64'],
+    version: '0.1.0',
+    files: ['bin'],
+  })
   expect(read(platformPackage(foreign))).not.toHaveProperty('libc')
 })

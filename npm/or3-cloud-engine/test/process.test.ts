@@ -1,5 +1,15 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -13,7 +23,10 @@ import { alive, environment, folder, start, until, user, userAndWorkspace } from
 
 const script = fileURLToPath(new URL('hosts/host.mjs', import.meta.url))
 
-interface Report { pid?: number, error?: string }
+interface Report {
+  pid?: number
+  error?: string
+}
 
 /** A host in a process of its own. */
 class HostProcess {
@@ -49,13 +62,17 @@ class HostProcess {
   }
 
   async gone(): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await new Promise(resolve => this.child.once('exit', resolve))
+    if (this.child.exitCode === null && this.child.signalCode === null)
+      await new Promise(resolve => this.child.once('exit', resolve))
     return this.child.exitCode
   }
 }
 
 async function problem(started: Promise<unknown>): Promise<EngineProblem> {
-  const error = await started.then(() => undefined, (e: unknown) => e)
+  const error = await started.then(
+    () => undefined,
+    (e: unknown) => e,
+  )
   if (!(error instanceof EngineProblem)) throw new Error(`no problem: ${String(error)}`)
   return error
 }
@@ -111,7 +128,9 @@ describe('hosts and their engine', () => {
     let last: number | undefined
     for (let reload = 0; reload < 3; reload++) {
       const worker = new Worker(script, { workerData: { dataDir, env: environment() } })
-      const { pid } = await new Promise<Report>((resolve, reject) => worker.once('message', resolve).once('error', reject))
+      const { pid } = await new Promise<Report>((resolve, reject) =>
+        worker.once('message', resolve).once('error', reject),
+      )
       if (last !== undefined && last !== pid) await until(() => !alive(last ?? 0))
       last = pid
       await worker.terminate()
@@ -126,7 +145,10 @@ describe('hosts and their engine', () => {
     const second = useEngine({ ...options, user: { name: 'or3-provider-other', version: '0.2.0' } })
     expect(second.engine).toBe(first.engine)
     const { pid, version } = await first.engine.started()
-    expect(lines.at(-1)).toBe(`or3-provider-other 0.2.0, or3-provider-test 0.1.0 (or3-cloud-engine ${packageVersion}) use or3-cloud ${version}, process ${pid}, with the providers basic-auth, sqlite, fs`)
+    expect(lines.at(-1)).toBe(
+      `or3-provider-other 0.2.0, or3-provider-test 0.1.0 (or3-cloud-engine ${packageVersion}) use or3-cloud `
+      + `${version}, process ${pid}, with the providers basic-auth, sqlite, fs`,
+    )
     await first.release()
     await first.release()
     expect((await second.engine.hello()).pid).toBe(pid)
@@ -157,17 +179,36 @@ describe('hosts and their engine', () => {
         await until(async () => (await engine.hello()).pid !== pid)
       }
     })()
-    await Promise.all(Array.from({ length: 4 }, async () => {
-      while (kills < 3) {
-        const pk = `k${n++}`
-        await engine.call('sync/push', { scope: { workspaceId }, ops: [{
-          tableName: 'kv', operation: 'put', pk, payload: { id: pk, name: pk, value: 'v', created_at: 1, updated_at: 1, clock: 1 },
-          stamp: { deviceId: '1a2b3c4d', opId: crypto.randomUUID(), hlc: 'h', clock: 1 },
-        }] }, caller).then(({ results }) => {
-          if (results[0]?.success) acknowledged.add(pk)
-        }, error => faults.push(error))
-      }
-    }))
+    await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (kills < 3) {
+          const pk = `k${n++}`
+          await engine
+            .call(
+              'sync/push',
+              {
+                scope: { workspaceId },
+                ops: [
+                  {
+                    tableName: 'kv',
+                    operation: 'put',
+                    pk,
+                    payload: { id: pk, name: pk, value: 'v', created_at: 1, updated_at: 1, clock: 1 },
+                    stamp: { deviceId: '1a2b3c4d', opId: crypto.randomUUID(), hlc: 'h', clock: 1 },
+                  },
+                ],
+              },
+              caller,
+            )
+            .then(
+              ({ results }) => {
+                if (results[0]?.success) acknowledged.add(pk)
+              },
+              error => faults.push(error),
+            )
+        }
+      }),
+    )
     await killed
     const stored = new Set<string>()
     for (let cursor = 0, more = true; more;) {
@@ -193,7 +234,8 @@ describe('hosts and their engine', () => {
     const { engine, dataDir } = start({ env: { OR3_CLOUD_BIN: path } })
     engine.check()
     const { pid } = await engine.hello()
-    const secret = (): string => (JSON.parse(readFileSync(join(dataDir, 'engine.json'), 'utf8')) as { secret: string }).secret
+    const secret = (): string =>
+      (JSON.parse(readFileSync(join(dataDir, 'engine.json'), 'utf8')) as { secret: string }).secret
     const before = secret()
     process.kill(pid, 'SIGKILL')
     await until(async () => (await engine.hello()).pid !== pid)
@@ -208,7 +250,8 @@ describe('hosts and their engine', () => {
     const missing = await problem(engine.started())
     expect(missing.message).toContain(`No engine answers at OR3_CLOUD_URL=${url}`)
     expect(missing.message).toContain('or3-cloud engine')
-    const run = (): ChildProcess => spawn(inject('program'), ['engine', '--data', dataDir], { stdio: 'ignore', env: environment() })
+    const run = (): ChildProcess =>
+      spawn(inject('program'), ['engine', '--data', dataDir], { stdio: 'ignore', env: environment() })
     const first = run()
     expect((await engine.hello()).pid).toBe(first.pid)
     first.kill('SIGKILL')
@@ -225,10 +268,13 @@ describe('hosts and their engine', () => {
 describe('what goes wrong is said', () => {
   test('another server has the data directory', async () => {
     const dataDir = folder()
-    const server = spawn(inject('program'), ['serve', '--data', dataDir, '--addr', '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'], env: environment() })
+    const server = spawn(inject('program'), ['serve', '--data', dataDir, '--addr', '127.0.0.1:0'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: environment(),
+    })
     onTestFinished(() => void server.kill('SIGKILL'))
     let log = ''
-    server.stderr.on('data', (piece: Buffer) => log += piece.toString())
+    server.stderr.on('data', (piece: Buffer) => (log += piece.toString()))
     await until(() => /ready/.test(log))
     const { engine } = start({ dataDir, patience: 10 })
     const found = await problem(engine.started())
@@ -247,10 +293,14 @@ describe('what goes wrong is said', () => {
   })
 
   test('a program without engine mode, with both versions and the command that helps', async () => {
-    const path = program('#!/bin/sh\n[ "$1" = version ] && { echo "or3-cloud 0.0.9"; exit; }\necho "Error: unknown command \\"engine\\" for \\"or3-cloud\\"" >&2\nexit 1\n')
+    const path = program(
+      '#!/bin/sh\n[ "$1" = version ] && { echo "or3-cloud 0.0.9"; exit; }\necho "Error: unknown command \\"engine\\" '
+      + 'for \\"or3-cloud\\"" >&2\nexit 1\n',
+    )
     const found = await problem(start({ env: { OR3_CLOUD_BIN: path } }).engine.started())
     expect(found.code).toBe('version')
-    for (const text of [path, '0.0.9', `or3-cloud-engine ${packageVersion}`, `npm install --save-optional @or3-cloud/`]) expect(found.message).toContain(text)
+    for (const text of [path, '0.0.9', `or3-cloud-engine ${packageVersion}`, `npm install --save-optional @or3-cloud/`])
+      expect(found.message).toContain(text)
   })
 
   test('a running engine of another version, with both versions', async () => {
@@ -265,7 +315,13 @@ require('node:http').createServer((_, response) => {
     const { engine } = start({ env: { OR3_CLOUD_BIN: path } })
     const found = await problem(engine.started())
     expect(found.code).toBe('version')
-    for (const text of ['or3-cloud 9.0.0 speaks versions 7 to 9', 'or3-provider-test/0.1.0 speaks version 1', path, 'npm install']) expect(found.message).toContain(text)
+    for (const text of [
+      'or3-cloud 9.0.0 speaks versions 7 to 9',
+      'or3-provider-test/0.1.0 speaks version 1',
+      path,
+      'npm install',
+    ])
+      expect(found.message).toContain(text)
     await expect(engine.hello()).rejects.toMatchObject({ status: 503, retryAfter: 30, cause: found })
   })
 
@@ -290,7 +346,10 @@ require('node:http').createServer((_, response) => {
     writeFileSync(path, text, { mode: 0o755 })
     const found = await problem(start({ env: { OR3_CLOUD_BIN: path } }).engine.started())
     expect(found.code).toBe('other-platform')
-    expect(found.message).toContain(`it is a program for ${process.arch === 'arm64' ? 'linux-x64' : 'linux-arm64'}, and this is ${targetOf(process.platform, process.arch)}`)
+    expect(found.message).toContain(
+      `it is a program for ${process.arch === 'arm64' ? 'linux-x64' : 'linux-arm64'}, and this is `
+      + `${targetOf(process.platform, process.arch)}`,
+    )
     expect(found.message).toContain(path)
   })
 
@@ -318,7 +377,12 @@ require('node:http').createServer((_, response) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     try {
       const problems: string[] = []
-      const supervisor = new Supervisor({ launcher, now: () => now, random: () => 1, notify: notice => void (notice.name === 'problem' && problems.push(notice.problem.message)) })
+      const supervisor = new Supervisor({
+        launcher,
+        now: () => now,
+        random: () => 1,
+        notify: notice => void (notice.name === 'problem' && problems.push(notice.problem.message)),
+      })
       await expect(supervisor.started()).rejects.toThrow('no ')
       for (let second = 0; second < 60; second++) {
         now += 1000
@@ -339,11 +403,19 @@ require('node:http').createServer((_, response) => {
   test('waiting has a bound, and news of a launch that is over count no more', async () => {
     let tell: (news: News) => void = () => undefined
     let ended = 0
-    const supervisor = new Supervisor({ launcher: { launch(told) {
-      tell = told
-      return { end: async () => void ended++ }
-    } } })
-    await expect(supervisor.ready(1)).rejects.toMatchObject({ code: 'unavailable', status: 503, cause: new Error('the engine is starting') })
+    const supervisor = new Supervisor({
+      launcher: {
+        launch(told) {
+          tell = told
+          return { end: async () => void ended++ }
+        },
+      },
+    })
+    await expect(supervisor.ready(1)).rejects.toMatchObject({
+      code: 'unavailable',
+      status: 503,
+      cause: new Error('the engine is starting'),
+    })
     const stop = new AbortController()
     const waiting = supervisor.ready(1e6, stop.signal)
     stop.abort(new Error('enough'))
@@ -361,7 +433,9 @@ require('node:http').createServer((_, response) => {
 test('the program gets the environment of the host, without what is ours', async () => {
   const seen = join(folder(), 'env')
   const path = program(`#!/bin/sh\nenv > '${seen}.part'\nmv '${seen}.part' '${seen}'\nexit 1\n`)
-  const { engine } = start({ env: { OR3_CLOUD_BIN: path, OR3_PUBLIC_URL: 'https://chat.example', OR3_CLOUD_TARGETS: 'linux-x64' } })
+  const { engine } = start({
+    env: { OR3_CLOUD_BIN: path, OR3_PUBLIC_URL: 'https://chat.example', OR3_CLOUD_TARGETS: 'linux-x64' },
+  })
   await problem(engine.started())
   const text = readFileSync(seen, 'utf8')
   expect(text).toContain('OR3_PUBLIC_URL=https://chat.example')

@@ -21,7 +21,10 @@ export default function setup({ provide }: TestProject): () => void {
   }
   const folder = mkdtempSync(join(tmpdir(), 'or3-program-'))
   const path = join(folder, 'or3-cloud')
-  execFileSync('go', ['build', '-o', path, './cmd/or3-cloud'], { cwd: fileURLToPath(new URL('../../..', import.meta.url)), stdio: 'inherit' })
+  execFileSync('go', ['build', '-o', path, './cmd/or3-cloud'], {
+    cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+    stdio: 'inherit',
+  })
   provide('program', path)
   return () => rmSync(folder, { recursive: true, force: true })
 }

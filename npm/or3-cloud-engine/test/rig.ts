@@ -25,8 +25,12 @@ export function folder(): string {
 /** What a host's process has in its environment: our program, an account, and nothing of whoever runs the tests. */
 export function environment(more: Record<string, string> = {}): Record<string, string> {
   return {
-    PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', OR3_CLOUD_BIN: inject('program'),
-    OR3_BASIC_AUTH_BOOTSTRAP_EMAIL: email, OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD: password, ...more,
+    PATH: process.env.PATH ?? '',
+    HOME: process.env.HOME ?? '',
+    OR3_CLOUD_BIN: inject('program'),
+    OR3_BASIC_AUTH_BOOTSTRAP_EMAIL: email,
+    OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD: password,
+    ...more,
   }
 }
 
@@ -38,9 +42,20 @@ export interface Started {
 }
 
 /** An engine with the real program, which ends with the test. */
-export function start({ env = {}, dataDir = folder(), ...options }: Partial<EngineOptions> & { env?: Record<string, string> } = {}): Started {
+export function start({
+  env = {},
+  dataDir = folder(),
+  ...options
+}: Partial<EngineOptions> & { env?: Record<string, string> } = {}): Started {
   const lines: string[] = []
-  const engine = new Engine({ user, dataDir, search: { env: environment(env) }, log: (_, line) => lines.push(line), patience: 60_000, ...options })
+  const engine = new Engine({
+    user,
+    dataDir,
+    search: { env: environment(env) },
+    log: (_, line) => lines.push(line),
+    patience: 60_000,
+    ...options,
+  })
   const release = engine.enter(user)
   onTestFinished(release)
   return { engine, dataDir, lines, release }
@@ -48,7 +63,7 @@ export function start({ env = {}, dataDir = folder(), ...options }: Partial<Engi
 
 /** Waits until a condition holds; the limit of the test ends what never does. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await pause(10)
+  while (!(await holds())) await pause(10)
 }
 
 export function alive(pid: number): boolean {
@@ -58,7 +73,7 @@ export function alive(pid: number): boolean {
   catch {
     return false
   }
-  // A process that has ended and that nobody has waited for is still listed.
+  // A process that has ended and that no one has waited for is still listed.
   try {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   }
@@ -68,7 +83,11 @@ export function alive(pid: number): boolean {
 }
 
 export async function userAndWorkspace(engine: Engine): Promise<{ userId: string, workspaceId: string }> {
-  const { userId } = await engine.call('workspaces/get-or-create-user', { provider: 'test', providerUserId: 'ann' }, undefined)
+  const { userId } = await engine.call(
+    'workspaces/get-or-create-user',
+    { provider: 'test', providerUserId: 'ann' },
+    undefined,
+  )
   const { workspaceId } = await engine.call('workspaces/get-or-create-default-workspace', { userId }, undefined)
   return { userId, workspaceId }
 }
@@ -94,15 +113,22 @@ export async function hostOf(engine: Engine): Promise<Host> {
     })
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => new Promise<void>((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
-  }))
+  onTestFinished(
+    () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  )
   const { port } = server.address() as AddressInfo
   const host: Host = {
     url: `http://127.0.0.1:${port}`,
     caller: { clientIp: '203.0.113.7', host: `127.0.0.1:${port}` },
-    session: cookie => engine.session({ ...browserRequest({ method: 'GET', url: '/', headers: {} } as http.IncomingMessage), headers: { cookie } }, host.caller),
+    session: cookie =>
+      engine.session(
+        { ...browserRequest({ method: 'GET', url: '/', headers: {} } as http.IncomingMessage), headers: { cookie } },
+        host.caller,
+      ),
   }
   return host
 }
@@ -110,8 +136,14 @@ export async function hostOf(engine: Engine): Promise<Host> {
 /** Signs in as a browser does, and returns its Cookie header. */
 export async function signIn(host: Host): Promise<string> {
   const answer = await fetch(`${host.url}/api/basic-auth/sign-in`, {
-    method: 'POST', headers: { 'content-type': 'application/json', 'origin': host.url }, body: JSON.stringify({ email, password }),
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'origin': host.url },
+    body: JSON.stringify({ email, password }),
   })
   if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`)
-  return answer.headers.getSetCookie().map(cookie => cookie.split(';')[0]).filter(cookie => cookie !== 'host=1').join('; ')
+  return answer.headers
+    .getSetCookie()
+    .map(cookie => cookie.split(';')[0])
+    .filter(cookie => cookie !== 'host=1')
+    .join('; ')
 }

@@ -28,7 +28,12 @@ function stage(): {
       asked++
       const now = given
       await gate
-      return { session: { provider: 'basic-auth', userId: 'ann', sessionId: 's1', expiresAt: 2000 }, setCookies: [], reusableUntil: 2000, ...now }
+      return {
+        session: { provider: 'basic-auth', userId: 'ann', sessionId: 's1', expiresAt: 2000 },
+        setCookies: [],
+        reusableUntil: 2000,
+        ...now,
+      }
     },
     async* events(_: string, { signal }: { signal: AbortSignal }) {
       signal.addEventListener('abort', () => wake?.())
@@ -36,7 +41,7 @@ function stage(): {
         const next = queue.shift()
         if (next === 'end') return
         if (next) yield next
-        else await new Promise<void>(resolve => wake = resolve)
+        else await new Promise<void>(resolve => (wake = resolve))
       }
     },
   } as unknown as Client
@@ -48,11 +53,16 @@ function stage(): {
     queue = []
   }
   return {
-    memory, time, tell: push, breakOff: () => push('end'), asked: () => asked, answer: of => given = of,
+    memory,
+    time,
+    tell: push,
+    breakOff: () => push('end'),
+    asked: () => asked,
+    answer: of => (given = of),
     ask: cookie => memory.ask({ url: '/', headers: { Cookie: cookie } }, {}),
     hold() {
       let open = (): void => undefined
-      gate = new Promise<void>(resolve => open = resolve)
+      gate = new Promise<void>(resolve => (open = resolve))
       return open
     },
   }
@@ -91,8 +101,14 @@ describe('the three rules', () => {
     expect(s.asked()).toBe(3)
     s.time.now = 1000
     for (const [data, kept] of [
-      ['{"sessionId":"s2"}', true], ['{"userId":"bob"}', true], ['{"sessionId":"s1"}', false], ['{"userId":"ann"}', false], ['{"userId":"ann","sessionId":"s9"}', false],
-      ['{}', false], ['no JSON', false], ['null', false],
+      ['{"sessionId":"s2"}', true],
+      ['{"userId":"bob"}', true],
+      ['{"sessionId":"s1"}', false],
+      ['{"userId":"ann"}', false],
+      ['{"userId":"ann","sessionId":"s9"}', false],
+      ['{}', false],
+      ['no JSON', false],
+      ['null', false],
     ] as const) {
       await s.ask('a=1')
       expect(s.memory.size, data).toBe(1)
@@ -106,9 +122,12 @@ describe('the three rules', () => {
     const s = stage()
     await s.ask('')
     await s.tell(watching)
-    for (const between of [() => s.tell({ name: 'revoked', data: '{"sessionId":"of another"}' }), async () => {
-      await s.breakOff()
-    }]) {
+    for (const between of [
+      () => s.tell({ name: 'revoked', data: '{"sessionId":"of another"}' }),
+      async () => {
+        await s.breakOff()
+      },
+    ]) {
       const open = s.hold()
       const asked = s.ask('a=1')
       await between()
@@ -145,7 +164,12 @@ test('the memory is bounded, and the least used goes first', async () => {
 })
 
 test('a fault is passed on and never remembered', async () => {
-  const memory = new SessionMemory({ call: () => Promise.reject(unavailable('gone')), async* events() { /* ends at once */ } } as unknown as Client)
+  const memory = new SessionMemory({
+    call: () => Promise.reject(unavailable('gone')),
+    async* events() {
+      /* ends at once */
+    },
+  } as unknown as Client)
   await expect(memory.ask({ url: '/', headers: {} }, {})).rejects.toMatchObject({ status: 503 })
   memory.close()
 })
@@ -165,7 +189,10 @@ test('with the real engine a session is remembered until it is signed out, and o
   expect((await host.session(cookie)).session).toMatchObject({ email: 'ann@example.test' })
   await until(async () => first === (first = await host.session(cookie)))
 
-  const out = await fetch(`${host.url}/api/basic-auth/sign-out`, { method: 'POST', headers: { cookie, origin: host.url } })
+  const out = await fetch(`${host.url}/api/basic-auth/sign-out`, {
+    method: 'POST',
+    headers: { cookie, origin: host.url },
+  })
   expect(out.status).toBe(200)
   await until(async () => (await host.session(cookie)).session === null)
 })
