@@ -1,6 +1,6 @@
 // What several tests need: folders, the real engine, a host in front of it.
 import http from 'node:http'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +18,18 @@ export const password = 'Correct-Horse-9-Battery'
 /** A folder that goes with the test. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'or3-test-'))
-  onTestFinished(() => rmSync(path, { recursive: true, force: true, maxRetries: 20 })) // an engine may be ending
+  onTestFinished(() =>
+    until(() => {
+      try {
+        rmSync(path, { recursive: true, force: true })
+      }
+      catch (error) {
+        // An engine that is ending still writes there.
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY')) throw error
+      }
+      return !existsSync(path)
+    }),
+  )
   return path
 }
 
