@@ -69,6 +69,11 @@ type WorkspaceSummary struct {
 	Members   int       `json:"members"`
 	// Owner is the e-mail address of the owner who has been in it the longest; empty if unknown.
 	Owner string `json:"owner,omitempty"`
+	// OwnerUserID is that owner; empty if there is none.
+	OwnerUserID string `json:"ownerUserId,omitempty"`
+	Description string `json:"description,omitempty"`
+	// DeletedAt is zero if it was not deleted.
+	DeletedAt time.Time `json:"deletedAt,omitzero"`
 }
 
 // WorkspaceDirectory is the optional ability of an AuthWorkspaceStore to look workspaces up for the operator.

@@ -333,6 +333,17 @@ type MaintenanceReporter interface {
 	MaintenanceState() MaintenanceState
 }
 
+// MaintenanceRecorder is the optional ability of a MaintenanceReporter to take the runs of a host that maintains the provider by
+// its own schedule into the answer (contract, sync §10.8).
+type MaintenanceRecorder interface {
+	// BeginMaintenanceRun notes that a run has begun. One that has not ended after an hour is taken for failed.
+	BeginMaintenanceRun()
+	// CompleteMaintenanceRun notes that it has ended well, at a time.
+	CompleteMaintenanceRun(at time.Time)
+	// FailMaintenanceRun notes that it has failed. What the host says about it goes into the log alone.
+	FailMaintenanceRun(reason string)
+}
+
 // SyncCapabilities are the flags by which a host learns what an adapter supports (contract, sync §10.5, §10.8).
 type SyncCapabilities struct {
 	SnapshotBootstrap string `json:"snapshotBootstrap,omitempty"` // "snapshot-v1"

@@ -111,7 +111,7 @@ func ask[Out any](ctx context.Context, c *client, caller Caller, name string, in
 	return out, err
 }
 
-// store is or3cloud.AuthWorkspaceStore, InviteStore, WorkspaceAccessStore and WorkspaceDirectory over the protocol.
+// store is or3cloud.AuthWorkspaceStore, InviteStore, WorkspaceAccessStore, WorkspaceDirectory and what administration needs over the protocol.
 type store struct{ *client }
 
 func wireIdentity(id or3cloud.ExternalIdentity) identityRequest {
@@ -242,6 +242,101 @@ func (s store) RemoveMember(ctx context.Context, ws, user string) error {
 func (s store) FindWorkspaces(ctx context.Context, idOrName string, limit int) ([]or3cloud.WorkspaceSummary, error) {
 	out, err := ask[workspaceSummaries](ctx, s.client, Caller{}, "access/find-workspaces", workspaceSearch{idOrName, limit})
 	return out.Workspaces, err
+}
+
+func (s store) SearchUsers(ctx context.Context, text string, limit int) (found []or3cloud.User, err error) {
+	out, err := ask[userList](ctx, s.client, Caller{}, "access/search-users", userSearch{text, limit})
+	for _, u := range out.Users {
+		found = append(found, u.contract())
+	}
+	return found, err
+}
+
+func (u listedUser) contract() or3cloud.User {
+	return or3cloud.User{ID: u.UserID, Email: u.Email, DisplayName: u.DisplayName}
+}
+
+func (o overview) contract() or3cloud.WorkspaceSummary {
+	w := or3cloud.WorkspaceSummary{
+		ID: o.ID, Name: o.Name, Description: o.Description, CreatedAt: time.UnixMilli(o.CreatedAt).UTC(), OwnerUserID: o.OwnerUserID,
+		Owner: o.OwnerEmail, Members: o.MemberCount,
+	}
+	if o.Deleted {
+		w.DeletedAt = time.UnixMilli(o.DeletedAt).UTC()
+	}
+	return w
+}
+
+func (s store) SearchWorkspaces(ctx context.Context, in or3cloud.WorkspaceSearch) (page []or3cloud.WorkspaceSummary, total int, err error) {
+	out, err := ask[overviewPage](ctx, s.client, Caller{}, "access/list-workspaces", workspaceListing{
+		in.Text, in.IncludeDeleted, in.Offset/in.Limit + 1, in.Limit,
+	})
+	for _, o := range out.Items {
+		page = append(page, o.contract())
+	}
+	return page, out.Total, err
+}
+
+func (s store) DescribeWorkspace(ctx context.Context, ws string) (or3cloud.WorkspaceSummary, error) {
+	out, err := ask[overviewAnswer](ctx, s.client, Caller{}, "access/get-workspace", workspaceID{ws})
+	if err == nil && out.Workspace == nil {
+		err = or3cloud.Errorf(or3cloud.CodeNotFound, "null")
+	}
+	if err != nil {
+		return or3cloud.WorkspaceSummary{}, err
+	}
+	return out.Workspace.contract(), nil
+}
+
+func (s store) SoftDeleteWorkspace(ctx context.Context, ws string) error {
+	return s.done(ctx, "access/soft-delete-workspace", workspaceID{ws})
+}
+
+func (s store) RestoreWorkspace(ctx context.Context, ws string) error {
+	return s.done(ctx, "access/restore-workspace", workspaceID{ws})
+}
+
+func (s store) ListWorkspaceIDs(ctx context.Context, after string, _ int) ([]string, error) {
+	out, err := ask[workspaceIDs](ctx, s.client, Caller{}, "workspaces/list-workspace-ids", workspaceIDPage{after})
+	return out.WorkspaceIDs, err
+}
+
+func (s store) WorkspaceSetting(ctx context.Context, ws, key string) (string, bool, error) {
+	out, err := ask[settingValue](ctx, s.client, Caller{}, "settings/get", settingKey{ws, key})
+	if out.Value == nil {
+		return "", false, err
+	}
+	return *out.Value, true, err
+}
+
+func (s store) SetWorkspaceSetting(ctx context.Context, ws, key, value string) error {
+	return s.done(ctx, "settings/set", settingChange{settingKey{ws, key}, value})
+}
+
+func (s store) ListDeploymentAdmins(ctx context.Context) (all []or3cloud.DeploymentAdmin, err error) {
+	out, err := ask[adminList](ctx, s.client, Caller{}, "admins/list", nothing{})
+	for _, a := range out.Admins {
+		all = append(all, or3cloud.DeploymentAdmin{User: a.contract(), GrantedAt: time.UnixMilli(a.CreatedAt)})
+	}
+	return all, err
+}
+
+func (s store) GrantDeploymentAdmin(ctx context.Context, user, by string) error {
+	return s.done(ctx, "admins/grant", adminGrant{user, by})
+}
+
+func (s store) RevokeDeploymentAdmin(ctx context.Context, user string) error {
+	return s.done(ctx, "admins/revoke", userID{user})
+}
+
+func (s store) IsDeploymentAdmin(ctx context.Context, user string) (bool, error) {
+	out, err := ask[isAdmin](ctx, s.client, Caller{}, "admins/is-admin", userID{user})
+	return out.IsAdmin, err
+}
+
+func (s store) CheckDeploymentAdmin(ctx context.Context, id, provider string) (bool, error) {
+	out, err := ask[adminAnswer](ctx, s.client, Caller{}, "workspaces/check-deployment-admin", identityRequest{Provider: provider, ProviderUserID: id})
+	return out.DeploymentAdmin, err
 }
 
 // adapter is or3cloud.SyncGatewayAdapter, Snapshotter, SyncCollector, CanonicalStorage and UploadIntents over the protocol.

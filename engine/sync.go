@@ -171,6 +171,12 @@ type (
 		WorkspaceQuotaBytes httpapi.Int `json:"workspaceQuotaBytes,omitempty"`
 		WorkspaceQuotaFiles httpapi.Int `json:"workspaceQuotaFiles,omitempty"`
 	}
+	maintenanceRun struct {
+		// LastRun is when a run has ended well, in Unix milliseconds; left out it is now.
+		LastRun httpapi.Int `json:"lastRun,omitempty"`
+		// Error is why one has failed.
+		Error string `json:"error,omitempty"`
+	}
 	intentOfWorkspace struct {
 		WorkspaceID string `json:"workspaceId"`
 		IntentID    string `json:"intentId,omitempty"`
@@ -192,7 +198,32 @@ func syncMethods() []method {
 			func(_ call, m or3cloud.MaintenanceReporter, _ nothing) (or3cloud.MaintenanceState, error) {
 				return m.MaintenanceState(), nil
 			}),
-	}, intentMethods()...)
+	}, append(maintenanceMethods(), intentMethods()...)...)
+}
+
+// maintenanceMethods are for a host that maintains by its own schedule.
+func maintenanceMethods() []method {
+	type recorder = or3cloud.MaintenanceRecorder
+	note := func(name, help string, f func(call, recorder, maintenanceRun)) method {
+		return does(name, help, by[recorder](or3cloud.ProviderSync), func(c call, m recorder, in maintenanceRun) (nothing, error) {
+			f(c, m, in)
+			return nothing{}, nil
+		})
+	}
+	return []method{
+		note("sync/begin-maintenance-run", "SyncGatewayAdapter.beginMaintenanceRun.", func(_ call, m recorder, _ maintenanceRun) { m.BeginMaintenanceRun() }),
+		note("sync/complete-maintenance-run", "SyncGatewayAdapter.completeMaintenanceRun.", func(c call, m recorder, in maintenanceRun) {
+			at := c.engine.now()
+			if in.LastRun > 0 {
+				at = time.UnixMilli(int64(in.LastRun))
+			}
+			m.CompleteMaintenanceRun(at)
+		}),
+		note("sync/fail-maintenance-run", "SyncGatewayAdapter.failMaintenanceRun.", func(_ call, m recorder, in maintenanceRun) {
+			const most = 1000
+			m.FailMaintenanceRun(in.Error[:min(len(in.Error), most)])
+		}),
+	}
 }
 
 // served is a method that the Go host serves as well, by the same handler: it asks the front whether the user is a member, judges

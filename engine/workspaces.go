@@ -123,28 +123,16 @@ type (
 		WorkspaceID string `json:"workspaceId"`
 		TokenHash   string `json:"tokenHash"`
 	}
+	workspaceIDPage struct {
+		// After is the last id of the page before; left out for the first.
+		After string `json:"after,omitempty"`
+	}
+	workspaceIDs struct {
+		// WorkspaceIDs is empty after the last page.
+		WorkspaceIDs []string `json:"workspaceIds"`
+	}
 	adminAnswer struct {
 		DeploymentAdmin bool `json:"deploymentAdmin"`
-	}
-	member struct {
-		UserID string        `json:"userId"`
-		Email  string        `json:"email,omitempty"`
-		Role   or3cloud.Role `json:"role"`
-	}
-	memberList struct {
-		Members []member `json:"members"`
-	}
-	memberRole struct {
-		workspaceOfUser
-		Role or3cloud.Role `json:"role"`
-	}
-	workspaceSearch struct {
-		// IDOrName is an id or a whole name; empty finds all.
-		IDOrName string `json:"idOrName,omitempty"`
-		Limit    int    `json:"limit"`
-	}
-	workspaceSummaries struct {
-		Workspaces []or3cloud.WorkspaceSummary `json:"workspaces"`
 	}
 )
 
@@ -221,12 +209,18 @@ func workspaceMethods() []method {
 		does("workspaces/set-active-workspace", "AuthWorkspaceStore.setActiveWorkspace.", users, func(c call, s store, in workspaceOfUser) (nothing, error) {
 			return nothing{}, s.SetActiveWorkspace(c, in.UserID, in.WorkspaceID)
 		}),
+		does("workspaces/list-workspace-ids", "SyncGatewayAdapter.listWorkspaceIds, in pages: the live workspaces, oldest first.",
+			by[or3cloud.WorkspaceLister](or3cloud.ProviderSync), func(c call, s or3cloud.WorkspaceLister, in workspaceIDPage) (out workspaceIDs, err error) {
+				found, err := s.ListWorkspaceIDs(c, in.After, maxFound)
+				out.WorkspaceIDs = append([]string{}, found...)
+				return out, err
+			}),
 		does("workspaces/check-deployment-admin", "DeploymentAdminChecker.checkDeploymentAdmin.", by[or3cloud.DeploymentAdminChecker](or3cloud.ProviderSync),
 			func(c call, s or3cloud.DeploymentAdminChecker, in identityRequest) (out adminAnswer, err error) {
 				out.DeploymentAdmin, err = s.CheckDeploymentAdmin(c, in.ProviderUserID, in.Provider)
 				return out, err
 			}),
-	}, append(inviteMethods(), memberMethods()...)...)
+	}, inviteMethods()...)
 }
 
 func inviteMethods() []method {
@@ -271,42 +265,6 @@ func inviteMethods() []method {
 			}),
 	}
 }
-
-func memberMethods() []method {
-	type store = or3cloud.WorkspaceAccessStore
-	access := by[store](or3cloud.ProviderSync)
-	return []method{
-		does("access/list-members", "WorkspaceAccessStore.listMembers.", access, func(c call, s store, in workspaceID) (out memberList, err error) {
-			all, err := s.ListMembers(c, in.WorkspaceID)
-			out.Members = []member{}
-			for _, m := range all {
-				out.Members = append(out.Members, member{m.UserID, m.Email, m.Role})
-			}
-			return out, err
-		}),
-		does("access/set-member-role", "WorkspaceAccessStore.setMemberRole; who is no member becomes one.", access, func(c call, s store, in memberRole) (nothing, error) {
-			if err := known(in.Role); err != nil {
-				return nothing{}, err
-			}
-			return nothing{}, s.SetMemberRole(c, in.WorkspaceID, in.UserID, in.Role)
-		}),
-		does("access/remove-member", "WorkspaceAccessStore.removeMember.", access, func(c call, s store, in workspaceOfUser) (nothing, error) {
-			return nothing{}, s.RemoveMember(c, in.WorkspaceID, in.UserID)
-		}),
-		does("access/find-workspaces", "The live workspaces with an id or a name.", by[or3cloud.WorkspaceDirectory](or3cloud.ProviderSync),
-			func(c call, s or3cloud.WorkspaceDirectory, in workspaceSearch) (out workspaceSummaries, err error) {
-				if in.Limit < 1 || in.Limit > maxFound {
-					return out, or3cloud.Errorf(or3cloud.CodeInvalid, "The limit is 1 to %d", maxFound)
-				}
-				found, err := s.FindWorkspaces(c, in.IDOrName, in.Limit)
-				out.Workspaces = append([]or3cloud.WorkspaceSummary{}, found...)
-				return out, err
-			}),
-	}
-}
-
-// maxFound is how many workspaces one search finds.
-const maxFound = 1000
 
 func known(r or3cloud.Role) error {
 	if r.Valid() {

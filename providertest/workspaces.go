@@ -17,8 +17,8 @@ type WorkspaceBackend struct {
 	Advance func(time.Duration)
 }
 
-// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and of WorkspaceAccessStore, MemberManager, WorkspaceDirectory, InviteStore and
-// UserRemover those that the store is.
+// TestWorkspaceStore checks what or3cloud.AuthWorkspaceStore promises, and of WorkspaceAccessStore, MemberManager, WorkspaceDirectory, InviteStore,
+// UserRemover and what administration needs those that the store is.
 func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) {
 	run := func(name string, f func(t *testing.T, b *workspaceBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +51,12 @@ func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) 
 	run("UserRemoval", testUserRemoval)
 	run("RemovalOfStrangers", testRemovalOfStrangers)
 	run("RemovalOfAGuest", testRemovalOfAGuest)
+	run("AllWorkspaces", testAllWorkspaces)
+	run("RestoreOfTheRemoved", testRestoreOfTheRemoved)
+	run("WorkspaceIDs", testWorkspaceIDs)
+	run("UserSearch", testUserSearch)
+	run("Settings", testSettings)
+	run("DeploymentAdmins", testDeploymentAdmins)
 }
 
 type workspaceBench struct {

@@ -120,18 +120,71 @@ func (m *maintenance) tend(ctx context.Context) error {
 
 // MaintenanceState implements or3cloud.MaintenanceReporter.
 func (s *Store) MaintenanceState() or3cloud.MaintenanceState {
-	if s.m == nil {
-		return or3cloud.MaintenanceState{State: "idle"}
+	st := or3cloud.MaintenanceState{State: "idle"}
+	running, failed := false, false
+	if s.m != nil {
+		s.m.mu.Lock()
+		st, running = s.m.state, s.m.running
+		s.m.mu.Unlock()
+		failed = s.m.loop.Err() != nil
 	}
-	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	st := s.m.state
+	host := s.host.read(s.opts.Now())
+	st.Enabled, st.LastRun = st.Enabled || host.known, max(st.LastRun, host.lastRun)
 	st.State = "idle"
-	if s.m.loop.Err() != nil {
+	if failed || host.failed {
 		st.State, st.LastError = "failed", "maintenance failed; see the log"
 	}
-	if s.m.running {
+	if running || host.running {
 		st.State = "running"
 	}
 	return st
+}
+
+// hostRun is how long a run of the host may take.
+const hostRun = time.Hour
+
+// hostMaintenance is what a host says of its own runs.
+type hostMaintenance struct {
+	mu    sync.Mutex
+	since time.Time // of the run under way; zero if there is none
+	runs  hostRuns
+}
+
+type hostRuns struct {
+	known, running, failed bool
+	lastRun                int64
+}
+
+func (h *hostMaintenance) read(now time.Time) hostRuns {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := h.runs
+	if !h.since.IsZero() {
+		out.running = now.Sub(h.since) < hostRun
+		out.failed = out.failed || !out.running
+	}
+	return out
+}
+
+// note notes that a run has begun, or how it has ended.
+func (h *hostMaintenance) note(since time.Time, f func(*hostRuns)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.since, h.runs.known = since, true
+	f(&h.runs)
+}
+
+// BeginMaintenanceRun implements or3cloud.MaintenanceRecorder.
+func (s *Store) BeginMaintenanceRun() { s.host.note(s.opts.Now(), func(*hostRuns) {}) }
+
+// CompleteMaintenanceRun implements or3cloud.MaintenanceRecorder.
+func (s *Store) CompleteMaintenanceRun(at time.Time) {
+	latest := s.opts.Now().UnixMilli()
+	s.host.note(time.Time{}, func(r *hostRuns) { r.failed, r.lastRun = false, min(at.UnixMilli(), latest) })
+}
+
+// FailMaintenanceRun implements or3cloud.MaintenanceRecorder.
+func (s *Store) FailMaintenanceRun(reason string) {
+	s.opts.Log.Warn("the host's maintenance of the sync database failed", "reason", reason)
+	s.host.note(time.Time{}, func(r *hostRuns) { r.failed = true })
 }

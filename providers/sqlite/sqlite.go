@@ -195,6 +195,9 @@ const maxFileRetention = 100 * 365 * 86400
 type Store struct {
 	*members.Workspaces
 	*members.Invites
+	*members.Directory
+	*members.Settings
+	*members.Admins
 	*changelog.Log
 	*files.Files
 	*ratewindows.Windows
@@ -203,6 +206,7 @@ type Store struct {
 	engine *engine.Engine
 	opts   Options
 	m      *maintenance
+	host   hostMaintenance
 	watch  *sqlitex.Watch
 	// clockWasAhead says that the log may hold times in the future, newest is the latest time that the maintenance has seen.
 	clockWasAhead atomic.Bool
@@ -245,6 +249,9 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		WorkspacesPerUser: opts.WorkspacesPerUser, Retention: opts.Retention, FileRetention: opts.FileRetention,
 	})
 	s.Invites = members.NewInvites(s.engine, s.Workspaces)
+	s.Directory = members.NewDirectory(s.Workspaces)
+	s.Settings = members.NewSettings(s.engine)
+	s.Admins = members.NewAdmins(s.Workspaces)
 	s.Log, err = changelog.New(ctx, s.engine, s.Workspaces, changelog.Options{
 		Retention: opts.Retention, DeviceStale: opts.DeviceStale, WorkspaceQuota: opts.WorkspaceQuota, Noticed: s.noticed,
 	})
@@ -302,28 +309,36 @@ func (s *Store) SyncCapabilities() or3cloud.SyncCapabilities {
 
 // Interface guards.
 var (
-	_ or3cloud.AuthWorkspaceStore   = (*Store)(nil)
-	_ or3cloud.WorkspaceAccessStore = (*Store)(nil)
-	_ or3cloud.MemberManager        = (*Store)(nil)
-	_ or3cloud.WorkspaceDirectory   = (*Store)(nil)
-	_ or3cloud.UserRemover          = (*Store)(nil)
-	_ or3cloud.IdentityLister       = (*Store)(nil)
-	_ or3cloud.InviteStore          = (*Store)(nil)
-	_ or3cloud.InviteDescriber      = (*Store)(nil)
-	_ or3cloud.SyncGatewayAdapter   = (*Store)(nil)
-	_ or3cloud.SyncCollector        = (*Store)(nil)
-	_ or3cloud.Snapshotter          = (*Store)(nil)
-	_ or3cloud.ReferenceClaimer     = (*Store)(nil)
-	_ or3cloud.StorageUsage         = (*Store)(nil)
-	_ or3cloud.UploadIntents        = (*Store)(nil)
-	_ or3cloud.Watcher              = (*Store)(nil)
-	_ or3cloud.CanonicalStorage     = (*Store)(nil)
-	_ or3cloud.CapabilityReporter   = (*Store)(nil)
-	_ or3cloud.MaintenanceReporter  = (*Store)(nil)
-	_ or3cloud.DatabaseIntegrity    = (*Store)(nil)
-	_ or3cloud.KVNameFreer          = (*Store)(nil)
-	_ or3cloud.Notifier             = (*Store)(nil)
-	_ or3cloud.RateLimitStore       = (*Store)(nil)
-	_ or3cloud.WebhookStore         = (*Store)(nil)
-	_ or3cloud.WebhookQueue         = (*Store)(nil)
+	_ or3cloud.AuthWorkspaceStore     = (*Store)(nil)
+	_ or3cloud.WorkspaceAccessStore   = (*Store)(nil)
+	_ or3cloud.MemberManager          = (*Store)(nil)
+	_ or3cloud.WorkspaceDirectory     = (*Store)(nil)
+	_ or3cloud.UserDirectory          = (*Store)(nil)
+	_ or3cloud.UserFinder             = (*Store)(nil)
+	_ or3cloud.WorkspaceAdministrator = (*Store)(nil)
+	_ or3cloud.WorkspaceLister        = (*Store)(nil)
+	_ or3cloud.WorkspaceSettings      = (*Store)(nil)
+	_ or3cloud.DeploymentAdminStore   = (*Store)(nil)
+	_ or3cloud.DeploymentAdminChecker = (*Store)(nil)
+	_ or3cloud.MaintenanceRecorder    = (*Store)(nil)
+	_ or3cloud.UserRemover            = (*Store)(nil)
+	_ or3cloud.IdentityLister         = (*Store)(nil)
+	_ or3cloud.InviteStore            = (*Store)(nil)
+	_ or3cloud.InviteDescriber        = (*Store)(nil)
+	_ or3cloud.SyncGatewayAdapter     = (*Store)(nil)
+	_ or3cloud.SyncCollector          = (*Store)(nil)
+	_ or3cloud.Snapshotter            = (*Store)(nil)
+	_ or3cloud.ReferenceClaimer       = (*Store)(nil)
+	_ or3cloud.StorageUsage           = (*Store)(nil)
+	_ or3cloud.UploadIntents          = (*Store)(nil)
+	_ or3cloud.Watcher                = (*Store)(nil)
+	_ or3cloud.CanonicalStorage       = (*Store)(nil)
+	_ or3cloud.CapabilityReporter     = (*Store)(nil)
+	_ or3cloud.MaintenanceReporter    = (*Store)(nil)
+	_ or3cloud.DatabaseIntegrity      = (*Store)(nil)
+	_ or3cloud.KVNameFreer            = (*Store)(nil)
+	_ or3cloud.Notifier               = (*Store)(nil)
+	_ or3cloud.RateLimitStore         = (*Store)(nil)
+	_ or3cloud.WebhookStore           = (*Store)(nil)
+	_ or3cloud.WebhookQueue           = (*Store)(nil)
 )

@@ -37,18 +37,20 @@ var bounds = map[string]struct{ bound, test string }{
 	"upload_intents":      {"files.MaxOpenIntents and MaxHolds of a workspace", "TestIntentsAreBounded"},
 	"webhooks":            {"OR3_WEBHOOKS_MAX_PER_USER of a user", "testWebhooks"},
 	"webhook_deliveries":  {"OpenDeliveries and KeptDeliveries of a webhook; those of one that is gone go within a minute", "testWebhookBounds"},
+	"workspace_settings":  {"or3cloud.MaxSettings of a workspace, each of MaxSettingValue at most", "testSettings"},
 	"rate_windows":        {"or3cloud.MaxRateWindows", "testRateLimits"},
 	"retired_generations": {"one row of a stored file, until its bytes are gone; bytes have the quota of files", "testReferences"},
 }
 
 // notAMembers are the tables that nothing grows which a member can ask for.
 var notAMembers = map[string]string{
-	"goose_db_version": "one row of a migration",
-	"sqlite_sequence":  "SQLite's own",
-	"users":            "one row of an account",
-	"auth_accounts":    "one row of an account",
-	"signing_keys":     "one row of a purpose",
-	"store_stamp":      "one row",
+	"goose_db_version":  "one row of a migration",
+	"sqlite_sequence":   "SQLite's own",
+	"users":             "one row of an account",
+	"auth_accounts":     "one row of an account",
+	"deployment_admins": "one row of a user; an operator grants them",
+	"signing_keys":      "one row of a purpose",
+	"store_stamp":       "one row",
 }
 
 // TestEveryTableHasABound takes the list of tables from the schema: a new one needs a bound, and a test that fills it.

@@ -48,6 +48,7 @@ var storedTimes = []storedTime{
 	{table: "auth_accounts", column: "created_at", shown: "is displayed only"},
 	{table: "members", column: "created_at", shown: "orders members only"},
 	{table: "files", column: "updated_at", shown: "is a client's, and compared with the same client's only"},
+	{table: "deployment_admins", column: "granted_at", shown: "orders them only"},
 	{table: "rate_windows", column: "expires_at", shown: "is judged where the limits are (internal/ratelimit), and goes when it is too far ahead"},
 	{table: "store_stamp", column: "at", shown: "is what says that the clock was ahead, and is written anew at each start"},
 	{table: "store_stamp", column: "restored_at", shown: "is displayed only"},

@@ -18,6 +18,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/access/create-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.createWorkspace. */
+        post: operations["access/create-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/access/find-workspaces": {
         parameters: {
             query?: never;
@@ -29,6 +46,23 @@ export interface paths {
         put?: never;
         /** The live workspaces with an id or a name. */
         post: operations["access/find-workspaces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/get-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.getWorkspace; deleted ones as well. */
+        post: operations["access/get-workspace"];
         delete?: never;
         options?: never;
         head?: never;
@@ -52,6 +86,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/access/list-workspaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.listWorkspaces. */
+        post: operations["access/list-workspaces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/access/remove-member": {
         parameters: {
             query?: never;
@@ -69,6 +120,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/access/restore-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.restoreWorkspace. One without an owner is 409. */
+        post: operations["access/restore-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/search-users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.searchUsers, AdminUserStore.searchUsers. A blank query finds no one. */
+        post: operations["access/search-users"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/access/set-member-role": {
         parameters: {
             query?: never;
@@ -80,6 +165,40 @@ export interface paths {
         put?: never;
         /** WorkspaceAccessStore.setMemberRole; who is no member becomes one. */
         post: operations["access/set-member-role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/soft-delete-workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.softDeleteWorkspace. The time is the engine's own. */
+        post: operations["access/soft-delete-workspace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/access/upsert-member": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceAccessStore.upsertMember. An address that no user has is 404: invite its owner. */
+        post: operations["access/upsert-member"];
         delete?: never;
         options?: never;
         head?: never;
@@ -114,6 +233,74 @@ export interface paths {
         put?: never;
         /** ProviderAdminAdapter.getStatus. */
         post: operations["admin/status"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/admins/grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AdminUserStore.grantAdmin. */
+        post: operations["admins/grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/admins/is-admin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AdminUserStore.isAdmin. */
+        post: operations["admins/is-admin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/admins/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AdminUserStore.listAdmins. */
+        post: operations["admins/list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/admins/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** AdminUserStore.revokeAdmin. */
+        post: operations["admins/revoke"];
         delete?: never;
         options?: never;
         head?: never;
@@ -256,6 +443,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/settings/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceSettingsStore.get. */
+        post: operations["settings/get"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/settings/set": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** WorkspaceSettingsStore.set. */
+        post: operations["settings/set"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/stay": {
         parameters: {
             query?: never;
@@ -358,6 +579,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/sync/begin-maintenance-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.beginMaintenanceRun. */
+        post: operations["sync/begin-maintenance-run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/sync/cancel-upload-intent": {
         parameters: {
             query?: never;
@@ -369,6 +607,23 @@ export interface paths {
         put?: never;
         /** SyncGatewayAdapter.cancelUploadIntent. */
         post: operations["sync/cancel-upload-intent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/complete-maintenance-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.completeMaintenanceRun. */
+        post: operations["sync/complete-maintenance-run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -403,6 +658,23 @@ export interface paths {
         get: operations["sync/events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/fail-maintenance-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.failMaintenanceRun. */
+        post: operations["sync/fail-maintenance-run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -732,6 +1004,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/workspaces/list-workspace-ids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.listWorkspaceIds, in pages: the live workspaces, oldest first. */
+        post: operations["workspaces/list-workspace-ids"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/workspaces/remove-workspace": {
         parameters: {
             query?: never;
@@ -844,6 +1133,14 @@ export interface components {
         AdminAnswer: {
             deploymentAdmin: boolean;
         };
+        AdminGrant: {
+            /** @description CreatedByUserID is who grants it; what is no user, such as a super admin, is an operator. */
+            createdByUserId?: string;
+            userId: string;
+        };
+        AdminList: {
+            admins: components["schemas"]["DeploymentAdmin"][];
+        };
         /** @description AdminStatus describes a provider to an operator. It contains no secrets. */
         AdminStatus: {
             actions: components["schemas"]["AdminAction"][];
@@ -886,7 +1183,7 @@ export interface components {
             host?: string;
             /** @description HTTPS says whether the browser's connection is encrypted. */
             https?: boolean;
-            /** @description User is who is signed in; nil if nobody is. */
+            /** @description User is the user who is signed in; nil for a browser that is not. */
             user?: components["schemas"]["User"];
         };
         CanonicalAnswer: {
@@ -965,6 +1262,13 @@ export interface components {
             workspace: components["schemas"]["Workspace"];
             workspaceId: string;
             workspaceName: string;
+        };
+        DeploymentAdmin: {
+            /** @description CreatedAt is when it was granted, in Unix milliseconds. */
+            createdAt: number;
+            displayName?: string;
+            email?: string;
+            userId: string;
         };
         /** @description Endpoint is a route that a provider serves. */
         Endpoint: {
@@ -1077,6 +1381,9 @@ export interface components {
             /** @description UserID is who has accepted it. */
             userId?: string;
         };
+        IsAdmin: {
+            isAdmin: boolean;
+        };
         KnownUser: {
             /** @description UserID is null if the identity is unknown. */
             userId: string | null;
@@ -1096,6 +1403,17 @@ export interface components {
             /** @description Remaining is how many are left after this one. */
             remaining: number;
             retryAfterMs?: number;
+        };
+        ListedUser: {
+            displayName?: string;
+            email?: string;
+            userId: string;
+        };
+        MaintenanceRun: {
+            /** @description Error is why one has failed. */
+            error?: string;
+            /** @description LastRun is when a run has ended well, in Unix milliseconds; left out it is now. */
+            lastRun?: number;
         };
         /** @description MaintenanceState is what a provider's background maintenance is doing (contract, sync §10.8). It is part of the deep health answer. */
         MaintenanceState: {
@@ -1121,6 +1439,15 @@ export interface components {
             /** @enum {string} */
             role: "owner" | "editor" | "viewer";
             userId: string;
+            workspaceId: string;
+        };
+        MemberUpsert: {
+            /** @description EmailOrProviderID is an address if it has an @, else the id of a user at an auth provider. */
+            emailOrProviderId: string;
+            /** @description Provider is the auth provider; without it, any. */
+            provider?: string;
+            /** @enum {string} */
+            role: "owner" | "editor" | "viewer";
             workspaceId: string;
         };
         NewInvite: {
@@ -1178,6 +1505,31 @@ export interface components {
             serverVersion?: number;
             success: boolean;
             winner?: components["schemas"]["Winner"];
+        };
+        /** @description overview is the host's WorkspaceSummary. Times are in Unix milliseconds. */
+        Overview: {
+            createdAt: number;
+            deleted: boolean;
+            deletedAt?: number;
+            description?: string;
+            id: string;
+            memberCount: number;
+            name: string;
+            ownerEmail?: string;
+            ownerUserId?: string;
+        };
+        OverviewAnswer: {
+            /** @description Workspace is null if it never was. */
+            workspace: components["schemas"]["Overview"] | null;
+        };
+        OverviewPage: {
+            items: components["schemas"]["Overview"][];
+            total: number;
+        };
+        OwnedWorkspace: {
+            description?: string;
+            name: string;
+            ownerUserId: string;
         };
         PresignDownloadRequest: {
             /** @enum {string} */
@@ -1273,13 +1625,26 @@ export interface components {
         SessionAnswer: {
             /** @description ReusableUntil is until when the same Cookie header proves the same, in Unix milliseconds, as long as auth/revocations is watched and tells of nothing that concerns it; left out if each request has to be asked for. */
             reusableUntil?: number;
-            /** @description Session is null if nobody is signed in. */
+            /** @description Session is null for a browser that is not signed in. */
             session: components["schemas"]["ProvenSession"] | null;
             /** @description SetCookies are to be added to the answer to the browser. */
             setCookies: string[];
         };
         SessionRequest: {
             request: components["schemas"]["BrowserRequest"];
+        };
+        SettingChange: {
+            key: string;
+            value?: string;
+            workspaceId: string;
+        };
+        SettingKey: {
+            key: string;
+            workspaceId: string;
+        };
+        SettingValue: {
+            /** @description Value is null if nothing is set. */
+            value: string | null;
         };
         SetupAnswer: {
             /** @description Fragments are what follows # in one-time links with which the first account is created. */
@@ -1378,6 +1743,14 @@ export interface components {
         UserID: {
             userId: string;
         };
+        UserList: {
+            users: components["schemas"]["ListedUser"][];
+        };
+        UserSearch: {
+            /** @description Limit is 1 to 100; left out it is 20. */
+            limit?: number;
+            query?: string;
+        };
         VersionEvent: {
             serverVersion: number;
             workspaceId: string;
@@ -1407,8 +1780,24 @@ export interface components {
         WorkspaceID: {
             workspaceId: string;
         };
+        WorkspaceIDPage: {
+            /** @description After is the last id of the page before; left out for the first. */
+            after?: string;
+        };
+        WorkspaceIDs: {
+            /** @description WorkspaceIDs is empty after the last page. */
+            workspaceIds: string[];
+        };
         WorkspaceList: {
             workspaces: components["schemas"]["Workspace"][];
+        };
+        WorkspaceListing: {
+            includeDeleted?: boolean;
+            /** @description Page is 1 for the first. */
+            page: number;
+            perPage: number;
+            /** @description Search is contained in the name or the description, whatever its case. */
+            search?: string;
         };
         WorkspaceOfUser: {
             userId: string;
@@ -1426,11 +1815,19 @@ export interface components {
         WorkspaceSummary: {
             /** Format: date-time */
             createdAt: string;
+            /**
+             * Format: date-time
+             * @description DeletedAt is zero if it was not deleted.
+             */
+            deletedAt?: string;
+            description?: string;
             id: string;
             members: number;
             name: string;
             /** @description Owner is the e-mail address of the owner who has been in it the longest; empty if unknown. */
             owner?: string;
+            /** @description OwnerUserID is that owner; empty if there is none. */
+            ownerUserId?: string;
         };
     };
     responses: never;
@@ -1461,6 +1858,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Hello"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/create-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnedWorkspace"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceID"];
                 };
             };
             /** @description An error. */
@@ -1510,6 +1943,42 @@ export interface operations {
             };
         };
     };
+    "access/get-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
     "access/list-members": {
         parameters: {
             query?: never;
@@ -1533,6 +2002,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MemberList"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/list-workspaces": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceListing"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewPage"];
                 };
             };
             /** @description An error. */
@@ -1582,6 +2087,78 @@ export interface operations {
             };
         };
     };
+    "access/restore-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/search-users": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserSearch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserList"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
     "access/set-member-role": {
         parameters: {
             query?: never;
@@ -1605,6 +2182,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/soft-delete-workspace": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "access/upsert-member": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberUpsert"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserID"];
                 };
             };
             /** @description An error. */
@@ -1677,6 +2326,150 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AdminStatus"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "admins/grant": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdminGrant"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "admins/is-admin": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IsAdmin"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "admins/list": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminList"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "admins/revoke": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
                 };
             };
             /** @description An error. */
@@ -1974,6 +2767,78 @@ export interface operations {
             };
         };
     };
+    "settings/get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingKey"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingValue"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "settings/set": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
     stay: {
         parameters: {
             query?: never;
@@ -2183,6 +3048,42 @@ export interface operations {
             };
         };
     };
+    "sync/begin-maintenance-run": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MaintenanceRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
     "sync/cancel-upload-intent": {
         parameters: {
             query?: never;
@@ -2196,6 +3097,42 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["IntentOfWorkspace"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/complete-maintenance-run": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MaintenanceRun"];
             };
         };
         responses: {
@@ -2276,6 +3213,42 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/fail-maintenance-run": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MaintenanceRun"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
                 };
             };
             /** @description An error. */
@@ -2960,6 +3933,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkspaceList"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "workspaces/list-workspace-ids": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkspaceIDPage"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkspaceIDs"];
                 };
             };
             /** @description An error. */

@@ -78,6 +78,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countInvitesStmt, err = db.PrepareContext(ctx, countInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query CountInvites: %w", err)
 	}
+	if q.countOtherSettingsStmt, err = db.PrepareContext(ctx, countOtherSettings); err != nil {
+		return nil, fmt.Errorf("error preparing query CountOtherSettings: %w", err)
+	}
 	if q.countWebhooksStmt, err = db.PrepareContext(ctx, countWebhooks); err != nil {
 		return nil, fmt.Errorf("error preparing query CountWebhooks: %w", err)
 	}
@@ -159,6 +162,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deliveryStmt, err = db.PrepareContext(ctx, delivery); err != nil {
 		return nil, fmt.Errorf("error preparing query Delivery: %w", err)
 	}
+	if q.deploymentAdminsStmt, err = db.PrepareContext(ctx, deploymentAdmins); err != nil {
+		return nil, fmt.Errorf("error preparing query DeploymentAdmins: %w", err)
+	}
+	if q.describeWorkspaceStmt, err = db.PrepareContext(ctx, describeWorkspace); err != nil {
+		return nil, fmt.Errorf("error preparing query DescribeWorkspace: %w", err)
+	}
 	if q.deviceCursorStmt, err = db.PrepareContext(ctx, deviceCursor); err != nil {
 		return nil, fmt.Errorf("error preparing query DeviceCursor: %w", err)
 	}
@@ -219,6 +228,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.finishDeliveryStmt, err = db.PrepareContext(ctx, finishDelivery); err != nil {
 		return nil, fmt.Errorf("error preparing query FinishDelivery: %w", err)
 	}
+	if q.forgetAdminsStmt, err = db.PrepareContext(ctx, forgetAdmins); err != nil {
+		return nil, fmt.Errorf("error preparing query ForgetAdmins: %w", err)
+	}
 	if q.forgetInviterStmt, err = db.PrepareContext(ctx, forgetInviter); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetInviter: %w", err)
 	}
@@ -234,11 +246,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.giveBackStmt, err = db.PrepareContext(ctx, giveBack); err != nil {
 		return nil, fmt.Errorf("error preparing query GiveBack: %w", err)
 	}
+	if q.grantDeploymentAdminStmt, err = db.PrepareContext(ctx, grantDeploymentAdmin); err != nil {
+		return nil, fmt.Errorf("error preparing query GrantDeploymentAdmin: %w", err)
+	}
 	if q.highestNumbersStmt, err = db.PrepareContext(ctx, highestNumbers); err != nil {
 		return nil, fmt.Errorf("error preparing query HighestNumbers: %w", err)
 	}
 	if q.identitiesOfStmt, err = db.PrepareContext(ctx, identitiesOf); err != nil {
 		return nil, fmt.Errorf("error preparing query IdentitiesOf: %w", err)
+	}
+	if q.identityIsAdminStmt, err = db.PrepareContext(ctx, identityIsAdmin); err != nil {
+		return nil, fmt.Errorf("error preparing query IdentityIsAdmin: %w", err)
 	}
 	if q.inFlightStmt, err = db.PrepareContext(ctx, inFlight); err != nil {
 		return nil, fmt.Errorf("error preparing query InFlight: %w", err)
@@ -293,6 +311,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.inviteWithNamesStmt, err = db.PrepareContext(ctx, inviteWithNames); err != nil {
 		return nil, fmt.Errorf("error preparing query InviteWithNames: %w", err)
+	}
+	if q.isDeploymentAdminStmt, err = db.PrepareContext(ctx, isDeploymentAdmin); err != nil {
+		return nil, fmt.Errorf("error preparing query IsDeploymentAdmin: %w", err)
 	}
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
@@ -408,11 +429,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.resetStaleDeliveriesStmt, err = db.PrepareContext(ctx, resetStaleDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query ResetStaleDeliveries: %w", err)
 	}
+	if q.restoreWorkspaceStmt, err = db.PrepareContext(ctx, restoreWorkspace); err != nil {
+		return nil, fmt.Errorf("error preparing query RestoreWorkspace: %w", err)
+	}
 	if q.retireGenerationStmt, err = db.PrepareContext(ctx, retireGeneration); err != nil {
 		return nil, fmt.Errorf("error preparing query RetireGeneration: %w", err)
 	}
 	if q.retiredGenerationsStmt, err = db.PrepareContext(ctx, retiredGenerations); err != nil {
 		return nil, fmt.Errorf("error preparing query RetiredGenerations: %w", err)
+	}
+	if q.revokeDeploymentAdminStmt, err = db.PrepareContext(ctx, revokeDeploymentAdmin); err != nil {
+		return nil, fmt.Errorf("error preparing query RevokeDeploymentAdmin: %w", err)
 	}
 	if q.revokeInviteStmt, err = db.PrepareContext(ctx, revokeInvite); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeInvite: %w", err)
@@ -428,6 +455,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.setCounterStmt, err = db.PrepareContext(ctx, setCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query SetCounter: %w", err)
+	}
+	if q.setWorkspaceSettingStmt, err = db.PrepareContext(ctx, setWorkspaceSetting); err != nil {
+		return nil, fmt.Errorf("error preparing query SetWorkspaceSetting: %w", err)
 	}
 	if q.signingKeyStmt, err = db.PrepareContext(ctx, signingKey); err != nil {
 		return nil, fmt.Errorf("error preparing query SigningKey: %w", err)
@@ -465,11 +495,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.upsertMemberStmt, err = db.PrepareContext(ctx, upsertMember); err != nil {
 		return nil, fmt.Errorf("error preparing query UpsertMember: %w", err)
 	}
+	if q.userByIDStmt, err = db.PrepareContext(ctx, userByID); err != nil {
+		return nil, fmt.Errorf("error preparing query UserByID: %w", err)
+	}
 	if q.userByIdentityStmt, err = db.PrepareContext(ctx, userByIdentity); err != nil {
 		return nil, fmt.Errorf("error preparing query UserByIdentity: %w", err)
 	}
 	if q.userExistsStmt, err = db.PrepareContext(ctx, userExists); err != nil {
 		return nil, fmt.Errorf("error preparing query UserExists: %w", err)
+	}
+	if q.userPageStmt, err = db.PrepareContext(ctx, userPage); err != nil {
+		return nil, fmt.Errorf("error preparing query UserPage: %w", err)
+	}
+	if q.usersByIdentityStmt, err = db.PrepareContext(ctx, usersByIdentity); err != nil {
+		return nil, fmt.Errorf("error preparing query UsersByIdentity: %w", err)
 	}
 	if q.waitingWebhooksStmt, err = db.PrepareContext(ctx, waitingWebhooks); err != nil {
 		return nil, fmt.Errorf("error preparing query WaitingWebhooks: %w", err)
@@ -494,6 +533,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.workspaceForMemberStmt, err = db.PrepareContext(ctx, workspaceForMember); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceForMember: %w", err)
+	}
+	if q.workspaceIDsStmt, err = db.PrepareContext(ctx, workspaceIDs); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkspaceIDs: %w", err)
+	}
+	if q.workspacePageStmt, err = db.PrepareContext(ctx, workspacePage); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkspacePage: %w", err)
+	}
+	if q.workspaceSettingStmt, err = db.PrepareContext(ctx, workspaceSetting); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkspaceSetting: %w", err)
 	}
 	if q.workspaceUseStmt, err = db.PrepareContext(ctx, workspaceUse); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceUse: %w", err)
@@ -594,6 +642,11 @@ func (q *Queries) Close() error {
 	if q.countInvitesStmt != nil {
 		if cerr := q.countInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countInvitesStmt: %w", cerr)
+		}
+	}
+	if q.countOtherSettingsStmt != nil {
+		if cerr := q.countOtherSettingsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countOtherSettingsStmt: %w", cerr)
 		}
 	}
 	if q.countWebhooksStmt != nil {
@@ -731,6 +784,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deliveryStmt: %w", cerr)
 		}
 	}
+	if q.deploymentAdminsStmt != nil {
+		if cerr := q.deploymentAdminsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deploymentAdminsStmt: %w", cerr)
+		}
+	}
+	if q.describeWorkspaceStmt != nil {
+		if cerr := q.describeWorkspaceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing describeWorkspaceStmt: %w", cerr)
+		}
+	}
 	if q.deviceCursorStmt != nil {
 		if cerr := q.deviceCursorStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deviceCursorStmt: %w", cerr)
@@ -831,6 +894,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing finishDeliveryStmt: %w", cerr)
 		}
 	}
+	if q.forgetAdminsStmt != nil {
+		if cerr := q.forgetAdminsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing forgetAdminsStmt: %w", cerr)
+		}
+	}
 	if q.forgetInviterStmt != nil {
 		if cerr := q.forgetInviterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing forgetInviterStmt: %w", cerr)
@@ -856,6 +924,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing giveBackStmt: %w", cerr)
 		}
 	}
+	if q.grantDeploymentAdminStmt != nil {
+		if cerr := q.grantDeploymentAdminStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing grantDeploymentAdminStmt: %w", cerr)
+		}
+	}
 	if q.highestNumbersStmt != nil {
 		if cerr := q.highestNumbersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing highestNumbersStmt: %w", cerr)
@@ -864,6 +937,11 @@ func (q *Queries) Close() error {
 	if q.identitiesOfStmt != nil {
 		if cerr := q.identitiesOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing identitiesOfStmt: %w", cerr)
+		}
+	}
+	if q.identityIsAdminStmt != nil {
+		if cerr := q.identityIsAdminStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing identityIsAdminStmt: %w", cerr)
 		}
 	}
 	if q.inFlightStmt != nil {
@@ -954,6 +1032,11 @@ func (q *Queries) Close() error {
 	if q.inviteWithNamesStmt != nil {
 		if cerr := q.inviteWithNamesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing inviteWithNamesStmt: %w", cerr)
+		}
+	}
+	if q.isDeploymentAdminStmt != nil {
+		if cerr := q.isDeploymentAdminStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing isDeploymentAdminStmt: %w", cerr)
 		}
 	}
 	if q.kVNameOwnerStmt != nil {
@@ -1146,6 +1229,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing resetStaleDeliveriesStmt: %w", cerr)
 		}
 	}
+	if q.restoreWorkspaceStmt != nil {
+		if cerr := q.restoreWorkspaceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing restoreWorkspaceStmt: %w", cerr)
+		}
+	}
 	if q.retireGenerationStmt != nil {
 		if cerr := q.retireGenerationStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing retireGenerationStmt: %w", cerr)
@@ -1154,6 +1242,11 @@ func (q *Queries) Close() error {
 	if q.retiredGenerationsStmt != nil {
 		if cerr := q.retiredGenerationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing retiredGenerationsStmt: %w", cerr)
+		}
+	}
+	if q.revokeDeploymentAdminStmt != nil {
+		if cerr := q.revokeDeploymentAdminStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing revokeDeploymentAdminStmt: %w", cerr)
 		}
 	}
 	if q.revokeInviteStmt != nil {
@@ -1179,6 +1272,11 @@ func (q *Queries) Close() error {
 	if q.setCounterStmt != nil {
 		if cerr := q.setCounterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setCounterStmt: %w", cerr)
+		}
+	}
+	if q.setWorkspaceSettingStmt != nil {
+		if cerr := q.setWorkspaceSettingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setWorkspaceSettingStmt: %w", cerr)
 		}
 	}
 	if q.signingKeyStmt != nil {
@@ -1241,6 +1339,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing upsertMemberStmt: %w", cerr)
 		}
 	}
+	if q.userByIDStmt != nil {
+		if cerr := q.userByIDStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userByIDStmt: %w", cerr)
+		}
+	}
 	if q.userByIdentityStmt != nil {
 		if cerr := q.userByIdentityStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userByIdentityStmt: %w", cerr)
@@ -1249,6 +1352,16 @@ func (q *Queries) Close() error {
 	if q.userExistsStmt != nil {
 		if cerr := q.userExistsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing userExistsStmt: %w", cerr)
+		}
+	}
+	if q.userPageStmt != nil {
+		if cerr := q.userPageStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing userPageStmt: %w", cerr)
+		}
+	}
+	if q.usersByIdentityStmt != nil {
+		if cerr := q.usersByIdentityStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing usersByIdentityStmt: %w", cerr)
 		}
 	}
 	if q.waitingWebhooksStmt != nil {
@@ -1289,6 +1402,21 @@ func (q *Queries) Close() error {
 	if q.workspaceForMemberStmt != nil {
 		if cerr := q.workspaceForMemberStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing workspaceForMemberStmt: %w", cerr)
+		}
+	}
+	if q.workspaceIDsStmt != nil {
+		if cerr := q.workspaceIDsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workspaceIDsStmt: %w", cerr)
+		}
+	}
+	if q.workspacePageStmt != nil {
+		if cerr := q.workspacePageStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workspacePageStmt: %w", cerr)
+		}
+	}
+	if q.workspaceSettingStmt != nil {
+		if cerr := q.workspaceSettingStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workspaceSettingStmt: %w", cerr)
 		}
 	}
 	if q.workspaceUseStmt != nil {
@@ -1358,6 +1486,7 @@ type Queries struct {
 	collectablePinsStmt          *sql.Stmt
 	countIntentsStmt             *sql.Stmt
 	countInvitesStmt             *sql.Stmt
+	countOtherSettingsStmt       *sql.Stmt
 	countWebhooksStmt            *sql.Stmt
 	countedSizeStmt              *sql.Stmt
 	counterStmt                  *sql.Stmt
@@ -1385,6 +1514,8 @@ type Queries struct {
 	deliveriesOfStmt             *sql.Stmt
 	deliveriesSinceStmt          *sql.Stmt
 	deliveryStmt                 *sql.Stmt
+	deploymentAdminsStmt         *sql.Stmt
+	describeWorkspaceStmt        *sql.Stmt
 	deviceCursorStmt             *sql.Stmt
 	disableWebhookStmt           *sql.Stmt
 	dropAllCursorsOfStmt         *sql.Stmt
@@ -1405,13 +1536,16 @@ type Queries struct {
 	filesOfDigestStmt            *sql.Stmt
 	findWorkspacesStmt           *sql.Stmt
 	finishDeliveryStmt           *sql.Stmt
+	forgetAdminsStmt             *sql.Stmt
 	forgetInviterStmt            *sql.Stmt
 	forgetOrphanStmt             *sql.Stmt
 	forgetRetiredStmt            *sql.Stmt
 	generationRetiredStmt        *sql.Stmt
 	giveBackStmt                 *sql.Stmt
+	grantDeploymentAdminStmt     *sql.Stmt
 	highestNumbersStmt           *sql.Stmt
 	identitiesOfStmt             *sql.Stmt
+	identityIsAdminStmt          *sql.Stmt
 	inFlightStmt                 *sql.Stmt
 	insertAccountStmt            *sql.Stmt
 	insertCounterStmt            *sql.Stmt
@@ -1430,6 +1564,7 @@ type Queries struct {
 	inviteByTokenStmt            *sql.Stmt
 	inviteExistsStmt             *sql.Stmt
 	inviteWithNamesStmt          *sql.Stmt
+	isDeploymentAdminStmt        *sql.Stmt
 	kVNameOwnerStmt              *sql.Stmt
 	keepKVNameStmt               *sql.Stmt
 	keepRateWindowStmt           *sql.Stmt
@@ -1468,13 +1603,16 @@ type Queries struct {
 	reserveOpIDStmt              *sql.Stmt
 	reservedUseStmt              *sql.Stmt
 	resetStaleDeliveriesStmt     *sql.Stmt
+	restoreWorkspaceStmt         *sql.Stmt
 	retireGenerationStmt         *sql.Stmt
 	retiredGenerationsStmt       *sql.Stmt
+	revokeDeploymentAdminStmt    *sql.Stmt
 	revokeInviteStmt             *sql.Stmt
 	revokePendingInvitesStmt     *sql.Stmt
 	roleInWorkspaceStmt          *sql.Stmt
 	setActiveWorkspaceStmt       *sql.Stmt
 	setCounterStmt               *sql.Stmt
+	setWorkspaceSettingStmt      *sql.Stmt
 	signingKeyStmt               *sql.Stmt
 	skipToPresentStmt            *sql.Stmt
 	softDeleteWorkspaceStmt      *sql.Stmt
@@ -1487,8 +1625,11 @@ type Queries struct {
 	updateWorkspaceStmt          *sql.Stmt
 	upsertFileStmt               *sql.Stmt
 	upsertMemberStmt             *sql.Stmt
+	userByIDStmt                 *sql.Stmt
 	userByIdentityStmt           *sql.Stmt
 	userExistsStmt               *sql.Stmt
+	userPageStmt                 *sql.Stmt
+	usersByIdentityStmt          *sql.Stmt
 	waitingWebhooksStmt          *sql.Stmt
 	waypointAfterStmt            *sql.Stmt
 	webhookByIDStmt              *sql.Stmt
@@ -1497,6 +1638,9 @@ type Queries struct {
 	webhooksOfStmt               *sql.Stmt
 	workspaceDeletedAtStmt       *sql.Stmt
 	workspaceForMemberStmt       *sql.Stmt
+	workspaceIDsStmt             *sql.Stmt
+	workspacePageStmt            *sql.Stmt
+	workspaceSettingStmt         *sql.Stmt
 	workspaceUseStmt             *sql.Stmt
 	workspacesAfterStmt          *sql.Stmt
 }
@@ -1523,6 +1667,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		collectablePinsStmt:          q.collectablePinsStmt,
 		countIntentsStmt:             q.countIntentsStmt,
 		countInvitesStmt:             q.countInvitesStmt,
+		countOtherSettingsStmt:       q.countOtherSettingsStmt,
 		countWebhooksStmt:            q.countWebhooksStmt,
 		countedSizeStmt:              q.countedSizeStmt,
 		counterStmt:                  q.counterStmt,
@@ -1550,6 +1695,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deliveriesOfStmt:             q.deliveriesOfStmt,
 		deliveriesSinceStmt:          q.deliveriesSinceStmt,
 		deliveryStmt:                 q.deliveryStmt,
+		deploymentAdminsStmt:         q.deploymentAdminsStmt,
+		describeWorkspaceStmt:        q.describeWorkspaceStmt,
 		deviceCursorStmt:             q.deviceCursorStmt,
 		disableWebhookStmt:           q.disableWebhookStmt,
 		dropAllCursorsOfStmt:         q.dropAllCursorsOfStmt,
@@ -1570,13 +1717,16 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		filesOfDigestStmt:            q.filesOfDigestStmt,
 		findWorkspacesStmt:           q.findWorkspacesStmt,
 		finishDeliveryStmt:           q.finishDeliveryStmt,
+		forgetAdminsStmt:             q.forgetAdminsStmt,
 		forgetInviterStmt:            q.forgetInviterStmt,
 		forgetOrphanStmt:             q.forgetOrphanStmt,
 		forgetRetiredStmt:            q.forgetRetiredStmt,
 		generationRetiredStmt:        q.generationRetiredStmt,
 		giveBackStmt:                 q.giveBackStmt,
+		grantDeploymentAdminStmt:     q.grantDeploymentAdminStmt,
 		highestNumbersStmt:           q.highestNumbersStmt,
 		identitiesOfStmt:             q.identitiesOfStmt,
+		identityIsAdminStmt:          q.identityIsAdminStmt,
 		inFlightStmt:                 q.inFlightStmt,
 		insertAccountStmt:            q.insertAccountStmt,
 		insertCounterStmt:            q.insertCounterStmt,
@@ -1595,6 +1745,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		inviteByTokenStmt:            q.inviteByTokenStmt,
 		inviteExistsStmt:             q.inviteExistsStmt,
 		inviteWithNamesStmt:          q.inviteWithNamesStmt,
+		isDeploymentAdminStmt:        q.isDeploymentAdminStmt,
 		kVNameOwnerStmt:              q.kVNameOwnerStmt,
 		keepKVNameStmt:               q.keepKVNameStmt,
 		keepRateWindowStmt:           q.keepRateWindowStmt,
@@ -1633,13 +1784,16 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		reserveOpIDStmt:              q.reserveOpIDStmt,
 		reservedUseStmt:              q.reservedUseStmt,
 		resetStaleDeliveriesStmt:     q.resetStaleDeliveriesStmt,
+		restoreWorkspaceStmt:         q.restoreWorkspaceStmt,
 		retireGenerationStmt:         q.retireGenerationStmt,
 		retiredGenerationsStmt:       q.retiredGenerationsStmt,
+		revokeDeploymentAdminStmt:    q.revokeDeploymentAdminStmt,
 		revokeInviteStmt:             q.revokeInviteStmt,
 		revokePendingInvitesStmt:     q.revokePendingInvitesStmt,
 		roleInWorkspaceStmt:          q.roleInWorkspaceStmt,
 		setActiveWorkspaceStmt:       q.setActiveWorkspaceStmt,
 		setCounterStmt:               q.setCounterStmt,
+		setWorkspaceSettingStmt:      q.setWorkspaceSettingStmt,
 		signingKeyStmt:               q.signingKeyStmt,
 		skipToPresentStmt:            q.skipToPresentStmt,
 		softDeleteWorkspaceStmt:      q.softDeleteWorkspaceStmt,
@@ -1652,8 +1806,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		updateWorkspaceStmt:          q.updateWorkspaceStmt,
 		upsertFileStmt:               q.upsertFileStmt,
 		upsertMemberStmt:             q.upsertMemberStmt,
+		userByIDStmt:                 q.userByIDStmt,
 		userByIdentityStmt:           q.userByIdentityStmt,
 		userExistsStmt:               q.userExistsStmt,
+		userPageStmt:                 q.userPageStmt,
+		usersByIdentityStmt:          q.usersByIdentityStmt,
 		waitingWebhooksStmt:          q.waitingWebhooksStmt,
 		waypointAfterStmt:            q.waypointAfterStmt,
 		webhookByIDStmt:              q.webhookByIDStmt,
@@ -1662,6 +1819,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		webhooksOfStmt:               q.webhooksOfStmt,
 		workspaceDeletedAtStmt:       q.workspaceDeletedAtStmt,
 		workspaceForMemberStmt:       q.workspaceForMemberStmt,
+		workspaceIDsStmt:             q.workspaceIDsStmt,
+		workspacePageStmt:            q.workspacePageStmt,
+		workspaceSettingStmt:         q.workspaceSettingStmt,
 		workspaceUseStmt:             q.workspaceUseStmt,
 		workspacesAfterStmt:          q.workspacesAfterStmt,
 	}

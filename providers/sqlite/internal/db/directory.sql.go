@@ -7,14 +7,15 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
 
 const findWorkspaces = `-- name: FindWorkspaces :many
-SELECT w.id, w.name, w.created_at,
+SELECT w.id, w.name, w.description, w.created_at, w.deleted_at,
   CAST((SELECT count(*) FROM members m WHERE m.workspace = w.num) AS INTEGER) AS members,
-  CAST(coalesce((SELECT u.email FROM members m JOIN users u ON u.id = m.user_id
-    WHERE m.workspace = w.num AND m.role = 'owner' ORDER BY m.created_at, u.id LIMIT 1), '') AS TEXT) AS owner
-FROM workspaces w
+  CAST(coalesce(u.id, '') AS TEXT) AS owner_id, CAST(coalesce(u.email, '') AS TEXT) AS owner
+FROM workspaces w LEFT JOIN users u ON u.id = (
+  SELECT m.user_id FROM members m WHERE m.workspace = w.num AND m.role = 'owner' ORDER BY m.created_at, m.user_id LIMIT 1)
 WHERE w.deleted_at IS NULL AND (CAST(?1 AS TEXT) = '' OR w.id = ?1 OR w.name = ?1)
 ORDER BY w.created_at, w.num LIMIT ?2
 `
@@ -25,11 +26,14 @@ type FindWorkspacesParams struct {
 }
 
 type FindWorkspacesRow struct {
-	ID        string
-	Name      string
-	CreatedAt int64
-	Members   int64
-	Owner     string
+	ID          string
+	Name        string
+	Description string
+	CreatedAt   int64
+	DeletedAt   sql.NullInt64
+	Members     int64
+	OwnerID     string
+	Owner       string
 }
 
 func (q *Queries) FindWorkspaces(ctx context.Context, arg FindWorkspacesParams) ([]FindWorkspacesRow, error) {
@@ -44,8 +48,11 @@ func (q *Queries) FindWorkspaces(ctx context.Context, arg FindWorkspacesParams) 
 		if err := rows.Scan(
 			&i.ID,
 			&i.Name,
+			&i.Description,
 			&i.CreatedAt,
+			&i.DeletedAt,
 			&i.Members,
+			&i.OwnerID,
 			&i.Owner,
 		); err != nil {
 			return nil, err

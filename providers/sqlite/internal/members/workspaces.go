@@ -22,6 +22,7 @@ const defaultWorkspaceName = "My Workspace"
 var (
 	ErrForbidden         = or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
 	errWorkspaceNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Workspace not found")
+	errUserNotFound      = or3cloud.Errorf(or3cloud.CodeNotFound, "User not found")
 )
 
 // Options configure a Workspaces.
@@ -34,7 +35,7 @@ type Options struct {
 }
 
 // Workspaces are the users, their workspaces and their memberships. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore,
-// MemberManager but for invites, WorkspaceDirectory and UserRemover.
+// MemberManager but for invites, and UserRemover.
 type Workspaces struct {
 	e    *engine.Engine
 	opts Options
@@ -43,6 +44,7 @@ type Workspaces struct {
 	users    engine.Memo[or3cloud.ExternalIdentity, string] // keyed without e-mail and name
 	defaults engine.Memo[string, or3cloud.Workspace]        // by user
 	roles    engine.Memo[membership, or3cloud.Role]
+	admins   engine.Memo[or3cloud.ExternalIdentity, bool] // keyed without e-mail and name
 }
 
 // membership is the key of a role.
@@ -135,7 +137,7 @@ func (w *Workspaces) chooseWorkspace(ctx context.Context, t *engine.Tx, userID s
 		return ws, err
 	default:
 		if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
-			return ws, or3cloud.Errorf(or3cloud.CodeNotFound, "User not found")
+			return ws, errUserNotFound
 		} else if err != nil {
 			return ws, err
 		}
@@ -350,7 +352,7 @@ func (w *Workspaces) SetMemberRole(ctx context.Context, workspaceID, userID stri
 			return err
 		}
 		if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
-			return or3cloud.Errorf(or3cloud.CodeNotFound, "User not found")
+			return errUserNotFound
 		} else if err != nil {
 			return err
 		}
@@ -426,6 +428,7 @@ func (w *Workspaces) write(ctx context.Context, f func(context.Context, *engine.
 			w.users.Forget()
 			w.defaults.Forget()
 			w.roles.Forget()
+			w.admins.Forget()
 		})
 		return f(ctx, t)
 	})
