@@ -6,7 +6,11 @@ import type { TLSSocket } from 'node:tls'
 import { useEngine, type Engine } from './engine.js'
 import { EngineError, unavailable } from './errors.js'
 import type { Caller, CallerOf, In, Method, Out, Schemas, SessionAnswer } from './methods.js'
+import { packageName, packageVersion } from './package.js'
 import { browserRequest, type RelayOptions } from './relay.js'
+import { settingsOf, type HostChoices } from './settings.js'
+
+export { providerAdmin, type AdminStatus, type ProviderAdmin } from './admin.js'
 
 /** What is needed of an event of h3. */
 export interface HostEvent {
@@ -19,10 +23,15 @@ export interface HostApp {
   hooks: { hook: (name: 'close', run: () => Promise<void>) => unknown }
 }
 
-/** The part of a host's runtime configuration that says how strictly it starts, and which proxies it believes. */
-export interface HostConfig {
-  auth?: { strict?: unknown }
-  security?: { proxy?: { trustProxy?: unknown, forwardedForHeader?: unknown, forwardedHostHeader?: unknown } }
+/**
+ * The part of a host's runtime configuration that says what it has chosen, how strictly it starts, and which proxies it
+ * believes.
+ */
+export interface HostConfig extends HostChoices {
+  auth?: HostChoices['auth'] & { strict?: unknown }
+  security?: HostChoices['security'] & {
+    proxy?: { trustProxy?: unknown, forwardedForHeader?: unknown, forwardedHostHeader?: unknown }
+  }
 }
 
 /** The part of a host's session context that says who has signed in. */
@@ -66,9 +75,15 @@ export class ProviderHost {
     this.#options = options
   }
 
+  /** The package and its version, as people read them. */
+  get packageText(): string {
+    const { name, version } = this.#options.user
+    return `${name} ${version} (${packageName} ${packageVersion})`
+  }
+
   /**
    * Starts the engine, and lets it go when the host closes. It does not wait, so that what a plugin registers after it
-   * is there at once.
+   * is there at once. The engine gets the host's environment and what the host was configured with.
    *
    * In strict mode a host without an engine does not run: what can be told at once is thrown, and a first start that
    * fails ends the process with 1, the reason being in the log. Otherwise the log has the reason, requests are answered
@@ -79,14 +94,15 @@ export class ProviderHost {
   start(app: HostApp, { mode }: StartOptions): void {
     this.#prerendering = mode === 'prerender'
     if (this.#prerendering || this.#engine) return
-    const env = { ...process.env, ...(mode !== undefined && { NODE_ENV: mode }) }
+    const config = this.#options.config()
+    const env = { ...process.env, ...settingsOf(config), ...(mode !== undefined && { NODE_ENV: mode }) }
     const { engine, release } = useEngine({ user: this.#options.user, log: say, search: { env } })
     app.hooks.hook('close', async () => {
       this.#engine = undefined
       await release()
     })
     this.#engine = engine
-    if (!isStrict(this.#options.config(), env)) {
+    if (!isStrict(config, env)) {
       engine.start()
       return
     }

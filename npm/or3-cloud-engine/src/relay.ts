@@ -61,6 +61,8 @@ export interface RelayOptions {
   caller: Caller
   /** Path and query, if not those of the request. */
   path?: string
+  /** Gets the status of the answer before any of it is passed back. */
+  answered?: (status: number) => void
 }
 
 /**
@@ -74,7 +76,7 @@ export async function relay(
   client: Client,
   request: IncomingMessage,
   response: ServerResponse,
-  { caller, path = addressed(request) }: RelayOptions,
+  { caller, path = addressed(request), answered: tell }: RelayOptions,
 ): Promise<void> {
   const { transport } = await client.connect()
   if (response.destroyed) return
@@ -92,6 +94,7 @@ export async function relay(
     asked.once('response', (answer) => {
       answered = true
       response.statusCode = answer.statusCode ?? 502
+      tell?.(response.statusCode)
       for (const [name, value] of Object.entries(endToEnd(answer.headers))) {
         if (name === 'set-cookie') response.appendHeader(name, ([] as string[]).concat(value as string[]))
         else if (value !== undefined) response.setHeader(name, value)

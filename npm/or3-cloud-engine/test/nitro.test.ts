@@ -8,22 +8,35 @@ import { fileURLToPath } from 'node:url'
 import { createApp, createError, createRouter, eventHandler, toNodeListener } from 'h3'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EngineError } from '../src/errors.js'
-import { browserOf, isStrict, ProviderHost, type HostConfig, type HostSession } from '../src/nitro.js'
+import {
+  browserOf,
+  isStrict,
+  providerAdmin,
+  ProviderHost,
+  type AdminStatus,
+  type HostConfig,
+  type HostSession,
+} from '../src/nitro.js'
+import { settingsOf } from '../src/settings.js'
 import { alive, email, environment, folder, password, until } from './rig.js'
 
 const user = { name: 'or3-provider-test', version: '0.1.0' }
 const script = fileURLToPath(new URL('hosts/nitro.mjs', import.meta.url))
 
 /** A server of h3 with one route of each kind, and the real engine behind it. */
-async function serve(): Promise<{ url: string, host: ProviderHost, close: () => Promise<void> }> {
-  for (const [name, value] of Object.entries({ ...environment(), OR3_DATA_DIR: folder() })) vi.stubEnv(name, value)
+async function serve(
+  config: HostConfig = {},
+): Promise<{ url: string, host: ProviderHost, close: () => Promise<void> }> {
+  const dataDir = folder()
+  for (const [name, value] of Object.entries({ ...environment(), OR3_DATA_DIR: dataDir })) vi.stubEnv(name, value)
   onTestFinished(() => void vi.unstubAllEnvs())
-  const host = new ProviderHost({ user, createError, config: () => ({}) })
+  const host = new ProviderHost({ user, createError, config: () => config })
   let close: () => Promise<void> = () => Promise.reject(new Error('no hook'))
   host.start({ hooks: { hook: (_, run) => (close = run) } }, { mode: 'development' })
   onTestFinished(() => close())
   const who: HostSession = { authenticated: true, provider: 'basic-auth', workspace: { id: 'w' }, role: 'editor' }
   const pull = { scope: { workspaceId: 'w' }, cursor: 0, limit: 1 }
+  const admin = providerAdmin(host, { id: 'fs', kind: 'storage' })
   const router = createRouter()
     .use('/me', eventHandler(async (event) => {
       const session = await host.session(event)
@@ -32,6 +45,15 @@ async function serve(): Promise<{ url: string, host: ProviderHost, close: () => 
     }))
     .use('/role', eventHandler(event => host.call(event, 'sync/pull', pull, { ...who, user: { id: 'u' } })))
     .use('/anonymous', eventHandler(event => host.call(event, 'sync/pull', pull, { authenticated: false })))
+    .use('/status', eventHandler(event => admin.getStatus(event)))
+    .use('/action/:id', eventHandler(async event => ({
+      result: await admin.runAction(
+        event,
+        event.context.params?.id ?? '',
+        { retentionDays: 90 },
+        { session: who },
+      ),
+    })))
     .use('/**', eventHandler(event => host.relay(event)))
   const server = http.createServer(toNodeListener(createApp().use(router)))
   server.listen(0, '127.0.0.1')
@@ -97,12 +119,55 @@ describe('in a server of h3', () => {
     }
   })
 
+  test('the engine opens what the host has chosen, whatever the environment says later', async () => {
+    vi.stubEnv('OR3_STORAGE_PROVIDER', 'fs')
+    const { host, url } = await serve({
+      auth: { enabled: true, provider: 'basic-auth', registrationMode: 'disabled' },
+      sync: { enabled: true, provider: 'sqlite' },
+      storage: { enabled: true, provider: 's3' },
+    })
+    expect((await host.engine.hello()).providers).toEqual({ auth: 'basic-auth', sync: 'sqlite', storage: '' })
+    expect(await (await fetch(`${url}/api/basic-auth/config`)).json()).toMatchObject({ registration: 'disabled' })
+  })
+
+  test('administrators see package, program and state, also while there is no engine', async () => {
+    const { url, host, close } = await serve()
+    const status = await (await fetch(`${url}/status`)).json() as AdminStatus
+    expect(status).toMatchObject({ details: { package: host.packageText }, actions: [{ id: 'storage.gc' }] })
+    expect(status.details.engine).toMatch(/^or3-cloud \S+$/)
+    expect(await (await fetch(`${url}/action/storage.gc`)).json()).toMatchObject({ result: { deleted_count: 0 } })
+    const unknown = await fetch(`${url}/action/x`)
+    expect([unknown.status, await unknown.json()]).toMatchObject([400, { statusMessage: 'Unknown action' }])
+    await close()
+    const down = await (await fetch(`${url}/status`)).json() as AdminStatus
+    expect(down).toMatchObject({ warnings: [{ level: 'error' }], actions: [] })
+    expect((await fetch(`${url}/action/storage.gc`)).status).toBe(503)
+  })
+
   test('while pages are rendered in advance, nothing is started or asked', async () => {
     const host = new ProviderHost({ user, createError, config: () => ({}) })
     host.start({ hooks: { hook: () => expect.unreachable() } }, { mode: 'prerender' })
     expect(await host.session({ node: { req: {}, res: {} }, context: {} } as never)).toBeNull()
     await expect(host.call(undefined, 'auth/setup', {})).rejects.toMatchObject({ statusCode: 503 })
   })
+})
+
+test('what a host has chosen is told by the names that win, and what it leaves open is not', () => {
+  expect(
+    settingsOf({
+      auth: { enabled: false, provider: '', autoProvision: false, invite: { tokenSecret: 's', tokenTtlSeconds: 60 } },
+      sync: { enabled: true, provider: undefined },
+      security: { allowedOrigins: ['https://a.example', 'https://b.example'] },
+    }),
+  ).toEqual({
+    SSR_AUTH_ENABLED: 'false',
+    OR3_AUTH_AUTO_PROVISION: 'false',
+    OR3_AUTH_INVITE_TOKEN_SECRET: 's',
+    OR3_AUTH_INVITE_TOKEN_TTL_SECONDS: '60',
+    OR3_CLOUD_SYNC_ENABLED: 'true',
+    OR3_ALLOWED_ORIGINS: 'https://a.example,https://b.example',
+  })
+  expect(settingsOf({})).toEqual({})
 })
 
 test('errors that are none of the engine stay as they are', () => {
@@ -147,7 +212,8 @@ describe('who asks', () => {
     })
   })
 
-  test.each(['', 'unknown', '1.2.3.4:80', '999.1.1.1', '"x"', 'a b'])('an address %j of a proxy is none', (forwarded) => {
+  const odd = ['', 'unknown', '1.2.3.4:80', '999.1.1.1', '"x"', 'a b']
+  test.each(odd)('an address %j of a proxy is none', (forwarded) => {
     const asked = request({ 'host': 'inner', 'x-forwarded-for': forwarded })
     expect(browserOf(asked, trusting)).toEqual({ clientIp: '10.0.0.1' })
   })
