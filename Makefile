@@ -1,5 +1,6 @@
 # make run      starts a local instance
 # make test     runs everything that has to pass before a change is merged
+# make matrix   runs what is published with the versions and package managers that hosts use
 # make generate writes the generated files anew
 # make bench    measures and writes bench/RESULTS.md (about ten minutes, on a machine that does nothing else)
 # make bench-files measures the transfer of files alone (three minutes)
@@ -10,13 +11,16 @@ DIST ?= dist
 # Without a tag and in a source archive this is empty; then the program says what the Go tool recorded.
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)
 
-.PHONY: run test generate bench bench-files dist clean
+.PHONY: run test matrix generate bench bench-files dist clean
 
 run:
 	go run -v ./cmd/or3-cloud serve
 
 test:
 	./scripts/test
+
+matrix:
+	./scripts/matrix
 
 generate:
 	./scripts/generate

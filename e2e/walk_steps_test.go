@@ -164,6 +164,7 @@ var readmeSteps = []step{
 	{text: "or3-cloud version --json", want: `"version"`},
 	{text: "make run", run: "make -n run", want: `serve`, repository: true},
 	{text: "make test", run: "make -n test", want: `scripts/test`, repository: true},
+	{text: "make matrix", run: "make -n matrix", want: `scripts/matrix`, repository: true},
 	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
 	{text: "make bench", run: "make -n bench", repository: true},
 	{text: "scripts/test go_tests", run: "grep -q '^go_tests()' scripts/test", repository: true},

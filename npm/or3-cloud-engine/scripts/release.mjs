@@ -1,7 +1,8 @@
 // Makes the npm packages of a release: scripts/release.mjs BINARIES OUT
-// BINARIES is what scripts/dist has built. OUT gets a folder for each platform package and one for or3-cloud-engine,
-// whose optional dependencies are those, in exactly its version. They are not in package.json of the sources, where no
-// registry has them yet.
+// BINARIES is what scripts/dist has built. OUT gets a folder for each platform package, one for or3-cloud-engine, whose
+// optional dependencies are those, in exactly its version (they are not in package.json of the sources, where no
+// registry has them yet), and two for each provider package, which is built already: one under its own name, which on
+// npmjs.com another package has, and one under a name of ours, for aliases.
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,7 +27,7 @@ if (!binaries || !out) {
   process.exit(2)
 }
 const home = fileURLToPath(new URL('..', import.meta.url))
-const { scripts, devDependencies, ...own } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+const own = published(home)
 const there = new Set(readdirSync(binaries))
 const optionalDependencies = {}
 rmSync(out, { recursive: true, force: true })
@@ -48,6 +49,7 @@ for (const [target, system] of Object.entries(systems)) {
         version: own.version,
         description: `The program or3-cloud for ${target}.`,
         license: own.license,
+        type: 'module',
         os: [os],
         cpu: [cpu],
         preferUnplugged: true,
@@ -61,7 +63,23 @@ for (const [target, system] of Object.entries(systems)) {
 }
 if (Object.keys(optionalDependencies).length === 0) throw new Error(`${binaries} has no program of scripts/dist`)
 
-const folder = join(out, own.name)
-cpSync(join(home, 'dist'), join(folder, 'dist'), { recursive: true })
-copyFileSync(join(home, 'README.md'), join(folder, 'README.md'))
-writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...own, optionalDependencies }, null, 2))
+write(home, own.name, { ...own, optionalDependencies })
+for (const provider of ['or3-provider-basic-auth', 'or3-provider-fs', 'or3-provider-sqlite']) {
+  const source = join(home, '..', provider)
+  const manifest = published(source)
+  write(source, provider, manifest)
+  write(source, `@or3-cloud/${provider}`, { ...manifest, name: `@or3-cloud/${provider}` })
+}
+
+/** What a package says of itself to those who install it. */
+function published(source) {
+  const { scripts, devDependencies, ...manifest } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
+  return manifest
+}
+
+function write(source, name, manifest) {
+  const folder = join(out, name)
+  cpSync(join(source, 'dist'), join(folder, 'dist'), { recursive: true })
+  copyFileSync(join(source, 'README.md'), join(folder, 'README.md'))
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2))
+}

@@ -1,0 +1,74 @@
+// The package managers, and a project that they install.
+import { execFile } from 'node:child_process'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { inject, onTestFinished } from 'vitest'
+
+const tool = (name: string): string => fileURLToPath(new URL(`../tools/node_modules/.bin/${name}`, import.meta.url))
+
+export interface Manager {
+  name: 'npm' | 'pnpm' | 'bun'
+  command: string
+  install: string[]
+  /** Without optional dependencies. */
+  lean: string[]
+  /** The folder of its isolated layout. */
+  isolated?: string
+}
+
+export const npm: Manager = {
+  name: 'npm', command: 'npm', install: ['install'], lean: ['install', '--omit=optional'],
+}
+export const pnpm: Manager = {
+  name: 'pnpm', command: tool('pnpm'), install: ['install'], lean: ['install', '--no-optional'], isolated: '.pnpm',
+}
+export const bun: Manager = {
+  name: 'bun', command: tool('bun'), install: ['install'], lean: ['install', '--omit', 'optional'], isolated: '.bun',
+}
+export const managers = [npm, pnpm, bun]
+
+/** A folder with a package.json, which goes with the test. */
+export class Project {
+  readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'or3-host-')))
+  readonly env: NodeJS.ProcessEnv
+
+  constructor(manifest: object, env: Record<string, string> = {}) {
+    onTestFinished(() => rmSync(this.path, { recursive: true, force: true, maxRetries: 10 }))
+    const { registry, caches } = inject('release')
+    this.write('package.json', JSON.stringify({ name: 'host', private: true, type: 'module', ...manifest }, null, 2))
+    this.write('.npmrc', `registry=${registry}/\naudit=false\nfund=false\n`)
+    this.write('bunfig.toml', `[install]\nregistry = "${registry}/"\nlinker = "isolated"\n`)
+    // What npm tells its children about the project that runs the tests, and settings of whoever runs them, stay out.
+    this.env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|OR3_|NUXT_|VITEST|NODE_ENV$|CI$)/i.test(name)))
+    Object.assign(this.env, {
+      PATH: [join(this.path, 'node_modules/.bin'), process.env.PATH].join(delimiter),
+      npm_config_store_dir: join(caches, 'pnpm'),
+      npm_config_update_notifier: 'false',
+      BUN_INSTALL_CACHE_DIR: join(caches, 'bun'),
+      XDG_CACHE_HOME: join(this.path, '.cache'),
+      NUXT_TELEMETRY_DISABLED: '1',
+      ...env,
+    })
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(join(this.path, file), text)
+  }
+
+  /** Resolves with what the command has said, and rejects with it where it fails. */
+  run(command: string, args: string[], env: Record<string, string> = {}): Promise<string> {
+    return new Promise((resolve, reject) =>
+      execFile(
+        command,
+        args,
+        { cwd: this.path, env: { ...this.env, ...env }, maxBuffer: 1 << 26 },
+        (error, stdout, stderr) => {
+          if (error) reject(new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`))
+          else resolve(stdout + stderr)
+        },
+      ),
+    )
+  }
+}
