@@ -114,6 +114,19 @@ func (m method) asUser() method {
 	return m
 }
 
+// of makes a method one whose bodies have n bytes at most.
+func (m method) of(n int64) method {
+	serve := m.serve
+	m.serve = func(e *Engine, p *instance.Providers) *or3cloud.Route {
+		route := serve(e, p)
+		if route != nil {
+			route.MaxBody = n
+		}
+		return route
+	}
+	return m
+}
+
 // blank returns the name of a member that may not be left out and is, "" if there is none.
 func blank(v reflect.Value) string {
 	for i := range v.NumField() {

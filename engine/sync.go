@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -198,7 +199,7 @@ func syncMethods() []method {
 			func(_ call, m or3cloud.MaintenanceReporter, _ nothing) (or3cloud.MaintenanceState, error) {
 				return m.MaintenanceState(), nil
 			}),
-	}, append(maintenanceMethods(), intentMethods()...)...)
+	}, slices.Concat(maintenanceMethods(), intentMethods(), historyMethods())...)
 }
 
 // maintenanceMethods are for a host that maintains by its own schedule.

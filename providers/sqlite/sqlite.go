@@ -23,6 +23,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/files"
+	"or3.chat/cloud/providers/sqlite/internal/history"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/providers/sqlite/internal/ratewindows"
 	"or3.chat/cloud/providers/sqlite/internal/webhooks"
@@ -200,6 +201,7 @@ type Store struct {
 	*members.Admins
 	*changelog.Log
 	*files.Files
+	*history.History
 	*ratewindows.Windows
 	*webhooks.Webhooks
 
@@ -259,6 +261,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s.Files = files.New(s.engine, s.Workspaces, s.Log, files.Options{Retention: opts.Retention, FileRetention: opts.FileRetention})
+	s.History = history.New(s.engine, s.Workspaces, s.Log, s.noticed)
 	s.Windows = ratewindows.New(s.engine)
 	s.Webhooks = webhooks.New(s.engine, s.Workspaces)
 	s.clockWasAhead.Store(s.engine.DB.Behind)
@@ -304,7 +307,10 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 
 // SyncCapabilities implements or3cloud.CapabilityReporter.
 func (s *Store) SyncCapabilities() or3cloud.SyncCapabilities {
-	return or3cloud.SyncCapabilities{SnapshotBootstrap: "snapshot-v1", HistoryRetention: "snapshot-v1", WorkspaceItems: "v1"}
+	return or3cloud.SyncCapabilities{
+		SnapshotBootstrap: "snapshot-v1", HistoryRetention: "snapshot-v1", WorkspaceItems: "v1",
+		CanonicalChatHistory: "v1", BackgroundGenerationHistory: "v1",
+	}
 }
 
 // Interface guards.
@@ -338,6 +344,8 @@ var (
 	_ or3cloud.DatabaseIntegrity      = (*Store)(nil)
 	_ or3cloud.KVNameFreer            = (*Store)(nil)
 	_ or3cloud.Notifier               = (*Store)(nil)
+	_ or3cloud.ChatHistoryReader      = (*Store)(nil)
+	_ or3cloud.GenerationHistory      = (*Store)(nil)
 	_ or3cloud.RateLimitStore         = (*Store)(nil)
 	_ or3cloud.WebhookStore           = (*Store)(nil)
 	_ or3cloud.WebhookQueue           = (*Store)(nil)

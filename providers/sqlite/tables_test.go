@@ -32,6 +32,8 @@ var bounds = map[string]struct{ bound, test string }{
 	"kv_names":            {"Options.WorkspaceQuota: a name counts as an entry, and stays", "TestAFullWorkspace"},
 	"files":               {"Options.WorkspaceQuota: a row of a winner", "TestAFullWorkspace"},
 	"blob_refs":           {"Options.WorkspaceQuota: a reference takes as many bytes of its row", "TestAFullWorkspace"},
+	"chat_places":         {"Options.WorkspaceQuota: the place of a message takes about as many bytes as its row", "TestAFullWorkspace"},
+	"chat_threads":        {"Options.WorkspaceQuota: a row counts as an entry, and stays", "TestAFullWorkspace"},
 	"blob_orphans":        {"the references of a retention; a collection forgets older ones", "TestOldOrphansAreForgotten"},
 	"device_cursors":      {"changelog.MaxCursors of a user in a workspace", "TestDevicesAreBounded"},
 	"upload_intents":      {"files.MaxOpenIntents and MaxHolds of a workspace", "TestIntentsAreBounded"},
@@ -117,7 +119,7 @@ func rowsOf(t testing.TB, s *Store, table string) (n int) {
 func checkSize(t testing.TB, s *Store, when string) (bytes int64) {
 	t.Helper()
 	var sum int64
-	err := s.engine.DB.Read.QueryRow(`SELECT (SELECT bytes FROM counters), (SELECT coalesce(sum(? + length(pk) + coalesce(length(payload), 0)), 0) FROM log) + ? * (SELECT count(*) FROM kv_names)`,
+	err := s.engine.DB.Read.QueryRow(`SELECT (SELECT bytes FROM counters), (SELECT coalesce(sum(? + length(pk) + coalesce(length(payload), 0)), 0) FROM log) + ? * (SELECT (SELECT count(*) FROM kv_names) + (SELECT count(*) FROM chat_threads))`,
 		changelog.EntryOverhead, changelog.EntryOverhead).Scan(&bytes, &sum)
 	if err != nil || bytes != sum {
 		t.Errorf("%s: the workspace is said to have %d bytes, its rows add up to %d, %v", when, bytes, sum, err)

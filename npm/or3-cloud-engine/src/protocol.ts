@@ -579,6 +579,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/sync/admit-chat-generation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.admitChatGeneration. */
+        post: operations["sync/admit-chat-generation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/sync/begin-maintenance-run": {
         parameters: {
             query?: never;
@@ -681,6 +698,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/sync/finalize-chat-generation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.finalizeChatGeneration. */
+        post: operations["sync/finalize-chat-generation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/sync/gc-change-log": {
         parameters: {
             query?: never;
@@ -777,6 +811,23 @@ export interface paths {
         put?: never;
         /** SyncGatewayAdapter.queryCanonicalStorage. */
         post: operations["sync/query-canonical-storage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/sync/read-chat-history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** SyncGatewayAdapter.readChatHistory. */
+        post: operations["sync/read-chat-history"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1162,6 +1213,27 @@ export interface components {
             level: string;
             message: string;
         };
+        AdmissionEnvelope: {
+            admissionId: string;
+            assistantMessage: unknown;
+            /** @description ExpectedAssistant is the message that a continuation goes on from. */
+            expectedAssistant?: components["schemas"]["ExpectedAssistant"];
+            generationId: string;
+            kind: string;
+            messageId: string;
+            thread?: unknown;
+            threadId: string;
+            userMessage?: unknown;
+            /** @description Version is 1. */
+            version: number;
+            workspaceId: string;
+        };
+        Admitted: {
+            replayed: boolean;
+            serverVersion: number;
+            /** @description Status is admitted. */
+            status: string;
+        };
         /** @description BrowserRequest is what an auth provider may know of a request that a browser has sent to the host. Its address is that of the Caller. */
         BrowserRequest: {
             /** @description AnswerBegun says that no cookie reaches the browser any more. Then no credential is renewed. */
@@ -1228,6 +1300,29 @@ export interface components {
             userId: string;
             workspaceId: string;
         };
+        ChatAnswer: {
+            /** @description ExaminedRows is left out where no page was asked for. */
+            examined_rows?: number;
+            messages?: unknown[];
+            next_cursor?: string;
+            project_ownership?: string;
+            revision?: string;
+            /** @description Status is ok or scope_incomplete. */
+            status: string;
+            thread?: unknown;
+        };
+        ChatQuery: {
+            cursor?: string;
+            /** @description Kind is thread, messages or thread_page. */
+            kind: string;
+            limit?: number;
+            message_ids?: string[];
+            thread_id?: string;
+        };
+        ChatRequest: {
+            query: components["schemas"]["ChatQuery"];
+            workspaceId: string;
+        };
         CheckSessionAnswer: {
             live: boolean;
         };
@@ -1278,6 +1373,10 @@ export interface components {
             /** @description Provider is whose it is. */
             provider: string;
         };
+        ExpectedAssistant: {
+            clock: number;
+            generationId?: string;
+        };
         /** @description fault is the body of every error of the protocol. */
         Fault: {
             /** @enum {string} */
@@ -1287,6 +1386,28 @@ export interface components {
             /** @description RetryAfter is in seconds. */
             retryAfter?: number;
             status: number;
+        };
+        FinalizeRequest: {
+            admission: components["schemas"]["AdmissionEnvelope"];
+            snapshot: components["schemas"]["GenerationSnapshot"];
+        };
+        Finalized: {
+            reason?: string;
+            replayed?: boolean;
+            serverVersion?: number;
+            /** @description Status is committed, with Replayed and ServerVersion, or superseded, with Reason. */
+            status: string;
+        };
+        GenerationSnapshot: {
+            /** @description CompletedAt is in Unix milliseconds. */
+            completedAt: number;
+            content: unknown;
+            error?: unknown;
+            reasoning?: unknown;
+            /** @description Status is complete, error or aborted. */
+            status: string;
+            toolCalls?: unknown;
+            usage?: unknown;
         };
         /** @description Hello is what an engine says of itself. */
         Hello: {
@@ -1699,6 +1820,9 @@ export interface components {
         };
         /** @description SyncCapabilities are the flags by which a host learns what an adapter supports (contract, sync §10.5, §10.8). */
         SyncCapabilities: {
+            backgroundGenerationHistory?: string;
+            /** @description CanonicalChatHistory is "v1" for a ChatHistoryReader, BackgroundGenerationHistory for a GenerationHistory. */
+            canonicalChatHistory?: string;
             /** @description "snapshot-v1" */
             historyRetention?: string;
             /** @description "snapshot-v1" */
@@ -3048,6 +3172,42 @@ export interface operations {
             };
         };
     };
+    "sync/admit-chat-generation": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdmissionEnvelope"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Admitted"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
     "sync/begin-maintenance-run": {
         parameters: {
             query?: never;
@@ -3249,6 +3409,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/finalize-chat-generation": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinalizeRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finalized"];
                 };
             };
             /** @description An error. */
@@ -3465,6 +3661,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CanonicalAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "sync/read-chat-history": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatAnswer"];
                 };
             };
             /** @description An error. */

@@ -143,3 +143,41 @@ WHERE device_cursors.workspace = @workspace AND device_cursors.user_id = @user_i
   SELECT c.device FROM device_cursors c WHERE c.workspace = @workspace AND c.user_id = @user_id
   ORDER BY c.updated_at DESC, c.device LIMIT -1 OFFSET @keep
 );
+
+-- name: ChatPlace :one
+SELECT thread FROM chat_places WHERE workspace = @workspace AND pk = @pk;
+
+-- name: PlaceInChat :exec
+INSERT INTO chat_places (workspace, pk, thread, idx, order_key) VALUES (@workspace, @pk, @thread, @idx, @order_key)
+ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key
+WHERE thread <> excluded.thread OR idx <> excluded.idx OR order_key <> excluded.order_key;
+
+-- name: RemoveFromChat :exec
+DELETE FROM chat_places WHERE workspace = @workspace AND pk = @pk;
+
+-- name: ReviseChat :exec
+UPDATE chat_threads SET version = @version WHERE workspace = @workspace AND thread = @thread;
+
+-- name: BeginChat :exec
+INSERT INTO chat_threads (workspace, thread, version) VALUES (@workspace, @thread, @version);
+
+-- name: ChatRevision :one
+SELECT version FROM chat_threads WHERE workspace = @workspace AND thread = @thread;
+
+-- name: ChatAfter :many
+SELECT c.idx, c.order_key, c.pk, l.payload
+FROM chat_places c
+  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
+  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE c.workspace = @workspace AND c.thread = @thread
+  AND (c.idx, c.order_key, c.pk) > (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
+ORDER BY c.idx, c.order_key, c.pk LIMIT @max;
+
+-- name: ChatBefore :many
+SELECT c.idx, c.order_key, c.pk, l.payload
+FROM chat_places c
+  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
+  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE c.workspace = @workspace AND c.thread = @thread
+  AND (c.idx, c.order_key, c.pk) < (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
+ORDER BY c.idx DESC, c.order_key DESC, c.pk DESC LIMIT @max;

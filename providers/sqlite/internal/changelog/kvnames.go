@@ -109,8 +109,8 @@ func (l *Log) renaming(pk, name string, payload []byte, clock int64, deleted boo
 	return l.serverPut(or3cloud.TableKV, pk, payload, clock, facts)
 }
 
-// errStale ends a stretch in front of an op that has to be prepared again, because rows have changed since.
-var errStale = errors.New("rows have changed since the op was prepared")
+// ErrStale ends a stretch in front of an op that has to be prepared again, because rows have changed since.
+var ErrStale = errors.New("rows have changed since the op was prepared")
 
 // takeName makes sure that a kv put may have its name, or refuses it.
 func (p *push) takeName(op *preparedOp, wins bool) (*syncrule.Refusal, error) {
@@ -128,7 +128,7 @@ func (p *push) takeName(op *preparedOp, wins bool) (*syncrule.Refusal, error) {
 // displace takes a name from the row that holds it, as planned.
 func (p *push) displace(h holder, d *displacement) (*syncrule.Refusal, error) {
 	if d == nil || !bytes.Equal(d.key, h.key) {
-		return nil, errStale
+		return nil, ErrStale
 	}
 	kv := layout.TableNumber(or3cloud.TableKV)
 	winner, exists, err := winnerOf(p.St.Record, p.workspace, kv, h.key)
@@ -136,13 +136,13 @@ func (p *push) displace(h holder, d *displacement) (*syncrule.Refusal, error) {
 	case err != nil:
 		return nil, err
 	case winner.Version != d.version:
-		return nil, errStale
+		return nil, ErrStale
 	case d.stuck:
 		return syncrule.ErrTakenName, nil
 	}
 	if d.put != nil {
 		if _, taken, err := holderOf(p.St.KVNameOwner, p.workspace, d.put.names); err != nil || taken {
-			return nil, errors.Join(err, errStale)
+			return nil, errors.Join(err, ErrStale)
 		}
 		if err := p.acceptOwn(d.put, winner, exists); err != nil {
 			return nil, err
@@ -193,7 +193,7 @@ func (l *Log) FreeKVName(ctx context.Context, workspaceID, name string) (pk stri
 					return err
 				}
 				if !found {
-					return errStale
+					return ErrStale
 				}
 				refusal, err := p.displace(h, plan)
 				if err == nil && refusal != nil {
@@ -202,9 +202,9 @@ func (l *Log) FreeKVName(ctx context.Context, workspaceID, name string) (pk stri
 				return err
 			})
 		})
-		if !errors.Is(err, errStale) {
+		if !errors.Is(err, ErrStale) {
 			return layout.RecordPK(plan.key), err
 		}
 	}
-	return "", engine.Unavailable(errStale)
+	return "", engine.Unavailable(ErrStale)
 }

@@ -56,7 +56,7 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 		if len(p.results) > done {
 			stalled = 0
 		} else if stalled++; stalled == maxStalled {
-			return or3cloud.PushResult{}, engine.Unavailable(errStale)
+			return or3cloud.PushResult{}, engine.Unavailable(ErrStale)
 		}
 	}
 	return or3cloud.PushResult{Results: p.results, ServerVersion: p.version}, nil
@@ -111,7 +111,7 @@ func (p *push) apply(t *engine.Tx, ops []preparedOp) error {
 		p.refs = 0
 		for i := 0; i < len(ops) && p.refs < stretchRefs; i++ {
 			res, err := p.applyOp(&ops[i])
-			if errors.Is(err, errStale) {
+			if errors.Is(err, ErrStale) {
 				return nil
 			}
 			if err != nil {
@@ -141,7 +141,7 @@ func winnerOf(st *sqlite3.Stmt, workspace, table int64, key []byte) (r record, f
 	return r, found, err
 }
 
-// applyOp judges one op. The error is errStale or a fault of the store.
+// applyOp judges one op. The error is ErrStale or a fault of the store.
 func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
 	if err := p.reserve(op); err != nil {
 		return or3cloud.OpResult{}, err

@@ -141,7 +141,7 @@ func (w *snapshotWalk) records() (more bool, err error) {
 			continue
 		}
 		for {
-			next, version, found, err := recordAfter(w.Reader, w.workspace, w.table, key)
+			next, version, found, err := RecordAfter(w.Reader, w.workspace, w.table, key)
 			if err != nil {
 				return false, err
 			}
@@ -180,8 +180,8 @@ func (w *snapshotWalk) position() (key []byte, err error) {
 	return key, err
 }
 
-// recordAfter returns the next record of a table after a key.
-func recordAfter(r *engine.Reader, workspace, table int64, after []byte) (key []byte, version int64, found bool, err error) {
+// RecordAfter returns the next record of a table after a key.
+func RecordAfter(r *engine.Reader, workspace, table int64, after []byte) (key []byte, version int64, found bool, err error) {
 	found, err = engine.One(r.St.RecordsAfter, func(s *sqlite3.Stmt) {
 		key, version = s.ColumnBlob(1, nil), s.ColumnInt64(2)
 	}, workspace, table, after, int64(1))

@@ -42,6 +42,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyWorkspaceStmt, err = db.PrepareContext(ctx, anyWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyWorkspace: %w", err)
 	}
+	if q.beginChatStmt, err = db.PrepareContext(ctx, beginChat); err != nil {
+		return nil, fmt.Errorf("error preparing query BeginChat: %w", err)
+	}
 	if q.cancelDeliveriesStmt, err = db.PrepareContext(ctx, cancelDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query CancelDeliveries: %w", err)
 	}
@@ -53,6 +56,18 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.changesStmt, err = db.PrepareContext(ctx, changes); err != nil {
 		return nil, fmt.Errorf("error preparing query Changes: %w", err)
+	}
+	if q.chatAfterStmt, err = db.PrepareContext(ctx, chatAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query ChatAfter: %w", err)
+	}
+	if q.chatBeforeStmt, err = db.PrepareContext(ctx, chatBefore); err != nil {
+		return nil, fmt.Errorf("error preparing query ChatBefore: %w", err)
+	}
+	if q.chatPlaceStmt, err = db.PrepareContext(ctx, chatPlace); err != nil {
+		return nil, fmt.Errorf("error preparing query ChatPlace: %w", err)
+	}
+	if q.chatRevisionStmt, err = db.PrepareContext(ctx, chatRevision); err != nil {
+		return nil, fmt.Errorf("error preparing query ChatRevision: %w", err)
 	}
 	if q.claimDeliveryStmt, err = db.PrepareContext(ctx, claimDelivery); err != nil {
 		return nil, fmt.Errorf("error preparing query ClaimDelivery: %w", err)
@@ -384,6 +399,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.pinStmt, err = db.PrepareContext(ctx, pin); err != nil {
 		return nil, fmt.Errorf("error preparing query Pin: %w", err)
 	}
+	if q.placeInChatStmt, err = db.PrepareContext(ctx, placeInChat); err != nil {
+		return nil, fmt.Errorf("error preparing query PlaceInChat: %w", err)
+	}
 	if q.raiseCountersStmt, err = db.PrepareContext(ctx, raiseCounters); err != nil {
 		return nil, fmt.Errorf("error preparing query RaiseCounters: %w", err)
 	}
@@ -420,6 +438,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.releaseKVNameStmt, err = db.PrepareContext(ctx, releaseKVName); err != nil {
 		return nil, fmt.Errorf("error preparing query ReleaseKVName: %w", err)
 	}
+	if q.removeFromChatStmt, err = db.PrepareContext(ctx, removeFromChat); err != nil {
+		return nil, fmt.Errorf("error preparing query RemoveFromChat: %w", err)
+	}
 	if q.reserveOpIDStmt, err = db.PrepareContext(ctx, reserveOpID); err != nil {
 		return nil, fmt.Errorf("error preparing query ReserveOpID: %w", err)
 	}
@@ -437,6 +458,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.retiredGenerationsStmt, err = db.PrepareContext(ctx, retiredGenerations); err != nil {
 		return nil, fmt.Errorf("error preparing query RetiredGenerations: %w", err)
+	}
+	if q.reviseChatStmt, err = db.PrepareContext(ctx, reviseChat); err != nil {
+		return nil, fmt.Errorf("error preparing query ReviseChat: %w", err)
 	}
 	if q.revokeDeploymentAdminStmt, err = db.PrepareContext(ctx, revokeDeploymentAdmin); err != nil {
 		return nil, fmt.Errorf("error preparing query RevokeDeploymentAdmin: %w", err)
@@ -584,6 +608,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing anyWorkspaceStmt: %w", cerr)
 		}
 	}
+	if q.beginChatStmt != nil {
+		if cerr := q.beginChatStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing beginChatStmt: %w", cerr)
+		}
+	}
 	if q.cancelDeliveriesStmt != nil {
 		if cerr := q.cancelDeliveriesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing cancelDeliveriesStmt: %w", cerr)
@@ -602,6 +631,26 @@ func (q *Queries) Close() error {
 	if q.changesStmt != nil {
 		if cerr := q.changesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing changesStmt: %w", cerr)
+		}
+	}
+	if q.chatAfterStmt != nil {
+		if cerr := q.chatAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing chatAfterStmt: %w", cerr)
+		}
+	}
+	if q.chatBeforeStmt != nil {
+		if cerr := q.chatBeforeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing chatBeforeStmt: %w", cerr)
+		}
+	}
+	if q.chatPlaceStmt != nil {
+		if cerr := q.chatPlaceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing chatPlaceStmt: %w", cerr)
+		}
+	}
+	if q.chatRevisionStmt != nil {
+		if cerr := q.chatRevisionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing chatRevisionStmt: %w", cerr)
 		}
 	}
 	if q.claimDeliveryStmt != nil {
@@ -1154,6 +1203,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing pinStmt: %w", cerr)
 		}
 	}
+	if q.placeInChatStmt != nil {
+		if cerr := q.placeInChatStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing placeInChatStmt: %w", cerr)
+		}
+	}
 	if q.raiseCountersStmt != nil {
 		if cerr := q.raiseCountersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing raiseCountersStmt: %w", cerr)
@@ -1214,6 +1268,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing releaseKVNameStmt: %w", cerr)
 		}
 	}
+	if q.removeFromChatStmt != nil {
+		if cerr := q.removeFromChatStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing removeFromChatStmt: %w", cerr)
+		}
+	}
 	if q.reserveOpIDStmt != nil {
 		if cerr := q.reserveOpIDStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing reserveOpIDStmt: %w", cerr)
@@ -1242,6 +1301,11 @@ func (q *Queries) Close() error {
 	if q.retiredGenerationsStmt != nil {
 		if cerr := q.retiredGenerationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing retiredGenerationsStmt: %w", cerr)
+		}
+	}
+	if q.reviseChatStmt != nil {
+		if cerr := q.reviseChatStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing reviseChatStmt: %w", cerr)
 		}
 	}
 	if q.revokeDeploymentAdminStmt != nil {
@@ -1474,10 +1538,15 @@ type Queries struct {
 	advanceCursorStmt            *sql.Stmt
 	anyRefStmt                   *sql.Stmt
 	anyWorkspaceStmt             *sql.Stmt
+	beginChatStmt                *sql.Stmt
 	cancelDeliveriesStmt         *sql.Stmt
 	cancelIntentStmt             *sql.Stmt
 	changeWebhookStmt            *sql.Stmt
 	changesStmt                  *sql.Stmt
+	chatAfterStmt                *sql.Stmt
+	chatBeforeStmt               *sql.Stmt
+	chatPlaceStmt                *sql.Stmt
+	chatRevisionStmt             *sql.Stmt
 	claimDeliveryStmt            *sql.Stmt
 	claimKVNameStmt              *sql.Stmt
 	clearActiveWorkspaceStmt     *sql.Stmt
@@ -1588,6 +1657,7 @@ type Queries struct {
 	orphanSinceStmt              *sql.Stmt
 	otherOwnersStmt              *sql.Stmt
 	pinStmt                      *sql.Stmt
+	placeInChatStmt              *sql.Stmt
 	raiseCountersStmt            *sql.Stmt
 	raiseHorizonStmt             *sql.Stmt
 	rateWindowsStmt              *sql.Stmt
@@ -1600,12 +1670,14 @@ type Queries struct {
 	rehomeUsersStmt              *sql.Stmt
 	releaseHoldStmt              *sql.Stmt
 	releaseKVNameStmt            *sql.Stmt
+	removeFromChatStmt           *sql.Stmt
 	reserveOpIDStmt              *sql.Stmt
 	reservedUseStmt              *sql.Stmt
 	resetStaleDeliveriesStmt     *sql.Stmt
 	restoreWorkspaceStmt         *sql.Stmt
 	retireGenerationStmt         *sql.Stmt
 	retiredGenerationsStmt       *sql.Stmt
+	reviseChatStmt               *sql.Stmt
 	revokeDeploymentAdminStmt    *sql.Stmt
 	revokeInviteStmt             *sql.Stmt
 	revokePendingInvitesStmt     *sql.Stmt
@@ -1655,10 +1727,15 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		advanceCursorStmt:            q.advanceCursorStmt,
 		anyRefStmt:                   q.anyRefStmt,
 		anyWorkspaceStmt:             q.anyWorkspaceStmt,
+		beginChatStmt:                q.beginChatStmt,
 		cancelDeliveriesStmt:         q.cancelDeliveriesStmt,
 		cancelIntentStmt:             q.cancelIntentStmt,
 		changeWebhookStmt:            q.changeWebhookStmt,
 		changesStmt:                  q.changesStmt,
+		chatAfterStmt:                q.chatAfterStmt,
+		chatBeforeStmt:               q.chatBeforeStmt,
+		chatPlaceStmt:                q.chatPlaceStmt,
+		chatRevisionStmt:             q.chatRevisionStmt,
 		claimDeliveryStmt:            q.claimDeliveryStmt,
 		claimKVNameStmt:              q.claimKVNameStmt,
 		clearActiveWorkspaceStmt:     q.clearActiveWorkspaceStmt,
@@ -1769,6 +1846,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		orphanSinceStmt:              q.orphanSinceStmt,
 		otherOwnersStmt:              q.otherOwnersStmt,
 		pinStmt:                      q.pinStmt,
+		placeInChatStmt:              q.placeInChatStmt,
 		raiseCountersStmt:            q.raiseCountersStmt,
 		raiseHorizonStmt:             q.raiseHorizonStmt,
 		rateWindowsStmt:              q.rateWindowsStmt,
@@ -1781,12 +1859,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		rehomeUsersStmt:              q.rehomeUsersStmt,
 		releaseHoldStmt:              q.releaseHoldStmt,
 		releaseKVNameStmt:            q.releaseKVNameStmt,
+		removeFromChatStmt:           q.removeFromChatStmt,
 		reserveOpIDStmt:              q.reserveOpIDStmt,
 		reservedUseStmt:              q.reservedUseStmt,
 		resetStaleDeliveriesStmt:     q.resetStaleDeliveriesStmt,
 		restoreWorkspaceStmt:         q.restoreWorkspaceStmt,
 		retireGenerationStmt:         q.retireGenerationStmt,
 		retiredGenerationsStmt:       q.retiredGenerationsStmt,
+		reviseChatStmt:               q.reviseChatStmt,
 		revokeDeploymentAdminStmt:    q.revokeDeploymentAdminStmt,
 		revokeInviteStmt:             q.revokeInviteStmt,
 		revokePendingInvitesStmt:     q.revokePendingInvitesStmt,

@@ -43,4 +43,12 @@ const (
 	SQLInsertCursor      = insertCursor
 	SQLTrimCursors       = trimCursors
 	SQLStep              = step
+	SQLChatPlace         = chatPlace
+	SQLPlaceInChat       = placeInChat
+	SQLRemoveFromChat    = removeFromChat
+	SQLReviseChat        = reviseChat
+	SQLBeginChat         = beginChat
+	SQLChatRevision      = chatRevision
+	SQLChatAfter         = chatAfter
+	SQLChatBefore        = chatBefore
 )

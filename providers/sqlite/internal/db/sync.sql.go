@@ -63,6 +63,21 @@ func (q *Queries) AnyRef(ctx context.Context, arg AnyRefParams) (int64, error) {
 	return column_1, err
 }
 
+const beginChat = `-- name: BeginChat :exec
+INSERT INTO chat_threads (workspace, thread, version) VALUES (?1, ?2, ?3)
+`
+
+type BeginChatParams struct {
+	Workspace int64
+	Thread    []byte
+	Version   int64
+}
+
+func (q *Queries) BeginChat(ctx context.Context, arg BeginChatParams) error {
+	_, err := q.exec(ctx, q.beginChatStmt, beginChat, arg.Workspace, arg.Thread, arg.Version)
+	return err
+}
+
 const changes = `-- name: Changes :many
 SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
 FROM log l LEFT JOIN superseded s ON s.id = l.id
@@ -130,6 +145,160 @@ func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]ChangesRow,
 		return nil, err
 	}
 	return items, nil
+}
+
+const chatAfter = `-- name: ChatAfter :many
+SELECT c.idx, c.order_key, c.pk, l.payload
+FROM chat_places c
+  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
+  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE c.workspace = ?1 AND c.thread = ?2
+  AND (c.idx, c.order_key, c.pk) > (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
+ORDER BY c.idx, c.order_key, c.pk LIMIT ?6
+`
+
+type ChatAfterParams struct {
+	Workspace int64
+	Thread    []byte
+	Idx       float64
+	OrderKey  []byte
+	Pk        []byte
+	Max       int64
+}
+
+type ChatAfterRow struct {
+	Idx      float64
+	OrderKey []byte
+	Pk       []byte
+	Payload  []byte
+}
+
+func (q *Queries) ChatAfter(ctx context.Context, arg ChatAfterParams) ([]ChatAfterRow, error) {
+	rows, err := q.query(ctx, q.chatAfterStmt, chatAfter,
+		arg.Workspace,
+		arg.Thread,
+		arg.Idx,
+		arg.OrderKey,
+		arg.Pk,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChatAfterRow
+	for rows.Next() {
+		var i ChatAfterRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.OrderKey,
+			&i.Pk,
+			&i.Payload,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const chatBefore = `-- name: ChatBefore :many
+SELECT c.idx, c.order_key, c.pk, l.payload
+FROM chat_places c
+  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
+  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+WHERE c.workspace = ?1 AND c.thread = ?2
+  AND (c.idx, c.order_key, c.pk) < (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
+ORDER BY c.idx DESC, c.order_key DESC, c.pk DESC LIMIT ?6
+`
+
+type ChatBeforeParams struct {
+	Workspace int64
+	Thread    []byte
+	Idx       float64
+	OrderKey  []byte
+	Pk        []byte
+	Max       int64
+}
+
+type ChatBeforeRow struct {
+	Idx      float64
+	OrderKey []byte
+	Pk       []byte
+	Payload  []byte
+}
+
+func (q *Queries) ChatBefore(ctx context.Context, arg ChatBeforeParams) ([]ChatBeforeRow, error) {
+	rows, err := q.query(ctx, q.chatBeforeStmt, chatBefore,
+		arg.Workspace,
+		arg.Thread,
+		arg.Idx,
+		arg.OrderKey,
+		arg.Pk,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChatBeforeRow
+	for rows.Next() {
+		var i ChatBeforeRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.OrderKey,
+			&i.Pk,
+			&i.Payload,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const chatPlace = `-- name: ChatPlace :one
+SELECT thread FROM chat_places WHERE workspace = ?1 AND pk = ?2
+`
+
+type ChatPlaceParams struct {
+	Workspace int64
+	Pk        []byte
+}
+
+func (q *Queries) ChatPlace(ctx context.Context, arg ChatPlaceParams) ([]byte, error) {
+	row := q.queryRow(ctx, q.chatPlaceStmt, chatPlace, arg.Workspace, arg.Pk)
+	var thread []byte
+	err := row.Scan(&thread)
+	return thread, err
+}
+
+const chatRevision = `-- name: ChatRevision :one
+SELECT version FROM chat_threads WHERE workspace = ?1 AND thread = ?2
+`
+
+type ChatRevisionParams struct {
+	Workspace int64
+	Thread    []byte
+}
+
+func (q *Queries) ChatRevision(ctx context.Context, arg ChatRevisionParams) (int64, error) {
+	row := q.queryRow(ctx, q.chatRevisionStmt, chatRevision, arg.Workspace, arg.Thread)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }
 
 const claimKVName = `-- name: ClaimKVName :exec
@@ -591,6 +760,31 @@ func (q *Queries) Pin(ctx context.Context, arg PinParams) error {
 	return err
 }
 
+const placeInChat = `-- name: PlaceInChat :exec
+INSERT INTO chat_places (workspace, pk, thread, idx, order_key) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key
+WHERE thread <> excluded.thread OR idx <> excluded.idx OR order_key <> excluded.order_key
+`
+
+type PlaceInChatParams struct {
+	Workspace int64
+	Pk        []byte
+	Thread    []byte
+	Idx       float64
+	OrderKey  []byte
+}
+
+func (q *Queries) PlaceInChat(ctx context.Context, arg PlaceInChatParams) error {
+	_, err := q.exec(ctx, q.placeInChatStmt, placeInChat,
+		arg.Workspace,
+		arg.Pk,
+		arg.Thread,
+		arg.Idx,
+		arg.OrderKey,
+	)
+	return err
+}
+
 const raiseCounters = `-- name: RaiseCounters :exec
 UPDATE counters SET version = max(version + ?1, ?2)
 `
@@ -735,6 +929,20 @@ func (q *Queries) ReleaseKVName(ctx context.Context, arg ReleaseKVNameParams) er
 	return err
 }
 
+const removeFromChat = `-- name: RemoveFromChat :exec
+DELETE FROM chat_places WHERE workspace = ?1 AND pk = ?2
+`
+
+type RemoveFromChatParams struct {
+	Workspace int64
+	Pk        []byte
+}
+
+func (q *Queries) RemoveFromChat(ctx context.Context, arg RemoveFromChatParams) error {
+	_, err := q.exec(ctx, q.removeFromChatStmt, removeFromChat, arg.Workspace, arg.Pk)
+	return err
+}
+
 const reserveOpID = `-- name: ReserveOpID :exec
 INSERT INTO op_ids (workspace, op_id, version, fingerprint) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
 `
@@ -753,6 +961,21 @@ func (q *Queries) ReserveOpID(ctx context.Context, arg ReserveOpIDParams) error 
 		arg.Version,
 		arg.Fingerprint,
 	)
+	return err
+}
+
+const reviseChat = `-- name: ReviseChat :exec
+UPDATE chat_threads SET version = ?1 WHERE workspace = ?2 AND thread = ?3
+`
+
+type ReviseChatParams struct {
+	Version   int64
+	Workspace int64
+	Thread    []byte
+}
+
+func (q *Queries) ReviseChat(ctx context.Context, arg ReviseChatParams) error {
+	_, err := q.exec(ctx, q.reviseChatStmt, reviseChat, arg.Version, arg.Workspace, arg.Thread)
 	return err
 }
 

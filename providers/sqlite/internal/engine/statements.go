@@ -19,7 +19,8 @@ type WriteStatements struct {
 	InsertEntry, Entry, Supersede, KVNameOwner, ClaimKVName, UpsertFile, DeleteFile,
 	RecordRefs, InsertRef, DeleteRef, DeleteEntry, DeleteSuperseded, AnyRef, Orphan, Adopt, ReleaseHold,
 	DeviceCursor, InsertCursor, AdvanceCursor, TrimCursors, Step,
-	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, LiveRecordBetween, KeepKVName, ReleaseKVName *sqlite3.Stmt
+	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, LiveRecordBetween, KeepKVName, ReleaseKVName,
+	ChatPlace, PlaceInChat, RemoveFromChat, ReviseChat, BeginChat *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -68,6 +69,11 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.LiveRecordBetween, db.SQLLiveRecordBetween},
 		{&s.KeepKVName, db.SQLKeepKVName},
 		{&s.ReleaseKVName, db.SQLReleaseKVName},
+		{&s.ChatPlace, db.SQLChatPlace},
+		{&s.PlaceInChat, db.SQLPlaceInChat},
+		{&s.RemoveFromChat, db.SQLRemoveFromChat},
+		{&s.ReviseChat, db.SQLReviseChat},
+		{&s.BeginChat, db.SQLBeginChat},
 	})
 }
 
@@ -76,7 +82,8 @@ type ReadStatements struct {
 	StatementList
 	begin, commit *sqlite3.Stmt
 
-	Counter, Changes, RecordsAfter, Entry, EntryHead, WaypointAfter, Record, KVNameOwner *sqlite3.Stmt
+	Counter, Changes, RecordsAfter, Entry, EntryHead, WaypointAfter, Record, KVNameOwner,
+	Role, OpIDVersion, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
 }
 
 func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
@@ -91,6 +98,11 @@ func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
 		{&s.WaypointAfter, db.SQLWaypointAfter},
 		{&s.Record, db.SQLRecord},
 		{&s.KVNameOwner, db.SQLKVNameOwner},
+		{&s.Role, db.SQLRoleInWorkspace},
+		{&s.OpIDVersion, db.SQLOpIDVersion},
+		{&s.ChatRevision, db.SQLChatRevision},
+		{&s.ChatAfter, db.SQLChatAfter},
+		{&s.ChatBefore, db.SQLChatBefore},
 	})
 }
 

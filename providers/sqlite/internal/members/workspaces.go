@@ -299,8 +299,17 @@ func (w *Workspaces) SetActiveWorkspace(ctx context.Context, userID, workspaceID
 // Permit asks again, in the transaction of a write, whether a user may do p in a live workspace: the write may have waited
 // long enough for the membership to end.
 func Permit(t *engine.Tx, userID string, workspace int64, p or3cloud.Permission) error {
+	return permit(t.St.Role, userID, workspace, p)
+}
+
+// PermitRead asks the same in the transaction of a read.
+func PermitRead(r *engine.Reader, userID string, workspace int64, p or3cloud.Permission) error {
+	return permit(r.St.Role, userID, workspace, p)
+}
+
+func permit(role *sqlite3.Stmt, userID string, workspace int64, p or3cloud.Permission) error {
 	who := or3cloud.SessionContext{Authenticated: true, User: or3cloud.SessionUser{ID: userID}}
-	_, err := engine.One(t.St.Role, func(s *sqlite3.Stmt) { who.Role = or3cloud.Role(s.ColumnText(0)) }, userID, workspace)
+	_, err := engine.One(role, func(s *sqlite3.Stmt) { who.Role = or3cloud.Role(s.ColumnText(0)) }, userID, workspace)
 	if err != nil {
 		return err
 	}

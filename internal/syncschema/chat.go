@@ -1,0 +1,168 @@
+package syncschema
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"or3.chat/cloud/internal/safeint"
+)
+
+// ChatRecord is what the rules of background answers ask about a thread or a message.
+type ChatRecord struct {
+	ID, ThreadID, Role string
+	// HLC is that of the last write; empty if the record has none.
+	HLC   string
+	Clock int64
+	// GenerationID is the generation that has written the message; empty if none is named.
+	GenerationID string
+}
+
+var errRecord = errors.New("not a record with an id and a clock")
+
+// ReadChatRecord reads a record. One without an id, or whose clock is no integer of the wire, is an error.
+func ReadChatRecord(payload []byte) (r ChatRecord, err error) {
+	values, err := scan(payload, []string{"id", "clock", "hlc", "thread_id", "role", "data"})
+	if err != nil {
+		return r, err
+	}
+	r.ID, r.ThreadID, r.Role, r.HLC = text(values.get("id")), text(values.get("thread_id")), text(values.get("role")), text(values.get("hlc"))
+	if hlc := values.get("hlc"); hlc != nil && hlc.Kind() != '"' && hlc.Kind() != 'n' {
+		return r, errRecord
+	}
+	clock, ok := safeint.Parse(values.get("clock"))
+	if r.ID == "" || !ok || clock < 0 {
+		return r, errRecord
+	}
+	r.Clock, r.GenerationID = clock, generationID(values.get("data"))
+	return r, nil
+}
+
+// GenerationID returns the generation that a message names in its data; empty if it names none.
+func GenerationID(message []byte) string {
+	values, err := scan(message, []string{"data"})
+	if err != nil {
+		return ""
+	}
+	return generationID(values.get("data"))
+}
+
+func generationID(data jsontext.Value) string {
+	if data.Kind() != '{' {
+		return ""
+	}
+	values, err := scan(data, []string{"generation_id"})
+	if err != nil {
+		return ""
+	}
+	return text(values.get("generation_id"))
+}
+
+// Member is another value for a member of a JSON object.
+type Member struct {
+	Name  string
+	Value jsontext.Value
+	// Known says that the member is not added to an object that lacks it.
+	Known bool
+}
+
+// Finish returns a copy of a message's payload with other values of some members, and of some members of its data. All others stay
+// byte for byte. Data that is no object is replaced.
+func Finish(payload []byte, message, data []Member) ([]byte, error) {
+	values, err := scan(payload, []string{"data"})
+	if err != nil {
+		return nil, err
+	}
+	old := values.get("data")
+	if old.Kind() != '{' {
+		old = jsontext.Value("{}")
+	}
+	finished, err := with(old, data)
+	if err != nil {
+		return nil, err
+	}
+	return with(payload, append(slices.Clone(message), Member{Name: "data", Value: finished}))
+}
+
+// with returns a copy of a JSON object with other values of some members. Those that it lacks come at its end.
+func with(object []byte, members []Member) ([]byte, error) {
+	found := make([]bool, len(members))
+	out, err := rewrite(object, func(name string, value jsontext.Value) jsontext.Value {
+		for i, m := range members {
+			if m.Name == name {
+				found[i] = true
+				return m.Value
+			}
+		}
+		return value
+	})
+	if err != nil {
+		return nil, err
+	}
+	out = out[:len(out)-1]
+	for i, m := range members {
+		if found[i] || m.Known {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(strconv.AppendQuote(out, m.Name), ':'), m.Value...)
+	}
+	return append(out, '}'), nil
+}
+
+// ProjectID returns the project that a thread names; empty if it names none.
+func ProjectID(thread []byte) string {
+	values, err := scan(thread, []string{"project_id"})
+	if err != nil {
+		return ""
+	}
+	return text(values.get("project_id"))
+}
+
+// WithProjectID returns a copy of a thread's payload that names a project. It changes nothing else.
+func WithProjectID(thread []byte, id string) ([]byte, error) {
+	quoted, err := jsontext.AppendQuote(nil, id)
+	if err != nil {
+		return nil, err
+	}
+	return with(thread, []Member{{Name: "project_id", Value: quoted}})
+}
+
+// ListsThread reports whether the list of a project's payload has an entry for a thread: {"id":…,"kind":"chat"} in data, which is an
+// array or one in a string.
+func ListsThread(project []byte, threadID string) bool {
+	values, err := scan(project, []string{"data"})
+	if err != nil {
+		return false
+	}
+	list := []byte(values.get("data"))
+	if jsontext.Value(list).Kind() == '"' {
+		list = []byte(text(list))
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(list), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if d.PeekKind() != '[' {
+		return false
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return false
+	}
+	for d.PeekKind() != ']' {
+		v, err := d.ReadValue()
+		if err != nil {
+			return false
+		}
+		if v.Kind() != '{' {
+			continue
+		}
+		entry, err := scan(v, []string{"id", "kind"})
+		if err == nil && text(entry.get("id")) == threadID && text(entry.get("kind")) == "chat" {
+			return true
+		}
+	}
+	return false
+}

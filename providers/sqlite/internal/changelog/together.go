@@ -1,0 +1,99 @@
+package changelog
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
+	"or3.chat/cloud/syncrule"
+)
+
+// Together are ops that are applied in one transaction, all or none. Those of a push are not: each is judged alone.
+type Together struct{ ops []preparedOp }
+
+// Together does what there is to do about ops in front of their transaction. They are few, none is a put of a kv row, and each was
+// checked like one of a client.
+func (l *Log) Together(ops []or3cloud.Op, user string) (t Together, err error) {
+	t.ops = make([]preparedOp, len(ops))
+	for i, op := range ops {
+		if t.ops[i], err = prepare(op, user); err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+// Apply writes the ops, and returns the version of the last one. It fails with ErrStale, and the transaction with it, if one is
+// refused: the caller has judged them before, so what is stored has changed.
+func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version int64, err error) {
+	p := push{log: l, workspace: num, user: user, items: true, first: -1}
+	err = p.write(t, func(size int64) error {
+		if err := checkWorkspaceRoom(size, l.opts.WorkspaceQuota, all.ops); err != nil {
+			return err
+		}
+		for i := range all.ops {
+			res, err := p.applyOp(&all.ops[i])
+			if err != nil {
+				return err
+			}
+			if !res.Success {
+				return ErrStale
+			}
+			version = res.ServerVersion
+		}
+		return nil
+	})
+	return version, err
+}
+
+// Written tells where an op was written, and whether it was the one that was prepared in place i. version is 0 if it was not
+// written, or is collected.
+func (t Together) Written(r *engine.Reader, num int64, i int) (version int64, same bool, err error) {
+	op := &t.ops[i]
+	_, err = engine.One(r.St.OpIDVersion, func(s *sqlite3.Stmt) {
+		version, same = s.ColumnInt64(0), bytes.Equal(s.ColumnRawBlob(1), op.fingerprint)
+	}, num, op.opID)
+	return version, same, err
+}
+
+// Written returns the version under which an op was written, and for which record; 0 if it was not, or is collected.
+func Written(r *engine.Reader, num int64, opID string) (version int64, table, pk string, err error) {
+	_, err = engine.One(r.St.OpIDVersion, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, num, layout.PackID(nil, opID))
+	if err != nil || version == 0 {
+		return 0, "", "", err
+	}
+	_, err = engine.One(r.St.EntryHead, func(s *sqlite3.Stmt) {
+		e := scanHead(s)
+		table, pk = layout.TableName(e.table), e.pk
+	}, layout.EntryID(num, version))
+	return version, table, pk, err
+}
+
+// RecordOf returns the winner of a record that everyone sees; the zero one if there is none.
+func RecordOf(r *engine.Reader, num int64, table, pk string) (syncrule.Record, error) {
+	w, _, err := winnerOf(r.St.Record, num, layout.TableNumber(table), layout.RecordKey(pk, nil))
+	return w.Record, err
+}
+
+// Unchanged reports whether a record still has the winner that RecordOf has returned.
+func Unchanged(t *engine.Tx, num int64, table, pk string, was syncrule.Record) (bool, error) {
+	w, _, err := winnerOf(t.St.Record, num, layout.TableNumber(table), layout.RecordKey(pk, nil))
+	return w.Version == was.Version, err
+}
+
+// PayloadOf calls f with the payload of a version, which is valid only during the call, and with the device that has written it.
+func PayloadOf(r *engine.Reader, num, version int64, f func(payload []byte, device string) error) error {
+	var failed error
+	found, err := engine.One(r.St.Entry, func(s *sqlite3.Stmt) { failed = f(s.ColumnRawBlob(10), s.ColumnText(8)) }, layout.EntryID(num, version))
+	if err == nil && !found {
+		err = fmt.Errorf("entry %d of workspace %d is missing", version, num)
+	}
+	if err != nil {
+		return err
+	}
+	return failed
+}

@@ -1,0 +1,46 @@
+// Package history reads chats as the winners of the log have them, and writes the messages of background answers (contract,
+// sync §10.8).
+package history
+
+import (
+	"context"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/members"
+)
+
+// Noticed is told the error of each request of a workspace, nil included.
+type Noticed = func(workspaceID string, err error)
+
+// History implements or3cloud.ChatHistoryReader and GenerationHistory.
+type History struct {
+	e       *engine.Engine
+	ws      *members.Workspaces
+	log     *changelog.Log
+	noticed Noticed
+}
+
+// New returns the history of the chats of a log.
+func New(e *engine.Engine, ws *members.Workspaces, log *changelog.Log, noticed Noticed) *History {
+	return &History{e: e, ws: ws, log: log, noticed: noticed}
+}
+
+// view runs f in a read transaction, for a user who may do p in the workspace.
+func (h *History) view(
+	ctx context.Context, workspaceID, userID string, p or3cloud.Permission, f func(r *engine.Reader, num int64) error,
+) error {
+	num, err := h.ws.Number(ctx, workspaceID)
+	if err != nil {
+		return err
+	}
+	err = h.e.View(ctx, func(r *engine.Reader) error {
+		if err := members.PermitRead(r, userID, num, p); err != nil {
+			return err
+		}
+		return f(r, num)
+	})
+	h.noticed(workspaceID, err)
+	return err
+}
