@@ -1,0 +1,4 @@
+import { defineEventHandler } from 'h3'
+import { collect } from '../../utils/collect'
+
+export default defineEventHandler(event => collect(event, 'gcChangeLog', 'GC change log'))
