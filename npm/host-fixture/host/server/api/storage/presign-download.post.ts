@@ -43,7 +43,6 @@ async function policyOf(event: H3Event, { workspace_id, hash, disposition = 'inl
     storageId: row.storageId,
     mimeType: shown ? row.mimeType : 'application/octet-stream',
     disposition: shown ? disposition : 'attachment' as const,
-    // eslint-disable-next-line no-control-regex -- these are what a file name must not have
     filename: row.name?.replace(/[\u0000-\u001f\u007f/\\]/g, '').slice(0, 180) || 'download',
   }
 }

@@ -1,0 +1,1 @@
+export function environment(host: string, more?: Record<string, string>): Record<string, string>

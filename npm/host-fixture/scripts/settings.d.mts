@@ -1,0 +1,3 @@
+export const email: string
+export const password: string
+export const settings: Record<string, string>
