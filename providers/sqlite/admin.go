@@ -38,16 +38,25 @@ func (a admin) RunAction(ctx context.Context, workspaceID, actionID string, payl
 	if collect == nil {
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown action")
 	}
+	if workspaceID == "" {
+		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace not resolved")
+	}
 	retention := defaultRetention
 	if s, ok := payload["retentionSeconds"].(float64); ok && s > 0 {
-		retention = time.Duration(s) * time.Second
+		retention = asked(s)
 	} else if d, ok := payload["retentionDays"].(float64); ok && d > 0 {
-		retention = time.Duration(d*24) * time.Hour
+		retention = asked(d * 86400)
 	}
 	if err := collect(ctx, or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: workspaceID}, Retention: retention}); err != nil {
 		return nil, err
 	}
 	return map[string]any{"ok": true, "action": actionID, "retentionSeconds": int64(retention.Seconds())}, nil
+}
+
+// asked is so many seconds of a payload, within what a Duration holds.
+func asked(n float64) time.Duration {
+	const most = 100 * 365 * 86400
+	return time.Duration(min(n, most)) * time.Second
 }
 
 var _ or3cloud.AdminActionRunner = admin{}

@@ -2,12 +2,14 @@ package sqlite
 
 import (
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providertest"
 )
 
@@ -55,3 +57,39 @@ func TestWorkspaceStore(t *testing.T) {
 
 // testLog returns a log that the test shows when it fails.
 func testLog(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+
+func TestAdminActions(t *testing.T) {
+	s, _ := openTest(t)
+	user, err := s.GetOrCreateUser(t.Context(), or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws, err := s.GetOrCreateDefaultWorkspace(t.Context(), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ workspace, action, want string }{
+		{ws.ID, "sync.explode", "Unknown action"}, {"", actionGCChangeLog, "Workspace not resolved"}, {"", actionGCTombstones, "Workspace not resolved"},
+	} {
+		_, err := admin{s}.RunAction(t.Context(), tc.workspace, tc.action, nil)
+		var known *or3cloud.Error
+		if !errors.As(err, &known) || known.Message != tc.want || known.Code != or3cloud.CodeInvalid {
+			t.Errorf("%+v: %v", tc, err)
+		}
+	}
+	const most = 100 * 365 * 86400
+	for _, tc := range []struct {
+		payload map[string]any
+		want    int64
+	}{
+		{nil, 30 * 86400}, {map[string]any{"retentionSeconds": 90.0, "retentionDays": 2.0}, 90}, {map[string]any{"retentionDays": 0.5}, 43200},
+		{map[string]any{"retentionSeconds": -1.0, "retentionDays": "2"}, 30 * 86400},
+		{map[string]any{"retentionSeconds": 1e300}, most}, {map[string]any{"retentionDays": 1e300}, most},
+	} {
+		got, err := admin{s}.RunAction(t.Context(), ws.ID, actionGCTombstones, tc.payload)
+		report, _ := got.(map[string]any)
+		if err != nil || report["ok"] != true || report["action"] != actionGCTombstones || report["retentionSeconds"] != tc.want {
+			t.Errorf("%v: %v, %v", tc.payload, got, err)
+		}
+	}
+}
