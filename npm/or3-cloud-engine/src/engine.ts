@@ -33,6 +33,7 @@ export class Engine {
   readonly #log: NonNullable<EngineOptions['log']>
   readonly #url: string | undefined
   readonly #search: Search
+  #hello: Hello | undefined
 
   constructor({ user, log = () => undefined, search = {}, dataDir, patience }: EngineOptions) {
     this.#log = log
@@ -105,6 +106,11 @@ export class Engine {
     return this.#client.hello(signal)
   }
 
+  /** What the engine has offered last, also while it starts again; undefined before the first time. */
+  get offered(): Hello | undefined {
+    return this.#hello
+  }
+
   /** Adds a user. The engine is let go when the last has left. */
   enter(user: EngineOptions['user']): () => Promise<void> {
     const key = Symbol(user.name)
@@ -122,6 +128,7 @@ export class Engine {
       return
     }
     const { hello } = notice.connection
+    this.#hello = hello
     const users = [...this.#users.values()].sort().join(', ')
     const { auth, sync, storage } = hello.providers
     this.#log(

@@ -5,7 +5,7 @@ import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { useEngine, type Engine } from './engine.js'
 import { EngineError, unavailable } from './errors.js'
-import type { Caller, CallerOf, In, Method, Out, Schemas, SessionAnswer } from './methods.js'
+import type { Caller, CallerOf, Hello, In, Method, Out, Schemas, SessionAnswer } from './methods.js'
 import { packageName, packageVersion } from './package.js'
 import { browserRequest, type RelayOptions } from './relay.js'
 import { settingsOf, type HostChoices } from './settings.js'
@@ -110,6 +110,11 @@ export class ProviderHost {
     engine.started().catch(() => {
       if (this.#engine) process.exit(1)
     })
+  }
+
+  /** What the engine has offered last; undefined before the first time (Engine.offered). */
+  get offered(): Hello | undefined {
+    return this.#engine?.offered
   }
 
   /** @throws EngineError `unavailable` where it is not started */
