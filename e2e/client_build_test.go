@@ -47,7 +47,7 @@ case $1 in pack) for id in basic-auth fs sqlite; do : > "$5/or3-provider-$id-0.1
 `)
 	b.write("bin/bun", "#!/bin/sh\necho \"bun in $(basename \"$PWD\"): $*\" >> \"$TOLD\"\n")
 	b.write("bin/npx", `#!/bin/sh
-echo "npx $* with $AUTH_PROVIDER $OR3_SYNC_PROVIDER $NUXT_PUBLIC_STORAGE_PROVIDER, HTTPS $OR3_FORCE_HTTPS, accounts $SSR_AUTH_ENABLED" >> "$TOLD"
+echo "npx $* with $AUTH_PROVIDER $OR3_SYNC_PROVIDER $NUXT_PUBLIC_STORAGE_PROVIDER, HTTPS $OR3_FORCE_HTTPS, accounts $SSR_AUTH_ENABLED, client $OR3_CLOUD_CLIENT" >> "$TOLD"
 mkdir -p .output/public/_nuxt
 echo 'fetch("/api/basic-auth/sign-in")' > .output/public/_nuxt/entry.js
 [ -z "$PAGE" ] || echo "$PAGE" > .output/public/200.html
@@ -106,7 +106,7 @@ func TestClientIsBuilt(t *testing.T) {
 		"npm run --silent build --workspaces\n",
 		"bun in or3-chat: add --ignore-scripts " + packages + "basic-auth-0.1.0.tgz " + packages + "fs-0.1.0.tgz " + packages +
 			"sqlite-0.1.0.tgz or3-workflow-core@0.1.2\n",
-		"npx nuxt build with basic-auth sqlite fs, HTTPS false, accounts true\n",
+		"npx nuxt build with basic-auth sqlite fs, HTTPS false, accounts true, client true\n",
 	} {
 		if told := b.told(); !strings.Contains(told, want) {
 			t.Errorf("the tools were not told %q, but:\n%s", want, told)

@@ -4,6 +4,20 @@ import { join } from 'node:path'
 /** The page with which or3-cloud answers every navigation: the client without a server's part. Hosts of early 2026 make it in static builds only. */
 export const shell = '/200.html'
 
+/** What of Nuxt's options tells what a build is for. */
+export interface BuildOptions {
+  dev: boolean
+  nitro: { static?: boolean }
+}
+
+/**
+ * isClient reports whether a build makes the client that or3-cloud serves, and not a server of the host: a static build is nothing else, and of a
+ * server build OR3_CLOUD_CLIENT=true says so. Newer hosts have no static build with accounts.
+ */
+export function isClient({ dev, nitro }: BuildOptions, env: Record<string, string | undefined> = process.env): boolean {
+  return !dev && (nitro.static === true || env.OR3_CLOUD_CLIENT === 'true')
+}
+
 /** What @vite-pwa/nuxt makes the service worker of, as far as it matters here. */
 export interface WorkerOptions {
   outDir: string
@@ -28,13 +42,18 @@ export function keepExternalsAbsolute(vite: { build?: { rollupOptions?: { makeAb
   if (vite.build?.rollupOptions) vite.build.rollupOptions.makeAbsoluteExternalsRelative = false
 }
 
-/**
- * tuneServer goes on with a static build where a page cannot be rendered without the host's server: the shell stands in for every page.
- * And it takes better-sqlite3 from the files to be copied, which newer hosts name whenever this provider is chosen: OR3 Cloud brings its own SQLite.
- */
-export function tuneServer(nitro: object): void {
-  const { static: isStatic, prerender, externals } = nitro as NitroConfig
+/** goOnWithoutPages goes on with a static build where a page cannot be rendered without the host's server: the shell stands in for every page. */
+export function goOnWithoutPages(nitro: object): void {
+  const { static: isStatic, prerender } = nitro as NitroConfig
   if (isStatic && prerender) prerender.failOnError = false
+}
+
+/**
+ * copyNoOtherSQLite takes better-sqlite3 from the files to be copied, which newer hosts name whenever this provider is chosen: OR3 Cloud
+ * brings its own SQLite, and a host is built without that add-on.
+ */
+export function copyNoOtherSQLite(nitro: object): void {
+  const { externals } = nitro as NitroConfig
   if (externals?.traceInclude) externals.traceInclude = externals.traceInclude.filter(file => !/[\\/]better-sqlite3[\\/]/.test(file))
 }
 

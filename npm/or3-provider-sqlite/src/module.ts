@@ -1,13 +1,11 @@
-import { addPrerenderRoutes, defineNuxtModule, useLogger } from '@nuxt/kit'
-import { askNobodyElse, keepExternalsAbsolute, letBuildEnd, shell, tuneServer, withFallback, type Renderer } from './build'
+import { existsSync } from 'node:fs'
+import { addPrerenderRoutes, addServerHandler, addServerPlugin, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
+import { carryEngine, type NitroLike } from 'or3-cloud-engine/build'
+import { askNobodyElse, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, shell, withFallback, type Renderer } from './build'
+import { selected, type HostConfig } from './runtime/selection'
 
 /** The module has no options: the host's own configuration says which provider is active. */
 export type ModuleOptions = Record<never, never>
-
-/** The part of the host's configuration that says who synchronizes. */
-interface HostConfig {
-  sync?: { enabled?: unknown, provider?: unknown }
-}
 
 export default defineNuxtModule<ModuleOptions>({
   meta: {
@@ -16,20 +14,31 @@ export default defineNuxtModule<ModuleOptions>({
     compatibility: { nuxt: '>=3.0.0' },
   },
   setup(_options, nuxt) {
-    const { sync } = nuxt.options.runtimeConfig as HostConfig
-    if (sync?.enabled !== true || sync.provider !== 'sqlite') return
+    const selection = selected(nuxt.options.runtimeConfig as HostConfig)
+    if (!Object.values(selection).includes(true)) return
 
-    addPrerenderRoutes(shell)
-    nuxt.hook('pwa:beforeBuildServiceWorker', withFallback)
+    const { resolve } = createResolver(import.meta.url)
+    addServerPlugin(resolve('./runtime/server/plugins/register'))
+    // Older hosts lack some registries, and an import of what is not there would stop their build.
+    if (existsSync(`${nuxt.options.rootDir}/server/utils/webhooks/store/registry.ts`)) addServerPlugin(resolve('./runtime/server/plugins/webhooks'))
+    if (selection.sync) {
+      addServerHandler({ route: '/api/sync/events', method: 'get', handler: resolve('./runtime/server/api/events.get') })
+    }
+
     nuxt.hook('vite:extendConfig', (config, { isServer }) => {
       if (isServer) keepExternalsAbsolute(config)
     })
-    nuxt.hook('nitro:config', tuneServer)
-    nuxt.hook('nitro:init', nitro => letBuildEnd(nitro as Renderer))
-    nuxt.hook('modules:done', () => askNobodyElse(nuxt.options.appConfig))
+    nuxt.hook('nitro:config', copyNoOtherSQLite)
+    nuxt.hook('nitro:init', (nitro) => {
+      letBuildEnd(nitro as Renderer)
+      if (!nitro.options.static) carryEngine(nitro as unknown as NitroLike)
+    })
 
-    if (!nuxt.options.dev) {
-      useLogger('or3-provider-sqlite').info('OR3 Cloud synchronizes: serve the public folder of this build with or3-cloud serve --web.')
-    }
+    if (!selection.sync || !isClient(nuxt.options)) return
+    addPrerenderRoutes(shell)
+    nuxt.hook('pwa:beforeBuildServiceWorker', withFallback)
+    nuxt.hook('nitro:config', goOnWithoutPages)
+    nuxt.hook('modules:done', () => askNobodyElse(nuxt.options.appConfig))
+    useLogger('or3-provider-sqlite').info('OR3 Cloud synchronizes: serve the public folder of this build with or3-cloud serve --web.')
   },
 })

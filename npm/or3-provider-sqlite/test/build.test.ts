@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { askNobodyElse, keepExternalsAbsolute, letBuildEnd, tuneServer, withFallback } from '../src/build'
+import { askNobodyElse, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, withFallback } from '../src/build'
 
 describe('the service worker falls back to a page that the build has', () => {
   const outDir = mkdtempSync(join(tmpdir(), 'or3-public-'))
@@ -28,11 +28,21 @@ describe('the service worker falls back to a page that the build has', () => {
   })
 })
 
+it.each([
+  [false, undefined, {}, false],
+  [false, undefined, { OR3_CLOUD_CLIENT: 'true' }, true],
+  [false, undefined, { OR3_CLOUD_CLIENT: 'false' }, false],
+  [false, true, {}, true],
+  [true, undefined, { OR3_CLOUD_CLIENT: 'true' }, false],
+])('development %j, static %j, %j: makes a client %j', (dev, isStatic, env, client) => {
+  expect(isClient({ dev, nitro: { static: isStatic } }, env)).toBe(client)
+})
+
 describe('the server half of the build', () => {
   it('goes on without a page in a static build only', () => {
     const built = (isStatic: boolean) => {
       const nitro = { static: isStatic, prerender: { failOnError: true } }
-      tuneServer(nitro)
+      goOnWithoutPages(nitro)
       return nitro.prerender.failOnError
     }
     expect([built(true), built(false)]).toEqual([false, true])
@@ -40,13 +50,14 @@ describe('the server half of the build', () => {
 
   it('copies no other SQLite', () => {
     const nitro = { externals: { traceInclude: ['/app/node_modules/better-sqlite3/lib/index.js', '/app/node_modules/libsql/index.js'] } }
-    tuneServer(nitro)
+    copyNoOtherSQLite(nitro)
     expect(nitro.externals.traceInclude).toEqual(['/app/node_modules/libsql/index.js'])
   })
 
   it('is not made up where the host configures none', () => {
     const nitro = {}
-    tuneServer(nitro)
+    copyNoOtherSQLite(nitro)
+    goOnWithoutPages(nitro)
     expect(nitro).toEqual({})
   })
 

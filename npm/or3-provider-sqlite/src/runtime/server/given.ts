@@ -1,0 +1,6 @@
+/** What is given of an input: the engine has no null and no undefined, but leaves out. */
+export function given<T extends object>(input: T): Given<T> {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null && value !== undefined)) as Given<T>
+}
+
+type Given<T> = { [K in keyof T]: Exclude<T[K], null> }

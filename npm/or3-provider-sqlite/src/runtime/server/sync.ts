@@ -1,0 +1,92 @@
+// SyncGatewayAdapter (contract, sync §1.3 and §10).
+import { resolveSessionContext, type SessionContext } from '~~/server/auth/session'
+import type { Actor, SyncGatewayAdapter } from '~~/server/sync/gateway/types'
+import { cloud } from './cloud'
+import { given } from './given'
+
+/**
+ * The host has validated the body and asked `can`; the engine reads the role again and judges each op. Bodies pass as
+ * they are: the engine leaves what it does not know.
+ */
+export function syncAdapter(id: string): SyncGatewayAdapter {
+  return {
+    id,
+
+    // What the engine has said of itself last. Nothing is promised before that, and no one is signed in by then.
+    get capabilities() {
+      return { ...cloud.offered?.sync }
+    },
+
+    pull: async (event, input) => cloud.call(event, 'sync/pull', input, await resolveSessionContext(event)),
+
+    push: async (event, input) => cloud.call(event, 'sync/push', input, await resolveSessionContext(event)),
+
+    snapshot: async (event, input) => cloud.call(event, 'sync/snapshot', input, await resolveSessionContext(event)),
+
+    async updateCursor(event, { scope, deviceId, version }) {
+      await cloud.call(event, 'sync/update-cursor', { scope, deviceId, version }, await resolveSessionContext(event))
+    },
+
+    async gcTombstones(event, { scope, retentionSeconds }) {
+      await cloud.call(event, 'sync/gc-tombstones', { scope, retentionSeconds })
+    },
+
+    async gcChangeLog(event, { scope, retentionSeconds }) {
+      await cloud.call(event, 'sync/gc-change-log', { scope, retentionSeconds })
+    },
+
+    queryCanonicalStorage: (event, { scope, kind, hash, cursor, limit }) =>
+      cloud.call(event, 'sync/query-canonical-storage', { scope, kind, hash, cursor, limit }),
+
+    async reserveUploadIntent(event, intent) {
+      await cloud.call(event, 'sync/reserve-upload-intent', intent, await resolveSessionContext(event))
+    },
+
+    async consumeUploadIntent(event, intent) {
+      await cloud.call(event, 'sync/consume-upload-intent', intent, await resolveSessionContext(event))
+    },
+
+    async cancelUploadIntent(event, { workspaceId, intentId }) {
+      await cloud.call(event, 'sync/cancel-upload-intent', { workspaceId, intentId })
+    },
+
+    readChatHistory: ({ userId, workspaceId }, query, signal) =>
+      cloud.answering(undefined, () =>
+        cloud.engine.call('sync/read-chat-history', { workspaceId, query }, { user: { id: userId } }, signal && { signal }),
+      ),
+
+    admitChatGeneration: (actor, envelope) => cloud.call(undefined, 'sync/admit-chat-generation', envelope, userOf(actor)),
+
+    finalizeChatGeneration: (actor, { admission, snapshot }) =>
+      cloud.call(undefined, 'sync/finalize-chat-generation', { admission, snapshot }, userOf(actor)),
+
+    async listWorkspaceIds() {
+      const all: string[] = []
+      for (let after: string | undefined; ;) {
+        const { workspaceIds } = await cloud.call(undefined, 'workspaces/list-workspace-ids', given({ after }))
+        all.push(...workspaceIds)
+        after = workspaceIds.at(-1)
+        if (after === undefined) return all
+      }
+    },
+
+    getMaintenanceState: () => cloud.call(undefined, 'sync/maintenance-state', {}),
+
+    async beginMaintenanceRun() {
+      await cloud.call(undefined, 'sync/begin-maintenance-run', {})
+    },
+
+    async completeMaintenanceRun({ lastRun }) {
+      await cloud.call(undefined, 'sync/complete-maintenance-run', { lastRun })
+    },
+
+    async failMaintenanceRun(error) {
+      await cloud.call(undefined, 'sync/fail-maintenance-run', { error })
+    },
+  }
+}
+
+/** A background job is done for its user, whose browser is gone. */
+function userOf({ userId }: Actor): SessionContext {
+  return { authenticated: true, user: { id: userId } }
+}

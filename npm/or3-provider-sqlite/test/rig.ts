@@ -1,0 +1,110 @@
+// What several tests need: a host with this package at work and the real engine behind it.
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createEvent, isError, type H3Error, type H3Event } from 'h3'
+import { createHooks } from 'hookable'
+import type { NitroApp } from 'nitropack/types'
+import { inject } from 'vitest'
+import type { SessionContext } from '~~/server/auth/session'
+import { config, registries } from './nuxt'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The path of the real program. */
+    program: string
+  }
+}
+
+/** A host's configuration with this provider for everything. */
+export const selectedHost = {
+  auth: { enabled: true, provider: 'basic-auth' },
+  sync: { enabled: true, provider: 'sqlite' },
+  limits: { enabled: true, storageProvider: 'sqlite' },
+  backgroundJobs: { enabled: true, storageProvider: 'sqlite' },
+  public: { sync: { enabled: true, provider: 'sqlite' } },
+}
+
+export interface Host {
+  /** Ends the engine, as a host does when it closes. */
+  close: () => Promise<void>
+}
+
+/** Runs the plugins of the package in this process, as a host does when it starts: without waiting for them. */
+export async function startHost({
+  runtime = selectedHost,
+  env = {},
+}: { runtime?: object, env?: Record<string, string> } = {}): Promise<Host> {
+  const folder = mkdtempSync(join(tmpdir(), 'or3-sqlite-'))
+  Object.assign(process.env, { OR3_CLOUD_BIN: inject('program'), OR3_DATA_DIR: join(folder, 'data'), ...env })
+  for (const key of Object.keys(config)) Reflect.deleteProperty(config, key)
+  Object.assign(config, runtime)
+  const { default: register } = await import('../src/runtime/server/plugins/register')
+  const hooks = createHooks()
+  register({ hooks } as unknown as NitroApp)
+  return {
+    async close() {
+      await hooks.callHook('close')
+      await until(() => {
+        try {
+          rmSync(folder, { recursive: true, force: true })
+        }
+        catch (error) {
+          // An engine that is ending still writes there.
+          if (!(error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY')) throw error
+        }
+        return !existsSync(folder)
+      })
+    },
+  }
+}
+
+/** Waits until a condition holds; the limit of the test ends what never does. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await pause(10)
+}
+
+/** A request of a browser, with the host's session of it. */
+export function eventOf(session: SessionContext = { authenticated: false }): H3Event {
+  const request = new IncomingMessage(new Socket())
+  const event = createEvent(request, new ServerResponse(request))
+  event.context.session = session
+  return event
+}
+
+export interface Person {
+  userId: string
+  workspaceId: string
+  session: SessionContext
+  event: () => H3Event
+}
+
+/** A user with a workspace of their own. */
+export async function person(providerUserId: string = randomUUID()): Promise<Person> {
+  const store = registries.workspaceStores.ours()
+  const { userId } = await store.getOrCreateUser({ provider: 'test', providerUserId, email: `${providerUserId}@example.test` })
+  const { workspaceId, workspaceName } = await store.getOrCreateDefaultWorkspace(userId)
+  const session: SessionContext = {
+    authenticated: true,
+    provider: 'test',
+    providerUserId,
+    user: { id: userId },
+    workspace: { id: workspaceId, name: workspaceName },
+    role: 'owner',
+  }
+  return { userId, workspaceId, session, event: () => eventOf(session) }
+}
+
+/** The host's error that something ends with. */
+export async function failure(asked: Promise<unknown>): Promise<H3Error> {
+  const error = await asked.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!isError(error)) throw new Error(`not an error of the host: ${String(error)}`)
+  return error
+}
