@@ -15,7 +15,7 @@ import {
   type Out,
   type StreamName,
 } from './methods.js'
-import { neverSent, readBody, type Outgoing, type Transport } from './transport.js'
+import { neverSent, readBody, type Transport } from './transport.js'
 
 /** An engine that can be asked. */
 export interface Connection {
@@ -76,21 +76,12 @@ export class Client {
     { signal }: AskOptions = {},
   ): Promise<Out<N>> {
     const body = Buffer.from(JSON.stringify(input))
-    const answer = await this.#send(
-      {
-        method: 'POST',
-        path: prefix + method,
-        headers: {
-          'content-type': 'application/json',
-          'content-length': body.length,
-          ...(caller && { [callerHeader]: encodeCaller(caller) }),
-        },
-        signal,
-      },
-      body,
+    const headers: Record<string, string> = caller ? { [callerHeader]: encodeCaller(caller) } : {}
+    const answer = await this.#ask(signal, transport =>
+      transport.call({ path: prefix + method, headers, body, signal }),
     )
-    const text = await received(readBody(answer), signal)
-    if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, text)
+    const text = answer.body.toString('utf8')
+    if (answer.status !== 200) throw faultOf(answer.status, text)
     try {
       return JSON.parse(text) as Out<N>
     }
@@ -113,7 +104,9 @@ export class Client {
       ...(caller && { [callerHeader]: encodeCaller(caller) }),
     }
     try {
-      const answer = await this.#send({ method: 'GET', path: prefix + name + search, headers, signal })
+      const answer = await this.#ask(signal, transport =>
+        transport.send({ method: 'GET', path: prefix + name + search, headers, signal }),
+      )
       if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, await received(readBody(answer), signal))
       yield* listen(answer)
     }
@@ -136,14 +129,13 @@ export class Client {
    * Sends a request, and sends it again as long as no connection comes about and there is time. What may have arrived
    * is never repeated.
    */
-  async #send(outgoing: Outgoing, body?: Buffer): Promise<IncomingMessage> {
-    const { signal } = outgoing
+  async #ask<A>(signal: AbortSignal | undefined, send: (transport: Transport) => Promise<A>): Promise<A> {
     const end = performance.now() + this.#patience
     for (;;) {
       signal?.throwIfAborted()
       const { transport } = await this.#reach.ready(Math.max(0, end - performance.now()), signal)
       try {
-        return await transport.send(outgoing, body)
+        return await send(transport)
       }
       catch (error) {
         signal?.throwIfAborted()
@@ -188,17 +180,9 @@ async function received<T>(reading: Promise<T>, signal: AbortSignal | undefined)
  */
 export async function greet(transport: Transport, client: string, signal?: AbortSignal): Promise<Hello> {
   const body = Buffer.from(JSON.stringify({ client, protocol: spoken }))
-  const answer = await transport.send(
-    {
-      method: 'POST',
-      path: '/engine/hello',
-      headers: { 'content-type': 'application/json', 'content-length': body.length },
-      signal,
-    },
-    body,
-  )
-  const text = await readBody(answer)
-  if (answer.statusCode !== 200) throw faultOf(answer.statusCode ?? 0, text)
+  const answer = await transport.call({ path: '/engine/hello', body, signal })
+  const text = answer.body.toString('utf8')
+  if (answer.status !== 200) throw faultOf(answer.status, text)
   const hello = readHello(text)
   if (!hello) throw faultOf(200, text)
   if (hello.protocol.oldest > spoken.current || hello.protocol.current < spoken.oldest) {

@@ -1,5 +1,7 @@
 import http from 'node:http'
+import net from 'node:net'
 import type { Place } from './place.js'
+import { Wire, type Answer } from './wire.js'
 
 /**
  * How long a connection is kept without a request, in milliseconds: less than the two minutes after which the engine
@@ -14,8 +16,18 @@ export interface Outgoing {
   signal?: AbortSignal | undefined
 }
 
-/** The connections to one place. */
+/** A call: a request whose body and answer are held. The values of its headers are visible ASCII. */
+export interface Asked {
+  path: string
+  headers?: Readonly<Record<string, string>>
+  body: Buffer
+  signal?: AbortSignal | undefined
+}
+
+/** The connections to one place: those of calls, and those of what is passed on as it comes. */
 export class Transport {
+  readonly #wire: Wire
+  readonly #fixed: string
   readonly #agent = new http.Agent({ keepAlive: true, timeout: idle, scheduling: 'lifo' })
   readonly #where: http.RequestOptions
   readonly #secret: string | undefined
@@ -23,6 +35,18 @@ export class Transport {
   constructor(place: Place) {
     this.#where = 'socketPath' in place ? { socketPath: place.socketPath } : { host: place.host, port: place.port }
     this.#secret = 'secret' in place ? place.secret : undefined
+    const host = 'socketPath' in place ? 'localhost' : net.isIPv6(place.host) ? `[${place.host}]` : place.host
+    const port = 'port' in place ? `:${place.port}` : ''
+    this.#fixed = `host: ${host}${port}\r\ncontent-type: application/json\r\n`
+      + (this.#secret === undefined ? '' : `authorization: Bearer ${this.#secret}\r\n`)
+    this.#wire = new Wire('socketPath' in place ? { path: place.socketPath } : { host: place.host, port: place.port }, idle)
+  }
+
+  /** Makes a call. */
+  call({ path, headers = {}, body, signal }: Asked): Promise<Answer> {
+    let head = `POST ${path} HTTP/1.1\r\n${this.#fixed}content-length: ${body.length}\r\n`
+    for (const name in headers) head += `${name}: ${headers[name] ?? ''}\r\n`
+    return this.#wire.exchange({ head: `${head}\r\n`, body, signal })
   }
 
   /** Begins a request. Whoever asks writes the body and ends it. */
@@ -37,18 +61,19 @@ export class Transport {
     })
   }
 
-  /** Sends a request with a body that is held, and returns the answer's head. */
-  send(outgoing: Outgoing, body?: Buffer): Promise<http.IncomingMessage> {
+  /** Sends a request without a body, and returns the answer's head. */
+  send(outgoing: Outgoing): Promise<http.IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request = this.begin(outgoing)
       request.once('response', resolve)
       request.on('error', reject)
-      request.end(body)
+      request.end()
     })
   }
 
   /** Closes connections that serve nothing; requests under way go on. */
   close(): void {
+    this.#wire.close()
     for (const sockets of Object.values(this.#agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy()
     }
