@@ -9,7 +9,7 @@
 //
 //	engine.go   the engine, and what a request passes     hello.go    versions, and what can be asked
 //	caller.go   for whom a host asks                      methods.go  how a method of a contract becomes an endpoint
-//	auth.go, workspaces.go, access.go, sync.go, history.go, storage.go, admin.go: the methods of each contract
+//	auth.go, workspaces.go, access.go, sync.go, history.go, storage.go, admin.go, jobs.go: the methods of each contract
 //	stay.go     who needs the engine, and joining it      openapi.go  the description of the protocol
 package engine
 

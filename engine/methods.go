@@ -31,7 +31,8 @@ type method struct {
 // protocol are all methods, in the order in which they are described.
 func protocol() []method {
 	var all []method
-	for _, part := range [][]method{authMethods(), workspaceMethods(), accessMethods(), settingMethods(), syncMethods(), storageMethods(), adminMethods()} {
+	for _, part := range [][]method{authMethods(), workspaceMethods(), accessMethods(), settingMethods(), syncMethods(), storageMethods(), adminMethods(),
+		jobMethods()} {
 		all = append(all, part...)
 	}
 	return all

@@ -24,6 +24,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/files"
 	"or3.chat/cloud/providers/sqlite/internal/history"
+	"or3.chat/cloud/providers/sqlite/internal/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/providers/sqlite/internal/ratewindows"
 	"or3.chat/cloud/providers/sqlite/internal/webhooks"
@@ -204,6 +205,7 @@ type Store struct {
 	*history.History
 	*ratewindows.Windows
 	*webhooks.Webhooks
+	*jobs.Jobs
 
 	engine *engine.Engine
 	opts   Options
@@ -264,6 +266,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s.History = history.New(s.engine, s.Workspaces, s.Log, s.noticed)
 	s.Windows = ratewindows.New(s.engine)
 	s.Webhooks = webhooks.New(s.engine, s.Workspaces)
+	s.Jobs = jobs.New(s.engine)
 	s.clockWasAhead.Store(s.engine.DB.Behind)
 	if err := s.settleTimes(ctx); err != nil {
 		if !sqlitex.IsDamage(err) && or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
@@ -290,6 +293,9 @@ func (s *Store) close() error {
 	}
 	if s.watch != nil {
 		s.watch.Close()
+	}
+	if s.Jobs != nil {
+		s.Jobs.Close()
 	}
 	if s.Log != nil {
 		s.Log.Close()
@@ -347,6 +353,10 @@ var (
 	_ or3cloud.ChatHistoryReader      = (*Store)(nil)
 	_ or3cloud.GenerationHistory      = (*Store)(nil)
 	_ or3cloud.RateLimitStore         = (*Store)(nil)
+	_ or3cloud.JobStore               = (*Store)(nil)
+	_ or3cloud.JobQueue               = (*Store)(nil)
+	_ or3cloud.JobAdmissions          = (*Store)(nil)
+	_ or3cloud.JobHistory             = (*Store)(nil)
 	_ or3cloud.WebhookStore           = (*Store)(nil)
 	_ or3cloud.WebhookQueue           = (*Store)(nil)
 )

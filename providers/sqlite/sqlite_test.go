@@ -55,6 +55,13 @@ func TestWorkspaceStore(t *testing.T) {
 	})
 }
 
+func TestJobs(t *testing.T) {
+	providertest.TestJobs(t, func(t *testing.T) providertest.JobBackend {
+		s, c := openTest(t)
+		return providertest.JobBackend{Jobs: s, Advance: c.advance}
+	})
+}
+
 // testLog returns a log that the test shows when it fails.
 func testLog(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 

@@ -40,6 +40,10 @@ var bounds = map[string]struct{ bound, test string }{
 	"webhooks":            {"OR3_WEBHOOKS_MAX_PER_USER of a user", "testWebhooks"},
 	"webhook_deliveries":  {"OpenDeliveries and KeptDeliveries of a webhook; those of one that is gone go within a minute", "testWebhookBounds"},
 	"workspace_settings":  {"or3cloud.MaxSettings of a workspace, each of MaxSettingValue at most", "testSettings"},
+	"jobs":                {"KeptJobs of a user, and as many open ones as OR3_BACKGROUND_MAX_JOBS_PER_USER", "testKeptJobs"},
+	"job_parts":           {"five of a job, each with a bound of its own", "testJobRefusals"},
+	"job_texts":           {"MaxJobText of a job, in pieces of some KiB", "testJobTexts"},
+	"job_cancellations":   {"or3cloud.MaxCancellations of a user", "testJobCancellations"},
 	"rate_windows":        {"or3cloud.MaxRateWindows", "testRateLimits"},
 	"retired_generations": {"one row of a stored file, until its bytes are gone; bytes have the quota of files", "testReferences"},
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
@@ -35,6 +36,9 @@ var storedTimes = []storedTime{
 	{table: "invites", column: "created_at"},
 	{table: "workspaces", column: "created_at"},
 	{table: "workspaces", column: "deleted_at"},
+	{table: "jobs", column: "lease_until", life: func(*Store) time.Duration { return or3cloud.LongestJobLease }},
+	{table: "jobs", column: "due_at", life: func(*Store) time.Duration { return or3cloud.LongestJobTime + or3cloud.LongestJobLease }},
+	{table: "job_cancellations", column: "at"},
 	{table: "webhook_deliveries", column: "next_at", from: "created_at"},
 	{table: "webhook_deliveries", column: "created_at"},
 	{table: "webhook_deliveries", column: "claimed_at"},
@@ -48,6 +52,8 @@ var storedTimes = []storedTime{
 	{table: "auth_accounts", column: "created_at", shown: "is displayed only"},
 	{table: "members", column: "created_at", shown: "orders members only"},
 	{table: "files", column: "updated_at", shown: "is a client's, and compared with the same client's only"},
+	{table: "jobs", column: "started_at", shown: "is displayed only"},
+	{table: "jobs", column: "completed_at", shown: "is displayed only"},
 	{table: "deployment_admins", column: "granted_at", shown: "orders them only"},
 	{table: "rate_windows", column: "expires_at", shown: "is judged where the limits are (internal/ratelimit), and goes when it is too far ahead"},
 	{table: "store_stamp", column: "at", shown: "is what says that the clock was ahead, and is written anew at each start"},

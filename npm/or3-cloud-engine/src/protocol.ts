@@ -392,6 +392,278 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/jobs/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.abortJob. */
+        post: operations["jobs/abort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/cancel-admission": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.cancelAdmission. */
+        post: operations["jobs/cancel-admission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.claimJob, claimNextJob. */
+        post: operations["jobs/claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/cleanup-expired": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.cleanupExpired. The engine does it by itself as well. */
+        post: operations["jobs/cleanup-expired"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.completeJob. */
+        post: operations["jobs/complete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/count-active": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.getActiveJobCount, of a user or of *. */
+        post: operations["jobs/count-active"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.createJob. Too many open jobs are 429. */
+        post: operations["jobs/create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/fail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.failJob. */
+        post: operations["jobs/fail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/find-by-idempotency-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.findJobByIdempotencyKey, without texts. */
+        post: operations["jobs/find-by-idempotency-key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.getJob, with the texts from a place on. */
+        post: operations["jobs/get"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/get-pending-history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.getPendingHistoryJobs. One that has ended has a snapshot in any case. */
+        post: operations["jobs/get-pending-history"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/renew-lease": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.renewJobLease. */
+        post: operations["jobs/renew-lease"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/save-terminal-snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.saveTerminalSnapshot. The first one is kept. */
+        post: operations["jobs/save-terminal-snapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/set-history-phase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.setHistoryPhase. */
+        post: operations["jobs/set-history-phase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.updateJob. A job that is not open stays as it is. */
+        post: operations["jobs/update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/engine/v1/jobs/update-execution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** BackgroundJobProvider.updateJobExecution. */
+        post: operations["jobs/update-execution"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/limits/check-and-record": {
         parameters: {
             query?: never;
@@ -1329,6 +1601,11 @@ export interface components {
         CheckSessionRequest: {
             session: components["schemas"]["ProvenSession"];
         };
+        ClaimedJob: {
+            execution?: string;
+            /** @description Job is null if there is none. */
+            job: components["schemas"]["Job"] | null;
+        };
         CollectRequest: {
             retentionSeconds: number;
             scope: components["schemas"]["Scope"];
@@ -1505,6 +1782,146 @@ export interface components {
         IsAdmin: {
             isAdmin: boolean;
         };
+        /** @description job is the host's job. Times are in Unix milliseconds. */
+        Job: {
+            admissionId?: string;
+            /** @description Attempts is how many workers have had it in hand. Texts begin again with each. */
+            attempts: number;
+            chunksReceived: number;
+            completedAt?: number;
+            error?: string;
+            generationId?: string;
+            /** @enum {string} */
+            historyPhase?: "admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked";
+            id: string;
+            idempotencyKey?: string;
+            /** @enum {string} */
+            kind: "chat" | "workflow";
+            leaseOwner?: string;
+            leaseUntil?: number;
+            messageId: string;
+            model: string;
+            startedAt: number;
+            /** @enum {string} */
+            status: "streaming" | "complete" | "error" | "aborted";
+            threadId: string;
+            tool_calls?: unknown;
+            usage?: unknown;
+            userId: string;
+            workflow_state?: unknown;
+            workspaceId?: string;
+        };
+        JobAdmission: {
+            /** @description JobID is null if the admission was cancelled before it came: the host's AdmissionCancelledError. */
+            jobId: string | null;
+            replayed: boolean;
+        };
+        JobAdmissionID: {
+            admissionId: string;
+            userId: string;
+        };
+        JobAnswer: {
+            content?: components["schemas"]["JobText"];
+            /** @description Job is null if it is not there, or another user's. */
+            job: components["schemas"]["Job"] | null;
+            reasoning?: components["schemas"]["JobText"];
+        };
+        JobCancellation: {
+            aborted: boolean;
+            jobId?: string;
+            /** @description Pending says that the admission has not come, and will be refused. */
+            pending: boolean;
+        };
+        JobClaim: {
+            /** @description JobID is left out for the next one that waits. */
+            jobId?: string;
+            leaseMs: number;
+            owner: string;
+        };
+        JobCount: {
+            count: number;
+        };
+        JobDone: {
+            /** @description Done is false if it was not open, or is not the caller's. */
+            done: boolean;
+        };
+        JobExecution: {
+            execution: string;
+            jobId: string;
+            owner: string;
+        };
+        JobKey: {
+            key: string;
+            userId: string;
+        };
+        JobLease: {
+            jobId: string;
+            leaseMs: number;
+            owner: string;
+        };
+        JobOfUser: {
+            jobId: string;
+            /** @description UserID is * for any user. */
+            userId: string;
+        };
+        JobOutcome: {
+            /** @description Content and Reasoning replace what has come; left out, that is all. */
+            content?: string;
+            /** @description Error is why it has failed. */
+            error?: string;
+            jobId: string;
+            leaseOwner?: string;
+            reasoning?: string;
+        };
+        JobPage: {
+            /** @description Limit is 1 to 100; left out it is 20. */
+            limit?: number;
+        };
+        JobPhase: {
+            jobId: string;
+            /** @enum {string} */
+            phase: "admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked";
+        };
+        JobQuestion: {
+            /** @description Attempt is to which they belong. If it is not the present one, texts come whole. */
+            attempt?: number;
+            jobId: string;
+            /** @description Offset and ReasoningOffset are from where texts are wanted, in UTF-16 code units. What lies beyond the end gives the whole text. */
+            offset?: number;
+            reasoningOffset?: number;
+            /** @description UserID is * for any user. */
+            userId: string;
+        };
+        JobSnapshot: {
+            jobId: string;
+            leaseOwner?: string;
+            snapshot: unknown;
+        };
+        JobState: {
+            /**
+             * @description Status tells a worker whether the job is still wanted.
+             * @enum {string}
+             */
+            status: "streaming" | "complete" | "error" | "aborted";
+        };
+        JobText: {
+            /** @description From is where it begins, and Length how long it is from 0 on, in UTF-16 code units. */
+            from: number;
+            length: number;
+            text: string;
+        };
+        JobUpdate: {
+            chunksReceived?: number;
+            /** @description ContentChunk and ReasoningChunk are appended. */
+            contentChunk?: string;
+            jobId: string;
+            leaseOwner?: string;
+            reasoningChunk?: string;
+            /** @description ToolCalls, WorkflowState and Usage replace what was there. */
+            tool_calls?: unknown;
+            usage?: unknown;
+            workflow_state?: unknown;
+        };
         KnownUser: {
             /** @description UserID is null if the identity is unknown. */
             userId: string | null;
@@ -1581,6 +1998,33 @@ export interface components {
             tokenHash: string;
             workspaceId: string;
         };
+        NewJob: {
+            admissionId?: string;
+            /** @description Execution is what another worker needs to go on, encrypted by the host. */
+            execution?: string;
+            generationId?: string;
+            /** @enum {string} */
+            historyPhase?: "admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked";
+            /** @description IdempotencyKey names the job among those of the user, AdmissionID is by what it can be cancelled. Each stands for the other if that is left out. */
+            idempotencyKey?: string;
+            /** @enum {string} */
+            kind?: "chat" | "workflow";
+            leaseMs?: number;
+            /** @description LeaseOwner has the job in hand for LeaseMS from the beginning; left out it is 30 seconds. */
+            leaseOwner?: string;
+            /** @description MaxJobs and MaxJobsPerUser are how many may be open; left out they are 20 and 5. */
+            maxJobs?: number;
+            maxJobsPerUser?: number;
+            messageId?: string;
+            model?: string;
+            /** @description RetentionMS is how long a finished job is kept; left out it is 24 hours. */
+            retentionMs?: number;
+            threadId?: string;
+            /** @description TimeoutMS is after which silence a job without a lease has failed; left out it is 5 minutes. */
+            timeoutMs?: number;
+            userId: string;
+            workspaceId?: string;
+        };
         NewWorkspace: {
             description?: string;
             name: string;
@@ -1651,6 +2095,13 @@ export interface components {
             description?: string;
             name: string;
             ownerUserId: string;
+        };
+        PendingHistories: {
+            jobs: components["schemas"]["PendingHistory"][];
+        };
+        PendingHistory: {
+            job: components["schemas"]["Job"];
+            snapshot?: unknown;
         };
         PresignDownloadRequest: {
             /** @enum {string} */
@@ -2770,6 +3221,582 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/abort": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobOfUser"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDone"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/cancel-admission": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobAdmissionID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCancellation"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/claim": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobClaim"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimedJob"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/cleanup-expired": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCount"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/complete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobOutcome"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDone"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/count-active": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserID"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobCount"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/create": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJob"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAdmission"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/fail": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobOutcome"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDone"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/find-by-idempotency-key": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobKey"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/get": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobQuestion"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAnswer"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/get-pending-history": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPage"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingHistories"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/renew-lease": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobLease"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDone"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/save-terminal-snapshot": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobSnapshot"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDone"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/set-history-phase": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobPhase"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobState"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "jobs/update-execution": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobExecution"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDone"];
                 };
             };
             /** @description An error. */

@@ -42,14 +42,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyWorkspaceStmt, err = db.PrepareContext(ctx, anyWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyWorkspace: %w", err)
 	}
+	if q.awaitFinalizationStmt, err = db.PrepareContext(ctx, awaitFinalization); err != nil {
+		return nil, fmt.Errorf("error preparing query AwaitFinalization: %w", err)
+	}
 	if q.beginChatStmt, err = db.PrepareContext(ctx, beginChat); err != nil {
 		return nil, fmt.Errorf("error preparing query BeginChat: %w", err)
+	}
+	if q.cancelAdmissionStmt, err = db.PrepareContext(ctx, cancelAdmission); err != nil {
+		return nil, fmt.Errorf("error preparing query CancelAdmission: %w", err)
 	}
 	if q.cancelDeliveriesStmt, err = db.PrepareContext(ctx, cancelDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query CancelDeliveries: %w", err)
 	}
 	if q.cancelIntentStmt, err = db.PrepareContext(ctx, cancelIntent); err != nil {
 		return nil, fmt.Errorf("error preparing query CancelIntent: %w", err)
+	}
+	if q.cancelledStmt, err = db.PrepareContext(ctx, cancelled); err != nil {
+		return nil, fmt.Errorf("error preparing query Cancelled: %w", err)
 	}
 	if q.changeWebhookStmt, err = db.PrepareContext(ctx, changeWebhook); err != nil {
 		return nil, fmt.Errorf("error preparing query ChangeWebhook: %w", err)
@@ -92,6 +101,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countInvitesStmt, err = db.PrepareContext(ctx, countInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query CountInvites: %w", err)
+	}
+	if q.countOpenJobsStmt, err = db.PrepareContext(ctx, countOpenJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query CountOpenJobs: %w", err)
+	}
+	if q.countOpenJobsOfStmt, err = db.PrepareContext(ctx, countOpenJobsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query CountOpenJobsOf: %w", err)
 	}
 	if q.countOtherSettingsStmt, err = db.PrepareContext(ctx, countOtherSettings); err != nil {
 		return nil, fmt.Errorf("error preparing query CountOtherSettings: %w", err)
@@ -192,6 +207,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropAllCursorsOfStmt, err = db.PrepareContext(ctx, dropAllCursorsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropAllCursorsOf: %w", err)
 	}
+	if q.dropCancellationsOfStmt, err = db.PrepareContext(ctx, dropCancellationsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DropCancellationsOf: %w", err)
+	}
 	if q.dropCursorsOfStmt, err = db.PrepareContext(ctx, dropCursorsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropCursorsOf: %w", err)
 	}
@@ -207,11 +225,32 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropIntentsOfStmt, err = db.PrepareContext(ctx, dropIntentsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropIntentsOf: %w", err)
 	}
+	if q.dropJobStmt, err = db.PrepareContext(ctx, dropJob); err != nil {
+		return nil, fmt.Errorf("error preparing query DropJob: %w", err)
+	}
+	if q.dropJobPartStmt, err = db.PrepareContext(ctx, dropJobPart); err != nil {
+		return nil, fmt.Errorf("error preparing query DropJobPart: %w", err)
+	}
+	if q.dropJobTextStmt, err = db.PrepareContext(ctx, dropJobText); err != nil {
+		return nil, fmt.Errorf("error preparing query DropJobText: %w", err)
+	}
+	if q.dropJobsOfStmt, err = db.PrepareContext(ctx, dropJobsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DropJobsOf: %w", err)
+	}
+	if q.dropOldCancellationsStmt, err = db.PrepareContext(ctx, dropOldCancellations); err != nil {
+		return nil, fmt.Errorf("error preparing query DropOldCancellations: %w", err)
+	}
 	if q.dueDeliveriesStmt, err = db.PrepareContext(ctx, dueDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query DueDeliveries: %w", err)
 	}
+	if q.dueJobsStmt, err = db.PrepareContext(ctx, dueJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query DueJobs: %w", err)
+	}
 	if q.enabledWebhooksOfStmt, err = db.PrepareContext(ctx, enabledWebhooksOf); err != nil {
 		return nil, fmt.Errorf("error preparing query EnabledWebhooksOf: %w", err)
+	}
+	if q.endJobStmt, err = db.PrepareContext(ctx, endJob); err != nil {
+		return nil, fmt.Errorf("error preparing query EndJob: %w", err)
 	}
 	if q.entriesAfterStmt, err = db.PrepareContext(ctx, entriesAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query EntriesAfter: %w", err)
@@ -297,6 +336,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertInviteStmt, err = db.PrepareContext(ctx, insertInvite); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertInvite: %w", err)
 	}
+	if q.insertJobStmt, err = db.PrepareContext(ctx, insertJob); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertJob: %w", err)
+	}
 	if q.insertRecordStmt, err = db.PrepareContext(ctx, insertRecord); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRecord: %w", err)
 	}
@@ -330,8 +372,35 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.isDeploymentAdminStmt, err = db.PrepareContext(ctx, isDeploymentAdmin); err != nil {
 		return nil, fmt.Errorf("error preparing query IsDeploymentAdmin: %w", err)
 	}
+	if q.jobByAdmissionStmt, err = db.PrepareContext(ctx, jobByAdmission); err != nil {
+		return nil, fmt.Errorf("error preparing query JobByAdmission: %w", err)
+	}
+	if q.jobByIDStmt, err = db.PrepareContext(ctx, jobByID); err != nil {
+		return nil, fmt.Errorf("error preparing query JobByID: %w", err)
+	}
+	if q.jobByKeyStmt, err = db.PrepareContext(ctx, jobByKey); err != nil {
+		return nil, fmt.Errorf("error preparing query JobByKey: %w", err)
+	}
+	if q.jobIsDueStmt, err = db.PrepareContext(ctx, jobIsDue); err != nil {
+		return nil, fmt.Errorf("error preparing query JobIsDue: %w", err)
+	}
+	if q.jobPartStmt, err = db.PrepareContext(ctx, jobPart); err != nil {
+		return nil, fmt.Errorf("error preparing query JobPart: %w", err)
+	}
+	if q.jobTextFromStmt, err = db.PrepareContext(ctx, jobTextFrom); err != nil {
+		return nil, fmt.Errorf("error preparing query JobTextFrom: %w", err)
+	}
+	if q.jobTextLengthStmt, err = db.PrepareContext(ctx, jobTextLength); err != nil {
+		return nil, fmt.Errorf("error preparing query JobTextLength: %w", err)
+	}
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
+	}
+	if q.keepJobPartStmt, err = db.PrepareContext(ctx, keepJobPart); err != nil {
+		return nil, fmt.Errorf("error preparing query KeepJobPart: %w", err)
+	}
+	if q.keepJobTextStmt, err = db.PrepareContext(ctx, keepJobText); err != nil {
+		return nil, fmt.Errorf("error preparing query KeepJobText: %w", err)
 	}
 	if q.keepKVNameStmt, err = db.PrepareContext(ctx, keepKVName); err != nil {
 		return nil, fmt.Errorf("error preparing query KeepKVName: %w", err)
@@ -339,8 +408,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.keepRateWindowStmt, err = db.PrepareContext(ctx, keepRateWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query KeepRateWindow: %w", err)
 	}
+	if q.lastJobTextStmt, err = db.PrepareContext(ctx, lastJobText); err != nil {
+		return nil, fmt.Errorf("error preparing query LastJobText: %w", err)
+	}
 	if q.lastOutcomesStmt, err = db.PrepareContext(ctx, lastOutcomes); err != nil {
 		return nil, fmt.Errorf("error preparing query LastOutcomes: %w", err)
+	}
+	if q.leaseJobStmt, err = db.PrepareContext(ctx, leaseJob); err != nil {
+		return nil, fmt.Errorf("error preparing query LeaseJob: %w", err)
 	}
 	if q.listInvitesStmt, err = db.PrepareContext(ctx, listInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ListInvites: %w", err)
@@ -360,6 +435,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.madeByStmt, err = db.PrepareContext(ctx, madeBy); err != nil {
 		return nil, fmt.Errorf("error preparing query MadeBy: %w", err)
 	}
+	if q.makeResumableStmt, err = db.PrepareContext(ctx, makeResumable); err != nil {
+		return nil, fmt.Errorf("error preparing query MakeResumable: %w", err)
+	}
 	if q.memberRoleStmt, err = db.PrepareContext(ctx, memberRole); err != nil {
 		return nil, fmt.Errorf("error preparing query MemberRole: %w", err)
 	}
@@ -369,8 +447,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.moveWebhookStmt, err = db.PrepareContext(ctx, moveWebhook); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveWebhook: %w", err)
 	}
+	if q.nextJobStmt, err = db.PrepareContext(ctx, nextJob); err != nil {
+		return nil, fmt.Errorf("error preparing query NextJob: %w", err)
+	}
 	if q.nextWithDeliveriesStmt, err = db.PrepareContext(ctx, nextWithDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query NextWithDeliveries: %w", err)
+	}
+	if q.oldCancellationsStmt, err = db.PrepareContext(ctx, oldCancellations); err != nil {
+		return nil, fmt.Errorf("error preparing query OldCancellations: %w", err)
 	}
 	if q.oldOrphansStmt, err = db.PrepareContext(ctx, oldOrphans); err != nil {
 		return nil, fmt.Errorf("error preparing query OldOrphans: %w", err)
@@ -387,6 +471,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.openIntentsStmt, err = db.PrepareContext(ctx, openIntents); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenIntents: %w", err)
 	}
+	if q.openJobsOfTheFutureStmt, err = db.PrepareContext(ctx, openJobsOfTheFuture); err != nil {
+		return nil, fmt.Errorf("error preparing query OpenJobsOfTheFuture: %w", err)
+	}
 	if q.orphanStmt, err = db.PrepareContext(ctx, orphan); err != nil {
 		return nil, fmt.Errorf("error preparing query Orphan: %w", err)
 	}
@@ -395,6 +482,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.otherOwnersStmt, err = db.PrepareContext(ctx, otherOwners); err != nil {
 		return nil, fmt.Errorf("error preparing query OtherOwners: %w", err)
+	}
+	if q.pendingHistoryJobsStmt, err = db.PrepareContext(ctx, pendingHistoryJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query PendingHistoryJobs: %w", err)
 	}
 	if q.pinStmt, err = db.PrepareContext(ctx, pin); err != nil {
 		return nil, fmt.Errorf("error preparing query Pin: %w", err)
@@ -450,6 +540,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.resetStaleDeliveriesStmt, err = db.PrepareContext(ctx, resetStaleDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query ResetStaleDeliveries: %w", err)
 	}
+	if q.restartJobStmt, err = db.PrepareContext(ctx, restartJob); err != nil {
+		return nil, fmt.Errorf("error preparing query RestartJob: %w", err)
+	}
 	if q.restoreWorkspaceStmt, err = db.PrepareContext(ctx, restoreWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query RestoreWorkspace: %w", err)
 	}
@@ -480,8 +573,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setCounterStmt, err = db.PrepareContext(ctx, setCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query SetCounter: %w", err)
 	}
+	if q.setHistoryPhaseStmt, err = db.PrepareContext(ctx, setHistoryPhase); err != nil {
+		return nil, fmt.Errorf("error preparing query SetHistoryPhase: %w", err)
+	}
 	if q.setWorkspaceSettingStmt, err = db.PrepareContext(ctx, setWorkspaceSetting); err != nil {
 		return nil, fmt.Errorf("error preparing query SetWorkspaceSetting: %w", err)
+	}
+	if q.settleOpenJobsStmt, err = db.PrepareContext(ctx, settleOpenJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleOpenJobs: %w", err)
 	}
 	if q.signingKeyStmt, err = db.PrepareContext(ctx, signingKey); err != nil {
 		return nil, fmt.Errorf("error preparing query SigningKey: %w", err)
@@ -497,6 +596,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.supersedeStmt, err = db.PrepareContext(ctx, supersede); err != nil {
 		return nil, fmt.Errorf("error preparing query Supersede: %w", err)
+	}
+	if q.surplusJobsStmt, err = db.PrepareContext(ctx, surplusJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query SurplusJobs: %w", err)
+	}
+	if q.touchJobStmt, err = db.PrepareContext(ctx, touchJob); err != nil {
+		return nil, fmt.Errorf("error preparing query TouchJob: %w", err)
+	}
+	if q.trimCancellationsStmt, err = db.PrepareContext(ctx, trimCancellations); err != nil {
+		return nil, fmt.Errorf("error preparing query TrimCancellations: %w", err)
 	}
 	if q.trimCursorsStmt, err = db.PrepareContext(ctx, trimCursors); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimCursors: %w", err)
@@ -608,9 +716,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing anyWorkspaceStmt: %w", cerr)
 		}
 	}
+	if q.awaitFinalizationStmt != nil {
+		if cerr := q.awaitFinalizationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing awaitFinalizationStmt: %w", cerr)
+		}
+	}
 	if q.beginChatStmt != nil {
 		if cerr := q.beginChatStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing beginChatStmt: %w", cerr)
+		}
+	}
+	if q.cancelAdmissionStmt != nil {
+		if cerr := q.cancelAdmissionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing cancelAdmissionStmt: %w", cerr)
 		}
 	}
 	if q.cancelDeliveriesStmt != nil {
@@ -621,6 +739,11 @@ func (q *Queries) Close() error {
 	if q.cancelIntentStmt != nil {
 		if cerr := q.cancelIntentStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing cancelIntentStmt: %w", cerr)
+		}
+	}
+	if q.cancelledStmt != nil {
+		if cerr := q.cancelledStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing cancelledStmt: %w", cerr)
 		}
 	}
 	if q.changeWebhookStmt != nil {
@@ -691,6 +814,16 @@ func (q *Queries) Close() error {
 	if q.countInvitesStmt != nil {
 		if cerr := q.countInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countInvitesStmt: %w", cerr)
+		}
+	}
+	if q.countOpenJobsStmt != nil {
+		if cerr := q.countOpenJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countOpenJobsStmt: %w", cerr)
+		}
+	}
+	if q.countOpenJobsOfStmt != nil {
+		if cerr := q.countOpenJobsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countOpenJobsOfStmt: %w", cerr)
 		}
 	}
 	if q.countOtherSettingsStmt != nil {
@@ -858,6 +991,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropAllCursorsOfStmt: %w", cerr)
 		}
 	}
+	if q.dropCancellationsOfStmt != nil {
+		if cerr := q.dropCancellationsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropCancellationsOfStmt: %w", cerr)
+		}
+	}
 	if q.dropCursorsOfStmt != nil {
 		if cerr := q.dropCursorsOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropCursorsOfStmt: %w", cerr)
@@ -883,14 +1021,49 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropIntentsOfStmt: %w", cerr)
 		}
 	}
+	if q.dropJobStmt != nil {
+		if cerr := q.dropJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropJobStmt: %w", cerr)
+		}
+	}
+	if q.dropJobPartStmt != nil {
+		if cerr := q.dropJobPartStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropJobPartStmt: %w", cerr)
+		}
+	}
+	if q.dropJobTextStmt != nil {
+		if cerr := q.dropJobTextStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropJobTextStmt: %w", cerr)
+		}
+	}
+	if q.dropJobsOfStmt != nil {
+		if cerr := q.dropJobsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropJobsOfStmt: %w", cerr)
+		}
+	}
+	if q.dropOldCancellationsStmt != nil {
+		if cerr := q.dropOldCancellationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropOldCancellationsStmt: %w", cerr)
+		}
+	}
 	if q.dueDeliveriesStmt != nil {
 		if cerr := q.dueDeliveriesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dueDeliveriesStmt: %w", cerr)
 		}
 	}
+	if q.dueJobsStmt != nil {
+		if cerr := q.dueJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dueJobsStmt: %w", cerr)
+		}
+	}
 	if q.enabledWebhooksOfStmt != nil {
 		if cerr := q.enabledWebhooksOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing enabledWebhooksOfStmt: %w", cerr)
+		}
+	}
+	if q.endJobStmt != nil {
+		if cerr := q.endJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endJobStmt: %w", cerr)
 		}
 	}
 	if q.entriesAfterStmt != nil {
@@ -1033,6 +1206,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertInviteStmt: %w", cerr)
 		}
 	}
+	if q.insertJobStmt != nil {
+		if cerr := q.insertJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertJobStmt: %w", cerr)
+		}
+	}
 	if q.insertRecordStmt != nil {
 		if cerr := q.insertRecordStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertRecordStmt: %w", cerr)
@@ -1088,9 +1266,54 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing isDeploymentAdminStmt: %w", cerr)
 		}
 	}
+	if q.jobByAdmissionStmt != nil {
+		if cerr := q.jobByAdmissionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobByAdmissionStmt: %w", cerr)
+		}
+	}
+	if q.jobByIDStmt != nil {
+		if cerr := q.jobByIDStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobByIDStmt: %w", cerr)
+		}
+	}
+	if q.jobByKeyStmt != nil {
+		if cerr := q.jobByKeyStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobByKeyStmt: %w", cerr)
+		}
+	}
+	if q.jobIsDueStmt != nil {
+		if cerr := q.jobIsDueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobIsDueStmt: %w", cerr)
+		}
+	}
+	if q.jobPartStmt != nil {
+		if cerr := q.jobPartStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobPartStmt: %w", cerr)
+		}
+	}
+	if q.jobTextFromStmt != nil {
+		if cerr := q.jobTextFromStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobTextFromStmt: %w", cerr)
+		}
+	}
+	if q.jobTextLengthStmt != nil {
+		if cerr := q.jobTextLengthStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobTextLengthStmt: %w", cerr)
+		}
+	}
 	if q.kVNameOwnerStmt != nil {
 		if cerr := q.kVNameOwnerStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing kVNameOwnerStmt: %w", cerr)
+		}
+	}
+	if q.keepJobPartStmt != nil {
+		if cerr := q.keepJobPartStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keepJobPartStmt: %w", cerr)
+		}
+	}
+	if q.keepJobTextStmt != nil {
+		if cerr := q.keepJobTextStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing keepJobTextStmt: %w", cerr)
 		}
 	}
 	if q.keepKVNameStmt != nil {
@@ -1103,9 +1326,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing keepRateWindowStmt: %w", cerr)
 		}
 	}
+	if q.lastJobTextStmt != nil {
+		if cerr := q.lastJobTextStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastJobTextStmt: %w", cerr)
+		}
+	}
 	if q.lastOutcomesStmt != nil {
 		if cerr := q.lastOutcomesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastOutcomesStmt: %w", cerr)
+		}
+	}
+	if q.leaseJobStmt != nil {
+		if cerr := q.leaseJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing leaseJobStmt: %w", cerr)
 		}
 	}
 	if q.listInvitesStmt != nil {
@@ -1138,6 +1371,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing madeByStmt: %w", cerr)
 		}
 	}
+	if q.makeResumableStmt != nil {
+		if cerr := q.makeResumableStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing makeResumableStmt: %w", cerr)
+		}
+	}
 	if q.memberRoleStmt != nil {
 		if cerr := q.memberRoleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memberRoleStmt: %w", cerr)
@@ -1153,9 +1391,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing moveWebhookStmt: %w", cerr)
 		}
 	}
+	if q.nextJobStmt != nil {
+		if cerr := q.nextJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing nextJobStmt: %w", cerr)
+		}
+	}
 	if q.nextWithDeliveriesStmt != nil {
 		if cerr := q.nextWithDeliveriesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing nextWithDeliveriesStmt: %w", cerr)
+		}
+	}
+	if q.oldCancellationsStmt != nil {
+		if cerr := q.oldCancellationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing oldCancellationsStmt: %w", cerr)
 		}
 	}
 	if q.oldOrphansStmt != nil {
@@ -1183,6 +1431,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing openIntentsStmt: %w", cerr)
 		}
 	}
+	if q.openJobsOfTheFutureStmt != nil {
+		if cerr := q.openJobsOfTheFutureStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing openJobsOfTheFutureStmt: %w", cerr)
+		}
+	}
 	if q.orphanStmt != nil {
 		if cerr := q.orphanStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing orphanStmt: %w", cerr)
@@ -1196,6 +1449,11 @@ func (q *Queries) Close() error {
 	if q.otherOwnersStmt != nil {
 		if cerr := q.otherOwnersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing otherOwnersStmt: %w", cerr)
+		}
+	}
+	if q.pendingHistoryJobsStmt != nil {
+		if cerr := q.pendingHistoryJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pendingHistoryJobsStmt: %w", cerr)
 		}
 	}
 	if q.pinStmt != nil {
@@ -1288,6 +1546,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing resetStaleDeliveriesStmt: %w", cerr)
 		}
 	}
+	if q.restartJobStmt != nil {
+		if cerr := q.restartJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing restartJobStmt: %w", cerr)
+		}
+	}
 	if q.restoreWorkspaceStmt != nil {
 		if cerr := q.restoreWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing restoreWorkspaceStmt: %w", cerr)
@@ -1338,9 +1601,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setCounterStmt: %w", cerr)
 		}
 	}
+	if q.setHistoryPhaseStmt != nil {
+		if cerr := q.setHistoryPhaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setHistoryPhaseStmt: %w", cerr)
+		}
+	}
 	if q.setWorkspaceSettingStmt != nil {
 		if cerr := q.setWorkspaceSettingStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setWorkspaceSettingStmt: %w", cerr)
+		}
+	}
+	if q.settleOpenJobsStmt != nil {
+		if cerr := q.settleOpenJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleOpenJobsStmt: %w", cerr)
 		}
 	}
 	if q.signingKeyStmt != nil {
@@ -1366,6 +1639,21 @@ func (q *Queries) Close() error {
 	if q.supersedeStmt != nil {
 		if cerr := q.supersedeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing supersedeStmt: %w", cerr)
+		}
+	}
+	if q.surplusJobsStmt != nil {
+		if cerr := q.surplusJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing surplusJobsStmt: %w", cerr)
+		}
+	}
+	if q.touchJobStmt != nil {
+		if cerr := q.touchJobStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing touchJobStmt: %w", cerr)
+		}
+	}
+	if q.trimCancellationsStmt != nil {
+		if cerr := q.trimCancellationsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trimCancellationsStmt: %w", cerr)
 		}
 	}
 	if q.trimCursorsStmt != nil {
@@ -1538,9 +1826,12 @@ type Queries struct {
 	advanceCursorStmt            *sql.Stmt
 	anyRefStmt                   *sql.Stmt
 	anyWorkspaceStmt             *sql.Stmt
+	awaitFinalizationStmt        *sql.Stmt
 	beginChatStmt                *sql.Stmt
+	cancelAdmissionStmt          *sql.Stmt
 	cancelDeliveriesStmt         *sql.Stmt
 	cancelIntentStmt             *sql.Stmt
+	cancelledStmt                *sql.Stmt
 	changeWebhookStmt            *sql.Stmt
 	changesStmt                  *sql.Stmt
 	chatAfterStmt                *sql.Stmt
@@ -1555,6 +1846,8 @@ type Queries struct {
 	collectablePinsStmt          *sql.Stmt
 	countIntentsStmt             *sql.Stmt
 	countInvitesStmt             *sql.Stmt
+	countOpenJobsStmt            *sql.Stmt
+	countOpenJobsOfStmt          *sql.Stmt
 	countOtherSettingsStmt       *sql.Stmt
 	countWebhooksStmt            *sql.Stmt
 	countedSizeStmt              *sql.Stmt
@@ -1588,13 +1881,21 @@ type Queries struct {
 	deviceCursorStmt             *sql.Stmt
 	disableWebhookStmt           *sql.Stmt
 	dropAllCursorsOfStmt         *sql.Stmt
+	dropCancellationsOfStmt      *sql.Stmt
 	dropCursorsOfStmt            *sql.Stmt
 	dropDeliveryStmt             *sql.Stmt
 	dropExpiredIntentsStmt       *sql.Stmt
 	dropFirstHoldStmt            *sql.Stmt
 	dropIntentsOfStmt            *sql.Stmt
+	dropJobStmt                  *sql.Stmt
+	dropJobPartStmt              *sql.Stmt
+	dropJobTextStmt              *sql.Stmt
+	dropJobsOfStmt               *sql.Stmt
+	dropOldCancellationsStmt     *sql.Stmt
 	dueDeliveriesStmt            *sql.Stmt
+	dueJobsStmt                  *sql.Stmt
 	enabledWebhooksOfStmt        *sql.Stmt
+	endJobStmt                   *sql.Stmt
 	entriesAfterStmt             *sql.Stmt
 	entryStmt                    *sql.Stmt
 	entryHeadStmt                *sql.Stmt
@@ -1623,6 +1924,7 @@ type Queries struct {
 	insertEntryStmt              *sql.Stmt
 	insertIntentStmt             *sql.Stmt
 	insertInviteStmt             *sql.Stmt
+	insertJobStmt                *sql.Stmt
 	insertRecordStmt             *sql.Stmt
 	insertRefStmt                *sql.Stmt
 	insertUserStmt               *sql.Stmt
@@ -1634,28 +1936,44 @@ type Queries struct {
 	inviteExistsStmt             *sql.Stmt
 	inviteWithNamesStmt          *sql.Stmt
 	isDeploymentAdminStmt        *sql.Stmt
+	jobByAdmissionStmt           *sql.Stmt
+	jobByIDStmt                  *sql.Stmt
+	jobByKeyStmt                 *sql.Stmt
+	jobIsDueStmt                 *sql.Stmt
+	jobPartStmt                  *sql.Stmt
+	jobTextFromStmt              *sql.Stmt
+	jobTextLengthStmt            *sql.Stmt
 	kVNameOwnerStmt              *sql.Stmt
+	keepJobPartStmt              *sql.Stmt
+	keepJobTextStmt              *sql.Stmt
 	keepKVNameStmt               *sql.Stmt
 	keepRateWindowStmt           *sql.Stmt
+	lastJobTextStmt              *sql.Stmt
 	lastOutcomesStmt             *sql.Stmt
+	leaseJobStmt                 *sql.Stmt
 	listInvitesStmt              *sql.Stmt
 	listMembersStmt              *sql.Stmt
 	listWorkspacesStmt           *sql.Stmt
 	liveRecordBetweenStmt        *sql.Stmt
 	liveWorkspaceStmt            *sql.Stmt
 	madeByStmt                   *sql.Stmt
+	makeResumableStmt            *sql.Stmt
 	memberRoleStmt               *sql.Stmt
 	membershipsOfStmt            *sql.Stmt
 	moveWebhookStmt              *sql.Stmt
+	nextJobStmt                  *sql.Stmt
 	nextWithDeliveriesStmt       *sql.Stmt
+	oldCancellationsStmt         *sql.Stmt
 	oldOrphansStmt               *sql.Stmt
 	oldestWorkspaceStmt          *sql.Stmt
 	opIDVersionStmt              *sql.Stmt
 	openDeliveryStmt             *sql.Stmt
 	openIntentsStmt              *sql.Stmt
+	openJobsOfTheFutureStmt      *sql.Stmt
 	orphanStmt                   *sql.Stmt
 	orphanSinceStmt              *sql.Stmt
 	otherOwnersStmt              *sql.Stmt
+	pendingHistoryJobsStmt       *sql.Stmt
 	pinStmt                      *sql.Stmt
 	placeInChatStmt              *sql.Stmt
 	raiseCountersStmt            *sql.Stmt
@@ -1674,6 +1992,7 @@ type Queries struct {
 	reserveOpIDStmt              *sql.Stmt
 	reservedUseStmt              *sql.Stmt
 	resetStaleDeliveriesStmt     *sql.Stmt
+	restartJobStmt               *sql.Stmt
 	restoreWorkspaceStmt         *sql.Stmt
 	retireGenerationStmt         *sql.Stmt
 	retiredGenerationsStmt       *sql.Stmt
@@ -1684,12 +2003,17 @@ type Queries struct {
 	roleInWorkspaceStmt          *sql.Stmt
 	setActiveWorkspaceStmt       *sql.Stmt
 	setCounterStmt               *sql.Stmt
+	setHistoryPhaseStmt          *sql.Stmt
 	setWorkspaceSettingStmt      *sql.Stmt
+	settleOpenJobsStmt           *sql.Stmt
 	signingKeyStmt               *sql.Stmt
 	skipToPresentStmt            *sql.Stmt
 	softDeleteWorkspaceStmt      *sql.Stmt
 	stepStmt                     *sql.Stmt
 	supersedeStmt                *sql.Stmt
+	surplusJobsStmt              *sql.Stmt
+	touchJobStmt                 *sql.Stmt
+	trimCancellationsStmt        *sql.Stmt
 	trimCursorsStmt              *sql.Stmt
 	trimDeliveriesStmt           *sql.Stmt
 	trimInvitesStmt              *sql.Stmt
@@ -1727,9 +2051,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		advanceCursorStmt:            q.advanceCursorStmt,
 		anyRefStmt:                   q.anyRefStmt,
 		anyWorkspaceStmt:             q.anyWorkspaceStmt,
+		awaitFinalizationStmt:        q.awaitFinalizationStmt,
 		beginChatStmt:                q.beginChatStmt,
+		cancelAdmissionStmt:          q.cancelAdmissionStmt,
 		cancelDeliveriesStmt:         q.cancelDeliveriesStmt,
 		cancelIntentStmt:             q.cancelIntentStmt,
+		cancelledStmt:                q.cancelledStmt,
 		changeWebhookStmt:            q.changeWebhookStmt,
 		changesStmt:                  q.changesStmt,
 		chatAfterStmt:                q.chatAfterStmt,
@@ -1744,6 +2071,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		collectablePinsStmt:          q.collectablePinsStmt,
 		countIntentsStmt:             q.countIntentsStmt,
 		countInvitesStmt:             q.countInvitesStmt,
+		countOpenJobsStmt:            q.countOpenJobsStmt,
+		countOpenJobsOfStmt:          q.countOpenJobsOfStmt,
 		countOtherSettingsStmt:       q.countOtherSettingsStmt,
 		countWebhooksStmt:            q.countWebhooksStmt,
 		countedSizeStmt:              q.countedSizeStmt,
@@ -1777,13 +2106,21 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deviceCursorStmt:             q.deviceCursorStmt,
 		disableWebhookStmt:           q.disableWebhookStmt,
 		dropAllCursorsOfStmt:         q.dropAllCursorsOfStmt,
+		dropCancellationsOfStmt:      q.dropCancellationsOfStmt,
 		dropCursorsOfStmt:            q.dropCursorsOfStmt,
 		dropDeliveryStmt:             q.dropDeliveryStmt,
 		dropExpiredIntentsStmt:       q.dropExpiredIntentsStmt,
 		dropFirstHoldStmt:            q.dropFirstHoldStmt,
 		dropIntentsOfStmt:            q.dropIntentsOfStmt,
+		dropJobStmt:                  q.dropJobStmt,
+		dropJobPartStmt:              q.dropJobPartStmt,
+		dropJobTextStmt:              q.dropJobTextStmt,
+		dropJobsOfStmt:               q.dropJobsOfStmt,
+		dropOldCancellationsStmt:     q.dropOldCancellationsStmt,
 		dueDeliveriesStmt:            q.dueDeliveriesStmt,
+		dueJobsStmt:                  q.dueJobsStmt,
 		enabledWebhooksOfStmt:        q.enabledWebhooksOfStmt,
+		endJobStmt:                   q.endJobStmt,
 		entriesAfterStmt:             q.entriesAfterStmt,
 		entryStmt:                    q.entryStmt,
 		entryHeadStmt:                q.entryHeadStmt,
@@ -1812,6 +2149,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertEntryStmt:              q.insertEntryStmt,
 		insertIntentStmt:             q.insertIntentStmt,
 		insertInviteStmt:             q.insertInviteStmt,
+		insertJobStmt:                q.insertJobStmt,
 		insertRecordStmt:             q.insertRecordStmt,
 		insertRefStmt:                q.insertRefStmt,
 		insertUserStmt:               q.insertUserStmt,
@@ -1823,28 +2161,44 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		inviteExistsStmt:             q.inviteExistsStmt,
 		inviteWithNamesStmt:          q.inviteWithNamesStmt,
 		isDeploymentAdminStmt:        q.isDeploymentAdminStmt,
+		jobByAdmissionStmt:           q.jobByAdmissionStmt,
+		jobByIDStmt:                  q.jobByIDStmt,
+		jobByKeyStmt:                 q.jobByKeyStmt,
+		jobIsDueStmt:                 q.jobIsDueStmt,
+		jobPartStmt:                  q.jobPartStmt,
+		jobTextFromStmt:              q.jobTextFromStmt,
+		jobTextLengthStmt:            q.jobTextLengthStmt,
 		kVNameOwnerStmt:              q.kVNameOwnerStmt,
+		keepJobPartStmt:              q.keepJobPartStmt,
+		keepJobTextStmt:              q.keepJobTextStmt,
 		keepKVNameStmt:               q.keepKVNameStmt,
 		keepRateWindowStmt:           q.keepRateWindowStmt,
+		lastJobTextStmt:              q.lastJobTextStmt,
 		lastOutcomesStmt:             q.lastOutcomesStmt,
+		leaseJobStmt:                 q.leaseJobStmt,
 		listInvitesStmt:              q.listInvitesStmt,
 		listMembersStmt:              q.listMembersStmt,
 		listWorkspacesStmt:           q.listWorkspacesStmt,
 		liveRecordBetweenStmt:        q.liveRecordBetweenStmt,
 		liveWorkspaceStmt:            q.liveWorkspaceStmt,
 		madeByStmt:                   q.madeByStmt,
+		makeResumableStmt:            q.makeResumableStmt,
 		memberRoleStmt:               q.memberRoleStmt,
 		membershipsOfStmt:            q.membershipsOfStmt,
 		moveWebhookStmt:              q.moveWebhookStmt,
+		nextJobStmt:                  q.nextJobStmt,
 		nextWithDeliveriesStmt:       q.nextWithDeliveriesStmt,
+		oldCancellationsStmt:         q.oldCancellationsStmt,
 		oldOrphansStmt:               q.oldOrphansStmt,
 		oldestWorkspaceStmt:          q.oldestWorkspaceStmt,
 		opIDVersionStmt:              q.opIDVersionStmt,
 		openDeliveryStmt:             q.openDeliveryStmt,
 		openIntentsStmt:              q.openIntentsStmt,
+		openJobsOfTheFutureStmt:      q.openJobsOfTheFutureStmt,
 		orphanStmt:                   q.orphanStmt,
 		orphanSinceStmt:              q.orphanSinceStmt,
 		otherOwnersStmt:              q.otherOwnersStmt,
+		pendingHistoryJobsStmt:       q.pendingHistoryJobsStmt,
 		pinStmt:                      q.pinStmt,
 		placeInChatStmt:              q.placeInChatStmt,
 		raiseCountersStmt:            q.raiseCountersStmt,
@@ -1863,6 +2217,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		reserveOpIDStmt:              q.reserveOpIDStmt,
 		reservedUseStmt:              q.reservedUseStmt,
 		resetStaleDeliveriesStmt:     q.resetStaleDeliveriesStmt,
+		restartJobStmt:               q.restartJobStmt,
 		restoreWorkspaceStmt:         q.restoreWorkspaceStmt,
 		retireGenerationStmt:         q.retireGenerationStmt,
 		retiredGenerationsStmt:       q.retiredGenerationsStmt,
@@ -1873,12 +2228,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		roleInWorkspaceStmt:          q.roleInWorkspaceStmt,
 		setActiveWorkspaceStmt:       q.setActiveWorkspaceStmt,
 		setCounterStmt:               q.setCounterStmt,
+		setHistoryPhaseStmt:          q.setHistoryPhaseStmt,
 		setWorkspaceSettingStmt:      q.setWorkspaceSettingStmt,
+		settleOpenJobsStmt:           q.settleOpenJobsStmt,
 		signingKeyStmt:               q.signingKeyStmt,
 		skipToPresentStmt:            q.skipToPresentStmt,
 		softDeleteWorkspaceStmt:      q.softDeleteWorkspaceStmt,
 		stepStmt:                     q.stepStmt,
 		supersedeStmt:                q.supersedeStmt,
+		surplusJobsStmt:              q.surplusJobsStmt,
+		touchJobStmt:                 q.touchJobStmt,
+		trimCancellationsStmt:        q.trimCancellationsStmt,
 		trimCursorsStmt:              q.trimCursorsStmt,
 		trimDeliveriesStmt:           q.trimDeliveriesStmt,
 		trimInvitesStmt:              q.trimInvitesStmt,

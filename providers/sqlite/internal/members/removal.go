@@ -79,7 +79,7 @@ func (w *Workspaces) RemoveUser(ctx context.Context, id or3cloud.ExternalIdentit
 		}
 		for _, remove := range []func(context.Context, string) error{
 			t.Q.DropAllCursorsOf, t.Q.DeleteWebhooksOf, t.Q.DeleteMemberships, t.Q.DeleteInvitesOf, t.Q.ForgetInviter, t.Q.RevokeDeploymentAdmin,
-			t.Q.ForgetAdmins, t.Q.DeleteIdentities, t.Q.DeleteUser,
+			t.Q.ForgetAdmins, t.Q.DropJobsOf, t.Q.DropCancellationsOf, t.Q.DeleteIdentities, t.Q.DeleteUser,
 		} {
 			if err := remove(ctx, userID); err != nil {
 				return err

@@ -1,0 +1,385 @@
+package engine
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
+)
+
+type (
+	newJob struct {
+		UserID      string           `json:"userId"`
+		WorkspaceID string           `json:"workspaceId,omitempty"`
+		ThreadID    string           `json:"threadId,omitempty"`
+		MessageID   string           `json:"messageId,omitempty"`
+		Model       string           `json:"model,omitempty"`
+		Kind        or3cloud.JobKind `json:"kind,omitempty"`
+		// IdempotencyKey names the job among those of the user, AdmissionID is by what it can be cancelled. Each stands for the other if
+		// that is left out.
+		IdempotencyKey string                `json:"idempotencyKey,omitempty"`
+		AdmissionID    string                `json:"admissionId,omitempty"`
+		GenerationID   string                `json:"generationId,omitempty"`
+		HistoryPhase   or3cloud.HistoryPhase `json:"historyPhase,omitempty"`
+		// Execution is what another worker needs to go on, encrypted by the host.
+		Execution string `json:"execution,omitempty"`
+		// LeaseOwner has the job in hand for LeaseMS from the beginning; left out it is 30 seconds.
+		LeaseOwner string      `json:"leaseOwner,omitempty"`
+		LeaseMS    httpapi.Int `json:"leaseMs,omitempty"`
+		// TimeoutMS is after which silence a job without a lease has failed; left out it is 5 minutes.
+		TimeoutMS httpapi.Int `json:"timeoutMs,omitempty"`
+		// RetentionMS is how long a finished job is kept; left out it is 24 hours.
+		RetentionMS httpapi.Int `json:"retentionMs,omitempty"`
+		// MaxJobs and MaxJobsPerUser are how many may be open; left out they are 20 and 5.
+		MaxJobs        httpapi.Int `json:"maxJobs,omitempty"`
+		MaxJobsPerUser httpapi.Int `json:"maxJobsPerUser,omitempty"`
+	}
+	jobAdmission struct {
+		// JobID is null if the admission was cancelled before it came: the host's AdmissionCancelledError.
+		JobID    *string `json:"jobId"`
+		Replayed bool    `json:"replayed"`
+	}
+	jobID struct {
+		JobID string `json:"jobId"`
+	}
+	jobOfUser struct {
+		JobID string `json:"jobId"`
+		// UserID is * for any user.
+		UserID string `json:"userId"`
+	}
+	jobQuestion struct {
+		jobOfUser
+		// Offset and ReasoningOffset are from where texts are wanted, in UTF-16 code units. What lies beyond the end gives the whole text.
+		Offset          httpapi.Int `json:"offset,omitempty"`
+		ReasoningOffset httpapi.Int `json:"reasoningOffset,omitempty"`
+		// Attempt is to which they belong. If it is not the present one, texts come whole.
+		Attempt httpapi.Int `json:"attempt,omitempty"`
+	}
+	// job is the host's job. Times are in Unix milliseconds.
+	job struct {
+		ID             string                `json:"id"`
+		UserID         string                `json:"userId"`
+		WorkspaceID    string                `json:"workspaceId,omitempty"`
+		ThreadID       string                `json:"threadId"`
+		MessageID      string                `json:"messageId"`
+		Model          string                `json:"model"`
+		Kind           or3cloud.JobKind      `json:"kind"`
+		Status         or3cloud.JobStatus    `json:"status"`
+		ChunksReceived int                   `json:"chunksReceived"`
+		StartedAt      int64                 `json:"startedAt"`
+		CompletedAt    int64                 `json:"completedAt,omitempty"`
+		Error          string                `json:"error,omitempty"`
+		ToolCalls      json.RawMessage       `json:"tool_calls,omitempty"`
+		WorkflowState  json.RawMessage       `json:"workflow_state,omitempty"`
+		Usage          json.RawMessage       `json:"usage,omitempty"`
+		IdempotencyKey string                `json:"idempotencyKey,omitempty"`
+		AdmissionID    string                `json:"admissionId,omitempty"`
+		GenerationID   string                `json:"generationId,omitempty"`
+		HistoryPhase   or3cloud.HistoryPhase `json:"historyPhase,omitempty"`
+		// Attempts is how many workers have had it in hand. Texts begin again with each.
+		Attempts   int    `json:"attempts"`
+		LeaseOwner string `json:"leaseOwner,omitempty"`
+		LeaseUntil int64  `json:"leaseUntil,omitempty"`
+	}
+	jobText struct {
+		Text string `json:"text"`
+		// From is where it begins, and Length how long it is from 0 on, in UTF-16 code units.
+		From   int `json:"from"`
+		Length int `json:"length"`
+	}
+	jobAnswer struct {
+		// Job is null if it is not there, or another user's.
+		Job       *job     `json:"job"`
+		Content   *jobText `json:"content,omitempty"`
+		Reasoning *jobText `json:"reasoning,omitempty"`
+	}
+	jobUpdate struct {
+		JobID      string `json:"jobId"`
+		LeaseOwner string `json:"leaseOwner,omitempty"`
+		// ContentChunk and ReasoningChunk are appended.
+		ContentChunk   string       `json:"contentChunk,omitempty"`
+		ReasoningChunk string       `json:"reasoningChunk,omitempty"`
+		ChunksReceived *httpapi.Int `json:"chunksReceived,omitempty"`
+		// ToolCalls, WorkflowState and Usage replace what was there.
+		ToolCalls     json.RawMessage `json:"tool_calls,omitempty"`
+		WorkflowState json.RawMessage `json:"workflow_state,omitempty"`
+		Usage         json.RawMessage `json:"usage,omitempty"`
+	}
+	jobState struct {
+		// Status tells a worker whether the job is still wanted.
+		Status or3cloud.JobStatus `json:"status"`
+	}
+	jobOutcome struct {
+		JobID      string `json:"jobId"`
+		LeaseOwner string `json:"leaseOwner,omitempty"`
+		// Content and Reasoning replace what has come; left out, that is all.
+		Content   *string `json:"content,omitempty"`
+		Reasoning *string `json:"reasoning,omitempty"`
+		// Error is why it has failed.
+		Error string `json:"error,omitempty"`
+	}
+	jobDone struct {
+		// Done is false if it was not open, or is not the caller's.
+		Done bool `json:"done"`
+	}
+	jobCount struct {
+		Count int `json:"count"`
+	}
+	jobClaim struct {
+		// JobID is left out for the next one that waits.
+		JobID   string      `json:"jobId,omitempty"`
+		Owner   string      `json:"owner"`
+		LeaseMS httpapi.Int `json:"leaseMs"`
+	}
+	jobLease struct {
+		JobID   string      `json:"jobId"`
+		Owner   string      `json:"owner"`
+		LeaseMS httpapi.Int `json:"leaseMs"`
+	}
+	claimedJob struct {
+		// Job is null if there is none.
+		Job       *job   `json:"job"`
+		Execution string `json:"execution,omitempty"`
+	}
+	jobExecution struct {
+		JobID     string `json:"jobId"`
+		Owner     string `json:"owner"`
+		Execution string `json:"execution"`
+	}
+	jobKey struct {
+		Key    string `json:"key"`
+		UserID string `json:"userId"`
+	}
+	jobAdmissionID struct {
+		UserID      string `json:"userId"`
+		AdmissionID string `json:"admissionId"`
+	}
+	jobCancellation struct {
+		Aborted bool   `json:"aborted"`
+		JobID   string `json:"jobId,omitempty"`
+		// Pending says that the admission has not come, and will be refused.
+		Pending bool `json:"pending"`
+	}
+	jobSnapshot struct {
+		JobID      string          `json:"jobId"`
+		LeaseOwner string          `json:"leaseOwner,omitempty"`
+		Snapshot   json.RawMessage `json:"snapshot"`
+	}
+	jobPhase struct {
+		JobID string                `json:"jobId"`
+		Phase or3cloud.HistoryPhase `json:"phase"`
+	}
+	jobPage struct {
+		// Limit is 1 to 100; left out it is 20.
+		Limit httpapi.Int `json:"limit,omitempty"`
+	}
+	pendingHistory struct {
+		Job      job             `json:"job"`
+		Snapshot json.RawMessage `json:"snapshot,omitempty"`
+	}
+	pendingHistories struct {
+		Jobs []pendingHistory `json:"jobs"`
+	}
+)
+
+// jobBody bounds what carries texts or an execution: twice the largest of them, since JSON escapes some characters.
+const jobBody = 4 << 20
+
+// large makes a method one whose body may be larger than others.
+func (m method) large(most int64) method {
+	serve := m.serve
+	m.serve = func(e *Engine, p *instance.Providers) *or3cloud.Route {
+		route := serve(e, p)
+		if route != nil {
+			route.MaxBody = most
+		}
+		return route
+	}
+	return m
+}
+
+func span(ms httpapi.Int) time.Duration { return httpapi.Duration(max(0, int64(ms)), time.Millisecond) }
+
+// whole is a number as Go counts.
+func whole(n httpapi.Int) int { return int(min(max(n, 0), math.MaxInt32)) }
+
+func orElse(n httpapi.Int, usual int) int {
+	if n == 0 {
+		return usual
+	}
+	return whole(n)
+}
+
+// document is JSON that was given; null is as good as nothing.
+func document(text json.RawMessage) []byte {
+	if string(text) == "null" {
+		return nil
+	}
+	return text
+}
+
+func wireJob(j or3cloud.Job) *job {
+	out := &job{
+		ID: j.ID, UserID: j.UserID, WorkspaceID: j.WorkspaceID, ThreadID: j.ThreadID, MessageID: j.MessageID, Model: j.Model, Kind: j.Kind,
+		Status: j.Status, ChunksReceived: j.ChunksReceived, StartedAt: j.StartedAt.UnixMilli(), Error: j.Error, ToolCalls: j.ToolCalls,
+		WorkflowState: j.WorkflowState, Usage: j.Usage, IdempotencyKey: j.IdempotencyKey, AdmissionID: j.AdmissionID,
+		GenerationID: j.GenerationID, HistoryPhase: j.HistoryPhase, Attempts: j.Attempts, LeaseOwner: j.LeaseOwner,
+	}
+	if !j.CompletedAt.IsZero() {
+		out.CompletedAt = j.CompletedAt.UnixMilli()
+	}
+	if !j.LeaseUntil.IsZero() {
+		out.LeaseUntil = j.LeaseUntil.UnixMilli()
+	}
+	return out
+}
+
+func wireText(t or3cloud.JobText) *jobText { return &jobText{t.Text, t.From, t.Length} }
+
+// absent turns what is not there into null.
+func absent(err error) error {
+	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+		return nil
+	}
+	return err
+}
+
+func jobMethods() []method {
+	type store = or3cloud.JobStore
+	jobs := by[store](or3cloud.ProviderSync)
+	return append([]method{
+		does("jobs/create", "BackgroundJobProvider.createJob. Too many open jobs are 429.", jobs, func(c call, s store, in newJob) (out jobAdmission, err error) {
+			const usualJobs, usualJobsPerUser = 20, 5
+			created := or3cloud.NewJob{
+				UserID: in.UserID, WorkspaceID: in.WorkspaceID, ThreadID: in.ThreadID, MessageID: in.MessageID, Model: in.Model, Kind: in.Kind,
+				IdempotencyKey: in.IdempotencyKey, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID, HistoryPhase: in.HistoryPhase,
+				LeaseOwner: in.LeaseOwner, Lease: span(in.LeaseMS), Timeout: span(in.TimeoutMS), Retention: span(in.RetentionMS),
+				MostOfAll: orElse(in.MaxJobs, usualJobs), MostOfUser: orElse(in.MaxJobsPerUser, usualJobsPerUser),
+			}
+			if created.Kind == "" {
+				created.Kind = or3cloud.JobChat
+			}
+			if in.Execution != "" {
+				created.Execution = []byte(in.Execution)
+			}
+			a, err := s.CreateJob(c, created)
+			if err == nil && !a.Cancelled {
+				out = jobAdmission{&a.ID, a.Replayed}
+			}
+			return out, err
+		}).large(jobBody),
+		does("jobs/get", "BackgroundJobProvider.getJob, with the texts from a place on.", jobs, func(c call, s store, in jobQuestion) (out jobAnswer, err error) {
+			v, err := s.GetJob(c, in.JobID, in.UserID, or3cloud.JobPlace{
+				Content: whole(in.Offset), Reasoning: whole(in.ReasoningOffset), Attempt: whole(in.Attempt),
+			})
+			if err != nil {
+				return out, absent(err)
+			}
+			return jobAnswer{wireJob(v.Job), wireText(v.Content), wireText(v.Reasoning)}, nil
+		}),
+		does("jobs/update", "BackgroundJobProvider.updateJob. A job that is not open stays as it is.", jobs, func(c call, s store, in jobUpdate) (out jobState, err error) {
+			u := or3cloud.JobUpdate{
+				LeaseOwner: in.LeaseOwner, Content: in.ContentChunk, Reasoning: in.ReasoningChunk, ToolCalls: document(in.ToolCalls),
+				WorkflowState: document(in.WorkflowState), Usage: document(in.Usage),
+			}
+			if in.ChunksReceived != nil {
+				n := whole(*in.ChunksReceived)
+				u.Chunks = &n
+			}
+			out.Status, err = s.UpdateJob(c, in.JobID, u)
+			return out, err
+		}).large(jobBody),
+		finishJob("jobs/complete", "BackgroundJobProvider.completeJob.", or3cloud.JobComplete),
+		finishJob("jobs/fail", "BackgroundJobProvider.failJob.", or3cloud.JobFailed),
+		does("jobs/abort", "BackgroundJobProvider.abortJob.", jobs, func(c call, s store, in jobOfUser) (out jobDone, err error) {
+			out.Done, err = s.AbortJob(c, in.JobID, in.UserID)
+			return out, err
+		}),
+		does("jobs/count-active", "BackgroundJobProvider.getActiveJobCount, of a user or of *.", jobs, func(c call, s store, in userID) (out jobCount, err error) {
+			out.Count, err = s.CountJobs(c, in.UserID)
+			return out, err
+		}),
+		does("jobs/cleanup-expired", "BackgroundJobProvider.cleanupExpired. The engine does it by itself as well.", jobs,
+			func(c call, s store, _ nothing) (out jobCount, err error) {
+				out.Count, err = s.CollectJobs(c)
+				return out, err
+			}),
+	}, append(leaseMethods(), jobHistoryMethods()...)...)
+}
+
+func finishJob(name, help string, status or3cloud.JobStatus) method {
+	return does(name, help, by[or3cloud.JobStore](or3cloud.ProviderSync), func(c call, s or3cloud.JobStore, in jobOutcome) (out jobDone, err error) {
+		out.Done, err = s.FinishJob(c, in.JobID, or3cloud.JobOutcome{
+			LeaseOwner: in.LeaseOwner, Status: status, Error: in.Error, Content: in.Content, Reasoning: in.Reasoning,
+		})
+		return out, err
+	}).large(jobBody)
+}
+
+func leaseMethods() []method {
+	type queue = or3cloud.JobQueue
+	workers := by[queue](or3cloud.ProviderSync)
+	return []method{
+		does("jobs/claim", "BackgroundJobProvider.claimJob, claimNextJob.", workers, func(c call, q queue, in jobClaim) (out claimedJob, err error) {
+			var got *or3cloud.ClaimedJob
+			if in.JobID == "" {
+				got, err = q.ClaimNextJob(c, in.Owner, span(in.LeaseMS))
+			} else {
+				got, err = q.ClaimJob(c, in.JobID, in.Owner, span(in.LeaseMS))
+			}
+			if err != nil || got == nil {
+				return out, absent(err)
+			}
+			return claimedJob{wireJob(got.Job), string(got.Execution)}, nil
+		}),
+		does("jobs/renew-lease", "BackgroundJobProvider.renewJobLease.", workers, func(c call, q queue, in jobLease) (out jobDone, err error) {
+			out.Done, err = q.RenewJobLease(c, in.JobID, in.Owner, span(in.LeaseMS))
+			return out, absent(err)
+		}),
+		does("jobs/update-execution", "BackgroundJobProvider.updateJobExecution.", workers, func(c call, q queue, in jobExecution) (out jobDone, err error) {
+			out.Done, err = q.UpdateJobExecution(c, in.JobID, in.Owner, []byte(in.Execution))
+			return out, absent(err)
+		}).large(jobBody),
+	}
+}
+
+func jobHistoryMethods() []method {
+	type admissions = or3cloud.JobAdmissions
+	type history = or3cloud.JobHistory
+	admitted, written := by[admissions](or3cloud.ProviderSync), by[history](or3cloud.ProviderSync)
+	return []method{
+		does("jobs/find-by-idempotency-key", "BackgroundJobProvider.findJobByIdempotencyKey, without texts.", admitted,
+			func(c call, s admissions, in jobKey) (out jobAnswer, err error) {
+				found, err := s.FindJob(c, in.Key, in.UserID)
+				if err == nil {
+					out.Job = wireJob(found)
+				}
+				return out, absent(err)
+			}),
+		does("jobs/cancel-admission", "BackgroundJobProvider.cancelAdmission.", admitted, func(c call, s admissions, in jobAdmissionID) (out jobCancellation, err error) {
+			done, err := s.CancelAdmission(c, in.UserID, in.AdmissionID)
+			return jobCancellation{done.Aborted, done.JobID, done.Pending}, err
+		}),
+		does("jobs/save-terminal-snapshot", "BackgroundJobProvider.saveTerminalSnapshot. The first one is kept.", written,
+			func(c call, s history, in jobSnapshot) (out jobDone, err error) {
+				out.Done, err = s.SaveTerminalSnapshot(c, in.JobID, in.LeaseOwner, in.Snapshot)
+				return out, err
+			}).large(jobBody),
+		does("jobs/set-history-phase", "BackgroundJobProvider.setHistoryPhase.", written, func(c call, s history, in jobPhase) (nothing, error) {
+			return nothing{}, s.SetHistoryPhase(c, in.JobID, in.Phase)
+		}),
+		does("jobs/get-pending-history", "BackgroundJobProvider.getPendingHistoryJobs. One that has ended has a snapshot in any case.", written,
+			func(c call, s history, in jobPage) (out pendingHistories, err error) {
+				const usual, most = 20, 100
+				found, err := s.PendingHistoryJobs(c, min(max(orElse(in.Limit, usual), 1), most))
+				out.Jobs = []pendingHistory{}
+				for _, p := range found {
+					out.Jobs = append(out.Jobs, pendingHistory{*wireJob(p.Job), p.Snapshot})
+				}
+				return out, err
+			}),
+	}
+}

@@ -1,0 +1,267 @@
+package or3cloud
+
+import (
+	"context"
+	"time"
+)
+
+// JobKind is what a background job does (contract, client-behaviour §11).
+type JobKind string
+
+// The kinds.
+const (
+	JobChat     JobKind = "chat"
+	JobWorkflow JobKind = "workflow"
+)
+
+// JobStatus is how far a job is.
+type JobStatus string
+
+// The states. The first one is open, the others are final.
+const (
+	JobStreaming JobStatus = "streaming"
+	JobComplete  JobStatus = "complete"
+	JobFailed    JobStatus = "error"
+	JobAborted   JobStatus = "aborted"
+)
+
+// Valid reports whether s is one of the states.
+func (s JobStatus) Valid() bool {
+	return s == JobStreaming || s == JobComplete || s == JobFailed || s == JobAborted
+}
+
+// HistoryPhase is how far the answer of a job is on its way into the synced history. It is empty for a job that writes none.
+type HistoryPhase string
+
+// The phases. The first and the third wait for somebody to go on.
+const (
+	HistoryAdmissionPending    HistoryPhase = "admission_pending"
+	HistoryReady               HistoryPhase = "ready"
+	HistoryFinalizationPending HistoryPhase = "finalization_pending"
+	HistoryCommitted           HistoryPhase = "committed"
+	HistorySuperseded          HistoryPhase = "superseded"
+	HistoryBlocked             HistoryPhase = "blocked"
+)
+
+// Valid reports whether p is one of the phases.
+func (p HistoryPhase) Valid() bool {
+	switch p {
+	case HistoryAdmissionPending, HistoryReady, HistoryFinalizationPending, HistoryCommitted, HistorySuperseded, HistoryBlocked:
+		return true
+	}
+	return false
+}
+
+// AnyUser stands for all users where a job is asked for, by whoever works on it.
+const AnyUser = "*"
+
+// The bounds of jobs. Sizes are in bytes.
+const (
+	// MaxJobText is how long the answer of a job gets, and its reasoning: what comes after is cut off.
+	MaxJobText = 224 << 10
+	// MaxJobState bounds the tool calls and the state of a workflow, each, and what is known of the usage.
+	MaxJobState = 256 << 10
+	// MaxJobExecution bounds what it takes to go on with a job.
+	MaxJobExecution = 1 << 20
+	// MaxJobSnapshot bounds the snapshot that is written into the history: text, reasoning and tool calls.
+	MaxJobSnapshot = 1 << 20
+	// MaxJobName bounds ids, keys, the name of a model and the owner of a lease; MaxJobError the text of an error.
+	MaxJobName  = 512
+	MaxJobError = 2000
+	// KeptJobs is how many finished jobs of a user are kept; the oldest give way.
+	KeptJobs = 50
+	// MaxCancellations is how many cancellations of admissions that never came are kept of a user.
+	MaxCancellations = 100
+	// MostJobAttempts is how many workers a job may lose.
+	MostJobAttempts = 5
+	// LongestJobLease and LongestJobTime bound leases, time-outs and retentions.
+	LongestJobLease = 10 * time.Minute
+	LongestJobTime  = 7 * 24 * time.Hour
+	// DefaultJobLease, DefaultJobTimeout and DefaultJobRetention are what holds where nothing is said.
+	DefaultJobLease     = 30 * time.Second
+	DefaultJobTimeout   = 5 * time.Minute
+	DefaultJobRetention = 24 * time.Hour
+)
+
+// NewJob is what begins a job.
+type NewJob struct {
+	UserID string
+	// WorkspaceID may be empty. If it is a workspace of the store, the user must be allowed to write there.
+	WorkspaceID, ThreadID, MessageID, Model string
+	Kind                                    JobKind
+	// IdempotencyKey names the job among those of the user: a second one under it is the first one. AdmissionID is the name by which
+	// CancelAdmission finds it. Each stands for the other if that is empty.
+	IdempotencyKey, AdmissionID string
+	GenerationID                string
+	HistoryPhase                HistoryPhase
+	// Execution is what it takes to go on with the job in another process, encrypted; nil if no other can.
+	Execution []byte
+	// LeaseOwner has the job in hand for Lease from the beginning; empty if whoever creates it works without leases.
+	LeaseOwner string
+	Lease      time.Duration
+	// Timeout is after which silence a job without a lease has failed, Retention how long a finished one is kept.
+	Timeout, Retention time.Duration
+	// MostOfAll and MostOfUser are how many open jobs there may be.
+	MostOfAll, MostOfUser int
+}
+
+// JobAdmission is what became of a NewJob.
+type JobAdmission struct {
+	// ID is empty if Cancelled.
+	ID string
+	// Replayed says that the job was there.
+	Replayed bool
+	// Cancelled says that the admission was cancelled before it came.
+	Cancelled bool
+}
+
+// Job is a background job, without its texts.
+type Job struct {
+	ID, UserID                              string
+	WorkspaceID, ThreadID, MessageID, Model string
+	Kind                                    JobKind
+	Status                                  JobStatus
+	ChunksReceived                          int
+	StartedAt                               time.Time
+	// CompletedAt is zero while the job is open.
+	CompletedAt time.Time
+	// Error is set if Status is JobFailed.
+	Error string
+	// ToolCalls, WorkflowState and Usage are JSON; nil if there is none.
+	ToolCalls, WorkflowState, Usage           []byte
+	IdempotencyKey, AdmissionID, GenerationID string
+	HistoryPhase                              HistoryPhase
+	// Attempts is how many workers have had the job in hand; 0 without leases. Texts begin again with each.
+	Attempts   int
+	LeaseOwner string
+	// LeaseUntil is zero without a lease.
+	LeaseUntil time.Time
+}
+
+// JobText is a text of a job, from a place on. Places and lengths are in UTF-16 code units.
+type JobText struct {
+	Text   string
+	From   int
+	Length int
+}
+
+// JobPlace is how much of a job a reader has.
+type JobPlace struct {
+	// Content and Reasoning are the places from which texts are wanted. What lies beyond the end gives the whole text. One that
+	// parts the two units of a character gives a replacement character for the second.
+	Content, Reasoning int
+	// Attempt, if not 0, is the attempt that they belong to. If it is not the present one, texts come whole.
+	Attempt int
+}
+
+// JobView is a job of one moment.
+type JobView struct {
+	Job
+	Content, Reasoning JobText
+}
+
+// JobUpdate is what has come of a job since the last one.
+type JobUpdate struct {
+	// LeaseOwner, if not empty, must have the lease.
+	LeaseOwner string
+	// Content and Reasoning are appended. They are well-formed text.
+	Content, Reasoning string
+	// Chunks is how many have come in all; nil if that stays.
+	Chunks *int
+	// ToolCalls, WorkflowState and Usage replace what was there; nil if they stay.
+	ToolCalls, WorkflowState, Usage []byte
+}
+
+// JobOutcome is how a job ends.
+type JobOutcome struct {
+	// LeaseOwner, if not empty, must have the lease.
+	LeaseOwner string
+	// Status is JobComplete or JobFailed, with Error.
+	Status JobStatus
+	Error  string
+	// Content and Reasoning replace what has come; nil if that is all.
+	Content, Reasoning *string
+}
+
+// JobStore is the optional ability of a sync provider to keep background jobs beyond the life of a process (contract,
+// client-behaviour §11). A job that is not there, or is another user's, is CodeNotFound. What is beyond the bounds is CodeInvalid, and
+// whoever names a lease that another owner has, or that has ended, gets CodeConflict.
+//
+// A job that nobody works on any more does not stay open: one whose lease has ended and that no other worker can take up, and one that
+// has been silent for its time-out, fail.
+type JobStore interface {
+	// CreateJob begins a job. Too many open ones are CodeRateLimited.
+	CreateJob(ctx context.Context, in NewJob) (JobAdmission, error)
+	// GetJob returns a job of a user, or of AnyUser, with its texts from a place on.
+	GetJob(ctx context.Context, id, userID string, from JobPlace) (JobView, error)
+	// UpdateJob adds to an open job and returns its status; one that is not open stays as it is.
+	UpdateJob(ctx context.Context, id string, u JobUpdate) (JobStatus, error)
+	// FinishJob ends an open job, and reports whether it was open. Its execution is forgotten.
+	FinishJob(ctx context.Context, id string, out JobOutcome) (bool, error)
+	// AbortJob ends an open job of a user, or of AnyUser, and reports whether it has: false also for a job that is not there. What has
+	// come of it stays. Its worker learns of it by the status of its next update.
+	AbortJob(ctx context.Context, id, userID string) (bool, error)
+	// CountJobs returns how many jobs of a user, or of AnyUser, are open.
+	CountJobs(ctx context.Context, userID string) (int, error)
+	// CollectJobs lets abandoned jobs fail and removes finished ones whose retention has ended. It returns how many it has dealt with.
+	// The store does this by itself as well.
+	CollectJobs(ctx context.Context) (int, error)
+}
+
+// ClaimedJob is a job in the hands of a worker.
+type ClaimedJob struct {
+	Job
+	Execution []byte
+}
+
+// JobQueue is the ability of a JobStore to hand jobs to workers, each to one at a time, and to another when that one is gone. Leases
+// last LongestJobLease at most.
+type JobQueue interface {
+	// ClaimJob hands out an open job that no other worker has in hand; nil if there is none. A worker that has it gets it again. For
+	// the second worker and those after it the texts begin again.
+	ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (*ClaimedJob, error)
+	// ClaimNextJob hands out the oldest open job with an execution that no worker has in hand; nil if there is none.
+	ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*ClaimedJob, error)
+	// RenewJobLease makes a lease last longer, and reports whether the owner has it, and the job is open.
+	RenewJobLease(ctx context.Context, id, owner string, lease time.Duration) (bool, error)
+	// UpdateJobExecution replaces the execution of an open job, and reports whether the owner has the lease.
+	UpdateJobExecution(ctx context.Context, id, owner string, execution []byte) (bool, error)
+}
+
+// JobCancellation is what became of a cancelled admission.
+type JobCancellation struct {
+	// JobID is the job that it was; empty if it has not come yet.
+	JobID string
+	// Aborted says that the job was open.
+	Aborted bool
+	// Pending says that the admission has not come: when it does, CreateJob refuses it.
+	Pending bool
+}
+
+// JobAdmissions is the ability of a JobStore to find jobs whose id nobody knows, because the answer to their creation was lost.
+type JobAdmissions interface {
+	// FindJob returns the job of a user with an idempotency key.
+	FindJob(ctx context.Context, key, userID string) (Job, error)
+	// CancelAdmission aborts the job of a user with an admission id, or an idempotency key, whether it has come or not.
+	CancelAdmission(ctx context.Context, userID, admissionID string) (JobCancellation, error)
+}
+
+// PendingHistory is a job whose answer is on its way into the history.
+type PendingHistory struct {
+	Job
+	// Snapshot is what was saved of it, JSON; nil if nothing was.
+	Snapshot []byte
+}
+
+// JobHistory is the ability of a JobStore to remember how far an answer is on its way into the history, so that it gets there whatever
+// dies in between (contract, sync §10.8).
+type JobHistory interface {
+	// SaveTerminalSnapshot keeps what is to be written into the history and makes the phase HistoryFinalizationPending. The first snapshot
+	// of a job is kept: it reports whether it is this one, or the same.
+	SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot []byte) (bool, error)
+	// SetHistoryPhase sets the phase.
+	SetHistoryPhase(ctx context.Context, id string, phase HistoryPhase) error
+	// PendingHistoryJobs returns jobs in the phases HistoryAdmissionPending and HistoryFinalizationPending that no worker has in hand,
+	// the oldest first.
+	PendingHistoryJobs(ctx context.Context, limit int) ([]PendingHistory, error)
+}

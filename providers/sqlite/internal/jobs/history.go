@@ -1,0 +1,114 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+)
+
+var errPhase = or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown history phase")
+
+// SaveTerminalSnapshot implements or3cloud.JobHistory.
+func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot []byte) (kept bool, err error) {
+	if len(snapshot) > or3cloud.MaxJobSnapshot || !json.Valid(snapshot) {
+		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "A snapshot is JSON of up to %d bytes", or3cloud.MaxJobSnapshot)
+	}
+	if err := j.e.CheckRoom(); err != nil {
+		return false, err
+	}
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		r, err := find(ctx, t.Q, id)
+		if err != nil {
+			return err
+		}
+		if r.open() {
+			if err := r.fence(leaseOwner, t.At); err != nil {
+				return err
+			}
+		}
+		first, err := part(ctx, t.Q, r.Num, partSnapshot)
+		if err != nil || first != nil {
+			kept = bytes.Equal(first, snapshot)
+			return err
+		}
+		kept = true
+		if err := t.Q.AwaitFinalization(ctx, r.Num); err != nil {
+			return err
+		}
+		return t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: r.Num, Part: partSnapshot, Value: snapshot})
+	})
+	return kept && err == nil, err
+}
+
+// SetHistoryPhase implements or3cloud.JobHistory.
+func (j *Jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase) error {
+	if !phase.Valid() {
+		return errPhase
+	}
+	return j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		n, err := t.Q.SetHistoryPhase(ctx, db.SetHistoryPhaseParams{Phase: string(phase), ID: id})
+		if err == nil && n == 0 {
+			return errNotFound
+		}
+		return err
+	})
+}
+
+// PendingHistoryJobs implements or3cloud.JobHistory.
+func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []or3cloud.PendingHistory, err error) {
+	ids, err := j.e.Q.PendingHistoryJobs(ctx, db.PendingHistoryJobsParams{Now: j.e.Now().UnixMilli(), Max: int64(limit)})
+	if err != nil {
+		return nil, sqlitex.Translate(err)
+	}
+	for _, id := range ids {
+		err := j.view(ctx, func(q *db.Queries) error {
+			r, err := find(ctx, q, id)
+			if err != nil {
+				return err
+			}
+			var p or3cloud.PendingHistory
+			if p.Job, err = whole(ctx, q, r); err != nil {
+				return err
+			}
+			if p.Snapshot, err = snapshotOf(ctx, q, r, p.Job); err == nil {
+				out = append(out, p)
+			}
+			return err
+		})
+		if err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound { // else it was removed meanwhile
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// snapshotOf returns what was saved of a job or, if it has ended without that, what has come of it, in the form of the contract (sync
+// §10.8).
+func snapshotOf(ctx context.Context, q *db.Queries, r row, job or3cloud.Job) ([]byte, error) {
+	saved, err := part(ctx, q, r.Num, partSnapshot)
+	if err != nil || saved != nil || r.open() {
+		return saved, err
+	}
+	answer, err := textFrom(ctx, q, r.Num, content, 0)
+	if err != nil {
+		return nil, err
+	}
+	thought, err := textFrom(ctx, q, r.Num, reasoning, 0)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Status      or3cloud.JobStatus `json:"status"`
+		Content     string             `json:"content"`
+		Reasoning   string             `json:"reasoning"`
+		ToolCalls   json.RawMessage    `json:"toolCalls,omitempty"`
+		Usage       json.RawMessage    `json:"usage,omitempty"`
+		Error       string             `json:"error,omitempty"`
+		CompletedAt int64              `json:"completedAt"`
+	}{job.Status, answer.Text, thought.Text, job.ToolCalls, job.Usage, job.Error, r.CompletedAt})
+}

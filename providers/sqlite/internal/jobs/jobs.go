@@ -1,0 +1,424 @@
+// Package jobs keeps background jobs: what is asked of them, what has come of them, and which worker has each in hand.
+//
+//	jobs.go       the life of a job             texts.go     its answer and reasoning, by places
+//	leases.go     who works on it               admissions.go creations whose answer was lost
+//	history.go    its way into the history      collect.go   what becomes of jobs that no one works on or reads
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/members"
+)
+
+// Jobs implements or3cloud.JobStore, JobQueue, JobAdmissions and JobHistory.
+type Jobs struct {
+	e    *engine.Engine
+	loop *background.Loop
+}
+
+// New returns the jobs of a database.
+func New(e *engine.Engine) *Jobs {
+	j := &Jobs{e: e}
+	j.loop = background.Start(background.Task{
+		Name: "the collection of background jobs", Log: e.Log, Delay: pause, Pause: background.Every(pause), Harmless: true,
+		Run: func(ctx context.Context) error {
+			_, err := j.CollectJobs(ctx)
+			return err
+		},
+	})
+	return j
+}
+
+// Close ends the collection in the background.
+func (j *Jobs) Close() { j.loop.Close() }
+
+// The parts of a job that are large.
+const (
+	partToolCalls = iota
+	partWorkflowState
+	partUsage
+	partSnapshot
+	partExecution
+)
+
+var errNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Job not found or unauthorized")
+
+// row is a job as it is stored, without what is large.
+type row db.JobByIDRow
+
+func (r row) open() bool { return r.Status == string(or3cloud.JobStreaming) }
+
+// of reports whether a job is a user's.
+func (r row) of(userID string) bool { return userID == or3cloud.AnyUser || r.UserID == userID }
+
+// leased reports whether a worker has the job in hand.
+func (r row) leased(now int64) bool { return r.LeaseUntil > now }
+
+// fence refuses an owner who has lost the lease. Who names none works without leases.
+func (r row) fence(owner string, now int64) error {
+	if owner != "" && !r.held(owner, now) {
+		return or3cloud.Errorf(or3cloud.CodeConflict, "Another worker has the job, or the lease has ended")
+	}
+	return nil
+}
+
+func (r row) held(owner string, now int64) bool {
+	return r.open() && r.LeaseOwner == owner && r.leased(now)
+}
+
+// due is when an open job has failed if nothing happens.
+func (r row) due(now int64) int64 {
+	switch {
+	case r.LeaseUntil == 0:
+		return now + r.Timeout
+	case r.Resumable == 1 && r.Attempts < or3cloud.MostJobAttempts:
+		return max(r.LeaseUntil, now) + r.Timeout // another worker takes it up
+	default:
+		return r.LeaseUntil
+	}
+}
+
+func (r row) job() or3cloud.Job {
+	return or3cloud.Job{
+		ID: r.ID, UserID: r.UserID, WorkspaceID: r.WorkspaceID, ThreadID: r.ThreadID, MessageID: r.MessageID, Model: r.Model,
+		Kind: or3cloud.JobKind(r.Kind), Status: or3cloud.JobStatus(r.Status), ChunksReceived: int(r.Chunks), StartedAt: time.UnixMilli(r.StartedAt),
+		CompletedAt: moment(r.CompletedAt), Error: r.Error, IdempotencyKey: r.IdempotencyKey, AdmissionID: r.AdmissionID,
+		GenerationID: r.GenerationID, HistoryPhase: or3cloud.HistoryPhase(r.HistoryPhase), Attempts: int(r.Attempts), LeaseOwner: r.LeaseOwner,
+		LeaseUntil: moment(r.LeaseUntil),
+	}
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// find returns a job.
+func find(ctx context.Context, q *db.Queries, id string) (row, error) {
+	r, err := q.JobByID(ctx, id)
+	if engine.NoRows(err) {
+		return row{}, errNotFound
+	}
+	return row(r), sqlitex.Translate(err)
+}
+
+// part returns what is large of a job; nil if there is none.
+func part(ctx context.Context, q *db.Queries, num, part int64) ([]byte, error) {
+	return engine.Optional(q.JobPart(ctx, db.JobPartParams{Job: num, Part: part}))
+}
+
+// whole returns a job with all but its texts and its execution.
+func whole(ctx context.Context, q *db.Queries, r row) (job or3cloud.Job, err error) {
+	job = r.job()
+	for _, p := range []struct {
+		part int64
+		to   *[]byte
+	}{{partToolCalls, &job.ToolCalls}, {partWorkflowState, &job.WorkflowState}, {partUsage, &job.Usage}} {
+		if *p.to, err = part(ctx, q, r.Num, p.part); err != nil {
+			return job, err
+		}
+	}
+	return job, nil
+}
+
+// view runs f on one moment of the database.
+func (j *Jobs) view(ctx context.Context, f func(*db.Queries) error) error {
+	tx, err := j.e.DB.Read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return sqlitex.Translate(err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return sqlitex.Translate(f(j.e.Q.WithTx(tx)))
+}
+
+// within refuses names that are too long.
+func within(names ...string) error {
+	for _, name := range names {
+		if len(name) > or3cloud.MaxJobName {
+			return or3cloud.Errorf(or3cloud.CodeInvalid, "An id of a job has up to %d bytes", or3cloud.MaxJobName)
+		}
+	}
+	return nil
+}
+
+// span returns a time within its bounds, in milliseconds.
+func span(d, usual, longest time.Duration) int64 {
+	if d <= 0 {
+		d = usual
+	}
+	return max(min(d, longest).Milliseconds(), 1)
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (j *Jobs) check(in *or3cloud.NewJob) error {
+	switch {
+	case in.UserID == "" || in.UserID == or3cloud.AnyUser:
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job belongs to a user")
+	case in.Kind != or3cloud.JobChat && in.Kind != or3cloud.JobWorkflow:
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job is a chat or a workflow")
+	case in.HistoryPhase != "" && !in.HistoryPhase.Valid():
+		return errPhase
+	case len(in.Execution) > or3cloud.MaxJobExecution:
+		return errExecution
+	case in.MostOfAll < 1 || in.MostOfUser < 1:
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "There may be one job at least")
+	}
+	if in.IdempotencyKey == "" {
+		in.IdempotencyKey = in.AdmissionID
+	}
+	if in.AdmissionID == "" {
+		in.AdmissionID = in.IdempotencyKey
+	}
+	return within(in.UserID, in.WorkspaceID, in.ThreadID, in.MessageID, in.Model, in.IdempotencyKey, in.AdmissionID, in.GenerationID, in.LeaseOwner)
+}
+
+// busy is how long somebody is asked to wait for a job to end.
+const busy = 10 * time.Second
+
+// CreateJob implements or3cloud.JobStore.
+func (j *Jobs) CreateJob(ctx context.Context, in or3cloud.NewJob) (out or3cloud.JobAdmission, err error) {
+	if err := j.check(&in); err != nil {
+		return out, err
+	}
+	if err := j.e.CheckRoom(); err != nil {
+		return out, err
+	}
+	id, err := j.e.NewID()
+	if err != nil {
+		return out, err
+	}
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		out, err = admit(ctx, t, in, id)
+		return err
+	})
+	return out, err
+}
+
+// admit decides what becomes of a new job in the transaction that begins it.
+func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, id string) (out or3cloud.JobAdmission, err error) {
+	there, err := engine.Optional(t.Q.JobByKey(ctx, db.JobByKeyParams{UserID: in.UserID, Key: in.IdempotencyKey}))
+	if err != nil || there != "" {
+		return or3cloud.JobAdmission{ID: there, Replayed: true}, err
+	}
+	out.Cancelled, err = t.Q.Cancelled(ctx, db.CancelledParams{UserID: in.UserID, Key: in.IdempotencyKey, Admission: in.AdmissionID})
+	if err != nil || out.Cancelled {
+		return out, err
+	}
+	if num, err := engine.Optional(t.Q.AnyWorkspace(ctx, in.WorkspaceID)); err != nil {
+		return out, err
+	} else if num > 0 { // else another store has the workspaces
+		if err := members.Permit(t, in.UserID, num, or3cloud.PermWorkspaceWrite); err != nil {
+			return out, err
+		}
+	}
+	own, err := t.Q.CountOpenJobsOf(ctx, in.UserID)
+	if err != nil {
+		return out, err
+	}
+	all, err := t.Q.CountOpenJobs(ctx)
+	if err != nil {
+		return out, err
+	}
+	if own >= int64(in.MostOfUser) || all >= int64(in.MostOfAll) {
+		return out, &or3cloud.Error{Code: or3cloud.CodeRateLimited, RetryAfter: busy, Message: "Too many background jobs are under way"}
+	}
+	r := row{
+		Timeout: span(in.Timeout, or3cloud.DefaultJobTimeout, or3cloud.LongestJobTime), LeaseOwner: in.LeaseOwner, Resumable: bit(in.Execution != nil),
+	}
+	if in.LeaseOwner != "" {
+		r.Attempts, r.LeaseUntil = 1, t.At+span(in.Lease, or3cloud.DefaultJobLease, or3cloud.LongestJobLease)
+	}
+	num, err := t.Q.InsertJob(ctx, db.InsertJobParams{
+		ID: id, UserID: in.UserID, WorkspaceID: in.WorkspaceID, ThreadID: in.ThreadID, MessageID: in.MessageID, Model: in.Model, Kind: string(in.Kind),
+		Now: t.At, IdempotencyKey: in.IdempotencyKey, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID, HistoryPhase: string(in.HistoryPhase),
+		Attempts: r.Attempts, LeaseOwner: r.LeaseOwner, LeaseUntil: r.LeaseUntil, DueAt: r.due(t.At), Timeout: r.Timeout,
+		Retention: span(in.Retention, or3cloud.DefaultJobRetention, or3cloud.LongestJobTime), Resumable: r.Resumable,
+	})
+	if err == nil && in.Execution != nil {
+		err = t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: num, Part: partExecution, Value: in.Execution})
+	}
+	return or3cloud.JobAdmission{ID: id}, err
+}
+
+// GetJob implements or3cloud.JobStore.
+func (j *Jobs) GetJob(ctx context.Context, id, userID string, from or3cloud.JobPlace) (out or3cloud.JobView, err error) {
+	err = j.view(ctx, func(q *db.Queries) error {
+		r, err := find(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		if !r.of(userID) {
+			return errNotFound
+		}
+		if from.Attempt != 0 && int64(from.Attempt) != r.Attempts {
+			from = or3cloud.JobPlace{}
+		}
+		if out.Job, err = whole(ctx, q, r); err != nil {
+			return err
+		}
+		if out.Content, err = textFrom(ctx, q, r.Num, content, from.Content); err != nil {
+			return err
+		}
+		out.Reasoning, err = textFrom(ctx, q, r.Num, reasoning, from.Reasoning)
+		return err
+	})
+	return out, err
+}
+
+// documents checks what is JSON, and returns what there is of it by its part.
+func documents(toolCalls, workflowState, usage []byte) (map[int64][]byte, error) {
+	out := map[int64][]byte{}
+	for part, text := range [...][]byte{partToolCalls: toolCalls, partWorkflowState: workflowState, partUsage: usage} {
+		if text == nil {
+			continue
+		}
+		if len(text) > or3cloud.MaxJobState || !json.Valid(text) {
+			return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Tool calls, state and usage of a job are JSON of up to %d bytes", or3cloud.MaxJobState)
+		}
+		out[int64(part)] = text
+	}
+	return out, nil
+}
+
+// UpdateJob implements or3cloud.JobStore.
+func (j *Jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (status or3cloud.JobStatus, err error) {
+	parts, err := documents(u.ToolCalls, u.WorkflowState, u.Usage)
+	if err == nil {
+		err = j.e.CheckRoom()
+	}
+	if err != nil {
+		return "", err
+	}
+	answer, thought := newText(u.Content), newText(u.Reasoning)
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		r, err := find(ctx, t.Q, id)
+		if err != nil {
+			return err
+		}
+		if status = or3cloud.JobStatus(r.Status); !r.open() {
+			return nil
+		}
+		if err := r.fence(u.LeaseOwner, t.At); err != nil {
+			return err
+		}
+		if u.Chunks != nil {
+			r.Chunks = int64(max(*u.Chunks, 0))
+		}
+		if err := t.Q.TouchJob(ctx, db.TouchJobParams{Chunks: r.Chunks, DueAt: r.due(t.At), Num: r.Num}); err != nil {
+			return err
+		}
+		for part, value := range parts {
+			if err := t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: r.Num, Part: part, Value: value}); err != nil {
+				return err
+			}
+		}
+		if err := answer.add(ctx, t.Q, r.Num, content); err != nil {
+			return err
+		}
+		return thought.add(ctx, t.Q, r.Num, reasoning)
+	})
+	return status, err
+}
+
+// FinishJob implements or3cloud.JobStore.
+func (j *Jobs) FinishJob(ctx context.Context, id string, out or3cloud.JobOutcome) (done bool, err error) {
+	if out.Status != or3cloud.JobComplete && out.Status != or3cloud.JobFailed {
+		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "A job is complete or has failed")
+	}
+	finals := map[int64]text{}
+	if out.Content != nil {
+		finals[content] = newText(*out.Content)
+	}
+	if out.Reasoning != nil {
+		finals[reasoning] = newText(*out.Reasoning)
+	}
+	reason := ""
+	if out.Status == or3cloud.JobFailed {
+		reason = cut(out.Error, or3cloud.MaxJobError)
+	}
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		r, err := find(ctx, t.Q, id)
+		if err != nil || !r.open() {
+			return err
+		}
+		if err := r.fence(out.LeaseOwner, t.At); err != nil {
+			return err
+		}
+		for part, text := range finals {
+			if err := text.replace(ctx, t.Q, r.Num, part); err != nil {
+				return err
+			}
+		}
+		done = true
+		return end(ctx, t, r, out.Status, reason)
+	})
+	return done && err == nil, err
+}
+
+// end ends an open job. What is only needed to go on with it, a key of the user's among it, is forgotten.
+func end(ctx context.Context, t *engine.Tx, r row, status or3cloud.JobStatus, reason string) error {
+	err := t.Q.EndJob(ctx, db.EndJobParams{Status: string(status), Error: reason, Now: t.At, DueAt: t.At + r.Retention, Num: r.Num})
+	if err != nil {
+		return err
+	}
+	if err := t.Q.DropJobPart(ctx, db.DropJobPartParams{Job: r.Num, Part: partExecution}); err != nil {
+		return err
+	}
+	surplus, err := t.Q.SurplusJobs(ctx, db.SurplusJobsParams{UserID: r.UserID, Keep: or3cloud.KeptJobs})
+	if err != nil {
+		return err
+	}
+	for _, num := range surplus {
+		if err := t.Q.DropJob(ctx, num); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AbortJob implements or3cloud.JobStore.
+func (j *Jobs) AbortJob(ctx context.Context, id, userID string) (done bool, err error) {
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		done, err = abort(ctx, t, id, userID)
+		return err
+	})
+	return done && err == nil, err
+}
+
+func abort(ctx context.Context, t *engine.Tx, id, userID string) (bool, error) {
+	r, err := find(ctx, t.Q, id)
+	switch {
+	case or3cloud.CodeOf(err) == or3cloud.CodeNotFound:
+		return false, nil
+	case err != nil || !r.open() || !r.of(userID):
+		return false, err
+	}
+	return true, end(ctx, t, r, or3cloud.JobAborted, "")
+}
+
+// CountJobs implements or3cloud.JobStore.
+func (j *Jobs) CountJobs(ctx context.Context, userID string) (int, error) {
+	count := j.e.Q.CountOpenJobs
+	if userID != or3cloud.AnyUser {
+		count = func(ctx context.Context) (int64, error) { return j.e.Q.CountOpenJobsOf(ctx, userID) }
+	}
+	n, err := count(ctx)
+	return int(n), sqlitex.Translate(err)
+}

@@ -1,0 +1,143 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+)
+
+var (
+	errOwner     = or3cloud.Errorf(or3cloud.CodeInvalid, "A lease has an owner, whose name has up to %d bytes", or3cloud.MaxJobName)
+	errExecution = or3cloud.Errorf(or3cloud.CodeInvalid, "What it takes to go on with a job has 1 to %d bytes", or3cloud.MaxJobExecution)
+)
+
+// checkOwner refuses what cannot own a lease.
+func checkOwner(owner string) error {
+	if owner == "" || len(owner) > or3cloud.MaxJobName {
+		return errOwner
+	}
+	return nil
+}
+
+// ClaimJob implements or3cloud.JobQueue.
+func (j *Jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (out *or3cloud.ClaimedJob, err error) {
+	if err := checkOwner(owner); err != nil {
+		return nil, err
+	}
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		out, err = claim(ctx, t, id, owner, lease)
+		return err
+	})
+	if err != nil || out == nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// claim hands a job to a worker, unless it is over or in other hands.
+func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Duration) (*or3cloud.ClaimedJob, error) {
+	r, err := find(ctx, t.Q, id)
+	if err != nil {
+		return nil, err
+	}
+	if !r.open() || r.leased(t.At) && r.LeaseOwner != owner || !r.leased(t.At) && r.Attempts >= or3cloud.MostJobAttempts {
+		return nil, nil
+	}
+	if !r.leased(t.At) {
+		if r.Attempts > 0 {
+			if err := restart(ctx, t, r.Num); err != nil {
+				return nil, err
+			}
+		}
+		r.Attempts++
+	}
+	r.LeaseOwner, r.LeaseUntil = owner, t.At+span(lease, or3cloud.DefaultJobLease, or3cloud.LongestJobLease)
+	if err := keepLease(ctx, t, r); err != nil {
+		return nil, err
+	}
+	if r, err = find(ctx, t.Q, id); err != nil {
+		return nil, err
+	}
+	out := &or3cloud.ClaimedJob{}
+	if out.Job, err = whole(ctx, t.Q, r); err != nil {
+		return nil, err
+	}
+	out.Execution, err = part(ctx, t.Q, r.Num, partExecution)
+	return out, err
+}
+
+// restart lets the texts of a job begin again.
+func restart(ctx context.Context, t *engine.Tx, num int64) error {
+	for _, part := range []int64{content, reasoning} {
+		if err := t.Q.DropJobText(ctx, db.DropJobTextParams{Job: num, Part: part}); err != nil {
+			return err
+		}
+	}
+	return t.Q.RestartJob(ctx, num)
+}
+
+func keepLease(ctx context.Context, t *engine.Tx, r row) error {
+	return t.Q.LeaseJob(ctx, db.LeaseJobParams{Owner: r.LeaseOwner, Until: r.LeaseUntil, Attempts: r.Attempts, DueAt: r.due(t.At), Num: r.Num})
+}
+
+// ClaimNextJob implements or3cloud.JobQueue. Workers look often, and mostly for nothing, so they look outside of the writer.
+func (j *Jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*or3cloud.ClaimedJob, error) {
+	if err := checkOwner(owner); err != nil {
+		return nil, err
+	}
+	for {
+		id, err := j.e.Q.NextJob(ctx, db.NextJobParams{Now: j.e.Now().UnixMilli(), Most: or3cloud.MostJobAttempts})
+		if engine.NoRows(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, sqlitex.Translate(err)
+		}
+		job, err := j.ClaimJob(ctx, id, owner, lease)
+		if job != nil || err != nil && or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
+			return job, err
+		} // else another worker was faster
+	}
+}
+
+// RenewJobLease implements or3cloud.JobQueue.
+func (j *Jobs) RenewJobLease(ctx context.Context, id, owner string, lease time.Duration) (bool, error) {
+	return j.asOwner(ctx, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {
+		r.LeaseUntil = t.At + span(lease, or3cloud.DefaultJobLease, or3cloud.LongestJobLease)
+		return keepLease(ctx, t, r)
+	})
+}
+
+// UpdateJobExecution implements or3cloud.JobQueue.
+func (j *Jobs) UpdateJobExecution(ctx context.Context, id, owner string, execution []byte) (bool, error) {
+	if len(execution) == 0 || len(execution) > or3cloud.MaxJobExecution {
+		return false, errExecution
+	}
+	return j.asOwner(ctx, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {
+		r.Resumable = 1
+		if err := t.Q.MakeResumable(ctx, db.MakeResumableParams{DueAt: r.due(t.At), Num: r.Num}); err != nil {
+			return err
+		}
+		return t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: r.Num, Part: partExecution, Value: execution})
+	})
+}
+
+// asOwner lets the owner of a lease change a job, and reports whether it is one.
+func (j *Jobs) asOwner(ctx context.Context, id, owner string, f func(context.Context, *engine.Tx, row) error) (held bool, err error) {
+	if err := checkOwner(owner); err != nil {
+		return false, err
+	}
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		r, err := find(ctx, t.Q, id)
+		if err != nil || !r.held(owner, t.At) {
+			return err
+		}
+		held = true
+		return f(ctx, t, r)
+	})
+	return held && err == nil, err
+}

@@ -1,0 +1,795 @@
+package providertest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"pgregory.net/rapid"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// JobBackend is a fresh, empty store of jobs.
+type JobBackend struct {
+	Jobs or3cloud.JobStore
+	// Advance moves the store's clock.
+	Advance func(time.Duration)
+}
+
+// TestJobs checks what or3cloud.JobStore promises, and of JobQueue, JobAdmissions and JobHistory those that the store is.
+func TestJobs(t *testing.T, open func(t *testing.T) JobBackend) {
+	run := func(name string, f func(t *testing.T, b *jobBench)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, &jobBench{JobBackend: open(t), t: t, ctx: t.Context()})
+		})
+	}
+	run("Life", testJobLife)
+	run("Places", testJobPlaces)
+	run("Model", testJobModel)
+	run("Texts", testJobTexts)
+	run("Refusals", testJobRefusals)
+	run("Limits", testJobLimits)
+	run("Kept", testKeptJobs)
+	run("Abandoned", testAbandonedJobs)
+	run("Leases", testJobLeases)
+	run("LostWorkers", testLostWorkers)
+	run("ClaimsAreExclusive", testJobClaims)
+	run("Admissions", testJobAdmissions)
+	run("OneJobForParallelAdmissions", testParallelAdmissions)
+	run("Cancellations", testJobCancellations)
+	run("History", testJobHistory)
+}
+
+type jobBench struct {
+	JobBackend
+	t   failer
+	ctx context.Context
+}
+
+func newJob() or3cloud.NewJob {
+	return or3cloud.NewJob{UserID: "ann", Kind: or3cloud.JobChat, ThreadID: "t", MessageID: "m", Model: "x/y", MostOfAll: 1000, MostOfUser: 1000}
+}
+
+func (b *jobBench) create(change ...func(*or3cloud.NewJob)) string {
+	b.t.Helper()
+	in := newJob()
+	for _, f := range change {
+		f(&in)
+	}
+	a := must(b.Jobs.CreateJob(b.ctx, in))(b.t)
+	if a.ID == "" || a.Cancelled {
+		b.t.Fatalf("%+v", a)
+	}
+	return a.ID
+}
+
+func (b *jobBench) get(id string) or3cloud.JobView {
+	b.t.Helper()
+	return must(b.Jobs.GetJob(b.ctx, id, or3cloud.AnyUser, or3cloud.JobPlace{}))(b.t)
+}
+
+func (b *jobBench) update(id string, u or3cloud.JobUpdate) or3cloud.JobStatus {
+	b.t.Helper()
+	return must(b.Jobs.UpdateJob(b.ctx, id, u))(b.t)
+}
+
+func (b *jobBench) finish(id string, out or3cloud.JobOutcome) bool {
+	b.t.Helper()
+	if out.Status == "" {
+		out.Status = or3cloud.JobComplete
+	}
+	return must(b.Jobs.FinishJob(b.ctx, id, out))(b.t)
+}
+
+func (b *jobBench) abort(id, user string) bool {
+	b.t.Helper()
+	return must(b.Jobs.AbortJob(b.ctx, id, user))(b.t)
+}
+
+func (b *jobBench) status(id string, want or3cloud.JobStatus) {
+	b.t.Helper()
+	if got := b.get(id).Status; got != want {
+		b.t.Errorf("the job is %q, want %q", got, want)
+	}
+}
+
+func (b *jobBench) collect() int {
+	b.t.Helper()
+	return must(b.Jobs.CollectJobs(b.ctx))(b.t)
+}
+
+// ability returns an optional ability of a store, or skips the test.
+func ability[A any](b *jobBench) A {
+	b.t.Helper()
+	a, ok := b.Jobs.(A)
+	if !ok {
+		b.t.Skip("the store has not the ability")
+	}
+	return a
+}
+
+func testJobLife(t *testing.T, b *jobBench) {
+	id := b.create(func(in *or3cloud.NewJob) {
+		in.Kind, in.WorkspaceID, in.GenerationID, in.HistoryPhase = or3cloud.JobWorkflow, "elsewhere", "g", or3cloud.HistoryReady
+	})
+	v := b.get(id)
+	if v.ID != id || v.UserID != "ann" || v.WorkspaceID != "elsewhere" || v.ThreadID != "t" || v.MessageID != "m" || v.Model != "x/y" || v.Kind != or3cloud.JobWorkflow ||
+		v.Status != or3cloud.JobStreaming || v.StartedAt.IsZero() || !v.CompletedAt.IsZero() || v.GenerationID != "g" || v.HistoryPhase != or3cloud.HistoryReady ||
+		v.Attempts != 0 || !v.LeaseUntil.IsZero() || v.ToolCalls != nil {
+		t.Errorf("%+v", v)
+	}
+	chunks := 3
+	b.update(id, or3cloud.JobUpdate{
+		Content: "Hello ", Reasoning: "why", Chunks: &chunks, ToolCalls: []byte(`[{"name":"a"}]`), WorkflowState: []byte(`{"b":1}`), Usage: []byte(`{"c":2}`),
+	})
+	if got := b.update(id, or3cloud.JobUpdate{Content: "😀"}); got != or3cloud.JobStreaming {
+		t.Errorf("the status is %q", got)
+	}
+	v = b.get(id)
+	if v.Content != (or3cloud.JobText{Text: "Hello 😀", Length: 8}) || v.Reasoning != (or3cloud.JobText{Text: "why", Length: 3}) || v.ChunksReceived != 3 ||
+		string(v.ToolCalls) != `[{"name":"a"}]` || string(v.WorkflowState) != `{"b":1}` || string(v.Usage) != `{"c":2}` {
+		t.Errorf("%+v", v)
+	}
+	for name, user := range map[string]string{"another user": "bob", "no one": ""} {
+		_, err := b.Jobs.GetJob(b.ctx, id, user, or3cloud.JobPlace{})
+		wantCode(t, name, err, or3cloud.CodeNotFound)
+		if b.abort(id, user) {
+			t.Errorf("%s aborts it", name)
+		}
+	}
+	b.Advance(time.Second)
+	final := "Hello all"
+	if !b.finish(id, or3cloud.JobOutcome{Content: &final, Error: "none"}) || b.finish(id, or3cloud.JobOutcome{Status: or3cloud.JobFailed}) || b.abort(id, "ann") {
+		t.Error("a job ends once")
+	}
+	if got := b.update(id, or3cloud.JobUpdate{Content: "late"}); got != or3cloud.JobComplete {
+		t.Errorf("the status is %q", got)
+	}
+	v = b.get(id)
+	if v.Status != or3cloud.JobComplete || v.Content.Text != final || v.Reasoning.Text != "why" || v.Error != "" || !v.CompletedAt.After(v.StartedAt) {
+		t.Errorf("%+v", v)
+	}
+
+	failed := b.create()
+	b.update(failed, or3cloud.JobUpdate{Content: "half"})
+	b.finish(failed, or3cloud.JobOutcome{Status: or3cloud.JobFailed, Error: strings.Repeat("ä", or3cloud.MaxJobError)})
+	if v := b.get(failed); v.Status != or3cloud.JobFailed || v.Content.Text != "half" || v.Error != strings.Repeat("ä", or3cloud.MaxJobError/2) {
+		t.Errorf("%+v", v)
+	}
+	aborted := b.create()
+	if !b.abort(aborted, "ann") || b.abort(aborted, "ann") || b.abort("nothing", "ann") {
+		t.Error("a job is aborted once")
+	}
+	b.status(aborted, or3cloud.JobAborted)
+	if !b.abort(b.create(), or3cloud.AnyUser) {
+		t.Error("whoever works on a job may abort it")
+	}
+	_, err := b.Jobs.GetJob(b.ctx, "nothing", "ann", or3cloud.JobPlace{})
+	wantCode(t, "get what never was", err, or3cloud.CodeNotFound)
+	_, err = b.Jobs.UpdateJob(b.ctx, "nothing", or3cloud.JobUpdate{})
+	wantCode(t, "update what never was", err, or3cloud.CodeNotFound)
+	_, err = b.Jobs.FinishJob(b.ctx, "nothing", or3cloud.JobOutcome{Status: or3cloud.JobComplete})
+	wantCode(t, "finish what never was", err, or3cloud.CodeNotFound)
+}
+
+// from is what a client has to get from a place on, in UTF-16 code units.
+func from(s string, place int) or3cloud.JobText {
+	units := utf16.Encode([]rune(s))
+	if place > len(units) {
+		place = 0
+	}
+	return or3cloud.JobText{Text: string(utf16.Decode(units[place:])), From: place, Length: len(units)}
+}
+
+// testJobPlaces appends texts of all lengths and reads from any place.
+func testJobPlaces(t *testing.T, b *jobBench) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := &jobBench{JobBackend: b.JobBackend, t: t, ctx: b.ctx}
+		id := b.create()
+		defer b.finish(id, or3cloud.JobOutcome{})
+		var texts [2]string
+		chunk := rapid.OneOf(rapid.String(), rapid.StringOfN(rapid.SampledFrom([]rune("aé😀日")), 0, 6000, -1))
+		for range rapid.IntRange(0, 6).Draw(t, "chunks") {
+			u := or3cloud.JobUpdate{Content: strings.ToValidUTF8(chunk.Draw(t, "content"), "?"), Reasoning: strings.ToValidUTF8(chunk.Draw(t, "reasoning"), "?")}
+			texts[0], texts[1] = texts[0]+u.Content, texts[1]+u.Reasoning
+			b.update(id, u)
+		}
+		place := func(s string) int { return rapid.IntRange(0, len(utf16.Encode([]rune(s)))+2).Draw(t, "place") }
+		at := or3cloud.JobPlace{Content: place(texts[0]), Reasoning: place(texts[1])}
+		v := must(b.Jobs.GetJob(b.ctx, id, "ann", at))(t)
+		if want := from(texts[0], at.Content); v.Content != want {
+			t.Fatalf("from %d: %d of %d, %.40q; want %d of %d, %.40q", at.Content, v.Content.From, v.Content.Length, v.Content.Text, want.From, want.Length, want.Text)
+		}
+		if want := from(texts[1], at.Reasoning); v.Reasoning != want {
+			t.Fatalf("reasoning from %d: %d of %d, %.40q; want %d of %d, %.40q", at.Reasoning, v.Reasoning.From, v.Reasoning.Length, v.Reasoning.Text, want.From, want.Length, want.Text)
+		}
+	})
+}
+
+// testJobModel does anything to some jobs, and compares them with what the promises make of them.
+func testJobModel(t *testing.T, b *jobBench) {
+	type modelled struct {
+		status or3cloud.JobStatus
+		text   string
+	}
+	rounds := 0
+	rapid.Check(t, func(t *rapid.T) {
+		rounds++
+		b := &jobBench{JobBackend: b.JobBackend, t: t, ctx: b.ctx}
+		user := fmt.Sprint("user", rounds)
+		jobs, ids := map[string]*modelled{}, []string{}
+		pick := func() (string, *modelled) {
+			if len(ids) == 0 {
+				t.Skip("there is none yet")
+			}
+			id := rapid.SampledFrom(ids).Draw(t, "job")
+			return id, jobs[id]
+		}
+		open := func() (n int) {
+			for _, j := range jobs {
+				if j.status == or3cloud.JobStreaming {
+					n++
+				}
+			}
+			return n
+		}
+		end := func(j *modelled, status or3cloud.JobStatus) bool {
+			if j.status != or3cloud.JobStreaming {
+				return false
+			}
+			j.status = status
+			return true
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"create": func(t *rapid.T) {
+				const most = 3
+				in := newJob()
+				in.UserID, in.MostOfUser = user, most
+				key := rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "key")
+				in.IdempotencyKey = key
+				a, err := b.Jobs.CreateJob(b.ctx, in)
+				j := jobs[a.ID]
+				switch full := open() >= most; {
+				case err != nil:
+					if !full || or3cloud.CodeOf(err) != or3cloud.CodeRateLimited {
+						t.Fatalf("%d open jobs: %v", open(), err)
+					}
+				case a.Replayed != (j != nil) || a.Replayed && key == "":
+					t.Fatalf("%+v under %q", a, key)
+				case !a.Replayed && full:
+					t.Fatal("one job too many")
+				case !a.Replayed:
+					jobs[a.ID] = &modelled{status: or3cloud.JobStreaming}
+					ids = append(ids, a.ID)
+				}
+			},
+			"update": func(t *rapid.T) {
+				id, j := pick()
+				chunk := rapid.StringOf(rapid.SampledFrom([]rune("xy😀"))).Draw(t, "chunk")
+				if got := b.update(id, or3cloud.JobUpdate{Content: chunk}); got != j.status {
+					t.Fatalf("the status is %q, want %q", got, j.status)
+				}
+				if j.status == or3cloud.JobStreaming {
+					j.text += chunk
+				}
+			},
+			"finish": func(t *rapid.T) {
+				id, j := pick()
+				final := rapid.SampledFrom([]string{"", "done"}).Draw(t, "final")
+				was := end(j, or3cloud.JobComplete)
+				if was {
+					j.text = final
+				}
+				if b.finish(id, or3cloud.JobOutcome{Content: &final}) != was {
+					t.Fatalf("finished: %t", was)
+				}
+			},
+			"fail": func(t *rapid.T) {
+				id, j := pick()
+				if was := end(j, or3cloud.JobFailed); b.finish(id, or3cloud.JobOutcome{Status: or3cloud.JobFailed, Error: "e"}) != was {
+					t.Fatalf("failed: %t", was)
+				}
+			},
+			"abort": func(t *rapid.T) {
+				id, j := pick()
+				if was := end(j, or3cloud.JobAborted); b.abort(id, user) != was {
+					t.Fatalf("aborted: %t", was)
+				}
+			},
+			"": func(t *rapid.T) {
+				if n := must(b.Jobs.CountJobs(b.ctx, user))(t); n != open() {
+					t.Fatalf("%d open jobs, want %d", n, open())
+				}
+				for id, j := range jobs {
+					if v := b.get(id); v.Status != j.status || v.Content.Text != j.text || v.CompletedAt.IsZero() != (j.status == or3cloud.JobStreaming) {
+						t.Fatalf("%+v, want %+v", v, j)
+					}
+				}
+			},
+		})
+		for id := range jobs {
+			b.abort(id, user)
+		}
+	})
+}
+
+// testJobTexts fills an answer: it ends at its bound, with a whole character.
+func testJobTexts(t *testing.T, b *jobBench) {
+	id := b.create()
+	b.update(id, or3cloud.JobUpdate{Content: "a"})
+	for range or3cloud.MaxJobText/30_000 + 2 {
+		b.update(id, or3cloud.JobUpdate{Content: strings.Repeat("é", 15_000)})
+	}
+	if v := b.get(id).Content; len(v.Text) != or3cloud.MaxJobText-1 || v.Length != or3cloud.MaxJobText/2 || !strings.HasSuffix(v.Text, "éé") {
+		t.Errorf("%d bytes, %d units, ends in %q", len(v.Text), v.Length, v.Text[len(v.Text)-4:])
+	}
+	b.update(id, or3cloud.JobUpdate{Content: "z"})
+	if v := b.get(id).Content; len(v.Text) != or3cloud.MaxJobText {
+		t.Errorf("%d bytes: there was room for one", len(v.Text))
+	}
+	long := strings.Repeat("😀", or3cloud.MaxJobText)
+	b.finish(id, or3cloud.JobOutcome{Content: &long, Reasoning: &long})
+	if v := b.get(id); len(v.Content.Text) != or3cloud.MaxJobText || len(v.Reasoning.Text) != or3cloud.MaxJobText {
+		t.Errorf("%d and %d bytes", len(v.Content.Text), len(v.Reasoning.Text))
+	}
+}
+
+// testJobRefusals asks for what is beyond the bounds; nothing of it is left behind.
+func testJobRefusals(t *testing.T, b *jobBench) {
+	for name, f := range map[string]func(*or3cloud.NewJob){
+		"no user":          func(in *or3cloud.NewJob) { in.UserID = "" },
+		"any user":         func(in *or3cloud.NewJob) { in.UserID = or3cloud.AnyUser },
+		"no kind":          func(in *or3cloud.NewJob) { in.Kind = "song" },
+		"a phase":          func(in *or3cloud.NewJob) { in.HistoryPhase = "full moon" },
+		"a long id":        func(in *or3cloud.NewJob) { in.MessageID = strings.Repeat("m", or3cloud.MaxJobName+1) },
+		"a long execution": func(in *or3cloud.NewJob) { in.Execution = bytes.Repeat([]byte("x"), or3cloud.MaxJobExecution+1) },
+		"no job at all":    func(in *or3cloud.NewJob) { in.MostOfUser = 0 },
+	} {
+		in := newJob()
+		f(&in)
+		_, err := b.Jobs.CreateJob(b.ctx, in)
+		wantCode(t, name, err, or3cloud.CodeInvalid)
+	}
+	if n := must(b.Jobs.CountJobs(b.ctx, or3cloud.AnyUser))(t); n != 0 {
+		t.Errorf("%d jobs are left", n)
+	}
+	id := b.create()
+	for name, u := range map[string]or3cloud.JobUpdate{
+		"long tool calls": {ToolCalls: []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)},
+		"a long state":    {WorkflowState: []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)},
+		"a long usage":    {Usage: []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)},
+	} {
+		u.Content = "never"
+		_, err := b.Jobs.UpdateJob(b.ctx, id, u)
+		wantCode(t, name, err, or3cloud.CodeInvalid)
+	}
+	_, err := b.Jobs.FinishJob(b.ctx, id, or3cloud.JobOutcome{Status: or3cloud.JobAborted})
+	wantCode(t, "an outcome", err, or3cloud.CodeInvalid)
+	if v := b.get(id); v.Content.Text != "" || v.Status != or3cloud.JobStreaming {
+		t.Errorf("%+v", v)
+	}
+}
+
+// testJobLimits begins jobs in parallel: there are never more than may be.
+func testJobLimits(t *testing.T, b *jobBench) {
+	var mu sync.Mutex
+	begun := map[string][]string{}
+	parallel(30, func(i int) {
+		in := newJob()
+		in.UserID, in.MostOfUser, in.MostOfAll = fmt.Sprint("u", i%3), 4, 10
+		switch a, err := b.Jobs.CreateJob(b.ctx, in); or3cloud.CodeOf(err) {
+		case "":
+			mu.Lock()
+			defer mu.Unlock()
+			begun[in.UserID] = append(begun[in.UserID], a.ID)
+		case or3cloud.CodeRateLimited:
+		default:
+			t.Error(err)
+		}
+	})
+	all := 0
+	for user, ids := range begun {
+		if all += len(ids); len(ids) > 4 || must(b.Jobs.CountJobs(b.ctx, user))(t) != len(ids) {
+			t.Errorf("%s has %d jobs", user, len(ids))
+		}
+	}
+	if all != 10 || must(b.Jobs.CountJobs(b.ctx, or3cloud.AnyUser))(t) != 10 {
+		t.Errorf("%d jobs, want 10", all)
+	}
+	for user, ids := range begun {
+		if len(ids) == 0 {
+			continue
+		}
+		b.abort(ids[0], user)
+		b.create(func(in *or3cloud.NewJob) { in.UserID, in.MostOfUser, in.MostOfAll = user, 4, 10 })
+		break
+	}
+}
+
+// testKeptJobs finishes more jobs than are kept of a user: the oldest give way, and another user's stay.
+func testKeptJobs(t *testing.T, b *jobBench) {
+	other := b.create(func(in *or3cloud.NewJob) { in.UserID = "bob" })
+	b.finish(other, or3cloud.JobOutcome{})
+	waiting := b.create(func(in *or3cloud.NewJob) { in.HistoryPhase = or3cloud.HistoryReady })
+	b.finish(waiting, or3cloud.JobOutcome{})
+	open := b.create()
+	var ids []string
+	for range or3cloud.KeptJobs + 4 {
+		id := b.create()
+		b.update(id, or3cloud.JobUpdate{Content: "x"})
+		b.finish(id, or3cloud.JobOutcome{})
+		ids = append(ids, id)
+	}
+	b.status(other, or3cloud.JobComplete)
+	b.status(open, or3cloud.JobStreaming)
+	b.status(waiting, or3cloud.JobComplete) // its answer is not in the history yet
+	for i, id := range ids {
+		_, err := b.Jobs.GetJob(b.ctx, id, "ann", or3cloud.JobPlace{})
+		if gone := i < 5; (or3cloud.CodeOf(err) == or3cloud.CodeNotFound) != gone {
+			t.Errorf("job %d: %v, gone %t", i, err, gone)
+		}
+	}
+}
+
+// testAbandonedJobs lets time pass: a silent job fails, one that makes a sound does not, and finished ones go.
+func testAbandonedJobs(t *testing.T, b *jobBench) {
+	soon := func(in *or3cloud.NewJob) { in.Timeout, in.Retention = time.Minute, time.Hour }
+	silent, heard, usual := b.create(soon), b.create(soon), b.create()
+	b.update(silent, or3cloud.JobUpdate{Content: "half"})
+	b.Advance(40 * time.Second)
+	b.update(heard, or3cloud.JobUpdate{})
+	b.Advance(40 * time.Second)
+	if n := b.collect(); n != 1 {
+		t.Errorf("%d were dealt with, want one", n)
+	}
+	if v := b.get(silent); v.Status != or3cloud.JobFailed || v.Error == "" || v.Content.Text != "half" || v.CompletedAt.IsZero() {
+		t.Errorf("%+v", v)
+	}
+	b.status(heard, or3cloud.JobStreaming)
+	b.status(usual, or3cloud.JobStreaming)
+	b.finish(usual, or3cloud.JobOutcome{})
+	b.Advance(or3cloud.DefaultJobRetention - time.Hour)
+	b.collect()
+	for _, id := range []string{silent, heard} {
+		_, err := b.Jobs.GetJob(b.ctx, id, "ann", or3cloud.JobPlace{})
+		if id == silent {
+			wantCode(t, "an old job", err, or3cloud.CodeNotFound)
+		}
+	}
+	b.status(usual, or3cloud.JobComplete)
+	b.Advance(2 * time.Hour)
+	b.collect()
+	_, err := b.Jobs.GetJob(b.ctx, usual, "ann", or3cloud.JobPlace{})
+	wantCode(t, "a job after its retention", err, or3cloud.CodeNotFound)
+}
+
+const lease = 30 * time.Second
+
+// testJobLeases hands a job from worker to worker: whoever has lost it changes nothing any more.
+func testJobLeases(t *testing.T, b *jobBench) {
+	queue := ability[or3cloud.JobQueue](b)
+	next := func(owner string) *or3cloud.ClaimedJob { return must(queue.ClaimNextJob(b.ctx, owner, lease))(t) }
+	b.create() // without an execution no other worker can take it up
+	id := b.create(func(in *or3cloud.NewJob) {
+		in.Execution, in.LeaseOwner, in.Lease = []byte("sealed"), "first", lease
+	})
+	if v := b.get(id); v.Attempts != 1 || v.LeaseOwner != "first" || v.LeaseUntil.IsZero() {
+		t.Errorf("%+v", v)
+	}
+	if got := next("second"); got != nil {
+		t.Errorf("another worker gets %+v", got)
+	}
+	if got := must(queue.ClaimJob(b.ctx, id, "second", lease))(t); got != nil {
+		t.Errorf("another worker gets %+v", got)
+	}
+	b.update(id, or3cloud.JobUpdate{LeaseOwner: "first", Content: "one"})
+	if got := must(queue.ClaimJob(b.ctx, id, "first", lease))(t); got == nil || got.Attempts != 1 || string(got.Execution) != "sealed" {
+		t.Errorf("the owner gets %+v", got)
+	}
+	b.Advance(20 * time.Second)
+	if !must(queue.RenewJobLease(b.ctx, id, "first", lease))(t) || must(queue.RenewJobLease(b.ctx, id, "second", lease))(t) {
+		t.Error("the owner renews a lease, and no other")
+	}
+	if !must(queue.UpdateJobExecution(b.ctx, id, "first", []byte("sealed again")))(t) || must(queue.UpdateJobExecution(b.ctx, id, "second", []byte("x")))(t) {
+		t.Error("the owner replaces the execution, and no other")
+	}
+	b.Advance(20 * time.Second)
+	if got := next("second"); got != nil {
+		t.Errorf("another worker gets %+v", got)
+	}
+	b.Advance(20 * time.Second)
+	_, err := b.Jobs.UpdateJob(b.ctx, id, or3cloud.JobUpdate{LeaseOwner: "first", Content: "late"})
+	wantCode(t, "an update after the lease", err, or3cloud.CodeConflict)
+	got := next("second")
+	if got == nil || got.ID != id || got.Attempts != 2 || got.LeaseOwner != "second" || string(got.Execution) != "sealed again" {
+		t.Fatalf("the next worker gets %+v", got)
+	}
+	if v := b.get(id); v.Content.Length != 0 {
+		t.Errorf("a second attempt begins with %+v", v.Content)
+	}
+	b.update(id, or3cloud.JobUpdate{LeaseOwner: "second", Content: "two"})
+	for place, want := range map[or3cloud.JobPlace]or3cloud.JobText{
+		{Content: 2, Attempt: 1}: {Text: "two", Length: 3}, {Content: 2, Attempt: 2}: {Text: "o", From: 2, Length: 3}, {Content: 2}: {Text: "o", From: 2, Length: 3},
+	} {
+		if v := must(b.Jobs.GetJob(b.ctx, id, "ann", place))(t); v.Content != want {
+			t.Errorf("%+v: %+v, want %+v", place, v.Content, want)
+		}
+	}
+	_, err = b.Jobs.FinishJob(b.ctx, id, or3cloud.JobOutcome{LeaseOwner: "first", Status: or3cloud.JobComplete})
+	wantCode(t, "the first worker finishes it", err, or3cloud.CodeConflict)
+	if !b.finish(id, or3cloud.JobOutcome{LeaseOwner: "second"}) {
+		t.Error("the second worker does not finish it")
+	}
+	if v := b.get(id); v.Status != or3cloud.JobComplete || v.LeaseOwner != "" || v.Content.Text != "two" {
+		t.Errorf("%+v", v)
+	}
+	if must(queue.RenewJobLease(b.ctx, id, "second", lease))(t) || must(queue.ClaimJob(b.ctx, id, "second", lease))(t) != nil {
+		t.Error("a finished job is in someone's hands")
+	}
+	_, err = queue.ClaimJob(b.ctx, "nothing", "w", lease)
+	wantCode(t, "claim what never was", err, or3cloud.CodeNotFound)
+	_, err = queue.ClaimNextJob(b.ctx, "", lease)
+	wantCode(t, "a worker without a name", err, or3cloud.CodeInvalid)
+}
+
+// testLostWorkers loses workers: a job that no one can go on with has failed, and so has one that takes all who try with it.
+func testLostWorkers(t *testing.T, b *jobBench) {
+	queue := ability[or3cloud.JobQueue](b)
+	id := b.create(func(in *or3cloud.NewJob) { in.LeaseOwner, in.Lease = "w", lease })
+	b.Advance(lease - time.Second)
+	b.collect()
+	b.status(id, or3cloud.JobStreaming)
+	b.Advance(2 * time.Second)
+	b.collect()
+	if v := b.get(id); v.Status != or3cloud.JobFailed || v.Error == "" {
+		t.Errorf("%+v", v)
+	}
+
+	deadly := b.create(func(in *or3cloud.NewJob) { in.Execution = []byte("x") })
+	for i := range or3cloud.MostJobAttempts {
+		if got := must(queue.ClaimNextJob(b.ctx, fmt.Sprint("w", i), lease))(t); got == nil || got.ID != deadly || got.Attempts != i+1 {
+			t.Fatalf("attempt %d: %+v", i, got)
+		}
+		b.Advance(lease + time.Second)
+	}
+	if got := must(queue.ClaimNextJob(b.ctx, "w", lease))(t); got != nil {
+		t.Errorf("one attempt more: %+v", got)
+	}
+	b.collect()
+	b.status(deadly, or3cloud.JobFailed)
+
+	forgotten := b.create(func(in *or3cloud.NewJob) { in.Execution, in.LeaseOwner, in.Lease = []byte("x"), "w", lease })
+	b.Advance(lease + or3cloud.DefaultJobTimeout - time.Second)
+	b.collect()
+	b.status(forgotten, or3cloud.JobStreaming) // someone may take it up
+	b.Advance(2 * time.Second)
+	b.collect()
+	b.status(forgotten, or3cloud.JobFailed)
+
+	const years = 3 * 365 * 24 * time.Hour
+	b.Advance(years) // the clock is ahead for a while
+	late := b.create(func(in *or3cloud.NewJob) { in.LeaseOwner, in.Lease = "w", lease })
+	b.Advance(-years)
+	b.collect()
+	b.Advance(or3cloud.LongestJobLease + or3cloud.DefaultJobTimeout + 10*time.Minute)
+	b.collect()
+	b.status(late, or3cloud.JobFailed)
+}
+
+// testJobClaims lets workers take jobs in parallel: each job is in one worker's hands.
+func testJobClaims(t *testing.T, b *jobBench) {
+	queue := ability[or3cloud.JobQueue](b)
+	const jobs = 10
+	for range jobs {
+		b.create(func(in *or3cloud.NewJob) { in.Execution = []byte("x") })
+	}
+	var mu sync.Mutex
+	taken := map[string]string{}
+	parallel(6, func(i int) {
+		owner := fmt.Sprint("w", i)
+		for {
+			got, err := queue.ClaimNextJob(b.ctx, owner, lease)
+			if err != nil {
+				t.Error(err)
+			}
+			if got == nil {
+				return
+			}
+			mu.Lock()
+			if taken[got.ID] != "" || got.LeaseOwner != owner {
+				t.Errorf("%s has the job of %s: %+v", owner, taken[got.ID], got)
+			}
+			taken[got.ID] = owner
+			mu.Unlock()
+		}
+	})
+	if len(taken) != jobs {
+		t.Errorf("%d jobs were taken, want %d", len(taken), jobs)
+	}
+}
+
+func testJobAdmissions(t *testing.T, b *jobBench) {
+	admissions := ability[or3cloud.JobAdmissions](b)
+	keyed := func(in *or3cloud.NewJob) { in.IdempotencyKey, in.AdmissionID = "key", "admission" }
+	id := b.create(keyed)
+	if again := b.create(keyed); again != id {
+		t.Errorf("a second job %s under the key of %s", again, id)
+	}
+	if other := b.create(keyed, func(in *or3cloud.NewJob) { in.UserID = "bob" }); other == id {
+		t.Error("another user's key is the same")
+	}
+	if job := must(admissions.FindJob(b.ctx, "key", "ann"))(t); job.ID != id || job.AdmissionID != "admission" {
+		t.Errorf("%+v", job)
+	}
+	for name, key := range map[string]string{"an unknown key": "nothing", "no key": ""} {
+		_, err := admissions.FindJob(b.ctx, key, "ann")
+		wantCode(t, name, err, or3cloud.CodeNotFound)
+	}
+	if one, two := b.create(), b.create(); one == two {
+		t.Error("jobs without a key are one")
+	}
+	want := or3cloud.JobCancellation{JobID: id, Aborted: true}
+	if got := must(admissions.CancelAdmission(b.ctx, "ann", "admission"))(t); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	b.status(id, or3cloud.JobAborted)
+	want.Aborted = false
+	for _, name := range []string{"admission", "key"} {
+		if got := must(admissions.CancelAdmission(b.ctx, "ann", name))(t); got != want {
+			t.Errorf("again by %s: %+v, want %+v", name, got, want)
+		}
+	}
+	if again := b.create(keyed); again != id {
+		t.Error("an aborted job begins again")
+	}
+}
+
+// testParallelAdmissions sends one admission many times, and its cancellation: either all get one job, or no one gets any that runs.
+func testParallelAdmissions(t *testing.T, b *jobBench) {
+	admissions := ability[or3cloud.JobAdmissions](b)
+	for round := range 10 {
+		key := fmt.Sprint("k", round)
+		var mu sync.Mutex
+		ids := map[string]bool{}
+		parallel(6, func(i int) {
+			if i == 3 {
+				if _, err := admissions.CancelAdmission(b.ctx, "ann", key); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			in := newJob()
+			in.IdempotencyKey = key
+			a, err := b.Jobs.CreateJob(b.ctx, in)
+			if err != nil || a.Cancelled == (a.ID != "") {
+				t.Errorf("%+v, %v", a, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if a.ID != "" {
+				ids[a.ID] = true
+			}
+		})
+		if len(ids) > 1 {
+			t.Errorf("%d jobs of one admission", len(ids))
+		}
+		for id := range ids {
+			b.status(id, or3cloud.JobAborted)
+		}
+	}
+}
+
+// testJobCancellations cancels admissions that have not come: of the latest, and only for a while, they are refused.
+func testJobCancellations(t *testing.T, b *jobBench) {
+	admissions := ability[or3cloud.JobAdmissions](b)
+	create := func(key string) or3cloud.JobAdmission {
+		in := newJob()
+		in.IdempotencyKey = key
+		return must(b.Jobs.CreateJob(b.ctx, in))(t)
+	}
+	if got := must(admissions.CancelAdmission(b.ctx, "ann", "first"))(t); got != (or3cloud.JobCancellation{Pending: true}) {
+		t.Errorf("%+v", got)
+	}
+	if a := create("first"); !a.Cancelled || a.ID != "" {
+		t.Errorf("%+v", a)
+	}
+	for i := range or3cloud.MaxCancellations {
+		b.Advance(time.Millisecond * 2)
+		must(admissions.CancelAdmission(b.ctx, "ann", fmt.Sprint("a", i)))(t)
+	}
+	if a := create("a0"); !a.Cancelled {
+		t.Errorf("%+v", a)
+	}
+	if a := create("first"); a.Cancelled {
+		t.Errorf("one cancellation too many is kept: %+v", a)
+	}
+	b.Advance(25 * time.Hour)
+	b.collect()
+	if a := create("a1"); a.Cancelled {
+		t.Errorf("an old cancellation is kept: %+v", a)
+	}
+	_, err := admissions.CancelAdmission(b.ctx, "ann", strings.Repeat("x", or3cloud.MaxJobName+1))
+	wantCode(t, "a long id", err, or3cloud.CodeInvalid)
+}
+
+func testJobHistory(t *testing.T, b *jobBench) {
+	history := ability[or3cloud.JobHistory](b)
+	pending := func() (ids []string) {
+		t.Helper()
+		for _, p := range must(history.PendingHistoryJobs(b.ctx, 100))(t) {
+			ids = append(ids, p.ID)
+		}
+		return ids
+	}
+	ready := func(in *or3cloud.NewJob) { in.HistoryPhase = or3cloud.HistoryReady }
+	b.create() // writes no history
+	id := b.create(ready, func(in *or3cloud.NewJob) { in.LeaseOwner, in.Lease = "w", lease })
+	admitting := b.create(func(in *or3cloud.NewJob) { in.HistoryPhase = or3cloud.HistoryAdmissionPending })
+	if got := pending(); !slices.Equal(got, []string{admitting}) {
+		t.Errorf("%v are pending, want %s", got, admitting)
+	}
+	wantCode(t, "admitted", history.SetHistoryPhase(b.ctx, admitting, or3cloud.HistoryReady), "")
+	if got := pending(); len(got) != 0 {
+		t.Errorf("%v are pending, want none", got)
+	}
+	snapshot := []byte(`{"status":"complete","content":"ä"}`)
+	_, err := history.SaveTerminalSnapshot(b.ctx, id, "another", snapshot)
+	wantCode(t, "a snapshot of another worker", err, or3cloud.CodeConflict)
+	if !must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) || !must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) {
+		t.Error("the snapshot is not kept")
+	}
+	if must(history.SaveTerminalSnapshot(b.ctx, id, "w", []byte(`{}`)))(t) {
+		t.Error("a second snapshot replaces the first")
+	}
+	if got := pending(); len(got) != 0 {
+		t.Errorf("%v are pending while their worker lives", got)
+	}
+	b.Advance(lease + time.Second)
+	all := must(history.PendingHistoryJobs(b.ctx, 100))(t)
+	if len(all) != 1 || all[0].ID != id || string(all[0].Snapshot) != string(snapshot) || all[0].HistoryPhase != or3cloud.HistoryFinalizationPending {
+		t.Errorf("%+v", all)
+	}
+	wantCode(t, "written", history.SetHistoryPhase(b.ctx, id, or3cloud.HistoryCommitted), "")
+	b.collect()
+	if v := b.get(id); v.HistoryPhase != or3cloud.HistoryCommitted || v.Status != or3cloud.JobFailed {
+		t.Errorf("%+v", v)
+	}
+
+	// One that ends without a snapshot waits with what has come of it.
+	lost := b.create(ready)
+	b.update(lost, or3cloud.JobUpdate{Content: "half", Reasoning: "why", ToolCalls: []byte(`[1]`)})
+	b.abort(lost, "ann")
+	all = must(history.PendingHistoryJobs(b.ctx, 1))(t)
+	var got struct {
+		Status, Content, Reasoning string
+		ToolCalls                  []int
+		CompletedAt                int64
+	}
+	if len(all) != 1 || all[0].ID != lost || json.Unmarshal(all[0].Snapshot, &got) != nil || got.Status != "aborted" || got.Content != "half" ||
+		got.Reasoning != "why" || len(got.ToolCalls) != 1 || got.CompletedAt == 0 {
+		t.Errorf("%+v: %+v", all, got)
+	}
+	wantCode(t, "ready", history.SetHistoryPhase(b.ctx, lost, or3cloud.HistoryReady), "")
+	if got := pending(); !slices.Equal(got, []string{lost}) {
+		t.Errorf("%v are pending, want %s: what has ended is not ready", got, lost)
+	}
+	for _, phase := range []or3cloud.HistoryPhase{or3cloud.HistorySuperseded, or3cloud.HistoryBlocked} {
+		wantCode(t, "end", history.SetHistoryPhase(b.ctx, lost, phase), "")
+		if got := pending(); len(got) != 0 {
+			t.Errorf("%s: %v are pending", phase, got)
+		}
+	}
+	wantCode(t, "a phase", history.SetHistoryPhase(b.ctx, lost, "full moon"), or3cloud.CodeInvalid)
+	wantCode(t, "what never was", history.SetHistoryPhase(b.ctx, "nothing", or3cloud.HistoryReady), or3cloud.CodeNotFound)
+	_, err = history.SaveTerminalSnapshot(b.ctx, lost, "", []byte(`"`+strings.Repeat("x", or3cloud.MaxJobSnapshot)+`"`))
+	wantCode(t, "a long snapshot", err, or3cloud.CodeInvalid)
+}
