@@ -76,7 +76,7 @@ const (
 	MostJobAttempts = 5
 	// LongestJobLease and LongestJobTime bound leases, time-outs and retentions.
 	LongestJobLease = 10 * time.Minute
-	LongestJobTime  = 7 * 24 * time.Hour
+	LongestJobTime  = 14 * 24 * time.Hour
 	// DefaultJobLease, DefaultJobTimeout and DefaultJobRetention are what holds where nothing is said.
 	DefaultJobLease     = 30 * time.Second
 	DefaultJobTimeout   = 5 * time.Minute

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/internal/localsocket"
 )
 
@@ -21,7 +22,7 @@ import (
 // run over the socket.
 type client struct{ http *http.Client }
 
-func newClient(p Place) *client {
+func newClient(p place.Place) *client {
 	return &client{&http.Client{Transport: secretive{p.Secret, &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			if p.Socket != "" {
@@ -83,7 +84,7 @@ func (c *client) call(ctx context.Context, caller Caller, name string, in, out a
 			return err
 		}
 	}
-	res, err := c.send(ctx, &caller, http.MethodPost, Prefix+name, bytes.NewReader(body))
+	res, err := c.send(ctx, &caller, http.MethodPost, place.Prefix+name, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (c *client) call(ctx context.Context, caller Caller, name string, in, out a
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		var f fault
+		var f place.Fault
 		if err := json.Unmarshal(text, &f); err != nil || f.Status != res.StatusCode || f.Code == "" || f.Message == "" {
 			return errors.New("no fault of the protocol: " + res.Status + ": " + string(text))
 		}

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/safeint"
 )
@@ -24,13 +25,13 @@ type object = map[string]any
 
 // describe makes the description of the protocol, of the Go types that are read and written and of what their comments say.
 func describe(t *testing.T) []byte {
-	d := describer{schemas: object{}, types: map[string]reflect.Type{}, comments: commentsIn(t, ".", "..")}
-	errors := object{"default": object{"description": "An error.", "content": content(d.schema(reflect.TypeFor[fault]()))}}
+	d := describer{schemas: object{}, types: map[string]reflect.Type{}, comments: commentsIn(t, ".", "place", "..")}
+	errors := object{"default": object{"description": "An error.", "content": content(d.schema(reflect.TypeFor[place.Fault]()))}}
 	paths := object{
-		helloPath: object{"post": operation("hello", "Versions, state and what can be asked. Answered in every state; 409 if no version is common.",
-			content(d.schema(reflect.TypeFor[Introduction]())), ok(content(d.schema(reflect.TypeFor[Hello]())), errors))},
-		stayPath: object{"get": operation("stay", "Keeps the engine alive as long as the request lasts; events named \"state\" tell how far it is.",
-			nil, ok(eventContent(d.schema(reflect.TypeFor[stateEvent]())), errors))},
+		place.HelloPath: object{"post": operation("hello", "Versions, state and what can be asked. Answered in every state; 409 if no version is common.",
+			content(d.schema(reflect.TypeFor[place.Introduction]())), ok(content(d.schema(reflect.TypeFor[place.Hello]())), errors))},
+		place.StayPath: object{"get": operation("stay", "Keeps the engine alive as long as the request lasts; events named \"state\" tell how far it is.",
+			nil, ok(eventContent(d.schema(reflect.TypeFor[place.StateEvent]())), errors))},
 	}
 	for _, m := range protocol() {
 		verb, answer := "post", object(nil)
@@ -49,7 +50,7 @@ func describe(t *testing.T) []byte {
 			params = append(params, object{"name": name, "in": "query", "required": true, "schema": object{"type": "string"}})
 		}
 		op["parameters"] = params
-		paths[Prefix+m.name] = object{verb: op}
+		paths[place.Prefix+m.name] = object{verb: op}
 	}
 	text, err := json.MarshalIndent(object{
 		"openapi": "3.1.0",
@@ -144,7 +145,7 @@ var enums = map[reflect.Type][]any{
 	reflect.TypeFor[or3cloud.Disposition]():   {or3cloud.DispositionInline, or3cloud.DispositionAttachment},
 	reflect.TypeFor[or3cloud.InviteStatus]():  {or3cloud.InvitePending, or3cloud.InviteAccepted, or3cloud.InviteRevoked, or3cloud.InviteExpired},
 	reflect.TypeFor[or3cloud.ProviderKind]():  {or3cloud.ProviderAuth, or3cloud.ProviderSync, or3cloud.ProviderStorage},
-	reflect.TypeFor[State]():                  {StateStarting, StateReady, StateStopping},
+	reflect.TypeFor[place.State]():            {place.StateStarting, place.StateReady, place.StateStopping},
 	reflect.TypeFor[or3cloud.InviteRefusal](): {or3cloud.InviteNotFound, or3cloud.InviteEmailMismatch, or3cloud.InviteAlreadyUsed, or3cloud.InviteWasRevoked, or3cloud.InviteHasExpired},
 	reflect.TypeFor[or3cloud.JobKind]():       {or3cloud.JobChat, or3cloud.JobWorkflow},
 	reflect.TypeFor[or3cloud.JobStatus]():     {or3cloud.JobStreaming, or3cloud.JobComplete, or3cloud.JobFailed, or3cloud.JobAborted},

@@ -10,7 +10,8 @@
 //	engine.go   the engine, and what a request passes     hello.go    versions, and what can be asked
 //	caller.go   for whom a host asks                      methods.go  how a method of a contract becomes an endpoint
 //	auth.go, workspaces.go, access.go, sync.go, history.go, storage.go, admin.go, jobs.go: the methods of each contract
-//	stay.go     who needs the engine, and joining it      openapi.go  the description of the protocol
+//	stay.go     who needs the engine                      openapi.go  the description of the protocol
+//	place       where it is, and how it is joined
 package engine
 
 import (
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
@@ -68,9 +70,9 @@ type Engine struct {
 // running is what requests see of an opened engine.
 type running struct {
 	providers *instance.Providers
-	methods   httpapi.Router // below Prefix
+	methods   httpapi.Router // below place.Prefix
 	routes    httpapi.Router // of the providers
-	hello     Hello
+	hello     place.Hello
 }
 
 // streamMemory is what an open event stream takes, in bytes; together they may take a quarter of the memory.
@@ -139,7 +141,7 @@ func (e *Engine) Close() error {
 // mount puts the methods on top of opened providers.
 func (e *Engine) mount(p *instance.Providers) (*running, error) {
 	run := &running{providers: p}
-	run.methods.Prefix = Prefix
+	run.methods.Prefix = place.Prefix
 	for _, router := range []*httpapi.Router{&run.methods, &run.routes} {
 		router.Budget, router.Caller = e.memory, sharer
 	}
@@ -163,12 +165,8 @@ func (e *Engine) mount(p *instance.Providers) (*running, error) {
 	return run, nil
 }
 
-// Where requests go.
-const (
-	helloPath    = "/engine/hello"
-	documentPath = "/engine/openapi.json"
-	stayPath     = Prefix + "stay"
-)
+// documentPath is where the description is.
+const documentPath = "/engine/openapi.json"
 
 func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	httpapi.Unhurried(w) // the connection may have served an answer with a deadline before
@@ -182,13 +180,13 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch r.Method + " " + r.URL.Path {
-	case "POST " + helloPath:
+	case "POST " + place.HelloPath:
 		respond(e.hello)
 		return
 	case "GET " + documentPath:
 		respond(func(w http.ResponseWriter, _ *http.Request) error { httpapi.WriteRaw(w, OpenAPI()); return nil })
 		return
-	case "GET " + stayPath: // no request that a shutdown waits for
+	case "GET " + place.StayPath: // no request that a shutdown waits for
 		respond(e.stay)
 		return
 	}
@@ -201,7 +199,7 @@ func (e *Engine) serve(w http.ResponseWriter, r *http.Request) {
 	w, r, leave := e.receive(w, r)
 	defer leave()
 	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, Prefix):
+	case strings.HasPrefix(path, place.Prefix):
 		respond(run.methods.Serve)
 	case strings.HasPrefix(path, "/api/"):
 		e.relay(w, r, run)
@@ -239,21 +237,11 @@ func (e *Engine) unknown(_ http.ResponseWriter, r *http.Request) error {
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/engine/v"); ok {
 		version, _, _ := strings.Cut(rest, "/")
 		return or3cloud.Errorf(or3cloud.CodeConflict, "Version %.20q of the engine protocol is asked for; or3-cloud %s speaks %s",
-			version, e.opt.Version, spoken)
+			version, e.opt.Version, place.Spoken)
 	}
 	return or3cloud.Errorf(or3cloud.CodeNotFound, "The engine has no such path")
 }
 
-// fault is the body of every error of the protocol.
-type fault struct {
-	Code    or3cloud.Code `json:"code"`
-	Message string        `json:"message"`
-	Status  int           `json:"status"`
-	// RetryAfter is in seconds.
-	RetryAfter int64 `json:"retryAfter,omitempty"`
-	Data       any   `json:"data,omitempty"`
-}
-
-func faultOf(f httpapi.Fault) fault {
-	return fault{Code: f.Code, Message: f.Message, Status: f.Status, RetryAfter: f.RetryAfter, Data: f.Data}
+func faultOf(f httpapi.Fault) place.Fault {
+	return place.Fault{Code: f.Code, Message: f.Message, Status: f.Status, RetryAfter: f.RetryAfter, Data: f.Data}
 }

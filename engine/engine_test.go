@@ -18,18 +18,19 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/internal/patience"
 )
 
 // faultFrom sends a request and reads the fault that is its answer.
-func (r *rig) faultFrom(t testing.TB, caller *Caller, verb, path, body string) (fault, *http.Response) {
+func (r *rig) faultFrom(t testing.TB, caller *Caller, verb, path, body string) (place.Fault, *http.Response) {
 	t.Helper()
 	res, err := r.send(t.Context(), caller, verb, path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	var f fault
+	var f place.Fault
 	if err := json.NewDecoder(res.Body).Decode(&f); err != nil || f.Status != res.StatusCode {
 		t.Fatalf("%s %s: %s: no fault: %v %+v", verb, path, res.Status, err, f)
 	}
@@ -38,23 +39,23 @@ func (r *rig) faultFrom(t testing.TB, caller *Caller, verb, path, body string) (
 
 func TestHelloIsAnsweredInEveryState(t *testing.T) {
 	r := made(t, false)
-	hello := func() Hello {
+	hello := func() place.Hello {
 		t.Helper()
-		res, err := r.send(t.Context(), nil, "POST", helloPath, strings.NewReader(`{"client":"test/1","protocol":{"oldest":1,"current":7}}`))
+		res, err := r.send(t.Context(), nil, "POST", place.HelloPath, strings.NewReader(`{"client":"test/1","protocol":{"oldest":1,"current":7}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer res.Body.Close()
-		var h Hello
-		if err := json.NewDecoder(res.Body).Decode(&h); err != nil || res.StatusCode != 200 || h.Protocol != spoken || h.Version != "test" || h.PID != os.Getpid() {
+		var h place.Hello
+		if err := json.NewDecoder(res.Body).Decode(&h); err != nil || res.StatusCode != 200 || h.Protocol != place.Spoken || h.Version != "test" || h.PID != os.Getpid() {
 			t.Fatalf("%s %v %+v", res.Status, err, h)
 		}
 		return h
 	}
-	if h := hello(); h.State != StateStarting || len(h.Methods) != 0 {
+	if h := hello(); h.State != place.StateStarting || len(h.Methods) != 0 {
 		t.Errorf("%+v", h)
 	}
-	f, res := r.faultFrom(t, nil, "POST", Prefix+"auth/session", "{}")
+	f, res := r.faultFrom(t, nil, "POST", place.Prefix+"auth/session", "{}")
 	if f.Code != or3cloud.CodeUnavailable || f.RetryAfter < 1 || res.Header.Get("Retry-After") == "" || f.Message != "The server is starting" {
 		t.Errorf("while it starts: %+v %v", f, res.Header)
 	}
@@ -62,7 +63,7 @@ func TestHelloIsAnsweredInEveryState(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := hello()
-	if h.State != StateReady || h.Providers != (Roles{"basic-auth", "sqlite", "fs"}) || h.Sync.SnapshotBootstrap != "snapshot-v1" || h.Sync.WorkspaceItems != "v1" {
+	if h.State != place.StateReady || h.Providers != (place.Roles{Auth: "basic-auth", Sync: "sqlite", Storage: "fs"}) || h.Sync.SnapshotBootstrap != "snapshot-v1" || h.Sync.WorkspaceItems != "v1" {
 		t.Errorf("%+v", h)
 	}
 	for _, m := range []string{"auth/session", "auth/revocations", "sync/snapshot", "sync/events", "storage/delete-object", "workspaces/accept-invite", "admin/status"} {
@@ -70,21 +71,21 @@ func TestHelloIsAnsweredInEveryState(t *testing.T) {
 			t.Errorf("%s is not offered", m)
 		}
 	}
-	if !slices.Contains(h.Routes, Endpoint{"PUT", "/api/storage/fs/upload", "fs"}) || !slices.Contains(h.Routes, Endpoint{"POST", "/api/basic-auth/sign-in", "basic-auth"}) {
+	if !slices.Contains(h.Routes, place.Endpoint{Method: "PUT", Path: "/api/storage/fs/upload", Provider: "fs"}) || !slices.Contains(h.Routes, place.Endpoint{Method: "POST", Path: "/api/basic-auth/sign-in", Provider: "basic-auth"}) {
 		t.Errorf("%+v", h.Routes)
 	}
 	r.Drain()
-	if h := hello(); h.State != StateStopping {
+	if h := hello(); h.State != place.StateStopping {
 		t.Errorf("%+v", h)
 	}
-	if f, _ := r.faultFrom(t, nil, "POST", Prefix+"auth/session", "{}"); f.Code != or3cloud.CodeUnavailable || f.RetryAfter < 1 {
+	if f, _ := r.faultFrom(t, nil, "POST", place.Prefix+"auth/session", "{}"); f.Code != or3cloud.CodeUnavailable || f.RetryAfter < 1 {
 		t.Errorf("while it stops: %+v", f)
 	}
 }
 
 func TestVersionsThatDoNotMeetAreNamed(t *testing.T) {
 	r := opened(t)
-	f, _ := r.faultFrom(t, nil, "POST", helloPath, `{"client":"or3-provider-sqlite/9.0.0","protocol":{"oldest":8,"current":9}}`)
+	f, _ := r.faultFrom(t, nil, "POST", place.HelloPath, `{"client":"or3-provider-sqlite/9.0.0","protocol":{"oldest":8,"current":9}}`)
 	if f.Code != or3cloud.CodeConflict || f.Data == nil {
 		t.Errorf("%+v", f)
 	}
@@ -107,28 +108,28 @@ func TestFaultsOfRequests(t *testing.T) {
 		caller                 *Caller
 		code                   or3cloud.Code
 	}{
-		{"no such path", "POST", Prefix + "no/such", "{}", nil, or3cloud.CodeNotFound},
+		{"no such path", "POST", place.Prefix + "no/such", "{}", nil, or3cloud.CodeNotFound},
 		{"another path", "POST", "/x", "{}", nil, or3cloud.CodeNotFound},
-		{"wrong method", "GET", Prefix + "auth/session", "", nil, or3cloud.CodeNotFound},
-		{"no body", "POST", Prefix + "workspaces/get-user", "", nil, or3cloud.CodeInvalid},
-		{"no object", "POST", Prefix + "workspaces/get-user", "[]", nil, or3cloud.CodeInvalid},
-		{"no JSON", "POST", Prefix + "workspaces/get-user", "{", nil, or3cloud.CodeInvalid},
-		{"wrong kind", "POST", Prefix + "workspaces/get-user", `{"provider":1,"providerUserId":"x"}`, nil, or3cloud.CodeInvalid},
-		{"blank text", "POST", Prefix + "workspaces/get-user", `{"provider":" ","providerUserId":"x"}`, nil, or3cloud.CodeInvalid},
-		{"blank part", "POST", Prefix + "sync/gc-tombstones", `{"scope":{"workspaceId":""},"retentionSeconds":5}`, nil, or3cloud.CodeInvalid},
-		{"too large", "POST", Prefix + "workspaces/get-user", `{"provider":"` + strings.Repeat("x", bodyLimit) + `"}`, nil, or3cloud.CodeTooLarge},
-		{"no user", "POST", Prefix + "storage/presign-upload", `{"workspaceId":"w","hash":"` + strings.Repeat("a", 64) + `","mimeType":"image/png","sizeBytes":1}`, nil, or3cloud.CodeInvalid},
-		{"bad hash", "POST", Prefix + "storage/presign-upload", `{"workspaceId":"w","hash":"x","mimeType":"image/png","sizeBytes":1}`, &as, or3cloud.CodeInvalid},
-		{"negative size", "POST", Prefix + "storage/presign-upload", `{"workspaceId":"w","hash":"` + strings.Repeat("a", 64) + `","mimeType":"image/png","sizeBytes":-1}`, &as, or3cloud.CodeInvalid},
-		{"signed out", "POST", Prefix + "sync/pull", `{"scope":{"workspaceId":"` + ws + `"},"cursor":0,"limit":1}`, nil, or3cloud.CodeUnauthenticated},
-		{"no member", "POST", Prefix + "sync/pull", `{"scope":{"workspaceId":"other"},"cursor":0,"limit":1}`, &as, or3cloud.CodeForbidden},
-		{"no such action", "POST", Prefix + "admin/run-action", `{"kind":"sync","actionId":"x","workspaceId":"` + ws + `"}`, nil, or3cloud.CodeInvalid},
-		{"no such kind", "POST", Prefix + "admin/status", `{"kind":"x"}`, nil, or3cloud.CodeUnsupported},
-		{"no such role", "POST", Prefix + "access/set-member-role", `{"userId":"` + user + `","workspaceId":"` + ws + `","role":"king"}`, nil, or3cloud.CodeInvalid},
-		{"long name", "POST", Prefix + "workspaces/create-workspace", `{"userId":"` + user + `","name":"` + strings.Repeat("x", 101) + `"}`, nil, or3cloud.CodeInvalid},
-		{"no url", "POST", Prefix + "auth/session", `{"request":{"url":"x","headers":{}}}`, nil, or3cloud.CodeInvalid},
-		{"bad limit", "POST", Prefix + "limits/get-stats", `{"key":"k","windowMs":0,"maxRequests":1}`, nil, or3cloud.CodeInvalid},
-		{"no stream", "GET", Prefix + "sync/events", "", &as, or3cloud.CodeInvalid},
+		{"wrong method", "GET", place.Prefix + "auth/session", "", nil, or3cloud.CodeNotFound},
+		{"no body", "POST", place.Prefix + "workspaces/get-user", "", nil, or3cloud.CodeInvalid},
+		{"no object", "POST", place.Prefix + "workspaces/get-user", "[]", nil, or3cloud.CodeInvalid},
+		{"no JSON", "POST", place.Prefix + "workspaces/get-user", "{", nil, or3cloud.CodeInvalid},
+		{"wrong kind", "POST", place.Prefix + "workspaces/get-user", `{"provider":1,"providerUserId":"x"}`, nil, or3cloud.CodeInvalid},
+		{"blank text", "POST", place.Prefix + "workspaces/get-user", `{"provider":" ","providerUserId":"x"}`, nil, or3cloud.CodeInvalid},
+		{"blank part", "POST", place.Prefix + "sync/gc-tombstones", `{"scope":{"workspaceId":""},"retentionSeconds":5}`, nil, or3cloud.CodeInvalid},
+		{"too large", "POST", place.Prefix + "workspaces/get-user", `{"provider":"` + strings.Repeat("x", bodyLimit) + `"}`, nil, or3cloud.CodeTooLarge},
+		{"no user", "POST", place.Prefix + "storage/presign-upload", `{"workspaceId":"w","hash":"` + strings.Repeat("a", 64) + `","mimeType":"image/png","sizeBytes":1}`, nil, or3cloud.CodeInvalid},
+		{"bad hash", "POST", place.Prefix + "storage/presign-upload", `{"workspaceId":"w","hash":"x","mimeType":"image/png","sizeBytes":1}`, &as, or3cloud.CodeInvalid},
+		{"negative size", "POST", place.Prefix + "storage/presign-upload", `{"workspaceId":"w","hash":"` + strings.Repeat("a", 64) + `","mimeType":"image/png","sizeBytes":-1}`, &as, or3cloud.CodeInvalid},
+		{"signed out", "POST", place.Prefix + "sync/pull", `{"scope":{"workspaceId":"` + ws + `"},"cursor":0,"limit":1}`, nil, or3cloud.CodeUnauthenticated},
+		{"no member", "POST", place.Prefix + "sync/pull", `{"scope":{"workspaceId":"other"},"cursor":0,"limit":1}`, &as, or3cloud.CodeForbidden},
+		{"no such action", "POST", place.Prefix + "admin/run-action", `{"kind":"sync","actionId":"x","workspaceId":"` + ws + `"}`, nil, or3cloud.CodeInvalid},
+		{"no such kind", "POST", place.Prefix + "admin/status", `{"kind":"x"}`, nil, or3cloud.CodeUnsupported},
+		{"no such role", "POST", place.Prefix + "access/set-member-role", `{"userId":"` + user + `","workspaceId":"` + ws + `","role":"king"}`, nil, or3cloud.CodeInvalid},
+		{"long name", "POST", place.Prefix + "workspaces/create-workspace", `{"userId":"` + user + `","name":"` + strings.Repeat("x", 101) + `"}`, nil, or3cloud.CodeInvalid},
+		{"no url", "POST", place.Prefix + "auth/session", `{"request":{"url":"x","headers":{}}}`, nil, or3cloud.CodeInvalid},
+		{"bad limit", "POST", place.Prefix + "limits/get-stats", `{"key":"k","windowMs":0,"maxRequests":1}`, nil, or3cloud.CodeInvalid},
+		{"no stream", "GET", place.Prefix + "sync/events", "", &as, or3cloud.CodeInvalid},
 	} {
 		f, _ := r.faultFrom(t, c.caller, c.verb, c.path, c.body)
 		if f.Code != c.code || f.Message == "" {
@@ -144,7 +145,7 @@ func TestFaultsOfRequests(t *testing.T) {
 func TestCallersThatCannotBeRead(t *testing.T) {
 	r := opened(t)
 	for _, value := range []string{"x", "%", "[]", "%7B", `{"user":{"id":" "}}`, `{"clientIp":"x"}`, `{"user":"ann"}`} {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://engine"+Prefix+"auth/setup", strings.NewReader("{}"))
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://engine"+place.Prefix+"auth/setup", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,23 +187,23 @@ func TestLoopbackNeedsTheSecret(t *testing.T) {
 	if err := r.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(PlaceFile(r.data))
+	info, err := os.Stat(place.File(r.data))
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", info, err)
 	}
-	var place Place
-	text, err := os.ReadFile(PlaceFile(r.data))
+	var found place.Place
+	text, err := os.ReadFile(place.File(r.data))
 	if err == nil {
-		err = json.Unmarshal(text, &place)
+		err = json.Unmarshal(text, &found)
 	}
-	if err != nil || !strings.HasPrefix(place.Address, "127.0.0.1:") || len(place.Secret) < 40 || place.Socket != "" {
-		t.Fatalf("%+v, %v", place, err)
+	if err != nil || !strings.HasPrefix(found.Address, "127.0.0.1:") || len(found.Secret) < 40 || found.Socket != "" {
+		t.Fatalf("%+v, %v", found, err)
 	}
 	for secret, allowed := range map[string]bool{
-		place.Secret: true, "": false, place.Secret[1:]: false, place.Secret + "x": false, strings.ToLower(place.Secret): false,
+		found.Secret: true, "": false, found.Secret[1:]: false, found.Secret + "x": false, strings.ToLower(found.Secret): false,
 	} {
-		for _, path := range []string{helloPath, documentPath, stayPath, Prefix + "auth/setup", "/api/basic-auth/me", "/"} {
-			with := place
+		for _, path := range []string{place.HelloPath, documentPath, place.StayPath, place.Prefix + "auth/setup", "/api/basic-auth/me", "/"} {
+			with := found
 			with.Secret = secret
 			c := newClient(with)
 			verb := "POST"
@@ -224,7 +225,7 @@ func TestLoopbackNeedsTheSecret(t *testing.T) {
 
 func TestTheSocketIsPrivate(t *testing.T) {
 	r := opened(t)
-	for _, name := range []string{socketName, placeName} {
+	for _, name := range []string{"engine.sock", "engine.json"} {
 		info, err := os.Stat(filepath.Join(r.data, name))
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", name, info, err)
@@ -302,7 +303,7 @@ func (r *rig) eventsOf(t testing.TB, caller Caller, path string) (next func() (n
 func TestLiveEvents(t *testing.T) {
 	r := opened(t)
 	user, ws := r.member(t)
-	next, stop := r.eventsOf(t, forUser(user), Prefix+"sync/events?workspaceId="+ws)
+	next, stop := r.eventsOf(t, forUser(user), place.Prefix+"sync/events?workspaceId="+ws)
 	defer stop()
 	version := func(n int) {
 		t.Helper()
@@ -338,7 +339,7 @@ func TestLiveEvents(t *testing.T) {
 
 func TestWhatIsProvenIsReusableUntilItIsRevoked(t *testing.T) {
 	r := opened(t)
-	next, stop := r.eventsOf(t, Caller{}, Prefix+"auth/revocations")
+	next, stop := r.eventsOf(t, Caller{}, place.Prefix+"auth/revocations")
 	defer stop()
 	if name, _ := next(); name != "watching" {
 		t.Fatal(name)
@@ -444,7 +445,7 @@ func TestLimitsAreShared(t *testing.T) {
 	r := opened(t)
 	limit := object{"key": "user:sync:push", "windowMs": 60_000, "maxRequests": 2}
 	for i, want := range []limitVerdict{{Allowed: true, Remaining: 1}, {Allowed: true}, {}} {
-		got, err := ask[limitVerdict](t.Context(), newClient(Place{Socket: filepath.Join(r.data, socketName)}), Caller{}, "limits/check-and-record", limit)
+		got, err := ask[limitVerdict](t.Context(), newClient(place.Place{Socket: filepath.Join(r.data, "engine.sock")}), Caller{}, "limits/check-and-record", limit)
 		if err != nil || got.Allowed != want.Allowed || got.Remaining != want.Remaining || (got.RetryAfterMS > 0) == got.Allowed {
 			t.Errorf("%d: %+v %v", i, got, err)
 		}
@@ -610,7 +611,7 @@ func TestOpenedOnceAndReadAsWritten(t *testing.T) {
 		if name == "sync/events" || name == "auth/revocations" {
 			verb = "GET"
 		}
-		if f, _ := r.faultFrom(t, nil, verb, Prefix+name, ""); f.Code != or3cloud.CodeUnsupported || !strings.Contains(f.Message, name) {
+		if f, _ := r.faultFrom(t, nil, verb, place.Prefix+name, ""); f.Code != or3cloud.CodeUnsupported || !strings.Contains(f.Message, name) {
 			t.Errorf("%s: %+v", name, f)
 		}
 		if slices.Contains(r.present().Methods, name) {
@@ -623,20 +624,20 @@ func TestOpenedOnceAndReadAsWritten(t *testing.T) {
 func TestEachProviderAlone(t *testing.T) {
 	t.Run("accounts of another provider", func(t *testing.T) {
 		r := opened(t, "AUTH_PROVIDER=clerk")
-		if h := r.present(); h.Providers != (Roles{"", "sqlite", "fs"}) || slices.Contains(h.Methods, "auth/session") {
+		if h := r.present(); h.Providers != (place.Roles{Auth: "", Sync: "sqlite", Storage: "fs"}) || slices.Contains(h.Methods, "auth/session") {
 			t.Errorf("%+v", h)
 		}
 		user, ws := r.member(t)
 		if out, err := ask[pullAnswer](t.Context(), r.client, forUser(user), "sync/pull", pullRequest{Scope: scope{WorkspaceID: ws}, Limit: 1}); err != nil || out.NextCursor != 0 {
 			t.Errorf("%+v %v", out, err)
 		}
-		if f, _ := r.faultFrom(t, nil, "POST", Prefix+"auth/session", "{}"); f.Code != or3cloud.CodeUnsupported {
+		if f, _ := r.faultFrom(t, nil, "POST", place.Prefix+"auth/session", "{}"); f.Code != or3cloud.CodeUnsupported {
 			t.Errorf("%+v", f)
 		}
 	})
 	t.Run("accounts alone", func(t *testing.T) {
 		r := opened(t, "OR3_SYNC_PROVIDER=convex", "NUXT_PUBLIC_STORAGE_PROVIDER=convex")
-		if h := r.present(); h.Providers != (Roles{"basic-auth", "", ""}) || slices.Contains(h.Methods, "sync/push") {
+		if h := r.present(); h.Providers != (place.Roles{Auth: "basic-auth", Sync: "", Storage: ""}) || slices.Contains(h.Methods, "sync/push") {
 			t.Errorf("%+v", h)
 		}
 		cookies := r.register(t, "ann@example.test")
@@ -646,7 +647,7 @@ func TestEachProviderAlone(t *testing.T) {
 	})
 	t.Run("files alone", func(t *testing.T) {
 		r := opened(t, "AUTH_PROVIDER=clerk", "OR3_SYNC_PROVIDER=convex")
-		if h := r.present(); h.Providers != (Roles{"", "", "fs"}) {
+		if h := r.present(); h.Providers != (place.Roles{Auth: "", Sync: "", Storage: "fs"}) {
 			t.Errorf("%+v", h)
 		}
 		const text = "content"

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/engine/place"
 )
 
 // No request, whatever it says, is more than refused: it is no fault of ours, and leaves the engine able to answer.
@@ -35,7 +36,7 @@ func FuzzRequests(f *testing.F) {
 		if name == "stay" {
 			return
 		}
-		req, err := http.NewRequest(verb, "http://engine"+Prefix+strings.TrimLeft(name, "/"), strings.NewReader(body))
+		req, err := http.NewRequest(verb, "http://engine"+place.Prefix+strings.TrimLeft(name, "/"), strings.NewReader(body))
 		if err != nil {
 			return
 		}
@@ -47,7 +48,7 @@ func FuzzRequests(f *testing.F) {
 		if w.Code == http.StatusOK || w.Code == http.StatusNoContent {
 			return
 		}
-		var fault fault
+		var fault place.Fault
 		if err := json.Unmarshal(w.Body.Bytes(), &fault); err != nil {
 			t.Fatalf("%s: %d %s", name, w.Code, w.Body)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 )
@@ -46,12 +47,12 @@ func (m method) route(e *Engine, p *instance.Providers) (or3cloud.Route, bool) {
 	}
 	route := m.serve(e, p)
 	if route == nil {
-		return or3cloud.Route{Method: verb, Path: Prefix + m.name, Handle: func(http.ResponseWriter, *http.Request) error {
+		return or3cloud.Route{Method: verb, Path: place.Prefix + m.name, Handle: func(http.ResponseWriter, *http.Request) error {
 			return or3cloud.Errorf(or3cloud.CodeUnsupported, "The configured providers do not offer %s", m.name)
 		}}, false
 	}
 	served := *route
-	served.Method, served.Path = verb, Prefix+m.name
+	served.Method, served.Path = verb, place.Prefix+m.name
 	return served, true
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"or3.chat/cloud/engine/place"
 )
 
 var update = flag.Bool("update", false, "write the generated files anew")
@@ -49,7 +51,7 @@ func TestDescriptionIsWhole(t *testing.T) {
 		}
 	}
 	for _, m := range protocol() {
-		if d.Paths[Prefix+m.name] == nil || !seen[m.name] {
+		if d.Paths[place.Prefix+m.name] == nil || !seen[m.name] {
 			t.Errorf("%s is not described", m.name)
 		}
 	}

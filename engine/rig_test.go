@@ -11,6 +11,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/instance"
 	settings "or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/membudget"
@@ -84,7 +85,7 @@ func over(t testing.TB, registry *or3cloud.Registry, loopback bool, environ ...s
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := Listen(r.data, loopback)
+	ln, err := place.Listen(r.data, loopback)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"net/http"
 	"sync"
+
+	"or3.chat/cloud/engine/place"
 )
 
 // guests are the starters that have joined an engine and need it.
@@ -43,11 +45,6 @@ func (e *Engine) Deserted() <-chan struct{} {
 	return g.empty
 }
 
-// stateEvent tells a starter how far the engine is.
-type stateEvent struct {
-	State State `json:"state"`
-}
-
 // stay keeps the engine alive for as long as the request lasts. It tells when everything can be asked, and ends with the engine.
 func (e *Engine) stay(w http.ResponseWriter, r *http.Request) error {
 	if e.instance.ShuttingDown() {
@@ -58,20 +55,20 @@ func (e *Engine) stay(w http.ResponseWriter, r *http.Request) error {
 	out := newEvents(w)
 	defer out.Close()
 	state := e.present().State
-	if out.tell("state", stateEvent{state}) != nil {
+	if out.tell("state", place.StateEvent{State: state}) != nil {
 		return nil
 	}
-	ready := make(chan State, 1)
-	if state == StateStarting {
+	ready := make(chan place.State, 1)
+	if state == place.StateStarting {
 		go func() {
 			select {
 			case <-e.opened:
-				ready <- StateReady
+				ready <- place.StateReady
 			case <-r.Context().Done():
 			case <-e.instance.Closing():
 			}
 		}()
 	}
-	follow(r.Context(), out, e.instance.Closing(), ready, func(s State) error { return out.tell("state", stateEvent{s}) })
+	follow(r.Context(), out, e.instance.Closing(), ready, func(s place.State) error { return out.tell("state", place.StateEvent{State: s}) })
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"or3.chat/cloud/engine"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/datadir"
@@ -63,10 +64,10 @@ type announcement struct {
 	Socket  string `json:"socket,omitempty"`
 	Address string `json:"address,omitempty"`
 	// Place is the file that says the same, and the secret.
-	Place    string          `json:"place"`
-	Version  string          `json:"version"`
-	Protocol engine.Versions `json:"protocol"`
-	PID      int             `json:"pid"`
+	Place    string         `json:"place"`
+	Version  string         `json:"version"`
+	Protocol place.Versions `json:"protocol"`
+	PID      int            `json:"pid"`
 	// Joined says that another process is the engine.
 	Joined bool `json:"joined"`
 }
@@ -131,7 +132,7 @@ func (e engineRun) attend(ctx context.Context) error {
 		case joinErr == nil: // the engine has ended; its place is free, or soon will be
 			waited = 0
 			continue
-		case !errors.Is(joinErr, engine.ErrAbsent):
+		case !errors.Is(joinErr, place.ErrAbsent):
 			return joinErr
 		}
 		// Whoever has the directory is about to be an engine, or to end, or is no engine.
@@ -161,7 +162,7 @@ func (e engineRun) join(ctx context.Context) (left bool, err error) {
 			}
 		}()
 	}
-	guest, err := engine.Join(ctx, e.path, "or3-cloud "+buildVersion())
+	guest, err := place.Join(ctx, e.path, "or3-cloud "+buildVersion())
 	if err != nil {
 		return ctx.Err() != nil, whileThere(ctx, err)
 	}
@@ -172,12 +173,12 @@ func (e engineRun) join(ctx context.Context) (left bool, err error) {
 	for {
 		state, err := guest.Next()
 		if err != nil {
-			if errors.Is(err, engine.ErrAbsent) {
+			if errors.Is(err, place.ErrAbsent) {
 				err = nil
 			}
 			return ctx.Err() != nil, whileThere(ctx, err)
 		}
-		if state == engine.StateReady {
+		if state == place.StateReady {
 			if withdraw, err = e.announce(guest.Place, guest.Hello.Version, guest.Hello.Protocol, guest.Hello.PID, true); err != nil {
 				return false, err
 			}
@@ -211,7 +212,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ln, err := engine.Listen(e.path, e.loopback || runtime.GOOS == "windows")
+	ln, err := place.Listen(e.path, e.loopback || runtime.GOOS == "windows")
 	if err != nil {
 		return fmt.Errorf("the engine cannot listen, which --loopback may help: %w", err)
 	}
@@ -270,10 +271,10 @@ func (e engineRun) deserted(ctx context.Context, front *engine.Engine) <-chan st
 }
 
 // announce tells the starter where the engine is. The socket may be named by a link, which withdraw removes.
-func (e engineRun) announce(at engine.Place, version string, spoken engine.Versions, pid int, joined bool) (withdraw func() error, err error) {
+func (e engineRun) announce(at place.Place, version string, spoken place.Versions, pid int, joined bool) (withdraw func() error, err error) {
 	withdraw = func() error { return nil }
 	said := announcement{
-		Address: at.Address, Place: engine.PlaceFile(e.path), Version: version, Protocol: spoken, PID: pid, Joined: joined,
+		Address: at.Address, Place: place.File(e.path), Version: version, Protocol: spoken, PID: pid, Joined: joined,
 	}
 	if at.Socket != "" {
 		if said.Socket, withdraw, err = localsocket.Shorten(at.Socket); err != nil {

@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"testing"
 
-	"or3.chat/cloud/engine"
+	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/patience"
 )
@@ -152,7 +152,7 @@ func TestOneEngineForAllStarters(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	first := startEngine(t, data, "--attached")
 	a := first.said()
-	if a.Joined || a.PID != first.cmd.Process.Pid || a.Socket != filepath.Join(data, "engine.sock") || a.Place != filepath.Join(data, "engine.json") || a.Protocol.Current != engine.Version {
+	if a.Joined || a.PID != first.cmd.Process.Pid || a.Socket != filepath.Join(data, "engine.sock") || a.Place != filepath.Join(data, "engine.json") || a.Protocol.Current != place.Version {
 		t.Fatalf("%+v", a)
 	}
 	second := startEngine(t, data, "--attached")
@@ -302,7 +302,7 @@ func TestAnEngineOnALoopbackAddress(t *testing.T) {
 	first := startEngine(t, data, "--attached", "--loopback")
 	a := first.said()
 	text, err := os.ReadFile(a.Place)
-	var place engine.Place
+	var place place.Place
 	if err == nil {
 		err = json.Unmarshal(text, &place)
 	}
@@ -376,13 +376,13 @@ func TestADirectoryThatIsHeldByNoEngine(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// What a killed engine has left behind is no engine either.
-	if err := os.WriteFile(engine.PlaceFile(data), []byte(`{"socket":"/gone","pid":1}`), 0o600); err != nil {
+	if err := os.WriteFile(place.File(data), []byte(`{"socket":"/gone","pid":1}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := looking(t, data); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v", err)
 	}
-	if err := os.WriteFile(engine.PlaceFile(data), []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(place.File(data), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := looking(t, data); err == nil || !strings.Contains(err.Error(), "engine.json is damaged") {
@@ -397,7 +397,7 @@ func TestAnEngineOfAnotherVersionIsNotJoined(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dir.Close()
-	ln, err := engine.Listen(data, false)
+	ln, err := place.Listen(data, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -489,7 +489,7 @@ func TestAnEngineEndsInOrderWhenNoOneReadsItsLog(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the engine has not ended by itself: %v", err)
 	}
-	if _, err := os.Stat(engine.PlaceFile(data)); !os.IsNotExist(err) {
+	if _, err := os.Stat(place.File(data)); !os.IsNotExist(err) {
 		t.Errorf("the place of the engine is left: %v", err)
 	}
 }

@@ -1654,7 +1654,7 @@ export interface components {
             clock: number;
             generationId?: string;
         };
-        /** @description fault is the body of every error of the protocol. */
+        /** @description Fault is the body of every error of the protocol. */
         Fault: {
             /** @enum {string} */
             code: "conflict" | "forbidden" | "gone" | "insufficient_storage" | "internal" | "invalid" | "not_found" | "range_unsatisfiable" | "rate_limited" | "too_large" | "unauthenticated" | "unavailable" | "unsupported" | "unsupported_media";
@@ -2251,7 +2251,7 @@ export interface components {
             hlc: string;
             opId: string;
         };
-        /** @description stateEvent tells a starter how far the engine is. */
+        /** @description StateEvent tells a starter how far the engine is. */
         StateEvent: {
             /** @enum {string} */
             state: "starting" | "ready" | "stopping";

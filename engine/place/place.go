@@ -1,4 +1,6 @@
-package engine
+// Package place is what starters and an engine know of each other before anything else: where the engine of a data directory is, in which
+// versions the protocol is spoken, and how it is joined.
+package place
 
 import (
 	"bufio"
@@ -41,8 +43,8 @@ type Place struct {
 // ErrAbsent says that no engine runs at a data directory.
 var ErrAbsent = errors.New("no engine is running")
 
-// PlaceFile is the path of the file that says where the engine of a data directory is.
-func PlaceFile(dir string) string { return filepath.Join(dir, placeName) }
+// File is the path of the file that says where the engine of a data directory is.
+func File(dir string) string { return filepath.Join(dir, placeName) }
 
 // Listener is where an engine is reached. The file that says so is there as long as it is open.
 type Listener struct {
@@ -88,7 +90,7 @@ func (l *Listener) publish() error {
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), PlaceFile(l.dir))
+		err = os.Rename(f.Name(), File(l.dir))
 	}
 	if err != nil {
 		err = errors.Join(err, os.Remove(f.Name()))
@@ -98,7 +100,7 @@ func (l *Listener) publish() error {
 
 // Withdraw removes what says where the engine is. The lock of the data directory is still held then.
 func (l *Listener) Withdraw() error {
-	err := os.Remove(PlaceFile(l.dir))
+	err := os.Remove(File(l.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -124,7 +126,7 @@ const maxHello = 1 << 20
 // Join asks the engine of a data directory to stay for as long as the guest does. client is how the guest calls itself. The error is
 // ErrAbsent if there is no engine, and CodeConflict if it is of a version that cannot be joined.
 func Join(ctx context.Context, dir, client string) (_ *Guest, err error) {
-	text, err := os.ReadFile(PlaceFile(dir))
+	text, err := os.ReadFile(File(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrAbsent
 	}
@@ -133,7 +135,7 @@ func Join(ctx context.Context, dir, client string) (_ *Guest, err error) {
 	}
 	g := &Guest{}
 	if json.Unmarshal(text, &g.Place) != nil || g.Socket == "" && g.Address == "" {
-		return nil, fmt.Errorf("%s is damaged; remove it", PlaceFile(dir))
+		return nil, fmt.Errorf("%s is damaged; remove it", File(dir))
 	}
 	if g.Socket != "" { // the directory may have another name by now
 		g.Socket = filepath.Join(dir, socketName)
@@ -147,7 +149,7 @@ func Join(ctx context.Context, dir, client string) (_ *Guest, err error) {
 	if err := g.greet(ctx, client); err != nil {
 		return nil, err
 	}
-	if g.answer, err = g.ask(ctx, http.MethodGet, stayPath, nil); err != nil {
+	if g.answer, err = g.ask(ctx, http.MethodGet, StayPath, nil); err != nil {
 		return nil, err
 	}
 	if g.answer.StatusCode != http.StatusOK { // it is about to end
@@ -158,11 +160,11 @@ func Join(ctx context.Context, dir, client string) (_ *Guest, err error) {
 }
 
 func (g *Guest) greet(ctx context.Context, client string) error {
-	introduction, err := json.Marshal(Introduction{Client: client, Protocol: &spoken})
+	introduction, err := json.Marshal(Introduction{Client: client, Protocol: &Spoken})
 	if err != nil {
 		return err
 	}
-	res, err := g.ask(ctx, http.MethodPost, helloPath, introduction)
+	res, err := g.ask(ctx, http.MethodPost, HelloPath, introduction)
 	if err != nil {
 		return err
 	}
@@ -174,7 +176,7 @@ func (g *Guest) greet(ctx context.Context, client string) error {
 	if res.StatusCode == http.StatusOK {
 		return json.Unmarshal(text, &g.Hello)
 	}
-	var f fault
+	var f Fault
 	if json.Unmarshal(text, &f) != nil || f.Code == "" {
 		return fmt.Errorf("what listens at %s%s answers %s and is no engine", g.Socket, g.Address, res.Status)
 	}
@@ -211,7 +213,7 @@ func (g *Guest) Next() (State, error) {
 		if !ok {
 			continue
 		}
-		var e stateEvent
+		var e StateEvent
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
 			return "", fmt.Errorf("the running engine: %w", err)
 		}

@@ -1,0 +1,117 @@
+package place
+
+import (
+	"fmt"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// Version is the version of the protocol. Members and methods are added without another number; it rises when something that
+// was promised changes.
+const Version = 1
+
+// oldest is the lowest version that is still spoken.
+const oldest = 1
+
+// Prefix is what the paths of all methods begin with.
+const Prefix = "/engine/v1/"
+
+// Where an engine is greeted, and where a starter stays.
+const (
+	HelloPath = "/engine/hello"
+	StayPath  = Prefix + "stay"
+)
+
+// Versions is a range of versions of the protocol.
+type Versions struct {
+	Oldest  int `json:"oldest"`
+	Current int `json:"current"`
+}
+
+// Spoken are the versions of this program.
+var Spoken = Versions{Oldest: oldest, Current: Version}
+
+// String is the range as people read it.
+func (v Versions) String() string {
+	if v.Oldest == v.Current {
+		return fmt.Sprintf("version %d", v.Current)
+	}
+	return fmt.Sprintf("versions %d to %d", v.Oldest, v.Current)
+}
+
+// Meets reports whether two ranges have a version in common.
+func (v Versions) Meets(o Versions) bool { return v.Oldest <= o.Current && o.Oldest <= v.Current }
+
+// Introduction is what a host says of itself.
+type Introduction struct {
+	// Client is the package that speaks and its version, such as "or3-provider-sqlite/1.4.0".
+	Client string `json:"client,omitempty"`
+	// Protocol are the versions that it speaks; nil is any.
+	Protocol *Versions `json:"protocol,omitempty"`
+}
+
+// State is how far an engine is.
+type State string
+
+// The states.
+const (
+	StateStarting State = "starting" // ask again in a moment
+	StateReady    State = "ready"
+	StateStopping State = "stopping" // another engine, or this one again, may come after it
+)
+
+// Hello is what an engine says of itself.
+type Hello struct {
+	Protocol Versions `json:"protocol"`
+	// Version is the program's.
+	Version string `json:"version"`
+	PID     int    `json:"pid"`
+	State   State  `json:"state"`
+	// Providers are the ids of those that are open; empty is none, where the role is off or the host's own.
+	Providers Roles `json:"providers"`
+	// Methods are those that the providers can answer, by name. Others of the protocol answer 501.
+	Methods []string `json:"methods"`
+	// Sync is what a sync adapter says of itself in capabilities (contract, sync §10.5).
+	Sync or3cloud.SyncCapabilities `json:"sync"`
+	// Routes are the endpoints of providers, to which a host passes on what browsers send.
+	Routes []Endpoint `json:"routes"`
+}
+
+// Roles are three providers.
+type Roles struct {
+	Auth    string `json:"auth"`
+	Sync    string `json:"sync"`
+	Storage string `json:"storage"`
+}
+
+// Endpoint is a route that a provider serves.
+type Endpoint struct {
+	Method string `json:"method"`
+	// Path may end in /:id, which stands for one segment.
+	Path string `json:"path"`
+	// Provider is whose it is.
+	Provider string `json:"provider"`
+}
+
+// Name is how a message calls the host.
+func (in Introduction) Name() string {
+	if in.Client == "" {
+		return "the host"
+	}
+	return in.Client
+}
+
+// Fault is the body of every error of the protocol.
+type Fault struct {
+	Code    or3cloud.Code `json:"code"`
+	Message string        `json:"message"`
+	Status  int           `json:"status"`
+	// RetryAfter is in seconds.
+	RetryAfter int64 `json:"retryAfter,omitempty"`
+	Data       any   `json:"data,omitempty"`
+}
+
+// StateEvent tells a starter how far the engine is.
+type StateEvent struct {
+	State State `json:"state"`
+}
