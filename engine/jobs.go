@@ -42,9 +42,6 @@ type (
 		JobID    *string `json:"jobId"`
 		Replayed bool    `json:"replayed"`
 	}
-	jobID struct {
-		JobID string `json:"jobId"`
-	}
 	jobOfUser struct {
 		JobID string `json:"jobId"`
 		// UserID is * for any user.

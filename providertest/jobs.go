@@ -744,8 +744,10 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	snapshot := []byte(`{"status":"complete","content":"ä"}`)
 	_, err := history.SaveTerminalSnapshot(b.ctx, id, "another", snapshot)
 	wantCode(t, "a snapshot of another worker", err, or3cloud.CodeConflict)
-	if !must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) || !must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) {
-		t.Error("the snapshot is not kept")
+	for range 2 { // the answer to the first may be lost
+		if !must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) {
+			t.Error("the snapshot is not kept")
+		}
 	}
 	if must(history.SaveTerminalSnapshot(b.ctx, id, "w", []byte(`{}`)))(t) {
 		t.Error("a second snapshot replaces the first")
