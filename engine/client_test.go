@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/engine/place"
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/localsocket"
 )
 
@@ -340,7 +342,8 @@ func (s store) CheckDeploymentAdmin(ctx context.Context, id, provider string) (b
 	return out.DeploymentAdmin, err
 }
 
-// adapter is or3cloud.SyncGatewayAdapter, Snapshotter, SyncCollector, CanonicalStorage and UploadIntents over the protocol.
+// adapter is or3cloud.SyncGatewayAdapter, Snapshotter, SyncCollector, CanonicalStorage, UploadIntents, ChatHistoryReader and
+// GenerationHistory over the protocol.
 type adapter struct{ *client }
 
 func wireScope(s or3cloud.Scope) scope { return scope{s.WorkspaceID, s.ProjectID} }
@@ -459,6 +462,80 @@ func (a adapter) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit
 		page.NextPageToken = *answer.NextPageToken
 	}
 	return page, nil
+}
+
+func (a adapter) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emit func([]byte) error) (page or3cloud.ChatPage, err error) {
+	in := chatRequest{WorkspaceID: q.WorkspaceID, Query: chatQuery{
+		Kind: q.Kind, ThreadID: q.ThreadID, MessageIDs: q.MessageIDs, Cursor: q.Cursor, Limit: httpapi.Int(q.Limit),
+	}}
+	answer, err := ask[chatAnswer](ctx, a.client, forUser(q.UserID), "sync/read-chat-history", in)
+	if err != nil {
+		return page, err
+	}
+	for _, m := range answer.Messages {
+		if err := emit(m); err != nil {
+			return page, err
+		}
+	}
+	return or3cloud.ChatPage{
+		Incomplete: answer.Status == "scope_incomplete", Thread: answer.Thread, ProjectOwnership: answer.ProjectOwnership,
+		NextCursor: answer.NextCursor, Examined: answer.ExaminedRows, Revision: answer.Revision,
+	}, nil
+}
+
+// wireAdmission is the envelope of a generation. Records travel as they are; json.Marshal would make other bytes of them.
+func wireAdmission(g or3cloud.ChatGeneration) []byte {
+	in := admissionEnvelope{
+		Version: 1, Kind: g.Kind, AdmissionID: g.AdmissionID, GenerationID: g.GenerationID, WorkspaceID: g.WorkspaceID,
+		ThreadID: g.ThreadID, MessageID: g.MessageID,
+	}
+	if g.Expected != nil {
+		in.ExpectedAssistant = &expectedAssistant{httpapi.Int(g.Expected.Clock), g.Expected.GenerationID}
+	}
+	head, err := json.Marshal(in)
+	if err != nil {
+		panic(err)
+	}
+	return withValues(head, map[string][]byte{"thread": g.Thread, "userMessage": g.UserMessage, "assistantMessage": g.AssistantMessage})
+}
+
+// withValues adds members to a JSON object.
+func withValues(object []byte, members map[string][]byte) []byte {
+	object = object[:len(object)-1]
+	for name, value := range members {
+		if value != nil {
+			object = append(append(object, `,"`+name+`":`...), value...)
+		}
+	}
+	return append(object, '}')
+}
+
+func (a adapter) AdmitChatGeneration(ctx context.Context, g or3cloud.ChatGeneration) (or3cloud.GenerationReceipt, error) {
+	answer, err := ask[admitted](ctx, a.client, forUser(g.UserID), "sync/admit-chat-generation", wireAdmission(g))
+	if err == nil && answer.Status != "admitted" {
+		err = errors.New("admission: " + answer.Status)
+	}
+	return or3cloud.GenerationReceipt{Replayed: answer.Replayed, ServerVersion: answer.ServerVersion}, err
+}
+
+func (a adapter) FinalizeChatGeneration(
+	ctx context.Context, g or3cloud.ChatGeneration, s or3cloud.GenerationSnapshot,
+) (out or3cloud.GenerationReceipt, err error) {
+	snapshot := withValues(fmt.Appendf(nil, `{"status":%q,"completedAt":%d}`, s.Status, s.CompletedAt.UnixMilli()), map[string][]byte{
+		"content": s.Content, "reasoning": s.Reasoning, "toolCalls": s.ToolCalls, "usage": s.Usage, "error": s.Error,
+	})
+	body := append(append([]byte(`{"admission":`), wireAdmission(g)...), `,"snapshot":`...)
+	answer, err := ask[finalized](ctx, a.client, forUser(g.UserID), "sync/finalize-chat-generation", append(append(body, snapshot...), '}'))
+	switch {
+	case err != nil:
+	case answer.Status == "superseded" && answer.Reason != "" && answer.Replayed == nil:
+		out.Superseded = answer.Reason
+	case answer.Status == "committed" && answer.Replayed != nil:
+		out.Replayed, out.ServerVersion = *answer.Replayed, answer.ServerVersion
+	default:
+		err = fmt.Errorf("finalization: %+v", answer)
+	}
+	return out, err
 }
 
 func (a adapter) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) error {

@@ -60,13 +60,17 @@ func (h *History) write(
 			p, err = judge(r, num)
 			return err
 		})
-		if err != nil || p.done {
-			return p.receipt, err
+		if err == nil && p.done {
+			return p.receipt, nil
 		}
-		if err := h.e.CheckRoom(); err != nil {
+		if err == nil {
+			err = h.e.CheckRoom()
+		}
+		if err != nil {
 			return or3cloud.GenerationReceipt{}, err
 		}
-		err = h.e.Do(ctx, func(_ context.Context, t *engine.Tx) error {
+		var written or3cloud.GenerationReceipt
+		err = h.e.Do(ctx, func(_ context.Context, t *engine.Tx) (err error) {
 			if err := members.Permit(t, g.UserID, in, or3cloud.PermWorkspaceWrite); err != nil {
 				return err
 			}
@@ -75,13 +79,16 @@ func (h *History) write(
 					return errors.Join(err, changelog.ErrStale)
 				}
 			}
-			p.receipt.ServerVersion, err = h.log.Apply(t, in, g.UserID, p.ops)
+			written.ServerVersion, err = h.log.Apply(t, in, g.UserID, p.ops)
 			return err
 		})
-		if !errors.Is(err, changelog.ErrStale) {
-			h.noticed(g.WorkspaceID, err)
-			return p.receipt, err
+		if errors.Is(err, changelog.ErrStale) {
+			continue
 		}
+		if h.noticed(g.WorkspaceID, err); err != nil {
+			return or3cloud.GenerationReceipt{}, err
+		}
+		return written, nil
 	}
 	return or3cloud.GenerationReceipt{}, engine.Unavailable(changelog.ErrStale)
 }

@@ -1,0 +1,250 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+)
+
+// turn announces the answer a to the question u in the thread t.
+func turn(user, ws, generation string) or3cloud.ChatGeneration {
+	record := func(id, more string) []byte {
+		return fmt.Appendf(nil, `{"id":%q,"deleted":false,"created_at":1,"updated_at":1,"clock":1,%s}`, id, more)
+	}
+	message := func(id, role string, index int) []byte {
+		return record(id, fmt.Sprintf(`"thread_id":"t","role":%q,"order_key":"k","index":%d,"pending":true,"data":{"content":""}`, role, index))
+	}
+	return or3cloud.ChatGeneration{
+		Kind: or3cloud.NewTurn, WorkspaceID: ws, UserID: user, AdmissionID: "x", GenerationID: generation, ThreadID: "t", MessageID: "a",
+		Thread: record("t", `"status":"ready","pinned":false`), UserMessage: message("u", "user", 1), AssistantMessage: message("a", "assistant", 2),
+	}
+}
+
+func complete(text string) or3cloud.GenerationSnapshot {
+	quoted, _ := json.Marshal(text)
+	return or3cloud.GenerationSnapshot{Status: or3cloud.GenerationComplete, Content: quoted, CompletedAt: time.UnixMilli(1)}
+}
+
+// idsOf returns the ids of the messages of a thread, in their order.
+func idsOf(t testing.TB, s *Store, user, ws, thread string) (ids []string) {
+	t.Helper()
+	q := or3cloud.ChatQuery{WorkspaceID: ws, UserID: user, Kind: or3cloud.ChatThreadPage, ThreadID: thread, Limit: 100}
+	_, err := s.ReadChatHistory(t.Context(), q, func(message []byte) error {
+		var row struct{ ID string }
+		err := json.Unmarshal(message, &row)
+		ids = append(ids, row.ID)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// execute changes rows behind the back of the rooms.
+func execute(t testing.TB, s *Store, statement string) {
+	t.Helper()
+	err := s.engine.Do(t.Context(), func(_ context.Context, tx *engine.Tx) error { return tx.C.Exec(statement) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestGenerationsOutliveTheProcess ends the process between the stages of a generation: the one that comes after it goes on, and
+// tells what was done.
+func TestGenerationsOutliveTheProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.sqlite")
+	again := func() *Store {
+		s, _ := openTest(t, func(o *Options) { o.Path = path })
+		return s
+	}
+	s := again()
+	user, ws := workspaceOf(t, s)
+	g := turn(user, ws, "g")
+	for _, c := range []struct {
+		stage string
+		do    func() (or3cloud.GenerationReceipt, error)
+		want  or3cloud.GenerationReceipt
+	}{
+		{"admission", func() (or3cloud.GenerationReceipt, error) { return s.AdmitChatGeneration(t.Context(), g) }, or3cloud.GenerationReceipt{ServerVersion: 3}},
+		{"admission, again", func() (or3cloud.GenerationReceipt, error) { return s.AdmitChatGeneration(t.Context(), g) }, or3cloud.GenerationReceipt{ServerVersion: 3, Replayed: true}},
+		{"end", func() (or3cloud.GenerationReceipt, error) {
+			return s.FinalizeChatGeneration(t.Context(), g, complete("done"))
+		}, or3cloud.GenerationReceipt{ServerVersion: 4}},
+		{"end, again", func() (or3cloud.GenerationReceipt, error) {
+			return s.FinalizeChatGeneration(t.Context(), g, complete("done"))
+		}, or3cloud.GenerationReceipt{ServerVersion: 4, Replayed: true}},
+	} {
+		if r, err := c.do(); err != nil || r != c.want {
+			t.Fatalf("%s: %+v, %v; want %+v", c.stage, r, err, c.want)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = again()
+	}
+	if ids := idsOf(t, s, user, ws, "t"); !slices.Equal(ids, []string{"u", "a"}) {
+		t.Errorf("messages %v", ids)
+	}
+}
+
+// TestGenerationsThatFindNoRoom are refused whole, as passing, and find room later.
+func TestGenerationsThatFindNoRoom(t *testing.T) {
+	full := true
+	s, _ := openTest(t, func(o *Options) { o.Full = func() bool { return full } })
+	user, ws := workspaceOf(t, s)
+	g := turn(user, ws, "g")
+	refused := func(what string) func(or3cloud.GenerationReceipt, error) {
+		return func(r or3cloud.GenerationReceipt, err error) {
+			t.Helper()
+			if or3cloud.CodeOf(err) != or3cloud.CodeUnavailable || r != (or3cloud.GenerationReceipt{}) || rowsOf(t, s, "log") != 0 || rowsOf(t, s, "op_ids") != 0 {
+				t.Errorf("%s: %+v, %v", what, r, err)
+			}
+			if text := strings.ToLower(err.Error()); strings.Contains(text, "invalid") || strings.Contains(text, "conflict") {
+				t.Errorf("%s: a host gives up after %q", what, text)
+			}
+		}
+	}
+	refused("a full disk")(s.AdmitChatGeneration(t.Context(), g))
+	full = false
+	for range 2 {
+		if r, err := s.AdmitChatGeneration(t.Context(), g); err != nil || r.ServerVersion != 3 {
+			t.Fatal(r, err)
+		}
+		full = true // what is there already needs none
+	}
+
+	s, _ = openTest(t, func(o *Options) { o.WorkspaceQuota = 1 })
+	user, ws = workspaceOf(t, s)
+	if _, err := pushOps(s, user, ws); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, s, "UPDATE counters SET bytes = 1")
+	refused("a full workspace")(s.AdmitChatGeneration(t.Context(), turn(user, ws, "g")))
+}
+
+// TestChatsFromBefore upgrades a database that does not know where messages are, with rows that no client could have sent.
+func TestChatsFromBefore(t *testing.T) {
+	rows := `
+		INSERT INTO users (id, created_at) VALUES ('ann', 1);
+		INSERT INTO workspaces (num, id, name, created_at) VALUES (1, 'w', 'A', 1);
+		INSERT INTO counters (workspace, version, bytes) VALUES (1, 99, 0);
+		INSERT INTO members (user_id, workspace, role, created_at) VALUES ('ann', 1, 'owner', 1);`
+	version := 0
+	add := func(table int, pk string, state int, payload string) {
+		version++
+		rows += fmt.Sprintf(`
+			INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, payload) VALUES ((1 << 43) + %[1]d, %[2]d, %[3]d / 2, 0, 1, 1, x'00', x'%02[1]x', 'h', 'd', %[5]s);
+			INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state) VALUES (1, %[2]d, x'%[4]x', %[1]d, 1, 'h', x'%02[1]x', %[3]d);`,
+			version, table, state, pk, payload)
+	}
+	message := func(id, thread string, index, order string) string {
+		return fmt.Sprintf(`CAST('{"id":"%s","thread_id":"%s","index":%s,"order_key":"%s","role":"user","data":"\ud83d"}' AS BLOB)`, id, thread, index, order)
+	}
+	add(3, "second", 0, message("second", "t", "1.5", "k"))
+	add(3, "first", 1, message("first", "t", "-1000", "z"))
+	add(3, "third", 0, message("third", "t", "1.5", "ka"))
+	add(3, "gone", 2, "NULL")
+	add(3, "bare", 0, "NULL")
+	add(3, "broken", 0, "CAST('{' AS BLOB)")
+	add(3, "deep", 0, "CAST('"+`{"id":"deep","data":`+strings.Repeat("[", 3000)+strings.Repeat("]", 3000)+"}' AS BLOB)")
+	add(3, "elsewhere", 0, message("elsewhere", "u", "1", "k"))
+	add(5, "post", 0, message("post", "t", "1", "k"))
+	path := openBefore(t, "00007", rows)
+	s, _ := openTest(t, func(o *Options) { o.Path = path })
+	if ids := idsOf(t, s, "ann", "w", "t"); !slices.Equal(ids, []string{"first", "second", "third"}) {
+		t.Errorf("messages %v", ids)
+	}
+	var size int64
+	threads := rowsOf(t, s, "chat_threads")
+	if err := s.engine.DB.Read.QueryRow("SELECT bytes FROM counters").Scan(&size); err != nil || size != int64(threads)*changelog.EntryOverhead || threads != 3 {
+		t.Errorf("%d threads, which take %d bytes, %v", threads, size, err) // t, u, and that of what cannot be read
+	}
+	q := or3cloud.ChatQuery{WorkspaceID: "w", UserID: "ann", Kind: or3cloud.ChatThread, ThreadID: "t"}
+	if page, err := s.ReadChatHistory(t.Context(), q, nil); err != nil || page.Revision != "3" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	op := or3cloud.Op{
+		Table: or3cloud.TableMessages, Operation: or3cloud.OpPut, PK: "second",
+		Payload: []byte(`{"id":"second","thread_id":"t","index":7,"order_key":"k","role":"user","deleted":false,"created_at":1,"updated_at":1,"clock":2}`),
+		Stamp:   or3cloud.Stamp{DeviceID: "d", OpID: "00000000-0000-4000-8000-000000000001", HLC: "h", Clock: 2},
+	}
+	if p := syncschema.Check(&op); p != nil {
+		t.Fatal(p.Text)
+	}
+	if _, err := pushOps(s, "ann", "w", op); err != nil {
+		t.Fatal(err)
+	}
+	if ids := idsOf(t, s, "ann", "w", "t"); !slices.Equal(ids, []string{"first", "third", "second"}) {
+		t.Errorf("messages %v after an edit", ids)
+	}
+}
+
+// TestRowsThatNoClientTakes, from before the check at the door, are left out of chats.
+func TestRowsThatNoClientTakes(t *testing.T) {
+	s, _ := openTest(t)
+	user, ws := workspaceOf(t, s)
+	if _, err := s.AdmitChatGeneration(t.Context(), turn(user, ws, "g")); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, s, `UPDATE log SET payload = CAST('{"id":"u","x":"' || x'ff' || '"}' AS BLOB) WHERE instr(payload, CAST('"role":"user"' AS BLOB)) > 0`)
+	if ids := idsOf(t, s, user, ws, "t"); !slices.Equal(ids, []string{"a"}) {
+		t.Errorf("messages %v", ids)
+	}
+}
+
+// TestAMessageInEverNewThreads moves a message, and finds the workspace full at last.
+func TestAMessageInEverNewThreads(t *testing.T) {
+	const quota = 128 << 10
+	s, c := openTest(t, func(o *Options) { o.WorkspaceQuota = quota })
+	user, ws := workspaceOf(t, s)
+	n := 0
+	move := func() error {
+		n++
+		op := or3cloud.Op{
+			Table: or3cloud.TableMessages, Operation: or3cloud.OpPut, PK: "m",
+			Payload: fmt.Appendf(nil, `{"id":"m","thread_id":"t%d","index":%d,"order_key":"k","role":"user","deleted":false,"created_at":1,"updated_at":1,"clock":1}`, n, n),
+			Stamp:   or3cloud.Stamp{DeviceID: "d", OpID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n), HLC: "h", Clock: int64(n)},
+		}
+		if p := syncschema.Check(&op); p != nil {
+			t.Fatal(p.Text)
+		}
+		_, err := pushOps(s, user, ws, op)
+		return err
+	}
+	fill := func() (err error) {
+		for range 1000 {
+			if err = move(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for round := range 20 {
+		if err := fill(); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+			t.Fatalf("round %d: %v, want 503", round, err)
+		}
+		checkSize(t, s, fmt.Sprint("round ", round))
+		c.advance(40 * 24 * time.Hour)
+		in := or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: ws}}
+		if err := s.UpdateCursor(t.Context(), or3cloud.CursorUpdate{Scope: in.Scope, UserID: user, DeviceID: "d", Version: 1 << 40}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.GCChangeLog(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if threads, most := rowsOf(t, s, "chat_threads"), quota/changelog.EntryOverhead+2; threads > most || threads < most/2 || rowsOf(t, s, "chat_places") != 1 {
+		t.Errorf("%d threads, want at most %d, with %d messages", threads, most, rowsOf(t, s, "chat_places"))
+	}
+}
