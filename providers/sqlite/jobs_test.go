@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// TestJobsAcrossARestart opens the database again: what can be gone on with waits for a worker, with all that it needs, and what
+// cannot has failed as soon as its lease is over.
+func TestJobsAcrossARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.sqlite")
+	s, _ := openTest(t, func(o *Options) { o.Path = path })
+	begin := func(execution []byte) string {
+		a, err := s.CreateJob(t.Context(), or3cloud.NewJob{
+			UserID: "ann", Kind: or3cloud.JobChat, Execution: execution, LeaseOwner: "before", Lease: time.Minute, MostOfAll: 9, MostOfUser: 9,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.UpdateJob(t.Context(), a.ID, or3cloud.JobUpdate{LeaseOwner: "before", Content: "half"}); err != nil {
+			t.Fatal(err)
+		}
+		return a.ID
+	}
+	resumed, lost := begin([]byte("sealed")), begin(nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	s, c := openTest(t, func(o *Options) { o.Path = path })
+	if got, err := s.ClaimNextJob(t.Context(), "after", time.Minute); got != nil || err != nil {
+		t.Errorf("before the lease is over: %+v, %v", got, err)
+	}
+	c.advance(2 * time.Minute)
+	got, err := s.ClaimNextJob(t.Context(), "after", time.Minute)
+	if err != nil || got == nil || got.ID != resumed || got.Attempts != 2 || string(got.Execution) != "sealed" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := s.CollectJobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.GetJob(t.Context(), lost, "ann", or3cloud.JobPlace{})
+	if err != nil || v.Status != or3cloud.JobFailed || v.Content.Text != "half" {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// TestJobsOfARemovedUser: nothing of them is left, whoever else has jobs.
+func TestJobsOfARemovedUser(t *testing.T) {
+	s, _ := openTest(t)
+	id := or3cloud.ExternalIdentity{Provider: "test", ProviderUserID: "ann"}
+	user, err := s.GetOrCreateUser(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, owner := range []string{user, "other"} {
+		a, err := s.CreateJob(t.Context(), or3cloud.NewJob{UserID: owner, Kind: or3cloud.JobChat, Execution: []byte("x"), MostOfAll: 9, MostOfUser: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.UpdateJob(t.Context(), a.ID, or3cloud.JobUpdate{Content: "text"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.CancelAdmission(t.Context(), owner, "early"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.RemoveUser(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"jobs", "job_texts", "job_parts", "job_cancellations"} {
+		if n := rowsOf(t, s, table); n != 1 {
+			t.Errorf("%d rows in %s, want the other user's", n, table)
+		}
+	}
+}
+
+// TestJobsOfMembersAlone: a viewer, or someone who is no member, begins none in a workspace of the store.
+func TestJobsOfMembersAlone(t *testing.T) {
+	s, _ := openTest(t)
+	owner, ws := workspaceOf(t, s)
+	for name, in := range map[string]struct {
+		user, workspace string
+		want            or3cloud.Code
+	}{"the owner": {owner, ws, ""}, "a stranger": {"stranger", ws, or3cloud.CodeForbidden}, "another store's": {"stranger", "elsewhere", ""}} {
+		_, err := s.CreateJob(t.Context(), or3cloud.NewJob{UserID: in.user, WorkspaceID: in.workspace, Kind: or3cloud.JobChat, MostOfAll: 9, MostOfUser: 9})
+		if or3cloud.CodeOf(err) != in.want {
+			t.Errorf("%s: %v, want code %q", name, err, in.want)
+		}
+	}
+}
