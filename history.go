@@ -88,12 +88,14 @@ const (
 	Continuation GenerationKind = "continuation"
 )
 
-// MaxGenerationBytes is how many bytes the records of a generation may have together.
-const MaxGenerationBytes = 4 << 20
+// MaxGenerationBytes is how many bytes the records of a generation may have together, and its answer. What is written of a record is
+// less: images that are part of a message stay on the device.
+const MaxGenerationBytes = 16 << 20
 
 // ChatGeneration is an answer of a model that is written in the background, as the client has announced it (contract, sync §10.8:
-// the envelope of an admission). Its records are JSON objects, kept byte for byte, with id, clock and perhaps hlc, which are their
-// stamps.
+// the envelope of an admission). Its records are rows of the client's database as JSON objects, with id, clock and perhaps hlc, which
+// are their stamps. They are written as the client would push them: what is only for the device goes, what every row needs is
+// added, and all else is kept byte for byte.
 type ChatGeneration struct {
 	Kind        GenerationKind
 	WorkspaceID string

@@ -3,8 +3,10 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -100,7 +102,7 @@ func historyMethods() []method {
 				}
 				r, err := h.AdmitChatGeneration(c, g)
 				return admitted{"admitted", r.Replayed, r.ServerVersion}, err
-			}).asUser().of(generationBody),
+			}).asUser().of(generationBody).final(),
 		does("sync/finalize-chat-generation", "SyncGatewayAdapter.finalizeChatGeneration.", history,
 			func(c call, h or3cloud.GenerationHistory, in finalizeRequest) (out finalized, err error) {
 				g, err := in.Admission.generation(c)
@@ -112,8 +114,31 @@ func historyMethods() []method {
 					return finalized{Status: "superseded", Reason: r.Superseded}, err
 				}
 				return finalized{Status: "committed", Replayed: &r.Replayed, ServerVersion: r.ServerVersion}, err
-			}).asUser().of(generationBody),
+			}).asUser().of(generationBody).final(),
 	}
+}
+
+// final makes a method one whose host blocks a job by words in the message of an error: what is too large to be read will not get
+// smaller.
+func (m method) final() method {
+	serve := m.serve
+	m.serve = func(e *Engine, p *instance.Providers) *or3cloud.Route {
+		route := serve(e, p)
+		if route == nil {
+			return nil
+		}
+		handle := route.Handle
+		route.Handle = func(w http.ResponseWriter, r *http.Request) error {
+			err := handle(w, r)
+			var fault *or3cloud.Error
+			if errors.As(err, &fault) && fault.Code == or3cloud.CodeTooLarge && !strings.HasPrefix(fault.Message, "Invalid") {
+				return or3cloud.WrapError(err, or3cloud.CodeTooLarge, "Invalid background history: "+fault.Message)
+			}
+			return err
+		}
+		return route
+	}
+	return m
 }
 
 // envelopeVersion is the version of an admission that is spoken.

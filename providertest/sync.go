@@ -90,6 +90,7 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("ProjectsOfChats", withChats(testProjectOwnership))
 	run("LargeChats", withChats(testLargeChats))
 	run("Generations", withGenerations(testGenerations))
+	run("GenerationsOfClientRows", withGenerations(testRowsOfClients))
 	run("SupersededGenerations", withGenerations(testSupersededGenerations))
 	run("GenerationsAreChecked", withGenerations(testGenerationsAreChecked))
 	run("GenerationsOfManyWorkers", withGenerations(testGenerationRaces))

@@ -195,8 +195,16 @@ func testGenerations(t *testing.T, b generationBench) {
 	for i, c := range changes {
 		tables = append(tables, c.Table)
 		records := [][]byte{g.Thread, g.UserMessage, g.AssistantMessage}
-		if string(c.Payload) != string(records[i]) || c.Stamp.DeviceID != "background:g1" || c.Stamp.Clock != 3 || c.ServerVersion != int64(i+2) {
-			t.Errorf("%s: %s with %+v", c.Table, c.Payload, c.Stamp)
+		var pushed, announced map[string]any
+		if json.Unmarshal(c.Payload, &pushed) != nil || json.Unmarshal(records[i], &announced) != nil {
+			t.Fatalf("%s, %s", c.Payload, records[i])
+		}
+		delete(announced, "hlc")
+		if c.Table == or3cloud.TableThreads {
+			announced["forked"] = false
+		}
+		if diff := gocmp.Diff(announced, pushed); diff != "" || strings.Count(string(c.Payload), `\ud83d`) != strings.Count(string(records[i]), `\ud83d`) || c.Stamp.DeviceID != "background:g1" || c.Stamp.Clock != 3 || c.ServerVersion != int64(i+2) {
+			t.Errorf("%s: %s with %+v\n%s", c.Table, c.Payload, c.Stamp, diff)
 		}
 	}
 	if want := []string{or3cloud.TableThreads, or3cloud.TableMessages, or3cloud.TableMessages}; !slices.Equal(tables, want) || changes[0].Stamp.HLC != "000000000:001:dev" {
@@ -255,6 +263,59 @@ func testGenerations(t *testing.T, b generationBench) {
 	// In another workspace it is another generation.
 	b.ws = must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "Other", ""))(t)
 	b.wrote("elsewhere", 3, false)(b.admit(b.turn("g1", 3)))
+}
+
+// testRowsOfClients announces an answer with rows as a client's database has them: bare, or with what is for the device alone.
+func testRowsOfClients(t *testing.T, b generationBench) {
+	g := b.turn("g", 3)
+	image := "data:image/png;base64," + strings.Repeat("A", 20_000)
+	g.Thread = []byte(`{"id":"t","clock":3,"deleted":null,"created_at":7,"a.b":1}`)
+	g.UserMessage = []byte(`{"id":"u","thread_id":"t","role":"user","clock":3,"hlc":"h","error":null,"x":null,"file_hashes":null,` +
+		`"data":{"content":[{"image":"` + image + `"},{"` + image + `":"data:small"}],"a.b":"` + strings.Repeat("y", 20_000) + `"}}`)
+	g.AssistantMessage = []byte(`{"id":"a","thread_id":"t","role":"assistant","clock":3,"error":"broken","index":null}`)
+	b.wrote("admission", 3, false)(b.admit(g))
+	b.Advance(time.Hour)
+	b.wrote("the same, later", 3, true)(b.admit(g))
+	b.wrote("the end", 4, false)(b.finalize(g, answered(or3cloud.GenerationComplete, "done")))
+	state := b.seen() // every device takes the rows, or this fails
+	row := func(table, pk string) (row map[string]any) {
+		if err := json.Unmarshal([]byte(state[clientmodel.Key{Table: table, PK: pk}]), &row); err != nil {
+			t.Fatalf("%s %s: %v in %v", table, pk, err, state)
+		}
+		for _, name := range []string{"created_at", "updated_at"} {
+			if at, ok := row[name].(float64); !ok || at < 1e9 && at != 7 || at > 1e11 {
+				t.Errorf("%s %s: %s %v", table, pk, name, row[name])
+			}
+			delete(row, name)
+		}
+		return row
+	}
+	for pk, want := range map[string]map[string]any{
+		"u": {
+			"id": "u", "thread_id": "t", "role": "user", "clock": 3.0, "x": nil, "file_hashes": nil, "deleted": false, "index": 0.0, "order_key": "h",
+			"data": map[string]any{
+				"content": []any{map[string]any{"image": "[data-url-stripped]"}, map[string]any{image: "data:small"}}, "a.b": strings.Repeat("y", 20_000),
+			},
+		},
+	} {
+		if diff := gocmp.Diff(want, row(or3cloud.TableMessages, pk)); diff != "" {
+			t.Errorf("%s: %s", pk, diff)
+		}
+	}
+	if got := row(or3cloud.TableMessages, "a"); got["error"] != nil || got["index"] != 1.0 || got["order_key"] == "" || got["pending"] != false {
+		t.Errorf("the answer: %v", got)
+	}
+	want := map[string]any{"id": "t", "clock": 3.0, "deleted": false, "status": "ready", "pinned": false, "forked": false}
+	if diff := gocmp.Diff(want, row(or3cloud.TableThreads, "t")); diff != "" {
+		t.Errorf("the thread: %s", diff)
+	}
+	if got := b.pages("t", "", 1); !slices.Equal(got, []string{"u", "a"}) {
+		t.Errorf("messages %v", got)
+	}
+	second := b.turn("g2", 3)
+	second.UserMessage = []byte(`{"id":"v","thread_id":"t","role":"user","clock":3,"data":["` + strings.Repeat("data:"+strings.Repeat("B", 1<<20)+`","`, 12) + `"]}`)
+	second.MessageID, second.AssistantMessage = "b", []byte(`{"id":"b","thread_id":"t","role":"assistant","clock":3}`)
+	b.wrote("many images", 7, false)(b.admit(second))
 }
 
 // testSupersededGenerations lets devices edit and delete what a background answer is about.

@@ -1,7 +1,6 @@
 package syncrule
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +50,8 @@ type Generation struct {
 	// Ops are those of the admission, in their order: the thread and the user's message if they are there, and the message of the
 	// answer last.
 	Ops []or3cloud.Op
+	// Fingerprints tell the announced records from all others, in the order of the ops, which have more than was announced.
+	Fingerprints [][]byte
 }
 
 // Assistant returns the op that announces the message of the answer.
@@ -59,8 +60,51 @@ func (g *Generation) Assistant() *or3cloud.Op { return &g.Ops[len(g.Ops)-1] }
 // FinalID is the op id of the finished message.
 func (g *Generation) FinalID() string { return stageID(g.of, stageFinal) }
 
+// maxCaptured is how many bytes the payloads of an admission's ops may have, which are written at once.
+const maxCaptured = 4 << 20
+
+func tooLarge(what string) error {
+	return or3cloud.Errorf(or3cloud.CodeTooLarge, "Invalid background history: %s too large", what)
+}
+
+// unfit is the refusal of an op by the check that every op passes.
+func unfit(problem *syncschema.Problem) error {
+	if problem.Code == or3cloud.OpErrorOversized {
+		return tooLarge("the message is")
+	}
+	return invalidGeneration(problem.Text)
+}
+
+// defaults are what an op has where the client's row has nothing: the client gives a row it pushes such values (contract,
+// client-behaviour §2), and without them no device could take it.
+func defaults(stage, table string, stamp *or3cloud.Stamp, now time.Time) []syncschema.Member {
+	at := jsontext.Value(strconv.AppendInt(nil, now.Unix(), 10))
+	all := []syncschema.Member{
+		{Name: "deleted", Value: jsontext.Value("false")}, {Name: "created_at", Value: at}, {Name: "updated_at", Value: at},
+	}
+	if table == or3cloud.TableThreads {
+		return append(all,
+			syncschema.Member{Name: "status", Value: jsontext.Value(`"ready"`)},
+			syncschema.Member{Name: "pinned", Value: jsontext.Value("false")},
+			syncschema.Member{Name: "forked", Value: jsontext.Value("false")})
+	}
+	index := jsontext.Value("0")
+	if stage == stageAssistant {
+		index = jsontext.Value("1")
+	}
+	return append(all, syncschema.Member{Name: "index", Value: index}, syncschema.Member{Name: "order_key", Value: quoted(stamp.HLC)})
+}
+
+func quoted(text string) jsontext.Value {
+	value, err := jsontext.AppendQuote(nil, text)
+	if err != nil { // it was part of a JSON text
+		return jsontext.Value(`""`)
+	}
+	return value
+}
+
 // CheckGeneration checks an announced answer alone and returns the ops that write it down (contract, sync §10.8).
-func CheckGeneration(g *or3cloud.ChatGeneration) (Generation, error) {
+func CheckGeneration(g *or3cloud.ChatGeneration, now time.Time) (Generation, error) {
 	switch {
 	case g.AdmissionID == "" || g.GenerationID == "" || g.WorkspaceID == "" || g.ThreadID == "" || g.MessageID == "":
 		return Generation{}, invalidGeneration("an id is missing")
@@ -73,9 +117,9 @@ func CheckGeneration(g *or3cloud.ChatGeneration) (Generation, error) {
 	case g.Kind == or3cloud.Continuation && (g.Expected == nil || g.Expected.Clock < 0):
 		return Generation{}, invalidGeneration("a continuation expects a message")
 	case len(g.Thread)+len(g.UserMessage)+len(g.AssistantMessage) > or3cloud.MaxGenerationBytes:
-		return Generation{}, or3cloud.Errorf(or3cloud.CodeTooLarge, "Invalid background history: the records are too large")
+		return Generation{}, tooLarge("the records are")
 	}
-	out := Generation{of: g}
+	out, size := Generation{of: g}, 0
 	add := func(stage, table string, payload []byte, fits func(r *syncschema.ChatRecord) bool) error {
 		r, err := syncschema.ReadChatRecord(payload)
 		if err != nil || !fits(&r) {
@@ -87,8 +131,15 @@ func CheckGeneration(g *or3cloud.ChatGeneration) (Generation, error) {
 		if r.HLC != "" {
 			op.Stamp.HLC = r.HLC
 		}
+		out.Fingerprints = append(out.Fingerprints, Fingerprint(&op))
+		if op.Payload, err = syncschema.Capture(table, payload, defaults(stage, table, &op.Stamp, now)); err != nil {
+			return invalidGeneration("the " + stage + " record is no object")
+		}
+		if size += len(op.Payload); size > maxCaptured {
+			return tooLarge("the records are")
+		}
 		if problem := syncschema.Check(&op); problem != nil {
-			return invalidGeneration(problem.Text)
+			return unfit(problem)
 		}
 		if op.Facts.Deleted {
 			return invalidGeneration("the " + stage + " record is deleted")
@@ -220,7 +271,7 @@ func CheckSnapshot(s *or3cloud.GenerationSnapshot) error {
 	case s.CompletedAt.Unix() < 0 || s.CompletedAt.Unix() > or3cloud.MaxSafeInteger/1000:
 		return invalidGeneration("it has no time at which it was completed")
 	case len(s.Content)+len(s.Reasoning)+len(s.ToolCalls)+len(s.Usage)+len(s.Error) > or3cloud.MaxGenerationBytes:
-		return or3cloud.Errorf(or3cloud.CodeTooLarge, "Invalid background history: the answer is too large")
+		return tooLarge("the answer is")
 	}
 	return nil
 }
@@ -232,7 +283,6 @@ func isKind(value []byte, kind jsontext.Kind) bool {
 
 // Finish returns the op that makes the answer the content of a message which is not superseded.
 func (g *Generation) Finish(s *or3cloud.GenerationSnapshot, message *Message, now time.Time) (or3cloud.Op, error) {
-	text := func(s string) jsontext.Value { v, _ := json.Marshal(s); return v }
 	orNull := func(v []byte) jsontext.Value {
 		if v == nil || string(v) == `""` {
 			return jsontext.Value("null")
@@ -247,9 +297,9 @@ func (g *Generation) Finish(s *or3cloud.GenerationSnapshot, message *Message, no
 		{Name: "reasoning_text", Value: orNull(s.Reasoning)},
 		{Name: "tool_calls", Value: orNull(s.ToolCalls)},
 		{Name: "error", Value: orNull(s.Error)},
-		{Name: "generation_id", Value: text(g.of.GenerationID)},
-		{Name: "generation_state", Value: text(states[s.Status])},
-		{Name: "background_job_status", Value: text(string(s.Status))},
+		{Name: "generation_id", Value: quoted(g.of.GenerationID)},
+		{Name: "generation_state", Value: quoted(states[s.Status])},
+		{Name: "background_job_status", Value: quoted(string(s.Status))},
 		{Name: "background_job_error", Value: orNull(s.Error)},
 	}
 	if s.Usage != nil {
@@ -257,18 +307,18 @@ func (g *Generation) Finish(s *or3cloud.GenerationSnapshot, message *Message, no
 	}
 	payload, err := syncschema.Finish(message.Payload, []syncschema.Member{
 		{Name: "pending", Value: jsontext.Value("false")},
-		{Name: "error", Value: orNull(s.Error)},
+		{Name: "error", Value: s.Error}, // clients leave it out where there is none
 		{Name: "updated_at", Value: strconv.AppendInt(nil, s.CompletedAt.Unix(), 10)},
 		{Name: "clock", Value: strconv.AppendInt(nil, stamp.Clock, 10)},
-		{Name: "hlc", Value: text(stamp.HLC), Known: true},
-		{Name: "op_id", Value: text(stamp.OpID), Known: true},
+		{Name: "hlc", Value: quoted(stamp.HLC), Known: true},
+		{Name: "op_id", Value: quoted(stamp.OpID), Known: true},
 	}, data)
 	if err != nil {
 		return or3cloud.Op{}, err
 	}
 	op := or3cloud.Op{Table: or3cloud.TableMessages, Operation: or3cloud.OpPut, PK: g.of.MessageID, Payload: payload, Stamp: stamp}
 	if problem := syncschema.Check(&op); problem != nil {
-		return op, invalidGeneration(problem.Text)
+		return op, unfit(problem)
 	}
 	if refusal := Refuse(&op, &message.Record, true); refusal != nil {
 		return op, invalidGeneration(refusal.Text)

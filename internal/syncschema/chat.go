@@ -5,9 +5,11 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/safeint"
 )
 
@@ -61,7 +63,65 @@ func generationID(data jsontext.Value) string {
 	return text(values.get("generation_id"))
 }
 
-// Member is another value for a member of a JSON object.
+// maxInline is up to which length, in bytes, a data URL stays in a message, and strippedURL what takes its place.
+const maxInline = 10_000
+
+var strippedURL = []byte(`"[data-url-stripped]"`)
+
+// Capture returns a copy of a row of a client's database as the client would push it (contract, client-behaviour §2): without what is
+// only on the device, and with the defaults for what it lacks or has as null. All other members stay byte for byte.
+func Capture(table string, row []byte, defaults []Member) ([]byte, error) {
+	found := make([]bool, len(defaults))
+	out, err := rewrite(row, func(name string, value jsontext.Value) jsontext.Value {
+		null := value.Kind() == 'n'
+		if name == "hlc" || strings.Contains(name, ".") || null && table == or3cloud.TableMessages && name == "error" {
+			return nil
+		}
+		for i, d := range defaults {
+			if d.Name != name {
+				continue
+			}
+			if null {
+				return nil
+			}
+			found[i] = true
+		}
+		if table == or3cloud.TableMessages && name == "data" {
+			return withoutDataURLs(value)
+		}
+		return value
+	})
+	if err != nil {
+		return nil, err
+	}
+	return appendMembers(out, defaults, found), nil
+}
+
+// withoutDataURLs returns a JSON value without the long data URLs among its texts.
+func withoutDataURLs(value []byte) []byte {
+	if len(value) <= maxInline {
+		return value
+	}
+	var out []byte
+	copied := 0
+	for i := 0; i < len(value); i++ {
+		if value[i] != '"' {
+			continue
+		}
+		end := endOfString(value, i)
+		if end-i > maxInline && bytes.HasPrefix(value[i:], []byte(`"data:`)) && !isName(value[min(end+1, len(value)):]) {
+			out = append(append(out, value[copied:i]...), strippedURL...)
+			copied = end + 1
+		}
+		i = end
+	}
+	return append(out, value[min(copied, len(value)):]...)
+}
+
+// isName reports whether the string in front of a rest of JSON is the name of a member.
+func isName(rest []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte(":")) }
+
+// Member is another value for a member of a JSON object; nil is none.
 type Member struct {
 	Name  string
 	Value jsontext.Value
@@ -102,9 +162,14 @@ func with(object []byte, members []Member) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out = out[:len(out)-1]
+	return appendMembers(out, members, found), nil
+}
+
+// appendMembers adds the members that were not found to the end of a JSON object.
+func appendMembers(object []byte, members []Member, found []bool) []byte {
+	out := object[:len(object)-1]
 	for i, m := range members {
-		if found[i] || m.Known {
+		if found[i] || m.Known || m.Value == nil {
 			continue
 		}
 		if len(out) > 1 {
@@ -112,7 +177,7 @@ func with(object []byte, members []Member) ([]byte, error) {
 		}
 		out = append(append(strconv.AppendQuote(out, m.Name), ':'), m.Value...)
 	}
-	return append(out, '}'), nil
+	return append(out, '}')
 }
 
 // ProjectID returns the project that a thread names; empty if it names none.

@@ -55,6 +55,28 @@ func TestFinish(t *testing.T) {
 	}
 }
 
+func TestCapture(t *testing.T) {
+	long := "data:" + strings.Repeat("x", maxInline)
+	defaults := []Member{{Name: "deleted", Value: jsontext.Value("false")}, {Name: "index", Value: jsontext.Value("7")}}
+	for before, want := range map[string]string{
+		`{}`: `{"deleted":false,"index":7}`,
+		`{"id" : "\ud83d","hlc":"h","a.b":1,"error":null,"deleted":null,"index":0,"hlc":2}`:                          `{"id":"\ud83d","index":0,"deleted":false}`,
+		`{"error":"x","deleted":true,"index":1,"data":"` + long + `"}`:                                               `{"error":"x","deleted":true,"index":1,"data":"[data-url-stripped]"}`,
+		`{"deleted":true,"index":1,"data":{"a":["` + long + `","data:x"], "b":"` + long + `" , "` + long + `" : 1}}`: `{"deleted":true,"index":1,"data":{"a":["[data-url-stripped]","data:x"], "b":"[data-url-stripped]" , "` + long + `" : 1}}`,
+		`{"deleted":true,"index":1,"data":{"a":"\"` + long + `","b":"no ` + long + `"},"c":"` + long + `"}`:          `{"deleted":true,"index":1,"data":{"a":"\"` + long + `","b":"no ` + long + `"},"c":"` + long + `"}`,
+	} {
+		if got, err := Capture(or3cloud.TableMessages, []byte(before), defaults); err != nil || string(got) != want {
+			t.Errorf("%.200s: %.200s, %v; want %.200s", before, got, err, want)
+		}
+	}
+	if got, err := Capture(or3cloud.TableThreads, []byte(`{"error":null,"data":"`+long+`"}`), nil); err != nil || string(got) != `{"error":null,"data":"`+long+`"}` {
+		t.Errorf("a thread: %.200s, %v", got, err)
+	}
+	if got, err := Capture(or3cloud.TableMessages, []byte(`{"a":`), nil); err == nil {
+		t.Errorf("a broken row: %s", got)
+	}
+}
+
 func TestProjectsOfThreads(t *testing.T) {
 	for data, want := range map[string]bool{
 		`[{"id":"t","kind":"chat"}]`: true, `[7,{"kind":"chat","id":"x"},{"kind":"chat","id":"t"}]`: true,

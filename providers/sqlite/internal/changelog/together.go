@@ -16,12 +16,15 @@ import (
 type Together struct{ ops []preparedOp }
 
 // Together does what there is to do about ops in front of their transaction. They are few, none is a put of a kv row, and each was
-// checked like one of a client.
-func (l *Log) Together(ops []or3cloud.Op, user string) (t Together, err error) {
+// checked like one of a client. fingerprints, if not nil, are by what their repetitions are known.
+func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t Together, err error) {
 	t.ops = make([]preparedOp, len(ops))
 	for i, op := range ops {
 		if t.ops[i], err = prepare(op, user); err != nil {
 			return t, err
+		}
+		if fingerprints != nil {
+			t.ops[i].fingerprint = fingerprints[i]
 		}
 	}
 	return t, nil

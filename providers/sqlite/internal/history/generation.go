@@ -95,11 +95,11 @@ func (h *History) write(
 
 // AdmitChatGeneration implements or3cloud.GenerationHistory.
 func (h *History) AdmitChatGeneration(ctx context.Context, g or3cloud.ChatGeneration) (or3cloud.GenerationReceipt, error) {
-	checked, err := syncrule.CheckGeneration(&g)
+	checked, err := syncrule.CheckGeneration(&g, h.e.Now())
 	if err != nil {
 		return or3cloud.GenerationReceipt{}, err
 	}
-	ops, err := h.log.Together(checked.Ops, g.UserID)
+	ops, err := h.log.Together(checked.Ops, g.UserID, checked.Fingerprints)
 	if err != nil {
 		return or3cloud.GenerationReceipt{}, err
 	}
@@ -146,7 +146,7 @@ func admitted(r *engine.Reader, num int64, ops changelog.Together, n int) (last 
 func (h *History) FinalizeChatGeneration(
 	ctx context.Context, g or3cloud.ChatGeneration, s or3cloud.GenerationSnapshot,
 ) (or3cloud.GenerationReceipt, error) {
-	checked, err := syncrule.CheckGeneration(&g)
+	checked, err := syncrule.CheckGeneration(&g, h.e.Now())
 	if err == nil {
 		err = syncrule.CheckSnapshot(&s)
 	}
@@ -175,7 +175,7 @@ func (h *History) FinalizeChatGeneration(
 		if err != nil {
 			return p, err
 		}
-		p.ops, err = h.log.Together([]or3cloud.Op{op}, g.UserID)
+		p.ops, err = h.log.Together([]or3cloud.Op{op}, g.UserID, nil)
 		return p, err
 	})
 }
