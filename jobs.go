@@ -63,6 +63,8 @@ const (
 	MaxJobState = 256 << 10
 	// MaxJobExecution bounds what it takes to go on with a job.
 	MaxJobExecution = 1 << 20
+	// MaxJobContext bounds what stays with a job.
+	MaxJobContext = 1 << 20
 	// MaxJobSnapshot bounds the snapshot that is written into the history: text, reasoning and tool calls.
 	MaxJobSnapshot = 1 << 20
 	// MaxJobName bounds ids, keys, the name of a model and the owner of a lease; MaxJobError the text of an error.
@@ -96,6 +98,9 @@ type NewJob struct {
 	HistoryPhase                HistoryPhase
 	// Execution is what it takes to go on with the job in another process, encrypted; nil if no other can.
 	Execution []byte
+	// Context is what stays with the job until it is removed, JSON of the host's own, such as how its answer gets into the history; nil
+	// if there is nothing.
+	Context []byte
 	// LeaseOwner has the job in hand for Lease from the beginning; empty if whoever creates it works without leases.
 	LeaseOwner string
 	Lease      time.Duration
@@ -128,7 +133,9 @@ type Job struct {
 	// Error is set if Status is JobFailed.
 	Error string
 	// ToolCalls, WorkflowState and Usage are JSON; nil if there is none.
-	ToolCalls, WorkflowState, Usage           []byte
+	ToolCalls, WorkflowState, Usage []byte
+	// Context is told where it is asked for, to workers, and with PendingHistory.
+	Context                                   []byte
 	IdempotencyKey, AdmissionID, GenerationID string
 	HistoryPhase                              HistoryPhase
 	// Attempts is how many workers have had the job in hand; 0 without leases. Texts begin again with each.
@@ -152,6 +159,8 @@ type JobPlace struct {
 	Content, Reasoning int
 	// Attempt, if not 0, is the attempt that they belong to. If it is not the present one, texts come whole.
 	Attempt int
+	// Context says that the job's is wanted.
+	Context bool
 }
 
 // JobView is a job of one moment.
@@ -217,7 +226,7 @@ type ClaimedJob struct {
 // JobQueue is the ability of a JobStore to hand jobs to workers, each to one at a time, and to another when that one is gone. Leases
 // last LongestJobLease at most.
 type JobQueue interface {
-	// ClaimJob hands out an open job that no other worker has in hand; nil if there is none. A worker that has it gets it again. For
+	// ClaimJob hands out an open job that no other worker has in hand, and that waits for no admission into the history; nil if there is none. A worker that has it gets it again. For
 	// the second worker and those after it the texts begin again.
 	ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (*ClaimedJob, error)
 	// ClaimNextJob hands out the oldest open job with an execution that no worker has in hand; nil if there is none.
@@ -259,8 +268,9 @@ type JobHistory interface {
 	// SaveTerminalSnapshot keeps what is to be written into the history and makes the phase HistoryFinalizationPending. The first snapshot
 	// of a job is kept: it reports whether it is this one, or the same.
 	SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot []byte) (bool, error)
-	// SetHistoryPhase sets the phase.
-	SetHistoryPhase(ctx context.Context, id string, phase HistoryPhase) error
+	// SetHistoryPhase sets the phase, if it is one of from, or from is empty, and reports whether it did: false also for a job that is
+	// not there.
+	SetHistoryPhase(ctx context.Context, id string, phase HistoryPhase, from ...HistoryPhase) (bool, error)
 	// PendingHistoryJobs returns jobs in the phases HistoryAdmissionPending and HistoryFinalizationPending that no worker has in hand,
 	// the oldest first.
 	PendingHistoryJobs(ctx context.Context, limit int) ([]PendingHistory, error)

@@ -26,6 +26,8 @@ type (
 		HistoryPhase   or3cloud.HistoryPhase `json:"historyPhase,omitempty"`
 		// Execution is what another worker needs to go on, encrypted by the host.
 		Execution string `json:"execution,omitempty"`
+		// Context is what stays with the job until it is removed, such as how its answer gets into the history.
+		Context json.RawMessage `json:"context,omitempty"`
 		// LeaseOwner has the job in hand for LeaseMS from the beginning; left out it is 30 seconds.
 		LeaseOwner string      `json:"leaseOwner,omitempty"`
 		LeaseMS    httpapi.Int `json:"leaseMs,omitempty"`
@@ -54,24 +56,28 @@ type (
 		ReasoningOffset httpapi.Int `json:"reasoningOffset,omitempty"`
 		// Attempt is to which they belong. If it is not the present one, texts come whole.
 		Attempt httpapi.Int `json:"attempt,omitempty"`
+		// WithContext says that the context is wanted.
+		WithContext bool `json:"withContext,omitempty"`
 	}
 	// job is the host's job. Times are in Unix milliseconds.
 	job struct {
-		ID             string                `json:"id"`
-		UserID         string                `json:"userId"`
-		WorkspaceID    string                `json:"workspaceId,omitempty"`
-		ThreadID       string                `json:"threadId"`
-		MessageID      string                `json:"messageId"`
-		Model          string                `json:"model"`
-		Kind           or3cloud.JobKind      `json:"kind"`
-		Status         or3cloud.JobStatus    `json:"status"`
-		ChunksReceived int                   `json:"chunksReceived"`
-		StartedAt      int64                 `json:"startedAt"`
-		CompletedAt    int64                 `json:"completedAt,omitempty"`
-		Error          string                `json:"error,omitempty"`
-		ToolCalls      json.RawMessage       `json:"tool_calls,omitempty"`
-		WorkflowState  json.RawMessage       `json:"workflow_state,omitempty"`
-		Usage          json.RawMessage       `json:"usage,omitempty"`
+		ID             string             `json:"id"`
+		UserID         string             `json:"userId"`
+		WorkspaceID    string             `json:"workspaceId,omitempty"`
+		ThreadID       string             `json:"threadId"`
+		MessageID      string             `json:"messageId"`
+		Model          string             `json:"model"`
+		Kind           or3cloud.JobKind   `json:"kind"`
+		Status         or3cloud.JobStatus `json:"status"`
+		ChunksReceived int                `json:"chunksReceived"`
+		StartedAt      int64              `json:"startedAt"`
+		CompletedAt    int64              `json:"completedAt,omitempty"`
+		Error          string             `json:"error,omitempty"`
+		ToolCalls      json.RawMessage    `json:"tool_calls,omitempty"`
+		WorkflowState  json.RawMessage    `json:"workflow_state,omitempty"`
+		Usage          json.RawMessage    `json:"usage,omitempty"`
+		// Context is told where it is asked for, to workers, and with pending history.
+		Context        json.RawMessage       `json:"context,omitempty"`
 		IdempotencyKey string                `json:"idempotencyKey,omitempty"`
 		AdmissionID    string                `json:"admissionId,omitempty"`
 		GenerationID   string                `json:"generationId,omitempty"`
@@ -168,6 +174,8 @@ type (
 	jobPhase struct {
 		JobID string                `json:"jobId"`
 		Phase or3cloud.HistoryPhase `json:"phase"`
+		// From are the phases in which it is set; left out it is set in any.
+		From []or3cloud.HistoryPhase `json:"from,omitempty"`
 	}
 	jobPage struct {
 		// Limit is 1 to 100; left out it is 20.
@@ -222,7 +230,7 @@ func wireJob(j or3cloud.Job) *job {
 	out := &job{
 		ID: j.ID, UserID: j.UserID, WorkspaceID: j.WorkspaceID, ThreadID: j.ThreadID, MessageID: j.MessageID, Model: j.Model, Kind: j.Kind,
 		Status: j.Status, ChunksReceived: j.ChunksReceived, StartedAt: j.StartedAt.UnixMilli(), Error: j.Error, ToolCalls: j.ToolCalls,
-		WorkflowState: j.WorkflowState, Usage: j.Usage, IdempotencyKey: j.IdempotencyKey, AdmissionID: j.AdmissionID,
+		WorkflowState: j.WorkflowState, Usage: j.Usage, Context: j.Context, IdempotencyKey: j.IdempotencyKey, AdmissionID: j.AdmissionID,
 		GenerationID: j.GenerationID, HistoryPhase: j.HistoryPhase, Attempts: j.Attempts, LeaseOwner: j.LeaseOwner,
 	}
 	if !j.CompletedAt.IsZero() {
@@ -259,6 +267,7 @@ func jobMethods() []method {
 			if created.Kind == "" {
 				created.Kind = or3cloud.JobChat
 			}
+			created.Context = document(in.Context)
 			if in.Execution != "" {
 				created.Execution = []byte(in.Execution)
 			}
@@ -270,7 +279,7 @@ func jobMethods() []method {
 		}).large(jobBody),
 		does("jobs/get", "BackgroundJobProvider.getJob, with the texts from a place on.", jobs, func(c call, s store, in jobQuestion) (out jobAnswer, err error) {
 			v, err := s.GetJob(c, in.JobID, in.UserID, or3cloud.JobPlace{
-				Content: whole(in.Offset), Reasoning: whole(in.ReasoningOffset), Attempt: whole(in.Attempt),
+				Content: whole(in.Offset), Reasoning: whole(in.ReasoningOffset), Attempt: whole(in.Attempt), Context: in.WithContext,
 			})
 			if err != nil {
 				return out, absent(err)
@@ -365,8 +374,9 @@ func jobHistoryMethods() []method {
 				out.Done, err = s.SaveTerminalSnapshot(c, in.JobID, in.LeaseOwner, in.Snapshot)
 				return out, err
 			}).large(jobBody),
-		does("jobs/set-history-phase", "BackgroundJobProvider.setHistoryPhase.", written, func(c call, s history, in jobPhase) (nothing, error) {
-			return nothing{}, s.SetHistoryPhase(c, in.JobID, in.Phase)
+		does("jobs/set-history-phase", "BackgroundJobProvider.setHistoryPhase.", written, func(c call, s history, in jobPhase) (out jobDone, err error) {
+			out.Done, err = s.SetHistoryPhase(c, in.JobID, in.Phase, in.From...)
+			return out, err
 		}),
 		does("jobs/get-pending-history", "BackgroundJobProvider.getPendingHistoryJobs. One that has ended has a snapshot in any case.", written,
 			func(c call, s history, in jobPage) (out pendingHistories, err error) {

@@ -59,7 +59,7 @@ func (j *job) contract() or3cloud.Job {
 	out := or3cloud.Job{
 		ID: j.ID, UserID: j.UserID, WorkspaceID: j.WorkspaceID, ThreadID: j.ThreadID, MessageID: j.MessageID, Model: j.Model, Kind: j.Kind,
 		Status: j.Status, ChunksReceived: j.ChunksReceived, StartedAt: time.UnixMilli(j.StartedAt), Error: j.Error, ToolCalls: j.ToolCalls,
-		WorkflowState: j.WorkflowState, Usage: j.Usage, IdempotencyKey: j.IdempotencyKey, AdmissionID: j.AdmissionID, GenerationID: j.GenerationID,
+		WorkflowState: j.WorkflowState, Usage: j.Usage, Context: j.Context, IdempotencyKey: j.IdempotencyKey, AdmissionID: j.AdmissionID, GenerationID: j.GenerationID,
 		HistoryPhase: j.HistoryPhase, Attempts: j.Attempts, LeaseOwner: j.LeaseOwner,
 	}
 	if j.CompletedAt != 0 {
@@ -94,7 +94,7 @@ func (j jobs) CreateJob(ctx context.Context, in or3cloud.NewJob) (or3cloud.JobAd
 	out, err := ask[jobAdmission](ctx, j.client, Caller{}, "jobs/create", newJob{
 		UserID: in.UserID, WorkspaceID: in.WorkspaceID, ThreadID: in.ThreadID, MessageID: in.MessageID, Model: in.Model, Kind: in.Kind,
 		IdempotencyKey: in.IdempotencyKey, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID, HistoryPhase: in.HistoryPhase,
-		Execution: string(in.Execution), LeaseOwner: in.LeaseOwner, LeaseMS: ms(in.Lease), TimeoutMS: ms(in.Timeout), RetentionMS: ms(in.Retention),
+		Execution: string(in.Execution), Context: in.Context, LeaseOwner: in.LeaseOwner, LeaseMS: ms(in.Lease), TimeoutMS: ms(in.Timeout), RetentionMS: ms(in.Retention),
 		MaxJobs: most(in.MostOfAll), MaxJobsPerUser: most(in.MostOfUser),
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func (j jobs) GetJob(ctx context.Context, id, user string, from or3cloud.JobPlac
 		user = "no one" // whom a host always names
 	}
 	out, err := ask[jobAnswer](ctx, j.client, Caller{}, "jobs/get", jobQuestion{
-		jobOfUser{id, user}, httpapi.Int(from.Content), httpapi.Int(from.Reasoning), httpapi.Int(from.Attempt),
+		jobOfUser{id, user}, httpapi.Int(from.Content), httpapi.Int(from.Reasoning), httpapi.Int(from.Attempt), from.Context,
 	})
 	if v.Job, err = there(out.Job, err); err != nil {
 		return v, err
@@ -203,9 +203,8 @@ func (j jobs) SaveTerminalSnapshot(ctx context.Context, id, owner string, snapsh
 	return j.done(ctx, "jobs/save-terminal-snapshot", jobSnapshot{id, owner, snapshot})
 }
 
-func (j jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase) error {
-	_, err := ask[nothing](ctx, j.client, Caller{}, "jobs/set-history-phase", jobPhase{id, phase})
-	return err
+func (j jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase, from ...or3cloud.HistoryPhase) (bool, error) {
+	return j.done(ctx, "jobs/set-history-phase", jobPhase{id, phase, from})
 }
 
 func (j jobs) PendingHistoryJobs(ctx context.Context, limit int) (all []or3cloud.PendingHistory, err error) {

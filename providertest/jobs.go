@@ -346,11 +346,14 @@ func testJobTexts(t *testing.T, b *jobBench) {
 // testJobRefusals asks for what is beyond the bounds; nothing of it is left behind.
 func testJobRefusals(t *testing.T, b *jobBench) {
 	for name, f := range map[string]func(*or3cloud.NewJob){
-		"no user":          func(in *or3cloud.NewJob) { in.UserID = "" },
-		"any user":         func(in *or3cloud.NewJob) { in.UserID = or3cloud.AnyUser },
-		"no kind":          func(in *or3cloud.NewJob) { in.Kind = "song" },
-		"a phase":          func(in *or3cloud.NewJob) { in.HistoryPhase = "full moon" },
-		"a long id":        func(in *or3cloud.NewJob) { in.MessageID = strings.Repeat("m", or3cloud.MaxJobName+1) },
+		"no user":   func(in *or3cloud.NewJob) { in.UserID = "" },
+		"any user":  func(in *or3cloud.NewJob) { in.UserID = or3cloud.AnyUser },
+		"no kind":   func(in *or3cloud.NewJob) { in.Kind = "song" },
+		"a phase":   func(in *or3cloud.NewJob) { in.HistoryPhase = "full moon" },
+		"a long id": func(in *or3cloud.NewJob) { in.MessageID = strings.Repeat("m", or3cloud.MaxJobName+1) },
+		"a long context": func(in *or3cloud.NewJob) {
+			in.Context = []byte(`"` + strings.Repeat("x", or3cloud.MaxJobContext) + `"`)
+		},
 		"a long execution": func(in *or3cloud.NewJob) { in.Execution = bytes.Repeat([]byte("x"), or3cloud.MaxJobExecution+1) },
 		"no job at all":    func(in *or3cloud.NewJob) { in.MostOfUser = 0 },
 	} {
@@ -730,14 +733,43 @@ func testJobHistory(t *testing.T, b *jobBench) {
 		}
 		return ids
 	}
+	set := func(id string, phase or3cloud.HistoryPhase, want bool, from ...or3cloud.HistoryPhase) {
+		t.Helper()
+		if got := must(history.SetHistoryPhase(b.ctx, id, phase, from...))(t); got != want {
+			t.Errorf("%s of %v: %v, want %v", phase, from, got, want)
+		}
+	}
 	ready := func(in *or3cloud.NewJob) { in.HistoryPhase = or3cloud.HistoryReady }
 	b.create() // writes no history
 	id := b.create(ready, func(in *or3cloud.NewJob) { in.LeaseOwner, in.Lease = "w", lease })
-	admitting := b.create(func(in *or3cloud.NewJob) { in.HistoryPhase = or3cloud.HistoryAdmissionPending })
+	admitting := b.create(func(in *or3cloud.NewJob) {
+		in.HistoryPhase, in.Context, in.Execution = or3cloud.HistoryAdmissionPending, []byte(`{"admission":1}`), []byte("secret")
+	})
 	if got := pending(); !slices.Equal(got, []string{admitting}) {
 		t.Errorf("%v are pending, want %s", got, admitting)
 	}
-	wantCode(t, "admitted", history.SetHistoryPhase(b.ctx, admitting, or3cloud.HistoryReady), "")
+	if p := must(history.PendingHistoryJobs(b.ctx, 100))(t); string(p[0].Context) != `{"admission":1}` {
+		t.Errorf("%s stays with the job", p[0].Context)
+	}
+	if queue, ok := b.Jobs.(or3cloud.JobQueue); ok {
+		if c := must(queue.ClaimJob(b.ctx, admitting, "w", lease))(t); c != nil {
+			t.Errorf("what is not admitted is claimed: %+v", c)
+		}
+		if c := must(queue.ClaimNextJob(b.ctx, "w", lease))(t); c != nil {
+			t.Errorf("what is not admitted is the next: %+v", c)
+		}
+	}
+	set(admitting, or3cloud.HistoryCommitted, false, or3cloud.HistoryReady, or3cloud.HistoryFinalizationPending)
+	set(admitting, or3cloud.HistoryReady, true, or3cloud.HistoryAdmissionPending)
+	set(admitting, or3cloud.HistoryReady, false, or3cloud.HistoryAdmissionPending)
+	if v := b.get(admitting); v.Context != nil {
+		t.Errorf("the context is told without being asked for: %s", v.Context)
+	}
+	b.finish(admitting, or3cloud.JobOutcome{})
+	if v := must(b.Jobs.GetJob(b.ctx, admitting, "ann", or3cloud.JobPlace{Context: true}))(t); string(v.Context) != `{"admission":1}` {
+		t.Errorf("%s stays with the job, after its end", v.Context)
+	}
+	set(admitting, or3cloud.HistoryCommitted, true)
 	if got := pending(); len(got) != 0 {
 		t.Errorf("%v are pending, want none", got)
 	}
@@ -760,7 +792,7 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	if len(all) != 1 || all[0].ID != id || string(all[0].Snapshot) != string(snapshot) || all[0].HistoryPhase != or3cloud.HistoryFinalizationPending {
 		t.Errorf("%+v", all)
 	}
-	wantCode(t, "written", history.SetHistoryPhase(b.ctx, id, or3cloud.HistoryCommitted), "")
+	set(id, or3cloud.HistoryCommitted, true)
 	b.collect()
 	if v := b.get(id); v.HistoryPhase != or3cloud.HistoryCommitted || v.Status != or3cloud.JobFailed {
 		t.Errorf("%+v", v)
@@ -780,18 +812,21 @@ func testJobHistory(t *testing.T, b *jobBench) {
 		got.Reasoning != "why" || len(got.ToolCalls) != 1 || got.CompletedAt == 0 {
 		t.Errorf("%+v: %+v", all, got)
 	}
-	wantCode(t, "ready", history.SetHistoryPhase(b.ctx, lost, or3cloud.HistoryReady), "")
+	set(lost, or3cloud.HistoryReady, true)
 	if got := pending(); !slices.Equal(got, []string{lost}) {
 		t.Errorf("%v are pending, want %s: what has ended is not ready", got, lost)
 	}
 	for _, phase := range []or3cloud.HistoryPhase{or3cloud.HistorySuperseded, or3cloud.HistoryBlocked} {
-		wantCode(t, "end", history.SetHistoryPhase(b.ctx, lost, phase), "")
+		set(lost, phase, true)
 		if got := pending(); len(got) != 0 {
 			t.Errorf("%s: %v are pending", phase, got)
 		}
 	}
-	wantCode(t, "a phase", history.SetHistoryPhase(b.ctx, lost, "full moon"), or3cloud.CodeInvalid)
-	wantCode(t, "what never was", history.SetHistoryPhase(b.ctx, "nothing", or3cloud.HistoryReady), or3cloud.CodeNotFound)
+	set("nothing", or3cloud.HistoryReady, false)
+	for _, phases := range [][]or3cloud.HistoryPhase{{"full moon"}, {or3cloud.HistoryReady, "full moon"}} {
+		_, err := history.SetHistoryPhase(b.ctx, lost, phases[0], phases[1:]...)
+		wantCode(t, "a phase", err, or3cloud.CodeInvalid)
+	}
 	_, err = history.SaveTerminalSnapshot(b.ctx, lost, "", []byte(`"`+strings.Repeat("x", or3cloud.MaxJobSnapshot)+`"`))
 	wantCode(t, "a long snapshot", err, or3cloud.CodeInvalid)
 }

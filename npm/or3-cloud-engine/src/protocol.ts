@@ -1789,6 +1789,8 @@ export interface components {
             attempts: number;
             chunksReceived: number;
             completedAt?: number;
+            /** @description Context is told where it is asked for, to workers, and with pending history. */
+            context?: unknown;
             error?: string;
             generationId?: string;
             /** @enum {string} */
@@ -1878,6 +1880,8 @@ export interface components {
             limit?: number;
         };
         JobPhase: {
+            /** @description From are the phases in which it is set; left out it is set in any. */
+            from?: ("admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked")[];
             jobId: string;
             /** @enum {string} */
             phase: "admission_pending" | "ready" | "finalization_pending" | "committed" | "superseded" | "blocked";
@@ -1891,6 +1895,8 @@ export interface components {
             reasoningOffset?: number;
             /** @description UserID is * for any user. */
             userId: string;
+            /** @description WithContext says that the context is wanted. */
+            withContext?: boolean;
         };
         JobSnapshot: {
             jobId: string;
@@ -2000,6 +2006,8 @@ export interface components {
         };
         NewJob: {
             admissionId?: string;
+            /** @description Context is what stays with the job until it is removed, such as how its answer gets into the history. */
+            context?: unknown;
             /** @description Execution is what another worker needs to go on, encrypted by the host. */
             execution?: string;
             generationId?: string;
@@ -3724,7 +3732,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Nothing"];
+                    "application/json": components["schemas"]["JobDone"];
                 };
             };
             /** @description An error. */

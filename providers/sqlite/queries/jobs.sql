@@ -68,10 +68,10 @@ UPDATE jobs SET resumable = 1, due_at = @due_at WHERE num = @num;
 UPDATE jobs SET history_phase = 'finalization_pending' WHERE num = @num;
 
 -- name: NextJob :one
-SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND lease_until <= @now AND attempts < @most ORDER BY num LIMIT 1;
+SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND history_phase IN ('', 'ready') AND lease_until <= @now AND attempts < @most ORDER BY num LIMIT 1;
 
--- name: SetHistoryPhase :execrows
-UPDATE jobs SET history_phase = CASE WHEN CAST(@phase AS TEXT) = 'ready' AND status <> 'streaming' THEN 'finalization_pending' ELSE CAST(@phase AS TEXT) END WHERE id = @id;
+-- name: SetHistoryPhase :exec
+UPDATE jobs SET history_phase = CASE WHEN CAST(@phase AS TEXT) = 'ready' AND status <> 'streaming' THEN 'finalization_pending' ELSE CAST(@phase AS TEXT) END WHERE num = @num;
 
 -- name: PendingHistoryJobs :many
 SELECT id FROM jobs WHERE history_phase IN ('admission_pending', 'finalization_pending') AND lease_until <= @now ORDER BY num LIMIT @max;

@@ -538,7 +538,7 @@ func (q *Queries) MakeResumable(ctx context.Context, arg MakeResumableParams) er
 }
 
 const nextJob = `-- name: NextJob :one
-SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND lease_until <= ?1 AND attempts < ?2 ORDER BY num LIMIT 1
+SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND history_phase IN ('', 'ready') AND lease_until <= ?1 AND attempts < ?2 ORDER BY num LIMIT 1
 `
 
 type NextJobParams struct {
@@ -618,21 +618,18 @@ func (q *Queries) RestartJob(ctx context.Context, num int64) error {
 	return err
 }
 
-const setHistoryPhase = `-- name: SetHistoryPhase :execrows
-UPDATE jobs SET history_phase = CASE WHEN CAST(?1 AS TEXT) = 'ready' AND status <> 'streaming' THEN 'finalization_pending' ELSE CAST(?1 AS TEXT) END WHERE id = ?2
+const setHistoryPhase = `-- name: SetHistoryPhase :exec
+UPDATE jobs SET history_phase = CASE WHEN CAST(?1 AS TEXT) = 'ready' AND status <> 'streaming' THEN 'finalization_pending' ELSE CAST(?1 AS TEXT) END WHERE num = ?2
 `
 
 type SetHistoryPhaseParams struct {
 	Phase string
-	ID    string
+	Num   int64
 }
 
-func (q *Queries) SetHistoryPhase(ctx context.Context, arg SetHistoryPhaseParams) (int64, error) {
-	result, err := q.exec(ctx, q.setHistoryPhaseStmt, setHistoryPhase, arg.Phase, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) SetHistoryPhase(ctx context.Context, arg SetHistoryPhaseParams) error {
+	_, err := q.exec(ctx, q.setHistoryPhaseStmt, setHistoryPhase, arg.Phase, arg.Num)
+	return err
 }
 
 const settleOpenJobs = `-- name: SettleOpenJobs :exec

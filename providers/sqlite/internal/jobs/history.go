@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
@@ -46,17 +47,26 @@ func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, 
 }
 
 // SetHistoryPhase implements or3cloud.JobHistory.
-func (j *Jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase) error {
-	if !phase.Valid() {
-		return errPhase
-	}
-	return j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-		n, err := t.Q.SetHistoryPhase(ctx, db.SetHistoryPhaseParams{Phase: string(phase), ID: id})
-		if err == nil && n == 0 {
-			return errNotFound
+func (j *Jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase, from ...or3cloud.HistoryPhase) (set bool, err error) {
+	for _, p := range append(from, phase) {
+		if !p.Valid() {
+			return false, errPhase
 		}
-		return err
+	}
+	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		r, err := find(ctx, t.Q, id)
+		if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if set = len(from) == 0 || slices.Contains(from, or3cloud.HistoryPhase(r.HistoryPhase)); !set {
+			return nil
+		}
+		return t.Q.SetHistoryPhase(ctx, db.SetHistoryPhaseParams{Phase: string(phase), Num: r.Num})
 	})
+	return set && err == nil, err
 }
 
 // PendingHistoryJobs implements or3cloud.JobHistory.
@@ -73,6 +83,9 @@ func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []or3clou
 			}
 			var p or3cloud.PendingHistory
 			if p.Job, err = whole(ctx, q, r); err != nil {
+				return err
+			}
+			if p.Context, err = part(ctx, q, r.Num, partContext); err != nil {
 				return err
 			}
 			if p.Snapshot, err = snapshotOf(ctx, q, r, p.Job); err == nil {

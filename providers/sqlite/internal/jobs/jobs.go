@@ -48,12 +48,18 @@ const (
 	partUsage
 	partSnapshot
 	partExecution
+	partContext
 )
 
 var errNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Job not found or unauthorized")
 
 // row is a job as it is stored, without what is large.
 type row db.JobByIDRow
+
+// admitted reports whether a worker may begin: the answer waits for no admission into the history.
+func (r row) admitted() bool {
+	return r.HistoryPhase == "" || r.HistoryPhase == string(or3cloud.HistoryReady)
+}
 
 func (r row) open() bool { return r.Status == string(or3cloud.JobStreaming) }
 
@@ -118,7 +124,7 @@ func part(ctx context.Context, q *db.Queries, num, part int64) ([]byte, error) {
 	return engine.Optional(q.JobPart(ctx, db.JobPartParams{Job: num, Part: part}))
 }
 
-// whole returns a job with all but its texts and its execution.
+// whole returns a job with all but its texts, its execution and its context.
 func whole(ctx context.Context, q *db.Queries, r row) (job or3cloud.Job, err error) {
 	job = r.job()
 	for _, p := range []struct {
@@ -177,6 +183,8 @@ func (j *Jobs) check(in *or3cloud.NewJob) error {
 		return errPhase
 	case len(in.Execution) > or3cloud.MaxJobExecution:
 		return errExecution
+	case in.Context != nil && (len(in.Context) > or3cloud.MaxJobContext || !json.Valid(in.Context)):
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "What stays with a job is JSON of up to %d bytes", or3cloud.MaxJobContext)
 	case in.MostOfAll < 1 || in.MostOfUser < 1:
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "There may be one job at least")
 	}
@@ -251,8 +259,10 @@ func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, id string) (ou
 		Attempts: r.Attempts, LeaseOwner: r.LeaseOwner, LeaseUntil: r.LeaseUntil, DueAt: r.due(t.At), Timeout: r.Timeout,
 		Retention: span(in.Retention, or3cloud.DefaultJobRetention, or3cloud.LongestJobTime), Resumable: r.Resumable,
 	})
-	if err == nil && in.Execution != nil {
-		err = t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: num, Part: partExecution, Value: in.Execution})
+	for part, value := range map[int64][]byte{partExecution: in.Execution, partContext: in.Context} {
+		if err == nil && value != nil {
+			err = t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: num, Part: part, Value: value})
+		}
 	}
 	return or3cloud.JobAdmission{ID: id}, err
 }
@@ -268,10 +278,15 @@ func (j *Jobs) GetJob(ctx context.Context, id, userID string, from or3cloud.JobP
 			return errNotFound
 		}
 		if from.Attempt != 0 && int64(from.Attempt) != r.Attempts {
-			from = or3cloud.JobPlace{}
+			from = or3cloud.JobPlace{Context: from.Context}
 		}
 		if out.Job, err = whole(ctx, q, r); err != nil {
 			return err
+		}
+		if from.Context {
+			if out.Context, err = part(ctx, q, r.Num, partContext); err != nil {
+				return err
+			}
 		}
 		if out.Content, err = textFrom(ctx, q, r.Num, content, from.Content); err != nil {
 			return err

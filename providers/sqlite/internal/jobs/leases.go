@@ -38,13 +38,13 @@ func (j *Jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Durati
 	return out, nil
 }
 
-// claim hands a job to a worker, unless it is over or in other hands.
+// claim hands a job to a worker, unless it is over, not admitted yet, or in other hands.
 func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Duration) (*or3cloud.ClaimedJob, error) {
 	r, err := find(ctx, t.Q, id)
 	if err != nil {
 		return nil, err
 	}
-	if !r.open() || r.leased(t.At) && r.LeaseOwner != owner || !r.leased(t.At) && r.Attempts >= or3cloud.MostJobAttempts {
+	if !r.open() || !r.admitted() || r.leased(t.At) && r.LeaseOwner != owner || !r.leased(t.At) && r.Attempts >= or3cloud.MostJobAttempts {
 		return nil, nil
 	}
 	if !r.leased(t.At) {
@@ -64,6 +64,9 @@ func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Durat
 	}
 	out := &or3cloud.ClaimedJob{}
 	if out.Job, err = whole(ctx, t.Q, r); err != nil {
+		return nil, err
+	}
+	if out.Context, err = part(ctx, t.Q, r.Num, partContext); err != nil {
 		return nil, err
 	}
 	out.Execution, err = part(ctx, t.Q, r.Num, partExecution)
