@@ -301,3 +301,124 @@ declare module '~~/server/utils/notifications/registry' {
 
   export function registerNotificationEmitter(id: string, emitter: NotificationEmitter): void
 }
+
+declare module '~~/server/utils/background-jobs/registry' {
+  import type { BackgroundJobProvider } from '~~/server/utils/background-jobs/types'
+
+  export function registerBackgroundJobProvider(id: string, provider: BackgroundJobProvider): void
+}
+
+declare module '~~/server/utils/background-jobs/types' {
+  export type HistoryPhase = 'admission_pending' | 'ready' | 'finalization_pending' | 'committed' | 'superseded' | 'blocked'
+
+  export interface ToolCall {
+    id?: string
+    name: string
+    status: 'loading' | 'complete' | 'error' | 'pending' | 'skipped'
+    args?: string
+    result?: string
+    error?: string
+  }
+
+  /** What it takes to go on with a chat in another process, or the workspace of a workflow. Keys in it are encrypted by the host. */
+  export interface Execution {
+    version: number
+    workspaceId: string
+    kind?: 'workflow'
+    body?: Record<string, unknown>
+    apiKeyCiphertext?: string
+    /** The admission of the answer into the synced history. */
+    history?: unknown
+    /** Where a worker goes on that takes the job up. */
+    contentBase?: string
+    reasoningBase?: string
+    [more: string]: unknown
+  }
+
+  /** Times are Unix milliseconds, lengths UTF-16 code units. */
+  export interface BackgroundJob {
+    id: string
+    userId: string
+    threadId: string
+    messageId: string
+    model: string
+    kind?: string
+    status: string
+    content: string
+    reasoning: string
+    chunksReceived: number
+    startedAt: number
+    completedAt?: number
+    error?: string
+    tool_calls?: ToolCall[]
+    workflow_state?: unknown
+    usage?: unknown
+    generationId?: string
+    historyPhase?: string
+    syncProviderId?: string
+    execution?: Execution
+    leaseOwner?: string
+    leaseExpiresAt?: number
+    attempts?: number
+  }
+
+  export interface NewJob {
+    userId: string
+    threadId: string
+    messageId: string
+    model: string
+    kind?: 'chat' | 'workflow'
+    tool_calls?: ToolCall[]
+    workflow_state?: unknown
+    idempotencyKey?: string
+    generationId?: string
+    historyPhase?: HistoryPhase
+    syncProviderId?: string
+    initialContent?: string
+    initialReasoning?: string
+    execution?: Execution
+  }
+
+  export interface JobUpdate {
+    contentChunk?: string
+    reasoningChunk?: string
+    chunksReceived?: number
+    tool_calls?: ToolCall[]
+    workflow_state?: unknown
+    usage?: unknown
+    leaseOwner?: string
+  }
+
+  export interface TerminalSnapshot {
+    status: 'complete' | 'error' | 'aborted'
+    content: string
+    reasoning: string
+    toolCalls?: ToolCall[]
+    usage?: unknown
+    error?: string
+    completedAt: number
+  }
+
+  /** `*` stands for any user. Who names a lease that is not theirs gets an error named BackgroundJobLeaseLostError. */
+  export interface BackgroundJobProvider {
+    readonly name: string
+    createJob(params: NewJob): Promise<string>
+    getJob(jobId: string, userId: string): Promise<BackgroundJob | null>
+    updateJob(jobId: string, update: JobUpdate): Promise<void>
+    completeJob(jobId: string, content: string, leaseOwner?: string): Promise<void>
+    failJob(jobId: string, error: string, leaseOwner?: string): Promise<void>
+    abortJob(jobId: string, userId: string): Promise<boolean>
+    checkJobAborted(jobId: string): Promise<boolean>
+    claimJob(jobId: string, leaseOwner: string, now: number, leaseExpiresAt: number): Promise<BackgroundJob | null>
+    claimNextJob(leaseOwner: string, now: number, leaseExpiresAt: number): Promise<BackgroundJob | null>
+    renewJobLease(jobId: string, leaseOwner: string, now: number, leaseExpiresAt: number): Promise<boolean>
+    updateJobExecution(jobId: string, execution: Execution, leaseOwner: string): Promise<boolean>
+    findJobByIdempotencyKey(key: string, userId: string): Promise<BackgroundJob | null>
+    cancelAdmission(userId: string, admissionId: string): Promise<{ aborted: boolean, jobId?: string, pending: boolean }>
+    saveTerminalSnapshot(jobId: string, snapshot: TerminalSnapshot, leaseOwner?: string): Promise<boolean>
+    setHistoryPhase(jobId: string, phase: HistoryPhase, options?: { from?: HistoryPhase[] }): Promise<boolean>
+    getPendingHistoryJobs(limit: number): Promise<BackgroundJob[]>
+    cleanupExpired(): Promise<number>
+    getActiveJobCount(): Promise<number>
+  }
+}

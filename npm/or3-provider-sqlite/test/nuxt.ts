@@ -7,6 +7,7 @@ import type { DeploymentAdminChecker } from '~~/server/auth/deployment-admin'
 import type { SessionContext } from '~~/server/auth/session'
 import type { AuthWorkspaceStore } from '~~/server/auth/store/types'
 import type { SyncGatewayAdapter } from '~~/server/sync/gateway/types'
+import type { BackgroundJobProvider } from '~~/server/utils/background-jobs/types'
 import type { NotificationEmitter } from '~~/server/utils/notifications/registry'
 import type { RateLimitProvider } from '~~/server/utils/rate-limit/registry'
 
@@ -27,6 +28,7 @@ export const registries = {
   adminAdapters: new Registry<ProviderAdminAdapter>(),
   rateLimits: new Registry<RateLimitProvider>(),
   emitters: new Registry<NotificationEmitter>(),
+  jobs: new Registry<BackgroundJobProvider>(),
 }
 
 export function registerAuthWorkspaceStore({ id, create }: { id: string, create: () => AuthWorkspaceStore }): void {
@@ -49,6 +51,10 @@ export function registerRateLimitProvider(id: string, provider: RateLimitProvide
 }
 export function registerNotificationEmitter(id: string, emitter: NotificationEmitter): void {
   registries.emitters.set(id, emitter)
+}
+
+export function registerBackgroundJobProvider(id: string, provider: BackgroundJobProvider): void {
+  registries.jobs.set(id, provider)
 }
 
 /** The host's runtime configuration. */

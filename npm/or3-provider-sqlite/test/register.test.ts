@@ -19,7 +19,7 @@ const off = { enabled: false, storageProvider: 'memory' }
 const convex = { enabled: true, provider: 'convex' }
 
 describe('what is registered', () => {
-  const all = ['adminAdapters', 'adminCheckers', 'adminStores', 'emitters', 'rateLimits', 'syncAdapters', 'workspaceStores']
+  const all = ['adminAdapters', 'adminCheckers', 'adminStores', 'emitters', 'jobs', 'rateLimits', 'syncAdapters', 'workspaceStores']
   const accounts = ['adminCheckers', 'adminStores', 'workspaceStores']
 
   test.each<[string, object, string[]]>([

@@ -4,3 +4,8 @@ export function given<T extends object>(input: T): Given<T> {
 }
 
 type Given<T> = { [K in keyof T]: Exclude<T[K], null> }
+
+/** An object without some of its members. */
+export function without<T extends object, K extends keyof T>(of: T, ...names: K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(of).filter(([name]) => !names.includes(name as K))) as Omit<T, K>
+}

@@ -4,11 +4,13 @@ import { registerAdminStoreProvider } from '~~/server/admin/stores/registry'
 import { registerDeploymentAdminChecker } from '~~/server/auth/deployment-admin'
 import { registerAuthWorkspaceStore } from '~~/server/auth/store/registry'
 import { registerSyncGatewayAdapter } from '~~/server/sync/gateway/registry'
+import { registerBackgroundJobProvider } from '~~/server/utils/background-jobs/registry'
 import { registerNotificationEmitter } from '~~/server/utils/notifications/registry'
 import { registerRateLimitProvider } from '~~/server/utils/rate-limit/registry'
 import { id, selected, type HostConfig } from '../../selection'
 import { adminStores, syncAdminAdapter } from '../admin'
 import { cloud } from '../cloud'
+import { jobProvider } from '../jobs'
 import { rateLimits } from '../limits'
 import { notificationEmitter } from '../notifications'
 import { syncAdapter } from '../sync'
@@ -33,5 +35,8 @@ export default defineNitroPlugin((nitroApp) => {
     registerProviderAdminAdapter(syncAdminAdapter(id))
   }
   if (selection.sync || selection.limits) registerRateLimitProvider(id, rateLimits(id))
-  if (selection.sync || selection.jobs) registerNotificationEmitter(id, notificationEmitter())
+  if (selection.sync || selection.jobs) {
+    registerBackgroundJobProvider(id, jobProvider(id))
+    registerNotificationEmitter(id, notificationEmitter())
+  }
 })
