@@ -11,7 +11,7 @@ CREATE TABLE chat_places (
   PRIMARY KEY (workspace, pk)
 ) STRICT, WITHOUT ROWID;
 
--- The version of the last op that has changed a message of a thread, or deleted the thread. A row counts as an entry, and stays.
+-- A version that stands for what has last changed a message of a thread, or deleted the thread. A row counts as an entry, and stays.
 CREATE TABLE chat_threads (
   workspace INTEGER NOT NULL,
   thread    BLOB NOT NULL,

@@ -145,12 +145,11 @@ WHERE device_cursors.workspace = @workspace AND device_cursors.user_id = @user_i
 );
 
 -- name: ChatPlace :one
-SELECT thread FROM chat_places WHERE workspace = @workspace AND pk = @pk;
+SELECT thread, idx, order_key FROM chat_places WHERE workspace = @workspace AND pk = @pk;
 
 -- name: PlaceInChat :exec
 INSERT INTO chat_places (workspace, pk, thread, idx, order_key) VALUES (@workspace, @pk, @thread, @idx, @order_key)
-ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key
-WHERE thread <> excluded.thread OR idx <> excluded.idx OR order_key <> excluded.order_key;
+ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key;
 
 -- name: RemoveFromChat :exec
 DELETE FROM chat_places WHERE workspace = @workspace AND pk = @pk;

@@ -29,7 +29,8 @@ func (p *push) derive(op *preparedOp, state syncrule.State, existed bool) error 
 		}
 		return errors.Join(err, engine.Run(p.St.KeepKVName, p.version, p.workspace, op.names[0], op.key))
 	case or3cloud.TableThreads:
-		return p.deleteChat(op, state)
+		p.deleteChat(op, state)
+		return nil
 	case or3cloud.TableMessages, or3cloud.TablePosts:
 		if op.Table == or3cloud.TableMessages {
 			if err := p.place(op, state, existed); err != nil {

@@ -270,7 +270,7 @@ func (q *Queries) ChatBefore(ctx context.Context, arg ChatBeforeParams) ([]ChatB
 }
 
 const chatPlace = `-- name: ChatPlace :one
-SELECT thread FROM chat_places WHERE workspace = ?1 AND pk = ?2
+SELECT thread, idx, order_key FROM chat_places WHERE workspace = ?1 AND pk = ?2
 `
 
 type ChatPlaceParams struct {
@@ -278,11 +278,17 @@ type ChatPlaceParams struct {
 	Pk        []byte
 }
 
-func (q *Queries) ChatPlace(ctx context.Context, arg ChatPlaceParams) ([]byte, error) {
+type ChatPlaceRow struct {
+	Thread   []byte
+	Idx      float64
+	OrderKey []byte
+}
+
+func (q *Queries) ChatPlace(ctx context.Context, arg ChatPlaceParams) (ChatPlaceRow, error) {
 	row := q.queryRow(ctx, q.chatPlaceStmt, chatPlace, arg.Workspace, arg.Pk)
-	var thread []byte
-	err := row.Scan(&thread)
-	return thread, err
+	var i ChatPlaceRow
+	err := row.Scan(&i.Thread, &i.Idx, &i.OrderKey)
+	return i, err
 }
 
 const chatRevision = `-- name: ChatRevision :one
@@ -763,7 +769,6 @@ func (q *Queries) Pin(ctx context.Context, arg PinParams) error {
 const placeInChat = `-- name: PlaceInChat :exec
 INSERT INTO chat_places (workspace, pk, thread, idx, order_key) VALUES (?1, ?2, ?3, ?4, ?5)
 ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key
-WHERE thread <> excluded.thread OR idx <> excluded.idx OR order_key <> excluded.order_key
 `
 
 type PlaceInChatParams struct {
