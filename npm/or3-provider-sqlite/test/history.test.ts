@@ -80,6 +80,10 @@ describe('background answers', () => {
     const admission = turn(ann.workspaceId)
     expect(await failure(adapter.admitChatGeneration(actor, { ...admission, version: 2 }))).toMatchObject({ statusCode: 400, message: expect.stringMatching(/^Invalid background history/) })
     expect(await failure(adapter.admitChatGeneration({ ...actor, userId: bob.userId }, admission))).toMatchObject({ statusCode: 403, message: expect.stringMatching(/^Forbidden/) })
+    const elsewhere = { ...actor, workspaceId: bob.workspaceId }
+    for (const refused of [adapter.admitChatGeneration(elsewhere, admission), adapter.finalizeChatGeneration(elsewhere, { admission, snapshot })]) {
+      expect(await failure(refused)).toMatchObject({ statusCode: 400, message: expect.stringMatching(/^Invalid background history/) })
+    }
     await adapter.admitChatGeneration(actor, admission)
     const other = { ...admission, userMessage: message('m1', 0, { data: { content: 'another' } }) }
     expect(await failure(adapter.admitChatGeneration(actor, other))).toMatchObject({ statusCode: 409, message: expect.stringMatching(/^Conflicting background history/) })

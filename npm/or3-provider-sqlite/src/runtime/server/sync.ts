@@ -1,4 +1,5 @@
 // SyncGatewayAdapter (contract, sync §1.3 and §10).
+import { createError } from 'h3'
 import { resolveSessionContext, type SessionContext } from '~~/server/auth/session'
 import type { Actor, SyncGatewayAdapter } from '~~/server/sync/gateway/types'
 import { cloud } from './cloud'
@@ -55,10 +56,11 @@ export function syncAdapter(id: string): SyncGatewayAdapter {
         cloud.engine.call('sync/read-chat-history', { workspaceId, query }, { user: { id: userId } }, signal && { signal }),
       ),
 
-    admitChatGeneration: (actor, envelope) => cloud.call(undefined, 'sync/admit-chat-generation', envelope, userOf(actor)),
+    admitChatGeneration: async (actor, envelope) =>
+      cloud.call(undefined, 'sync/admit-chat-generation', inWorkspaceOf(actor, envelope), userOf(actor)),
 
-    finalizeChatGeneration: (actor, { admission, snapshot }) =>
-      cloud.call(undefined, 'sync/finalize-chat-generation', { admission, snapshot }, userOf(actor)),
+    finalizeChatGeneration: async (actor, { admission, snapshot }) =>
+      cloud.call(undefined, 'sync/finalize-chat-generation', { admission: inWorkspaceOf(actor, admission), snapshot }, userOf(actor)),
 
     async listWorkspaceIds() {
       const all: string[] = []
@@ -84,6 +86,14 @@ export function syncAdapter(id: string): SyncGatewayAdapter {
       await cloud.call(undefined, 'sync/fail-maintenance-run', { error })
     },
   }
+}
+
+/** An admission that is for the workspace of its job: the client has made it. */
+function inWorkspaceOf<T extends { workspaceId: string }>({ workspaceId }: Actor, admission: T): T {
+  if (admission.workspaceId !== workspaceId) {
+    throw createError({ statusCode: 400, statusMessage: 'Invalid background history: it is for another workspace' })
+  }
+  return admission
 }
 
 /** A background job is done for its user, whose browser is gone. */
