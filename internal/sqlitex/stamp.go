@@ -214,6 +214,7 @@ func (d *DB) readStamp(parameters string) (stamp or3cloud.StoreStamp, content bo
 
 // query calls f for each row.
 func query(c *sqlite3.Conn, text string, f func(*sqlite3.Stmt)) error {
+	Used(c)
 	s, _, err := c.Prepare(text)
 	if err != nil {
 		return err

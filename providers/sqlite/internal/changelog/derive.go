@@ -96,7 +96,7 @@ func (p *push) refsOf(table int64, key []byte) (digests []string, err error) {
 	if err := engine.Bind(st, p.workspace, table, key); err != nil {
 		return nil, err
 	}
-	for st.Step() {
+	for engine.Step(st) {
 		digests = append(digests, st.ColumnText(0))
 	}
 	if err := st.Err(); err != nil {

@@ -81,7 +81,7 @@ func changes(r *engine.Reader, workspace int64, in or3cloud.PullRequest, version
 	defer st.Reset()
 	n, size, last := 0, 0, in.Cursor
 	var row changeRow
-	for st.Step() {
+	for engine.Step(st) {
 		if n == in.Limit || size >= or3cloud.AnswerBytes {
 			page.HasMore, page.NextCursor = true, last
 			return page, nil

@@ -84,10 +84,10 @@ func (p *readPool) view(ctx context.Context, f func(*Reader) error) (err error) 
 		return sqlitex.Translate(err)
 	}
 	defer p.put(r)
-	if err := r.St.begin.Exec(); err != nil {
+	if err := execute(r.St.begin); err != nil {
 		return sqlitex.Translate(err)
 	}
-	defer func() { err = sqlitex.Translate(errors.Join(err, r.St.commit.Exec())) }()
+	defer func() { err = sqlitex.Translate(errors.Join(err, execute(r.St.commit))) }()
 	return f(r)
 }
 

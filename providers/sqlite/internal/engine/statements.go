@@ -6,6 +6,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 )
 
@@ -136,6 +137,7 @@ func (l StatementList) close() {
 // Bind sets the parameters of a statement, in order. A nil []byte is NULL. Any other type than these four is a mistake of the
 // program: it fails, because the parameter would otherwise keep the value of the execution before.
 func Bind(s *sqlite3.Stmt, args ...any) error {
+	sqlitex.Used(s.Conn())
 	var errs []error
 	for i, a := range args {
 		var err error
@@ -160,6 +162,18 @@ func Bind(s *sqlite3.Stmt, args ...any) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// execute executes a statement without parameters.
+func execute(s *sqlite3.Stmt) error {
+	sqlitex.Used(s.Conn())
+	return s.Exec()
+}
+
+// Step goes to the next row of a statement whose parameters are bound, and reports whether there is one.
+func Step(s *sqlite3.Stmt) bool {
+	sqlitex.Used(s.Conn())
+	return s.Step()
 }
 
 // Run executes a statement that returns no rows.

@@ -209,7 +209,7 @@ func (w *writer) group(first *job) (next *job) {
 	group := []*job{first}
 	err := w.breaker.Err()
 	if err == nil {
-		err = w.exec(w.St.begin)
+		err = execute(w.St.begin)
 	}
 	if err == nil {
 		start := w.now()
@@ -273,12 +273,12 @@ func (w *writer) commit() error {
 	if w.C.GetAutocommit() {
 		return Unavailable(errors.New("transaction was rolled back"))
 	}
-	err := w.exec(w.St.commit)
+	err := execute(w.St.commit)
 	if err == nil {
 		return nil
 	}
 	if !w.C.GetAutocommit() {
-		err = errors.Join(err, w.exec(w.St.rollback))
+		err = errors.Join(err, execute(w.St.rollback))
 	}
 	if sqlitex.IsFatal(err) {
 		w.breaker.Trip("commit", err)
@@ -291,22 +291,22 @@ func (w *writer) undo() error {
 	if w.C.GetAutocommit() {
 		return nil
 	}
-	return w.exec(w.St.rollback)
+	return execute(w.St.rollback)
 }
 
 // apply runs one job behind a savepoint. It never lets a job's failure or panic reach its neighbours.
 func (w *writer) apply(j *job, start time.Time) {
-	if j.err = w.exec(w.St.savepoint); j.err != nil {
+	if j.err = execute(w.St.savepoint); j.err != nil {
 		return
 	}
 	w.run(j, start)
 	if j.err != nil && !w.C.GetAutocommit() {
-		if err := w.exec(w.St.rollbackTo); err != nil {
+		if err := execute(w.St.rollbackTo); err != nil {
 			j.err = errors.Join(j.err, err)
 		}
 	}
 	if !w.C.GetAutocommit() {
-		if err := w.exec(w.St.release); err != nil {
+		if err := execute(w.St.release); err != nil {
 			j.err = errors.Join(j.err, err)
 		}
 	}
@@ -330,9 +330,6 @@ func (w *writer) run(j *job, start time.Time) {
 		w.log.Warn("a write has held up all others", "took", took)
 	}
 }
-
-// exec runs a statement without parameters.
-func (w *writer) exec(s *sqlite3.Stmt) error { return s.Exec() }
 
 // takeStep adds a step of the mark to the transaction if one is due, and returns what must be told after the commit.
 func (w *writer) takeStep(now time.Time) *or3cloud.StoreStamp {

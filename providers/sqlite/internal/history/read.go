@@ -194,7 +194,7 @@ func (c *chat) page(ctx context.Context, from syncrule.ChatSeek, limit int) erro
 	}
 	defer st.Reset()
 	last := from
-	for st.Step() {
+	for engine.Step(st) {
 		if c.out.Examined == limit || c.size >= or3cloud.AnswerBytes {
 			c.out.NextCursor = last.Cursor()
 			c.out.Incomplete = c.out.NextCursor == ""
