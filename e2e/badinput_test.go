@@ -219,10 +219,12 @@ func TestBadInputLeavesNothingBehind(t *testing.T) {
 
 	after := rowsOf(srv)
 	for _, table := range slices.Sorted(maps.Keys(after)) {
-		// That somebody tries is what the limits are to remember.
-		if after[table] != before[table] && table != "auth.rate_windows" {
-			t.Errorf("%s has %d rows, before %d", table, after[table], before[table])
+		more := after[table] - before[table]
+		// That somebody tries is what the limits are to remember, and they forget with time.
+		if more == 0 || table == "auth.rate_windows" || table == "sync.rate_windows" && more < 0 {
+			continue
 		}
+		t.Errorf("%s has %d rows, before %d", table, after[table], before[table])
 	}
 	if left := blobs(srv); !maps.Equal(left, files) {
 		t.Errorf("files %v, before %v", left, files)
