@@ -212,6 +212,23 @@ type UploadIntent struct {
 	Quota     StorageQuota
 }
 
+// Transfer is what a signed URL is good for: the transfer of one content, by one user.
+type Transfer struct {
+	WorkspaceID string   `json:"workspaceId"`
+	UserID      string   `json:"userId"`
+	Hash        BlobHash `json:"hash"`
+	// Upload says that it goes up.
+	Upload bool `json:"upload"`
+}
+
+// TransferReader is the optional ability of a storage provider whose URLs lead to routes of its own to say what one is good
+// for. A host with rules of its own about workspaces asks before it passes a request on to such a route.
+type TransferReader interface {
+	// ReadTransfer reads the parameter token of a signed URL: CodeInvalid if it is empty, CodeForbidden if it is not genuine
+	// or has expired. It says nothing about who shows it.
+	ReadTransfer(ctx context.Context, token string) (Transfer, error)
+}
+
 // UploadIntents is the optional ability of a sync provider to promise room. What counts is each content once: that of
 // a live file_meta row, and that of an intent as long as no row does. Deciding and writing down is one transaction,
 // so that no number of parallel uploads exceeds a quota.

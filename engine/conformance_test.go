@@ -157,7 +157,7 @@ func TestStorageOverTheProtocol(t *testing.T) {
 	})
 }
 
-// storage is or3cloud.StorageGatewayAdapter, StorageCollector and ObjectDeleter over the protocol.
+// storage is or3cloud.StorageGatewayAdapter, StorageCollector, TransferReader and ObjectDeleter over the protocol.
 type storage struct {
 	*client
 	user atomic.Value // the last one that a URL was signed for
@@ -204,6 +204,10 @@ func (s *storage) GC(ctx context.Context, in or3cloud.StorageGCRequest) (or3clou
 func (s *storage) DeleteObject(ctx context.Context, ws string, hash or3cloud.BlobHash) error {
 	_, err := ask[nothing](ctx, s.client, Caller{}, "storage/delete-object", objectRequest{ws, string(hash)})
 	return err
+}
+
+func (s *storage) ReadTransfer(ctx context.Context, token string) (or3cloud.Transfer, error) {
+	return ask[or3cloud.Transfer](ctx, s.client, Caller{}, "storage/read-transfer", transferRequest{token})
 }
 
 // relay passes a browser's request on and its answer back, as a host does.

@@ -55,6 +55,9 @@ type (
 		RetentionSeconds httpapi.Int `json:"retention_seconds"`
 		Limit            httpapi.Int `json:"limit,omitempty"`
 	}
+	transferRequest struct {
+		Token string `json:"token,omitempty"` // the parameter of that name of a signed URL
+	}
 	objectRequest struct {
 		WorkspaceID string `json:"workspaceId"`
 		Hash        string `json:"hash"`
@@ -64,13 +67,16 @@ type (
 // longestExpiry is the longest life of a URL that may be asked for, in milliseconds (contract, storage §2).
 const longestExpiry = 86_400_000
 
-// transfer checks what both kinds of URLs are asked for with.
-func transfer(c call, hash string, expiresInMS httpapi.Int, d or3cloud.Disposition) (user string, h or3cloud.BlobHash, err error) {
+// transfer checks what URLs are asked for with, and commits.
+func transfer(c call, hash string, size, expiresInMS httpapi.Int, d or3cloud.Disposition) (user string, h or3cloud.BlobHash, err error) {
 	if user, err = c.user(); err != nil {
 		return "", "", err
 	}
 	if h, err = blobHash(hash); err != nil {
 		return "", "", err
+	}
+	if size < 0 {
+		return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "A size is not negative")
 	}
 	if expiresInMS < 0 || expiresInMS > longestExpiry {
 		return "", "", or3cloud.Errorf(or3cloud.CodeInvalid, "expiresInMs is at most %d", longestExpiry)
@@ -95,10 +101,7 @@ func storageMethods() []method {
 	files := by[store](or3cloud.ProviderStorage)
 	return []method{
 		does("storage/presign-upload", "StorageGatewayAdapter.presignUpload.", files, func(c call, s store, in presignUploadRequest) (out presigned, err error) {
-			user, hash, err := transfer(c, in.Hash, in.ExpiresInMS, in.Disposition)
-			if err == nil && in.SizeBytes < 0 {
-				err = or3cloud.Errorf(or3cloud.CodeInvalid, "A size is not negative")
-			}
+			user, hash, err := transfer(c, in.Hash, in.SizeBytes, in.ExpiresInMS, in.Disposition)
 			if err != nil {
 				return out, err
 			}
@@ -109,7 +112,7 @@ func storageMethods() []method {
 			return wirePresigned(p), err
 		}).asUser(),
 		does("storage/presign-download", "StorageGatewayAdapter.presignDownload.", files, func(c call, s store, in presignDownloadRequest) (out presigned, err error) {
-			user, hash, err := transfer(c, in.Hash, in.ExpiresInMS, in.Disposition)
+			user, hash, err := transfer(c, in.Hash, 0, in.ExpiresInMS, in.Disposition)
 			if err != nil {
 				return out, err
 			}
@@ -119,11 +122,12 @@ func storageMethods() []method {
 			})
 			return wirePresigned(p), err
 		}).asUser(),
+		does("storage/read-transfer", "What a signed URL of the provider's routes is good for, whoever shows it.",
+			by[or3cloud.TransferReader](or3cloud.ProviderStorage), func(c call, s or3cloud.TransferReader, in transferRequest) (or3cloud.Transfer, error) {
+				return s.ReadTransfer(c, in.Token)
+			}),
 		does("storage/commit", "StorageGatewayAdapter.commit.", files, func(c call, s store, in commitRequest) (out commitAnswer, err error) {
-			user, hash, err := transfer(c, in.Hash, 0, "")
-			if err == nil && in.SizeBytes < 0 {
-				err = or3cloud.Errorf(or3cloud.CodeInvalid, "A size is not negative")
-			}
+			user, hash, err := transfer(c, in.Hash, in.SizeBytes, 0, "")
 			if err != nil {
 				return out, err
 			}

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ func TestStorage(t *testing.T, open StorageFactory) {
 		"the storage id is a hint":                   testStorageHint,
 		"unsafe keys are refused":                    testStorageUnsafeKeys,
 		"active content is served as bytes":          testStorageActiveContent,
+		"urls can be read":                           testStorageReadTransfer,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newStorageRig(t, open, true)) })
 	}
@@ -83,6 +85,43 @@ func testStorageRoundTrip(t *testing.T, rig *storageRig) {
 		content := make([]byte, size)
 		rand.Read(content)
 		rig.want(rig.store("ws", string(content)))
+	}
+}
+
+// testStorageReadTransfer checks or3cloud.TransferReader.
+func testStorageReadTransfer(t *testing.T, rig *storageRig) {
+	reader, ok := rig.inst.Storage.(or3cloud.TransferReader)
+	if !ok {
+		t.Skip("the provider's urls lead elsewhere")
+	}
+	blob := rig.store("ws", "content")
+	for _, upload := range []bool{true, false} {
+		p, err := rig.presignDownload(blob)
+		if upload {
+			p, err = rig.presignUpload(blob)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := url.Parse(p.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := signed.Query().Get("token")
+		got, err := reader.ReadTransfer(t.Context(), token)
+		if want := (or3cloud.Transfer{WorkspaceID: "ws", UserID: storageUser, Hash: blob.hash, Upload: upload}); err != nil || got != want {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+		if _, err := reader.ReadTransfer(t.Context(), "x"+token); or3cloud.CodeOf(err) != or3cloud.CodeForbidden {
+			t.Errorf("a forged token: %v", err)
+		}
+		rig.Advance(25 * time.Hour)
+		if _, err := reader.ReadTransfer(t.Context(), token); or3cloud.CodeOf(err) != or3cloud.CodeForbidden {
+			t.Errorf("an expired token: %v", err)
+		}
+	}
+	if _, err := reader.ReadTransfer(t.Context(), ""); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+		t.Errorf("no token: %v", err)
 	}
 }
 

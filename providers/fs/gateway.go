@@ -159,16 +159,35 @@ func (g *gateway) Routes() []or3cloud.Route {
 	}
 }
 
-// admit makes the checks that both directions share, in the contract's order (storage §7.4, 1–8): token, operation,
-// session, subject, permission. The disk is not touched before all of them have passed.
-func (g *gateway) admit(r *http.Request, operation string, p or3cloud.Permission) (signed.Claims, layout.Key, error) {
-	token := r.URL.Query().Get("token")
+// verify reads a token, whoever shows it.
+func (g *gateway) verify(token string) (signed.Claims, error) {
 	if token == "" {
-		return signed.Claims{}, layout.Key{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Missing token")
+		return signed.Claims{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Missing token")
 	}
 	c, err := g.signer.Verify(token)
 	if err != nil {
-		return c, layout.Key{}, or3cloud.WrapError(err, or3cloud.CodeForbidden, "Invalid or expired token")
+		return c, or3cloud.WrapError(err, or3cloud.CodeForbidden, "Invalid or expired token")
+	}
+	return c, nil
+}
+
+// ReadTransfer implements or3cloud.TransferReader.
+func (g *gateway) ReadTransfer(_ context.Context, token string) (or3cloud.Transfer, error) {
+	c, err := g.verify(token)
+	if err != nil {
+		return or3cloud.Transfer{}, err
+	}
+	return or3cloud.Transfer{
+		WorkspaceID: c.Workspace, UserID: c.User, Hash: or3cloud.BlobHash(c.Hash), Upload: c.Operation == opUpload,
+	}, nil
+}
+
+// admit makes the checks that both directions share, in the contract's order (storage §7.4, 1–8): token, operation,
+// session, subject, permission. The disk is not touched before all of them have passed.
+func (g *gateway) admit(r *http.Request, operation string, p or3cloud.Permission) (signed.Claims, layout.Key, error) {
+	c, err := g.verify(r.URL.Query().Get("token"))
+	if err != nil {
+		return c, layout.Key{}, err
 	}
 	if c.Operation != operation {
 		return c, layout.Key{}, or3cloud.Errorf(or3cloud.CodeForbidden, "Invalid operation token")

@@ -61,6 +61,7 @@ var (
 	_ or3cloud.StorageCollector      = (*Storage)(nil)
 	_ or3cloud.StorageInspector      = (*Storage)(nil)
 	_ or3cloud.ObjectDeleter         = (*Storage)(nil)
+	_ or3cloud.TransferReader        = (*Storage)(nil)
 	_ or3cloud.PartialUploads        = (*Storage)(nil)
 	_ or3cloud.BlobChecker           = (*Storage)(nil)
 	_ or3cloud.IntegrityReporter     = (*Storage)(nil)

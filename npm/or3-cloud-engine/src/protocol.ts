@@ -851,6 +851,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/engine/v1/storage/read-transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a signed URL of the provider's routes is good for, whoever shows it. */
+        post: operations["storage/read-transfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/engine/v1/sync/admit-chat-generation": {
         parameters: {
             query?: never;
@@ -2298,6 +2315,18 @@ export interface components {
             providerId: string;
             request: components["schemas"]["BrowserRequest"];
             template?: string;
+        };
+        /** @description Transfer is what a signed URL is good for: the transfer of one content, by one user. */
+        Transfer: {
+            hash: string;
+            /** @description Upload says that it goes up. */
+            upload: boolean;
+            userId: string;
+            workspaceId: string;
+        };
+        TransferRequest: {
+            /** @description the parameter of that name of a signed URL */
+            token?: string;
         };
         UploadIntent: {
             /** @description ExpiresAt is in Unix seconds. Where an intent is consumed it is until when the content counts although no row names it; left out, that is the retention of files. */
@@ -4194,6 +4223,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Presigned"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    "storage/read-transfer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description encodeURIComponent of the JSON of this. */
+                "Or3-Engine-Caller"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TransferRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transfer"];
                 };
             };
             /** @description An error. */
