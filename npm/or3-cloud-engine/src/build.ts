@@ -17,7 +17,7 @@ import {
 
 /** What is needed of Nitro 2. */
 export interface NitroLike {
-  options: { dev: boolean, preset: string, output: { serverDir: string } }
+  options: { dev: boolean, preset: string, static?: boolean, output: { serverDir: string } }
   hooks: { hook: (name: 'compiled', run: () => void) => unknown }
 }
 
@@ -49,7 +49,7 @@ export function carryEngine(
   { env = process.env, here = fileURLToPath(import.meta.url) }: CarryOptions = {},
 ): void {
   const { dev, preset, output } = nitro.options
-  if (dev) return
+  if (dev || nitro.options.static) return // there is no server to bring it to
   if (!nodePresets.has(preset.replaceAll('_', '-'))) {
     throw new EngineProblem(
       'unsupported-platform',

@@ -15,6 +15,8 @@ export { providerAdmin, type AdminStatus, type ProviderAdmin } from './admin.js'
 /** What is needed of an event of h3. */
 export interface HostEvent {
   node: { req: IncomingMessage, res: ServerResponse }
+  /** Path and query, without the base path of the host. */
+  path: string
   context: object
 }
 
@@ -117,6 +119,11 @@ export class ProviderHost {
     return this.#engine?.offered
   }
 
+  /** Whether it is started, and the host has not closed. */
+  get running(): boolean {
+    return this.#engine !== undefined
+  }
+
   /** @throws EngineError `unavailable` where it is not started */
   get engine(): Engine {
     if (this.#engine) return this.#engine
@@ -159,7 +166,11 @@ export class ProviderHost {
     { session, ...options }: { session?: HostSession } & Omit<RelayOptions, 'caller'> = {},
   ): Promise<void> {
     await this.answering(event, async () =>
-      this.engine.relay(event.node.req, event.node.res, { ...options, caller: this.caller(event, session) }),
+      this.engine.relay(event.node.req, event.node.res, {
+        path: event.path,
+        ...options,
+        caller: this.caller(event, session),
+      }),
     )
   }
 

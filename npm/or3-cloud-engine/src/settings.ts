@@ -13,13 +13,14 @@ export interface HostChoices {
   sync?: { enabled?: unknown, provider?: unknown }
   storage?: { enabled?: unknown, provider?: unknown }
   security?: { allowedOrigins?: unknown }
+  app?: { baseURL?: unknown }
 }
 
 /**
- * What a host has chosen, as settings of the engine: its providers, who may register, and which pages may ask. The
- * names are those that win where there are two.
+ * What a host has chosen, as settings of the engine: its providers, who may register, which pages may ask, and
+ * below which path browsers see it. The names are those that win where there are two.
  */
-export function settingsOf({ auth, sync, storage, security }: HostChoices): Record<string, string> {
+export function settingsOf({ auth, sync, storage, security, app }: HostChoices): Record<string, string> {
   const settings: Record<string, unknown> = {
     SSR_AUTH_ENABLED: auth?.enabled,
     OR3_AUTH_PROVIDER: auth?.provider,
@@ -32,6 +33,7 @@ export function settingsOf({ auth, sync, storage, security }: HostChoices): Reco
     OR3_CLOUD_STORAGE_ENABLED: storage?.enabled,
     OR3_STORAGE_PROVIDER: storage?.provider,
     OR3_ALLOWED_ORIGINS: Array.isArray(security?.allowedOrigins) ? security.allowedOrigins.join(',') : undefined,
+    OR3_BASE_PATH: typeof app?.baseURL === 'string' ? app.baseURL.replace(/\/$/, '') : undefined,
   }
   return Object.fromEntries(
     Object.entries(settings).flatMap(([name, value]) => {

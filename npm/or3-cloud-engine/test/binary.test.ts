@@ -344,7 +344,7 @@ describe('a build of the host', () => {
     )
   })
 
-  test('stops where it cannot work, and carries nothing in development', () => {
+  test('stops where it cannot work, and carries nothing where no server is built', () => {
     const { here } = installed(own)
     for (const preset of ['cloudflare-module', 'static', 'vercel_edge']) {
       const said = problem(() => carryEngine(nitro('/none', { preset }).nitro, { env: {}, here }))
@@ -364,9 +364,11 @@ describe('a build of the host', () => {
       'not-installed',
       expect.stringContaining('npm install --os=freebsd --cpu=x64'),
     ])
-    const dev = nitro('/none', { dev: true, preset: 'nitro-dev' })
-    carryEngine(dev.nitro, { env: {}, here })
-    expect(dev.hooked()).toBe(0)
+    for (const without of [{ dev: true, preset: 'nitro-dev' }, { static: true, preset: 'static' }]) {
+      const build = nitro('/none', without)
+      carryEngine(build.nitro, { env: {}, here })
+      expect(build.hooked()).toBe(0)
+    }
   })
 
   test('without a program is built, and says at its start what is missing', async () => {

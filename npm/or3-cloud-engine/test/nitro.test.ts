@@ -158,6 +158,7 @@ test('what a host has chosen is told by the names that win, and what it leaves o
       auth: { enabled: false, provider: '', autoProvision: false, invite: { tokenSecret: 's', tokenTtlSeconds: 60 } },
       sync: { enabled: true, provider: undefined },
       security: { allowedOrigins: ['https://a.example', 'https://b.example'] },
+      app: { baseURL: '/chat/' },
     }),
   ).toEqual({
     SSR_AUTH_ENABLED: 'false',
@@ -166,8 +167,9 @@ test('what a host has chosen is told by the names that win, and what it leaves o
     OR3_AUTH_INVITE_TOKEN_TTL_SECONDS: '60',
     OR3_CLOUD_SYNC_ENABLED: 'true',
     OR3_ALLOWED_ORIGINS: 'https://a.example,https://b.example',
+    OR3_BASE_PATH: '/chat',
   })
-  expect(settingsOf({})).toEqual({})
+  expect(settingsOf({ app: { baseURL: '/' } })).toEqual({})
 })
 
 test('errors that are none of the engine stay as they are', () => {
