@@ -7,7 +7,10 @@ import { defineConfig } from 'vitest/config'
 // No promise is behind this limit, in milliseconds: it ends what would hang, on a machine however busy.
 const patience = 300_000
 
-// The file name says where a test runs: *.browser.test.ts in the machine's Chromium, the others in Node.
+/** What stands in for the modules of a host. */
+const host = fileURLToPath(new URL('./test/nuxt.ts', import.meta.url))
+
+// The file name says where a test runs: *.browser.test.ts in the machine's Chromium, *.server.test.ts in Node with the real engine, the others in Node.
 export default defineConfig({
   test: {
     projects: [
@@ -16,7 +19,24 @@ export default defineConfig({
           name: 'unit',
           testTimeout: patience,
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.browser.test.ts'],
+          exclude: ['test/**/*.browser.test.ts', 'test/**/*.server.test.ts'],
+          environment: 'node',
+        },
+      },
+      {
+        resolve: {
+          alias: [
+            { find: /^~~\/.*$/, replacement: host },
+            { find: '#imports', replacement: host },
+            { find: '#or3-basic-auth/activations', replacement: fileURLToPath(new URL('./src/runtime/server/activations.ts', import.meta.url)) },
+          ],
+        },
+        test: {
+          name: 'server',
+          testTimeout: patience,
+          hookTimeout: patience,
+          include: ['test/**/*.server.test.ts'],
+          globalSetup: ['../or3-cloud-engine/test/program.ts'],
           environment: 'node',
         },
       },

@@ -94,8 +94,8 @@ async function ours(browser) {
 
 try {
   cpSync('test/host', host, { recursive: true, filter: path => !/node_modules|\.nuxt|\.output/.test(path) })
-  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', host], process.cwd())
-  run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', tarball])
+  for (const folder of ['.', '../or3-cloud-engine']) run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', host], folder)
+  run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', `./or3-cloud-engine-${version}.tgz`, tarball])
   run('npx', ['nuxt', 'prepare'])
   run('npx', ['vue-tsc', '-b', '--noEmit'])
   run('npx', ['nuxt', 'build', '--logLevel', 'silent'])

@@ -1,5 +1,8 @@
 import { existsSync } from 'node:fs'
-import { addComponent, addPlugin, createResolver, defineNuxtModule } from '@nuxt/kit'
+import { addComponent, addPlugin, addServerHandler, addServerPlugin, createResolver, defineNuxtModule } from '@nuxt/kit'
+import { carryEngine, type NitroLike } from 'or3-cloud-engine/build'
+import { endpoints, signOut } from './endpoints'
+import { isSelected, type HostAuth } from './runtime/selection'
 
 /** The module has no options: the host's own configuration says which provider is active. */
 export type ModuleOptions = Record<never, never>
@@ -28,5 +31,23 @@ export default defineNuxtModule<ModuleOptions>({
     nuxt.options.vite.optimizeDeps ??= {}
     nuxt.options.vite.optimizeDeps.include ??= []
     nuxt.options.vite.optimizeDeps.include.push('or3-provider-basic-auth > @simplewebauthn/browser', 'or3-provider-basic-auth > uqr')
+
+    if (!isSelected(nuxt.options.runtimeConfig as HostAuth)) return
+    addServerPlugin(resolve('./runtime/server/plugins/register'))
+    for (const { method, route } of endpoints) {
+      addServerHandler({ method, route, handler: resolve(`./runtime/server/${route === signOut ? 'sign-out' : 'endpoint'}`) })
+    }
+    // An import of what only newer hosts have would stop the build of the others.
+    const activations = existsSync(`${nuxt.options.rootDir}/server/utils/plugins/isolation/activation-registry.ts`)
+    nuxt.hook('nitro:config', (nitro) => {
+      setAlias(nitro, '#or3-basic-auth/activations', resolve(`./runtime/server/${activations ? 'activations' : 'no-activations'}`))
+    })
+    nuxt.hook('nitro:init', nitro => carryEngine(nitro as unknown as NitroLike))
   },
 })
+
+/** setAlias has Nitro 2 take a file for an import. */
+function setAlias(nitro: object, name: string, file: string): void {
+  const config = nitro as { alias?: Record<string, string> }
+  config.alias = { ...config.alias, [name]: file }
+}

@@ -1,0 +1,4 @@
+/** Hosts without plugin activations have none to end. */
+export async function activationsOf(): Promise<() => void> {
+  return () => undefined
+}

@@ -1,0 +1,15 @@
+import { defineEventHandler } from 'h3'
+import { activationsOf } from '#or3-basic-auth/activations'
+import { cloud } from './cloud'
+import { refuseUnselected } from './endpoint'
+
+/** Signs out. The host's own state ends when the engine has accepted it, and before the browser loses its cookies. */
+export default defineEventHandler(async (event) => {
+  refuseUnselected()
+  const end = await activationsOf(event)
+  await cloud.relay(event, {
+    answered(status) {
+      if (status === 200) end()
+    },
+  })
+})
