@@ -22,8 +22,10 @@ const lost = /sync is off/
 
 try {
   cpSync('test/host', host, { recursive: true, filter: path => !/node_modules|\.nuxt|\.output/.test(path) })
-  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', host], { cwd: process.cwd() })
-  run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', `./${name}-${version}.tgz`])
+  for (const folder of ['.', '../or3-cloud-engine']) {
+    run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', host], { cwd: folder })
+  }
+  run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', `./or3-cloud-engine-${version}.tgz`, `./${name}-${version}.tgz`])
 
   const entry = `import(${JSON.stringify(`${name}/nuxt`)}).then(async ({ default: module }) => console.log((await module.getMeta()).name))`
   assert.equal(run('node', ['--input-type=module', '--eval', entry]).trim(), name)

@@ -1,0 +1,3 @@
+import { transfer } from '../transfer'
+
+export default transfer('workspace.write')
