@@ -39,6 +39,8 @@ type Workspace struct {
 	CreatedAt time.Time
 	// Active says whether this is the member's active workspace.
 	Active bool
+	// Created says that the call which returns it has made it; only GetOrCreateDefaultWorkspace tells.
+	Created bool
 }
 
 // AuthWorkspaceStore maps external identities to internal users, workspaces and roles (requirement 3.1; contract,

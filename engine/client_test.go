@@ -145,7 +145,9 @@ func (s store) GetOrCreateDefaultWorkspace(ctx context.Context, user string) (or
 	if err == nil && (out.WorkspaceID != out.Workspace.ID || out.WorkspaceName != out.Workspace.Name) {
 		err = errors.New("the answer contradicts itself")
 	}
-	return out.Workspace.contract(), err
+	ws := out.Workspace.contract()
+	ws.Created = out.Created
+	return ws, err
 }
 
 func (s store) GetWorkspaceRole(ctx context.Context, user, ws string) (or3cloud.Role, error) {

@@ -40,6 +40,8 @@ type (
 		WorkspaceID   string    `json:"workspaceId"`
 		WorkspaceName string    `json:"workspaceName"`
 		Workspace     workspace `json:"workspace"`
+		// Created says that this call has made it.
+		Created bool `json:"created"`
 	}
 	workspaceOfUser struct {
 		UserID      string `json:"userId"`
@@ -174,7 +176,7 @@ func workspaceMethods() []method {
 		does("workspaces/get-or-create-default-workspace", "AuthWorkspaceStore.getOrCreateDefaultWorkspace.", users,
 			func(c call, s store, in userID) (out defaultWorkspace, err error) {
 				ws, err := s.GetOrCreateDefaultWorkspace(c, in.UserID)
-				return defaultWorkspace{ws.ID, ws.Name, wireWorkspace(ws)}, err
+				return defaultWorkspace{ws.ID, ws.Name, wireWorkspace(ws), ws.Created}, err
 			}),
 		does("workspaces/get-workspace-role", "AuthWorkspaceStore.getWorkspaceRole.", users, func(c call, s store, in workspaceOfUser) (out roleAnswer, err error) {
 			role, err := s.GetWorkspaceRole(c, in.UserID, in.WorkspaceID)

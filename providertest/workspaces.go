@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,6 +127,7 @@ func testUsers(t *testing.T, b *workspaceBench) {
 
 func testParallelSignIns(t *testing.T, b *workspaceBench) {
 	ids, spaces := make([]string, 16), make([]string, 16)
+	var created atomic.Int32
 	parallel(16, func(i int) {
 		id, err := b.Workspaces.GetOrCreateUser(b.ctx, identity("ann"))
 		if err != nil {
@@ -136,8 +138,13 @@ func testParallelSignIns(t *testing.T, b *workspaceBench) {
 		if err != nil {
 			t.Error(err)
 		}
-		ids[i], spaces[i] = id, ws.ID
+		if ids[i], spaces[i] = id, ws.ID; ws.Created {
+			created.Add(1)
+		}
 	})
+	if n := created.Load(); n != 1 {
+		t.Errorf("%d sign-ins have made the workspace, want 1", n)
+	}
 	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) != 1 || len(slices.Compact(slices.Sorted(slices.Values(spaces)))) != 1 {
 		t.Errorf("parallel sign-ins made users %v with workspaces %v", ids, spaces)
 	}
@@ -146,11 +153,11 @@ func testParallelSignIns(t *testing.T, b *workspaceBench) {
 func testDefaultWorkspace(t *testing.T, b *workspaceBench) {
 	ann := b.user("ann")
 	ws := b.active(ann)
-	if ws.ID == "" || ws.Name != "My Workspace" || ws.Role != or3cloud.RoleOwner || !ws.Active || ws.CreatedAt.IsZero() {
+	if ws.ID == "" || ws.Name != "My Workspace" || ws.Role != or3cloud.RoleOwner || !ws.Active || !ws.Created || ws.CreatedAt.IsZero() {
 		t.Errorf("default workspace %+v", ws)
 	}
-	if again := b.active(ann); again.ID != ws.ID {
-		t.Errorf("a second call gave %s", again.ID)
+	if again := b.active(ann); again.ID != ws.ID || again.Created {
+		t.Errorf("a second call gave %+v", again)
 	}
 	_, err := b.Workspaces.GetOrCreateDefaultWorkspace(b.ctx, "nobody")
 	wantCode(t, "unknown user", err, or3cloud.CodeNotFound)

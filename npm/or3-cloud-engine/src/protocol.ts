@@ -1648,6 +1648,8 @@ export interface components {
             version: number;
         };
         DefaultWorkspace: {
+            /** @description Created says that this call has made it. */
+            created: boolean;
             workspace: components["schemas"]["Workspace"];
             workspaceId: string;
             workspaceName: string;

@@ -34,8 +34,11 @@ describe('users', () => {
 
 describe('workspaces', () => {
   test('the default one is made once, owned and active', async () => {
-    const { userId, workspaceId } = await person()
-    expect(await store.getOrCreateDefaultWorkspace(userId)).toEqual({ workspaceId, workspaceName: 'My Workspace' })
+    const { userId } = await store.getOrCreateUser({ provider: 'test', providerUserId: randomUUID() })
+    const made = await store.getOrCreateDefaultWorkspace(userId)
+    expect(made).toEqual({ workspaceId: expect.any(String), workspaceName: 'My Workspace', created: true })
+    const { workspaceId } = made
+    expect(await store.getOrCreateDefaultWorkspace(userId)).toEqual({ ...made, created: false })
     expect(await store.getWorkspaceRole({ userId, workspaceId })).toBe('owner')
     expect(await store.listUserWorkspaces(userId)).toEqual([
       { id: workspaceId, name: 'My Workspace', role: 'owner', createdAt: expect.any(Number), isActive: true },

@@ -109,44 +109,47 @@ func (w *Workspaces) userOf(ctx context.Context, t *engine.Tx, id or3cloud.Exter
 
 // GetOrCreateDefaultWorkspace implements or3cloud.AuthWorkspaceStore.
 func (w *Workspaces) GetOrCreateDefaultWorkspace(ctx context.Context, userID string) (or3cloud.Workspace, error) {
-	return w.defaults.Get(userID, func() (ws or3cloud.Workspace, err error) {
+	created := false // what is remembered for others was not made by their calls
+	ws, err := w.defaults.Get(userID, func() (ws or3cloud.Workspace, err error) {
 		row, err := w.e.Q.ActiveWorkspace(ctx, userID)
 		if !engine.NoRows(err) {
 			return workspace(row), sqlitex.Translate(err)
 		}
 		err = w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-			ws, err = w.chooseWorkspace(ctx, t, userID)
+			ws, created, err = w.chooseWorkspace(ctx, t, userID)
 			return err
 		})
 		return ws, err
 	})
+	ws.Created = created && err == nil
+	return ws, err
 }
 
 // chooseWorkspace finds or makes a workspace for a user whose active one is missing or gone.
-func (w *Workspaces) chooseWorkspace(ctx context.Context, t *engine.Tx, userID string) (or3cloud.Workspace, error) {
+func (w *Workspaces) chooseWorkspace(ctx context.Context, t *engine.Tx, userID string) (ws or3cloud.Workspace, created bool, err error) {
 	if row, err := t.Q.ActiveWorkspace(ctx, userID); !engine.NoRows(err) {
-		return workspace(row), err // somebody else was faster
+		return workspace(row), false, err // somebody else was faster
 	}
 	num := int64(0)
-	var ws or3cloud.Workspace
 	row, err := t.Q.OldestWorkspace(ctx, userID)
 	switch {
 	case err == nil:
 		num, ws = row.Num, workspace(db.ActiveWorkspaceRow(row))
 	case !engine.NoRows(err):
-		return ws, err
+		return ws, false, err
 	default:
 		if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
-			return ws, errUserNotFound
+			return ws, false, errUserNotFound
 		} else if err != nil {
-			return ws, err
+			return ws, false, err
 		}
+		created = true
 		ws = or3cloud.Workspace{Name: defaultWorkspaceName, Role: or3cloud.RoleOwner, CreatedAt: time.UnixMilli(t.At), Active: true}
 		if num, ws.ID, err = w.insertWorkspace(ctx, t, userID, defaultWorkspaceName, ""); err != nil {
-			return ws, err
+			return ws, false, err
 		}
 	}
-	return ws, t.Q.SetActiveWorkspace(ctx, db.SetActiveWorkspaceParams{
+	return ws, created, t.Q.SetActiveWorkspace(ctx, db.SetActiveWorkspaceParams{
 		UserID: userID, Workspace: sql.NullInt64{Int64: num, Valid: true},
 	})
 }

@@ -19,8 +19,8 @@ export function workspaceStore(): AuthWorkspaceStore {
     getOrCreateUser: user => cloud.call(undefined, 'workspaces/get-or-create-user', identity(user)),
 
     async getOrCreateDefaultWorkspace(userId) {
-      const { workspaceId, workspaceName } = await cloud.call(undefined, 'workspaces/get-or-create-default-workspace', { userId })
-      return { workspaceId, workspaceName }
+      const { workspaceId, workspaceName, created } = await cloud.call(undefined, 'workspaces/get-or-create-default-workspace', { userId })
+      return { workspaceId, workspaceName, created }
     },
 
     async getWorkspaceRole({ userId, workspaceId }) {
