@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { EngineError, faultOf, unavailable } from './errors.js'
 import { readEvents, type ServerEvent } from './events.js'
+import { heldAnswer, type Members } from './held.js'
 import {
   callerHeader,
   prefix,
@@ -75,19 +76,34 @@ export class Client {
     caller: CallerOf<N>,
     { signal }: AskOptions = {},
   ): Promise<Out<N>> {
-    const body = Buffer.from(JSON.stringify(input))
-    const headers: Record<string, string> = caller ? { [callerHeader]: encodeCaller(caller) } : {}
-    const answer = await this.#ask(signal, transport =>
-      transport.call({ path: prefix + method, headers, body, signal }),
-    )
-    const text = answer.body.toString('utf8')
-    if (answer.status !== 200) throw faultOf(answer.status, text)
+    const json = await this.#answer(method, input, caller, signal)
     try {
-      return JSON.parse(text) as Out<N>
+      return JSON.parse(json.toString('utf8')) as Out<N>
     }
     catch (cause) {
       throw unavailable(cause)
     }
+  }
+
+  /** Is call for large answers, which are parsed only if someone reads them (heldAnswer). */
+  async hold<N extends Method>(
+    method: N,
+    input: In<N>,
+    caller: CallerOf<N>,
+    members: Members<Out<N>>,
+    { signal }: AskOptions = {},
+  ): Promise<Out<N>> {
+    return heldAnswer<Out<N>>(await this.#answer(method, input, caller, signal), members)
+  }
+
+  async #answer(method: Method, input: object, caller: Caller | undefined, signal?: AbortSignal): Promise<Buffer> {
+    const request = Buffer.from(JSON.stringify(input))
+    const headers: Record<string, string> = caller ? { [callerHeader]: encodeCaller(caller) } : {}
+    const { status, body } = await this.#ask(signal, transport =>
+      transport.call({ path: prefix + method, headers, body: request, signal }),
+    )
+    if (status !== 200) throw faultOf(status, body.toString('utf8'))
+    return body
   }
 
   /**

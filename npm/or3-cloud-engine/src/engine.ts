@@ -3,6 +3,7 @@ import { executable, findBinary, type Search } from './binary.js'
 import { Client, type AskOptions, type StreamOptions } from './client.js'
 import type { ServerEvent } from './events.js'
 import { GuestLauncher } from './guest.js'
+import type { Members } from './held.js'
 import type { BrowserRequest, Caller, CallerOf, Hello, In, Method, Out, SessionAnswer, StreamName } from './methods.js'
 import { packageName, packageVersion } from './package.js'
 import { placeOfURL } from './place.js'
@@ -84,6 +85,17 @@ export class Engine {
   /** Calls a method (Client.call). */
   call<N extends Method>(method: N, input: In<N>, caller: CallerOf<N>, options?: AskOptions): Promise<Out<N>> {
     return this.#client.call(method, input, caller, options)
+  }
+
+  /** Calls a method whose answer is large (Client.hold). */
+  hold<N extends Method>(
+    method: N,
+    input: In<N>,
+    caller: CallerOf<N>,
+    members: Members<Out<N>>,
+    options?: AskOptions,
+  ): Promise<Out<N>> {
+    return this.#client.hold(method, input, caller, members, options)
   }
 
   /** Reads a stream (Client.events). */

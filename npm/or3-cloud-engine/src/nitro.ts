@@ -5,6 +5,7 @@ import { isIP } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { useEngine, type Engine } from './engine.js'
 import { EngineError, unavailable } from './errors.js'
+import type { Members } from './held.js'
 import type { Caller, CallerOf, Hello, In, Method, Out, Schemas, SessionAnswer } from './methods.js'
 import { packageName, packageVersion } from './package.js'
 import { browserRequest, type RelayOptions } from './relay.js'
@@ -143,6 +144,18 @@ export class ProviderHost {
   ): Promise<Out<N>> {
     const caller = event ? this.caller(event, session) : userOf(session)
     return this.answering(event, async () => this.engine.call(method, input, caller as CallerOf<N>))
+  }
+
+  /** Is call for large answers, which a host mostly passes on as they are (heldAnswer). */
+  async hold<N extends Method>(
+    event: HostEvent,
+    method: N,
+    input: In<N>,
+    members: Members<Out<N>>,
+    session?: HostSession,
+  ): Promise<Out<N>> {
+    const caller = this.caller(event, session) as CallerOf<N>
+    return this.answering(event, async () => this.engine.hold(method, input, caller, members))
   }
 
   /**

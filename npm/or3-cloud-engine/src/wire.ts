@@ -147,7 +147,7 @@ class Line {
   }
 }
 
-const nothing = Buffer.alloc(0)
+const nothing: Buffer = Buffer.alloc(0)
 
 /** Reads one answer from the pieces in which it comes. */
 class AnswerReader {
@@ -156,6 +156,8 @@ class AnswerReader {
   #part: 'head' | 'length' | 'chunk' | 'size' | 'mark' | 'trailer' | 'rest' | 'over' = 'head'
   #status = 0
   #keep = true
+  /** The body, whose length was told, as far as it has come. */
+  #body: Buffer = nothing
   /** How many bytes of the body, or of its chunk, are still to come. */
   #left = 0
   readonly #pieces: Buffer[] = []
@@ -171,14 +173,21 @@ class AnswerReader {
     this.#held = nothing
     for (;;) {
       switch (this.#part) {
-        case 'length':
+        case 'length': {
+          const taken = rest.copy(this.#body, this.#body.length - this.#left)
+          this.#left -= taken
+          rest = rest.subarray(taken)
+          if (this.#left > 0) return undefined
+          this.#part = 'over'
+          break
+        }
         case 'chunk': {
           const piece = rest.subarray(0, this.#left)
-          if (piece.length > 0) this.#pieces.push(piece)
+          this.#pieces.push(piece)
           this.#left -= piece.length
           rest = rest.subarray(piece.length)
           if (this.#left > 0) return undefined
-          this.#part = this.#part === 'length' ? 'over' : 'mark'
+          this.#part = 'mark'
           break
         }
         case 'rest':
@@ -186,7 +195,7 @@ class AnswerReader {
           return undefined
         case 'over':
           if (rest.length > 0) throw new Error('the engine has sent more than an answer')
-          return { status: this.#status, body: Buffer.concat(this.#pieces) }
+          return { status: this.#status, body: this.#pieces.length > 0 ? Buffer.concat(this.#pieces) : this.#body }
         default: {
           const end = this.#part === 'head' ? '\r\n\r\n' : '\r\n'
           const at = rest.indexOf(end, 0, 'latin1')
@@ -254,6 +263,7 @@ class AnswerReader {
       }
     }
     if (this.#status === 204 || this.#status === 304) this.#part = 'over'
+    if (this.#part === 'length') this.#body = Buffer.allocUnsafe(this.#left)
   }
 }
 

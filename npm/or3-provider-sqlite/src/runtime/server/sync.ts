@@ -5,6 +5,9 @@ import type { Actor, SyncGatewayAdapter } from '~~/server/sync/gateway/types'
 import { cloud } from './cloud'
 import { given } from './given'
 
+const pulled = { changes: true, nextCursor: true, hasMore: true, oldestRetainedVersion: true, requiresSnapshot: true } as const
+const page = { items: true, nextPageToken: true, snapshotId: true, highWatermark: true, workspaceId: true } as const
+
 /**
  * The host has validated the body and asked `can`; the engine reads the role again and judges each op. Bodies pass as
  * they are: the engine leaves what it does not know.
@@ -18,11 +21,11 @@ export function syncAdapter(id: string): SyncGatewayAdapter {
       return { ...cloud.offered?.sync }
     },
 
-    pull: async (event, input) => cloud.call(event, 'sync/pull', input, await resolveSessionContext(event)),
+    pull: async (event, input) => cloud.hold(event, 'sync/pull', input, pulled, await resolveSessionContext(event)),
 
     push: async (event, input) => cloud.call(event, 'sync/push', input, await resolveSessionContext(event)),
 
-    snapshot: async (event, input) => cloud.call(event, 'sync/snapshot', input, await resolveSessionContext(event)),
+    snapshot: async (event, input) => cloud.hold(event, 'sync/snapshot', input, page, await resolveSessionContext(event)),
 
     async updateCursor(event, { scope, deviceId, version }) {
       await cloud.call(event, 'sync/update-cursor', { scope, deviceId, version }, await resolveSessionContext(event))

@@ -1,0 +1,42 @@
+/** All members of an answer, so that none is forgotten when the protocol gets another. */
+export type Members<T> = { readonly [Name in keyof Required<T>]: true }
+
+/**
+ * An answer that came as JSON and mostly leaves as that, such as a page of changes of some megabytes. Whoever reads a
+ * member has it parsed. A host that answers with it as it is need not: h3 sends what has `arrayBuffer` and `type`, as a
+ * Blob does, by its bytes. What does not know that sees an object with these members.
+ */
+export function heldAnswer<T>(json: Buffer, members: Members<T>): T {
+  const held = new HeldAnswer(json)
+  for (const name in members) {
+    Object.defineProperty(held, name, {
+      enumerable: true,
+      get: () => (held.value() as T)[name],
+    })
+  }
+  return held as unknown as T
+}
+
+class HeldAnswer {
+  readonly #json: Buffer
+  #value: unknown
+
+  constructor(json: Buffer) {
+    this.#json = json
+  }
+
+  /** The media type, where h3 sends it. */
+  get type(): string {
+    return 'application/json'
+  }
+
+  arrayBuffer(): Promise<ArrayBufferLike> {
+    const { buffer, byteOffset, byteLength } = this.#json
+    const whole = byteLength === buffer.byteLength
+    return Promise.resolve(whole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength))
+  }
+
+  value(): unknown {
+    return (this.#value ??= JSON.parse(this.#json.toString('utf8')))
+  }
+}
