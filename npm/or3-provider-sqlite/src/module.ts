@@ -31,7 +31,7 @@ export default defineNuxtModule<ModuleOptions>({
     nuxt.hook('nitro:config', copyNoOtherSQLite)
     nuxt.hook('nitro:init', (nitro) => {
       letBuildEnd(nitro as Renderer)
-      if (!nitro.options.static) carryEngine(nitro as unknown as NitroLike)
+      carryEngine(nitro as unknown as NitroLike)
     })
 
     if (!selection.sync || !isClient(nuxt.options)) return

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { registries } from './nuxt'
-import { eventOf, failure, startHost, type Host } from './rig'
+import { eventOf, failure, runPlugins, type Host } from './rig'
 
 // There is a program, and it ends at once: as an engine that is being restarted, or cannot open its data.
 let host: Host
 beforeAll(async () => {
-  host = await startHost({ env: { OR3_CLOUD_BIN: '/bin/false' } })
+  host = await runPlugins({ env: { OR3_CLOUD_BIN: '/bin/false' } })
 })
 afterAll(() => host.close())
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { registries } from './nuxt'
-import { selectedHost, startHost, type Host } from './rig'
+import { runPlugins, selectedHost, startHost, type Host } from './rig'
 
 let host: Host | undefined
 afterEach(async () => {
@@ -33,16 +33,14 @@ describe('what is registered', () => {
     ['nothing', {}, []],
   ])('%s', async (_, runtime, expected) => {
     const written = [vi.spyOn(process.stdout, 'write'), vi.spyOn(process.stderr, 'write'), vi.spyOn(console, 'log'), vi.spyOn(console, 'warn')]
-    const starting = startHost({ runtime })
-    host = await starting
-    // The plugin has returned, and has awaited nothing.
+    host = await runPlugins({ runtime })
     expect(registered()).toEqual(expected)
     if (expected.length === 0) for (const spy of written) expect(spy).not.toHaveBeenCalled()
     for (const spy of written) spy.mockRestore()
   })
 
   test('everything is there when the plugin returns', async () => {
-    host = await startHost()
+    host = await runPlugins()
     const instances = [registries.workspaceStores.ours(), registries.workspaceStores.ours()]
     expect(instances[0]).toBe(instances[1])
   })
