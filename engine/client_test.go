@@ -18,6 +18,7 @@ import (
 	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/localsocket"
+	"or3.chat/cloud/syncwire"
 )
 
 // client speaks the protocol as a host does. Its adapters are the contracts again, so that the conformance suites of providers
@@ -487,12 +488,12 @@ func (a adapter) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emit
 
 // wireAdmission is the envelope of a generation. Records travel as they are; json.Marshal would make other bytes of them.
 func wireAdmission(g or3cloud.ChatGeneration) []byte {
-	in := admissionEnvelope{
+	in := syncwire.AdmissionEnvelope{
 		Version: 1, Kind: g.Kind, AdmissionID: g.AdmissionID, GenerationID: g.GenerationID, WorkspaceID: g.WorkspaceID,
 		ThreadID: g.ThreadID, MessageID: g.MessageID,
 	}
 	if g.Expected != nil {
-		in.ExpectedAssistant = &expectedAssistant{httpapi.Int(g.Expected.Clock), g.Expected.GenerationID}
+		in.ExpectedAssistant = &syncwire.ExpectedAssistant{Clock: httpapi.Int(g.Expected.Clock), GenerationID: g.Expected.GenerationID}
 	}
 	head, err := json.Marshal(in)
 	if err != nil {

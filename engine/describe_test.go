@@ -25,7 +25,7 @@ type object = map[string]any
 
 // describe makes the description of the protocol, of the Go types that are read and written and of what their comments say.
 func describe(t *testing.T) []byte {
-	d := describer{schemas: object{}, types: map[string]reflect.Type{}, comments: commentsIn(t, ".", "place", "..")}
+	d := describer{schemas: object{}, types: map[string]reflect.Type{}, comments: commentsIn(t, ".", "place", "..", "../syncwire")}
 	errors := object{"default": object{"description": "An error.", "content": content(d.schema(reflect.TypeFor[place.Fault]()))}}
 	paths := object{
 		place.HelloPath: object{"post": operation("hello", "Versions, state and what can be asked. Answered in every state; 409 if no version is common.",

@@ -12,6 +12,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
+	"or3.chat/cloud/syncwire"
 )
 
 type (
@@ -38,39 +39,9 @@ type (
 		ExaminedRows int    `json:"examined_rows,omitempty"`
 		Revision     string `json:"revision,omitempty"`
 	}
-	expectedAssistant struct {
-		Clock        httpapi.Int `json:"clock"`
-		GenerationID string      `json:"generationId,omitempty"`
-	}
-	admissionEnvelope struct {
-		// Version is 1.
-		Version          httpapi.Int             `json:"version"`
-		Kind             or3cloud.GenerationKind `json:"kind"`
-		AdmissionID      string                  `json:"admissionId"`
-		GenerationID     string                  `json:"generationId"`
-		WorkspaceID      string                  `json:"workspaceId"`
-		ThreadID         string                  `json:"threadId"`
-		MessageID        string                  `json:"messageId"`
-		Thread           json.RawMessage         `json:"thread,omitempty"`
-		UserMessage      json.RawMessage         `json:"userMessage,omitempty"`
-		AssistantMessage json.RawMessage         `json:"assistantMessage"`
-		// ExpectedAssistant is the message that a continuation goes on from.
-		ExpectedAssistant *expectedAssistant `json:"expectedAssistant,omitempty"`
-	}
-	generationSnapshot struct {
-		// Status is complete, error or aborted.
-		Status    or3cloud.GenerationStatus `json:"status"`
-		Content   json.RawMessage           `json:"content"`
-		Reasoning json.RawMessage           `json:"reasoning,omitempty"`
-		ToolCalls json.RawMessage           `json:"toolCalls,omitempty"`
-		Usage     json.RawMessage           `json:"usage,omitempty"`
-		Error     json.RawMessage           `json:"error,omitempty"`
-		// CompletedAt is in Unix milliseconds.
-		CompletedAt httpapi.Int `json:"completedAt"`
-	}
 	finalizeRequest struct {
-		Admission admissionEnvelope  `json:"admission"`
-		Snapshot  generationSnapshot `json:"snapshot"`
+		Admission syncwire.AdmissionEnvelope  `json:"admission"`
+		Snapshot  syncwire.GenerationSnapshot `json:"snapshot"`
 	}
 	admitted struct {
 		// Status is admitted.
@@ -95,8 +66,8 @@ func historyMethods() []method {
 	return []method{
 		readChat(),
 		does("sync/admit-chat-generation", "SyncGatewayAdapter.admitChatGeneration.", history,
-			func(c call, h or3cloud.GenerationHistory, in admissionEnvelope) (out admitted, err error) {
-				g, err := in.generation(c)
+			func(c call, h or3cloud.GenerationHistory, in syncwire.AdmissionEnvelope) (out admitted, err error) {
+				g, err := generation(c, in)
 				if err != nil {
 					return out, err
 				}
@@ -105,11 +76,11 @@ func historyMethods() []method {
 			}).asUser().of(generationBody).final(),
 		does("sync/finalize-chat-generation", "SyncGatewayAdapter.finalizeChatGeneration.", history,
 			func(c call, h or3cloud.GenerationHistory, in finalizeRequest) (out finalized, err error) {
-				g, err := in.Admission.generation(c)
+				g, err := generation(c, in.Admission)
 				if err != nil {
 					return out, err
 				}
-				r, err := h.FinalizeChatGeneration(c, g, in.Snapshot.contract())
+				r, err := h.FinalizeChatGeneration(c, g, in.Snapshot.Snapshot())
 				if r.Superseded != "" {
 					return finalized{Status: "superseded", Reason: r.Superseded}, err
 				}
@@ -141,42 +112,12 @@ func (m method) final() method {
 	return m
 }
 
-// envelopeVersion is the version of an admission that is spoken.
-const envelopeVersion = 1
-
-func (in admissionEnvelope) generation(c call) (or3cloud.ChatGeneration, error) {
+func generation(c call, in syncwire.AdmissionEnvelope) (or3cloud.ChatGeneration, error) {
 	user, err := c.user()
 	if err != nil {
 		return or3cloud.ChatGeneration{}, err
 	}
-	if in.Version != envelopeVersion {
-		return or3cloud.ChatGeneration{}, or3cloud.Errorf(or3cloud.CodeInvalid,
-			"Invalid background history: version %d is not supported", in.Version)
-	}
-	g := or3cloud.ChatGeneration{
-		Kind: in.Kind, WorkspaceID: in.WorkspaceID, UserID: user, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID,
-		ThreadID: in.ThreadID, MessageID: in.MessageID,
-		Thread: given(in.Thread), UserMessage: given(in.UserMessage), AssistantMessage: given(in.AssistantMessage),
-	}
-	if e := in.ExpectedAssistant; e != nil {
-		g.Expected = &or3cloud.ExpectedAssistant{Clock: int64(e.Clock), GenerationID: e.GenerationID}
-	}
-	return g, nil
-}
-
-func (in generationSnapshot) contract() or3cloud.GenerationSnapshot {
-	return or3cloud.GenerationSnapshot{
-		Status: in.Status, Content: given(in.Content), Reasoning: given(in.Reasoning), ToolCalls: given(in.ToolCalls),
-		Usage: given(in.Usage), Error: given(in.Error), CompletedAt: time.UnixMilli(int64(in.CompletedAt)),
-	}
-}
-
-// given returns a JSON value, or nil for null and for what was left out.
-func given(value json.RawMessage) []byte {
-	if string(value) == "null" {
-		return nil
-	}
-	return value
+	return in.Generation(user)
 }
 
 func readChat() method {

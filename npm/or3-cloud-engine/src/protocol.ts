@@ -1502,6 +1502,7 @@ export interface components {
             level: string;
             message: string;
         };
+        /** @description AdmissionEnvelope is the wire form of or3cloud.ChatGeneration, as clients send it and as it stays with a job. */
         AdmissionEnvelope: {
             admissionId: string;
             assistantMessage: unknown;
@@ -1669,8 +1670,10 @@ export interface components {
             /** @description Provider is whose it is. */
             provider: string;
         };
+        /** @description ExpectedAssistant is the state of a message as a client knows it. */
         ExpectedAssistant: {
             clock: number;
+            /** @description GenerationID is the generation that has written the message; empty if it does not matter. */
             generationId?: string;
         };
         /** @description Fault is the body of every error of the protocol. */
@@ -1694,15 +1697,21 @@ export interface components {
             /** @description Status is committed, with Replayed and ServerVersion, or superseded, with Reason. */
             status: string;
         };
+        /** @description GenerationSnapshot is the answer that a generation has ended with. Its texts and values are JSON, kept byte for byte: a model's text may be cut in the middle of a character (contract, sync Pitfall 17). */
         GenerationSnapshot: {
             /** @description CompletedAt is in Unix milliseconds. */
             completedAt: number;
+            /** @description Content and Reasoning are JSON strings. */
             content: unknown;
+            /** @description ToolCalls is a JSON array, Usage an object and Error a string; nil if there is none. */
             error?: unknown;
+            /** @description Content and Reasoning are JSON strings. */
             reasoning?: unknown;
             /** @description Status is complete, error or aborted. */
             status: string;
+            /** @description ToolCalls is a JSON array, Usage an object and Error a string; nil if there is none. */
             toolCalls?: unknown;
+            /** @description ToolCalls is a JSON array, Usage an object and Error a string; nil if there is none. */
             usage?: unknown;
         };
         /** @description Hello is what an engine says of itself. */
