@@ -37,7 +37,8 @@ try {
   }
   const ours = { OR3_STORAGE_ENABLED: 'true', NUXT_PUBLIC_STORAGE_PROVIDER: 'fs' }
   assert.match(prepare(ours), lost)
-  const said = prepare({ ...ours, OR3_SYNC_ENABLED: 'true' })
+  assert.doesNotMatch(prepare(ours), kept)
+  const said = prepare({ ...ours, OR3_SYNC_ENABLED: 'true', OR3_CLOUD_CLIENT: 'true' })
   assert.match(said, kept)
   assert.doesNotMatch(said, lost)
   process.stdout.write(`${name}: the packed package works in an empty host\n`)

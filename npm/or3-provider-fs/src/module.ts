@@ -1,6 +1,6 @@
 import { addServerHandler, addServerPlugin, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { carryEngine, type NitroLike } from 'or3-cloud-engine/build'
-import { advice, type HostConfig } from './advice'
+import { advice, isClient, type BuildOptions, type HostConfig } from './advice'
 import { isSelected, type HostFiles } from './runtime/selection'
 
 /** The module has no options: the host's own configuration says which provider is active. */
@@ -16,7 +16,7 @@ export default defineNuxtModule<ModuleOptions>({
     const config = nuxt.options.runtimeConfig as HostConfig & HostFiles
     if (!nuxt.options.dev) {
       const log = useLogger('or3-provider-fs')
-      for (const { level, text } of advice(config)) log[level](text)
+      for (const { level, text } of advice(config, isClient(nuxt.options as BuildOptions))) log[level](text)
     }
     if (!isSelected(config)) return
 
