@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { addPrerenderRoutes, addServerHandler, addServerPlugin, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { carryEngine, type NitroLike } from 'or3-cloud-engine/build'
 import { askNobodyElse, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, shell, withFallback, type Renderer } from './build'
@@ -19,8 +18,6 @@ export default defineNuxtModule<ModuleOptions>({
 
     const { resolve } = createResolver(import.meta.url)
     addServerPlugin(resolve('./runtime/server/plugins/register'))
-    // Older hosts lack some registries, and an import of what is not there would stop their build.
-    if (existsSync(`${nuxt.options.rootDir}/server/utils/webhooks/store/registry.ts`)) addServerPlugin(resolve('./runtime/server/plugins/webhooks'))
     if (selection.sync) {
       addServerHandler({ route: '/api/sync/events', method: 'get', handler: resolve('./runtime/server/api/events.get') })
     }
