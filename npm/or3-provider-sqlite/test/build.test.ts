@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -91,4 +91,11 @@ it('timers of the rendering server do not hold the build', () => {
   const during = holds()
   acts.get('prerender:done')?.()
   expect([before, during, holds()]).toEqual([true, false, true])
+})
+
+it('the module names files that there are', () => {
+  const source = new URL('../src/', import.meta.url)
+  const named = [...readFileSync(new URL('module.ts', source), 'utf8').matchAll(/resolve\('([^']+)'\)/g)].map(([, path]) => path)
+  expect(named).toHaveLength(2)
+  for (const path of named) expect(existsSync(new URL(`${path}.ts`, source)), path).toBe(true)
 })
