@@ -65,8 +65,6 @@ const (
 	MaxJobExecution = 1 << 20
 	// MaxJobContext bounds what stays with a job.
 	MaxJobContext = 1 << 20
-	// MaxJobSnapshot bounds the snapshot that is written into the history: text, reasoning and tool calls.
-	MaxJobSnapshot = 1 << 20
 	// MaxJobName bounds ids, keys, the name of a model and the owner of a lease; MaxJobError the text of an error.
 	MaxJobName  = 512
 	MaxJobError = 2000
@@ -101,6 +99,9 @@ type NewJob struct {
 	// Context is what stays with the job until it is removed, JSON of the host's own, such as how its answer gets into the history; nil
 	// if there is nothing.
 	Context []byte
+	// Content and Reasoning are what the texts begin with, where a job goes on with an answer. ToolCalls and WorkflowState are JSON.
+	Content, Reasoning       string
+	ToolCalls, WorkflowState []byte
 	// LeaseOwner has the job in hand for Lease from the beginning; empty if whoever creates it works without leases.
 	LeaseOwner string
 	Lease      time.Duration
@@ -255,19 +256,31 @@ type JobAdmissions interface {
 	CancelAdmission(ctx context.Context, userID, admissionID string) (JobCancellation, error)
 }
 
+// TerminalSnapshot is how a job has ended, as the history gets it.
+type TerminalSnapshot struct {
+	// Status is a final one; Error is set if it is JobFailed.
+	Status             JobStatus
+	Content, Reasoning string
+	// ToolCalls and Usage are JSON; nil if what has come stays.
+	ToolCalls, Usage []byte
+	Error            string
+	// CompletedAt is when the worker was done; zero is now.
+	CompletedAt time.Time
+}
+
 // PendingHistory is a job whose answer is on its way into the history.
 type PendingHistory struct {
 	Job
-	// Snapshot is what was saved of it, JSON; nil if nothing was.
+	// Snapshot is how it has ended, JSON in the form of the contract (sync §10.8); nil while it is open.
 	Snapshot []byte
 }
 
 // JobHistory is the ability of a JobStore to remember how far an answer is on its way into the history, so that it gets there whatever
 // dies in between (contract, sync §10.8).
 type JobHistory interface {
-	// SaveTerminalSnapshot keeps what is to be written into the history and makes the phase HistoryFinalizationPending. The first snapshot
-	// of a job is kept: it reports whether it is this one, or the same.
-	SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot []byte) (bool, error)
+	// SaveTerminalSnapshot ends an open job and makes the phase HistoryFinalizationPending, in one transaction, so that the answer is
+	// neither lost nor made again. It reports whether the job was open: the first end stays.
+	SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot TerminalSnapshot) (bool, error)
 	// SetHistoryPhase sets the phase, if it is one of from, or from is empty, and reports whether it did: false also for a job that is
 	// not there.
 	SetHistoryPhase(ctx context.Context, id string, phase HistoryPhase, from ...HistoryPhase) (bool, error)

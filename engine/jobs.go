@@ -28,6 +28,11 @@ type (
 		Execution string `json:"execution,omitempty"`
 		// Context is what stays with the job until it is removed, such as how its answer gets into the history.
 		Context json.RawMessage `json:"context,omitempty"`
+		// Content and Reasoning are what the texts begin with.
+		Content       string          `json:"content,omitempty"`
+		Reasoning     string          `json:"reasoning,omitempty"`
+		ToolCalls     json.RawMessage `json:"tool_calls,omitempty"`
+		WorkflowState json.RawMessage `json:"workflow_state,omitempty"`
 		// LeaseOwner has the job in hand for LeaseMS from the beginning; left out it is 30 seconds.
 		LeaseOwner string      `json:"leaseOwner,omitempty"`
 		LeaseMS    httpapi.Int `json:"leaseMs,omitempty"`
@@ -166,10 +171,21 @@ type (
 		// Pending says that the admission has not come, and will be refused.
 		Pending bool `json:"pending"`
 	}
+	// terminalSnapshot is the host's TerminalGenerationSnapshot.
+	terminalSnapshot struct {
+		Status    or3cloud.JobStatus `json:"status"`
+		Content   string             `json:"content,omitempty"`
+		Reasoning string             `json:"reasoning,omitempty"`
+		ToolCalls json.RawMessage    `json:"toolCalls,omitempty"`
+		Usage     json.RawMessage    `json:"usage,omitempty"`
+		Error     string             `json:"error,omitempty"`
+		// CompletedAt is in Unix milliseconds; left out it is now.
+		CompletedAt httpapi.Int `json:"completedAt,omitempty"`
+	}
 	jobSnapshot struct {
-		JobID      string          `json:"jobId"`
-		LeaseOwner string          `json:"leaseOwner,omitempty"`
-		Snapshot   json.RawMessage `json:"snapshot"`
+		JobID      string           `json:"jobId"`
+		LeaseOwner string           `json:"leaseOwner,omitempty"`
+		Snapshot   terminalSnapshot `json:"snapshot"`
 	}
 	jobPhase struct {
 		JobID string                `json:"jobId"`
@@ -267,7 +283,8 @@ func jobMethods() []method {
 			if created.Kind == "" {
 				created.Kind = or3cloud.JobChat
 			}
-			created.Context = document(in.Context)
+			created.Context, created.Content, created.Reasoning = document(in.Context), in.Content, in.Reasoning
+			created.ToolCalls, created.WorkflowState = document(in.ToolCalls), document(in.WorkflowState)
 			if in.Execution != "" {
 				created.Execution = []byte(in.Execution)
 			}
@@ -369,16 +386,24 @@ func jobHistoryMethods() []method {
 			done, err := s.CancelAdmission(c, in.UserID, in.AdmissionID)
 			return jobCancellation{done.Aborted, done.JobID, done.Pending}, err
 		}),
-		does("jobs/save-terminal-snapshot", "BackgroundJobProvider.saveTerminalSnapshot. The first one is kept.", written,
+		does("jobs/save-terminal-snapshot", "BackgroundJobProvider.saveTerminalSnapshot: ends the job. The first end stays.", written,
 			func(c call, s history, in jobSnapshot) (out jobDone, err error) {
-				out.Done, err = s.SaveTerminalSnapshot(c, in.JobID, in.LeaseOwner, in.Snapshot)
+				end := in.Snapshot
+				snapshot := or3cloud.TerminalSnapshot{
+					Status: end.Status, Content: end.Content, Reasoning: end.Reasoning, ToolCalls: document(end.ToolCalls),
+					Usage: document(end.Usage), Error: end.Error,
+				}
+				if end.CompletedAt > 0 {
+					snapshot.CompletedAt = time.UnixMilli(int64(end.CompletedAt))
+				}
+				out.Done, err = s.SaveTerminalSnapshot(c, in.JobID, in.LeaseOwner, snapshot)
 				return out, err
 			}).large(jobBody),
 		does("jobs/set-history-phase", "BackgroundJobProvider.setHistoryPhase.", written, func(c call, s history, in jobPhase) (out jobDone, err error) {
 			out.Done, err = s.SetHistoryPhase(c, in.JobID, in.Phase, in.From...)
 			return out, err
 		}),
-		does("jobs/get-pending-history", "BackgroundJobProvider.getPendingHistoryJobs. One that has ended has a snapshot in any case.", written,
+		does("jobs/get-pending-history", "BackgroundJobProvider.getPendingHistoryJobs. One that has ended has a snapshot.", written,
 			func(c call, s history, in jobPage) (out pendingHistories, err error) {
 				const usual, most = 20, 100
 				found, err := s.PendingHistoryJobs(c, min(max(orElse(in.Limit, usual), 1), most))

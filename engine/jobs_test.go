@@ -94,6 +94,7 @@ func (j jobs) CreateJob(ctx context.Context, in or3cloud.NewJob) (or3cloud.JobAd
 	out, err := ask[jobAdmission](ctx, j.client, Caller{}, "jobs/create", newJob{
 		UserID: in.UserID, WorkspaceID: in.WorkspaceID, ThreadID: in.ThreadID, MessageID: in.MessageID, Model: in.Model, Kind: in.Kind,
 		IdempotencyKey: in.IdempotencyKey, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID, HistoryPhase: in.HistoryPhase,
+		Content: in.Content, Reasoning: in.Reasoning, ToolCalls: in.ToolCalls, WorkflowState: in.WorkflowState,
 		Execution: string(in.Execution), Context: in.Context, LeaseOwner: in.LeaseOwner, LeaseMS: ms(in.Lease), TimeoutMS: ms(in.Timeout), RetentionMS: ms(in.Retention),
 		MaxJobs: most(in.MostOfAll), MaxJobsPerUser: most(in.MostOfUser),
 	})
@@ -199,8 +200,12 @@ func (j jobs) CancelAdmission(ctx context.Context, user, id string) (or3cloud.Jo
 	return or3cloud.JobCancellation{JobID: out.JobID, Aborted: out.Aborted, Pending: out.Pending}, err
 }
 
-func (j jobs) SaveTerminalSnapshot(ctx context.Context, id, owner string, snapshot []byte) (bool, error) {
-	return j.done(ctx, "jobs/save-terminal-snapshot", jobSnapshot{id, owner, snapshot})
+func (j jobs) SaveTerminalSnapshot(ctx context.Context, id, owner string, s or3cloud.TerminalSnapshot) (bool, error) {
+	end := terminalSnapshot{Status: s.Status, Content: s.Content, Reasoning: s.Reasoning, ToolCalls: s.ToolCalls, Usage: s.Usage, Error: s.Error}
+	if !s.CompletedAt.IsZero() {
+		end.CompletedAt = httpapi.Int(s.CompletedAt.UnixMilli())
+	}
+	return j.done(ctx, "jobs/save-terminal-snapshot", jobSnapshot{id, owner, end})
 }
 
 func (j jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase, from ...or3cloud.HistoryPhase) (bool, error) {

@@ -118,6 +118,13 @@ func ability[A any](b *jobBench) A {
 }
 
 func testJobLife(t *testing.T, b *jobBench) {
+	going := b.create(func(in *or3cloud.NewJob) {
+		in.Content, in.Reasoning, in.ToolCalls, in.WorkflowState = "so far ", "as", []byte(`[1]`), []byte(`{"a":1}`)
+	})
+	b.update(going, or3cloud.JobUpdate{Content: "and on"})
+	if v := b.get(going); v.Content.Text != "so far and on" || v.Reasoning.Text != "as" || string(v.ToolCalls) != "[1]" || string(v.WorkflowState) != `{"a":1}` {
+		t.Errorf("%+v", v)
+	}
 	id := b.create(func(in *or3cloud.NewJob) {
 		in.Kind, in.WorkspaceID, in.GenerationID, in.HistoryPhase = or3cloud.JobWorkflow, "elsewhere", "g", or3cloud.HistoryReady
 	})
@@ -353,6 +360,9 @@ func testJobRefusals(t *testing.T, b *jobBench) {
 		"a long id": func(in *or3cloud.NewJob) { in.MessageID = strings.Repeat("m", or3cloud.MaxJobName+1) },
 		"a long context": func(in *or3cloud.NewJob) {
 			in.Context = []byte(`"` + strings.Repeat("x", or3cloud.MaxJobContext) + `"`)
+		},
+		"long tool calls": func(in *or3cloud.NewJob) {
+			in.ToolCalls = []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)
 		},
 		"a long execution": func(in *or3cloud.NewJob) { in.Execution = bytes.Repeat([]byte("x"), or3cloud.MaxJobExecution+1) },
 		"no job at all":    func(in *or3cloud.NewJob) { in.MostOfUser = 0 },
@@ -773,28 +783,37 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	if got := pending(); len(got) != 0 {
 		t.Errorf("%v are pending, want none", got)
 	}
-	snapshot := []byte(`{"status":"complete","content":"ä"}`)
+	snapshot := or3cloud.TerminalSnapshot{
+		Status: or3cloud.JobComplete, Content: "ä", Reasoning: "hm", ToolCalls: []byte(`[7]`), Usage: []byte(`{"n":1}`), Error: "none",
+		CompletedAt: time.UnixMilli(1_700_000_000_123),
+	}
 	_, err := history.SaveTerminalSnapshot(b.ctx, id, "another", snapshot)
 	wantCode(t, "a snapshot of another worker", err, or3cloud.CodeConflict)
-	for range 2 { // the answer to the first may be lost
-		if !must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) {
-			t.Error("the snapshot is not kept")
+	b.update(id, or3cloud.JobUpdate{LeaseOwner: "w", Content: "half", Reasoning: "half"})
+	for first := range []bool{true, false} { // the second end is none
+		if must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) != (first == 0) {
+			t.Errorf("end %d", first)
 		}
+		snapshot.Content = "another"
 	}
-	if must(history.SaveTerminalSnapshot(b.ctx, id, "w", []byte(`{}`)))(t) {
-		t.Error("a second snapshot replaces the first")
+	if v := b.get(id); v.Status != or3cloud.JobComplete || v.Content.Text != "ä" || v.Reasoning.Text != "hm" || string(v.ToolCalls) != "[7]" || v.Error != "" ||
+		!v.CompletedAt.Equal(snapshot.CompletedAt) || v.LeaseOwner != "" || v.HistoryPhase != or3cloud.HistoryFinalizationPending {
+		t.Errorf("%+v", v)
 	}
-	if got := pending(); len(got) != 0 {
-		t.Errorf("%v are pending while their worker lives", got)
+	b.collect()
+	var got struct {
+		Status, Content, Reasoning string
+		ToolCalls                  []int
+		Usage                      struct{ N int }
+		CompletedAt                int64
 	}
-	b.Advance(lease + time.Second)
 	all := must(history.PendingHistoryJobs(b.ctx, 100))(t)
-	if len(all) != 1 || all[0].ID != id || string(all[0].Snapshot) != string(snapshot) || all[0].HistoryPhase != or3cloud.HistoryFinalizationPending {
-		t.Errorf("%+v", all)
+	if len(all) != 1 || all[0].ID != id || json.Unmarshal(all[0].Snapshot, &got) != nil || got.Status != "complete" || got.Content != "ä" ||
+		got.Reasoning != "hm" || got.Usage.N != 1 || !slices.Equal(got.ToolCalls, []int{7}) || got.CompletedAt != 1_700_000_000_123 {
+		t.Errorf("%+v: %+v", all, got)
 	}
 	set(id, or3cloud.HistoryCommitted, true)
-	b.collect()
-	if v := b.get(id); v.HistoryPhase != or3cloud.HistoryCommitted || v.Status != or3cloud.JobFailed {
+	if v := b.get(id); v.HistoryPhase != or3cloud.HistoryCommitted || v.Status != or3cloud.JobComplete {
 		t.Errorf("%+v", v)
 	}
 
@@ -803,11 +822,6 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	b.update(lost, or3cloud.JobUpdate{Content: "half", Reasoning: "why", ToolCalls: []byte(`[1]`)})
 	b.abort(lost, "ann")
 	all = must(history.PendingHistoryJobs(b.ctx, 1))(t)
-	var got struct {
-		Status, Content, Reasoning string
-		ToolCalls                  []int
-		CompletedAt                int64
-	}
 	if len(all) != 1 || all[0].ID != lost || json.Unmarshal(all[0].Snapshot, &got) != nil || got.Status != "aborted" || got.Content != "half" ||
 		got.Reasoning != "why" || len(got.ToolCalls) != 1 || got.CompletedAt == 0 {
 		t.Errorf("%+v: %+v", all, got)
@@ -827,6 +841,12 @@ func testJobHistory(t *testing.T, b *jobBench) {
 		_, err := history.SetHistoryPhase(b.ctx, lost, phases[0], phases[1:]...)
 		wantCode(t, "a phase", err, or3cloud.CodeInvalid)
 	}
-	_, err = history.SaveTerminalSnapshot(b.ctx, lost, "", []byte(`"`+strings.Repeat("x", or3cloud.MaxJobSnapshot)+`"`))
-	wantCode(t, "a long snapshot", err, or3cloud.CodeInvalid)
+	open := b.create(ready)
+	snapshot.Status, snapshot.ToolCalls = or3cloud.JobStreaming, nil
+	_, err = history.SaveTerminalSnapshot(b.ctx, open, "", snapshot)
+	wantCode(t, "an end that is none", err, or3cloud.CodeInvalid)
+	snapshot.Status, snapshot.ToolCalls = or3cloud.JobAborted, []byte(`"`+strings.Repeat("x", or3cloud.MaxJobState)+`"`)
+	_, err = history.SaveTerminalSnapshot(b.ctx, open, "", snapshot)
+	wantCode(t, "long tool calls", err, or3cloud.CodeInvalid)
+	b.status(open, or3cloud.JobStreaming)
 }

@@ -571,7 +571,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** BackgroundJobProvider.getPendingHistoryJobs. One that has ended has a snapshot in any case. */
+        /** BackgroundJobProvider.getPendingHistoryJobs. One that has ended has a snapshot. */
         post: operations["jobs/get-pending-history"];
         delete?: never;
         options?: never;
@@ -605,7 +605,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** BackgroundJobProvider.saveTerminalSnapshot. The first one is kept. */
+        /** BackgroundJobProvider.saveTerminalSnapshot: ends the job. The first end stays. */
         post: operations["jobs/save-terminal-snapshot"];
         delete?: never;
         options?: never;
@@ -1929,7 +1929,7 @@ export interface components {
         JobSnapshot: {
             jobId: string;
             leaseOwner?: string;
-            snapshot: unknown;
+            snapshot: components["schemas"]["TerminalSnapshot"];
         };
         JobState: {
             /**
@@ -2034,6 +2034,8 @@ export interface components {
         };
         NewJob: {
             admissionId?: string;
+            /** @description Content and Reasoning are what the texts begin with. */
+            content?: string;
             /** @description Context is what stays with the job until it is removed, such as how its answer gets into the history. */
             context?: unknown;
             /** @description Execution is what another worker needs to go on, encrypted by the host. */
@@ -2053,12 +2055,15 @@ export interface components {
             maxJobsPerUser?: number;
             messageId?: string;
             model?: string;
+            reasoning?: string;
             /** @description RetentionMS is how long a finished job is kept; left out it is 24 hours. */
             retentionMs?: number;
             threadId?: string;
             /** @description TimeoutMS is after which silence a job without a lease has failed; left out it is 5 minutes. */
             timeoutMs?: number;
+            tool_calls?: unknown;
             userId: string;
+            workflow_state?: unknown;
             workspaceId?: string;
         };
         NewWorkspace: {
@@ -2316,6 +2321,18 @@ export interface components {
             snapshotBootstrap?: string;
             /** @description "v1" */
             workspaceItems?: string;
+        };
+        /** @description terminalSnapshot is the host's TerminalGenerationSnapshot. */
+        TerminalSnapshot: {
+            /** @description CompletedAt is in Unix milliseconds; left out it is now. */
+            completedAt?: number;
+            content?: string;
+            error?: string;
+            reasoning?: string;
+            /** @enum {string} */
+            status: "streaming" | "complete" | "error" | "aborted";
+            toolCalls?: unknown;
+            usage?: unknown;
         };
         TokenAnswer: {
             setCookies: string[];

@@ -37,8 +37,8 @@ CREATE INDEX jobs_open ON jobs (user_id, resumable, lease_until) WHERE status = 
 CREATE INDEX jobs_by_due ON jobs (due_at);
 CREATE INDEX jobs_in_history ON jobs (num, lease_until) WHERE history_phase IN ('admission_pending', 'finalization_pending');
 
--- What is large of a job, at most once each: 0 tool calls, 1 the state of a workflow, 2 usage, 3 a snapshot and 5 the context,
--- all JSON, and 4 the execution, encrypted.
+-- What is large of a job, at most once each: 0 tool calls, 1 the state of a workflow, 2 usage and 4 the context, all JSON, and 3 the
+-- execution, encrypted.
 CREATE TABLE job_parts (
   job   INTEGER NOT NULL REFERENCES jobs (num) ON DELETE CASCADE,
   part  INTEGER NOT NULL,

@@ -1,10 +1,12 @@
 -- name: JobByID :one
 SELECT num, id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
-  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable
-FROM jobs WHERE id = @id;
+  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable,
+  CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 0 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS content_length,
+  CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 1 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS reasoning_length
+FROM jobs j WHERE id = @id;
 
--- name: JobTextLength :one
-SELECT ends FROM job_texts WHERE job = @job AND part = @part ORDER BY place DESC LIMIT 1;
+-- name: JobParts :many
+SELECT part, value FROM job_parts WHERE job = @job AND part <= @upto;
 
 -- name: JobTextFrom :many
 SELECT place, text FROM job_texts WHERE job = @job AND part = @part AND ends > @place ORDER BY place;
@@ -65,7 +67,7 @@ UPDATE jobs SET chunks = 0 WHERE num = @num;
 UPDATE jobs SET resumable = 1, due_at = @due_at WHERE num = @num;
 
 -- name: AwaitFinalization :exec
-UPDATE jobs SET history_phase = 'finalization_pending' WHERE num = @num;
+UPDATE jobs SET history_phase = 'finalization_pending', completed_at = @completed_at WHERE num = @num;
 
 -- name: NextJob :one
 SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND history_phase IN ('', 'ready') AND lease_until <= @now AND attempts < @most ORDER BY num LIMIT 1;

@@ -387,11 +387,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.jobPartStmt, err = db.PrepareContext(ctx, jobPart); err != nil {
 		return nil, fmt.Errorf("error preparing query JobPart: %w", err)
 	}
+	if q.jobPartsStmt, err = db.PrepareContext(ctx, jobParts); err != nil {
+		return nil, fmt.Errorf("error preparing query JobParts: %w", err)
+	}
 	if q.jobTextFromStmt, err = db.PrepareContext(ctx, jobTextFrom); err != nil {
 		return nil, fmt.Errorf("error preparing query JobTextFrom: %w", err)
-	}
-	if q.jobTextLengthStmt, err = db.PrepareContext(ctx, jobTextLength); err != nil {
-		return nil, fmt.Errorf("error preparing query JobTextLength: %w", err)
 	}
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
@@ -1291,14 +1291,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing jobPartStmt: %w", cerr)
 		}
 	}
+	if q.jobPartsStmt != nil {
+		if cerr := q.jobPartsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobPartsStmt: %w", cerr)
+		}
+	}
 	if q.jobTextFromStmt != nil {
 		if cerr := q.jobTextFromStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing jobTextFromStmt: %w", cerr)
-		}
-	}
-	if q.jobTextLengthStmt != nil {
-		if cerr := q.jobTextLengthStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing jobTextLengthStmt: %w", cerr)
 		}
 	}
 	if q.kVNameOwnerStmt != nil {
@@ -1941,8 +1941,8 @@ type Queries struct {
 	jobByKeyStmt                 *sql.Stmt
 	jobIsDueStmt                 *sql.Stmt
 	jobPartStmt                  *sql.Stmt
+	jobPartsStmt                 *sql.Stmt
 	jobTextFromStmt              *sql.Stmt
-	jobTextLengthStmt            *sql.Stmt
 	kVNameOwnerStmt              *sql.Stmt
 	keepJobPartStmt              *sql.Stmt
 	keepJobTextStmt              *sql.Stmt
@@ -2166,8 +2166,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		jobByKeyStmt:                 q.jobByKeyStmt,
 		jobIsDueStmt:                 q.jobIsDueStmt,
 		jobPartStmt:                  q.jobPartStmt,
+		jobPartsStmt:                 q.jobPartsStmt,
 		jobTextFromStmt:              q.jobTextFromStmt,
-		jobTextLengthStmt:            q.jobTextLengthStmt,
 		kVNameOwnerStmt:              q.kVNameOwnerStmt,
 		keepJobPartStmt:              q.keepJobPartStmt,
 		keepJobTextStmt:              q.keepJobTextStmt,

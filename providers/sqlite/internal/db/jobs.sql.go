@@ -10,11 +10,16 @@ import (
 )
 
 const awaitFinalization = `-- name: AwaitFinalization :exec
-UPDATE jobs SET history_phase = 'finalization_pending' WHERE num = ?1
+UPDATE jobs SET history_phase = 'finalization_pending', completed_at = ?1 WHERE num = ?2
 `
 
-func (q *Queries) AwaitFinalization(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.awaitFinalizationStmt, awaitFinalization, num)
+type AwaitFinalizationParams struct {
+	CompletedAt int64
+	Num         int64
+}
+
+func (q *Queries) AwaitFinalization(ctx context.Context, arg AwaitFinalizationParams) error {
+	_, err := q.exec(ctx, q.awaitFinalizationStmt, awaitFinalization, arg.CompletedAt, arg.Num)
 	return err
 }
 
@@ -268,34 +273,38 @@ func (q *Queries) JobByAdmission(ctx context.Context, arg JobByAdmissionParams) 
 
 const jobByID = `-- name: JobByID :one
 SELECT num, id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
-  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable
-FROM jobs WHERE id = ?1
+  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable,
+  CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 0 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS content_length,
+  CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 1 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS reasoning_length
+FROM jobs j WHERE id = ?1
 `
 
 type JobByIDRow struct {
-	Num            int64
-	ID             string
-	UserID         string
-	WorkspaceID    string
-	ThreadID       string
-	MessageID      string
-	Model          string
-	Kind           string
-	Status         string
-	Chunks         int64
-	StartedAt      int64
-	CompletedAt    int64
-	Error          string
-	IdempotencyKey string
-	AdmissionID    string
-	GenerationID   string
-	HistoryPhase   string
-	Attempts       int64
-	LeaseOwner     string
-	LeaseUntil     int64
-	Timeout        int64
-	Retention      int64
-	Resumable      int64
+	Num             int64
+	ID              string
+	UserID          string
+	WorkspaceID     string
+	ThreadID        string
+	MessageID       string
+	Model           string
+	Kind            string
+	Status          string
+	Chunks          int64
+	StartedAt       int64
+	CompletedAt     int64
+	Error           string
+	IdempotencyKey  string
+	AdmissionID     string
+	GenerationID    string
+	HistoryPhase    string
+	Attempts        int64
+	LeaseOwner      string
+	LeaseUntil      int64
+	Timeout         int64
+	Retention       int64
+	Resumable       int64
+	ContentLength   int64
+	ReasoningLength int64
 }
 
 func (q *Queries) JobByID(ctx context.Context, id string) (JobByIDRow, error) {
@@ -325,6 +334,8 @@ func (q *Queries) JobByID(ctx context.Context, id string) (JobByIDRow, error) {
 		&i.Timeout,
 		&i.Retention,
 		&i.Resumable,
+		&i.ContentLength,
+		&i.ReasoningLength,
 	)
 	return i, err
 }
@@ -377,6 +388,43 @@ func (q *Queries) JobPart(ctx context.Context, arg JobPartParams) ([]byte, error
 	return value, err
 }
 
+const jobParts = `-- name: JobParts :many
+SELECT part, value FROM job_parts WHERE job = ?1 AND part <= ?2
+`
+
+type JobPartsParams struct {
+	Job  int64
+	Upto int64
+}
+
+type JobPartsRow struct {
+	Part  int64
+	Value []byte
+}
+
+func (q *Queries) JobParts(ctx context.Context, arg JobPartsParams) ([]JobPartsRow, error) {
+	rows, err := q.query(ctx, q.jobPartsStmt, jobParts, arg.Job, arg.Upto)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []JobPartsRow
+	for rows.Next() {
+		var i JobPartsRow
+		if err := rows.Scan(&i.Part, &i.Value); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const jobTextFrom = `-- name: JobTextFrom :many
 SELECT place, text FROM job_texts WHERE job = ?1 AND part = ?2 AND ends > ?3 ORDER BY place
 `
@@ -413,22 +461,6 @@ func (q *Queries) JobTextFrom(ctx context.Context, arg JobTextFromParams) ([]Job
 		return nil, err
 	}
 	return items, nil
-}
-
-const jobTextLength = `-- name: JobTextLength :one
-SELECT ends FROM job_texts WHERE job = ?1 AND part = ?2 ORDER BY place DESC LIMIT 1
-`
-
-type JobTextLengthParams struct {
-	Job  int64
-	Part int64
-}
-
-func (q *Queries) JobTextLength(ctx context.Context, arg JobTextLengthParams) (int64, error) {
-	row := q.queryRow(ctx, q.jobTextLengthStmt, jobTextLength, arg.Job, arg.Part)
-	var ends int64
-	err := row.Scan(&ends)
-	return ends, err
 }
 
 const keepJobPart = `-- name: KeepJobPart :exec

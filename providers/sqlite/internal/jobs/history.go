@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -15,35 +14,15 @@ import (
 var errPhase = or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown history phase")
 
 // SaveTerminalSnapshot implements or3cloud.JobHistory.
-func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot []byte) (kept bool, err error) {
-	if len(snapshot) > or3cloud.MaxJobSnapshot || !json.Valid(snapshot) {
-		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "A snapshot is JSON of up to %d bytes", or3cloud.MaxJobSnapshot)
-	}
-	if err := j.e.CheckRoom(); err != nil {
+func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot or3cloud.TerminalSnapshot) (bool, error) {
+	parts, err := documents(snapshot.ToolCalls, nil, snapshot.Usage)
+	if err != nil {
 		return false, err
 	}
-	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-		r, err := find(ctx, t.Q, id)
-		if err != nil {
-			return err
-		}
-		if r.open() {
-			if err := r.fence(leaseOwner, t.At); err != nil {
-				return err
-			}
-		}
-		first, err := part(ctx, t.Q, r.Num, partSnapshot)
-		if err != nil || first != nil {
-			kept = bytes.Equal(first, snapshot)
-			return err
-		}
-		kept = true
-		if err := t.Q.AwaitFinalization(ctx, r.Num); err != nil {
-			return err
-		}
-		return t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: r.Num, Part: partSnapshot, Value: snapshot})
+	return j.finish(ctx, id, ending{
+		owner: leaseOwner, status: snapshot.Status, reason: snapshot.Error, parts: parts, history: true, at: snapshot.CompletedAt,
+		texts: map[int64]text{content: newText(snapshot.Content), reasoning: newText(snapshot.Reasoning)},
 	})
-	return kept && err == nil, err
 }
 
 // SetHistoryPhase implements or3cloud.JobHistory.
@@ -100,18 +79,16 @@ func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []or3clou
 	return out, nil
 }
 
-// snapshotOf returns what was saved of a job or, if it has ended without that, what has come of it, in the form of the contract (sync
-// §10.8).
+// snapshotOf returns how a job has ended, in the form of the contract (sync §10.8); nil while it is open.
 func snapshotOf(ctx context.Context, q *db.Queries, r row, job or3cloud.Job) ([]byte, error) {
-	saved, err := part(ctx, q, r.Num, partSnapshot)
-	if err != nil || saved != nil || r.open() {
-		return saved, err
+	if r.open() {
+		return nil, nil
 	}
-	answer, err := textFrom(ctx, q, r.Num, content, 0)
+	answer, err := textFrom(ctx, q, r, content, 0)
 	if err != nil {
 		return nil, err
 	}
-	thought, err := textFrom(ctx, q, r.Num, reasoning, 0)
+	thought, err := textFrom(ctx, q, r, reasoning, 0)
 	if err != nil {
 		return nil, err
 	}

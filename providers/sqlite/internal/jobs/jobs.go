@@ -43,12 +43,11 @@ func (j *Jobs) Close() { j.loop.Close() }
 
 // The parts of a job that are large.
 const (
-	partToolCalls = iota
-	partWorkflowState
-	partUsage
-	partSnapshot
-	partExecution
-	partContext
+	partToolCalls     = 0
+	partWorkflowState = 1
+	partUsage         = 2
+	partExecution     = 3
+	partContext       = 4
 )
 
 var errNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Job not found or unauthorized")
@@ -127,15 +126,11 @@ func part(ctx context.Context, q *db.Queries, num, part int64) ([]byte, error) {
 // whole returns a job with all but its texts, its execution and its context.
 func whole(ctx context.Context, q *db.Queries, r row) (job or3cloud.Job, err error) {
 	job = r.job()
-	for _, p := range []struct {
-		part int64
-		to   *[]byte
-	}{{partToolCalls, &job.ToolCalls}, {partWorkflowState, &job.WorkflowState}, {partUsage, &job.Usage}} {
-		if *p.to, err = part(ctx, q, r.Num, p.part); err != nil {
-			return job, err
-		}
+	parts, err := q.JobParts(ctx, db.JobPartsParams{Job: r.Num, Upto: partUsage})
+	for _, p := range parts {
+		*map[int64]*[]byte{partToolCalls: &job.ToolCalls, partWorkflowState: &job.WorkflowState, partUsage: &job.Usage}[p.Part] = p.Value
 	}
-	return job, nil
+	return job, sqlitex.Translate(err)
 }
 
 // view runs f on one moment of the database.
@@ -208,19 +203,43 @@ func (j *Jobs) CreateJob(ctx context.Context, in or3cloud.NewJob) (out or3cloud.
 	if err := j.e.CheckRoom(); err != nil {
 		return out, err
 	}
+	begun := beginning{texts: map[int64]text{content: newText(in.Content), reasoning: newText(in.Reasoning)}}
+	if begun.parts, err = documents(in.ToolCalls, in.WorkflowState, nil); err != nil {
+		return out, err
+	}
+	for part, value := range map[int64][]byte{partExecution: in.Execution, partContext: in.Context} {
+		if value != nil {
+			begun.parts[part] = value
+		}
+	}
 	id, err := j.e.NewID()
 	if err != nil {
 		return out, err
 	}
 	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-		out, err = admit(ctx, t, in, id)
+		out, err = admit(ctx, t, in, begun, id)
 		return err
 	})
 	return out, err
 }
 
+// beginning is what a job begins with.
+type beginning struct {
+	texts map[int64]text
+	parts map[int64][]byte
+}
+
+func keepParts(ctx context.Context, q *db.Queries, num int64, parts map[int64][]byte) error {
+	for part, value := range parts {
+		if err := q.KeepJobPart(ctx, db.KeepJobPartParams{Job: num, Part: part, Value: value}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // admit decides what becomes of a new job in the transaction that begins it.
-func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, id string) (out or3cloud.JobAdmission, err error) {
+func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, begun beginning, id string) (out or3cloud.JobAdmission, err error) {
 	there, err := engine.Optional(t.Q.JobByKey(ctx, db.JobByKeyParams{UserID: in.UserID, Key: in.IdempotencyKey}))
 	if err != nil || there != "" {
 		return or3cloud.JobAdmission{ID: there, Replayed: true}, err
@@ -259,12 +278,15 @@ func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, id string) (ou
 		Attempts: r.Attempts, LeaseOwner: r.LeaseOwner, LeaseUntil: r.LeaseUntil, DueAt: r.due(t.At), Timeout: r.Timeout,
 		Retention: span(in.Retention, or3cloud.DefaultJobRetention, or3cloud.LongestJobTime), Resumable: r.Resumable,
 	})
-	for part, value := range map[int64][]byte{partExecution: in.Execution, partContext: in.Context} {
-		if err == nil && value != nil {
-			err = t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: num, Part: part, Value: value})
+	if err != nil {
+		return out, err
+	}
+	for part, text := range begun.texts {
+		if err := text.add(ctx, t.Q, num, part); err != nil {
+			return out, err
 		}
 	}
-	return or3cloud.JobAdmission{ID: id}, err
+	return or3cloud.JobAdmission{ID: id}, keepParts(ctx, t.Q, num, begun.parts)
 }
 
 // GetJob implements or3cloud.JobStore.
@@ -288,10 +310,10 @@ func (j *Jobs) GetJob(ctx context.Context, id, userID string, from or3cloud.JobP
 				return err
 			}
 		}
-		if out.Content, err = textFrom(ctx, q, r.Num, content, from.Content); err != nil {
+		if out.Content, err = textFrom(ctx, q, r, content, from.Content); err != nil {
 			return err
 		}
-		out.Reasoning, err = textFrom(ctx, q, r.Num, reasoning, from.Reasoning)
+		out.Reasoning, err = textFrom(ctx, q, r, reasoning, from.Reasoning)
 		return err
 	})
 	return out, err
@@ -339,10 +361,8 @@ func (j *Jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (
 		if err := t.Q.TouchJob(ctx, db.TouchJobParams{Chunks: r.Chunks, DueAt: r.due(t.At), Num: r.Num}); err != nil {
 			return err
 		}
-		for part, value := range parts {
-			if err := t.Q.KeepJobPart(ctx, db.KeepJobPartParams{Job: r.Num, Part: part, Value: value}); err != nil {
-				return err
-			}
+		if err := keepParts(ctx, t.Q, r.Num, parts); err != nil {
+			return err
 		}
 		if err := answer.add(ctx, t.Q, r.Num, content); err != nil {
 			return err
@@ -353,36 +373,67 @@ func (j *Jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (
 }
 
 // FinishJob implements or3cloud.JobStore.
-func (j *Jobs) FinishJob(ctx context.Context, id string, out or3cloud.JobOutcome) (done bool, err error) {
-	if out.Status != or3cloud.JobComplete && out.Status != or3cloud.JobFailed {
-		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "A job is complete or has failed")
+func (j *Jobs) FinishJob(ctx context.Context, id string, out or3cloud.JobOutcome) (bool, error) {
+	if out.Status == or3cloud.JobAborted {
+		return false, errOutcome
 	}
-	finals := map[int64]text{}
+	as := ending{owner: out.LeaseOwner, status: out.Status, reason: out.Error, texts: map[int64]text{}}
 	if out.Content != nil {
-		finals[content] = newText(*out.Content)
+		as.texts[content] = newText(*out.Content)
 	}
 	if out.Reasoning != nil {
-		finals[reasoning] = newText(*out.Reasoning)
+		as.texts[reasoning] = newText(*out.Reasoning)
 	}
-	reason := ""
-	if out.Status == or3cloud.JobFailed {
-		reason = cut(out.Error, or3cloud.MaxJobError)
+	return j.finish(ctx, id, as)
+}
+
+var errOutcome = or3cloud.Errorf(or3cloud.CodeInvalid, "A job is complete, has failed or was aborted")
+
+// ending is how a job ends.
+type ending struct {
+	owner   string
+	status  or3cloud.JobStatus
+	reason  string
+	texts   map[int64]text // in place of what has come
+	parts   map[int64][]byte
+	history bool // it goes into the history
+	at      time.Time
+}
+
+// finish ends an open job, and reports whether it was open.
+func (j *Jobs) finish(ctx context.Context, id string, as ending) (done bool, err error) {
+	if !as.status.Valid() || as.status == or3cloud.JobStreaming {
+		return false, errOutcome
 	}
+	if as.status != or3cloud.JobFailed {
+		as.reason = ""
+	}
+	as.reason = cut(as.reason, or3cloud.MaxJobError)
 	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 		r, err := find(ctx, t.Q, id)
 		if err != nil || !r.open() {
 			return err
 		}
-		if err := r.fence(out.LeaseOwner, t.At); err != nil {
+		if err := r.fence(as.owner, t.At); err != nil {
 			return err
 		}
-		for part, text := range finals {
+		for part, text := range as.texts {
 			if err := text.replace(ctx, t.Q, r.Num, part); err != nil {
 				return err
 			}
 		}
+		if err := keepParts(ctx, t.Q, r.Num, as.parts); err != nil {
+			return err
+		}
 		done = true
-		return end(ctx, t, r, out.Status, reason)
+		if err := end(ctx, t, r, as.status, as.reason); err != nil || !as.history {
+			return err
+		}
+		at := t.At
+		if !as.at.IsZero() {
+			at = as.at.UnixMilli()
+		}
+		return t.Q.AwaitFinalization(ctx, db.AwaitFinalizationParams{CompletedAt: at, Num: r.Num})
 	})
 	return done && err == nil, err
 }

@@ -77,10 +77,10 @@ func (x text) replace(ctx context.Context, q *db.Queries, job, part int64) error
 }
 
 // textFrom returns a text of a job from a place on.
-func textFrom(ctx context.Context, q *db.Queries, job, part int64, from int) (or3cloud.JobText, error) {
-	length, err := engine.Optional(q.JobTextLength(ctx, db.JobTextLengthParams{Job: job, Part: part}))
-	if err != nil {
-		return or3cloud.JobText{}, err
+func textFrom(ctx context.Context, q *db.Queries, r row, part int64, from int) (or3cloud.JobText, error) {
+	length := r.ContentLength
+	if part == reasoning {
+		length = r.ReasoningLength
 	}
 	if from < 0 || int64(from) > length {
 		from = 0
@@ -89,7 +89,7 @@ func textFrom(ctx context.Context, q *db.Queries, job, part int64, from int) (or
 	if int64(from) == length {
 		return out, nil
 	}
-	rows, err := q.JobTextFrom(ctx, db.JobTextFromParams{Job: job, Part: part, Place: int64(from)})
+	rows, err := q.JobTextFrom(ctx, db.JobTextFromParams{Job: r.Num, Part: part, Place: int64(from)})
 	if err != nil {
 		return out, sqlitex.Translate(err)
 	}

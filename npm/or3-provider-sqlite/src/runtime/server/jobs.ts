@@ -52,6 +52,10 @@ export function jobProvider(name: string): BackgroundJobProvider {
           historyPhase: params.historyPhase,
           execution: execution && execution.kind !== 'workflow' ? JSON.stringify(execution) : undefined,
           context: contextOf(params.syncProviderId, execution),
+          content: params.initialContent || undefined,
+          reasoning: params.initialReasoning || undefined,
+          tool_calls: params.tool_calls,
+          workflow_state: params.workflow_state,
           maxJobs: backgroundJobs.maxConcurrentJobs,
           maxJobsPerUser: backgroundJobs.maxConcurrentJobsPerUser,
           timeoutMs: backgroundJobs.jobTimeoutMs,
@@ -62,15 +66,8 @@ export function jobProvider(name: string): BackgroundJobProvider {
         if (statusOf(error) === 429) throw createError({ statusCode: 503, message: 'Max concurrent background jobs reached' })
         throw error
       })
-      const { jobId, replayed } = admission
+      const { jobId } = admission
       if (jobId === null) throw named('AdmissionCancelledError', `Background admission ${params.idempotencyKey ?? ''} was cancelled`)
-      const begun = given({
-        contentChunk: params.initialContent || undefined,
-        reasoningChunk: params.initialReasoning || undefined,
-        tool_calls: params.tool_calls,
-        workflow_state: params.workflow_state,
-      })
-      if (!replayed && Object.keys(begun).length > 0) await call('jobs/update', { jobId, ...begun })
       return jobId
     },
 
@@ -124,21 +121,10 @@ export function jobProvider(name: string): BackgroundJobProvider {
     cancelAdmission: (userId, admissionId) => call('jobs/cancel-admission', { userId, admissionId }),
 
     async saveTerminalSnapshot(jobId, snapshot, leaseOwner) {
-      const { job } = await call('jobs/get', { jobId, userId: anyone })
-      if (job?.status !== 'streaming') return false // the first end stays
-      const { done } = await unless(409, () => call('jobs/save-terminal-snapshot', { jobId, snapshot, ...given({ leaseOwner }) }), {
-        done: false,
-      })
-      if (!done) return false
-      // From here on the snapshot is what counts, even if this process dies before the job has ended.
-      const { status, content, reasoning, error = '', toolCalls, usage } = snapshot
-      const last = given({ tool_calls: toolCalls, usage })
-      if (Object.keys(last).length > 0) await call('jobs/update', { jobId, ...given({ leaseOwner }), ...last })
-      const end = given({ jobId, leaseOwner, content, reasoning })
-      if (status === 'complete') await call('jobs/complete', end)
-      else if (status === 'error') await call('jobs/fail', { ...end, error })
-      else await call('jobs/abort', { jobId, userId: anyone })
-      return true
+      const end = given({ jobId, snapshot, leaseOwner })
+      // Where the job is over, gone, or in other hands, the first end stays.
+      const save = () => unless(409, () => call('jobs/save-terminal-snapshot', end), { done: false })
+      return (await unless(404, save, { done: false })).done
     },
 
     async setHistoryPhase(jobId, phase, { from } = {}) {
