@@ -61,7 +61,7 @@ type Engine struct {
 	// limits are those that hosts keep here, so that all processes of a host share them.
 	limits  *ratelimit.Limiter
 	keeper  *ratelimit.Keeper // of limits; nil where no provider keeps them
-	guests  guests
+	guests  place.Guests
 	running atomic.Pointer[running]
 	opened  chan struct{} // closed when everything can be asked
 	mu      sync.Mutex    // held while opening and closing
