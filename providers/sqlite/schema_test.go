@@ -47,6 +47,16 @@ var mayScan = map[string]string{
 	"DueDeliveries":            "reads the webhooks, of which a user has a few",
 	"WebhookNumbers":           "reads the webhooks, of which a user has a few",
 	"InFlight":                 "reads the deliveries under way, of which there are few",
+	"UsersByIdentity":          "is asked by the operator, now and then",
+	"DeploymentAdmins":         "is asked by the operator, now and then",
+	"ForgetAdmins":             "reads the deployment admins, of whom there are few",
+	"CountOpenJobs":            "reads the open jobs, of which there are few",
+	"NextJob":                  "reads the open jobs, of which there are few",
+	"OpenJobsOfTheFuture":      "reads the open jobs, of which there are few",
+	"SettleOpenJobs":           "reads the open jobs, of which there are few",
+	"PendingHistoryJobs":       "reads the jobs on their way into the history, of which there are few",
+	"SurplusJobs":              "sorts the jobs that are kept of one user",
+	"TrimCancellations":        "sorts the cancellations of one user, of which there are few",
 	"DropFirstHold":            "sorts the holds of one workspace, of which there are few",
 }
 

@@ -33,7 +33,7 @@ CREATE TABLE jobs (
 CREATE UNIQUE INDEX jobs_by_key ON jobs (user_id, idempotency_key) WHERE idempotency_key <> '';
 CREATE INDEX jobs_by_admission ON jobs (user_id, admission_id) WHERE admission_id <> '';
 CREATE INDEX jobs_of_user ON jobs (user_id, status, num);
-CREATE INDEX jobs_open ON jobs (user_id, resumable, lease_until) WHERE status = 'streaming';
+CREATE INDEX jobs_open ON jobs (num) WHERE status = 'streaming';
 CREATE INDEX jobs_by_due ON jobs (due_at);
 CREATE INDEX jobs_in_history ON jobs (num, lease_until) WHERE history_phase IN ('admission_pending', 'finalization_pending');
 
