@@ -237,9 +237,10 @@ export function browserOf(request: IncomingMessage, { security }: HostConfig): O
   const told = trusted ? first(forwardedForHeader, 'x-forwarded-for') : ''
   const clientIp = isIP(told) ? told : socket?.remoteAddress
   const named = trusted ? first(forwardedHostHeader, 'x-forwarded-host') : (request.headers.host ?? '').trim()
-  const host = named.toLowerCase()
   const proto = trusted ? first(undefined, 'x-forwarded-proto').toLowerCase() : ''
   const https = proto === 'https' || (proto !== 'http' && socket?.encrypted === true)
+  // Browsers leave the usual port out of an origin, and some proxies say it.
+  const host = named.toLowerCase().replace(https ? /:443$/ : /:80$/, '')
   return { ...(clientIp && isIP(clientIp) && { clientIp }), ...(host && { host }), ...(https && { https }) }
 }
 

@@ -206,6 +206,9 @@ describe('who asks', () => {
   test('a believed proxy says address, host and scheme', () => {
     const told = { clientIp: '2001:db8::7', host: 'chat.example', https: true }
     expect(browserOf(request(headers), trusting)).toEqual(told)
+    const port = { ...headers, 'x-forwarded-host': 'chat.example:443' }
+    expect(browserOf(request(port), trusting)).toEqual(told)
+    expect(browserOf(request({ ...port, 'x-forwarded-proto': 'http' }), trusting).host).toBe('chat.example:443')
     const realIp: HostConfig = { security: { proxy: { trustProxy: true, forwardedForHeader: 'X-Real-IP' } } }
     expect(browserOf(request(headers), realIp)).toEqual({ ...told, clientIp: '203.0.113.9' })
     expect(browserOf(request({ ...headers, 'x-forwarded-proto': 'http' }, { encrypted: true }), trusting)).toEqual({
