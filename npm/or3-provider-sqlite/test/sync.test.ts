@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { In } from 'or3-cloud-engine'
 import type { SyncGatewayAdapter } from '~~/server/sync/gateway/types'
 import { registries } from './nuxt'
-import { eventOf, failure, person, startHost, type Host } from './rig'
+import { eventOf, failure, person, startHost, until, type Host } from './rig'
 
 let host: Host
 let adapter: SyncGatewayAdapter
@@ -246,4 +246,30 @@ describe('what storage asks', () => {
     expect(await adapter.consumeUploadIntent(event(), again)).toBeUndefined()
     expect(await failure(adapter.reserveUploadIntent(event(), intent({ hash: 'no hash' })))).toMatchObject({ statusCode: 400 })
   })
+})
+
+test('a killed engine loses nothing that was acknowledged, and is never "no member" or "no row"', async () => {
+  const { cloud } = await import('../src/runtime/server/cloud')
+  const { userId, workspaceId, event } = await person()
+  const scope = { workspaceId }
+  const before = adapter.capabilities
+  await adapter.push(event(), { scope, ops: [op('kv', 'k', kv('k', 1))] })
+  const pid = (await cloud.engine.hello()).pid
+  process.kill(pid, 'SIGKILL')
+  const asked = [
+    registries.workspaceStores.ours().getWorkspaceRole({ userId, workspaceId }),
+    adapter.pull(event(), { scope, cursor: 0, limit: 10 }).then(({ nextCursor }) => nextCursor),
+  ]
+  expect(adapter.capabilities).toEqual(before)
+  const answers = await Promise.all(asked.map(answer => answer.catch((error: unknown) => (error as { statusCode?: number }).statusCode)))
+  expect([['owner', 503], [1, 503]].map((may, i) => may.includes(answers[i] as never))).toEqual([true, true])
+  await until(async () => {
+    const page = await adapter.pull(event(), { scope, cursor: 0, limit: 10 }).catch(async (error: unknown) => {
+      expect(error).toMatchObject({ statusCode: 503 })
+    })
+    if (!page) return false
+    expect(page.changes).toMatchObject([{ pk: 'k', payload: { value: 1 } }])
+    return true
+  })
+  expect((await cloud.engine.hello()).pid).not.toBe(pid)
 })
