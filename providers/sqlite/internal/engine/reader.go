@@ -71,6 +71,9 @@ func (p *readPool) put(r *Reader) {
 // view runs f in a read transaction: everything that f reads is of one moment. It waits for a free reader until ctx
 // ends. Writers are not held back meanwhile.
 func (p *readPool) view(ctx context.Context, f func(*Reader) error) (err error) {
+	if err := ctx.Err(); err != nil { // with a free reader, the choice below would be left to chance
+		return err
+	}
 	select {
 	case p.places <- struct{}{}:
 		defer func() { <-p.places }()
