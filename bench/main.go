@@ -23,10 +23,12 @@ import (
 type bench struct {
 	root, dir, binary string
 	client            string // directory of a client's build; "" if there is none
-	short             bool
-	rounds            int
-	corpus            *corpus.Corpus
-	report            *report.Report
+	// What Nuxt has built: our own host, OR3 Chat with our packages, OR3 Chat with upstream's; "" if there is none.
+	fixture, chat, upstream string
+	short                   bool
+	rounds                  int
+	corpus                  *corpus.Corpus
+	report                  *report.Report
 }
 
 // path returns a path in the run's own directory.
@@ -45,18 +47,22 @@ func main() {
 		exit(pocketbase.Serve(os.Args[2:], batch))
 	}
 	var (
-		short   = flag.Bool("short", false, "a run of two minutes, for development")
-		root    = flag.String("root", "..", "directory of the product's module")
-		out     = flag.String("o", "RESULTS.md", "file for the results")
-		profile = flag.String("profile", "", "write CPU and allocation profiles of the server to this directory, and measure nothing")
-		update  = flag.Bool("update", false, "with -only: replace these measurements in the file for the results")
-		client  = flag.String("client", "", "directory with a build of a client, for the first visit; without it one that is like it is made")
-		only    = flag.String("only", "", "comma-separated names of the measurements to run: "+strings.Join(names(), ", "))
+		short    = flag.Bool("short", false, "a run of two minutes, for development")
+		root     = flag.String("root", "..", "directory of the product's module")
+		out      = flag.String("o", "RESULTS.md", "file for the results")
+		profile  = flag.String("profile", "", "write CPU and allocation profiles of the server to this directory, and measure nothing")
+		update   = flag.Bool("update", false, "with -only: replace these measurements in the file for the results")
+		fixture  = flag.String("fixture", "", "directory that npm/host-fixture/scripts/run.mjs newest has kept; without it the host is built")
+		chat     = flag.String("chat", os.Getenv("OR3_BENCH_CHAT"), "directory that Nuxt has built of OR3 Chat with our packages (.output)")
+		upstream = flag.String("upstream", os.Getenv("OR3_BENCH_UPSTREAM"), "the same with the packages for Node, to compare with")
+		client   = flag.String("client", "", "directory with a build of a client, for the first visit; without it one that is like it is made")
+		only     = flag.String("only", "", "comma-separated names of the measurements to run: "+strings.Join(names(), ", "))
 	)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exit(run(ctx, *root, *out, *profile, *only, *client, *short, *update))
+	b := &bench{client: *client, fixture: *fixture, chat: *chat, upstream: *upstream, short: *short}
+	exit(run(ctx, *root, *out, *profile, *only, b, *update))
 }
 
 func exit(err error) {
@@ -80,6 +86,7 @@ var measurements = []struct {
 	{"events", (*bench).benchEvents},
 	{"files", (*bench).benchFiles},
 	{"visit", (*bench).benchVisit},
+	{"hosts", (*bench).benchHosts},
 }
 
 func names() (out []string) {
@@ -89,21 +96,23 @@ func names() (out []string) {
 	return out
 }
 
-func run(ctx context.Context, root, out, profile, only, client string, short, update bool) (err error) {
+func run(ctx context.Context, root, out, profile, only string, b *bench, update bool) (err error) {
 	debug.SetGCPercent(400) // our own garbage must not take the processor from the servers
 	if root, err = filepath.Abs(root); err != nil {
 		return err
 	}
-	if client != "" {
-		if client, err = filepath.Abs(client); err != nil {
-			return err
+	for _, folder := range []*string{&b.client, &b.fixture, &b.chat, &b.upstream} {
+		if *folder != "" {
+			if *folder, err = filepath.Abs(*folder); err != nil {
+				return err
+			}
 		}
 	}
-	b := &bench{root: root, client: client, short: short, rounds: 5}
-	if short {
+	b.root, b.rounds = root, 5
+	if b.short {
 		b.rounds = 3
 	}
-	b.report = &report.Report{Out: os.Stdout, Started: time.Now(), Short: short}
+	b.report = &report.Report{Out: os.Stdout, Started: time.Now(), Short: b.short}
 	if b.corpus, err = corpus.Load(filepath.Join(root, "testdata/captured/push-corpus.jsonl")); err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"or3.chat/cloud/bench/internal/driver"
 )
 
 // pullers are devices that pull pages at the same time, each from other places of the log.
@@ -61,7 +63,7 @@ func place(n int, newest int64, limit int) int64 {
 
 // readers read the same pages with the driver alone.
 type readers struct {
-	logs      []*logReader
+	logs      []*driver.Log
 	workspace int64
 	limit     int
 	newest    int64
@@ -72,7 +74,7 @@ func (r *readers) step(pages int) step {
 	each := max(1, pages/len(r.logs))
 	return step{run: func() error {
 		took, _, err := loop(len(r.logs), times(each), func(w, t int) error {
-			n, _, err := r.logs[w].read(r.workspace, place(w*each+t, r.newest, r.limit), r.limit)
+			n, _, err := r.logs[w].Read(r.workspace, place(w*each+t, r.newest, r.limit), r.limit)
 			if err == nil && n != r.limit {
 				err = fmt.Errorf("the driver read %d rows, want %d", n, r.limit)
 			}
@@ -126,14 +128,14 @@ func (b *bench) benchPull(ctx context.Context) error {
 	}
 	defer s.stop()
 	devices := inst.on(s)
-	logs := make([]*logReader, 2) // one for each core
+	logs := make([]*driver.Log, 2) // one for each core
 	for i := range logs {
-		if logs[i], err = openLog(filepath.Join(s.data, "or3-sync.sqlite")); err != nil {
+		if logs[i], err = driver.OpenLog(filepath.Join(s.data, "or3-sync.sqlite")); err != nil {
 			return err
 		}
-		defer logs[i].close()
+		defer logs[i].Close()
 	}
-	num, err := logs[0].number(inst.workspace)
+	num, err := logs[0].Number(inst.workspace)
 	if err != nil {
 		return err
 	}

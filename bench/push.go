@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"or3.chat/cloud/bench/internal/corpus"
+	"or3.chat/cloud/bench/internal/driver"
 )
 
 // batch is how many ops the clients put into one push.
@@ -93,12 +96,12 @@ func (b *bench) benchPush(ctx context.Context) error {
 		}
 	}
 
-	log, err := openLog(filepath.Join(s.data, "or3-sync.sqlite"))
+	log, err := driver.OpenLog(filepath.Join(s.data, "or3-sync.sqlite"))
 	if err != nil {
 		return err
 	}
-	defer log.close()
-	num, err := log.number(devices[0].workspace)
+	defer log.Close()
+	num, err := log.Number(devices[0].workspace)
 	if err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func (b *bench) benchPush(ctx context.Context) error {
 		return err
 	}
 	from := devices[0].version - int64(ops)/2
-	transactions, entries, err := log.groups(num, from)
+	transactions, entries, err := log.Groups(num, from)
 	if err != nil {
 		return err
 	}
@@ -120,17 +123,17 @@ func (b *bench) benchPush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer small.close()
+	defer small.Close()
 	large, err := b.newCeiling(ctx, migrations, "ceiling", group)
 	if err != nil {
 		return err
 	}
-	defer large.close()
+	defer large.Close()
 	full, err := b.newCeiling(ctx, migrations, "ceiling800", 16*batch)
 	if err != nil {
 		return err
 	}
-	defer full.close()
+	defer full.Close()
 
 	err = interleave(b.rounds,
 		small.step(b.ops(15_000)), one.step(b.ops(10_000)),
@@ -200,9 +203,33 @@ func (b *bench) devices(s *server, name string, n int) ([]*device, error) {
 
 // ceilingRun is the ceiling with one size of transaction.
 type ceilingRun struct {
-	*ceiling
+	*driver.Ceiling
 	source *corpus.Source
 	size   int
-	rows   []row
+	rows   []driver.Row
 	rate   series
+}
+
+func (b *bench) newCeiling(ctx context.Context, migrations fs.FS, name string, size int) (*ceilingRun, error) {
+	c, err := driver.OpenCeiling(ctx, b.path(name+"/or3-sync.sqlite"), migrations)
+	if err != nil {
+		return nil, err
+	}
+	return &ceilingRun{Ceiling: c, source: b.corpus.Source(corpus.User), size: size}, nil
+}
+
+func (c *ceilingRun) step(ops int) step {
+	return step{
+		prepare: func() (err error) {
+			c.rows, err = driver.Rows(c.source, ops)
+			return err
+		},
+		run: func() error {
+			start := time.Now()
+			err := c.Write(c.rows, c.size, batch)
+			c.rate = append(c.rate, float64(len(c.rows))/time.Since(start).Seconds())
+			c.rows = nil
+			return err
+		},
+	}
 }

@@ -118,35 +118,60 @@ func (s *server) stop() error {
 	return errors.Join(s.exit, s.log.Close())
 }
 
-// memory is what the process holds, and its highest value since resetPeak, in MB (10^6 bytes).
-func (s *server) memory() (now, peak float64, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, 0, err
+// processes are the process and those that it has started, and so on.
+func (s *server) processes() (pids []int) {
+	pids = []int{s.cmd.Process.Pid}
+	for i := 0; i < len(pids); i++ {
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pids[i]))
+		for _, list := range lists {
+			text, _ := os.ReadFile(list) // a thread that has ended has no more
+			for _, field := range strings.Fields(string(text)) {
+				if pid, err := strconv.Atoi(field); err == nil {
+					pids = append(pids, pid)
+				}
+			}
+		}
 	}
-	field := func(name string) float64 {
-		_, rest, _ := strings.Cut(string(text), name+":")
-		kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-		return kb * 1024 / 1e6
-	}
-	return field("VmRSS"), field("VmHWM"), nil
+	return pids
 }
 
-// cpu is how long the process has had a processor.
+// memory is what the processes hold, and the sum of their highest values since resetPeak, in MB (10^6 bytes).
+func (s *server) memory() (now, peak float64, err error) {
+	for _, pid := range s.processes() {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return 0, 0, err
+		}
+		field := func(name string) float64 {
+			_, rest, _ := strings.Cut(string(text), name+":")
+			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kb * 1024 / 1e6
+		}
+		now, peak = now+field("VmRSS"), peak+field("VmHWM")
+	}
+	return now, peak, nil
+}
+
+// cpu is how long the processes have had a processor.
 func (s *server) cpu() (total time.Duration) {
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.cmd.Process.Pid))
-	for _, task := range tasks {
-		text, _ := os.ReadFile(task) // a thread that has ended has no more
-		var ns int64
-		fmt.Sscan(string(text), &ns)
-		total += time.Duration(ns)
+	for _, pid := range s.processes() {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		for _, task := range tasks {
+			text, _ := os.ReadFile(task) // a thread that has ended has no more
+			var ns int64
+			fmt.Sscan(string(text), &ns)
+			total += time.Duration(ns)
+		}
 	}
 	return total
 }
 
-// resetPeak makes the kernel forget the highest value.
-func (s *server) resetPeak() error {
-	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0)
+// resetPeak makes the kernel forget the highest values.
+func (s *server) resetPeak() (err error) {
+	for _, pid := range s.processes() {
+		err = errors.Join(err, os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0))
+	}
+	return err
 }
 
 // freeAddr returns a loopback address that nobody listens on.

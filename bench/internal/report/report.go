@@ -145,7 +145,7 @@ results or rows.
 
 * **Records** are the recorded traffic of real clients in ` + "`testdata/captured/push-corpus.jsonl`" + `, about 1.9 kB an op as JSON: seven tables, new rows, updates and
   deletes. Each pass gives all ids new digits, so that every pass has the same mix again.
-* **Driver alone** (` + "`ceiling.go`" + `): the product's migrations, pragmas (WAL, ` + "`synchronous=FULL`" + `) and driver API in one process, one
+* **Driver alone** (` + "`internal/driver`" + `): the product's migrations, pragmas (WAL, ` + "`synchronous=FULL`" + `) and driver API in one process, one
   goroutine, without HTTP, JSON or checks. Its statements are those that every implementation of the schema needs for an op.
 * **OR3 Cloud** is the released build, default configuration except ` + "`OR3_LIMITS_ENABLED=false`" + ` and ` + "`OR3_LOG_LEVEL=warn`" + ` (no line for each request).
 * **PocketBase** v0.39.6 as a Go library in a process of its own: ` + "`--dev=false`" + `, request log and rate limits off, batch API on; one collection with the columns of an
@@ -158,6 +158,12 @@ results or rows.
 * **First visit** (` + "`visit.go`" + `): the page, what it names, and then what its service worker stores, over six connections as a browser does, all through a proxy that lets
   10 Mbit/s through in each direction and holds everything back for 25 ms; a new connection waits for 50 ms more. Losses and TCP's slow start are not part of it. OR3 Cloud has just been started
   and has compressed nothing; nginx from Debian's packages compresses by its usual levels on every visit. ` + "`-client DIR`" + ` takes a real build.
+* **Hosts on Node** (` + "`nuxt.go`" + `): the Nuxt host of ` + "`npm/host-fixture`" + ` with our packages, built as its tests build it, in the form of the newest OR3 Chat; its engine is the
+  build that is measured everywhere else. ` + "`-chat DIR`" + ` and ` + "`-upstream DIR`" + ` add OR3 Chat itself, built by Nuxt elsewhere: with our packages, and with the packages for Node of the same
+  names, whose stores are in the host's own process. All have 10,000 ops in one workspace and are started again before anything is measured. Memory is that of the host and all that it
+  has started, peaks are the sum of each process's peak. An empty poll at rest is one device on one connection to a host that does nothing else. The same poll of a foreign
+  workspace passes all that the host does itself, the session included, and is refused before the engine is asked: the difference is what the engine adds, its own work on the
+  poll included. Limits of the hosts are off.
 * Databases with a history are written by the provider itself, without HTTP and with ` + "`synchronous=OFF`" + `, before the measurement.
 `
 

@@ -1,4 +1,5 @@
-package main
+// Package driver writes and reads the product's tables with the SQLite driver alone: the measure of what a server adds.
+package driver
 
 import (
 	"context"
@@ -19,11 +20,11 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 )
 
-// ceiling writes and reads the product's tables with the driver alone: no HTTP, no JSON, no goroutine, nothing checked
+// Ceiling writes and reads the product's tables with the driver alone: no HTTP, no JSON, no goroutine, nothing checked
 // and nothing answered. It does for an op what every implementation of this schema has to do: reserve the op id, look
 // the winner up, append to the log, replace the winner, and keep names and references. Nothing that runs the same
 // statements can be faster, so it is the measure of what the server adds.
-type ceiling struct {
+type Ceiling struct {
 	db        *sqlitex.DB
 	c         *sqlite3.Conn
 	version   int64
@@ -36,13 +37,13 @@ type ceiling struct {
 // versionBits is the version's share of a log id; see the provider's migration.
 const versionBits = 43
 
-// openCeiling creates a database with the product's migrations and pragmas.
-func openCeiling(ctx context.Context, path string, migrations fs.FS) (*ceiling, error) {
+// OpenCeiling creates a database with the product's migrations and pragmas.
+func OpenCeiling(ctx context.Context, path string, migrations fs.FS) (*Ceiling, error) {
 	d, err := sqlitex.Open(ctx, sqlitex.Options{Path: path, Migrations: migrations, Synchronous: "FULL"})
 	if err != nil {
 		return nil, err
 	}
-	c := &ceiling{db: d, workspace: 1}
+	c := &Ceiling{db: d, workspace: 1}
 	if c.c, err = d.Conn(false); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -79,10 +80,11 @@ func prepare(c *sqlite3.Conn, statements map[**sqlite3.Stmt]string) error {
 	return nil
 }
 
-func (c *ceiling) close() error { return errors.Join(c.c.Close(), c.db.Close()) }
+// Close closes the database.
+func (c *Ceiling) Close() error { return errors.Join(c.c.Close(), c.db.Close()) }
 
-// row is an op in the form in which it is stored.
-type row struct {
+// Row is an op in the form in which it is stored.
+type Row struct {
 	table, op, state, clock int64
 	key, pk, opID           []byte
 	hlc, device             string
@@ -93,17 +95,17 @@ type row struct {
 	keepsRefs               bool
 }
 
-// rows returns the next n ops of a source, ready to be written.
-func rows(s *corpus.Source, n int) ([]row, error) {
+// Rows returns the next n ops of a source, ready to be written.
+func Rows(s *corpus.Source, n int) ([]Row, error) {
 	ops, err := s.Ops(n)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]row, n)
+	out := make([]Row, n)
 	for i := range ops {
 		o := &ops[i]
 		table, _ := slices.BinarySearch(or3cloud.SyncTables[:], o.Table)
-		r := row{
+		r := Row{
 			table: int64(table) + 1, clock: o.Stamp.Clock, key: jsstring.SortKey(o.PK), pk: packID(o.PK), opID: packID(o.Stamp.OpID),
 			hlc: o.Stamp.HLC, device: o.Stamp.DeviceID, payload: o.Payload,
 		}
@@ -149,8 +151,8 @@ func packID(id string) []byte {
 	return append([]byte{0}, id...)
 }
 
-// write writes rows in transactions of size ops.
-func (c *ceiling) write(rows []row, size int) error {
+// Write writes rows in transactions of size ops; batch of them were one push.
+func (c *Ceiling) Write(rows []Row, size, batch int) error {
 	for tx := range slices.Chunk(rows, size) {
 		at := time.Now().UnixMilli()
 		if err := c.begin.Exec(); err != nil {
@@ -176,7 +178,7 @@ func (c *ceiling) write(rows []row, size int) error {
 	return nil
 }
 
-func (c *ceiling) apply(r *row, at int64) error {
+func (c *Ceiling) apply(r *Row, at int64) error {
 	w := c.workspace
 	c.version++
 	if err := runStmt(c.reserve, w, r.opID, c.version); err != nil {
@@ -274,7 +276,7 @@ func runStmt(s *sqlite3.Stmt, args ...any) error {
 }
 
 // find runs a statement that returns at most one row.
-func (c *ceiling) find(s *sqlite3.Stmt, scan func(*sqlite3.Stmt), args ...any) (found bool, err error) {
+func (c *Ceiling) find(s *sqlite3.Stmt, scan func(*sqlite3.Stmt), args ...any) (found bool, err error) {
 	if err := bindAll(s, args); err != nil {
 		return false, err
 	}
@@ -284,28 +286,28 @@ func (c *ceiling) find(s *sqlite3.Stmt, scan func(*sqlite3.Stmt), args ...any) (
 	return found, errors.Join(s.Err(), s.Reset())
 }
 
-// logReader reads pages of a log with the driver alone.
-type logReader struct {
+// Log reads pages of a log with the driver alone.
+type Log struct {
 	c    *sqlite3.Conn
 	st   *sqlite3.Stmt
 	page []byte
 }
 
-// openLog opens a database for reading beside the server that owns it.
-func openLog(path string) (*logReader, error) {
+// OpenLog opens a database for reading beside the server that owns it.
+func OpenLog(path string) (*Log, error) {
 	c, err := sqlite3.OpenFlags("file:"+path, sqlite3.OPEN_READONLY|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
 	}
-	r := &logReader{c: c}
+	r := &Log{c: c}
 	err = c.Exec(`PRAGMA busy_timeout=10000; PRAGMA cache_size=-4096`)
 	return r, errors.Join(err, prepare(c, map[**sqlite3.Stmt]string{&r.st: `
 		SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload FROM log l
 		LEFT JOIN superseded s ON s.id = l.id WHERE l.id > ? AND l.id < ? AND s.id IS NULL ORDER BY l.id LIMIT ?`}))
 }
 
-// read reads up to limit winning entries after a version, copying what a page needs, and returns how many it found.
-func (r *logReader) read(workspace, after int64, limit int) (n int, last int64, err error) {
+// Read reads up to limit winning entries after a version, copying what a page needs, and returns how many it found.
+func (r *Log) Read(workspace, after int64, limit int) (n int, last int64, err error) {
 	s := r.st
 	if err := errors.Join(s.BindInt64(1, workspace<<versionBits|after), s.BindInt64(2, (workspace+1)<<versionBits), s.BindInt(3, limit)); err != nil {
 		return 0, 0, err
@@ -322,8 +324,8 @@ func (r *logReader) read(workspace, after int64, limit int) (n int, last int64, 
 	return n, last & (1<<versionBits - 1), errors.Join(s.Err(), s.Reset())
 }
 
-// number returns the number of a workspace.
-func (r *logReader) number(workspace string) (num int64, err error) {
+// Number returns the number of a workspace.
+func (r *Log) Number(workspace string) (num int64, err error) {
 	st, _, err := r.c.Prepare(`SELECT num FROM workspaces WHERE id = ?`)
 	if err != nil {
 		return 0, err
@@ -338,10 +340,10 @@ func (r *logReader) number(workspace string) (num int64, err error) {
 	return st.ColumnInt64(0), nil
 }
 
-// groups returns how many transactions wrote the entries of a workspace after a version, and how many entries those
+// Groups returns how many transactions wrote the entries of a workspace after a version, and how many entries those
 // are: the entries of one transaction carry the same time. Transactions that began within one millisecond count as
 // one, which is less than one takes.
-func (r *logReader) groups(workspace, after int64) (transactions, entries int64, err error) {
+func (r *Log) Groups(workspace, after int64) (transactions, entries int64, err error) {
 	st, _, err := r.c.Prepare(`SELECT count(DISTINCT at), count(*) FROM log WHERE id > ? AND id < ?`)
 	if err != nil {
 		return 0, 0, err
@@ -356,28 +358,5 @@ func (r *logReader) groups(workspace, after int64) (transactions, entries int64,
 	return transactions, entries, st.Err()
 }
 
-func (r *logReader) close() error { return errors.Join(r.st.Close(), r.c.Close()) }
-
-func (b *bench) newCeiling(ctx context.Context, migrations fs.FS, name string, size int) (*ceilingRun, error) {
-	c, err := openCeiling(ctx, b.path(name+"/or3-sync.sqlite"), migrations)
-	if err != nil {
-		return nil, err
-	}
-	return &ceilingRun{ceiling: c, source: b.corpus.Source(corpus.User), size: size}, nil
-}
-
-func (c *ceilingRun) step(ops int) step {
-	return step{
-		prepare: func() (err error) {
-			c.rows, err = rows(c.source, ops)
-			return err
-		},
-		run: func() error {
-			start := time.Now()
-			err := c.write(c.rows, c.size)
-			c.rate = append(c.rate, float64(len(c.rows))/time.Since(start).Seconds())
-			c.rows = nil
-			return err
-		},
-	}
-}
+// Close closes the connection.
+func (r *Log) Close() error { return errors.Join(r.st.Close(), r.c.Close()) }
