@@ -88,6 +88,7 @@ export class Server {
       env: {
         ...environment(host),
         ...settings,
+        NUXT_SECURITY_FORCE_HTTPS: 'false', // a build turns it on
         OR3_DATA_DIR: dataDir,
         OR3_RATE_LIMIT_OVERRIDES_JSON: budgets,
         PORT: String(port),
