@@ -2,9 +2,7 @@
 import { appendFileSync, chmodSync, copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { alive, built, folder, host, sessionOf, signIn, start, until } from './host.js'
-
-const carried = join(built, 'server/or3-cloud-programs', `${process.platform}-${process.arch}`, 'or3-cloud')
+import { alive, folder, host, program as installed, sessionOf, signIn, start, until } from './host.js'
 
 test('without a program it starts, answers 503, and goes on when there is one; a reload keeps the engine', async () => {
   const program = join(folder(), 'or3-cloud')
@@ -19,7 +17,7 @@ test('without a program it starts, answers 503, and goes on when there is one; a
   expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
   await server.says(program)
 
-  copyFileSync(carried, `${program}.new`)
+  copyFileSync(installed, `${program}.new`)
   chmodSync(`${program}.new`, 0o755)
   renameSync(`${program}.new`, program)
   const engine = await server.engine()

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { environment } from '../scripts/assemble.mjs'
 import { settings } from '../scripts/settings.mjs'
-import { alive, built, documentOp, folder, launch, sessionOf, signIn, start, until, type Server } from './host.js'
+import { alive, built, documentOp, folder, launch, program as installed, sessionOf, signIn, start, until, type Server } from './host.js'
 
 /** A copy of the build, whose program is another. */
 function buildWith(change: (program: string) => void): string {
@@ -18,9 +18,6 @@ function buildWith(change: (program: string) => void): string {
 }
 
 const version = /or3-cloud-engine\S* \d+\.\d+\.\d+/
-
-/** The program with which the host was built. */
-const carried = join(built, 'server/or3-cloud-programs', `${process.platform}-${process.arch}`, 'or3-cloud')
 
 async function refusal(options: Parameters<typeof launch>[0]): Promise<string> {
   const server = await launch(options)
@@ -58,7 +55,7 @@ test('a program of another version stops a strict host, which names both version
 
 test('a data directory that a server has stops a strict host, which names the other process', async () => {
   const dataDir = folder()
-  const serve = spawn(carried, ['serve', '--data', dataDir, '--addr', '127.0.0.1:0'], {
+  const serve = spawn(installed, ['serve', '--data', dataDir, '--addr', '127.0.0.1:0'], {
     env: { ...environment(dataDir), ...settings, NODE_ENV: 'development' },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -130,7 +127,7 @@ async function opsOf(server: Server, device: Awaited<ReturnType<typeof signIn>>,
 
 test('while there is no engine, no one is signed out', async () => {
   const program = join(folder(), 'or3-cloud')
-  copyFileSync(carried, program)
+  copyFileSync(installed, program)
   chmodSync(program, 0o755)
   const server = await start({ env: { OR3_CLOUD_BIN: program } })
   const device = await signIn(server)

@@ -23,6 +23,8 @@ export const host = join(work, 'host')
 /** The build with our packages, and the one without. */
 export const built = join(host, '.output')
 export const bare = join(work, 'bare')
+/** The program that was installed with the packages. */
+export const program = join(host, `node_modules/@or3-cloud/${process.platform}-${process.arch}/bin/or3-cloud`)
 /** What the builds have said. */
 export const said = (build: 'build' | 'bare') => readFileSync(join(work, `${build}.log`), 'utf8')
 

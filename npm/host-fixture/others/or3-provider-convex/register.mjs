@@ -54,6 +54,6 @@ export default defineNitroPlugin(() => {
     registerSyncGatewayAdapter({ id, create: () => adapter })
   }
   if (storage.provider === id) {
-    registerStorageGatewayAdapter({ id, create: () => ({ id, presignUpload: noFiles, presignDownload: noFiles }) })
+    registerStorageGatewayAdapter({ id, create: () => ({ presignUpload: noFiles, presignDownload: noFiles }) })
   }
 })

@@ -48,7 +48,6 @@ export interface CommitInput {
 
 /** What of a storage provider the host's routes call. */
 export interface StorageGatewayAdapter {
-  id: string
   presignUpload(event: H3Event, input: PresignUpload): Promise<Presigned>
   presignDownload(event: H3Event, input: PresignDownload): Promise<Presigned>
   commit?(event: H3Event, input: CommitInput): Promise<void>
