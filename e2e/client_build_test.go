@@ -43,7 +43,7 @@ func newClientBuild(t *testing.T, page string) clientBuild {
 	b.write("or3-chat/package.json", "{}")
 	b.write("bin/npm", `#!/bin/sh
 echo "npm $*" >> "$TOLD"
-case $1 in pack) for id in basic-auth fs sqlite; do : > "$5/or3-provider-$id-0.1.0.tgz"; done ;; esac
+case $1 in pack) : > "$6/$4-0.1.0.tgz" ;; esac
 `)
 	b.write("bin/bun", "#!/bin/sh\necho \"bun in $(basename \"$PWD\"): $*\" >> \"$TOLD\"\n")
 	b.write("bin/npx", `#!/bin/sh
@@ -101,11 +101,13 @@ func TestClientIsBuilt(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	packages := b.path("or3-cloud/.cache/packages/or3-provider-")
+	packages := b.path("or3-cloud/.cache/packages/or3-")
 	for _, want := range []string{
-		"npm run --silent build --workspaces\n",
-		"bun in or3-chat: add --ignore-scripts " + packages + "basic-auth-0.1.0.tgz " + packages + "fs-0.1.0.tgz " + packages +
-			"sqlite-0.1.0.tgz or3-workflow-core@0.1.2\n",
+		"npm run --silent build --workspace or3-cloud-engine\n",
+		"npm run --silent build --workspace or3-provider-sqlite\n",
+		"npm pkg set overrides.or3-cloud-engine=file:" + packages + "cloud-engine-0.1.0.tgz\n",
+		"bun in or3-chat: add --ignore-scripts " + packages + "cloud-engine-0.1.0.tgz " + packages + "provider-basic-auth-0.1.0.tgz " + packages +
+			"provider-fs-0.1.0.tgz " + packages + "provider-sqlite-0.1.0.tgz or3-workflow-core@0.1.2\n",
 		"npx nuxt build with basic-auth sqlite fs, HTTPS false, accounts true, client true\n",
 	} {
 		if told := b.told(); !strings.Contains(told, want) {
