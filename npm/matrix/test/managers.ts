@@ -1,12 +1,13 @@
 // The package managers, and a project that they install.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inject, onTestFinished } from 'vitest'
 
-const tool = (name: string): string => fileURLToPath(new URL(`../tools/node_modules/.bin/${name}`, import.meta.url))
+/** A program of the tools. */
+export const tool = (name: string): string => fileURLToPath(new URL(`../tools/node_modules/.bin/${name}`, import.meta.url))
 
 export interface Manager {
   name: 'npm' | 'pnpm' | 'bun'
@@ -29,12 +30,12 @@ export const bun: Manager = {
 }
 export const managers = [npm, pnpm, bun]
 
-/** A folder with a package.json, which goes with the test. */
+/** A folder with a package.json, which goes with the test, and the environment of its Node. */
 export class Project {
   readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'or3-host-')))
   readonly env: NodeJS.ProcessEnv
 
-  constructor(manifest: object, env: Record<string, string> = {}) {
+  constructor(manifest: object, env: Record<string, string> = {}, node = process.execPath) {
     onTestFinished(() => rmSync(this.path, { recursive: true, force: true, maxRetries: 10 }))
     const { registry, caches } = inject('release')
     this.write('package.json', JSON.stringify({ name: 'host', private: true, type: 'module', ...manifest }, null, 2))
@@ -43,7 +44,7 @@ export class Project {
     // What npm tells its children about the project that runs the tests, and settings of whoever runs them, stay out.
     this.env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|OR3_|NUXT_|VITEST|NODE_ENV$|CI$)/i.test(name)))
     Object.assign(this.env, {
-      PATH: [join(this.path, 'node_modules/.bin'), process.env.PATH].join(delimiter),
+      PATH: [join(this.path, 'node_modules/.bin'), dirname(node), process.env.PATH].join(delimiter),
       npm_config_store_dir: join(caches, 'pnpm'),
       npm_config_update_notifier: 'false',
       BUN_INSTALL_CACHE_DIR: join(caches, 'bun'),
@@ -55,6 +56,10 @@ export class Project {
 
   write(file: string, text: string): void {
     writeFileSync(join(this.path, file), text)
+  }
+
+  append(file: string, text: string): void {
+    appendFileSync(join(this.path, file), text)
   }
 
   /** Resolves with what the command has said, and rejects with it where it fails. */

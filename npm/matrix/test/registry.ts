@@ -17,21 +17,28 @@ export interface Registry {
 interface Version {
   manifest: { name: string, version: string }
   file: string
+  ours: boolean
 }
 
-/** A registry of npm with the packages of these folders; of several versions the first is the newest. */
-export async function registryOf(folders: string[], work: string): Promise<Registry> {
+/**
+ * A registry of npm with the packages of these folders; of several versions the first is the newest. Below /npmjs it
+ * lacks ours.
+ */
+export async function registryOf(ours: string[], others: string[], work: string): Promise<Registry> {
   const files = new Map<string, Buffer>()
   const packages = new Map<string, Version[]>()
-  const others = execFileSync('npm', ['config', 'get', 'registry'], { cwd: work, encoding: 'utf8' }).trim().replace(/\/$/, '')
-  for (const folder of folders) {
+  const rest = execFileSync('npm', ['config', 'get', 'registry'], { cwd: work, encoding: 'utf8' }).trim().replace(/\/$/, '')
+  const folders = [...ours, ...others]
+  const packed = execFileSync(
+    'npm',
+    ['pack', '--silent', '--ignore-scripts', '--pack-destination', work, ...folders],
+    { cwd: work, encoding: 'utf8' },
+  ).trim().split('\n')
+  for (const [at, folder] of folders.entries()) {
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Version['manifest']
-    const file = execFileSync('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', work], {
-      cwd: folder,
-      encoding: 'utf8',
-    }).trim()
+    const file = packed[at] ?? ''
     files.set(file, readFileSync(join(work, file)))
-    packages.set(manifest.name, [...(packages.get(manifest.name) ?? []), { manifest, file }])
+    packages.set(manifest.name, [...(packages.get(manifest.name) ?? []), { manifest, file, ours: ours.includes(folder) }])
   }
   const described = (url: string, { manifest, file }: Version): object => {
     const tarball = files.get(file) ?? Buffer.alloc(0)
@@ -45,12 +52,14 @@ export async function registryOf(folders: string[], work: string): Promise<Regis
     }
   }
   const server = http.createServer((request, response) => {
-    const path = decodeURIComponent(request.url ?? '/').slice(1)
+    const [, without, path = ''] = /^\/(npmjs\/)?(.*)$/.exec(decodeURIComponent(request.url ?? '/')) ?? []
     const file = path.startsWith('-/') && files.get(path.slice(2))
-    const versions = packages.get(path)
+    const versions = packages.get(path)?.filter(one => !without || !one.ours)
     const [newest] = versions ?? []
-    if (file) response.end(file)
-    else if (versions && newest)
+    if (file) {
+      response.end(file)
+    }
+    else if (versions && newest) {
       response.setHeader('content-type', 'application/json').end(
         JSON.stringify({
           'name': path,
@@ -60,8 +69,14 @@ export async function registryOf(folders: string[], work: string): Promise<Regis
           ),
         }),
       )
-    // The package managers go on with what they trust: their proxies, certificates and caches.
-    else response.writeHead(302, { location: `${others}${request.url}` }).end()
+    }
+    else if (/^(or3-|@or3-cloud\/)/.test(path)) {
+      response.writeHead(404).end('{}')
+    }
+    else {
+      // The package managers go on with what they trust: their proxies, certificates and caches.
+      response.writeHead(302, { location: `${rest}/${encodeURI(path)}` }).end()
+    }
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const newest = [...packages].flatMap(([name, [first]]) => (first ? [[name, first] as const] : []))

@@ -1,7 +1,8 @@
 // Makes a release of this repository, once for all tests: every package that is published, in a registry.
 // OR3_TEST_PROGRAM names a program that is built already; then the packages are, too.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,6 +28,8 @@ export interface Release {
   tarballs: Record<string, string>
   /** The registry that has them, and passes on what it has not. */
   registry: string
+  /** The same without ours. */
+  npmjs: string
   /** Caches of the package managers, shared by all tests. */
   caches: string
 }
@@ -68,7 +71,8 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const names = ['or3-cloud-engine', `@or3-cloud/${own}`, '@or3-cloud/darwin-arm64']
   for (const name of providers) names.push(name, `@or3-cloud/${name}`)
   const registry = await registryOf(
-    [...names.map(name => join(packages, name)), ...providers.map(name => join(upstream, name))],
+    names.map(name => join(packages, name)),
+    providers.map(name => join(upstream, name)),
     work,
   )
   mkdirSync(join(work, 'caches'))
@@ -79,11 +83,12 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     packages,
     tarballs: registry.tarballs,
     registry: registry.url,
+    npmjs: `${registry.url}/npmjs`,
     caches: join(work, 'caches'),
   })
   return async () => {
     await registry.close()
-    rmSync(work, { recursive: true, force: true })
+    await rm(work, { recursive: true, force: true })
   }
 }
 

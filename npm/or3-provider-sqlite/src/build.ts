@@ -54,7 +54,7 @@ export function goOnWithoutPages(nitro: object): void {
  */
 export function copyNoOtherSQLite(nitro: object): void {
   const { externals } = nitro as NitroConfig
-  if (externals?.traceInclude) externals.traceInclude = externals.traceInclude.filter(file => !/[\\/]better-sqlite3[\\/]/.test(file))
+  if (externals?.traceInclude) externals.traceInclude = externals.traceInclude.filter(file => !/(?:^|[\\/])better-sqlite3(?:[\\/]|$)/.test(file))
 }
 
 /** askNobodyElse keeps Nuxt Icon from asking a public service for an icon when or3-cloud, which has them, takes longer than usual. */

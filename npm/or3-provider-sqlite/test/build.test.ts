@@ -49,7 +49,7 @@ describe('the server half of the build', () => {
   })
 
   it('copies no other SQLite', () => {
-    const nitro = { externals: { traceInclude: ['/app/node_modules/better-sqlite3/lib/index.js', '/app/node_modules/libsql/index.js'] } }
+    const nitro = { externals: { traceInclude: ['/app/node_modules/better-sqlite3/lib/index.js', 'better-sqlite3', '/app/node_modules/libsql/index.js'] } }
     copyNoOtherSQLite(nitro)
     expect(nitro.externals.traceInclude).toEqual(['/app/node_modules/libsql/index.js'])
   })
