@@ -61,12 +61,27 @@ export interface Carried {
   targets: Target[]
 }
 
+/**
+ * The file of a module by its URL. A server that has this package bundled in, as that of a linked package, knows its own
+ * URL only after its plugins have run (Nitro says file:///_entry.js before); then it is the script of the process.
+ */
+export function moduleFile(url: string, script: string | undefined): string {
+  try {
+    const file = fileURLToPath(url)
+    if (script === undefined || statSync(file, { throwIfNoEntry: false })) return file
+  }
+  catch {
+    // On Windows such a URL has no path.
+  }
+  return script ?? ''
+}
+
 /** Finds the program: OR3_CLOUD_BIN, else what the build has brought along, else the package of this platform. */
 export function findBinary({
   env = process.env,
   platform = process.platform,
   arch = process.arch,
-  here = fileURLToPath(import.meta.url),
+  here = moduleFile(import.meta.url, process.argv[1]),
 }: Search = {}): Binary {
   const set = env.OR3_CLOUD_BIN?.trim()
   if (set) return { path: checkSetting(set), from: 'OR3_CLOUD_BIN' }

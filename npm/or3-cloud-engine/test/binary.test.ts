@@ -11,9 +11,9 @@ import {
 } from 'node:fs'
 import { execFile } from 'node:child_process'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describe, expect, inject, test } from 'vitest'
-import { carriedFile, carriedFolder, executable, findBinary, type Search } from '../src/binary.js'
+import { carriedFile, carriedFolder, executable, findBinary, moduleFile, type Search } from '../src/binary.js'
 import { carryEngine, type NitroLike } from '../src/build.js'
 import { EngineProblem } from '../src/errors.js'
 import { builtFor } from '../src/format.js'
@@ -342,6 +342,18 @@ describe('a build of the host', () => {
     expect(problem(() => findBinary({ env: {}, here: join(serverDir, 'a.mjs') })).message).toContain(
       'is damaged; build the host again',
     )
+  })
+
+  test('is found by a server that does not know its own URL while it starts', () => {
+    const { serverDir, entry } = output(true)
+    const build = nitro(serverDir)
+    carryEngine(build.nitro, { env: {}, here: installed(own).here })
+    build.compile()
+    const script = join(serverDir, entry)
+    expect(moduleFile(pathToFileURL(script).href, '/usr/bin/other.mjs')).toBe(script)
+    for (const url of ['file:///_entry.js', 'file://host/_entry.js']) {
+      expect(findBinary({ env: {}, here: moduleFile(url, script) }).from).toContain('the build')
+    }
   })
 
   test('stops where it cannot work, and carries nothing where no server is built', () => {
