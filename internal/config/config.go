@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/dotenv"
 	"or3.chat/cloud/setting"
 )
 
@@ -165,19 +166,19 @@ func (l *loader) readEnvFile() {
 		})
 		return
 	}
-	d := parseDotenv(string(text), func(name string) (string, bool) { v, ok := l.environ[name]; return v, ok })
-	l.envFile = d.values
-	for _, line := range d.bad {
-		if !line.ours {
-			l.warnings = append(l.warnings, fmt.Sprintf("%s, line %d: neither NAME=value nor a comment; ignored", l.src.EnvFile, line.number))
+	d := dotenv.Parse(string(text), func(name string) (string, bool) { v, ok := l.environ[name]; return v, ok })
+	l.envFile = d.Values
+	for _, line := range d.Bad {
+		if !strings.Contains(strings.ToUpper(line.Text), "OR3_") {
+			l.warnings = append(l.warnings, fmt.Sprintf("%s, line %d: neither NAME=value nor a comment; ignored", l.src.EnvFile, line.Number))
 			continue
 		}
 		l.doubts = append(l.doubts, or3cloud.Problem{
-			Variable: fmt.Sprintf("%s, line %d", l.src.EnvFile, line.number),
+			Variable: fmt.Sprintf("%s, line %d", l.src.EnvFile, line.Number),
 			Fault:    "is neither NAME=value nor a comment, and ignored", Fix: "Write NAME=value, or a # in front of it.",
 		})
 	}
-	l.envNames = d.order
+	l.envNames = d.Names
 }
 
 // shared reports whether the environment says that the modes and owners of files mean nothing. A file cannot say it of itself.

@@ -1,4 +1,4 @@
-package config
+package dotenv
 
 import (
 	"encoding/json"
@@ -21,7 +21,7 @@ func outside(name string) (string, bool) {
 // TestDotenvAgreesWithTheJavaScriptReader compares with what the npm packages dotenv 18.0.10 and c12 3.3.4, the readers of OR3 Chat's
 // host, made of the same files: a secret that two programs read in two ways signs everybody out.
 func TestDotenvAgreesWithTheJavaScriptReader(t *testing.T) {
-	files, err := filepath.Glob("testdata/dotenv/*.env")
+	files, err := filepath.Glob("testdata/read/*.env")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no files", err)
 	}
@@ -39,8 +39,8 @@ func TestDotenvAgreesWithTheJavaScriptReader(t *testing.T) {
 			if err := json.Unmarshal(golden, &want); err != nil {
 				t.Fatal(err)
 			}
-			got := parseDotenv(string(text), outside)
-			if diff := cmp.Diff(want, got.values); diff != "" {
+			got := Parse(string(text), outside)
+			if diff := cmp.Diff(want, got.Values); diff != "" {
 				t.Errorf("-JavaScript +ours:\n%s", diff)
 			}
 		})
@@ -48,12 +48,12 @@ func TestDotenvAgreesWithTheJavaScriptReader(t *testing.T) {
 }
 
 func TestDotenvNamesBadLines(t *testing.T) {
-	got := parseDotenv("A=1\n\nthis is wrong\n# fine\nB=\"two\nlines\"\n=x\nC=3\n", outside)
-	if !slices.Equal(got.bad, []badLine{{number: 3}, {number: 7}}) {
-		t.Errorf("bad lines %v", got.bad)
+	got := Parse("A=1\n\nthis is wrong\n# fine\nB=\"two\nlines\"\n=x\nC=3\n", outside)
+	if !slices.Equal(got.Bad, []BadLine{{3, "this is wrong"}, {7, "=x"}}) {
+		t.Errorf("bad lines %v", got.Bad)
 	}
-	if !slices.Equal(got.order, []string{"A", "B", "C"}) {
-		t.Errorf("names %v", got.order)
+	if !slices.Equal(got.Names, []string{"A", "B", "C"}) {
+		t.Errorf("names %v", got.Names)
 	}
 }
 
@@ -67,11 +67,11 @@ func TestDotenvBoundsDoublingReferences(t *testing.T) {
 		}
 		b.WriteString(string(i) + "=$" + prev + "$" + prev + "\n")
 	}
-	parseDotenv(b.String(), outside) // must return
+	Parse(b.String(), outside) // must return
 }
 
 func FuzzDotenv(f *testing.F) {
-	files, _ := filepath.Glob("testdata/dotenv/*.env")
+	files, _ := filepath.Glob("testdata/read/*.env")
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -80,17 +80,17 @@ func FuzzDotenv(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		d := parseDotenv(text, outside)
-		if len(d.order) != len(d.values) {
-			t.Errorf("%d names, %d values", len(d.order), len(d.values))
+		d := Parse(text, outside)
+		if len(d.Names) != len(d.Values) {
+			t.Errorf("%d names, %d values", len(d.Names), len(d.Values))
 		}
-		for _, name := range d.order {
+		for _, name := range d.Names {
 			if name == "" || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") != "" {
 				t.Errorf("name %q", name)
 			}
 		}
-		if lines := strings.Count(text, "\n") + strings.Count(text, "\r") + 1; len(d.bad) > lines {
-			t.Errorf("%d bad lines of %d", len(d.bad), lines)
+		if lines := strings.Count(text, "\n") + strings.Count(text, "\r") + 1; len(d.Bad) > lines {
+			t.Errorf("%d bad lines of %d", len(d.Bad), lines)
 		}
 	})
 }

@@ -1,28 +1,29 @@
-package config
+// Package dotenv reads .env files as OR3 Chat's host does, and changes single values in them while everything else stays as it is.
+package dotenv
 
 import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
-// dotenv is a parsed .env file.
-type dotenv struct {
-	values map[string]string
-	// order has the names as they first appear.
-	order []string
-	// bad has the lines that are neither empty, nor a comment, nor NAME=value.
-	bad []badLine
+// File is a .env file as it is read.
+type File struct {
+	Values map[string]string
+	// Names are those of Values as they first appear.
+	Names []string
+	// Bad has the lines that are neither empty, nor a comment, nor NAME=value.
+	Bad []BadLine
 }
 
-// badLine is a line of a .env file that cannot be read.
-type badLine struct {
-	number int
-	// ours says that it has the beginning of one of our names, so that somebody meant a setting by it.
-	ours bool
+// BadLine is a line that cannot be read; the first one of a file has the number 1.
+type BadLine struct {
+	Number int
+	Text   string
 }
 
-// parseDotenv reads a .env file exactly as the JavaScript host of OR3 Chat does (packages dotenv and c12), because both
+// Parse reads a .env file exactly as the JavaScript host of OR3 Chat does (packages dotenv and c12), because both
 // programs are pointed at the same file. The libraries for Go disagree with it about an unquoted #, about backslashes in double
 // quotes, about back-quotes and about $NAME, and a secret that is read in two ways signs everybody out.
 //
@@ -32,33 +33,86 @@ type badLine struct {
 //   - An unquoted value ends at the first #, with or without a space before it.
 //   - $NAME and ${NAME} stand for another value of the file or of the environment, in all kinds of quotes; \$ is a dollar sign, and the name of
 //     nothing stays as it is.
-func parseDotenv(text string, environ func(string) (string, bool)) dotenv {
-	d := dotenv{values: map[string]string{}}
-	text = strings.TrimPrefix(text, "\ufeff")
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
-	for line := 1; text != ""; {
-		name, value, rest, ok := cutAssignment(text)
-		if !ok {
-			var skipped string
-			skipped, rest, _ = strings.Cut(text, "\n")
-			if s := strings.TrimSpace(skipped); s != "" && s[0] != '#' {
-				d.bad = append(d.bad, badLine{line, strings.Contains(strings.ToUpper(s), "OR3_")})
-			}
-		} else {
-			if _, seen := d.values[name]; !seen {
-				d.order = append(d.order, name)
-			}
-			d.values[name] = unquote(value)
+func Parse(text string, environ func(string) (string, bool)) File {
+	found, bad := scan(normalise(text).text)
+	f := File{Values: map[string]string{}, Bad: bad}
+	for _, a := range found {
+		if _, seen := f.Values[a.name]; !seen {
+			f.Names = append(f.Names, a.name)
 		}
-		line += strings.Count(text[:len(text)-len(rest)], "\n")
-		text = rest
+		f.Values[a.name] = unquote(a.value)
 	}
-	d.expand(environ)
-	return d
+	f.expand(environ)
+	return f
 }
 
-// cutAssignment takes one assignment from the start of text. The value is as written, with its quotes, and trimmed.
-func cutAssignment(text string) (name, value, rest string, ok bool) {
+// normal is a text whose lines end with \n and that begins with no byte order mark.
+type normal struct {
+	text string
+	// at says where each byte was, and the end.
+	at []int
+}
+
+func normalise(original string) normal {
+	var b strings.Builder
+	b.Grow(len(original))
+	at := make([]int, 0, len(original)+1)
+	i := 0
+	if strings.HasPrefix(original, byteOrderMark) {
+		i = len(byteOrderMark)
+	}
+	for ; i < len(original); i++ {
+		at = append(at, i)
+		c := original[i]
+		if c == '\r' {
+			c = '\n'
+			if i+1 < len(original) && original[i+1] == '\n' {
+				i++
+			}
+		}
+		b.WriteByte(c)
+	}
+	return normal{b.String(), append(at, len(original))}
+}
+
+const byteOrderMark = "\ufeff"
+
+// assignment is a NAME=value of a text.
+type assignment struct {
+	name string
+	// value is as written, with its quotes, and trimmed: text[start:end].
+	value      string
+	start, end int
+	// begin and next bound the lines of the assignment.
+	begin, next int
+}
+
+// scan finds the assignments of a normal text, and what is none.
+func scan(text string) (found []assignment, bad []BadLine) {
+	for line, begin := 1, 0; begin < len(text); {
+		a, ok := cutAssignment(text[begin:])
+		if !ok {
+			skipped, _, more := strings.Cut(text[begin:], "\n")
+			if s := strings.TrimSpace(skipped); s != "" && s[0] != '#' {
+				bad = append(bad, BadLine{line, s})
+			}
+			a.next = len(skipped)
+			if more {
+				a.next++
+			}
+		}
+		line += strings.Count(text[begin:begin+a.next], "\n")
+		a.start, a.end, a.begin, a.next = a.start+begin, a.end+begin, begin, a.next+begin
+		if ok {
+			found = append(found, a)
+		}
+		begin = a.next
+	}
+	return found, bad
+}
+
+// cutAssignment takes one assignment from the start of text.
+func cutAssignment(text string) (a assignment, ok bool) {
 	s := strings.TrimLeft(text, " \t")
 	if after, found := strings.CutPrefix(s, "export"); found && strings.TrimLeft(after, " \t") != after {
 		s = strings.TrimLeft(after, " \t")
@@ -67,24 +121,31 @@ func cutAssignment(text string) (name, value, rest string, ok bool) {
 	for end < len(s) && isNameByte(s[end]) {
 		end++
 	}
-	name, s = s[:end], s[end:]
-	if name == "" {
-		return "", "", text, false
+	a.name, s = s[:end], s[end:]
+	if a.name == "" {
+		return assignment{}, false
 	}
 	if after, found := strings.CutPrefix(s, ":"); found && after != "" && strings.ContainsRune(" \t", rune(after[0])) {
 		s = after
 	} else if after, found := strings.CutPrefix(strings.TrimLeft(s, " \t"), "="); found {
 		s = after
 	} else {
-		return "", "", text, false
+		return assignment{}, false
 	}
 	s = strings.TrimLeft(s, " \t")
-	if quoted, rest, found := cutQuoted(s); found {
-		return name, quoted, rest, true
+	a.start = len(text) - len(s)
+	quoted, rest, found := cutQuoted(s)
+	if found {
+		a.value = quoted
+	} else {
+		a.value, rest, _ = strings.Cut(s, "\n")
+		a.value, _, _ = strings.Cut(a.value, "#")
+		trimmed := strings.TrimLeftFunc(a.value, unicode.IsSpace)
+		a.start += len(a.value) - len(trimmed)
+		a.value = strings.TrimSpace(trimmed)
 	}
-	value, rest, _ = strings.Cut(s, "\n")
-	value, _, _ = strings.Cut(value, "#")
-	return name, strings.TrimSpace(value), rest, true
+	a.end, a.next = a.start+len(a.value), len(text)-len(rest)
+	return a, true
 }
 
 // cutQuoted takes a quoted value from the start of s if nothing but a comment follows it on its last line. A quote
@@ -128,8 +189,8 @@ func unquote(value string) string {
 }
 
 // expand replaces the references to other variables.
-func (d *dotenv) expand(environ func(string) (string, bool)) {
-	raw := maps.Clone(d.values)
+func (f *File) expand(environ func(string) (string, bool)) {
+	raw := maps.Clone(f.Values)
 	lookup := func(name string) (string, bool) {
 		if value, ok := environ(name); ok {
 			return value, true
@@ -139,7 +200,7 @@ func (d *dotenv) expand(environ func(string) (string, bool)) {
 	}
 	for name, value := range raw {
 		e := expander{lookup: lookup, budget: maxReferences}
-		d.values[name] = e.expand(value, []string{name})
+		f.Values[name] = e.expand(value, []string{name})
 	}
 }
 

@@ -1,0 +1,168 @@
+package dotenv
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Change gives a variable another value, or takes it out of the file.
+type Change struct {
+	Name, Value string
+	Unset       bool
+}
+
+// Edit makes changes to a .env file and returns it. Of everything else nothing changes: comments, order, other variables, line ends,
+// a byte order mark. A variable that has its value already stays as it is written; of several assignments of a name the last
+// one changes, which is the one that counts. What is new goes to the end of the file, below a comment with the heading. The result
+// is read back before it is returned: an error says that a value cannot be written in this file.
+func Edit(text, heading string, changes []Change) (string, error) {
+	for _, c := range changes {
+		if c.Name == "" || strings.TrimFunc(c.Name, func(r rune) bool { return r < 0x80 && isNameByte(byte(r)) }) != "" {
+			return "", fmt.Errorf("%q is no name of a variable", c.Name)
+		}
+		var err error
+		if text, err = edit(text, heading, c); err != nil {
+			return "", err
+		}
+	}
+	return text, nil
+}
+
+func edit(text, heading string, c Change) (string, error) {
+	n := normalise(text)
+	found, _ := scan(n.text)
+	of := slices.DeleteFunc(slices.Clone(found), func(a assignment) bool { return a.name != c.Name })
+	if c.Unset {
+		for _, a := range slices.Backward(of) {
+			// A comment behind the value is not ours to remove.
+			comment := strings.TrimLeft(strings.TrimSuffix(n.text[a.end:a.next], "\n"), " \t")
+			next := a.next
+			if comment != "" {
+				next = a.next - len(strings.TrimLeft(n.text[a.end:a.next], " \t"))
+			}
+			text = text[:n.at[a.begin]] + text[n.at[next]:]
+		}
+		if !sound(n.text, text, c) {
+			return "", fmt.Errorf("%s cannot be taken out of the file without changing something else; remove its line", c.Name)
+		}
+		return text, nil
+	}
+	var quote byte
+	if len(of) > 0 {
+		last := of[len(of)-1]
+		if literal(unquote(last.value)) == c.Value && !refers(unquote(last.value)) {
+			return text, nil
+		}
+		if last.value != "" {
+			quote = last.value[0]
+		}
+	}
+	for _, value := range writings(c.Value, quote) {
+		candidate := appended(text, heading, c.Name, value)
+		if len(of) > 0 {
+			last := of[len(of)-1]
+			if last.end < len(n.text) && n.text[last.end] == '#' {
+				value += " " // other readers want a space in front of a comment
+			}
+			candidate = text[:n.at[last.start]] + value + text[n.at[last.end]:]
+		}
+		if sound(n.text, candidate, c) {
+			return candidate, nil
+		}
+	}
+	return "", fmt.Errorf("the value of %s cannot be written into this file; look for quotes in it that are not closed", c.Name)
+}
+
+// appended is the text with one more assignment at its end.
+func appended(text, heading, name, value string) string {
+	end := "\n"
+	switch ends := strings.Count(text, "\r\n"); {
+	case ends > strings.Count(text, "\n")-ends:
+		end = "\r\n"
+	case !strings.Contains(text, "\n") && strings.Contains(text, "\r"):
+		end = "\r"
+	}
+	body := strings.TrimPrefix(text, byteOrderMark)
+	if body != "" && !strings.HasSuffix(body, "\n") && !strings.HasSuffix(body, "\r") {
+		text += end
+	}
+	if heading = "# " + heading; !slices.Contains(strings.Split(normalise(text).text, "\n"), heading) {
+		if body != "" {
+			text += end
+		}
+		text += heading + end
+	}
+	return text + name + "=" + value + end
+}
+
+// writings are the ways to write a value, the best one first: as other readers, such as systemd and Docker, read it too, and with the
+// quotes that are there. The first one that is read back as the value is taken, so one that cannot hold it does no harm.
+func writings(value string, quote byte) []string {
+	if strings.Trim(value, plain) == "" {
+		return []string{value}
+	}
+	dollars := strings.ReplaceAll(value, "$", `\$`)
+	lines := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(dollars)
+	all := []string{`"` + lines + `"`, "'" + dollars + "'", "`" + dollars + "`"}
+	if strings.ContainsAny(value, `\"`) { // in double quotes other readers take a backslash away
+		all[0], all[1] = all[1], all[0]
+	}
+	slices.SortStableFunc(all, func(a, b string) int {
+		switch {
+		case a[0] == quote && b[0] != quote:
+			return -1
+		case a[0] != quote && b[0] == quote:
+			return 1
+		}
+		return 0
+	})
+	return append(all, dollars)
+}
+
+// plain are the characters that mean nothing but themselves to any reader.
+const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+,="
+
+// sound reports whether a change made of one text another in which nothing but the change is different.
+func sound(before, edited string, c Change) bool {
+	was, wasBad := scan(before)
+	is, isBad := scan(normalise(edited).text)
+	if !slices.EqualFunc(wasBad, isBad, func(a, b BadLine) bool { return a.Text == b.Text }) {
+		return false
+	}
+	values := func(found []assignment) (others map[string]string, own string, times int) {
+		others = map[string]string{}
+		for _, a := range found {
+			if others[a.name] = unquote(a.value); a.name == c.Name {
+				own = unquote(a.value)
+				times++
+			}
+		}
+		delete(others, c.Name)
+		return others, own, times
+	}
+	wasOthers, _, wasTimes := values(was)
+	isOthers, own, times := values(is)
+	if !maps.Equal(wasOthers, isOthers) {
+		return false
+	}
+	if c.Unset {
+		return times == 0
+	}
+	return times == max(wasTimes, 1) && literal(own) == c.Value && !refers(own)
+}
+
+// literal is a value in which no name stands for anything.
+func literal(value string) string {
+	e := expander{lookup: func(string) (string, bool) { return "", false }, budget: maxReferences}
+	return e.expand(value, nil)
+}
+
+// refers reports whether a value may stand for something else where there are other variables.
+func refers(value string) bool {
+	found := false
+	e := expander{lookup: func(string) (string, bool) { found = true; return "", false }, budget: maxReferences}
+	e.expand(value, nil)
+	return found
+}
