@@ -1,7 +1,9 @@
 package or3cloud
 
 import (
+	"encoding/base64"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -39,13 +41,29 @@ type Setting struct {
 	Min, Max int64
 	// Options, if set, are the only accepted texts.
 	Options []string
+	// Check, if set, looks at a new value beyond Kind and Options, for set-up. It returns what is wrong with it, without the value, and
+	// what to do instead; no fault is "". The start does not ask it: installations have the values that they have.
+	Check func(text string) (fault, fix string)
+	// Asked says that set-up asks for the setting, AskedWhen in which configurations only. The others have a default or are made,
+	// and wait in the reference for whoever needs them.
+	Asked     bool
+	AskedWhen Condition
 }
 
-// Condition holds in a configuration in which a setting has a value. The zero Condition always holds.
+// Condition holds in a configuration in which a setting has a value, any value at all if Value is empty. The zero Condition
+// always holds.
 type Condition struct{ Setting, Value string }
 
 // Holds reports whether it holds in a configuration.
-func (c Condition) Holds(cfg Config) bool { return c.Setting == "" || cfg.String(c.Setting) == c.Value }
+func (c Condition) Holds(cfg Config) bool {
+	if c.Setting == "" {
+		return true
+	}
+	if c.Value == "" {
+		return cfg.String(c.Setting) != ""
+	}
+	return cfg.String(c.Setting) == c.Value
+}
 
 // MinKeyLength is the least length of a secret that keys an HMAC-SHA-256, in characters: a shorter one is weaker than the
 // HMAC.
@@ -53,6 +71,19 @@ const MinKeyLength = 32
 
 // MakeKey is the command that makes a secret of MinKeyLength or more.
 const MakeKey = "openssl rand -base64 32"
+
+// keyBytes is how much randomness Generate puts into a key.
+const keyBytes = 32
+
+// Generate returns a new value for a setting with Make, as that command would print it: 256 bits of randomness or more, in characters
+// that mean the same in every .env file.
+func (s Setting) Generate(random io.Reader) (string, error) {
+	key := make([]byte, max(keyBytes, s.MinLength))
+	if _, err := io.ReadFull(random, key); err != nil {
+		return "", fmt.Errorf("generate %s: %w", s.Name, err)
+	}
+	return base64.StdEncoding.EncodeToString(key), nil
+}
 
 // SettingKind is the type of a Setting.
 type SettingKind string

@@ -103,11 +103,14 @@ const (
 	GroupWebhooks = "Webhooks"
 )
 
+// accounts holds where there are any.
+var accounts = or3cloud.Condition{Setting: SSRAuthEnabled, Value: "true"}
+
 // Host returns the settings of the host, in the order in which people read them.
 func Host() []or3cloud.Setting {
 	return []or3cloud.Setting{
 		{
-			Name: Addr, Group: GroupStart, Label: "Listen address", Default: "127.0.0.1:3000", Example: "unix:/run/or3-cloud/http.sock",
+			Name: Addr, Group: GroupStart, Label: "Listen address", Default: "127.0.0.1:3000", Example: "unix:/run/or3-cloud/http.sock", Asked: true,
 			Help: "Where the server listens: host:port, or unix:PATH; --addr overrides it.",
 		},
 		{
@@ -124,7 +127,7 @@ func Host() []or3cloud.Setting {
 				"The server's user must be in it.",
 		},
 		{
-			Name: DataDir, Group: GroupStart, Label: "Data directory", Default: "./data", Example: "/var/lib/or3-cloud",
+			Name: DataDir, Group: GroupStart, Label: "Data directory", Default: "./data", Example: "/var/lib/or3-cloud", Asked: true, AskedWhen: accounts,
 			Help: "Directory of databases, files and generated secrets; under systemd the default is the state directory; --data overrides it.",
 		},
 		{
@@ -133,7 +136,7 @@ func Host() []or3cloud.Setting {
 				"those themselves. In the environment it also holds for the .env file and the files of _FILE variables.",
 		},
 		{
-			Name: PublicURL, Group: GroupStart, Label: "Public address", Example: "https://cloud.example.org",
+			Name: PublicURL, Group: GroupStart, Label: "Public address", Example: "https://cloud.example.org", Asked: true, AskedWhen: accounts,
 			Help: "Origin that users see; links are built from it only.",
 		},
 		{
@@ -170,7 +173,7 @@ func Host() []or3cloud.Setting {
 			Help: "false refuses identities that have no user yet.",
 		},
 		{
-			Name: RegistrationMode, Group: GroupFeatures, Label: "Registration",
+			Name: RegistrationMode, Group: GroupFeatures, Label: "Registration", Asked: true, AskedWhen: accounts,
 			Options: []string{RegistrationOpen, RegistrationInviteOnly, RegistrationDisabled},
 			Help:    "Who may register; by default open, or disabled when " + AutoProvision + " is false.",
 		},
@@ -246,6 +249,7 @@ func Host() []or3cloud.Setting {
 		},
 		{
 			Name: TrustedProxies, Group: GroupNetwork, Label: "Trusted proxies", Kind: or3cloud.KindList, Example: "10.0.0.0/8,192.0.2.7,loopback",
+			Asked: true, AskedWhen: accounts,
 			Help: "Networks of the reverse proxies, as networks, addresses, loopback or private: only their headers are believed, and the client is the " +
 				"last address that is in none of them.",
 		},
@@ -310,11 +314,12 @@ func Host() []or3cloud.Setting {
 		},
 
 		{
-			Name: SMTPURL, Group: GroupMail, Label: "Mail server", Secret: true, Example: "smtp://USER:PASSWORD@mail.example.org:587",
+			Name: SMTPURL, Group: GroupMail, Label: "Mail server", Secret: true, Example: "smtp://USER:PASSWORD@mail.example.org:587", Asked: true, AskedWhen: accounts,
 			Help: "As smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent.",
 		},
 		{
 			Name: SMTPFrom, Group: GroupMail, Label: "Sender", Example: "Our Cloud <cloud@example.org>",
+			Asked: true, AskedWhen: or3cloud.Condition{Setting: SMTPURL},
 			Help: "In whose name all mail is sent.",
 		},
 		{

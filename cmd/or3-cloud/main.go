@@ -3,4 +3,6 @@ package main
 
 import "or3.chat/cloud/program"
 
+//go:generate go run or3.chat/cloud/internal/linked/generate -tag !noproviders or3.chat/cloud/providers/basicauth or3.chat/cloud/providers/fs or3.chat/cloud/providers/sqlite
+
 func main() { program.Main(providers...) }

@@ -27,8 +27,12 @@ const (
 	OriginEnvironment Origin = "environment"
 )
 
-// Sources are the places where values are looked for, weakest first.
+// Sources are the places where values are looked for.
 type Sources struct {
+	// Planned are values that a set-up has in mind; they are the strongest.
+	Planned map[string]string
+	// EnvText stands for the text of EnvFile where EnvFile is still to be written; nil where it is read.
+	EnvText []byte
 	// EnvFile is the path of a .env file; a missing file is a fault only if EnvFileRequired.
 	EnvFile         string
 	EnvFileRequired bool
@@ -143,7 +147,10 @@ func (l *loader) readEnvFile() {
 	if !l.src.EnvFileRequired {
 		name = l.src.EnvFile
 	}
-	text, doubt, err := readTrusted(l.src.EnvFile, maxEnvFile, l.shared())
+	text, doubt, err := l.src.EnvText, "", error(nil)
+	if text == nil {
+		text, doubt, err = readTrusted(l.src.EnvFile, maxEnvFile, l.shared())
+	}
 	if os.IsNotExist(err) && !l.src.EnvFileRequired {
 		return
 	}
@@ -251,6 +258,7 @@ func (l *loader) lookup(name string) (text string, origin Origin, ok bool) {
 		values map[string]string
 		origin Origin
 	}{
+		{l.src.Planned, ""},
 		{l.src.Flags, Origin("flag " + l.src.FlagNames[name])},
 		{l.environ, OriginEnvironment},
 		{l.envFile, Origin(l.src.EnvFile)},

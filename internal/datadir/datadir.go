@@ -325,6 +325,20 @@ func (d *Dir) Secret(name string) (secret string, err error) {
 	return secret, nil
 }
 
+// Generated returns the secret that a server has generated under the name of a variable in the data directory at a path, and the file
+// that it is in; "" if it has generated none. It changes nothing, and needs no server that is stopped.
+func Generated(path, name string) (secret, file string, err error) {
+	if !validName(name) {
+		return "", "", fmt.Errorf("%q cannot be the name of a secret", name)
+	}
+	file = filepath.Join(path, secretsDir, name)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", nil
+	}
+	return strings.TrimSpace(string(data)), file, err
+}
+
 func (d *Dir) readSecret(file string) (string, error) {
 	path := filepath.Join(d.path, file)
 	info, err := d.root.Stat(file)

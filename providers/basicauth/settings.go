@@ -2,6 +2,7 @@ package basicauth
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -9,7 +10,9 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/providers/basicauth/internal/accounts"
+	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/setting"
 )
 
@@ -46,9 +49,11 @@ func settings() []or3cloud.Setting {
 	return []or3cloud.Setting{
 		{Name: settingDBPath, Group: groupAccounts, Label: "Database of accounts", Example: "/var/lib/or3-cloud/" + defaultDB,
 			Help: "Database file of the accounts; the default is " + defaultDB + " in the data directory."},
-		{Name: settingBootstrapEmail, Group: groupAccounts, Label: "Address of the first account", Example: "owner@example.org",
-			Help: "E-mail address of an account that is created at the start if it does not exist. Needs the password too."},
+		{Name: settingBootstrapEmail, Group: groupAccounts, Label: "Address of the first account", Example: "owner@example.org", Asked: true, Check: checkAddress,
+			Help: "E-mail address of an account that is created at the start if it does not exist. Needs the password too; without both the server " +
+				"prints a link with which the first account is made."},
 		{Name: settingBootstrapPassword, Group: groupAccounts, Label: "Password of the first account", Secret: true,
+			Asked: true, AskedWhen: or3cloud.Condition{Setting: settingBootstrapEmail}, Check: checkFirstPassword,
 			Help: "It is used only when the account is created."},
 		{Name: settingMinPassword, Group: groupAccounts, Label: "Shortest password", Kind: or3cloud.KindInt, Default: "8", Min: 8, Max: 128,
 			Help: "Shortest password that is accepted for a new account or a changed password, in characters."},
@@ -73,6 +78,32 @@ func settings() []or3cloud.Setting {
 		{Name: settingGrace, Group: groupSessions, Label: "Grace of rotated tokens", Kind: or3cloud.KindPositive, Default: "30000",
 			Help: "Milliseconds during which a refresh token that was just exchanged is accepted again, for parallel tabs."},
 	}
+}
+
+// checkAddress looks at an e-mail address.
+func checkAddress(text string) (fault, fix string) {
+	if !form.ValidEmail(form.NormalEmail(text)) {
+		return "is no e-mail address", "Use for example owner@example.org."
+	}
+	return "", ""
+}
+
+// leastFirstPassword is the length of a password that lies in a file and opens the first account.
+const leastFirstPassword = 12
+
+// checkFirstPassword holds a password against the policy, of which the breach file is not known here.
+func checkFirstPassword(text string) (fault, fix string) {
+	policy, err := passwordpolicy.New(leastFirstPassword, nil)
+	if err != nil {
+		return "cannot be judged: " + err.Error(), ""
+	}
+	switch refusal, _ := policy.Check(text); refusal {
+	case passwordpolicy.TooShort:
+		return fmt.Sprintf("is too short: it needs at least %d characters", leastFirstPassword), "Use a few words."
+	case passwordpolicy.TooCommon:
+		return "is one that many people use", "Use a few words that do not belong together."
+	}
+	return "", ""
 }
 
 // options are the settings in the form in which the provider uses them.

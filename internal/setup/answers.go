@@ -1,0 +1,152 @@
+package setup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
+)
+
+// Answers are what somebody has decided so far. All of it is optional.
+type Answers struct {
+	// Preset is the id of one of Presets; DefaultPreset if empty.
+	Preset string `json:"preset,omitempty"`
+	// Values are by the names of settings. An empty one takes a variable out of the .env file.
+	Values map[string]string `json:"values,omitempty"`
+	// Files are the names of Extras.
+	Files []string `json:"files,omitempty"`
+}
+
+// ReadAnswers reads answers as JSON. A key that Answers does not have is an error.
+func ReadAnswers(r io.Reader) (a Answers, err error) {
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&a); err != nil {
+		return a, fmt.Errorf(`read the answers: %w; write for example {"preset":"recommended","values":{"OR3_PUBLIC_URL":"https://cloud.example.org"},"files":["systemd"]}`, err)
+	}
+	if dec.More() {
+		return a, errors.New("read the answers: something follows them")
+	}
+	return a, nil
+}
+
+// With returns the answers with one more.
+func (a Answers) With(name, text string) Answers {
+	a.Values = maps.Clone(a.Values)
+	if a.Values == nil {
+		a.Values = map[string]string{}
+	}
+	a.Values[name] = text
+	return a
+}
+
+// Complete puts the default in place of a preset that is not named, and refuses names that mean nothing.
+func (s *Setup) Complete(a Answers) (Answers, error) {
+	if a.Preset == "" {
+		a.Preset = s.DefaultPreset()
+	}
+	if a.Preset == "" {
+		return a, fmt.Errorf("%s selects providers that are those of no preset; name the preset that is to take their place", s.path(EnvFile))
+	}
+	if err := s.checkPreset(a.Preset); err != nil {
+		return a, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Values)) {
+		if _, ok := s.settings[name]; !ok {
+			near := config.Nearest(name, slices.Collect(maps.Keys(s.settings)))
+			if near != "" {
+				near = ". Did you mean " + near + "?"
+			}
+			return a, fmt.Errorf("%s is no setting%s", name, near)
+		}
+	}
+	for _, name := range a.Files {
+		if !slices.ContainsFunc(Extras, func(e Extra) bool { return e.Name == name }) {
+			return a, fmt.Errorf("%q is no file that can be written besides; there are %s", name, strings.Join(extraNames(), ", "))
+		}
+	}
+	return a, nil
+}
+
+// WithoutSecrets returns what may be kept of answers until they are complete.
+func (s *Setup) WithoutSecrets(a Answers) Answers {
+	a.Values = maps.Clone(a.Values)
+	maps.DeleteFunc(a.Values, func(name, _ string) bool { return s.settings[name].Secret })
+	return a
+}
+
+// Question is one that set-up has.
+type Question struct {
+	Setting or3cloud.Setting
+	// Proposal is the value if nothing is answered; for a secret it is empty, and Kept says that there is one.
+	Proposal string
+	Kept     bool
+	// Answer is what was answered so far.
+	Answer   string
+	Answered bool
+}
+
+// Questions returns those that the answers so far leave open or have answered, in the order of the reference: what the preset does not
+// decide, and the chosen providers need.
+func (s *Setup) Questions(a Answers) (questions []Question) {
+	cfg, _ := s.resolve(a)
+	fixed := s.preset(a).fixed(s.opts.Host)
+	for _, one := range s.relevant(cfg) {
+		if _, decided := fixed[one.Name]; decided || !one.Asked || !one.AskedWhen.Holds(cfg) {
+			continue
+		}
+		q := Question{Setting: one}
+		q.Answer, q.Answered = a.Values[one.Name]
+		q.Proposal = cfg.String(one.Name)
+		if q.Answered {
+			unanswered := a
+			unanswered.Values = maps.Clone(a.Values)
+			delete(unanswered.Values, one.Name)
+			before, _ := s.resolve(unanswered)
+			q.Proposal = before.String(one.Name)
+		}
+		if one.Secret {
+			q.Kept, q.Proposal = s.kept(one), ""
+		}
+		questions = append(questions, q)
+	}
+	return questions
+}
+
+// kept reports whether the .env file has a secret already, itself or in a file that it names.
+func (s *Setup) kept(one or3cloud.Setting) bool {
+	return s.present(one.Name) != "" || s.values[one.Name+"_FILE"] != ""
+}
+
+// Check says what is wrong with an answer, as it is typed; nil if nothing is.
+func (s *Setup) Check(a Answers, name, text string) *or3cloud.Problem {
+	one := s.settings[name]
+	if text == "" && one.Secret && s.kept(one) {
+		return nil
+	}
+	_, problems := s.resolve(a.With(name, text))
+	for _, p := range problems {
+		// What strict mode misses is made, or asked for when everything is answered.
+		if p.Variable == name && (text != "" || one.Make == "") {
+			return &p
+		}
+	}
+	return s.checkText(one, text)
+}
+
+// checkText asks the setting itself.
+func (s *Setup) checkText(one or3cloud.Setting, text string) *or3cloud.Problem {
+	if one.Check == nil || text == "" {
+		return nil
+	}
+	if fault, fix := one.Check(text); fault != "" {
+		return &or3cloud.Problem{Variable: one.Name, Fault: fault, Fix: fix}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// chatProviders are the providers of OR3 Chat's own host that this program does not have: what they read of a .env file (contract, env
+// §11). Installations with them can be set up, and their variables keep their meaning.
+func chatProviders() []or3cloud.Provider {
+	const groupClerk, groupConvex = "Clerk", "Convex"
+	return []or3cloud.Provider{
+		{
+			ID: "clerk", Package: "or3-provider-clerk", Serves: []or3cloud.ProviderKind{or3cloud.ProviderAuth}, Open: notHere,
+			Settings: []or3cloud.Setting{
+				{
+					Name: "NUXT_PUBLIC_CLERK_PUBLISHABLE_KEY", Group: groupClerk, Label: "Publishable key", Example: "pk_live_Y2xlcmsuZXhhbXBsZS5vcmck",
+					Asked: true, Demanded: true, Check: begins("pk_"), Help: "Public key of the application, from Clerk's dashboard.",
+				},
+				{
+					Name: "NUXT_CLERK_SECRET_KEY", Group: groupClerk, Label: "Secret key", Secret: true,
+					Asked: true, Demanded: true, Check: begins("sk_"), Help: "Secret key of the application, from Clerk's dashboard.",
+				},
+			},
+		},
+		{
+			ID: "convex", Package: "or3-provider-convex", Serves: []or3cloud.ProviderKind{or3cloud.ProviderSync, or3cloud.ProviderStorage}, Open: notHere,
+			Settings: []or3cloud.Setting{
+				{
+					Name: "VITE_CONVEX_URL", Group: groupConvex, Label: "Deployment", Example: "https://happy-animal-123.convex.cloud",
+					Asked: true, Demanded: true, Check: isAddress, Help: "Address of the deployment.",
+				},
+				{
+					Name: "CONVEX_SELF_HOSTED_ADMIN_KEY", Group: groupConvex, Label: "Admin key", Secret: true,
+					Asked: true, Help: "Admin key of a deployment of your own, with which the server acts where there is no token of a user.",
+				},
+			},
+		},
+	}
+}
+
+// notHere is Open of a provider that is not compiled in.
+func notHere(context.Context, or3cloud.Env) (*or3cloud.Instance, error) {
+	return nil, errors.New("this provider is one of OR3 Chat's own host, and not of this program")
+}
+
+func begins(prefix string) func(string) (fault, fix string) {
+	return func(text string) (fault, fix string) {
+		if !strings.HasPrefix(text, prefix) || strings.ContainsAny(text, " \t\n") {
+			return "does not begin with " + prefix, "Copy the key from the dashboard, from " + prefix + " on."
+		}
+		return "", ""
+	}
+}
+
+func isAddress(text string) (fault, fix string) {
+	if u, err := url.Parse(text); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return "is no address", "Use for example https://happy-animal-123.convex.cloud."
+	}
+	return "", ""
+}

@@ -1,0 +1,218 @@
+package setup
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/linked"
+	"or3.chat/cloud/setting"
+)
+
+// GoFile is the file of a Go program that says which providers it has.
+const GoFile = "providers.go"
+
+// Extra is something that runs the server or stands in front of it, for which files are written on request.
+type Extra struct {
+	Name  string `json:"name"`
+	Label string `json:"label"`
+	// paths are the files, as they are called; their templates have the same names.
+	paths []string
+	// elsewhere says that it runs the server on another data directory than the one of the .env file.
+	elsewhere bool
+	// proxy says that it needs a public address.
+	proxy bool
+	next  func(*Setup) []string
+}
+
+// Extras are all of them.
+var Extras = []Extra{
+	{
+		Name: "systemd", Label: "systemd: a hardened service", paths: []string{"or3-cloud.service"}, elsewhere: true,
+		next: func(s *Setup) []string {
+			return []string{
+				"sudo install -m 0755 " + s.opts.Executable + " /usr/local/bin/or3-cloud",
+				"sudo install -m 0600 " + s.path(EnvFile) + " /etc/or3-cloud.env",
+				"sudo install -m 0644 " + s.path("or3-cloud.service") + " /etc/systemd/system/",
+				"sudo systemctl daemon-reload && sudo systemctl enable --now or3-cloud",
+			}
+		},
+	},
+	{
+		Name: "docker", Label: "Docker: an image and a compose file", paths: []string{"Dockerfile", "compose.yaml", ".dockerignore"}, elsewhere: true,
+		next: func(s *Setup) []string {
+			return []string{"cp " + s.opts.Executable + " " + s.path("or3-cloud"), "cd " + s.opts.Dir + " && docker compose up --build --detach"}
+		},
+	},
+	{
+		Name: "caddy", Label: "Caddy: a reverse proxy that gets its certificate by itself", paths: []string{"Caddyfile"}, proxy: true,
+		next: func(s *Setup) []string { return []string{"caddy run --config " + s.path("Caddyfile")} },
+	},
+	{
+		Name: "nginx", Label: "nginx: a reverse proxy with certificates of yours", paths: []string{"or3-cloud.nginx.conf"}, proxy: true,
+		next: func(s *Setup) []string {
+			return []string{"sudo install -m 0644 " + s.path("or3-cloud.nginx.conf") + " /etc/nginx/conf.d/or3-cloud.conf && sudo nginx -s reload"}
+		},
+	},
+}
+
+func extra(name string) Extra {
+	for _, e := range Extras {
+		if e.Name == name {
+			return e
+		}
+	}
+	return Extra{}
+}
+
+func extraNames() (names []string) {
+	for _, e := range Extras {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// The templates are also what docs/operations.md prints (TestOperationsPrintTheseFiles), so they have its examples in them: what render
+// replaces.
+//
+//go:embed templates
+var templates embed.FS
+
+const (
+	exampleDomain   = "cloud.example.org"
+	exampleUpstream = "127.0.0.1:3000"
+	exampleListen   = "listen 443 "
+	exampleBody     = "client_max_body_size 110m"
+)
+
+// mark is in the first line of what is written, so that it may be written again.
+const mark = "Written by or3-cloud init"
+
+// megabyte is 2^20 bytes; a body is larger than its file by what is around it, which a tenth covers.
+const megabyte = 1 << 20
+
+// render returns a file of an extra.
+func render(name string, cfg *config.Config) ([]byte, error) {
+	text, err := templates.ReadFile("templates/" + templateOf(name))
+	if err != nil {
+		return nil, err
+	}
+	upstream := cfg.String(setting.Addr)
+	_, port, err := net.SplitHostPort(upstream)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no address with a port: %w", upstream, err)
+	}
+	if ip, err := netip.ParseAddrPort(upstream); strings.HasPrefix(upstream, ":") || err == nil && ip.Addr().IsUnspecified() {
+		upstream = net.JoinHostPort("127.0.0.1", port)
+	}
+	replace := []string{
+		exampleUpstream, upstream,
+		exampleBody, fmt.Sprintf("client_max_body_size %dm", (cfg.Int(setting.MaxFileSize)+megabyte-1)/megabyte*11/10),
+	}
+	if u, err := url.Parse(cfg.String(setting.PublicURL)); err == nil && u.Host != "" {
+		replace = append(replace, exampleListen, "listen "+cmp.Or(u.Port(), "443")+" ")
+		domain := u.Hostname()
+		if name == "Caddyfile" {
+			domain = u.Host
+		}
+		replace = append(replace, exampleDomain, domain)
+	}
+	return []byte(strings.NewReplacer(replace...).Replace(string(text))), nil
+}
+
+// templateOf is what the template of a file is called: go:embed leaves out names with a dot in front.
+func templateOf(name string) string { return strings.TrimPrefix(name, ".") }
+
+// files lists the files: the .env file first, because nothing starts without it.
+func (p *planner) files(env string) error {
+	add := func(name string, text []byte, secret bool, ours func([]byte) bool) error {
+		f := File{Path: name, Action: ActionAdd, mode: publicFile, after: text}
+		if secret {
+			f.mode = secretFile
+		}
+		f.Mode = fmt.Sprintf("%04o", f.mode)
+		var err error
+		if f.before, err = p.read(name); err != nil {
+			return err
+		}
+		switch {
+		case f.before == nil:
+		case bytes.Equal(f.before, f.after) && (!secret || p.private(name)):
+			f.Action = ActionKeep
+		case !ours(f.before):
+			return fmt.Errorf("%s %w", p.path(name), linked.ErrForeign)
+		default:
+			f.Action = ActionChange
+		}
+		p.plan.Files = append(p.plan.Files, f)
+		return nil
+	}
+	yes := func([]byte) bool { return true }
+	if err := add(EnvFile, []byte(env), true, yes); err != nil {
+		return err
+	}
+	switch p.opts.Host {
+	case HostNuxt:
+		name, text := p.nuxtList(p.cfg)
+		if name == nuxtJSON && p.exists(nuxtTS) {
+			p.plan.Warnings = append(p.plan.Warnings, nuxtTS+" is not read beside "+nuxtJSON+"; remove it.")
+		}
+		if err := add(name, text, false, yes); err != nil {
+			return err
+		}
+	case HostGo:
+		program := linked.Program{}
+		for _, chosen := range p.selected(p.cfg) {
+			program.Packages = append(program.Packages, chosen.Package)
+		}
+		text, err := program.Source()
+		if err != nil {
+			return err
+		}
+		if err := add(GoFile, text, false, linked.Generated); err != nil {
+			return err
+		}
+	}
+	marked := func(text []byte) bool { return bytes.Contains(text, []byte(mark)) }
+	for _, e := range Extras {
+		if !slices.Contains(p.answers.Files, e.Name) {
+			continue
+		}
+		if err := p.fits(e); err != nil {
+			return err
+		}
+		for _, name := range e.paths {
+			text, err := render(name, p.cfg)
+			if err != nil {
+				return err
+			}
+			if err := add(name, text, false, marked); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fits says why an extra cannot be written for a configuration.
+func (p *planner) fits(e Extra) error {
+	unix := strings.HasPrefix(p.cfg.String(setting.Addr), "unix:")
+	switch {
+	case p.opts.Host == HostNuxt:
+		return fmt.Errorf("%s: files that run or publish the server are for the program, and a Nuxt host runs it by itself", e.Name)
+	case e.proxy && !strings.HasPrefix(p.cfg.String(setting.PublicURL), "https://"):
+		return fmt.Errorf("%s: a reverse proxy needs the address that people use; set %s to one with https://", e.Name, setting.PublicURL)
+	case (e.proxy || e.elsewhere) && unix:
+		return fmt.Errorf("%s: these files are for a port; docs/operations.md has what a Unix socket needs", e.Name)
+	case e.elsewhere && p.cfg.String(setting.DataDir) != p.settings[setting.DataDir].Default:
+		return fmt.Errorf("%s: the data is in a directory that it provides; leave %s out", e.Name, setting.DataDir)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package setup
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// folder is the path of the directory that is set up.
+type folder string
+
+// maxRead bounds what is read of a file that may be changed.
+const maxRead = 16 << 20
+
+func (d folder) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
+
+func (d folder) exists(name string) bool {
+	_, err := os.Stat(d.path(name))
+	return err == nil
+}
+
+// read returns a file, nil if there is none.
+func (d folder) read(name string) ([]byte, error) {
+	f, err := os.Open(d.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxRead+1))
+	if err == nil && len(text) > maxRead {
+		err = fmt.Errorf("%s is too large: more than %d bytes", d.path(name), maxRead)
+	}
+	return append([]byte{}, text...), err
+}
+
+// host finds out what a directory is for.
+func (d folder) host() Host {
+	switch {
+	case slices.ContainsFunc(nuxtConfigs, d.exists):
+		return HostNuxt
+	case d.exists(GoFile) && d.exists("go.mod"):
+		return HostGo
+	default:
+		return HostProgram
+	}
+}
+
+// nuxtConfigs are what tells a Nuxt host.
+var nuxtConfigs = []string{"nuxt.config.ts", "nuxt.config.mts", "nuxt.config.js", "nuxt.config.mjs"}
+
+// knowsJSON reports whether a Nuxt host reads the JSON: one that has the file, what decides about it, or a configuration that names it.
+// What is neither is taken for new, except that it has the TypeScript and nothing else.
+func (d folder) knowsJSON() bool {
+	if slices.ContainsFunc([]string{nuxtJSON, "shared/config/application-plan.ts", "shared/cloud/provider-compatibility.ts"}, d.exists) {
+		return true
+	}
+	for _, name := range nuxtConfigs {
+		text, _ := d.read(name)
+		switch {
+		case bytes.Contains(text, []byte(nuxtJSON)):
+			return true
+		case bytes.Contains(text, []byte(strings.TrimSuffix(nuxtTS, ".ts"))):
+			return false
+		}
+	}
+	return !d.exists(nuxtTS)
+}

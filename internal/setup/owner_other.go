@@ -1,0 +1,14 @@
+//go:build !unix
+
+package setup
+
+import (
+	"io/fs"
+	"os"
+)
+
+// keepOwner does nothing: a directory passes its permissions on here.
+func keepOwner(*os.File, fs.FileInfo) error { return nil }
+
+// private says nothing against a file: modes mean nothing here.
+func (folder) private(string) bool { return true }

@@ -1,0 +1,27 @@
+//go:build unix
+
+package setup
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// keepOwner gives a new file the owner of the one whose place it takes: root may be at work for the user of a server.
+func keepOwner(f *os.File, was fs.FileInfo) error {
+	if was == nil {
+		return nil
+	}
+	st, ok := was.Sys().(*syscall.Stat_t)
+	if !ok || int(st.Uid) == os.Geteuid() {
+		return nil
+	}
+	return f.Chown(int(st.Uid), int(st.Gid))
+}
+
+// private reports whether only the owner of a file can read it.
+func (d folder) private(name string) bool {
+	info, err := os.Stat(d.path(name))
+	return err == nil && info.Mode().Perm()&0o077 == 0
+}

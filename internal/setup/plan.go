@@ -1,0 +1,302 @@
+package setup
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/dotenv"
+	"or3.chat/cloud/setting"
+)
+
+// Action is what becomes of a variable or a file.
+type Action string
+
+// The actions.
+const (
+	ActionAdd    Action = "add"
+	ActionChange Action = "change"
+	ActionKeep   Action = "keep"
+	ActionRemove Action = "remove"
+)
+
+// Plan is what would be written, for people and programs: it has no secret that can be read. Apply does it.
+type Plan struct {
+	Preset    string                           `json:"preset"`
+	Host      Host                             `json:"host"`
+	Dir       string                           `json:"dir"`
+	Providers map[or3cloud.ProviderKind]string `json:"providers"`
+	Variables []Variable                       `json:"variables"`
+	Files     []File                           `json:"files"`
+	// Directories are those that do not exist yet, with mode 0700.
+	Directories []string `json:"directories"`
+	// Warnings are what an operator should know before.
+	Warnings []string `json:"warnings"`
+	// Next is what there is to do afterwards, a command or a sentence each.
+	Next []string `json:"next"`
+}
+
+// Variable is a variable of the .env file that set-up decides.
+type Variable struct {
+	Name   string `json:"name"`
+	Label  string `json:"label"`
+	Group  string `json:"group"`
+	Action Action `json:"action"`
+	// Value is empty for a secret, of which Length is the number of characters.
+	Value  string `json:"value,omitempty"`
+	Secret bool   `json:"secret,omitempty"`
+	Length int    `json:"length,omitempty"`
+	// Generated says that a key was made; From names the file that it was taken from.
+	Generated bool   `json:"generated,omitempty"`
+	From      string `json:"from,omitempty"`
+}
+
+// File is one that is written.
+type File struct {
+	// Path is relative to the directory.
+	Path   string `json:"path"`
+	Action Action `json:"action"`
+	Mode   string `json:"mode"`
+
+	mode          fs.FileMode
+	before, after []byte // before is nil if there is none
+}
+
+// Text returns what would be in the file. In the .env file that includes secrets.
+func (f File) Text() []byte { return slices.Clone(f.after) }
+
+// envHeading stands above what set-up adds to a .env file.
+const envHeading = "Written by or3-cloud init; change it as you like"
+
+// secretFile and publicFile are the modes of what is written.
+const (
+	secretFile fs.FileMode = 0o600
+	publicFile fs.FileMode = 0o644
+)
+
+// Plan returns what the answers come to. With problems there is nothing to apply: they are all that stands in the way, in the order of
+// the reference.
+func (s *Setup) Plan(a Answers) (Plan, []or3cloud.Problem, error) {
+	a, err := s.Complete(a)
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	cfg, _ := s.resolve(a)
+	p := planner{Setup: s, answers: a, cfg: cfg, plan: Plan{
+		Preset: a.Preset, Host: s.opts.Host, Dir: s.opts.Dir, Providers: providers(cfg),
+		Directories: []string{}, Warnings: []string{}, Next: []string{},
+	}}
+	changes, problems, err := p.decide()
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	text, err := dotenv.Edit(string(s.env), envHeading, changes)
+	if err != nil {
+		return Plan{}, nil, fmt.Errorf("%s: %w", s.path(EnvFile), err)
+	}
+	problems = append(problems, p.check(text)...)
+	if err := p.files(text); err != nil {
+		return Plan{}, nil, err
+	}
+	if err := p.directory(); err != nil {
+		return Plan{}, nil, err
+	}
+	p.next()
+	p.inherited(changes)
+	return p.plan, problems, nil
+}
+
+// planner makes one plan.
+type planner struct {
+	*Setup
+	answers Answers
+	cfg     *config.Config
+	plan    Plan
+}
+
+// check reads the planned file as the server will.
+func (p *planner) check(text string) []or3cloud.Problem {
+	cfg, problems, warnings := config.Load(p.catalog, config.Sources{EnvFile: EnvFile, EnvText: []byte(text)})
+	links, more := config.CheckLinks(cfg)
+	p.cfg, p.plan.Warnings = cfg, slices.Concat(p.plan.Warnings, warnings, more)
+	return slices.Concat(problems, p.checkProviders(cfg), links)
+}
+
+// decide returns the changes to the .env file, and lists all variables that set-up has decided.
+func (p *planner) decide() (changes []dotenv.Change, problems []or3cloud.Problem, err error) {
+	fixed := p.preset(p.answers).fixed(p.opts.Host)
+	proposals := p.preset(p.answers).proposals
+	relevant := p.relevant(p.cfg)
+	for name := range p.answers.Values { // also what the chosen providers do not read: whoever has said it wants it there
+		if !slices.ContainsFunc(relevant, func(one or3cloud.Setting) bool { return one.Name == name }) {
+			relevant = append(relevant, p.settings[name])
+		}
+	}
+	fresh := p.withoutKeys(relevant)
+	for _, one := range relevant {
+		v := Variable{Name: one.Name, Label: one.Label, Group: one.Group, Secret: one.Secret, Action: ActionKeep}
+		is := p.present(one.Name)
+		want, _ := p.decided(p.answers, one.Name)
+		_, answered := p.answers.Values[one.Name]
+		preset, isFixed := fixed[one.Name]
+		_, proposed := proposals[one.Name]
+		if preset == unasked {
+			isFixed, proposed = false, false
+		}
+		switch {
+		case answered:
+			if fault := p.checkText(one, want); fault != nil {
+				problems = append(problems, *fault)
+			}
+		case one.Make != "" && !p.kept(one) && p.needsKey(one, fresh):
+			if want, v.From, err = p.key(one); err != nil {
+				return nil, nil, err
+			}
+			v.Generated = v.From == ""
+		case isFixed, proposed, is != "" && (one.Asked || one.Make != ""):
+		default:
+			continue
+		}
+		switch {
+		case want == is && is == "":
+			continue
+		case want == is:
+		case want == "":
+			v.Action = ActionRemove
+		case is != "":
+			v.Action = ActionChange
+		case want == one.Default && !isFixed:
+			continue // as it is without saying so
+		default:
+			v.Action = ActionAdd
+		}
+		if v.Length = len([]rune(want)); !v.Secret {
+			v.Value, v.Length = want, 0
+		}
+		p.plan.Variables = append(p.plan.Variables, v)
+		changes = append(changes, p.changes(one, want, v.Action)...)
+	}
+	return changes, problems, nil
+}
+
+// changes returns what has to be written for a variable. Where its alias is set, which some hosts read and others do not, both say the same.
+func (p *planner) changes(one or3cloud.Setting, want string, action Action) (changes []dotenv.Change) {
+	if action == ActionKeep {
+		return nil
+	}
+	_, here := p.values[one.Name]
+	if action != ActionRemove || here {
+		changes = append(changes, dotenv.Change{Name: one.Name, Value: want, Unset: action == ActionRemove})
+	}
+	if _, aliased := p.values[one.Alias]; aliased && one.Alias != "" {
+		changes = append(changes, dotenv.Change{Name: one.Alias, Value: want, Unset: action == ActionRemove})
+	}
+	return changes
+}
+
+// withoutKeys reports whether there is no key yet. Where there are some, another one that is not demanded may already follow from them,
+// and a new one would end all sessions.
+func (p *planner) withoutKeys(settings []or3cloud.Setting) bool {
+	return !slices.ContainsFunc(settings, func(one or3cloud.Setting) bool { return one.Make != "" && p.kept(one) })
+}
+
+// needsKey reports whether a key has to be made: where strict mode demands it, and in a new installation whatever depends on no
+// feature.
+func (p *planner) needsKey(one or3cloud.Setting, fresh bool) bool {
+	if len(p.cfg.Roles()) == 0 {
+		return false
+	}
+	return one.Demanded && one.DemandedWhen.Holds(p.cfg) || !one.Demanded && fresh
+}
+
+// key makes a key, or returns the one that a server has made for itself in the data directory: with another one everybody would have to
+// sign in again.
+func (p *planner) key(one or3cloud.Setting) (key, from string, err error) {
+	key, file, err := datadir.Generated(p.dataDir(), one.Name)
+	switch {
+	case err != nil:
+		return "", "", err
+	case key != "" && !one.TooShort(key):
+		return key, file, nil
+	}
+	key, err = one.Generate(p.opts.Rand)
+	return key, "", err
+}
+
+// dataDir is where the data directory is for a server that is started in the directory.
+func (p *planner) dataDir() string {
+	dir := p.cfg.String(setting.DataDir)
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(p.opts.Dir, dir)
+	}
+	return dir
+}
+
+// directory has the data directory made, which strict mode does not do. Under systemd and in a container it is another one.
+func (p *planner) directory() error {
+	if p.opts.Host == HostNuxt || len(p.cfg.Roles()) == 0 || slices.ContainsFunc(p.answers.Files, func(name string) bool { return extra(name).elsewhere }) {
+		return nil
+	}
+	dir := p.dataDir()
+	info, err := os.Stat(dir)
+	switch {
+	case os.IsNotExist(err):
+		p.plan.Directories = append(p.plan.Directories, dir)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("the data directory %s is a file", dir)
+	}
+	return nil
+}
+
+// inherited warns of names that the environment sets to something else.
+func (p *planner) inherited(changes []dotenv.Change) {
+	for _, c := range changes {
+		if is := p.environ[c.Name]; is != "" && is != c.Value {
+			p.plan.Warnings = append(p.plan.Warnings, c.Name+" is set in the environment, which wins over "+EnvFile+" in a server that inherits it.")
+		}
+	}
+}
+
+// next says what there is to do.
+func (p *planner) next() {
+	say := func(format string, args ...any) { p.plan.Next = append(p.plan.Next, fmt.Sprintf(format, args...)) }
+	in := ""
+	if here, err := os.Getwd(); err != nil || here != p.opts.Dir {
+		in = "cd " + p.opts.Dir + " && "
+	}
+	switch p.opts.Host {
+	case HostNuxt:
+		if modules := nuxtModules(p.cfg); len(modules) > 0 {
+			var packages []string
+			for _, m := range modules {
+				packages = append(packages, strings.TrimSuffix(m, nuxtEntry))
+			}
+			say("%snpm install %s", in, strings.Join(packages, " "))
+		}
+		say("%snpm run build", in)
+		return
+	case HostGo:
+		say("%sgo build .", in)
+	}
+	for _, name := range p.answers.Files {
+		p.plan.Next = append(p.plan.Next, extra(name).next(p.Setup)...)
+	}
+	if !slices.ContainsFunc(p.answers.Files, func(name string) bool { return extra(name).elsewhere }) {
+		command := "or3-cloud serve"
+		if len(p.cfg.Roles()) == 0 {
+			command += " --web PATH_OF_THE_CLIENT"
+		}
+		say("%s%s", in, command)
+	}
+	if len(p.cfg.Roles()) > 0 {
+		say("As long as there is no account, the server prints a link with which the first one is made.")
+	}
+}
