@@ -101,7 +101,7 @@ func (a app) root() *cobra.Command {
 		return cmd.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.serve(), a.engine(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.version())
+	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.version())
 	return root
 }
 
@@ -246,12 +246,15 @@ func (a app) accept(f settingFlags) (settings, *slog.Logger, error) {
 }
 
 // report prints all problems at once.
-func (a app) report(problems []or3cloud.Problem) {
+func (a app) report(problems []or3cloud.Problem) { a.reportProblems(problems, "nothing was started") }
+
+// reportProblems is report with what has not been done because of them.
+func (a app) reportProblems(problems []or3cloud.Problem, undone string) {
 	noun := "problem"
 	if len(problems) > 1 {
 		noun += "s"
 	}
-	fmt.Fprintf(a.stderr, "or3-cloud: the configuration has %d %s, so nothing was started:\n", len(problems), noun)
+	fmt.Fprintf(a.stderr, "or3-cloud: the configuration has %d %s, so %s:\n", len(problems), noun, undone)
 	for _, p := range problems {
 		fmt.Fprintf(a.stderr, "\n  %s\n    wrong: %s\n    fix:   %s\n", p.Variable, logx.Redact(p.Fault), p.Fix)
 	}

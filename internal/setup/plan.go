@@ -3,6 +3,7 @@ package setup
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -124,6 +125,9 @@ type planner struct {
 func (p *planner) check(text string) []or3cloud.Problem {
 	cfg, problems, warnings := config.Load(p.catalog, config.Sources{EnvFile: EnvFile, EnvText: []byte(text)})
 	links, more := config.CheckLinks(cfg)
+	if !p.preset(p.answers).public {
+		more = nil // whoever wants no address needs no warning that there is none
+	}
 	p.cfg, p.plan.Warnings = cfg, slices.Concat(p.plan.Warnings, warnings, more)
 	return slices.Concat(problems, p.checkProviders(cfg), links)
 }
@@ -133,7 +137,7 @@ func (p *planner) decide() (changes []dotenv.Change, problems []or3cloud.Problem
 	fixed := p.preset(p.answers).fixed(p.opts.Host)
 	proposals := p.preset(p.answers).proposals
 	relevant := p.relevant(p.cfg)
-	for name := range p.answers.Values { // also what the chosen providers do not read: whoever has said it wants it there
+	for _, name := range slices.Sorted(maps.Keys(p.answers.Values)) { // also what the chosen providers do not read: whoever has said it wants it there
 		if !slices.ContainsFunc(relevant, func(one or3cloud.Setting) bool { return one.Name == name }) {
 			relevant = append(relevant, p.settings[name])
 		}
@@ -154,8 +158,8 @@ func (p *planner) decide() (changes []dotenv.Change, problems []or3cloud.Problem
 			if fault := p.checkText(one, want); fault != nil {
 				problems = append(problems, *fault)
 			}
-		case one.Make != "" && !p.kept(one) && p.needsKey(one, fresh):
-			if want, v.From, err = p.key(one); err != nil {
+		case one.Make != "" && !p.kept(one):
+			if want, v.From, err = p.key(one, fresh); err != nil {
 				return nil, nil, err
 			}
 			v.Generated = v.From == ""
@@ -206,27 +210,23 @@ func (p *planner) withoutKeys(settings []or3cloud.Setting) bool {
 	return !slices.ContainsFunc(settings, func(one or3cloud.Setting) bool { return one.Make != "" && p.kept(one) })
 }
 
-// needsKey reports whether a key has to be made: where strict mode demands it, and in a new installation whatever depends on no
-// feature.
-func (p *planner) needsKey(one or3cloud.Setting, fresh bool) bool {
+// key returns the key that a server has made for itself in the data directory: with another one everybody would have to sign in again. Else
+// it makes one where strict mode demands it, and in a new installation whatever depends on no feature; "" is none.
+func (p *planner) key(one or3cloud.Setting, fresh bool) (key, from string, err error) {
 	if len(p.cfg.Roles()) == 0 {
-		return false
+		return "", "", nil
 	}
-	return one.Demanded && one.DemandedWhen.Holds(p.cfg) || !one.Demanded && fresh
-}
-
-// key makes a key, or returns the one that a server has made for itself in the data directory: with another one everybody would have to
-// sign in again.
-func (p *planner) key(one or3cloud.Setting) (key, from string, err error) {
 	key, file, err := datadir.Generated(p.dataDir(), one.Name)
 	switch {
 	case err != nil:
 		return "", "", err
 	case key != "" && !one.TooShort(key):
 		return key, file, nil
+	case one.Demanded && one.DemandedWhen.Holds(p.cfg), !one.Demanded && fresh:
+		key, err = one.Generate(p.opts.Rand)
+		return key, "", err
 	}
-	key, err = one.Generate(p.opts.Rand)
-	return key, "", err
+	return "", "", nil
 }
 
 // dataDir is where the data directory is for a server that is started in the directory.

@@ -1,0 +1,306 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/setup"
+	"or3.chat/cloud/program/wizard"
+)
+
+// initCommand sets a directory up.
+type initCommand struct {
+	app
+	dir, host, preset, answers string
+	set, with                  []string
+	yes, dryRun, json          bool
+}
+
+func (a app) init() *cobra.Command {
+	c := initCommand{app: a}
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Set a directory up: ask what is needed, make keys, write .env",
+		Long: "Set a directory up: ask what is needed, make keys, show what would be written, and write it when that is confirmed. In a .env file that is\n" +
+			"there already, only what set-up decides changes; keys stay. In a copy of OR3 Chat the list of its provider modules is written too, in a\n" +
+			"Go program of your own the list of its providers (--host says which, if it is not to be found out).\n\n" +
+			"Without a terminal nothing is asked: --dry-run shows the plan, --yes carries it out. The exit code is 1 if something stands in the way,\n" +
+			"and nothing is written then.",
+		Example: "  or3-cloud init\n" +
+			"  or3-cloud init --yes --preset personal-local\n" +
+			"  or3-cloud init --yes --set OR3_PUBLIC_URL=https://cloud.example.org --with systemd,caddy\n" +
+			"  or3-cloud init --dry-run --json --answers answers.json",
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.dir, "dir", ".", "directory to set up")
+	f.StringVar(&c.host, "host", "", "what the directory is for: program, go or nuxt (default: found out)")
+	f.StringVar(&c.preset, "preset", "", "what to set up: recommended, personal-local, local-only and others")
+	f.StringArrayVar(&c.set, "set", nil, "answer one question, as KEY=VALUE; may be repeated")
+	f.StringSliceVar(&c.with, "with", nil, "write further files: systemd, docker, caddy, nginx")
+	f.StringVar(&c.answers, "answers", "", "read the answers as JSON from this file, or from standard input if it is -")
+	f.BoolVar(&c.yes, "yes", false, "write without asking")
+	f.BoolVar(&c.dryRun, "dry-run", false, "show what would be written, and write nothing")
+	f.BoolVar(&c.json, "json", false, "print the plan as JSON")
+	return cmd
+}
+
+// planned is what "or3-cloud init --json" prints.
+type planned struct {
+	setup.Plan
+	Problems []setupProblem `json:"problems"`
+	// Written says that the plan was carried out.
+	Written bool `json:"written"`
+}
+
+// setupProblem is one that stands in the way.
+type setupProblem struct {
+	Variable string `json:"variable"`
+	Fault    string `json:"fault"`
+	Fix      string `json:"fix"`
+}
+
+func (c initCommand) run(ctx context.Context) error {
+	engine, err := c.engine()
+	if err != nil {
+		return err
+	}
+	answers, err := c.given()
+	if err != nil {
+		return err
+	}
+	if !c.yes && !c.dryRun {
+		if c.json || c.answers != "" || !c.terminal() {
+			return usageError{errors.New("nothing can be asked here: say --dry-run to see what would be written, or --yes to write it")}
+		}
+		return c.ask(ctx, engine, answers)
+	}
+	plan, problems, err := engine.Plan(answers)
+	if err != nil {
+		return err
+	}
+	written := c.yes && !c.dryRun && len(problems) == 0
+	if written {
+		if err := apply(engine, plan); err != nil {
+			return err
+		}
+	}
+	if c.json {
+		out := planned{Plan: plan, Problems: []setupProblem{}, Written: written}
+		for _, p := range problems {
+			out.Problems = append(out.Problems, setupProblem(p))
+		}
+		if err := printJSON(c.stdout, out); err != nil {
+			return err
+		}
+	}
+	if len(problems) > 0 {
+		c.reportProblems(problems, "nothing was written")
+		return errReported
+	}
+	if !c.json {
+		fmt.Fprint(c.stdout, describePlan(plan, written))
+	}
+	return nil
+}
+
+// engine opens the directory.
+func (c initCommand) engine() (*setup.Setup, error) {
+	registry := &or3cloud.Registry{}
+	for _, register := range c.register {
+		if err := register(registry); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := filepath.Abs(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		executable = programName
+	}
+	return setup.Open(setup.Options{
+		Dir: dir, Host: setup.Host(c.host), Registry: registry, Environ: c.environ, Rand: c.rand, Executable: executable,
+	})
+}
+
+// given returns the answers of the command line, which win over those of --answers.
+func (c initCommand) given() (a setup.Answers, err error) {
+	if c.answers != "" {
+		in := io.Reader(c.stdin)
+		if c.answers != "-" {
+			f, err := os.Open(c.answers)
+			if err != nil {
+				return a, err
+			}
+			defer f.Close()
+			in = f
+		}
+		if a, err = setup.ReadAnswers(in); err != nil {
+			return a, err
+		}
+	}
+	if c.preset != "" {
+		a.Preset = c.preset
+	}
+	for _, pair := range c.set {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return a, usageError{fmt.Errorf("--set takes KEY=VALUE, and not %q", name)}
+		}
+		a = a.With(name, text)
+	}
+	for _, name := range c.with {
+		if !slices.Contains(a.Files, name) {
+			a.Files = append(a.Files, name)
+		}
+	}
+	return a, nil
+}
+
+// terminal reports whether there is somebody to ask.
+func (c initCommand) terminal() bool {
+	out, ok := c.stdout.(*os.File)
+	return ok && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(c.stdin.Fd()))
+}
+
+// kept is the file with answers that somebody goes on with another time. It holds no secret.
+const kept = ".or3-cloud-init.json"
+
+// ask runs the wizard.
+func (c initCommand) ask(ctx context.Context, engine *setup.Setup, given setup.Answers) error {
+	path := filepath.Join(engine.Dir(), kept)
+	if f, err := os.Open(path); err == nil {
+		before, err := setup.ReadAnswers(f)
+		f.Close()
+		if err == nil { // what cannot be read is asked again
+			given = merge(before, given)
+		}
+	}
+	if given.Preset != "" || len(given.Values) > 0 {
+		if _, err := engine.Complete(given); err != nil {
+			return err
+		}
+	}
+	answers, decision, err := wizard.Run(ctx, c.stdin, c.stdout, engine, given, func(p setup.Plan) string { return describePlan(p, false) })
+	if err != nil {
+		return err
+	}
+	switch decision {
+	case wizard.Write:
+		plan, problems, err := engine.Plan(answers)
+		if err != nil {
+			return err
+		}
+		if len(problems) > 0 {
+			c.reportProblems(problems, "nothing was written")
+			return errReported
+		}
+		if err := apply(engine, plan); err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		fmt.Fprint(c.stdout, describePlan(plan, true))
+		return nil
+	case wizard.Save:
+		text, err := json.MarshalIndent(engine.WithoutSecrets(answers), "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stdout, "The answers are in %s, without secrets. To go on, run: or3-cloud init\n", path)
+		return nil
+	default:
+		fmt.Fprintln(c.stderr, "or3-cloud: nothing was written")
+		return errReported
+	}
+}
+
+// merge returns answers with those of another set in front.
+func merge(before, now setup.Answers) setup.Answers {
+	if now.Preset != "" {
+		before.Preset = now.Preset
+	}
+	for name, text := range now.Values {
+		before = before.With(name, text)
+	}
+	if len(now.Files) > 0 {
+		before.Files = now.Files
+	}
+	return before
+}
+
+// apply carries a plan out. An interrupt waits until that is done: it takes milliseconds, and half of it would be of no use.
+func apply(engine *setup.Setup, plan setup.Plan) error {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	defer signal.Stop(interrupted)
+	return engine.Apply(plan)
+}
+
+// describePlan says in words what a plan does, or did.
+func describePlan(p setup.Plan, written bool) string {
+	var b strings.Builder
+	verb := "Would write"
+	if written {
+		verb = "Written"
+	}
+	fmt.Fprintf(&b, "%s in %s\nby preset %s:\n\n", verb, p.Dir, p.Preset)
+	signs := map[setup.Action]string{setup.ActionAdd: "+", setup.ActionChange: "~", setup.ActionRemove: "-", setup.ActionKeep: "="}
+	for _, f := range p.Files {
+		fmt.Fprintf(&b, "%s %s (mode %s)\n", signs[f.Action], f.Path, f.Mode)
+		if f.Path != setup.EnvFile {
+			continue
+		}
+		for _, v := range p.Variables {
+			fmt.Fprintf(&b, "    %s %s\n", signs[v.Action], variable(v))
+		}
+	}
+	for _, dir := range p.Directories {
+		fmt.Fprintf(&b, "+ %s (directory, mode 0700)\n", dir)
+	}
+	b.WriteString("\n+ new   ~ changed   - taken out   = stays\n")
+	for _, w := range p.Warnings {
+		fmt.Fprintf(&b, "\nNote: %s\n", w)
+	}
+	b.WriteString("\nThen:\n")
+	for _, line := range p.Next {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	return b.String()
+}
+
+// variable is a variable of a plan, a secret as its length.
+func variable(v setup.Variable) string {
+	switch {
+	case v.Action == setup.ActionRemove:
+		return v.Name
+	case v.Secret && v.Generated:
+		return fmt.Sprintf("%s=(a new key, %d characters)", v.Name, v.Length)
+	case v.Secret && v.From != "":
+		return fmt.Sprintf("%s=(secret, %d characters, from %s)", v.Name, v.Length, v.From)
+	case v.Secret:
+		return fmt.Sprintf("%s=(secret, %d characters)", v.Name, v.Length)
+	default:
+		return v.Name + "=" + v.Value
+	}
+}

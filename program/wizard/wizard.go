@@ -1,0 +1,392 @@
+// Package wizard asks the questions of set-up in a terminal, one a page. It knows what there is to ask from the engine, and writes nothing
+// itself: it ends with answers and with what is to become of them.
+package wizard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/huh/v2"
+	"charm.land/lipgloss/v2"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/setup"
+)
+
+// Decision is how somebody leaves the wizard.
+type Decision string
+
+// The decisions. Whoever interrupts has decided to leave.
+const (
+	Leave Decision = "leave"
+	Write Decision = "write"
+	// Save is to keep the answers and to go on another time.
+	Save Decision = "save"
+)
+
+// Review says in words what a plan would do, with secrets as their length.
+type Review func(setup.Plan) string
+
+// Run asks what is open, beginning with the answers that there are, until somebody decides.
+func Run(ctx context.Context, in io.Reader, out io.Writer, engine *setup.Setup, answers setup.Answers, review Review) (setup.Answers, Decision, error) {
+	m := &model{engine: engine, answers: answers, review: review, decision: Leave, width: 80, height: 24}
+	if m.answers.Preset == "" {
+		m.answers.Preset = engine.DefaultPreset()
+	}
+	m.open(stepPreset)
+	if m.resumed = len(answers.Values) > 0 || len(answers.Files) > 0; m.resumed {
+		m.open(stepReview)
+	}
+	_, err := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithContext(ctx)).Run()
+	if errors.Is(err, tea.ErrInterrupted) {
+		return answers, Leave, nil
+	}
+	if err == nil {
+		err = m.err
+	}
+	return m.answers, m.decision, err
+}
+
+// The pages that are no question of the engine. Those are called by the names of their settings.
+const (
+	stepPreset = "preset"
+	stepFiles  = "files"
+	stepReview = "review"
+)
+
+// model is the state of the wizard.
+type model struct {
+	engine   *setup.Setup
+	answers  setup.Answers
+	review   Review
+	decision Decision
+	err      error
+	resumed  bool
+
+	step string
+	form *huh.Form
+	// What the form of the page writes to.
+	text  string
+	files []string
+	// question is that of the page; problem says what is wrong with text, as it is typed.
+	question setup.Question
+	problem  *or3cloud.Problem
+	checked  string
+	// summary are the lines of the review, of which those from scroll on are seen.
+	summary []string
+	scroll  int
+
+	width, height int
+	background    tea.BackgroundColorMsg
+}
+
+// steps are the pages of the answers so far.
+func (m *model) steps() []string {
+	steps := []string{stepPreset}
+	if m.answers.Preset == "" {
+		return append(steps, stepReview)
+	}
+	for _, q := range m.engine.Questions(m.answers) {
+		steps = append(steps, q.Setting.Name)
+	}
+	if m.engine.Host() != setup.HostNuxt {
+		steps = append(steps, stepFiles)
+	}
+	return append(steps, stepReview)
+}
+
+// open goes to a page.
+func (m *model) open(step string) tea.Cmd {
+	m.step, m.text, m.problem, m.checked, m.scroll = step, "", nil, "", 0
+	m.question = setup.Question{}
+	var field huh.Field
+	switch step {
+	case stepPreset:
+		field = m.presets()
+	case stepFiles:
+		field = m.extras()
+	case stepReview:
+		field = m.decisions()
+	default:
+		field = m.ask(step)
+	}
+	keys := huh.NewDefaultKeyMap()
+	for _, prev := range []interface{ SetEnabled(bool) }{&keys.Input.Prev, &keys.Select.Prev, &keys.MultiSelect.Prev} {
+		prev.SetEnabled(false) // the wizard itself goes back
+	}
+	m.form = huh.NewForm(huh.NewGroup(field)).WithKeyMap(keys).WithTheme(huh.ThemeFunc(huh.ThemeCharm)).
+		WithShowHelp(false).WithShowErrors(false).WithWidth(m.inner())
+	if m.background.Color != nil {
+		m.tell(m.background)
+	}
+	start := m.form.Init()
+	m.fit()
+	return start
+}
+
+// fit gives the form its width, and the height that it needs and there is.
+func (m *model) fit() {
+	const around = 8 // title, hints and keys
+	m.form = m.form.WithWidth(m.inner())
+	m.tell(tea.WindowSizeMsg{Width: m.inner(), Height: max(6, m.height-around)})
+}
+
+// tell passes something on to the form that it answers with nothing.
+func (m *model) tell(msg tea.Msg) {
+	form, _ := m.form.Update(msg)
+	m.form = form.(*huh.Form)
+}
+
+// inner is the width of what is written: lines longer than a book's are hard to read.
+func (m *model) inner() int { return max(20, min(m.width-4, 96)) }
+
+func (m *model) presets() huh.Field {
+	var options []huh.Option[string]
+	for _, p := range m.engine.Presets() {
+		options = append(options, huh.NewOption(p.Label, p.ID))
+	}
+	m.text = m.answers.Preset
+	return huh.NewSelect[string]().Title("What do you want to set up?").Options(options...).Value(&m.text).Filtering(false)
+}
+
+func (m *model) extras() huh.Field {
+	var options []huh.Option[string]
+	for _, e := range setup.Extras {
+		options = append(options, huh.NewOption(e.Label, e.Name).Selected(slices.Contains(m.answers.Files, e.Name)))
+	}
+	m.files = slices.Clone(m.answers.Files)
+	return huh.NewMultiSelect[string]().Title("Which files do you want besides?").
+		Description("None is needed to start. Space chooses, Enter goes on.").Options(options...).Value(&m.files).Filterable(false).Height(len(options) + 3).
+		Validate(func(files []string) error {
+			a := m.answers
+			a.Files = files
+			_, _, err := m.engine.Plan(a)
+			return err
+		})
+}
+
+func (m *model) decisions() huh.Field {
+	plan, problems, err := m.engine.Plan(m.answers)
+	var options []huh.Option[string]
+	switch {
+	case err != nil:
+		m.summary = []string{"This cannot be written:", "", err.Error()}
+	case len(problems) > 0:
+		m.summary = []string{"This cannot be written yet:"}
+		for _, p := range problems {
+			m.summary = append(m.summary, "", p.Variable+" "+p.Fault+".", p.Fix)
+		}
+	default:
+		m.summary = strings.Split(strings.TrimRight(m.review(plan), "\n"), "\n")
+		options = append(options, huh.NewOption("Write it", string(Write)))
+	}
+	options = append(options, huh.NewOption("Go through the questions", stepPreset),
+		huh.NewOption("Keep the answers, without secrets, and go on another time", string(Save)), huh.NewOption("Leave, and write nothing", string(Leave)))
+	return huh.NewSelect[string]().Title("What now?").Options(options...).Value(&m.text).Filtering(false)
+}
+
+// ask makes the page of a question.
+func (m *model) ask(name string) huh.Field {
+	for _, q := range m.engine.Questions(m.answers) {
+		if q.Setting.Name == name {
+			m.question = q
+		}
+	}
+	q := m.question
+	m.text = q.Proposal
+	if q.Answered {
+		m.text = q.Answer
+	}
+	help := q.Setting.Help
+	switch {
+	case q.Kept:
+		help += " There is one already: leave this empty to keep it."
+	case q.Setting.Example != "" && q.Setting.Example != q.Proposal:
+		help += " Example: " + q.Setting.Example
+	}
+	if options := q.Setting.Options; len(options) > 0 {
+		return huh.NewSelect[string]().Title(q.Setting.Label).Description(help).Options(huh.NewOptions(options...)...).Value(&m.text).Filtering(false).
+			Validate(m.check)
+	}
+	field := huh.NewInput().Title(q.Setting.Label).Description(help).Value(&m.text).Validate(m.check)
+	if q.Setting.Secret {
+		field.EchoMode(huh.EchoModePassword)
+	}
+	return field
+}
+
+// check is what keeps a page from being left.
+func (m *model) check(text string) error {
+	if p := m.engine.Check(m.answers, m.question.Setting.Name, text); p != nil {
+		return errors.New(p.Fault)
+	}
+	return nil
+}
+
+// Init implements tea.Model.
+func (m *model) Init() tea.Cmd { return tea.Batch(m.form.Init(), tea.RequestBackgroundColor) }
+
+// Update implements tea.Model.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.width, m.height = msg.Width, msg.Height
+		m.fit()
+		return m, nil
+	case tea.BackgroundColorMsg:
+		m.background = msg
+	case tea.KeyPressMsg:
+		switch msg.String() {
+		case "ctrl+c":
+			return m, tea.Quit
+		case "esc", "shift+tab":
+			return m, m.back()
+		case "pgdown", "pgup":
+			m.page(msg.String() == "pgdown")
+			return m, nil
+		}
+	}
+	form, cmd := m.form.Update(msg)
+	m.form = form.(*huh.Form)
+	if m.form.State == huh.StateCompleted {
+		return m, m.next()
+	}
+	if name := m.question.Setting.Name; name != "" && m.text != m.checked {
+		m.checked = m.text
+		if m.problem = nil; m.text != "" {
+			m.problem = m.engine.Check(m.answers, name, m.text)
+		}
+	}
+	if _, key := msg.(tea.KeyPressMsg); key && m.question.Setting.Name != "" && m.text == "" {
+		m.problem = nil
+		if len(m.form.Errors()) > 0 {
+			m.problem = m.engine.Check(m.answers, m.question.Setting.Name, "")
+		}
+	}
+	return m, cmd
+}
+
+// next keeps the answer of the page and opens the one after it.
+func (m *model) next() tea.Cmd {
+	switch m.step {
+	case stepPreset:
+		m.answers.Preset = m.text
+	case stepFiles:
+		m.answers.Files = slices.Clone(m.files)
+	case stepReview:
+		switch m.text {
+		case stepPreset:
+			return m.open(stepPreset)
+		default:
+			m.decision = Decision(m.text)
+			return tea.Quit
+		}
+	default:
+		m.keep()
+	}
+	steps := m.steps()
+	return m.open(steps[min(slices.Index(steps, m.step)+1, len(steps)-1)])
+}
+
+// keep remembers the answer of a question, unless it is what would be there without one.
+func (m *model) keep() {
+	name := m.question.Setting.Name
+	if m.text == m.question.Proposal {
+		m.answers.Values = maps.Clone(m.answers.Values)
+		delete(m.answers.Values, name)
+		return
+	}
+	m.answers = m.answers.With(name, m.text)
+}
+
+// back opens the page before this one. What is typed stays, if it is an answer.
+func (m *model) back() tea.Cmd {
+	if m.question.Setting.Name != "" && m.engine.Check(m.answers, m.question.Setting.Name, m.text) == nil {
+		m.keep()
+	}
+	steps := m.steps()
+	if i := slices.Index(steps, m.step); i > 0 {
+		return m.open(steps[i-1])
+	}
+	return nil
+}
+
+// page scrolls the review.
+func (m *model) page(down bool) {
+	step := max(1, m.room()-1)
+	if !down {
+		step = -step
+	}
+	m.scroll = max(0, min(m.scroll+step, len(m.wrapped())-m.room()))
+}
+
+// room is how many lines of the review fit above the form.
+func (m *model) room() int {
+	const around = 7 // title, what surrounds the form, keys
+	return max(3, m.height-around-lipgloss.Height(m.form.View()))
+}
+
+// wrapped are the lines of the review, none wider than the page.
+func (m *model) wrapped() (lines []string) {
+	for _, line := range m.summary {
+		lines = append(lines, strings.Split(lipgloss.Wrap(line, m.inner(), " "), "\n")...)
+	}
+	return lines
+}
+
+// View implements tea.Model.
+func (m *model) View() tea.View {
+	colour := lipgloss.LightDark(m.background.Color == nil || m.background.IsDark())
+	faint := lipgloss.NewStyle().Foreground(colour(lipgloss.Color("#5c5c5c"), lipgloss.Color("#a8a8a8")))
+	wrong := lipgloss.NewStyle().Foreground(colour(lipgloss.Color("#b00020"), lipgloss.Color("#ff7a90")))
+	title := lipgloss.NewStyle().Bold(true)
+
+	steps := m.steps()
+	var b strings.Builder
+	b.WriteString(title.Render("OR3 Cloud set-up") + faint.Render(fmt.Sprintf("  %d of %d", slices.Index(steps, m.step)+1, len(steps))) + "\n\n")
+	if m.step == stepReview {
+		lines := m.wrapped()
+		end := min(len(lines), m.scroll+m.room())
+		b.WriteString(strings.Join(lines[min(m.scroll, end):end], "\n") + "\n")
+		if len(lines) > m.room() {
+			b.WriteString(faint.Render(fmt.Sprintf("lines %d to %d of %d", m.scroll+1, end, len(lines))) + "\n")
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(m.form.View() + "\n")
+	switch {
+	case m.step == stepPreset:
+		for _, p := range m.engine.Presets() {
+			if p.ID == m.text {
+				b.WriteString("\n" + faint.Render(lipgloss.Wrap(p.Help, m.inner(), " ")) + "\n")
+			}
+		}
+	case m.step == stepFiles && len(m.form.Errors()) > 0:
+		b.WriteString("\n" + wrong.Render(lipgloss.Wrap("✗ "+m.form.Errors()[0].Error(), m.inner(), " ")) + "\n")
+	case m.problem != nil:
+		b.WriteString("\n" + wrong.Render(lipgloss.Wrap("✗ "+m.problem.Fault+". "+m.problem.Fix, m.inner(), " ")) + "\n")
+	}
+	b.WriteString("\n" + faint.Render(m.keys()))
+	view := tea.NewView(lipgloss.NewStyle().Padding(1, 2).Render(b.String()))
+	view.AltScreen = true
+	view.WindowTitle = "OR3 Cloud set-up"
+	return view
+}
+
+// keys says what the keys do on this page.
+func (m *model) keys() string {
+	keys := []string{"Enter: on"}
+	if m.step != stepPreset {
+		keys = append(keys, "Esc: back")
+	}
+	if m.step == stepReview && len(m.wrapped()) > m.room() {
+		keys = append(keys, "PgUp, PgDn: read")
+	}
+	return strings.Join(append(keys, "Ctrl+C: leave, nothing is written"), " · ")
+}
