@@ -23,6 +23,7 @@ import (
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/program/initialize"
 	"or3.chat/cloud/setting"
 )
 
@@ -103,6 +104,23 @@ func (a app) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.version())
 	return root
+}
+
+// init sets a directory up.
+func (a app) init() *cobra.Command {
+	cmd := initialize.Command(initialize.Options{
+		Stdin: a.stdin, Stdout: a.stdout, Environ: a.environ, Rand: a.rand, Register: a.register,
+		Usage: func(err error) error { return usageError{err} },
+		Refuse: func(problems []or3cloud.Problem) error {
+			if len(problems) == 0 {
+				return errors.New("nothing was written")
+			}
+			a.reportProblems(problems, "nothing was written")
+			return errReported
+		},
+	})
+	cmd.Args = noArguments
+	return cmd
 }
 
 // noArguments refuses arguments that are no flags.

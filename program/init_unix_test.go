@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/program/initialize"
 )
 
 // shots is a folder for the screens of the wizard, to look at.
@@ -228,6 +229,9 @@ const (
 )
 
 // TestWizardWritesEveryPreset goes through each preset in a real terminal, and starts a server with what came of it.
+//
+//walk:follows operations.md or3-cloud init
+//walk:follows README.md or3-cloud init
 func TestWizardWritesEveryPreset(t *testing.T) {
 	for _, size := range []struct {
 		columns, rows int
@@ -369,7 +373,7 @@ func TestWizardGoesOnAnotherTime(t *testing.T) {
 	if code := w.ends(); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, w.screen.String())
 	}
-	saved, err := os.ReadFile(filepath.Join(dir, kept))
+	saved, err := os.ReadFile(filepath.Join(dir, initialize.Kept))
 	if err != nil || strings.Contains(string(saved), "violet") || !strings.Contains(string(saved), "127.0.0.1:4000") {
 		t.Fatalf("%s %v", saved, err)
 	}

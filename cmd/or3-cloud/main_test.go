@@ -48,6 +48,35 @@ func TestConfigurationPageIsFresh(t *testing.T) {
 	}
 }
 
+// TestProvidersAreGenerated compares providers.go with what "go generate" writes.
+func TestProvidersAreGenerated(t *testing.T) {
+	source, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, found := strings.Cut(string(source), "//go:generate go ")
+	line, _, _ = strings.Cut(line, "\n")
+	if !found {
+		t.Fatal("main.go generates nothing")
+	}
+	fresh := filepath.Join(t.TempDir(), "providers.go")
+	args := strings.Fields(line)
+	if out, err := exec.Command("go", slices.Insert(args, 2, "-out", fresh)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want, err := os.ReadFile(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("providers.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("run make generate. -generated +providers.go:\n%s", diff)
+	}
+}
+
 // TestSettingsDescribeThemselves: what the reference is made from, and dialogs will be, is there for every setting and true.
 func TestSettingsDescribeThemselves(t *testing.T) {
 	reg := &or3cloud.Registry{}
@@ -88,6 +117,16 @@ func TestSettingsDescribeThemselves(t *testing.T) {
 		}
 		if when.Setting != "" && (!s.Demanded || !slices.Contains(values, when.Value)) {
 			t.Errorf("%s is demanded when %+v", name, when)
+		}
+		if when := s.AskedWhen; when.Setting != "" {
+			if _, known := declared[when.Setting]; !known || !s.Asked {
+				t.Errorf("%s is asked for when %+v", name, when)
+			}
+		}
+		if s.Check != nil && s.Example != "" && !s.Secret {
+			if fault, _ := s.Check(s.Example); fault != "" {
+				t.Errorf("%s: the example %s", name, fault)
+			}
 		}
 		if s.Example == "" || s.Secret {
 			continue

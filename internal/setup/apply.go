@@ -78,20 +78,35 @@ func syncName(path string) error {
 	return dirsync.Sync(dir)
 }
 
-// makeAll makes a directory for this user alone, and those above it that are missing. It returns what it has made.
+// makeAll makes a directory for its owner alone, and those above it that are missing. It returns what it has made.
 func makeAll(dir string) (made []string, err error) {
-	if err := os.Mkdir(dir, 0o700); err == nil {
-		return []string{dir}, nil
-	} else if !errors.Is(err, fs.ErrNotExist) || filepath.Dir(dir) == dir {
-		return nil, err
-	}
-	if made, err = makeAll(filepath.Dir(dir)); err != nil {
-		return made, err
+	above := filepath.Dir(dir)
+	if _, err := os.Stat(above); errors.Is(err, fs.ErrNotExist) && above != dir {
+		if made, err = makeAll(above); err != nil {
+			return made, err
+		}
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return made, err
 	}
-	return append(made, dir), nil
+	return append(made, dir), inherit(dir)
+}
+
+// inherit gives a new directory the owner of the one that it is in.
+func inherit(dir string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	above, err := os.Stat(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return keepOwner(f, above)
 }
 
 // staged is a file that is complete under another name.
@@ -116,7 +131,7 @@ func stage(path string, f File) (st staged, err error) {
 	return st, err
 }
 
-// write makes a file beside a path, with an owner that it had.
+// write makes a file beside a path, with the owner that was the one there.
 func write(target string, text []byte, mode fs.FileMode, was fs.FileInfo) (temporary string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
 	if err != nil {
@@ -130,8 +145,15 @@ func write(target string, text []byte, mode fs.FileMode, was fs.FileInfo) (tempo
 	if _, err := f.Write(text); err != nil {
 		return "", err
 	}
-	if err := keepOwner(f, was); err != nil {
-		return "", err
+	if was == nil && os.Geteuid() == 0 {
+		if was, err = os.Stat(filepath.Dir(target)); err != nil {
+			return "", err
+		}
+	}
+	if was != nil {
+		if err := keepOwner(f, was); err != nil {
+			return "", err
+		}
 	}
 	if err := f.Chmod(mode); err != nil {
 		return "", err

@@ -86,10 +86,9 @@ func extraNames() (names []string) {
 var templates embed.FS
 
 const (
-	exampleDomain   = "cloud.example.org"
-	exampleUpstream = "127.0.0.1:3000"
-	exampleListen   = "listen 443 "
-	exampleBody     = "client_max_body_size 110m"
+	exampleDomain = "cloud.example.org"
+	exampleListen = "listen 443 "
+	exampleBody   = "client_max_body_size 110m"
 )
 
 // mark is in the first line of what is written, so that it may be written again.
@@ -104,7 +103,8 @@ func render(name string, cfg *config.Config) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	upstream := cfg.String(setting.Addr)
+	listen, _ := cfg.Lookup(setting.Addr)
+	upstream := listen.Text
 	_, port, err := net.SplitHostPort(upstream)
 	if err != nil {
 		return nil, fmt.Errorf("%s is no address with a port: %w", upstream, err)
@@ -113,7 +113,7 @@ func render(name string, cfg *config.Config) ([]byte, error) {
 		upstream = net.JoinHostPort("127.0.0.1", port)
 	}
 	replace := []string{
-		exampleUpstream, upstream,
+		listen.Setting.Default, upstream,
 		exampleBody, fmt.Sprintf("client_max_body_size %dm", (cfg.Int(setting.MaxFileSize)+megabyte-1)/megabyte*11/10),
 	}
 	if u, err := url.Parse(cfg.String(setting.PublicURL)); err == nil && u.Host != "" {

@@ -8,11 +8,9 @@ import (
 	"syscall"
 )
 
-// keepOwner gives a new file the owner of the one whose place it takes: root may be at work for the user of a server.
+// keepOwner gives a new file the owner of the one whose place it takes, or of the directory that it is in: root may be at work for the
+// user of a server, who could not read what is root's.
 func keepOwner(f *os.File, was fs.FileInfo) error {
-	if was == nil {
-		return nil
-	}
 	st, ok := was.Sys().(*syscall.Stat_t)
 	if !ok || int(st.Uid) == os.Geteuid() {
 		return nil

@@ -1,4 +1,5 @@
-package program
+// Package initialize is the command that sets a directory up: the engine of set-up with its two faces, the wizard and the flags.
+package initialize
 
 import (
 	"context"
@@ -21,16 +22,32 @@ import (
 	"or3.chat/cloud/program/wizard"
 )
 
-// initCommand sets a directory up.
-type initCommand struct {
-	app
+// Options are what the command has of the program that it belongs to.
+type Options struct {
+	Stdin   *os.File
+	Stdout  io.Writer
+	Environ []string
+	Rand    io.Reader
+	// Register registers the providers that are compiled in.
+	Register []func(*or3cloud.Registry) error
+	// Usage makes an error of a mistake on the command line.
+	Usage func(error) error
+	// Refuse tells people of problems because of which nothing was written, and returns the error for that. It is called without any
+	// when somebody has left.
+	Refuse func([]or3cloud.Problem) error
+}
+
+// command sets a directory up.
+type command struct {
+	Options
 	dir, host, preset, answers string
 	set, with                  []string
 	yes, dryRun, json          bool
 }
 
-func (a app) init() *cobra.Command {
-	c := initCommand{app: a}
+// Command returns the command, which takes no arguments.
+func Command(o Options) *cobra.Command {
+	c := command{Options: o}
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Set a directory up: ask what is needed, make keys, write .env",
@@ -43,7 +60,6 @@ func (a app) init() *cobra.Command {
 			"  or3-cloud init --yes --preset personal-local\n" +
 			"  or3-cloud init --yes --set OR3_PUBLIC_URL=https://cloud.example.org --with systemd,caddy\n" +
 			"  or3-cloud init --dry-run --json --answers answers.json",
-		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
 	}
 	f := cmd.Flags()
@@ -59,22 +75,22 @@ func (a app) init() *cobra.Command {
 	return cmd
 }
 
-// planned is what "or3-cloud init --json" prints.
-type planned struct {
+// Printed is what "or3-cloud init --json" prints.
+type Printed struct {
 	setup.Plan
-	Problems []setupProblem `json:"problems"`
+	Problems []Problem `json:"problems"`
 	// Written says that the plan was carried out.
 	Written bool `json:"written"`
 }
 
-// setupProblem is one that stands in the way.
-type setupProblem struct {
+// Problem is one that stands in the way.
+type Problem struct {
 	Variable string `json:"variable"`
 	Fault    string `json:"fault"`
 	Fix      string `json:"fix"`
 }
 
-func (c initCommand) run(ctx context.Context) error {
+func (c command) run(ctx context.Context) error {
 	engine, err := c.engine()
 	if err != nil {
 		return err
@@ -85,7 +101,7 @@ func (c initCommand) run(ctx context.Context) error {
 	}
 	if !c.yes && !c.dryRun {
 		if c.json || c.answers != "" || !c.terminal() {
-			return usageError{errors.New("nothing can be asked here: say --dry-run to see what would be written, or --yes to write it")}
+			return c.Usage(errors.New("nothing can be asked here: say --dry-run to see what would be written, or --yes to write it"))
 		}
 		return c.ask(ctx, engine, answers)
 	}
@@ -100,28 +116,30 @@ func (c initCommand) run(ctx context.Context) error {
 		}
 	}
 	if c.json {
-		out := planned{Plan: plan, Problems: []setupProblem{}, Written: written}
+		out := Printed{Plan: plan, Problems: []Problem{}, Written: written}
 		for _, p := range problems {
-			out.Problems = append(out.Problems, setupProblem(p))
+			out.Problems = append(out.Problems, Problem(p))
 		}
-		if err := printJSON(c.stdout, out); err != nil {
+		enc := json.NewEncoder(c.Stdout)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(out); err != nil {
 			return err
 		}
 	}
 	if len(problems) > 0 {
-		c.reportProblems(problems, "nothing was written")
-		return errReported
+		return c.Refuse(problems)
 	}
 	if !c.json {
-		fmt.Fprint(c.stdout, describePlan(plan, written))
+		fmt.Fprint(c.Stdout, describe(plan, written))
 	}
 	return nil
 }
 
 // engine opens the directory.
-func (c initCommand) engine() (*setup.Setup, error) {
+func (c command) engine() (*setup.Setup, error) {
 	registry := &or3cloud.Registry{}
-	for _, register := range c.register {
+	for _, register := range c.Register {
 		if err := register(registry); err != nil {
 			return nil, err
 		}
@@ -132,17 +150,17 @@ func (c initCommand) engine() (*setup.Setup, error) {
 	}
 	executable, err := os.Executable()
 	if err != nil {
-		executable = programName
+		executable = "or3-cloud"
 	}
 	return setup.Open(setup.Options{
-		Dir: dir, Host: setup.Host(c.host), Registry: registry, Environ: c.environ, Rand: c.rand, Executable: executable,
+		Dir: dir, Host: setup.Host(c.host), Registry: registry, Environ: c.Environ, Rand: c.Rand, Executable: executable,
 	})
 }
 
 // given returns the answers of the command line, which win over those of --answers.
-func (c initCommand) given() (a setup.Answers, err error) {
+func (c command) given() (a setup.Answers, err error) {
 	if c.answers != "" {
-		in := io.Reader(c.stdin)
+		in := io.Reader(c.Stdin)
 		if c.answers != "-" {
 			f, err := os.Open(c.answers)
 			if err != nil {
@@ -161,7 +179,7 @@ func (c initCommand) given() (a setup.Answers, err error) {
 	for _, pair := range c.set {
 		name, text, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return a, usageError{fmt.Errorf("--set takes KEY=VALUE, and not %q", name)}
+			return a, c.Usage(fmt.Errorf("--set takes KEY=VALUE, and not %q", name))
 		}
 		a = a.With(name, text)
 	}
@@ -174,17 +192,17 @@ func (c initCommand) given() (a setup.Answers, err error) {
 }
 
 // terminal reports whether there is somebody to ask.
-func (c initCommand) terminal() bool {
-	out, ok := c.stdout.(*os.File)
-	return ok && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(c.stdin.Fd()))
+func (c command) terminal() bool {
+	out, ok := c.Stdout.(*os.File)
+	return ok && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(c.Stdin.Fd()))
 }
 
-// kept is the file with answers that somebody goes on with another time. It holds no secret.
-const kept = ".or3-cloud-init.json"
+// Kept is the file with answers that somebody goes on with another time. It holds no secret.
+const Kept = ".or3-cloud-init.json"
 
 // ask runs the wizard.
-func (c initCommand) ask(ctx context.Context, engine *setup.Setup, given setup.Answers) error {
-	path := filepath.Join(engine.Dir(), kept)
+func (c command) ask(ctx context.Context, engine *setup.Setup, given setup.Answers) error {
+	path := filepath.Join(engine.Dir(), Kept)
 	if f, err := os.Open(path); err == nil {
 		before, err := setup.ReadAnswers(f)
 		f.Close()
@@ -197,7 +215,7 @@ func (c initCommand) ask(ctx context.Context, engine *setup.Setup, given setup.A
 			return err
 		}
 	}
-	answers, decision, err := wizard.Run(ctx, c.stdin, c.stdout, engine, given, func(p setup.Plan) string { return describePlan(p, false) })
+	answers, decision, err := wizard.Run(ctx, c.Stdin, c.Stdout, engine, given, func(p setup.Plan) string { return describe(p, false) })
 	if err != nil {
 		return err
 	}
@@ -208,8 +226,7 @@ func (c initCommand) ask(ctx context.Context, engine *setup.Setup, given setup.A
 			return err
 		}
 		if len(problems) > 0 {
-			c.reportProblems(problems, "nothing was written")
-			return errReported
+			return c.Refuse(problems)
 		}
 		if err := apply(engine, plan); err != nil {
 			return err
@@ -217,7 +234,7 @@ func (c initCommand) ask(ctx context.Context, engine *setup.Setup, given setup.A
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		fmt.Fprint(c.stdout, describePlan(plan, true))
+		fmt.Fprint(c.Stdout, describe(plan, true))
 		return nil
 	case wizard.Save:
 		text, err := json.MarshalIndent(engine.WithoutSecrets(answers), "", "  ")
@@ -227,11 +244,10 @@ func (c initCommand) ask(ctx context.Context, engine *setup.Setup, given setup.A
 		if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.stdout, "The answers are in %s, without secrets. To go on, run: or3-cloud init\n", path)
+		fmt.Fprintf(c.Stdout, "The answers are in %s, without secrets. To go on, run: or3-cloud init\n", path)
 		return nil
 	default:
-		fmt.Fprintln(c.stderr, "or3-cloud: nothing was written")
-		return errReported
+		return c.Refuse(nil)
 	}
 }
 
@@ -257,8 +273,8 @@ func apply(engine *setup.Setup, plan setup.Plan) error {
 	return engine.Apply(plan)
 }
 
-// describePlan says in words what a plan does, or did.
-func describePlan(p setup.Plan, written bool) string {
+// describe says in words what a plan does, or did.
+func describe(p setup.Plan, written bool) string {
 	var b strings.Builder
 	verb := "Would write"
 	if written {
