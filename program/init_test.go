@@ -35,6 +35,7 @@ func runInit(t *testing.T, stdin string, args ...string) (stdout, stderr string,
 //walk:follows operations.md or3-cloud init --yes --preset personal-local
 //walk:follows operations.md or3-cloud init --yes --set OR3_PUBLIC_URL=https://cloud.example.org --with systemd,caddy
 //walk:follows operations.md or3-cloud init --dry-run --json --answers answers.json
+//walk:follows operations.md {"preset": "recommended", "values": {"OR3_PUBLIC_URL": "https://cloud.example.org"}, "files": ["systemd", "caddy"]}
 func TestInitInScripts(t *testing.T) {
 	const answers = `{"preset":"recommended","values":{"OR3_PUBLIC_URL":"https://cloud.example.org"},"files":["nginx"]}`
 	for _, c := range []struct {
@@ -50,6 +51,10 @@ func TestInitInScripts(t *testing.T) {
 			[]string{".env", "Caddyfile", "or3-cloud.service"}, 0, "systemctl enable --now or3-cloud",
 		},
 		{"answers", answers, []string{"--yes", "--answers", "-"}, []string{".env", "data/", "or3-cloud.nginx.conf"}, 0, "Written"},
+		{
+			"the answers of the guide", `{"preset": "recommended", "values": {"OR3_PUBLIC_URL": "https://cloud.example.org"}, "files": ["systemd", "caddy"]}`,
+			[]string{"--yes", "--answers", "-"}, []string{".env", "Caddyfile", "or3-cloud.service"}, 0, "Written",
+		},
 		{"flags win over answers", answers, []string{"--dry-run", "--answers", "-", "--preset", "personal-local", "--with", "caddy"}, nil, 0, "personal-local"},
 		{"dry", answers, []string{"--dry-run", "--answers", "-"}, nil, 0, "Would write"},
 		{"dry wins over yes", answers, []string{"--dry-run", "--yes", "--answers", "-"}, nil, 0, "Would write"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image/color"
 	"io/fs"
+	"math"
 	"net/http"
 	"os"
 	"os/exec"
@@ -119,9 +120,21 @@ func (w *tty) see(texts ...string) *tty {
 // text is the screen, with runs of white space as one space, so that it does not matter where lines are broken.
 func (w *tty) text() string { return strings.Join(strings.Fields(w.screen.String()), " ") }
 
-// look keeps the screen for whoever wants to look at it, and checks that nothing runs over its edges.
+// look keeps the screen for whoever wants to look at it, and checks that what is on it can be read (WCAG 2.2, 1.4.3).
 func (w *tty) look() {
+	w.t.Helper()
 	w.shot++
+	for y := range w.screen.Height() {
+		for x := range w.screen.Width() {
+			cell := w.screen.CellAt(x, y)
+			if cell == nil || cell.Style.Fg == nil || strings.TrimSpace(cell.Content) == "" || cell.Style.Attrs != 0 && cell.Style.Bg != nil {
+				continue
+			}
+			if c := contrast(cell.Style.Fg, w.screen.BackgroundColor()); c < 4.5 {
+				w.t.Fatalf("%q at %d, %d has a contrast of %.1f:\n%s", cell.Content, x, y, c, w.screen.String())
+			}
+		}
+	}
 	if *shots == "" {
 		return
 	}
@@ -132,6 +145,23 @@ func (w *tty) look() {
 	if err := os.WriteFile(filepath.Join(*shots, name+".txt"), []byte(w.screen.String()), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// contrast is the contrast of two colours as WCAG 2.2 defines it.
+func contrast(a, b color.Color) float64 {
+	luminance := func(c color.Color) float64 {
+		r, g, b, _ := c.RGBA()
+		linear := func(v uint32) float64 {
+			s := float64(v) / 0xffff
+			if s <= 0.04045 {
+				return s / 12.92
+			}
+			return math.Pow((s+0.055)/1.055, 2.4)
+		}
+		return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
 // press types keys, one after the other.

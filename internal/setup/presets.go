@@ -2,6 +2,7 @@ package setup
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	or3cloud "or3.chat/cloud"
@@ -141,7 +142,7 @@ func (s *Setup) preset(a Answers) Preset {
 	return presets[0]
 }
 
-// DefaultPreset returns the preset of the installation that is there, Recommended where there is none yet, and "" if its providers are
+// DefaultPreset returns the preset of the installation that is there, Recommended where there is none yet (or the first that can be), and "" if its providers are
 // those of no preset: whoever chooses one then chooses other providers.
 func (s *Setup) DefaultPreset() string {
 	if s.present(setting.SSRAuthEnabled) == "false" {
@@ -161,10 +162,14 @@ func (s *Setup) DefaultPreset() string {
 			return p.ID
 		}
 	}
-	if here {
+	switch listed := s.Presets(); {
+	case here:
 		return ""
+	case slices.ContainsFunc(listed, func(p Preset) bool { return p.ID == Recommended }):
+		return Recommended
+	default:
+		return listed[0].ID // a program without providers
 	}
-	return Recommended
 }
 
 // checkPreset says what is wrong with the name of a preset.

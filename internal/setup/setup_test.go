@@ -205,6 +205,13 @@ func TestPresetsAreThoseThatCanBe(t *testing.T) {
 	if got := ids(s); !slices.Contains(got, "scale-out") {
 		t.Errorf("with its providers: %v", got)
 	}
+	bare, err := Open(Options{Dir: t.TempDir(), Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env, _ := apply(t, bare, Answers{}); env[setting.SSRAuthEnabled] != "false" {
+		t.Errorf("without providers: %v", env)
+	}
 	for _, preset := range []string{"clerk-convex", "scale-out", "nothing"} {
 		if _, _, err := in(t, nil).Plan(Answers{Preset: preset}); err == nil {
 			t.Errorf("%s is planned", preset)

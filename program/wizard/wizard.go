@@ -120,7 +120,7 @@ func (m *model) open(step string) tea.Cmd {
 	for _, prev := range []interface{ SetEnabled(bool) }{&keys.Input.Prev, &keys.Select.Prev, &keys.MultiSelect.Prev} {
 		prev.SetEnabled(false) // the wizard itself goes back
 	}
-	m.form = huh.NewForm(huh.NewGroup(field)).WithKeyMap(keys).WithTheme(huh.ThemeFunc(huh.ThemeCharm)).
+	m.form = huh.NewForm(huh.NewGroup(field)).WithKeyMap(keys).WithTheme(huh.ThemeFunc(m.theme)).
 		WithShowHelp(false).WithShowErrors(false).WithWidth(m.inner())
 	if m.background.Color != nil {
 		m.tell(m.background)
@@ -342,10 +342,8 @@ func (m *model) wrapped() (lines []string) {
 
 // View implements tea.Model.
 func (m *model) View() tea.View {
-	colour := lipgloss.LightDark(m.background.Color == nil || m.background.IsDark())
-	faint := lipgloss.NewStyle().Foreground(colour(lipgloss.Color("#5c5c5c"), lipgloss.Color("#a8a8a8")))
-	wrong := lipgloss.NewStyle().Foreground(colour(lipgloss.Color("#b00020"), lipgloss.Color("#ff7a90")))
-	title := lipgloss.NewStyle().Bold(true)
+	c := m.colours()
+	faint, wrong, title := lipgloss.NewStyle().Foreground(c.faint), lipgloss.NewStyle().Foreground(c.wrong), lipgloss.NewStyle().Bold(true)
 
 	steps := m.steps()
 	var b strings.Builder
