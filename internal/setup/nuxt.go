@@ -15,8 +15,11 @@ const (
 	nuxtTS   = "or3.providers.generated.ts"
 )
 
-// nuxtEntry is the entry of a provider package that is a Nuxt module.
-const nuxtEntry = "/nuxt"
+// The package of a provider is called after its id, and has an entry that is a Nuxt module.
+const (
+	nuxtPackage = "or3-provider-"
+	nuxtEntry   = "/nuxt"
+)
 
 // packageless are ids that never stand for a package.
 var packageless = []string{"custom", "memory", "redis", "postgres"}
@@ -25,7 +28,7 @@ var packageless = []string{"custom", "memory", "redis", "postgres"}
 func nuxtModules(cfg *config.Config) (modules []string) {
 	for _, id := range cfg.SelectedProviders() {
 		if !slices.Contains(packageless, id) {
-			modules = append(modules, "or3-provider-"+id+nuxtEntry)
+			modules = append(modules, nuxtPackage+id+nuxtEntry)
 		}
 	}
 	slices.Sort(modules)

@@ -272,25 +272,33 @@ func (p *planner) next() {
 	if here, err := os.Getwd(); err != nil || here != p.opts.Dir {
 		in = "cd " + p.opts.Dir + " && "
 	}
-	switch p.opts.Host {
-	case HostNuxt:
-		if modules := nuxtModules(p.cfg); len(modules) > 0 {
-			var packages []string
-			for _, m := range modules {
-				packages = append(packages, strings.TrimSuffix(m, nuxtEntry))
+	if p.opts.Host == HostNuxt {
+		var ours, others []string
+		for _, m := range nuxtModules(p.cfg) {
+			name := strings.TrimSuffix(m, nuxtEntry)
+			if _, compiled := p.opts.Registry.Lookup(strings.TrimPrefix(name, nuxtPackage)); compiled {
+				ours = append(ours, name)
+			} else {
+				others = append(others, name)
 			}
-			say("%snpm install %s", in, strings.Join(packages, " "))
+		}
+		if len(ours) > 0 {
+			say("Install the packages of OR3 Cloud: %s. The registry may have others of the same names.", strings.Join(ours, ", "))
+		}
+		if len(others) > 0 {
+			say("%snpm install %s", in, strings.Join(others, " "))
 		}
 		say("%snpm run build", in)
 		return
-	case HostGo:
-		say("%sgo build .", in)
 	}
 	for _, name := range p.answers.Files {
 		p.plan.Next = append(p.plan.Next, extra(name).next(p.Setup)...)
 	}
 	if !slices.ContainsFunc(p.answers.Files, func(name string) bool { return extra(name).elsewhere }) {
 		command := "or3-cloud serve"
+		if p.opts.Host == HostGo {
+			command = "go run . serve"
+		}
 		if len(p.cfg.Roles()) == 0 {
 			command += " --web PATH_OF_THE_CLIENT"
 		}
