@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"image/color"
+	"io"
 	"io/fs"
 	"math"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -42,12 +44,14 @@ const (
 
 // tty is a terminal in which the program runs, with a screen that can be read.
 type tty struct {
-	t      *testing.T
-	dir    string
-	cmd    *exec.Cmd
-	pty    *os.File
-	ended  chan error
-	screen *vt.SafeEmulator
+	t     *testing.T
+	dir   string
+	cmd   *exec.Cmd
+	pty   *os.File
+	ended chan error
+
+	mu     sync.Mutex // of screen, but for what it answers
+	screen *vt.Emulator
 
 	shot int
 }
@@ -63,7 +67,7 @@ func newTTY(t *testing.T, dir string, columns, rows int, dark bool, args ...stri
 	if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
 		t.Fatal(err)
 	}
-	w := &tty{t: t, dir: dir, ended: make(chan error, 1), screen: vt.NewSafeEmulator(columns, rows)}
+	w := &tty{t: t, dir: dir, ended: make(chan error, 1), screen: vt.NewEmulator(columns, rows)}
 	if dark {
 		w.screen.SetDefaultBackgroundColor(color.Black)
 	} else {
@@ -79,7 +83,9 @@ func newTTY(t *testing.T, dir string, columns, rows int, dark bool, args ...stri
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := w.pty.Read(buf)
+			w.mu.Lock()
 			w.screen.Write(buf[:n])
+			w.mu.Unlock()
 			if err != nil {
 				w.ended <- w.cmd.Wait()
 				return
@@ -99,7 +105,7 @@ func newTTY(t *testing.T, dir string, columns, rows int, dark bool, args ...stri
 	t.Cleanup(func() {
 		w.cmd.Process.Kill()
 		w.pty.Close()
-		w.screen.Close()
+		w.screen.InputPipe().(io.Closer).Close() // Close would race with Read
 	})
 	return w
 }
@@ -118,12 +124,21 @@ func (w *tty) see(texts ...string) *tty {
 }
 
 // text is the screen, with runs of white space as one space, so that it does not matter where lines are broken.
-func (w *tty) text() string { return strings.Join(strings.Fields(w.screen.String()), " ") }
+func (w *tty) text() string { return strings.Join(strings.Fields(w.all()), " ") }
+
+// all is the screen as it is.
+func (w *tty) all() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.screen.String()
+}
 
 // look keeps the screen for whoever wants to look at it, and checks that what is on it can be read (WCAG 2.2, 1.4.3).
 func (w *tty) look() {
 	w.t.Helper()
 	w.shot++
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for y := range w.screen.Height() {
 		for x := range w.screen.Width() {
 			cell := w.screen.CellAt(x, y)
@@ -298,7 +313,7 @@ func TestWizardWritesEveryPreset(t *testing.T) {
 				}
 				w.press(keyEnter)
 				if code := w.ends(); code != 0 {
-					t.Fatalf("exit code %d:\n%s", code, w.screen.String())
+					t.Fatalf("exit code %d:\n%s", code, w.all())
 				}
 				if diff := cmp.Diff(c.files, entries(t, dir)); diff != "" {
 					t.Errorf("-want +written\n%s", diff)
@@ -322,7 +337,7 @@ func TestWizardOfANuxtHost(t *testing.T) {
 	w.see("Deployment").press("https://a.convex.cloud", keyEnter).see("Admin key").press(keyEnter)
 	w.see(askDecision, "preset clerk-convex").press(keyPgDn).see("or3.providers.generated.json").press(keyEnter)
 	if code := w.ends(); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, w.screen.String())
+		t.Fatalf("exit code %d:\n%s", code, w.all())
 	}
 	if diff := cmp.Diff([]string{".env", "nuxt.config.ts", "or3.providers.generated.json"}, entries(t, dir)); diff != "" {
 		t.Errorf("-want +written\n%s", diff)
@@ -339,7 +354,7 @@ func TestWizardGoesBack(t *testing.T) {
 	w.see(askDecision, "preset personal-local", "OR3_ADDR=127.0.0.1:4000").press(keyEsc).see(askFiles).press(keyEsc).see(askEmail)
 	w.press(keyEnter).see(askFiles).press(keyEnter).see(askDecision).press(keyEnter)
 	if code := w.ends(); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, w.screen.String())
+		t.Fatalf("exit code %d:\n%s", code, w.all())
 	}
 	text, err := os.ReadFile(filepath.Join(dir, ".env"))
 	if err != nil || !strings.Contains(string(text), "OR3_ADDR=127.0.0.1:4000\n") || strings.Contains(string(text), "NODE_ENV") {
@@ -401,7 +416,7 @@ func TestWizardGoesOnAnotherTime(t *testing.T) {
 	w.see(askEmail).press("owner@example.org", keyEnter).see(askPassword).press("violet harbour 19 maps", keyEnter).see(askFiles).press(keyEnter)
 	w.see(askDecision).press(keyDown, keyDown, keyEnter)
 	if code := w.ends(); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, w.screen.String())
+		t.Fatalf("exit code %d:\n%s", code, w.all())
 	}
 	saved, err := os.ReadFile(filepath.Join(dir, initialize.Kept))
 	if err != nil || strings.Contains(string(saved), "violet") || !strings.Contains(string(saved), "127.0.0.1:4000") {
@@ -412,7 +427,7 @@ func TestWizardGoesOnAnotherTime(t *testing.T) {
 	w.see(askAddr, "127.0.0.1:4000").press(keyEnter).see(askData).press(keyEnter).see(askEmail, "owner@example.org").press(keyEnter)
 	w.see(askPassword).press("violet harbour 19 maps", keyEnter).see(askFiles).press(keyEnter).see(askDecision).press(keyEnter)
 	if code := w.ends(); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, w.screen.String())
+		t.Fatalf("exit code %d:\n%s", code, w.all())
 	}
 	if diff := cmp.Diff([]string{".env", "data"}, entries(t, dir)); diff != "" {
 		t.Errorf("-want +written\n%s", diff)

@@ -43,7 +43,7 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, engine *setup.Setup, 
 	if m.resumed = len(answers.Values) > 0 || len(answers.Files) > 0; m.resumed {
 		m.open(stepReview)
 	}
-	_, err := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithContext(ctx)).Run()
+	_, err := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithContext(ctx), tea.WithFilter(withoutSizeRequests)).Run()
 	if errors.Is(err, tea.ErrInterrupted) {
 		return answers, Leave, nil
 	}
@@ -51,6 +51,15 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, engine *setup.Setup, 
 		err = m.err
 	}
 	return m.answers, m.decision, err
+}
+
+// withoutSizeRequests leaves out that each form asks for the size of the terminal, which the program says at its start and whenever it changes: the
+// library answers two at a time with a data race.
+func withoutSizeRequests(_ tea.Model, msg tea.Msg) tea.Msg {
+	if msg == tea.RequestWindowSize() {
+		return nil
+	}
+	return msg
 }
 
 // The pages that are no question of the engine. Those are called by the names of their settings.
