@@ -57,12 +57,12 @@ test('a data directory that a server has stops a strict host, which names the ot
   const dataDir = folder()
   const serve = spawn(installed, ['serve', '--data', dataDir, '--addr', '127.0.0.1:0'], {
     env: { ...environment(dataDir), ...settings, NODE_ENV: 'development' },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   })
   let said = ''
-  serve.stderr.on('data', (text: Buffer) => (said += text.toString()))
+  serve.stdout.on('data', (text: Buffer) => (said += text.toString()))
   try {
-    await until(() => /listening|serving|started/i.test(said))
+    await until(() => said.includes(' serves http://'))
     expect(await refusal({ dataDir })).toContain(String(serve.pid))
   }
   finally {
@@ -184,9 +184,11 @@ test('two workers share one engine, and keep it when one is killed', async () =>
   const [worker = ''] = /worker (\d+)/.exec(server.said)?.slice(1) ?? []
   process.kill(Number(worker), 'SIGKILL')
   await until(() => !alive(Number(worker)))
+  // A connection to the dead worker breaks; the next one is to the other.
   for (let i = 0; i < 8; i++) {
-    expect((await sessionOf(server, device)).authenticated).toBe(true)
+    await until(async () => (await server.ask('GET', '/api/auth/session', undefined, device).catch(() => undefined)) !== undefined)
   }
+  expect((await sessionOf(server, device)).authenticated).toBe(true)
 })
 
 test('a build that was moved has what it needs', async () => {

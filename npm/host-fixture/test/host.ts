@@ -67,6 +67,20 @@ async function freePort(): Promise<number> {
   return port
 }
 
+/** The environment in which a build that has chosen ours chooses these providers, as its configuration would follow from them. */
+export const chosen = (auth: string, sync: string, storage: string) => ({
+  AUTH_PROVIDER: auth,
+  OR3_SYNC_PROVIDER: sync,
+  NUXT_PUBLIC_STORAGE_PROVIDER: storage,
+  NUXT_AUTH_PROVIDER: auth,
+  NUXT_PUBLIC_AUTH_PROVIDER: auth,
+  NUXT_SYNC_PROVIDER: sync,
+  NUXT_PUBLIC_SYNC_PROVIDER: sync,
+  NUXT_LIMITS_STORAGE_PROVIDER: sync,
+  NUXT_BACKGROUND_JOBS_STORAGE_PROVIDER: sync,
+  NUXT_STORAGE_PROVIDER: storage,
+})
+
 export interface StartOptions {
   env?: Record<string, string>
   dataDir?: string

@@ -3,14 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openBrowser, openDevice } from './browser.js'
-import { Cookies, documentOp, folder, sessionOf, signIn, start } from './host.js'
-
-const chosen = (auth: string, sync: string, storage: string) => ({
-  AUTH_PROVIDER: auth, OR3_SYNC_PROVIDER: sync, NUXT_PUBLIC_STORAGE_PROVIDER: storage,
-  NUXT_AUTH_PROVIDER: auth, NUXT_PUBLIC_AUTH_PROVIDER: auth,
-  NUXT_SYNC_PROVIDER: sync, NUXT_PUBLIC_SYNC_PROVIDER: sync,
-  NUXT_STORAGE_PROVIDER: storage,
-})
+import { chosen, Cookies, documentOp, folder, sessionOf, signIn, start } from './host.js'
 
 test('with accounts of another provider, ours keep documents and files', async () => {
   const server = await start({ env: chosen('clerk', 'sqlite', 'fs') })

@@ -1,13 +1,6 @@
 // The start-up check of a host: what is chosen has to be registered when the last plugin runs.
 import { expect, test } from 'vitest'
-import { launch, newest, start } from './host.js'
-
-const chosen = (auth: string, sync: string, storage: string) => ({
-  AUTH_PROVIDER: auth, OR3_SYNC_PROVIDER: sync, NUXT_PUBLIC_STORAGE_PROVIDER: storage,
-  NUXT_AUTH_PROVIDER: auth, NUXT_PUBLIC_AUTH_PROVIDER: auth,
-  NUXT_SYNC_PROVIDER: sync, NUXT_PUBLIC_SYNC_PROVIDER: sync,
-  NUXT_STORAGE_PROVIDER: storage,
-})
+import { chosen, launch, newest, start } from './host.js'
 
 test('what no package registers is named, and the host does not start', async () => {
   const server = await launch({ env: chosen('nowhere', 'nothing', 'none') })
