@@ -20,4 +20,5 @@ test('starts, says nothing, and has no cloud', async () => {
   expect(server.said.replace(/^Listening on .*$/m, '').trim()).toBe('')
   expect((await server.ask('POST', '/api/sync/pull', {})).status).toBe(404)
   expect((await server.ask('GET', '/api/workspaces')).status).toBe(404)
+  expect((await server.ask('GET', '/api/does-not-exist')).status).toBe(404)
 })
