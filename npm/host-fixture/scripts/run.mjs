@@ -2,7 +2,7 @@
 //   scripts/run.mjs oldest|newest [FOLDER]
 // FOLDER keeps the host, so that a second run with it is short: what is there is not made again. OR3_TEST_PROGRAM names
 // an or3-cloud that is built already; then the packages are, too.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -12,6 +12,7 @@ import { pack } from './pack.mjs'
 import { settings } from './settings.mjs'
 
 const npm = fileURLToPath(new URL('../..', import.meta.url))
+const home = join(npm, 'host-fixture')
 const [pair, kept] = process.argv.slice(2)
 if (!(pair in forms)) {
   process.stderr.write(`usage: scripts/run.mjs ${Object.keys(forms).join('|')} [FOLDER]\n`)
@@ -30,11 +31,20 @@ function program() {
   return path
 }
 
+/** Runs a tool of the workspace on the fixture itself. */
+function tool(path, args, env = {}) {
+  const options = { cwd: home, stdio: 'inherit', env: { ...process.env, ...env } }
+  execFileSync(process.execPath, [join(npm, 'node_modules', path), ...args], options)
+}
+
 try {
-  if (!existsSync(join(host, '.output'))) {
+  tool('eslint/bin/eslint.js', ['.'])
+  tool('typescript/bin/tsc', ['-p', '.'])
+  if (!existsSync(join(work, 'build.log'))) {
     assemble(pair, host)
     // First without our packages and without a cloud. What it says is looked at by a test.
     writeFileSync(join(work, 'bare.log'), run(host, 'nuxt', ['build']))
+    rmSync(bare, { recursive: true, force: true })
     renameSync(join(host, '.output'), bare)
     pack(program(), packages)
     install(pair, host, packages)
@@ -42,11 +52,7 @@ try {
     run(host, 'vue-tsc', ['-b', '--noEmit'])
     writeFileSync(join(work, 'build.log'), run(host, 'nuxt', ['build'], settings))
   }
-  const { status } = spawnSync(process.execPath, [join(npm, 'node_modules/vitest/vitest.mjs'), 'run', '--root', join(npm, 'host-fixture')], {
-    stdio: 'inherit',
-    env: { ...process.env, OR3_FIXTURE: work, OR3_FIXTURE_FORM: forms[pair] },
-  })
-  process.exitCode = status ?? 1
+  tool('vitest/vitest.mjs', ['run'], { OR3_FIXTURE: work, OR3_FIXTURE_FORM: forms[pair] })
 }
 finally {
   if (!kept) rmSync(work, { recursive: true, force: true })
