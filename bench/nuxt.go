@@ -100,7 +100,7 @@ func startNuxt(node, output, bin, data string) (*server, error) {
 	secret := strings.Repeat("0123456789abcdef", 4)
 	s.cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + data, "NODE_ENV=production",
-		"HOST=127.0.0.1", "PORT=" + addr[strings.LastIndexByte(addr, ':')+1:],
+		"OR3_PUBLIC_URL=https://hosts.example.test", "HOST=127.0.0.1", "PORT=" + addr[strings.LastIndexByte(addr, ':')+1:],
 		"SSR_AUTH_ENABLED=true", "AUTH_PROVIDER=basic-auth", "OR3_SYNC_ENABLED=true", "OR3_SYNC_PROVIDER=sqlite",
 		"OR3_STORAGE_ENABLED=true", "OR3_STORAGE_PROVIDER=fs", "NUXT_PUBLIC_STORAGE_PROVIDER=fs",
 		"OR3_CLOUD_BIN=" + bin, "OR3_DATA_DIR=" + data, "OR3_LIMITS_ENABLED=false", "OR3_LOG_LEVEL=warn",
