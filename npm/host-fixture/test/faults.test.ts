@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { environment } from '../scripts/assemble.mjs'
 import { settings } from '../scripts/settings.mjs'
 import { alive, built, documentOp, folder, launch, program as installed, sessionOf, signIn, start, until, type Server } from './host.js'
@@ -59,16 +59,14 @@ test('a data directory that a server has stops a strict host, which names the ot
     env: { ...environment(dataDir), ...settings, NODE_ENV: 'development' },
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  let said = ''
-  serve.stdout.on('data', (text: Buffer) => (said += text.toString()))
-  try {
-    await until(() => said.includes(' serves http://'))
-    expect(await refusal({ dataDir })).toContain(String(serve.pid))
-  }
-  finally {
+  onTestFinished(async () => {
     serve.kill('SIGKILL')
     await once(serve, 'close')
-  }
+  })
+  let said = ''
+  serve.stdout.on('data', (text: Buffer) => (said += text.toString()))
+  await until(() => said.includes(' serves http://'))
+  expect(await refusal({ dataDir })).toContain(String(serve.pid))
 })
 
 test('an engine that is killed under load is started again: 503 meanwhile, and nothing acknowledged is lost', async () => {
