@@ -122,13 +122,16 @@ type (
 func authMethods() []method {
 	auth := by[or3cloud.AuthProvider](or3cloud.ProviderAuth)
 	return []method{
-		does("auth/session", "AuthProvider.getSession: who has sent a request.", auth,
+		does("auth/session", "AuthProvider.getSession: who has sent a request. The first one of an account may bring an invite, which is accepted.", auth,
 			func(c call, auth or3cloud.AuthProvider, in sessionRequest) (out sessionAnswer, err error) {
 				r, answer, err := in.Request.request(c)
 				if err != nil {
 					return out, err
 				}
 				s, err := auth.GetSession(c, r)
+				if err == nil && s != nil {
+					err = c.deliverInvite(r, *s)
+				}
 				if err != nil {
 					return out, identityError(err)
 				}
@@ -176,6 +179,22 @@ func authMethods() []method {
 				return out, err
 			}),
 	}
+}
+
+// deliverInvite accepts the invite that came with the first request of an account (contract, auth §9): registering leaves it in a
+// cookie, which goes when it has served.
+func (c call) deliverInvite(r *or3cloud.Request, s or3cloud.ProviderSession) error {
+	token := httpapi.InviteToken(r.Request)
+	if token == "" {
+		return nil
+	}
+	used, err := c.engine.instance.Providers().Invites.Deliver(c, or3cloud.ExternalIdentity{
+		Provider: s.Provider, ProviderUserID: s.UserID, Email: s.Email, DisplayName: s.DisplayName,
+	}, token)
+	if used && r.ResponseHeader != nil {
+		r.ResponseHeader.Add("Set-Cookie", httpapi.InviteCookie(r.Request, "", -1).String())
+	}
+	return err
 }
 
 func cookies(answer http.Header) []string {

@@ -57,6 +57,10 @@ func (noOne) GetSession(context.Context, *or3cloud.Request) (*or3cloud.ProviderS
 	return nil, nil
 }
 
+func madeSecret(name string) (string, error) {
+	return "a secret for " + name + ", long enough to be one", nil
+}
+
 // made returns an engine that listens and is not open yet.
 func made(t testing.TB, loopback bool, environ ...string) *rig {
 	t.Helper()
@@ -80,7 +84,7 @@ func over(t testing.TB, registry *or3cloud.Registry, loopback bool, environ ...s
 	r := &rig{data: t.TempDir()}
 	of, err := instance.New(instance.Options{
 		Registry: registry, Config: cfg, Partial: true, DataDir: r.data, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Rand: rand.Reader, Now: r.clock,
-		Secret: func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },
+		Secret: madeSecret,
 	})
 	if err != nil {
 		t.Fatal(err)

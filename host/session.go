@@ -255,9 +255,9 @@ func (s *sessions) describe(ctx context.Context, proven *or3cloud.ProviderSessio
 // admit creates the user of an identity that the store does not know, if it may be let in. An accepted invite has served, so
 // its cookie goes.
 func (s *sessions) admit(r *http.Request, header http.Header, id or3cloud.ExternalIdentity, admitted bool) (userID string, err error) {
-	userID, used, err := s.invites.Admit(r.Context(), id, inviteToken(r), admitted)
+	userID, used, err := s.invites.Admit(r.Context(), id, httpapi.InviteToken(r), admitted)
 	if used && header != nil {
-		header.Add("Set-Cookie", newInviteCookie(r, "", -1).String())
+		header.Add("Set-Cookie", httpapi.InviteCookie(r, "", -1).String())
 	}
 	return userID, err
 }

@@ -154,6 +154,24 @@ func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, toke
 	return userID, err == nil, err
 }
 
+// Deliver accepts the invite of an identity that the workspace store does not know yet, and says whether it has served. It is for
+// hosts in other processes: their early form makes a user of whoever is proven and knows no invites, and newer ones find the user
+// whom they would have made. Whom an invite does not admit is for them to decide, so that is no error.
+func (in *Invites) Deliver(ctx context.Context, id or3cloud.ExternalIdentity, token string) (used bool, err error) {
+	if _, ok := in.Expiry(token); !ok || in.store == nil {
+		return false, nil
+	}
+	known, err := in.users.GetUser(ctx, id)
+	if err != nil || known != "" {
+		return false, err
+	}
+	_, err = in.accept(ctx, id, token)
+	if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Expiry returns when an invite ends that may still admit somebody, judged by its token alone; ok is false of everything else.
 func (in *Invites) Expiry(token string) (_ time.Time, ok bool) {
 	if in.mode != setting.RegistrationInviteOnly {

@@ -350,7 +350,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** AuthProvider.getSession: who has sent a request. */
+        /** AuthProvider.getSession: who has sent a request. The first one of an account may bring an invite, which is accepted. */
         post: operations["auth/session"];
         delete?: never;
         options?: never;

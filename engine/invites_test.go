@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	tokens "or3.chat/cloud/internal/invite"
+	"or3.chat/cloud/setting"
+)
+
+// Whoever registers with an invite is a member of its workspace when the host first asks who that is, also on a host that knows
+// nothing of invites.
+func TestInvitesAreDelivered(t *testing.T) {
+	secret, err := madeSecret(setting.InviteSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := opened(t, "OR3_AUTH_REGISTRATION_MODE=invite_only", "OR3_STORAGE_ENABLED=false")
+	_, ws := r.member(t)
+	invited := func(email string) (token, id string) {
+		t.Helper()
+		expires := time.Now().Add(time.Hour)
+		token, err := tokens.Sign(secret, tokens.Token{WorkspaceID: ws, Email: email, Expires: expires})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := ask[inviteID](t.Context(), r.client, Caller{}, "workspaces/create-invite", newInvite{
+			WorkspaceID: ws, Email: email, Role: or3cloud.RoleEditor, ExpiresAt: expires.Unix(), TokenHash: tokens.Hash(token),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token, out.InviteID
+	}
+	register := func(email, token string) []*http.Cookie {
+		t.Helper()
+		res := r.relayed(t, Caller{ClientIP: "192.0.2.1", Host: "chat.example.test"}, "POST", "/api/basic-auth/register",
+			fmt.Sprintf(`{"email":%q,"password":"correct horse","confirmPassword":"correct horse","inviteToken":%q}`, email, token), nil)
+		if res.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(res.Body)
+			t.Fatalf("%s %s", res.Status, text)
+		}
+		var kept []*http.Cookie
+		for _, c := range res.Cookies() {
+			if c.MaxAge >= 0 {
+				kept = append(kept, c)
+			}
+		}
+		return kept
+	}
+	// session asks as a host does, makes the user as its early form does, and returns the role in the workspace.
+	session := func(cookies []*http.Cookie) (out sessionAnswer, role or3cloud.Role) {
+		t.Helper()
+		out, err := ask[sessionAnswer](t.Context(), r.client, Caller{}, "auth/session", sessionRequest{cookieRequest(cookies)})
+		if err != nil || out.Session == nil {
+			t.Fatal(out, err)
+		}
+		user, err := r.store().GetOrCreateUser(t.Context(), or3cloud.ExternalIdentity{
+			Provider: out.Session.Provider, ProviderUserID: out.Session.UserID, Email: out.Session.Email,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if role, err = r.store().GetWorkspaceRole(t.Context(), user, ws); err != nil {
+			t.Fatal(err)
+		}
+		return out, role
+	}
+
+	token, _ := invited("bob@example.test")
+	cookies := register("bob@example.test", token)
+	out, role := session(cookies)
+	if role != or3cloud.RoleEditor || len(out.SetCookies) != 1 || out.ReusableUntil != 0 {
+		t.Errorf("%q, %+v; want an editor whose invite is taken away", role, out)
+	}
+	if out, role = session(cookies); role != or3cloud.RoleEditor || len(out.SetCookies) != 0 {
+		t.Errorf("the second time: %q, %+v", role, out)
+	}
+
+	// What no longer counts admits no one, and it is for the host to say what follows.
+	token, id := invited("eve@example.test")
+	cookies = register("eve@example.test", token)
+	if _, err := ask[nothing](t.Context(), r.client, Caller{}, "workspaces/revoke-invite", inviteOfWorkspace{WorkspaceID: ws, InviteID: id}); err != nil {
+		t.Fatal(err)
+	}
+	if out, role = session(cookies); role != "" || len(out.SetCookies) != 0 {
+		t.Errorf("a revoked invite: %q, %+v", role, out)
+	}
+}
