@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { NitroLike } from 'or3-cloud-engine/build'
 
 /** The page with which or3-cloud answers every navigation: the client without a server's part. Hosts of early 2026 make it in static builds only. */
 export const shell = '/200.html'
@@ -55,6 +56,40 @@ export function goOnWithoutPages(nitro: object): void {
 export function copyNoOtherSQLite(nitro: object): void {
   const { externals } = nitro as NitroConfig
   if (externals?.traceInclude) externals.traceInclude = externals.traceInclude.filter(file => !/(?:^|[\\/])better-sqlite3(?:[\\/]|$)/.test(file))
+}
+
+/** What package.json says of where names lead: a path, or an object of conditions and names, in the order in which Node tries them. */
+type Target = string | null | undefined | Target[] | { [conditionOrName: string]: Target }
+
+/** asForProduction has a target lead, under Node's usual conditions, where it leads under the condition `production`. */
+function asForProduction(target: Target): Target {
+  if (typeof target !== 'object' || target === null) return target
+  if (Array.isArray(target)) return target.map(asForProduction)
+  const targets = Object.entries(target).filter(([key]) => key !== 'development').map(([key, value]) => [key, asForProduction(value)] as const)
+  const at = targets.findIndex(([key]) => key === 'production')
+  const production = targets[at]
+  if (!production) return Object.fromEntries(targets)
+  return { ...Object.fromEntries(targets.slice(0, at)), default: [production[1], Object.fromEntries(targets.slice(at + 1))] }
+}
+
+/**
+ * resolveAsCopied has the packages in a build lead to the files that were copied, when the server is started by plain `node`. Nitro copies the
+ * files of the condition `production`, which Node has only with `-C production`, and writes them into package.json where another condition
+ * comes first: `import { liveQuery } from 'dexie'` gets the file that is for `require`, and every page is answered 500. Newer hosts bundle dexie.
+ */
+export function resolveAsCopied({ options: { dev, output }, hooks }: NitroLike): void {
+  if (dev) return
+  hooks.hook('compiled', () => {
+    const folder = join(output.serverDir, 'node_modules')
+    if (!existsSync(folder)) return
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (entry.name !== 'package.json' || !entry.isFile()) continue
+      const file = join(entry.parentPath, entry.name)
+      const was = JSON.parse(readFileSync(file, 'utf8')) as { exports?: Target, imports?: Target }
+      const json = JSON.stringify({ ...was, exports: asForProduction(was.exports), imports: asForProduction(was.imports) }, null, 2)
+      if (json !== JSON.stringify(was, null, 2)) writeFileSync(file, json)
+    }
+  })
 }
 
 /** askNobodyElse keeps Nuxt Icon from asking a public service for an icon when or3-cloud, which has them, takes longer than usual. */

@@ -1,6 +1,6 @@
 import { addPrerenderRoutes, addServerHandler, addServerPlugin, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { carryEngine, type NitroLike } from 'or3-cloud-engine/build'
-import { askNobodyElse, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, shell, withFallback, type Renderer } from './build'
+import { askNobodyElse, copyNoOtherSQLite, goOnWithoutPages, isClient, keepExternalsAbsolute, letBuildEnd, resolveAsCopied, shell, withFallback, type Renderer } from './build'
 import { selected, type HostConfig } from './runtime/selection'
 
 /** The module has no options: the host's own configuration says which provider is active. */
@@ -29,6 +29,7 @@ export default defineNuxtModule<ModuleOptions>({
     nuxt.hook('nitro:init', (nitro) => {
       letBuildEnd(nitro as Renderer)
       carryEngine(nitro as unknown as NitroLike)
+      resolveAsCopied(nitro as unknown as NitroLike)
     })
 
     if (!selection.sync || !isClient(nuxt.options)) return
