@@ -108,6 +108,14 @@ export class Engine {
     return this.#sessions.ask(request, caller, options)
   }
 
+  /**
+   * Has everyone asked for again by `session`: for the moment when the answer to a change of accounts is known, and not
+   * passed on yet. Whoever reads that they are signed out is then signed out with the next request.
+   */
+  doubtSessions(): void {
+    this.#sessions.doubt()
+  }
+
   /** Passes a browser's request on, and the answer back (relay). */
   relay(request: IncomingMessage, response: ServerResponse, options: RelayOptions): Promise<void> {
     return relay(this.#client, request, response, options)

@@ -173,6 +173,11 @@ export class ProviderHost {
     return session
   }
 
+  /** Has every browser proven again (Engine.doubtSessions). */
+  doubtSessions(): void {
+    this.#engine?.doubtSessions()
+  }
+
   /** Passes a request on to the engine, and its answer back (relay). */
   async relay(
     event: HostEvent,

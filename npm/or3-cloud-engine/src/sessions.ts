@@ -20,11 +20,12 @@ export interface SessionMemoryOptions {
 
 /**
  * Who has sent a request, without asking the engine each time. An answer of `auth/session` may be used again for the
- * same Cookie header by three rules (docs/engine.md):
+ * same Cookie header by four rules (docs/engine.md):
  *
  * 1. only while a stream `auth/revocations` is open that has said `watching`; when it ends, everything is forgotten;
  * 2. until `reusableUntil`, or an event `revoked` that names its session or its user;
- * 3. not at all if an event came between the question and the answer, or if the answer sets cookies.
+ * 3. not at all if an event came between the question and the answer, or if the answer sets cookies;
+ * 4. not after an answer to a change of accounts was passed on: the event about it may come later (doubt).
  */
 export class SessionMemory {
   readonly #client: Client
@@ -66,6 +67,12 @@ export class SessionMemory {
     return answer
   }
 
+  /** Has everyone asked for again. */
+  doubt(): void {
+    this.#news++
+    this.#answers.clear()
+  }
+
   /** Ends the watch. From then on each question is asked. */
   close(): void {
     this.#stop.abort()
@@ -95,8 +102,7 @@ export class SessionMemory {
 
   #forget(): void {
     this.#watching = false
-    this.#news++
-    this.#answers.clear()
+    this.doubt()
   }
 
   async #watch(): Promise<void> {

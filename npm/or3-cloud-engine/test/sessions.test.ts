@@ -70,7 +70,7 @@ function stage(): {
 
 const watching = { name: 'watching', data: '{}' }
 
-describe('the three rules', () => {
+describe('the four rules', () => {
   test('1: nothing is remembered before the watch has begun, and all is forgotten when it ends', async () => {
     const s = stage()
     await s.ask('a=1')
@@ -115,6 +115,25 @@ describe('the three rules', () => {
       await s.tell({ name: 'revoked', data })
       expect(s.memory.size, data).toBe(kept ? 1 : 0)
     }
+    s.memory.close()
+  })
+
+  test('4: after a doubt everyone is asked for again, and what was asked before it is not remembered', async () => {
+    const s = stage()
+    await s.ask('')
+    await s.tell(watching)
+    await s.ask('a=1')
+    expect(s.memory.size).toBe(1)
+    s.memory.doubt()
+    expect([s.memory.watching, s.memory.size]).toEqual([true, 0])
+    const open = s.hold()
+    const early = s.ask('a=1')
+    s.memory.doubt()
+    open()
+    await early
+    expect(s.memory.size).toBe(0)
+    await s.ask('a=1')
+    expect(s.memory.size).toBe(1)
     s.memory.close()
   })
 

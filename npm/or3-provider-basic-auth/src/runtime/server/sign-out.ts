@@ -1,7 +1,7 @@
 import { defineEventHandler } from 'h3'
 import { activationsOf } from '#or3-basic-auth/activations'
 import { cloud } from './cloud'
-import { refuseUnselected } from './endpoint'
+import { endProofs, refuseUnselected } from './endpoint'
 
 /** Signs out. The host's own state ends when the engine has accepted it, and before the browser loses its cookies. */
 export default defineEventHandler(async (event) => {
@@ -9,6 +9,7 @@ export default defineEventHandler(async (event) => {
   const end = await activationsOf(event)
   await cloud.relay(event, {
     answered(status) {
+      endProofs(event)
       if (status === 200) end()
     },
   })
