@@ -9,7 +9,8 @@ import { readEvents, type ServerEvent } from '../src/events.js'
 import type { Hello, In, Method, Out, Schemas, StreamName } from '../src/methods.js'
 import { readPlaceFile, placeOfURL, type Place } from '../src/place.js'
 import { Transport } from '../src/transport.js'
-import { folder, start, until, userAndWorkspace } from './rig.js'
+import { until } from './folders.js'
+import { folder, start, userAndWorkspace } from './rig.js'
 
 async function failure(asked: Promise<unknown>): Promise<EngineError> {
   const error = await asked.then(

@@ -18,7 +18,8 @@ import {
   type HostSession,
 } from '../src/nitro.js'
 import { settingsOf } from '../src/settings.js'
-import { alive, email, environment, folder, password, until } from './rig.js'
+import { until } from './folders.js'
+import { alive, email, environment, folder, password } from './rig.js'
 
 const user = { name: 'or3-provider-test', version: '0.1.0' }
 const script = fileURLToPath(new URL('hosts/nitro.mjs', import.meta.url))

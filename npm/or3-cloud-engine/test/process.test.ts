@@ -19,7 +19,8 @@ import { EngineError, EngineProblem } from '../src/errors.js'
 import { packageVersion, targetOf } from '../src/package.js'
 import { Supervisor, type Launcher, type News } from '../src/supervisor.js'
 import { Transport } from '../src/transport.js'
-import { alive, environment, folder, start, until, user, userAndWorkspace } from './rig.js'
+import { until } from './folders.js'
+import { alive, environment, folder, start, user, userAndWorkspace } from './rig.js'
 
 const script = fileURLToPath(new URL('hosts/host.mjs', import.meta.url))
 

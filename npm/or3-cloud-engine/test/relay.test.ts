@@ -9,7 +9,8 @@ import type { Engine } from '../src/engine.js'
 import type { Hello } from '../src/methods.js'
 import { browserRequest, relay, type RelayOptions } from '../src/relay.js'
 import { Transport } from '../src/transport.js'
-import { alive, folder, hostOf, signIn, start, until, userAndWorkspace, type Host } from './rig.js'
+import { until } from './folders.js'
+import { alive, folder, hostOf, signIn, start, userAndWorkspace, type Host } from './rig.js'
 
 test('answers come back with all their cookies, beside the host\'s own', async () => {
   const { engine } = start()

@@ -1,15 +1,15 @@
 // What several tests need: folders, the real engine, a host in front of it.
 import http from 'node:http'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { inject, onTestFinished } from 'vitest'
 import { EngineError } from '../src/errors.js'
 import { Engine, type EngineOptions } from '../src/engine.js'
 import type { Caller, SessionAnswer } from '../src/methods.js'
 import { browserRequest } from '../src/relay.js'
+import { remove } from './folders.js'
 
 export const user = { name: 'or3-provider-test', version: '0.1.0' }
 export const email = 'ann@example.test'
@@ -18,18 +18,7 @@ export const password = 'Correct-Horse-9-Battery'
 /** A folder that goes with the test. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'or3-test-'))
-  onTestFinished(() =>
-    until(() => {
-      try {
-        rmSync(path, { recursive: true, force: true })
-      }
-      catch (error) {
-        // An engine that is ending still writes there.
-        if (!(error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY')) throw error
-      }
-      return !existsSync(path)
-    }),
-  )
+  onTestFinished(() => remove(path))
   return path
 }
 
@@ -70,11 +59,6 @@ export function start({
   const release = engine.enter(user)
   onTestFinished(release)
   return { engine, dataDir, lines, release }
-}
-
-/** Waits until a condition holds; the limit of the test ends what never does. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await pause(10)
 }
 
 export function alive(pid: number): boolean {

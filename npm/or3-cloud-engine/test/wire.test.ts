@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { neverSent } from '../src/transport.js'
 import { Wire } from '../src/wire.js'
-import { folder, until } from './rig.js'
+import { until } from './folders.js'
+import { folder } from './rig.js'
 
 type Answering = (socket: net.Socket, request: string) => void
 

@@ -4,7 +4,8 @@ import { endpoints } from '../src/endpoints'
 import { cloud } from '../src/runtime/server/cloud'
 import { addressOf, announceSetup } from '../src/runtime/server/setup'
 import { config, form, registered, revoked } from './nuxt'
-import { cookiesOf, email, password, selected, startHost, until } from './rig'
+import { until } from '../../or3-cloud-engine/test/folders'
+import { cookiesOf, email, password, selected, startHost } from './rig'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 

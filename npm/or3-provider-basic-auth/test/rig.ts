@@ -1,11 +1,10 @@
 /** A host with the server's half at work, in this process, and the real engine behind it. */
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { createApp, createRouter, eventHandler, setResponseHeader, toNodeListener } from 'h3'
 import { createHooks } from 'hookable'
 import type { NitroApp } from 'nitropack/types'
@@ -15,6 +14,7 @@ import { cloud } from '../src/runtime/server/cloud'
 import endpoint from '../src/runtime/server/endpoint'
 import register from '../src/runtime/server/plugins/register'
 import signOutEndpoint from '../src/runtime/server/sign-out'
+import { remove } from '../../or3-cloud-engine/test/folders'
 import { config, registered, resolveSessionContext, revoked } from './nuxt'
 
 declare module 'vitest' {
@@ -89,21 +89,7 @@ export async function startHost(
     server.close()
     await hooks.callHook('close')
     process.env = before
-    await until(() => {
-      try {
-        rmSync(folder, { recursive: true, force: true })
-      }
-      catch (error) {
-        // An engine that is ending still writes there.
-        if (!(error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY')) throw error
-      }
-      return !existsSync(folder)
-    })
+    await remove(folder)
   })
   return new TestHost(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, () => hooks.callHook('close') as Promise<void>)
-}
-
-/** until waits for a condition; the limit of the test ends what never holds. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await pause(10)
 }

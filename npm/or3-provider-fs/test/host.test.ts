@@ -7,7 +7,8 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it, vi } from 'vitest'
 import { cloud } from '../src/runtime/server/cloud'
 import { registered, sessions } from './nuxt'
-import { adminOf, hashOf, selected, sessionOf, startHost, until, type TestHost } from './rig'
+import { until } from '../../or3-cloud-engine/test/folders'
+import { adminOf, hashOf, selected, sessionOf, startHost, type TestHost } from './rig'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 

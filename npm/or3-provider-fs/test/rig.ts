@@ -1,12 +1,11 @@
 /** A host with this package at work, in this process, and the real engine behind it. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { createApp, createRouter, eventHandler, readBody, toNodeListener } from 'h3'
 import { createHooks } from 'hookable'
 import type { NitroApp } from 'nitropack/types'
@@ -17,6 +16,7 @@ import download from '../src/runtime/server/api/download.get'
 import upload from '../src/runtime/server/api/upload.put'
 import { cloud } from '../src/runtime/server/cloud'
 import register from '../src/runtime/server/plugins/register'
+import { remove } from '../../or3-cloud-engine/test/folders'
 import { config, registered, sessions } from './nuxt'
 
 declare module 'vitest' {
@@ -104,16 +104,7 @@ export async function startHost({ runtime = selected }: { runtime?: object } = {
     server.close()
     await hooks.callHook('close')
     process.env = before
-    await until(() => {
-      try {
-        rmSync(folder, { recursive: true, force: true })
-      }
-      catch (error) {
-        // An engine that is ending still writes there.
-        if (!(error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY')) throw error
-      }
-      return !existsSync(folder)
-    })
+    await remove(folder)
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return new TestHost(url, () => hooks.callHook('close') as Promise<void>, engineEnv)
@@ -129,9 +120,4 @@ export function adminOf(): ProviderAdmin {
 /** sessionOf is the session that the host has of a browser. */
 export function sessionOf(browser: string): HostSession {
   return sessions.get(browser) ?? { authenticated: false }
-}
-
-/** until waits for a condition; the limit of the test ends what never holds. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await pause(10)
 }

@@ -5,7 +5,8 @@ import { createApp, toNodeListener } from 'h3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SessionContext } from '~~/server/auth/session'
 import { config, registries } from './nuxt'
-import { person, startHost, until, type Host, type Person } from './rig'
+import { until } from '../../or3-cloud-engine/test/folders'
+import { person, startHost, type Host, type Person } from './rig'
 
 let host: Host
 let server: http.Server

@@ -1,16 +1,16 @@
 // What several tests need: a host with this package at work and the real engine behind it.
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { createEvent, isError, type H3Error, type H3Event } from 'h3'
 import { createHooks } from 'hookable'
 import type { NitroApp } from 'nitropack/types'
 import { inject } from 'vitest'
 import type { SessionContext } from '~~/server/auth/session'
+import { remove } from '../../or3-cloud-engine/test/folders'
 import { config, registries } from './nuxt'
 
 declare module 'vitest' {
@@ -59,23 +59,9 @@ export async function runPlugins({ runtime = selectedHost, env = {} }: HostOptio
   return {
     async close() {
       await hooks.callHook('close')
-      await until(() => {
-        try {
-          rmSync(folder, { recursive: true, force: true })
-        }
-        catch (error) {
-          // An engine that is ending still writes there.
-          if (!(error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY')) throw error
-        }
-        return !existsSync(folder)
-      })
+      await remove(folder)
     },
   }
-}
-
-/** Waits until a condition holds; the limit of the test ends what never does. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await pause(10)
 }
 
 /** A request of a browser, with the host's session of it. */

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { In } from 'or3-cloud-engine'
 import type { SyncGatewayAdapter } from '~~/server/sync/gateway/types'
 import { registries } from './nuxt'
-import { eventOf, failure, person, startHost, until, type Host } from './rig'
+import { until } from '../../or3-cloud-engine/test/folders'
+import { eventOf, failure, person, startHost, type Host } from './rig'
 
 let host: Host
 let adapter: SyncGatewayAdapter
