@@ -42,6 +42,11 @@ type ProviderSession struct {
 	Admitted bool
 }
 
+// Identity returns the user whose session it is, as the workspace store is asked for it.
+func (s *ProviderSession) Identity() ExternalIdentity {
+	return ExternalIdentity{Provider: s.Provider, ProviderUserID: s.UserID, Email: s.Email, DisplayName: s.DisplayName}
+}
+
 // AuthProvider turns the cookies of a request into an identity (requirements 2.1, 2.4).
 type AuthProvider interface {
 	// GetSession returns the verified session of the request, or nil when nobody is signed in. It may rotate

@@ -130,7 +130,7 @@ func authMethods() []method {
 				}
 				s, err := auth.GetSession(c, r)
 				if err == nil && s != nil {
-					err = c.deliverInvite(r, *s)
+					err = c.deliverInvite(r, s)
 				}
 				if err != nil {
 					return out, identityError(err)
@@ -183,14 +183,12 @@ func authMethods() []method {
 
 // deliverInvite accepts the invite that came with the first request of an account (contract, auth §9): registering leaves it in a
 // cookie, which goes when it has served.
-func (c call) deliverInvite(r *or3cloud.Request, s or3cloud.ProviderSession) error {
+func (c call) deliverInvite(r *or3cloud.Request, s *or3cloud.ProviderSession) error {
 	token := httpapi.InviteToken(r.Request)
 	if token == "" {
 		return nil
 	}
-	used, err := c.engine.instance.Providers().Invites.Deliver(c, or3cloud.ExternalIdentity{
-		Provider: s.Provider, ProviderUserID: s.UserID, Email: s.Email, DisplayName: s.DisplayName,
-	}, token)
+	used, err := c.engine.instance.Providers().Invites.Deliver(c, s.Identity(), token)
 	if used && r.ResponseHeader != nil {
 		r.ResponseHeader.Add("Set-Cookie", httpapi.InviteCookie(r.Request, "", -1).String())
 	}

@@ -138,7 +138,7 @@ func (s *sessions) again(r *http.Request, proven *or3cloud.ProviderSession, user
 	if !live {
 		return &or3cloud.SessionContext{}, nil
 	}
-	known, err := s.store.GetUser(r.Context(), externalIdentity(proven))
+	known, err := s.store.GetUser(r.Context(), proven.Identity())
 	if err != nil {
 		return s.provisioningFailed(err)
 	}
@@ -202,15 +202,9 @@ func identityError(err error) error {
 	return or3cloud.Unavailable(err, "Identity provider temporarily unavailable", time.Second)
 }
 
-func externalIdentity(proven *or3cloud.ProviderSession) or3cloud.ExternalIdentity {
-	return or3cloud.ExternalIdentity{
-		Provider: proven.Provider, ProviderUserID: proven.UserID, Email: proven.Email, DisplayName: proven.DisplayName,
-	}
-}
-
 // provision finds the user and the workspace of a proven identity, or creates them.
 func (s *sessions) provision(r *http.Request, header http.Header, proven *or3cloud.ProviderSession) (*or3cloud.SessionContext, error) {
-	id := externalIdentity(proven)
+	id := proven.Identity()
 	userID, err := s.store.GetUser(r.Context(), id)
 	if err != nil {
 		return nil, err
