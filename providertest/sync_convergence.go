@@ -1,8 +1,8 @@
 package providertest
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +43,7 @@ func testConvergence(t *testing.T, b *syncBench) {
 		// A device that was away for most of a year is forgotten and starts again from a snapshot, no other (contract, sync §7).
 		catchUp := func(d *device, limit int) error {
 			err := d.model.Sync(b.puller(), limit)
-			if snapshots && now-d.synced >= 360*24*time.Hour && err != nil && strings.Contains(err.Error(), "snapshot required") {
+			if snapshots && now-d.synced >= 360*24*time.Hour && errors.Is(err, clientmodel.ErrSnapshotRequired) {
 				return d.model.Bootstrap(b.snapshotter(), b.puller(), limit)
 			}
 			return err

@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -228,7 +229,7 @@ func testKVNamesConverge(t *testing.T, b *syncBench) {
 				if snapshots && (!started[d] || rapid.IntRange(0, 4).Draw(rt, "rescan") == 0) {
 					started[d] = true
 					err = d.Bootstrap(b.snapshotter(), b.puller(), limit)
-				} else if err = d.Sync(onePage, limit); err != nil && strings.Contains(err.Error(), "snapshot required") {
+				} else if err = d.Sync(onePage, limit); errors.Is(err, clientmodel.ErrSnapshotRequired) {
 					err = d.Bootstrap(b.snapshotter(), b.puller(), limit)
 				}
 				if err != nil {
@@ -263,7 +264,7 @@ func testKVNamesConverge(t *testing.T, b *syncBench) {
 		}
 		for i, d := range laters {
 			err := d.Sync(b.puller(), limit)
-			if err != nil && strings.Contains(err.Error(), "snapshot required") {
+			if errors.Is(err, clientmodel.ErrSnapshotRequired) {
 				err = d.Bootstrap(b.snapshotter(), b.puller(), limit)
 			}
 			if err != nil {

@@ -6,6 +6,7 @@ package clientmodel
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf16"
@@ -263,6 +264,9 @@ func (d *Later) Install(items []or3cloud.SnapshotItem) error {
 	return nil
 }
 
+// ErrSnapshotRequired is what Sync of a newest client ends with when the server has forgotten what the device lacks.
+var ErrSnapshotRequired = errors.New("snapshot required")
+
 // Sync pulls until there is no more, and checks every answer as the client does.
 func (d *Later) Sync(pull Pull, limit int) error {
 	for {
@@ -274,7 +278,7 @@ func (d *Later) Sync(pull Pull, limit int) error {
 			return err
 		}
 		if page.RequiresSnapshot {
-			return fmt.Errorf("snapshot required at cursor %d", d.cursor)
+			return fmt.Errorf("%w at cursor %d", ErrSnapshotRequired, d.cursor)
 		}
 		if err := d.ApplyPage(changes); err != nil {
 			return err
