@@ -220,7 +220,7 @@ func TestBadInputLeavesNothingBehind(t *testing.T) {
 	after := rowsOf(srv)
 	for _, table := range slices.Sorted(maps.Keys(after)) {
 		more := after[table] - before[table]
-		// That somebody tries is what the limits are to remember, and they forget with time.
+		// Limits are there to remember attempts, and they forget them with time.
 		if more == 0 || table == "auth.rate_windows" || table == "sync.rate_windows" && more < 0 {
 			continue
 		}

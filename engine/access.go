@@ -122,7 +122,7 @@ type upserting interface {
 var errNoUser = or3cloud.Errorf(or3cloud.CodeNotFound, "User not found")
 
 // named returns the user whom an administrator means. The account decides where there is one: the address that the workspace store keeps is that
-// of the first sign-in, and may be another user's account by now. Nobody is made up for an address, because whoever signs in with it later
+// of the first sign-in, and may be another user's account by now. No user is made up for an address, because whoever signs in with it later
 // has not proven that it is theirs; invites are for that.
 func (c call) named(s upserting, in memberUpsert) (string, error) {
 	name, auth := strings.TrimSpace(in.EmailOrProviderID), c.engine.instance.Plan().Auth.ID

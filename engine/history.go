@@ -161,7 +161,7 @@ func chatAnswerOf(r *http.Request, reader or3cloud.ChatHistoryReader, q or3cloud
 	tab := &httpapi.RecordOf(r).Memory
 	var messages [][]byte
 	page, err := reader.ReadChatHistory(r.Context(), q, func(message []byte) error {
-		if !tab.TryGrow(int64(len(message))) { // nobody is waited for while the store is being read
+		if !tab.TryGrow(int64(len(message))) { // it does not wait for others while the store is being read
 			return or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
 		}
 		messages = append(messages, bytes.Clone(message))
