@@ -21,14 +21,35 @@ type Config interface {
 	List(name string) []string
 }
 
-// Problem is a fault in the configuration. Problems are reported all at once.
+// Problem is a fault in the configuration, or in what it names. Problems are reported all at once. Where warnings are returned beside
+// problems, they are of this type as well: an operator should know them, and they stop nothing.
 type Problem struct {
-	// Variable is the setting at fault.
-	Variable string
+	// Variable is the setting at fault, or the file or address.
+	Variable string `json:"variable"`
 	// Fault says what is wrong with it, without secret values.
-	Fault string
+	Fault string `json:"fault"`
+	// Why says what comes of it; empty where Fault tells that, or where nothing but the start depends on it.
+	Why string `json:"why,omitempty"`
 	// Fix says what to do, if possible as a command or a line to add.
-	Fix string
+	Fix string `json:"fix"`
+}
+
+// verbs are how a Fault begins that needs no colon behind what it is about.
+var verbs = []string{"is ", "belongs ", "can ", "contradicts "}
+
+// String is the problem as one line says it.
+func (p Problem) String() string {
+	join := ": "
+	if slices.ContainsFunc(verbs, func(verb string) bool { return strings.HasPrefix(p.Fault, verb) }) {
+		join = " "
+	}
+	text := p.Variable + join + p.Fault
+	for _, more := range []string{p.Why, p.Fix} {
+		if more != "" {
+			text += ". " + strings.ToUpper(more[:1]) + more[1:]
+		}
+	}
+	return text
 }
 
 // Front answers questions about a request that came in through it. The Go host is one.
@@ -146,8 +167,34 @@ type Provider struct {
 	Settings []Setting
 	// Check looks for faults beyond single settings; it must not touch the disk. May be nil.
 	Check func(cfg Config, strict bool) []Problem
+	// Warn returns what an operator should know of a configuration that the provider takes; it must not touch the disk. The program says
+	// it at the start. May be nil.
+	Warn func(cfg Config, strict bool) []Problem
+	// Examine looks, for "or3-cloud doctor", at what the configuration names: files, directories, other servers. It changes nothing,
+	// ends with ctx, and may run while the provider is open in another process. May be nil.
+	Examine func(ctx context.Context, e Examination) (problems, warnings []Problem)
 	// Open starts the provider. When it fails it leaves nothing open.
 	Open func(ctx context.Context, env Env) (*Instance, error)
+}
+
+// Examination is what a provider needs to look at what its configuration names.
+type Examination struct {
+	Config Config
+	// Strict is that of Env.
+	Strict bool
+	// DataDir is the absolute path of the data directory, which need not exist yet.
+	DataDir string
+	// Room looks at the file system of a directory, which need not exist yet: how full it is, and whether it is of this machine. setting is
+	// the variable that moves the directory.
+	Room func(setting, dir string) (problems, warnings []Problem)
+}
+
+// Warnings returns what Warn does.
+func (p Provider) Warnings(cfg Config, strict bool) []Problem {
+	if p.Warn == nil {
+		return nil
+	}
+	return p.Warn(cfg, strict)
 }
 
 // Problems returns what keeps the provider from being opened with a configuration: what Check finds, and what strict mode

@@ -213,6 +213,13 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Identify returns the step that says of a request from whom it comes, as a server with a configuration judges it: for whoever wants to
+// see what a proxy sends before there is a server.
+func Identify(cfg or3cloud.Config) (httpapi.Middleware, error) {
+	proxy, err := proxyRule(cfg)
+	return proxy.Identify, err
+}
+
 // proxyRule says whose forwarding headers are believed. A list of networks is stricter than trust in everyone.
 func proxyRule(cfg or3cloud.Config) (middleware.Proxy, error) {
 	p := middleware.Proxy{ClientHeader: cfg.String(setting.ForwardedForHeader)}

@@ -102,7 +102,7 @@ func (a app) root() *cobra.Command {
 		return cmd.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.version())
+	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), a.version())
 	return root
 }
 
@@ -200,7 +200,7 @@ type settings struct {
 	*config.Config
 	registry *or3cloud.Registry
 	problems []or3cloud.Problem
-	warnings []string
+	warnings []or3cloud.Problem
 	home     home // of commands
 	partial  bool // see settingFlags
 }
@@ -222,7 +222,8 @@ func (a app) load(f settingFlags) (settings, error) {
 	if f.partial {
 		check = config.CheckOwnProviders
 	}
-	s.problems = append(s.problems, check(s.Config, s.registry)...)
+	problems, warnings := check(s.Config, s.registry)
+	s.problems, s.warnings = append(s.problems, problems...), append(s.warnings, warnings...)
 	if s.Strict() && s.needsDisk() {
 		path, err := s.DataPath()
 		if err != nil {
@@ -258,7 +259,7 @@ func (a app) accept(f settingFlags) (settings, *slog.Logger, error) {
 		return s, nil, err
 	}
 	for _, w := range s.warnings {
-		log.Warn(w)
+		log.Warn(w.String())
 	}
 	return s, log, nil
 }

@@ -64,7 +64,7 @@ type Config struct {
 
 // Load resolves all variables of the catalogue. It returns every fault at once; warnings are things that an operator should
 // know but that stop nothing. The Config is complete also when there are problems, with defaults in place of bad values.
-func Load(c Catalogue, src Sources) (cfg *Config, problems []or3cloud.Problem, warnings []string) {
+func Load(c Catalogue, src Sources) (cfg *Config, problems, warnings []or3cloud.Problem) {
 	l := loader{catalogue: c, environ: environMap(src.Environ), src: src}
 	l.readEnvFile()
 	cfg = &Config{values: map[string]*Value{}}
@@ -92,19 +92,10 @@ func Load(c Catalogue, src Sources) (cfg *Config, problems []or3cloud.Problem, w
 		if cfg.Strict() {
 			l.problems = append(l.problems, d)
 		} else {
-			l.warnings = append(l.warnings, sentence(d))
+			l.warnings = append(l.warnings, d)
 		}
 	}
 	return cfg, l.problems, l.warnings
-}
-
-// sentence is a problem as a warning says it.
-func sentence(p or3cloud.Problem) string {
-	join := ": "
-	if strings.HasPrefix(p.Fault, "is ") {
-		join = " "
-	}
-	return p.Variable + join + p.Fault + ". " + p.Fix
 }
 
 // findings are what is wrong with values. Problems stop the start; doubts are values that the contract reads as
@@ -125,7 +116,7 @@ type loader struct {
 	envFile   map[string]string
 	envNames  []string // in the order of the file
 	findings
-	warnings []string
+	warnings []or3cloud.Problem
 }
 
 func environMap(environ []string) map[string]string {
@@ -147,7 +138,11 @@ func (l *loader) readEnvFile() {
 	if !l.src.EnvFileRequired {
 		name = l.src.EnvFile
 	}
-	text, doubt, err := l.src.EnvText, "", error(nil)
+	var (
+		text  = l.src.EnvText
+		doubt *or3cloud.Problem
+		err   error
+	)
 	if text == nil {
 		text, doubt, err = readTrusted(l.src.EnvFile, maxEnvFile, l.shared())
 	}
@@ -162,8 +157,8 @@ func (l *loader) readEnvFile() {
 		l.problems = append(l.problems, l.unreadable(name, err))
 		return
 	}
-	if doubt != "" {
-		l.warnings = append(l.warnings, doubt)
+	if doubt != nil {
+		l.warnings = append(l.warnings, *doubt)
 	}
 	if encoding := foreignEncoding(text); encoding != "" {
 		l.problems = append(l.problems, or3cloud.Problem{
@@ -177,7 +172,9 @@ func (l *loader) readEnvFile() {
 	l.envFile = d.Values
 	for _, line := range d.Bad {
 		if !strings.Contains(strings.ToUpper(line.Text), "OR3_") {
-			l.warnings = append(l.warnings, fmt.Sprintf("%s, line %d: neither NAME=value nor a comment; ignored", l.src.EnvFile, line.Number))
+			l.warnings = append(l.warnings, or3cloud.Problem{
+				Variable: fmt.Sprintf("%s, line %d", l.src.EnvFile, line.Number), Fault: "neither NAME=value nor a comment; ignored",
+			})
 			continue
 		}
 		l.doubts = append(l.doubts, or3cloud.Problem{
@@ -231,10 +228,12 @@ func (l *loader) checkNames(c *Config) {
 				Variable: name, Fault: fmt.Sprintf("is unknown and ignored (from %s)", source), Fix: "Did you mean " + near + "?",
 			})
 		case unknown:
-			l.warnings = append(l.warnings, fmt.Sprintf("%s is unknown and ignored (from %s)", name, source))
+			l.warnings = append(l.warnings, or3cloud.Problem{Variable: name, Fault: fmt.Sprintf("is unknown and ignored (from %s)", source)})
 		default:
 			if meant := l.catalogue.misspelt(name); meant != "" {
-				l.warnings = append(l.warnings, fmt.Sprintf("%s is unknown and ignored (from %s). Did you mean %s?", name, source, meant))
+				l.warnings = append(l.warnings, or3cloud.Problem{
+					Variable: name, Fault: fmt.Sprintf("is unknown and ignored (from %s)", source), Fix: "Did you mean " + meant + "?",
+				})
 			}
 		}
 	}
@@ -331,8 +330,8 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 			Fix:      "Name a readable file that holds the secret and nothing else.",
 		}
 	}
-	if doubt != "" {
-		l.warnings = append(l.warnings, doubt)
+	if doubt != nil {
+		l.warnings = append(l.warnings, *doubt)
 	}
 	text = strings.TrimRight(string(data), "\r\n")
 	if text == "" {

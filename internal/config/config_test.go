@@ -50,10 +50,18 @@ func catalogue(t *testing.T, providers ...or3cloud.Provider) (Catalogue, *or3clo
 	return c, reg
 }
 
-func load(t *testing.T, environ ...string) (*Config, []or3cloud.Problem, []string) {
+func load(t *testing.T, environ ...string) (cfg *Config, problems, warnings []or3cloud.Problem) {
 	t.Helper()
 	c, _ := catalogue(t, provider("basic-auth"))
 	return Load(c, Sources{Environ: environ})
+}
+
+// texts are problems as lines of a log say them.
+func texts(problems []or3cloud.Problem) (lines []string) {
+	for _, p := range problems {
+		lines = append(lines, p.String())
+	}
+	return lines
 }
 
 // mustLoad loads a configuration without problems.
@@ -365,7 +373,7 @@ func TestEnvFileFaults(t *testing.T) {
 		"OR3_SYNK_PROVIDER is unknown and ignored (from " + file + "). Did you mean OR3_SYNC_PROVIDER?",
 		"OR3_BASIC_AUTH_JWT_SECRT is unknown and ignored (from " + file + "). Did you mean OR3_BASIC_AUTH_JWT_SECRET?",
 	}
-	if diff := cmp.Diff(want, warnings); diff != "" {
+	if diff := cmp.Diff(want, texts(warnings)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -383,7 +391,8 @@ func TestProvidersThatAreMissing(t *testing.T) {
 	} {
 		cfg, _, _ := Load(c, Sources{Environ: tc.environ})
 		var got []string
-		for _, p := range CheckProviders(cfg, reg) {
+		problems, _ := CheckProviders(cfg, reg)
+		for _, p := range problems {
 			got = append(got, p.Variable)
 			if !strings.Contains(p.Fault, "not registered") || !strings.Contains(p.Fix, "build") {
 				t.Errorf("no guidance in %+v", p)
@@ -403,11 +412,18 @@ func TestProvidersAreAskedForFaults(t *testing.T) {
 		}
 		return nil
 	}
+	p.Warn = func(or3cloud.Config, bool) []or3cloud.Problem {
+		return []or3cloud.Problem{{Variable: "OR3_BASIC_AUTH_DB_PATH"}}
+	}
 	c, reg := catalogue(t, p)
 	environ := []string{"OR3_STRICT_CONFIG=true", "OR3_SYNC_PROVIDER=basic-auth", "OR3_STORAGE_ENABLED=false"}
 	cfg, _, _ := Load(c, Sources{Environ: environ})
-	if got := CheckProviders(cfg, reg); len(got) != 1 || got[0].Variable != "OR3_BASIC_AUTH_JWT_SECRET" {
+	got, warnings := CheckProviders(cfg, reg)
+	if len(got) != 1 || got[0].Variable != "OR3_BASIC_AUTH_JWT_SECRET" {
 		t.Errorf("problems %v", got) // once, although the provider has two roles
+	}
+	if len(warnings) != 1 || warnings[0].Variable != "OR3_BASIC_AUTH_DB_PATH" {
+		t.Errorf("warnings %v", warnings)
 	}
 }
 

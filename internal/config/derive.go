@@ -164,8 +164,8 @@ func (l *loader) checkProxies(c *Config) {
 		v.list = nil
 	}
 	if slices.ContainsFunc(proxies, func(n netip.Prefix) bool { return n.Bits() == 0 }) {
-		l.warnings = append(l.warnings, sentence(*v.problem("trusts every address, so the client is whoever the first entry of the chain names, and anybody can write that",
-			"List the networks of the proxies alone.")))
+		l.warnings = append(l.warnings, *v.problem("trusts every address, so the client is whoever the first entry of the chain names, and anybody can write that",
+			"List the networks of the proxies alone."))
 	}
 	if len(v.list) > 0 && trust.IsSet && !trust.boolean {
 		l.doubt(trust, "contradicts "+setting.TrustedProxies+", which wins", "Remove one of the two.")
@@ -291,7 +291,7 @@ func isPort(s string) bool {
 // CheckLinks looks, for the server, at the origin that links are made from. Only mail and invites need it; a server in
 // strict mode that has none, or one without encryption, is most likely not finished. Commands that make a link ask by
 // themselves, and others need none.
-func CheckLinks(c *Config) (problems []or3cloud.Problem, warnings []string) {
+func CheckLinks(c *Config) (problems, warnings []or3cloud.Problem) {
 	v := c.get(setting.PublicURL)
 	if !c.Strict() || !c.Bool(setting.SSRAuthEnabled) || strings.HasPrefix(v.Text, "https://") {
 		return nil, nil
@@ -307,32 +307,31 @@ func CheckLinks(c *Config) (problems []or3cloud.Problem, warnings []string) {
 	if c.String(setting.SMTPURL) != "" || c.String(setting.RegistrationMode) == setting.RegistrationInviteOnly {
 		return []or3cloud.Problem{p}, nil
 	}
-	return nil, []string{sentence(p)}
+	return nil, []or3cloud.Problem{p}
 }
 
-// CheckProviders looks for faults beyond single settings: what the selected providers demand and find, and in strict mode providers that are
-// not compiled in. Outside strict mode the host says those when it starts, and leaves the features off.
-func CheckProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
+// CheckProviders looks for faults beyond single settings: what the selected providers demand, find and warn of, and in strict mode providers
+// that are not compiled in. Outside strict mode the host says those when it starts, and leaves the features off.
+func CheckProviders(c *Config, reg *or3cloud.Registry) (problems, warnings []or3cloud.Problem) {
 	return checkProviders(c, reg, c.Strict())
 }
 
 // CheckOwnProviders is CheckProviders for the engine, whose host may have other providers than those that are compiled in.
-func CheckOwnProviders(c *Config, reg *or3cloud.Registry) []or3cloud.Problem {
+func CheckOwnProviders(c *Config, reg *or3cloud.Registry) (problems, warnings []or3cloud.Problem) {
 	return checkProviders(c, reg, false)
 }
 
-func checkProviders(c *Config, reg *or3cloud.Registry, all bool) []or3cloud.Problem {
-	var problems []or3cloud.Problem
+func checkProviders(c *Config, reg *or3cloud.Registry, all bool) (problems, warnings []or3cloud.Problem) {
 	asked := map[string]bool{}
 	for _, role := range c.Roles() {
 		p, ok := reg.Serving(role.Kind, role.Provider)
 		switch {
 		case ok && !asked[p.ID]:
 			asked[p.ID] = true
-			problems = append(problems, p.Problems(c, c.Strict())...)
+			problems, warnings = append(problems, p.Problems(c, c.Strict())...), append(warnings, p.Warnings(c, c.Strict())...)
 		case !ok && all:
 			problems = append(problems, reg.Missing(role.Kind, role.Variable, role.Provider, role.Switch))
 		}
 	}
-	return problems
+	return problems, warnings
 }

@@ -61,7 +61,7 @@ func TestDoubtfulValues(t *testing.T) {
 				"environment": {Environ: []string{c.variable + "=" + c.text}}, file: {EnvFile: file},
 			} {
 				_, problems, warnings := Load(cat, src)
-				if len(problems) > 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0], c.variable) || !strings.Contains(warnings[0], source) {
+				if len(problems) > 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), c.variable) || !strings.Contains(warnings[0].String(), source) {
 					t.Errorf("not strict: problems %v, warnings %q", problems, warnings)
 				}
 				src.Environ = append(src.Environ, "OR3_STRICT_CONFIG=true")
@@ -69,7 +69,7 @@ func TestDoubtfulValues(t *testing.T) {
 				if len(problems) != 1 || problems[0].Variable != c.variable || problems[0].Fix == "" || len(warnings) > 0 {
 					t.Errorf("strict: problems %+v, warnings %q", problems, warnings)
 				}
-				if all := strings.Join(warnings, "") + problems[0].Fault; strings.Contains(all, "do-not-show") || strings.Contains(all, "short\"") {
+				if all := strings.Join(texts(warnings), "") + problems[0].Fault; strings.Contains(all, "do-not-show") || strings.Contains(all, "short\"") {
 					t.Errorf("a secret is shown: %s", all)
 				}
 			}
@@ -88,7 +88,7 @@ func TestUnknownNamesWarn(t *testing.T) {
 	cat, _ := catalogue(t, provider("basic-auth"))
 	for _, name := range []string{"NODE_EVN", "SSR_AUTH_ENABLE", "AUTH_PROVIDR", "OR3_BASIC_AUTH_PEPPER", "OR3_SMTP_PASSWORD", "OR3_AUTH_INVITE_LENGTH"} {
 		_, problems, warnings := Load(cat, Sources{Environ: []string{name + "=x", "OR3_STRICT_CONFIG=true"}})
-		if len(problems) > 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0], name+" is unknown") {
+		if len(problems) > 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), name+" is unknown") {
 			t.Errorf("%s: problems %v, warnings %q", name, problems, warnings)
 		}
 	}
@@ -107,7 +107,7 @@ func TestUnreadableLinesOfAnEnvFile(t *testing.T) {
 	}
 	cat, _ := catalogue(t)
 	_, problems, warnings := Load(cat, Sources{EnvFile: file})
-	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], file+", line 1:") || len(problems) != 3 {
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), file+", line 1:") || len(problems) != 3 {
 		t.Errorf("strict: problems %v, warnings %q", problems, warnings)
 	}
 	for i, p := range problems {
@@ -188,7 +188,7 @@ func TestPortChangesTheDefaultAddressOnly(t *testing.T) {
 func TestProxiesEverywhereWarn(t *testing.T) {
 	for _, text := range []string{"0.0.0.0/0", "loopback,::/0", "::ffff:0.0.0.0/96"} {
 		_, problems, warnings := load(t, "OR3_TRUSTED_PROXIES="+text, "OR3_STRICT_CONFIG=true")
-		if len(problems) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0], "every address") {
+		if len(problems) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0].String(), "every address") {
 			t.Errorf("%s: %v %q", text, problems, warnings)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/setting"
 )
 
@@ -21,26 +22,26 @@ const otherwise = "; if the volume decides modes and owners itself (Kubernetes' 
 // readTrusted reads a file of at most limit bytes that no other user can change. Generated secrets are refused in the same
 // way, strict or not: a file that others can write may also say what is strict. On a shared volume modes and owners
 // say nothing; doubt is what they would say.
-func readTrusted(path string, limit int64, shared bool) (text []byte, doubt string, err error) {
+func readTrusted(path string, limit int64, shared bool) (text []byte, doubt *or3cloud.Problem, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, "", err
+		return nil, nil, err
 	case info.IsDir():
-		return nil, "", fmt.Errorf("it is a directory")
+		return nil, nil, fmt.Errorf("it is a directory")
 	case info.Size() > limit:
-		return nil, "", fmt.Errorf("it has %d bytes, more than the %d that are read", info.Size(), limit)
+		return nil, nil, fmt.Errorf("it has %d bytes, more than the %d that are read", info.Size(), limit)
 	}
 	if err := distrust(f, info, path); err != nil {
 		if !shared {
-			return nil, "", err
+			return nil, nil, err
 		}
-		doubt = fmt.Sprintf("%s %v; it is believed because %s is true", path, err, setting.SharedVolume)
+		doubt = &or3cloud.Problem{Variable: path, Fault: fmt.Sprintf("%v; it is believed because %s is true", err, setting.SharedVolume)}
 	}
 	text, err = io.ReadAll(io.LimitReader(f, limit))
 	return text, doubt, err

@@ -59,3 +59,8 @@ func directories(path string) []string {
 	}
 	return dirs
 }
+
+// exposed reports whether every user can read an open file. A read-only mount says nothing of that; see readOnly.
+func exposed(f *os.File, info fs.FileInfo) bool {
+	return info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 && !readOnly(f)
+}

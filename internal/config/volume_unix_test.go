@@ -88,7 +88,7 @@ func TestFilesAsContainersMountThem(t *testing.T) {
 						if len(problems) > 0 || !used {
 							t.Errorf("%s, %v: %+v, used: %v", variable, environ, problems, used)
 						}
-						told := slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, file) && strings.Contains(w, c.refused) })
+						told := slices.ContainsFunc(texts(warnings), func(w string) bool { return strings.Contains(w, file) && strings.Contains(w, c.refused) })
 						if told != (c.refused != "") {
 							t.Errorf("%s, %v: %q", variable, environ, warnings)
 						}

@@ -232,23 +232,12 @@ func (d *Dir) tryWriting() error {
 
 // identify reads the identity, or writes one into a new directory.
 func (d *Dir) identify() error {
-	data, err := d.root.ReadFile(identityFile)
-	if errors.Is(err, fs.ErrNotExist) {
+	id, err := d.readIdentity()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) && d.adoptsAll() {
 		return d.create()
 	}
 	if err != nil {
-		return fmt.Errorf("read the identity of the data directory: %w", err)
-	}
-	var id identity
-	if err := json.Unmarshal(data, &id); err != nil || id.ID == "" {
-		if d.adoptsAll() {
-			return d.create()
-		}
-		return fmt.Errorf("%s is damaged; restore it from a backup, or give the directory a new identity and take its stores as they are with: %s %s --data %s",
-			filepath.Join(d.path, identityFile), adoptCommand, EveryStore, d.path)
-	}
-	if id.Format != format {
-		return fmt.Errorf("the data directory %s has format %d and this version of the program knows format %d; start the version that wrote it", d.path, id.Format, format)
+		return err
 	}
 	d.identity = id
 	if id.Stores == nil {
@@ -269,6 +258,25 @@ func (d *Dir) identify() error {
 		return d.writeIdentity(id)
 	}
 	return nil
+}
+
+// errDamaged says that the identity cannot be understood.
+var errDamaged = errors.New("is damaged")
+
+// readIdentity reads the identity.
+func (d *Dir) readIdentity() (id identity, err error) {
+	data, err := d.root.ReadFile(identityFile)
+	if err != nil {
+		return id, fmt.Errorf("read the identity of the data directory: %w", err)
+	}
+	if err := json.Unmarshal(data, &id); err != nil || id.ID == "" {
+		return id, fmt.Errorf("%s %w; restore it from a backup, or give the directory a new identity and take its stores as they are with: %s %s --data %s",
+			filepath.Join(d.path, identityFile), errDamaged, adoptCommand, EveryStore, d.path)
+	}
+	if id.Format != format {
+		return id, fmt.Errorf("the data directory %s has format %d and this version of the program knows format %d; start the version that wrote it", d.path, id.Format, format)
+	}
+	return id, nil
 }
 
 // adoptsAll reports whether the operator wants everything that is there to be taken as it is.

@@ -87,6 +87,21 @@ func next(was State, u Usage) State {
 	}
 }
 
+// Judge returns the state of a file system that was looked at once, without what it was before.
+func Judge(u Usage) State { return next(OK, u) }
+
+// Nearest measures dir with measure or, while that is still to be made, the nearest directory above it.
+func Nearest(dir string, measure func(dir string) (Usage, error)) (Usage, error) {
+	for {
+		u, err := measure(dir)
+		parent := filepath.Dir(dir)
+		if err == nil || parent == dir {
+			return u, err
+		}
+		dir = parent
+	}
+}
+
 // Options are what a Monitor needs. The zero value of Measure asks the operating system.
 type Options struct {
 	Log     *slog.Logger
@@ -132,7 +147,7 @@ func (m *Monitor) add(dir string, reserve bool) *Watch {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	dir = filepath.Clean(dir)
-	usage, err := m.measureNearest(dir)
+	usage, err := Nearest(dir, m.measure)
 	for _, w := range m.watches {
 		if w.dir == dir || err == nil && w.usage.Total > 0 && w.usage.Device == usage.Device {
 			return w
@@ -147,18 +162,6 @@ func (m *Monitor) add(dir string, reserve bool) *Watch {
 	return w
 }
 
-// measureNearest measures dir or, while that is still to be made, the nearest directory above it.
-func (m *Monitor) measureNearest(dir string) (Usage, error) {
-	for {
-		u, err := m.measure(dir)
-		parent := filepath.Dir(dir)
-		if err == nil || parent == dir {
-			return u, err
-		}
-		dir = parent
-	}
-}
-
 // Check measures everything once.
 func (m *Monitor) Check() {
 	m.mu.Lock()
@@ -171,7 +174,7 @@ func (m *Monitor) Check() {
 // check measures one file system, says what has changed, and sees to the reserve. A measurement that fails changes
 // nothing: what the disk really thinks is seen when it is written to.
 func (m *Monitor) check(w *Watch) {
-	u, err := m.measureNearest(w.dir)
+	u, err := Nearest(w.dir, m.measure)
 	if err != nil {
 		if !w.failed {
 			m.log.Warn("the free disk space cannot be measured", "dir", w.dir, "error", err)

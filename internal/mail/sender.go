@@ -38,6 +38,15 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	if err != nil {
 		return &Error{Step: StepMessage, Permanent: true, cause: err}
 	}
+	return s.talk(ctx, m)
+}
+
+// SignIn goes as far with the server as a delivery does before its message: it connects, encrypts as configured, introduces itself and
+// signs in. Errors are of type *Error.
+func (s *Sender) SignIn(ctx context.Context) error { return s.talk(ctx, nil) }
+
+// talk holds one conversation with the server.
+func (s *Sender) talk(ctx context.Context, m *smtp.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, s.whole)
 	defer cancel()
 	line := &line{config: s.config, roots: s.roots}
@@ -55,7 +64,7 @@ func (s *Sender) Send(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// converse signs in and delivers. What happens after the server has accepted the message is of no interest: whoever sent it
+// converse signs in and delivers m, if there is one. What happens after the server has accepted the message is of no interest: whoever sent it
 // again because the farewell failed would send it twice.
 func converse(ctx context.Context, client *smtp.Client, line *line, m *smtp.Msg) error {
 	conn, err := client.DialToSMTPClientWithContext(ctx)
@@ -63,8 +72,10 @@ func converse(ctx context.Context, client *smtp.Client, line *line, m *smtp.Msg)
 		return err
 	}
 	line.signedIn = true
-	if err := client.SendWithSMTPClient(conn, m); err != nil && !m.IsDelivered() {
-		return err
+	if m != nil {
+		if err := client.SendWithSMTPClient(conn, m); err != nil && !m.IsDelivered() {
+			return err
+		}
 	}
 	_ = client.CloseWithSMTPClient(conn)
 	return nil

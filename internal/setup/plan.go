@@ -128,8 +128,12 @@ func (p *planner) check(text string) []or3cloud.Problem {
 	if !p.preset(p.answers).public {
 		more = nil // whoever wants no address needs no warning that there is none
 	}
-	p.cfg, p.plan.Warnings = cfg, slices.Concat(p.plan.Warnings, warnings, more)
-	return slices.Concat(problems, p.checkProviders(cfg), links)
+	missing, doubts := p.checkProviders(cfg)
+	for _, w := range slices.Concat(warnings, doubts, more) {
+		p.plan.Warnings = append(p.plan.Warnings, w.String())
+	}
+	p.cfg = cfg
+	return slices.Concat(problems, missing, links)
 }
 
 // decide returns the changes to the .env file, and lists all variables that set-up has decided.

@@ -174,11 +174,12 @@ func (s *Setup) planned(a Answers) map[string]string {
 func (s *Setup) resolve(a Answers) (*config.Config, []or3cloud.Problem) {
 	cfg, problems, _ := config.Load(s.catalog, config.Sources{Planned: s.planned(a)})
 	links, _ := config.CheckLinks(cfg)
-	return cfg, slices.Concat(problems, s.checkProviders(cfg), links)
+	missing, _ := s.checkProviders(cfg)
+	return cfg, slices.Concat(problems, missing, links)
 }
 
 // checkProviders asks the providers. Those of a Nuxt host need not be compiled into this program.
-func (s *Setup) checkProviders(cfg *config.Config) []or3cloud.Problem {
+func (s *Setup) checkProviders(cfg *config.Config) (problems, warnings []or3cloud.Problem) {
 	if s.opts.Host == HostNuxt {
 		return config.CheckOwnProviders(cfg, s.registry)
 	}

@@ -28,6 +28,29 @@ func listen(addr string, access Access) (net.Listener, error) {
 	return ln, nil
 }
 
+// Try finds out whether a server could listen at an address, and says why not as the server would. It returns what it listens with, for
+// whoever wants to see what arrives there; for the path of a socket it only looks, because to listen would be to change something, and
+// returns nil.
+func Try(addr string, access Access) (net.Listener, error) {
+	path, ok := strings.CutPrefix(addr, "unix:")
+	if !ok {
+		return listen(addr, access)
+	}
+	if access.Group != "" {
+		if _, err := groupID(access.Group); err != nil {
+			return nil, err
+		}
+	}
+	if strings.HasPrefix(path, "@") {
+		return nil, nil
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return nil, socketFault(path, err)
+	}
+	_, err := deadSocket(path)
+	return nil, err
+}
+
 // Access says who may connect to a Unix socket, which takes the right to write to its file.
 type Access struct {
 	Mode  fs.FileMode
@@ -115,30 +138,39 @@ const maxSocketPath = 103
 // dialPatience is how long a server on a socket has to show that it is alive.
 const dialPatience = time.Second
 
-// removeDeadSocket removes what a killed server has left behind, and nothing else: only a refused connection shows that
-// no one listens. One that is not permitted, or waits in a full line, shows the opposite.
+// removeDeadSocket removes what a killed server has left behind, and nothing else.
 func removeDeadSocket(path string) error {
+	dead, err := deadSocket(path)
+	if err != nil || !dead {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// deadSocket reports whether a killed server has left a socket at a path. Only a refused connection shows that no one listens. One that
+// is not permitted, or waits in a full line, shows the opposite. An error says that something else is there.
+func deadSocket(path string) (dead bool, err error) {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return socketFault(path, err)
+		return false, socketFault(path, err)
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, setting.Addr)
+		return false, fmt.Errorf("%s exists and is no socket; choose another path with --addr or %s", path, setting.Addr)
 	}
 	conn, err := net.DialTimeout("unix", path, dialPatience)
 	switch {
 	case err == nil:
 		defer conn.Close()
-		return inUse(path, "path", peerProcess(conn))
+		return false, inUse(path, "path", peerProcess(conn))
 	case isRefused(err):
-		return os.Remove(path)
+		return true, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return false, nil
 	}
-	return inUse(path, "path", "")
+	return false, inUse(path, "path", "")
 }
 
 // ownedSocket is a socket whose file goes with it, unless another server's file is there by then.

@@ -78,16 +78,10 @@ func Command(o Options) *cobra.Command {
 // Printed is what "or3-cloud init --json" prints.
 type Printed struct {
 	setup.Plan
-	Problems []Problem `json:"problems"`
+	// Problems stand in the way.
+	Problems []or3cloud.Problem `json:"problems"`
 	// Written says that the plan was carried out.
 	Written bool `json:"written"`
-}
-
-// Problem is one that stands in the way.
-type Problem struct {
-	Variable string `json:"variable"`
-	Fault    string `json:"fault"`
-	Fix      string `json:"fix"`
 }
 
 func (c command) run(ctx context.Context) error {
@@ -116,10 +110,7 @@ func (c command) run(ctx context.Context) error {
 		}
 	}
 	if c.json {
-		out := Printed{Plan: plan, Problems: []Problem{}, Written: written}
-		for _, p := range problems {
-			out.Problems = append(out.Problems, Problem(p))
-		}
+		out := Printed{Plan: plan, Problems: append([]or3cloud.Problem{}, problems...), Written: written}
 		enc := json.NewEncoder(c.Stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)

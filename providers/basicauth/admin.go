@@ -24,7 +24,7 @@ func (a admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
 		Actions:  []or3cloud.AdminAction{},
 	}
 	for _, w := range a.opts.warnings {
-		s.Warnings = append(s.Warnings, or3cloud.AdminWarning{Level: "warning", Message: w})
+		s.Warnings = append(s.Warnings, or3cloud.AdminWarning{Level: "warning", Message: w.String()})
 	}
 	return s, nil
 }

@@ -58,6 +58,8 @@ func Register(r *or3cloud.Registry) error {
 		Package:  "or3.chat/cloud/providers/basicauth",
 		Settings: settings(),
 		Check:    check,
+		Warn:     warn,
+		Examine:  examine,
 		Open:     open,
 	})
 }
@@ -89,9 +91,6 @@ type provider struct {
 
 func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err error) {
 	opts := readOptions(env)
-	for _, w := range opts.warnings {
-		env.Log.Warn(w)
-	}
 	secrets, err := readSecrets(env)
 	if err != nil {
 		return nil, err

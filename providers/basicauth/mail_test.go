@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -299,9 +300,11 @@ func TestMailNeedsAServerAndLinksNeedAPublicURL(t *testing.T) {
 	}{"no server": {config{setting.PublicURL: "https://cloud.example.test"}, false}, "no public URL": {half, true}} {
 		t.Run(name, func(t *testing.T) {
 			in := openTest(t, c.config)
-			warned := strings.Contains(in.log.String(), "OR3_PUBLIC_URL is not set, so no links can be sent by mail")
+			warned := slices.ContainsFunc(warn(c.config, false), func(w or3cloud.Problem) bool {
+				return strings.Contains(w.String(), "OR3_PUBLIC_URL is not set, so no links can be sent by mail")
+			})
 			if warned != c.warning {
-				t.Errorf("log %q", in.log.String())
+				t.Errorf("warnings %v", in.p.opts.warnings)
 			}
 			a := in.browser().post("forgot-password", `{"email":"ann@example.test"}`)
 			if a.status != 501 || a.err.Data.(map[string]any)["code"] != "mail_not_configured" {

@@ -1,15 +1,18 @@
 package basicauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/mail"
+	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/form"
@@ -129,8 +132,8 @@ type options struct {
 	// mail says whether the server can send any.
 	mail                           bool
 	jwtSecretSet, refreshSecretSet bool
-	// warnings are said once in the log and shown to administrators.
-	warnings []string
+	// warnings are shown to administrators.
+	warnings []or3cloud.Problem
 }
 
 func readOptions(env or3cloud.Env) options {
@@ -156,22 +159,38 @@ func readOptions(env or3cloud.Env) options {
 	o.smtp, _ = parseMail(cfg) // check has reported the error
 	o.mail = o.smtp != nil && o.publicURL != ""
 	o.registration = accounts.RegistrationMode(setting.Registration(cfg))
-	warn := func(when bool, text string) {
-		if when {
-			o.warnings = append(o.warnings, text)
+	for _, s := range settings() {
+		if s.TooShort(cfg.String(s.Name)) { // at the start the configuration says so
+			o.warnings = append(o.warnings, or3cloud.Problem{Variable: s.Name, Fault: s.ShortFault(), Fix: s.Remedy()})
 		}
 	}
-	for _, s := range settings() {
-		warn(s.TooShort(cfg.String(s.Name)), s.Name+" "+s.ShortFault()+". "+s.Remedy())
-	}
-	warn((o.bootstrapEmail == "") != (o.bootstrapPassword == ""),
-		settingBootstrapEmail+" and "+settingBootstrapPassword+" must be set together; no account is created")
-	warn(o.accessTTL > 15*time.Minute, settingAccessTTL+" is above 900")
-	warn(o.sessionTTL < o.refreshTTL, settingSessionTTL+" is below "+settingRefreshTTL)
-	warn(o.refreshTTL <= o.accessTTL, settingRefreshTTL+" is not above "+settingAccessTTL)
-	warn(o.smtp != nil && o.publicURL == "",
-		setting.PublicURL+" is not set, so no links can be sent by mail: forgotten passwords need or3-cloud user reset-link")
+	o.warnings = append(o.warnings, warn(cfg, env.Strict)...)
 	return o
+}
+
+// longAccess is the longest life of an access token, in seconds, that is not warned of.
+const longAccess = 900
+
+// warn implements or3cloud.Provider.Warn.
+func warn(cfg or3cloud.Config, _ bool) (warnings []or3cloud.Problem) {
+	say := func(when bool, variable, fault, why, fix string) {
+		if when {
+			warnings = append(warnings, or3cloud.Problem{Variable: variable, Fault: fault, Why: why, Fix: fix})
+		}
+	}
+	access, refresh, session := cfg.Int(settingAccessTTL), cfg.Int(settingRefreshTTL), cfg.Int(settingSessionTTL)
+	say((cfg.String(settingBootstrapEmail) == "") != (cfg.String(settingBootstrapPassword) == ""),
+		settingBootstrapEmail, "is set without "+settingBootstrapPassword+", or the other way round", "no account is created", "Set both, or neither.")
+	say(access > longAccess, settingAccessTTL, fmt.Sprintf("is %d, above %d", access, longAccess),
+		"a stolen access token is good for so long", fmt.Sprintf("Set it to %d or less; clients get new ones by themselves.", longAccess))
+	say(session < refresh, settingSessionTTL, "is below "+settingRefreshTTL,
+		"sessions end before their refresh tokens do", "Raise it to "+fmt.Sprint(refresh)+" or more.")
+	say(refresh <= access, settingRefreshTTL, "is not above "+settingAccessTTL,
+		"people are signed out whenever an access token runs out", "Raise it above "+fmt.Sprint(access)+".")
+	say(cfg.String(setting.SMTPURL) != "" && cfg.String(setting.PublicURL) == "",
+		setting.PublicURL, "is not set, so no links can be sent by mail", "forgotten passwords need or3-cloud user reset-link",
+		"Set it to the origin that people use, for example https://cloud.example.org.")
+	return warnings
 }
 
 // check implements or3cloud.Provider.Check.
@@ -181,6 +200,23 @@ func check(cfg or3cloud.Config, _ bool) (problems []or3cloud.Problem) {
 		problems = append(problems, or3cloud.Problem{Variable: fault.Setting, Fault: fault.Fault, Fix: fault.Fix})
 	}
 	return problems
+}
+
+// examine implements or3cloud.Provider.Examine.
+func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
+	if path := resolveDBPath(e.Config.String(settingDBPath), e.DataDir); e.Config.String(settingDBPath) != "" && path != ":memory:" {
+		problems, warnings = e.Room(settingDBPath, filepath.Dir(path))
+	}
+	if file := e.Config.String(settingBreachFile); file != "" {
+		breaches, err := passwordpolicy.OpenBreaches(file)
+		if err = errors.Join(err, breaches.Close()); err != nil {
+			problems = append(problems, or3cloud.Problem{
+				Variable: settingBreachFile, Fault: oserror.Explain(err).Error(), Why: "the server does not start without it",
+				Fix: "Name the file of digests that Have I Been Pwned publishes, sorted by digest, or leave the variable out.",
+			})
+		}
+	}
+	return problems, warnings
 }
 
 // parseMail reads who takes mail, nil if no one does.

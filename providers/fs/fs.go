@@ -90,8 +90,9 @@ func Register(r *or3cloud.Registry) error {
 				Help: "How often unused files are collected in the background, in seconds; 0 switches it off.",
 			},
 		},
-		Check: check,
-		Open:  open,
+		Check:   check,
+		Examine: examine,
+		Open:    open,
 	})
 }
 
@@ -105,6 +106,14 @@ func check(cfg or3cloud.Config, _ bool) []or3cloud.Problem {
 		})
 	}
 	return problems
+}
+
+// examine implements or3cloud.Provider.Examine.
+func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
+	if root := e.Config.String(settingRoot); filepath.IsAbs(root) { // the default one is in the data directory
+		return e.Room(settingRoot, root)
+	}
+	return nil, nil
 }
 
 // open opens the storage directory, makes it if it is the default one or new, and checks that it is this instance's.

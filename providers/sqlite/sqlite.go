@@ -106,7 +106,9 @@ func Register(r *or3cloud.Registry) error {
 				Help: "How many workspaces one user may make. A deleted one counts until its files are gone as well.",
 			},
 		},
-		Check: check,
+		Check:   check,
+		Warn:    warn,
+		Examine: examine,
 		Open: func(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 			path := env.Config.String(varPath)
 			if path == "" {
@@ -155,6 +157,25 @@ func check(cfg or3cloud.Config, strict bool) []or3cloud.Problem {
 		}}
 	}
 	return nil
+}
+
+// warn implements or3cloud.Provider.Warn.
+func warn(cfg or3cloud.Config, _ bool) []or3cloud.Problem {
+	if mode := cfg.String(varSynchronous); mode == "OFF" {
+		return []or3cloud.Problem{{
+			Variable: varSynchronous, Fault: "is OFF", Why: "a power failure loses changes that devices hold for stored, and can damage the database",
+			Fix: "Leave it out, or set " + varSynchronous + "=FULL.",
+		}}
+	}
+	return nil
+}
+
+// examine implements or3cloud.Provider.Examine.
+func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
+	if path := e.Config.String(varPath); path != "" && path != ":memory:" {
+		return e.Room(varPath, filepath.Dir(path))
+	}
+	return nil, nil
 }
 
 // Options configure a Store.

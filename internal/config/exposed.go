@@ -1,0 +1,43 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// SecretFiles returns the files that secrets were read from, each once.
+func (c *Config) SecretFiles() (files []string) {
+	for _, name := range c.names {
+		v := c.values[name]
+		file, _, _ := strings.Cut(string(v.Origin), ", as ")
+		if !v.Setting.Secret || !v.IsSet || file == "" || Origin(file) == OriginEnvironment || slices.Contains(files, file) {
+			continue
+		}
+		files = append(files, file)
+	}
+	return files
+}
+
+// Exposed returns the files with secrets that every user of the machine may read. Those on a read-only mount are let alone: a container
+// gets them so. That others may not write them is checked when they are read.
+func (c *Config) Exposed() (problems []or3cloud.Problem) {
+	for _, path := range c.SecretFiles() {
+		f, err := os.Open(path)
+		if err != nil {
+			continue // the server reads it as another user, or has said why it cannot
+		}
+		info, err := f.Stat()
+		if err == nil && exposed(f, info) {
+			problems = append(problems, or3cloud.Problem{
+				Variable: path, Fault: fmt.Sprintf("can be read by every user of this machine (mode %04o)", info.Mode().Perm()),
+				Why: "there are keys in it, and whoever has them can sign in as anybody", Fix: "Run: chmod o-rwx " + path,
+			})
+		}
+		f.Close()
+	}
+	return problems
+}

@@ -1,0 +1,120 @@
+package datadir
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/setting"
+)
+
+// Inspect returns what the next start would find wrong with the directory at an absolute path, and what it would mend or warn of. It
+// changes nothing, takes no lock, and may run beside a server. What Check finds is not among it.
+func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	d := &Dir{path: filepath.Clean(path), opts: opts}
+	problem := func(err error, why, fix string) {
+		text := oserror.Explain(oserror.Within(d.path, err)).Error()
+		for _, advice := range []string{": run ", "; ", ": "} { // the errors of a start bring their fix along
+			if fault, rest, ok := strings.Cut(text, advice); ok {
+				text, fix = fault, strings.TrimLeft(advice, ":; ")+rest
+				break
+			}
+		}
+		problems = append(problems, or3cloud.Problem{Variable: setting.DataDir, Fault: text, Why: why, Fix: fix})
+	}
+	const refused = "the server does not start with it"
+	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a first start makes it, where Check lets it
+	}
+	if err := d.checkForeign(); err != nil {
+		problem(err, refused, "Name the directory of this instance with "+setting.DataDir+" or --data.")
+		return problems, warnings
+	}
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		problem(fmt.Errorf("open the data directory: %w", err), refused, "Let the server's user read and change it.")
+		return problems, warnings
+	}
+	defer root.Close()
+	d.root = root
+	for _, name := range []string{".", secretsDir} {
+		info, err := root.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			problem(err, refused, "Let the server's user read and change it.")
+			continue
+		}
+		d.judge(info, filepath.Join(d.path, name), &problems, &warnings)
+	}
+	entries, _ := fs.ReadDir(root.FS(), secretsDir)
+	for _, e := range entries {
+		if _, err := d.readSecret(secretsDir + "/" + e.Name()); err != nil {
+			problem(err, "whoever reads a key can sign in as anybody", "Keep other users out of it.")
+		}
+	}
+	if _, err := d.readIdentity(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		problem(err, refused, "Restore it from a backup.")
+	}
+	return problems, warnings
+}
+
+// judge says who can reach a directory by its mode.
+func (d *Dir) judge(info fs.FileInfo, path string, problems, warnings *[]or3cloud.Problem) {
+	p := or3cloud.Problem{Variable: setting.DataDir, Fix: fmt.Sprintf("Run: chmod %04o %s", dirMode, path)}
+	mode := info.Mode().Perm()
+	switch {
+	case reachOf(info) == reachNone:
+		return
+	case reachOf(info) == reachGroup:
+		p.Fault = fmt.Sprintf("%s is open to the group %s (mode %04o)", path, groupOf(info), mode)
+		p.Why = "everybody in the group reads all accounts and files"
+		p.Fix = "Let no one but the server be in that group, or run: chmod go= " + path
+	case d.opts.Shared:
+		p.Fault = fmt.Sprintf("%s is open to other users by its mode (%04o), and %s vouches for the volume", path, mode, setting.SharedVolume)
+		p.Why = "nothing but that promise keeps them out"
+		p.Fix = "Mount the volume with file_mode=0600,dir_mode=0700, and leave " + setting.SharedVolume + " out."
+	default:
+		p.Fault = fmt.Sprintf("%s is open to other users (mode %04o)", path, mode)
+		p.Why = "they reach accounts and files until the next start, which makes it private or refuses it"
+		if mode&0o002 != 0 {
+			p.Why = "they can change accounts and files; the next start makes it private or refuses it"
+			*problems = append(*problems, p)
+			return
+		}
+	}
+	*warnings = append(*warnings, p)
+}
+
+// Newest returns the newest time that the directory at a path, or a store of it, is known to have been written at; the zero time if
+// nothing there says so.
+func Newest(path string) time.Time {
+	var newest time.Time
+	if data, err := os.ReadFile(filepath.Join(path, identityFile)); err == nil {
+		var id identity
+		if json.Unmarshal(data, &id) == nil {
+			newest = id.CreatedAt
+		}
+	}
+	marks, _ := filepath.Glob(filepath.Join(path, marksDir, "*.json"))
+	for _, file := range marks {
+		var mark or3cloud.StoreStamp
+		if data, err := os.ReadFile(file); err == nil && json.Unmarshal(data, &mark) == nil {
+			if at := time.UnixMilli(mark.At); at.After(newest) {
+				newest = at
+			}
+		}
+	}
+	return newest
+}

@@ -1,0 +1,340 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/origin"
+	"or3.chat/cloud/setting"
+)
+
+const (
+	// healthPath is asked because every server answers it, under whatever name and by whatever protocol.
+	healthPath = "/api/health"
+	// probeParameter marks a request of ours.
+	probeParameter = "doctor"
+	// forgedAddress is what a client would claim that pretends to be another one (RFC 5737).
+	forgedAddress = "192.0.2.77"
+	// expiry is how long before its end a certificate is warned of.
+	expiry = 14 * 24 * time.Hour
+)
+
+// address finds out whether the server could listen, or whether the one that runs is there.
+func (e *examination) address(ctx context.Context) {
+	if slices.ContainsFunc(e.Problems, func(p or3cloud.Problem) bool { return p.Variable == setting.Addr }) {
+		return // it is no address, as the configuration says
+	}
+	e.look(AreaAddress)
+	addr := e.Config.String(setting.Addr)
+	if e.Running {
+		if err := e.answers(ctx, addr); err != nil {
+			e.find(Warning, AreaAddress, or3cloud.Problem{
+				Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where the server that runs does not answer: %v", addr, err),
+				Why: "it was started with another address than the one of this configuration", Fix: "Restart it, or give this command the server's --env-file, --addr and environment.",
+			})
+		}
+		return
+	}
+	ln, err := e.Listen()
+	if err != nil && strings.HasSuffix(err.Error(), "the process with pid 1, systemd") {
+		return // it holds the socket for the server (socket activation)
+	}
+	if err != nil {
+		fault, fix, _ := strings.Cut(err.Error(), "; ")
+		if fix == "" {
+			fix = "choose another address with --addr or " + setting.Addr
+		}
+		e.find(Error, AreaAddress, or3cloud.Problem{
+			Variable: setting.Addr, Fault: fault, Why: "the server cannot listen", Fix: strings.ToUpper(fix[:1]) + fix[1:] + ".",
+		})
+		return
+	}
+	e.listener = ln
+}
+
+// answers asks the running server for its health, at the address that is configured.
+func (e *examination) answers(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	network, target := "tcp", addr
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, target = "unix", path
+	}
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, target)
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+healthPath, nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return unwrapped(err)
+	}
+	defer res.Body.Close()
+	return isHealth(res)
+}
+
+// publicURL opens the server as people do. Where none is running, this process stands in for it and sees what arrives.
+func (e *examination) publicURL(ctx context.Context) {
+	public := e.Config.String(setting.PublicURL)
+	base, err := url.Parse(public)
+	if public == "" || err != nil || base.Host == "" {
+		return
+	}
+	stand := e.standIn()
+	defer stand.stop()
+	if !e.Running && stand == nil {
+		return // nothing that could answer
+	}
+	e.look(AreaPublicURL)
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	if !e.reach(ctx, base, stand.token(), false) || stand == nil {
+		return
+	}
+	if arrived, ok := stand.take(); ok {
+		e.judge(base, arrived)
+	}
+	if len(e.Config.List(setting.TrustedProxies)) > 0 {
+		return // of a chain only what trusted proxies have added is believed; this machine may be one of them
+	}
+	// A second time as a client that pretends to be another one.
+	if e.reach(ctx, base, stand.token(), true) {
+		if arrived, ok := stand.take(); ok && arrived.ClientIP == forgedAddress {
+			e.find(Error, AreaPublicURL, or3cloud.Problem{
+				Variable: setting.TrustProxy, Fault: "believes what a client itself says of its address: the proxy hands it on as it is",
+				Why: "everybody can choose an address, and rate limits and sign-in guards mean nothing",
+				Fix: "Name the proxies in " + setting.TrustedProxies + " instead, or have the proxy overwrite the header: proxy_set_header X-Forwarded-For $remote_addr in nginx.",
+			})
+		}
+	}
+}
+
+// reach sends one request to the public URL and reports whether the server, or whoever stands in for it, has answered.
+func (e *examination) reach(ctx context.Context, base *url.URL, token string, forged bool) bool {
+	at := *base
+	at.Path, at.RawQuery = e.Config.String(setting.BasePath)+healthPath, url.Values{probeParameter: {token}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return false
+	}
+	if forged {
+		header := e.Config.String(setting.ForwardedForHeader)
+		req.Header.Set("X-Forwarded-For", forgedAddress)
+		if strings.EqualFold(header, "forwarded") {
+			req.Header.Set("Forwarded", "for="+forgedAddress)
+		} else if header != "" {
+			req.Header.Set(header, forgedAddress)
+		}
+	}
+	res, err := e.client().Do(req)
+	unreachable := func(fault, fix string) bool {
+		e.find(Warning, AreaPublicURL, or3cloud.Problem{
+			Variable: setting.PublicURL, Fault: fmt.Sprintf("is %s, and from here %s", base, fault),
+			Why: "people may not get to the server, and links in mail may lead nowhere", Fix: fix,
+		})
+		return false
+	}
+	if err != nil {
+		return unreachable(cause(err, base))
+	}
+	defer res.Body.Close()
+	e.compareClock(base.Host, res.Header.Get("Date"))
+	e.certificate(base, res.TLS)
+	switch {
+	case res.StatusCode >= 300 && res.StatusCode < 400:
+		to, _ := res.Location()
+		return unreachable(fmt.Sprintf("it leads elsewhere: %s", to), "Set "+setting.PublicURL+" to the origin at which the server is, or let the proxy hand on "+healthPath+".")
+	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout:
+		return unreachable(fmt.Sprintf("a proxy answers %d: it does not get to the server", res.StatusCode),
+			"Let it connect to the address of "+setting.Addr+", "+e.Config.String(setting.Addr)+".")
+	}
+	if err := isHealth(res); err != nil {
+		return unreachable("another server answers: "+err.Error(), "Let the proxy hand everything on to "+e.Config.String(setting.Addr)+", or correct "+setting.PublicURL+".")
+	}
+	return true
+}
+
+// client is what asks the public URL. It follows no redirect: where it leads is a finding.
+func (e *examination) client() *http.Client {
+	c := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
+	if e.Client != nil {
+		c = *e.Client
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// certificate warns of one that ends soon.
+func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return
+	}
+	if end := state.PeerCertificates[0].NotAfter; end.Sub(e.Now()) < expiry {
+		e.find(Warning, AreaPublicURL, or3cloud.Problem{
+			Variable: setting.PublicURL, Fault: fmt.Sprintf("has a certificate that ends on %s", end.UTC().Format(time.DateOnly)),
+			Why: "browsers refuse the server from then on", Fix: "Renew the certificate of " + base.Hostname() + " at the proxy, and see why it is not renewed by itself.",
+		})
+	}
+}
+
+// isHealth reports whether an answer is that of a server of ours.
+func isHealth(res *http.Response) error {
+	const most = 64 << 10
+	body, err := io.ReadAll(io.LimitReader(res.Body, most))
+	if err != nil {
+		return unwrapped(err)
+	}
+	if res.StatusCode != http.StatusOK || !strings.Contains(string(body), `"status"`) || !strings.Contains(string(body), `"uptime"`) {
+		return fmt.Errorf("status %d, which is not the health of OR3 Cloud", res.StatusCode)
+	}
+	return nil
+}
+
+// unwrapped is an error without the address, which the finding names.
+func unwrapped(err error) error {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// cause says why the public URL cannot be asked, and what helps.
+func cause(err error, base *url.URL) (fault, fix string) {
+	var (
+		unknown   *net.DNSError
+		timeout   net.Error
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		plain     tls.RecordHeaderError
+	)
+	switch err = unwrapped(err); {
+	case errors.As(err, &unknown):
+		return "the name " + base.Hostname() + " is not known", "Make an A or AAAA record for it, or correct " + setting.PublicURL + "."
+	case errors.As(err, &authority):
+		return "its certificate is of an authority that is not trusted", "Get one from a public authority, as Caddy and certbot do; clients refuse others."
+	case errors.As(err, &name):
+		return "its certificate is for another name", "Get a certificate for " + base.Hostname() + "."
+	case errors.As(err, &invalid):
+		return "its certificate is not valid: " + invalid.Error(), "Renew it, and look at the clocks of both machines."
+	case errors.As(err, &plain):
+		return "no HTTPS is spoken there", "Let the proxy speak HTTPS at this port, or correct " + setting.PublicURL + "."
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return "nothing answers in time", "Open the port in the firewall and at the router. If people reach it and this machine does not, this is no fault."
+	}
+	return "it cannot be reached: " + err.Error(), "Start the reverse proxy, and let it listen there."
+}
+
+// standIn answers at the server's address while no server runs.
+type standIn struct {
+	server *http.Server
+	nonce  string
+
+	mu      sync.Mutex
+	arrived *httpapi.Identity
+}
+
+// standIn starts one if it can listen; else it is nil.
+func (e *examination) standIn() *standIn {
+	if e.listener == nil || e.Identify == nil {
+		return nil
+	}
+	s := &standIn{nonce: rand.Text()}
+	s.server = &http.Server{Handler: e.Identify(http.HandlerFunc(s.answer)), ReadHeaderTimeout: askPatience}
+	go func() { _ = s.server.Serve(e.listener) }()
+	return s
+}
+
+func (s *standIn) token() string {
+	if s == nil {
+		return ""
+	}
+	return s.nonce
+}
+
+func (s *standIn) stop() {
+	if s != nil {
+		_ = s.server.Close()
+	}
+}
+
+// answer notes how a request of ours has come. To anybody else the server is away, which costs clients nothing.
+func (s *standIn) answer(w http.ResponseWriter, r *http.Request) {
+	httpapi.NoStore(w)
+	if r.URL.Query().Get(probeParameter) != s.nonce {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "not started yet", http.StatusServiceUnavailable)
+		return
+	}
+	id := httpapi.IdentityOf(r)
+	s.mu.Lock()
+	s.arrived = &id
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"ok","uptime":0}`+"\n")
+}
+
+// take returns how the last request of ours has come, once.
+func (s *standIn) take() (id httpapi.Identity, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.arrived == nil {
+		return id, false
+	}
+	id, s.arrived = *s.arrived, nil
+	return id, true
+}
+
+// judge compares what the server makes of a request with the URL that was asked.
+func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
+	say := func(severity Severity, variable, fault, why, fix string) {
+		e.find(severity, AreaPublicURL, or3cloud.Problem{Variable: variable, Fault: fault, Why: why, Fix: fix})
+	}
+	const oneClient = "all people behind it count as one client, and one who guesses passwords locks all of them out"
+	if arrived.Unbelieved != "" {
+		say(Error, setting.TrustedProxies, "does not name the proxy at "+arrived.Unbelieved+", so what it says is not believed", oneClient,
+			"Set "+setting.TrustedProxies+"="+arrived.Unbelieved+" (add it to what is there).")
+		return
+	}
+	const headers = "; in nginx: proxy_set_header X-Forwarded-Proto $scheme, and the others of docs/operations.md"
+	if base.Scheme == "https" && !arrived.HTTPS {
+		fault := "is https, and the proxy in front of the server sends no header that says so"
+		if arrived.Forwarded && !arrived.ProtoUntold {
+			fault = "is https, and the proxy in front of the server says http"
+		}
+		say(Error, setting.PublicURL, fault, "browsers are redirected for ever, or nobody can sign in", "Let the proxy send X-Forwarded-Proto"+headers+".")
+	}
+	want := origin.NormalHost(base.Scheme, base.Host)
+	switch {
+	case arrived.Host == "":
+		say(Warning, setting.PublicURL, "is reached through a proxy that does not say under which name", "pages under another name of the server cannot change anything",
+			"Let the proxy send X-Forwarded-Host"+headers+".")
+	case arrived.Host != want:
+		say(Warning, setting.PublicURL, fmt.Sprintf("is %s, and the proxy calls the server %s", base, arrived.Host), "pages under another name of the server cannot change anything",
+			"Let the proxy send X-Forwarded-Host with the name that the browser has sent"+headers+".")
+	}
+	if _, err := netip.ParseAddr(arrived.ClientIP); arrived.Forwarded && err != nil {
+		say(Error, setting.ForwardedForHeader, "is "+e.Config.String(setting.ForwardedForHeader)+", in which the proxy names no address", oneClient,
+			"Let the proxy send it, or name the header that it sends.")
+	}
+}

@@ -1,0 +1,280 @@
+// Package doctor looks at an installation as it would be started from here, and at one that runs, and says what is wrong with it, why
+// that matters and what mends it. What the start checks comes from there; here is what a start cannot know or would stand in its way.
+// It changes nothing.
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/setting"
+)
+
+// Severity says what becomes of a finding.
+type Severity string
+
+// The severities.
+const (
+	// Error is what keeps the server from starting, people from using it, or data from being safe.
+	Error Severity = "error"
+	// Warning is what an operator should know. It may be meant.
+	Warning Severity = "warning"
+)
+
+// Area is what was looked at.
+type Area string
+
+// The areas, in the order of the report.
+const (
+	AreaConfiguration Area = "configuration"
+	AreaCombination   Area = "combination"
+	AreaSecrets       Area = "secrets"
+	AreaProviders     Area = "providers"
+	AreaData          Area = "data"
+	AreaDisk          Area = "disk"
+	AreaClock         Area = "clock"
+	AreaAddress       Area = "address"
+	AreaPublicURL     Area = "public-url"
+	AreaMail          Area = "mail"
+)
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Area     Area     `json:"area"`
+	or3cloud.Problem
+}
+
+// String is the finding as one line: what, why it matters, the fix.
+func (f Finding) String() string {
+	what := f.Problem
+	fix := what.Fix
+	what.Fix = ""
+	text := fmt.Sprintf("%s: %s", f.Severity, strings.TrimSuffix(what.String(), "."))
+	if fix != "" {
+		text += ". Fix: " + fix
+	}
+	return strings.Join(strings.Fields(logx.Redact(text)), " ")
+}
+
+// Report is everything that was found.
+type Report struct {
+	// OK says that there is no error.
+	OK       bool      `json:"ok"`
+	Errors   int       `json:"errors"`
+	Warnings int       `json:"warnings"`
+	Findings []Finding `json:"findings"`
+	// Examined are the areas that were looked at. The others have nothing to look at here, or were left out.
+	Examined []Area `json:"examined"`
+}
+
+// Subject is what is looked at, and with what.
+type Subject struct {
+	Config   *config.Config
+	Registry *or3cloud.Registry
+	// Problems and Warnings are what loading the configuration has found.
+	Problems, Warnings []or3cloud.Problem
+	// DataDir is the absolute path of the data directory; empty where nothing is stored.
+	DataDir string
+	// Running says that a server has the data directory open.
+	Running bool
+	// Offline leaves out what asks other machines.
+	Offline bool
+	// Listen listens as the server would, or says why it could not. It returns nil where trying would change something.
+	Listen func() (net.Listener, error)
+	// Identify puts into a request what the server makes of the way that it has come (httpapi.IdentityOf).
+	Identify httpapi.Middleware
+	// Built is when the sources of this program were; zero if that is not known.
+	Built time.Time
+	Now   func() time.Time
+	// Measure measures a file system; nil asks the operating system.
+	Measure func(dir string) (diskspace.Usage, error)
+	// Client asks the public URL; nil is one that trusts the authorities of the system.
+	Client *http.Client
+}
+
+// The deadlines of what asks others.
+const (
+	askPatience  = 10 * time.Second
+	mailPatience = 20 * time.Second
+)
+
+// Examine looks at everything. It takes as long as the slowest of the others that are asked, and ends early with ctx.
+func Examine(ctx context.Context, s Subject) Report {
+	if s.Measure == nil {
+		s.Measure = diskspace.Measure
+	}
+	e := &examination{Subject: s}
+	e.configuration()
+	e.combinations()
+	e.secrets()
+	e.providers(ctx)
+	e.data()
+	e.clock()
+	e.address(ctx)
+	if !s.Offline {
+		var asked sync.WaitGroup
+		asked.Go(func() { e.publicURL(ctx) })
+		asked.Go(func() { e.mail(ctx) })
+		asked.Wait()
+	}
+	if e.listener != nil {
+		_ = e.listener.Close()
+	}
+	return e.report()
+}
+
+// examination is one look at everything.
+type examination struct {
+	Subject
+	listener net.Listener // at the server's address, where no server is running; nil if there is none
+
+	mu       sync.Mutex
+	examined []Area
+	findings []Finding
+}
+
+// look says that an area is looked at.
+func (e *examination) look(at Area) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.examined = append(e.examined, at)
+}
+
+// find adds findings, each once: a directory may hold several stores.
+func (e *examination) find(severity Severity, at Area, problems ...or3cloud.Problem) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range problems {
+		if f := (Finding{severity, at, p}); !slices.Contains(e.findings, f) {
+			e.findings = append(e.findings, f)
+		}
+	}
+}
+
+func (e *examination) report() Report {
+	order := []Area{
+		AreaConfiguration, AreaCombination, AreaSecrets, AreaProviders, AreaData, AreaDisk, AreaClock, AreaAddress, AreaPublicURL, AreaMail,
+	}
+	place := func(a Area) int { return slices.Index(order, a) }
+	slices.SortFunc(e.examined, func(a, b Area) int { return place(a) - place(b) })
+	r := Report{Findings: []Finding{}, Examined: slices.Compact(e.examined)}
+	for _, severity := range []Severity{Error, Warning} {
+		of := slices.DeleteFunc(slices.Clone(e.findings), func(f Finding) bool { return f.Severity != severity })
+		slices.SortStableFunc(of, func(a, b Finding) int { return place(a.Area) - place(b.Area) })
+		for i := range of {
+			of[i].Fault, of[i].Why = logx.Redact(of[i].Fault), logx.Redact(of[i].Why)
+		}
+		r.Findings = append(r.Findings, of...)
+		if severity == Error {
+			r.Errors = len(of)
+		} else {
+			r.Warnings = len(of)
+		}
+	}
+	r.OK = r.Errors == 0
+	return r
+}
+
+// configuration reports what the start says.
+func (e *examination) configuration() {
+	e.look(AreaConfiguration)
+	because := func(problems []or3cloud.Problem, why string) []or3cloud.Problem {
+		problems = slices.Clone(problems)
+		for i := range problems {
+			problems[i].Why = cmp.Or(problems[i].Why, why)
+			problems[i].Fix = cmp.Or(problems[i].Fix, "Correct it or take it out; or3-cloud config shows what is read.")
+		}
+		return problems
+	}
+	e.find(Error, AreaConfiguration, because(e.Problems, "the server does not start with it")...)
+	e.find(Warning, AreaConfiguration, because(e.Warnings, "the server starts, but perhaps not as it is meant")...)
+	e.find(Warning, AreaSecrets, e.Config.Exposed()...)
+}
+
+// providers reports those that are missing, and what the others find.
+func (e *examination) providers(ctx context.Context) {
+	if len(e.Config.Roles()) == 0 {
+		return
+	}
+	e.look(AreaProviders)
+	asked := map[string]bool{}
+	for _, role := range e.Config.Roles() {
+		p, ok := e.Registry.Serving(role.Kind, role.Provider)
+		switch {
+		case !ok && e.Config.Strict(): // the configuration says so
+		case !ok:
+			missing := e.Registry.Missing(role.Kind, role.Variable, role.Provider, role.Switch)
+			missing.Why = fmt.Sprintf("the server starts without %s", role.Kind)
+			e.find(Error, AreaProviders, missing)
+		case p.Examine != nil && !asked[p.ID]:
+			asked[p.ID] = true
+			problems, warnings := p.Examine(ctx, or3cloud.Examination{
+				Config: e.Config, Strict: e.Config.Strict(), DataDir: e.DataDir, Room: e.room,
+			})
+			e.find(Error, AreaProviders, problems...)
+			e.find(Warning, AreaProviders, warnings...)
+		}
+	}
+}
+
+// data looks at the data directory.
+func (e *examination) data() {
+	if e.DataDir == "" {
+		return
+	}
+	e.look(AreaData)
+	problems, warnings := datadir.Inspect(e.DataDir, datadir.Options{Now: e.Now, Shared: e.Config.Bool(setting.SharedVolume)})
+	e.find(Error, AreaData, problems...)
+	e.find(Warning, AreaData, warnings...)
+	e.look(AreaDisk)
+	problems, warnings = e.room(setting.DataDir, e.DataDir)
+	e.find(Error, AreaDisk, problems...)
+	e.find(Warning, AreaDisk, warnings...)
+}
+
+// mebibyte is 2^20 bytes.
+const mebibyte = 1 << 20
+
+// room implements or3cloud.Examination.Room.
+func (e *examination) room(variable, dir string) (problems, warnings []or3cloud.Problem) {
+	u, err := diskspace.Nearest(dir, e.Measure)
+	if err != nil {
+		return nil, []or3cloud.Problem{{
+			Variable: variable, Fault: fmt.Sprintf("the free space of %s cannot be measured: %v", dir, err),
+			Why: "a full disk would come without a warning", Fix: "Let the server's user look at the directory.",
+		}}
+	}
+	if u.Network != "" && !e.Config.Strict() { // strict mode refuses it at the start
+		warnings = append(warnings, or3cloud.Problem{
+			Variable: variable, Fault: fmt.Sprintf("%s is on a network file system (%s)", dir, u.Network),
+			Why: "locks and fsync cannot be relied on there: a database can be damaged", Fix: "Name a directory on a disk of this machine.",
+		})
+	}
+	free := fmt.Sprintf("the file system of %s has %d MiB left of %d", dir, u.Free/mebibyte, u.Total/mebibyte)
+	switch diskspace.Judge(u) {
+	case diskspace.Full:
+		problems = append(problems, or3cloud.Problem{
+			Variable: variable, Fault: free, Why: "whatever grows is refused: no upload, no new message is stored",
+			Fix: "Free some space, or move the directory to a larger disk.",
+		})
+	case diskspace.Low:
+		warnings = append(warnings, or3cloud.Problem{
+			Variable: variable, Fault: free, Why: "soon nothing new is stored", Fix: "Free some space, or move the directory to a larger disk.",
+		})
+	}
+	return problems, warnings
+}

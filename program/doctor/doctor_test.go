@@ -1,0 +1,460 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/setting"
+)
+
+// A key of the kind that or3cloud.MakeKey prints, and another one.
+const (
+	aKey       = "q7Hn0v5mXwC2yKfR8bTzUeJ4sPdL1aGiO6NtYxVhWk3="
+	anotherKey = "Zr1oT8uYkQ4mSg6HvB0nEwXc2LfPj9aDi5RtKyNhVx7="
+)
+
+// registry has a provider for each kind, with the ids that are selected by default.
+func registry(t *testing.T, change ...func(*or3cloud.Provider)) *or3cloud.Registry {
+	t.Helper()
+	reg := &or3cloud.Registry{}
+	for id, kind := range map[string]or3cloud.ProviderKind{"basic-auth": or3cloud.ProviderAuth, "sqlite": or3cloud.ProviderSync, "fs": or3cloud.ProviderStorage} {
+		p := or3cloud.Provider{
+			ID: id, Package: "example.org/" + id, Serves: []or3cloud.ProviderKind{kind},
+			Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) { return nil, errors.New("never opened") },
+		}
+		for _, c := range change {
+			c(&p)
+		}
+		if err := reg.Register(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return reg
+}
+
+// subject is an installation in good order with other variables.
+func subject(t *testing.T, reg *or3cloud.Registry, environ ...string) Subject {
+	t.Helper()
+	catalogue, err := config.NewCatalogue(reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Subject{
+		Registry: reg, Offline: true, Now: time.Now,
+		Listen:  func() (net.Listener, error) { return nil, nil },
+		Measure: func(string) (diskspace.Usage, error) { return diskspace.Usage{Free: 1 << 40, Total: 1 << 41}, nil },
+	}
+	s.Config, s.Problems, s.Warnings = config.Load(catalogue, config.Sources{Environ: environ})
+	if s.Identify, err = host.Identify(s.Config); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// examine returns what is found, without whether something sets the clock of the machine that the test runs on.
+func examine(t *testing.T, s Subject) []Finding {
+	t.Helper()
+	r := Examine(t.Context(), s)
+	found := slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Area == AreaClock && f.Severity == Warning && strings.Contains(f.Fault, "kernel") })
+	errs := 0
+	for _, f := range found {
+		if line := f.String(); strings.Contains(line, "\n") || f.Variable == "" || f.Fault == "" || f.Why == "" || f.Fix == "" || !strings.Contains(line, ". Fix: ") {
+			t.Errorf("a finding is a line with what, why and the fix: %q %+v", line, f)
+		}
+		if f.Severity == Error {
+			errs++
+		}
+	}
+	if r.OK != (errs == 0) || r.Errors != errs {
+		t.Errorf("OK %v with %d of %d errors", r.OK, r.Errors, errs)
+	}
+	return found
+}
+
+// only fails unless exactly one thing is found, and returns it.
+func only(t *testing.T, found []Finding, severity Severity, at Area, variable string) Finding {
+	t.Helper()
+	if len(found) != 1 || found[0].Severity != severity || found[0].Area != at || found[0].Variable != variable {
+		t.Fatalf("found %q, want one %s about %s in %s", found, severity, variable, at)
+	}
+	return found[0]
+}
+
+func none(t *testing.T, found []Finding) {
+	t.Helper()
+	if len(found) > 0 {
+		t.Errorf("found %q", found)
+	}
+}
+
+func TestAGoodInstallationHasNoFinding(t *testing.T) {
+	for name, environ := range map[string][]string{
+		"local":  nil,
+		"static": {"SSR_AUTH_ENABLED=false"},
+		"public": {
+			"NODE_ENV=production", "OR3_PUBLIC_URL=https://cloud.example.org", "OR3_TRUSTED_PROXIES=loopback", "OR3_AUTH_REGISTRATION_MODE=invite_only",
+			"OR3_AUTH_INVITE_TOKEN_SECRET=" + aKey, "OR3_WEBHOOKS_ENCRYPTION_KEY=" + anotherKey,
+		},
+		"socket": {
+			"NODE_ENV=production", "OR3_PUBLIC_URL=https://cloud.example.org", "OR3_ADDR=unix:/run/or3/s", "OR3_TRUST_PROXY=true", "OR3_AUTH_REGISTRATION_MODE=disabled",
+		},
+	} {
+		t.Run(name, func(t *testing.T) { none(t, examine(t, subject(t, registry(t), environ...))) })
+	}
+}
+
+// TestUnsafeCombinations has a case for each rule. A rule without one fails.
+func TestUnsafeCombinations(t *testing.T) {
+	const public, http = "OR3_PUBLIC_URL=https://cloud.example.org", "OR3_PUBLIC_URL=http://nas.example.lan"
+	strict := []string{"NODE_ENV=production", "OR3_TRUSTED_PROXIES=loopback", "OR3_AUTH_REGISTRATION_MODE=disabled", public}
+	with := func(more ...string) []string { return slices.Concat(strict, more) }
+	seen := map[string]bool{}
+	for _, c := range []struct {
+		variable string
+		severity Severity
+		environ  []string
+	}{
+		{setting.SocketMode, Warning, with("OR3_ADDR=unix:/run/or3/s", "OR3_SOCKET_MODE=0666")},
+		{setting.PublicURL, Error, []string{http}},
+		{setting.PublicURL, Warning, []string{"NODE_ENV=production", "OR3_PUBLIC_URL=http://localhost:3000", "OR3_AUTH_REGISTRATION_MODE=disabled"}},
+		{setting.NodeEnv, Warning, []string{public, "OR3_TRUSTED_PROXIES=loopback"}},
+		{setting.RegistrationMode, Warning, []string{"NODE_ENV=production", "OR3_TRUSTED_PROXIES=loopback", public}},
+		{setting.ProvisioningFailure, Warning, []string{"OR3_SESSION_PROVISIONING_FAILURE=unauthenticated"}},
+		{setting.LimitsEnabled, Warning, with("OR3_LIMITS_ENABLED=false")},
+		{setting.DisableRateLimit, Warning, []string{public, "OR3_TRUSTED_PROXIES=loopback", "OR3_STRICT_CONFIG=true", "OR3_AUTH_REGISTRATION_MODE=disabled", "DISABLE_RATE_LIMIT=1"}},
+		{setting.AllowedOrigins, Warning, with("OR3_ALLOWED_ORIGINS=http://chat.example.org")},
+		{setting.ForceHTTPS, Warning, with("OR3_FORCE_HTTPS=false")},
+		{setting.TrustProxy, Error, []string{"OR3_TRUST_PROXY=true", "OR3_ADDR=0.0.0.0:3000"}},
+		{setting.TrustedProxies, Error, []string{"NODE_ENV=production", public, "OR3_AUTH_REGISTRATION_MODE=disabled"}},
+		{setting.CSP, Warning, with("OR3_CSP=false")},
+		{setting.AllowAnyFileType, Warning, []string{
+			"NODE_ENV=production", public, "OR3_TRUSTED_PROXIES=loopback", "OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_AUTH_REGISTRATION_MODE=open",
+		}},
+		{setting.WebhooksBlockPrivateIPs, Error, []string{"OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false"}},
+	} {
+		t.Run(c.variable+" "+string(c.severity), func(t *testing.T) {
+			found := slices.DeleteFunc(examine(t, subject(t, registry(t), c.environ...)), func(f Finding) bool {
+				return f.Variable == setting.RegistrationMode && c.variable == setting.AllowAnyFileType || f.Area == AreaConfiguration
+			})
+			f := only(t, found, c.severity, AreaCombination, c.variable)
+			seen[f.Variable+f.Fault] = true
+		})
+	}
+	for _, rule := range combinations {
+		if !seen[rule.Variable+rule.Fault] {
+			t.Errorf("%s %s: no case has it", rule.Variable, rule.Fault)
+		}
+	}
+}
+
+func TestWhatTheStartSaysIsFound(t *testing.T) {
+	found := examine(t, subject(t, registry(t), "OR3_SYNK_ENABLED=false", "OR3_LOG_LEVEL=loud", "OR3_UNKNOWN_THING=1"))
+	if len(found) != 3 || found[0].Severity != Error || found[0].Variable != setting.LogLevel ||
+		found[1].Variable != "OR3_SYNK_ENABLED" && found[2].Variable != "OR3_SYNK_ENABLED" {
+		t.Fatalf("%q", found)
+	}
+	if all := found[1].Fix + found[2].Fix; !strings.Contains(all, "OR3_SYNC_ENABLED") {
+		t.Errorf("the nearest name is not offered: %q", all)
+	}
+}
+
+func TestKeysThatCanBeGuessed(t *testing.T) {
+	for key, want := range map[string]bool{
+		aKey: false, anotherKey: false,
+		"changeme-changeme-changeme-changeme": true, strings.Repeat("a", 40): true, strings.Repeat("12345678", 5): true,
+		"My-Password-My-Password-My-Password": true,
+	} {
+		if got := guessable(key); got != want {
+			t.Errorf("%s: %v", key, got)
+		}
+	}
+	s := subject(t, registry(t), "OR3_AUTH_INVITE_TOKEN_SECRET=do-not-show-changeme-do-not-show-it")
+	if f := only(t, examine(t, s), Warning, AreaSecrets, setting.InviteSecret); strings.Contains(f.String(), "do-not-show") {
+		t.Errorf("a key is shown: %s", f)
+	}
+	s = subject(t, registry(t), "OR3_AUTH_INVITE_TOKEN_SECRET="+aKey, "OR3_WEBHOOKS_ENCRYPTION_KEY="+aKey)
+	if f := only(t, examine(t, s), Warning, AreaSecrets, setting.WebhooksKey); !strings.Contains(f.Fault, setting.InviteSecret) {
+		t.Errorf("%s", f)
+	}
+}
+
+// TestProvidersContribute has a provider that takes two places, and another one that is missing.
+func TestProvidersContribute(t *testing.T) {
+	reg := &or3cloud.Registry{}
+	calls := 0
+	if err := reg.Register(or3cloud.Provider{
+		ID: "own", Package: "example.org/own", Serves: []or3cloud.ProviderKind{or3cloud.ProviderAuth, or3cloud.ProviderSync},
+		Settings: []or3cloud.Setting{{Name: "OWN_DIR", Group: "Own", Label: "Directory", Help: "Directory."}},
+		Open:     func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) { return nil, errors.New("never opened") },
+		Examine: func(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
+			calls++
+			problems, warnings = e.Room("OWN_DIR", e.Config.String("OWN_DIR"))
+			return append(problems, or3cloud.Problem{Variable: "OWN_DIR", Fault: "is red", Why: "it should be blue", Fix: "Paint it."}), warnings
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s := subject(t, reg, "AUTH_PROVIDER=own", "OR3_SYNC_PROVIDER=own", "OWN_DIR="+filepath.Join(dir, "not", "yet"))
+	s.Measure = func(at string) (diskspace.Usage, error) {
+		if at != dir {
+			return diskspace.Usage{}, os.ErrNotExist
+		}
+		return diskspace.Usage{Free: 1 << 20, Total: 1 << 40, Network: "nfs"}, nil
+	}
+	var got []string
+	for _, f := range examine(t, s) {
+		got = append(got, string(f.Severity)+" "+f.Variable+" "+strings.Fields(f.Fault)[0])
+	}
+	slices.Sort(got)
+	want := []string{"error NUXT_PUBLIC_STORAGE_PROVIDER storage.provider", "error OWN_DIR is", "error OWN_DIR the", "warning OWN_DIR " + filepath.Join(dir, "not", "yet")}
+	if !slices.Equal(got, want) || calls != 1 {
+		t.Errorf("%q, asked %d times", got, calls)
+	}
+}
+
+func TestTheClock(t *testing.T) {
+	s := subject(t, registry(t))
+	s.Built = time.Now().Add(time.Hour)
+	only(t, examine(t, s), Error, AreaClock, clockVariable)
+	s.Built = time.Now().Add(-time.Hour)
+	none(t, examine(t, s))
+	s.DataDir = t.TempDir()
+	write(t, filepath.Join(s.DataDir, "identity.json"), `{"id":"x","format":1,"createdAt":"2026-01-01T00:00:00Z"}`)
+	s.Now = func() time.Time { return time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC) }
+	s.Built = time.Time{}
+	only(t, examine(t, s), Error, AreaClock, clockVariable)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600), os.Chmod(filepath.Dir(path), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnAddressThatIsTaken(t *testing.T) {
+	s := subject(t, registry(t))
+	s.Listen = func() (net.Listener, error) {
+		return nil, errors.New("127.0.0.1:3000 is in use by another program; stop it, or choose another address")
+	}
+	if f := only(t, examine(t, s), Error, AreaAddress, setting.Addr); f.Fix != "Stop it, or choose another address." {
+		t.Errorf("%s", f)
+	}
+	s.Listen = func() (net.Listener, error) {
+		return nil, errors.New("127.0.0.1:3000 is in use by another program; stop it; it is the process with pid 1, systemd")
+	}
+	none(t, examine(t, s))
+}
+
+func TestARunningServerIsAskedWhereItShouldBe(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == healthPath {
+			w.Write([]byte(`{"status":"ok","timestamp":"","uptime":1}`))
+		}
+	}))
+	defer server.Close()
+	addr := server.Listener.Addr().String()
+	s := subject(t, registry(t), "OR3_ADDR="+addr)
+	s.Running = true
+	s.Listen = func() (net.Listener, error) { t.Error("the address of a running server is taken"); return nil, nil }
+	none(t, examine(t, s))
+	server.Close()
+	only(t, examine(t, s), Warning, AreaAddress, setting.Addr)
+}
+
+// proxied is a server behind a reverse proxy: the public URL leads to the proxy, which sends what rewrite makes of a request.
+func proxied(t *testing.T, secure bool, rewrite func(*httputil.ProxyRequest), environ ...string) Subject {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	target := &url.URL{Scheme: "http", Host: ln.Addr().String()}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		rewrite(r)
+	}}
+	start := httptest.NewServer
+	if secure {
+		start = httptest.NewTLSServer
+	}
+	front := start(proxy)
+	t.Cleanup(front.Close)
+	s := subject(t, registry(t), append(environ, "OR3_PUBLIC_URL="+front.URL, "OR3_ADDR="+ln.Addr().String())...)
+	s.Offline, s.Client = false, front.Client()
+	s.Listen = func() (net.Listener, error) { return ln, nil }
+	return s
+}
+
+func TestWhatAProxySends(t *testing.T) {
+	good := func(r *httputil.ProxyRequest) { r.SetXForwarded() }
+	appends := func(r *httputil.ProxyRequest) {
+		r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+		r.SetXForwarded()
+	}
+	without := func(name string) func(*httputil.ProxyRequest) {
+		return func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.Header.Del(name) }
+	}
+	for _, c := range []struct {
+		name     string
+		rewrite  func(*httputil.ProxyRequest)
+		environ  []string
+		severity Severity
+		variable string // nothing is found if it is empty
+	}{
+		{"good", good, []string{"OR3_TRUSTED_PROXIES=loopback"}, "", ""},
+		{"good, everyone trusted", good, []string{"OR3_TRUST_PROXY=true"}, "", ""},
+		{"appends to what clients send", appends, []string{"OR3_TRUST_PROXY=true"}, Error, setting.TrustProxy},
+		{"appends, and is named", appends, []string{"OR3_TRUSTED_PROXIES=loopback"}, "", ""},
+		{"not named", good, []string{"OR3_TRUSTED_PROXIES=192.0.2.1"}, Error, setting.TrustedProxies},
+		{"no protocol", without("X-Forwarded-Proto"), []string{"OR3_TRUSTED_PROXIES=loopback"}, Error, setting.PublicURL},
+		{"no host", without("X-Forwarded-Host"), []string{"OR3_TRUSTED_PROXIES=loopback"}, Warning, setting.PublicURL},
+		{"another host", func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.Header.Set("X-Forwarded-Host", "backend:3000") },
+			[]string{"OR3_TRUSTED_PROXIES=loopback"}, Warning, setting.PublicURL},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			found := slices.DeleteFunc(examine(t, proxied(t, true, c.rewrite, c.environ...)), func(f Finding) bool { return f.Area != AreaPublicURL })
+			if c.variable == "" {
+				none(t, found)
+				return
+			}
+			only(t, found, c.severity, AreaPublicURL, c.variable)
+		})
+	}
+}
+
+func TestAPublicURLThatLeadsElsewhere(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		fault  string
+	}{
+		"another server":  {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<h1>Welcome to nginx!</h1>")) }, "another server"},
+		"a redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://other.example/", http.StatusFound) }, "https://other.example/"},
+		"a lost upstream": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "502"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			front := httptest.NewServer(c.answer)
+			defer front.Close()
+			s := subject(t, registry(t), "OR3_PUBLIC_URL="+front.URL)
+			s.Offline, s.Running = false, true
+			found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
+			if f := only(t, found, Warning, AreaPublicURL, setting.PublicURL); !strings.Contains(f.Fault, c.fault) {
+				t.Errorf("%s", f)
+			}
+		})
+	}
+	t.Run("no one", func(t *testing.T) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln.Close()
+		s := subject(t, registry(t), "OR3_PUBLIC_URL=http://"+ln.Addr().String())
+		s.Offline, s.Running = false, true
+		found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
+		only(t, found, Warning, AreaPublicURL, setting.PublicURL)
+	})
+	t.Run("an authority that is not trusted, and a clock", func(t *testing.T) {
+		s := proxied(t, true, func(r *httputil.ProxyRequest) { r.SetXForwarded() }, "OR3_TRUSTED_PROXIES=loopback")
+		s.Client = nil
+		found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
+		if f := only(t, found, Warning, AreaPublicURL, setting.PublicURL); !strings.Contains(f.Fault, "authority") {
+			t.Errorf("%s", f)
+		}
+		s = proxied(t, false, func(r *httputil.ProxyRequest) { r.SetXForwarded() }, "OR3_TRUSTED_PROXIES=loopback")
+		s.Now = func() time.Time { return time.Now().Add(time.Hour) }
+		only(t, examine(t, s), Warning, AreaClock, clockVariable)
+	})
+}
+
+func TestACertificateThatEnds(t *testing.T) {
+	s := proxied(t, true, func(r *httputil.ProxyRequest) { r.SetXForwarded() }, "OR3_TRUSTED_PROXIES=loopback")
+	transport := s.Client.Transport.(*http.Transport).Clone()
+	var end time.Time
+	transport.TLSClientConfig.VerifyConnection = func(state tls.ConnectionState) error {
+		end = state.PeerCertificates[0].NotAfter
+		return nil
+	}
+	s.Client = &http.Client{Transport: transport}
+	_ = Examine(t.Context(), s)
+	if end.IsZero() {
+		t.Fatal("the certificate was not seen")
+	}
+	s = proxied(t, true, func(r *httputil.ProxyRequest) { r.SetXForwarded() }, "OR3_TRUSTED_PROXIES=loopback")
+	s.Now = func() time.Time { return end.Add(-24 * time.Hour) }
+	found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
+	if f := only(t, found, Warning, AreaPublicURL, setting.PublicURL); !strings.Contains(f.Fault, "certificate") {
+		t.Errorf("%s", f)
+	}
+}
+
+func TestTheMailServer(t *testing.T) {
+	server := smtptest.Start(t, smtptest.Options{})
+	environ := []string{"OR3_SMTP_URL=smtp://" + server.Addr, "OR3_SMTP_FROM=cloud@example.test"}
+	s := subject(t, registry(t), environ...)
+	s.Offline = false
+	none(t, examine(t, s))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	s = subject(t, registry(t), "OR3_SMTP_URL=smtp://"+ln.Addr().String(), "OR3_SMTP_FROM=cloud@example.test")
+	s.Offline = false
+	only(t, examine(t, s), Error, AreaMail, setting.SMTPURL)
+	s.Offline = true
+	none(t, examine(t, s))
+}
+
+// TestTheStandInIsNoServer is what others get while the stand-in has the address.
+func TestTheStandInIsNoServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &examination{Subject: subject(t, registry(t)), listener: ln}
+	stand := e.standIn()
+	defer stand.stop()
+	res, err := http.Get("http://" + ln.Addr().String() + "/api/sync/pull")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+	if _, ok := stand.take(); ok {
+		t.Error("a stranger's request was taken for ours")
+	}
+}
+
+func TestIsLocal(t *testing.T) {
+	for host, want := range map[string]bool{"localhost": true, "a.localhost": true, "127.9.9.9": true, "[::1]": true, "0.0.0.0": false, "": false, "nas": false, "10.0.0.1": false} {
+		if isLocal(host) != want {
+			t.Errorf("%q: %v", host, !want)
+		}
+	}
+	if _, err := netip.ParseAddr(forgedAddress); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,50 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+)
+
+// fewCharacters is how many different characters a random key has at least; one of 32 with fewer is as good as impossible.
+const fewCharacters = 10
+
+// placeholders are words of examples that people forget to replace. They are too long to come up in a random key.
+var placeholders = []string{"changeme", "change-me", "change_me", "replace", "example", "password", "placeholder", "your-secret", "your_secret", "openssl"}
+
+// secrets looks at how strong keys are. That they are long enough the configuration says.
+func (e *examination) secrets() {
+	e.look(AreaSecrets)
+	first := map[string]string{} // variable by value
+	for _, v := range e.Config.Values() {
+		if !v.Setting.Secret || !v.IsSet || v.Setting.Make == "" {
+			continue
+		}
+		p := or3cloud.Problem{Variable: v.Setting.Name, Why: "whoever guesses it can sign in as anybody", Fix: "Replace it with what this prints: " + v.Setting.Make}
+		switch other, again := first[v.Text]; {
+		case again:
+			p.Fault = "is the same as " + other
+			p.Why = "whoever learns one has the other, and what one has signed may pass for the other's"
+			e.find(Warning, AreaSecrets, p)
+		case guessable(v.Text):
+			p.Fault = fmt.Sprintf("is no random key (%d characters, and a word or few different ones)", len([]rune(v.Text)))
+			e.find(Warning, AreaSecrets, p)
+		}
+		first[v.Text] = v.Setting.Name
+	}
+}
+
+// guessable reports whether a key looks as if a person had thought it up.
+func guessable(key string) bool {
+	lower := strings.ToLower(key)
+	if slices.ContainsFunc(placeholders, func(word string) bool { return strings.Contains(lower, word) }) {
+		return true
+	}
+	different := map[rune]bool{}
+	for _, r := range key {
+		different[r] = true
+	}
+	return len(different) < fewCharacters
+}
