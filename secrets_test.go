@@ -18,6 +18,7 @@ import (
 var constantTime = map[string]int{
 	"internal/invite/invite.go":                      1, // the signature of an invite
 	"engine/engine.go":                               1, // the secret of an engine on a loopback address
+	"program/doctor/arrival.go":                      1, // the mark of a request that doctor sends
 	"internal/passwd/passwd.go":                      1, // the hash of a password; bcrypt compares its own
 	"internal/signed/signed.go":                      1, // the signature of a token
 	"providers/basicauth/internal/accounts/setup.go": 1, // the setup link
@@ -43,7 +44,7 @@ func words(names ...string) *regexp.Regexp {
 
 // plainly are comparisons of such names that tell nobody anything, with the reason.
 var plainly = map[string]string{
-	"program/user_prompt.go: password != again":                                   "what one person has typed twice",
+	"program/console/console.go: password != again":                               "what one person has typed twice",
 	"providers/basicauth/internal/form/form.go: f[confirm] != password":           "what one person has typed twice",
 	"internal/config/catalogue.go: first.Secret != s.Secret":                      "whether a setting is secret",
 	"internal/signed/signed.go: base64.RawURLEncoding.EncodeToString(b) != token": "one spelling of what was brought",

@@ -8,6 +8,7 @@ import (
 
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 	"or3.chat/cloud/setting"
 )
 
@@ -42,7 +43,7 @@ func (a app) adopt() *cobra.Command {
 		},
 	}
 	c.bindData(cmd.Flags().StringVar)
-	bindYes(cmd, &c.yes)
+	console.BindYes(cmd, &c.yes)
 	return cmd
 }
 
@@ -60,7 +61,7 @@ func (c adoptCommand) run(stores []string) error {
 	}
 	fmt.Fprintf(c.stderr, "The next start takes over as they are in %s: %s. What was in a store that is missing or empty is gone then.\n",
 		path, strings.Join(stores, ", "))
-	if err := (console{c.stdin, c.stderr}).confirm(c.yes, "Adopt them"); err != nil {
+	if err := (console.Console{In: c.stdin, Out: c.stderr}).Confirm(c.yes, "Adopt them"); err != nil {
 		return err
 	}
 	adoption := operator.Adoption{Dir: path, Stores: stores, Strict: s.Strict(), Shared: s.Bool(setting.SharedVolume), Now: c.now, Rand: c.rand}

@@ -10,13 +10,14 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 )
 
 // asking is a command while it runs that asks the instance and prints the answer.
 type asking struct {
 	app
 	*settingFlags
-	console
+	console.Console
 	json     bool
 	settings *settings // after the first call
 }
@@ -29,7 +30,7 @@ type askers struct {
 
 // complete completes a command: it takes as many arguments as its usage names, and knows --json.
 func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Context, *asking, []string) error) *cobra.Command {
-	c := &asking{app: a.app, settingFlags: a.flags, console: console{a.stdin, a.stderr}}
+	c := &asking{app: a.app, settingFlags: a.flags, Console: console.Console{In: a.stdin, Out: a.stderr}}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) != arguments {
 			return usageError{fmt.Errorf("%d arguments instead of %d; the usage is: %s", len(args), arguments, cmd.UseLine())}

@@ -2,11 +2,9 @@ package program
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"net"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -78,31 +76,15 @@ func (c doctorCommand) run(ctx context.Context) error {
 }
 
 func (c doctorCommand) print(r doctor.Report) error {
-	switch {
-	case c.json:
-		if err := printJSON(c.stdout, r); err != nil {
-			return err
-		}
-	default:
-		for _, f := range r.Findings {
-			fmt.Fprintln(c.stdout, f)
-		}
-		var areas []string
-		for _, a := range r.Examined {
-			areas = append(areas, string(a))
-		}
-		fmt.Fprintf(c.stdout, "%s, %s. Looked at: %s.\n", count(r.Errors, "error"), count(r.Warnings, "warning"), strings.Join(slices.Compact(areas), ", "))
+	print := r.Print
+	if c.json {
+		print = func(w io.Writer) error { return printJSON(w, r) }
+	}
+	if err := print(c.stdout); err != nil {
+		return err
 	}
 	if !r.OK {
 		return errReported
 	}
 	return nil
-}
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -14,6 +14,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 )
 
 // gcCommandLine is "or3-cloud gc".
@@ -58,7 +59,7 @@ func (a app) gc() *cobra.Command {
 	cmd.Flags().StringVar(&c.workspace, "workspace", "", "collect only the workspace with this id or name")
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "list what would go and why, and let nothing go")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
-	bindYes(cmd, &c.yes)
+	console.BindYes(cmd, &c.yes)
 	return cmd
 }
 
@@ -67,14 +68,14 @@ func (c gcCommandLine) run(ctx context.Context, desk operator.Caller) error {
 	if err != nil {
 		return spoken(err)
 	}
-	ask := console{c.stdin, c.stderr}
-	if !c.dryRun && !c.yes && ask.isTerminal() {
+	ask := console.Console{In: c.stdin, Out: c.stderr}
+	if !c.dryRun && !c.yes && ask.IsTerminal() {
 		would, err := operator.Collect(ctx, desk, workspaces.WorkspaceIDs, true)
 		if err != nil {
 			return err
 		}
 		printGoing(c.stderr, would.Going)
-		if err := ask.confirm(c.yes, "Let them go"); err != nil {
+		if err := ask.Confirm(c.yes, "Let them go"); err != nil {
 			return err
 		}
 	}

@@ -100,10 +100,10 @@ func (c *asking) workspace(ctx context.Context, name string) (or3cloud.Workspace
 	if err := table.Flush(); err != nil {
 		return or3cloud.WorkspaceSummary{}, err
 	}
-	if !c.isTerminal() {
+	if !c.IsTerminal() {
 		return or3cloud.WorkspaceSummary{}, usageError{errors.New("several workspaces fit; name one by its id with --workspace")}
 	}
-	answer, err := c.answer("Which one? Type its number: ")
+	answer, err := c.Answer("Which one? Type its number: ")
 	if err != nil {
 		return or3cloud.WorkspaceSummary{}, err
 	}

@@ -200,6 +200,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"adopt", []string{"blobs"}, 0},
 		{"adopt", []string{"all"}, 0},
 		{"config", nil, 0},
+		{"doctor", []string{"--offline"}, 0},
 		{"init", []string{"--dry-run", "--preset", "personal-local"}, 0},
 		{"version", nil, 0},
 		{"serve", nil, 1},

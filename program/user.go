@@ -13,6 +13,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 )
 
 // users are the commands below "or3-cloud user".
@@ -54,7 +55,7 @@ func (a users) add() *cobra.Command {
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) (err error) {
 		in.Email = args[0]
 		if !byLink {
-			if in.Password, err = c.newPassword(); err != nil {
+			if in.Password, err = c.NewPassword(); err != nil {
 				return err
 			}
 		}
@@ -129,16 +130,16 @@ func (a users) passwd() *cobra.Command {
 		Example: "  or3-cloud user passwd ann@example.org\n  or3-cloud user passwd ann@example.org --reset-factors",
 	}
 	cmd.Flags().BoolVar(&resetFactors, "reset-factors", false, "remove authenticator app, passkeys and recovery codes, and keep the password")
-	bindYes(cmd, &yes)
+	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		if resetFactors {
 			fmt.Fprintf(c.stderr, "Authenticator app, passkeys and recovery codes of %s are removed for good, and all sessions end.\n", args[0])
-			if err := c.confirm(yes, "Remove them"); err != nil {
+			if err := c.Confirm(yes, "Remove them"); err != nil {
 				return err
 			}
 			return act(ctx, c, operator.ResetFactors, operator.AccountName{Name: args[0]}, "The second factors of %s are removed and all sessions ended.\n", args[0])
 		}
-		password, err := c.newPassword()
+		password, err := c.NewPassword()
 		if err != nil {
 			return err
 		}
@@ -175,7 +176,7 @@ func (a users) disable() *cobra.Command {
 			"workspaces with it go on.",
 		Example: "  or3-cloud user disable ann@example.org",
 	}
-	bindYes(cmd, &yes)
+	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		if err := c.confirmSessions(ctx, args[0], "", yes); err != nil {
 			return err
@@ -214,7 +215,7 @@ func (a users) revoke() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&session, "session", "", "end this session")
 	cmd.Flags().BoolVar(&all, "all", false, "end all sessions")
-	bindYes(cmd, &yes)
+	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		if all == (session != "") {
 			return usageError{errors.New("say which sessions: --session ID or --all")}
@@ -232,7 +233,7 @@ func (a users) revoke() *cobra.Command {
 
 // confirmSessions shows at a terminal the sessions that are going to end, one or all, and asks.
 func (c *asking) confirmSessions(ctx context.Context, name, session string, yes bool) error {
-	if yes || !c.isTerminal() {
+	if yes || !c.IsTerminal() {
 		return nil
 	}
 	live, err := ask(ctx, c, operator.ListSessions, operator.AccountName{Name: name})
@@ -244,7 +245,7 @@ func (c *asking) confirmSessions(ctx context.Context, name, session string, yes 
 	}
 	fmt.Fprintf(c.stderr, "Sessions of %s that end: %d\n", name, len(live.Sessions))
 	saySessions(c.stderr, live.Sessions)
-	return c.confirm(yes, "End them")
+	return c.Confirm(yes, "End them")
 }
 
 // saySessions prints sessions as a table.
@@ -267,7 +268,7 @@ func (a users) delete() *cobra.Command {
 			"without a terminal it deletes nothing unless --yes is given.",
 		Example: "  or3-cloud user delete ann@example.org\n  or3-cloud user delete ann@example.org --yes",
 	}
-	bindYes(cmd, &yes)
+	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
 		return c.delete(ctx, args[0], yes)
 	})
@@ -280,10 +281,10 @@ func (c *asking) delete(ctx context.Context, name string, yes bool) error {
 	}
 	sayDeletion(c.stderr, what)
 	if !yes {
-		if !c.isTerminal() {
+		if !c.IsTerminal() {
 			return usageError{errors.New("nothing was deleted; add --yes, because there is no terminal to ask at")}
 		}
-		answer, err := c.answer("Delete " + what.Account.Email + " for good? Type yes: ")
+		answer, err := c.Answer("Delete " + what.Account.Email + " for good? Type yes: ")
 		if err != nil {
 			return err
 		}

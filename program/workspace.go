@@ -12,6 +12,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 )
 
 // workspaces are the commands below "or3-cloud workspace".
@@ -177,10 +178,10 @@ func (a workspaces) membersRemove() *cobra.Command {
 			"the workspace, and what their devices hold stays there. The only owner cannot be removed.",
 		Example: "  or3-cloud workspace members remove Family bob@example.org",
 	}
-	bindYes(cmd, &yes)
+	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 2, func(ctx context.Context, c *asking, args []string) error {
 		fmt.Fprintf(c.stderr, "%s loses all access to the workspace %s.\n", args[1], args[0])
-		if err := c.confirm(yes, "Remove the member"); err != nil {
+		if err := c.Confirm(yes, "Remove the member"); err != nil {
 			return err
 		}
 		return c.change(ctx, operator.RemoveMember, args[0], operator.Membership{Name: args[1]}, "%s is no member of %q any more; the role was %s.\n")
@@ -221,14 +222,14 @@ func (a workspaces) invitesRevoke() *cobra.Command {
 		Long:    "Make an invite worthless, with an id from or3-cloud workspace invites list. One that was used stays as it is.",
 		Example: "  or3-cloud workspace invites list Family\n  or3-cloud workspace invites revoke Family 0d1c…",
 	}
-	bindYes(cmd, &yes)
+	console.BindYes(cmd, &yes)
 	return a.complete(cmd, 2, func(ctx context.Context, c *asking, args []string) error {
 		ws, err := c.workspace(ctx, args[0])
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(c.stderr, "The invite %s to the workspace %q becomes worthless.\n", args[1], ws.Name)
-		if err := c.confirm(yes, "Revoke it"); err != nil {
+		if err := c.Confirm(yes, "Revoke it"); err != nil {
 			return err
 		}
 		return act(ctx, c, operator.RevokeInvite, operator.InviteID{WorkspaceID: ws.ID, InviteID: args[1]}, "The invite %s is revoked.\n", args[1])

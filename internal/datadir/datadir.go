@@ -232,7 +232,7 @@ func (d *Dir) tryWriting() error {
 
 // identify reads the identity, or writes one into a new directory.
 func (d *Dir) identify() error {
-	id, err := d.readIdentity()
+	id, err := readIdentity(d.root, d.path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) && d.adoptsAll() {
 		return d.create()
 	}
@@ -263,18 +263,18 @@ func (d *Dir) identify() error {
 // errDamaged says that the identity cannot be understood.
 var errDamaged = errors.New("is damaged")
 
-// readIdentity reads the identity.
-func (d *Dir) readIdentity() (id identity, err error) {
-	data, err := d.root.ReadFile(identityFile)
+// readIdentity reads the identity of the data directory at a path.
+func readIdentity(root *os.Root, path string) (id identity, err error) {
+	data, err := root.ReadFile(identityFile)
 	if err != nil {
 		return id, fmt.Errorf("read the identity of the data directory: %w", err)
 	}
 	if err := json.Unmarshal(data, &id); err != nil || id.ID == "" {
 		return id, fmt.Errorf("%s %w; restore it from a backup, or give the directory a new identity and take its stores as they are with: %s %s --data %s",
-			filepath.Join(d.path, identityFile), errDamaged, adoptCommand, EveryStore, d.path)
+			filepath.Join(path, identityFile), errDamaged, adoptCommand, EveryStore, path)
 	}
 	if id.Format != format {
-		return id, fmt.Errorf("the data directory %s has format %d and this version of the program knows format %d; start the version that wrote it", d.path, id.Format, format)
+		return id, fmt.Errorf("the data directory %s has format %d and this version of the program knows format %d; start the version that wrote it", path, id.Format, format)
 	}
 	return id, nil
 }

@@ -56,7 +56,11 @@ func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) 
 			problem(err, refused, "Let the server's user read and change it.")
 			continue
 		}
-		d.judge(info, filepath.Join(d.path, name), &problems, &warnings)
+		if p, severe := judge(info, filepath.Join(d.path, name), opts.Shared); severe {
+			problems = append(problems, p)
+		} else if p.Fault != "" {
+			warnings = append(warnings, p)
+		}
 	}
 	entries, _ := fs.ReadDir(root.FS(), secretsDir)
 	for _, e := range entries {
@@ -64,37 +68,32 @@ func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) 
 			problem(err, "whoever reads a key can sign in as anybody", "Keep other users out of it.")
 		}
 	}
-	if _, err := d.readIdentity(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := readIdentity(root, d.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		problem(err, refused, "Restore it from a backup.")
 	}
 	return problems, warnings
 }
 
-// judge says who can reach a directory by its mode.
-func (d *Dir) judge(info fs.FileInfo, path string, problems, warnings *[]or3cloud.Problem) {
-	p := or3cloud.Problem{Variable: setting.DataDir, Fix: fmt.Sprintf("Run: chmod %04o %s", dirMode, path)}
+// judge says who can reach a directory by its mode; no fault if it is the server alone. What others can even change is severe.
+func judge(info fs.FileInfo, path string, shared bool) (p or3cloud.Problem, severe bool) {
+	p = or3cloud.Problem{Variable: setting.DataDir, Fix: fmt.Sprintf("Run: chmod %04o %s", dirMode, path)}
 	mode := info.Mode().Perm()
 	switch {
 	case reachOf(info) == reachNone:
-		return
 	case reachOf(info) == reachGroup:
 		p.Fault = fmt.Sprintf("%s is open to the group %s (mode %04o)", path, groupOf(info), mode)
 		p.Why = "everybody in the group reads all accounts and files"
 		p.Fix = "Let no one but the server be in that group, or run: chmod go= " + path
-	case d.opts.Shared:
+	case shared:
 		p.Fault = fmt.Sprintf("%s is open to other users by its mode (%04o), and %s vouches for the volume", path, mode, setting.SharedVolume)
 		p.Why = "nothing but that promise keeps them out"
 		p.Fix = "Mount the volume with file_mode=0600,dir_mode=0700, and leave " + setting.SharedVolume + " out."
 	default:
 		p.Fault = fmt.Sprintf("%s is open to other users (mode %04o)", path, mode)
 		p.Why = "they reach accounts and files until the next start, which makes it private or refuses it"
-		if mode&0o002 != 0 {
-			p.Why = "they can change accounts and files; the next start makes it private or refuses it"
-			*problems = append(*problems, p)
-			return
-		}
+		severe = mode&0o002 != 0
 	}
-	*warnings = append(*warnings, p)
+	return p, severe
 }
 
 // Newest returns the newest time that the directory at a path, or a store of it, is known to have been written at; the zero time if

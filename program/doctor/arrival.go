@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -281,7 +282,7 @@ func (s *standIn) stop() {
 // answer notes how a request of ours has come. To anybody else the server is away, which costs clients nothing.
 func (s *standIn) answer(w http.ResponseWriter, r *http.Request) {
 	httpapi.NoStore(w)
-	if r.URL.Query().Get(probeParameter) != s.nonce {
+	if subtle.ConstantTimeCompare([]byte(r.URL.Query().Get(probeParameter)), []byte(s.nonce)) == 0 {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "not started yet", http.StatusServiceUnavailable)
 		return

@@ -63,7 +63,9 @@ var combinations = []combination{
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.Production() && c.public.Scheme == "http" && !c.remote() }, Warning, or3cloud.Problem{
+		func(c situation) bool {
+			return c.accounts() && c.Production() && c.public.Scheme == "http" && !c.remote()
+		}, Warning, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: "is not https, and in production cookies are Secure",
 			Why: "browsers keep Secure cookies of plain HTTP on localhost alone", Fix: "Open it as http://localhost, or leave " + setting.NodeEnv + " out and set " + setting.StrictConfig + "=true.",
 		},
@@ -75,7 +77,9 @@ var combinations = []combination{
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.String(setting.ProvisioningFailure) == "unauthenticated" }, Warning, or3cloud.Problem{
+		func(c situation) bool {
+			return c.accounts() && c.String(setting.ProvisioningFailure) == "unauthenticated"
+		}, Warning, or3cloud.Problem{
 			Variable: setting.ProvisioningFailure, Fault: "is unauthenticated", Why: "a fault of the store looks like a sign-out, and clients delete what they hold",
 			Fix: "Set " + setting.ProvisioningFailure + "=service-unavailable.",
 		},
@@ -86,7 +90,9 @@ var combinations = []combination{
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.remote() && !c.Production() && c.String(setting.DisableRateLimit) == "1" }, Warning, or3cloud.Problem{
+		func(c situation) bool {
+			return c.accounts() && c.remote() && !c.Production() && c.String(setting.DisableRateLimit) == "1"
+		}, Warning, or3cloud.Problem{
 			Variable: setting.DisableRateLimit, Fault: "is 1", Why: "sync and storage have no limits while this is not production", Fix: "Leave it out.",
 		},
 	},
@@ -102,13 +108,17 @@ var combinations = []combination{
 		},
 	},
 	{
-		func(c situation) bool { return c.Production() && c.https() && c.remote() && !c.Bool(setting.ForceHTTPS) }, Warning, or3cloud.Problem{
+		func(c situation) bool {
+			return c.Production() && c.https() && c.remote() && !c.Bool(setting.ForceHTTPS)
+		}, Warning, or3cloud.Problem{
 			Variable: setting.ForceHTTPS, Fault: "is false, although people are to come by HTTPS", Why: "who types the address without https:// sends everything in the clear, unless the proxy redirects",
 			Fix: "Leave it out, or let the proxy redirect.",
 		},
 	},
 	{
-		func(c situation) bool { return c.Bool(setting.TrustProxy) && len(c.List(setting.TrustedProxies)) == 0 && !c.local && !c.socket }, Error, or3cloud.Problem{
+		func(c situation) bool {
+			return c.Bool(setting.TrustProxy) && len(c.List(setting.TrustedProxies)) == 0 && !c.local && !c.socket
+		}, Error, or3cloud.Problem{
 			Variable: setting.TrustProxy, Fault: "is true, and the server listens for other machines too",
 			Why: "whoever connects past the proxy chooses an address and a host: rate limits and sign-in guards mean nothing",
 			Fix: "Listen on loopback or a socket (" + setting.Addr + "=127.0.0.1:3000), or name the proxies in " + setting.TrustedProxies + ".",
@@ -128,7 +138,9 @@ var combinations = []combination{
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.strangers() && c.Bool(setting.AllowAnyFileType) && c.remote() && c.String(setting.StorageQuotaBytes) == "" }, Warning, or3cloud.Problem{
+		func(c situation) bool {
+			return c.accounts() && c.strangers() && c.Bool(setting.AllowAnyFileType) && c.remote() && c.String(setting.StorageQuotaBytes) == ""
+		}, Warning, or3cloud.Problem{
 			Variable: setting.AllowAnyFileType, Fault: "is true where anybody may register, and there is no quota",
 			Why: "strangers can use the server as their file store until the disk is full", Fix: "Set " + setting.StorageQuotaBytes + ", for example 10737418240.",
 		},

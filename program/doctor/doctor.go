@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -79,6 +80,27 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	// Examined are the areas that were looked at. The others have nothing to look at here, or were left out.
 	Examined []Area `json:"examined"`
+}
+
+// Print writes a line for each finding, and one with what was looked at.
+func (r Report) Print(w io.Writer) error {
+	for _, f := range r.Findings {
+		fmt.Fprintln(w, f)
+	}
+	var areas []string
+	for _, a := range r.Examined {
+		areas = append(areas, string(a))
+	}
+	_, err := fmt.Fprintf(w, "%s, %s. Looked at: %s.\n", count(r.Errors, "error"), count(r.Warnings, "warning"), strings.Join(areas, ", "))
+	return err
+}
+
+// count is a number with its noun.
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // Subject is what is looked at, and with what.

@@ -38,7 +38,9 @@ func registry(t *testing.T, change ...func(*or3cloud.Provider)) *or3cloud.Regist
 	for id, kind := range map[string]or3cloud.ProviderKind{"basic-auth": or3cloud.ProviderAuth, "sqlite": or3cloud.ProviderSync, "fs": or3cloud.ProviderStorage} {
 		p := or3cloud.Provider{
 			ID: id, Package: "example.org/" + id, Serves: []or3cloud.ProviderKind{kind},
-			Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) { return nil, errors.New("never opened") },
+			Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) {
+				return nil, errors.New("never opened")
+			},
 		}
 		for _, c := range change {
 			c(&p)
@@ -73,7 +75,9 @@ func subject(t *testing.T, reg *or3cloud.Registry, environ ...string) Subject {
 func examine(t *testing.T, s Subject) []Finding {
 	t.Helper()
 	r := Examine(t.Context(), s)
-	found := slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Area == AreaClock && f.Severity == Warning && strings.Contains(f.Fault, "kernel") })
+	found := slices.DeleteFunc(r.Findings, func(f Finding) bool {
+		return f.Area == AreaClock && f.Severity == Warning && strings.Contains(f.Fault, "kernel")
+	})
 	errs := 0
 	for _, f := range found {
 		if line := f.String(); strings.Contains(line, "\n") || f.Variable == "" || f.Fault == "" || f.Why == "" || f.Fix == "" || !strings.Contains(line, ". Fix: ") {
@@ -203,7 +207,9 @@ func TestProvidersContribute(t *testing.T) {
 	if err := reg.Register(or3cloud.Provider{
 		ID: "own", Package: "example.org/own", Serves: []or3cloud.ProviderKind{or3cloud.ProviderAuth, or3cloud.ProviderSync},
 		Settings: []or3cloud.Setting{{Name: "OWN_DIR", Group: "Own", Label: "Directory", Help: "Directory."}},
-		Open:     func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) { return nil, errors.New("never opened") },
+		Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) {
+			return nil, errors.New("never opened")
+		},
 		Examine: func(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
 			calls++
 			problems, warnings = e.Room("OWN_DIR", e.Config.String("OWN_DIR"))
@@ -329,7 +335,10 @@ func TestWhatAProxySends(t *testing.T) {
 		{"not named", good, []string{"OR3_TRUSTED_PROXIES=192.0.2.1"}, Error, setting.TrustedProxies},
 		{"no protocol", without("X-Forwarded-Proto"), []string{"OR3_TRUSTED_PROXIES=loopback"}, Error, setting.PublicURL},
 		{"no host", without("X-Forwarded-Host"), []string{"OR3_TRUSTED_PROXIES=loopback"}, Warning, setting.PublicURL},
-		{"another host", func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.Header.Set("X-Forwarded-Host", "backend:3000") },
+		{"another host", func(r *httputil.ProxyRequest) {
+			r.SetXForwarded()
+			r.Out.Header.Set("X-Forwarded-Host", "backend:3000")
+		},
 			[]string{"OR3_TRUSTED_PROXIES=loopback"}, Warning, setting.PublicURL},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -348,8 +357,10 @@ func TestAPublicURLThatLeadsElsewhere(t *testing.T) {
 		answer http.HandlerFunc
 		fault  string
 	}{
-		"another server":  {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<h1>Welcome to nginx!</h1>")) }, "another server"},
-		"a redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://other.example/", http.StatusFound) }, "https://other.example/"},
+		"another server": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<h1>Welcome to nginx!</h1>")) }, "another server"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://other.example/", http.StatusFound)
+		}, "https://other.example/"},
 		"a lost upstream": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {

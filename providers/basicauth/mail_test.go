@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/internal/patience"

@@ -1,4 +1,5 @@
-package program
+// Package console asks whoever runs a command: at a terminal, or whatever standard input is.
+package console
 
 import (
 	"bufio"
@@ -16,18 +17,19 @@ import (
 // maxLine bounds what is read of a line.
 const maxLine = 4096
 
-// console is where a command asks: a terminal, or whatever standard input is.
-type console struct {
-	in  *os.File
-	out io.Writer
+// Console is where a command asks.
+type Console struct {
+	In  *os.File
+	Out io.Writer
 }
 
-func (c console) isTerminal() bool { return term.IsTerminal(int(c.in.Fd())) }
+// IsTerminal reports whether somebody sits there.
+func (c Console) IsTerminal() bool { return term.IsTerminal(int(c.In.Fd())) }
 
-// newPassword asks for a password twice, without showing it, or reads a line of standard input if that is no terminal. It never
+// NewPassword asks for a password twice, without showing it, or reads a line of standard input if that is no terminal. It never
 // comes from the command line, where every user of the machine can read it.
-func (c console) newPassword() (string, error) {
-	if !c.isTerminal() {
+func (c Console) NewPassword() (string, error) {
+	if !c.IsTerminal() {
 		password, err := c.line()
 		if err == nil && password == "" {
 			err = errors.New("standard input holds no password; type it at the prompt of a terminal, or pipe it in: or3-cloud user … < file")
@@ -51,8 +53,8 @@ func (c console) newPassword() (string, error) {
 }
 
 // secret reads a line from the terminal without showing it. An interrupt must not leave the terminal blind.
-func (c console) secret(prompt string) (string, error) {
-	fd := int(c.in.Fd())
+func (c Console) secret(prompt string) (string, error) {
+	fd := int(c.In.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
 		return "", err
@@ -69,9 +71,9 @@ func (c console) secret(prompt string) (string, error) {
 		case <-read:
 		}
 	}()
-	fmt.Fprint(c.out, prompt)
+	fmt.Fprint(c.Out, prompt)
 	text, err := term.ReadPassword(fd)
-	fmt.Fprintln(c.out)
+	fmt.Fprintln(c.Out)
 	signal.Stop(interrupted)
 	close(read)
 	<-watched
@@ -84,33 +86,33 @@ func (c console) secret(prompt string) (string, error) {
 // exitInterrupted is what shells expect of a program that was interrupted.
 const exitInterrupted = 130
 
-// answer asks a question at the terminal.
-func (c console) answer(prompt string) (string, error) {
-	fmt.Fprint(c.out, prompt)
+// Answer asks a question at the terminal.
+func (c Console) Answer(prompt string) (string, error) {
+	fmt.Fprint(c.Out, prompt)
 	return c.line()
 }
 
-// confirm asks before something is done that its caller has shown. Where there is no terminal, as in scripts, whoever wrote the
+// Confirm asks before something is done that its caller has shown. Where there is no terminal, as in scripts, whoever wrote the
 // command has decided.
-func (c console) confirm(yes bool, what string) error {
-	if yes || !c.isTerminal() {
+func (c Console) Confirm(yes bool, what string) error {
+	if yes || !c.IsTerminal() {
 		return nil
 	}
-	answer, err := c.answer(what + "? Type yes: ")
+	answer, err := c.Answer(what + "? Type yes: ")
 	if err == nil && answer != "yes" {
 		err = errors.New("nothing was changed")
 	}
 	return err
 }
 
-// bindYes binds the flag that answers confirm.
-func bindYes(cmd *cobra.Command, yes *bool) {
+// BindYes binds the flag that answers Confirm.
+func BindYes(cmd *cobra.Command, yes *bool) {
 	cmd.Flags().BoolVar(yes, "yes", false, "do not ask for confirmation")
 }
 
 // line reads a line of standard input, without its end.
-func (c console) line() (string, error) {
-	text, err := bufio.NewReader(io.LimitReader(c.in, maxLine)).ReadString('\n')
+func (c Console) line() (string, error) {
+	text, err := bufio.NewReader(io.LimitReader(c.In, maxLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read standard input: %w", err)
 	}
