@@ -246,6 +246,11 @@ func (p Provider) serves(kind ProviderKind) bool {
 	return p.Serves == nil || slices.Contains(p.Serves, kind)
 }
 
+// ownProviders are the packages of this module's providers, which a program may have been built without.
+var ownProviders = map[string]string{
+	"basic-auth": "or3.chat/cloud/providers/basicauth", "sqlite": "or3.chat/cloud/providers/sqlite", "fs": "or3.chat/cloud/providers/fs",
+}
+
 // chatProviders are providers of OR3 Chat's own host, which people know by these ids (contract, env §1).
 var chatProviders = map[string][]ProviderKind{
 	"clerk": {ProviderAuth}, "convex": {ProviderSync, ProviderStorage}, "s3": {ProviderStorage},
@@ -255,7 +260,11 @@ var chatProviders = map[string][]ProviderKind{
 // to do. off is the variable that makes the place unnecessary.
 func (r *Registry) Missing(kind ProviderKind, variable, id, off string) Problem {
 	p := Problem{Variable: variable, Fault: fmt.Sprintf("%s.provider %q is not registered", kind, id)}
-	add := "Install it: add its package to the program's provider imports and build again"
+	from := "PACKAGE with the package that has it"
+	if own := ownProviders[id]; own != "" {
+		from = own
+	}
+	add := "Install it: build the program again with or3-cloud build --with " + from
 	switch other, ok := r.Providers(), slices.Contains(chatProviders[id], kind); {
 	case slices.ContainsFunc(other, func(p Provider) bool { return p.ID == id }):
 		p.Fault += " for this place: it is a provider of another kind"

@@ -24,6 +24,7 @@ import (
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/initialize"
+	"or3.chat/cloud/program/providers"
 	"or3.chat/cloud/setting"
 )
 
@@ -102,7 +103,7 @@ func (a app) root() *cobra.Command {
 		return cmd.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), a.version())
+	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.workspace(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), a.providers(), a.build(), a.version())
 	return root
 }
 
@@ -118,6 +119,28 @@ func (a app) init() *cobra.Command {
 			a.reportProblems(problems, "nothing was written")
 			return errReported
 		},
+	})
+	cmd.Args = noArguments
+	return cmd
+}
+
+// providers lists them.
+func (a app) providers() *cobra.Command {
+	var f settingFlags
+	cmd := providers.ListCommand(a.stdout, func() (*config.Config, *or3cloud.Registry, error) {
+		s, err := a.load(f)
+		return s.Config, s.registry, err
+	})
+	cmd.Args = noArguments
+	f.bindData(cmd.Flags().StringVar)
+	return cmd
+}
+
+// build builds a program with others.
+func (a app) build() *cobra.Command {
+	cmd := providers.Command(providers.Options{
+		Stdout: a.stdout, Stderr: a.stderr, Environ: a.environ, Register: a.register, Version: buildVersion(),
+		Usage: func(err error) error { return usageError{err} },
 	})
 	cmd.Args = noArguments
 	return cmd

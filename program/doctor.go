@@ -51,10 +51,13 @@ func (c doctorCommand) run(ctx context.Context) error {
 		return err
 	}
 	of := doctor.Subject{
-		Config: s.Config, Registry: s.registry, Problems: s.problems, Warnings: s.warnings, Offline: c.offline, Now: c.now, Built: built(),
+		Config: s.Config, Registry: s.registry, Problems: s.problems, Warnings: s.warnings, Offline: c.offline, Now: c.now,
 		Listen: func() (net.Listener, error) {
 			return handover.Try(s.String(setting.Addr), handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)})
 		},
+	}
+	if at := thisBuild().CommitTime; at != nil {
+		of.Built = *at
 	}
 	if identify, err := host.Identify(s.Config); err == nil { // else the configuration says what is wrong
 		of.Identify = identify

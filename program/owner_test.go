@@ -201,6 +201,8 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"adopt", []string{"all"}, 0},
 		{"config", nil, 0},
 		{"doctor", []string{"--offline"}, 0},
+		{"providers", nil, 0},
+		{"build", []string{"--without", "nothing"}, 2},
 		{"init", []string{"--dry-run", "--preset", "personal-local"}, 0},
 		{"version", nil, 0},
 		{"serve", nil, 1},

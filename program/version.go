@@ -81,14 +81,6 @@ func thisBuild() versionInfo {
 	return describe(release, info)
 }
 
-// built is when the sources of this program were made; zero where the build has not recorded it.
-func built() time.Time {
-	if at := thisBuild().CommitTime; at != nil {
-		return *at
-	}
-	return time.Time{}
-}
-
 // module is the module that this package belongs to.
 const module = "or3.chat/cloud"
 

@@ -1,0 +1,163 @@
+//go:build unix
+
+package program_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"or3.chat/cloud/internal/patience"
+)
+
+// buildsVariable has TestBuilds run: it links the program six times, which "scripts/matrix builds" has time for.
+const buildsVariable = "OR3_TEST_BUILDS"
+
+// traces are what a line of a log would say of a provider.
+var traces = map[string]*regexp.Regexp{
+	"basic-auth": regexp.MustCompile(`(?i)\bbasic-?auth\b|OR3_BASIC_AUTH_`),
+	"sqlite":     regexp.MustCompile(`(?i)sqlite`),
+	"fs":         regexp.MustCompile(`\bfs\b|OR3_STORAGE_FS_`),
+	"household":  regexp.MustCompile(`(?i)household`),
+}
+
+// TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of them, and with the
+// example of docs/providers.md. Each says what it has, starts with what is selected, and its log has no line about a provider that is not
+// (requirement 6.2).
+func TestBuilds(t *testing.T) {
+	if os.Getenv(buildsVariable) == "" {
+		t.Skip("links the program six times; scripts/matrix builds runs it")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := t.TempDir()
+	base, guide := filepath.Join(top, "or3-cloud"), filepath.Join(top, "guide")
+	if err := os.Symlink(self, base); err != nil { // TestMain goes by the name
+		t.Fatal(err)
+	}
+	writeGuide(t, guide)
+	household := "example.org/mycloud/household=" + guide
+	key := []string{"AUTH_PROVIDER=household", "HOUSEHOLD_KEY=a key that the whole household knows"}
+	for _, c := range []struct {
+		name string
+		args []string
+		has  []string
+		// environs are the configurations that it is started with.
+		environs [][]string
+	}{
+		{"none", []string{"--without", "basic-auth", "--without", "sqlite", "--without", "fs"}, nil, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
+		{"trio", nil, []string{"basic-auth", "fs", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}, {"SSR_AUTH_ENABLED=false"}}},
+		{"without basic-auth", []string{"--without", "basic-auth"}, []string{"fs", "sqlite"}, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
+		{"without sqlite", []string{"--without", "sqlite"}, []string{"basic-auth", "fs"}, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
+		{"without fs", []string{"--without", "fs"}, []string{"basic-auth", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}}},
+		{
+			"with the example", []string{"--without", "basic-auth", "--with", household}, []string{"fs", "household", "sqlite"},
+			[][]string{key, append([]string{"OR3_STORAGE_ENABLED=false"}, key...), {"SSR_AUTH_ENABLED=false"}},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			program := filepath.Join(t.TempDir(), "or3-cloud-custom")
+			build := exec.Command(base, append([]string{"build", "--sources", sources, "--output", program}, c.args...)...)
+			build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off")
+			out, err := build.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, id := range c.has {
+				if !strings.Contains(string(out), "with "+id+" from ") {
+					t.Errorf("what was built does not say that it has %s:\n%s", id, out)
+				}
+			}
+			for _, environ := range c.environs {
+				has, selected := providersOf(t, program, environ)
+				if !slices.Equal(has, c.has) {
+					t.Errorf("%v: has %v, want %v", environ, has, c.has)
+				}
+				log := bootLog(t, program, environ)
+				for id, trace := range traces {
+					for line := range strings.Lines(log) {
+						if !slices.Contains(selected, id) && trace.MatchString(line) {
+							t.Errorf("%v: %s is not selected, and the log says: %s", environ, id, line)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// providersOf asks a program for its providers.
+func providersOf(t *testing.T, program string, environ []string) (has, selected []string) {
+	t.Helper()
+	cmd := exec.Command(program, "providers", "--json")
+	cmd.Dir, cmd.Env = t.TempDir(), environ
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []struct {
+		ID         string
+		CompiledIn bool
+		Selected   []string
+	}
+	if err := json.Unmarshal(out, &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list {
+		if p.CompiledIn {
+			has = append(has, p.ID)
+		}
+		if len(p.Selected) > 0 {
+			selected = append(selected, p.ID)
+		}
+	}
+	return has, selected
+}
+
+// bootLog starts a program, waits until every route is served, stops it and returns everything that it has said.
+func bootLog(t *testing.T, program string, environ []string) string {
+	t.Helper()
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "s")
+	server := exec.Command(program, "serve", "--addr", "unix:"+socket, "--data", filepath.Join(dir, "d"))
+	server.Dir, server.Env = dir, append([]string{"OR3_LOG_FORMAT=text", "OR3_LOG_LEVEL=debug"}, environ...)
+	var said bytes.Buffer
+	server.Stdout, server.Stderr = &said, &said
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }()
+	t.Cleanup(func() { _ = server.Process.Kill() })
+	ready := patience.Try(func() bool {
+		select {
+		case err := <-ended:
+			t.Fatalf("%v: the server ended: %v\n%s", environ, err, &said)
+		default:
+		}
+		status, _, err := patience.Request(socket, http.MethodGet, "/api/health/ready")
+		return err == nil && status == http.StatusOK
+	})
+	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := patience.Receive(t, "the end of the server", ended); err != nil || !ready {
+		t.Fatalf("%v: ready %v, %v\n%s", environ, ready, err, &said)
+	}
+	// The path of the directory says the name of the test.
+	return strings.ReplaceAll(said.String(), dir, "DIR")
+}

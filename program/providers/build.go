@@ -1,0 +1,310 @@
+package providers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/linked"
+)
+
+// Options are what the command has of the program that it belongs to.
+type Options struct {
+	Stdout, Stderr io.Writer
+	Environ        []string
+	// Register registers the providers that are compiled in.
+	Register []func(*or3cloud.Registry) error
+	// Version is that of this program.
+	Version string
+	// Usage makes an error of a mistake on the command line.
+	Usage func(error) error
+}
+
+// build makes a program.
+type build struct {
+	Options
+	with, without   []string
+	output, sources string
+	version         string
+}
+
+// Command returns the command that builds a program with other providers. It takes no arguments.
+func Command(o Options) *cobra.Command {
+	b := build{Options: o}
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build the program with other providers",
+		Long: "Build the program with other providers than those of this one: --with adds the package of a provider, of any module, and --without\n" +
+			"leaves one out. It takes Go and, for what is not at hand, the network. This program is not changed; it is built from the version of\n" +
+			"its sources that this one is of, or from those in the directory of --sources.\n\n" +
+			"A version is @v1.2.3, @latest (the default) or a commit; =DIRECTORY builds a package from the directory of its module instead.",
+		Example: "  or3-cloud build --with example.org/or3-postgres@v1.2.0 --without sqlite\n" +
+			"  or3-cloud build --with example.org/mycloud/household=../mycloud --output ./mycloud",
+		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&b.with, "with", nil, "add a provider: PACKAGE[@VERSION] or PACKAGE=DIRECTORY; may be repeated")
+	f.StringArrayVar(&b.without, "without", nil, "leave a provider out, by its id; may be repeated")
+	f.StringVar(&b.output, "output", "or3-cloud-custom"+executableSuffix(), "file to write")
+	f.StringVar(&b.version, "version", "", "version of OR3 Cloud to build (default: the one of this program)")
+	f.StringVar(&b.sources, "sources", "", "directory with the sources of OR3 Cloud to build instead of a version")
+	return cmd
+}
+
+func executableSuffix() string {
+	if runtime.GOOS == "windows" {
+		return ".exe"
+	}
+	return ""
+}
+
+// addition is a provider that is added.
+type addition struct{ path, version, dir string }
+
+// parse reads the value of --with.
+func parse(text string) (a addition, err error) {
+	a.path, a.dir, _ = strings.Cut(text, "=")
+	a.path, a.version, _ = strings.Cut(a.path, "@")
+	switch {
+	case a.path == "" || strings.HasSuffix(text, "=") || strings.Contains(text, "@") && a.version == "":
+		return a, fmt.Errorf("--with takes PACKAGE[@VERSION] or PACKAGE=DIRECTORY, and not %q", text)
+	case a.dir != "" && a.version != "":
+		return a, fmt.Errorf("--with %s: a directory has no version", text)
+	}
+	return a, nil
+}
+
+// plan returns the packages of the new program, and what of them is added.
+func (b build) plan() (packages []string, added []addition, err error) {
+	registry := &or3cloud.Registry{}
+	for _, register := range b.Register {
+		if err := register(registry); err != nil {
+			return nil, nil, err
+		}
+	}
+	var ids []string
+	for _, p := range registry.Providers() {
+		ids = append(ids, p.ID)
+		if !slices.Contains(b.without, p.ID) {
+			packages = append(packages, p.Package)
+		}
+	}
+	for _, id := range b.without {
+		if !slices.Contains(ids, id) {
+			hint := ""
+			if near := config.Nearest(id, ids); near != "" {
+				hint = ". Did you mean " + near + "?"
+			}
+			return nil, nil, b.Usage(fmt.Errorf("--without %s: this program has no such provider, but %s%s", id, strings.Join(ids, ", "), hint))
+		}
+	}
+	for _, text := range b.with {
+		a, err := parse(text)
+		if err != nil {
+			return nil, nil, b.Usage(err)
+		}
+		if a.dir != "" {
+			if a.dir, err = filepath.Abs(a.dir); err != nil {
+				return nil, nil, err
+			}
+		}
+		added = append(added, a)
+		packages = append(packages, a.path)
+	}
+	return packages, added, nil
+}
+
+// mainFile is the main function of a program.
+const mainFile = linked.Header + `
+
+package main
+
+import "or3.chat/cloud/program"
+
+func main() { program.Main(providers...) }
+`
+
+// run builds in a directory of its own, and then moves the program to where it is wanted: a build that fails leaves what is there.
+func (b build) run(ctx context.Context) (err error) {
+	packages, added, err := b.plan()
+	if err != nil {
+		return err
+	}
+	source, err := linked.Program{Packages: packages}.Source()
+	if err != nil {
+		return b.Usage(err)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return fmt.Errorf("building takes Go, which is not to be found: install it from https://go.dev/dl/ and put it into PATH: %w", err)
+	}
+	output, err := filepath.Abs(b.output)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "or3-cloud-build-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	for name, text := range map[string][]byte{"main.go": []byte(mainFile), "providers.go": source} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := b.demand(ctx, dir, added); err != nil {
+		return err
+	}
+	// Beside the output, so that it can be renamed into its place.
+	fresh := output + ".new"
+	defer os.Remove(fresh)
+	if err := b.goTool(ctx, dir, nil, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", fresh, "."); err != nil {
+		return err
+	}
+	list, err := b.ask(ctx, dir, fresh)
+	if err != nil {
+		return fmt.Errorf("the program that was built does not run: %w", err)
+	}
+	if err := os.Rename(fresh, output); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.Stdout, "Built %s\n", output)
+	for _, p := range list {
+		if p.CompiledIn {
+			fmt.Fprintf(b.Stdout, "  with %s from %s\n", p.ID, strings.TrimSpace(p.Package+" "+p.Version))
+		}
+	}
+	return nil
+}
+
+// ask has a program say itself what it has: two providers of one id, say, are found here and not at the first start.
+func (b build) ask(ctx context.Context, dir, program string) (list []Provider, err error) {
+	cmd := exec.CommandContext(ctx, program, "providers", "--json")
+	cmd.Dir, cmd.Stderr = dir, b.Stderr
+	cmd.Env = []string{} // what is configured here is of no interest
+	for _, kv := range b.Environ {
+		if name, _, _ := strings.Cut(kv, "="); name == "SYSTEMROOT" { // without which nothing runs on Windows
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	return list, json.Unmarshal(out, &list)
+}
+
+// demand writes the go.mod of the program.
+func (b build) demand(ctx context.Context, dir string, added []addition) error {
+	text := "module or3-cloud-custom\n\ngo " + strings.TrimPrefix(goVersion(), "go") + "\n"
+	if b.sources != "" {
+		sources, err := filepath.Abs(b.sources)
+		if err != nil {
+			return err
+		}
+		demands, err := os.ReadFile(filepath.Join(sources, "go.mod"))
+		if err != nil {
+			return fmt.Errorf("--sources: %w", err)
+		}
+		_, rest, ok := bytes.Cut(demands, []byte("module "+linked.Module+"\n"))
+		if !ok {
+			return fmt.Errorf("--sources: %s is not the module %s", sources, linked.Module)
+		}
+		// The versions that the sources were tried with.
+		text = fmt.Sprintf("module or3-cloud-custom\n%s\nrequire %s v0.0.0\n\nreplace %[2]s => %s\n", rest, linked.Module, sources)
+		sums, err := os.ReadFile(filepath.Join(sources, "go.sum"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	if b.sources == "" {
+		version := b.version
+		if version == "" {
+			version = b.Version
+		}
+		if !strings.HasPrefix(version, "v") {
+			return b.Usage(errors.New("this program is of no known version; say which one to build with --version, or where its sources are with --sources"))
+		}
+		if err := b.goTool(ctx, dir, nil, "get", linked.Module+"@"+version); err != nil {
+			return err
+		}
+	}
+	for _, a := range added {
+		if a.dir != "" {
+			if err := b.replace(ctx, dir, a); err != nil {
+				return err
+			}
+			continue
+		}
+		if within(a.path, linked.Module) && a.version == "" {
+			continue // comes with the program
+		}
+		version := a.version
+		if version == "" {
+			version = "latest"
+		}
+		if err := b.goTool(ctx, dir, nil, "get", a.path+"@"+version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func within(path, module string) bool { return path == module || strings.HasPrefix(path, module+"/") }
+
+// goVersion is the version of Go that this program was built with, which its sources can be built with as well.
+func goVersion() string {
+	version, _, _ := strings.Cut(runtime.Version(), " ")
+	if !strings.HasPrefix(version, "go1.") {
+		return "go1.26"
+	}
+	return version
+}
+
+// replace has a package built from the directory of its module.
+func (b build) replace(ctx context.Context, dir string, a addition) error {
+	var printed bytes.Buffer
+	if err := b.goTool(ctx, a.dir, &printed, "mod", "edit", "-json"); err != nil {
+		return fmt.Errorf("%s: %w", a.dir, err)
+	}
+	var mod struct{ Module struct{ Path string } }
+	if err := json.Unmarshal(printed.Bytes(), &mod); err != nil {
+		return fmt.Errorf("%s: %w", a.dir, err)
+	}
+	if !within(a.path, mod.Module.Path) {
+		return b.Usage(fmt.Errorf("--with %s=%s: there is the module %s, which has no such package", a.path, a.dir, mod.Module.Path))
+	}
+	return b.goTool(ctx, dir, nil, "mod", "edit", "-require="+mod.Module.Path+"@v0.0.0", "-replace="+mod.Module.Path+"="+a.dir)
+}
+
+// goTool runs the Go tool in a directory.
+func (b build) goTool(ctx context.Context, dir string, out io.Writer, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env, cmd.Stdout = dir, append(slices.Clone(b.Environ), "GOWORK=off"), out
+	if out == nil {
+		cmd.Stdout = b.Stderr
+	}
+	cmd.Stderr = b.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
