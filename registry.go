@@ -35,7 +35,7 @@ type Problem struct {
 }
 
 // verbs are how a Fault begins that needs no colon behind what it is about.
-var verbs = []string{"is ", "belongs ", "can ", "contradicts "}
+var verbs = []string{"is ", "does ", "can ", "has ", "lets ", "belongs ", "believes ", "contradicts "}
 
 // String is the problem as one line says it.
 func (p Problem) String() string {

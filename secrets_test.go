@@ -18,7 +18,6 @@ import (
 var constantTime = map[string]int{
 	"internal/invite/invite.go":                      1, // the signature of an invite
 	"engine/engine.go":                               1, // the secret of an engine on a loopback address
-	"program/doctor/arrival.go":                      1, // the mark of a request that doctor sends
 	"internal/passwd/passwd.go":                      1, // the hash of a password; bcrypt compares its own
 	"internal/signed/signed.go":                      1, // the signature of a token
 	"providers/basicauth/internal/accounts/setup.go": 1, // the setup link

@@ -66,6 +66,7 @@ type Host struct {
 	foreign  httpapi.ForeignPages
 	advice   *middleware.Advice
 	names    *middleware.Names
+	arrivals middleware.Arrivals
 	memory   *membudget.Budget
 	streams  eventsapi.Bounds
 	running  atomic.Pointer[running]
@@ -165,6 +166,7 @@ func (h *Host) Handler() http.Handler { return h.handler }
 func (h *Host) answerHealth(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := h.health.Find(r); ok {
+			h.arrivals.Note(r)
 			httpapi.Unhurried(w)
 			httpapi.Respond(w, r, h.health.Serve)
 			return
@@ -172,6 +174,9 @@ func (h *Host) answerHealth(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// Arrived returns how the last health check with a mark (middleware.MarkParameter) has come through the proxies.
+func (h *Host) Arrived(mark string) (httpapi.Identity, bool) { return h.arrivals.Of(mark) }
 
 // serves reports whether a route answers a request.
 func (h *Host) serves(r *http.Request) bool {

@@ -22,6 +22,7 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/initialize"
 	"or3.chat/cloud/program/providers"
@@ -69,7 +70,7 @@ func (a app) main(args []string) int {
 	switch {
 	case err == nil:
 		return 0
-	case !errors.Is(err, errReported):
+	case !errors.Is(err, errReported) && !errors.Is(err, doctor.ErrFound):
 		fmt.Fprintf(a.stderr, "or3-cloud: %s\n", oneLine(oserror.Explain(err).Error()))
 		if errors.As(err, new(usageError)) {
 			fmt.Fprintf(a.stderr, "Try: %s --help\n", cmd.CommandPath())

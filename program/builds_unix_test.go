@@ -32,6 +32,8 @@ var traces = map[string]*regexp.Regexp{
 // TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of them, and with the
 // example of docs/providers.md. Each says what it has, starts with what is selected, and its log has no line about a provider that is not
 // (requirement 6.2).
+//
+//walk:follows operations.md or3-cloud build --without basic-auth --with example.org/mycloud/household=../mycloud
 func TestBuilds(t *testing.T) {
 	if os.Getenv(buildsVariable) == "" {
 		t.Skip("links the program six times; scripts/matrix builds runs it")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -37,15 +38,17 @@ func (s settings) links(addr net.Addr, ownPage bool) operator.Links {
 	return operator.Links{PublicURL: s.String(setting.PublicURL), BasePath: s.String(setting.BasePath), Strict: s.Strict(), Addr: addr, OwnPage: ownPage}
 }
 
-// startControl opens the control socket and returns what closes it. People are served also where no socket can be made, as on
+// startControl opens the control socket, with more than what the operator asks the instance, and returns what closes it. People are served also where no socket can be made, as on
 // some file systems.
-func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, ownPage bool) (stop func() error) {
+func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, ownPage bool, more control.Commands) (stop func() error) {
 	nothing := func() error { return nil }
 	path, err := s.DataPath()
 	if err != nil || !s.needsDisk() {
 		return nothing
 	}
-	server, err := control.Serve(path, s.desk(data, addr, ownPage).Commands(), log)
+	commands := s.desk(data, addr, ownPage).Commands()
+	maps.Copy(commands, more)
+	server, err := control.Serve(path, commands, log)
 	if err != nil {
 		log.Warn("the control socket cannot be opened; to run commands such as or3-cloud user, stop the server first", "error", err)
 		return nothing

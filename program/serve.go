@@ -22,6 +22,7 @@ import (
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
@@ -208,7 +209,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.pages != nil && i.web == "")
+		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.pages != nil && i.web == "", doctor.Commands(i.host.Arrived))
 		i.announce(serving, i.settings, i.data, addr)
 		i.vault.opened(i.log)
 		i.log.Info("memory for requests", "bytes", i.memory.Budget(), "limit", i.memory.Bytes, "from", i.memory.Source)

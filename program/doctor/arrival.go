@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -15,11 +14,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/origin"
 	"or3.chat/cloud/setting"
 )
@@ -27,8 +27,6 @@ import (
 const (
 	// healthPath is asked because every server answers it, under whatever name and by whatever protocol.
 	healthPath = "/api/health"
-	// probeParameter marks a request of ours.
-	probeParameter = "doctor"
 	// forgedAddress is what a client would claim that pretends to be another one (RFC 5737).
 	forgedAddress = "192.0.2.77"
 	// expiry is how long before its end a certificate is warned of.
@@ -94,46 +92,50 @@ func (e *examination) answers(ctx context.Context, addr string) error {
 	return isHealth(res)
 }
 
-// publicURL opens the server as people do. Where none is running, this process stands in for it and sees what arrives.
+// publicURL opens the server as people do, and looks at what arrives. Where none is running, this process stands in for it.
 func (e *examination) publicURL(ctx context.Context) {
 	public := e.Config.String(setting.PublicURL)
 	base, err := url.Parse(public)
 	if public == "" || err != nil || base.Host == "" {
 		return
 	}
-	stand := e.standIn()
-	defer stand.stop()
-	if !e.Running && stand == nil {
-		return // nothing that could answer
+	if !e.Running {
+		stand := e.standIn()
+		if stand == nil {
+			return // nothing that could answer
+		}
+		defer stand.Close()
 	}
 	e.look(AreaPublicURL)
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	if !e.reach(ctx, base, stand.token(), false) || stand == nil {
+	mark := rand.Text()
+	if !e.reach(ctx, base, mark, false) || e.Arrived == nil {
 		return
 	}
-	if arrived, ok := stand.take(); ok {
-		e.judge(base, arrived)
+	if id, ok := e.Arrived(ctx, mark); ok {
+		e.judge(base, id)
 	}
 	if len(e.Config.List(setting.TrustedProxies)) > 0 {
 		return // of a chain only what trusted proxies have added is believed; this machine may be one of them
 	}
 	// A second time as a client that pretends to be another one.
-	if e.reach(ctx, base, stand.token(), true) {
-		if arrived, ok := stand.take(); ok && arrived.ClientIP == forgedAddress {
-			e.find(Error, AreaPublicURL, or3cloud.Problem{
-				Variable: setting.TrustProxy, Fault: "believes what a client itself says of its address: the proxy hands it on as it is",
-				Why: "everybody can choose an address, and rate limits and sign-in guards mean nothing",
-				Fix: "Name the proxies in " + setting.TrustedProxies + " instead, or have the proxy overwrite the header: proxy_set_header X-Forwarded-For $remote_addr in nginx.",
-			})
-		}
+	if mark = rand.Text(); !e.reach(ctx, base, mark, true) {
+		return
+	}
+	if id, ok := e.Arrived(ctx, mark); ok && id.ClientIP == forgedAddress {
+		e.find(Error, AreaPublicURL, or3cloud.Problem{
+			Variable: setting.TrustProxy, Fault: "believes what a client itself says of its address: the proxy hands it on as it is",
+			Why: "everybody can choose an address, and rate limits and sign-in guards mean nothing",
+			Fix: "Name the proxies in " + setting.TrustedProxies + " instead, or have the proxy overwrite the header: proxy_set_header X-Forwarded-For $remote_addr in nginx.",
+		})
 	}
 }
 
 // reach sends one request to the public URL and reports whether the server, or whoever stands in for it, has answered.
-func (e *examination) reach(ctx context.Context, base *url.URL, token string, forged bool) bool {
+func (e *examination) reach(ctx context.Context, base *url.URL, mark string, forged bool) bool {
 	at := *base
-	at.Path, at.RawQuery = e.Config.String(setting.BasePath)+healthPath, url.Values{probeParameter: {token}}.Encode()
+	at.Path, at.RawQuery = e.Config.String(setting.BasePath)+healthPath, url.Values{middleware.MarkParameter: {mark}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
 		return false
@@ -246,64 +248,26 @@ func cause(err error, base *url.URL) (fault, fix string) {
 	return "it cannot be reached: " + err.Error(), "Start the reverse proxy, and let it listen there."
 }
 
-// standIn answers at the server's address while no server runs.
-type standIn struct {
-	server *http.Server
-	nonce  string
-
-	mu      sync.Mutex
-	arrived *httpapi.Identity
-}
-
-// standIn starts one if it can listen; else it is nil.
-func (e *examination) standIn() *standIn {
+// standIn answers at the server's address while no server runs, and remembers what arrives. It is nil if it cannot listen.
+func (e *examination) standIn() *http.Server {
 	if e.listener == nil || e.Identify == nil {
 		return nil
 	}
-	s := &standIn{nonce: rand.Text()}
-	s.server = &http.Server{Handler: e.Identify(http.HandlerFunc(s.answer)), ReadHeaderTimeout: askPatience}
-	go func() { _ = s.server.Serve(e.listener) }()
-	return s
-}
-
-func (s *standIn) token() string {
-	if s == nil {
-		return ""
-	}
-	return s.nonce
-}
-
-func (s *standIn) stop() {
-	if s != nil {
-		_ = s.server.Close()
-	}
-}
-
-// answer notes how a request of ours has come. To anybody else the server is away, which costs clients nothing.
-func (s *standIn) answer(w http.ResponseWriter, r *http.Request) {
-	httpapi.NoStore(w)
-	if subtle.ConstantTimeCompare([]byte(r.URL.Query().Get(probeParameter)), []byte(s.nonce)) == 0 {
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "not started yet", http.StatusServiceUnavailable)
-		return
-	}
-	id := httpapi.IdentityOf(r)
-	s.mu.Lock()
-	s.arrived = &id
-	s.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"status":"ok","uptime":0}`+"\n")
-}
-
-// take returns how the last request of ours has come, once.
-func (s *standIn) take() (id httpapi.Identity, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.arrived == nil {
-		return id, false
-	}
-	id, s.arrived = *s.arrived, nil
-	return id, true
+	var arrivals middleware.Arrivals
+	e.Arrived = func(_ context.Context, mark string) (httpapi.Identity, bool) { return arrivals.Of(mark) }
+	server := &http.Server{ReadHeaderTimeout: askPatience, Handler: e.Identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpapi.NoStore(w)
+		if r.URL.Query().Get(middleware.MarkParameter) == "" { // to anybody else the server is away, which costs clients nothing
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "not started yet", http.StatusServiceUnavailable)
+			return
+		}
+		arrivals.Note(r)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"status":"ok","uptime":0}`+"\n")
+	}))}
+	go func() { _ = server.Serve(e.listener) }()
+	return server
 }
 
 // judge compares what the server makes of a request with the URL that was asked.
@@ -337,5 +301,31 @@ func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 	if _, err := netip.ParseAddr(arrived.ClientIP); arrived.Forwarded && err != nil {
 		say(Error, setting.ForwardedForHeader, "is "+e.Config.String(setting.ForwardedForHeader)+", in which the proxy names no address", oneClient,
 			"Let the proxy send it, or name the header that it sends.")
+	}
+}
+
+// arrivedCommand is the name under which a running server is asked how a request has come to it.
+const arrivedCommand = "arrived"
+
+// arrived is the answer.
+type arrived struct {
+	Known    bool
+	Identity httpapi.Identity
+}
+
+// Commands returns what a server answers to a doctor. find is Host.Arrived.
+func Commands(find func(mark string) (httpapi.Identity, bool)) control.Commands {
+	return control.Commands{arrivedCommand: control.Func(func(_ context.Context, mark string) (a arrived, err error) {
+		a.Identity, a.Known = find(mark)
+		return a, nil
+	})}
+}
+
+// AskServer returns what Subject.Arrived needs of a running server. Those from before there were doctors know nothing.
+func AskServer(server control.Caller) func(context.Context, string) (httpapi.Identity, bool) {
+	return func(ctx context.Context, mark string) (httpapi.Identity, bool) {
+		var a arrived
+		err := server.Call(ctx, arrivedCommand, mark, &a)
+		return a.Identity, err == nil && a.Known
 	}
 }

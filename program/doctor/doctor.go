@@ -117,6 +117,8 @@ type Subject struct {
 	Offline bool
 	// Listen listens as the server would, or says why it could not. It returns nil where trying would change something.
 	Listen func() (net.Listener, error)
+	// Arrived asks the server that runs how a request with a mark has come to it (middleware.MarkParameter); nil if there is none.
+	Arrived func(ctx context.Context, mark string) (httpapi.Identity, bool)
 	// Identify puts into a request what the server makes of the way that it has come (httpapi.IdentityOf).
 	Identify httpapi.Middleware
 	// Built is when the sources of this program were; zero if that is not known.

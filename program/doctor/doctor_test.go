@@ -19,7 +19,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
+	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/diskspace"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/setting"
@@ -444,8 +446,7 @@ func TestTheStandInIsNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &examination{Subject: subject(t, registry(t)), listener: ln}
-	stand := e.standIn()
-	defer stand.stop()
+	defer e.standIn().Close()
 	res, err := http.Get("http://" + ln.Addr().String() + "/api/sync/pull")
 	if err != nil {
 		t.Fatal(err)
@@ -454,9 +455,31 @@ func TestTheStandInIsNoServer(t *testing.T) {
 	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %v", res.StatusCode, res.Header)
 	}
-	if _, ok := stand.take(); ok {
-		t.Error("a stranger's request was taken for ours")
+}
+
+// TestARunningServerSaysWhatArrives asks a server for what its proxy sends, over the operator's commands.
+func TestARunningServerSaysWhatArrives(t *testing.T) {
+	s := proxied(t, true, func(r *httputil.ProxyRequest) { r.SetXForwarded() }, "OR3_TRUSTED_PROXIES=192.0.2.1")
+	ln, err := s.Listen()
+	if err != nil {
+		t.Fatal(err)
 	}
+	var arrivals middleware.Arrivals
+	go func() {
+		_ = http.Serve(ln, s.Identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			arrivals.Note(r)
+			w.Write([]byte(`{"status":"ok","timestamp":"","uptime":1}`))
+		})))
+	}()
+	s.Running = true
+	s.Arrived = AskServer(Commands(arrivals.Of))
+	found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
+	if f := only(t, found, Error, AreaPublicURL, setting.TrustedProxies); !strings.Contains(f.Fix, "OR3_TRUSTED_PROXIES=127.0.0.1") {
+		t.Errorf("%s", f)
+	}
+	// A server from before knows no such command, and is only reached.
+	s.Arrived = AskServer(control.Commands{})
+	none(t, slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL }))
 }
 
 func TestIsLocal(t *testing.T) {

@@ -19,7 +19,9 @@ func fake(id string, serves ...or3cloud.ProviderKind) func(*or3cloud.Registry) e
 	return func(r *or3cloud.Registry) error {
 		return r.Register(or3cloud.Provider{
 			ID: id, Package: "example.org/" + id, Serves: serves,
-			Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) { return nil, errors.New("never opened") },
+			Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) {
+				return nil, errors.New("never opened")
+			},
 		})
 	}
 }

@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// ErrFound is returned by the command when it has reported an error.
+var ErrFound = errors.New("something is wrong with the installation")
+
+// Command returns the command, which takes no arguments. load reads the configuration that is looked at.
+func Command(out io.Writer, load func(context.Context) (Subject, error)) *cobra.Command {
+	asJSON, offline := false, false
+	cmd := &cobra.Command{
+		Use:     "doctor",
+		Aliases: []string{"validate"},
+		Short:   "Look at the installation and say what is wrong with it, why that matters and what mends it",
+		Long: "Look at the installation: configuration, unsafe combinations, keys, providers, data directory, disk, clock and listen address, and\n" +
+			"whether the public address and the mail server can be reached. One line says what is wrong, why that matters and what mends it.\n" +
+			"Nothing is changed. While no server runs, its address is listened at for a moment, to see what the reverse proxy sends.\n\n" +
+			"The exit code is 1 if there is an error; warnings leave it 0. --offline asks no other machine.",
+		Example: "  or3-cloud doctor\n  or3-cloud doctor --offline --env-file /etc/or3-cloud.env\n  or3-cloud doctor --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			of, err := load(ctx)
+			if err != nil {
+				return err
+			}
+			of.Offline = offline
+			r := Examine(ctx, of)
+			if asJSON {
+				e := json.NewEncoder(out)
+				e.SetIndent("", "  ")
+				e.SetEscapeHTML(false)
+				err = e.Encode(r)
+			} else {
+				err = r.Print(out)
+			}
+			if err == nil && !r.OK {
+				return ErrFound
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask the public address and the mail server")
+	return cmd
+}
