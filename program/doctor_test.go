@@ -61,6 +61,30 @@ func TestDoctorInScripts(t *testing.T) {
 	}
 }
 
+// TestDoctorAsksTheProviders has each of them find something: a directory in which no file can be made, because it lies below a file.
+func TestDoctorAsksTheProviders(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, out, _ := testApp([]string{
+		"OR3_DATA_DIR=" + filepath.Join(dir, "data"), "OR3_BASIC_AUTH_DB_PATH=" + filepath.Join(file, "a", "accounts.sqlite"),
+		"OR3_SQLITE_DB_PATH=" + filepath.Join(file, "sync.sqlite"), "OR3_STORAGE_FS_ROOT=" + filepath.Join(file, "blobs"), "OR3_SQLITE_PRAGMA_SYNCHRONOUS=OFF",
+	})
+	if code := a.main([]string{"doctor", "--offline", "--addr", "127.0.0.1:0"}); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{
+		"error: OR3_BASIC_AUTH_DB_PATH: the server's user cannot make files in " + file, "error: OR3_SQLITE_DB_PATH: the server's user",
+		"error: OR3_STORAGE_FS_ROOT: the server's user", "warning: OR3_SQLITE_PRAGMA_SYNCHRONOUS is OFF. A power failure loses changes",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
 // TestDoctorBesideAServer looks at a server that runs behind a proxy, and at what that sends.
 func TestDoctorBesideAServer(t *testing.T) {
 	self, err := os.Executable()
@@ -82,7 +106,7 @@ func TestDoctorBesideAServer(t *testing.T) {
 		says    string
 	}{
 		{"loopback", 0, "0 errors, "},
-		{"192.0.2.1", 1, "error: OR3_TRUSTED_PROXIES: does not name the proxy at 127.0.0.1"},
+		{"192.0.2.1", 1, "error: OR3_TRUSTED_PROXIES does not name the proxy at 127.0.0.1"},
 	} {
 		t.Run(c.trusted, func(t *testing.T) {
 			dir := t.TempDir()

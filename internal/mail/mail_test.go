@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -245,6 +246,13 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 				s.roots, s.config.encryption = nil, startTLS
 			}
 			wantFault(t, s.Send(t.Context(), letter), c.want, c.advice)
+			// To sign in alone fails at the same steps, and goes well where only a message is refused.
+			refused := slices.Contains([]Step{StepEncrypt, StepGreet, StepSignIn}, c.want.Step) && !strings.HasSuffix(name, "at RCPT") && !strings.HasSuffix(name, "at MAIL")
+			if err := s.SignIn(t.Context()); refused {
+				wantFault(t, err, c.want, c.advice)
+			} else if err != nil {
+				t.Errorf("sign-in: %v", err)
+			}
 			if server.Pending() != 0 {
 				t.Error("a message was taken")
 			}

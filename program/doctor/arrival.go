@@ -54,16 +54,26 @@ func (e *examination) address(ctx context.Context) {
 		return // it holds the socket for the server (socket activation)
 	}
 	if err != nil {
-		fault, fix, _ := strings.Cut(err.Error(), "; ")
-		if fix == "" {
-			fix = "choose another address with --addr or " + setting.Addr
-		}
-		e.find(Error, AreaAddress, or3cloud.Problem{
-			Variable: setting.Addr, Fault: fault, Why: "the server cannot listen", Fix: strings.ToUpper(fix[:1]) + fix[1:] + ".",
-		})
+		fault, fix := split(err.Error())
+		e.find(Error, AreaAddress, or3cloud.Problem{Variable: setting.Addr, Fault: fault, Why: "the server cannot listen", Fix: fix})
 		return
 	}
 	e.listener = ln
+}
+
+// split parts the error of a start into what is wrong and what to do.
+func split(text string) (fault, fix string) {
+	fix = "choose another address with --addr or " + setting.Addr
+	at := len(text)
+	for _, end := range []string{". ", "; "} {
+		if i := strings.Index(text, end); i >= 0 && i < at {
+			at, fault, fix = i, text[:i], text[i+len(end):]
+		}
+	}
+	if fault == "" {
+		fault = text
+	}
+	return fault, strings.TrimSuffix(strings.ToUpper(fix[:1])+fix[1:], ".") + "."
 }
 
 // answers asks the running server for its health, at the address that is configured.
@@ -94,6 +104,9 @@ func (e *examination) answers(ctx context.Context, addr string) error {
 
 // publicURL opens the server as people do, and looks at what arrives. Where none is running, this process stands in for it.
 func (e *examination) publicURL(ctx context.Context) {
+	if e.listener != nil {
+		defer e.listener.Close() // a server that is started meanwhile gets the address
+	}
 	public := e.Config.String(setting.PublicURL)
 	base, err := url.Parse(public)
 	if public == "" || err != nil || base.Host == "" {
@@ -278,7 +291,7 @@ func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 	const oneClient = "all people behind it count as one client, and one who guesses passwords locks all of them out"
 	if arrived.Unbelieved != "" {
 		say(Error, setting.TrustedProxies, "does not name the proxy at "+arrived.Unbelieved+", so what it says is not believed", oneClient,
-			"Set "+setting.TrustedProxies+"="+arrived.Unbelieved+" (add it to what is there).")
+			"Add it: "+setting.TrustedProxies+"="+strings.Join(append(e.Config.List(setting.TrustedProxies), arrived.Unbelieved), ","))
 		return
 	}
 	const headers = "; in nginx: proxy_set_header X-Forwarded-Proto $scheme, and the others of docs/operations.md"

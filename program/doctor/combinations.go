@@ -49,6 +49,12 @@ var combinations = []combination{
 		},
 	},
 	{
+		func(c situation) bool { return c.accounts() && !c.local && !c.socket && c.public.Host == "" }, Warning, or3cloud.Problem{
+			Variable: setting.Addr, Fault: "is open to other machines, and there is no public address",
+			Why: "whoever opens the server from there sends passwords in the clear", Fix: "Listen on loopback behind a proxy with HTTPS (" + setting.Addr + "=127.0.0.1:3000), and set " + setting.PublicURL + ".",
+		},
+	},
+	{
 		func(c situation) bool { return c.accounts() && c.remote() && !c.https() }, Error, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: "is not https, and is no address of this machine",
 			Why: "passwords and everything else cross the network in the clear", Fix: "Put a reverse proxy with HTTPS in front, and set " + setting.PublicURL + "=https://…",

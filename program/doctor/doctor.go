@@ -10,6 +10,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -270,14 +272,30 @@ func (e *examination) data() {
 	e.find(Warning, AreaDisk, warnings...)
 }
 
+// existing is the nearest directory at a path or above it that exists.
+func existing(dir string) string {
+	for {
+		if _, err := os.Stat(dir); err == nil || filepath.Dir(dir) == dir {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
 // mebibyte is 2^20 bytes.
 const mebibyte = 1 << 20
 
 // room implements or3cloud.Examination.Room.
 func (e *examination) room(variable, dir string) (problems, warnings []or3cloud.Problem) {
+	if at := existing(dir); denied(at) != nil {
+		problems = append(problems, or3cloud.Problem{
+			Variable: variable, Fault: fmt.Sprintf("the server's user cannot make files in %s: %v", at, denied(at)),
+			Why: "nothing can be stored", Fix: fmt.Sprintf("Give it to that user: chown -R %d %s, or mount it writable.", os.Geteuid(), at),
+		})
+	}
 	u, err := diskspace.Nearest(dir, e.Measure)
 	if err != nil {
-		return nil, []or3cloud.Problem{{
+		return problems, []or3cloud.Problem{{
 			Variable: variable, Fault: fmt.Sprintf("the free space of %s cannot be measured: %v", dir, err),
 			Why: "a full disk would come without a warning", Fix: "Let the server's user look at the directory.",
 		}}

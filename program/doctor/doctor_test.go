@@ -139,6 +139,7 @@ func TestUnsafeCombinations(t *testing.T) {
 		environ  []string
 	}{
 		{setting.SocketMode, Warning, with("OR3_ADDR=unix:/run/or3/s", "OR3_SOCKET_MODE=0666")},
+		{setting.Addr, Warning, []string{"OR3_ADDR=:3000"}},
 		{setting.PublicURL, Error, []string{http}},
 		{setting.PublicURL, Warning, []string{"NODE_ENV=production", "OR3_PUBLIC_URL=http://localhost:3000", "OR3_AUTH_REGISTRATION_MODE=disabled"}},
 		{setting.NodeEnv, Warning, []string{public, "OR3_TRUSTED_PROXIES=loopback"}},
@@ -148,7 +149,7 @@ func TestUnsafeCombinations(t *testing.T) {
 		{setting.DisableRateLimit, Warning, []string{public, "OR3_TRUSTED_PROXIES=loopback", "OR3_STRICT_CONFIG=true", "OR3_AUTH_REGISTRATION_MODE=disabled", "DISABLE_RATE_LIMIT=1"}},
 		{setting.AllowedOrigins, Warning, with("OR3_ALLOWED_ORIGINS=http://chat.example.org")},
 		{setting.ForceHTTPS, Warning, with("OR3_FORCE_HTTPS=false")},
-		{setting.TrustProxy, Error, []string{"OR3_TRUST_PROXY=true", "OR3_ADDR=0.0.0.0:3000"}},
+		{setting.TrustProxy, Error, []string{"OR3_TRUST_PROXY=true", "OR3_ADDR=0.0.0.0:3000", public, "OR3_STRICT_CONFIG=true", "OR3_AUTH_REGISTRATION_MODE=disabled"}},
 		{setting.TrustedProxies, Error, []string{"NODE_ENV=production", public, "OR3_AUTH_REGISTRATION_MODE=disabled"}},
 		{setting.CSP, Warning, with("OR3_CSP=false")},
 		{setting.AllowAnyFileType, Warning, []string{
@@ -265,6 +266,12 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 		return nil, errors.New("127.0.0.1:3000 is in use by another program; stop it, or choose another address")
 	}
 	if f := only(t, examine(t, s), Error, AreaAddress, setting.Addr); f.Fix != "Stop it, or choose another address." {
+		t.Errorf("%s", f)
+	}
+	s.Listen = func() (net.Listener, error) {
+		return nil, errors.New("0.0.0.0:80: permission denied: ports below 1024 are for privileged processes. Choose a higher one; or give the privilege")
+	}
+	if f := only(t, examine(t, s), Error, AreaAddress, setting.Addr); f.Fix != "Choose a higher one; or give the privilege." {
 		t.Errorf("%s", f)
 	}
 	s.Listen = func() (net.Listener, error) {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,16 +20,17 @@ func (e *examination) secrets() {
 	e.look(AreaSecrets)
 	first := map[string]string{} // variable by value
 	for _, v := range e.Config.Values() {
-		if !v.Setting.Secret || !v.IsSet || v.Setting.Make == "" {
-			continue
+		made := v.Setting.Make != ""
+		if !v.Setting.Secret || !v.IsSet || !made && !strings.HasSuffix(v.Setting.Name, "_PREVIOUS") {
+			continue // a password, say, which people think up
 		}
-		p := or3cloud.Problem{Variable: v.Setting.Name, Why: "whoever guesses it can sign in as anybody", Fix: "Replace it with what this prints: " + v.Setting.Make}
+		p := or3cloud.Problem{Variable: v.Setting.Name, Why: "whoever guesses it can sign in as anybody", Fix: "Replace it with what this prints: " + cmp.Or(v.Setting.Make, or3cloud.MakeKey)}
 		switch other, again := first[v.Text]; {
 		case again:
 			p.Fault = "is the same as " + other
 			p.Why = "whoever learns one has the other, and what one has signed may pass for the other's"
 			e.find(Warning, AreaSecrets, p)
-		case guessable(v.Text):
+		case made && guessable(v.Text):
 			p.Fault = fmt.Sprintf("is no random key (%d characters, and a word or few different ones)", len([]rune(v.Text)))
 			e.find(Warning, AreaSecrets, p)
 		}

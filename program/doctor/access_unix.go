@@ -1,0 +1,8 @@
+//go:build unix
+
+package doctor
+
+import "golang.org/x/sys/unix"
+
+// denied says why this process cannot make files in a directory; nil if it can. Nothing is tried.
+func denied(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
