@@ -481,7 +481,7 @@ func TestARunningServerSaysWhatArrives(t *testing.T) {
 	s.Running = true
 	s.Arrived = AskServer(Commands(arrivals.Of))
 	found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
-	if f := only(t, found, Error, AreaPublicURL, setting.TrustedProxies); !strings.Contains(f.Fix, "OR3_TRUSTED_PROXIES=127.0.0.1") {
+	if f := only(t, found, Error, AreaPublicURL, setting.TrustedProxies); !strings.Contains(f.Fix, "OR3_TRUSTED_PROXIES=192.0.2.1,127.0.0.1") {
 		t.Errorf("%s", f)
 	}
 	// A server from before knows no such command, and is only reached.
