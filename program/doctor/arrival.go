@@ -53,6 +53,17 @@ func (e *examination) address(ctx context.Context) {
 	if err != nil && strings.HasSuffix(err.Error(), "the process with pid 1, systemd") {
 		return // it holds the socket for the server (socket activation)
 	}
+	switch ours := err != nil && e.answers(ctx, addr) == nil; {
+	case ours && e.DataDir == "":
+		e.Running = true // a server that stores nothing, which has no socket for operators
+		return
+	case ours:
+		e.find(Warning, AreaAddress, or3cloud.Problem{
+			Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where a server of OR3 Cloud answers that does not say that it has this data directory", addr),
+			Why: "two servers cannot have one address", Fix: "Stop it, or choose another address with --addr or " + setting.Addr + "; if it is this one, see why it has no control socket in its log.",
+		})
+		return
+	}
 	if err != nil {
 		fault, fix := split(err.Error())
 		e.find(Error, AreaAddress, or3cloud.Problem{Variable: setting.Addr, Fault: fault, Why: "the server cannot listen", Fix: fix})

@@ -228,7 +228,30 @@ func (e *examination) configuration() {
 	}
 	e.find(Error, AreaConfiguration, because(e.Problems, "the server does not start with it")...)
 	e.find(Warning, AreaConfiguration, because(e.Warnings, "the server starts, but perhaps not as it is meant")...)
+	e.find(Warning, AreaConfiguration, e.checked()...)
 	e.find(Warning, AreaSecrets, e.Config.Exposed()...)
+}
+
+// checked returns what set-up would not take. A start does: installations have the values that they have.
+func (e *examination) checked() (problems []or3cloud.Problem) {
+	relevant := setting.Host()
+	for _, id := range e.Config.SelectedProviders() {
+		if p, ok := e.Registry.Lookup(id); ok {
+			relevant = append(relevant, p.Settings...)
+		}
+	}
+	for _, one := range relevant {
+		v, ok := e.Config.Lookup(one.Name)
+		if one.Check == nil || !ok || !v.IsSet {
+			continue
+		}
+		if fault, fix := one.Check(v.Text); fault != "" {
+			problems = append(problems, or3cloud.Problem{
+				Variable: one.Name, Fault: fault, Why: "set-up would not take it", Fix: cmp.Or(fix, "Set another value, or leave it out."),
+			})
+		}
+	}
+	return problems
 }
 
 // providers reports those that are missing, and what the others find.

@@ -203,6 +203,29 @@ func TestKeysThatCanBeGuessed(t *testing.T) {
 	}
 }
 
+// TestWhatSetupWouldNotTakeIsFound is about settings that look at their values; those of a provider that is not selected are nobody's business.
+func TestWhatSetupWouldNotTakeIsFound(t *testing.T) {
+	reg := registry(t, func(p *or3cloud.Provider) {
+		if p.ID == "basic-auth" {
+			p.Settings = []or3cloud.Setting{{
+				Name: "OWN_PASSWORD", Group: "Own", Label: "Password", Secret: true, Help: "Password.",
+				Check: func(text string) (fault, fix string) {
+					if text == "12345" {
+						return "is one that many people use", "Use a few words."
+					}
+					return "", ""
+				},
+			}}
+		}
+	})
+	if f := only(t, examine(t, subject(t, reg, "OWN_PASSWORD=12345")), Warning, AreaConfiguration, "OWN_PASSWORD"); strings.Contains(f.String(), "12345") {
+		t.Errorf("a password is shown: %s", f)
+	}
+	none(t, examine(t, subject(t, reg, "OWN_PASSWORD=violet harbour")))
+	none(t, examine(t, subject(t, reg)))
+	none(t, examine(t, subject(t, reg, "OWN_PASSWORD=12345", "SSR_AUTH_ENABLED=false")))
+}
+
 // TestProvidersContribute has a provider that takes two places, and another one that is missing.
 func TestProvidersContribute(t *testing.T) {
 	reg := &or3cloud.Registry{}
@@ -292,6 +315,16 @@ func TestARunningServerIsAskedWhereItShouldBe(t *testing.T) {
 	s.Running = true
 	s.Listen = func() (net.Listener, error) { t.Error("the address of a running server is taken"); return nil, nil }
 	none(t, examine(t, s))
+	// One that has no control socket: a server of files alone, or one of other data.
+	s.Running = false
+	s.Listen = func() (net.Listener, error) { return nil, errors.New(addr + " is in use by another program") }
+	none(t, examine(t, s))
+	s.DataDir = t.TempDir()
+	if err := os.Chmod(s.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	only(t, examine(t, s), Warning, AreaAddress, setting.Addr)
+	s.DataDir, s.Running = "", true
 	server.Close()
 	only(t, examine(t, s), Warning, AreaAddress, setting.Addr)
 }
