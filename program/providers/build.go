@@ -240,7 +240,7 @@ func (b build) demand(ctx context.Context, dir string, added []addition) error {
 		if version == "" {
 			version = b.Version
 		}
-		if !strings.HasPrefix(version, "v") {
+		if !strings.HasPrefix(version, "v") || strings.Contains(version, "+") { // a work tree with changes ends in +dirty
 			return b.Usage(errors.New("this program is of no known version; say which one to build with --version, or where its sources are with --sources"))
 		}
 		if err := b.goTool(ctx, dir, nil, "get", linked.Module+"@"+version); err != nil {

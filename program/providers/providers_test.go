@@ -119,6 +119,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"a directory with a version", []string{"example.org/a@v1=dir"}, nil, "", "no version"},
 		{"what is no import path", []string{"not a path"}, nil, "", "import path"},
 		{"a program of no known version", nil, nil, "devel", "--sources"},
+		{"a program of changed sources", nil, nil, "v1.2.3+dirty", "--sources"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := command(fake("sqlite"))
