@@ -64,9 +64,7 @@ func (c configCommand) run() error {
 	}
 	client, err := c.recognised(s)
 	if err != nil {
-		s.problems = append(s.problems, or3cloud.Problem{
-			Variable: "--web", Fault: oneLine(oserror.Explain(err).Error()), Fix: "Give the directory of a client, or leave the flag out.",
-		})
+		s.problems = append(s.problems, noClient(err))
 	}
 	more := slices.Concat(limits(s), client, memory())
 	if c.json {
@@ -85,6 +83,13 @@ func (c configCommand) run() error {
 		return errReported
 	}
 	return nil
+}
+
+// noClient is the problem of a directory in which no client is found.
+func noClient(err error) or3cloud.Problem {
+	return or3cloud.Problem{
+		Variable: "--web", Fault: oneLine(oserror.Explain(err).Error()), Fix: "Give the directory of a client, or leave the flag out.",
+	}
 }
 
 // limits are the rate limits that follow from the settings.

@@ -11,25 +11,33 @@ import (
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/setting"
+	"or3.chat/cloud/web"
 )
 
 // doctor looks at the installation.
 func (a app) doctor() *cobra.Command {
 	var f settingFlags
-	cmd := doctor.Command(a.stdout, func(ctx context.Context) (doctor.Subject, error) { return a.patient(ctx, f) })
+	var client string
+	cmd := doctor.Command(a.stdout, func(ctx context.Context) (doctor.Subject, error) { return a.patient(ctx, f, client) })
 	cmd.Args = noArguments
 	f.bind(cmd)
+	bindWeb(cmd, &client)
 	return cmd
 }
 
 // patient is what the doctor looks at.
-func (a app) patient(ctx context.Context, f settingFlags) (doctor.Subject, error) {
+func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor.Subject, error) {
 	s, err := a.loadServer(f)
 	if err != nil {
 		return doctor.Subject{}, err
 	}
+	if client != "" {
+		if _, err := web.Inspect(s.client(client)); err != nil {
+			s.problems = append(s.problems, noClient(err))
+		}
+	}
 	of := doctor.Subject{
-		Config: s.Config, Registry: s.registry, Problems: s.problems, Warnings: s.warnings, Now: a.now,
+		Config: s.Config, Registry: s.registry, Problems: s.problems, Warnings: s.warnings, Web: client, Now: a.now,
 		Listen: func() (net.Listener, error) {
 			return handover.Try(s.String(setting.Addr), handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)})
 		},

@@ -44,7 +44,8 @@ func (e *examination) address(ctx context.Context) {
 		if err := e.answers(ctx, addr); err != nil {
 			e.find(Warning, AreaAddress, or3cloud.Problem{
 				Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where the server that runs does not answer: %v", addr, err),
-				Why: "it was started with another address than the one of this configuration", Fix: "Restart it, or give this command the server's --env-file, --addr and environment.",
+				Why: "it was started with another address than the one of this configuration",
+				Fix: "Restart it, or give this command the server's --env-file, --addr and environment.",
 			})
 		}
 		return
@@ -60,7 +61,8 @@ func (e *examination) address(ctx context.Context) {
 	case ours:
 		e.find(Warning, AreaAddress, or3cloud.Problem{
 			Variable: setting.Addr, Fault: fmt.Sprintf("is %s, where a server of OR3 Cloud answers that does not say that it has this data directory", addr),
-			Why: "two servers cannot have one address", Fix: "Stop it, or choose another address with --addr or " + setting.Addr + "; if it is this one, see why it has no control socket in its log.",
+			Why: "two servers cannot have one address",
+			Fix: "Stop it, or choose another address with --addr or " + setting.Addr + "; if it is this one, see why it has no control socket in its log.",
 		})
 		return
 	}
@@ -219,7 +221,8 @@ func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
 	if end := state.PeerCertificates[0].NotAfter; end.Sub(e.Now()) < expiry {
 		e.find(Warning, AreaPublicURL, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: fmt.Sprintf("has a certificate that ends on %s", end.UTC().Format(time.DateOnly)),
-			Why: "browsers refuse the server from then on", Fix: "Renew the certificate of " + base.Hostname() + " at the proxy, and see why it is not renewed by itself.",
+			Why: "browsers refuse the server from then on",
+			Fix: "Renew the certificate of " + base.Hostname() + " at the proxy, and see why it is not renewed by itself.",
 		})
 	}
 }

@@ -45,19 +45,22 @@ var combinations = []combination{
 			return c.socket && c.SocketMode()&0o002 != 0 && (len(c.List(setting.TrustedProxies)) > 0 || c.Bool(setting.TrustProxy))
 		}, Warning, or3cloud.Problem{
 			Variable: setting.SocketMode, Fault: "lets every user of this machine connect, and whoever does counts as a trusted proxy",
-			Why: "each of them can pretend to come from any address and escape rate limits", Fix: "Set " + setting.SocketMode + "=0660 and " + setting.SocketGroup + " to the proxy's group.",
+			Why: "each of them can pretend to come from any address and escape rate limits",
+			Fix: "Set " + setting.SocketMode + "=0660 and " + setting.SocketGroup + " to the proxy's group.",
 		},
 	},
 	{
 		func(c situation) bool { return c.accounts() && !c.local && !c.socket && c.public.Host == "" }, Warning, or3cloud.Problem{
 			Variable: setting.Addr, Fault: "is open to other machines, and there is no public address",
-			Why: "whoever opens the server from there sends passwords in the clear", Fix: "Listen on loopback behind a proxy with HTTPS (" + setting.Addr + "=127.0.0.1:3000), and set " + setting.PublicURL + ".",
+			Why: "whoever opens the server from there sends passwords in the clear",
+			Fix: "Listen on loopback behind a proxy with HTTPS (" + setting.Addr + "=127.0.0.1:3000), and set " + setting.PublicURL + ".",
 		},
 	},
 	{
 		func(c situation) bool { return c.accounts() && c.remote() && !c.https() }, Error, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: "is not https, and is no address of this machine",
-			Why: "passwords and everything else cross the network in the clear", Fix: "Put a reverse proxy with HTTPS in front, and set " + setting.PublicURL + "=https://…",
+			Why: "passwords and everything else cross the network in the clear",
+			Fix: "Put a reverse proxy with HTTPS in front, and set " + setting.PublicURL + "=https://…",
 		},
 	},
 	{
@@ -73,7 +76,8 @@ var combinations = []combination{
 			return c.accounts() && c.Production() && c.public.Scheme == "http" && !c.remote()
 		}, Warning, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: "is not https, and in production cookies are Secure",
-			Why: "browsers keep Secure cookies of plain HTTP on localhost alone", Fix: "Open it as http://localhost, or leave " + setting.NodeEnv + " out and set " + setting.StrictConfig + "=true.",
+			Why: "browsers keep Secure cookies of plain HTTP on localhost alone",
+			Fix: "Open it as http://localhost, or leave " + setting.NodeEnv + " out and set " + setting.StrictConfig + "=true.",
 		},
 	},
 	{
@@ -86,20 +90,25 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.accounts() && c.String(setting.ProvisioningFailure) == "unauthenticated"
 		}, Warning, or3cloud.Problem{
-			Variable: setting.ProvisioningFailure, Fault: "is unauthenticated", Why: "a fault of the store looks like a sign-out, and clients delete what they hold",
+			Variable: setting.ProvisioningFailure, Fault: "is unauthenticated",
+			Why: "a fault of the store looks like a sign-out, and clients delete what they hold",
 			Fix: "Set " + setting.ProvisioningFailure + "=service-unavailable.",
 		},
 	},
 	{
 		func(c situation) bool { return c.accounts() && c.remote() && !c.Bool(setting.LimitsEnabled) }, Warning, or3cloud.Problem{
-			Variable: setting.LimitsEnabled, Fault: "is false", Why: "one client can keep the server busy for all others", Fix: "Set " + setting.LimitsEnabled + "=true.",
+			Variable: setting.LimitsEnabled, Fault: "is false",
+			Why: "one client can keep the server busy for all others",
+			Fix: "Set " + setting.LimitsEnabled + "=true.",
 		},
 	},
 	{
 		func(c situation) bool {
 			return c.accounts() && c.remote() && !c.Production() && c.String(setting.DisableRateLimit) == "1"
 		}, Warning, or3cloud.Problem{
-			Variable: setting.DisableRateLimit, Fault: "is 1", Why: "sync and storage have no limits while this is not production", Fix: "Leave it out.",
+			Variable: setting.DisableRateLimit, Fault: "is 1",
+			Why: "sync and storage have no limits while this is not production",
+			Fix: "Leave it out.",
 		},
 	},
 	{
@@ -109,7 +118,8 @@ var combinations = []combination{
 				return err == nil && u.Scheme == "http" && !isLocal(u.Hostname())
 			})
 		}, Warning, or3cloud.Problem{
-			Variable: setting.AllowedOrigins, Fault: "has an origin of plain HTTP", Why: "whoever sits on the way puts a script into its pages, which acts here as whoever opens them",
+			Variable: setting.AllowedOrigins, Fault: "has an origin of plain HTTP",
+			Why: "whoever sits on the way puts a script into its pages, which acts here as whoever opens them",
 			Fix: "List origins of https alone.",
 		},
 	},
@@ -117,7 +127,8 @@ var combinations = []combination{
 		func(c situation) bool {
 			return c.Production() && c.https() && c.remote() && !c.Bool(setting.ForceHTTPS)
 		}, Warning, or3cloud.Problem{
-			Variable: setting.ForceHTTPS, Fault: "is false, although people are to come by HTTPS", Why: "who types the address without https:// sends everything in the clear, unless the proxy redirects",
+			Variable: setting.ForceHTTPS, Fault: "is false, although people are to come by HTTPS",
+			Why: "who types the address without https:// sends everything in the clear, unless the proxy redirects",
 			Fix: "Leave it out, or let the proxy redirect.",
 		},
 	},
@@ -135,12 +146,15 @@ var combinations = []combination{
 			return c.https() && c.remote() && !c.socket && len(c.List(setting.TrustedProxies)) == 0 && !c.Bool(setting.TrustProxy)
 		}, Error, or3cloud.Problem{
 			Variable: setting.TrustedProxies, Fault: "is not set, although HTTPS needs a reverse proxy in front of the server",
-			Why: "all people behind it count as one client, and one who guesses passwords locks all of them out", Fix: "Set it to the proxy's address; on the same machine " + setting.TrustedProxies + "=loopback.",
+			Why: "all people behind it count as one client, and one who guesses passwords locks all of them out",
+			Fix: "Set it to the proxy's address; on the same machine " + setting.TrustedProxies + "=loopback.",
 		},
 	},
 	{
 		func(c situation) bool { return c.accounts() && c.remote() && !c.Bool(setting.CSP) }, Warning, or3cloud.Problem{
-			Variable: setting.CSP, Fault: "is false", Why: "a script that gets into a page may load and send anything", Fix: "Leave it out, and add what the client needs to " + setting.CSPSources + ".",
+			Variable: setting.CSP, Fault: "is false",
+			Why: "a script that gets into a page may load and send anything",
+			Fix: "Leave it out, and add what the client needs to " + setting.CSPSources + ".",
 		},
 	},
 	{
@@ -148,7 +162,8 @@ var combinations = []combination{
 			return c.accounts() && c.strangers() && c.Bool(setting.AllowAnyFileType) && c.remote() && c.String(setting.StorageQuotaBytes) == ""
 		}, Warning, or3cloud.Problem{
 			Variable: setting.AllowAnyFileType, Fault: "is true where anybody may register, and there is no quota",
-			Why: "strangers can use the server as their file store until the disk is full", Fix: "Set " + setting.StorageQuotaBytes + ", for example 10737418240.",
+			Why: "strangers can use the server as their file store until the disk is full",
+			Fix: "Set " + setting.StorageQuotaBytes + ", for example 10737418240.",
 		},
 	},
 	{
@@ -156,7 +171,8 @@ var combinations = []combination{
 			return c.accounts() && c.Bool(setting.WebhooksEnabled) && !c.Bool(setting.WebhooksBlockPrivateIPs) && c.strangers()
 		}, Error, or3cloud.Problem{
 			Variable: setting.WebhooksBlockPrivateIPs, Fault: "is false where anybody may register",
-			Why: "strangers have the server send requests to machines of your network", Fix: "Leave it out, or set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
+			Why: "strangers have the server send requests to machines of your network",
+			Fix: "Leave it out, or set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
 		},
 	},
 }

@@ -113,6 +113,8 @@ type Subject struct {
 	Problems, Warnings []or3cloud.Problem
 	// DataDir is the absolute path of the data directory; empty where nothing is stored.
 	DataDir string
+	// Web is the directory of the client; empty for the built-in page.
+	Web string
 	// Running says that a server has the data directory open.
 	Running bool
 	// Offline leaves out what asks other machines.
@@ -286,6 +288,12 @@ func (e *examination) data() {
 		return
 	}
 	e.look(AreaData)
+	if e.Web != "" && contains(e.Web, e.DataDir) {
+		e.find(Error, AreaData, or3cloud.Problem{
+			Variable: setting.DataDir, Fault: fmt.Sprintf("%s lies in %s, which is served to everybody", e.DataDir, e.Web),
+			Why: "databases, files and keys can be downloaded", Fix: "Keep the data directory elsewhere, for example in /var/lib/or3-cloud.",
+		})
+	}
 	problems, warnings := datadir.Inspect(e.DataDir, datadir.Options{Now: e.Now, Shared: e.Config.Bool(setting.SharedVolume)})
 	e.find(Error, AreaData, problems...)
 	e.find(Warning, AreaData, warnings...)
@@ -293,6 +301,21 @@ func (e *examination) data() {
 	problems, warnings = e.room(setting.DataDir, e.DataDir)
 	e.find(Error, AreaDisk, problems...)
 	e.find(Warning, AreaDisk, warnings...)
+}
+
+// contains reports whether a path lies in a directory, or is it, as links resolve.
+func contains(dir, path string) bool {
+	for _, p := range []*string{&dir, &path} {
+		if abs, err := filepath.Abs(*p); err == nil {
+			*p = abs
+		}
+		at := existing(*p)
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			*p = filepath.Join(real, strings.TrimPrefix(*p, at))
+		}
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // existing is the nearest directory at a path or above it that exists.

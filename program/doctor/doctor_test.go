@@ -276,6 +276,28 @@ func TestTheClock(t *testing.T) {
 	only(t, examine(t, s), Error, AreaClock, clockVariable)
 }
 
+// TestDataThatIsServed has the data directory below the client, also by a link.
+func TestDataThatIsServed(t *testing.T) {
+	top := t.TempDir()
+	s := subject(t, registry(t))
+	s.Web = filepath.Join(top, "public")
+	write(t, filepath.Join(s.Web, "index.html"), "")
+	link := filepath.Join(top, "link")
+	if err := os.Symlink(s.Web, link); err != nil {
+		t.Fatal(err)
+	}
+	for dir, served := range map[string]bool{
+		filepath.Join(s.Web, "data"): true, filepath.Join(link, "a", "data"): true, s.Web + "-data": false, filepath.Join(top, "data"): false,
+	} {
+		s.DataDir = dir
+		if found := examine(t, s); served {
+			only(t, found, Error, AreaData, setting.DataDir)
+		} else {
+			none(t, found)
+		}
+	}
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600), os.Chmod(filepath.Dir(path), 0o700)); err != nil {

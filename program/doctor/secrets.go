@@ -24,7 +24,9 @@ func (e *examination) secrets() {
 		if !v.Setting.Secret || !v.IsSet || !made && !strings.HasSuffix(v.Setting.Name, "_PREVIOUS") {
 			continue // a password, say, which people think up
 		}
-		p := or3cloud.Problem{Variable: v.Setting.Name, Why: "whoever guesses it can sign in as anybody", Fix: "Replace it with what this prints: " + cmp.Or(v.Setting.Make, or3cloud.MakeKey)}
+		p := or3cloud.Problem{Variable: v.Setting.Name,
+			Why: "whoever guesses it can sign in as anybody",
+			Fix: "Replace it with what this prints: " + cmp.Or(v.Setting.Make, or3cloud.MakeKey)}
 		switch other, again := first[v.Text]; {
 		case again:
 			p.Fault = "is the same as " + other
