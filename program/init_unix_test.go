@@ -3,6 +3,7 @@
 package program
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"image/color"
@@ -24,7 +25,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/initialize"
+	"or3.chat/cloud/setting"
 )
 
 // shots is a folder for the screens of the wizard, to look at.
@@ -194,6 +197,7 @@ func (w *tty) press(keys ...string) *tty {
 func (w *tty) ends() int {
 	w.t.Helper()
 	patience.Receive(w.t, "the end of the program", w.ended)
+	w.look()
 	return w.cmd.ProcessState.ExitCode()
 }
 
@@ -258,6 +262,39 @@ func startsStrictly(t *testing.T, dir string) {
 	}
 }
 
+// passesDoctor has a directory looked at, as it is, and wants warnings of these variables alone. What is public is at no address that a test
+// could ask, and clock and disk are the machine's.
+func passesDoctor(t *testing.T, dir string, warnings ...string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "or3-cloud")
+	if err := os.Symlink(self, program); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "doctor", "--json", "--offline", "--addr", "unix:"+filepath.Join(t.TempDir(), "s"))
+	cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("what set-up has written does not pass: %v\n%s", err, out)
+	}
+	var r doctor.Report
+	if err := json.Unmarshal(out, &r); err != nil || !r.OK || !slices.Contains(r.Examined, doctor.AreaSecrets) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var found []string
+	for _, f := range r.Findings {
+		if f.Area != doctor.AreaClock && f.Area != doctor.AreaDisk {
+			found = append(found, f.Variable)
+		}
+	}
+	if !slices.Equal(found, warnings) {
+		t.Errorf("warnings of %v, want %v:\n%s", found, warnings, out)
+	}
+}
+
 const (
 	askPreset   = "What do you want to set up?"
 	askAddr     = "Listen address"
@@ -283,22 +320,23 @@ func TestWizardWritesEveryPreset(t *testing.T) {
 		dark          bool
 	}{{80, 24, true}, {200, 60, false}} {
 		for _, c := range []struct {
-			name  string
-			keys  func(w *tty)
-			files []string
+			name     string
+			keys     func(w *tty)
+			files    []string
+			warnings []string
 		}{
 			{"recommended", func(w *tty) {
 				w.see(askPreset).press(keyEnter).see(askAddr, "127.0.0.1:3000").press(keyEnter).see(askData).press(keyEnter)
 				w.see(askPublic).press("https://cloud.example.org", keyEnter).see(askMode, "invite_only").press(keyEnter)
 				w.see(askProxies, "loopback").press(keyEnter).see(askMail).press(keyEnter).see(askEmail).press(keyEnter).see(askFiles).press(keyEnter)
-			}, []string{".env", "data"}},
+			}, []string{".env", "data"}, nil},
 			{"personal-local", func(w *tty) {
 				w.see(askPreset).press(keyDown, keyEnter).see(askAddr).press(keyEnter).see(askData).press(keyEnter)
 				w.see(askEmail).press("owner@example.org", keyEnter).see(askPassword).press("violet harbour 19 maps", keyEnter).see(askFiles).press(keyEnter)
-			}, []string{".env", "data"}},
+			}, []string{".env", "data"}, []string{setting.PublicURL}},
 			{"local-only", func(w *tty) {
 				w.see(askPreset).press(keyDown, keyDown, keyEnter).see(askAddr).press(keyEnter).see(askFiles).press(keyEnter)
-			}, []string{".env"}},
+			}, []string{".env"}, nil},
 		} {
 			t.Run(fmt.Sprintf("%s %dx%d", c.name, size.columns, size.rows), func(t *testing.T) {
 				dir := t.TempDir()
@@ -319,6 +357,7 @@ func TestWizardWritesEveryPreset(t *testing.T) {
 					t.Errorf("-want +written\n%s", diff)
 				}
 				startsStrictly(t, dir)
+				passesDoctor(t, dir, c.warnings...)
 			})
 		}
 	}

@@ -52,7 +52,7 @@ var Extras = []Extra{
 		},
 	},
 	{
-		Name: "caddy", Label: "Caddy: a reverse proxy that gets its certificate by itself", paths: []string{"Caddyfile"}, proxy: true,
+		Name: "caddy", Label: "Caddy: a reverse proxy that fetches certificates", paths: []string{"Caddyfile"}, proxy: true,
 		next: func(s *Setup) []string { return []string{"caddy run --config " + s.path("Caddyfile")} },
 	},
 	{

@@ -283,6 +283,9 @@ func describe(p setup.Plan, written bool) string {
 		}
 	}
 	for _, dir := range p.Directories {
+		if inside, err := filepath.Rel(p.Dir, dir); err == nil && filepath.IsLocal(inside) {
+			dir = inside
+		}
 		fmt.Fprintf(&b, "+ %s (directory, mode 0700)\n", dir)
 	}
 	b.WriteString("\n+ new   ~ changed   - taken out   = stays\n")

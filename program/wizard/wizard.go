@@ -14,6 +14,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/setup"
@@ -35,14 +36,7 @@ type Review func(setup.Plan) string
 
 // Run asks what is open, beginning with the answers that there are, until somebody decides.
 func Run(ctx context.Context, in io.Reader, out io.Writer, engine *setup.Setup, answers setup.Answers, review Review) (setup.Answers, Decision, error) {
-	m := &model{engine: engine, answers: answers, review: review, decision: Leave, width: 80, height: 24}
-	if m.answers.Preset == "" {
-		m.answers.Preset = engine.DefaultPreset()
-	}
-	m.open(stepPreset)
-	if m.resumed = len(answers.Values) > 0 || len(answers.Files) > 0; m.resumed {
-		m.open(stepReview)
-	}
+	m := newModel(engine, answers, review)
 	_, err := tea.NewProgram(m, tea.WithInput(in), tea.WithOutput(out), tea.WithContext(ctx), tea.WithFilter(withoutSizeRequests)).Run()
 	if errors.Is(err, tea.ErrInterrupted) {
 		return answers, Leave, nil
@@ -51,6 +45,19 @@ func Run(ctx context.Context, in io.Reader, out io.Writer, engine *setup.Setup, 
 		err = m.err
 	}
 	return m.answers, m.decision, err
+}
+
+// newModel returns the wizard on its first page, which is the review for somebody who goes on.
+func newModel(engine *setup.Setup, answers setup.Answers, review Review) *model {
+	m := &model{engine: engine, answers: answers, review: review, decision: Leave, width: 80, height: 24}
+	if m.answers.Preset == "" {
+		m.answers.Preset = engine.DefaultPreset()
+	}
+	m.open(stepPreset)
+	if len(answers.Values) > 0 || len(answers.Files) > 0 {
+		m.open(stepReview)
+	}
+	return m
 }
 
 // withoutSizeRequests leaves out that each form asks for the size of the terminal, which the program says at its start and whenever it changes: the
@@ -76,10 +83,11 @@ type model struct {
 	review   Review
 	decision Decision
 	err      error
-	resumed  bool
 
 	step string
 	form *huh.Form
+	// describe gives the field of the page its description, in lines as wide as there is room for.
+	describe func(width int)
 	// What the form of the page writes to.
 	text  string
 	files []string
@@ -113,7 +121,7 @@ func (m *model) steps() []string {
 // open goes to a page.
 func (m *model) open(step string) tea.Cmd {
 	m.step, m.text, m.problem, m.checked, m.scroll = step, "", nil, "", 0
-	m.question = setup.Question{}
+	m.question, m.describe = setup.Question{}, func(int) {}
 	var field huh.Field
 	switch step {
 	case stepPreset:
@@ -141,7 +149,8 @@ func (m *model) open(step string) tea.Cmd {
 
 // fit gives the form its width, and the height that it needs and there is.
 func (m *model) fit() {
-	const around = 8 // title, hints and keys
+	const around, border = 8, 2 // title, hints and keys; the line in front of a field
+	m.describe(m.inner() - border)
 	m.form = m.form.WithWidth(m.inner())
 	m.tell(tea.WindowSizeMsg{Width: m.inner(), Height: max(6, m.height-around)})
 }
@@ -170,14 +179,49 @@ func (m *model) extras() huh.Field {
 		options = append(options, huh.NewOption(e.Label, e.Name).Selected(slices.Contains(m.answers.Files, e.Name)))
 	}
 	m.files = slices.Clone(m.answers.Files)
-	return huh.NewMultiSelect[string]().Title("Which files do you want besides?").
-		Description("None is needed to start. Space chooses, Enter goes on.").Options(options...).Value(&m.files).Filterable(false).Height(len(options) + 3).
+	field := huh.NewMultiSelect[string]().Title("Which files do you want besides?").Options(options...).Value(&m.files).Filterable(false).
 		Validate(func(files []string) error {
 			a := m.answers
 			a.Files = files
 			_, _, err := m.engine.Plan(a)
 			return err
 		})
+	m.describe = func(width int) {
+		help := lines("None is needed to start. Space chooses, Enter goes on.", width)
+		field.Description(strings.Join(help, "\n")).Height(1 + len(help) + len(options))
+	}
+	return field
+}
+
+// lines are those of a text, broken between words and no wider than there is room for; what follows of a line is indented as it is. The library's
+// own ways to wrap break inside of addresses and flags.
+func lines(text string, width int) (wrapped []string) {
+	for _, line := range strings.Split(text, "\n") {
+		if ansi.StringWidth(line) <= width {
+			wrapped = append(wrapped, line)
+			continue
+		}
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		at := indent
+		for _, word := range strings.Fields(line) {
+			switch longer := at + " " + word; {
+			case at == indent:
+				at += word
+			case ansi.StringWidth(longer) <= width:
+				at = longer
+			default:
+				wrapped = append(wrapped, at)
+				at = indent + word
+			}
+			if ansi.StringWidth(at) > width {
+				pieces := strings.Split(ansi.Hardwrap(at, width, true), "\n")
+				wrapped = append(wrapped, pieces[:len(pieces)-1]...)
+				at = pieces[len(pieces)-1]
+			}
+		}
+		wrapped = append(wrapped, at)
+	}
+	return wrapped
 }
 
 func (m *model) decisions() huh.Field {
@@ -215,15 +259,17 @@ func (m *model) ask(name string) huh.Field {
 	help := q.Setting.Help
 	switch {
 	case q.Kept:
-		help += " There is one already: leave this empty to keep it."
+		help += "\nThere is one already: leave this empty to keep it."
 	case q.Setting.Example != "" && q.Setting.Example != q.Proposal:
-		help += " Example: " + q.Setting.Example
+		help += "\nExample: " + q.Setting.Example
 	}
 	if options := q.Setting.Options; len(options) > 0 {
-		return huh.NewSelect[string]().Title(q.Setting.Label).Description(help).Options(huh.NewOptions(options...)...).Value(&m.text).Filtering(false).
-			Validate(m.check)
+		field := huh.NewSelect[string]().Title(q.Setting.Label).Options(huh.NewOptions(options...)...).Value(&m.text).Filtering(false).Validate(m.check)
+		m.describe = func(width int) { field.Description(strings.Join(lines(help, width), "\n")) }
+		return field
 	}
-	field := huh.NewInput().Title(q.Setting.Label).Description(help).Value(&m.text).Validate(m.check)
+	field := huh.NewInput().Title(q.Setting.Label).Value(&m.text).Validate(m.check)
+	m.describe = func(width int) { field.Description(strings.Join(lines(help, width), "\n")) }
 	if q.Setting.Secret {
 		field.EchoMode(huh.EchoModePassword)
 	}
@@ -337,16 +383,16 @@ func (m *model) page(down bool) {
 
 // room is how many lines of the review fit above the form.
 func (m *model) room() int {
-	const around = 7 // title, what surrounds the form, keys
-	return max(3, m.height-around-lipgloss.Height(m.form.View()))
+	const around = 6 // margin, title, and what surrounds the form
+	return max(3, m.height-around-lipgloss.Height(m.form.View())-len(lines(m.keys(true), m.inner())))
 }
 
 // wrapped are the lines of the review, none wider than the page.
-func (m *model) wrapped() (lines []string) {
+func (m *model) wrapped() (wrapped []string) {
 	for _, line := range m.summary {
-		lines = append(lines, strings.Split(lipgloss.Wrap(line, m.inner(), " "), "\n")...)
+		wrapped = append(wrapped, lines(line, m.inner())...)
 	}
-	return lines
+	return wrapped
 }
 
 // View implements tea.Model.
@@ -354,15 +400,17 @@ func (m *model) View() tea.View {
 	c := m.colours()
 	faint, wrong, title := lipgloss.NewStyle().Foreground(c.faint), lipgloss.NewStyle().Foreground(c.wrong), lipgloss.NewStyle().Bold(true)
 
+	paragraph := func(text string) string { return strings.Join(lines(text, m.inner()), "\n") }
+
 	steps := m.steps()
 	var b strings.Builder
 	b.WriteString(title.Render("OR3 Cloud set-up") + faint.Render(fmt.Sprintf("  %d of %d", slices.Index(steps, m.step)+1, len(steps))) + "\n\n")
 	if m.step == stepReview {
-		lines := m.wrapped()
-		end := min(len(lines), m.scroll+m.room())
-		b.WriteString(strings.Join(lines[min(m.scroll, end):end], "\n") + "\n")
-		if len(lines) > m.room() {
-			b.WriteString(faint.Render(fmt.Sprintf("lines %d to %d of %d", m.scroll+1, end, len(lines))) + "\n")
+		all := m.wrapped()
+		end := min(len(all), m.scroll+m.room())
+		b.WriteString(strings.Join(all[min(m.scroll, end):end], "\n") + "\n")
+		if len(all) > m.room() {
+			b.WriteString(faint.Render(fmt.Sprintf("lines %d to %d of %d", m.scroll+1, end, len(all))) + "\n")
 		}
 		b.WriteString("\n")
 	}
@@ -371,28 +419,28 @@ func (m *model) View() tea.View {
 	case m.step == stepPreset:
 		for _, p := range m.engine.Presets() {
 			if p.ID == m.text {
-				b.WriteString("\n" + faint.Render(lipgloss.Wrap(p.Help, m.inner(), " ")) + "\n")
+				b.WriteString("\n" + faint.Render(paragraph(p.Help)) + "\n")
 			}
 		}
 	case m.step == stepFiles && len(m.form.Errors()) > 0:
-		b.WriteString("\n" + wrong.Render(lipgloss.Wrap("✗ "+m.form.Errors()[0].Error(), m.inner(), " ")) + "\n")
+		b.WriteString("\n" + wrong.Render(paragraph("✗ "+m.form.Errors()[0].Error())) + "\n")
 	case m.problem != nil:
-		b.WriteString("\n" + wrong.Render(lipgloss.Wrap("✗ "+m.problem.Fault+". "+m.problem.Fix, m.inner(), " ")) + "\n")
+		b.WriteString("\n" + wrong.Render(paragraph("✗ "+m.problem.Fault+". "+m.problem.Fix)) + "\n")
 	}
-	b.WriteString("\n" + faint.Render(m.keys()))
-	view := tea.NewView(lipgloss.NewStyle().Padding(1, 2).Render(b.String()))
+	b.WriteString("\n" + faint.Render(paragraph(m.keys(m.step == stepReview && len(m.wrapped()) > m.room()))))
+	view := tea.NewView(lipgloss.NewStyle().Padding(1, 2, 0).Render(b.String()))
 	view.AltScreen = true
 	view.WindowTitle = "OR3 Cloud set-up"
 	return view
 }
 
-// keys says what the keys do on this page.
-func (m *model) keys() string {
+// keys says what the keys do on this page, which may be one that scrolls.
+func (m *model) keys(scrolls bool) string {
 	keys := []string{"Enter: on"}
 	if m.step != stepPreset {
 		keys = append(keys, "Esc: back")
 	}
-	if m.step == stepReview && len(m.wrapped()) > m.room() {
+	if scrolls {
 		keys = append(keys, "PgUp, PgDn: read")
 	}
 	return strings.Join(append(keys, "Ctrl+C: leave, nothing is written"), " · ")
