@@ -76,6 +76,15 @@ type WorkspaceSettings interface {
 	SetWorkspaceSetting(ctx context.Context, workspaceID, key, value string) error
 }
 
+// WorkspaceSettingsComparer is the optional ability of WorkspaceSettings to change what no one has changed meanwhile, so that of two
+// administrators none overwrites what the other has done.
+type WorkspaceSettingsComparer interface {
+	WorkspaceSettings
+	// CompareAndSetWorkspaceSetting keeps a value if the present one is expected, nil being none, and reports whether it has. What is
+	// compared and what is kept is one transaction. The errors are those of SetWorkspaceSetting, whatever is expected.
+	CompareAndSetWorkspaceSetting(ctx context.Context, workspaceID, key string, expected *string, value string) (done bool, err error)
+}
+
 // DeploymentAdmin is a user who may administer the whole deployment.
 type DeploymentAdmin struct {
 	User

@@ -93,10 +93,20 @@ type WorkspaceAccessStore interface {
 	RemoveMember(ctx context.Context, workspaceID, userID string) error
 }
 
+// RoleChanger is the optional ability of a WorkspaceAccessStore to change roles without adding members.
+type RoleChanger interface {
+	// ChangeRole gives a member another role. Who is no member is CodeNotFound, and it refuses with CodeConflict to take the role from
+	// the last owner.
+	ChangeRole(ctx context.Context, workspaceID, userID string, role Role) error
+}
+
 // MemberManager is the optional ability to manage the members of a workspace for one of them. What the user named by may do
 // is asked again in the transaction of the change: CodeForbidden if it does not suffice any more. A member or invite that
 // is not there is CodeNotFound, and what would leave the workspace without an owner CodeConflict.
 type MemberManager interface {
+	// AdmitMember makes a user a member, for somebody with PermUsersManage; who is one already gets the role. An unknown user is
+	// CodeNotFound.
+	AdmitMember(ctx context.Context, by, workspaceID, userID string, role Role) error
 	// ChangeMemberRole gives a member another role, for somebody with PermUsersManage.
 	ChangeMemberRole(ctx context.Context, by, workspaceID, userID string, role Role) error
 	// DismissMember ends a membership, for somebody with PermUsersManage or for the member. The former member has no access

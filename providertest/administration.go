@@ -211,6 +211,76 @@ func testSettings(t *testing.T, b *workspaceBench) {
 	wantCode(t, "what never was", settings.SetWorkspaceSetting(b.ctx, "nothing", "more", "v"), or3cloud.CodeNotFound)
 }
 
+// testComparedSettings changes settings under the condition that no one else has.
+func testComparedSettings(t *testing.T, b *workspaceBench) {
+	settings, ok := b.Workspaces.(or3cloud.WorkspaceSettingsComparer)
+	if !ok {
+		t.Skip("no WorkspaceSettingsComparer")
+	}
+	ann := b.user("ann")
+	ws, other := b.active(ann).ID, b.create(ann, "Other")
+	set := func(expected *string, value string, want bool) {
+		t.Helper()
+		done, err := settings.CompareAndSetWorkspaceSetting(b.ctx, ws, "k", expected, value)
+		if err != nil || done != want {
+			t.Errorf("%t, %v; want %t", done, err, want)
+		}
+	}
+	text := func(s string) *string { return &s }
+	set(text(""), "a", false) // an empty value is one
+	set(nil, "", true)
+	set(nil, "a", false)
+	set(text("a"), "a", false)
+	set(text(""), "a", true)
+	set(text("a"), "a", true)
+	if got, found, err := settings.WorkspaceSetting(b.ctx, ws, "k"); got != "a" || !found || err != nil {
+		t.Errorf("%q %t %v", got, found, err)
+	}
+	for name, in := range map[string]struct {
+		ws, key, value string
+		want           or3cloud.Code
+	}{
+		"no name": {ws, "", "v", or3cloud.CodeInvalid}, "a long value": {ws, "k", strings.Repeat("v", or3cloud.MaxSettingValue+1), or3cloud.CodeInvalid},
+		"what never was": {"nothing", "k", "v", or3cloud.CodeNotFound},
+	} {
+		done, err := settings.CompareAndSetWorkspaceSetting(b.ctx, in.ws, in.key, nil, in.value)
+		wantCode(t, name, err, in.want)
+		if done {
+			t.Errorf("%s is done", name)
+		}
+	}
+	wantCode(t, "delete", b.Workspaces.RemoveWorkspace(b.ctx, ann, other), "")
+	_, err := settings.CompareAndSetWorkspaceSetting(b.ctx, other, "k", nil, "v")
+	wantCode(t, "a deleted workspace", err, or3cloud.CodeNotFound)
+
+	// Each of several who count together counts.
+	const sides, each = 4, 10
+	parallel(sides, func(int) {
+		for counted := 0; counted < each; {
+			present, found, err := settings.WorkspaceSetting(b.ctx, ws, "count")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var expected *string
+			if found {
+				expected = &present
+			}
+			done, err := settings.CompareAndSetWorkspaceSetting(b.ctx, ws, "count", expected, present+"x")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if done {
+				counted++
+			}
+		}
+	})
+	if got, _, err := settings.WorkspaceSetting(b.ctx, ws, "count"); len(got) != sides*each || err != nil {
+		t.Errorf("%d of %d are counted, %v", len(got), sides*each, err)
+	}
+}
+
 // testDeploymentAdmins grants and revokes the administration of the deployment.
 func testDeploymentAdmins(t *testing.T, b *workspaceBench) {
 	admins, ok := b.Workspaces.(or3cloud.DeploymentAdminStore)

@@ -10,6 +10,23 @@ import (
 
 var errMemberNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Member not found")
 
+// AdmitMember implements or3cloud.MemberManager.
+func (w *Workspaces) AdmitMember(ctx context.Context, by, workspaceID, userID string, role or3cloud.Role) error {
+	if !role.Valid() {
+		return errUnknownRole
+	}
+	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
+		num, err := liveWorkspace(ctx, t, workspaceID)
+		if err != nil {
+			return err
+		}
+		if err := Permit(t, by, num, or3cloud.PermUsersManage); err != nil {
+			return err
+		}
+		return admit(ctx, t, num, workspaceID, userID, role)
+	})
+}
+
 // ChangeMemberRole implements or3cloud.MemberManager.
 func (w *Workspaces) ChangeMemberRole(ctx context.Context, by, workspaceID, userID string, role or3cloud.Role) error {
 	if !role.Valid() {

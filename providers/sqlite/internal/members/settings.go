@@ -8,7 +8,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// Settings implements or3cloud.WorkspaceSettings.
+// Settings implements or3cloud.WorkspaceSettings and WorkspaceSettingsComparer.
 type Settings struct{ e *engine.Engine }
 
 // NewSettings returns the settings of all workspaces.
@@ -24,17 +24,39 @@ func (s *Settings) WorkspaceSetting(ctx context.Context, workspaceID, key string
 
 // SetWorkspaceSetting implements or3cloud.WorkspaceSettings.
 func (s *Settings) SetWorkspaceSetting(ctx context.Context, workspaceID, key, value string) error {
+	_, err := s.set(ctx, workspaceID, key, value, func(string, bool) bool { return true })
+	return err
+}
+
+// CompareAndSetWorkspaceSetting implements or3cloud.WorkspaceSettingsComparer.
+func (s *Settings) CompareAndSetWorkspaceSetting(ctx context.Context, workspaceID, key string, expected *string, value string) (bool, error) {
+	return s.set(ctx, workspaceID, key, value, func(present string, found bool) bool {
+		return found == (expected != nil) && (!found || present == *expected)
+	})
+}
+
+// set keeps a value if the present one may be replaced, and reports whether it has.
+func (s *Settings) set(ctx context.Context, workspaceID, key, value string, may func(present string, found bool) bool) (done bool, err error) {
 	if key == "" || len(key) > or3cloud.MaxSettingKey || len(value) > or3cloud.MaxSettingValue {
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "The name of a setting has 1 to %d bytes, its value up to %d",
+		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "The name of a setting has 1 to %d bytes, its value up to %d",
 			or3cloud.MaxSettingKey, or3cloud.MaxSettingValue)
 	}
 	if err := s.e.CheckRoom(); err != nil {
-		return err
+		return false, err
 	}
-	return s.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+	err = s.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+		done = false
 		num, err := liveWorkspace(ctx, t, workspaceID)
 		if err != nil {
 			return err
+		}
+		present, err := t.Q.WorkspaceSetting(ctx, db.WorkspaceSettingParams{WorkspaceID: workspaceID, Key: key})
+		found := err == nil
+		if !found && !engine.NoRows(err) {
+			return err
+		}
+		if !may(present, found) {
+			return nil
 		}
 		others, err := t.Q.CountOtherSettings(ctx, db.CountOtherSettingsParams{Workspace: num, Key: key})
 		if err != nil {
@@ -43,6 +65,8 @@ func (s *Settings) SetWorkspaceSetting(ctx context.Context, workspaceID, key, va
 		if others >= or3cloud.MaxSettings {
 			return or3cloud.Errorf(or3cloud.CodeInvalid, "A workspace has %d settings at most", or3cloud.MaxSettings)
 		}
+		done = true
 		return t.Q.SetWorkspaceSetting(ctx, db.SetWorkspaceSettingParams{Workspace: num, Key: key, Value: value})
 	})
+	return done && err == nil, err
 }

@@ -35,7 +35,7 @@ type Options struct {
 }
 
 // Workspaces are the users, their workspaces and their memberships. It implements or3cloud.AuthWorkspaceStore, WorkspaceAccessStore,
-// MemberManager but for invites, and UserRemover.
+// RoleChanger, MemberManager but for invites, and UserRemover.
 type Workspaces struct {
 	e    *engine.Engine
 	opts Options
@@ -363,13 +363,18 @@ func (w *Workspaces) SetMemberRole(ctx context.Context, workspaceID, userID stri
 		if err != nil {
 			return err
 		}
-		if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
-			return errUserNotFound
-		} else if err != nil {
-			return err
-		}
-		return setRole(ctx, t, num, workspaceID, userID, role)
+		return admit(ctx, t, num, workspaceID, userID, role)
 	})
+}
+
+// admit makes a user who is there a member, or gives a member another role.
+func admit(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID string, role or3cloud.Role) error {
+	if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
+		return errUserNotFound
+	} else if err != nil {
+		return err
+	}
+	return setRole(ctx, t, num, workspaceID, userID, role)
 }
 
 // setRole gives a user a role, unless that would leave the workspace without an owner.
@@ -380,6 +385,23 @@ func setRole(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID s
 		}
 	}
 	return t.Q.UpsertMember(ctx, db.UpsertMemberParams{Workspace: num, UserID: userID, Role: string(role), CreatedAt: t.At})
+}
+
+// ChangeRole implements or3cloud.RoleChanger.
+func (w *Workspaces) ChangeRole(ctx context.Context, workspaceID, userID string, role or3cloud.Role) error {
+	if !role.Valid() {
+		return errUnknownRole
+	}
+	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
+		num, err := liveWorkspace(ctx, t, workspaceID)
+		if err != nil {
+			return err
+		}
+		if err := isMember(ctx, t, workspaceID, userID); err != nil {
+			return err
+		}
+		return setRole(ctx, t, num, workspaceID, userID, role)
+	})
 }
 
 // RemoveMember implements or3cloud.WorkspaceAccessStore.
