@@ -108,11 +108,14 @@ const (
 // rooms are the rooms of the providers. Each knows those before it alone.
 var rooms = map[string][]string{
 	accountRoom: {"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"},
-	syncRoom:    {"db", "layout", "engine", "members", "changelog", "files", "history", "ratewindows", "webhooks", "jobs"},
+	syncRoom:    {"db", "layout", "engine", "members", "changelog", "files", "history", "ratewindows", "webhooks", "jobs", "trail"},
 	fileRoom: {
 		"volume", "refuse", "times", "layout", "digest", "health", "copies", "pieces", "traffic", "room", "uploads", "collection", "readback",
 	},
 }
+
+// isContract reports whether a package is one that everyone may know beside the core.
+func isContract(dep string) bool { return dep == module+"/setting" || dep == module+"/audit" }
 
 // forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
 func forbidden(path, dep string, standard bool) string {
@@ -121,16 +124,16 @@ func forbidden(path, dep string, standard bool) string {
 		if !standard {
 			return "the core uses the standard library only"
 		}
-	case path == module+"/setting":
+	case path == module+"/setting", path == module+"/audit":
 		if !standard && dep != module {
-			return "the host's settings know the core only"
+			return "the host's settings and the contracts beside the core know the core only"
 		}
 	case within(path, module+"/internal"):
-		if within(dep, module) && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
+		if within(dep, module) && dep != module && !isContract(dep) && !within(dep, module+"/internal") {
 			return "internal packages know the core, the host's settings and each other"
 		}
 	case within(path, module+"/httpapi"):
-		if within(dep, module) && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
+		if within(dep, module) && dep != module && !isContract(dep) && !within(dep, module+"/internal") {
 			return "what fronts and providers both use knows neither"
 		}
 		if isDriver(dep) {
@@ -144,7 +147,7 @@ func forbidden(path, dep string, standard bool) string {
 			return "what all engines share knows no store"
 		}
 	case within(path, module+"/instance"):
-		if within(dep, module) && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
+		if within(dep, module) && dep != module && !isContract(dep) && !within(dep, module+"/internal") {
 			return "an instance knows neither its fronts nor its providers"
 		}
 		if isDriver(dep) {
@@ -180,7 +183,7 @@ func forbidden(path, dep string, standard bool) string {
 			}
 		}
 	case within(path, module+"/operator"):
-		if within(dep, module) && !within(dep, module+"/instance") && dep != path && dep != module && dep != module+"/setting" &&
+		if within(dep, module) && !within(dep, module+"/instance") && dep != path && dep != module && !isContract(dep) &&
 			!within(dep, module+"/internal") {
 			return "what an operator can do knows the instance, and not who asks"
 		}
@@ -188,7 +191,7 @@ func forbidden(path, dep string, standard bool) string {
 			return "what an operator can do links no database driver"
 		}
 	case within(path, module+"/program/handover"):
-		if within(dep, module) && dep != path && dep != module && dep != module+"/setting" && !within(dep, module+"/internal") {
+		if within(dep, module) && dep != path && dep != module && !isContract(dep) && !within(dep, module+"/internal") {
 			return "a process is handed over without knowing what it serves"
 		}
 	case within(path, module+"/program"):

@@ -27,7 +27,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/internal/trail"
 )
 
 // Options are everything that an Instance depends on.
@@ -71,6 +73,7 @@ type Instance struct {
 
 	mu     sync.Mutex // held while opening and closing
 	opened []opened
+	trail  *trail.Recorder
 	closed bool
 }
 
@@ -138,6 +141,8 @@ func (i *Instance) Open(ctx context.Context, front or3cloud.Front) (err error) {
 			return err
 		}
 	}
+	i.trail = trail.Start(Ability[audit.Store](p, or3cloud.ProviderSync), i.opt.Log, i.opt.Now)
+	p.Audit = i.trail
 	i.providers.Store(p)
 	return nil
 }
@@ -249,6 +254,7 @@ func (i *Instance) Close() error {
 	defer i.mu.Unlock()
 	i.closed = true
 	i.providers.Store(nil)
+	i.trail.Close()
 	i.space.Close()
 	return i.closeProviders()
 }

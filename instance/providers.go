@@ -2,6 +2,7 @@ package instance
 
 import (
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/trail"
 )
 
 // Providers are the opened providers of an instance. Without accounts there are none, and every field is nil.
@@ -13,6 +14,8 @@ type Providers struct {
 	// Storage is nil if storage is off.
 	Storage or3cloud.StorageGatewayAdapter
 	Invites *Invites
+	// Audit is where what administrators do is written down; nil, which keeps nothing, if the sync provider lacks the ability.
+	Audit *trail.Recorder
 	// Routes are the endpoints that the providers serve themselves. Whoever owns one is named by its Owner.
 	Routes []Route
 

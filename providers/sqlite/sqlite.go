@@ -19,6 +19,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
@@ -27,6 +28,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/providers/sqlite/internal/ratewindows"
+	"or3.chat/cloud/providers/sqlite/internal/trail"
 	"or3.chat/cloud/providers/sqlite/internal/webhooks"
 	"or3.chat/cloud/setting"
 )
@@ -227,6 +229,7 @@ type Store struct {
 	*ratewindows.Windows
 	*webhooks.Webhooks
 	*jobs.Jobs
+	*trail.Trail
 
 	engine *engine.Engine
 	opts   Options
@@ -288,6 +291,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s.Windows = ratewindows.New(s.engine)
 	s.Webhooks = webhooks.New(s.engine, s.Workspaces)
 	s.Jobs = jobs.New(s.engine)
+	s.Trail = trail.New(s.engine)
 	s.clockWasAhead.Store(s.engine.DB.Behind)
 	if err := s.settleTimes(ctx); err != nil {
 		if !sqlitex.IsDamage(err) && or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
@@ -381,4 +385,5 @@ var (
 	_ or3cloud.JobHistory                = (*Store)(nil)
 	_ or3cloud.WebhookStore              = (*Store)(nil)
 	_ or3cloud.WebhookQueue              = (*Store)(nil)
+	_ audit.Store                        = (*Store)(nil)
 )

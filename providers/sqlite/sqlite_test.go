@@ -62,6 +62,13 @@ func TestJobs(t *testing.T) {
 	})
 }
 
+func TestAudit(t *testing.T) {
+	providertest.TestAudit(t, func(t *testing.T) providertest.AuditBackend {
+		s, c := openTest(t)
+		return providertest.AuditBackend{Audit: s, Now: c.now, Advance: c.advance}
+	})
+}
+
 // testLog returns a log that the test shows when it fails.
 func testLog(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 

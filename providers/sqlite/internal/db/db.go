@@ -42,6 +42,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyWorkspaceStmt, err = db.PrepareContext(ctx, anyWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyWorkspace: %w", err)
 	}
+	if q.appendAuditStmt, err = db.PrepareContext(ctx, appendAudit); err != nil {
+		return nil, fmt.Errorf("error preparing query AppendAudit: %w", err)
+	}
 	if q.awaitFinalizationStmt, err = db.PrepareContext(ctx, awaitFinalization); err != nil {
 		return nil, fmt.Errorf("error preparing query AwaitFinalization: %w", err)
 	}
@@ -264,6 +267,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.entryPayloadStmt, err = db.PrepareContext(ctx, entryPayload); err != nil {
 		return nil, fmt.Errorf("error preparing query EntryPayload: %w", err)
 	}
+	if q.expireAuditStmt, err = db.PrepareContext(ctx, expireAudit); err != nil {
+		return nil, fmt.Errorf("error preparing query ExpireAudit: %w", err)
+	}
 	if q.expireInvitesStmt, err = db.PrepareContext(ctx, expireInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ExpireInvites: %w", err)
 	}
@@ -416,6 +422,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.leaseJobStmt, err = db.PrepareContext(ctx, leaseJob); err != nil {
 		return nil, fmt.Errorf("error preparing query LeaseJob: %w", err)
+	}
+	if q.listAuditStmt, err = db.PrepareContext(ctx, listAudit); err != nil {
+		return nil, fmt.Errorf("error preparing query ListAudit: %w", err)
 	}
 	if q.listInvitesStmt, err = db.PrepareContext(ctx, listInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query ListInvites: %w", err)
@@ -603,6 +612,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.touchJobStmt, err = db.PrepareContext(ctx, touchJob); err != nil {
 		return nil, fmt.Errorf("error preparing query TouchJob: %w", err)
 	}
+	if q.trimAuditKindStmt, err = db.PrepareContext(ctx, trimAuditKind); err != nil {
+		return nil, fmt.Errorf("error preparing query TrimAuditKind: %w", err)
+	}
 	if q.trimCancellationsStmt, err = db.PrepareContext(ctx, trimCancellations); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimCancellations: %w", err)
 	}
@@ -714,6 +726,11 @@ func (q *Queries) Close() error {
 	if q.anyWorkspaceStmt != nil {
 		if cerr := q.anyWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing anyWorkspaceStmt: %w", cerr)
+		}
+	}
+	if q.appendAuditStmt != nil {
+		if cerr := q.appendAuditStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing appendAuditStmt: %w", cerr)
 		}
 	}
 	if q.awaitFinalizationStmt != nil {
@@ -1086,6 +1103,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing entryPayloadStmt: %w", cerr)
 		}
 	}
+	if q.expireAuditStmt != nil {
+		if cerr := q.expireAuditStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing expireAuditStmt: %w", cerr)
+		}
+	}
 	if q.expireInvitesStmt != nil {
 		if cerr := q.expireInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing expireInvitesStmt: %w", cerr)
@@ -1339,6 +1361,11 @@ func (q *Queries) Close() error {
 	if q.leaseJobStmt != nil {
 		if cerr := q.leaseJobStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing leaseJobStmt: %w", cerr)
+		}
+	}
+	if q.listAuditStmt != nil {
+		if cerr := q.listAuditStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listAuditStmt: %w", cerr)
 		}
 	}
 	if q.listInvitesStmt != nil {
@@ -1651,6 +1678,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing touchJobStmt: %w", cerr)
 		}
 	}
+	if q.trimAuditKindStmt != nil {
+		if cerr := q.trimAuditKindStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trimAuditKindStmt: %w", cerr)
+		}
+	}
 	if q.trimCancellationsStmt != nil {
 		if cerr := q.trimCancellationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing trimCancellationsStmt: %w", cerr)
@@ -1826,6 +1858,7 @@ type Queries struct {
 	advanceCursorStmt            *sql.Stmt
 	anyRefStmt                   *sql.Stmt
 	anyWorkspaceStmt             *sql.Stmt
+	appendAuditStmt              *sql.Stmt
 	awaitFinalizationStmt        *sql.Stmt
 	beginChatStmt                *sql.Stmt
 	cancelAdmissionStmt          *sql.Stmt
@@ -1900,6 +1933,7 @@ type Queries struct {
 	entryStmt                    *sql.Stmt
 	entryHeadStmt                *sql.Stmt
 	entryPayloadStmt             *sql.Stmt
+	expireAuditStmt              *sql.Stmt
 	expireInvitesStmt            *sql.Stmt
 	expiredDeliveriesStmt        *sql.Stmt
 	filesAfterStmt               *sql.Stmt
@@ -1951,6 +1985,7 @@ type Queries struct {
 	lastJobTextStmt              *sql.Stmt
 	lastOutcomesStmt             *sql.Stmt
 	leaseJobStmt                 *sql.Stmt
+	listAuditStmt                *sql.Stmt
 	listInvitesStmt              *sql.Stmt
 	listMembersStmt              *sql.Stmt
 	listWorkspacesStmt           *sql.Stmt
@@ -2013,6 +2048,7 @@ type Queries struct {
 	supersedeStmt                *sql.Stmt
 	surplusJobsStmt              *sql.Stmt
 	touchJobStmt                 *sql.Stmt
+	trimAuditKindStmt            *sql.Stmt
 	trimCancellationsStmt        *sql.Stmt
 	trimCursorsStmt              *sql.Stmt
 	trimDeliveriesStmt           *sql.Stmt
@@ -2051,6 +2087,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		advanceCursorStmt:            q.advanceCursorStmt,
 		anyRefStmt:                   q.anyRefStmt,
 		anyWorkspaceStmt:             q.anyWorkspaceStmt,
+		appendAuditStmt:              q.appendAuditStmt,
 		awaitFinalizationStmt:        q.awaitFinalizationStmt,
 		beginChatStmt:                q.beginChatStmt,
 		cancelAdmissionStmt:          q.cancelAdmissionStmt,
@@ -2125,6 +2162,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		entryStmt:                    q.entryStmt,
 		entryHeadStmt:                q.entryHeadStmt,
 		entryPayloadStmt:             q.entryPayloadStmt,
+		expireAuditStmt:              q.expireAuditStmt,
 		expireInvitesStmt:            q.expireInvitesStmt,
 		expiredDeliveriesStmt:        q.expiredDeliveriesStmt,
 		filesAfterStmt:               q.filesAfterStmt,
@@ -2176,6 +2214,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		lastJobTextStmt:              q.lastJobTextStmt,
 		lastOutcomesStmt:             q.lastOutcomesStmt,
 		leaseJobStmt:                 q.leaseJobStmt,
+		listAuditStmt:                q.listAuditStmt,
 		listInvitesStmt:              q.listInvitesStmt,
 		listMembersStmt:              q.listMembersStmt,
 		listWorkspacesStmt:           q.listWorkspacesStmt,
@@ -2238,6 +2277,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		supersedeStmt:                q.supersedeStmt,
 		surplusJobsStmt:              q.surplusJobsStmt,
 		touchJobStmt:                 q.touchJobStmt,
+		trimAuditKindStmt:            q.trimAuditKindStmt,
 		trimCancellationsStmt:        q.trimCancellationsStmt,
 		trimCursorsStmt:              q.trimCursorsStmt,
 		trimDeliveriesStmt:           q.trimDeliveriesStmt,

@@ -8,6 +8,23 @@ import (
 	"database/sql"
 )
 
+type Audit struct {
+	Num         int64
+	At          int64
+	ActorKind   string
+	ActorID     string
+	ActorName   string
+	Action      string
+	Refusal     string
+	WorkspaceID string
+	UserID      string
+	Settings    string
+	Object      string
+	Address     string
+	RequestID   string
+	Times       int64
+}
+
 type Invite struct {
 	ID         string
 	Workspace  int64
