@@ -22,6 +22,7 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/internal/setup"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/initialize"
@@ -186,7 +187,9 @@ func didYouMean(near string) string {
 type settingFlags struct {
 	envFile string
 	// partial says that providers which are not compiled in are another host's.
-	partial    bool
+	partial bool
+	// nuxt says that the configuration is that of a Nuxt host, which has providers of OR3 Chat as well. It implies partial.
+	nuxt       bool
 	addr, data string
 }
 
@@ -223,6 +226,7 @@ func (a app) sources(f settingFlags) config.Sources {
 type settings struct {
 	*config.Config
 	registry *or3cloud.Registry
+	known    *or3cloud.Registry // those that settings are known of: all that are compiled in, and in a Nuxt host those of OR3 Chat
 	problems []or3cloud.Problem
 	warnings []or3cloud.Problem
 	home     home // of commands
@@ -231,22 +235,29 @@ type settings struct {
 
 // load registers the providers and resolves and checks the configuration. An error is a mistake in the program.
 func (a app) load(f settingFlags) (settings, error) {
-	s := settings{registry: &or3cloud.Registry{}, partial: f.partial}
+	s := settings{registry: &or3cloud.Registry{}, partial: f.partial || f.nuxt}
 	for _, register := range a.register {
 		if err := register(s.registry); err != nil {
 			return s, err
 		}
 	}
-	catalogue, err := config.NewCatalogue(s.registry)
+	s.known = s.registry
+	if f.nuxt {
+		var err error
+		if s.known, err = setup.WithChat(s.registry); err != nil {
+			return s, err
+		}
+	}
+	catalogue, err := config.NewCatalogue(s.known)
 	if err != nil {
 		return s, err
 	}
 	s.Config, s.problems, s.warnings = config.Load(catalogue, a.sources(f))
 	check := config.CheckProviders
-	if f.partial {
+	if s.partial {
 		check = config.CheckOwnProviders
 	}
-	problems, warnings := check(s.Config, s.registry)
+	problems, warnings := check(s.Config, s.known)
 	s.problems, s.warnings = append(s.problems, problems...), append(s.warnings, warnings...)
 	if s.Strict() && s.needsDisk() {
 		path, err := s.DataPath()
@@ -261,7 +272,7 @@ func (a app) load(f settingFlags) (settings, error) {
 // loadServer is load for what needs the configuration of a server: it also has to know where people find it.
 func (a app) loadServer(f settingFlags) (settings, error) {
 	s, err := a.load(f)
-	if err == nil {
+	if err == nil && (!f.nuxt || s.needsDisk()) { // what is not kept here makes links of its own
 		problems, warnings := config.CheckLinks(s.Config)
 		s.problems, s.warnings = append(s.problems, problems...), append(s.warnings, warnings...)
 	}

@@ -18,10 +18,17 @@ import (
 func (a app) doctor() *cobra.Command {
 	var f settingFlags
 	var client string
-	cmd := doctor.Command(a.stdout, func(ctx context.Context) (doctor.Subject, error) { return a.patient(ctx, f, client) })
+	var host doctor.Host
+	cmd := doctor.Command(a.stdout, func(ctx context.Context) (of doctor.Subject, err error) {
+		if f.nuxt, err = host.IsNuxt(".", f != settingFlags{} || client != ""); err != nil {
+			return of, usageError{err}
+		}
+		return a.patient(ctx, f, client)
+	})
 	cmd.Args = noArguments
 	f.bind(cmd)
 	bindWeb(cmd, &client)
+	host.Bind(cmd)
 	return cmd
 }
 
@@ -37,10 +44,13 @@ func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor
 		}
 	}
 	of := doctor.Subject{
-		Config: s.Config, Registry: s.registry, Problems: s.problems, Warnings: s.warnings, Web: client, Now: a.now,
+		Config: s.Config, Registry: s.known, Problems: s.problems, Warnings: s.warnings, Web: client, Now: a.now,
 		Listen: func() (net.Listener, error) {
 			return handover.Try(s.String(setting.Addr), handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)})
 		},
+	}
+	if f.nuxt {
+		of.Nuxt = "."
 	}
 	if at := thisBuild().CommitTime; at != nil {
 		of.Built = *at

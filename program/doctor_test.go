@@ -153,3 +153,100 @@ func TestDoctorBesideAServer(t *testing.T) {
 		})
 	}
 }
+
+// installPackage makes what an installed package is known by.
+func installPackage(t *testing.T, dir, name string) {
+	t.Helper()
+	at := filepath.Join(dir, "node_modules", name)
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(at, "package.json"), []byte(`{"name":"`+name+`"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDoctorOfANuxtHost looks at directories that set-up has written for OR3 Chat's own server, and at what goes wrong in them. They need no
+// provider of this program, which is not what listens there.
+func TestDoctorOfANuxtHost(t *testing.T) {
+	const list = "or3.providers.generated.json"
+	clerk := "SSR_AUTH_ENABLED=true\nAUTH_PROVIDER=clerk\nOR3_SYNC_PROVIDER=convex\nNUXT_PUBLIC_STORAGE_PROVIDER=convex\nOR3_STRICT_CONFIG=true\n" +
+		"NUXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_1\nNUXT_CLERK_SECRET_KEY=sk_test_1\nVITE_CONVEX_URL=https://a.convex.cloud\n"
+	modules := `{"schemaVersion":1,"modules":["or3-provider-clerk/nuxt","or3-provider-convex/nuxt"]}`
+	const key = "q7Hn0v5mXwC2yKfR8bTzUeJ4sPdL1aGiO6NtYxVhWk3="
+	ours := "AUTH_PROVIDER=basic-auth\nOR3_SYNC_PROVIDER=sqlite\nNUXT_PUBLIC_STORAGE_PROVIDER=fs\nOR3_PUBLIC_URL=https://cloud.example.org\n"
+	for _, c := range []struct {
+		name, env string
+		files     map[string]string
+		installed []string
+		args      []string
+		code      int
+		says      []string
+		not       string
+	}{
+		{"good", clerk, map[string]string{list: modules}, []string{"or3-provider-clerk", "or3-provider-convex"}, nil, 0, []string{"0 errors, 0 warnings. Looked at as a Nuxt host: "}, ""},
+		{"a key is missing", strings.Replace(clerk, "NUXT_CLERK_SECRET_KEY=sk_test_1\n", "", 1), nil, nil, nil, 1, []string{"error: NUXT_CLERK_SECRET_KEY is not set"}, ""},
+		{"a key is another one", strings.Replace(clerk, "=sk_test_1", "=pk_test_1", 1), nil, nil, nil, 0, []string{"warning: NUXT_CLERK_SECRET_KEY does not begin with sk_"}, ""},
+		{"a name is misspelt", clerk + "NUXT_CLERK_SECRET_KEYS=sk_test_1\nOR3_PUBLIC_ULR=x\n", nil, nil, nil, 1, []string{"Did you mean NUXT_CLERK_SECRET_KEY?", "Did you mean OR3_PUBLIC_URL?"}, ""},
+		{"a key that somebody thought up", ours + "OR3_BASIC_AUTH_JWT_SECRET=" + strings.Repeat("changeme", 5) + "\n", nil, nil, nil, 0, []string{"warning: OR3_BASIC_AUTH_JWT_SECRET is no random key"}, "OR3_TRUSTED_PROXIES"},
+		{"ours", ours + "OR3_BASIC_AUTH_JWT_SECRET=" + key + "\n", nil, []string{"or3-provider-basic-auth", "or3-provider-sqlite"}, nil, 1, []string{"error: or3-provider-fs is not installed", "docs/nuxt-host.md"}, ""},
+		{"clerk is not installed", clerk, nil, []string{"or3-provider-convex"}, nil, 1, []string{"error: or3-provider-clerk is not installed", "npm install or3-provider-clerk"}, ""},
+		{"nothing is installed yet", clerk, nil, nil, nil, 0, []string{"warning: or3-provider-clerk is not installed"}, ""},
+		{"a list of other providers", clerk, map[string]string{list: strings.Replace(modules, "clerk", "basic-auth", 1)}, nil, nil, 0, []string{"warning: " + list + " has or3-provider-basic-auth/nuxt"}, ""},
+		{"a list that is none", clerk, map[string]string{list: `{"modules":[]}`}, nil, nil, 1, []string{"error: " + list, "schemaVersion is 0"}, ""},
+		{"a list with another key", clerk, map[string]string{list: `{"schemaVersion":1,"modules":[],"more":1}`}, nil, nil, 1, []string{"error: " + list, "unknown field"}, ""},
+		{"both lists", clerk, map[string]string{list: modules, "or3.providers.generated.ts": ""}, nil, nil, 0, []string{"warning: or3.providers.generated.ts is not read"}, ""},
+		{"the old list alone", clerk, map[string]string{"or3.providers.generated.ts": "", "shared/config/application-plan.ts": ""}, nil, nil, 1, []string{"error: or3.providers.generated.ts is not read by this host"}, ""},
+		{"the old list of an old host", clerk, map[string]string{"or3.providers.generated.ts": ""}, nil, nil, 0, []string{"0 errors"}, list},
+		{"no accounts", "SSR_AUTH_ENABLED=false\n", map[string]string{list: "{"}, nil, nil, 0, []string{"0 errors, 0 warnings. Looked at as a Nuxt host"}, ""},
+		{"no server of this program", ours, nil, nil, []string{"--host", "program", "--addr", "127.0.0.1:0"}, 1, []string{"OR3_TRUSTED_PROXIES is not set", "address"}, "Nuxt"},
+		{"flags of a server", clerk, nil, nil, []string{"--addr", "127.0.0.1:0"}, 1, []string{"address"}, "Nuxt"},
+		{"another host", "", nil, nil, []string{"--host", "windows"}, 2, nil, "Looked"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Chdir(dir)
+			if c.files == nil {
+				c.files = map[string]string{}
+			}
+			c.files["nuxt.config.ts"], c.files[".env"] = "export default {}", c.env
+			for name, text := range c.files {
+				if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, name := range c.installed {
+				installPackage(t, dir, name)
+			}
+			a, out, errs := testApp(nil)
+			code := a.main(append([]string{"doctor", "--offline"}, c.args...))
+			var lines []string
+			for line := range strings.Lines(out.String()) {
+				if !strings.HasPrefix(line, "warning: clock ") { // which is the machine's
+					lines = append(lines, line)
+				}
+			}
+			text := strings.Replace(strings.Join(lines, ""), "0 errors, 1 warning.", "0 errors, 0 warnings.", min(1, strings.Count(out.String(), "warning: clock ")))
+			if code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(text, want) {
+					t.Errorf("does not say %q", want)
+				}
+			}
+			if c.not != "" && strings.Contains(text, c.not) {
+				t.Errorf("speaks of %s", c.not)
+			}
+			if strings.Contains(text, "Nuxt host") && strings.Contains(text, "compiled") {
+				t.Error("speaks of what is compiled in")
+			}
+			if t.Failed() {
+				t.Logf("%s%s", text, errs)
+			}
+		})
+	}
+}

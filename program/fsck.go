@@ -15,6 +15,7 @@ import (
 
 	"or3.chat/cloud/internal/fsck"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 )
 
 // checkFile lies in the data directory and remembers a check that was interrupted.
@@ -84,10 +85,10 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 				check.Started.Format(time.DateTime+" MST"))
 		}
 	}
-	progress := checkProgress{out: c.stderr}
+	progress := console.Progress{Out: c.stderr}
 	err = c.operate(ctx, s, func(desk operator.Caller) error {
-		defer progress.end()
-		return check.Run(ctx, desk, file, operator.CheckOptions{Rate: int64(c.rate) * 1e6, Quarantine: c.quarantine, Progress: progress.show})
+		defer progress.End()
+		return check.Run(ctx, desk, file, operator.CheckOptions{Rate: int64(c.rate) * 1e6, Quarantine: c.quarantine, Progress: progress.Show})
 	})
 	if ctx.Err() != nil {
 		return errors.New("interrupted; the next or3-cloud fsck goes on from here")
@@ -129,12 +130,12 @@ func (c fsckCommandLine) print(r operator.CheckReport) error {
 	}
 	fmt.Fprintf(c.stdout, "Read %d pages of the databases: %d faults.\n", r.Pages, len(r.Damaged))
 	fmt.Fprintf(c.stdout, "Read %d files, %s, and looked up %d rows: %d missing, %d corrupt, %d unreadable, %d orphaned.\n",
-		r.Files, humanBytes(r.Bytes), r.Rows, r.Missing, r.Corrupt, r.Unreadable, r.Orphaned)
+		r.Files, console.Bytes(r.Bytes), r.Rows, r.Missing, r.Corrupt, r.Unreadable, r.Orphaned)
 	return nil
 }
 
 func printFinding(w io.Writer, f fsck.Finding) {
-	fmt.Fprintf(w, "%-10s  workspace %s  %s  %s", f.Kind, f.WorkspaceID, f.Hash, humanBytes(f.SizeBytes))
+	fmt.Fprintf(w, "%-10s  workspace %s  %s  %s", f.Kind, f.WorkspaceID, f.Hash, console.Bytes(f.SizeBytes))
 	if f.Detail != "" {
 		fmt.Fprintf(w, "  %q", f.Detail)
 	}
@@ -142,17 +143,4 @@ func printFinding(w io.Writer, f fsck.Finding) {
 		fmt.Fprint(w, "  (moved into quarantine)")
 	}
 	fmt.Fprintln(w)
-}
-
-// humanBytes is a number of bytes as people say it.
-func humanBytes(n int64) string {
-	units := [...]string{"kB", "MB", "GB", "TB"}
-	if n < 1000 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	value, unit := float64(n)/1000, 0
-	for value >= 1000 && unit < len(units)-1 {
-		value, unit = value/1000, unit+1
-	}
-	return fmt.Sprintf("%.1f %s", value, units[unit])
 }

@@ -105,9 +105,9 @@ func printGoing(w io.Writer, going []or3cloud.StoredItem) {
 	bytes := int64(0)
 	for _, item := range going {
 		bytes += item.Bytes
-		fmt.Fprintf(w, "%s  %s  %s: %s\n", item.State, item.Name, humanBytes(item.Bytes), item.Reason)
+		fmt.Fprintf(w, "%s  %s  %s: %s\n", item.State, item.Name, console.Bytes(item.Bytes), item.Reason)
 	}
-	fmt.Fprintf(w, "%d files, %s, would go a step further.\n", len(going), humanBytes(bytes))
+	fmt.Fprintf(w, "%d files, %s, would go a step further.\n", len(going), console.Bytes(bytes))
 }
 
 // printStored prints a table of everything that is stored.
@@ -117,7 +117,7 @@ func printStored(w io.Writer, stored operator.StoredTotals) error {
 	for _, state := range []or3cloud.StorageState{
 		or3cloud.StorageLive, or3cloud.StorageOrphaned, or3cloud.StorageTrash, or3cloud.StorageTemporary, or3cloud.StorageStray,
 	} {
-		fmt.Fprintf(table, "%s\t%d\t%s\t\n", state, stored[state].Items, humanBytes(stored[state].Bytes))
+		fmt.Fprintf(table, "%s\t%d\t%s\t\n", state, stored[state].Items, console.Bytes(stored[state].Bytes))
 	}
 	return table.Flush()
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/internal/setup"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/initialize"
 	"or3.chat/cloud/setting"
@@ -274,7 +275,11 @@ func passesDoctor(t *testing.T, dir string, warnings ...string) {
 	if err := os.Symlink(self, program); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "doctor", "--json", "--offline", "--addr", "unix:"+filepath.Join(t.TempDir(), "s"))
+	args := []string{"doctor", "--json", "--offline"}
+	if setup.HostOf(dir) != setup.HostNuxt {
+		args = append(args, "--addr", "unix:"+filepath.Join(t.TempDir(), "s"))
+	}
+	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH")}
 	out, err := cmd.Output()
 	if err != nil {
@@ -363,23 +368,35 @@ func TestWizardWritesEveryPreset(t *testing.T) {
 	}
 }
 
-// TestWizardOfANuxtHost writes the legacy preset, which is for such a host alone.
+// TestWizardOfANuxtHost writes the legacy preset, which is for such a host alone. The doctor knows what it is looking at.
 func TestWizardOfANuxtHost(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "nuxt.config.ts"), []byte("export default {}"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	w := newTTY(t, dir, 80, 24, true, "init")
-	w.see(askPreset, "legacy").press(keyUp, keyEnter) // the last one
-	w.see("Publishable key").press("sk_wrong").see("does not begin with pk_").press(keyEnter).see("Publishable key").press(keyCtrlU, "pk_test_1", keyEnter)
-	w.see("Secret key").press(keyEnter).see("is not set").press("sk_test_1", keyEnter)
-	w.see("Deployment").press("https://a.convex.cloud", keyEnter).see("Admin key").press(keyEnter)
-	w.see(askDecision, "preset clerk-convex").press(keyPgDn).see("or3.providers.generated.json").press(keyEnter)
-	if code := w.ends(); code != 0 {
-		t.Fatalf("exit code %d:\n%s", code, w.all())
-	}
-	if diff := cmp.Diff([]string{".env", "nuxt.config.ts", "or3.providers.generated.json"}, entries(t, dir)); diff != "" {
-		t.Errorf("-want +written\n%s", diff)
+	for _, size := range []struct {
+		columns, rows int
+		dark          bool
+	}{{80, 24, true}, {80, 24, false}, {200, 60, false}} {
+		t.Run(fmt.Sprintf("%dx%d dark %v", size.columns, size.rows, size.dark), func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "nuxt.config.ts"), []byte("export default {}"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			w := newTTY(t, dir, size.columns, size.rows, size.dark, "init")
+			w.see(askPreset, "legacy").press(keyUp, keyEnter) // the last one
+			w.see("Publishable key").press("sk_wrong").see("does not begin with pk_").press(keyEnter).see("Publishable key").press(keyCtrlU, "pk_test_1", keyEnter)
+			w.see("Secret key").press(keyEnter).see("is not set").press("sk_test_1", keyEnter)
+			w.see("Deployment").press("https://a.convex.cloud", keyEnter).see("Admin key").press(keyEnter)
+			w.see(askDecision, "preset clerk-convex").press(keyPgDn).see("or3.providers.generated.json").press(keyEnter)
+			if code := w.ends(); code != 0 {
+				t.Fatalf("exit code %d:\n%s", code, w.all())
+			}
+			if diff := cmp.Diff([]string{".env", "nuxt.config.ts", "or3.providers.generated.json"}, entries(t, dir)); diff != "" {
+				t.Errorf("-want +written\n%s", diff)
+			}
+			passesDoctor(t, dir, "or3-provider-clerk", "or3-provider-convex") // which are still to be installed
+			for _, name := range []string{"or3-provider-clerk", "or3-provider-convex"} {
+				installPackage(t, dir, name)
+			}
+			passesDoctor(t, dir)
+		})
 	}
 }
 

@@ -309,7 +309,7 @@ func sayDeletion(w io.Writer, r operator.Deletion) {
 			fate = fmt.Sprintf(fate, ws.Members)
 		}
 		if ws.Stored != nil {
-			fate += fmt.Sprintf("; files: %d, %s", ws.Stored.Files, humanBytes(ws.Stored.Bytes))
+			fate += fmt.Sprintf("; files: %d, %s", ws.Stored.Files, console.Bytes(ws.Stored.Bytes))
 		}
 		if !ws.FilesKeptUntil.IsZero() {
 			fate += "; files are kept until " + moment(ws.FilesKeptUntil) + ", then erased"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	or3cloud "or3.chat/cloud"
@@ -41,6 +42,20 @@ func chatProviders() []or3cloud.Provider {
 			},
 		},
 	}
+}
+
+// WithChat returns the providers of a program and those of OR3 Chat's own host, whose settings a Nuxt host has as well.
+func WithChat(compiled *or3cloud.Registry) (*or3cloud.Registry, error) {
+	all := &or3cloud.Registry{}
+	for _, p := range slices.Concat(compiled.Providers(), chatProviders()) {
+		if _, ok := all.Lookup(p.ID); ok {
+			continue
+		}
+		if err := all.Register(p); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // notHere is Open of a provider that is not compiled in.

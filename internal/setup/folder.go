@@ -42,10 +42,12 @@ func (d folder) read(name string) ([]byte, error) {
 	return append([]byte{}, text...), err
 }
 
-// host finds out what a directory is for.
+// HostOf finds out what a directory is for.
+func HostOf(dir string) Host { return folder(dir).host() }
+
 func (d folder) host() Host {
 	switch {
-	case slices.ContainsFunc(nuxtConfigs, d.exists):
+	case slices.ContainsFunc(nuxtConfigs, d.exists), d.exists(nuxtJSON), d.exists(nuxtTS):
 		return HostNuxt
 	case d.exists(GoFile) && d.exists("go.mod"):
 		return HostGo

@@ -1,10 +1,17 @@
 package setup
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/config"
 )
 
@@ -39,11 +46,7 @@ func nuxtModules(cfg *config.Config) (modules []string) {
 func (d folder) nuxtList(cfg *config.Config) (name string, text []byte) {
 	modules := nuxtModules(cfg)
 	if d.knowsJSON() {
-		list := struct {
-			SchemaVersion int      `json:"schemaVersion"`
-			Modules       []string `json:"modules"`
-		}{1, append([]string{}, modules...)}
-		text, _ = json.MarshalIndent(list, "", "  ") // strings and a number
+		text, _ = json.MarshalIndent(nuxtModuleList{1, append([]string{}, modules...)}, "", "  ") // strings and a number
 		return nuxtJSON, append(text, '\n')
 	}
 	var b strings.Builder
@@ -54,4 +57,116 @@ func (d folder) nuxtList(cfg *config.Config) (name string, text []byte) {
 	}
 	b.WriteString("];\n")
 	return nuxtTS, []byte(b.String())
+}
+
+// nuxtModuleList is what is in the JSON. A host takes no other key.
+type nuxtModuleList struct {
+	SchemaVersion int      `json:"schemaVersion"`
+	Modules       []string `json:"modules"`
+}
+
+// readNuxtModules reads the JSON as a host does.
+func readNuxtModules(text []byte) ([]string, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	var list nuxtModuleList
+	if err := dec.Decode(&list); err != nil {
+		return nil, err
+	}
+	switch _, err := dec.Token(); {
+	case !errors.Is(err, io.EOF):
+		return nil, errors.New("something follows the list")
+	case list.SchemaVersion != 1:
+		return nil, fmt.Errorf("schemaVersion is %d, and not 1", list.SchemaVersion)
+	case slices.ContainsFunc(list.Modules, func(m string) bool { return strings.TrimSpace(m) == "" }):
+		return nil, errors.New("a module has no name")
+	}
+	return list.Modules, nil
+}
+
+// InspectNuxt looks at what a Nuxt host has besides its configuration: the list of provider modules, and whether the packages of the providers
+// that are chosen are installed. known has the providers whose packages are known. Without accounts a host reads neither.
+func InspectNuxt(dir string, cfg *config.Config, known *or3cloud.Registry) (problems, warnings []or3cloud.Problem) {
+	if len(cfg.Roles()) == 0 {
+		return nil, nil
+	}
+	d := folder(dir)
+	problems, warnings = d.inspectList(cfg)
+	for _, module := range nuxtModules(cfg) {
+		name := strings.TrimSuffix(module, nuxtEntry)
+		found, any := d.installed(name)
+		if found {
+			continue
+		}
+		p := or3cloud.Problem{
+			Variable: name, Fault: "is not installed", Why: "the host does not build, or starts without it",
+			Fix: "Install the package of OR3 Cloud, as docs/nuxt-host.md says.",
+		}
+		if provider, ok := known.Lookup(strings.TrimPrefix(name, nuxtPackage)); !ok || provider.Package == name {
+			p.Fix = "Run: npm install " + name
+		}
+		if any {
+			problems = append(problems, p)
+		} else { // as after a fresh copy
+			warnings = append(warnings, p)
+		}
+	}
+	return problems, warnings
+}
+
+// inspectList looks at the list of modules.
+func (d folder) inspectList(cfg *config.Config) (problems, warnings []or3cloud.Problem) {
+	const again = "Write it again: or3-cloud init"
+	text, err := d.read(nuxtJSON)
+	switch {
+	case err != nil:
+		return []or3cloud.Problem{{Variable: nuxtJSON, Fault: err.Error(), Why: "the host does not build", Fix: "Make it readable."}}, nil
+	case text == nil && d.exists(nuxtTS) && d.knowsJSON():
+		return []or3cloud.Problem{{
+			Variable: nuxtTS, Fault: "is not read by this host, which has " + nuxtJSON + " in its place", Why: "the host does not build with it alone",
+			Fix: "Run or3-cloud init, and remove it.",
+		}}, nil
+	case text == nil:
+		return nil, nil // the host adds the modules of the providers that are chosen
+	}
+	if d.exists(nuxtTS) {
+		warnings = append(warnings, or3cloud.Problem{
+			Variable: nuxtTS, Fault: "is not read beside " + nuxtJSON, Why: "what is changed in it has no effect", Fix: "Remove it.",
+		})
+	}
+	listed, err := readNuxtModules(text)
+	if err != nil {
+		return []or3cloud.Problem{{Variable: nuxtJSON, Fault: "cannot be read: " + err.Error(), Why: "the host does not build", Fix: again}}, warnings
+	}
+	chosen := nuxtModules(cfg)
+	for _, m := range listed {
+		if strings.HasPrefix(m, nuxtPackage) && !slices.Contains(chosen, m) {
+			warnings = append(warnings, or3cloud.Problem{
+				Variable: nuxtJSON, Fault: "has " + m + ", and no variable chooses that provider",
+				Why: "the host loads it beside those that are chosen", Fix: again,
+			})
+		}
+	}
+	return nil, warnings
+}
+
+// installed reports whether Node finds a package from the directory, and whether any packages are installed there.
+func (d folder) installed(name string) (found, any bool) {
+	dir, err := filepath.Abs(string(d))
+	if err != nil {
+		return false, false
+	}
+	for {
+		modules := filepath.Join(dir, "node_modules")
+		if _, err := os.Stat(filepath.Join(modules, name, "package.json")); err == nil {
+			return true, true
+		}
+		if _, err := os.Stat(modules); err == nil {
+			any = true
+		}
+		if filepath.Dir(dir) == dir {
+			return false, any
+		}
+		dir = filepath.Dir(dir)
+	}
 }

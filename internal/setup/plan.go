@@ -287,7 +287,7 @@ func (p *planner) next() {
 			}
 		}
 		if len(ours) > 0 {
-			say("Install the packages of OR3 Cloud: %s. The registry may have others of the same names.", strings.Join(ours, ", "))
+			say("Install the packages of OR3 Cloud, as docs/nuxt-host.md says: %s. The registry may have others of the same names.", strings.Join(ours, ", "))
 		}
 		if len(others) > 0 {
 			say("%snpm install %s", in, strings.Join(others, " "))

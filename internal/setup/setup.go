@@ -68,21 +68,11 @@ const EnvFile = ".env"
 
 // Open reads what is in the directory. An error says what stands in the way.
 func Open(o Options) (*Setup, error) {
-	s := &Setup{folder: folder(o.Dir), opts: o, registry: &or3cloud.Registry{}, settings: map[string]or3cloud.Setting{}, environ: map[string]string{}}
-	for _, p := range o.Registry.Providers() {
-		if err := s.registry.Register(p); err != nil {
-			return nil, err
-		}
-	}
-	for _, p := range chatProviders() {
-		if _, ok := s.registry.Lookup(p.ID); ok {
-			continue
-		}
-		if err := s.registry.Register(p); err != nil {
-			return nil, err
-		}
-	}
+	s := &Setup{folder: folder(o.Dir), opts: o, settings: map[string]or3cloud.Setting{}, environ: map[string]string{}}
 	var err error
+	if s.registry, err = WithChat(o.Registry); err != nil {
+		return nil, err
+	}
 	if s.catalog, err = config.NewCatalogue(s.registry); err != nil {
 		return nil, err
 	}

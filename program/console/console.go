@@ -1,4 +1,4 @@
-// Package console asks whoever runs a command: at a terminal, or whatever standard input is.
+// Package console speaks with whoever runs a command: at a terminal, or whatever standard input and output are.
 package console
 
 import (

@@ -17,8 +17,18 @@ type combination struct {
 	// holds reports whether a configuration has it.
 	holds    func(c situation) bool
 	severity Severity
+	where    where
 	or3cloud.Problem
 }
+
+// where says in which hosts a combination means something.
+type where int
+
+const (
+	everywhere where = iota
+	// here is for settings with which this program listens, and that a Nuxt host has ways of its own for.
+	here
+)
 
 // situation is a configuration with what the rules ask of it.
 type situation struct {
@@ -43,21 +53,21 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.socket && c.SocketMode()&0o002 != 0 && (len(c.List(setting.TrustedProxies)) > 0 || c.Bool(setting.TrustProxy))
-		}, Warning, or3cloud.Problem{
+		}, Warning, here, or3cloud.Problem{
 			Variable: setting.SocketMode, Fault: "lets every user of this machine connect, and whoever does counts as a trusted proxy",
 			Why: "each of them can pretend to come from any address and escape rate limits",
 			Fix: "Set " + setting.SocketMode + "=0660 and " + setting.SocketGroup + " to the proxy's group.",
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && !c.local && !c.socket && c.public.Host == "" }, Warning, or3cloud.Problem{
+		func(c situation) bool { return c.accounts() && !c.local && !c.socket && c.public.Host == "" }, Warning, here, or3cloud.Problem{
 			Variable: setting.Addr, Fault: "is open to other machines, and there is no public address",
 			Why: "whoever opens the server from there sends passwords in the clear",
 			Fix: "Listen on loopback behind a proxy with HTTPS (" + setting.Addr + "=127.0.0.1:3000), and set " + setting.PublicURL + ".",
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.remote() && !c.https() }, Error, or3cloud.Problem{
+		func(c situation) bool { return c.accounts() && c.remote() && !c.https() }, Error, everywhere, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: "is not https, and is no address of this machine",
 			Why: "passwords and everything else cross the network in the clear",
 			Fix: "Put a reverse proxy with HTTPS in front, and set " + setting.PublicURL + "=https://…",
@@ -66,7 +76,7 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.accounts() && !c.Strict() && c.remote() && c.https()
-		}, Warning, or3cloud.Problem{
+		}, Warning, here, or3cloud.Problem{
 			Variable: setting.NodeEnv, Fault: "is not production, although people come from other machines",
 			Why: "conveniences stay on, and faults of the configuration do not stop the start", Fix: "Set " + setting.NodeEnv + "=production.",
 		},
@@ -74,14 +84,14 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.accounts() && c.Production() && c.public.Scheme == "http" && !c.remote()
-		}, Warning, or3cloud.Problem{
+		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: "is not https, and in production cookies are Secure",
 			Why: "browsers keep Secure cookies of plain HTTP on localhost alone",
 			Fix: "Open it as http://localhost, or leave " + setting.NodeEnv + " out and set " + setting.StrictConfig + "=true.",
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.Strict() && c.remote() && c.strangers() }, Warning, or3cloud.Problem{
+		func(c situation) bool { return c.accounts() && c.Strict() && c.remote() && c.strangers() }, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.RegistrationMode, Fault: "is open", Why: "anybody who finds the server makes an account and stores files on it",
 			Fix: "Set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ", or " + setting.RegistrationDisabled + " when all accounts exist.",
 		},
@@ -89,14 +99,14 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.accounts() && c.String(setting.ProvisioningFailure) == "unauthenticated"
-		}, Warning, or3cloud.Problem{
+		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.ProvisioningFailure, Fault: "is unauthenticated",
 			Why: "a fault of the store looks like a sign-out, and clients delete what they hold",
 			Fix: "Set " + setting.ProvisioningFailure + "=service-unavailable.",
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.remote() && !c.Bool(setting.LimitsEnabled) }, Warning, or3cloud.Problem{
+		func(c situation) bool { return c.accounts() && c.remote() && !c.Bool(setting.LimitsEnabled) }, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.LimitsEnabled, Fault: "is false",
 			Why: "one client can keep the server busy for all others",
 			Fix: "Set " + setting.LimitsEnabled + "=true.",
@@ -105,7 +115,7 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.accounts() && c.remote() && !c.Production() && c.String(setting.DisableRateLimit) == "1"
-		}, Warning, or3cloud.Problem{
+		}, Warning, here, or3cloud.Problem{
 			Variable: setting.DisableRateLimit, Fault: "is 1",
 			Why: "sync and storage have no limits while this is not production",
 			Fix: "Leave it out.",
@@ -117,7 +127,7 @@ var combinations = []combination{
 				u, err := url.Parse(o)
 				return err == nil && u.Scheme == "http" && !isLocal(u.Hostname())
 			})
-		}, Warning, or3cloud.Problem{
+		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.AllowedOrigins, Fault: "has an origin of plain HTTP",
 			Why: "whoever sits on the way puts a script into its pages, which acts here as whoever opens them",
 			Fix: "List origins of https alone.",
@@ -126,7 +136,7 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.Production() && c.https() && c.remote() && !c.Bool(setting.ForceHTTPS)
-		}, Warning, or3cloud.Problem{
+		}, Warning, here, or3cloud.Problem{
 			Variable: setting.ForceHTTPS, Fault: "is false, although people are to come by HTTPS",
 			Why: "who types the address without https:// sends everything in the clear, unless the proxy redirects",
 			Fix: "Leave it out, or let the proxy redirect.",
@@ -135,7 +145,7 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.Bool(setting.TrustProxy) && len(c.List(setting.TrustedProxies)) == 0 && !c.local && !c.socket
-		}, Error, or3cloud.Problem{
+		}, Error, here, or3cloud.Problem{
 			Variable: setting.TrustProxy, Fault: "is true, and the server listens for other machines too",
 			Why: "whoever connects past the proxy chooses an address and a host: rate limits and sign-in guards mean nothing",
 			Fix: "Listen on loopback or a socket (" + setting.Addr + "=127.0.0.1:3000), or name the proxies in " + setting.TrustedProxies + ".",
@@ -144,14 +154,14 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.https() && c.remote() && !c.socket && len(c.List(setting.TrustedProxies)) == 0 && !c.Bool(setting.TrustProxy)
-		}, Error, or3cloud.Problem{
+		}, Error, here, or3cloud.Problem{
 			Variable: setting.TrustedProxies, Fault: "is not set, although HTTPS needs a reverse proxy in front of the server",
 			Why: "all people behind it count as one client, and one who guesses passwords locks all of them out",
 			Fix: "Set it to the proxy's address; on the same machine " + setting.TrustedProxies + "=loopback.",
 		},
 	},
 	{
-		func(c situation) bool { return c.accounts() && c.remote() && !c.Bool(setting.CSP) }, Warning, or3cloud.Problem{
+		func(c situation) bool { return c.accounts() && c.remote() && !c.Bool(setting.CSP) }, Warning, here, or3cloud.Problem{
 			Variable: setting.CSP, Fault: "is false",
 			Why: "a script that gets into a page may load and send anything",
 			Fix: "Leave it out, and add what the client needs to " + setting.CSPSources + ".",
@@ -160,7 +170,7 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.accounts() && c.strangers() && c.Bool(setting.AllowAnyFileType) && c.remote() && c.String(setting.StorageQuotaBytes) == ""
-		}, Warning, or3cloud.Problem{
+		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.AllowAnyFileType, Fault: "is true where anybody may register, and there is no quota",
 			Why: "strangers can use the server as their file store until the disk is full",
 			Fix: "Set " + setting.StorageQuotaBytes + ", for example 10737418240.",
@@ -169,7 +179,7 @@ var combinations = []combination{
 	{
 		func(c situation) bool {
 			return c.accounts() && c.Bool(setting.WebhooksEnabled) && !c.Bool(setting.WebhooksBlockPrivateIPs) && c.strangers()
-		}, Error, or3cloud.Problem{
+		}, Error, everywhere, or3cloud.Problem{
 			Variable: setting.WebhooksBlockPrivateIPs, Fault: "is false where anybody may register",
 			Why: "strangers have the server send requests to machines of your network",
 			Fix: "Leave it out, or set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
@@ -190,7 +200,7 @@ func (e *examination) combinations() {
 		c.local = isLocal(host)
 	}
 	for _, rule := range combinations {
-		if rule.holds(c) {
+		if (rule.where == everywhere || e.Nuxt == "") && rule.holds(c) {
 			e.find(rule.severity, AreaCombination, rule.Problem)
 		}
 	}

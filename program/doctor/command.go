@@ -24,6 +24,7 @@ func Command(out io.Writer, load func(context.Context) (Subject, error)) *cobra.
 		Long: "Look at the installation: configuration, unsafe combinations, keys, providers, data directory, disk, clock and listen address, and\n" +
 			"whether the public address and the mail server can be reached. One line says what is wrong, why that matters and what mends it.\n" +
 			"Nothing is changed. While no server runs, its address is listened at for a moment, to see what the reverse proxy sends.\n\n" +
+			"In a copy of OR3 Chat it looks at the configuration of that host, its list of provider modules, and whether their packages are installed.\n\n" +
 			"The exit code is 1 if there is an error; warnings leave it 0. --offline asks no other machine.",
 		Example: "  or3-cloud doctor\n  or3-cloud doctor --offline --env-file /etc/or3-cloud.env\n  or3-cloud doctor --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {

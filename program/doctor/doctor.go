@@ -23,6 +23,7 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/diskspace"
 	"or3.chat/cloud/internal/logx"
+	"or3.chat/cloud/internal/setup"
 	"or3.chat/cloud/setting"
 )
 
@@ -75,6 +76,8 @@ func (f Finding) String() string {
 
 // Report is everything that was found.
 type Report struct {
+	// Host is what was looked at: setup.HostProgram or setup.HostNuxt.
+	Host setup.Host `json:"host"`
 	// OK says that there is no error.
 	OK       bool      `json:"ok"`
 	Errors   int       `json:"errors"`
@@ -93,7 +96,11 @@ func (r Report) Print(w io.Writer) error {
 	for _, a := range r.Examined {
 		areas = append(areas, string(a))
 	}
-	_, err := fmt.Fprintf(w, "%s, %s. Looked at: %s.\n", count(r.Errors, "error"), count(r.Warnings, "warning"), strings.Join(areas, ", "))
+	looked := "Looked at"
+	if r.Host == setup.HostNuxt {
+		looked += " as a Nuxt host"
+	}
+	_, err := fmt.Fprintf(w, "%s, %s. %s: %s.\n", count(r.Errors, "error"), count(r.Warnings, "warning"), looked, strings.Join(areas, ", "))
 	return err
 }
 
@@ -115,6 +122,8 @@ type Subject struct {
 	DataDir string
 	// Web is the directory of the client; empty for the built-in page.
 	Web string
+	// Nuxt is the directory of a Nuxt host; empty for this program. Where such a host listens, and what its proxy sends, is its own.
+	Nuxt string
 	// Running says that a server has the data directory open.
 	Running bool
 	// Offline leaves out what asks other machines.
@@ -152,10 +161,14 @@ func Examine(ctx context.Context, s Subject) Report {
 	e.providers(ctx)
 	e.data()
 	e.clock()
-	e.address(ctx)
+	if s.Nuxt == "" {
+		e.address(ctx)
+	}
 	if !s.Offline {
 		var asked sync.WaitGroup
-		asked.Go(func() { e.publicURL(ctx) })
+		if s.Nuxt == "" {
+			asked.Go(func() { e.publicURL(ctx) })
+		}
 		asked.Go(func() { e.mail(ctx) })
 		asked.Wait()
 	}
@@ -199,7 +212,10 @@ func (e *examination) report() Report {
 	}
 	place := func(a Area) int { return slices.Index(order, a) }
 	slices.SortFunc(e.examined, func(a, b Area) int { return place(a) - place(b) })
-	r := Report{Findings: []Finding{}, Examined: slices.Compact(e.examined)}
+	r := Report{Host: setup.HostProgram, Findings: []Finding{}, Examined: slices.Compact(e.examined)}
+	if e.Nuxt != "" {
+		r.Host = setup.HostNuxt
+	}
 	for _, severity := range []Severity{Error, Warning} {
 		of := slices.DeleteFunc(slices.Clone(e.findings), func(f Finding) bool { return f.Severity != severity })
 		slices.SortStableFunc(of, func(a, b Finding) int { return place(a.Area) - place(b.Area) })
@@ -266,7 +282,7 @@ func (e *examination) providers(ctx context.Context) {
 	for _, role := range e.Config.Roles() {
 		p, ok := e.Registry.Serving(role.Kind, role.Provider)
 		switch {
-		case !ok && e.Config.Strict(): // the configuration says so
+		case !ok && (e.Nuxt != "" || e.Config.Strict()): // its packages, or the configuration, say so
 		case !ok:
 			missing := e.Registry.Missing(role.Kind, role.Variable, role.Provider, role.Switch)
 			missing.Why = fmt.Sprintf("the server starts without %s", role.Kind)
@@ -280,6 +296,7 @@ func (e *examination) providers(ctx context.Context) {
 			e.find(Warning, AreaProviders, warnings...)
 		}
 	}
+	e.nuxt()
 }
 
 // data looks at the data directory.

@@ -1,4 +1,4 @@
-package program
+package console
 
 import (
 	"fmt"
@@ -16,20 +16,20 @@ import (
 // plainEvery is how often progress is told where it is not a terminal that shows it.
 const plainEvery = 30 * time.Second
 
-// checkProgress shows how far a check is: with a bar at a terminal, else with a line now and then.
-type checkProgress struct {
-	out  io.Writer
+// Progress shows how far a check is: with a bar at a terminal, else with a line now and then.
+type Progress struct {
+	Out  io.Writer
 	said time.Time // zero before the first time
 
 	bars *mpb.Progress
 	bar  *mpb.Bar
 }
 
-// show is told how far the check is, of so many bytes in all.
-func (p *checkProgress) show(c operator.Check, total int64) {
+// Show is told how far the check is, of so many bytes in all.
+func (p *Progress) Show(c operator.Check, total int64) {
 	if p.said.IsZero() {
 		p.said = time.Now()
-		if f, ok := p.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if f, ok := p.Out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			p.bars = mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))
 			p.bar = p.bars.AddBar(total,
 				mpb.PrependDecorators(decor.Name("reading files "), decor.CountersKiloByte("% .1f / % .1f")),
@@ -44,13 +44,26 @@ func (p *checkProgress) show(c operator.Check, total int64) {
 		return
 	}
 	p.said = time.Now()
-	fmt.Fprintf(p.out, "fsck: %d files, %s of %s read, %d findings\n", c.Files, humanBytes(c.Bytes), humanBytes(total), len(c.Findings))
+	fmt.Fprintf(p.Out, "fsck: %d files, %s of %s read, %d findings\n", c.Files, Bytes(c.Bytes), Bytes(total), len(c.Findings))
 }
 
-// end leaves the bar as it is.
-func (p *checkProgress) end() {
+// End leaves the bar as it is.
+func (p *Progress) End() {
 	if p.bar != nil {
 		p.bar.Abort(false)
 		p.bars.Wait()
 	}
+}
+
+// Bytes is a number of bytes as people say it.
+func Bytes(n int64) string {
+	units := [...]string{"kB", "MB", "GB", "TB"}
+	if n < 1000 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	value, unit := float64(n)/1000, 0
+	for value >= 1000 && unit < len(units)-1 {
+		value, unit = value/1000, unit+1
+	}
+	return fmt.Sprintf("%.1f %s", value, units[unit])
 }
