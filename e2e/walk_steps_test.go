@@ -64,6 +64,9 @@ var operationsSteps = []step{
 	{text: "or3-cloud workspace members remove Family bob@example.org", want: `is no member`},
 	{text: "or3-cloud workspace notify Family 'Maintenance tonight' 'The server is away from 22:00 to 23:00.'", want: `message: 1\.`, stopped: true},
 	{text: "or3-cloud workspace free-name Family some_setting", want: `some_setting`, stopped: true},
+	{text: "or3-cloud audit", want: `operator +workspace\.free_name +workspace \S+, some_setting +ok`, stopped: true},
+	{text: "or3-cloud audit --since 7d --action workspace", want: `operator +workspace\.members\.remove +workspace \S+, user bob@example\.org +ok`, stopped: true},
+	{text: "or3-cloud audit --outcome refused --limit 1000 --json", want: `"entries"`, stopped: true},
 
 	// Files and databases, with a server and without one.
 	{text: "or3-cloud fsck", want: `.`, stopped: true},

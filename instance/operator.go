@@ -2,6 +2,7 @@ package instance
 
 import (
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/trail"
 )
 
 // Operator is what the operator's use cases work with.
@@ -20,6 +21,8 @@ type Operator struct {
 	References or3cloud.ReferenceClaimer
 	// Notifier is nil if the sync provider lacks the ability, or if nothing is synced.
 	Notifier or3cloud.Notifier
+	// Audit is nil, which keeps nothing, if the sync provider lacks the ability.
+	Audit *trail.Recorder
 	// Databases are the providers that look after a database of their own, by their role: "sync", "auth".
 	Databases map[string]or3cloud.DatabaseIntegrity
 	// Closing is closed when a shutdown begins: what takes long ends early then.
@@ -38,7 +41,7 @@ func (i *Instance) Operate(f func(Operator) error) error {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "this instance has no accounts (SSR_AUTH_ENABLED is false or a provider is missing)")
 	}
 	op := Operator{
-		AuthProvider: i.plan.Auth.ID, Store: p.Workspaces, Invites: p.Invites, Files: p.Storage, Closing: i.Closing(),
+		AuthProvider: i.plan.Auth.ID, Store: p.Workspaces, Invites: p.Invites, Files: p.Storage, Audit: p.Audit, Closing: i.Closing(),
 		Accounts: Ability[or3cloud.AccountAdmin](p, or3cloud.ProviderAuth), Databases: map[string]or3cloud.DatabaseIntegrity{},
 	}
 	if p.Sync != nil {

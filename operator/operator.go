@@ -41,9 +41,16 @@ func (u UseCase[Q, A]) Ask(ctx context.Context, c Caller, question Q) (answer A,
 	return answer, err
 }
 
-// command is the use case as the control socket serves it.
+// command is the use case as the command line asks for it, which leaves a trail.
 func (u UseCase[Q, A]) command(d *Desk) (string, control.Command) {
-	return u.Name, control.Func(func(ctx context.Context, question Q) (A, error) { return u.answer(ctx, d, question) })
+	return u.Name, control.Func(func(ctx context.Context, question Q) (A, error) {
+		if d.instance.Enter() { // a shutdown waits for the entry, too
+			defer d.instance.Leave()
+		}
+		answer, err := u.answer(ctx, d, question)
+		d.record(ctx, u.Name, question, err)
+		return answer, err
+	})
 }
 
 // Caller asks a desk, in this process or in that of a server.
@@ -64,6 +71,7 @@ func (d *Desk) Commands() control.Commands {
 		FindWorkspaces, ListMembers, AddMember, ChangeRole, RemoveMember, FreeName, TellMembers,
 		ListStored, CollectFiles,
 		MeasureFiles, CheckDatabase, CheckFiles,
+		ListAudit,
 	} {
 		name, command := u.command(d)
 		commands[name] = command

@@ -60,6 +60,15 @@ func TestEveryUseCaseIsServed(t *testing.T) {
 	}
 }
 
+// TestEveryUseCaseIsRecordedOrReads demands of each use case to say whether it changes anything.
+func TestEveryUseCaseIsRecordedOrReads(t *testing.T) {
+	for name := range New(nil, Links{}).Commands() {
+		if (recorded[name] != "") == slices.Contains(reading, name) {
+			t.Errorf("%s belongs either into recorded or into reading", name)
+		}
+	}
+}
+
 // What can never be accepted is refused here, whoever asks, before anything is looked up.
 func TestBadQuestionsAreRefused(t *testing.T) {
 	d := New(nil, Links{PublicURL: "https://cloud.example.org"})

@@ -193,6 +193,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"workspace invites revoke", []string{"WORKSPACE", "unknown"}, 1},
 		{"workspace notify", []string{"WORKSPACE", "a title", "a text"}, 0},
 		{"workspace free-name", []string{"WORKSPACE", "a-setting"}, 0},
+		{"audit", nil, 0},
 		{"fsck", nil, 0},
 		{"gc", nil, 0},
 		{"gc", []string{"--dry-run"}, 0},

@@ -1,0 +1,89 @@
+package operator
+
+import (
+	"context"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
+	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/fsck"
+)
+
+// ListAudit returns a page of the audit trail; TrailOf goes through several.
+var ListAudit = untilClosing("audit/list", func(ctx context.Context, op instance.Operator, in audit.Query) (audit.Page, error) {
+	return op.Audit.List(ctx, in)
+})
+
+// TrailOf asks for page after page, until there are most entries.
+func TrailOf(ctx context.Context, c Caller, query audit.Query, most int) (audit.Page, error) {
+	all := audit.Page{Entries: []audit.Entry{}}
+	for {
+		query.Limit = min(most-len(all.Entries), audit.PageSize)
+		page, err := ListAudit.Ask(ctx, c, query)
+		if err != nil {
+			return all, err
+		}
+		all.Entries, all.Next = append(all.Entries, page.Entries...), page.Next
+		if page.Next == "" || len(all.Entries) >= most {
+			return all, nil
+		}
+		query.Cursor = page.Next
+	}
+}
+
+// recorded are the use cases that change something, by their names, with what the audit trail calls them. The others read.
+var recorded = map[string]audit.Action{
+	AddAccount.Name: audit.AccountCreate, SetPassword.Name: audit.AccountSetPassword, ResetLink.Name: audit.AccountResetLink,
+	ResetFactors.Name: audit.AccountResetFactors, DisableAccount.Name: audit.AccountDisable, EnableAccount.Name: audit.AccountEnable,
+	RevokeSessions.Name: audit.AccountRevokeSessions, DeleteAccount.Name: audit.AccountDelete,
+	InviteUser.Name: audit.InviteCreate, RevokeInvite.Name: audit.InviteRevoke,
+	AddMember.Name: audit.MemberUpsert, ChangeRole.Name: audit.MemberSetRole, RemoveMember.Name: audit.MemberRemove,
+	FreeName.Name: audit.WorkspaceFreeName, TellMembers.Name: audit.WorkspaceNotify,
+	CollectFiles.Name: audit.CollectFiles, CheckFiles.Name: audit.CheckFiles,
+}
+
+// reading are the use cases that change nothing.
+var reading = []string{
+	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
+	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name,
+}
+
+// record writes down what somebody at the command line has asked for. The admin API records by itself, because it knows who asks.
+func (d *Desk) record(ctx context.Context, name string, question any, err error) {
+	action, changes := recorded[name]
+	target, changesNow := target(question)
+	if p := d.instance.Providers(); p != nil && changes && changesNow {
+		p.Audit.Record(ctx, audit.Entry{
+			Actor: audit.Actor{Kind: audit.ActorOperator}, Action: action, Target: target, Refusal: or3cloud.CodeOf(err),
+		})
+	}
+}
+
+// target returns what a question is about, and whether its answer changes anything.
+func target(question any) (audit.Target, bool) {
+	switch q := question.(type) {
+	case AccountName:
+		return audit.Target{UserID: q.Name}, true
+	case NewAccount:
+		return audit.Target{UserID: q.Email}, true
+	case NewPassword:
+		return audit.Target{UserID: q.Name}, true
+	case Revocation:
+		return audit.Target{UserID: q.Name, Object: q.Session}, true
+	case NewInvite:
+		return audit.Target{WorkspaceID: q.WorkspaceID, UserID: q.Email}, true
+	case InviteID:
+		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.InviteID}, true
+	case Membership:
+		return audit.Target{WorkspaceID: q.WorkspaceID, UserID: q.Name}, true
+	case KVName:
+		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.Name}, true
+	case Message:
+		return audit.Target{WorkspaceID: q.WorkspaceID}, true
+	case Collecting:
+		return audit.Target{WorkspaceID: q.WorkspaceID}, !q.DryRun
+	case fsck.Request: // one entry for all stretches
+		return audit.Target{WorkspaceID: q.WorkspaceID}, q.Quarantine && q.After == ""
+	}
+	return audit.Target{}, true
+}
