@@ -26,6 +26,7 @@ import (
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/initialize"
+	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/program/providers"
 	"or3.chat/cloud/setting"
 )
@@ -229,8 +230,8 @@ type settings struct {
 	known    *or3cloud.Registry // those that settings are known of: all that are compiled in, and in a Nuxt host those of OR3 Chat
 	problems []or3cloud.Problem
 	warnings []or3cloud.Problem
-	home     home // of commands
-	partial  bool // see settingFlags
+	home     owner.Home // of commands
+	partial  bool       // see settingFlags
 }
 
 // load registers the providers and resolves and checks the configuration. An error is a mistake in the program.

@@ -10,6 +10,7 @@ import (
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
@@ -66,10 +67,10 @@ func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor
 		return of, err
 	}
 	// What the server's user cannot reach is a fault, whatever root can.
-	if s.home, err = workAsOwner(path); err != nil {
+	if s.home, err = owner.Become(path); err != nil {
 		return of, err
 	}
-	of.DataDir = s.home.path
+	of.DataDir = s.home.Path
 	if server, err := control.Dial(ctx, of.DataDir); err == nil {
 		of.Running, of.Arrived = true, doctor.AskServer(server)
 	}

@@ -22,6 +22,7 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/localsocket"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/setting"
 )
 
@@ -84,7 +85,7 @@ func (c engineCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.refuseForeignRoot(path); err != nil {
+	if err := owner.RefuseRoot(path, s.Bool(setting.SharedVolume)); err != nil {
 		return err
 	}
 	// Whoever started us may have died, and the readers of our log with it, while another host needs the engine: a line that no one

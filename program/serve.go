@@ -24,6 +24,7 @@ import (
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
@@ -83,7 +84,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.refuseForeignRoot(path); err != nil {
+		if err := owner.RefuseRoot(path, s.Bool(setting.SharedVolume)); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package program
+package owner
 
 import (
 	"errors"
@@ -30,29 +30,29 @@ func foreignOwner(path string) (owner datadir.Owner, foreign bool, err error) {
 	return owner, owner.UID != 0 && !datadir.GivesAway(path, owner), nil
 }
 
-// workAsOwner makes this process, if it is root's, one of the owner of the data directory at a path, for good. It returns the
+// Become makes this process, if it is root's, one of the owner of the data directory at a path, for good. It returns the
 // directory as that user reaches it.
-func workAsOwner(path string) (home, error) {
+func Become(path string) (Home, error) {
 	owner, foreign, err := foreignOwner(path)
 	if err != nil || !foreign {
-		return home{path: path}, err
+		return Home{Path: path}, err
 	}
 	dir, err := os.Open(path)
 	if err != nil {
-		return home{}, fmt.Errorf("open the data directory: %w", err)
+		return Home{}, fmt.Errorf("open the data directory: %w", err)
 	}
 	if err := become(owner); err != nil {
-		return home{}, errors.Join(fmt.Errorf("the data directory %s belongs to the user with id %d, and this process cannot become that user (%w); run the command with: %s",
+		return Home{}, errors.Join(fmt.Errorf("the data directory %s belongs to the user with id %d, and this process cannot become that user (%w); run the command with: %s",
 			path, owner.UID, err, setpriv(owner)), dir.Close())
 	}
 	// Directories above may let root only pass, as with systemd's DynamicUser=. What is open stays reachable.
 	through := fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
 	for _, way := range []string{path, through} {
 		if leadsTo(way, dir) {
-			return home{path: way, open: dir}, nil
+			return Home{Path: way, open: dir}, nil
 		}
 	}
-	return home{}, errors.Join(fmt.Errorf("the user with id %d, to whom the data directory %s belongs, cannot get there: a directory above lets only other users pass",
+	return Home{}, errors.Join(fmt.Errorf("the user with id %d, to whom the data directory %s belongs, cannot get there: a directory above lets only other users pass",
 		owner.UID, path), dir.Close())
 }
 

@@ -1,11 +1,11 @@
 //go:build !unix
 
-package program
+package owner
 
 import "or3.chat/cloud/internal/datadir"
 
 // foreignOwner is never true here: administrators do not make files that others cannot open.
 func foreignOwner(string) (datadir.Owner, bool, error) { return datadir.Owner{}, false, nil }
 
-// workAsOwner changes nothing here.
-func workAsOwner(path string) (home, error) { return home{path: path}, nil }
+// Become changes nothing here.
+func Become(path string) (Home, error) { return Home{Path: path}, nil }
