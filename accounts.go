@@ -19,6 +19,13 @@ type Account struct {
 	PasskeysElsewhere int `json:"passkeysElsewhere,omitempty"`
 	// Sessions is how many browsers are signed in.
 	Sessions int `json:"sessions"`
+	// Founder says that this is the account that whoever runs the server has made first (ExternalIdentity.Founder).
+	Founder bool `json:"-"`
+}
+
+// Identity returns the user of the account, as the workspace store is asked for it. provider is the id of the auth provider.
+func (a Account) Identity(provider string) ExternalIdentity {
+	return ExternalIdentity{Provider: provider, ProviderUserID: a.ID, Email: a.Email, DisplayName: a.DisplayName, Founder: a.Founder}
 }
 
 // AccountSession is one signed-in browser.

@@ -40,11 +40,13 @@ type ProviderSession struct {
 	// Admitted says that whoever runs the server made or allowed this account, so that it gets a user of its own
 	// whatever the registration mode says (contract, auth §9: the bootstrap address needs no invite).
 	Admitted bool
+	// Founder says that this is the account that whoever runs the server has made first (ExternalIdentity.Founder).
+	Founder bool
 }
 
 // Identity returns the user whose session it is, as the workspace store is asked for it.
 func (s *ProviderSession) Identity() ExternalIdentity {
-	return ExternalIdentity{Provider: s.Provider, ProviderUserID: s.UserID, Email: s.Email, DisplayName: s.DisplayName}
+	return ExternalIdentity{Provider: s.Provider, ProviderUserID: s.UserID, Email: s.Email, DisplayName: s.DisplayName, Founder: s.Founder}
 }
 
 // AuthProvider turns the cookies of a request into an identity (requirements 2.1, 2.4).

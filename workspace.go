@@ -26,6 +26,10 @@ type ExternalIdentity struct {
 	// Email and DisplayName are kept when the user is created and not changed by later sign-ins.
 	Email       string
 	DisplayName string
+	// Founder says that the user becomes a deployment administrator when it is made, in the same transaction, if the store has
+	// the ability DeploymentAdminStore. An identity is given this once: neither an end of the grant nor one of the user is undone
+	// by it. It means nothing for a user that exists.
+	Founder bool
 }
 
 // Workspace is a tenant as one of its members sees it.

@@ -130,7 +130,7 @@ func (c call) named(s upserting, in memberUpsert) (string, error) {
 	if accounts != nil && (in.Provider == "" || in.Provider == auth) {
 		a, err := accounts.Account(c, name)
 		if err == nil {
-			return s.GetOrCreateUser(c, or3cloud.ExternalIdentity{Provider: auth, ProviderUserID: a.ID, Email: a.Email, DisplayName: a.DisplayName})
+			return s.GetOrCreateUser(c, a.Identity(auth))
 		}
 		if or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
 			return "", err

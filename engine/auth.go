@@ -182,10 +182,10 @@ func authMethods() []method {
 }
 
 // deliverInvite accepts the invite that came with the first request of an account (contract, auth §9): registering leaves it in a
-// cookie, which goes when it has served.
+// cookie, which goes when it has served. It also makes the user of a founder, so that no host has to know of founders.
 func (c call) deliverInvite(r *or3cloud.Request, s *or3cloud.ProviderSession) error {
 	token := httpapi.InviteToken(r.Request)
-	if token == "" {
+	if token == "" && !s.Founder {
 		return nil
 	}
 	used, err := c.engine.instance.Providers().Invites.Deliver(c, s.Identity(), token)

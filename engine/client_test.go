@@ -119,7 +119,7 @@ func ask[Out any](ctx context.Context, c *client, caller Caller, name string, in
 type store struct{ *client }
 
 func wireIdentity(id or3cloud.ExternalIdentity) identityRequest {
-	return identityRequest{Provider: id.Provider, ProviderUserID: id.ProviderUserID, Email: id.Email, DisplayName: id.DisplayName}
+	return identityRequest{Provider: id.Provider, ProviderUserID: id.ProviderUserID, Email: id.Email, DisplayName: id.DisplayName, Founder: id.Founder}
 }
 
 func (s store) GetUser(ctx context.Context, id or3cloud.ExternalIdentity) (string, error) {

@@ -91,3 +91,24 @@ func TestInvitesAreDelivered(t *testing.T) {
 		t.Errorf("a revoked invite: %q, %+v", role, out)
 	}
 }
+
+// The account of a founder has its user, who administers the deployment, when the host first asks who it is.
+func TestFoundersAreDelivered(t *testing.T) {
+	r := opened(t, "OR3_AUTH_REGISTRATION_MODE=disabled", "OR3_STORAGE_ENABLED=false",
+		"OR3_BASIC_AUTH_BOOTSTRAP_EMAIL=ann@example.test", "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD=correct horse battery")
+	res := r.relayed(t, Caller{ClientIP: "192.0.2.1", Host: "chat.example.test"}, "POST", "/api/basic-auth/sign-in",
+		`{"email":"ann@example.test","password":"correct horse battery"}`, nil)
+	if res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status)
+	}
+	for range 2 {
+		out, err := ask[sessionAnswer](t.Context(), r.client, Caller{}, "auth/session", sessionRequest{cookieRequest(res.Cookies())})
+		if err != nil || out.Session == nil {
+			t.Fatal(out, err)
+		}
+		admin, err := r.store().CheckDeploymentAdmin(t.Context(), out.Session.UserID, out.Session.Provider)
+		if err != nil || !admin {
+			t.Errorf("the founder is an administrator: %t, %v", admin, err)
+		}
+	}
+}

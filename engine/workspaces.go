@@ -19,6 +19,8 @@ type (
 		ProviderUserID string `json:"providerUserId"`
 		Email          string `json:"email,omitempty"`
 		DisplayName    string `json:"displayName,omitempty"`
+		// Founder makes a new user a deployment administrator. Hosts need not say it: auth/session makes the users of founders.
+		Founder bool `json:"founder,omitempty"`
 	}
 	knownUser struct {
 		// UserID is null if the identity is unknown.
@@ -139,7 +141,7 @@ type (
 )
 
 func (i identityRequest) identity() or3cloud.ExternalIdentity {
-	return or3cloud.ExternalIdentity{Provider: i.Provider, ProviderUserID: i.ProviderUserID, Email: i.Email, DisplayName: i.DisplayName}
+	return or3cloud.ExternalIdentity{Provider: i.Provider, ProviderUserID: i.ProviderUserID, Email: i.Email, DisplayName: i.DisplayName, Founder: i.Founder}
 }
 
 func wireWorkspace(ws or3cloud.Workspace) workspace {

@@ -154,15 +154,21 @@ func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, toke
 	return userID, err == nil, err
 }
 
-// Deliver accepts the invite of an identity that the workspace store does not know yet, and says whether it has served. It is for
-// hosts in other processes: their early form makes a user of whoever is proven and knows no invites, and newer ones find the user
-// whom they would have made. Whom an invite does not admit is for them to decide, so that is no error.
+// Deliver accepts the invite of an identity that the workspace store does not know yet, and says whether it has served. It makes
+// the user of a founder, whom no registration mode keeps out. It is for hosts in other processes: their early form makes a user
+// of whoever is proven and knows neither invites nor founders, and newer ones find the user whom they would have made. Whom an
+// invite does not admit is for them to decide, so that is no error.
 func (in *Invites) Deliver(ctx context.Context, id or3cloud.ExternalIdentity, token string) (used bool, err error) {
-	if _, ok := in.Expiry(token); !ok || in.store == nil {
+	_, invited := in.Expiry(token)
+	if invited = invited && in.store != nil; !invited && !id.Founder {
 		return false, nil
 	}
 	known, err := in.users.GetUser(ctx, id)
 	if err != nil || known != "" {
+		return false, err
+	}
+	if !invited {
+		_, err = in.users.GetOrCreateUser(ctx, id)
 		return false, err
 	}
 	_, err = in.accept(ctx, id, token)

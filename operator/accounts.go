@@ -174,7 +174,7 @@ func previewDeletion(ctx context.Context, _ *Desk, op instance.Operator, in Acco
 	if !ok {
 		return Deletion{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot remove users")
 	}
-	fates, err := users.UserRemoval(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID})
+	fates, err := users.UserRemoval(ctx, a.Identity(op.AuthProvider))
 	if err != nil {
 		return Deletion{}, err
 	}

@@ -37,6 +37,7 @@ var recorded = map[string]audit.Action{
 	ResetFactors.Name: audit.AccountResetFactors, DisableAccount.Name: audit.AccountDisable, EnableAccount.Name: audit.AccountEnable,
 	RevokeSessions.Name: audit.AccountRevokeSessions, DeleteAccount.Name: audit.AccountDelete,
 	InviteUser.Name: audit.InviteCreate, RevokeInvite.Name: audit.InviteRevoke,
+	GrantAdmin.Name: audit.AdminGrant, RevokeAdmin.Name: audit.AdminRevoke,
 	AddMember.Name: audit.MemberUpsert, ChangeRole.Name: audit.MemberSetRole, RemoveMember.Name: audit.MemberRemove,
 	FreeName.Name: audit.WorkspaceFreeName, TellMembers.Name: audit.WorkspaceNotify,
 	CollectFiles.Name: audit.CollectFiles, CheckFiles.Name: audit.CheckFiles,
@@ -45,7 +46,7 @@ var recorded = map[string]audit.Action{
 // reading are the use cases that change nothing.
 var reading = []string{
 	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
-	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name,
+	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name, ListAdmins.Name,
 }
 
 // record writes down what somebody at the command line has asked for. The admin API records by itself, because it knows who asks.

@@ -98,7 +98,7 @@ func checkUninvited(ctx context.Context, op instance.Operator, email string) err
 	if err != nil {
 		return err
 	}
-	user, err := op.Store.GetUser(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID})
+	user, err := op.Store.GetUser(ctx, a.Identity(op.AuthProvider))
 	if err == nil && user != "" {
 		err = or3cloud.Errorf(or3cloud.CodeConflict, "%s uses this server already; invites are for people who do not", a.Email)
 	}

@@ -66,7 +66,7 @@ func (d *Desk) Commands() control.Commands {
 		command(*Desk) (string, control.Command)
 	}{
 		AddAccount, ListAccounts, SetPassword, ResetFactors, ResetLink, DisableAccount, EnableAccount, ListSessions, RevokeSessions,
-		PreviewDeletion, DeleteAccount,
+		PreviewDeletion, DeleteAccount, GrantAdmin, RevokeAdmin, ListAdmins,
 		InviteUser, ListInvites, RevokeInvite,
 		FindWorkspaces, ListMembers, AddMember, ChangeRole, RemoveMember, FreeName, TellMembers,
 		ListStored, CollectFiles,

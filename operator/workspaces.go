@@ -144,9 +144,7 @@ func addMember(ctx context.Context, op instance.Operator, access or3cloud.Worksp
 	if err != nil {
 		return Member{}, err
 	}
-	user, err := op.Store.GetOrCreateUser(ctx, or3cloud.ExternalIdentity{
-		Provider: op.AuthProvider, ProviderUserID: a.ID, Email: a.Email, DisplayName: a.DisplayName,
-	})
+	user, err := op.Store.GetOrCreateUser(ctx, a.Identity(op.AuthProvider))
 	if err != nil {
 		return Member{}, err
 	}
@@ -185,7 +183,7 @@ func findMember(ctx context.Context, op instance.Operator, access or3cloud.Works
 	switch {
 	case err == nil:
 		email = a.Email
-		if user, err = op.Store.GetUser(ctx, or3cloud.ExternalIdentity{Provider: op.AuthProvider, ProviderUserID: a.ID}); err != nil {
+		if user, err = op.Store.GetUser(ctx, a.Identity(op.AuthProvider)); err != nil {
 			return Member{}, err
 		}
 	case or3cloud.CodeOf(err) != or3cloud.CodeNotFound:

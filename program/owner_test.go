@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/program/owner"
 )
 
 // service is the server of a user without name or login, with a data directory of its own.
@@ -185,6 +186,9 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"user revoke", []string{ann, "--all"}, 0},
 		{"user disable", []string{ann}, 0},
 		{"user enable", []string{ann}, 0},
+		{"user admin grant", []string{bob}, 0}, // who has no user yet
+		{"user admin list", nil, 0},
+		{"user admin revoke", []string{bob}, 0},
 		{"workspace members list", []string{"WORKSPACE"}, 0},
 		{"workspace members add", []string{"WORKSPACE", bob, "--role", "viewer"}, 0},
 		{"workspace members role", []string{"WORKSPACE", bob, "owner"}, 0},
@@ -435,7 +439,7 @@ func TestTheCommandThatRootIsToldStartsTheServer(t *testing.T) {
 	}
 	c := s.command()
 	c.Path, _ = exec.LookPath(fields[0])
-	c.Args = slices.Concat(fields[:len(fields)-2], strings.Fields(lowPorts), []string{s.program, fields[len(fields)-1]})
+	c.Args = slices.Concat(fields[:len(fields)-2], strings.Fields(owner.LowPorts), []string{s.program, fields[len(fields)-1]})
 	s.run(c)()
 	if files := s.foreign(); len(files) > 0 {
 		t.Errorf("not the owner's: %v", files)

@@ -36,7 +36,7 @@ func (a app) user() *cobra.Command {
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	users := users{askers{a, flags}}
 	cmd.AddCommand(users.add(), users.invite(), users.list(), users.passwd(), users.resetLink(), users.disable(), users.enable(), users.sessions(),
-		users.revoke(), users.delete())
+		users.revoke(), users.delete(), users.admin())
 	return cmd
 }
 

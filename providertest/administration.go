@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -327,4 +328,67 @@ func testDeploymentAdmins(t *testing.T, b *workspaceBench) {
 	if all := must(admins.ListDeploymentAdmins(b.ctx))(t); len(all) != 1 || all[0].ID != bob {
 		t.Errorf("after the removal: %+v", all)
 	}
+}
+
+// testFounders makes the users of founders, who administer the deployment from then on.
+func testFounders(t *testing.T, b *workspaceBench) {
+	admins, ok := b.Workspaces.(or3cloud.DeploymentAdminStore)
+	if !ok {
+		t.Skip("no DeploymentAdminStore")
+	}
+	founder := func(name string) or3cloud.ExternalIdentity {
+		id := identity(name)
+		id.Founder = true
+		return id
+	}
+	want := func(when string, users ...string) {
+		t.Helper()
+		var got []string
+		for _, a := range must(admins.ListDeploymentAdmins(b.ctx))(t) {
+			got = append(got, a.ID)
+		}
+		if !slices.Equal(got, users) {
+			t.Errorf("%s: %q are admins, want %q", when, got, users)
+		}
+	}
+	bob := b.user("bob")
+	must(b.Workspaces.GetOrCreateUser(b.ctx, founder("bob")))(t)
+	want("who was there before")
+	// Requests that come at once agree on one user and one grant.
+	var wait sync.WaitGroup
+	made := make([]string, 8)
+	for i := range made {
+		wait.Go(func() { made[i], _ = b.Workspaces.GetOrCreateUser(b.ctx, founder("ann")) })
+	}
+	wait.Wait()
+	ann := made[0]
+	if slices.ContainsFunc(made, func(id string) bool { return id == "" || id != ann }) {
+		t.Fatalf("users %q", made)
+	}
+	want("made", ann)
+	wantCode(t, "revoke", admins.RevokeDeploymentAdmin(b.ctx, ann), "")
+	must(b.Workspaces.GetOrCreateUser(b.ctx, founder("ann")))(t)
+	want("asked for again")
+	if remover, ok := b.Workspaces.(or3cloud.UserRemover); ok {
+		wantCode(t, "remove", remover.RemoveUser(b.ctx, identity("ann")), "")
+		must(b.Workspaces.GetOrCreateUser(b.ctx, founder("ann")))(t)
+		want("made again after a revocation and a removal")
+	}
+	carl := must(b.Workspaces.GetOrCreateUser(b.ctx, founder("carl")))(t)
+	want("another founder", carl)
+
+	invites, ok := b.Workspaces.(or3cloud.InviteStore)
+	if !ok {
+		return
+	}
+	ws := must(b.Workspaces.CreateWorkspace(b.ctx, bob, "w", ""))(t)
+	must(invites.CreateInvite(b.ctx, or3cloud.Invite{
+		WorkspaceID: ws, Email: identity("dora").Email, Role: or3cloud.RoleEditor, TokenHash: strings.Repeat("d", 64), ExpiresAt: b.now().Add(time.Hour),
+	}))(t)
+	b.Advance(time.Second)
+	dora, refusal, err := invites.AcceptInvite(b.ctx, founder("dora"), ws, strings.Repeat("d", 64))
+	if err != nil || refusal != "" {
+		t.Fatal(refusal, err)
+	}
+	want("made with an invite", carl, dora)
 }

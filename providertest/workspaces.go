@@ -61,6 +61,7 @@ func TestWorkspaceStore(t *testing.T, open func(t *testing.T) WorkspaceBackend) 
 	run("Settings", testSettings)
 	run("ComparedSettings", testComparedSettings)
 	run("DeploymentAdmins", testDeploymentAdmins)
+	run("Founders", testFounders)
 }
 
 type workspaceBench struct {

@@ -29,7 +29,12 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"accounts.disabled_at":   noLater, // whether it is set is all that counts
 	"accounts.created_at":    noLater,
 	"accounts.updated_at":    noLater,
-	"clock.set_back_at":      noLater,
+	"accounts.founder":       nil,
+
+	"accounts.factor_demanded_at":   noLater,
+	"accounts.factor_excused_until": func(*provider) time.Duration { return factors.LongestExcuse },
+
+	"clock.set_back_at": noLater,
 
 	"deleted_accounts.access_until": func(p *provider) time.Duration { return p.opts.accessTTL + p.opts.grace + sessions.ClockSkew },
 

@@ -24,7 +24,7 @@ func settle(ctx context.Context, q store.Queries, now time.Time, lifetimes sessi
 		q.SettleSessions(ctx, db.SettleSessionsParams{Now: ms, Latest: store.Latest(now), IdleEnd: idle, AbsoluteEnd: absolute, AccessEnd: until}),
 		q.SettleTokens(ctx, db.SettleTokensParams{Now: ms, Latest: store.Latest(now), IdleEnd: idle}),
 		q.SettleTOTP(ctx, db.SettleTOTPParams{Now: ms, Newest: factors.NewestStep(now)}),
-		q.SettleAccounts(ctx, ms),
+		q.SettleAccounts(ctx, db.SettleAccountsParams{Now: ms, LatestExcuse: now.Add(factors.LongestExcuse).UnixMilli()}),
 		q.SettleDeletedAccounts(ctx, until),
 		q.SettlePasskeys(ctx, ms),
 		q.SettleEvents(ctx, db.SettleEventsParams{Now: ms, Latest: store.Latest(now)}),

@@ -56,6 +56,7 @@ var notAMembers = map[string]string{
 	"users":             "one row of an account",
 	"auth_accounts":     "one row of an account",
 	"deployment_admins": "one row of a user; an operator grants them",
+	"founder":           "one row",
 	"signing_keys":      "one row of a purpose",
 	"store_stamp":       "one row",
 }

@@ -1734,6 +1734,8 @@ export interface components {
         IdentityRequest: {
             displayName?: string;
             email?: string;
+            /** @description Founder makes a new user a deployment administrator. Hosts need not say it: auth/session makes the users of founders. */
+            founder?: boolean;
             provider: string;
             providerUserId: string;
         };
@@ -1769,6 +1771,8 @@ export interface components {
         InviteAcceptance: {
             displayName?: string;
             email?: string;
+            /** @description Founder makes a new user a deployment administrator. Hosts need not say it: auth/session makes the users of founders. */
+            founder?: boolean;
             provider: string;
             providerUserId: string;
             tokenHash: string;

@@ -5,7 +5,7 @@ WHERE created_at > @created_at OR (created_at = @created_at AND id > @id)
 ORDER BY created_at, id LIMIT @rows;
 
 -- name: AccountOverview :one
-SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at,
+SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at, a.founder,
        CAST((SELECT COUNT(*) FROM sessions s
              WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.expires_at > @now) AS INTEGER) AS sessions,
        CAST(EXISTS (SELECT 1 FROM totp t WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL) AS BOOLEAN) AS totp,

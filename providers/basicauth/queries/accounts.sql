@@ -8,8 +8,8 @@ SELECT * FROM accounts WHERE id = @id;
 SELECT CAST(COUNT(*) AS INTEGER) AS n FROM accounts;
 
 -- name: InsertAccount :exec
-INSERT INTO accounts (id, email, password_hash, display_name, origin, created_at, updated_at)
-VALUES (@id, @email, @password_hash, @display_name, @origin, @now, @now);
+INSERT INTO accounts (id, email, password_hash, display_name, origin, founder, created_at, updated_at)
+VALUES (@id, @email, @password_hash, @display_name, @origin, @founder, @now, @now);
 
 -- The old hash in the condition makes sure that a password that was changed meanwhile is not put back.
 -- name: UpgradePasswordHash :execrows
@@ -22,6 +22,9 @@ WHERE id = @id AND password_hash = @old_hash;
 
 -- name: AnyAccount :one
 SELECT CAST(EXISTS (SELECT 1 FROM accounts) AS BOOLEAN) AS found;
+
+-- name: AnyFounder :one
+SELECT CAST(EXISTS (SELECT 1 FROM accounts WHERE founder = 1) AS BOOLEAN) AS found;
 
 -- The highest cost of the bcrypt hashes that are left; 0 without any.
 -- name: LegacyCost :one

@@ -29,8 +29,10 @@ UPDATE totp SET created_at = MIN(created_at, CAST(@now AS INTEGER)), confirmed_a
 WHERE created_at > CAST(@now AS INTEGER) OR confirmed_at > CAST(@now AS INTEGER) OR last_step > CAST(@newest AS INTEGER);
 
 -- name: SettleAccounts :exec
-UPDATE accounts SET created_at = MIN(created_at, CAST(@now AS INTEGER)), updated_at = MIN(updated_at, CAST(@now AS INTEGER)), disabled_at = MIN(disabled_at, CAST(@now AS INTEGER))
-WHERE created_at > CAST(@now AS INTEGER) OR updated_at > CAST(@now AS INTEGER) OR disabled_at > CAST(@now AS INTEGER);
+UPDATE accounts SET created_at = MIN(created_at, CAST(@now AS INTEGER)), updated_at = MIN(updated_at, CAST(@now AS INTEGER)), disabled_at = MIN(disabled_at, CAST(@now AS INTEGER)),
+    factor_demanded_at = MIN(factor_demanded_at, CAST(@now AS INTEGER)), factor_excused_until = MIN(factor_excused_until, CAST(@latest_excuse AS INTEGER))
+WHERE created_at > CAST(@now AS INTEGER) OR updated_at > CAST(@now AS INTEGER) OR disabled_at > CAST(@now AS INTEGER)
+   OR factor_demanded_at > CAST(@now AS INTEGER) OR factor_excused_until > CAST(@latest_excuse AS INTEGER);
 
 -- name: SettleDeletedAccounts :exec
 UPDATE deleted_accounts SET access_until = CAST(@access_end AS INTEGER) WHERE access_until > CAST(@access_end AS INTEGER);

@@ -40,7 +40,7 @@ SELECT t.expires_at, t.rotated_at, t.replaced_at, t.predecessor,
        CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint, CAST(COALESCE(l.created_at, 0) AS INTEGER) AS live_created_at,
        CAST(COALESCE(l.predecessor = t.fingerprint AND l.used_at IS NULL, 0) AS BOOLEAN) AS repeatable,
        s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
-       s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
+       s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.founder, a.disabled_at
 FROM refresh_tokens t
 JOIN sessions s ON s.id = t.session_id
 JOIN accounts a ON a.id = s.account_id

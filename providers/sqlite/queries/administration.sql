@@ -56,3 +56,9 @@ SELECT CAST(EXISTS (SELECT 1 FROM deployment_admins WHERE user_id = @user_id) AS
 SELECT CAST(EXISTS (
   SELECT 1 FROM auth_accounts a JOIN deployment_admins d ON d.user_id = a.user_id WHERE a.provider = @provider AND a.provider_user_id = @provider_user_id
 ) AS BOOLEAN);
+
+-- name: NoteFounder :execrows
+-- Nothing changes if the identity is the one that is noted.
+INSERT INTO founder (id, provider, provider_user_id) VALUES (1, @provider, @provider_user_id)
+ON CONFLICT (id) DO UPDATE SET provider = excluded.provider, provider_user_id = excluded.provider_user_id
+WHERE founder.provider <> excluded.provider OR founder.provider_user_id <> excluded.provider_user_id;

@@ -36,7 +36,7 @@ func (o *Operator) AddAccount(ctx context.Context, email, displayName, password 
 	}
 	var a db.Account
 	err = o.store.Tx(ctx, func(q store.Queries) error {
-		if a, err = o.accounts.insertAccount(ctx, q, email, hash, displayName, sessions.OriginOperator); err != nil {
+		if a, err = o.accounts.insertAccount(ctx, q, db.Account{Email: email, PasswordHash: hash, DisplayName: store.Optional(displayName), Origin: sessions.OriginOperator}); err != nil {
 			return err
 		}
 		return o.guard.Record(ctx, q, nil, a.ID, guard.EventRegistered, "")
@@ -100,7 +100,7 @@ func (o *Operator) overview(ctx context.Context, accountID string) (or3cloud.Acc
 	}
 	return or3cloud.Account{
 		ID: r.ID, Email: r.Email, DisplayName: r.DisplayName.String, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
-		Disabled: r.DisabledAt.Valid, Sessions: int(r.Sessions), PasskeysElsewhere: elsewhere,
+		Disabled: r.DisabledAt.Valid, Sessions: int(r.Sessions), PasskeysElsewhere: elsewhere, Founder: r.Founder == 1,
 		SecondFactor: factors.Suffice(r.Totp, len(keys) > elsewhere, len(keys) > 0, r.RecoveryCodes > 0),
 	}, nil
 }

@@ -63,7 +63,16 @@ func (s *Accounts) Create(ctx context.Context, r *or3cloud.Request, body form.Re
 				return s.Refusal()
 			}
 		}
-		a, err := s.insertAccount(ctx, q, body.Email, hash, body.DisplayName, s.origin(bySetup))
+		a := db.Account{Email: body.Email, PasswordHash: hash, DisplayName: store.Optional(body.DisplayName), Origin: s.origin(bySetup)}
+		if bySetup {
+			// Where anybody may register, accounts may have come before that of the link, and two may follow it at once.
+			founded, err := q.AnyFounder(ctx)
+			if err != nil {
+				return err
+			}
+			a.Founder = flag(!founded)
+		}
+		a, err := s.insertAccount(ctx, q, a)
 		if err != nil {
 			return err
 		}
@@ -132,20 +141,30 @@ func (s *Accounts) Refusal() error {
 	}
 }
 
-func (s *Accounts) insertAccount(ctx context.Context, q store.Queries, email, hash, displayName, origin string) (db.Account, error) {
+// flag is a truth as the database keeps it.
+func flag(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// insertAccount writes a new account, which gets an id.
+func (s *Accounts) insertAccount(ctx context.Context, q store.Queries, a db.Account) (db.Account, error) {
 	accountID, err := uuid.NewRandomFromReader(s.rand)
 	if err != nil {
 		return db.Account{}, err
 	}
-	a := db.Account{ID: accountID.String(), Email: email, PasswordHash: hash, DisplayName: store.Optional(displayName), Origin: origin}
-	err = q.InsertAccount(ctx, db.InsertAccountParams{
-		ID: a.ID, Email: a.Email, PasswordHash: a.PasswordHash, DisplayName: a.DisplayName, Origin: origin, Now: s.now().UnixMilli(),
+	a.ID = accountID.String()
+	return a, q.InsertAccount(ctx, db.InsertAccountParams{
+		ID: a.ID, Email: a.Email, PasswordHash: a.PasswordHash, DisplayName: a.DisplayName, Origin: a.Origin, Founder: a.Founder,
+		Now: s.now().UnixMilli(),
 	})
-	return a, err
 }
 
 // Bootstrap creates the configured account if there is none with its address. Nothing else is checked about the two
-// values, and an account that exists is never changed (contract, auth §8.6).
+// values, and an account that exists is never changed (contract, auth §8.6). The first account of all is the founder's, like that
+// of the setup link, which is not printed then: whoever writes the configuration runs the server.
 func (s *Accounts) Bootstrap(ctx context.Context) error {
 	email := form.NormalEmail(s.opts.BootstrapEmail)
 	if email == "" || s.opts.BootstrapPassword == "" {
@@ -159,7 +178,13 @@ func (s *Accounts) Bootstrap(ctx context.Context) error {
 		return err
 	}
 	err = s.store.Tx(ctx, func(q store.Queries) error {
-		_, err := s.insertAccount(ctx, q, email, hash, email, sessions.OriginBootstrap)
+		exists, err := q.AnyAccount(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = s.insertAccount(ctx, q, db.Account{
+			Email: email, PasswordHash: hash, DisplayName: store.Optional(email), Origin: sessions.OriginBootstrap, Founder: flag(!exists),
+		})
 		return err
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 const accountOverview = `-- name: AccountOverview :one
-SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at,
+SELECT a.id, a.email, a.display_name, a.created_at, a.disabled_at, a.founder,
        CAST((SELECT COUNT(*) FROM sessions s
              WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.expires_at > ?1) AS INTEGER) AS sessions,
        CAST(EXISTS (SELECT 1 FROM totp t WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL) AS BOOLEAN) AS totp,
@@ -30,6 +30,7 @@ type AccountOverviewRow struct {
 	DisplayName   sql.NullString
 	CreatedAt     int64
 	DisabledAt    sql.NullInt64
+	Founder       int64
 	Sessions      int64
 	Totp          bool
 	RecoveryCodes int64
@@ -44,6 +45,7 @@ func (q *Queries) AccountOverview(ctx context.Context, arg AccountOverviewParams
 		&i.DisplayName,
 		&i.CreatedAt,
 		&i.DisabledAt,
+		&i.Founder,
 		&i.Sessions,
 		&i.Totp,
 		&i.RecoveryCodes,

@@ -11,7 +11,7 @@ import (
 )
 
 const accountByEmail = `-- name: AccountByEmail :one
-SELECT id, email, password_hash, display_name, token_version, origin, disabled_at, created_at, updated_at FROM accounts WHERE email = ?1
+SELECT id, email, password_hash, display_name, token_version, origin, disabled_at, created_at, updated_at, founder, factor_demanded_at, factor_excused_until FROM accounts WHERE email = ?1
 `
 
 func (q *Queries) AccountByEmail(ctx context.Context, email string) (Account, error) {
@@ -27,12 +27,15 @@ func (q *Queries) AccountByEmail(ctx context.Context, email string) (Account, er
 		&i.DisabledAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Founder,
+		&i.FactorDemandedAt,
+		&i.FactorExcusedUntil,
 	)
 	return i, err
 }
 
 const accountByID = `-- name: AccountByID :one
-SELECT id, email, password_hash, display_name, token_version, origin, disabled_at, created_at, updated_at FROM accounts WHERE id = ?1
+SELECT id, email, password_hash, display_name, token_version, origin, disabled_at, created_at, updated_at, founder, factor_demanded_at, factor_excused_until FROM accounts WHERE id = ?1
 `
 
 func (q *Queries) AccountByID(ctx context.Context, id string) (Account, error) {
@@ -48,6 +51,9 @@ func (q *Queries) AccountByID(ctx context.Context, id string) (Account, error) {
 		&i.DisabledAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Founder,
+		&i.FactorDemandedAt,
+		&i.FactorExcusedUntil,
 	)
 	return i, err
 }
@@ -58,6 +64,17 @@ SELECT CAST(EXISTS (SELECT 1 FROM accounts) AS BOOLEAN) AS found
 
 func (q *Queries) AnyAccount(ctx context.Context) (bool, error) {
 	row := q.queryRow(ctx, q.anyAccountStmt, anyAccount)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
+}
+
+const anyFounder = `-- name: AnyFounder :one
+SELECT CAST(EXISTS (SELECT 1 FROM accounts WHERE founder = 1) AS BOOLEAN) AS found
+`
+
+func (q *Queries) AnyFounder(ctx context.Context) (bool, error) {
+	row := q.queryRow(ctx, q.anyFounderStmt, anyFounder)
 	var found bool
 	err := row.Scan(&found)
 	return found, err
@@ -100,8 +117,8 @@ func (q *Queries) CountAccounts(ctx context.Context) (int64, error) {
 }
 
 const insertAccount = `-- name: InsertAccount :exec
-INSERT INTO accounts (id, email, password_hash, display_name, origin, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+INSERT INTO accounts (id, email, password_hash, display_name, origin, founder, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)
 `
 
 type InsertAccountParams struct {
@@ -110,6 +127,7 @@ type InsertAccountParams struct {
 	PasswordHash string
 	DisplayName  sql.NullString
 	Origin       string
+	Founder      int64
 	Now          int64
 }
 
@@ -120,6 +138,7 @@ func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) er
 		arg.PasswordHash,
 		arg.DisplayName,
 		arg.Origin,
+		arg.Founder,
 		arg.Now,
 	)
 	return err

@@ -43,12 +43,19 @@ func (q *Queries) SetBackAt(ctx context.Context) (int64, error) {
 }
 
 const settleAccounts = `-- name: SettleAccounts :exec
-UPDATE accounts SET created_at = MIN(created_at, CAST(?1 AS INTEGER)), updated_at = MIN(updated_at, CAST(?1 AS INTEGER)), disabled_at = MIN(disabled_at, CAST(?1 AS INTEGER))
+UPDATE accounts SET created_at = MIN(created_at, CAST(?1 AS INTEGER)), updated_at = MIN(updated_at, CAST(?1 AS INTEGER)), disabled_at = MIN(disabled_at, CAST(?1 AS INTEGER)),
+    factor_demanded_at = MIN(factor_demanded_at, CAST(?1 AS INTEGER)), factor_excused_until = MIN(factor_excused_until, CAST(?2 AS INTEGER))
 WHERE created_at > CAST(?1 AS INTEGER) OR updated_at > CAST(?1 AS INTEGER) OR disabled_at > CAST(?1 AS INTEGER)
+   OR factor_demanded_at > CAST(?1 AS INTEGER) OR factor_excused_until > CAST(?2 AS INTEGER)
 `
 
-func (q *Queries) SettleAccounts(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.settleAccountsStmt, settleAccounts, now)
+type SettleAccountsParams struct {
+	Now          int64
+	LatestExcuse int64
+}
+
+func (q *Queries) SettleAccounts(ctx context.Context, arg SettleAccountsParams) error {
+	_, err := q.exec(ctx, q.settleAccountsStmt, settleAccounts, arg.Now, arg.LatestExcuse)
 	return err
 }
 

@@ -45,6 +45,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.anyAccountStmt, err = db.PrepareContext(ctx, anyAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyAccount: %w", err)
 	}
+	if q.anyFounderStmt, err = db.PrepareContext(ctx, anyFounder); err != nil {
+		return nil, fmt.Errorf("error preparing query AnyFounder: %w", err)
+	}
 	if q.attemptMailStmt, err = db.PrepareContext(ctx, attemptMail); err != nil {
 		return nil, fmt.Errorf("error preparing query AttemptMail: %w", err)
 	}
@@ -383,6 +386,11 @@ func (q *Queries) Close() error {
 	if q.anyAccountStmt != nil {
 		if cerr := q.anyAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing anyAccountStmt: %w", cerr)
+		}
+	}
+	if q.anyFounderStmt != nil {
+		if cerr := q.anyFounderStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing anyFounderStmt: %w", cerr)
 		}
 	}
 	if q.attemptMailStmt != nil {
@@ -931,6 +939,7 @@ type Queries struct {
 	accountSessionsStmt            *sql.Stmt
 	accountsPageStmt               *sql.Stmt
 	anyAccountStmt                 *sql.Stmt
+	anyFounderStmt                 *sql.Stmt
 	attemptMailStmt                *sql.Stmt
 	changePasswordStmt             *sql.Stmt
 	confirmTOTPStmt                *sql.Stmt
@@ -1044,6 +1053,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		accountSessionsStmt:            q.accountSessionsStmt,
 		accountsPageStmt:               q.accountsPageStmt,
 		anyAccountStmt:                 q.anyAccountStmt,
+		anyFounderStmt:                 q.anyFounderStmt,
 		attemptMailStmt:                q.attemptMailStmt,
 		changePasswordStmt:             q.changePasswordStmt,
 		confirmTOTPStmt:                q.confirmTOTPStmt,

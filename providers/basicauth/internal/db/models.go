@@ -9,15 +9,18 @@ import (
 )
 
 type Account struct {
-	ID           string
-	Email        string
-	PasswordHash string
-	DisplayName  sql.NullString
-	TokenVersion int64
-	Origin       string
-	DisabledAt   sql.NullInt64
-	CreatedAt    int64
-	UpdatedAt    int64
+	ID                 string
+	Email              string
+	PasswordHash       string
+	DisplayName        sql.NullString
+	TokenVersion       int64
+	Origin             string
+	DisabledAt         sql.NullInt64
+	CreatedAt          int64
+	UpdatedAt          int64
+	Founder            int64
+	FactorDemandedAt   sql.NullInt64
+	FactorExcusedUntil sql.NullInt64
 }
 
 type Clock struct {

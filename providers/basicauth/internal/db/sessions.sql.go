@@ -633,7 +633,7 @@ func (q *Queries) RotateToken(ctx context.Context, arg RotateTokenParams) (int64
 }
 
 const sessionAccount = `-- name: SessionAccount :one
-SELECT s.id AS session_id, s.authenticated_at, a.id, a.email, a.password_hash, a.display_name, a.token_version, a.origin, a.disabled_at, a.created_at, a.updated_at
+SELECT s.id AS session_id, s.authenticated_at, a.id, a.email, a.password_hash, a.display_name, a.token_version, a.origin, a.disabled_at, a.created_at, a.updated_at, a.founder, a.factor_demanded_at, a.factor_excused_until
 FROM sessions s JOIN accounts a ON a.id = s.account_id
 WHERE s.id = ?1 AND a.id = ?2 AND a.disabled_at IS NULL AND s.token_version = a.token_version
   AND s.revoked_at IS NULL AND s.expires_at > ?3 AND s.ends_at > ?3
@@ -646,17 +646,20 @@ type SessionAccountParams struct {
 }
 
 type SessionAccountRow struct {
-	SessionID       string
-	AuthenticatedAt int64
-	ID              string
-	Email           string
-	PasswordHash    string
-	DisplayName     sql.NullString
-	TokenVersion    int64
-	Origin          string
-	DisabledAt      sql.NullInt64
-	CreatedAt       int64
-	UpdatedAt       int64
+	SessionID          string
+	AuthenticatedAt    int64
+	ID                 string
+	Email              string
+	PasswordHash       string
+	DisplayName        sql.NullString
+	TokenVersion       int64
+	Origin             string
+	DisabledAt         sql.NullInt64
+	CreatedAt          int64
+	UpdatedAt          int64
+	Founder            int64
+	FactorDemandedAt   sql.NullInt64
+	FactorExcusedUntil sql.NullInt64
 }
 
 func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) (SessionAccountRow, error) {
@@ -674,6 +677,9 @@ func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) 
 		&i.DisabledAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Founder,
+		&i.FactorDemandedAt,
+		&i.FactorExcusedUntil,
 	)
 	return i, err
 }
@@ -683,7 +689,7 @@ SELECT t.expires_at, t.rotated_at, t.replaced_at, t.predecessor,
        CAST(COALESCE(l.fingerprint, '') AS TEXT) AS live_fingerprint, CAST(COALESCE(l.created_at, 0) AS INTEGER) AS live_created_at,
        CAST(COALESCE(l.predecessor = t.fingerprint AND l.used_at IS NULL, 0) AS BOOLEAN) AS repeatable,
        s.id AS session_id, s.token_version AS session_version, s.expires_at AS session_expires_at, s.ends_at AS session_ends_at,
-       s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.disabled_at
+       s.revoked_at, a.id AS account_id, a.email, a.display_name, a.token_version, a.origin, a.founder, a.disabled_at
 FROM refresh_tokens t
 JOIN sessions s ON s.id = t.session_id
 JOIN accounts a ON a.id = s.account_id
@@ -709,6 +715,7 @@ type TokenRow struct {
 	DisplayName      sql.NullString
 	TokenVersion     int64
 	Origin           string
+	Founder          int64
 	DisabledAt       sql.NullInt64
 }
 
@@ -734,6 +741,7 @@ func (q *Queries) Token(ctx context.Context, fingerprint string) (TokenRow, erro
 		&i.DisplayName,
 		&i.TokenVersion,
 		&i.Origin,
+		&i.Founder,
 		&i.DisabledAt,
 	)
 	return i, err

@@ -304,6 +304,6 @@ func (s *Sessions) AccessUntil(now time.Time) time.Time { return s.opts.AccessUn
 func identityOf(t db.TokenRow, g generation) Identity {
 	return Identity{
 		AccountID: t.AccountID, Email: t.Email, displayName: t.DisplayName.String,
-		SessionID: t.SessionID, Version: t.TokenVersion, Admitted: admitted(t.Origin), generation: g.mark,
+		SessionID: t.SessionID, Version: t.TokenVersion, Admitted: admitted(t.Origin), Founder: t.Founder == 1, generation: g.mark,
 	}
 }

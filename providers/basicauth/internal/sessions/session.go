@@ -40,6 +40,16 @@ type Identity struct {
 	generation string
 	// Admitted says that whoever runs the server made or allowed the account (or3cloud.ProviderSession.Admitted).
 	Admitted bool
+	// Founder says that it is the account of the first administrator (or3cloud.ProviderSession.Founder).
+	Founder bool
+}
+
+// accountIdentity is what the access token of a session of an account says.
+func accountIdentity(a db.Account, sessionID, generation string) Identity {
+	return Identity{
+		AccountID: a.ID, Email: a.Email, displayName: a.DisplayName.String, SessionID: sessionID, Version: a.TokenVersion,
+		generation: generation, Admitted: admitted(a.Origin), Founder: a.Founder == 1,
+	}
 }
 
 // Grant is a fresh pair of tokens.
@@ -80,7 +90,7 @@ func (s *Sessions) GetSession(ctx context.Context, r *or3cloud.Request) (*or3clo
 	}
 	return &or3cloud.ProviderSession{
 		Provider: Provider, UserID: who.AccountID, Email: who.Email, DisplayName: who.displayName, ExpiresAt: expires,
-		SessionID: who.SessionID, Admitted: who.Admitted,
+		SessionID: who.SessionID, Admitted: who.Admitted, Founder: who.Founder,
 	}, nil
 }
 
@@ -182,11 +192,7 @@ func (s *Sessions) Begin(ctx context.Context, q store.Queries, a db.Account, r *
 	if err != nil {
 		return nil, err
 	}
-	who := Identity{
-		AccountID: a.ID, Email: a.Email, displayName: a.DisplayName.String,
-		SessionID: sid.String(), Version: a.TokenVersion, Admitted: admitted(a.Origin),
-	}
-	g, err := s.grant(token, who, now, ends)
+	g, err := s.grant(token, accountIdentity(a, sid.String(), ""), now, ends)
 	if err != nil {
 		return nil, err
 	}
@@ -222,10 +228,7 @@ func (s *Sessions) RenewAccess(r *or3cloud.Request, q store.Queries, sessionID, 
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.grant("", Identity{
-		AccountID: a.ID, Email: a.Email, displayName: a.DisplayName.String,
-		SessionID: sessionID, Version: a.TokenVersion, Admitted: admitted(a.Origin), generation: s.generationShown(r),
-	}, now, time.UnixMilli(ends))
+	g, err := s.grant("", accountIdentity(a, sessionID, s.generationShown(r)), now, time.UnixMilli(ends))
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type accessClaims struct {
 	Email       string  `json:"email"`
 	DisplayName *string `json:"display_name"`
 	Admitted    bool    `json:"admitted,omitempty"`
+	Founder     bool    `json:"founder,omitempty"`
 	// Generation names the refresh token that the token was issued with.
 	Generation string `json:"gen,omitempty"`
 
@@ -52,7 +53,8 @@ func (c *accessClaims) Validate() error {
 // Identity returns who the claims are about.
 func (c *accessClaims) Identity() *Identity {
 	who := &Identity{
-		AccountID: c.Subject, Email: c.Email, SessionID: c.SessionID, Version: *c.Version, Admitted: c.Admitted, generation: c.Generation,
+		AccountID: c.Subject, Email: c.Email, SessionID: c.SessionID, Version: *c.Version, Admitted: c.Admitted, Founder: c.Founder,
+		generation: c.Generation,
 	}
 	if c.DisplayName != nil {
 		who.displayName = *c.DisplayName
@@ -107,7 +109,7 @@ func (a *AccessTokens) Sign(who Identity, expires time.Time) (string, error) {
 			IssuedAt: jwt.NewNumericDate(a.now()), ExpiresAt: jwt.NewNumericDate(expires),
 		},
 		SessionID: who.SessionID, Version: &who.Version, Type: "access", Email: who.Email, Admitted: who.Admitted,
-		Generation: who.generation,
+		Founder: who.Founder, Generation: who.generation,
 	}
 	if who.displayName != "" {
 		c.DisplayName = &who.displayName

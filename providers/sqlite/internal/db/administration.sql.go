@@ -154,6 +154,26 @@ func (q *Queries) IsDeploymentAdmin(ctx context.Context, userID string) (bool, e
 	return column_1, err
 }
 
+const noteFounder = `-- name: NoteFounder :execrows
+INSERT INTO founder (id, provider, provider_user_id) VALUES (1, ?1, ?2)
+ON CONFLICT (id) DO UPDATE SET provider = excluded.provider, provider_user_id = excluded.provider_user_id
+WHERE founder.provider <> excluded.provider OR founder.provider_user_id <> excluded.provider_user_id
+`
+
+type NoteFounderParams struct {
+	Provider       string
+	ProviderUserID string
+}
+
+// Nothing changes if the identity is the one that is noted.
+func (q *Queries) NoteFounder(ctx context.Context, arg NoteFounderParams) (int64, error) {
+	result, err := q.exec(ctx, q.noteFounderStmt, noteFounder, arg.Provider, arg.ProviderUserID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const restoreWorkspace = `-- name: RestoreWorkspace :exec
 UPDATE workspaces SET deleted_at = NULL WHERE num = ?1
 `

@@ -462,6 +462,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.nextWithDeliveriesStmt, err = db.PrepareContext(ctx, nextWithDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query NextWithDeliveries: %w", err)
 	}
+	if q.noteFounderStmt, err = db.PrepareContext(ctx, noteFounder); err != nil {
+		return nil, fmt.Errorf("error preparing query NoteFounder: %w", err)
+	}
 	if q.oldCancellationsStmt, err = db.PrepareContext(ctx, oldCancellations); err != nil {
 		return nil, fmt.Errorf("error preparing query OldCancellations: %w", err)
 	}
@@ -1428,6 +1431,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing nextWithDeliveriesStmt: %w", cerr)
 		}
 	}
+	if q.noteFounderStmt != nil {
+		if cerr := q.noteFounderStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing noteFounderStmt: %w", cerr)
+		}
+	}
 	if q.oldCancellationsStmt != nil {
 		if cerr := q.oldCancellationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing oldCancellationsStmt: %w", cerr)
@@ -1998,6 +2006,7 @@ type Queries struct {
 	moveWebhookStmt              *sql.Stmt
 	nextJobStmt                  *sql.Stmt
 	nextWithDeliveriesStmt       *sql.Stmt
+	noteFounderStmt              *sql.Stmt
 	oldCancellationsStmt         *sql.Stmt
 	oldOrphansStmt               *sql.Stmt
 	oldestWorkspaceStmt          *sql.Stmt
@@ -2227,6 +2236,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		moveWebhookStmt:              q.moveWebhookStmt,
 		nextJobStmt:                  q.nextJobStmt,
 		nextWithDeliveriesStmt:       q.nextWithDeliveriesStmt,
+		noteFounderStmt:              q.noteFounderStmt,
 		oldCancellationsStmt:         q.oldCancellationsStmt,
 		oldOrphansStmt:               q.oldOrphansStmt,
 		oldestWorkspaceStmt:          q.oldestWorkspaceStmt,

@@ -63,6 +63,15 @@ func (a *Admins) GrantDeploymentAdmin(ctx context.Context, userID, by string) er
 	})
 }
 
+// grantFounder makes the new user of a founder a deployment admin, unless the identity was made one before.
+func grantFounder(ctx context.Context, t *engine.Tx, id or3cloud.ExternalIdentity, userID string) error {
+	n, err := t.Q.NoteFounder(ctx, db.NoteFounderParams{Provider: id.Provider, ProviderUserID: id.ProviderUserID})
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.Q.GrantDeploymentAdmin(ctx, db.GrantDeploymentAdminParams{UserID: userID, GrantedAt: t.At})
+}
+
 // RevokeDeploymentAdmin implements or3cloud.DeploymentAdminStore.
 func (a *Admins) RevokeDeploymentAdmin(ctx context.Context, userID string) error {
 	return a.w.write(ctx, func(ctx context.Context, t *engine.Tx) error { return t.Q.RevokeDeploymentAdmin(ctx, userID) })

@@ -102,9 +102,13 @@ func (w *Workspaces) userOf(ctx context.Context, t *engine.Tx, id or3cloud.Exter
 	if err != nil {
 		return "", err
 	}
-	return userID, t.Q.InsertAccount(ctx, db.InsertAccountParams{
+	err = t.Q.InsertAccount(ctx, db.InsertAccountParams{
 		Provider: id.Provider, ProviderUserID: id.ProviderUserID, UserID: userID, CreatedAt: t.At,
 	})
+	if err == nil && id.Founder {
+		err = grantFounder(ctx, t, id, userID)
+	}
+	return userID, err
 }
 
 // GetOrCreateDefaultWorkspace implements or3cloud.AuthWorkspaceStore.

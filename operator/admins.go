@@ -1,0 +1,150 @@
+package operator
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
+)
+
+// AdminState says whether a deployment administrator can be one.
+type AdminState string
+
+// The states.
+const (
+	AdminEnabled AdminState = "enabled"
+	// AdminDisabled is that of an account that is switched off: no one can sign in to it, so it administers nothing meanwhile.
+	AdminDisabled AdminState = "disabled"
+	// AdminWithoutAccount is that of a user whose account is not among those of the auth provider.
+	AdminWithoutAccount AdminState = "no account"
+)
+
+// What is asked about deployment administrators, and the answers.
+type (
+	// Admin is a deployment administrator.
+	Admin struct {
+		UserID string `json:"userId"`
+		// Email and DisplayName are those of the account, and of the first sign-in where there is none.
+		Email       string     `json:"email,omitempty"`
+		DisplayName string     `json:"displayName,omitempty"`
+		State       AdminState `json:"state"`
+		GrantedAt   time.Time  `json:"grantedAt,omitzero"`
+	}
+	// Admins are the deployment administrators, the oldest grant first.
+	Admins struct {
+		Admins []Admin `json:"admins"`
+	}
+	// Nothing is the question of what is asked without one.
+	Nothing struct{}
+)
+
+// The use cases of deployment administrators.
+var (
+	// GrantAdmin makes the owner of an account a deployment administrator. Somebody who has never signed in gets a user.
+	GrantAdmin = onAdmins("user/admin/grant", grantAdmin)
+	// RevokeAdmin ends that, from the next request of the owner on. Who is none is CodeNotFound.
+	RevokeAdmin = onAdmins("user/admin/revoke", revokeAdmin)
+	// ListAdmins returns the deployment administrators.
+	ListAdmins = onAdmins("user/admin/list", func(ctx context.Context, op instance.Operator, admins or3cloud.DeploymentAdminStore, _ Nothing) (Admins, error) {
+		all, err := listAdmins(ctx, op, admins)
+		return Admins{all}, err
+	})
+)
+
+// onAdmins makes a use case of a function that needs the deployment administrators.
+func onAdmins[Q, A any](name string, f func(context.Context, instance.Operator, or3cloud.DeploymentAdminStore, Q) (A, error)) UseCase[Q, A] {
+	return onAccounts(name, func(ctx context.Context, _ *Desk, op instance.Operator, question Q) (answer A, err error) {
+		admins, ok := op.Store.(or3cloud.DeploymentAdminStore)
+		if !ok {
+			return answer, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no deployment administrators")
+		}
+		return f(ctx, op, admins, question)
+	})
+}
+
+func grantAdmin(ctx context.Context, op instance.Operator, admins or3cloud.DeploymentAdminStore, in AccountName) (Admin, error) {
+	a, err := op.Accounts.Account(ctx, strings.TrimSpace(in.Name))
+	if err != nil {
+		return Admin{}, err
+	}
+	if a.Disabled {
+		return Admin{}, or3cloud.Errorf(or3cloud.CodeConflict, "the account %s is switched off; or3-cloud user enable switches it on", a.Email)
+	}
+	user, err := op.Store.GetOrCreateUser(ctx, a.Identity(op.AuthProvider))
+	if err != nil {
+		return Admin{}, err
+	}
+	return Admin{UserID: user, Email: a.Email, DisplayName: a.DisplayName, State: AdminEnabled}, admins.GrantDeploymentAdmin(ctx, user, "")
+}
+
+func revokeAdmin(ctx context.Context, op instance.Operator, admins or3cloud.DeploymentAdminStore, in AccountName) (Admin, error) {
+	all, err := listAdmins(ctx, op, admins)
+	if err != nil {
+		return Admin{}, err
+	}
+	name, user := strings.TrimSpace(in.Name), ""
+	a, err := op.Accounts.Account(ctx, name)
+	switch {
+	case err == nil: // the account decides whose address it is
+		if user, err = op.Store.GetUser(ctx, a.Identity(op.AuthProvider)); err != nil {
+			return Admin{}, err
+		}
+	case or3cloud.CodeOf(err) != or3cloud.CodeNotFound:
+		return Admin{}, err
+	default:
+		user = name
+	}
+	for _, admin := range all {
+		if admin.UserID == user || admin.State == AdminWithoutAccount && admin.Email != "" && strings.EqualFold(admin.Email, user) {
+			return admin, admins.RevokeDeploymentAdmin(ctx, admin.UserID)
+		}
+	}
+	return Admin{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is no deployment administrator; see or3-cloud user admin list", in.Name)
+}
+
+func listAdmins(ctx context.Context, op instance.Operator, admins or3cloud.DeploymentAdminStore) ([]Admin, error) {
+	found, err := admins.ListDeploymentAdmins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Admin, 0, len(found))
+	for _, g := range found {
+		admin := Admin{UserID: g.ID, Email: g.Email, DisplayName: g.DisplayName, State: AdminWithoutAccount, GrantedAt: g.GrantedAt}
+		a, known, err := accountOf(ctx, op, g.ID)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			admin.Email, admin.DisplayName, admin.State = a.Email, a.DisplayName, AdminEnabled
+			if a.Disabled {
+				admin.State = AdminDisabled
+			}
+		}
+		out = append(out, admin)
+	}
+	return out, nil
+}
+
+// accountOf returns the account of a user.
+func accountOf(ctx context.Context, op instance.Operator, userID string) (a or3cloud.Account, known bool, err error) {
+	lister, ok := op.Store.(or3cloud.IdentityLister)
+	if !ok {
+		return a, false, nil
+	}
+	identities, err := lister.IdentitiesOf(ctx, userID)
+	if err != nil {
+		return a, false, err
+	}
+	for _, id := range identities {
+		if id.Provider != op.AuthProvider {
+			continue
+		}
+		a, err = op.Accounts.Account(ctx, id.ProviderUserID)
+		if or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
+			return a, err == nil, err
+		}
+	}
+	return or3cloud.Account{}, false, nil
+}

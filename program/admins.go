@@ -1,0 +1,88 @@
+package program
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
+)
+
+// admin are the commands below "or3-cloud user admin".
+func (a users) admin() *cobra.Command {
+	cmd := group("admin", "Say who administers the deployment: grant, revoke, list", a.adminGrant(), a.adminRevoke(), a.adminList())
+	cmd.Long = "Say who administers the deployment. A deployment administrator signs in with an account of their own and may use the administration\n" +
+		"pages; the account that is made with the one-time link of an empty server, or by the bootstrap settings, is one from the start."
+	cmd.Example = "  or3-cloud user admin list\n  or3-cloud user admin grant ann@example.org\n  or3-cloud user admin revoke ann@example.org"
+	return cmd
+}
+
+func (a users) adminGrant() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "grant EMAIL",
+		Short: "Make the owner of an account a deployment administrator",
+		Long: "Make the owner of an account a deployment administrator, from their next request on, also if they have never signed in. Whoever may\n" +
+			"administer the deployment reaches every workspace, so give them a second factor.",
+		Example: "  or3-cloud user admin grant ann@example.org",
+	}
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
+		out, err := ask(ctx, c, operator.GrantAdmin, operator.AccountName{Name: args[0]})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) { fmt.Fprintf(w, "%s is a deployment administrator.\n", adminName(out)) })
+	})
+}
+
+func (a users) adminRevoke() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "revoke EMAIL",
+		Short: "Make a deployment administrator an ordinary user again",
+		Long: "Make a deployment administrator an ordinary user again, from their next request on. Account, sessions and workspaces stay as they are.\n" +
+			"Whose account was deleted elsewhere is named by the id that or3-cloud user admin list shows.",
+		Example: "  or3-cloud user admin revoke ann@example.org",
+	}
+	console.BindYes(cmd, &yes)
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
+		fmt.Fprintf(c.stderr, "%s does not administer the deployment any more.\n", args[0])
+		if err := c.Confirm(yes, "Revoke it"); err != nil {
+			return err
+		}
+		out, err := ask(ctx, c, operator.RevokeAdmin, operator.AccountName{Name: args[0]})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) { fmt.Fprintf(w, "%s is no deployment administrator any more.\n", adminName(out)) })
+	})
+}
+
+func (a users) adminList() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the deployment administrators, the oldest grant first", Example: "  or3-cloud user admin list"}
+	return a.complete(cmd, 0, func(ctx context.Context, c *asking, _ []string) error {
+		out, err := ask(ctx, c, operator.ListAdmins, operator.Nothing{})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "E-MAIL\tNAME\tGRANTED\tACCOUNT\tID")
+			for _, a := range out.Admins {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.Email, a.DisplayName, moment(a.GrantedAt), a.State, a.UserID)
+			}
+			_ = table.Flush() // the terminal is gone, then
+		})
+	})
+}
+
+// adminName is how a deployment administrator is called.
+func adminName(a operator.Admin) string {
+	if a.Email == "" {
+		return a.UserID
+	}
+	return a.Email
+}
