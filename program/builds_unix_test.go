@@ -27,6 +27,10 @@ var traces = map[string]*regexp.Regexp{
 	"sqlite":     regexp.MustCompile(`(?i)sqlite`),
 	"fs":         regexp.MustCompile(`\bfs\b|OR3_STORAGE_FS_`),
 	"household":  regexp.MustCompile(`(?i)household`),
+	"clerk":      regexp.MustCompile(`(?i)clerk`),
+	"convex":     regexp.MustCompile(`(?i)convex`),
+	"postgres":   regexp.MustCompile(`(?i)postgres`),
+	"s3":         regexp.MustCompile(`(?i)\bs3\b`),
 }
 
 // TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of them, and with the
@@ -53,6 +57,7 @@ func TestBuilds(t *testing.T) {
 	}
 	writeGuide(t, guide)
 	household := "example.org/mycloud/household=" + guide
+	legacy := []string{"AUTH_PROVIDER=clerk", "OR3_SYNC_PROVIDER=convex", "NUXT_PUBLIC_STORAGE_PROVIDER=convex"} // missing, so that nothing is served
 	key := []string{"AUTH_PROVIDER=household", "HOUSEHOLD_KEY=a key that the whole household knows"}
 	for _, c := range []struct {
 		name string
@@ -61,11 +66,11 @@ func TestBuilds(t *testing.T) {
 		// environs are the configurations that it is started with.
 		environs [][]string
 	}{
-		{"none", []string{"--without", "basic-auth", "--without", "sqlite", "--without", "fs"}, nil, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
-		{"trio", nil, []string{"basic-auth", "fs", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}, {"SSR_AUTH_ENABLED=false"}}},
+		{"none", []string{"--without", "basic-auth", "--without", "sqlite", "--without", "fs"}, nil, [][]string{nil, {"SSR_AUTH_ENABLED=false"}, legacy}},
+		{"trio", nil, []string{"basic-auth", "fs", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}, {"SSR_AUTH_ENABLED=false"}, legacy}},
 		{"without basic-auth", []string{"--without", "basic-auth"}, []string{"fs", "sqlite"}, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
 		{"without sqlite", []string{"--without", "sqlite"}, []string{"basic-auth", "fs"}, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
-		{"without fs", []string{"--without", "fs"}, []string{"basic-auth", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}}},
+		{"without fs", []string{"--without", "fs"}, []string{"basic-auth", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}, {"SSR_AUTH_ENABLED=false"}}},
 		{
 			"with the example", []string{"--without", "basic-auth", "--with", household}, []string{"fs", "household", "sqlite"},
 			[][]string{key, append([]string{"OR3_STORAGE_ENABLED=false"}, key...), {"SSR_AUTH_ENABLED=false"}},

@@ -55,7 +55,7 @@ func edit(text, heading string, c Change) (string, error) {
 		if literal(unquote(last.value)) == c.Value && !refers(unquote(last.value)) {
 			return text, nil
 		}
-		if last.value != "" {
+		if last.value != "" && strings.ContainsRune("'\"`", rune(last.value[0])) {
 			quote = last.value[0]
 		}
 	}
@@ -97,28 +97,68 @@ func appended(text, heading, name, value string) string {
 	return text + name + "=" + value + end
 }
 
-// writings are the ways to write a value, the best one first: as other readers, such as systemd and Docker, read it too, and with the
-// quotes that are there. The first one that is read back as the value is taken, so one that cannot hold it does no harm.
+// writings are the ways to write a value, the best one first: as other readers read it too, and with the quotes that are there. The first
+// one that is read back as the value is taken, so one that cannot hold it does no harm.
 func writings(value string, quote byte) []string {
 	if strings.Trim(value, plain) == "" {
 		return []string{value}
 	}
 	dollars := strings.ReplaceAll(value, "$", `\$`)
 	lines := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(dollars)
-	all := []string{`"` + lines + `"`, "'" + dollars + "'", "`" + dollars + "`"}
+	all := []string{`"` + lines + `"`, "'" + dollars + "'", "`" + dollars + "`", dollars}
 	if strings.ContainsAny(value, `\"`) { // in double quotes other readers take a backslash away
 		all[0], all[1] = all[1], all[0]
 	}
-	slices.SortStableFunc(all, func(a, b string) int {
-		switch {
-		case a[0] == quote && b[0] != quote:
-			return -1
-		case a[0] != quote && b[0] == quote:
-			return 1
+	rank := func(written string) (n int) {
+		if !common(written) {
+			n += 2
 		}
-		return 0
-	})
-	return append(all, dollars)
+		if written[0] != quote {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return rank(a) - rank(b) })
+	return all
+}
+
+// common reports whether systemd (EnvironmentFile=) and Docker Compose (env_file:) read a value as OR3 Chat does. Back-quotes are quotes for OR3
+// Chat alone. In single quotes it alone takes a backslash from a dollar sign. In double quotes each of them has backslashes of its own, but for
+// the one in front of a dollar sign; without quotes systemd takes all of them away.
+func common(written string) bool {
+	if written == "" {
+		return true
+	}
+	inner := written[1:max(1, len(written)-1)]
+	switch quote := written[0]; {
+	case quote == '`', strings.IndexByte("'\"", quote) >= 0 && (len(written) == 1 || written[len(written)-1] != quote):
+		return false
+	case quote == '\'':
+		return !strings.ContainsAny(inner, "'$") && !strings.HasSuffix(inner, `\`)
+	case quote == '"':
+		rest := strings.ReplaceAll(inner, `\$`, "")
+		return !strings.ContainsAny(rest, `"\$`)
+	default:
+		return !strings.ContainsAny(written, "\\$#\n") && strings.TrimSpace(written) == written
+	}
+}
+
+// Misread returns the names of variables whose values systemd and Docker Compose read otherwise than OR3 Chat does, in the order of the file.
+// Besides quotes, they know neither "NAME: value", nor, where it is systemd, export and comments behind a value.
+func Misread(text string) (names []string) {
+	n := normalise(text)
+	found, _ := scan(n.text)
+	last := map[string]assignment{}
+	for _, a := range found {
+		last[a.name] = a
+	}
+	for _, a := range found {
+		before, behind := strings.TrimSpace(n.text[a.begin:a.start]), strings.TrimSpace(n.text[a.end:a.next])
+		if a.begin == last[a.name].begin && (before != a.name+"=" || behind != "" || !common(a.value)) {
+			names = append(names, a.name)
+		}
+	}
+	return names
 }
 
 // plain are the characters that mean nothing but themselves to any reader.

@@ -102,6 +102,7 @@ func (s *Setup) Plan(a Answers) (Plan, []or3cloud.Problem, error) {
 		return Plan{}, nil, fmt.Errorf("%s: %w", s.path(EnvFile), err)
 	}
 	problems = append(problems, p.check(text)...)
+	problems = append(problems, p.misread(text)...)
 	if err := p.files(text); err != nil {
 		return Plan{}, nil, err
 	}
@@ -134,6 +135,26 @@ func (p *planner) check(text string) []or3cloud.Problem {
 	}
 	p.cfg = cfg
 	return slices.Concat(problems, missing, links)
+}
+
+// misread finds values that a service or a container would get otherwise than they are meant, because what reads the file there is not this
+// program.
+func (p *planner) misread(text string) (problems []or3cloud.Problem) {
+	if !slices.ContainsFunc(p.answers.Files, func(name string) bool { return extra(name).elsewhere }) {
+		return nil
+	}
+	for _, name := range dotenv.Misread(text) {
+		if _, ours := p.settings[name]; !ours {
+			continue
+		}
+		problems = append(problems, or3cloud.Problem{
+			Variable: name, Fault: "is written in a way that systemd and Docker read otherwise",
+			Why: "the service would get another value",
+			Fix: "Choose a value without quotes, $, # and backslashes, and let its line be NAME=value, without a comment or export; " +
+				"or leave out the files for systemd and Docker.",
+		})
+	}
+	return problems
 }
 
 // decide returns the changes to the .env file, and lists all variables that set-up has decided.

@@ -626,3 +626,46 @@ func TestAPlanIsWhatIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestFilesThatAreReadElsewhere: systemd and Docker read the .env file themselves, so what they would read otherwise is refused with their files.
+func TestFilesThatAreReadElsewhere(t *testing.T) {
+	base := Answers{Preset: "recommended"}.With(setting.PublicURL, "https://cloud.example.org").With("OR3_BASIC_AUTH_BOOTSTRAP_EMAIL", "owner@example.org")
+	const password = "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD"
+	for _, c := range []struct{ name, env, password, misread string }{
+		{"both quotes", "", `it's "good" enough`, ""},
+		{"a dollar sign and a number sign", "", `pay #1 $5 or more`, ""},
+		{"all of them", "", `"it's" $5 #1`, password},
+		{"a comment behind", "OR3_LOG_LEVEL=warn # quiet\n", "violet harbour 19 maps", setting.LogLevel},
+		{"export", "export OR3_LOG_LEVEL=warn\n", "violet harbour 19 maps", setting.LogLevel},
+		{"not ours", "export OTHER=1 # x\n", "violet harbour 19 maps", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := in(t, map[string]string{EnvFile: c.env})
+			for _, file := range []string{"", "caddy", "systemd", "docker"} {
+				a := base.With(password, c.password)
+				if file != "" {
+					a.Files = []string{file}
+				}
+				p, problems, err := s.Plan(a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := c.misread
+				if file == "" || file == "caddy" {
+					want = ""
+				}
+				got := ""
+				for _, problem := range problems {
+					got += problem.Variable
+				}
+				if got != want {
+					t.Errorf("with %q: problems with %q, want %q", file, got, want)
+				}
+				is := dotenv.Parse(string(p.Files[0].Text()), func(string) (string, bool) { return "", false }).Values[password]
+				if is != c.password {
+					t.Errorf("with %q: reads %q", file, is)
+				}
+			}
+		})
+	}
+}
