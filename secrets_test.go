@@ -19,6 +19,7 @@ var constantTime = map[string]int{
 	"internal/invite/invite.go":                      1, // the signature of an invite
 	"engine/engine.go":                               1, // the secret of an engine on a loopback address
 	"internal/passwd/passwd.go":                      1, // the hash of a password; bcrypt compares its own
+	"internal/superadmin/superadmin.go":              1, // names, passwords and sessions of the super administrator
 	"internal/signed/signed.go":                      1, // the signature of a token
 	"providers/basicauth/internal/accounts/setup.go": 1, // the setup link
 }
@@ -29,7 +30,7 @@ var (
 	secretName = words("secret", "password", "passphrase", "token", "bearer", "mac", "hmac", "signature", "cookie", "challenge", "nonce", "apiKey")
 	digestName = words("hash", "digest", "sum", "fingerprint", "print")
 
-	secretKeepers = regexp.MustCompile(`^(providers/basicauth|internal/(signed|invite|passwd|control)|host|engine)/`)
+	secretKeepers = regexp.MustCompile(`^(providers/basicauth|internal/(signed|invite|passwd|control|superadmin)|host|engine)/`)
 )
 
 // words matches names that end with one of some words.
@@ -43,6 +44,7 @@ func words(names ...string) *regexp.Regexp {
 
 // plainly are comparisons of such names that tell nobody anything, with the reason.
 var plainly = map[string]string{
+	"internal/superadmin/superadmin.go: now.Hash != c.Hash":                       "whether the hash was made again",
 	"program/console/console.go: password != again":                               "what one person has typed twice",
 	"providers/basicauth/internal/form/form.go: f[confirm] != password":           "what one person has typed twice",
 	"internal/config/catalogue.go: first.Secret != s.Secret":                      "whether a setting is secret",

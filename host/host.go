@@ -19,6 +19,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/host/chatapi"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/healthapi"
@@ -34,6 +35,7 @@ import (
 	"or3.chat/cloud/internal/networks"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/webhook"
+	"or3.chat/cloud/operator"
 	"or3.chat/cloud/setting"
 )
 
@@ -43,6 +45,10 @@ type Options struct {
 	MachineNames []string
 	// Web serves every path that is not below /api/; nil answers 404.
 	Web http.Handler
+	// Client says that Web is a client that people have brought, whose pages for administrators others must not see.
+	Client bool
+	// OwnPage says that Web is the built-in page.
+	OwnPage bool
 	// WebEndpoints are what other paths begin with that Web serves as well.
 	WebEndpoints []string
 	// Filters are the hooks of the authorization gate. They can only deny.
@@ -79,6 +85,8 @@ type running struct {
 	disabled []string  // prefixes of the endpoints that are switched off
 	sessions *sessions // nil without accounts
 	webhooks *webhook.Engine
+	admin    *adminapi.API // nil without accounts
+	web      http.Handler  // what is not below /api/
 }
 
 // New returns a front over an instance that is not open yet. It does no I/O.
@@ -208,7 +216,7 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	begins := func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }
 	switch path := r.URL.Path; {
 	case path != "/api" && !begins("/api/") || slices.ContainsFunc(h.opt.WebEndpoints, begins):
-		h.serveWeb(w, r)
+		run.web.ServeHTTP(w, r)
 	case slices.ContainsFunc(run.disabled, begins):
 		httpapi.Respond(w, r, httpapi.Disabled)
 	default:
@@ -238,14 +246,6 @@ func proxyRule(cfg or3cloud.Config) (middleware.Proxy, error) {
 		p.Everyone = cfg.Bool(setting.TrustProxy)
 	}
 	return p, nil
-}
-
-func (h *Host) serveWeb(w http.ResponseWriter, r *http.Request) {
-	if h.opt.Web == nil {
-		http.NotFound(w, r)
-		return
-	}
-	h.opt.Web.ServeHTTP(w, r)
 }
 
 // ready returns nil while every route is served, and what clients are told meanwhile otherwise.
@@ -309,11 +309,21 @@ type api interface{ Routes() []or3cloud.Route }
 
 // mount puts the endpoints on top of opened providers.
 func (h *Host) mount(p *instance.Providers) (*running, error) {
-	run := &running{disabled: disabled(h.instance.Plan())}
+	run := &running{disabled: disabled(h.instance.Plan()), web: h.opt.Web}
+	if run.web == nil {
+		run.web = http.NotFoundHandler()
+	}
 	run.router.Budget, run.router.Caller = h.memory, h.caller
-	run.router.Guard, run.router.Explain = h.foreign.Check, h.advice.Explain
+	run.router.Guard, run.router.Explain = run.check(h.foreign), h.advice.Explain
 	if p.Auth == nil {
 		return run, nil
+	}
+	var err error
+	if run.admin, err = adminapi.New(h.adminOptions()); err != nil {
+		return nil, err
+	}
+	if h.opt.Client {
+		run.web = run.admin.Pages(run.web)
 	}
 	run.sessions = &sessions{
 		host: h, auth: p.Auth, store: p.Workspaces, invites: p.Invites, failure: h.config.String(setting.ProvisioningFailure),
@@ -321,7 +331,7 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 	session := sessionapi.Options{Host: h, Limits: h.limits}
 	apis := []api{
 		workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits}),
-		pluginapi.New(pluginapi.Options{}), chatapi.New(chatapi.Options{Host: h}),
+		run.admin, pluginapi.New(pluginapi.Options{}), chatapi.New(chatapi.Options{Host: h}),
 	}
 	if p.Sync != nil {
 		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))
@@ -356,6 +366,31 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		}
 	}
 	return run, nil
+}
+
+// check returns the rule about who may ask a route for something, which stands before everything that reads the body.
+func (run *running) check(foreign httpapi.ForeignPages) func(*http.Request, or3cloud.Route) error {
+	return func(r *http.Request, route or3cloud.Route) error {
+		if run.admin != nil && run.admin.Owns(route) {
+			return run.admin.Check(r, route)
+		}
+		return foreign.Check(r, route)
+	}
+}
+
+func (h *Host) adminOptions() adminapi.Options {
+	cfg, made := h.config, h.instance.Options()
+	admin := h.instance.SuperAdmin()
+	if admin != nil {
+		admin.Tell()
+	}
+	return adminapi.Options{
+		Host: h, Instance: h.instance, SuperAdmin: admin, Config: cfg, Foreign: h.foreign, Now: h.now,
+		Desk: operator.New(h.instance, operator.Links{
+			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, OwnPage: h.opt.OwnPage,
+		}),
+		Limits: h.limits, Unlimited: ratelimit.AllOff(cfg, made.Production),
+	}
 }
 
 func (h *Host) storageOptions(p *instance.Providers) storageapi.Options {

@@ -22,6 +22,9 @@ func NewForeignPages(publicURL string, allowed []string) ForeignPages {
 // empty if it is not known.
 func (f ForeignPages) Own(page, host string) bool { return f.policy.Allows(page, host) }
 
+// Same reports whether a page is one of this instance: Own without the origins of OR3_ALLOWED_ORIGINS.
+func (f ForeignPages) Same(page, host string) bool { return f.policy.Own(page, host) }
+
 // Sender returns the page that a request comes from by its header, its origin or else its URL; "" where no browser has sent it.
 func Sender(h http.Header) string {
 	if from := h.Get("Origin"); from != "" {

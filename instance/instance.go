@@ -29,6 +29,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/internal/trail"
 )
 
@@ -71,6 +72,8 @@ type Instance struct {
 	// providers is nil while the instance is not open.
 	providers atomic.Pointer[Providers]
 
+	superAdmin func() *superadmin.Admin
+
 	mu     sync.Mutex // held while opening and closing
 	opened []opened
 	trail  *trail.Recorder
@@ -94,6 +97,7 @@ func New(o Options) (*Instance, error) {
 		opt: o, plan: plan(o.Config, o.Registry), gate: newGate(),
 		space: diskspace.New(diskspace.Options{Log: o.Log, Measure: o.Disk}),
 	}
+	i.superAdmin = sync.OnceValue(i.newSuperAdmin)
 	if o.Strict && len(i.plan.Problems) > 0 {
 		return nil, errors.New(strings.Join(i.plan.Problems, "\n"))
 	}
@@ -105,6 +109,18 @@ func (i *Instance) Options() Options { return i.opt }
 
 // Plan returns what is opened, and what is switched off.
 func (i *Instance) Plan() Plan { return i.plan }
+
+// SuperAdmin returns the administrator whom the environment names; nil if it names none, or if there are no accounts to administer.
+func (i *Instance) SuperAdmin() *superadmin.Admin { return i.superAdmin() }
+
+func (i *Instance) newSuperAdmin() *superadmin.Admin {
+	if !i.plan.Cloud() || i.opt.DataDir == "" {
+		return nil
+	}
+	return superadmin.New(superadmin.Options{
+		Config: i.opt.Config, DataDir: i.opt.DataDir, Secret: i.opt.Secret, Log: i.opt.Log, Now: i.opt.Now, Rand: i.opt.Rand,
+	})
+}
 
 // Providers returns the opened providers; nil while the instance is not open.
 func (i *Instance) Providers() *Providers { return i.providers.Load() }

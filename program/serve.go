@@ -166,8 +166,8 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit)
 		return nil, err
 	}
 	o := host.Options{Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(setting.Addr))}
-	if c.web != "" {
-		o.WebEndpoints = web.Endpoints
+	if o.OwnPage = i.pages != nil && c.web == ""; c.web != "" {
+		o.Client, o.WebEndpoints = true, web.Endpoints
 	}
 	i.host, err = host.New(i.data, o)
 	return i, err

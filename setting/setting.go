@@ -55,12 +55,19 @@ const (
 	LockPage        = "OR3_AUTH_LOCK_PAGE_ENABLED"
 	LockPageAdapter = "OR3_AUTH_LOCK_PAGE_ADAPTER"
 	OpenRouterURL   = "OR3_OPENROUTER_BASE_URL"
-	AdminBasePath   = "OR3_ADMIN_BASE_PATH"
 	SiteName        = "OR3_SITE_NAME"
 	LogoURL         = "OR3_LOGO_URL"
 	DefaultTheme    = "OR3_DEFAULT_THEME"
 	TermsURL        = "OR3_TERMS_URL"
 	PrivacyURL      = "OR3_PRIVACY_URL"
+
+	AdminUsername        = "OR3_ADMIN_USERNAME"
+	AdminPassword        = "OR3_ADMIN_PASSWORD"
+	AdminJWTSecret       = "OR3_ADMIN_JWT_SECRET"
+	AdminJWTExpiry       = "OR3_ADMIN_JWT_EXPIRY"
+	AdminBasePath        = "OR3_ADMIN_BASE_PATH"
+	AdminAllowedHosts    = "OR3_ADMIN_ALLOWED_HOSTS"
+	AdminAllowedNetworks = "OR3_ADMIN_ALLOWED_NETWORKS"
 
 	SMTPURL  = "OR3_SMTP_URL"
 	SMTPFrom = "OR3_SMTP_FROM"
@@ -98,6 +105,7 @@ const (
 	GroupLimits   = "Limits"
 	GroupNetwork  = "Network and security"
 	GroupClient   = "Client"
+	GroupAdmin    = "Administration"
 	GroupMail     = "Mail"
 	GroupFiles    = "File policy"
 	GroupWebhooks = "Webhooks"
@@ -289,10 +297,6 @@ func Host() []or3cloud.Setting {
 			Help: "Id of the lock page among those that were built into the client, if not the one that it was built with.",
 		},
 		{
-			Name: AdminBasePath, Group: GroupClient, Label: "Path of the dashboard", Default: "/admin",
-			Help: "Where the client shows its pages for administrators.",
-		},
-		{
 			Name: SiteName, Group: GroupClient, Label: "Name", Example: "Our Chat",
 			Help: "What the client calls itself, if not what it was built with.",
 		},
@@ -313,6 +317,35 @@ func Host() []or3cloud.Setting {
 			Help: "Address that the client links to, if not the one that it was built with.",
 		},
 
+		{
+			Name: AdminUsername, Group: GroupAdmin, Label: "Super administrator", Example: "admin",
+			Help: "Name of an administrator who needs no account. With " + AdminPassword + " it switches the admin API and OR3 Chat's pages for it on; read at the first sign-in only.",
+		},
+		{
+			Name: AdminPassword, Group: GroupAdmin, Label: "Password of the super administrator", Secret: true, Check: checkAdminPassword,
+			Help: "Read at the first sign-in only; then the data directory has it, and or3-cloud admin password changes it.",
+		},
+		{
+			Name: AdminJWTSecret, Group: GroupAdmin, Label: "Key of the super administrator's cookie", Secret: true, Make: or3cloud.MakeKey, MinLength: or3cloud.MinKeyLength,
+			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: AdminPassword},
+			Help: "Signs the cookie; another key ends the sign-in.",
+		},
+		{
+			Name: AdminJWTExpiry, Group: GroupAdmin, Label: "Length of a super administrator's session", Default: "24h", Example: "8h",
+			Help: "A number and s, m, h or d.",
+		},
+		{
+			Name: AdminBasePath, Group: GroupAdmin, Label: "Path of the dashboard", Default: AdminPages,
+			Help: "Where the client shows its pages for administrators. With another one there is nothing at /admin.",
+		},
+		{
+			Name: AdminAllowedHosts, Group: GroupAdmin, Label: "Names of the administration", Kind: or3cloud.KindList, Example: "admin.example.org",
+			Help: "Host names under which there is an administration at all, without ports; empty allows every name of the server.",
+		},
+		{
+			Name: AdminAllowedNetworks, Group: GroupAdmin, Label: "Networks of the administration", Kind: or3cloud.KindList, Example: "private,192.0.2.7",
+			Help: "Addresses, networks, loopback or private, from where there is an administration at all; empty allows every address. Behind a proxy set " + TrustedProxies + ", too.",
+		},
 		{
 			Name: SMTPURL, Group: GroupMail, Label: "Mail server", Secret: true, Example: "smtp://USER:PASSWORD@mail.example.org:587", Asked: true, AskedWhen: accounts,
 			Help: "As smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent.",

@@ -1,25 +1,40 @@
-// Package adminapi serves /api/admin, where administrators see and change a whole deployment (contract, workspaces-and-admin §2–§11).
+// Package adminapi serves /api/admin, where administrators see and change a whole deployment (contract, workspaces-and-admin §2–§11),
+// and keeps others away from the pages of it that a client has.
 //
 // Each endpoint is a row of a table: who may call it, how its sender must prove to be one of our pages, and what the trail of what
 // administrators did calls it. The guard (guard.go) decides by that row alone, so that no handler can forget to ask; the page of the
 // documentation that says who may what is made from the same rows.
+//
+// The same endpoints lie below a second prefix, for pages of our own. There they exist whether or not the environment names a super
+// administrator, and deployment administrators count as one.
 package adminapi
 
 import (
+	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/networks"
+	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/setting"
 )
 
-// Prefix is what the paths of all endpoints begin with.
-const Prefix = "/api/admin/"
+// What the paths of all endpoints begin with.
+const (
+	// Prefix is the contract's. Nothing is there where the environment names no super administrator.
+	Prefix = "/api/admin/"
+	// OwnPrefix is for our own pages.
+	OwnPrefix = "/api/or3/admin/"
+)
 
 // Options are what the endpoints depend on.
 type Options struct {
@@ -27,72 +42,111 @@ type Options struct {
 	// Instance is open while requests come. Desk answers what the command line can ask as well.
 	Instance *instance.Instance
 	Desk     *operator.Desk
-	// Limits is nil where nothing is limited.
-	Limits *middleware.Limits
-	Now    func() time.Time
+	// SuperAdmin is whom the environment names; nil if it names none.
+	SuperAdmin *superadmin.Admin
+	Config     or3cloud.Config
+	// Foreign is the rule about pages of other origins.
+	Foreign httpapi.ForeignPages
+	Limits  *middleware.Limits
+	// Unlimited switches the limits of the administration off, for tests.
+	Unlimited bool
+	Now       func() time.Time
 }
 
 // API serves the administration.
 type API struct {
 	opt       Options
 	endpoints []endpoint
+	rows      map[string]row // by method and path
+	hosts     []string       // under which there is an administration; empty for all
+	networks  []netip.Prefix // from where there is one; empty for all
+}
+
+// row is an endpoint below one of the prefixes.
+type row struct {
+	endpoint
+	own bool // below OwnPrefix
 }
 
 // New returns the API.
-func New(o Options) *API {
+func New(o Options) (*API, error) {
 	a := &API{opt: o}
-	a.endpoints = slices.Concat(a.auth())
-	return a
+	var err error
+	if a.networks, err = networks.Parse(o.Config.List(setting.AdminAllowedNetworks)); err != nil {
+		return nil, fmt.Errorf("%s: %w", setting.AdminAllowedNetworks, err)
+	}
+	for _, host := range o.Config.List(setting.AdminAllowedHosts) {
+		a.hosts = append(a.hosts, hostName(host))
+	}
+	a.serve(slices.Concat(a.auth()))
+	return a, nil
+}
+
+// serve makes endpoints the API's.
+func (a *API) serve(endpoints []endpoint) {
+	a.endpoints, a.rows = endpoints, map[string]row{}
+	for _, e := range endpoints {
+		if a.opt.SuperAdmin != nil {
+			a.rows[e.method+" "+Prefix+e.path] = row{e, false}
+		}
+		if a.opt.SuperAdmin != nil || !e.credentials {
+			a.rows[e.method+" "+OwnPrefix+e.path] = row{e, true}
+		}
+	}
 }
 
 // audience is who may call an endpoint.
 type audience int
 
 const (
-	// anyone is for signing in and out.
-	anyone audience = iota
-	// superAdmins is for those who administer the deployment as a whole.
-	superAdmins
-	// owners admits super administrators, and deployment administrators who own the workspace that they act in.
+	// superAdmins is for those who administer the deployment as a whole. It is what a row says that says nothing.
+	superAdmins audience = iota
+	// owners admits super administrators, and deployment administrators who own the workspace that they act in (Caller.workspace).
 	owners
 	// admins admits super administrators and all deployment administrators.
 	admins
+	// anyone is for signing in and out.
+	anyone
 )
 
-// proof is how the sender of a request that changes something shows to be one of our own pages.
+// proof is how the sender of a request that changes something shows to be one of our own pages. Below OwnPrefix each of them but
+// readOnly is intent.
 type proof int
 
 const (
-	// readOnly is of endpoints that change nothing.
-	readOnly proof = iota
-	// anOrigin wants an origin of ours where one is sent: programs send none.
-	anOrigin
+	// intent demands an origin of ours and the header x-or3-admin-intent. It is what a row says that says nothing.
+	intent proof = iota
 	// ownOrigin demands an origin of ours. Clients of February send no intent with these (contract, Pitfall 2).
 	ownOrigin
-	// intent demands an origin of ours and the header x-or3-admin-intent.
-	intent
+	// anOrigin wants an origin of ours where one is sent: programs send none.
+	anOrigin
+	// readOnly is of endpoints that change nothing.
+	readOnly
 )
 
 // endpoint is one endpoint as the guard knows it.
 type endpoint struct {
 	method string
-	// path lies below Prefix.
+	// path lies below the prefixes.
 	path   string
 	may    audience
 	proof  proof
-	action string // what the trail calls it; empty for what changes nothing
+	action audit.Action // what the trail calls it; empty for what changes nothing
 	// limited counts requests against the budget of the administration, whatever comes of them.
 	limited bool
-	// body is the largest accepted body in bytes, as in or3cloud.Route.
+	// credentials says that it is about the name and password of the environment's super administrator.
+	credentials bool
+	// body is the largest accepted body in bytes, as in or3cloud.Route. It has come whole when handle begins.
 	body   int64
 	handle func(http.ResponseWriter, *http.Request, *Caller) error
 }
 
 // Routes returns the endpoints behind their guard.
 func (a *API) Routes() []or3cloud.Route {
-	routes := make([]or3cloud.Route, 0, len(a.endpoints))
-	for _, e := range a.endpoints {
-		routes = append(routes, or3cloud.Route{Method: e.method, Path: Prefix + e.path, MaxBody: e.body, Handle: func(w http.ResponseWriter, r *http.Request) error {
+	routes := make([]or3cloud.Route, 0, len(a.rows))
+	for name, e := range a.rows {
+		method, path, _ := strings.Cut(name, " ")
+		routes = append(routes, or3cloud.Route{Method: method, Path: path, MaxBody: e.body, Handle: func(w http.ResponseWriter, r *http.Request) error {
 			httpapi.NoStore(w)
 			return a.guard(w, r, e)
 		}})
@@ -118,15 +172,33 @@ type Caller struct {
 	Name string
 	// Session is that of the user in the same browser; nil if there is none.
 	Session *or3cloud.SessionContext
+
+	// bySignIn says that the caller has signed in as the administrator of the environment.
+	bySignIn bool
+	request  *http.Request
+	host     or3cloud.Front
+	row      row
 }
 
-// workspace returns the workspace that a request is about: the one that a super administrator names, else that of the session.
+// workspace returns the workspace that a request is about: the one that it names, else that of the session. A deployment administrator
+// must be its owner, as it is at this moment, where the endpoint is for owners.
 func (c *Caller) workspace(named string) (string, error) {
-	if named = strings.TrimSpace(named); named != "" && c.Kind == SuperAdmin {
-		return named, nil
+	named = strings.TrimSpace(named)
+	if named == "" && c.Session != nil {
+		named = c.Session.Workspace.ID
 	}
-	if c.Session == nil || c.Session.Workspace.ID == "" {
+	if named == "" {
 		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace not resolved")
 	}
-	return c.Session.Workspace.ID, nil
+	if c.Kind == SuperAdmin {
+		return named, nil
+	}
+	permission := or3cloud.PermWorkspaceRead
+	if c.row.may == owners {
+		permission = or3cloud.PermWorkspaceSettingsManage
+	}
+	if _, err := c.host.Authorize(c.request, permission, named); err != nil {
+		return "", err
+	}
+	return named, nil
 }

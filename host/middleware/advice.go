@@ -19,6 +19,9 @@ import (
 // CodeProxy is the code in the data of an answer whose request went wrong on its way through a reverse proxy, as it seems.
 const CodeProxy = "proxy_misconfigured"
 
+// OriginMismatch is how endpoints of the administration say that a foreign page has sent a request (contract, workspaces-and-admin §3).
+const OriginMismatch = "Forbidden: Origin mismatch"
+
 // Advice says what is wrong with the way from the browser to the server: to people in the answer, and to the operator in the
 // log, once for each fault. It is safe for concurrent use.
 type Advice struct {
@@ -60,7 +63,7 @@ func (o *once) warn(fault, message string, attrs ...any) {
 // a foreign one. What a browser calls foreign stays what it is; where no browser says either, only the data or the log says more.
 func (a *Advice) Explain(r *http.Request, err error) error {
 	var e *or3cloud.Error
-	if !errors.As(err, &e) || e.Code != or3cloud.CodeForbidden || e.Message != "Forbidden" || e.Data != nil {
+	if !errors.As(err, &e) || e.Code != or3cloud.CodeForbidden || e.Message != "Forbidden" && e.Message != OriginMismatch || e.Data != nil {
 		return err
 	}
 	id, page := httpapi.IdentityOf(r), httpapi.Sender(r.Header)

@@ -85,6 +85,12 @@ func (l *Limits) TakeOf(op ratelimit.Operation, subject string, limit ratelimit.
 	return l.limiter.Take(key(op, subject), limit)
 }
 
+// Return gives the newest request of subject back: what it was for did not happen.
+func (l *Limits) Return(op ratelimit.Operation, subject string) { l.limiter.Return(key(op, subject)) }
+
+// Forget gives subject the whole budget back.
+func (l *Limits) Forget(op ratelimit.Operation, subject string) { l.limiter.Reset(key(op, subject)) }
+
 // Record counts a request of subject that succeeded.
 func (l *Limits) Record(op ratelimit.Operation, subject string) {
 	if limit, limited := l.limits[op]; limited {

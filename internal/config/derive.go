@@ -60,6 +60,7 @@ func (l *loader) derive(c *Config) {
 	l.checkProxies(c)
 	l.checkMediaTypes(c.get(setting.AllowedMIMETypes))
 	l.checkClient(c)
+	l.checkAdmin(c)
 	l.checkRateLimits(c.get(setting.RateLimitOverrides), c.get(setting.DisableRateLimit))
 }
 
@@ -100,9 +101,6 @@ func (l *loader) checkClient(c *Config) {
 			v.Text = ""
 		}
 	}
-	if v := c.get(setting.AdminBasePath); !isPath(v.Text) {
-		l.doubt(v, "is no path", "Use for example /admin.")
-	}
 	// They become links of a page: javascript: would be a program in it.
 	for _, name := range []string{setting.TermsURL, setting.PrivacyURL, setting.LogoURL} {
 		v := c.get(name)
@@ -111,6 +109,37 @@ func (l *loader) checkClient(c *Config) {
 			l.problems = append(l.problems, *v.problem("is no address of a page", "Use for example https://example.org/terms, or a path such as /terms."))
 			v.Text = ""
 		}
+	}
+}
+
+// checkAdmin looks at who may reach the administration, and where.
+func (l *loader) checkAdmin(c *Config) {
+	base := c.get(setting.AdminBasePath)
+	switch trimmed := strings.TrimRight(base.Text, "/"); {
+	case isPath(trimmed) && trimmed != "/api" && !strings.HasPrefix(trimmed, "/api/"):
+		base.Text = trimmed
+	default: // the root, say, which would shut everybody out of every page
+		l.doubt(base, "is no path, and "+base.Setting.Default+" is used", "Use for example /admin.")
+		base.Text = base.Setting.Default
+	}
+	if password := c.get(setting.AdminPassword); password.Text != "" && c.get(setting.AdminUsername).Text == "" {
+		l.doubt(password, "has no effect without "+setting.AdminUsername, "Set both, or neither.")
+	}
+	expiry := c.get(setting.AdminJWTExpiry)
+	if _, _, ok := setting.AdminSession(expiry.Text); !ok {
+		l.doubt(expiry, "is no length of time, and "+expiry.Setting.Default+" is used", "Use for example 24h, 30m or 7d.")
+		expiry.Text = expiry.Setting.Default
+	}
+	hosts := c.get(setting.AdminAllowedHosts)
+	for _, host := range hosts.list {
+		if strings.ContainsAny(host, "/*@ ") || strings.Trim(host, ".:") == "" {
+			l.problems = append(l.problems, *hosts.problem(fmt.Sprintf("has %q, which is no host name", host), "Use names alone, for example admin.example.org."))
+		}
+	}
+	from := c.get(setting.AdminAllowedNetworks)
+	if _, err := networks.Parse(from.list); err != nil {
+		l.problems = append(l.problems, *from.problem("is no list of networks: "+err.Error(),
+			"Use addresses and networks, for example 10.0.0.0/8, 192.0.2.7, loopback or private."))
 	}
 }
 

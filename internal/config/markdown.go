@@ -86,7 +86,11 @@ func meaningCell(s or3cloud.Setting) string {
 	}
 	if s.Demanded {
 		demand := "Strict mode demands it"
-		if when := s.DemandedWhen; when.Setting != "" {
+		switch when := s.DemandedWhen; {
+		case when.Setting == "":
+		case when.Value == "":
+			demand += fmt.Sprintf(" where `%s` is set", when.Setting)
+		default:
 			demand += fmt.Sprintf(" where `%s=%s`", when.Setting, when.Value)
 		}
 		parts = append(parts, demand+".")

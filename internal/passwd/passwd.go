@@ -4,6 +4,7 @@
 package passwd
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -62,6 +63,14 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 		out = phc{params: current, salt: salt, key: current.derive(normal(password), salt, keyBytes)}.String()
 	})
 	return out, err
+}
+
+// HashBcrypt is Hash for what other hosts have to verify as well, who know bcrypt alone. Only the first 72 bytes of the password count.
+func (h *Hasher) HashBcrypt(ctx context.Context, password string, cost int) (string, error) {
+	var out []byte
+	var failed error
+	err := h.queued(ctx, func() { out, failed = bcrypt.GenerateFromPassword(bcryptInput(password), cost) })
+	return string(out), cmp.Or(err, failed)
 }
 
 // Verify reports whether password belongs to encoded. Errors are those of Hash and ErrMalformed.

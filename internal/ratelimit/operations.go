@@ -25,6 +25,8 @@ const (
 	StorageGCRun    Operation = "storage:gc-run"
 	WebhookChange   Operation = "webhook:change"
 	WebhookTest     Operation = "webhook:test"
+	AdminLogin      Operation = "admin:login"
+	AdminAPI        Operation = "admin-api"
 )
 
 // The operations of endpoints that this server does not offer. Their budgets are named, so that a configuration of OR3 Chat's
@@ -35,8 +37,6 @@ const (
 	NetExchange        Operation = "auth:or3-net-exchange"
 	LLMMinute          Operation = "llm:minute"
 	LLMDay             Operation = "llm:day"
-	AdminLogin         Operation = "admin:login"
-	AdminAPI           Operation = "admin-api"
 	ExtensionInstall   Operation = "extension:install"
 )
 
@@ -102,8 +102,18 @@ func Budgets() []Budget {
 		{"basic-auth:register", PerNetwork, Limit{Max: 10, Window: time.Minute}, "", true},
 		{LLMMinute, PerVisitor, Limit{Max: 20, Window: time.Minute}, "", false},
 		{LLMDay, PerVisitor, Limit{Window: 24 * time.Hour}, "", false},
-		{AdminLogin, PerNetworkName, Limit{Max: 5, Window: 15 * time.Minute}, "", false},
-		{AdminAPI, PerNetwork, Limit{Max: 20, Window: time.Minute}, "", false},
+		{AdminLogin, PerNetworkName, Limit{Max: 5, Window: 15 * time.Minute}, "", true},
+		{AdminAPI, PerNetwork, Limit{Max: 20, Window: time.Minute}, "", true},
 		{ExtensionInstall, PerServer, Limit{Max: 5, Window: time.Hour}, "", false},
 	}
+}
+
+// Default returns the default limit of an operation.
+func Default(op Operation) Limit {
+	for _, b := range Budgets() {
+		if b.Operation == op {
+			return b.Limit
+		}
+	}
+	return Limit{}
 }

@@ -144,3 +144,27 @@ func FuzzOverrides(f *testing.F) {
 		}
 	})
 }
+
+// Contract, env Pitfall 6: nothing switches the limits of the administration off in production.
+func TestWhatSwitchesLimitsOff(t *testing.T) {
+	for _, c := range []struct {
+		enabled, disable    string
+		production          bool
+		wantOff, wantAllOff bool
+	}{
+		{"true", "", false, false, false}, {"false", "", false, true, false}, {"true", "1", false, true, true}, {"true", "1", true, false, false}, {"false", "1", true, true, false},
+	} {
+		cfg := texts{setting.LimitsEnabled: c.enabled, setting.DisableRateLimit: c.disable}
+		if off, all := Off(cfg, c.production), AllOff(cfg, c.production); off != c.wantOff || all != c.wantAllOff {
+			t.Errorf("%+v: %v %v", c, off, all)
+		}
+	}
+}
+
+// texts is a Config over texts.
+type texts map[string]string
+
+func (c texts) String(name string) string { return c[name] }
+func (c texts) Int(string) int64          { return 0 }
+func (c texts) Bool(name string) bool     { return c[name] == "true" }
+func (c texts) List(string) []string      { return nil }

@@ -72,7 +72,13 @@ func (l Limit) covers(other Limit) bool {
 
 // Off reports whether a configuration switches the limits of Limits off.
 func Off(cfg or3cloud.Config, production bool) bool {
-	return !cfg.Bool(setting.LimitsEnabled) || cfg.String(setting.DisableRateLimit) == "1" && !production
+	return !cfg.Bool(setting.LimitsEnabled) || AllOff(cfg, production)
+}
+
+// AllOff reports whether a configuration switches all limits of the host off, those of the administration included, as tests do. In
+// production none does: DISABLE_RATE_LIMIT must not open the door to the administration (contract, env Pitfall 6).
+func AllOff(cfg or3cloud.Config, production bool) bool {
+	return cfg.String(setting.DisableRateLimit) == "1" && !production
 }
 
 // override changes a limit.

@@ -1,0 +1,154 @@
+package host
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/eventsapi"
+)
+
+const adminPassword = "Correct horse 1"
+
+// superAdmin is the environment of a host with a super administrator.
+var superAdmin = []string{"OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=" + adminPassword}
+
+// asks sends a request with headers, given as name and value in turn, and returns status, message and the answer.
+func (p *person) asks(method, path, body string, headers ...string) (status int, message string, res *http.Response) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if req.Header.Set(headers[i], headers[i+1]); headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+	}
+	client := *p.client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err = client.Do(req)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var said struct{ StatusMessage string }
+	_ = json.NewDecoder(res.Body).Decode(&said)
+	return res.StatusCode, said.StatusMessage, res
+}
+
+// administer signs a browser in as the super administrator.
+func (p *person) administer() *person {
+	p.t.Helper()
+	p.do("POST", "/api/admin/auth/login", fmt.Sprintf(`{"username":"admin","password":%q}`, adminPassword), nil)
+	return p
+}
+
+// grant makes somebody a deployment administrator, or takes the grant away.
+func (r *real) grant(t testing.TB, p *person, is bool) {
+	t.Helper()
+	store := r.instance.Providers().Workspaces.(or3cloud.DeploymentAdminStore)
+	err := store.RevokeDeploymentAdmin(t.Context(), p.user)
+	if is {
+		err = store.GrantDeploymentAdmin(t.Context(), p.user, "")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheSessionOfTheSuperAdministrator(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{}, nil, superAdmin...)
+	p := r.visitor(t)
+	expect := func(p *person, wantStatus int, wantText, method, path, body string, headers ...string) *http.Response {
+		t.Helper()
+		status, text, res := p.asks(method, path, body, headers...)
+		if status != wantStatus || text != wantText {
+			t.Errorf("%s %s %s %v: %d %q, want %d %q", method, path, body, headers, status, text, wantStatus, wantText)
+		}
+		return res
+	}
+	const session, login, logout, change = "/api/admin/auth/session", "/api/admin/auth/login", "/api/admin/auth/logout", "/api/admin/auth/change-password"
+	right := fmt.Sprintf(`{"username":"admin","password":%q}`, adminPassword)
+	expect(p, 401, "Unauthorized", "GET", session, "")
+	for _, body := range []string{``, `{}`, `null`, `{"username":"admin"}`, `{"password":"x"}`, `{"username":"","password":""}`, `{"username":1,"password":2}`} {
+		expect(p, 400, "Username and password are required", "POST", login, body)
+	}
+	expect(p, 401, "Invalid credentials", "POST", login, `{"username":"admin","password":"wrong"}`)
+	expect(p, 401, "Invalid credentials", "POST", login, `{"username":"other","password":"wrong"}`)
+	expect(p, 403, "Forbidden: Origin mismatch", "POST", login, right, "Origin", "https://evil.test")
+	expect(p, 403, "Forbidden: Origin mismatch", "POST", login, right, "Sec-Fetch-Site", "cross-site")
+	expect(p, 403, "Forbidden: Origin validation failed", "POST", login, right, "Origin", "null")
+	res := expect(p, 200, "", "POST", login, right, "Origin", r.url)
+	if cookie := res.Header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "or3_admin=") || !strings.HasSuffix(cookie, "; Path=/; Max-Age=86400; HttpOnly; SameSite=Strict") {
+		t.Errorf("the cookie is %s", cookie)
+	}
+	var said struct {
+		Authenticated bool
+		Kind          string
+	}
+	if p.do("GET", session, "", &said); !said.Authenticated || said.Kind != "super_admin" {
+		t.Errorf("%+v", said)
+	}
+
+	second := r.visitor(t).administer()
+	expect(r.visitor(t), 401, "Unauthorized", "POST", change, `{"currentPassword":"x","newPassword":"y"}`)
+	expect(p, 400, "Current password and new password are required", "POST", change, `{}`)
+	expect(p, 401, "Current password is incorrect", "POST", change, `{"currentPassword":"x","newPassword":"Correct horse 2"}`)
+	expect(p, 400, "Password does not meet requirements: it must have at least 12 characters", "POST", change,
+		fmt.Sprintf(`{"currentPassword":%q,"newPassword":"Short 1"}`, adminPassword))
+	expect(p, 200, "", "POST", change, fmt.Sprintf(`{"currentPassword":%q,"newPassword":"Correct horse 2"}`, adminPassword))
+	expect(p, 200, "", "GET", session, "")
+	expect(second, 401, "Unauthorized", "GET", session, "")
+
+	res = expect(p, 200, "", "POST", logout, "")
+	if cookies := res.Header.Values("Set-Cookie"); len(cookies) != 2 || cookies[0] != "or3_admin=; Path=/; Max-Age=0" || cookies[1] != "or3_admin=; Path=/admin; Max-Age=0" {
+		t.Errorf("the cookies are %q", cookies)
+	}
+	expect(p, 401, "Unauthorized", "GET", session, "")
+	expect(p, 200, "", "POST", logout, "")
+}
+
+// Contract, workspaces-and-admin §4 and Pitfall 7: by the address that the proxy rule believes, before the password, for each name.
+func TestGuessesAtTheSuperAdministrator(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{}, nil, append([]string{"OR3_LIMITS_ENABLED=false", "OR3_TRUSTED_PROXIES=127.0.0.1"}, superAdmin...)...)
+	p := r.visitor(t)
+	try := func(address, username, password string) int {
+		t.Helper()
+		status, text, res := p.asks("POST", "/api/admin/auth/login", fmt.Sprintf(`{"username":%q,"password":%q}`, username, password),
+			"X-Forwarded-For", "203.0.113.9, "+address, "X-Forwarded-Host", "cloud.test", "X-Forwarded-Proto", "https")
+		if status == 429 && (text != "Too many login attempts. Please try again later." || res.Header.Get("Retry-After") != "") {
+			t.Errorf("%s %v", text, res.Header)
+		}
+		return status
+	}
+	for range 4 {
+		if got := try("192.0.2.1", "admin", "wrong"); got != 401 {
+			t.Fatal(got)
+		}
+	}
+	if got := try("192.0.2.1", "admin", adminPassword); got != 200 { // clears
+		t.Fatal(got)
+	}
+	for range 5 {
+		if got := try("192.0.2.1", "admin", "wrong"); got != 401 {
+			t.Fatal(got)
+		}
+	}
+	for _, c := range []struct {
+		address, username, password string
+		want                        int
+	}{
+		{"192.0.2.1", "admin", adminPassword, 429}, {"192.0.2.1", "admin", "wrong", 429}, {"192.0.2.1", "other", "wrong", 401}, {"192.0.2.2", "admin", adminPassword, 200},
+	} {
+		if got := try(c.address, c.username, c.password); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}
