@@ -3,6 +3,7 @@ package or3cloud
 import (
 	"context"
 	"time"
+	"unicode/utf16"
 )
 
 // Role is what a member may do in one workspace (contract, auth §3).
@@ -47,11 +48,37 @@ type Workspace struct {
 	Created bool
 }
 
+// The bounds of what a workspace is called, in UTF-16 code units (contract, workspaces-and-admin §1).
+const (
+	MaxWorkspaceName        = 100
+	MaxWorkspaceDescription = 1000
+)
+
+// CheckWorkspaceTexts refuses the trimmed name and description of a workspace with CodeInvalid, in the words of the contract.
+func CheckWorkspaceTexts(name, description string) error {
+	switch {
+	case name == "":
+		return Errorf(CodeInvalid, "Workspace name is required")
+	case utf16Len(name) > MaxWorkspaceName:
+		return Errorf(CodeInvalid, "Workspace name must be under 100 characters")
+	case utf16Len(description) > MaxWorkspaceDescription:
+		return Errorf(CodeInvalid, "Description must be under 1000 characters")
+	}
+	return nil
+}
+
+func utf16Len(s string) (n int) {
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
+
 // AuthWorkspaceStore maps external identities to internal users, workspaces and roles (requirement 3.1; contract,
 // auth §5). It is looked up under the id of the sync provider. Reads must see every completed write: the host does
 // not cache roles, so that a removed member loses access with the next request.
 //
-// Names and descriptions were trimmed and length-checked by the caller. Methods that act for a user answer
+// Names and descriptions were trimmed and checked (CheckWorkspaceTexts) by the caller. Methods that act for a user answer
 // CodeForbidden when the role does not suffice or the user is no member, and CodeNotFound when the workspace does
 // not exist or is deleted and the user was a member of it.
 type AuthWorkspaceStore interface {

@@ -119,39 +119,17 @@ type upserting interface {
 	or3cloud.UserFinder
 }
 
-var errNoUser = or3cloud.Errorf(or3cloud.CodeNotFound, "User not found")
-
-// named returns the user whom an administrator means. The account decides where there is one: the address that the workspace store keeps is that
-// of the first sign-in, and may be another user's account by now. No user is made up for an address, because whoever signs in with it later
-// has not proven that it is theirs; invites are for that.
+// named returns the user whom an administrator means, as instance.UserNamed does. The host may know identities of other providers than the
+// engine: who signs in with such a one is the user that is made here.
 func (c call) named(s upserting, in memberUpsert) (string, error) {
 	name, auth := strings.TrimSpace(in.EmailOrProviderID), c.engine.instance.Plan().Auth.ID
+	id, err := c.engine.instance.UserNamed(c, name, in.Provider)
 	accounts := instance.Ability[or3cloud.AccountAdmin](c.engine.running.Load().providers, or3cloud.ProviderAuth)
-	if accounts != nil && (in.Provider == "" || in.Provider == auth) {
-		a, err := accounts.Account(c, name)
-		if err == nil {
-			return s.GetOrCreateUser(c, a.Identity(auth))
-		}
-		if or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
-			return "", err
-		}
-		if in.Provider != "" || strings.Contains(name, "@") {
-			return "", errNoUser
-		}
-	}
-	found, err := s.UsersNamed(c, name, in.Provider)
-	switch {
-	case err != nil:
-		return "", err
-	case len(found) > 1:
-		return "", or3cloud.Errorf(or3cloud.CodeConflict, "Several users have this address or id; name one by the id of the user")
-	case len(found) == 1:
-		return found[0].ID, nil
-	case in.Provider != "" && !strings.Contains(name, "@"):
-		// Who signs in with this identity is the user.
+	elsewhere := in.Provider != "" && (in.Provider != auth || accounts == nil)
+	if elsewhere && !strings.Contains(name, "@") && or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		return s.GetOrCreateUser(c, or3cloud.ExternalIdentity{Provider: in.Provider, ProviderUserID: name})
 	}
-	return "", errNoUser
+	return id, err
 }
 
 func wireUser(u or3cloud.User) listedUser {
@@ -201,7 +179,7 @@ func accessMethods() []method {
 			}),
 		does("access/create-workspace", "WorkspaceAccessStore.createWorkspace.", by[or3cloud.AuthWorkspaceStore](or3cloud.ProviderSync),
 			func(c call, s or3cloud.AuthWorkspaceStore, in ownedWorkspace) (out workspaceID, err error) {
-				if err = fits(in.Name, in.Description); err != nil {
+				if err = or3cloud.CheckWorkspaceTexts(in.Name, in.Description); err != nil {
 					return out, err
 				}
 				out.WorkspaceID, err = s.CreateWorkspace(c, in.OwnerUserID, in.Name, in.Description)

@@ -4,13 +4,6 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/jsstring"
-)
-
-// The bounds of texts in UTF-16 units (contract, workspaces-and-admin §1).
-const (
-	maxName        = 100
-	maxDescription = 1000
 )
 
 type (
@@ -150,16 +143,6 @@ func wireWorkspace(ws or3cloud.Workspace) workspace {
 	}
 }
 
-func fits(name, description string) error {
-	switch {
-	case jsstring.Len(name) > maxName:
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace name must be under 100 characters")
-	case jsstring.Len(description) > maxDescription:
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "Description must be under 1000 characters")
-	}
-	return nil
-}
-
 func workspaceMethods() []method {
 	type store = or3cloud.AuthWorkspaceStore
 	users := by[store](or3cloud.ProviderSync)
@@ -196,13 +179,13 @@ func workspaceMethods() []method {
 			return out, err
 		}),
 		does("workspaces/create-workspace", "AuthWorkspaceStore.createWorkspace.", users, func(c call, s store, in newWorkspace) (out workspaceID, err error) {
-			if err = fits(in.Name, in.Description); err == nil {
+			if err = or3cloud.CheckWorkspaceTexts(in.Name, in.Description); err == nil {
 				out.WorkspaceID, err = s.CreateWorkspace(c, in.UserID, in.Name, in.Description)
 			}
 			return out, err
 		}),
 		does("workspaces/update-workspace", "AuthWorkspaceStore.updateWorkspace.", users, func(c call, s store, in changedWorkspace) (out nothing, err error) {
-			if err = fits(in.Name, in.Description); err == nil {
+			if err = or3cloud.CheckWorkspaceTexts(in.Name, in.Description); err == nil {
 				err = s.UpdateWorkspace(c, in.UserID, in.WorkspaceID, in.Name, in.Description)
 			}
 			return out, err

@@ -68,6 +68,7 @@ func (d *Desk) Commands() control.Commands {
 		AddAccount, ListAccounts, SetPassword, ResetFactors, ResetLink, DisableAccount, EnableAccount, ListSessions, RevokeSessions,
 		PreviewDeletion, DeleteAccount, GrantAdmin, RevokeAdmin, ListAdmins,
 		InviteUser, ListInvites, RevokeInvite,
+		SearchUsers, SearchWorkspaces, DescribeWorkspace, CreateWorkspace, DeleteWorkspace, RestoreWorkspace,
 		FindWorkspaces, ListMembers, AddMember, ChangeRole, RemoveMember, FreeName, TellMembers,
 		ListStored, CollectFiles,
 		MeasureFiles, CheckDatabase, CheckFiles,
@@ -92,6 +93,22 @@ func onAccounts[Q, A any](name string, f func(context.Context, *Desk, instance.O
 				return or3cloud.Errorf(or3cloud.CodeUnsupported, "the accounts of the provider %q are managed elsewhere", op.AuthProvider)
 			}
 			answer, err = f(ctx, d, op, question)
+			return err
+		})
+		return answer, err
+	}}
+}
+
+// onStore makes a use case of a function that needs an ability of the workspace store, wherever the accounts are managed. kind is what
+// the contract calls a store with it.
+func onStore[S, Q, A any](name, kind string, f func(context.Context, *Desk, S, Q) (A, error)) UseCase[Q, A] {
+	return UseCase[Q, A]{name, func(ctx context.Context, d *Desk, question Q) (answer A, err error) {
+		err = d.instance.Operate(func(op instance.Operator) error {
+			store, ok := op.Store.(S)
+			if !ok {
+				return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s not implemented for provider: %s", kind, d.instance.Plan().Sync.ID)
+			}
+			answer, err = f(ctx, d, store, question)
 			return err
 		})
 		return answer, err

@@ -23,7 +23,7 @@ func TestEveryUseCaseIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	makers := []string{"onAccounts", "onMembers", "onAdmins", "onStored", "untilClosing"}
+	makers := []string{"onAccounts", "onMembers", "onAdmins", "onStored", "onStore", "untilClosing"}
 	var declared []string
 	for _, file := range files {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)

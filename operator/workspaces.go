@@ -18,6 +18,8 @@ type (
 		Name string `json:"name"`
 		// Limit is how many are found at most; 0 is as many as a person is asked to choose from.
 		Limit int `json:"limit"`
+		// Deleted says that those are looked for that were deleted, and no others. They are found the newest first.
+		Deleted bool `json:"deleted,omitempty"`
 	}
 	// Workspaces are those that were found, the oldest first.
 	Workspaces struct {
@@ -26,6 +28,47 @@ type (
 	// WorkspaceID names a workspace, and "" none, where that has a meaning.
 	WorkspaceID struct {
 		WorkspaceID string `json:"workspaceId"`
+	}
+	// WorkspaceSearch looks for workspaces by what they are called.
+	WorkspaceSearch struct {
+		// Text is contained in the name or the description, whatever its case; empty finds all.
+		Text           string `json:"text"`
+		IncludeDeleted bool   `json:"includeDeleted"`
+		Offset         int    `json:"offset"`
+		// Limit is at most MaxPage.
+		Limit int `json:"limit"`
+	}
+	// WorkspacePage are some of those that were found, the newest first.
+	WorkspacePage struct {
+		Workspaces []or3cloud.WorkspaceSummary `json:"workspaces"`
+		// Total is how many there are on all pages.
+		Total int `json:"total"`
+	}
+	// NewWorkspace is a workspace that is to be made.
+	NewWorkspace struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+		// Owner is the e-mail address of an account, its id, or the id of a user. OwnerUserID is the id of the user alone; one of
+		// both is given.
+		Owner       string `json:"owner,omitempty"`
+		OwnerUserID string `json:"ownerUserId,omitempty"`
+	}
+	// UserSearch looks for users by what they are called.
+	UserSearch struct {
+		// Text is contained in the address, the name or the id, whatever its case; blank finds no one.
+		Text string `json:"text"`
+		// Limit is at most MaxPage.
+		Limit int `json:"limit"`
+	}
+	// User is a user of the workspace store.
+	User struct {
+		UserID      string `json:"userId"`
+		Email       string `json:"email,omitempty"`
+		DisplayName string `json:"displayName,omitempty"`
+	}
+	// Users are those that were found.
+	Users struct {
+		Users []User `json:"users"`
 	}
 	// Membership names somebody in a workspace.
 	Membership struct {
@@ -76,6 +119,18 @@ type (
 var (
 	// FindWorkspaces returns the workspaces with an id or a name, or all of them.
 	FindWorkspaces = onAccounts("workspace/find", findWorkspaces)
+	// SearchWorkspaces returns a page of all workspaces.
+	SearchWorkspaces = onStore("workspace/search", accessStore, searchWorkspaces)
+	// DescribeWorkspace returns a workspace, deleted or not.
+	DescribeWorkspace = onStore("workspace/describe", accessStore, describeWorkspace)
+	// CreateWorkspace makes a workspace for an owner.
+	CreateWorkspace = onStore("workspace/create", accessStore, createWorkspace)
+	// DeleteWorkspace deletes a workspace softly.
+	DeleteWorkspace = onStore("workspace/delete", accessStore, deleteWorkspace)
+	// RestoreWorkspace takes a deletion back.
+	RestoreWorkspace = onStore("workspace/restore", accessStore, restoreWorkspace)
+	// SearchUsers returns the users of the workspace store, those who have never signed in not among them.
+	SearchUsers = onStore("user/search", accessStore, searchUsers)
 	// ListMembers returns the members of a workspace.
 	ListMembers = onMembers("workspace/members", func(ctx context.Context, _ instance.Operator, access or3cloud.WorkspaceAccessStore, in WorkspaceID) (Members, error) {
 		return listMembers(ctx, access, in.WorkspaceID)
@@ -97,15 +152,95 @@ const (
 	candidates = 50
 	// MaxWorkspaces is how many workspaces are listed.
 	MaxWorkspaces = 100_000
+	// MaxPage is how many results a page of a search has at most.
+	MaxPage = 100
 )
 
+// accessStore is what the contract calls a store of workspaces and their members (workspaces-and-admin §7).
+const accessStore = "Workspace access store"
+
 func findWorkspaces(ctx context.Context, _ *Desk, op instance.Operator, in WorkspaceQuery) (Workspaces, error) {
+	if in.Deleted {
+		return findDeleted(ctx, op, in)
+	}
 	directory, ok := op.Store.(or3cloud.WorkspaceDirectory)
 	if !ok {
 		return Workspaces{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store cannot be searched")
 	}
 	found, err := directory.FindWorkspaces(ctx, in.Name, cmp.Or(min(max(in.Limit, 0), MaxWorkspaces), candidates))
 	return Workspaces{found}, err
+}
+
+// findDeleted goes through all workspaces: no one asks for deleted ones often.
+func findDeleted(ctx context.Context, op instance.Operator, in WorkspaceQuery) (Workspaces, error) {
+	all, ok := op.Store.(or3cloud.WorkspaceAdministrator)
+	if !ok {
+		return Workspaces{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store does not show deleted workspaces")
+	}
+	out, limit := Workspaces{[]or3cloud.WorkspaceSummary{}}, cmp.Or(min(max(in.Limit, 0), MaxWorkspaces), candidates)
+	found, _, err := all.SearchWorkspaces(ctx, or3cloud.WorkspaceSearch{IncludeDeleted: true, Limit: MaxWorkspaces})
+	for _, ws := range found {
+		if !ws.DeletedAt.IsZero() && (in.Name == "" || in.Name == ws.ID || in.Name == ws.Name) && len(out.Workspaces) < limit {
+			out.Workspaces = append(out.Workspaces, ws)
+		}
+	}
+	return out, err
+}
+
+func searchWorkspaces(ctx context.Context, _ *Desk, all or3cloud.WorkspaceAdministrator, in WorkspaceSearch) (WorkspacePage, error) {
+	found, total, err := all.SearchWorkspaces(ctx, or3cloud.WorkspaceSearch{
+		Text: strings.TrimSpace(in.Text), IncludeDeleted: in.IncludeDeleted, Offset: max(in.Offset, 0), Limit: min(max(in.Limit, 1), MaxPage),
+	})
+	return WorkspacePage{append([]or3cloud.WorkspaceSummary{}, found...), total}, err
+}
+
+func describeWorkspace(ctx context.Context, _ *Desk, all or3cloud.WorkspaceAdministrator, in WorkspaceID) (or3cloud.WorkspaceSummary, error) {
+	return all.DescribeWorkspace(ctx, in.WorkspaceID)
+}
+
+func createWorkspace(ctx context.Context, d *Desk, store or3cloud.AuthWorkspaceStore, in NewWorkspace) (out WorkspaceID, err error) {
+	in.Name, in.Description = strings.TrimSpace(in.Name), strings.TrimSpace(in.Description)
+	if err := or3cloud.CheckWorkspaceTexts(in.Name, in.Description); err != nil {
+		return out, err
+	}
+	owner := in.OwnerUserID
+	if owner == "" {
+		owner, err = d.instance.UserNamed(ctx, in.Owner, "")
+		if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+			err = or3cloud.Errorf(or3cloud.CodeNotFound, "there is no account %q", in.Owner)
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	out.WorkspaceID, err = store.CreateWorkspace(ctx, owner, in.Name, in.Description)
+	switch or3cloud.CodeOf(err) {
+	case or3cloud.CodeForbidden: // no one but a user may
+		err = or3cloud.Errorf(or3cloud.CodeNotFound, "Owner user not found")
+	case or3cloud.CodeRateLimited: // it is the owner's bound, and no waiting of who asks helps
+		err = or3cloud.Errorf(or3cloud.CodeConflict, "The owner has as many workspaces as a user may make")
+	}
+	return out, err
+}
+
+func deleteWorkspace(ctx context.Context, _ *Desk, all or3cloud.WorkspaceAdministrator, in WorkspaceID) (Done, error) {
+	return done(all.SoftDeleteWorkspace(ctx, in.WorkspaceID))
+}
+
+func restoreWorkspace(ctx context.Context, _ *Desk, all or3cloud.WorkspaceAdministrator, in WorkspaceID) (Done, error) {
+	return done(all.RestoreWorkspace(ctx, in.WorkspaceID))
+}
+
+func searchUsers(ctx context.Context, _ *Desk, users or3cloud.UserDirectory, in UserSearch) (Users, error) {
+	out, text := Users{[]User{}}, strings.TrimSpace(in.Text)
+	if text == "" {
+		return out, nil
+	}
+	found, err := users.SearchUsers(ctx, text, min(max(in.Limit, 1), MaxPage))
+	for _, u := range found {
+		out.Users = append(out.Users, User{UserID: u.ID, Email: u.Email, DisplayName: u.DisplayName})
+	}
+	return out, err
 }
 
 // onMembers makes a use case of a function that needs the members of a workspace.

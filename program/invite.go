@@ -79,14 +79,20 @@ func parseLifetime(text string) (time.Duration, error) {
 
 // workspace returns the workspace with an id or name, or the only one there is. Which of several is meant is asked.
 func (c *asking) workspace(ctx context.Context, name string) (or3cloud.WorkspaceSummary, error) {
-	found, err := ask(ctx, c, operator.FindWorkspaces, operator.WorkspaceQuery{Name: name})
+	return c.choose(ctx, operator.WorkspaceQuery{Name: name})
+}
+
+func (c *asking) choose(ctx context.Context, query operator.WorkspaceQuery) (or3cloud.WorkspaceSummary, error) {
+	found, err := ask(ctx, c, operator.FindWorkspaces, query)
 	if err != nil {
 		return or3cloud.WorkspaceSummary{}, err
 	}
-	all := found.Workspaces
+	all, name := found.Workspaces, query.Name
 	switch {
 	case len(all) == 1:
 		return all[0], nil
+	case len(all) == 0 && query.Deleted:
+		return or3cloud.WorkspaceSummary{}, fmt.Errorf("no deleted workspace has the id or the name %q", name)
 	case len(all) == 0 && name == "":
 		return or3cloud.WorkspaceSummary{}, errors.New("there is no workspace yet; one is made when somebody signs in for the first time")
 	case len(all) == 0:

@@ -189,6 +189,9 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"user admin grant", []string{bob}, 0}, // who has no user yet
 		{"user admin list", nil, 0},
 		{"user admin revoke", []string{bob}, 0},
+		{"workspace create", []string{"Team", "--owner", bob}, 0},
+		{"workspace delete", []string{"Team"}, 0},
+		{"workspace restore", []string{"Team"}, 0},
 		{"workspace members list", []string{"WORKSPACE"}, 0},
 		{"workspace members add", []string{"WORKSPACE", bob, "--role", "viewer"}, 0},
 		{"workspace members role", []string{"WORKSPACE", bob, "owner"}, 0},

@@ -22,7 +22,7 @@ func (a app) workspace() *cobra.Command {
 	flags := &settingFlags{}
 	cmd := &cobra.Command{
 		Use:   "workspace",
-		Short: "Manage workspaces: list them, their members, roles and invites",
+		Short: "Manage workspaces: list, create, delete and restore them, their members, roles and invites",
 		Long: "Manage workspaces. A workspace is named by its id or by its name; where several have the name, you are asked which one.\n" +
 			"A person is named by the e-mail address or the id of the account.\n\n" +
 			"Roles: an owner may do everything, members and deletion included; an editor writes; a viewer reads.\n\n" +
@@ -34,7 +34,8 @@ func (a app) workspace() *cobra.Command {
 	}
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	workspaces := workspaces{askers{a, flags}}
-	cmd.AddCommand(workspaces.list(), workspaces.members(), workspaces.invites(), workspaces.notify(), workspaces.freeName())
+	cmd.AddCommand(workspaces.list(), workspaces.create(), workspaces.delete(), workspaces.restore(), workspaces.members(), workspaces.invites(), workspaces.notify(),
+		workspaces.freeName())
 	return cmd
 }
 
@@ -53,9 +54,16 @@ func (a workspaces) complete(cmd *cobra.Command, arguments int, run func(context
 }
 
 func (a workspaces) list() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the workspaces, the oldest first", Example: "  or3-cloud workspace list"}
+	var deleted bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the workspaces, the oldest first",
+		Long:    "List the workspaces, the oldest first, or with --deleted those that were deleted, the newest first.",
+		Example: "  or3-cloud workspace list\n  or3-cloud workspace list --deleted",
+	}
+	cmd.Flags().BoolVar(&deleted, "deleted", false, "list those that were deleted")
 	return a.complete(cmd, 0, func(ctx context.Context, c *asking, _ []string) error {
-		out, err := ask(ctx, c, operator.FindWorkspaces, operator.WorkspaceQuery{Limit: operator.MaxWorkspaces})
+		out, err := ask(ctx, c, operator.FindWorkspaces, operator.WorkspaceQuery{Limit: operator.MaxWorkspaces, Deleted: deleted})
 		if err != nil {
 			return err
 		}
@@ -67,6 +75,72 @@ func (a workspaces) list() *cobra.Command {
 			}
 			_ = table.Flush() // the terminal is gone, then
 		})
+	})
+}
+
+func (a workspaces) create() *cobra.Command {
+	var in operator.NewWorkspace
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a workspace for an owner",
+		Long: "Make a workspace for an owner, who has an account. It shows up among the workspaces of the owner at once, and counts as made by them.\n" +
+			"Everybody gets a workspace of their own with the first sign-in, so this is for more of them.",
+		Example: "  or3-cloud workspace create Team --owner ann@example.org",
+	}
+	cmd.Flags().StringVar(&in.Owner, "owner", "", "e-mail address or id of the account that owns it")
+	cmd.Flags().StringVar(&in.Description, "description", "", "what it is for")
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
+		if in.Owner == "" {
+			return usageError{errors.New("a workspace needs an owner; name an account with --owner")}
+		}
+		in.Name = args[0]
+		out, err := ask(ctx, c, operator.CreateWorkspace, in)
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			fmt.Fprintf(w, "The workspace %q of %s is %s.\n", in.Name, in.Owner, out.WorkspaceID)
+		})
+	})
+}
+
+func (a workspaces) delete() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete WORKSPACE",
+		Short: "Delete a workspace, for all its members",
+		Long: "Delete a workspace, for all its members. They have no access from the next request on, and are in another of their workspaces, or in a\n" +
+			"new one, with the next visit. or3-cloud workspace restore takes it back.",
+		Example: "  or3-cloud workspace delete Team",
+	}
+	console.BindYes(cmd, &yes)
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
+		ws, err := c.workspace(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "The workspace %q of %s is deleted. Members who lose it: %d.\n", ws.Name, ws.Owner, ws.Members)
+		if err := c.Confirm(yes, "Delete it"); err != nil {
+			return err
+		}
+		return act(ctx, c, operator.DeleteWorkspace, operator.WorkspaceID{WorkspaceID: ws.ID}, "The workspace %q is deleted; its id is %s.\n", ws.Name, ws.ID)
+	})
+}
+
+func (a workspaces) restore() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "restore WORKSPACE",
+		Short: "Take the deletion of a workspace back",
+		Long: "Take the deletion of a workspace back, which is named by its id or its name in or3-cloud workspace list --deleted. Members and content\n" +
+			"are there again, but for webhooks and for files whose retention has ended. It cannot be restored when its owners were removed.",
+		Example: "  or3-cloud workspace list --deleted\n  or3-cloud workspace restore Team",
+	}
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
+		ws, err := c.choose(ctx, operator.WorkspaceQuery{Name: args[0], Deleted: true})
+		if err != nil {
+			return err
+		}
+		return act(ctx, c, operator.RestoreWorkspace, operator.WorkspaceID{WorkspaceID: ws.ID}, "The workspace %q is there again.\n", ws.Name)
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
-	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/ratelimit"
 )
 
@@ -50,12 +49,6 @@ func (a *API) limit(op ratelimit.Operation, userID string) error {
 	}
 	return a.opt.Limits.Take(op, userID)
 }
-
-// Bounds of the texts, in UTF-16 units after trimming.
-const (
-	maxName        = 100
-	maxDescription = 1000
-)
 
 const (
 	needName = "Workspace name is required"
@@ -140,15 +133,7 @@ func readTexts(r *http.Request) (texts, error) {
 		return texts{}, err
 	}
 	in.Name, in.Description = strings.TrimSpace(in.Name), strings.TrimSpace(in.Description)
-	switch {
-	case in.Name == "":
-		return texts{}, invalid(needName)
-	case jsstring.Len(in.Name) > maxName:
-		return texts{}, invalid("Workspace name must be under 100 characters")
-	case jsstring.Len(in.Description) > maxDescription:
-		return texts{}, invalid("Description must be under 1000 characters")
-	}
-	return in, nil
+	return in, or3cloud.CheckWorkspaceTexts(in.Name, in.Description)
 }
 
 func (a *API) create(w http.ResponseWriter, r *http.Request) error {
