@@ -115,7 +115,9 @@ var rooms = map[string][]string{
 }
 
 // isContract reports whether a package is one that everyone may know beside the core.
-func isContract(dep string) bool { return dep == module+"/setting" || dep == module+"/audit" }
+func isContract(dep string) bool {
+	return dep == module+"/setting" || dep == module+"/audit" || dep == module+"/jobs"
+}
 
 // forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
 func forbidden(path, dep string, standard bool) string {
@@ -124,7 +126,7 @@ func forbidden(path, dep string, standard bool) string {
 		if !standard {
 			return "the core uses the standard library only"
 		}
-	case path == module+"/setting", path == module+"/audit":
+	case isContract(path):
 		if !standard && dep != module {
 			return "the host's settings and the contracts beside the core know the core only"
 		}

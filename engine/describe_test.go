@@ -18,6 +18,7 @@ import (
 	"or3.chat/cloud/engine/place"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/safeint"
+	"or3.chat/cloud/jobs"
 )
 
 // object is a JSON object of the description.
@@ -147,10 +148,10 @@ var enums = map[reflect.Type][]any{
 	reflect.TypeFor[or3cloud.ProviderKind]():  {or3cloud.ProviderAuth, or3cloud.ProviderSync, or3cloud.ProviderStorage},
 	reflect.TypeFor[place.State]():            {place.StateStarting, place.StateReady, place.StateStopping},
 	reflect.TypeFor[or3cloud.InviteRefusal](): {or3cloud.InviteNotFound, or3cloud.InviteEmailMismatch, or3cloud.InviteAlreadyUsed, or3cloud.InviteWasRevoked, or3cloud.InviteHasExpired},
-	reflect.TypeFor[or3cloud.JobKind]():       {or3cloud.JobChat, or3cloud.JobWorkflow},
-	reflect.TypeFor[or3cloud.JobStatus]():     {or3cloud.JobStreaming, or3cloud.JobComplete, or3cloud.JobFailed, or3cloud.JobAborted},
-	reflect.TypeFor[or3cloud.HistoryPhase](): {or3cloud.HistoryAdmissionPending, or3cloud.HistoryReady, or3cloud.HistoryFinalizationPending,
-		or3cloud.HistoryCommitted, or3cloud.HistorySuperseded, or3cloud.HistoryBlocked},
+	reflect.TypeFor[jobs.Kind]():              {jobs.Chat, jobs.Workflow},
+	reflect.TypeFor[jobs.Status]():            {jobs.Streaming, jobs.Complete, jobs.Failed, jobs.Aborted},
+	reflect.TypeFor[jobs.HistoryPhase](): {jobs.HistoryAdmissionPending, jobs.HistoryReady, jobs.HistoryFinalizationPending,
+		jobs.HistoryCommitted, jobs.HistorySuperseded, jobs.HistoryBlocked},
 	reflect.TypeFor[or3cloud.OpErrorCode](): {or3cloud.OpErrorValidation, or3cloud.OpErrorUnauthorized, or3cloud.OpErrorConflict,
 		or3cloud.OpErrorOversized, or3cloud.OpErrorServer},
 	reflect.TypeFor[or3cloud.Code](): codes(),

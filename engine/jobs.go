@@ -8,22 +8,23 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
+	"or3.chat/cloud/jobs"
 )
 
 type (
 	newJob struct {
-		UserID      string           `json:"userId"`
-		WorkspaceID string           `json:"workspaceId,omitempty"`
-		ThreadID    string           `json:"threadId,omitempty"`
-		MessageID   string           `json:"messageId,omitempty"`
-		Model       string           `json:"model,omitempty"`
-		Kind        or3cloud.JobKind `json:"kind,omitempty"`
+		UserID      string    `json:"userId"`
+		WorkspaceID string    `json:"workspaceId,omitempty"`
+		ThreadID    string    `json:"threadId,omitempty"`
+		MessageID   string    `json:"messageId,omitempty"`
+		Model       string    `json:"model,omitempty"`
+		Kind        jobs.Kind `json:"kind,omitempty"`
 		// IdempotencyKey names the job among those of the user, AdmissionID is by what it can be cancelled. Each stands for the other if
 		// that is left out.
-		IdempotencyKey string                `json:"idempotencyKey,omitempty"`
-		AdmissionID    string                `json:"admissionId,omitempty"`
-		GenerationID   string                `json:"generationId,omitempty"`
-		HistoryPhase   or3cloud.HistoryPhase `json:"historyPhase,omitempty"`
+		IdempotencyKey string            `json:"idempotencyKey,omitempty"`
+		AdmissionID    string            `json:"admissionId,omitempty"`
+		GenerationID   string            `json:"generationId,omitempty"`
+		HistoryPhase   jobs.HistoryPhase `json:"historyPhase,omitempty"`
 		// Execution is what another worker needs to go on, encrypted by the host.
 		Execution string `json:"execution,omitempty"`
 		// Context is what stays with the job until it is removed, such as how its answer gets into the history.
@@ -66,27 +67,27 @@ type (
 	}
 	// job is the host's job. Times are in Unix milliseconds.
 	job struct {
-		ID             string             `json:"id"`
-		UserID         string             `json:"userId"`
-		WorkspaceID    string             `json:"workspaceId,omitempty"`
-		ThreadID       string             `json:"threadId"`
-		MessageID      string             `json:"messageId"`
-		Model          string             `json:"model"`
-		Kind           or3cloud.JobKind   `json:"kind"`
-		Status         or3cloud.JobStatus `json:"status"`
-		ChunksReceived int                `json:"chunksReceived"`
-		StartedAt      int64              `json:"startedAt"`
-		CompletedAt    int64              `json:"completedAt,omitempty"`
-		Error          string             `json:"error,omitempty"`
-		ToolCalls      json.RawMessage    `json:"tool_calls,omitempty"`
-		WorkflowState  json.RawMessage    `json:"workflow_state,omitempty"`
-		Usage          json.RawMessage    `json:"usage,omitempty"`
+		ID             string          `json:"id"`
+		UserID         string          `json:"userId"`
+		WorkspaceID    string          `json:"workspaceId,omitempty"`
+		ThreadID       string          `json:"threadId"`
+		MessageID      string          `json:"messageId"`
+		Model          string          `json:"model"`
+		Kind           jobs.Kind       `json:"kind"`
+		Status         jobs.Status     `json:"status"`
+		ChunksReceived int             `json:"chunksReceived"`
+		StartedAt      int64           `json:"startedAt"`
+		CompletedAt    int64           `json:"completedAt,omitempty"`
+		Error          string          `json:"error,omitempty"`
+		ToolCalls      json.RawMessage `json:"tool_calls,omitempty"`
+		WorkflowState  json.RawMessage `json:"workflow_state,omitempty"`
+		Usage          json.RawMessage `json:"usage,omitempty"`
 		// Context is told where it is asked for, to workers, and with pending history.
-		Context        json.RawMessage       `json:"context,omitempty"`
-		IdempotencyKey string                `json:"idempotencyKey,omitempty"`
-		AdmissionID    string                `json:"admissionId,omitempty"`
-		GenerationID   string                `json:"generationId,omitempty"`
-		HistoryPhase   or3cloud.HistoryPhase `json:"historyPhase,omitempty"`
+		Context        json.RawMessage   `json:"context,omitempty"`
+		IdempotencyKey string            `json:"idempotencyKey,omitempty"`
+		AdmissionID    string            `json:"admissionId,omitempty"`
+		GenerationID   string            `json:"generationId,omitempty"`
+		HistoryPhase   jobs.HistoryPhase `json:"historyPhase,omitempty"`
 		// Attempts is how many workers have had it in hand. Texts begin again with each.
 		Attempts   int    `json:"attempts"`
 		LeaseOwner string `json:"leaseOwner,omitempty"`
@@ -118,7 +119,7 @@ type (
 	}
 	jobState struct {
 		// Status tells a worker whether the job is still wanted.
-		Status or3cloud.JobStatus `json:"status"`
+		Status jobs.Status `json:"status"`
 	}
 	jobOutcome struct {
 		JobID      string `json:"jobId"`
@@ -173,12 +174,12 @@ type (
 	}
 	// terminalSnapshot is the host's TerminalGenerationSnapshot.
 	terminalSnapshot struct {
-		Status    or3cloud.JobStatus `json:"status"`
-		Content   string             `json:"content,omitempty"`
-		Reasoning string             `json:"reasoning,omitempty"`
-		ToolCalls json.RawMessage    `json:"toolCalls,omitempty"`
-		Usage     json.RawMessage    `json:"usage,omitempty"`
-		Error     string             `json:"error,omitempty"`
+		Status    jobs.Status     `json:"status"`
+		Content   string          `json:"content,omitempty"`
+		Reasoning string          `json:"reasoning,omitempty"`
+		ToolCalls json.RawMessage `json:"toolCalls,omitempty"`
+		Usage     json.RawMessage `json:"usage,omitempty"`
+		Error     string          `json:"error,omitempty"`
 		// CompletedAt is in Unix milliseconds; left out it is now.
 		CompletedAt httpapi.Int `json:"completedAt,omitempty"`
 	}
@@ -188,10 +189,10 @@ type (
 		Snapshot   terminalSnapshot `json:"snapshot"`
 	}
 	jobPhase struct {
-		JobID string                `json:"jobId"`
-		Phase or3cloud.HistoryPhase `json:"phase"`
+		JobID string            `json:"jobId"`
+		Phase jobs.HistoryPhase `json:"phase"`
 		// From are the phases in which it is set; left out it is set in any.
-		From []or3cloud.HistoryPhase `json:"from,omitempty"`
+		From []jobs.HistoryPhase `json:"from,omitempty"`
 	}
 	jobPage struct {
 		// Limit is 1 to 100; left out it is 20.
@@ -242,7 +243,7 @@ func document(text json.RawMessage) []byte {
 	return text
 }
 
-func wireJob(j or3cloud.Job) *job {
+func wireJob(j jobs.Job) *job {
 	out := &job{
 		ID: j.ID, UserID: j.UserID, WorkspaceID: j.WorkspaceID, ThreadID: j.ThreadID, MessageID: j.MessageID, Model: j.Model, Kind: j.Kind,
 		Status: j.Status, ChunksReceived: j.ChunksReceived, StartedAt: j.StartedAt.UnixMilli(), Error: j.Error, ToolCalls: j.ToolCalls,
@@ -258,7 +259,7 @@ func wireJob(j or3cloud.Job) *job {
 	return out
 }
 
-func wireText(t or3cloud.JobText) *jobText { return &jobText{t.Text, t.From, t.Length} }
+func wireText(t jobs.Text) *jobText { return &jobText{t.Text, t.From, t.Length} }
 
 // absent turns what is not there into null.
 func absent(err error) error {
@@ -269,19 +270,19 @@ func absent(err error) error {
 }
 
 func jobMethods() []method {
-	type store = or3cloud.JobStore
-	jobs := by[store](or3cloud.ProviderSync)
+	type store = jobs.Store
+	kept := by[store](or3cloud.ProviderSync)
 	return append([]method{
-		does("jobs/create", "BackgroundJobProvider.createJob. Too many open jobs are 429.", jobs, func(c call, s store, in newJob) (out jobAdmission, err error) {
+		does("jobs/create", "BackgroundJobProvider.createJob. Too many open jobs are 429.", kept, func(c call, s store, in newJob) (out jobAdmission, err error) {
 			const usualJobs, usualJobsPerUser = 20, 5
-			created := or3cloud.NewJob{
+			created := jobs.Order{
 				UserID: in.UserID, WorkspaceID: in.WorkspaceID, ThreadID: in.ThreadID, MessageID: in.MessageID, Model: in.Model, Kind: in.Kind,
 				IdempotencyKey: in.IdempotencyKey, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID, HistoryPhase: in.HistoryPhase,
 				LeaseOwner: in.LeaseOwner, Lease: span(in.LeaseMS), Timeout: span(in.TimeoutMS), Retention: span(in.RetentionMS),
 				MostOfAll: orElse(in.MaxJobs, usualJobs), MostOfUser: orElse(in.MaxJobsPerUser, usualJobsPerUser),
 			}
 			if created.Kind == "" {
-				created.Kind = or3cloud.JobChat
+				created.Kind = jobs.Chat
 			}
 			created.Context, created.Content, created.Reasoning = document(in.Context), in.Content, in.Reasoning
 			created.ToolCalls, created.WorkflowState = document(in.ToolCalls), document(in.WorkflowState)
@@ -294,8 +295,8 @@ func jobMethods() []method {
 			}
 			return out, err
 		}).large(jobBody),
-		does("jobs/get", "BackgroundJobProvider.getJob, with the texts from a place on.", jobs, func(c call, s store, in jobQuestion) (out jobAnswer, err error) {
-			v, err := s.GetJob(c, in.JobID, in.UserID, or3cloud.JobPlace{
+		does("jobs/get", "BackgroundJobProvider.getJob, with the texts from a place on.", kept, func(c call, s store, in jobQuestion) (out jobAnswer, err error) {
+			v, err := s.GetJob(c, in.JobID, in.UserID, jobs.Place{
 				Content: whole(in.Offset), Reasoning: whole(in.ReasoningOffset), Attempt: whole(in.Attempt), Context: in.WithContext,
 			})
 			if err != nil {
@@ -303,8 +304,8 @@ func jobMethods() []method {
 			}
 			return jobAnswer{wireJob(v.Job), wireText(v.Content), wireText(v.Reasoning)}, nil
 		}),
-		does("jobs/update", "BackgroundJobProvider.updateJob. A job that is not open stays as it is.", jobs, func(c call, s store, in jobUpdate) (out jobState, err error) {
-			u := or3cloud.JobUpdate{
+		does("jobs/update", "BackgroundJobProvider.updateJob. A job that is not open stays as it is.", kept, func(c call, s store, in jobUpdate) (out jobState, err error) {
+			u := jobs.Update{
 				LeaseOwner: in.LeaseOwner, Content: in.ContentChunk, Reasoning: in.ReasoningChunk, ToolCalls: document(in.ToolCalls),
 				WorkflowState: document(in.WorkflowState), Usage: document(in.Usage),
 			}
@@ -315,17 +316,17 @@ func jobMethods() []method {
 			out.Status, err = s.UpdateJob(c, in.JobID, u)
 			return out, err
 		}).large(jobBody),
-		finishJob("jobs/complete", "BackgroundJobProvider.completeJob.", or3cloud.JobComplete),
-		finishJob("jobs/fail", "BackgroundJobProvider.failJob.", or3cloud.JobFailed),
-		does("jobs/abort", "BackgroundJobProvider.abortJob.", jobs, func(c call, s store, in jobOfUser) (out jobDone, err error) {
+		finishJob("jobs/complete", "BackgroundJobProvider.completeJob.", jobs.Complete),
+		finishJob("jobs/fail", "BackgroundJobProvider.failJob.", jobs.Failed),
+		does("jobs/abort", "BackgroundJobProvider.abortJob.", kept, func(c call, s store, in jobOfUser) (out jobDone, err error) {
 			out.Done, err = s.AbortJob(c, in.JobID, in.UserID)
 			return out, err
 		}),
-		does("jobs/count-active", "BackgroundJobProvider.getActiveJobCount, of a user or of *.", jobs, func(c call, s store, in userID) (out jobCount, err error) {
+		does("jobs/count-active", "BackgroundJobProvider.getActiveJobCount, of a user or of *.", kept, func(c call, s store, in userID) (out jobCount, err error) {
 			out.Count, err = s.CountJobs(c, in.UserID)
 			return out, err
 		}),
-		does("jobs/cleanup-expired", "BackgroundJobProvider.cleanupExpired. The engine does it by itself as well.", jobs,
+		does("jobs/cleanup-expired", "BackgroundJobProvider.cleanupExpired. The engine does it by itself as well.", kept,
 			func(c call, s store, _ nothing) (out jobCount, err error) {
 				out.Count, err = s.CollectJobs(c)
 				return out, err
@@ -333,9 +334,9 @@ func jobMethods() []method {
 	}, append(leaseMethods(), jobHistoryMethods()...)...)
 }
 
-func finishJob(name, help string, status or3cloud.JobStatus) method {
-	return does(name, help, by[or3cloud.JobStore](or3cloud.ProviderSync), func(c call, s or3cloud.JobStore, in jobOutcome) (out jobDone, err error) {
-		out.Done, err = s.FinishJob(c, in.JobID, or3cloud.JobOutcome{
+func finishJob(name, help string, status jobs.Status) method {
+	return does(name, help, by[jobs.Store](or3cloud.ProviderSync), func(c call, s jobs.Store, in jobOutcome) (out jobDone, err error) {
+		out.Done, err = s.FinishJob(c, in.JobID, jobs.Outcome{
 			LeaseOwner: in.LeaseOwner, Status: status, Error: in.Error, Content: in.Content, Reasoning: in.Reasoning,
 		})
 		return out, err
@@ -343,11 +344,11 @@ func finishJob(name, help string, status or3cloud.JobStatus) method {
 }
 
 func leaseMethods() []method {
-	type queue = or3cloud.JobQueue
+	type queue = jobs.Queue
 	workers := by[queue](or3cloud.ProviderSync)
 	return []method{
 		does("jobs/claim", "BackgroundJobProvider.claimJob, claimNextJob.", workers, func(c call, q queue, in jobClaim) (out claimedJob, err error) {
-			var got *or3cloud.ClaimedJob
+			var got *jobs.Claimed
 			if in.JobID == "" {
 				got, err = q.ClaimNextJob(c, in.Owner, span(in.LeaseMS))
 			} else {
@@ -370,8 +371,8 @@ func leaseMethods() []method {
 }
 
 func jobHistoryMethods() []method {
-	type admissions = or3cloud.JobAdmissions
-	type history = or3cloud.JobHistory
+	type admissions = jobs.Admissions
+	type history = jobs.History
 	admitted, written := by[admissions](or3cloud.ProviderSync), by[history](or3cloud.ProviderSync)
 	return []method{
 		does("jobs/find-by-idempotency-key", "BackgroundJobProvider.findJobByIdempotencyKey, without texts.", admitted,
@@ -389,7 +390,7 @@ func jobHistoryMethods() []method {
 		does("jobs/save-terminal-snapshot", "BackgroundJobProvider.saveTerminalSnapshot: ends the job. The first end stays.", written,
 			func(c call, s history, in jobSnapshot) (out jobDone, err error) {
 				end := in.Snapshot
-				snapshot := or3cloud.TerminalSnapshot{
+				snapshot := jobs.TerminalSnapshot{
 					Status: end.Status, Content: end.Content, Reasoning: end.Reasoning, ToolCalls: document(end.ToolCalls),
 					Usage: document(end.Usage), Error: end.Error,
 				}

@@ -8,13 +8,14 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providertest"
 )
 
 func TestJobsOverTheProtocol(t *testing.T) {
 	providertest.TestJobs(t, func(t *testing.T) providertest.JobBackend {
 		r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false")
-		return providertest.JobBackend{Jobs: jobs{r.client}, Advance: r.advance}
+		return providertest.JobBackend{Jobs: distantJobs{r.client}, Advance: r.advance}
 	})
 }
 
@@ -38,11 +39,11 @@ func TestUsualLimitsOfJobs(t *testing.T) {
 // The longest texts fit into a request, however they are escaped.
 func TestLongestJobTexts(t *testing.T) {
 	r := opened(t, "AUTH_PROVIDER=nobody", "OR3_STORAGE_ENABLED=false")
-	a, err := ask[jobAdmission](t.Context(), r.client, Caller{}, "jobs/create", newJob{UserID: "ann", Execution: strings.Repeat("x", or3cloud.MaxJobExecution)})
+	a, err := ask[jobAdmission](t.Context(), r.client, Caller{}, "jobs/create", newJob{UserID: "ann", Execution: strings.Repeat("x", jobs.MaxExecution)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Repeat("\x01", or3cloud.MaxJobText)
+	text := strings.Repeat("\x01", jobs.MaxText)
 	if _, err := ask[jobDone](t.Context(), r.client, Caller{}, "jobs/complete", jobOutcome{JobID: *a.JobID, Content: &text, Reasoning: &text}); err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +53,11 @@ func TestLongestJobTexts(t *testing.T) {
 	}
 }
 
-// jobs is or3cloud.JobStore, JobQueue, JobAdmissions and JobHistory over the protocol.
-type jobs struct{ *client }
+// distantJobs is jobs.Store, Queue, Admissions and History over the protocol.
+type distantJobs struct{ *client }
 
-func (j *job) contract() or3cloud.Job {
-	out := or3cloud.Job{
+func (j *job) contract() jobs.Job {
+	out := jobs.Job{
 		ID: j.ID, UserID: j.UserID, WorkspaceID: j.WorkspaceID, ThreadID: j.ThreadID, MessageID: j.MessageID, Model: j.Model, Kind: j.Kind,
 		Status: j.Status, ChunksReceived: j.ChunksReceived, StartedAt: time.UnixMilli(j.StartedAt), Error: j.Error, ToolCalls: j.ToolCalls,
 		WorkflowState: j.WorkflowState, Usage: j.Usage, Context: j.Context, IdempotencyKey: j.IdempotencyKey, AdmissionID: j.AdmissionID, GenerationID: j.GenerationID,
@@ -72,19 +73,19 @@ func (j *job) contract() or3cloud.Job {
 }
 
 // there turns null into what it stands for.
-func there(j *job, err error) (or3cloud.Job, error) {
+func there(j *job, err error) (jobs.Job, error) {
 	if err == nil && j == nil {
 		err = or3cloud.Errorf(or3cloud.CodeNotFound, "null")
 	}
 	if err != nil {
-		return or3cloud.Job{}, err
+		return jobs.Job{}, err
 	}
 	return j.contract(), nil
 }
 
 func ms(d time.Duration) httpapi.Int { return httpapi.Int(d.Milliseconds()) }
 
-func (j jobs) CreateJob(ctx context.Context, in or3cloud.NewJob) (or3cloud.JobAdmission, error) {
+func (j distantJobs) CreateJob(ctx context.Context, in jobs.Order) (jobs.Admission, error) {
 	most := func(n int) httpapi.Int {
 		if n == 0 {
 			return -1
@@ -99,15 +100,15 @@ func (j jobs) CreateJob(ctx context.Context, in or3cloud.NewJob) (or3cloud.JobAd
 		MaxJobs: most(in.MostOfAll), MaxJobsPerUser: most(in.MostOfUser),
 	})
 	if err != nil {
-		return or3cloud.JobAdmission{}, err
+		return jobs.Admission{}, err
 	}
 	if out.JobID == nil {
-		return or3cloud.JobAdmission{Cancelled: true}, nil
+		return jobs.Admission{Cancelled: true}, nil
 	}
-	return or3cloud.JobAdmission{ID: *out.JobID, Replayed: out.Replayed}, nil
+	return jobs.Admission{ID: *out.JobID, Replayed: out.Replayed}, nil
 }
 
-func (j jobs) GetJob(ctx context.Context, id, user string, from or3cloud.JobPlace) (v or3cloud.JobView, err error) {
+func (j distantJobs) GetJob(ctx context.Context, id, user string, from jobs.Place) (v jobs.View, err error) {
 	if user == "" {
 		user = "no one" // whom a host always names
 	}
@@ -117,11 +118,11 @@ func (j jobs) GetJob(ctx context.Context, id, user string, from or3cloud.JobPlac
 	if v.Job, err = there(out.Job, err); err != nil {
 		return v, err
 	}
-	v.Content, v.Reasoning = or3cloud.JobText(*out.Content), or3cloud.JobText(*out.Reasoning)
+	v.Content, v.Reasoning = jobs.Text(*out.Content), jobs.Text(*out.Reasoning)
 	return v, nil
 }
 
-func (j jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (or3cloud.JobStatus, error) {
+func (j distantJobs) UpdateJob(ctx context.Context, id string, u jobs.Update) (jobs.Status, error) {
 	in := jobUpdate{
 		JobID: id, LeaseOwner: u.LeaseOwner, ContentChunk: u.Content, ReasoningChunk: u.Reasoning, ToolCalls: u.ToolCalls,
 		WorkflowState: u.WorkflowState, Usage: u.Usage,
@@ -134,37 +135,37 @@ func (j jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (o
 	return out.Status, err
 }
 
-func (j jobs) FinishJob(ctx context.Context, id string, o or3cloud.JobOutcome) (bool, error) {
-	name := map[or3cloud.JobStatus]string{or3cloud.JobComplete: "jobs/complete", or3cloud.JobFailed: "jobs/fail"}[o.Status]
+func (j distantJobs) FinishJob(ctx context.Context, id string, o jobs.Outcome) (bool, error) {
+	name := map[jobs.Status]string{jobs.Complete: "jobs/complete", jobs.Failed: "jobs/fail"}[o.Status]
 	if name == "" {
 		return false, or3cloud.Errorf(or3cloud.CodeInvalid, "cannot be said")
 	}
 	return j.done(ctx, name, jobOutcome{id, o.LeaseOwner, o.Content, o.Reasoning, o.Error})
 }
 
-func (j jobs) done(ctx context.Context, name string, in any) (bool, error) {
+func (j distantJobs) done(ctx context.Context, name string, in any) (bool, error) {
 	out, err := ask[jobDone](ctx, j.client, Caller{}, name, in)
 	return out.Done, err
 }
 
-func (j jobs) AbortJob(ctx context.Context, id, user string) (bool, error) {
+func (j distantJobs) AbortJob(ctx context.Context, id, user string) (bool, error) {
 	if user == "" {
 		user = "no one"
 	}
 	return j.done(ctx, "jobs/abort", jobOfUser{id, user})
 }
 
-func (j jobs) CountJobs(ctx context.Context, user string) (int, error) {
+func (j distantJobs) CountJobs(ctx context.Context, user string) (int, error) {
 	out, err := ask[jobCount](ctx, j.client, Caller{}, "jobs/count-active", userID{user})
 	return out.Count, err
 }
 
-func (j jobs) CollectJobs(ctx context.Context) (int, error) {
+func (j distantJobs) CollectJobs(ctx context.Context) (int, error) {
 	out, err := ask[jobCount](ctx, j.client, Caller{}, "jobs/cleanup-expired", nothing{})
 	return out.Count, err
 }
 
-func (j jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (*or3cloud.ClaimedJob, error) {
+func (j distantJobs) ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (*jobs.Claimed, error) {
 	out, err := ask[claimedJob](ctx, j.client, Caller{}, "jobs/claim", jobClaim{id, owner, ms(lease)})
 	if err != nil || out.Job == nil {
 		if err == nil && id == "nothing" {
@@ -172,22 +173,22 @@ func (j jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Duratio
 		}
 		return nil, err
 	}
-	return &or3cloud.ClaimedJob{Job: out.Job.contract(), Execution: []byte(out.Execution)}, nil
+	return &jobs.Claimed{Job: out.Job.contract(), Execution: []byte(out.Execution)}, nil
 }
 
-func (j jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*or3cloud.ClaimedJob, error) {
+func (j distantJobs) ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*jobs.Claimed, error) {
 	return j.ClaimJob(ctx, "", owner, lease)
 }
 
-func (j jobs) RenewJobLease(ctx context.Context, id, owner string, lease time.Duration) (bool, error) {
+func (j distantJobs) RenewJobLease(ctx context.Context, id, owner string, lease time.Duration) (bool, error) {
 	return j.done(ctx, "jobs/renew-lease", jobLease{id, owner, ms(lease)})
 }
 
-func (j jobs) UpdateJobExecution(ctx context.Context, id, owner string, execution []byte) (bool, error) {
+func (j distantJobs) UpdateJobExecution(ctx context.Context, id, owner string, execution []byte) (bool, error) {
 	return j.done(ctx, "jobs/update-execution", jobExecution{id, owner, string(execution)})
 }
 
-func (j jobs) FindJob(ctx context.Context, key, user string) (or3cloud.Job, error) {
+func (j distantJobs) FindJob(ctx context.Context, key, user string) (jobs.Job, error) {
 	if key == "" {
 		key = "no key"
 	}
@@ -195,12 +196,12 @@ func (j jobs) FindJob(ctx context.Context, key, user string) (or3cloud.Job, erro
 	return there(out.Job, err)
 }
 
-func (j jobs) CancelAdmission(ctx context.Context, user, id string) (or3cloud.JobCancellation, error) {
+func (j distantJobs) CancelAdmission(ctx context.Context, user, id string) (jobs.Cancellation, error) {
 	out, err := ask[jobCancellation](ctx, j.client, Caller{}, "jobs/cancel-admission", jobAdmissionID{user, id})
-	return or3cloud.JobCancellation{JobID: out.JobID, Aborted: out.Aborted, Pending: out.Pending}, err
+	return jobs.Cancellation{JobID: out.JobID, Aborted: out.Aborted, Pending: out.Pending}, err
 }
 
-func (j jobs) SaveTerminalSnapshot(ctx context.Context, id, owner string, s or3cloud.TerminalSnapshot) (bool, error) {
+func (j distantJobs) SaveTerminalSnapshot(ctx context.Context, id, owner string, s jobs.TerminalSnapshot) (bool, error) {
 	end := terminalSnapshot{Status: s.Status, Content: s.Content, Reasoning: s.Reasoning, ToolCalls: s.ToolCalls, Usage: s.Usage, Error: s.Error}
 	if !s.CompletedAt.IsZero() {
 		end.CompletedAt = httpapi.Int(s.CompletedAt.UnixMilli())
@@ -208,14 +209,14 @@ func (j jobs) SaveTerminalSnapshot(ctx context.Context, id, owner string, s or3c
 	return j.done(ctx, "jobs/save-terminal-snapshot", jobSnapshot{id, owner, end})
 }
 
-func (j jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase, from ...or3cloud.HistoryPhase) (bool, error) {
+func (j distantJobs) SetHistoryPhase(ctx context.Context, id string, phase jobs.HistoryPhase, from ...jobs.HistoryPhase) (bool, error) {
 	return j.done(ctx, "jobs/set-history-phase", jobPhase{id, phase, from})
 }
 
-func (j jobs) PendingHistoryJobs(ctx context.Context, limit int) (all []or3cloud.PendingHistory, err error) {
+func (j distantJobs) PendingHistoryJobs(ctx context.Context, limit int) (all []jobs.PendingHistory, err error) {
 	out, err := ask[pendingHistories](ctx, j.client, Caller{}, "jobs/get-pending-history", jobPage{httpapi.Int(limit)})
 	for _, p := range out.Jobs {
-		all = append(all, or3cloud.PendingHistory{Job: p.Job.contract(), Snapshot: p.Snapshot})
+		all = append(all, jobs.PendingHistory{Job: p.Job.contract(), Snapshot: p.Snapshot})
 	}
 	return all, err
 }

@@ -15,16 +15,17 @@ import (
 	"pgregory.net/rapid"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/jobs"
 )
 
 // JobBackend is a fresh, empty store of jobs.
 type JobBackend struct {
-	Jobs or3cloud.JobStore
+	Jobs jobs.Store
 	// Advance moves the store's clock.
 	Advance func(time.Duration)
 }
 
-// TestJobs checks what or3cloud.JobStore promises, and of JobQueue, JobAdmissions and JobHistory those that the store is.
+// TestJobs checks what jobs.Store promises, and of Queue, Admissions and History those that the store is.
 func TestJobs(t *testing.T, open func(t *testing.T) JobBackend) {
 	run := func(name string, f func(t *testing.T, b *jobBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -55,11 +56,11 @@ type jobBench struct {
 	ctx context.Context
 }
 
-func newJob() or3cloud.NewJob {
-	return or3cloud.NewJob{UserID: "ann", Kind: or3cloud.JobChat, ThreadID: "t", MessageID: "m", Model: "x/y", MostOfAll: 1000, MostOfUser: 1000}
+func newJob() jobs.Order {
+	return jobs.Order{UserID: "ann", Kind: jobs.Chat, ThreadID: "t", MessageID: "m", Model: "x/y", MostOfAll: 1000, MostOfUser: 1000}
 }
 
-func (b *jobBench) create(change ...func(*or3cloud.NewJob)) string {
+func (b *jobBench) create(change ...func(*jobs.Order)) string {
 	b.t.Helper()
 	in := newJob()
 	for _, f := range change {
@@ -72,20 +73,20 @@ func (b *jobBench) create(change ...func(*or3cloud.NewJob)) string {
 	return a.ID
 }
 
-func (b *jobBench) get(id string) or3cloud.JobView {
+func (b *jobBench) get(id string) jobs.View {
 	b.t.Helper()
-	return must(b.Jobs.GetJob(b.ctx, id, or3cloud.AnyUser, or3cloud.JobPlace{}))(b.t)
+	return must(b.Jobs.GetJob(b.ctx, id, jobs.AnyUser, jobs.Place{}))(b.t)
 }
 
-func (b *jobBench) update(id string, u or3cloud.JobUpdate) or3cloud.JobStatus {
+func (b *jobBench) update(id string, u jobs.Update) jobs.Status {
 	b.t.Helper()
 	return must(b.Jobs.UpdateJob(b.ctx, id, u))(b.t)
 }
 
-func (b *jobBench) finish(id string, out or3cloud.JobOutcome) bool {
+func (b *jobBench) finish(id string, out jobs.Outcome) bool {
 	b.t.Helper()
 	if out.Status == "" {
-		out.Status = or3cloud.JobComplete
+		out.Status = jobs.Complete
 	}
 	return must(b.Jobs.FinishJob(b.ctx, id, out))(b.t)
 }
@@ -95,7 +96,7 @@ func (b *jobBench) abort(id, user string) bool {
 	return must(b.Jobs.AbortJob(b.ctx, id, user))(b.t)
 }
 
-func (b *jobBench) status(id string, want or3cloud.JobStatus) {
+func (b *jobBench) status(id string, want jobs.Status) {
 	b.t.Helper()
 	if got := b.get(id).Status; got != want {
 		b.t.Errorf("the job is %q, want %q", got, want)
@@ -118,36 +119,36 @@ func ability[A any](b *jobBench) A {
 }
 
 func testJobLife(t *testing.T, b *jobBench) {
-	going := b.create(func(in *or3cloud.NewJob) {
+	going := b.create(func(in *jobs.Order) {
 		in.Content, in.Reasoning, in.ToolCalls, in.WorkflowState = "so far ", "as", []byte(`[1]`), []byte(`{"a":1}`)
 	})
-	b.update(going, or3cloud.JobUpdate{Content: "and on"})
+	b.update(going, jobs.Update{Content: "and on"})
 	if v := b.get(going); v.Content.Text != "so far and on" || v.Reasoning.Text != "as" || string(v.ToolCalls) != "[1]" || string(v.WorkflowState) != `{"a":1}` {
 		t.Errorf("%+v", v)
 	}
-	id := b.create(func(in *or3cloud.NewJob) {
-		in.Kind, in.WorkspaceID, in.GenerationID, in.HistoryPhase = or3cloud.JobWorkflow, "elsewhere", "g", or3cloud.HistoryReady
+	id := b.create(func(in *jobs.Order) {
+		in.Kind, in.WorkspaceID, in.GenerationID, in.HistoryPhase = jobs.Workflow, "elsewhere", "g", jobs.HistoryReady
 	})
 	v := b.get(id)
-	if v.ID != id || v.UserID != "ann" || v.WorkspaceID != "elsewhere" || v.ThreadID != "t" || v.MessageID != "m" || v.Model != "x/y" || v.Kind != or3cloud.JobWorkflow ||
-		v.Status != or3cloud.JobStreaming || v.StartedAt.IsZero() || !v.CompletedAt.IsZero() || v.GenerationID != "g" || v.HistoryPhase != or3cloud.HistoryReady ||
+	if v.ID != id || v.UserID != "ann" || v.WorkspaceID != "elsewhere" || v.ThreadID != "t" || v.MessageID != "m" || v.Model != "x/y" || v.Kind != jobs.Workflow ||
+		v.Status != jobs.Streaming || v.StartedAt.IsZero() || !v.CompletedAt.IsZero() || v.GenerationID != "g" || v.HistoryPhase != jobs.HistoryReady ||
 		v.Attempts != 0 || !v.LeaseUntil.IsZero() || v.ToolCalls != nil {
 		t.Errorf("%+v", v)
 	}
 	chunks := 3
-	b.update(id, or3cloud.JobUpdate{
+	b.update(id, jobs.Update{
 		Content: "Hello ", Reasoning: "why", Chunks: &chunks, ToolCalls: []byte(`[{"name":"a"}]`), WorkflowState: []byte(`{"b":1}`), Usage: []byte(`{"c":2}`),
 	})
-	if got := b.update(id, or3cloud.JobUpdate{Content: "😀"}); got != or3cloud.JobStreaming {
+	if got := b.update(id, jobs.Update{Content: "😀"}); got != jobs.Streaming {
 		t.Errorf("the status is %q", got)
 	}
 	v = b.get(id)
-	if v.Content != (or3cloud.JobText{Text: "Hello 😀", Length: 8}) || v.Reasoning != (or3cloud.JobText{Text: "why", Length: 3}) || v.ChunksReceived != 3 ||
+	if v.Content != (jobs.Text{Text: "Hello 😀", Length: 8}) || v.Reasoning != (jobs.Text{Text: "why", Length: 3}) || v.ChunksReceived != 3 ||
 		string(v.ToolCalls) != `[{"name":"a"}]` || string(v.WorkflowState) != `{"b":1}` || string(v.Usage) != `{"c":2}` {
 		t.Errorf("%+v", v)
 	}
 	for name, user := range map[string]string{"another user": "bob", "no one": ""} {
-		_, err := b.Jobs.GetJob(b.ctx, id, user, or3cloud.JobPlace{})
+		_, err := b.Jobs.GetJob(b.ctx, id, user, jobs.Place{})
 		wantCode(t, name, err, or3cloud.CodeNotFound)
 		if b.abort(id, user) {
 			t.Errorf("%s aborts it", name)
@@ -155,46 +156,46 @@ func testJobLife(t *testing.T, b *jobBench) {
 	}
 	b.Advance(time.Second)
 	final := "Hello all"
-	if !b.finish(id, or3cloud.JobOutcome{Content: &final, Error: "none"}) || b.finish(id, or3cloud.JobOutcome{Status: or3cloud.JobFailed}) || b.abort(id, "ann") {
+	if !b.finish(id, jobs.Outcome{Content: &final, Error: "none"}) || b.finish(id, jobs.Outcome{Status: jobs.Failed}) || b.abort(id, "ann") {
 		t.Error("a job ends once")
 	}
-	if got := b.update(id, or3cloud.JobUpdate{Content: "late"}); got != or3cloud.JobComplete {
+	if got := b.update(id, jobs.Update{Content: "late"}); got != jobs.Complete {
 		t.Errorf("the status is %q", got)
 	}
 	v = b.get(id)
-	if v.Status != or3cloud.JobComplete || v.Content.Text != final || v.Reasoning.Text != "why" || v.Error != "" || !v.CompletedAt.After(v.StartedAt) {
+	if v.Status != jobs.Complete || v.Content.Text != final || v.Reasoning.Text != "why" || v.Error != "" || !v.CompletedAt.After(v.StartedAt) {
 		t.Errorf("%+v", v)
 	}
 
 	failed := b.create()
-	b.update(failed, or3cloud.JobUpdate{Content: "half"})
-	b.finish(failed, or3cloud.JobOutcome{Status: or3cloud.JobFailed, Error: strings.Repeat("ä", or3cloud.MaxJobError)})
-	if v := b.get(failed); v.Status != or3cloud.JobFailed || v.Content.Text != "half" || v.Error != strings.Repeat("ä", or3cloud.MaxJobError/2) {
+	b.update(failed, jobs.Update{Content: "half"})
+	b.finish(failed, jobs.Outcome{Status: jobs.Failed, Error: strings.Repeat("ä", jobs.MaxError)})
+	if v := b.get(failed); v.Status != jobs.Failed || v.Content.Text != "half" || v.Error != strings.Repeat("ä", jobs.MaxError/2) {
 		t.Errorf("%+v", v)
 	}
 	aborted := b.create()
 	if !b.abort(aborted, "ann") || b.abort(aborted, "ann") || b.abort("nothing", "ann") {
 		t.Error("a job is aborted once")
 	}
-	b.status(aborted, or3cloud.JobAborted)
-	if !b.abort(b.create(), or3cloud.AnyUser) {
+	b.status(aborted, jobs.Aborted)
+	if !b.abort(b.create(), jobs.AnyUser) {
 		t.Error("whoever works on a job may abort it")
 	}
-	_, err := b.Jobs.GetJob(b.ctx, "nothing", "ann", or3cloud.JobPlace{})
+	_, err := b.Jobs.GetJob(b.ctx, "nothing", "ann", jobs.Place{})
 	wantCode(t, "get what never was", err, or3cloud.CodeNotFound)
-	_, err = b.Jobs.UpdateJob(b.ctx, "nothing", or3cloud.JobUpdate{})
+	_, err = b.Jobs.UpdateJob(b.ctx, "nothing", jobs.Update{})
 	wantCode(t, "update what never was", err, or3cloud.CodeNotFound)
-	_, err = b.Jobs.FinishJob(b.ctx, "nothing", or3cloud.JobOutcome{Status: or3cloud.JobComplete})
+	_, err = b.Jobs.FinishJob(b.ctx, "nothing", jobs.Outcome{Status: jobs.Complete})
 	wantCode(t, "finish what never was", err, or3cloud.CodeNotFound)
 }
 
 // from is what a client has to get from a place on, in UTF-16 code units.
-func from(s string, place int) or3cloud.JobText {
+func from(s string, place int) jobs.Text {
 	units := utf16.Encode([]rune(s))
 	if place > len(units) {
 		place = 0
 	}
-	return or3cloud.JobText{Text: string(utf16.Decode(units[place:])), From: place, Length: len(units)}
+	return jobs.Text{Text: string(utf16.Decode(units[place:])), From: place, Length: len(units)}
 }
 
 // testJobPlaces appends texts of all lengths and reads from any place.
@@ -202,16 +203,16 @@ func testJobPlaces(t *testing.T, b *jobBench) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := &jobBench{JobBackend: b.JobBackend, t: t, ctx: b.ctx}
 		id := b.create()
-		defer b.finish(id, or3cloud.JobOutcome{})
+		defer b.finish(id, jobs.Outcome{})
 		var texts [2]string
 		chunk := rapid.OneOf(rapid.String(), rapid.StringOfN(rapid.SampledFrom([]rune("aé😀日")), 0, 6000, -1))
 		for range rapid.IntRange(0, 6).Draw(t, "chunks") {
-			u := or3cloud.JobUpdate{Content: strings.ToValidUTF8(chunk.Draw(t, "content"), "?"), Reasoning: strings.ToValidUTF8(chunk.Draw(t, "reasoning"), "?")}
+			u := jobs.Update{Content: strings.ToValidUTF8(chunk.Draw(t, "content"), "?"), Reasoning: strings.ToValidUTF8(chunk.Draw(t, "reasoning"), "?")}
 			texts[0], texts[1] = texts[0]+u.Content, texts[1]+u.Reasoning
 			b.update(id, u)
 		}
 		place := func(s string) int { return rapid.IntRange(0, len(utf16.Encode([]rune(s)))+2).Draw(t, "place") }
-		at := or3cloud.JobPlace{Content: place(texts[0]), Reasoning: place(texts[1])}
+		at := jobs.Place{Content: place(texts[0]), Reasoning: place(texts[1])}
 		v := must(b.Jobs.GetJob(b.ctx, id, "ann", at))(t)
 		if want := from(texts[0], at.Content); v.Content != want {
 			t.Fatalf("from %d: %d of %d, %.40q; want %d of %d, %.40q", at.Content, v.Content.From, v.Content.Length, v.Content.Text, want.From, want.Length, want.Text)
@@ -225,7 +226,7 @@ func testJobPlaces(t *testing.T, b *jobBench) {
 // testJobModel does anything to some jobs, and compares them with what the promises make of them.
 func testJobModel(t *testing.T, b *jobBench) {
 	type modelled struct {
-		status or3cloud.JobStatus
+		status jobs.Status
 		text   string
 	}
 	rounds := 0
@@ -233,24 +234,24 @@ func testJobModel(t *testing.T, b *jobBench) {
 		rounds++
 		b := &jobBench{JobBackend: b.JobBackend, t: t, ctx: b.ctx}
 		user := fmt.Sprint("user", rounds)
-		jobs, ids := map[string]*modelled{}, []string{}
+		model, ids := map[string]*modelled{}, []string{}
 		pick := func() (string, *modelled) {
 			if len(ids) == 0 {
 				t.Skip("there is none yet")
 			}
 			id := rapid.SampledFrom(ids).Draw(t, "job")
-			return id, jobs[id]
+			return id, model[id]
 		}
 		open := func() (n int) {
-			for _, j := range jobs {
-				if j.status == or3cloud.JobStreaming {
+			for _, j := range model {
+				if j.status == jobs.Streaming {
 					n++
 				}
 			}
 			return n
 		}
-		end := func(j *modelled, status or3cloud.JobStatus) bool {
-			if j.status != or3cloud.JobStreaming {
+		end := func(j *modelled, status jobs.Status) bool {
+			if j.status != jobs.Streaming {
 				return false
 			}
 			j.status = status
@@ -264,7 +265,7 @@ func testJobModel(t *testing.T, b *jobBench) {
 				key := rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "key")
 				in.IdempotencyKey = key
 				a, err := b.Jobs.CreateJob(b.ctx, in)
-				j := jobs[a.ID]
+				j := model[a.ID]
 				switch full := open() >= most; {
 				case err != nil:
 					if !full || or3cloud.CodeOf(err) != or3cloud.CodeRateLimited {
@@ -275,40 +276,40 @@ func testJobModel(t *testing.T, b *jobBench) {
 				case !a.Replayed && full:
 					t.Fatal("one job too many")
 				case !a.Replayed:
-					jobs[a.ID] = &modelled{status: or3cloud.JobStreaming}
+					model[a.ID] = &modelled{status: jobs.Streaming}
 					ids = append(ids, a.ID)
 				}
 			},
 			"update": func(t *rapid.T) {
 				id, j := pick()
 				chunk := rapid.StringOf(rapid.SampledFrom([]rune("xy😀"))).Draw(t, "chunk")
-				if got := b.update(id, or3cloud.JobUpdate{Content: chunk}); got != j.status {
+				if got := b.update(id, jobs.Update{Content: chunk}); got != j.status {
 					t.Fatalf("the status is %q, want %q", got, j.status)
 				}
-				if j.status == or3cloud.JobStreaming {
+				if j.status == jobs.Streaming {
 					j.text += chunk
 				}
 			},
 			"finish": func(t *rapid.T) {
 				id, j := pick()
 				final := rapid.SampledFrom([]string{"", "done"}).Draw(t, "final")
-				was := end(j, or3cloud.JobComplete)
+				was := end(j, jobs.Complete)
 				if was {
 					j.text = final
 				}
-				if b.finish(id, or3cloud.JobOutcome{Content: &final}) != was {
+				if b.finish(id, jobs.Outcome{Content: &final}) != was {
 					t.Fatalf("finished: %t", was)
 				}
 			},
 			"fail": func(t *rapid.T) {
 				id, j := pick()
-				if was := end(j, or3cloud.JobFailed); b.finish(id, or3cloud.JobOutcome{Status: or3cloud.JobFailed, Error: "e"}) != was {
+				if was := end(j, jobs.Failed); b.finish(id, jobs.Outcome{Status: jobs.Failed, Error: "e"}) != was {
 					t.Fatalf("failed: %t", was)
 				}
 			},
 			"abort": func(t *rapid.T) {
 				id, j := pick()
-				if was := end(j, or3cloud.JobAborted); b.abort(id, user) != was {
+				if was := end(j, jobs.Aborted); b.abort(id, user) != was {
 					t.Fatalf("aborted: %t", was)
 				}
 			},
@@ -316,14 +317,14 @@ func testJobModel(t *testing.T, b *jobBench) {
 				if n := must(b.Jobs.CountJobs(b.ctx, user))(t); n != open() {
 					t.Fatalf("%d open jobs, want %d", n, open())
 				}
-				for id, j := range jobs {
-					if v := b.get(id); v.Status != j.status || v.Content.Text != j.text || v.CompletedAt.IsZero() != (j.status == or3cloud.JobStreaming) {
+				for id, j := range model {
+					if v := b.get(id); v.Status != j.status || v.Content.Text != j.text || v.CompletedAt.IsZero() != (j.status == jobs.Streaming) {
 						t.Fatalf("%+v, want %+v", v, j)
 					}
 				}
 			},
 		})
-		for id := range jobs {
+		for id := range model {
 			b.abort(id, user)
 		}
 	})
@@ -332,62 +333,62 @@ func testJobModel(t *testing.T, b *jobBench) {
 // testJobTexts fills an answer: it ends at its bound, with a whole character.
 func testJobTexts(t *testing.T, b *jobBench) {
 	id := b.create()
-	b.update(id, or3cloud.JobUpdate{Content: "a"})
-	for range or3cloud.MaxJobText/30_000 + 2 {
-		b.update(id, or3cloud.JobUpdate{Content: strings.Repeat("é", 15_000)})
+	b.update(id, jobs.Update{Content: "a"})
+	for range jobs.MaxText/30_000 + 2 {
+		b.update(id, jobs.Update{Content: strings.Repeat("é", 15_000)})
 	}
-	if v := b.get(id).Content; len(v.Text) != or3cloud.MaxJobText-1 || v.Length != or3cloud.MaxJobText/2 || !strings.HasSuffix(v.Text, "éé") {
+	if v := b.get(id).Content; len(v.Text) != jobs.MaxText-1 || v.Length != jobs.MaxText/2 || !strings.HasSuffix(v.Text, "éé") {
 		t.Errorf("%d bytes, %d units, ends in %q", len(v.Text), v.Length, v.Text[len(v.Text)-4:])
 	}
-	b.update(id, or3cloud.JobUpdate{Content: "z"})
-	if v := b.get(id).Content; len(v.Text) != or3cloud.MaxJobText {
+	b.update(id, jobs.Update{Content: "z"})
+	if v := b.get(id).Content; len(v.Text) != jobs.MaxText {
 		t.Errorf("%d bytes: there was room for one", len(v.Text))
 	}
-	long := strings.Repeat("😀", or3cloud.MaxJobText)
-	b.finish(id, or3cloud.JobOutcome{Content: &long, Reasoning: &long})
-	if v := b.get(id); len(v.Content.Text) != or3cloud.MaxJobText || len(v.Reasoning.Text) != or3cloud.MaxJobText {
+	long := strings.Repeat("😀", jobs.MaxText)
+	b.finish(id, jobs.Outcome{Content: &long, Reasoning: &long})
+	if v := b.get(id); len(v.Content.Text) != jobs.MaxText || len(v.Reasoning.Text) != jobs.MaxText {
 		t.Errorf("%d and %d bytes", len(v.Content.Text), len(v.Reasoning.Text))
 	}
 }
 
 // testJobRefusals asks for what is beyond the bounds; nothing of it is left behind.
 func testJobRefusals(t *testing.T, b *jobBench) {
-	for name, f := range map[string]func(*or3cloud.NewJob){
-		"no user":   func(in *or3cloud.NewJob) { in.UserID = "" },
-		"any user":  func(in *or3cloud.NewJob) { in.UserID = or3cloud.AnyUser },
-		"no kind":   func(in *or3cloud.NewJob) { in.Kind = "song" },
-		"a phase":   func(in *or3cloud.NewJob) { in.HistoryPhase = "full moon" },
-		"a long id": func(in *or3cloud.NewJob) { in.MessageID = strings.Repeat("m", or3cloud.MaxJobName+1) },
-		"a long context": func(in *or3cloud.NewJob) {
-			in.Context = []byte(`"` + strings.Repeat("x", or3cloud.MaxJobContext) + `"`)
+	for name, f := range map[string]func(*jobs.Order){
+		"no user":   func(in *jobs.Order) { in.UserID = "" },
+		"any user":  func(in *jobs.Order) { in.UserID = jobs.AnyUser },
+		"no kind":   func(in *jobs.Order) { in.Kind = "song" },
+		"a phase":   func(in *jobs.Order) { in.HistoryPhase = "full moon" },
+		"a long id": func(in *jobs.Order) { in.MessageID = strings.Repeat("m", jobs.MaxName+1) },
+		"a long context": func(in *jobs.Order) {
+			in.Context = []byte(`"` + strings.Repeat("x", jobs.MaxContext) + `"`)
 		},
-		"long tool calls": func(in *or3cloud.NewJob) {
-			in.ToolCalls = []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)
+		"long tool calls": func(in *jobs.Order) {
+			in.ToolCalls = []byte(`"` + strings.Repeat("x", jobs.MaxState) + `"`)
 		},
-		"a long execution": func(in *or3cloud.NewJob) { in.Execution = bytes.Repeat([]byte("x"), or3cloud.MaxJobExecution+1) },
-		"no job at all":    func(in *or3cloud.NewJob) { in.MostOfUser = 0 },
+		"a long execution": func(in *jobs.Order) { in.Execution = bytes.Repeat([]byte("x"), jobs.MaxExecution+1) },
+		"no job at all":    func(in *jobs.Order) { in.MostOfUser = 0 },
 	} {
 		in := newJob()
 		f(&in)
 		_, err := b.Jobs.CreateJob(b.ctx, in)
 		wantCode(t, name, err, or3cloud.CodeInvalid)
 	}
-	if n := must(b.Jobs.CountJobs(b.ctx, or3cloud.AnyUser))(t); n != 0 {
+	if n := must(b.Jobs.CountJobs(b.ctx, jobs.AnyUser))(t); n != 0 {
 		t.Errorf("%d jobs are left", n)
 	}
 	id := b.create()
-	for name, u := range map[string]or3cloud.JobUpdate{
-		"long tool calls": {ToolCalls: []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)},
-		"a long state":    {WorkflowState: []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)},
-		"a long usage":    {Usage: []byte(`"` + strings.Repeat("x", or3cloud.MaxJobState) + `"`)},
+	for name, u := range map[string]jobs.Update{
+		"long tool calls": {ToolCalls: []byte(`"` + strings.Repeat("x", jobs.MaxState) + `"`)},
+		"a long state":    {WorkflowState: []byte(`"` + strings.Repeat("x", jobs.MaxState) + `"`)},
+		"a long usage":    {Usage: []byte(`"` + strings.Repeat("x", jobs.MaxState) + `"`)},
 	} {
 		u.Content = "never"
 		_, err := b.Jobs.UpdateJob(b.ctx, id, u)
 		wantCode(t, name, err, or3cloud.CodeInvalid)
 	}
-	_, err := b.Jobs.FinishJob(b.ctx, id, or3cloud.JobOutcome{Status: or3cloud.JobAborted})
+	_, err := b.Jobs.FinishJob(b.ctx, id, jobs.Outcome{Status: jobs.Aborted})
 	wantCode(t, "an outcome", err, or3cloud.CodeInvalid)
-	if v := b.get(id); v.Content.Text != "" || v.Status != or3cloud.JobStreaming {
+	if v := b.get(id); v.Content.Text != "" || v.Status != jobs.Streaming {
 		t.Errorf("%+v", v)
 	}
 }
@@ -415,7 +416,7 @@ func testJobLimits(t *testing.T, b *jobBench) {
 			t.Errorf("%s has %d jobs", user, len(ids))
 		}
 	}
-	if all != 10 || must(b.Jobs.CountJobs(b.ctx, or3cloud.AnyUser))(t) != 10 {
+	if all != 10 || must(b.Jobs.CountJobs(b.ctx, jobs.AnyUser))(t) != 10 {
 		t.Errorf("%d jobs, want 10", all)
 	}
 	for user, ids := range begun {
@@ -423,30 +424,30 @@ func testJobLimits(t *testing.T, b *jobBench) {
 			continue
 		}
 		b.abort(ids[0], user)
-		b.create(func(in *or3cloud.NewJob) { in.UserID, in.MostOfUser, in.MostOfAll = user, 4, 10 })
+		b.create(func(in *jobs.Order) { in.UserID, in.MostOfUser, in.MostOfAll = user, 4, 10 })
 		break
 	}
 }
 
 // testKeptJobs finishes more jobs than are kept of a user: the oldest give way, and another user's stay.
 func testKeptJobs(t *testing.T, b *jobBench) {
-	other := b.create(func(in *or3cloud.NewJob) { in.UserID = "bob" })
-	b.finish(other, or3cloud.JobOutcome{})
-	waiting := b.create(func(in *or3cloud.NewJob) { in.HistoryPhase = or3cloud.HistoryReady })
-	b.finish(waiting, or3cloud.JobOutcome{})
+	other := b.create(func(in *jobs.Order) { in.UserID = "bob" })
+	b.finish(other, jobs.Outcome{})
+	waiting := b.create(func(in *jobs.Order) { in.HistoryPhase = jobs.HistoryReady })
+	b.finish(waiting, jobs.Outcome{})
 	open := b.create()
 	var ids []string
-	for range or3cloud.KeptJobs + 4 {
+	for range jobs.Kept + 4 {
 		id := b.create()
-		b.update(id, or3cloud.JobUpdate{Content: "x"})
-		b.finish(id, or3cloud.JobOutcome{})
+		b.update(id, jobs.Update{Content: "x"})
+		b.finish(id, jobs.Outcome{})
 		ids = append(ids, id)
 	}
-	b.status(other, or3cloud.JobComplete)
-	b.status(open, or3cloud.JobStreaming)
-	b.status(waiting, or3cloud.JobComplete) // its answer is not in the history yet
+	b.status(other, jobs.Complete)
+	b.status(open, jobs.Streaming)
+	b.status(waiting, jobs.Complete) // its answer is not in the history yet
 	for i, id := range ids {
-		_, err := b.Jobs.GetJob(b.ctx, id, "ann", or3cloud.JobPlace{})
+		_, err := b.Jobs.GetJob(b.ctx, id, "ann", jobs.Place{})
 		if gone := i < 5; (or3cloud.CodeOf(err) == or3cloud.CodeNotFound) != gone {
 			t.Errorf("job %d: %v, gone %t", i, err, gone)
 		}
@@ -455,33 +456,33 @@ func testKeptJobs(t *testing.T, b *jobBench) {
 
 // testAbandonedJobs lets time pass: a silent job fails, one that makes a sound does not, and finished ones go.
 func testAbandonedJobs(t *testing.T, b *jobBench) {
-	soon := func(in *or3cloud.NewJob) { in.Timeout, in.Retention = time.Minute, time.Hour }
+	soon := func(in *jobs.Order) { in.Timeout, in.Retention = time.Minute, time.Hour }
 	silent, heard, usual := b.create(soon), b.create(soon), b.create()
-	b.update(silent, or3cloud.JobUpdate{Content: "half"})
+	b.update(silent, jobs.Update{Content: "half"})
 	b.Advance(40 * time.Second)
-	b.update(heard, or3cloud.JobUpdate{})
+	b.update(heard, jobs.Update{})
 	b.Advance(40 * time.Second)
 	if n := b.collect(); n != 1 {
 		t.Errorf("%d were dealt with, want one", n)
 	}
-	if v := b.get(silent); v.Status != or3cloud.JobFailed || v.Error == "" || v.Content.Text != "half" || v.CompletedAt.IsZero() {
+	if v := b.get(silent); v.Status != jobs.Failed || v.Error == "" || v.Content.Text != "half" || v.CompletedAt.IsZero() {
 		t.Errorf("%+v", v)
 	}
-	b.status(heard, or3cloud.JobStreaming)
-	b.status(usual, or3cloud.JobStreaming)
-	b.finish(usual, or3cloud.JobOutcome{})
-	b.Advance(or3cloud.DefaultJobRetention - time.Hour)
+	b.status(heard, jobs.Streaming)
+	b.status(usual, jobs.Streaming)
+	b.finish(usual, jobs.Outcome{})
+	b.Advance(jobs.DefaultRetention - time.Hour)
 	b.collect()
 	for _, id := range []string{silent, heard} {
-		_, err := b.Jobs.GetJob(b.ctx, id, "ann", or3cloud.JobPlace{})
+		_, err := b.Jobs.GetJob(b.ctx, id, "ann", jobs.Place{})
 		if id == silent {
 			wantCode(t, "an old job", err, or3cloud.CodeNotFound)
 		}
 	}
-	b.status(usual, or3cloud.JobComplete)
+	b.status(usual, jobs.Complete)
 	b.Advance(2 * time.Hour)
 	b.collect()
-	_, err := b.Jobs.GetJob(b.ctx, usual, "ann", or3cloud.JobPlace{})
+	_, err := b.Jobs.GetJob(b.ctx, usual, "ann", jobs.Place{})
 	wantCode(t, "a job after its retention", err, or3cloud.CodeNotFound)
 }
 
@@ -489,10 +490,10 @@ const lease = 30 * time.Second
 
 // testJobLeases hands a job from worker to worker: whoever has lost it changes nothing any more.
 func testJobLeases(t *testing.T, b *jobBench) {
-	queue := ability[or3cloud.JobQueue](b)
-	next := func(owner string) *or3cloud.ClaimedJob { return must(queue.ClaimNextJob(b.ctx, owner, lease))(t) }
+	queue := ability[jobs.Queue](b)
+	next := func(owner string) *jobs.Claimed { return must(queue.ClaimNextJob(b.ctx, owner, lease))(t) }
 	b.create() // without an execution no other worker can take it up
-	id := b.create(func(in *or3cloud.NewJob) {
+	id := b.create(func(in *jobs.Order) {
 		in.Execution, in.LeaseOwner, in.Lease = []byte("sealed"), "first", lease
 	})
 	if v := b.get(id); v.Attempts != 1 || v.LeaseOwner != "first" || v.LeaseUntil.IsZero() {
@@ -504,7 +505,7 @@ func testJobLeases(t *testing.T, b *jobBench) {
 	if got := must(queue.ClaimJob(b.ctx, id, "second", lease))(t); got != nil {
 		t.Errorf("another worker gets %+v", got)
 	}
-	b.update(id, or3cloud.JobUpdate{LeaseOwner: "first", Content: "one"})
+	b.update(id, jobs.Update{LeaseOwner: "first", Content: "one"})
 	if got := must(queue.ClaimJob(b.ctx, id, "first", lease))(t); got == nil || got.Attempts != 1 || string(got.Execution) != "sealed" {
 		t.Errorf("the owner gets %+v", got)
 	}
@@ -520,7 +521,7 @@ func testJobLeases(t *testing.T, b *jobBench) {
 		t.Errorf("another worker gets %+v", got)
 	}
 	b.Advance(20 * time.Second)
-	_, err := b.Jobs.UpdateJob(b.ctx, id, or3cloud.JobUpdate{LeaseOwner: "first", Content: "late"})
+	_, err := b.Jobs.UpdateJob(b.ctx, id, jobs.Update{LeaseOwner: "first", Content: "late"})
 	wantCode(t, "an update after the lease", err, or3cloud.CodeConflict)
 	got := next("second")
 	if got == nil || got.ID != id || got.Attempts != 2 || got.LeaseOwner != "second" || string(got.Execution) != "sealed again" {
@@ -529,20 +530,20 @@ func testJobLeases(t *testing.T, b *jobBench) {
 	if v := b.get(id); v.Content.Length != 0 {
 		t.Errorf("a second attempt begins with %+v", v.Content)
 	}
-	b.update(id, or3cloud.JobUpdate{LeaseOwner: "second", Content: "two"})
-	for place, want := range map[or3cloud.JobPlace]or3cloud.JobText{
+	b.update(id, jobs.Update{LeaseOwner: "second", Content: "two"})
+	for place, want := range map[jobs.Place]jobs.Text{
 		{Content: 2, Attempt: 1}: {Text: "two", Length: 3}, {Content: 2, Attempt: 2}: {Text: "o", From: 2, Length: 3}, {Content: 2}: {Text: "o", From: 2, Length: 3},
 	} {
 		if v := must(b.Jobs.GetJob(b.ctx, id, "ann", place))(t); v.Content != want {
 			t.Errorf("%+v: %+v, want %+v", place, v.Content, want)
 		}
 	}
-	_, err = b.Jobs.FinishJob(b.ctx, id, or3cloud.JobOutcome{LeaseOwner: "first", Status: or3cloud.JobComplete})
+	_, err = b.Jobs.FinishJob(b.ctx, id, jobs.Outcome{LeaseOwner: "first", Status: jobs.Complete})
 	wantCode(t, "the first worker finishes it", err, or3cloud.CodeConflict)
-	if !b.finish(id, or3cloud.JobOutcome{LeaseOwner: "second"}) {
+	if !b.finish(id, jobs.Outcome{LeaseOwner: "second"}) {
 		t.Error("the second worker does not finish it")
 	}
-	if v := b.get(id); v.Status != or3cloud.JobComplete || v.LeaseOwner != "" || v.Content.Text != "two" {
+	if v := b.get(id); v.Status != jobs.Complete || v.LeaseOwner != "" || v.Content.Text != "two" {
 		t.Errorf("%+v", v)
 	}
 	if must(queue.RenewJobLease(b.ctx, id, "second", lease))(t) || must(queue.ClaimJob(b.ctx, id, "second", lease))(t) != nil {
@@ -556,19 +557,19 @@ func testJobLeases(t *testing.T, b *jobBench) {
 
 // testLostWorkers loses workers: a job that no one can go on with has failed, and so has one that takes all who try with it.
 func testLostWorkers(t *testing.T, b *jobBench) {
-	queue := ability[or3cloud.JobQueue](b)
-	id := b.create(func(in *or3cloud.NewJob) { in.LeaseOwner, in.Lease = "w", lease })
+	queue := ability[jobs.Queue](b)
+	id := b.create(func(in *jobs.Order) { in.LeaseOwner, in.Lease = "w", lease })
 	b.Advance(lease - time.Second)
 	b.collect()
-	b.status(id, or3cloud.JobStreaming)
+	b.status(id, jobs.Streaming)
 	b.Advance(2 * time.Second)
 	b.collect()
-	if v := b.get(id); v.Status != or3cloud.JobFailed || v.Error == "" {
+	if v := b.get(id); v.Status != jobs.Failed || v.Error == "" {
 		t.Errorf("%+v", v)
 	}
 
-	deadly := b.create(func(in *or3cloud.NewJob) { in.Execution = []byte("x") })
-	for i := range or3cloud.MostJobAttempts {
+	deadly := b.create(func(in *jobs.Order) { in.Execution = []byte("x") })
+	for i := range jobs.MostAttempts {
 		if got := must(queue.ClaimNextJob(b.ctx, fmt.Sprint("w", i), lease))(t); got == nil || got.ID != deadly || got.Attempts != i+1 {
 			t.Fatalf("attempt %d: %+v", i, got)
 		}
@@ -578,32 +579,32 @@ func testLostWorkers(t *testing.T, b *jobBench) {
 		t.Errorf("one attempt more: %+v", got)
 	}
 	b.collect()
-	b.status(deadly, or3cloud.JobFailed)
+	b.status(deadly, jobs.Failed)
 
-	forgotten := b.create(func(in *or3cloud.NewJob) { in.Execution, in.LeaseOwner, in.Lease = []byte("x"), "w", lease })
-	b.Advance(lease + or3cloud.DefaultJobTimeout - time.Second)
+	forgotten := b.create(func(in *jobs.Order) { in.Execution, in.LeaseOwner, in.Lease = []byte("x"), "w", lease })
+	b.Advance(lease + jobs.DefaultTimeout - time.Second)
 	b.collect()
-	b.status(forgotten, or3cloud.JobStreaming) // someone may take it up
+	b.status(forgotten, jobs.Streaming) // someone may take it up
 	b.Advance(2 * time.Second)
 	b.collect()
-	b.status(forgotten, or3cloud.JobFailed)
+	b.status(forgotten, jobs.Failed)
 
 	const years = 3 * 365 * 24 * time.Hour
 	b.Advance(years) // the clock is ahead for a while
-	late := b.create(func(in *or3cloud.NewJob) { in.LeaseOwner, in.Lease = "w", lease })
+	late := b.create(func(in *jobs.Order) { in.LeaseOwner, in.Lease = "w", lease })
 	b.Advance(-years)
 	b.collect()
-	b.Advance(or3cloud.LongestJobLease + or3cloud.DefaultJobTimeout + 10*time.Minute)
+	b.Advance(jobs.LongestLease + jobs.DefaultTimeout + 10*time.Minute)
 	b.collect()
-	b.status(late, or3cloud.JobFailed)
+	b.status(late, jobs.Failed)
 }
 
 // testJobClaims lets workers take jobs in parallel: each job is in one worker's hands.
 func testJobClaims(t *testing.T, b *jobBench) {
-	queue := ability[or3cloud.JobQueue](b)
-	const jobs = 10
-	for range jobs {
-		b.create(func(in *or3cloud.NewJob) { in.Execution = []byte("x") })
+	queue := ability[jobs.Queue](b)
+	const open = 10
+	for range open {
+		b.create(func(in *jobs.Order) { in.Execution = []byte("x") })
 	}
 	var mu sync.Mutex
 	taken := map[string]string{}
@@ -625,19 +626,19 @@ func testJobClaims(t *testing.T, b *jobBench) {
 			mu.Unlock()
 		}
 	})
-	if len(taken) != jobs {
-		t.Errorf("%d jobs were taken, want %d", len(taken), jobs)
+	if len(taken) != open {
+		t.Errorf("%d jobs were taken, want %d", len(taken), open)
 	}
 }
 
 func testJobAdmissions(t *testing.T, b *jobBench) {
-	admissions := ability[or3cloud.JobAdmissions](b)
-	keyed := func(in *or3cloud.NewJob) { in.IdempotencyKey, in.AdmissionID = "key", "admission" }
+	admissions := ability[jobs.Admissions](b)
+	keyed := func(in *jobs.Order) { in.IdempotencyKey, in.AdmissionID = "key", "admission" }
 	id := b.create(keyed)
 	if again := b.create(keyed); again != id {
 		t.Errorf("a second job %s under the key of %s", again, id)
 	}
-	if other := b.create(keyed, func(in *or3cloud.NewJob) { in.UserID = "bob" }); other == id {
+	if other := b.create(keyed, func(in *jobs.Order) { in.UserID = "bob" }); other == id {
 		t.Error("another user's key is the same")
 	}
 	if job := must(admissions.FindJob(b.ctx, "key", "ann"))(t); job.ID != id || job.AdmissionID != "admission" {
@@ -650,11 +651,11 @@ func testJobAdmissions(t *testing.T, b *jobBench) {
 	if one, two := b.create(), b.create(); one == two {
 		t.Error("jobs without a key are one")
 	}
-	want := or3cloud.JobCancellation{JobID: id, Aborted: true}
+	want := jobs.Cancellation{JobID: id, Aborted: true}
 	if got := must(admissions.CancelAdmission(b.ctx, "ann", "admission"))(t); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	b.status(id, or3cloud.JobAborted)
+	b.status(id, jobs.Aborted)
 	want.Aborted = false
 	for _, name := range []string{"admission", "key"} {
 		if got := must(admissions.CancelAdmission(b.ctx, "ann", name))(t); got != want {
@@ -668,7 +669,7 @@ func testJobAdmissions(t *testing.T, b *jobBench) {
 
 // testParallelAdmissions sends one admission many times, and its cancellation: either all get one job, or no one gets any that runs.
 func testParallelAdmissions(t *testing.T, b *jobBench) {
-	admissions := ability[or3cloud.JobAdmissions](b)
+	admissions := ability[jobs.Admissions](b)
 	for round := range 10 {
 		key := fmt.Sprint("k", round)
 		var mu sync.Mutex
@@ -696,26 +697,26 @@ func testParallelAdmissions(t *testing.T, b *jobBench) {
 			t.Errorf("%d jobs of one admission", len(ids))
 		}
 		for id := range ids {
-			b.status(id, or3cloud.JobAborted)
+			b.status(id, jobs.Aborted)
 		}
 	}
 }
 
 // testJobCancellations cancels admissions that have not come: of the latest, and only for a while, they are refused.
 func testJobCancellations(t *testing.T, b *jobBench) {
-	admissions := ability[or3cloud.JobAdmissions](b)
-	create := func(key string) or3cloud.JobAdmission {
+	admissions := ability[jobs.Admissions](b)
+	create := func(key string) jobs.Admission {
 		in := newJob()
 		in.IdempotencyKey = key
 		return must(b.Jobs.CreateJob(b.ctx, in))(t)
 	}
-	if got := must(admissions.CancelAdmission(b.ctx, "ann", "first"))(t); got != (or3cloud.JobCancellation{Pending: true}) {
+	if got := must(admissions.CancelAdmission(b.ctx, "ann", "first"))(t); got != (jobs.Cancellation{Pending: true}) {
 		t.Errorf("%+v", got)
 	}
 	if a := create("first"); !a.Cancelled || a.ID != "" {
 		t.Errorf("%+v", a)
 	}
-	for i := range or3cloud.MaxCancellations {
+	for i := range jobs.MaxCancellations {
 		b.Advance(time.Millisecond * 2)
 		must(admissions.CancelAdmission(b.ctx, "ann", fmt.Sprint("a", i)))(t)
 	}
@@ -730,12 +731,12 @@ func testJobCancellations(t *testing.T, b *jobBench) {
 	if a := create("a1"); a.Cancelled {
 		t.Errorf("an old cancellation is kept: %+v", a)
 	}
-	_, err := admissions.CancelAdmission(b.ctx, "ann", strings.Repeat("x", or3cloud.MaxJobName+1))
+	_, err := admissions.CancelAdmission(b.ctx, "ann", strings.Repeat("x", jobs.MaxName+1))
 	wantCode(t, "a long id", err, or3cloud.CodeInvalid)
 }
 
 func testJobHistory(t *testing.T, b *jobBench) {
-	history := ability[or3cloud.JobHistory](b)
+	history := ability[jobs.History](b)
 	pending := func() (ids []string) {
 		t.Helper()
 		for _, p := range must(history.PendingHistoryJobs(b.ctx, 100))(t) {
@@ -743,17 +744,17 @@ func testJobHistory(t *testing.T, b *jobBench) {
 		}
 		return ids
 	}
-	set := func(id string, phase or3cloud.HistoryPhase, want bool, from ...or3cloud.HistoryPhase) {
+	set := func(id string, phase jobs.HistoryPhase, want bool, from ...jobs.HistoryPhase) {
 		t.Helper()
 		if got := must(history.SetHistoryPhase(b.ctx, id, phase, from...))(t); got != want {
 			t.Errorf("%s of %v: %v, want %v", phase, from, got, want)
 		}
 	}
-	ready := func(in *or3cloud.NewJob) { in.HistoryPhase = or3cloud.HistoryReady }
+	ready := func(in *jobs.Order) { in.HistoryPhase = jobs.HistoryReady }
 	b.create() // writes no history
-	id := b.create(ready, func(in *or3cloud.NewJob) { in.LeaseOwner, in.Lease = "w", lease })
-	admitting := b.create(func(in *or3cloud.NewJob) {
-		in.HistoryPhase, in.Context, in.Execution = or3cloud.HistoryAdmissionPending, []byte(`{"admission":1}`), []byte("secret")
+	id := b.create(ready, func(in *jobs.Order) { in.LeaseOwner, in.Lease = "w", lease })
+	admitting := b.create(func(in *jobs.Order) {
+		in.HistoryPhase, in.Context, in.Execution = jobs.HistoryAdmissionPending, []byte(`{"admission":1}`), []byte("secret")
 	})
 	if got := pending(); !slices.Equal(got, []string{admitting}) {
 		t.Errorf("%v are pending, want %s", got, admitting)
@@ -761,7 +762,7 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	if p := must(history.PendingHistoryJobs(b.ctx, 100))(t); string(p[0].Context) != `{"admission":1}` {
 		t.Errorf("%s stays with the job", p[0].Context)
 	}
-	if queue, ok := b.Jobs.(or3cloud.JobQueue); ok {
+	if queue, ok := b.Jobs.(jobs.Queue); ok {
 		if c := must(queue.ClaimJob(b.ctx, admitting, "w", lease))(t); c != nil {
 			t.Errorf("what is not admitted is claimed: %+v", c)
 		}
@@ -769,35 +770,35 @@ func testJobHistory(t *testing.T, b *jobBench) {
 			t.Errorf("what is not admitted is the next: %+v", c)
 		}
 	}
-	set(admitting, or3cloud.HistoryCommitted, false, or3cloud.HistoryReady, or3cloud.HistoryFinalizationPending)
-	set(admitting, or3cloud.HistoryReady, true, or3cloud.HistoryAdmissionPending)
-	set(admitting, or3cloud.HistoryReady, false, or3cloud.HistoryAdmissionPending)
+	set(admitting, jobs.HistoryCommitted, false, jobs.HistoryReady, jobs.HistoryFinalizationPending)
+	set(admitting, jobs.HistoryReady, true, jobs.HistoryAdmissionPending)
+	set(admitting, jobs.HistoryReady, false, jobs.HistoryAdmissionPending)
 	if v := b.get(admitting); v.Context != nil {
 		t.Errorf("the context is told without being asked for: %s", v.Context)
 	}
-	b.finish(admitting, or3cloud.JobOutcome{})
-	if v := must(b.Jobs.GetJob(b.ctx, admitting, "ann", or3cloud.JobPlace{Context: true}))(t); string(v.Context) != `{"admission":1}` {
+	b.finish(admitting, jobs.Outcome{})
+	if v := must(b.Jobs.GetJob(b.ctx, admitting, "ann", jobs.Place{Context: true}))(t); string(v.Context) != `{"admission":1}` {
 		t.Errorf("%s stays with the job, after its end", v.Context)
 	}
-	set(admitting, or3cloud.HistoryCommitted, true)
+	set(admitting, jobs.HistoryCommitted, true)
 	if got := pending(); len(got) != 0 {
 		t.Errorf("%v are pending, want none", got)
 	}
-	snapshot := or3cloud.TerminalSnapshot{
-		Status: or3cloud.JobComplete, Content: "ä", Reasoning: "hm", ToolCalls: []byte(`[7]`), Usage: []byte(`{"n":1}`), Error: "none",
+	snapshot := jobs.TerminalSnapshot{
+		Status: jobs.Complete, Content: "ä", Reasoning: "hm", ToolCalls: []byte(`[7]`), Usage: []byte(`{"n":1}`), Error: "none",
 		CompletedAt: time.UnixMilli(1_700_000_000_123),
 	}
 	_, err := history.SaveTerminalSnapshot(b.ctx, id, "another", snapshot)
 	wantCode(t, "a snapshot of another worker", err, or3cloud.CodeConflict)
-	b.update(id, or3cloud.JobUpdate{LeaseOwner: "w", Content: "half", Reasoning: "half"})
+	b.update(id, jobs.Update{LeaseOwner: "w", Content: "half", Reasoning: "half"})
 	for first := range []bool{true, false} { // the second end is none
 		if must(history.SaveTerminalSnapshot(b.ctx, id, "w", snapshot))(t) != (first == 0) {
 			t.Errorf("end %d", first)
 		}
 		snapshot.Content = "another"
 	}
-	if v := b.get(id); v.Status != or3cloud.JobComplete || v.Content.Text != "ä" || v.Reasoning.Text != "hm" || string(v.ToolCalls) != "[7]" || v.Error != "" ||
-		!v.CompletedAt.Equal(snapshot.CompletedAt) || v.LeaseOwner != "" || v.HistoryPhase != or3cloud.HistoryFinalizationPending {
+	if v := b.get(id); v.Status != jobs.Complete || v.Content.Text != "ä" || v.Reasoning.Text != "hm" || string(v.ToolCalls) != "[7]" || v.Error != "" ||
+		!v.CompletedAt.Equal(snapshot.CompletedAt) || v.LeaseOwner != "" || v.HistoryPhase != jobs.HistoryFinalizationPending {
 		t.Errorf("%+v", v)
 	}
 	b.collect()
@@ -812,41 +813,41 @@ func testJobHistory(t *testing.T, b *jobBench) {
 		got.Reasoning != "hm" || got.Usage.N != 1 || !slices.Equal(got.ToolCalls, []int{7}) || got.CompletedAt != 1_700_000_000_123 {
 		t.Errorf("%+v: %+v", all, got)
 	}
-	set(id, or3cloud.HistoryCommitted, true)
-	if v := b.get(id); v.HistoryPhase != or3cloud.HistoryCommitted || v.Status != or3cloud.JobComplete {
+	set(id, jobs.HistoryCommitted, true)
+	if v := b.get(id); v.HistoryPhase != jobs.HistoryCommitted || v.Status != jobs.Complete {
 		t.Errorf("%+v", v)
 	}
 
 	// One that ends without a snapshot waits with what has come of it.
 	lost := b.create(ready)
-	b.update(lost, or3cloud.JobUpdate{Content: "half", Reasoning: "why", ToolCalls: []byte(`[1]`)})
+	b.update(lost, jobs.Update{Content: "half", Reasoning: "why", ToolCalls: []byte(`[1]`)})
 	b.abort(lost, "ann")
 	all = must(history.PendingHistoryJobs(b.ctx, 1))(t)
 	if len(all) != 1 || all[0].ID != lost || json.Unmarshal(all[0].Snapshot, &got) != nil || got.Status != "aborted" || got.Content != "half" ||
 		got.Reasoning != "why" || len(got.ToolCalls) != 1 || got.CompletedAt == 0 {
 		t.Errorf("%+v: %+v", all, got)
 	}
-	set(lost, or3cloud.HistoryReady, true)
+	set(lost, jobs.HistoryReady, true)
 	if got := pending(); !slices.Equal(got, []string{lost}) {
 		t.Errorf("%v are pending, want %s: what has ended is not ready", got, lost)
 	}
-	for _, phase := range []or3cloud.HistoryPhase{or3cloud.HistorySuperseded, or3cloud.HistoryBlocked} {
+	for _, phase := range []jobs.HistoryPhase{jobs.HistorySuperseded, jobs.HistoryBlocked} {
 		set(lost, phase, true)
 		if got := pending(); len(got) != 0 {
 			t.Errorf("%s: %v are pending", phase, got)
 		}
 	}
-	set("nothing", or3cloud.HistoryReady, false)
-	for _, phases := range [][]or3cloud.HistoryPhase{{"full moon"}, {or3cloud.HistoryReady, "full moon"}} {
+	set("nothing", jobs.HistoryReady, false)
+	for _, phases := range [][]jobs.HistoryPhase{{"full moon"}, {jobs.HistoryReady, "full moon"}} {
 		_, err := history.SetHistoryPhase(b.ctx, lost, phases[0], phases[1:]...)
 		wantCode(t, "a phase", err, or3cloud.CodeInvalid)
 	}
 	open := b.create(ready)
-	snapshot.Status, snapshot.ToolCalls = or3cloud.JobStreaming, nil
+	snapshot.Status, snapshot.ToolCalls = jobs.Streaming, nil
 	_, err = history.SaveTerminalSnapshot(b.ctx, open, "", snapshot)
 	wantCode(t, "an end that is none", err, or3cloud.CodeInvalid)
-	snapshot.Status, snapshot.ToolCalls = or3cloud.JobAborted, []byte(`"`+strings.Repeat("x", or3cloud.MaxJobState)+`"`)
+	snapshot.Status, snapshot.ToolCalls = jobs.Aborted, []byte(`"`+strings.Repeat("x", jobs.MaxState)+`"`)
 	_, err = history.SaveTerminalSnapshot(b.ctx, open, "", snapshot)
 	wantCode(t, "long tool calls", err, or3cloud.CodeInvalid)
-	b.status(open, or3cloud.JobStreaming)
+	b.status(open, jobs.Streaming)
 }

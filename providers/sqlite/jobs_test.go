@@ -6,6 +6,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/jobs"
 )
 
 // TestJobsAcrossARestart opens the database again: what can be gone on with waits for a worker, with all that it needs, and what
@@ -14,13 +15,13 @@ func TestJobsAcrossARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sync.sqlite")
 	s, _ := openTest(t, func(o *Options) { o.Path = path })
 	begin := func(execution []byte) string {
-		a, err := s.CreateJob(t.Context(), or3cloud.NewJob{
-			UserID: "ann", Kind: or3cloud.JobChat, Execution: execution, LeaseOwner: "before", Lease: time.Minute, MostOfAll: 9, MostOfUser: 9,
+		a, err := s.CreateJob(t.Context(), jobs.Order{
+			UserID: "ann", Kind: jobs.Chat, Execution: execution, LeaseOwner: "before", Lease: time.Minute, MostOfAll: 9, MostOfUser: 9,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.UpdateJob(t.Context(), a.ID, or3cloud.JobUpdate{LeaseOwner: "before", Content: "half"}); err != nil {
+		if _, err := s.UpdateJob(t.Context(), a.ID, jobs.Update{LeaseOwner: "before", Content: "half"}); err != nil {
 			t.Fatal(err)
 		}
 		return a.ID
@@ -42,8 +43,8 @@ func TestJobsAcrossARestart(t *testing.T) {
 	if _, err := s.CollectJobs(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	v, err := s.GetJob(t.Context(), lost, "ann", or3cloud.JobPlace{})
-	if err != nil || v.Status != or3cloud.JobFailed || v.Content.Text != "half" {
+	v, err := s.GetJob(t.Context(), lost, "ann", jobs.Place{})
+	if err != nil || v.Status != jobs.Failed || v.Content.Text != "half" {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -57,11 +58,11 @@ func TestJobsOfARemovedUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, owner := range []string{user, "other"} {
-		a, err := s.CreateJob(t.Context(), or3cloud.NewJob{UserID: owner, Kind: or3cloud.JobChat, Execution: []byte("x"), MostOfAll: 9, MostOfUser: 9})
+		a, err := s.CreateJob(t.Context(), jobs.Order{UserID: owner, Kind: jobs.Chat, Execution: []byte("x"), MostOfAll: 9, MostOfUser: 9})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.UpdateJob(t.Context(), a.ID, or3cloud.JobUpdate{Content: "text"}); err != nil {
+		if _, err := s.UpdateJob(t.Context(), a.ID, jobs.Update{Content: "text"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.CancelAdmission(t.Context(), owner, "early"); err != nil {
@@ -86,7 +87,7 @@ func TestJobsOfMembersAlone(t *testing.T) {
 		user, workspace string
 		want            or3cloud.Code
 	}{"the owner": {owner, ws, ""}, "a stranger": {"stranger", ws, or3cloud.CodeForbidden}, "another store's": {"stranger", "elsewhere", ""}} {
-		_, err := s.CreateJob(t.Context(), or3cloud.NewJob{UserID: in.user, WorkspaceID: in.workspace, Kind: or3cloud.JobChat, MostOfAll: 9, MostOfUser: 9})
+		_, err := s.CreateJob(t.Context(), jobs.Order{UserID: in.user, WorkspaceID: in.workspace, Kind: jobs.Chat, MostOfAll: 9, MostOfUser: 9})
 		if or3cloud.CodeOf(err) != in.want {
 			t.Errorf("%s: %v, want code %q", name, err, in.want)
 		}

@@ -21,11 +21,12 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/files"
 	"or3.chat/cloud/providers/sqlite/internal/history"
-	"or3.chat/cloud/providers/sqlite/internal/jobs"
+	jobroom "or3.chat/cloud/providers/sqlite/internal/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/providers/sqlite/internal/ratewindows"
 	"or3.chat/cloud/providers/sqlite/internal/trail"
@@ -228,7 +229,7 @@ type Store struct {
 	*history.History
 	*ratewindows.Windows
 	*webhooks.Webhooks
-	*jobs.Jobs
+	*jobroom.Jobs
 	*trail.Trail
 
 	engine *engine.Engine
@@ -290,7 +291,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s.History = history.New(s.engine, s.Workspaces, s.Log, s.noticed)
 	s.Windows = ratewindows.New(s.engine)
 	s.Webhooks = webhooks.New(s.engine, s.Workspaces)
-	s.Jobs = jobs.New(s.engine)
+	s.Jobs = jobroom.New(s.engine)
 	s.Trail = trail.New(s.engine)
 	s.clockWasAhead.Store(s.engine.DB.Behind)
 	if err := s.settleTimes(ctx); err != nil {
@@ -379,10 +380,10 @@ var (
 	_ or3cloud.ChatHistoryReader         = (*Store)(nil)
 	_ or3cloud.GenerationHistory         = (*Store)(nil)
 	_ or3cloud.RateLimitStore            = (*Store)(nil)
-	_ or3cloud.JobStore                  = (*Store)(nil)
-	_ or3cloud.JobQueue                  = (*Store)(nil)
-	_ or3cloud.JobAdmissions             = (*Store)(nil)
-	_ or3cloud.JobHistory                = (*Store)(nil)
+	_ jobs.Store                         = (*Store)(nil)
+	_ jobs.Queue                         = (*Store)(nil)
+	_ jobs.Admissions                    = (*Store)(nil)
+	_ jobs.History                       = (*Store)(nil)
 	_ or3cloud.WebhookStore              = (*Store)(nil)
 	_ or3cloud.WebhookQueue              = (*Store)(nil)
 	_ audit.Store                        = (*Store)(nil)

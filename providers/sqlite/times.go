@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
@@ -36,8 +36,8 @@ var storedTimes = []storedTime{
 	{table: "invites", column: "created_at"},
 	{table: "workspaces", column: "created_at"},
 	{table: "workspaces", column: "deleted_at"},
-	{table: "jobs", column: "lease_until", life: func(*Store) time.Duration { return or3cloud.LongestJobLease }},
-	{table: "jobs", column: "due_at", life: func(*Store) time.Duration { return or3cloud.LongestJobTime + or3cloud.LongestJobLease }},
+	{table: "jobs", column: "lease_until", life: func(*Store) time.Duration { return jobs.LongestLease }},
+	{table: "jobs", column: "due_at", life: func(*Store) time.Duration { return jobs.LongestTime + jobs.LongestLease }},
 	{table: "job_cancellations", column: "at"},
 	{table: "webhook_deliveries", column: "next_at", from: "created_at"},
 	{table: "webhook_deliveries", column: "created_at"},

@@ -5,12 +5,13 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
-// FindJob implements or3cloud.JobAdmissions.
-func (j *Jobs) FindJob(ctx context.Context, key, userID string) (job or3cloud.Job, err error) {
+// FindJob implements jobs.Admissions.
+func (j *Jobs) FindJob(ctx context.Context, key, userID string) (job jobs.Job, err error) {
 	err = j.view(ctx, func(q *db.Queries) error {
 		id, err := q.JobByKey(ctx, db.JobByKeyParams{UserID: userID, Key: key})
 		if engine.NoRows(err) {
@@ -29,8 +30,8 @@ func (j *Jobs) FindJob(ctx context.Context, key, userID string) (job or3cloud.Jo
 	return job, err
 }
 
-// CancelAdmission implements or3cloud.JobAdmissions.
-func (j *Jobs) CancelAdmission(ctx context.Context, userID, admissionID string) (out or3cloud.JobCancellation, err error) {
+// CancelAdmission implements jobs.Admissions.
+func (j *Jobs) CancelAdmission(ctx context.Context, userID, admissionID string) (out jobs.Cancellation, err error) {
 	if err := within(userID, admissionID); err != nil {
 		return out, err
 	}
@@ -53,10 +54,10 @@ func (j *Jobs) CancelAdmission(ctx context.Context, userID, admissionID string) 
 		if err := t.Q.CancelAdmission(ctx, db.CancelAdmissionParams{UserID: userID, Admission: admissionID, At: t.At}); err != nil {
 			return err
 		}
-		return t.Q.TrimCancellations(ctx, db.TrimCancellationsParams{UserID: userID, Keep: or3cloud.MaxCancellations})
+		return t.Q.TrimCancellations(ctx, db.TrimCancellationsParams{UserID: userID, Keep: jobs.MaxCancellations})
 	})
 	if err != nil {
-		return or3cloud.JobCancellation{}, err
+		return jobs.Cancellation{}, err
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
@@ -25,7 +26,7 @@ const (
 	timedOut    = "The job has timed out"
 )
 
-// CollectJobs implements or3cloud.JobStore.
+// CollectJobs implements jobs.Store.
 func (j *Jobs) CollectJobs(ctx context.Context) (n int, err error) {
 	if err := j.settle(ctx); err != nil {
 		return 0, err
@@ -59,7 +60,7 @@ func (j *Jobs) CollectJobs(ctx context.Context) (n int, err error) {
 // settle takes the times of open jobs for the latest that are possible, if they were written by a clock that was ahead: nobody waits for
 // that day.
 func (j *Jobs) settle(ctx context.Context) error {
-	latest := j.e.Now().Add(or3cloud.LongestJobLease + sqlitex.ClockTolerance).UnixMilli()
+	latest := j.e.Now().Add(jobs.LongestLease + sqlitex.ClockTolerance).UnixMilli()
 	ahead, err := j.e.Q.OpenJobsOfTheFuture(ctx, latest)
 	if err != nil || !ahead {
 		return sqlitex.Translate(err)
@@ -83,9 +84,9 @@ func collect(ctx context.Context, t *engine.Tx, id string) error {
 	case !r.open():
 		return t.Q.DropJob(ctx, r.Num)
 	case r.LeaseUntil > 0:
-		return end(ctx, t, r, or3cloud.JobFailed, interrupted)
+		return end(ctx, t, r, jobs.Failed, interrupted)
 	default:
-		return end(ctx, t, r, or3cloud.JobFailed, timedOut)
+		return end(ctx, t, r, jobs.Failed, timedOut)
 	}
 }
 

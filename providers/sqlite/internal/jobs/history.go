@@ -7,14 +7,15 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
 var errPhase = or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown history phase")
 
-// SaveTerminalSnapshot implements or3cloud.JobHistory.
-func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot or3cloud.TerminalSnapshot) (bool, error) {
+// SaveTerminalSnapshot implements jobs.History.
+func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot jobs.TerminalSnapshot) (bool, error) {
 	parts, err := documents(snapshot.ToolCalls, nil, snapshot.Usage)
 	if err != nil {
 		return false, err
@@ -25,8 +26,8 @@ func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, 
 	})
 }
 
-// SetHistoryPhase implements or3cloud.JobHistory.
-func (j *Jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.HistoryPhase, from ...or3cloud.HistoryPhase) (set bool, err error) {
+// SetHistoryPhase implements jobs.History.
+func (j *Jobs) SetHistoryPhase(ctx context.Context, id string, phase jobs.HistoryPhase, from ...jobs.HistoryPhase) (set bool, err error) {
 	for _, p := range append(from, phase) {
 		if !p.Valid() {
 			return false, errPhase
@@ -40,7 +41,7 @@ func (j *Jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.Hi
 		if err != nil {
 			return err
 		}
-		if set = len(from) == 0 || slices.Contains(from, or3cloud.HistoryPhase(r.HistoryPhase)); !set {
+		if set = len(from) == 0 || slices.Contains(from, jobs.HistoryPhase(r.HistoryPhase)); !set {
 			return nil
 		}
 		return t.Q.SetHistoryPhase(ctx, db.SetHistoryPhaseParams{Phase: string(phase), Num: r.Num})
@@ -48,8 +49,8 @@ func (j *Jobs) SetHistoryPhase(ctx context.Context, id string, phase or3cloud.Hi
 	return set && err == nil, err
 }
 
-// PendingHistoryJobs implements or3cloud.JobHistory.
-func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []or3cloud.PendingHistory, err error) {
+// PendingHistoryJobs implements jobs.History.
+func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []jobs.PendingHistory, err error) {
 	ids, err := j.e.Q.PendingHistoryJobs(ctx, db.PendingHistoryJobsParams{Now: j.e.Now().UnixMilli(), Max: int64(limit)})
 	if err != nil {
 		return nil, sqlitex.Translate(err)
@@ -60,7 +61,7 @@ func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []or3clou
 			if err != nil {
 				return err
 			}
-			var p or3cloud.PendingHistory
+			var p jobs.PendingHistory
 			if p.Job, err = whole(ctx, q, r); err != nil {
 				return err
 			}
@@ -80,7 +81,7 @@ func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []or3clou
 }
 
 // snapshotOf returns how a job has ended, in the form of the contract (sync §10.8); nil while it is open.
-func snapshotOf(ctx context.Context, q *db.Queries, r row, job or3cloud.Job) ([]byte, error) {
+func snapshotOf(ctx context.Context, q *db.Queries, r row, job jobs.Job) ([]byte, error) {
 	if r.open() {
 		return nil, nil
 	}
@@ -93,12 +94,12 @@ func snapshotOf(ctx context.Context, q *db.Queries, r row, job or3cloud.Job) ([]
 		return nil, err
 	}
 	return json.Marshal(struct {
-		Status      or3cloud.JobStatus `json:"status"`
-		Content     string             `json:"content"`
-		Reasoning   string             `json:"reasoning"`
-		ToolCalls   json.RawMessage    `json:"toolCalls,omitempty"`
-		Usage       json.RawMessage    `json:"usage,omitempty"`
-		Error       string             `json:"error,omitempty"`
-		CompletedAt int64              `json:"completedAt"`
+		Status      jobs.Status     `json:"status"`
+		Content     string          `json:"content"`
+		Reasoning   string          `json:"reasoning"`
+		ToolCalls   json.RawMessage `json:"toolCalls,omitempty"`
+		Usage       json.RawMessage `json:"usage,omitempty"`
+		Error       string          `json:"error,omitempty"`
+		CompletedAt int64           `json:"completedAt"`
 	}{job.Status, answer.Text, thought.Text, job.ToolCalls, job.Usage, job.Error, r.CompletedAt})
 }

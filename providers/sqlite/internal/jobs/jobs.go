@@ -14,12 +14,13 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
-// Jobs implements or3cloud.JobStore, JobQueue, JobAdmissions and JobHistory.
+// Jobs implements jobs.Store, Queue, Admissions and History.
 type Jobs struct {
 	e    *engine.Engine
 	loop *background.Loop
@@ -57,13 +58,13 @@ type row db.JobByIDRow
 
 // admitted reports whether a worker may begin: the answer waits for no admission into the history.
 func (r row) admitted() bool {
-	return r.HistoryPhase == "" || r.HistoryPhase == string(or3cloud.HistoryReady)
+	return r.HistoryPhase == "" || r.HistoryPhase == string(jobs.HistoryReady)
 }
 
-func (r row) open() bool { return r.Status == string(or3cloud.JobStreaming) }
+func (r row) open() bool { return r.Status == string(jobs.Streaming) }
 
 // of reports whether a job is a user's.
-func (r row) of(userID string) bool { return userID == or3cloud.AnyUser || r.UserID == userID }
+func (r row) of(userID string) bool { return userID == jobs.AnyUser || r.UserID == userID }
 
 // leased reports whether a worker has the job in hand.
 func (r row) leased(now int64) bool { return r.LeaseUntil > now }
@@ -85,19 +86,19 @@ func (r row) due(now int64) int64 {
 	switch {
 	case r.LeaseUntil == 0:
 		return now + r.Timeout
-	case r.Resumable == 1 && r.Attempts < or3cloud.MostJobAttempts:
+	case r.Resumable == 1 && r.Attempts < jobs.MostAttempts:
 		return max(r.LeaseUntil, now) + r.Timeout // another worker takes it up
 	default:
 		return r.LeaseUntil
 	}
 }
 
-func (r row) job() or3cloud.Job {
-	return or3cloud.Job{
+func (r row) job() jobs.Job {
+	return jobs.Job{
 		ID: r.ID, UserID: r.UserID, WorkspaceID: r.WorkspaceID, ThreadID: r.ThreadID, MessageID: r.MessageID, Model: r.Model,
-		Kind: or3cloud.JobKind(r.Kind), Status: or3cloud.JobStatus(r.Status), ChunksReceived: int(r.Chunks), StartedAt: time.UnixMilli(r.StartedAt),
+		Kind: jobs.Kind(r.Kind), Status: jobs.Status(r.Status), ChunksReceived: int(r.Chunks), StartedAt: time.UnixMilli(r.StartedAt),
 		CompletedAt: moment(r.CompletedAt), Error: r.Error, IdempotencyKey: r.IdempotencyKey, AdmissionID: r.AdmissionID,
-		GenerationID: r.GenerationID, HistoryPhase: or3cloud.HistoryPhase(r.HistoryPhase), Attempts: int(r.Attempts), LeaseOwner: r.LeaseOwner,
+		GenerationID: r.GenerationID, HistoryPhase: jobs.HistoryPhase(r.HistoryPhase), Attempts: int(r.Attempts), LeaseOwner: r.LeaseOwner,
 		LeaseUntil: moment(r.LeaseUntil),
 	}
 }
@@ -124,7 +125,7 @@ func part(ctx context.Context, q *db.Queries, num, part int64) ([]byte, error) {
 }
 
 // whole returns a job with all but its texts, its execution and its context.
-func whole(ctx context.Context, q *db.Queries, r row) (job or3cloud.Job, err error) {
+func whole(ctx context.Context, q *db.Queries, r row) (job jobs.Job, err error) {
 	job = r.job()
 	parts, err := q.JobParts(ctx, db.JobPartsParams{Job: r.Num, Upto: partUsage})
 	for _, p := range parts {
@@ -146,8 +147,8 @@ func (j *Jobs) view(ctx context.Context, f func(*db.Queries) error) error {
 // within refuses names that are too long.
 func within(names ...string) error {
 	for _, name := range names {
-		if len(name) > or3cloud.MaxJobName {
-			return or3cloud.Errorf(or3cloud.CodeInvalid, "An id of a job has up to %d bytes", or3cloud.MaxJobName)
+		if len(name) > jobs.MaxName {
+			return or3cloud.Errorf(or3cloud.CodeInvalid, "An id of a job has up to %d bytes", jobs.MaxName)
 		}
 	}
 	return nil
@@ -168,18 +169,18 @@ func bit(b bool) int64 {
 	return 0
 }
 
-func (j *Jobs) check(in *or3cloud.NewJob) error {
+func (j *Jobs) check(in *jobs.Order) error {
 	switch {
-	case in.UserID == "" || in.UserID == or3cloud.AnyUser:
+	case in.UserID == "" || in.UserID == jobs.AnyUser:
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job belongs to a user")
-	case in.Kind != or3cloud.JobChat && in.Kind != or3cloud.JobWorkflow:
+	case in.Kind != jobs.Chat && in.Kind != jobs.Workflow:
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "A job is a chat or a workflow")
 	case in.HistoryPhase != "" && !in.HistoryPhase.Valid():
 		return errPhase
-	case len(in.Execution) > or3cloud.MaxJobExecution:
+	case len(in.Execution) > jobs.MaxExecution:
 		return errExecution
-	case in.Context != nil && (len(in.Context) > or3cloud.MaxJobContext || !json.Valid(in.Context)):
-		return or3cloud.Errorf(or3cloud.CodeInvalid, "What stays with a job is JSON of up to %d bytes", or3cloud.MaxJobContext)
+	case in.Context != nil && (len(in.Context) > jobs.MaxContext || !json.Valid(in.Context)):
+		return or3cloud.Errorf(or3cloud.CodeInvalid, "What stays with a job is JSON of up to %d bytes", jobs.MaxContext)
 	case in.MostOfAll < 1 || in.MostOfUser < 1:
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "There may be one job at least")
 	}
@@ -195,8 +196,8 @@ func (j *Jobs) check(in *or3cloud.NewJob) error {
 // busy is how long somebody is asked to wait for a job to end.
 const busy = 10 * time.Second
 
-// CreateJob implements or3cloud.JobStore.
-func (j *Jobs) CreateJob(ctx context.Context, in or3cloud.NewJob) (out or3cloud.JobAdmission, err error) {
+// CreateJob implements jobs.Store.
+func (j *Jobs) CreateJob(ctx context.Context, in jobs.Order) (out jobs.Admission, err error) {
 	if err := j.check(&in); err != nil {
 		return out, err
 	}
@@ -239,10 +240,10 @@ func keepParts(ctx context.Context, q *db.Queries, num int64, parts map[int64][]
 }
 
 // admit decides what becomes of a new job in the transaction that begins it.
-func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, begun beginning, id string) (out or3cloud.JobAdmission, err error) {
+func admit(ctx context.Context, t *engine.Tx, in jobs.Order, begun beginning, id string) (out jobs.Admission, err error) {
 	there, err := engine.Optional(t.Q.JobByKey(ctx, db.JobByKeyParams{UserID: in.UserID, Key: in.IdempotencyKey}))
 	if err != nil || there != "" {
-		return or3cloud.JobAdmission{ID: there, Replayed: true}, err
+		return jobs.Admission{ID: there, Replayed: true}, err
 	}
 	out.Cancelled, err = t.Q.Cancelled(ctx, db.CancelledParams{UserID: in.UserID, Key: in.IdempotencyKey, Admission: in.AdmissionID})
 	if err != nil || out.Cancelled {
@@ -267,16 +268,16 @@ func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, begun beginnin
 		return out, &or3cloud.Error{Code: or3cloud.CodeRateLimited, RetryAfter: busy, Message: "Too many background jobs are under way"}
 	}
 	r := row{
-		Timeout: span(in.Timeout, or3cloud.DefaultJobTimeout, or3cloud.LongestJobTime), LeaseOwner: in.LeaseOwner, Resumable: bit(in.Execution != nil),
+		Timeout: span(in.Timeout, jobs.DefaultTimeout, jobs.LongestTime), LeaseOwner: in.LeaseOwner, Resumable: bit(in.Execution != nil),
 	}
 	if in.LeaseOwner != "" {
-		r.Attempts, r.LeaseUntil = 1, t.At+span(in.Lease, or3cloud.DefaultJobLease, or3cloud.LongestJobLease)
+		r.Attempts, r.LeaseUntil = 1, t.At+span(in.Lease, jobs.DefaultLease, jobs.LongestLease)
 	}
 	num, err := t.Q.InsertJob(ctx, db.InsertJobParams{
 		ID: id, UserID: in.UserID, WorkspaceID: in.WorkspaceID, ThreadID: in.ThreadID, MessageID: in.MessageID, Model: in.Model, Kind: string(in.Kind),
 		Now: t.At, IdempotencyKey: in.IdempotencyKey, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID, HistoryPhase: string(in.HistoryPhase),
 		Attempts: r.Attempts, LeaseOwner: r.LeaseOwner, LeaseUntil: r.LeaseUntil, DueAt: r.due(t.At), Timeout: r.Timeout,
-		Retention: span(in.Retention, or3cloud.DefaultJobRetention, or3cloud.LongestJobTime), Resumable: r.Resumable,
+		Retention: span(in.Retention, jobs.DefaultRetention, jobs.LongestTime), Resumable: r.Resumable,
 	})
 	if err != nil {
 		return out, err
@@ -286,11 +287,11 @@ func admit(ctx context.Context, t *engine.Tx, in or3cloud.NewJob, begun beginnin
 			return out, err
 		}
 	}
-	return or3cloud.JobAdmission{ID: id}, keepParts(ctx, t.Q, num, begun.parts)
+	return jobs.Admission{ID: id}, keepParts(ctx, t.Q, num, begun.parts)
 }
 
-// GetJob implements or3cloud.JobStore.
-func (j *Jobs) GetJob(ctx context.Context, id, userID string, from or3cloud.JobPlace) (out or3cloud.JobView, err error) {
+// GetJob implements jobs.Store.
+func (j *Jobs) GetJob(ctx context.Context, id, userID string, from jobs.Place) (out jobs.View, err error) {
 	err = j.view(ctx, func(q *db.Queries) error {
 		r, err := find(ctx, q, id)
 		if err != nil {
@@ -300,7 +301,7 @@ func (j *Jobs) GetJob(ctx context.Context, id, userID string, from or3cloud.JobP
 			return errNotFound
 		}
 		if from.Attempt != 0 && int64(from.Attempt) != r.Attempts {
-			from = or3cloud.JobPlace{Context: from.Context}
+			from = jobs.Place{Context: from.Context}
 		}
 		if out.Job, err = whole(ctx, q, r); err != nil {
 			return err
@@ -326,16 +327,16 @@ func documents(toolCalls, workflowState, usage []byte) (map[int64][]byte, error)
 		if text == nil {
 			continue
 		}
-		if len(text) > or3cloud.MaxJobState || !json.Valid(text) {
-			return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Tool calls, state and usage of a job are JSON of up to %d bytes", or3cloud.MaxJobState)
+		if len(text) > jobs.MaxState || !json.Valid(text) {
+			return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Tool calls, state and usage of a job are JSON of up to %d bytes", jobs.MaxState)
 		}
 		out[int64(part)] = text
 	}
 	return out, nil
 }
 
-// UpdateJob implements or3cloud.JobStore.
-func (j *Jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (status or3cloud.JobStatus, err error) {
+// UpdateJob implements jobs.Store.
+func (j *Jobs) UpdateJob(ctx context.Context, id string, u jobs.Update) (status jobs.Status, err error) {
 	parts, err := documents(u.ToolCalls, u.WorkflowState, u.Usage)
 	if err == nil {
 		err = j.e.CheckRoom()
@@ -349,7 +350,7 @@ func (j *Jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (
 		if err != nil {
 			return err
 		}
-		if status = or3cloud.JobStatus(r.Status); !r.open() {
+		if status = jobs.Status(r.Status); !r.open() {
 			return nil
 		}
 		if err := r.fence(u.LeaseOwner, t.At); err != nil {
@@ -372,9 +373,9 @@ func (j *Jobs) UpdateJob(ctx context.Context, id string, u or3cloud.JobUpdate) (
 	return status, err
 }
 
-// FinishJob implements or3cloud.JobStore.
-func (j *Jobs) FinishJob(ctx context.Context, id string, out or3cloud.JobOutcome) (bool, error) {
-	if out.Status == or3cloud.JobAborted {
+// FinishJob implements jobs.Store.
+func (j *Jobs) FinishJob(ctx context.Context, id string, out jobs.Outcome) (bool, error) {
+	if out.Status == jobs.Aborted {
 		return false, errOutcome
 	}
 	as := ending{owner: out.LeaseOwner, status: out.Status, reason: out.Error, texts: map[int64]text{}}
@@ -392,7 +393,7 @@ var errOutcome = or3cloud.Errorf(or3cloud.CodeInvalid, "A job is complete, has f
 // ending is how a job ends.
 type ending struct {
 	owner   string
-	status  or3cloud.JobStatus
+	status  jobs.Status
 	reason  string
 	texts   map[int64]text // in place of what has come
 	parts   map[int64][]byte
@@ -402,13 +403,13 @@ type ending struct {
 
 // finish ends an open job, and reports whether it was open.
 func (j *Jobs) finish(ctx context.Context, id string, as ending) (done bool, err error) {
-	if !as.status.Valid() || as.status == or3cloud.JobStreaming {
+	if !as.status.Valid() || as.status == jobs.Streaming {
 		return false, errOutcome
 	}
-	if as.status != or3cloud.JobFailed {
+	if as.status != jobs.Failed {
 		as.reason = ""
 	}
-	as.reason = cut(as.reason, or3cloud.MaxJobError)
+	as.reason = cut(as.reason, jobs.MaxError)
 	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 		r, err := find(ctx, t.Q, id)
 		if err != nil || !r.open() {
@@ -439,7 +440,7 @@ func (j *Jobs) finish(ctx context.Context, id string, as ending) (done bool, err
 }
 
 // end ends an open job. What is only needed to go on with it, a key of the user's among it, is forgotten.
-func end(ctx context.Context, t *engine.Tx, r row, status or3cloud.JobStatus, reason string) error {
+func end(ctx context.Context, t *engine.Tx, r row, status jobs.Status, reason string) error {
 	err := t.Q.EndJob(ctx, db.EndJobParams{Status: string(status), Error: reason, Now: t.At, DueAt: t.At + r.Retention, Num: r.Num})
 	if err != nil {
 		return err
@@ -447,7 +448,7 @@ func end(ctx context.Context, t *engine.Tx, r row, status or3cloud.JobStatus, re
 	if err := t.Q.DropJobPart(ctx, db.DropJobPartParams{Job: r.Num, Part: partExecution}); err != nil {
 		return err
 	}
-	surplus, err := t.Q.SurplusJobs(ctx, db.SurplusJobsParams{UserID: r.UserID, Keep: or3cloud.KeptJobs})
+	surplus, err := t.Q.SurplusJobs(ctx, db.SurplusJobsParams{UserID: r.UserID, Keep: jobs.Kept})
 	if err != nil {
 		return err
 	}
@@ -459,7 +460,7 @@ func end(ctx context.Context, t *engine.Tx, r row, status or3cloud.JobStatus, re
 	return nil
 }
 
-// AbortJob implements or3cloud.JobStore.
+// AbortJob implements jobs.Store.
 func (j *Jobs) AbortJob(ctx context.Context, id, userID string) (done bool, err error) {
 	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 		done, err = abort(ctx, t, id, userID)
@@ -476,13 +477,13 @@ func abort(ctx context.Context, t *engine.Tx, id, userID string) (bool, error) {
 	case err != nil || !r.open() || !r.of(userID):
 		return false, err
 	}
-	return true, end(ctx, t, r, or3cloud.JobAborted, "")
+	return true, end(ctx, t, r, jobs.Aborted, "")
 }
 
-// CountJobs implements or3cloud.JobStore.
+// CountJobs implements jobs.Store.
 func (j *Jobs) CountJobs(ctx context.Context, userID string) (int, error) {
 	count := j.e.Q.CountOpenJobs
-	if userID != or3cloud.AnyUser {
+	if userID != jobs.AnyUser {
 		count = func(ctx context.Context) (int64, error) { return j.e.Q.CountOpenJobsOf(ctx, userID) }
 	}
 	n, err := count(ctx)

@@ -6,25 +6,26 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
 
 var (
-	errOwner     = or3cloud.Errorf(or3cloud.CodeInvalid, "A lease has an owner, whose name has up to %d bytes", or3cloud.MaxJobName)
-	errExecution = or3cloud.Errorf(or3cloud.CodeInvalid, "What it takes to go on with a job has 1 to %d bytes", or3cloud.MaxJobExecution)
+	errOwner     = or3cloud.Errorf(or3cloud.CodeInvalid, "A lease has an owner, whose name has up to %d bytes", jobs.MaxName)
+	errExecution = or3cloud.Errorf(or3cloud.CodeInvalid, "What it takes to go on with a job has 1 to %d bytes", jobs.MaxExecution)
 )
 
 // checkOwner refuses what cannot own a lease.
 func checkOwner(owner string) error {
-	if owner == "" || len(owner) > or3cloud.MaxJobName {
+	if owner == "" || len(owner) > jobs.MaxName {
 		return errOwner
 	}
 	return nil
 }
 
-// ClaimJob implements or3cloud.JobQueue.
-func (j *Jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (out *or3cloud.ClaimedJob, err error) {
+// ClaimJob implements jobs.Queue.
+func (j *Jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (out *jobs.Claimed, err error) {
 	if err := checkOwner(owner); err != nil {
 		return nil, err
 	}
@@ -39,12 +40,12 @@ func (j *Jobs) ClaimJob(ctx context.Context, id, owner string, lease time.Durati
 }
 
 // claim hands a job to a worker, unless it is over, not admitted yet, or in other hands.
-func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Duration) (*or3cloud.ClaimedJob, error) {
+func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Duration) (*jobs.Claimed, error) {
 	r, err := find(ctx, t.Q, id)
 	if err != nil {
 		return nil, err
 	}
-	if !r.open() || !r.admitted() || r.leased(t.At) && r.LeaseOwner != owner || !r.leased(t.At) && r.Attempts >= or3cloud.MostJobAttempts {
+	if !r.open() || !r.admitted() || r.leased(t.At) && r.LeaseOwner != owner || !r.leased(t.At) && r.Attempts >= jobs.MostAttempts {
 		return nil, nil
 	}
 	if !r.leased(t.At) {
@@ -55,14 +56,14 @@ func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Durat
 		}
 		r.Attempts++
 	}
-	r.LeaseOwner, r.LeaseUntil = owner, t.At+span(lease, or3cloud.DefaultJobLease, or3cloud.LongestJobLease)
+	r.LeaseOwner, r.LeaseUntil = owner, t.At+span(lease, jobs.DefaultLease, jobs.LongestLease)
 	if err := keepLease(ctx, t, r); err != nil {
 		return nil, err
 	}
 	if r, err = find(ctx, t.Q, id); err != nil {
 		return nil, err
 	}
-	out := &or3cloud.ClaimedJob{}
+	out := &jobs.Claimed{}
 	if out.Job, err = whole(ctx, t.Q, r); err != nil {
 		return nil, err
 	}
@@ -87,13 +88,13 @@ func keepLease(ctx context.Context, t *engine.Tx, r row) error {
 	return t.Q.LeaseJob(ctx, db.LeaseJobParams{Owner: r.LeaseOwner, Until: r.LeaseUntil, Attempts: r.Attempts, DueAt: r.due(t.At), Num: r.Num})
 }
 
-// ClaimNextJob implements or3cloud.JobQueue. Workers look often, and mostly for nothing, so they look outside of the writer.
-func (j *Jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*or3cloud.ClaimedJob, error) {
+// ClaimNextJob implements jobs.Queue. Workers look often, and mostly for nothing, so they look outside of the writer.
+func (j *Jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*jobs.Claimed, error) {
 	if err := checkOwner(owner); err != nil {
 		return nil, err
 	}
 	for {
-		id, err := j.e.Q.NextJob(ctx, db.NextJobParams{Now: j.e.Now().UnixMilli(), Most: or3cloud.MostJobAttempts})
+		id, err := j.e.Q.NextJob(ctx, db.NextJobParams{Now: j.e.Now().UnixMilli(), Most: jobs.MostAttempts})
 		if engine.NoRows(err) {
 			return nil, nil
 		}
@@ -107,17 +108,17 @@ func (j *Jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Durati
 	}
 }
 
-// RenewJobLease implements or3cloud.JobQueue.
+// RenewJobLease implements jobs.Queue.
 func (j *Jobs) RenewJobLease(ctx context.Context, id, owner string, lease time.Duration) (bool, error) {
 	return j.asOwner(ctx, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {
-		r.LeaseUntil = t.At + span(lease, or3cloud.DefaultJobLease, or3cloud.LongestJobLease)
+		r.LeaseUntil = t.At + span(lease, jobs.DefaultLease, jobs.LongestLease)
 		return keepLease(ctx, t, r)
 	})
 }
 
-// UpdateJobExecution implements or3cloud.JobQueue.
+// UpdateJobExecution implements jobs.Queue.
 func (j *Jobs) UpdateJobExecution(ctx context.Context, id, owner string, execution []byte) (bool, error) {
-	if len(execution) == 0 || len(execution) > or3cloud.MaxJobExecution {
+	if len(execution) == 0 || len(execution) > jobs.MaxExecution {
 		return false, errExecution
 	}
 	return j.asOwner(ctx, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {

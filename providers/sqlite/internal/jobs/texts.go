@@ -5,9 +5,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
@@ -29,7 +29,7 @@ type text struct {
 }
 
 func newText(s string) text {
-	s = cut(s, or3cloud.MaxJobText)
+	s = cut(s, jobs.MaxText)
 	return text{s, int64(jsstring.Len(s))}
 }
 
@@ -54,7 +54,7 @@ func (x text) add(ctx context.Context, q *db.Queries, job, part int64) error {
 	if err != nil {
 		return err
 	}
-	if room := or3cloud.MaxJobText - int(last.Bytes); len(x.string) > room {
+	if room := jobs.MaxText - int(last.Bytes); len(x.string) > room {
 		if x = newText(cut(x.string, room)); x.string == "" {
 			return nil
 		}
@@ -77,7 +77,7 @@ func (x text) replace(ctx context.Context, q *db.Queries, job, part int64) error
 }
 
 // textFrom returns a text of a job from a place on.
-func textFrom(ctx context.Context, q *db.Queries, r row, part int64, from int) (or3cloud.JobText, error) {
+func textFrom(ctx context.Context, q *db.Queries, r row, part int64, from int) (jobs.Text, error) {
 	length := r.ContentLength
 	if part == reasoning {
 		length = r.ReasoningLength
@@ -85,7 +85,7 @@ func textFrom(ctx context.Context, q *db.Queries, r row, part int64, from int) (
 	if from < 0 || int64(from) > length {
 		from = 0
 	}
-	out := or3cloud.JobText{From: from, Length: int(length)}
+	out := jobs.Text{From: from, Length: int(length)}
 	if int64(from) == length {
 		return out, nil
 	}

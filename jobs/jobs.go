@@ -1,33 +1,34 @@
-package or3cloud
+// Package jobs is the contract of background jobs: what a host keeps of them beyond the life of its process (contract, client-behaviour §11).
+package jobs
 
 import (
 	"context"
 	"time"
 )
 
-// JobKind is what a background job does (contract, client-behaviour §11).
-type JobKind string
+// Kind is what a background job does (contract, client-behaviour §11).
+type Kind string
 
 // The kinds.
 const (
-	JobChat     JobKind = "chat"
-	JobWorkflow JobKind = "workflow"
+	Chat     Kind = "chat"
+	Workflow Kind = "workflow"
 )
 
-// JobStatus is how far a job is.
-type JobStatus string
+// Status is how far a job is.
+type Status string
 
 // The states. The first one is open, the others are final.
 const (
-	JobStreaming JobStatus = "streaming"
-	JobComplete  JobStatus = "complete"
-	JobFailed    JobStatus = "error"
-	JobAborted   JobStatus = "aborted"
+	Streaming Status = "streaming"
+	Complete  Status = "complete"
+	Failed    Status = "error"
+	Aborted   Status = "aborted"
 )
 
 // Valid reports whether s is one of the states.
-func (s JobStatus) Valid() bool {
-	return s == JobStreaming || s == JobComplete || s == JobFailed || s == JobAborted
+func (s Status) Valid() bool {
+	return s == Streaming || s == Complete || s == Failed || s == Aborted
 }
 
 // HistoryPhase is how far the answer of a job is on its way into the synced history. It is empty for a job that writes none.
@@ -57,38 +58,38 @@ const AnyUser = "*"
 
 // The bounds of jobs. Sizes are in bytes.
 const (
-	// MaxJobText is how long the answer of a job gets, and its reasoning: what comes after is cut off.
-	MaxJobText = 224 << 10
-	// MaxJobState bounds the tool calls and the state of a workflow, each, and what is known of the usage.
-	MaxJobState = 256 << 10
-	// MaxJobExecution bounds what it takes to go on with a job.
-	MaxJobExecution = 1 << 20
-	// MaxJobContext bounds what stays with a job.
-	MaxJobContext = 1 << 20
-	// MaxJobName bounds ids, keys, the name of a model and the owner of a lease; MaxJobError the text of an error.
-	MaxJobName  = 512
-	MaxJobError = 2000
-	// KeptJobs is how many finished jobs of a user are kept; the oldest give way.
-	KeptJobs = 50
+	// MaxText is how long the answer of a job gets, and its reasoning: what comes after is cut off.
+	MaxText = 224 << 10
+	// MaxState bounds the tool calls and the state of a workflow, each, and what is known of the usage.
+	MaxState = 256 << 10
+	// MaxExecution bounds what it takes to go on with a job.
+	MaxExecution = 1 << 20
+	// MaxContext bounds what stays with a job.
+	MaxContext = 1 << 20
+	// MaxName bounds ids, keys, the name of a model and the owner of a lease; MaxError the text of an error.
+	MaxName  = 512
+	MaxError = 2000
+	// Kept is how many finished jobs of a user are kept; the oldest give way.
+	Kept = 50
 	// MaxCancellations is how many cancellations of admissions that never came are kept of a user.
 	MaxCancellations = 100
-	// MostJobAttempts is how many workers a job may lose.
-	MostJobAttempts = 5
-	// LongestJobLease and LongestJobTime bound leases, time-outs and retentions.
-	LongestJobLease = 10 * time.Minute
-	LongestJobTime  = 14 * 24 * time.Hour
-	// DefaultJobLease, DefaultJobTimeout and DefaultJobRetention are what holds where nothing is said.
-	DefaultJobLease     = 30 * time.Second
-	DefaultJobTimeout   = 5 * time.Minute
-	DefaultJobRetention = 24 * time.Hour
+	// MostAttempts is how many workers a job may lose.
+	MostAttempts = 5
+	// LongestLease and LongestTime bound leases, time-outs and retentions.
+	LongestLease = 10 * time.Minute
+	LongestTime  = 14 * 24 * time.Hour
+	// DefaultLease, DefaultTimeout and DefaultRetention are what holds where nothing is said.
+	DefaultLease     = 30 * time.Second
+	DefaultTimeout   = 5 * time.Minute
+	DefaultRetention = 24 * time.Hour
 )
 
-// NewJob is what begins a job.
-type NewJob struct {
+// Order is what begins a job.
+type Order struct {
 	UserID string
 	// WorkspaceID may be empty. If it is a workspace of the store, the user must be allowed to write there.
 	WorkspaceID, ThreadID, MessageID, Model string
-	Kind                                    JobKind
+	Kind                                    Kind
 	// IdempotencyKey names the job among those of the user: a second one under it is the first one. AdmissionID is the name by which
 	// CancelAdmission finds it. Each stands for the other if that is empty.
 	IdempotencyKey, AdmissionID string
@@ -111,8 +112,8 @@ type NewJob struct {
 	MostOfAll, MostOfUser int
 }
 
-// JobAdmission is what became of a NewJob.
-type JobAdmission struct {
+// Admission is what became of a Order.
+type Admission struct {
 	// ID is empty if Cancelled.
 	ID string
 	// Replayed says that the job was there.
@@ -125,13 +126,13 @@ type JobAdmission struct {
 type Job struct {
 	ID, UserID                              string
 	WorkspaceID, ThreadID, MessageID, Model string
-	Kind                                    JobKind
-	Status                                  JobStatus
+	Kind                                    Kind
+	Status                                  Status
 	ChunksReceived                          int
 	StartedAt                               time.Time
 	// CompletedAt is zero while the job is open.
 	CompletedAt time.Time
-	// Error is set if Status is JobFailed.
+	// Error is set if Status is Failed.
 	Error string
 	// ToolCalls, WorkflowState and Usage are JSON; nil if there is none.
 	ToolCalls, WorkflowState, Usage []byte
@@ -146,15 +147,15 @@ type Job struct {
 	LeaseUntil time.Time
 }
 
-// JobText is a text of a job, from a place on. Places and lengths are in UTF-16 code units.
-type JobText struct {
+// Text is a text of a job, from a place on. Places and lengths are in UTF-16 code units.
+type Text struct {
 	Text   string
 	From   int
 	Length int
 }
 
-// JobPlace is how much of a job a reader has.
-type JobPlace struct {
+// Place is how much of a job a reader has.
+type Place struct {
 	// Content and Reasoning are the places from which texts are wanted. What lies beyond the end gives the whole text. One that
 	// parts the two units of a character gives a replacement character for the second.
 	Content, Reasoning int
@@ -164,14 +165,14 @@ type JobPlace struct {
 	Context bool
 }
 
-// JobView is a job of one moment.
-type JobView struct {
+// View is a job of one moment.
+type View struct {
 	Job
-	Content, Reasoning JobText
+	Content, Reasoning Text
 }
 
-// JobUpdate is what has come of a job since the last one.
-type JobUpdate struct {
+// Update is what has come of a job since the last one.
+type Update struct {
 	// LeaseOwner, if not empty, must have the lease.
 	LeaseOwner string
 	// Content and Reasoning are appended. They are well-formed text.
@@ -182,32 +183,32 @@ type JobUpdate struct {
 	ToolCalls, WorkflowState, Usage []byte
 }
 
-// JobOutcome is how a job ends.
-type JobOutcome struct {
+// Outcome is how a job ends.
+type Outcome struct {
 	// LeaseOwner, if not empty, must have the lease.
 	LeaseOwner string
-	// Status is JobComplete or JobFailed, with Error.
-	Status JobStatus
+	// Status is Complete or Failed, with Error.
+	Status Status
 	Error  string
 	// Content and Reasoning replace what has come; nil if that is all.
 	Content, Reasoning *string
 }
 
-// JobStore is the optional ability of a sync provider to keep background jobs beyond the life of a process (contract,
+// Store is the optional ability of a sync provider to keep background jobs beyond the life of a process (contract,
 // client-behaviour §11). A job that is not there, or is another user's, is CodeNotFound. What is beyond the bounds is CodeInvalid, and
 // whoever names a lease that another owner has, or that has ended, gets CodeConflict.
 //
 // A job that nobody works on any more does not stay open: one whose lease has ended and that no other worker can take up, and one that
 // has been silent for its time-out, fail.
-type JobStore interface {
+type Store interface {
 	// CreateJob begins a job. Too many open ones are CodeRateLimited.
-	CreateJob(ctx context.Context, in NewJob) (JobAdmission, error)
+	CreateJob(ctx context.Context, in Order) (Admission, error)
 	// GetJob returns a job of a user, or of AnyUser, with its texts from a place on.
-	GetJob(ctx context.Context, id, userID string, from JobPlace) (JobView, error)
+	GetJob(ctx context.Context, id, userID string, from Place) (View, error)
 	// UpdateJob adds to an open job and returns its status; one that is not open stays as it is.
-	UpdateJob(ctx context.Context, id string, u JobUpdate) (JobStatus, error)
+	UpdateJob(ctx context.Context, id string, u Update) (Status, error)
 	// FinishJob ends an open job, and reports whether it was open. Its execution is forgotten.
-	FinishJob(ctx context.Context, id string, out JobOutcome) (bool, error)
+	FinishJob(ctx context.Context, id string, out Outcome) (bool, error)
 	// AbortJob ends an open job of a user, or of AnyUser, and reports whether it has: false also for a job that is not there. What has
 	// come of it stays. Its worker learns of it by the status of its next update.
 	AbortJob(ctx context.Context, id, userID string) (bool, error)
@@ -218,28 +219,28 @@ type JobStore interface {
 	CollectJobs(ctx context.Context) (int, error)
 }
 
-// ClaimedJob is a job in the hands of a worker.
-type ClaimedJob struct {
+// Claimed is a job in the hands of a worker.
+type Claimed struct {
 	Job
 	Execution []byte
 }
 
-// JobQueue is the ability of a JobStore to hand jobs to workers, each to one at a time, and to another when that one is gone. Leases
-// last LongestJobLease at most.
-type JobQueue interface {
+// Queue is the ability of a Store to hand jobs to workers, each to one at a time, and to another when that one is gone. Leases
+// last LongestLease at most.
+type Queue interface {
 	// ClaimJob hands out an open job that no other worker has in hand, and that waits for no admission into the history; nil if there is none. A worker that has it gets it again. For
 	// the second worker and those after it the texts begin again.
-	ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (*ClaimedJob, error)
+	ClaimJob(ctx context.Context, id, owner string, lease time.Duration) (*Claimed, error)
 	// ClaimNextJob hands out the oldest open job with an execution that no worker has in hand; nil if there is none.
-	ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*ClaimedJob, error)
+	ClaimNextJob(ctx context.Context, owner string, lease time.Duration) (*Claimed, error)
 	// RenewJobLease makes a lease last longer, and reports whether the owner has it, and the job is open.
 	RenewJobLease(ctx context.Context, id, owner string, lease time.Duration) (bool, error)
 	// UpdateJobExecution replaces the execution of an open job, and reports whether the owner has the lease.
 	UpdateJobExecution(ctx context.Context, id, owner string, execution []byte) (bool, error)
 }
 
-// JobCancellation is what became of a cancelled admission.
-type JobCancellation struct {
+// Cancellation is what became of a cancelled admission.
+type Cancellation struct {
 	// JobID is the job that it was; empty if it has not come yet.
 	JobID string
 	// Aborted says that the job was open.
@@ -248,18 +249,18 @@ type JobCancellation struct {
 	Pending bool
 }
 
-// JobAdmissions is the ability of a JobStore to find jobs whose id nobody knows, because the answer to their creation was lost.
-type JobAdmissions interface {
+// Admissions is the ability of a Store to find jobs whose id nobody knows, because the answer to their creation was lost.
+type Admissions interface {
 	// FindJob returns the job of a user with an idempotency key.
 	FindJob(ctx context.Context, key, userID string) (Job, error)
 	// CancelAdmission aborts the job of a user with an admission id, or an idempotency key, whether it has come or not.
-	CancelAdmission(ctx context.Context, userID, admissionID string) (JobCancellation, error)
+	CancelAdmission(ctx context.Context, userID, admissionID string) (Cancellation, error)
 }
 
 // TerminalSnapshot is how a job has ended, as the history gets it.
 type TerminalSnapshot struct {
-	// Status is a final one; Error is set if it is JobFailed.
-	Status             JobStatus
+	// Status is a final one; Error is set if it is Failed.
+	Status             Status
 	Content, Reasoning string
 	// ToolCalls and Usage are JSON; nil if what has come stays.
 	ToolCalls, Usage []byte
@@ -275,9 +276,9 @@ type PendingHistory struct {
 	Snapshot []byte
 }
 
-// JobHistory is the ability of a JobStore to remember how far an answer is on its way into the history, so that it gets there whatever
+// History is the ability of a Store to remember how far an answer is on its way into the history, so that it gets there whatever
 // dies in between (contract, sync §10.8).
-type JobHistory interface {
+type History interface {
 	// SaveTerminalSnapshot ends an open job and makes the phase HistoryFinalizationPending, in one transaction, so that the answer is
 	// neither lost nor made again. It reports whether the job was open: the first end stays.
 	SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, snapshot TerminalSnapshot) (bool, error)
