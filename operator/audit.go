@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 
 	or3cloud "or3.chat/cloud"
@@ -37,6 +38,7 @@ var recorded = map[string]audit.Action{
 	ResetFactors.Name: audit.AccountResetFactors, DisableAccount.Name: audit.AccountDisable, EnableAccount.Name: audit.AccountEnable,
 	RevokeSessions.Name: audit.AccountRevokeSessions, DeleteAccount.Name: audit.AccountDelete,
 	InviteUser.Name: audit.InviteCreate, RevokeInvite.Name: audit.InviteRevoke,
+	CreateWorkspace.Name: audit.WorkspaceCreate, DeleteWorkspace.Name: audit.WorkspaceDelete, RestoreWorkspace.Name: audit.WorkspaceRestore,
 	GrantAdmin.Name: audit.AdminGrant, RevokeAdmin.Name: audit.AdminRevoke,
 	AddMember.Name: audit.MemberUpsert, ChangeRole.Name: audit.MemberSetRole, RemoveMember.Name: audit.MemberRemove,
 	FreeName.Name: audit.WorkspaceFreeName, TellMembers.Name: audit.WorkspaceNotify,
@@ -47,6 +49,7 @@ var recorded = map[string]audit.Action{
 var reading = []string{
 	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
 	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name, ListAdmins.Name,
+	SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name,
 }
 
 // record writes down what somebody at the command line has asked for. The admin API records by itself, because it knows who asks.
@@ -75,6 +78,10 @@ func target(question any) (audit.Target, bool) {
 		return audit.Target{WorkspaceID: q.WorkspaceID, UserID: q.Email}, true
 	case InviteID:
 		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.InviteID}, true
+	case NewWorkspace:
+		return audit.Target{UserID: cmp.Or(q.OwnerUserID, q.Owner)}, true
+	case WorkspaceID:
+		return audit.Target{WorkspaceID: q.WorkspaceID}, true
 	case Membership:
 		return audit.Target{WorkspaceID: q.WorkspaceID, UserID: q.Name}, true
 	case KVName:
