@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
 	"or3.chat/cloud/host/eventsapi"
 )
 
@@ -113,6 +115,31 @@ func TestTheSessionOfTheSuperAdministrator(t *testing.T) {
 	}
 	expect(p, 401, "Unauthorized", "GET", session, "")
 	expect(p, 200, "", "POST", logout, "")
+
+	page, err := r.instance.Providers().Audit.List(t.Context(), audit.Query{Action: "auth"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trail []string
+	for _, e := range page.Entries {
+		if e.Address != "127.0.0.1" || e.RequestID == "" {
+			t.Errorf("%+v", e)
+		}
+		trail = append(trail, fmt.Sprintf("%s %s%s %s%s", e.Action, e.Actor.Kind, e.Actor.Name, e.Refusal, e.Target.UserID))
+	}
+	slices.Sort(trail)
+	for _, want := range []string{
+		"auth.login super_adminadmin ", "auth.logout super_adminadmin ", "auth.change_password super_adminadmin ", "auth.login anonymous unauthenticatedadmin",
+		"auth.login anonymous unauthenticated", "auth.login anonymous forbidden", "auth.change_password anonymous unauthenticated",
+		"auth.change_password super_adminadmin unauthenticated", "auth.change_password super_adminadmin invalid", "auth.login anonymous invalid",
+	} {
+		if !slices.Contains(trail, want) {
+			t.Errorf("the trail has no %q: %q", want, trail)
+		}
+	}
+	if n := strings.Count(strings.Join(trail, "\n"), "auth.logout"); n != 1 {
+		t.Errorf("%d sign-outs", n)
+	}
 }
 
 // Contract, workspaces-and-admin §4 and Pitfall 7: by the address that the proxy rule believes, before the password, for each name.

@@ -319,7 +319,7 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		return run, nil
 	}
 	var err error
-	if run.admin, err = adminapi.New(h.adminOptions()); err != nil {
+	if run.admin, err = adminapi.New(h.adminOptions(p)); err != nil {
 		return nil, err
 	}
 	if h.opt.Client {
@@ -378,14 +378,14 @@ func (run *running) check(foreign httpapi.ForeignPages) func(*http.Request, or3c
 	}
 }
 
-func (h *Host) adminOptions() adminapi.Options {
+func (h *Host) adminOptions(p *instance.Providers) adminapi.Options {
 	cfg, made := h.config, h.instance.Options()
 	admin := h.instance.SuperAdmin()
 	if admin != nil {
 		admin.Tell()
 	}
 	return adminapi.Options{
-		Host: h, Instance: h.instance, SuperAdmin: admin, Config: cfg, Foreign: h.foreign, Now: h.now,
+		Host: h, Instance: h.instance, SuperAdmin: admin, Config: cfg, Foreign: h.foreign, Audit: p.Audit, Now: h.now,
 		Desk: operator.New(h.instance, operator.Links{
 			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, OwnPage: h.opt.OwnPage,
 		}),

@@ -24,6 +24,7 @@ import (
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/networks"
 	"or3.chat/cloud/internal/superadmin"
+	"or3.chat/cloud/internal/trail"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/setting"
 )
@@ -48,6 +49,8 @@ type Options struct {
 	// Foreign is the rule about pages of other origins.
 	Foreign httpapi.ForeignPages
 	Limits  *middleware.Limits
+	// Audit records what is done, and what is refused; nil records nothing.
+	Audit *trail.Recorder
 	// Unlimited switches the limits of the administration off, for tests.
 	Unlimited bool
 	Now       func() time.Time
@@ -172,6 +175,8 @@ type Caller struct {
 	Name string
 	// Session is that of the user in the same browser; nil if there is none.
 	Session *or3cloud.SessionContext
+	// Target is on what the endpoint acts, for the trail. The workspace is noted by whoever resolves it; the rest says the endpoint.
+	Target audit.Target
 
 	// bySignIn says that the caller has signed in as the administrator of the environment.
 	bySignIn bool
@@ -190,6 +195,7 @@ func (c *Caller) workspace(named string) (string, error) {
 	if named == "" {
 		return "", or3cloud.Errorf(or3cloud.CodeInvalid, "Workspace not resolved")
 	}
+	c.Target.WorkspaceID = named
 	if c.Kind == SuperAdmin {
 		return named, nil
 	}

@@ -39,7 +39,8 @@ func (a *API) session(w http.ResponseWriter, _ *http.Request, c *Caller) error {
 	}{true, c.Kind})
 }
 
-func (a *API) login(w http.ResponseWriter, r *http.Request, _ *Caller) error {
+func (a *API) login(w http.ResponseWriter, r *http.Request, c *Caller) error {
+	c.Name, c.bySignIn = "", false // whoever it was, it is a sign-in of its own
 	const incomplete = "Username and password are required"
 	var in struct {
 		Username string `json:"username"`
@@ -55,8 +56,12 @@ func (a *API) login(w http.ResponseWriter, r *http.Request, _ *Caller) error {
 		return a.opt.SuperAdmin.SignIn(ctx, in.Username, in.Password)
 	})
 	if err != nil {
+		if a.opt.SuperAdmin.Knows(in.Username) {
+			c.Target.UserID = in.Username
+		}
 		return err
 	}
+	c.Name, c.bySignIn = s.Username, true
 	a.keep(w, r, s)
 	return httpapi.WriteJSON(w, http.StatusOK, success{Success: true, Username: s.Username})
 }

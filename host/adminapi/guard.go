@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/ratelimit"
@@ -34,14 +35,24 @@ func (a *API) Check(r *http.Request, route or3cloud.Route) error {
 	if !a.visible(r) {
 		return httpapi.NotFound(nil, r)
 	}
-	if err := a.proven(r, route, e); err != nil {
-		return err
+	err := a.proven(r, route, e)
+	if err == nil {
+		err = a.within(r, e)
 	}
-	if e.limited && !a.opt.Unlimited {
-		network := ratelimit.Network(a.opt.Host.ClientIP(r))
-		if v := a.opt.Limits.TakeOf(ratelimit.AdminAPI, network, ratelimit.Default(ratelimit.AdminAPI)); !v.Allowed {
-			return &or3cloud.Error{Code: or3cloud.CodeRateLimited, Message: "Too many requests", RetryAfter: v.RetryAfter}
-		}
+	if err != nil { // from whom it comes nobody has looked at: no foreign page may touch a cookie
+		a.record(r, &Caller{row: e}, err)
+	}
+	return err
+}
+
+// within counts a request against the budget of its network.
+func (a *API) within(r *http.Request, e row) error {
+	if !e.limited || a.opt.Unlimited {
+		return nil
+	}
+	network := ratelimit.Network(a.opt.Host.ClientIP(r))
+	if v := a.opt.Limits.TakeOf(ratelimit.AdminAPI, network, ratelimit.Default(ratelimit.AdminAPI)); !v.Allowed {
+		return &or3cloud.Error{Code: or3cloud.CodeRateLimited, Message: "Too many requests", RetryAfter: v.RetryAfter}
 	}
 	return nil
 }
@@ -113,15 +124,50 @@ func forbidden(why string) error {
 }
 
 // guard lets a request through to its endpoint. Its body has come, so who sends it and what they may is decided by how things are now.
-func (a *API) guard(w http.ResponseWriter, r *http.Request, e row) error {
+func (a *API) guard(w http.ResponseWriter, r *http.Request, e row) (err error) {
 	caller, err := a.identify(r, e)
 	if err != nil {
 		return err
 	}
-	if err := e.admits(caller); err != nil {
-		return err
+	ended := false
+	defer func() {
+		if err == nil && !ended { // a panic
+			a.record(r, caller, or3cloud.Errorf(or3cloud.CodeInternal, "Server Error"))
+			return
+		}
+		a.record(r, caller, err)
+	}()
+	if err = e.admits(caller); err == nil {
+		err = e.handle(w, r, caller)
 	}
-	return e.handle(w, r, caller)
+	ended = true
+	return err
+}
+
+// record notes in the trail what came of a request that changes something.
+func (a *API) record(r *http.Request, c *Caller, err error) {
+	if c.row.action == "" || err == nil && c.actor().Kind == audit.ActorAnonymous { // who signs out without a session has done nothing
+		return
+	}
+	a.opt.Audit.Record(r.Context(), audit.Entry{
+		Actor: c.actor(), Action: c.row.action, Target: c.Target, Refusal: or3cloud.CodeOf(err),
+		Address: a.opt.Host.ClientIP(r), RequestID: httpapi.RecordOf(r).ID,
+	})
+}
+
+// actor is a caller as the trail names them.
+func (c *Caller) actor() audit.Actor {
+	switch {
+	case c.bySignIn:
+		return audit.Actor{Kind: audit.ActorSuperAdmin, Name: c.Name}
+	case c.Session == nil:
+		return audit.Actor{Kind: audit.ActorAnonymous}
+	}
+	actor := audit.Actor{Kind: audit.ActorUser, ID: c.Session.User.ID, Name: c.Session.User.Email}
+	if c.Kind != "" {
+		actor.Kind = audit.ActorDeploymentAdmin
+	}
+	return actor
 }
 
 // admits returns the refusal of a caller.
@@ -159,13 +205,14 @@ func (a *API) identify(r *http.Request, e row) (*Caller, error) {
 	if err != nil || !s.Authenticated {
 		return c, err
 	}
+	c.Session = s
 	if _, err := a.opt.Host.Authorize(r, or3cloud.PermAdminAccess, s.Workspace.ID); err != nil {
 		if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
 			err = nil
 		}
 		return c, err
 	}
-	c.Kind, c.Name, c.Session = WorkspaceAdmin, s.User.ID, s
+	c.Kind, c.Name = WorkspaceAdmin, s.User.ID
 	if e.own {
 		c.Kind = SuperAdmin
 	}
