@@ -63,6 +63,12 @@ type tty struct {
 // newTTY starts the program in a terminal of so many columns and rows.
 func newTTY(t *testing.T, dir string, columns, rows int, dark bool, args ...string) *tty {
 	t.Helper()
+	return newTTYOf(t, "xterm-256color", dir, columns, rows, dark, args...)
+}
+
+// newTTYOf is newTTY for a kind of terminal.
+func newTTYOf(t *testing.T, term, dir string, columns, rows int, dark bool, args ...string) *tty {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +84,7 @@ func newTTY(t *testing.T, dir string, columns, rows int, dark bool, args ...stri
 		w.screen.SetDefaultBackgroundColor(color.White)
 	}
 	w.cmd = exec.Command(program, args...)
-	w.cmd.Dir, w.cmd.Env = dir, []string{"TERM=xterm-256color", "COLORTERM=truecolor", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+	w.cmd.Dir, w.cmd.Env = dir, []string{"TERM=" + term, "COLORTERM=truecolor", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 	w.pty, err = pty.StartWithSize(w.cmd, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)})
 	if err != nil {
 		t.Skip("no pseudo-terminal here: ", err)
@@ -487,5 +493,59 @@ func TestWizardGoesOnAnotherTime(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{".env", "data"}, entries(t, dir)); diff != "" {
 		t.Errorf("-want +written\n%s", diff)
+	}
+}
+
+// TestWizardGivesTheTerminalBackAfterAHangUp, as after every other signal, and leaves nothing.
+func TestWizardGivesTheTerminalBackAfterAHangUp(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			w := newTTY(t, dir, 80, 24, true, "init").see(askPreset).press(keyEnter).see(askAddr)
+			if err := w.cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			if code := w.ends(); code != 1 || len(entries(t, dir)) > 0 {
+				t.Errorf("exit code %d, left %v", code, entries(t, dir))
+			}
+			if w.text() != "or3-cloud: nothing was written" { // on the screen that was there before
+				t.Errorf("on the screen: %s", w.all())
+			}
+		})
+	}
+}
+
+// TestWizardAsksNoTerminalThatShowsNoPages: what it would write there is unreadable.
+func TestWizardAsksNoTerminalThatShowsNoPages(t *testing.T) {
+	w := newTTYOf(t, "dumb", t.TempDir(), 80, 24, true, "init")
+	if code := w.ends(); code != 2 || !strings.Contains(w.text(), "--yes") {
+		t.Errorf("exit code %d: %s", code, w.all())
+	}
+}
+
+// TestWizardReadsAndKeepsAnswersInAFileAlone: a pipe would never be read to its end, and a link may lead to what is another's.
+func TestWizardReadsAndKeepsAnswersInAFileAlone(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"a pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a link": func(path string) error { return os.Symlink(filepath.Join(filepath.Dir(path), "theirs"), path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, initialize.Kept)
+			if err := put(path); err != nil {
+				t.Fatal(err)
+			}
+			w := newTTY(t, dir, 80, 24, true, "init", "--preset", "local-only").see(askPreset).press(keyEnter).see(askAddr).press(keyEnter).see(askFiles).press(keyEnter)
+			w.see(askDecision).press(keyDown, keyDown, keyEnter)
+			if code := w.ends(); code != 0 {
+				t.Fatalf("exit code %d: %s", code, w.all())
+			}
+			if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+				t.Error(info.Mode(), err)
+			}
+			if got := entries(t, dir); !slices.Equal(got, []string{initialize.Kept}) {
+				t.Errorf("%v", got)
+			}
+		})
 	}
 }

@@ -12,7 +12,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -182,10 +185,10 @@ func (c command) given() (a setup.Answers, err error) {
 	return a, nil
 }
 
-// terminal reports whether there is somebody to ask.
+// terminal reports whether there is somebody to ask, at a terminal that can show pages.
 func (c command) terminal() bool {
 	out, ok := c.Stdout.(*os.File)
-	return ok && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(c.Stdin.Fd()))
+	return ok && !slices.Contains(c.Environ, "TERM=dumb") && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(c.Stdin.Fd()))
 }
 
 // Kept is the file with answers that somebody goes on with another time. It holds no secret.
@@ -194,20 +197,21 @@ const Kept = ".or3-cloud-init.json"
 // ask runs the wizard.
 func (c command) ask(ctx context.Context, engine *setup.Setup, given setup.Answers) error {
 	path := filepath.Join(engine.Dir(), Kept)
-	if f, err := os.Open(path); err == nil {
-		before, err := setup.ReadAnswers(f)
-		f.Close()
-		if err == nil { // what cannot be read is asked again
-			given = merge(before, given)
-		}
+	if before, err := kept(path); err == nil { // what cannot be read is asked again
+		given = merge(before, given)
 	}
 	if given.Preset != "" || len(given.Values) > 0 {
 		if _, err := engine.Complete(given); err != nil {
 			return err
 		}
 	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // the wizard itself knows the other signals
+	defer stop()
 	answers, decision, err := wizard.Run(ctx, c.Stdin, c.Stdout, engine, given, func(p setup.Plan) string { return describe(p, false) })
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return c.Refuse(nil)
+	case err != nil:
 		return err
 	}
 	switch decision {
@@ -232,7 +236,7 @@ func (c command) ask(ctx context.Context, engine *setup.Setup, given setup.Answe
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
+		if err := keep(path, append(text, '\n')); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.Stdout, "The answers are in %s, without secrets. To go on, run: or3-cloud init\n", path)
@@ -240,6 +244,32 @@ func (c command) ask(ctx context.Context, engine *setup.Setup, given setup.Answe
 	default:
 		return c.Refuse(nil)
 	}
+}
+
+// kept reads answers that were kept in a file.
+func kept(path string) (setup.Answers, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // reading a pipe may never end
+		return setup.Answers{}, errors.Join(err, fs.ErrInvalid)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return setup.Answers{}, err
+	}
+	defer f.Close()
+	return setup.ReadAnswers(f)
+}
+
+// keep writes a new file, whatever was at its path: a link there may lead anywhere.
+func keep(path string, text []byte) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
 }
 
 // merge returns answers with those of another set in front.
@@ -256,10 +286,10 @@ func merge(before, now setup.Answers) setup.Answers {
 	return before
 }
 
-// apply carries a plan out. An interrupt waits until that is done: it takes milliseconds, and half of it would be of no use.
+// apply carries a plan out. What would end the process waits until that is done: it takes milliseconds, and half of it would be of no use.
 func apply(engine *setup.Setup, plan setup.Plan) error {
 	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(interrupted)
 	return engine.Apply(plan)
 }
@@ -311,6 +341,14 @@ func variable(v setup.Variable) string {
 	case v.Secret:
 		return fmt.Sprintf("%s=(secret, %d characters)", v.Name, v.Length)
 	default:
-		return v.Name + "=" + v.Value
+		return v.Name + "=" + shown(v.Value)
 	}
+}
+
+// shown is a value on one line, without what a terminal would do instead of showing it.
+func shown(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
 }
