@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/dotenv"
@@ -31,6 +32,8 @@ const (
 type Sources struct {
 	// Planned are values that a set-up has in mind; they are the strongest.
 	Planned map[string]string
+	// Dir is where relative paths of files with secrets begin; empty for the working directory.
+	Dir string
 	// EnvText stands for the text of EnvFile where EnvFile is still to be written; nil where it is read.
 	EnvText []byte
 	// EnvFile is the path of a .env file; a missing file is a fault only if EnvFileRequired.
@@ -183,6 +186,14 @@ func (l *loader) readEnvFile() {
 		})
 	}
 	l.envNames = d.Names
+	for _, name := range d.Names {
+		if !utf8.ValidString(d.Values[name]) && strings.HasPrefix(name, "OR3_") {
+			l.warnings = append(l.warnings, or3cloud.Problem{
+				Variable: name, Fault: fmt.Sprintf("has characters that are not UTF-8, which other programs read as something else (from %s)", l.src.EnvFile),
+				Fix: "Save the file as UTF-8.",
+			})
+		}
+	}
 }
 
 // shared reports whether the environment says that the modes and owners of files mean nothing. A file cannot say it of itself.
@@ -318,6 +329,9 @@ func (l *loader) resolveSecret(s or3cloud.Setting, text string, origin Origin, i
 			Fault:    fmt.Sprintf("both %s and %s_FILE are set", s.Name, s.Name),
 			Fix:      "Remove one of the two.",
 		}
+	}
+	if l.src.Dir != "" && !filepath.IsAbs(path) {
+		path = filepath.Join(l.src.Dir, path)
 	}
 	data, doubt, err := readTrusted(path, maxSecretFile, l.shared())
 	if u, ok := err.(untrusted); ok {

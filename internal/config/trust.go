@@ -19,6 +19,14 @@ func (u untrusted) Error() string { return u.fault }
 const otherwise = "; if the volume decides modes and owners itself (Kubernetes' fsGroup, SMB, NFS) and no one else reaches it, set " +
 	setting.SharedVolume + "=true in the environment"
 
+// Replaceable says why a start would not believe a file at a path, whatever is in it; nil if it would.
+func Replaceable(path string) *or3cloud.Problem {
+	if u, ok := replaceable(path).(untrusted); ok {
+		return &or3cloud.Problem{Variable: path, Fault: u.fault, Fix: u.fix + otherwise}
+	}
+	return nil
+}
+
 // readTrusted reads a file of at most limit bytes that no other user can change. Generated secrets are refused in the same
 // way, strict or not: a file that others can write may also say what is strict. On a shared volume modes and owners
 // say nothing; doubt is what they would say.

@@ -27,6 +27,11 @@ func distrust(f *os.File, info fs.FileInfo, path string) error {
 	if perm := info.Mode().Perm(); perm&0o022 != 0 {
 		return untrusted{fmt.Sprintf("can be changed by other users (mode %04o)", perm), "Run: chmod go-w " + path}
 	}
+	return replaceable(path)
+}
+
+// replaceable returns an untrusted if every user can put another file in the place of one.
+func replaceable(path string) error {
 	for _, dir := range directories(path) {
 		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
 			return untrusted{

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/config"
@@ -25,7 +26,8 @@ type Answers struct {
 
 // ReadAnswers reads answers as JSON. A key that Answers does not have is an error.
 func ReadAnswers(r io.Reader) (a Answers, err error) {
-	dec := json.NewDecoder(r)
+	const most = 1 << 20 // bytes
+	dec := json.NewDecoder(io.LimitReader(r, most))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&a); err != nil {
 		return a, fmt.Errorf(`read the answers: %w; write for example {"preset":"recommended","values":{"OR3_PUBLIC_URL":"https://cloud.example.org"},"files":["systemd"]}`, err)
@@ -59,11 +61,7 @@ func (s *Setup) Complete(a Answers) (Answers, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Values)) {
 		if _, ok := s.settings[name]; !ok {
-			near := config.Nearest(name, slices.Collect(maps.Keys(s.settings)))
-			if near != "" {
-				near = ". Did you mean " + near + "?"
-			}
-			return a, fmt.Errorf("%s is no setting%s", name, near)
+			return a, fmt.Errorf("%q is no setting%s", name, s.meant(name))
 		}
 	}
 	for _, name := range a.Files {
@@ -72,6 +70,25 @@ func (s *Setup) Complete(a Answers) (Answers, error) {
 		}
 	}
 	return a, nil
+}
+
+// meant says which setting may have been meant by a name, or what else the name is.
+func (s *Setup) meant(name string) string {
+	for _, one := range s.settings {
+		switch name {
+		case one.Alias:
+			return ". It is another name of " + one.Name + ", which is the one to answer"
+		case one.Name + "_FILE":
+			if one.Secret {
+				return " that can be answered. Write it into the .env file yourself; the key in the file that it names then stays"
+			}
+		}
+	}
+	near := config.Nearest(strings.ToUpper(strings.TrimSpace(name)), slices.Collect(maps.Keys(s.settings)))
+	if near == "" {
+		return ""
+	}
+	return ". Did you mean " + near + "?"
 }
 
 // WithoutSecrets returns what may be kept of answers until they are complete.
@@ -140,8 +157,14 @@ func (s *Setup) Check(a Answers, name, text string) *or3cloud.Problem {
 	return s.checkText(one, text)
 }
 
+// writable reports whether a .env file can have a value that every program reads as the same.
+func writable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
+
 // checkText asks the setting itself.
 func (s *Setup) checkText(one or3cloud.Setting, text string) *or3cloud.Problem {
+	if !writable(text) {
+		return &or3cloud.Problem{Variable: one.Name, Fault: "has a character that no .env file can have: a NUL, or one that is not UTF-8", Fix: "Leave it out."}
+	}
 	if one.Check == nil || text == "" {
 		return nil
 	}

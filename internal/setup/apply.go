@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"or3.chat/cloud/internal/dirsync"
 )
@@ -15,8 +16,14 @@ import (
 var ErrChanged = errors.New("has changed meanwhile; nothing was written, begin again")
 
 // Apply does what a plan says: all of it, or nothing if an error is returned. Each file is durable and in its place at once; whoever reads it
-// meanwhile reads the old one or the new one.
+// meanwhile reads the old one or the new one. Of several set-ups at a time one writes, and the others return an error. Where the process is
+// killed, files may be left that are called after those they were for (unfinished); the next Apply removes them.
 func (s *Setup) Apply(p Plan) (err error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	var undo []func() error
 	defer func() {
 		if err == nil {
@@ -26,12 +33,8 @@ func (s *Setup) Apply(p Plan) (err error) {
 			err = errors.Join(err, undo[i]())
 		}
 	}()
-	for _, f := range p.Files {
-		if is, err := s.read(f.Path); err != nil {
-			return err
-		} else if (is == nil) != (f.before == nil) || !bytes.Equal(is, f.before) {
-			return fmt.Errorf("%s %w", s.path(f.Path), ErrChanged)
-		}
+	if err := s.unchanged(p); err != nil {
+		return err
 	}
 	for _, dir := range p.Directories {
 		made, err := makeAll(dir)
@@ -54,8 +57,13 @@ func (s *Setup) Apply(p Plan) (err error) {
 		undo = append(undo, st.discard)
 		ready = append(ready, st)
 	}
+	if err := s.unchanged(p); err != nil { // an editor takes no lock
+		return err
+	}
 	for _, st := range ready {
-		if err := os.Rename(st.temporary, st.target); err != nil {
+		if err := os.Rename(st.temporary, st.target); errors.Is(err, syscall.EBUSY) {
+			return fmt.Errorf("%s is mounted here, so no other file can take its place; run set-up where the file is itself", st.target)
+		} else if err != nil {
 			return err
 		}
 		undo = append(undo, st.restore)
@@ -63,6 +71,18 @@ func (s *Setup) Apply(p Plan) (err error) {
 	for _, st := range ready {
 		if err := syncName(st.target); err != nil {
 			return fmt.Errorf("make %s durable: %w", st.target, err)
+		}
+	}
+	return nil
+}
+
+// unchanged reports whether all files are what they were when the plan was made.
+func (s *Setup) unchanged(p Plan) error {
+	for _, f := range p.Files {
+		if is, err := s.read(f.Path); err != nil {
+			return err
+		} else if (is == nil) != (f.before == nil) || !bytes.Equal(is, f.before) {
+			return fmt.Errorf("%s %w", s.path(f.Path), ErrChanged)
 		}
 	}
 	return nil
@@ -87,6 +107,9 @@ func makeAll(dir string) (made []string, err error) {
 		}
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
+		if info, failed := os.Stat(dir); failed == nil && info.IsDir() { // a server that starts has made it meanwhile
+			return made, nil
+		}
 		return made, err
 	}
 	return append(made, dir), inherit(dir)
@@ -101,7 +124,12 @@ func inherit(dir string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(dir)
+	in, err := os.OpenRoot(filepath.Dir(dir)) // whose owner may have put a link to a directory of root's in its place
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	f, err := in.Open(filepath.Base(dir))
 	if err != nil {
 		return err
 	}
@@ -131,9 +159,15 @@ func stage(path string, f File) (st staged, err error) {
 	return st, err
 }
 
-// write makes a file beside a path, with the owner that was the one there.
+// unfinished is what is put behind the name of a file that is not in its place yet. Rules for .env.* in a .gitignore fit it, too.
+const unfinished = ".or3-cloud-init"
+
+// write makes a file beside a path, with the owner that was the one there. One that a killed process has left there is removed first.
 func write(target string, text []byte, mode fs.FileMode, was fs.FileInfo) (temporary string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
+	if err := os.Remove(target + unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	f, err := os.OpenFile(target+unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, secretFile)
 	if err != nil {
 		return "", err
 	}
@@ -152,7 +186,8 @@ func write(target string, text []byte, mode fs.FileMode, was fs.FileInfo) (tempo
 	}
 	if was != nil {
 		if err := keepOwner(f, was); err != nil {
-			return "", err
+			// Without %w: the file that was refused is none that anybody knows.
+			return "", fmt.Errorf("%s belongs to another user, and only that user and root can write it again; become one of them: %v", target, err)
 		}
 	}
 	if err := f.Chmod(mode); err != nil {

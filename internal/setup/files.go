@@ -38,9 +38,9 @@ var Extras = []Extra{
 		Name: "systemd", Label: "systemd: a hardened service", paths: []string{"or3-cloud.service"}, elsewhere: true,
 		next: func(s *Setup) []string {
 			return []string{
-				"sudo install -m 0755 " + s.opts.Executable + " /usr/local/bin/or3-cloud",
-				"sudo install -m 0600 " + s.path(EnvFile) + " /etc/or3-cloud.env",
-				"sudo install -m 0644 " + s.path("or3-cloud.service") + " /etc/systemd/system/",
+				"sudo install -m 0755 " + quoted(s.opts.Executable) + " /usr/local/bin/or3-cloud",
+				"sudo install -m 0600 " + quoted(s.path(EnvFile)) + " /etc/or3-cloud.env",
+				"sudo install -m 0644 " + quoted(s.path("or3-cloud.service")) + " /etc/systemd/system/",
 				"sudo systemctl daemon-reload && sudo systemctl enable --now or3-cloud",
 			}
 		},
@@ -48,17 +48,17 @@ var Extras = []Extra{
 	{
 		Name: "docker", Label: "Docker: an image and a compose file", paths: []string{"Dockerfile", "compose.yaml", ".dockerignore"}, elsewhere: true,
 		next: func(s *Setup) []string {
-			return []string{"cp " + s.opts.Executable + " " + s.path("or3-cloud"), "cd " + s.opts.Dir + " && docker compose up --build --detach"}
+			return []string{"cp " + quoted(s.opts.Executable) + " " + quoted(s.path("or3-cloud")), "cd " + quoted(s.opts.Dir) + " && docker compose up --build --detach"}
 		},
 	},
 	{
 		Name: "caddy", Label: "Caddy: a reverse proxy that fetches certificates", paths: []string{"Caddyfile"}, proxy: true,
-		next: func(s *Setup) []string { return []string{"caddy run --config " + s.path("Caddyfile")} },
+		next: func(s *Setup) []string { return []string{"caddy run --config " + quoted(s.path("Caddyfile"))} },
 	},
 	{
 		Name: "nginx", Label: "nginx: a reverse proxy with certificates of yours", paths: []string{"or3-cloud.nginx.conf"}, proxy: true,
 		next: func(s *Setup) []string {
-			return []string{"sudo install -m 0644 " + s.path("or3-cloud.nginx.conf") + " /etc/nginx/conf.d/or3-cloud.conf && sudo nginx -s reload"}
+			return []string{"sudo install -m 0644 " + quoted(s.path("or3-cloud.nginx.conf")) + " /etc/nginx/conf.d/or3-cloud.conf && sudo nginx -s reload"}
 		},
 	},
 }

@@ -25,19 +25,30 @@ func (d folder) exists(name string) bool {
 	return err == nil
 }
 
-// read returns a file, nil if there is none.
+// read returns a file, nil if there is none. What set-up could not put back is an error: a pipe, a device, or a link to nothing.
 func (d folder) read(name string) ([]byte, error) {
-	f, err := os.Open(d.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
+	path := d.path(name)
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(path); err == nil {
+			return nil, fmt.Errorf("%s is a link to what does not exist; make the file that it leads to, or remove it", path)
+		}
 		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() && !info.IsDir(): // a directory says so itself
+		return nil, fmt.Errorf("%s is no regular file (%s), and set-up replaces no other; move it away", path, info.Mode().Type())
+	case lured(path, info):
+		return nil, fmt.Errorf("%s is a link of another user to a file that is not theirs, which root would change for them; remove the link", path)
 	}
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxRead+1))
 	if err == nil && len(text) > maxRead {
-		err = fmt.Errorf("%s is too large: more than %d bytes", d.path(name), maxRead)
+		err = fmt.Errorf("%s is too large: more than %d bytes", path, maxRead)
 	}
 	return append([]byte{}, text...), err
 }

@@ -18,6 +18,16 @@ func keepOwner(f *os.File, was fs.FileInfo) error {
 	return f.Chown(int(st.Uid), int(st.Gid))
 }
 
+// lured reports whether this process is root's, and a path a link that another user has made to what is not theirs.
+func lured(path string, target fs.FileInfo) bool {
+	link, err := os.Lstat(path)
+	if err != nil || os.Geteuid() != 0 || link.Mode().Type() != fs.ModeSymlink {
+		return false
+	}
+	of, to := link.Sys().(*syscall.Stat_t).Uid, target.Sys().(*syscall.Stat_t).Uid
+	return of != 0 && of != to
+}
+
 // private reports whether only the owner of a file can read it.
 func (d folder) private(name string) bool {
 	info, err := os.Stat(d.path(name))

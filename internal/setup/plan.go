@@ -124,10 +124,13 @@ type planner struct {
 
 // check reads the planned file as the server will.
 func (p *planner) check(text string) []or3cloud.Problem {
-	cfg, problems, warnings := config.Load(p.catalog, config.Sources{EnvFile: EnvFile, EnvText: []byte(text)})
+	cfg, problems, warnings := config.Load(p.catalog, config.Sources{Dir: p.opts.Dir, EnvFile: EnvFile, EnvText: []byte(text)})
 	links, more := config.CheckLinks(cfg)
 	if !p.preset(p.answers).public {
 		more = nil // whoever wants no address needs no warning that there is none
+	}
+	if fault := config.Replaceable(p.path(EnvFile)); fault != nil && p.environ[setting.SharedVolume] != "true" {
+		problems = append(problems, *fault)
 	}
 	missing, doubts := p.checkProviders(cfg)
 	for _, w := range slices.Concat(warnings, doubts, more) {
@@ -182,6 +185,9 @@ func (p *planner) decide() (changes []dotenv.Change, problems []or3cloud.Problem
 		case answered:
 			if fault := p.checkText(one, want); fault != nil {
 				problems = append(problems, *fault)
+			}
+			if !writable(want) {
+				continue
 			}
 		case one.Make != "" && !p.kept(one):
 			if want, v.From, err = p.key(one, fresh); err != nil {
@@ -272,6 +278,9 @@ func (p *planner) directory() error {
 	info, err := os.Stat(dir)
 	switch {
 	case os.IsNotExist(err):
+		if _, err := os.Lstat(dir); err == nil {
+			return fmt.Errorf("the data directory %s is a link to what does not exist; make the directory that it leads to, or remove it", dir)
+		}
 		p.plan.Directories = append(p.plan.Directories, dir)
 	case err != nil:
 		return err
@@ -290,12 +299,21 @@ func (p *planner) inherited(changes []dotenv.Change) {
 	}
 }
 
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+,="
+	if path != "" && strings.Trim(path, plain) == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
 // next says what there is to do.
 func (p *planner) next() {
 	say := func(format string, args ...any) { p.plan.Next = append(p.plan.Next, fmt.Sprintf(format, args...)) }
 	in := ""
 	if here, err := os.Getwd(); err != nil || here != p.opts.Dir {
-		in = "cd " + p.opts.Dir + " && "
+		in = "cd " + quoted(p.opts.Dir) + " && "
 	}
 	if p.opts.Host == HostNuxt {
 		var ours, others []string

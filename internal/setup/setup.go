@@ -162,7 +162,7 @@ func (s *Setup) planned(a Answers) map[string]string {
 
 // resolve returns the configuration that the answers come to, keys that are still to be made apart.
 func (s *Setup) resolve(a Answers) (*config.Config, []or3cloud.Problem) {
-	cfg, problems, _ := config.Load(s.catalog, config.Sources{Planned: s.planned(a)})
+	cfg, problems, _ := config.Load(s.catalog, config.Sources{Dir: s.opts.Dir, Planned: s.planned(a)})
 	links, _ := config.CheckLinks(cfg)
 	missing, _ := s.checkProviders(cfg)
 	return cfg, slices.Concat(problems, missing, links)

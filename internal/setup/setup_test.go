@@ -669,3 +669,52 @@ func TestFilesThatAreReadElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatNoFileCanHoldIsRefused, and by the name of the setting.
+func TestWhatNoFileCanHoldIsRefused(t *testing.T) {
+	s := in(t, nil)
+	for _, text := range []string{"a\x00b", "caf\xe9"} {
+		a := Answers{Preset: Recommended, Values: map[string]string{setting.PublicURL: "https://cloud.example.org", setting.SiteName: text}}
+		if _, problems, err := s.Plan(a); err != nil || len(problems) != 1 || problems[0].Variable != setting.SiteName {
+			t.Errorf("%q: %+v %v", text, problems, err)
+		}
+		if s.Check(Answers{Preset: Recommended}, setting.SiteName, text) == nil {
+			t.Errorf("%q passes", text)
+		}
+	}
+}
+
+func TestNamesThatAreMeant(t *testing.T) {
+	s := in(t, nil)
+	for name, says := range map[string]string{
+		"or3_public_url": "OR3_PUBLIC_URL", " OR3_ADDR": `" OR3_ADDR"`, "": `""`, "OR3_AUTH_PROVIDER": "another name of AUTH_PROVIDER",
+		"OR3_BASIC_AUTH_JWT_SECRET_FILE": "yourself",
+	} {
+		if _, _, err := s.Plan(Answers{Values: map[string]string{name: "x"}}); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// TestSecretsInFilesAreThoseOfTheDirectory, wherever set-up is run.
+func TestSecretsInFilesAreThoseOfTheDirectory(t *testing.T) {
+	s := in(t, map[string]string{EnvFile: "OR3_BASIC_AUTH_JWT_SECRET_FILE=keys/jwt\n", "keys/jwt": "a key that has been in use for three years"})
+	plan(t, s, Answers{Values: public})
+}
+
+// TestCommandsCanBeCopied also where the directory has a name that a shell takes apart.
+func TestCommandsCanBeCopied(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's $HOME")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, reopen(t, dir), Answers{Values: public, Files: []string{"docker", "nginx"}})
+	for _, line := range p.Next {
+		if strings.Contains(line, "$HOME") && !strings.Contains(line, `'`+strings.ReplaceAll(dir, "'", `'\''`)) {
+			t.Error(line)
+		}
+	}
+	if in := p.Next[1]; !strings.HasPrefix(in, "cd '") {
+		t.Error(in)
+	}
+}
