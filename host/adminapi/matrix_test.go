@@ -1,0 +1,344 @@
+package adminapi
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"or3.chat/cloud/internal/ratelimit"
+)
+
+// principal is somebody who asks for something.
+type principal struct {
+	name   string
+	user   string              // who is signed in in the browser; empty for nobody
+	cookie func(*house) string // of the super administrator; nil for none
+	is     map[audience]bool   // to whom of the contract's rows they belong
+	own    bool                // whether they are administrators on our own pages
+}
+
+var current = func(h *house) string { return h.cookie }
+
+// principals are all who may come, with what they may: on the contract's paths by the audience of a row, and on our own.
+var principals = []principal{
+	{name: "nobody"},
+	{name: "a user from elsewhere", user: "stranger"},
+	{name: "a viewer", user: "viewer"},
+	{name: "an editor", user: "editor"},
+	{name: "an owner", user: "owner"},
+	{name: "an owner who was a deployment administrator", user: "revoked"},
+	{name: "a deployment administrator from elsewhere", user: "admin-elsewhere", own: true, is: map[audience]bool{admins: true}},
+	{name: "a deployment administrator who reads", user: "admin", own: true, is: map[audience]bool{admins: true}},
+	{name: "a deployment administrator who owns", user: "admin-owner", own: true, is: map[audience]bool{admins: true, owners: true}},
+	{name: "the super administrator", cookie: current, own: true, is: map[audience]bool{admins: true, owners: true, superAdmins: true}},
+	{name: "the super administrator in the browser of a user", user: "stranger", cookie: current, own: true, is: map[audience]bool{admins: true, owners: true, superAdmins: true}},
+	{name: "a super administrator of an old password", cookie: func(h *house) string { return h.stale }},
+	{name: "a super administrator of another key", user: "owner", cookie: func(h *house) string { return h.forged }},
+}
+
+// rule is what the contract says of an endpoint, written down a second time: a row of the API that is more lenient is found.
+type rule struct {
+	may   audience
+	proof proof
+	// credentials says that it is about the super administrator's own name and password.
+	credentials bool
+	limited     bool
+	// body is that of a request of the super administrator, and want the status of its answer. In body and path $W is the shared
+	// workspace and $U a user.
+	path, body string
+	want       int
+}
+
+// rules are those of all endpoints (contract, workspaces-and-admin §3–§6), by method and path below the prefixes.
+var rules = map[string]rule{
+	"GET auth/session":          {may: admins, proof: readOnly, want: 200},
+	"POST auth/login":           {may: anyone, proof: anOrigin, credentials: true, limited: true, body: `{"username":"admin","password":"Correct horse 1"}`, want: 200},
+	"POST auth/logout":          {may: anyone, proof: anOrigin, credentials: true, want: 200},
+	"POST auth/change-password": {proof: anOrigin, credentials: true, body: `{"currentPassword":"Correct horse 1","newPassword":"weak"}`, want: 400},
+}
+
+// refusals are the words of the guard. Endpoints do not use them.
+func refusal(s sent) bool {
+	return s.status == http.StatusUnauthorized && s.text == "Unauthorized" ||
+		s.status == http.StatusForbidden && (s.text == "Forbidden" || strings.HasPrefix(s.text, "Forbidden: ")) ||
+		s.status == http.StatusNotFound && strings.HasPrefix(s.text, "Page not found: ") ||
+		s.status == http.StatusTooManyRequests && s.text == "Too many requests"
+}
+
+// examine holds an endpoint against its rule and returns in what it differs.
+func (h *house) examine(name string) (faults []string) {
+	h.t.Helper()
+	rule, known := rules[name]
+	if !known {
+		return []string{"has no rule"}
+	}
+	method, path, _ := strings.Cut(name, " ")
+	if rule.path != "" {
+		path = rule.path
+	}
+	fill := strings.NewReplacer("$W", h.shared, "$U", h.users["target"], "$O", h.users["admin-owner"])
+	path, body := fill.Replace(path), fill.Replace(rule.body)
+	changes := rule.proof != readOnly
+	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	// Each request has an address of its own, so that none pays for the others.
+	address := 0
+	ask := func(who principal, prefix string, change func(*http.Request)) sent {
+		r := h.request(who, method, prefix+path, body)
+		address++
+		r.RemoteAddr = fmt.Sprintf("198.51.%d.%d:1000", address/250, address%250+1)
+		if change != nil {
+			change(r)
+		}
+		return h.send(r)
+	}
+	want := func(what string, got sent, status int, text string) {
+		if got.status != status || got.text != text {
+			say("%s: %d %q, want %d %q", what, got.status, got.text, status, text)
+		}
+	}
+	super := principals[9]
+
+	for _, prefix := range []string{Prefix, OwnPrefix} {
+		for _, who := range principals {
+			got := ask(who, prefix, nil)
+			what := prefix + " " + who.name
+			bySignIn := who.is[superAdmins]
+			switch {
+			case rule.may == anyone, rule.credentials && bySignIn, !rule.credentials && prefix == OwnPrefix && who.own, !rule.credentials && who.is[rule.may]:
+				if refusal(got) {
+					say("%s is refused: %d %q", what, got.status, got.text)
+				}
+				if who.name == super.name && got.status != rule.want {
+					say("%s: %d %q %s, want %d", what, got.status, got.text, got.body, rule.want)
+				}
+			case rule.credentials, !who.is[admins]:
+				want(what, got, 401, "Unauthorized")
+			case rule.may == superAdmins:
+				want(what, got, 403, "Forbidden: Super admin access required")
+			default:
+				want(what, got, 403, "Forbidden")
+			}
+		}
+	}
+
+	// Who proves to be one of our pages.
+	if changes {
+		demanded := rule.proof
+		for _, prefix := range []string{Prefix, OwnPrefix} {
+			if prefix == OwnPrefix {
+				demanded = intent
+			}
+			header := func(name string, values ...string) func(*http.Request) {
+				return func(r *http.Request) {
+					if r.Header.Del(name); len(values) > 0 {
+						r.Header[name] = values
+					}
+				}
+			}
+			none := ask(super, prefix, header(intentHeader))
+			if demanded == intent {
+				want(prefix+" without intent", none, 403, "Forbidden: Missing admin intent")
+			} else if refusal(none) {
+				say("%s without intent: %d %q", prefix, none.status, none.text)
+			}
+			want(prefix+" with another intent", ask(super, prefix, header(intentHeader, "other")), 403, "Forbidden: Missing admin intent")
+			want(prefix+" with two intents", ask(super, prefix, header(intentHeader, "admin", "admin")), 403, "Forbidden: Missing admin intent")
+			program := ask(super, prefix, header("Origin"))
+			if demanded != anOrigin {
+				want(prefix+" without origin", program, 403, "Forbidden: Origin validation failed")
+			} else if refusal(program) {
+				say("%s without origin: %d %q", prefix, program.status, program.text)
+			}
+			for _, foreign := range []string{"https://evil.test", "https://cloud.test.evil.test", "https://cloud.test:8443", "https://listed.test"} {
+				want(prefix+" from "+foreign, ask(super, prefix, header("Origin", foreign)), 403, "Forbidden: Origin mismatch")
+				want(prefix+" from "+foreign+" by its address", ask(super, prefix, func(r *http.Request) {
+					r.Header.Del("Origin")
+					r.Header.Set("Referer", foreign+"/page")
+				}), 403, "Forbidden: Origin mismatch")
+			}
+			for _, none := range []string{"null", "cloud.test", "%"} {
+				want(prefix+" from "+none, ask(super, prefix, header("Origin", none)), 403, "Forbidden: Origin validation failed")
+			}
+			want(prefix+" from a frame elsewhere", ask(super, prefix, header("Sec-Fetch-Site", "cross-site")), 403, "Forbidden: Origin mismatch")
+			want(prefix+" from two origins", ask(super, prefix, header("Origin", ourPage, "https://evil.test")), 403, "Forbidden: Origin mismatch")
+			want(prefix+" at no host", ask(super, prefix, func(r *http.Request) { r.Host = "" }), 403, "Forbidden: Host resolution failed")
+			if referred := ask(super, prefix, func(r *http.Request) {
+				r.Header.Del("Origin")
+				r.Header.Set("Referer", ourPage+"/admin/workspaces")
+			}); refusal(referred) {
+				say("%s from our page by its address: %d %q", prefix, referred.status, referred.text)
+			}
+		}
+	}
+
+	// How often.
+	for _, prefix := range []string{Prefix, OwnPrefix} {
+		most := ratelimit.Default(ratelimit.AdminAPI).Max
+		address++
+		from := fmt.Sprintf("203.0.113.%d:1000", address%250+1)
+		var last sent
+		for range most + 1 {
+			if last = ask(super, prefix, func(r *http.Request) { r.RemoteAddr = from }); last.status == 429 && last.text == "Too many requests" {
+				break
+			}
+		}
+		if limited := last.status == 429 && last.text == "Too many requests"; limited != rule.limited {
+			say("%s more than %d times a minute: %d %q", prefix, most, last.status, last.text)
+		}
+	}
+	return faults
+}
+
+// names are the endpoints of a house, by method and path below the prefixes.
+func (h *house) names() (out []string) {
+	for _, e := range h.endpoints {
+		out = append(out, e.method+" "+e.path)
+	}
+	return out
+}
+
+// The matrix: each endpoint meets everybody, from everywhere.
+func TestEveryEndpointAdmitsWhoItMust(t *testing.T) {
+	h := newHouse(t)
+	names := h.names()
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s has a rule and is not served", name)
+		}
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			for _, fault := range newHouse(t, "OR3_ALLOWED_ORIGINS=https://listed.test").examine(name) {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
+// Whatever is left out of the guard of any endpoint, the matrix finds.
+func TestEveryPlantedFaultIsFound(t *testing.T) {
+	planted := map[string]func(*endpoint) bool{ // reports whether it is a fault there
+		"one role too many": func(e *endpoint) bool { e.may++; return e.may <= anyone && !e.credentials },
+		"everybody":         func(e *endpoint) bool { was := e.may; e.may = anyone; return was != anyone },
+		"the intent is not asked for": func(e *endpoint) bool {
+			was := e.proof
+			e.proof = ownOrigin
+			return was == intent
+		},
+		"the origin is not asked for": func(e *endpoint) bool {
+			was := e.proof
+			e.proof = anOrigin
+			return was < anOrigin
+		},
+		"it is taken for harmless": func(e *endpoint) bool { was := e.proof; e.proof = readOnly; return was != readOnly },
+		"it is not counted":        func(e *endpoint) bool { was := e.limited; e.limited = false; return was },
+		"another's credentials":    func(e *endpoint) bool { was := e.credentials; e.credentials = false; return was && e.may != anyone },
+		"the handler stands alone": nil,
+	}
+	h := newHouse(t, "OR3_ALLOWED_ORIGINS=https://listed.test")
+	for _, e := range slices.Clone(h.endpoints) {
+		name := e.method + " " + e.path
+		for fault, change := range planted {
+			is := e.may != anyone // that the handler alone is a fault
+			h.open(func(all []endpoint) []endpoint {
+				all = slices.Clone(all)
+				for i := range all {
+					if change != nil && all[i].method == e.method && all[i].path == e.path {
+						is = change(&all[i])
+					}
+				}
+				return all
+			})
+			if change == nil {
+				h.unguard(e)
+			}
+			if is && len(h.examine(name)) == 0 {
+				t.Errorf("%s: nobody sees that %s", name, fault)
+			}
+		}
+	}
+}
+
+// unguard serves an endpoint without its guard.
+func (h *house) unguard(e endpoint) {
+	routes := h.API.Routes()
+	for i, route := range routes {
+		if route.Method == e.method && strings.HasSuffix(route.Path, "/admin/"+e.path) {
+			routes[i].Handle = func(w http.ResponseWriter, r *http.Request) error {
+				return e.handle(w, r, &Caller{Kind: SuperAdmin, bySignIn: true, request: r, host: h.front, row: row{endpoint: e}})
+			}
+		}
+	}
+	h.mount(routes)
+}
+
+// ask sends an endpoint's request as the super administrator, from an address, to a host.
+func (h *house) ask(name, prefix, address, host string) sent {
+	h.t.Helper()
+	method, path, _ := strings.Cut(name, " ")
+	if to := rules[name].path; to != "" {
+		path = to
+	}
+	r := h.request(principals[9], method, prefix+path, "{}")
+	r.Host = host
+	if method != http.MethodGet {
+		r.Header.Set("Origin", "https://"+host)
+	}
+	r.RemoteAddr = "[" + address + "]:1000"
+	return h.send(r)
+}
+
+// Where there is no administration, an endpoint of it cannot be told from a path that nobody serves.
+func TestWhereThereIsAnAdministration(t *testing.T) {
+	hidden := func(t *testing.T, h *house, prefix, address, host string, want bool) {
+		t.Helper()
+		for _, name := range h.names() {
+			method, path, _ := strings.Cut(name, " ")
+			if to := rules[name].path; to != "" {
+				path = to
+			}
+			got := h.ask(name, prefix, address, host)
+			is := got.status == http.StatusNotFound && got.text == "Page not found: "+prefix+path
+			if is != want {
+				t.Errorf("%s %s%s from %s at %s: %d %q", method, prefix, path, address, host, got.status, got.text)
+			}
+		}
+	}
+	t.Run("hosts", func(t *testing.T) {
+		h := newHouse(t, "OR3_ADMIN_ALLOWED_HOSTS=Admin.Cloud.test:8443, [2001:db8::1]")
+		for _, prefix := range []string{Prefix, OwnPrefix} {
+			for host, want := range map[string]bool{
+				"admin.cloud.test": false, "ADMIN.cloud.test": false, "admin.cloud.test:3000": false, "[2001:db8::1]": false, "[2001:db8::1]:3000": false,
+				"cloud.test": true, "admin.cloud.test.evil.test": true, "x.admin.cloud.test": true,
+			} {
+				hidden(t, h, prefix, "192.0.2.1", host, want)
+			}
+		}
+	})
+	t.Run("networks", func(t *testing.T) {
+		h := newHouse(t, "OR3_ADMIN_ALLOWED_NETWORKS=192.0.2.0/24, 2001:db8::/32, loopback")
+		for _, prefix := range []string{Prefix, OwnPrefix} {
+			for address, want := range map[string]bool{
+				"192.0.2.1": false, "::ffff:192.0.2.7": false, "2001:db8::9": false, "127.0.0.1": false,
+				"192.0.3.1": true, "2001:db9::1": true, "::ffff:203.0.113.1": true, "unknown": true,
+			} {
+				hidden(t, h, prefix, address, ourHost, want)
+			}
+		}
+	})
+	t.Run("nobody is named", func(t *testing.T) {
+		h := newHouse(t, "OR3_ADMIN_USERNAME=")
+		h.router.Guard = nil
+		hidden(t, h, Prefix, "192.0.2.1", ourHost, true)
+		for _, e := range h.endpoints {
+			who := principals[8]
+			got := h.send(h.request(who, e.method, OwnPrefix+strings.NewReplacer(":id", "x").Replace(e.path), "{}"))
+			if missing := got.status == http.StatusNotFound && strings.HasPrefix(got.text, "Page not found"); missing != e.credentials || !missing && refusal(got) {
+				t.Errorf("%s %s on our own pages: %d %q", e.method, e.path, got.status, got.text)
+			}
+		}
+	})
+}
