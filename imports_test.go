@@ -108,7 +108,7 @@ const (
 // rooms are the rooms of the providers. Each knows those before it alone.
 var rooms = map[string][]string{
 	accountRoom: {"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"},
-	syncRoom:    {"db", "layout", "engine", "members", "changelog", "files", "history", "ratewindows", "webhooks", "jobs", "trail"},
+	syncRoom:    {"db", "layout", "engine", "adminevents", "members", "changelog", "files", "history", "ratewindows", "webhooks", "jobs", "trail"},
 	fileRoom: {
 		"volume", "refuse", "times", "layout", "digest", "health", "copies", "pieces", "traffic", "room", "uploads", "collection", "readback",
 	},
@@ -116,7 +116,7 @@ var rooms = map[string][]string{
 
 // isContract reports whether a package is one that everyone may know beside the core.
 func isContract(dep string) bool {
-	return dep == module+"/setting" || dep == module+"/audit" || dep == module+"/jobs"
+	return slices.Contains([]string{module + "/setting", module + "/audit", module + "/jobs", module + "/adminevent"}, dep)
 }
 
 // forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.

@@ -14,6 +14,9 @@ const (
 	WebhookAdmin WebhookScope = "admin"
 )
 
+// Administrators stands for those of the deployment where a method asks for a user: theirs are the webhooks of WebhookAdmin.
+const Administrators = "*"
+
 // The events of a webhook of WebhookUser (contract, workspaces-and-admin §11).
 const (
 	EventThreadCreated   = "thread.created"
@@ -51,7 +54,7 @@ type Webhook struct {
 	// ID is a UUID. Whoever creates a webhook chooses it, because SealedSecret is bound to it.
 	ID    string
 	Scope WebhookScope
-	// UserID is the member whose webhook it is; empty for WebhookAdmin.
+	// UserID is the member whose webhook it is; Administrators for WebhookAdmin.
 	UserID string
 	// WorkspaceID is the workspace that it tells of; empty for all of them, which only WebhookAdmin may.
 	WorkspaceID string
@@ -70,9 +73,9 @@ type Webhook struct {
 
 // WebhookChange is a change of a webhook; what is nil stays as it is.
 type WebhookChange struct {
-	URL, Label *string
-	Events     []string
-	Enabled    *bool
+	URL, Label          *string
+	Events, CustomHooks []string
+	Enabled             *bool
 }
 
 // DeliveryStatus is the state of a WebhookDelivery.
@@ -131,7 +134,7 @@ const (
 )
 
 // WebhookStore is the optional ability of a sync provider to keep webhooks (contract, host-integration §4). A provider that
-// has it is a WebhookQueue as well.
+// has it is a WebhookQueue as well. One that keeps webhooks of WebhookAdmin is an adminevent.Queue, too.
 //
 // Methods that act for a user ask again in their transaction whether the user may read the webhook's workspace:
 // CodeForbidden if not, as for the webhook of another user or of another scope. A webhook that is not there is CodeNotFound. Webhooks
@@ -142,7 +145,7 @@ type WebhookStore interface {
 	CreateWebhook(ctx context.Context, w Webhook, most int) (Webhook, error)
 	// GetWebhook returns a webhook, whoever asks.
 	GetWebhook(ctx context.Context, id string) (Webhook, error)
-	// ListWebhooks returns the webhooks of a user in a workspace, newest first.
+	// ListWebhooks returns the webhooks of a user in a workspace, newest first; all of those of Administrators, of whatever workspace.
 	ListWebhooks(ctx context.Context, userID, workspaceID string) ([]Webhook, error)
 	// UpdateWebhook changes a webhook. One that is disabled loses its pending deliveries, which are cancelled, and one that
 	// is enabled again does not get the events from between.

@@ -104,6 +104,10 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("WebhookHealth", withWebhooks(testWebhookHealth))
 	run("WebhookBounds", withWebhooks(testWebhookBounds))
 	run("WebhookClaimsAreExclusive", withWebhooks(testWebhookRace))
+	run("AdminWebhooks", withAdminWebhooks(testAdminWebhooks))
+	run("AdminEvents", withAdminWebhooks(testAdminEvents))
+	run("AdminEventsOfAWorkspace", withAdminWebhooks(testAdminEventsOfAWorkspace))
+	run("AdminEventBounds", withAdminWebhooks(testAdminEventBounds))
 }
 
 // syncBench is a backend with a user and a workspace, and short words for what tests do with them.

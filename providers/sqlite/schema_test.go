@@ -43,6 +43,7 @@ var mayScan = map[string]string{
 	"RaiseCounters":            "runs at the start after an older copy was put back",
 	"RevokePendingInvites":     "runs at the start after an older copy was put back",
 	"DeleteSurplusRateWindows": "reads the bounded list of windows, once a second at most",
+	"OldAdminEvents":           "reads the events that wait, once a minute, of which there are few",
 	"WaitingWebhooks":          "reads the webhooks, of which a user has a few",
 	"DueDeliveries":            "reads the webhooks, of which a user has a few",
 	"WebhookNumbers":           "reads the webhooks, of which a user has a few",

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/jobs"
@@ -386,5 +387,6 @@ var (
 	_ jobs.History                       = (*Store)(nil)
 	_ or3cloud.WebhookStore              = (*Store)(nil)
 	_ or3cloud.WebhookQueue              = (*Store)(nil)
+	_ adminevent.Queue                   = (*Store)(nil)
 	_ audit.Store                        = (*Store)(nil)
 )

@@ -44,6 +44,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"job_parts":           {"five of a job, each with a bound of its own", "testJobRefusals"},
 	"job_texts":           {"jobs.MaxText of a job, in pieces of some KiB", "testJobTexts"},
 	"job_cancellations":   {"jobs.MaxCancellations of a user", "testJobCancellations"},
+	"admin_events":        {"adminevent.KeptOfAKind of events with one name, of which there are eleven", "testAdminEventBounds"},
 	"audit":               {"audit.DoneOfAKind and RefusedOfAKind of a kind of entries, of which the program knows so many; audit.Retention", "testAuditBounds"},
 	"rate_windows":        {"or3cloud.MaxRateWindows", "testRateLimits"},
 	"retired_generations": {"one row of a stored file, until its bytes are gone; bytes have the quota of files", "testReferences"},

@@ -43,6 +43,7 @@ var storedTimes = []storedTime{
 	{table: "webhook_deliveries", column: "created_at"},
 	{table: "webhook_deliveries", column: "claimed_at"},
 	{table: "webhooks", column: "since"},
+	{table: "admin_events", column: "at"},
 	{table: "audit", column: "at"},
 	{table: "invites", column: "updated_at", shown: "is displayed only"},
 	{table: "invites", column: "accepted_at", shown: "is displayed only"},

@@ -86,6 +86,7 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 		"INSERT INTO webhooks VALUES (1, 'h', 'admin', NULL, NULL, 'u', '', '[]', '[]', x'00', 1, 0, %[1]d, %[1]d, %[1]d)",
 		"INSERT INTO jobs VALUES (1, 'j', 'u', 'w', 't', 'm', 'm', 'chat', 'streaming', 0, %[1]d, 0, '', '', '', '', '', 1, 'w', %[1]d, %[1]d, 1, 1, 0)",
 		"INSERT INTO job_cancellations VALUES ('u', 'a', %[1]d)",
+		"INSERT INTO admin_events VALUES (1, 'e', %[1]d, '', '{}')",
 		"INSERT INTO audit VALUES (1, %[1]d, 'operator', '', '', 'a.b', '', '', '', '[]', '', '', '', 1)",
 		"INSERT INTO webhook_deliveries VALUES (1, 'd', 1, 'e', 'e', 1, 'in_flight', 'w', %[1]d, %[1]d + 3600000, %[1]d, 0, '', 0, '', x'')",
 	} {

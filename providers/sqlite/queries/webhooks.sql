@@ -23,7 +23,7 @@ SELECT status FROM webhook_deliveries
 WHERE webhook = @webhook AND created_at >= @since AND status IN ('success', 'failed') ORDER BY num DESC LIMIT 3;
 
 -- name: ChangeWebhook :exec
-UPDATE webhooks SET url = @url, label = @label, events = @events, enabled = @enabled, since = @since, updated_at = @now WHERE num = @num;
+UPDATE webhooks SET url = @url, label = @label, events = @events, custom_hooks = @custom_hooks, enabled = @enabled, since = @since, updated_at = @now WHERE num = @num;
 
 -- name: SkipToPresent :exec
 UPDATE webhooks SET position = max(position, (SELECT version FROM counters c WHERE c.workspace = webhooks.workspace)) WHERE num = @num;
@@ -41,7 +41,8 @@ DELETE FROM webhooks WHERE user_id = CAST(@user_id AS TEXT);
 DELETE FROM webhooks WHERE user_id = CAST(@user_id AS TEXT) AND workspace = CAST(@workspace AS INTEGER);
 
 -- name: DeleteWebhooksIn :exec
-DELETE FROM webhooks WHERE workspace = CAST(@workspace AS INTEGER);
+-- Those of administrators stay: they tell of the deletion.
+DELETE FROM webhooks WHERE workspace = CAST(@workspace AS INTEGER) AND scope = 'user';
 
 -- name: EnabledWebhooksOf :many
 SELECT num FROM webhooks WHERE user_id = CAST(@user_id AS TEXT) AND workspace = CAST(@workspace AS INTEGER) AND enabled = 1;

@@ -30,6 +30,18 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.activeWorkspaceStmt, err = db.PrepareContext(ctx, activeWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query ActiveWorkspace: %w", err)
 	}
+	if q.addAdminEventStmt, err = db.PrepareContext(ctx, addAdminEvent); err != nil {
+		return nil, fmt.Errorf("error preparing query AddAdminEvent: %w", err)
+	}
+	if q.adminEventsAfterStmt, err = db.PrepareContext(ctx, adminEventsAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query AdminEventsAfter: %w", err)
+	}
+	if q.adminWebhooksStmt, err = db.PrepareContext(ctx, adminWebhooks); err != nil {
+		return nil, fmt.Errorf("error preparing query AdminWebhooks: %w", err)
+	}
+	if q.adminsAreToldStmt, err = db.PrepareContext(ctx, adminsAreTold); err != nil {
+		return nil, fmt.Errorf("error preparing query AdminsAreTold: %w", err)
+	}
 	if q.adoptStmt, err = db.PrepareContext(ctx, adopt); err != nil {
 		return nil, fmt.Errorf("error preparing query Adopt: %w", err)
 	}
@@ -98,6 +110,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.collectablePinsStmt, err = db.PrepareContext(ctx, collectablePins); err != nil {
 		return nil, fmt.Errorf("error preparing query CollectablePins: %w", err)
+	}
+	if q.countAdminWebhooksStmt, err = db.PrepareContext(ctx, countAdminWebhooks); err != nil {
+		return nil, fmt.Errorf("error preparing query CountAdminWebhooks: %w", err)
 	}
 	if q.countIntentsStmt, err = db.PrepareContext(ctx, countIntents); err != nil {
 		return nil, fmt.Errorf("error preparing query CountIntents: %w", err)
@@ -206,6 +221,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.disableWebhookStmt, err = db.PrepareContext(ctx, disableWebhook); err != nil {
 		return nil, fmt.Errorf("error preparing query DisableWebhook: %w", err)
+	}
+	if q.dropAdminEventStmt, err = db.PrepareContext(ctx, dropAdminEvent); err != nil {
+		return nil, fmt.Errorf("error preparing query DropAdminEvent: %w", err)
 	}
 	if q.dropAllCursorsOfStmt, err = db.PrepareContext(ctx, dropAllCursorsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropAllCursorsOf: %w", err)
@@ -323,6 +341,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
+	}
+	if q.insertAdminWebhookStmt, err = db.PrepareContext(ctx, insertAdminWebhook); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertAdminWebhook: %w", err)
 	}
 	if q.insertCounterStmt, err = db.PrepareContext(ctx, insertCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCounter: %w", err)
@@ -465,6 +486,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.noteFounderStmt, err = db.PrepareContext(ctx, noteFounder); err != nil {
 		return nil, fmt.Errorf("error preparing query NoteFounder: %w", err)
 	}
+	if q.oldAdminEventsStmt, err = db.PrepareContext(ctx, oldAdminEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query OldAdminEvents: %w", err)
+	}
 	if q.oldCancellationsStmt, err = db.PrepareContext(ctx, oldCancellations); err != nil {
 		return nil, fmt.Errorf("error preparing query OldCancellations: %w", err)
 	}
@@ -597,6 +621,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.signingKeyStmt, err = db.PrepareContext(ctx, signingKey); err != nil {
 		return nil, fmt.Errorf("error preparing query SigningKey: %w", err)
 	}
+	if q.skipAdminEventsStmt, err = db.PrepareContext(ctx, skipAdminEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query SkipAdminEvents: %w", err)
+	}
 	if q.skipToPresentStmt, err = db.PrepareContext(ctx, skipToPresent); err != nil {
 		return nil, fmt.Errorf("error preparing query SkipToPresent: %w", err)
 	}
@@ -614,6 +641,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.touchJobStmt, err = db.PrepareContext(ctx, touchJob); err != nil {
 		return nil, fmt.Errorf("error preparing query TouchJob: %w", err)
+	}
+	if q.trimAdminEventsStmt, err = db.PrepareContext(ctx, trimAdminEvents); err != nil {
+		return nil, fmt.Errorf("error preparing query TrimAdminEvents: %w", err)
 	}
 	if q.trimAuditKindStmt, err = db.PrepareContext(ctx, trimAuditKind); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimAuditKind: %w", err)
@@ -657,6 +687,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.usersByIdentityStmt, err = db.PrepareContext(ctx, usersByIdentity); err != nil {
 		return nil, fmt.Errorf("error preparing query UsersByIdentity: %w", err)
 	}
+	if q.waitingAdminWebhooksStmt, err = db.PrepareContext(ctx, waitingAdminWebhooks); err != nil {
+		return nil, fmt.Errorf("error preparing query WaitingAdminWebhooks: %w", err)
+	}
 	if q.waitingWebhooksStmt, err = db.PrepareContext(ctx, waitingWebhooks); err != nil {
 		return nil, fmt.Errorf("error preparing query WaitingWebhooks: %w", err)
 	}
@@ -684,6 +717,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.workspaceIDsStmt, err = db.PrepareContext(ctx, workspaceIDs); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspaceIDs: %w", err)
 	}
+	if q.workspaceOfEventStmt, err = db.PrepareContext(ctx, workspaceOfEvent); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkspaceOfEvent: %w", err)
+	}
 	if q.workspacePageStmt, err = db.PrepareContext(ctx, workspacePage); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkspacePage: %w", err)
 	}
@@ -709,6 +745,26 @@ func (q *Queries) Close() error {
 	if q.activeWorkspaceStmt != nil {
 		if cerr := q.activeWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing activeWorkspaceStmt: %w", cerr)
+		}
+	}
+	if q.addAdminEventStmt != nil {
+		if cerr := q.addAdminEventStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addAdminEventStmt: %w", cerr)
+		}
+	}
+	if q.adminEventsAfterStmt != nil {
+		if cerr := q.adminEventsAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing adminEventsAfterStmt: %w", cerr)
+		}
+	}
+	if q.adminWebhooksStmt != nil {
+		if cerr := q.adminWebhooksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing adminWebhooksStmt: %w", cerr)
+		}
+	}
+	if q.adminsAreToldStmt != nil {
+		if cerr := q.adminsAreToldStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing adminsAreToldStmt: %w", cerr)
 		}
 	}
 	if q.adoptStmt != nil {
@@ -824,6 +880,11 @@ func (q *Queries) Close() error {
 	if q.collectablePinsStmt != nil {
 		if cerr := q.collectablePinsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing collectablePinsStmt: %w", cerr)
+		}
+	}
+	if q.countAdminWebhooksStmt != nil {
+		if cerr := q.countAdminWebhooksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countAdminWebhooksStmt: %w", cerr)
 		}
 	}
 	if q.countIntentsStmt != nil {
@@ -1004,6 +1065,11 @@ func (q *Queries) Close() error {
 	if q.disableWebhookStmt != nil {
 		if cerr := q.disableWebhookStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing disableWebhookStmt: %w", cerr)
+		}
+	}
+	if q.dropAdminEventStmt != nil {
+		if cerr := q.dropAdminEventStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropAdminEventStmt: %w", cerr)
 		}
 	}
 	if q.dropAllCursorsOfStmt != nil {
@@ -1199,6 +1265,11 @@ func (q *Queries) Close() error {
 	if q.insertAccountStmt != nil {
 		if cerr := q.insertAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAccountStmt: %w", cerr)
+		}
+	}
+	if q.insertAdminWebhookStmt != nil {
+		if cerr := q.insertAdminWebhookStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertAdminWebhookStmt: %w", cerr)
 		}
 	}
 	if q.insertCounterStmt != nil {
@@ -1436,6 +1507,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing noteFounderStmt: %w", cerr)
 		}
 	}
+	if q.oldAdminEventsStmt != nil {
+		if cerr := q.oldAdminEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing oldAdminEventsStmt: %w", cerr)
+		}
+	}
 	if q.oldCancellationsStmt != nil {
 		if cerr := q.oldCancellationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing oldCancellationsStmt: %w", cerr)
@@ -1656,6 +1732,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing signingKeyStmt: %w", cerr)
 		}
 	}
+	if q.skipAdminEventsStmt != nil {
+		if cerr := q.skipAdminEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing skipAdminEventsStmt: %w", cerr)
+		}
+	}
 	if q.skipToPresentStmt != nil {
 		if cerr := q.skipToPresentStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing skipToPresentStmt: %w", cerr)
@@ -1684,6 +1765,11 @@ func (q *Queries) Close() error {
 	if q.touchJobStmt != nil {
 		if cerr := q.touchJobStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing touchJobStmt: %w", cerr)
+		}
+	}
+	if q.trimAdminEventsStmt != nil {
+		if cerr := q.trimAdminEventsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing trimAdminEventsStmt: %w", cerr)
 		}
 	}
 	if q.trimAuditKindStmt != nil {
@@ -1756,6 +1842,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing usersByIdentityStmt: %w", cerr)
 		}
 	}
+	if q.waitingAdminWebhooksStmt != nil {
+		if cerr := q.waitingAdminWebhooksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing waitingAdminWebhooksStmt: %w", cerr)
+		}
+	}
 	if q.waitingWebhooksStmt != nil {
 		if cerr := q.waitingWebhooksStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing waitingWebhooksStmt: %w", cerr)
@@ -1799,6 +1890,11 @@ func (q *Queries) Close() error {
 	if q.workspaceIDsStmt != nil {
 		if cerr := q.workspaceIDsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing workspaceIDsStmt: %w", cerr)
+		}
+	}
+	if q.workspaceOfEventStmt != nil {
+		if cerr := q.workspaceOfEventStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workspaceOfEventStmt: %w", cerr)
 		}
 	}
 	if q.workspacePageStmt != nil {
@@ -1862,6 +1958,10 @@ type Queries struct {
 	tx                           *sql.Tx
 	acceptInviteStmt             *sql.Stmt
 	activeWorkspaceStmt          *sql.Stmt
+	addAdminEventStmt            *sql.Stmt
+	adminEventsAfterStmt         *sql.Stmt
+	adminWebhooksStmt            *sql.Stmt
+	adminsAreToldStmt            *sql.Stmt
 	adoptStmt                    *sql.Stmt
 	advanceCursorStmt            *sql.Stmt
 	anyRefStmt                   *sql.Stmt
@@ -1885,6 +1985,7 @@ type Queries struct {
 	collectableDeletesStmt       *sql.Stmt
 	collectableEntriesStmt       *sql.Stmt
 	collectablePinsStmt          *sql.Stmt
+	countAdminWebhooksStmt       *sql.Stmt
 	countIntentsStmt             *sql.Stmt
 	countInvitesStmt             *sql.Stmt
 	countOpenJobsStmt            *sql.Stmt
@@ -1921,6 +2022,7 @@ type Queries struct {
 	describeWorkspaceStmt        *sql.Stmt
 	deviceCursorStmt             *sql.Stmt
 	disableWebhookStmt           *sql.Stmt
+	dropAdminEventStmt           *sql.Stmt
 	dropAllCursorsOfStmt         *sql.Stmt
 	dropCancellationsOfStmt      *sql.Stmt
 	dropCursorsOfStmt            *sql.Stmt
@@ -1960,6 +2062,7 @@ type Queries struct {
 	identityIsAdminStmt          *sql.Stmt
 	inFlightStmt                 *sql.Stmt
 	insertAccountStmt            *sql.Stmt
+	insertAdminWebhookStmt       *sql.Stmt
 	insertCounterStmt            *sql.Stmt
 	insertCursorStmt             *sql.Stmt
 	insertDeliveryStmt           *sql.Stmt
@@ -2007,6 +2110,7 @@ type Queries struct {
 	nextJobStmt                  *sql.Stmt
 	nextWithDeliveriesStmt       *sql.Stmt
 	noteFounderStmt              *sql.Stmt
+	oldAdminEventsStmt           *sql.Stmt
 	oldCancellationsStmt         *sql.Stmt
 	oldOrphansStmt               *sql.Stmt
 	oldestWorkspaceStmt          *sql.Stmt
@@ -2051,12 +2155,14 @@ type Queries struct {
 	setWorkspaceSettingStmt      *sql.Stmt
 	settleOpenJobsStmt           *sql.Stmt
 	signingKeyStmt               *sql.Stmt
+	skipAdminEventsStmt          *sql.Stmt
 	skipToPresentStmt            *sql.Stmt
 	softDeleteWorkspaceStmt      *sql.Stmt
 	stepStmt                     *sql.Stmt
 	supersedeStmt                *sql.Stmt
 	surplusJobsStmt              *sql.Stmt
 	touchJobStmt                 *sql.Stmt
+	trimAdminEventsStmt          *sql.Stmt
 	trimAuditKindStmt            *sql.Stmt
 	trimCancellationsStmt        *sql.Stmt
 	trimCursorsStmt              *sql.Stmt
@@ -2071,6 +2177,7 @@ type Queries struct {
 	userExistsStmt               *sql.Stmt
 	userPageStmt                 *sql.Stmt
 	usersByIdentityStmt          *sql.Stmt
+	waitingAdminWebhooksStmt     *sql.Stmt
 	waitingWebhooksStmt          *sql.Stmt
 	waypointAfterStmt            *sql.Stmt
 	webhookByIDStmt              *sql.Stmt
@@ -2080,6 +2187,7 @@ type Queries struct {
 	workspaceDeletedAtStmt       *sql.Stmt
 	workspaceForMemberStmt       *sql.Stmt
 	workspaceIDsStmt             *sql.Stmt
+	workspaceOfEventStmt         *sql.Stmt
 	workspacePageStmt            *sql.Stmt
 	workspaceSettingStmt         *sql.Stmt
 	workspaceUseStmt             *sql.Stmt
@@ -2092,6 +2200,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tx:                           tx,
 		acceptInviteStmt:             q.acceptInviteStmt,
 		activeWorkspaceStmt:          q.activeWorkspaceStmt,
+		addAdminEventStmt:            q.addAdminEventStmt,
+		adminEventsAfterStmt:         q.adminEventsAfterStmt,
+		adminWebhooksStmt:            q.adminWebhooksStmt,
+		adminsAreToldStmt:            q.adminsAreToldStmt,
 		adoptStmt:                    q.adoptStmt,
 		advanceCursorStmt:            q.advanceCursorStmt,
 		anyRefStmt:                   q.anyRefStmt,
@@ -2115,6 +2227,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		collectableDeletesStmt:       q.collectableDeletesStmt,
 		collectableEntriesStmt:       q.collectableEntriesStmt,
 		collectablePinsStmt:          q.collectablePinsStmt,
+		countAdminWebhooksStmt:       q.countAdminWebhooksStmt,
 		countIntentsStmt:             q.countIntentsStmt,
 		countInvitesStmt:             q.countInvitesStmt,
 		countOpenJobsStmt:            q.countOpenJobsStmt,
@@ -2151,6 +2264,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		describeWorkspaceStmt:        q.describeWorkspaceStmt,
 		deviceCursorStmt:             q.deviceCursorStmt,
 		disableWebhookStmt:           q.disableWebhookStmt,
+		dropAdminEventStmt:           q.dropAdminEventStmt,
 		dropAllCursorsOfStmt:         q.dropAllCursorsOfStmt,
 		dropCancellationsOfStmt:      q.dropCancellationsOfStmt,
 		dropCursorsOfStmt:            q.dropCursorsOfStmt,
@@ -2190,6 +2304,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		identityIsAdminStmt:          q.identityIsAdminStmt,
 		inFlightStmt:                 q.inFlightStmt,
 		insertAccountStmt:            q.insertAccountStmt,
+		insertAdminWebhookStmt:       q.insertAdminWebhookStmt,
 		insertCounterStmt:            q.insertCounterStmt,
 		insertCursorStmt:             q.insertCursorStmt,
 		insertDeliveryStmt:           q.insertDeliveryStmt,
@@ -2237,6 +2352,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		nextJobStmt:                  q.nextJobStmt,
 		nextWithDeliveriesStmt:       q.nextWithDeliveriesStmt,
 		noteFounderStmt:              q.noteFounderStmt,
+		oldAdminEventsStmt:           q.oldAdminEventsStmt,
 		oldCancellationsStmt:         q.oldCancellationsStmt,
 		oldOrphansStmt:               q.oldOrphansStmt,
 		oldestWorkspaceStmt:          q.oldestWorkspaceStmt,
@@ -2281,12 +2397,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setWorkspaceSettingStmt:      q.setWorkspaceSettingStmt,
 		settleOpenJobsStmt:           q.settleOpenJobsStmt,
 		signingKeyStmt:               q.signingKeyStmt,
+		skipAdminEventsStmt:          q.skipAdminEventsStmt,
 		skipToPresentStmt:            q.skipToPresentStmt,
 		softDeleteWorkspaceStmt:      q.softDeleteWorkspaceStmt,
 		stepStmt:                     q.stepStmt,
 		supersedeStmt:                q.supersedeStmt,
 		surplusJobsStmt:              q.surplusJobsStmt,
 		touchJobStmt:                 q.touchJobStmt,
+		trimAdminEventsStmt:          q.trimAdminEventsStmt,
 		trimAuditKindStmt:            q.trimAuditKindStmt,
 		trimCancellationsStmt:        q.trimCancellationsStmt,
 		trimCursorsStmt:              q.trimCursorsStmt,
@@ -2301,6 +2419,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userExistsStmt:               q.userExistsStmt,
 		userPageStmt:                 q.userPageStmt,
 		usersByIdentityStmt:          q.usersByIdentityStmt,
+		waitingAdminWebhooksStmt:     q.waitingAdminWebhooksStmt,
 		waitingWebhooksStmt:          q.waitingWebhooksStmt,
 		waypointAfterStmt:            q.waypointAfterStmt,
 		webhookByIDStmt:              q.webhookByIDStmt,
@@ -2310,6 +2429,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		workspaceDeletedAtStmt:       q.workspaceDeletedAtStmt,
 		workspaceForMemberStmt:       q.workspaceForMemberStmt,
 		workspaceIDsStmt:             q.workspaceIDsStmt,
+		workspaceOfEventStmt:         q.workspaceOfEventStmt,
 		workspacePageStmt:            q.workspacePageStmt,
 		workspaceSettingStmt:         q.workspaceSettingStmt,
 		workspaceUseStmt:             q.workspaceUseStmt,

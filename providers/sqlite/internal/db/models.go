@@ -8,6 +8,14 @@ import (
 	"database/sql"
 )
 
+type AdminEvent struct {
+	Num         int64
+	Name        string
+	At          int64
+	WorkspaceID string
+	Data        string
+}
+
 type Audit struct {
 	Num         int64
 	At          int64

@@ -20,17 +20,18 @@ func (q *Queries) CancelDeliveries(ctx context.Context, webhook int64) error {
 }
 
 const changeWebhook = `-- name: ChangeWebhook :exec
-UPDATE webhooks SET url = ?1, label = ?2, events = ?3, enabled = ?4, since = ?5, updated_at = ?6 WHERE num = ?7
+UPDATE webhooks SET url = ?1, label = ?2, events = ?3, custom_hooks = ?4, enabled = ?5, since = ?6, updated_at = ?7 WHERE num = ?8
 `
 
 type ChangeWebhookParams struct {
-	Url     string
-	Label   string
-	Events  string
-	Enabled int64
-	Since   int64
-	Now     int64
-	Num     int64
+	Url         string
+	Label       string
+	Events      string
+	CustomHooks string
+	Enabled     int64
+	Since       int64
+	Now         int64
+	Num         int64
 }
 
 func (q *Queries) ChangeWebhook(ctx context.Context, arg ChangeWebhookParams) error {
@@ -38,6 +39,7 @@ func (q *Queries) ChangeWebhook(ctx context.Context, arg ChangeWebhookParams) er
 		arg.Url,
 		arg.Label,
 		arg.Events,
+		arg.CustomHooks,
 		arg.Enabled,
 		arg.Since,
 		arg.Now,
@@ -102,9 +104,10 @@ func (q *Queries) DeleteWebhook(ctx context.Context, num int64) error {
 }
 
 const deleteWebhooksIn = `-- name: DeleteWebhooksIn :exec
-DELETE FROM webhooks WHERE workspace = CAST(?1 AS INTEGER)
+DELETE FROM webhooks WHERE workspace = CAST(?1 AS INTEGER) AND scope = 'user'
 `
 
+// Those of administrators stay: they tell of the deletion.
 func (q *Queries) DeleteWebhooksIn(ctx context.Context, workspace int64) error {
 	_, err := q.exec(ctx, q.deleteWebhooksInStmt, deleteWebhooksIn, workspace)
 	return err

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/adminevents"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
@@ -59,7 +61,7 @@ func (a *Admins) GrantDeploymentAdmin(ctx context.Context, userID, by string) er
 		} else if err != nil {
 			return err
 		}
-		return t.Q.GrantDeploymentAdmin(ctx, db.GrantDeploymentAdminParams{UserID: userID, GrantedBy: by, GrantedAt: t.At})
+		return grant(ctx, t, userID, by)
 	})
 }
 
@@ -69,10 +71,39 @@ func grantFounder(ctx context.Context, t *engine.Tx, id or3cloud.ExternalIdentit
 	if err != nil || n == 0 {
 		return err
 	}
-	return t.Q.GrantDeploymentAdmin(ctx, db.GrantDeploymentAdminParams{UserID: userID, GrantedAt: t.At})
+	return grant(ctx, t, userID, "")
+}
+
+// grant makes a user a deployment admin, and lets the others know.
+func grant(ctx context.Context, t *engine.Tx, userID, by string) error {
+	before, err := deploymentRole(ctx, t, userID)
+	if err != nil {
+		return err
+	}
+	if err := t.Q.GrantDeploymentAdmin(ctx, db.GrantDeploymentAdminParams{UserID: userID, GrantedBy: by, GrantedAt: t.At}); err != nil {
+		return err
+	}
+	return adminevents.RoleChanged(ctx, t, "", userID, before, adminevent.DeploymentAdmin)
 }
 
 // RevokeDeploymentAdmin implements or3cloud.DeploymentAdminStore.
 func (a *Admins) RevokeDeploymentAdmin(ctx context.Context, userID string) error {
-	return a.w.write(ctx, func(ctx context.Context, t *engine.Tx) error { return t.Q.RevokeDeploymentAdmin(ctx, userID) })
+	return a.w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
+		before, err := deploymentRole(ctx, t, userID)
+		if err != nil {
+			return err
+		}
+		if err := t.Q.RevokeDeploymentAdmin(ctx, userID); err != nil {
+			return err
+		}
+		return adminevents.RoleChanged(ctx, t, "", userID, before, "")
+	})
+}
+
+// deploymentRole is the role that a user has in the deployment; empty for none.
+func deploymentRole(ctx context.Context, t *engine.Tx, userID string) (string, error) {
+	if yes, err := t.Q.IsDeploymentAdmin(ctx, userID); err != nil || !yes {
+		return "", err
+	}
+	return adminevent.DeploymentAdmin, nil
 }

@@ -225,8 +225,7 @@ func (i *Invites) join(ctx context.Context, t *engine.Tx, id or3cloud.ExternalId
 			return "", err
 		}
 	}
-	member := db.UpsertMemberParams{Workspace: in.Workspace, UserID: userID, Role: in.Role, CreatedAt: t.At}
-	if err := t.Q.UpsertMember(ctx, member); err != nil {
+	if err := putRole(ctx, t, in.Workspace, workspaceID, userID, in.Role); err != nil {
 		return "", err
 	}
 	active := db.SetActiveWorkspaceParams{UserID: userID, Workspace: sql.NullInt64{Int64: in.Workspace, Valid: true}}

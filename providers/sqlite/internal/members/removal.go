@@ -7,6 +7,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/adminevents"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
@@ -110,5 +111,8 @@ func deleteWorkspace(ctx context.Context, t *engine.Tx, num int64) error {
 	if err != nil {
 		return err
 	}
-	return t.Q.RehomeUsers(ctx, sql.NullInt64{Int64: num, Valid: true})
+	if err := t.Q.RehomeUsers(ctx, sql.NullInt64{Int64: num, Valid: true}); err != nil {
+		return err
+	}
+	return adminevents.WorkspaceDeleted(ctx, t, num)
 }

@@ -12,6 +12,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/adminevents"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
@@ -105,7 +106,13 @@ func (w *Workspaces) userOf(ctx context.Context, t *engine.Tx, id or3cloud.Exter
 	err = t.Q.InsertAccount(ctx, db.InsertAccountParams{
 		Provider: id.Provider, ProviderUserID: id.ProviderUserID, UserID: userID, CreatedAt: t.At,
 	})
-	if err == nil && id.Founder {
+	if err != nil {
+		return "", err
+	}
+	if err := adminevents.UserCreated(ctx, t, userID, id.Email, id.DisplayName); err != nil {
+		return "", err
+	}
+	if id.Founder {
 		err = grantFounder(ctx, t, id, userID)
 	}
 	return userID, err
@@ -253,7 +260,10 @@ func (w *Workspaces) insertWorkspace(ctx context.Context, t *engine.Tx, userID, 
 	err = t.Q.UpsertMember(ctx, db.UpsertMemberParams{
 		Workspace: num, UserID: userID, Role: string(or3cloud.RoleOwner), CreatedAt: t.At,
 	})
-	return num, id, err
+	if err != nil {
+		return 0, "", err
+	}
+	return num, id, adminevents.WorkspaceCreated(ctx, t, num)
 }
 
 // UpdateWorkspace implements or3cloud.AuthWorkspaceStore.
@@ -388,7 +398,19 @@ func setRole(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID s
 			return err
 		}
 	}
-	return t.Q.UpsertMember(ctx, db.UpsertMemberParams{Workspace: num, UserID: userID, Role: string(role), CreatedAt: t.At})
+	return putRole(ctx, t, num, workspaceID, userID, string(role))
+}
+
+// putRole gives a user a role, and lets administrators know if it is another one than before.
+func putRole(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID, role string) error {
+	before, err := engine.Optional(t.Q.MemberRole(ctx, db.MemberRoleParams{WorkspaceID: workspaceID, UserID: userID}))
+	if err != nil {
+		return err
+	}
+	if err := t.Q.UpsertMember(ctx, db.UpsertMemberParams{Workspace: num, UserID: userID, Role: role, CreatedAt: t.At}); err != nil {
+		return err
+	}
+	return adminevents.RoleChanged(ctx, t, workspaceID, userID, before, role)
 }
 
 // ChangeRole implements or3cloud.RoleChanger.
@@ -424,7 +446,14 @@ func removeMember(ctx context.Context, t *engine.Tx, num int64, workspaceID, use
 	if err := keepAnOwner(ctx, t, num, workspaceID, userID); err != nil {
 		return err
 	}
+	role, err := engine.Optional(t.Q.MemberRole(ctx, db.MemberRoleParams{WorkspaceID: workspaceID, UserID: userID}))
+	if err != nil {
+		return err
+	}
 	if err := t.Q.DeleteMember(ctx, db.DeleteMemberParams{Workspace: num, UserID: userID}); err != nil {
+		return err
+	}
+	if err := adminevents.RoleChanged(ctx, t, workspaceID, userID, role, ""); err != nil {
 		return err
 	}
 	if err := t.Q.DropCursorsOf(ctx, db.DropCursorsOfParams{Workspace: num, UserID: userID}); err != nil {

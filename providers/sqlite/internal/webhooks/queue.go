@@ -279,10 +279,13 @@ func (h *Webhooks) ResetStaleDeliveries(ctx context.Context, before time.Time) (
 
 // PurgeDeliveries implements or3cloud.WebhookQueue.
 func (h *Webhooks) PurgeDeliveries(ctx context.Context, before time.Time) error {
-	err := h.drop(ctx, func(ctx context.Context) ([]int64, error) {
+	err := h.drop(ctx, (*db.Queries).DropDelivery, func(ctx context.Context) ([]int64, error) {
 		return h.e.Q.ExpiredDeliveries(ctx, db.ExpiredDeliveriesParams{Before: before.UnixMilli(), Max: dropped})
 	})
 	if err != nil {
+		return err
+	}
+	if err := h.forgetEvents(ctx, before); err != nil {
 		return err
 	}
 	live, err := h.e.Q.WebhookNumbers(ctx)
@@ -298,7 +301,7 @@ func (h *Webhooks) PurgeDeliveries(ctx context.Context, before time.Time) error 
 		if _, found := slices.BinarySearch(live, num); found {
 			continue
 		}
-		err = h.drop(ctx, func(ctx context.Context) ([]int64, error) {
+		err = h.drop(ctx, (*db.Queries).DropDelivery, func(ctx context.Context) ([]int64, error) {
 			return h.e.Q.DeliveriesOf(ctx, db.DeliveriesOfParams{Webhook: num, Max: dropped})
 		})
 		if err != nil {
@@ -308,7 +311,7 @@ func (h *Webhooks) PurgeDeliveries(ctx context.Context, before time.Time) error 
 }
 
 // drop removes what find finds, in steps that hold the writer only briefly.
-func (h *Webhooks) drop(ctx context.Context, find func(context.Context) ([]int64, error)) error {
+func (h *Webhooks) drop(ctx context.Context, one func(*db.Queries, context.Context, int64) error, find func(context.Context) ([]int64, error)) error {
 	for {
 		nums, err := find(ctx)
 		if err != nil || len(nums) == 0 {
@@ -316,7 +319,7 @@ func (h *Webhooks) drop(ctx context.Context, find func(context.Context) ([]int64
 		}
 		err = h.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 			for _, num := range nums {
-				if err := t.Q.DropDelivery(ctx, num); err != nil {
+				if err := one(t.Q, ctx, num); err != nil {
 					return err
 				}
 			}

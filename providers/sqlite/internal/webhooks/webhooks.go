@@ -1,5 +1,5 @@
-// Package webhooks keeps the webhooks of the members of workspaces, and their deliveries. What waits for a webhook is the log
-// itself, from a position on that moves in the transaction which writes deliveries down, so a push costs nothing more.
+// Package webhooks keeps the webhooks of the members of workspaces and of administrators, and their deliveries. What waits for a member's
+// is the log itself, from a position on that moves in the transaction which writes deliveries down, so a push costs nothing more.
 package webhooks
 
 import (
@@ -31,7 +31,7 @@ func New(e *engine.Engine, workspaces *members.Workspaces) *Webhooks {
 
 var errNotFound = or3cloud.Errorf(or3cloud.CodeNotFound, "Webhook not found")
 
-// own returns a webhook of a user who may read its workspace.
+// own returns a webhook of a user who may read its workspace, or of administrators.
 func own(ctx context.Context, t *engine.Tx, userID, id string) (db.Webhook, error) {
 	row, err := t.Q.WebhookByID(ctx, id)
 	switch w := row.Webhook; {
@@ -39,6 +39,11 @@ func own(ctx context.Context, t *engine.Tx, userID, id string) (db.Webhook, erro
 		return w, errNotFound
 	case err != nil:
 		return w, err
+	case userID == or3cloud.Administrators:
+		if !ofAdmins(w) {
+			return w, members.ErrForbidden
+		}
+		return w, nil
 	case w.Scope != string(or3cloud.WebhookUser) || w.UserID.String != userID:
 		return w, members.ErrForbidden
 	default:
@@ -46,8 +51,13 @@ func own(ctx context.Context, t *engine.Tx, userID, id string) (db.Webhook, erro
 	}
 }
 
+func ofAdmins(w db.Webhook) bool { return w.Scope == string(or3cloud.WebhookAdmin) }
+
 // CreateWebhook implements or3cloud.WebhookStore.
 func (h *Webhooks) CreateWebhook(ctx context.Context, w or3cloud.Webhook, most int) (or3cloud.Webhook, error) {
+	if w.Scope == or3cloud.WebhookAdmin {
+		return h.createOfAdmins(ctx, w, most)
+	}
 	num, err := h.workspaces.Number(ctx, w.WorkspaceID)
 	if err == nil {
 		err = h.e.CheckRoom()
@@ -100,6 +110,9 @@ func webhook(row db.Webhook, workspaceID string) (w or3cloud.Webhook, err error)
 		SealedSecret: row.Secret, Enabled: row.Enabled == 1, Health: or3cloud.WebhookHealthUnknown,
 		CreatedAt: time.UnixMilli(row.CreatedAt), UpdatedAt: time.UnixMilli(row.UpdatedAt),
 	}
+	if ofAdmins(row) {
+		w.UserID = or3cloud.Administrators
+	}
 	err = errors.Join(json.Unmarshal([]byte(row.Events), &w.Events), json.Unmarshal([]byte(row.CustomHooks), &w.CustomHooks))
 	return w, err
 }
@@ -140,11 +153,7 @@ func health(last []string) or3cloud.WebhookHealth {
 
 // ListWebhooks implements or3cloud.WebhookStore.
 func (h *Webhooks) ListWebhooks(ctx context.Context, userID, workspaceID string) (out []or3cloud.Webhook, err error) {
-	num, err := h.workspaces.Number(ctx, workspaceID)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := h.e.Q.WebhooksOf(ctx, db.WebhooksOfParams{UserID: userID, Workspace: num})
+	ids, err := h.idsOf(ctx, userID, workspaceID)
 	if err != nil {
 		return nil, sqlitex.Translate(err)
 	}
@@ -160,6 +169,17 @@ func (h *Webhooks) ListWebhooks(ctx context.Context, userID, workspaceID string)
 	return out, nil
 }
 
+func (h *Webhooks) idsOf(ctx context.Context, userID, workspaceID string) ([]string, error) {
+	if userID == or3cloud.Administrators {
+		return h.e.Q.AdminWebhooks(ctx)
+	}
+	num, err := h.workspaces.Number(ctx, workspaceID)
+	if err != nil {
+		return nil, err
+	}
+	return h.e.Q.WebhooksOf(ctx, db.WebhooksOfParams{UserID: userID, Workspace: num})
+}
+
 // UpdateWebhook implements or3cloud.WebhookStore.
 func (h *Webhooks) UpdateWebhook(ctx context.Context, userID, id string, change or3cloud.WebhookChange) (or3cloud.Webhook, error) {
 	err := h.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
@@ -168,7 +188,8 @@ func (h *Webhooks) UpdateWebhook(ctx context.Context, userID, id string, change 
 			return err
 		}
 		next := db.ChangeWebhookParams{
-			Num: row.Num, Url: row.Url, Label: row.Label, Events: row.Events, Enabled: row.Enabled, Since: row.Since, Now: t.At,
+			Num: row.Num, Url: row.Url, Label: row.Label, Events: row.Events, CustomHooks: row.CustomHooks, Enabled: row.Enabled,
+			Since: row.Since, Now: t.At,
 		}
 		if change.URL != nil && *change.URL != row.Url {
 			next.Url, next.Since = *change.URL, t.At
@@ -179,12 +200,17 @@ func (h *Webhooks) UpdateWebhook(ctx context.Context, userID, id string, change 
 		if change.Events != nil {
 			next.Events = encode(change.Events)
 		}
+		if change.CustomHooks != nil {
+			next.CustomHooks = encode(change.CustomHooks)
+		}
 		if change.Enabled != nil {
 			next.Enabled = number(*change.Enabled)
 		}
 		switch {
 		case next.Enabled < row.Enabled:
 			err = t.Q.CancelDeliveries(ctx, row.Num)
+		case next.Enabled > row.Enabled && ofAdmins(row):
+			err = t.Q.SkipAdminEvents(ctx, row.Num)
 		case next.Enabled > row.Enabled:
 			err = t.Q.SkipToPresent(ctx, row.Num)
 		}
