@@ -4,13 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/bcrypt"
+
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/internal/superadmin"
 )
 
 const adminPassword = "Correct horse 1"
@@ -43,6 +48,22 @@ func (p *person) asks(method, path, body string, headers ...string) (status int,
 	var said struct{ StatusMessage string }
 	_ = json.NewDecoder(res.Body).Decode(&said)
 	return res.StatusCode, said.StatusMessage, res
+}
+
+// keepAdminPassword keeps the super administrator's password as a hash that takes no time.
+func (r *real) keepAdminPassword(t testing.TB) {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(adminPassword), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]string{"username": "admin", "password_hash_bcrypt": string(hash)})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(r.instance.Options().DataDir, superadmin.File), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // administer signs a browser in as the super administrator.

@@ -31,10 +31,13 @@ import (
 type needs int
 
 const (
-	nobody  needs = iota // anybody may ask
-	session              // somebody who is signed in
-	reader               // a member of the addressed workspace
-	writer               // a member who may write there
+	nobody     needs = iota // anybody may ask
+	session                 // somebody who is signed in
+	reader                  // a member of the addressed workspace
+	writer                  // a member who may write there
+	admin                   // a deployment administrator
+	adminOwner              // a deployment administrator who owns the addressed workspace
+	super                   // the super administrator
 )
 
 // stalls has a request for every route of the running host that takes a body. Without a revocation, one after the other in
@@ -71,7 +74,7 @@ var stalls = []stall{
 	{route: "POST /api/storage/delete", needs: writer, want: 200, body: func(s *scene) string {
 		return fmt.Sprintf(`{"workspace_id":%q,"hash":%q}`, s.shared, hashOf(stored))
 	}},
-	{route: "POST /api/storage/gc/run", needs: writer, want: 403, body: func(s *scene) string { // for deployment admins
+	{route: "POST /api/storage/gc/run", needs: admin, want: 200, body: func(s *scene) string {
 		return fmt.Sprintf(`{"workspace_id":%q}`, s.shared)
 	}},
 	{route: "PUT /api/storage/fs/upload", needs: writer, want: 200, trickles: writer, header: "Content-Type: text/plain\r\n",
@@ -163,6 +166,8 @@ type stall struct {
 	// trickles says that the body is read in a stream, and what is known before its end, so that the stream ends with it: of a
 	// push, which names its workspace in the body, only who sends it.
 	trickles needs
+	// as is who sends it; nil for the victim.
+	as func(*scene) *person
 	// unread says that the request is answered by its header alone.
 	unread bool
 }
@@ -186,20 +191,25 @@ type scene struct {
 	t *testing.T
 	*real
 	victim, other, owner *person
-	shared               string // a workspace that owner and victim own
-	otherSession         string // of the victim, in another browser
-	put                  string // a signed URL
-	piece, otherPiece    string // uploads in pieces that have begun
-	secret               string // of an authenticator app that is not confirmed
-	hook                 string // the path of a webhook in the shared workspace
+	super, otherSuper    *person // the super administrator in two browsers
+	shared               string  // a workspace that owner and victim own
+	otherSession         string  // of the victim, in another browser
+	put                  string  // a signed URL
+	piece, otherPiece    string  // uploads in pieces that have begun
+	secret               string  // of an authenticator app that is not confirmed
+	hook                 string  // the path of a webhook in the shared workspace
 	host                 string
 }
 
 func newScene(t *testing.T) *scene {
-	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false")
+	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false",
+		superAdmin[0], superAdmin[1])
 	s := &scene{t: t, real: r, victim: r.register(t, victim), owner: r.register(t, "owner@example.test")}
 	s.host = strings.Replace(strings.TrimPrefix(r.url, "http://"), "127.0.0.1", "localhost", 1)
 	s.other = r.signIn(t, victim, "correct horse")
+	r.keepAdminPassword(t)
+	s.super, s.otherSuper = r.visitor(t).administer(), r.visitor(t).administer()
+	r.grant(t, s.victim, true)
 	s.shared = s.owner.workspace
 	s.member(or3cloud.RoleOwner)
 	var list struct {
@@ -325,8 +335,12 @@ func (s *scene) begin(c stall) *stalled {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	sender := s.victim
+	if c.as != nil {
+		sender = c.as(s)
+	}
 	var cookies []string
-	for _, cookie := range s.victim.client.Jar.Cookies(at) {
+	for _, cookie := range sender.client.Jar.Cookies(at) {
 		cookies = append(cookies, cookie.Name+"="+cookie.Value)
 	}
 	_, err = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\nContent-Length: %d\r\n%s\r\n",
@@ -353,7 +367,7 @@ func (s *scene) begin(c stall) *stalled {
 			q.answer <- answered{err: err}
 			return
 		}
-		s.victim.client.Jar.SetCookies(at, res.Cookies())
+		sender.client.Jar.SetCookies(at, res.Cookies())
 		text, err := io.ReadAll(res.Body)
 		q.answer <- answered{res, text, err}
 	}()
@@ -367,7 +381,7 @@ func (q *stalled) finish() answered {
 }
 
 // state is everything that a request could change: the rows of both databases and the stored files. Limits count refused
-// requests as well, and what is being uploaded is nobody's yet.
+// requests as well, and the trail names them, and what is being uploaded is nobody's yet.
 func (s *scene) state() string {
 	s.t.Helper()
 	var out strings.Builder
@@ -406,7 +420,7 @@ func dump(out io.Writer, path string) error {
 		return err
 	}
 	defer db.Close()
-	tables, err := column(db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('rate_windows') ORDER BY name")
+	tables, err := column(db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('rate_windows', 'audit') ORDER BY name")
 	if err != nil {
 		return err
 	}
@@ -442,39 +456,50 @@ func column(db *sql.DB, query string) (out []string, err error) {
 	return out, rows.Err()
 }
 
-// revocations are the ways in which the right to a request ends while its body is on its way.
-var revocations = map[string]struct {
+// revocation is one of them.
+type revocation struct {
 	ends []needs
 	do   func(*scene) error
-}{
-	"signed out": {[]needs{session, reader, writer}, func(s *scene) error {
+}
+
+// revocations are the ways in which the right to a request ends while its body is on its way.
+var revocations = map[string]revocation{
+	"signed out": {[]needs{session, reader, writer, admin, adminOwner}, func(s *scene) error {
 		s.victim.do("POST", "/api/basic-auth/sign-out", "", nil)
 		return nil
 	}},
-	"password changed in another browser": {[]needs{session, reader, writer}, func(s *scene) error {
+	"password changed in another browser": {[]needs{session, reader, writer, admin, adminOwner}, func(s *scene) error {
 		s.other.do("POST", "/api/basic-auth/change-password",
 			`{"currentPassword":"correct horse","newPassword":"another long secret","confirmNewPassword":"another long secret","keepSession":true}`, nil)
 		return nil
 	}},
-	"all others revoked": {[]needs{session, reader, writer}, func(s *scene) error {
+	"all others revoked": {[]needs{session, reader, writer, admin, adminOwner}, func(s *scene) error {
 		s.other.do("POST", "/api/basic-auth/sessions/revoke-others", "", nil)
 		return nil
 	}},
-	"account switched off": {[]needs{session, reader, writer}, func(s *scene) error {
+	"account switched off": {[]needs{session, reader, writer, admin, adminOwner}, func(s *scene) error {
 		return s.instance.Operate(func(op instance.Operator) error { return op.Accounts.SetDisabled(s.t.Context(), victim, true) })
 	}},
-	"all sessions revoked by the operator": {[]needs{session, reader, writer}, func(s *scene) error {
+	"all sessions revoked by the operator": {[]needs{session, reader, writer, admin, adminOwner}, func(s *scene) error {
 		return s.instance.Operate(func(op instance.Operator) error {
 			_, err := op.Accounts.RevokeSessions(s.t.Context(), victim, "")
 			return err
 		})
 	}},
-	"membership ended": {[]needs{reader, writer}, func(s *scene) error { s.member(""); return nil }},
-	"viewer from now on": {[]needs{writer}, func(s *scene) error {
+	"membership ended": {[]needs{reader, writer, adminOwner}, func(s *scene) error { s.member(""); return nil }},
+	"viewer from now on": {[]needs{writer, adminOwner}, func(s *scene) error {
 		s.member(or3cloud.RoleViewer)
 		return nil
 	}},
-	"workspace deleted": {[]needs{reader, writer}, func(s *scene) error {
+	"deployment administrator no more": {[]needs{admin, adminOwner}, func(s *scene) error {
+		s.grant(s.t, s.victim, false)
+		return nil
+	}},
+	"password of the super administrator changed in another browser": {[]needs{super}, func(s *scene) error {
+		s.otherSuper.do("POST", "/api/admin/auth/change-password", fmt.Sprintf(`{"currentPassword":%q,"newPassword":"Another horse 2"}`, adminPassword), nil)
+		return nil
+	}},
+	"workspace deleted": {[]needs{reader, writer, adminOwner}, func(s *scene) error {
 		s.owner.do("DELETE", "/api/workspaces/"+s.shared, "", nil)
 		return nil
 	}},
@@ -483,7 +508,7 @@ var revocations = map[string]struct {
 func TestEveryRouteWithABodyHasAStall(t *testing.T) {
 	s := newScene(t)
 	known := map[string]bool{}
-	for _, c := range stalls {
+	for _, c := range allStalls() {
 		known[c.route] = true
 	}
 	for _, route := range s.running.Load().router.Routes() {
@@ -501,7 +526,7 @@ func TestEveryRouteWithABodyHasAStall(t *testing.T) {
 // Without a revocation the very same requests succeed, also when their bodies come late.
 func TestAStalledBodyAloneIsNoReasonToRefuse(t *testing.T) {
 	s := newScene(t)
-	for _, c := range stalls {
+	for _, c := range allStalls() {
 		if c.needs == nobody {
 			continue
 		}
@@ -530,7 +555,7 @@ func TestADecisionDoesNotOutliveTheReadingOfABody(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
 			var begun []*stalled
-			for _, c := range stalls {
+			for _, c := range allStalls() {
 				if slices.Contains(revocation.ends, c.needs) && !c.unread {
 					begun = append(begun, s.begin(c))
 				}
@@ -556,7 +581,7 @@ func TestADecisionDoesNotOutliveTheReadingOfABody(t *testing.T) {
 			if after := s.state(); after != before {
 				t.Errorf("something has changed: %s", difference(before, after))
 			}
-			for _, c := range stalls { // those that nothing can stall
+			for _, c := range allStalls() { // those that nothing can stall
 				if slices.Contains(revocation.ends, c.needs) && c.unread {
 					if q := s.begin(c); q.early == nil || q.early.StatusCode < 401 || q.early.StatusCode > 404 {
 						t.Errorf("%s: %+v", c.route, q.early)

@@ -1,0 +1,66 @@
+package host
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"or3.chat/cloud/host/adminapi"
+)
+
+// adminStall is a request for an endpoint of the administration that changes something, below both of its prefixes.
+type adminStall struct {
+	// route is its method and path below the prefixes.
+	route string
+	// needs is super for those of the super administrator, adminOwner for those that owners of the addressed workspace may call as well, and
+	// nobody for signing in and out.
+	needs needs
+	// credentials says that deployment administrators are no super administrator there, on our own pages either.
+	credentials bool
+	want        int
+	// path replaces what stands for ids in the route.
+	path func(*scene) string
+	body func(*scene) string
+}
+
+// adminStalls has a row for every one.
+var adminStalls = []adminStall{
+	{route: "POST auth/login"}, {route: "POST auth/logout"},
+	{route: "POST auth/change-password", needs: super, credentials: true, want: 400, body: func(*scene) string {
+		return fmt.Sprintf(`{"currentPassword":%q,"newPassword":"weak"}`, adminPassword)
+	}},
+}
+
+// allStalls are those of the administration, by everybody who may send them, and all others. Those come last, because they end the account.
+func allStalls() (all []stall) {
+	for _, row := range adminStalls {
+		method, path, _ := strings.Cut(row.route, " ")
+		one := func(prefix string, needs needs) {
+			c := stall{route: method + " " + prefix + path, needs: needs, want: row.want, body: row.body, more: fromOurPage}
+			if row.path != nil {
+				c.path = func(s *scene) string { return prefix + row.path(s) }
+			}
+			if needs == super {
+				c.as = func(s *scene) *person { return s.super }
+			}
+			all = append(all, c)
+		}
+		one(adminapi.Prefix, row.needs)
+		if row.needs == adminOwner {
+			one(adminapi.Prefix, super)
+		}
+		if row.needs == nobody {
+			one(adminapi.OwnPrefix, nobody)
+			continue
+		}
+		if one(adminapi.OwnPrefix, super); !row.credentials {
+			one(adminapi.OwnPrefix, admin)
+		}
+	}
+	return slices.Concat(all, stalls)
+}
+
+// fromOurPage are the headers of a page of ours for administrators.
+func fromOurPage(s *scene) string {
+	return "Origin: http://" + s.host + "\r\nX-Or3-Admin-Intent: admin\r\n"
+}
