@@ -406,6 +406,35 @@ func TestWizardOfANuxtHost(t *testing.T) {
 	}
 }
 
+// TestInitOfANuxtHostPassesTheDoctor: what a host with our packages gets is complete, but for the packages.
+func TestInitOfANuxtHostPassesTheDoctor(t *testing.T) {
+	for _, preset := range []string{"recommended", "personal-local", "local-only"} {
+		t.Run(preset, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "nuxt.config.ts"), []byte("export default {}"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"--dir", dir, "--yes", "--preset", preset}
+			var warnings []string
+			switch preset {
+			case "recommended":
+				args = append(args, "--set", "OR3_PUBLIC_URL=https://cloud.example.org")
+			case "personal-local":
+				warnings = []string{setting.PublicURL}
+			}
+			if out, errs, code := runInit(t, "", args...); code != 0 {
+				t.Fatalf("exit code %d:\n%s%s", code, out, errs)
+			}
+			if preset != "local-only" {
+				for _, name := range []string{"or3-provider-basic-auth", "or3-provider-sqlite", "or3-provider-fs"} {
+					installPackage(t, dir, name)
+				}
+			}
+			passesDoctor(t, dir, warnings...)
+		})
+	}
+}
+
 // TestWizardGoesBack changes answers that were given, the preset included.
 func TestWizardGoesBack(t *testing.T) {
 	dir := t.TempDir()

@@ -271,7 +271,11 @@ func (p *planner) dataDir() string {
 
 // directory has the data directory made, which strict mode does not do. Under systemd and in a container it is another one.
 func (p *planner) directory() error {
-	if p.opts.Host == HostNuxt || len(p.cfg.Roles()) == 0 || slices.ContainsFunc(p.answers.Files, func(name string) bool { return extra(name).elsewhere }) {
+	keeps := slices.ContainsFunc(p.cfg.SelectedProviders(), func(id string) bool { // else a Nuxt host has providers of OR3 Chat alone
+		_, compiled := p.opts.Registry.Lookup(id)
+		return compiled
+	})
+	if !keeps || len(p.cfg.Roles()) == 0 || slices.ContainsFunc(p.answers.Files, func(name string) bool { return extra(name).elsewhere }) {
 		return nil
 	}
 	dir := p.dataDir()

@@ -417,6 +417,13 @@ func TestNuxtHosts(t *testing.T) {
 		{"newest", map[string]string{"nuxt.config.ts": "", "shared/config/application-plan.ts": ""}, false, Recommended, trioJSON},
 		{"newest with the old list", map[string]string{"nuxt.config.ts": "", "shared/config/application-plan.ts": "", nuxtTS: "export const or3ProviderModules = []"}, false, Recommended, trioJSON},
 		{"first", map[string]string{"nuxt.config.ts": "import { or3ProviderModules } from './or3.providers.generated'", nuxtTS: "export const or3ProviderModules = []"}, true, Recommended, "or3-provider-sqlite/nuxt"},
+		{
+			"legacy", map[string]string{
+				"nuxt.config.ts": "",
+				EnvFile:          "NUXT_PUBLIC_CLERK_PUBLISHABLE_KEY=pk_test_1\nNUXT_CLERK_SECRET_KEY=sk_test_1\nVITE_CONVEX_URL=https://a.convex.cloud\n",
+			}, false, "clerk-convex",
+			"{\n  \"schemaVersion\": 1,\n  \"modules\": [\n    \"or3-provider-clerk/nuxt\",\n    \"or3-provider-convex/nuxt\"\n  ]\n}\n",
+		},
 		{"nothing known", map[string]string{"nuxt.config.js": ""}, false, "local-only", "{\n  \"schemaVersion\": 1,\n  \"modules\": []\n}\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -435,8 +442,9 @@ func TestNuxtHosts(t *testing.T) {
 			if text := c.files[nuxtTS]; !c.ts && files[nuxtTS] != text {
 				t.Error("the old list was touched")
 			}
-			if _, data := files["data/"]; data {
-				t.Error("a Nuxt host has no data directory of ours")
+			// A strict engine makes none, and other hosts than ours keep nothing in it.
+			if _, data := files["data/"]; data != (c.preset == Recommended) {
+				t.Errorf("a data directory: %v", data)
 			}
 		})
 	}
