@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -197,20 +196,13 @@ type settingFlags struct {
 
 func (f *settingFlags) bind(cmd *cobra.Command) {
 	f.bindData(cmd.Flags().StringVar)
-	cmd.Flags().StringVar(&f.addr, "addr", "", overrides(setting.Addr))
+	cmd.Flags().StringVar(&f.addr, "addr", "", config.FlagUsage(setting.Addr))
 }
 
 // bindData binds the flags of commands that do not listen.
 func (f *settingFlags) bindData(text func(value *string, name, preset, usage string)) {
 	text(&f.envFile, "env-file", "", "read variables from this file (default: .env, if there is one)")
-	text(&f.data, "data", "", overrides(setting.DataDir))
-}
-
-// overrides is the help of a flag that stands in for a setting, as that describes itself.
-func overrides(name string) string {
-	all := setting.Host()
-	s := all[slices.IndexFunc(all, func(s or3cloud.Setting) bool { return s.Name == name })]
-	return fmt.Sprintf("%s, in place of %s; for example %s (default %s)", strings.ToLower(s.Label), s.Name, s.Example, s.Default)
+	text(&f.data, "data", "", config.FlagUsage(setting.DataDir))
 }
 
 // sources returns where the configuration comes from.

@@ -726,3 +726,53 @@ func TestCommandsCanBeCopied(t *testing.T) {
 		t.Error(in)
 	}
 }
+
+// TestSettingsOfAProviderOfAnotherModule: what a provider says of its settings, once, is what set-up asks, checks, makes and writes, and what the
+// reference prints.
+func TestSettingsOfAProviderOfAnotherModule(t *testing.T) {
+	r := registry(t)
+	label, key := or3cloud.Setting{
+		Name: "HOUSEHOLD_NAME", Group: "Household", Label: "Name of the household", Help: "What the sign-in page says.", Example: "TheMillers",
+		Asked: true, Demanded: true, Check: begins("The"),
+	}, or3cloud.Setting{
+		Name: "HOUSEHOLD_KEY", Group: "Household", Label: "Key of the household", Help: "Signs sessions.", Secret: true, Make: or3cloud.MakeKey,
+		Demanded: true, MinLength: or3cloud.MinKeyLength,
+	}
+	if err := r.Register(or3cloud.Provider{
+		ID: "household", Package: "example.org/household", Serves: []or3cloud.ProviderKind{or3cloud.ProviderAuth}, Open: notHere,
+		Settings: []or3cloud.Setting{label, key},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s, err := Open(Options{Dir: dir, Registry: r, Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := Answers{Preset: "personal-local"}.With(setting.AuthProvider, "household")
+	asked := slices.IndexFunc(s.Questions(a), func(q Question) bool { return q.Setting.Name == label.Name })
+	if asked < 0 || s.Questions(a)[asked].Setting.Label != label.Label {
+		t.Fatalf("%s is not asked", label.Name)
+	}
+	if p := s.Check(a, label.Name, "Millers"); p == nil || !strings.Contains(p.Fault, "does not begin with The") {
+		t.Errorf("%+v", p)
+	}
+	if _, problems, err := s.Plan(a); err != nil || len(problems) != 1 || problems[0].Variable != label.Name || !strings.Contains(problems[0].Fix, label.Example) {
+		t.Errorf("%+v %v", problems, err)
+	}
+	p := plan(t, s, a.With(label.Name, "TheSmiths"))
+	env := dotenv.Parse(string(p.Files[0].Text()), func(string) (string, bool) { return "", false }).Values
+	if env[label.Name] != "TheSmiths" || len(env[key.Name]) < key.MinLength || env["OR3_BASIC_AUTH_JWT_SECRET"] != "" {
+		t.Errorf("%q", env)
+	}
+	catalogue, err := config.NewCatalogue(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference := catalogue.Markdown()
+	for _, text := range []string{"## Household (provider household)", label.Help, label.Example, "**" + label.Label + ".**", "Secret, made by `" + key.Make + "`."} {
+		if !strings.Contains(reference, text) {
+			t.Errorf("the reference does not say %q", text)
+		}
+	}
+}

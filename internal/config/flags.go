@@ -1,0 +1,17 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/setting"
+)
+
+// FlagUsage is the help of a flag that stands in for a setting of the host, as the setting describes itself.
+func FlagUsage(name string) string {
+	all := setting.Host()
+	s := all[slices.IndexFunc(all, func(s or3cloud.Setting) bool { return s.Name == name })]
+	return fmt.Sprintf("%s, in place of %s; for example %s (default %s)", strings.ToLower(s.Label), s.Name, s.Example, s.Default)
+}
