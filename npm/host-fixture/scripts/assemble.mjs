@@ -1,6 +1,6 @@
 // Makes a host of a form and a pair of versions: the sources, what the form adds, and what is installed.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -49,16 +49,40 @@ export function assemble(pair, host) {
   run(host, 'npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel', 'error'])
 }
 
-/** Installs packed packages into a host, and puts the stand-ins into its list of modules, as its wizard would. */
-export function install(pair, host, packages) {
+/** Installs packed packages into a host, has the program set it up, and puts the stand-ins into its list of modules. */
+export function install(pair, host, packages, program) {
   const tarballs = readdirSync(packages).filter(name => name.endsWith('.tgz')).map(name => join(packages, name))
   run(host, 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel', 'error', ...tarballs])
   for (const name of others) cpSync(join(home, 'others', name), join(host, 'node_modules', name), { recursive: true })
+  const list = setUp(pair, host, program)
   const modules = others.map(name => `${name}/nuxt`)
-  if (forms[pair] === 'base') {
-    writeFileSync(join(host, 'or3.providers.generated.ts'), `export const or3ProviderModules: string[] = ${JSON.stringify(modules)}\n`)
+  const text = readFileSync(list, 'utf8')
+  if (list.endsWith('.ts')) {
+    writeFileSync(list, text.replace(/\];\s*$/, `${modules.map(name => `    '${name}',`).join('\n')}\n];\n`))
   }
   else {
-    writeFileSync(join(host, 'or3.providers.generated.json'), JSON.stringify({ schemaVersion: 1, modules }))
+    const written = JSON.parse(text)
+    writeFileSync(list, JSON.stringify({ ...written, modules: [...written.modules, ...modules] }))
   }
+}
+
+/** The three modules that set-up lists for the recommended providers. */
+const ours = ['basic-auth', 'fs', 'sqlite'].map(id => `or3-provider-${id}/nuxt`)
+
+/**
+ * Has or3-cloud init write the list of modules, in the form that the host reads, and has the doctor look at the result. Its .env file and data
+ * directory are removed: the tests have settings of their own. Returns the path of the list.
+ */
+function setUp(pair, host, program) {
+  const lists = ['or3.providers.generated.ts', 'or3.providers.generated.json'].map(name => join(host, name))
+  const [list, other] = forms[pair] === 'base' ? lists : lists.toReversed()
+  run(host, program, ['init', '--yes', '--preset', 'recommended', '--set', 'OR3_PUBLIC_URL=https://cloud.example.org'])
+  const said = run(host, program, ['doctor', '--offline'])
+  const text = readFileSync(list, 'utf8')
+  const listed = [...text.matchAll(/"(or3-provider-[^"]*)"/g)].map(([, name]) => name)
+  if (listed.join() !== ours.join() || existsSync(other) || !said.includes('0 errors')) {
+    throw new Error(`or3-cloud init has written a list that is none for the form ${forms[pair]}:\n${text}\n${said}`)
+  }
+  for (const name of ['.env', 'data']) rmSync(join(host, name), { recursive: true })
+  return list
 }
