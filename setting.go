@@ -50,6 +50,14 @@ type Setting struct {
 	AskedWhen Condition
 }
 
+// CheckPath is a Check of paths: no shell reads a configuration, so none puts the home directory in place of a ~.
+func CheckPath(text string) (fault, fix string) {
+	if strings.HasPrefix(text, "~") {
+		return "begins with ~, which only a shell replaces", "Write the whole path, for example /home/you/or3-cloud."
+	}
+	return "", ""
+}
+
 // Condition holds in a configuration in which a setting has a value, any value at all if Value is empty. The zero Condition
 // always holds.
 type Condition struct{ Setting, Value string }

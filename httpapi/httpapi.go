@@ -292,6 +292,8 @@ type Identity struct {
 	// ProtoUntold says that a trusted proxy has forwarded a request without saying how it came to the proxy, or in a word that
 	// is no protocol of the web.
 	ProtoUntold bool
+	// ClientUntold says that a trusted proxy has forwarded a request without the address of the client; ClientIP is then the proxy's.
+	ClientUntold bool
 }
 
 // WithIdentity returns r with an identity.

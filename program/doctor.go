@@ -67,8 +67,9 @@ func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor
 		return of, err
 	}
 	// What the server's user cannot reach is a fault, whatever root can.
-	if s.home, err = owner.Become(path); err != nil {
-		return of, err
+	if s.home, err = owner.Look(path); err != nil {
+		of.Problems = append(of.Problems, doctor.Split(setting.DataDir, err))
+		return of, nil // there is nothing to look at
 	}
 	of.DataDir = s.home.Path
 	if server, err := control.Dial(ctx, of.DataDir); err == nil {

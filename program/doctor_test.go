@@ -3,6 +3,7 @@ package program
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/program/doctor"
@@ -58,6 +60,53 @@ func TestDoctorInScripts(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("something was made: %v, %v", entries, err)
+	}
+}
+
+// TestDoctorReportsWhateverTheDataDirectoryIs, for programs too: what it cannot look at is a finding.
+func TestDoctorReportsWhateverTheDataDirectoryIs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, filepath.Join(file, "below")} {
+		a, out, errs := testApp([]string{"OR3_DATA_DIR=" + path})
+		var report doctor.Report
+		if code := a.main([]string{"doctor", "--json", "--offline", "--addr", "127.0.0.1:0"}); code != 1 || json.Unmarshal(out.Bytes(), &report) != nil || errs.Len() > 0 {
+			t.Fatalf("%s: %d %s%s", path, code, out, errs)
+		}
+		if f := report.Findings[0]; f.Severity != doctor.Error || f.Variable != "OR3_DATA_DIR" || !strings.Contains(f.Fault, "is a file") || f.Fix == "" || f.Why == "" {
+			t.Errorf("%+v", report)
+		}
+	}
+}
+
+// TestDoctorOfRootChangesNothing in the data directory of another user, not even for a moment.
+func TestDoctorOfRootChangesNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can act as two users")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	program, data := filepath.Join(dir, "or3-cloud"), filepath.Join(dir, "data")
+	long := time.Now().Add(-time.Hour)
+	if err := errors.Join(os.Symlink(self, program), os.Mkdir(data, 0o700), os.Chown(data, 61234, 61235), os.Chtimes(data, long, long)); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "doctor", "--offline", "--addr", "127.0.0.1:0")
+	cmd.Dir, cmd.Env = dir, []string{}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if after, err := os.Stat(data); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the directory was written to: %v", err)
 	}
 }
 

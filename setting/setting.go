@@ -135,7 +135,7 @@ func Host() []or3cloud.Setting {
 				"The server's user must be in it.",
 		},
 		{
-			Name: DataDir, Group: GroupStart, Label: "Data directory", Default: "./data", Example: "/var/lib/or3-cloud", Asked: true, AskedWhen: accounts,
+			Name: DataDir, Group: GroupStart, Label: "Data directory", Default: "./data", Example: "/var/lib/or3-cloud", Asked: true, AskedWhen: accounts, Check: or3cloud.CheckPath,
 			Help: "Directory of databases, files and generated secrets; under systemd the default is the state directory; --data overrides it.",
 		},
 		{

@@ -74,6 +74,8 @@ func (p Proxy) identity(r *http.Request) httpapi.Identity {
 	f := p.forwarded(r.Header)
 	if addr, ok := p.client(f.chain); ok {
 		id.ClientIP = addr.String()
+	} else {
+		id.ClientUntold = p.forwards(r.Header)
 	}
 	switch f.proto {
 	case "https", "wss":

@@ -24,11 +24,17 @@ func Inspect(path string, opts Options) (problems, warnings []or3cloud.Problem) 
 	d := &Dir{path: filepath.Clean(path), opts: opts}
 	problem := func(err error, why, fix string) {
 		text := oserror.Explain(oserror.Within(d.path, err)).Error()
-		for _, advice := range []string{": run ", "; ", ": "} { // the errors of a start bring their fix along
-			if fault, rest, ok := strings.Cut(text, advice); ok {
-				text, fix = fault, strings.TrimLeft(advice, ":; ")+rest
-				break
+		at, end := len(text), ""
+		for _, advice := range []string{": run ", "; ", ". "} { // the errors of a start bring their fix along
+			if i := strings.Index(text, advice); i >= 0 && i < at {
+				at, end = i, advice
 			}
+		}
+		if end == "" && strings.Contains(text, ": ") {
+			at, end = strings.Index(text, ": "), ": "
+		}
+		if end != "" {
+			text, fix = text[:at], strings.TrimLeft(end, ":;. ")+text[at+len(end):]
 		}
 		problems = append(problems, or3cloud.Problem{Variable: setting.DataDir, Fault: text, Why: why, Fix: fix})
 	}

@@ -121,3 +121,15 @@ func TestNewest(t *testing.T) {
 		t.Errorf("%v, want %v", at, later)
 	}
 }
+
+// TestInspectPartsFaultAndFix also where the operating system has refused something.
+func TestInspectPartsFaultAndFix(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	problems, _ := Inspect(file, Options{})
+	if len(problems) != 1 || !strings.HasSuffix(problems[0].Fault, "is a file, where a directory belongs") || !strings.HasPrefix(problems[0].Fix, "Move it away") {
+		t.Errorf("%+v", problems)
+	}
+}

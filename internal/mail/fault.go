@@ -43,6 +43,8 @@ type Error struct {
 	// Advice is what the operator can do; empty if there is nothing to say.
 	Advice string
 	cause  error
+	// secrets are what a server has heard and may repeat.
+	secrets []string
 }
 
 // Error implements error.
@@ -57,7 +59,11 @@ func (e *Error) Error() string {
 		StepRecipient: "the mail server refuses the recipient",
 		StepContent:   "the mail server did not take the message",
 	}[e.Step]
-	return fmt.Sprintf("%s: %v", text, e.cause)
+	text = fmt.Sprintf("%s: %v", text, e.cause)
+	for _, secret := range e.secrets {
+		text = strings.ReplaceAll(text, secret, "[redacted]")
+	}
+	return text
 }
 
 // Unwrap returns the cause.
@@ -65,7 +71,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // explain says at which step a conversation failed, and what can be done.
 func explain(err error, l *line) *Error {
-	e := &Error{cause: err}
+	e := &Error{cause: err, secrets: l.config.secrets()}
 	var reply *textproto.Error
 	if errors.As(err, &reply) {
 		e.Code = reply.Code

@@ -3,6 +3,7 @@
 package mail
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net"
 	netmail "net/mail"
@@ -36,6 +37,20 @@ type Config struct {
 	from           *netmail.Address
 	// ehlo is the name by which the program introduces itself to the server.
 	ehlo string
+}
+
+// secrets are the forms in which the password goes to the server, which may repeat what it does not take: as it is, and as SASL's PLAIN and
+// LOGIN encode it. Very short ones would take words of the reply away and are left in.
+func (c Config) secrets() (forms []string) {
+	const shortest = 4
+	for _, form := range []string{
+		c.password, base64.StdEncoding.EncodeToString([]byte("\x00" + c.user + "\x00" + c.password)), base64.StdEncoding.EncodeToString([]byte(c.password)),
+	} {
+		if c.password != "" && len(form) >= shortest {
+			forms = append(forms, form)
+		}
+	}
+	return forms
 }
 
 // FaultError is a mistake in one of the two settings. Its text holds no secret.

@@ -3,8 +3,11 @@ package mail
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -261,6 +264,29 @@ func TestWhatTheServerRefusesIsNamed(t *testing.T) {
 }
 
 // What is said after the message was taken must not have it sent again.
+// TestAServerThatRepeatsThePasswordIsNotQuoted, in whatever form it repeats it.
+func TestAServerThatRepeatsThePasswordIsNotQuoted(t *testing.T) {
+	const password = "hunter2 and more"
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00ann\x00" + password))
+	for command, reply := range map[string]string{
+		"AUTH": "535 5.7.8 no: " + password + " " + plain, "CONNECT": "554 not " + password, "EHLO": "550 not " + base64.StdEncoding.EncodeToString([]byte(password)),
+	} {
+		server := smtptest.Start(t, smtptest.Options{User: "ann", Password: password, Answer: func(c string) string {
+			if c == command {
+				return reply
+			}
+			return ""
+		}})
+		err := sender(t, server, "smtp", url.UserPassword("ann", password).String()+"@").SignIn(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "[redacted]") {
+			t.Errorf("%s: %v", command, err)
+		}
+		if text := fmt.Sprint(err); strings.Contains(text, password) || strings.Contains(text, plain) {
+			t.Errorf("%s: %s", command, text)
+		}
+	}
+}
+
 func TestALostFarewellIsNoFailure(t *testing.T) {
 	server := smtptest.Start(t, smtptest.Options{Answer: func(command string) string {
 		if command == "QUIT" || command == "RSET" {

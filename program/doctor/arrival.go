@@ -21,6 +21,7 @@ import (
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/origin"
+	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/setting"
 )
 
@@ -67,16 +68,22 @@ func (e *examination) address(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		fault, fix := split(err.Error())
+		fault, fix := split(err.Error(), "choose another address with --addr or "+setting.Addr)
 		e.find(Error, AreaAddress, or3cloud.Problem{Variable: setting.Addr, Fault: fault, Why: "the server cannot listen", Fix: fix})
 		return
 	}
 	e.listener = ln
 }
 
+// Split makes a problem of an error that says both what is wrong and what to do.
+func Split(variable string, err error) or3cloud.Problem {
+	fault, fix := split(oserror.Explain(err).Error(), "name another path")
+	return or3cloud.Problem{Variable: variable, Fault: fault, Fix: fix}
+}
+
 // split parts the error of a start into what is wrong and what to do.
-func split(text string) (fault, fix string) {
-	fix = "choose another address with --addr or " + setting.Addr
+func split(text, otherwise string) (fault, fix string) {
+	fix = otherwise
 	at := len(text)
 	for _, end := range []string{". ", "; "} {
 		if i := strings.Index(text, end); i >= 0 && i < at {
@@ -139,8 +146,17 @@ func (e *examination) publicURL(ctx context.Context) {
 	if !e.reach(ctx, base, mark, false) || e.Arrived == nil {
 		return
 	}
-	if id, ok := e.Arrived(ctx, mark); ok {
+	id, known, err := e.Arrived(ctx, mark)
+	switch {
+	case known:
 		e.judge(base, id)
+	case err == nil:
+		e.find(Warning, AreaPublicURL, or3cloud.Problem{
+			Variable: setting.PublicURL, Fault: fmt.Sprintf("is %s, and from here another server of OR3 Cloud answers: what is sent there does not come to this one", base),
+			Why: "people do not get to this server, and links in mail lead to the other one",
+			Fix: "Let the proxy hand everything on to " + e.Config.String(setting.Addr) + ", without a cache, or correct " + setting.PublicURL + ".",
+		})
+		return
 	}
 	if len(e.Config.List(setting.TrustedProxies)) > 0 {
 		return // of a chain only what trusted proxies have added is believed; this machine may be one of them
@@ -149,7 +165,7 @@ func (e *examination) publicURL(ctx context.Context) {
 	if mark = rand.Text(); !e.reach(ctx, base, mark, true) {
 		return
 	}
-	if id, ok := e.Arrived(ctx, mark); ok && id.ClientIP == forgedAddress {
+	if id, ok, _ := e.Arrived(ctx, mark); ok && id.ClientIP == forgedAddress {
 		e.find(Error, AreaPublicURL, or3cloud.Problem{
 			Variable: setting.TrustProxy, Fault: "believes what a client itself says of its address: the proxy hands it on as it is",
 			Why: "everybody can choose an address, and rate limits and sign-in guards mean nothing",
@@ -191,8 +207,11 @@ func (e *examination) reach(ctx context.Context, base *url.URL, mark string, for
 	e.certificate(base, res.TLS)
 	switch {
 	case res.StatusCode >= 300 && res.StatusCode < 400:
-		to, _ := res.Location()
-		return unreachable(fmt.Sprintf("it leads elsewhere: %s", to), "Set "+setting.PublicURL+" to the origin at which the server is, or let the proxy hand on "+healthPath+".")
+		to := "nowhere"
+		if url, err := res.Location(); err == nil {
+			to = url.Redacted()
+		}
+		return unreachable("it leads elsewhere: "+to, "Set "+setting.PublicURL+" to the origin at which the server is, or let the proxy hand on "+healthPath+".")
 	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout:
 		return unreachable(fmt.Sprintf("a proxy answers %d: it does not get to the server", res.StatusCode),
 			"Let it connect to the address of "+setting.Addr+", "+e.Config.String(setting.Addr)+".")
@@ -281,7 +300,10 @@ func (e *examination) standIn() *http.Server {
 		return nil
 	}
 	var arrivals middleware.Arrivals
-	e.Arrived = func(_ context.Context, mark string) (httpapi.Identity, bool) { return arrivals.Of(mark) }
+	e.Arrived = func(_ context.Context, mark string) (id httpapi.Identity, known bool, err error) {
+		id, known = arrivals.Of(mark)
+		return id, known, nil
+	}
 	server := &http.Server{ReadHeaderTimeout: askPatience, Handler: e.Identify(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpapi.NoStore(w)
 		if r.URL.Query().Get(middleware.MarkParameter) == "" { // to anybody else the server is away, which costs clients nothing
@@ -325,9 +347,9 @@ func (e *examination) judge(base *url.URL, arrived httpapi.Identity) {
 		say(Warning, setting.PublicURL, fmt.Sprintf("is %s, and the proxy calls the server %s", base, arrived.Host), "pages under another name of the server cannot change anything",
 			"Let the proxy send X-Forwarded-Host with the name that the browser has sent"+headers+".")
 	}
-	if _, err := netip.ParseAddr(arrived.ClientIP); arrived.Forwarded && err != nil {
-		say(Error, setting.ForwardedForHeader, "is "+e.Config.String(setting.ForwardedForHeader)+", in which the proxy names no address", oneClient,
-			"Let the proxy send it, or name the header that it sends.")
+	if _, err := netip.ParseAddr(arrived.ClientIP); arrived.Forwarded && (arrived.ClientUntold || err != nil) {
+		say(Error, setting.ForwardedForHeader, "is "+e.Config.String(setting.ForwardedForHeader)+", in which the proxy names no address of the client", oneClient,
+			"Let the proxy send it (in nginx: proxy_set_header X-Forwarded-For $remote_addr), or name the header that it sends.")
 	}
 }
 
@@ -348,11 +370,11 @@ func Commands(find func(mark string) (httpapi.Identity, bool)) control.Commands 
 	})}
 }
 
-// AskServer returns what Subject.Arrived needs of a running server. Those from before there were doctors know nothing.
-func AskServer(server control.Caller) func(context.Context, string) (httpapi.Identity, bool) {
-	return func(ctx context.Context, mark string) (httpapi.Identity, bool) {
+// AskServer returns what Subject.Arrived needs of a running server. Those from before there were doctors do not know the question.
+func AskServer(server control.Caller) func(context.Context, string) (httpapi.Identity, bool, error) {
+	return func(ctx context.Context, mark string) (httpapi.Identity, bool, error) {
 		var a arrived
 		err := server.Call(ctx, arrivedCommand, mark, &a)
-		return a.Identity, err == nil && a.Known
+		return a.Identity, err == nil && a.Known, err
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
@@ -67,11 +68,16 @@ func (f Finding) String() string {
 	what := f.Problem
 	fix := what.Fix
 	what.Fix = ""
-	text := fmt.Sprintf("%s: %s", f.Severity, strings.TrimSuffix(what.String(), "."))
-	if fix != "" {
+	text := logx.Redact(fmt.Sprintf("%s: %s", f.Severity, strings.TrimSuffix(what.String(), ".")))
+	if fix != "" { // it is ours, and its examples look like addresses and passwords
 		text += ". Fix: " + fix
 	}
-	return strings.Join(strings.Fields(logx.Redact(text)), " ")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) { // paths and answers of others may hold what a terminal would do
+			return '\ufffd'
+		}
+		return r
+	}, strings.Join(strings.Fields(text), " "))
 }
 
 // Report is everything that was found.
@@ -130,8 +136,9 @@ type Subject struct {
 	Offline bool
 	// Listen listens as the server would, or says why it could not. It returns nil where trying would change something.
 	Listen func() (net.Listener, error)
-	// Arrived asks the server that runs how a request with a mark has come to it (middleware.MarkParameter); nil if there is none.
-	Arrived func(ctx context.Context, mark string) (httpapi.Identity, bool)
+	// Arrived asks the server that runs how a request with a mark has come to it (middleware.MarkParameter), and whether it has; an error
+	// says that it cannot tell. It is nil if no server runs.
+	Arrived func(ctx context.Context, mark string) (id httpapi.Identity, known bool, err error)
 	// Identify puts into a request what the server makes of the way that it has come (httpapi.IdentityOf).
 	Identify httpapi.Middleware
 	// Built is when the sources of this program were; zero if that is not known.

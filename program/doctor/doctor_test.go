@@ -399,6 +399,18 @@ func TestWhatAProxySends(t *testing.T) {
 		{"not named", good, []string{"OR3_TRUSTED_PROXIES=192.0.2.1"}, Error, setting.TrustedProxies},
 		{"no protocol", without("X-Forwarded-Proto"), []string{"OR3_TRUSTED_PROXIES=loopback"}, Error, setting.PublicURL},
 		{"no host", without("X-Forwarded-Host"), []string{"OR3_TRUSTED_PROXIES=loopback"}, Warning, setting.PublicURL},
+		{"no address", func(r *httputil.ProxyRequest) {
+			r.SetXForwarded()
+			r.Out.Header.Del("X-Forwarded-For")
+		}, []string{"OR3_TRUSTED_PROXIES=loopback"}, Error, setting.ForwardedForHeader},
+		{"no address in what should be one", func(r *httputil.ProxyRequest) {
+			r.SetXForwarded()
+			r.Out.Header.Set("X-Forwarded-For", "unknown")
+		}, []string{"OR3_TRUSTED_PROXIES=loopback"}, Error, setting.ForwardedForHeader},
+		{"no address, everyone trusted", func(r *httputil.ProxyRequest) {
+			r.SetXForwarded()
+			r.Out.Header.Del("X-Forwarded-For")
+		}, []string{"OR3_TRUST_PROXY=true"}, Error, setting.ForwardedForHeader},
 		{"another host", func(r *httputil.ProxyRequest) {
 			r.SetXForwarded()
 			r.Out.Header.Set("X-Forwarded-Host", "backend:3000")
@@ -425,7 +437,8 @@ func TestAPublicURLThatLeadsElsewhere(t *testing.T) {
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://other.example/", http.StatusFound)
 		}, "https://other.example/"},
-		"a lost upstream": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "502"},
+		"a redirect to nowhere": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusFound) }, "elsewhere: nowhere"},
+		"a lost upstream":       {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			front := httptest.NewServer(c.answer)
@@ -542,6 +555,60 @@ func TestARunningServerSaysWhatArrives(t *testing.T) {
 	// A server from before knows no such command, and is only reached.
 	s.Arrived = AskServer(control.Commands{})
 	none(t, slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL }))
+}
+
+// TestAnotherServerOfOursIsNotThisOne: its health looks the same, but what is sent there does not arrive here.
+func TestAnotherServerOfOursIsNotThisOne(t *testing.T) {
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`{"status":"ok","timestamp":"","uptime":1}`))
+	}))
+	defer front.Close()
+	for _, running := range []bool{false, true} {
+		s := subject(t, registry(t), "OR3_PUBLIC_URL="+front.URL)
+		s.Offline, s.Listen = false, func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+		if s.Running = running; running {
+			var arrivals middleware.Arrivals
+			s.Arrived = AskServer(Commands(arrivals.Of))
+		}
+		found := slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaPublicURL })
+		if f := only(t, found, Warning, AreaPublicURL, setting.PublicURL); !strings.Contains(f.Fault, "does not come to this one") {
+			t.Errorf("running %v: %s", running, f)
+		}
+	}
+}
+
+// TestFindingsAreOneLineForPeople: fixes keep their examples, and nothing on the line does anything to a terminal.
+func TestFindingsAreOneLineForPeople(t *testing.T) {
+	f := Finding{Error, AreaMail, or3cloud.Problem{
+		Variable: setting.SMTPURL, Fault: "/srv/\x1b[31m\u202edata of ann@example.org\nis missing", Why: "no mail", Fix: "Use smtp://USER:PASSWORD@HOST:587, from cloud@example.org.",
+	}}
+	text := f.String()
+	if !strings.HasSuffix(text, "Fix: Use smtp://USER:PASSWORD@HOST:587, from cloud@example.org.") || strings.ContainsAny(text, "\x1b\u202e\n") || strings.Contains(text, "ann@") {
+		t.Errorf("%q", text)
+	}
+}
+
+// TestFormerKeysAreLookedAt: as long as one is accepted it is as good as the present one.
+func TestFormerKeysAreLookedAt(t *testing.T) {
+	const former = "OR3_TEST_SECRET_PREVIOUS"
+	reg := registry(t, func(p *or3cloud.Provider) {
+		if p.ID == "fs" {
+			p.Settings = []or3cloud.Setting{{Name: former, Group: "Test", Label: "Former key", Help: "A former key.", Secret: true}}
+		}
+	})
+	for value, found := range map[string]bool{"abc": true, strings.Repeat("ab", 32): true, aKey: false} {
+		if f := examine(t, subject(t, reg, former+"="+value)); found {
+			only(t, f, Warning, AreaSecrets, former)
+		} else {
+			none(t, f)
+		}
+	}
+}
+
+// TestAPathWithATilde: the server would make a directory that is called so.
+func TestAPathWithATilde(t *testing.T) {
+	s := subject(t, registry(t), "OR3_DATA_DIR=~/or3-cloud")
+	only(t, examine(t, s), Warning, AreaConfiguration, setting.DataDir)
 }
 
 func TestIsLocal(t *testing.T) {

@@ -35,6 +35,11 @@ func (e *examination) secrets() {
 		case made && guessable(v.Text):
 			p.Fault = fmt.Sprintf("is no random key (%d characters, and a word or few different ones)", len([]rune(v.Text)))
 			e.find(Warning, AreaSecrets, p)
+		case !made && (len([]rune(v.Text)) < or3cloud.MinKeyLength || guessable(v.Text)):
+			p.Fault = fmt.Sprintf("is no random key (%d characters)", len([]rune(v.Text)))
+			p.Why = "whoever guesses it can sign in as anybody, as long as it is accepted"
+			p.Fix = "Take it out: it is needed only until what it has signed has ended."
+			e.find(Warning, AreaSecrets, p)
 		}
 		first[v.Text] = v.Setting.Name
 	}

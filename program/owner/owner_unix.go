@@ -17,6 +17,12 @@ import (
 // foreignOwner reports whether this process is root and the data directory at a path that of another user, to whom the file
 // system does not give what root makes.
 func foreignOwner(path string) (owner datadir.Owner, foreign bool, err error) {
+	owner, foreign, err = otherOwner(path)
+	return owner, foreign && !datadir.GivesAway(path, owner), err
+}
+
+// otherOwner is foreignOwner without a try of what the file system gives to whom.
+func otherOwner(path string) (owner datadir.Owner, other bool, err error) {
 	if os.Geteuid() != 0 {
 		return owner, false, nil
 	}
@@ -27,7 +33,21 @@ func foreignOwner(path string) (owner datadir.Owner, foreign bool, err error) {
 	if err != nil {
 		return owner, false, err
 	}
-	return owner, owner.UID != 0 && !datadir.GivesAway(path, owner), nil
+	return owner, owner.UID != 0, nil
+}
+
+// Look is Become for a command that changes nothing, not even to find out what the file system makes of files of root's. Where this process
+// cannot become the owner, it stays root's.
+func Look(path string) (Home, error) {
+	owner, other, err := otherOwner(path)
+	if err != nil || !other {
+		return Home{Path: path}, err
+	}
+	home, err := as(owner, path)
+	if os.Geteuid() == 0 {
+		return Home{Path: path}, nil
+	}
+	return home, err
 }
 
 // Become makes this process, if it is root's, one of the owner of the data directory at a path, for good. It returns the
@@ -37,6 +57,11 @@ func Become(path string) (Home, error) {
 	if err != nil || !foreign {
 		return Home{Path: path}, err
 	}
+	return as(owner, path)
+}
+
+// as makes this process one of a user, and returns the user's data directory as that user reaches it.
+func as(owner datadir.Owner, path string) (Home, error) {
 	dir, err := os.Open(path)
 	if err != nil {
 		return Home{}, fmt.Errorf("open the data directory: %w", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/passwordpolicy"
+	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/accounts"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/setting"
@@ -50,7 +50,7 @@ const defaultDB = "basic-auth.sqlite"
 
 func settings() []or3cloud.Setting {
 	return []or3cloud.Setting{
-		{Name: settingDBPath, Group: groupAccounts, Label: "Database of accounts", Example: "/var/lib/or3-cloud/" + defaultDB,
+		{Name: settingDBPath, Group: groupAccounts, Label: "Database of accounts", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
 			Help: "Database file of the accounts; the default is " + defaultDB + " in the data directory."},
 		{Name: settingBootstrapEmail, Group: groupAccounts, Label: "Address of the first account", Example: "owner@example.org", Asked: true, Check: checkAddress,
 			Help: "E-mail address of an account that is created at the start if it does not exist. Needs the password too; without both the server " +
@@ -205,7 +205,7 @@ func check(cfg or3cloud.Config, _ bool) (problems []or3cloud.Problem) {
 // examine implements or3cloud.Provider.Examine.
 func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
 	if path := resolveDBPath(e.Config.String(settingDBPath), e.DataDir); e.Config.String(settingDBPath) != "" && path != ":memory:" {
-		problems, warnings = e.Room(settingDBPath, filepath.Dir(path))
+		problems, warnings = sqlitex.Examine(e, settingDBPath, path)
 	}
 	if file := e.Config.String(settingBreachFile); file != "" {
 		breaches, err := passwordpolicy.OpenBreaches(file)

@@ -79,7 +79,7 @@ func Register(r *or3cloud.Registry) error {
 		ID:      ID,
 		Package: "or3.chat/cloud/providers/sqlite",
 		Settings: []or3cloud.Setting{
-			{Name: varPath, Group: groupDatabase, Label: "Database of sync", Example: "/var/lib/or3-cloud/" + defaultDB,
+			{Name: varPath, Group: groupDatabase, Label: "Database of sync", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
 				Help: "Path of the sync database; the default is " + defaultDB + " in the data directory."},
 			{Name: varJournalMode, Group: groupDatabase, Label: "Journal", Default: "WAL", Options: []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"}, Help: "SQLite's journal_mode."},
 			{
@@ -177,7 +177,7 @@ func warn(cfg or3cloud.Config, _ bool) []or3cloud.Problem {
 // examine implements or3cloud.Provider.Examine.
 func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
 	if path := e.Config.String(varPath); path != "" && path != ":memory:" {
-		return e.Room(varPath, filepath.Dir(path))
+		return sqlitex.Examine(e, varPath, path)
 	}
 	return nil, nil
 }
