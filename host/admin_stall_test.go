@@ -29,6 +29,18 @@ var adminStalls = []adminStall{
 	{route: "POST auth/change-password", needs: super, credentials: true, want: 400, body: func(*scene) string {
 		return fmt.Sprintf(`{"currentPassword":%q,"newPassword":"weak"}`, adminPassword)
 	}},
+	{route: "POST webhooks", needs: super, want: 200, body: func(*scene) string {
+		return `{"url":"http://127.0.0.1:1/","events":["admin.plugin.enabled"]}`
+	}},
+	{route: "PATCH webhooks/:id", needs: super, want: 200, path: adminHook(""), body: func(*scene) string { return `{"label":"a stalled name"}` }},
+	{route: "POST webhooks/:id/toggle", needs: super, want: 200, path: adminHook("/toggle")},
+	{route: "POST webhooks/:id/test", needs: super, want: 200, path: adminHook("/test")},
+	{route: "DELETE webhooks/:id", needs: super, want: 404, path: func(*scene) string { return "webhooks/unknown" }},
+}
+
+// adminHook is the path of what the administrators' webhook of a scene has.
+func adminHook(rest string) func(*scene) string {
+	return func(s *scene) string { return "webhooks/" + s.adminHook + rest }
 }
 
 // allStalls are those of the administration, by everybody who may send them, and all others. Those come last, because they end the account.

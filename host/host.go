@@ -28,6 +28,7 @@ import (
 	"or3.chat/cloud/host/sessionapi"
 	"or3.chat/cloud/host/storageapi"
 	"or3.chat/cloud/host/syncapi"
+	"or3.chat/cloud/host/webhookapi"
 	"or3.chat/cloud/host/workspaceapi"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
@@ -319,7 +320,11 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		return run, nil
 	}
 	var err error
-	if run.admin, err = adminapi.New(h.adminOptions(p)); err != nil {
+	hooks, hooksOfAdmins, err := h.webhooks(run, p)
+	if err != nil {
+		return nil, err
+	}
+	if run.admin, err = adminapi.New(h.adminOptions(p, hooksOfAdmins)); err != nil {
 		return nil, err
 	}
 	if h.opt.Client {
@@ -340,10 +345,6 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		}
 		if c := instance.Ability[or3cloud.CapabilityReporter](p, or3cloud.ProviderSync); c != nil {
 			session.WorkspaceItems = c.SyncCapabilities().WorkspaceItems == "v1"
-		}
-		hooks, err := h.webhooks(run, p)
-		if err != nil {
-			return nil, err
 		}
 		if hooks != nil {
 			apis = append(apis, hooks)
@@ -378,7 +379,7 @@ func (run *running) check(foreign httpapi.ForeignPages) func(*http.Request, or3c
 	}
 }
 
-func (h *Host) adminOptions(p *instance.Providers) adminapi.Options {
+func (h *Host) adminOptions(p *instance.Providers, hooks *webhookapi.API) adminapi.Options {
 	cfg, made := h.config, h.instance.Options()
 	admin := h.instance.SuperAdmin()
 	if admin != nil {
@@ -389,7 +390,7 @@ func (h *Host) adminOptions(p *instance.Providers) adminapi.Options {
 		Desk: operator.New(h.instance, operator.Links{
 			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, OwnPage: h.opt.OwnPage,
 		}),
-		Limits: h.limits, Unlimited: ratelimit.AllOff(cfg, made.Production),
+		Webhooks: hooks, Limits: h.limits, Unlimited: ratelimit.AllOff(cfg, made.Production),
 	}
 }
 

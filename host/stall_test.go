@@ -23,6 +23,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/instance"
 )
@@ -198,6 +199,7 @@ type scene struct {
 	piece, otherPiece    string  // uploads in pieces that have begun
 	secret               string  // of an authenticator app that is not confirmed
 	hook                 string  // the path of a webhook in the shared workspace
+	adminHook            string  // the id of a webhook of administrators, which is switched off
 	host                 string
 }
 
@@ -235,7 +237,13 @@ func newScene(t *testing.T) *scene {
 	activate(s.shared)
 	var made struct{ Webhook struct{ ID string } }
 	s.victim.do("POST", "/api/webhooks", `{"url":"http://127.0.0.1:1/","events":["thread.created"]}`, &made)
-	s.hook = "/api/webhooks/" + made.Webhook.ID
+	s.hook, s.adminHook = "/api/webhooks/"+made.Webhook.ID, "stalled"
+	hooks := instance.Ability[or3cloud.WebhookStore](r.instance.Providers(), or3cloud.ProviderSync)
+	if _, err := hooks.CreateWebhook(t.Context(), or3cloud.Webhook{
+		ID: s.adminHook, Scope: or3cloud.WebhookAdmin, URL: "http://127.0.0.1:1/", Events: []string{adminevent.UserCreated}, SealedSecret: []byte("s"),
+	}, 1); err != nil {
+		t.Fatal(err)
+	}
 	activate(own)
 	return s
 }
@@ -420,7 +428,7 @@ func dump(out io.Writer, path string) error {
 		return err
 	}
 	defer db.Close()
-	tables, err := column(db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('rate_windows', 'audit') ORDER BY name")
+	tables, err := column(db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('rate_windows', 'audit', 'sqlite_sequence') ORDER BY name")
 	if err != nil {
 		return err
 	}

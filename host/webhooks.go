@@ -5,6 +5,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/host/webhookapi"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
@@ -12,25 +13,27 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// webhooks makes the engine of the webhooks and returns its endpoints; nil if they are off, or if the sync provider keeps none.
-func (h *Host) webhooks(run *running, p *instance.Providers) (api, error) {
+// webhooks makes the engine of the webhooks and returns the endpoints of members and of administrators; nil if webhooks are off, or if the
+// sync provider keeps none.
+func (h *Host) webhooks(run *running, p *instance.Providers) (ofMembers, ofAdmins *webhookapi.API, err error) {
 	cfg, made := h.config, h.instance.Options()
 	store := instance.Ability[or3cloud.WebhookStore](p, or3cloud.ProviderSync)
 	queue := instance.Ability[or3cloud.WebhookQueue](p, or3cloud.ProviderSync)
-	if !cfg.Bool(setting.WebhooksEnabled) || store == nil || queue == nil {
-		return nil, nil
+	if p.Sync == nil || !cfg.Bool(setting.WebhooksEnabled) || store == nil || queue == nil {
+		return nil, nil, nil
 	}
 	key, err := made.Secret(setting.WebhooksKey)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	admins := instance.Ability[adminevent.Queue](p, or3cloud.ProviderSync)
 	allow := webhook.Anywhere
 	if cfg.Bool(setting.WebhooksBlockPrivateIPs) {
 		allow = webhook.Public
 	}
 	retention := httpapi.Duration(cfg.Int(setting.WebhooksLogHours), time.Hour)
 	run.webhooks, err = webhook.New(webhook.Options{
-		Queue: queue, Key: key, Allow: allow, HTTPS: made.Production,
+		Queue: queue, Admins: admins, Faults: h.instance, Key: key, Allow: allow, HTTPS: made.Production,
 		MayRead: func(ctx context.Context, userID, workspaceID string) (bool, error) {
 			return h.mayRead(ctx, run, p, userID, workspaceID)
 		},
@@ -39,12 +42,18 @@ func (h *Host) webhooks(run *running, p *instance.Providers) (api, error) {
 		Log: h.log, Now: h.now, Rand: made.Rand,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return webhookapi.New(webhookapi.Options{
+	o := webhookapi.Options{
 		Host: h, Store: store, Engine: run.webhooks, Most: int(cfg.Int(setting.WebhooksPerUser)), Retention: retention,
 		Limits: h.limits, Now: h.now,
-	}), nil
+	}
+	ofMembers = webhookapi.New(o)
+	if admins != nil {
+		o.Most = int(cfg.Int(setting.WebhooksOfAdmins))
+		ofAdmins = webhookapi.NewAdmin(o)
+	}
+	return ofMembers, ofAdmins, nil
 }
 
 // mayRead asks Can whether a user may read a workspace now, without a request: the membership is read anew, and no account of

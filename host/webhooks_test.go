@@ -172,7 +172,7 @@ func TestWhatWasPushedBeforeAStopIsToldAfterTheStart(t *testing.T) {
 		t.Error("delivered by a closed engine")
 	}
 	again := running{sessions: r.running.Load().sessions}
-	if _, err := r.webhooks(&again, r.instance.Providers()); err != nil {
+	if _, _, err := r.webhooks(&again, r.instance.Providers()); err != nil {
 		t.Fatal(err)
 	}
 	again.webhooks.Start()

@@ -2,9 +2,13 @@ package instance
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/internal/diskspace"
 )
 
@@ -34,6 +38,48 @@ func TestAFatalProviderWithoutAnybodyToTell(t *testing.T) {
 }
 
 // One measurement serves all directories on a file system, and providers see it.
+// TestAFailureIsNotedUntilAdministratorsAreTold: a store that cannot be written cannot keep that itself.
+func TestAFailureIsNotedUntilAdministratorsAreTold(t *testing.T) {
+	h := newHouse()
+	o := h.options(t, defaults())
+	o.DataDir = t.TempDir()
+	past := func(i *Instance) (out []adminevent.Fault) {
+		for _, f := range i.Faults() {
+			if f.State == failed {
+				out = append(out, f)
+			}
+		}
+		return out
+	}
+	i := open(t, o)
+	h.envs["sync"].Fatal(errors.New("fsync /a/path: failed"))
+	h.envs["storage"].Fatal(errors.New("because of that"))
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if note, err := os.ReadFile(filepath.Join(o.DataDir, faultFile)); err != nil || strings.Contains(string(note), "/a/path") {
+		t.Errorf("%s, %v", note, err)
+	}
+	for range 2 { // also if the process that follows is killed
+		next := open(t, o)
+		if got := past(next); len(got) != 1 || got[0].ID != "sync" || got[0].Faults != 1 {
+			t.Errorf("%+v", got)
+		}
+		if err := next.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := open(t, o)
+	next.Told(adminevent.Fault{ID: "sync", State: damaged})
+	next.Told(past(next)[0])
+	if got := past(next); len(got) != 0 {
+		t.Errorf("%+v after it was told", got)
+	}
+	if got := past(open(t, o)); len(got) != 0 {
+		t.Errorf("%+v after the next start", got)
+	}
+}
+
 func TestDiskSpaceReachesProviders(t *testing.T) {
 	h := newHouse()
 	o := h.options(t, defaults())

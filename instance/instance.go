@@ -27,6 +27,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/diskspace"
 	"or3.chat/cloud/internal/superadmin"
@@ -77,7 +78,10 @@ type Instance struct {
 	mu     sync.Mutex // held while opening and closing
 	opened []opened
 	trail  *trail.Recorder
-	closed bool
+	// past is why an earlier process has ended, failedKind the store for which this one ends.
+	past       atomic.Pointer[adminevent.Fault]
+	failedKind atomic.Pointer[or3cloud.ProviderKind]
+	closed     bool
 }
 
 // opened is a provider that Open has opened.
@@ -159,6 +163,7 @@ func (i *Instance) Open(ctx context.Context, front or3cloud.Front) (err error) {
 	}
 	i.trail = trail.Start(Ability[audit.Store](p, or3cloud.ProviderSync), i.opt.Log, i.opt.Now)
 	p.Audit = i.trail
+	i.readFault()
 	i.providers.Store(p)
 	return nil
 }
@@ -222,7 +227,7 @@ func (i *Instance) open(ctx context.Context, r Role, host or3cloud.HostServices,
 		Config: i.opt.Config, Production: i.opt.Production, Strict: i.opt.Strict, DataDir: i.opt.DataDir, Stores: i.opt.Stores,
 		Log: i.opt.Log.With("provider", r.ID), Now: i.opt.Now, Rand: i.opt.Rand, Secret: i.opt.Secret, Host: host, References: references,
 		DiskFull: func(dir string) func() bool { return i.space.Watch(dir).Full },
-		Fatal:    func(err error) { i.fail(fmt.Errorf("provider %q: %w", r.ID, err)) },
+		Fatal:    func(err error) { i.fail(r.Kind, fmt.Errorf("provider %q: %w", r.ID, err)) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the %s provider %q: %w", r.Kind, r.ID, err)
@@ -232,7 +237,8 @@ func (i *Instance) open(ctx context.Context, r Role, host or3cloud.HostServices,
 }
 
 // fail passes on that a provider cannot go on.
-func (i *Instance) fail(err error) {
+func (i *Instance) fail(kind or3cloud.ProviderKind, err error) {
+	i.failedKind.CompareAndSwap(nil, &kind)
 	i.failed.Store(true)
 	i.fatal.Do(func() {
 		if i.opt.Fatal != nil {
@@ -272,7 +278,9 @@ func (i *Instance) Close() error {
 	i.providers.Store(nil)
 	i.trail.Close()
 	i.space.Close()
-	return i.closeProviders()
+	err := i.closeProviders()
+	i.writeFault()
+	return err
 }
 
 func (i *Instance) closeProviders() error {

@@ -84,6 +84,7 @@ const (
 	WebhooksEnabled         = "OR3_WEBHOOKS_ENABLED"
 	WebhooksKey             = "OR3_WEBHOOKS_ENCRYPTION_KEY"
 	WebhooksPerUser         = "OR3_WEBHOOKS_MAX_PER_USER"
+	WebhooksOfAdmins        = "OR3_WEBHOOKS_ADMIN_MAX"
 	WebhooksPerMinute       = "OR3_WEBHOOKS_RATE_LIMIT_PER_MINUTE"
 	WebhooksTimeout         = "OR3_WEBHOOKS_DELIVERY_TIMEOUT_MS"
 	WebhooksBlockPrivateIPs = "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS"
@@ -404,6 +405,10 @@ func Host() []or3cloud.Setting {
 		{
 			Name: WebhooksPerUser, Group: GroupWebhooks, Label: "Webhooks per user", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
 			Help: "How many webhooks one user may have, in all workspaces.",
+		},
+		{
+			Name: WebhooksOfAdmins, Group: GroupWebhooks, Label: "Webhooks of administrators", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
+			Help: "How many webhooks the administrators of the deployment may have together.",
 		},
 		{
 			Name: WebhooksPerMinute, Group: GroupWebhooks, Label: "Deliveries per minute", Default: "120", Kind: or3cloud.KindInt, Min: 1, Max: 10_000,

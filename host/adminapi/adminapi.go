@@ -20,6 +20,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/host/webhookapi"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/networks"
@@ -49,6 +50,8 @@ type Options struct {
 	// Foreign is the rule about pages of other origins.
 	Foreign httpapi.ForeignPages
 	Limits  *middleware.Limits
+	// Webhooks are those of administrators; nil where there are none.
+	Webhooks *webhookapi.API
 	// Audit records what is done, and what is refused; nil records nothing.
 	Audit *trail.Recorder
 	// Unlimited switches the limits of the administration off, for tests.
@@ -81,7 +84,7 @@ func New(o Options) (*API, error) {
 	for _, host := range o.Config.List(setting.AdminAllowedHosts) {
 		a.hosts = append(a.hosts, hostName(host))
 	}
-	a.serve(slices.Concat(a.auth()))
+	a.serve(slices.Concat(a.auth(), a.webhooks()))
 	return a, nil
 }
 
@@ -140,7 +143,9 @@ type endpoint struct {
 	// credentials says that it is about the name and password of the environment's super administrator.
 	credentials bool
 	// body is the largest accepted body in bytes, as in or3cloud.Route. It has come whole when handle begins.
-	body   int64
+	body int64
+	// buffer is what an answer holds in memory, as in or3cloud.Route.
+	buffer int64
 	handle func(http.ResponseWriter, *http.Request, *Caller) error
 }
 
@@ -149,7 +154,7 @@ func (a *API) Routes() []or3cloud.Route {
 	routes := make([]or3cloud.Route, 0, len(a.rows))
 	for name, e := range a.rows {
 		method, path, _ := strings.Cut(name, " ")
-		routes = append(routes, or3cloud.Route{Method: method, Path: path, MaxBody: e.body, Handle: func(w http.ResponseWriter, r *http.Request) error {
+		routes = append(routes, or3cloud.Route{Method: method, Path: path, MaxBody: e.body, Buffer: e.buffer, Handle: func(w http.ResponseWriter, r *http.Request) error {
 			httpapi.NoStore(w)
 			return a.guard(w, r, e)
 		}})

@@ -21,10 +21,12 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/hosttest"
 	"or3.chat/cloud/host/middleware"
+	"or3.chat/cloud/host/webhookapi"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/superadmin"
+	"or3.chat/cloud/internal/webhook"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/providers/basicauth"
 	"or3.chat/cloud/providers/fs"
@@ -99,6 +101,15 @@ func newHouse(t testing.TB, environ ...string) *house {
 		Desk:    operator.New(h.instance, operator.Links{PublicURL: ourPage}),
 		Foreign: httpapi.NewForeignPages(cfg.String("OR3_PUBLIC_URL"), cfg.List("OR3_ALLOWED_ORIGINS")),
 	}
+	hooks := instance.Ability[or3cloud.WebhookStore](h.instance.Providers(), or3cloud.ProviderSync)
+	engine, err := webhook.New(webhook.Options{
+		Queue: hooks.(or3cloud.WebhookQueue), Key: "a key for tests that is long enough", Allow: webhook.Public, Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.opt.Webhooks = webhookapi.NewAdmin(webhookapi.Options{Host: h.front, Store: hooks, Engine: engine, Most: 10_000, Now: time.Now})
 	h.open(nil)
 	return h
 }

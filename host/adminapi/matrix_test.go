@@ -58,6 +58,13 @@ var rules = map[string]rule{
 	"POST auth/login":           {may: anyone, proof: anOrigin, credentials: true, limited: true, body: `{"username":"admin","password":"Correct horse 1"}`, want: 200},
 	"POST auth/logout":          {may: anyone, proof: anOrigin, credentials: true, want: 200},
 	"POST auth/change-password": {proof: anOrigin, credentials: true, body: `{"currentPassword":"Correct horse 1","newPassword":"weak"}`, want: 400},
+	"GET webhooks":              {proof: readOnly, want: 200},
+	"POST webhooks":             {body: `{"url":"https://example.org/","events":["admin.user.created"]}`, want: 200},
+	"PATCH webhooks/:id":        {path: "webhooks/unknown", body: `{"label":"x"}`, want: 404},
+	"DELETE webhooks/:id":       {path: "webhooks/unknown", want: 404},
+	"GET webhooks/:id/logs":     {path: "webhooks/unknown/logs", proof: readOnly, want: 404},
+	"POST webhooks/:id/test":    {path: "webhooks/unknown/test", want: 404},
+	"POST webhooks/:id/toggle":  {path: "webhooks/unknown/toggle", want: 404},
 }
 
 // refusals are the words of the guard. Endpoints do not use them.

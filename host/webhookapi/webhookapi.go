@@ -1,4 +1,5 @@
-// Package webhookapi serves /api/webhooks, where members manage their own webhooks (contract, workspaces-and-admin §11).
+// Package webhookapi serves /api/webhooks, where members manage their own webhooks, and what /api/admin/webhooks does for administrators
+// (contract, workspaces-and-admin §6, §11).
 package webhookapi
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/jsstring"
@@ -31,7 +33,7 @@ type Options struct {
 	Store or3cloud.WebhookStore
 	// Engine sends tests, makes secrets and knows where deliveries may go.
 	Engine *webhook.Engine
-	// Most is how many webhooks a user may have.
+	// Most is how many webhooks a user, or all administrators, may have.
 	Most int
 	// Retention is how far back the log of deliveries goes.
 	Retention time.Duration
@@ -40,41 +42,92 @@ type Options struct {
 	Now    func() time.Time
 }
 
-// API lets members manage their webhooks.
-type API struct{ opt Options }
+// API lets people manage their webhooks.
+type API struct {
+	opt Options
+	people
+}
 
-// New returns the API.
-func New(o Options) *API { return &API{o} }
+// people are those whose webhooks they are.
+type people interface {
+	// come says who has sent a request, and in which workspace they are.
+	come(r *http.Request) (userID, workspaceID string, err error)
+	// read refuses whoever may not read the workspace of a webhook of theirs.
+	read(r *http.Request, workspaceID string) error
+	// events are those that their webhooks may name.
+	events() []string
+}
 
-// Routes returns the endpoints. A new webhook belongs to the active workspace; of one that is there, its own workspace counts.
+// New returns the API of members.
+func New(o Options) *API { return &API{o, members{o.Host}} }
+
+// NewAdmin returns the API of administrators. Whoever serves its routes has let them in.
+func NewAdmin(o Options) *API { return &API{o, administrators{}} }
+
+// Routes returns the endpoints of members. A new webhook belongs to the active workspace; of one that is there, its own workspace counts.
 func (a *API) Routes() []or3cloud.Route {
+	return append(a.RoutesBelow("/api/webhooks"), or3cloud.Route{Method: http.MethodPost, Path: "/api/webhooks/disable-all", Handle: a.disableAll})
+}
+
+// RoutesBelow returns the endpoints below a path, without the one that disables all of a member's webhooks.
+func (a *API) RoutesBelow(path string) []or3cloud.Route {
 	return []or3cloud.Route{
-		{Method: http.MethodGet, Path: "/api/webhooks", Handle: a.list},
-		{Method: http.MethodPost, Path: "/api/webhooks", Handle: a.create},
-		{Method: http.MethodPost, Path: "/api/webhooks/disable-all", Handle: a.disableAll},
-		{Method: http.MethodPatch, Path: "/api/webhooks/:id", Handle: a.update},
-		{Method: http.MethodDelete, Path: "/api/webhooks/:id", Handle: a.remove},
-		{Method: http.MethodGet, Path: "/api/webhooks/:id/logs", Buffer: 3 * or3cloud.LogBytes, Handle: a.logs}, // rows, texts and JSON
-		{Method: http.MethodPost, Path: "/api/webhooks/:id/test", Handle: a.test},
-		{Method: http.MethodPost, Path: "/api/webhooks/:id/toggle", Handle: a.toggle},
+		{Method: http.MethodGet, Path: path, Handle: a.list},
+		{Method: http.MethodPost, Path: path, Handle: a.create},
+		{Method: http.MethodPatch, Path: path + "/:id", Handle: a.update},
+		{Method: http.MethodDelete, Path: path + "/:id", Handle: a.remove},
+		{Method: http.MethodGet, Path: path + "/:id/logs", Buffer: 3 * or3cloud.LogBytes, Handle: a.logs}, // rows, texts and JSON
+		{Method: http.MethodPost, Path: path + "/:id/test", Handle: a.test},
+		{Method: http.MethodPost, Path: path + "/:id/toggle", Handle: a.toggle},
 	}
 }
 
-// active admits signed-in users who may read their own active workspace.
-func (a *API) active(r *http.Request) (*or3cloud.SessionContext, error) {
-	s, err := a.opt.Host.Session(r)
+// members are signed-in users who may read their own active workspace.
+type members struct{ host or3cloud.Front }
+
+func (m members) come(r *http.Request) (userID, workspaceID string, err error) {
+	s, err := m.host.Session(r)
 	if err != nil {
-		return nil, err
+		return "", "", err
 	}
 	if !s.Authenticated {
-		return nil, or3cloud.Can(s, or3cloud.PermWorkspaceRead, or3cloud.Resource{}).Err()
+		return "", "", or3cloud.Can(s, or3cloud.PermWorkspaceRead, or3cloud.Resource{}).Err()
 	}
-	return a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
+	if s, err = m.host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID); err != nil {
+		return "", "", err
+	}
+	return s.User.ID, s.Workspace.ID, nil
 }
 
-// own returns the webhook that a request names, if it is the user's and its workspace is one that the user may read.
+func (m members) read(r *http.Request, workspaceID string) error {
+	_, err := m.host.Authorize(r, or3cloud.PermWorkspaceRead, workspaceID)
+	return err
+}
+
+func (members) events() []string { return or3cloud.UserEvents[:] }
+
+// administrators are those of the deployment, whom the guard of the administration has let in.
+type administrators struct{}
+
+func (administrators) come(*http.Request) (userID, workspaceID string, err error) {
+	return or3cloud.Administrators, "", nil
+}
+
+func (administrators) read(*http.Request, string) error { return nil }
+
+func (administrators) events() []string { return adminevent.Names[:] }
+
+// scopeOf is the scope of somebody's webhooks.
+func scopeOf(userID string) or3cloud.WebhookScope {
+	if userID == or3cloud.Administrators {
+		return or3cloud.WebhookAdmin
+	}
+	return or3cloud.WebhookUser
+}
+
+// own returns the webhook that a request names, if it belongs to whoever asks and its workspace is one that they may read.
 func (a *API) own(r *http.Request) (or3cloud.Webhook, error) {
-	s, err := a.active(r)
+	user, _, err := a.come(r)
 	if err != nil {
 		return or3cloud.Webhook{}, err
 	}
@@ -82,11 +135,10 @@ func (a *API) own(r *http.Request) (or3cloud.Webhook, error) {
 	if err != nil {
 		return w, err
 	}
-	if w.Scope != or3cloud.WebhookUser || w.UserID != s.User.ID {
+	if w.Scope != scopeOf(user) || w.UserID != user {
 		return w, or3cloud.Errorf(or3cloud.CodeForbidden, "Forbidden")
 	}
-	_, err = a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, w.WorkspaceID)
-	return w, err
+	return w, a.people.read(r, w.WorkspaceID)
 }
 
 // changeable is own for requests that change the webhook; they are counted.
@@ -109,8 +161,8 @@ func (a *API) limit(op ratelimit.Operation, userID string) error {
 type item struct {
 	ID          string                 `json:"id"`
 	Scope       or3cloud.WebhookScope  `json:"scope"`
-	UserID      string                 `json:"user_id"`
-	WorkspaceID string                 `json:"workspace_id"`
+	UserID      *string                `json:"user_id"`
+	WorkspaceID *string                `json:"workspace_id"`
 	URL         string                 `json:"url"`
 	Label       string                 `json:"label"`
 	Events      []string               `json:"events"`
@@ -122,11 +174,15 @@ type item struct {
 }
 
 func shown(w or3cloud.Webhook) item {
-	return item{
-		ID: w.ID, Scope: w.Scope, UserID: w.UserID, WorkspaceID: w.WorkspaceID, URL: w.URL, Label: w.Label, Events: w.Events,
+	out := item{
+		ID: w.ID, Scope: w.Scope, WorkspaceID: orNull(w.WorkspaceID), URL: w.URL, Label: w.Label, Events: append([]string{}, w.Events...),
 		CustomHooks: append([]string{}, w.CustomHooks...), Enabled: w.Enabled, Health: w.Health,
 		CreatedAt: w.CreatedAt.UnixMilli(), UpdatedAt: w.UpdatedAt.UnixMilli(),
 	}
+	if w.Scope == or3cloud.WebhookUser {
+		out.UserID = &w.UserID
+	}
+	return out
 }
 
 // answer answers with a webhook unless there is an error.
@@ -138,11 +194,11 @@ func answer(w http.ResponseWriter, hook or3cloud.Webhook, err error) error {
 }
 
 func (a *API) list(w http.ResponseWriter, r *http.Request) error {
-	s, err := a.active(r)
+	user, workspace, err := a.come(r)
 	if err != nil {
 		return err
 	}
-	list, err := a.opt.Store.ListWebhooks(r.Context(), s.User.ID, s.Workspace.ID)
+	list, err := a.opt.Store.ListWebhooks(r.Context(), user, workspace)
 	if err != nil {
 		return err
 	}
@@ -153,32 +209,40 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"webhooks": items})
 }
 
-// fields are what a member says of a webhook; what is nil was not sent.
+// fields are what is said of a webhook; what is nil was not sent.
 type fields struct {
 	URL    *string  `json:"url"`
 	Label  *string  `json:"label"`
 	Events []string `json:"events"`
+	// What follows is for administrators alone.
+	CustomHooks []string `json:"custom_hooks"`
+	WorkspaceID *string  `json:"workspace_id"`
 }
 
-// read reads and checks what was sent.
-func (a *API) read(r *http.Request) (in fields, err error) {
+// check reads and checks what was sent.
+func (a *API) check(r *http.Request, user string) (in fields, err error) {
 	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
 		return in, err
 	}
-	known := func(event string) bool { return slices.Contains(or3cloud.UserEvents[:], event) }
+	if scopeOf(user) == or3cloud.WebhookUser {
+		in.CustomHooks, in.WorkspaceID = nil, nil
+	}
+	known := func(event string) bool { return slices.Contains(a.events(), event) }
 	switch {
 	case in.Label != nil && jsstring.Len(strings.TrimSpace(*in.Label)) > maxLabel,
-		in.Events != nil && len(in.Events) == 0,
-		slices.ContainsFunc(in.Events, func(event string) bool { return !known(event) }):
+		slices.ContainsFunc(in.Events, func(event string) bool { return !known(event) }),
+		len(in.CustomHooks) > adminevent.MaxHooks,
+		slices.ContainsFunc(in.CustomHooks, func(name string) bool { return !adminevent.IsHook(name) }):
 		return in, invalid(invalidRequest)
 	}
-	for _, text := range []*string{in.URL, in.Label} {
+	for _, text := range []*string{in.URL, in.Label, in.WorkspaceID} {
 		if text != nil {
 			*text = strings.TrimSpace(*text)
 		}
 	}
 	slices.Sort(in.Events)
-	in.Events = slices.Compact(in.Events)
+	slices.Sort(in.CustomHooks)
+	in.Events, in.CustomHooks = slices.Compact(in.Events), slices.Compact(in.CustomHooks)
 	if in.URL != nil {
 		err = a.opt.Engine.CheckURL(*in.URL)
 	}
@@ -190,18 +254,21 @@ func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "
 // create answers with the secret, which no one is told again.
 func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
-	s, err := a.active(r)
+	user, workspace, err := a.come(r)
 	if err != nil {
 		return err
 	}
-	in, err := a.read(r)
+	in, err := a.check(r, user)
 	switch {
 	case err != nil:
 		return err
-	case in.URL == nil || in.Events == nil:
+	case in.URL == nil || len(in.Events)+len(in.CustomHooks) == 0:
 		return invalid(invalidRequest)
 	}
-	if err := a.limit(ratelimit.WebhookChange, s.User.ID); err != nil {
+	if in.WorkspaceID != nil {
+		workspace = *in.WorkspaceID
+	}
+	if err := a.limit(ratelimit.WebhookChange, user); err != nil {
 		return err
 	}
 	id := uuid.NewString()
@@ -210,7 +277,7 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	hook := or3cloud.Webhook{
-		ID: id, Scope: or3cloud.WebhookUser, UserID: s.User.ID, WorkspaceID: s.Workspace.ID, URL: *in.URL, Events: in.Events,
+		ID: id, Scope: scopeOf(user), UserID: user, WorkspaceID: workspace, URL: *in.URL, Events: in.Events, CustomHooks: in.CustomHooks,
 		SealedSecret: sealed, Enabled: true,
 	}
 	if in.Label != nil {
@@ -227,18 +294,32 @@ func (a *API) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in, err := a.read(r)
+	in, err := a.check(r, hook.UserID)
 	switch {
 	case err != nil:
 		return err
-	case in.URL == nil && in.Label == nil && in.Events == nil:
+	case in.URL == nil && in.Label == nil && in.Events == nil && in.CustomHooks == nil, asksForNothing(hook, in):
 		return invalid(invalidRequest)
 	}
 	if err := a.limit(ratelimit.WebhookChange, hook.UserID); err != nil {
 		return err
 	}
-	hook, err = a.opt.Store.UpdateWebhook(r.Context(), hook.UserID, hook.ID, or3cloud.WebhookChange{URL: in.URL, Label: in.Label, Events: in.Events})
+	hook, err = a.opt.Store.UpdateWebhook(r.Context(), hook.UserID, hook.ID, or3cloud.WebhookChange{
+		URL: in.URL, Label: in.Label, Events: in.Events, CustomHooks: in.CustomHooks,
+	})
 	return answer(w, hook, err)
+}
+
+// asksForNothing reports whether a change leaves a webhook without anything to tell of.
+func asksForNothing(hook or3cloud.Webhook, in fields) bool {
+	events, hooks := hook.Events, hook.CustomHooks
+	if in.Events != nil {
+		events = in.Events
+	}
+	if in.CustomHooks != nil {
+		hooks = in.CustomHooks
+	}
+	return len(events)+len(hooks) == 0
 }
 
 func (a *API) remove(w http.ResponseWriter, r *http.Request) error {
@@ -273,14 +354,14 @@ func (a *API) toggle(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) disableAll(w http.ResponseWriter, r *http.Request) error {
-	s, err := a.active(r)
+	user, workspace, err := a.come(r)
 	if err == nil {
-		err = a.limit(ratelimit.WebhookChange, s.User.ID)
+		err = a.limit(ratelimit.WebhookChange, user)
 	}
 	if err != nil {
 		return err
 	}
-	n, err := a.opt.Store.DisableAllWebhooks(r.Context(), s.User.ID, s.Workspace.ID)
+	n, err := a.opt.Store.DisableAllWebhooks(r.Context(), user, workspace)
 	if err != nil {
 		return err
 	}

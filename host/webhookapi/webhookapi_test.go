@@ -75,6 +75,9 @@ func (s *store) UpdateWebhook(_ context.Context, _, id string, change or3cloud.W
 	if change.Events != nil {
 		w.Events = change.Events
 	}
+	if change.CustomHooks != nil {
+		w.CustomHooks = change.CustomHooks
+	}
 	return *w, nil
 }
 
@@ -105,10 +108,11 @@ func (s *store) RecordDelivery(_ context.Context, d or3cloud.WebhookDelivery) er
 
 // bench has the endpoints for a viewer of "ws".
 type bench struct {
-	t      *testing.T
-	host   *hosttest.Host
-	store  *store
-	routes []or3cloud.Route
+	t       *testing.T
+	host    *hosttest.Host
+	store   *store
+	options webhookapi.Options
+	routes  []or3cloud.Route
 }
 
 const now = 1_771_000_000_000
@@ -124,9 +128,10 @@ func newBench(t *testing.T, allow func(netip.Addr) bool) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.routes = webhookapi.New(webhookapi.Options{
+	b.options = webhookapi.Options{
 		Host: b.host, Store: b.store, Engine: engine, Most: 3, Retention: 72 * time.Hour, Limits: middleware.NewLimits(clock, "", false), Now: clock,
-	}).Routes()
+	}
+	b.routes = webhookapi.New(b.options).Routes()
 	return b
 }
 
@@ -248,6 +253,52 @@ func TestDisableAll(t *testing.T) {
 	if got := b.do("POST /api/webhooks/disable-all", "", 200); got["disabled"] != 2.0 || !b.store.hooks[2].Enabled || !b.store.hooks[3].Enabled {
 		t.Errorf("%v", got)
 	}
+}
+
+// Administrators have what members have, in a scope of their own, and more to say.
+func TestWebhooksOfAdministrators(t *testing.T) {
+	b := newBench(t, webhook.Public)
+	b.routes = webhookapi.NewAdmin(b.options).RoutesBelow("/api/admin/webhooks")
+	const path = "/api/admin/webhooks"
+	got := b.do("POST "+path, `{"url":"https://example.org/","events":["admin.sync.error","admin.sync.error"],"custom_hooks":["b:filter:c","a:action:b"],"workspace_id":" w "}`, 200)
+	made := got["webhook"].(map[string]any)
+	if fmt.Sprintf("%v %v %v %v %v", made["scope"], made["user_id"], made["workspace_id"], made["events"], made["custom_hooks"]) !=
+		"admin <nil> w [admin.sync.error] [a:action:b b:filter:c]" {
+		t.Errorf("%v", made)
+	}
+	if w := b.store.hooks[0]; w.Scope != or3cloud.WebhookAdmin || w.UserID != or3cloud.Administrators {
+		t.Errorf("%+v", w)
+	}
+	for _, body := range []string{
+		`{"url":"https://example.org/"}`, `{"url":"https://example.org/","events":[],"custom_hooks":[]}`, `{"url":"https://example.org/","events":["thread.created"]}`,
+		`{"url":"https://example.org/","custom_hooks":["created"]}`, `{"url":"https://example.org/","custom_hooks":[` + strings.Repeat(`"a:action:b",`, 50) + `"a:action:c"]}`,
+		`{"url":"http://127.0.0.1/","events":["admin.sync.error"]}`, `{"url":"http://169.254.169.254/","events":["admin.sync.error"]}`,
+	} {
+		b.do("POST "+path, body, 400)
+	}
+	id := path + "/" + made["id"].(string)
+	b.do("PATCH "+id, `{"events":[]}`, 200)
+	b.do("PATCH "+id, `{"custom_hooks":[]}`, 400)
+	b.do("PATCH "+id, `{"url":"http://10.0.0.1/"}`, 400)
+	b.do("POST "+id+"/toggle", "", 200)
+	b.do("GET "+id+"/logs", "", 200)
+	foreign := path + "/" + b.hook(nil)
+	for _, request := range []string{"PATCH " + foreign, "DELETE " + foreign, "GET " + foreign + "/logs", "POST " + foreign + "/test", "POST " + foreign + "/toggle"} {
+		b.do(request, `{"label":"x"}`, 403)
+	}
+	b.do("DELETE "+id, "", 200)
+}
+
+// What only administrators may say, members say in vain.
+func TestMembersNameNoHooks(t *testing.T) {
+	b := newBench(t, webhook.Public)
+	got := b.do("POST /api/webhooks", `{"url":"https://example.org/","events":["thread.created"],"custom_hooks":["a:action:b"],"workspace_id":"elsewhere"}`, 200)
+	made := got["webhook"].(map[string]any)
+	if fmt.Sprintf("%v %v", made["workspace_id"], made["custom_hooks"]) != "ws []" {
+		t.Errorf("%v", made)
+	}
+	b.do("POST /api/webhooks", `{"url":"https://example.org/","events":[],"custom_hooks":["a:action:b"]}`, 400)
+	b.do("PATCH /api/webhooks/"+made["id"].(string), `{"custom_hooks":["a:action:b"]}`, 400)
 }
 
 // Every route asks who comes, and whose the webhook is.

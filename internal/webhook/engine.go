@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/internal/background"
 	"or3.chat/cloud/internal/ratelimit"
 	"or3.chat/cloud/internal/sealed"
@@ -46,6 +47,10 @@ var tries = []time.Duration{0, 30 * time.Second, 2 * time.Minute, 10 * time.Minu
 // Options are what an Engine depends on.
 type Options struct {
 	Queue or3cloud.WebhookQueue
+	// Admins has what administrators are told of; nil if no one tells them.
+	Admins adminevent.Queue
+	// Faults knows the faults of the stores; nil if no one does.
+	Faults Faults
 	// MayRead reports whether a user may still read a workspace.
 	MayRead func(ctx context.Context, userID, workspaceID string) (bool, error)
 	// Key encrypts the secrets of webhooks.
@@ -65,6 +70,14 @@ type Options struct {
 	Rand      io.Reader
 }
 
+// Faults knows what is wrong with the stores.
+type Faults interface {
+	// Faults returns the faults that are known now, one of each store and state. It is asked every few seconds.
+	Faults() []adminevent.Fault
+	// Told says that administrators will be told of a fault, whatever happens.
+	Told(adminevent.Fault)
+}
+
 // Engine sends what waits, in the background.
 type Engine struct {
 	opt    Options
@@ -73,7 +86,8 @@ type Engine struct {
 	limits *ratelimit.Limiter
 	worker string
 	loop   *background.Loop
-	tendAt time.Time // used by the loop alone
+	tendAt time.Time       // used by the loop alone
+	told   map[string]told // the same
 
 	ctx   context.Context // of the tries
 	stop  context.CancelFunc
@@ -83,7 +97,7 @@ type Engine struct {
 
 // New returns an engine that does nothing by itself before Start.
 func New(o Options) (*Engine, error) {
-	e := &Engine{opt: o, limits: ratelimit.New(o.Now), slots: make(chan struct{}, flights)}
+	e := &Engine{opt: o, limits: ratelimit.New(o.Now), slots: make(chan struct{}, flights), told: map[string]told{}}
 	var err error
 	if e.sealer, err = sealed.New(o.Rand, sealing, o.Key); err != nil {
 		return nil, fmt.Errorf("webhooks: %w", err)
@@ -118,6 +132,12 @@ func (e *Engine) run(ctx context.Context) error {
 		if more, err = e.opt.Queue.EnqueueEvents(ctx, e.opt.Now().Add(-e.opt.Retention), e.delivery); err != nil {
 			return err
 		}
+	}
+	if err := e.reportFaults(ctx); err != nil {
+		return err
+	}
+	if err := e.tellAdmins(ctx); err != nil {
+		return err
 	}
 	free := cap(e.slots) - len(e.slots)
 	if free == 0 {

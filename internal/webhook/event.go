@@ -142,15 +142,25 @@ func cut(s string) string {
 	return s
 }
 
-// body is what is sent (contract, workspaces-and-admin §11).
-type body struct {
-	Event       string  `json:"event"`
-	EventID     string  `json:"event_id"`
-	Timestamp   string  `json:"timestamp"`
-	WorkspaceID *string `json:"workspace_id"`
-	UserID      *string `json:"user_id"`
-	Data        any     `json:"data"`
-}
+// What is sent (contract, workspaces-and-admin §11), to users and to administrators.
+type (
+	userBody struct {
+		head
+		UserID *string `json:"user_id"`
+		Data   any     `json:"data"`
+	}
+	adminBody struct {
+		head
+		Scope or3cloud.WebhookScope `json:"scope"`
+		Data  any                   `json:"data"`
+	}
+	head struct {
+		Event       string  `json:"event"`
+		EventID     string  `json:"event_id"`
+		Timestamp   string  `json:"timestamp"`
+		WorkspaceID *string `json:"workspace_id"`
+	}
+)
 
 type (
 	testData struct {
@@ -222,10 +232,13 @@ func data(op *or3cloud.AppliedOp, r row, deleted bool) any {
 
 // encode returns the body of an event of a webhook.
 func encode(w *or3cloud.Webhook, event, eventID string, at time.Time, data any) ([]byte, error) {
-	return json.Marshal(body{
-		Event: event, EventID: eventID, Timestamp: at.UTC().Format("2006-01-02T15:04:05.000Z"),
-		WorkspaceID: orNull(w.WorkspaceID), UserID: orNull(w.UserID), Data: data,
-	})
+	h := head{
+		Event: event, EventID: eventID, Timestamp: at.UTC().Format("2006-01-02T15:04:05.000Z"), WorkspaceID: orNull(w.WorkspaceID),
+	}
+	if w.Scope == or3cloud.WebhookAdmin {
+		return json.Marshal(adminBody{h, w.Scope, data})
+	}
+	return json.Marshal(userBody{h, orNull(w.UserID), data})
 }
 
 func orNull(id string) *string {
