@@ -9,10 +9,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +56,11 @@ func Command(o Options) *cobra.Command {
 			"A version is @v1.2.3, @latest (the default) or a commit; =DIRECTORY builds a package from the directory of its module instead.",
 		Example: "  or3-cloud build --with example.org/or3-postgres@v1.2.0 --without sqlite\n" +
 			"  or3-cloud build --with example.org/mycloud/household=../mycloud --output ./mycloud",
-		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			return b.run(ctx)
+		},
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&b.with, "with", nil, "add a provider: PACKAGE[@VERSION] or PACKAGE=DIRECTORY; may be repeated")
@@ -120,6 +127,14 @@ func (b build) plan() (packages []string, added []addition, err error) {
 			if a.dir, err = filepath.Abs(a.dir); err != nil {
 				return nil, nil, err
 			}
+			if info, err := os.Stat(a.dir); err != nil || !info.IsDir() {
+				return nil, nil, b.Usage(fmt.Errorf("--with %s: %s is no directory", text, a.dir))
+			}
+		}
+		for _, p := range registry.Providers() {
+			if p.Package == a.path && slices.Contains(b.without, p.ID) {
+				return nil, nil, b.Usage(fmt.Errorf("--with %s and --without %s: both are about the same provider", a.path, p.ID))
+			}
 		}
 		added = append(added, a)
 		packages = append(packages, a.path)
@@ -154,6 +169,21 @@ func (b build) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	switch info, err := os.Stat(output); {
+	case b.output == "":
+		return b.Usage(errors.New("--output: name a file"))
+	case err == nil && !info.Mode().IsRegular():
+		return b.Usage(fmt.Errorf("--output: %s is there already, and no file that could be replaced", output))
+	}
+	if info, err := os.Stat(filepath.Dir(output)); err != nil || !info.IsDir() {
+		return b.Usage(fmt.Errorf("--output: %s is no directory", filepath.Dir(output)))
+	}
+	// Beside the output, so that it can be renamed into its place, and what cannot be written is known before anything is built.
+	beside, err := os.MkdirTemp(filepath.Dir(output), ".or3-cloud-build-")
+	if err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(beside)) }()
 	dir, err := os.MkdirTemp("", "or3-cloud-build-")
 	if err != nil {
 		return err
@@ -167,9 +197,7 @@ func (b build) run(ctx context.Context) (err error) {
 	if err := b.demand(ctx, dir, added); err != nil {
 		return err
 	}
-	// Beside the output, so that it can be renamed into its place.
-	fresh := output + ".new"
-	defer os.Remove(fresh)
+	fresh := filepath.Join(beside, filepath.Base(output))
 	if err := b.goTool(ctx, dir, nil, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", fresh, "."); err != nil {
 		return err
 	}
@@ -295,6 +323,9 @@ func (b build) replace(ctx context.Context, dir string, a addition) error {
 	return b.goTool(ctx, dir, nil, "mod", "edit", "-require="+mod.Module.Path+"@v0.0.0", "-replace="+mod.Module.Path+"="+a.dir)
 }
 
+// endPatience is how long an interrupted Go tool has to end.
+const endPatience = 10 * time.Second
+
 // goTool runs the Go tool in a directory.
 func (b build) goTool(ctx context.Context, dir string, out io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, "go", args...)
@@ -303,7 +334,11 @@ func (b build) goTool(ctx context.Context, dir string, out io.Writer, args ...st
 		cmd.Stdout = b.Stderr
 	}
 	cmd.Stderr = b.Stderr
-	if err := cmd.Run(); err != nil {
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it removes its own files
+	cmd.WaitDelay = endPatience
+	if err := cmd.Run(); ctx.Err() != nil {
+		return errors.New("interrupted; nothing was built")
+	} else if err != nil {
 		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 	}
 	return nil

@@ -77,8 +77,9 @@ func command(register ...func(*or3cloud.Registry) error) build {
 }
 
 func TestWhatIsBuilt(t *testing.T) {
+	t.Chdir(t.TempDir())
 	dir, err := filepath.Abs("somewhere")
-	if err != nil {
+	if err = errors.Join(err, os.Mkdir("somewhere", 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -116,6 +117,9 @@ func TestBuildRefuses(t *testing.T) {
 		{"no package", []string{"@v1"}, nil, "", "PACKAGE"},
 		{"no version", []string{"example.org/a@"}, nil, "", "PACKAGE"},
 		{"no directory", []string{"example.org/a="}, nil, "", "PACKAGE"},
+		{"a directory that is not there", []string{"example.org/a=./gone"}, nil, "", "is no directory"},
+		{"a file for a directory", []string{"example.org/a=providers_test.go"}, nil, "", "is no directory"},
+		{"one in and out", []string{"example.org/sqlite"}, []string{"sqlite"}, "", "the same provider"},
 		{"a directory with a version", []string{"example.org/a@v1=dir"}, nil, "", "no version"},
 		{"what is no import path", []string{"not a path"}, nil, "", "import path"},
 		{"a program of no known version", nil, nil, "devel", "--sources"},
@@ -133,5 +137,23 @@ func TestBuildRefuses(t *testing.T) {
 				t.Errorf("something was left: %v", entries)
 			}
 		})
+	}
+}
+
+// TestBuildKnowsWhereItCannotWrite before it builds, and leaves what is there.
+func TestBuildKnowsWhereItCannotWrite(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "taken"), 0o700), os.WriteFile(filepath.Join(dir, "file"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, output := range []string{filepath.Join(dir, "taken"), filepath.Join(dir, "gone", "or3-cloud"), filepath.Join(dir, "file", "or3-cloud"), ""} {
+		b := command(fake("sqlite"))
+		b.sources, b.output = dir, output
+		if err := b.run(t.Context()); err == nil || !strings.Contains(err.Error(), "--output") || !errors.As(err, new(usage)) {
+			t.Errorf("%q: %v", output, err)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("%v %v", entries, err)
 	}
 }
