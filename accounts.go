@@ -19,6 +19,9 @@ type Account struct {
 	PasskeysElsewhere int `json:"passkeysElsewhere,omitempty"`
 	// Sessions is how many browsers are signed in.
 	Sessions int `json:"sessions"`
+	// SecondFactorDue is from when on the account can do nothing but set up a second factor, which is demanded and which it does
+	// not have; zero if none is demanded, or if it has one.
+	SecondFactorDue time.Time `json:"secondFactorDue,omitzero"`
 	// Founder says that this is the account that whoever runs the server has made first (ExternalIdentity.Founder).
 	Founder bool `json:"-"`
 }
@@ -66,6 +69,17 @@ type AccountAdmin interface {
 	// DeleteAccount removes the account and, through HostServices.Users, the user behind it. It refuses with CodeConflict
 	// when the user is the only owner of a workspace that others use.
 	DeleteAccount(ctx context.Context, name string) error
+}
+
+// LongestExcuse bounds an excuse of SecondFactorExcuser.
+const LongestExcuse = 28 * 24 * time.Hour
+
+// SecondFactorExcuser is the optional ability of an AccountAdmin to let an account go on for a while without a second factor that
+// the operator demands.
+type SecondFactorExcuser interface {
+	// ExcuseSecondFactor excuses an account for a time, LongestExcuse at most; 0 ends that. An excuse makes no grace shorter. It
+	// returns the account as it is then.
+	ExcuseSecondFactor(ctx context.Context, name string, span time.Duration) (Account, error)
 }
 
 // WorkspaceSummary is a workspace as its operator sees it.

@@ -66,6 +66,15 @@ type SessionChecker interface {
 	CheckSession(ctx context.Context, s *ProviderSession) (live bool, err error)
 }
 
+// SessionRestrictor is the optional ability of an AuthProvider to let somebody in no further than to its own endpoints until they
+// have done what an operator demands, such as to set up a second factor.
+type SessionRestrictor interface {
+	// Restriction returns why the user with this id at the provider may do nothing else yet, which is what every other endpoint
+	// answers, and nil where nothing is wanting. It is a CodeUnavailable with a RetryAfter: clients keep their edits then. Each
+	// request asks, so it is cheap.
+	Restriction(ctx context.Context, providerUserID string) (*Error, error)
+}
+
 // Revocation says of which identities nothing may be believed any more that GetSession has returned before. It is no refusal:
 // who asks GetSession again may well get a session.
 type Revocation struct {

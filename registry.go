@@ -54,7 +54,8 @@ func (p Problem) String() string {
 
 // Front answers questions about a request that came in through it. The Go host is one.
 type Front interface {
-	// Session resolves the session of a request: the zero SessionContext when signed out.
+	// Session resolves the session of a request: the zero SessionContext when signed out. A session with a Restriction comes with
+	// that as the error, so that who looks at the error lets it do nothing.
 	Session(r *http.Request) (*SessionContext, error)
 	// Authorize resolves the session for a workspace and asks Can. It returns a 401 or 403 Error on denial.
 	Authorize(r *http.Request, p Permission, workspaceID string) (*SessionContext, error)
@@ -75,6 +76,8 @@ type HostServices interface {
 	DescribeInvite(ctx context.Context, token string) (InviteDetails, InviteRefusal, error)
 	// Users is how an account takes the user behind it along; nil if the workspace store has no such ability.
 	Users() UserRemover
+	// Administers reports whether the user of an account, by its id at the auth provider, is a deployment administrator.
+	Administers(ctx context.Context, providerUserID string) (bool, error)
 }
 
 // Route is an endpoint that a provider serves on the host's pipeline.

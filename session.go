@@ -15,6 +15,8 @@ type SessionContext struct {
 	Role            Role
 	ExpiresAt       time.Time
 	DeploymentAdmin bool
+	// Restriction is why the session may do nothing but what its auth provider offers (SessionRestrictor); mostly nil.
+	Restriction *Error
 }
 
 // SessionUser is the signed-in user.

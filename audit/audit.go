@@ -42,6 +42,7 @@ const (
 	AccountSetPassword    Action = "account.set_password"
 	AccountResetLink      Action = "account.reset_link"
 	AccountResetFactors   Action = "account.reset_factors"
+	AccountExcuseFactor   Action = "account.excuse_factor"
 	AccountDisable        Action = "account.disable"
 	AccountEnable         Action = "account.enable"
 	AccountRevokeSessions Action = "account.revoke_sessions"

@@ -48,6 +48,7 @@ var operationsSteps = []step{
 	{text: "or3-cloud user passwd ann@example.org --reset-factors", want: `second factors of ann@example\.org are removed`, after: func(w *walk) {
 		w.ann.signIn("ann@example.org")
 	}},
+	{text: "or3-cloud user excuse ann@example.org --expires 7d", want: `no second factor is wanting from ann@example\.org`},
 	{text: "or3-cloud user sessions ann@example.org", want: `192\.0\.2\.7`},
 	{text: "or3-cloud user revoke ann@example.org --session ID", run: `or3-cloud user revoke ann@example.org --session "$SESSION"`, before: func(w *walk) {
 		w.note("SESSION", "or3-cloud user sessions ann@example.org --json", "sessions", "0", "id")
@@ -60,6 +61,7 @@ var operationsSteps = []step{
 	{text: "or3-cloud user admin revoke ann@example.org", want: `is no deployment administrator any more`},
 	{text: "or3-cloud user delete carl@example.org", exit: 2, want: `--yes`},
 	{text: "or3-cloud user delete carl@example.org --yes", want: `carl@example\.org`},
+	{text: "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR=admins", use: (*walk).configure},
 	{text: "or3-cloud workspace list", want: `Family +ann@example\.org +1 `, stopped: true},
 	{text: "or3-cloud workspace create Team --owner ann@example.org", want: `"Team" of ann@example\.org`},
 	{text: "or3-cloud workspace delete Team", want: `is deleted`},
@@ -201,4 +203,5 @@ var accountsSteps = []step{
 		startWalk(w)
 		w.run(step{text: "an account for Ann", run: "or3-cloud user add ann@example.org", stdin: password + "\n"})
 	}, want: `second factors of ann@example\.org are removed`},
+	{text: "or3-cloud user excuse ANN --expires 7d", run: "or3-cloud user excuse ann@example.org --expires 7d", want: `ann@example\.org`},
 }

@@ -185,6 +185,9 @@ func (e *Engine) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	if v, ok := r.Context().Value(visitKey).(*visit); ok && s.Authenticated {
 		v.body.Hold(nil)
 	}
+	if run := e.running.Load(); run != nil {
+		return s, run.restriction(r.Context(), s)
+	}
 	return s, nil
 }
 
@@ -220,6 +223,9 @@ func (e *Engine) permit(ctx context.Context, s *or3cloud.SessionContext, p or3cl
 	if run == nil {
 		return e.instance.Unavailable()
 	}
+	if err := run.restriction(ctx, s); err != nil {
+		return err
+	}
 	if run.providers.Workspaces == nil { // Can compares the workspace with the one that the host has named
 		if !s.Role.Valid() || s.Workspace.ID == "" {
 			s.Role = ""
@@ -232,6 +238,19 @@ func (e *Engine) permit(ctx context.Context, s *or3cloud.SessionContext, p or3cl
 		}
 	}
 	return or3cloud.Can(s, p, or3cloud.WorkspaceResource(workspaceID)).Err()
+}
+
+// restriction is why a session may do nothing, as far as that is known here.
+func (run *running) restriction(ctx context.Context, s *or3cloud.SessionContext) error {
+	restrictor := instance.Ability[or3cloud.SessionRestrictor](run.providers, or3cloud.ProviderAuth)
+	if restrictor == nil || !s.Authenticated || s.ProviderUserID == "" || s.Provider != run.hello.Providers.Auth {
+		return nil
+	}
+	why, err := restrictor.Restriction(ctx, s.ProviderUserID)
+	if err == nil && why != nil {
+		err = why
+	}
+	return err
 }
 
 // ClientIP implements or3cloud.Front.

@@ -75,6 +75,9 @@ func (m *memo) ask(r *http.Request, promises []httpapi.Promise) error {
 	if !s.Authenticated {
 		return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
 	}
+	if s.Restriction != nil {
+		return s.Restriction
+	}
 	for _, holds := range promises {
 		if err := holds(s); err != nil {
 			return err

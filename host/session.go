@@ -42,7 +42,11 @@ func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	if !ok { // not one of our requests: nothing to remember it in, and nowhere to send cookies
 		m = &memo{}
 	}
-	return m.resolve(run.sessions, r)
+	s, err := m.resolve(run.sessions, r)
+	if err == nil && s.Restriction != nil {
+		err = s.Restriction
+	}
+	return s, err
 }
 
 // caller says who has sent a request whose body is still coming, for the share of memory alone.
@@ -102,6 +106,13 @@ func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3clo
 	proven, err := run.sessions.identity(r, nil)
 	if err != nil {
 		return err
+	}
+	if proven != nil {
+		if why, err := run.sessions.restriction(r.Context(), proven); err != nil {
+			return err
+		} else if why != nil {
+			return why
+		}
 	}
 	now := *s
 	if proven == nil || proven.Provider != s.Provider || proven.UserID != s.ProviderUserID {
@@ -238,12 +249,25 @@ func (s *sessions) describe(ctx context.Context, proven *or3cloud.ProviderSessio
 			return nil, err
 		}
 	}
+	restriction, err := s.restriction(ctx, proven)
+	if err != nil {
+		return nil, err
+	}
 	return &or3cloud.SessionContext{
 		Authenticated: true, Provider: proven.Provider, ProviderUserID: proven.UserID,
 		User:      or3cloud.SessionUser{ID: userID, Email: proven.Email, DisplayName: proven.DisplayName},
 		Workspace: or3cloud.SessionWorkspace{ID: ws.ID, Name: ws.Name},
-		Role:      role, ExpiresAt: proven.ExpiresAt, DeploymentAdmin: admin,
+		Role:      role, ExpiresAt: proven.ExpiresAt, DeploymentAdmin: admin, Restriction: restriction,
 	}, nil
+}
+
+// restriction asks the auth provider why somebody may do nothing but what it offers; nil if nothing is wanting.
+func (s *sessions) restriction(ctx context.Context, proven *or3cloud.ProviderSession) (*or3cloud.Error, error) {
+	restrictor, ok := s.auth.(or3cloud.SessionRestrictor)
+	if !ok {
+		return nil, nil
+	}
+	return restrictor.Restriction(ctx, proven.UserID)
 }
 
 // admit creates the user of an identity that the store does not know, if it may be let in. An accepted invite has served, so

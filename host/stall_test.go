@@ -203,9 +203,9 @@ type scene struct {
 	host                 string
 }
 
-func newScene(t *testing.T) *scene {
-	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false",
-		superAdmin[0], superAdmin[1])
+func newScene(t *testing.T, environ ...string) *scene {
+	environ = append(environ, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", superAdmin[0], superAdmin[1])
+	r := startReal(t, eventsapi.Bounds{}, nil, environ...)
 	s := &scene{t: t, real: r, victim: r.register(t, victim), owner: r.register(t, "owner@example.test")}
 	s.host = strings.Replace(strings.TrimPrefix(r.url, "http://"), "127.0.0.1", "localhost", 1)
 	s.other = r.signIn(t, victim, "correct horse")

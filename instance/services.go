@@ -46,6 +46,19 @@ func (s services) Users() or3cloud.UserRemover {
 	return Ability[or3cloud.UserRemover](s.instance.Providers(), or3cloud.ProviderSync)
 }
 
+// Administers implements or3cloud.HostServices. Where the workspace store knows no deployment administrators, no one is one.
+func (s services) Administers(ctx context.Context, providerUserID string) (bool, error) {
+	p := s.instance.Providers()
+	if p == nil {
+		return false, errNotOpen()
+	}
+	checker := Ability[or3cloud.DeploymentAdminChecker](p, or3cloud.ProviderSync)
+	if checker == nil {
+		return false, nil
+	}
+	return checker.CheckDeploymentAdmin(ctx, providerUserID, s.instance.plan.Auth.ID)
+}
+
 func errNotOpen() error { return or3cloud.Unavailable(nil, "Service Unavailable", pause) }
 
 // noFront stands for a front where no requests come.

@@ -31,6 +31,12 @@ type (
 		Name     string `json:"name"`
 		Password string `json:"password"`
 	}
+	// Excuse lets an account go on without a second factor.
+	Excuse struct {
+		Name string `json:"name"`
+		// Seconds is for how long, or3cloud.LongestExcuse at most; 0 ends it.
+		Seconds int64 `json:"seconds"`
+	}
 	// Link is something that its owner opens in a browser, once.
 	Link struct {
 		Link      string    `json:"link"`
@@ -88,6 +94,10 @@ var (
 	// ResetFactors removes every second factor of somebody who has lost them, and ends all sessions.
 	ResetFactors = onAccounts("user/reset-factors", func(ctx context.Context, _ *Desk, op instance.Operator, in AccountName) (Done, error) {
 		return done(op.Accounts.ResetFactors(ctx, in.Name))
+	})
+	// ExcuseFactor lets an account go on for a while without a second factor that is demanded.
+	ExcuseFactor = onAccounts("user/excuse", func(ctx context.Context, _ *Desk, op instance.Operator, in Excuse) (or3cloud.Account, error) {
+		return excuseFactor(ctx, op, in)
 	})
 	// ResetLink makes a link with which the owner of an account chooses a new password.
 	ResetLink = onAccounts("user/reset-link", func(ctx context.Context, d *Desk, op instance.Operator, in AccountName) (Link, error) {
@@ -191,4 +201,15 @@ func previewDeletion(ctx context.Context, _ *Desk, op instance.Operator, in Acco
 		what.Workspaces = append(what.Workspaces, ws)
 	}
 	return what, nil
+}
+
+func excuseFactor(ctx context.Context, op instance.Operator, in Excuse) (or3cloud.Account, error) {
+	excuser, ok := op.Accounts.(or3cloud.SecondFactorExcuser)
+	if !ok {
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeUnsupported, "the provider %q demands no second factors", op.AuthProvider)
+	}
+	if in.Seconds < 0 || in.Seconds > int64(or3cloud.LongestExcuse/time.Second) {
+		return or3cloud.Account{}, or3cloud.Errorf(or3cloud.CodeInvalid, "an excuse lasts %d days at most", or3cloud.LongestExcuse/(24*time.Hour))
+	}
+	return excuser.ExcuseSecondFactor(ctx, in.Name, time.Duration(in.Seconds)*time.Second)
 }

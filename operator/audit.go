@@ -35,7 +35,7 @@ func TrailOf(ctx context.Context, c Caller, query audit.Query, most int) (audit.
 // recorded are the use cases that change something, by their names, with what the audit trail calls them. The others read.
 var recorded = map[string]audit.Action{
 	AddAccount.Name: audit.AccountCreate, SetPassword.Name: audit.AccountSetPassword, ResetLink.Name: audit.AccountResetLink,
-	ResetFactors.Name: audit.AccountResetFactors, DisableAccount.Name: audit.AccountDisable, EnableAccount.Name: audit.AccountEnable,
+	ResetFactors.Name: audit.AccountResetFactors, ExcuseFactor.Name: audit.AccountExcuseFactor, DisableAccount.Name: audit.AccountDisable, EnableAccount.Name: audit.AccountEnable,
 	RevokeSessions.Name: audit.AccountRevokeSessions, DeleteAccount.Name: audit.AccountDelete,
 	InviteUser.Name: audit.InviteCreate, RevokeInvite.Name: audit.InviteRevoke,
 	CreateWorkspace.Name: audit.WorkspaceCreate, DeleteWorkspace.Name: audit.WorkspaceDelete, RestoreWorkspace.Name: audit.WorkspaceRestore,
@@ -71,6 +71,8 @@ func target(question any) (audit.Target, bool) {
 	case NewAccount:
 		return audit.Target{UserID: q.Email}, true
 	case NewPassword:
+		return audit.Target{UserID: q.Name}, true
+	case Excuse:
 		return audit.Target{UserID: q.Name}, true
 	case Revocation:
 		return audit.Target{UserID: q.Name, Object: q.Session}, true

@@ -65,7 +65,7 @@ func (d *Desk) Commands() control.Commands {
 	for _, u := range []interface {
 		command(*Desk) (string, control.Command)
 	}{
-		AddAccount, ListAccounts, SetPassword, ResetFactors, ResetLink, DisableAccount, EnableAccount, ListSessions, RevokeSessions,
+		AddAccount, ListAccounts, SetPassword, ResetFactors, ExcuseFactor, ResetLink, DisableAccount, EnableAccount, ListSessions, RevokeSessions,
 		PreviewDeletion, DeleteAccount, GrantAdmin, RevokeAdmin, ListAdmins,
 		InviteUser, ListInvites, RevokeInvite,
 		SearchUsers, SearchWorkspaces, DescribeWorkspace, CreateWorkspace, DeleteWorkspace, RestoreWorkspace,

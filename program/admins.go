@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/console"
+	"or3.chat/cloud/program/shown"
 )
 
 // admin are the commands below "or3-cloud user admin".
@@ -68,14 +68,7 @@ func (a users) adminList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(out, func(w io.Writer) {
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "E-MAIL\tNAME\tGRANTED\tACCOUNT\tID")
-			for _, a := range out.Admins {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.Email, a.DisplayName, moment(a.GrantedAt), a.State, a.UserID)
-			}
-			_ = table.Flush() // the terminal is gone, then
-		})
+		return c.print(out, func(w io.Writer) { shown.Admins(w, out.Admins) })
 	})
 }
 

@@ -182,6 +182,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"user invite", []string{"carl@example.test", "--workspace", "WORKSPACE"}, 0},
 		{"user passwd", []string{ann}, 0},
 		{"user reset-link", []string{ann}, 0},
+		{"user excuse", []string{ann, "--expires", "7d"}, 0},
 		{"user sessions", []string{ann}, 0},
 		{"user revoke", []string{ann, "--all"}, 0},
 		{"user disable", []string{ann}, 0},

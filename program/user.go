@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/console"
+	"or3.chat/cloud/program/shown"
 )
 
 // users are the commands below "or3-cloud user".
@@ -35,7 +35,7 @@ func (a app) user() *cobra.Command {
 	}
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	users := users{askers{a, flags}}
-	cmd.AddCommand(users.add(), users.invite(), users.list(), users.passwd(), users.resetLink(), users.disable(), users.enable(), users.sessions(),
+	cmd.AddCommand(users.add(), users.invite(), users.list(), users.passwd(), users.excuse(), users.resetLink(), users.disable(), users.enable(), users.sessions(),
 		users.revoke(), users.delete(), users.admin())
 	return cmd
 }
@@ -74,11 +74,8 @@ func (a users) add() *cobra.Command {
 
 // say prints a link.
 func say(w io.Writer, l operator.Link, intro string) {
-	fmt.Fprintf(w, "%s %s:\n\n    %s\n\n", intro, moment(l.ExpiresAt), l.Link)
+	fmt.Fprintf(w, "%s %s:\n\n    %s\n\n", intro, shown.Moment(l.ExpiresAt), l.Link)
 }
-
-// moment is a time as operators read it.
-func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
 
 func (a users) list() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List all accounts, the oldest first", Example: "  or3-cloud user list\n  or3-cloud user list --json"}
@@ -91,31 +88,8 @@ func (a users) list() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(out, func(w io.Writer) {
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "E-MAIL\tNAME\tCREATED\tSTATE\tSECOND FACTOR\tSESSIONS\tID")
-			for _, a := range out.Accounts {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", a.Email, a.DisplayName, moment(a.CreatedAt),
-					either(a.Disabled, "disabled", "enabled"), secondFactor(a), a.Sessions, a.ID)
-			}
-			_ = table.Flush() // the terminal is gone, then
-		})
+		return c.print(out, func(w io.Writer) { shown.Accounts(w, out.Accounts) })
 	})
-}
-
-// secondFactor says whether an account has one, and if not, whether passkeys would be one that belong to another domain.
-func secondFactor(a or3cloud.Account) string {
-	if !a.SecondFactor && a.PasskeysElsewhere > 0 {
-		return "no (passkeys of another domain)"
-	}
-	return either(a.SecondFactor, "yes", "no")
-}
-
-func either(when bool, yes, no string) string {
-	if when {
-		return yes
-	}
-	return no
 }
 
 func (a users) passwd() *cobra.Command {
@@ -144,6 +118,42 @@ func (a users) passwd() *cobra.Command {
 			return err
 		}
 		return act(ctx, c, operator.SetPassword, operator.NewPassword{Name: args[0], Password: password}, "The password of %s is changed and all sessions are ended.\n", args[0])
+	})
+}
+
+func (a users) excuse() *cobra.Command {
+	var text string
+	var end bool
+	cmd := &cobra.Command{
+		Use:   "excuse EMAIL",
+		Short: "Let an account go on for a while without a second factor that is demanded",
+		Long: "Let an account go on for a while without the second factor that OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR demands, for somebody who waits for\n" +
+			"a new phone, say. It lasts 28 days at most. For somebody who has lost their factors there is or3-cloud user passwd --reset-factors, after\n" +
+			"which they sign in with the password and set up another one.",
+		Example: "  or3-cloud user excuse ann@example.org --expires 7d\n  or3-cloud user excuse ann@example.org --end",
+	}
+	cmd.Flags().StringVar(&text, "expires", "7d", "for how long, such as 12h or 7d")
+	cmd.Flags().BoolVar(&end, "end", false, "end the excuse")
+	return a.complete(cmd, 1, func(ctx context.Context, c *asking, args []string) error {
+		span, err := parseLifetime(text)
+		if err != nil {
+			return err
+		}
+		if end {
+			span = 0
+		}
+		out, err := ask(ctx, c, operator.ExcuseFactor, operator.Excuse{Name: args[0], Seconds: int64(span / time.Second)})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			switch {
+			case out.SecondFactorDue.IsZero():
+				fmt.Fprintf(w, "Noted; at the moment no second factor is wanting from %s.\n", out.Email)
+			default:
+				fmt.Fprintf(w, "%s needs a second factor from %s on.\n", out.Email, shown.Moment(out.SecondFactorDue))
+			}
+		})
 	})
 }
 
@@ -200,7 +210,7 @@ func (a users) sessions() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(out, func(w io.Writer) { saySessions(w, out.Sessions) })
+		return c.print(out, func(w io.Writer) { shown.Sessions(w, out.Sessions) })
 	})
 }
 
@@ -244,18 +254,8 @@ func (c *asking) confirmSessions(ctx context.Context, name, session string, yes 
 		live.Sessions = slices.DeleteFunc(live.Sessions, func(s or3cloud.AccountSession) bool { return s.ID != session })
 	}
 	fmt.Fprintf(c.stderr, "Sessions of %s that end: %d\n", name, len(live.Sessions))
-	saySessions(c.stderr, live.Sessions)
+	shown.Sessions(c.stderr, live.Sessions)
 	return c.Confirm(yes, "End them")
-}
-
-// saySessions prints sessions as a table.
-func saySessions(w io.Writer, sessions []or3cloud.AccountSession) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tSIGNED IN\tLAST SEEN\tADDRESS\tBROWSER")
-	for _, s := range sessions {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, moment(s.CreatedAt), moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
-	}
-	_ = table.Flush() // the terminal is gone, then
 }
 
 func (a users) delete() *cobra.Command {
@@ -279,7 +279,7 @@ func (c *asking) delete(ctx context.Context, name string, yes bool) error {
 	if err != nil {
 		return err
 	}
-	sayDeletion(c.stderr, what)
+	shown.Deletion(c.stderr, what)
 	if !yes {
 		if !c.IsTerminal() {
 			return usageError{errors.New("nothing was deleted; add --yes, because there is no terminal to ask at")}
@@ -293,27 +293,4 @@ func (c *asking) delete(ctx context.Context, name string, yes bool) error {
 		}
 	}
 	return act(ctx, c, operator.DeleteAccount, operator.AccountName{Name: what.Account.ID}, "The account %s is deleted.\n", what.Account.Email)
-}
-
-// sayDeletion tells what deleting an account would do.
-func sayDeletion(w io.Writer, r operator.Deletion) {
-	fmt.Fprintf(w, "The account %s (%s), made %s, with %d sessions, is deleted for good. Workspaces that it is a member of: %d\n",
-		r.Account.Email, r.Account.ID, moment(r.Account.CreatedAt), r.Account.Sessions, len(r.Workspaces))
-	for _, ws := range r.Workspaces {
-		fate := map[or3cloud.Fate]string{
-			or3cloud.FateDeleted: "is deleted: nobody else is in it",
-			or3cloud.FateLeft:    "stays with its %d other members",
-			or3cloud.FateBlocked: "stands in the way: %d others use it and none of them owns it",
-		}[ws.Fate]
-		if ws.Fate != or3cloud.FateDeleted {
-			fate = fmt.Sprintf(fate, ws.Members)
-		}
-		if ws.Stored != nil {
-			fate += fmt.Sprintf("; files: %d, %s", ws.Stored.Files, console.Bytes(ws.Stored.Bytes))
-		}
-		if !ws.FilesKeptUntil.IsZero() {
-			fate += "; files are kept until " + moment(ws.FilesKeptUntil) + ", then erased"
-		}
-		fmt.Fprintf(w, "  %q (%s) %s\n", ws.Name, ws.ID, fate)
-	}
 }

@@ -13,6 +13,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/console"
+	"or3.chat/cloud/program/shown"
 )
 
 // workspaces are the commands below "or3-cloud workspace".
@@ -71,7 +72,7 @@ func (a workspaces) list() *cobra.Command {
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "WORKSPACE\tOWNER\tMEMBERS\tCREATED\tID")
 			for _, ws := range out.Workspaces {
-				fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", ws.Name, ws.Owner, ws.Members, moment(ws.CreatedAt), ws.ID)
+				fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", ws.Name, ws.Owner, ws.Members, shown.Moment(ws.CreatedAt), ws.ID)
 			}
 			_ = table.Flush() // the terminal is gone, then
 		})
@@ -281,7 +282,7 @@ func (a workspaces) invitesList() *cobra.Command {
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "E-MAIL\tROLE\tSTATUS\tEXPIRES\tID")
 			for _, i := range out.Invites {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", i.Email, i.Role, i.Status, moment(i.ExpiresAt), i.ID)
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", i.Email, i.Role, i.Status, shown.Moment(i.ExpiresAt), i.ID)
 			}
 			_ = table.Flush() // the terminal is gone, then
 		})

@@ -214,3 +214,6 @@ func (OneUserHost) DescribeInvite(context.Context, string) (or3cloud.InviteDetai
 
 // Users implements or3cloud.HostServices: there is no workspace store.
 func (OneUserHost) Users() or3cloud.UserRemover { return nil }
+
+// Administers implements or3cloud.HostServices.
+func (OneUserHost) Administers(context.Context, string) (bool, error) { return false, nil }

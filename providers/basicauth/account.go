@@ -27,6 +27,7 @@ type self struct {
 	sessions *sessions.Sessions
 	factors  *factors.Factors
 	stepUp   *factors.StepUp
+	demands  *factors.Demands
 	accounts *accounts.Accounts
 }
 
@@ -36,6 +37,18 @@ type accountAnswer struct {
 	// Device is the browser that asks.
 	Device letters.Device `json:"device,omitzero"`
 	factors.Set
+	// Demand is the second factor that the operator demands; absent if none is.
+	Demand *demandAnswer `json:"secondFactorDemand,omitempty"`
+}
+
+// demandAnswer says what is demanded of an account.
+type demandAnswer struct {
+	// Met says that the account has a second factor.
+	Met bool `json:"met"`
+	// Due is from when on nothing works without one.
+	Due time.Time `json:"due"`
+	// Restricted says that this is so now.
+	Restricted bool `json:"restricted"`
 }
 
 type accountSummary struct {
@@ -70,6 +83,13 @@ func (s *self) showAccount(c call) error {
 	if a.Set, err = s.factors.Of(c.Context(), s.store.Read, who.ID); err != nil {
 		return err
 	}
+	demand, err := s.demands.Of(c.Context(), who.ID)
+	if err != nil {
+		return err
+	}
+	if demand.Demanded {
+		a.Demand = &demandAnswer{demand.Met, demand.Due.UTC(), demand.Restricted}
+	}
 	return c.reply(a)
 }
 
@@ -78,7 +98,7 @@ func moment(milliseconds int64) time.Time { return time.UnixMilli(milliseconds).
 
 // changeDisplayName is POST /api/basic-auth/display-name.
 func (s *self) changeDisplayName(c call) error {
-	who, f, err := asked(c, s.stepUp.SignedIn)
+	who, f, err := asked(c, s.stepUp.Unrestricted)
 	if err != nil {
 		return err
 	}

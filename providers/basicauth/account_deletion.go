@@ -24,7 +24,7 @@ func (s *self) showDeletion(c call) error {
 // deleteAccount is POST /api/basic-auth/delete-account. The user and what belongs to it go first, the account last: a crash
 // in between leaves an account with which one can sign in, as a user without anything, and delete it again.
 func (s *self) deleteAccount(c call) error {
-	who, f, err := asked(c, s.stepUp.RecentlyProven)
+	who, f, err := asked(c, s.stepUp.UnrestrictedAndProven)
 	if err != nil {
 		return err
 	}

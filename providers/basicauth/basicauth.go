@@ -80,6 +80,7 @@ type provider struct {
 	sessions *sessions.Sessions
 	factors  *factors.Factors
 	stepUp   *factors.StepUp
+	demands  *factors.Demands
 	accounts *accounts.Accounts
 	watch    *sqlitex.Watch
 
@@ -132,6 +133,9 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	if err := settleAtStart(ctx, st, clock, env.Log, lifetimes); err != nil {
 		return nil, fmt.Errorf("compare the clock with what is stored: %w", err)
 	}
+	if err := st.Tx(ctx, func(q store.Queries) error { return shorten(ctx, q, clock.Now(), lifetimes) }); err != nil {
+		return nil, fmt.Errorf("apply the lifetimes of sessions: %w", err)
+	}
 	guards, err := guard.New(ctx, st, env.Log, clock.Now, passwd.New(env.Rand, runtime.GOMAXPROCS(0), hashLine))
 	if err != nil {
 		return nil, err
@@ -148,7 +152,9 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Store: st, Guard: guards, Letters: words, Sessions: signedIn, OneTime: once, Sealer: sealer, Host: env.Host, Log: env.Log,
 		Now: clock.Now, Rand: env.Rand,
 	}
-	factor, stepUp := factors.New(ways, proofs), factors.NewStepUp(ways, proofs)
+	factor := factors.New(ways, proofs)
+	demands := factors.NewDemands(opts.demand, opts.demandGrace, factor, env.Host)
+	stepUp := factors.NewStepUp(ways, proofs, demands)
 	all := accounts.New(accounts.Options{
 		Registration: opts.registration, MinPassword: opts.minPassword, BootstrapEmail: opts.bootstrapEmail,
 		BootstrapPassword: opts.bootstrapPassword, PublicHost: opts.publicHost, Grace: opts.grace,
@@ -157,8 +163,9 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		Log: env.Log, Now: clock.Now, Rand: env.Rand,
 	})
 	p := &provider{
-		Operator: accounts.NewOperator(all, factor), opts: opts, log: env.Log, clock: clock, now: clock.Now, host: env.Host, store: st,
-		onetime: once, guard: guards, letters: words, sessions: signedIn, factors: factor, stepUp: stepUp, accounts: all,
+		Operator: accounts.NewOperator(all, factor, demands), opts: opts, log: env.Log, clock: clock, now: clock.Now, host: env.Host, store: st,
+		onetime: once, guard: guards, letters: words, sessions: signedIn, factors: factor, stepUp: stepUp, demands: demands,
+		accounts: all,
 	}
 	if outbox != nil {
 		outbox.Resolve = all.ResolveReset
@@ -199,7 +206,7 @@ func (p *provider) furnish(env or3cloud.Env) {
 	}
 	p.self = &self{
 		opts: &p.opts, log: env.Log, now: p.now, store: p.store, guard: p.guard, sessions: p.sessions, factors: p.factors,
-		stepUp: p.stepUp, accounts: p.accounts,
+		stepUp: p.stepUp, demands: p.demands, accounts: p.accounts,
 	}
 	p.pages = &pages{
 		log: env.Log, now: p.now, store: p.store, onetime: p.onetime, guard: p.guard, letters: p.letters, sessions: p.sessions,
@@ -216,7 +223,13 @@ func (p *provider) prepare(ctx context.Context) (err error) {
 	if err := p.warnOfPasskeysElsewhere(ctx); err != nil {
 		return fmt.Errorf("look for passkeys of another domain: %w", err)
 	}
-	return p.accounts.Bootstrap(ctx)
+	if err := p.accounts.Bootstrap(ctx); err != nil {
+		return err
+	}
+	if err := p.demands.Begin(ctx); err != nil {
+		return fmt.Errorf("demand a second factor: %w", err)
+	}
+	return nil
 }
 
 // warnOfPasskeysElsewhere tells the operator what a change of OR3_PUBLIC_URL has put out of use.
@@ -227,12 +240,12 @@ func (p *provider) warnOfPasskeysElsewhere(ctx context.Context) error {
 	}
 	passkeys, alone := 0, 0
 	for accountID, count := range counts {
-		a, err := p.Operator.Account(ctx, accountID)
+		has, err := p.factors.Of(ctx, p.store.Read, accountID)
 		if err != nil {
 			return err
 		}
 		passkeys += count
-		if !a.SecondFactor {
+		if !has.Any() {
 			alone++
 		}
 	}
@@ -298,6 +311,11 @@ func (p *provider) WatchRevocations(ctx context.Context) (<-chan or3cloud.Revoca
 // CheckSession implements or3cloud.SessionChecker.
 func (p *provider) CheckSession(ctx context.Context, s *or3cloud.ProviderSession) (bool, error) {
 	return p.sessions.CheckSession(ctx, s)
+}
+
+// Restriction implements or3cloud.SessionRestrictor.
+func (p *provider) Restriction(ctx context.Context, accountID string) (*or3cloud.Error, error) {
+	return p.demands.Restriction(ctx, accountID)
 }
 
 // broker mints no tokens: basic-auth knows no other service. Every request is answered with "none", whoever asks

@@ -32,7 +32,7 @@ var beliefs = map[string]func(*provider) time.Duration{
 	"accounts.founder":       nil,
 
 	"accounts.factor_demanded_at":   noLater,
-	"accounts.factor_excused_until": func(*provider) time.Duration { return factors.LongestExcuse },
+	"accounts.factor_excused_until": func(*provider) time.Duration { return or3cloud.LongestExcuse },
 
 	"clock.set_back_at": noLater,
 

@@ -88,6 +88,8 @@ type fakeHost struct {
 	expires  time.Time
 	// users is nil for a workspace store that cannot remove any.
 	users or3cloud.UserRemover
+	// admins are the ids of accounts of deployment administrators.
+	admins map[string]bool
 }
 
 func (h *fakeHost) ClientIP(r *http.Request) string {
@@ -389,6 +391,8 @@ func (h *fakeHost) DescribeInvite(_ context.Context, token string) (or3cloud.Inv
 }
 
 func (h *fakeHost) Users() or3cloud.UserRemover { return h.users }
+
+func (h *fakeHost) Administers(_ context.Context, id string) (bool, error) { return h.admins[id], nil }
 
 // actor is who the browser is signed in as.
 func (b *browser) actor() factors.Actor {

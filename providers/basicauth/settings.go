@@ -15,6 +15,7 @@ import (
 	"or3.chat/cloud/internal/passwordpolicy"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/basicauth/internal/accounts"
+	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/form"
 	"or3.chat/cloud/setting"
 )
@@ -34,6 +35,8 @@ const (
 	settingBootstrapPassword = "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD"
 	settingMinPassword       = "OR3_BASIC_AUTH_PASSWORD_MIN_LENGTH"
 	settingBreachFile        = "OR3_BASIC_AUTH_BREACH_FILE"
+	settingDemand            = "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR"
+	settingDemandGrace       = "OR3_BASIC_AUTH_SECOND_FACTOR_GRACE_DAYS"
 )
 
 // longest bounds every configured span, so that no sum of a time and a span overflows.
@@ -62,6 +65,12 @@ func settings() []or3cloud.Setting {
 			Help: "Shortest password that is accepted for a new account or a changed password, in characters."},
 		{Name: settingBreachFile, Group: groupAccounts, Label: "Breached passwords", Example: "/var/lib/pwned-passwords.txt",
 			Help: "File of breached passwords that new ones are compared with: SHA-1 digests ordered by digest, as Have I Been Pwned offers them."},
+		{Name: settingDemand, Group: groupAccounts, Label: "Second factor", Default: string(factors.DemandOfNone),
+			Options: []string{string(factors.DemandOfNone), string(factors.DemandOfAdmins), string(factors.DemandOfAll)},
+			Help: "Of whom a second factor (an authenticator app or a passkey) is demanded: of no one, of deployment administrators, or of everybody. " +
+				"Who has none when the grace is over can sign in, but do nothing except set one up."},
+		{Name: settingDemandGrace, Group: groupAccounts, Label: "Grace of a demanded second factor", Kind: or3cloud.KindInt, Default: "14", Min: 0, Max: 365,
+			Help: "Days that an account has to set up a second factor, from when one is first demanded of it; 0 gives none."},
 
 		{Name: settingJWTSecret, Group: groupSessions, Label: "Key of access tokens", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
 			Demanded: true, Help: "Key that signs access tokens; generated if not set, except in strict mode."},
@@ -118,6 +127,9 @@ type options struct {
 	bootstrapEmail, bootstrapPassword string
 	minPassword                       int
 	breachFile                        string
+	// demand says of whom a second factor is demanded, demandGrace how long an account has to set one up.
+	demand      factors.Policy
+	demandGrace time.Duration
 	// publicURL is the origin that links are built from, or empty; smtp says who takes mail, nil if nobody does.
 	publicURL string
 	// basePath is the path below which browsers see this server, mostly empty.
@@ -149,6 +161,7 @@ func readOptions(env or3cloud.Env) options {
 		bootstrapEmail: cfg.String(settingBootstrapEmail), bootstrapPassword: cfg.String(settingBootstrapPassword),
 		production:  env.Production,
 		minPassword: int(cfg.Int(settingMinPassword)), breachFile: cfg.String(settingBreachFile),
+		demand: factors.Policy(cfg.String(settingDemand)), demandGrace: time.Duration(cfg.Int(settingDemandGrace)) * 24 * time.Hour,
 		jwtSecretSet: cfg.String(settingJWTSecret) != "", refreshSecretSet: cfg.String(settingRefreshSecret) != "",
 	}
 	if u, err := url.Parse(cfg.String(setting.PublicURL)); err == nil {

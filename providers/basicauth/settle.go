@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/basicauth/internal/db"
 	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
@@ -24,7 +25,7 @@ func settle(ctx context.Context, q store.Queries, now time.Time, lifetimes sessi
 		q.SettleSessions(ctx, db.SettleSessionsParams{Now: ms, Latest: store.Latest(now), IdleEnd: idle, AbsoluteEnd: absolute, AccessEnd: until}),
 		q.SettleTokens(ctx, db.SettleTokensParams{Now: ms, Latest: store.Latest(now), IdleEnd: idle}),
 		q.SettleTOTP(ctx, db.SettleTOTPParams{Now: ms, Newest: factors.NewestStep(now)}),
-		q.SettleAccounts(ctx, db.SettleAccountsParams{Now: ms, LatestExcuse: now.Add(factors.LongestExcuse).UnixMilli()}),
+		q.SettleAccounts(ctx, db.SettleAccountsParams{Now: ms, LatestExcuse: now.Add(or3cloud.LongestExcuse).UnixMilli()}),
 		q.SettleDeletedAccounts(ctx, until),
 		q.SettlePasskeys(ctx, ms),
 		q.SettleEvents(ctx, db.SettleEventsParams{Now: ms, Latest: store.Latest(now)}),
@@ -32,6 +33,17 @@ func settle(ctx context.Context, q store.Queries, now time.Time, lifetimes sessi
 		q.DeleteExpiredOneTimeTokens(ctx, db.DeleteExpiredOneTimeTokensParams{Now: ms, Latest: store.Latest(now)}),
 		guard.DeleteExpiredWindows(ctx, q, now),
 	)
+}
+
+// shorten ends sessions no later than the lifetimes of now say: those that an operator has shortened count for sessions that began
+// before as well.
+func shorten(ctx context.Context, q store.Queries, now time.Time, lifetimes sessions.Options) error {
+	idle := lifetimes.RefreshTTL.Milliseconds()
+	n, err := q.ShortenSessions(ctx, db.ShortenSessionsParams{Idle: idle, Absolute: lifetimes.SessionTTL.Milliseconds()})
+	if err != nil || n == 0 {
+		return err
+	}
+	return errors.Join(q.ShortenTokens(ctx, idle), q.EndShortenedSessions(ctx, now.UnixMilli()))
 }
 
 // settleAtStart is settle for a start whose clock is behind what is stored, and says so.

@@ -124,3 +124,18 @@ DELETE FROM sessions WHERE id IN (
 
 -- name: HasTokens :one
 SELECT CAST(EXISTS (SELECT 1 FROM refresh_tokens WHERE session_id = @session_id LIMIT 1 OFFSET @below) AS BOOLEAN) AS many;
+
+-- name: ShortenSessions :execrows
+-- Sessions end no later than the lifetimes of now say, counted from when they began and were used last.
+UPDATE sessions SET expires_at = MIN(expires_at, ends_at, last_seen_at + CAST(@idle AS INTEGER), created_at + CAST(@absolute AS INTEGER)),
+    ends_at = MIN(ends_at, created_at + CAST(@absolute AS INTEGER))
+WHERE revoked_at IS NULL AND (expires_at > last_seen_at + CAST(@idle AS INTEGER) OR ends_at > created_at + CAST(@absolute AS INTEGER));
+
+-- name: ShortenTokens :exec
+UPDATE refresh_tokens SET expires_at = MIN(expires_at, created_at + CAST(@idle AS INTEGER))
+WHERE rotated_at IS NULL AND expires_at > created_at + CAST(@idle AS INTEGER);
+
+-- name: EndShortenedSessions :exec
+-- Their access tokens are refused as well.
+UPDATE sessions SET revoked_at = CAST(@now AS INTEGER)
+WHERE revoked_at IS NULL AND access_until > CAST(@now AS INTEGER) AND (expires_at <= CAST(@now AS INTEGER) OR ends_at <= CAST(@now AS INTEGER));

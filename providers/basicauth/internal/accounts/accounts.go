@@ -80,6 +80,7 @@ func New(opts Options, d Deps) *Accounts {
 type Operator struct {
 	accounts *Accounts
 	factors  *factors.Factors
+	demands  *factors.Demands
 	store    *store.Store
 	guard    *guard.Guard
 	letters  *letters.Letters
@@ -88,11 +89,14 @@ type Operator struct {
 	rand     io.Reader
 }
 
-var _ or3cloud.AccountAdmin = (*Operator)(nil)
+var (
+	_ or3cloud.AccountAdmin        = (*Operator)(nil)
+	_ or3cloud.SecondFactorExcuser = (*Operator)(nil)
+)
 
 // NewOperator returns what the operator does with accounts and their factors.
-func NewOperator(a *Accounts, f *factors.Factors) *Operator {
+func NewOperator(a *Accounts, f *factors.Factors, d *factors.Demands) *Operator {
 	return &Operator{
-		accounts: a, factors: f, store: a.store, guard: a.guard, letters: a.letters, sessions: a.sessions, now: a.now, rand: a.rand,
+		accounts: a, factors: f, demands: d, store: a.store, guard: a.guard, letters: a.letters, sessions: a.sessions, now: a.now, rand: a.rand,
 	}
 }

@@ -98,11 +98,19 @@ func (o *Operator) overview(ctx context.Context, accountID string) (or3cloud.Acc
 			elsewhere++
 		}
 	}
-	return or3cloud.Account{
+	demand, err := o.demands.Look(ctx, accountID)
+	if err != nil {
+		return or3cloud.Account{}, err
+	}
+	out := or3cloud.Account{
 		ID: r.ID, Email: r.Email, DisplayName: r.DisplayName.String, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
 		Disabled: r.DisabledAt.Valid, Sessions: int(r.Sessions), PasskeysElsewhere: elsewhere, Founder: r.Founder == 1,
 		SecondFactor: factors.Suffice(r.Totp, len(keys) > elsewhere, len(keys) > 0, r.RecoveryCodes > 0),
-	}, nil
+	}
+	if demand.Demanded && !demand.Met {
+		out.SecondFactorDue = demand.Due.UTC()
+	}
+	return out, nil
 }
 
 // maxAccountsPage is how many accounts a page has at most.
@@ -185,6 +193,22 @@ func (o *Operator) ResetFactors(ctx context.Context, name string) error {
 		}
 		return e.Sessions(ctx, q, a.ID, o.now())
 	})
+}
+
+// ExcuseSecondFactor implements or3cloud.SecondFactorExcuser.
+func (o *Operator) ExcuseSecondFactor(ctx context.Context, name string, span time.Duration) (or3cloud.Account, error) {
+	var accountID string
+	err := o.operate(ctx, name, func(q store.Queries, a db.Account, _ *sessions.Ended) error {
+		accountID = a.ID
+		if err := o.demands.Excuse(ctx, q, a.ID, span); err != nil {
+			return err
+		}
+		return o.guard.Record(ctx, q, nil, a.ID, guard.EventFactorExcused, "")
+	})
+	if err != nil {
+		return or3cloud.Account{}, err
+	}
+	return o.Account(ctx, accountID)
 }
 
 // ResetLink implements or3cloud.AccountAdmin.

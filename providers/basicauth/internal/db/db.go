@@ -147,6 +147,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deletedAccountsStmt, err = db.PrepareContext(ctx, deletedAccounts); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletedAccounts: %w", err)
 	}
+	if q.demandFactorStmt, err = db.PrepareContext(ctx, demandFactor); err != nil {
+		return nil, fmt.Errorf("error preparing query DemandFactor: %w", err)
+	}
+	if q.demandFactorOfAllStmt, err = db.PrepareContext(ctx, demandFactorOfAll); err != nil {
+		return nil, fmt.Errorf("error preparing query DemandFactorOfAll: %w", err)
+	}
 	if q.dueMailStmt, err = db.PrepareContext(ctx, dueMail); err != nil {
 		return nil, fmt.Errorf("error preparing query DueMail: %w", err)
 	}
@@ -159,11 +165,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.endOldestSessionsStmt, err = db.PrepareContext(ctx, endOldestSessions); err != nil {
 		return nil, fmt.Errorf("error preparing query EndOldestSessions: %w", err)
 	}
+	if q.endShortenedSessionsStmt, err = db.PrepareContext(ctx, endShortenedSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query EndShortenedSessions: %w", err)
+	}
 	if q.enrolTOTPStmt, err = db.PrepareContext(ctx, enrolTOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query EnrolTOTP: %w", err)
 	}
 	if q.eraseSealsStmt, err = db.PrepareContext(ctx, eraseSeals); err != nil {
 		return nil, fmt.Errorf("error preparing query EraseSeals: %w", err)
+	}
+	if q.excuseFactorStmt, err = db.PrepareContext(ctx, excuseFactor); err != nil {
+		return nil, fmt.Errorf("error preparing query ExcuseFactor: %w", err)
 	}
 	if q.extendAccessStmt, err = db.PrepareContext(ctx, extendAccess); err != nil {
 		return nil, fmt.Errorf("error preparing query ExtendAccess: %w", err)
@@ -171,8 +183,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.extendSessionStmt, err = db.PrepareContext(ctx, extendSession); err != nil {
 		return nil, fmt.Errorf("error preparing query ExtendSession: %w", err)
 	}
+	if q.factorDemandStmt, err = db.PrepareContext(ctx, factorDemand); err != nil {
+		return nil, fmt.Errorf("error preparing query FactorDemand: %w", err)
+	}
 	if q.forgetDeletedStmt, err = db.PrepareContext(ctx, forgetDeleted); err != nil {
 		return nil, fmt.Errorf("error preparing query ForgetDeleted: %w", err)
+	}
+	if q.forgetFactorDemandsStmt, err = db.PrepareContext(ctx, forgetFactorDemands); err != nil {
+		return nil, fmt.Errorf("error preparing query ForgetFactorDemands: %w", err)
 	}
 	if q.hasTokensStmt, err = db.PrepareContext(ctx, hasTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query HasTokens: %w", err)
@@ -323,6 +341,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.settleTokensStmt, err = db.PrepareContext(ctx, settleTokens); err != nil {
 		return nil, fmt.Errorf("error preparing query SettleTokens: %w", err)
+	}
+	if q.shortenSessionsStmt, err = db.PrepareContext(ctx, shortenSessions); err != nil {
+		return nil, fmt.Errorf("error preparing query ShortenSessions: %w", err)
+	}
+	if q.shortenTokensStmt, err = db.PrepareContext(ctx, shortenTokens); err != nil {
+		return nil, fmt.Errorf("error preparing query ShortenTokens: %w", err)
 	}
 	if q.tOTPStmt, err = db.PrepareContext(ctx, tOTP); err != nil {
 		return nil, fmt.Errorf("error preparing query TOTP: %w", err)
@@ -558,6 +582,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deletedAccountsStmt: %w", cerr)
 		}
 	}
+	if q.demandFactorStmt != nil {
+		if cerr := q.demandFactorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing demandFactorStmt: %w", cerr)
+		}
+	}
+	if q.demandFactorOfAllStmt != nil {
+		if cerr := q.demandFactorOfAllStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing demandFactorOfAllStmt: %w", cerr)
+		}
+	}
 	if q.dueMailStmt != nil {
 		if cerr := q.dueMailStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dueMailStmt: %w", cerr)
@@ -578,6 +612,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing endOldestSessionsStmt: %w", cerr)
 		}
 	}
+	if q.endShortenedSessionsStmt != nil {
+		if cerr := q.endShortenedSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endShortenedSessionsStmt: %w", cerr)
+		}
+	}
 	if q.enrolTOTPStmt != nil {
 		if cerr := q.enrolTOTPStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing enrolTOTPStmt: %w", cerr)
@@ -586,6 +625,11 @@ func (q *Queries) Close() error {
 	if q.eraseSealsStmt != nil {
 		if cerr := q.eraseSealsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing eraseSealsStmt: %w", cerr)
+		}
+	}
+	if q.excuseFactorStmt != nil {
+		if cerr := q.excuseFactorStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing excuseFactorStmt: %w", cerr)
 		}
 	}
 	if q.extendAccessStmt != nil {
@@ -598,9 +642,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing extendSessionStmt: %w", cerr)
 		}
 	}
+	if q.factorDemandStmt != nil {
+		if cerr := q.factorDemandStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing factorDemandStmt: %w", cerr)
+		}
+	}
 	if q.forgetDeletedStmt != nil {
 		if cerr := q.forgetDeletedStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing forgetDeletedStmt: %w", cerr)
+		}
+	}
+	if q.forgetFactorDemandsStmt != nil {
+		if cerr := q.forgetFactorDemandsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing forgetFactorDemandsStmt: %w", cerr)
 		}
 	}
 	if q.hasTokensStmt != nil {
@@ -853,6 +907,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing settleTokensStmt: %w", cerr)
 		}
 	}
+	if q.shortenSessionsStmt != nil {
+		if cerr := q.shortenSessionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing shortenSessionsStmt: %w", cerr)
+		}
+	}
+	if q.shortenTokensStmt != nil {
+		if cerr := q.shortenTokensStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing shortenTokensStmt: %w", cerr)
+		}
+	}
 	if q.tOTPStmt != nil {
 		if cerr := q.tOTPStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing tOTPStmt: %w", cerr)
@@ -973,15 +1037,21 @@ type Queries struct {
 	deleteTOTPStmt                 *sql.Stmt
 	deleteWindowStmt               *sql.Stmt
 	deletedAccountsStmt            *sql.Stmt
+	demandFactorStmt               *sql.Stmt
+	demandFactorOfAllStmt          *sql.Stmt
 	dueMailStmt                    *sql.Stmt
 	endAccessStmt                  *sql.Stmt
 	endAllSessionsStmt             *sql.Stmt
 	endOldestSessionsStmt          *sql.Stmt
+	endShortenedSessionsStmt       *sql.Stmt
 	enrolTOTPStmt                  *sql.Stmt
 	eraseSealsStmt                 *sql.Stmt
+	excuseFactorStmt               *sql.Stmt
 	extendAccessStmt               *sql.Stmt
 	extendSessionStmt              *sql.Stmt
+	factorDemandStmt               *sql.Stmt
 	forgetDeletedStmt              *sql.Stmt
+	forgetFactorDemandsStmt        *sql.Stmt
 	hasTokensStmt                  *sql.Stmt
 	insertAccountStmt              *sql.Stmt
 	insertEventStmt                *sql.Stmt
@@ -1032,6 +1102,8 @@ type Queries struct {
 	settleSessionsStmt             *sql.Stmt
 	settleTOTPStmt                 *sql.Stmt
 	settleTokensStmt               *sql.Stmt
+	shortenSessionsStmt            *sql.Stmt
+	shortenTokensStmt              *sql.Stmt
 	tOTPStmt                       *sql.Stmt
 	tokenStmt                      *sql.Stmt
 	upgradePasswordHashStmt        *sql.Stmt
@@ -1087,15 +1159,21 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteTOTPStmt:                 q.deleteTOTPStmt,
 		deleteWindowStmt:               q.deleteWindowStmt,
 		deletedAccountsStmt:            q.deletedAccountsStmt,
+		demandFactorStmt:               q.demandFactorStmt,
+		demandFactorOfAllStmt:          q.demandFactorOfAllStmt,
 		dueMailStmt:                    q.dueMailStmt,
 		endAccessStmt:                  q.endAccessStmt,
 		endAllSessionsStmt:             q.endAllSessionsStmt,
 		endOldestSessionsStmt:          q.endOldestSessionsStmt,
+		endShortenedSessionsStmt:       q.endShortenedSessionsStmt,
 		enrolTOTPStmt:                  q.enrolTOTPStmt,
 		eraseSealsStmt:                 q.eraseSealsStmt,
+		excuseFactorStmt:               q.excuseFactorStmt,
 		extendAccessStmt:               q.extendAccessStmt,
 		extendSessionStmt:              q.extendSessionStmt,
+		factorDemandStmt:               q.factorDemandStmt,
 		forgetDeletedStmt:              q.forgetDeletedStmt,
+		forgetFactorDemandsStmt:        q.forgetFactorDemandsStmt,
 		hasTokensStmt:                  q.hasTokensStmt,
 		insertAccountStmt:              q.insertAccountStmt,
 		insertEventStmt:                q.insertEventStmt,
@@ -1146,6 +1224,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		settleSessionsStmt:             q.settleSessionsStmt,
 		settleTOTPStmt:                 q.settleTOTPStmt,
 		settleTokensStmt:               q.settleTokensStmt,
+		shortenSessionsStmt:            q.shortenSessionsStmt,
+		shortenTokensStmt:              q.shortenTokensStmt,
 		tOTPStmt:                       q.tOTPStmt,
 		tokenStmt:                      q.tokenStmt,
 		upgradePasswordHashStmt:        q.upgradePasswordHashStmt,

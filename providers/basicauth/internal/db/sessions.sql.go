@@ -150,6 +150,17 @@ func (q *Queries) EndOldestSessions(ctx context.Context, arg EndOldestSessionsPa
 	return items, nil
 }
 
+const endShortenedSessions = `-- name: EndShortenedSessions :exec
+UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER)
+WHERE revoked_at IS NULL AND access_until > CAST(?1 AS INTEGER) AND (expires_at <= CAST(?1 AS INTEGER) OR ends_at <= CAST(?1 AS INTEGER))
+`
+
+// Their access tokens are refused as well.
+func (q *Queries) EndShortenedSessions(ctx context.Context, now int64) error {
+	_, err := q.exec(ctx, q.endShortenedSessionsStmt, endShortenedSessions, now)
+	return err
+}
+
 const eraseSeals = `-- name: EraseSeals :exec
 UPDATE refresh_tokens SET sealed = NULL WHERE sealed IS NOT NULL AND (created_at <= ?1 OR created_at > ?2)
 `
@@ -682,6 +693,36 @@ func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) 
 		&i.FactorExcusedUntil,
 	)
 	return i, err
+}
+
+const shortenSessions = `-- name: ShortenSessions :execrows
+UPDATE sessions SET expires_at = MIN(expires_at, ends_at, last_seen_at + CAST(?1 AS INTEGER), created_at + CAST(?2 AS INTEGER)),
+    ends_at = MIN(ends_at, created_at + CAST(?2 AS INTEGER))
+WHERE revoked_at IS NULL AND (expires_at > last_seen_at + CAST(?1 AS INTEGER) OR ends_at > created_at + CAST(?2 AS INTEGER))
+`
+
+type ShortenSessionsParams struct {
+	Idle     int64
+	Absolute int64
+}
+
+// Sessions end no later than the lifetimes of now say, counted from when they began and were used last.
+func (q *Queries) ShortenSessions(ctx context.Context, arg ShortenSessionsParams) (int64, error) {
+	result, err := q.exec(ctx, q.shortenSessionsStmt, shortenSessions, arg.Idle, arg.Absolute)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const shortenTokens = `-- name: ShortenTokens :exec
+UPDATE refresh_tokens SET expires_at = MIN(expires_at, created_at + CAST(?1 AS INTEGER))
+WHERE rotated_at IS NULL AND expires_at > created_at + CAST(?1 AS INTEGER)
+`
+
+func (q *Queries) ShortenTokens(ctx context.Context, idle int64) error {
+	_, err := q.exec(ctx, q.shortenTokensStmt, shortenTokens, idle)
+	return err
 }
 
 const token = `-- name: Token :one

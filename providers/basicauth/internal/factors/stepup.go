@@ -24,12 +24,13 @@ type StepUp struct {
 	publicHost string
 	store      *store.Store
 	sessions   *sessions.Sessions
+	demands    *Demands
 	now        func() time.Time
 }
 
 // NewStepUp returns what asks who acts.
-func NewStepUp(opts Options, d Deps) *StepUp {
-	return &StepUp{publicHost: opts.PublicHost, store: d.Store, sessions: d.Sessions, now: d.Now}
+func NewStepUp(opts Options, d Deps, demands *Demands) *StepUp {
+	return &StepUp{publicHost: opts.PublicHost, store: d.Store, sessions: d.Sessions, demands: demands, now: d.Now}
 }
 
 // Actor is somebody who is signed in, with account and session as the store had them at some moment.
@@ -37,6 +38,8 @@ type Actor struct {
 	db.SessionAccountRow
 	// Proven says that the password or a passkey must have been shown a moment ago for what the actor does.
 	Proven bool
+	// Unrestricted says that no second factor that is demanded may be wanting for it.
+	Unrestricted bool
 }
 
 // Account is the account of the actor.
@@ -62,6 +65,26 @@ func (u *StepUp) SignedIn(ctx context.Context, r *or3cloud.Request) (Actor, erro
 // RecentlyProven is signedIn for sensitive changes: the password or a passkey must have been shown a moment ago.
 func (u *StepUp) RecentlyProven(ctx context.Context, r *or3cloud.Request) (Actor, error) {
 	who, err := u.SignedIn(ctx, r)
+	if err != nil {
+		return who, err
+	}
+	who.Proven = true
+	return who, u.Fresh(ctx, u.store.Read, who)
+}
+
+// Unrestricted is SignedIn for changes that are not open to somebody who has no second factor in time (Demands).
+func (u *StepUp) Unrestricted(ctx context.Context, r *or3cloud.Request) (Actor, error) {
+	who, err := u.SignedIn(ctx, r)
+	if err != nil {
+		return who, err
+	}
+	who.Unrestricted = true
+	return who, u.demands.Refuse(ctx, u.store.Read, who.ID)
+}
+
+// UnrestrictedAndProven is Unrestricted for sensitive changes.
+func (u *StepUp) UnrestrictedAndProven(ctx context.Context, r *or3cloud.Request) (Actor, error) {
+	who, err := u.Unrestricted(ctx, r)
 	if err != nil {
 		return who, err
 	}
@@ -98,6 +121,11 @@ func (u *StepUp) Still(ctx context.Context, q store.Queries, who Actor) (Actor, 
 	now, err := u.Actor(ctx, q, who.SessionID, who.ID, who.TokenVersion)
 	if err != nil {
 		return now, err
+	}
+	if now.Unrestricted = who.Unrestricted; now.Unrestricted {
+		if err := u.demands.Refuse(ctx, q, now.ID); err != nil {
+			return now, err
+		}
 	}
 	if now.Proven = who.Proven; now.Proven {
 		err = u.Fresh(ctx, q, now)

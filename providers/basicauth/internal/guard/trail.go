@@ -37,6 +37,7 @@ const (
 	EventPasskeyCloned      Event = "passkey_counter_regressed"
 	EventPasskeysElsewhere  Event = "passkeys_not_demanded"
 	EventFactorsReset       Event = "factors_reset"
+	EventFactorExcused      Event = "second_factor_excused"
 	EventDisabled           Event = "account_disabled"
 	EventEnabled            Event = "account_enabled"
 )

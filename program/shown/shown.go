@@ -1,0 +1,88 @@
+// Package shown is what the command line shows of accounts, sessions and administrators.
+package shown
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
+)
+
+// Moment is a time as operators read it.
+func Moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST") }
+
+// Accounts prints accounts as a table.
+func Accounts(w io.Writer, accounts []or3cloud.Account) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "E-MAIL\tNAME\tCREATED\tSTATE\tSECOND FACTOR\tSESSIONS\tID")
+	for _, a := range accounts {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", a.Email, a.DisplayName, Moment(a.CreatedAt),
+			either(a.Disabled, "disabled", "enabled"), secondFactor(a), a.Sessions, a.ID)
+	}
+	_ = table.Flush() // the terminal is gone, then
+}
+
+// secondFactor says whether an account has one, and if not, whether passkeys would be one that belong to another domain.
+func secondFactor(a or3cloud.Account) string {
+	if !a.SecondFactor && a.PasskeysElsewhere > 0 {
+		return "no (passkeys of another domain)"
+	}
+	if !a.SecondFactorDue.IsZero() {
+		return "no, due " + Moment(a.SecondFactorDue)
+	}
+	return either(a.SecondFactor, "yes", "no")
+}
+
+func either(when bool, yes, no string) string {
+	if when {
+		return yes
+	}
+	return no
+}
+
+// Admins prints deployment administrators as a table.
+func Admins(w io.Writer, admins []operator.Admin) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "E-MAIL\tNAME\tGRANTED\tACCOUNT\tID")
+	for _, a := range admins {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.Email, a.DisplayName, Moment(a.GrantedAt), a.State, a.UserID)
+	}
+	_ = table.Flush() // the terminal is gone, then
+}
+
+// Sessions prints sessions as a table.
+func Sessions(w io.Writer, sessions []or3cloud.AccountSession) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tSIGNED IN\tLAST SEEN\tADDRESS\tBROWSER")
+	for _, s := range sessions {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, Moment(s.CreatedAt), Moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
+	}
+	_ = table.Flush() // the terminal is gone, then
+}
+
+// Deletion tells what deleting an account would do.
+func Deletion(w io.Writer, r operator.Deletion) {
+	fmt.Fprintf(w, "The account %s (%s), made %s, with %d sessions, is deleted for good. Workspaces that it is a member of: %d\n",
+		r.Account.Email, r.Account.ID, Moment(r.Account.CreatedAt), r.Account.Sessions, len(r.Workspaces))
+	for _, ws := range r.Workspaces {
+		fate := map[or3cloud.Fate]string{
+			or3cloud.FateDeleted: "is deleted: nobody else is in it",
+			or3cloud.FateLeft:    "stays with its %d other members",
+			or3cloud.FateBlocked: "stands in the way: %d others use it and none of them owns it",
+		}[ws.Fate]
+		if ws.Fate != or3cloud.FateDeleted {
+			fate = fmt.Sprintf(fate, ws.Members)
+		}
+		if ws.Stored != nil {
+			fate += fmt.Sprintf("; files: %d, %s", ws.Stored.Files, console.Bytes(ws.Stored.Bytes))
+		}
+		if !ws.FilesKeptUntil.IsZero() {
+			fate += "; files are kept until " + Moment(ws.FilesKeptUntil) + ", then erased"
+		}
+		fmt.Fprintf(w, "  %q (%s) %s\n", ws.Name, ws.ID, fate)
+	}
+}
