@@ -34,6 +34,7 @@ func (m *model) theme(dark bool) *huh.Styles {
 	f.Base = f.Base.BorderForeground(c.faint)
 	f.Title = f.Title.Foreground(c.title).Bold(true)
 	f.Description = f.Description.Foreground(c.faint)
+	f.ErrorIndicator = lipgloss.NewStyle() // what is wrong is said below
 	f.SelectSelector = f.SelectSelector.Foreground(c.accent)
 	f.MultiSelectSelector = f.MultiSelectSelector.Foreground(c.accent)
 	f.SelectedOption = f.SelectedOption.Foreground(c.chosen)

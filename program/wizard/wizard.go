@@ -201,22 +201,27 @@ func lines(text string, width int) (wrapped []string) {
 			wrapped = append(wrapped, line)
 			continue
 		}
-		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		indent := line[:min(width/2, len(line)-len(strings.TrimLeft(line, " ")))]
 		at := indent
 		for _, word := range strings.Fields(line) {
-			switch longer := at + " " + word; {
-			case at == indent:
-				at += word
-			case ansi.StringWidth(longer) <= width:
-				at = longer
-			default:
-				wrapped = append(wrapped, at)
-				at = indent + word
+			if at != indent {
+				word = " " + word
 			}
-			if ansi.StringWidth(at) > width {
-				pieces := strings.Split(ansi.Hardwrap(at, width, true), "\n")
-				wrapped = append(wrapped, pieces[:len(pieces)-1]...)
-				at = pieces[len(pieces)-1]
+			switch {
+			case ansi.StringWidth(at+word) <= width:
+				at += word
+				continue
+			case ansi.StringWidth(indent+strings.TrimSpace(word)) <= width:
+				wrapped = append(wrapped, at)
+				at = indent + strings.TrimSpace(word)
+				continue
+			}
+			for word != "" { // it fits into no line
+				piece := ansi.Truncate(word, width-ansi.StringWidth(at), "")
+				if at, word = at+piece, word[len(piece):]; word != "" {
+					wrapped = append(wrapped, at)
+					at = indent
+				}
 			}
 		}
 		wrapped = append(wrapped, at)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,27 @@ func TestEveryPageFitsTheTerminal(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  []string
+	}{
+		{"", 10, []string{""}},
+		{"as it   is", 10, []string{"as it   is"}},
+		{"one two three", 8, []string{"one two", "three"}},
+		{"    + A=1 two", 10, []string{"    + A=1", "    two"}},
+		{"  + A=123456789012345", 10, []string{"  + A=1234", "  56789012", "  345"}},
+		{"a\nb --flag c", 6, []string{"a", "b", "--flag", "c"}},
+		{"日本語日本語", 5, []string{"日本", "語日", "本語"}},
+		{"            x yyyyyyyyyy", 12, []string{"      x yyyy", "      yyyyyy"}},
+	} {
+		if got := lines(c.text, c.width); !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
 		}
 	}
 }
