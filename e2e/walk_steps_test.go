@@ -205,3 +205,8 @@ var accountsSteps = []step{
 	}, want: `second factors of ann@example\.org are removed`},
 	{text: "or3-cloud user excuse ANN --expires 7d", run: "or3-cloud user excuse ann@example.org --expires 7d", want: `ann@example\.org`},
 }
+
+// administrationSteps follow docs/administration.md.
+var administrationSteps = []step{
+	{text: "or3-cloud admin password", before: startWalk, stdin: "Another horse 2\n", want: `super administrator admin has a new password`},
+}

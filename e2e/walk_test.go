@@ -80,6 +80,14 @@ func TestAccountsPageIsFollowed(t *testing.T) {
 	w.follow(accountsSteps)
 }
 
+// TestAdministrationPageIsFollowed does the same with docs/administration.md.
+func TestAdministrationPageIsFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWalk(t, "administration.md")
+	w.srv.env["OR3_ADMIN_USERNAME"], w.srv.env["OR3_ADMIN_PASSWORD"] = "admin", "Correct horse 1"
+	w.follow(administrationSteps)
+}
+
 func newWalk(t *testing.T, doc string) *walk {
 	root := t.TempDir()
 	w := &walk{t: t, doc: doc, root: root, srv: newServer(t, withData(filepath.Join(root, "var/lib/or3-cloud")))}

@@ -2,6 +2,7 @@ package instance
 
 import (
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/internal/trail"
 )
 
@@ -25,6 +26,8 @@ type Operator struct {
 	Audit *trail.Recorder
 	// Databases are the providers that look after a database of their own, by their role: "sync", "auth".
 	Databases map[string]or3cloud.DatabaseIntegrity
+	// SuperAdmin is whom the environment names; nil if it names none.
+	SuperAdmin *superadmin.Admin
 	// Closing is closed when a shutdown begins: what takes long ends early then.
 	Closing <-chan struct{}
 }
@@ -41,6 +44,7 @@ func (i *Instance) Operate(f func(Operator) error) error {
 		return or3cloud.Errorf(or3cloud.CodeUnsupported, "this instance has no accounts (SSR_AUTH_ENABLED is false or a provider is missing)")
 	}
 	op := Operator{
+		SuperAdmin:   i.SuperAdmin(),
 		AuthProvider: i.plan.Auth.ID, Store: p.Workspaces, Invites: p.Invites, Files: p.Storage, Audit: p.Audit, Closing: i.Closing(),
 		Accounts: Ability[or3cloud.AccountAdmin](p, or3cloud.ProviderAuth), Databases: map[string]or3cloud.DatabaseIntegrity{},
 	}

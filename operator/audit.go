@@ -39,7 +39,8 @@ var recorded = map[string]audit.Action{
 	RevokeSessions.Name: audit.AccountRevokeSessions, DeleteAccount.Name: audit.AccountDelete,
 	InviteUser.Name: audit.InviteCreate, RevokeInvite.Name: audit.InviteRevoke,
 	CreateWorkspace.Name: audit.WorkspaceCreate, DeleteWorkspace.Name: audit.WorkspaceDelete, RestoreWorkspace.Name: audit.WorkspaceRestore,
-	GrantAdmin.Name: audit.AdminGrant, RevokeAdmin.Name: audit.AdminRevoke,
+	SetSuperAdminPassword.Name: audit.ChangePassword,
+	GrantAdmin.Name:            audit.AdminGrant, RevokeAdmin.Name: audit.AdminRevoke,
 	AddMember.Name: audit.MemberUpsert, ChangeRole.Name: audit.MemberSetRole, RemoveMember.Name: audit.MemberRemove,
 	FreeName.Name: audit.WorkspaceFreeName, TellMembers.Name: audit.WorkspaceNotify,
 	CollectFiles.Name: audit.CollectFiles, CheckFiles.Name: audit.CheckFiles,
@@ -86,6 +87,8 @@ func target(question any) (audit.Target, bool) {
 		return audit.Target{WorkspaceID: q.WorkspaceID}, true
 	case Membership:
 		return audit.Target{WorkspaceID: q.WorkspaceID, UserID: q.Name}, true
+	case SuperAdminPassword:
+		return audit.Target{UserID: q.Username}, true
 	case KVName:
 		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.Name}, true
 	case Message:

@@ -72,7 +72,7 @@ func (d *Desk) Commands() control.Commands {
 		FindWorkspaces, ListMembers, AddMember, ChangeRole, RemoveMember, FreeName, TellMembers,
 		ListStored, CollectFiles,
 		MeasureFiles, CheckDatabase, CheckFiles,
-		ListAudit,
+		ListAudit, SetSuperAdminPassword,
 	} {
 		name, command := u.command(d)
 		commands[name] = command

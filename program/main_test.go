@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"http": httpCommand, "mode": modeCommand, "signin": signInCommand, "appears": appearsCommand,
+			"http": httpCommand, "mode": modeCommand, "signin": signInCommand, "adminsignin": adminSignInCommand, "appears": appearsCommand,
 		},
 		UpdateScripts: *update,
 	})

@@ -82,7 +82,8 @@ func newService(t *testing.T) *service {
 // command is the program as root runs it.
 func (s *service) command(args ...string) *exec.Cmd {
 	c := exec.Command(s.program, args...)
-	c.Dir, c.Env = filepath.Dir(s.program), []string{"OR3_DATA_DIR=" + s.data, "OR3_ADDR=unix:" + s.socket, "OR3_LOG_LEVEL=warn", "OR3_AUTH_REGISTRATION_MODE=invite_only"}
+	c.Dir, c.Env = filepath.Dir(s.program), []string{"OR3_DATA_DIR=" + s.data, "OR3_ADDR=unix:" + s.socket, "OR3_LOG_LEVEL=warn", "OR3_AUTH_REGISTRATION_MODE=invite_only",
+		"OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=Correct horse 1"}
 	c.Stdin = strings.NewReader("Correct-Horse-9-battery\n")
 	return c
 }
@@ -178,6 +179,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"user add", []string{ann, "--name", "Ann"}, 0},
 		{"user add", []string{bob, "--reset-link"}, 0},
 		{"user list", nil, 0},
+		{"admin password", nil, 0},
 		{"workspace list", nil, 0},
 		{"user invite", []string{"carl@example.test", "--workspace", "WORKSPACE"}, 0},
 		{"user passwd", []string{ann}, 0},

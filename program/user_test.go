@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,28 @@ func signInCommand(ts *testscript.TestScript, neg bool, args []string) {
 	defer session.Body.Close()
 	if answer, err = io.ReadAll(session.Body); err != nil || !strings.Contains(string(answer), `"authenticated":true`) {
 		ts.Fatalf("session: %s, %v", answer, err)
+	}
+}
+
+// adminSignInCommand is "adminsignin SOCKET NAME PASSWORD STATUS": it signs in as the super administrator.
+func adminSignInCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: adminsignin SOCKET NAME PASSWORD STATUS")
+	}
+	socket := ts.MkAbs(args[0])
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	body, err := json.Marshal(map[string]string{"username": args[1], "password": args[2]})
+	ts.Check(err)
+	res, err := client.Post("http://localhost/api/admin/auth/login", "application/json", strings.NewReader(string(body)))
+	ts.Check(err)
+	defer res.Body.Close()
+	if answer, _ := io.ReadAll(res.Body); strconv.Itoa(res.StatusCode) != args[3] {
+		ts.Fatalf("sign-in: %d %s", res.StatusCode, answer)
 	}
 }
 
