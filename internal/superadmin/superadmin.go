@@ -79,6 +79,22 @@ func (a *Admin) Tell() {
 	}
 }
 
+// Differs returns the variables of the environment that are not what the super administrator signs in with; none before the first sign-in.
+func (a *Admin) Differs(ctx context.Context) (variables []string, err error) {
+	c, err := read(a.opt.DataDir)
+	if c == nil || err != nil {
+		return nil, err
+	}
+	if !equal(c.Username, a.username) {
+		variables = append(variables, setting.AdminUsername)
+	}
+	ok, err := a.passwords.Verify(ctx, c.Hash, a.password)
+	if err == nil && !ok {
+		variables = append(variables, setting.AdminPassword)
+	}
+	return variables, err
+}
+
 // SignIn returns who has a name and a password, with the cookie of the session. Every refusal of a pair is the same
 // CodeUnauthenticated, and takes as long whether the name or the password is wrong; errors of the line in front of the hashes
 // are those of package passwd.

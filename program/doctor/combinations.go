@@ -185,6 +185,24 @@ var combinations = []combination{
 			Fix: "Leave it out, or set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
 		},
 	},
+	{
+		func(c situation) bool {
+			return c.String(setting.AdminUsername) != "" && c.String(setting.AdminPassword) == ""
+		}, Warning, everywhere, or3cloud.Problem{
+			Variable: setting.AdminUsername, Fault: "has no effect without " + setting.AdminPassword,
+			Why: "there is no super administrator, and OR3 Chat's pages for administrators are not shown",
+			Fix: "Set " + setting.AdminPassword + ", too, or leave both out.",
+		},
+	},
+	{
+		func(c situation) bool {
+			return c.accounts() && len(c.List(setting.AdminAllowedNetworks)) > 0 && c.Bool(setting.TrustProxy) && len(c.List(setting.TrustedProxies)) == 0
+		}, Warning, everywhere, or3cloud.Problem{
+			Variable: setting.AdminAllowedNetworks, Fault: "goes by what every sender says of its address, because " + setting.TrustProxy + " is true",
+			Why: "whoever reaches the server without the proxy can pretend to come from an allowed network",
+			Fix: "Name the proxies in " + setting.TrustedProxies + " instead.",
+		},
+	},
 }
 
 // combinations holds the configuration against the rules.

@@ -165,6 +165,7 @@ func Examine(ctx context.Context, s Subject) Report {
 	e.configuration()
 	e.combinations()
 	e.secrets()
+	e.superAdmin(ctx)
 	e.providers(ctx)
 	e.data()
 	e.clock()

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
 	"or3.chat/cloud/host/middleware"
@@ -24,6 +26,7 @@ import (
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/diskspace"
 	"or3.chat/cloud/internal/mail/smtptest"
+	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/setting"
 )
 
@@ -155,6 +158,8 @@ func TestUnsafeCombinations(t *testing.T) {
 		{setting.AllowAnyFileType, Warning, []string{
 			"NODE_ENV=production", public, "OR3_TRUSTED_PROXIES=loopback", "OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_AUTH_REGISTRATION_MODE=open",
 		}},
+		{setting.AdminUsername, Warning, []string{"OR3_ADMIN_USERNAME=admin"}},
+		{setting.AdminAllowedNetworks, Warning, []string{"OR3_TRUST_PROXY=true", "OR3_ADMIN_ALLOWED_NETWORKS=private"}},
 		{setting.WebhooksBlockPrivateIPs, Error, []string{"OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false"}},
 	} {
 		t.Run(c.variable+" "+string(c.severity), func(t *testing.T) {
@@ -619,5 +624,39 @@ func TestIsLocal(t *testing.T) {
 	}
 	if _, err := netip.ParseAddr(forgedAddress); err != nil {
 		t.Error(err)
+	}
+}
+
+// Other values of the environment change nothing about the super administrator once they were read, which doctor says.
+func TestASuperAdministratorOfTheEnvironmentWhoIsNone(t *testing.T) {
+	s := subject(t, registry(t), "OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=Correct horse 1", "OR3_ADMIN_JWT_SECRET="+aKey)
+	s.DataDir = t.TempDir()
+	of := func() (found []string) {
+		for _, f := range examine(t, s) {
+			if f.Area == AreaSecrets {
+				found = append(found, string(f.Severity)+" "+f.Variable)
+			}
+		}
+		return found
+	}
+	if found := of(); len(found) > 0 {
+		t.Errorf("before the first sign-in: %q", found)
+	}
+	for content, want := range map[string][]string{
+		`{"username":"admin","password_hash_bcrypt":"HASH"}`:                                                         nil,
+		`{"username":"root","password_hash_bcrypt":"HASH"}`:                                                          {"warning OR3_ADMIN_USERNAME"},
+		`{"username":"admin","password_hash_bcrypt":"$2b$04$aaaaaaaaaaaaaaaaaaaaaOB9pYqVHd5Z7HjqS2Wq8M8hxUXYtqCLC"}`: {"warning OR3_ADMIN_PASSWORD"},
+		`{"username":`: {"error OR3_ADMIN_USERNAME"},
+	} {
+		hash, err := bcrypt.GenerateFromPassword([]byte("Correct horse 1"), bcrypt.MinCost)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.DataDir, superadmin.File), []byte(strings.Replace(content, "HASH", string(hash), 1)), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := of(); !slices.Equal(found, want) {
+			t.Errorf("%s: %q, want %q", content, found, want)
+		}
 	}
 }

@@ -2,11 +2,15 @@ package doctor
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/superadmin"
+	"or3.chat/cloud/setting"
 )
 
 // fewCharacters is how many different characters a random key has at least; one of 32 with fewer is as good as impossible.
@@ -42,6 +46,30 @@ func (e *examination) secrets() {
 			e.find(Warning, AreaSecrets, p)
 		}
 		first[v.Text] = v.Setting.Name
+	}
+}
+
+// superAdmin compares the super administrator of the environment with the one who signs in.
+func (e *examination) superAdmin(ctx context.Context) {
+	admin := superadmin.New(superadmin.Options{Config: e.Config, DataDir: e.DataDir})
+	if admin == nil || e.DataDir == "" || e.Nuxt != "" {
+		return
+	}
+	if _, err := os.Stat(e.DataDir); err != nil {
+		return // before the first start
+	}
+	differs, err := admin.Differs(ctx)
+	if err != nil {
+		e.find(Error, AreaSecrets, or3cloud.Problem{
+			Variable: setting.AdminUsername, Fault: "has credentials that cannot be read: " + err.Error(), Why: "the super administrator cannot sign in",
+			Fix: "Set a new password with or3-cloud admin password.",
+		})
+	}
+	for _, name := range differs {
+		e.find(Warning, AreaSecrets, or3cloud.Problem{
+			Variable: name, Fault: "is not what the super administrator signs in with: the first sign-in has read it, and " + superadmin.File + " counts since",
+			Why: "another value of it changes nothing", Fix: "Set name and password with or3-cloud admin password.",
+		})
 	}
 }
 
