@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/ratelimit"
 )
 
@@ -222,6 +223,16 @@ func TestEveryEndpointAdmitsWhoItMust(t *testing.T) {
 				t.Error(fault)
 			}
 		})
+	}
+}
+
+// The guard decides when the body has come. A larger one would be decided about before, and the super administrator is no user whom the
+// router knows.
+func TestBodiesComeWhole(t *testing.T) {
+	for _, e := range newHouse(t).endpoints {
+		if e.body < 0 || e.body > httpapi.UnknownBody {
+			t.Errorf("%s %s takes a body of %d bytes; the most is %d", e.method, e.path, e.body, httpapi.UnknownBody)
+		}
 	}
 }
 
