@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"or3.chat/cloud/setting"
 )
 
 // AccountPath is where the built-in page is beside a client.
@@ -32,6 +34,7 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case !e.client.current().now.found.lacksAccountUI(), !isNavigation(r), r.Header.Get("Sec-Fetch-Dest") == "iframe", e.signedIn == nil:
 	case !e.client.current().now.isPage(path):
+	case path == setting.AdminPages || strings.HasPrefix(path, setting.AdminPages+"/"): // who sees them is decided before; a super administrator has no session
 	case !e.signedIn(r):
 		query := r.URL.Query()
 		query.Set("continue", "")
