@@ -156,7 +156,11 @@ func (a *API) Routes() []or3cloud.Route {
 		method, path, _ := strings.Cut(name, " ")
 		routes = append(routes, or3cloud.Route{Method: method, Path: path, MaxBody: e.body, Buffer: e.buffer, Handle: func(w http.ResponseWriter, r *http.Request) error {
 			httpapi.NoStore(w)
-			return a.guard(w, r, e)
+			err := a.guard(w, r, e)
+			if err != nil { // errors have what the contract says of all errors
+				w.Header().Del("Cache-Control")
+			}
+			return err
 		}})
 	}
 	return routes
