@@ -13,7 +13,7 @@ type adminStall struct {
 	// route is its method and path below the prefixes.
 	route string
 	// needs is super for those of the super administrator, adminOwner for those that owners of the addressed workspace may call as well, and
-	// nobody for signing in and out.
+	// nobody for those that nothing depends on.
 	needs needs
 	// credentials says that deployment administrators are no super administrator there, on our own pages either.
 	credentials bool
@@ -29,6 +29,31 @@ var adminStalls = []adminStall{
 	{route: "POST auth/change-password", needs: super, credentials: true, want: 400, body: func(*scene) string {
 		return fmt.Sprintf(`{"currentPassword":%q,"newPassword":"weak"}`, adminPassword)
 	}},
+
+	{route: "POST workspaces", needs: super, want: 200, body: func(s *scene) string {
+		return fmt.Sprintf(`{"name":"a stalled one","ownerUserId":%q}`, s.owner.user)
+	}},
+	{route: "POST workspaces/:id/soft-delete", needs: super, want: 200, path: func(s *scene) string { return "workspaces/" + s.another() + "/soft-delete" }},
+	{route: "POST workspaces/:id/restore", needs: super, want: 200, path: func(s *scene) string { return "workspaces/" + s.another() + "/restore" }},
+	{route: "POST workspaces/soft-delete", needs: super, want: 400},
+	{route: "POST workspaces/restore", needs: super, want: 400},
+	{route: "POST workspace/guest-access/set", needs: adminOwner, want: 200, body: about(func(*scene) string { return `"enabled":true` })},
+	{route: "POST workspace/members/upsert", needs: adminOwner, want: 200, body: about(func(s *scene) string {
+		return fmt.Sprintf(`"emailOrProviderId":%q,"role":"owner"`, s.owner.user)
+	})},
+	{route: "POST workspace/members/set-role", needs: adminOwner, want: 200, body: about(func(s *scene) string {
+		return fmt.Sprintf(`"userId":%q,"role":"owner"`, s.owner.user)
+	})},
+	{route: "POST workspace/members/remove", needs: adminOwner, want: 404, body: about(func(*scene) string { return `"userId":"none"` })},
+	{route: "POST workspace/invites/create", needs: adminOwner, want: 409, // registration is open
+		body: about(func(*scene) string { return `"email":"guest@example.test"` })},
+	{route: "POST workspace/invites/revoke", needs: adminOwner, want: 404, body: about(func(*scene) string { return `"inviteId":"none"` })},
+	{route: "POST admin-users/grant", needs: super, want: 200, body: func(s *scene) string { return fmt.Sprintf(`{"userId":%q}`, s.owner.user) }},
+	{route: "POST admin-users/revoke", needs: super, want: 200, body: func(s *scene) string { return fmt.Sprintf(`{"userId":%q}`, s.owner.user) }},
+	{route: "POST plugins/workspace-enable", needs: adminOwner, want: 200, body: about(func(*scene) string { return `"pluginId":"a","enabled":true` })},
+	{route: "POST plugins/workspace-settings", needs: adminOwner, want: 200, body: about(func(*scene) string { return `"pluginId":"a","settings":{}` })},
+	{route: "POST extensions/install"}, // forgets what comes, and says the same
+	{route: "POST extensions/uninstall", needs: super, want: 501},
 	{route: "POST webhooks", needs: super, want: 200, body: func(*scene) string {
 		return `{"url":"http://127.0.0.1:1/","events":["admin.plugin.enabled"]}`
 	}},
@@ -41,6 +66,19 @@ var adminStalls = []adminStall{
 // adminHook is the path of what the administrators' webhook of a scene has.
 func adminHook(rest string) func(*scene) string {
 	return func(s *scene) string { return "webhooks/" + s.adminHook + rest }
+}
+
+// about is a body about the shared workspace.
+func about(members func(*scene) string) func(*scene) string {
+	return func(s *scene) string { return fmt.Sprintf(`{"workspaceId":%q,%s}`, s.shared, members(s)) }
+}
+
+// another makes another workspace of the owner.
+func (s *scene) another() string {
+	s.t.Helper()
+	var made struct{ ID string }
+	s.owner.do("POST", "/api/workspaces", `{"name":"another one"}`, &made)
+	return made.ID
 }
 
 // allStalls are those of the administration, by everybody who may send them, and all others. Those come last, because they end the account.

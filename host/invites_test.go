@@ -98,7 +98,7 @@ func (g *guestHouse) invites() *instance.Invites { return g.running.Load().sessi
 
 func (g *guestHouse) invite(name string) string {
 	g.t.Helper()
-	token, _, err := g.invites().Create(g.t.Context(), g.ws, name+"@example.test", or3cloud.RoleEditor, 0)
+	_, token, err := g.invites().Create(g.t.Context(), or3cloud.Invite{WorkspaceID: g.ws, Email: name + "@example.test", Role: or3cloud.RoleEditor}, 0)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestWithoutASecretInviteOnlyIsUnavailable(t *testing.T) {
 	if err := g.offered.CheckInvite(t.Context(), "some.token", "ann@example.test"); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
 		t.Error(err)
 	}
-	_, _, err := g.invites().Create(t.Context(), g.ws, "ann@example.test", or3cloud.RoleViewer, 0)
+	_, _, err := g.invites().Create(t.Context(), or3cloud.Invite{WorkspaceID: g.ws, Email: "ann@example.test", Role: or3cloud.RoleViewer}, 0)
 	if or3cloud.CodeOf(err) != or3cloud.CodeConflict || !strings.Contains(err.Error(), "OR3_AUTH_INVITE_TOKEN_SECRET") {
 		t.Error(err)
 	}
@@ -315,13 +315,13 @@ func TestTheLifetimeOfAnInvite(t *testing.T) {
 		want    time.Duration
 	}{{"604800", 0, 7 * 24 * time.Hour}, {"5", 0, time.Minute}, {"604800", time.Hour, time.Hour}} {
 		g := newGuestHouse(t, nil, "OR3_AUTH_INVITE_TOKEN_TTL_SECONDS", tc.setting)
-		_, expires, err := g.invites().Create(t.Context(), g.ws, "ann@example.test", or3cloud.RoleViewer, tc.asked)
-		if err != nil || expires.Sub(g.clock()) != tc.want {
-			t.Errorf("%+v: %v, %v", tc, expires.Sub(g.clock()), err)
+		made, _, err := g.invites().Create(t.Context(), or3cloud.Invite{WorkspaceID: g.ws, Email: "ann@example.test", Role: or3cloud.RoleViewer}, tc.asked)
+		if err != nil || made.ExpiresAt.Sub(g.clock()) != tc.want {
+			t.Errorf("%+v: %v, %v", tc, made.ExpiresAt.Sub(g.clock()), err)
 		}
 	}
 	g := newGuestHouse(t, nil, "OR3_AUTH_REGISTRATION_MODE", "open")
-	if _, _, err := g.invites().Create(t.Context(), g.ws, "ann@example.test", or3cloud.RoleViewer, 0); or3cloud.CodeOf(err) != or3cloud.CodeConflict {
+	if _, _, err := g.invites().Create(t.Context(), or3cloud.Invite{WorkspaceID: g.ws, Email: "ann@example.test", Role: or3cloud.RoleViewer}, 0); or3cloud.CodeOf(err) != or3cloud.CodeConflict {
 		t.Errorf("an invite that would be ignored: %v", err)
 	}
 }

@@ -41,25 +41,31 @@ func (i *Instance) newInvites(users or3cloud.AuthWorkspaceStore, tell notices) (
 	return in, err
 }
 
-// Create makes an invite and returns its token, which is kept nowhere. lifetime 0 is the configured one.
-func (in *Invites) Create(ctx context.Context, workspaceID, email string, role or3cloud.Role, lifetime time.Duration) (token string, expires time.Time, err error) {
+// Why no invite can be made.
+var (
+	ErrNoInviteStore  = or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
+	ErrNoInviteSecret = or3cloud.Errorf(or3cloud.CodeConflict, "%s is not set; set it to the output of %s", setting.InviteSecret, or3cloud.MakeKey)
+)
+
+// Create makes an invite to a workspace for an address, in a role and on behalf of a user or of the operator, and returns it with its
+// token, which is kept nowhere. lifetime 0 is the configured one.
+func (in *Invites) Create(ctx context.Context, made or3cloud.Invite, lifetime time.Duration) (_ or3cloud.Invite, token string, err error) {
 	switch {
 	case in.mode != setting.RegistrationInviteOnly:
-		return "", expires, or3cloud.Errorf(or3cloud.CodeConflict,
-			"invites are ignored while the registration mode is %q; set OR3_AUTH_REGISTRATION_MODE=invite_only and start the server anew", in.mode)
+		return made, "", or3cloud.Errorf(or3cloud.CodeConflict,
+			"invites are ignored while the registration mode is %q; set OR3_AUTH_REGISTRATION_MODE=invite_only and restart the server", in.mode)
 	case in.store == nil:
-		return "", expires, or3cloud.Errorf(or3cloud.CodeUnsupported, "the configured workspace store keeps no invites")
+		return made, "", ErrNoInviteStore
 	case in.secret == "":
-		return "", expires, or3cloud.Errorf(or3cloud.CodeConflict, "%s is not set; set it to the output of %s", setting.InviteSecret, or3cloud.MakeKey)
+		return made, "", ErrNoInviteSecret
 	}
-	expires = in.now().Add(cmp.Or(lifetime, in.ttl)).Truncate(time.Second)
-	if token, err = invite.Sign(in.secret, invite.Token{WorkspaceID: workspaceID, Email: email, Expires: expires}); err != nil {
-		return "", expires, err
+	made.ExpiresAt = in.now().Add(cmp.Or(lifetime, in.ttl)).Truncate(time.Second)
+	if token, err = invite.Sign(in.secret, invite.Token{WorkspaceID: made.WorkspaceID, Email: made.Email, Expires: made.ExpiresAt}); err != nil {
+		return made, "", err
 	}
-	_, err = in.store.CreateInvite(ctx, or3cloud.Invite{
-		WorkspaceID: workspaceID, Email: invite.NormalEmail(email), Role: role, TokenHash: invite.Hash(token), ExpiresAt: expires,
-	})
-	return token, expires, err
+	made.Email, made.TokenHash = invite.NormalEmail(made.Email), invite.Hash(token)
+	made.ID, err = in.store.CreateInvite(ctx, made)
+	return made, token, err
 }
 
 // The answers to people without a fitting invite, with the codes of docs/accounts-api.md.

@@ -70,27 +70,45 @@ func inviteUser(ctx context.Context, d *Desk, op instance.Operator, in NewInvite
 	if err != nil {
 		return InviteLink{}, err
 	}
-	if err := checkRole(in.Role); err != nil {
-		return InviteLink{}, err
-	}
-	if in.Seconds != 0 && (in.Seconds < int64(ShortestInvite/time.Second) || in.Seconds > int64(LongestInvite/time.Second)) {
-		return InviteLink{}, or3cloud.Errorf(or3cloud.CodeInvalid, "an invite lives between %v and %d days", ShortestInvite, LongestInvite/(24*time.Hour))
-	}
-	if !IsAddress(in.Email) {
-		return InviteLink{}, or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", in.Email)
-	}
-	if err := checkUninvited(ctx, op, in.Email); err != nil {
-		return InviteLink{}, err
-	}
-	token, expires, err := op.Invites.Create(ctx, in.WorkspaceID, in.Email, in.Role, time.Duration(in.Seconds)*time.Second)
+	made, token, err := invite(ctx, op, in, "")
 	if err != nil {
 		return InviteLink{}, err
 	}
-	return InviteLink{in.Email, in.WorkspaceID, in.Role, Link{origin + d.links.inviteLead() + token, expires.UTC()}}, nil
+	return InviteLink{in.Email, in.WorkspaceID, in.Role, Link{origin + d.links.inviteLead() + token, made.ExpiresAt.UTC()}}, nil
+}
+
+// Invite makes an invite and returns it with its token, for whoever makes links of their own: on behalf of a user, who must be allowed
+// to manage the members of the workspace, or of the operator if by is empty.
+func (d *Desk) Invite(ctx context.Context, in NewInvite, by string) (made or3cloud.Invite, token string, err error) {
+	err = d.instance.Operate(func(op instance.Operator) error {
+		made, token, err = invite(ctx, op, in, by)
+		return err
+	})
+	return made, token, err
+}
+
+func invite(ctx context.Context, op instance.Operator, in NewInvite, by string) (made or3cloud.Invite, token string, err error) {
+	if err := checkRole(in.Role); err != nil {
+		return made, "", err
+	}
+	if in.Seconds != 0 && (in.Seconds < int64(ShortestInvite/time.Second) || in.Seconds > int64(LongestInvite/time.Second)) {
+		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "an invite lives between %v and %d days", ShortestInvite, LongestInvite/(24*time.Hour))
+	}
+	if !IsAddress(in.Email) {
+		return made, "", or3cloud.Errorf(or3cloud.CodeInvalid, "%q is no e-mail address", in.Email)
+	}
+	if err := checkUninvited(ctx, op, in.Email); err != nil {
+		return made, "", err
+	}
+	made = or3cloud.Invite{WorkspaceID: in.WorkspaceID, Email: in.Email, Role: in.Role, InvitedByUserID: by}
+	return op.Invites.Create(ctx, made, time.Duration(in.Seconds)*time.Second)
 }
 
 // checkUninvited refuses an invite that would be ignored: those of people who are known already are (contract, auth §9).
 func checkUninvited(ctx context.Context, op instance.Operator, email string) error {
+	if op.Accounts == nil { // who has one, another host knows
+		return nil
+	}
 	a, err := op.Accounts.Account(ctx, email)
 	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		return nil

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -66,6 +67,8 @@ type API struct {
 	rows      map[string]row // by method and path
 	hosts     []string       // under which there is an administration; empty for all
 	networks  []netip.Prefix // from where there is one; empty for all
+
+	revoking sync.Mutex // held while a deployment administrator is revoked
 }
 
 // row is an endpoint below one of the prefixes.
@@ -84,7 +87,8 @@ func New(o Options) (*API, error) {
 	for _, host := range o.Config.List(setting.AdminAllowedHosts) {
 		a.hosts = append(a.hosts, hostName(host))
 	}
-	a.serve(slices.Concat(a.auth(), a.webhooks()))
+	a.serve(slices.Concat(a.auth(), workspacesAPI{a}.table(), membersAPI{a}.table(), invitesAPI{a}.table(), usersAPI{a}.table(),
+		packagesAPI{a}.table(), a.webhooks()))
 	return a, nil
 }
 
@@ -142,7 +146,7 @@ type endpoint struct {
 	limited bool
 	// credentials says that it is about the name and password of the environment's super administrator.
 	credentials bool
-	// body is the largest accepted body in bytes, as in or3cloud.Route. It has come whole when handle begins.
+	// body is the largest accepted body in bytes, as in or3cloud.Route. Unless it is -1, it has come whole when handle begins.
 	body int64
 	// buffer is what an answer holds in memory, as in or3cloud.Route.
 	buffer int64

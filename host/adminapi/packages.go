@@ -1,0 +1,316 @@
+package adminapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/setting"
+)
+
+// packagesAPI are the endpoints of plugins and themes, which this server has none of: the forms are empty, and what a workspace has enabled
+// and set is kept (contract, workspaces-and-admin §5).
+//
+// Answers about a setting carry a version of it, an extension of ours. A change that names the version which its page has seen is refused
+// if another administrator was faster; one that names none is made on top of what there is.
+type packagesAPI struct{ *API }
+
+func (a packagesAPI) table() []endpoint {
+	return []endpoint{
+		{method: http.MethodGet, path: "plugins-page", may: owners, proof: readOnly, handle: a.pluginsPage},
+		{method: http.MethodPost, path: "plugins/workspace-enable", may: owners, action: audit.PluginEnable, handle: a.enablePlugin},
+		{method: http.MethodGet, path: "plugins/workspace-settings", may: owners, proof: readOnly, handle: a.pluginSettings},
+		{method: http.MethodPost, path: "plugins/workspace-settings", may: owners, action: audit.PluginSettings, body: settingsBody,
+			handle: a.setPluginSettings},
+		{method: http.MethodGet, path: "themes-page", proof: readOnly, handle: a.themesPage},
+		{method: http.MethodGet, path: "extensions", proof: readOnly, handle: a.extensions},
+		{method: http.MethodPost, path: "extensions/install", body: -1, handle: a.noExtensions},
+		{method: http.MethodPost, path: "extensions/uninstall", handle: a.noExtensions},
+	}
+}
+
+const (
+	// settingsBody bounds the settings of a plugin on their way; what is kept has or3cloud.MaxSettingValue.
+	settingsBody = 64 << 10
+	// maxPluginID leaves room for the name of the setting.
+	maxPluginID = 128
+	// longestUpload is how much of an extension is read, in bytes, before its sender is told that it cannot be installed.
+	longestUpload = 32 << 20
+)
+
+// The settings of a workspace that the contract names.
+const (
+	pluginsEnabled = "plugins.enabled"
+	pluginSettings = "plugins.settings."
+)
+
+// stored is a setting as it was read.
+type stored struct {
+	value string
+	found bool
+}
+
+func read(ctx context.Context, settings or3cloud.WorkspaceSettings, workspaceID, key string) (s stored, err error) {
+	s.value, s.found, err = settings.WorkspaceSetting(ctx, workspaceID, key)
+	return s, err
+}
+
+// version names a value: the beginning of its SHA-256, or "none".
+func (s stored) version() string {
+	if !s.found {
+		return "none"
+	}
+	sum := sha256.Sum256([]byte(s.value))
+	return hex.EncodeToString(sum[:8])
+}
+
+// expected is the value as CompareAndSetWorkspaceSetting wants it.
+func (s stored) expected() *string {
+	if !s.found {
+		return nil
+	}
+	return &s.value
+}
+
+// errStale is the answer to whoever has not seen what another administrator has changed.
+var errStale = or3cloud.Errorf(or3cloud.CodeConflict, "Another administrator has changed this meanwhile. Reload the page.")
+
+// seen is the version that a page has seen; empty if it is one that knows of none.
+type seen struct {
+	Version string `json:"version"`
+}
+
+func (v seen) check(s stored) error {
+	if v.Version != "" && v.Version != s.version() {
+		return errStale
+	}
+	return nil
+}
+
+// plugins are the plugins that a workspace has enabled.
+type plugins struct {
+	stored
+	ids []string
+}
+
+func enabledPlugins(ctx context.Context, settings or3cloud.WorkspaceSettings, workspaceID string) (plugins, error) {
+	s, err := read(ctx, settings, workspaceID, pluginsEnabled)
+	out := plugins{stored: s}
+	if json.Unmarshal([]byte(s.value), &out.ids) != nil || out.ids == nil { // another host has left what is no list
+		out.ids = []string{}
+	}
+	return out, err
+}
+
+func (a packagesAPI) pluginsPage(w http.ResponseWriter, r *http.Request, c *Caller) error {
+	id, err := c.workspace(r.URL.Query().Get("workspaceId"))
+	if err != nil {
+		return err
+	}
+	settings, err := ability[or3cloud.WorkspaceSettings](a.API, settingsStore)
+	if err != nil {
+		return err
+	}
+	enabled, err := enabledPlugins(r.Context(), settings, id)
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		Plugins        []string      `json:"plugins"`
+		Role           or3cloud.Role `json:"role"`
+		EnabledPlugins []string      `json:"enabledPlugins"`
+		Version        string        `json:"version"`
+	}{[]string{}, or3cloud.RoleOwner, enabled.ids, enabled.version()})
+}
+
+// isPluginID reports whether a text can name a plugin.
+func isPluginID(id string) bool {
+	return id != "" && len(id) <= maxPluginID && strings.TrimSpace(id) == id && !strings.ContainsFunc(id, unicode.IsControl)
+}
+
+func (a packagesAPI) enablePlugin(w http.ResponseWriter, r *http.Request, c *Caller) error {
+	var in struct {
+		place
+		seen
+		PluginID string `json:"pluginId"`
+		Enabled  *bool  `json:"enabled"`
+	}
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
+		return err
+	}
+	if !isPluginID(in.PluginID) || in.Enabled == nil {
+		return invalid(invalidRequest)
+	}
+	c.Target.Object = in.PluginID
+	id, err := c.at(in.place)
+	if err != nil {
+		return err
+	}
+	settings, err := ability[or3cloud.WorkspaceSettingsComparer](a.API, settingsStore)
+	if err != nil {
+		return err
+	}
+	for {
+		was, err := enabledPlugins(r.Context(), settings, id)
+		if err == nil {
+			err = in.check(was.stored)
+		}
+		if err != nil {
+			return err
+		}
+		ids := slices.DeleteFunc(slices.Clone(was.ids), func(id string) bool { return id == in.PluginID })
+		if *in.Enabled {
+			ids = append(ids, in.PluginID)
+		}
+		text, err := json.Marshal(ids)
+		if err != nil {
+			return err
+		}
+		if len(text) > or3cloud.MaxSettingValue {
+			return or3cloud.Errorf(or3cloud.CodeConflict, "The workspace has as many plugins enabled as it can have")
+		}
+		done, err := settings.CompareAndSetWorkspaceSetting(r.Context(), id, pluginsEnabled, was.expected(), string(text))
+		if err != nil {
+			return err
+		}
+		if !done { // somebody else has: once more on top of that
+			continue
+		}
+		return httpapi.WriteJSON(w, http.StatusOK, struct {
+			OK      bool     `json:"ok"`
+			Enabled []string `json:"enabled"`
+			Version string   `json:"version"`
+		}{true, ids, stored{string(text), true}.version()})
+	}
+}
+
+// ofPlugin is the settings of a plugin, and their version.
+type ofPlugin struct {
+	Settings json.RawMessage `json:"settings"`
+	Version  string          `json:"version"`
+}
+
+func (a packagesAPI) pluginSettings(w http.ResponseWriter, r *http.Request, c *Caller) error {
+	query := r.URL.Query()
+	plugin := query.Get("pluginId")
+	if !isPluginID(plugin) {
+		return invalid(invalidRequest)
+	}
+	id, err := c.workspace(query.Get("workspaceId"))
+	if err != nil {
+		return err
+	}
+	settings, err := ability[or3cloud.WorkspaceSettings](a.API, settingsStore)
+	if err != nil {
+		return err
+	}
+	s, err := read(r.Context(), settings, id, pluginSettings+plugin)
+	if err != nil {
+		return err
+	}
+	out := ofPlugin{json.RawMessage("{}"), s.version()}
+	if isObject([]byte(s.value)) {
+		out.Settings = json.RawMessage(s.value)
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, out)
+}
+
+// isObject reports whether a text is a JSON object, as every reader understands it.
+func isObject(text []byte) bool {
+	v := jsontext.Value(text)
+	return v.Kind() == '{' && v.IsValid()
+}
+
+func (a packagesAPI) setPluginSettings(w http.ResponseWriter, r *http.Request, c *Caller) error {
+	const invalidSettings = "Invalid settings"
+	var in struct {
+		place
+		seen
+		PluginID string          `json:"pluginId"`
+		Settings json.RawMessage `json:"settings"`
+	}
+	if err := httpapi.ReadJSON(r, &in, invalidRequest); err != nil {
+		return err
+	}
+	if !isPluginID(in.PluginID) {
+		return invalid(invalidRequest)
+	}
+	c.Target.Object = in.PluginID
+	text := jsontext.Value(in.Settings)
+	if !isObject(text) || text.Compact() != nil || len(text) > or3cloud.MaxSettingValue {
+		return invalid(invalidSettings)
+	}
+	id, err := c.at(in.place)
+	if err != nil {
+		return err
+	}
+	settings, err := ability[or3cloud.WorkspaceSettingsComparer](a.API, settingsStore)
+	if err != nil {
+		return err
+	}
+	key := pluginSettings + in.PluginID
+	if in.Version == "" {
+		err = settings.SetWorkspaceSetting(r.Context(), id, key, string(text))
+	} else {
+		err = replaceSettings(r.Context(), settings, id, key, in.seen, string(text))
+	}
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		OK      bool   `json:"ok"`
+		Version string `json:"version"`
+	}{true, stored{string(text), true}.version()})
+}
+
+// replaceSettings keeps a value if the present one is what a page has seen.
+func replaceSettings(ctx context.Context, settings or3cloud.WorkspaceSettingsComparer, workspaceID, key string, v seen, value string) error {
+	was, err := read(ctx, settings, workspaceID, key)
+	if err == nil {
+		err = v.check(was)
+	}
+	if err != nil {
+		return err
+	}
+	done, err := settings.CompareAndSetWorkspaceSetting(ctx, workspaceID, key, was.expected(), value)
+	if err == nil && !done {
+		err = errStale
+	}
+	return err
+}
+
+// themesPage names the theme that new users see, which is one that the client was built with.
+func (a packagesAPI) themesPage(w http.ResponseWriter, _ *http.Request, _ *Caller) error {
+	const usual = "blank"
+	out := struct {
+		Themes       []string      `json:"themes"`
+		Role         or3cloud.Role `json:"role"`
+		DefaultTheme string        `json:"defaultTheme"`
+	}{[]string{}, or3cloud.RoleOwner, usual}
+	if theme := a.opt.Config.String(setting.DefaultTheme); theme != "" {
+		out.DefaultTheme = theme
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, out)
+}
+
+func (a packagesAPI) extensions(w http.ResponseWriter, _ *http.Request, _ *Caller) error {
+	return httpapi.WriteJSON(w, http.StatusOK, struct {
+		Items []string `json:"items"`
+	}{[]string{}})
+}
+
+// noExtensions refuses to install or to remove an extension.
+func (a packagesAPI) noExtensions(w http.ResponseWriter, r *http.Request, _ *Caller) error {
+	httpapi.Forget(w, r, longestUpload)
+	return or3cloud.Errorf(or3cloud.CodeUnsupported, "This server runs no plugins and no themes of its own. Build them into the client instead.")
+}
