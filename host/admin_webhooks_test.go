@@ -131,7 +131,9 @@ func TestAdministratorsAreTold(t *testing.T) {
 	}
 	super.admins("DELETE", of, "", 200)
 	page, err := r.instance.Providers().Audit.List(t.Context(), audit.Query{Action: "webhook", Outcome: audit.Done})
-	if err != nil || len(page.Entries) == 0 || page.Entries[0].Action != audit.WebhookDelete || !strings.HasSuffix(of, page.Entries[0].Target.Object) {
+	last := len(page.Entries) - 1
+	if err != nil || last < 1 || page.Entries[0].Action != audit.WebhookDelete || !strings.HasSuffix(of, "/"+page.Entries[0].Target.Object) ||
+		page.Entries[last].Action != audit.WebhookCreate || !strings.HasSuffix(path, "/"+page.Entries[last].Target.Object) {
 		t.Errorf("%+v, %v", page.Entries, err)
 	}
 }

@@ -23,8 +23,14 @@ func (a *API) webhooks() (out []endpoint) {
 				return route.Handle(w, r)
 			},
 		}
-		if route.Method == http.MethodGet {
+		switch {
+		case route.Method == http.MethodGet:
 			e.proof = readOnly
+		case e.action == audit.WebhookCreate:
+			e.handle = func(w http.ResponseWriter, r *http.Request, c *Caller) (err error) {
+				c.Target.Object, err = a.opt.Webhooks.Create(w, r)
+				return err
+			}
 		}
 		out = append(out, e)
 	}

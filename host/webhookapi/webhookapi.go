@@ -73,7 +73,10 @@ func (a *API) Routes() []or3cloud.Route {
 func (a *API) RoutesBelow(path string) []or3cloud.Route {
 	return []or3cloud.Route{
 		{Method: http.MethodGet, Path: path, Handle: a.list},
-		{Method: http.MethodPost, Path: path, Handle: a.create},
+		{Method: http.MethodPost, Path: path, Handle: func(w http.ResponseWriter, r *http.Request) error {
+			_, err := a.Create(w, r)
+			return err
+		}},
 		{Method: http.MethodPatch, Path: path + "/:id", Handle: a.update},
 		{Method: http.MethodDelete, Path: path + "/:id", Handle: a.remove},
 		{Method: http.MethodGet, Path: path + "/:id/logs", Buffer: 3 * or3cloud.LogBytes, Handle: a.logs}, // rows, texts and JSON
@@ -251,30 +254,30 @@ func (a *API) check(r *http.Request, user string) (in fields, err error) {
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
 
-// create answers with the secret, which no one is told again.
-func (a *API) create(w http.ResponseWriter, r *http.Request) error {
+// Create makes a webhook and returns its id. It answers with the secret, which no one is told again.
+func (a *API) Create(w http.ResponseWriter, r *http.Request) (id string, err error) {
 	httpapi.NoStore(w)
 	user, workspace, err := a.come(r)
 	if err != nil {
-		return err
+		return "", err
 	}
 	in, err := a.check(r, user)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case in.URL == nil || len(in.Events)+len(in.CustomHooks) == 0:
-		return invalid(invalidRequest)
+		return "", invalid(invalidRequest)
 	}
 	if in.WorkspaceID != nil {
 		workspace = *in.WorkspaceID
 	}
 	if err := a.limit(ratelimit.WebhookChange, user); err != nil {
-		return err
+		return "", err
 	}
-	id := uuid.NewString()
+	id = uuid.NewString()
 	secret, sealed, err := a.opt.Engine.NewSecret(id)
 	if err != nil {
-		return err
+		return "", err
 	}
 	hook := or3cloud.Webhook{
 		ID: id, Scope: scopeOf(user), UserID: user, WorkspaceID: workspace, URL: *in.URL, Events: in.Events, CustomHooks: in.CustomHooks,
@@ -284,9 +287,9 @@ func (a *API) create(w http.ResponseWriter, r *http.Request) error {
 		hook.Label = *in.Label
 	}
 	if hook, err = a.opt.Store.CreateWebhook(r.Context(), hook, a.opt.Most); err != nil {
-		return err
+		return "", err
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, map[string]any{"webhook": shown(hook), "signing_secret": secret})
+	return id, httpapi.WriteJSON(w, http.StatusOK, map[string]any{"webhook": shown(hook), "signing_secret": secret})
 }
 
 func (a *API) update(w http.ResponseWriter, r *http.Request) error {

@@ -245,7 +245,7 @@ func randomID(random io.Reader) (string, error) {
 }
 
 // ours are the entries that datadir itself, or the program around it, keeps in a data directory.
-var ours = []string{identityFile, identityFile + ".new", lockFile, secretsDir, marksDir, "lost+found", "reserve", "control.sock", "fsck.json"}
+var ours = []string{identityFile, identityFile + ".new", lockFile, secretsDir, marksDir, "lost+found", "reserve", "control.sock", "fsck.json", "fault.json"}
 
 // inUse reports whether a directory has more in it than the program puts there before it makes the first store.
 func inUse(path string) (bool, error) {
