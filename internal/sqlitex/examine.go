@@ -1,19 +1,45 @@
 package sqlitex
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	or3cloud "or3.chat/cloud"
 )
 
-// Examine says what keeps a database file from being where a setting names it. It opens nothing.
-func Examine(e or3cloud.Examination, variable, path string) (problems, warnings []or3cloud.Problem) {
+// Examine says what keeps a database file from being used, where a setting names it (named) or it is in the data directory. It opens no
+// database, so it may run beside a server and changes nothing.
+func Examine(e or3cloud.Examination, variable, path string, named bool) (problems, warnings []or3cloud.Problem) {
+	const refused = "the server does not start with it"
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return []or3cloud.Problem{{
-			Variable: variable, Fault: path + " is a directory, where a database belongs", Why: "the server does not start with it",
+			Variable: variable, Fault: path + " is a directory, where a database belongs", Why: refused,
 			Fix: "Name a file, for example " + filepath.Join(path, "or3.sqlite") + ".",
 		}}, nil
 	}
+	if err := checkFirstPage(path); err != nil {
+		fault, fix, _ := strings.Cut(err.Error(), ". ")
+		return []or3cloud.Problem{{Variable: variable, Fault: fault, Why: refused, Fix: fix + "."}}, nil
+	}
+	if !named {
+		return nil, nil // the room there is that of the data directory
+	}
 	return e.Room(variable, filepath.Dir(path))
+}
+
+// checkFirstPage is what a start finds wrong with the first page of a file; nil for one that it would make or cannot read, which is said
+// elsewhere. A server may be writing: what is wrong only once is what it was just doing.
+func checkFirstPage(path string) (err error) {
+	for range 2 {
+		info, missing := os.Stat(path)
+		if missing != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+			return nil
+		}
+		if err = checkHeader(path, info.Size()); !errors.Is(err, ErrDamaged) {
+			return nil
+		}
+	}
+	return err
 }

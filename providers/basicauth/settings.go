@@ -217,8 +217,9 @@ func check(cfg or3cloud.Config, _ bool) (problems []or3cloud.Problem) {
 
 // examine implements or3cloud.Provider.Examine.
 func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
-	if path := resolveDBPath(e.Config.String(settingDBPath), e.DataDir); e.Config.String(settingDBPath) != "" && path != ":memory:" {
-		problems, warnings = sqlitex.Examine(e, settingDBPath, path)
+	named := e.Config.String(settingDBPath)
+	if named != ":memory:" && (named != "" || e.DataDir != "") {
+		problems, warnings = sqlitex.Examine(e, settingDBPath, resolveDBPath(named, e.DataDir), named != "")
 	}
 	if file := e.Config.String(settingBreachFile); file != "" {
 		breaches, err := passwordpolicy.OpenBreaches(file)

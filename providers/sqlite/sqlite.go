@@ -176,10 +176,14 @@ func warn(cfg or3cloud.Config, _ bool) []or3cloud.Problem {
 
 // examine implements or3cloud.Provider.Examine.
 func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or3cloud.Problem) {
-	if path := e.Config.String(varPath); path != "" && path != ":memory:" {
-		return sqlitex.Examine(e, varPath, path)
+	switch path := e.Config.String(varPath); {
+	case path == ":memory:", path == "" && e.DataDir == "":
+		return nil, nil
+	case path == "":
+		return sqlitex.Examine(e, varPath, filepath.Join(e.DataDir, defaultDB), false)
+	default:
+		return sqlitex.Examine(e, varPath, path, true)
 	}
-	return nil, nil
 }
 
 // Options configure a Store.
