@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -256,6 +257,8 @@ func (a app) load(f settingFlags) (settings, error) {
 	s.Config, s.problems, s.warnings = config.Load(catalogue, a.sources(f))
 	check := config.CheckProviders
 	if s.partial {
+		ofHost := func(p or3cloud.Problem) bool { return setting.OfAdmin(p.Variable) }
+		s.problems, s.warnings = slices.DeleteFunc(s.problems, ofHost), slices.DeleteFunc(s.warnings, ofHost)
 		check = config.CheckOwnProviders
 	}
 	problems, warnings := check(s.Config, s.known)

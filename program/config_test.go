@@ -84,3 +84,25 @@ func TestConfigShowsTheRateLimits(t *testing.T) {
 		}
 	}
 }
+
+// What OR3 Chat's own host makes of its administration is no matter of the engine behind it.
+func TestNoEngineMindsTheAdministrationOfItsHost(t *testing.T) {
+	a := newApp(registerProviders)
+	a.environ = []string{"OR3_STRICT_CONFIG=true", "OR3_DATA_DIR=" + t.TempDir(), "OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=x", "OR3_ADMIN_JWT_EXPIRY=soon",
+		"OR3_ADMIN_ALLOWED_HOSTS=https://x", "OR3_ADMIN_BASE_PATH=/"}
+	for _, partial := range []bool{true, false} {
+		s, err := a.load(settingFlags{partial: partial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []string
+		for _, p := range append(s.problems, s.warnings...) {
+			if strings.HasPrefix(p.Variable, "OR3_ADMIN_") {
+				found = append(found, p.Variable)
+			}
+		}
+		if partial != (len(found) == 0) {
+			t.Errorf("partial %v: %q", partial, found)
+		}
+	}
+}

@@ -1,11 +1,20 @@
 package setting
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	or3cloud "or3.chat/cloud"
 )
+
+// OfAdmin reports whether a setting is one of the administration, which is a server's. Behind OR3 Chat's own host these are that host's alone,
+// whatever it makes of them, and must keep no engine from starting.
+func OfAdmin(name string) bool {
+	return slices.ContainsFunc(Host(), func(s or3cloud.Setting) bool { return s.Name == name && s.Group == GroupAdmin })
+}
 
 // AdminPages is where clients have their pages for administrators, wherever browsers see them (AdminBasePath).
 const AdminPages = "/admin"
