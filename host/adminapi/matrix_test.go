@@ -260,6 +260,9 @@ func TestEveryEndpointAdmitsWhoItMust(t *testing.T) {
 // router knows.
 func TestBodiesComeWhole(t *testing.T) {
 	for _, e := range newHouse(t).endpoints {
+		if e.body < 0 && rules[e.method+" "+e.path].want == http.StatusNotImplemented {
+			continue // whoever reads nothing
+		}
 		if e.body < 0 || e.body > httpapi.UnknownBody {
 			t.Errorf("%s %s takes a body of %d bytes; the most is %d", e.method, e.path, e.body, httpapi.UnknownBody)
 		}
