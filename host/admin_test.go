@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
@@ -166,6 +168,7 @@ func TestTheSessionOfTheSuperAdministrator(t *testing.T) {
 // Contract, workspaces-and-admin §4 and Pitfall 7: by the address that the proxy rule believes, before the password, for each name.
 func TestGuessesAtTheSuperAdministrator(t *testing.T) {
 	r := startReal(t, eventsapi.Bounds{}, nil, append([]string{"OR3_LIMITS_ENABLED=false", "OR3_TRUSTED_PROXIES=127.0.0.1"}, superAdmin...)...)
+	r.keepAdminPassword(t)
 	p := r.visitor(t)
 	try := func(address, username, password string) int {
 		t.Helper()
@@ -198,5 +201,39 @@ func TestGuessesAtTheSuperAdministrator(t *testing.T) {
 		if got := try(c.address, c.username, c.password); got != c.want {
 			t.Errorf("%+v: %d", c, got)
 		}
+	}
+}
+
+// Whoever is no proxy of ours says nothing about where it comes from.
+func TestGuessesBehindInventedAddresses(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{}, nil, superAdmin...)
+	r.keepAdminPassword(t)
+	p := r.visitor(t)
+	for i := range 6 {
+		status, _, _ := p.asks("POST", "/api/admin/auth/login", `{"username":"admin","password":"wrong"}`,
+			"X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i), "X-Real-Ip", fmt.Sprintf("203.0.113.%d", i), "Forwarded", fmt.Sprintf("for=203.0.113.%d", i))
+		if want := map[bool]int{true: 401, false: 429}[i < 5]; status != want {
+			t.Errorf("guess %d: %d, want %d", i, status, want)
+		}
+	}
+}
+
+// Guesses at once are no more than one after the other.
+func TestGuessesAtOnce(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{}, nil, superAdmin...)
+	r.keepAdminPassword(t)
+	p := r.visitor(t)
+	var all sync.WaitGroup
+	var looked atomic.Int32
+	for range 15 {
+		all.Go(func() {
+			if status, _, _ := p.asks("POST", "/api/admin/auth/login", `{"username":"admin","password":"wrong"}`); status == 401 {
+				looked.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := looked.Load(); n == 0 || n > 5 {
+		t.Errorf("%d of 15 passwords were looked at", n)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/passwd"
 	"or3.chat/cloud/setting"
 )
 
@@ -143,6 +144,18 @@ func TestTheFirstSignInKeepsTheCredentials(t *testing.T) {
 		t.Errorf("the log of a sign-in with what the environment says: %s", log)
 	}
 	other.signIn(t, "admin", password)
+}
+
+// Time does not tell whether the name or the password is wrong: both cost the same hash, which none gets where there is no room for it.
+func TestAWrongNameCostsAHash(t *testing.T) {
+	f := newFixture(t, t.TempDir())
+	f.signIn(t, "admin", password)
+	f.passwords = passwd.New(rand.Reader, 0, 0)
+	for _, name := range []string{"admin", "other", ""} {
+		if _, err := f.SignIn(t.Context(), name, "wrong"); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
 }
 
 // Many first sign-ins at once agree on one file.
