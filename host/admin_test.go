@@ -237,3 +237,18 @@ func TestGuessesAtOnce(t *testing.T) {
 		t.Errorf("%d of 15 passwords were looked at", n)
 	}
 }
+
+// A name that the administration alone has is known, and the public one shows none.
+func TestTheAdministrationUnderAName(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{}, nil, append([]string{"OR3_PUBLIC_URL=https://cloud.test", "OR3_ADMIN_ALLOWED_HOSTS=admin.cloud.test"}, superAdmin...)...)
+	r.keepAdminPassword(t)
+	p := r.visitor(t)
+	body := fmt.Sprintf(`{"username":"admin","password":%q}`, adminPassword)
+	for host, want := range map[string]int{"admin.cloud.test": 200, "admin.cloud.test:8443": 200, "cloud.test": 404, "127.0.0.1": 404, "other.test": 503} {
+		for _, c := range []struct{ method, path, body string }{{"POST", "/api/admin/auth/login", body}, {"GET", "/api/admin/auth/session", ""}} {
+			if status, text, _ := p.asks(c.method, c.path, c.body, "Host", host, "Origin", "https://"+host); status != want && (status != 401 || want != 200 || c.body != "") {
+				t.Errorf("%s %s at %s: %d %s, want %d", c.method, c.path, host, status, text, want)
+			}
+		}
+	}
+}

@@ -110,7 +110,8 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	}
 	proxy.Log = h.log
 	h.names = middleware.NewNames(middleware.NamesOptions{
-		PublicURL: cfg.String(setting.PublicURL), AllowedOrigins: allowed, Machine: o.MachineNames, Log: h.log,
+		PublicURL: cfg.String(setting.PublicURL), AllowedOrigins: allowed, Log: h.log,
+		Machine: slices.Concat(o.MachineNames, cfg.List(setting.AdminAllowedHosts)), // a name for administrators alone is one of ours
 	})
 	plan := of.Plan()
 	health := healthapi.New(healthapi.Options{

@@ -28,6 +28,7 @@ import (
 
 	"or3.chat/cloud/internal/dirsync"
 	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/internal/superadmin"
 )
 
 const (
@@ -179,6 +180,7 @@ func (d *Dir) checkForeign() error {
 			return nil
 		case lockFile, identityFile + ".new": // left by a first start that was interrupted
 		case "lost+found": // a fresh volume
+		case superadmin.File: // brought along from a host of OR3 Chat
 		default:
 			other = e.Name()
 		}

@@ -89,6 +89,9 @@ func TestOpenAcceptsAFreshVolume(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(path, "lost+found"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(path, "admin-credentials.json"), []byte("{}"), 0o600); err != nil { // of OR3 Chat's own host
+		t.Fatal(err)
+	}
 	if !open(t, path).Created() {
 		t.Error("not created")
 	}
