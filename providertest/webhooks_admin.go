@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -169,14 +170,16 @@ func testAdminEvents(t *testing.T, b *adminWebhookBench) {
 	for _, line := range b.log(hook.ID) {
 		name, text, _ := strings.Cut(strings.TrimPrefix(line, "pending "), " ")
 		var data struct {
-			Name, Email, Role, Previous_role *string
+			Name, Email, Role *string
+			Before            *string `json:"previous_role"`
 		}
 		if err := json.Unmarshal([]byte(text), &data); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
-		switch orNull := func(s *string) string { return *cmpOr(s, pointer("null")) }; {
+		orNull := func(s *string) string { return *cmp.Or(s, pointer("null")) }
+		switch {
 		case name == adminevent.RoleChanged:
-			name += " " + orNull(data.Previous_role) + " to " + orNull(data.Role)
+			name += " " + orNull(data.Before) + " to " + orNull(data.Role)
 		case data.Email != nil:
 			name += " " + *data.Email
 		case data.Name != nil:
@@ -187,13 +190,6 @@ func testAdminEvents(t *testing.T, b *adminWebhookBench) {
 	if !slices.Equal(got, want) {
 		t.Errorf("\n got %q\nwant %q", got, want)
 	}
-}
-
-func cmpOr(a, b *string) *string {
-	if a == nil {
-		return b
-	}
-	return a
 }
 
 // testAdminEventsOfAWorkspace: a webhook with a workspace is told of that alone, and of its end.
