@@ -194,6 +194,7 @@ type scene struct {
 	victim, other, owner *person
 	super, otherSuper    *person // the super administrator in two browsers
 	shared               string  // a workspace that owner and victim own
+	spare                string  // another workspace of the owner
 	otherSession         string  // of the victim, in another browser
 	put                  string  // a signed URL
 	piece, otherPiece    string  // uploads in pieces that have begun
@@ -213,6 +214,9 @@ func newScene(t *testing.T, environ ...string) *scene {
 	s.super, s.otherSuper = r.visitor(t).administer(), r.visitor(t).administer()
 	r.grant(t, s.victim, true)
 	s.shared = s.owner.workspace
+	var spare struct{ ID string }
+	s.owner.do("POST", "/api/workspaces", `{"name":"a spare one"}`, &spare)
+	s.spare = spare.ID
 	s.member(or3cloud.RoleOwner)
 	var list struct {
 		Sessions []struct {

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,8 +36,8 @@ func (a packagesAPI) table() []endpoint {
 			handle: a.setPluginSettings},
 		{method: http.MethodGet, path: "themes-page", proof: readOnly, handle: a.themesPage},
 		{method: http.MethodGet, path: "extensions", proof: readOnly, handle: a.extensions},
-		{method: http.MethodPost, path: "extensions/install", body: -1, handle: a.noExtensions},
-		{method: http.MethodPost, path: "extensions/uninstall", handle: a.noExtensions},
+		{method: http.MethodPost, path: "extensions/install", body: -1, handle: a.install},
+		{method: http.MethodPost, path: "extensions/uninstall", handle: a.uninstall},
 	}
 }
 
@@ -309,8 +311,26 @@ func (a packagesAPI) extensions(w http.ResponseWriter, _ *http.Request, _ *Calle
 	}{[]string{}})
 }
 
-// noExtensions refuses to install or to remove an extension.
-func (a packagesAPI) noExtensions(w http.ResponseWriter, r *http.Request, _ *Caller) error {
-	httpapi.Forget(w, r, longestUpload)
-	return or3cloud.Errorf(or3cloud.CodeUnsupported, "This server runs no plugins and no themes of its own. Build them into the client instead.")
+// errNoExtensions is why no extension is installed or removed.
+var errNoExtensions = or3cloud.Errorf(or3cloud.CodeUnsupported, "This server runs no plugins and no themes of its own. Build them into the client instead.")
+
+// install refuses an extension, once it has come: a browser that is still sending would show a broken connection instead of the reason.
+func (a packagesAPI) install(w http.ResponseWriter, r *http.Request, c *Caller) error {
+	httpapi.LimitBody(w, r, longestUpload)
+	var tooLarge *http.MaxBytesError
+	if _, err := io.Copy(io.Discard, r.Body); err != nil && !errors.As(err, &tooLarge) {
+		return httpapi.BodyError(r, err, invalidRequest)
+	}
+	now, err := a.identify(r, c.row) // it may have taken long
+	if err == nil {
+		err = now.row.admits(now)
+	}
+	if err != nil {
+		return err
+	}
+	return errNoExtensions
+}
+
+func (packagesAPI) uninstall(http.ResponseWriter, *http.Request, *Caller) error {
+	return errNoExtensions
 }
