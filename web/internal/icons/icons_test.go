@@ -43,7 +43,7 @@ func icons(t *testing.T, w *httptest.ResponseRecorder) (p picked) {
 // TestTheCollectionsOfTheClient asks for an icon of each collection as the client does.
 func TestTheCollectionsOfTheClient(t *testing.T) {
 	i := New()
-	for of, name := range map[string]string{"carbon": "settings", "lucide": "search", "pixelarticons": "reload", "simple-icons": "github", "tabler": "pencil"} {
+	for of, name := range map[string]string{"carbon": "settings", "heroicons": "trash", "lucide": "search", "pixelarticons": "reload", "simple-icons": "github", "tabler": "pencil"} {
 		p := icons(t, ask(i, fstest.MapFS{}, "GET", Path+of+".json?icons="+name))
 		var icon struct{ Body string }
 		if err := json.Unmarshal(p.Icons[name], &icon); err != nil || !strings.HasPrefix(icon.Body, "<") {

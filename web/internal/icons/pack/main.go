@@ -18,7 +18,7 @@ import (
 
 // collections are what the client uses, with the licences that they had when their texts were copied to licenses/.
 var collections = map[string]string{
-	"carbon": "Apache-2.0", "lucide": "ISC", "pixelarticons": "MIT", "simple-icons": "CC0-1.0", "tabler": "MIT",
+	"carbon": "Apache-2.0", "heroicons": "MIT", "lucide": "ISC", "pixelarticons": "MIT", "simple-icons": "CC0-1.0", "tabler": "MIT",
 }
 
 func main() {
