@@ -176,6 +176,9 @@ type Provider struct {
 	// Examine looks, for "or3-cloud doctor", at what the configuration names: files, directories, other servers. It changes nothing,
 	// ends with ctx, and may run while the provider is open in another process. May be nil.
 	Examine func(ctx context.Context, e Examination) (problems, warnings []Problem)
+	// Places returns where the provider keeps its data in a configuration, as absolute paths by the settings that move them; what is kept
+	// in memory is left out. May be nil.
+	Places func(cfg Config, dataDir string) map[string]string
 	// Open starts the provider. When it fails it leaves nothing open.
 	Open func(ctx context.Context, env Env) (*Instance, error)
 }

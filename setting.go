@@ -44,6 +44,9 @@ type Setting struct {
 	// Check, if set, looks at a new value beyond Kind and Options, for set-up. It returns what is wrong with it, without the value, and
 	// what to do instead; no fault is "". The start does not ask it: installations have the values that they have.
 	Check func(text string) (fault, fix string)
+	// Settable says that administrators see the setting in the admin pages, and change it there (contract, env, the marks W; a
+	// provider marks what it wants). What decides who administers, and the files that hold secrets, are not.
+	Settable bool
 	// Asked says that set-up asks for the setting, AskedWhen in which configurations only. The others have a default or are made,
 	// and wait in the reference for whoever needs them.
 	Asked     bool

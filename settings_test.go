@@ -15,6 +15,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/providers/basicauth"
 	providerfs "or3.chat/cloud/providers/fs"
 	"or3.chat/cloud/providers/sqlite"
@@ -34,7 +35,7 @@ func declared(t *testing.T) []or3cloud.Setting {
 	for _, p := range reg.Providers() {
 		all = append(all, p.Settings...)
 	}
-	return all
+	return append(all, config.ChatSettings()...)
 }
 
 // sources calls visit with the syntax tree of each file from which the program is built.

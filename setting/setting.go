@@ -68,6 +68,7 @@ const (
 	AdminBasePath        = "OR3_ADMIN_BASE_PATH"
 	AdminAllowedHosts    = "OR3_ADMIN_ALLOWED_HOSTS"
 	AdminAllowedNetworks = "OR3_ADMIN_ALLOWED_NETWORKS"
+	AdminAllowRestart    = "OR3_ADMIN_ALLOW_RESTART"
 
 	SMTPURL  = "OR3_SMTP_URL"
 	SMTPFrom = "OR3_SMTP_FROM"
@@ -153,7 +154,7 @@ func Host() []or3cloud.Setting {
 			Help: "production means strict configuration, Secure cookies and redirection to HTTPS.",
 		},
 		{
-			Name: StrictConfig, Group: GroupStart, Label: "Strict configuration", Default: "false", Kind: or3cloud.KindBool,
+			Name: StrictConfig, Settable: true, Group: GroupStart, Label: "Strict configuration", Default: "false", Kind: or3cloud.KindBool,
 			Help: "Refuse every convenience that is not fit for production, also outside production.",
 		},
 		{
@@ -170,19 +171,19 @@ func Host() []or3cloud.Setting {
 		},
 
 		{
-			Name: SSRAuthEnabled, Group: GroupFeatures, Label: "Accounts", Default: "true", Kind: or3cloud.KindBool,
+			Name: SSRAuthEnabled, Settable: true, Group: GroupFeatures, Label: "Accounts", Default: "true", Kind: or3cloud.KindBool,
 			Help: "false leaves a host for static files: no accounts, no cloud endpoint, nothing on disk.",
 		},
 		{
-			Name: AuthProvider, Alias: "OR3_AUTH_PROVIDER", Group: GroupFeatures, Label: "Provider of accounts", Default: "basic-auth",
+			Name: AuthProvider, Alias: "OR3_AUTH_PROVIDER", Settable: true, Group: GroupFeatures, Label: "Provider of accounts", Default: "basic-auth",
 			Help: "Id of the provider that knows who is signed in.",
 		},
 		{
-			Name: AutoProvision, Group: GroupFeatures, Label: "New users", Default: "true", Kind: or3cloud.KindBool,
+			Name: AutoProvision, Settable: true, Group: GroupFeatures, Label: "New users", Default: "true", Kind: or3cloud.KindBool,
 			Help: "false refuses identities that have no user yet.",
 		},
 		{
-			Name: RegistrationMode, Group: GroupFeatures, Label: "Registration", Asked: true, AskedWhen: accounts,
+			Name: RegistrationMode, Settable: true, Group: GroupFeatures, Label: "Registration", Asked: true, AskedWhen: accounts,
 			Options: []string{RegistrationOpen, RegistrationInviteOnly, RegistrationDisabled},
 			Help:    "Who may register; by default open, or disabled when " + AutoProvision + " is false.",
 		},
@@ -192,7 +193,7 @@ func Host() []or3cloud.Setting {
 			Help: "Key that signs invites; generated if not set, except in strict mode.",
 		},
 		{
-			Name: InviteTTL, Group: GroupFeatures, Label: "Lifetime of invites", Default: "604800", Kind: or3cloud.KindInt, Min: 0, Max: 10 * 365 * 86400,
+			Name: InviteTTL, Settable: true, Group: GroupFeatures, Label: "Lifetime of invites", Default: "604800", Kind: or3cloud.KindInt, Min: 0, Max: 10 * 365 * 86400,
 			Help: "Seconds that an invite lives if nothing else is asked for; less than 60 counts as 60.",
 		},
 		{
@@ -202,40 +203,40 @@ func Host() []or3cloud.Setting {
 				"data then.",
 		},
 		{
-			Name: SyncEnabled, Alias: "OR3_CLOUD_SYNC_ENABLED", Group: GroupFeatures, Label: "Sync", Default: "true", Kind: or3cloud.KindBool,
+			Name: SyncEnabled, Alias: "OR3_CLOUD_SYNC_ENABLED", Settable: true, Group: GroupFeatures, Label: "Sync", Default: "true", Kind: or3cloud.KindBool,
 			Help: "Serve sync; only with accounts.",
 		},
 		{
-			Name: SyncProvider, Group: GroupFeatures, Label: "Provider of sync", Default: "sqlite",
+			Name: SyncProvider, Settable: true, Group: GroupFeatures, Label: "Provider of sync", Default: "sqlite",
 			Help: "Id of the provider of sync and of the workspace store.",
 		},
 		{
-			Name: StorageEnabled, Alias: "OR3_CLOUD_STORAGE_ENABLED", Group: GroupFeatures, Label: "Files", Default: "true", Kind: or3cloud.KindBool,
+			Name: StorageEnabled, Alias: "OR3_CLOUD_STORAGE_ENABLED", Settable: true, Group: GroupFeatures, Label: "Files", Default: "true", Kind: or3cloud.KindBool,
 			Help: "Serve files; only with accounts.",
 		},
 		{
-			Name: StorageProvider, Alias: "OR3_STORAGE_PROVIDER", Group: GroupFeatures, Label: "Provider of files", Default: "fs",
+			Name: StorageProvider, Alias: "OR3_STORAGE_PROVIDER", Settable: true, Group: GroupFeatures, Label: "Provider of files", Default: "fs",
 			Help: "Id of the provider of file storage.",
 		},
 
 		{
-			Name: LimitsEnabled, Group: GroupLimits, Label: "Rate limits", Default: "true", Kind: or3cloud.KindBool,
+			Name: LimitsEnabled, Settable: true, Group: GroupLimits, Label: "Rate limits", Default: "true", Kind: or3cloud.KindBool,
 			Help: "Limit requests per user and address.",
 		},
 		{
-			Name: RequestsPerMinute, Group: GroupLimits, Label: "Messages per minute", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
+			Name: RequestsPerMinute, Settable: true, Group: GroupLimits, Label: "Messages per minute", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
 			Help: "What a client lets its user send to models in a minute.",
 		},
 		{
-			Name: MaxConversations, Group: GroupLimits, Label: "Conversations", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
+			Name: MaxConversations, Settable: true, Group: GroupLimits, Label: "Conversations", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
 			Help: "Conversations that a client lets its user have; 0 for any number.",
 		},
 		{
-			Name: MaxMessagesPerDay, Group: GroupLimits, Label: "Messages per day", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
+			Name: MaxMessagesPerDay, Settable: true, Group: GroupLimits, Label: "Messages per day", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
 			Help: "What a client lets its user send to models in a day; 0 for any number.",
 		},
 		{
-			Name: RateLimitOverrides, Group: GroupLimits, Label: "Other rate limits", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
+			Name: RateLimitOverrides, Settable: true, Group: GroupLimits, Label: "Other rate limits", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
 			Help: "Other budgets, by operation (see the table in operations.md). Strict mode refuses what cannot be read, others ignore it with a warning.",
 		},
 		{
@@ -244,26 +245,26 @@ func Host() []or3cloud.Setting {
 		},
 
 		{
-			Name: AllowedOrigins, Group: GroupNetwork, Label: "Other origins", Kind: or3cloud.KindList, Example: "https://chat.example.org",
+			Name: AllowedOrigins, Settable: true, Group: GroupNetwork, Label: "Other origins", Kind: or3cloud.KindList, Example: "https://chat.example.org",
 			Help: "Origins whose pages may read answers with credentials and change things; if empty, pages of any origin may read what needs " +
 				"no credentials, and change nothing.",
 		},
 		{
-			Name: ForceHTTPS, Group: GroupNetwork, Label: "Redirect to HTTPS", Kind: or3cloud.KindBool, Example: "false",
+			Name: ForceHTTPS, Settable: true, Group: GroupNetwork, Label: "Redirect to HTTPS", Kind: or3cloud.KindBool, Example: "false",
 			Help: "Redirect plain HTTP; by default true in production; if set, only true is true.",
 		},
 		{
-			Name: TrustProxy, Group: GroupNetwork, Label: "Trust whoever connects", Default: "false", Kind: or3cloud.KindBool,
+			Name: TrustProxy, Settable: true, Group: GroupNetwork, Label: "Trust whoever connects", Default: "false", Kind: or3cloud.KindBool,
 			Help: "Take client address, host and protocol from the headers of whoever connects, which must be a reverse proxy that overwrites them.",
 		},
 		{
-			Name: TrustedProxies, Group: GroupNetwork, Label: "Trusted proxies", Kind: or3cloud.KindList, Example: "10.0.0.0/8,192.0.2.7,loopback",
+			Name: TrustedProxies, Settable: true, Group: GroupNetwork, Label: "Trusted proxies", Kind: or3cloud.KindList, Example: "10.0.0.0/8,192.0.2.7,loopback",
 			Asked: true, AskedWhen: accounts,
 			Help: "Networks of the reverse proxies, as networks, addresses, loopback or private: only their headers are believed, and the client is the " +
 				"last address that is in none of them.",
 		},
 		{
-			Name: ForwardedForHeader, Group: GroupNetwork, Label: "Header with the client's address", Default: "x-forwarded-for", Example: "cf-connecting-ip",
+			Name: ForwardedForHeader, Settable: true, Group: GroupNetwork, Label: "Header with the client's address", Default: "x-forwarded-for", Example: "cf-connecting-ip",
 			Help: "Of whoever the proxy speaks for: x-forwarded-for, x-real-ip, cf-connecting-ip or another one that the proxy sets; forwarded takes " +
 				"host and protocol from it as well (RFC 7239).",
 		},
@@ -282,39 +283,39 @@ func Host() []or3cloud.Setting {
 			Help: "What the policy allows besides, as directives with a semicolon between them.",
 		},
 		{
-			Name: OpenRouterURL, Group: GroupClient, Label: "Address of OpenRouter", Example: "https://models.example.org/api/v1",
+			Name: OpenRouterURL, Settable: true, Group: GroupClient, Label: "Address of OpenRouter", Example: "https://models.example.org/api/v1",
 			Help: "Where the client sends chats, if not where it was built to: OpenRouter, or what speaks like it.",
 		},
 		{
-			Name: GuestAccess, Group: GroupClient, Label: "Guests", Default: "false", Kind: or3cloud.KindBool,
+			Name: GuestAccess, Settable: true, Group: GroupClient, Label: "Guests", Default: "false", Kind: or3cloud.KindBool,
 			Help: "true lets the client be used without signing in; nothing is synced then.",
 		},
 		{
-			Name: LockPage, Group: GroupClient, Label: "Lock page", Default: "false", Kind: or3cloud.KindBool,
+			Name: LockPage, Settable: true, Group: GroupClient, Label: "Lock page", Default: "false", Kind: or3cloud.KindBool,
 			Help: "true lets newer clients lead whoever is not signed in to /welcome.",
 		},
 		{
-			Name: LockPageAdapter, Group: GroupClient, Label: "Kind of the lock page", Example: "ours",
+			Name: LockPageAdapter, Settable: true, Group: GroupClient, Label: "Kind of the lock page", Example: "ours",
 			Help: "Id of the lock page among those that were built into the client, if not the one that it was built with.",
 		},
 		{
-			Name: SiteName, Group: GroupClient, Label: "Name", Example: "Our Chat",
+			Name: SiteName, Settable: true, Group: GroupClient, Label: "Name", Example: "Our Chat",
 			Help: "What the client calls itself, if not what it was built with.",
 		},
 		{
-			Name: LogoURL, Group: GroupClient, Label: "Logo", Example: "/logos/ours.svg",
+			Name: LogoURL, Settable: true, Group: GroupClient, Label: "Logo", Example: "/logos/ours.svg",
 			Help: "Address of the logo, if not the one that the client was built with.",
 		},
 		{
-			Name: DefaultTheme, Group: GroupClient, Label: "Theme", Example: "blank",
+			Name: DefaultTheme, Settable: true, Group: GroupClient, Label: "Theme", Example: "blank",
 			Help: "Theme that new users see first, if not the one that the client was built with.",
 		},
 		{
-			Name: TermsURL, Group: GroupClient, Label: "Terms of service", Example: "https://example.org/terms",
+			Name: TermsURL, Settable: true, Group: GroupClient, Label: "Terms of service", Example: "https://example.org/terms",
 			Help: "Address that the client links to, if not the one that it was built with.",
 		},
 		{
-			Name: PrivacyURL, Group: GroupClient, Label: "Privacy notice", Example: "https://example.org/privacy",
+			Name: PrivacyURL, Settable: true, Group: GroupClient, Label: "Privacy notice", Example: "https://example.org/privacy",
 			Help: "Address that the client links to, if not the one that it was built with.",
 		},
 
@@ -336,17 +337,23 @@ func Host() []or3cloud.Setting {
 			Help: "A number and s, m, h or d.",
 		},
 		{
-			Name: AdminBasePath, Group: GroupAdmin, Label: "Path of the dashboard", Default: AdminPages,
+			Name: AdminBasePath, Settable: true, Group: GroupAdmin, Label: "Path of the dashboard", Default: AdminPages,
 			Help: "Where the client shows its pages for administrators. With another one there is nothing at /admin.",
 		},
 		{
-			Name: AdminAllowedHosts, Group: GroupAdmin, Label: "Names of the administration", Kind: or3cloud.KindList, Example: "admin.example.org",
+			Name: AdminAllowedHosts, Settable: true, Group: GroupAdmin, Label: "Names of the administration", Kind: or3cloud.KindList, Example: "admin.example.org",
 			Help: "Host names under which there is an administration at all, without ports; empty allows every name of the server.",
 		},
 		{
 			Name: AdminAllowedNetworks, Group: GroupAdmin, Label: "Networks of the administration", Kind: or3cloud.KindList, Example: "private,192.0.2.7",
 			Help: "Addresses, networks, loopback or private, from where there is an administration at all; empty allows every address. Behind a proxy set " + TrustedProxies + ", too.",
 		},
+		{
+			Name: AdminAllowRestart, Settable: true, Group: GroupAdmin, Label: "Start again from the admin pages", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true lets administrators have the server start again, so that it reads its configuration. The port stays open meanwhile, and a " +
+				"configuration that does not start changes nothing.",
+		},
+
 		{
 			Name: SMTPURL, Group: GroupMail, Label: "Mail server", Secret: true, Example: "smtp://USER:PASSWORD@mail.example.org:587", Asked: true, AskedWhen: accounts,
 			Help: "As smtp://USER:PASSWORD@HOST:587 for STARTTLS or smtps://USER:PASSWORD@HOST:465; without it no mail is sent.",
@@ -363,37 +370,37 @@ func Host() []or3cloud.Setting {
 		},
 
 		{
-			Name: AllowedMIMETypes, Group: GroupFiles, Label: "Types of files", Kind: or3cloud.KindList, Example: "image/*,application/pdf",
+			Name: AllowedMIMETypes, Settable: true, Group: GroupFiles, Label: "Types of files", Kind: or3cloud.KindList, Example: "image/*,application/pdf",
 			Default: "image/jpeg,image/png,image/gif,image/webp,application/pdf,text/plain,text/markdown",
 			Help:    "Media types that may be uploaded; image/* stands for all of a kind.",
 		},
 		{
-			Name: AllowAnyFileType, Group: GroupFiles, Label: "Every type of file", Default: "false", Kind: or3cloud.KindBool,
+			Name: AllowAnyFileType, Settable: true, Group: GroupFiles, Label: "Every type of file", Default: "false", Kind: or3cloud.KindBool,
 			Help: "true lets files of every type be uploaded, whatever the list says; the client in --web is told so.",
 		},
 		{
-			Name: StorageQuotaBytes, Group: GroupFiles, Label: "Bytes per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "10737418240",
+			Name: StorageQuotaBytes, Settable: true, Group: GroupFiles, Label: "Bytes per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "10737418240",
 			Help: "Bytes that the files of one workspace may take; unlimited when not set.",
 		},
 		{
-			Name: StorageQuotaFiles, Group: GroupFiles, Label: "Files per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "100000",
+			Name: StorageQuotaFiles, Settable: true, Group: GroupFiles, Label: "Files per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "100000",
 			Help: "Number of files that one workspace may have; unlimited when not set.",
 		},
 		{
-			Name: StorageGCRetention, Group: GroupFiles, Label: "Keep unused files", Default: "2592000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+			Name: StorageGCRetention, Settable: true, Group: GroupFiles, Label: "Keep unused files", Default: "2592000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
 			Help: "Seconds that an unreferenced file is kept.",
 		},
 		{
-			Name: StorageGCCooldown, Group: GroupFiles, Label: "Pause between collections", Default: "60000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+			Name: StorageGCCooldown, Settable: true, Group: GroupFiles, Label: "Pause between collections", Default: "60000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
 			Help: "Milliseconds between two collections of one workspace.",
 		},
 		{
-			Name: MaxFileSize, Group: GroupFiles, Label: "Largest file", Default: "104857600", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64,
+			Name: MaxFileSize, Settable: true, Group: GroupFiles, Label: "Largest file", Default: "104857600", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64,
 			Help: "Bytes of the largest file that may be uploaded.",
 		},
 
 		{
-			Name: WebhooksEnabled, Group: GroupWebhooks, Label: "Webhooks", Kind: or3cloud.KindBool, Example: "false",
+			Name: WebhooksEnabled, Settable: true, Group: GroupWebhooks, Label: "Webhooks", Kind: or3cloud.KindBool, Example: "false",
 			Help: "Let users have events sent to addresses of their own; by default true with sync, in strict mode only if " + WebhooksKey + " is set.",
 		},
 		{
@@ -403,19 +410,19 @@ func Host() []or3cloud.Setting {
 				"make their webhooks again.",
 		},
 		{
-			Name: WebhooksPerUser, Group: GroupWebhooks, Label: "Webhooks per user", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
+			Name: WebhooksPerUser, Settable: true, Group: GroupWebhooks, Label: "Webhooks per user", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
 			Help: "How many webhooks one user may have, in all workspaces.",
 		},
 		{
-			Name: WebhooksOfAdmins, Group: GroupWebhooks, Label: "Webhooks of administrators", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
+			Name: WebhooksOfAdmins, Settable: true, Group: GroupWebhooks, Label: "Webhooks of administrators", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: 1000,
 			Help: "How many webhooks the administrators of the deployment may have together.",
 		},
 		{
-			Name: WebhooksPerMinute, Group: GroupWebhooks, Label: "Deliveries per minute", Default: "120", Kind: or3cloud.KindInt, Min: 1, Max: 10_000,
+			Name: WebhooksPerMinute, Settable: true, Group: GroupWebhooks, Label: "Deliveries per minute", Default: "120", Kind: or3cloud.KindInt, Min: 1, Max: 10_000,
 			Help: "How many deliveries a webhook gets in a minute; the others wait.",
 		},
 		{
-			Name: WebhooksTimeout, Group: GroupWebhooks, Label: "Time for an answer", Default: "10000", Kind: or3cloud.KindInt, Min: 100, Max: 60_000,
+			Name: WebhooksTimeout, Settable: true, Group: GroupWebhooks, Label: "Time for an answer", Default: "10000", Kind: or3cloud.KindInt, Min: 100, Max: 60_000,
 			Help: "Milliseconds that a receiver gets to take a delivery and to answer.",
 		},
 		{
@@ -424,11 +431,11 @@ func Host() []or3cloud.Setting {
 				"services there that trust the server.",
 		},
 		{
-			Name: WebhooksRetryHours, Group: GroupWebhooks, Label: "Time for tries", Default: "1", Kind: or3cloud.KindInt, Min: 0, Max: 72,
+			Name: WebhooksRetryHours, Settable: true, Group: GroupWebhooks, Label: "Time for tries", Default: "1", Kind: or3cloud.KindInt, Min: 0, Max: 72,
 			Help: "Hours in which a delivery that has failed is tried again.",
 		},
 		{
-			Name: WebhooksLogHours, Group: GroupWebhooks, Label: "Keep the log of deliveries", Default: "72", Kind: or3cloud.KindInt, Min: 1, Max: 720,
+			Name: WebhooksLogHours, Settable: true, Group: GroupWebhooks, Label: "Keep the log of deliveries", Default: "72", Kind: or3cloud.KindInt, Min: 1, Max: 720,
 			Help: "Hours that users see what became of a delivery. Events that could not be sent for so long are not sent any more.",
 		},
 	}

@@ -98,7 +98,7 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_CSP_SOURCES=connect-src https://a.example", "OR3_OPENROUTER_BASE_URL=https://models.example/v1", "OR3_GUEST_ACCESS_ENABLED=true",
 		"OR3_AUTH_LOCK_PAGE_ENABLED=true", "OR3_AUTH_LOCK_PAGE_ADAPTER=ours", "OR3_ADMIN_BASE_PATH=/boss", "OR3_SITE_NAME=Ours",
 		"OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=Correct horse 1", "OR3_ADMIN_JWT_SECRET=0123456789abcdef0123456789abcdef", "OR3_ADMIN_JWT_EXPIRY=8h",
-		"OR3_ADMIN_ALLOWED_HOSTS=a.example", "OR3_ADMIN_ALLOWED_NETWORKS=private",
+		"OR3_ADMIN_ALLOWED_HOSTS=a.example", "OR3_ADMIN_ALLOWED_NETWORKS=private", "OR3_ADMIN_ALLOW_RESTART=true",
 		"OR3_LOGO_URL=/ours.svg", "OR3_DEFAULT_THEME=retro", "OR3_TERMS_URL=https://a.example/terms", "OR3_PRIVACY_URL=/privacy",
 	}
 	for name, environ := range map[string][]string{"nothing": nil, "everything": all} {

@@ -19,11 +19,11 @@ func chatProviders() []or3cloud.Provider {
 			ID: "clerk", Package: "or3-provider-clerk", Serves: []or3cloud.ProviderKind{or3cloud.ProviderAuth}, Open: notHere,
 			Settings: []or3cloud.Setting{
 				{
-					Name: "NUXT_PUBLIC_CLERK_PUBLISHABLE_KEY", Group: groupClerk, Label: "Publishable key", Example: "pk_live_Y2xlcmsuZXhhbXBsZS5vcmck",
+					Name: "NUXT_PUBLIC_CLERK_PUBLISHABLE_KEY", Settable: true, Group: groupClerk, Label: "Publishable key", Example: "pk_live_Y2xlcmsuZXhhbXBsZS5vcmck",
 					Asked: true, Demanded: true, Check: begins("pk_"), Help: "Public key of the application, from Clerk's dashboard.",
 				},
 				{
-					Name: "NUXT_CLERK_SECRET_KEY", Group: groupClerk, Label: "Secret key", Secret: true,
+					Name: "NUXT_CLERK_SECRET_KEY", Settable: true, Group: groupClerk, Label: "Secret key", Secret: true,
 					Asked: true, Demanded: true, Check: begins("sk_"), Help: "Secret key of the application, from Clerk's dashboard.",
 				},
 			},
@@ -32,11 +32,11 @@ func chatProviders() []or3cloud.Provider {
 			ID: "convex", Package: "or3-provider-convex", Serves: []or3cloud.ProviderKind{or3cloud.ProviderSync, or3cloud.ProviderStorage}, Open: notHere,
 			Settings: []or3cloud.Setting{
 				{
-					Name: "VITE_CONVEX_URL", Group: groupConvex, Label: "Deployment", Example: "https://happy-animal-123.convex.cloud",
+					Name: "VITE_CONVEX_URL", Settable: true, Group: groupConvex, Label: "Deployment", Example: "https://happy-animal-123.convex.cloud",
 					Asked: true, Demanded: true, Check: isAddress, Help: "Address of the deployment.",
 				},
 				{
-					Name: "CONVEX_SELF_HOSTED_ADMIN_KEY", Group: groupConvex, Label: "Admin key", Secret: true,
+					Name: "CONVEX_SELF_HOSTED_ADMIN_KEY", Settable: true, Group: groupConvex, Label: "Admin key", Secret: true,
 					Asked: true, Help: "Admin key of a deployment of your own, with which the server acts where there is no token of a user.",
 				},
 			},

@@ -60,6 +60,7 @@ func Register(r *or3cloud.Registry) error {
 		Check:    check,
 		Warn:     warn,
 		Examine:  examine,
+		Places:   places,
 		Open:     open,
 	})
 }
@@ -184,7 +185,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	return &or3cloud.Instance{
 		Auth:   p,
 		Broker: broker{},
-		Admin:  map[or3cloud.ProviderKind]or3cloud.ProviderAdminAdapter{or3cloud.ProviderAuth: admin{opts}},
+		Admin:  map[or3cloud.ProviderKind]or3cloud.ProviderAdminAdapter{or3cloud.ProviderAuth: admin{opts, outbox}},
 		Routes: p.routes(),
 		Setup:  all.SetupFragment,
 		Close: func() error {

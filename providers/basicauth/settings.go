@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -53,15 +54,15 @@ const defaultDB = "basic-auth.sqlite"
 
 func settings() []or3cloud.Setting {
 	return []or3cloud.Setting{
-		{Name: settingDBPath, Group: groupAccounts, Label: "Database of accounts", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
+		{Name: settingDBPath, Settable: true, Group: groupAccounts, Label: "Database of accounts", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
 			Help: "Database file of the accounts; the default is " + defaultDB + " in the data directory."},
-		{Name: settingBootstrapEmail, Group: groupAccounts, Label: "Address of the first account", Example: "owner@example.org", Asked: true, Check: checkAddress,
+		{Name: settingBootstrapEmail, Settable: true, Group: groupAccounts, Label: "Address of the first account", Example: "owner@example.org", Asked: true, Check: checkAddress,
 			Help: "E-mail address of an account that is created at the start if it does not exist. Needs the password too; without both the server " +
 				"prints a link with which the first account is made."},
-		{Name: settingBootstrapPassword, Group: groupAccounts, Label: "Password of the first account", Secret: true,
+		{Name: settingBootstrapPassword, Settable: true, Group: groupAccounts, Label: "Password of the first account", Secret: true,
 			Asked: true, AskedWhen: or3cloud.Condition{Setting: settingBootstrapEmail}, Check: checkFirstPassword,
 			Help: "It is used only when the account is created."},
-		{Name: settingMinPassword, Group: groupAccounts, Label: "Shortest password", Kind: or3cloud.KindInt, Default: "8", Min: 8, Max: 128,
+		{Name: settingMinPassword, Settable: true, Group: groupAccounts, Label: "Shortest password", Kind: or3cloud.KindInt, Default: "8", Min: 8, Max: 128,
 			Help: "Shortest password that is accepted for a new account or a changed password, in characters."},
 		{Name: settingBreachFile, Group: groupAccounts, Label: "Breached passwords", Example: "/var/lib/pwned-passwords.txt",
 			Help: "File of breached passwords that new ones are compared with: SHA-1 digests ordered by digest, as Have I Been Pwned offers them."},
@@ -72,22 +73,22 @@ func settings() []or3cloud.Setting {
 		{Name: settingDemandGrace, Group: groupAccounts, Label: "Grace of a demanded second factor", Kind: or3cloud.KindInt, Default: "14", Min: 0, Max: 365,
 			Help: "Days that an account has to set up a second factor, from when one is first demanded of it; 0 gives none."},
 
-		{Name: settingJWTSecret, Group: groupSessions, Label: "Key of access tokens", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+		{Name: settingJWTSecret, Settable: true, Group: groupSessions, Label: "Key of access tokens", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
 			Demanded: true, Help: "Key that signs access tokens; generated if not set, except in strict mode."},
-		{Name: settingRefreshSecret, Group: groupSessions, Label: "Key of refresh tokens", Secret: true, MinLength: or3cloud.MinKeyLength,
+		{Name: settingRefreshSecret, Settable: true, Group: groupSessions, Label: "Key of refresh tokens", Secret: true, MinLength: or3cloud.MinKeyLength,
 			Make: or3cloud.MakeKey,
 			Help: "Key that protects refresh tokens. Without it the JWT secret is used in strict mode, else one is generated."},
-		{Name: settingJWTPrevious, Group: groupSessions, Label: "Former key of access tokens", Secret: true,
+		{Name: settingJWTPrevious, Settable: true, Group: groupSessions, Label: "Former key of access tokens", Secret: true,
 			Help: "The JWT secret before the last change. What it has signed is still accepted."},
-		{Name: settingRefreshPrevious, Group: groupSessions, Label: "Former key of refresh tokens", Secret: true,
+		{Name: settingRefreshPrevious, Settable: true, Group: groupSessions, Label: "Former key of refresh tokens", Secret: true,
 			Help: "The refresh secret before the last change. What it has encrypted can still be read."},
-		{Name: settingAccessTTL, Group: groupSessions, Label: "Lifetime of access tokens", Kind: or3cloud.KindPositive, Default: "900",
+		{Name: settingAccessTTL, Settable: true, Group: groupSessions, Label: "Lifetime of access tokens", Kind: or3cloud.KindPositive, Default: "900",
 			Help: "In seconds. They are renewed silently; longer than 900 is not recommended."},
-		{Name: settingRefreshTTL, Group: groupSessions, Label: "Lifetime without use", Kind: or3cloud.KindPositive, Default: "2592000",
+		{Name: settingRefreshTTL, Settable: true, Group: groupSessions, Label: "Lifetime without use", Kind: or3cloud.KindPositive, Default: "2592000",
 			Help: "Seconds without any use after which a person must sign in again."},
-		{Name: settingSessionTTL, Group: groupSessions, Label: "Lifetime of sessions", Kind: or3cloud.KindPositive, Default: "15552000",
+		{Name: settingSessionTTL, Settable: true, Group: groupSessions, Label: "Lifetime of sessions", Kind: or3cloud.KindPositive, Default: "15552000",
 			Help: "Seconds after which a person must sign in again however often the session was used."},
-		{Name: settingGrace, Group: groupSessions, Label: "Grace of rotated tokens", Kind: or3cloud.KindPositive, Default: "30000",
+		{Name: settingGrace, Settable: true, Group: groupSessions, Label: "Grace of rotated tokens", Kind: or3cloud.KindPositive, Default: "30000",
 			Help: "Milliseconds during which a refresh token that was just exchanged is accepted again, for parallel tabs."},
 	}
 }
@@ -213,6 +214,16 @@ func check(cfg or3cloud.Config, _ bool) (problems []or3cloud.Problem) {
 		problems = append(problems, or3cloud.Problem{Variable: fault.Setting, Fault: fault.Fault, Fix: fault.Fix})
 	}
 	return problems
+}
+
+// places implements or3cloud.Provider.Places.
+func places(cfg or3cloud.Config, dataDir string) map[string]string {
+	configured := cfg.String(settingDBPath)
+	path, err := filepath.Abs(resolveDBPath(configured, dataDir))
+	if err != nil || configured == ":memory:" {
+		return nil
+	}
+	return map[string]string{settingDBPath: path}
 }
 
 // examine implements or3cloud.Provider.Examine.

@@ -70,29 +70,32 @@ func Register(r *or3cloud.Registry) error {
 		ID:     ID, Package: "or3.chat/cloud/providers/fs",
 		Settings: []or3cloud.Setting{
 			{
-				Name: settingRoot, Group: group, Label: "Directory of files", Example: "/srv/or3-cloud/blobs",
+				Name: settingRoot, Settable: true, Group: group, Label: "Directory of files", Example: "/srv/or3-cloud/blobs",
 				Help: "Absolute path of the directory for uploaded files; the folder " + storeName + " in the data directory if unset.",
 			},
 			{
-				Name: settingSecret, Group: group, Label: "Key of file addresses", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+				Name: settingSecret, Settable: true, Group: group, Label: "Key of file addresses", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
 				Demanded: true, Help: "Secret that signs upload and download URLs; generated if not set, except in strict mode.",
 			},
 			{
-				Name: settingPreviousSecret, Group: group, Label: "Former key of file addresses", Secret: true,
+				Name: settingPreviousSecret, Settable: true, Group: group, Label: "Former key of file addresses", Secret: true,
 				Help: "The former signing secret, accepted for URLs that were handed out before it was replaced.",
 			},
 			{
-				Name: settingTTL, Group: group, Label: "Lifetime of file addresses", Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
+				Name: settingTTL, Settable: true, Group: group, Label: "Lifetime of file addresses", Default: fmt.Sprint(defaultTTL), Kind: or3cloud.KindPositive, Min: 1, Max: maxTTL,
 				Help: "Seconds for which an upload or download URL is valid, 1 to 3600.",
 			},
 			{
-				Name: settingGC, Group: group, Label: "Pause between collections", Default: "86400", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Name: settingGC, Settable: true, Group: group, Label: "Pause between collections", Default: "86400", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
 				Help: "How often unused files are collected in the background, in seconds; 0 switches it off.",
 			},
 		},
 		Check:   check,
 		Examine: examine,
-		Open:    open,
+		Places: func(cfg or3cloud.Config, dataDir string) map[string]string {
+			return map[string]string{settingRoot: directory(cfg, dataDir)}
+		},
+		Open: open,
 	})
 }
 
@@ -116,6 +119,14 @@ func examine(_ context.Context, e or3cloud.Examination) (problems, warnings []or
 	return nil, nil
 }
 
+// directory returns where the files are.
+func directory(cfg or3cloud.Config, dataDir string) string {
+	if root := cfg.String(settingRoot); root != "" {
+		return root
+	}
+	return filepath.Join(dataDir, storeName)
+}
+
 // open opens the storage directory, makes it if it is the default one or new, and checks that it is this instance's.
 func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	secret, err := env.Secret(settingSecret)
@@ -126,10 +137,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := env.Config.String(settingRoot)
-	if root == "" {
-		root = filepath.Join(env.DataDir, storeName)
-	}
+	root := directory(env.Config, env.DataDir)
 	disk, identity, err := openStore(root, env)
 	if err != nil {
 		return nil, fmt.Errorf("the storage directory %s: %w", root, oserror.Within(root, err))
@@ -148,7 +156,7 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	storage.Scrub.Start()
 	adapter := &admin{collector: storage.Collector, copies: storage.copies, references: env.References != nil, details: map[string]any{
 		"root": root, "urlTtlSeconds": int64(storage.ttl / time.Second),
-		"retentionSeconds": int64(retention / time.Second),
+		"retentionSeconds": int64(retention / time.Second), "tokenSecretConfigured": env.Config.String(settingSecret) != "",
 	}}
 	if len(secret) < or3cloud.MinKeyLength {
 		adapter.warnings = append(adapter.warnings, or3cloud.AdminWarning{

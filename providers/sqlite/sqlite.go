@@ -79,45 +79,43 @@ func Register(r *or3cloud.Registry) error {
 		ID:      ID,
 		Package: "or3.chat/cloud/providers/sqlite",
 		Settings: []or3cloud.Setting{
-			{Name: varPath, Group: groupDatabase, Label: "Database of sync", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
+			{Name: varPath, Settable: true, Group: groupDatabase, Label: "Database of sync", Check: or3cloud.CheckPath, Example: "/var/lib/or3-cloud/" + defaultDB,
 				Help: "Path of the sync database; the default is " + defaultDB + " in the data directory."},
-			{Name: varJournalMode, Group: groupDatabase, Label: "Journal", Default: "WAL", Options: []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"}, Help: "SQLite's journal_mode."},
+			{Name: varJournalMode, Settable: true, Group: groupDatabase, Label: "Journal", Default: "WAL", Options: []string{"WAL", "DELETE", "TRUNCATE", "PERSIST"}, Help: "SQLite's journal_mode."},
 			{
-				Name: varSynchronous, Group: groupDatabase, Label: "When writes are on disk", Default: "FULL", Options: []string{"FULL", "NORMAL", "EXTRA", "OFF"},
+				Name: varSynchronous, Settable: true, Group: groupDatabase, Label: "When writes are on disk", Default: "FULL", Options: []string{"FULL", "NORMAL", "EXTRA", "OFF"},
 				Help: "SQLite's synchronous. FULL keeps every acknowledged push across a power cut; NORMAL across a killed process only.",
 			},
-			{Name: varAllowInMemory, Group: groupDatabase, Label: "Allow a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Permit the path :memory:, which keeps nothing across a restart."},
-			{Name: varStrict, Group: groupDatabase, Label: "Forbid a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Forbid the path :memory: whatever else is set."},
+			{Name: varAllowInMemory, Settable: true, Group: groupDatabase, Label: "Allow a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Permit the path :memory:, which keeps nothing across a restart."},
+			{Name: varStrict, Settable: true, Group: groupDatabase, Label: "Forbid a database in memory", Default: "false", Kind: or3cloud.KindFlag, Help: "Forbid the path :memory: whatever else is set."},
 			{
-				Name: varRetention, Group: groupLog, Label: "Keep replaced changes", Default: seconds(defaultRetention), Kind: or3cloud.KindInt, Min: 7200, Max: 10 * 365 * 86400,
+				Name: varRetention, Settable: true, Group: groupLog, Label: "Keep replaced changes", Default: seconds(defaultRetention), Kind: or3cloud.KindInt, Min: 7200, Max: 10 * 365 * 86400,
 				Help: "How long superseded changes and deletions are kept, in seconds. A caller can only ask for longer.",
 			},
 			{
-				Name: varDeviceStale, Group: groupLog, Label: "Forget silent devices", Default: seconds(defaultDeviceStale), Kind: or3cloud.KindInt, Min: 86400, Max: 10 * 365 * 86400,
+				Name: varDeviceStale, Settable: true, Group: groupLog, Label: "Forget silent devices", Default: seconds(defaultDeviceStale), Kind: or3cloud.KindInt, Min: 86400, Max: 10 * 365 * 86400,
 				Help: "A device that has been silent for longer, in seconds, no longer holds back compaction.",
 			},
 			{
-				Name: varMaintenance, Group: groupLog, Label: "Pause between compactions", Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
+				Name: varMaintenance, Settable: true, Group: groupLog, Label: "Pause between compactions", Default: "3600", Kind: or3cloud.KindInt, Min: 0, Max: 30 * 86400,
 				Help: "How often the log is compacted in the background, in seconds; 0 switches it off.",
 			},
 			{
-				Name: varQuota, Group: groupLog, Label: "Bytes per workspace", Default: "10737418240", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
+				Name: varQuota, Settable: true, Group: groupLog, Label: "Bytes per workspace", Default: "10737418240", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,
 				Help: "Bytes that the changes of one workspace may take in the database, those that were superseded and are still kept included. " +
 					"Beyond it a push is 503 until there is room again; 0 is no bound.",
 			},
 			{
-				Name: varWorkspaces, Group: groupLog, Label: "Workspaces per user", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
+				Name: varWorkspaces, Settable: true, Group: groupLog, Label: "Workspaces per user", Default: "50", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
 				Help: "How many workspaces one user may make. A deleted one counts until its files are gone as well.",
 			},
 		},
 		Check:   check,
 		Warn:    warn,
 		Examine: examine,
+		Places:  places,
 		Open: func(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
-			path := env.Config.String(varPath)
-			if path == "" {
-				path = filepath.Join(env.DataDir, defaultDB)
-			}
+			path := databasePath(env.Config, env.DataDir)
 			s, err := Open(ctx, Options{
 				Path:              path,
 				JournalMode:       env.Config.String(varJournalMode),
@@ -142,6 +140,23 @@ func Register(r *or3cloud.Registry) error {
 			}, nil
 		},
 	})
+}
+
+// databasePath returns where the database is.
+func databasePath(cfg or3cloud.Config, dataDir string) string {
+	if path := cfg.String(varPath); path != "" {
+		return path
+	}
+	return filepath.Join(dataDir, defaultDB)
+}
+
+// places implements or3cloud.Provider.Places.
+func places(cfg or3cloud.Config, dataDir string) map[string]string {
+	path, err := filepath.Abs(databasePath(cfg, dataDir))
+	if err != nil || cfg.String(varPath) == ":memory:" {
+		return nil
+	}
+	return map[string]string{varPath: path}
 }
 
 // diskFull returns what tells whether the database's disk is full; nil if nobody watches it, or there is none.
