@@ -1,0 +1,153 @@
+// Package settable is the configuration as administrators see and change it in the admin pages: which settings those are (contract,
+// workspaces-and-admin §9), what the .env file has of them, and how it is changed without a server ever finding a file that it cannot start
+// with.
+package settable
+
+import (
+	"slices"
+	"strings"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/setup"
+	"or3.chat/cloud/setting"
+)
+
+// Group is a chapter of the admin pages.
+type Group string
+
+// The groups, in the words of the wire.
+const (
+	GroupAuth       Group = "Auth"
+	GroupSync       Group = "Sync"
+	GroupStorage    Group = "Storage"
+	GroupUI         Group = "UI & Branding"
+	GroupFeatures   Group = "Features"
+	GroupLimits     Group = "Limits & Security"
+	GroupBackground Group = "Background Processing"
+	GroupAdmin      Group = "Admin"
+	GroupServices   Group = "External Services"
+)
+
+// ValueType is how the admin pages let a value be typed in.
+type ValueType string
+
+// The types.
+const (
+	TypeString  ValueType = "string"
+	TypeBoolean ValueType = "boolean"
+	TypeNumber  ValueType = "number"
+)
+
+// Key is a variable that administrators may see and change.
+type Key struct {
+	// Name is that of the setting, or its alias.
+	Name    string
+	Setting or3cloud.Setting
+	Group   Group
+	// Order is the place among all keys, from 1.
+	Order int
+	// Here says that this program reads it; others are OR3 Chat's own.
+	Here bool
+}
+
+// groups are those of the host's settings, by their group or, where that is finer, by their name.
+var groups = map[string]Group{
+	setting.GroupLimits: GroupLimits, setting.GroupNetwork: GroupLimits, setting.GroupStart: GroupLimits, setting.GroupClient: GroupUI,
+	setting.GroupFiles: GroupStorage, setting.GroupWebhooks: GroupFeatures, setting.GroupMail: GroupServices, setting.GroupAdmin: GroupAdmin,
+	setting.GroupFeatures: GroupAuth,
+	setting.SyncEnabled:   GroupSync, setting.SyncProvider: GroupSync, setting.StorageEnabled: GroupStorage, setting.StorageProvider: GroupStorage,
+	setting.GuestAccess: GroupAuth, setting.AdminBasePath: GroupAdmin, setting.OpenRouterURL: GroupServices,
+
+	config.GroupChatFeatures: GroupFeatures, config.GroupChatLooks: GroupUI, config.GroupChatLimits: GroupLimits,
+	config.GroupChatBackground: GroupBackground, config.GroupChatAdmin: GroupAdmin, config.GroupChatServices: GroupServices,
+}
+
+// groupOf returns the group of one of the host's settings.
+func groupOf(s or3cloud.Setting) Group {
+	for _, by := range []string{s.Name, s.Group} {
+		if g, ok := groups[by]; ok {
+			return g
+		}
+	}
+	return GroupServices
+}
+
+// groupOfProvider returns the group of a provider's settings: that of the first place which it takes.
+func groupOfProvider(p or3cloud.Provider) Group {
+	if len(p.Serves) == 0 {
+		return GroupServices
+	}
+	return map[or3cloud.ProviderKind]Group{
+		or3cloud.ProviderAuth: GroupAuth, or3cloud.ProviderSync: GroupSync, or3cloud.ProviderStorage: GroupStorage,
+	}[p.Serves[0]]
+}
+
+// keys returns all keys: the host's, those of the providers that are compiled in, and those of OR3 Chat's own host.
+func keys(registry *or3cloud.Registry) (all []Key, err error) {
+	withChat, err := setup.WithChat(registry)
+	if err != nil {
+		return nil, err
+	}
+	add := func(s or3cloud.Setting, g Group, here bool) {
+		if !s.Settable {
+			return
+		}
+		for _, name := range []string{s.Name, s.Alias} {
+			if name != "" && !slices.ContainsFunc(all, func(k Key) bool { return k.Name == name }) {
+				all = append(all, Key{Name: name, Setting: s, Group: g, Order: len(all) + 1, Here: here})
+			}
+		}
+	}
+	for _, s := range setting.Host() {
+		add(s, groupOf(s), true)
+	}
+	for _, p := range withChat.Providers() {
+		_, here := registry.Lookup(p.ID)
+		for _, s := range p.Settings {
+			add(s, groupOfProvider(p), here)
+		}
+	}
+	for _, s := range config.ChatSettings() {
+		add(s, groupOf(s), false)
+	}
+	return all, nil
+}
+
+// Label is what people call the key.
+func (k Key) Label() string {
+	if k.Name != k.Setting.Name {
+		return k.Setting.Label + " (other name)"
+	}
+	return k.Setting.Label
+}
+
+// Description is a sentence or two about it.
+func (k Key) Description() string {
+	switch {
+	case k.Name != k.Setting.Name:
+		return "Another name of " + k.Setting.Name + ", which wins where both are set."
+	case !k.Here:
+		return k.Setting.Help + " Read by OR3 Chat's own host, not by this server."
+	}
+	return k.Setting.Help
+}
+
+// Type is how its values are typed in.
+func (k Key) Type() ValueType {
+	switch k.Setting.Kind {
+	case or3cloud.KindBool, or3cloud.KindFlag:
+		return TypeBoolean
+	case or3cloud.KindInt, or3cloud.KindPositive:
+		return TypeNumber
+	}
+	return TypeString
+}
+
+// masks reports whether values are never shown: those of secrets, and of names that sound like one (contract, workspaces-and-admin §9).
+func (k Key) masks() bool { return k.Setting.Secret || soundsSecret(k.Name) }
+
+func soundsSecret(name string) bool {
+	name = strings.ToUpper(name)
+	return slices.ContainsFunc([]string{"SECRET", "KEY", "TOKEN", "PASSWORD"}, func(word string) bool { return strings.Contains(name, word) })
+}
