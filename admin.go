@@ -4,7 +4,7 @@ import "context"
 
 // AdminWarning is something that an operator should know about a provider.
 type AdminWarning struct {
-	Level   string `json:"level"` // "warning" or "error"
+	Level   string `json:"level"` // AdminLevelWarning or AdminLevelError
 	Message string `json:"message"`
 }
 
@@ -14,7 +14,17 @@ type AdminAction struct {
 	Label       string `json:"label"`
 	Description string `json:"description,omitempty"`
 	Danger      bool   `json:"danger,omitempty"`
+	// Confirmation is what whoever wants it is asked first; empty where nothing is lost.
+	Confirmation string `json:"confirmation,omitempty"`
+	// Workspace says that it is done to one workspace, which has to be named.
+	Workspace bool `json:"workspace,omitempty"`
 }
+
+// The levels of an AdminWarning.
+const (
+	AdminLevelWarning = "warning"
+	AdminLevelError   = "error"
+)
 
 // AdminStatus describes a provider to an operator. It contains no secrets.
 type AdminStatus struct {
@@ -23,14 +33,13 @@ type AdminStatus struct {
 	Actions  []AdminAction  `json:"actions"`
 }
 
-// ProviderAdminAdapter shows the state of a provider (requirement 9.2; contract, workspaces-and-admin §8). The admin API
-// (issue Administration) will call it.
+// ProviderAdminAdapter shows the state of a provider (requirement 9.2; contract, workspaces-and-admin §8). It answers at once.
 type ProviderAdminAdapter interface {
 	GetStatus(ctx context.Context) (AdminStatus, error)
 }
 
 // AdminActionRunner is the optional ability to run the actions that GetStatus lists. An unknown id is CodeInvalid
-// with the text "Unknown action". The admin API (issue Administration) will call it.
+// with the text "Unknown action". It may take long, and ends with ctx.
 type AdminActionRunner interface {
 	RunAction(ctx context.Context, workspaceID, actionID string, payload map[string]any) (any, error)
 }

@@ -70,6 +70,7 @@ const (
 	ProviderAction Action = "provider.action"
 	Restart        Action = "system.restart"
 	Rebuild        Action = "system.rebuild_restart"
+	Update         Action = "update.start"
 	CollectFiles   Action = "storage.collect"
 	CheckFiles     Action = "storage.check"
 

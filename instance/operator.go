@@ -1,6 +1,9 @@
 package instance
 
 import (
+	"io"
+	"time"
+
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/internal/trail"
@@ -28,8 +31,35 @@ type Operator struct {
 	Databases map[string]or3cloud.DatabaseIntegrity
 	// SuperAdmin is whom the environment names; nil if it names none.
 	SuperAdmin *superadmin.Admin
+	// Places are where providers are, in the order auth, sync, storage.
+	Places []Place
+	Config or3cloud.Config
+	Now    func() time.Time
+	Rand   io.Reader
 	// Closing is closed when a shutdown begins: what takes long ends early then.
 	Closing <-chan struct{}
+}
+
+// Place is where a provider is.
+type Place struct {
+	Kind or3cloud.ProviderKind
+	// Provider is the id of the one that the configuration selects.
+	Provider string
+	// On says that clients are served by it.
+	On bool
+	// Admin is nil if the place is empty, or if the provider shows nothing of itself. It may be an or3cloud.AdminActionRunner.
+	Admin or3cloud.ProviderAdminAdapter
+}
+
+func placesOf(plan Plan, p *Providers) (places []Place) {
+	for _, r := range []Role{plan.Auth, plan.Sync, plan.Storage} {
+		on := r.On
+		if r.Kind == or3cloud.ProviderSync {
+			on = plan.SyncServed
+		}
+		places = append(places, Place{r.Kind, r.ID, on, Ability[or3cloud.ProviderAdminAdapter](p, r.Kind)})
+	}
+	return places
 }
 
 // Operate calls f with what the operator's use cases need. A shutdown waits for it as for a request. The error is f's, a
@@ -47,6 +77,7 @@ func (i *Instance) Operate(f func(Operator) error) error {
 		SuperAdmin:   i.SuperAdmin(),
 		AuthProvider: i.plan.Auth.ID, Store: p.Workspaces, Invites: p.Invites, Files: p.Storage, Audit: p.Audit, Closing: i.Closing(),
 		Accounts: Ability[or3cloud.AccountAdmin](p, or3cloud.ProviderAuth), Databases: map[string]or3cloud.DatabaseIntegrity{},
+		Places: placesOf(i.plan, p), Config: i.opt.Config, Now: i.opt.Now, Rand: i.opt.Rand,
 	}
 	if p.Sync != nil {
 		op.Notifier = Ability[or3cloud.Notifier](p, or3cloud.ProviderSync)

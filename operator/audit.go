@@ -44,13 +44,14 @@ var recorded = map[string]audit.Action{
 	AddMember.Name: audit.MemberUpsert, ChangeRole.Name: audit.MemberSetRole, RemoveMember.Name: audit.MemberRemove,
 	FreeName.Name: audit.WorkspaceFreeName, TellMembers.Name: audit.WorkspaceNotify,
 	CollectFiles.Name: audit.CollectFiles, CheckFiles.Name: audit.CheckFiles,
+	RunAction.Name: audit.ProviderAction,
 }
 
 // reading are the use cases that change nothing.
 var reading = []string{
 	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
 	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name, ListAdmins.Name,
-	SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name,
+	DescribeProviders.Name, SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name,
 }
 
 // record writes down what somebody at the command line has asked for. The admin API records by itself, because it knows who asks.
@@ -95,6 +96,8 @@ func target(question any) (audit.Target, bool) {
 		return audit.Target{WorkspaceID: q.WorkspaceID}, true
 	case Collecting:
 		return audit.Target{WorkspaceID: q.WorkspaceID}, !q.DryRun
+	case ActionRequest:
+		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.ActionID}, true
 	case fsck.Request: // one entry for all stretches
 		return audit.Target{WorkspaceID: q.WorkspaceID}, q.Quarantine && q.After == ""
 	}

@@ -1,6 +1,6 @@
 // Package operator is what an operator can do with an instance, as use cases with typed questions and answers: accounts,
 // invites, workspaces and their members, stored files, databases, mail. The command line asks them, through the control socket
-// of a running server or in a process of its own, and so will the admin API. What may be done, and what comes of it, is decided
+// of a running server or in a process of its own, and so does the admin API. What may be done, and what comes of it, is decided
 // here; whoever asks shows questions and answers, and nothing else.
 package operator
 
@@ -17,6 +17,7 @@ import (
 type Desk struct {
 	instance *instance.Instance
 	links    Links
+	runs     runs
 }
 
 // New returns the desk of an instance, whose people reach it as links say.
@@ -73,6 +74,7 @@ func (d *Desk) Commands() control.Commands {
 		ListStored, CollectFiles,
 		MeasureFiles, CheckDatabase, CheckFiles,
 		ListAudit, SetSuperAdminPassword,
+		DescribeProviders, RunAction,
 	} {
 		name, command := u.command(d)
 		commands[name] = command

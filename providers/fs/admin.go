@@ -44,8 +44,9 @@ func (a *admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
 	return or3cloud.AdminStatus{
 		Details: a.details, Warnings: warnings,
 		Actions: []or3cloud.AdminAction{{
-			ID: actionGC, Label: "Delete unused files", Danger: true,
-			Description: "Deletes files of the workspace that nothing has referred to for the whole retention time.",
+			ID: actionGC, Label: "Delete unused files", Danger: true, Workspace: true,
+			Description:  "Moves files of the workspace into the trash that nothing has referred to for the whole retention, and deletes those that were there for a day.",
+			Confirmation: "Files that nothing refers to go for good, a day after they have come into the trash. Delete unused files?",
 		}},
 	}, nil
 }

@@ -25,8 +25,16 @@ func (a admin) GetStatus(context.Context) (or3cloud.AdminStatus, error) {
 		},
 		Warnings: []or3cloud.AdminWarning{},
 		Actions: []or3cloud.AdminAction{
-			{ID: actionGCChangeLog, Label: "Compact change log", Description: "Removes superseded changes that every device has seen.", Danger: true},
-			{ID: actionGCTombstones, Label: "Collect deletions", Description: "Removes old deletions that every device has seen.", Danger: true},
+			{
+				ID: actionGCChangeLog, Label: "Compact the change log", Danger: true, Workspace: true,
+				Description:  "Removes changes of the workspace that others have replaced, that every device has seen, and whose retention is over.",
+				Confirmation: "Earlier changes of the workspace go for good; what they were replaced by stays. Compact the change log?",
+			},
+			{
+				ID: actionGCTombstones, Label: "Collect deletions", Danger: true, Workspace: true,
+				Description:  "Removes deletions of the workspace that every device has seen, and whose retention is over.",
+				Confirmation: "A device that was away for longer than all others has to load the workspace again. Collect deletions?",
+			},
 		},
 	}, nil
 }

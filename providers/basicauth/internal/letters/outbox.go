@@ -56,7 +56,7 @@ func (o *Outbox) Start() {
 		Name: "the delivery of mail", Log: o.log,
 		Run: func(ctx context.Context) error {
 			if !begun {
-				if err := o.store.Tx(ctx, func(q store.Queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) }); err != nil {
+				if err := o.makeDue(ctx); err != nil {
 					return err
 				}
 				begun = true
@@ -71,6 +71,20 @@ func (o *Outbox) Start() {
 		},
 	})
 	o.loop.Begin()
+}
+
+// makeDue ends the pause of everything that waits.
+func (o *Outbox) makeDue(ctx context.Context) error {
+	return o.store.Tx(ctx, func(q store.Queries) error { return q.MakeMailDue(ctx, o.now().UnixMilli()) })
+}
+
+// Retry begins to deliver everything that waits for another attempt. It does not wait for the end.
+func (o *Outbox) Retry(ctx context.Context) error {
+	if err := o.makeDue(ctx); err != nil {
+		return err
+	}
+	o.Rouse()
+	return nil
 }
 
 // Close ends the delivery that is under way and waits for it. What was not delivered stays.
