@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"or3.chat/cloud/internal/fsck"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/console"
+	"or3.chat/cloud/program/stored"
 )
 
 // checkFile lies in the data directory and remembers a check that was interrupted.
@@ -102,45 +101,16 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 		return spoken(err)
 	}
 	report := check.Report()
-	if err := c.print(report); err != nil {
+	if c.json {
+		err = printJSON(c.stdout, report)
+	} else {
+		stored.WriteCheck(c.stdout, report)
+	}
+	if err != nil {
 		return err
 	}
 	if !report.OK {
 		return errReported
 	}
 	return nil
-}
-
-func (c fsckCommandLine) print(r operator.CheckReport) error {
-	if c.json {
-		return printJSON(c.stdout, r)
-	}
-	for _, f := range r.Damaged {
-		fmt.Fprintf(c.stdout, "damaged     %s", f.Database)
-		if f.WorkspaceID != "" {
-			fmt.Fprintf(c.stdout, "  workspace %s", f.WorkspaceID)
-		}
-		fmt.Fprintf(c.stdout, "  %s\n", f.Fault)
-	}
-	if len(r.Damaged) > 0 {
-		fmt.Fprintln(c.stdout, "A database is damaged. Stop the server and put a backup back (docs/operations.md); devices push again only what they have not pushed yet.")
-	}
-	for _, f := range r.Findings {
-		printFinding(c.stdout, f)
-	}
-	fmt.Fprintf(c.stdout, "Read %d pages of the databases: %d faults.\n", r.Pages, len(r.Damaged))
-	fmt.Fprintf(c.stdout, "Read %d files, %s, and looked up %d rows: %d missing, %d corrupt, %d unreadable, %d orphaned.\n",
-		r.Files, console.Bytes(r.Bytes), r.Rows, r.Missing, r.Corrupt, r.Unreadable, r.Orphaned)
-	return nil
-}
-
-func printFinding(w io.Writer, f fsck.Finding) {
-	fmt.Fprintf(w, "%-10s  workspace %s  %s  %s", f.Kind, f.WorkspaceID, f.Hash, console.Bytes(f.SizeBytes))
-	if f.Detail != "" {
-		fmt.Fprintf(w, "  %q", f.Detail)
-	}
-	if f.Quarantined {
-		fmt.Fprint(w, "  (moved into quarantine)")
-	}
-	fmt.Fprintln(w)
 }

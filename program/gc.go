@@ -3,18 +3,15 @@ package program
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/console"
+	"or3.chat/cloud/program/stored"
 )
 
 // gcCommandLine is "or3-cloud gc".
@@ -74,7 +71,7 @@ func (c gcCommandLine) run(ctx context.Context, desk operator.Caller) error {
 		if err != nil {
 			return err
 		}
-		printGoing(c.stderr, would.Going)
+		stored.WriteGoing(c.stderr, would.Going)
 		if err := ask.Confirm(c.yes, "Let them go"); err != nil {
 			return err
 		}
@@ -83,41 +80,8 @@ func (c gcCommandLine) run(ctx context.Context, desk operator.Caller) error {
 	if err != nil {
 		return err
 	}
-	return c.print(report)
-}
-
-func (c gcCommandLine) print(r operator.Collection) error {
 	if c.json {
-		return printJSON(c.stdout, r)
+		return printJSON(c.stdout, report)
 	}
-	if r.DryRun {
-		printGoing(c.stdout, r.Going)
-	} else {
-		fmt.Fprintf(c.stdout, "Looked at %d files in %d workspaces and moved %d into the trash.\n", r.Scanned, r.Workspaces, r.IntoTrash)
-	}
-	if r.Disabled != "" {
-		fmt.Fprintf(c.stdout, "Nothing can be collected: %s.\n", r.Disabled)
-	}
-	return printStored(c.stdout, r.Stored)
-}
-
-func printGoing(w io.Writer, going []or3cloud.StoredItem) {
-	bytes := int64(0)
-	for _, item := range going {
-		bytes += item.Bytes
-		fmt.Fprintf(w, "%s  %s  %s: %s\n", item.State, item.Name, console.Bytes(item.Bytes), item.Reason)
-	}
-	fmt.Fprintf(w, "%d files, %s, would go a step further.\n", len(going), console.Bytes(bytes))
-}
-
-// printStored prints a table of everything that is stored.
-func printStored(w io.Writer, stored operator.StoredTotals) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\nstored\tfiles\tsize\t")
-	for _, state := range []or3cloud.StorageState{
-		or3cloud.StorageLive, or3cloud.StorageOrphaned, or3cloud.StorageTrash, or3cloud.StorageTemporary, or3cloud.StorageStray,
-	} {
-		fmt.Fprintf(table, "%s\t%d\t%s\t\n", state, stored[state].Items, console.Bytes(stored[state].Bytes))
-	}
-	return table.Flush()
+	return stored.WriteCollection(c.stdout, report)
 }

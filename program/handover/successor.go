@@ -230,21 +230,15 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 		case <-ctx.Done():
 			return Ending{}
 		case <-t.upgrades.asked:
-			log.Info("an upgrade was asked for; looking at the program", "program", p.Program)
-			trial, err := p.nominate(ctx, s)
-			var kept int
-			if err == nil {
-				if kept, err = s.keep(); err != nil {
-					trial.dismiss()
-				}
+			if end, over := t.upgrade(ctx, log); over {
+				stop()
+				return end
 			}
-			if err != nil {
-				p.refuseUpgrade(ctx, log, err)
-				continue
+		case <-t.upgrades.wanted:
+			if end, over := t.upgrade(ctx, log); over {
+				stop()
+				return end
 			}
-			log.Info("the new program accepts the configuration; finishing what is under way, then it has to open the data", "version", trial.version)
-			stop()
-			return Ending{trial: trial, kept: kept}
 		case err := <-fatal:
 			faults := recentFaults(s.faults, p.Now())
 			if len(faults) >= maxFaults {
@@ -270,9 +264,28 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 	}
 }
 
+// upgrade looks at the program that is to take over. It reports whether this turn is over because that accepts the configuration.
+func (t *Turn) upgrade(ctx context.Context, log *slog.Logger) (Ending, bool) {
+	log.Info("an upgrade was asked for; looking at the program", "program", t.process.Program)
+	trial, err := t.process.nominate(ctx, t.Socket)
+	var kept int
+	if err == nil {
+		if kept, err = t.Socket.keep(); err != nil {
+			trial.dismiss()
+		}
+	}
+	if err != nil {
+		t.process.refuseUpgrade(ctx, log, t.upgrades, err)
+		return Ending{}, false
+	}
+	log.Info("the new program accepts the configuration; finishing what is under way, then it has to open the data", "version", trial.version)
+	return Ending{trial: trial, kept: kept}, true
+}
+
 // refuseUpgrade says why this program goes on, unless it has been told to stop.
-func (p Process) refuseUpgrade(ctx context.Context, log *slog.Logger, why error) {
+func (p Process) refuseUpgrade(ctx context.Context, log *slog.Logger, u *Upgrades, why error) {
 	if ctx.Err() == nil {
+		u.refuse(why)
 		log.Error("no upgrade: this program goes on serving", "program", p.Program, "error", why)
 	}
 }

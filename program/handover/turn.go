@@ -5,19 +5,53 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
+	"time"
 )
 
-// Upgrades are the requests for an upgrade that come to this process: SIGUSR2, where the system has it.
+// Upgrades are the requests for an upgrade that come to this process: SIGUSR2, where the system has it, and Ask.
 type Upgrades struct {
 	asked  <-chan os.Signal
 	ignore func()
+	wanted chan struct{}
+	now    func() time.Time
+
+	mu      sync.Mutex
+	refused time.Time
+	why     string
 }
 
-// AwaitUpgrades begins to collect requests. One that comes before ends the process, as signals do.
-func AwaitUpgrades() *Upgrades {
-	u := &Upgrades{}
+// AwaitUpgrades begins to collect requests. A signal that comes before ends the process, as signals do.
+func (p Process) AwaitUpgrades() *Upgrades {
+	u := &Upgrades{wanted: make(chan struct{}, 1), now: p.Now}
 	u.asked, u.ignore = upgradeSignals()
 	return u
+}
+
+// Ask asks for what the signal asks for: that the program at our path, which may be the same, takes our place if it can start with the
+// configuration as it is by then. It returns at once. An error says that this system cannot do it.
+func (u *Upgrades) Ask() error {
+	if err := canSucceed(); err != nil {
+		return err
+	}
+	select {
+	case u.wanted <- struct{}{}:
+	default: // one waits, which this one is answered by
+	}
+	return nil
+}
+
+// Refused returns when a request was last refused, and why; "" if none was since the start.
+func (u *Upgrades) Refused() (at time.Time, why string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.refused, u.why
+}
+
+func (u *Upgrades) refuse(why error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.refused, u.why = u.now(), why.Error()
 }
 
 // Stop ends that.
@@ -62,7 +96,7 @@ func (p Process) Serve(ctx context.Context, log *slog.Logger, s *Socket, u *Upgr
 			}
 			end.trial.dismiss()
 			trial = nil
-			p.refuseUpgrade(ctx, log, err)
+			p.refuseUpgrade(ctx, log, u, err)
 			u.again()
 		}
 		var err error
@@ -80,7 +114,7 @@ func (t *Turn) Yield(ctx context.Context, log *slog.Logger) (Ending, bool) {
 	}
 	end, err := t.yield(ctx, log)
 	if err != nil {
-		t.process.refuseUpgrade(ctx, log, err)
+		t.process.refuseUpgrade(ctx, log, t.upgrades, err)
 	}
 	return end, err == nil
 }
@@ -95,7 +129,7 @@ func (t *Turn) yield(ctx context.Context, log *slog.Logger) (Ending, error) {
 		return Ending{}, err
 	}
 	log.Info("executing the new program", "program", t.process.Program, "version", t.trial.version)
-	if len(t.upgrades.asked) > 0 {
+	if len(t.upgrades.asked)+len(t.upgrades.wanted) > 0 {
 		log.Info("another request for an upgrade came meanwhile; this one answers it")
 	}
 	return Ending{trial: t.trial, next: next, kept: next.left.FD}, nil

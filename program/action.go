@@ -1,0 +1,44 @@
+package program
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/actions"
+)
+
+// actionCommand groups the commands about what providers can be made to do.
+func actionCommand(a app) *cobra.Command {
+	var flags settingFlags
+	asks := askers{a, &flags}
+	list := asks.complete(actions.List(), 0, func(ctx context.Context, c *asking, _ []string) error {
+		all, err := ask(ctx, c, operator.DescribeProviders, operator.Nothing{})
+		if err != nil {
+			return err
+		}
+		return c.print(all, func(w io.Writer) { actions.Write(w, all) })
+	})
+	var question actions.Question
+	run := asks.complete(question.Run(), 1, func(ctx context.Context, c *asking, args []string) error {
+		payload, err := question.Payload()
+		if err != nil {
+			return usageError{err}
+		}
+		var out operator.ActionResult
+		err = c.reach(ctx, func(desk operator.Caller) (err error) {
+			out, err = question.Ask(ctx, desk, args[0], payload, func(what string) error { return c.Confirm(question.Yes, what) })
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) { actions.WriteResult(w, args[0], out.Result) })
+	})
+	cmd := group("action", "Make providers check or clear up what they keep, as the admin pages do", list, run)
+	cmd.Example = "  or3-cloud action list\n  or3-cloud action run sync.check-database"
+	flags.bindData(cmd.PersistentFlags().StringVar)
+	return cmd
+}
