@@ -54,6 +54,17 @@ var adminStalls = []adminStall{
 	{route: "POST plugins/workspace-settings", needs: adminOwner, want: 200, body: about(func(*scene) string { return `"pluginId":"a","settings":{}` })},
 	{route: "POST extensions/install", needs: super, want: 501},
 	{route: "POST extensions/uninstall", needs: super, want: 501},
+	{route: "POST system/config/write", needs: super, want: 501, body: func(*scene) string {
+		return `{"entries":[{"key":"OR3_SITE_NAME","value":"stalled"}]}`
+	}},
+	{route: "POST system/provider-action", needs: super, want: 200, body: func(s *scene) string {
+		return fmt.Sprintf(`{"kind":"sync","actionId":"sync.gc-tombstones","workspaceId":%q}`, s.shared)
+	}},
+	{route: "POST system/restart", needs: super, want: 501},
+	{route: "POST system/rebuild-restart", needs: super, want: 501},
+	{route: "POST update/check", needs: super, want: 200},
+	{route: "POST update/preview", needs: super, want: 501},
+	{route: "POST update/start", needs: super, want: 400},
 	{route: "POST webhooks", needs: super, want: 200, body: func(*scene) string {
 		return `{"url":"http://127.0.0.1:1/","events":["admin.plugin.enabled"]}`
 	}},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/host/eventsapi"
 )
 
@@ -98,6 +99,10 @@ func TestForeignPagesChangeNothing(t *testing.T) {
 			res, text := ann.ask(route, types[i%len(types)], header)
 			var e struct{ Message, StatusMessage string }
 			_ = json.Unmarshal([]byte(text), &e)
+			if strings.HasPrefix(route.Path, adminapi.OwnPrefix) { // whose guard says what is missing
+				e.Message, _, _ = strings.Cut(e.Message, ":")
+				e.StatusMessage, _, _ = strings.Cut(e.StatusMessage, ":")
+			}
 			if res.StatusCode != 403 || route.Method != http.MethodHead && (e.Message != "Forbidden" || e.StatusMessage != "Forbidden") {
 				t.Errorf("%s %s from %v: %d %s", route.Method, route.Path, header, res.StatusCode, text)
 			}
@@ -150,6 +155,9 @@ func TestOwnPagesAndOtherProgramsAreNotForeign(t *testing.T) {
 			said := r.watchGuard()
 			visitor := r.visitor(t)
 			for _, route := range r.changing(t) {
+				if strings.HasPrefix(route.Path, adminapi.OwnPrefix) { // no other programs there: the matrix of adminapi
+					continue
+				}
 				for _, header := range c.headers(r.url) {
 					res, text := visitor.ask(route, "application/json", header)
 					if n := len(*said); n == 0 || (*said)[n-1] != nil {

@@ -54,6 +54,8 @@ type Options struct {
 	WebEndpoints []string
 	// Filters are the hooks of the authorization gate. They can only deny.
 	Filters []or3cloud.DecisionFilter
+	// Program is what the administration can make of the program that serves.
+	Program adminapi.Program
 	// Version is the program's version, for the log.
 	Version string
 	// Memory is the limit that the process has, of which requests get their share; the zero value is one of 1 GiB.
@@ -387,7 +389,7 @@ func (h *Host) adminOptions(p *instance.Providers, hooks *webhookapi.API) admina
 		admin.Tell()
 	}
 	return adminapi.Options{
-		Host: h, Instance: h.instance, SuperAdmin: admin, Config: cfg, Foreign: h.foreign, Audit: p.Audit, Now: h.now,
+		Host: h, Instance: h.instance, SuperAdmin: admin, Program: h.opt.Program, Config: cfg, Foreign: h.foreign, Audit: p.Audit, Now: h.now,
 		Desk: operator.New(h.instance, operator.Links{
 			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, OwnPage: h.opt.OwnPage,
 		}),

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/instance"
 	settings "or3.chat/cloud/internal/config"
@@ -34,6 +35,13 @@ type real struct {
 
 // startReal starts one. change, if set, replaces the sync provider.
 func startReal(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Provider) or3cloud.Provider, environ ...string) *real {
+	t.Helper()
+	return startProgram(t, streams, change, func(*or3cloud.Registry) adminapi.Program { return adminapi.Program{} }, environ...)
+}
+
+// startProgram is startReal for a program that can be administered.
+func startProgram(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Provider) or3cloud.Provider, program func(*or3cloud.Registry) adminapi.Program,
+	environ ...string) *real {
 	t.Helper()
 	var own, registry or3cloud.Registry
 	if err := errors.Join(basicauth.Register(&registry), fs.Register(&registry), sqlite.Register(&own)); err != nil {
@@ -56,7 +64,7 @@ func startReal(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Prov
 		t.Fatal(problems)
 	}
 	out := &real{}
-	out.Host, err = over(options{instanceOptions: instance.Options{
+	out.Host, err = over(options{Options: Options{Program: program(&registry)}, instanceOptions: instance.Options{
 		Registry: &registry, Config: cfg, DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Rand: rand.Reader,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(out.ahead.Load())) },
 		Secret: func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },

@@ -17,10 +17,12 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
+	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/internal/settable"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
@@ -90,14 +92,19 @@ func (c serveCommand) run(ctx context.Context) error {
 	}
 	memory := membudget.Read()
 	memory.Soften()
-	i, err := c.turn(s, log, memory)
+	process := c.process
+	process.Environ, process.Orders, process.Now = c.environ, c.stdin, c.now
+	upgrades := process.AwaitUpgrades()
+	defer upgrades.Stop()
+	file, err := settable.New(settable.Options{Registry: s.registry, Sources: c.sources(c.settingFlags), Rand: c.rand})
 	if err != nil {
 		return err
 	}
-	upgrades := handover.AwaitUpgrades()
-	defer upgrades.Stop()
-	process := c.process
-	process.Environ, process.Orders, process.Now = c.environ, c.stdin, c.now
+	program := adminapi.Program{Configuration: file, Restarter: upgrades}
+	i, err := c.turn(s, log, memory, program)
+	if err != nil {
+		return err
+	}
 	self, err := process.Candidacy()
 	if err != nil {
 		return err
@@ -123,7 +130,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		next = nil
 		if i == nil { // a later turn
 			var err error
-			if i, err = c.turn(s, log, memory); err != nil {
+			if i, err = c.turn(s, log, memory, program); err != nil {
 				return handover.Ending{}, errors.Join(err, t.Socket.Close())
 			}
 		}
@@ -145,7 +152,7 @@ type turn struct {
 }
 
 // turn makes one of the configuration.
-func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit) (*turn, error) {
+func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit, program adminapi.Program) (*turn, error) {
 	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
 	var err error
 	pages := s.client(c.web)
@@ -165,7 +172,7 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit)
 	if err != nil {
 		return nil, err
 	}
-	o := host.Options{Memory: memory, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(setting.Addr))}
+	o := host.Options{Memory: memory, Program: program, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(setting.Addr))}
 	if o.OwnPage = i.pages != nil && c.web == ""; c.web != "" {
 		o.Client, o.WebEndpoints = true, web.Endpoints
 	}

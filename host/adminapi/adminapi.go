@@ -48,6 +48,8 @@ type Options struct {
 	// SuperAdmin is whom the environment names; nil if it names none.
 	SuperAdmin *superadmin.Admin
 	Config     or3cloud.Config
+	// Program is what can be made of the program that serves.
+	Program Program
 	// Foreign is the rule about pages of other origins.
 	Foreign httpapi.ForeignPages
 	Limits  *middleware.Limits
@@ -88,7 +90,7 @@ func New(o Options) (*API, error) {
 		a.hosts = append(a.hosts, hostName(host))
 	}
 	a.serve(slices.Concat(a.auth(), workspacesAPI{a}.table(), membersAPI{a}.table(), invitesAPI{a}.table(), usersAPI{a}.table(),
-		packagesAPI{a}.table(), a.webhooks()))
+		packagesAPI{a}.table(), configAPI{o.Program.Configuration}.table(), systemAPI{a}.table(), a.webhooks()))
 	return a, nil
 }
 

@@ -96,6 +96,17 @@ var rules = map[string]rule{
 	"GET extensions":                  {proof: readOnly, want: 200},
 	"POST extensions/install":         {want: 501},
 	"POST extensions/uninstall":       {want: 501},
+	"GET system/status":               {may: superAdmins, proof: readOnly, want: 200},
+	"GET system/config":               {may: superAdmins, proof: readOnly, want: 501},
+	"GET system/config/enriched":      {may: superAdmins, proof: readOnly, want: 501},
+	"POST system/config/write":        {may: superAdmins, proof: intent, body: `{"entries":[]}`, want: 501},
+	"POST system/provider-action":     {may: superAdmins, proof: intent, body: `{"kind":"sync","actionId":"no.such"}`, want: 400},
+	"POST system/restart":             {may: superAdmins, proof: intent, want: 501},
+	"POST system/rebuild-restart":     {may: superAdmins, proof: intent, want: 501},
+	"GET update/status":               {may: superAdmins, proof: readOnly, want: 200},
+	"POST update/check":               {may: superAdmins, proof: ownOrigin, want: 200},
+	"POST update/preview":             {may: superAdmins, proof: ownOrigin, want: 501},
+	"POST update/start":               {may: superAdmins, proof: intent, want: 400},
 }
 
 // refusals are the words of the guard. Endpoints do not use them.
