@@ -345,6 +345,15 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await openAccount()
       await expect.element(page.getByRole('tab', { name: 'Account' })).toHaveAttribute('aria-selected', 'true')
     },
+    async 'a second step is demanded'() {
+      await openAccount(inServer({ secondFactorDemand: { met: false, due: '2026-12-24T12:00:00Z', restricted: false } }))
+      await expect.element(page.getByText('This server demands a second step at sign-in. Set up two-step verification or a passkey by')).toBeVisible()
+    },
+    async 'nothing else works without a second step'() {
+      await openAccount(inServer({ secondFactorDemand: { met: false, due: '2026-03-24T12:00:00Z', restricted: true } }))
+      await expect.element(page.getByText('until then nothing else works here')).toBeVisible()
+      await expect.element(page.getByRole('tab', { name: 'Security' })).toHaveAttribute('aria-selected', 'true')
+    },
     async 'no name'() {
       await openAccount(inServer({ account: { ...details.account, displayName: undefined } }))
       await expect.element(page.getByText('No name given')).toBeVisible()

@@ -3,8 +3,8 @@ export const or3ErrorCodes = [
   'account_disabled', 'already_enabled', 'email_taken', 'invalid_code', 'invalid_credentials', 'invalid_display_name', 'invalid_email',
   'invalid_password', 'invalid_request', 'invalid_token', 'invite_invalid', 'invite_required', 'last_owner', 'mail_not_configured', 'not_found',
   'passkey_exists', 'password_breached', 'password_contains_context', 'password_too_common', 'password_too_short', 'passwords_differ',
-  'proxy_misconfigured', 'rate_limited', 'reauthentication_required', 'registration_disabled', 'second_factor_required', 'session_expired',
-  'setup_invalid', 'unavailable',
+  'proxy_misconfigured', 'rate_limited', 'reauthentication_required', 'registration_disabled', 'second_factor_demanded',
+  'second_factor_required', 'session_expired', 'setup_invalid', 'unavailable',
   'cancelled', 'offline', 'passkey_failed', 'passkey_unsupported', 'timeout', 'unexpected',
 ] as const
 

@@ -47,6 +47,8 @@ export interface AccountDetails {
   totp: { enabled: boolean, enabledAt?: string }
   recoveryCodesLeft: number
   passkeys: Passkey[]
+  /** The second step that the server demands; absent if it demands none. Nothing else works without one from `due` on. */
+  secondFactorDemand?: { met: boolean, due: string, restricted: boolean }
 }
 
 export interface Device {

@@ -29,6 +29,7 @@ export const errorWords = {
   'error.rate_limited': (p: { seconds?: number }) => p.seconds ? `Too many tries. Wait ${duration(p.seconds)}, then try again.` : 'Too many tries. Wait a minute, then try again.',
   'error.reauthentication_required': 'Please confirm that it is you.',
   'error.registration_disabled': 'This server takes no new accounts. Ask whoever runs it.',
+  'error.second_factor_demanded': 'This server demands a second step at sign-in. Set one up in your account, under Security; until then nothing else works here.',
   'error.second_factor_required': 'A second step is needed.',
   'error.session_expired': 'Your session has ended. Sign in again.',
   'error.setup_invalid': 'This is not the link for the first account, or it was used or replaced. Open the newest one that the server has printed.',

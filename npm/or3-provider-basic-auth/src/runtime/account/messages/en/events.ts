@@ -12,6 +12,7 @@ export const eventWords = {
   'event.email_change_requested': 'Change of the e-mail address requested',
   'event.email_changed': 'E-mail address changed',
   'event.display_name_changed': 'Name changed',
+  'event.second_factor_excused': 'Time without a second step changed',
   'event.totp_enabled': 'Authenticator app set up',
   'event.totp_removed': 'Authenticator app removed',
   'event.recovery_codes_renewed': 'New recovery codes made',
