@@ -192,9 +192,13 @@ type ReferenceClaimer interface {
 	ReferenceState(ctx context.Context, workspaceID string, hash BlobHash) (ReferenceState, error)
 }
 
-// StorageQuota bounds what a workspace stores; 0 is no bound.
+// StorageQuota bounds what is stored; 0 is no bound.
 type StorageQuota struct {
+	// Bytes and Files are those of the workspace.
 	Bytes, Files int64
+	// UserBytes are those of all workspaces together whose files count against one user: the owner who has been in them the
+	// longest. Deleted ones count until their files are gone.
+	UserBytes int64
 }
 
 // UploadIntent is room for one content that is promised before its bytes are sent (contract, storage §8).
@@ -233,8 +237,8 @@ type TransferReader interface {
 // a live file_meta row, and that of an intent as long as no row does. Deciding and writing down is one transaction,
 // so that no number of parallel uploads exceeds a quota.
 type UploadIntents interface {
-	// ReserveUploadIntent records an intent, or refuses it with CodeTooLarge if it adds to what counts and exceeds the
-	// quota. While it is open, no generation of the hash is retired.
+	// ReserveUploadIntent records an intent, or refuses it with CodeTooLarge, and a message that names the quota, if it adds
+	// to what counts and exceeds a quota. While it is open, no generation of the hash is retired.
 	ReserveUploadIntent(ctx context.Context, in UploadIntent) error
 	// ConsumeUploadIntent closes the intents of a hash that has been committed; its room stays taken until a row counts
 	// or ExpiresAt comes. It may be repeated. If none is open any more it asks for the room anew, as a reservation

@@ -577,7 +577,7 @@ func wireIntent(in or3cloud.UploadIntent) object {
 	return object{
 		"intentId": in.ID, "workspaceId": in.WorkspaceID, "hash": in.Hash, "sizeBytes": in.SizeBytes, "expiresAt": in.ExpiresAt.Unix(),
 		"workspaceQuotaBytes": in.Quota.Bytes,
-		"workspaceQuotaFiles": in.Quota.Files,
+		"workspaceQuotaFiles": in.Quota.Files, "userQuotaBytes": in.Quota.UserBytes,
 	}
 }
 

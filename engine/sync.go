@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
@@ -171,6 +172,8 @@ type (
 		ExpiresAt           httpapi.Int `json:"expiresAt,omitempty"`
 		WorkspaceQuotaBytes httpapi.Int `json:"workspaceQuotaBytes,omitempty"`
 		WorkspaceQuotaFiles httpapi.Int `json:"workspaceQuotaFiles,omitempty"`
+		// UserQuotaBytes is that of the configuration if it is left out.
+		UserQuotaBytes httpapi.Int `json:"userQuotaBytes,omitempty"`
 	}
 	maintenanceRun struct {
 		// LastRun is when a run has ended well, in Unix milliseconds; left out it is now.
@@ -343,17 +346,20 @@ func (in uploadIntent) intent(c call) (or3cloud.UploadIntent, error) {
 	if err != nil {
 		return or3cloud.UploadIntent{}, err
 	}
-	if in.SizeBytes < 0 || in.ExpiresAt < 0 || min(in.WorkspaceQuotaBytes, in.WorkspaceQuotaFiles) < 0 {
+	if in.SizeBytes < 0 || in.ExpiresAt < 0 || min(in.WorkspaceQuotaBytes, in.WorkspaceQuotaFiles, in.UserQuotaBytes) < 0 {
 		return or3cloud.UploadIntent{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Sizes, times and quotas are not negative")
 	}
+	cfg := c.engine.instance.Options().Config
 	expires := time.Unix(int64(in.ExpiresAt), 0)
 	if in.ExpiresAt == 0 {
-		retention := c.engine.instance.Options().Config.Int(setting.StorageGCRetention)
-		expires = c.engine.now().Add(httpapi.Duration(retention, time.Second))
+		expires = c.engine.now().Add(httpapi.Duration(cfg.Int(setting.StorageGCRetention), time.Second))
 	}
 	return or3cloud.UploadIntent{
 		ID: in.IntentID, WorkspaceID: in.WorkspaceID, UserID: user, Hash: hash, SizeBytes: int64(in.SizeBytes), ExpiresAt: expires,
-		Quota: or3cloud.StorageQuota{Bytes: int64(in.WorkspaceQuotaBytes), Files: int64(in.WorkspaceQuotaFiles)},
+		Quota: or3cloud.StorageQuota{
+			Bytes: int64(in.WorkspaceQuotaBytes), Files: int64(in.WorkspaceQuotaFiles),
+			UserBytes: cmp.Or(int64(in.UserQuotaBytes), cfg.Int(setting.StorageUserQuota)),
+		},
 	}, nil
 }
 

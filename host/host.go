@@ -410,7 +410,7 @@ func (h *Host) storageOptions(p *instance.Providers) storageapi.Options {
 		Canonical:   instance.Ability[or3cloud.CanonicalStorage](p, or3cloud.ProviderSync),
 		MaxFileSize: cfg.Int(setting.MaxFileSize),
 		Quota: or3cloud.StorageQuota{
-			Bytes: cfg.Int(setting.StorageQuotaBytes), Files: cfg.Int(setting.StorageQuotaFiles),
+			Bytes: cfg.Int(setting.StorageQuotaBytes), Files: cfg.Int(setting.StorageQuotaFiles), UserBytes: cfg.Int(setting.StorageUserQuota),
 		},
 		MIMETypes:   types,
 		AnyMIMEType: cfg.Bool(setting.AllowAnyFileType),

@@ -77,6 +77,8 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("DestroyedBlobsLoseTheirStorageID", testDisown)
 	run("UploadIntents", testUploadIntents)
 	run("ParallelUploadsKeepTheQuota", testParallelIntents)
+	run("UserQuota", testUserQuota)
+	run("ParallelUploadsKeepTheUserQuota", testParallelUserQuota)
 	run("CanonicalStorage", testCanonicalStorage)
 	run("NotificationsBelongToTheirUser", testNotifications)
 	run("WorkspaceItemsAreNotOverwrittenByOldClients", testWorkspaceItems)

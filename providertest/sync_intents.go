@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,8 +14,10 @@ import (
 type intentBench struct {
 	*syncBench
 	intents or3cloud.UploadIntents
-	quota   or3cloud.StorageQuota
-	ahead   time.Duration // of the provider's clock
+	// ws and user are where intents are made, and by whom.
+	ws, user string
+	quota    or3cloud.StorageQuota
+	ahead    time.Duration // of the provider's clock
 }
 
 func newIntentBench(t *testing.T, b *syncBench) *intentBench {
@@ -22,7 +25,7 @@ func newIntentBench(t *testing.T, b *syncBench) *intentBench {
 	if !ok {
 		t.Skip("no UploadIntents")
 	}
-	return &intentBench{syncBench: b, intents: intents}
+	return &intentBench{syncBench: b, intents: intents, ws: b.ws, user: b.user}
 }
 
 func numberedHash(n int) or3cloud.BlobHash { return or3cloud.BlobHash(fmt.Sprintf("sha256:%064x", n)) }
@@ -158,4 +161,93 @@ func testParallelIntents(t *testing.T, sync *syncBench) {
 		t.Errorf("%d uploads were let in, want 10", passed.Load())
 	}
 	b.want("after the race", 7, 1, 990, 10)
+}
+
+// in returns the bench with intents in a workspace, of a user.
+func (b *intentBench) in(ws, user string) *intentBench {
+	there := *b
+	there.ws, there.user = ws, user
+	return &there
+}
+
+// testUserQuota adds up what a user stores in several workspaces.
+func testUserQuota(t *testing.T, sync *syncBench) {
+	b := newIntentBench(t, sync)
+	access, ok := b.Workspaces.(or3cloud.WorkspaceAccessStore)
+	if !ok {
+		t.Skip("no WorkspaceAccessStore")
+	}
+	bob := must(b.Workspaces.GetOrCreateUser(b.ctx, identity("bob")))(t)
+	own := must(b.Workspaces.CreateWorkspace(b.ctx, b.user, "another", ""))(t)
+	bobs := must(b.Workspaces.CreateWorkspace(b.ctx, bob, "bob's", ""))(t)
+	b.wantCode("an editor", access.SetMemberRole(b.ctx, b.ws, bob, or3cloud.RoleEditor), "")
+	b.wantCode("an editor", access.SetMemberRole(b.ctx, bobs, b.user, or3cloud.RoleEditor), "")
+	b.quota = or3cloud.StorageQuota{UserBytes: 100}
+	second, ofBob, byBob := b.in(own, b.user), b.in(bobs, b.user), b.in(b.ws, bob)
+
+	b.wantCode("first", b.reserve("a", 1, 60), "")
+	b.wantCode("the same content again", b.reserve("b", 1, 60), "")
+	err := second.reserve("c", 2, 41)
+	b.wantCode("too much in both", err, or3cloud.CodeTooLarge)
+	if err == nil || !strings.Contains(err.Error(), "Your storage quota for all your workspaces exceeded (101 > 100 bytes)") {
+		t.Errorf("the refusal does not name the quota: %v", err)
+	}
+	b.wantCode("as much as there is", second.reserve("c", 2, 40), "")
+	b.wantCode("another's workspace counts for its owner", ofBob.reserve("d", 3, 100), "")
+	err = byBob.reserve("e", 4, 1)
+	b.wantCode("an editor's upload counts for the owner", err, or3cloud.CodeTooLarge)
+	if err == nil || !strings.Contains(err.Error(), "Storage quota of the workspace's owner exceeded") {
+		t.Errorf("the refusal does not name the quota: %v", err)
+	}
+	b.wantCode("commit", b.consume("a", 1, 60), "")
+	b.row(1, 1, 60)
+	b.wantCode("what counts already", b.reserve("f", 1, 60), "")
+	b.wantCode("a commit that says more", b.consume("f", 1, 61), or3cloud.CodeTooLarge)
+	b.row(1, 2, 60, `"deleted":true`)
+	b.wantCode("cancel", b.intents.CancelUploadIntent(b.ctx, b.ws, "f"), "")
+	b.wantCode("a deleted file gives its room back", second.reserve("g", 5, 60), "")
+
+	// The owner who has been there the longest pays, and the next one when that one has left.
+	b.Advance(time.Second)
+	b.wantCode("an owner", access.SetMemberRole(b.ctx, own, bob, or3cloud.RoleOwner), "")
+	b.wantCode("still the first one's", second.reserve("h", 6, 1), or3cloud.CodeTooLarge)
+	b.wantCode("leave", access.RemoveMember(b.ctx, own, b.user), "")
+	b.wantCode("the room is the first one's again", b.reserve("i", 7, 100), "")
+	b.wantCode("the workspace is the other one's", second.in(own, bob).reserve("j", 8, 1), or3cloud.CodeTooLarge)
+
+	// A deleted workspace counts, until its files are gone.
+	b.wantCode("delete", b.Workspaces.RemoveWorkspace(b.ctx, bob, bobs), "")
+	b.wantCode("deleted", second.in(own, bob).reserve("j", 8, 1), or3cloud.CodeTooLarge)
+	b.quota = or3cloud.StorageQuota{Bytes: 10, UserBytes: 1 << 40}
+	err = b.reserve("k", 9, 11)
+	if or3cloud.CodeOf(err) != or3cloud.CodeTooLarge || !strings.Contains(err.Error(), "Workspace storage quota exceeded") {
+		t.Errorf("the workspace's own quota: %v", err)
+	}
+}
+
+// testParallelUserQuota lets uploads into several workspaces race for what one user may store.
+func testParallelUserQuota(t *testing.T, sync *syncBench) {
+	b := newIntentBench(t, sync)
+	b.quota = or3cloud.StorageQuota{UserBytes: 1000}
+	workspaces := []*intentBench{b}
+	for n := range 3 {
+		workspaces = append(workspaces, b.in(must(b.Workspaces.CreateWorkspace(b.ctx, b.user, fmt.Sprint(n), ""))(t), b.user))
+	}
+	var passed atomic.Int64
+	parallel(100, func(n int) {
+		there, id := workspaces[n%len(workspaces)], fmt.Sprint("id", n)
+		err := there.reserve(id, n, 99)
+		if err == nil {
+			passed.Add(1)
+			if n%2 == 0 {
+				err = there.consume(id, n, 99)
+			}
+		}
+		if err != nil && or3cloud.CodeOf(err) != or3cloud.CodeTooLarge {
+			t.Errorf("upload %d: %v", n, err)
+		}
+	})
+	if passed.Load() != 10 {
+		t.Errorf("%d uploads were let in, want 10", passed.Load())
+	}
 }

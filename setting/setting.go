@@ -78,6 +78,7 @@ const (
 	AllowAnyFileType   = "OR3_STORAGE_ALLOW_ANY_FILE_TYPE"
 	StorageQuotaBytes  = "OR3_STORAGE_WORKSPACE_QUOTA_BYTES"
 	StorageQuotaFiles  = "OR3_STORAGE_WORKSPACE_QUOTA_FILES"
+	StorageUserQuota   = "OR3_STORAGE_USER_QUOTA_BYTES"
 	StorageGCRetention = "OR3_STORAGE_GC_RETENTION_SECONDS"
 	StorageGCCooldown  = "OR3_STORAGE_GC_COOLDOWN_MS"
 	MaxFileSize        = "OR3_MAX_CLOUD_FILE_SIZE_BYTES"
@@ -385,6 +386,10 @@ func Host() []or3cloud.Setting {
 		{
 			Name: StorageQuotaFiles, Settable: true, Group: GroupFiles, Label: "Files per workspace", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "100000",
 			Help: "Number of files that one workspace may have; unlimited when not set.",
+		},
+		{
+			Name: StorageUserQuota, Settable: true, Group: GroupFiles, Label: "Bytes per user", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Example: "53687091200",
+			Help: "Bytes that the files of all workspaces of one user may take together; a workspace is its longest owner's. Unlimited when not set.",
 		},
 		{
 			Name: StorageGCRetention, Settable: true, Group: GroupFiles, Label: "Keep unused files", Default: "2592000", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt64,

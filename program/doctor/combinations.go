@@ -169,7 +169,7 @@ var combinations = []combination{
 	},
 	{
 		func(c situation) bool {
-			return c.accounts() && c.strangers() && c.Bool(setting.AllowAnyFileType) && c.remote() && c.String(setting.StorageQuotaBytes) == ""
+			return c.accounts() && c.strangers() && c.Bool(setting.AllowAnyFileType) && c.remote() && c.String(setting.StorageQuotaBytes) == "" && c.String(setting.StorageUserQuota) == ""
 		}, Warning, everywhere, or3cloud.Problem{
 			Variable: setting.AllowAnyFileType, Fault: "is true where anybody may register, and there is no quota",
 			Why: "strangers can use the server as their file store until the disk is full",

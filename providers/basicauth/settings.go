@@ -66,11 +66,11 @@ func settings() []or3cloud.Setting {
 			Help: "Shortest password that is accepted for a new account or a changed password, in characters."},
 		{Name: settingBreachFile, Group: groupAccounts, Label: "Breached passwords", Example: "/var/lib/pwned-passwords.txt",
 			Help: "File of breached passwords that new ones are compared with: SHA-1 digests ordered by digest, as Have I Been Pwned offers them."},
-		{Name: settingDemand, Group: groupAccounts, Label: "Second factor", Default: string(factors.DemandOfNone),
+		{Name: settingDemand, Settable: true, Group: groupAccounts, Label: "Second factor", Default: string(factors.DemandOfNone),
 			Options: []string{string(factors.DemandOfNone), string(factors.DemandOfAdmins), string(factors.DemandOfAll)},
 			Help: "Of whom a second factor (an authenticator app or a passkey) is demanded: of no one, of deployment administrators, or of everybody. " +
 				"Who has none when the grace is over can sign in, but do nothing except set one up."},
-		{Name: settingDemandGrace, Group: groupAccounts, Label: "Grace of a demanded second factor", Kind: or3cloud.KindInt, Default: "14", Min: 0, Max: 365,
+		{Name: settingDemandGrace, Settable: true, Group: groupAccounts, Label: "Grace of a demanded second factor", Kind: or3cloud.KindInt, Default: "14", Min: 0, Max: 365,
 			Help: "Days that an account has to set up a second factor, from when one is first demanded of it; 0 gives none."},
 
 		{Name: settingJWTSecret, Settable: true, Group: groupSessions, Label: "Key of access tokens", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,

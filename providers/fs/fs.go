@@ -169,12 +169,14 @@ func open(ctx context.Context, env or3cloud.Env) (*or3cloud.Instance, error) {
 	}, nil
 }
 
-// quota is how many bytes a workspace may take, 0 if nothing is set.
-func quota(cfg or3cloud.Config) int64 {
-	if cfg.String(setting.StorageQuotaBytes) == "" {
-		return 0
+// quota is how many bytes a workspace may take, 0 if nothing is set: no more than a user has for all of theirs.
+func quota(cfg or3cloud.Config) (bytes int64) {
+	for _, name := range []string{setting.StorageQuotaBytes, setting.StorageUserQuota} {
+		if cfg.String(name) != "" && (bytes == 0 || cfg.Int(name) < bytes) {
+			bytes = cfg.Int(name)
+		}
 	}
-	return cfg.Int(setting.StorageQuotaBytes)
+	return bytes
 }
 
 // openStore opens root as a Disk with the top directories in place and returns its identity.

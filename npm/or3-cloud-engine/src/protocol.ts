@@ -2367,6 +2367,8 @@ export interface components {
             /** @description IntentID may be left out where an intent is consumed. */
             intentId?: string;
             sizeBytes?: number;
+            /** @description UserQuotaBytes is that of the configuration if it is left out. */
+            userQuotaBytes?: number;
             workspaceId: string;
             workspaceQuotaBytes?: number;
             workspaceQuotaFiles?: number;

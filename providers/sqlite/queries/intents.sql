@@ -45,3 +45,16 @@ FROM upload_intents WHERE workspace = @workspace;
 DELETE FROM upload_intents WHERE upload_intents.workspace = @workspace AND upload_intents.id = '' AND upload_intents.digest = (
   SELECT i.digest FROM upload_intents i WHERE i.workspace = @workspace AND i.id = '' ORDER BY i.expires_at, i.digest LIMIT 1
 );
+
+-- name: PayerOf :one
+-- The owner who has been in a workspace the longest, whose quota its files count against.
+SELECT user_id FROM members WHERE workspace = @workspace AND role = 'owner' ORDER BY created_at, user_id LIMIT 1;
+
+-- name: PaidBy :many
+-- The workspaces whose files count against the quota of a user: deleted ones too, until their files are gone.
+SELECT m.workspace FROM members m JOIN workspaces w ON w.num = m.workspace
+WHERE m.user_id = @user_id AND m.role = 'owner' AND (w.deleted_at IS NULL OR w.deleted_at > CAST(@since AS INTEGER))
+  AND NOT EXISTS (
+    SELECT 1 FROM members o WHERE o.workspace = m.workspace AND o.role = 'owner'
+      AND (o.created_at < m.created_at OR o.created_at = m.created_at AND o.user_id < m.user_id)
+  );

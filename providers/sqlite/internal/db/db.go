@@ -519,6 +519,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.otherOwnersStmt, err = db.PrepareContext(ctx, otherOwners); err != nil {
 		return nil, fmt.Errorf("error preparing query OtherOwners: %w", err)
 	}
+	if q.paidByStmt, err = db.PrepareContext(ctx, paidBy); err != nil {
+		return nil, fmt.Errorf("error preparing query PaidBy: %w", err)
+	}
+	if q.payerOfStmt, err = db.PrepareContext(ctx, payerOf); err != nil {
+		return nil, fmt.Errorf("error preparing query PayerOf: %w", err)
+	}
 	if q.pendingHistoryJobsStmt, err = db.PrepareContext(ctx, pendingHistoryJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query PendingHistoryJobs: %w", err)
 	}
@@ -1562,6 +1568,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing otherOwnersStmt: %w", cerr)
 		}
 	}
+	if q.paidByStmt != nil {
+		if cerr := q.paidByStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing paidByStmt: %w", cerr)
+		}
+	}
+	if q.payerOfStmt != nil {
+		if cerr := q.payerOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing payerOfStmt: %w", cerr)
+		}
+	}
 	if q.pendingHistoryJobsStmt != nil {
 		if cerr := q.pendingHistoryJobsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pendingHistoryJobsStmt: %w", cerr)
@@ -2121,6 +2137,8 @@ type Queries struct {
 	orphanStmt                   *sql.Stmt
 	orphanSinceStmt              *sql.Stmt
 	otherOwnersStmt              *sql.Stmt
+	paidByStmt                   *sql.Stmt
+	payerOfStmt                  *sql.Stmt
 	pendingHistoryJobsStmt       *sql.Stmt
 	pinStmt                      *sql.Stmt
 	placeInChatStmt              *sql.Stmt
@@ -2363,6 +2381,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		orphanStmt:                   q.orphanStmt,
 		orphanSinceStmt:              q.orphanSinceStmt,
 		otherOwnersStmt:              q.otherOwnersStmt,
+		paidByStmt:                   q.paidByStmt,
+		payerOfStmt:                  q.payerOfStmt,
 		pendingHistoryJobsStmt:       q.pendingHistoryJobsStmt,
 		pinStmt:                      q.pinStmt,
 		placeInChatStmt:              q.placeInChatStmt,

@@ -142,6 +142,56 @@ func (q *Queries) IntentDigest(ctx context.Context, arg IntentDigestParams) (str
 	return digest, err
 }
 
+const paidBy = `-- name: PaidBy :many
+SELECT m.workspace FROM members m JOIN workspaces w ON w.num = m.workspace
+WHERE m.user_id = ?1 AND m.role = 'owner' AND (w.deleted_at IS NULL OR w.deleted_at > CAST(?2 AS INTEGER))
+  AND NOT EXISTS (
+    SELECT 1 FROM members o WHERE o.workspace = m.workspace AND o.role = 'owner'
+      AND (o.created_at < m.created_at OR o.created_at = m.created_at AND o.user_id < m.user_id)
+  )
+`
+
+type PaidByParams struct {
+	UserID string
+	Since  int64
+}
+
+// The workspaces whose files count against the quota of a user: deleted ones too, until their files are gone.
+func (q *Queries) PaidBy(ctx context.Context, arg PaidByParams) ([]int64, error) {
+	rows, err := q.query(ctx, q.paidByStmt, paidBy, arg.UserID, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var workspace int64
+		if err := rows.Scan(&workspace); err != nil {
+			return nil, err
+		}
+		items = append(items, workspace)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const payerOf = `-- name: PayerOf :one
+SELECT user_id FROM members WHERE workspace = ?1 AND role = 'owner' ORDER BY created_at, user_id LIMIT 1
+`
+
+// The owner who has been in a workspace the longest, whose quota its files count against.
+func (q *Queries) PayerOf(ctx context.Context, workspace int64) (string, error) {
+	row := q.queryRow(ctx, q.payerOfStmt, payerOf, workspace)
+	var user_id string
+	err := row.Scan(&user_id)
+	return user_id, err
+}
+
 const releaseHold = `-- name: ReleaseHold :exec
 DELETE FROM upload_intents WHERE workspace = ?1 AND digest = ?2 AND id = '' AND size_bytes <= ?3
 `

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"math"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -29,7 +30,7 @@ const (
 
 // ReserveUploadIntent implements or3cloud.UploadIntents.
 func (f *Files) ReserveUploadIntent(ctx context.Context, in or3cloud.UploadIntent) error {
-	return f.takeRoom(ctx, in, func(ctx context.Context, t *engine.Tx, num int64) error {
+	return f.takeRoom(ctx, in, MaxPromises, func(ctx context.Context, t *engine.Tx, num int64) error {
 		n, err := t.Q.CountIntents(ctx, num)
 		if err != nil {
 			return err
@@ -47,7 +48,7 @@ func (f *Files) ReserveUploadIntent(ctx context.Context, in or3cloud.UploadInten
 
 // ConsumeUploadIntent implements or3cloud.UploadIntents.
 func (f *Files) ConsumeUploadIntent(ctx context.Context, in or3cloud.UploadIntent) error {
-	return f.takeRoom(ctx, in, func(ctx context.Context, t *engine.Tx, num int64) error {
+	return f.takeRoom(ctx, in, math.MaxInt64, func(ctx context.Context, t *engine.Tx, num int64) error {
 		digest := in.Hash.Digest()
 		if in.ID != hold {
 			other, err := t.Q.IntentDigest(ctx, db.IntentDigestParams{Workspace: num, ID: in.ID})
@@ -79,8 +80,9 @@ func (f *Files) ConsumeUploadIntent(ctx context.Context, in or3cloud.UploadInten
 }
 
 // takeRoom lets write change the intents of a workspace, and undoes that if more counts afterwards than before, and too
-// much. A content that counted already is thus never refused, not even in a workspace that is over its quota.
-func (f *Files) takeRoom(ctx context.Context, in or3cloud.UploadIntent, write func(context.Context, *engine.Tx, int64) error) error {
+// much. A content that counted already is thus never refused, not even in a workspace that is over its quota. promises is how
+// many intents may be there in all workspaces of the owner, whose quota counts as well.
+func (f *Files) takeRoom(ctx context.Context, in or3cloud.UploadIntent, promises int64, write func(context.Context, *engine.Tx, int64) error) error {
 	num, err := f.ws.Number(ctx, in.WorkspaceID)
 	if err != nil {
 		return err
@@ -103,18 +105,24 @@ func (f *Files) takeRoom(ctx context.Context, in or3cloud.UploadIntent, write fu
 		if err != nil {
 			return err
 		}
-		if err := exceeds(before.Bytes+before.ReservedBytes, after.Bytes+after.ReservedBytes, in.Quota.Bytes, "bytes"); err != nil {
+		grown := after.Bytes + after.ReservedBytes - before.Bytes - before.ReservedBytes
+		if err := exceeds("Workspace storage quota", grown, after.Bytes+after.ReservedBytes, in.Quota.Bytes, "bytes"); err != nil {
 			return err
 		}
-		return exceeds(before.Files+before.ReservedFiles, after.Files+after.ReservedFiles, in.Quota.Files, "files")
+		grownFiles := after.Files + after.ReservedFiles - before.Files - before.ReservedFiles
+		if err := exceeds("Workspace storage quota", grownFiles, after.Files+after.ReservedFiles, in.Quota.Files, "files"); err != nil {
+			return err
+		}
+		return f.chargeOwner(ctx, t, in, num, grown, promises)
 	})
 }
 
-func exceeds(before, after, quota int64, unit string) error {
-	if quota <= 0 || after <= quota || after <= before {
+// exceeds is the refusal of what has grown beyond a quota.
+func exceeds(what string, grown, now, quota int64, unit string) error {
+	if quota <= 0 || now <= quota || grown <= 0 {
 		return nil
 	}
-	return or3cloud.Errorf(or3cloud.CodeTooLarge, "Workspace storage quota exceeded (%d > %d %s)", after, quota, unit)
+	return or3cloud.Errorf(or3cloud.CodeTooLarge, "%s exceeded (%d > %d %s)", what, now, quota, unit)
 }
 
 // CancelUploadIntent implements or3cloud.UploadIntents.

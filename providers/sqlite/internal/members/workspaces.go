@@ -216,8 +216,8 @@ func (w *Workspaces) CreateWorkspace(ctx context.Context, userID, name, descript
 	return id, err
 }
 
-// deletedFor is for how long a deleted workspace counts against its maker: until the collectors have taken what was in it.
-func (w *Workspaces) deletedFor() time.Duration {
+// DeletedFor is for how long a deleted workspace counts against its maker: until the collectors have taken what was in it.
+func (w *Workspaces) DeletedFor() time.Duration {
 	const trashAndCollection = 3 * 24 * time.Hour
 	return max(w.opts.Retention, w.opts.FileRetention) + trashAndCollection
 }
@@ -228,7 +228,7 @@ func (w *Workspaces) mayMakeWorkspace(ctx context.Context, t *engine.Tx, userID 
 	if w.opts.WorkspacesPerUser == 0 {
 		return nil
 	}
-	span := w.deletedFor().Milliseconds()
+	span := w.DeletedFor().Milliseconds()
 	made, err := t.Q.MadeBy(ctx, db.MadeByParams{UserID: userID, Since: sql.NullInt64{Int64: t.At - span, Valid: true}})
 	if err != nil || made.Made < int64(w.opts.WorkspacesPerUser) {
 		return err
