@@ -6,17 +6,20 @@ import (
 	"testing"
 )
 
-const adminPassword = "Correct horse 1"
+const (
+	adminName     = "admin"
+	adminPassword = "Correct horse 1"
+)
 
 // withAdmin sets a super administrator.
 func withAdmin() []setup {
-	return []setup{withEnv("OR3_ADMIN_USERNAME", "admin"), withEnv("OR3_ADMIN_PASSWORD", adminPassword)}
+	return []setup{withEnv("OR3_ADMIN_USERNAME", adminName), withEnv("OR3_ADMIN_PASSWORD", adminPassword)}
 }
 
 // administer signs a browser in as the super administrator.
 func (d *device) administer() {
 	d.t.Helper()
-	if r := d.post("/api/admin/auth/login", obj{"username": "admin", "password": adminPassword}); r.status != 200 {
+	if r := d.post("/api/admin/auth/login", obj{"username": adminName, "password": adminPassword}); r.status != 200 {
 		d.t.Fatalf("sign-in of the super administrator: %s", r)
 	}
 }
