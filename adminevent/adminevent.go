@@ -19,11 +19,11 @@ const (
 	WorkspaceDeleted = "admin.workspace.deleted"
 	SyncError        = "admin.sync.error"
 	StorageError     = "admin.storage.error"
-	// What follows can be asked for, and does not happen yet: there are no plugins here, and jobs come with a server that streams answers
-	// itself.
+	PluginEnabled    = "admin.plugin.enabled"
+	PluginDisabled   = "admin.plugin.disabled"
+	// What follows can be asked for, and does not happen yet: no plugin is installed here, and jobs come with a server that streams
+	// answers itself.
 	PluginInstalled = "admin.plugin.installed"
-	PluginEnabled   = "admin.plugin.enabled"
-	PluginDisabled  = "admin.plugin.disabled"
 	JobCompleted    = "admin.job.completed"
 	JobFailed       = "admin.job.failed"
 )
@@ -107,6 +107,12 @@ type (
 		CreatedBy *string `json:"created_by"`
 		CreatedAt int64   `json:"created_at"`
 		DeletedAt *int64  `json:"deleted_at"`
+	}
+	// Plugin is the data of PluginEnabled and PluginDisabled: of a plugin in a workspace.
+	Plugin struct {
+		ID          string `json:"id"`
+		WorkspaceID string `json:"workspace_id"`
+		UpdatedAt   int64  `json:"updated_at"`
 	}
 	// Fault is the data of SyncError and StorageError. ID is "sync", "auth" or "storage", whose store it is.
 	Fault struct {

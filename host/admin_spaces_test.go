@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/audit"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/patience"
 )
 
 // acts sends what a page of the administration sends, whose answer must have a status and contain a text. It returns the answer.
@@ -162,7 +164,6 @@ func TestAllWorkspacesAreAdministered(t *testing.T) {
 	admin.acts(409, "The owners of this workspace were removed", "POST", all+"/"+bob.workspace+"/restore", `{}`)
 }
 
-// In the trail stand the workspace and the user of what was done.
 func TestMembersAreAdministered(t *testing.T) {
 	r, admin := withAdministrator(t)
 	ann, bob, eve := r.register(t, "ann@example.test"), r.register(t, "bob@example.test"), r.register(t, "eve@example.test")
@@ -226,6 +227,54 @@ func TestMembersAreAdministered(t *testing.T) {
 	ann.acts(409, "Another workspace is active by now", "POST", members+"upsert",
 		fmt.Sprintf(`{"expectedWorkspaceId":%q,"emailOrProviderId":"eve@example.test","role":"owner"}`, eve.workspace))
 	r.hasRole(t, eve, ann.workspace, "")
+}
+
+// In the trail stands who has done what to whom, also of what was refused.
+func TestTheTrailNamesWorkspacesAndUsers(t *testing.T) {
+	r, admin := withAdministrator(t)
+	ann, bob := r.register(t, "ann@example.test"), r.register(t, "bob@example.test")
+	r.grant(t, ann, true)
+	in := func(members string) string { return fmt.Sprintf(`{"workspaceId":%q,%s}`, ann.workspace, members) }
+	for _, c := range []struct {
+		by         *person
+		path, body string
+		status     int
+	}{
+		{admin, "workspaces", fmt.Sprintf(`{"name":"Team","ownerUserId":%q}`, bob.user), 200},
+		{admin, "workspaces/" + bob.workspace + "/soft-delete", `{}`, 200},
+		{admin, "workspaces/" + bob.workspace + "/restore", `{}`, 200},
+		{ann, "workspace/members/upsert", in(`"emailOrProviderId":"bob@example.test","role":"viewer"`), 200},
+		{ann, "workspace/members/set-role", in(fmt.Sprintf(`"userId":%q,"role":"viewer"`, ann.user)), 409},
+		{admin, "workspace/members/remove", in(fmt.Sprintf(`"userId":%q`, bob.user)), 200},
+		{admin, "workspace/guest-access/set", in(`"enabled":true`), 200},
+		{admin, "workspace/invites/revoke", in(`"inviteId":"none"`), 404},
+		{ann, "plugins/workspace-enable", in(`"pluginId":"a","enabled":true`), 200},
+		{admin, "plugins/workspace-settings", in(`"pluginId":"a","settings":{}`), 200},
+		{admin, "admin-users/grant", fmt.Sprintf(`{"userId":%q}`, bob.user), 200},
+		{ann, "admin-users/revoke", fmt.Sprintf(`{"userId":%q}`, bob.user), 403},
+	} {
+		c.by.acts(c.status, "", "POST", "/api/admin/"+c.path, c.body)
+	}
+	want := []string{
+		"workspace.create super_admin /bob ", "workspace.soft_delete super_admin bob/ ", "workspace.restore super_admin bob/ ",
+		"workspace.members.upsert deployment_admin ann/bob ", "workspace.members.set_role deployment_admin ann/ann conflict", "workspace.members.remove super_admin ann/bob ",
+		"workspace.guest_access.set super_admin ann/ ", "workspace.invites.revoke super_admin ann/none not_found", "plugin.enable deployment_admin ann/a ",
+		"plugin.settings super_admin ann/a ", "admin_user.grant super_admin /bob ", "admin_user.revoke deployment_admin / forbidden",
+	}
+	names := map[string]string{ann.workspace: "ann", bob.workspace: "bob", ann.user: "ann", bob.user: "bob"}
+	var trail []string
+	patience.Until(t, "all entries, of which refusals come behind the requests", func() bool {
+		page, err := r.instance.Providers().Audit.List(t.Context(), audit.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		trail = nil
+		for _, e := range page.Entries {
+			target := names[e.Target.UserID] + e.Target.Object
+			trail = append(trail, fmt.Sprintf("%s %s %s/%s %s", e.Action, e.Actor.Kind, names[e.Target.WorkspaceID], target, e.Refusal))
+		}
+		return !slices.ContainsFunc(want, func(entry string) bool { return !slices.Contains(trail, entry) })
+	})
 }
 
 // hasRole checks somebody's role in a workspace.

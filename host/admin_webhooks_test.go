@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,6 +136,28 @@ func TestAdministratorsAreTold(t *testing.T) {
 	if err != nil || last < 1 || page.Entries[0].Action != audit.WebhookDelete || !strings.HasSuffix(of, "/"+page.Entries[0].Target.Object) ||
 		page.Entries[last].Action != audit.WebhookCreate || !strings.HasSuffix(path, "/"+page.Entries[last].Target.Object) {
 		t.Errorf("%+v, %v", page.Entries, err)
+	}
+}
+
+// Each change of what a workspace has enabled is told of once.
+func TestAdministratorsAreToldOfPlugins(t *testing.T) {
+	r, super := startAdmins(t)
+	to := newReceiver(t)
+	super.adminHook(to.URL, `"events":["admin.plugin.enabled"],"custom_hooks":["admin.plugin:action:disabled"]`)
+	ann := r.register(t, "ann@example.test")
+	for _, enabled := range []bool{true, true, false, false, true} {
+		super.acts(200, `{"ok":true`, "POST", "/api/admin/plugins/workspace-enable", fmt.Sprintf(`{"workspaceId":%q,"pluginId":"core:tasks","enabled":%t}`, ann.workspace, enabled))
+	}
+	var events []string
+	for range 3 {
+		got := to.told(t)
+		if events = append(events, got.Event); got.WorkspaceID == nil || *got.WorkspaceID != ann.workspace || !strings.Contains(string(got.Data), `"id":"core:tasks"`) {
+			t.Errorf("%+v %s", got, got.Data)
+		}
+	}
+	slices.Sort(events)
+	if want := []string{adminevent.PluginEnabled, adminevent.PluginEnabled, "admin.plugin:action:disabled"}; !slices.Equal(events, want) {
+		t.Errorf("%q, want %q", events, want)
 	}
 }
 

@@ -15,8 +15,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/setting"
 )
 
@@ -188,11 +190,34 @@ func (a packagesAPI) enablePlugin(w http.ResponseWriter, r *http.Request, c *Cal
 		if !done { // somebody else has: once more on top of that
 			continue
 		}
+		if slices.Contains(was.ids, in.PluginID) != *in.Enabled {
+			a.tell(r.Context(), id, in.PluginID, *in.Enabled)
+		}
 		return httpapi.WriteJSON(w, http.StatusOK, struct {
 			OK      bool     `json:"ok"`
 			Enabled []string `json:"enabled"`
 			Version string   `json:"version"`
 		}{true, ids, stored{string(text), true}.version()})
+	}
+}
+
+// tell tells webhooks of administrators of a plugin. What it was told of has happened, also if it cannot be told.
+func (a packagesAPI) tell(ctx context.Context, workspaceID, plugin string, enabled bool) {
+	queue := instance.Ability[adminevent.Queue](a.opt.Instance.Providers(), or3cloud.ProviderSync)
+	if queue == nil {
+		return
+	}
+	event := adminevent.Event{Name: adminevent.PluginDisabled, WorkspaceID: workspaceID}
+	if enabled {
+		event.Name = adminevent.PluginEnabled
+	}
+	var err error
+	event.Data, err = json.Marshal(adminevent.Plugin{ID: plugin, WorkspaceID: workspaceID, UpdatedAt: a.opt.Now().Unix()})
+	if err == nil {
+		_, err = queue.ReportAdminEvent(context.WithoutCancel(ctx), event)
+	}
+	if err != nil {
+		a.opt.Instance.Options().Log.Warn("webhooks of administrators are not told of a plugin", "workspace", workspaceID, "error", err)
 	}
 }
 
