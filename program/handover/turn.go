@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"or3.chat/cloud/internal/logx"
 )
 
 // Upgrades are the requests for an upgrade that come to this process: SIGUSR2, where the system has it, and Ask.
@@ -51,7 +53,7 @@ func (u *Upgrades) Refused() (at time.Time, why string) {
 func (u *Upgrades) refuse(why error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.refused, u.why = u.now(), why.Error()
+	u.refused, u.why = u.now(), logx.Redact(why.Error())
 }
 
 // Stop ends that.
