@@ -209,4 +209,10 @@ var accountsSteps = []step{
 // administrationSteps follow docs/administration.md.
 var administrationSteps = []step{
 	{text: "or3-cloud admin password", before: startWalk, stdin: "Another horse 2\n", want: `super administrator admin has a new password`},
+	{text: "or3-cloud action list", want: `sync\.gc-tombstones`, stopped: true},
+	{text: "or3-cloud action run sync.check-database", want: `"ok": true`, stopped: true},
+	{text: "or3-cloud action run sync.gc-tombstones --workspace ID --set retentionDays=90", before: func(w *walk) {
+		newDevice(w.t, w.srv, "browser").register("ann@example.org")
+	}, run: `or3-cloud action run sync.gc-tombstones --workspace "$(or3-cloud workspace list | awk 'NR==2 {print $NF}')" --set retentionDays=90`, want: `"retentionSeconds": 7776000`},
+	{text: "or3-cloud action run auth.revoke-sessions --yes", want: `"revoked": `},
 }
