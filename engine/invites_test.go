@@ -8,6 +8,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/instance"
 	tokens "or3.chat/cloud/internal/invite"
 	"or3.chat/cloud/setting"
 )
@@ -110,5 +111,37 @@ func TestFoundersAreDelivered(t *testing.T) {
 		if err != nil || !admin {
 			t.Errorf("the founder is an administrator: %t, %v", admin, err)
 		}
+	}
+}
+
+// Who lacks a second factor that is demanded is proven to the host, and gets no further here.
+func TestADemandedFactorClosesTheEngine(t *testing.T) {
+	r := opened(t, "OR3_STORAGE_ENABLED=false", "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR=all", "OR3_BASIC_AUTH_SECOND_FACTOR_GRACE_DAYS=0")
+	out, err := ask[sessionAnswer](t.Context(), r.client, Caller{}, "auth/session", sessionRequest{cookieRequest(r.register(t, "ann@example.test"))})
+	if err != nil || out.Session == nil {
+		t.Fatal(out, err)
+	}
+	s := out.Session
+	user, err := r.store().GetOrCreateUser(t.Context(), or3cloud.ExternalIdentity{Provider: s.Provider, ProviderUserID: s.UserID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws, err := r.store().GetOrCreateDefaultWorkspace(t.Context(), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := Caller{User: &User{ID: user, Provider: s.Provider, ProviderUserID: s.UserID, SessionID: s.SessionID}}
+	pull := object{"scope": object{"workspaceId": ws.ID}, "cursor": 0, "limit": 10}
+	if _, err := ask[object](t.Context(), r.client, caller, "sync/pull", pull); or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Errorf("sync: %v", err)
+	}
+	if err := r.instance.Operate(func(op instance.Operator) error {
+		_, err := op.Accounts.(or3cloud.SecondFactorExcuser).ExcuseSecondFactor(t.Context(), "ann@example.test", time.Hour)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask[object](t.Context(), r.client, caller, "sync/pull", pull); err != nil {
+		t.Errorf("sync of somebody who is excused: %v", err)
 	}
 }
