@@ -1452,10 +1452,14 @@ export interface components {
     schemas: {
         /** @description AdminAction is something that an operator can make a provider do. */
         AdminAction: {
+            /** @description Confirmation is what whoever wants it is asked first; empty where nothing is lost. */
+            confirmation?: string;
             danger?: boolean;
             description?: string;
             id: string;
             label: string;
+            /** @description Workspace says that it is done to one workspace, which has to be named. */
+            workspace?: boolean;
         };
         AdminActionAnswer: {
             result: unknown;
@@ -1498,7 +1502,7 @@ export interface components {
         };
         /** @description AdminWarning is something that an operator should know about a provider. */
         AdminWarning: {
-            /** @description "warning" or "error" */
+            /** @description AdminLevelWarning or AdminLevelError */
             level: string;
             message: string;
         };
