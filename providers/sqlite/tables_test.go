@@ -282,6 +282,46 @@ func TestIntentsAreBounded(t *testing.T) {
 	}
 }
 
+// TestPromisesOfAUserAreBounded begins uploads into several workspaces of a user with a quota: what the writer adds up has a bound.
+func TestPromisesOfAUserAreBounded(t *testing.T) {
+	s, c := openTest(t)
+	user, ws := workspaceOf(t, s)
+	workspaces := []string{ws}
+	for len(workspaces) < files.MaxPromises/files.MaxOpenIntents+1 {
+		another, err := s.CreateWorkspace(t.Context(), user, "another", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		workspaces = append(workspaces, another)
+	}
+	reserve := func(n int) error {
+		return s.ReserveUploadIntent(t.Context(), or3cloud.UploadIntent{
+			ID: fmt.Sprint("i", n), WorkspaceID: workspaces[n%len(workspaces)], UserID: user, SizeBytes: 1, ExpiresAt: c.now().Add(time.Hour),
+			Hash: or3cloud.BlobHash(fmt.Sprintf("sha256:%064x", n)), Quota: or3cloud.StorageQuota{UserBytes: 1 << 40},
+		})
+	}
+	var all sync.WaitGroup
+	for n := range files.MaxPromises {
+		all.Go(func() {
+			if err := reserve(n); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	var e *or3cloud.Error
+	if err := reserve(files.MaxPromises); !errors.As(err, &e) || e.Code != or3cloud.CodeRateLimited || e.RetryAfter <= 0 {
+		t.Errorf("one more: %v", err)
+	}
+	c.advance(2 * time.Hour) // those of other workspaces end as well
+	if err := reserve(files.MaxPromises + 1); err != nil {
+		t.Errorf("after their end: %v", err)
+	}
+	if n := rowsOf(t, s, "upload_intents"); n != 1 {
+		t.Errorf("%d intents are kept, want 1", n)
+	}
+}
+
 // TestOldOrphansAreForgotten lets references come and go: when each was lost is known for as long as a claim asks for it.
 func TestOldOrphansAreForgotten(t *testing.T) {
 	s, c := openTest(t)

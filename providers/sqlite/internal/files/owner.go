@@ -11,7 +11,7 @@ import (
 
 // MaxPromises is how many intents and holds may be there in all workspaces of a user together where the user has a quota: they are
 // added up in the writer.
-const MaxPromises = 2000
+const MaxPromises = 1000
 
 // chargeOwner refuses what has grown in a workspace if all that its owner stores exceeds the owner's quota. Of several owners it is
 // the one who has been there the longest, whom administrators see as the owner.
