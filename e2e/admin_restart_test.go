@@ -75,7 +75,7 @@ func TestTheConfigurationIsWrittenAndTheServerStartsAgain(t *testing.T) {
 
 	// The file of another instance starts as far as the configuration goes, and cannot be opened.
 	other := filepath.Join(srv.env["HOME"], "other")
-	if err := os.Mkdir(other, 0o700); err != nil {
+	if err := errors.Join(os.Mkdir(other, 0o700), os.WriteFile(filepath.Join(other, "a file"), []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if r := d.admin("system/config/write", `{"entries":[{"key":"OR3_STORAGE_FS_ROOT","value":"/nowhere"}]}`); r.status != 400 || !strings.Contains(string(r.body), "would be left behind") {

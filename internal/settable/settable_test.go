@@ -231,7 +231,7 @@ func TestWrite(t *testing.T) {
 
 // TestRefusedWritesChangeNothing: each says why, and the file stays as it is.
 func TestRefusedWritesChangeNothing(t *testing.T) {
-	many := make([]Change, MaxChanges+1)
+	many := make([]Change, 1000)
 	for i := range many {
 		many[i] = Change{"OR3_SITE_NAME", Mask}
 	}
@@ -263,9 +263,7 @@ func TestRefusedWritesChangeNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			i := install(t, chosen)
-			if err := os.MkdirAll(filepath.Join(filepath.Dir(i.file), "data", "third"), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			fill(t, filepath.Join(filepath.Dir(i.file), "data", "third"))
 			_, err := i.Write(c.changes, "")
 			var refusal *or3cloud.Error
 			if !errors.As(err, &refusal) || refusal.Code != or3cloud.CodeInvalid || !strings.Contains(refusal.Message, c.want) {
@@ -281,17 +279,28 @@ func TestRefusedWritesChangeNothing(t *testing.T) {
 	}
 }
 
+// fill makes a directory with something in it.
+func fill(t *testing.T, dir string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "data"), []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDataMayMoveToWhereItIs: a place that has the data, or where there was none before, is good.
 func TestDataMayMoveToWhereItIs(t *testing.T) {
 	for _, moved := range []bool{false, true} {
 		i := install(t, chosen)
 		next := filepath.Join(filepath.Dir(i.file), "next")
 		if moved {
-			for _, dir := range []string{next, filepath.Join(filepath.Dir(i.file), "data", "third")} {
-				if err := os.MkdirAll(dir, 0o700); err != nil {
-					t.Fatal(err)
-				}
+			fill(t, filepath.Join(filepath.Dir(i.file), "data", "third"))
+			if err := os.Mkdir(next, 0o700); err != nil {
+				t.Fatal(err)
 			}
+			if _, err := i.Write([]Change{{ownPath, next}}, ""); or3cloud.CodeOf(err) != or3cloud.CodeInvalid { // an empty directory
+				t.Error(err)
+			}
+			fill(t, next)
 		}
 		if _, err := i.Write([]Change{{ownPath, next}}, ""); err != nil {
 			t.Error(err)
@@ -349,6 +358,13 @@ func TestWhatDoesNotWinIsSaid(t *testing.T) {
 	i := install(t, chosen+"OR3_AUTH_PROVIDER=third-party\n", "OR3_SITE_NAME=theirs")
 	w, err := i.Write([]Change{{"OR3_SITE_NAME", "ours"}, {"AUTH_PROVIDER", "basic-auth"}}, "")
 	if err != nil || len(w.Warnings) != 2 || !strings.Contains(w.Warnings[0], "environment") || !strings.Contains(w.Warnings[1], "OR3_AUTH_PROVIDER is set as well") {
+		t.Errorf("%+v, %v", w, err)
+	}
+}
+
+func TestWhatEndsTheAdministrationIsSaid(t *testing.T) {
+	w, err := install(t, chosen).Write([]Change{{"SSR_AUTH_ENABLED", "false"}}, "")
+	if err != nil || len(w.Warnings) != 1 || !strings.Contains(w.Warnings[0], "these pages with them") {
 		t.Errorf("%+v, %v", w, err)
 	}
 }

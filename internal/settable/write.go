@@ -16,16 +16,14 @@ import (
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/setup"
+	"or3.chat/cloud/setting"
 )
 
 // heading stands above what is added to the file.
 const heading = "Written by the admin pages of OR3 Cloud"
 
-// The bounds of a write.
-const (
-	MaxChanges = 200
-	maxValue   = 16 << 10 // bytes
-)
+// maxValue is the length of the longest value, in bytes.
+const maxValue = 16 << 10
 
 // Change gives a key another value. An empty one takes it out of the file, and Mask leaves it as it is.
 type Change struct{ Name, Value string }
@@ -91,7 +89,7 @@ func stale() error {
 // edits returns what has to be done to a text, and the settings that this changes by their keys.
 func (c *Configuration) edits(text []byte, changes []Change) (edits []dotenv.Change, settings map[string]or3cloud.Setting, err error) {
 	settings = map[string]or3cloud.Setting{}
-	if len(changes) > MaxChanges {
+	if len(changes) > len(c.keys) {
 		return nil, nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid request")
 	}
 	shown := c.shown(text)
@@ -200,7 +198,7 @@ func (c *Configuration) moved(was, is *config.Config) (problems []or3cloud.Probl
 		next := p.Places(is, to)
 		for name, old := range p.Places(was, from) {
 			path := next[name]
-			if path == old || !exists(old) || path != "" && exists(path) {
+			if path == old || !hasData(old) || path != "" && hasData(path) {
 				continue
 			}
 			there := "keeps nothing on a disk"
@@ -216,14 +214,27 @@ func (c *Configuration) moved(was, is *config.Config) (problems []or3cloud.Probl
 	return problems
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+// hasData reports whether a file or a directory has something in it. Whether it is the data of this server, a start finds out.
+func hasData(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return err == nil && info.Size() > 0
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(1)
+	return len(names) > 0
 }
 
-// shadowed says which of the written keys have no effect, because something else wins.
+// shadowed says which of the written keys have no effect, because something else wins, and which have more than it seems.
 func (c *Configuration) shadowed(edits []dotenv.Change, values map[string]string) (warnings []string) {
 	for _, e := range edits {
+		if e.Name == setting.SSRAuthEnabled && e.Value == "false" {
+			warnings = append(warnings, e.Name+" switches all accounts off, and these pages with them.")
+		}
 		s := c.keys[slices.IndexFunc(c.keys, func(k Key) bool { return k.Name == e.Name })].Setting
 		switch {
 		case c.sources.Flags[e.Name] != "":
