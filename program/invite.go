@@ -7,13 +7,13 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 )
 
 func (a users) invite() *cobra.Command {
@@ -98,10 +98,9 @@ func (c *asking) choose(ctx context.Context, query operator.WorkspaceQuery) (or3
 	case len(all) == 0:
 		return or3cloud.WorkspaceSummary{}, fmt.Errorf("there is no workspace with the id or the name %q", name)
 	}
-	table := tabwriter.NewWriter(c.stderr, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\tWORKSPACE\tOWNER\tMEMBERS\tID")
+	table := console.NewTable(c.stderr, "", "WORKSPACE", "OWNER", "MEMBERS", "ID")
 	for i, ws := range all {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%d\t%s\n", i+1, ws.Name, ws.Owner, ws.Members, ws.ID)
+		table.Row(i+1, ws.Name, ws.Owner, ws.Members, ws.ID)
 	}
 	if err := table.Flush(); err != nil {
 		return or3cloud.WorkspaceSummary{}, err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -69,10 +68,9 @@ func (a workspaces) list() *cobra.Command {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "WORKSPACE\tOWNER\tMEMBERS\tCREATED\tID")
+			table := console.NewTable(w, "WORKSPACE", "OWNER", "MEMBERS", "CREATED", "ID")
 			for _, ws := range out.Workspaces {
-				fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", ws.Name, ws.Owner, ws.Members, shown.Moment(ws.CreatedAt), ws.ID)
+				table.Row(ws.Name, ws.Owner, ws.Members, shown.Moment(ws.CreatedAt), ws.ID)
 			}
 			_ = table.Flush() // the terminal is gone, then
 		})
@@ -169,10 +167,9 @@ func (a workspaces) membersList() *cobra.Command {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "E-MAIL\tROLE\tID")
+			table := console.NewTable(w, "E-MAIL", "ROLE", "ID")
 			for _, m := range out.Members {
-				fmt.Fprintf(table, "%s\t%s\t%s\n", m.Email, m.Role, m.UserID)
+				table.Row(m.Email, m.Role, m.UserID)
 			}
 			_ = table.Flush() // the terminal is gone, then
 		})
@@ -279,10 +276,9 @@ func (a workspaces) invitesList() *cobra.Command {
 			return err
 		}
 		return c.print(out, func(w io.Writer) {
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "E-MAIL\tROLE\tSTATUS\tEXPIRES\tID")
+			table := console.NewTable(w, "E-MAIL", "ROLE", "STATUS", "EXPIRES", "ID")
 			for _, i := range out.Invites {
-				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", i.Email, i.Role, i.Status, shown.Moment(i.ExpiresAt), i.ID)
+				table.Row(i.Email, i.Role, i.Status, shown.Moment(i.ExpiresAt), i.ID)
 			}
 			_ = table.Flush() // the terminal is gone, then
 		})

@@ -4,7 +4,6 @@ package shown
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -17,10 +16,9 @@ func Moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04 MST"
 
 // Accounts prints accounts as a table.
 func Accounts(w io.Writer, accounts []or3cloud.Account) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "E-MAIL\tNAME\tCREATED\tSTATE\tSECOND FACTOR\tSESSIONS\tID")
+	table := console.NewTable(w, "E-MAIL", "NAME", "CREATED", "STATE", "SECOND FACTOR", "SESSIONS", "ID")
 	for _, a := range accounts {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", a.Email, a.DisplayName, Moment(a.CreatedAt),
+		table.Row(a.Email, a.DisplayName, Moment(a.CreatedAt),
 			either(a.Disabled, "disabled", "enabled"), secondFactor(a), a.Sessions, a.ID)
 	}
 	_ = table.Flush() // the terminal is gone, then
@@ -46,20 +44,18 @@ func either(when bool, yes, no string) string {
 
 // Admins prints deployment administrators as a table.
 func Admins(w io.Writer, admins []operator.Admin) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "E-MAIL\tNAME\tGRANTED\tACCOUNT\tID")
+	table := console.NewTable(w, "E-MAIL", "NAME", "GRANTED", "ACCOUNT", "ID")
 	for _, a := range admins {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.Email, a.DisplayName, Moment(a.GrantedAt), a.State, a.UserID)
+		table.Row(a.Email, a.DisplayName, Moment(a.GrantedAt), a.State, a.UserID)
 	}
 	_ = table.Flush() // the terminal is gone, then
 }
 
 // Sessions prints sessions as a table.
 func Sessions(w io.Writer, sessions []or3cloud.AccountSession) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tSIGNED IN\tLAST SEEN\tADDRESS\tBROWSER")
+	table := console.NewTable(w, "ID", "SIGNED IN", "LAST SEEN", "ADDRESS", "BROWSER")
 	for _, s := range sessions {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.ID, Moment(s.CreatedAt), Moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
+		table.Row(s.ID, Moment(s.CreatedAt), Moment(s.LastSeenAt), s.IPAddress, s.UserAgent)
 	}
 	_ = table.Flush() // the terminal is gone, then
 }

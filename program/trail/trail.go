@@ -8,12 +8,12 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"or3.chat/cloud/audit"
+	"or3.chat/cloud/program/console"
 )
 
 // Question is what the flags of the command ask for.
@@ -68,10 +68,9 @@ func (q *Question) Query(now time.Time) (query audit.Query, err error) {
 
 // Write writes entries as a person reads them.
 func Write(w io.Writer, entries []audit.Entry) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WHEN\tWHO\tFROM\tWHAT\tON\tOUTCOME")
+	table := console.NewTable(w, "WHEN", "WHO", "FROM", "WHAT", "ON", "OUTCOME")
 	for _, e := range entries {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.At.Local().Format("2006-01-02 15:04:05 MST"), who(e.Actor), e.Address, e.Action, on(e.Target), outcome(e))
+		table.Row(e.At.Local().Format("2006-01-02 15:04:05 MST"), who(e.Actor), e.Address, e.Action, on(e.Target), outcome(e))
 	}
 	_ = table.Flush() // the terminal is gone, then
 }
