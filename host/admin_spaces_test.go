@@ -548,6 +548,9 @@ func TestPluginsOfAWorkspaceAreKept(t *testing.T) {
 	r.grant(t, eve, true)
 	const enable, settings = "/api/admin/plugins/workspace-enable", "/api/admin/plugins/workspace-settings"
 	admin.acts(400, "Workspace not resolved", "GET", "/api/admin/plugins-page", "")
+	for _, path := range []string{"plugins-page?", "plugins/workspace-settings?pluginId=a&", "workspace?", "workspace/invites/list?"} {
+		admin.acts(404, "Workspace not found", "GET", "/api/admin/"+path+"workspaceId=nothing", "")
+	}
 	ann.acts(200, `{"plugins":[],"role":"owner","enabledPlugins":[],"version":"none"}`, "GET", "/api/admin/plugins-page", "")
 	for _, body := range []string{
 		``, `{}`, `{"pluginId":"a"}`, `{"pluginId":"","enabled":true}`, `{"pluginId":" a","enabled":true}`, `{"pluginId":"a\u0000","enabled":true}`,

@@ -243,7 +243,10 @@ func TestActionsOfProviders(t *testing.T) {
 		``: "400 Invalid request", `{}`: "400 Invalid request", `{"kind":"sync"}`: "400 Invalid request", `{"kind":"host","actionId":"x"}`: "400 Invalid request",
 		`{"kind":"sync","actionId":" "}`: "400 Invalid request", `{"kind":"sync","actionId":"x","payload":[]}`: "400 Invalid request",
 		`{"kind":"sync","actionId":"storage.gc"}`: "400 Unknown action", `{"kind":"auth","actionId":"no.such"}`: "400 Unknown action",
-		`{"kind":"sync","actionId":"sync.gc-tombstones"}`: "400 Workspace not resolved", `{"kind":"storage","actionId":"storage.gc"}`: "400 Workspace not resolved",
+		`{"kind":"sync","actionId":"sync.gc-tombstones","workspaceId":"nothing"}`:     "404 Workspace not found",
+		`{"kind":"storage","actionId":"storage.gc","workspaceId":"nothing"}`:          "404 Workspace not found",
+		`{"kind":"storage","actionId":"storage.check-files","workspaceId":"nothing"}`: "404 Workspace not found",
+		`{"kind":"sync","actionId":"sync.gc-tombstones"}`:                             "400 Workspace not resolved", `{"kind":"storage","actionId":"storage.gc"}`: "400 Workspace not resolved",
 	} {
 		if status, text, _ := m.act(m.admin, path, body); fmt.Sprintf("%d %s", status, text) != want {
 			t.Errorf("%s: %d %s, want %s", body, status, text, want)

@@ -218,6 +218,9 @@ func runAction(ctx context.Context, op instance.Operator, in ActionRequest, prog
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid request")
 	}
 	place := op.Places[at]
+	if err := named(ctx, op, in.WorkspaceID); err != nil {
+		return nil, err
+	}
 	if in.Payload == nil {
 		in.Payload = map[string]any{}
 	}
@@ -233,6 +236,16 @@ func runAction(ctx context.Context, op instance.Operator, in ActionRequest, prog
 		return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Unknown action")
 	}
 	return nil, or3cloud.Errorf(or3cloud.CodeUnsupported, "Action not supported")
+}
+
+// named refuses a workspace that an action is to be done to and that is none: nothing would be found there, and so nothing wrong.
+func named(ctx context.Context, op instance.Operator, workspaceID string) error {
+	all, ok := op.Store.(or3cloud.WorkspaceAdministrator)
+	if workspaceID == "" || !ok {
+		return nil
+	}
+	_, err := all.DescribeWorkspace(ctx, workspaceID)
+	return err
 }
 
 // has reports whether an adapter lists an action.

@@ -19,6 +19,7 @@ import (
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
+	"or3.chat/cloud/operator"
 	"or3.chat/cloud/setting"
 )
 
@@ -116,8 +117,17 @@ func enabledPlugins(ctx context.Context, settings or3cloud.WorkspaceSettings, wo
 	return out, err
 }
 
-func (a packagesAPI) pluginsPage(w http.ResponseWriter, r *http.Request, c *Caller) error {
+// shown resolves the workspace that a page is about. It must be there: one that is none would look like one without plugins.
+func (a packagesAPI) shown(r *http.Request, c *Caller) (string, error) {
 	id, err := c.workspace(r.URL.Query().Get("workspaceId"))
+	if err == nil && c.Kind == SuperAdmin { // anyone else owns it
+		_, err = operator.DescribeWorkspace.Do(r.Context(), a.opt.Desk, operator.WorkspaceID{WorkspaceID: id})
+	}
+	return id, err
+}
+
+func (a packagesAPI) pluginsPage(w http.ResponseWriter, r *http.Request, c *Caller) error {
+	id, err := a.shown(r, c)
 	if err != nil {
 		return err
 	}
@@ -233,7 +243,7 @@ func (a packagesAPI) pluginSettings(w http.ResponseWriter, r *http.Request, c *C
 	if !isPluginID(plugin) {
 		return invalid(invalidRequest)
 	}
-	id, err := c.workspace(query.Get("workspaceId"))
+	id, err := a.shown(r, c)
 	if err != nil {
 		return err
 	}
