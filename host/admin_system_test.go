@@ -197,7 +197,7 @@ func TestTheConfigurationIsShownAndWritten(t *testing.T) {
 		``: "Invalid request", `null`: "Invalid request", `[]`: "Invalid request", `{}`: "Invalid request", `{"entries":{}}`: "Invalid request",
 		`{"entries":null}`: "Invalid request", `{"entries":[{}]}`: "Invalid request", `{"entries":[{"key":"OR3_SITE_NAME"}]}`: "Invalid request",
 		`{"entries":[{"value":"x"}]}`: "Invalid request", `{"entries":[{"key":1,"value":"x"}]}`: "Invalid request",
-		`{"entries":[{"key":"OR3_SITE_NAME","value":1}]}`: "Invalid request", `{"entries":[{"key":"OR3_SITE_NAME","value":["x"]}]}`: "Invalid request",
+		`{"entries":[{"key":"OR3_SITE_NAME","value":{}}]}`: "Invalid request", `{"entries":[{"key":"OR3_SITE_NAME","value":["x"]}]}`: "Invalid request",
 		`{"entries":[{"key":"OR3_SITE_NAME","value":"x"},{"key":"PATH","value":"x"}]}`: "Key not allowed: PATH",
 		`{"entries":[{"key":"OR3_ADMIN_PASSWORD","value":"Another horse 1"}]}`:         "Key not allowed: OR3_ADMIN_PASSWORD",
 	} {
@@ -217,6 +217,13 @@ func TestTheConfigurationIsShownAndWritten(t *testing.T) {
 	}
 	if status, text, _ := m.act(m.admin, write, `{"entries":[{"key":"OR3_SITE_NAME","value":"Stale"}],"revision":"`+revision+`"}`); status != 409 || text != "The configuration has changed meanwhile; load it again" {
 		t.Errorf("a stale page: %d %s", status, text)
+	}
+	// OR3 Chat's page sends what stands in a field for numbers as a number.
+	if status, text, _ := m.act(m.admin, write, `{"entries":[{"key":"OR3_REQUESTS_PER_MINUTE","value":33},{"key":"OR3_LIMITS_ENABLED","value":true}]}`); status != 200 {
+		t.Errorf("a number and a boolean: %d %s", status, text)
+	}
+	if text, err := os.ReadFile(m.file); err != nil || !strings.Contains(string(text), "\nOR3_REQUESTS_PER_MINUTE=33\n") || !strings.Contains(string(text), "\nOR3_LIMITS_ENABLED=true\n") {
+		t.Errorf("%s %v", text, err)
 	}
 	m.trail(t, audit.ConfigWrite, func(e audit.Entry) bool {
 		return e.Refusal == "" && slices.Equal(e.Target.Settings, []string{"OR3_SITE_NAME", "OR3_SQLITE_PRAGMA_SYNCHRONOUS"})

@@ -1,7 +1,6 @@
 package adminapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 
@@ -110,15 +109,11 @@ func (c configAPI) write(w http.ResponseWriter, r *http.Request, caller *Caller)
 	}
 	changes := make([]settable.Change, 0, len(in.Entries))
 	for _, e := range in.Entries {
-		change := settable.Change{}
-		if e.Key == nil || len(e.Value) == 0 {
+		value, ok := settingText(e.Value)
+		if e.Key == nil || !ok {
 			return invalid
 		}
-		change.Name = *e.Key
-		if !bytes.Equal(e.Value, []byte("null")) && json.Unmarshal(e.Value, &change.Value) != nil {
-			return invalid
-		}
-		changes = append(changes, change)
+		changes = append(changes, settable.Change{Name: *e.Key, Value: value})
 	}
 	written, err := c.file.Write(changes, in.Revision)
 	caller.Target.Settings = written.Changed
@@ -132,4 +127,18 @@ func (c configAPI) write(w http.ResponseWriter, r *http.Request, caller *Caller)
 		Warnings        []string `json:"warnings"`
 		Revision        string   `json:"revision"`
 	}{true, true, append([]string{}, written.Changed...), written.Warnings, written.Revision})
+}
+
+// settingText is a value as the file has it. OR3 Chat's page sends what stands in a field for numbers as a number; null takes a
+// setting away, as an empty text does.
+func settingText(value json.RawMessage) (text string, ok bool) {
+	switch {
+	case len(value) == 0, value[0] == '{', value[0] == '[':
+		return "", false
+	case value[0] == '"':
+		return text, json.Unmarshal(value, &text) == nil
+	case string(value) == "null":
+		return "", true
+	}
+	return string(value), true // a number, true or false, as it is written
 }
