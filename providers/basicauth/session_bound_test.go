@@ -318,8 +318,9 @@ func TestEveryOtherWriteIsKnown(t *testing.T) {
 		"beginVerified": "the account version", "secondFactor": "the challenge", "passkeySignIn": "the ceremony",
 		"passkeySignInOptions": "nothing: anybody may", "Create": "that the address is free", "Bootstrap": "the configuration",
 		"forgotPassword": "nothing: anybody may", "resetPassword": "the link", "confirmEmail": "the link", "Renew": "the refresh token",
-		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "Start": "the outbox", "deliver": "the outbox",
+		"signOut": "the tokens that end", "prepare": "the start", "writeWaiting": "behind", "makeDue": "the outbox", "deliver": "the outbox",
 		"deliverNext": "the outbox", "settleAtStart": "the start",
+		"open": "the start", "Begin": "the start, for policies", "Of": "that no grace has begun",
 	}
 	found := map[string]bool{}
 	paths, err := filepath.Glob("*.go")
