@@ -136,8 +136,8 @@ type Instance struct {
 	Workspaces AuthWorkspaceStore
 	Sync       SyncGatewayAdapter
 	Storage    StorageGatewayAdapter
-	// Admin has an adapter for each kind in which the provider can be administered. The admin API (issue Administration) will
-	// show their status and run their actions.
+	// Admin has an adapter for each kind in which the provider can be administered. The admin API
+	// shows their status and runs their actions.
 	Admin map[ProviderKind]ProviderAdminAdapter
 	// Routes are served by the host while the instance is open.
 	Routes []Route
