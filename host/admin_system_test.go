@@ -313,6 +313,13 @@ func TestRestart(t *testing.T) {
 		!strings.HasPrefix(text, "The configuration does not start, so the server goes on with what it has: OR3_REQUESTS_PER_MINUTE") {
 		t.Errorf("%d %s, asked %d times", status, text, m.asked)
 	}
+	// It would start, and without accounts: whoever has restarted it could not mend that here.
+	if err := os.WriteFile(m.file, []byte("OR3_SYNC_PROVIDER=sqlit\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, text, _ := m.act(m.admin, path, ""); status != 409 || m.asked != 2 || !strings.Contains(text, `sync.provider "sqlit" is not registered`) {
+		t.Errorf("%d %s, asked %d times", status, text, m.asked)
+	}
 	unmanaged := startReal(t, eventsapi.Bounds{}, nil, append([]string{"OR3_ADMIN_ALLOW_RESTART=true"}, superAdmin...)...)
 	m.real, m.admin = unmanaged, unmanaged.visitor(t).administer()
 	if status, text, _ := m.act(m.admin, path, ""); status != 409 || text != "Restart not supported: this server was not started by or3-cloud serve" {

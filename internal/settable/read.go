@@ -50,6 +50,7 @@ type Configuration struct {
 	path      string // absolute: what the working directory is called may change
 	keys      []Key
 	secret    [sha256.Size]byte
+	lacking   []or3cloud.Problem // the providers that were missing at the start
 
 	writing sync.Mutex
 }
@@ -74,6 +75,10 @@ func New(o Options) (*Configuration, error) {
 		if name, value, ok := strings.Cut(kv, "="); ok {
 			c.environ[name] = value
 		}
+	}
+	if text, err := c.read(); err == nil { // what the start has read, too
+		cfg, _ := c.load(text)
+		c.lacking = c.missing(cfg)
 	}
 	return c, nil
 }
@@ -175,14 +180,31 @@ func (c *Configuration) revision(text []byte) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
-// Problems returns what would keep a server from starting with the file as it is now.
+// Problems returns what would keep a server from starting with the file as it is now, or from serving what it serves: providers that are
+// not there, unless they were missing when it started.
 func (c *Configuration) Problems() ([]or3cloud.Problem, error) {
 	text, err := c.read()
 	if err != nil {
 		return nil, err
 	}
-	_, problems := c.load(text)
+	cfg, problems := c.load(text)
+	for _, p := range c.missing(cfg) {
+		if !slices.Contains(c.lacking, p) {
+			problems = append(problems, p)
+		}
+	}
 	return problems, nil
+}
+
+// missing finds the providers of a configuration that are not there. Outside of strict mode a start goes on without them, and without
+// accounts perhaps.
+func (c *Configuration) missing(cfg *config.Config) (problems []or3cloud.Problem) {
+	for _, role := range cfg.Roles() {
+		if _, ok := c.registry.Serving(role.Kind, role.Provider); !ok {
+			problems = append(problems, c.registry.Missing(role.Kind, role.Variable, role.Provider, role.Switch))
+		}
+	}
+	return problems
 }
 
 // load reads a text as a start does.

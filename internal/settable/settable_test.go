@@ -492,3 +492,18 @@ func registryOf(t *rapid.T) *or3cloud.Registry {
 	}
 	return r
 }
+
+// TestAProviderThatIsMissingFromTheBeginning does not stand in the way of a start that changes nothing about it.
+func TestAProviderThatIsMissingFromTheBeginning(t *testing.T) {
+	const missing = "AUTH_PROVIDER=third-party\nOR3_SYNC_PROVIDER=nothing\nNUXT_PUBLIC_STORAGE_PROVIDER=third-party\nSSR_AUTH_ENABLED=true\n"
+	i := install(t, missing)
+	if problems, err := i.Problems(); err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	if err := os.WriteFile(i.file, []byte(strings.Replace(missing, "nothing", "nowhere", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := i.Problems(); err != nil || len(problems) != 1 || problems[0].Variable != setting.SyncProvider {
+		t.Errorf("%v, %v", problems, err)
+	}
+}
