@@ -205,11 +205,16 @@ type InviteDescriber interface {
 	DescribeInvite(ctx context.Context, workspaceID, email, tokenHash string) (InviteDetails, InviteRefusal, error)
 }
 
+// ErrInviteExists is the refusal of an invite whose token another one has: a token says workspace, address and second of its end, and
+// nothing else (contract, auth §9).
+var ErrInviteExists = Errorf(CodeConflict, "There is an invite with this token already")
+
 // InviteStore is the optional ability of an AuthWorkspaceStore to keep invites (contract, auth §9). Without it nobody
 // can register in the mode invite_only.
 type InviteStore interface {
 	// CreateInvite stores a pending invite and returns its id. Of in, WorkspaceID, Email, Role, InvitedByUserID,
-	// TokenHash and ExpiresAt are read. A workspace that is deleted or unknown is CodeNotFound.
+	// TokenHash and ExpiresAt are read. A workspace that is deleted or unknown is CodeNotFound, a TokenHash that another invite has
+	// is ErrInviteExists.
 	CreateInvite(ctx context.Context, in Invite) (id string, err error)
 	// ListInvites returns the invites of a workspace, newest first; limit is clamped to 1..500 and 0 means 100. Overdue
 	// ones are marked expired first. An empty status means all.

@@ -391,6 +391,16 @@ func TestInvitesAreAdministered(t *testing.T) {
 	ann.acts(200, `"status":"revoked"`, "GET", invites+"list", "")
 	ann.acts(200, `{"invites":[]}`, "GET", invites+"list?status=pending", "")
 
+	// A second click, and another role: the token says neither, only when it ends.
+	tokens := map[string]bool{}
+	for _, role := range []string{"viewer", "viewer", "editor", "owner"} {
+		create(admin, in(`"email":"dora@example.test","role":%q`, role))
+		tokens[made.Invite.Token] = true
+	}
+	if len(tokens) != 4 {
+		t.Errorf("%d tokens of 4 invites", len(tokens))
+	}
+
 	create(ann, `{"email":"carl@example.test","role":"editor","expiresInSeconds":2592000}`)
 	if later := made.Invite.ExpiresAt - ends; ends > 1e11 || later < 23*24*60*60 {
 		t.Errorf("an invite of a month ends %d s after one of a week", later)

@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"cmp"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,6 +146,12 @@ func testInviteRefusals(t *testing.T, b *workspaceBench) {
 	wantCode(t, "invite to nothing", err, or3cloud.CodeNotFound)
 	_, err = store.CreateInvite(b.ctx, or3cloud.Invite{WorkspaceID: ws, Email: "a@example.test", Role: "king", TokenHash: tokenHash("a")})
 	wantCode(t, "invite as king", err, or3cloud.CodeInvalid)
+	_, err = store.CreateInvite(b.ctx, or3cloud.Invite{
+		WorkspaceID: ws, Email: "fresh@example.test", Role: or3cloud.RoleOwner, TokenHash: tokenHash("fresh"), ExpiresAt: b.now().Add(time.Hour),
+	})
+	if !errors.Is(err, or3cloud.ErrInviteExists) {
+		t.Errorf("two invites with a token: %v", err)
+	}
 	wantCode(t, "remove the workspace", b.Workspaces.RemoveWorkspace(b.ctx, host, ws), "")
 	b.wantRefusal(ws, "fresh", "fresh@example.test", or3cloud.InviteNotFound)
 }

@@ -56,10 +56,14 @@ func (i *Invites) CreateInvite(ctx context.Context, in or3cloud.Invite) (id stri
 		if id, err = i.e.NewID(); err != nil {
 			return err
 		}
-		return t.Q.InsertInvite(ctx, db.InsertInviteParams{
+		err = t.Q.InsertInvite(ctx, db.InsertInviteParams{
 			ID: id, Workspace: num, Email: strings.ToLower(in.Email), Role: string(in.Role), InvitedBy: in.InvitedByUserID,
 			TokenHash: in.TokenHash, ExpiresAt: in.ExpiresAt.UnixMilli(), Now: t.At,
 		})
+		if sqlitex.IsUnique(err) {
+			return or3cloud.ErrInviteExists
+		}
+		return err
 	})
 	return id, err
 }
