@@ -351,7 +351,7 @@ func TestInvitesAreAdministered(t *testing.T) {
 	}
 	for _, p := range []*person{admin, ann} {
 		for _, body := range []string{
-			`{}`, ``, in(`"email":"bob"`), in(`"email":"bob@example.test, eve@example.test"`), in(`"email":%q`, strings.Repeat("b", 310)+"@example.test"),
+			`{}`, ``, in(`"email":"bob"`), in(`"email":"bob@example.test, eve@example.test"`), in(`"email":"bob@example.test\u200b"`), in(`"email":"\u202abob@example.test"`), in(`"email":%q`, strings.Repeat("b", 310)+"@example.test"),
 			in(`"email":"bob@example.test","role":"king"`), in(`"email":"bob@example.test","expiresInSeconds":59`), in(`"email":"bob@example.test","expiresInSeconds":2592001`),
 			in(`"email":"bob@example.test","expiresInSeconds":0`), in(`"email":"bob@example.test","expiresInSeconds":"60"`), in(`"email":"bob@example.test","expiresInSeconds":60.5`),
 		} {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	netmail "net/mail"
+	"strings"
 	"time"
+	"unicode"
 
 	"or3.chat/cloud/internal/mail"
 	"or3.chat/cloud/setting"
@@ -37,10 +39,11 @@ type MailTested struct {
 	Advice string `json:"advice,omitempty"`
 }
 
-// IsAddress reports whether a text is one e-mail address, and nothing around it.
+// IsAddress reports whether a text is one e-mail address, and nothing around it. What cannot be seen in it was copied along, and no one
+// registers with it.
 func IsAddress(text string) bool {
 	parsed, err := netmail.ParseAddress(text)
-	return err == nil && parsed.Address == text
+	return err == nil && parsed.Address == text && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // Run sends the message and says what is wrong if it cannot be sent.
