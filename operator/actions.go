@@ -323,13 +323,14 @@ func (c *FilesChecked) count(f fsck.Finding) {
 	}
 }
 
-// revokeSessions ends those of the account that the payload names, or everybody's.
+// revokeSessions ends those of the account that the payload names, or everybody's. A payload that names something else is refused: it
+// may have meant one account.
 func revokeSessions(ctx context.Context, op instance.Operator, in ActionRequest, progress func(any)) (any, error) {
 	var out Revoked
-	if named, ok := in.Payload["account"]; ok {
-		account, isText := named.(string)
-		if !isText || account == "" {
-			return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid request")
+	if len(in.Payload) > 0 {
+		account, ok := in.Payload["account"].(string)
+		if !ok || account == "" || len(in.Payload) > 1 {
+			return nil, or3cloud.Errorf(or3cloud.CodeInvalid, "Name one account, or nothing to end all sessions")
 		}
 		n, err := op.Accounts.RevokeSessions(ctx, account, "")
 		return Revoked{n}, err

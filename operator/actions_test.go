@@ -224,10 +224,15 @@ func TestActions(t *testing.T) {
 	if err != nil || out.Result != (Revoked{2}) || h.revoked[5] != "ann" {
 		t.Errorf("%+v, %v, %q", out, err, h.revoked)
 	}
-	for _, account := range []any{"", nil, 7.0} { // a page whose field is empty means no one, and not everybody
-		if _, err = RunAction.Do(t.Context(), h.Desk, ActionRequest{Kind: "auth", ActionID: "auth.revoke-sessions", Payload: map[string]any{"account": account}}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
-			t.Errorf("%v: %v", account, err)
+	for _, payload := range []map[string]any{ // a page whose field is empty, or has another name, means no one, and not everybody
+		{"account": ""}, {"account": nil}, {"account": 7.0}, {"acount": "ann"}, {"account": "ann", "workspace": "w"},
+	} {
+		if _, err = RunAction.Do(t.Context(), h.Desk, ActionRequest{Kind: "auth", ActionID: "auth.revoke-sessions", Payload: payload}); or3cloud.CodeOf(err) != or3cloud.CodeInvalid {
+			t.Errorf("%v: %v", payload, err)
 		}
+	}
+	if len(h.revoked) != 6 {
+		t.Errorf("what was refused has ended sessions: %q", h.revoked)
 	}
 }
 
