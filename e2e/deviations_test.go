@@ -485,16 +485,5 @@ func (r *replay) lastDownload(e *exchange) string {
 	return digest
 }
 
-// sessionOf returns the first recorded session of an account.
-func (r *replay) sessionOf(email string) session {
-	for i := range r.rec.Exchanges {
-		if s := recordedSession(&r.rec.Exchanges[i]); s.User.Email == email {
-			return s
-		}
-	}
-	r.t.Fatalf("no session of %s in the recording", email)
-	return session{}
-}
-
 // accountCodes are the codes of the recorded refusals of accounts, by text.
 var accountCodes = map[string]string{"Invalid credentials": "invalid_credentials", "Session expired": "session_expired"}
