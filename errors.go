@@ -69,6 +69,13 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// Is reports whether target is the same refusal: one with a name, such as ErrInviteExists, is recognised also when it has come from
+// another process.
+func (e *Error) Is(target error) bool {
+	other, ok := target.(*Error)
+	return ok && other.Code == e.Code && other.Message == e.Message
+}
+
 // CodeOf returns the code of the first Error in err's chain, CodeInternal for any other error and "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {
