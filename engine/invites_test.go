@@ -114,6 +114,18 @@ func TestFoundersAreDelivered(t *testing.T) {
 	}
 }
 
+// Where another provider keeps the users, a founder is signed in like everyone else.
+func TestFoundersWhoseUsersAreKeptElsewhere(t *testing.T) {
+	r := opened(t, "OR3_SYNC_PROVIDER=convex", "NUXT_PUBLIC_STORAGE_PROVIDER=convex",
+		"OR3_BASIC_AUTH_BOOTSTRAP_EMAIL=ann@example.test", "OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD=correct horse battery")
+	res := r.relayed(t, Caller{ClientIP: "192.0.2.1", Host: "chat.example.test"}, "POST", "/api/basic-auth/sign-in",
+		`{"email":"ann@example.test","password":"correct horse battery"}`, nil)
+	out, err := ask[sessionAnswer](t.Context(), r.client, Caller{}, "auth/session", sessionRequest{cookieRequest(res.Cookies())})
+	if err != nil || out.Session == nil || out.Session.Email != "ann@example.test" {
+		t.Errorf("%+v, %v", out.Session, err)
+	}
+}
+
 // Who lacks a second factor that is demanded is proven to the host, and gets no further here.
 func TestADemandedFactorClosesTheEngine(t *testing.T) {
 	r := opened(t, "OR3_STORAGE_ENABLED=false", "OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR=all", "OR3_BASIC_AUTH_SECOND_FACTOR_GRACE_DAYS=0")

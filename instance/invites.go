@@ -172,10 +172,10 @@ func (in *Invites) Admit(ctx context.Context, id or3cloud.ExternalIdentity, toke
 // Deliver accepts the invite of an identity that the workspace store does not know yet, and says whether it has served. It makes
 // the user of a founder, whom no registration mode keeps out. It is for hosts in other processes: their early form makes a user
 // of whoever is proven and knows neither invites nor founders, and newer ones find the user whom they would have made. Whom an
-// invite does not admit is for them to decide, so that is no error.
+// invite does not admit is for them to decide, so that is no error. Users whom another provider keeps are theirs as well.
 func (in *Invites) Deliver(ctx context.Context, id or3cloud.ExternalIdentity, token string) (used bool, err error) {
 	_, invited := in.Expiry(token)
-	if invited = invited && in.store != nil; !invited && !id.Founder {
+	if invited = invited && in.store != nil; in.users == nil || !invited && !id.Founder {
 		return false, nil
 	}
 	known, err := in.users.GetUser(ctx, id)
