@@ -101,7 +101,7 @@ type ProviderTokenRequest struct {
 }
 
 // ProviderTokenBroker mints tokens for other services in the name of the signed-in user (requirement 2.4). The engine
-// hands it to hosts that have no tokens of their own, and the server's calls to models (issue Streaming) will ask it.
+// hands it to hosts that have no tokens of their own.
 type ProviderTokenBroker interface {
 	// GetProviderToken returns a token, or "" when this provider has none for the request.
 	GetProviderToken(ctx context.Context, r *Request, want ProviderTokenRequest) (string, error)

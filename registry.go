@@ -131,7 +131,7 @@ type Env struct {
 // Instance is an opened provider: the abilities that it has; the others are nil.
 type Instance struct {
 	Auth AuthProvider
-	// Broker is for the server's own calls to other services (issue Streaming) and for other hosts, through the engine.
+	// Broker mints tokens for other hosts, through the engine.
 	Broker     ProviderTokenBroker
 	Workspaces AuthWorkspaceStore
 	Sync       SyncGatewayAdapter

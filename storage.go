@@ -255,8 +255,7 @@ type StorageUse struct {
 	ReservedBytes, ReservedFiles int64
 }
 
-// StorageUsage is the optional ability of a sync provider to say how much a workspace stores. The admin API (issue
-// Administration) will show it; until then only the conformance suite asks.
+// StorageUsage is the optional ability of a sync provider to say how much a workspace stores, deleted or not, for administrators.
 type StorageUsage interface {
 	StorageUsage(ctx context.Context, workspaceID string) (StorageUse, error)
 }

@@ -28,7 +28,7 @@ const (
 	EventDocumentUpdated = "document.updated"
 	EventDocumentDeleted = "document.deleted"
 	EventNotification    = "notification.created"
-	// EventMessageCompleted comes from a server that streams answers itself (issue Streaming); no op says that an answer is complete.
+	// EventMessageCompleted comes from a server that streams answers itself; no op says that an answer is complete.
 	EventMessageCompleted = "message.completed"
 )
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
@@ -64,6 +65,7 @@ type listedWorkspace struct {
 	Deleted                                        bool
 	MemberCount                                    int
 	Members                                        []struct{ UserID, Email, Role string }
+	Storage                                        *struct{ Bytes, Files, ReservedBytes, ReservedFiles int64 }
 }
 
 func TestAllWorkspacesAreAdministered(t *testing.T) {
@@ -126,6 +128,18 @@ func TestAllWorkspacesAreAdministered(t *testing.T) {
 	}
 	admin.acts(404, "Workspace not found", "GET", all+"/nothing", "")
 	admin.acts(400, "Workspace ID is required", "GET", all+"/%20", "")
+	hash, ok := or3cloud.ParseBlobHash("sha256:" + strings.Repeat("a", 64))
+	if !ok {
+		t.Fatal("no hash")
+	}
+	if err := instance.Ability[or3cloud.UploadIntents](r.instance.Providers(), or3cloud.ProviderSync).ReserveUploadIntent(t.Context(), or3cloud.UploadIntent{
+		ID: "promised", WorkspaceID: made.WorkspaceID, UserID: ann.user, Hash: hash, SizeBytes: 700, ExpiresAt: r.instance.Options().Now().Add(time.Hour),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if admin.reads(one, &ws); ws.Storage == nil || ws.Storage.ReservedBytes != 700 || ws.Storage.ReservedFiles != 1 || ws.Storage.Bytes != 0 || ws.Storage.Files != 0 {
+		t.Errorf("what is stored: %+v", ws.Storage)
+	}
 
 	// What is done shows in the next list.
 	for range 2 {

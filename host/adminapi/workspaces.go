@@ -9,6 +9,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/operator"
 )
 
@@ -162,10 +163,33 @@ func (a workspacesAPI) describeWorkspace(w http.ResponseWriter, r *http.Request,
 	if err != nil {
 		return err
 	}
+	use, err := a.storageUse(r, id)
+	if err != nil {
+		return err
+	}
 	return httpapi.WriteJSON(w, http.StatusOK, struct {
 		workspaceSummary
-		Members []member `json:"members"`
-	}{summarize(ws), list})
+		Members []member    `json:"members"`
+		Storage *storageUse `json:"storage,omitempty"`
+	}{summarize(ws), list, use})
+}
+
+// storageUse is what counts for the quotas of a workspace. It is ours: the contract's clients pass over it.
+type storageUse struct {
+	Bytes         int64 `json:"bytes"`
+	Files         int64 `json:"files"`
+	ReservedBytes int64 `json:"reservedBytes"`
+	ReservedFiles int64 `json:"reservedFiles"`
+}
+
+// storageUse returns what a workspace stores; nil where nothing counts it.
+func (a workspacesAPI) storageUse(r *http.Request, id string) (*storageUse, error) {
+	usage := instance.Ability[or3cloud.StorageUsage](a.opt.Instance.Providers(), or3cloud.ProviderSync)
+	if usage == nil {
+		return nil, nil
+	}
+	use, err := usage.StorageUsage(r.Context(), id)
+	return &storageUse{use.Bytes, use.Files, use.ReservedBytes, use.ReservedFiles}, err
 }
 
 // changeWorkspace makes a handler of what is done to a workspace that the path names.
