@@ -325,7 +325,7 @@ func (d *Dir) Secret(name string) (secret string, err error) {
 	if err := d.root.Mkdir(secretsDir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("create the directory of secrets: %w", err)
 	}
-	if err := d.writeFile(file, []byte(secret+"\n")); err != nil {
+	if err := dirsync.Replace(d.root, file, []byte(secret+"\n")); err != nil {
 		return "", fmt.Errorf("write the secret %s: %w", name, err)
 	}
 	// What the next start would refuse, this one refuses.
@@ -379,31 +379,4 @@ func validName(name string) bool {
 		}
 	}
 	return name != ""
-}
-
-// writeFile creates a file that is complete and on the disk, or not there at all.
-func (d *Dir) writeFile(name string, data []byte) error {
-	temp := name + ".new"
-	f, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = d.root.Rename(temp, name)
-	}
-	if err != nil {
-		return errors.Join(err, d.root.Remove(temp))
-	}
-	return d.syncDir(filepath.Dir(name))
-}
-
-// syncDir makes a rename in a directory durable.
-func (d *Dir) syncDir(name string) error {
-	f, err := d.root.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dirsync.Sync(f), f.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/dirsync"
 	"or3.chat/cloud/internal/oserror"
 )
 
@@ -199,7 +200,7 @@ func (d *Dir) writeJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	return d.writeFile(name, append(data, '\n'))
+	return dirsync.Replace(d.root, name, append(data, '\n'))
 }
 
 // The witness is a file that each start replaces, and what the file system calls it is written down beside it. A copy of the
@@ -226,7 +227,7 @@ func (d *Dir) isCopy() bool {
 
 func (d *Dir) renewWitness() error {
 	name := marksDir + "/" + witnessFile
-	if err := d.writeFile(name, []byte("This file shows whether the data directory was copied; see directory.json.\n")); err != nil {
+	if err := dirsync.Replace(d.root, name, []byte("This file shows whether the data directory was copied; see directory.json.\n")); err != nil {
 		return fmt.Errorf("write the witness of the data directory: %w", err)
 	}
 	known := directory{Witness: witness(filepath.Join(d.path, name))}

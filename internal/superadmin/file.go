@@ -95,24 +95,5 @@ func write(dir string, c credentials) (err error) {
 		return err
 	}
 	defer root.Close()
-	const next = File + ".new"
-	if err := root.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := root.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = root.Rename(next, File)
-	}
-	if err != nil {
-		return errors.Join(err, root.Remove(next))
-	}
-	d, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(dirsync.Sync(d), d.Close())
+	return dirsync.Replace(root, File, append(data, '\n'))
 }

@@ -176,13 +176,7 @@ func (d rootDisk) Remove(name string) error {
 	return d.root.Remove(name)
 }
 
-func (d rootDisk) SyncDir(dir string) error {
-	f, err := d.root.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dirsync.Sync(f), f.Close())
-}
+func (d rootDisk) SyncDir(dir string) error { return dirsync.SyncIn(d.root, dir) }
 
 func (d rootDisk) Close() error { return d.root.Close() }
 
