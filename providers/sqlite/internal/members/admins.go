@@ -2,6 +2,7 @@ package members
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -51,12 +52,10 @@ func (a *Admins) ListDeploymentAdmins(ctx context.Context) ([]or3cloud.Deploymen
 // GrantDeploymentAdmin implements or3cloud.DeploymentAdminStore.
 func (a *Admins) GrantDeploymentAdmin(ctx context.Context, userID, by string) error {
 	return a.w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-		if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
-			return errUserNotFound
-		} else if err != nil {
+		if err := userExists(ctx, t, userID); err != nil {
 			return err
 		}
-		if _, err := t.Q.UserExists(ctx, by); engine.NoRows(err) {
+		if err := userExists(ctx, t, by); errors.Is(err, errUserNotFound) {
 			by = "" // a super admin of the host is no user
 		} else if err != nil {
 			return err

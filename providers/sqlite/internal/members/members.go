@@ -15,11 +15,7 @@ func (w *Workspaces) AdmitMember(ctx context.Context, by, workspaceID, userID st
 	if !role.Valid() {
 		return errUnknownRole
 	}
-	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-		num, err := liveWorkspace(ctx, t, workspaceID)
-		if err != nil {
-			return err
-		}
+	return w.in(ctx, workspaceID, func(ctx context.Context, t *engine.Tx, num int64) error {
 		if err := Permit(t, by, num, or3cloud.PermUsersManage); err != nil {
 			return err
 		}
@@ -32,11 +28,7 @@ func (w *Workspaces) ChangeMemberRole(ctx context.Context, by, workspaceID, user
 	if !role.Valid() {
 		return errUnknownRole
 	}
-	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-		num, err := liveWorkspace(ctx, t, workspaceID)
-		if err != nil {
-			return err
-		}
+	return w.in(ctx, workspaceID, func(ctx context.Context, t *engine.Tx, num int64) error {
 		if err := Permit(t, by, num, or3cloud.PermUsersManage); err != nil {
 			return err
 		}
@@ -49,11 +41,7 @@ func (w *Workspaces) ChangeMemberRole(ctx context.Context, by, workspaceID, user
 
 // DismissMember implements or3cloud.MemberManager.
 func (w *Workspaces) DismissMember(ctx context.Context, by, workspaceID, userID string) error {
-	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-		num, err := liveWorkspace(ctx, t, workspaceID)
-		if err != nil {
-			return err
-		}
+	return w.in(ctx, workspaceID, func(ctx context.Context, t *engine.Tx, num int64) error {
 		needed := or3cloud.PermUsersManage
 		if by == userID {
 			needed = or3cloud.PermWorkspaceRead // everybody may leave

@@ -149,9 +149,7 @@ func (w *Workspaces) chooseWorkspace(ctx context.Context, t *engine.Tx, userID s
 	case !engine.NoRows(err):
 		return ws, false, err
 	default:
-		if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
-			return ws, false, errUserNotFound
-		} else if err != nil {
+		if err := userExists(ctx, t, userID); err != nil {
 			return ws, false, err
 		}
 		created = true
@@ -372,23 +370,26 @@ func (w *Workspaces) SetMemberRole(ctx context.Context, workspaceID, userID stri
 	if !role.Valid() {
 		return errUnknownRole
 	}
-	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-		num, err := liveWorkspace(ctx, t, workspaceID)
-		if err != nil {
-			return err
-		}
+	return w.in(ctx, workspaceID, func(ctx context.Context, t *engine.Tx, num int64) error {
 		return admit(ctx, t, num, workspaceID, userID, role)
 	})
 }
 
 // admit makes a user who is there a member, or gives a member another role.
 func admit(ctx context.Context, t *engine.Tx, num int64, workspaceID, userID string, role or3cloud.Role) error {
-	if _, err := t.Q.UserExists(ctx, userID); engine.NoRows(err) {
-		return errUserNotFound
-	} else if err != nil {
+	if err := userExists(ctx, t, userID); err != nil {
 		return err
 	}
 	return setRole(ctx, t, num, workspaceID, userID, role)
+}
+
+// userExists returns errUserNotFound for a user who is not there.
+func userExists(ctx context.Context, t *engine.Tx, userID string) error {
+	_, err := t.Q.UserExists(ctx, userID)
+	if engine.NoRows(err) {
+		return errUserNotFound
+	}
+	return err
 }
 
 // setRole gives a user a role, unless that would leave the workspace without an owner.
@@ -418,11 +419,7 @@ func (w *Workspaces) ChangeRole(ctx context.Context, workspaceID, userID string,
 	if !role.Valid() {
 		return errUnknownRole
 	}
-	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-		num, err := liveWorkspace(ctx, t, workspaceID)
-		if err != nil {
-			return err
-		}
+	return w.in(ctx, workspaceID, func(ctx context.Context, t *engine.Tx, num int64) error {
 		if err := isMember(ctx, t, workspaceID, userID); err != nil {
 			return err
 		}
@@ -432,11 +429,7 @@ func (w *Workspaces) ChangeRole(ctx context.Context, workspaceID, userID string,
 
 // RemoveMember implements or3cloud.WorkspaceAccessStore.
 func (w *Workspaces) RemoveMember(ctx context.Context, workspaceID, userID string) error {
-	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
-		num, err := liveWorkspace(ctx, t, workspaceID)
-		if err != nil {
-			return err
-		}
+	return w.in(ctx, workspaceID, func(ctx context.Context, t *engine.Tx, num int64) error {
 		return removeMember(ctx, t, num, workspaceID, userID)
 	})
 }
@@ -498,5 +491,16 @@ func (w *Workspaces) write(ctx context.Context, f func(context.Context, *engine.
 			w.admins.Forget()
 		})
 		return f(ctx, t)
+	})
+}
+
+// in is write for a change in a workspace that is there; f gets its number.
+func (w *Workspaces) in(ctx context.Context, workspaceID string, f func(ctx context.Context, t *engine.Tx, num int64) error) error {
+	return w.write(ctx, func(ctx context.Context, t *engine.Tx) error {
+		num, err := liveWorkspace(ctx, t, workspaceID)
+		if err != nil {
+			return err
+		}
+		return f(ctx, t, num)
 	})
 }
