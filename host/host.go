@@ -322,7 +322,6 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 	if p.Auth == nil {
 		return run, nil
 	}
-	var err error
 	hooks, hooksOfAdmins, err := h.webhooks(run, p)
 	if err != nil {
 		return nil, err

@@ -53,3 +53,20 @@ func Ability[T any](p *Providers, kind or3cloud.ProviderKind) (none T) {
 	}
 	return none
 }
+
+// What the contract calls the stores that a provider may lack (workspaces-and-admin §7).
+const (
+	AccessStore   = "Workspace access store"
+	SettingsStore = "Workspace settings store"
+	AdminStore    = "Admin user store"
+)
+
+// StoreAbility returns the ability T of the workspace store of an open instance. A store without it is CodeUnsupported, in the words of
+// the contract, which call a store with it what.
+func StoreAbility[T any](i *Instance, what string) (T, error) {
+	store, ok := i.Providers().Workspaces.(T)
+	if !ok {
+		return store, or3cloud.Errorf(or3cloud.CodeUnsupported, "%s not implemented for provider: %s", what, i.plan.Sync.ID)
+	}
+	return store, nil
+}

@@ -84,17 +84,9 @@ func revokeAdmin(ctx context.Context, op instance.Operator, admins or3cloud.Depl
 	if err != nil {
 		return Admin{}, err
 	}
-	name, user := strings.TrimSpace(in.Name), ""
-	a, err := op.Accounts.Account(ctx, name)
-	switch {
-	case err == nil: // the account decides whose address it is
-		if user, err = op.Store.GetUser(ctx, a.Identity(op.AuthProvider)); err != nil {
-			return Admin{}, err
-		}
-	case or3cloud.CodeOf(err) != or3cloud.CodeNotFound:
+	user, _, err := userOf(ctx, op, strings.TrimSpace(in.Name))
+	if err != nil {
 		return Admin{}, err
-	default:
-		user = name
 	}
 	for _, admin := range all {
 		if admin.UserID == user || admin.State == AdminWithoutAccount && admin.Email != "" && strings.EqualFold(admin.Email, user) {

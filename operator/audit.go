@@ -47,14 +47,7 @@ var recorded = map[string]audit.Action{
 	RunAction.Name: audit.ProviderAction,
 }
 
-// reading are the use cases that change nothing.
-var reading = []string{
-	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
-	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name, ListAdmins.Name,
-	DescribeProviders.Name, SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name,
-}
-
-// record writes down what somebody at the command line has asked for. The admin API records by itself, because it knows who asks.
+// record writes down what an operator at the command line has asked for. The admin API records by itself, because it knows who asks.
 func (d *Desk) record(ctx context.Context, name string, question any, err error) {
 	action, changes := recorded[name]
 	target, changesNow := target(question)

@@ -105,12 +105,11 @@ func onAccounts[Q, A any](name string, f func(context.Context, *Desk, instance.O
 // the contract calls a store with it.
 func onStore[S, Q, A any](name, kind string, f func(context.Context, *Desk, S, Q) (A, error)) UseCase[Q, A] {
 	return UseCase[Q, A]{name, func(ctx context.Context, d *Desk, question Q) (answer A, err error) {
-		err = d.instance.Operate(func(op instance.Operator) error {
-			store, ok := op.Store.(S)
-			if !ok {
-				return or3cloud.Errorf(or3cloud.CodeUnsupported, "%s not implemented for provider: %s", kind, d.instance.Plan().Sync.ID)
+		err = d.instance.Operate(func(instance.Operator) error {
+			store, err := instance.StoreAbility[S](d.instance, kind)
+			if err == nil {
+				answer, err = f(ctx, d, store, question)
 			}
-			answer, err = f(ctx, d, store, question)
 			return err
 		})
 		return answer, err

@@ -120,17 +120,17 @@ var (
 	// FindWorkspaces returns the workspaces with an id or a name, or all of them.
 	FindWorkspaces = onAccounts("workspace/find", findWorkspaces)
 	// SearchWorkspaces returns a page of all workspaces.
-	SearchWorkspaces = onStore("workspace/search", accessStore, searchWorkspaces)
+	SearchWorkspaces = onStore("workspace/search", instance.AccessStore, searchWorkspaces)
 	// DescribeWorkspace returns a workspace, deleted or not.
-	DescribeWorkspace = onStore("workspace/describe", accessStore, describeWorkspace)
+	DescribeWorkspace = onStore("workspace/describe", instance.AccessStore, describeWorkspace)
 	// CreateWorkspace makes a workspace for an owner.
-	CreateWorkspace = onStore("workspace/create", accessStore, createWorkspace)
+	CreateWorkspace = onStore("workspace/create", instance.AccessStore, createWorkspace)
 	// DeleteWorkspace deletes a workspace softly.
-	DeleteWorkspace = onStore("workspace/delete", accessStore, deleteWorkspace)
+	DeleteWorkspace = onStore("workspace/delete", instance.AccessStore, deleteWorkspace)
 	// RestoreWorkspace takes a deletion back.
-	RestoreWorkspace = onStore("workspace/restore", accessStore, restoreWorkspace)
+	RestoreWorkspace = onStore("workspace/restore", instance.AccessStore, restoreWorkspace)
 	// SearchUsers returns the users of the workspace store, those who have never signed in not among them.
-	SearchUsers = onStore("user/search", accessStore, searchUsers)
+	SearchUsers = onStore("user/search", instance.AccessStore, searchUsers)
 	// ListMembers returns the members of a workspace.
 	ListMembers = onMembers("workspace/members", func(ctx context.Context, _ instance.Operator, access or3cloud.WorkspaceAccessStore, in WorkspaceID) (Members, error) {
 		return listMembers(ctx, access, in.WorkspaceID)
@@ -155,9 +155,6 @@ const (
 	// MaxPage is how many results a page of a search has at most.
 	MaxPage = 100
 )
-
-// accessStore is what the contract calls a store of workspaces and their members (workspaces-and-admin §7).
-const accessStore = "Workspace access store"
 
 func findWorkspaces(ctx context.Context, _ *Desk, op instance.Operator, in WorkspaceQuery) (Workspaces, error) {
 	if in.Deleted {
@@ -313,15 +310,8 @@ func findMember(ctx context.Context, op instance.Operator, access or3cloud.Works
 	if err != nil {
 		return Member{}, err
 	}
-	user, email := in.Name, ""
-	a, err := op.Accounts.Account(ctx, in.Name)
-	switch {
-	case err == nil:
-		email = a.Email
-		if user, err = op.Store.GetUser(ctx, a.Identity(op.AuthProvider)); err != nil {
-			return Member{}, err
-		}
-	case or3cloud.CodeOf(err) != or3cloud.CodeNotFound:
+	user, email, err := userOf(ctx, op, in.Name)
+	if err != nil {
 		return Member{}, err
 	}
 	for _, m := range list.Members {
@@ -333,6 +323,20 @@ func findMember(ctx context.Context, op instance.Operator, access or3cloud.Works
 		}
 	}
 	return Member{}, or3cloud.Errorf(or3cloud.CodeNotFound, "%q is no member of the workspace; see or3-cloud workspace members list", in.Name)
+}
+
+// userOf returns the user behind the account with a name, and the address of the account; where there is no such account, the name,
+// which may be the id of a user.
+func userOf(ctx context.Context, op instance.Operator, name string) (user, email string, err error) {
+	a, err := op.Accounts.Account(ctx, name)
+	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+		return name, "", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	user, err = op.Store.GetUser(ctx, a.Identity(op.AuthProvider))
+	return user, a.Email, err
 }
 
 func freeName(ctx context.Context, _ *Desk, op instance.Operator, in KVName) (FreedName, error) {

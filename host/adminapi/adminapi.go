@@ -57,7 +57,7 @@ type Options struct {
 	Webhooks *webhookapi.API
 	// Audit records what is done, and what is refused; nil records nothing.
 	Audit *trail.Recorder
-	// Unlimited switches the limits of the administration off, for tests.
+	// Unlimited switches the limits of the administration off (ratelimit.AllOff).
 	Unlimited bool
 	Now       func() time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	or3cloud "or3.chat/cloud"
@@ -122,13 +123,12 @@ func (a invitesAPI) listInvites(w http.ResponseWriter, r *http.Request, c *Calle
 	default:
 		return invalid("Invalid query")
 	}
-	const unbounded = 1 << 20
-	limit, err := number(r, "limit", 0, -1, unbounded)
-	if err == nil && (limit > maxInvites || limit < 1 && query.Get("limit") != "") {
-		err = invalid("Invalid query")
-	}
-	if err != nil {
-		return err
+	limit := 0 // as many as the store likes
+	if text := query.Get("limit"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(strings.TrimSpace(text)); err != nil || limit < 1 || limit > maxInvites {
+			return invalid("Invalid query")
+		}
 	}
 	id, err := c.workspace(query.Get("workspaceId"))
 	if err != nil {
@@ -173,7 +173,7 @@ func (a invitesAPI) revokeInvite(w http.ResponseWriter, r *http.Request, c *Call
 	if c.Kind == SuperAdmin {
 		return answerOK(w, store.RevokeInvite(r.Context(), id, c.Target.Object))
 	}
-	manager, err := ability[or3cloud.MemberManager](a.API, accessStore)
+	manager, err := instance.StoreAbility[or3cloud.MemberManager](a.opt.Instance, instance.AccessStore)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/operator"
 )
 
@@ -55,7 +56,7 @@ func (c *Caller) user() string {
 	return c.Session.User.ID
 }
 
-// member is somebody in a workspace.
+// member is a user in a workspace.
 type member struct {
 	UserID string        `json:"userId"`
 	Email  string        `json:"email,omitempty"`
@@ -63,7 +64,7 @@ type member struct {
 }
 
 func (a *API) membersOf(r *http.Request, workspaceID string) ([]member, error) {
-	access, err := ability[or3cloud.WorkspaceAccessStore](a, accessStore)
+	access, err := instance.StoreAbility[or3cloud.WorkspaceAccessStore](a.opt.Instance, instance.AccessStore)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (a membersAPI) ownWorkspace(w http.ResponseWriter, r *http.Request, c *Call
 	if err != nil {
 		return err
 	}
-	settings, err := ability[or3cloud.WorkspaceSettings](a.API, settingsStore)
+	settings, err := instance.StoreAbility[or3cloud.WorkspaceSettings](a.opt.Instance, instance.SettingsStore)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (a membersAPI) setGuestAccess(w http.ResponseWriter, r *http.Request, c *Ca
 	if err != nil {
 		return err
 	}
-	settings, err := ability[or3cloud.WorkspaceSettings](a.API, settingsStore)
+	settings, err := instance.StoreAbility[or3cloud.WorkspaceSettings](a.opt.Instance, instance.SettingsStore)
 	if err != nil {
 		return err
 	}
@@ -153,6 +154,14 @@ func answerOK(w http.ResponseWriter, err error) error {
 	return httpapi.WriteJSON(w, http.StatusOK, ok{true})
 }
 
+// changing resolves the workspace whose members are to be changed, and the store that changes them.
+func (a membersAPI) changing(c *Caller, p place) (id string, store membership, err error) {
+	if id, err = c.at(p); err == nil {
+		store, err = instance.StoreAbility[membership](a.opt.Instance, instance.AccessStore)
+	}
+	return id, store, err
+}
+
 func (a membersAPI) upsertMember(w http.ResponseWriter, r *http.Request, c *Caller) error {
 	var in struct {
 		place
@@ -167,11 +176,7 @@ func (a membersAPI) upsertMember(w http.ResponseWriter, r *http.Request, c *Call
 	if c.Target.UserID == "" || !in.Role.Valid() {
 		return invalid(invalidRequest)
 	}
-	id, err := c.at(in.place)
-	if err != nil {
-		return err
-	}
-	store, err := ability[membership](a.API, accessStore)
+	id, store, err := a.changing(c, in.place)
 	if err != nil {
 		return err
 	}
@@ -202,11 +207,7 @@ func (a membersAPI) setMemberRole(w http.ResponseWriter, r *http.Request, c *Cal
 	if c.Target.UserID == "" || !in.Role.Valid() {
 		return invalid(invalidRequest)
 	}
-	id, err := c.at(in.place)
-	if err != nil {
-		return err
-	}
-	store, err := ability[membership](a.API, accessStore)
+	id, store, err := a.changing(c, in.place)
 	if err != nil {
 		return err
 	}
@@ -227,11 +228,7 @@ func (a membersAPI) removeMember(w http.ResponseWriter, r *http.Request, c *Call
 	if c.Target.UserID = strings.TrimSpace(in.UserID); c.Target.UserID == "" {
 		return invalid(invalidRequest)
 	}
-	id, err := c.at(in.place)
-	if err != nil {
-		return err
-	}
-	store, err := ability[membership](a.API, accessStore)
+	id, store, err := a.changing(c, in.place)
 	if err != nil {
 		return err
 	}

@@ -117,21 +117,29 @@ func enabledPlugins(ctx context.Context, settings or3cloud.WorkspaceSettings, wo
 	return out, err
 }
 
-// shown resolves the workspace that a page is about. It must be there: one that is none would look like one without plugins.
-func (a packagesAPI) shown(r *http.Request, c *Caller) (string, error) {
-	id, err := c.workspace(r.URL.Query().Get("workspaceId"))
+// shown resolves the workspace that a page is about, and the store of its settings. The workspace must be there: one that is none would
+// look like one without plugins.
+func (a packagesAPI) shown(r *http.Request, c *Caller) (id string, settings or3cloud.WorkspaceSettings, err error) {
+	id, err = c.workspace(r.URL.Query().Get("workspaceId"))
 	if err == nil && c.Kind == SuperAdmin { // anyone else owns it
 		_, err = operator.DescribeWorkspace.Do(r.Context(), a.opt.Desk, operator.WorkspaceID{WorkspaceID: id})
 	}
-	return id, err
+	if err == nil {
+		settings, err = instance.StoreAbility[or3cloud.WorkspaceSettings](a.opt.Instance, instance.SettingsStore)
+	}
+	return id, settings, err
+}
+
+// changing resolves the workspace of a change, and the store of its settings.
+func (a packagesAPI) changing(c *Caller, p place) (id string, settings or3cloud.WorkspaceSettingsComparer, err error) {
+	if id, err = c.at(p); err == nil {
+		settings, err = instance.StoreAbility[or3cloud.WorkspaceSettingsComparer](a.opt.Instance, instance.SettingsStore)
+	}
+	return id, settings, err
 }
 
 func (a packagesAPI) pluginsPage(w http.ResponseWriter, r *http.Request, c *Caller) error {
-	id, err := a.shown(r, c)
-	if err != nil {
-		return err
-	}
-	settings, err := ability[or3cloud.WorkspaceSettings](a.API, settingsStore)
+	id, settings, err := a.shown(r, c)
 	if err != nil {
 		return err
 	}
@@ -166,11 +174,7 @@ func (a packagesAPI) enablePlugin(w http.ResponseWriter, r *http.Request, c *Cal
 		return invalid(invalidRequest)
 	}
 	c.Target.Object = in.PluginID
-	id, err := c.at(in.place)
-	if err != nil {
-		return err
-	}
-	settings, err := ability[or3cloud.WorkspaceSettingsComparer](a.API, settingsStore)
+	id, settings, err := a.changing(c, in.place)
 	if err != nil {
 		return err
 	}
@@ -197,7 +201,7 @@ func (a packagesAPI) enablePlugin(w http.ResponseWriter, r *http.Request, c *Cal
 		if err != nil {
 			return err
 		}
-		if !done { // somebody else has: once more on top of that
+		if !done { // another administrator has: once more on top of that
 			continue
 		}
 		if slices.Contains(was.ids, in.PluginID) != *in.Enabled {
@@ -243,11 +247,7 @@ func (a packagesAPI) pluginSettings(w http.ResponseWriter, r *http.Request, c *C
 	if !isPluginID(plugin) {
 		return invalid(invalidRequest)
 	}
-	id, err := a.shown(r, c)
-	if err != nil {
-		return err
-	}
-	settings, err := ability[or3cloud.WorkspaceSettings](a.API, settingsStore)
+	id, settings, err := a.shown(r, c)
 	if err != nil {
 		return err
 	}
@@ -287,11 +287,7 @@ func (a packagesAPI) setPluginSettings(w http.ResponseWriter, r *http.Request, c
 	if !isObject(text) || text.Compact() != nil || len(text) > or3cloud.MaxSettingValue {
 		return invalid(invalidSettings)
 	}
-	id, err := c.at(in.place)
-	if err != nil {
-		return err
-	}
-	settings, err := ability[or3cloud.WorkspaceSettingsComparer](a.API, settingsStore)
+	id, settings, err := a.changing(c, in.place)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/operator"
 )
 
@@ -31,7 +32,7 @@ type adminUser struct {
 }
 
 func (a usersAPI) listAdmins(w http.ResponseWriter, r *http.Request, _ *Caller) error {
-	store, err := ability[or3cloud.DeploymentAdminStore](a.API, adminStore)
+	store, err := instance.StoreAbility[or3cloud.DeploymentAdminStore](a.opt.Instance, instance.AdminStore)
 	if err != nil {
 		return err
 	}
@@ -48,28 +49,24 @@ func (a usersAPI) listAdmins(w http.ResponseWriter, r *http.Request, _ *Caller) 
 	}{admins})
 }
 
-// namedUser reads the user whom a request names.
-func namedUser(r *http.Request, c *Caller) (string, error) {
+// named reads the user whom a change names, and returns the store of the grants.
+func (a usersAPI) named(r *http.Request, c *Caller) (user string, store or3cloud.DeploymentAdminStore, err error) {
 	const needUserID = "User ID is required"
 	var in struct {
 		UserID string `json:"userId"`
 	}
 	if err := httpapi.ReadJSON(r, &in, needUserID); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	c.Target.UserID = strings.TrimSpace(in.UserID)
-	if c.Target.UserID == "" {
-		return "", invalid(needUserID)
+	if c.Target.UserID = strings.TrimSpace(in.UserID); c.Target.UserID == "" {
+		return "", nil, invalid(needUserID)
 	}
-	return c.Target.UserID, nil
+	store, err = instance.StoreAbility[or3cloud.DeploymentAdminStore](a.opt.Instance, instance.AdminStore)
+	return c.Target.UserID, store, err
 }
 
 func (a usersAPI) grantAdmin(w http.ResponseWriter, r *http.Request, c *Caller) error {
-	user, err := namedUser(r, c)
-	if err != nil {
-		return err
-	}
-	store, err := ability[or3cloud.DeploymentAdminStore](a.API, adminStore)
+	user, store, err := a.named(r, c)
 	if err != nil {
 		return err
 	}
@@ -86,11 +83,7 @@ func (a usersAPI) grantAdmin(w http.ResponseWriter, r *http.Request, c *Caller) 
 // revokeAdmin ends a grant, also the caller's own. The last one stays where no one else could administer the deployment: the way back in
 // would be the command line alone.
 func (a usersAPI) revokeAdmin(w http.ResponseWriter, r *http.Request, c *Caller) error {
-	user, err := namedUser(r, c)
-	if err != nil {
-		return err
-	}
-	store, err := ability[or3cloud.DeploymentAdminStore](a.API, adminStore)
+	user, store, err := a.named(r, c)
 	if err != nil {
 		return err
 	}

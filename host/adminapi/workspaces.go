@@ -13,13 +13,6 @@ import (
 	"or3.chat/cloud/operator"
 )
 
-// What the contract calls the stores that a provider may lack (workspaces-and-admin §7).
-const (
-	accessStore   = "Workspace access store"
-	settingsStore = "Workspace settings store"
-	adminStore    = "Admin user store"
-)
-
 const invalidRequest = "Invalid request"
 
 type ok struct {
@@ -44,15 +37,6 @@ func (a workspacesAPI) table() []endpoint {
 		{method: http.MethodPost, path: "workspaces/soft-delete", proof: ownOrigin, handle: a.unnamedWorkspace},
 		{method: http.MethodPost, path: "workspaces/restore", proof: ownOrigin, handle: a.unnamedWorkspace},
 	}
-}
-
-// ability returns an ability of the workspace store. kind is what the contract calls a store with it.
-func ability[S any](a *API, kind string) (S, error) {
-	store, ok := a.opt.Instance.Providers().Workspaces.(S)
-	if !ok {
-		return store, or3cloud.Errorf(or3cloud.CodeUnsupported, "%s not implemented for provider: %s", kind, a.opt.Instance.Plan().Sync.ID)
-	}
-	return store, nil
 }
 
 func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "%s", text) }
