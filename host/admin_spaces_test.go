@@ -137,7 +137,10 @@ func TestAllWorkspacesAreAdministered(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if admin.reads(one, &ws); ws.Storage == nil || ws.Storage.ReservedBytes != 700 || ws.Storage.ReservedFiles != 1 || ws.Storage.Bytes != 0 || ws.Storage.Files != 0 {
+	if ws.Storage != nil {
+		t.Errorf("what the contract does not know: %+v", ws.Storage)
+	}
+	if admin.reads("/api/or3/admin/workspaces/"+made.WorkspaceID, &ws); ws.Storage == nil || ws.Storage.ReservedBytes != 700 || ws.Storage.ReservedFiles != 1 || ws.Storage.Bytes != 0 || ws.Storage.Files != 0 {
 		t.Errorf("what is stored: %+v", ws.Storage)
 	}
 
