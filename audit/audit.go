@@ -9,7 +9,7 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// ActorKind says as what somebody has acted on an instance.
+// ActorKind is the capacity in which someone has acted on an instance.
 type ActorKind string
 
 // The kinds.
@@ -18,8 +18,6 @@ const (
 	ActorSuperAdmin ActorKind = "super_admin"
 	// ActorDeploymentAdmin is a user with a grant (or3cloud.DeploymentAdminStore).
 	ActorDeploymentAdmin ActorKind = "deployment_admin"
-	// ActorOwner is the owner of a workspace, without a grant.
-	ActorOwner ActorKind = "workspace_owner"
 	// ActorUser is any other user who is signed in; only refusals have one.
 	ActorUser ActorKind = "user"
 	// ActorAnonymous is whoever is not signed in; only refusals and sign-ins have one.
@@ -29,7 +27,7 @@ const (
 )
 
 // Action names something that changes an instance. Names are stable: lower-case words with dots in between, the thing before
-// what is done with it. An Query finds all that begin with the same words.
+// what is done with it. A Query finds all that begin with the same words.
 type Action string
 
 // The actions of the admin API and of the command line. What both can do has one name.
@@ -118,7 +116,7 @@ type Entry struct {
 	Times int `json:"times,omitempty"`
 }
 
-// Outcome says which entries an Query finds by their outcome.
+// Outcome says which entries a Query finds by their outcome.
 type Outcome string
 
 // The outcomes.
@@ -152,7 +150,7 @@ type Page struct {
 	Next string `json:"next,omitempty"`
 }
 
-// The bounds of an Store.
+// The bounds of a Store.
 const (
 	// PageSize is how many entries a page has at most.
 	PageSize = 500

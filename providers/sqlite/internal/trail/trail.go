@@ -26,7 +26,7 @@ type Trail struct{ e *engine.Engine }
 func New(e *engine.Engine) *Trail { return &Trail{e} }
 
 var actors = []audit.ActorKind{
-	audit.ActorSuperAdmin, audit.ActorDeploymentAdmin, audit.ActorOwner, audit.ActorUser, audit.ActorAnonymous, audit.ActorOperator,
+	audit.ActorSuperAdmin, audit.ActorDeploymentAdmin, audit.ActorUser, audit.ActorAnonymous, audit.ActorOperator,
 }
 
 // action is what the name of one looks like. No request chooses it, so there are as many as the program knows.
