@@ -66,8 +66,8 @@ type SessionChecker interface {
 	CheckSession(ctx context.Context, s *ProviderSession) (live bool, err error)
 }
 
-// SessionRestrictor is the optional ability of an AuthProvider to let somebody in no further than to its own endpoints until they
-// have done what an operator demands, such as to set up a second factor.
+// SessionRestrictor is the optional ability of an AuthProvider to keep a signed-in user to its own endpoints until they have done
+// what the operator demands, such as setting up a second factor.
 type SessionRestrictor interface {
 	// Restriction returns why the user with this id at the provider may do nothing else yet, which is what every other endpoint
 	// answers, and nil where nothing is wanting. It is a CodeUnavailable with a RetryAfter: clients keep their edits then. Each

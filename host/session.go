@@ -261,7 +261,7 @@ func (s *sessions) describe(ctx context.Context, proven *or3cloud.ProviderSessio
 	}, nil
 }
 
-// restriction asks the auth provider why somebody may do nothing but what it offers; nil if nothing is wanting.
+// restriction asks the auth provider why a user may do nothing but what it offers; nil if nothing is wanting.
 func (s *sessions) restriction(ctx context.Context, proven *or3cloud.ProviderSession) (*or3cloud.Error, error) {
 	restrictor, ok := s.auth.(or3cloud.SessionRestrictor)
 	if !ok {

@@ -127,8 +127,8 @@ func (a users) excuse() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "excuse EMAIL",
 		Short: "Let an account go on for a while without a second factor that is demanded",
-		Long: "Let an account go on for a while without the second factor that OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR demands, for somebody who waits for\n" +
-			"a new phone, say. It lasts 28 days at most. For somebody who has lost their factors there is or3-cloud user passwd --reset-factors, after\n" +
+		Long: "Let an account go on for a while without the second factor that OR3_BASIC_AUTH_REQUIRE_SECOND_FACTOR demands, for a person who waits for\n" +
+			"a new phone, say. It lasts 28 days at most. For a person who has lost their factors there is or3-cloud user passwd --reset-factors, after\n" +
 			"which they sign in with the password and set up another one.",
 		Example: "  or3-cloud user excuse ann@example.org --expires 7d\n  or3-cloud user excuse ann@example.org --end",
 	}

@@ -120,7 +120,7 @@ func (administrators) read(*http.Request, string) error { return nil }
 
 func (administrators) events() []string { return adminevent.Names[:] }
 
-// scopeOf is the scope of somebody's webhooks.
+// scopeOf is the scope of a user's webhooks, or of the administrators'.
 func scopeOf(userID string) or3cloud.WebhookScope {
 	if userID == or3cloud.Administrators {
 		return or3cloud.WebhookAdmin

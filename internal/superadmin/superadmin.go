@@ -67,7 +67,7 @@ func New(o Options) *Admin {
 	}
 }
 
-// Tell says in the log if the environment names somebody else than the credentials, which alone count.
+// Tell says in the log if the environment names another person than the credentials, which alone count.
 func (a *Admin) Tell() {
 	c, err := read(a.opt.DataDir)
 	switch {

@@ -158,10 +158,10 @@ func (d *Demands) Excuse(ctx context.Context, q store.Queries, accountID string,
 	return q.ExcuseFactor(ctx, params)
 }
 
-// retryRestricted is when a client that waits asks again: soon after somebody has set a factor up, it goes on.
+// retryRestricted is when a client that waits asks again: soon after the user has set a factor up, it goes on.
 const retryRestricted = 15 * time.Second
 
-// Restriction implements or3cloud.SessionRestrictor: what is answered to somebody who has no second factor in time. It is a 503,
+// Restriction implements or3cloud.SessionRestrictor: what is answered to a user who has no second factor in time. It is a 503,
 // because clients keep their edits then.
 func (d *Demands) Restriction(ctx context.Context, accountID string) (*or3cloud.Error, error) {
 	of, err := d.Of(ctx, accountID)

@@ -72,7 +72,7 @@ func (u *StepUp) RecentlyProven(ctx context.Context, r *or3cloud.Request) (Actor
 	return who, u.Fresh(ctx, u.store.Read, who)
 }
 
-// Unrestricted is SignedIn for changes that are not open to somebody who has no second factor in time (Demands).
+// Unrestricted is SignedIn for changes that are not open to a user who has no second factor in time (Demands).
 func (u *StepUp) Unrestricted(ctx context.Context, r *or3cloud.Request) (Actor, error) {
 	who, err := u.SignedIn(ctx, r)
 	if err != nil {
