@@ -90,6 +90,9 @@ type Route struct {
 	// bounds the body itself. A body of up to 64 KiB has come whole when Handle begins. A larger one is broken off with a
 	// 401 or 403 if what Session and Authorize have said before its end does not hold until then.
 	MaxBody int64
+	// Anonymous reports whether a request may come from who is signed out, with a body beyond 64 KiB as well; nil stands for never.
+	// Such a body gets little of the memory that requests share.
+	Anonymous func(*http.Request) bool
 	// Effects says of a GET or HEAD that it changes something, or takes something that runs out. The host then refuses
 	// requests of foreign pages, as it does with all other methods.
 	Effects bool

@@ -42,10 +42,11 @@ var jsonOptions = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.All
 
 // LimitBody bounds the body of r: to limit bytes, to the memory that there is for it, and to the time that a slow but honest
 // sender needs for what it has sent so far. A sender that stalls is waited for half a minute, whatever it has announced.
-func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) { limitBody(w, r, limit, nil) }
+func LimitBody(w http.ResponseWriter, r *http.Request, limit int64) { limitBody(w, r, limit, nil, nil) }
 
-// limitBody is LimitBody for senders that caller knows: it returns the id of a signed-in user, or "".
-func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Caller) {
+// limitBody is LimitBody for senders that caller knows: it returns the id of a signed-in user, or "". Others are refused unless
+// anonymous says that they need not be known.
+func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Caller, anonymous func(*http.Request) bool) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return // a deadline that no reader lifts would cancel a long download
 	}
@@ -54,7 +55,7 @@ func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Calle
 	}
 	b := &body{
 		ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w), request: r, answer: w.Header(),
-		caller: caller, tab: &RecordOf(r).Memory, limit: limit, size: r.ContentLength, start: time.Now(),
+		caller: caller, anonymous: anonymous, tab: &RecordOf(r).Memory, limit: limit, size: r.ContentLength, start: time.Now(),
 	}
 	b.hurry()
 	r.Body = b
@@ -148,14 +149,16 @@ type body struct {
 	request *http.Request
 	answer  http.Header
 	caller  Caller // nil if no one is asked
-	tab     *membudget.Tab
-	limit   int64
-	size    int64 // −1 if it was not announced
+	// anonymous is nil if all senders have to be known.
+	anonymous func(*http.Request) bool
+	tab       *membudget.Tab
+	limit     int64
+	size      int64 // −1 if it was not announced
 	// start is when the reading began, without the time for which the reader itself has made the sender wait.
 	start    time.Time
 	received int64
 	timed    int64 // for how many bytes the deadline is set
-	asked    bool  // whether the caller is known to be a user
+	asked    bool  // whether the caller is known to be a user, or need not be
 }
 
 // step is for how much more at a time a sender gets time.
@@ -210,7 +213,7 @@ func (b *body) ask() error {
 	if err != nil {
 		return err
 	}
-	if user == "" {
+	if user == "" && (b.anonymous == nil || !b.anonymous(b.request)) {
 		b.answer.Set("Connection", "close") // or net/http reads on
 		return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
 	}

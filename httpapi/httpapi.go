@@ -190,9 +190,9 @@ func displayURL(r *http.Request) string {
 	return scheme + "://" + r.Host + redactedURI(r)
 }
 
-// secretParams are the names, in lower case, of what is a key: signed URLs, and one-time links whose token somebody has put
-// into the query.
-var secretParams = []string{"token", "invite", "setup", "reset", "confirm-email"}
+// secretParams are the names, in lower case, of what is a key: signed URLs, one-time links whose token somebody has put into the
+// query, and keys of servers of models, which belong into a header.
+var secretParams = []string{"token", "invite", "setup", "reset", "confirm-email", "key", "api_key", "apikey", "x-or3-openrouter-key"}
 
 func redactedURI(r *http.Request) string {
 	path, query, found := strings.Cut(r.URL.RequestURI(), "?")

@@ -221,3 +221,33 @@ func TestARefusalReadsTheBodyBeforeTheConnectionIsClosed(t *testing.T) {
 		}
 	}
 }
+
+// A large body of somebody who is not known is refused, unless its route takes it from everybody.
+func TestLargeBodiesOfUnknownSenders(t *testing.T) {
+	for _, anonymous := range []bool{false, true} {
+		router := Router{Budget: membudget.New(64 << 20), Caller: func(*http.Request) (string, error) { return "", nil }}
+		read := 0
+		err := router.Add("test", or3cloud.Route{
+			Method: "POST", Path: "/api/x", MaxBody: 1 << 20, Anonymous: func(r *http.Request) bool { return anonymous && r.Header.Get("Key") == "x" },
+			Handle: func(_ http.ResponseWriter, r *http.Request) error {
+				text, err := ReadBody(r)
+				read = len(text)
+				return err
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]bool{"x": anonymous, "": false} {
+			r := httptest.NewRequest("POST", "/api/x", strings.NewReader(strings.Repeat("x", 2*UnknownBody)))
+			r.Header.Set("Key", key)
+			w := httptest.NewRecorder()
+			rw, r := WithRecord(w, r, RecordOf(r))
+			read = 0
+			Respond(rw, r, router.Serve)
+			if (w.Code == 200) != want || want != (read == 2*UnknownBody) || !want && w.Code != 401 {
+				t.Errorf("anonymous %t, key %q: %d, %d bytes", anonymous, key, w.Code, read)
+			}
+		}
+	}
+}

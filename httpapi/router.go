@@ -92,7 +92,7 @@ func (t *Router) serve(w http.ResponseWriter, r *http.Request) error {
 		if t.Budget != nil {
 			limit = min(limit, t.Budget.Largest())
 		}
-		limitBody(w, r, limit, t.Caller)
+		limitBody(w, r, limit, t.Caller, route.Anonymous)
 		if limit <= UnknownBody {
 			if err := readWhole(r); err != nil {
 				return err

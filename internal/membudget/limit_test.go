@@ -69,6 +69,9 @@ func TestBudgetOfALimit(t *testing.T) {
 		if got != want {
 			t.Errorf("limit %d: budget %d, want %d", limit, got, want)
 		}
+		if largest := New(got).Largest(); limit >= 4<<30 && largest < 128<<20+1 || limit >= 512<<20 && largest < largestPush {
+			t.Errorf("limit %d: the largest request has %d bytes", limit, largest)
+		}
 		if b := New(got); b.pockets+b.common+b.reserve != got || b.common <= 0 {
 			t.Errorf("limit %d: parts %d, %d, %d", limit, b.pockets, b.common, b.reserve)
 		}

@@ -6,7 +6,7 @@
 // What a request holds beyond that comes out of the second, of which a user gets no more than is left to other users: one
 // may hold half of it, another one a quarter beside that, and so on, so that there is always something for the next. An unknown
 // caller gets no more than a quarter. The third serves one request at a time, the one that has waited longest, and is large enough to
-// finish any: however many half-read bodies hold the rest, one goes on, and after it the next.
+// finish any of a user: however many half-read bodies hold the rest, one goes on, and after it the next.
 package membudget
 
 import (
@@ -23,8 +23,10 @@ import (
 const (
 	// Pocket is how much a request may hold as a small one: a usual body and a usual answer.
 	Pocket = 256 << 10
-	// Largest is what one request may hold where memory is not scarce: the largest push with its answer.
-	Largest = 80 << 20
+	// Largest is what one request may hold where memory is not scarce: the largest chat, 128 MiB, and something beside it.
+	Largest = 130 << 20
+	// largestPush is what one may hold where memory is scarcer: the largest push with its answer.
+	largestPush = 80 << 20
 )
 
 // Patience is how long a request waits for memory, and comeBack is when it may ask again.
@@ -67,7 +69,7 @@ type waiter struct {
 // New returns a budget of total bytes.
 func New(total int64) *Budget {
 	b := &Budget{
-		total: total, pockets: total / 8, reserve: min(Largest, total*5/8),
+		total: total, pockets: total / 8, reserve: max(min(largestPush, total*5/8), min(Largest, total*5/16)),
 		shares: map[string]int64{}, relax: debug.FreeOSMemory,
 	}
 	b.common = total - b.pockets - b.reserve
@@ -245,9 +247,10 @@ func (b *Budget) take(t *Tab, n int64) bool {
 	return true
 }
 
-// lend lets t have n bytes of the reserve, if no one else has it. b.mu is held.
+// lend lets t have n bytes of the reserve, if no one else has it. An unknown caller gets what a small request needs: no one must
+// be able to keep the reserve from users without being one. b.mu is held.
 func (b *Budget) lend(t *Tab, n int64) bool {
-	if b.last != nil && b.last != t || t.reserve+n > b.reserve {
+	if b.last != nil && b.last != t || t.reserve+n > b.reserve || !t.known && t.owner != nil && t.reserve+n > Pocket {
 		return false
 	}
 	b.last = t

@@ -106,6 +106,30 @@ func TestUnknownCallersShareLess(t *testing.T) {
 	}
 }
 
+// Nor do they get what finishes the largest request of a user, beyond what a small request needs.
+func TestUnknownCallersLeaveTheReserveAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(256 * mib)
+		fillPockets(b)
+		var held []*Tab
+		for i := range 100 {
+			tab := from(b, fmt.Sprint(i))
+			fill(tab)
+			held = append(held, tab)
+		}
+		if err := held[0].Grow(t.Context(), mib); !errors.Is(err, ErrFull) {
+			t.Errorf("an unknown caller gets a MiB of the reserve: %v", err)
+		}
+		if err := held[0].Grow(t.Context(), 64<<10); err != nil {
+			t.Errorf("an unknown caller with a small request: %v", err)
+		}
+		held[0].Close()
+		if err := open(b, "user").Grow(t.Context(), b.Largest()); err != nil {
+			t.Errorf("the largest request of a user: %v", err)
+		}
+	})
+}
+
 // fillPockets takes all small holds there are.
 func fillPockets(b *Budget) {
 	for {
