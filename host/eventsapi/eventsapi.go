@@ -7,6 +7,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/internal/seats"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/safeint"
 )
@@ -45,12 +46,12 @@ type Options struct {
 // API streams the versions of workspaces.
 type API struct {
 	opt     Options
-	seats   seats
+	seats   *seats.Seats
 	streams atomic.Uint64 // opened so far
 }
 
 // New returns the API.
-func New(o Options) *API { return &API{opt: o, seats: seats{bounds: o.Bounds.orDefault()}} }
+func New(o Options) *API { return &API{opt: o, seats: o.Bounds.seats()} }
 
 // Routes returns the endpoint. A foreign page could not read a stream, but hold all of a user's seats.
 func (a *API) Routes() []or3cloud.Route {
@@ -66,7 +67,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		httpapi.EventHeader(w)
 		return nil
 	}
-	leave, err := a.seats.take(s.User.ID)
+	leave, err := a.take(s.User.ID)
 	if err != nil {
 		return err
 	}

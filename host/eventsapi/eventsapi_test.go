@@ -218,7 +218,7 @@ func TestWhatElseEndsStreams(t *testing.T) {
 			if !c.ended() { // at once: no time has passed in the bubble
 				t.Fatalf("%s: still open", name)
 			}
-			if watching.Err() == nil || h.seats.taken != 0 {
+			if _, taken := h.seats.Taken("user"); watching.Err() == nil || taken != 0 {
 				t.Errorf("%s: still watching, or in its seat", name)
 			}
 		})
@@ -248,8 +248,9 @@ func TestBounds(t *testing.T) {
 		if c := listen(t, h, ""); c.ended() {
 			t.Error("a seat that is left is not free")
 		}
-		if h.seats.taken != 3 || h.seats.byUser["user"] != 1 || h.seats.byUser["bob"] != 2 {
-			t.Errorf("%+v", &h.seats)
+		user, taken := h.seats.Taken("user")
+		if bob, _ := h.seats.Taken("bob"); taken != 3 || user != 1 || bob != 2 {
+			t.Errorf("%d are taken, %d by one user and %d by the other", taken, user, bob)
 		}
 	})
 }
@@ -271,7 +272,7 @@ func TestRefusals(t *testing.T) {
 		if w := hosttest.Do(t, h.Routes(), "GET", "/api/sync/events"+c.target, ""); w.Code != c.status || w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %v", c.name, w.Code, w.Header())
 		}
-		if h.seats.taken != 0 {
+		if _, taken := h.seats.Taken("user"); taken != 0 {
 			t.Errorf("%s: a seat is still taken", c.name)
 		}
 	}
