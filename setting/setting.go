@@ -54,7 +54,6 @@ const (
 	GuestAccess     = "OR3_GUEST_ACCESS_ENABLED"
 	LockPage        = "OR3_AUTH_LOCK_PAGE_ENABLED"
 	LockPageAdapter = "OR3_AUTH_LOCK_PAGE_ADAPTER"
-	OpenRouterURL   = "OR3_OPENROUTER_BASE_URL"
 	SiteName        = "OR3_SITE_NAME"
 	LogoURL         = "OR3_LOGO_URL"
 	DefaultTheme    = "OR3_DEFAULT_THEME"
@@ -69,6 +68,15 @@ const (
 	AdminAllowedHosts    = "OR3_ADMIN_ALLOWED_HOSTS"
 	AdminAllowedNetworks = "OR3_ADMIN_ALLOWED_NETWORKS"
 	AdminAllowRestart    = "OR3_ADMIN_ALLOW_RESTART"
+
+	OpenRouterURL      = "OR3_OPENROUTER_BASE_URL"
+	OpenRouterKey      = "OPENROUTER_API_KEY"
+	OpenRouterOverride = "OR3_OPENROUTER_ALLOW_USER_OVERRIDE"
+	OpenRouterUserKey  = "OR3_OPENROUTER_REQUIRE_USER_KEY"
+	ModelUpstreams     = "OR3_MODEL_UPSTREAMS"
+	ModelKeys          = "OR3_MODEL_UPSTREAM_KEYS"
+	ModelPatience      = "OR3_MODEL_HEADER_TIMEOUT_MS"
+	ModelIdle          = "OR3_MODEL_IDLE_TIMEOUT_MS"
 
 	SMTPURL  = "OR3_SMTP_URL"
 	SMTPFrom = "OR3_SMTP_FROM"
@@ -109,6 +117,7 @@ const (
 	GroupNetwork  = "Network and security"
 	GroupClient   = "Client"
 	GroupAdmin    = "Administration"
+	GroupModels   = "Models"
 	GroupMail     = "Mail"
 	GroupFiles    = "File policy"
 	GroupWebhooks = "Webhooks"
@@ -226,7 +235,7 @@ func Host() []or3cloud.Setting {
 		},
 		{
 			Name: RequestsPerMinute, Settable: true, Group: GroupLimits, Label: "Messages per minute", Default: "20", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt32,
-			Help: "What a client lets its user send to models in a minute.",
+			Help: "What a user may send to models in a minute through this server, and what a client lets its user send.",
 		},
 		{
 			Name: MaxConversations, Settable: true, Group: GroupLimits, Label: "Conversations", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
@@ -234,7 +243,7 @@ func Host() []or3cloud.Setting {
 		},
 		{
 			Name: MaxMessagesPerDay, Settable: true, Group: GroupLimits, Label: "Messages per day", Default: "0", Kind: or3cloud.KindInt, Min: 0, Max: math.MaxInt32,
-			Help: "What a client lets its user send to models in a day; 0 for any number.",
+			Help: "What a user may send to models in 24 hours through this server, and what a client lets its user send; 0 for any number.",
 		},
 		{
 			Name: RateLimitOverrides, Settable: true, Group: GroupLimits, Label: "Other rate limits", Example: `{"sync:push":{"windowMs":60000,"maxRequests":200}}`,
@@ -282,10 +291,6 @@ func Host() []or3cloud.Setting {
 		{
 			Name: CSPSources, Group: GroupClient, Label: "Further sources", Example: "connect-src https://models.example.org; frame-src https://example.org",
 			Help: "What the policy allows besides, as directives with a semicolon between them.",
-		},
-		{
-			Name: OpenRouterURL, Settable: true, Group: GroupClient, Label: "Address of OpenRouter", Example: "https://models.example.org/api/v1",
-			Help: "Where the client sends chats, if not where it was built to: OpenRouter, or what speaks like it.",
 		},
 		{
 			Name: GuestAccess, Settable: true, Group: GroupClient, Label: "Guests", Default: "false", Kind: or3cloud.KindBool,
@@ -349,6 +354,42 @@ func Host() []or3cloud.Setting {
 			Name: AdminAllowedNetworks, Group: GroupAdmin, Label: "Networks of the administration", Kind: or3cloud.KindList, Example: "private,192.0.2.7",
 			Help: "Addresses, networks, loopback or private, from where there is an administration at all; empty allows every address. Behind a proxy set " + TrustedProxies + ", too.",
 		},
+
+		{
+			Name: OpenRouterURL, Settable: true, Group: GroupModels, Label: "Address of OpenRouter", Example: "https://models.example.org/api/v1",
+			Help: "Where chats go, from the client and through this server, if not to OpenRouter or to where the client was built for: what speaks like it.",
+		},
+		{
+			Name: OpenRouterKey, Settable: true, Group: GroupModels, Label: "Key for all", Secret: true,
+			Help: "Key of OpenRouter with which members who may write can chat without one of their own; answers then come through this server.",
+		},
+		{
+			Name: OpenRouterOverride, Settable: true, Group: GroupModels, Label: "Keys of users", Default: "true", Kind: or3cloud.KindBool,
+			Help: "false uses the key for all even for who has a key; as long as answers come through this server.",
+		},
+		{
+			Name: OpenRouterUserKey, Settable: true, Group: GroupModels, Label: "Keys of users only", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true demands a key of the user's own for OpenRouter, whether there is one for all or not.",
+		},
+		{
+			Name: ModelUpstreams, Group: GroupModels, Label: "Further servers of models", Kind: or3cloud.KindList,
+			Example: "ollama=http://127.0.0.1:11434/v1,team=https://llm.example.org/v1",
+			Help: "Servers that speak like OpenAI's, as name=address: ollama/llama3.2 is then the model llama3.2 of the server ollama, for members who " +
+				"may write.",
+		},
+		{
+			Name: ModelKeys, Group: GroupModels, Label: "Their keys", Secret: true,
+			Help: "Keys of these servers, as name=key with commas or line breaks between them; a server that is not named gets none.",
+		},
+		{
+			Name: ModelPatience, Group: GroupModels, Label: "Time for the beginning of an answer", Default: "120000", Kind: or3cloud.KindInt, Min: 100, Max: 3_600_000,
+			Help: "Milliseconds that a server of models gets to begin an answer.",
+		},
+		{
+			Name: ModelIdle, Group: GroupModels, Label: "Time for a pause", Default: "120000", Kind: or3cloud.KindInt, Min: 100, Max: 3_600_000,
+			Help: "Milliseconds that a server of models may be silent within an answer before it is broken off.",
+		},
+
 		{
 			Name: AdminAllowRestart, Settable: true, Group: GroupAdmin, Label: "Start again from the admin pages", Default: "false", Kind: or3cloud.KindBool,
 			Help: "true lets administrators have the server start again, so that it reads its configuration. The port stays open meanwhile, and a " +

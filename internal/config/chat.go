@@ -14,7 +14,6 @@ const (
 	GroupChatLimits     = "Limits of OR3 Chat"
 	GroupChatBackground = "Background work of OR3 Chat"
 	GroupChatAdmin      = "Administration of OR3 Chat"
-	GroupChatServices   = "Services of OR3 Chat"
 )
 
 // ChatSettings are those that OR3 Chat's own host reads from the same .env file and administrators may change in the admin pages (contract,
@@ -36,19 +35,6 @@ func ChatSettings() []or3cloud.Setting {
 		{
 			Name: "OR3_LOCAL_STORAGE_QUOTA_MB", Settable: true, Group: GroupChatLimits, Label: "Local storage", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64,
 			Help: "Megabytes that the client keeps in the browser at most.",
-		},
-
-		{
-			Name: "OPENROUTER_API_KEY", Settable: true, Group: GroupChatServices, Label: "OpenRouter key of the instance", Secret: true,
-			Help: "Key with which the server of OR3 Chat asks OpenRouter for users without one.",
-		},
-		{
-			Name: "OR3_OPENROUTER_ALLOW_USER_OVERRIDE", Settable: true, Group: GroupChatServices, Label: "Keys of users", Kind: or3cloud.KindBool, Default: "true",
-			Help: "Let users use a key of their own.",
-		},
-		{
-			Name: "OR3_OPENROUTER_REQUIRE_USER_KEY", Settable: true, Group: GroupChatServices, Label: "Demand keys of users", Kind: or3cloud.KindBool, Default: "false",
-			Help: "Serve only users with a key of their own.",
 		},
 
 		{

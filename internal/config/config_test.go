@@ -99,6 +99,9 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_AUTH_LOCK_PAGE_ENABLED=true", "OR3_AUTH_LOCK_PAGE_ADAPTER=ours", "OR3_ADMIN_BASE_PATH=/boss", "OR3_SITE_NAME=Ours",
 		"OR3_ADMIN_USERNAME=admin", "OR3_ADMIN_PASSWORD=Correct horse 1", "OR3_ADMIN_JWT_SECRET=0123456789abcdef0123456789abcdef", "OR3_ADMIN_JWT_EXPIRY=8h",
 		"OR3_ADMIN_ALLOWED_HOSTS=a.example", "OR3_ADMIN_ALLOWED_NETWORKS=private", "OR3_ADMIN_ALLOW_RESTART=true",
+		"OPENROUTER_API_KEY=sk-or-v1-0123456789abcdef", "OR3_OPENROUTER_ALLOW_USER_OVERRIDE=false", "OR3_OPENROUTER_REQUIRE_USER_KEY=false",
+		"OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:11434/v1, team=https://llm.example/v1", "OR3_MODEL_UPSTREAM_KEYS=team=sk-0123456789abcdef",
+		"OR3_MODEL_HEADER_TIMEOUT_MS=1000", "OR3_MODEL_IDLE_TIMEOUT_MS=2000",
 		"OR3_LOGO_URL=/ours.svg", "OR3_DEFAULT_THEME=retro", "OR3_TERMS_URL=https://a.example/terms", "OR3_PRIVACY_URL=/privacy",
 	}
 	for name, environ := range map[string][]string{"nothing": nil, "everything": all} {
@@ -142,6 +145,16 @@ func TestSettingsOfTheClientAreChecked(t *testing.T) {
 		cfg, problems, _ := load(t, bad)
 		if len(problems) != 1 || problems[0].Variable != name || problems[0].Fix == "" || cfg.String(name) != "" {
 			t.Errorf("%s: %+v, and the value is %q", bad, problems, cfg.String(name))
+		}
+	}
+	for _, bad := range []string{
+		"OR3_MODEL_UPSTREAMS=nobody", "OR3_MODEL_UPSTREAMS=ollama=ftp://models.example", "OR3_MODEL_UPSTREAM_KEYS=nobody=sk-0123456789abcdef",
+		"OPENROUTER_API_KEY=two words",
+	} {
+		name, value, _ := strings.Cut(bad, "=")
+		_, problems, _ := load(t, bad)
+		if len(problems) != 1 || problems[0].Variable != name || problems[0].Fix == "" || strings.Contains(problems[0].String(), value) {
+			t.Errorf("%s: %+v", bad, problems)
 		}
 	}
 	for text, want := range map[string]string{"/chat": "/chat", "/chat/": "/chat", "/a/b-c.d~e_f/": "/a/b-c.d~e_f", "/": "", "": ""} {

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/completions"
 	"or3.chat/cloud/internal/csp"
 	"or3.chat/cloud/internal/networks"
 	weborigin "or3.chat/cloud/internal/origin"
@@ -61,6 +62,7 @@ func (l *loader) derive(c *Config) {
 	l.checkMediaTypes(c.get(setting.AllowedMIMETypes))
 	l.checkClient(c)
 	l.checkAdmin(c)
+	l.checkModels(c)
 	l.checkRateLimits(c.get(setting.RateLimitOverrides), c.get(setting.DisableRateLimit))
 }
 
@@ -140,6 +142,16 @@ func (l *loader) checkAdmin(c *Config) {
 	if _, err := networks.Parse(from.list); err != nil {
 		l.problems = append(l.problems, *from.problem("is no list of networks: "+err.Error(),
 			"Use addresses and networks, for example 10.0.0.0/8, 192.0.2.7, loopback or private."))
+	}
+}
+
+// checkModels looks at the servers of models and at their keys.
+func (l *loader) checkModels(c *Config) {
+	_, problems := completions.Configured(c)
+	l.problems = append(l.problems, problems...)
+	only, override := c.get(setting.OpenRouterUserKey), c.get(setting.OpenRouterOverride)
+	if only.boolean && override.IsSet && !override.boolean {
+		l.doubt(override, "contradicts "+setting.OpenRouterUserKey+", which wins", "Remove one of the two.")
 	}
 }
 

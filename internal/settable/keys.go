@@ -57,10 +57,10 @@ var groups = map[string]Group{
 	setting.GroupFiles: GroupStorage, setting.GroupWebhooks: GroupFeatures, setting.GroupMail: GroupServices, setting.GroupAdmin: GroupAdmin,
 	setting.GroupFeatures: GroupAuth,
 	setting.SyncEnabled:   GroupSync, setting.SyncProvider: GroupSync, setting.StorageEnabled: GroupStorage, setting.StorageProvider: GroupStorage,
-	setting.GuestAccess: GroupAuth, setting.AdminBasePath: GroupAdmin, setting.OpenRouterURL: GroupServices,
+	setting.GuestAccess: GroupAuth, setting.AdminBasePath: GroupAdmin, setting.GroupModels: GroupServices,
 
 	config.GroupChatFeatures: GroupFeatures, config.GroupChatLooks: GroupUI, config.GroupChatLimits: GroupLimits,
-	config.GroupChatBackground: GroupBackground, config.GroupChatAdmin: GroupAdmin, config.GroupChatServices: GroupServices,
+	config.GroupChatBackground: GroupBackground, config.GroupChatAdmin: GroupAdmin,
 }
 
 // groupOf returns the group of one of the host's settings.

@@ -1,0 +1,253 @@
+package completions
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What is wrong with a request.
+var (
+	// ErrUnreadable says that it is no JSON object.
+	ErrUnreadable = errors.New("the request is no JSON object")
+	// ErrTools says that its tools are no list of tools.
+	ErrTools = errors.New("the tools of the request are no list of tools")
+)
+
+// Request is what a client asks of a model. All of it goes on as it came, byte for byte, but for the members that are between
+// client and server: their names begin with an underscore (contract, client-behaviour §10).
+type Request struct {
+	// Model is the model that is asked for; empty if none is named.
+	Model string
+	// Stream says that the answer is to come in events.
+	Stream bool
+	// Background says that the answer is to be made without the client.
+	Background bool
+
+	text   []byte
+	cuts   []edit
+	model  edit // where the model stands; it is the last one that counts, as for everyone who reads JSON
+	cutAll int  // beginning of the members before the first that is kept; -1 if there are none
+}
+
+// edit puts with in the place of text[from:to].
+type edit struct {
+	from, to int
+	with     []byte
+}
+
+// maxCuts is how many stretches are cut out of a request at most. Clients put what is theirs at the end.
+const maxCuts = 100
+
+// lenient is how clients' JSON is read: with halves of surrogate pairs, which JavaScript sends, and the last of duplicate names.
+var lenient = jsontext.AllowInvalidUTF8(true)
+
+// Read reads a request. It keeps text.
+func Read(text []byte) (*Request, error) {
+	r := &Request{text: text, cutAll: -1}
+	d := jsontext.NewDecoder(bytes.NewBuffer(text), lenient, jsontext.AllowDuplicateNames(true))
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return nil, ErrUnreadable
+	}
+	kept := -1 // end of the last member that is kept
+	var tools error
+	for d.PeekKind() == '"' {
+		raw, err := d.ReadValue()
+		if err != nil {
+			return nil, ErrUnreadable
+		}
+		start := int(d.InputOffset()) - len(raw)
+		quoted, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is no name that counts
+		name := string(quoted)
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, ErrUnreadable
+		}
+		end := int(d.InputOffset())
+		if strings.HasPrefix(name, "_") {
+			r.Background = r.Background || name == "_background" && value.Kind() == 't'
+			if !r.cut(start, end, kept) {
+				return nil, ErrUnreadable
+			}
+			continue
+		}
+		if r.cutAll >= 0 {
+			r.cuts, r.cutAll = append(r.cuts, edit{from: r.cutAll, to: start}), -1
+		}
+		kept = end
+		switch name {
+		case "model":
+			model, _ := jsontext.AppendUnquote(nil, value)
+			r.Model, r.model = "", edit{}
+			if value.Kind() == '"' {
+				r.Model, r.model = string(model), edit{from: end - len(value), to: end}
+			}
+		case "stream":
+			r.Stream = value.Kind() == 't'
+		case "tools":
+			tools = fitTools(value)
+		}
+	}
+	last := int(d.InputOffset())
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '}' {
+		return nil, ErrUnreadable
+	}
+	if _, err := d.ReadToken(); err != io.EOF {
+		return nil, ErrUnreadable
+	}
+	if r.cutAll >= 0 {
+		r.cuts = append(r.cuts, edit{from: r.cutAll, to: last})
+	}
+	return r, tools
+}
+
+// cut leaves a member out, and with it the comma that parts it from the one before, or from the one behind if it is the first. It
+// reports whether there are few enough stretches.
+func (r *Request) cut(start, end, kept int) bool {
+	n := len(r.cuts)
+	switch {
+	case kept < 0 && r.cutAll < 0:
+		r.cutAll = start
+	case kept < 0:
+	case n > 0 && r.cuts[n-1].from == kept:
+		r.cuts[n-1].to = end
+	default:
+		r.cuts = append(r.cuts, edit{from: kept, to: end})
+	}
+	return len(r.cuts) <= maxCuts
+}
+
+// fitTools reports what is wrong with a list of tools: each is an object that names its type, a function has a name.
+func fitTools(value jsontext.Value) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient, jsontext.AllowDuplicateNames(true))
+	t, err := d.ReadToken()
+	if err == nil && t.Kind() == 'n' {
+		return nil
+	}
+	if err != nil || t.Kind() != '[' {
+		return ErrTools
+	}
+	for d.PeekKind() != ']' {
+		tool, err := members(d, "type", "function")
+		if err != nil || tool["type"].Kind() != '"' {
+			return ErrTools
+		}
+		if kind, _ := jsontext.AppendUnquote(nil, tool["type"]); string(kind) == "function" {
+			function, err := members(jsontext.NewDecoder(bytes.NewBuffer(tool["function"]), lenient, jsontext.AllowDuplicateNames(true)), "name")
+			if name, _ := jsontext.AppendUnquote(nil, function["name"]); err != nil || function["name"].Kind() != '"' || len(name) == 0 {
+				return ErrTools
+			}
+		}
+	}
+	return nil
+}
+
+// members reads an object and returns some of its members.
+func members(d *jsontext.Decoder, names ...string) (map[string]jsontext.Value, error) {
+	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
+		return nil, ErrTools
+	}
+	out := map[string]jsontext.Value{}
+	for d.PeekKind() == '"' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		name := t.String()
+		if !slices.Contains(names, name) {
+			if err := d.SkipValue(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		out[name] = value.Clone()
+	}
+	_, err := d.ReadToken()
+	return out, err
+}
+
+// Body returns what an upstream gets, which calls the model by a name of its own. It shares the memory of the request's text.
+func (r *Request) Body(model string) *Body {
+	edits := slices.Clone(r.cuts)
+	if model != r.Model {
+		renamed := r.model
+		renamed.with, _ = jsontext.AppendQuote(nil, model)
+		edits = append(edits, renamed)
+		slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
+	}
+	b := &Body{}
+	at := 0
+	for _, e := range edits {
+		b.add(r.text[at:e.from])
+		b.add(e.with)
+		at = e.to
+	}
+	b.add(r.text[at:])
+	return b
+}
+
+// Body is the body of a request to an upstream, in parts of memory that is forgotten as soon as the upstream has it.
+type Body struct {
+	mu    sync.Mutex
+	parts [][]byte
+	count int // of parts
+	size  int64
+	sent  bool
+}
+
+func (b *Body) add(part []byte) {
+	if len(part) > 0 {
+		b.parts, b.count, b.size = append(b.parts, part), b.count+1, b.size+int64(len(part))
+	}
+}
+
+// Release forgets the body if all of it was sent, and reports whether it has: nothing holds the memory any more then.
+func (b *Body) Release() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sent {
+		b.parts = nil
+	}
+	return b.sent
+}
+
+// reader reads the body from its beginning, and tells progress.
+func (b *Body) reader(progress func()) io.ReadCloser { return &bodyReader{of: b, progress: progress} }
+
+type bodyReader struct {
+	of           *Body
+	part, offset int
+	progress     func()
+}
+
+func (r *bodyReader) Read(p []byte) (int, error) {
+	r.progress()
+	b := r.of
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r.part == b.count { // also of one that was released meanwhile: readers ask once more than they need
+		b.sent = true
+		return 0, io.EOF
+	}
+	if b.parts == nil {
+		return 0, io.ErrClosedPipe
+	}
+	n := copy(p, b.parts[r.part][r.offset:])
+	if r.offset += n; r.offset == len(b.parts[r.part]) {
+		r.part, r.offset = r.part+1, 0
+	}
+	b.sent = b.sent || r.part == b.count
+	return n, nil
+}
+
+func (*bodyReader) Close() error { return nil }

@@ -1,0 +1,135 @@
+package completions
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// sent is what an upstream gets of a request.
+func sent(t *testing.T, r *Request, model string) string {
+	t.Helper()
+	b := r.Body(model)
+	text, err := io.ReadAll(b.reader(func() {}))
+	if err != nil || int64(len(text)) != b.size {
+		t.Fatalf("%d of %d bytes, %v", len(text), b.size, err)
+	}
+	return string(text)
+}
+
+// Contract, client-behaviour §10: forwarded unchanged, but for members that begin with an underscore.
+func TestWhatGoesOn(t *testing.T) {
+	for _, c := range []struct{ name, in, model, want string }{
+		{"as it is", "{ \"model\":\"a\" , \"x\": 1.50e1, \"x\":2,\n\"s\":\"\\ud800\" }\n", "a", "{ \"model\":\"a\" , \"x\": 1.50e1, \"x\":2,\n\"s\":\"\\ud800\" }\n"},
+		{"no UTF-8", "{\"model\":\"a\",\"s\":\"\xff\"}", "a", "{\"model\":\"a\",\"s\":\"\xff\"}"},
+		{"the last", `{"model":"a","_threadId":"t"}`, "a", `{"model":"a"}`},
+		{"the first", `{ "_threadId":"t", "model":"a"}`, "a", `{ "model":"a"}`},
+		{"in the middle", `{"model":"a", "_threadId":"t" ,"x":1}`, "a", `{"model":"a" ,"x":1}`},
+		{"several", `{"_a":1,"_b":{"c":[2]},"model":"a","_c":3,"_d":4,"x":1,"_e":5}`, "a", `{"model":"a","x":1}`},
+		{"all", `{"_a":1,"_b":2 }`, "", `{ }`},
+		{"an escaped name", `{"model":"a","\u005fcontext":{"secret":1}}`, "a", `{"model":"a"}`},
+		{"below the top", `{"model":"a","messages":[{"_x":1}]}`, "a", `{"model":"a","messages":[{"_x":1}]}`},
+		{"another name of the model", `{"x":1,"model":"o\/llama" ,"_y":2}`, "llama", `{"x":1,"model":"llama"}`},
+		{"the last name counts", `{"model":"a","model":"o/b"}`, "b", `{"model":"a","model":"b"}`},
+		{"no model", `{}`, "", `{}`},
+		{"a model of another kind", `{"model":{"a":1}}`, "", `{"model":{"a":1}}`},
+	} {
+		r, err := Read([]byte(c.in))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := sent(t, r, c.model); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestWhatIsAsked(t *testing.T) {
+	for in, want := range map[string]Request{
+		`{"model":"a/b","stream":true,"_background":true}`:            {Model: "a/b", Stream: true, Background: true},
+		`{"stream":false,"_background":false,"background":true}`:      {},
+		`{"stream":"true","_background":"true","model":["a"]}`:        {},
+		`{"model":"a","stream":true,"stream":false,"model":"\u0062"}`: {Model: "b"},
+	} {
+		r, err := Read([]byte(in))
+		if err != nil || r.Model != want.Model || r.Stream != want.Stream || r.Background != want.Background {
+			t.Errorf("%s: %+v, %v", in, r, err)
+		}
+	}
+}
+
+func TestUnfitRequests(t *testing.T) {
+	many := "{" + strings.Repeat(`"_a":1,"a":1,`, maxCuts+1) + `"b":1}`
+	for _, in := range []string{"", " ", "null", "[]", `"x"`, "1", "{", `{"a"`, `{"a":}`, `{"a":1,}`, `{"a":1}{}`, `{"a":1} x`, "{\"a\":\"\n\"}", `{a:1}`, many} {
+		if _, err := Read([]byte(in)); !errors.Is(err, ErrUnreadable) {
+			t.Errorf("%.40q: %v", in, err)
+		}
+	}
+	for in, fit := range map[string]bool{
+		`{"tools":[{"type":"function","function":{"name":"f","parameters":{}}}]}`: true,
+		`{"tools":[{"type":"openrouter:web_search"}]}`:                            true,
+		`{"tools":[]}`: true, `{"tools":null}`: true,
+		`{"tools":{}}`: false, `{"tools":"x"}`: false, `{"tools":[1]}`: false, `{"tools":[{}]}`: false, `{"tools":[{"type":1}]}`: false,
+		`{"tools":[{"type":"function"}]}`: false, `{"tools":[{"type":"function","function":{"name":""}}]}`: false,
+		`{"tools":[{"type":"function","function":{"name":1}}]}`: false, `{"tools":[{"type":"function","function":[]}]}`: false,
+	} {
+		if _, err := Read([]byte(in)); (err == nil) != fit || err != nil && !errors.Is(err, ErrTools) {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
+
+// Memory of a chat is forgotten once the upstream has it, and not before.
+func TestABodyIsForgottenWhenItWasSent(t *testing.T) {
+	r, err := Read([]byte(`{"model":"a"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := r.Body("a")
+	if b.Release() {
+		t.Error("released before anything was read")
+	}
+	text := b.reader(func() {})
+	if _, err := io.ReadFull(text, make([]byte, b.size)); err != nil {
+		t.Error(err)
+	}
+	if !b.Release() || b.parts != nil {
+		t.Error("still held")
+	}
+	if n, err := text.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+		t.Errorf("after its end: %d, %v", n, err)
+	}
+}
+
+// What goes on is the same object without the members of which an upstream must not see any.
+func FuzzWhatGoesOn(f *testing.F) {
+	f.Add(`{"_a":1,"model":"o/x","b":[1,{"_c":2}],"_d":{}}`)
+	f.Add(`{"a":1,"_b":2,"_c":3}`)
+	f.Fuzz(func(t *testing.T, in string) {
+		r, err := Read([]byte(in))
+		var want map[string]any
+		if err != nil || json.Unmarshal([]byte(in), &want) != nil {
+			return
+		}
+		for name := range want {
+			if strings.HasPrefix(name, "_") {
+				delete(want, name)
+			}
+		}
+		var got map[string]any
+		text := sent(t, r, r.Model)
+		if err := json.Unmarshal([]byte(text), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q became %q (%v)", in, text, err)
+		}
+		if len(want) > 0 && r.Model != "" {
+			renamed := sent(t, r, "another name")
+			if err := json.Unmarshal([]byte(renamed), &got); err != nil || got["model"] != "another name" {
+				t.Errorf("%q became %q (%v)", in, renamed, err)
+			}
+		}
+	})
+}
