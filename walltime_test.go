@@ -78,6 +78,8 @@ var wallTime = map[string]string{
 	"httpapi/memory_test.go sender.Read":                                       "runs in bubbles alone",
 	"httpapi/memory_test.go taker.Write":                                       "runs in bubbles alone",
 	"host/storageapi/resumable_test.go TestResumableUploadEndsLikeAnyOther":    "an end a day away, with an hour of room",
+	"host/streamapi/streamapi_test.go TestFaultsOfAnUpstream":                  "runs in bubbles alone",
+	"host/streamapi/streamapi_test.go slow.Read":                               "runs in bubbles alone",
 	"internal/control/control_test.go TestCloseLetsACommandFinish":             "that nothing happens takes time to see; a busy machine sees less and fails nothing",
 	"providers/sqlite/soak_test.go TestSoak":                                   "only spaces samples of a load",
 

@@ -27,11 +27,13 @@ import (
 	"or3.chat/cloud/host/pluginapi"
 	"or3.chat/cloud/host/sessionapi"
 	"or3.chat/cloud/host/storageapi"
+	"or3.chat/cloud/host/streamapi"
 	"or3.chat/cloud/host/syncapi"
 	"or3.chat/cloud/host/webhookapi"
 	"or3.chat/cloud/host/workspaceapi"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/completions"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/networks"
 	"or3.chat/cloud/internal/ratelimit"
@@ -78,6 +80,7 @@ type Host struct {
 	arrivals middleware.Arrivals
 	memory   *membudget.Budget
 	streams  eventsapi.Bounds
+	answers  int // of models, under way at once
 	running  atomic.Pointer[running]
 	mu       sync.Mutex // held while opening and closing
 }
@@ -88,8 +91,9 @@ type running struct {
 	disabled []string  // prefixes of the endpoints that are switched off
 	sessions *sessions // nil without accounts
 	webhooks *webhook.Engine
-	admin    *adminapi.API // nil without accounts
-	web      http.Handler  // what is not below /api/
+	admin    *adminapi.API       // nil without accounts
+	web      http.Handler        // what is not below /api/
+	models   *completions.Client // nil if no server of models is asked
 }
 
 // New returns a front over an instance that is not open yet. It does no I/O.
@@ -101,6 +105,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	}
 	h.memory = membudget.New(o.Memory.Budget())
 	h.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
+	h.answers = int(min(streamapi.Total, o.Memory.Bytes/4/streamapi.Memory))
 	cfg := made.Config
 	h.limits = middleware.NewLimits(h.now, cfg.String(setting.RateLimitOverrides), ratelimit.Off(cfg, made.Production))
 	allowed := cfg.List(setting.AllowedOrigins)
@@ -301,8 +306,13 @@ func (h *Host) Close() error {
 	h.instance.Drain()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if run := h.running.Swap(nil); run != nil && run.webhooks != nil {
-		run.webhooks.Close()
+	if run := h.running.Swap(nil); run != nil {
+		if run.webhooks != nil {
+			run.webhooks.Close()
+		}
+		if run.models != nil {
+			run.models.Close()
+		}
 	}
 	h.limits.Close()
 	return h.instance.Close()
@@ -338,7 +348,12 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 	session := sessionapi.Options{Host: h, Limits: h.limits}
 	apis := []api{
 		workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits}),
-		run.admin, pluginapi.New(pluginapi.Options{}), chatapi.New(chatapi.Options{Host: h}),
+		run.admin, pluginapi.New(pluginapi.Options{}),
+	}
+	models := h.models(run)
+	apis = append(apis, chatapi.New(chatapi.Options{Host: h, Streams: models != nil}))
+	if models != nil {
+		apis = append(apis, models)
 	}
 	if p.Sync != nil {
 		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))

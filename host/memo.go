@@ -63,6 +63,13 @@ func (m *memo) resolve(s *sessions, r *http.Request) (*or3cloud.SessionContext, 
 	return m.session, m.err
 }
 
+// identity returns what the request has proven.
+func (m *memo) identity() *or3cloud.ProviderSession {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.proven
+}
+
 // ask resolves the session once more and returns the refusal of the first promise that does not hold any more.
 func (m *memo) ask(r *http.Request, promises []httpapi.Promise) error {
 	m.mu.Lock()

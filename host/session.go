@@ -123,6 +123,27 @@ func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3clo
 	return or3cloud.Can(&now, p, or3cloud.WorkspaceResource(s.Workspace.ID), h.opt.Filters...).Err()
 }
 
+// Confirm asks again, in the course of a long answer that must not be cut off without need, whether s, which Authorize has returned, may
+// still do p in its workspace. Unlike for Reauthorize the session counts and not its credentials, which run out while an answer goes on.
+func (h *Host) Confirm(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
+	run := h.running.Load()
+	m, ok := r.Context().Value(memoKey{}).(*memo)
+	if run == nil || run.sessions == nil || !ok {
+		return or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
+	}
+	live, err := run.sessions.lives(r, m.identity())
+	if err != nil {
+		return err
+	}
+	now := *s
+	if !live {
+		now = or3cloud.SessionContext{}
+	} else if now.Role, err = run.role(r.Context(), s.User.ID, s.Workspace.ID); err != nil {
+		return err
+	}
+	return or3cloud.Can(&now, p, or3cloud.WorkspaceResource(s.Workspace.ID), h.opt.Filters...).Err()
+}
+
 func (run *running) role(ctx context.Context, userID, workspaceID string) (or3cloud.Role, error) {
 	if run == nil || run.sessions == nil {
 		return "", or3cloud.Unavailable(nil, "Service Unavailable", time.Second)

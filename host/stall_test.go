@@ -105,6 +105,10 @@ var stalls = []stall{
 	}},
 	{route: "POST /api/workspaces/active", needs: reader, want: 200, body: func(s *scene) string { return fmt.Sprintf(`{"id":%q}`, s.shared) }},
 
+	{route: "POST /api/openrouter/stream", needs: session, want: 200, body: func(*scene) string { return `{"model":"a","stream":true}` }},
+	{route: "POST /api/openrouter/stream", needs: session, want: 200, trickles: session, body: func(*scene) string {
+		return `{"model":"a","stream":true,"messages":"` + large + `"}`
+	}},
 	{route: "POST /api/jobs/admission-abort", needs: session, want: 200, body: func(*scene) string { return `{"admissionId":"a stalled one"}` }},
 	{route: "POST /api/webhooks", needs: session, want: 200, body: func(*scene) string {
 		return `{"url":"http://127.0.0.1:1/","events":["thread.created"]}`
@@ -150,8 +154,6 @@ var stalls = []stall{
 	{route: "POST /api/basic-auth/sign-in"}, {route: "POST /api/basic-auth/sign-out"}, {route: "POST /api/basic-auth/register"},
 	{route: "POST /api/basic-auth/forgot-password"}, {route: "POST /api/basic-auth/reset-password"}, {route: "POST /api/basic-auth/email/confirm"},
 	{route: "POST /api/basic-auth/link"},
-	// What says the same to everyone.
-	{route: "POST /api/openrouter/stream"},
 	{route: "POST /api/basic-auth/second-factor"}, {route: "POST /api/basic-auth/passkeys/sign-in-options"}, {route: "POST /api/basic-auth/passkeys/sign-in"},
 }
 
@@ -205,7 +207,8 @@ type scene struct {
 }
 
 func newScene(t *testing.T, environ ...string) *scene {
-	environ = append(environ, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", superAdmin[0], superAdmin[1])
+	environ = append(environ, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", superAdmin[0], superAdmin[1],
+		"OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, nil))
 	r := startReal(t, eventsapi.Bounds{}, nil, environ...)
 	s := &scene{t: t, real: r, victim: r.register(t, victim), owner: r.register(t, "owner@example.test")}
 	s.host = strings.Replace(strings.TrimPrefix(r.url, "http://"), "127.0.0.1", "localhost", 1)

@@ -5,6 +5,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/instance"
+	"or3.chat/cloud/internal/completions"
 	"or3.chat/cloud/setting"
 )
 
@@ -12,6 +13,8 @@ import (
 // host-integration §7). What the server decides is always said. What only the look of the client depends on is said if someone has
 // set it here; otherwise what the client was built with stays. There is no secret in it, and nothing of a session.
 func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
+	models, _ := completions.Configured(cfg) // what is wrong was said at the start
+	offered := plan.Auth.On && models.Offered()
 	values := object{
 		"ssrAuthEnabled":     plan.Auth.On,
 		"authProvider":       plan.Auth.ID,
@@ -26,8 +29,12 @@ func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 			"maxConversations":  cfg.Int(setting.MaxConversations),
 			"maxMessagesPerDay": cfg.Int(setting.MaxMessagesPerDay),
 		},
-		// Chats go from the browser to OpenRouter with the user's own key; the server has neither a key for them nor work in the background.
-		"openRouter":          object{"hasInstanceKey": false, "allowUserOverride": true},
+		// Without a server of models that can be asked for all, chats go from the browser to OpenRouter with the user's own key.
+		"openRouter": object{
+			"hasInstanceKey":    offered,
+			"allowUserOverride": !offered || cfg.Bool(setting.OpenRouterOverride),
+			"requireUserKey":    offered && cfg.Bool(setting.OpenRouterUserKey),
+		},
 		"backgroundStreaming": object{"enabled": false},
 		"connect":             object{"enabled": false},
 		"webhooks":            object{"enabled": plan.SyncServed && cfg.Bool(setting.WebhooksEnabled)},

@@ -452,6 +452,17 @@ func TestWhatTheClientIsTold(t *testing.T) {
 		"OR3_MAX_CONVERSATIONS=3", "OR3_AUTH_LOCK_PAGE_ADAPTER=ours", "OR3_ADMIN_BASE_PATH=/boss")
 	off := cloud
 	off.Storage.On, off.SyncServed = false, false
+	for _, c := range []struct{ environ, want string }{
+		{"OR3_OPENROUTER_ALLOW_USER_OVERRIDE=false", "map[allowUserOverride:true hasInstanceKey:false requireUserKey:false]"},
+		{"OPENROUTER_API_KEY=do-not-show", "map[allowUserOverride:true hasInstanceKey:true requireUserKey:false]"},
+		{"OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:1/v1", "map[allowUserOverride:true hasInstanceKey:true requireUserKey:false]"},
+		{"OPENROUTER_API_KEY=do-not-show OR3_OPENROUTER_ALLOW_USER_OVERRIDE=false", "map[allowUserOverride:false hasInstanceKey:true requireUserKey:false]"},
+		{"OPENROUTER_API_KEY=do-not-show OR3_OPENROUTER_REQUIRE_USER_KEY=true", "map[allowUserOverride:true hasInstanceKey:true requireUserKey:true]"},
+	} {
+		if told := fmt.Sprint(public(configuration(t, strings.Fields(c.environ)...), off)["openRouter"]); told != c.want {
+			t.Errorf("%s: %s", c.environ, told)
+		}
+	}
 	got, err := json.MarshalIndent(public(cfg, off), "", "\t")
 	if err != nil {
 		t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package chatapi answers what clients ask about chat answers that a server would fetch for them: this one fetches none.
-// Each answer is the one after which a client goes on by itself, at once: with the user's own key from the browser, in the
+// Package chatapi answers what clients ask about chat answers that a server would fetch for them where this one fetches none: not in
+// the background, and in the foreground only where there are servers of models for it (streamapi). Each answer is the one after which a client goes on by itself, at once: with the user's own key from the browser, in the
 // foreground, without tools that read the history (contract, client-behaviour §10, §11, §15).
 package chatapi
 
@@ -12,7 +12,11 @@ import (
 )
 
 // Options are what the endpoints depend on.
-type Options struct{ Host or3cloud.Front }
+type Options struct {
+	Host or3cloud.Front
+	// Streams says that another package serves the stream.
+	Streams bool
+}
 
 // API says what is not offered.
 type API struct{ opt Options }
@@ -22,13 +26,16 @@ func New(o Options) *API { return &API{o} }
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
-	return []or3cloud.Route{
-		{Method: http.MethodPost, Path: "/api/openrouter/stream", MaxBody: -1, Handle: a.stream},
+	routes := []or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/chat/history-readiness", Handle: a.historyReadiness},
 		{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
 		{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
 		{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission},
 	}
+	if !a.opt.Streams {
+		routes = append(routes, or3cloud.Route{Method: http.MethodPost, Path: "/api/openrouter/stream", MaxBody: -1, Handle: a.stream})
+	}
+	return routes
 }
 
 // noStream is the refusal to stream, for all who read it: the base client shows the text as it is, the newest one knows

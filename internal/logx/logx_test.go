@@ -35,6 +35,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		{"message with a JWT", func(l *slog.Logger) { l.Info("bad token " + jwt + " seen") }, "seen"},
 		{"message with half a JWT", func(l *slog.Logger) { l.Info("got " + jwt[:60]) }, "got"},
 		{"error", func(l *slog.Logger) { l.Error("x", "err", fmt.Errorf("fetch: %w", errors.New("GET "+signed.String()))) }, "fetch"},
+		{"key of a server of models", func(l *slog.Logger) { l.Info("x", "path", "/api/openrouter/sk-or-v1-"+opaque+"/stream") }, "/stream"},
 		{"URL", func(l *slog.Logger) { l.Info("x", "url", signed) }, "n=1"},
 		{"path and query", func(l *slog.Logger) { l.Info("x", "path", signed.RequestURI()) }, "/api/storage/fs/download"},
 		{"bearer", func(l *slog.Logger) { l.Info("x", "h", "Bearer "+opaque) }, "Bearer"},
@@ -93,6 +94,7 @@ func TestWhatIsHarmlessStays(t *testing.T) {
 		"workspace 6317a9f3-54ce-4f7a-aacd-51e9fedbfdd6 has 3 tokens left",
 		"50% of 20@30",
 		"OR3_BASIC_AUTH_JWT_SECRET is not set",
+		"disk-measurement of a task-force",
 	} {
 		if got := Redact(text); got != text {
 			t.Errorf("%q became %q", text, got)

@@ -21,6 +21,8 @@ var shapes = []shape{
 	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`), "$1 [redacted]"},
 	// JSON Web Tokens, also with a part cut off.
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*`), "[token]"},
+	// Keys of servers of models, as OpenAI and those after it write them.
+	{regexp.MustCompile(`\bsk-[A-Za-z0-9_-]{8,}`), "[key]"},
 	// Password hashes: argon2 and bcrypt.
 	{regexp.MustCompile(`\$argon2[a-z]*\$[^\s"']*`), "[hash]"},
 	{regexp.MustCompile(`\$2[abxy]?\$\d\d\$[./A-Za-z0-9]+`), "[hash]"},

@@ -27,6 +27,8 @@ const (
 	WebhookTest     Operation = "webhook:test"
 	AdminLogin      Operation = "admin:login"
 	AdminAPI        Operation = "admin-api"
+	LLMMinute       Operation = "llm:minute"
+	LLMDay          Operation = "llm:day"
 )
 
 // The operations of endpoints that this server does not offer. Their budgets are named, so that a configuration of OR3 Chat's
@@ -35,8 +37,6 @@ const (
 	WorkflowBackground Operation = "workflow:background"
 	WorkflowHITL       Operation = "workflow:hitl"
 	NetExchange        Operation = "auth:or3-net-exchange"
-	LLMMinute          Operation = "llm:minute"
-	LLMDay             Operation = "llm:day"
 	ExtensionInstall   Operation = "extension:install"
 )
 
@@ -100,8 +100,8 @@ func Budgets() []Budget {
 		{"basic-auth:sign-out", PerNetwork, Limit{Max: 60, Window: time.Minute}, "", true},
 		{"basic-auth:change-password", PerNetwork, Limit{Max: 20, Window: time.Minute}, "", true},
 		{"basic-auth:register", PerNetwork, Limit{Max: 10, Window: time.Minute}, "", true},
-		{LLMMinute, PerVisitor, Limit{Max: 20, Window: time.Minute}, "", false},
-		{LLMDay, PerVisitor, Limit{Window: 24 * time.Hour}, "", false},
+		{LLMMinute, PerVisitor, Limit{Max: 20, Window: time.Minute}, setting.RequestsPerMinute, true},
+		{LLMDay, PerVisitor, Limit{Window: 24 * time.Hour}, setting.MaxMessagesPerDay, true},
 		{AdminLogin, PerNetworkName, Limit{Max: 5, Window: 15 * time.Minute}, "", true},
 		{AdminAPI, PerNetwork, Limit{Max: 20, Window: time.Minute}, "", true},
 		{ExtensionInstall, PerServer, Limit{Max: 5, Window: time.Hour}, "", false},

@@ -58,6 +58,11 @@ func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3clo
 	return err
 }
 
+// Confirm implements streamapi.Host.
+func (h *Host) Confirm(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
+	return h.Reauthorize(r, s, p)
+}
+
 // ClientIP implements or3cloud.Front.
 func (h *Host) ClientIP(*http.Request) string { return h.IP }
 

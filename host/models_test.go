@@ -1,0 +1,217 @@
+package host
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/internal/patience"
+)
+
+// models starts a server of models and returns its address. Without an answer of its own it says one word.
+func models(t *testing.T, answer http.HandlerFunc) string {
+	t.Helper()
+	if answer == nil {
+		answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "data: hello\n\n") }
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		answer(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+const chatWithModel = `{"model":"a","stream":true,"messages":[]}`
+
+// begun is an answer that has begun and lasts until the test lets it go on.
+type begun struct {
+	*http.Response
+	in   *bufio.Reader
+	goOn chan struct{} // lets the server of models say the rest
+	left chan struct{} // closed when the server of models was left
+	*checks
+}
+
+// checks are accounts that count how often they are asked for a session.
+type checks struct {
+	or3cloud.AuthProvider
+	asked atomic.Int32
+}
+
+// CheckSession implements or3cloud.SessionChecker.
+func (c *checks) CheckSession(ctx context.Context, s *or3cloud.ProviderSession) (bool, error) {
+	c.asked.Add(1)
+	return c.AuthProvider.(or3cloud.SessionChecker).CheckSession(ctx, s)
+}
+
+// longAnswer starts a host with a server of models, and begins an answer of somebody.
+func longAnswer(t *testing.T) (*real, *person, *begun) {
+	t.Helper()
+	b := &begun{goOn: make(chan struct{}), left: make(chan struct{})}
+	r := startReal(t, eventsapi.Bounds{}, nil, "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "data: first\n\n")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-b.goOn:
+			_, _ = io.WriteString(w, "data: last\n\n")
+		case <-r.Context().Done():
+			close(b.left)
+		}
+	}))
+	sessions := r.running.Load().sessions
+	b.checks = &checks{AuthProvider: sessions.auth}
+	sessions.auth = b.checks // before anyone asks
+	p := r.register(t, "ann@example.test")
+	req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/api/openrouter/stream", strings.NewReader(chatWithModel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Response, err = p.client.Do(req); err != nil || b.StatusCode != 200 {
+		t.Fatal(b.Response, err)
+	}
+	t.Cleanup(func() { b.Body.Close() })
+	b.in = bufio.NewReader(b.Body)
+	if line, err := b.in.ReadString('\n'); err != nil || line != "data: first\n" {
+		t.Fatal(line, err)
+	}
+	return r, p, b
+}
+
+// rest reads what is left of the answer.
+func (b *begun) rest() (string, error) {
+	text, err := io.ReadAll(b.in)
+	return strings.TrimSpace(string(text)), err
+}
+
+// A session that ends takes its answers along, however it ends; so does a membership that does not suffice any more.
+func TestAnAnswerEndsWithItsSession(t *testing.T) {
+	for name, revoke := range map[string]func(*real, *person){
+		"signed out": func(_ *real, p *person) { p.do("POST", "/api/basic-auth/sign-out", "", nil) },
+		"password changed elsewhere": func(r *real, p *person) {
+			r.signIn(t, "ann@example.test", "correct horse").do("POST", "/api/basic-auth/change-password",
+				`{"currentPassword":"correct horse","newPassword":"another long secret","confirmNewPassword":"another long secret"}`, nil)
+		},
+		"a viewer from now on": func(r *real, p *person) {
+			access := r.running.Load().sessions.store.(or3cloud.WorkspaceAccessStore)
+			owner := r.register(t, "bob@example.test")
+			if err := access.SetMemberRole(t.Context(), p.workspace, owner.user, or3cloud.RoleOwner); err != nil {
+				t.Fatal(err)
+			}
+			if err := access.SetMemberRole(t.Context(), p.workspace, p.user, or3cloud.RoleViewer); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, p, b := longAnswer(t)
+			revoke(r, p)
+			if text, err := b.rest(); err == nil {
+				t.Errorf("the answer has ended well: %q", text)
+			}
+			patience.Receive(t, "the server of models is left", b.left)
+		})
+	}
+}
+
+// Credentials that run out while an answer goes on end nothing: they would be renewed with the next request.
+func TestAnAnswerOutlivesTheAccessToken(t *testing.T) {
+	r, p, b := longAnswer(t)
+	r.ahead.Add(int64(20 * time.Minute))
+	p.resolve() // another tab renews them
+	before := b.checks.asked.Load()
+	patience.Until(t, "the session is asked for twice", func() bool { return b.checks.asked.Load() >= before+2 })
+	close(b.goOn)
+	if text, err := b.rest(); err != nil || text != "data: last" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// A server that is told to stop lets answers under way end, and answers everything else 503 meanwhile.
+func TestAnswersEndBeforeTheServerDoes(t *testing.T) {
+	r, _, b := longAnswer(t)
+	r.stop()
+	for {
+		res, err := http.Get(r.url + "/api/health/ready")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	close(b.goOn)
+	if text, err := b.rest(); err != nil || text != "data: last" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// Without a key for all nothing of a chat comes to a server of models: browsers ask themselves, with keys of their users (6.1).
+func TestWithoutAKeyForAllBrowsersAskThemselves(t *testing.T) {
+	asked := models(t, func(http.ResponseWriter, *http.Request) { t.Error("a server of models was asked") })
+	for _, environ := range [][]string{nil, {"OR3_OPENROUTER_BASE_URL=" + asked, "OR3_OPENROUTER_REQUIRE_USER_KEY=true"}} {
+		r := startReal(t, eventsapi.Bounds{}, nil, environ...)
+		p := r.register(t, "ann@example.test")
+		for key, want := range map[string]int{"": 400, "sk-or-v1-own": 404} {
+			req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/api/openrouter/stream", strings.NewReader(chatWithModel))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Or3-Openrouter-Key", key)
+			res, err := p.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want || res.Header.Get("X-Or3-Stream-Route") != "" {
+				t.Errorf("key %q: %d %v", key, res.StatusCode, res.Header)
+			}
+		}
+	}
+}
+
+// Pages of others cannot spend the key for all, and clients of whoever is signed out can bring a chat with pictures and a key of their own.
+func TestWhoSendsAChat(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{}, nil, "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, nil))
+	p := r.register(t, "ann@example.test")
+	stranger := r.visitor(t)
+	pictures := `{"model":"a","stream":true,"messages":"` + strings.Repeat("x", 4<<20) + `"}`
+	for _, c := range []struct {
+		name, body, origin, key string
+		who                     *person
+		want                    int
+	}{
+		{"a member", pictures, r.url, "", p, 200},
+		{"a foreign page", chatWithModel, "https://evil.example", "", p, 403},
+		{"a foreign page with a key", chatWithModel, "https://evil.example", "sk-or-v1-own", stranger, 403},
+		{"a stranger with a key", pictures, r.url, "sk-or-v1-own", stranger, 200},
+		{"a stranger", pictures, r.url, "", stranger, 401},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/api/openrouter/stream", strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", c.origin)
+		req.Header.Set("X-Or3-Openrouter-Key", c.key)
+		res, err := c.who.client.Do(req)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if res.StatusCode != c.want {
+			t.Errorf("%s: %d", c.name, res.StatusCode)
+		}
+	}
+}

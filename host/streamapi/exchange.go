@@ -1,0 +1,132 @@
+package streamapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/internal/completions"
+)
+
+// exchange is one chat on its way between its client and an upstream.
+type exchange struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	to   completions.Upstream
+	key  string
+	lent bool // the key is the operator's
+	// streamed says that the client wants events.
+	streamed bool
+	budget   budget
+}
+
+// warn tells the operator of something, in the log line of the request.
+func (x *exchange) warn(format string, args ...any) {
+	httpapi.RecordOf(x.r).Warning = fmt.Sprintf("the server of models %s: ", x.to) + fmt.Sprintf(format, args...)
+}
+
+// failed answers a chat to which its upstream has not begun to answer.
+func (x *exchange) failed(err error) error {
+	if err := x.ended(err); err != nil {
+		return err
+	}
+	x.warn("%v", err)
+	if errors.Is(err, completions.ErrLate) {
+		return refuse(x.w, http.StatusGatewayTimeout, "OpenRouter has not answered in time", 0)
+	}
+	return refuse(x.w, http.StatusBadGateway, "Failed to reach OpenRouter", 0)
+}
+
+// ended returns the refusal if an answer has ended for no fault of its upstream: the permission for it has, or no one waits for it
+// any more, or the server stops.
+func (x *exchange) ended(err error) error {
+	switch code := or3cloud.CodeOf(err); {
+	case code == or3cloud.CodeUnauthenticated, code == or3cloud.CodeForbidden:
+		return err
+	case x.r.Context().Err() != nil:
+		return errEnded
+	}
+	return nil
+}
+
+// errEnded ends an answer without a word: it has begun, or there is no one to read it.
+var errEnded = or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
+
+// The statuses by which an upstream refuses the key and not the chat: it is not valid, has no credit, or is used too much.
+var keyRefusals = []int{http.StatusUnauthorized, http.StatusPaymentRequired, http.StatusForbidden, http.StatusTooManyRequests}
+
+// handOn hands on what an upstream has answered.
+func (x *exchange) handOn(answer *completions.Answer) error {
+	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	coding := answer.Header.Get("Content-Encoding")
+	plain := coding == "" || strings.EqualFold(coding, "identity")
+	h := x.w.Header()
+	switch status := answer.Status; {
+	case status/100 == 2 && plain && kind == "text/event-stream", status == http.StatusOK && plain && kind == "":
+		httpapi.EventHeader(x.w)
+		h.Set("Connection", "keep-alive")
+		x.budget.tell(x.w)
+		return x.relay(answer, answer.Whole)
+	case status == http.StatusOK && plain && !x.streamed && kind == "application/json":
+		h.Set("Content-Type", kind)
+		x.budget.tell(x.w)
+		return x.relay(answer, func() bool { return true })
+	case status >= 400 && status <= 599:
+		text := answer.Text(x.key)
+		if after := answer.Header.Get("Retry-After"); after != "" && len(after) <= len(http.TimeFormat) {
+			h.Set("Retry-After", after)
+		}
+		if status >= 500 || x.lent && slices.Contains(keyRefusals, status) {
+			x.warn("it has answered %d", status)
+		}
+		return refuse(x.w, status, text, 0)
+	default: // a redirect, which no key may follow, a page, a compressed answer
+		return x.failed(fmt.Errorf("it has answered %d and no stream of events", status))
+	}
+}
+
+// relay hands an answer on as it comes. One that does not end well is broken off, so that no client takes it for the whole.
+func (x *exchange) relay(answer *completions.Answer, whole func() bool) error {
+	control := http.NewResponseController(x.w)
+	x.w.WriteHeader(http.StatusOK)
+	buffer := make([]byte, piece)
+	// The first piece is the header, the last one the end of the answer: to write nothing gives the client time for them.
+	for n, err := 0, error(nil); ; n, err = answer.Read(buffer) {
+		_, failed := x.w.Write(buffer[:n])
+		if failed == nil {
+			failed = control.Flush()
+		}
+		if failed != nil {
+			return x.unread(failed)
+		}
+		if err == io.EOF && !whole() {
+			err = completions.ErrCut
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			if err := x.ended(err); err != nil {
+				return err
+			}
+			x.warn("%v", err)
+			return errEnded
+		}
+	}
+}
+
+// unread ends an answer that its client does not take.
+func (x *exchange) unread(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		httpapi.RecordOf(x.r).Warning = "the client has stopped reading"
+	}
+	return errEnded
+}
