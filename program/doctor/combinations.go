@@ -178,6 +178,15 @@ var combinations = []combination{
 	},
 	{
 		func(c situation) bool {
+			return c.accounts() && c.remote() && c.strangers() && (c.String(setting.OpenRouterKey) != "" || len(c.List(setting.ModelUpstreams)) > 0)
+		}, Warning, everywhere, or3cloud.Problem{
+			Variable: setting.RegistrationMode, Fault: "is open where chats are answered with keys of the server",
+			Why: "anybody who finds the server makes accounts and chats at your cost, whatever the limits of each",
+			Fix: "Set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
+		},
+	},
+	{
+		func(c situation) bool {
 			return c.accounts() && c.Bool(setting.WebhooksEnabled) && !c.Bool(setting.WebhooksBlockPrivateIPs) && c.strangers()
 		}, Error, everywhere, or3cloud.Problem{
 			Variable: setting.WebhooksBlockPrivateIPs, Fault: "is false where anybody may register",

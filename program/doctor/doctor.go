@@ -54,6 +54,7 @@ const (
 	AreaAddress       Area = "address"
 	AreaPublicURL     Area = "public-url"
 	AreaMail          Area = "mail"
+	AreaModels        Area = "models"
 )
 
 // Finding is one thing that is wrong.
@@ -178,6 +179,7 @@ func Examine(ctx context.Context, s Subject) Report {
 			asked.Go(func() { e.publicURL(ctx) })
 		}
 		asked.Go(func() { e.mail(ctx) })
+		asked.Go(func() { e.models(ctx) })
 		asked.Wait()
 	}
 	if e.listener != nil {
@@ -216,7 +218,7 @@ func (e *examination) find(severity Severity, at Area, problems ...or3cloud.Prob
 
 func (e *examination) report() Report {
 	order := []Area{
-		AreaConfiguration, AreaCombination, AreaSecrets, AreaProviders, AreaData, AreaDisk, AreaClock, AreaAddress, AreaPublicURL, AreaMail,
+		AreaConfiguration, AreaCombination, AreaSecrets, AreaProviders, AreaData, AreaDisk, AreaClock, AreaAddress, AreaPublicURL, AreaMail, AreaModels,
 	}
 	place := func(a Area) int { return slices.Index(order, a) }
 	slices.SortFunc(e.examined, func(a, b Area) int { return place(a) - place(b) })

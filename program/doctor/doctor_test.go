@@ -160,11 +160,13 @@ func TestUnsafeCombinations(t *testing.T) {
 		}},
 		{setting.AdminUsername, Warning, []string{"OR3_ADMIN_USERNAME=admin"}},
 		{setting.AdminAllowedNetworks, Warning, []string{"OR3_TRUST_PROXY=true", "OR3_ADMIN_ALLOWED_NETWORKS=private"}},
+		{setting.RegistrationMode, Warning, []string{"OR3_STRICT_CONFIG=false", "OR3_TRUSTED_PROXIES=loopback", public, "OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:1/v1"}},
 		{setting.WebhooksBlockPrivateIPs, Error, []string{"OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false"}},
 	} {
 		t.Run(c.variable+" "+string(c.severity), func(t *testing.T) {
 			found := slices.DeleteFunc(examine(t, subject(t, registry(t), c.environ...)), func(f Finding) bool {
-				return f.Variable == setting.RegistrationMode && c.variable == setting.AllowAnyFileType || f.Area == AreaConfiguration
+				return f.Variable == setting.RegistrationMode && c.variable == setting.AllowAnyFileType || f.Area == AreaConfiguration ||
+					f.Variable == setting.NodeEnv && c.variable == setting.RegistrationMode // strict mode has another rule for it
 			})
 			f := only(t, found, c.severity, AreaCombination, c.variable)
 			seen[f.Variable+f.Fault] = true
@@ -658,5 +660,43 @@ func TestASuperAdministratorOfTheEnvironmentWhoIsNone(t *testing.T) {
 		if found := of(); !slices.Equal(found, want) {
 			t.Errorf("%s: %q, want %q", content, found, want)
 		}
+	}
+}
+
+// What a server of models has against chats for all is said before somebody sends one. Nothing is asked without a key for all.
+func TestServersOfModelsAreAsked(t *testing.T) {
+	status, asked := 200, ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Path + " " + r.Header.Get("Authorization")
+		w.Header().Set("Location", "https://elsewhere.example/?key=do-not-show")
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	look := func(environ ...string) []Finding {
+		s := subject(t, registry(t), environ...)
+		s.Offline = false
+		return slices.DeleteFunc(examine(t, s), func(f Finding) bool { return f.Area != AreaModels })
+	}
+	environ := []string{"OR3_MODEL_UPSTREAMS=team=" + server.URL + "/v1", "OR3_MODEL_UPSTREAM_KEYS=team=sk-do-not-show"}
+	if found := look(environ...); len(found) > 0 || asked != "/v1/models Bearer sk-do-not-show" {
+		t.Errorf("in good order: %v, asked for %q", found, asked)
+	}
+	status = 404
+	if found := look(environ...); len(found) > 0 {
+		t.Errorf("without a list of models: %v", found)
+	}
+	for code, variable := range map[int]string{401: setting.ModelKeys, 302: setting.ModelUpstreams, 502: setting.ModelUpstreams} {
+		status = code
+		found := look(environ...)
+		only(t, found, Error, AreaModels, variable)
+		if strings.Contains(found[0].String(), "do-not-show") {
+			t.Errorf("%d: %s", code, found[0])
+		}
+	}
+	server.Close()
+	only(t, look(environ...), Error, AreaModels, setting.ModelUpstreams)
+	only(t, look("OPENROUTER_API_KEY=sk-do-not-show", "OR3_OPENROUTER_BASE_URL="+server.URL), Error, AreaModels, setting.OpenRouterURL)
+	if found := look("OR3_OPENROUTER_BASE_URL=" + server.URL); len(found) > 0 {
+		t.Errorf("without a key for all: %v", found)
 	}
 }

@@ -1,0 +1,54 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/completions"
+	"or3.chat/cloud/setting"
+)
+
+// modelPatience is how long a server of models is waited for.
+const modelPatience = 10 * time.Second
+
+// models asks every server of models that answers for all. Whether a model is there, only a chat shows.
+func (e *examination) models(ctx context.Context) {
+	upstreams, problems := completions.Configured(e.Config)
+	if len(problems) > 0 || !upstreams.Offered() {
+		return // nothing is asked for all, or the configuration says what is wrong
+	}
+	e.look(AreaModels)
+	ctx, cancel := context.WithTimeout(ctx, modelPatience)
+	defer cancel()
+	client := completions.NewClient(completions.Options{Header: modelPatience, Idle: modelPatience})
+	defer client.Close()
+	var asked sync.WaitGroup
+	for _, u := range upstreams.All() {
+		asked.Go(func() {
+			if err := client.Check(ctx, u); err != nil {
+				e.find(Error, AreaModels, unanswered(u, err))
+			}
+		})
+	}
+	asked.Wait()
+}
+
+// unanswered is the problem of a server of models that does not answer.
+func unanswered(u completions.Upstream, err error) or3cloud.Problem {
+	address, key := setting.ModelUpstreams, setting.ModelKeys
+	if u.Name == "" {
+		address, key = setting.OpenRouterURL, setting.OpenRouterKey
+	}
+	p := or3cloud.Problem{
+		Variable: address, Fault: fmt.Sprintf("the server of models %s, %s, does not answer: %v", u, u.Base, err), Why: "chats with its models get no answer",
+		Fix: "Start it, or correct the address: what follows it is /chat/completions.",
+	}
+	if errors.Is(err, completions.ErrKey) {
+		p.Variable, p.Fault, p.Fix = key, fmt.Sprintf("is refused by the server of models %s, %s", u, u.Base), "Use a key that is valid there."
+	}
+	return p
+}
