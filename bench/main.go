@@ -85,6 +85,7 @@ var measurements = []struct {
 	{"start", (*bench).benchStart},
 	{"events", (*bench).benchEvents},
 	{"files", (*bench).benchFiles},
+	{"stream", (*bench).benchStream},
 	{"visit", (*bench).benchVisit},
 	{"hosts", (*bench).benchHosts},
 }
