@@ -29,6 +29,12 @@ type Request struct {
 	Stream bool
 	// Background says that the answer is to be made without the client.
 	Background bool
+	// Tools says that the model may call tools.
+	Tools bool
+	// ThreadID, MessageID and AdmissionID say of which message an answer without the client is, and of which wish for one; History is its
+	// admission, JSON. Each is empty if it was left out, or is no text.
+	ThreadID, MessageID, AdmissionID string
+	History                          []byte
 
 	text   []byte
 	cuts   []edit
@@ -71,7 +77,7 @@ func Read(text []byte) (*Request, error) {
 		}
 		end := int(d.InputOffset())
 		if strings.HasPrefix(name, "_") {
-			r.Background = r.Background || name == "_background" && value.Kind() == 't'
+			r.note(name, value)
 			if !r.cut(start, end, kept) {
 				return nil, ErrUnreadable
 			}
@@ -92,6 +98,8 @@ func Read(text []byte) (*Request, error) {
 			r.Stream = value.Kind() == 't'
 		case "tools":
 			tools = fitTools(value)
+			first, _ := bytes.CutPrefix(value, []byte("["))
+			r.Tools = value.Kind() == '[' && !bytes.HasPrefix(bytes.TrimLeft(first, " \t\r\n"), []byte("]"))
 		}
 	}
 	last := int(d.InputOffset())
@@ -105,6 +113,31 @@ func Read(text []byte) (*Request, error) {
 		r.cuts = append(r.cuts, edit{from: r.cutAll, to: last})
 	}
 	return r, tools
+}
+
+// note keeps what a member between client and server says.
+func (r *Request) note(name string, value jsontext.Value) {
+	text := func() string {
+		if value.Kind() != '"' {
+			return ""
+		}
+		text, _ := jsontext.AppendUnquote(nil, value)
+		return string(text)
+	}
+	switch name {
+	case "_background":
+		r.Background = r.Background || value.Kind() == 't'
+	case "_threadId":
+		r.ThreadID = text()
+	case "_messageId":
+		r.MessageID = text()
+	case "_backgroundAdmissionId":
+		r.AdmissionID = text()
+	case "_history":
+		if r.History = nil; value.Kind() == '{' {
+			r.History = value.Clone()
+		}
+	}
 }
 
 // cut leaves a member out, and with it the comma that parts it from the one before, or from the one behind if it is the first. It
@@ -203,6 +236,23 @@ type Body struct {
 	count int // of parts
 	size  int64
 	sent  bool
+}
+
+// NewBody returns the body that Bytes has returned before.
+func NewBody(text []byte) *Body {
+	b := &Body{}
+	b.add(text)
+	return b
+}
+
+// Size is how many bytes the body has.
+func (b *Body) Size() int64 { return b.size }
+
+// Bytes returns a copy of a body that was not sent.
+func (b *Body) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Join(b.parts, nil)
 }
 
 func (b *Body) add(part []byte) {
