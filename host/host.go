@@ -23,6 +23,7 @@ import (
 	"or3.chat/cloud/host/chatapi"
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/healthapi"
+	"or3.chat/cloud/host/internal/answers"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/host/pluginapi"
 	"or3.chat/cloud/host/sessionapi"
@@ -81,8 +82,10 @@ type Host struct {
 	memory   *membudget.Budget
 	streams  eventsapi.Bounds
 	answers  int // of models, under way at once
-	running  atomic.Pointer[running]
-	mu       sync.Mutex // held while opening and closing
+	// inBackground are those that are made without their browsers.
+	inBackground int
+	running      atomic.Pointer[running]
+	mu           sync.Mutex // held while opening and closing
 }
 
 // running is what requests see of an opened host.
@@ -94,6 +97,7 @@ type running struct {
 	admin    *adminapi.API       // nil without accounts
 	web      http.Handler        // what is not below /api/
 	models   *completions.Client // nil if no server of models is asked
+	answers  *answers.Engine     // nil if none are made in the background
 }
 
 // New returns a front over an instance that is not open yet. It does no I/O.
@@ -106,6 +110,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	h.memory = membudget.New(o.Memory.Budget())
 	h.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
 	h.answers = int(min(streamapi.Total, o.Memory.Bytes/4/streamapi.Memory))
+	h.inBackground = max(1, int(o.Memory.Bytes/8/answers.Memory))
 	cfg := made.Config
 	h.limits = middleware.NewLimits(h.now, cfg.String(setting.RateLimitOverrides), ratelimit.Off(cfg, made.Production))
 	allowed := cfg.List(setting.AllowedOrigins)
@@ -282,6 +287,9 @@ func (h *Host) Open(ctx context.Context) error {
 	if run.webhooks != nil {
 		run.webhooks.Start()
 	}
+	if run.answers != nil {
+		run.answers.Start()
+	}
 	plan := h.instance.Plan()
 	h.log.Info("ready", "version", h.opt.Version, "auth", plan.Auth.String(), "sync", plan.Sync.String(), "storage", plan.Storage.String())
 	return nil
@@ -310,6 +318,9 @@ func (h *Host) Close() error {
 		if run.webhooks != nil {
 			run.webhooks.Close()
 		}
+		if run.answers != nil {
+			run.answers.Close()
+		}
 		if run.models != nil {
 			run.models.Close()
 		}
@@ -336,7 +347,13 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run.admin, err = adminapi.New(h.adminOptions(p, hooksOfAdmins)); err != nil {
+	models, err := h.models(run, p)
+	if err != nil {
+		return nil, err
+	}
+	administration := h.adminOptions(p, hooksOfAdmins)
+	administration.Background = run.answers != nil
+	if run.admin, err = adminapi.New(administration); err != nil {
 		return nil, err
 	}
 	if h.opt.Client {
@@ -350,11 +367,8 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits}),
 		run.admin, pluginapi.New(pluginapi.Options{}),
 	}
-	models := h.models(run)
-	apis = append(apis, chatapi.New(chatapi.Options{Host: h, Streams: models != nil}))
-	if models != nil {
-		apis = append(apis, models)
-	}
+	apis = append(apis, chatapi.New(chatapi.Options{Host: h, Streams: models != nil, Jobs: run.answers != nil}))
+	apis = append(apis, models...)
 	if p.Sync != nil {
 		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))
 		if watcher := instance.Ability[or3cloud.Watcher](p, or3cloud.ProviderSync); watcher != nil {

@@ -1,21 +1,26 @@
 package host
 
 import (
+	"context"
 	"time"
 
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/internal/answers"
+	"or3.chat/cloud/host/jobapi"
 	"or3.chat/cloud/host/streamapi"
 	"or3.chat/cloud/httpapi"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/completions"
 	"or3.chat/cloud/setting"
 )
 
-// models returns the endpoint that asks servers of models; nil if there is none that can be asked without a key of the user's. Browsers
+// models returns the endpoints that ask servers of models; none if no server can be asked without a key of the user's. Browsers
 // with one then go on asking OpenRouter themselves (6.1).
-func (h *Host) models(run *running) api {
+func (h *Host) models(run *running, p *instance.Providers) (apis []api, err error) {
 	cfg := h.config
 	upstreams, _ := completions.Configured(cfg) // what is wrong was said at the start
 	if !upstreams.Offered() {
-		return nil
+		return nil, nil
 	}
 	run.models = completions.NewClient(completions.Options{
 		Header: httpapi.Duration(cfg.Int(setting.ModelPatience), time.Millisecond),
@@ -28,5 +33,39 @@ func (h *Host) models(run *running) api {
 	if cfg.Bool(setting.LimitsEnabled) {
 		o.PerMinute, o.PerDay = int(cfg.Int(setting.RequestsPerMinute)), int(cfg.Int(setting.MaxMessagesPerDay))
 	}
-	return streamapi.New(o)
+	if run.answers, err = h.makeAnswers(run, p, upstreams); err != nil {
+		return nil, err
+	}
+	if o.Answers = run.answers; o.Answers != nil {
+		apis = append(apis, jobapi.New(jobapi.Options{Host: h, Answers: run.answers, Total: h.answers, Closing: h.instance.Closing()}))
+	}
+	return append(apis, streamapi.New(o)), nil
+}
+
+// makeAnswers returns what makes answers without their browsers; nil if that is switched off, or if the sync provider cannot keep them.
+func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *completions.Upstreams) (*answers.Engine, error) {
+	cfg, made := h.config, h.instance.Options()
+	store := instance.Ability[answers.Store](p, or3cloud.ProviderSync)
+	history := instance.Ability[or3cloud.GenerationHistory](p, or3cloud.ProviderSync)
+	if p.Sync == nil || !cfg.Bool(setting.BackgroundEnabled) {
+		return nil, nil
+	}
+	if store == nil || history == nil {
+		h.log.Warn("the sync provider keeps no answers in the background", "setting", setting.BackgroundEnabled)
+		return nil, nil
+	}
+	key, err := made.Secret(setting.BackgroundKey)
+	if err != nil {
+		return nil, err
+	}
+	most := min(cfg.Int(setting.BackgroundJobs), int64(h.inBackground))
+	return answers.New(answers.Options{
+		Store: store, History: history, Upstreams: upstreams, Client: run.models, Key: key,
+		MayWrite: func(ctx context.Context, userID, workspaceID string) (bool, error) {
+			return h.may(ctx, run, p, or3cloud.PermWorkspaceWrite, userID, workspaceID)
+		},
+		Most: int(most), MostOfUser: int(min(cfg.Int(setting.BackgroundPerUser), most)),
+		Timeout: httpapi.Duration(cfg.Int(setting.BackgroundTimeout), time.Second),
+		Log:     h.log, Now: h.now, Rand: made.Rand,
+	})
 }

@@ -109,6 +109,11 @@ var stalls = []stall{
 	{route: "POST /api/openrouter/stream", needs: session, want: 200, trickles: session, body: func(*scene) string {
 		return `{"model":"a","stream":true,"messages":"` + large + `"}`
 	}},
+	{route: "POST /api/openrouter/stream", needs: writer, want: 200, body: func(s *scene) string { return wish(s.shared, 1, "") }},
+	{route: "POST /api/openrouter/stream", needs: writer, want: 200, trickles: session, body: func(s *scene) string {
+		return wish(s.shared, 2, `,"skipped":"`+strings.Repeat("x", 900<<10)+`"`)
+	}},
+	{route: "POST /api/jobs/:id/abort", needs: session, want: 200, path: func(*scene) string { return "/api/jobs/none/abort" }},
 	{route: "POST /api/jobs/admission-abort", needs: session, want: 200, body: func(*scene) string { return `{"admissionId":"a stalled one"}` }},
 	{route: "POST /api/webhooks", needs: session, want: 200, body: func(*scene) string {
 		return `{"url":"http://127.0.0.1:1/","events":["thread.created"]}`
@@ -208,7 +213,7 @@ type scene struct {
 
 func newScene(t *testing.T, environ ...string) *scene {
 	environ = append(environ, "OR3_STORAGE_ALLOWED_MIME_TYPES=text/plain", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", superAdmin[0], superAdmin[1],
-		"OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, nil))
+		"OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, nil), "OR3_BACKGROUND_STREAMING_ENABLED=true")
 	r := startReal(t, eventsapi.Bounds{}, nil, environ...)
 	s := &scene{t: t, real: r, victim: r.register(t, victim), owner: r.register(t, "owner@example.test")}
 	s.host = strings.Replace(strings.TrimPrefix(r.url, "http://"), "127.0.0.1", "localhost", 1)

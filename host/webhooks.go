@@ -35,7 +35,7 @@ func (h *Host) webhooks(run *running, p *instance.Providers) (ofMembers, ofAdmin
 	run.webhooks, err = webhook.New(webhook.Options{
 		Queue: queue, Admins: admins, Faults: h.instance, Key: key, Allow: allow, HTTPS: made.Production,
 		MayRead: func(ctx context.Context, userID, workspaceID string) (bool, error) {
-			return h.mayRead(ctx, run, p, userID, workspaceID)
+			return h.may(ctx, run, p, or3cloud.PermWorkspaceRead, userID, workspaceID)
 		},
 		PerMinute: int(cfg.Int(setting.WebhooksPerMinute)), Timeout: httpapi.Duration(cfg.Int(setting.WebhooksTimeout), time.Millisecond),
 		RetryWindow: httpapi.Duration(cfg.Int(setting.WebhooksRetryHours), time.Hour), Retention: retention,
@@ -56,9 +56,9 @@ func (h *Host) webhooks(run *running, p *instance.Providers) (ofMembers, ofAdmin
 	return ofMembers, ofAdmins, nil
 }
 
-// mayRead asks Can whether a user may read a workspace now, without a request: the membership is read anew, and no account of
+// may asks Can whether a user may do something in a workspace now, without a request: the membership is read anew, and no account of
 // the user may be switched off.
-func (h *Host) mayRead(ctx context.Context, run *running, p *instance.Providers, userID, workspaceID string) (bool, error) {
+func (h *Host) may(ctx context.Context, run *running, p *instance.Providers, permission or3cloud.Permission, userID, workspaceID string) (bool, error) {
 	role, err := run.role(ctx, userID, workspaceID)
 	if err != nil {
 		return false, err
@@ -66,7 +66,7 @@ func (h *Host) mayRead(ctx context.Context, run *running, p *instance.Providers,
 	s := or3cloud.SessionContext{
 		Authenticated: true, User: or3cloud.SessionUser{ID: userID}, Workspace: or3cloud.SessionWorkspace{ID: workspaceID}, Role: role,
 	}
-	if !or3cloud.Can(&s, or3cloud.PermWorkspaceRead, or3cloud.WorkspaceResource(workspaceID), h.opt.Filters...).Allowed {
+	if !or3cloud.Can(&s, permission, or3cloud.WorkspaceResource(workspaceID), h.opt.Filters...).Allowed {
 		return false, nil
 	}
 	accounts := instance.Ability[or3cloud.AccountAdmin](p, or3cloud.ProviderAuth)

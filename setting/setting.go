@@ -78,6 +78,12 @@ const (
 	ModelPatience      = "OR3_MODEL_HEADER_TIMEOUT_MS"
 	ModelIdle          = "OR3_MODEL_IDLE_TIMEOUT_MS"
 
+	BackgroundEnabled = "OR3_BACKGROUND_STREAMING_ENABLED"
+	BackgroundKey     = "OR3_BACKGROUND_ENCRYPTION_KEY"
+	BackgroundJobs    = "OR3_BACKGROUND_MAX_JOBS"
+	BackgroundPerUser = "OR3_BACKGROUND_MAX_JOBS_PER_USER"
+	BackgroundTimeout = "OR3_BACKGROUND_JOB_TIMEOUT"
+
 	SMTPURL  = "OR3_SMTP_URL"
 	SMTPFrom = "OR3_SMTP_FROM"
 	EHLOName = "OR3_SMTP_EHLO_NAME"
@@ -118,6 +124,7 @@ const (
 	GroupClient   = "Client"
 	GroupAdmin    = "Administration"
 	GroupModels   = "Models"
+	GroupAnswers  = "Answers in the background"
 	GroupMail     = "Mail"
 	GroupFiles    = "File policy"
 	GroupWebhooks = "Webhooks"
@@ -388,6 +395,30 @@ func Host() []or3cloud.Setting {
 		{
 			Name: ModelIdle, Group: GroupModels, Label: "Time for a pause", Default: "120000", Kind: or3cloud.KindInt, Min: 100, Max: 3_600_000,
 			Help: "Milliseconds that a server of models may be silent within an answer before it is broken off.",
+		},
+
+		{
+			Name: BackgroundEnabled, Settable: true, Group: GroupAnswers, Label: "Answers in the background", Kind: or3cloud.KindBool, Default: "false",
+			Help: "true lets the server make answers that go on when the browser is closed, for members who may write; with sync and a server of models " +
+				"that can be asked for all.",
+		},
+		{
+			Name: BackgroundKey, Group: GroupAnswers, Label: "Key of background answers", Secret: true, MinLength: or3cloud.MinKeyLength, Make: or3cloud.MakeKey,
+			Demanded: true, DemandedWhen: or3cloud.Condition{Setting: BackgroundEnabled, Value: "true"},
+			Help: "Key that encrypts what answers under way are made from, with keys of users among it; generated if not set, except in strict mode. " +
+				"Answers that are under way do not survive another key.",
+		},
+		{
+			Name: BackgroundJobs, Settable: true, Group: GroupAnswers, Label: "Background answers", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "20",
+			Help: "How many background answers may be under way at once; the memory may allow fewer.",
+		},
+		{
+			Name: BackgroundPerUser, Settable: true, Group: GroupAnswers, Label: "Background answers per user", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "5",
+			Help: "How many background answers of one user may be under way at once.",
+		},
+		{
+			Name: BackgroundTimeout, Settable: true, Group: GroupAnswers, Label: "Time of a background answer", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "300",
+			Help: "Seconds that a background answer may take.",
 		},
 
 		{

@@ -35,7 +35,7 @@ func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 			"allowUserOverride": !offered || cfg.Bool(setting.OpenRouterOverride),
 			"requireUserKey":    offered && cfg.Bool(setting.OpenRouterUserKey),
 		},
-		"backgroundStreaming": object{"enabled": false},
+		"backgroundStreaming": object{"enabled": offered && plan.SyncServed && cfg.Bool(setting.BackgroundEnabled)},
 		"connect":             object{"enabled": false},
 		"webhooks":            object{"enabled": plan.SyncServed && cfg.Bool(setting.WebhooksEnabled)},
 		"admin":               object{"basePath": cfg.String(setting.AdminBasePath), "disableNonCorePlugins": true},

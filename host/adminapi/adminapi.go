@@ -55,6 +55,8 @@ type Options struct {
 	Limits  *middleware.Limits
 	// Webhooks are those of administrators; nil where there are none.
 	Webhooks *webhookapi.API
+	// Background says that answers are made in the background.
+	Background bool
 	// Audit records what is done, and what is refused; nil records nothing.
 	Audit *trail.Recorder
 	// Unlimited switches the limits of the administration off (ratelimit.AllOff).

@@ -86,6 +86,7 @@ func (s systemAPI) status(w http.ResponseWriter, r *http.Request, c *Caller) err
 	for _, p := range providers.All {
 		out.Warnings = append(out.Warnings, p.Warnings...)
 	}
+	out.Status.BackgroundStreaming.Enabled = s.opt.Background
 	out.Status.BackgroundStreaming.StorageProvider = providers.Sync.Provider
 	if restarter := s.opt.Program.Restarter; restarter != nil {
 		out.Status.Admin.AllowRestart = s.opt.Config.Bool(setting.AdminAllowRestart)

@@ -1,5 +1,5 @@
-// Package chatapi answers what clients ask about chat answers that a server would fetch for them where this one fetches none: not in
-// the background, and in the foreground only where there are servers of models for it (streamapi). Each answer is the one after which a client goes on by itself, at once: with the user's own key from the browser, in the
+// Package chatapi answers what clients ask about chat answers that a server would fetch for them where this one fetches none: in the
+// foreground only where there are servers of models for it (streamapi), in the background only where that is switched on (jobapi). Each answer is the one after which a client goes on by itself, at once: with the user's own key from the browser, in the
 // foreground, without tools that read the history (contract, client-behaviour §10, §11, §15).
 package chatapi
 
@@ -16,6 +16,8 @@ type Options struct {
 	Host or3cloud.Front
 	// Streams says that another package serves the stream.
 	Streams bool
+	// Jobs says that another package serves answers in the background.
+	Jobs bool
 }
 
 // API says what is not offered.
@@ -29,8 +31,11 @@ func (a *API) Routes() []or3cloud.Route {
 	routes := []or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/chat/history-readiness", Handle: a.historyReadiness},
 		{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
-		{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
-		{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission},
+	}
+	if !a.opt.Jobs {
+		routes = append(routes,
+			or3cloud.Route{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
+			or3cloud.Route{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission})
 	}
 	if !a.opt.Streams {
 		routes = append(routes, or3cloud.Route{Method: http.MethodPost, Path: "/api/openrouter/stream", MaxBody: -1, Handle: a.stream})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/internal/answers"
 	"or3.chat/cloud/host/internal/seats"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
@@ -61,6 +62,8 @@ type Options struct {
 	PerMinute, PerDay int
 	// Total is how many answers may be under way at once.
 	Total int
+	// Answers makes answers in the background; nil refuses to.
+	Answers *answers.Engine
 }
 
 // API streams answers.
@@ -108,9 +111,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case asked.Background:
-		return httpapi.WriteJSON(w, http.StatusServiceUnavailable, map[string]string{
-			"error": "Background streaming is not enabled on this server", "code": "background_streaming_disabled",
-		})
+		return a.begin(w, r, asked)
 	}
 	to, model := a.opt.Upstreams.Of(asked.Model)
 	key, lent, missing := a.key(r, to)

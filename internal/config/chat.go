@@ -38,24 +38,8 @@ func ChatSettings() []or3cloud.Setting {
 		},
 
 		{
-			Name: "OR3_BACKGROUND_STREAMING_ENABLED", Settable: true, Group: GroupChatBackground, Label: "Answers in the background", Kind: or3cloud.KindBool, Default: "false",
-			Help: "Let answers go on when the browser is closed.",
-		},
-		{
 			Name: "OR3_BACKGROUND_STREAMING_PROVIDER", Settable: true, Group: GroupChatBackground, Label: "Store of background answers",
 			Help: "Where background answers are kept.",
-		},
-		{
-			Name: "OR3_BACKGROUND_MAX_JOBS", Settable: true, Group: GroupChatBackground, Label: "Background answers", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "20",
-			Help: "How many background answers run at a time.",
-		},
-		{
-			Name: "OR3_BACKGROUND_MAX_JOBS_PER_USER", Settable: true, Group: GroupChatBackground, Label: "Background answers per user", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "5",
-			Help: "How many background answers of one user run at a time.",
-		},
-		{
-			Name: "OR3_BACKGROUND_JOB_TIMEOUT", Settable: true, Group: GroupChatBackground, Label: "Time of a background answer", Kind: or3cloud.KindInt, Min: 1, Max: math.MaxInt64, Default: "300",
-			Help: "Seconds that a background answer may take.",
 		},
 
 		{

@@ -102,6 +102,8 @@ func TestEveryVariable(t *testing.T) {
 		"OPENROUTER_API_KEY=sk-or-v1-0123456789abcdef", "OR3_OPENROUTER_ALLOW_USER_OVERRIDE=false", "OR3_OPENROUTER_REQUIRE_USER_KEY=false",
 		"OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:11434/v1, team=https://llm.example/v1", "OR3_MODEL_UPSTREAM_KEYS=team=sk-0123456789abcdef",
 		"OR3_MODEL_HEADER_TIMEOUT_MS=1000", "OR3_MODEL_IDLE_TIMEOUT_MS=2000",
+		"OR3_BACKGROUND_STREAMING_ENABLED=true", "OR3_BACKGROUND_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef", "OR3_BACKGROUND_MAX_JOBS=9",
+		"OR3_BACKGROUND_MAX_JOBS_PER_USER=3", "OR3_BACKGROUND_JOB_TIMEOUT=60",
 		"OR3_LOGO_URL=/ours.svg", "OR3_DEFAULT_THEME=retro", "OR3_TERMS_URL=https://a.example/terms", "OR3_PRIVACY_URL=/privacy",
 	}
 	for name, environ := range map[string][]string{"nothing": nil, "everything": all} {

@@ -9,7 +9,7 @@ import (
 // chatNames are further names that OR3 Chat or other parts of its tooling read from the same .env file (contract, env). They
 // are no mistakes, although this program has no use for them, however near they are to a name that it reads.
 var chatNames = []string{
-	"OR3_ADMIN_DATA_DIR", "OR3_ADMIN_DELETED_WORKSPACE_RETENTION_DAYS", "OR3_BACKGROUND_ENCRYPTION_KEY",
+	"OR3_ADMIN_DATA_DIR", "OR3_ADMIN_DELETED_WORKSPACE_RETENTION_DAYS",
 	"OR3_BASIC_AUTH_ALLOW_INSECURE_DEV", "OR3_BASIC_AUTH_RATE_LIMIT_BACKEND", "OR3_CLOUD_BIN", "OR3_CLOUD_URL",
 	"OR3_CLOUD_WIZARD_HOME", "OR3_COMPOSE_PROJECT", "OR3_CONVEX_ALLOW_INSECURE_HTTP",
 	"OR3_DISABLED_THEMES", "OR3_DISABLE_NON_CORE_PLUGINS",

@@ -57,7 +57,7 @@ var groups = map[string]Group{
 	setting.GroupFiles: GroupStorage, setting.GroupWebhooks: GroupFeatures, setting.GroupMail: GroupServices, setting.GroupAdmin: GroupAdmin,
 	setting.GroupFeatures: GroupAuth,
 	setting.SyncEnabled:   GroupSync, setting.SyncProvider: GroupSync, setting.StorageEnabled: GroupStorage, setting.StorageProvider: GroupStorage,
-	setting.GuestAccess: GroupAuth, setting.AdminBasePath: GroupAdmin, setting.GroupModels: GroupServices,
+	setting.GuestAccess: GroupAuth, setting.AdminBasePath: GroupAdmin, setting.GroupModels: GroupServices, setting.GroupAnswers: GroupBackground,
 
 	config.GroupChatFeatures: GroupFeatures, config.GroupChatLooks: GroupUI, config.GroupChatLimits: GroupLimits,
 	config.GroupChatBackground: GroupBackground, config.GroupChatAdmin: GroupAdmin,

@@ -1,0 +1,412 @@
+package host
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/internal/patience"
+)
+
+// says is an event of a server of models.
+func says(text string) string {
+	quoted, _ := json.Marshal(text)
+	return `data: {"choices":[{"delta":{"content":` + string(quoted) + `}}]}` + "\n\n"
+}
+
+const said = "data: [DONE]\n\n"
+
+// background starts a host that makes answers in the background, with a server of models.
+func background(t *testing.T, answer http.HandlerFunc, environ ...string) *real {
+	t.Helper()
+	return startReal(t, eventsapi.Bounds{}, nil, append([]string{
+		"OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL=" + models(t, answer), "OR3_BACKGROUND_STREAMING_ENABLED=true",
+	}, environ...)...)
+}
+
+// wish is the body by which a client asks for an answer; n names its thread, its messages and its admission.
+func (p *person) wish(n int, more string) string { return wish(p.workspace, n, more) }
+
+func wish(workspace string, n int, more string) string {
+	return fmt.Sprintf(`{"model":"a","stream":true,"messages":[{"role":"user","content":"why?"}],"_background":true,"_threadId":"t%[1]d","_messageId":"a%[1]d",
+		"_backgroundAdmissionId":"admission-%[1]d","_history":{"version":1,"kind":"new-turn","admissionId":"admission-%[1]d","generationId":"g%[1]d","workspaceId":%[2]q,
+		"threadId":"t%[1]d","messageId":"a%[1]d","thread":{"id":"t%[1]d","clock":1,"title":"<why>"},
+		"userMessage":{"id":"u%[1]d","thread_id":"t%[1]d","role":"user","clock":1,"data":{"content":"why?"}},
+		"assistantMessage":{"id":"a%[1]d","thread_id":"t%[1]d","role":"assistant","clock":1,"pending":true,"data":{"content":"","generation_id":"g%[1]d"}}}%[3]s}`,
+		n, workspace, more)
+}
+
+// beginAnswer begins an answer and returns its job.
+func (p *person) beginAnswer(n int) string {
+	p.t.Helper()
+	var out struct {
+		JobID, Status  string
+		HistoryVersion int
+	}
+	p.do("POST", "/api/openrouter/stream", p.wish(n, ""), &out)
+	if out.JobID == "" || out.Status != "streaming" || out.HistoryVersion != 1 {
+		p.t.Fatalf("begun: %+v", out)
+	}
+	return out.JobID
+}
+
+// jobStatus is a job as clients see it.
+type jobStatus struct {
+	ID, Status, ThreadID, MessageID, Model, Error string
+	ChunksReceived, Attempt                       int
+	Content                                       *string
+	Delta                                         *string `json:"content_delta"`
+	Length                                        int     `json:"content_length"`
+	Reset                                         bool    `json:"content_reset"`
+	Reasoning                                     *string `json:"reasoning_text"`
+	ReasoningDelta                                *string `json:"reasoning_delta"`
+}
+
+func (p *person) job(id, query string) (out jobStatus) {
+	p.t.Helper()
+	p.do("GET", "/api/jobs/"+id+"/status"+query, "", &out)
+	return out
+}
+
+// until waits for the end of an answer.
+func (p *person) until(id, status string) (out jobStatus) {
+	p.t.Helper()
+	patience.Until(p.t, "the answer is "+status, func() bool {
+		out = p.job(id, "")
+		return out.Status == status
+	})
+	return out
+}
+
+// message returns the newest state of a message, as a device pulls it.
+func (p *person) message(id string) map[string]any {
+	p.t.Helper()
+	var out struct {
+		Changes []struct {
+			PK      string
+			Payload map[string]any
+		}
+	}
+	p.do("POST", "/api/sync/pull", fmt.Sprintf(`{"scope":{"workspaceId":%q},"cursor":0,"limit":500}`, p.workspace), &out)
+	var last map[string]any
+	for _, c := range out.Changes {
+		if c.PK == id {
+			last = c.Payload
+		}
+	}
+	return last
+}
+
+// synced waits until a message has an end, and returns its data.
+func (p *person) synced(id, state string) map[string]any {
+	p.t.Helper()
+	var data map[string]any
+	patience.Until(p.t, "the answer is "+state+" in the history", func() bool {
+		message := p.message(id)
+		data, _ = message["data"].(map[string]any)
+		return data["generation_state"] == state
+	})
+	return data
+}
+
+// An answer is made although nobody waits for it, read along from any place, and comes to another device by ordinary sync.
+func TestAnswersInTheBackground(t *testing.T) {
+	goOn := make(chan struct{})
+	var asked atomic.Pointer[http.Request]
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r)
+		_, _ = io.WriteString(w, `data: {"choices":[{"delta":{"reasoning":"Hm"}}]}`+"\n\n"+says("It 😀 "))
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-goOn:
+		case <-r.Context().Done():
+		}
+		_, _ = io.WriteString(w, says("is so.")+said)
+	})
+	p := r.register(t, "ann@example.test")
+	id := p.beginAnswer(1)
+	if user := p.message("u1"); user == nil {
+		t.Error("the question is not in the history when the answer begins")
+	}
+	if again := p.beginAnswer(1); again != id {
+		t.Errorf("the same wish again is job %s, not %s", again, id)
+	}
+	patience.Until(t, "something has come", func() bool { return p.job(id, "").Length > 0 })
+	if key := asked.Load().Header.Get("Authorization"); key != "Bearer sk-or-v1-for-all" {
+		t.Errorf("the server of models was asked with %q", key)
+	}
+	other := r.signIn(t, "ann@example.test", "correct horse")
+	req, err := http.NewRequestWithContext(t.Context(), "GET", r.url+"/api/jobs/"+id+"/stream?offset=5", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := other.client.Do(req)
+	if err != nil || res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatal(res, err)
+	}
+	defer res.Body.Close()
+	in := bufio.NewScanner(res.Body)
+	next := func() (event string, status jobStatus) {
+		t.Helper()
+		for in.Scan() {
+			if data, ok := strings.CutPrefix(in.Text(), "data: "); ok {
+				var out struct {
+					Event  string
+					Status jobStatus
+				}
+				if err := json.Unmarshal([]byte(data), &out); err != nil {
+					t.Fatal(err)
+				}
+				return out.Event, out.Status
+			}
+		}
+		return "", status
+	}
+	if event, s := next(); event != "snapshot" || s.Content != nil || s.Delta == nil || *s.Delta != " " || s.Length != 6 || s.Attempt != 1 ||
+		s.Reasoning == nil || *s.Reasoning != "Hm" {
+		t.Errorf("the first event: %s %+v", event, s)
+	}
+	close(goOn)
+	text := ""
+	for {
+		event, s := next()
+		if event == "delta" && s.Delta != nil {
+			text += *s.Delta
+			continue
+		}
+		if event != "status" || s.Status != "complete" || s.Content == nil || *s.Content != "It 😀 is so." || s.Length != 12 {
+			t.Errorf("the last event: %q %+v", event, s)
+		}
+		break
+	}
+	if in.Scan() && in.Text() != "" || in.Scan() {
+		t.Errorf("after the last event: %q", in.Text())
+	}
+	if text != "" && text != "is so." {
+		t.Errorf("read along: %q", text)
+	}
+	for query, want := range map[string]string{"?offset=0": "It 😀 is so.", "?offset=6": "is so.", "?offset=12": "", "?offset=6&attempt=1": "is so."} {
+		if s := p.job(id, query); s.Content != nil || s.Delta == nil || *s.Delta != want || s.Length != 12 {
+			t.Errorf("%s: %+v", query, s)
+		}
+	}
+	if s := p.job(id, "?offset=99"); s.Content == nil || *s.Content != "It 😀 is so." || s.Delta == nil || *s.Delta != "" {
+		t.Errorf("beyond the end: %+v", s)
+	}
+	if s := p.job(id, "?offset=6&attempt=7"); s.Content == nil || *s.Content != "It 😀 is so." || !s.Reset {
+		t.Errorf("a place in another attempt: %+v", s)
+	}
+	other.resolve()
+	data := other.synced("a1", "complete")
+	if data["content"] != "It 😀 is so." || data["reasoning_text"] != "Hm" || other.message("a1")["pending"] != false {
+		t.Errorf("the other device has %v", data)
+	}
+	var admission struct{ JobID, Status, ThreadID, MessageID string }
+	p.do("GET", "/api/jobs/admission/admission-1", "", &admission)
+	if admission.JobID != id || admission.Status != "complete" || admission.ThreadID != "t1" || admission.MessageID != "a1" {
+		t.Errorf("the admission: %+v", admission)
+	}
+}
+
+// Whatever a server of models does, the answer ends with a text, and what has come of it stays.
+func TestBackgroundAnswersThatFail(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer        http.HandlerFunc
+		error, stayed string
+	}{
+		"it refuses": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, "slow down, sk-or-v1-for-all")
+		}, "slow down, [key]", ""},
+		"it sends a page": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, "<p>Hello")
+		}, "The answer of OpenRouter was not understood", ""},
+		"it breaks off": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, says("half"))
+		}, "The answer was broken off", "half"},
+		"it reports a fault": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, says("half")+`data: {"error":{"message":"overloaded"}}`+"\n\n")
+		}, "overloaded", "half"},
+		"it calls a tool": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `data: {"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}`+"\n\n")
+		}, "The model has called a tool that it was not offered", ""},
+		"it never ends": {func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = io.WriteString(w, says(strings.Repeat("x", 100<<10)))
+			}
+		}, "The answer has become too long", strings.Repeat("x", 200<<10)},
+		"a frame of 10 MB": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, says(strings.Repeat("x", 10<<20)))
+		}, "The answer of OpenRouter was not understood", ""},
+		"it is silent": {func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "The answer was broken off", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := background(t, c.answer, "OR3_MODEL_IDLE_TIMEOUT_MS=1000").register(t, "ann@example.test")
+			id := p.beginAnswer(1)
+			s := p.until(id, "error")
+			if s.Error != c.error || s.Content == nil || *s.Content != c.stayed {
+				t.Errorf("%.100v", s)
+			}
+			if data := p.synced("a1", "failed"); data["content"] != c.stayed || data["error"] != c.error {
+				t.Errorf("the history has %.100v", data)
+			}
+		})
+	}
+}
+
+// Who stops an answer leaves the server of the model, whether the answer is under way or not admitted yet.
+func TestAbortedAnswers(t *testing.T) {
+	var left sync.WaitGroup
+	left.Add(2)
+	var asked atomic.Int32
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		_, _ = io.WriteString(w, says("half"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		left.Done()
+	})
+	p, stranger := r.register(t, "ann@example.test"), r.register(t, "eve@example.test")
+	abort := func(p *person, id string) string {
+		_, text, err := p.send(t.Context(), "POST", "/api/jobs/"+id+"/abort", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(text))
+	}
+	const no = `{"aborted":false,"message":"Job not found, unauthorized, or already complete"}`
+	id := p.beginAnswer(1)
+	patience.Until(t, "something has come", func() bool { return p.job(id, "").Length == 4 })
+	if got := abort(stranger, id); got != no {
+		t.Errorf("a stranger: %s", got)
+	}
+	if got := abort(p, id); got != `{"aborted":true}` {
+		t.Errorf("aborted: %s", got)
+	}
+	if got := abort(p, id); got != no {
+		t.Errorf("aborted again: %s", got)
+	}
+	if data := p.synced("a1", "aborted"); data["content"] != "half" {
+		t.Errorf("the history has %v", data)
+	}
+	second := p.beginAnswer(2)
+	patience.Until(t, "something has come", func() bool { return p.job(second, "").Length == 4 })
+	wish := func(n int) string {
+		_, text, err := p.send(t.Context(), "POST", "/api/jobs/admission-abort", fmt.Sprintf(`{"admissionId":"admission-%d"}`, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(text))
+	}
+	for n, want := range map[int]string{
+		1: `{"aborted":false,"pending":false,"jobId":"` + id + `","state":"already_terminal"}`,
+		2: `{"aborted":true,"pending":false,"jobId":"` + second + `","state":"aborted"}`,
+		3: `{"aborted":false,"pending":true,"state":"cancel_requested"}`,
+	} {
+		if got := wish(n); got != want {
+			t.Errorf("the wish %d: %s", n, got)
+		}
+	}
+	left.Wait()
+	if res, text, err := p.send(t.Context(), "POST", "/api/openrouter/stream", p.wish(3, "")); err != nil || res.StatusCode != 409 || !strings.Contains(string(text), `"admission_cancelled"`) {
+		t.Errorf("a wish that was taken back: %v %s %v", res, text, err)
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the server of models was asked %d times", n)
+	}
+}
+
+// Every way in which an answer does not begin, and who must not read one.
+func TestBackgroundStartsThatAreRefused(t *testing.T) {
+	goOn := make(chan struct{})
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-goOn:
+		case <-r.Context().Done():
+		}
+		_, _ = io.WriteString(w, said)
+	}, "OR3_BACKGROUND_MAX_JOBS_PER_USER=1", "OR3_REQUESTS_PER_MINUTE=4")
+	defer close(goOn)
+	p, eve := r.register(t, "ann@example.test"), r.register(t, "eve@example.test")
+	change := func(old, new string) string { return strings.Replace(p.wish(1, ""), old, new, 1) }
+	stranger := r.visitor(t)
+	stranger.workspace = p.workspace
+	try := func(name string, who *person, method, path, body string, status int, part string) {
+		t.Helper()
+		res, text, err := who.send(t.Context(), method, path, body)
+		if err != nil || res.StatusCode != status || !strings.Contains(string(text), part) {
+			t.Errorf("%s: %v %v %s", name, err, res, text)
+		}
+	}
+	const start = "/api/openrouter/stream"
+	try("nobody", stranger, "POST", start, p.wish(1, ""), 401, `{"error":"Authentication required for background streaming"}`)
+	try("another's workspace", eve, "POST", start, p.wish(1, ""), 403, "")
+	try("an old client", p, "POST", start, `{"model":"a","stream":true,"_background":true,"_threadId":"t","_messageId":"a"}`, 503, `"background_history_unsupported"`)
+	try("tools", p, "POST", start, p.wish(1, `,"tools":[{"type":"function","function":{"name":"f"}}]`), 503, `"background_client_tool_unsupported"`)
+	try("tools that are none", p, "POST", start, p.wish(1, `,"tools":[1]`), 400, "Invalid tools")
+	try("a continuation", p, "POST", start, change("new-turn", "continuation"), 503, `"background_history_unsupported"`)
+	try("another thread", p, "POST", start, change(`"_threadId":"t1"`, `"_threadId":"t2"`), 400, "_threadId")
+	try("another message", p, "POST", start, change(`"_messageId":"a1"`, `"_messageId":7`), 400, "_messageId")
+	try("another admission", p, "POST", start, change(`"_backgroundAdmissionId":"admission-1"`, `"_backgroundAdmissionId":""`), 400, "_backgroundAdmissionId")
+	try("another version", p, "POST", start, change(`"version":1`, `"version":2`), 400, "version 2")
+	try("a message of another thread", p, "POST", start, change(`"id":"u1","thread_id":"t1"`, `"id":"u1","thread_id":"t2"`), 400, "Invalid background history")
+	try("no stream", p, "POST", start, change(`"stream":true`, `"stream":false`), 400, "streamed")
+	try("a large one", p, "POST", start, p.wish(1, `,"x":"`+strings.Repeat("x", 1<<20)+`"`), 413, `"background_history_unsupported"`)
+	id := p.beginAnswer(1)
+	try("one too many", p, "POST", start, p.wish(2, ""), 503, `{"error":"Server busy, try again later"}`)
+	try("too often", p, "POST", start, p.wish(3, ""), 429, "Rate limit exceeded")
+	p.beginAnswer(1) // which is there
+
+	for _, path := range []string{"/status", "/stream"} {
+		try("nobody reads"+path, stranger, "GET", "/api/jobs/"+id+path, "", 401, `{"error":"Authentication required"}`)
+		try("another user reads"+path, eve, "GET", "/api/jobs/"+id+path, "", 404, `{"error":"Job not found or unauthorized"}`)
+		try("none"+path, p, "GET", "/api/jobs/none"+path, "", 404, `{"error":"Job not found or unauthorized"}`)
+		try("a blank id"+path, p, "GET", "/api/jobs/%20"+path, "", 400, `{"error":"Missing job ID"}`)
+	}
+	try("nobody aborts", stranger, "POST", "/api/jobs/"+id+"/abort", "", 401, `{"aborted":false,"error":"Authentication required"}`)
+	try("an abort of a blank id", p, "POST", "/api/jobs/%20/abort", "", 400, `{"aborted":false,"error":"Missing job ID"}`)
+	try("an unknown admission", p, "GET", "/api/jobs/admission/none", "", 404, "")
+	try("another's admission", eve, "GET", "/api/jobs/admission/admission-1", "", 404, "")
+	try("nobody's admission", stranger, "GET", "/api/jobs/admission/admission-1", "", 401, "")
+	try("a long admission", p, "GET", "/api/jobs/admission/"+strings.Repeat("x", 129), "", 400, "Missing admission ID")
+	try("nobody takes a wish back", stranger, "POST", "/api/jobs/admission-abort", `{"admissionId":"admission-1"}`, 401, "")
+	try("no wish", p, "POST", "/api/jobs/admission-abort", `{}`, 400, "Missing admission ID")
+
+	// Who has become a viewer reads, and stops nothing; who is no member any more does neither.
+	access := r.running.Load().sessions.store.(or3cloud.WorkspaceAccessStore)
+	if err := access.SetMemberRole(t.Context(), p.workspace, eve.user, or3cloud.RoleOwner); err != nil {
+		t.Fatal(err)
+	}
+	if err := access.SetMemberRole(t.Context(), p.workspace, p.user, or3cloud.RoleViewer); err != nil {
+		t.Fatal(err)
+	}
+	try("a viewer reads", p, "GET", "/api/jobs/"+id+"/status", "", 200, id)
+	try("a viewer aborts", p, "POST", "/api/jobs/"+id+"/abort", "", 403, "")
+}
+
+// Without the setting nothing is made in the background, and clients are told so.
+func TestBackgroundAnswersAreOff(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	p := startReal(t, eventsapi.Bounds{}, nil, "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+server.URL).register(t, "ann@example.test")
+	res, text, err := p.send(t.Context(), "POST", "/api/openrouter/stream", p.wish(1, ""))
+	if err != nil || res.StatusCode != 503 || !strings.Contains(string(text), `"background_streaming_disabled"`) {
+		t.Errorf("%v %v %s", err, res, text)
+	}
+	if res, _, err := p.send(t.Context(), "GET", "/api/jobs/x/status", ""); err != nil || res.StatusCode != 404 {
+		t.Errorf("a job: %v %v", err, res)
+	}
+}

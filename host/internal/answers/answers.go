@@ -1,0 +1,290 @@
+// Package answers makes answers of models without the browser that has asked for them (contract, client-behaviour §11). Each is a job of
+// the store: what has come of it is there for readers, and whatever dies in between, another worker takes it up or it fails with a text.
+// Before the model is asked, the messages of the chat are written into the synced history, and so is the answer when it has ended
+// (contract, sync §10.8), so every device gets it by ordinary sync.
+//
+//	answers.go   begins and ends answers         execution.go  what it takes to go on with one, encrypted
+//	work.go      makes one                       history.go    brings it into the history
+//	readers.go   wakes those who read along
+package answers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/background"
+	"or3.chat/cloud/internal/completions"
+	"or3.chat/cloud/internal/sealed"
+	"or3.chat/cloud/jobs"
+	"or3.chat/cloud/syncrule"
+	"or3.chat/cloud/syncwire"
+)
+
+// Store keeps the jobs.
+type Store interface {
+	jobs.Store
+	jobs.Queue
+	jobs.Admissions
+	jobs.History
+}
+
+// Options are what an engine depends on.
+type Options struct {
+	Store     Store
+	History   or3cloud.GenerationHistory
+	Upstreams *completions.Upstreams
+	Client    *completions.Client
+	// Key encrypts what it takes to go on with an answer.
+	Key string
+	// MayWrite asks whether a user may write in a workspace now.
+	MayWrite func(ctx context.Context, userID, workspaceID string) (bool, error)
+	// Most and MostOfUser are how many answers may be under way, Timeout is how long one may take.
+	Most, MostOfUser int
+	Timeout          time.Duration
+	Log              *slog.Logger
+	Now              func() time.Time
+	Rand             io.Reader
+}
+
+// Memory is about what an answer under way takes, in bytes: what it is made from, its texts, and its connection.
+const Memory = 3 << 20
+
+const (
+	// lease is how long a worker that has died keeps its answer from others (contract, client-behaviour §11).
+	lease = 30 * time.Second
+	// lookEvery is how often lost answers, and those that wait for the history, are looked for.
+	lookEvery = 5 * time.Second
+)
+
+// Engine makes answers. It is safe for concurrent use.
+type Engine struct {
+	opt     Options
+	sealer  *sealed.Sealer
+	owner   string // of the leases of this process
+	claims  *background.Loop
+	history *background.Loop // apart, so that an answer that cannot be written holds up no other
+	readers readers
+
+	ctx     context.Context
+	stop    context.CancelFunc
+	workers sync.WaitGroup
+	mu      sync.Mutex
+	running map[string]context.CancelCauseFunc // by the job
+}
+
+// New returns an engine. Start lets it work.
+func New(o Options) (*Engine, error) {
+	sealer, err := sealed.New(o.Rand, "background answers", o.Key)
+	if err != nil {
+		return nil, err
+	}
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(o.Rand, id); err != nil {
+		return nil, fmt.Errorf("name the workers of this process: %w", err)
+	}
+	e := &Engine{opt: o, sealer: sealer, owner: fmt.Sprintf("%x", id), running: map[string]context.CancelCauseFunc{}}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.claims = background.New(background.Task{
+		Name: "the look for answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.claim,
+	})
+	e.history = background.New(background.Task{
+		Name: "the history of answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.bring,
+	})
+	return e, nil
+}
+
+// Start begins to work.
+func (e *Engine) Start() {
+	e.claims.Begin()
+	e.history.Begin()
+}
+
+// Close ends all work. Answers under way are left to whoever comes next.
+func (e *Engine) Close() {
+	e.stop()
+	e.claims.Close()
+	e.workers.Wait()
+	e.history.Close()
+}
+
+// Order asks for an answer.
+type Order struct {
+	UserID string
+	// History is the admission into the history as the client has sent it, of which Admission is what was read: it stays byte for byte.
+	History   []byte
+	Admission syncwire.AdmissionEnvelope
+	// Asked is the model as the client calls it, To the server of it and Body what that is asked. Key is the user's own key for it; empty
+	// if the operator's is used.
+	Asked string
+	To    completions.Upstream
+	Key   string
+	// Referer is the origin of the client's pages.
+	Referer string
+	Body    []byte
+}
+
+// The errors of Begin, by which clients are told apart from others.
+var (
+	// ErrCancelled says that the wish was taken back before it came.
+	ErrCancelled = or3cloud.Errorf(or3cloud.CodeConflict, "The answer was cancelled before it began")
+	// ErrBusy says that too many answers are under way.
+	ErrBusy = or3cloud.Errorf(or3cloud.CodeRateLimited, "Server busy, try again later")
+	// ErrLarge says that a chat is too large for an answer that others can take up.
+	ErrLarge = or3cloud.Errorf(or3cloud.CodeTooLarge, "The chat is too large to be answered in the background")
+	// ErrHistory says that the history has gone another way than the client thinks.
+	ErrHistory = or3cloud.Errorf(or3cloud.CodeConflict, "The history of the chat has gone another way")
+)
+
+// Begin begins an answer and returns its job. A wish that has come before is the same answer.
+func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
+	g, err := o.Admission.Generation(o.UserID)
+	if err == nil {
+		_, err = syncrule.CheckGeneration(&g, e.opt.Now()) // what makes no sense leaves no job
+	}
+	if err != nil {
+		return "", err
+	}
+	execution, err := e.seal(o)
+	if err != nil {
+		return "", err
+	}
+	if len(execution) > jobs.MaxExecution || len(o.History) > jobs.MaxContext {
+		return "", ErrLarge
+	}
+	a := o.Admission
+	admitted, err := e.opt.Store.CreateJob(ctx, jobs.Order{
+		UserID: o.UserID, WorkspaceID: a.WorkspaceID, ThreadID: a.ThreadID, MessageID: a.MessageID, Model: o.Asked, Kind: jobs.Chat,
+		IdempotencyKey: a.AdmissionID, AdmissionID: a.AdmissionID, GenerationID: a.GenerationID, HistoryPhase: jobs.HistoryAdmissionPending,
+		Execution: execution, Context: o.History, Timeout: e.opt.Timeout, Retention: jobs.DefaultRetention,
+		MostOfAll: e.opt.Most, MostOfUser: e.opt.MostOfUser,
+	})
+	switch {
+	case or3cloud.CodeOf(err) == or3cloud.CodeRateLimited:
+		return "", ErrBusy
+	case err != nil:
+		return "", err
+	case admitted.Cancelled:
+		return "", ErrCancelled
+	}
+	return admitted.ID, e.admit(ctx, admitted.ID)
+}
+
+// Find returns the job of a wish that has come before; CodeNotFound if there is none.
+func (e *Engine) Find(ctx context.Context, userID, admissionID string) (jobs.Job, error) {
+	return e.opt.Store.FindJob(ctx, admissionID, userID)
+}
+
+// Again returns the job of a wish that comes again; "" if it has not come before. What was left undone of it is done.
+func (e *Engine) Again(ctx context.Context, userID, admissionID string) (id string, err error) {
+	job, err := e.Find(ctx, userID, admissionID)
+	switch {
+	case or3cloud.CodeOf(err) == or3cloud.CodeNotFound:
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return job.ID, e.admit(ctx, job.ID)
+}
+
+// admit writes the messages of an answer into the history, if that was not done, and lets workers have it.
+func (e *Engine) admit(ctx context.Context, id string) error {
+	job, err := e.opt.Store.GetJob(ctx, id, jobs.AnyUser, jobs.Place{Context: true})
+	if err != nil {
+		return err
+	}
+	switch job.HistoryPhase {
+	case jobs.HistoryAdmissionPending:
+		err = e.writeAdmission(ctx, job.Job)
+		e.claims.Wake()
+		if err != nil && final(err) && or3cloud.CodeOf(err) == or3cloud.CodeConflict {
+			return ErrHistory
+		}
+		return err
+	case jobs.HistoryBlocked:
+		return ErrHistory
+	}
+	return nil
+}
+
+// Abort ends an answer of a user, and reports whether it was under way. What has come of it stays.
+func (e *Engine) Abort(ctx context.Context, id, userID string) (bool, error) {
+	done, err := e.opt.Store.AbortJob(ctx, id, userID)
+	if done {
+		e.ended(id)
+	}
+	return done, err
+}
+
+// Cancel takes a wish back, whether it has come or not.
+func (e *Engine) Cancel(ctx context.Context, userID, admissionID string) (jobs.Cancellation, error) {
+	out, err := e.opt.Store.CancelAdmission(ctx, userID, admissionID)
+	if out.Aborted {
+		e.ended(out.JobID)
+	}
+	return out, err
+}
+
+// errEnded is why the work at an answer that has ended otherwise is given up.
+var errEnded = or3cloud.Errorf(or3cloud.CodeConflict, "The answer has ended")
+
+// ended tells everyone that an answer has ended.
+func (e *Engine) ended(id string) {
+	e.mu.Lock()
+	cancel := e.running[id]
+	e.mu.Unlock()
+	if cancel != nil {
+		cancel(errEnded)
+	}
+	e.readers.tell(id)
+	e.history.Wake()
+}
+
+// Get returns a job of a user with its texts from a place on.
+func (e *Engine) Get(ctx context.Context, id, userID string, from jobs.Place) (jobs.View, error) {
+	return e.opt.Store.GetJob(ctx, id, userID, from)
+}
+
+// Watch returns a channel that holds a value when something has come of a job, until stop is called.
+func (e *Engine) Watch(id string) (news <-chan struct{}, stop func()) { return e.readers.watch(id) }
+
+// claim takes up answers that no worker has in hand.
+func (e *Engine) claim(ctx context.Context) error {
+	for e.free() {
+		job, err := e.opt.Store.ClaimNextJob(ctx, e.owner, lease)
+		if err != nil || job == nil {
+			return err
+		}
+		e.begin(job)
+	}
+	return nil
+}
+
+func (e *Engine) free() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.running) < e.opt.Most
+}
+
+// begin lets a worker make an answer.
+func (e *Engine) begin(job *jobs.Claimed) {
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	e.mu.Lock()
+	e.running[job.ID] = cancel
+	e.mu.Unlock()
+	e.readers.tell(job.ID) // its texts may begin again
+	e.workers.Go(func() {
+		defer cancel(nil)
+		e.work(ctx, job)
+		e.mu.Lock()
+		delete(e.running, job.ID)
+		e.mu.Unlock()
+		e.readers.tell(job.ID)
+		e.history.Wake()
+		e.claims.Wake()
+	})
+}

@@ -1,0 +1,116 @@
+package answers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/jobs"
+	"or3.chat/cloud/syncwire"
+)
+
+// atOnce is for how many answers the history is looked at in one go.
+const atOnce = 100
+
+// bring brings what waits into the history: messages of answers that begin, and answers that have ended.
+func (e *Engine) bring(ctx context.Context) error {
+	pending, err := e.opt.Store.PendingHistoryJobs(ctx, atOnce)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, job := range pending {
+		var err error
+		if job.HistoryPhase == jobs.HistoryAdmissionPending {
+			err = e.writeAdmission(ctx, job.Job)
+		} else {
+			err = e.writeAnswer(ctx, job)
+		}
+		if !final(err) { // others do not wait for it
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// final reports whether trying again would change nothing.
+func final(err error) bool {
+	switch or3cloud.CodeOf(err) {
+	case or3cloud.CodeInvalid, or3cloud.CodeTooLarge, or3cloud.CodeConflict, or3cloud.CodeForbidden, or3cloud.CodeNotFound:
+		return true
+	}
+	return err == nil
+}
+
+func generation(job jobs.Job) (or3cloud.ChatGeneration, error) {
+	var in syncwire.AdmissionEnvelope
+	if err := json.Unmarshal(job.Context, &in); err != nil {
+		return or3cloud.ChatGeneration{}, or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid background history")
+	}
+	return in.Generation(job.UserID)
+}
+
+// writeAdmission writes the messages of an answer that begins. One that the history refuses has failed.
+func (e *Engine) writeAdmission(ctx context.Context, job jobs.Job) error {
+	g, err := generation(job)
+	if err == nil {
+		_, err = e.opt.History.AdmitChatGeneration(ctx, g)
+	}
+	switch {
+	case err == nil:
+		_, err := e.opt.Store.SetHistoryPhase(ctx, job.ID, jobs.HistoryReady, jobs.HistoryAdmissionPending)
+		return err
+	case !final(err):
+		return err
+	}
+	if _, failed := e.opt.Store.FinishJob(ctx, job.ID, jobs.Outcome{Status: jobs.Failed, Error: reason(err)}); failed != nil {
+		return failed
+	}
+	if failed := e.block(ctx, job.ID, jobs.HistoryAdmissionPending); failed != nil {
+		return failed
+	}
+	e.readers.tell(job.ID)
+	return err
+}
+
+// writeAnswer writes an answer that has ended.
+func (e *Engine) writeAnswer(ctx context.Context, job jobs.PendingHistory) error {
+	var in syncwire.GenerationSnapshot
+	g, err := generation(job.Job)
+	if err == nil && json.Unmarshal(job.Snapshot, &in) != nil {
+		err = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid background history")
+	}
+	var receipt or3cloud.GenerationReceipt
+	if err == nil {
+		receipt, err = e.opt.History.FinalizeChatGeneration(ctx, g, in.Snapshot())
+	}
+	if err != nil {
+		if !final(err) {
+			return err
+		}
+		e.opt.Log.Warn("a background answer did not get into the history", "job", job.ID, "reason", reason(err))
+		return e.block(ctx, job.ID, jobs.HistoryFinalizationPending)
+	}
+	phase := jobs.HistoryCommitted
+	if receipt.Superseded != "" {
+		phase = jobs.HistorySuperseded
+	}
+	_, err = e.opt.Store.SetHistoryPhase(ctx, job.ID, phase, jobs.HistoryFinalizationPending)
+	return err
+}
+
+// block lets an answer wait for the history no longer.
+func (e *Engine) block(ctx context.Context, id string, from jobs.HistoryPhase) error {
+	_, err := e.opt.Store.SetHistoryPhase(ctx, id, jobs.HistoryBlocked, from)
+	return err
+}
+
+// reason is what a user is told.
+func reason(err error) string {
+	var fault *or3cloud.Error
+	if errors.As(err, &fault) {
+		return fault.Message
+	}
+	return err.Error()
+}

@@ -1,0 +1,304 @@
+package answers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/completions"
+	"or3.chat/cloud/jobs"
+)
+
+const (
+	// flushEvery is how often what has come is written down: a token is no transaction.
+	flushEvery = 250 * time.Millisecond
+	// renewEvery is how often a worker says that it lives, and asks whether the user may still write.
+	renewEvery = lease / 3
+	// keepTrying is how often the end of an answer is written down before another worker has to make it again.
+	keepTrying = 5
+)
+
+// failure is why an answer ends early, as the user reads it.
+type failure string
+
+// Error implements error.
+func (f failure) Error() string { return string(f) }
+
+const (
+	errLong     failure = "The answer has become too long"
+	errTime     failure = "The answer has taken too long"
+	errMayWrite failure = "The permission to write in this workspace has ended"
+	errKey      failure = "The answer cannot go on: the key of background answers has changed"
+	errUpstream failure = "The answer cannot go on: the server of its model is gone"
+)
+
+// errLost says that another worker has the answer.
+var errLost = errors.New("another worker has the answer")
+
+// answer is one under way.
+type answer struct {
+	job *jobs.Claimed
+	key string // that the server is asked with
+
+	mu                  sync.Mutex
+	content, reasoning  strings.Builder // all of it
+	fresh, freshThought strings.Builder // what is not written down yet
+	usage               []byte
+	chunks              int
+}
+
+// work makes an answer.
+func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
+	a := &answer{job: job}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	clock := time.AfterFunc(job.StartedAt.Add(e.opt.Timeout).Sub(e.opt.Now()), func() { cancel(errTime) })
+	defer clock.Stop()
+	done := make(chan error, 1)
+	go func() {
+		err := errors.New("the worker has panicked")
+		defer func() {
+			if v := recover(); v != nil {
+				e.opt.Log.Error("a background answer panicked", "job", job.ID, "panic", v, "stack", string(debug.Stack()))
+			}
+			done <- err
+		}()
+		err = e.ask(ctx, a)
+	}()
+	err := e.follow(ctx, cancel, a, done)
+	switch {
+	case errors.Is(err, errEnded), errors.Is(err, errLost):
+		return // another end stays
+	case e.ctx.Err() != nil:
+		e.handBack(job.ID)
+		return
+	}
+	end := jobs.TerminalSnapshot{
+		Status: jobs.Complete, Content: a.content.String(), Reasoning: a.reasoning.String(), Usage: a.usage, CompletedAt: e.opt.Now(),
+	}
+	if err != nil {
+		end.Status, end.Error = jobs.Failed, e.tell(a, err)
+	}
+	for range keepTrying {
+		_, err = e.opt.Store.SaveTerminalSnapshot(e.ctx, job.ID, e.owner, end)
+		if err == nil || final(err) {
+			break
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-e.ctx.Done():
+		}
+	}
+	if err != nil {
+		e.opt.Log.Warn("the end of a background answer was not written", "job", job.ID, "error", err)
+	}
+}
+
+// handBack lets whoever comes next take an answer up without waiting for the end of the lease.
+func (e *Engine) handBack(id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), time.Second)
+	defer cancel()
+	if _, err := e.opt.Store.RenewJobLease(ctx, id, e.owner, time.Millisecond); err != nil {
+		e.opt.Log.Debug("a background answer waits for the end of its lease", "job", id, "error", err)
+	}
+}
+
+// follow writes down what comes until all has come, and returns how it has ended.
+func (e *Engine) follow(ctx context.Context, cancel context.CancelCauseFunc, a *answer, done <-chan error) error {
+	flush, renew := time.NewTicker(flushEvery), time.NewTicker(renewEvery)
+	defer flush.Stop()
+	defer renew.Stop()
+	for {
+		select {
+		case err := <-done: // what is not written yet goes with the end
+			return err
+		case <-flush.C:
+			if err := e.flush(ctx, a); err != nil {
+				cancel(err)
+				<-done
+				return err
+			}
+		case <-renew.C:
+			if err := e.renew(ctx, a); err != nil {
+				cancel(err)
+				<-done
+				return err
+			}
+		}
+	}
+}
+
+// flush writes down what has come. What a store cannot take now it gets with the next piece.
+func (e *Engine) flush(ctx context.Context, a *answer) error {
+	a.mu.Lock()
+	content, thought, chunks := a.fresh.String(), a.freshThought.String(), a.chunks
+	a.mu.Unlock()
+	if content == "" && thought == "" {
+		return nil
+	}
+	status, err := e.opt.Store.UpdateJob(ctx, a.job.ID, jobs.Update{LeaseOwner: e.owner, Content: content, Reasoning: thought, Chunks: &chunks})
+	switch code := or3cloud.CodeOf(err); {
+	case err == nil && status != jobs.Streaming:
+		return errEnded
+	case code == or3cloud.CodeConflict || code == or3cloud.CodeNotFound:
+		return errLost
+	case err != nil:
+		return nil
+	}
+	a.mu.Lock()
+	rest, restThought := a.fresh.String()[len(content):], a.freshThought.String()[len(thought):]
+	a.fresh.Reset()
+	a.freshThought.Reset()
+	a.fresh.WriteString(rest)
+	a.freshThought.WriteString(restThought)
+	a.mu.Unlock()
+	e.readers.tell(a.job.ID)
+	return nil
+}
+
+// renew keeps the lease, if the user may still write. A store that cannot say so does not end an answer that is paid for.
+func (e *Engine) renew(ctx context.Context, a *answer) error {
+	if err := e.permit(ctx, a.job); err != nil {
+		return err
+	}
+	held, err := e.opt.Store.RenewJobLease(ctx, a.job.ID, e.owner, lease)
+	if err == nil && !held {
+		return errLost
+	}
+	return nil
+}
+
+func (e *Engine) permit(ctx context.Context, job *jobs.Claimed) error {
+	if may, err := e.opt.MayWrite(ctx, job.UserID, job.WorkspaceID); err == nil && !may {
+		return errMayWrite
+	}
+	return nil
+}
+
+// ask asks the server of the model and reads its answer.
+func (e *Engine) ask(ctx context.Context, a *answer) error {
+	if err := e.permit(ctx, a.job); err != nil {
+		return err
+	}
+	call, err := e.call(a.job)
+	if err != nil {
+		return err
+	}
+	a.key = call.Key
+	res, err := e.opt.Client.Send(ctx, call)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	defer res.Close()
+	call.Body.Release()
+	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	switch {
+	case res.Status/100 != 2:
+		return refusal{res.Status, strings.TrimSpace(res.Text(a.key))}
+	case kind != "text/event-stream" && kind != "" || res.Header.Get("Content-Encoding") != "" && !strings.EqualFold(res.Header.Get("Content-Encoding"), "identity"):
+		return completions.ErrEvent
+	}
+	events := completions.NewEvents(res)
+	for {
+		event, err := events.Next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return cause(ctx, err)
+		case !a.add(event):
+			return errLong
+		}
+	}
+}
+
+// cause is why something has ended with ctx, if it has.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// add adds a piece, and reports whether all of it has room.
+func (a *answer) add(event completions.Event) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.content.Len()+a.reasoning.Len()+len(event.Content)+len(event.Reasoning) > jobs.MaxText {
+		return false
+	}
+	if event.Usage != nil && len(event.Usage) <= jobs.MaxState {
+		a.usage = event.Usage
+	}
+	if event.Content == "" && event.Reasoning == "" {
+		return true
+	}
+	a.chunks++
+	a.content.WriteString(event.Content)
+	a.fresh.WriteString(event.Content)
+	a.reasoning.WriteString(event.Reasoning)
+	a.freshThought.WriteString(event.Reasoning)
+	return true
+}
+
+// refusal is what a server says instead of an answer.
+type refusal struct {
+	status int
+	text   string
+}
+
+// Error implements error.
+func (r refusal) Error() string {
+	if r.text == "" {
+		return fmt.Sprintf("OpenRouter has answered %d", r.status)
+	}
+	return r.text
+}
+
+// tell says in the log why an answer has failed, and returns what the user is told. What servers of models say may be about the chat,
+// so it is not in the log.
+func (e *Engine) tell(a *answer, err error) string {
+	to, _ := e.opt.Upstreams.Of(a.job.Model)
+	warn := func(format string, args ...any) {
+		e.opt.Log.Warn("a background answer has failed", "job", a.job.ID, "reason", fmt.Sprintf("the server of models %s: ", to)+fmt.Sprintf(format, args...))
+	}
+	var refused refusal
+	var fault completions.Fault
+	var own failure
+	switch {
+	case errors.As(err, &own):
+		return own.Error()
+	case errors.As(err, &refused):
+		if refused.status >= http.StatusInternalServerError || refused.status == http.StatusUnauthorized {
+			warn("it has answered %d", refused.status)
+		}
+		return refused.Error()
+	case errors.As(err, &fault):
+		warn("it has reported a fault in the middle of its answer")
+		if a.key != "" {
+			return strings.ReplaceAll(fault.Error(), a.key, "[key]")
+		}
+		return fault.Error()
+	case errors.Is(err, completions.ErrLate):
+		warn("%v", err)
+		return "OpenRouter has not answered in time"
+	case errors.Is(err, completions.ErrSilent), errors.Is(err, completions.ErrCut):
+		warn("%v", err)
+		return "The answer was broken off"
+	case errors.Is(err, completions.ErrEvent):
+		warn("%v", err)
+		return "The answer of OpenRouter was not understood"
+	case errors.Is(err, completions.ErrCalls):
+		return "The model has called a tool that it was not offered"
+	}
+	warn("%v", err)
+	return "Failed to reach OpenRouter"
+}
