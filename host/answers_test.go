@@ -2,11 +2,13 @@ package host
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -217,6 +219,29 @@ func TestAnswersInTheBackground(t *testing.T) {
 	}
 }
 
+// Clients of February write the messages themselves, and read what is made for them; nothing comes into the history beside that. They
+// name no wish, so each of theirs is another answer.
+func TestBackgroundAnswersOfOldClients(t *testing.T) {
+	p := background(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, says("Hello")+said)
+	}).register(t, "ann@example.test")
+	ids := map[string]bool{}
+	for range 2 {
+		_, text, err := p.send(t.Context(), "POST", "/api/openrouter/stream", `{"model":"a","messages":[],"stream":true,"_background":true,"_threadId":"t1","_messageId":"a1"}`)
+		var out struct{ JobID, Status string }
+		if err != nil || json.Unmarshal(text, &out) != nil || out.Status != "streaming" || strings.Contains(string(text), "historyVersion") {
+			t.Fatalf("%s, %v", text, err)
+		}
+		if s := p.until(out.JobID, "complete"); *s.Content != "Hello" || s.MessageID != "a1" {
+			t.Errorf("%+v", s)
+		}
+		ids[out.JobID] = true
+	}
+	if message := p.message("a1"); message != nil || len(ids) != 2 {
+		t.Errorf("the history has %v, of answers %v", message, ids)
+	}
+}
+
 // Whatever a server of models does, the answer ends with a text, and what has come of it stays.
 func TestBackgroundAnswersThatFail(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -338,7 +363,7 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 		case <-r.Context().Done():
 		}
 		_, _ = io.WriteString(w, said)
-	}, "OR3_BACKGROUND_MAX_JOBS_PER_USER=1", "OR3_REQUESTS_PER_MINUTE=4")
+	}, "OR3_BACKGROUND_MAX_JOBS_PER_USER=1", "OR3_REQUESTS_PER_MINUTE=3")
 	defer close(goOn)
 	p, eve := r.register(t, "ann@example.test"), r.register(t, "eve@example.test")
 	change := func(old, new string) string { return strings.Replace(p.wish(1, ""), old, new, 1) }
@@ -354,14 +379,14 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	const start = "/api/openrouter/stream"
 	try("nobody", stranger, "POST", start, p.wish(1, ""), 401, `{"error":"Authentication required for background streaming"}`)
 	try("another's workspace", eve, "POST", start, p.wish(1, ""), 403, "")
-	try("an old client", p, "POST", start, `{"model":"a","stream":true,"_background":true,"_threadId":"t","_messageId":"a"}`, 503, `"background_history_unsupported"`)
+	try("an old client without a thread", p, "POST", start, `{"model":"a","stream":true,"_background":true,"_messageId":"a"}`, 400, "_threadId")
 	try("tools", p, "POST", start, p.wish(1, `,"tools":[{"type":"function","function":{"name":"f"}}]`), 503, `"background_client_tool_unsupported"`)
 	try("tools that are none", p, "POST", start, p.wish(1, `,"tools":[1]`), 400, "Invalid tools")
 	try("a continuation", p, "POST", start, change("new-turn", "continuation"), 503, `"background_history_unsupported"`)
 	try("another thread", p, "POST", start, change(`"_threadId":"t1"`, `"_threadId":"t2"`), 400, "_threadId")
 	try("another message", p, "POST", start, change(`"_messageId":"a1"`, `"_messageId":7`), 400, "_messageId")
 	try("another admission", p, "POST", start, change(`"_backgroundAdmissionId":"admission-1"`, `"_backgroundAdmissionId":""`), 400, "_backgroundAdmissionId")
-	try("another version", p, "POST", start, change(`"version":1`, `"version":2`), 400, "version 2")
+	try("another version", p, "POST", start, change(`"version":1`, `"version":2`), 400, "Invalid background history")
 	try("a message of another thread", p, "POST", start, change(`"id":"u1","thread_id":"t1"`, `"id":"u1","thread_id":"t2"`), 400, "Invalid background history")
 	try("no stream", p, "POST", start, change(`"stream":true`, `"stream":false`), 400, "streamed")
 	try("a large one", p, "POST", start, p.wish(1, `,"x":"`+strings.Repeat("x", 1<<20)+`"`), 413, `"background_history_unsupported"`)
@@ -408,5 +433,85 @@ func TestBackgroundAnswersAreOff(t *testing.T) {
 	}
 	if res, _, err := p.send(t.Context(), "GET", "/api/jobs/x/status", ""); err != nil || res.StatusCode != 404 {
 		t.Errorf("a job: %v %v", err, res)
+	}
+}
+
+// What many answers, their readers and their ends have taken is given back, also by readers that go away in the middle.
+func TestNothingOfAnswersIsLeft(t *testing.T) {
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, says("half"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}, "OR3_REQUESTS_PER_MINUTE=1000")
+	p := r.register(t, "ann@example.test")
+	round := func(n int) {
+		id := p.beginAnswer(n)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var readers sync.WaitGroup
+		for range 3 {
+			req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/api/jobs/"+id+"/stream", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := p.client.Do(req)
+			if err != nil || res.StatusCode != 200 {
+				t.Fatal(res, err)
+			}
+			readers.Go(func() {
+				defer res.Body.Close()
+				_, _ = io.Copy(io.Discard, res.Body)
+			})
+		}
+		if n%2 == 0 { // they go away
+			stop()
+			readers.Wait()
+		}
+		p.do("POST", "/api/jobs/"+id+"/abort", "", nil)
+		readers.Wait() // or read to the end
+		patience.Until(t, "the worker has ended", func() bool { return r.running.Load().answers.UnderWay() == 0 })
+	}
+	for n := range 5 {
+		round(n + 1)
+	}
+	settled := func() int {
+		p.client.CloseIdleConnections()
+		runtime.GC()
+		return runtime.NumGoroutine()
+	}
+	before := settled()
+	for n := range 40 {
+		round(n + 100)
+	}
+	patience.Until(t, "no goroutine is left", func() bool { return settled() <= before+5 })
+	if n := r.running.Load().answers.Readers(); n != 0 {
+		t.Errorf("%d readers are left", n)
+	}
+}
+
+// An answer that takes too long ends with what has come, and so does one whose user may not write any more.
+func TestAnswersEndWithTheirTimeAndThePermission(t *testing.T) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, says("half"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	p := background(t, answer, "OR3_BACKGROUND_JOB_TIMEOUT=1").register(t, "ann@example.test")
+	if s := p.until(p.beginAnswer(1), "error"); s.Error != "The answer has taken too long" || *s.Content != "half" {
+		t.Errorf("too long: %+v", s)
+	}
+	r := background(t, answer)
+	p = r.register(t, "ann@example.test")
+	eve := r.register(t, "eve@example.test")
+	id := p.beginAnswer(1)
+	access := r.running.Load().sessions.store.(or3cloud.WorkspaceAccessStore)
+	if err := access.SetMemberRole(t.Context(), p.workspace, eve.user, or3cloud.RoleOwner); err != nil {
+		t.Fatal(err)
+	}
+	if err := access.SetMemberRole(t.Context(), p.workspace, p.user, or3cloud.RoleViewer); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.until(id, "error"); s.Error != "The permission to write in this workspace has ended" {
+		t.Errorf("a viewer: %+v", s)
 	}
 }

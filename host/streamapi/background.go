@@ -30,11 +30,11 @@ func deny(w http.ResponseWriter, status int, text, code string) error {
 	}{text, code})
 }
 
-// begun says that an answer is made. Clients demand the version of the history.
+// begun says that an answer is made. The newest clients demand the version of the history that they have announced.
 type begun struct {
 	JobID          string `json:"jobId"`
 	Status         string `json:"status"`
-	HistoryVersion int    `json:"historyVersion"`
+	HistoryVersion int    `json:"historyVersion,omitempty"`
 }
 
 // begin begins an answer in the background.
@@ -48,24 +48,13 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		return err
 	case !s.Authenticated:
 		return deny(w, http.StatusUnauthorized, "Authentication required for background streaming", "")
-	case asked.History == nil: // an old client would write the answer itself, and then there were two
-		return deny(w, http.StatusServiceUnavailable, "Background answers need a client that leaves their history to the server", codeHistory)
 	case asked.Tools:
-		return deny(w, http.StatusServiceUnavailable, "Background answers call no tools on this server", codeTools)
+		return deny(w, http.StatusServiceUnavailable, "Background answers call no tools on this server: switch them off for this chat", codeTools)
 	}
-	var history syncwire.AdmissionEnvelope
-	if err := json.Unmarshal(asked.History, &history); err != nil {
-		return deny(w, http.StatusBadRequest, "Invalid background history", "")
-	}
+	history, err := announced(asked, s)
 	switch {
-	case asked.AdmissionID == "" || len(asked.AdmissionID) > maxAdmissionID || asked.AdmissionID != history.AdmissionID:
-		return deny(w, http.StatusBadRequest, "Invalid _backgroundAdmissionId", "")
-	case asked.ThreadID == "" || asked.ThreadID != history.ThreadID:
-		return deny(w, http.StatusBadRequest, "Invalid _threadId", "")
-	case asked.MessageID == "" || asked.MessageID != history.MessageID:
-		return deny(w, http.StatusBadRequest, "Invalid _messageId", "")
-	case !asked.Stream:
-		return deny(w, http.StatusBadRequest, "A background answer is streamed", "")
+	case err != nil:
+		return deny(w, http.StatusBadRequest, err.Error(), "")
 	case history.Kind == or3cloud.Continuation:
 		return deny(w, http.StatusServiceUnavailable, "Background answers begin a turn on this server", codeHistory)
 	}
@@ -73,12 +62,14 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		return err
 	}
 	// Whoever does not know what has become of a wish sends it again; that costs nothing.
-	id, err := a.opt.Answers.Again(r.Context(), s.User.ID, asked.AdmissionID)
-	if err != nil {
-		return a.notBegun(w, err)
-	}
-	if id != "" {
-		return httpapi.WriteJSON(w, http.StatusOK, begun{id, "streaming", syncwire.AdmissionVersion})
+	answer := begun{Status: "streaming", HistoryVersion: int(history.Version)}
+	if asked.AdmissionID != "" {
+		if answer.JobID, err = a.opt.Answers.Again(r.Context(), s.User.ID, asked.AdmissionID); err != nil {
+			return a.notBegun(w, err)
+		}
+		if answer.JobID != "" {
+			return httpapi.WriteJSON(w, http.StatusOK, answer)
+		}
 	}
 	to, model := a.opt.Upstreams.Of(asked.Model)
 	key, lent, missing := a.key(r, to)
@@ -99,14 +90,42 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 	if refused != nil {
 		return refuse(w, http.StatusTooManyRequests, refused.text, refused.wait)
 	}
-	id, err = a.opt.Answers.Begin(r.Context(), answers.Order{
+	answer.JobID, err = a.opt.Answers.Begin(r.Context(), answers.Order{
 		UserID: s.User.ID, History: asked.History, Admission: history, Asked: asked.Model, To: to, Key: key, Referer: referer(r), Body: body.Bytes(),
 	})
 	if err != nil {
 		return a.notBegun(w, err)
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, begun{id, "streaming", syncwire.AdmissionVersion})
+	return httpapi.WriteJSON(w, http.StatusOK, answer)
 }
+
+// announced returns what a client has announced of an answer. Old clients write the messages themselves, so there are ids alone.
+func announced(asked *completions.Request, s *or3cloud.SessionContext) (out syncwire.AdmissionEnvelope, err error) {
+	if asked.History == nil {
+		out.WorkspaceID, out.ThreadID, out.MessageID, out.AdmissionID = s.Workspace.ID, asked.ThreadID, asked.MessageID, asked.AdmissionID
+	} else if json.Unmarshal(asked.History, &out) != nil || out.Version != syncwire.AdmissionVersion {
+		return out, invalid("Invalid background history")
+	}
+	switch {
+	case len(asked.AdmissionID) > maxAdmissionID, asked.AdmissionID != out.AdmissionID, asked.History != nil && out.AdmissionID == "":
+		return out, invalid("Invalid _backgroundAdmissionId")
+	case !isID(asked.ThreadID) || asked.ThreadID != out.ThreadID:
+		return out, invalid("Invalid _threadId")
+	case !isID(asked.MessageID) || asked.MessageID != out.MessageID:
+		return out, invalid("Invalid _messageId")
+	case !asked.Stream:
+		return out, invalid("A background answer is streamed")
+	}
+	return out, nil
+}
+
+// invalid is what is wrong with a start.
+type invalid string
+
+// Error implements error.
+func (i invalid) Error() string { return string(i) }
+
+func isID(id string) bool { return id != "" && len(id) <= or3cloud.MaxChatID }
 
 // maxBackground is the largest chat that is copied in order to be kept, in bytes.
 const maxBackground = 1 << 20

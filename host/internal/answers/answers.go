@@ -83,11 +83,10 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := make([]byte, 16)
-	if _, err := io.ReadFull(o.Rand, id); err != nil {
-		return nil, fmt.Errorf("name the workers of this process: %w", err)
+	e := &Engine{opt: o, sealer: sealer, running: map[string]context.CancelCauseFunc{}}
+	if e.owner, err = e.name(); err != nil {
+		return nil, err
 	}
-	e := &Engine{opt: o, sealer: sealer, owner: fmt.Sprintf("%x", id), running: map[string]context.CancelCauseFunc{}}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.claims = background.New(background.Task{
 		Name: "the look for answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.claim,
@@ -115,7 +114,8 @@ func (e *Engine) Close() {
 // Order asks for an answer.
 type Order struct {
 	UserID string
-	// History is the admission into the history as the client has sent it, of which Admission is what was read: it stays byte for byte.
+	// History is the admission into the history as the client has sent it, of which Admission is what was read: it stays byte for byte. It
+	// is nil for old clients, which write the messages themselves; of Admission there are only the ids then, and perhaps none of the wish.
 	History   []byte
 	Admission syncwire.AdmissionEnvelope
 	// Asked is the model as the client calls it, To the server of it and Body what that is asked. Key is the user's own key for it; empty
@@ -142,12 +142,22 @@ var (
 
 // Begin begins an answer and returns its job. A wish that has come before is the same answer.
 func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
-	g, err := o.Admission.Generation(o.UserID)
-	if err == nil {
-		_, err = syncrule.CheckGeneration(&g, e.opt.Now()) // what makes no sense leaves no job
+	phase := jobs.HistoryAdmissionPending
+	if o.History == nil {
+		phase = ""
+	} else {
+		g, err := o.Admission.Generation(o.UserID)
+		if err == nil {
+			_, err = syncrule.CheckGeneration(&g, e.opt.Now()) // what makes no sense leaves no job
+		}
+		if err != nil {
+			return "", err
+		}
 	}
-	if err != nil {
-		return "", err
+	if o.Admission.AdmissionID == "" {
+		if o.Admission.AdmissionID, err = e.name(); err != nil {
+			return "", err
+		}
 	}
 	execution, err := e.seal(o)
 	if err != nil {
@@ -159,7 +169,7 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	a := o.Admission
 	admitted, err := e.opt.Store.CreateJob(ctx, jobs.Order{
 		UserID: o.UserID, WorkspaceID: a.WorkspaceID, ThreadID: a.ThreadID, MessageID: a.MessageID, Model: o.Asked, Kind: jobs.Chat,
-		IdempotencyKey: a.AdmissionID, AdmissionID: a.AdmissionID, GenerationID: a.GenerationID, HistoryPhase: jobs.HistoryAdmissionPending,
+		IdempotencyKey: a.AdmissionID, AdmissionID: a.AdmissionID, GenerationID: a.GenerationID, HistoryPhase: phase,
 		Execution: execution, Context: o.History, Timeout: e.opt.Timeout, Retention: jobs.DefaultRetention,
 		MostOfAll: e.opt.Most, MostOfUser: e.opt.MostOfUser,
 	})
@@ -171,7 +181,20 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	case admitted.Cancelled:
 		return "", ErrCancelled
 	}
+	if phase == "" {
+		e.claims.Wake()
+		return admitted.ID, nil
+	}
 	return admitted.ID, e.admit(ctx, admitted.ID)
+}
+
+// name returns a name that nothing has.
+func (e *Engine) name() (string, error) {
+	id := make([]byte, 16)
+	if _, err := io.ReadFull(e.opt.Rand, id); err != nil {
+		return "", fmt.Errorf("make a name for background answers: %w", err)
+	}
+	return fmt.Sprintf("%x", id), nil
 }
 
 // Find returns the job of a wish that has come before; CodeNotFound if there is none.
@@ -264,10 +287,20 @@ func (e *Engine) claim(ctx context.Context) error {
 	return nil
 }
 
-func (e *Engine) free() bool {
+func (e *Engine) free() bool { return e.UnderWay() < e.opt.Most }
+
+// UnderWay returns how many answers the workers of this process have in hand.
+func (e *Engine) UnderWay() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.running) < e.opt.Most
+	return len(e.running)
+}
+
+// Readers returns of how many answers someone reads along.
+func (e *Engine) Readers() int {
+	e.readers.mu.Lock()
+	defer e.readers.mu.Unlock()
+	return len(e.readers.by)
 }
 
 // begin lets a worker make an answer.
