@@ -89,6 +89,17 @@ func (m *managed) act(p *person, path, body string) (status int, message string,
 	return res.StatusCode, message, answer
 }
 
+// Administrators see whether answers are made in the background.
+func TestTheStatusOfAnswersInTheBackground(t *testing.T) {
+	m := manage(t, "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_BACKGROUND_STREAMING_ENABLED=true")
+	var got struct {
+		Status struct{ BackgroundStreaming struct{ Enabled bool } }
+	}
+	if m.admin.do("GET", "/api/admin/system/status", "", &got); !got.Status.BackgroundStreaming.Enabled {
+		t.Error("they are told that none are")
+	}
+}
+
 func TestTheSystemsStatus(t *testing.T) {
 	m := manage(t)
 	type provider struct {

@@ -25,6 +25,9 @@ type EventStream struct {
 	unsent   []byte
 }
 
+// keptBuffer is the largest buffer that a stream keeps between its events, in bytes.
+const keptBuffer = 16 << 10
+
 // NewEventStream begins the answer. patience is how long the client may leave something untaken before Send fails: a
 // reader that takes nothing must not hold a stream.
 func NewEventStream(w http.ResponseWriter, patience time.Duration) *EventStream {
@@ -86,7 +89,9 @@ func firstLine(text string) string {
 func (s *EventStream) Send() error {
 	s.hurry()
 	_, err := s.w.Write(s.unsent)
-	s.unsent = s.unsent[:0]
+	if s.unsent = s.unsent[:0]; cap(s.unsent) > keptBuffer {
+		s.unsent = nil // a stream is open for long after what was large
+	}
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"or3.chat/cloud/instance"
 )
 
 // nuxtPage is a page as Nuxt writes it, of a release with a name.
@@ -461,6 +463,22 @@ func TestWhatTheClientIsTold(t *testing.T) {
 	} {
 		if told := fmt.Sprint(public(configuration(t, strings.Fields(c.environ)...), off)["openRouter"]); told != c.want {
 			t.Errorf("%s: %s", c.environ, told)
+		}
+	}
+	noSync := cloud
+	noSync.SyncServed = false
+	for _, c := range []struct {
+		environ string
+		plan    instance.Plan
+		want    bool
+	}{
+		{"OR3_BACKGROUND_STREAMING_ENABLED=true OPENROUTER_API_KEY=do-not-show", cloud, true},
+		{"OR3_BACKGROUND_STREAMING_ENABLED=true OPENROUTER_API_KEY=do-not-show", noSync, false},
+		{"OR3_BACKGROUND_STREAMING_ENABLED=true", cloud, false},
+		{"OPENROUTER_API_KEY=do-not-show", cloud, false},
+	} {
+		if told := public(configuration(t, strings.Fields(c.environ)...), c.plan)["backgroundStreaming"].(object)["enabled"]; told != c.want {
+			t.Errorf("%s: answers in the background are %v", c.environ, told)
 		}
 	}
 	got, err := json.MarshalIndent(public(cfg, off), "", "\t")

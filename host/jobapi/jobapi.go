@@ -32,6 +32,9 @@ type Options struct {
 	Closing <-chan struct{}
 }
 
+// statusMemory is what an answer with both texts takes while it is written, in bytes.
+const statusMemory = 4 * jobs.MaxText
+
 // PerUser is how many streams of one user there may be.
 const PerUser = 32
 
@@ -49,7 +52,7 @@ func New(o Options) *API {
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{
-		{Method: http.MethodGet, Path: "/api/jobs/:id/status", Handle: a.status},
+		{Method: http.MethodGet, Path: "/api/jobs/:id/status", Buffer: statusMemory, Handle: a.status},
 		{Method: http.MethodGet, Path: "/api/jobs/:id/stream", Effects: true, Handle: a.stream},
 		{Method: http.MethodPost, Path: "/api/jobs/:id/abort", Handle: a.abort},
 		{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},

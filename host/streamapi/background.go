@@ -25,9 +25,9 @@ const (
 // deny answers a background start in the contract's form.
 func deny(w http.ResponseWriter, status int, text, code string) error {
 	return httpapi.WriteJSON(w, status, struct {
-		Error string `json:"error"`
 		Code  string `json:"code,omitempty"`
-	}{text, code})
+		Error string `json:"error"`
+	}{code, text})
 }
 
 // begun says that an answer is made. The newest clients demand the version of the history that they have announced.

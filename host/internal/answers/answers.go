@@ -68,6 +68,7 @@ type Engine struct {
 	owner   string // of the leases of this process
 	claims  *background.Loop
 	history *background.Loop // apart, so that an answer that cannot be written holds up no other
+	archive archive
 	readers readers
 
 	ctx     context.Context
@@ -84,6 +85,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opt: o, sealer: sealer, running: map[string]context.CancelCauseFunc{}}
+	e.archive = archive{&e.opt, &e.readers}
 	if e.owner, err = e.name(); err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func New(o Options) (*Engine, error) {
 		Name: "the look for answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.claim,
 	})
 	e.history = background.New(background.Task{
-		Name: "the history of answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.bring,
+		Name: "the history of answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.archive.bring,
 	})
 	return e, nil
 }
@@ -222,7 +224,7 @@ func (e *Engine) admit(ctx context.Context, id string) error {
 	}
 	switch job.HistoryPhase {
 	case jobs.HistoryAdmissionPending:
-		err = e.writeAdmission(ctx, job.Job)
+		err = e.archive.writeAdmission(ctx, job.Job)
 		e.claims.Wake()
 		if err != nil && final(err) && or3cloud.CodeOf(err) == or3cloud.CodeConflict {
 			return ErrHistory

@@ -10,12 +10,18 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
+// archive brings answers into the history.
+type archive struct {
+	opt     *Options
+	readers *readers
+}
+
 // atOnce is for how many answers the history is looked at in one go.
 const atOnce = 100
 
 // bring brings what waits into the history: messages of answers that begin, and answers that have ended.
-func (e *Engine) bring(ctx context.Context) error {
-	pending, err := e.opt.Store.PendingHistoryJobs(ctx, atOnce)
+func (a *archive) bring(ctx context.Context) error {
+	pending, err := a.opt.Store.PendingHistoryJobs(ctx, atOnce)
 	if err != nil {
 		return err
 	}
@@ -23,9 +29,9 @@ func (e *Engine) bring(ctx context.Context) error {
 	for _, job := range pending {
 		var err error
 		if job.HistoryPhase == jobs.HistoryAdmissionPending {
-			err = e.writeAdmission(ctx, job.Job)
+			err = a.writeAdmission(ctx, job.Job)
 		} else {
-			err = e.writeAnswer(ctx, job)
+			err = a.writeAnswer(ctx, job)
 		}
 		if !final(err) { // others do not wait for it
 			faults = append(faults, err)
@@ -52,30 +58,30 @@ func generation(job jobs.Job) (or3cloud.ChatGeneration, error) {
 }
 
 // writeAdmission writes the messages of an answer that begins. One that the history refuses has failed.
-func (e *Engine) writeAdmission(ctx context.Context, job jobs.Job) error {
+func (a *archive) writeAdmission(ctx context.Context, job jobs.Job) error {
 	g, err := generation(job)
 	if err == nil {
-		_, err = e.opt.History.AdmitChatGeneration(ctx, g)
+		_, err = a.opt.History.AdmitChatGeneration(ctx, g)
 	}
 	switch {
 	case err == nil:
-		_, err := e.opt.Store.SetHistoryPhase(ctx, job.ID, jobs.HistoryReady, jobs.HistoryAdmissionPending)
+		_, err := a.opt.Store.SetHistoryPhase(ctx, job.ID, jobs.HistoryReady, jobs.HistoryAdmissionPending)
 		return err
 	case !final(err):
 		return err
 	}
-	if _, failed := e.opt.Store.FinishJob(ctx, job.ID, jobs.Outcome{Status: jobs.Failed, Error: reason(err)}); failed != nil {
+	if _, failed := a.opt.Store.FinishJob(ctx, job.ID, jobs.Outcome{Status: jobs.Failed, Error: reason(err)}); failed != nil {
 		return failed
 	}
-	if failed := e.block(ctx, job.ID, jobs.HistoryAdmissionPending); failed != nil {
+	if failed := a.block(ctx, job.ID, jobs.HistoryAdmissionPending); failed != nil {
 		return failed
 	}
-	e.readers.tell(job.ID)
+	a.readers.tell(job.ID)
 	return err
 }
 
 // writeAnswer writes an answer that has ended.
-func (e *Engine) writeAnswer(ctx context.Context, job jobs.PendingHistory) error {
+func (a *archive) writeAnswer(ctx context.Context, job jobs.PendingHistory) error {
 	var in syncwire.GenerationSnapshot
 	g, err := generation(job.Job)
 	if err == nil && json.Unmarshal(job.Snapshot, &in) != nil {
@@ -83,26 +89,26 @@ func (e *Engine) writeAnswer(ctx context.Context, job jobs.PendingHistory) error
 	}
 	var receipt or3cloud.GenerationReceipt
 	if err == nil {
-		receipt, err = e.opt.History.FinalizeChatGeneration(ctx, g, in.Snapshot())
+		receipt, err = a.opt.History.FinalizeChatGeneration(ctx, g, in.Snapshot())
 	}
 	if err != nil {
 		if !final(err) {
 			return err
 		}
-		e.opt.Log.Warn("a background answer did not get into the history", "job", job.ID, "reason", reason(err))
-		return e.block(ctx, job.ID, jobs.HistoryFinalizationPending)
+		a.opt.Log.Warn("a background answer did not get into the history", "job", job.ID, "reason", reason(err))
+		return a.block(ctx, job.ID, jobs.HistoryFinalizationPending)
 	}
 	phase := jobs.HistoryCommitted
 	if receipt.Superseded != "" {
 		phase = jobs.HistorySuperseded
 	}
-	_, err = e.opt.Store.SetHistoryPhase(ctx, job.ID, phase, jobs.HistoryFinalizationPending)
+	_, err = a.opt.Store.SetHistoryPhase(ctx, job.ID, phase, jobs.HistoryFinalizationPending)
 	return err
 }
 
 // block lets an answer wait for the history no longer.
-func (e *Engine) block(ctx context.Context, id string, from jobs.HistoryPhase) error {
-	_, err := e.opt.Store.SetHistoryPhase(ctx, id, jobs.HistoryBlocked, from)
+func (a *archive) block(ctx context.Context, id string, from jobs.HistoryPhase) error {
+	_, err := a.opt.Store.SetHistoryPhase(ctx, id, jobs.HistoryBlocked, from)
 	return err
 }
 

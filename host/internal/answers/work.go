@@ -77,7 +77,7 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 	switch {
 	case errors.Is(err, errEnded), errors.Is(err, errLost):
 		return // another end stays
-	case e.ctx.Err() != nil:
+	case err != nil && e.ctx.Err() != nil:
 		e.handBack(job.ID)
 		return
 	}
@@ -87,19 +87,27 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 	if err != nil {
 		end.Status, end.Error = jobs.Failed, e.tell(a, err)
 	}
+	err = e.save(job.ID, end)
+	if err != nil {
+		e.opt.Log.Warn("the end of a background answer was not written", "job", job.ID, "error", err)
+	}
+}
+
+// save writes the end of an answer down, also one that comes while the server stops.
+func (e *Engine) save(id string, end jobs.TerminalSnapshot) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), lease/2)
+	defer cancel()
 	for range keepTrying {
-		_, err = e.opt.Store.SaveTerminalSnapshot(e.ctx, job.ID, e.owner, end)
-		if err == nil || final(err) {
-			break
+		if _, err = e.opt.Store.SaveTerminalSnapshot(ctx, id, e.owner, end); err == nil || final(err) {
+			return err
 		}
 		select {
 		case <-time.After(time.Second):
 		case <-e.ctx.Done():
+			return err
 		}
 	}
-	if err != nil {
-		e.opt.Log.Warn("the end of a background answer was not written", "job", job.ID, "error", err)
-	}
+	return err
 }
 
 // handBack lets whoever comes next take an answer up without waiting for the end of the lease.
