@@ -120,7 +120,7 @@ func (p *person) synced(id, state string) map[string]any {
 	return data
 }
 
-// An answer is made although nobody waits for it, read along from any place, and comes to another device by ordinary sync.
+// An answer is made although no one waits for it, read along from any place, and comes to another device by ordinary sync.
 func TestAnswersInTheBackground(t *testing.T) {
 	goOn := make(chan struct{})
 	var asked atomic.Pointer[http.Request]

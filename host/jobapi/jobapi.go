@@ -1,5 +1,5 @@
 // Package jobapi lets clients read answers that are made in the background, and end them (contract, client-behaviour §11). A job is for
-// its user alone, and only while the user is a member of its workspace.
+// its user alone, and only while they are a member of its workspace.
 package jobapi
 
 import (
@@ -91,7 +91,7 @@ const (
 	notOpen   = "Job not found, unauthorized, or already complete"
 )
 
-// user returns who asks; "" if nobody is signed in.
+// user returns who asks; "" if no one is signed in.
 func (a *API) user(r *http.Request) (string, error) {
 	s, err := a.opt.Host.Session(r)
 	if err != nil || !s.Authenticated {

@@ -170,7 +170,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 		v, err := a.opt.Answers.Get(r.Context(), id, user, place)
 		return &v, err
 	}
-	if job, err = read(from); err != nil { // what has come since nobody would be woken for
+	if job, err = read(from); err != nil { // with what has come before the watch began
 		return err
 	}
 	o := &reader{out: httpapi.NewEventStream(w, patience)}
