@@ -14,12 +14,11 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// models returns the endpoints that ask servers of models; none if no server can be asked without a key of the user's. Browsers
-// with one then go on asking OpenRouter themselves (6.1).
+// models returns the endpoints that ask servers of models; none where browsers ask OpenRouter themselves (6.1).
 func (h *Host) models(run *running, p *instance.Providers) (apis []api, err error) {
 	cfg := h.config
 	upstreams, _ := completions.Configured(cfg) // what is wrong was said at the start
-	if !upstreams.Offered() {
+	if !upstreams.Served() {
 		return nil, nil
 	}
 	run.models = completions.NewClient(completions.Options{

@@ -156,28 +156,64 @@ func TestAnswersEndBeforeTheServerDoes(t *testing.T) {
 	}
 }
 
-// Without a key for all nothing of a chat comes to a server of models: browsers ask themselves, with keys of their users (6.1).
-func TestWithoutAKeyForAllBrowsersAskThemselves(t *testing.T) {
-	asked := models(t, func(http.ResponseWriter, *http.Request) { t.Error("a server of models was asked") })
-	for _, environ := range [][]string{nil, {"OR3_OPENROUTER_BASE_URL=" + asked, "OR3_OPENROUTER_REQUIRE_USER_KEY=true"}} {
-		r := startReal(t, eventsapi.Bounds{}, nil, environ...)
-		p := r.register(t, "ann@example.test")
-		for key, want := range map[string]int{"": 400, "sk-or-v1-own": 404} {
-			req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/api/openrouter/stream", strings.NewReader(chatWithModel))
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("X-Or3-Openrouter-Key", key)
-			res, err := p.client.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res.Body.Close()
-			if res.StatusCode != want || res.Header.Get("X-Or3-Stream-Route") != "" {
-				t.Errorf("key %q: %d %v", key, res.StatusCode, res.Header)
-			}
+// Where nothing is set nothing of a chat comes to a server of models: browsers ask themselves, with keys of their users (6.1).
+func TestWithoutASettingBrowsersAskThemselves(t *testing.T) {
+	r := startReal(t, eventsapi.Bounds{}, nil)
+	p := r.register(t, "ann@example.test")
+	for key, want := range map[string]int{"": 400, "sk-or-v1-own": 404} {
+		if res, text := r.chat(t, p, key, chatWithModel); res.StatusCode != want || res.Header.Get("X-Or3-Stream-Route") != "" {
+			t.Errorf("key %q: %d %v %s", key, res.StatusCode, res.Header, text)
 		}
 	}
+}
+
+// Each setting about chats brings them to this server, also without a key for all: then users bring theirs.
+func TestKeysOfUsersWithoutAKeyForAll(t *testing.T) {
+	asked := "OR3_OPENROUTER_BASE_URL=" + models(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "data: "+r.Header.Get("Authorization")+"\n\ndata: [DONE]\n\n")
+	})
+	const background = `{"_background":true,"_threadId":"t","_messageId":"m","model":"a","messages":[]}`
+	for _, c := range []struct {
+		environ       []string
+		missing, body string
+	}{
+		{[]string{asked}, "Missing OpenRouter API key", chatWithModel},
+		{[]string{asked, "OR3_OPENROUTER_REQUIRE_USER_KEY=true"}, "User OpenRouter API key required", chatWithModel},
+		{[]string{asked, "OR3_BACKGROUND_STREAMING_ENABLED=true"}, `{"error":"Missing OpenRouter API key"}`, background},
+	} {
+		r := startReal(t, eventsapi.Bounds{}, nil, c.environ...)
+		p := r.register(t, "ann@example.test")
+		if res, text := r.chat(t, p, "", c.body); res.StatusCode != 400 || text != c.missing {
+			t.Errorf("%v: %d %s", c.environ, res.StatusCode, text)
+		}
+		if res, text := r.chat(t, p, "sk-or-v1-own", chatWithModel); res.StatusCode != 200 || text != "data: Bearer sk-or-v1-own\n\ndata: [DONE]" {
+			t.Errorf("%v with a key: %d %s", c.environ, res.StatusCode, text)
+		}
+		want := map[bool]int{false: 503, true: 200}[c.body == background]
+		if res, text := r.chat(t, p, "sk-or-v1-own", background); res.StatusCode != want {
+			t.Errorf("%v in the background: %d %s", c.environ, res.StatusCode, text)
+		}
+	}
+}
+
+// chat sends a chat, and returns the answer with all of its text.
+func (r *real) chat(t *testing.T, p *person, key, body string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/api/openrouter/stream", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Or3-Openrouter-Key", key)
+	res, err := p.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, strings.TrimSpace(string(text))
 }
 
 // Pages of others cannot spend the key for all, and clients of whoever is signed out can bring a chat with pictures and a key of their own.

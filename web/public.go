@@ -14,7 +14,7 @@ import (
 // set it here; otherwise what the client was built with stays. There is no secret in it, and nothing of a session.
 func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 	models, _ := completions.Configured(cfg) // what is wrong was said at the start
-	offered := plan.Auth.On && models.Offered()
+	served := plan.Auth.On && models.Served()
 	values := object{
 		"ssrAuthEnabled":     plan.Auth.On,
 		"authProvider":       plan.Auth.ID,
@@ -29,13 +29,13 @@ func public(cfg or3cloud.Config, plan instance.Plan) map[string]any {
 			"maxConversations":  cfg.Int(setting.MaxConversations),
 			"maxMessagesPerDay": cfg.Int(setting.MaxMessagesPerDay),
 		},
-		// Without a server of models that can be asked for all, chats go from the browser to OpenRouter with the user's own key.
+		// Where chats do not go through this server, they go from the browser to OpenRouter with the user's own key.
 		"openRouter": object{
-			"hasInstanceKey":    offered,
-			"allowUserOverride": !offered || cfg.Bool(setting.OpenRouterOverride),
-			"requireUserKey":    offered && cfg.Bool(setting.OpenRouterUserKey),
+			"hasInstanceKey":    served && models.Offered(),
+			"allowUserOverride": !served || cfg.Bool(setting.OpenRouterOverride),
+			"requireUserKey":    served && cfg.Bool(setting.OpenRouterUserKey),
 		},
-		"backgroundStreaming": object{"enabled": offered && plan.SyncServed && cfg.Bool(setting.BackgroundEnabled)},
+		"backgroundStreaming": object{"enabled": served && plan.SyncServed && cfg.Bool(setting.BackgroundEnabled)},
 		"connect":             object{"enabled": false},
 		"webhooks":            object{"enabled": plan.SyncServed && cfg.Bool(setting.WebhooksEnabled)},
 		"admin":               object{"basePath": cfg.String(setting.AdminBasePath), "disableNonCorePlugins": true},

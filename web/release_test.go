@@ -456,6 +456,7 @@ func TestWhatTheClientIsTold(t *testing.T) {
 	off.Storage.On, off.SyncServed = false, false
 	for _, c := range []struct{ environ, want string }{
 		{"OR3_OPENROUTER_ALLOW_USER_OVERRIDE=false", "map[allowUserOverride:true hasInstanceKey:false requireUserKey:false]"},
+		{"OR3_OPENROUTER_REQUIRE_USER_KEY=true", "map[allowUserOverride:true hasInstanceKey:false requireUserKey:true]"},
 		{"OPENROUTER_API_KEY=do-not-show", "map[allowUserOverride:true hasInstanceKey:true requireUserKey:false]"},
 		{"OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:1/v1", "map[allowUserOverride:true hasInstanceKey:true requireUserKey:false]"},
 		{"OPENROUTER_API_KEY=do-not-show OR3_OPENROUTER_ALLOW_USER_OVERRIDE=false", "map[allowUserOverride:false hasInstanceKey:true requireUserKey:false]"},
@@ -474,7 +475,7 @@ func TestWhatTheClientIsTold(t *testing.T) {
 	}{
 		{"OR3_BACKGROUND_STREAMING_ENABLED=true OPENROUTER_API_KEY=do-not-show", cloud, true},
 		{"OR3_BACKGROUND_STREAMING_ENABLED=true OPENROUTER_API_KEY=do-not-show", noSync, false},
-		{"OR3_BACKGROUND_STREAMING_ENABLED=true", cloud, false},
+		{"OR3_BACKGROUND_STREAMING_ENABLED=true", cloud, true},
 		{"OPENROUTER_API_KEY=do-not-show", cloud, false},
 	} {
 		if told := public(configuration(t, strings.Fields(c.environ)...), c.plan)["backgroundStreaming"].(object)["enabled"]; told != c.want {

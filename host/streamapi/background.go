@@ -81,7 +81,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		w.Header().Set("X-OR3-Credential-Source", "server")
 		key = ""
 	}
-	body := asked.Body(model)
+	body := asked.Streamed(model)
 	if body.Size() > maxBackground {
 		return a.notBegun(w, answers.ErrLarge)
 	}
@@ -113,8 +113,6 @@ func announced(asked *completions.Request, s *or3cloud.SessionContext) (out sync
 		return out, invalid("Invalid _threadId")
 	case !isID(asked.MessageID) || asked.MessageID != out.MessageID:
 		return out, invalid("Invalid _messageId")
-	case !asked.Stream:
-		return out, invalid("A background answer is streamed")
 	}
 	return out, nil
 }

@@ -39,6 +39,7 @@ type Request struct {
 	text   []byte
 	cuts   []edit
 	model  edit // where the model stands; it is the last one that counts, as for everyone who reads JSON
+	stream edit // where it stands whether the answer comes in events, or could stand
 	cutAll int  // beginning of the members before the first that is kept; -1 if there are none
 }
 
@@ -95,7 +96,7 @@ func Read(text []byte) (*Request, error) {
 				r.Model, r.model = string(model), edit{from: end - len(value), to: end}
 			}
 		case "stream":
-			r.Stream = value.Kind() == 't'
+			r.Stream, r.stream = value.Kind() == 't', edit{end - len(value), end, []byte("true")}
 		case "tools":
 			tools = fitTools(value)
 			first, _ := bytes.CutPrefix(value, []byte("["))
@@ -105,6 +106,13 @@ func Read(text []byte) (*Request, error) {
 	last := int(d.InputOffset())
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '}' {
 		return nil, ErrUnreadable
+	}
+	if r.stream.with == nil {
+		brace := int(d.InputOffset()) - 1
+		r.stream = edit{brace, brace, []byte(`,"stream":true`)}
+		if kept < 0 {
+			r.stream.with = r.stream.with[1:]
+		}
 	}
 	if _, err := d.ReadToken(); err != io.EOF {
 		return nil, ErrUnreadable
@@ -210,14 +218,29 @@ func members(d *jsontext.Decoder, names ...string) (map[string]jsontext.Value, e
 }
 
 // Body returns what an upstream gets, which calls the model by a name of its own. It shares the memory of the request's text.
-func (r *Request) Body(model string) *Body {
+func (r *Request) Body(model string) *Body { return r.body(r.renamed(model)) }
+
+// Streamed is a Body that asks for events, whatever the client has asked for.
+func (r *Request) Streamed(model string) *Body {
+	edits := r.renamed(model)
+	if !r.Stream {
+		edits = append(edits, r.stream)
+	}
+	return r.body(edits)
+}
+
+func (r *Request) renamed(model string) []edit {
 	edits := slices.Clone(r.cuts)
 	if model != r.Model {
 		renamed := r.model
 		renamed.with, _ = jsontext.AppendQuote(nil, model)
 		edits = append(edits, renamed)
-		slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
 	}
+	return edits
+}
+
+func (r *Request) body(edits []edit) *Body {
+	slices.SortStableFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
 	b := &Body{}
 	at := 0
 	for _, e := range edits {

@@ -12,7 +12,11 @@ import (
 // sent is what an upstream gets of a request.
 func sent(t *testing.T, r *Request, model string) string {
 	t.Helper()
-	b := r.Body(model)
+	return read(t, r.Body(model))
+}
+
+func read(t *testing.T, b *Body) string {
+	t.Helper()
 	text, err := io.ReadAll(b.reader(func() {}))
 	if err != nil || int64(len(text)) != b.size {
 		t.Fatalf("%d of %d bytes, %v", len(text), b.size, err)
@@ -44,6 +48,28 @@ func TestWhatGoesOn(t *testing.T) {
 		}
 		if got := sent(t, r, c.model); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// An answer without its client comes in events, whatever was asked for.
+func TestEventsAreAskedFor(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"stream":true,"_a":1,"model":"o/m"}`:                 `{"stream":true,"model":"m"}`,
+		`{"model":"o/m", "stream":"no" }`:                      `{"model":"m", "stream":true }`,
+		`{"stream":true,"model":"o/m","stream": false,"_a":1}`: `{"stream":true,"model":"m","stream": true}`,
+		`{"model":"o/m","x":[1] ,"_a":1}`:                      `{"model":"m","x":[1],"stream":true}`,
+		`{"_a":1,"model":"o/m"}`:                               `{"model":"m","stream":true}`,
+		`{"_a":1}`:                                             `{"stream":true}`,
+		` { } `:                                                ` { "stream":true} `,
+	} {
+		r, err := Read([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		model := strings.TrimPrefix(r.Model, "o/")
+		if got := read(t, r.Streamed(model)); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}
 }
@@ -124,6 +150,11 @@ func FuzzWhatGoesOn(f *testing.F) {
 		text := sent(t, r, r.Model)
 		if err := json.Unmarshal([]byte(text), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q became %q (%v)", in, text, err)
+		}
+		streamed := read(t, r.Streamed(r.Model))
+		want["stream"] = true
+		if err := json.Unmarshal([]byte(streamed), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q became %q (%v)", in, streamed, err)
 		}
 		if len(want) > 0 && r.Model != "" {
 			renamed := sent(t, r, "another name")

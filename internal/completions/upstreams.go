@@ -33,6 +33,7 @@ func (u Upstream) String() string { return cmp.Or(u.Name, "OpenRouter") }
 type Upstreams struct {
 	router Upstream
 	named  []Upstream
+	served bool
 }
 
 // Configured returns the servers of models of a configuration, and what is wrong with it.
@@ -79,6 +80,7 @@ func Configured(cfg or3cloud.Config) (*Upstreams, []or3cloud.Problem) {
 			u.Key = key
 		}
 	}
+	out.served = out.Offered() || cfg.String(setting.OpenRouterURL) != "" || cfg.Bool(setting.OpenRouterUserKey) || cfg.Bool(setting.BackgroundEnabled)
 	return out, problems
 }
 
@@ -121,6 +123,10 @@ func (u *Upstreams) All() (all []Upstream) {
 
 // Offered reports whether there is a server that can be asked without a key of the user's.
 func (u *Upstreams) Offered() bool { return len(u.All()) > 0 }
+
+// Served reports whether chats go through this server: an operator has chosen a server of models, whose keys are used, or answers
+// without browsers. Otherwise browsers go on asking OpenRouter themselves, with keys of their users (6.1).
+func (u *Upstreams) Served() bool { return u.served }
 
 // Of returns the server of a model, and what the model is called there.
 func (u *Upstreams) Of(model string) (Upstream, string) {

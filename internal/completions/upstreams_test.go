@@ -45,16 +45,19 @@ func TestWhichServerAModelIsAskedOf(t *testing.T) {
 func TestWhenServersOfModelsAreAsked(t *testing.T) {
 	for _, c := range []struct {
 		config
-		want bool
+		offered, served bool
 	}{
-		{config{}, false},
-		{config{"OR3_OPENROUTER_BASE_URL": "https://models.example/v1", "OR3_OPENROUTER_REQUIRE_USER_KEY": "true"}, false},
-		{config{"OPENROUTER_API_KEY": "   "}, false},
-		{config{"OPENROUTER_API_KEY": "sk-or-key"}, true},
-		{config{"OR3_MODEL_UPSTREAMS": "ollama=http://127.0.0.1:11434/v1"}, true},
+		{config{}, false, false},
+		{config{"OR3_OPENROUTER_ALLOW_USER_OVERRIDE": "true", "OR3_BACKGROUND_ENCRYPTION_KEY": "x"}, false, false},
+		{config{"OPENROUTER_API_KEY": "   "}, false, false},
+		{config{"OR3_OPENROUTER_BASE_URL": "https://models.example/v1"}, false, true},
+		{config{"OR3_OPENROUTER_REQUIRE_USER_KEY": "true"}, false, true},
+		{config{"OR3_BACKGROUND_STREAMING_ENABLED": "true"}, false, true},
+		{config{"OPENROUTER_API_KEY": "sk-or-key"}, true, true},
+		{config{"OR3_MODEL_UPSTREAMS": "ollama=http://127.0.0.1:11434/v1"}, true, true},
 	} {
-		if u, _ := Configured(c.config); u.Offered() != c.want {
-			t.Errorf("%v: %t", c.config, !c.want)
+		if u, _ := Configured(c.config); u.Offered() != c.offered || u.Served() != c.served {
+			t.Errorf("%v: offered %t, served %t", c.config, u.Offered(), u.Served())
 		}
 	}
 }
