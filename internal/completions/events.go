@@ -17,8 +17,15 @@ var (
 	ErrCalls = errors.New("the model calls a tool that it was not offered")
 )
 
-// maxEvent is the longest line of an answer that is read here, in bytes. What a model says comes in small pieces.
+// maxEvent is the longest event of an answer that is read here, in bytes. What a model says comes in small pieces.
 const maxEvent = 1 << 20
+
+// The bounds of what is kept of the usage, in bytes and in lists and objects. What goes beyond them is none, and would keep the answer
+// out of the history.
+const (
+	maxUsage = 16 << 10
+	maxParts = 64
+)
 
 // Fault is what an upstream says in the middle of an answer that went wrong.
 type Fault string
@@ -34,11 +41,15 @@ type Event struct {
 	Usage []byte
 }
 
-// Events reads a stream of events as pieces of an answer.
+// Events reads a stream of events (HTML Standard, §9.2.6) as pieces of an answer. Every data line that is whole is one, because some
+// upstreams leave out the blank line behind it; one that is not goes on in the next.
 type Events struct {
 	in   *bufio.Reader
 	line []byte
-	done bool
+	data []byte // of an event whose end has not come
+	// begun says that the first line has come, returned that the last one has ended with CR, of which a LF is part.
+	begun, returned bool
+	done            bool
 	// finished says that the upstream has said why the answer ends.
 	finished bool
 }
@@ -50,94 +61,184 @@ func NewEvents(in io.Reader) *Events { return &Events{in: bufio.NewReader(in)} }
 func (e *Events) Next() (Event, error) {
 	for !e.done {
 		if err := e.readLine(); err != nil {
-			if err == io.EOF && !e.finished {
+			if err == io.EOF && (len(e.data) > 0 || !e.finished) {
 				err = ErrCut
 			}
 			return Event{}, err
 		}
-		data, ok := bytes.CutPrefix(e.line, []byte("data:"))
-		if !ok {
-			continue // a comment, or a field that tells nothing
-		}
-		switch data = bytes.TrimSpace(data); {
-		case len(data) == 0:
+		field, data, _ := bytes.Cut(e.line, []byte(":"))
+		data = bytes.TrimSpace(data)
+		switch {
+		case len(e.line) == 0 && len(e.data) > 0: // the end of an event in several lines
+			event, err := e.read(e.data)
+			if e.data = e.data[:0]; err == errUnfinished {
+				err = ErrEvent
+			}
+			return event, err
+		case string(field) != "data", len(data) == 0: // a comment, or a field that tells nothing
+		case len(e.data) > 0:
+			if len(e.data)+len(data) >= maxEvent {
+				return Event{}, ErrEvent
+			}
+			e.data = append(append(e.data, '\n'), data...)
 		case string(data) == done:
 			e.done = true
+		case data[0] != '{':
+			return Event{}, ErrEvent
 		default:
-			return e.read(data)
+			event, err := e.read(data)
+			if err != errUnfinished {
+				return event, err
+			}
+			e.data = append(e.data, data...)
 		}
 	}
 	return Event{}, io.EOF
 }
 
-// readLine reads a line without its end.
+// readLine reads a line without its end, which is CR, LF or both.
 func (e *Events) readLine() error {
 	e.line = e.line[:0]
 	for {
-		part, err := e.in.ReadSlice('\n')
-		e.line = append(e.line, part...)
-		switch {
-		case len(e.line) > maxEvent:
-			return ErrEvent
-		case err == bufio.ErrBufferFull:
-			continue
-		case err == io.EOF && len(bytes.TrimSpace(e.line)) > 0: // "[DONE]" may be the last that comes
-			err = nil
+		if _, err := e.in.Peek(1); err != nil {
+			if err == io.EOF && len(bytes.TrimSpace(e.line)) > 0 { // "[DONE]" may be the last that comes
+				return nil
+			}
+			return err
 		}
-		e.line = bytes.TrimRight(e.line, "\r\n")
-		return err
+		part, _ := e.in.Peek(e.in.Buffered())
+		if returned := e.returned; returned {
+			if e.returned = false; part[0] == '\n' {
+				_, _ = e.in.Discard(1)
+				continue
+			}
+		}
+		end := bytes.IndexAny(part, "\r\n")
+		if end >= 0 {
+			e.returned, part = part[end] == '\r', part[:end]
+		}
+		if len(e.line)+len(part) > maxEvent {
+			return ErrEvent
+		}
+		e.line = append(e.line, part...)
+		if end < 0 {
+			_, _ = e.in.Discard(len(part))
+			continue
+		}
+		_, _ = e.in.Discard(len(part) + 1)
+		if !e.begun {
+			e.begun = true
+			e.line = bytes.TrimPrefix(e.line, []byte("\uFEFF"))
+		}
+		return nil
 	}
 }
 
-// delta is the part of a choice that is new. Servers of models call what the model thinks by two names.
+// errUnfinished says that more of an event is to come.
+var errUnfinished = errors.New("an event is not finished")
+
+// text is a member that is a text, or a list of parts of which some are texts. What is neither says nothing.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	switch raw[0] {
+	case '"':
+		return json.Unmarshal(raw, (*string)(t))
+	case '[':
+		var parts []json.RawMessage
+		if err := json.Unmarshal(raw, &parts); err != nil {
+			return err
+		}
+		for _, p := range parts {
+			var part struct {
+				Text    text `json:"text"`
+				Summary text `json:"summary"` // of thoughts
+			}
+			if json.Unmarshal(p, &part) == nil {
+				*t += part.Text + part.Summary
+			}
+		}
+	}
+	return nil
+}
+
+// delta is the part of a choice that is new. Servers of models call what the model says and thinks by several names, all of which
+// clients understand.
 type delta struct {
-	Content          *string           `json:"content"`
-	Reasoning        *string           `json:"reasoning"`
-	ReasoningContent *string           `json:"reasoning_content"`
+	Content          text              `json:"content"`
+	Text             text              `json:"text"`
+	Reasoning        text              `json:"reasoning"`
+	ReasoningContent text              `json:"reasoning_content"`
+	ReasoningDetails text              `json:"reasoning_details"`
 	ToolCalls        []json.RawMessage `json:"tool_calls"`
 }
+
+// fault is what is wrong with an answer, as an object with a message or as a text.
+func fault(raw json.RawMessage) error {
+	if raw == nil || string(raw) == "null" || string(raw) == "false" {
+		return nil
+	}
+	var in struct {
+		Message text `json:"message"`
+	}
+	var said text
+	if json.Unmarshal(raw, &in) == nil {
+		said = in.Message
+	} else {
+		_ = said.UnmarshalJSON(raw)
+	}
+	if said == "" {
+		return errFailed
+	}
+	return Fault(wellFormed(said))
+}
+
+// errFailed is a fault of which nothing is told.
+const errFailed = Fault("the answer has failed")
+
+func wellFormed(t text) string { return strings.ToValidUTF8(string(t), "\uFFFD") }
 
 func (e *Events) read(data []byte) (out Event, err error) {
 	var in struct {
 		Choices []struct {
-			Delta        delta   `json:"delta"`
-			FinishReason *string `json:"finish_reason"`
+			Delta        delta `json:"delta"`
+			Message      delta `json:"message"`
+			FinishReason text  `json:"finish_reason"`
 		} `json:"choices"`
 		Usage json.RawMessage `json:"usage"`
-		Error *struct {
-			Message string `json:"message"`
-		} `json:"error"`
+		Error json.RawMessage `json:"error"`
 	}
 	// What is no UTF-8 becomes replacement characters.
-	if err := json.Unmarshal(data, &in); err != nil {
+	var syntax *json.SyntaxError
+	switch err := json.Unmarshal(data, &in); {
+	case errors.As(err, &syntax):
+		return out, errUnfinished
+	case err != nil:
 		return out, ErrEvent
 	}
-	if in.Error != nil {
-		if in.Error.Message == "" {
-			return out, Fault("the answer has failed")
-		}
-		return out, Fault(in.Error.Message)
+	if err := fault(in.Error); err != nil {
+		return out, err
 	}
-	if bytes.HasPrefix(in.Usage, []byte("{")) {
-		out.Usage = in.Usage
+	if u := in.Usage; bytes.HasPrefix(u, []byte("{")) && len(u) <= maxUsage && bytes.Count(u, []byte("{"))+bytes.Count(u, []byte("[")) <= maxParts {
+		out.Usage = bytes.ToValidUTF8(u, []byte("\uFFFD"))
 	}
 	if len(in.Choices) == 0 {
 		return out, nil
 	}
 	first := in.Choices[0]
-	e.finished = e.finished || first.FinishReason != nil && *first.FinishReason != ""
-	if len(first.Delta.ToolCalls) > 0 {
+	e.finished = e.finished || first.FinishReason != ""
+	switch {
+	case len(first.Delta.ToolCalls) > 0:
 		return out, ErrCalls
+	case first.FinishReason == "error":
+		return out, errFailed
 	}
-	say := func(text *string) string {
-		if text == nil {
-			return ""
+	out.Content = wellFormed(first.Delta.Content + first.Delta.Text + first.Message.Content)
+	for _, thought := range []text{first.Delta.Reasoning, first.Delta.ReasoningContent, first.Delta.ReasoningDetails} {
+		if out.Reasoning == "" {
+			out.Reasoning = wellFormed(thought)
 		}
-		return strings.ToValidUTF8(*text, "\uFFFD")
-	}
-	out.Content = say(first.Delta.Content)
-	if out.Reasoning = say(first.Delta.Reasoning); out.Reasoning == "" {
-		out.Reasoning = say(first.Delta.ReasoningContent)
 	}
 	return out, nil
 }
