@@ -152,11 +152,14 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 		}
 		for _, p := range parts {
 			var part struct {
-				Text    text `json:"text"`
-				Summary text `json:"summary"` // of thoughts
+				Text    *string `json:"text"`    // which has no parts itself, however deep an upstream nests
+				Summary *string `json:"summary"` // of thoughts
 			}
-			if json.Unmarshal(p, &part) == nil {
-				*t += part.Text + part.Summary
+			_ = json.Unmarshal(p, &part)
+			for _, said := range []*string{part.Text, part.Summary} {
+				if said != nil {
+					*t += text(*said)
+				}
 			}
 		}
 	}
