@@ -297,6 +297,7 @@ func (a app) accept(f settingFlags) (settings, *slog.Logger, error) {
 	if err != nil {
 		return s, nil, err
 	}
+	logx.Adopt(log)
 	for _, w := range s.warnings {
 		log.Warn(w.String())
 	}

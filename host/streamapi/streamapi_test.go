@@ -219,6 +219,22 @@ func TestFaultsOfAnUpstream(t *testing.T) {
 		{"closes before a header", respond(""), 502, unreachable, false, 0},
 		{"closes in the header", respond("HTTP/1.1 200 OK\r\nContent-"), 502, unreachable, false, 0},
 		{"speaks no HTTP", respond("SSH-2.0-OpenSSH_9.6\r\n"), 502, unreachable, false, 0},
+		{"sends the chat back instead of HTTP", respond(prompt + " " + instanceKey + "\r\n\r\n"), 502, unreachable, false, 0},
+		{"sends the chat back in a header", respond("HTTP/1.1 200 OK\r\n" + prompt + " " + instanceKey + "\r\n\r\n"), 502, unreachable, false, 0},
+		{"a length that is none", respond(sse + "Content-Length: " + prompt + "\r\n\r\n"), 502, unreachable, false, 0},
+		{"a coding of the transfer that is none", respond(sse + "Transfer-Encoding: " + prompt + "\r\n\r\n"), 502, unreachable, false, 0},
+		{"a status that is none", respond("HTTP/1.1 2000 OK\r\n\r\n"), 502, unreachable, false, 0},
+		{"a status beyond all", respond("HTTP/1.1 600 Hm\r\n\r\n"), 502, unreachable, false, 0},
+		{"no content", respond("HTTP/1.1 204 No Content\r\n\r\n"), 502, unreachable, false, 0},
+		{"not modified", respond("HTTP/1.1 304 Not Modified\r\n\r\n"), 502, unreachable, false, 0},
+		{"hints before the answer", respond("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + sse + "\r\n" + event), 200, event, false, 0},
+		{"hints without end", func(conn net.Conn) {
+			defer conn.Close()
+			_, _, err := readRequest(conn)
+			for err == nil {
+				_, err = io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n")
+			}
+		}, 502, unreachable, false, 0},
 		{"a page", respond(header("200 OK", "text/html") + "\r\n<h1>Welcome"), 502, unreachable, false, 0},
 		{"no stream", respond(header("200 OK", "application/json") + "\r\n{}"), 502, unreachable, false, 0},
 		{"a redirect", respond(header("307 Temporary Redirect", "text/html") + "Location: http://evil.test/\r\n\r\n"), 502, unreachable, false, 0},
@@ -239,6 +255,23 @@ func TestFaultsOfAnUpstream(t *testing.T) {
 		{"closes in an event", respond(sse + "\r\n" + event + "data: {\"cho"), 200, event + "data: {\"cho", true, 0},
 		{"closes in a chunk", respond(sse + "Transfer-Encoding: chunked\r\n\r\n40\r\n" + event), 200, event, true, 0},
 		{"closes before the last chunk", respond(sse + chunk(event)), 200, event, true, 0},
+		{"trailers", respond(sse + chunk(event) + "0\r\nX-Usage: 7\r\n\r\n"), 200, event, false, 0},
+		{"the chat in the place of trailers", respond(sse + chunk(event) + "0\r\n" + prompt + "\r\n\r\n"), 200, event, true, 0},
+		{"the chat in the place of a chunk", respond(sse + chunk(event) + prompt + "\r\n"), 200, event, true, 0},
+		{"a length that is too large", respond(sse + "Content-Length: 1000\r\n\r\n" + event), 200, event, true, 0},
+		{"a length that is too small", respond(sse + "Content-Length: 6\r\n\r\n" + event), 200, event[:6], true, 0},
+		{"lines that end with CR", respond(sse + "\r\n" + strings.ReplaceAll(event, "\n", "\r")), 200, strings.ReplaceAll(event, "\n", "\r"), false, 0},
+		{"comments alone", respond(sse + "\r\n: OPENROUTER PROCESSING\n\n"), 200, ": OPENROUTER PROCESSING\n\n", false, 0},
+		{"a fault without end", func(conn net.Conn) {
+			defer conn.Close()
+			_, _, err := readRequest(conn)
+			if err == nil {
+				_, err = io.WriteString(conn, header("500 Oops", "text/plain")+"\r\n")
+			}
+			for err == nil {
+				_, err = io.WriteString(conn, strings.Repeat("x", 100_000))
+			}
+		}, 500, strings.Repeat("x", 2000), false, 0},
 		{"is silent", func(conn net.Conn) {
 			if _, _, err := readRequest(conn); err == nil {
 				_, _ = io.WriteString(conn, sse+"\r\n"+event)
@@ -258,6 +291,8 @@ func TestFaultsOfAnUpstream(t *testing.T) {
 		{"no keys left", respond(header("401 Unauthorized", "application/json") + "\r\n{\"error\":{\"message\":\"No auth\"}}"), 401, `{"error":{"message":"No auth"}}`, false, 0},
 		{"no such model", respond(header("404 Not Found", "application/json") + "\r\n{\"error\":1}"), 404, `{"error":1}`, false, 0},
 		{"repeats the key", respond(header("401 Unauthorized", "text/plain") + "\r\nthe key " + instanceKey + " is wrong"), 401, "the key [key] is wrong", false, 0},
+		{"repeats the key until the end of what is read", respond(header("401 Unauthorized", "text/plain") + "\r\n" + strings.Repeat(instanceKey, 1000)), 401,
+			strings.Repeat("[key]", 8000/len(instanceKey)), false, 0},
 		{"a fault in a text that does not end", func(conn net.Conn) {
 			if _, _, err := readRequest(conn); err == nil {
 				_, _ = io.WriteString(conn, header("500 Oops", "text/plain")+"Content-Length: 100\r\n\r\nOops")

@@ -27,7 +27,7 @@ func (c *Client) Check(ctx context.Context, to Upstream) error {
 	}
 	res, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return err
+		return unquoted(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, maxAnswerHeader)

@@ -3,6 +3,7 @@ package completions
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -20,6 +21,10 @@ var (
 	ErrSilent = errors.New("it has stopped in the middle of its answer")
 	// ErrCut says that an answer has ended in the middle of an event.
 	ErrCut = errors.New("its answer ends in the middle of an event")
+	// ErrBroken says that the connection has broken off, or that HTTP was not spoken, in the middle of an answer.
+	ErrBroken = errors.New("its connection has broken off in the middle of its answer")
+	// ErrProtocol says that an upstream does not speak HTTP.
+	ErrProtocol = errors.New("it does not speak HTTP as it should")
 )
 
 // Options are how long upstreams are waited for. Time in which they are not asked for anything, because the client does not read,
@@ -110,8 +115,8 @@ func (c *Client) Send(ctx context.Context, call Call) (*Answer, error) {
 	}
 	res, err := c.transport.RoundTrip(req) // not a Client, which would follow redirects
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
+		if err = unquoted(err); context.Cause(ctx) != nil {
+			err = context.Cause(ctx)
 		}
 		cancel(nil)
 		return nil, err
@@ -121,6 +126,25 @@ func (c *Client) Send(ctx context.Context, call Call) (*Answer, error) {
 	a.idle.Stop()
 	return a, nil
 }
+
+// unquoted returns what has kept an upstream from answering, if that is a fault of the network or of a certificate. Other errors of
+// net/http quote what was said instead of an answer, and that may be a key or a chat.
+func unquoted(err error) error {
+	var network net.Error
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errClosed
+	case errors.As(err, &network), errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+		return err
+	}
+	return ErrProtocol
+}
+
+// errClosed says that an upstream has closed the connection.
+var errClosed = errors.New("it has closed the connection")
 
 // deadline calls a function unless it is extended or stopped in time.
 type deadline struct {
@@ -181,8 +205,8 @@ func (a *Answer) Read(p []byte) (int, error) {
 	case over && n == 0:
 		return 0, io.EOF
 	}
-	if cause := context.Cause(a.ctx); cause != nil {
-		err = cause
+	if err = ErrBroken; context.Cause(a.ctx) != nil {
+		err = context.Cause(a.ctx)
 	}
 	return n, err
 }
@@ -233,6 +257,8 @@ const (
 	// MaxText is how much of it is shown, in characters as JavaScript counts them (contract, client-behaviour §10).
 	MaxText      = 2000
 	textPatience = 10 * time.Second
+	// leastSecret is how much of a secret tells something of it, in bytes.
+	leastSecret = 8
 )
 
 // Text returns the beginning of an answer that is no stream, or what of it comes within ten seconds, without a secret that the upstream
@@ -244,6 +270,12 @@ func (a *Answer) Text(secret string) string {
 	text, units := strings.ToValidUTF8(string(raw), "\uFFFD"), 0
 	if secret != "" {
 		text = strings.ReplaceAll(text, secret, "[key]")
+		for n := len(secret) - 1; n >= leastSecret; n-- { // what was read may end in the middle of it
+			if before, ok := strings.CutSuffix(text, secret[:n]); ok {
+				text = before
+				break
+			}
+		}
 	}
 	for i, r := range text {
 		if units++; r > 0xFFFF {

@@ -5,6 +5,7 @@ package logx
 import (
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -25,6 +26,21 @@ func New(w io.Writer, opts Options) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, h))
 	}
 	return slog.New(slog.NewTextHandler(w, h))
+}
+
+// Adopt sends to a logger what libraries write with package log. They quote what is anyone's, such as net/http what a server has sent that
+// no one has asked for, so a line ends where it begins to quote.
+func Adopt(to *slog.Logger) {
+	log.SetFlags(0)
+	log.SetOutput(lines{to})
+}
+
+type lines struct{ to *slog.Logger }
+
+func (l lines) Write(p []byte) (int, error) {
+	said, _, _ := strings.Cut(strings.TrimRight(string(p), "\n"), `"`)
+	l.to.Debug("a library says", "text", strings.TrimSpace(said))
+	return len(p), nil
 }
 
 // ParseLevel reads debug, info, warn or error.

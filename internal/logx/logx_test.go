@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 )
@@ -139,4 +141,18 @@ func FuzzRedact(f *testing.F) {
 			t.Errorf("an address survived in %q", once)
 		}
 	})
+}
+
+// What libraries say is in the log as well, without what they quote.
+func TestLibrariesQuoteNothing(t *testing.T) {
+	var out bytes.Buffer
+	Adopt(New(&out, Options{Level: slog.LevelDebug}))
+	defer func() {
+		log.SetFlags(log.LstdFlags)
+		log.SetOutput(os.Stderr)
+	}()
+	log.Printf("Unsolicited response received on idle HTTP channel starting with %q; err=%v", "a prompt", "a prompt")
+	if got := out.String(); !strings.Contains(got, "level=DEBUG") || !strings.Contains(got, "Unsolicited response received") || strings.Contains(got, "prompt") {
+		t.Error(got)
+	}
 }

@@ -209,9 +209,9 @@ func (e *Engine) ask(ctx context.Context, a *answer) error {
 	call.Body.Release()
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	switch {
-	case res.Status/100 != 2:
+	case res.Status >= 400 && res.Status <= 599:
 		return refusal{res.Status, strings.TrimSpace(res.Text(a.key))}
-	case kind != "text/event-stream" && kind != "" || res.Header.Get("Content-Encoding") != "" && !strings.EqualFold(res.Header.Get("Content-Encoding"), "identity"):
+	case res.Status/100 != 2 || kind != "text/event-stream" && kind != "" || res.Header.Get("Content-Encoding") != "" && !strings.EqualFold(res.Header.Get("Content-Encoding"), "identity"):
 		return completions.ErrEvent
 	}
 	events := completions.NewEvents(res)
@@ -298,7 +298,7 @@ func (e *Engine) tell(a *answer, err error) string {
 	case errors.Is(err, completions.ErrLate):
 		warn("%v", err)
 		return "OpenRouter has not answered in time"
-	case errors.Is(err, completions.ErrSilent), errors.Is(err, completions.ErrCut):
+	case errors.Is(err, completions.ErrSilent), errors.Is(err, completions.ErrCut), errors.Is(err, completions.ErrBroken):
 		warn("%v", err)
 		return "The answer was broken off"
 	case errors.Is(err, completions.ErrEvent):
