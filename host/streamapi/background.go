@@ -9,6 +9,7 @@ import (
 	"or3.chat/cloud/host/internal/answers"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/completions"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/syncwire"
 )
 
@@ -50,6 +51,9 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		return deny(w, http.StatusUnauthorized, "Authentication required for background streaming", "")
 	case asked.Tools:
 		return deny(w, http.StatusServiceUnavailable, "Background answers call no tools on this server: switch them off for this chat", codeTools)
+	}
+	if len(asked.History) > jobs.MaxContext {
+		return a.notBegun(w, answers.ErrLarge)
 	}
 	history, err := announced(asked, s)
 	switch {

@@ -32,7 +32,7 @@ type Request struct {
 	// Tools says that the model may call tools.
 	Tools bool
 	// ThreadID, MessageID and AdmissionID say of which message an answer without the client is, and of which wish for one; History is its
-	// admission, JSON. Each is empty if it was left out, or is no text.
+	// admission, JSON of the text that was read. Each is empty if it was left out, or is no text, or is far too long for one.
 	ThreadID, MessageID, AdmissionID string
 	History                          []byte
 
@@ -70,13 +70,13 @@ func Read(text []byte) (*Request, error) {
 			return nil, ErrUnreadable
 		}
 		start := int(d.InputOffset()) - len(raw)
-		quoted, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is no name that counts
-		name := string(quoted)
+		name := nameOf(raw)
 		value, err := d.ReadValue()
 		if err != nil {
 			return nil, ErrUnreadable
 		}
 		end := int(d.InputOffset())
+		value = text[end-len(value) : end]
 		if strings.HasPrefix(name, "_") {
 			r.note(name, value)
 			if !r.cut(start, end, kept) {
@@ -90,10 +90,10 @@ func Read(text []byte) (*Request, error) {
 		kept = end
 		switch name {
 		case "model":
-			model, _ := jsontext.AppendUnquote(nil, value)
-			r.Model, r.model = "", edit{}
-			if value.Kind() == '"' {
-				r.Model, r.model = string(model), edit{from: end - len(value), to: end}
+			if r.Model, r.model = textOf(value), (edit{}); r.Model != "" {
+				r.model = edit{from: end - len(value), to: end}
+			} else if value.Kind() == '"' && len(value) > longestText {
+				return nil, ErrUnreadable // there is no such model, and no telling whose it is
 			}
 		case "stream":
 			r.Stream, r.stream = value.Kind() == 't', edit{end - len(value), end, []byte("true")}
@@ -123,27 +123,47 @@ func Read(text []byte) (*Request, error) {
 	return r, tools
 }
 
-// note keeps what a member between client and server says.
-func (r *Request) note(name string, value jsontext.Value) {
-	text := func() string {
-		if value.Kind() != '"' {
-			return ""
+// What is looked at of a request, in bytes with quotes and escapes. It may have 128 MiB, of which nothing is copied.
+const (
+	longestName = 64
+	longestText = 8 << 10
+)
+
+// nameOf returns the name of a member. Of one that is none of those that count it tells no more than whether it begins with an underscore.
+func nameOf(raw jsontext.Value) string {
+	if len(raw) > longestName {
+		if raw[1] == '_' || bytes.EqualFold(raw[1:7], []byte(`\u005f`)) {
+			return "_"
 		}
-		text, _ := jsontext.AppendUnquote(nil, value)
-		return string(text)
+		return ""
 	}
+	name, _ := jsontext.AppendUnquote(nil, raw) // what is no UTF-8 is no name that counts
+	return string(name)
+}
+
+// textOf returns a text; "" if value is none, or is far too long for what is looked at.
+func textOf(value jsontext.Value) string {
+	if value.Kind() != '"' || len(value) > longestText {
+		return ""
+	}
+	text, _ := jsontext.AppendUnquote(nil, value)
+	return string(text)
+}
+
+// note keeps what a member between client and server says; the last one of a name counts.
+func (r *Request) note(name string, value jsontext.Value) {
 	switch name {
 	case "_background":
-		r.Background = r.Background || value.Kind() == 't'
+		r.Background = value.Kind() == 't'
 	case "_threadId":
-		r.ThreadID = text()
+		r.ThreadID = textOf(value)
 	case "_messageId":
-		r.MessageID = text()
+		r.MessageID = textOf(value)
 	case "_backgroundAdmissionId":
-		r.AdmissionID = text()
+		r.AdmissionID = textOf(value)
 	case "_history":
 		if r.History = nil; value.Kind() == '{' {
-			r.History = value.Clone()
+			r.History = value
 		}
 	}
 }
@@ -175,13 +195,14 @@ func fitTools(value jsontext.Value) error {
 		return ErrTools
 	}
 	for d.PeekKind() != ']' {
-		tool, err := members(d, "type", "function")
+		tool, err := members(d, value, "type", "function")
 		if err != nil || tool["type"].Kind() != '"' {
 			return ErrTools
 		}
-		if kind, _ := jsontext.AppendUnquote(nil, tool["type"]); string(kind) == "function" {
-			function, err := members(jsontext.NewDecoder(bytes.NewBuffer(tool["function"]), lenient, jsontext.AllowDuplicateNames(true)), "name")
-			if name, _ := jsontext.AppendUnquote(nil, function["name"]); err != nil || function["name"].Kind() != '"' || len(name) == 0 {
+		if textOf(tool["type"]) == "function" {
+			of := tool["function"]
+			function, err := members(jsontext.NewDecoder(bytes.NewBuffer(of), lenient, jsontext.AllowDuplicateNames(true)), of, "name")
+			if err != nil || function["name"].Kind() != '"' || len(function["name"]) == len(`""`) {
 				return ErrTools
 			}
 		}
@@ -189,29 +210,26 @@ func fitTools(value jsontext.Value) error {
 	return nil
 }
 
-// members reads an object and returns some of its members.
-func members(d *jsontext.Decoder, names ...string) (map[string]jsontext.Value, error) {
+// members reads an object of a text with d and returns some of its members.
+func members(d *jsontext.Decoder, text []byte, names ...string) (map[string]jsontext.Value, error) {
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return nil, ErrTools
 	}
 	out := map[string]jsontext.Value{}
 	for d.PeekKind() == '"' {
-		t, err := d.ReadToken()
+		raw, err := d.ReadValue()
 		if err != nil {
 			return nil, err
 		}
-		name := t.String()
-		if !slices.Contains(names, name) {
-			if err := d.SkipValue(); err != nil {
-				return nil, err
-			}
-			continue
-		}
+		name := nameOf(raw)
 		value, err := d.ReadValue()
 		if err != nil {
 			return nil, err
 		}
-		out[name] = value.Clone()
+		if slices.Contains(names, name) {
+			end := int(d.InputOffset())
+			out[name] = text[end-len(value) : end]
+		}
 	}
 	_, err := d.ReadToken()
 	return out, err

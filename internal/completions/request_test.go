@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -80,6 +81,10 @@ func TestWhatIsAsked(t *testing.T) {
 		`{"stream":false,"_background":false,"background":true}`:      {},
 		`{"stream":"true","_background":"true","model":["a"]}`:        {},
 		`{"model":"a","stream":true,"stream":false,"model":"\u0062"}`: {Model: "b"},
+		`{"_background":false,"\u005Fbackground":true}`:               {Background: true},
+		`{"_background":true,"_background":false}`:                    {},
+		`{"model":"a","model":7}`:                                     {},
+		`{"model":""}`:                                                {},
 	} {
 		r, err := Read([]byte(in))
 		if err != nil || r.Model != want.Model || r.Stream != want.Stream || r.Background != want.Background {
@@ -109,6 +114,37 @@ func TestUnfitRequests(t *testing.T) {
 	}
 }
 
+// Of a large chat nothing is copied, wherever it is large: its memory is counted once.
+func TestALargeChatIsNotCopied(t *testing.T) {
+	long := strings.Repeat("x", 8<<20)
+	for name, in := range map[string]string{
+		"a message":           `{"model":"a","messages":"` + long + `"}`,
+		"a name":              `{"model":"a","` + long + `":1}`,
+		"a name that is ours": `{"model":"a","\u005F` + long + `":1}`,
+		"a thread":            `{"model":"a","_threadId":"` + long + `"}`,
+		"a history":           `{"model":"a","_history":{"x":"` + long + `"}}`,
+		"a type of tools":     `{"model":"a","tools":[{"type":"` + long + `"}]}`,
+		"a tool":              `{"model":"a","tools":[{"type":"function","function":{"name":"` + long + `","` + long + `":1}}]}`,
+		"a name in a tool":    `{"model":"a","tools":[{"` + long + `":1,"type":"x"}]}`,
+	} {
+		text := []byte(in)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := Read(text)
+		runtime.ReadMemStats(&after)
+		if err != nil || after.TotalAlloc-before.TotalAlloc > 1<<20 {
+			t.Errorf("%s: %d bytes, %v", name, after.TotalAlloc-before.TotalAlloc, err)
+			continue
+		}
+		if name == "a name that is ours" && string(r.Body("a").Bytes()) != `{"model":"a"}` {
+			t.Errorf("%s goes on", name)
+		}
+	}
+	if _, err := Read([]byte(`{"model":"local/` + long + `"}`)); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("a model: %v", err)
+	}
+}
+
 // Memory of a chat is forgotten once the upstream has it, and not before.
 func TestABodyIsForgottenWhenItWasSent(t *testing.T) {
 	r, err := Read([]byte(`{"model":"a"}`))
@@ -135,6 +171,8 @@ func TestABodyIsForgottenWhenItWasSent(t *testing.T) {
 func FuzzWhatGoesOn(f *testing.F) {
 	f.Add(`{"_a":1,"model":"o/x","b":[1,{"_c":2}],"_d":{}}`)
 	f.Add(`{"a":1,"_b":2,"_c":3}`)
+	f.Add(`{"\u005fa":1,"` + strings.Repeat("x", 2*longestName) + `":1,"_` + strings.Repeat("x", 2*longestName) + `":1,"model":"a","model":7}`)
+	f.Add(`{"tools":[{"type":"function","function":{"name":"f"}}],"_history":{},"_history":7,"\ud800":1}`)
 	f.Fuzz(func(t *testing.T, in string) {
 		r, err := Read([]byte(in))
 		var want map[string]any
