@@ -21,6 +21,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"or3.chat/cloud/bench/internal/client"
+	"or3.chat/cloud/bench/internal/measure"
+	"or3.chat/cloud/bench/internal/process"
 )
 
 const (
@@ -39,7 +43,7 @@ func (b *bench) benchFiles(ctx context.Context) error {
 		return err
 	}
 	defer f.close()
-	f.report.Section("Files", fmt.Sprintf("one file of %d MiB, each round uploads new content", f.size>>20))
+	f.Report.Section("Files", fmt.Sprintf("one file of %d MiB, each round uploads new content", f.size>>20))
 	if err := f.large(); err != nil {
 		return err
 	}
@@ -51,14 +55,14 @@ type fileBench struct {
 	*bench
 	size   int64
 	source *os.File
-	server *server
-	nginx  *server
-	device *device
+	server *process.Server
+	nginx  *process.Server
+	device *client.Device
 }
 
 func (b *bench) newFileBench() (f *fileBench, err error) {
 	f = &fileBench{bench: b, size: fileSize}
-	if b.short {
+	if b.Scale < 1 {
 		f.size /= 4
 	}
 	defer func() {
@@ -66,7 +70,7 @@ func (b *bench) newFileBench() (f *fileBench, err error) {
 			f.close()
 		}
 	}()
-	if f.source, err = os.Create(b.path("source")); err != nil {
+	if f.source, err = os.Create(b.Path("source")); err != nil {
 		return f, err
 	}
 	if _, err := io.CopyN(f.source, rand.Reader, f.size-markSize); err != nil {
@@ -76,25 +80,25 @@ func (b *bench) newFileBench() (f *fileBench, err error) {
 	if err := f.source.Sync(); err != nil {
 		return f, err
 	}
-	f.server, err = startServer(b.binary, b.path("files/data"), "OR3_MAX_CLOUD_FILE_SIZE_BYTES=2147483648", "OR3_STORAGE_ALLOWED_MIME_TYPES=application/pdf")
+	f.server, err = b.Serve("files", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=2147483648", "OR3_STORAGE_ALLOWED_MIME_TYPES=application/pdf")
 	if err != nil {
 		return f, err
 	}
-	if f.device, err = signUp(f.server, b.corpus, "files@example.test"); err != nil {
+	if f.device, err = client.SignUp(f.server.Addr, b.Corpus, "files@example.test"); err != nil {
 		return f, err
 	}
 	bin, err := exec.LookPath("nginx")
 	if err != nil {
 		return f, errors.New("nginx is missing; scripts/bench-files installs it")
 	}
-	f.nginx, err = nginx{bin: bin, server: "root " + filepath.Join(f.server.data, "blobs") + ";"}.start(b.path("nginx/data"))
+	f.nginx, err = nginx{bin: bin, server: "root " + filepath.Join(f.server.Data, "blobs") + ";"}.start(b.Path("nginx/data"))
 	return f, err
 }
 
 func (f *fileBench) close() {
-	for _, s := range []*server{f.server, f.nginx} {
+	for _, s := range []*process.Server{f.server, f.nginx} {
 		if s != nil {
-			s.stop()
+			s.Stop()
 		}
 	}
 	if f.source != nil {
@@ -131,16 +135,16 @@ func (c *content) reader() io.Reader {
 // presigned is where a blob goes to or comes from.
 type presigned struct{ URL, StorageID string }
 
-func (d *device) presign(direction, hash string, size int64) (p presigned, err error) {
-	return p, d.call("POST", "/api/storage/presign-"+direction, object{
-		"workspace_id": d.workspace, "hash": hash, "mime_type": "application/pdf", "size_bytes": size,
+func presign(d *client.Device, direction, hash string, size int64) (p presigned, err error) {
+	return p, d.Call("POST", "/api/storage/presign-"+direction, client.Object{
+		"workspace_id": d.Workspace, "hash": hash, "mime_type": "application/pdf", "size_bytes": size,
 	}, &p)
 }
 
 // register does what a client does after an upload: the commit, and the row that tells the other devices.
-func (d *device) register(p presigned, hash string, size int64) error {
-	err := d.call("POST", "/api/storage/commit", object{
-		"workspace_id": d.workspace, "hash": hash, "storage_id": p.StorageID, "storage_provider_id": "fs", "mime_type": "application/pdf",
+func register(d *client.Device, p presigned, hash string, size int64) error {
+	err := d.Call("POST", "/api/storage/commit", client.Object{
+		"workspace_id": d.Workspace, "hash": hash, "storage_id": p.StorageID, "storage_provider_id": "fs", "mime_type": "application/pdf",
 		"size_bytes": size, "name": "file.pdf", "kind": "pdf",
 	}, nil)
 	if err != nil {
@@ -148,10 +152,10 @@ func (d *device) register(p presigned, hash string, size int64) error {
 	}
 	const hlc = "0mll3o9og:000:1a2b3c4d"
 	id := uuid.NewString()
-	return d.call("POST", "/api/sync/push", object{"scope": object{"workspaceId": d.workspace}, "ops": []object{{
+	return d.Call("POST", "/api/sync/push", client.Object{"scope": client.Object{"workspaceId": d.Workspace}, "ops": []client.Object{{
 		"id": id, "tableName": "file_meta", "operation": "put", "pk": hash, "createdAt": 1771000000, "attempts": 0, "status": "pending",
-		"stamp": object{"deviceId": "1a2b3c4d", "opId": id, "hlc": hlc, "clock": 1},
-		"payload": object{
+		"stamp": client.Object{"deviceId": "1a2b3c4d", "opId": id, "hlc": hlc, "clock": 1},
+		"payload": client.Object{
 			"hash": hash, "name": "file.pdf", "kind": "pdf", "mime_type": "application/pdf", "size_bytes": size, "ref_count": 1, "deleted": false,
 			"clock": 1, "created_at": 1771000000, "updated_at": 1771000000, "hlc": hlc, "storage_id": p.StorageID, "storage_provider_id": "fs",
 		},
@@ -159,12 +163,11 @@ func (d *device) register(p presigned, hash string, size int64) error {
 }
 
 // put uploads bytes that the kernel takes from the source file by itself, where it can.
-func (c *client) put(path string, mark []byte, rest io.Reader, size int64) error {
-	in := *c
-	defer in.close()
-	in.conn = nil
-	in.header += fmt.Sprintf("Content-Type: application/pdf\r\nContent-Length: %d\r\n", size)
-	res, err := in.send("PUT", path, mark, rest)
+func put(c *client.Client, path string, mark []byte, rest io.Reader, size int64) error {
+	in := c.Fresh()
+	defer in.Close()
+	in.Header += fmt.Sprintf("Content-Type: application/pdf\r\nContent-Length: %d\r\n", size)
+	res, err := in.Send("PUT", path, mark, rest)
 	if err != nil {
 		return err
 	}
@@ -176,11 +179,10 @@ func (c *client) put(path string, mark []byte, rest io.Reader, size int64) error
 }
 
 // get downloads a file on a connection of its own, feeds it to h, if that is not nil, and returns its size.
-func (c *client) get(path string, buffer []byte, h hash.Hash) (size int64, err error) {
-	in := *c
-	defer in.close()
-	in.conn = nil
-	res, err := in.begin("GET", path, nil)
+func get(c *client.Client, path string, buffer []byte, h hash.Hash) (size int64, err error) {
+	in := c.Fresh()
+	defer in.Close()
+	res, err := in.Begin("GET", path, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -203,47 +205,31 @@ func (c *client) get(path string, buffer []byte, h hash.Hash) (size int64, err e
 	}
 }
 
-// gain is how much more the server held at most while it did something.
-func (s *server) gain(do func() error) (float64, error) {
-	before, _, err := s.memory()
-	if err == nil {
-		err = s.resetPeak()
-	}
-	if err == nil {
-		err = do()
-	}
-	if err != nil {
-		return 0, err
-	}
-	_, peak, err := s.memory()
-	return peak - before, err
-}
-
 // large transfers one large file.
 func (f *fileBench) large() error {
 	var (
-		up, copied, down, theirs series
-		coldDown, coldTheirs     series // from the disk
-		ourCPU, nginxCPU         series // seconds for a GB
-		ignored                  series
+		up, copied, down, theirs measure.Series
+		coldDown, coldTheirs     measure.Series // from the disk
+		ourCPU, nginxCPU         measure.Series // seconds for a GB
+		ignored                  measure.Series
 		upGain, downGain         float64
 		now                      *content
 		target, link             presigned
 		buffer                   = make([]byte, 1<<20)
 	)
 	rate := func(since time.Time) float64 { return float64(f.size) / time.Since(since).Seconds() / 1e6 }
-	fetch := func(s *server, c *client, path string, into, cpu *series) error {
-		start, used := time.Now(), s.cpu()
-		defer func() { *cpu = append(*cpu, (s.cpu()-used).Seconds()/float64(f.size)*1e9) }()
-		n, err := c.get(path, buffer, nil)
+	fetch := func(s *process.Server, c *client.Client, path string, into, cpu *measure.Series) error {
+		start, used := time.Now(), s.CPU()
+		defer func() { *cpu = append(*cpu, (s.CPU()-used).Seconds()/float64(f.size)*1e9) }()
+		n, err := get(c, path, buffer, nil)
 		if err == nil && n != f.size {
 			err = fmt.Errorf("%d bytes instead of %d", n, f.size)
 		}
 		*into = append(*into, rate(start))
 		return err
 	}
-	nginx := newClient(f.nginx.addr)
-	fetchTheirs := func(into, cpu *series) error {
+	nginx := client.New(f.nginx.Addr)
+	fetchTheirs := func(into, cpu *measure.Series) error {
 		path, err := f.stored(now.hash)
 		if err != nil {
 			return err
@@ -251,93 +237,93 @@ func (f *fileBench) large() error {
 		return fetch(f.nginx, nginx, path, into, cpu)
 	}
 	evict := func() error { return f.evict(now.hash) }
-	coldOurs := func() error { return fetch(f.server, f.device.client, link.URL, &coldDown, &ignored) }
+	coldOurs := func() error { return fetch(f.server, f.device.Client, link.URL, &coldDown, &ignored) }
 	coldNginx := func() error { return fetchTheirs(&coldTheirs, &ignored) }
-	err := interleave(f.rounds,
-		step{
-			prepare: func() (err error) {
+	err := measure.Interleave(f.Rounds,
+		measure.Step{
+			Prepare: func() (err error) {
 				if err = f.settle(); err != nil {
 					return err
 				}
 				if now, err = f.content(); err != nil {
 					return err
 				}
-				target, err = f.device.presign("upload", now.hash, now.size)
+				target, err = presign(f.device, "upload", now.hash, now.size)
 				return err
 			},
-			run: func() error {
-				gain, err := f.server.gain(func() error {
+			Run: func() error {
+				gain, err := f.server.Gain(func() error {
 					now.reader() // from the beginning
 					start := time.Now()
 					defer func() { up = append(up, rate(start)) }()
-					return f.device.put(target.URL, now.mark[:], now.source, now.size)
+					return put(f.device.Client, target.URL, now.mark[:], now.source, now.size)
 				})
 				upGain = max(upGain, gain)
 				return err
 			},
 		},
-		step{prepare: f.settle, run: func() error {
+		measure.Step{Prepare: f.settle, Run: func() error {
 			start := time.Now()
-			err := copySynced(f.path("copy"), now)
+			err := copySynced(f.Path("copy"), now)
 			copied = append(copied, rate(start))
 			return err
 		}},
-		step{
-			prepare: func() (err error) {
+		measure.Step{
+			Prepare: func() (err error) {
 				if err := f.settle(); err != nil {
 					return err
 				}
-				if err := f.device.register(target, now.hash, now.size); err != nil {
+				if err := register(f.device, target, now.hash, now.size); err != nil {
 					return err
 				}
-				link, err = f.device.presign("download", now.hash, now.size)
+				link, err = presign(f.device, "download", now.hash, now.size)
 				return err
 			},
-			run: func() error {
-				gain, err := f.server.gain(func() error { return fetch(f.server, f.device.client, link.URL, &down, &ourCPU) })
+			Run: func() error {
+				gain, err := f.server.Gain(func() error { return fetch(f.server, f.device.Client, link.URL, &down, &ourCPU) })
 				downGain = max(downGain, gain)
 				return err
 			},
 		},
-		step{run: func() error { return fetchTheirs(&theirs, &nginxCPU) }},
+		measure.Step{Run: func() error { return fetchTheirs(&theirs, &nginxCPU) }},
 		// Once more each, for the caches of the processor and the moods of the machine.
-		step{run: func() error { return fetch(f.server, f.device.client, link.URL, &down, &ourCPU) }},
-		step{run: func() error { return fetchTheirs(&theirs, &nginxCPU) }},
+		measure.Step{Run: func() error { return fetch(f.server, f.device.Client, link.URL, &down, &ourCPU) }},
+		measure.Step{Run: func() error { return fetchTheirs(&theirs, &nginxCPU) }},
 		// The first read also fills the caches below the machine, which nobody can empty from here. Twice, because the disk of a
 		// shared machine has moods of its own.
-		step{prepare: func() error { return errors.Join(evict(), fetchTheirs(&ignored, &ignored), evict()) }, run: coldOurs},
-		step{prepare: evict, run: coldNginx},
-		step{prepare: evict, run: coldOurs},
-		step{prepare: evict, run: coldNginx},
+		measure.Step{Prepare: func() error { return errors.Join(evict(), fetchTheirs(&ignored, &ignored), evict()) }, Run: coldOurs},
+		measure.Step{Prepare: evict, Run: coldNginx},
+		measure.Step{Prepare: evict, Run: coldOurs},
+		measure.Step{Prepare: evict, Run: coldNginx},
 	)
 	if err != nil {
 		return err
 	}
-	best := func(s series) float64 { return slices.Max(s) }
-	f.report.Figure("Download from the disk, MB/s", coldDown.String(), fmt.Sprintf("at best %.2f × of nginx", best(coldDown)/best(coldTheirs)))
-	f.report.Figure("Download from the disk by nginx, MB/s", coldTheirs.String(), "the same file")
-	f.report.Figure("Download from memory, MB/s", down.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of nginx", downGain, best(down)/best(theirs)))
-	f.report.Figure("Download from memory by nginx, MB/s", theirs.String(), "the same file, by sendfile")
-	f.report.Figure("Processor time for a GB of download, s", ourCPU.String(), "nginx: "+nginxCPU.String())
-	f.report.Figure("Upload, MB/s", up.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of the copy", upGain, best(up)/best(copied)))
-	f.report.Figure("SHA-256, copy and fsync in one process, MB/s", copied.String(), "")
-	judge := func(from string, ours, theirs series) {
+	best := func(s measure.Series) float64 { return slices.Max(s) }
+	f.Report.Figure("Download from the disk, MB/s", coldDown.String(), fmt.Sprintf("at best %.2f × of nginx", best(coldDown)/best(coldTheirs)))
+	f.Report.Figure("Download from the disk by nginx, MB/s", coldTheirs.String(), "the same file")
+	f.Report.Figure("Download from memory, MB/s", down.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of nginx", downGain, best(down)/best(theirs)))
+	f.Report.Figure("Download from memory by nginx, MB/s", theirs.String(), "the same file, by sendfile")
+	f.Report.Figure("Processor time for a GB of download, s", ourCPU.String(), "nginx: "+nginxCPU.String())
+	f.Report.Figure("Upload, MB/s", up.String(), fmt.Sprintf("%.1f MB more memory at most; at best %.2f × of the copy", upGain, best(up)/best(copied)))
+	f.Report.Figure("SHA-256, copy and fsync in one process, MB/s", copied.String(), "")
+	judge := func(from string, ours, theirs measure.Series) {
 		ratio := best(ours) / best(theirs)
-		f.report.Target("Download of a large file from "+from+", best against nginx' best", "≥ 90 %", fmt.Sprintf("%.0f %%", 100*ratio), ratio >= 0.9)
+		f.Report.Target("Download of a large file from "+from+", best against nginx' best", "≥ 90 %", fmt.Sprintf("%.0f %%", 100*ratio), ratio >= 0.9)
 	}
 	judge("the disk", coldDown, coldTheirs)
 	judge("memory", down, theirs)
-	f.report.Target("Upload of a large file, best against the best copy", "≥ 85 %", fmt.Sprintf("%.0f %%", 100*best(up)/best(copied)), best(up) >= 0.85*best(copied))
-	f.report.Target("Additional memory while a large file goes up or down", "< 20 MB", fmt.Sprintf("%.1f MB", max(upGain, downGain)), max(upGain, downGain) < 20)
+	f.Report.Target("Upload of a large file, best against the best copy", "≥ 85 %", fmt.Sprintf("%.0f %%", 100*best(up)/best(copied)), best(up) >= 0.85*best(copied))
+	f.Report.Target("Additional memory while a large file goes up or down", "< 20 MB", fmt.Sprintf("%.1f MB", max(upGain, downGain)), max(upGain, downGain) < 20)
 	return nil
 }
 
 // settle removes what the last step has written and waits until the disk is idle.
 func (f *fileBench) settle() error {
-	if err := os.Remove(f.path("copy")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(f.Path("copy")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return exec.Command("sync", "-f", f.dir).Run()
+	return exec.Command("sync", "-f", f.Dir).Run()
 }
 
 // evict takes a blob out of memory, so that the next reader gets it from the disk.
@@ -346,7 +332,7 @@ func (f *fileBench) evict(hash string) error {
 	if err != nil {
 		return err
 	}
-	out, err := exec.Command("dd", "of="+filepath.Join(f.server.data, "blobs", path), "oflag=nocache", "conv=notrunc,fdatasync", "count=0").CombinedOutput()
+	out, err := exec.Command("dd", "of="+filepath.Join(f.server.Data, "blobs", path), "oflag=nocache", "conv=notrunc,fdatasync", "count=0").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
@@ -355,8 +341,8 @@ func (f *fileBench) evict(hash string) error {
 
 // stored is the path of a blob's bytes below the store.
 func (f *fileBench) stored(hash string) (string, error) {
-	root := filepath.Join(f.server.data, "blobs")
-	names, err := filepath.Glob(filepath.Join(root, "workspaces", f.device.workspace, strings.Replace(hash, ":", "_", 1)+".*"))
+	root := filepath.Join(f.server.Data, "blobs")
+	names, err := filepath.Glob(filepath.Join(root, "workspaces", f.device.Workspace, strings.Replace(hash, ":", "_", 1)+".*"))
 	if err != nil {
 		return "", err
 	}
@@ -400,18 +386,18 @@ func (f *fileBench) many() error {
 	if err != nil {
 		return err
 	}
-	if err := f.device.register(target, hash, smallFileSize); err != nil {
+	if err := register(f.device, target, hash, smallFileSize); err != nil {
 		return err
 	}
-	link, err := f.device.presign("download", hash, smallFileSize)
+	link, err := presign(f.device, "download", hash, smallFileSize)
 	if err != nil {
 		return err
 	}
 	table := crc32.MakeTable(crc32.Castagnoli)
 	want := crc32.Checksum(blob, table)
-	gain, took, failed := f.together(downloads, func(c *client, _ int) error {
+	gain, took, failed := f.together(downloads, func(c *client.Client, _ int) error {
 		h := crc32.New(table)
-		if _, err := c.get(link.URL, make([]byte, 64<<10), h); err != nil {
+		if _, err := get(c, link.URL, make([]byte, 64<<10), h); err != nil {
 			return err
 		}
 		if h.Sum32() != want {
@@ -419,7 +405,7 @@ func (f *fileBench) many() error {
 		}
 		return nil
 	})
-	f.report.Figure(fmt.Sprintf("%d downloads of %d MiB at once", downloads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", downloads*smallFileSize/took.Seconds()/1e6),
+	f.Report.Figure(fmt.Sprintf("%d downloads of %d MiB at once", downloads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", downloads*smallFileSize/took.Seconds()/1e6),
 		fmt.Sprintf("%d errors, %.1f MB more memory at most", len(failed), gain))
 
 	type part struct {
@@ -430,17 +416,17 @@ func (f *fileBench) many() error {
 	for i := range parts {
 		parts[i].blob = slices.Concat(fmt.Appendf(nil, "%08d", i), blob[8:])
 		hash := hashOf(parts[i].blob)
-		if parts[i].target, err = f.device.presign("upload", hash, smallFileSize); err != nil {
+		if parts[i].target, err = presign(f.device, "upload", hash, smallFileSize); err != nil {
 			return err
 		}
 	}
-	upGain, upTook, upFailed := f.together(uploads, func(c *client, i int) error {
-		return c.put(parts[i].target.URL, parts[i].blob, bytes.NewReader(nil), smallFileSize)
+	upGain, upTook, upFailed := f.together(uploads, func(c *client.Client, i int) error {
+		return put(c, parts[i].target.URL, parts[i].blob, bytes.NewReader(nil), smallFileSize)
 	})
-	f.report.Figure(fmt.Sprintf("%d uploads of %d MiB at once", uploads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", uploads*smallFileSize/upTook.Seconds()/1e6),
+	f.Report.Figure(fmt.Sprintf("%d uploads of %d MiB at once", uploads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", uploads*smallFileSize/upTook.Seconds()/1e6),
 		fmt.Sprintf("%d errors, %.1f MB more memory at most", len(upFailed), upGain))
 	errs := slices.Concat(failed, upFailed)
-	f.report.Target(fmt.Sprintf("%d downloads at once, then %d uploads, without an error", downloads, uploads), "0", fmt.Sprint(len(errs)), len(errs) == 0)
+	f.Report.Target(fmt.Sprintf("%d downloads at once, then %d uploads, without an error", downloads, uploads), "0", fmt.Sprint(len(errs)), len(errs) == 0)
 	return errors.Join(errs[:min(len(errs), 3)]...)
 }
 
@@ -451,20 +437,20 @@ func hashOf(blob []byte) string {
 
 func (f *fileBench) store(blob []byte) (presigned, string, error) {
 	hash := hashOf(blob)
-	target, err := f.device.presign("upload", hash, int64(len(blob)))
+	target, err := presign(f.device, "upload", hash, int64(len(blob)))
 	if err != nil {
 		return target, hash, err
 	}
-	return target, hash, f.device.put(target.URL, blob, bytes.NewReader(nil), int64(len(blob)))
+	return target, hash, put(f.device.Client, target.URL, blob, bytes.NewReader(nil), int64(len(blob)))
 }
 
 // together lets n clients of the device do something at the same moment.
-func (f *fileBench) together(n int, do func(c *client, i int) error) (gain float64, took time.Duration, failed []error) {
+func (f *fileBench) together(n int, do func(c *client.Client, i int) error) (gain float64, took time.Duration, failed []error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	begin := make(chan struct{})
 	for i := range n {
-		c := f.device.at(f.server).client
+		c := f.device.At(f.server.Addr).Client
 		wg.Go(func() {
 			<-begin
 			if err := do(c, i); err != nil {
@@ -474,7 +460,7 @@ func (f *fileBench) together(n int, do func(c *client, i int) error) (gain float
 			}
 		})
 	}
-	gain, err := f.server.gain(func() error {
+	gain, err := f.server.Gain(func() error {
 		start := time.Now()
 		close(begin)
 		wg.Wait()

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"or3.chat/cloud/bench/internal/process"
 )
 
 // nginx is one with the settings that Debian's package comes with, but one process and no log.
@@ -16,8 +18,8 @@ type nginx struct {
 }
 
 // start runs it in a directory of its own.
-func (n nginx) start(dir string) (*server, error) {
-	addr, err := freeAddr()
+func (n nginx) start(dir string) (*process.Server, error) {
+	addr, err := process.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +42,6 @@ http {
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
-	s := &server{addr: addr, data: dir, cmd: exec.Command(n.bin, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))}
-	return s, s.start("/ready")
+	s := &process.Server{Addr: addr, Data: dir, Cmd: exec.Command(n.bin, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf"))}
+	return s, s.Start("/ready")
 }

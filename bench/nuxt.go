@@ -17,6 +17,11 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/google/uuid"
+
+	"or3.chat/cloud/bench/internal/client"
+	"or3.chat/cloud/bench/internal/load"
+	"or3.chat/cloud/bench/internal/measure"
+	"or3.chat/cloud/bench/internal/process"
 )
 
 const (
@@ -31,14 +36,14 @@ const (
 // front is a host in the comparison, with the devices of one account.
 type front struct {
 	name          string
-	start         func() (*server, error)
-	server        *server
-	devices       []*device
+	start         func() (*process.Server, error)
+	server        *process.Server
+	devices       []*client.Device
 	newest        int64
-	one, sixteen  *pushers
-	page, pages   *pullers
-	poll, refused series // median milliseconds of a request at rest
-	download      series // MB/s
+	one, sixteen  *load.Pushers
+	page, pages   *load.Pullers
+	poll, refused measure.Series // median milliseconds of a request at rest
+	download      measure.Series // MB/s
 	link          string
 	before, peak  float64 // MB
 }
@@ -56,12 +61,12 @@ const hostEmail = "hosts@example.test"
 
 // fronts are the hosts of this run. Those on Node are what Nuxt has built.
 func (b *bench) fronts(ctx context.Context) ([]*front, error) {
-	out := []*front{{name: goHost, start: func() (*server, error) {
-		return startServer(b.binary, b.path("hosts/go/data"), hostAccount...)
+	out := []*front{{name: goHost, start: func() (*process.Server, error) {
+		return b.Serve("hosts/go", hostAccount...)
 	}}}
 	if b.fixture == "" {
-		b.fixture = b.path("fixture")
-		cmd := exec.CommandContext(ctx, "node", filepath.Join(b.root, "bench/nuxt.mjs"), b.binary, b.fixture)
+		b.fixture = b.Path("fixture")
+		cmd := exec.CommandContext(ctx, "node", filepath.Join(b.Root, "bench/nuxt.mjs"), b.This().Binary, b.fixture)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("build npm/host-fixture: %w", err)
@@ -73,9 +78,9 @@ func (b *bench) fronts(ctx context.Context) ([]*front, error) {
 		{chatHost, "node", b.chat}, {upstreamHost, "node", b.upstream},
 	} {
 		if host.output != "" {
-			data := b.path(fmt.Sprintf("hosts/nuxt%d/data", i))
-			out = append(out, &front{name: host.name, start: func() (*server, error) {
-				return startNuxt(host.node, host.output, b.binary, data)
+			data := b.Path(fmt.Sprintf("hosts/nuxt%d/data", i))
+			out = append(out, &front{name: host.name, start: func() (*process.Server, error) {
+				return startNuxt(host.node, host.output, b.This().Binary, data)
 			}})
 		}
 	}
@@ -84,21 +89,21 @@ func (b *bench) fronts(ctx context.Context) ([]*front, error) {
 
 var hostAccount = []string{
 	"OR3_BASIC_AUTH_BOOTSTRAP_EMAIL=" + hostEmail,
-	"OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD=" + password,
+	"OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD=" + client.Password,
 }
 
 // startNuxt runs what Nuxt has built, with our packages or with others: the settings of both have the same names.
-func startNuxt(node, output, bin, data string) (*server, error) {
-	addr, err := freeAddr()
+func startNuxt(node, output, bin, data string) (*process.Server, error) {
+	addr, err := process.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
-	s := &server{addr: addr, data: data, cmd: exec.Command(node, filepath.Join(output, "server/index.mjs"))}
+	s := &process.Server{Addr: addr, Data: data, Cmd: exec.Command(node, filepath.Join(output, "server/index.mjs"))}
 	secret := strings.Repeat("0123456789abcdef", 4)
-	s.cmd.Env = append([]string{
+	s.Cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + data, "NODE_ENV=production",
 		"OR3_PUBLIC_URL=https://hosts.example.test", "HOST=127.0.0.1", "PORT=" + addr[strings.LastIndexByte(addr, ':')+1:],
 		"SSR_AUTH_ENABLED=true", "AUTH_PROVIDER=basic-auth", "OR3_SYNC_ENABLED=true", "OR3_SYNC_PROVIDER=sqlite",
@@ -110,16 +115,16 @@ func startNuxt(node, output, bin, data string) (*server, error) {
 		"OR3_STORAGE_FS_ROOT=" + filepath.Join(data, "blobs"), "OR3_STORAGE_FS_TOKEN_SECRET=" + secret,
 		"OR3_RATE_LIMIT_OVERRIDES_JSON=" + hostLimits, "NUXT_LIMITS_OPERATION_RATE_LIMITS=" + hostLimits,
 	}, hostAccount...)
-	return s, s.start("/api/auth/session")
+	return s, s.Start("/api/auth/session")
 }
 
 // hostLimits is as good as no limits of a Nuxt host's own, which cannot be switched off: windows of a millisecond.
 var hostLimits = func() string {
-	limits := object{}
+	limits := client.Object{}
 	for _, name := range []string{
 		"sync:push", "sync:pull", "storage:upload", "storage:download", "storage:commit", "auth:session",
 	} {
-		limits[name] = object{"windowMs": 1, "maxRequests": 1_000_000}
+		limits[name] = client.Object{"windowMs": 1, "maxRequests": 1_000_000}
 	}
 	text, err := json.Marshal(limits)
 	if err != nil {
@@ -134,38 +139,39 @@ func (f *front) prepare(b *bench) (err error) {
 		return err
 	}
 	for len(f.devices) < hostDevices {
-		d, err := signIn(f.server, b.corpus, hostEmail)
+		d, err := client.SignIn(f.server.Addr, b.Corpus, hostEmail)
 		if err != nil {
 			return err
 		}
 		f.devices = append(f.devices, d)
 	}
-	if err := interleave(1, newPushers(f.devices[:1]).step(hostHistory)); err != nil {
+	if err := measure.Interleave(1, (&load.Pushers{Server: f.server, Devices: f.devices[:1]}).Step(hostHistory)); err != nil {
 		return err
 	}
-	f.newest = f.devices[0].version
-	hash, err := f.upload(b.path("hosts/file"))
+	f.newest = f.devices[0].Version
+	hash, err := f.upload(b.Path("hosts/file"))
 	if err != nil {
 		return err
 	}
-	if err := f.server.stop(); err != nil {
+	if err := f.server.Stop(); err != nil {
 		return err
 	}
 	if f.server, err = f.start(); err != nil {
 		return err
 	}
 	for i, d := range f.devices {
-		f.devices[i] = d.at(f.server)
+		f.devices[i] = d.At(f.server.Addr)
 	}
-	link, err := f.devices[0].presign("download", hash, hostFileSize)
+	link, err := presign(f.devices[0], "download", hash, hostFileSize)
 	f.link = link.URL
-	f.one, f.sixteen = newPushers(f.devices[:1]), newPushers(f.devices)
+	f.one = &load.Pushers{Server: f.server, Devices: f.devices[:1]}
+	f.sixteen = &load.Pushers{Server: f.server, Devices: f.devices}
 	f.page, f.pages = f.pullers(1), f.pullers(hostDevices)
 	return err
 }
 
-func (f *front) pullers(n int) *pullers {
-	return &pullers{devices: f.devices[:n], limit: 1000, newest: f.newest}
+func (f *front) pullers(n int) *load.Pullers {
+	return &load.Pullers{Server: f.server, Devices: f.devices[:n], Limit: 1000, Newest: f.newest}
 }
 
 // upload brings a file of zeros to the host.
@@ -184,27 +190,27 @@ func (f *front) upload(name string) (hash string, err error) {
 	}
 	hash = "sha256:" + hex.EncodeToString(h.Sum(nil))
 	d := f.devices[0]
-	target, err := d.presign("upload", hash, hostFileSize)
+	target, err := presign(d, "upload", hash, hostFileSize)
 	if err != nil {
 		return "", err
 	}
-	if err := d.put(target.URL, []byte{0}, io.NewSectionReader(file, 1, hostFileSize-1), hostFileSize); err != nil {
+	if err := put(d.Client, target.URL, []byte{0}, io.NewSectionReader(file, 1, hostFileSize-1), hostFileSize); err != nil {
 		return "", err
 	}
-	return hash, d.register(target, hash, hostFileSize)
+	return hash, register(d, target, hash, hostFileSize)
 }
 
 // rest sends requests one after the other to a host that does nothing else, and demands a status.
-func (f *front) rest(into *series, requests int, workspace string, status int) step {
+func (f *front) rest(into *measure.Series, requests int, workspace string, status int) measure.Step {
 	d := f.devices[0]
 	var body []byte
-	return step{prepare: func() error {
-		newest, err := d.head()
-		body = pullBody(workspace, newest, 100)
+	return measure.Step{Prepare: func() error {
+		newest, err := d.Head()
+		body = client.PullBody(workspace, newest, 100)
 		return err
-	}, run: func() error {
-		_, h, err := loop(1, times(requests), func(int, int) error {
-			res, err := d.begin("POST", "/api/sync/pull", body)
+	}, Run: func() error {
+		_, h, err := measure.Loop(1, measure.Times(requests), func(int, int) error {
+			res, err := d.Begin("POST", "/api/sync/pull", body)
 			if err != nil {
 				return err
 			}
@@ -214,17 +220,17 @@ func (f *front) rest(into *series, requests int, workspace string, status int) s
 			}
 			return err
 		})
-		*into = append(*into, ms(h, 50))
+		*into = append(*into, measure.MS(h, 50))
 		return err
 	}}
 }
 
 // reconnected is a step on new connections: Node closes those that were idle while the other hosts were measured.
-func (f *front) reconnected(s step) step {
-	prepare := s.prepare
-	s.prepare = func() error {
+func (f *front) reconnected(s measure.Step) measure.Step {
+	prepare := s.Prepare
+	s.Prepare = func() error {
 		for _, d := range f.devices {
-			d.close()
+			d.Close()
 		}
 		if prepare == nil {
 			return nil
@@ -237,7 +243,7 @@ func (f *front) reconnected(s step) step {
 // fetch downloads the file.
 func (f *front) fetch() error {
 	start := time.Now()
-	n, err := f.devices[0].get(f.link, make([]byte, 1<<20), nil)
+	n, err := get(f.devices[0].Client, f.link, make([]byte, 1<<20), nil)
 	if err == nil && n != hostFileSize {
 		err = fmt.Errorf("%d bytes instead of %d", n, int64(hostFileSize))
 	}
@@ -252,50 +258,53 @@ func (b *bench) benchHosts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var steps []step
+	var steps []measure.Step
 	for _, f := range fronts {
 		if err := f.prepare(b); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		defer f.server.stop()
+		defer f.server.Stop()
 	}
 	// Memory first, while the hosts are fresh.
 	for _, f := range fronts {
-		if f.before, _, err = f.server.memory(); err != nil {
+		held, err := f.server.Memory()
+		if err != nil {
 			return err
 		}
-		pulls := f.reconnected(f.pullers(hostDevices).step(b.ops(640)))
-		if err := errors.Join(f.server.resetPeak(), interleave(1, pulls)); err != nil {
+		f.before = held.Resident
+		pulls := f.reconnected(f.pullers(hostDevices).Step(b.Ops(640)))
+		if err := errors.Join(f.server.ResetPeak(), measure.Interleave(1, pulls)); err != nil {
 			return err
 		}
-		if _, f.peak, err = f.server.memory(); err != nil {
+		if held, err = f.server.Memory(); err != nil {
 			return err
 		}
+		f.peak = held.Peak
 	}
 	for _, f := range fronts {
-		for _, s := range []step{
-			f.rest(&f.poll, b.ops(800), f.devices[0].workspace, http.StatusOK),
-			f.rest(&f.refused, b.ops(800), uuid.NewString(), http.StatusForbidden),
-			f.one.step(b.ops(5000)), f.sixteen.step(b.ops(16_000)),
-			f.page.step(b.ops(80)), f.pages.step(b.ops(160)),
-			{run: f.fetch},
+		for _, s := range []measure.Step{
+			f.rest(&f.poll, b.Ops(800), f.devices[0].Workspace, http.StatusOK),
+			f.rest(&f.refused, b.Ops(800), uuid.NewString(), http.StatusForbidden),
+			f.one.Step(b.Ops(5000)), f.sixteen.Step(b.Ops(16_000)),
+			f.page.Step(b.Ops(80)), f.pages.Step(b.Ops(160)),
+			{Run: f.fetch},
 		} {
 			steps = append(steps, f.reconnected(s))
 		}
 	}
-	if err := interleave(b.rounds, steps...); err != nil {
+	if err := measure.Interleave(b.Rounds, steps...); err != nil {
 		return err
 	}
-	r := b.report
+	r := b.Report
 	r.Section("Hosts on Node", "the same requests to the Go host and to hosts on Node; memory is of all processes of a host")
 	for _, f := range fronts {
-		p50 := func(h *hdrhistogram.Histogram) string { return "p50 " + number(ms(h, 50)) + " ms" }
+		p50 := func(h *hdrhistogram.Histogram) string { return "p50 " + measure.Number(measure.MS(h, 50)) + " ms" }
 		of := f.name + ": "
-		r.Figure(of+"pushes of 50, 1 device, ops/s", f.one.rate.String(), p50(f.one.latency))
-		r.Figure(of+"pushes of 50, 16 devices, ops/s", f.sixteen.rate.String(), p50(f.sixteen.latency))
-		r.Figure(of+"pulls of 1,000, 1 device, rows/s", f.page.rate.String(), p50(f.page.latency))
-		r.Figure(of+"pulls of 1,000, 16 devices, rows/s", f.pages.rate.String(), p50(f.pages.latency))
-		r.Figure(of+"memory at 16 pulls, MB", number(f.peak), number(f.before)+" before")
+		r.Figure(of+"pushes of 50, 1 device, ops/s", f.one.Rate.String(), p50(f.one.Latency))
+		r.Figure(of+"pushes of 50, 16 devices, ops/s", f.sixteen.Rate.String(), p50(f.sixteen.Latency))
+		r.Figure(of+"pulls of 1,000, 1 device, rows/s", f.page.Rate.String(), p50(f.page.Latency))
+		r.Figure(of+"pulls of 1,000, 16 devices, rows/s", f.pages.Rate.String(), p50(f.pages.Latency))
+		r.Figure(of+"memory at 16 pulls, MB", measure.Number(f.peak), measure.Number(f.before)+" before")
 		r.Figure(of+"an empty poll at rest, ms", f.poll.String(), "refused before the store is asked: "+f.refused.String())
 		r.Figure(of+"download of 100 MiB, MB/s", f.download.String(), "")
 	}
@@ -309,8 +318,8 @@ func (b *bench) judgeHosts(fronts []*front) {
 	for _, f := range fronts {
 		by[f.name] = f
 	}
-	r := b.report
-	added := by[fixtureHost].poll.median() - by[fixtureHost].refused.median()
+	r := b.Report
+	added := by[fixtureHost].poll.Median() - by[fixtureHost].refused.Median()
 	r.Target("What the engine adds to a request at rest", "≤ 0.3 ms", fmt.Sprintf("%.2f ms", added), added <= 0.3)
 	ours, theirs := by[chatHost], by[upstreamHost]
 	if theirs == nil {
@@ -320,7 +329,7 @@ func (b *bench) judgeHosts(fronts []*front) {
 		ours = by[fixtureHost]
 	}
 	r.Target("Pushes by 16 devices to a host on Node, against the Node packages", "≥ 3 ×",
-		ratio(ours.sixteen.rate, theirs.sixteen.rate), ours.sixteen.rate.median() >= 3*theirs.sixteen.rate.median())
+		measure.Ratio(ours.sixteen.Rate, theirs.sixteen.Rate), ours.sixteen.Rate.Median() >= 3*theirs.sixteen.Rate.Median())
 	r.Target("Memory of a host on Node at 16 pulls, against the Node packages", "< 50 %",
 		fmt.Sprintf("%.0f %%", 100*ours.peak/theirs.peak), ours.peak < theirs.peak/2)
 }

@@ -10,6 +10,11 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"or3.chat/cloud/bench/internal/client"
+	"or3.chat/cloud/bench/internal/load"
+	"or3.chat/cloud/bench/internal/measure"
+	"or3.chat/cloud/bench/internal/process"
 )
 
 // pprofSource is added to the product's main package for profiles; the product itself has no such endpoint.
@@ -29,8 +34,8 @@ func (b *bench) profile(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	source, overlay := b.path("pprof.go"), b.path("overlay.json")
-	text, err := json.Marshal(object{"Replace": object{filepath.Join(b.root, "cmd/or3-cloud/bench_pprof.go"): source}})
+	source, overlay := b.Path("pprof.go"), b.Path("overlay.json")
+	text, err := json.Marshal(client.Object{"Replace": client.Object{filepath.Join(b.Root, "cmd/or3-cloud/bench_pprof.go"): source}})
 	if err != nil {
 		return err
 	}
@@ -40,42 +45,42 @@ func (b *bench) profile(ctx context.Context, dir string) error {
 	if err := os.WriteFile(overlay, text, 0o600); err != nil {
 		return err
 	}
-	if err := buildServer(ctx, b.root, b.binary, overlay); err != nil {
+	if err := process.Build(ctx, b.Root, b.This().Binary, overlay); err != nil {
 		return err
 	}
-	pprof, err := freeAddr()
+	pprof, err := process.FreeAddr()
 	if err != nil {
 		return err
 	}
-	s, err := startServer(b.binary, b.path("profile/data"), "OR3_BENCH_PPROF="+pprof)
+	s, err := b.Serve("profile", "OR3_BENCH_PPROF="+pprof)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	devices, err := b.devices(s, "profile", 16)
+	defer s.Stop()
+	devices, err := b.Devices(s, "profile", 16)
 	if err != nil {
 		return err
 	}
-	p := newPushers(devices)
-	if err := interleave(1, p.step(16_000)); err != nil {
+	p := &load.Pushers{Server: s, Devices: devices}
+	if err := measure.Interleave(1, p.Step(16_000)); err != nil {
 		return err
 	}
-	push := func() error { return interleave(1, p.step(16_000)) }
+	push := func() error { return measure.Interleave(1, p.Step(16_000)) }
 	poll := func() error {
-		head, err := devices[0].head()
+		head, err := devices[0].Head()
 		if err != nil {
 			return err
 		}
-		body := pullBody(devices[0].workspace, head, 100)
-		_, _, err = loop(len(devices), times(2000), func(w, _ int) error {
-			_, err := devices[w].pull(body)
+		body := client.PullBody(devices[0].Workspace, head, 100)
+		_, _, err = measure.Loop(len(devices), measure.Times(2000), func(w, _ int) error {
+			_, err := devices[w].Pull(body)
 			return err
 		})
 		return err
 	}
 	pull := func() error {
-		_, _, err := loop(len(devices), times(50), func(w, t int) error {
-			_, err := devices[w].pull(pullBody(devices[w].workspace, int64(t*100), 1000))
+		_, _, err := measure.Loop(len(devices), measure.Times(50), func(w, t int) error {
+			_, err := devices[w].Pull(client.PullBody(devices[w].Workspace, int64(t*100), 1000))
 			return err
 		})
 		return err
@@ -91,7 +96,6 @@ func (b *bench) profile(ctx context.Context, dir string) error {
 			}
 			fmt.Println("wrote", file)
 		}
-		p.rate = nil
 	}
 	return nil
 }

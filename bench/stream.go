@@ -11,7 +11,10 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"or3.chat/cloud/bench/internal/client"
+	"or3.chat/cloud/bench/internal/measure"
 	"or3.chat/cloud/bench/internal/models"
+	"or3.chat/cloud/bench/internal/process"
 )
 
 // The load: so many answers at once, each of so many tokens with a pause between them.
@@ -30,20 +33,20 @@ func (b *bench) benchStream(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	ours, err := startServer(b.binary, b.path("stream/data"), "OPENROUTER_API_KEY=sk-or-v1-bench", "OR3_OPENROUTER_BASE_URL=http://"+upstream+"/api/v1")
+	ours, err := b.Serve("stream", "OPENROUTER_API_KEY=sk-or-v1-bench", "OR3_OPENROUTER_BASE_URL=http://"+upstream+"/api/v1")
 	if err != nil {
 		return err
 	}
-	defer ours.stop()
+	defer ours.Stop()
 	theirs, err := b.startProxy(ctx, upstream)
 	if err != nil {
 		return err
 	}
-	defer theirs.stop()
+	defer theirs.Stop()
 	const path = "/api/v1/chat/completions"
-	var members []*device
+	var members []*client.Device
 	for i := range answersInMemory / answersPerUser {
-		d, err := signUp(ours, b.corpus, fmt.Sprintf("stream-%d@example.test", i))
+		d, err := client.SignUp(ours.Addr, b.Corpus, fmt.Sprintf("stream-%d@example.test", i))
 		if err != nil {
 			return err
 		}
@@ -51,12 +54,12 @@ func (b *bench) benchStream(ctx context.Context) error {
 	}
 	through := func(i int) *models.Asker {
 		header := "Cookie: "
-		for _, k := range members[i%len(members)].cookies {
+		for _, k := range members[i%len(members)].Cookies {
 			header += k.Name + "=" + k.Value + "; "
 		}
-		return &models.Asker{Addr: ours.addr, Path: "/api/openrouter/stream", Header: strings.TrimSuffix(header, "; ") + "\r\n"}
+		return &models.Asker{Addr: ours.Addr, Path: "/api/openrouter/stream", Header: strings.TrimSuffix(header, "; ") + "\r\n"}
 	}
-	proxied := func(int) *models.Asker { return &models.Asker{Addr: theirs.addr, Path: path} }
+	proxied := func(int) *models.Asker { return &models.Asker{Addr: theirs.Addr, Path: path} }
 	direct := func(int) *models.Asker { return &models.Asker{Addr: upstream, Path: path} }
 
 	// The first byte, one answer at a time.
@@ -64,13 +67,13 @@ func (b *bench) benchStream(ctx context.Context) error {
 		name string
 		open func(int) *models.Asker
 		all  *hdrhistogram.Histogram
-	}{{"Asked directly", direct, newHistogram()}, {"Through nginx", proxied, newHistogram()}, {"Through OR3 Cloud", through, newHistogram()}}
-	var steps []step
+	}{{"Asked directly", direct, measure.NewHistogram()}, {"Through nginx", proxied, measure.NewHistogram()}, {"Through OR3 Cloud", through, measure.NewHistogram()}}
+	var steps []measure.Step
 	for _, way := range ways {
-		steps = append(steps, step{run: func() error {
+		steps = append(steps, measure.Step{Run: func() error {
 			a := way.open(0)
 			defer a.Close()
-			for range b.ops(200) {
+			for range b.Ops(200) {
 				took, err := a.Ask(models.Chat(3, time.Millisecond))
 				if err != nil {
 					return err
@@ -80,58 +83,58 @@ func (b *bench) benchStream(ctx context.Context) error {
 			return nil
 		}})
 	}
-	if err := interleave(b.rounds, steps...); err != nil {
+	if err := measure.Interleave(b.Rounds, steps...); err != nil {
 		return err
 	}
-	r := b.report
+	r := b.Report
 	r.Section("Answers of models", fmt.Sprintf("a server of models on the same machine, chats of 2 KB, tokens of %d bytes each as an event of its own; nginx as a proxy that does not buffer", len(models.Token)))
 	for _, way := range ways {
-		r.Figure(way.name+", first byte, ms", fmt.Sprintf("p50 %s, p99 %s", number(ms(way.all, 50)), number(ms(way.all, 99))), "one answer at a time")
+		r.Figure(way.name+", first byte, ms", fmt.Sprintf("p50 %s, p99 %s", measure.Number(measure.MS(way.all, 50)), measure.Number(measure.MS(way.all, 99))), "one answer at a time")
 	}
-	later := ms(ways[2].all, 50) - ms(ways[0].all, 50)
+	later := measure.MS(ways[2].all, 50) - measure.MS(ways[0].all, 50)
 	r.Target("First byte of an answer, beyond the upstream's", "≤ 5 ms", fmt.Sprintf("%.2f ms", later), later <= 5)
 
 	// What a token costs.
-	var ourCost, theirCost series
-	load := func(s *server, open func(int) *models.Asker, cost *series) func() error {
+	var ourCost, theirCost measure.Series
+	load := func(s *process.Server, open func(int) *models.Asker, cost *measure.Series) func() error {
 		return func() error {
-			before := s.cpu()
+			before := s.CPU()
 			if err := models.Crowd(answersAtOnce, open, models.Chat(tokensAnswer, tokenPause)); err != nil {
 				return err
 			}
-			*cost = append(*cost, float64((s.cpu()-before).Microseconds())/(answersAtOnce*tokensAnswer))
+			*cost = append(*cost, float64((s.CPU()-before).Microseconds())/(answersAtOnce*tokensAnswer))
 			return nil
 		}
 	}
-	if err := interleave(b.rounds, step{run: load(ours, through, &ourCost)}, step{run: load(theirs, proxied, &theirCost)}); err != nil {
+	if err := measure.Interleave(b.Rounds, measure.Step{Run: load(ours, through, &ourCost)}, measure.Step{Run: load(theirs, proxied, &theirCost)}); err != nil {
 		return err
 	}
 	r.Figure("Processor time for a token through nginx, µs", theirCost.String(), fmt.Sprintf("%d answers at once, %d tokens each, one every %v", answersAtOnce, tokensAnswer, tokenPause))
-	r.Figure("Processor time for a token through OR3 Cloud, µs", ourCost.String(), fmt.Sprintf("%.2f × nginx", ourCost.median()/theirCost.median()))
+	r.Figure("Processor time for a token through OR3 Cloud, µs", ourCost.String(), fmt.Sprintf("%.2f × nginx", ourCost.Median()/theirCost.Median()))
 
 	// What many answers at once take.
-	idle, _, err := ours.memory()
+	idle, err := ours.Memory()
 	if err != nil {
 		return err
 	}
-	if err := ours.resetPeak(); err != nil {
+	if err := ours.ResetPeak(); err != nil {
 		return err
 	}
 	if err := models.Crowd(answersInMemory, through, models.Chat(tokensAnswer, tokenPause)); err != nil {
 		return err
 	}
-	_, peak, err := ours.memory()
+	busy, err := ours.Memory()
 	if err != nil {
 		return err
 	}
-	r.Figure(fmt.Sprintf("Memory with %d answers under way, MB", answersInMemory), number(peak), fmt.Sprintf("%s before", number(idle)))
-	r.Target(fmt.Sprintf("Memory while %d answers are under way", answersInMemory), "< 150 MB", fmt.Sprintf("%.1f MB", peak), peak < 150)
+	r.Figure(fmt.Sprintf("Memory with %d answers under way, MB", answersInMemory), measure.Number(busy.Peak), fmt.Sprintf("%s before", measure.Number(idle.Resident)))
+	r.Target(fmt.Sprintf("Memory while %d answers are under way", answersInMemory), "< 150 MB", fmt.Sprintf("%.1f MB", busy.Peak), busy.Peak < 150)
 	return nil
 }
 
 // startProxy serves an upstream by nginx from Debian's packages, with what its documentation tells for streams.
-func (b *bench) startProxy(ctx context.Context, upstream string) (*server, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(b.root, "scripts/debian"), "nginx", "usr/sbin/nginx")
+func (b *bench) startProxy(ctx context.Context, upstream string) (*process.Server, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(b.Root, "scripts/debian"), "nginx", "usr/sbin/nginx")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -141,5 +144,5 @@ func (b *bench) startProxy(ctx context.Context, upstream string) (*server, error
 		bin:    strings.TrimSpace(string(out)),
 		http:   "upstream models { server " + upstream + "; keepalive 64; }",
 		server: `location / { proxy_pass http://models; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_request_buffering off; }`,
-	}.start(b.path("nginx-stream/data"))
+	}.start(b.Path("nginx-stream/data"))
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"or3.chat/cloud/bench/internal/line"
+	"or3.chat/cloud/bench/internal/measure"
+	"or3.chat/cloud/bench/internal/process"
 	"or3.chat/cloud/bench/internal/visit"
 )
 
@@ -29,8 +31,8 @@ const sampleSize = 12 << 20
 func (b *bench) benchVisit(ctx context.Context) error {
 	client, what := b.client, "the client that was given"
 	if client == "" {
-		client, what = b.path("client"), fmt.Sprintf("%d MiB like a client's build", sampleSize>>20)
-		if err := visit.Sample(client, filepath.Join(b.root, "web/page/assets"), sampleSize); err != nil {
+		client, what = b.Path("client"), fmt.Sprintf("%d MiB like a client's build", sampleSize>>20)
+		if err := visit.Sample(client, filepath.Join(b.Root, "web/page/assets"), sampleSize); err != nil {
 			return err
 		}
 	}
@@ -38,33 +40,33 @@ func (b *bench) benchVisit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer other.stop()
+	defer other.Stop()
 
-	b.report.Section("First visit", fmt.Sprintf("%s, over a line of 10 Mbit/s with a round trip of %v, %d connections, against nginx with brotli", what, lineTrip, visit.Connections))
+	b.Report.Section("First visit", fmt.Sprintf("%s, over a line of 10 Mbit/s with a round trip of %v, %d connections, against nginx with brotli", what, lineTrip, visit.Connections))
 	var ours, again, theirs visited
 	started := 0
-	var srv *server
+	var srv *process.Server
 	defer func() {
 		if srv != nil {
-			srv.stop()
+			srv.Stop()
 		}
 	}()
-	err = interleave(b.rounds,
-		step{
-			prepare: func() (err error) {
+	err = measure.Interleave(b.Rounds,
+		measure.Step{
+			Prepare: func() (err error) {
 				if srv != nil {
-					if err := srv.stop(); err != nil {
+					if err := srv.Stop(); err != nil {
 						return err
 					}
 				}
 				started++
-				srv, err = startServing(client, b.binary, b.path(fmt.Sprintf("visit/%d/data", started)))
+				srv, err = process.Cloud{Web: client, Binary: b.This().Binary, Data: b.Path(fmt.Sprintf("visit/%d/data", started))}.Start()
 				return err
 			},
-			run: func() error { return ours.visit(ctx, srv.addr) },
+			Run: func() error { return ours.visit(ctx, srv.Addr) },
 		},
-		step{run: func() error { return theirs.visit(ctx, other.addr) }},
-		step{run: func() error { return again.visit(ctx, srv.addr) }},
+		measure.Step{Run: func() error { return theirs.visit(ctx, other.Addr) }},
+		measure.Step{Run: func() error { return again.visit(ctx, srv.Addr) }},
 	)
 	if err != nil {
 		return err
@@ -73,24 +75,24 @@ func (b *bench) benchVisit(ctx context.Context) error {
 		name string
 		*visited
 	}{{"OR3 Cloud, just started", &ours}, {"OR3 Cloud, the next visitor", &again}, {"nginx", &theirs}} {
-		b.report.Figure(v.name+", s", v.all.String(), fmt.Sprintf("%s s until the page is there; %d files, %.2f MB on the line: %s", v.page, v.files, v.bytes.median()/1e6, v.codings))
+		b.Report.Figure(v.name+", s", v.all.String(), fmt.Sprintf("%s s until the page is there; %d files, %.2f MB on the line: %s", v.page, v.files, v.bytes.Median()/1e6, v.codings))
 	}
 	for _, t := range []struct {
 		name         string
-		ours, theirs series
+		ours, theirs measure.Series
 	}{
 		{"First visit, against nginx with brotli", ours.all, theirs.all},
 		{"First visit until the page is there, against nginx with brotli", ours.page, theirs.page},
 	} {
-		ratio := t.ours.median() / t.theirs.median()
-		b.report.Target(t.name, "≤ 1.10 ×", fmt.Sprintf("%.2f ×", ratio), ratio <= 1.10)
+		ratio := t.ours.Median() / t.theirs.Median()
+		b.Report.Target(t.name, "≤ 1.10 ×", fmt.Sprintf("%.2f ×", ratio), ratio <= 1.10)
 	}
 	return nil
 }
 
 // visited are the visits to one server.
 type visited struct {
-	page, all, bytes series // seconds, bytes
+	page, all, bytes measure.Series // seconds, bytes
 	files            int
 	codings          string
 }
@@ -121,13 +123,13 @@ func (v *visited) visit(ctx context.Context, server string) error {
 
 // startBrotli serves a client by nginx from Debian's packages, with its usual levels of brotli and gzip, and the files that the build
 // has compressed where there are any.
-func (b *bench) startBrotli(ctx context.Context, root string) (*server, error) {
+func (b *bench) startBrotli(ctx context.Context, root string) (*process.Server, error) {
 	var programs []string
 	for _, file := range []string{
 		"nginx usr/sbin/nginx", "libnginx-mod-http-brotli-filter usr/lib/nginx/modules/ngx_http_brotli_filter_module.so",
 		"libnginx-mod-http-brotli-static usr/lib/nginx/modules/ngx_http_brotli_static_module.so",
 	} {
-		cmd := exec.CommandContext(ctx, filepath.Join(b.root, "scripts/debian"), strings.Fields(file)...)
+		cmd := exec.CommandContext(ctx, filepath.Join(b.Root, "scripts/debian"), strings.Fields(file)...)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
@@ -146,5 +148,5 @@ func (b *bench) startBrotli(ctx context.Context, root string) (*server, error) {
   image/x-icon ico; image/png png; image/webp webp; font/woff2 woff2; application/wasm wasm; }
   brotli on; brotli_static on; brotli_types ` + types + "; gzip on; gzip_static on; gzip_vary on; gzip_types " + types + ";",
 		server: "root " + root + "; location / { try_files $uri $uri/index.html $uri.html " + shell + "; }",
-	}.start(b.path("nginx-visit/data"))
+	}.start(b.Path("nginx-visit/data"))
 }

@@ -65,6 +65,15 @@ func Load(path string) (*Corpus, error) {
 	return c, nil
 }
 
+// Payload is how many bytes the payload of an op has on average.
+func (c *Corpus) Payload() float64 {
+	n := 0
+	for _, t := range c.templates {
+		n += t.payload.to - t.payload.from
+	}
+	return float64(n) / float64(len(c.templates))
+}
+
 func newTemplate(text []byte) (t template, err error) {
 	var op struct {
 		TableName, Operation, PK string
