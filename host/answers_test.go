@@ -388,7 +388,6 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	try("another admission", p, "POST", start, change(`"_backgroundAdmissionId":"admission-1"`, `"_backgroundAdmissionId":""`), 400, "_backgroundAdmissionId")
 	try("another version", p, "POST", start, change(`"version":1`, `"version":2`), 400, "Invalid background history")
 	try("a message of another thread", p, "POST", start, change(`"id":"u1","thread_id":"t1"`, `"id":"u1","thread_id":"t2"`), 400, "Invalid background history")
-	try("no stream", p, "POST", start, change(`"stream":true`, `"stream":false`), 400, "streamed")
 	try("a large one", p, "POST", start, p.wish(1, `,"x":"`+strings.Repeat("x", 1<<20)+`"`), 413, `"background_history_unsupported"`)
 	id := p.beginAnswer(1)
 	try("one too many", p, "POST", start, p.wish(2, ""), 503, `{"error":"Server busy, try again later"}`)

@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/instance"
 	settings "or3.chat/cloud/internal/config"
+	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/providers/basicauth"
 	"or3.chat/cloud/providers/fs"
@@ -31,6 +34,25 @@ type real struct {
 	*Host
 	started
 	ahead atomic.Int64 // of the clock, in nanoseconds
+	log   record       // at level debug, if OR3_LOG_LEVEL asks for it
+}
+
+// record is a log.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
 }
 
 // startReal starts one. change, if set, replaces the sync provider.
@@ -64,8 +86,12 @@ func startProgram(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.P
 		t.Fatal(problems)
 	}
 	out := &real{}
+	log := slog.New(slog.DiscardHandler)
+	if slices.Contains(environ, "OR3_LOG_LEVEL=debug") {
+		log = logx.New(&out.log, logx.Options{Level: slog.LevelDebug})
+	}
 	out.Host, err = over(options{Options: Options{Program: program(&registry)}, instanceOptions: instance.Options{
-		Registry: &registry, Config: cfg, DataDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Rand: rand.Reader,
+		Registry: &registry, Config: cfg, DataDir: t.TempDir(), Log: log, Rand: rand.Reader,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(out.ahead.Load())) },
 		Secret: func(name string) (string, error) { return "a secret for " + name + ", long enough to be one", nil },
 	}})
