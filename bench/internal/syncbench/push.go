@@ -7,6 +7,8 @@ import (
 
 	"or3.chat/cloud/bench/internal/ceiling"
 	"or3.chat/cloud/bench/internal/client"
+	"or3.chat/cloud/bench/internal/corpus"
+	"or3.chat/cloud/bench/internal/csqlite"
 	"or3.chat/cloud/bench/internal/load"
 	"or3.chat/cloud/bench/internal/measure"
 	"or3.chat/cloud/bench/internal/pocketbase"
@@ -67,6 +69,10 @@ func (b *Bench) Push(ctx context.Context) error {
 		return err
 	}
 	defer keeping.server.Stop()
+	writers := b.sqlite(ctx)
+	for _, w := range writers {
+		defer w.Stop()
+	}
 	pb, err := pocketbase.Start(b.Path("pocketbase/data"), load.Batch)
 	if err != nil {
 		return err
@@ -87,6 +93,9 @@ func (b *Bench) Push(ctx context.Context) error {
 			}
 		}
 		steps = append(steps, answering.crowds[n].Step(ops), keeping.crowds[n].Step(ops))
+		if writers != nil {
+			steps = append(steps, writers[n].Step(ops))
+		}
 	}
 	steps = append(steps, pbOne.Step(b.Ops(2000)), pbSixteen.Step(b.Ops(3200)))
 	if err := measure.Interleave(b.Rounds, steps...); err != nil {
@@ -103,6 +112,9 @@ func (b *Bench) Push(ctx context.Context) error {
 			key: fmt.Sprintf("push %d", crowd), name: crowdOf(crowd) + ", one workspace", unit: "ops",
 			ours: ours, ceiling: &keeping.crowds[n].Work,
 			others: []rival{{byKeeping, &keeping.crowds[n].Work}, {byAnswering, &answering.crowds[n].Work}},
+		}
+		if writers != nil {
+			c.others = append(c.others, rival{bySQLite, &writers[n].Work})
 		}
 		switch crowd {
 		case 1:
@@ -130,6 +142,24 @@ func (b *Bench) Push(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sqlite starts a program for each crowd that writes ops with SQLite's C library alone, as many in a transaction as the crowd pushes at
+// once. It is left out where there is no compiler.
+func (b *Bench) sqlite(ctx context.Context) (writers []*csqlite.Writer) {
+	program, err := csqlite.Build(ctx, b.Root, b.Path("csqlite"))
+	for _, crowd := range crowds {
+		var w *csqlite.Writer
+		if err == nil {
+			w, err = csqlite.Start(program, b.Corpus.Source(corpus.User), crowd*load.Batch, load.Batch)
+		}
+		if err != nil {
+			fmt.Fprintf(b.Report.Out, "\n%s is left out: %v\n", bySQLite, err)
+			return nil
+		}
+		writers = append(writers, w)
+	}
+	return writers
 }
 
 // ceilingPushes are crowds at a server that does nothing, or only keeps what it gets.
