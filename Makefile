@@ -2,8 +2,8 @@
 # make test     runs everything that has to pass before a change is merged
 # make matrix   runs what is published with the versions and package managers that hosts use
 # make generate writes the generated files anew
-# make bench    measures and writes bench/RESULTS.md, on a machine that does nothing else (BENCHFLAGS="-only sync -against PATH"
-#               compares sync with another build in the same rounds)
+# make bench    measures and writes bench/RESULTS.md, on a machine that does nothing else; BENCHFLAGS="-only sync -against PATH"
+#               compares sync with another build in the same rounds, and "-soak 30m" shows whether memory and files stay flat
 # make bench-files measures the transfer of files alone (three minutes)
 # make dist     builds the program for release, for all systems or for SYSTEMS="linux/arm windows/amd64"; its version is the
 #               tag of the commit, or VERSION=v1.2.3

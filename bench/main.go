@@ -59,7 +59,8 @@ func main() {
 	flag.StringVar(&o.profile, "profile", "", "write CPU and allocation profiles of the server to this directory, and measure nothing")
 	flag.BoolVar(&o.update, "update", false, "with -only: replace these measurements in the file for the results")
 	flag.StringVar(&o.against, "against", "", "another build of or3-cloud, such as the release before, that is measured in the same rounds")
-	flag.StringVar(&o.histories, "histories", "1e4,1e6", "sizes of the histories, in entries; 1e7 takes up to 40 GB of disk for each build")
+	flag.StringVar(&o.histories, "histories", "1e4,1e6", "sizes of the histories, in entries; 1e7 takes up to 25 GB of disk for each build, and an hour")
+	flag.DurationVar(&o.soak, "soak", 0, "keep a server at full load for so long, with collection, and say whether memory and files stay flat; measure nothing else")
 	flag.StringVar(&o.only, "only", "", `comma-separated names of the measurements to run, "sync" for all of sync: `+strings.Join(names(), ", "))
 	b := &bench{Run: &run.Run{}}
 	flag.StringVar(&b.fixture, "fixture", "", "directory that npm/host-fixture/scripts/run.mjs newest has kept; without it the host is built")
@@ -85,6 +86,7 @@ type options struct {
 	short, update                                      bool
 	scale                                              float64
 	rounds                                             int
+	soak                                               time.Duration
 	root, out, json, profile, against, histories, only string
 }
 
@@ -179,10 +181,13 @@ func (b *bench) measure(ctx context.Context, o options) (err error) {
 	}
 	defer os.RemoveAll(b.Dir)
 	b.Builds = []run.Build{{Name: "OR3 Cloud", Key: "this", Binary: b.Path("or3-cloud")}}
-	if o.profile != "" {
+	switch {
+	case o.profile != "":
 		return b.profile(ctx, o.profile)
+	case o.soak != 0:
+		return b.soak(ctx, o)
 	}
-	if err := process.Build(ctx, o.root, b.This().Binary, ""); err != nil {
+	if err := process.Build(ctx, o.root, b.This().Binary); err != nil {
 		return fmt.Errorf("build or3-cloud: %w", err)
 	}
 	if o.against != "" {
@@ -198,6 +203,16 @@ func (b *bench) measure(ctx context.Context, o options) (err error) {
 	}
 	b.Report.PrintTargets()
 	fmt.Fprintf(os.Stdout, "\n%v in all\n", time.Since(b.Report.Started).Round(time.Second))
+	return b.save(o)
+}
+
+// soak runs the soak alone. What it finds goes into the file for the results with -update only.
+func (b *bench) soak(ctx context.Context, o options) error {
+	if err := (&syncbench.Bench{Run: b.Run}).Soak(ctx, o.soak); err != nil {
+		return fmt.Errorf("soak: %w", err)
+	}
+	b.Report.PrintTargets()
+	o.only = "soak"
 	return b.save(o)
 }
 

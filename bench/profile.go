@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,18 +33,7 @@ func (b *bench) profile(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	source, overlay := b.Path("pprof.go"), b.Path("overlay.json")
-	text, err := json.Marshal(client.Object{"Replace": client.Object{filepath.Join(b.Root, "cmd/or3-cloud/bench_pprof.go"): source}})
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(source, []byte(pprofSource), 0o600); err != nil {
-		return err
-	}
-	if err := os.WriteFile(overlay, text, 0o600); err != nil {
-		return err
-	}
-	if err := process.Build(ctx, b.Root, b.This().Binary, overlay); err != nil {
+	if err := process.BuildWith(ctx, b.Root, b.This().Binary, "bench_pprof.go", pprofSource); err != nil {
 		return err
 	}
 	pprof, err := process.FreeAddr()

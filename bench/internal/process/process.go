@@ -3,12 +3,14 @@ package process
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,13 +35,27 @@ type Server struct {
 	exit   error
 }
 
-// Build builds the product as it is released, or with files in the place of others (-overlay).
-func Build(ctx context.Context, root, out string, overlay string) error {
-	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", out}
-	if overlay != "" {
-		args = []string{"build", "-overlay", overlay, "-o", out}
+// Build builds the product as it is released.
+func Build(ctx context.Context, root, out string) error {
+	return build(ctx, root, "-trimpath", "-ldflags=-s -w", "-o", out)
+}
+
+// BuildWith builds the product with a file of its main package that says other things, or is not there otherwise. The product itself
+// is not touched.
+func BuildWith(ctx context.Context, root, out, name, text string) error {
+	file, overlay := out+"-"+name, out+"-overlay.json"
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]any{filepath.Join(root, "cmd/or3-cloud", name): file}})
+	if err != nil {
+		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/or3-cloud")...)
+	if err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
+		return err
+	}
+	return build(ctx, root, "-trimpath", "-overlay", overlay, "-o", out)
+}
+
+func build(ctx context.Context, root string, args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, args, []string{"./cmd/or3-cloud"})...)
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	return cmd.Run()

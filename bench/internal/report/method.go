@@ -15,6 +15,8 @@ results or rows. Processor times and bytes are for one op, row or poll, as the t
 * **The server that only answers** (` + "`internal/ceiling`" + `) reads a request with Go's HTTP server and sends an answer that it has in memory: for pulls the pages that this
   build has sent, in turn. **The server that only keeps and answers** also writes the bodies that have come meanwhile with one write, waits for one fdatasync, and answers
   them all. It writes round and round in 64 MiB that the disk has already. Nothing that acknowledges what is durable, over HTTP, can be faster.
+* **SQLite in C** (` + "`internal/csqlite`" + `) is a C program with the distribution's library that writes the same ops into the layout of November 2026, with its pragmas (WAL,
+  ` + "`synchronous=FULL`" + `), as many in a transaction as the devices push at once: without HTTP, JSON or checks.
 * **Bytes written** are what a server has put out by system calls (` + "`wchar`" + ` of ` + "`/proc/PID/io`" + `) less what the clients have received. ` + "`write_bytes`" + ` would count whole folios of the
   page cache, of up to 2 MiB, for single pages.
 * **OR3 Cloud** is the released build, default configuration except ` + "`OR3_LIMITS_ENABLED=false`" + ` and ` + "`OR3_LOG_LEVEL=warn`" + ` (no line for each request).
@@ -34,5 +36,7 @@ results or rows. Processor times and bytes are for one op, row or poll, as the t
   has started, peaks are the sum of each process's peak. An empty poll at rest is one device on one connection to a host that does nothing else. The same poll of a foreign
   workspace passes all that the host does itself, the session included, and is refused before the engine is asked: the difference is what the engine adds, its own work on the
   poll included. Limits of the hosts are off.
+* **The soak** (` + "`-soak 30m`" + `) lets 16 devices replace and delete 10,000 records, pull and report what they have, while the provider's clock runs 3,600 times as fast and its
+  maintenance runs each second. Thirty samples; the first third is not judged.
 * **Size after collection** is that of a database in which a device has seen everything and for which two months have passed, by the provider's own clock.
 `

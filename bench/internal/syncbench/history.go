@@ -17,7 +17,7 @@ import (
 
 const (
 	// entryRoom is how many bytes of disk an entry of a history takes at most, its share of indexes and of the write-ahead log included.
-	entryRoom = 4000
+	entryRoom = 2500
 	// historyPushed are the ops of a round: few, so that a small history stays small.
 	historyPushed = 4800
 	// migrated is the largest history whose migration is measured, in entries.
