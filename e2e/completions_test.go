@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,7 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+
+	"or3.chat/cloud/internal/patience"
 )
 
 // TestChatsWithAKeyForAll lets people chat with the keys of the operator, over two servers of models, and kills the program in between:
@@ -73,4 +77,59 @@ func TestChatsWithAKeyForAll(t *testing.T) {
 	if r := chat("openai/gpt-5"); r.status != 429 || string(r.body) != "Daily message limit reached (3). Try again tomorrow." {
 		t.Errorf("after a restart: %s", r)
 	}
+}
+
+// TestTheEndOfTheGraceCutsAnswersOff stops the program while an answer is under way that does not end: who waits for it sees that it is not
+// whole, the server of the model is left, and the program ends in order. Before that the server has said more than it was asked, of which
+// libraries speak; nothing of it is in the log.
+func TestTheEndOfTheGraceCutsAnswersOff(t *testing.T) {
+	t.Parallel()
+	const key, prompt = "a-key-that-looks-like-none", "a prompt that no log may have"
+	left := make(chan struct{})
+	var asked atomic.Int32
+	models := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if asked.Add(1) == 1 {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			const answer = "data: [DONE]\n\n"
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n%s%s %s", len(answer), answer, prompt, key)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{\"content\":\"half of \"}}]}\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(left)
+	}))
+	defer models.Close()
+	srv := startServer(t, withEnv("OPENROUTER_API_KEY", key), withEnv("OR3_OPENROUTER_BASE_URL", models.URL), withEnv("OR3_LOG_LEVEL", "debug"),
+		withEnv("OR3_SHUTDOWN_TIMEOUT_MS", "200"))
+	srv.secrets.Note("key for all", key)
+	srv.secrets.Note("prompt", prompt)
+	d := newDevice(t, srv, "A")
+	d.register("ann@example.test")
+	chat := obj{"model": "x", "stream": true, "messages": []obj{{"role": "user", "content": prompt}}}
+	if r := d.post("/api/openrouter/stream", chat); r.status != 200 || string(r.body) != "data: [DONE]\n\n" {
+		t.Fatalf("the first answer: %s", r)
+	}
+	var text []byte
+	ended := make(chan error, 1)
+	go func() {
+		r, err := d.send(context.Background(), "POST", "/api/openrouter/stream", encode(t, chat), jsonHeader)
+		if r != nil {
+			text = r.body
+		}
+		ended <- err
+	}()
+	patience.Until(t, "the second chat", func() bool { return asked.Load() == 2 })
+	srv.stop()
+	if err := patience.Receive(t, "the end of the answer", ended); err == nil {
+		t.Errorf("the answer has ended well: %q", text)
+	}
+	patience.Receive(t, "the server of models is left", left)
 }

@@ -2,12 +2,16 @@ package host
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,7 +20,9 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/jobs"
 )
 
 // says is an event of a server of models.
@@ -462,6 +468,8 @@ func TestNothingOfAnswersIsLeft(t *testing.T) {
 				_, _ = io.Copy(io.Discard, res.Body)
 			})
 		}
+		dumb := p.reader(id) // takes nothing, and is not seen to go away
+		defer dumb.Close()
 		if n%2 == 0 { // they go away
 			stop()
 			readers.Wait()
@@ -512,5 +520,110 @@ func TestAnswersEndWithTheirTimeAndThePermission(t *testing.T) {
 	}
 	if s := p.until(id, "error"); s.Error != "The permission to write in this workspace has ended" {
 		t.Errorf("a viewer: %+v", s)
+	}
+}
+
+// reader opens a stream of a job and reads nothing but the beginning of it.
+func (p *person) reader(id string) net.Conn {
+	p.t.Helper()
+	at, err := url.Parse(p.url)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", at.Host)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var cookies []string
+	for _, c := range p.client.Jar.Cookies(at) {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	_, err = fmt.Fprintf(conn, "GET /api/jobs/%s/stream HTTP/1.1\r\nHost: %s\r\nCookie: %s\r\n\r\n", id, at.Host, strings.Join(cookies, "; "))
+	status := make([]byte, len("HTTP/1.1 200 OK"))
+	if err == nil {
+		_, err = io.ReadFull(conn, status)
+	}
+	if err != nil || string(status) != "HTTP/1.1 200 OK" {
+		p.t.Fatalf("%q, %v", status, err)
+	}
+	return conn
+}
+
+// Who signs out, whose account is disabled, or who is no member any more, reads no further word of an answer, neither waiting for it nor in the
+// background. A job ends with the right to write, not with the session: its user has put the phone away.
+func TestAnswersOfWhoLosesTheRight(t *testing.T) {
+	const ended = "The permission to write in this workspace has ended"
+	for name, c := range map[string]struct {
+		do  func(*real, *person) error
+		end string
+	}{
+		"signed out": {func(_ *real, p *person) error { p.do("POST", "/api/basic-auth/sign-out", "", nil); return nil }, "complete"},
+		"account disabled": {func(r *real, _ *person) error {
+			return r.instance.Operate(func(op instance.Operator) error {
+				return op.Accounts.SetDisabled(t.Context(), "ann@example.test", true)
+			})
+		}, ended},
+		"no member": {func(r *real, p *person) error {
+			access := r.running.Load().sessions.store.(or3cloud.WorkspaceAccessStore)
+			eve := r.register(t, "eve@example.test")
+			return errors.Join(access.SetMemberRole(t.Context(), p.workspace, eve.user, or3cloud.RoleOwner), access.RemoveMember(t.Context(), p.workspace, p.user))
+		}, ended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			goOn := make(chan struct{})
+			r := background(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.WriteString(w, says("half"))
+				_ = http.NewResponseController(w).Flush()
+				select {
+				case <-goOn:
+					_, _ = io.WriteString(w, said)
+				case <-r.Context().Done():
+				}
+			})
+			p := r.register(t, "ann@example.test")
+			id := p.beginAnswer(1)
+			patience.Until(t, "something has come", func() bool { return p.job(id, "").Length == 4 })
+			open := func(method, path, body string) *http.Response {
+				req, err := http.NewRequestWithContext(t.Context(), method, r.url+path, strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				res, err := p.client.Do(req)
+				if err != nil || res.StatusCode != 200 {
+					t.Fatal(res, err)
+				}
+				t.Cleanup(func() { res.Body.Close() })
+				return res
+			}
+			waiting, reading := open("POST", "/api/openrouter/stream", chatWithModel), open("GET", "/api/jobs/"+id+"/stream", "")
+			if err := c.do(r, p); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := io.ReadAll(waiting.Body); err == nil || !strings.HasPrefix(string(text), "data: ") || strings.Contains(string(text), "[DONE]") {
+				t.Errorf("who waits has %q, %v", text, err)
+			}
+			if text, err := io.ReadAll(reading.Body); err != nil || strings.Contains(string(text), `"event":"status"`) {
+				t.Errorf("who reads has %q, %v", text, err)
+			}
+			var job jobs.View
+			running := func() bool {
+				var err error
+				if job, err = r.running.Load().answers.Get(t.Context(), id, p.user, jobs.Place{}); err != nil {
+					t.Fatal(err)
+				}
+				return job.Status == jobs.Streaming
+			}
+			if c.end == "complete" {
+				if !running() {
+					t.Errorf("the job has ended: %+v", job)
+				}
+				close(goOn)
+			}
+			patience.Until(t, "the job has ended", func() bool { return !running() })
+			if got := cmp.Or(job.Error, string(job.Status)); got != c.end || job.Content.Text != "half" {
+				t.Errorf("the job has ended: %+v", job)
+			}
+		})
 	}
 }

@@ -32,7 +32,7 @@ type Options struct {
 	Closing <-chan struct{}
 }
 
-// statusMemory is what an answer with both texts takes while it is written, in bytes.
+// statusMemory is what an answer with both texts takes while it is written, in bytes. Streams hold it for their first event and their last.
 const statusMemory = 4 * jobs.MaxText
 
 // PerUser is how many streams of one user there may be.
@@ -53,7 +53,7 @@ func New(o Options) *API {
 func (a *API) Routes() []or3cloud.Route {
 	return []or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/jobs/:id/status", Buffer: statusMemory, Handle: a.status},
-		{Method: http.MethodGet, Path: "/api/jobs/:id/stream", Effects: true, Handle: a.stream},
+		{Method: http.MethodGet, Path: "/api/jobs/:id/stream", Buffer: statusMemory, Effects: true, Handle: a.stream},
 		{Method: http.MethodPost, Path: "/api/jobs/:id/abort", Handle: a.abort},
 		{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
 		{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission},

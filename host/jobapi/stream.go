@@ -178,6 +178,11 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	if !o.begin(job, from) {
 		return nil
 	}
+	memory := &httpapi.RecordOf(r).Memory
+	if job.Status == jobs.Streaming {
+		job.Content.Text, job.Reasoning.Text = "", ""
+		memory.Shrink(statusMemory)
+	}
 	check, ping := time.NewTicker(checkEvery), time.NewTicker(pingEvery)
 	defer check.Stop()
 	defer ping.Stop()
@@ -207,7 +212,11 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 		case err != nil:
 			return nil // the client comes back
 		}
-		if job.Status == jobs.Streaming && !o.goOn(job) {
+		if job.Status != jobs.Streaming {
+			if memory.Grow(r.Context(), statusMemory) != nil {
+				return nil // the client comes back
+			}
+		} else if !o.goOn(job) {
 			return nil
 		}
 	}
