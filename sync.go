@@ -105,8 +105,6 @@ type PayloadFacts struct {
 	FileHashes []string
 	// File describes a file_meta row.
 	File FileFacts
-	// Message is the place of a message in its thread.
-	Message MessageFacts
 	// WorkspaceItem says that the row is one of workspace Files and Trash (contract, sync §10.9).
 	WorkspaceItem bool
 }
@@ -119,14 +117,6 @@ type FileFacts struct {
 	Kind      string
 	SizeBytes int64
 	UpdatedAt float64 // as sent: a number, usually Unix seconds
-}
-
-// MessageFacts are the columns of a message that say where it belongs: messages of a thread are in the order of Index, OrderKey
-// and their ids.
-type MessageFacts struct {
-	ThreadID string
-	Index    float64
-	OrderKey string
 }
 
 // PushRequest is one batch of ops. The caller has validated every op with package syncschema: known table, known

@@ -231,3 +231,16 @@ func ListsThread(project []byte, threadID string) bool {
 	}
 	return false
 }
+
+// MessagePlace returns where a message belongs: the messages of a thread are in the order of index, order and their ids. ok is false if
+// the payload is no object.
+func MessagePlace(message []byte) (thread, order string, index float64, ok bool) {
+	values, err := scan(message, []string{"thread_id", "order_key", "index"})
+	if err != nil || len(message) == 0 {
+		return "", "", 0, false
+	}
+	if n, err := strconv.ParseFloat(string(values.get("index")), 64); err == nil {
+		index = n
+	}
+	return text(values.get("thread_id")), text(values.get("order_key")), index, true
+}

@@ -3,6 +3,7 @@ package syncschema
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -135,4 +136,22 @@ func FuzzFinish(f *testing.F) {
 			t.Errorf("%s", out)
 		}
 	})
+}
+
+func TestPlacesOfMessages(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"thread_id":"t","order_key":"k","index":0}`:                                            "t k 0 true",
+		`{"index":-2.5,"thread_id":"t","data":{"index":7,"thread_id":"x"},"order_key":"\u006b"}`: "t k -2.5 true",
+		`{"thread_id":1,"order_key":[],"index":"3"}`:                                             "  0 true",
+		`{"thread_id":"a","thread_id":"b"}`:                                                      "b  0 true",
+		`{}`:                                                                                     "  0 true",
+		``:                                                                                       "  0 false",
+		`null`:                                                                                   "  0 false",
+		`{"thread_id":"t"`:                                                                       "  0 false",
+	} {
+		thread, order, index, ok := MessagePlace([]byte(in))
+		if got := fmt.Sprint(thread, " ", order, " ", index, " ", ok); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
 }

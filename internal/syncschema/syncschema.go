@@ -420,10 +420,6 @@ func facts(table string, values members) or3cloud.PayloadFacts {
 		f.UserID = text(values.get("user_id"))
 	case or3cloud.TableMessages:
 		f.FileHashes = FileHashes(text(values.get("file_hashes")))
-		f.Message.ThreadID, f.Message.OrderKey = text(values.get("thread_id")), text(values.get("order_key"))
-		if n, err := strconv.ParseFloat(string(values.get("index")), 64); err == nil {
-			f.Message.Index = n
-		}
 	case or3cloud.TablePosts:
 		f.FileHashes = FileHashes(text(values.get("file_hashes")))
 		f.WorkspaceItem = text(values.get("post_type")) == "or3:file" || bytes.Contains(values.get("meta"), []byte("or3.workspace-item"))

@@ -134,11 +134,7 @@ func TestFacts(t *testing.T) {
 		{put("notifications", "x", valid["notifications"]), or3cloud.PayloadFacts{UserID: "u"}},
 		{
 			put("messages", "x", strings.Replace(valid["messages"], `{`, `{"file_hashes":"[\"sha256:`+strings.ToUpper(h)+`\",7,\"md5:`+h+`\",\"`+h+`1\"]",`, 1)),
-			or3cloud.PayloadFacts{FileHashes: []string{h, h + "1"}, Message: or3cloud.MessageFacts{ThreadID: "t", OrderKey: "k"}},
-		},
-		{
-			put("messages", "x", strings.Replace(valid["messages"], `"index":0`, `"index":-2.5`, 1)),
-			or3cloud.PayloadFacts{Message: or3cloud.MessageFacts{ThreadID: "t", OrderKey: "k", Index: -2.5}},
+			or3cloud.PayloadFacts{FileHashes: []string{h, h + "1"}},
 		},
 		{put("posts", "x", strings.Replace(valid["posts"], `{`, `{"file_hashes":"not a list",`, 1)), or3cloud.PayloadFacts{}},
 		{

@@ -1,12 +1,16 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,8 +223,11 @@ func TestAMessageInEverNewThreads(t *testing.T) {
 		if p := syncschema.Check(&op); p != nil {
 			t.Fatal(p.Text)
 		}
-		_, err := pushOps(s, user, ws, op)
-		return err
+		if _, err := pushOps(s, user, ws, op); err != nil {
+			return err
+		}
+		idsOf(t, s, user, ws, "m") // threads are counted when someone reads
+		return nil
 	}
 	fill := func() (err error) {
 		for range 1000 {
@@ -247,4 +254,151 @@ func TestAMessageInEverNewThreads(t *testing.T) {
 	if threads, most := rowsOf(t, s, "chat_threads"), quota/changelog.EntryOverhead+2; threads > most || threads < most/2 || rowsOf(t, s, "chat_places") != 1 {
 		t.Errorf("%d threads, want at most %d, with %d messages", threads, most, rowsOf(t, s, "chat_places"))
 	}
+}
+
+// chatOp is an op on a message of an editor.
+func chatOp(t testing.TB, n int, id, thread string, index int, operation or3cloud.Operation) or3cloud.Op {
+	t.Helper()
+	op := or3cloud.Op{
+		Table: or3cloud.TableMessages, Operation: operation, PK: id,
+		Stamp: or3cloud.Stamp{DeviceID: "d", OpID: fmt.Sprintf("00000000-0000-4000-8000-%012x", n), HLC: "h", Clock: int64(n)},
+	}
+	if operation == or3cloud.OpPut {
+		op.Payload = fmt.Appendf(nil, `{"id":%q,"thread_id":%q,"index":%d,"order_key":"k","role":"user","deleted":false,"created_at":1,"updated_at":1,"clock":%d}`, id, thread, index, n)
+	}
+	if p := syncschema.Check(&op); p != nil {
+		t.Fatal(p.Text)
+	}
+	return op
+}
+
+// TestChatsAreDerivedOnDemand: a workspace in which no one reads chats keeps nothing about them, one in which someone does has all of a
+// long history in order, and a deletion is known before it is collected.
+func TestChatsAreDerivedOnDemand(t *testing.T) {
+	s, c := openTest(t)
+	user, ws := workspaceOf(t, s)
+	const messages = 1700
+	var ops []or3cloud.Op
+	for n := range messages {
+		ops = append(ops, chatOp(t, n+1, fmt.Sprintf("m%04d", n), "t", messages-n, or3cloud.OpPut))
+	}
+	if _, err := pushOps(s, user, ws, ops...); err != nil {
+		t.Fatal(err)
+	}
+	in := or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: ws}}
+	collect := func() {
+		t.Helper()
+		err := errors.Join(
+			s.UpdateCursor(t.Context(), or3cloud.CursorUpdate{Scope: in.Scope, UserID: user, DeviceID: "d", Version: 1 << 40}),
+			s.GCChangeLog(t.Context(), in), s.GCTombstones(t.Context(), in))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	collect()
+	for _, table := range []string{"chat_places", "chat_threads", "chat_heads"} {
+		if n := rowsOf(t, s, table); n > 0 {
+			t.Errorf("%d rows of %s, and no one has read", n, table)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.ReadChatHistory(ctx, or3cloud.ChatQuery{WorkspaceID: ws, UserID: user, Kind: or3cloud.ChatThread, ThreadID: "t"}, nil); err == nil {
+		t.Error("no error after the end of the request")
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if ids := idsOf(t, s, user, ws, "t"); len(ids) != 100 || ids[0] != "m1699" || ids[99] != "m1600" {
+				t.Errorf("%d messages, %v", len(ids), ids)
+			}
+		})
+	}
+	wg.Wait()
+	checkSize(t, s, "after the reading")
+	if _, err := pushOps(s, user, ws, chatOp(t, 5000, "m1699", "", 0, or3cloud.OpDelete)); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(4000 * 24 * time.Hour)
+	collect()
+	if rowsOf(t, s, "chat_places") != messages-1 || rowsOf(t, s, "log") != messages-1 {
+		t.Errorf("%d places and %d entries are left", rowsOf(t, s, "chat_places"), rowsOf(t, s, "log"))
+	}
+	if ids := idsOf(t, s, user, ws, "t"); ids[0] != "m1698" {
+		t.Errorf("messages %v", ids)
+	}
+}
+
+// TestChatsFollowTheLog compares, after random edits, moves, deletions and collections, what chats say with the winners of the log.
+func TestChatsFollowTheLog(t *testing.T) {
+	s, c := openTest(t)
+	user, ws := workspaceOf(t, s)
+	type where struct {
+		thread string
+		index  int
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	winners, revisions := map[string]where{}, map[string]string{}
+	read := func(thread string) (revision string) {
+		t.Helper()
+		page, err := s.ReadChatHistory(t.Context(), or3cloud.ChatQuery{WorkspaceID: ws, UserID: user, Kind: or3cloud.ChatThread, ThreadID: thread}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Revision
+	}
+	for n := 1; n < 2000; n++ {
+		id, to := fmt.Sprint("m", random.IntN(12)), where{fmt.Sprint("t", random.IntN(3)), random.IntN(5)}
+		operation := or3cloud.OpPut
+		switch random.IntN(6) {
+		case 0:
+			operation = or3cloud.OpDelete
+			delete(winners, id)
+		case 1:
+			if had, ok := winners[id]; ok {
+				to = had // an edit that moves nothing
+			}
+			fallthrough
+		default:
+			winners[id] = to
+		}
+		if _, err := pushOps(s, user, ws, chatOp(t, n, id, to.thread, to.index, operation)); err != nil {
+			t.Fatal(err)
+		}
+		if random.IntN(20) == 0 {
+			c.advance(time.Duration(random.IntN(400)) * 24 * time.Hour)
+			in := or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: ws}}
+			err := errors.Join(
+				s.UpdateCursor(t.Context(), or3cloud.CursorUpdate{Scope: in.Scope, UserID: user, DeviceID: "d", Version: 1 << 40}),
+				s.GCChangeLog(t.Context(), in), s.GCTombstones(t.Context(), in))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if random.IntN(5) > 0 {
+			continue
+		}
+		for k := range 3 {
+			thread := fmt.Sprint("t", k)
+			var want []string
+			for id, at := range winners {
+				if at.thread == thread {
+					want = append(want, id)
+				}
+			}
+			slices.SortFunc(want, func(a, b string) int {
+				return cmp.Or(cmp.Compare(winners[a].index, winners[b].index), cmp.Compare(a, b))
+			})
+			got := idsOf(t, s, user, ws, thread)
+			if !slices.Equal(got, want) {
+				t.Fatalf("op %d, %s: %v, want %v", n, thread, got, want)
+			}
+			revision := thread + " " + read(thread)
+			if was, ok := revisions[revision]; ok && was != fmt.Sprint(want) {
+				t.Fatalf("op %d: revision %s is of %s and of %v", n, revision, was, want)
+			}
+			revisions[revision] = fmt.Sprint(want)
+		}
+	}
+	checkSize(t, s, "in the end")
 }

@@ -21,6 +21,7 @@ import (
 var bounds = map[string]struct{ bound, test string }{
 	"workspaces":          {"Options.WorkspacesPerUser of a user, deleted ones included until their content is gone", "testTooManyWorkspaces"},
 	"counters":            {"one row of a workspace", "testTooManyWorkspaces"},
+	"chat_heads":          {"one row of a workspace", "testTooManyWorkspaces"},
 	"storage_usage":       {"one row of a workspace", "testTooManyWorkspaces"},
 	"members":             {"an operator adds members, one row of a user in a workspace", "testMembers"},
 	"invites":             {"members.keptInvites of a workspace; an operator makes them", "testTooManyInvites"},

@@ -144,12 +144,19 @@ WHERE device_cursors.workspace = @workspace AND device_cursors.user_id = @user_i
   ORDER BY c.updated_at DESC, c.device LIMIT -1 OFFSET @keep
 );
 
+-- name: ChatHead :one
+SELECT version FROM chat_heads WHERE workspace = @workspace;
+
+-- name: SetChatHead :exec
+INSERT INTO chat_heads (workspace, version) VALUES (@workspace, @version)
+ON CONFLICT (workspace) DO UPDATE SET version = excluded.version;
+
 -- name: ChatPlace :one
 SELECT thread, idx, order_key FROM chat_places WHERE workspace = @workspace AND pk = @pk;
 
 -- name: PlaceInChat :exec
-INSERT INTO chat_places (workspace, pk, thread, idx, order_key) VALUES (@workspace, @pk, @thread, @idx, @order_key)
-ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key;
+INSERT INTO chat_places (workspace, pk, thread, idx, order_key, version) VALUES (@workspace, @pk, @thread, @idx, @order_key, @version)
+ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key, version = excluded.version;
 
 -- name: RemoveFromChat :exec
 DELETE FROM chat_places WHERE workspace = @workspace AND pk = @pk;
@@ -166,8 +173,7 @@ SELECT version FROM chat_threads WHERE workspace = @workspace AND thread = @thre
 -- name: ChatAfter :many
 SELECT c.idx, c.order_key, c.pk, l.payload
 FROM chat_places c
-  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
-  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
 WHERE c.workspace = @workspace AND c.thread = @thread
   AND (c.idx, c.order_key, c.pk) > (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
 ORDER BY c.idx, c.order_key, c.pk LIMIT @max;
@@ -175,8 +181,7 @@ ORDER BY c.idx, c.order_key, c.pk LIMIT @max;
 -- name: ChatBefore :many
 SELECT c.idx, c.order_key, c.pk, l.payload
 FROM chat_places c
-  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
-  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
 WHERE c.workspace = @workspace AND c.thread = @thread
   AND (c.idx, c.order_key, c.pk) < (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
 ORDER BY c.idx DESC, c.order_key DESC, c.pk DESC LIMIT @max;

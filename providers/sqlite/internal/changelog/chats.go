@@ -2,17 +2,47 @@ package changelog
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsstring"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
-	"or3.chat/cloud/syncrule"
 )
 
-// Which messages a thread has, and in which order, is kept beside the log, because a page of a thread is no range of it. Messages
-// that are marked deleted keep their place. The revision of a thread is the version of the last stretch that has changed it or
-// one of its messages: a row of chat_threads, which counts as an entry and stays, or the winner of the thread itself.
+// Which messages a thread has, and in which order, is kept beside the log, because a page of a thread is no range of it. It is derived
+// from the log when someone reads a chat on the server, which most workspaces never do: a push, of which each op would change two
+// more pages at random, does without. Messages that are marked deleted keep their place. The revision of a thread is a version that
+// stands for what has last changed it or one of its messages: a row of chat_threads, which counts as an entry and stays, or the winner
+// of the thread itself.
+
+// A step of catching up looks at so many winners of the log, or at payloads of so many bytes.
+const (
+	placeStep  = 500
+	placeBytes = 8 << 20
+)
+
+// moves are what a stretch of the log says about the places of messages.
+type moves struct {
+	from, to int64 // the versions that the stretch is between; it has the second
+	list     []move
+}
+
+// move is what a winner says.
+type move struct {
+	version int64
+	key     []byte // of the message; nil if the winner deletes a thread
+	place   place
+	gone    bool // it has no place any more
+}
 
 // place is where a message is.
 type place struct {
@@ -24,65 +54,135 @@ func (a *place) is(b *place) bool {
 	return bytes.Equal(a.thread, b.thread) && bytes.Equal(a.order, b.order) && a.index == b.index
 }
 
-// place keeps the place of a message in step with its new winner.
-func (p *push) place(op *preparedOp, state syncrule.State, existed bool) (err error) {
-	var before place
-	placed := false
-	if existed {
-		placed, err = engine.One(p.St.ChatPlace, func(s *sqlite3.Stmt) {
-			before = place{s.ColumnBlob(0, nil), s.ColumnBlob(2, nil), s.ColumnFloat(1)}
-		}, p.workspace, op.key)
-		if err != nil {
+// CatchUpChats derives the places of messages from what the workspace has now. What it has done stays when ctx ends.
+func (l *Log) CatchUpChats(ctx context.Context, num int64) error {
+	for {
+		var m moves
+		err := l.e.View(ctx, func(r *engine.Reader) (err error) {
+			m, err = nextMoves(r, num)
+			return err
+		})
+		if err != nil || m.from == m.to {
+			return err
+		}
+		if err := l.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error { return m.apply(ctx, t, num) }); err != nil {
 			return err
 		}
 	}
-	if placed {
-		p.revise(before.thread)
+}
+
+// ChatsAreBehind reports whether the log has something that the places of messages do not have.
+func ChatsAreBehind(r *engine.Reader, num int64) (bool, error) {
+	head, version, err := chatHead(r, num)
+	return head < version, err
+}
+
+func chatHead(r *engine.Reader, num int64) (head, version int64, err error) {
+	_, err = engine.One(r.St.ChatHead, func(s *sqlite3.Stmt) { head = s.ColumnInt64(0) }, num)
+	if err == nil {
+		version, _, err = counter(r, num)
 	}
-	if state.Fate() == syncrule.Deleted {
-		if !placed {
-			return nil
+	return head, version, err
+}
+
+// nextMoves reads the stretch that comes next. Its work is done outside the writer.
+func nextMoves(r *engine.Reader, num int64) (m moves, err error) {
+	if m.from, m.to, err = chatHead(r, num); err != nil || m.from == m.to {
+		return m, err
+	}
+	tables := layout.TableSet([]string{or3cloud.TableThreads, or3cloud.TableMessages})
+	st := r.St.Changes
+	if err := engine.Bind(st, layout.EntryID(num, m.from), layout.EntryID(num, m.to), tables, []byte{}, int64(placeStep)); err != nil {
+		return m, err
+	}
+	defer st.Reset()
+	size, rows := 0, 0
+	var row changeRow
+	for engine.Step(st) {
+		c := row.scan(st)
+		if rows, size = rows+1, size+len(c.Payload); rows == placeStep || size >= placeBytes {
+			m.to = c.ServerVersion
 		}
-		return engine.Run(p.St.RemoveFromChat, p.workspace, op.key)
+		if next, ok := moveOf(c); ok {
+			m.list = append(m.list, next)
+		}
+		if m.to == c.ServerVersion {
+			return m, nil
+		}
 	}
-	now := place{op.thread, op.order, op.Facts.Message.Index}
-	if placed && before.is(&now) {
-		return nil
-	}
-	p.revise(now.thread)
-	return engine.Run(p.St.PlaceInChat, p.workspace, op.key, now.thread, now.index, now.order)
+	return m, errors.Join(st.Err(), st.Reset())
 }
 
-// deleteChat notes that a thread is deleted: its winner may be collected.
-func (p *push) deleteChat(op *preparedOp, state syncrule.State) {
-	if state.Fate() == syncrule.Deleted {
-		p.revise(op.thread)
+func moveOf(c *or3cloud.Change) (m move, ok bool) {
+	m = move{version: c.ServerVersion, gone: c.Operation == or3cloud.OpDelete}
+	if c.Table == or3cloud.TableThreads {
+		m.place.thread = []byte(c.PK)
+		return m, m.gone
 	}
+	m.key = layout.RecordKey(c.PK, nil)
+	if !m.gone {
+		thread, order, index, ok := syncschema.MessagePlace(c.Payload)
+		m.place, m.gone = place{[]byte(thread), jsstring.SortKey(order), index}, !ok
+	}
+	return m, true
 }
 
-// revise notes that a thread has changed.
-func (p *push) revise(thread []byte) {
-	if p.revised == nil {
-		p.revised = map[string]struct{}{}
+// apply puts messages in their places, unless another one has done it.
+func (m *moves) apply(ctx context.Context, t *engine.Tx, num int64) error {
+	var head int64
+	_, err := engine.One(t.St.ChatHead, func(s *sqlite3.Stmt) { head = s.ColumnInt64(0) }, num)
+	if err != nil || head != m.from {
+		return err
 	}
-	p.revised[string(thread)] = struct{}{}
-}
-
-// reviseChats gives the threads that a stretch has changed its version, each once.
-func (p *push) reviseChats() error {
-	for thread := range p.revised {
-		if err := engine.Run(p.St.ReviseChat, p.version, p.workspace, []byte(thread)); err != nil {
+	revised := map[string]int64{}
+	for i := range m.list {
+		if err := m.list[i].apply(t, num, revised); err != nil {
 			return err
 		}
-		if p.C.Changes() > 0 {
+	}
+	begun := int64(0)
+	for _, thread := range slices.Sorted(maps.Keys(revised)) {
+		if err := engine.Run(t.St.ReviseChat, revised[thread], num, []byte(thread)); err != nil {
+			return err
+		}
+		if t.C.Changes() > 0 {
 			continue
 		}
-		p.grown += EntryOverhead
-		if err := engine.Run(p.St.BeginChat, p.workspace, []byte(thread), p.version); err != nil {
+		begun++
+		if err := engine.Run(t.St.BeginChat, num, []byte(thread), revised[thread]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(
+		engine.Run(t.St.SetChatHead, num, m.to),
+		sqlitex.Translate(t.Q.GiveBack(ctx, db.GiveBackParams{Bytes: -begun * EntryOverhead, Workspace: num})))
+}
+
+// apply notes in revised which threads it changes, and by which version.
+func (m *move) apply(t *engine.Tx, num int64, revised map[string]int64) error {
+	if m.key == nil {
+		revised[string(m.place.thread)] = m.version
+		return nil
+	}
+	var before place
+	placed, err := engine.One(t.St.ChatPlace, func(s *sqlite3.Stmt) {
+		before = place{s.ColumnBlob(0, nil), s.ColumnBlob(2, nil), s.ColumnFloat(1)}
+	}, num, m.key)
+	if err != nil {
+		return err
+	}
+	if placed {
+		revised[string(before.thread)] = m.version
+	}
+	switch {
+	case m.gone && !placed:
+		return nil
+	case m.gone:
+		return engine.Run(t.St.RemoveFromChat, num, m.key)
+	case !placed || !before.is(&m.place):
+		revised[string(m.place.thread)] = m.version
+	}
+	return engine.Run(t.St.PlaceInChat, num, m.key, m.place.thread, m.place.index, m.place.order, m.version)
 }
 
 // ChatRevision returns a version that stands for what has last changed a thread or one of its messages; 0 if there was none.
@@ -91,6 +191,6 @@ func ChatRevision(r *engine.Reader, num int64, threadID string) (version int64, 
 	if err != nil {
 		return 0, err
 	}
-	thread, _, err := winnerOf(r.St.Record, num, layout.TableNumber("threads"), layout.RecordKey(threadID, nil))
+	thread, _, err := winnerOf(r.St.Record, num, layout.TableNumber(or3cloud.TableThreads), layout.RecordKey(threadID, nil))
 	return max(version, thread.Version), err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
 	"golang.org/x/sync/errgroup"
 
 	or3cloud "or3.chat/cloud"
@@ -120,6 +121,9 @@ func (l *Log) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest) error
 	if err != nil || floor < 0 { // without a device no one says that a delete has been seen
 		return err
 	}
+	if err := l.rememberDeletes(ctx, num); err != nil {
+		return err
+	}
 	for table := int64(1); table <= int64(len(or3cloud.SyncTables)); table++ {
 		err := l.collectDeletes(ctx, db.CollectableDeletesParams{
 			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Silent: silent, Before: l.cutoff(in.Retention),
@@ -132,6 +136,19 @@ func (l *Log) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest) error
 	return l.collectPins(ctx, db.CollectablePinsParams{
 		After: layout.EntryID(num, 0), Upto: layout.EntryID(num, layout.MaxVersion), Floor: floor, Silent: silent, Before: l.cutoff(in.Retention), Max: collectStep,
 	})
+}
+
+// rememberDeletes lets chats that are read here have deletions before they are dropped.
+func (l *Log) rememberDeletes(ctx context.Context, num int64) error {
+	read := false
+	err := l.e.View(ctx, func(r *engine.Reader) (err error) {
+		read, err = engine.One(r.St.ChatHead, func(*sqlite3.Stmt) {}, num)
+		return err
+	})
+	if err != nil || !read {
+		return err
+	}
+	return l.CatchUpChats(ctx, num)
 }
 
 // collectPins removes pinned entries under the rule of deletions: a device that misses one may be stuck (see kvnames.go).

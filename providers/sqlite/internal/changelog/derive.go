@@ -13,7 +13,7 @@ import (
 	"or3.chat/cloud/syncrule"
 )
 
-// derive keeps what is known about kv names, files and chats in step with a record that has a new winner (contract, sync
+// derive keeps what is known about kv names and files in step with a record that has a new winner (contract, sync
 // Pitfall 15, storage Pitfall 11). existed says whether the record had a winner before.
 func (p *push) derive(op *preparedOp, state syncrule.State, existed bool) error {
 	var want []string
@@ -28,15 +28,7 @@ func (p *push) derive(op *preparedOp, state syncrule.State, existed bool) error 
 			return err
 		}
 		return errors.Join(err, engine.Run(p.St.KeepKVName, p.version, p.workspace, op.names[0], op.key))
-	case or3cloud.TableThreads:
-		p.deleteChat(op, state)
-		return nil
 	case or3cloud.TableMessages, or3cloud.TablePosts:
-		if op.Table == or3cloud.TableMessages {
-			if err := p.place(op, state, existed); err != nil {
-				return err
-			}
-		}
 		if state.Fate() == syncrule.Live {
 			want = op.refs
 		}

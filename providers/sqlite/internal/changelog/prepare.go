@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
@@ -32,8 +31,6 @@ type preparedOp struct {
 	owner       []byte // packed: the user to whom alone it is shown; nil for everybody
 	fingerprint []byte
 	refs        []string      // digests that its row references, sorted
-	thread      []byte        // of a message, or a thread's own id
-	order       []byte        // the order key of a message
 	names       [][]byte      // of a kv put: the keys under which its name may be stored, the present form first
 	takes       *displacement // for a put that owns its name
 }
@@ -57,12 +54,6 @@ func prepare(op or3cloud.Op, user string) (preparedOp, error) {
 		p.names = nameKeys(op.Facts.Name)
 	case op.Table == or3cloud.TableMessages || op.Table == or3cloud.TablePosts:
 		p.refs = slices.Sorted(slices.Values(op.Facts.FileHashes))
-	}
-	switch op.Table {
-	case or3cloud.TableMessages:
-		p.thread, p.order = []byte(op.Facts.Message.ThreadID), jsstring.SortKey(op.Facts.Message.OrderKey)
-	case or3cloud.TableThreads:
-		p.thread = []byte(op.PK)
 	}
 	return p, nil
 }

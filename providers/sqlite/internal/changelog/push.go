@@ -68,12 +68,11 @@ type push struct {
 	log        *Log
 	workspace  int64
 	user       string
-	items      bool                // whether the client knows workspace Files and Trash
-	version    int64               // the counter; every accepted op takes the next one
-	first      int64               // the counter before the batch
-	grown      int64               // what the stretch adds to the size of the workspace, in bytes
-	refs       int                 // references that the stretch has changed
-	revised    map[string]struct{} // the threads that it has changed
+	items      bool  // whether the client knows workspace Files and Trash
+	version    int64 // the counter; every accepted op takes the next one
+	first      int64 // the counter before the batch
+	grown      int64 // what the stretch adds to the size of the workspace, in bytes
+	refs       int   // references that the stretch has changed
 	results    []or3cloud.OpResult
 	winners    winners
 }
@@ -81,7 +80,6 @@ type push struct {
 // write runs f, which takes versions, in a transaction.
 func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 	p.Tx, p.grown = t, 0
-	clear(p.revised)
 	var size int64
 	found, err := engine.One(p.St.Counter, func(s *sqlite3.Stmt) { p.version, size = s.ColumnInt64(0), s.ColumnInt64(2) }, p.workspace)
 	if err != nil {
@@ -95,9 +93,6 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 		p.first = before
 	}
 	if err := f(size); err != nil || p.version == before {
-		return err
-	}
-	if err := p.reviseChats(); err != nil {
 		return err
 	}
 	version := p.version

@@ -87,6 +87,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.chatBeforeStmt, err = db.PrepareContext(ctx, chatBefore); err != nil {
 		return nil, fmt.Errorf("error preparing query ChatBefore: %w", err)
 	}
+	if q.chatHeadStmt, err = db.PrepareContext(ctx, chatHead); err != nil {
+		return nil, fmt.Errorf("error preparing query ChatHead: %w", err)
+	}
 	if q.chatPlaceStmt, err = db.PrepareContext(ctx, chatPlace); err != nil {
 		return nil, fmt.Errorf("error preparing query ChatPlace: %w", err)
 	}
@@ -612,6 +615,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setActiveWorkspaceStmt, err = db.PrepareContext(ctx, setActiveWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query SetActiveWorkspace: %w", err)
 	}
+	if q.setChatHeadStmt, err = db.PrepareContext(ctx, setChatHead); err != nil {
+		return nil, fmt.Errorf("error preparing query SetChatHead: %w", err)
+	}
 	if q.setCounterStmt, err = db.PrepareContext(ctx, setCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query SetCounter: %w", err)
 	}
@@ -846,6 +852,11 @@ func (q *Queries) Close() error {
 	if q.chatBeforeStmt != nil {
 		if cerr := q.chatBeforeStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing chatBeforeStmt: %w", cerr)
+		}
+	}
+	if q.chatHeadStmt != nil {
+		if cerr := q.chatHeadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing chatHeadStmt: %w", cerr)
 		}
 	}
 	if q.chatPlaceStmt != nil {
@@ -1723,6 +1734,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setActiveWorkspaceStmt: %w", cerr)
 		}
 	}
+	if q.setChatHeadStmt != nil {
+		if cerr := q.setChatHeadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setChatHeadStmt: %w", cerr)
+		}
+	}
 	if q.setCounterStmt != nil {
 		if cerr := q.setCounterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setCounterStmt: %w", cerr)
@@ -1993,6 +2009,7 @@ type Queries struct {
 	changesStmt                  *sql.Stmt
 	chatAfterStmt                *sql.Stmt
 	chatBeforeStmt               *sql.Stmt
+	chatHeadStmt                 *sql.Stmt
 	chatPlaceStmt                *sql.Stmt
 	chatRevisionStmt             *sql.Stmt
 	claimDeliveryStmt            *sql.Stmt
@@ -2168,6 +2185,7 @@ type Queries struct {
 	revokePendingInvitesStmt     *sql.Stmt
 	roleInWorkspaceStmt          *sql.Stmt
 	setActiveWorkspaceStmt       *sql.Stmt
+	setChatHeadStmt              *sql.Stmt
 	setCounterStmt               *sql.Stmt
 	setHistoryPhaseStmt          *sql.Stmt
 	setWorkspaceSettingStmt      *sql.Stmt
@@ -2237,6 +2255,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		changesStmt:                  q.changesStmt,
 		chatAfterStmt:                q.chatAfterStmt,
 		chatBeforeStmt:               q.chatBeforeStmt,
+		chatHeadStmt:                 q.chatHeadStmt,
 		chatPlaceStmt:                q.chatPlaceStmt,
 		chatRevisionStmt:             q.chatRevisionStmt,
 		claimDeliveryStmt:            q.claimDeliveryStmt,
@@ -2412,6 +2431,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		revokePendingInvitesStmt:     q.revokePendingInvitesStmt,
 		roleInWorkspaceStmt:          q.roleInWorkspaceStmt,
 		setActiveWorkspaceStmt:       q.setActiveWorkspaceStmt,
+		setChatHeadStmt:              q.setChatHeadStmt,
 		setCounterStmt:               q.setCounterStmt,
 		setHistoryPhaseStmt:          q.setHistoryPhaseStmt,
 		setWorkspaceSettingStmt:      q.setWorkspaceSettingStmt,

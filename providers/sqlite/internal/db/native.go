@@ -43,6 +43,8 @@ const (
 	SQLInsertCursor      = insertCursor
 	SQLTrimCursors       = trimCursors
 	SQLStep              = step
+	SQLChatHead          = chatHead
+	SQLSetChatHead       = setChatHead
 	SQLChatPlace         = chatPlace
 	SQLPlaceInChat       = placeInChat
 	SQLRemoveFromChat    = removeFromChat

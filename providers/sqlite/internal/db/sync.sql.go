@@ -150,8 +150,7 @@ func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]ChangesRow,
 const chatAfter = `-- name: ChatAfter :many
 SELECT c.idx, c.order_key, c.pk, l.payload
 FROM chat_places c
-  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
-  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
 WHERE c.workspace = ?1 AND c.thread = ?2
   AND (c.idx, c.order_key, c.pk) > (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
 ORDER BY c.idx, c.order_key, c.pk LIMIT ?6
@@ -211,8 +210,7 @@ func (q *Queries) ChatAfter(ctx context.Context, arg ChatAfterParams) ([]ChatAft
 const chatBefore = `-- name: ChatBefore :many
 SELECT c.idx, c.order_key, c.pk, l.payload
 FROM chat_places c
-  CROSS JOIN records r ON r.workspace = c.workspace AND r.tbl = 3 AND r.pk = c.pk
-  CROSS JOIN log l ON l.id = (r.workspace << 43) | r.version
+  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
 WHERE c.workspace = ?1 AND c.thread = ?2
   AND (c.idx, c.order_key, c.pk) < (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
 ORDER BY c.idx DESC, c.order_key DESC, c.pk DESC LIMIT ?6
@@ -267,6 +265,17 @@ func (q *Queries) ChatBefore(ctx context.Context, arg ChatBeforeParams) ([]ChatB
 		return nil, err
 	}
 	return items, nil
+}
+
+const chatHead = `-- name: ChatHead :one
+SELECT version FROM chat_heads WHERE workspace = ?1
+`
+
+func (q *Queries) ChatHead(ctx context.Context, workspace int64) (int64, error) {
+	row := q.queryRow(ctx, q.chatHeadStmt, chatHead, workspace)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }
 
 const chatPlace = `-- name: ChatPlace :one
@@ -767,8 +776,8 @@ func (q *Queries) Pin(ctx context.Context, arg PinParams) error {
 }
 
 const placeInChat = `-- name: PlaceInChat :exec
-INSERT INTO chat_places (workspace, pk, thread, idx, order_key) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key
+INSERT INTO chat_places (workspace, pk, thread, idx, order_key, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (workspace, pk) DO UPDATE SET thread = excluded.thread, idx = excluded.idx, order_key = excluded.order_key, version = excluded.version
 `
 
 type PlaceInChatParams struct {
@@ -777,6 +786,7 @@ type PlaceInChatParams struct {
 	Thread    []byte
 	Idx       float64
 	OrderKey  []byte
+	Version   int64
 }
 
 func (q *Queries) PlaceInChat(ctx context.Context, arg PlaceInChatParams) error {
@@ -786,6 +796,7 @@ func (q *Queries) PlaceInChat(ctx context.Context, arg PlaceInChatParams) error 
 		arg.Thread,
 		arg.Idx,
 		arg.OrderKey,
+		arg.Version,
 	)
 	return err
 }
@@ -1002,6 +1013,21 @@ func (q *Queries) RoleInWorkspace(ctx context.Context, arg RoleInWorkspaceParams
 	var role string
 	err := row.Scan(&role)
 	return role, err
+}
+
+const setChatHead = `-- name: SetChatHead :exec
+INSERT INTO chat_heads (workspace, version) VALUES (?1, ?2)
+ON CONFLICT (workspace) DO UPDATE SET version = excluded.version
+`
+
+type SetChatHeadParams struct {
+	Workspace int64
+	Version   int64
+}
+
+func (q *Queries) SetChatHead(ctx context.Context, arg SetChatHeadParams) error {
+	_, err := q.exec(ctx, q.setChatHeadStmt, setChatHead, arg.Workspace, arg.Version)
+	return err
 }
 
 const setCounter = `-- name: SetCounter :exec

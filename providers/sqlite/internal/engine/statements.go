@@ -21,7 +21,7 @@ type WriteStatements struct {
 	RecordRefs, InsertRef, DeleteRef, DeleteEntry, DeleteSuperseded, AnyRef, Orphan, Adopt, ReleaseHold,
 	DeviceCursor, InsertCursor, AdvanceCursor, TrimCursors, Step,
 	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, LiveRecordBetween, KeepKVName, ReleaseKVName,
-	ChatPlace, PlaceInChat, RemoveFromChat, ReviseChat, BeginChat *sqlite3.Stmt
+	ChatHead, SetChatHead, ChatPlace, PlaceInChat, RemoveFromChat, ReviseChat, BeginChat *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -70,6 +70,8 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.LiveRecordBetween, db.SQLLiveRecordBetween},
 		{&s.KeepKVName, db.SQLKeepKVName},
 		{&s.ReleaseKVName, db.SQLReleaseKVName},
+		{&s.ChatHead, db.SQLChatHead},
+		{&s.SetChatHead, db.SQLSetChatHead},
 		{&s.ChatPlace, db.SQLChatPlace},
 		{&s.PlaceInChat, db.SQLPlaceInChat},
 		{&s.RemoveFromChat, db.SQLRemoveFromChat},
@@ -84,7 +86,7 @@ type ReadStatements struct {
 	begin, commit *sqlite3.Stmt
 
 	Counter, Changes, RecordsAfter, Entry, EntryHead, WaypointAfter, Record, KVNameOwner,
-	Role, OpIDVersion, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
+	Role, OpIDVersion, ChatHead, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
 }
 
 func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
@@ -101,6 +103,7 @@ func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
 		{&s.KVNameOwner, db.SQLKVNameOwner},
 		{&s.Role, db.SQLRoleInWorkspace},
 		{&s.OpIDVersion, db.SQLOpIDVersion},
+		{&s.ChatHead, db.SQLChatHead},
 		{&s.ChatRevision, db.SQLChatRevision},
 		{&s.ChatAfter, db.SQLChatAfter},
 		{&s.ChatBefore, db.SQLChatBefore},

@@ -30,6 +30,11 @@ func (h *History) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emi
 	if err != nil {
 		return page, err
 	}
+	if q.Kind != or3cloud.ChatMessages {
+		if err := h.catchUp(ctx, q); err != nil {
+			return page, err
+		}
+	}
 	err = h.view(ctx, q.WorkspaceID, q.UserID, or3cloud.PermWorkspaceRead, func(r *engine.Reader, num int64) error {
 		c := chat{Reader: r, num: num, emit: emit}
 		switch q.Kind {
@@ -44,6 +49,24 @@ func (h *History) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emi
 		return err
 	})
 	return page, err
+}
+
+// catchUp brings what is known about the chats of a workspace up to date, for a user who may read it.
+func (h *History) catchUp(ctx context.Context, q or3cloud.ChatQuery) error {
+	var behind int64
+	err := h.view(ctx, q.WorkspaceID, q.UserID, or3cloud.PermWorkspaceRead, func(r *engine.Reader, num int64) error {
+		yes, err := changelog.ChatsAreBehind(r, num)
+		if yes {
+			behind = num
+		}
+		return err
+	})
+	if err != nil || behind == 0 {
+		return err
+	}
+	err = h.log.CatchUpChats(ctx, behind)
+	h.noticed(q.WorkspaceID, err)
+	return err
 }
 
 // chat is one answer about chats.
