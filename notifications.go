@@ -15,6 +15,10 @@ const (
 	NotifyWarning NotificationType = "system.warning"
 	// NotifyMemberJoined tells an owner that an invite was accepted.
 	NotifyMemberJoined NotificationType = "workspace.member.joined"
+	// NotifyAnswerComplete and NotifyAnswerFailed tell a user of an answer that was made in the background, and has ended while they did
+	// not read along (contract, client-behaviour §13).
+	NotifyAnswerComplete NotificationType = "ai.background.complete"
+	NotifyAnswerFailed   NotificationType = "ai.background.error"
 )
 
 // The bounds of the texts of a notification, in characters. Longer ones are cut.

@@ -28,7 +28,7 @@ const (
 	EventDocumentUpdated = "document.updated"
 	EventDocumentDeleted = "document.deleted"
 	EventNotification    = "notification.created"
-	// EventMessageCompleted comes from a server that streams answers itself; no op says that an answer is complete.
+	// EventMessageCompleted is no op: the server that has made or passed on an answer says it (CompletedMessage).
 	EventMessageCompleted = "message.completed"
 )
 
@@ -131,6 +131,8 @@ const (
 	LogBytes = 1 << 20
 	// KeptDeliveries is how many finished deliveries of a webhook are kept; the oldest give way.
 	KeptDeliveries = 1000
+	// WaitingCompletions is how many ends of answers wait for one webhook; it is not told of those beyond.
+	WaitingCompletions = 1000
 )
 
 // WebhookStore is the optional ability of a sync provider to keep webhooks (contract, host-integration §4). A provider that
@@ -175,6 +177,14 @@ type AppliedOp struct {
 	At time.Time
 }
 
+// CompletedMessage is an answer of a model that has come to its end, of which webhooks with EventMessageCompleted are told.
+type CompletedMessage struct {
+	WorkspaceID, ThreadID, MessageID string
+	// ModelID is the model as the client calls it. JobID is the background job that has made the answer; empty if its browser has read it.
+	ModelID, JobID string
+	At             time.Time
+}
+
 // WebhookQueue is the engine's side of a WebhookStore. The queue of each webhook is the change log itself, from a position
 // on that moves in the transaction which writes the deliveries down: what was acknowledged before a crash is found after it.
 type WebhookQueue interface {
@@ -182,6 +192,12 @@ type WebhookQueue interface {
 	// makes deliveries of what deliver returns for a webhook and an op; nil if the op is none of its events. An op that is
 	// shown to another user than the webhook's is passed over, and so is one from before the time since. more says that there may be others.
 	EnqueueEvents(ctx context.Context, since time.Time, deliver func(*Webhook, *AppliedOp) (*WebhookDelivery, error)) (more bool, err error)
+	// ReportCompletion writes down that an answer is complete which is no job of the provider; where no webhook is told, nothing is kept.
+	// Jobs are written down in the transactions that end them. At is when the store hears of it.
+	ReportCompletion(ctx context.Context, m CompletedMessage) error
+	// EnqueueCompletions goes through the answers that enabled webhooks were not told of yet, and makes deliveries of what deliver returns,
+	// in the transactions that strike them off. Those from before since are passed over. more says that there may be others.
+	EnqueueCompletions(ctx context.Context, since time.Time, deliver func(*Webhook, *CompletedMessage) (*WebhookDelivery, error)) (more bool, err error)
 	// ClaimDeliveries hands out pending deliveries that are due, as being in flight. Users take turns, and so do the webhooks of a
 	// user; no one has more than perUser of them in flight.
 	ClaimDeliveries(ctx context.Context, worker string, limit, perUser int) ([]ClaimedDelivery, error)

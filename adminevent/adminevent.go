@@ -21,11 +21,10 @@ const (
 	StorageError     = "admin.storage.error"
 	PluginEnabled    = "admin.plugin.enabled"
 	PluginDisabled   = "admin.plugin.disabled"
-	// What follows can be asked for, and does not happen yet: no plugin is installed here, and jobs come with a server that streams
-	// answers itself.
+	JobCompleted     = "admin.job.completed"
+	JobFailed        = "admin.job.failed"
+	// PluginInstalled can be asked for, and does not happen yet: no plugin is installed here.
 	PluginInstalled = "admin.plugin.installed"
-	JobCompleted    = "admin.job.completed"
-	JobFailed       = "admin.job.failed"
 )
 
 // Names lists the events that a webhook may name.
@@ -113,6 +112,23 @@ type (
 		ID          string `json:"id"`
 		WorkspaceID string `json:"workspace_id"`
 		UpdatedAt   int64  `json:"updated_at"`
+	}
+	// Job is the data of JobCompleted and JobFailed: of a background job, without anything of the chat.
+	Job struct {
+		ID          string  `json:"id"`
+		Status      string  `json:"status"` // "completed" or "failed"
+		Kind        string  `json:"kind"`
+		WorkspaceID *string `json:"workspace_id"`
+		CreatedBy   string  `json:"created_by"` // the user
+		ThreadID    *string `json:"thread_id"`
+		MessageID   *string `json:"message_id"`
+		ModelID     *string `json:"model_id"`
+		// Attempts is how many workers have had it in hand.
+		Attempts    int   `json:"attempts"`
+		StartedAt   int64 `json:"started_at"`
+		CompletedAt int64 `json:"completed_at"`
+		// Error is why it has failed: no text of a chat, nor of a server of models.
+		Error *string `json:"error"`
 	}
 	// Fault is the data of SyncError and StorageError. ID is "sync", "auth" or "storage", whose store it is.
 	Fault struct {

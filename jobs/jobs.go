@@ -110,6 +110,8 @@ type Order struct {
 	Timeout, Retention time.Duration
 	// MostOfAll and MostOfUser are how many open jobs there may be.
 	MostOfAll, MostOfUser int
+	// Notify says that the user is told when the job has ended (Notices). What a user has aborted they know.
+	Notify bool
 }
 
 // Admission is what became of a Order.
@@ -132,8 +134,9 @@ type Job struct {
 	StartedAt                               time.Time
 	// CompletedAt is zero while the job is open.
 	CompletedAt time.Time
-	// Error is set if Status is Failed.
-	Error string
+	// Error is set if Status is Failed; it is for the user. Cause is the same for operators: no text of a chat, nor of a server of
+	// models. It is empty if nothing is known that they may read.
+	Error, Cause string
 	// ToolCalls, WorkflowState and Usage are JSON; nil if there is none.
 	ToolCalls, WorkflowState, Usage []byte
 	// Context is told where it is asked for, to workers, and with PendingHistory.
@@ -187,9 +190,11 @@ type Update struct {
 type Outcome struct {
 	// LeaseOwner, if not empty, must have the lease.
 	LeaseOwner string
-	// Status is Complete or Failed, with Error.
-	Status Status
-	Error  string
+	// Status is Complete or Failed, with Error and Cause as in Job.
+	Status       Status
+	Error, Cause string
+	// Seen says that someone has read along to the end, so that the user need not be told.
+	Seen bool
 	// Content and Reasoning replace what has come; nil if that is all.
 	Content, Reasoning *string
 }
@@ -264,7 +269,9 @@ type TerminalSnapshot struct {
 	Content, Reasoning string
 	// ToolCalls and Usage are JSON; nil if what has come stays.
 	ToolCalls, Usage []byte
-	Error            string
+	// Error, Cause and Seen are as in Outcome.
+	Error, Cause string
+	Seen         bool
 	// CompletedAt is when the worker was done; zero is now.
 	CompletedAt time.Time
 }
@@ -288,4 +295,41 @@ type History interface {
 	// PendingHistoryJobs returns jobs in the phases HistoryAdmissionPending and HistoryFinalizationPending that no worker has in hand,
 	// the oldest first.
 	PendingHistoryJobs(ctx context.Context, limit int) ([]PendingHistory, error)
+}
+
+// Notices is the ability of a Store to remember of which ends users are still to be told by a notification, so that they are told
+// once whatever dies in between (contract, client-behaviour §13).
+type Notices interface {
+	// JobsToTell returns jobs that were created with Notify and have ended unseen, and whose answer is on its way into the history no longer,
+	// the oldest first.
+	JobsToTell(ctx context.Context, limit int) ([]Job, error)
+	// JobIsTold says that nothing is left to be told of a job.
+	JobIsTold(ctx context.Context, id string) error
+}
+
+// MostListed is how many jobs a list has at most.
+const MostListed = 1000
+
+// Filter says which jobs a list has; what is empty does not count.
+type Filter struct {
+	Status              Status
+	UserID, WorkspaceID string
+	// Limit is 1 to MostListed.
+	Limit int
+}
+
+// Counts are how many jobs a store has.
+type Counts struct {
+	// Running ones are in the hands of a worker, Waiting ones are open and are not.
+	Running, Waiting int
+	// Complete, Failed and Aborted ones are finished and still kept.
+	Complete, Failed, Aborted int
+}
+
+// Census is the ability of a Store to show an operator its jobs.
+type Census interface {
+	// ListJobs returns jobs, the newest first, without what is large of them.
+	ListJobs(ctx context.Context, f Filter) ([]Job, error)
+	// CountAllJobs counts them.
+	CountAllJobs(ctx context.Context) (Counts, error)
 }

@@ -25,7 +25,7 @@ type JobBackend struct {
 	Advance func(time.Duration)
 }
 
-// TestJobs checks what jobs.Store promises, and of Queue, Admissions and History those that the store is.
+// TestJobs checks what jobs.Store promises, and of Queue, Admissions, History, Notices and Census those that the store is.
 func TestJobs(t *testing.T, open func(t *testing.T) JobBackend) {
 	run := func(name string, f func(t *testing.T, b *jobBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -48,6 +48,8 @@ func TestJobs(t *testing.T, open func(t *testing.T) JobBackend) {
 	run("OneJobForParallelAdmissions", testParallelAdmissions)
 	run("Cancellations", testJobCancellations)
 	run("History", testJobHistory)
+	run("Notices", testJobNotices)
+	run("Census", testJobCensus)
 }
 
 type jobBench struct {
@@ -850,4 +852,86 @@ func testJobHistory(t *testing.T, b *jobBench) {
 	_, err = history.SaveTerminalSnapshot(b.ctx, open, "", snapshot)
 	wantCode(t, "long tool calls", err, or3cloud.CodeInvalid)
 	b.status(open, jobs.Streaming)
+}
+
+// testJobNotices ends jobs in every way: users are to be told of those that ended without them, until someone says that they were.
+func testJobNotices(t *testing.T, b *jobBench) {
+	notices, history := ability[jobs.Notices](b), ability[jobs.History](b)
+	toTell := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, job := range must(notices.JobsToTell(b.ctx, 100))(t) {
+			got = append(got, job.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("to tell: %q, want %q", got, want)
+		}
+	}
+	notify := func(in *jobs.Order) { in.Notify, in.Timeout = true, time.Minute }
+	b.finish(b.create(), jobs.Outcome{}) // no one asked for it
+	b.finish(b.create(notify), jobs.Outcome{Seen: true})
+	b.abort(b.create(notify), "ann")
+	complete, failed := b.create(notify), b.create(notify)
+	toTell()
+	b.finish(complete, jobs.Outcome{})
+	b.finish(complete, jobs.Outcome{Seen: true}) // the first end stays
+	b.finish(failed, jobs.Outcome{Status: jobs.Failed, Error: "no"})
+	inHistory := b.create(notify, func(in *jobs.Order) { in.HistoryPhase = jobs.HistoryReady })
+	must(history.SaveTerminalSnapshot(b.ctx, inHistory, "", jobs.TerminalSnapshot{Status: jobs.Complete, Content: "text"}))(t)
+	seen := b.create(notify, func(in *jobs.Order) { in.HistoryPhase = jobs.HistoryReady })
+	must(history.SaveTerminalSnapshot(b.ctx, seen, "", jobs.TerminalSnapshot{Status: jobs.Complete, Seen: true}))(t)
+	toTell(complete, failed)
+	for _, id := range []string{inHistory, seen} {
+		must(history.SetHistoryPhase(b.ctx, id, jobs.HistoryCommitted))(t)
+	}
+	silent := b.create(notify)
+	b.Advance(2 * time.Minute)
+	b.collect()
+	toTell(complete, failed, inHistory, silent)
+	for _, id := range []string{failed, failed, "none"} {
+		must(0, notices.JobIsTold(b.ctx, id))(t)
+	}
+	toTell(complete, inHistory, silent)
+	if all := must(notices.JobsToTell(b.ctx, 1))(t); len(all) != 1 || all[0].ID != complete || all[0].Status != jobs.Complete || all[0].ThreadID != "t" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// testJobCensus lists jobs as an operator asks for them.
+func testJobCensus(t *testing.T, b *jobBench) {
+	census := ability[jobs.Census](b)
+	open := b.create(func(in *jobs.Order) { in.WorkspaceID = "ws" })
+	leased := b.create(func(in *jobs.Order) { in.UserID, in.LeaseOwner, in.Execution = "eve", "w", []byte("x") })
+	failed, complete, aborted := b.create(), b.create(), b.create()
+	b.finish(failed, jobs.Outcome{Status: jobs.Failed, Error: "for the user", Cause: strings.Repeat("ä", jobs.MaxError)})
+	b.finish(complete, jobs.Outcome{Cause: "none"})
+	b.abort(aborted, "ann")
+	for name, c := range map[string]struct {
+		filter jobs.Filter
+		want   []string
+	}{
+		"all": {jobs.Filter{}, []string{aborted, complete, failed, leased, open}}, "open ones": {jobs.Filter{Status: jobs.Streaming}, []string{leased, open}},
+		"of a user": {jobs.Filter{UserID: "eve"}, []string{leased}}, "of a workspace": {jobs.Filter{WorkspaceID: "ws"}, []string{open}},
+		"failed ones of another": {jobs.Filter{UserID: "eve", Status: jobs.Failed}, nil}, "some": {jobs.Filter{Limit: 2}, []string{aborted, complete}},
+	} {
+		if c.filter.Limit == 0 {
+			c.filter.Limit = jobs.MostListed
+		}
+		var got []string
+		for _, job := range must(census.ListJobs(b.ctx, c.filter))(t) {
+			if got = append(got, job.ID); job.ID == failed && (job.Error != "for the user" || len(job.Cause) != jobs.MaxError) || job.ID == complete && job.Cause != "" {
+				t.Errorf("%+v", job)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	for _, f := range []jobs.Filter{{}, {Limit: jobs.MostListed + 1}, {Limit: 1, Status: "full moon"}} {
+		_, err := census.ListJobs(b.ctx, f)
+		wantCode(t, "a list", err, or3cloud.CodeInvalid)
+	}
+	if got, want := must(census.CountAllJobs(b.ctx))(t), (jobs.Counts{Running: 1, Waiting: 1, Complete: 1, Failed: 1, Aborted: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
 }

@@ -105,11 +105,14 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("WebhooksEnd", withWebhooks(testWebhookEnds))
 	run("WebhookHealth", withWebhooks(testWebhookHealth))
 	run("WebhookBounds", withWebhooks(testWebhookBounds))
+	run("WebhooksTellOfCompleteAnswers", withWebhooks(testWebhookCompletions))
+	run("WebhookCompletionBounds", withWebhooks(testWebhookCompletionBounds))
 	run("WebhookClaimsAreExclusive", withWebhooks(testWebhookRace))
 	run("AdminWebhooks", withAdminWebhooks(testAdminWebhooks))
 	run("AdminEvents", withAdminWebhooks(testAdminEvents))
 	run("AdminEventsOfAWorkspace", withAdminWebhooks(testAdminEventsOfAWorkspace))
 	run("AdminEventBounds", withAdminWebhooks(testAdminEventBounds))
+	run("AdminEventsOfJobs", withAdminWebhooks(testAdminEventsOfJobs))
 }
 
 // syncBench is a backend with a user and a workspace, and short words for what tests do with them.

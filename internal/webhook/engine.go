@@ -133,6 +133,12 @@ func (e *Engine) run(ctx context.Context) error {
 			return err
 		}
 	}
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		if more, err = e.opt.Queue.EnqueueCompletions(ctx, e.opt.Now().Add(-e.opt.Retention), e.completion); err != nil {
+			return err
+		}
+	}
 	if err := e.reportFaults(ctx); err != nil {
 		return err
 	}
@@ -184,6 +190,16 @@ func (e *Engine) delivery(w *or3cloud.Webhook, op *or3cloud.AppliedOp) (*or3clou
 		return nil, nil
 	}
 	return e.make(w, name, op.At, data(op, r, deleted))
+}
+
+// completion returns what a webhook is sent of an answer that is complete; nil if it asks for that no more.
+func (e *Engine) completion(w *or3cloud.Webhook, m *or3cloud.CompletedMessage) (*or3cloud.WebhookDelivery, error) {
+	if !slices.Contains(w.Events, or3cloud.EventMessageCompleted) {
+		return nil, nil
+	}
+	return e.make(w, or3cloud.EventMessageCompleted, m.At, completedData{
+		ThreadID: m.ThreadID, MessageID: m.MessageID, ModelID: orNull(m.ModelID), JobID: orNull(m.JobID), CompletedAt: timestamp(m.At),
+	})
 }
 
 // make returns a delivery that is due at once.

@@ -28,6 +28,7 @@ type queue struct {
 	mu         sync.Mutex
 	hook       or3cloud.Webhook
 	ops        []or3cloud.AppliedOp // not enqueued
+	completed  []or3cloud.CompletedMessage
 	deliveries []or3cloud.WebhookDelivery
 	purged     time.Time
 	now        func() time.Time
@@ -46,6 +47,29 @@ func (q *queue) EnqueueEvents(_ context.Context, _ time.Time, deliver func(*or3c
 		}
 	}
 	q.ops = nil
+	return false, nil
+}
+
+func (q *queue) ReportCompletion(_ context.Context, m or3cloud.CompletedMessage) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.completed = append(q.completed, m)
+	return nil
+}
+
+func (q *queue) EnqueueCompletions(_ context.Context, _ time.Time, deliver func(*or3cloud.Webhook, *or3cloud.CompletedMessage) (*or3cloud.WebhookDelivery, error)) (bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.completed {
+		d, err := deliver(&q.hook, &q.completed[i])
+		if err != nil {
+			return false, err
+		}
+		if d != nil {
+			q.deliveries = append(q.deliveries, *d)
+		}
+	}
+	q.completed = nil
 	return false, nil
 }
 

@@ -187,6 +187,13 @@ type (
 		CreatedAt jsontext.Value `json:"created_at"`
 		UpdatedAt jsontext.Value `json:"updated_at"`
 	}
+	completedData struct {
+		ThreadID    string  `json:"thread_id"`
+		MessageID   string  `json:"message_id"`
+		ModelID     *string `json:"model_id"`
+		JobID       *string `json:"job_id"`
+		CompletedAt string  `json:"completed_at"`
+	}
 	documentData struct {
 		ID            string         `json:"id"`
 		Title         *string        `json:"title"`
@@ -233,13 +240,16 @@ func data(op *or3cloud.AppliedOp, r row, deleted bool) any {
 // encode returns the body of an event of a webhook.
 func encode(w *or3cloud.Webhook, event, eventID string, at time.Time, data any) ([]byte, error) {
 	h := head{
-		Event: event, EventID: eventID, Timestamp: at.UTC().Format("2006-01-02T15:04:05.000Z"), WorkspaceID: orNull(w.WorkspaceID),
+		Event: event, EventID: eventID, Timestamp: timestamp(at), WorkspaceID: orNull(w.WorkspaceID),
 	}
 	if w.Scope == or3cloud.WebhookAdmin {
 		return json.Marshal(adminBody{h, w.Scope, data})
 	}
 	return json.Marshal(userBody{h, orNull(w.UserID), data})
 }
+
+// timestamp writes a time as JavaScript does.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func orNull(id string) *string {
 	if id == "" {

@@ -79,6 +79,29 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// An answer that is complete is told with its ids alone, and only to who asks for it.
+func TestCompletedMessages(t *testing.T) {
+	at := time.UnixMilli(1_771_000_000_123)
+	for want, m := range map[string]or3cloud.CompletedMessage{
+		`{"thread_id":"t","message_id":"m","model_id":"x/y","job_id":"j","completed_at":"2026-02-13T16:26:40.123Z"}`: {WorkspaceID: "ws", ThreadID: "t", MessageID: "m", ModelID: "x/y", JobID: "j", At: at},
+		`{"thread_id":"t","message_id":"m","model_id":null,"job_id":null,"completed_at":"2026-02-13T16:26:40.123Z"}`: {WorkspaceID: "ws", ThreadID: "t", MessageID: "m", At: at},
+	} {
+		hook := or3cloud.Webhook{ID: "w", UserID: "user", WorkspaceID: "ws", Events: []string{or3cloud.EventMessageCompleted}}
+		d, err := engine(t).completion(&hook, &m)
+		if err != nil || d == nil {
+			t.Fatal(d, err)
+		}
+		want = `{"event":"message.completed","event_id":"` + d.EventID + `","timestamp":"2026-02-13T16:26:40.123Z","workspace_id":"ws","user_id":"user","data":` + want + `}`
+		if string(d.Body) != want || d.Event != or3cloud.EventMessageCompleted {
+			t.Errorf("\n got %s\nwant %s", d.Body, want)
+		}
+		hook.Events = []string{or3cloud.EventMessageUpdated}
+		if d, err := engine(t).completion(&hook, &m); d != nil || err != nil {
+			t.Errorf("which was not asked for: %+v, %v", d, err)
+		}
+	}
+}
+
 // However large a row is, the body has a bound.
 func TestBodiesAreBounded(t *testing.T) {
 	long := strings.Repeat("\u0001😀", 1<<20)

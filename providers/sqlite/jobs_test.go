@@ -79,6 +79,37 @@ func TestJobsOfARemovedUser(t *testing.T) {
 	}
 }
 
+// TestJobsOfADeletedWorkspace: they end with it, whoever's they are, and what it takes to go on with them is gone.
+func TestJobsOfADeletedWorkspace(t *testing.T) {
+	s, _ := openTest(t)
+	owner, ws := workspaceOf(t, s)
+	other, err := s.CreateWorkspace(t.Context(), owner, "Other", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, in := range []string{ws, other, "elsewhere"} {
+		a, err := s.CreateJob(t.Context(), jobs.Order{
+			UserID: owner, WorkspaceID: in, Kind: jobs.Chat, Execution: []byte("sealed"), Content: "text", LeaseOwner: "w", MostOfAll: 9, MostOfUser: 9,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, a.ID)
+	}
+	if err := s.RemoveWorkspace(t.Context(), owner, ws); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"jobs", "job_texts", "job_parts"} {
+		if n := rowsOf(t, s, table); n != 2 {
+			t.Errorf("%d rows in %s, want those of the other workspaces", n, table)
+		}
+	}
+	if held, err := s.RenewJobLease(t.Context(), ids[0], "w", 0); held || or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
+		t.Errorf("its worker goes on: %v, %v", held, err)
+	}
+}
+
 // TestJobsOfMembersAlone: a viewer, or someone who is no member, begins none in a workspace of the store.
 func TestJobsOfMembersAlone(t *testing.T) {
 	s, _ := openTest(t)

@@ -404,6 +404,8 @@ var (
 	_ jobs.Queue                         = (*Store)(nil)
 	_ jobs.Admissions                    = (*Store)(nil)
 	_ jobs.History                       = (*Store)(nil)
+	_ jobs.Notices                       = (*Store)(nil)
+	_ jobs.Census                        = (*Store)(nil)
 	_ or3cloud.WebhookStore              = (*Store)(nil)
 	_ or3cloud.WebhookQueue              = (*Store)(nil)
 	_ adminevent.Queue                   = (*Store)(nil)

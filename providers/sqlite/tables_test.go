@@ -44,6 +44,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"jobs":                {"jobs.Kept of a user, and as many open ones as OR3_BACKGROUND_MAX_JOBS_PER_USER", "testKeptJobs"},
 	"job_parts":           {"five of a job, each with a bound of its own", "testJobRefusals"},
 	"job_texts":           {"jobs.MaxText of a job, in pieces of some KiB", "testJobTexts"},
+	"completions":         {"or3cloud.WaitingCompletions of a webhook, no longer than its log is kept", "testWebhookCompletionBounds"},
 	"job_cancellations":   {"jobs.MaxCancellations of a user", "testJobCancellations"},
 	"admin_events":        {"adminevent.KeptOfAKind of events with one name, of which there are eleven", "testAdminEventBounds"},
 	"audit":               {"audit.DoneOfAKind and RefusedOfAKind of a kind of entries, of which the program knows so many; audit.Retention", "testAuditBounds"},

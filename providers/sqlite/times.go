@@ -44,6 +44,7 @@ var storedTimes = []storedTime{
 	{table: "webhook_deliveries", column: "claimed_at"},
 	{table: "webhooks", column: "since"},
 	{table: "admin_events", column: "at"},
+	{table: "completions", column: "at"},
 	{table: "audit", column: "at"},
 	{table: "invites", column: "updated_at", shown: "is displayed only"},
 	{table: "invites", column: "accepted_at", shown: "is displayed only"},

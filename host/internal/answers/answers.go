@@ -5,11 +5,12 @@
 //
 //	answers.go   begins and ends answers         execution.go  what it takes to go on with one, encrypted
 //	work.go      makes one                       history.go    brings it into the history
-//	readers.go   wakes those who read along
+//	readers.go   wakes those who read along     notices.go    tells those who do not
 package answers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,12 +32,15 @@ type Store interface {
 	jobs.Queue
 	jobs.Admissions
 	jobs.History
+	jobs.Notices
 }
 
 // Options are what an engine depends on.
 type Options struct {
-	Store     Store
-	History   or3cloud.GenerationHistory
+	Store   Store
+	History or3cloud.GenerationHistory
+	// Notifier tells users of answers that have ended without them; nil tells no one.
+	Notifier  or3cloud.Notifier
 	Upstreams *completions.Upstreams
 	Client    *completions.Client
 	// Key encrypts what it takes to go on with an answer.
@@ -69,6 +73,7 @@ type Engine struct {
 	claims  *background.Loop
 	history *background.Loop // apart, so that an answer that cannot be written holds up no other
 	archive archive
+	notices notices
 	readers readers
 
 	ctx     context.Context
@@ -85,7 +90,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opt: o, sealer: sealer, running: map[string]context.CancelCauseFunc{}}
-	e.archive = archive{&e.opt, &e.readers}
+	e.archive, e.notices = archive{&e.opt, &e.readers}, notices{&e.opt, &e.readers}
 	if e.owner, err = e.name(); err != nil {
 		return nil, err
 	}
@@ -94,7 +99,7 @@ func New(o Options) (*Engine, error) {
 		Name: "the look for answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.claim,
 	})
 	e.history = background.New(background.Task{
-		Name: "the history of answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.archive.bring,
+		Name: "the history of answers in the background", Log: o.Log, Pause: background.Every(lookEvery), Harmless: true, Run: e.bring,
 	})
 	return e, nil
 }
@@ -173,7 +178,7 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 		UserID: o.UserID, WorkspaceID: a.WorkspaceID, ThreadID: a.ThreadID, MessageID: a.MessageID, Model: o.Asked, Kind: jobs.Chat,
 		IdempotencyKey: a.AdmissionID, AdmissionID: a.AdmissionID, GenerationID: a.GenerationID, HistoryPhase: phase,
 		Execution: execution, Context: o.History, Timeout: e.opt.Timeout, Retention: jobs.DefaultRetention,
-		MostOfAll: e.opt.Most, MostOfUser: e.opt.MostOfUser,
+		MostOfAll: e.opt.Most, MostOfUser: e.opt.MostOfUser, Notify: e.opt.Notifier != nil,
 	})
 	switch {
 	case or3cloud.CodeOf(err) == or3cloud.CodeRateLimited:
@@ -224,7 +229,7 @@ func (e *Engine) admit(ctx context.Context, id string) error {
 	}
 	switch job.HistoryPhase {
 	case jobs.HistoryAdmissionPending:
-		err = e.archive.writeAdmission(ctx, job.Job)
+		err = e.archive.writeAdmission(ctx, job.Job, true)
 		e.claims.Wake()
 		if err != nil && final(err) && or3cloud.CodeOf(err) == or3cloud.CodeConflict {
 			return ErrHistory
@@ -276,6 +281,11 @@ func (e *Engine) Get(ctx context.Context, id, userID string, from jobs.Place) (j
 
 // Watch returns a channel that holds a value when something has come of a job, until stop is called.
 func (e *Engine) Watch(id string) (news <-chan struct{}, stop func()) { return e.readers.watch(id) }
+
+// bring brings what waits into the history, and then tells those who were not there.
+func (e *Engine) bring(ctx context.Context) error {
+	return errors.Join(e.archive.bring(ctx), e.notices.give(ctx))
+}
 
 // claim takes up answers that no worker has in hand.
 func (e *Engine) claim(ctx context.Context) error {

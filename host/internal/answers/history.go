@@ -29,7 +29,7 @@ func (a *archive) bring(ctx context.Context) error {
 	for _, job := range pending {
 		var err error
 		if job.HistoryPhase == jobs.HistoryAdmissionPending {
-			err = a.writeAdmission(ctx, job.Job)
+			err = a.writeAdmission(ctx, job.Job, false)
 		} else {
 			err = a.writeAnswer(ctx, job)
 		}
@@ -57,8 +57,8 @@ func generation(job jobs.Job) (or3cloud.ChatGeneration, error) {
 	return in.Generation(job.UserID)
 }
 
-// writeAdmission writes the messages of an answer that begins. One that the history refuses has failed.
-func (a *archive) writeAdmission(ctx context.Context, job jobs.Job) error {
+// writeAdmission writes the messages of an answer that begins. One that the history refuses has failed; asked says that its user hears it.
+func (a *archive) writeAdmission(ctx context.Context, job jobs.Job, asked bool) error {
 	g, err := generation(job)
 	if err == nil {
 		_, err = a.opt.History.AdmitChatGeneration(ctx, g)
@@ -70,7 +70,7 @@ func (a *archive) writeAdmission(ctx context.Context, job jobs.Job) error {
 	case !final(err):
 		return err
 	}
-	if _, failed := a.opt.Store.FinishJob(ctx, job.ID, jobs.Outcome{Status: jobs.Failed, Error: reason(err)}); failed != nil {
+	if _, failed := a.opt.Store.FinishJob(ctx, job.ID, jobs.Outcome{Status: jobs.Failed, Error: reason(err), Cause: reason(err), Seen: asked}); failed != nil {
 		return failed
 	}
 	if failed := a.block(ctx, job.ID, jobs.HistoryAdmissionPending); failed != nil {

@@ -28,6 +28,13 @@ func (r *readers) watch(id string) (news <-chan struct{}, stop func()) {
 	}
 }
 
+// watched reports whether someone reads a job along.
+func (r *readers) watched(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.by[id]) > 0
+}
+
 // tell wakes the readers of a job. It never waits: who has not looked yet sees all that has come when it does.
 func (r *readers) tell(id string) {
 	r.mu.Lock()

@@ -60,7 +60,11 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 	a := &answer{job: job}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	clock := time.AfterFunc(job.StartedAt.Add(e.opt.Timeout).Sub(e.opt.Now()), func() { cancel(errTime) })
+	left := job.StartedAt.Add(e.opt.Timeout).Sub(e.opt.Now())
+	if left <= 0 { // such as of a copy of the database that was put back: no one is asked
+		cancel(errTime)
+	}
+	clock := time.AfterFunc(left, func() { cancel(errTime) })
 	defer clock.Stop()
 	done := make(chan error, 1)
 	go func() {
@@ -83,14 +87,19 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 	}
 	end := jobs.TerminalSnapshot{
 		Status: jobs.Complete, Content: a.content.String(), Reasoning: a.reasoning.String(), Usage: a.usage, CompletedAt: e.opt.Now(),
+		Seen: e.readers.watched(job.ID),
 	}
 	if err != nil {
-		end.Status, end.Error = jobs.Failed, e.tell(a, err)
+		end.Status = jobs.Failed
+		end.Error, end.Cause = e.explain(a, err)
 	}
 	err = e.save(job.ID, end)
 	if err != nil {
 		e.opt.Log.Warn("the end of a background answer was not written", "job", job.ID, "error", err)
+		return
 	}
+	e.opt.Log.Info("a background answer has ended", "job", job.ID, "status", end.Status, "user", job.UserID, "workspace", job.WorkspaceID,
+		"attempts", job.Attempts, "seconds", int(end.CompletedAt.Sub(job.StartedAt).Seconds()))
 }
 
 // save writes the end of an answer down, also one that comes while the server stops.
@@ -271,42 +280,47 @@ func (r refusal) Error() string {
 	return r.text
 }
 
-// tell says in the log why an answer has failed, and returns what the user is told. What servers of models say may be about the chat,
-// so it is not in the log.
-func (e *Engine) tell(a *answer, err error) string {
+// explain returns why an answer has failed: what the user is told, and what operators are, which is in the log where they can do something
+// about it. What servers of models say may be about the chat, so operators do not read it.
+func (e *Engine) explain(a *answer, err error) (text, cause string) {
 	to, _ := e.opt.Upstreams.Of(a.job.Model)
-	warn := func(format string, args ...any) {
-		e.opt.Log.Warn("a background answer has failed", "job", a.job.ID, "reason", fmt.Sprintf("the server of models %s: ", to)+fmt.Sprintf(format, args...))
+	server := func(format string, args ...any) string {
+		return fmt.Sprintf("the server of models %s: ", to) + fmt.Sprintf(format, args...)
+	}
+	warn := func(cause string) string {
+		e.opt.Log.Warn("a background answer has failed", "job", a.job.ID, "reason", cause)
+		return cause
 	}
 	var refused refusal
 	var fault completions.Fault
 	var own failure
 	switch {
 	case errors.As(err, &own):
-		return own.Error()
+		if own == errKey || own == errUpstream {
+			warn(own.Error())
+		}
+		return own.Error(), own.Error()
 	case errors.As(err, &refused):
+		cause := server("it has answered %d", refused.status)
 		if refused.status >= http.StatusInternalServerError || refused.status == http.StatusUnauthorized {
-			warn("it has answered %d", refused.status)
+			warn(cause)
 		}
-		return refused.Error()
+		return refused.Error(), cause
 	case errors.As(err, &fault):
-		warn("it has reported a fault in the middle of its answer")
+		cause := warn(server("it has reported a fault in the middle of its answer"))
 		if a.key != "" {
-			return strings.ReplaceAll(fault.Error(), a.key, "[key]")
+			return strings.ReplaceAll(fault.Error(), a.key, "[key]"), cause
 		}
-		return fault.Error()
+		return fault.Error(), cause
 	case errors.Is(err, completions.ErrLate):
-		warn("%v", err)
-		return "OpenRouter has not answered in time"
+		return "OpenRouter has not answered in time", warn(server("%v", err))
 	case errors.Is(err, completions.ErrSilent), errors.Is(err, completions.ErrCut), errors.Is(err, completions.ErrBroken):
-		warn("%v", err)
-		return "The answer was broken off"
+		return "The answer was broken off", warn(server("%v", err))
 	case errors.Is(err, completions.ErrEvent):
-		warn("%v", err)
-		return "The answer of OpenRouter was not understood"
+		return "The answer of OpenRouter was not understood", warn(server("%v", err))
 	case errors.Is(err, completions.ErrCalls):
-		return "The model has called a tool that it was not offered"
+		const text = "The model has called a tool that it was not offered"
+		return text, text
 	}
-	warn("%v", err)
-	return "Failed to reach OpenRouter"
+	return "Failed to reach OpenRouter", warn(server("%v", err))
 }

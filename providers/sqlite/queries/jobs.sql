@@ -1,6 +1,6 @@
 -- name: JobByID :one
 SELECT num, id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
-  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable,
+  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable, notice, cause,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 0 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS content_length,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 1 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS reasoning_length
 FROM jobs j WHERE id = @id;
@@ -44,16 +44,16 @@ SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming' AND user_i
 
 -- name: InsertJob :one
 INSERT INTO jobs (id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
-  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, due_at, timeout, retention, resumable)
+  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, due_at, timeout, retention, resumable, notice)
 VALUES (@id, @user_id, @workspace_id, @thread_id, @message_id, @model, @kind, 'streaming', 0, @now, 0, '', @idempotency_key,
-  @admission_id, @generation_id, @history_phase, @attempts, @lease_owner, @lease_until, @due_at, @timeout, @retention, @resumable)
+  @admission_id, @generation_id, @history_phase, @attempts, @lease_owner, @lease_until, @due_at, @timeout, @retention, @resumable, @notice)
 RETURNING num;
 
 -- name: TouchJob :exec
 UPDATE jobs SET chunks = @chunks, due_at = @due_at WHERE num = @num;
 
 -- name: EndJob :exec
-UPDATE jobs SET status = @status, error = @error, completed_at = @now, due_at = @due_at, lease_owner = '', lease_until = 0, resumable = 0,
+UPDATE jobs SET status = @status, error = @error, cause = @cause, completed_at = @now, due_at = @due_at, lease_owner = '', lease_until = 0, resumable = 0, notice = @notice,
   history_phase = CASE history_phase WHEN 'ready' THEN 'finalization_pending' ELSE history_phase END
 WHERE num = @num;
 
@@ -77,6 +77,26 @@ UPDATE jobs SET history_phase = CASE WHEN CAST(@phase AS TEXT) = 'ready' AND sta
 
 -- name: PendingHistoryJobs :many
 SELECT id FROM jobs WHERE history_phase IN ('admission_pending', 'finalization_pending') AND lease_until <= @now ORDER BY num LIMIT @max;
+
+-- name: JobsToTell :many
+-- Those whose answer is still on its way into the history wait for it.
+SELECT id FROM jobs WHERE notice = 2 AND history_phase NOT IN ('admission_pending', 'finalization_pending') ORDER BY num LIMIT @max;
+
+-- name: JobIsTold :exec
+UPDATE jobs SET notice = 0 WHERE id = @id;
+
+-- name: ListedJobs :many
+-- The newest of those with a state; of one user or workspace if they are named.
+SELECT id FROM jobs
+WHERE (CAST(@status AS TEXT) = '' OR status = @status) AND (CAST(@user_id AS TEXT) = '' OR user_id = @user_id)
+  AND (CAST(@workspace_id AS TEXT) = '' OR workspace_id = @workspace_id)
+ORDER BY num DESC LIMIT @max;
+
+-- name: JobCounts :many
+SELECT status, CAST(count(*) AS INTEGER) AS jobs FROM jobs GROUP BY status;
+
+-- name: CountLeasedJobs :one
+SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming' AND lease_until > @now;
 
 -- name: OpenJobsOfTheFuture :one
 SELECT CAST(EXISTS (
@@ -103,6 +123,9 @@ DELETE FROM jobs WHERE num = @num;
 
 -- name: DropJobsOf :exec
 DELETE FROM jobs WHERE user_id = @user_id;
+
+-- name: DropJobsIn :exec
+DELETE FROM jobs WHERE jobs.workspace_id = (SELECT w.id FROM workspaces w WHERE w.num = @workspace);
 
 -- name: Cancelled :one
 SELECT CAST(EXISTS (SELECT 1 FROM job_cancellations WHERE user_id = @user_id AND admission IN (@key, @admission)) AS BOOLEAN);

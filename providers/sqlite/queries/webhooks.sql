@@ -133,3 +133,38 @@ SELECT num FROM webhook_deliveries WHERE webhook = @webhook LIMIT @max;
 
 -- name: DropDelivery :exec
 DELETE FROM webhook_deliveries WHERE num = @num;
+
+-- name: AddCompletions :exec
+-- For each webhook of the workspace that asks for it and has room; where there is none, nothing is kept.
+INSERT INTO completions (webhook, at, thread_id, message_id, model_id, job_id)
+SELECT h.num, @at, @thread_id, @message_id, @model_id, @job_id
+FROM workspaces w JOIN webhooks h ON h.workspace = w.num
+WHERE w.id = @workspace_id AND h.scope = 'user' AND h.enabled = 1 AND instr(h.events, @event) > 0
+  AND (SELECT count(*) FROM completions c WHERE c.webhook = h.num) < CAST(@most AS INTEGER);
+
+-- name: CompletionsAreTold :one
+SELECT EXISTS (
+  SELECT 1 FROM workspaces w JOIN webhooks h ON h.workspace = w.num
+  WHERE w.id = @workspace_id AND h.scope = 'user' AND h.enabled = 1 AND instr(h.events, @event) > 0
+);
+
+-- name: WaitingForCompletions :many
+-- Enabled webhooks that were not told of all answers, and that have room for more.
+SELECT sqlc.embed(h), CAST(COALESCE(w.id, '') AS TEXT) AS workspace_id,
+  CAST((SELECT count(*) FROM webhook_deliveries d WHERE d.webhook = h.num AND d.status IN ('pending', 'in_flight')) AS INTEGER) AS open
+FROM webhooks h JOIN workspaces w ON w.num = h.workspace
+WHERE h.num IN (SELECT c.webhook FROM completions c) AND h.enabled = 1
+  AND (SELECT count(*) FROM webhook_deliveries d WHERE d.webhook = h.num AND d.status IN ('pending', 'in_flight')) < CAST(@most AS INTEGER)
+ORDER BY h.num LIMIT @max;
+
+-- name: CompletionsOf :many
+SELECT num, at, thread_id, message_id, model_id, job_id FROM completions WHERE webhook = @webhook ORDER BY num LIMIT @max;
+
+-- name: DropCompletion :execrows
+DELETE FROM completions WHERE num = @num;
+
+-- name: DropCompletionsOf :exec
+DELETE FROM completions WHERE webhook = @webhook;
+
+-- name: OldCompletions :many
+SELECT num FROM completions WHERE at < @before LIMIT @max;

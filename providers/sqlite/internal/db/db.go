@@ -33,6 +33,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.addAdminEventStmt, err = db.PrepareContext(ctx, addAdminEvent); err != nil {
 		return nil, fmt.Errorf("error preparing query AddAdminEvent: %w", err)
 	}
+	if q.addCompletionsStmt, err = db.PrepareContext(ctx, addCompletions); err != nil {
+		return nil, fmt.Errorf("error preparing query AddCompletions: %w", err)
+	}
 	if q.adminEventsAfterStmt, err = db.PrepareContext(ctx, adminEventsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query AdminEventsAfter: %w", err)
 	}
@@ -114,6 +117,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.collectablePinsStmt, err = db.PrepareContext(ctx, collectablePins); err != nil {
 		return nil, fmt.Errorf("error preparing query CollectablePins: %w", err)
 	}
+	if q.completionsAreToldStmt, err = db.PrepareContext(ctx, completionsAreTold); err != nil {
+		return nil, fmt.Errorf("error preparing query CompletionsAreTold: %w", err)
+	}
+	if q.completionsOfStmt, err = db.PrepareContext(ctx, completionsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query CompletionsOf: %w", err)
+	}
 	if q.countAdminWebhooksStmt, err = db.PrepareContext(ctx, countAdminWebhooks); err != nil {
 		return nil, fmt.Errorf("error preparing query CountAdminWebhooks: %w", err)
 	}
@@ -122,6 +131,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.countInvitesStmt, err = db.PrepareContext(ctx, countInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query CountInvites: %w", err)
+	}
+	if q.countLeasedJobsStmt, err = db.PrepareContext(ctx, countLeasedJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query CountLeasedJobs: %w", err)
 	}
 	if q.countOpenJobsStmt, err = db.PrepareContext(ctx, countOpenJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query CountOpenJobs: %w", err)
@@ -234,6 +246,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropCancellationsOfStmt, err = db.PrepareContext(ctx, dropCancellationsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropCancellationsOf: %w", err)
 	}
+	if q.dropCompletionStmt, err = db.PrepareContext(ctx, dropCompletion); err != nil {
+		return nil, fmt.Errorf("error preparing query DropCompletion: %w", err)
+	}
+	if q.dropCompletionsOfStmt, err = db.PrepareContext(ctx, dropCompletionsOf); err != nil {
+		return nil, fmt.Errorf("error preparing query DropCompletionsOf: %w", err)
+	}
 	if q.dropCursorsOfStmt, err = db.PrepareContext(ctx, dropCursorsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropCursorsOf: %w", err)
 	}
@@ -257,6 +275,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.dropJobTextStmt, err = db.PrepareContext(ctx, dropJobText); err != nil {
 		return nil, fmt.Errorf("error preparing query DropJobText: %w", err)
+	}
+	if q.dropJobsInStmt, err = db.PrepareContext(ctx, dropJobsIn); err != nil {
+		return nil, fmt.Errorf("error preparing query DropJobsIn: %w", err)
 	}
 	if q.dropJobsOfStmt, err = db.PrepareContext(ctx, dropJobsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropJobsOf: %w", err)
@@ -411,8 +432,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.jobByKeyStmt, err = db.PrepareContext(ctx, jobByKey); err != nil {
 		return nil, fmt.Errorf("error preparing query JobByKey: %w", err)
 	}
+	if q.jobCountsStmt, err = db.PrepareContext(ctx, jobCounts); err != nil {
+		return nil, fmt.Errorf("error preparing query JobCounts: %w", err)
+	}
 	if q.jobIsDueStmt, err = db.PrepareContext(ctx, jobIsDue); err != nil {
 		return nil, fmt.Errorf("error preparing query JobIsDue: %w", err)
+	}
+	if q.jobIsToldStmt, err = db.PrepareContext(ctx, jobIsTold); err != nil {
+		return nil, fmt.Errorf("error preparing query JobIsTold: %w", err)
 	}
 	if q.jobPartStmt, err = db.PrepareContext(ctx, jobPart); err != nil {
 		return nil, fmt.Errorf("error preparing query JobPart: %w", err)
@@ -422,6 +449,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.jobTextFromStmt, err = db.PrepareContext(ctx, jobTextFrom); err != nil {
 		return nil, fmt.Errorf("error preparing query JobTextFrom: %w", err)
+	}
+	if q.jobsToTellStmt, err = db.PrepareContext(ctx, jobsToTell); err != nil {
+		return nil, fmt.Errorf("error preparing query JobsToTell: %w", err)
 	}
 	if q.kVNameOwnerStmt, err = db.PrepareContext(ctx, kVNameOwner); err != nil {
 		return nil, fmt.Errorf("error preparing query KVNameOwner: %w", err)
@@ -459,6 +489,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.listWorkspacesStmt, err = db.PrepareContext(ctx, listWorkspaces); err != nil {
 		return nil, fmt.Errorf("error preparing query ListWorkspaces: %w", err)
 	}
+	if q.listedJobsStmt, err = db.PrepareContext(ctx, listedJobs); err != nil {
+		return nil, fmt.Errorf("error preparing query ListedJobs: %w", err)
+	}
 	if q.liveRecordBetweenStmt, err = db.PrepareContext(ctx, liveRecordBetween); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveRecordBetween: %w", err)
 	}
@@ -494,6 +527,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.oldCancellationsStmt, err = db.PrepareContext(ctx, oldCancellations); err != nil {
 		return nil, fmt.Errorf("error preparing query OldCancellations: %w", err)
+	}
+	if q.oldCompletionsStmt, err = db.PrepareContext(ctx, oldCompletions); err != nil {
+		return nil, fmt.Errorf("error preparing query OldCompletions: %w", err)
 	}
 	if q.oldOrphansStmt, err = db.PrepareContext(ctx, oldOrphans); err != nil {
 		return nil, fmt.Errorf("error preparing query OldOrphans: %w", err)
@@ -702,6 +738,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.waitingAdminWebhooksStmt, err = db.PrepareContext(ctx, waitingAdminWebhooks); err != nil {
 		return nil, fmt.Errorf("error preparing query WaitingAdminWebhooks: %w", err)
 	}
+	if q.waitingForCompletionsStmt, err = db.PrepareContext(ctx, waitingForCompletions); err != nil {
+		return nil, fmt.Errorf("error preparing query WaitingForCompletions: %w", err)
+	}
 	if q.waitingWebhooksStmt, err = db.PrepareContext(ctx, waitingWebhooks); err != nil {
 		return nil, fmt.Errorf("error preparing query WaitingWebhooks: %w", err)
 	}
@@ -762,6 +801,11 @@ func (q *Queries) Close() error {
 	if q.addAdminEventStmt != nil {
 		if cerr := q.addAdminEventStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing addAdminEventStmt: %w", cerr)
+		}
+	}
+	if q.addCompletionsStmt != nil {
+		if cerr := q.addCompletionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addCompletionsStmt: %w", cerr)
 		}
 	}
 	if q.adminEventsAfterStmt != nil {
@@ -899,6 +943,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing collectablePinsStmt: %w", cerr)
 		}
 	}
+	if q.completionsAreToldStmt != nil {
+		if cerr := q.completionsAreToldStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing completionsAreToldStmt: %w", cerr)
+		}
+	}
+	if q.completionsOfStmt != nil {
+		if cerr := q.completionsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing completionsOfStmt: %w", cerr)
+		}
+	}
 	if q.countAdminWebhooksStmt != nil {
 		if cerr := q.countAdminWebhooksStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countAdminWebhooksStmt: %w", cerr)
@@ -912,6 +966,11 @@ func (q *Queries) Close() error {
 	if q.countInvitesStmt != nil {
 		if cerr := q.countInvitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countInvitesStmt: %w", cerr)
+		}
+	}
+	if q.countLeasedJobsStmt != nil {
+		if cerr := q.countLeasedJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countLeasedJobsStmt: %w", cerr)
 		}
 	}
 	if q.countOpenJobsStmt != nil {
@@ -1099,6 +1158,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropCancellationsOfStmt: %w", cerr)
 		}
 	}
+	if q.dropCompletionStmt != nil {
+		if cerr := q.dropCompletionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropCompletionStmt: %w", cerr)
+		}
+	}
+	if q.dropCompletionsOfStmt != nil {
+		if cerr := q.dropCompletionsOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropCompletionsOfStmt: %w", cerr)
+		}
+	}
 	if q.dropCursorsOfStmt != nil {
 		if cerr := q.dropCursorsOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropCursorsOfStmt: %w", cerr)
@@ -1137,6 +1206,11 @@ func (q *Queries) Close() error {
 	if q.dropJobTextStmt != nil {
 		if cerr := q.dropJobTextStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropJobTextStmt: %w", cerr)
+		}
+	}
+	if q.dropJobsInStmt != nil {
+		if cerr := q.dropJobsInStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropJobsInStmt: %w", cerr)
 		}
 	}
 	if q.dropJobsOfStmt != nil {
@@ -1394,9 +1468,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing jobByKeyStmt: %w", cerr)
 		}
 	}
+	if q.jobCountsStmt != nil {
+		if cerr := q.jobCountsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobCountsStmt: %w", cerr)
+		}
+	}
 	if q.jobIsDueStmt != nil {
 		if cerr := q.jobIsDueStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing jobIsDueStmt: %w", cerr)
+		}
+	}
+	if q.jobIsToldStmt != nil {
+		if cerr := q.jobIsToldStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobIsToldStmt: %w", cerr)
 		}
 	}
 	if q.jobPartStmt != nil {
@@ -1412,6 +1496,11 @@ func (q *Queries) Close() error {
 	if q.jobTextFromStmt != nil {
 		if cerr := q.jobTextFromStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing jobTextFromStmt: %w", cerr)
+		}
+	}
+	if q.jobsToTellStmt != nil {
+		if cerr := q.jobsToTellStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing jobsToTellStmt: %w", cerr)
 		}
 	}
 	if q.kVNameOwnerStmt != nil {
@@ -1474,6 +1563,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing listWorkspacesStmt: %w", cerr)
 		}
 	}
+	if q.listedJobsStmt != nil {
+		if cerr := q.listedJobsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing listedJobsStmt: %w", cerr)
+		}
+	}
 	if q.liveRecordBetweenStmt != nil {
 		if cerr := q.liveRecordBetweenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing liveRecordBetweenStmt: %w", cerr)
@@ -1532,6 +1626,11 @@ func (q *Queries) Close() error {
 	if q.oldCancellationsStmt != nil {
 		if cerr := q.oldCancellationsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing oldCancellationsStmt: %w", cerr)
+		}
+	}
+	if q.oldCompletionsStmt != nil {
+		if cerr := q.oldCompletionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing oldCompletionsStmt: %w", cerr)
 		}
 	}
 	if q.oldOrphansStmt != nil {
@@ -1879,6 +1978,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing waitingAdminWebhooksStmt: %w", cerr)
 		}
 	}
+	if q.waitingForCompletionsStmt != nil {
+		if cerr := q.waitingForCompletionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing waitingForCompletionsStmt: %w", cerr)
+		}
+	}
 	if q.waitingWebhooksStmt != nil {
 		if cerr := q.waitingWebhooksStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing waitingWebhooksStmt: %w", cerr)
@@ -1991,6 +2095,7 @@ type Queries struct {
 	acceptInviteStmt             *sql.Stmt
 	activeWorkspaceStmt          *sql.Stmt
 	addAdminEventStmt            *sql.Stmt
+	addCompletionsStmt           *sql.Stmt
 	adminEventsAfterStmt         *sql.Stmt
 	adminWebhooksStmt            *sql.Stmt
 	adminsAreToldStmt            *sql.Stmt
@@ -2018,9 +2123,12 @@ type Queries struct {
 	collectableDeletesStmt       *sql.Stmt
 	collectableEntriesStmt       *sql.Stmt
 	collectablePinsStmt          *sql.Stmt
+	completionsAreToldStmt       *sql.Stmt
+	completionsOfStmt            *sql.Stmt
 	countAdminWebhooksStmt       *sql.Stmt
 	countIntentsStmt             *sql.Stmt
 	countInvitesStmt             *sql.Stmt
+	countLeasedJobsStmt          *sql.Stmt
 	countOpenJobsStmt            *sql.Stmt
 	countOpenJobsOfStmt          *sql.Stmt
 	countOtherSettingsStmt       *sql.Stmt
@@ -2058,6 +2166,8 @@ type Queries struct {
 	dropAdminEventStmt           *sql.Stmt
 	dropAllCursorsOfStmt         *sql.Stmt
 	dropCancellationsOfStmt      *sql.Stmt
+	dropCompletionStmt           *sql.Stmt
+	dropCompletionsOfStmt        *sql.Stmt
 	dropCursorsOfStmt            *sql.Stmt
 	dropDeliveryStmt             *sql.Stmt
 	dropExpiredIntentsStmt       *sql.Stmt
@@ -2066,6 +2176,7 @@ type Queries struct {
 	dropJobStmt                  *sql.Stmt
 	dropJobPartStmt              *sql.Stmt
 	dropJobTextStmt              *sql.Stmt
+	dropJobsInStmt               *sql.Stmt
 	dropJobsOfStmt               *sql.Stmt
 	dropOldCancellationsStmt     *sql.Stmt
 	dueDeliveriesStmt            *sql.Stmt
@@ -2117,10 +2228,13 @@ type Queries struct {
 	jobByAdmissionStmt           *sql.Stmt
 	jobByIDStmt                  *sql.Stmt
 	jobByKeyStmt                 *sql.Stmt
+	jobCountsStmt                *sql.Stmt
 	jobIsDueStmt                 *sql.Stmt
+	jobIsToldStmt                *sql.Stmt
 	jobPartStmt                  *sql.Stmt
 	jobPartsStmt                 *sql.Stmt
 	jobTextFromStmt              *sql.Stmt
+	jobsToTellStmt               *sql.Stmt
 	kVNameOwnerStmt              *sql.Stmt
 	keepJobPartStmt              *sql.Stmt
 	keepJobTextStmt              *sql.Stmt
@@ -2133,6 +2247,7 @@ type Queries struct {
 	listInvitesStmt              *sql.Stmt
 	listMembersStmt              *sql.Stmt
 	listWorkspacesStmt           *sql.Stmt
+	listedJobsStmt               *sql.Stmt
 	liveRecordBetweenStmt        *sql.Stmt
 	liveWorkspaceStmt            *sql.Stmt
 	madeByStmt                   *sql.Stmt
@@ -2145,6 +2260,7 @@ type Queries struct {
 	noteFounderStmt              *sql.Stmt
 	oldAdminEventsStmt           *sql.Stmt
 	oldCancellationsStmt         *sql.Stmt
+	oldCompletionsStmt           *sql.Stmt
 	oldOrphansStmt               *sql.Stmt
 	oldestWorkspaceStmt          *sql.Stmt
 	opIDVersionStmt              *sql.Stmt
@@ -2214,6 +2330,7 @@ type Queries struct {
 	userPageStmt                 *sql.Stmt
 	usersByIdentityStmt          *sql.Stmt
 	waitingAdminWebhooksStmt     *sql.Stmt
+	waitingForCompletionsStmt    *sql.Stmt
 	waitingWebhooksStmt          *sql.Stmt
 	waypointAfterStmt            *sql.Stmt
 	webhookByIDStmt              *sql.Stmt
@@ -2237,6 +2354,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		acceptInviteStmt:             q.acceptInviteStmt,
 		activeWorkspaceStmt:          q.activeWorkspaceStmt,
 		addAdminEventStmt:            q.addAdminEventStmt,
+		addCompletionsStmt:           q.addCompletionsStmt,
 		adminEventsAfterStmt:         q.adminEventsAfterStmt,
 		adminWebhooksStmt:            q.adminWebhooksStmt,
 		adminsAreToldStmt:            q.adminsAreToldStmt,
@@ -2264,9 +2382,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		collectableDeletesStmt:       q.collectableDeletesStmt,
 		collectableEntriesStmt:       q.collectableEntriesStmt,
 		collectablePinsStmt:          q.collectablePinsStmt,
+		completionsAreToldStmt:       q.completionsAreToldStmt,
+		completionsOfStmt:            q.completionsOfStmt,
 		countAdminWebhooksStmt:       q.countAdminWebhooksStmt,
 		countIntentsStmt:             q.countIntentsStmt,
 		countInvitesStmt:             q.countInvitesStmt,
+		countLeasedJobsStmt:          q.countLeasedJobsStmt,
 		countOpenJobsStmt:            q.countOpenJobsStmt,
 		countOpenJobsOfStmt:          q.countOpenJobsOfStmt,
 		countOtherSettingsStmt:       q.countOtherSettingsStmt,
@@ -2304,6 +2425,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropAdminEventStmt:           q.dropAdminEventStmt,
 		dropAllCursorsOfStmt:         q.dropAllCursorsOfStmt,
 		dropCancellationsOfStmt:      q.dropCancellationsOfStmt,
+		dropCompletionStmt:           q.dropCompletionStmt,
+		dropCompletionsOfStmt:        q.dropCompletionsOfStmt,
 		dropCursorsOfStmt:            q.dropCursorsOfStmt,
 		dropDeliveryStmt:             q.dropDeliveryStmt,
 		dropExpiredIntentsStmt:       q.dropExpiredIntentsStmt,
@@ -2312,6 +2435,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropJobStmt:                  q.dropJobStmt,
 		dropJobPartStmt:              q.dropJobPartStmt,
 		dropJobTextStmt:              q.dropJobTextStmt,
+		dropJobsInStmt:               q.dropJobsInStmt,
 		dropJobsOfStmt:               q.dropJobsOfStmt,
 		dropOldCancellationsStmt:     q.dropOldCancellationsStmt,
 		dueDeliveriesStmt:            q.dueDeliveriesStmt,
@@ -2363,10 +2487,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		jobByAdmissionStmt:           q.jobByAdmissionStmt,
 		jobByIDStmt:                  q.jobByIDStmt,
 		jobByKeyStmt:                 q.jobByKeyStmt,
+		jobCountsStmt:                q.jobCountsStmt,
 		jobIsDueStmt:                 q.jobIsDueStmt,
+		jobIsToldStmt:                q.jobIsToldStmt,
 		jobPartStmt:                  q.jobPartStmt,
 		jobPartsStmt:                 q.jobPartsStmt,
 		jobTextFromStmt:              q.jobTextFromStmt,
+		jobsToTellStmt:               q.jobsToTellStmt,
 		kVNameOwnerStmt:              q.kVNameOwnerStmt,
 		keepJobPartStmt:              q.keepJobPartStmt,
 		keepJobTextStmt:              q.keepJobTextStmt,
@@ -2379,6 +2506,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		listInvitesStmt:              q.listInvitesStmt,
 		listMembersStmt:              q.listMembersStmt,
 		listWorkspacesStmt:           q.listWorkspacesStmt,
+		listedJobsStmt:               q.listedJobsStmt,
 		liveRecordBetweenStmt:        q.liveRecordBetweenStmt,
 		liveWorkspaceStmt:            q.liveWorkspaceStmt,
 		madeByStmt:                   q.madeByStmt,
@@ -2391,6 +2519,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		noteFounderStmt:              q.noteFounderStmt,
 		oldAdminEventsStmt:           q.oldAdminEventsStmt,
 		oldCancellationsStmt:         q.oldCancellationsStmt,
+		oldCompletionsStmt:           q.oldCompletionsStmt,
 		oldOrphansStmt:               q.oldOrphansStmt,
 		oldestWorkspaceStmt:          q.oldestWorkspaceStmt,
 		opIDVersionStmt:              q.opIDVersionStmt,
@@ -2460,6 +2589,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		userPageStmt:                 q.userPageStmt,
 		usersByIdentityStmt:          q.usersByIdentityStmt,
 		waitingAdminWebhooksStmt:     q.waitingAdminWebhooksStmt,
+		waitingForCompletionsStmt:    q.waitingForCompletionsStmt,
 		waitingWebhooksStmt:          q.waitingWebhooksStmt,
 		waypointAfterStmt:            q.waypointAfterStmt,
 		webhookByIDStmt:              q.webhookByIDStmt,

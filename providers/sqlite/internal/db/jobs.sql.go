@@ -55,6 +55,17 @@ func (q *Queries) Cancelled(ctx context.Context, arg CancelledParams) (bool, err
 	return column_1, err
 }
 
+const countLeasedJobs = `-- name: CountLeasedJobs :one
+SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming' AND lease_until > ?1
+`
+
+func (q *Queries) CountLeasedJobs(ctx context.Context, now int64) (int64, error) {
+	row := q.queryRow(ctx, q.countLeasedJobsStmt, countLeasedJobs, now)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const countOpenJobs = `-- name: CountOpenJobs :one
 SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming'
 `
@@ -123,6 +134,15 @@ func (q *Queries) DropJobText(ctx context.Context, arg DropJobTextParams) error 
 	return err
 }
 
+const dropJobsIn = `-- name: DropJobsIn :exec
+DELETE FROM jobs WHERE jobs.workspace_id = (SELECT w.id FROM workspaces w WHERE w.num = ?1)
+`
+
+func (q *Queries) DropJobsIn(ctx context.Context, workspace int64) error {
+	_, err := q.exec(ctx, q.dropJobsInStmt, dropJobsIn, workspace)
+	return err
+}
+
 const dropJobsOf = `-- name: DropJobsOf :exec
 DELETE FROM jobs WHERE user_id = ?1
 `
@@ -174,16 +194,18 @@ func (q *Queries) DueJobs(ctx context.Context, arg DueJobsParams) ([]string, err
 }
 
 const endJob = `-- name: EndJob :exec
-UPDATE jobs SET status = ?1, error = ?2, completed_at = ?3, due_at = ?4, lease_owner = '', lease_until = 0, resumable = 0,
+UPDATE jobs SET status = ?1, error = ?2, cause = ?3, completed_at = ?4, due_at = ?5, lease_owner = '', lease_until = 0, resumable = 0, notice = ?6,
   history_phase = CASE history_phase WHEN 'ready' THEN 'finalization_pending' ELSE history_phase END
-WHERE num = ?5
+WHERE num = ?7
 `
 
 type EndJobParams struct {
 	Status string
 	Error  string
+	Cause  string
 	Now    int64
 	DueAt  int64
+	Notice int64
 	Num    int64
 }
 
@@ -191,8 +213,10 @@ func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) error {
 	_, err := q.exec(ctx, q.endJobStmt, endJob,
 		arg.Status,
 		arg.Error,
+		arg.Cause,
 		arg.Now,
 		arg.DueAt,
+		arg.Notice,
 		arg.Num,
 	)
 	return err
@@ -200,9 +224,9 @@ func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) error {
 
 const insertJob = `-- name: InsertJob :one
 INSERT INTO jobs (id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
-  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, due_at, timeout, retention, resumable)
+  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, due_at, timeout, retention, resumable, notice)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'streaming', 0, ?8, 0, '', ?9,
-  ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+  ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
 RETURNING num
 `
 
@@ -226,6 +250,7 @@ type InsertJobParams struct {
 	Timeout        int64
 	Retention      int64
 	Resumable      int64
+	Notice         int64
 }
 
 func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (int64, error) {
@@ -249,6 +274,7 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (int64, er
 		arg.Timeout,
 		arg.Retention,
 		arg.Resumable,
+		arg.Notice,
 	)
 	var num int64
 	err := row.Scan(&num)
@@ -273,7 +299,7 @@ func (q *Queries) JobByAdmission(ctx context.Context, arg JobByAdmissionParams) 
 
 const jobByID = `-- name: JobByID :one
 SELECT num, id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
-  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable,
+  admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable, notice, cause,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 0 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS content_length,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 1 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS reasoning_length
 FROM jobs j WHERE id = ?1
@@ -303,6 +329,8 @@ type JobByIDRow struct {
 	Timeout         int64
 	Retention       int64
 	Resumable       int64
+	Notice          int64
+	Cause           string
 	ContentLength   int64
 	ReasoningLength int64
 }
@@ -334,6 +362,8 @@ func (q *Queries) JobByID(ctx context.Context, id string) (JobByIDRow, error) {
 		&i.Timeout,
 		&i.Retention,
 		&i.Resumable,
+		&i.Notice,
+		&i.Cause,
 		&i.ContentLength,
 		&i.ReasoningLength,
 	)
@@ -356,6 +386,38 @@ func (q *Queries) JobByKey(ctx context.Context, arg JobByKeyParams) (string, err
 	return id, err
 }
 
+const jobCounts = `-- name: JobCounts :many
+SELECT status, CAST(count(*) AS INTEGER) AS jobs FROM jobs GROUP BY status
+`
+
+type JobCountsRow struct {
+	Status string
+	Jobs   int64
+}
+
+func (q *Queries) JobCounts(ctx context.Context) ([]JobCountsRow, error) {
+	rows, err := q.query(ctx, q.jobCountsStmt, jobCounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []JobCountsRow
+	for rows.Next() {
+		var i JobCountsRow
+		if err := rows.Scan(&i.Status, &i.Jobs); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const jobIsDue = `-- name: JobIsDue :one
 SELECT CAST(due_at <= ?1 AS BOOLEAN) FROM jobs WHERE num = ?2
 `
@@ -370,6 +432,15 @@ func (q *Queries) JobIsDue(ctx context.Context, arg JobIsDueParams) (bool, error
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const jobIsTold = `-- name: JobIsTold :exec
+UPDATE jobs SET notice = 0 WHERE id = ?1
+`
+
+func (q *Queries) JobIsTold(ctx context.Context, id string) error {
+	_, err := q.exec(ctx, q.jobIsToldStmt, jobIsTold, id)
+	return err
 }
 
 const jobPart = `-- name: JobPart :one
@@ -453,6 +524,34 @@ func (q *Queries) JobTextFrom(ctx context.Context, arg JobTextFromParams) ([]Job
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const jobsToTell = `-- name: JobsToTell :many
+SELECT id FROM jobs WHERE notice = 2 AND history_phase NOT IN ('admission_pending', 'finalization_pending') ORDER BY num LIMIT ?1
+`
+
+// Those whose answer is still on its way into the history wait for it.
+func (q *Queries) JobsToTell(ctx context.Context, max int64) ([]string, error) {
+	rows, err := q.query(ctx, q.jobsToTellStmt, jobsToTell, max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -553,6 +652,49 @@ func (q *Queries) LeaseJob(ctx context.Context, arg LeaseJobParams) error {
 		arg.Num,
 	)
 	return err
+}
+
+const listedJobs = `-- name: ListedJobs :many
+SELECT id FROM jobs
+WHERE (CAST(?1 AS TEXT) = '' OR status = ?1) AND (CAST(?2 AS TEXT) = '' OR user_id = ?2)
+  AND (CAST(?3 AS TEXT) = '' OR workspace_id = ?3)
+ORDER BY num DESC LIMIT ?4
+`
+
+type ListedJobsParams struct {
+	Status      string
+	UserID      string
+	WorkspaceID string
+	Max         int64
+}
+
+// The newest of those with a state; of one user or workspace if they are named.
+func (q *Queries) ListedJobs(ctx context.Context, arg ListedJobsParams) ([]string, error) {
+	rows, err := q.query(ctx, q.listedJobsStmt, listedJobs,
+		arg.Status,
+		arg.UserID,
+		arg.WorkspaceID,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const makeResumable = `-- name: MakeResumable :exec

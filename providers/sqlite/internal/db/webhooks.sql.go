@@ -10,6 +10,40 @@ import (
 	"database/sql"
 )
 
+const addCompletions = `-- name: AddCompletions :exec
+INSERT INTO completions (webhook, at, thread_id, message_id, model_id, job_id)
+SELECT h.num, ?1, ?2, ?3, ?4, ?5
+FROM workspaces w JOIN webhooks h ON h.workspace = w.num
+WHERE w.id = ?6 AND h.scope = 'user' AND h.enabled = 1 AND instr(h.events, ?7) > 0
+  AND (SELECT count(*) FROM completions c WHERE c.webhook = h.num) < CAST(?8 AS INTEGER)
+`
+
+type AddCompletionsParams struct {
+	At          int64
+	ThreadID    string
+	MessageID   string
+	ModelID     string
+	JobID       string
+	WorkspaceID string
+	Event       string
+	Most        int64
+}
+
+// For each webhook of the workspace that asks for it and has room; where there is none, nothing is kept.
+func (q *Queries) AddCompletions(ctx context.Context, arg AddCompletionsParams) error {
+	_, err := q.exec(ctx, q.addCompletionsStmt, addCompletions,
+		arg.At,
+		arg.ThreadID,
+		arg.MessageID,
+		arg.ModelID,
+		arg.JobID,
+		arg.WorkspaceID,
+		arg.Event,
+		arg.Most,
+	)
+	return err
+}
+
 const cancelDeliveries = `-- name: CancelDeliveries :exec
 UPDATE webhook_deliveries SET status = 'cancelled' WHERE webhook = ?1 AND status IN ('pending', 'in_flight') AND status = 'pending'
 `
@@ -81,6 +115,73 @@ func (q *Queries) ClaimDelivery(ctx context.Context, arg ClaimDeliveryParams) (W
 		&i.Body,
 	)
 	return i, err
+}
+
+const completionsAreTold = `-- name: CompletionsAreTold :one
+SELECT EXISTS (
+  SELECT 1 FROM workspaces w JOIN webhooks h ON h.workspace = w.num
+  WHERE w.id = ?1 AND h.scope = 'user' AND h.enabled = 1 AND instr(h.events, ?2) > 0
+)
+`
+
+type CompletionsAreToldParams struct {
+	WorkspaceID string
+	Event       string
+}
+
+func (q *Queries) CompletionsAreTold(ctx context.Context, arg CompletionsAreToldParams) (bool, error) {
+	row := q.queryRow(ctx, q.completionsAreToldStmt, completionsAreTold, arg.WorkspaceID, arg.Event)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
+const completionsOf = `-- name: CompletionsOf :many
+SELECT num, at, thread_id, message_id, model_id, job_id FROM completions WHERE webhook = ?1 ORDER BY num LIMIT ?2
+`
+
+type CompletionsOfParams struct {
+	Webhook int64
+	Max     int64
+}
+
+type CompletionsOfRow struct {
+	Num       int64
+	At        int64
+	ThreadID  string
+	MessageID string
+	ModelID   string
+	JobID     string
+}
+
+func (q *Queries) CompletionsOf(ctx context.Context, arg CompletionsOfParams) ([]CompletionsOfRow, error) {
+	rows, err := q.query(ctx, q.completionsOfStmt, completionsOf, arg.Webhook, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CompletionsOfRow
+	for rows.Next() {
+		var i CompletionsOfRow
+		if err := rows.Scan(
+			&i.Num,
+			&i.At,
+			&i.ThreadID,
+			&i.MessageID,
+			&i.ModelID,
+			&i.JobID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const countWebhooks = `-- name: CountWebhooks :one
@@ -239,6 +340,27 @@ type DisableWebhookParams struct {
 
 func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) error {
 	_, err := q.exec(ctx, q.disableWebhookStmt, disableWebhook, arg.Now, arg.Num)
+	return err
+}
+
+const dropCompletion = `-- name: DropCompletion :execrows
+DELETE FROM completions WHERE num = ?1
+`
+
+func (q *Queries) DropCompletion(ctx context.Context, num int64) (int64, error) {
+	result, err := q.exec(ctx, q.dropCompletionStmt, dropCompletion, num)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const dropCompletionsOf = `-- name: DropCompletionsOf :exec
+DELETE FROM completions WHERE webhook = ?1
+`
+
+func (q *Queries) DropCompletionsOf(ctx context.Context, webhook int64) error {
+	_, err := q.exec(ctx, q.dropCompletionsOfStmt, dropCompletionsOf, webhook)
 	return err
 }
 
@@ -645,6 +767,38 @@ func (q *Queries) NextWithDeliveries(ctx context.Context, after int64) (int64, e
 	return webhook, err
 }
 
+const oldCompletions = `-- name: OldCompletions :many
+SELECT num FROM completions WHERE at < ?1 LIMIT ?2
+`
+
+type OldCompletionsParams struct {
+	Before int64
+	Max    int64
+}
+
+func (q *Queries) OldCompletions(ctx context.Context, arg OldCompletionsParams) ([]int64, error) {
+	rows, err := q.query(ctx, q.oldCompletionsStmt, oldCompletions, arg.Before, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var num int64
+		if err := rows.Scan(&num); err != nil {
+			return nil, err
+		}
+		items = append(items, num)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const openDelivery = `-- name: OpenDelivery :one
 SELECT d.num, d.webhook, CAST(COALESCE(h.enabled, 0) AS BOOLEAN) AS enabled
 FROM webhook_deliveries d LEFT JOIN webhooks h ON h.num = d.webhook WHERE d.id = ?1 AND d.status = 'in_flight'
@@ -704,6 +858,68 @@ type TrimDeliveriesParams struct {
 func (q *Queries) TrimDeliveries(ctx context.Context, arg TrimDeliveriesParams) error {
 	_, err := q.exec(ctx, q.trimDeliveriesStmt, trimDeliveries, arg.Webhook, arg.Keep)
 	return err
+}
+
+const waitingForCompletions = `-- name: WaitingForCompletions :many
+SELECT h.num, h.id, h.scope, h.user_id, h.workspace, h.url, h.label, h.events, h.custom_hooks, h.secret, h.enabled, h.position, h.since, h.created_at, h.updated_at, CAST(COALESCE(w.id, '') AS TEXT) AS workspace_id,
+  CAST((SELECT count(*) FROM webhook_deliveries d WHERE d.webhook = h.num AND d.status IN ('pending', 'in_flight')) AS INTEGER) AS open
+FROM webhooks h JOIN workspaces w ON w.num = h.workspace
+WHERE h.num IN (SELECT c.webhook FROM completions c) AND h.enabled = 1
+  AND (SELECT count(*) FROM webhook_deliveries d WHERE d.webhook = h.num AND d.status IN ('pending', 'in_flight')) < CAST(?1 AS INTEGER)
+ORDER BY h.num LIMIT ?2
+`
+
+type WaitingForCompletionsParams struct {
+	Most int64
+	Max  int64
+}
+
+type WaitingForCompletionsRow struct {
+	Webhook     Webhook
+	WorkspaceID string
+	Open        int64
+}
+
+// Enabled webhooks that were not told of all answers, and that have room for more.
+func (q *Queries) WaitingForCompletions(ctx context.Context, arg WaitingForCompletionsParams) ([]WaitingForCompletionsRow, error) {
+	rows, err := q.query(ctx, q.waitingForCompletionsStmt, waitingForCompletions, arg.Most, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WaitingForCompletionsRow
+	for rows.Next() {
+		var i WaitingForCompletionsRow
+		if err := rows.Scan(
+			&i.Webhook.Num,
+			&i.Webhook.ID,
+			&i.Webhook.Scope,
+			&i.Webhook.UserID,
+			&i.Webhook.Workspace,
+			&i.Webhook.Url,
+			&i.Webhook.Label,
+			&i.Webhook.Events,
+			&i.Webhook.CustomHooks,
+			&i.Webhook.Secret,
+			&i.Webhook.Enabled,
+			&i.Webhook.Position,
+			&i.Webhook.Since,
+			&i.Webhook.CreatedAt,
+			&i.Webhook.UpdatedAt,
+			&i.WorkspaceID,
+			&i.Open,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const waitingWebhooks = `-- name: WaitingWebhooks :many

@@ -84,9 +84,9 @@ func collect(ctx context.Context, t *engine.Tx, id string) error {
 	case !r.open():
 		return t.Q.DropJob(ctx, r.Num)
 	case r.LeaseUntil > 0:
-		return end(ctx, t, r, jobs.Failed, interrupted)
+		return end(ctx, t, r, ending{status: jobs.Failed, reason: interrupted, cause: interrupted})
 	default:
-		return end(ctx, t, r, jobs.Failed, timedOut)
+		return end(ctx, t, r, ending{status: jobs.Failed, reason: timedOut, cause: timedOut})
 	}
 }
 

@@ -21,7 +21,7 @@ func (j *Jobs) SaveTerminalSnapshot(ctx context.Context, id, leaseOwner string, 
 		return false, err
 	}
 	return j.finish(ctx, id, ending{
-		owner: leaseOwner, status: snapshot.Status, reason: snapshot.Error, parts: parts, history: true, at: snapshot.CompletedAt,
+		owner: leaseOwner, status: snapshot.Status, reason: snapshot.Error, cause: snapshot.Cause, seen: snapshot.Seen, parts: parts, history: true, at: snapshot.CompletedAt,
 		texts: map[int64]text{content: newText(snapshot.Content), reasoning: newText(snapshot.Reasoning)},
 	})
 }

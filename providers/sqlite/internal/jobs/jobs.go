@@ -3,6 +3,7 @@
 //	jobs.go       the life of a job             texts.go     its answer and reasoning, by places
 //	leases.go     who works on it               admissions.go creations whose answer was lost
 //	history.go    its way into the history      collect.go   what becomes of jobs that no one works on or reads
+//	endings.go    how it ends, and who hears    census.go    what an operator sees
 package jobs
 
 import (
@@ -20,7 +21,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
-// Jobs implements jobs.Store, Queue, Admissions and History.
+// Jobs implements jobs.Store, Queue, Admissions, History, Notices and Census.
 type Jobs struct {
 	e    *engine.Engine
 	loop *background.Loop
@@ -97,7 +98,7 @@ func (r row) job() jobs.Job {
 	return jobs.Job{
 		ID: r.ID, UserID: r.UserID, WorkspaceID: r.WorkspaceID, ThreadID: r.ThreadID, MessageID: r.MessageID, Model: r.Model,
 		Kind: jobs.Kind(r.Kind), Status: jobs.Status(r.Status), ChunksReceived: int(r.Chunks), StartedAt: time.UnixMilli(r.StartedAt),
-		CompletedAt: moment(r.CompletedAt), Error: r.Error, IdempotencyKey: r.IdempotencyKey, AdmissionID: r.AdmissionID,
+		CompletedAt: moment(r.CompletedAt), Error: r.Error, Cause: r.Cause, IdempotencyKey: r.IdempotencyKey, AdmissionID: r.AdmissionID,
 		GenerationID: r.GenerationID, HistoryPhase: jobs.HistoryPhase(r.HistoryPhase), Attempts: int(r.Attempts), LeaseOwner: r.LeaseOwner,
 		LeaseUntil: moment(r.LeaseUntil),
 	}
@@ -277,7 +278,7 @@ func admit(ctx context.Context, t *engine.Tx, in jobs.Order, begun beginning, id
 		ID: id, UserID: in.UserID, WorkspaceID: in.WorkspaceID, ThreadID: in.ThreadID, MessageID: in.MessageID, Model: in.Model, Kind: string(in.Kind),
 		Now: t.At, IdempotencyKey: in.IdempotencyKey, AdmissionID: in.AdmissionID, GenerationID: in.GenerationID, HistoryPhase: string(in.HistoryPhase),
 		Attempts: r.Attempts, LeaseOwner: r.LeaseOwner, LeaseUntil: r.LeaseUntil, DueAt: r.due(t.At), Timeout: r.Timeout,
-		Retention: span(in.Retention, jobs.DefaultRetention, jobs.LongestTime), Resumable: r.Resumable,
+		Retention: span(in.Retention, jobs.DefaultRetention, jobs.LongestTime), Resumable: r.Resumable, Notice: bit(in.Notify),
 	})
 	if err != nil {
 		return out, err
@@ -378,7 +379,7 @@ func (j *Jobs) FinishJob(ctx context.Context, id string, out jobs.Outcome) (bool
 	if out.Status == jobs.Aborted {
 		return false, errOutcome
 	}
-	as := ending{owner: out.LeaseOwner, status: out.Status, reason: out.Error, texts: map[int64]text{}}
+	as := ending{owner: out.LeaseOwner, status: out.Status, reason: out.Error, cause: out.Cause, seen: out.Seen, texts: map[int64]text{}}
 	if out.Content != nil {
 		as.texts[content] = newText(*out.Content)
 	}
@@ -389,76 +390,6 @@ func (j *Jobs) FinishJob(ctx context.Context, id string, out jobs.Outcome) (bool
 }
 
 var errOutcome = or3cloud.Errorf(or3cloud.CodeInvalid, "A job is complete, has failed or was aborted")
-
-// ending is how a job ends.
-type ending struct {
-	owner   string
-	status  jobs.Status
-	reason  string
-	texts   map[int64]text // in place of what has come
-	parts   map[int64][]byte
-	history bool // it goes into the history
-	at      time.Time
-}
-
-// finish ends an open job, and reports whether it was open.
-func (j *Jobs) finish(ctx context.Context, id string, as ending) (done bool, err error) {
-	if !as.status.Valid() || as.status == jobs.Streaming {
-		return false, errOutcome
-	}
-	if as.status != jobs.Failed {
-		as.reason = ""
-	}
-	as.reason = cut(as.reason, jobs.MaxError)
-	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-		r, err := find(ctx, t.Q, id)
-		if err != nil || !r.open() {
-			return err
-		}
-		if err := r.fence(as.owner, t.At); err != nil {
-			return err
-		}
-		for part, text := range as.texts {
-			if err := text.replace(ctx, t.Q, r.Num, part); err != nil {
-				return err
-			}
-		}
-		if err := keepParts(ctx, t.Q, r.Num, as.parts); err != nil {
-			return err
-		}
-		done = true
-		if err := end(ctx, t, r, as.status, as.reason); err != nil || !as.history {
-			return err
-		}
-		at := t.At
-		if !as.at.IsZero() {
-			at = as.at.UnixMilli()
-		}
-		return t.Q.AwaitFinalization(ctx, db.AwaitFinalizationParams{CompletedAt: at, Num: r.Num})
-	})
-	return done && err == nil, err
-}
-
-// end ends an open job. What is only needed to go on with it, a key of the user's among it, is forgotten.
-func end(ctx context.Context, t *engine.Tx, r row, status jobs.Status, reason string) error {
-	err := t.Q.EndJob(ctx, db.EndJobParams{Status: string(status), Error: reason, Now: t.At, DueAt: t.At + r.Retention, Num: r.Num})
-	if err != nil {
-		return err
-	}
-	if err := t.Q.DropJobPart(ctx, db.DropJobPartParams{Job: r.Num, Part: partExecution}); err != nil {
-		return err
-	}
-	surplus, err := t.Q.SurplusJobs(ctx, db.SurplusJobsParams{UserID: r.UserID, Keep: jobs.Kept})
-	if err != nil {
-		return err
-	}
-	for _, num := range surplus {
-		if err := t.Q.DropJob(ctx, num); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // AbortJob implements jobs.Store.
 func (j *Jobs) AbortJob(ctx context.Context, id, userID string) (done bool, err error) {
@@ -477,7 +408,7 @@ func abort(ctx context.Context, t *engine.Tx, id, userID string) (bool, error) {
 	case err != nil || !r.open() || !r.of(userID):
 		return false, err
 	}
-	return true, end(ctx, t, r, jobs.Aborted, "")
+	return true, end(ctx, t, r, ending{status: jobs.Aborted})
 }
 
 // CountJobs implements jobs.Store.

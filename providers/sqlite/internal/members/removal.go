@@ -102,9 +102,12 @@ func lastOwner(workspaces []db.MembershipsOfRow) error {
 	return nil
 }
 
-// deleteWorkspace deletes a workspace softly, ends its webhooks, and moves everybody who had it active to another one.
+// deleteWorkspace deletes a workspace softly, ends its webhooks and background jobs, and moves everybody who had it active to another one.
 func deleteWorkspace(ctx context.Context, t *engine.Tx, num int64) error {
 	if err := t.Q.DeleteWebhooksIn(ctx, num); err != nil {
+		return err
+	}
+	if err := t.Q.DropJobsIn(ctx, num); err != nil {
 		return err
 	}
 	err := t.Q.SoftDeleteWorkspace(ctx, db.SoftDeleteWorkspaceParams{DeletedAt: sql.NullInt64{Int64: t.At, Valid: true}, Num: num})

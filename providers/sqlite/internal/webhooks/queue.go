@@ -288,6 +288,9 @@ func (h *Webhooks) PurgeDeliveries(ctx context.Context, before time.Time) error 
 	if err := h.forgetEvents(ctx, before); err != nil {
 		return err
 	}
+	if err := h.forgetCompletions(ctx, before); err != nil {
+		return err
+	}
 	live, err := h.e.Q.WebhookNumbers(ctx)
 	if err != nil {
 		return sqlitex.Translate(err)

@@ -1,5 +1,6 @@
 // Package webhooks keeps the webhooks of the members of workspaces and of administrators, and their deliveries. What waits for a member's
-// is the log itself, from a position on that moves in the transaction which writes deliveries down, so a push costs nothing more.
+// is the log itself, from a position on that moves in the transaction which writes deliveries down, so a push costs nothing more; ends of
+// answers, which are in no log, are rows (completions.go).
 package webhooks
 
 import (
@@ -208,7 +209,7 @@ func (h *Webhooks) UpdateWebhook(ctx context.Context, userID, id string, change 
 		}
 		switch {
 		case next.Enabled < row.Enabled:
-			err = t.Q.CancelDeliveries(ctx, row.Num)
+			err = cancel(ctx, t, row.Num)
 		case next.Enabled > row.Enabled && ofAdmins(row):
 			err = t.Q.SkipAdminEvents(ctx, row.Num)
 		case next.Enabled > row.Enabled:
@@ -220,6 +221,11 @@ func (h *Webhooks) UpdateWebhook(ctx context.Context, userID, id string, change 
 		return or3cloud.Webhook{}, err
 	}
 	return h.GetWebhook(ctx, id)
+}
+
+// cancel drops what waits for a webhook that gets nothing any more.
+func cancel(ctx context.Context, t *engine.Tx, num int64) error {
+	return errors.Join(t.Q.CancelDeliveries(ctx, num), t.Q.DropCompletionsOf(ctx, num))
 }
 
 // DeleteWebhook implements or3cloud.WebhookStore.
@@ -245,7 +251,7 @@ func (h *Webhooks) DisableAllWebhooks(ctx context.Context, userID, workspaceID s
 		}
 		nums, err := t.Q.EnabledWebhooksOf(ctx, db.EnabledWebhooksOfParams{UserID: userID, Workspace: workspace})
 		for _, num := range nums {
-			err = errors.Join(err, t.Q.CancelDeliveries(ctx, num), t.Q.DisableWebhook(ctx, db.DisableWebhookParams{Now: t.At, Num: num}))
+			err = errors.Join(err, cancel(ctx, t, num), t.Q.DisableWebhook(ctx, db.DisableWebhookParams{Now: t.At, Num: num}))
 		}
 		disabled = len(nums)
 		return err

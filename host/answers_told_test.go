@@ -1,0 +1,174 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/adminevent"
+	"or3.chat/cloud/internal/patience"
+)
+
+// notifications returns what a person is told, as a device pulls it: type, thread, title and body.
+func (p *person) notifications() (all []string) {
+	p.t.Helper()
+	var out struct {
+		Changes []struct {
+			Table   string `json:"tableName"`
+			Payload struct {
+				Type, Title, Body string
+				ThreadID          string `json:"thread_id"`
+				UserID            string `json:"user_id"`
+			}
+		}
+	}
+	p.do("POST", "/api/sync/pull", fmt.Sprintf(`{"scope":{"workspaceId":%q},"cursor":0,"limit":500}`, p.workspace), &out)
+	for _, c := range out.Changes {
+		if c.Table == or3cloud.TableNotifications {
+			all = append(all, strings.Join([]string{c.Payload.Type, c.Payload.ThreadID, c.Payload.Title, c.Payload.Body}, "|"))
+			if c.Payload.UserID != p.user {
+				p.t.Errorf("%s reads a notification of %s", p.user, c.Payload.UserID)
+			}
+		}
+	}
+	return all
+}
+
+// Who reads an answer to its end is told nothing more, and neither is who has stopped one. Everyone else is told once, and no other member.
+func TestUsersAreToldOfAnswersThatEndWithoutThem(t *testing.T) {
+	goOn := make(chan struct{})
+	var now atomic.Value // what the server of models does
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		switch now.Load() {
+		case "wait":
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-goOn:
+			case <-r.Context().Done():
+			}
+		case "fail":
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, "no such thing")
+			return
+		}
+		_, _ = io.WriteString(w, says("Hello")+said)
+	})
+	p, bob := r.register(t, "ann@example.test"), r.register(t, "bob@example.test")
+	access := r.running.Load().sessions.store.(or3cloud.WorkspaceAccessStore)
+	if err := access.SetMemberRole(t.Context(), p.workspace, bob.user, or3cloud.RoleEditor); err != nil {
+		t.Fatal(err)
+	}
+	bob.workspace = p.workspace
+	begin := func(n int, does string) string {
+		t.Helper()
+		now.Store(does)
+		return p.beginAnswer(n)
+	}
+	p.until(begin(1, "answer"), "complete")
+	p.until(begin(2, "fail"), "error")
+
+	read := begin(3, "wait")
+	patience.Until(t, "it is under way", func() bool { return r.running.Load().answers.UnderWay() == 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/api/jobs/"+read+"/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := p.client.Do(req)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatal(res, err)
+	}
+	defer res.Body.Close()
+	stopped := begin(4, "wait")
+	p.do("POST", "/api/jobs/"+stopped+"/abort", "", nil)
+	close(goOn)
+	if text, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(text), `"status":"complete"`) {
+		t.Errorf("read along: %s, %v", text, err)
+	}
+	for n, state := range map[int]string{1: "complete", 2: "failed", 3: "complete", 4: "aborted"} {
+		p.synced(fmt.Sprint("a", n), state)
+	}
+	want := []string{
+		"ai.background.complete|t1|AI response ready|Your background response is ready.",
+		"ai.background.error|t2|AI response failed|no such thing",
+	}
+	patience.Until(t, "two notifications", func() bool { return len(p.notifications()) >= 2 })
+	p.until(begin(5, "answer"), "complete") // and what comes later is told later
+	want = append(want, "ai.background.complete|t5|AI response ready|Your background response is ready.")
+	patience.Until(t, "three notifications", func() bool { return len(p.notifications()) >= 3 })
+	if got := p.notifications(); !slices.Equal(got, want) {
+		t.Errorf("told: %q, want %q", got, want)
+	}
+	if got := bob.notifications(); len(got) != 0 {
+		t.Errorf("another member is told %q", got)
+	}
+}
+
+// Webhooks are told of the end of an answer: those of users that it is complete, those of administrators whatever has become of it, and
+// nothing of what was said.
+func TestWebhooksAreToldOfAnswers(t *testing.T) {
+	var asked atomic.Int32
+	r, super := startAdmins(t, "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_BACKGROUND_STREAMING_ENABLED=true", "OR3_OPENROUTER_BASE_URL="+models(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) > 1 {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, "a secret of the chat")
+			return
+		}
+		_, _ = io.WriteString(w, says("an answer")+said)
+	}))
+	ofAdmins, ofUser := newReceiver(t), newReceiver(t)
+	super.adminHook(ofAdmins.URL, `"events":["admin.job.completed","admin.job.failed"]`)
+	p := r.register(t, "ann@example.test")
+	var made struct {
+		Secret string `json:"signing_secret"`
+	}
+	p.do("POST", "/api/webhooks", fmt.Sprintf(`{"url":%q,"events":["message.completed"]}`, ofUser.URL), &made)
+	complete := p.beginAnswer(1)
+	p.until(complete, "complete")
+	var failed struct{ JobID string }
+	p.do("POST", "/api/openrouter/stream", strings.Replace(p.wish(2, ""), `"model":"a"`, `"model":"b"`, 1), &failed)
+	p.until(failed.JobID, "error")
+
+	d := patience.Receive(t, "a delivery", ofUser.got)
+	var body struct {
+		Event       string
+		WorkspaceID string `json:"workspace_id"`
+		UserID      string `json:"user_id"`
+		Data        map[string]any
+	}
+	if err := json.Unmarshal(d.body, &body); err != nil || body.Event != "message.completed" || body.WorkspaceID != p.workspace || body.UserID != p.user || len(body.Data) != 5 ||
+		body.Data["thread_id"] != "t1" || body.Data["message_id"] != "a1" || body.Data["model_id"] != "a" || body.Data["job_id"] != complete || body.Data["completed_at"] == nil {
+		t.Errorf("%s, %v", d.body, err)
+	}
+	jobs := map[string]adminevent.Job{}
+	for range 2 {
+		got := ofAdmins.told(t)
+		var job adminevent.Job
+		if err := json.Unmarshal(got.Data, &job); err != nil || got.WorkspaceID == nil || *got.WorkspaceID != p.workspace || job.CreatedBy != p.user || job.Attempts != 1 {
+			t.Errorf("%+v %s, %v", got, got.Data, err)
+		}
+		jobs[got.Event+" "+job.ID] = job
+		if strings.Contains(string(got.Data), "secret of the chat") {
+			t.Errorf("the chat is told: %s", got.Data)
+		}
+	}
+	if job, ok := jobs["admin.job.completed "+complete]; !ok || job.Status != "completed" || job.Error != nil || *job.ModelID != "a" {
+		t.Errorf("complete: %+v", jobs)
+	}
+	if job, ok := jobs["admin.job.failed "+failed.JobID]; !ok || job.Status != "failed" || job.Error == nil || !strings.Contains(*job.Error, "answered 400") {
+		t.Errorf("failed: %+v", jobs)
+	}
+	select {
+	case d := <-ofUser.got:
+		t.Errorf("told of more: %s", d.body)
+	default:
+	}
+}
