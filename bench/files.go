@@ -32,13 +32,14 @@ const (
 	smallFileSize = 4 << 20
 	downloads     = 500
 	uploads       = 100
+	userUploads   = 30 // at once; the server lets one user have 32
 	// markSize is how many bytes at the beginning tell the contents of two rounds apart.
 	markSize = 16
 )
 
 // benchFiles compares transfers of a large file with what the machine can do, and lets many devices transfer at once.
 func (b *bench) benchFiles(ctx context.Context) error {
-	f, err := b.newFileBench()
+	f, err := b.newFileBench(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ type fileBench struct {
 	device *client.Device
 }
 
-func (b *bench) newFileBench() (f *fileBench, err error) {
+func (b *bench) newFileBench(ctx context.Context) (f *fileBench, err error) {
 	f = &fileBench{bench: b, size: fileSize}
 	if b.Scale < 1 {
 		f.size /= 4
@@ -87,9 +88,9 @@ func (b *bench) newFileBench() (f *fileBench, err error) {
 	if f.device, err = client.SignUp(f.server.Addr, b.Corpus, "files@example.test"); err != nil {
 		return f, err
 	}
-	bin, err := exec.LookPath("nginx")
+	bin, err := b.debian(ctx, "nginx", "usr/sbin/nginx")
 	if err != nil {
-		return f, errors.New("nginx is missing; scripts/bench-files installs it")
+		return f, err
 	}
 	f.nginx, err = nginx{bin: bin, server: "root " + filepath.Join(f.server.Data, "blobs") + ";"}.start(b.Path("nginx/data"))
 	return f, err
@@ -395,7 +396,7 @@ func (f *fileBench) many() error {
 	}
 	table := crc32.MakeTable(crc32.Castagnoli)
 	want := crc32.Checksum(blob, table)
-	gain, took, failed := f.together(downloads, func(c *client.Client, _ int) error {
+	gain, took, failed := f.together(downloads, []*client.Device{f.device}, func(c *client.Client, _ int) error {
 		h := crc32.New(table)
 		if _, err := get(c, link.URL, make([]byte, 64<<10), h); err != nil {
 			return err
@@ -412,15 +413,23 @@ func (f *fileBench) many() error {
 		blob   []byte
 		target presigned
 	}
+	uploaders := []*client.Device{f.device}
+	for i := 1; i*userUploads < uploads; i++ {
+		d, err := client.SignUp(f.server.Addr, f.Corpus, fmt.Sprintf("files%d@example.test", i))
+		if err != nil {
+			return err
+		}
+		uploaders = append(uploaders, d)
+	}
 	parts := make([]part, uploads)
 	for i := range parts {
 		parts[i].blob = slices.Concat(fmt.Appendf(nil, "%08d", i), blob[8:])
 		hash := hashOf(parts[i].blob)
-		if parts[i].target, err = presign(f.device, "upload", hash, smallFileSize); err != nil {
+		if parts[i].target, err = presign(uploaders[i%len(uploaders)], "upload", hash, smallFileSize); err != nil {
 			return err
 		}
 	}
-	upGain, upTook, upFailed := f.together(uploads, func(c *client.Client, i int) error {
+	upGain, upTook, upFailed := f.together(uploads, uploaders, func(c *client.Client, i int) error {
 		return put(c, parts[i].target.URL, parts[i].blob, bytes.NewReader(nil), smallFileSize)
 	})
 	f.Report.Figure(fmt.Sprintf("%d uploads of %d MiB at once", uploads, smallFileSize>>20), fmt.Sprintf("%.0f MB/s", uploads*smallFileSize/upTook.Seconds()/1e6),
@@ -444,13 +453,13 @@ func (f *fileBench) store(blob []byte) (presigned, string, error) {
 	return target, hash, put(f.device.Client, target.URL, blob, bytes.NewReader(nil), int64(len(blob)))
 }
 
-// together lets n clients of the device do something at the same moment.
-func (f *fileBench) together(n int, do func(c *client.Client, i int) error) (gain float64, took time.Duration, failed []error) {
+// together lets n clients of devices do something at the same moment.
+func (f *fileBench) together(n int, of []*client.Device, do func(c *client.Client, i int) error) (gain float64, took time.Duration, failed []error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	begin := make(chan struct{})
 	for i := range n {
-		c := f.device.At(f.server.Addr).Client
+		c := of[i%len(of)].At(f.server.Addr).Client
 		wg.Go(func() {
 			<-begin
 			if err := do(c, i); err != nil {

@@ -193,6 +193,9 @@ func (b *bench) measure(ctx context.Context, o options) (err error) {
 	if o.against != "" {
 		b.Builds = append(b.Builds, run.Build{Name: "the build before", Key: "before", Binary: o.against})
 	}
+	if o.json == "" && o.only == "" {
+		o.json = strings.TrimSuffix(o.out, ".md") + ".jsonl"
+	}
 	for _, m := range measurements {
 		if !todo[m.name] {
 			continue
@@ -218,9 +221,6 @@ func (b *bench) soak(ctx context.Context, o options) error {
 
 // save writes the results where they belong.
 func (b *bench) save(o options) error {
-	if o.json == "" && o.only == "" {
-		o.json = strings.TrimSuffix(o.out, ".md") + ".jsonl"
-	}
 	if err := b.saveRecords(o); err != nil {
 		return err
 	}

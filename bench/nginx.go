@@ -1,13 +1,26 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"or3.chat/cloud/bench/internal/process"
 )
+
+// debian returns the path of a file of one of Debian's packages, which need not be installed.
+func (b *bench) debian(ctx context.Context, pkg, file string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(b.Root, "scripts/debian"), pkg, file)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("scripts/debian %s: %w", pkg, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
 
 // nginx is one with the settings that Debian's package comes with, but one process and no log.
 type nginx struct {

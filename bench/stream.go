@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -134,14 +131,12 @@ func (b *bench) benchStream(ctx context.Context) error {
 
 // startProxy serves an upstream by nginx from Debian's packages, with what its documentation tells for streams.
 func (b *bench) startProxy(ctx context.Context, upstream string) (*process.Server, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(b.Root, "scripts/debian"), "nginx", "usr/sbin/nginx")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	bin, err := b.debian(ctx, "nginx", "usr/sbin/nginx")
 	if err != nil {
-		return nil, fmt.Errorf("scripts/debian nginx: %w", err)
+		return nil, err
 	}
 	return nginx{
-		bin:    strings.TrimSpace(string(out)),
+		bin:    bin,
 		http:   "upstream models { server " + upstream + "; keepalive 64; }",
 		server: `location / { proxy_pass http://models; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_request_buffering off; }`,
 	}.start(b.Path("nginx-stream/data"))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -125,17 +124,16 @@ func (v *visited) visit(ctx context.Context, server string) error {
 // has compressed where there are any.
 func (b *bench) startBrotli(ctx context.Context, root string) (*process.Server, error) {
 	var programs []string
-	for _, file := range []string{
-		"nginx usr/sbin/nginx", "libnginx-mod-http-brotli-filter usr/lib/nginx/modules/ngx_http_brotli_filter_module.so",
-		"libnginx-mod-http-brotli-static usr/lib/nginx/modules/ngx_http_brotli_static_module.so",
+	for _, file := range [][2]string{
+		{"nginx", "usr/sbin/nginx"},
+		{"libnginx-mod-http-brotli-filter", "usr/lib/nginx/modules/ngx_http_brotli_filter_module.so"},
+		{"libnginx-mod-http-brotli-static", "usr/lib/nginx/modules/ngx_http_brotli_static_module.so"},
 	} {
-		cmd := exec.CommandContext(ctx, filepath.Join(b.Root, "scripts/debian"), strings.Fields(file)...)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.Output()
+		program, err := b.debian(ctx, file[0], file[1])
 		if err != nil {
-			return nil, fmt.Errorf("scripts/debian %s: %w", file, err)
+			return nil, err
 		}
-		programs = append(programs, strings.TrimSpace(string(out)))
+		programs = append(programs, program)
 	}
 	shell := "/index.html"
 	if _, err := os.Stat(filepath.Join(root, "200.html")); err == nil {
