@@ -384,7 +384,7 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	}
 	const start = "/api/openrouter/stream"
 	try("nobody", stranger, "POST", start, p.wish(1, ""), 401, `{"error":"Authentication required for background streaming"}`)
-	try("another's workspace", eve, "POST", start, p.wish(1, ""), 403, "")
+	try("another's workspace", eve, "POST", start, p.wish(1, ""), 403, `{"error":"You may not write in this workspace"}`)
 	try("an old client without a thread", p, "POST", start, `{"model":"a","stream":true,"_background":true,"_messageId":"a"}`, 400, "_threadId")
 	try("tools", p, "POST", start, p.wish(1, `,"tools":[{"type":"function","function":{"name":"f"}}]`), 503, `"background_client_tool_unsupported"`)
 	try("tools that are none", p, "POST", start, p.wish(1, `,"tools":[1]`), 400, "Invalid tools")
@@ -397,7 +397,7 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	try("a large one", p, "POST", start, p.wish(1, `,"x":"`+strings.Repeat("x", 1<<20)+`"`), 413, `"background_history_unsupported"`)
 	id := p.beginAnswer(1)
 	try("one too many", p, "POST", start, p.wish(2, ""), 503, `{"error":"Server busy, try again later"}`)
-	try("too often", p, "POST", start, p.wish(3, ""), 429, "Rate limit exceeded")
+	try("too often", p, "POST", start, p.wish(3, ""), 429, `{"error":"Rate limit exceeded. Retry after `)
 	p.beginAnswer(1) // which is there
 
 	for _, path := range []string{"/status", "/stream"} {

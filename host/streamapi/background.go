@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/answers"
@@ -63,6 +64,9 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		return deny(w, http.StatusServiceUnavailable, "Background answers begin a turn on this server", codeHistory)
 	}
 	if s, err = a.opt.Host.Authorize(r, or3cloud.PermWorkspaceWrite, history.WorkspaceID); err != nil {
+		if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
+			return deny(w, http.StatusForbidden, "You may not write in this workspace", "")
+		}
 		return err
 	}
 	// Whoever does not know what has become of a wish sends it again; that costs nothing.
@@ -91,8 +95,9 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 	}
 	budget, refused := a.take("user:" + s.User.ID)
 	budget.tell(w)
-	if refused != nil {
-		return refuse(w, http.StatusTooManyRequests, refused.text, refused.wait)
+	if refused != nil { // as JSON, without which the clients show no reason of a background start
+		w.Header().Set("Retry-After", strconv.FormatInt(httpapi.Seconds(refused.wait), 10))
+		return deny(w, http.StatusTooManyRequests, refused.text, "")
 	}
 	answer.JobID, err = a.opt.Answers.Begin(r.Context(), answers.Order{
 		UserID: s.User.ID, History: asked.History, Admission: history, Asked: asked.Model, To: to, Key: key, Referer: referer(r), Body: body.Bytes(),

@@ -126,6 +126,9 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	if lent {
 		source = "server"
 		if s, err = a.borrow(r, s); err != nil {
+			if status, text := a.notLent(err); status != 0 {
+				return refuse(w, status, text, 0)
+			}
 			return err
 		}
 	}
@@ -197,6 +200,22 @@ func (a *API) borrow(r *http.Request, s *or3cloud.SessionContext) (*or3cloud.Ses
 		return nil, or3cloud.Can(s, or3cloud.PermWorkspaceWrite, or3cloud.Resource{}).Err()
 	}
 	return a.opt.Host.Authorize(r, or3cloud.PermWorkspaceWrite, s.Workspace.ID)
+}
+
+// notLent says why someone may not use the operator's key; 0 if it is not for what they are. Clients show the text.
+func (a *API) notLent(err error) (status int, text string) {
+	switch or3cloud.CodeOf(err) {
+	case or3cloud.CodeUnauthenticated:
+		status, text = http.StatusUnauthorized, "Sign in to chat with the key of this server"
+	case or3cloud.CodeForbidden:
+		status, text = http.StatusForbidden, "You may only read in this workspace, and not chat with the key of this server"
+	default:
+		return 0, ""
+	}
+	if a.opt.OwnKeys {
+		text += ", or connect an OpenRouter key of your own"
+	}
+	return status, text
 }
 
 // watch ends ctx when the permission for the operator's key ends. A store that cannot be read does not: an answer that is paid for

@@ -89,21 +89,21 @@ func TestWithWhoseKeyAnUpstreamIsAsked(t *testing.T) {
 	}{
 		{"an editor", or3cloud.RoleEditor, nil, chat, nil, 200, "Bearer " + instanceKey},
 		{"an owner", or3cloud.RoleOwner, nil, chat, nil, 200, "Bearer " + instanceKey},
-		{"a viewer", or3cloud.RoleViewer, nil, chat, nil, 403, `"Forbidden"`},
-		{"a stranger", "", nil, chat, nil, 401, `"Unauthorized"`},
+		{"a viewer", or3cloud.RoleViewer, nil, chat, nil, 403, "You may only read in this workspace"},
+		{"a stranger", "", nil, chat, nil, 401, "Sign in to chat with the key of this server"},
 		{"a viewer's own key", or3cloud.RoleViewer, nil, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
 		{"a stranger's own key", "", nil, chat, []string{"X-Or3-Openrouter-Key", " " + ownKey + " "}, 200, "Bearer " + ownKey},
 		{"own key as a bearer", "", nil, chat, []string{"Authorization", "Bearer " + ownKey}, 200, "Bearer " + ownKey},
 		{"the header before the bearer", "", nil, chat, []string{"Authorization", "Bearer other", "X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
-		{"no bearer", "", nil, chat, []string{"Authorization", "Basic " + ownKey}, 401, `"Unauthorized"`},
+		{"no bearer", "", nil, chat, []string{"Authorization", "Basic " + ownKey}, 401, "Sign in to chat with the key of this server"},
 		{"own keys only, with one", "", only, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + ownKey},
 		{"own keys only, without", or3cloud.RoleOwner, only, chat, nil, 400, "User OpenRouter API key required"},
 		{"own keys never", or3cloud.RoleEditor, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer " + instanceKey},
-		{"own keys never, a viewer", or3cloud.RoleViewer, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 403, `"Forbidden"`},
+		{"own keys never, a viewer", or3cloud.RoleViewer, never, chat, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You may only read in this workspace"},
 		{"a server of the operator's", or3cloud.RoleEditor, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 200, "Bearer sk-local-key"},
-		{"a server of the operator's, a viewer", or3cloud.RoleViewer, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 403, `"Forbidden"`},
-		{"a key in the query", "", nil, chat, nil, 401, `"Unauthorized"`},
-		{"a key in the body", "", nil, `{"model":"x","api_key":"` + ownKey + `"}`, nil, 401, `"Unauthorized"`},
+		{"a server of the operator's, a viewer", or3cloud.RoleViewer, nil, local, []string{"X-Or3-Openrouter-Key", ownKey}, 403, "You may only read in this workspace"},
+		{"a key in the query", "", nil, chat, nil, 401, "Sign in to chat with the key of this server"},
+		{"a key in the body", "", nil, `{"model":"x","api_key":"` + ownKey + `"}`, nil, 401, "Sign in to chat with the key of this server"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
