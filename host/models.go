@@ -59,7 +59,8 @@ func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *compl
 	}
 	most := min(cfg.Int(setting.BackgroundJobs), int64(h.inBackground))
 	return answers.New(answers.Options{
-		Store: store, History: history, Notifier: instance.Ability[or3cloud.Notifier](p, or3cloud.ProviderSync), Upstreams: upstreams, Client: run.models, Key: key,
+		Store: store, History: history, Reader: instance.Ability[or3cloud.ChatHistoryReader](p, or3cloud.ProviderSync),
+		Notifier: instance.Ability[or3cloud.Notifier](p, or3cloud.ProviderSync), Upstreams: upstreams, Client: run.models, Key: key,
 		MayWrite: func(ctx context.Context, userID, workspaceID string) (bool, error) {
 			return h.may(ctx, run, p, or3cloud.PermWorkspaceWrite, userID, workspaceID)
 		},

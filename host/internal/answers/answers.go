@@ -39,6 +39,8 @@ type Store interface {
 type Options struct {
 	Store   Store
 	History or3cloud.GenerationHistory
+	// Reader reads chats whose clients have left before their answer was there; nil leaves those unfinished.
+	Reader or3cloud.ChatHistoryReader
 	// Notifier tells users of answers that have ended without them; nil tells no one.
 	Notifier  or3cloud.Notifier
 	Upstreams *completions.Upstreams
@@ -122,7 +124,7 @@ func (e *Engine) Close() {
 type Order struct {
 	UserID string
 	// History is the admission into the history as the client has sent it, of which Admission is what was read: it stays byte for byte. It
-	// is nil for old clients, which write the messages themselves; of Admission there are only the ids then, and perhaps none of the wish.
+	// is nil for old clients, which write the messages themselves while they are there; of Admission there are only the ids then, and perhaps none of the wish.
 	History   []byte
 	Admission syncwire.AdmissionEnvelope
 	// Asked is the model as the client calls it, To the server of it and Body what that is asked. Key is the user's own key for it; empty
@@ -151,7 +153,7 @@ var (
 func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	phase := jobs.HistoryAdmissionPending
 	if o.History == nil {
-		phase = ""
+		phase = jobs.HistoryReady
 	} else {
 		g, err := o.Admission.Generation(o.UserID)
 		if err == nil {
@@ -188,7 +190,7 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	case admitted.Cancelled:
 		return "", ErrCancelled
 	}
-	if phase == "" {
+	if phase == jobs.HistoryReady {
 		e.claims.Wake()
 		return admitted.ID, nil
 	}

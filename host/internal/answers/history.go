@@ -28,9 +28,12 @@ func (a *archive) bring(ctx context.Context) error {
 	var faults []error
 	for _, job := range pending {
 		var err error
-		if job.HistoryPhase == jobs.HistoryAdmissionPending {
+		switch {
+		case job.HistoryPhase == jobs.HistoryAdmissionPending:
 			err = a.writeAdmission(ctx, job.Job, false)
-		} else {
+		case isLeft(job.Job):
+			err = a.writeLeft(ctx, job)
+		default:
 			err = a.writeAnswer(ctx, job)
 		}
 		if !final(err) { // others do not wait for it
