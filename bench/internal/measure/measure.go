@@ -64,16 +64,37 @@ type Step struct {
 // Interleave runs all steps once in each round, so that the machine's drift hits them alike.
 func Interleave(rounds int, steps ...Step) error {
 	for range rounds {
-		for _, s := range steps {
-			if s.Prepare != nil {
-				if err := s.Prepare(); err != nil {
-					return err
-				}
-			}
-			runtime.GC() // of our own preparations, not while the clock runs
-			if err := s.Run(); err != nil {
+		if err := round(steps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Alternate is Interleave for steps that do not depend on each other: every second round goes backwards, so that no step always
+// comes after the same other one, whose writes the disk may still be busy with.
+func Alternate(rounds int, steps ...Step) error {
+	backwards := slices.Clone(steps)
+	slices.Reverse(backwards)
+	for range rounds {
+		if err := round(steps); err != nil {
+			return err
+		}
+		steps, backwards = backwards, steps
+	}
+	return nil
+}
+
+func round(steps []Step) error {
+	for _, s := range steps {
+		if s.Prepare != nil {
+			if err := s.Prepare(); err != nil {
 				return err
 			}
+		}
+		runtime.GC() // of our own preparations, not while the clock runs
+		if err := s.Run(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -116,16 +116,20 @@ func (s *Server) Start(path string) (err error) {
 			s.Ready = time.Now()
 			return nil
 		}
+		pause := 500 * time.Microsecond
+		if time.Since(s.Began) > time.Second { // it has more to do, and is not to be kept from it
+			pause = 20 * time.Millisecond
+		}
 		select {
 		case <-s.exited:
-		case <-time.After(500 * time.Microsecond):
+		case <-time.After(pause):
 			if time.Now().Before(deadline) {
 				continue
 			}
 		}
 		text, _ := os.ReadFile(s.log.Name())
 		s.Stop()
-		return fmt.Errorf("the server does not answer: %w\n%s", err, text)
+		return fmt.Errorf("the server does not answer: %w\n%s", err, text[max(0, len(text)-2000):])
 	}
 }
 

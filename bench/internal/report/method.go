@@ -5,7 +5,7 @@ const method = `## Method
 Server and clients share one machine and talk over loopback, so the clients' own cost is in every figure of a server: the processor time of the
 generator stands beside each of them. Every client is a closed loop on a connection of its own: it sends the next request when the last one is answered, with the cookies of a
 session of its own. Clients use a lean HTTP client (` + "`internal/client`" + `), the same for all servers. Measurements are interleaved: each round runs all
-of a table once, with a fixed amount of work; a figure is the median of the rounds, with the range. Every answer is checked for its number of
+of a table once, with a fixed amount of work, and those of sync in reverse order every second time; a figure is the median of the rounds, with the range. Every answer is checked for its number of
 results or rows. Processor times and bytes are for one op, row or poll, as the table counts them.
 
 * **Another build** (` + "`-against PATH`" + `) is measured in the same rounds, each with databases of its own; the ratios are of the medians. Its histories are pushed over HTTP, those of

@@ -52,7 +52,7 @@ func (b *Bench) write(c contest) {
 			notes = append(notes, fmt.Sprintf("%.3f of the ceiling", w.Rate.Median()/c.ceiling.Rate.Median()))
 		}
 		if i == 0 && len(c.ours) > 1 {
-			notes = append(notes, fmt.Sprintf("%s %s", measure.Ratio(w.Rate, c.ours[1].Rate), b.Builds[1].Name))
+			notes = append(notes, fmt.Sprintf("%s %s, with %s its processor time", measure.Ratio(w.Rate, c.ours[1].Rate), b.Builds[1].Name, measure.Ratio(w.Server, c.ours[1].Server)))
 		}
 		if w.Latency != nil {
 			notes = append(notes, w.Quantiles())

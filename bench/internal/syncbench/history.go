@@ -87,7 +87,7 @@ func (b *Bench) History(ctx context.Context) error {
 			h.one.Work, h.sixteen.Work, h.pull.Work = measure.Work{}, measure.Work{}, measure.Work{}
 		}
 	}
-	if err := measure.Interleave(b.Rounds, steps...); err != nil {
+	if err := measure.Alternate(b.Rounds, steps...); err != nil {
 		return err
 	}
 	b.reportHistory(sizes, histories)

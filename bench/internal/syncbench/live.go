@@ -38,7 +38,7 @@ func (b *Bench) Live(ctx context.Context) error {
 		listeners[i] = l
 		steps = append(steps, measure.Step{Run: func() error { return l.round(b.Ops(liveChanges)) }})
 	}
-	if err := measure.Interleave(b.Rounds, steps...); err != nil {
+	if err := measure.Alternate(b.Rounds, steps...); err != nil {
 		return err
 	}
 	r := b.Report

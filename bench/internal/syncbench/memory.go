@@ -49,7 +49,7 @@ func (b *Bench) Start(ctx context.Context) error {
 		builds[i] = f
 		steps = append(steps, measure.Step{Run: func() error { return f.begin(b) }}, measure.Step{Run: f.resume})
 	}
-	if err := measure.Interleave(2*b.Rounds, steps...); err != nil {
+	if err := measure.Alternate(2*b.Rounds, steps...); err != nil {
 		return err
 	}
 	r := b.Report
@@ -121,7 +121,7 @@ func (b *Bench) Million(ctx context.Context) error {
 		servers[i], pushes[i] = s, &load.Pushers{Server: s, Devices: devices}
 		steps = append(steps, pushes[i].Step(b.Ops(million)/parts))
 	}
-	if err := measure.Interleave(parts, steps...); err != nil {
+	if err := measure.Alternate(parts, steps...); err != nil {
 		return err
 	}
 	var works []*measure.Work

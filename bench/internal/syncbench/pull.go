@@ -96,7 +96,7 @@ func (b *Bench) Pull(ctx context.Context) error {
 		steps = append(steps, p.polls.Step(b.Ops(32_000)), p.bootstrap.Bootstrap(rows), p.snapshot.Snapshot(rows))
 	}
 	steps = append(steps, limits.polls.Step(b.Ops(64_000)))
-	if err := measure.Interleave(b.Rounds, steps...); err != nil {
+	if err := measure.Alternate(b.Rounds, steps...); err != nil {
 		return err
 	}
 	b.reportPull(builds, limits, rows)

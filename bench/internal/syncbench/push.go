@@ -98,7 +98,7 @@ func (b *Bench) Push(ctx context.Context) error {
 		}
 	}
 	steps = append(steps, pbOne.Step(b.Ops(2000)), pbSixteen.Step(b.Ops(3200)))
-	if err := measure.Interleave(b.Rounds, steps...); err != nil {
+	if err := measure.Alternate(b.Rounds, steps...); err != nil {
 		return err
 	}
 

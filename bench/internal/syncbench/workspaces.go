@@ -35,7 +35,7 @@ func (b *Bench) Workspaces(ctx context.Context) error {
 		manys[i] = &load.Pushers{Server: s, Devices: inst.devices, Workspaces: ids}
 		steps = append(steps, ones[i].Step(b.Ops(8000)), manys[i].Step(b.Ops(16_000)))
 	}
-	if err := measure.Interleave(b.Rounds, steps...); err != nil {
+	if err := measure.Alternate(b.Rounds, steps...); err != nil {
 		return err
 	}
 	b.Report.Section("Workspaces", "a push of 50 ops each time to another workspace, against the number of workspaces; ops a second")
