@@ -71,6 +71,7 @@ const (
 	Update         Action = "update.start"
 	CollectFiles   Action = "storage.collect"
 	CheckFiles     Action = "storage.check"
+	JobAbort       Action = "job.abort"
 
 	WebhookCreate Action = "webhook.create"
 	WebhookUpdate Action = "webhook.update"

@@ -14,6 +14,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/operator"
 )
 
 // notifications returns what a person is told, as a device pulls it: type, thread, title and body.
@@ -165,6 +166,21 @@ func TestWebhooksAreToldOfAnswers(t *testing.T) {
 	}
 	if job, ok := jobs["admin.job.failed "+failed.JobID]; !ok || job.Status != "failed" || job.Error == nil || !strings.Contains(*job.Error, "answered 400") {
 		t.Errorf("failed: %+v", jobs)
+	}
+	// What an operator sees is who, since when and why, and nothing of the chat.
+	desk := operator.New(r.instance, operator.Links{})
+	list, err := operator.ListJobs.Do(t.Context(), desk, operator.JobQuery{User: "ann@example.test", Limit: 10})
+	text, _ := json.Marshal(list)
+	if err != nil || len(list.Jobs) != 2 || list.Jobs[0].ID != failed.JobID || list.Jobs[0].Email != "ann@example.test" || list.Jobs[0].WorkspaceID != p.workspace ||
+		!strings.Contains(list.Jobs[0].Cause, "answered 400") || list.Jobs[0].StartedAt.IsZero() || strings.Contains(string(text), "secret of the chat") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if _, err := operator.AbortJob.Do(t.Context(), desk, operator.JobID{JobID: complete}); or3cloud.CodeOf(err) != or3cloud.CodeNotFound {
+		t.Errorf("a finished answer is stopped: %v", err)
+	}
+	status := super.admins("GET", "/api/admin/system/status", "", 200)["status"].(map[string]any)["backgroundStreaming"].(map[string]any)
+	if got := fmt.Sprint(status["jobs"]); got != "map[aborted:0 complete:1 failed:1 running:0 waiting:0]" || status["enabled"] != true {
+		t.Errorf("%v", status)
 	}
 	select {
 	case d := <-ofUser.got:

@@ -58,6 +58,9 @@ func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *compl
 		return nil, err
 	}
 	most := min(cfg.Int(setting.BackgroundJobs), int64(h.inBackground))
+	if wanted := cfg.Int(setting.BackgroundJobs); most < wanted {
+		h.log.Warn("the memory limit holds fewer answers in the background than are allowed", "setting", setting.BackgroundJobs, "allowed", wanted, "held", most)
+	}
 	return answers.New(answers.Options{
 		Store: store, History: history, Reader: instance.Ability[or3cloud.ChatHistoryReader](p, or3cloud.ProviderSync),
 		Notifier: instance.Ability[or3cloud.Notifier](p, or3cloud.ProviderSync), Upstreams: upstreams, Client: run.models, Key: key,

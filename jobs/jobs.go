@@ -321,9 +321,12 @@ type Filter struct {
 // Counts are how many jobs a store has.
 type Counts struct {
 	// Running ones are in the hands of a worker, Waiting ones are open and are not.
-	Running, Waiting int
+	Running int `json:"running"`
+	Waiting int `json:"waiting"`
 	// Complete, Failed and Aborted ones are finished and still kept.
-	Complete, Failed, Aborted int
+	Complete int `json:"complete"`
+	Failed   int `json:"failed"`
+	Aborted  int `json:"aborted"`
 }
 
 // Census is the ability of a Store to show an operator its jobs.

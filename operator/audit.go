@@ -45,6 +45,7 @@ var recorded = map[string]audit.Action{
 	FreeName.Name: audit.WorkspaceFreeName, TellMembers.Name: audit.WorkspaceNotify,
 	CollectFiles.Name: audit.CollectFiles, CheckFiles.Name: audit.CheckFiles,
 	RunAction.Name: audit.ProviderAction,
+	AbortJob.Name:  audit.JobAbort,
 }
 
 // record writes down what an operator at the command line has asked for. The admin API records by itself, because it knows who asks.
@@ -89,6 +90,8 @@ func target(question any) (audit.Target, bool) {
 		return audit.Target{WorkspaceID: q.WorkspaceID}, true
 	case Collecting:
 		return audit.Target{WorkspaceID: q.WorkspaceID}, !q.DryRun
+	case JobID:
+		return audit.Target{Object: q.JobID}, true
 	case ActionRequest:
 		return audit.Target{WorkspaceID: q.WorkspaceID, Object: q.ActionID}, true
 	case fsck.Request: // one entry for all stretches

@@ -73,6 +73,7 @@ func (d *Desk) Commands() control.Commands {
 		FindWorkspaces, ListMembers, AddMember, ChangeRole, RemoveMember, FreeName, TellMembers,
 		ListStored, CollectFiles,
 		MeasureFiles, CheckDatabase, CheckFiles,
+		ListJobs, CountJobs, AbortJob,
 		ListAudit, SetSuperAdminPassword,
 		DescribeProviders, RunAction,
 	} {

@@ -8,18 +8,16 @@ import (
 
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/actions"
+	"or3.chat/cloud/program/answers"
 )
 
 // actionCommand groups the commands about what providers can be made to do.
 func actionCommand(a app) *cobra.Command {
 	var flags settingFlags
 	asks := askers{a, &flags}
-	list := asks.complete(actions.List(), 0, func(ctx context.Context, c *asking, _ []string) error {
-		all, err := ask(ctx, c, operator.DescribeProviders, operator.Nothing{})
-		if err != nil {
-			return err
-		}
-		return c.print(all, func(w io.Writer) { actions.Write(w, all) })
+	list := asks.show(actions.List(), 0, func(ctx context.Context, desk operator.Caller, _ []string) (any, func(io.Writer), error) {
+		all, err := operator.DescribeProviders.Ask(ctx, desk, operator.Nothing{})
+		return all, func(w io.Writer) { actions.Write(w, all) }, err
 	})
 	var question actions.Question
 	run := asks.complete(question.Run(), 1, func(ctx context.Context, c *asking, args []string) error {
@@ -39,6 +37,15 @@ func actionCommand(a app) *cobra.Command {
 	})
 	cmd := group("action", "Make providers check or clear up what they keep, as the admin pages do", list, run)
 	cmd.Example = "  or3-cloud action list\n  or3-cloud action run sync.check-database"
+	flags.bindData(cmd.PersistentFlags().StringVar)
+	return cmd
+}
+
+// jobCommand groups the commands about answers in the background.
+func jobCommand(a app) *cobra.Command {
+	var flags settingFlags
+	cmd := group("job", answers.Short, answers.Commands(askers{a, &flags}.show)...)
+	cmd.Example = answers.Example
 	flags.bindData(cmd.PersistentFlags().StringVar)
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/answers"
 	"or3.chat/cloud/program/console"
 )
 
@@ -40,6 +41,18 @@ func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Con
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), c, args) }
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON")
 	return cmd
+}
+
+// show completes a command that asks once, and says how a person reads the answer.
+func (a askers) show(cmd *cobra.Command, arguments int, do answers.Do) *cobra.Command {
+	return a.complete(cmd, arguments, func(ctx context.Context, c *asking, args []string) (err error) {
+		var out any
+		var words func(io.Writer)
+		if err = c.reach(ctx, func(desk operator.Caller) error { out, words, err = do(ctx, desk, args); return err }); err != nil {
+			return err
+		}
+		return c.print(out, words)
+	})
 }
 
 // ask asks the instance.

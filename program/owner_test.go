@@ -203,6 +203,8 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"workspace invites revoke", []string{"WORKSPACE", "unknown"}, 1},
 		{"workspace notify", []string{"WORKSPACE", "a title", "a text"}, 0},
 		{"workspace free-name", []string{"WORKSPACE", "a-setting"}, 0},
+		{"job list", nil, 0},
+		{"job abort", []string{"unknown"}, 1},
 		{"audit", nil, 0},
 		{"fsck", nil, 0},
 		{"gc", nil, 0},

@@ -136,9 +136,9 @@ func testAdminEventsOfJobs(t *testing.T, b *adminWebhookBench) {
 		ended(b.syncBench, store, b.ws, jobs.Chat, jobs.Outcome{Status: jobs.Complete, Error: "none", Cause: "none"}),
 		ended(b.syncBench, store, b.ws, jobs.Workflow, jobs.Outcome{Status: jobs.Failed, Error: "for the user", Cause: "for operators"}),
 	}
-	silent := must(store.CreateJob(b.ctx, jobs.Order{UserID: b.user, Kind: jobs.Chat, Timeout: time.Second, MostOfAll: 1000, MostOfUser: 1000}))(t)
-	b.Advance(time.Minute)
-	b.ahead = time.Minute
+	silent := must(store.CreateJob(b.ctx, jobs.Order{UserID: b.user, Kind: jobs.Chat, MostOfAll: 1000, MostOfUser: 1000}))(t)
+	b.Advance(2 * jobs.DefaultTimeout)
+	b.ahead = 2 * jobs.DefaultTimeout
 	must(store.CollectJobs(b.ctx))(t)
 	b.tell()
 	b.tell()

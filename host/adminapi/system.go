@@ -11,6 +11,7 @@ import (
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/settable"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/setting"
 )
@@ -56,6 +57,8 @@ func (s systemAPI) status(w http.ResponseWriter, r *http.Request, c *Caller) err
 	type streaming struct {
 		Enabled         bool   `json:"enabled"`
 		StorageProvider string `json:"storageProvider"`
+		// Jobs are how many there are, for our own pages.
+		Jobs *jobs.Counts `json:"jobs,omitempty"`
 	}
 	type refused struct {
 		At     time.Time `json:"at"`
@@ -88,6 +91,13 @@ func (s systemAPI) status(w http.ResponseWriter, r *http.Request, c *Caller) err
 	}
 	out.Status.BackgroundStreaming.Enabled = s.opt.Background
 	out.Status.BackgroundStreaming.StorageProvider = providers.Sync.Provider
+	if s.opt.Background {
+		counts, err := operator.CountJobs.Do(r.Context(), s.opt.Desk, operator.Nothing{})
+		if err != nil && or3cloud.CodeOf(err) != or3cloud.CodeUnsupported {
+			return err
+		}
+		out.Status.BackgroundStreaming.Jobs = &counts
+	}
 	if restarter := s.opt.Program.Restarter; restarter != nil {
 		out.Status.Admin.AllowRestart = s.opt.Config.Bool(setting.AdminAllowRestart)
 		if at, why := restarter.Refused(); why != "" {

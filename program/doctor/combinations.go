@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/completions"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/setting"
 )
@@ -183,6 +184,34 @@ var combinations = []combination{
 			Variable: setting.RegistrationMode, Fault: "is open where chats are answered with keys of the server",
 			Why: "anybody who finds the server makes accounts and chats at your cost, whatever the limits of each",
 			Fix: "Set " + setting.RegistrationMode + "=" + setting.RegistrationInviteOnly + ".",
+		},
+	},
+	{
+		func(c situation) bool {
+			return c.Bool(setting.BackgroundEnabled) && (!c.accounts() || !c.Bool(setting.SyncEnabled))
+		}, Warning, here, or3cloud.Problem{
+			Variable: setting.BackgroundEnabled, Fault: "has no effect without accounts and sync",
+			Why: "answers that are made without their browsers come to people by sync alone",
+			Fix: "Leave it out, or let the server sync.",
+		},
+	},
+	{
+		func(c situation) bool {
+			upstreams, problems := completions.Configured(c.Config)
+			return c.accounts() && c.Bool(setting.BackgroundEnabled) && len(problems) == 0 && !upstreams.Offered()
+		}, Warning, here, or3cloud.Problem{
+			Variable: setting.BackgroundEnabled, Fault: "is true, and there is neither a key for all nor another server of models",
+			Why: "only people with a key of their own for OpenRouter get answers in the background",
+			Fix: "Set " + setting.OpenRouterKey + " or " + setting.ModelUpstreams + ", if others are to have them, too.",
+		},
+	},
+	{
+		func(c situation) bool {
+			return c.Bool(setting.BackgroundEnabled) && c.Int(setting.BackgroundPerUser) > c.Int(setting.BackgroundJobs)
+		}, Warning, here, or3cloud.Problem{
+			Variable: setting.BackgroundPerUser, Fault: "is more than all users together may have",
+			Why: "one user can take the room of everyone else",
+			Fix: "Set it below " + setting.BackgroundJobs + ".",
 		},
 	},
 	{

@@ -161,6 +161,11 @@ func TestUnsafeCombinations(t *testing.T) {
 		{setting.AdminUsername, Warning, []string{"OR3_ADMIN_USERNAME=admin"}},
 		{setting.AdminAllowedNetworks, Warning, []string{"OR3_TRUST_PROXY=true", "OR3_ADMIN_ALLOWED_NETWORKS=private"}},
 		{setting.RegistrationMode, Warning, []string{"OR3_STRICT_CONFIG=false", "OR3_TRUSTED_PROXIES=loopback", public, "OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:1/v1"}},
+		{setting.BackgroundEnabled, Warning, []string{"OR3_BACKGROUND_STREAMING_ENABLED=true", "OR3_SYNC_ENABLED=false", "OPENROUTER_API_KEY=sk-or-v1-for-all"}},
+		{setting.BackgroundEnabled, Warning, []string{"OR3_BACKGROUND_STREAMING_ENABLED=true"}},
+		{setting.BackgroundPerUser, Warning, []string{
+			"OR3_BACKGROUND_STREAMING_ENABLED=true", "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_BACKGROUND_MAX_JOBS=3", "OR3_OPENROUTER_BASE_URL=http://127.0.0.1:1",
+		}},
 		{setting.WebhooksBlockPrivateIPs, Error, []string{"OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false"}},
 	} {
 		t.Run(c.variable+" "+string(c.severity), func(t *testing.T) {

@@ -1,0 +1,94 @@
+// Package answers is what the command line shows of answers that are made in the background, and how they are asked for.
+package answers
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"or3.chat/cloud/jobs"
+	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
+	"or3.chat/cloud/program/shown"
+)
+
+// Short and Example say what the commands are for.
+const (
+	Short   = "Show who has answers made in the background, and stop them"
+	Example = "  or3-cloud job list\n  or3-cloud job abort 0b5c7a52-3f1d-4f57-9c5e-2f4f4d1c0a11"
+)
+
+// Do asks a desk, and returns the answer and how a person reads it.
+type Do = func(ctx context.Context, desk operator.Caller, args []string) (answer any, words func(io.Writer), err error)
+
+// Commands returns the commands. complete makes one do something; it takes as many arguments as its usage names.
+func Commands(complete func(cmd *cobra.Command, arguments int, do Do) *cobra.Command) []*cobra.Command {
+	return []*cobra.Command{list(complete), abort(complete)}
+}
+
+func list(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command {
+	var in operator.JobQuery
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the answers in the background, the newest first",
+		Long: "List the answers in the background, the newest first: who has asked for them and where, since when, how many workers have had them in hand,\n" +
+			"and why those have failed that did. Finished ones are kept for 24 hours, the last 50 of a user. Nothing of a chat is shown.\n\n" +
+			"--status takes streaming, complete, error or aborted; --user an e-mail address, a part of it or an id.",
+		Example: "  or3-cloud job list\n  or3-cloud job list --status error\n  or3-cloud job list --user ann@example.org --json",
+	}
+	cmd.Flags().StringVar((*string)(&in.Status), "status", "", "those with this status alone")
+	cmd.Flags().StringVar(&in.User, "user", "", "those of this user alone")
+	cmd.Flags().StringVar(&in.WorkspaceID, "workspace", "", "those in the workspace with this id alone")
+	cmd.Flags().IntVar(&in.Limit, "limit", 100, fmt.Sprintf("how many at most, up to %d", jobs.MostListed))
+	return complete(cmd, 0, func(ctx context.Context, desk operator.Caller, _ []string) (any, func(io.Writer), error) {
+		out, err := operator.ListJobs.Ask(ctx, desk, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		counts, err := operator.CountJobs.Ask(ctx, desk, operator.Nothing{})
+		return out, func(w io.Writer) { Write(w, out.Jobs, counts) }, err
+	})
+}
+
+func abort(complete func(*cobra.Command, int, Do) *cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "abort JOB",
+		Short: "Stop an answer in the background",
+		Long: "Stop an answer in the background, whoever has asked for it. What has come of it stays in the chat, and the server of the model is left\n" +
+			"within seconds.",
+		Example: "  or3-cloud job abort 0b5c7a52-3f1d-4f57-9c5e-2f4f4d1c0a11",
+	}
+	return complete(cmd, 1, func(ctx context.Context, desk operator.Caller, args []string) (any, func(io.Writer), error) {
+		out, err := operator.AbortJob.Ask(ctx, desk, operator.JobID{JobID: args[0]})
+		return out, func(w io.Writer) { fmt.Fprintf(w, "The answer %s is stopped.\n", args[0]) }, err
+	})
+}
+
+// Write writes answers as a person reads them, and how many there are.
+func Write(w io.Writer, all []operator.Job, counts jobs.Counts) {
+	table := console.NewTable(w, "JOB", "USER", "WORKSPACE", "MODEL", "STATUS", "STARTED", "TOOK", "ATTEMPTS", "WHY")
+	for _, j := range all {
+		table.Row(j.ID, cmp.Or(j.Email, j.UserID), j.WorkspaceID, j.Model, status(j), shown.Moment(j.StartedAt), took(j), j.Attempts, j.Cause)
+	}
+	_ = table.Flush() // the terminal is gone, then
+	fmt.Fprintf(w, "%d under way, %d waiting; of the last 24 hours %d complete, %d failed, %d stopped\n",
+		counts.Running, counts.Waiting, counts.Complete, counts.Failed, counts.Aborted)
+}
+
+func status(j operator.Job) string {
+	if j.Waiting {
+		return "waiting"
+	}
+	return string(j.Status)
+}
+
+func took(j operator.Job) string {
+	if j.CompletedAt.IsZero() {
+		return ""
+	}
+	return max(j.CompletedAt.Sub(j.StartedAt), 0).Round(time.Second).String()
+}
