@@ -2,10 +2,10 @@ package syncrule
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
-	"math/bits"
 	"slices"
 	"strconv"
 	"sync"
@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsonscan"
 	"or3.chat/cloud/internal/syncschema"
 )
 
@@ -62,17 +63,17 @@ func (f *fingerprinter) release() {
 }
 
 // member is a member of an object in the canonical text: where it begins and ends, and where its name does.
-type member struct{ begin, name, end int }
+type member struct {
+	begin, name, end int
+	first            uint64 // the first eight bytes of the name, which tell most names apart
+}
 
 // canonical returns a JSON text in a form in which equal values are equal bytes (RFC 8785), or the text itself if it has none.
-// What browsers write is nearly that form but for the order of names, so it is copied once; the rest is left to jsontext.
-// The result is good until the next call.
+// What browsers write has nearly that form but for the order of names, so it is copied once and put in order; the rest is
+// left to jsontext. The result is good until the next call.
 func (f *fingerprinter) canonical(text []byte) []byte {
-	f.out, f.members = f.out[:0], f.members[:0]
-	if rest, ok := f.value(text, 0); ok && len(skipSpace(rest)) == 0 {
-		if valid, _ := syncschema.Survey(f.out); valid {
-			return f.out
-		}
+	if f.reorder(text) {
+		return f.out
 	}
 	v := jsontext.Value(bytes.Clone(text))
 	if err := v.Canonicalize(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
@@ -81,106 +82,72 @@ func (f *fingerprinter) canonical(text []byte) []byte {
 	return v
 }
 
-// value appends the canonical form of the value that a text begins with, and returns what follows. It gives up on whatever
-// is not plain.
-func (f *fingerprinter) value(text []byte, depth int) (rest []byte, ok bool) {
-	text = skipSpace(text)
-	if len(text) == 0 || depth > syncschema.MaxDepth {
-		return nil, false
-	}
-	switch c := text[0]; {
+// reorder makes the canonical form of a text in which nothing but names is out of order, and reports whether it is one.
+func (f *fingerprinter) reorder(text []byte) bool {
+	f.out, f.members = append(f.out[:0], text...), f.members[:0]
+	s := jsonscan.New(f.out, syncschema.MaxDepth)
+	f.value(&s)
+	return s.Done() && syncschema.Valid(f.out)
+}
+
+// value passes a value and puts the members of its objects in order. Whatever else has another form than the canonical
+// one fails the scanner.
+func (f *fingerprinter) value(s *jsonscan.Scanner) {
+	switch c := s.Next(); {
 	case c == '{':
-		return f.object(text[1:], depth)
+		f.object(s)
 	case c == '[':
-		return f.array(text[1:], depth)
+		for more := s.Open('['); more; more = s.More('[') {
+			f.value(s)
+		}
 	case c == '"':
-		return f.string(text)
-	case c == '-' || c >= '0' && c <= '9':
-		return f.integer(text)
-	}
-	for _, word := range [...]string{"true", "false", "null"} {
-		if rest, ok := bytes.CutPrefix(text, []byte(word)); ok {
-			f.out = append(f.out, word...)
-			return rest, true
+		if _, form := s.String(); form == jsonscan.Escaped {
+			s.Fail()
 		}
-	}
-	return nil, false
-}
-
-func (f *fingerprinter) array(text []byte, depth int) (rest []byte, ok bool) {
-	f.out = append(f.out, '[')
-	if text = skipSpace(text); len(text) > 0 && text[0] == ']' {
-		f.out = append(f.out, ']')
-		return text[1:], true
-	}
-	for {
-		if text, ok = f.value(text, depth+1); !ok {
-			return nil, false
-		}
-		if text = skipSpace(text); len(text) == 0 || text[0] != ',' && text[0] != ']' {
-			return nil, false
-		}
-		c := text[0]
-		f.out, text = append(f.out, c), text[1:]
-		if c == ']' {
-			return text, true
+	default:
+		if v := s.Value(); (c == '-' || c >= '0' && c <= '9') && !isShortInteger(v) {
+			s.Fail()
 		}
 	}
 }
 
-// object appends an object whose names are ASCII without escapes: their bytes sort as RFC 8785 demands.
-func (f *fingerprinter) object(text []byte, depth int) (rest []byte, ok bool) {
-	f.out = append(f.out, '{')
-	if text = skipSpace(text); len(text) > 0 && text[0] == '}' {
-		f.out = append(f.out, '}')
-		return text[1:], true
-	}
-	first, body, sorted := len(f.members), len(f.out), true
-	for {
-		m := member{begin: len(f.out)}
-		if text = skipSpace(text); len(text) == 0 || text[0] != '"' {
-			return nil, false
-		}
-		if text, ok = f.string(text); !ok {
-			return nil, false
-		}
-		m.name = len(f.out)
-		for _, c := range f.out[m.begin:m.name] {
-			if c >= utf8.RuneSelf || c == '\\' {
-				return nil, false
+// object passes an object whose names are ASCII without escapes: their bytes sort as RFC 8785 demands.
+func (f *fingerprinter) object(s *jsonscan.Scanner) {
+	first, body, sorted := len(f.members), s.At()+1, true
+	for more := s.Open('{'); more; more = s.More('{') {
+		m := member{begin: s.At()}
+		name := s.Name()
+		m.name = m.begin + len(name) + 2
+		for i, c := range name {
+			if c >= utf8.RuneSelf {
+				s.Fail()
+			}
+			if i < 8 {
+				m.first |= uint64(c) << (56 - 8*i)
 			}
 		}
-		if text = skipSpace(text); len(text) == 0 || text[0] != ':' {
-			return nil, false
+		f.value(s)
+		if s.Failed() {
+			return
 		}
-		f.out = append(f.out, ':')
-		if text, ok = f.value(text[1:], depth+1); !ok {
-			return nil, false
-		}
-		m.end = len(f.out)
+		m.end = s.At()
 		if n := len(f.members); sorted && n > first {
 			sorted = f.compare(f.members[n-1], m) < 0
 		}
 		f.members = append(f.members, m)
-		if text = skipSpace(text); len(text) == 0 || text[0] != ',' && text[0] != '}' {
-			return nil, false
-		}
-		c := text[0]
-		f.out, text = append(f.out, c), text[1:]
-		if c == '}' {
-			break
-		}
 	}
 	if !sorted && !f.sort(f.members[first:], body) {
-		return nil, false
+		s.Fail()
 	}
 	f.members = f.members[:first]
-	return text, true
 }
 
 // compare compares the names of two members. A quote is less than what a name may hold but for a space and '!', so the
 // quotes are left out.
 func (f *fingerprinter) compare(a, b member) int {
+	if a.first != b.first {
+		return cmp.Compare(a.first, b.first)
+	}
 	return bytes.Compare(f.out[a.begin+1:a.name-1], f.out[b.begin+1:b.name-1])
 }
 
@@ -201,66 +168,14 @@ func (f *fingerprinter) sort(members []member, body int) bool {
 	return true
 }
 
-// string appends a string whose escapes, if it has any, are the short ones that have no other form.
-func (f *fingerprinter) string(text []byte) (rest []byte, ok bool) {
-	for i := 1; ; {
-		i = special(text, i)
-		switch {
-		case i >= len(text) || text[i] < ' ':
-			return nil, false
-		case text[i] == '"':
-			f.out = append(f.out, text[:i+1]...)
-			return text[i+1:], true
-		case i+1 == len(text) || bytes.IndexByte([]byte(`"\bfnrt`), text[i+1]) < 0:
-			return nil, false
-		}
-		i += 2
-	}
-}
-
-// special returns the place of the first quote, backslash or control character from i on, or the length of the text.
-func special(text []byte, i int) int {
-	const lows, highs = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(text); i += 8 {
-		w := binary.LittleEndian.Uint64(text[i:])
-		quote, backslash := w^'"'*lows, w^'\\'*lows
-		// A byte's high bit is set where the byte is 0, or less than a space; the first one that is set is exact.
-		if m := ((quote-lows)&^quote | (backslash-lows)&^backslash | (w-' '*lows)&^w) & highs; m != 0 {
-			return i + bits.TrailingZeros64(m)/8
-		}
-	}
-	for ; i < len(text); i++ {
-		if c := text[i]; c == '"' || c == '\\' || c < ' ' {
-			return i
-		}
-	}
-	return len(text)
-}
-
 // maxDigits is the length of an integer up to which it is its own canonical form.
 const maxDigits = 15
 
-func (f *fingerprinter) integer(text []byte) (rest []byte, ok bool) {
-	n := 0
-	for n < len(text) && (text[n] == '-' || text[n] == '+' || text[n] == '.' || text[n]|0x20 == 'e' || text[n] >= '0' && text[n] <= '9') {
-		n++
-	}
-	digits := bytes.TrimPrefix(text[:n], []byte("-"))
-	if n > maxDigits || len(digits) == 0 || digits[0] == '0' && n > 1 {
-		return nil, false
-	}
-	for _, c := range digits {
+func isShortInteger(number []byte) bool {
+	for _, c := range bytes.TrimPrefix(number, []byte("-")) {
 		if c < '0' || c > '9' {
-			return nil, false
+			return false
 		}
 	}
-	f.out = append(f.out, text[:n]...)
-	return text[n:], true
-}
-
-func skipSpace(text []byte) []byte {
-	for len(text) > 0 && (text[0] == ' ' || text[0] == '\n' || text[0] == '\t' || text[0] == '\r') {
-		text = text[1:]
-	}
-	return text
+	return len(number) <= maxDigits && string(number) != "-0"
 }

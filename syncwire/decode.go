@@ -23,16 +23,28 @@ type Push struct {
 	Scope          Scope
 	WorkspaceItems bool // the client knows workspace Files and Trash
 	Ops            []or3cloud.Op
-	notText        map[int]bool // the places of ops that hold bytes which are not UTF-8
+	found          []syncschema.Places // what there is in the payloads, if they have been read already
+	notText        map[int]bool        // the places of ops that hold bytes which are not UTF-8
 }
 
-// DecodePush decodes a push whose text stays as it is while the ops are used: payloads are parts of it. A decoder on a
-// bytes.Buffer neither copies nor changes what it reads. The error is ErrEnvelope, or says that the text is not JSON.
+// DecodePush decodes a push whose text stays as it is while the ops are used: payloads are parts of it. The error is
+// ErrEnvelope, or says that the text is not JSON.
 func DecodePush(text []byte) (Push, error) {
-	valid, openings := syncschema.Survey(text)
-	if openings > maxDepth {
+	valid := syncschema.Valid(text)
+	if valid {
+		if in, ok := scanPush(text); ok {
+			return in, nil
+		}
+	}
+	return decodePush(text, valid)
+}
+
+// decodePush is DecodePush for any text, which is valid UTF-8 or not.
+func decodePush(text []byte, valid bool) (Push, error) {
+	if syncschema.Openings(text) > maxDepth {
 		text = new(pruner).prune(text)
 	}
+	// A decoder on a bytes.Buffer neither copies nor changes what it reads.
 	d := pushDecoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(text), options), doubtful: !valid}
 	return d.decode()
 }
@@ -238,13 +250,17 @@ func (d *pushDecoder) string(dst *string) error {
 	if err != nil {
 		return err
 	}
-	if bytes.IndexByte(v, '\\') < 0 {
-		*dst = string(v[1 : len(v)-1])
-		return nil
-	}
-	plain, _ := jsontext.AppendUnquote(nil, v) // half a surrogate pair becomes U+FFFD
-	*dst = string(plain)
+	*dst = unquoted(v)
 	return nil
+}
+
+// unquoted returns the text of a JSON string. Half a surrogate pair becomes U+FFFD.
+func unquoted(v []byte) string {
+	if bytes.IndexByte(v, '\\') < 0 {
+		return string(v[1 : len(v)-1])
+	}
+	plain, _ := jsontext.AppendUnquote(nil, v)
+	return string(plain)
 }
 
 // clock reads a safe integer; anything else leaves −1.

@@ -14,7 +14,11 @@ func (p *Push) Judge(results []or3cloud.OpResult) (valid []or3cloud.Op, places [
 	valid, places = p.Ops[:0], make([]int, 0, len(p.Ops))
 	for i := range p.Ops {
 		op := &p.Ops[i]
-		problem := syncschema.Check(op)
+		var found syncschema.Places
+		if p.found != nil {
+			found = p.found[i]
+		}
+		problem := syncschema.CheckRead(op, found)
 		if p.notText[i] {
 			problem = syncschema.NotText
 		}

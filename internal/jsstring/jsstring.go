@@ -17,6 +17,9 @@ func Len(s string) int {
 	return n
 }
 
+// Longer reports whether s has more than n UTF-16 code units. No string has more of them than bytes.
+func Longer(s string, n int) bool { return len(s) > n && Len(s) > n }
+
 // SortKey returns bytes whose order under bytes.Compare is the UTF-16 order of the strings they were made from
 // (contract, sync Pitfall 11). For text of the Basic Multilingual Plane they are its UTF-8; other characters become
 // two three-byte sequences, one per surrogate.

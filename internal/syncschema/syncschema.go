@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsonscan"
 	"or3.chat/cloud/internal/jsstring"
 )
 
@@ -55,7 +57,10 @@ var NotText = invalid("the op is not valid UTF-8")
 
 // Check validates an op and fills its Facts. It returns nil when the op may be stored. A JSON null as the payload of
 // a delete is turned into no payload.
-func Check(op *or3cloud.Op) *Problem {
+func Check(op *or3cloud.Op) *Problem { return CheckRead(op, nil) }
+
+// CheckRead is Check for an op whose payload ReadPayload has read out of a text that is UTF-8. If found is nil it has not.
+func CheckRead(op *or3cloud.Op, found Places) *Problem {
 	columns, ok := tables[op.Table]
 	if !ok {
 		return invalid("Unknown table: %.128s", op.Table)
@@ -81,19 +86,22 @@ func Check(op *or3cloud.Op) *Problem {
 	default:
 		return invalid("Unknown operation: %.32s", op.Operation)
 	}
-	if why := Unfit(op.Payload); why != "" {
-		return invalid("Invalid payload for %s: %s", op.Table, why)
+	values := members{op.Payload, interesting[op.Table], found}
+	if found == nil {
+		if why := Unfit(op.Payload); why != "" {
+			return invalid("Invalid payload for %s: %s", op.Table, why)
+		}
+		var err error
+		if values, err = scan(op.Payload, interesting[op.Table]); err != nil {
+			return invalid("Invalid payload for %s: %v", op.Table, err)
+		}
 	}
-	values, err := scan(op.Payload, interesting[op.Table])
-	if err != nil {
-		return invalid("Invalid payload for %s: %v", op.Table, err)
-	}
-	for _, c := range columns {
-		if why := c.check(values.get(c.name)); why != "" {
+	for i, c := range columns {
+		if why := c.check(values.value(i)); why != "" {
 			return invalid("Invalid payload for %s: %s: %s", op.Table, c.name, why)
 		}
 	}
-	if v := values.get(pkColumn(op.Table)); v != nil && text(v) != op.PK {
+	if v := values.get(pkColumn(op.Table)); v != nil && !is(v, op.PK) {
 		return invalid("Invalid payload for %s: %s must equal pk", op.Table, pkColumn(op.Table))
 	}
 	op.Facts = facts(op.Table, values)
@@ -109,11 +117,10 @@ func Check(op *or3cloud.Op) *Problem {
 // Unfit says why a payload must not reach a client, or "". Check refuses such payloads; rows from before it did may have
 // them. Escapes such as \ud83d are fit: clients cut their strings at UTF-16 units (contract, sync Pitfall 17).
 func Unfit(payload []byte) string {
-	valid, openings := Survey(payload)
 	switch {
-	case !valid:
+	case !Valid(payload):
 		return "not valid UTF-8"
-	case openings > MaxDepth && deeperThan(payload, MaxDepth): // of most texts there is nothing more to see
+	case Openings(payload) > MaxDepth && deeperThan(payload, MaxDepth): // of most texts there is nothing more to see
 		return fmt.Sprintf("nested deeper than %d levels", MaxDepth)
 	}
 	return ""
@@ -154,22 +161,30 @@ func checkStamp(op *or3cloud.Op) *Problem {
 	switch s := op.Stamp; {
 	case !utf8.ValidString(op.PK) || !utf8.ValidString(s.HLC) || !utf8.ValidString(s.DeviceID):
 		return NotText
-	case op.PK == "" || jsstring.Len(op.PK) > maxPK:
+	case op.PK == "" || jsstring.Longer(op.PK, maxPK):
 		return invalid("pk must have 1 to %d characters", maxPK)
 	case strings.ContainsRune(op.PK, '\uFFFD') || strings.ContainsRune(op.PK, 0):
 		// A broken character could make two rows one.
 		return invalid("pk must be well-formed text")
 	case !IsUUID(s.OpID):
 		return invalid("stamp.opId must be a UUID")
-	case s.HLC == "" || jsstring.Len(s.HLC) > maxHLC:
+	case s.HLC == "" || jsstring.Longer(s.HLC, maxHLC):
 		return invalid("stamp.hlc must have 1 to %d characters", maxHLC)
-	case strings.TrimSpace(s.DeviceID) == "" || jsstring.Len(s.DeviceID) > maxDevice:
+	case strings.TrimSpace(s.DeviceID) == "" || jsstring.Longer(s.DeviceID, maxDevice):
 		return invalid("stamp.deviceId must have 1 to %d characters", maxDevice)
 	case s.Clock < 0 || s.Clock > or3cloud.MaxSafeInteger:
 		return invalid("stamp.clock must be an integer from 0 to %d", int64(or3cloud.MaxSafeInteger))
 	}
 	return nil
 }
+
+// isHex has the digits in any case.
+var isHex = func() (is [256]bool) {
+	for _, c := range "0123456789abcdefABCDEF" {
+		is[c] = true
+	}
+	return is
+}()
 
 // IsUUID reports whether s is a UUID as clients accept it: hex digits in any case with version 1 to 8 and the RFC 9562
 // variant, or all zeros, or all f.
@@ -178,16 +193,9 @@ func IsUUID(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		c := s[i]
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f') {
-				return false
-			}
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if c := s[i]; dash && c != '-' || !dash && !isHex[c] {
+			return false
 		}
 	}
 	if s[14] >= '1' && s[14] <= '8' && strings.IndexByte("89abAB", s[19]) >= 0 {
@@ -296,8 +304,8 @@ var tables = map[string][]column{
 		[]column{{name: "actions", optional: true, kind: '['}}),
 }
 
-// interesting is, per table, the keys whose values are looked at: the schema's and those that Facts need. A
-// short list is searched faster than a map.
+// interesting is, per table, the keys whose values are looked at: the schema's, in its order, and those that Facts need.
+// A short list is searched faster than a map.
 var interesting = func() map[string][]string {
 	extra := map[string][]string{
 		or3cloud.TableMessages: {"file_hashes"},
@@ -316,20 +324,51 @@ var interesting = func() map[string][]string {
 	return out
 }()
 
-// members holds the values of the wanted keys of a payload; they alias its bytes.
+// Places are where the values begin and end in a payload which Check asks for, in the order of interesting.
+type Places []place
+
+// place is a part of a payload, none of which has 4 GiB; the zero value if there is none.
+type place struct{ begin, end uint32 }
+
+// ReadPayload passes the payload of an op of a table, which is an object, and notes where what Check asks for is. The
+// scanner must let it nest MaxDepth levels deep and no deeper.
+func ReadPayload(s *jsonscan.Scanner, table string) (payload []byte, found Places) {
+	m := find(s, interesting[table])
+	return m.text, m.places
+}
+
+// members are the values of the wanted keys of a payload.
 type members struct {
+	text   []byte
 	keys   []string
-	values []jsontext.Value
+	places Places
+}
+
+// value returns the value of a key, or nil if it is absent.
+func (m members) value(key int) jsontext.Value {
+	if key < 0 || key >= len(m.places) || m.places[key].end == 0 {
+		return nil
+	}
+	p := m.places[key]
+	return m.text[p.begin:p.end:p.end]
 }
 
 // get returns the value of a key, or nil if it is absent.
-func (m members) get(key string) jsontext.Value {
-	for i, k := range m.keys {
-		if k == key {
-			return m.values[i]
+func (m members) get(key string) jsontext.Value { return m.value(slices.Index(m.keys, key)) }
+
+// find passes an object and notes the places of the wanted keys, of a repeated one the last.
+func find(s *jsonscan.Scanner, want []string) members {
+	m := members{keys: want, places: make(Places, len(want))}
+	start := s.At()
+	for more := s.Open('{'); more; more = s.More('{') {
+		name, begin := s.Name(), s.At()
+		s.Value()
+		if i := indexOf(want, name); i >= 0 {
+			m.places[i] = place{uint32(begin - start), uint32(s.At() - start)}
 		}
 	}
-	return nil
+	m.text = s.Since(start)
+	return m
 }
 
 // decoders are kept because a new one per op is half of what a push allocates.
@@ -361,20 +400,20 @@ func scan(payload []byte, want []string) (members, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return members{}, errMalformed
 	}
-	found := members{keys: want, values: make([]jsontext.Value, len(want))}
+	found := members{text: payload, keys: want, places: make(Places, len(want))}
 	for d.PeekKind() != '}' {
 		name, err := d.ReadValue()
 		if err != nil {
 			return members{}, errMalformed
 		}
-		place := indexOf(want, name)
+		i := indexOf(want, unquoted(name))
 		v, err := d.ReadValue()
 		if err != nil {
 			return members{}, errMalformed
 		}
-		if place >= 0 {
-			end := d.InputOffset()
-			found.values[place] = jsontext.Value(payload[end-int64(len(v)) : end : end])
+		if i >= 0 {
+			end := int(d.InputOffset())
+			found.places[i] = place{uint32(end - len(v)), uint32(end)}
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
@@ -383,12 +422,16 @@ func scan(payload []byte, want []string) (members, error) {
 	return found, nil
 }
 
-// indexOf returns the place of a quoted name in a list, or −1. Only names with escapes need to be unquoted.
-func indexOf(list []string, quoted jsontext.Value) int {
-	name := quoted[1 : len(quoted)-1]
+// unquoted returns the text of a name. Only names with escapes need to be unpacked.
+func unquoted(name jsontext.Value) []byte {
 	if bytes.IndexByte(name, '\\') >= 0 {
-		name = []byte(text(quoted))
+		return []byte(text(name))
 	}
+	return name[1 : len(name)-1]
+}
+
+// indexOf returns the place of a name in a list, or −1.
+func indexOf(list []string, name []byte) int {
 	for i, k := range list {
 		if k == string(name) {
 			return i
@@ -409,6 +452,14 @@ func text(v jsontext.Value) string {
 		return ""
 	}
 	return string(b)
+}
+
+// is reports whether v holds a string.
+func is(v jsontext.Value, s string) bool {
+	if n := len(v) - 2; n == len(s) && string(v[1:n+1]) == s && v[0] == '"' && !strings.Contains(s, `\`) {
+		return true
+	}
+	return text(v) == s
 }
 
 func facts(table string, values members) or3cloud.PayloadFacts {

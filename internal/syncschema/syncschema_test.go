@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/jsonscan"
 	"or3.chat/cloud/internal/recorded"
 )
 
@@ -315,4 +317,46 @@ func TestReferencesAreBounded(t *testing.T) {
 	if got := FileHashes(`["` + strings.Repeat("a", maxDigest+1) + `","b"]`); len(got) != 1 || got[0] != "b" {
 		t.Errorf("a text that is too long for a digest was kept: %.20q", got)
 	}
+}
+
+// checkFind compares the one pass over a payload with the general decoder, and reports whether that has been enough.
+func checkFind(t *testing.T, payload []byte, want []string) bool {
+	t.Helper()
+	s := jsonscan.New(payload, MaxDepth)
+	got := find(&s, want)
+	if !s.Done() {
+		return false
+	}
+	decoded, err := scan(payload, want)
+	if err != nil {
+		t.Fatalf("%s: taken, although %v", payload, err)
+	}
+	if Unfit(payload) != "" && Valid(payload) {
+		t.Errorf("%s: taken, although it is unfit", payload)
+	}
+	if !reflect.DeepEqual(got, decoded) {
+		t.Errorf("%s: %v, want %v", payload, got.places, decoded.places)
+	}
+	return true
+}
+
+// What clients have been seen to send is read in one pass.
+func TestFindInTheRecordedPayloads(t *testing.T) {
+	for _, op := range recorded.Ops(t) {
+		if len(op.Payload) > 0 && string(op.Payload) != "null" && !checkFind(t, op.Payload, interesting[op.Table]) {
+			t.Errorf("left to the decoder: %s", op.Payload)
+		}
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	for table, payload := range valid {
+		f.Add(table, []byte(payload))
+	}
+	for _, payload := range []string{
+		`{"id":1,"id":{"id":2},"name":[{}]}`, `{"i\u0064":1}`, `{"x":{"n\u0061me":"\ud83d"},"name":"\/\u0041"}`, `{"id" : 1}`, `[]`, `{}`, `{"id":1}x`, `{"name":"ä","":0}`,
+	} {
+		f.Add("kv", []byte(payload))
+	}
+	f.Fuzz(func(t *testing.T, table string, payload []byte) { checkFind(t, payload, interesting[table]) })
 }

@@ -7,26 +7,36 @@ const (
 	highs = 0x8080808080808080
 )
 
-// Survey reports whether a JSON text is valid UTF-8, as utf8.Valid does, and how many arrays and objects may begin in it: at
-// least as many as do. Every byte of every page and push passes here, so it looks at each once and has no branch for it.
-func Survey(b []byte) (valid bool, openings int) {
+// Valid reports whether a text is valid UTF-8, as utf8.Valid does. Every byte of every page and push passes here. Most are
+// ASCII, which one branch sees of 32 at a time.
+func Valid(b []byte) bool {
 	state := uint64(stateStart)
-	for len(b) >= 32 {
+	for ; len(b) >= 32; b = b[32:] {
 		w0, w1 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 		w2, w3 := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
-		openings += int((brackets(w0) + brackets(w1) + brackets(w2) + brackets(w3)) * lows >> 56)
 		if (w0|w1|w2|w3)&highs != 0 || state&63 != stateStart {
 			state = read(read(read(read(state, w0), w1), w2), w3)
 		}
-		b = b[32:]
 	}
 	for _, c := range b {
 		state = steps[c] >> (state & 63)
+	}
+	return state&63 == stateStart
+}
+
+// Openings returns how many arrays and objects may begin in a JSON text: at least as many as do. It has no branch for a byte.
+func Openings(b []byte) (n int) {
+	for ; len(b) >= 32; b = b[32:] {
+		w0, w1 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		w2, w3 := binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+		n += int((brackets(w0) + brackets(w1) + brackets(w2) + brackets(w3)) * lows >> 56)
+	}
+	for _, c := range b {
 		if c|0x20 == '{' {
-			openings++
+			n++
 		}
 	}
-	return state&63 == stateStart, openings
+	return n
 }
 
 // read takes the automaton over the eight bytes of a word.

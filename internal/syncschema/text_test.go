@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// checkSurvey compares Survey with the standard library.
-func checkSurvey(t *testing.T, b []byte) {
+// checkText compares Valid and Openings with the standard library.
+func checkText(t *testing.T, b []byte) {
 	t.Helper()
-	valid, openings := Survey(b)
+	valid, openings := Valid(b), Openings(b)
 	if valid != utf8.Valid(b) {
 		t.Errorf("%q: valid is %t", b, valid)
 	}
@@ -20,7 +20,7 @@ func checkSurvey(t *testing.T, b []byte) {
 }
 
 // Every sequence of bytes at the limits of the ranges of UTF-8 is judged as the standard library does, wherever it begins.
-func TestSurveyAgreesWithTheStandardLibrary(t *testing.T) {
+func TestValidAgreesWithTheStandardLibrary(t *testing.T) {
 	limits := []byte("\x00a[{\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xec\xed\xee\xef\xf0\xf1\xf3\xf4\xf5\xff")
 	for _, before := range []int{0, 3, 6, 7} {
 		text := []byte(strings.Repeat("{", before) + "....." + "[[[[[[[[")
@@ -29,20 +29,20 @@ func TestSurveyAgreesWithTheStandardLibrary(t *testing.T) {
 				for _, c := range limits {
 					for _, d := range limits {
 						copy(text[before:], []byte{a, b, c, d})
-						checkSurvey(t, text)
-						checkSurvey(t, text[:before+4])
+						checkText(t, text)
+						checkText(t, text[:before+4])
 					}
 				}
 			}
 		}
 	}
 	for r := rune(0); r <= utf8.MaxRune; r += 7 {
-		checkSurvey(t, []byte("{\"a\":\"\u00e4"+string(r)+"\"}"))
+		checkText(t, []byte("{\"a\":\"\u00e4"+string(r)+"\"}"))
 	}
 }
 
-func FuzzSurvey(f *testing.F) {
+func FuzzValid(f *testing.F) {
 	f.Add([]byte(`{"a":"\u00e4 ä € 𝄞","b":[{}]}`))
 	f.Add([]byte("[\xed\xa0\x80]"))
-	f.Fuzz(checkSurvey)
+	f.Fuzz(checkText)
 }
