@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -121,6 +122,10 @@ func TestAnswersThatOldClientsLeave(t *testing.T) {
 	failed := p.turn(7).begin()
 	p.until(failed.job, "error")
 	refuses.Store(false)
+	reason := fmt.Sprintf("ai.background.error|%s%012d|AI response failed|wait 7 seconds", turnThread[:24], 7)
+	if got := p.notifications(); !slices.Equal(got, []string{reason}) { // its client shows none
+		t.Errorf("told of the failure: %q", got)
+	}
 	wrote := p.turn(1).begin()
 	wrote.write(1, 8, turnText, "complete", "")
 	ended := p.turn(2).begin()
@@ -180,6 +185,10 @@ func TestAnswersThatOldClientsLeave(t *testing.T) {
 		t.Errorf("failed: %v", message)
 	}
 
+	if got := p.notifications(); slices.Index(got, reason) != 0 || slices.Contains(got[1:], reason) {
+		t.Errorf("told of the failure: %q", got)
+	}
+
 	// The other device edits the answer; the first one comes back with half of it, reads the rest and writes that.
 	clock := int(message["clock"].(float64))
 	again := other.turn(8)
@@ -188,5 +197,40 @@ func TestAnswersThatOldClientsLeave(t *testing.T) {
 	left.write(3, 31, turnText, "complete", "")
 	if data, message := told(left); data["content"] != "It is so, edited" {
 		t.Errorf("the edit of the other device: %v", message)
+	}
+}
+
+// Clients of February show nothing of an answer that does not begin, so their users are told beside the chat: once, however often they
+// try. The newest ones say so themselves.
+func TestOldClientsAreToldWhyNoAnswerBegins(t *testing.T) {
+	p := background(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, says("Hello")+said)
+	}, "OR3_MAX_MESSAGES_PER_DAY=1").register(t, "ann@example.test")
+	p.until(p.turn(1).begin().job, "complete")
+	start := string(p.turn(2).Start)
+	refused := func(status int, body string) {
+		t.Helper()
+		if res, text, err := p.send(t.Context(), "POST", "/api/openrouter/stream", body); err != nil || res.StatusCode != status ||
+			status == http.StatusTooManyRequests && (res.Header.Get("Retry-After") == "" || res.Header.Get("X-DailyLimit-Remaining") != "0") {
+			t.Errorf("%v %v %s", err, res, text)
+		}
+	}
+	for range 3 {
+		refused(http.StatusTooManyRequests, start)
+	}
+	refused(http.StatusTooManyRequests, p.wish(9, ""))
+	refused(http.StatusRequestEntityTooLarge, strings.Replace(start, "open tab", strings.Repeat("x", 1<<20), 1))
+	refused(http.StatusServiceUnavailable, strings.Replace(start, `"stream"`, `"tools":[{"type":"function","function":{"name":"f"}}],"stream"`, 1))
+	var got []string
+	for _, told := range p.notifications() {
+		if strings.HasPrefix(told, fmt.Sprintf("ai.background.error|%s%012d|AI response failed|", turnThread[:24], 2)) {
+			got = append(got, told[strings.LastIndex(told, "|")+1:])
+		}
+	}
+	slices.Sort(got)
+	got = slices.Compact(got) // a minute may have passed between two
+	if len(got) != 3 || !strings.HasPrefix(got[2], "The chat is too large") ||
+		!strings.HasPrefix(got[0], "Background answers call no tools") || !strings.HasPrefix(got[1], "Daily message limit reached (1). Try again tomorrow.") {
+		t.Errorf("told: %q", got)
 	}
 }

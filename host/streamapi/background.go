@@ -32,6 +32,9 @@ func deny(w http.ResponseWriter, status int, text, code string) error {
 	}{code, text})
 }
 
+// denial is deny, and what else it takes for a client.
+type denial = func(w http.ResponseWriter, status int, text, code string) error
+
 // begun says that an answer is made. The newest clients demand the version of the history that they have announced.
 type begun struct {
 	JobID          string `json:"jobId"`
@@ -50,11 +53,19 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		return err
 	case !s.Authenticated:
 		return deny(w, http.StatusUnauthorized, "Authentication required for background streaming", "")
-	case asked.Tools:
+	}
+	// Old clients say nothing of a refused start, neither in the chat nor beside it.
+	deny := func(w http.ResponseWriter, status int, text, code string) error {
+		if asked.History == nil {
+			a.opt.Answers.Refused(r.Context(), s.User.ID, s.Workspace.ID, asked.ThreadID, text, status)
+		}
+		return deny(w, status, text, code)
+	}
+	if asked.Tools {
 		return deny(w, http.StatusServiceUnavailable, "Background answers call no tools on this server: switch them off for this chat", codeTools)
 	}
 	if len(asked.History) > jobs.MaxContext {
-		return a.notBegun(w, answers.ErrLarge)
+		return notBegun(w, deny, answers.ErrLarge)
 	}
 	history, err := announced(asked, s)
 	switch {
@@ -73,7 +84,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 	answer := begun{Status: "streaming", HistoryVersion: int(history.Version)}
 	if asked.AdmissionID != "" {
 		if answer.JobID, err = a.opt.Answers.Again(r.Context(), s.User.ID, asked.AdmissionID); err != nil {
-			return a.notBegun(w, err)
+			return notBegun(w, deny, err)
 		}
 		if answer.JobID != "" {
 			return httpapi.WriteJSON(w, http.StatusOK, answer)
@@ -91,7 +102,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 	}
 	body := asked.Streamed(model)
 	if body.Size() > maxBackground {
-		return a.notBegun(w, answers.ErrLarge)
+		return notBegun(w, deny, answers.ErrLarge)
 	}
 	budget, refused := a.take("user:" + s.User.ID)
 	budget.tell(w)
@@ -103,7 +114,7 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		UserID: s.User.ID, History: asked.History, Admission: history, Asked: asked.Model, To: to, Key: key, Referer: referer(r), Body: body.Bytes(),
 	})
 	if err != nil {
-		return a.notBegun(w, err)
+		return notBegun(w, deny, err)
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, answer)
 }
@@ -138,7 +149,7 @@ func isID(id string) bool { return id != "" && len(id) <= or3cloud.MaxChatID }
 const maxBackground = 1 << 20
 
 // notBegun says why an answer does not begin.
-func (a *API) notBegun(w http.ResponseWriter, err error) error {
+func notBegun(w http.ResponseWriter, deny denial, err error) error {
 	switch {
 	case errors.Is(err, answers.ErrCancelled):
 		return deny(w, http.StatusConflict, answers.ErrCancelled.Message, "admission_cancelled")

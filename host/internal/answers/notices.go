@@ -9,6 +9,9 @@ import (
 	"or3.chat/cloud/jobs"
 )
 
+// failedTitle is over the reason for which a user has no answer.
+const failedTitle = "AI response failed"
+
 // notices tell users of answers that have ended without them (contract, client-behaviour §13).
 type notices struct {
 	opt     *Options
@@ -26,14 +29,10 @@ func (n *notices) give(ctx context.Context) error {
 	}
 	var faults []error
 	for _, job := range due {
-		if notice := noticeOf(&job); notice.Type != "" && !n.readers.watched(job.ID) {
-			err := n.opt.Notifier.Notify(ctx, notice)
-			if !final(err) {
-				faults = append(faults, fmt.Errorf("the notification of job %s: %w", job.ID, err))
+		if failedLeft(&job) || !n.readers.watched(job.ID) {
+			if err := n.tell(ctx, &job); err != nil {
+				faults = append(faults, err)
 				continue
-			}
-			if err != nil { // such as to someone who is no member any more
-				n.opt.Log.Debug("a user is not told of a background answer", "job", job.ID, "reason", reason(err))
 			}
 		}
 		if err := n.opt.Store.JobIsTold(ctx, job.ID); err != nil {
@@ -43,6 +42,25 @@ func (n *notices) give(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
+// tell tells the user of a job that has ended, if there is something to tell.
+func (n *notices) tell(ctx context.Context, job *jobs.Job) error {
+	notice := noticeOf(job)
+	if n.opt.Notifier == nil || notice.Type == "" {
+		return nil
+	}
+	err := n.opt.Notifier.Notify(ctx, notice)
+	if !final(err) {
+		return fmt.Errorf("the notification of job %s: %w", job.ID, err)
+	}
+	if err != nil { // such as to someone who is no member any more
+		n.opt.Log.Debug("a user is not told of a background answer", "job", job.ID, "reason", reason(err))
+	}
+	return nil
+}
+
+// failedLeft reports whether a job has failed whose client shows no reason, whether it reads along or not.
+func failedLeft(job *jobs.Job) bool { return job.Status == jobs.Failed && isLeft(*job) }
+
 // noticeOf returns what a user is told of the end of an answer; nothing if the chat has gone on without it.
 func noticeOf(job *jobs.Job) or3cloud.Notification {
 	n := or3cloud.Notification{
@@ -50,14 +68,36 @@ func noticeOf(job *jobs.Job) or3cloud.Notification {
 		WorkspaceID: job.WorkspaceID, UserID: job.UserID, ThreadID: job.ThreadID,
 	}
 	switch {
+	case failedLeft(job):
+		n.Type, n.Title, n.Body = or3cloud.NotifyAnswerFailed, failedTitle, job.Error
 	case job.HistoryPhase == jobs.HistorySuperseded, job.Status != jobs.Complete && job.Status != jobs.Failed:
 	case job.Status == jobs.Complete && job.HistoryPhase != jobs.HistoryBlocked:
 		n.Type, n.Title, n.Body = or3cloud.NotifyAnswerComplete, "AI response ready", "Your background response is ready."
 	default:
-		n.Type, n.Title, n.Body = or3cloud.NotifyAnswerFailed, "AI response failed", job.Error
+		n.Type, n.Title, n.Body = or3cloud.NotifyAnswerFailed, failedTitle, job.Error
 		if job.Status == jobs.Complete {
 			n.Body = "Your background response could not be written into the chat."
 		}
 	}
 	return n
 }
+
+// Refused tells a user why an answer has not begun, if their client does not: once in a minute for the same status, so that who asks
+// again and again fills no log.
+func (e *Engine) Refused(ctx context.Context, userID, workspaceID, threadID, why string, status int) {
+	if e.opt.Notifier == nil || workspaceID == "" {
+		return
+	}
+	if !isThreadID(threadID) {
+		threadID = ""
+	}
+	err := e.opt.Notifier.Notify(ctx, or3cloud.Notification{
+		ID:          or3cloud.NotificationID("ai.background.refused", userID, fmt.Sprint(status), fmt.Sprint(e.opt.Now().Unix()/60)),
+		WorkspaceID: workspaceID, UserID: userID, ThreadID: threadID, Type: or3cloud.NotifyAnswerFailed, Title: failedTitle, Body: why,
+	})
+	if err != nil {
+		e.opt.Log.Debug("a user is not told why a background answer has not begun", "reason", reason(err))
+	}
+}
+
+func isThreadID(id string) bool { return id != "" && len(id) <= or3cloud.MaxChatID }

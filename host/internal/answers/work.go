@@ -90,13 +90,19 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 		Seen: e.readers.watched(job.ID),
 	}
 	if err != nil {
-		end.Status = jobs.Failed
+		end.Status, end.Seen = jobs.Failed, end.Seen && !isLeft(job.Job) // such a client shows no reason
 		end.Error, end.Cause = e.explain(a, err)
 	}
 	err = e.save(job.ID, end)
 	if err != nil {
 		e.opt.Log.Warn("the end of a background answer was not written", "job", job.ID, "error", err)
 		return
+	}
+	if ended := job.Job; isLeft(ended) && end.Status == jobs.Failed { // at once, not when the history has it
+		ended.Status, ended.Error = end.Status, end.Error
+		if err := e.notices.tell(context.WithoutCancel(ctx), &ended); err != nil {
+			e.opt.Log.Debug("a user is told later of a background answer", "job", job.ID, "error", err)
+		}
 	}
 	e.opt.Log.Info("a background answer has ended", "job", job.ID, "status", end.Status, "user", job.UserID, "workspace", job.WorkspaceID,
 		"attempts", job.Attempts, "seconds", int(end.CompletedAt.Sub(job.StartedAt).Seconds()))
