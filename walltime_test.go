@@ -72,6 +72,7 @@ var wallTime = map[string]string{
 	"e2e/resumable_test.go TestResumableUpload":                                "only scatters the moments at which a process is killed",
 	"e2e/transfers_test.go slowProxy.copy":                                     "is a slow network",
 	"e2e/transfers_test.go transferDevice.work":                                "is the back-off of a client",
+	"host/answers_order_test.go TestOneAnswerForOneWish":                       "only scatters the moments at which requests break off",
 	"host/listeners_unix_test.go TestFiveThousandIdleListeners":                "only spaces two readings that are reported",
 	"httpapi/httpapi_test.go TestAnswersHaveADeadlineAndTheNextRequestHasNone": "a deadline a quarter of an hour away, with a minute of room",
 	"httpapi/memory_test.go TestAnswersThatAreNotTakenEnd":                     "the wish of a handler, which must not be heard",

@@ -33,7 +33,7 @@ func (a *archive) bring(ctx context.Context) error {
 			err = a.writeAdmission(ctx, job.Job, false)
 		case isLeft(job.Job):
 			err = a.writeLeft(ctx, job)
-		default:
+		case job.HistoryPhase == jobs.HistoryFinalizationPending:
 			err = a.writeAnswer(ctx, job)
 		}
 		if !final(err) { // others do not wait for it

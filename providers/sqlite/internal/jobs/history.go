@@ -61,6 +61,9 @@ func (j *Jobs) PendingHistoryJobs(ctx context.Context, limit int) (out []jobs.Pe
 			if err != nil {
 				return err
 			}
+			if !r.awaitsHistory() { // any more
+				return nil
+			}
 			var p jobs.PendingHistory
 			if p.Job, err = whole(ctx, q, r); err != nil {
 				return err

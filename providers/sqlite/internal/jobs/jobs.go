@@ -62,6 +62,11 @@ func (r row) admitted() bool {
 	return r.HistoryPhase == "" || r.HistoryPhase == string(jobs.HistoryReady)
 }
 
+// awaitsHistory reports whether something of the job is to be written into the history.
+func (r row) awaitsHistory() bool {
+	return r.HistoryPhase == string(jobs.HistoryAdmissionPending) || r.HistoryPhase == string(jobs.HistoryFinalizationPending)
+}
+
 func (r row) open() bool { return r.Status == string(jobs.Streaming) }
 
 // of reports whether a job is a user's.
