@@ -2,13 +2,16 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -127,4 +130,140 @@ func filesBelow(t *testing.T, dir string) (files []string) {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// TestEndsOfAnswersAreToldOnce kills the program when an answer has just ended, and again when the key of another one under way was lost:
+// webhooks and users hear of each end once, and what cannot go on fails with a text.
+func TestEndsOfAnswersAreToldOnce(t *testing.T) {
+	t.Parallel()
+	var hang atomic.Bool
+	models := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{\"content\":\"half\"}}]}\n\n")
+		_ = http.NewResponseController(w).Flush()
+		if hang.Load() {
+			<-r.Context().Done()
+			return
+		}
+		_, _ = io.WriteString(w, "data: [DONE]\n\n")
+	}))
+	defer models.Close()
+	var mu sync.Mutex
+	told := map[string]map[string]bool{} // the ids of events, by the job
+	hooks := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var in struct {
+			EventID string `json:"event_id"`
+			Data    struct {
+				JobID string `json:"job_id"`
+			}
+		}
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Header.Get("X-OR3-Event") != "message.completed" {
+			t.Errorf("%v: %v", r.Header, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if told[in.Data.JobID] == nil {
+			told[in.Data.JobID] = map[string]bool{}
+		}
+		told[in.Data.JobID][in.EventID] = true
+	}))
+	defer hooks.Close()
+	key := filepath.Join(t.TempDir(), "background.key")
+	setKey := func(text string) {
+		if err := os.WriteFile(key, []byte(strings.Repeat(text, 20)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setKey("first ")
+	srv := startServer(t, withEnv("OPENROUTER_API_KEY", "sk-or-v1-key-for-all"), withEnv("OR3_OPENROUTER_BASE_URL", models.URL), withEnv("OR3_WEBHOOKS_BLOCK_PRIVATE_IPS", "false"),
+		withEnv("OR3_BACKGROUND_STREAMING_ENABLED", "true"), withEnv("OR3_BACKGROUND_ENCRYPTION_KEY_FILE", key), withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", generousLimits))
+	d := newDevice(t, srv, "A")
+	ws := d.register("ann@example.test").Workspace.ID
+	if r := d.post("/api/webhooks", obj{"url": hooks.URL, "events": []string{"message.completed"}}); r.status != 200 {
+		t.Fatalf("a webhook: %s", r)
+	}
+	begin := func(n string) string {
+		t.Helper()
+		message := func(id, role string) obj {
+			return obj{"id": id + n, "thread_id": "t" + n, "role": role, "clock": 1, "data": obj{"content": "", "generation_id": "g" + n}}
+		}
+		r := d.post("/api/openrouter/stream", obj{
+			"model": "x/y", "stream": true, "messages": []obj{}, "_background": true, "_threadId": "t" + n, "_messageId": "a" + n, "_backgroundAdmissionId": "wish" + n,
+			"_history": obj{
+				"version": 1, "kind": "new-turn", "admissionId": "wish" + n, "generationId": "g" + n, "workspaceId": ws, "threadId": "t" + n, "messageId": "a" + n,
+				"thread": obj{"id": "t" + n, "clock": 1}, "userMessage": message("u", "user"), "assistantMessage": message("a", "assistant"),
+			},
+		})
+		var out struct{ JobID string }
+		if r.status != 200 {
+			t.Fatalf("begun: %s", r)
+		}
+		r.decode(t, &out)
+		return out.JobID
+	}
+	type state struct{ Status, Content, Error string }
+	until := func(id string, is func(state) bool) (s state) {
+		t.Helper()
+		patience.Until(t, "the answer comes so far", func() bool {
+			d.call("GET", "/api/jobs/"+id+"/status", nil).decode(t, &s)
+			return is(s)
+		})
+		return s
+	}
+	notifications := func() (all []string) {
+		d.pullAll(ws, 0, 100, func(p pulled) {
+			for _, c := range p.Changes {
+				var n struct {
+					Type     string
+					ThreadID string `json:"thread_id"`
+				}
+				if c.TableName == "notifications" && json.Unmarshal(c.Payload, &n) == nil {
+					all = append(all, n.ThreadID+" "+n.Type)
+				}
+			}
+		})
+		slices.Sort(all)
+		return all
+	}
+	heard := func(want ...string) {
+		t.Helper()
+		patience.Until(t, fmt.Sprintf("%d notifications", len(want)), func() bool { return len(notifications()) >= len(want) })
+		if got := notifications(); !slices.Equal(got, want) {
+			t.Errorf("told: %q, want %q", got, want)
+		}
+	}
+	first := begin("1")
+	until(first, func(s state) bool { return s.Status == "complete" })
+	srv.kill()
+	srv.start()
+	heard("t1 ai.background.complete")
+
+	hang.Store(true)
+	second := begin("2")
+	until(second, func(s state) bool { return s.Content == "half" })
+	srv.kill()
+	setKey("second ")
+	srv.start()
+	const lost = "The answer cannot go on: the key of background answers has changed"
+	if s := until(second, func(s state) bool { return s.Status != "streaming" }); s.Status != "error" || s.Error != lost {
+		t.Errorf("without its key: %+v", s)
+	}
+	heard("t1 ai.background.complete", "t2 ai.background.error")
+	srv.kill()
+	srv.start()
+	hang.Store(false)
+	third := begin("3")
+	until(third, func(s state) bool { return s.Status == "complete" })
+	heard("t1 ai.background.complete", "t2 ai.background.error", "t3 ai.background.complete")
+	patience.Until(t, "the webhook is told", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(told[third]) > 0
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if len(told) != 2 || len(told[first]) != 1 || len(told[third]) != 1 {
+		t.Errorf("the webhook is told %v, want one event each of %s and %s", told, first, third)
+	}
 }
