@@ -13,6 +13,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/adminevent"
+	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/operator"
 )
@@ -184,6 +185,73 @@ func TestWebhooksAreToldOfAnswers(t *testing.T) {
 	}
 	select {
 	case d := <-ofUser.got:
+		t.Errorf("told of more: %s", d.body)
+	default:
+	}
+}
+
+// An answer that its browser reads is told as well, once and if it was complete, where the client has said which message it is and its user may
+// write there.
+func TestWebhooksAreToldOfAnswersInTheForeground(t *testing.T) {
+	var cut atomic.Bool
+	r := startReal(t, eventsapi.Bounds{}, nil, "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_OPENROUTER_BASE_URL="+models(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, says("an answer"))
+		if cut.Load() {
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, said)
+	}))
+	p, viewer := r.register(t, "ann@example.test"), r.register(t, "bob@example.test")
+	access := r.running.Load().sessions.store.(or3cloud.WorkspaceAccessStore)
+	if err := access.SetMemberRole(t.Context(), p.workspace, viewer.user, or3cloud.RoleViewer); err != nil {
+		t.Fatal(err)
+	}
+	viewer.do("POST", "/api/workspaces/active", fmt.Sprintf(`{"id":%q}`, p.workspace), nil)
+	to := newReceiver(t)
+	p.do("POST", "/api/webhooks", fmt.Sprintf(`{"url":%q,"events":["message.completed"]}`, to.URL), nil)
+	chat := func(p *person, ids string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+"/api/openrouter/stream", strings.NewReader(`{"model":"x/y","stream":true,"messages":[]`+ids+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		if p == viewer {
+			req.Header.Set("X-Or3-Openrouter-Key", "sk-or-v1-own")
+		}
+		res, err := p.client.Do(req)
+		if err != nil || res.StatusCode != 200 {
+			t.Fatal(res, err)
+		}
+		defer res.Body.Close()
+		if _, err := io.Copy(io.Discard, res.Body); (err != nil) != cut.Load() {
+			t.Errorf("the answer: %v", err)
+		}
+	}
+	chat(p, "")
+	chat(p, `,"_threadId":"t0"`)
+	chat(p, `,"_threadId":"t0","_messageId":7`)
+	chat(viewer, `,"_threadId":"t0","_messageId":"m0"`)
+	cut.Store(true)
+	chat(p, `,"_threadId":"t0","_messageId":"m0"`)
+	cut.Store(false)
+	chat(p, `,"_threadId":"t1","_messageId":"m1"`)
+	chat(p, `,"_threadId":"t2","_messageId":"m2"`)
+	got := map[string]bool{}
+	for range 2 {
+		var body struct{ Data map[string]any }
+		d := patience.Receive(t, "a delivery", to.got)
+		if err := json.Unmarshal(d.body, &body); err != nil || body.Data["model_id"] != "x/y" || body.Data["job_id"] != nil || body.Data["completed_at"] == nil {
+			t.Errorf("%s, %v", d.body, err)
+		}
+		got[fmt.Sprint(body.Data["thread_id"], body.Data["message_id"])] = true
+	}
+	if !got["t1m1"] || !got["t2m2"] {
+		t.Errorf("told of %v", got)
+	}
+	select {
+	case d := <-to.got:
 		t.Errorf("told of more: %s", d.body)
 	default:
 	}

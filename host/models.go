@@ -27,7 +27,10 @@ func (h *Host) models(run *running, p *instance.Providers) (apis []api, err erro
 	})
 	o := streamapi.Options{
 		Host: h, Limits: h.limits, Upstreams: upstreams, Client: run.models, Total: h.answers,
-		OwnKeys: cfg.Bool(setting.OpenRouterOverride), OwnKeysOnly: cfg.Bool(setting.OpenRouterUserKey),
+		OwnKeys: cfg.Bool(setting.OpenRouterOverride), OwnKeysOnly: cfg.Bool(setting.OpenRouterUserKey), Log: h.log,
+	}
+	if run.webhooks != nil {
+		o.Completions = instance.Ability[or3cloud.WebhookQueue](p, or3cloud.ProviderSync)
 	}
 	if cfg.Bool(setting.LimitsEnabled) {
 		o.PerMinute, o.PerDay = int(cfg.Int(setting.RequestsPerMinute)), int(cfg.Int(setting.MaxMessagesPerDay))

@@ -26,6 +26,8 @@ type exchange struct {
 	// streamed says that the client wants events.
 	streamed bool
 	budget   budget
+	// complete says that the client has got all of an answer.
+	complete bool
 }
 
 // warn tells the operator of something, in the log line of the request.
@@ -112,6 +114,7 @@ func (x *exchange) relay(answer *completions.Answer, whole func() bool) error {
 		}
 		switch {
 		case err == io.EOF:
+			x.complete = true
 			return nil
 		case err != nil:
 			if err := x.ended(err); err != nil {

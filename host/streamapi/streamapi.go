@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/completions"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/jobs"
 )
 
 const (
@@ -64,6 +66,14 @@ type Options struct {
 	Total int
 	// Answers makes answers in the background; nil refuses to.
 	Answers *answers.Engine
+	// Completions are told of complete answers, for webhooks; nil if there are none.
+	Completions Completions
+	Log         *slog.Logger
+}
+
+// Completions are told that an answer is complete.
+type Completions interface {
+	ReportCompletion(ctx context.Context, m or3cloud.CompletedMessage) error
 }
 
 // API streams answers.
@@ -156,6 +166,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	defer cancel(nil)
 	x := exchange{w: w, r: r, to: to, key: key, lent: lent, streamed: asked.Stream, budget: budget}
 	call := completions.Call{To: to, Key: key, Referer: referer(r), Body: asked.Body(model)}
+	message := messageOf(asked, s)
 	asked = nil // and its text, which may be large
 	answer, err := a.opt.Client.Send(ctx, call)
 	if err != nil {
@@ -165,7 +176,39 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	if call.Body.Release() {
 		httpapi.RecordOf(r).Memory.Close()
 	}
-	return x.handOn(answer)
+	err = x.handOn(answer)
+	if x.complete {
+		a.report(r, s, message)
+	}
+	return err
+}
+
+// messageOf returns what webhooks are told of an answer, if its client has said which message it is. It holds nothing of the text.
+func messageOf(asked *completions.Request, s *or3cloud.SessionContext) (m or3cloud.CompletedMessage) {
+	if s.Authenticated && isID(asked.ThreadID) && isID(asked.MessageID) && len(asked.Model) <= jobs.MaxName {
+		m.WorkspaceID, m.ThreadID, m.MessageID = s.Workspace.ID, strings.Clone(asked.ThreadID), strings.Clone(asked.MessageID)
+		m.ModelID = strings.Clone(asked.Model)
+	}
+	return m
+}
+
+// reporting is how long the end of an answer may wait for the store.
+const reporting = time.Second
+
+// report tells webhooks that an answer is complete, if its user may write it.
+func (a *API) report(r *http.Request, s *or3cloud.SessionContext, m or3cloud.CompletedMessage) {
+	if a.opt.Completions == nil || m.MessageID == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), reporting) // who has the answer may be gone
+	defer cancel()
+	err := a.opt.Host.Confirm(r.WithContext(ctx), s, or3cloud.PermWorkspaceWrite)
+	if err == nil {
+		err = a.opt.Completions.ReportCompletion(ctx, m)
+	}
+	if code := or3cloud.CodeOf(err); err != nil && code != or3cloud.CodeForbidden && code != or3cloud.CodeUnauthenticated {
+		a.opt.Log.Warn("webhooks are not told of an answer", "error", err)
+	}
 }
 
 // read reads a chat.
