@@ -17,5 +17,5 @@ execFileSync('npm', ['run', '--silent', 'build', '--workspaces', '--if-present']
 })
 assemble(pair, host)
 pack(program, packages)
-install(pair, host, packages)
+install(pair, host, packages, program)
 run(host, 'nuxt', ['build'], settings)
