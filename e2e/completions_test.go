@@ -16,10 +16,11 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// TestChatsWithAKeyForAll lets people chat with the keys of the operator, over two servers of models, and kills the program in between:
+// TestChatsWithAKeyForAll lets people chat with the keys of the operator, over several servers of models, and kills the program in between:
 // what they have used of a day is used. Neither keys nor chats are in the log.
 //
 //walk:follows operations.md OPENROUTER_API_KEY_FILE=/etc/or3-cloud/openrouter.key
+//walk:follows operations.md OR3_MODEL_UPSTREAMS=ollama=http://127.0.0.1:11434/v1,vllm=http://gpu.example.lan:8000/v1,litellm=http://127.0.0.1:4000/v1
 func TestChatsWithAKeyForAll(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -41,12 +42,13 @@ func TestChatsWithAKeyForAll(t *testing.T) {
 		}
 		return path
 	}
-	const routerKey, ollamaKey, ownKey, prompt = "sk-or-v1-key-for-all", "sk-ollama-key", "sk-or-v1-key-of-ann", "a prompt that no log may have"
+	const routerKey, vllmKey, litellmKey, ownKey, prompt = "sk-or-v1-key-for-all", "sk-vllm-key", "sk-litellm-key", "sk-or-v1-key-of-ann", "a prompt that no log may have"
 	srv := startServer(t,
 		withEnv("OPENROUTER_API_KEY_FILE", secret("openrouter.key", routerKey)), withEnv("OR3_OPENROUTER_BASE_URL", models.URL+"/api/v1"),
-		withEnv("OR3_MODEL_UPSTREAMS", "ollama="+models.URL+"/v1"), withEnv("OR3_MODEL_UPSTREAM_KEYS_FILE", secret("models.keys", "ollama="+ollamaKey)),
-		withEnv("OR3_MAX_MESSAGES_PER_DAY", "3"), withEnv("OR3_LOG_LEVEL", "debug"))
-	for name, text := range map[string]string{"key for all": routerKey, "key of ollama": ollamaKey, "key of a user": ownKey, "prompt": prompt} {
+		withEnv("OR3_MODEL_UPSTREAMS", fmt.Sprintf("ollama=%[1]s/v1,vllm=%[1]s/gpu/v1,litellm=%[1]s/lite/v1", models.URL)),
+		withEnv("OR3_MODEL_UPSTREAM_KEYS_FILE", secret("models.keys", "vllm="+vllmKey+"\nlitellm="+litellmKey)),
+		withEnv("OR3_REQUESTS_PER_MINUTE", "10"), withEnv("OR3_MAX_MESSAGES_PER_DAY", "5"), withEnv("OR3_LOG_LEVEL", "debug"))
+	for name, text := range map[string]string{"key for all": routerKey, "key of vLLM": vllmKey, "key of LiteLLM": litellmKey, "key of a user": ownKey, "prompt": prompt} {
 		srv.secrets.Note(name, text)
 	}
 	d := newDevice(t, srv, "A")
@@ -55,8 +57,10 @@ func TestChatsWithAKeyForAll(t *testing.T) {
 		return d.post("/api/openrouter/stream", obj{"model": model, "stream": true, "_threadId": "t", "messages": []obj{{"role": "user", "content": prompt}}})
 	}
 	for model, want := range map[string]string{
-		"openai/gpt-5":    "/api/v1/chat/completions Bearer " + routerKey,
-		"ollama/llama3.2": "/v1/chat/completions Bearer " + ollamaKey,
+		"openai/gpt-5":         "/api/v1/chat/completions Bearer " + routerKey,
+		"ollama/llama3.2":      "/v1/chat/completions  ",
+		"vllm/Qwen/Qwen3-8B":   "/gpu/v1/chat/completions Bearer " + vllmKey,
+		"litellm/openai/gpt-5": "/lite/v1/chat/completions Bearer " + litellmKey,
 	} {
 		r := chat(model)
 		mu.Lock()
@@ -74,7 +78,7 @@ func TestChatsWithAKeyForAll(t *testing.T) {
 	}
 	srv.stop()
 	srv.start()
-	if r := chat("openai/gpt-5"); r.status != 429 || string(r.body) != "Daily message limit reached (3). Try again tomorrow." {
+	if r := chat("openai/gpt-5"); r.status != 429 || string(r.body) != "Daily message limit reached (5). Try again tomorrow." {
 		t.Errorf("after a restart: %s", r)
 	}
 }

@@ -14,7 +14,9 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/host/eventsapi"
+	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/patience"
+	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/operator"
 )
 
@@ -150,23 +152,23 @@ func TestWebhooksAreToldOfAnswers(t *testing.T) {
 		body.Data["thread_id"] != "t1" || body.Data["message_id"] != "a1" || body.Data["model_id"] != "a" || body.Data["job_id"] != complete || body.Data["completed_at"] == nil {
 		t.Errorf("%s, %v", d.body, err)
 	}
-	jobs := map[string]adminevent.Job{}
+	ends := map[string]adminevent.Job{}
 	for range 2 {
 		got := ofAdmins.told(t)
 		var job adminevent.Job
 		if err := json.Unmarshal(got.Data, &job); err != nil || got.WorkspaceID == nil || *got.WorkspaceID != p.workspace || job.CreatedBy != p.user || job.Attempts != 1 {
 			t.Errorf("%+v %s, %v", got, got.Data, err)
 		}
-		jobs[got.Event+" "+job.ID] = job
+		ends[got.Event+" "+job.ID] = job
 		if strings.Contains(string(got.Data), "secret of the chat") {
 			t.Errorf("the chat is told: %s", got.Data)
 		}
 	}
-	if job, ok := jobs["admin.job.completed "+complete]; !ok || job.Status != "completed" || job.Error != nil || *job.ModelID != "a" {
-		t.Errorf("complete: %+v", jobs)
+	if job, ok := ends["admin.job.completed "+complete]; !ok || job.Status != "completed" || job.Error != nil || *job.ModelID != "a" {
+		t.Errorf("complete: %+v", ends)
 	}
-	if job, ok := jobs["admin.job.failed "+failed.JobID]; !ok || job.Status != "failed" || job.Error == nil || !strings.Contains(*job.Error, "answered 400") {
-		t.Errorf("failed: %+v", jobs)
+	if job, ok := ends["admin.job.failed "+failed.JobID]; !ok || job.Status != "failed" || job.Error == nil || !strings.Contains(*job.Error, "answered 400") {
+		t.Errorf("failed: %+v", ends)
 	}
 	// What an operator sees is who, since when and why, and nothing of the chat.
 	desk := operator.New(r.instance, operator.Links{})
@@ -254,5 +256,64 @@ func TestWebhooksAreToldOfAnswersInTheForeground(t *testing.T) {
 	case d := <-to.got:
 		t.Errorf("told of more: %s", d.body)
 	default:
+	}
+}
+
+// With an account, and with a workspace, go its answers: their workers leave the server of the model, and nothing of them is kept.
+func TestAnswersGoWithTheirWorkspaceAndTheirAccount(t *testing.T) {
+	more, left := make(chan struct{}, 4), make(chan struct{}, 2)
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			select {
+			case <-more:
+				_, _ = io.WriteString(w, says("."))
+				_ = http.NewResponseController(w).Flush()
+			case <-r.Context().Done():
+			}
+		}
+		left <- struct{}{}
+	})
+	desk := operator.New(r.instance, operator.Links{})
+	for name, erase := range map[string]func(*person) error{
+		"workspace": func(p *person) error {
+			_, err := operator.DeleteWorkspace.Do(t.Context(), desk, operator.WorkspaceID{WorkspaceID: p.workspace})
+			return err
+		},
+		"account": func(p *person) error {
+			_, err := operator.DeleteAccount.Do(t.Context(), desk, operator.AccountName{Name: "account@example.test"})
+			return err
+		},
+	} {
+		p := r.register(t, name+"@example.test")
+		id := p.beginAnswer(1)
+		more <- struct{}{}
+		patience.Until(t, "something has come", func() bool { return p.job(id, "").Length > 0 })
+		if err := erase(p); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		more <- struct{}{}
+		patience.Receive(t, "the end of the request of the "+name, left)
+		patience.Until(t, "the worker has ended", func() bool { return r.running.Load().answers.UnderWay() == 0 })
+		if list, err := operator.ListJobs.Do(t.Context(), desk, operator.JobQuery{Limit: 10}); err != nil || len(list.Jobs) != 0 {
+			t.Errorf("%s: %+v, %v", name, list, err)
+		}
+	}
+}
+
+// A job that another host has left in the database, whose execution only that one can read, fails with a text and is told to no one: this
+// host has not begun it.
+func TestJobsOfAnotherHostFail(t *testing.T) {
+	r := background(t, func(http.ResponseWriter, *http.Request) { t.Error("a server of models is asked") })
+	p := r.register(t, "ann@example.test")
+	store := instance.Ability[jobs.Store](r.instance.Providers(), or3cloud.ProviderSync)
+	a, err := store.CreateJob(t.Context(), jobs.Order{
+		UserID: p.user, WorkspaceID: p.workspace, ThreadID: "t", MessageID: "m", Model: "a", Kind: jobs.Workflow, Execution: []byte("sealed elsewhere"),
+		MostOfAll: 9, MostOfUser: 9,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := p.until(a.ID, "error"); s.Error != "The answer cannot go on: the key of background answers has changed" {
+		t.Errorf("%+v", s)
 	}
 }

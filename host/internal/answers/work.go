@@ -94,6 +94,9 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 		end.Error, end.Cause = e.explain(a, err)
 	}
 	err = e.save(job.ID, end)
+	if or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
+		return // it has gone with its user or its workspace
+	}
 	if err != nil {
 		e.opt.Log.Warn("the end of a background answer was not written", "job", job.ID, "error", err)
 		return
@@ -193,7 +196,7 @@ func (e *Engine) renew(ctx context.Context, a *answer) error {
 		return err
 	}
 	held, err := e.opt.Store.RenewJobLease(ctx, a.job.ID, e.owner, lease)
-	if err == nil && !held {
+	if err == nil && !held || or3cloud.CodeOf(err) == or3cloud.CodeNotFound {
 		return errLost
 	}
 	return nil
