@@ -110,7 +110,9 @@ func (b *Bench) reportHistory(sizes []int64, histories [][]*aged) {
 	}
 	small, last := &histories[0][0].sixteen.Work, len(sizes)-1
 	large := &histories[last][0].sixteen.Work
-	b.atMost(fmt.Sprintf("Processor time of a push at %d entries, against %d", sizes[last], sizes[0]), 1.3, large.Server.Median()/small.Server.Median(), "×")
+	if last > 0 {
+		b.atMost(fmt.Sprintf("Processor time of a push at %d entries, against %d", sizes[last], sizes[0]), 1.3, large.Server.Median()/small.Server.Median(), "×")
+	}
 	b.atMost(fmt.Sprintf("Bytes written for a push at %d entries, against its payload", sizes[last]), 3, large.Written.Median()/b.Corpus.Payload(), "×")
 }
 
