@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/adminevent"
@@ -315,5 +316,36 @@ func TestJobsOfAnotherHostFail(t *testing.T) {
 	}
 	if s := p.until(a.ID, "error"); s.Error != "The answer cannot go on: the key of background answers has changed" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// An answer that was under way in a copy of the database that is put back an hour later fails: no server of models is asked for it again, and its
+// user, who has forgotten it, is told.
+func TestOldAnswersAreNotMadeAgain(t *testing.T) {
+	var asked atomic.Int32
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		_, _ = io.WriteString(w, says("half"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	p := r.register(t, "ann@example.test")
+	id := p.beginAnswer(1)
+	patience.Until(t, "something has come", func() bool { return p.job(id, "").Length > 0 })
+	run := r.running.Load()
+	run.answers.Close()
+	r.ahead.Add(int64(time.Hour))
+	again := running{sessions: run.sessions}
+	if _, err := r.models(&again, r.instance.Providers()); err != nil {
+		t.Fatal(err)
+	}
+	again.answers.Start()
+	defer again.answers.Close()
+	if s := p.until(id, "error"); s.Error == "" {
+		t.Errorf("%+v", s)
+	}
+	patience.Until(t, "a notification", func() bool { return len(p.notifications()) > 0 })
+	if got := p.notifications(); len(got) != 1 || !strings.HasPrefix(got[0], "ai.background.error|t1|") || asked.Load() != 1 {
+		t.Errorf("told %q, and the server of models was asked %d times", got, asked.Load())
 	}
 }
