@@ -184,6 +184,22 @@ func TestUnsafeCombinations(t *testing.T) {
 	}
 }
 
+// Answers in the background want a key of the operator's where keys are not generated, and none elsewhere.
+func TestAnswersInTheBackgroundWantAKey(t *testing.T) {
+	environ := []string{"OR3_BACKGROUND_STREAMING_ENABLED=true", "OPENROUTER_API_KEY=sk-or-v1-for-all"}
+	wanted := func(f Finding) bool { return f.Variable == setting.BackgroundKey && f.Severity == Error }
+	if found := examine(t, subject(t, registry(t), environ...)); slices.ContainsFunc(found, wanted) {
+		t.Errorf("%q", found)
+	}
+	if found := examine(t, subject(t, registry(t), append(environ, "OR3_STRICT_CONFIG=true")...)); !slices.ContainsFunc(found, wanted) {
+		t.Errorf("%q", found)
+	}
+	short := append(environ, "OR3_STRICT_CONFIG=true", "OR3_BACKGROUND_ENCRYPTION_KEY=short")
+	if found := examine(t, subject(t, registry(t), short...)); !slices.ContainsFunc(found, wanted) {
+		t.Errorf("%q", found)
+	}
+}
+
 func TestWhatTheStartSaysIsFound(t *testing.T) {
 	found := examine(t, subject(t, registry(t), "OR3_SYNK_ENABLED=false", "OR3_LOG_LEVEL=loud", "OR3_UNKNOWN_THING=1"))
 	if len(found) != 3 || found[0].Severity != Error || found[0].Variable != setting.LogLevel ||
