@@ -15,6 +15,8 @@ var (
 	ErrEvent = errors.New("it has sent an event that is none of a completion")
 	// ErrCalls says that the model calls a tool, which a request without tools does not allow.
 	ErrCalls = errors.New("the model calls a tool that it was not offered")
+	// ErrLargeCalls says that the model calls more tools than anyone reads, or with more.
+	ErrLargeCalls = errors.New("the model calls too many tools, or with too much")
 )
 
 // maxEvent is the longest event of an answer that is read here, in bytes. What a model says comes in small pieces.
@@ -52,10 +54,17 @@ type Events struct {
 	done            bool
 	// finished says that the upstream has said why the answer ends.
 	finished bool
+	offered  Offered
+	calls    calls
 }
 
-// NewEvents reads in, which is an Answer.
-func NewEvents(in io.Reader) *Events { return &Events{in: bufio.NewReader(in)} }
+// NewEvents reads in, which is an Answer of an upstream that was offered tools or not.
+func NewEvents(in io.Reader, offered Offered) *Events {
+	return &Events{in: bufio.NewReader(in), offered: offered}
+}
+
+// Calls returns the tools that the model calls, after the last piece of its answer.
+func (e *Events) Calls() []ToolCall { return e.calls.all() }
 
 // Next returns the next piece of an answer, and io.EOF after the last one of an answer that is whole. A Fault is the upstream's own.
 func (e *Events) Next() (Event, error) {
@@ -169,12 +178,12 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 // delta is the part of a choice that is new. Servers of models call what the model says and thinks by several names, all of which
 // clients understand.
 type delta struct {
-	Content          text              `json:"content"`
-	Text             text              `json:"text"`
-	Reasoning        text              `json:"reasoning"`
-	ReasoningContent text              `json:"reasoning_content"`
-	ReasoningDetails text              `json:"reasoning_details"`
-	ToolCalls        []json.RawMessage `json:"tool_calls"`
+	Content          text        `json:"content"`
+	Text             text        `json:"text"`
+	Reasoning        text        `json:"reasoning"`
+	ReasoningContent text        `json:"reasoning_content"`
+	ReasoningDetails text        `json:"reasoning_details"`
+	ToolCalls        []callPiece `json:"tool_calls"`
 }
 
 // fault is what is wrong with an answer, as an object with a message or as a text.
@@ -232,10 +241,15 @@ func (e *Events) read(data []byte) (out Event, err error) {
 	first := in.Choices[0]
 	e.finished = e.finished || first.FinishReason != ""
 	switch {
-	case len(first.Delta.ToolCalls) > 0:
+	case len(first.Delta.ToolCalls) > 0 && e.offered == NoTools:
 		return out, ErrCalls
 	case first.FinishReason == "error":
 		return out, errFailed
+	}
+	for _, piece := range append(first.Delta.ToolCalls, first.Message.ToolCalls...) {
+		if !e.calls.add(piece, e.offered == WholeFields) {
+			return out, ErrLargeCalls
+		}
 	}
 	out.Content = wellFormed(first.Delta.Content + first.Delta.Text + first.Message.Content)
 	for _, thought := range []text{first.Delta.Reasoning, first.Delta.ReasoningContent, first.Delta.ReasoningDetails} {

@@ -12,7 +12,7 @@ import (
 
 // all reads an answer to its end, byte by byte.
 func all(text string) (content, reasoning, usage string, err error) {
-	e := NewEvents(iotest.OneByteReader(strings.NewReader(text)))
+	e := NewEvents(iotest.OneByteReader(strings.NewReader(text)), NoTools)
 	for {
 		event, err := e.Next()
 		content, reasoning = content+event.Content, reasoning+event.Reasoning
@@ -108,7 +108,7 @@ func FuzzEvents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		type result struct{ content, reasoning, usage, err string }
 		read := func(r io.Reader) (out result) {
-			e := NewEvents(r)
+			e := NewEvents(r, NoTools)
 			for {
 				event, err := e.Next()
 				if !utf8.ValidString(event.Content+event.Reasoning+string(event.Usage)) || event.Usage != nil && !json.Valid(event.Usage) {

@@ -29,18 +29,26 @@ type Request struct {
 	Stream bool
 	// Background says that the answer is to be made without the client.
 	Background bool
-	// Tools says that the model may call tools.
-	Tools bool
+	// Tools says that the model may call tools, of which Functions are the names of those that are called here.
+	Tools     bool
+	Functions []string
 	// ThreadID, MessageID and AdmissionID say of which message an answer without the client is, and of which wish for one; History is its
 	// admission, JSON of the text that was read. Each is empty if it was left out, or is no text, or is far too long for one.
 	ThreadID, MessageID, AdmissionID string
 	History                          []byte
+	// Runtimes says of functions where they are called: "client", "server" or "hybrid". Device is the browser whose functions they are,
+	// and WholeFields says that the upstream sends a call's name and arguments whole each time.
+	Runtimes    map[string]string
+	Device      string
+	WholeFields bool
 
 	text   []byte
 	cuts   []edit
 	model  edit // where the model stands; it is the last one that counts, as for everyone who reads JSON
 	stream edit // where it stands whether the answer comes in events, or could stand
-	cutAll int  // beginning of the members before the first that is kept; -1 if there are none
+	// Where the messages, the tools and the choice among these stand.
+	messages, tools, choice edit
+	cutAll                  int // beginning of the members before the first that is kept; -1 if there are none
 }
 
 // edit puts with in the place of text[from:to].
@@ -97,8 +105,13 @@ func Read(text []byte) (*Request, error) {
 			}
 		case "stream":
 			r.Stream, r.stream = value.Kind() == 't', edit{end - len(value), end, []byte("true")}
+		case "messages":
+			r.messages = edit{from: end - len(value), to: end}
+		case "tool_choice":
+			r.choice = edit{from: end - len(value), to: end}
 		case "tools":
-			tools = fitTools(value)
+			r.tools = edit{from: end - len(value), to: end}
+			r.Functions, tools = functions(value)
 			first, _ := bytes.CutPrefix(value, []byte("["))
 			r.Tools = value.Kind() == '[' && !bytes.HasPrefix(bytes.TrimLeft(first, " \t\r\n"), []byte("]"))
 		}
@@ -165,6 +178,12 @@ func (r *Request) note(name string, value jsontext.Value) {
 		if r.History = nil; value.Kind() == '{' {
 			r.History = value
 		}
+	case "_toolRuntime":
+		r.Runtimes = runtimes(value)
+	case "_clientDeviceId":
+		r.Device = textOf(value)
+	case "_streamedFieldMode":
+		r.WholeFields = textOf(value) == "cumulative-snapshot"
 	}
 }
 
@@ -182,57 +201,6 @@ func (r *Request) cut(start, end, kept int) bool {
 		r.cuts = append(r.cuts, edit{from: kept, to: end})
 	}
 	return len(r.cuts) <= maxCuts
-}
-
-// fitTools reports what is wrong with a list of tools: each is an object that names its type, a function has a name.
-func fitTools(value jsontext.Value) error {
-	d := jsontext.NewDecoder(bytes.NewBuffer(value), lenient, jsontext.AllowDuplicateNames(true))
-	t, err := d.ReadToken()
-	if err == nil && t.Kind() == 'n' {
-		return nil
-	}
-	if err != nil || t.Kind() != '[' {
-		return ErrTools
-	}
-	for d.PeekKind() != ']' {
-		tool, err := members(d, value, "type", "function")
-		if err != nil || tool["type"].Kind() != '"' {
-			return ErrTools
-		}
-		if textOf(tool["type"]) == "function" {
-			of := tool["function"]
-			function, err := members(jsontext.NewDecoder(bytes.NewBuffer(of), lenient, jsontext.AllowDuplicateNames(true)), of, "name")
-			if err != nil || function["name"].Kind() != '"' || len(function["name"]) == len(`""`) {
-				return ErrTools
-			}
-		}
-	}
-	return nil
-}
-
-// members reads an object of a text with d and returns some of its members.
-func members(d *jsontext.Decoder, text []byte, names ...string) (map[string]jsontext.Value, error) {
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
-		return nil, ErrTools
-	}
-	out := map[string]jsontext.Value{}
-	for d.PeekKind() == '"' {
-		raw, err := d.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		name := nameOf(raw)
-		value, err := d.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(names, name) {
-			end := int(d.InputOffset())
-			out[name] = text[end-len(value) : end]
-		}
-	}
-	_, err := d.ReadToken()
-	return out, err
 }
 
 // Body returns what an upstream gets, which calls the model by a name of its own. It shares the memory of the request's text.
