@@ -228,6 +228,8 @@ type Store interface {
 type Claimed struct {
 	Job
 	Execution []byte
+	// Resumed says that the job goes on behind a Handoff, with the texts that it had.
+	Resumed bool
 }
 
 // Queue is the ability of a Store to hand jobs to workers, each to one at a time, and to another when that one is gone. Leases

@@ -25,7 +25,7 @@ type JobBackend struct {
 	Advance func(time.Duration)
 }
 
-// TestJobs checks what jobs.Store promises, and of Queue, Admissions, History, Notices and Census those that the store is.
+// TestJobs checks what jobs.Store promises, and of Queue, Admissions, Handoffs, History, Notices and Census those that the store is.
 func TestJobs(t *testing.T, open func(t *testing.T) JobBackend) {
 	run := func(name string, f func(t *testing.T, b *jobBench)) {
 		t.Run(name, func(t *testing.T) {
@@ -47,6 +47,8 @@ func TestJobs(t *testing.T, open func(t *testing.T) JobBackend) {
 	run("Admissions", testJobAdmissions)
 	run("OneJobForParallelAdmissions", testParallelAdmissions)
 	run("Cancellations", testJobCancellations)
+	run("Handoffs", testJobHandoffs)
+	run("ParallelHandoffs", testParallelClaims)
 	run("History", testJobHistory)
 	run("Notices", testJobNotices)
 	run("Census", testJobCensus)

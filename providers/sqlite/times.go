@@ -37,6 +37,7 @@ var storedTimes = []storedTime{
 	{table: "workspaces", column: "created_at"},
 	{table: "workspaces", column: "deleted_at"},
 	{table: "jobs", column: "lease_until", life: func(*Store) time.Duration { return jobs.LongestLease }},
+	{table: "jobs", column: "call_until", life: func(*Store) time.Duration { return jobs.LongestLease }},
 	{table: "jobs", column: "due_at", life: func(*Store) time.Duration { return jobs.LongestTime + jobs.LongestLease }},
 	{table: "job_cancellations", column: "at"},
 	{table: "webhook_deliveries", column: "next_at", from: "created_at"},

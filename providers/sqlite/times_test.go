@@ -84,7 +84,7 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 		"INSERT INTO invites (id, workspace, email, role, token_hash, expires_at, created_at, updated_at) VALUES ('i', 1, 'e', 'editor', 't', %[1]d + 3600000, %[1]d, %[1]d)",
 		"UPDATE workspaces SET deleted_at = %[1]d",
 		"INSERT INTO webhooks VALUES (1, 'h', 'admin', NULL, NULL, 'u', '', '[]', '[]', x'00', 1, 0, %[1]d, %[1]d, %[1]d)",
-		"INSERT INTO jobs VALUES (1, 'j', 'u', 'w', 't', 'm', 'm', 'chat', 'streaming', 0, %[1]d, 0, '', '', '', '', '', 1, 'w', %[1]d, %[1]d, 1, 1, 0, 0, '')",
+		"INSERT INTO jobs VALUES (1, 'j', 'u', 'w', 't', 'm', 'm', 'chat', 'streaming', 0, %[1]d, 0, '', '', '', '', '', 1, 'w', %[1]d, %[1]d, 1, 1, 0, 0, '', 'c', 'd', 't', %[1]d, 0)",
 		"INSERT INTO completions VALUES (1, 1, %[1]d, 't', 'm', 'm', 'j')",
 		"INSERT INTO job_cancellations VALUES ('u', 'a', %[1]d)",
 		"INSERT INTO admin_events VALUES (1, 'e', %[1]d, '', '{}')",

@@ -1,6 +1,7 @@
 -- name: JobByID :one
 SELECT num, id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
   admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable, notice, cause,
+  call_id, call_device, call_token, call_until, resumed,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 0 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS content_length,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 1 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS reasoning_length
 FROM jobs j WHERE id = @id;
@@ -54,11 +55,12 @@ UPDATE jobs SET chunks = @chunks, due_at = @due_at WHERE num = @num;
 
 -- name: EndJob :exec
 UPDATE jobs SET status = @status, error = @error, cause = @cause, completed_at = @now, due_at = @due_at, lease_owner = '', lease_until = 0, resumable = 0, notice = @notice,
+  call_id = '', call_device = '', call_token = '', call_until = 0, resumed = 0,
   history_phase = CASE history_phase WHEN 'ready' THEN 'finalization_pending' ELSE history_phase END
 WHERE num = @num;
 
 -- name: LeaseJob :exec
-UPDATE jobs SET lease_owner = @owner, lease_until = @until, attempts = @attempts, due_at = @due_at WHERE num = @num;
+UPDATE jobs SET lease_owner = @owner, lease_until = @until, attempts = @attempts, due_at = @due_at, resumed = 0 WHERE num = @num;
 
 -- name: RestartJob :exec
 UPDATE jobs SET chunks = 0 WHERE num = @num;
@@ -66,11 +68,22 @@ UPDATE jobs SET chunks = 0 WHERE num = @num;
 -- name: MakeResumable :exec
 UPDATE jobs SET resumable = 1, due_at = @due_at WHERE num = @num;
 
+-- name: HandJobOff :exec
+UPDATE jobs SET call_id = @call, call_device = @device, call_token = '', call_until = 0, lease_owner = '', lease_until = 0, due_at = @due_at
+WHERE num = @num;
+
+-- name: ClaimCall :exec
+UPDATE jobs SET call_token = @token, call_until = @until WHERE num = @num;
+
+-- name: SettleCall :exec
+UPDATE jobs SET call_id = '', call_device = '', call_token = '', call_until = 0, resumed = 1, due_at = @due_at WHERE num = @num;
+
 -- name: AwaitFinalization :exec
 UPDATE jobs SET history_phase = 'finalization_pending', completed_at = @completed_at WHERE num = @num;
 
 -- name: NextJob :one
-SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND history_phase IN ('', 'ready') AND lease_until <= @now AND attempts < @most ORDER BY num LIMIT 1;
+SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND history_phase IN ('', 'ready') AND lease_until <= @now AND call_id = ''
+  AND (attempts < @most OR resumed = 1) ORDER BY num LIMIT 1;
 
 -- name: SetHistoryPhase :exec
 UPDATE jobs SET history_phase = CASE WHEN CAST(@phase AS TEXT) = 'ready' AND status <> 'streaming' THEN 'finalization_pending' ELSE CAST(@phase AS TEXT) END WHERE num = @num;

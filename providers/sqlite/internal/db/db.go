@@ -99,6 +99,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.chatRevisionStmt, err = db.PrepareContext(ctx, chatRevision); err != nil {
 		return nil, fmt.Errorf("error preparing query ChatRevision: %w", err)
 	}
+	if q.claimCallStmt, err = db.PrepareContext(ctx, claimCall); err != nil {
+		return nil, fmt.Errorf("error preparing query ClaimCall: %w", err)
+	}
 	if q.claimDeliveryStmt, err = db.PrepareContext(ctx, claimDelivery); err != nil {
 		return nil, fmt.Errorf("error preparing query ClaimDelivery: %w", err)
 	}
@@ -350,6 +353,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.grantDeploymentAdminStmt, err = db.PrepareContext(ctx, grantDeploymentAdmin); err != nil {
 		return nil, fmt.Errorf("error preparing query GrantDeploymentAdmin: %w", err)
+	}
+	if q.handJobOffStmt, err = db.PrepareContext(ctx, handJobOff); err != nil {
+		return nil, fmt.Errorf("error preparing query HandJobOff: %w", err)
 	}
 	if q.highestNumbersStmt, err = db.PrepareContext(ctx, highestNumbers); err != nil {
 		return nil, fmt.Errorf("error preparing query HighestNumbers: %w", err)
@@ -663,6 +669,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setWorkspaceSettingStmt, err = db.PrepareContext(ctx, setWorkspaceSetting); err != nil {
 		return nil, fmt.Errorf("error preparing query SetWorkspaceSetting: %w", err)
 	}
+	if q.settleCallStmt, err = db.PrepareContext(ctx, settleCall); err != nil {
+		return nil, fmt.Errorf("error preparing query SettleCall: %w", err)
+	}
 	if q.settleOpenJobsStmt, err = db.PrepareContext(ctx, settleOpenJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query SettleOpenJobs: %w", err)
 	}
@@ -911,6 +920,11 @@ func (q *Queries) Close() error {
 	if q.chatRevisionStmt != nil {
 		if cerr := q.chatRevisionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing chatRevisionStmt: %w", cerr)
+		}
+	}
+	if q.claimCallStmt != nil {
+		if cerr := q.claimCallStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing claimCallStmt: %w", cerr)
 		}
 	}
 	if q.claimDeliveryStmt != nil {
@@ -1331,6 +1345,11 @@ func (q *Queries) Close() error {
 	if q.grantDeploymentAdminStmt != nil {
 		if cerr := q.grantDeploymentAdminStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing grantDeploymentAdminStmt: %w", cerr)
+		}
+	}
+	if q.handJobOffStmt != nil {
+		if cerr := q.handJobOffStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing handJobOffStmt: %w", cerr)
 		}
 	}
 	if q.highestNumbersStmt != nil {
@@ -1853,6 +1872,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setWorkspaceSettingStmt: %w", cerr)
 		}
 	}
+	if q.settleCallStmt != nil {
+		if cerr := q.settleCallStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing settleCallStmt: %w", cerr)
+		}
+	}
 	if q.settleOpenJobsStmt != nil {
 		if cerr := q.settleOpenJobsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing settleOpenJobsStmt: %w", cerr)
@@ -2117,6 +2141,7 @@ type Queries struct {
 	chatHeadStmt                 *sql.Stmt
 	chatPlaceStmt                *sql.Stmt
 	chatRevisionStmt             *sql.Stmt
+	claimCallStmt                *sql.Stmt
 	claimDeliveryStmt            *sql.Stmt
 	claimKVNameStmt              *sql.Stmt
 	clearActiveWorkspaceStmt     *sql.Stmt
@@ -2201,6 +2226,7 @@ type Queries struct {
 	generationRetiredStmt        *sql.Stmt
 	giveBackStmt                 *sql.Stmt
 	grantDeploymentAdminStmt     *sql.Stmt
+	handJobOffStmt               *sql.Stmt
 	highestNumbersStmt           *sql.Stmt
 	identitiesOfStmt             *sql.Stmt
 	identityIsAdminStmt          *sql.Stmt
@@ -2305,6 +2331,7 @@ type Queries struct {
 	setCounterStmt               *sql.Stmt
 	setHistoryPhaseStmt          *sql.Stmt
 	setWorkspaceSettingStmt      *sql.Stmt
+	settleCallStmt               *sql.Stmt
 	settleOpenJobsStmt           *sql.Stmt
 	signingKeyStmt               *sql.Stmt
 	skipAdminEventsStmt          *sql.Stmt
@@ -2376,6 +2403,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		chatHeadStmt:                 q.chatHeadStmt,
 		chatPlaceStmt:                q.chatPlaceStmt,
 		chatRevisionStmt:             q.chatRevisionStmt,
+		claimCallStmt:                q.claimCallStmt,
 		claimDeliveryStmt:            q.claimDeliveryStmt,
 		claimKVNameStmt:              q.claimKVNameStmt,
 		clearActiveWorkspaceStmt:     q.clearActiveWorkspaceStmt,
@@ -2460,6 +2488,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		generationRetiredStmt:        q.generationRetiredStmt,
 		giveBackStmt:                 q.giveBackStmt,
 		grantDeploymentAdminStmt:     q.grantDeploymentAdminStmt,
+		handJobOffStmt:               q.handJobOffStmt,
 		highestNumbersStmt:           q.highestNumbersStmt,
 		identitiesOfStmt:             q.identitiesOfStmt,
 		identityIsAdminStmt:          q.identityIsAdminStmt,
@@ -2564,6 +2593,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setCounterStmt:               q.setCounterStmt,
 		setHistoryPhaseStmt:          q.setHistoryPhaseStmt,
 		setWorkspaceSettingStmt:      q.setWorkspaceSettingStmt,
+		settleCallStmt:               q.settleCallStmt,
 		settleOpenJobsStmt:           q.settleOpenJobsStmt,
 		signingKeyStmt:               q.signingKeyStmt,
 		skipAdminEventsStmt:          q.skipAdminEventsStmt,

@@ -55,6 +55,21 @@ func (q *Queries) Cancelled(ctx context.Context, arg CancelledParams) (bool, err
 	return column_1, err
 }
 
+const claimCall = `-- name: ClaimCall :exec
+UPDATE jobs SET call_token = ?1, call_until = ?2 WHERE num = ?3
+`
+
+type ClaimCallParams struct {
+	Token string
+	Until int64
+	Num   int64
+}
+
+func (q *Queries) ClaimCall(ctx context.Context, arg ClaimCallParams) error {
+	_, err := q.exec(ctx, q.claimCallStmt, claimCall, arg.Token, arg.Until, arg.Num)
+	return err
+}
+
 const countLeasedJobs = `-- name: CountLeasedJobs :one
 SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming' AND lease_until > ?1
 `
@@ -195,6 +210,7 @@ func (q *Queries) DueJobs(ctx context.Context, arg DueJobsParams) ([]string, err
 
 const endJob = `-- name: EndJob :exec
 UPDATE jobs SET status = ?1, error = ?2, cause = ?3, completed_at = ?4, due_at = ?5, lease_owner = '', lease_until = 0, resumable = 0, notice = ?6,
+  call_id = '', call_device = '', call_token = '', call_until = 0, resumed = 0,
   history_phase = CASE history_phase WHEN 'ready' THEN 'finalization_pending' ELSE history_phase END
 WHERE num = ?7
 `
@@ -217,6 +233,28 @@ func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) error {
 		arg.Now,
 		arg.DueAt,
 		arg.Notice,
+		arg.Num,
+	)
+	return err
+}
+
+const handJobOff = `-- name: HandJobOff :exec
+UPDATE jobs SET call_id = ?1, call_device = ?2, call_token = '', call_until = 0, lease_owner = '', lease_until = 0, due_at = ?3
+WHERE num = ?4
+`
+
+type HandJobOffParams struct {
+	Call   string
+	Device string
+	DueAt  int64
+	Num    int64
+}
+
+func (q *Queries) HandJobOff(ctx context.Context, arg HandJobOffParams) error {
+	_, err := q.exec(ctx, q.handJobOffStmt, handJobOff,
+		arg.Call,
+		arg.Device,
+		arg.DueAt,
 		arg.Num,
 	)
 	return err
@@ -300,6 +338,7 @@ func (q *Queries) JobByAdmission(ctx context.Context, arg JobByAdmissionParams) 
 const jobByID = `-- name: JobByID :one
 SELECT num, id, user_id, workspace_id, thread_id, message_id, model, kind, status, chunks, started_at, completed_at, error, idempotency_key,
   admission_id, generation_id, history_phase, attempts, lease_owner, lease_until, timeout, retention, resumable, notice, cause,
+  call_id, call_device, call_token, call_until, resumed,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 0 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS content_length,
   CAST(coalesce((SELECT t.ends FROM job_texts t WHERE t.job = j.num AND t.part = 1 ORDER BY t.place DESC LIMIT 1), 0) AS INTEGER) AS reasoning_length
 FROM jobs j WHERE id = ?1
@@ -331,6 +370,11 @@ type JobByIDRow struct {
 	Resumable       int64
 	Notice          int64
 	Cause           string
+	CallID          string
+	CallDevice      string
+	CallToken       string
+	CallUntil       int64
+	Resumed         int64
 	ContentLength   int64
 	ReasoningLength int64
 }
@@ -364,6 +408,11 @@ func (q *Queries) JobByID(ctx context.Context, id string) (JobByIDRow, error) {
 		&i.Resumable,
 		&i.Notice,
 		&i.Cause,
+		&i.CallID,
+		&i.CallDevice,
+		&i.CallToken,
+		&i.CallUntil,
+		&i.Resumed,
 		&i.ContentLength,
 		&i.ReasoningLength,
 	)
@@ -632,7 +681,7 @@ func (q *Queries) LastJobText(ctx context.Context, arg LastJobTextParams) (LastJ
 }
 
 const leaseJob = `-- name: LeaseJob :exec
-UPDATE jobs SET lease_owner = ?1, lease_until = ?2, attempts = ?3, due_at = ?4 WHERE num = ?5
+UPDATE jobs SET lease_owner = ?1, lease_until = ?2, attempts = ?3, due_at = ?4, resumed = 0 WHERE num = ?5
 `
 
 type LeaseJobParams struct {
@@ -712,7 +761,8 @@ func (q *Queries) MakeResumable(ctx context.Context, arg MakeResumableParams) er
 }
 
 const nextJob = `-- name: NextJob :one
-SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND history_phase IN ('', 'ready') AND lease_until <= ?1 AND attempts < ?2 ORDER BY num LIMIT 1
+SELECT id FROM jobs WHERE status = 'streaming' AND resumable = 1 AND history_phase IN ('', 'ready') AND lease_until <= ?1 AND call_id = ''
+  AND (attempts < ?2 OR resumed = 1) ORDER BY num LIMIT 1
 `
 
 type NextJobParams struct {
@@ -803,6 +853,20 @@ type SetHistoryPhaseParams struct {
 
 func (q *Queries) SetHistoryPhase(ctx context.Context, arg SetHistoryPhaseParams) error {
 	_, err := q.exec(ctx, q.setHistoryPhaseStmt, setHistoryPhase, arg.Phase, arg.Num)
+	return err
+}
+
+const settleCall = `-- name: SettleCall :exec
+UPDATE jobs SET call_id = '', call_device = '', call_token = '', call_until = 0, resumed = 1, due_at = ?1 WHERE num = ?2
+`
+
+type SettleCallParams struct {
+	DueAt int64
+	Num   int64
+}
+
+func (q *Queries) SettleCall(ctx context.Context, arg SettleCallParams) error {
+	_, err := q.exec(ctx, q.settleCallStmt, settleCall, arg.DueAt, arg.Num)
 	return err
 }
 

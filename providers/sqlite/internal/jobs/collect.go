@@ -83,6 +83,8 @@ func collect(ctx context.Context, t *engine.Tx, id string) error {
 		return err
 	case !r.open():
 		return t.Q.DropJob(ctx, r.Num)
+	case r.CallID != "":
+		return end(ctx, t, r, ending{status: jobs.Failed, reason: unanswered, cause: unanswered})
 	case r.LeaseUntil > 0:
 		return end(ctx, t, r, ending{status: jobs.Failed, reason: interrupted, cause: interrupted})
 	default:

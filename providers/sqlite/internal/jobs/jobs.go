@@ -2,6 +2,7 @@
 //
 //	jobs.go       the life of a job             texts.go     its answer and reasoning, by places
 //	leases.go     who works on it               admissions.go creations whose answer was lost
+//	handoffs.go   which tool of a browser it waits for
 //	history.go    its way into the history      collect.go   what becomes of jobs that no one works on or reads
 //	endings.go    how it ends, and who hears    census.go    what an operator sees
 package jobs
@@ -21,15 +22,16 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
-// Jobs implements jobs.Store, Queue, Admissions, History, Notices and Census.
+// Jobs implements jobs.Store, Queue, Admissions, Handoffs, History, Notices and Census.
 type Jobs struct {
+	handoffs
 	e    *engine.Engine
 	loop *background.Loop
 }
 
 // New returns the jobs of a database.
 func New(e *engine.Engine) *Jobs {
-	j := &Jobs{e: e}
+	j := &Jobs{handoffs: handoffs{e}, e: e}
 	j.loop = background.Start(background.Task{
 		Name: "the collection of background jobs", Log: e.Log, Delay: pause, Pause: background.Every(pause), Harmless: true,
 		Run: func(ctx context.Context) error {

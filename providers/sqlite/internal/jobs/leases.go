@@ -45,10 +45,14 @@ func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Durat
 	if err != nil {
 		return nil, err
 	}
-	if !r.open() || !r.admitted() || r.leased(t.At) && r.LeaseOwner != owner || !r.leased(t.At) && r.Attempts >= jobs.MostAttempts {
+	resumed := r.Resumed == 1
+	switch {
+	case !r.open() || !r.admitted() || r.CallID != "",
+		r.leased(t.At) && r.LeaseOwner != owner,
+		!r.leased(t.At) && r.Attempts >= jobs.MostAttempts && !resumed:
 		return nil, nil
 	}
-	if !r.leased(t.At) {
+	if !r.leased(t.At) && !resumed {
 		if r.Attempts > 0 {
 			if err := restart(ctx, t, r.Num); err != nil {
 				return nil, err
@@ -63,7 +67,16 @@ func claim(ctx context.Context, t *engine.Tx, id, owner string, lease time.Durat
 	if r, err = find(ctx, t.Q, id); err != nil {
 		return nil, err
 	}
-	out := &jobs.Claimed{}
+	out, err := claimed(ctx, t, r)
+	if out != nil {
+		out.Resumed = resumed
+	}
+	return out, err
+}
+
+// claimed returns what whoever has a job in hand is told.
+func claimed(ctx context.Context, t *engine.Tx, r row) (out *jobs.Claimed, err error) {
+	out = &jobs.Claimed{}
 	if out.Job, err = whole(ctx, t.Q, r); err != nil {
 		return nil, err
 	}
@@ -110,7 +123,7 @@ func (j *Jobs) ClaimNextJob(ctx context.Context, owner string, lease time.Durati
 
 // RenewJobLease implements jobs.Queue.
 func (j *Jobs) RenewJobLease(ctx context.Context, id, owner string, lease time.Duration) (bool, error) {
-	return j.asOwner(ctx, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {
+	return asOwner(ctx, j.e, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {
 		r.LeaseUntil = t.At + span(lease, jobs.DefaultLease, jobs.LongestLease)
 		return keepLease(ctx, t, r)
 	})
@@ -121,7 +134,7 @@ func (j *Jobs) UpdateJobExecution(ctx context.Context, id, owner string, executi
 	if len(execution) == 0 || len(execution) > jobs.MaxExecution {
 		return false, errExecution
 	}
-	return j.asOwner(ctx, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {
+	return asOwner(ctx, j.e, id, owner, func(ctx context.Context, t *engine.Tx, r row) error {
 		r.Resumable = 1
 		if err := t.Q.MakeResumable(ctx, db.MakeResumableParams{DueAt: r.due(t.At), Num: r.Num}); err != nil {
 			return err
@@ -131,11 +144,13 @@ func (j *Jobs) UpdateJobExecution(ctx context.Context, id, owner string, executi
 }
 
 // asOwner lets the owner of a lease change a job, and reports whether it is one.
-func (j *Jobs) asOwner(ctx context.Context, id, owner string, f func(context.Context, *engine.Tx, row) error) (held bool, err error) {
+func asOwner(
+	ctx context.Context, e *engine.Engine, id, owner string, f func(context.Context, *engine.Tx, row) error,
+) (held bool, err error) {
 	if err := checkOwner(owner); err != nil {
 		return false, err
 	}
-	err = j.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+	err = e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
 		r, err := find(ctx, t.Q, id)
 		if err != nil || !r.held(owner, t.At) {
 			return err
