@@ -83,7 +83,7 @@ type HostServices interface {
 // Route is an endpoint that a provider serves on the host's pipeline.
 type Route struct {
 	Method string
-	// Path lies below /api/. It is exact, or its last segment or the one before that is :id, which stands for any one segment:
+	// Path lies below /api/. It is exact, or one of its last three segments is :id, which stands for any one segment:
 	// r.PathValue("id") gives it to Handle.
 	Path string
 	// MaxBody is the largest accepted body in bytes; 0 means the host's small default, −1 means that the handler

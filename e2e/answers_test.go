@@ -117,6 +117,89 @@ func TestAnAnswerSurvivesAKill(t *testing.T) {
 	}
 }
 
+// TestAnAnswerGoesOnBehindItsTools kills the program while an answer waits for a tool of the browser, and again when the model goes on with what
+// that has brought: the answer goes on behind the call, and the model is asked for nothing again that it has said.
+func TestAnAnswerGoesOnBehindItsTools(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	models := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		n := asked.Add(1)
+		if n > 1 && (!bytes.Contains(body, []byte("what the browser has found")) || !bytes.Contains(body, []byte("Let me look."))) {
+			t.Errorf("the model is asked without the call: %s", body)
+		}
+		switch n {
+		case 1:
+			_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{\"content\":\"Let me look. \",\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"look\",\"arguments\":\"{}\"}}]}}]}\n\ndata: [DONE]\n\n")
+		case 2:
+			_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{\"content\":\"half of \"}}]}\n\n")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		default:
+			_, _ = io.WriteString(w, "data: {\"choices\":[{\"delta\":{\"content\":\"It is so.\"}}]}\n\ndata: [DONE]\n\n")
+		}
+	}))
+	defer models.Close()
+	srv := startServer(t, withEnv("OPENROUTER_API_KEY", "sk-or-v1-key-for-all"), withEnv("OR3_OPENROUTER_BASE_URL", models.URL),
+		withEnv("OR3_BACKGROUND_STREAMING_ENABLED", "true"), withEnv("OR3_RATE_LIMIT_OVERRIDES_JSON", generousLimits))
+	d := newDevice(t, srv, "A")
+	d.register("ann@example.test")
+	message := func(id, role string) obj {
+		return obj{"id": id, "thread_id": "t", "role": role, "clock": 1, "data": obj{"content": "", "generation_id": "g"}}
+	}
+	r := d.call("POST", "/api/openrouter/stream", obj{
+		"model": "openai/gpt-5", "stream": true, "messages": []obj{{"role": "user", "content": "why?"}},
+		"tools":        []obj{{"type": "function", "function": obj{"name": "look"}}},
+		"_toolRuntime": obj{"look": "client"}, "_clientDeviceId": "A",
+		"_background": true, "_threadId": "t", "_messageId": "a", "_backgroundAdmissionId": "wish",
+		"_history": obj{
+			"version": 1, "kind": "new-turn", "admissionId": "wish", "generationId": "g", "workspaceId": d.mustSession().Workspace.ID, "threadId": "t",
+			"messageId": "a", "thread": obj{"id": "t", "clock": 1}, "userMessage": message("u", "user"), "assistantMessage": message("a", "assistant"),
+		},
+	})
+	var begun struct{ JobID string }
+	if r.status != 200 {
+		t.Fatalf("begun: %s", r)
+	}
+	r.decode(t, &begun)
+	status := func() (s struct {
+		Status, Content, Error string
+		Attempt                int
+		Calls                  []struct{ ID, Status, Runtime string } `json:"tool_calls"`
+	}) {
+		r := d.call("GET", "/api/jobs/"+begun.JobID+"/status", nil)
+		if r.status != 200 {
+			t.Fatalf("status: %s", r)
+		}
+		r.decode(t, &s)
+		return s
+	}
+	patience.Until(t, "the answer waits for the browser", func() bool {
+		s := status()
+		return len(s.Calls) == 1 && s.Calls[0].Runtime == "client" && s.Calls[0].Status == "pending"
+	})
+	srv.kill()
+	srv.start()
+	r = d.call("POST", "/api/jobs/"+begun.JobID+"/client-tool/claim", obj{"callId": "c", "deviceId": "A"})
+	var claim struct{ ClaimToken string }
+	if r.status != 200 {
+		t.Fatalf("claimed: %s", r)
+	}
+	r.decode(t, &claim)
+	result := obj{"callId": "c", "claimToken": claim.ClaimToken, "result": "what the browser has found"}
+	if r := d.call("POST", "/api/jobs/"+begun.JobID+"/client-tool/result", result); r.status != 200 {
+		t.Fatalf("settled: %s", r)
+	}
+	patience.Until(t, "half of the rest", func() bool { return status().Content == "Let me look. half of " })
+	srv.kill()
+	srv.start()
+	patience.Until(t, "the end of the answer", func() bool { return status().Status != "streaming" })
+	if s := status(); s.Status != "complete" || s.Content != "Let me look. It is so." || s.Attempt != 2 || asked.Load() != 3 {
+		t.Errorf("the answer has ended as %+v; the model was asked %d times", s, asked.Load())
+	}
+}
+
 // filesBelow returns the files in a directory and below it.
 func filesBelow(t *testing.T, dir string) (files []string) {
 	t.Helper()

@@ -388,7 +388,6 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	try("an old client without a thread", p, "POST", start, `{"model":"a","stream":true,"_background":true,"_messageId":"a"}`, 400, "_threadId")
 	try("tools", p, "POST", start, p.wish(1, `,"tools":[{"type":"function","function":{"name":"f"}}]`), 503, `"background_client_tool_unsupported"`)
 	try("tools that are none", p, "POST", start, p.wish(1, `,"tools":[1]`), 400, "Invalid tools")
-	try("a continuation", p, "POST", start, change("new-turn", "continuation"), 503, `"background_history_unsupported"`)
 	try("another thread", p, "POST", start, change(`"_threadId":"t1"`, `"_threadId":"t2"`), 400, "_threadId")
 	try("another message", p, "POST", start, change(`"_messageId":"a1"`, `"_messageId":7`), 400, "_messageId")
 	try("another admission", p, "POST", start, change(`"_backgroundAdmissionId":"admission-1"`, `"_backgroundAdmissionId":""`), 400, "_backgroundAdmissionId")

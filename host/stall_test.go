@@ -114,6 +114,15 @@ var stalls = []stall{
 		return wish(s.shared, 2, `,"skipped":"`+strings.Repeat("x", 900<<10)+`"`)
 	}},
 	{route: "POST /api/jobs/:id/abort", needs: session, want: 200, path: func(*scene) string { return "/api/jobs/none/abort" }},
+	{route: "POST /api/jobs/:id/client-tool/claim", needs: session, want: 404, path: func(*scene) string { return "/api/jobs/none/client-tool/claim" },
+		body: func(*scene) string { return `{"callId":"c","deviceId":"d"}` }},
+	{route: "POST /api/jobs/:id/client-tool/validate", needs: session, want: 404, path: func(*scene) string { return "/api/jobs/none/client-tool/validate" },
+		body: func(*scene) string { return `{"callId":"c","claimToken":"t"}` }},
+	{route: "POST /api/jobs/:id/client-tool/result", needs: session, want: 404, path: func(*scene) string { return "/api/jobs/none/client-tool/result" },
+		body: func(*scene) string { return `{"callId":"c","claimToken":"t","result":"r"}` }},
+	{route: "POST /api/jobs/:id/client-tool/result", needs: session, want: 404, trickles: session,
+		path: func(*scene) string { return "/api/jobs/none/client-tool/result" },
+		body: func(*scene) string { return `{"callId":"c","claimToken":"t","result":"` + large + `"}` }},
 	{route: "POST /api/jobs/admission-abort", needs: session, want: 200, body: func(*scene) string { return `{"admissionId":"a stalled one"}` }},
 	{route: "POST /api/webhooks", needs: session, want: 200, body: func(*scene) string {
 		return `{"url":"http://127.0.0.1:1/","events":["thread.created"]}`

@@ -158,6 +158,7 @@ func TestRouter(t *testing.T) {
 		{Method: "HEAD", Path: "/api/b/:id", Handle: echo},
 		{Method: "GET", Path: "/api/c/:id", Handle: echo},
 		{Method: "GET", Path: "/api/c/:id/parts", Handle: echo},
+		{Method: "GET", Path: "/api/c/:id/parts/first", Handle: echo},
 		{Method: "GET", Path: "/api/c/main/parts", Handle: func(w http.ResponseWriter, r *http.Request) error {
 			_, err := fmt.Fprint(w, "the main parts")
 			return err
@@ -197,6 +198,8 @@ func TestRouter(t *testing.T) {
 		{"GET /api//a", 404, ""},
 		{"PATCH /api/a/one/two", 404, ""},
 		{"GET /api/c/one/parts", 200, "one"},
+		{"GET /api/c/one/parts/first", 200, "one"},
+		{"GET /api/c/one/parts/second", 404, ""},
 		{"GET /api/c/parts/parts", 200, "parts"},
 		{"GET /api/c/parts", 200, "parts"},
 		{"GET /api/c/main/parts", 200, "the main parts"},

@@ -29,7 +29,7 @@ type Router struct {
 	routes map[string]or3cloud.Route // by method and path
 }
 
-// Add adds a route. The last segment of a path, or the one before it, may be ":id", which then matches one non-empty segment. owner
+// Add adds a route. One of the last three segments of a path may be ":id", which then matches one non-empty segment. owner
 // names who adds it, for the error when the route is taken.
 func (t *Router) Add(owner string, route or3cloud.Route) error {
 	prefix := cmp.Or(t.Prefix, "/api/")
@@ -128,7 +128,7 @@ func (t *Router) find(r *http.Request, method string) (or3cloud.Route, bool) {
 		return route, true
 	}
 	end := len(path)
-	for range 2 { // ":id" may stand for the last segment, or for the one before it
+	for range 3 { // ":id" may stand for one of the last segments
 		slash := strings.LastIndexByte(path[:end], '/')
 		if slash < 0 || slash == end-1 {
 			break

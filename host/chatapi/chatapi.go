@@ -28,12 +28,10 @@ func New(o Options) *API { return &API{o} }
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
-	routes := []or3cloud.Route{
-		{Method: http.MethodGet, Path: "/api/chat/history-readiness", Handle: a.historyReadiness},
-		{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
-	}
+	routes := []or3cloud.Route{{Method: http.MethodGet, Path: "/api/chat/history-readiness", Handle: a.historyReadiness}}
 	if !a.opt.Jobs {
 		routes = append(routes,
+			or3cloud.Route{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
 			or3cloud.Route{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
 			or3cloud.Route{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission})
 	}

@@ -32,7 +32,8 @@ type Options struct {
 	Closing <-chan struct{}
 }
 
-// statusMemory is what an answer with both texts takes while it is written, in bytes. Streams hold it for their first event and their last.
+// statusMemory is what an answer with its texts and calls takes while it is written, in bytes; together they have no more than a text may.
+// Streams hold it for their first event and their last.
 const statusMemory = 4 * jobs.MaxText
 
 // PerUser is how many streams of one user there may be.
@@ -57,6 +58,10 @@ func (a *API) Routes() []or3cloud.Route {
 		{Method: http.MethodPost, Path: "/api/jobs/:id/abort", Handle: a.abort},
 		{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
 		{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission},
+		{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
+		{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/claim", Handle: a.claimTool},
+		{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/validate", Handle: a.validateTool},
+		{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/result", MaxBody: maxToolResult, Handle: a.settleTool},
 	}
 }
 

@@ -2,6 +2,7 @@ package jobapi
 
 import (
 	"encoding/json"
+	"hash/maphash"
 	"net/http"
 	"time"
 
@@ -87,10 +88,13 @@ func (s *status) part(v *jobs.View, from jobs.Place) {
 	s.ReasoningReset = s.ContentReset
 }
 
+var seed = maphash.MakeSeed()
+
 // reader is one client that reads a job along.
 type reader struct {
-	out  *httpapi.EventStream
-	have jobs.Place
+	out   *httpapi.EventStream
+	have  jobs.Place
+	calls uint64 // of tools, as the client has them: what tells them from others
 }
 
 // send sends an event, and reports whether the client has taken it.
@@ -115,22 +119,31 @@ func (o *reader) begin(v *jobs.View, from jobs.Place) bool {
 	} else {
 		s.part(v, from)
 	}
-	o.have = jobs.Place{Content: v.Content.Length, Reasoning: v.Reasoning.Length, Attempt: v.Attempts}
+	o.note(v)
 	return o.send(snapshot, s)
+}
+
+// note remembers what the client has with the next event.
+func (o *reader) note(v *jobs.View) {
+	o.have = jobs.Place{Content: v.Content.Length, Reasoning: v.Reasoning.Length, Attempt: v.Attempts}
+	o.calls = maphash.Bytes(seed, v.ToolCalls)
 }
 
 // goOn sends what has come. Another attempt begins with a snapshot.
 func (o *reader) goOn(v *jobs.View) bool {
-	had := o.have
-	o.have = jobs.Place{Content: v.Content.Length, Reasoning: v.Reasoning.Length, Attempt: v.Attempts}
+	had, called := o.have, o.calls != maphash.Bytes(seed, v.ToolCalls)
+	o.note(v)
 	s := about(&v.Job)
+	if !called { // clients keep what they have
+		s.ToolCalls = nil
+	}
 	switch {
 	case v.Attempts != had.Attempt || v.Content.From != had.Content || v.Reasoning.From != had.Reasoning:
 		s.whole(v)
 		s.thoughts(v)
 		s.ContentReset, s.ReasoningReset = true, true
 		return o.send(snapshot, s)
-	case v.Content.Text == "" && v.Reasoning.Text == "":
+	case v.Content.Text == "" && v.Reasoning.Text == "" && !called:
 		return true
 	}
 	s.ContentLength, s.ReasoningLength = v.Content.Length, v.Reasoning.Length
@@ -180,7 +193,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	memory := &httpapi.RecordOf(r).Memory
 	if job.Status == jobs.Streaming {
-		job.Content.Text, job.Reasoning.Text = "", ""
+		job.Content.Text, job.Reasoning.Text, job.ToolCalls = "", "", nil
 		memory.Shrink(statusMemory)
 	}
 	check, ping := time.NewTicker(checkEvery), time.NewTicker(pingEvery)

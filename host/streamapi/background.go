@@ -3,6 +3,7 @@ package streamapi
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -61,18 +62,20 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		}
 		return deny(w, status, text, code)
 	}
-	if asked.Tools {
-		return deny(w, http.StatusServiceUnavailable, "Background answers call no tools on this server: switch them off for this chat", codeTools)
-	}
 	if len(asked.History) > jobs.MaxContext {
 		return notBegun(w, deny, answers.ErrLarge)
 	}
 	history, err := announced(asked, s)
-	switch {
-	case err != nil:
+	if err != nil {
 		return deny(w, http.StatusBadRequest, err.Error(), "")
-	case history.Kind == or3cloud.Continuation:
-		return deny(w, http.StatusServiceUnavailable, "Background answers begin a turn on this server", codeHistory)
+	}
+	browser, missing := a.places(asked)
+	if missing != "" {
+		return deny(w, http.StatusServiceUnavailable,
+			fmt.Sprintf("Background answers cannot call the tool %q on this server: switch it off for this chat", missing), codeTools)
+	}
+	if len(browser) > 0 && (asked.Device == "" || len(asked.Device) > maxDevice) {
+		return deny(w, http.StatusBadRequest, "Invalid _clientDeviceId", "")
 	}
 	if s, err = a.opt.Host.Authorize(r, or3cloud.PermWorkspaceWrite, history.WorkspaceID); err != nil {
 		if or3cloud.CodeOf(err) == or3cloud.CodeForbidden {
@@ -91,9 +94,9 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		}
 	}
 	to, model := a.opt.Upstreams.Of(asked.Model)
-	key, lent, missing := a.key(r, to)
-	if missing != "" {
-		return deny(w, http.StatusBadRequest, missing, "")
+	key, lent, noKey := a.key(r, to)
+	if noKey != "" {
+		return deny(w, http.StatusBadRequest, noKey, "")
 	}
 	w.Header().Set("X-OR3-Credential-Source", "personal")
 	if lent { // it is asked for again when it is needed
@@ -112,11 +115,35 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 	}
 	answer.JobID, err = a.opt.Answers.Begin(r.Context(), answers.Order{
 		UserID: s.User.ID, History: asked.History, Admission: history, Asked: asked.Model, To: to, Key: key, Referer: referer(r), Body: body.Bytes(),
+		Browser: browser, Device: asked.Device, WholeFields: asked.WholeFields,
 	})
 	if err != nil {
 		return notBegun(w, deny, err)
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, answer)
+}
+
+// maxDevice is the longest id of a browser, in bytes.
+const maxDevice = 256
+
+// inBrowser is where a function is called that the browser alone has.
+const inBrowser = "client"
+
+// places returns the functions that the browser has, and the name of one that no one can call; "" if there is none. Old clients say of all
+// that they are called, and what cannot be is told the model.
+func (a *API) places(asked *completions.Request) (browser []string, missing string) {
+	if asked.History == nil {
+		return nil, ""
+	}
+	for _, name := range asked.Functions {
+		switch {
+		case asked.Runtimes[name] == inBrowser:
+			browser = append(browser, name)
+		case !a.opt.Answers.Calls(name):
+			return nil, name
+		}
+	}
+	return browser, ""
 }
 
 // announced returns what a client has announced of an answer. Old clients write the messages themselves, so there are ids alone.

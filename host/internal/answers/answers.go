@@ -4,12 +4,15 @@
 // (contract, sync §10.8), so every device gets it by ordinary sync.
 //
 //	answers.go   begins and ends answers         execution.go  what it takes to go on with one, encrypted
-//	work.go      makes one                       history.go    brings it into the history
-//	readers.go   wakes those who read along     notices.go    tells those who do not
+//	work.go      keeps one that is made          loop.go       asks the model, and the tools that it calls
+//	calls.go     calls of tools on record        claims.go     those that a browser makes
+//	joint.go     joins a text that goes on       history.go    brings it into the history
+//	readers.go   wakes those who read along      notices.go    tells those who do not
 package answers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +34,7 @@ type Store interface {
 	jobs.Store
 	jobs.Queue
 	jobs.Admissions
+	jobs.Handoffs
 	jobs.History
 	jobs.Notices
 }
@@ -45,6 +49,8 @@ type Options struct {
 	Notifier  or3cloud.Notifier
 	Upstreams *completions.Upstreams
 	Client    *completions.Client
+	// Tools are called on the server; nil if there are none.
+	Tools Tools
 	// Key encrypts what it takes to go on with an answer.
 	Key string
 	// MayWrite asks whether a user may write in a workspace now.
@@ -135,6 +141,10 @@ type Order struct {
 	// Referer is the origin of the client's pages.
 	Referer string
 	Body    []byte
+	// Browser are the functions that the browser called Device has, WholeFields says how the server sends calls of functions.
+	Browser     []string
+	Device      string
+	WholeFields bool
 }
 
 // The errors of Begin, by which clients are told apart from others.
@@ -168,7 +178,17 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 			return "", err
 		}
 	}
-	execution, err := e.seal(o)
+	x := &execution{
+		Server: o.To.Name, Key: o.Key, Referer: o.Referer, Browser: o.Browser, Device: o.Device, Whole: o.WholeFields, body: o.Body,
+	}
+	if o.Admission.Kind == or3cloud.Continuation {
+		x.GoesOn = true
+		x.Content, x.Reasoning = soFar(o.Admission.AssistantMessage)
+		if len(x.Content)+len(x.Reasoning) > jobs.MaxText {
+			return "", ErrLarge
+		}
+	}
+	execution, err := e.seal(x, place(o.UserID, o.Admission.AdmissionID))
 	if err != nil {
 		return "", err
 	}
@@ -179,7 +199,7 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 	admitted, err := e.opt.Store.CreateJob(ctx, jobs.Order{
 		UserID: o.UserID, WorkspaceID: a.WorkspaceID, ThreadID: a.ThreadID, MessageID: a.MessageID, Model: o.Asked, Kind: jobs.Chat,
 		IdempotencyKey: a.AdmissionID, AdmissionID: a.AdmissionID, GenerationID: a.GenerationID, HistoryPhase: phase,
-		Execution: execution, Context: o.History, Timeout: e.opt.Timeout, Retention: jobs.DefaultRetention,
+		Execution: execution, Context: o.History, Content: x.Content, Reasoning: x.Reasoning, Timeout: e.opt.Timeout, Retention: jobs.DefaultRetention,
 		MostOfAll: e.opt.Most, MostOfUser: e.opt.MostOfUser, Notify: e.opt.Notifier != nil,
 	})
 	switch {
@@ -195,6 +215,22 @@ func (e *Engine) Begin(ctx context.Context, o Order) (id string, err error) {
 		return admitted.ID, nil
 	}
 	return admitted.ID, e.admit(ctx, admitted.ID)
+}
+
+// soFar returns the texts of a message that an answer goes on with.
+func soFar(message []byte) (content, reasoning string) {
+	var in struct {
+		Data struct {
+			Content   any `json:"content"`
+			Reasoning any `json:"reasoning_text"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(message, &in) != nil {
+		return "", ""
+	}
+	content, _ = in.Data.Content.(string)
+	reasoning, _ = in.Data.Reasoning.(string)
+	return content, reasoning
 }
 
 // name returns a name that nothing has.
@@ -326,7 +362,7 @@ func (e *Engine) begin(job *jobs.Claimed) {
 	e.readers.tell(job.ID) // its texts may begin again
 	e.workers.Go(func() {
 		defer cancel(nil)
-		e.work(ctx, job)
+		worker{e}.work(ctx, job)
 		e.mu.Lock()
 		delete(e.running, job.ID)
 		e.mu.Unlock()

@@ -15,40 +15,83 @@ type execution struct {
 	// Key is the user's own; empty if the operator's is used.
 	Key     string `json:"key,omitempty"`
 	Referer string `json:"referer,omitempty"`
+	// Browser are the functions that the browser called Device has, Whole says how the server sends calls of functions.
+	Browser []string `json:"browser,omitempty"`
+	Device  string   `json:"device,omitempty"`
+	Whole   bool     `json:"whole,omitempty"`
+	// GoesOn says that the model goes on with Content, which was cut.
+	GoesOn bool `json:"goesOn,omitempty"`
+
+	// What follows is how far the answer was at the last checkpoint: its texts, how often the model has been asked, and for how many
+	// milliseconds it was worked on in all.
+	Content   string `json:"content,omitempty"`
+	Reasoning string `json:"reasoning,omitempty"`
+	Rounds    int    `json:"rounds,omitempty"`
+	Worked    int64  `json:"worked,omitempty"`
+	// Messages are what model and tools have said since, Calls the tools that the model has called last, of which it does not have the
+	// results. Recorded is how many calls were on record.
+	Messages [][]byte               `json:"messages,omitempty"`
+	Calls    []completions.ToolCall `json:"calls,omitempty"`
+	Recorded int                    `json:"recorded,omitempty"`
+
+	// request is the chat, which stays as it came.
+	request *completions.Request
+	body    []byte
 }
 
 // place is where an execution opens again: in the job of the wish, and nowhere else.
 func place(userID, admissionID string) string { return userID + "\x00" + admissionID }
 
-// seal returns what it takes to go on with an answer: the execution as a line, and what the server is asked.
-func (e *Engine) seal(o Order) ([]byte, error) {
-	head, err := json.Marshal(execution{o.To.Name, o.Key, o.Referer})
+// seal returns an execution as it is kept: a line, and what the server is asked.
+func (e *Engine) seal(x *execution, place string) ([]byte, error) {
+	head, err := json.Marshal(x)
 	if err != nil {
 		return nil, err
 	}
-	return e.sealer.Seal(append(append(head, '\n'), o.Body...), place(o.UserID, o.Admission.AdmissionID))
+	return e.sealer.Seal(append(append(head, '\n'), x.body...), place)
 }
 
-// call returns what the server of an answer is asked.
-func (e *Engine) call(job *jobs.Claimed) (completions.Call, error) {
+// open returns what it takes to go on with an answer.
+func (e *Engine) open(job *jobs.Claimed) (*execution, error) {
 	text, err := e.sealer.Open(job.Execution, place(job.UserID, job.AdmissionID))
 	if err != nil {
-		return completions.Call{}, errKey
+		return nil, errKey
 	}
 	head, body, _ := bytes.Cut(text, []byte("\n"))
-	var x execution
-	if err := json.Unmarshal(head, &x); err != nil {
-		return completions.Call{}, errKey
+	x := &execution{body: body}
+	if err := json.Unmarshal(head, x); err != nil {
+		return nil, errKey
 	}
+	if x.request, err = completions.Read(body); err != nil {
+		return nil, errKey
+	}
+	return x, nil
+}
+
+// call returns what the server of an answer is asked next.
+func (e *Engine) call(job *jobs.Claimed, x *execution) (completions.Call, error) {
 	to, _ := e.opt.Upstreams.Of(job.Model)
 	if to.Name != x.Server {
 		return completions.Call{}, errUpstream
 	}
-	call := completions.Call{To: to, Key: x.Key, Referer: x.Referer, Body: completions.NewBody(body)}
+	call := completions.Call{To: to, Key: x.Key, Referer: x.Referer}
 	if x.Key == "" {
 		if call.Key = to.Key; to.Name == "" && to.Key == "" {
 			return completions.Call{}, errUpstream
 		}
 	}
-	return call, nil
+	var err error
+	call.Body, err = x.request.Turn(x.Messages)
+	return call, err
+}
+
+// offered returns what the server was offered.
+func (x *execution) offered() completions.Offered {
+	switch {
+	case len(x.request.Functions) == 0:
+		return completions.NoTools
+	case x.Whole:
+		return completions.WholeFields
+	}
+	return completions.Pieces
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/jobs"
@@ -91,6 +92,9 @@ func (a *archive) writeAnswer(ctx context.Context, job jobs.PendingHistory) erro
 		err = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid background history")
 	}
 	var receipt or3cloud.GenerationReceipt
+	if err == nil && g.Kind == or3cloud.Continuation {
+		in.Content = atLeast(in.Content, g.AssistantMessage)
+	}
 	if err == nil {
 		receipt, err = a.opt.History.FinalizeChatGeneration(ctx, g, in.Snapshot())
 	}
@@ -107,6 +111,21 @@ func (a *archive) writeAnswer(ctx context.Context, job jobs.PendingHistory) erro
 	}
 	_, err = a.opt.Store.SetHistoryPhase(ctx, job.ID, phase, jobs.HistoryFinalizationPending)
 	return err
+}
+
+// atLeast returns what a message that an answer goes on with has in the end: what it had stays, also if the answer has ended when a
+// worker was lost, and its texts had begun again.
+func atLeast(content, message []byte) []byte {
+	var whole string
+	had, _ := soFar(message)
+	if json.Unmarshal(content, &whole) == nil && strings.HasPrefix(whole, had) {
+		return content
+	}
+	text, err := json.Marshal(had)
+	if err != nil {
+		return content
+	}
+	return text
 }
 
 // block lets an answer wait for the history no longer.

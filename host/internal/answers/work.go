@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -53,19 +51,22 @@ type answer struct {
 	fresh, freshThought strings.Builder // what is not written down yet
 	usage               []byte
 	chunks              int
+	calls               records
+	recorded            int  // how many bytes they have
+	recalled            bool // calls have changed that are not written down yet
+
+	writing sync.Mutex // what has come is written down once
+	joint   *joint
 }
 
+// worker makes one answer.
+type worker struct{ *Engine }
+
 // work makes an answer.
-func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
+func (e worker) work(ctx context.Context, job *jobs.Claimed) {
 	a := &answer{job: job}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	left := job.StartedAt.Add(e.opt.Timeout).Sub(e.opt.Now())
-	if left <= 0 { // such as of a copy of the database that was put back: no one is asked
-		cancel(errTime)
-	}
-	clock := time.AfterFunc(left, func() { cancel(errTime) })
-	defer clock.Stop()
 	done := make(chan error, 1)
 	go func() {
 		err := errors.New("the worker has panicked")
@@ -79,15 +80,16 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 	}()
 	err := e.follow(ctx, cancel, a, done)
 	switch {
-	case errors.Is(err, errEnded), errors.Is(err, errLost):
-		return // another end stays
+	case errors.Is(err, errEnded), errors.Is(err, errLost), errors.Is(err, errHandedOff):
+		return // another end stays, or someone else goes on
 	case err != nil && e.ctx.Err() != nil:
 		e.handBack(job.ID)
 		return
 	}
+	a.abandon()
 	end := jobs.TerminalSnapshot{
-		Status: jobs.Complete, Content: a.content.String(), Reasoning: a.reasoning.String(), Usage: a.usage, CompletedAt: e.opt.Now(),
-		Seen: e.readers.watched(job.ID),
+		Status: jobs.Complete, Content: a.content.String(), Reasoning: a.reasoning.String(), ToolCalls: a.calls.json(), Usage: a.usage,
+		CompletedAt: e.opt.Now(), Seen: e.readers.watched(job.ID),
 	}
 	if err != nil {
 		end.Status, end.Seen = jobs.Failed, end.Seen && !isLeft(job.Job) // such a client shows no reason
@@ -112,7 +114,7 @@ func (e *Engine) work(ctx context.Context, job *jobs.Claimed) {
 }
 
 // save writes the end of an answer down, also one that comes while the server stops.
-func (e *Engine) save(id string, end jobs.TerminalSnapshot) (err error) {
+func (e worker) save(id string, end jobs.TerminalSnapshot) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), lease/2)
 	defer cancel()
 	for range keepTrying {
@@ -129,7 +131,7 @@ func (e *Engine) save(id string, end jobs.TerminalSnapshot) (err error) {
 }
 
 // handBack lets whoever comes next take an answer up without waiting for the end of the lease.
-func (e *Engine) handBack(id string) {
+func (e worker) handBack(id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), time.Second)
 	defer cancel()
 	if _, err := e.opt.Store.RenewJobLease(ctx, id, e.owner, time.Millisecond); err != nil {
@@ -138,7 +140,7 @@ func (e *Engine) handBack(id string) {
 }
 
 // follow writes down what comes until all has come, and returns how it has ended.
-func (e *Engine) follow(ctx context.Context, cancel context.CancelCauseFunc, a *answer, done <-chan error) error {
+func (e worker) follow(ctx context.Context, cancel context.CancelCauseFunc, a *answer, done <-chan error) error {
 	flush, renew := time.NewTicker(flushEvery), time.NewTicker(renewEvery)
 	defer flush.Stop()
 	defer renew.Stop()
@@ -163,35 +165,52 @@ func (e *Engine) follow(ctx context.Context, cancel context.CancelCauseFunc, a *
 }
 
 // flush writes down what has come. What a store cannot take now it gets with the next piece.
-func (e *Engine) flush(ctx context.Context, a *answer) error {
+func (e worker) flush(ctx context.Context, a *answer) error {
+	if err := e.writeDown(ctx, a); errors.Is(err, errEnded) || errors.Is(err, errLost) {
+		return err
+	}
+	return nil
+}
+
+// writeDown writes down what has come.
+func (e worker) writeDown(ctx context.Context, a *answer) error {
+	a.writing.Lock()
+	defer a.writing.Unlock()
 	a.mu.Lock()
-	content, thought, chunks := a.fresh.String(), a.freshThought.String(), a.chunks
+	u := jobs.Update{LeaseOwner: e.owner, Content: a.fresh.String(), Reasoning: a.freshThought.String()}
+	chunks, recalled := a.chunks, a.recalled
+	if recalled {
+		u.ToolCalls = a.calls.json()
+		a.recalled = false
+	}
 	a.mu.Unlock()
-	if content == "" && thought == "" {
+	if u.Content == "" && u.Reasoning == "" && u.ToolCalls == nil {
 		return nil
 	}
-	status, err := e.opt.Store.UpdateJob(ctx, a.job.ID, jobs.Update{LeaseOwner: e.owner, Content: content, Reasoning: thought, Chunks: &chunks})
+	u.Chunks = &chunks
+	status, err := e.opt.Store.UpdateJob(ctx, a.job.ID, u)
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	switch code := or3cloud.CodeOf(err); {
 	case err == nil && status != jobs.Streaming:
 		return errEnded
 	case code == or3cloud.CodeConflict || code == or3cloud.CodeNotFound:
 		return errLost
 	case err != nil:
-		return nil
+		a.recalled = a.recalled || recalled
+		return err
 	}
-	a.mu.Lock()
-	rest, restThought := a.fresh.String()[len(content):], a.freshThought.String()[len(thought):]
+	rest, restThought := a.fresh.String()[len(u.Content):], a.freshThought.String()[len(u.Reasoning):]
 	a.fresh.Reset()
 	a.freshThought.Reset()
 	a.fresh.WriteString(rest)
 	a.freshThought.WriteString(restThought)
-	a.mu.Unlock()
 	e.readers.tell(a.job.ID)
 	return nil
 }
 
 // renew keeps the lease, if the user may still write. A store that cannot say so does not end an answer that is paid for.
-func (e *Engine) renew(ctx context.Context, a *answer) error {
+func (e worker) renew(ctx context.Context, a *answer) error {
 	if err := e.permit(ctx, a.job); err != nil {
 		return err
 	}
@@ -202,48 +221,11 @@ func (e *Engine) renew(ctx context.Context, a *answer) error {
 	return nil
 }
 
-func (e *Engine) permit(ctx context.Context, job *jobs.Claimed) error {
+func (e worker) permit(ctx context.Context, job *jobs.Claimed) error {
 	if may, err := e.opt.MayWrite(ctx, job.UserID, job.WorkspaceID); err == nil && !may {
 		return errMayWrite
 	}
 	return nil
-}
-
-// ask asks the server of the model and reads its answer.
-func (e *Engine) ask(ctx context.Context, a *answer) error {
-	if err := e.permit(ctx, a.job); err != nil {
-		return err
-	}
-	call, err := e.call(a.job)
-	if err != nil {
-		return err
-	}
-	a.key = call.Key
-	res, err := e.opt.Client.Send(ctx, call)
-	if err != nil {
-		return cause(ctx, err)
-	}
-	defer res.Close()
-	call.Body.Release()
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	switch {
-	case res.Status >= 400 && res.Status <= 599:
-		return refusal{res.Status, strings.TrimSpace(res.Text(a.key))}
-	case res.Status/100 != 2 || kind != "text/event-stream" && kind != "" || res.Header.Get("Content-Encoding") != "" && !strings.EqualFold(res.Header.Get("Content-Encoding"), "identity"):
-		return completions.ErrEvent
-	}
-	events := completions.NewEvents(res)
-	for {
-		event, err := events.Next()
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return cause(ctx, err)
-		case !a.add(event):
-			return errLong
-		}
-	}
 }
 
 // cause is why something has ended with ctx, if it has.
@@ -258,7 +240,7 @@ func cause(ctx context.Context, err error) error {
 func (a *answer) add(event completions.Event) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.content.Len()+a.reasoning.Len()+len(event.Content)+len(event.Reasoning) > jobs.MaxText {
+	if a.content.Len()+a.reasoning.Len()+len(event.Content)+len(event.Reasoning)+a.recorded > jobs.MaxText {
 		return false
 	}
 	if event.Usage != nil && len(event.Usage) <= jobs.MaxState {
@@ -291,7 +273,7 @@ func (r refusal) Error() string {
 
 // explain returns why an answer has failed: what the user is told, and what operators are, which is in the log where they can do something
 // about it. What servers of models say may be about the chat, so operators do not read it.
-func (e *Engine) explain(a *answer, err error) (text, cause string) {
+func (e worker) explain(a *answer, err error) (text, cause string) {
 	to, _ := e.opt.Upstreams.Of(a.job.Model)
 	server := func(format string, args ...any) string {
 		return fmt.Sprintf("the server of models %s: ", to) + fmt.Sprintf(format, args...)
