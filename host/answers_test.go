@@ -258,6 +258,11 @@ func TestBackgroundAnswersThatFail(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 			_, _ = io.WriteString(w, "slow down, sk-or-v1-for-all")
 		}, "slow down, [key]", ""},
+		"it refuses as OpenRouter does": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, `{"error":{"code":429,"message":"wait 7 seconds"}}`)
+		}, "wait 7 seconds", ""},
 		"it sends a page": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, "<p>Hello")

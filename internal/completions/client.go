@@ -2,8 +2,10 @@ package completions
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -286,4 +288,23 @@ func (a *Answer) Text(secret string) string {
 		}
 	}
 	return text
+}
+
+// Reason returns what a text says that stands in place of an answer: the message of an error in the form of OpenAI's API, or in one of
+// those that its kin have, and otherwise the text itself.
+func Reason(text string) string {
+	text = strings.TrimSpace(text)
+	var in struct {
+		Error   json.RawMessage `json:"error"`
+		Message string          `json:"message"`
+	}
+	if json.Unmarshal([]byte(text), &in) != nil {
+		return text
+	}
+	var inner struct {
+		Message string `json:"message"`
+	}
+	var plain string
+	_, _ = json.Unmarshal(in.Error, &inner), json.Unmarshal(in.Error, &plain) // it is one of them, or none
+	return cmp.Or(strings.TrimSpace(inner.Message), strings.TrimSpace(plain), strings.TrimSpace(in.Message), text)
 }

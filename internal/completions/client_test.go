@@ -56,3 +56,21 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 		t.Error("a server that leads elsewhere is said to be in order")
 	}
 }
+
+func TestReason(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"error":{"code":429,"message":"wait 7 seconds"}}`: "wait 7 seconds",  // OpenRouter
+		`{"error":"model not found"}`:                       "model not found", // Ollama
+		`{"object":"error","message":"too long"}`:           "too long",        // vLLM
+		" slow down\n":               "slow down",
+		`{"error":{"code":1}}`:       `{"error":{"code":1}}`,
+		`{"error":{"message":7}}`:    `{"error":{"message":7}}`,
+		`["no"]`:                     `["no"]`,
+		`{"error":{"message":"cut o`: `{"error":{"message":"cut o`,
+		"":                           "",
+	} {
+		if got := Reason(text); got != want {
+			t.Errorf("%s: %q, not %q", text, got, want)
+		}
+	}
+}

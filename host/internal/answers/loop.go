@@ -119,7 +119,7 @@ func (e worker) turn(ctx context.Context, a *answer, x *execution) (said string,
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	switch {
 	case res.Status >= 400 && res.Status <= 599:
-		return "", nil, refusal{res.Status, strings.TrimSpace(res.Text(a.key))}
+		return "", nil, refusal{res.Status, completions.Reason(res.Text(a.key))}
 	case res.Status/100 != 2 || kind != "text/event-stream" && kind != "" || res.Header.Get("Content-Encoding") != "" && !strings.EqualFold(res.Header.Get("Content-Encoding"), "identity"):
 		return "", nil, completions.ErrEvent
 	}
