@@ -234,8 +234,8 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	case slices.ContainsFunc(run.disabled, begins):
 		httpapi.Respond(w, r, httpapi.Disabled)
 	default:
-		r, leave := withMemo(w, r)
-		defer leave()
+		r, m := withMemo(w, r)
+		defer m.body.Leave()
 		httpapi.Respond(w, r, run.router.Serve)
 	}
 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"net/http"
 	"sync"
 
@@ -13,6 +12,7 @@ import (
 type memo struct {
 	header http.Header           // of the answer, for cookies that are rotated
 	body   *httpapi.PromisedBody // nil if the request has none
+	own    httpapi.PromisedBody  // what body points to
 
 	mu       sync.Mutex
 	asked    *sessions // nil until the session has been asked for
@@ -23,18 +23,23 @@ type memo struct {
 	err      error
 }
 
-type memoKey struct{}
+// memoOf returns the memo of r; nil if r is not one of our requests.
+func memoOf(r *http.Request) *memo {
+	m, _ := httpapi.FrontOf(r).(*memo)
+	return m
+}
 
-// withMemo gives a request a place to keep its session in. leave must be called when the request has been answered.
-func withMemo(w http.ResponseWriter, r *http.Request) (_ *http.Request, leave func()) {
+// withMemo gives a request a place to keep its session in. Its body must be left when the request has been answered.
+func withMemo(w http.ResponseWriter, r *http.Request) (*http.Request, *memo) {
 	m := &memo{header: w.Header()}
-	r = r.WithContext(context.WithValue(r.Context(), memoKey{}, m))
+	r = httpapi.WithFront(r, m)
 	if r.Body == nil || r.Body == http.NoBody {
-		return r, func() {}
+		return r, m
 	}
-	m.body = httpapi.NewPromisedBody(w, r.Body, func(promises []httpapi.Promise) error { return m.ask(r, promises) })
+	m.body = &m.own
+	m.body.Begin(w, r.Body, func(promises []httpapi.Promise) error { return m.ask(r, promises) })
 	r.Body = m.body
-	return r, m.body.Leave
+	return r, m
 }
 
 // resolve returns the session of r. If more of the body has come since it was last resolved, it is resolved again, from

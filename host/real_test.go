@@ -56,13 +56,13 @@ func (r *record) String() string {
 }
 
 // startReal starts one. change, if set, replaces the sync provider.
-func startReal(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Provider) or3cloud.Provider, environ ...string) *real {
+func startReal(t testing.TB, streams eventsapi.Bounds, change func(or3cloud.Provider) or3cloud.Provider, environ ...string) *real {
 	t.Helper()
 	return startProgram(t, streams, change, func(*or3cloud.Registry) adminapi.Program { return adminapi.Program{} }, environ...)
 }
 
 // startProgram is startReal for a program that can be administered.
-func startProgram(t *testing.T, streams eventsapi.Bounds, change func(or3cloud.Provider) or3cloud.Provider, program func(*or3cloud.Registry) adminapi.Program,
+func startProgram(t testing.TB, streams eventsapi.Bounds, change func(or3cloud.Provider) or3cloud.Provider, program func(*or3cloud.Registry) adminapi.Program,
 	environ ...string) *real {
 	t.Helper()
 	var own, registry or3cloud.Registry

@@ -23,7 +23,7 @@ type started struct {
 	done chan error
 }
 
-func start(t *testing.T, h *Host, grace time.Duration) started {
+func start(t testing.TB, h *Host, grace time.Duration) started {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -38,8 +38,8 @@ func (h *Host) Session(r *http.Request) (*or3cloud.SessionContext, error) {
 	if run.sessions == nil {
 		return &or3cloud.SessionContext{}, nil
 	}
-	m, ok := r.Context().Value(memoKey{}).(*memo)
-	if !ok { // not one of our requests: nothing to remember it in, and nowhere to send cookies
+	m := memoOf(r)
+	if m == nil { // not one of our requests: nothing to remember it in, and nowhere to send cookies
 		m = &memo{}
 	}
 	s, err := m.resolve(run.sessions, r)
@@ -72,7 +72,7 @@ func (h *Host) Authorize(r *http.Request, p or3cloud.Permission, workspaceID str
 	if s, err = h.permit(r.Context(), s, p, workspaceID); err != nil {
 		return nil, err
 	}
-	if m, ok := r.Context().Value(memoKey{}).(*memo); ok {
+	if m := memoOf(r); m != nil && !m.body.Ended() {
 		m.body.Hold(func(s *or3cloud.SessionContext) error {
 			_, err := h.permit(r.Context(), s, p, workspaceID)
 			return err
@@ -127,8 +127,8 @@ func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3clo
 // still do p in its workspace. Unlike for Reauthorize the session counts and not its credentials, which run out while an answer goes on.
 func (h *Host) Confirm(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
 	run := h.running.Load()
-	m, ok := r.Context().Value(memoKey{}).(*memo)
-	if run == nil || run.sessions == nil || !ok {
+	m := memoOf(r)
+	if run == nil || run.sessions == nil || m == nil {
 		return or3cloud.Unavailable(nil, "Service Unavailable", time.Second)
 	}
 	live, err := run.sessions.lives(r, m.identity())

@@ -54,10 +54,13 @@ func limitBody(w http.ResponseWriter, r *http.Request, limit int64, caller Calle
 		caller = nil
 	}
 	b := &body{
-		ReadCloser: http.MaxBytesReader(w, r.Body, limit), control: http.NewResponseController(w), request: r, answer: w.Header(),
+		ReadCloser: r.Body, request: r, answer: w,
 		caller: caller, anonymous: anonymous, tab: &RecordOf(r).Memory, limit: limit, size: r.ContentLength, start: time.Now(),
 	}
-	b.hurry()
+	if b.size < 0 || b.size > limit { // net/http reads no more than what was announced
+		b.ReadCloser = http.MaxBytesReader(w, r.Body, limit)
+	}
+	b.hurry(b.start)
 	r.Body = b
 }
 
@@ -103,17 +106,23 @@ func readWhole(r *http.Request) error {
 		return nil
 	}
 	text, err := ReadBody(r)
-	var tooLarge *http.MaxBytesError
-	if err != nil && !errors.As(err, &tooLarge) {
+	if err != nil && !isTooLarge(err) {
 		return BodyError(r, err, "The request body is cut off.")
 	}
-	r.Body = &wholeBody{bytes.NewReader(text), text, err}
+	whole := &wholeBody{text: text, err: err}
+	whole.Reset(text)
+	r.Body = whole
 	return nil
+}
+
+func isTooLarge(err error) bool {
+	var tooLarge *http.MaxBytesError
+	return errors.As(err, &tooLarge)
 }
 
 // wholeBody is a body that has been read, and then what reading it has ended with.
 type wholeBody struct {
-	*bytes.Reader
+	bytes.Reader
 	text []byte
 	err  error
 }
@@ -145,9 +154,8 @@ type Caller func(*http.Request) (userID string, err error)
 // body is a body within its bounds.
 type body struct {
 	io.ReadCloser
-	control *http.ResponseController
 	request *http.Request
-	answer  http.Header
+	answer  http.ResponseWriter
 	caller  Caller // nil if no one is asked
 	// anonymous is nil if all senders have to be known.
 	anonymous func(*http.Request) bool
@@ -166,14 +174,16 @@ const step = 64 << 10
 
 // hurry gives the sender time for the next step. Having been fast until now does not pay for a pause: what has come is
 // memory that others wait for.
-func (b *body) hurry() {
+func (b *body) hurry(now time.Time) {
 	b.timed = b.received + step
-	deadline, pause := b.start.Add(timeFor(b.timed)), time.Now().Add(timeFor(step))
+	deadline, pause := b.start.Add(timeFor(b.timed)), now.Add(timeFor(step))
 	if pause.Before(deadline) {
 		deadline = pause
 	}
-	_ = b.control.SetReadDeadline(deadline)
+	b.setDeadline(deadline)
 }
+
+func (b *body) setDeadline(t time.Time) { _ = http.NewResponseController(b.answer).SetReadDeadline(t) }
 
 // Read implements io.Reader for whoever keeps what was read: its size is counted as memory of the request.
 func (b *body) Read(p []byte) (int, error) {
@@ -194,12 +204,12 @@ func (b *body) read(p []byte) (int, error) {
 		p = p[:min(int64(len(p)), UnknownBody+1-b.received)]
 	}
 	if b.received >= b.timed {
-		b.hurry()
+		b.hurry(time.Now())
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.received += int64(n)
 	if err == io.EOF {
-		_ = b.control.SetReadDeadline(time.Time{})
+		b.setDeadline(time.Time{})
 	}
 	return n, err
 }
@@ -214,7 +224,7 @@ func (b *body) ask() error {
 		return err
 	}
 	if user == "" && (b.anonymous == nil || !b.anonymous(b.request)) {
-		b.answer.Set("Connection", "close") // or net/http reads on
+		b.answer.Header().Set("Connection", "close") // or net/http reads on
 		return or3cloud.Errorf(or3cloud.CodeUnauthenticated, "Unauthorized")
 	}
 	b.asked = true
@@ -306,13 +316,12 @@ func (r onlyReader) Read(p []byte) (int, error) { return r.read(p) }
 // BodyError translates an error of reading or decoding a body. invalid is the route's own 400 text, used when the
 // sender did not claim to send JSON.
 func BodyError(r *http.Request, err error, invalid string) error {
-	var tooLarge *http.MaxBytesError
 	var syntax *jsontext.SyntacticError
 	var refusal *or3cloud.Error
 	switch {
 	case errors.As(err, &refusal): // who sends the body has lost the permission to meanwhile
 		return refusal
-	case errors.As(err, &tooLarge):
+	case isTooLarge(err):
 		return or3cloud.Errorf(or3cloud.CodeTooLarge, "The request body is too large.")
 	case errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF):
 		if isJSON(r) {
@@ -337,6 +346,11 @@ func ReadJSON(r *http.Request, v any, invalid string) error {
 	if err != nil {
 		return BodyError(r, err, invalid)
 	}
+	return DecodeJSON(r, text, v, invalid)
+}
+
+// DecodeJSON decodes the body of r, which ReadBody has read, as ReadJSON does.
+func DecodeJSON(r *http.Request, text []byte, v any, invalid string) error {
 	text = bytes.TrimSpace(text)
 	if len(text) > 0 && text[0] == '{' && json.Unmarshal(text, v, jsonOptions) == nil {
 		return nil

@@ -9,7 +9,6 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -239,8 +238,9 @@ func WriteRaw(w http.ResponseWriter, pieces ...[]byte) {
 		size += len(p)
 	}
 	limitAnswer(w, size)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(size))
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(size)}
 	for _, p := range pieces {
 		if _, err := w.Write(p); err != nil {
 			return // a client that went away is no fault of the handler
@@ -251,6 +251,10 @@ func WriteRaw(w http.ResponseWriter, pieces ...[]byte) {
 // limitAnswer bounds the time in which all of an answer of size bytes is taken, so that one that is taken in drops cannot
 // stay in memory for ever. Each piece has a deadline of its own as well (recorder).
 func limitAnswer(w http.ResponseWriter, size int) {
+	if rec, ok := w.(*recorder); ok && size > 0 {
+		rec.size = int64(size)
+		return
+	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeFor(int64(size))))
 }
 
@@ -261,19 +265,19 @@ func Unhurried(w http.ResponseWriter) {
 
 // NoCache forbids caches to keep the answer of a sync or presign route (contract, security-middleware §6).
 func NoCache(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store, no-cache, must-revalidate")
-	w.Header().Set("Pragma", "no-cache")
+	h := w.Header()
+	h["Cache-Control"], h["Pragma"] = uncachedAnswer, noCache
 }
+
+// What most answers say, as values of their headers. They are shared by all answers, whose headers have no room to append to them.
+var (
+	jsonType       = []string{"application/json"}
+	uncachedAnswer = []string{"no-store, no-cache, must-revalidate"}
+	noCache        = []string{"no-cache"}
+)
 
 // NoStore forbids caches to keep the answer of an identity route.
 func NoStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
-
-type contextKey int
-
-const (
-	recordKey contextKey = iota
-	identityKey
-)
 
 // Identity is who sent a request and what they addressed, after the trusted-proxy rule (contract, security-middleware
 // §4). Package middleware puts it into the context.
@@ -298,13 +302,13 @@ type Identity struct {
 
 // WithIdentity returns r with an identity.
 func WithIdentity(r *http.Request, id Identity) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), identityKey, id))
+	return r.WithContext(&carrier{Context: r.Context(), identity: id, identified: true})
 }
 
 // IdentityOf returns the identity of r; that of an unknown sender if there is none.
 func IdentityOf(r *http.Request) Identity {
-	if id, ok := r.Context().Value(identityKey).(Identity); ok {
-		return id
+	if id, ok := r.Context().Value(identityKey).(*Identity); ok {
+		return *id
 	}
 	return Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
 }

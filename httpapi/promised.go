@@ -24,9 +24,9 @@ type Promise func(*or3cloud.SessionContext) error
 // for. A handler that asks for nothing before it has read everything costs nothing.
 type PromisedBody struct {
 	io.ReadCloser
-	ask     func([]Promise) error
-	control *http.ResponseController
-	reads   atomic.Int64
+	ask    func([]Promise) error
+	answer http.ResponseWriter
+	reads  atomic.Int64
 
 	mu       sync.Mutex
 	promises []Promise
@@ -37,7 +37,14 @@ type PromisedBody struct {
 
 // NewPromisedBody returns the body of a request whose answer goes to w. ask looks at promises; it is called by several goroutines.
 func NewPromisedBody(w http.ResponseWriter, from io.ReadCloser, ask func([]Promise) error) *PromisedBody {
-	return &PromisedBody{ReadCloser: from, ask: ask, control: http.NewResponseController(w)}
+	b := new(PromisedBody)
+	b.Begin(w, from, ask)
+	return b
+}
+
+// Begin makes of a zero PromisedBody what NewPromisedBody returns.
+func (b *PromisedBody) Begin(w http.ResponseWriter, from io.ReadCloser, ask func([]Promise) error) {
+	b.ReadCloser, b.ask, b.answer = from, ask, w
 }
 
 // Progress changes whenever something has been read.
@@ -46,6 +53,16 @@ func (b *PromisedBody) Progress() int64 {
 		return 0
 	}
 	return b.reads.Load()
+}
+
+// Ended reports whether there is no rest that could depend on a promise.
+func (b *PromisedBody) Ended() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
 }
 
 // Hold makes the rest of the body depend on a promise.
@@ -107,8 +124,11 @@ func (b *PromisedBody) end() error {
 	return b.refused()
 }
 
-// Leave ends the watch. It must be called when the request has been answered.
+// Leave ends the watch. It must be called when the request has been answered. A nil PromisedBody has none.
 func (b *PromisedBody) Leave() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.ended && b.watch != nil {
@@ -139,7 +159,7 @@ func (b *PromisedBody) watchOver(end <-chan struct{}) {
 		defer b.mu.Unlock()
 		if !b.ended {
 			b.refusal = err
-			_ = b.control.SetReadDeadline(time.Now())
+			_ = http.NewResponseController(b.answer).SetReadDeadline(time.Now())
 		}
 		return
 	}

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"io"
 	"math"
 	"net/http"
@@ -31,7 +30,7 @@ func (r *Record) Started() bool { return r.Status != 0 }
 
 // WithRecord returns r with a record, and a writer that keeps the record up to date.
 func WithRecord(w http.ResponseWriter, r *http.Request, rec *Record) (http.ResponseWriter, *http.Request) {
-	return &recorder{ResponseWriter: w, rec: rec}, r.WithContext(context.WithValue(r.Context(), recordKey, rec))
+	return &recorder{ResponseWriter: w, rec: rec}, r.WithContext(&carrier{Context: r.Context(), record: rec})
 }
 
 // RecordOf returns the record of r; an unused one if there is none.
@@ -51,6 +50,7 @@ type recorder struct {
 	http.ResponseWriter
 	rec   *Record
 	until time.Time // the handler's deadline; zero if it has set none
+	size  int64     // of an answer that has to be taken as a whole, until its first piece is sent; 0 if there is no such bound
 }
 
 // piece is how much of an answer is sent under one deadline, in bytes.
@@ -60,12 +60,16 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // SetWriteDeadline is what http.ResponseController calls for a handler.
 func (w *recorder) SetWriteDeadline(t time.Time) error {
-	w.until = t
+	w.until, w.size = t, 0
 	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }
 
 func (w *recorder) hurry(size int64) {
-	t := time.Now().Add(timeFor(size))
+	now := time.Now()
+	if w.size > 0 {
+		w.until, w.size = now.Add(timeFor(w.size)), 0
+	}
+	t := now.Add(timeFor(size))
 	if !w.until.IsZero() && w.until.Before(t) {
 		t = w.until
 	}

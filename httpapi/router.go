@@ -26,8 +26,12 @@ type Router struct {
 	// Prefix is what every path begins with; "" stands for /api/.
 	Prefix string
 
-	routes map[string]or3cloud.Route // by method and path
+	routes map[place]or3cloud.Route
+	ids    bool // whether a path has an id
 }
+
+// place is where a route is found.
+type place struct{ method, path string }
 
 // Add adds a route. One of the last three segments of a path may be ":id", which then matches one non-empty segment. owner
 // names who adds it, for the error when the route is taken.
@@ -36,14 +40,15 @@ func (t *Router) Add(owner string, route or3cloud.Route) error {
 	if !strings.HasPrefix(route.Path, prefix) || route.Method == "" || route.Handle == nil {
 		return fmt.Errorf("%s: route %q %q needs a method, a path below %s and a handler", owner, route.Method, route.Path, prefix)
 	}
-	key := route.Method + " " + route.Path
-	if _, taken := t.routes[key]; taken {
-		return fmt.Errorf("%s: route %s is served already", owner, key)
+	at := place{route.Method, route.Path}
+	if _, taken := t.routes[at]; taken {
+		return fmt.Errorf("%s: route %s %s is served already", owner, at.method, at.path)
 	}
 	if t.routes == nil {
-		t.routes = map[string]or3cloud.Route{}
+		t.routes = map[place]or3cloud.Route{}
 	}
-	t.routes[key] = route
+	t.routes[at] = route
+	t.ids = t.ids || strings.Contains(route.Path, "/:id")
 	return nil
 }
 
@@ -124,8 +129,8 @@ func (t *Router) Find(r *http.Request) (or3cloud.Route, bool) {
 
 func (t *Router) find(r *http.Request, method string) (or3cloud.Route, bool) {
 	path := r.URL.Path
-	if route, ok := t.routes[method+" "+path]; ok {
-		return route, true
+	if route, ok := t.routes[place{method, path}]; ok || !t.ids {
+		return route, ok
 	}
 	end := len(path)
 	for range 3 { // ":id" may stand for one of the last segments
@@ -133,7 +138,7 @@ func (t *Router) find(r *http.Request, method string) (or3cloud.Route, bool) {
 		if slash < 0 || slash == end-1 {
 			break
 		}
-		if route, ok := t.routes[method+" "+path[:slash]+"/:id"+path[end:]]; ok {
+		if route, ok := t.routes[place{method, path[:slash] + "/:id" + path[end:]}]; ok {
 			r.SetPathValue("id", path[slash+1:end])
 			return route, true
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -89,41 +90,50 @@ func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) er
 // crowd has the connections on which an answer may be due: those with a request under way, and those that are so new
 // that their first request is not read yet.
 type crowd struct {
-	mu      sync.Mutex
-	members map[net.Conn]bool
-	empty   chan struct{} // closed when somebody waits and there are no members
+	conns   sync.Map                      // of net.Conn, a *atomic.Bool that says whether it is a member
+	members atomic.Int64                  // how many are
+	empty   atomic.Pointer[chan struct{}] // signalled when there are no members, once somebody waits
 }
 
-// observe is told each change of a connection's state.
+// observe is told each change of a connection's state. Those of one connection come one after the other.
 func (c *crowd) observe(conn net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch state {
-	case http.StateNew, http.StateActive:
-		if c.members == nil {
-			c.members = map[net.Conn]bool{}
-		}
-		c.members[conn] = true
-	default:
-		delete(c.members, conn)
+	var member *atomic.Bool
+	if known, ok := c.conns.Load(conn); ok {
+		member = known.(*atomic.Bool)
+	} else {
+		member = new(atomic.Bool)
+		c.conns.Store(conn, member)
 	}
-	c.tell()
+	if state == http.StateClosed || state == http.StateHijacked {
+		c.conns.Delete(conn)
+	}
+	joins := state == http.StateNew || state == http.StateActive
+	switch was := member.Swap(joins); {
+	case joins && !was:
+		c.members.Add(1)
+	case !joins && was:
+		if c.members.Add(-1) == 0 {
+			c.tell()
+		}
+	}
 }
 
 func (c *crowd) tell() {
-	if c.empty != nil && len(c.members) == 0 {
-		close(c.empty)
-		c.empty = nil
+	if empty := c.empty.Load(); empty != nil {
+		select {
+		case *empty <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // wait waits until there are no members or ctx ends. It is called once, when nobody is accepted any more.
 func (c *crowd) wait(ctx context.Context) {
-	empty := make(chan struct{})
-	c.mu.Lock()
-	c.empty = empty
-	c.tell()
-	c.mu.Unlock()
+	empty := make(chan struct{}, 1)
+	c.empty.Store(&empty)
+	if c.members.Load() == 0 { // whoever has left before the line above has told no one
+		return
+	}
 	select {
 	case <-empty:
 	case <-ctx.Done():

@@ -33,10 +33,10 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 	newID := idSource(rand)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			rec := &Record{ID: newID()}
-			w.Header().Set("X-Request-Id", rec.ID)
+			w, r, rec := withOwnRecord(w, r)
+			rec.ID = newID()
+			w.Header()["X-Request-Id"] = []string{rec.ID}
 			start, path := now(), r.URL.Path
-			w, r = WithRecord(w, r, rec)
 			defer func() {
 				if !rec.Started() {
 					rec.Status = http.StatusOK // what net/http sends for a handler that wrote nothing
@@ -51,6 +51,9 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 					level = slog.LevelWarn
 				case worthLogging(rec.Err):
 					level = slog.LevelInfo
+				}
+				if !log.Enabled(r.Context(), level) {
+					return
 				}
 				attrs := []slog.Attr{
 					slog.String("method", r.Method), slog.String("path", path), slog.Int("status", rec.Status),
@@ -72,21 +75,26 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 
 // worthLogging reports whether an error says more than the status does.
 func worthLogging(err error) bool {
+	if err == nil {
+		return false
+	}
 	var e *or3cloud.Error
-	return err != nil && (!errors.As(err, &e) || e.Cause != nil || e.Code == or3cloud.CodeInternal)
+	return !errors.As(err, &e) || e.Cause != nil || e.Code == or3cloud.CodeInternal
 }
 
 // idSource returns a function that makes request ids of 16 hex digits. It may be called from many goroutines.
 func idSource(rand io.Reader) func() string {
 	var mu sync.Mutex
+	var b [8]byte
+	var text [16]byte
 	return func() string {
-		var b [8]byte
 		mu.Lock()
 		defer mu.Unlock()
 		if _, err := io.ReadFull(rand, b[:]); err != nil {
 			return "unknown"
 		}
-		return hex.EncodeToString(b[:])
+		hex.Encode(text[:], b[:])
+		return string(text[:])
 	}
 }
 

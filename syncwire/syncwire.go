@@ -80,6 +80,8 @@ type Pull struct {
 	Limit  *safeint.Int `json:"limit"`
 	Tables TableFilter  `json:"tables"`
 	Capabilities
+
+	cursor, limit safeint.Int // what Cursor and Limit point to after ReadUsual
 }
 
 // OK reports whether nothing is missing or out of bounds.

@@ -17,12 +17,19 @@ import (
 func SecurityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "SAMEORIGIN")
-		h.Set("Referrer-Policy", "same-origin")
+		h["X-Content-Type-Options"], h["X-Frame-Options"], h["Referrer-Policy"] = nosniff, sameFrame, sameReferrer
 		next.ServeHTTP(w, r)
 	})
 }
+
+// What every answer says, as values of its headers. They are shared by all answers, whose headers have no room to append to them.
+var (
+	nosniff      = []string{"nosniff"}
+	sameFrame    = []string{"SAMEORIGIN"}
+	sameReferrer = []string{"same-origin"}
+	byOrigin     = []string{"Origin"}
+	anyOrigin    = []string{"*"}
+)
 
 // ForceHTTPS redirects requests that came in the clear (contract, security-middleware §3). Unlike upstream it believes
 // X-Forwarded-Proto only where proxies are trusted (see Proxy): without that switch the header is the client's own
@@ -81,9 +88,13 @@ func CORS(allowed []string, served func(*http.Request) bool) httpapi.Middleware 
 				return
 			}
 			h := w.Header()
-			h.Add("Vary", "Origin")
+			if h["Vary"] == nil {
+				h["Vary"] = byOrigin
+			} else {
+				h.Add("Vary", "Origin")
+			}
 			if len(allowed) == 0 {
-				h.Set("Access-Control-Allow-Origin", "*")
+				h["Access-Control-Allow-Origin"] = anyOrigin
 			} else {
 				h.Set("Access-Control-Allow-Origin", from)
 				h.Set("Access-Control-Allow-Credentials", "true")

@@ -55,7 +55,7 @@ func (p Proxy) forwards(h http.Header) bool {
 // It does not fall back to the Host header of a trusted proxy, since the origin rule must fail closed.
 func (p Proxy) identity(r *http.Request) httpapi.Identity {
 	id := httpapi.Identity{ClientIP: "unknown", HTTPS: r.TLS != nil}
-	peer, known := parseAddr(r.RemoteAddr)
+	peer, known := parsePeer(r.RemoteAddr)
 	if known {
 		id.ClientIP = peer.String()
 	}
@@ -235,6 +235,14 @@ func parseAddr(text string) (netip.Addr, bool) {
 		}
 	}
 	return addr.Unmap().WithZone(""), true
+}
+
+// parsePeer is parseAddr for the form in which net/http writes the sender of a request.
+func parsePeer(text string) (netip.Addr, bool) {
+	if peer, err := netip.ParseAddrPort(text); err == nil {
+		return peer.Addr().Unmap().WithZone(""), true
+	}
+	return parseAddr(text)
 }
 
 // normalHost is a host as it is compared.

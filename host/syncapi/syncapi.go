@@ -56,8 +56,8 @@ func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "
 
 func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoCache(w)
-	var in syncwire.Pull
-	if err := httpapi.ReadJSON(r, &in, invalidPull); err != nil {
+	in, err := readPull(r)
+	if err != nil {
 		return err
 	}
 	if !in.OK() {
@@ -90,6 +90,19 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	enc.finish(page)
 	enc.send(w)
 	return nil
+}
+
+// readPull reads the body of a pull.
+func readPull(r *http.Request) (in *syncwire.Pull, err error) {
+	text, err := httpapi.ReadBody(r)
+	if err != nil {
+		return nil, httpapi.BodyError(r, err, invalidPull)
+	}
+	if in = new(syncwire.Pull); in.ReadUsual(text) {
+		return in, nil
+	}
+	in = new(syncwire.Pull)
+	return in, httpapi.DecodeJSON(r, text, in, invalidPull)
 }
 
 func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {

@@ -12,12 +12,36 @@ type Origin struct{ scheme, host string }
 
 // Parse reads an origin, or that of a page's URL. Text without scheme and host has none; "null" is such a text.
 func Parse(text string) (Origin, bool) {
+	if o, ok := parseUsual(text); ok {
+		return o, true
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || u.Host == "" {
 		return Origin{}, false
 	}
 	scheme := strings.ToLower(u.Scheme)
 	return Origin{scheme, NormalHost(scheme, u.Host)}, true
+}
+
+// parseUsual reads an origin in the form in which browsers write those of the web, as nearly all are; what is not in it may be an
+// origin all the same.
+func parseUsual(text string) (Origin, bool) {
+	scheme, host, _ := strings.Cut(text, "://")
+	if scheme != "http" && scheme != "https" {
+		return Origin{}, false
+	}
+	name, port, _ := strings.Cut(host, ":")
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {
+			return Origin{}, false
+		}
+	}
+	for i := range len(port) {
+		if port[i] < '0' || port[i] > '9' {
+			return Origin{}, false
+		}
+	}
+	return Origin{scheme, NormalHost(scheme, host)}, name != ""
 }
 
 // String is the origin as browsers write it.
@@ -46,14 +70,15 @@ func NormalHost(scheme, host string) string {
 
 // Policy says which pages may change something. The zero Policy trusts those of the addressed host only.
 type Policy struct {
-	public string // OR3_PUBLIC_URL, or empty
+	public Origin // of OR3_PUBLIC_URL; the zero Origin if there is none
 	listed map[Origin]bool
 }
 
 // NewPolicy returns the policy of an instance with a public URL, which may be empty, and an allow-list of origins, in
 // which entries that are no origin match nothing.
 func NewPolicy(publicURL string, allowed []string) Policy {
-	p := Policy{public: publicURL, listed: map[Origin]bool{}}
+	p := Policy{listed: map[Origin]bool{}}
+	p.public, _ = Parse(publicURL)
 	for _, text := range allowed {
 		if o, ok := Parse(text); ok {
 			p.listed[o] = true
@@ -64,6 +89,9 @@ func NewPolicy(publicURL string, allowed []string) Policy {
 
 // Listed reports whether an origin stands on the allow-list.
 func (p Policy) Listed(text string) bool {
+	if len(p.listed) == 0 {
+		return false
+	}
 	o, ok := Parse(text)
 	return ok && p.listed[o]
 }
@@ -75,10 +103,7 @@ func (p Policy) Own(page, host string) bool {
 	if !ok {
 		return false
 	}
-	if public, set := Parse(p.public); set && o == public {
-		return true
-	}
-	return o.servedAt(host)
+	return o == p.public || o.servedAt(host)
 }
 
 // Allows reports whether a page may change something by a request that names host: its own pages may, and listed ones.

@@ -1,6 +1,9 @@
 package origin
 
-import "testing"
+import (
+	"net/url"
+	"testing"
+)
 
 func TestOwnPages(t *testing.T) {
 	for _, c := range []struct {
@@ -60,6 +63,26 @@ func TestListedOrigins(t *testing.T) {
 	if !p.Allows("https://app.test", "cloud.test") || !p.Allows("https://cloud.test", "") || p.Allows("https://evil.test", "cloud.test") {
 		t.Error("Allows is not the one or the other")
 	}
+}
+
+// What is read without net/url must be what net/url makes of it.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		"http://cloud.test", "https://cloud.test:443", "http://127.0.0.1:3000", "http://:80", "http://cloud.test:", "https://a:1:2", "http://..", "http://-",
+		"https://cloud.test/x", "https://cloud.test?x", "HTTP://cloud.test", "http://", "http://a:65536",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		o, ok := parseUsual(text)
+		if !ok {
+			return
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || u.Scheme != o.scheme || NormalHost(u.Scheme, u.Host) != o.host {
+			t.Errorf("%q is read as %+v, by net/url as %+v, %v", text, o, u, err)
+		}
+	})
 }
 
 // FuzzOwn holds the rule against its purpose: a page counts as our own only if it names our host.

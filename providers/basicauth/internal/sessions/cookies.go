@@ -89,6 +89,43 @@ func (s *Sessions) replaceCookies(r *or3cloud.Request, cookies ...*http.Cookie) 
 	}
 }
 
+// value returns the value of the only cookie with a name, "" if there is none. usual says that the header is one that a browser
+// makes of such values as we give out; Values has to judge others.
+func value(r *http.Request, name string) (value string, usual bool) {
+	lines := r.Header["Cookie"]
+	if len(lines) > 1 {
+		return "", false
+	}
+	found := false
+	for _, line := range lines {
+		for pair := range strings.SplitSeq(line, ";") {
+			text, named := strings.CutPrefix(strings.TrimLeft(pair, " \t"), name)
+			if !named || text != "" && isTokenByte(text[0]) { // another name that begins alike
+				continue
+			}
+			if text, named = strings.CutPrefix(text, "="); !named || found || !isToken(text) {
+				return "", false
+			}
+			value, found = text, true
+		}
+	}
+	return value, true
+}
+
+// isToken reports whether a text consists of what our tokens consist of, which is the same in every way to write a cookie.
+func isToken(text string) bool {
+	for i := range len(text) {
+		if !isTokenByte(text[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isTokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+}
+
 // Values returns the values of the first few cookies with a name, without empty ones.
 func Values(r *http.Request, name string) []string {
 	var out []string

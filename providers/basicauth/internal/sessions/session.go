@@ -129,20 +129,31 @@ func (s *Sessions) Identify(ctx context.Context, r *or3cloud.Request) (*Identity
 
 // ValidAccess returns the claims of the request's access token if it is valid and not revoked.
 func (s *Sessions) ValidAccess(r *http.Request) *accessClaims {
+	if token, usual := value(r, AccessCookie); usual {
+		return s.validToken(token)
+	}
 	for _, token := range Values(r, AccessCookie) {
-		c := s.Access.Verify(token)
-		if c == nil {
-			continue
-		}
-		// Noted first: whoever replaces the generation revokes it and then looks here, so that one of the two sees the other.
-		if !c.noted.Load() && s.Sightings.note(c.generation()) {
-			c.noted.Store(true)
-		}
-		if s.Revoked.Permit(c) {
+		if c := s.validToken(token); c != nil {
 			return c
 		}
 	}
 	return nil
+}
+
+// validToken returns the claims of an access token if it is valid and not revoked.
+func (s *Sessions) validToken(token string) *accessClaims {
+	c := s.Access.Verify(token)
+	if c == nil {
+		return nil
+	}
+	// Noted first: whoever replaces the generation revokes it and then looks here, so that one of the two sees the other.
+	if !c.noted.Load() && s.Sightings.note(c.generation()) {
+		c.noted.Store(true)
+	}
+	if !s.Revoked.Permit(c) {
+		return nil
+	}
+	return c
 }
 
 // MaxSessions is how many browsers may be signed in to one account. A script that signs in for each of its runs must not fill

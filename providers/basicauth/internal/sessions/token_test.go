@@ -106,3 +106,36 @@ func TestAccessTokenEdgeCases(t *testing.T) {
 		}
 	}
 }
+
+// A token that was verified before is only asked for what time may have changed, and that has to be what a whole verification says.
+func TestATokenThatWasVerifiedEndsAsOneThatWasNot(t *testing.T) {
+	start := time.Unix(1_771_000_000, 0)
+	now := start
+	clock := func() time.Time { return now }
+	signer := NewAccessTokens(clock, "a secret that is long enough to be one")
+	token, err := signer.Sign(Identity{AccountID: "a", SessionID: "s", Version: 1}, start.Add(15*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := NewAccessTokens(clock, "a secret that is long enough to be one")
+	if known.Verify(token) == nil {
+		t.Fatal("not valid when it was signed")
+	}
+	for _, edge := range []time.Duration{-ClockSkew, 0, 15 * time.Minute, 15*time.Minute + ClockSkew, -time.Hour, time.Hour} {
+		for _, off := range []time.Duration{-time.Second, -1, 0, 1, time.Second} {
+			now = start.Add(edge + off)
+			fresh := NewAccessTokens(clock, "a secret that is long enough to be one")
+			if a, b := known.Verify(token) != nil, fresh.Verify(token) != nil; a != b {
+				t.Errorf("%v after it was signed: %v, where it is seen first: %v", edge+off, a, b)
+			}
+		}
+	}
+	for name, c := range map[string]*accessClaims{
+		"not before": {RegisteredClaims: jwt.RegisteredClaims{ExpiresAt: jwt.NewNumericDate(start.Add(time.Hour)), NotBefore: jwt.NewNumericDate(start.Add(time.Minute))}},
+		"no issue":   {RegisteredClaims: jwt.RegisteredClaims{ExpiresAt: jwt.NewNumericDate(start.Add(time.Hour))}},
+	} {
+		if want := c.NotBefore == nil; c.timely(start) != want || !c.timely(start.Add(2*time.Minute)) {
+			t.Errorf("%s: %v", name, c.timely(start))
+		}
+	}
+}

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"crypto/sha256"
+	"hash"
 	"sync"
 )
 
@@ -21,6 +22,29 @@ func (v *verified) get(digest [sha256.Size]byte) *accessClaims {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.claims[digest]
+}
+
+// digester makes digests of tokens.
+type digester struct {
+	hash hash.Hash
+	text []byte
+}
+
+// digesters are those that are not in use. They keep no token.
+var digesters = sync.Pool{New: func() any { return &digester{hash: sha256.New()} }}
+
+// digestOf returns the digest of a token, without memory of its own.
+func digestOf(token string) (digest [sha256.Size]byte) {
+	d := digesters.Get().(*digester)
+	d.text = append(d.text[:0], token...)
+	d.hash.Reset()
+	d.hash.Write(d.text)
+	clear(d.text)
+	d.text = d.hash.Sum(d.text[:0])
+	copy(digest[:], d.text)
+	d.hash.Reset()
+	digesters.Put(d)
+	return digest
 }
 
 func (v *verified) put(digest [sha256.Size]byte, c *accessClaims) {
