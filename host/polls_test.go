@@ -82,7 +82,8 @@ func TestAnEmptyPollCostsLittle(t *testing.T) {
 	if !p.empty() {
 		t.Fatalf("%d %s", p.answer.status, p.answer.text)
 	}
-	if t.Logf("%v allocations", n); n > mostPollAllocations {
+	t.Logf("%v allocations", n)
+	if n > mostPollAllocations && !raceEnabled { // whose pools forget
 		t.Errorf("%v allocations, want %d at most", n, mostPollAllocations)
 	}
 }

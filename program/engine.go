@@ -217,8 +217,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("the engine cannot listen, which --loopback may help: %w", err)
 	}
-	memory := membudget.Read()
-	memory.Soften()
+	memory := membudget.Read().Soften()
 	front := engine.New(data, engine.Options{Version: buildVersion(), Secret: ln.Secret, Memory: memory})
 
 	serving, stop := context.WithCancel(ctx)
@@ -240,6 +239,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, withdraw()) }()
+	membudget.Release() // what the start needed
 	select {
 	case <-ctx.Done():
 	case <-e.deserted(ctx, front):

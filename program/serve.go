@@ -90,8 +90,7 @@ func (c serveCommand) run(ctx context.Context) error {
 			return err
 		}
 	}
-	memory := membudget.Read()
-	memory.Soften()
+	memory := membudget.Read().Soften()
 	process := c.process
 	process.Environ, process.Orders, process.Now = c.environ, c.stdin, c.now
 	upgrades := process.AwaitUpgrades()
@@ -220,6 +219,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.pages != nil && i.web == "", doctor.Commands(i.host.Arrived))
 		i.announce(serving, i.settings, i.data, addr)
 		i.vault.opened(i.log)
+		membudget.Release() // what the start needed, migrations most of all
 		i.log.Info("memory for requests", "bytes", i.memory.Budget(), "limit", i.memory.Bytes, "from", i.memory.Source)
 	case serving.Err() != nil: // told to stop before it was ready, which is no fault
 		i.log.Info("stopped while opening", "cause", err)

@@ -57,12 +57,17 @@ func (l Limit) Budget() int64 {
 	return min(max(l.Bytes/4, min(leastBudget, l.Bytes/2)), mostBudget)
 }
 
-// Soften makes the runtime collect garbage in time to stay below a cgroup's limit, unless GOMEMLIMIT says where that is.
-func (l Limit) Soften() {
+// Soften makes the runtime collect garbage in time to stay below a cgroup's limit, unless GOMEMLIMIT says where that is. It returns l.
+func (l Limit) Soften() Limit {
 	if l.Group {
 		debug.SetMemoryLimit(l.Bytes / 10 * 9)
 	}
+	return l
 }
+
+// Release gives memory back to the system that was needed once, as that of a start: on a server that sleeps the runtime would keep it
+// until its next collection, which may be minutes away.
+func Release() { debug.FreeOSMemory() }
 
 // groupLimit returns the lowest limit of the process's cgroup and of those above it. In a container the path of the group may be
 // that of the host while only the group itself is mounted; what is not there is passed over, up to the mount.

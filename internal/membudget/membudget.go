@@ -12,7 +12,6 @@ package membudget
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -70,7 +69,7 @@ type waiter struct {
 func New(total int64) *Budget {
 	b := &Budget{
 		total: total, pockets: total / 8, reserve: max(min(largestPush, total*5/8), min(Largest, total*5/16)),
-		shares: map[string]int64{}, relax: debug.FreeOSMemory,
+		shares: map[string]int64{}, relax: Release,
 	}
 	b.common = total - b.pockets - b.reserve
 	return b

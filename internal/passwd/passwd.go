@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -43,12 +44,15 @@ type Hasher struct {
 	line *line
 	// legacy is the highest bcrypt cost of any stored hash, or 0.
 	legacy atomic.Int32
+	// resting says that free is going to be called, which gives memory back to the system.
+	resting atomic.Bool
+	free    func()
 }
 
 // New returns a Hasher that works on at most slots passwords at once and lets at most waiting callers stand in line
 // for a slot. Salts are read from rand, which must be safe for concurrent use.
 func New(rand io.Reader, slots, waiting int) *Hasher {
-	return &Hasher{rand: rand, line: newLine(slots, waiting)}
+	return &Hasher{rand: rand, line: newLine(slots, waiting), free: debug.FreeOSMemory}
 }
 
 // Hash returns a new hash of a password. All bytes of the password count. It answers CodeUnavailable when the line
@@ -148,9 +152,28 @@ func (h *Hasher) queued(ctx context.Context, work func()) error {
 	if err != nil {
 		return err
 	}
+	defer h.rest()
 	defer leave()
 	work()
 	return nil
+}
+
+// calm is how long no password is worked on before its memory is given back.
+const calm = 2 * time.Second
+
+// rest gives the memory of hashes back to the system a moment after the last of them: on a server that sleeps, the runtime would
+// hold many times of what all else takes until its next collection, which may be minutes away.
+func (h *Hasher) rest() {
+	if !h.resting.CompareAndSwap(false, true) {
+		return
+	}
+	time.AfterFunc(calm, func() {
+		h.resting.Store(false)
+		if len(h.line.slots) > 0 {
+			return // who is at work rests later
+		}
+		h.free()
+	})
 }
 
 // normal is the form in which passwords are hashed with Argon2id: keyboards differ in how they spell one character. Hashes

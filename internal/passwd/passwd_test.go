@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -198,6 +200,40 @@ func TestNoOriginFillsTheLine(t *testing.T) {
 		}
 		if h.line.waiting != 0 || len(h.line.from) != 0 {
 			t.Errorf("%d still wait, %v", h.line.waiting, h.line.from)
+		}
+	})
+}
+
+// The memory of passwords is not kept by a server that sleeps, and a flood of them does not give it back for each.
+func TestMemoryIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var freed atomic.Int32
+		h := New(rand.Reader, 1, 1)
+		h.free = func() { freed.Add(1) }
+		work := func(d time.Duration) {
+			if err := h.queued(t.Context(), func() { time.Sleep(d) }); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 10 {
+			work(calm / 100)
+		}
+		if freed.Load() != 0 {
+			t.Fatal("while passwords come")
+		}
+		time.Sleep(2 * calm)
+		if n := freed.Load(); n != 1 {
+			t.Fatalf("%d times after the last", n)
+		}
+		work(0)
+		time.Sleep(calm / 2)
+		work(calm) // is under way when the first one's rest is over
+		if freed.Load() != 1 {
+			t.Fatal("while a password is worked on")
+		}
+		time.Sleep(2 * calm)
+		if n := freed.Load(); n != 2 {
+			t.Errorf("%d times in the end", n)
 		}
 	})
 }
