@@ -30,7 +30,8 @@ func (b *bench) benchStream(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	ours, err := b.Serve("stream", "OPENROUTER_API_KEY=sk-or-v1-bench", "OR3_OPENROUTER_BASE_URL=http://"+upstream+"/api/v1")
+	ours, err := b.Serve("stream", "OPENROUTER_API_KEY=sk-or-v1-bench", "OR3_OPENROUTER_BASE_URL=http://"+upstream+"/api/v1",
+		"OR3_BACKGROUND_STREAMING_ENABLED=true", fmt.Sprintf("OR3_BACKGROUND_MAX_JOBS=%d", answersInMemory), fmt.Sprintf("OR3_BACKGROUND_MAX_JOBS_PER_USER=%d", answersPerUser))
 	if err != nil {
 		return err
 	}
@@ -49,12 +50,19 @@ func (b *bench) benchStream(ctx context.Context) error {
 		}
 		members = append(members, d)
 	}
-	through := func(i int) *models.Asker {
+	cookies := func(d *client.Device) string {
 		header := "Cookie: "
-		for _, k := range members[i%len(members)].Cookies {
+		for _, k := range d.Cookies {
 			header += k.Name + "=" + k.Value + "; "
 		}
-		return &models.Asker{Addr: ours.Addr, Path: "/api/openrouter/stream", Header: strings.TrimSuffix(header, "; ") + "\r\n"}
+		return strings.TrimSuffix(header, "; ") + "\r\n"
+	}
+	through := func(i int) *models.Asker {
+		return &models.Asker{Addr: ours.Addr, Path: "/api/openrouter/stream", Header: cookies(members[i%len(members)])}
+	}
+	inBackground := func(i int) *models.Reader {
+		d := members[i%len(members)]
+		return &models.Reader{Addr: ours.Addr, Workspace: d.Workspace, Header: cookies(d)}
 	}
 	proxied := func(int) *models.Asker { return &models.Asker{Addr: theirs.Addr, Path: path} }
 	direct := func(int) *models.Asker { return &models.Asker{Addr: upstream, Path: path} }
@@ -80,6 +88,17 @@ func (b *bench) benchStream(ctx context.Context) error {
 			return nil
 		}})
 	}
+	background := measure.NewHistogram()
+	steps = append(steps, measure.Step{Run: func() error {
+		for range b.Ops(50) {
+			took, err := inBackground(0).Read(models.Chat(3, time.Millisecond))
+			if err != nil {
+				return err
+			}
+			background.RecordValue(took.Microseconds())
+		}
+		return nil
+	}})
 	if err := measure.Interleave(b.Rounds, steps...); err != nil {
 		return err
 	}
@@ -88,11 +107,13 @@ func (b *bench) benchStream(ctx context.Context) error {
 	for _, way := range ways {
 		r.Figure(way.name+", first byte, ms", fmt.Sprintf("p50 %s, p99 %s", measure.Number(measure.MS(way.all, 50)), measure.Number(measure.MS(way.all, 99))), "one answer at a time")
 	}
+	r.Figure("In the background, first word for whoever reads along, ms", fmt.Sprintf("p50 %s, p99 %s", measure.Number(measure.MS(background, 50)), measure.Number(measure.MS(background, 99))),
+		"one answer of three tokens at a time, from the request for it on; the question is in the history before the model is asked")
 	later := measure.MS(ways[2].all, 50) - measure.MS(ways[0].all, 50)
 	r.Target("First byte of an answer, beyond the upstream's", "≤ 5 ms", fmt.Sprintf("%.2f ms", later), later <= 5)
 
 	// What a token costs.
-	var ourCost, theirCost measure.Series
+	var ourCost, theirCost, backgroundCost measure.Series
 	load := func(s *process.Server, open func(int) *models.Asker, cost *measure.Series) func() error {
 		return func() error {
 			before := s.CPU()
@@ -103,11 +124,28 @@ func (b *bench) benchStream(ctx context.Context) error {
 			return nil
 		}
 	}
-	if err := measure.Interleave(b.Rounds, measure.Step{Run: load(ours, through, &ourCost)}, measure.Step{Run: load(theirs, proxied, &theirCost)}); err != nil {
+	read := func(n int) error {
+		return models.AtOnce(n, func(i int) error {
+			_, err := inBackground(i).Read(models.Chat(tokensAnswer, tokenPause))
+			return err
+		})
+	}
+	readAlong := func() error {
+		before := ours.CPU()
+		if err := read(answersAtOnce); err != nil {
+			return err
+		}
+		backgroundCost = append(backgroundCost, float64((ours.CPU()-before).Microseconds())/(answersAtOnce*tokensAnswer))
+		return nil
+	}
+	if err := measure.Interleave(b.Rounds, measure.Step{Run: load(ours, through, &ourCost)}, measure.Step{Run: load(theirs, proxied, &theirCost)},
+		measure.Step{Run: readAlong}); err != nil {
 		return err
 	}
 	r.Figure("Processor time for a token through nginx, µs", theirCost.String(), fmt.Sprintf("%d answers at once, %d tokens each, one every %v", answersAtOnce, tokensAnswer, tokenPause))
 	r.Figure("Processor time for a token through OR3 Cloud, µs", ourCost.String(), fmt.Sprintf("%.2f × nginx", ourCost.Median()/theirCost.Median()))
+	r.Figure("Processor time for a token in the background, read along, µs", backgroundCost.String(),
+		fmt.Sprintf("%.2f × nginx; what comes is written down and told four times a second", backgroundCost.Median()/theirCost.Median()))
 
 	// What many answers at once take.
 	idle, err := ours.Memory()
@@ -117,15 +155,20 @@ func (b *bench) benchStream(ctx context.Context) error {
 	if err := ours.ResetPeak(); err != nil {
 		return err
 	}
-	if err := models.Crowd(answersInMemory, through, models.Chat(tokensAnswer, tokenPause)); err != nil {
+	if err := models.AtOnce(2, func(i int) error {
+		if i == 0 {
+			return models.Crowd(answersInMemory, through, models.Chat(tokensAnswer, tokenPause))
+		}
+		return read(answersInMemory)
+	}); err != nil {
 		return err
 	}
 	busy, err := ours.Memory()
 	if err != nil {
 		return err
 	}
-	r.Figure(fmt.Sprintf("Memory with %d answers under way, MB", answersInMemory), measure.Number(busy.Peak), fmt.Sprintf("%s before", measure.Number(idle.Resident)))
-	r.Target(fmt.Sprintf("Memory while %d answers are under way", answersInMemory), "< 150 MB", fmt.Sprintf("%.1f MB", busy.Peak), busy.Peak < 150)
+	r.Figure(fmt.Sprintf("Memory with %d answers under way, and %d more in the background that are read along, MB", answersInMemory, answersInMemory), measure.Number(busy.Peak), fmt.Sprintf("%s before", measure.Number(idle.Resident)))
+	r.Target(fmt.Sprintf("Memory while twice %d answers are under way", answersInMemory), "< 150 MB", fmt.Sprintf("%.1f MB", busy.Peak), busy.Peak < 150)
 	return nil
 }
 

@@ -110,7 +110,7 @@ func New(of *instance.Instance, o Options) (*Host, error) {
 	h.memory = membudget.New(o.Memory.Budget())
 	h.streams.Total = int(min(eventsapi.DefaultTotal, o.Memory.Bytes/4/streamMemory))
 	h.answers = int(min(streamapi.Total, o.Memory.Bytes/4/streamapi.Memory))
-	h.inBackground = max(1, int(o.Memory.Bytes/8/answers.Memory))
+	h.inBackground = max(1, int(o.Memory.Bytes/4/answers.Memory))
 	cfg := made.Config
 	h.limits = middleware.NewLimits(h.now, cfg.String(setting.RateLimitOverrides), ratelimit.Off(cfg, made.Production))
 	allowed := cfg.List(setting.AllowedOrigins)

@@ -18,6 +18,8 @@ import (
 const Token = `data: {"id":"gen-1764367200-AbCdEfGhIjKlMnOpQrSt","provider":"Example","model":"example/model","object":"chat.completion.chunk","created":1764367200,` +
 	`"choices":[{"index":0,"delta":{"role":"assistant","content":" word"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}` + "\n\n"
 
+const doneEvent = "data: [DONE]\n\n"
+
 // Start serves in this process, until stop is called. A chat says how many tokens it wants, and with which pause.
 func Start() (addr string, stop func(), err error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,6 +50,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	_, _ = io.WriteString(w, doneEvent)
 }
 
 // Chat is the body of a request for an answer.
@@ -68,20 +71,8 @@ type Asker struct {
 
 // Ask reads an answer and returns how long its first byte has taken.
 func (a *Asker) Ask(body []byte) (time.Duration, error) {
-	if a.conn == nil {
-		conn, err := net.Dial("tcp", a.Addr)
-		if err != nil {
-			return 0, err
-		}
-		a.conn, a.in = conn, bufio.NewReader(conn)
-	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", a.Path, a.Addr, a.Header, len(body), body)
 	start := time.Now()
-	if _, err := a.conn.Write(b.Bytes()); err != nil {
-		return 0, err
-	}
-	res, err := http.ReadResponse(a.in, nil)
+	res, err := a.send("POST", body)
 	if err != nil {
 		return 0, err
 	}
@@ -91,10 +82,27 @@ func (a *Asker) Ask(body []byte) (time.Duration, error) {
 	}
 	took := time.Since(start)
 	n, err := io.Copy(io.Discard, res.Body)
-	if err == nil && (res.StatusCode != http.StatusOK || (n+1)%int64(len(Token)) != 0) {
+	if err == nil && (res.StatusCode != http.StatusOK || (n+1)%int64(len(Token)) != int64(len(doneEvent))) {
 		err = fmt.Errorf("%s: %d with %d bytes", a.Path, res.StatusCode, n+1)
 	}
 	return took, err
+}
+
+// send sends a request and reads the header of its answer.
+func (a *Asker) send(method string, body []byte) (*http.Response, error) {
+	if a.conn == nil {
+		conn, err := net.Dial("tcp", a.Addr)
+		if err != nil {
+			return nil, err
+		}
+		a.conn, a.in = conn, bufio.NewReader(conn)
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, a.Path, a.Addr, a.Header, len(body), body)
+	if _, err := a.conn.Write(b.Bytes()); err != nil {
+		return nil, err
+	}
+	return http.ReadResponse(a.in, nil)
 }
 
 // Close closes the connection.
@@ -106,14 +114,20 @@ func (a *Asker) Close() {
 
 // Crowd lets n askers each read an answer, all at once.
 func Crowd(n int, open func(int) *Asker, body []byte) error {
+	return AtOnce(n, func(i int) error {
+		a := open(i)
+		defer a.Close()
+		_, err := a.Ask(body)
+		return err
+	})
+}
+
+// AtOnce does something n times, all at once.
+func AtOnce(n int, do func(int) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, n)
 	for i := range n {
-		wg.Go(func() {
-			a := open(i)
-			defer a.Close()
-			_, errs[i] = a.Ask(body)
-		})
+		wg.Go(func() { errs[i] = do(i) })
 	}
 	wg.Wait()
 	for _, err := range errs {

@@ -63,8 +63,8 @@ type Options struct {
 	Rand             io.Reader
 }
 
-// Memory is about what an answer under way takes, in bytes: what it is made from, its texts, and its connection.
-const Memory = 3 << 20
+// Memory is about what an answer under way takes at most, in bytes: what its server is asked, then its texts, and its connection.
+const Memory = 5 << 18
 
 const (
 	// lease is how long a worker that has died keeps its answer from others (contract, client-behaviour §11).
