@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -251,5 +253,70 @@ func TestWhoSendsAChat(t *testing.T) {
 		if res.StatusCode != c.want {
 			t.Errorf("%s: %d", c.name, res.StatusCode)
 		}
+	}
+}
+
+// Keys where none belongs, and such as no header can carry, reach no server of models and no log; what a header can carry goes on as it is.
+func TestKeysInOddPlaces(t *testing.T) {
+	const secret = "a-key-that-looks-like-none"
+	var asked atomic.Pointer[http.Request]
+	r := startReal(t, eventsapi.Bounds{}, nil, "OPENROUTER_API_KEY=sk-or-v1-for-all", "OR3_LOG_LEVEL=debug", "OR3_REQUESTS_PER_MINUTE=1000",
+		"OR3_OPENROUTER_BASE_URL="+models(t, func(w http.ResponseWriter, r *http.Request) {
+			asked.Store(r)
+			_, _ = io.WriteString(w, "data: hello\n\n")
+		}))
+	at := strings.TrimPrefix(r.url, "http://")
+	long := secret + strings.Repeat("x", 40<<10)
+	for _, c := range []struct {
+		name, query, header, body string
+		status                    int
+		key                       string
+	}{
+		{"no key", "", "", chatWithModel, 401, ""},
+		{"in the query", "?x-or3-openrouter-key=" + secret + "&authorization=Bearer%20" + secret, "", chatWithModel, 401, ""},
+		{"in the body", "", "", `{"x-or3-openrouter-key":"` + secret + `","_key":"` + secret + `","authorization":"Bearer ` + secret + `"}`, 401, ""},
+		{"in a cookie", "", "Cookie: x-or3-openrouter-key=" + secret + "\r\n", chatWithModel, 401, ""},
+		{"in the name of a header", "", secret + ": x-or3-openrouter-key\r\n", chatWithModel, 401, ""},
+		{"with a control character", "", "X-Or3-Openrouter-Key: " + secret + "\x01\r\n", chatWithModel, 400, ""},
+		{"with a NUL", "", "X-Or3-Openrouter-Key: \x00" + secret + "\r\n", chatWithModel, 400, ""},
+		{"with a delete", "", "Authorization: Bearer " + secret + "\x7f\r\n", chatWithModel, 400, ""},
+		{"of spaces", "", "X-Or3-Openrouter-Key:   \t\r\n", chatWithModel, 401, ""},
+		{"too long", "", "X-Or3-Openrouter-Key: " + strings.Repeat(secret, 8<<10) + "\r\n", chatWithModel, 431, ""},
+		{"long", "", "X-Or3-Openrouter-Key: " + long + "\r\n", chatWithModel, 200, long},
+		{"with bytes beyond ASCII", "", "X-Or3-Openrouter-Key: " + secret + "\xff\xfe\r\n", chatWithModel, 200, secret + "\xff\xfe"},
+		{"twice", "", "X-Or3-Openrouter-Key: " + secret + "\r\nX-Or3-Openrouter-Key: another\r\n", chatWithModel, 200, secret},
+		{"in both headers", "", "Authorization: Bearer another\r\nX-Or3-Openrouter-Key: " + secret + "\r\n", chatWithModel, 200, secret},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked.Store(nil)
+			conn, err := net.Dial("tcp", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			go func() {
+				_, _ = fmt.Fprintf(conn, "POST /api/openrouter/stream%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s",
+					c.query, at, len(c.body), c.header, c.body)
+			}()
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			text, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != c.status || strings.Contains(string(text), secret) {
+				t.Errorf("%d %.300q, %v", res.StatusCode, text, err)
+			}
+			to := asked.Load()
+			if (to != nil) != (c.status == 200) {
+				t.Fatalf("the server of models was asked: %t", to != nil)
+			}
+			if to != nil && to.Header.Get("Authorization") != "Bearer "+c.key {
+				t.Errorf("it was asked with %.100q", to.Header.Get("Authorization"))
+			}
+		})
+	}
+	if log := r.log.String(); strings.Contains(log, secret) {
+		t.Errorf("the log: %s", log)
 	}
 }

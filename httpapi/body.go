@@ -265,6 +265,10 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	if !ok {
 		return io.ReadAll(r.Body) // none, or not one of our requests
 	}
+	if b.size > b.limit { // no memory is held for what is refused in any case
+		_, err := io.Copy(io.Discard, onlyReader{b.read})
+		return nil, err
+	}
 	var text []byte
 	for {
 		if len(text) == cap(text) {

@@ -251,3 +251,39 @@ func TestLargeBodiesOfUnknownSenders(t *testing.T) {
 		}
 	}
 }
+
+// A body that is said to be too large is refused for that, at its limit and with no memory, also where there is none.
+func TestTooLargeBodiesTakeNoMemory(t *testing.T) {
+	const limit = 16 << 20
+	budget := membudget.New(8 << 20)
+	router := Router{Budget: budget, Caller: func(*http.Request) (string, error) { return "user", nil }}
+	if err := router.Add("test", or3cloud.Route{Method: "POST", Path: "/api/x", MaxBody: limit, Handle: func(_ http.ResponseWriter, r *http.Request) error {
+		text, err := ReadBody(r)
+		if err != nil {
+			return BodyError(r, err, "Invalid")
+		}
+		if len(text) != limit {
+			t.Errorf("%d bytes", len(text))
+		}
+		return nil
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	send := func(size int) int {
+		w := httptest.NewRecorder()
+		rw, r := WithRecord(w, httptest.NewRequest("POST", "/api/x", strings.NewReader(strings.Repeat(" ", size))), &Record{})
+		Respond(rw, r, router.Serve)
+		return w.Code
+	}
+	if got := send(limit + 1); got != http.StatusRequestEntityTooLarge {
+		t.Errorf("one byte too many: %d", got)
+	}
+	if now, peak := budget.Held(); now > 0 || peak > 0 {
+		t.Errorf("%d bytes are held, %d were at most", now, peak)
+	}
+	budget = membudget.New(128 << 20)
+	router.Budget = budget
+	if got := send(limit); got != http.StatusOK {
+		t.Errorf("as many as there may be: %d", got)
+	}
+}

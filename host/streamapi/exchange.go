@@ -1,6 +1,7 @@
 package streamapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -100,9 +101,13 @@ func (x *exchange) relay(answer *completions.Answer, whole func() bool) error {
 	control := http.NewResponseController(x.w)
 	x.w.WriteHeader(http.StatusOK)
 	buffer := make([]byte, piece)
+	var hidden veil
+	if x.lent {
+		hidden.key = []byte(x.key)
+	}
 	// The first piece is the header, the last one the end of the answer: to write nothing gives the client time for them.
 	for n, err := 0, error(nil); ; n, err = answer.Read(buffer) {
-		_, failed := x.w.Write(buffer[:n])
+		_, failed := x.w.Write(hidden.pass(buffer[:n], err != nil))
 		if failed == nil {
 			failed = control.Flush()
 		}
@@ -132,4 +137,34 @@ func (x *exchange) unread(err error) error {
 		httpapi.RecordOf(x.r).Warning = "the client has stopped reading"
 	}
 	return errEnded
+}
+
+// veil keeps the operator's key out of an answer: a server of models that is at fault may repeat with what it was asked. All else goes on
+// as it comes.
+type veil struct{ key, held []byte }
+
+// pass returns what of the next piece, and of what was held back before, goes on. Held back is what a key may begin with at the end of a
+// piece, of the last one nothing; events end otherwise.
+func (v *veil) pass(p []byte, last bool) []byte {
+	if len(v.key) == 0 {
+		return p
+	}
+	if len(v.held) > 0 {
+		p = append(v.held, p...)
+		v.held = nil
+	}
+	if bytes.Contains(p, v.key) {
+		p = bytes.ReplaceAll(p, v.key, []byte("[key]"))
+	}
+	n := min(len(v.key)-1, len(p))
+	if last || n == 0 || bytes.IndexByte(v.key, p[len(p)-1]) < 0 {
+		return p
+	}
+	for ; n > 0; n-- {
+		if goes, ok := bytes.CutSuffix(p, v.key[:n]); ok {
+			v.held = bytes.Clone(v.key[:n])
+			return goes
+		}
+	}
+	return p
 }

@@ -324,6 +324,35 @@ func TestFaultsOfAnUpstream(t *testing.T) {
 	}
 }
 
+// What a server of models repeats of the operator's key does not reach a member, however it is cut into pieces; a user's own key is theirs.
+func TestAKeyInTheStream(t *testing.T) {
+	whole := `data: {"error":{"message":"` + instanceKey + ` is no key, nor is ` + instanceKey[:len(instanceKey)-1] + `"}}` + "\n\n" + instanceKey[:12]
+	for size := 1; size <= len(whole); size++ {
+		v := veil{key: []byte(instanceKey)}
+		var got []byte
+		for at := 0; at < len(whole); at += size {
+			got = append(got, v.pass([]byte(whole[at:min(at+size, len(whole))]), at+size >= len(whole))...)
+		}
+		if want := strings.ReplaceAll(whole, instanceKey, "[key]"); string(got) != want {
+			t.Fatalf("in pieces of %d bytes: %q", size, got)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, or3cloud.RoleEditor, nil)
+		defer s.close()
+		s.upstream = func(w http.ResponseWriter, r *http.Request) {
+			events(w)
+			_, _ = fmt.Fprintf(w, "data: {\"error\":%q}\n\n", r.Header.Get("Authorization"))
+		}
+		if got := s.send(chat); got.status != 200 || got.text != "data: {\"error\":\"Bearer [key]\"}\n\n" {
+			t.Errorf("%+v", got)
+		}
+		if got := s.send(chat, "X-Or3-Openrouter-Key", ownKey); got.text != "data: {\"error\":\"Bearer "+ownKey+"\"}\n\n" {
+			t.Errorf("with a key of one's own: %+v", got)
+		}
+	})
+}
+
 // A server that no one has started, and one whose host name leads nowhere.
 func TestAnUpstreamThatIsNotThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
