@@ -61,9 +61,6 @@ func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *compl
 		return nil, err
 	}
 	most := min(cfg.Int(setting.BackgroundJobs), int64(h.inBackground))
-	if most < cfg.Int(setting.BackgroundJobs) {
-		h.log.Warn("there is memory for fewer answers in the background", "setting", setting.BackgroundJobs, "answers", most)
-	}
 	if wanted := cfg.Int(setting.BackgroundJobs); most < wanted {
 		h.log.Warn("the memory limit holds fewer answers in the background than are allowed", "setting", setting.BackgroundJobs, "allowed", wanted, "held", most)
 	}
