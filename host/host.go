@@ -24,6 +24,7 @@ import (
 	"or3.chat/cloud/host/eventsapi"
 	"or3.chat/cloud/host/healthapi"
 	"or3.chat/cloud/host/internal/answers"
+	"or3.chat/cloud/host/internal/lineage"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/host/pluginapi"
 	"or3.chat/cloud/host/sessionapi"
@@ -98,6 +99,7 @@ type running struct {
 	web      http.Handler        // what is not below /api/
 	models   *completions.Client // nil if no server of models is asked
 	answers  *answers.Engine     // nil if none are made in the background
+	lineage  *lineage.Tools      // nil if chats cannot be read for models
 }
 
 // New returns a front over an instance that is not open yet. It does no I/O.
@@ -367,7 +369,11 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits}),
 		run.admin, pluginapi.New(pluginapi.Options{}),
 	}
-	apis = append(apis, chatapi.New(chatapi.Options{Host: h, Streams: models != nil, Jobs: run.answers != nil}))
+	chat := chatapi.Options{Host: h, Streams: models != nil, Jobs: run.answers != nil}
+	if run.lineage != nil {
+		chat.Ready = run.lineage.Ready
+	}
+	apis = append(apis, chatapi.New(chat))
 	apis = append(apis, models...)
 	if p.Sync != nil {
 		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))

@@ -6,6 +6,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/answers"
+	"or3.chat/cloud/host/internal/lineage"
 	"or3.chat/cloud/host/jobapi"
 	"or3.chat/cloud/host/streamapi"
 	"or3.chat/cloud/httpapi"
@@ -64,8 +65,16 @@ func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *compl
 	if wanted := cfg.Int(setting.BackgroundJobs); most < wanted {
 		h.log.Warn("the memory limit holds fewer answers in the background than are allowed", "setting", setting.BackgroundJobs, "allowed", wanted, "held", most)
 	}
+	reader := instance.Ability[or3cloud.ChatHistoryReader](p, or3cloud.ProviderSync)
+	var tools answers.Tools
+	if reader != nil {
+		if run.lineage, err = lineage.New(reader, made.Rand, h.now); err != nil {
+			return nil, err
+		}
+		tools = run.lineage
+	}
 	return answers.New(answers.Options{
-		Store: store, History: history, Reader: instance.Ability[or3cloud.ChatHistoryReader](p, or3cloud.ProviderSync),
+		Store: store, History: history, Reader: reader, Tools: tools,
 		Notifier: instance.Ability[or3cloud.Notifier](p, or3cloud.ProviderSync), Upstreams: upstreams, Client: run.models, Key: key,
 		MayWrite: func(ctx context.Context, userID, workspaceID string) (bool, error) {
 			return h.may(ctx, run, p, or3cloud.PermWorkspaceWrite, userID, workspaceID)

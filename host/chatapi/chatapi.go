@@ -1,11 +1,14 @@
 // Package chatapi answers what clients ask about chat answers that a server would fetch for them where this one fetches none: in the
 // foreground only where there are servers of models for it (streamapi), in the background only where that is switched on (jobapi). Each answer is the one after which a client goes on by itself, at once: with the user's own key from the browser, in the
-// foreground, without tools that read the history (contract, client-behaviour §10, §11, §15).
+// foreground, with tools of its own that read the history (contract, client-behaviour §10, §11, §15). Whether the server has such tools it
+// says here as well.
 package chatapi
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
@@ -18,6 +21,8 @@ type Options struct {
 	Streams bool
 	// Jobs says that another package serves answers in the background.
 	Jobs bool
+	// Ready reports whether tools of the server can read what a compacted chat was made of; nil if there are none.
+	Ready func(ctx context.Context, userID, workspaceID, threadID string) bool
 }
 
 // API says what is not offered.
@@ -84,38 +89,48 @@ func ownKey(r *http.Request) bool {
 // maxThreadID is the longest thread id, in bytes.
 const maxThreadID = 200
 
-// historyReadiness says that no tool can read a thread here, which is a legal answer for any of them.
+// historyReadiness says whether the tools of the server can read a thread. Where they cannot, a client offers its own.
 func (a *API) historyReadiness(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoCache(w)
-	if err := a.member(r, or3cloud.PermWorkspaceRead); err != nil {
+	s, err := a.member(r, or3cloud.PermWorkspaceRead)
+	if err != nil {
 		return err
 	}
-	if id := r.URL.Query().Get("thread_id"); id == "" || len(id) > maxThreadID {
+	id := r.URL.Query().Get("thread_id")
+	if id == "" || len(id) > maxThreadID {
 		return or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid thread")
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ready": false})
+	ready := false
+	if a.opt.Ready != nil {
+		ctx, stop := context.WithTimeout(r.Context(), readyWithin)
+		defer stop()
+		ready = a.opt.Ready(ctx, s.User.ID, s.Workspace.ID, id)
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"ready": ready})
 }
+
+// readyWithin is how long it may take to say that a thread can be read.
+const readyWithin = 10 * time.Second
 
 // clientTools says that no job waits for tools of the browser.
 func (a *API) clientTools(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
-	if err := a.member(r, or3cloud.PermWorkspaceWrite); err != nil {
+	if _, err := a.member(r, or3cloud.PermWorkspaceWrite); err != nil {
 		return err
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"available": false})
 }
 
 // member admits signed-in users who may do p in their active workspace.
-func (a *API) member(r *http.Request, p or3cloud.Permission) error {
+func (a *API) member(r *http.Request, p or3cloud.Permission) (*or3cloud.SessionContext, error) {
 	s, err := a.opt.Host.Session(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !s.Authenticated {
-		return or3cloud.Can(s, p, or3cloud.Resource{}).Err()
+		return nil, or3cloud.Can(s, p, or3cloud.Resource{}).Err()
 	}
-	_, err = a.opt.Host.Authorize(r, p, s.Workspace.ID)
-	return err
+	return a.opt.Host.Authorize(r, p, s.Workspace.ID)
 }
 
 // Routes of jobs have error bodies of their own.
