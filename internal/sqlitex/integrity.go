@@ -19,6 +19,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/background"
+	"or3.chat/cloud/internal/membudget"
 )
 
 // Each page of a database carries a checksum, which the driver verifies whenever it reads the page from the disk
@@ -342,6 +343,7 @@ func (w *Watch) pass(ctx context.Context) error {
 		found = append(found, rows...)
 	}
 	w.passed(pages, found)
+	membudget.Release() // what connections and statements of the check took, until tomorrow
 	return nil
 }
 
