@@ -12,11 +12,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/ncruces/go-sqlite3/driver"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/eventsapi"
@@ -629,5 +632,61 @@ func TestAnswersOfWhoLosesTheRight(t *testing.T) {
 				t.Errorf("the job has ended: %+v", job)
 			}
 		})
+	}
+}
+
+// Ten thousand aborts, of jobs and of wishes, some that are there and most that are not, leave nothing that grows.
+func TestTenThousandAbortsOfJobs(t *testing.T) {
+	const clients, each = 8, 10_000 / 8
+	r := background(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, says("half"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	p := r.register(t, "ann@example.test")
+	id := p.beginAnswer(1)
+	settled := func() int {
+		p.client.CloseIdleConnections()
+		runtime.GC()
+		return runtime.NumGoroutine()
+	}
+	before := settled()
+	var running sync.WaitGroup
+	for c := range clients {
+		running.Go(func() {
+			for n := range each {
+				path, body, want := "/api/jobs/"+id+"/abort", "", `"aborted":`
+				switch n % 4 {
+				case 1:
+					path = fmt.Sprintf("/api/jobs/none-%d-%d/abort", c, n)
+				case 2:
+					path, body, want = "/api/jobs/admission-abort", fmt.Sprintf(`{"admissionId":"%d-%d"}`, c, n), `"cancel_requested"`
+				case 3:
+					path, body, want = "/api/jobs/admission-abort", `{"admissionId":"admission-1"}`, `"jobId":"`+id
+				}
+				res, text, err := p.send(t.Context(), "POST", path, body)
+				if err != nil || res.StatusCode != 200 || !strings.Contains(string(text), want) {
+					t.Errorf("%s: %v %v %s", path, err, res, text)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	if s := p.job(id, ""); s.Status != "aborted" {
+		t.Errorf("the job: %+v", s)
+	}
+	patience.Until(t, "no goroutine is left", func() bool { return settled() <= before+5 })
+	if n := r.running.Load().answers.UnderWay(); n != 0 {
+		t.Errorf("%d answers are under way", n)
+	}
+	db, err := driver.Open("file:" + filepath.Join(r.instance.Options().DataDir, "or3-sync.sqlite") + "?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var kept int
+	if err := db.QueryRow("SELECT count(*) FROM job_cancellations").Scan(&kept); err != nil || kept > jobs.MaxCancellations {
+		t.Errorf("%d wishes that were taken back are kept, %v", kept, err)
 	}
 }
