@@ -328,6 +328,30 @@ func TestModelsThatAbuseTools(t *testing.T) {
 	}
 }
 
+// A chat that leaves little room is told what there is no room for, and one that leaves none does not begin.
+func TestToolsOfLargeChats(t *testing.T) {
+	m := &model{t: t, rounds: []string{calls(0, "c", "look", "{}") + calledAll, calls(0, "c", "look", "{}") + calledAll, says("So it is.") + said}}
+	p := background(t, m.answer, "OR3_REQUESTS_PER_MINUTE=100").register(t, "ann@example.test")
+	if status, text := p.try("POST", "/api/openrouter/stream", p.tooled(1, `,"x":"`+strings.Repeat("x", 900<<10)+`"`)); status != 413 || !strings.Contains(text, `"background_history_unsupported"`) {
+		t.Errorf("a chat without room: %d %s", status, text)
+	}
+	id := p.start(p.tooled(2, `,"x":"`+strings.Repeat("x", 850<<10)+`"`))
+	for n, result := range []string{strings.Repeat("y", 70<<10), strings.Repeat("<", 60<<10)} {
+		call := p.waits(id)
+		claim, _ := p.claim(id, call, "phone")
+		if status := p.settle(id, call, claim.ClaimToken, result); status != 200 {
+			t.Fatalf("result %d: %d", n, status)
+		}
+	}
+	if s := p.until(id, "complete"); *s.Content != "So it is." {
+		t.Errorf("%+v", s)
+	}
+	last := m.all()[2].Messages
+	if first, second := fmt.Sprint(last[2].Content), fmt.Sprint(last[4].Content); first != strings.Repeat("y", 70<<10) || !strings.Contains(second, "left out") {
+		t.Errorf("the model is told %.100s, and %.100s", first, second)
+	}
+}
+
 // A start with tools that no one can call does not begin, and neither does one that does not say whose they are; old clients, which know
 // no refusal, are served, and their models told what cannot be called.
 func TestStartsWithTools(t *testing.T) {

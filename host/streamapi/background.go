@@ -104,7 +104,11 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, asked *completions.R
 		key = ""
 	}
 	body := asked.Streamed(model)
-	if body.Size() > maxBackground {
+	largest := int64(maxBackground)
+	if len(asked.Functions) > 0 {
+		largest -= answers.ForTools
+	}
+	if body.Size() > largest {
 		return notBegun(w, deny, answers.ErrLarge)
 	}
 	budget, refused := a.take("user:" + s.User.ID)

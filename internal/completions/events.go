@@ -246,8 +246,13 @@ func (e *Events) read(data []byte) (out Event, err error) {
 	case first.FinishReason == "error":
 		return out, errFailed
 	}
-	for _, piece := range append(first.Delta.ToolCalls, first.Message.ToolCalls...) {
+	for _, piece := range first.Delta.ToolCalls {
 		if !e.calls.add(piece, e.offered == WholeFields) {
+			return out, ErrLargeCalls
+		}
+	}
+	for _, call := range first.Message.ToolCalls { // which some send again at the end
+		if e.offered != NoTools && !e.calls.add(call, true) {
 			return out, ErrLargeCalls
 		}
 	}

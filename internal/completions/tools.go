@@ -162,16 +162,19 @@ func marshal(v any) []byte {
 
 // Turn returns what an upstream gets to go on with a chat: the request, with further messages. A tool that had to be called has been.
 // It is ErrTools if the request has no list of messages.
-func (r *Request) Turn(messages [][]byte) (*Body, error) {
+func (r *Request) Turn(messages []json.RawMessage) (*Body, error) {
 	edits := slices.Clone(r.cuts)
 	if len(messages) > 0 {
 		list := bytes.TrimSpace(r.text[r.messages.from:r.messages.to])
 		if !bytes.HasPrefix(list, []byte("[")) {
 			return nil, ErrTools
 		}
-		with := bytes.Join(messages, []byte(","))
-		if len(bytes.TrimSpace(list[1:len(list)-1])) > 0 {
-			with = append([]byte(","), with...)
+		var with []byte
+		for i, m := range messages {
+			if i > 0 || len(bytes.TrimSpace(list[1:len(list)-1])) > 0 {
+				with = append(with, ',')
+			}
+			with = append(with, m...)
 		}
 		edits = append(edits, edit{from: r.messages.to - 1, to: r.messages.to - 1, with: with})
 		if r.choice.to > 0 && r.text[r.choice.from] == '{' {

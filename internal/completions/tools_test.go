@@ -1,6 +1,7 @@
 package completions
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,8 +40,10 @@ func TestCallsOfTools(t *testing.T) {
 		"without a name":          {Pieces, []string{piece(first, "a", "", "{}")}, "[]", io.EOF},
 		"in the order of indexes": {Pieces, []string{piece(second, "b", "go", ""), piece(first, "a", "look", "")}, "[{a look {}} {b go {}}]", io.EOF},
 		"in a message":            {Pieces, []string{strings.Replace(piece(first, "a", "look", "{}"), "delta", "message", 1)}, "[{a look {}}]", io.EOF},
-		"none offered":            {NoTools, []string{piece(first, "a", "look", "{}")}, "[]", ErrCalls},
-		"large arguments":         {Pieces, []string{piece(first, "a", "look", strings.Repeat("x", MaxArguments)), piece(first, "", "", "y")}, "", ErrLargeCalls},
+		"in pieces, and again": {Pieces, []string{piece(first, "a", "lo", "{"), piece(first, "", "ok", "}"), strings.Replace(piece("", "a", "look", "{}"), "delta", "message", 1)},
+			"[{a look {}}]", io.EOF},
+		"none offered":    {NoTools, []string{piece(first, "a", "look", "{}")}, "[]", ErrCalls},
+		"large arguments": {Pieces, []string{piece(first, "a", "look", strings.Repeat("x", MaxArguments)), piece(first, "", "", "y")}, "", ErrLargeCalls},
 		"all are too large": {Pieces, []string{piece(first, "a", "look", strings.Repeat("x", MaxArguments-9)), piece(second, "b", "look", strings.Repeat("x", MaxArguments-9)),
 			piece(`"index":2,`, "c", "look", "xxxxxxxxxxxxxxx")}, "", ErrLargeCalls},
 		"a long name": {Pieces, []string{piece(first, "a", strings.Repeat("x", maxCalled+1), "")}, "", ErrLargeCalls},
@@ -63,7 +66,7 @@ func TestCallsOfTools(t *testing.T) {
 // A chat goes on with what was called and what that has brought; all else of it stays as it came.
 func TestTurnsOfAChat(t *testing.T) {
 	calls := []ToolCall{{"a", "look", `{"x":"<"}`}}
-	more := [][]byte{Called("", calls), Result(calls[0], "a <b>")}
+	more := []json.RawMessage{Called("", calls), Result(calls[0], "a <b>")}
 	const added = `{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"look","arguments":"{\"x\":\"<\"}"}}]},` +
 		`{"role":"tool","tool_call_id":"a","name":"look","content":"a <b>"}`
 	for name, c := range map[string]struct{ text, want string }{

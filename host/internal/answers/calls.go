@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -70,13 +71,24 @@ const (
 	forText = 64 << 10
 )
 
-// fit cuts the result of a call to what an answer has room for.
+// fit leaves a result out for which an answer has no room, in bytes of JSON.
 func fit(result string, room int) string {
 	result = strings.ToValidUTF8(result, "\uFFFD")
-	if len(result) <= min(room, maxResult) {
+	if len(result) <= maxResult && len(plain(result)) <= room {
 		return result
 	}
 	return fmt.Sprintf("[The result was left out: it has %d bytes, and there is room for %d.]", len(result), max(min(room, maxResult), 0))
+}
+
+// plain returns the JSON of what has no value that JSON has not, as short as it can be.
+func plain(v any) []byte {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
 // records are the calls of an answer.
@@ -102,11 +114,7 @@ func (r records) json() []byte {
 	if r == nil {
 		return nil
 	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return nil
-	}
-	return text
+	return plain(r)
 }
 
 // size is how many bytes they have when they are kept.

@@ -45,8 +45,9 @@ func (e *Engine) ClaimTool(ctx context.Context, id, userID, callID, device strin
 		return nil, err
 	}
 	x, err := e.open(job)
-	if err != nil {
-		return nil, err
+	if err != nil { // the key has changed, and the answer cannot go on
+		e.opt.Log.Warn("a browser cannot call a tool of a background answer", "job", id, "error", err)
+		return nil, nil
 	}
 	call := readRecords(job.ToolCalls).find(callID)
 	if call == nil {

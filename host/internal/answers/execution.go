@@ -30,7 +30,7 @@ type execution struct {
 	Worked    int64  `json:"worked,omitempty"`
 	// Messages are what model and tools have said since, Calls the tools that the model has called last, of which it does not have the
 	// results. Recorded is how many calls were on record.
-	Messages [][]byte               `json:"messages,omitempty"`
+	Messages []json.RawMessage      `json:"messages,omitempty"`
 	Calls    []completions.ToolCall `json:"calls,omitempty"`
 	Recorded int                    `json:"recorded,omitempty"`
 
@@ -42,13 +42,21 @@ type execution struct {
 // place is where an execution opens again: in the job of the wish, and nowhere else.
 func place(userID, admissionID string) string { return userID + "\x00" + admissionID }
 
+// ForTools is how much of an execution a chat with tools leaves for what model and tools say, in bytes.
+const ForTools = 128 << 10
+
+// room is how many bytes what a tool has brought may have, if the execution is to be kept with it.
+func (x *execution) room() int {
+	room := jobs.MaxExecution - ForTools/2 - len(x.body) - len(x.Content) - len(x.Reasoning)
+	for _, m := range x.Messages {
+		room -= len(m)
+	}
+	return room
+}
+
 // seal returns an execution as it is kept: a line, and what the server is asked.
 func (e *Engine) seal(x *execution, place string) ([]byte, error) {
-	head, err := json.Marshal(x)
-	if err != nil {
-		return nil, err
-	}
-	return e.sealer.Seal(append(append(head, '\n'), x.body...), place)
+	return e.sealer.Seal(append(append(plain(x), '\n'), x.body...), place)
 }
 
 // open returns what it takes to go on with an answer.

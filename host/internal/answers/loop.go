@@ -175,7 +175,7 @@ func (e worker) callTools(ctx context.Context, a *answer, x *execution) error {
 		}
 	}
 	for _, c := range x.Calls {
-		x.Messages = append(x.Messages, completions.Result(c, a.result(c.ID)))
+		x.Messages = append(x.Messages, completions.Result(c, fit(a.result(c.ID), x.room())))
 	}
 	x.Calls = nil
 	return nil
