@@ -262,7 +262,9 @@ func TestToolsThatTheBrowserDoesNotCall(t *testing.T) {
 	if status := p.settle(stopped, call, claim.ClaimToken, "late"); status != 409 {
 		t.Errorf("a result for a stopped answer: %d", status)
 	}
-	p.synced("a1", "aborted")
+	if calls, _ := json.Marshal(p.synced("a1", "aborted")["tool_calls"]); !strings.Contains(string(calls), `"status":"error"`) || strings.Contains(string(calls), "pending") {
+		t.Errorf("the history of a stopped answer has %s", calls)
+	}
 
 	failed := p.start(p.tooled(2, ""))
 	call = p.waits(failed)

@@ -109,6 +109,17 @@ func (r records) find(id string) *record {
 	return nil
 }
 
+// abandon ends the calls of an answer that has ended without them, and reports whether there were any.
+func (r records) abandon() (open bool) {
+	for i := range r {
+		if c := &r[i]; !c.ended() {
+			c.settle("", "the answer has ended")
+			open = true
+		}
+	}
+	return open
+}
+
 // json returns the calls as they are kept; nil if there were none.
 func (r records) json() []byte {
 	if r == nil {

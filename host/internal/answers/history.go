@@ -92,6 +92,9 @@ func (a *archive) writeAnswer(ctx context.Context, job jobs.PendingHistory) erro
 		err = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid background history")
 	}
 	var receipt or3cloud.GenerationReceipt
+	if calls := readRecords(in.ToolCalls); calls.abandon() { // it was stopped while one was open
+		in.ToolCalls = calls.json()
+	}
 	if err == nil && g.Kind == or3cloud.Continuation {
 		in.Content = atLeast(in.Content, g.AssistantMessage)
 	}

@@ -338,12 +338,3 @@ func (a *answer) settle(id, result, fault string) {
 
 // changed notes that the calls on record have changed.
 func (a *answer) changed() { a.recalled, a.recorded = true, a.calls.size() }
-
-// abandon ends the calls of an answer that has ended without them.
-func (a *answer) abandon() {
-	for i := range a.calls {
-		if r := &a.calls[i]; !r.ended() {
-			r.settle("", "the answer has ended")
-		}
-	}
-}

@@ -86,7 +86,7 @@ func (e worker) work(ctx context.Context, job *jobs.Claimed) {
 		e.handBack(job.ID)
 		return
 	}
-	a.abandon()
+	a.calls.abandon()
 	end := jobs.TerminalSnapshot{
 		Status: jobs.Complete, Content: a.content.String(), Reasoning: a.reasoning.String(), ToolCalls: a.calls.json(), Usage: a.usage,
 		CompletedAt: e.opt.Now(), Seen: e.readers.watched(job.ID),
