@@ -98,7 +98,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opt: o, sealer: sealer, running: map[string]context.CancelCauseFunc{}}
-	e.archive, e.notices = archive{&e.opt, &e.readers}, notices{&e.opt, &e.readers}
+	e.archive, e.notices = archive{opt: &e.opt, readers: &e.readers}, notices{&e.opt, &e.readers}
 	if e.owner, err = e.name(); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/jobs"
@@ -15,19 +16,37 @@ import (
 type archive struct {
 	opt     *Options
 	readers *readers
+	late    map[string]delay // by the job: what could not be written, such as into a workspace that is full
 }
 
-// atOnce is for how many answers the history is looked at in one go.
-const atOnce = 100
+// delay is when something is tried again.
+type delay struct {
+	until  time.Time
+	length time.Duration
+}
 
-// bring brings what waits into the history: messages of answers that begin, and answers that have ended.
+const (
+	// atOnce is for how many answers the history is looked at in one go, beside those that are late.
+	atOnce = 100
+	// shortestDelay and longestDelay bound how long an answer waits that could not be written.
+	shortestDelay = time.Second
+	longestDelay  = time.Minute
+)
+
+// bring brings what waits into the history: messages of answers that begin, and answers that have ended. What cannot be written now
+// holds up no other: it is tried again by itself, ever more seldom.
 func (a *archive) bring(ctx context.Context) error {
-	pending, err := a.opt.Store.PendingHistoryJobs(ctx, atOnce)
+	pending, err := a.opt.Store.PendingHistoryJobs(ctx, atOnce+len(a.late))
 	if err != nil {
 		return err
 	}
-	var faults []error
+	late := map[string]delay{}
 	for _, job := range pending {
+		d := a.late[job.ID]
+		if a.opt.Now().Before(d.until) {
+			late[job.ID] = d
+			continue
+		}
 		var err error
 		switch {
 		case job.HistoryPhase == jobs.HistoryAdmissionPending:
@@ -37,11 +56,21 @@ func (a *archive) bring(ctx context.Context) error {
 		case job.HistoryPhase == jobs.HistoryFinalizationPending:
 			err = a.writeAnswer(ctx, job)
 		}
-		if !final(err) { // others do not wait for it
-			faults = append(faults, err)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
+		if final(err) {
+			continue
+		}
+		if d.length == 0 {
+			a.opt.Log.Warn("a background answer waits for its way into the history", "job", job.ID, "reason", reason(err))
+		}
+		d.length = min(max(2*d.length, shortestDelay), longestDelay)
+		d.until = a.opt.Now().Add(d.length)
+		late[job.ID] = d
 	}
-	return errors.Join(faults...)
+	a.late = late
+	return nil
 }
 
 // final reports whether trying again would change nothing.
