@@ -123,6 +123,7 @@ func TestAnswersThatOldClientsLeave(t *testing.T) {
 	p.until(failed.job, "error")
 	refuses.Store(false)
 	reason := fmt.Sprintf("ai.background.error|%s%012d|AI response failed|wait 7 seconds", turnThread[:24], 7)
+	patience.Until(t, "its user is told of the failure", func() bool { return len(p.notifications()) > 0 })
 	if got := p.notifications(); !slices.Equal(got, []string{reason}) { // its client shows none
 		t.Errorf("told of the failure: %q", got)
 	}
