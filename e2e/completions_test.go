@@ -71,7 +71,7 @@ func TestChatsWithAKeyForAll(t *testing.T) {
 		}
 	}
 	if r := newDevice(t, srv, "B").post("/api/openrouter/stream", obj{"model": "x"}); r.status != 401 {
-		t.Errorf("somebody who is signed out: %s", r)
+		t.Errorf("a user who is signed out: %s", r)
 	}
 	if r := chat("openai/gpt-5"); r.status != 200 || r.header.Get("X-DailyLimit-Remaining") != "0" {
 		t.Errorf("the last one of the day: %s %v", r, r.header)

@@ -391,7 +391,7 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 		}
 	}
 	const start = "/api/openrouter/stream"
-	try("nobody", stranger, "POST", start, p.wish(1, ""), 401, `{"error":"Authentication required for background streaming"}`)
+	try("a stranger", stranger, "POST", start, p.wish(1, ""), 401, `{"error":"Authentication required for background streaming"}`)
 	try("another's workspace", eve, "POST", start, p.wish(1, ""), 403, `{"error":"You may not write in this workspace"}`)
 	try("an old client without a thread", p, "POST", start, `{"model":"a","stream":true,"_background":true,"_messageId":"a"}`, 400, "_threadId")
 	try("tools", p, "POST", start, p.wish(1, `,"tools":[{"type":"function","function":{"name":"f"}}]`), 503, `"background_client_tool_unsupported"`)
@@ -408,18 +408,18 @@ func TestBackgroundStartsThatAreRefused(t *testing.T) {
 	p.beginAnswer(1) // which is there
 
 	for _, path := range []string{"/status", "/stream"} {
-		try("nobody reads"+path, stranger, "GET", "/api/jobs/"+id+path, "", 401, `{"error":"Authentication required"}`)
+		try("a stranger reads"+path, stranger, "GET", "/api/jobs/"+id+path, "", 401, `{"error":"Authentication required"}`)
 		try("another user reads"+path, eve, "GET", "/api/jobs/"+id+path, "", 404, `{"error":"Job not found or unauthorized"}`)
 		try("none"+path, p, "GET", "/api/jobs/none"+path, "", 404, `{"error":"Job not found or unauthorized"}`)
 		try("a blank id"+path, p, "GET", "/api/jobs/%20"+path, "", 400, `{"error":"Missing job ID"}`)
 	}
-	try("nobody aborts", stranger, "POST", "/api/jobs/"+id+"/abort", "", 401, `{"aborted":false,"error":"Authentication required"}`)
+	try("a stranger aborts", stranger, "POST", "/api/jobs/"+id+"/abort", "", 401, `{"aborted":false,"error":"Authentication required"}`)
 	try("an abort of a blank id", p, "POST", "/api/jobs/%20/abort", "", 400, `{"aborted":false,"error":"Missing job ID"}`)
 	try("an unknown admission", p, "GET", "/api/jobs/admission/none", "", 404, "")
 	try("another's admission", eve, "GET", "/api/jobs/admission/admission-1", "", 404, "")
-	try("nobody's admission", stranger, "GET", "/api/jobs/admission/admission-1", "", 401, "")
+	try("a stranger's admission", stranger, "GET", "/api/jobs/admission/admission-1", "", 401, "")
 	try("a long admission", p, "GET", "/api/jobs/admission/"+strings.Repeat("x", 129), "", 400, "Missing admission ID")
-	try("nobody takes a wish back", stranger, "POST", "/api/jobs/admission-abort", `{"admissionId":"admission-1"}`, 401, "")
+	try("a stranger takes a wish back", stranger, "POST", "/api/jobs/admission-abort", `{"admissionId":"admission-1"}`, 401, "")
 	try("no wish", p, "POST", "/api/jobs/admission-abort", `{}`, 400, "Missing admission ID")
 
 	// Who has become a viewer reads, and stops nothing; who is no member any more does neither.

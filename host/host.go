@@ -25,6 +25,7 @@ import (
 	"or3.chat/cloud/host/healthapi"
 	"or3.chat/cloud/host/internal/answers"
 	"or3.chat/cloud/host/internal/lineage"
+	"or3.chat/cloud/host/jobapi"
 	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/host/pluginapi"
 	"or3.chat/cloud/host/sessionapi"
@@ -369,12 +370,14 @@ func (h *Host) mount(p *instance.Providers) (*running, error) {
 		workspaceapi.New(workspaceapi.Options{Host: h, Store: p.Workspaces, Limits: h.limits}),
 		run.admin, pluginapi.New(pluginapi.Options{}),
 	}
-	chat := chatapi.Options{Host: h, Streams: models != nil, Jobs: run.answers != nil}
+	chat := chatapi.Options{Host: h, Streams: models != nil}
 	if run.lineage != nil {
 		chat.Ready = run.lineage.Ready
 	}
-	apis = append(apis, chatapi.New(chat))
-	apis = append(apis, models...)
+	apis = append(apis, chatapi.New(chat), jobapi.New(jobapi.Options{Host: h, Answers: run.answers, Total: h.answers, Closing: h.instance.Closing()}))
+	if models != nil {
+		apis = append(apis, models)
+	}
 	if p.Sync != nil {
 		apis = append(apis, syncapi.New(syncapi.Options{Host: h, Limits: h.limits, Adapter: p.Sync}))
 		if watcher := instance.Ability[or3cloud.Watcher](p, or3cloud.ProviderSync); watcher != nil {

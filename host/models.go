@@ -7,7 +7,6 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/internal/answers"
 	"or3.chat/cloud/host/internal/lineage"
-	"or3.chat/cloud/host/jobapi"
 	"or3.chat/cloud/host/streamapi"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/instance"
@@ -15,8 +14,8 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// models returns the endpoints that ask servers of models; none where browsers ask OpenRouter themselves (6.1).
-func (h *Host) models(run *running, p *instance.Providers) (apis []api, err error) {
+// models returns the endpoint that asks servers of models; nil where browsers ask OpenRouter themselves (6.1).
+func (h *Host) models(run *running, p *instance.Providers) (_ api, err error) {
 	cfg := h.config
 	upstreams, _ := completions.Configured(cfg) // what is wrong was said at the start
 	if !upstreams.Served() {
@@ -39,10 +38,8 @@ func (h *Host) models(run *running, p *instance.Providers) (apis []api, err erro
 	if run.answers, err = h.makeAnswers(run, p, upstreams); err != nil {
 		return nil, err
 	}
-	if o.Answers = run.answers; o.Answers != nil {
-		apis = append(apis, jobapi.New(jobapi.Options{Host: h, Answers: run.answers, Total: h.answers, Closing: h.instance.Closing()}))
-	}
-	return append(apis, streamapi.New(o)), nil
+	o.Answers = run.answers
+	return streamapi.New(o), nil
 }
 
 // makeAnswers returns what makes answers without their browsers; nil if that is switched off, or if the sync provider cannot keep them.

@@ -58,7 +58,7 @@ func (c *checks) CheckSession(ctx context.Context, s *or3cloud.ProviderSession) 
 	return c.AuthProvider.(or3cloud.SessionChecker).CheckSession(ctx, s)
 }
 
-// longAnswer starts a host with a server of models, and begins an answer of somebody.
+// longAnswer starts a host with a server of models, and begins an answer of a user.
 func longAnswer(t *testing.T) (*real, *person, *begun) {
 	t.Helper()
 	b := &begun{goOn: make(chan struct{}), left: make(chan struct{})}

@@ -96,7 +96,7 @@ func (h *Host) permit(ctx context.Context, s *or3cloud.SessionContext, p or3clou
 }
 
 // Reauthorize asks again, in the course of a long answer, whether s, which Authorize has returned, may still do p in its
-// workspace. The request's own credentials must still prove the same identity, and the membership is read anew. Nothing
+// workspace. The request's own credentials must still prove the same identity, and the membership is read again. Nothing
 // is rotated, created or remembered, so it costs little enough to be asked every second.
 func (h *Host) Reauthorize(r *http.Request, s *or3cloud.SessionContext, p or3cloud.Permission) error {
 	run := h.running.Load()

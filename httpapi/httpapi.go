@@ -189,7 +189,7 @@ func displayURL(r *http.Request) string {
 	return scheme + "://" + r.Host + redactedURI(r)
 }
 
-// secretParams are the names, in lower case, of what is a key: signed URLs, one-time links whose token somebody has put into the
+// secretParams are the names, in lower case, of what is a key: signed URLs, one-time links whose token someone has put into the
 // query, and keys of servers of models, which belong into a header.
 var secretParams = []string{"token", "invite", "setup", "reset", "confirm-email", "key", "api_key", "apikey", "x-or3-openrouter-key"}
 

@@ -222,7 +222,7 @@ func TestARefusalReadsTheBodyBeforeTheConnectionIsClosed(t *testing.T) {
 	}
 }
 
-// A large body of somebody who is not known is refused, unless its route takes it from everybody.
+// A large body of an unknown sender is refused, unless its route takes it from anyone.
 func TestLargeBodiesOfUnknownSenders(t *testing.T) {
 	for _, anonymous := range []bool{false, true} {
 		router := Router{Budget: membudget.New(64 << 20), Caller: func(*http.Request) (string, error) { return "", nil }}

@@ -92,7 +92,7 @@ func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) er
 type crowd struct {
 	conns   sync.Map                      // of net.Conn, a *atomic.Bool that says whether it is a member
 	members atomic.Int64                  // how many are
-	empty   atomic.Pointer[chan struct{}] // signalled when there are no members, once somebody waits
+	empty   atomic.Pointer[chan struct{}] // signalled when there are no members, once someone waits
 }
 
 // observe is told each change of a connection's state. Those of one connection come one after the other.

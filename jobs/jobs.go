@@ -67,8 +67,10 @@ const (
 	// MaxContext bounds what stays with a job.
 	MaxContext = 1 << 20
 	// MaxName bounds ids, keys, the name of a model and the owner of a lease; MaxError the text of an error.
-	MaxName  = 512
-	MaxError = 2000
+	MaxName = 512
+	// MaxAdmissionID bounds the name by which a client knows a wish for an answer, in bytes.
+	MaxAdmissionID = 128
+	MaxError       = 2000
 	// Kept is how many finished jobs of a user are kept; the oldest give way.
 	Kept = 50
 	// MaxCancellations is how many cancellations of admissions that never came are kept of a user.

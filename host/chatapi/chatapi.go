@@ -1,7 +1,6 @@
-// Package chatapi answers what clients ask about chat answers that a server would fetch for them where this one fetches none: in the
-// foreground only where there are servers of models for it (streamapi), in the background only where that is switched on (jobapi). Each answer is the one after which a client goes on by itself, at once: with the user's own key from the browser, in the
-// foreground, with tools of its own that read the history (contract, client-behaviour §10, §11, §15). Whether the server has such tools it
-// says here as well.
+// Package chatapi answers what clients ask about chats where no server of models is asked for them (streamapi): that a client goes on
+// by itself, at once, with the user's own key from the browser. It also says whether the server has tools that read the history of a
+// chat (contract, client-behaviour §10, §15).
 package chatapi
 
 import (
@@ -19,8 +18,6 @@ type Options struct {
 	Host or3cloud.Front
 	// Streams says that another package serves the stream.
 	Streams bool
-	// Jobs says that another package serves answers in the background.
-	Jobs bool
 	// Ready reports whether tools of the server can read what a compacted chat was made of; nil if there are none.
 	Ready func(ctx context.Context, userID, workspaceID, threadID string) bool
 }
@@ -34,12 +31,6 @@ func New(o Options) *API { return &API{o} }
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
 	routes := []or3cloud.Route{{Method: http.MethodGet, Path: "/api/chat/history-readiness", Handle: a.historyReadiness}}
-	if !a.opt.Jobs {
-		routes = append(routes,
-			or3cloud.Route{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
-			or3cloud.Route{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
-			or3cloud.Route{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission})
-	}
 	if !a.opt.Streams {
 		routes = append(routes, or3cloud.Route{Method: http.MethodPost, Path: "/api/openrouter/stream", MaxBody: -1, Handle: a.stream})
 	}
@@ -112,15 +103,6 @@ func (a *API) historyReadiness(w http.ResponseWriter, r *http.Request) error {
 // readyWithin is how long it may take to say that a thread can be read.
 const readyWithin = 10 * time.Second
 
-// clientTools says that no job waits for tools of the browser.
-func (a *API) clientTools(w http.ResponseWriter, r *http.Request) error {
-	httpapi.NoStore(w)
-	if _, err := a.member(r, or3cloud.PermWorkspaceWrite); err != nil {
-		return err
-	}
-	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"available": false})
-}
-
 // member admits signed-in users who may do p in their active workspace.
 func (a *API) member(r *http.Request, p or3cloud.Permission) (*or3cloud.SessionContext, error) {
 	s, err := a.opt.Host.Session(r)
@@ -131,62 +113,4 @@ func (a *API) member(r *http.Request, p or3cloud.Permission) (*or3cloud.SessionC
 		return nil, or3cloud.Can(s, p, or3cloud.Resource{}).Err()
 	}
 	return a.opt.Host.Authorize(r, p, s.Workspace.ID)
-}
-
-// Routes of jobs have error bodies of their own.
-type (
-	jobError struct {
-		Error string `json:"error"`
-	}
-	abortState struct {
-		Aborted bool   `json:"aborted"`
-		Pending bool   `json:"pending"`
-		State   string `json:"state,omitempty"`
-		Error   string `json:"error,omitempty"`
-	}
-)
-
-// maxAdmissionID is the longest id of an admission, in bytes.
-const maxAdmissionID = 128
-
-func isAdmissionID(id string) bool { return id != "" && len(id) <= maxAdmissionID }
-
-// admission says that no job was started by an id, so a client that does not know what became of its request may send it
-// again.
-func (a *API) admission(w http.ResponseWriter, r *http.Request) error {
-	httpapi.NoStore(w)
-	if !isAdmissionID(strings.TrimSpace(r.PathValue("id"))) {
-		return httpapi.WriteJSON(w, http.StatusBadRequest, jobError{"Missing admission ID"})
-	}
-	s, err := a.opt.Host.Session(r)
-	switch {
-	case err != nil:
-		return err
-	case !s.Authenticated:
-		return httpapi.WriteJSON(w, http.StatusUnauthorized, jobError{"Authentication required"})
-	}
-	return httpapi.WriteJSON(w, http.StatusNotFound, jobError{"No job for this admission"})
-}
-
-// abortAdmission says that nothing runs by an id, and that nothing will.
-func (a *API) abortAdmission(w http.ResponseWriter, r *http.Request) error {
-	httpapi.NoStore(w)
-	var in struct {
-		AdmissionID string `json:"admissionId"`
-	}
-	err := httpapi.ReadJSON(r, &in, "Missing admission ID")
-	if code := or3cloud.CodeOf(err); err != nil && code != or3cloud.CodeInvalid {
-		return err
-	}
-	if err != nil || !isAdmissionID(strings.TrimSpace(in.AdmissionID)) {
-		return httpapi.WriteJSON(w, http.StatusBadRequest, abortState{Error: "Missing admission ID"})
-	}
-	s, err := a.opt.Host.Session(r)
-	switch {
-	case err != nil:
-		return err
-	case !s.Authenticated:
-		return httpapi.WriteJSON(w, http.StatusUnauthorized, abortState{Error: "Authentication required"})
-	}
-	return httpapi.WriteJSON(w, http.StatusOK, abortState{State: "already_terminal"})
 }

@@ -12,10 +12,14 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host/chatapi"
 	"or3.chat/cloud/host/internal/hosttest"
+	"or3.chat/cloud/host/jobapi"
 	"or3.chat/cloud/httpapi"
 )
 
-func api(h *hosttest.Host) []or3cloud.Route { return chatapi.New(chatapi.Options{Host: h}).Routes() }
+// api are the endpoints about chats and jobs where neither is served.
+func api(h *hosttest.Host) []or3cloud.Route {
+	return append(chatapi.New(chatapi.Options{Host: h}).Routes(), jobapi.New(jobapi.Options{Host: h}).Routes()...)
+}
 
 const refusal = `{"error":{"message":"This server does not fetch answers with a key of its own. Connect your own OpenRouter account to chat.",` +
 	`"code":"ERR_AUTH","source":"provider"},"code":"background_streaming_disabled"}`

@@ -18,7 +18,7 @@ const (
 	maxToolResult = 6*(256<<10) + 16<<10
 )
 
-// clientTools says that browsers are asked to call their tools.
+// clientTools says whether browsers are asked to call their tools.
 func (a *API) clientTools(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
 	s, err := a.opt.Host.Session(r)
@@ -31,7 +31,7 @@ func (a *API) clientTools(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceWrite, s.Workspace.ID); err != nil {
 		return err
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"available": true})
+	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"available": a.opt.Answers != nil})
 }
 
 // toolCall is what a browser sends about a call.

@@ -24,7 +24,8 @@ type Host interface {
 
 // Options are what the endpoints depend on.
 type Options struct {
-	Host    Host
+	Host Host
+	// Answers makes the answers; nil where none are made in the background: then clients learn that there are none.
 	Answers *answers.Engine
 	// Total is how many may read along at once.
 	Total int
@@ -52,17 +53,21 @@ func New(o Options) *API {
 
 // Routes returns the endpoints.
 func (a *API) Routes() []or3cloud.Route {
-	return []or3cloud.Route{
-		{Method: http.MethodGet, Path: "/api/jobs/:id/status", Buffer: statusMemory, Handle: a.status},
-		{Method: http.MethodGet, Path: "/api/jobs/:id/stream", Buffer: statusMemory, Effects: true, Handle: a.stream},
-		{Method: http.MethodPost, Path: "/api/jobs/:id/abort", Handle: a.abort},
+	routes := []or3cloud.Route{
 		{Method: http.MethodGet, Path: "/api/jobs/admission/:id", Handle: a.admission},
 		{Method: http.MethodPost, Path: "/api/jobs/admission-abort", Handle: a.abortAdmission},
 		{Method: http.MethodGet, Path: "/api/jobs/client-tool/capability", Handle: a.clientTools},
-		{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/claim", Handle: a.claimTool},
-		{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/validate", Handle: a.validateTool},
-		{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/result", MaxBody: maxToolResult, Handle: a.settleTool},
 	}
+	if a.opt.Answers == nil {
+		return routes
+	}
+	return append(routes,
+		or3cloud.Route{Method: http.MethodGet, Path: "/api/jobs/:id/status", Buffer: statusMemory, Handle: a.status},
+		or3cloud.Route{Method: http.MethodGet, Path: "/api/jobs/:id/stream", Buffer: statusMemory, Effects: true, Handle: a.stream},
+		or3cloud.Route{Method: http.MethodPost, Path: "/api/jobs/:id/abort", Handle: a.abort},
+		or3cloud.Route{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/claim", Handle: a.claimTool},
+		or3cloud.Route{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/validate", Handle: a.validateTool},
+		or3cloud.Route{Method: http.MethodPost, Path: "/api/jobs/:id/client-tool/result", MaxBody: maxToolResult, Handle: a.settleTool})
 }
 
 // The bodies of the contract.
@@ -199,10 +204,7 @@ func (a *API) abort(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, aborted{Aborted: true})
 }
 
-// maxAdmissionID is the longest id of an admission, in bytes.
-const maxAdmissionID = 128
-
-func isAdmissionID(id string) bool { return id != "" && len(id) <= maxAdmissionID }
+func isAdmissionID(id string) bool { return id != "" && len(id) <= jobs.MaxAdmissionID }
 
 func (a *API) admission(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
@@ -217,9 +219,9 @@ func (a *API) admission(w http.ResponseWriter, r *http.Request) error {
 	case user == "":
 		return httpapi.WriteJSON(w, http.StatusUnauthorized, jobError{noSession})
 	}
-	job, err := a.opt.Answers.Find(r.Context(), user, id)
+	job, err := a.wish(r, user, id)
 	switch {
-	case or3cloud.CodeOf(err) == or3cloud.CodeNotFound:
+	case or3cloud.CodeOf(err) == or3cloud.CodeNotFound: // so a client that does not know what became of its request may send it again
 		return httpapi.WriteJSON(w, http.StatusNotFound, jobError{"No job for this admission"})
 	case err != nil:
 		return err
@@ -228,6 +230,14 @@ func (a *API) admission(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, admission{job.ID, job.Status, job.ThreadID, job.MessageID})
+}
+
+// wish returns the job of a wish; CodeNotFound if there is none.
+func (a *API) wish(r *http.Request, user, id string) (jobs.Job, error) {
+	if a.opt.Answers == nil {
+		return jobs.Job{}, or3cloud.Errorf(or3cloud.CodeNotFound, "No answers are made in the background")
+	}
+	return a.opt.Answers.Find(r.Context(), user, id)
 }
 
 // abortAdmission takes a wish back. It needs no role: who has lost it may still stop what is made in their name.
@@ -251,9 +261,11 @@ func (a *API) abortAdmission(w http.ResponseWriter, r *http.Request) error {
 	case user == "":
 		return httpapi.WriteJSON(w, http.StatusUnauthorized, abortState{Error: noSession})
 	}
-	out, err := a.opt.Answers.Cancel(r.Context(), user, id)
-	if err != nil {
-		return err
+	var out jobs.Cancellation
+	if a.opt.Answers != nil {
+		if out, err = a.opt.Answers.Cancel(r.Context(), user, id); err != nil {
+			return err
+		}
 	}
 	state := "already_terminal"
 	if out.Aborted {

@@ -15,9 +15,6 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// maxAdmissionID is the longest id of a wish for an answer in the background, in bytes.
-const maxAdmissionID = 128
-
 // The codes by which the newest client stays in the foreground for the rest of its session.
 const (
 	codeOff     = "background_streaming_disabled"
@@ -158,7 +155,7 @@ func announced(asked *completions.Request, s *or3cloud.SessionContext) (out sync
 		return out, invalid("Invalid background history")
 	}
 	switch {
-	case len(asked.AdmissionID) > maxAdmissionID, asked.AdmissionID != out.AdmissionID, asked.History != nil && out.AdmissionID == "":
+	case len(asked.AdmissionID) > jobs.MaxAdmissionID, asked.AdmissionID != out.AdmissionID, asked.History != nil && out.AdmissionID == "":
 		return out, invalid("Invalid _backgroundAdmissionId")
 	case !isID(asked.ThreadID) || asked.ThreadID != out.ThreadID:
 		return out, invalid("Invalid _threadId")

@@ -32,7 +32,7 @@ type refusal struct {
 	wait time.Duration
 }
 
-// take counts a chat of somebody, whatever comes of it. What is left of the limit that refuses it is in the budget.
+// take counts a chat of a user, whatever comes of it. What is left of the limit that refuses it is in the budget.
 func (a *API) take(who string) (b budget, refused *refusal) {
 	if a.opt.PerMinute > 0 {
 		v := a.opt.Limits.TakeOf(ratelimit.LLMMinute, who, ratelimit.Limit{Max: min(a.opt.PerMinute, ratelimit.MostRequests), Window: time.Minute})

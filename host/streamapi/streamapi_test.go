@@ -457,7 +457,7 @@ func TestLimits(t *testing.T) {
 		}
 		s.host.Current = or3cloud.SessionContext{}
 		if got := s.send(chat, "X-Or3-Openrouter-Key", ownKey); got.status != 200 || budget(got) != "2 1 3 2 " {
-			t.Errorf("somebody who is signed out: %d %s", got.status, budget(got))
+			t.Errorf("a user who is signed out: %d %s", got.status, budget(got))
 		}
 	})
 }

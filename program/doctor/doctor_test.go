@@ -684,7 +684,7 @@ func TestASuperAdministratorOfTheEnvironmentWhoIsNone(t *testing.T) {
 	}
 }
 
-// What a server of models has against chats for all is said before somebody sends one. Nothing is asked without a key for all.
+// What a server of models has against chats for all is said before a user sends one. Nothing is asked without a key for all.
 func TestServersOfModelsAreAsked(t *testing.T) {
 	status, asked := 200, ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

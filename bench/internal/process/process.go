@@ -241,7 +241,7 @@ func (s *Server) Output() (total int64) {
 	return total
 }
 
-// FreeAddr returns a loopback address that nobody listens on.
+// FreeAddr returns a loopback address on which nothing listens.
 func FreeAddr() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

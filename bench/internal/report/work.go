@@ -9,7 +9,7 @@ import (
 	"or3.chat/cloud/bench/internal/measure"
 )
 
-// Record is what somebody has done in the rounds of a measurement, for programs: a line of JSON.
+// Record is what a load has done in the rounds of a measurement, for programs: a line of JSON.
 type Record struct {
 	// Key names the measurement, By who was measured.
 	Key, By string

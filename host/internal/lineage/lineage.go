@@ -1,7 +1,7 @@
 // Package lineage lets models read what a compacted chat has left out: the messages of the chats from which it was made (contract,
 // sync §10.8, client-behaviour §15: get_message and search_parent). A compacted chat begins with a summary, which says of which
 // messages it was made. Only these are read, and on demand the rest of the same chats: whatever a model asks for, nothing outside of the
-// line of parents, and nothing that the user may not read, which the store asks anew with each query.
+// line of parents, and nothing that the user may not read, which the store checks again with each query.
 //
 //	lineage.go   the tools      scope.go   which messages there are
 //	message.go   get_message    search.go  search_parent
