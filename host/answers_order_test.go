@@ -65,7 +65,7 @@ func TestOneAnswerForOneWish(t *testing.T) {
 	p := r.register(t, "ann@example.test")
 	upstreams, _ := completions.Configured(r.config)
 	h := &hosts{t: t, make: func() *answers.Engine {
-		e, err := r.makeAnswers(r.running.Load(), r.instance.Providers(), upstreams)
+		e, _, err := r.makeAnswers(r.running.Load(), r.instance.Providers(), upstreams)
 		if err != nil {
 			t.Error(err)
 		}

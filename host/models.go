@@ -35,42 +35,44 @@ func (h *Host) models(run *running, p *instance.Providers) (_ api, err error) {
 	if cfg.Bool(setting.LimitsEnabled) {
 		o.PerMinute, o.PerDay = int(cfg.Int(setting.RequestsPerMinute)), int(cfg.Int(setting.MaxMessagesPerDay))
 	}
-	if run.answers, err = h.makeAnswers(run, p, upstreams); err != nil {
+	if run.answers, run.lineage, err = h.makeAnswers(run, p, upstreams); err != nil {
 		return nil, err
 	}
 	o.Answers = run.answers
 	return streamapi.New(o), nil
 }
 
-// makeAnswers returns what makes answers without their browsers; nil if that is switched off, or if the sync provider cannot keep them.
-func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *completions.Upstreams) (*answers.Engine, error) {
+// makeAnswers returns what makes answers without their browsers, and the tools that it calls; nil if that is switched off, or if the sync
+// provider cannot keep them.
+func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *completions.Upstreams) (*answers.Engine, *lineage.Tools, error) {
 	cfg, made := h.config, h.instance.Options()
 	store := instance.Ability[answers.Store](p, or3cloud.ProviderSync)
 	history := instance.Ability[or3cloud.GenerationHistory](p, or3cloud.ProviderSync)
 	if p.Sync == nil || !cfg.Bool(setting.BackgroundEnabled) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if store == nil || history == nil {
 		h.log.Warn("the sync provider keeps no answers in the background", "setting", setting.BackgroundEnabled)
-		return nil, nil
+		return nil, nil, nil
 	}
 	key, err := made.Secret(setting.BackgroundKey)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	most := min(cfg.Int(setting.BackgroundJobs), int64(h.inBackground))
 	if wanted := cfg.Int(setting.BackgroundJobs); most < wanted {
 		h.log.Warn("the memory limit holds fewer answers in the background than are allowed", "setting", setting.BackgroundJobs, "allowed", wanted, "held", most)
 	}
 	reader := instance.Ability[or3cloud.ChatHistoryReader](p, or3cloud.ProviderSync)
+	var read *lineage.Tools
 	var tools answers.Tools
 	if reader != nil {
-		if run.lineage, err = lineage.New(reader, made.Rand, h.now); err != nil {
-			return nil, err
+		if read, err = lineage.New(reader, made.Rand, h.now); err != nil {
+			return nil, nil, err
 		}
-		tools = run.lineage
+		tools = read
 	}
-	return answers.New(answers.Options{
+	engine, err := answers.New(answers.Options{
 		Store: store, History: history, Reader: reader, Tools: tools,
 		Notifier: instance.Ability[or3cloud.Notifier](p, or3cloud.ProviderSync), Upstreams: upstreams, Client: run.models, Key: key,
 		MayWrite: func(ctx context.Context, userID, workspaceID string) (bool, error) {
@@ -80,4 +82,5 @@ func (h *Host) makeAnswers(run *running, p *instance.Providers, upstreams *compl
 		Timeout: httpapi.Duration(cfg.Int(setting.BackgroundTimeout), time.Second),
 		Log:     h.log, Now: h.now, Rand: made.Rand,
 	})
+	return engine, read, err
 }
