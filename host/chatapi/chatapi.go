@@ -10,6 +10,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 )
 
@@ -83,7 +84,7 @@ const maxThreadID = 200
 // historyReadiness says whether the tools of the server can read a thread. Where they cannot, a client offers its own.
 func (a *API) historyReadiness(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoCache(w)
-	s, err := a.member(r, or3cloud.PermWorkspaceRead)
+	s, err := middleware.Member(a.opt.Host, r, or3cloud.PermWorkspaceRead)
 	if err != nil {
 		return err
 	}
@@ -102,15 +103,3 @@ func (a *API) historyReadiness(w http.ResponseWriter, r *http.Request) error {
 
 // readyWithin is how long it may take to say that a thread can be read.
 const readyWithin = 10 * time.Second
-
-// member admits signed-in users who may do p in their active workspace.
-func (a *API) member(r *http.Request, p or3cloud.Permission) (*or3cloud.SessionContext, error) {
-	s, err := a.opt.Host.Session(r)
-	if err != nil {
-		return nil, err
-	}
-	if !s.Authenticated {
-		return nil, or3cloud.Can(s, p, or3cloud.Resource{}).Err()
-	}
-	return a.opt.Host.Authorize(r, p, s.Workspace.ID)
-}

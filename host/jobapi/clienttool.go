@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/host/middleware"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/jobs"
 )
@@ -21,14 +22,7 @@ const (
 // clientTools says whether browsers are asked to call their tools.
 func (a *API) clientTools(w http.ResponseWriter, r *http.Request) error {
 	httpapi.NoStore(w)
-	s, err := a.opt.Host.Session(r)
-	if err != nil {
-		return err
-	}
-	if !s.Authenticated {
-		return or3cloud.Can(s, or3cloud.PermWorkspaceWrite, or3cloud.Resource{}).Err()
-	}
-	if _, err := a.opt.Host.Authorize(r, or3cloud.PermWorkspaceWrite, s.Workspace.ID); err != nil {
+	if _, err := middleware.Member(a.opt.Host, r, or3cloud.PermWorkspaceWrite); err != nil {
 		return err
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, map[string]bool{"available": a.opt.Answers != nil})

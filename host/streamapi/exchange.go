@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -68,9 +66,7 @@ var keyRefusals = []int{http.StatusUnauthorized, http.StatusPaymentRequired, htt
 
 // handOn hands on what an upstream has answered.
 func (x *exchange) handOn(answer *completions.Answer) error {
-	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
-	coding := answer.Header.Get("Content-Encoding")
-	plain := coding == "" || strings.EqualFold(coding, "identity")
+	kind, plain := answer.Kind()
 	h := x.w.Header()
 	switch status := answer.Status; {
 	case status/100 == 2 && plain && kind == "text/event-stream", status == http.StatusOK && plain && kind == "":

@@ -239,10 +239,7 @@ func (a *API) key(r *http.Request, to completions.Upstream) (key string, lent bo
 
 // borrow admits who may use the operator's key: members who may write in their active workspace.
 func (a *API) borrow(r *http.Request, s *or3cloud.SessionContext) (*or3cloud.SessionContext, error) {
-	if !s.Authenticated {
-		return nil, or3cloud.Can(s, or3cloud.PermWorkspaceWrite, or3cloud.Resource{}).Err()
-	}
-	return a.opt.Host.Authorize(r, or3cloud.PermWorkspaceWrite, s.Workspace.ID)
+	return middleware.ActiveMember(a.opt.Host, r, s, or3cloud.PermWorkspaceWrite)
 }
 
 // notLent says why someone may not use the operator's key; 0 if it is not for what they are. Clients show the text.

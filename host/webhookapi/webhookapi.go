@@ -89,14 +89,8 @@ func (a *API) RoutesBelow(path string) []or3cloud.Route {
 type members struct{ host or3cloud.Front }
 
 func (m members) come(r *http.Request) (userID, workspaceID string, err error) {
-	s, err := m.host.Session(r)
+	s, err := middleware.Member(m.host, r, or3cloud.PermWorkspaceRead)
 	if err != nil {
-		return "", "", err
-	}
-	if !s.Authenticated {
-		return "", "", or3cloud.Can(s, or3cloud.PermWorkspaceRead, or3cloud.Resource{}).Err()
-	}
-	if s, err = m.host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID); err != nil {
 		return "", "", err
 	}
 	return s.User.ID, s.Workspace.ID, nil

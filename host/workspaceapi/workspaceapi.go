@@ -59,14 +59,7 @@ func invalid(text string) error { return or3cloud.Errorf(or3cloud.CodeInvalid, "
 
 // guard admits signed-in users who may read their own active workspace, which all these endpoints ask for.
 func (a *API) guard(r *http.Request) (*or3cloud.SessionContext, error) {
-	s, err := a.opt.Host.Session(r)
-	if err != nil {
-		return nil, err
-	}
-	if !s.Authenticated {
-		return nil, or3cloud.Can(s, or3cloud.PermWorkspaceRead, or3cloud.Resource{}).Err()
-	}
-	return a.opt.Host.Authorize(r, or3cloud.PermWorkspaceRead, s.Workspace.ID)
+	return middleware.Member(a.opt.Host, r, or3cloud.PermWorkspaceRead)
 }
 
 type item struct {

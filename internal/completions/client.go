@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"strings"
@@ -187,6 +188,13 @@ type Answer struct {
 	idle     *time.Timer
 	patience time.Duration
 	tail     []byte
+}
+
+// Kind returns the media type of the answer, "" if none is named, and whether it came without compression.
+func (a *Answer) Kind() (kind string, plain bool) {
+	kind, _, _ = mime.ParseMediaType(a.Header.Get("Content-Type"))
+	coding := a.Header.Get("Content-Encoding")
+	return kind, coding == "" || strings.EqualFold(coding, "identity")
 }
 
 // Read implements io.Reader. An answer whose connection breaks off, or that is silent for too long, does not end with io.EOF, unless the

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"slices"
-	"strings"
 	"time"
 
 	"or3.chat/cloud/internal/completions"
@@ -116,11 +114,11 @@ func (e worker) turn(ctx context.Context, a *answer, x *execution) (said string,
 	}
 	defer res.Close()
 	call.Body.Release()
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	kind, plain := res.Kind()
 	switch {
 	case res.Status >= 400 && res.Status <= 599:
 		return "", nil, refusal{res.Status, completions.Reason(res.Text(a.key))}
-	case res.Status/100 != 2 || kind != "text/event-stream" && kind != "" || res.Header.Get("Content-Encoding") != "" && !strings.EqualFold(res.Header.Get("Content-Encoding"), "identity"):
+	case res.Status/100 != 2 || kind != "text/event-stream" && kind != "" || !plain:
 		return "", nil, completions.ErrEvent
 	}
 	events := completions.NewEvents(res, x.offered())
