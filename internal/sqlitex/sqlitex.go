@@ -191,7 +191,7 @@ func (d *DB) Conn(readOnly bool) (*sqlite3.Conn, error) {
 	return c, nil
 }
 
-// configure sets the pragmas. busy_timeout comes first because switching to WAL can itself be busy.
+// configure sets the pragmas and options of a connection. busy_timeout comes first because switching to WAL can itself be busy.
 func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 	pragmas := []string{
 		fmt.Sprintf("busy_timeout=%d", busyTimeout.Milliseconds()),
@@ -212,6 +212,11 @@ func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 		if err := c.Exec("PRAGMA " + p); err != nil {
 			return fmt.Errorf("PRAGMA %s: %w", p, err)
 		}
+	}
+	// Plans do not depend on values that are bound. Otherwise SQLite compiles a statement again, in the middle of a write, whenever
+	// a value is bound that its plan might depend on.
+	if _, err := c.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true); err != nil {
+		return fmt.Errorf("plans of statements: %w", err)
 	}
 	return nil
 }
