@@ -32,6 +32,9 @@ type Options struct {
 	Path string
 	// Migrations holds numbered .sql files at its root; a file that was released never changes.
 	Migrations fs.FS
+	// KeepBefore is a migration in front of which a copy of the file is made (CopyOf), because it changes more than can be looked over;
+	// 0 is none.
+	KeepBefore int64
 	// Synchronous and JournalMode are the pragmas; empty means FULL and WAL. FULL is what "acknowledged means
 	// durable" needs across a power cut.
 	Synchronous, JournalMode string
@@ -263,6 +266,11 @@ func migrate(ctx context.Context, db *sql.DB, opts Options) error {
 	if current > target {
 		return fmt.Errorf("%s: %w (schema %d, this program knows %d): install that version again or restore a backup",
 			opts.Path, ErrNewer, current, target)
+	}
+	if current > 0 && current < opts.KeepBefore && !opts.memory() {
+		if err := keepCopy(ctx, db, opts); err != nil {
+			return fmt.Errorf("copy %s before its layout changes: %w", opts.Path, err)
+		}
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate %s: %w", opts.Path, err)
