@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"math"
 	"time"
 
 	or3cloud "or3.chat/cloud"
@@ -63,7 +64,7 @@ func (s *Store) noticed(workspaceID string, err error) {
 
 // byWorkspace are the tables whose rows belong to a workspace, apart from the log.
 var byWorkspace = []string{
-	"counters", "records", "op_ids", "kv_names", "device_cursors", "files", "blob_refs", "blob_orphans", "retired_generations", "upload_intents", "members", "invites",
+	"counters", "pins", "kv_names", "device_cursors", "files", "blob_refs", "blob_orphans", "retired_generations", "upload_intents", "members", "invites",
 }
 
 // unreadable returns which workspaces have rows that cannot be read.
@@ -77,6 +78,9 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 		})
 		return nil
 	}
+	if err := found("", "index_pieces", s.readInPages(ctx, "index_pieces", 0, math.MaxInt64)); err != nil {
+		return faults, err
+	}
 	const pageSize = 1000
 	for after := int64(0); ; {
 		page, err := s.engine.Q.WorkspacesAfter(ctx, db.WorkspacesAfterParams{Num: after, Max: pageSize})
@@ -85,7 +89,7 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 		}
 		for _, w := range page {
 			after = w.Num
-			if err := found(w.ID, "log", s.readLog(ctx, w.Num)); err != nil {
+			if err := found(w.ID, "log", s.readInPages(ctx, "log", layout.EntryID(w.Num, 0), layout.EntryID(w.Num, layout.MaxVersion))); err != nil {
 				return faults, err
 			}
 			for _, table := range byWorkspace {
@@ -104,17 +108,17 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 	}
 }
 
-// readLog reads all entries of a workspace, in pages, so that no reader holds the write-ahead log back for long.
-func (s *Store) readLog(ctx context.Context, num int64) error {
+// readInPages reads the rows of a table between two ids, in pages, so that no reader holds the write-ahead log back for long.
+func (s *Store) readInPages(ctx context.Context, table string, after, upto int64) error {
 	const pageSize = 500
-	for after := layout.EntryID(num, 0); ; {
+	for {
 		last := int64(0)
 		err := s.engine.DB.Read.QueryRowContext(ctx,
-			"SELECT coalesce(max(id), 0) FROM (SELECT id FROM log WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)", after, layout.EntryID(num, layout.MaxVersion), pageSize).Scan(&last)
+			"SELECT coalesce(max(id), 0) FROM (SELECT id FROM "+table+" WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)", after, upto, pageSize).Scan(&last)
 		if err != nil || last == 0 {
 			return err
 		}
-		rows, err := s.engine.DB.Read.QueryContext(ctx, "SELECT * FROM log WHERE id > ? AND id <= ?", after, last)
+		rows, err := s.engine.DB.Read.QueryContext(ctx, "SELECT * FROM "+table+" WHERE id > ? AND id <= ?", after, last)
 		if err != nil {
 			return err
 		}

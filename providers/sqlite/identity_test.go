@@ -252,7 +252,7 @@ func TestDamagedHeadersStopTheStart(t *testing.T) {
 func TestDamagedPagesAreReported(t *testing.T) {
 	i := newInstance(t)
 	user, ws := workspaceOf(t, i.Store)
-	for n := range 40 {
+	for n := range 60 {
 		op := threadOp(t, n)
 		op.Payload = []byte(strings.Replace(string(op.Payload), `"id"`, `"title":"`+strings.Repeat("y", 3000)+`","id"`, 1))
 		if _, err := pushOps(i.Store, user, ws, op); err != nil {

@@ -2,13 +2,17 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/background"
+	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 )
@@ -69,6 +73,9 @@ func (m *maintenance) pass(ctx context.Context) error {
 	if err := m.s.settleTimes(ctx); err != nil {
 		return err
 	}
+	if err := m.forgetCopy(); err != nil {
+		return err
+	}
 	if err := m.s.PurgeDeliveries(ctx, time.Time{}); err != nil { // of webhooks that are gone, even where no engine runs
 		return err
 	}
@@ -94,6 +101,25 @@ func (m *maintenance) pass(ctx context.Context) error {
 			return m.tend(ctx)
 		}
 	}
+}
+
+// copyLife is how long the copy of the database from before its layout has changed stays, unless the new one is damaged.
+const copyLife = 14 * 24 * time.Hour
+
+// forgetCopy deletes the copy from before the layout has changed.
+func (m *maintenance) forgetCopy() error {
+	name := sqlitex.CopyOf(m.s.opts.Path, indexMigration)
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case m.s.opts.Now().Sub(info.ModTime()) < copyLife, m.s.DatabaseState().State == or3cloud.DatabaseDamaged:
+		return nil
+	}
+	m.s.opts.Log.Info("the copy of the sync database from before its layout has changed is deleted", "copy", name)
+	return os.Remove(name)
 }
 
 // tend gives free pages back, refreshes the planner's statistics and moves the write-ahead log into the file.

@@ -63,6 +63,7 @@ var mayScan = map[string]string{
 	"PendingHistoryJobs":       "reads the jobs on their way into the history, of which there are few",
 	"SurplusJobs":              "sorts the jobs that are kept of one user",
 	"TrimCancellations":        "sorts the cancellations of one user, of which there are few",
+	"IndexRuns":                "is asked once, at the start",
 	"DropFirstHold":            "sorts the holds of one workspace, of which there are few",
 }
 

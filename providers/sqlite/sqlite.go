@@ -230,9 +230,15 @@ type Options struct {
 	Fatal func(error)
 	// VFS names the driver's file system; see sqlitex.Options.
 	VFS string
+	// recentKeys is after how many keys a run of the index is written; 0 is the index's own. Tests make runs of a few.
+	recentKeys int
 	// Stores decides whether the file is the one that belongs here; nil means that it is.
 	Stores or3cloud.Stores
 }
+
+// indexMigration is the migration with which the index replaces tables. The file from before it is kept until the new layout has stood
+// the test for copyLife (see maintenance.go).
+const indexMigration = 20
 
 // maxFileRetention keeps a retention in the range of a time.Duration, in seconds.
 const maxFileRetention = 100 * 365 * 86400
@@ -281,7 +287,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s := &Store{opts: opts}
 	s.engine, err = engine.Open(ctx, engine.Options{
 		File: sqlitex.Options{
-			Path: opts.Path, Migrations: migrations, JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, VFS: opts.VFS,
+			Path: opts.Path, Migrations: migrations, KeepBefore: indexMigration, JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, VFS: opts.VFS,
 			Identity: &sqlitex.Identity{Stores: opts.Stores, Name: storeName, Restore: restore(opts.Now), Now: opts.Now, Log: opts.Log},
 		},
 		Log: opts.Log, Now: opts.Now, Rand: opts.Rand, Full: opts.Full, Fatal: opts.Fatal,
@@ -303,6 +309,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s.Admins = members.NewAdmins(s.Workspaces)
 	s.Log, err = changelog.New(ctx, s.engine, s.Workspaces, changelog.Options{
 		Retention: opts.Retention, DeviceStale: opts.DeviceStale, WorkspaceQuota: opts.WorkspaceQuota, Noticed: s.noticed,
+		RecentKeys: opts.recentKeys,
 	})
 	if err != nil {
 		return nil, err

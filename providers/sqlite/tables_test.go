@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,9 +27,11 @@ var bounds = map[string]struct{ bound, test string }{
 	"members":             {"an operator adds members, one row of a user in a workspace", "testMembers"},
 	"invites":             {"members.keptInvites of a workspace; an operator makes them", "testTooManyInvites"},
 	"log":                 {"Options.WorkspaceQuota", "TestAFullWorkspace"},
-	"records":             {"Options.WorkspaceQuota: a record has an entry", "TestAFullWorkspace"},
+	"tombstones":          {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
+	"pins":                {"Options.WorkspaceQuota: a pin names an entry, and goes with its record", "TestAFullWorkspace"},
+	"index_runs":          {"four of a level, each four times as large as the one below", "TestTheIndexForgets"},
+	"index_pieces":        {"Options.WorkspaceQuota: two keys of an entry, until its run is merged with the oldest", "TestTheIndexForgets"},
 	"superseded":          {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
-	"op_ids":              {"Options.WorkspaceQuota: an op id comes and goes with its entry", "TestAFullWorkspace"},
 	"waypoints":           {"Options.WorkspaceQuota: a waypoint comes and goes with its entry", "TestAFullWorkspace"},
 	"kv_names":            {"Options.WorkspaceQuota: a name counts as an entry, and stays", "TestAFullWorkspace"},
 	"files":               {"Options.WorkspaceQuota: a row of a winner", "TestAFullWorkspace"},
@@ -61,6 +64,7 @@ var notAMembers = map[string]string{
 	"deployment_admins": "one row of a user; an operator grants them",
 	"founder":           "one row",
 	"signing_keys":      "one row of a purpose",
+	"index_state":       "one row",
 	"store_stamp":       "one row",
 }
 
@@ -181,7 +185,7 @@ func TestAFullWorkspace(t *testing.T) {
 		t.Errorf("%d bytes in a workspace with a quota of %d", bytes, quota)
 	}
 	most := quota/changelog.EntryOverhead + 4
-	for _, table := range []string{"log", "op_ids", "superseded", "records", "kv_names"} {
+	for _, table := range []string{"log", "superseded", "tombstones", "pins", "kv_names"} {
 		if n := rowsOf(t, s, table); n > most {
 			t.Errorf("%s has %d rows, want at most %d", table, n, most)
 		}
@@ -216,6 +220,45 @@ func TestAFullWorkspace(t *testing.T) {
 		t.Errorf("ever new names: %v, want 503", err)
 	}
 	checkSize(t, s, "full of names")
+}
+
+// TestTheIndexForgets writes a few records again and again, and deletes others. What is collected leaves the runs of the index as well.
+func TestTheIndexForgets(t *testing.T) {
+	const keys, live = 50, 40
+	s, c := openTest(t, func(o *Options) { o.recentKeys = keys })
+	user, ws := workspaceOf(t, s)
+	n := 0
+	for range 60 {
+		var ops []or3cloud.Op
+		for i := range live {
+			n++
+			op := threadOp(t, n)
+			if pk := fmt.Sprintf("same-%d", i); i < live/2 {
+				op.Payload = []byte(strings.ReplaceAll(string(op.Payload), op.PK, pk))
+				op.PK, op.Stamp.Clock = pk, int64(n)
+				op.Payload = regexp.MustCompile(`"clock":\d+`).ReplaceAll(op.Payload, fmt.Appendf(nil, `"clock":%d`, n))
+			} else {
+				op = or3cloud.Op{Table: op.Table, Operation: or3cloud.OpDelete, PK: fmt.Sprintf("gone-%d", n), Stamp: op.Stamp}
+			}
+			ops = append(ops, op)
+		}
+		if res, err := pushOps(s, user, ws, ops...); err != nil || !res.Results[0].Success {
+			t.Fatal(res, err)
+		}
+		c.advance(4 * 365 * 24 * time.Hour)
+		in := or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: ws}}
+		if err := s.UpdateCursor(t.Context(), or3cloud.CursorUpdate{Scope: in.Scope, UserID: user, DeviceID: "d", Version: int64(n)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.GCChangeLog(t.Context(), in), s.GCTombstones(t.Context(), in)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var entries, runs int
+	err := s.engine.DB.Read.QueryRow("SELECT coalesce(sum(entries), 0), count(*) FROM index_runs").Scan(&entries, &runs)
+	if most := 16 * 4 * live; err != nil || entries == 0 || entries > most || rowsOf(t, s, "log") > 2*live {
+		t.Errorf("%d keys in %d runs, %v, want at most %d; %d entries after %d ops", entries, runs, err, most, rowsOf(t, s, "log"), n)
+	}
 }
 
 // TestDevicesAreBounded reports more devices than a user is remembered with.

@@ -163,8 +163,7 @@ func (s *Store) noticeClock(ctx context.Context) error {
 	}
 	s.newest.Store(max(now, s.newest.Load()))
 	var waiting bool
-	err := s.engine.DB.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
-WHERE (r.state & 3) = 2 AND l.at > ?)`, now+tolerance).Scan(&waiting)
+	err := s.engine.DB.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tombstones t JOIN log l ON l.id = t.id WHERE l.at > ?)`, now+tolerance).Scan(&waiting)
 	if waiting {
 		s.clockWasAhead.Store(true)
 	}

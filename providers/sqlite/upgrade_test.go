@@ -10,10 +10,9 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 )
 
-// openBefore makes a database as the program did before a migration, and fills it with rows.
-func openBefore(t *testing.T, migration string, rows string) (path string) {
+// migrationsBefore are those that the program had before a migration.
+func migrationsBefore(t testing.TB, migration string) fs.FS {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "sync.sqlite")
 	older := fstest.MapFS{}
 	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	if err != nil {
@@ -28,7 +27,14 @@ func openBefore(t *testing.T, migration string, rows string) (path string) {
 			older[base] = &fstest.MapFile{Data: body}
 		}
 	}
-	d, err := sqlitex.Open(t.Context(), sqlitex.Options{Path: path, Migrations: older})
+	return older
+}
+
+// openBefore makes a database as the program did before a migration, and fills it with rows.
+func openBefore(t *testing.T, migration string, rows string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "sync.sqlite")
+	d, err := sqlitex.Open(t.Context(), sqlitex.Options{Path: path, Migrations: migrationsBefore(t, migration)})
 	if err != nil {
 		t.Fatal(err)
 	}

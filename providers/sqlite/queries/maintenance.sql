@@ -3,13 +3,13 @@
 SELECT CAST(coalesce(min(version), -1) AS INTEGER) FROM device_cursors WHERE workspace = @workspace AND updated_at >= @since;
 
 -- name: CollectableEntries :many
-SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+SELECT s.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
 FROM superseded s JOIN log l ON l.id = s.id
 WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent) AND s.pinned = 0
 ORDER BY s.id LIMIT @max;
 
 -- name: CollectablePins :many
-SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+SELECT s.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
 FROM superseded s JOIN log l ON l.id = s.id
 WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent) AND s.pinned = 1
 ORDER BY s.id LIMIT @max;
@@ -20,19 +20,15 @@ DELETE FROM log WHERE id = @id;
 -- name: DeleteSuperseded :exec
 DELETE FROM superseded WHERE id = @id;
 
--- name: DeleteOpID :exec
-DELETE FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
-
 -- name: CollectableDeletes :many
-SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
-FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
-WHERE r.workspace = @workspace AND r.tbl = @tbl AND r.pk > @after AND (r.state & 3) = 2 AND l.at < @before AND (r.version < @floor OR l.at < @silent)
-  AND (r.tbl <> 2 OR r.clock <= @kv_clock)
-ORDER BY r.pk LIMIT @max;
+SELECT l.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM tombstones t JOIN log l ON l.id = t.id
+WHERE t.id > @after AND t.id <= @upto AND l.at < @before AND (t.id < @floor OR l.at < @silent) AND (l.tbl <> 2 OR l.clock <= @kv_clock)
+ORDER BY t.id LIMIT @max;
 
--- name: DeleteRecord :execrows
+-- name: DropTombstone :execrows
 -- Nothing is deleted if the record has got another winner meanwhile.
-DELETE FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk AND version = @version;
+DELETE FROM tombstones WHERE id = @id;
 
 -- name: RaiseHorizon :exec
 UPDATE counters SET horizon = max(horizon, @horizon) WHERE workspace = @workspace;

@@ -22,23 +22,6 @@ UPDATE store_stamp SET step = @step, high = max(high, @high), at = @at WHERE id 
 -- name: HighestNumbers :one
 SELECT CAST(coalesce(max(version), 0) AS INTEGER) AS version, CAST(coalesce(max(workspace), 0) AS INTEGER) AS workspace FROM counters;
 
--- name: ReserveOpID :exec
-INSERT INTO op_ids (workspace, op_id, version, fingerprint) VALUES (@workspace, @op_id, @version, @fingerprint) ON CONFLICT DO NOTHING;
-
--- name: OpIDVersion :one
-SELECT version, fingerprint FROM op_ids WHERE workspace = @workspace AND op_id = @op_id;
-
--- name: Record :one
-SELECT version, clock, hlc, op_id, state, winners, pinned FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
-
--- name: InsertRecord :exec
-INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state, winners)
-VALUES (@workspace, @tbl, @pk, @version, @clock, @hlc, @op_id, @state, 1);
-
--- name: UpdateRecord :exec
-UPDATE records SET version = @version, clock = @clock, hlc = @hlc, op_id = @op_id, state = @state, winners = winners + 1
-WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
-
 -- name: InsertEntry :exec
 INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload)
 VALUES (@id, @tbl, @op, @prev, @clock, @at, @pk, @op_id, @hlc, @device, @owner, @payload);
@@ -49,6 +32,31 @@ SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload FROM log
 -- name: EntryHead :one
 -- An entry without its payload, which may be megabytes.
 SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner FROM log WHERE id = @id;
+
+-- name: EntryExists :one
+SELECT 1 FROM log WHERE id = @id;
+
+-- name: NotIndexedEntries :many
+-- What the index is derived from.
+SELECT l.id, l.tbl, l.op, l.prev, l.pk, l.op_id, l.owner, CAST(s.id IS NULL AS BOOLEAN) AS wins,
+  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM log l LEFT JOIN superseded s ON s.id = l.id
+WHERE l.id > @after AND l.id <= @upto ORDER BY l.id LIMIT @max;
+
+-- name: InsertTombstone :exec
+INSERT INTO tombstones (id) VALUES (@id);
+
+-- name: DeleteTombstone :exec
+DELETE FROM tombstones WHERE id = @id;
+
+-- name: PinOf :one
+SELECT version FROM pins WHERE workspace = @workspace AND pk = @pk;
+
+-- name: Pin :exec
+INSERT INTO pins (workspace, pk, version) VALUES (@workspace, @pk, @version) ON CONFLICT (workspace, pk) DO UPDATE SET version = excluded.version;
+
+-- name: Unpin :exec
+DELETE FROM pins WHERE workspace = @workspace AND pk = @pk;
 
 -- name: Supersede :exec
 INSERT INTO superseded (id, replaced_by, at, pinned) VALUES (@id, @replaced_by, @at, @pinned);
@@ -62,14 +70,6 @@ SELECT version FROM waypoints WHERE workspace = @workspace AND tbl = @tbl AND pk
 -- name: DeleteWaypoint :exec
 DELETE FROM waypoints WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk AND version = @version;
 
--- name: Pin :exec
--- Pins the winner of a record.
-UPDATE records SET pinned = version WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk;
-
--- name: LiveRecordBetween :one
--- Whether a record that is no winning delete lies between two keys.
-SELECT 1 FROM records WHERE workspace = @workspace AND tbl = @tbl AND pk > @after AND pk < @before AND (state & 3) <> 2 LIMIT 1;
-
 -- name: Changes :many
 SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
 FROM log l LEFT JOIN superseded s ON s.id = l.id
@@ -78,11 +78,6 @@ WHERE l.id > @after AND l.id <= @upto
   AND (l.owner IS NULL OR l.owner = @owner)
   AND (s.id IS NULL OR s.pinned = 1)
 ORDER BY l.id LIMIT @max;
-
--- name: RecordsAfter :many
-SELECT tbl, pk, version FROM records
-WHERE workspace = @workspace AND tbl = @tbl AND pk > @pk
-ORDER BY pk LIMIT @max;
 
 -- name: KVNameOwner :one
 SELECT pk, version FROM kv_names WHERE workspace = @workspace AND name = @name;

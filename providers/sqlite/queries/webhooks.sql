@@ -69,7 +69,7 @@ ORDER BY h.num LIMIT @max;
 -- Whatever became of them; lost says that an entry was none of the winners of its record, and revived that its record was deleted before.
 SELECT l.id, l.tbl, l.op, l.at, l.prev, l.pk, l.owner,
   CAST(EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id AND s.replaced_by = l.id & ((1 << 43) - 1)) AS BOOLEAN) AS lost,
-  CAST(l.prev > 0 AND EXISTS (SELECT 1 FROM log p WHERE p.id = ((l.id >> 43) << 43) | l.prev AND p.op = 1) AS BOOLEAN) AS revived
+  CAST(l.prev > 0 AND EXISTS (SELECT 1 FROM log p WHERE p.id = ((l.id >> 43) << 43) | l.prev AND (p.op & 1) = 1) AS BOOLEAN) AS revived
 FROM log l WHERE l.id > @after AND l.id <= @upto ORDER BY l.id LIMIT @max;
 
 -- name: EntryPayload :one

@@ -10,6 +10,7 @@ import (
 
 	"or3.chat/cloud/internal/signed"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
@@ -21,6 +22,8 @@ type Options struct {
 	DeviceStale time.Duration
 	// WorkspaceQuota bounds what one workspace keeps in the database, in bytes; 0 is no bound.
 	WorkspaceQuota int64
+	// RecentKeys is after how many keys a run of the index is written; 0 is the index's own.
+	RecentKeys int
 	// Noticed is told the error of each request of a workspace, nil included: damage of the file is found by those who meet it.
 	Noticed func(workspaceID string, err error)
 }
@@ -34,6 +37,7 @@ type Log struct {
 	ws     *members.Workspaces
 	opts   Options
 	heads  heads
+	index  *index.Index
 	tokens *signed.Signer // of pages of snapshots
 	older  sync.Once      // whether it was logged that the database is an older copy
 }
@@ -48,8 +52,19 @@ func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Opt
 	if err != nil {
 		return nil, fmt.Errorf("key of snapshots: %w", err)
 	}
+	if l.index, err = index.New(ctx, e, index.Options{Gone: gone, RecentKeys: opts.RecentKeys}); err != nil {
+		return nil, err
+	}
+	f := follow{e: e, index: l.index}
+	if err := f.all(ctx); err != nil {
+		l.index.Close()
+		return nil, fmt.Errorf("index: %w", err)
+	}
 	return l, nil
 }
 
-// Close ends all watches. Requests must have ended or be about to.
-func (l *Log) Close() { l.heads.close() }
+// Close ends all watches, and what goes on in the background. Requests must have ended or be about to.
+func (l *Log) Close() {
+	l.heads.close()
+	l.index.Close()
+}

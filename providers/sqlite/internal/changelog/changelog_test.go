@@ -1,15 +1,22 @@
 package changelog
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
@@ -36,7 +43,7 @@ func openTest(t testing.TB, path string) store {
 		t.Fatal(err)
 	}
 	ws := members.New(e, members.Options{})
-	l, err := New(t.Context(), e, ws, Options{Retention: MinRetention, Noticed: func(string, error) {}})
+	l, err := New(t.Context(), e, ws, Options{Retention: MinRetention, RecentKeys: 50, Noticed: func(string, error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,4 +54,146 @@ func openTest(t testing.TB, path string) store {
 		}
 	})
 	return store{l, ws, e}
+}
+
+// TestOpIDsThatShareAHash lets all op ids of a workspace have one of two hashes. Each is found all the same, and no other for it.
+func TestOpIDsThatShareAHash(t *testing.T) {
+	s := openTest(t, "")
+	s.index.Hash = func(opID []byte) (h index.Key) {
+		h[5] = opID[len(opID)-1] % 2
+		return h
+	}
+	p := newPusher(t, s)
+	var ops []or3cloud.Op
+	for i := range 200 {
+		ops = append(ops, p.put(or3cloud.TablePosts, fmt.Sprint("row", i%150), int64(i+1), ""))
+	}
+	first := p.push(ops...)
+	other := ops[7]
+	other.Payload = []byte(strings.Replace(string(other.Payload), `"created_at":1`, `"created_at":2`, 1))
+	again := p.push(append(slices.Clone(ops), p.checked(other), p.put(or3cloud.TablePosts, "new", 1, ""))...)
+	for i, want := range first.Results {
+		if got := again.Results[i]; !want.Success || !got.Replayed || got.ServerVersion != want.ServerVersion {
+			t.Errorf("op %d: %+v, and repeated %+v", i, want, got)
+		}
+	}
+	if r := again.Results[200]; r.ErrorCode != or3cloud.OpErrorConflict {
+		t.Errorf("another op under the same id: %+v", r)
+	}
+	if r := again.Results[201]; !r.Success || r.Replayed {
+		t.Errorf("a new op: %+v", r)
+	}
+}
+
+// TestADamagedIndexIsNoLoss spoils what the index keeps of its runs. Pushes and snapshots wait for an operator, and pulls go on.
+func TestADamagedIndexIsNoLoss(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.sqlite")
+	var ws, user string
+	t.Run("before", func(t *testing.T) {
+		s := openTest(t, path)
+		p := newPusher(t, s)
+		user, ws = p.user, p.ws
+		for i := range 100 {
+			p.push(p.put(or3cloud.TablePosts, fmt.Sprint("row", i), 1, ""))
+		}
+		if err := s.index.Write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		err := s.engine.Do(t.Context(), func(_ context.Context, t *engine.Tx) error { return t.C.Exec("UPDATE index_pieces SET data = x'FF'") })
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	s := openTest(t, path)
+	p := &pusher{t: t, s: s, user: user, ws: ws, n: 1000}
+	scope := or3cloud.Scope{WorkspaceID: ws}
+	_, err := s.Push(t.Context(), or3cloud.PushRequest{Scope: scope, UserID: user, Ops: []or3cloud.Op{p.put(or3cloud.TablePosts, "new", 1, "")}})
+	if or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Errorf("push: %v", err)
+	}
+	_, err = s.Snapshot(t.Context(), or3cloud.SnapshotRequest{Scope: scope, UserID: user, PageSize: 10}, func(*or3cloud.SnapshotItem) error { return nil })
+	if or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
+		t.Errorf("snapshot: %v", err)
+	}
+	n := 0
+	_, err = s.Pull(t.Context(), or3cloud.PullRequest{Scope: scope, UserID: user, Limit: 1000}, func(*or3cloud.Change) error { n++; return nil })
+	if err != nil || n != 100 {
+		t.Errorf("pull: %d rows, %v", n, err)
+	}
+}
+
+// TestTheIndexAfterAKill lets the index forget what was in memory alone: the next start derives it from the log.
+func TestTheIndexAfterAKill(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sync.sqlite")
+	p := &pusher{t: t}
+	var first or3cloud.PushResult
+	var ops []or3cloud.Op
+	for round := range 4 {
+		e, err := engine.Open(t.Context(), engine.Options{
+			File: sqlitex.Options{Path: path, Migrations: migrations}, Log: slog.New(slog.DiscardHandler), Now: time.Now, Rand: rand.Reader,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ws := members.New(e, members.Options{})
+		l, err := New(t.Context(), e, ws, Options{Retention: MinRetention, RecentKeys: 150, Noticed: func(string, error) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.s = store{l, ws, e}
+		if round == 0 {
+			p = newPusher(t, p.s)
+		}
+		if again := p.push(ops...); round > 0 {
+			for i, r := range again.Results {
+				if want := first.Results[i%len(first.Results)]; !r.Replayed || i < len(first.Results) && r.ServerVersion != want.ServerVersion {
+					t.Fatalf("round %d, op %d: %+v, want %+v", round, i, r, want)
+				}
+			}
+		}
+		var more []or3cloud.Op
+		for i := range 130 {
+			op := p.put(or3cloud.TablePosts, fmt.Sprint("row", i%70), int64(100+p.n-i%3*40), "")
+			if i%9 == 0 {
+				op.Operation, op.Payload, op.Facts = or3cloud.OpDelete, nil, or3cloud.PayloadFacts{}
+			}
+			more = append(more, op)
+		}
+		res := p.push(more...)
+		if round == 0 {
+			first = res
+		}
+		ops = append(ops, more...)
+		// What the index says of each record is what the entries that are not superseded say.
+		items, _ := p.page("", 1000)
+		winners := map[string]int64{}
+		rows, err := e.DB.Read.Query("SELECT l.pk, l.clock FROM log l LEFT JOIN superseded s ON s.id = l.id WHERE s.id IS NULL")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var pk []byte
+			var clock int64
+			if err := rows.Scan(&pk, &clock); err != nil {
+				t.Fatal(err)
+			}
+			winners[layout.UnpackID(pk)] = clock
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if len(items) != len(winners) {
+			t.Errorf("round %d: %d items, want %d", round, len(items), len(winners))
+		}
+		for _, it := range items {
+			if it.Revision.Clock != winners[it.PK] {
+				t.Errorf("round %d: %s has clock %d, want %d", round, it.PK, it.Revision.Clock, winners[it.PK])
+			}
+		}
+		// The writer is gone before the index can write.
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+	}
 }

@@ -186,11 +186,11 @@ func (m *move) apply(t *engine.Tx, num int64, revised map[string]int64) error {
 }
 
 // ChatRevision returns a version that stands for what has last changed a thread or one of its messages; 0 if there was none.
-func ChatRevision(r *engine.Reader, num int64, threadID string) (version int64, err error) {
+func ChatRevision(r *Reader, num int64, threadID string) (version int64, err error) {
 	_, err = engine.One(r.St.ChatRevision, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, num, []byte(threadID))
 	if err != nil {
 		return 0, err
 	}
-	thread, _, err := winnerOf(r.St.Record, num, layout.TableNumber(or3cloud.TableThreads), layout.RecordKey(threadID, nil))
+	thread, _, err := of(r).winnerOf(num, layout.TableNumber(or3cloud.TableThreads), layout.RecordKey(threadID, nil))
 	return max(version, thread.Version), err
 }

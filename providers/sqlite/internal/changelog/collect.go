@@ -93,7 +93,7 @@ func (l *Log) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) error 
 	}
 }
 
-// dropEntries removes entries with their op ids.
+// dropEntries removes entries. The index finds them no more, and forgets them when runs are merged.
 func dropEntries(ctx context.Context, t *engine.Tx, num int64, rows []db.CollectableEntriesRow) error {
 	size := int64(0)
 	for _, r := range rows {
@@ -102,13 +102,13 @@ func dropEntries(ctx context.Context, t *engine.Tx, num int64, rows []db.Collect
 			size += EntryOverhead + r.Bytes
 		}
 		key := layout.RecordKey(layout.UnpackID(r.Pk), r.Owner)
-		err = errors.Join(err, engine.Run(t.St.DeleteSuperseded, r.ID), engine.Run(t.St.DeleteOpID, num, r.OpID),
+		err = errors.Join(err, engine.Run(t.St.DeleteSuperseded, r.ID),
 			engine.Run(t.St.DeleteWaypoint, num, r.Tbl, key, layout.VersionOf(r.ID)))
 		if err != nil {
 			return err
 		}
 	}
-	return t.Q.GiveBack(ctx, db.GiveBackParams{Bytes: size, Workspace: num})
+	return errors.Join(t.Q.AddEntriesGone(ctx, int64(len(rows))), t.Q.GiveBack(ctx, db.GiveBackParams{Bytes: size, Workspace: num}))
 }
 
 // GCTombstones implements or3cloud.SyncCollector.
@@ -124,14 +124,12 @@ func (l *Log) GCTombstones(ctx context.Context, in or3cloud.SyncGCRequest) error
 	if err := l.rememberDeletes(ctx, num); err != nil {
 		return err
 	}
-	for table := int64(1); table <= int64(len(or3cloud.SyncTables)); table++ {
-		err := l.collectDeletes(ctx, db.CollectableDeletesParams{
-			Workspace: num, Tbl: table, After: []byte{}, Floor: floor, Silent: silent, Before: l.cutoff(in.Retention),
-			KvClock: syncrule.MaxClock - syncrule.ClockStep, Max: collectStep,
-		})
-		if err != nil {
-			return err
-		}
+	err = l.collectDeletes(ctx, db.CollectableDeletesParams{
+		After: layout.EntryID(num, 0), Upto: layout.EntryID(num, layout.MaxVersion), Floor: layout.EntryID(num, floor), Silent: silent,
+		Before: l.cutoff(in.Retention), KvClock: syncrule.MaxClock - syncrule.ClockStep, Max: collectStep,
+	})
+	if err != nil {
+		return err
 	}
 	return l.collectPins(ctx, db.CollectablePinsParams{
 		After: layout.EntryID(num, 0), Upto: layout.EntryID(num, layout.MaxVersion), Floor: floor, Silent: silent, Before: l.cutoff(in.Retention), Max: collectStep,
@@ -181,15 +179,21 @@ func (l *Log) collectPins(ctx context.Context, step db.CollectablePinsParams) er
 }
 
 func (l *Log) collectDeletes(ctx context.Context, step db.CollectableDeletesParams) error {
+	num := step.After >> layout.VersionBits
 	for {
 		rows, err := l.e.Q.CollectableDeletes(ctx, step)
 		if err != nil {
 			return sqlitex.Translate(err)
 		}
+		if n := len(rows); n > 0 {
+			if err := writeIndex(ctx, l, num, layout.VersionOf(rows[n-1].ID)); err != nil {
+				return err
+			}
+		}
 		for _, some := range steps(rows, func(r db.CollectableDeletesRow) int64 { return r.Bytes }) {
 			err = l.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-				horizon, err := dropDeletes(ctx, t, step.Workspace, some)
-				t.AfterCommit(func() { l.heads.raise(step.Workspace, 0, horizon) })
+				horizon, err := dropDeletes(ctx, t, num, some)
+				t.AfterCommit(func() { l.heads.raise(num, 0, horizon) })
 				return err
 			})
 			if err != nil {
@@ -199,33 +203,44 @@ func (l *Log) collectDeletes(ctx context.Context, step db.CollectableDeletesPara
 		if len(rows) < collectStep {
 			return nil
 		}
-		step.After = rows[len(rows)-1].Pk
+		step.After = rows[len(rows)-1].ID
 	}
+}
+
+// writeIndex makes sure that the runs of the index know the entries up to a version. What is in memory alone is derived from the log again
+// after a start: without a deletion that was dropped meanwhile, the winner before it would be found.
+func writeIndex(ctx context.Context, l *Log, num, version int64) error {
+	indexed, err := l.e.Q.IndexedVersion(ctx, num)
+	if err != nil || indexed >= version {
+		return sqlitex.Translate(err)
+	}
+	return l.index.Write(ctx)
 }
 
 // dropDeletes removes winning deletes, unless their record came back meanwhile, and raises the horizon over them.
 func dropDeletes(ctx context.Context, t *engine.Tx, num int64, rows []db.CollectableDeletesRow) (horizon int64, err error) {
 	size := int64(0)
 	for _, r := range rows {
-		n, err := t.Q.DeleteRecord(ctx, db.DeleteRecordParams{Workspace: num, Tbl: r.Tbl, Pk: r.Pk, Version: r.Version})
+		n, err := t.Q.DropTombstone(ctx, r.ID)
 		if err != nil {
 			return 0, err
 		}
 		if n == 0 {
 			continue
 		}
-		err = errors.Join(
-			engine.Run(t.St.DeleteWaypoint, num, r.Tbl, r.Pk, r.Version),
-			t.Q.DeleteEntry(ctx, layout.EntryID(num, r.Version)),
-			t.Q.DeleteOpID(ctx, db.DeleteOpIDParams{Workspace: num, OpID: r.OpID}),
-		)
+		version, key := layout.VersionOf(r.ID), layout.RecordKey(layout.UnpackID(r.Pk), r.Owner)
+		err = errors.Join(engine.Run(t.St.DeleteWaypoint, num, r.Tbl, key, version), t.Q.DeleteEntry(ctx, r.ID))
+		if layout.TableName(r.Tbl) == or3cloud.TableKV {
+			err = errors.Join(err, t.Q.Unpin(ctx, db.UnpinParams{Workspace: num, Pk: key}))
+		}
 		if err != nil {
 			return 0, err
 		}
-		horizon = max(horizon, r.Version)
+		horizon = max(horizon, version)
 		size += EntryOverhead + r.Bytes
 	}
 	return horizon, errors.Join(
+		t.Q.AddEntriesGone(ctx, int64(len(rows))),
 		t.Q.RaiseHorizon(ctx, db.RaiseHorizonParams{Horizon: horizon, Workspace: num}),
 		t.Q.GiveBack(ctx, db.GiveBackParams{Bytes: size, Workspace: num}),
 	)

@@ -23,10 +23,10 @@ type Disowning struct {
 // destroyed. A live row would have kept the content, so these are rows that say deleted:true; a device that still has one
 // attaches the same content again without an upload as long as the row has a storage_id (contract, storage Pitfall 13).
 func (l *Log) PlanDisowning(ctx context.Context, num int64, hash or3cloud.BlobHash) (plans []Disowning, err error) {
-	err = l.e.View(ctx, func(r *engine.Reader) error {
+	err = l.View(ctx, func(r *Reader) error {
 		for _, pk := range []string{string(hash), hash.Digest()} {
 			d := Disowning{key: jsstring.SortKey(pk)}
-			winner, _, err := winnerOf(r.St.Record, num, layout.TableNumber(or3cloud.TableFileMeta), d.key)
+			winner, _, err := of(r).winnerOf(num, layout.TableNumber(or3cloud.TableFileMeta), d.key)
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ func (l *Log) PlanDisowning(ctx context.Context, num int64, hash or3cloud.BlobHa
 }
 
 // disowningPut returns the put that takes the storage_id from a row; nil if it has none.
-func (l *Log) disowningPut(r *engine.Reader, num int64, pk string, winner record) (*preparedOp, error) {
+func (l *Log) disowningPut(r *Reader, num int64, pk string, winner record) (*preparedOp, error) {
 	var payload []byte
 	_, err := engine.One(r.St.Entry, func(st *sqlite3.Stmt) { payload = st.ColumnBlob(10, nil) }, layout.EntryID(num, winner.Version))
 	if err != nil {
@@ -58,7 +58,7 @@ func (l *Log) disowningPut(r *engine.Reader, num int64, pk string, winner record
 	if err != nil || put == nil {
 		return nil, err
 	}
-	p, err := prepare(*put, "")
+	p, err := prepare(l.index.Hash, *put, "")
 	return &p, err
 }
 
@@ -68,7 +68,7 @@ func (l *Log) Disown(t *engine.Tx, num int64, plans []Disowning) (ok bool, err e
 	err = p.write(t, func(int64) error {
 		winners := make([]record, len(plans))
 		for i, d := range plans {
-			winner, _, err := winnerOf(p.St.Record, num, layout.TableNumber(or3cloud.TableFileMeta), d.key)
+			winner, _, err := in(l.index, t).winnerOf(num, layout.TableNumber(or3cloud.TableFileMeta), d.key)
 			if err != nil || winner.Version != d.version {
 				return err
 			}
@@ -79,7 +79,7 @@ func (l *Log) Disown(t *engine.Tx, num int64, plans []Disowning) (ok bool, err e
 			if d.put == nil {
 				continue
 			}
-			if err := p.acceptOwn(d.put, winners[i], true); err != nil {
+			if err := p.accept(d.put, winners[i], true, true); err != nil {
 				return err
 			}
 		}

@@ -67,13 +67,13 @@ type displacement struct {
 }
 
 // planDisplacement returns how the row that holds a name loses it to another one.
-func (l *Log) planDisplacement(r *engine.Reader, workspace int64, names [][]byte, name string, taker []byte) (*displacement, error) {
+func (l *Log) planDisplacement(r *Reader, workspace int64, names [][]byte, name string, taker []byte) (*displacement, error) {
 	h, found, err := holderOf(r.St.KVNameOwner, workspace, names)
 	if err != nil || !found || bytes.Equal(h.key, taker) {
 		return &displacement{}, err
 	}
 	kv := layout.TableNumber(or3cloud.TableKV)
-	winner, _, err := winnerOf(r.St.Record, workspace, kv, h.key)
+	winner, _, err := of(r).winnerOf(workspace, kv, h.key)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (p *push) displace(h holder, d *displacement) (*syncrule.Refusal, error) {
 		return nil, ErrStale
 	}
 	kv := layout.TableNumber(or3cloud.TableKV)
-	winner, exists, err := winnerOf(p.St.Record, p.workspace, kv, h.key)
+	winner, exists, err := in(p.log.index, p.Tx).winnerOf(p.workspace, kv, h.key)
 	switch {
 	case err != nil:
 		return nil, err
@@ -144,17 +144,21 @@ func (p *push) displace(h holder, d *displacement) (*syncrule.Refusal, error) {
 		if _, taken, err := holderOf(p.St.KVNameOwner, p.workspace, d.put.names); err != nil || taken {
 			return nil, errors.Join(err, ErrStale)
 		}
-		if err := p.acceptOwn(d.put, winner, exists); err != nil {
+		if err := p.accept(d.put, winner, exists, true); err != nil {
 			return nil, err
 		}
+		winner.Version = p.version
+	}
+	if winner.Version > 0 {
+		err = engine.Run(p.St.Pin, p.workspace, h.key, winner.Version)
 	}
 	p.grown -= EntryOverhead
-	return nil, errors.Join(engine.Run(p.St.Pin, p.workspace, kv, h.key), engine.Run(p.St.ReleaseKVName, p.workspace, h.name))
+	return nil, errors.Join(err, engine.Run(p.St.ReleaseKVName, p.workspace, h.name))
 }
 
 // bury follows the deletion of a row that has pinned entries by a put that says deleted:true (syncrule.Bury).
 func (p *push) bury(op *preparedOp) error {
-	winner, exists, err := winnerOf(p.St.Record, p.workspace, op.table, op.key)
+	winner, exists, err := p.winner(op)
 	if err != nil {
 		return err
 	}
@@ -166,7 +170,7 @@ func (p *push) bury(op *preparedOp) error {
 	if err != nil {
 		return err
 	}
-	return p.acceptOwn(put, winner, exists)
+	return p.accept(put, winner, exists, true)
 }
 
 // FreeKVName implements or3cloud.KVNameFreer.
@@ -178,7 +182,7 @@ func (l *Log) FreeKVName(ctx context.Context, workspaceID, name string) (pk stri
 	names := nameKeys(name)
 	for range maxStalled {
 		var plan *displacement
-		err := l.e.View(ctx, func(r *engine.Reader) (err error) {
+		err := l.View(ctx, func(r *Reader) (err error) {
 			plan, err = l.planDisplacement(r, num, names, name, nil)
 			return err
 		})

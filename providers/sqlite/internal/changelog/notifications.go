@@ -1,10 +1,8 @@
 package changelog
 
 import (
-	"github.com/ncruces/go-sqlite3"
-
 	"or3.chat/cloud/internal/jsstring"
-	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/syncrule"
 )
 
@@ -15,9 +13,12 @@ func (p *push) foreignNotification(op *preparedOp, own *syncrule.Record) (*syncr
 		return refusal, nil
 	}
 	pk := jsstring.SortKey(op.PK)
-	taken, err := engine.One(p.St.LiveRecordBetween, func(*sqlite3.Stmt) {}, p.workspace, op.table, append(pk[:len(pk):len(pk)], 0), append(pk, 1))
-	if err != nil || !taken {
-		return nil, err
+	records := p.log.index.In(p.Tx).Records(
+		index.RecordKey(p.workspace, op.table, append(pk[:len(pk):len(pk)], 0)), index.RecordKey(p.workspace, op.table, append(pk, 1)))
+	for records.Next() {
+		if syncrule.State(records.State).Fate() != syncrule.Deleted {
+			return syncrule.ErrOfAnotherUser, nil
+		}
 	}
-	return syncrule.ErrOfAnotherUser, nil
+	return nil, records.Err()
 }

@@ -15,7 +15,7 @@ func (l *Log) Notify(ctx context.Context, n or3cloud.Notification) error {
 	if err != nil {
 		return err
 	}
-	prepared, err := prepare(op, n.UserID)
+	prepared, err := prepare(l.index.Hash, op, n.UserID)
 	if err != nil {
 		return err
 	}
@@ -42,15 +42,13 @@ func (l *Log) Notify(ctx context.Context, n or3cloud.Notification) error {
 
 // tell writes a notification, unless it was written before, whatever has become of it.
 func (p *push) tell(op *preparedOp) error {
-	if err := p.reserve(op); err != nil || p.C.Changes() == 0 {
+	before, err := in(p.log.index, p.Tx).entryOf(p.workspace, op.hash, op.opID)
+	if err != nil || before.version > 0 {
 		return err
 	}
-	winner, exists, err := winnerOf(p.St.Record, p.workspace, op.table, op.key)
-	if err != nil {
+	winner, exists, err := p.winner(op)
+	if err != nil || exists { // and the op id was collected since
 		return err
-	}
-	if exists { // and the op id was collected since
-		return engine.Run(p.St.DeleteOpID, p.workspace, op.opID)
 	}
 	return p.accept(op, winner, false, true)
 }

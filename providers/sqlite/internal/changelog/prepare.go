@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	or3cloud "or3.chat/cloud"
-	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
 )
@@ -27,6 +27,8 @@ type preparedOp struct {
 	or3cloud.Op
 	table       int64
 	key         []byte // of its record
+	indexKey    string // the whole key of its record in the index, once it was looked up
+	hash        index.Key
 	pk, opID    []byte // packed
 	owner       []byte // packed: the user to whom alone it is shown; nil for everybody
 	fingerprint []byte
@@ -39,7 +41,7 @@ type preparedOp struct {
 func (p *preparedOp) planned() bool { return p.takes != nil || !syncrule.OwnsName(&p.Op) }
 
 // prepare does what there is to do about one op of a user.
-func prepare(op or3cloud.Op, user string) (preparedOp, error) {
+func prepare(hash index.Hash, op or3cloud.Op, user string) (preparedOp, error) {
 	p := preparedOp{Op: op, table: layout.TableNumber(op.Table), pk: layout.PackID(nil, op.PK), opID: layout.PackID(nil, op.Stamp.OpID)}
 	if op.Table == or3cloud.TableNotifications {
 		if err := syncrule.ClaimNotification(&p.Op, user); err != nil {
@@ -47,7 +49,7 @@ func prepare(op or3cloud.Op, user string) (preparedOp, error) {
 		}
 		p.owner = layout.PackID(nil, user)
 	}
-	p.key = layout.RecordKey(op.PK, p.owner)
+	p.key, p.hash = layout.RecordKey(op.PK, p.owner), hash(p.opID)
 	p.fingerprint = syncrule.Fingerprint(&p.Op)
 	switch {
 	case op.Table == or3cloud.TableKV && op.Operation == or3cloud.OpPut:
@@ -86,7 +88,7 @@ func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 		q.ready = make([]preparedOp, 0, min(len(q.ops), stretchCost/opCost))
 	}
 	for len(q.ops) > 0 && (cost < stretchCost || len(q.ready) == 0) {
-		p, err := prepare(q.ops[0], q.user)
+		p, err := prepare(q.log.index.Hash, q.ops[0], q.user)
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +113,7 @@ func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 
 // plan plans how names are taken, until there is enough for a stretch.
 func (q *queue) plan(ctx context.Context) error {
-	return q.log.e.View(ctx, func(r *engine.Reader) (err error) {
+	return q.log.View(ctx, func(r *Reader) (err error) {
 		cost := 0
 		for i := range q.ready {
 			p := &q.ready[i]
@@ -145,7 +147,7 @@ func (l *Log) serverPut(table, pk string, payload []byte, clock int64, facts or3
 	if err != nil {
 		return nil, err
 	}
-	p, err := prepare(syncrule.ServerPut(table, pk, id, payload, clock, facts, l.e.Now()), "")
+	p, err := prepare(l.index.Hash, syncrule.ServerPut(table, pk, id, payload, clock, facts, l.e.Now()), "")
 	if err != nil {
 		return nil, fmt.Errorf("put of the server: %w", err)
 	}

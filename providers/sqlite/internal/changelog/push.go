@@ -11,6 +11,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/syncrule"
@@ -75,10 +76,14 @@ type push struct {
 	refs       int   // references that the stretch has changed
 	results    []or3cloud.OpResult
 	winners    winners
+	stored     []byte // the op id of an entry as it is stored; a buffer
 }
 
 // write runs f, which takes versions, in a transaction.
 func (p *push) write(t *engine.Tx, f func(size int64) error) error {
+	if p.log.index.Full() {
+		return engine.Unavailable(index.ErrFull)
+	}
 	p.Tx, p.grown = t, 0
 	var size int64
 	found, err := engine.One(p.St.Counter, func(s *sqlite3.Stmt) { p.version, size = s.ColumnInt64(0), s.ColumnInt64(2) }, p.workspace)
@@ -124,49 +129,34 @@ func (p *push) apply(t *engine.Tx, ops []preparedOp) error {
 	})
 }
 
-// record is the winner of a (table, pk).
-type record struct {
-	syncrule.Record
-	winners int64 // how many there were
-	pinned  int64 // the version of the last pinned entry
-}
-
-// winnerOf returns the winner of a record; the zero one if there is none.
-func winnerOf(st *sqlite3.Stmt, workspace, table int64, key []byte) (r record, found bool, err error) {
-	found, err = engine.One(st, func(s *sqlite3.Stmt) {
-		r.Version = s.ColumnInt64(0)
-		r.Revision = or3cloud.Revision{Clock: s.ColumnInt64(1), HLC: s.ColumnText(2), OpID: layout.UnpackID(s.ColumnRawBlob(3))}
-		r.State, r.winners, r.pinned = syncrule.State(s.ColumnInt64(4)), s.ColumnInt64(5), s.ColumnInt64(6)
-	}, workspace, table, key)
-	return r, found, err
+// winner returns the winner of an op's record.
+func (p *push) winner(op *preparedOp) (r record, found bool, err error) {
+	if op.indexKey == "" {
+		op.indexKey = index.RecordKey(p.workspace, op.table, op.key)
+	}
+	return in(p.log.index, p.Tx).winner(p.workspace, op.table, op.key, op.indexKey)
 }
 
 // applyOp judges one op. The error is ErrStale or a fault of the store.
 func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
-	if err := p.reserve(op); err != nil {
-		return or3cloud.OpResult{}, err
-	}
-	if p.C.Changes() == 0 {
-		return p.replay(op)
-	}
-	reserved := p.version
-	winner, exists, err := winnerOf(p.St.Record, p.workspace, op.table, op.key)
+	before, err := in(p.log.index, p.Tx).entryOf(p.workspace, op.hash, op.opID)
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}
+	winner, exists, err := p.winner(op)
+	if err != nil {
+		return or3cloud.OpResult{}, err
+	}
+	if before.version > 0 {
+		return p.replay(op, before, &winner)
+	}
 	wins := winner.LosesTo(&op.Op)
 	refusal, err := p.refuse(op, &winner.Record, wins)
-	if err != nil || refusal != nil {
-		err = errors.Join(err, engine.Run(p.St.DeleteOpID, p.workspace, op.opID))
-		if refusal == nil {
-			return or3cloud.OpResult{}, err
-		}
-		return refusal.Result(), err
+	if err != nil {
+		return or3cloud.OpResult{}, err
 	}
-	if p.version != reserved { // a name was taken, which took a version
-		if err := errors.Join(engine.Run(p.St.DeleteOpID, p.workspace, op.opID), p.reserve(op)); err != nil {
-			return or3cloud.OpResult{}, err
-		}
+	if refusal != nil {
+		return refusal.Result(), nil
 	}
 	if err := p.accept(op, winner, exists, wins); err != nil {
 		return or3cloud.OpResult{}, err
@@ -181,51 +171,62 @@ func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
 	return res, err
 }
 
-// reserve writes the op id down under the next version, unless the workspace has seen it.
-func (p *push) reserve(op *preparedOp) error {
+// accept appends an op to the log, and makes it the winner of its record if it wins over the old one.
+func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 	if p.version >= layout.MaxVersion {
 		return fmt.Errorf("workspace %d has used all versions", p.workspace)
 	}
-	return engine.Run(p.St.ReserveOpID, p.workspace, op.opID, p.version+1, op.fingerprint)
-}
-
-// acceptOwn makes an op of the server the winner of a record.
-func (p *push) acceptOwn(op *preparedOp, old record, exists bool) error {
-	return errors.Join(p.reserve(op), p.accept(op, old, exists, true))
-}
-
-// accept appends an op to the log, and makes it the winner of its record if it wins over the old one.
-func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 	p.version++
 	id, prev := layout.EntryID(p.workspace, p.version), int64(0)
 	if wins && exists {
 		prev = old.Version
 	}
 	p.grown += EntrySize(op.pk, op.Payload)
-	err := engine.Run(p.St.InsertEntry, id, op.table, layout.OpNumber(op.Operation), prev, op.Stamp.Clock, p.At,
-		op.pk, op.opID, op.Stamp.HLC, op.Stamp.DeviceID, op.owner, op.Payload)
+	state := syncrule.StateOf(&op.Op)
+	p.stored = layout.PackOp(p.stored[:0], op.opID, op.fingerprint)
+	err := engine.Run(p.St.InsertEntry, id, op.table, layout.OpNumber(op.Operation)|int64(state)<<layout.OpBits, prev, op.Stamp.Clock, p.At,
+		op.pk, p.stored, op.Stamp.HLC, op.Stamp.DeviceID, op.owner, op.Payload)
 	if err != nil {
 		return err
 	}
 	if !wins {
+		p.log.index.Put(p.workspace, op.hash, p.version, "", nil)
 		return engine.Run(p.St.Supersede, id, p.version, p.At, int64(0))
 	}
-	state := syncrule.StateOf(&op.Op)
-	if !exists {
-		err = engine.Run(p.St.InsertRecord, p.workspace, op.table, op.key, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, int64(state))
-		return errors.Join(err, p.derive(op, state, exists))
+	nth := int64(1)
+	if exists {
+		nth = old.nth + 1
+		if err := p.supersede(op, &old, nth); err != nil {
+			return err
+		}
 	}
+	if state.Fate() == syncrule.Deleted {
+		if err := engine.Run(p.St.InsertTombstone, id); err != nil {
+			return err
+		}
+	}
+	if op.indexKey == "" {
+		op.indexKey = index.RecordKey(p.workspace, op.table, op.key)
+	}
+	p.log.index.Put(p.workspace, op.hash, p.version, op.indexKey, &index.Winner{Version: p.version, State: int64(state), Nth: nth})
+	return p.derive(op, state, exists)
+}
+
+// supersede notes that a winner is none any more.
+func (p *push) supersede(op *preparedOp, old *record, nth int64) error {
 	pinned := int64(0)
 	if old.pinned == old.Version {
 		pinned = 1
 	}
-	err = errors.Join(
-		engine.Run(p.St.Supersede, layout.EntryID(p.workspace, old.Version), p.version, p.At, pinned),
-		engine.Run(p.St.UpdateRecord, p.version, op.Stamp.Clock, op.Stamp.HLC, op.opID, int64(state), p.workspace, op.table, op.key))
-	if (old.winners+1)%waypointEvery == 0 {
+	id := layout.EntryID(p.workspace, old.Version)
+	err := engine.Run(p.St.Supersede, id, p.version, p.At, pinned)
+	if old.State.Fate() == syncrule.Deleted {
+		err = errors.Join(err, engine.Run(p.St.DeleteTombstone, id))
+	}
+	if nth%waypointEvery == 0 {
 		err = errors.Join(err, engine.Run(p.St.InsertWaypoint, p.workspace, op.table, op.key, p.version))
 	}
-	return errors.Join(err, p.derive(op, state, exists))
+	return err
 }
 
 // refuse judges what depends on the rows that are there: ops that clients could not apply, or that would damage or block
@@ -314,31 +315,18 @@ func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 
 // replay answers an op whose id the workspace has seen: with its first version and without effect. The same id with
 // other content is a conflict. Of an op from before there were fingerprints, all but the payload is compared.
-func (p *push) replay(op *preparedOp) (or3cloud.OpResult, error) {
-	var version int64
-	var fingerprint []byte
-	_, err := engine.One(p.St.OpIDVersion, func(s *sqlite3.Stmt) {
-		version, fingerprint = s.ColumnInt64(0), s.ColumnBlob(1, nil)
-	}, p.workspace, op.opID)
-	if err != nil {
-		return or3cloud.OpResult{}, err
-	}
-	same := bytes.Equal(fingerprint, op.fingerprint)
-	if len(fingerprint) == 0 {
-		same = true
-		_, err = engine.One(p.St.EntryHead, func(s *sqlite3.Stmt) { same = sameHead(scanHead(s), &op.Op) }, layout.EntryID(p.workspace, version))
+func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3cloud.OpResult, err error) {
+	same := bytes.Equal(before.fingerprint, op.fingerprint)
+	if len(before.fingerprint) == 0 {
+		_, err = engine.One(p.St.EntryHead, func(s *sqlite3.Stmt) { same = sameHead(scanHead(s), &op.Op) }, layout.EntryID(p.workspace, before.version))
 		if err != nil {
-			return or3cloud.OpResult{}, err
+			return res, err
 		}
 	}
 	if !same {
-		return syncrule.Reused(op.Stamp.OpID, version > p.first).Result(), nil
+		return syncrule.Reused(op.Stamp.OpID, before.version > p.first).Result(), nil
 	}
-	winner, _, err := winnerOf(p.St.Record, p.workspace, op.table, op.key)
-	if err != nil {
-		return or3cloud.OpResult{}, err
-	}
-	res, lost := syncrule.Replay(version, &winner.Record)
+	res, lost := syncrule.Replay(before.version, &winner.Record)
 	if lost {
 		res.Winner, err = p.loadWinner(winner.Version)
 	}

@@ -3,7 +3,6 @@ package changelog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -67,8 +66,8 @@ func (l *Log) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit fu
 		}
 	}
 	page := or3cloud.SnapshotPage{}
-	err = l.e.View(ctx, func(r *engine.Reader) error {
-		version, _, err := counter(r, num)
+	err = l.View(ctx, func(r *Reader) error {
+		version, _, err := counter(r.Reader, num)
 		if err != nil {
 			return err
 		}
@@ -121,7 +120,7 @@ func (l *Log) resume(in or3cloud.SnapshotRequest) (snapshotToken, error) {
 
 // snapshotWalk delivers one page.
 type snapshotWalk struct {
-	*engine.Reader
+	*Reader
 	*snapshotToken
 	workspace int64
 	in        or3cloud.SnapshotRequest
@@ -136,26 +135,28 @@ func (w *snapshotWalk) records() (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for ; w.table <= int64(len(or3cloud.SyncTables)); w.table, w.version, key = w.table+1, 0, []byte{} {
+	passed := false
+	for last := w.table; w.table <= int64(len(or3cloud.SyncTables)); w.table, w.version, key, last = last+1, 0, nil, last+1 {
 		if w.tables&(1<<w.table) == 0 {
 			continue
 		}
-		for {
-			next, version, found, err := RecordAfter(w.Reader, w.workspace, w.table, key)
-			if err != nil {
-				return false, err
-			}
-			if !found {
-				break
-			}
-			if w.n == w.in.PageSize || w.size >= or3cloud.AnswerBytes || w.steps >= snapshotSteps {
+		for last < int64(len(or3cloud.SyncTables)) && w.tables&(1<<(last+1)) != 0 {
+			last++
+		}
+		records := RecordsAfter(w.Reader, w.workspace, w.table, key, last)
+		for records.Next() {
+			if w.n == w.in.PageSize || w.size >= or3cloud.AnswerBytes || w.steps >= snapshotSteps && passed {
 				return true, nil
 			}
-			key, w.version = next, version
+			passed = true
+			w.table, w.version = records.Table, records.Version
 			w.steps++
-			if err := w.deliver(key, version); err != nil {
+			if err := w.deliver(records.Key, records.Version); err != nil {
 				return false, err
 			}
+		}
+		if err := records.Err(); err != nil {
+			return false, err
 		}
 	}
 	return false, nil
@@ -164,7 +165,7 @@ func (w *snapshotWalk) records() (more bool, err error) {
 // position returns the key of the record that was passed last.
 func (w *snapshotWalk) position() (key []byte, err error) {
 	if w.version == 0 {
-		return []byte{}, nil
+		return nil, nil
 	}
 	found, err := engine.One(w.St.EntryHead, func(s *sqlite3.Stmt) {
 		e := scanHead(s)
@@ -178,14 +179,6 @@ func (w *snapshotWalk) position() (key []byte, err error) {
 		err = errSnapshotExpired // a deletion that was dropped meanwhile
 	}
 	return key, err
-}
-
-// RecordAfter returns the next record of a table after a key.
-func RecordAfter(r *engine.Reader, workspace, table int64, after []byte) (key []byte, version int64, found bool, err error) {
-	found, err = engine.One(r.St.RecordsAfter, func(s *sqlite3.Stmt) {
-		key, version = s.ColumnBlob(1, nil), s.ColumnInt64(2)
-	}, workspace, table, after, int64(1))
-	return key, version, found, err
 }
 
 // deliver delivers the entry that was a record's winner at the watermark, if there was one that the user may see.
@@ -218,7 +211,7 @@ func (w *snapshotWalk) deliver(key []byte, version int64) error {
 		emitErr = w.emit(&item)
 	}, layout.EntryID(w.workspace, version))
 	if err == nil && !found {
-		err = fmt.Errorf("entry %d of workspace %d is missing", version, w.workspace)
+		err = missing(w.workspace, version)
 	}
 	return errors.Join(err, emitErr)
 }
@@ -235,7 +228,7 @@ func (w *snapshotWalk) winnerAt(key []byte, version int64) (int64, error) {
 		var found bool
 		found, err = engine.One(w.St.EntryHead, func(s *sqlite3.Stmt) { prev = s.ColumnInt64(2) }, layout.EntryID(w.workspace, version))
 		if err == nil && !found {
-			err = fmt.Errorf("entry %d of workspace %d is missing", version, w.workspace)
+			err = missing(w.workspace, version)
 		}
 		version = prev
 		w.steps++

@@ -2,7 +2,6 @@ package changelog
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -20,7 +19,7 @@ type Together struct{ ops []preparedOp }
 func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t Together, err error) {
 	t.ops = make([]preparedOp, len(ops))
 	for i, op := range ops {
-		if t.ops[i], err = prepare(op, user); err != nil {
+		if t.ops[i], err = prepare(l.index.Hash, op, user); err != nil {
 			return t, err
 		}
 		if fingerprints != nil {
@@ -55,20 +54,20 @@ func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version
 
 // Written tells where an op was written, and whether it was the one that was prepared in place i. version is 0 if it was not
 // written, or is collected.
-func (t Together) Written(r *engine.Reader, num int64, i int) (version int64, same bool, err error) {
+func (t Together) Written(r *Reader, num int64, i int) (version int64, same bool, err error) {
 	op := &t.ops[i]
-	_, err = engine.One(r.St.OpIDVersion, func(s *sqlite3.Stmt) {
-		version, same = s.ColumnInt64(0), bytes.Equal(s.ColumnRawBlob(1), op.fingerprint)
-	}, num, op.opID)
-	return version, same, err
+	w, err := of(r).entryOf(num, op.hash, op.opID)
+	return w.version, bytes.Equal(w.fingerprint, op.fingerprint), err
 }
 
 // Written returns the version under which an op was written, and for which record; 0 if it was not, or is collected.
-func Written(r *engine.Reader, num int64, opID string) (version int64, table, pk string, err error) {
-	_, err = engine.One(r.St.OpIDVersion, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, num, layout.PackID(nil, opID))
-	if err != nil || version == 0 {
+func Written(r *Reader, num int64, opID string) (version int64, table, pk string, err error) {
+	id := layout.PackID(nil, opID)
+	w, err := of(r).entryOf(num, r.Hash(id), id)
+	if err != nil || w.version == 0 {
 		return 0, "", "", err
 	}
+	version = w.version
 	_, err = engine.One(r.St.EntryHead, func(s *sqlite3.Stmt) {
 		e := scanHead(s)
 		table, pk = layout.TableName(e.table), e.pk
@@ -77,23 +76,23 @@ func Written(r *engine.Reader, num int64, opID string) (version int64, table, pk
 }
 
 // RecordOf returns the winner of a record that everyone sees; the zero one if there is none.
-func RecordOf(r *engine.Reader, num int64, table, pk string) (syncrule.Record, error) {
-	w, _, err := winnerOf(r.St.Record, num, layout.TableNumber(table), layout.RecordKey(pk, nil))
+func RecordOf(r *Reader, num int64, table, pk string) (syncrule.Record, error) {
+	w, _, err := of(r).winnerOf(num, layout.TableNumber(table), layout.RecordKey(pk, nil))
 	return w.Record, err
 }
 
 // Unchanged reports whether a record still has the winner that RecordOf has returned.
-func Unchanged(t *engine.Tx, num int64, table, pk string, was syncrule.Record) (bool, error) {
-	w, _, err := winnerOf(t.St.Record, num, layout.TableNumber(table), layout.RecordKey(pk, nil))
+func (l *Log) Unchanged(t *engine.Tx, num int64, table, pk string, was syncrule.Record) (bool, error) {
+	w, _, err := in(l.index, t).winnerOf(num, layout.TableNumber(table), layout.RecordKey(pk, nil))
 	return w.Version == was.Version, err
 }
 
 // PayloadOf calls f with the payload of a version, which is valid only during the call, and with the device that has written it.
-func PayloadOf(r *engine.Reader, num, version int64, f func(payload []byte, device string) error) error {
+func PayloadOf(r *Reader, num, version int64, f func(payload []byte, device string) error) error {
 	var failed error
 	found, err := engine.One(r.St.Entry, func(s *sqlite3.Stmt) { failed = f(s.ColumnRawBlob(10), s.ColumnText(8)) }, layout.EntryID(num, version))
 	if err == nil && !found {
-		err = fmt.Errorf("entry %d of workspace %d is missing", version, num)
+		err = missing(num, version)
 	}
 	if err != nil {
 		return err

@@ -36,6 +36,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.addCompletionsStmt, err = db.PrepareContext(ctx, addCompletions); err != nil {
 		return nil, fmt.Errorf("error preparing query AddCompletions: %w", err)
 	}
+	if q.addEntriesGoneStmt, err = db.PrepareContext(ctx, addEntriesGone); err != nil {
+		return nil, fmt.Errorf("error preparing query AddEntriesGone: %w", err)
+	}
 	if q.adminEventsAfterStmt, err = db.PrepareContext(ctx, adminEventsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query AdminEventsAfter: %w", err)
 	}
@@ -183,14 +186,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteMembershipsStmt, err = db.PrepareContext(ctx, deleteMemberships); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteMemberships: %w", err)
 	}
-	if q.deleteOpIDStmt, err = db.PrepareContext(ctx, deleteOpID); err != nil {
-		return nil, fmt.Errorf("error preparing query DeleteOpID: %w", err)
-	}
 	if q.deleteRateWindowStmt, err = db.PrepareContext(ctx, deleteRateWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteRateWindow: %w", err)
-	}
-	if q.deleteRecordStmt, err = db.PrepareContext(ctx, deleteRecord); err != nil {
-		return nil, fmt.Errorf("error preparing query DeleteRecord: %w", err)
 	}
 	if q.deleteRefStmt, err = db.PrepareContext(ctx, deleteRef); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteRef: %w", err)
@@ -200,6 +197,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deleteSurplusRateWindowsStmt, err = db.PrepareContext(ctx, deleteSurplusRateWindows); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSurplusRateWindows: %w", err)
+	}
+	if q.deleteTombstoneStmt, err = db.PrepareContext(ctx, deleteTombstone); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteTombstone: %w", err)
 	}
 	if q.deleteUserStmt, err = db.PrepareContext(ctx, deleteUser); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteUser: %w", err)
@@ -267,6 +267,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropFirstHoldStmt, err = db.PrepareContext(ctx, dropFirstHold); err != nil {
 		return nil, fmt.Errorf("error preparing query DropFirstHold: %w", err)
 	}
+	if q.dropIndexPiecesStmt, err = db.PrepareContext(ctx, dropIndexPieces); err != nil {
+		return nil, fmt.Errorf("error preparing query DropIndexPieces: %w", err)
+	}
+	if q.dropIndexRunStmt, err = db.PrepareContext(ctx, dropIndexRun); err != nil {
+		return nil, fmt.Errorf("error preparing query DropIndexRun: %w", err)
+	}
 	if q.dropIntentsOfStmt, err = db.PrepareContext(ctx, dropIntentsOf); err != nil {
 		return nil, fmt.Errorf("error preparing query DropIntentsOf: %w", err)
 	}
@@ -288,6 +294,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropOldCancellationsStmt, err = db.PrepareContext(ctx, dropOldCancellations); err != nil {
 		return nil, fmt.Errorf("error preparing query DropOldCancellations: %w", err)
 	}
+	if q.dropTombstoneStmt, err = db.PrepareContext(ctx, dropTombstone); err != nil {
+		return nil, fmt.Errorf("error preparing query DropTombstone: %w", err)
+	}
 	if q.dueDeliveriesStmt, err = db.PrepareContext(ctx, dueDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query DueDeliveries: %w", err)
 	}
@@ -303,8 +312,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.entriesAfterStmt, err = db.PrepareContext(ctx, entriesAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query EntriesAfter: %w", err)
 	}
+	if q.entriesGoneStmt, err = db.PrepareContext(ctx, entriesGone); err != nil {
+		return nil, fmt.Errorf("error preparing query EntriesGone: %w", err)
+	}
 	if q.entryStmt, err = db.PrepareContext(ctx, entry); err != nil {
 		return nil, fmt.Errorf("error preparing query Entry: %w", err)
+	}
+	if q.entryExistsStmt, err = db.PrepareContext(ctx, entryExists); err != nil {
+		return nil, fmt.Errorf("error preparing query EntryExists: %w", err)
 	}
 	if q.entryHeadStmt, err = db.PrepareContext(ctx, entryHead); err != nil {
 		return nil, fmt.Errorf("error preparing query EntryHead: %w", err)
@@ -369,6 +384,24 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.inFlightStmt, err = db.PrepareContext(ctx, inFlight); err != nil {
 		return nil, fmt.Errorf("error preparing query InFlight: %w", err)
 	}
+	if q.indexGenerationStmt, err = db.PrepareContext(ctx, indexGeneration); err != nil {
+		return nil, fmt.Errorf("error preparing query IndexGeneration: %w", err)
+	}
+	if q.indexPieceStmt, err = db.PrepareContext(ctx, indexPiece); err != nil {
+		return nil, fmt.Errorf("error preparing query IndexPiece: %w", err)
+	}
+	if q.indexPieceAfterStmt, err = db.PrepareContext(ctx, indexPieceAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query IndexPieceAfter: %w", err)
+	}
+	if q.indexRunsStmt, err = db.PrepareContext(ctx, indexRuns); err != nil {
+		return nil, fmt.Errorf("error preparing query IndexRuns: %w", err)
+	}
+	if q.indexedStmt, err = db.PrepareContext(ctx, indexed); err != nil {
+		return nil, fmt.Errorf("error preparing query Indexed: %w", err)
+	}
+	if q.indexedVersionStmt, err = db.PrepareContext(ctx, indexedVersion); err != nil {
+		return nil, fmt.Errorf("error preparing query IndexedVersion: %w", err)
+	}
 	if q.insertAccountStmt, err = db.PrepareContext(ctx, insertAccount); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAccount: %w", err)
 	}
@@ -387,6 +420,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertEntryStmt, err = db.PrepareContext(ctx, insertEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertEntry: %w", err)
 	}
+	if q.insertIndexPieceStmt, err = db.PrepareContext(ctx, insertIndexPiece); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertIndexPiece: %w", err)
+	}
+	if q.insertIndexRunStmt, err = db.PrepareContext(ctx, insertIndexRun); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertIndexRun: %w", err)
+	}
 	if q.insertIntentStmt, err = db.PrepareContext(ctx, insertIntent); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertIntent: %w", err)
 	}
@@ -396,11 +435,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertJobStmt, err = db.PrepareContext(ctx, insertJob); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertJob: %w", err)
 	}
-	if q.insertRecordStmt, err = db.PrepareContext(ctx, insertRecord); err != nil {
-		return nil, fmt.Errorf("error preparing query InsertRecord: %w", err)
-	}
 	if q.insertRefStmt, err = db.PrepareContext(ctx, insertRef); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertRef: %w", err)
+	}
+	if q.insertTombstoneStmt, err = db.PrepareContext(ctx, insertTombstone); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertTombstone: %w", err)
 	}
 	if q.insertUserStmt, err = db.PrepareContext(ctx, insertUser); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertUser: %w", err)
@@ -474,6 +513,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.keepRateWindowStmt, err = db.PrepareContext(ctx, keepRateWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query KeepRateWindow: %w", err)
 	}
+	if q.lastIndexRowStmt, err = db.PrepareContext(ctx, lastIndexRow); err != nil {
+		return nil, fmt.Errorf("error preparing query LastIndexRow: %w", err)
+	}
 	if q.lastJobTextStmt, err = db.PrepareContext(ctx, lastJobText); err != nil {
 		return nil, fmt.Errorf("error preparing query LastJobText: %w", err)
 	}
@@ -497,9 +539,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.listedJobsStmt, err = db.PrepareContext(ctx, listedJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query ListedJobs: %w", err)
-	}
-	if q.liveRecordBetweenStmt, err = db.PrepareContext(ctx, liveRecordBetween); err != nil {
-		return nil, fmt.Errorf("error preparing query LiveRecordBetween: %w", err)
 	}
 	if q.liveWorkspaceStmt, err = db.PrepareContext(ctx, liveWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query LiveWorkspace: %w", err)
@@ -525,6 +564,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.nextWithDeliveriesStmt, err = db.PrepareContext(ctx, nextWithDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query NextWithDeliveries: %w", err)
 	}
+	if q.notIndexedStmt, err = db.PrepareContext(ctx, notIndexed); err != nil {
+		return nil, fmt.Errorf("error preparing query NotIndexed: %w", err)
+	}
+	if q.notIndexedEntriesStmt, err = db.PrepareContext(ctx, notIndexedEntries); err != nil {
+		return nil, fmt.Errorf("error preparing query NotIndexedEntries: %w", err)
+	}
 	if q.noteFounderStmt, err = db.PrepareContext(ctx, noteFounder); err != nil {
 		return nil, fmt.Errorf("error preparing query NoteFounder: %w", err)
 	}
@@ -542,9 +587,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.oldestWorkspaceStmt, err = db.PrepareContext(ctx, oldestWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query OldestWorkspace: %w", err)
-	}
-	if q.opIDVersionStmt, err = db.PrepareContext(ctx, opIDVersion); err != nil {
-		return nil, fmt.Errorf("error preparing query OpIDVersion: %w", err)
 	}
 	if q.openDeliveryStmt, err = db.PrepareContext(ctx, openDelivery); err != nil {
 		return nil, fmt.Errorf("error preparing query OpenDelivery: %w", err)
@@ -576,6 +618,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.pinStmt, err = db.PrepareContext(ctx, pin); err != nil {
 		return nil, fmt.Errorf("error preparing query Pin: %w", err)
 	}
+	if q.pinOfStmt, err = db.PrepareContext(ctx, pinOf); err != nil {
+		return nil, fmt.Errorf("error preparing query PinOf: %w", err)
+	}
 	if q.placeInChatStmt, err = db.PrepareContext(ctx, placeInChat); err != nil {
 		return nil, fmt.Errorf("error preparing query PlaceInChat: %w", err)
 	}
@@ -588,14 +633,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.rateWindowsStmt, err = db.PrepareContext(ctx, rateWindows); err != nil {
 		return nil, fmt.Errorf("error preparing query RateWindows: %w", err)
 	}
-	if q.recordStmt, err = db.PrepareContext(ctx, record); err != nil {
-		return nil, fmt.Errorf("error preparing query Record: %w", err)
-	}
 	if q.recordRefsStmt, err = db.PrepareContext(ctx, recordRefs); err != nil {
 		return nil, fmt.Errorf("error preparing query RecordRefs: %w", err)
-	}
-	if q.recordsAfterStmt, err = db.PrepareContext(ctx, recordsAfter); err != nil {
-		return nil, fmt.Errorf("error preparing query RecordsAfter: %w", err)
 	}
 	if q.referenceCountsStmt, err = db.PrepareContext(ctx, referenceCounts); err != nil {
 		return nil, fmt.Errorf("error preparing query ReferenceCounts: %w", err)
@@ -617,9 +656,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.removeFromChatStmt, err = db.PrepareContext(ctx, removeFromChat); err != nil {
 		return nil, fmt.Errorf("error preparing query RemoveFromChat: %w", err)
-	}
-	if q.reserveOpIDStmt, err = db.PrepareContext(ctx, reserveOpID); err != nil {
-		return nil, fmt.Errorf("error preparing query ReserveOpID: %w", err)
 	}
 	if q.reservedUseStmt, err = db.PrepareContext(ctx, reservedUse); err != nil {
 		return nil, fmt.Errorf("error preparing query ReservedUse: %w", err)
@@ -665,6 +701,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.setHistoryPhaseStmt, err = db.PrepareContext(ctx, setHistoryPhase); err != nil {
 		return nil, fmt.Errorf("error preparing query SetHistoryPhase: %w", err)
+	}
+	if q.setIndexGenerationStmt, err = db.PrepareContext(ctx, setIndexGeneration); err != nil {
+		return nil, fmt.Errorf("error preparing query SetIndexGeneration: %w", err)
 	}
 	if q.setWorkspaceSettingStmt, err = db.PrepareContext(ctx, setWorkspaceSetting); err != nil {
 		return nil, fmt.Errorf("error preparing query SetWorkspaceSetting: %w", err)
@@ -717,8 +756,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.trimInvitesStmt, err = db.PrepareContext(ctx, trimInvites); err != nil {
 		return nil, fmt.Errorf("error preparing query TrimInvites: %w", err)
 	}
-	if q.updateRecordStmt, err = db.PrepareContext(ctx, updateRecord); err != nil {
-		return nil, fmt.Errorf("error preparing query UpdateRecord: %w", err)
+	if q.unpinStmt, err = db.PrepareContext(ctx, unpin); err != nil {
+		return nil, fmt.Errorf("error preparing query Unpin: %w", err)
 	}
 	if q.updateWorkspaceStmt, err = db.PrepareContext(ctx, updateWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateWorkspace: %w", err)
@@ -815,6 +854,11 @@ func (q *Queries) Close() error {
 	if q.addCompletionsStmt != nil {
 		if cerr := q.addCompletionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing addCompletionsStmt: %w", cerr)
+		}
+	}
+	if q.addEntriesGoneStmt != nil {
+		if cerr := q.addEntriesGoneStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addEntriesGoneStmt: %w", cerr)
 		}
 	}
 	if q.adminEventsAfterStmt != nil {
@@ -1062,19 +1106,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteMembershipsStmt: %w", cerr)
 		}
 	}
-	if q.deleteOpIDStmt != nil {
-		if cerr := q.deleteOpIDStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing deleteOpIDStmt: %w", cerr)
-		}
-	}
 	if q.deleteRateWindowStmt != nil {
 		if cerr := q.deleteRateWindowStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteRateWindowStmt: %w", cerr)
-		}
-	}
-	if q.deleteRecordStmt != nil {
-		if cerr := q.deleteRecordStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing deleteRecordStmt: %w", cerr)
 		}
 	}
 	if q.deleteRefStmt != nil {
@@ -1090,6 +1124,11 @@ func (q *Queries) Close() error {
 	if q.deleteSurplusRateWindowsStmt != nil {
 		if cerr := q.deleteSurplusRateWindowsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteSurplusRateWindowsStmt: %w", cerr)
+		}
+	}
+	if q.deleteTombstoneStmt != nil {
+		if cerr := q.deleteTombstoneStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteTombstoneStmt: %w", cerr)
 		}
 	}
 	if q.deleteUserStmt != nil {
@@ -1202,6 +1241,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropFirstHoldStmt: %w", cerr)
 		}
 	}
+	if q.dropIndexPiecesStmt != nil {
+		if cerr := q.dropIndexPiecesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropIndexPiecesStmt: %w", cerr)
+		}
+	}
+	if q.dropIndexRunStmt != nil {
+		if cerr := q.dropIndexRunStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropIndexRunStmt: %w", cerr)
+		}
+	}
 	if q.dropIntentsOfStmt != nil {
 		if cerr := q.dropIntentsOfStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropIntentsOfStmt: %w", cerr)
@@ -1237,6 +1286,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropOldCancellationsStmt: %w", cerr)
 		}
 	}
+	if q.dropTombstoneStmt != nil {
+		if cerr := q.dropTombstoneStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropTombstoneStmt: %w", cerr)
+		}
+	}
 	if q.dueDeliveriesStmt != nil {
 		if cerr := q.dueDeliveriesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dueDeliveriesStmt: %w", cerr)
@@ -1262,9 +1316,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing entriesAfterStmt: %w", cerr)
 		}
 	}
+	if q.entriesGoneStmt != nil {
+		if cerr := q.entriesGoneStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing entriesGoneStmt: %w", cerr)
+		}
+	}
 	if q.entryStmt != nil {
 		if cerr := q.entryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing entryStmt: %w", cerr)
+		}
+	}
+	if q.entryExistsStmt != nil {
+		if cerr := q.entryExistsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing entryExistsStmt: %w", cerr)
 		}
 	}
 	if q.entryHeadStmt != nil {
@@ -1372,6 +1436,36 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing inFlightStmt: %w", cerr)
 		}
 	}
+	if q.indexGenerationStmt != nil {
+		if cerr := q.indexGenerationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing indexGenerationStmt: %w", cerr)
+		}
+	}
+	if q.indexPieceStmt != nil {
+		if cerr := q.indexPieceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing indexPieceStmt: %w", cerr)
+		}
+	}
+	if q.indexPieceAfterStmt != nil {
+		if cerr := q.indexPieceAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing indexPieceAfterStmt: %w", cerr)
+		}
+	}
+	if q.indexRunsStmt != nil {
+		if cerr := q.indexRunsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing indexRunsStmt: %w", cerr)
+		}
+	}
+	if q.indexedStmt != nil {
+		if cerr := q.indexedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing indexedStmt: %w", cerr)
+		}
+	}
+	if q.indexedVersionStmt != nil {
+		if cerr := q.indexedVersionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing indexedVersionStmt: %w", cerr)
+		}
+	}
 	if q.insertAccountStmt != nil {
 		if cerr := q.insertAccountStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertAccountStmt: %w", cerr)
@@ -1402,6 +1496,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertEntryStmt: %w", cerr)
 		}
 	}
+	if q.insertIndexPieceStmt != nil {
+		if cerr := q.insertIndexPieceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertIndexPieceStmt: %w", cerr)
+		}
+	}
+	if q.insertIndexRunStmt != nil {
+		if cerr := q.insertIndexRunStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertIndexRunStmt: %w", cerr)
+		}
+	}
 	if q.insertIntentStmt != nil {
 		if cerr := q.insertIntentStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertIntentStmt: %w", cerr)
@@ -1417,14 +1521,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertJobStmt: %w", cerr)
 		}
 	}
-	if q.insertRecordStmt != nil {
-		if cerr := q.insertRecordStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing insertRecordStmt: %w", cerr)
-		}
-	}
 	if q.insertRefStmt != nil {
 		if cerr := q.insertRefStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertRefStmt: %w", cerr)
+		}
+	}
+	if q.insertTombstoneStmt != nil {
+		if cerr := q.insertTombstoneStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertTombstoneStmt: %w", cerr)
 		}
 	}
 	if q.insertUserStmt != nil {
@@ -1547,6 +1651,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing keepRateWindowStmt: %w", cerr)
 		}
 	}
+	if q.lastIndexRowStmt != nil {
+		if cerr := q.lastIndexRowStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastIndexRowStmt: %w", cerr)
+		}
+	}
 	if q.lastJobTextStmt != nil {
 		if cerr := q.lastJobTextStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastJobTextStmt: %w", cerr)
@@ -1585,11 +1694,6 @@ func (q *Queries) Close() error {
 	if q.listedJobsStmt != nil {
 		if cerr := q.listedJobsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing listedJobsStmt: %w", cerr)
-		}
-	}
-	if q.liveRecordBetweenStmt != nil {
-		if cerr := q.liveRecordBetweenStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing liveRecordBetweenStmt: %w", cerr)
 		}
 	}
 	if q.liveWorkspaceStmt != nil {
@@ -1632,6 +1736,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing nextWithDeliveriesStmt: %w", cerr)
 		}
 	}
+	if q.notIndexedStmt != nil {
+		if cerr := q.notIndexedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing notIndexedStmt: %w", cerr)
+		}
+	}
+	if q.notIndexedEntriesStmt != nil {
+		if cerr := q.notIndexedEntriesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing notIndexedEntriesStmt: %w", cerr)
+		}
+	}
 	if q.noteFounderStmt != nil {
 		if cerr := q.noteFounderStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing noteFounderStmt: %w", cerr)
@@ -1660,11 +1774,6 @@ func (q *Queries) Close() error {
 	if q.oldestWorkspaceStmt != nil {
 		if cerr := q.oldestWorkspaceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing oldestWorkspaceStmt: %w", cerr)
-		}
-	}
-	if q.opIDVersionStmt != nil {
-		if cerr := q.opIDVersionStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing opIDVersionStmt: %w", cerr)
 		}
 	}
 	if q.openDeliveryStmt != nil {
@@ -1717,6 +1826,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing pinStmt: %w", cerr)
 		}
 	}
+	if q.pinOfStmt != nil {
+		if cerr := q.pinOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pinOfStmt: %w", cerr)
+		}
+	}
 	if q.placeInChatStmt != nil {
 		if cerr := q.placeInChatStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing placeInChatStmt: %w", cerr)
@@ -1737,19 +1851,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing rateWindowsStmt: %w", cerr)
 		}
 	}
-	if q.recordStmt != nil {
-		if cerr := q.recordStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing recordStmt: %w", cerr)
-		}
-	}
 	if q.recordRefsStmt != nil {
 		if cerr := q.recordRefsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing recordRefsStmt: %w", cerr)
-		}
-	}
-	if q.recordsAfterStmt != nil {
-		if cerr := q.recordsAfterStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing recordsAfterStmt: %w", cerr)
 		}
 	}
 	if q.referenceCountsStmt != nil {
@@ -1785,11 +1889,6 @@ func (q *Queries) Close() error {
 	if q.removeFromChatStmt != nil {
 		if cerr := q.removeFromChatStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing removeFromChatStmt: %w", cerr)
-		}
-	}
-	if q.reserveOpIDStmt != nil {
-		if cerr := q.reserveOpIDStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing reserveOpIDStmt: %w", cerr)
 		}
 	}
 	if q.reservedUseStmt != nil {
@@ -1865,6 +1964,11 @@ func (q *Queries) Close() error {
 	if q.setHistoryPhaseStmt != nil {
 		if cerr := q.setHistoryPhaseStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setHistoryPhaseStmt: %w", cerr)
+		}
+	}
+	if q.setIndexGenerationStmt != nil {
+		if cerr := q.setIndexGenerationStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setIndexGenerationStmt: %w", cerr)
 		}
 	}
 	if q.setWorkspaceSettingStmt != nil {
@@ -1952,9 +2056,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing trimInvitesStmt: %w", cerr)
 		}
 	}
-	if q.updateRecordStmt != nil {
-		if cerr := q.updateRecordStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing updateRecordStmt: %w", cerr)
+	if q.unpinStmt != nil {
+		if cerr := q.unpinStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing unpinStmt: %w", cerr)
 		}
 	}
 	if q.updateWorkspaceStmt != nil {
@@ -2120,6 +2224,7 @@ type Queries struct {
 	activeWorkspaceStmt          *sql.Stmt
 	addAdminEventStmt            *sql.Stmt
 	addCompletionsStmt           *sql.Stmt
+	addEntriesGoneStmt           *sql.Stmt
 	adminEventsAfterStmt         *sql.Stmt
 	adminWebhooksStmt            *sql.Stmt
 	adminsAreToldStmt            *sql.Stmt
@@ -2169,12 +2274,11 @@ type Queries struct {
 	deleteLateRateWindowsStmt    *sql.Stmt
 	deleteMemberStmt             *sql.Stmt
 	deleteMembershipsStmt        *sql.Stmt
-	deleteOpIDStmt               *sql.Stmt
 	deleteRateWindowStmt         *sql.Stmt
-	deleteRecordStmt             *sql.Stmt
 	deleteRefStmt                *sql.Stmt
 	deleteSupersededStmt         *sql.Stmt
 	deleteSurplusRateWindowsStmt *sql.Stmt
+	deleteTombstoneStmt          *sql.Stmt
 	deleteUserStmt               *sql.Stmt
 	deleteWaypointStmt           *sql.Stmt
 	deleteWebhookStmt            *sql.Stmt
@@ -2197,6 +2301,8 @@ type Queries struct {
 	dropDeliveryStmt             *sql.Stmt
 	dropExpiredIntentsStmt       *sql.Stmt
 	dropFirstHoldStmt            *sql.Stmt
+	dropIndexPiecesStmt          *sql.Stmt
+	dropIndexRunStmt             *sql.Stmt
 	dropIntentsOfStmt            *sql.Stmt
 	dropJobStmt                  *sql.Stmt
 	dropJobPartStmt              *sql.Stmt
@@ -2204,12 +2310,15 @@ type Queries struct {
 	dropJobsInStmt               *sql.Stmt
 	dropJobsOfStmt               *sql.Stmt
 	dropOldCancellationsStmt     *sql.Stmt
+	dropTombstoneStmt            *sql.Stmt
 	dueDeliveriesStmt            *sql.Stmt
 	dueJobsStmt                  *sql.Stmt
 	enabledWebhooksOfStmt        *sql.Stmt
 	endJobStmt                   *sql.Stmt
 	entriesAfterStmt             *sql.Stmt
+	entriesGoneStmt              *sql.Stmt
 	entryStmt                    *sql.Stmt
+	entryExistsStmt              *sql.Stmt
 	entryHeadStmt                *sql.Stmt
 	entryPayloadStmt             *sql.Stmt
 	expireAuditStmt              *sql.Stmt
@@ -2231,17 +2340,25 @@ type Queries struct {
 	identitiesOfStmt             *sql.Stmt
 	identityIsAdminStmt          *sql.Stmt
 	inFlightStmt                 *sql.Stmt
+	indexGenerationStmt          *sql.Stmt
+	indexPieceStmt               *sql.Stmt
+	indexPieceAfterStmt          *sql.Stmt
+	indexRunsStmt                *sql.Stmt
+	indexedStmt                  *sql.Stmt
+	indexedVersionStmt           *sql.Stmt
 	insertAccountStmt            *sql.Stmt
 	insertAdminWebhookStmt       *sql.Stmt
 	insertCounterStmt            *sql.Stmt
 	insertCursorStmt             *sql.Stmt
 	insertDeliveryStmt           *sql.Stmt
 	insertEntryStmt              *sql.Stmt
+	insertIndexPieceStmt         *sql.Stmt
+	insertIndexRunStmt           *sql.Stmt
 	insertIntentStmt             *sql.Stmt
 	insertInviteStmt             *sql.Stmt
 	insertJobStmt                *sql.Stmt
-	insertRecordStmt             *sql.Stmt
 	insertRefStmt                *sql.Stmt
+	insertTombstoneStmt          *sql.Stmt
 	insertUserStmt               *sql.Stmt
 	insertWaypointStmt           *sql.Stmt
 	insertWebhookStmt            *sql.Stmt
@@ -2266,6 +2383,7 @@ type Queries struct {
 	keepJobTextStmt              *sql.Stmt
 	keepKVNameStmt               *sql.Stmt
 	keepRateWindowStmt           *sql.Stmt
+	lastIndexRowStmt             *sql.Stmt
 	lastJobTextStmt              *sql.Stmt
 	lastOutcomesStmt             *sql.Stmt
 	leaseJobStmt                 *sql.Stmt
@@ -2274,7 +2392,6 @@ type Queries struct {
 	listMembersStmt              *sql.Stmt
 	listWorkspacesStmt           *sql.Stmt
 	listedJobsStmt               *sql.Stmt
-	liveRecordBetweenStmt        *sql.Stmt
 	liveWorkspaceStmt            *sql.Stmt
 	madeByStmt                   *sql.Stmt
 	makeResumableStmt            *sql.Stmt
@@ -2283,13 +2400,14 @@ type Queries struct {
 	moveWebhookStmt              *sql.Stmt
 	nextJobStmt                  *sql.Stmt
 	nextWithDeliveriesStmt       *sql.Stmt
+	notIndexedStmt               *sql.Stmt
+	notIndexedEntriesStmt        *sql.Stmt
 	noteFounderStmt              *sql.Stmt
 	oldAdminEventsStmt           *sql.Stmt
 	oldCancellationsStmt         *sql.Stmt
 	oldCompletionsStmt           *sql.Stmt
 	oldOrphansStmt               *sql.Stmt
 	oldestWorkspaceStmt          *sql.Stmt
-	opIDVersionStmt              *sql.Stmt
 	openDeliveryStmt             *sql.Stmt
 	openIntentsStmt              *sql.Stmt
 	openJobsOfTheFutureStmt      *sql.Stmt
@@ -2300,13 +2418,12 @@ type Queries struct {
 	payerOfStmt                  *sql.Stmt
 	pendingHistoryJobsStmt       *sql.Stmt
 	pinStmt                      *sql.Stmt
+	pinOfStmt                    *sql.Stmt
 	placeInChatStmt              *sql.Stmt
 	raiseCountersStmt            *sql.Stmt
 	raiseHorizonStmt             *sql.Stmt
 	rateWindowsStmt              *sql.Stmt
-	recordStmt                   *sql.Stmt
 	recordRefsStmt               *sql.Stmt
-	recordsAfterStmt             *sql.Stmt
 	referenceCountsStmt          *sql.Stmt
 	refsAfterStmt                *sql.Stmt
 	refsOfDigestStmt             *sql.Stmt
@@ -2314,7 +2431,6 @@ type Queries struct {
 	releaseHoldStmt              *sql.Stmt
 	releaseKVNameStmt            *sql.Stmt
 	removeFromChatStmt           *sql.Stmt
-	reserveOpIDStmt              *sql.Stmt
 	reservedUseStmt              *sql.Stmt
 	resetStaleDeliveriesStmt     *sql.Stmt
 	restartJobStmt               *sql.Stmt
@@ -2330,6 +2446,7 @@ type Queries struct {
 	setChatHeadStmt              *sql.Stmt
 	setCounterStmt               *sql.Stmt
 	setHistoryPhaseStmt          *sql.Stmt
+	setIndexGenerationStmt       *sql.Stmt
 	setWorkspaceSettingStmt      *sql.Stmt
 	settleCallStmt               *sql.Stmt
 	settleOpenJobsStmt           *sql.Stmt
@@ -2347,7 +2464,7 @@ type Queries struct {
 	trimCursorsStmt              *sql.Stmt
 	trimDeliveriesStmt           *sql.Stmt
 	trimInvitesStmt              *sql.Stmt
-	updateRecordStmt             *sql.Stmt
+	unpinStmt                    *sql.Stmt
 	updateWorkspaceStmt          *sql.Stmt
 	upsertFileStmt               *sql.Stmt
 	upsertMemberStmt             *sql.Stmt
@@ -2382,6 +2499,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		activeWorkspaceStmt:          q.activeWorkspaceStmt,
 		addAdminEventStmt:            q.addAdminEventStmt,
 		addCompletionsStmt:           q.addCompletionsStmt,
+		addEntriesGoneStmt:           q.addEntriesGoneStmt,
 		adminEventsAfterStmt:         q.adminEventsAfterStmt,
 		adminWebhooksStmt:            q.adminWebhooksStmt,
 		adminsAreToldStmt:            q.adminsAreToldStmt,
@@ -2431,12 +2549,11 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteLateRateWindowsStmt:    q.deleteLateRateWindowsStmt,
 		deleteMemberStmt:             q.deleteMemberStmt,
 		deleteMembershipsStmt:        q.deleteMembershipsStmt,
-		deleteOpIDStmt:               q.deleteOpIDStmt,
 		deleteRateWindowStmt:         q.deleteRateWindowStmt,
-		deleteRecordStmt:             q.deleteRecordStmt,
 		deleteRefStmt:                q.deleteRefStmt,
 		deleteSupersededStmt:         q.deleteSupersededStmt,
 		deleteSurplusRateWindowsStmt: q.deleteSurplusRateWindowsStmt,
+		deleteTombstoneStmt:          q.deleteTombstoneStmt,
 		deleteUserStmt:               q.deleteUserStmt,
 		deleteWaypointStmt:           q.deleteWaypointStmt,
 		deleteWebhookStmt:            q.deleteWebhookStmt,
@@ -2459,6 +2576,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropDeliveryStmt:             q.dropDeliveryStmt,
 		dropExpiredIntentsStmt:       q.dropExpiredIntentsStmt,
 		dropFirstHoldStmt:            q.dropFirstHoldStmt,
+		dropIndexPiecesStmt:          q.dropIndexPiecesStmt,
+		dropIndexRunStmt:             q.dropIndexRunStmt,
 		dropIntentsOfStmt:            q.dropIntentsOfStmt,
 		dropJobStmt:                  q.dropJobStmt,
 		dropJobPartStmt:              q.dropJobPartStmt,
@@ -2466,12 +2585,15 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropJobsInStmt:               q.dropJobsInStmt,
 		dropJobsOfStmt:               q.dropJobsOfStmt,
 		dropOldCancellationsStmt:     q.dropOldCancellationsStmt,
+		dropTombstoneStmt:            q.dropTombstoneStmt,
 		dueDeliveriesStmt:            q.dueDeliveriesStmt,
 		dueJobsStmt:                  q.dueJobsStmt,
 		enabledWebhooksOfStmt:        q.enabledWebhooksOfStmt,
 		endJobStmt:                   q.endJobStmt,
 		entriesAfterStmt:             q.entriesAfterStmt,
+		entriesGoneStmt:              q.entriesGoneStmt,
 		entryStmt:                    q.entryStmt,
+		entryExistsStmt:              q.entryExistsStmt,
 		entryHeadStmt:                q.entryHeadStmt,
 		entryPayloadStmt:             q.entryPayloadStmt,
 		expireAuditStmt:              q.expireAuditStmt,
@@ -2493,17 +2615,25 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		identitiesOfStmt:             q.identitiesOfStmt,
 		identityIsAdminStmt:          q.identityIsAdminStmt,
 		inFlightStmt:                 q.inFlightStmt,
+		indexGenerationStmt:          q.indexGenerationStmt,
+		indexPieceStmt:               q.indexPieceStmt,
+		indexPieceAfterStmt:          q.indexPieceAfterStmt,
+		indexRunsStmt:                q.indexRunsStmt,
+		indexedStmt:                  q.indexedStmt,
+		indexedVersionStmt:           q.indexedVersionStmt,
 		insertAccountStmt:            q.insertAccountStmt,
 		insertAdminWebhookStmt:       q.insertAdminWebhookStmt,
 		insertCounterStmt:            q.insertCounterStmt,
 		insertCursorStmt:             q.insertCursorStmt,
 		insertDeliveryStmt:           q.insertDeliveryStmt,
 		insertEntryStmt:              q.insertEntryStmt,
+		insertIndexPieceStmt:         q.insertIndexPieceStmt,
+		insertIndexRunStmt:           q.insertIndexRunStmt,
 		insertIntentStmt:             q.insertIntentStmt,
 		insertInviteStmt:             q.insertInviteStmt,
 		insertJobStmt:                q.insertJobStmt,
-		insertRecordStmt:             q.insertRecordStmt,
 		insertRefStmt:                q.insertRefStmt,
+		insertTombstoneStmt:          q.insertTombstoneStmt,
 		insertUserStmt:               q.insertUserStmt,
 		insertWaypointStmt:           q.insertWaypointStmt,
 		insertWebhookStmt:            q.insertWebhookStmt,
@@ -2528,6 +2658,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		keepJobTextStmt:              q.keepJobTextStmt,
 		keepKVNameStmt:               q.keepKVNameStmt,
 		keepRateWindowStmt:           q.keepRateWindowStmt,
+		lastIndexRowStmt:             q.lastIndexRowStmt,
 		lastJobTextStmt:              q.lastJobTextStmt,
 		lastOutcomesStmt:             q.lastOutcomesStmt,
 		leaseJobStmt:                 q.leaseJobStmt,
@@ -2536,7 +2667,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		listMembersStmt:              q.listMembersStmt,
 		listWorkspacesStmt:           q.listWorkspacesStmt,
 		listedJobsStmt:               q.listedJobsStmt,
-		liveRecordBetweenStmt:        q.liveRecordBetweenStmt,
 		liveWorkspaceStmt:            q.liveWorkspaceStmt,
 		madeByStmt:                   q.madeByStmt,
 		makeResumableStmt:            q.makeResumableStmt,
@@ -2545,13 +2675,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		moveWebhookStmt:              q.moveWebhookStmt,
 		nextJobStmt:                  q.nextJobStmt,
 		nextWithDeliveriesStmt:       q.nextWithDeliveriesStmt,
+		notIndexedStmt:               q.notIndexedStmt,
+		notIndexedEntriesStmt:        q.notIndexedEntriesStmt,
 		noteFounderStmt:              q.noteFounderStmt,
 		oldAdminEventsStmt:           q.oldAdminEventsStmt,
 		oldCancellationsStmt:         q.oldCancellationsStmt,
 		oldCompletionsStmt:           q.oldCompletionsStmt,
 		oldOrphansStmt:               q.oldOrphansStmt,
 		oldestWorkspaceStmt:          q.oldestWorkspaceStmt,
-		opIDVersionStmt:              q.opIDVersionStmt,
 		openDeliveryStmt:             q.openDeliveryStmt,
 		openIntentsStmt:              q.openIntentsStmt,
 		openJobsOfTheFutureStmt:      q.openJobsOfTheFutureStmt,
@@ -2562,13 +2693,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		payerOfStmt:                  q.payerOfStmt,
 		pendingHistoryJobsStmt:       q.pendingHistoryJobsStmt,
 		pinStmt:                      q.pinStmt,
+		pinOfStmt:                    q.pinOfStmt,
 		placeInChatStmt:              q.placeInChatStmt,
 		raiseCountersStmt:            q.raiseCountersStmt,
 		raiseHorizonStmt:             q.raiseHorizonStmt,
 		rateWindowsStmt:              q.rateWindowsStmt,
-		recordStmt:                   q.recordStmt,
 		recordRefsStmt:               q.recordRefsStmt,
-		recordsAfterStmt:             q.recordsAfterStmt,
 		referenceCountsStmt:          q.referenceCountsStmt,
 		refsAfterStmt:                q.refsAfterStmt,
 		refsOfDigestStmt:             q.refsOfDigestStmt,
@@ -2576,7 +2706,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		releaseHoldStmt:              q.releaseHoldStmt,
 		releaseKVNameStmt:            q.releaseKVNameStmt,
 		removeFromChatStmt:           q.removeFromChatStmt,
-		reserveOpIDStmt:              q.reserveOpIDStmt,
 		reservedUseStmt:              q.reservedUseStmt,
 		resetStaleDeliveriesStmt:     q.resetStaleDeliveriesStmt,
 		restartJobStmt:               q.restartJobStmt,
@@ -2592,6 +2721,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setChatHeadStmt:              q.setChatHeadStmt,
 		setCounterStmt:               q.setCounterStmt,
 		setHistoryPhaseStmt:          q.setHistoryPhaseStmt,
+		setIndexGenerationStmt:       q.setIndexGenerationStmt,
 		setWorkspaceSettingStmt:      q.setWorkspaceSettingStmt,
 		settleCallStmt:               q.settleCallStmt,
 		settleOpenJobsStmt:           q.settleOpenJobsStmt,
@@ -2609,7 +2739,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		trimCursorsStmt:              q.trimCursorsStmt,
 		trimDeliveriesStmt:           q.trimDeliveriesStmt,
 		trimInvitesStmt:              q.trimInvitesStmt,
-		updateRecordStmt:             q.updateRecordStmt,
+		unpinStmt:                    q.unpinStmt,
 		updateWorkspaceStmt:          q.updateWorkspaceStmt,
 		upsertFileStmt:               q.upsertFileStmt,
 		upsertMemberStmt:             q.upsertMemberStmt,

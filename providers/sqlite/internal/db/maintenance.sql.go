@@ -21,37 +21,34 @@ func (q *Queries) AnyWorkspace(ctx context.Context, workspaceID string) (int64, 
 }
 
 const collectableDeletes = `-- name: CollectableDeletes :many
-SELECT r.tbl, r.pk, r.version, r.op_id, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
-FROM records r JOIN log l ON l.id = (r.workspace << 43) | r.version
-WHERE r.workspace = ?1 AND r.tbl = ?2 AND r.pk > ?3 AND (r.state & 3) = 2 AND l.at < ?4 AND (r.version < ?5 OR l.at < ?6)
-  AND (r.tbl <> 2 OR r.clock <= ?7)
-ORDER BY r.pk LIMIT ?8
+SELECT l.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM tombstones t JOIN log l ON l.id = t.id
+WHERE t.id > ?1 AND t.id <= ?2 AND l.at < ?3 AND (t.id < ?4 OR l.at < ?5) AND (l.tbl <> 2 OR l.clock <= ?6)
+ORDER BY t.id LIMIT ?7
 `
 
 type CollectableDeletesParams struct {
-	Workspace int64
-	Tbl       int64
-	After     []byte
-	Before    int64
-	Floor     int64
-	Silent    int64
-	KvClock   int64
-	Max       int64
+	After   int64
+	Upto    int64
+	Before  int64
+	Floor   int64
+	Silent  int64
+	KvClock int64
+	Max     int64
 }
 
 type CollectableDeletesRow struct {
-	Tbl     int64
-	Pk      []byte
-	Version int64
-	OpID    []byte
-	Bytes   int64
+	ID    int64
+	Tbl   int64
+	Pk    []byte
+	Owner []byte
+	Bytes int64
 }
 
 func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletesParams) ([]CollectableDeletesRow, error) {
 	rows, err := q.query(ctx, q.collectableDeletesStmt, collectableDeletes,
-		arg.Workspace,
-		arg.Tbl,
 		arg.After,
+		arg.Upto,
 		arg.Before,
 		arg.Floor,
 		arg.Silent,
@@ -66,10 +63,10 @@ func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletes
 	for rows.Next() {
 		var i CollectableDeletesRow
 		if err := rows.Scan(
+			&i.ID,
 			&i.Tbl,
 			&i.Pk,
-			&i.Version,
-			&i.OpID,
+			&i.Owner,
 			&i.Bytes,
 		); err != nil {
 			return nil, err
@@ -86,7 +83,7 @@ func (q *Queries) CollectableDeletes(ctx context.Context, arg CollectableDeletes
 }
 
 const collectableEntries = `-- name: CollectableEntries :many
-SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+SELECT s.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
 FROM superseded s JOIN log l ON l.id = s.id
 WHERE s.id > ?1 AND s.id <= ?2 AND s.at < ?3 AND (s.replaced_by <= ?4 OR s.at < ?5) AND s.pinned = 0
 ORDER BY s.id LIMIT ?6
@@ -103,7 +100,6 @@ type CollectableEntriesParams struct {
 
 type CollectableEntriesRow struct {
 	ID    int64
-	OpID  []byte
 	Tbl   int64
 	Pk    []byte
 	Owner []byte
@@ -128,7 +124,6 @@ func (q *Queries) CollectableEntries(ctx context.Context, arg CollectableEntries
 		var i CollectableEntriesRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.OpID,
 			&i.Tbl,
 			&i.Pk,
 			&i.Owner,
@@ -148,7 +143,7 @@ func (q *Queries) CollectableEntries(ctx context.Context, arg CollectableEntries
 }
 
 const collectablePins = `-- name: CollectablePins :many
-SELECT s.id, l.op_id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+SELECT s.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
 FROM superseded s JOIN log l ON l.id = s.id
 WHERE s.id > ?1 AND s.id <= ?2 AND s.at < ?3 AND (s.replaced_by <= ?4 OR s.at < ?5) AND s.pinned = 1
 ORDER BY s.id LIMIT ?6
@@ -165,7 +160,6 @@ type CollectablePinsParams struct {
 
 type CollectablePinsRow struct {
 	ID    int64
-	OpID  []byte
 	Tbl   int64
 	Pk    []byte
 	Owner []byte
@@ -190,7 +184,6 @@ func (q *Queries) CollectablePins(ctx context.Context, arg CollectablePinsParams
 		var i CollectablePinsRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.OpID,
 			&i.Tbl,
 			&i.Pk,
 			&i.Owner,
@@ -235,45 +228,6 @@ func (q *Queries) DeleteEntry(ctx context.Context, id int64) error {
 	return err
 }
 
-const deleteOpID = `-- name: DeleteOpID :exec
-DELETE FROM op_ids WHERE workspace = ?1 AND op_id = ?2
-`
-
-type DeleteOpIDParams struct {
-	Workspace int64
-	OpID      []byte
-}
-
-func (q *Queries) DeleteOpID(ctx context.Context, arg DeleteOpIDParams) error {
-	_, err := q.exec(ctx, q.deleteOpIDStmt, deleteOpID, arg.Workspace, arg.OpID)
-	return err
-}
-
-const deleteRecord = `-- name: DeleteRecord :execrows
-DELETE FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 AND version = ?4
-`
-
-type DeleteRecordParams struct {
-	Workspace int64
-	Tbl       int64
-	Pk        []byte
-	Version   int64
-}
-
-// Nothing is deleted if the record has got another winner meanwhile.
-func (q *Queries) DeleteRecord(ctx context.Context, arg DeleteRecordParams) (int64, error) {
-	result, err := q.exec(ctx, q.deleteRecordStmt, deleteRecord,
-		arg.Workspace,
-		arg.Tbl,
-		arg.Pk,
-		arg.Version,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const deleteSuperseded = `-- name: DeleteSuperseded :exec
 DELETE FROM superseded WHERE id = ?1
 `
@@ -281,6 +235,19 @@ DELETE FROM superseded WHERE id = ?1
 func (q *Queries) DeleteSuperseded(ctx context.Context, id int64) error {
 	_, err := q.exec(ctx, q.deleteSupersededStmt, deleteSuperseded, id)
 	return err
+}
+
+const dropTombstone = `-- name: DropTombstone :execrows
+DELETE FROM tombstones WHERE id = ?1
+`
+
+// Nothing is deleted if the record has got another winner meanwhile.
+func (q *Queries) DropTombstone(ctx context.Context, id int64) (int64, error) {
+	result, err := q.exec(ctx, q.dropTombstoneStmt, dropTombstone, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const filesAfter = `-- name: FilesAfter :many

@@ -33,6 +33,14 @@ type Audit struct {
 	Times       int64
 }
 
+type IndexRun struct {
+	ID      int64
+	Age     int64
+	Entries int64
+	Pieces  int64
+	Chunks  int64
+}
+
 type Invite struct {
 	ID         string
 	Workspace  int64

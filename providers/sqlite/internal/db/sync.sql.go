@@ -390,6 +390,15 @@ func (q *Queries) DeleteRef(ctx context.Context, arg DeleteRefParams) error {
 	return err
 }
 
+const deleteTombstone = `-- name: DeleteTombstone :exec
+DELETE FROM tombstones WHERE id = ?1
+`
+
+func (q *Queries) DeleteTombstone(ctx context.Context, id int64) error {
+	_, err := q.exec(ctx, q.deleteTombstoneStmt, deleteTombstone, id)
+	return err
+}
+
 const deleteWaypoint = `-- name: DeleteWaypoint :exec
 DELETE FROM waypoints WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 AND version = ?4
 `
@@ -468,6 +477,17 @@ func (q *Queries) Entry(ctx context.Context, id int64) (EntryRow, error) {
 		&i.Payload,
 	)
 	return i, err
+}
+
+const entryExists = `-- name: EntryExists :one
+SELECT 1 FROM log WHERE id = ?1
+`
+
+func (q *Queries) EntryExists(ctx context.Context, id int64) (int64, error) {
+	row := q.queryRow(ctx, q.entryExistsStmt, entryExists, id)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const entryHead = `-- name: EntryHead :one
@@ -584,36 +604,6 @@ func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error 
 	return err
 }
 
-const insertRecord = `-- name: InsertRecord :exec
-INSERT INTO records (workspace, tbl, pk, version, clock, hlc, op_id, state, winners)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)
-`
-
-type InsertRecordParams struct {
-	Workspace int64
-	Tbl       int64
-	Pk        []byte
-	Version   int64
-	Clock     int64
-	Hlc       string
-	OpID      []byte
-	State     int64
-}
-
-func (q *Queries) InsertRecord(ctx context.Context, arg InsertRecordParams) error {
-	_, err := q.exec(ctx, q.insertRecordStmt, insertRecord,
-		arg.Workspace,
-		arg.Tbl,
-		arg.Pk,
-		arg.Version,
-		arg.Clock,
-		arg.Hlc,
-		arg.OpID,
-		arg.State,
-	)
-	return err
-}
-
 const insertRef = `-- name: InsertRef :exec
 INSERT INTO blob_refs (workspace, digest, tbl, pk) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
 `
@@ -632,6 +622,15 @@ func (q *Queries) InsertRef(ctx context.Context, arg InsertRefParams) error {
 		arg.Tbl,
 		arg.Pk,
 	)
+	return err
+}
+
+const insertTombstone = `-- name: InsertTombstone :exec
+INSERT INTO tombstones (id) VALUES (?1)
+`
+
+func (q *Queries) InsertTombstone(ctx context.Context, id int64) error {
+	_, err := q.exec(ctx, q.insertTombstoneStmt, insertTombstone, id)
 	return err
 }
 
@@ -698,49 +697,63 @@ func (q *Queries) KeepKVName(ctx context.Context, arg KeepKVNameParams) error {
 	return err
 }
 
-const liveRecordBetween = `-- name: LiveRecordBetween :one
-SELECT 1 FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk > ?3 AND pk < ?4 AND (state & 3) <> 2 LIMIT 1
+const notIndexedEntries = `-- name: NotIndexedEntries :many
+SELECT l.id, l.tbl, l.op, l.prev, l.pk, l.op_id, l.owner, CAST(s.id IS NULL AS BOOLEAN) AS wins,
+  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
+FROM log l LEFT JOIN superseded s ON s.id = l.id
+WHERE l.id > ?1 AND l.id <= ?2 ORDER BY l.id LIMIT ?3
 `
 
-type LiveRecordBetweenParams struct {
-	Workspace int64
-	Tbl       int64
-	After     []byte
-	Before    []byte
+type NotIndexedEntriesParams struct {
+	After int64
+	Upto  int64
+	Max   int64
 }
 
-// Whether a record that is no winning delete lies between two keys.
-func (q *Queries) LiveRecordBetween(ctx context.Context, arg LiveRecordBetweenParams) (int64, error) {
-	row := q.queryRow(ctx, q.liveRecordBetweenStmt, liveRecordBetween,
-		arg.Workspace,
-		arg.Tbl,
-		arg.After,
-		arg.Before,
-	)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
+type NotIndexedEntriesRow struct {
+	ID    int64
+	Tbl   int64
+	Op    int64
+	Prev  int64
+	Pk    []byte
+	OpID  []byte
+	Owner []byte
+	Wins  bool
+	Bytes int64
 }
 
-const opIDVersion = `-- name: OpIDVersion :one
-SELECT version, fingerprint FROM op_ids WHERE workspace = ?1 AND op_id = ?2
-`
-
-type OpIDVersionParams struct {
-	Workspace int64
-	OpID      []byte
-}
-
-type OpIDVersionRow struct {
-	Version     int64
-	Fingerprint []byte
-}
-
-func (q *Queries) OpIDVersion(ctx context.Context, arg OpIDVersionParams) (OpIDVersionRow, error) {
-	row := q.queryRow(ctx, q.opIDVersionStmt, opIDVersion, arg.Workspace, arg.OpID)
-	var i OpIDVersionRow
-	err := row.Scan(&i.Version, &i.Fingerprint)
-	return i, err
+// What the index is derived from.
+func (q *Queries) NotIndexedEntries(ctx context.Context, arg NotIndexedEntriesParams) ([]NotIndexedEntriesRow, error) {
+	rows, err := q.query(ctx, q.notIndexedEntriesStmt, notIndexedEntries, arg.After, arg.Upto, arg.Max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NotIndexedEntriesRow
+	for rows.Next() {
+		var i NotIndexedEntriesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Tbl,
+			&i.Op,
+			&i.Prev,
+			&i.Pk,
+			&i.OpID,
+			&i.Owner,
+			&i.Wins,
+			&i.Bytes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const orphan = `-- name: Orphan :exec
@@ -760,19 +773,34 @@ func (q *Queries) Orphan(ctx context.Context, arg OrphanParams) error {
 }
 
 const pin = `-- name: Pin :exec
-UPDATE records SET pinned = version WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3
+INSERT INTO pins (workspace, pk, version) VALUES (?1, ?2, ?3) ON CONFLICT (workspace, pk) DO UPDATE SET version = excluded.version
 `
 
 type PinParams struct {
 	Workspace int64
-	Tbl       int64
+	Pk        []byte
+	Version   int64
+}
+
+func (q *Queries) Pin(ctx context.Context, arg PinParams) error {
+	_, err := q.exec(ctx, q.pinStmt, pin, arg.Workspace, arg.Pk, arg.Version)
+	return err
+}
+
+const pinOf = `-- name: PinOf :one
+SELECT version FROM pins WHERE workspace = ?1 AND pk = ?2
+`
+
+type PinOfParams struct {
+	Workspace int64
 	Pk        []byte
 }
 
-// Pins the winner of a record.
-func (q *Queries) Pin(ctx context.Context, arg PinParams) error {
-	_, err := q.exec(ctx, q.pinStmt, pin, arg.Workspace, arg.Tbl, arg.Pk)
-	return err
+func (q *Queries) PinOf(ctx context.Context, arg PinOfParams) (int64, error) {
+	row := q.queryRow(ctx, q.pinOfStmt, pinOf, arg.Workspace, arg.Pk)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }
 
 const placeInChat = `-- name: PlaceInChat :exec
@@ -816,41 +844,6 @@ func (q *Queries) RaiseCounters(ctx context.Context, arg RaiseCountersParams) er
 	return err
 }
 
-const record = `-- name: Record :one
-SELECT version, clock, hlc, op_id, state, winners, pinned FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3
-`
-
-type RecordParams struct {
-	Workspace int64
-	Tbl       int64
-	Pk        []byte
-}
-
-type RecordRow struct {
-	Version int64
-	Clock   int64
-	Hlc     string
-	OpID    []byte
-	State   int64
-	Winners int64
-	Pinned  int64
-}
-
-func (q *Queries) Record(ctx context.Context, arg RecordParams) (RecordRow, error) {
-	row := q.queryRow(ctx, q.recordStmt, record, arg.Workspace, arg.Tbl, arg.Pk)
-	var i RecordRow
-	err := row.Scan(
-		&i.Version,
-		&i.Clock,
-		&i.Hlc,
-		&i.OpID,
-		&i.State,
-		&i.Winners,
-		&i.Pinned,
-	)
-	return i, err
-}
-
 const recordRefs = `-- name: RecordRefs :many
 SELECT digest FROM blob_refs WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 ORDER BY digest
 `
@@ -874,53 +867,6 @@ func (q *Queries) RecordRefs(ctx context.Context, arg RecordRefsParams) ([]strin
 			return nil, err
 		}
 		items = append(items, digest)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const recordsAfter = `-- name: RecordsAfter :many
-SELECT tbl, pk, version FROM records
-WHERE workspace = ?1 AND tbl = ?2 AND pk > ?3
-ORDER BY pk LIMIT ?4
-`
-
-type RecordsAfterParams struct {
-	Workspace int64
-	Tbl       int64
-	Pk        []byte
-	Max       int64
-}
-
-type RecordsAfterRow struct {
-	Tbl     int64
-	Pk      []byte
-	Version int64
-}
-
-func (q *Queries) RecordsAfter(ctx context.Context, arg RecordsAfterParams) ([]RecordsAfterRow, error) {
-	rows, err := q.query(ctx, q.recordsAfterStmt, recordsAfter,
-		arg.Workspace,
-		arg.Tbl,
-		arg.Pk,
-		arg.Max,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []RecordsAfterRow
-	for rows.Next() {
-		var i RecordsAfterRow
-		if err := rows.Scan(&i.Tbl, &i.Pk, &i.Version); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -956,27 +902,6 @@ type RemoveFromChatParams struct {
 
 func (q *Queries) RemoveFromChat(ctx context.Context, arg RemoveFromChatParams) error {
 	_, err := q.exec(ctx, q.removeFromChatStmt, removeFromChat, arg.Workspace, arg.Pk)
-	return err
-}
-
-const reserveOpID = `-- name: ReserveOpID :exec
-INSERT INTO op_ids (workspace, op_id, version, fingerprint) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
-`
-
-type ReserveOpIDParams struct {
-	Workspace   int64
-	OpID        []byte
-	Version     int64
-	Fingerprint []byte
-}
-
-func (q *Queries) ReserveOpID(ctx context.Context, arg ReserveOpIDParams) error {
-	_, err := q.exec(ctx, q.reserveOpIDStmt, reserveOpID,
-		arg.Workspace,
-		arg.OpID,
-		arg.Version,
-		arg.Fingerprint,
-	)
 	return err
 }
 
@@ -1102,33 +1027,17 @@ func (q *Queries) TrimCursors(ctx context.Context, arg TrimCursorsParams) error 
 	return err
 }
 
-const updateRecord = `-- name: UpdateRecord :exec
-UPDATE records SET version = ?1, clock = ?2, hlc = ?3, op_id = ?4, state = ?5, winners = winners + 1
-WHERE workspace = ?6 AND tbl = ?7 AND pk = ?8
+const unpin = `-- name: Unpin :exec
+DELETE FROM pins WHERE workspace = ?1 AND pk = ?2
 `
 
-type UpdateRecordParams struct {
-	Version   int64
-	Clock     int64
-	Hlc       string
-	OpID      []byte
-	State     int64
+type UnpinParams struct {
 	Workspace int64
-	Tbl       int64
 	Pk        []byte
 }
 
-func (q *Queries) UpdateRecord(ctx context.Context, arg UpdateRecordParams) error {
-	_, err := q.exec(ctx, q.updateRecordStmt, updateRecord,
-		arg.Version,
-		arg.Clock,
-		arg.Hlc,
-		arg.OpID,
-		arg.State,
-		arg.Workspace,
-		arg.Tbl,
-		arg.Pk,
-	)
+func (q *Queries) Unpin(ctx context.Context, arg UnpinParams) error {
+	_, err := q.exec(ctx, q.unpinStmt, unpin, arg.Workspace, arg.Pk)
 	return err
 }
 

@@ -459,7 +459,7 @@ func (q *Queries) EnabledWebhooksOf(ctx context.Context, arg EnabledWebhooksOfPa
 const entriesAfter = `-- name: EntriesAfter :many
 SELECT l.id, l.tbl, l.op, l.at, l.prev, l.pk, l.owner,
   CAST(EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id AND s.replaced_by = l.id & ((1 << 43) - 1)) AS BOOLEAN) AS lost,
-  CAST(l.prev > 0 AND EXISTS (SELECT 1 FROM log p WHERE p.id = ((l.id >> 43) << 43) | l.prev AND p.op = 1) AS BOOLEAN) AS revived
+  CAST(l.prev > 0 AND EXISTS (SELECT 1 FROM log p WHERE p.id = ((l.id >> 43) << 43) | l.prev AND (p.op & 1) = 1) AS BOOLEAN) AS revived
 FROM log l WHERE l.id > ?1 AND l.id <= ?2 ORDER BY l.id LIMIT ?3
 `
 

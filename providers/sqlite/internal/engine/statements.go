@@ -16,11 +16,11 @@ type WriteStatements struct {
 	StatementList
 	begin, commit, rollback, savepoint, rollbackTo, release *sqlite3.Stmt
 
-	Role, Counter, SetCounter, ReserveOpID, OpIDVersion, DeleteOpID, Record, InsertRecord, UpdateRecord,
+	Role, Counter, SetCounter, IndexPiece, InsertIndexPiece, SetIndexGeneration,
 	InsertEntry, Entry, Supersede, KVNameOwner, ClaimKVName, UpsertFile, DeleteFile,
 	RecordRefs, InsertRef, DeleteRef, DeleteEntry, DeleteSuperseded, AnyRef, Orphan, Adopt, ReleaseHold,
 	DeviceCursor, InsertCursor, AdvanceCursor, TrimCursors, Step,
-	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, LiveRecordBetween, KeepKVName, ReleaseKVName,
+	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, PinOf, InsertTombstone, DeleteTombstone, KeepKVName, ReleaseKVName,
 	ChatHead, SetChatHead, ChatPlace, PlaceInChat, RemoveFromChat, ReviseChat, BeginChat *sqlite3.Stmt
 }
 
@@ -36,12 +36,9 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.Role, db.SQLRoleInWorkspace},
 		{&s.Counter, db.SQLCounter},
 		{&s.SetCounter, db.SQLSetCounter},
-		{&s.ReserveOpID, db.SQLReserveOpID},
-		{&s.OpIDVersion, db.SQLOpIDVersion},
-		{&s.DeleteOpID, db.SQLDeleteOpID},
-		{&s.Record, db.SQLRecord},
-		{&s.InsertRecord, db.SQLInsertRecord},
-		{&s.UpdateRecord, db.SQLUpdateRecord},
+		{&s.IndexPiece, db.SQLIndexPiece},
+		{&s.InsertIndexPiece, db.SQLInsertIndexPiece},
+		{&s.SetIndexGeneration, db.SQLSetIndexGeneration},
 		{&s.InsertEntry, db.SQLInsertEntry},
 		{&s.Entry, db.SQLEntry},
 		{&s.Supersede, db.SQLSupersede},
@@ -67,7 +64,9 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.InsertWaypoint, db.SQLInsertWaypoint},
 		{&s.DeleteWaypoint, db.SQLDeleteWaypoint},
 		{&s.Pin, db.SQLPin},
-		{&s.LiveRecordBetween, db.SQLLiveRecordBetween},
+		{&s.PinOf, db.SQLPinOf},
+		{&s.InsertTombstone, db.SQLInsertTombstone},
+		{&s.DeleteTombstone, db.SQLDeleteTombstone},
 		{&s.KeepKVName, db.SQLKeepKVName},
 		{&s.ReleaseKVName, db.SQLReleaseKVName},
 		{&s.ChatHead, db.SQLChatHead},
@@ -85,8 +84,8 @@ type ReadStatements struct {
 	StatementList
 	begin, commit *sqlite3.Stmt
 
-	Counter, Changes, RecordsAfter, Entry, EntryHead, WaypointAfter, Record, KVNameOwner,
-	Role, OpIDVersion, ChatHead, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
+	Counter, Changes, IndexPiece, IndexGeneration, Entry, EntryHead, EntryExists, WaypointAfter, PinOf, KVNameOwner,
+	Role, ChatHead, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
 }
 
 func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
@@ -95,14 +94,15 @@ func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
 		{&s.commit, "COMMIT"},
 		{&s.Counter, db.SQLCounter},
 		{&s.Changes, db.SQLChanges},
-		{&s.RecordsAfter, db.SQLRecordsAfter},
+		{&s.IndexPiece, db.SQLIndexPiece},
+		{&s.IndexGeneration, db.SQLIndexGeneration},
 		{&s.Entry, db.SQLEntry},
 		{&s.EntryHead, db.SQLEntryHead},
+		{&s.EntryExists, db.SQLEntryExists},
 		{&s.WaypointAfter, db.SQLWaypointAfter},
-		{&s.Record, db.SQLRecord},
+		{&s.PinOf, db.SQLPinOf},
 		{&s.KVNameOwner, db.SQLKVNameOwner},
 		{&s.Role, db.SQLRoleInWorkspace},
-		{&s.OpIDVersion, db.SQLOpIDVersion},
 		{&s.ChatHead, db.SQLChatHead},
 		{&s.ChatRevision, db.SQLChatRevision},
 		{&s.ChatAfter, db.SQLChatAfter},

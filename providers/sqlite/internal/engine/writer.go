@@ -41,6 +41,7 @@ type writer struct {
 	high         int64 // the highest version that was given out
 	inherited    int64 // the highest number of a workspace that is older than this run
 	checkpointer *checkpointer
+	follower     Follower
 	walPages     int // the length of the write-ahead log after the last commit
 
 	jobs    chan *job
@@ -89,7 +90,7 @@ func (t *Tx) AfterCommit(f func()) { t.job.after = append(t.job.after, f) }
 func (t *Tx) GaveOut(version int64) { *t.high = max(*t.high, version) }
 
 func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *slog.Logger, fatal func(error)) (*writer, error) {
-	w := &writer{log: log, now: now, mark: d.Mark, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
+	w := &writer{log: log, now: now, mark: d.Mark, follower: alone{}, jobs: make(chan *job, groupJobs), done: make(chan struct{})}
 	w.breaker = breaker.New(breaker.Options{
 		Store: "the sync database", Log: log, Refuse: Unavailable, Fatal: fatal, Silence: d.Mark.Silence,
 	})
@@ -218,6 +219,7 @@ func (w *writer) group(first *job) (next *job) {
 			if err := w.undo(); err != nil {
 				first.err = errors.Join(first.err, err)
 			}
+			w.follower.Ended(false)
 			close(first.done)
 			return nil
 		}
@@ -241,6 +243,7 @@ func (w *writer) group(first *job) (next *job) {
 		if err = w.commit(); err == nil {
 			w.mark.Committed(step)
 		}
+		w.follower.Ended(err == nil)
 	}
 	for _, j := range group {
 		if err != nil {
@@ -273,7 +276,10 @@ func (w *writer) commit() error {
 	if w.C.GetAutocommit() {
 		return Unavailable(errors.New("transaction was rolled back"))
 	}
-	err := execute(w.St.commit)
+	err := w.follower.Commit(&w.Connection)
+	if err == nil {
+		err = execute(w.St.commit)
+	}
 	if err == nil {
 		return nil
 	}
@@ -299,11 +305,13 @@ func (w *writer) apply(j *job, start time.Time) {
 	if j.err = execute(w.St.savepoint); j.err != nil {
 		return
 	}
+	w.follower.Save()
 	w.run(j, start)
 	if j.err != nil && !w.C.GetAutocommit() {
 		if err := execute(w.St.rollbackTo); err != nil {
 			j.err = errors.Join(j.err, err)
 		}
+		w.follower.Restore()
 	}
 	if !w.C.GetAutocommit() {
 		if err := execute(w.St.release); err != nil {

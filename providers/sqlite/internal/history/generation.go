@@ -31,14 +31,14 @@ type seen struct {
 }
 
 // see returns the winner of a record, on which the plan rests from then on.
-func (p *plan) see(r *engine.Reader, num int64, table, pk string) (syncrule.Record, error) {
+func (p *plan) see(r *changelog.Reader, num int64, table, pk string) (syncrule.Record, error) {
 	w, err := changelog.RecordOf(r, num, table, pk)
 	p.seen = append(p.seen, seen{table, pk, w})
 	return w, err
 }
 
 // message returns the winner of the message of an answer.
-func (p *plan) message(r *engine.Reader, num int64, id string) (m syncrule.Message, err error) {
+func (p *plan) message(r *changelog.Reader, num int64, id string) (m syncrule.Message, err error) {
 	if m.Record, err = p.see(r, num, or3cloud.TableMessages, id); err != nil || !m.Exists() {
 		return m, err
 	}
@@ -50,12 +50,12 @@ func (p *plan) message(r *engine.Reader, num int64, id string) (m syncrule.Messa
 
 // write carries out a stage: judge looks at what is stored, and what it plans is written if nothing of that has changed.
 func (h *History) write(
-	ctx context.Context, g *or3cloud.ChatGeneration, judge func(r *engine.Reader, num int64) (plan, error),
+	ctx context.Context, g *or3cloud.ChatGeneration, judge func(r *changelog.Reader, num int64) (plan, error),
 ) (or3cloud.GenerationReceipt, error) {
 	for range maxStale {
 		var p plan
 		var in int64
-		err := h.view(ctx, g.WorkspaceID, g.UserID, or3cloud.PermWorkspaceWrite, func(r *engine.Reader, num int64) (err error) {
+		err := h.view(ctx, g.WorkspaceID, g.UserID, or3cloud.PermWorkspaceWrite, func(r *changelog.Reader, num int64) (err error) {
 			in = num
 			p, err = judge(r, num)
 			return err
@@ -75,7 +75,7 @@ func (h *History) write(
 				return err
 			}
 			for _, s := range p.seen {
-				if same, err := changelog.Unchanged(t, in, s.table, s.pk, s.winner); err != nil || !same {
+				if same, err := h.log.Unchanged(t, in, s.table, s.pk, s.winner); err != nil || !same {
 					return errors.Join(err, changelog.ErrStale)
 				}
 			}
@@ -103,7 +103,7 @@ func (h *History) AdmitChatGeneration(ctx context.Context, g or3cloud.ChatGenera
 	if err != nil {
 		return or3cloud.GenerationReceipt{}, err
 	}
-	return h.write(ctx, &g, func(r *engine.Reader, num int64) (plan, error) {
+	return h.write(ctx, &g, func(r *changelog.Reader, num int64) (plan, error) {
 		p := plan{ops: ops}
 		if version, err := admitted(r, num, ops, len(checked.Ops)); err != nil || version > 0 {
 			p.done, p.receipt = true, or3cloud.GenerationReceipt{Replayed: true, ServerVersion: version}
@@ -128,7 +128,7 @@ func (h *History) AdmitChatGeneration(ctx context.Context, g or3cloud.ChatGenera
 }
 
 // admitted returns the version under which the last op of an admission was written; 0 if it was not.
-func admitted(r *engine.Reader, num int64, ops changelog.Together, n int) (last int64, err error) {
+func admitted(r *changelog.Reader, num int64, ops changelog.Together, n int) (last int64, err error) {
 	for i := range n {
 		version, same, err := ops.Written(r, num, i)
 		if err != nil {
@@ -153,7 +153,7 @@ func (h *History) FinalizeChatGeneration(
 	if err != nil {
 		return or3cloud.GenerationReceipt{}, err
 	}
-	return h.write(ctx, &g, func(r *engine.Reader, num int64) (plan, error) {
+	return h.write(ctx, &g, func(r *changelog.Reader, num int64) (plan, error) {
 		var p plan
 		version, table, pk, err := changelog.Written(r, num, checked.FinalID())
 		if err == nil && version > 0 && (table != or3cloud.TableMessages || pk != g.MessageID) {

@@ -29,14 +29,14 @@ func New(e *engine.Engine, ws *members.Workspaces, log *changelog.Log, noticed N
 
 // view runs f in a read transaction, for a user who may do p in the workspace.
 func (h *History) view(
-	ctx context.Context, workspaceID, userID string, p or3cloud.Permission, f func(r *engine.Reader, num int64) error,
+	ctx context.Context, workspaceID, userID string, p or3cloud.Permission, f func(r *changelog.Reader, num int64) error,
 ) error {
 	num, err := h.ws.Number(ctx, workspaceID)
 	if err != nil {
 		return err
 	}
-	err = h.e.View(ctx, func(r *engine.Reader) error {
-		if err := members.PermitRead(r, userID, num, p); err != nil {
+	err = h.log.View(ctx, func(r *changelog.Reader) error {
+		if err := members.PermitRead(r.Reader, userID, num, p); err != nil {
 			return err
 		}
 		return f(r, num)

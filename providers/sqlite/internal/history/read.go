@@ -35,7 +35,7 @@ func (h *History) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emi
 			return page, err
 		}
 	}
-	err = h.view(ctx, q.WorkspaceID, q.UserID, or3cloud.PermWorkspaceRead, func(r *engine.Reader, num int64) error {
+	err = h.view(ctx, q.WorkspaceID, q.UserID, or3cloud.PermWorkspaceRead, func(r *changelog.Reader, num int64) error {
 		c := chat{Reader: r, num: num, emit: emit}
 		switch q.Kind {
 		case or3cloud.ChatThread:
@@ -54,8 +54,8 @@ func (h *History) ReadChatHistory(ctx context.Context, q or3cloud.ChatQuery, emi
 // catchUp brings what is known about the chats of a workspace up to date, for a user who may read it.
 func (h *History) catchUp(ctx context.Context, q or3cloud.ChatQuery) error {
 	var behind int64
-	err := h.view(ctx, q.WorkspaceID, q.UserID, or3cloud.PermWorkspaceRead, func(r *engine.Reader, num int64) error {
-		yes, err := changelog.ChatsAreBehind(r, num)
+	err := h.view(ctx, q.WorkspaceID, q.UserID, or3cloud.PermWorkspaceRead, func(r *changelog.Reader, num int64) error {
+		yes, err := changelog.ChatsAreBehind(r.Reader, num)
 		if yes {
 			behind = num
 		}
@@ -71,7 +71,7 @@ func (h *History) catchUp(ctx context.Context, q or3cloud.ChatQuery) error {
 
 // chat is one answer about chats.
 type chat struct {
-	*engine.Reader
+	*changelog.Reader
 	num  int64
 	emit func([]byte) error
 	out  or3cloud.ChatPage
@@ -120,29 +120,20 @@ func (c *chat) thread(ctx context.Context, id string) error {
 func (c *chat) owner(ctx context.Context, threadID string) error {
 	named := syncschema.ProjectID(c.out.Thread)
 	owner, conflict := named, false
-	table, key := layout.TableNumber(or3cloud.TableProjects), []byte{}
 	read := 0
-	for n := 0; ; n++ {
-		next, version, found, err := changelog.RecordAfter(c.Reader, c.num, table, key)
-		if err != nil || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-		if !found {
-			break
+	projects := changelog.RecordsAfter(c.Reader, c.num, layout.TableNumber(or3cloud.TableProjects), nil, layout.TableNumber(or3cloud.TableProjects))
+	for n := 0; projects.Next(); n++ {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if n == MaxProjects || read >= MaxProjectBytes {
 			return nil
 		}
-		key = next
-		id := layout.RecordPK(key)
-		w, err := changelog.RecordOf(c.Reader, c.num, or3cloud.TableProjects, id)
-		if err != nil {
-			return err
-		}
-		if w.State.Fate() != syncrule.Live {
+		if syncrule.State(projects.State).Fate() != syncrule.Live {
 			continue
 		}
-		err = changelog.PayloadOf(c.Reader, c.num, version, func(payload []byte, _ string) error {
+		id := layout.RecordPK(projects.Key)
+		err := changelog.PayloadOf(c.Reader, c.num, projects.Version, func(payload []byte, _ string) error {
 			read += len(payload)
 			if id != owner && syncschema.ListsThread(payload, threadID) {
 				conflict = conflict || owner != ""
@@ -153,6 +144,9 @@ func (c *chat) owner(ctx context.Context, threadID string) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := projects.Err(); err != nil {
+		return err
 	}
 	if conflict {
 		c.out.ProjectOwnership = or3cloud.ProjectConflict

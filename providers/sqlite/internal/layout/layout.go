@@ -46,9 +46,13 @@ func OpNumber(o or3cloud.Operation) int64 {
 	return 0
 }
 
+// OpBits is the share of log.op that is the number of the operation. The state of the record as the entry left it, had it won, lies
+// above it; entries from before the index say nothing there.
+const OpBits = 1
+
 // Operation is the inverse of OpNumber.
 func Operation(number int64) or3cloud.Operation {
-	if number == 1 {
+	if number&(1<<OpBits-1) == 1 {
 		return or3cloud.OpDelete
 	}
 	return or3cloud.OpPut
@@ -77,6 +81,7 @@ const (
 	packedText   = 0
 	packedUUID   = 1
 	packedSHA256 = 2
+	packedOp     = 3 // a length, so many bytes of a fingerprint, and the packed id
 )
 
 const sha256Prefix = "sha256:"
@@ -103,6 +108,19 @@ func PackID(b []byte, id string) []byte {
 		}
 	}
 	return append(append(b, packedText), id...)
+}
+
+// PackOp appends the packed id of an op, with its fingerprint of up to 255 bytes.
+func PackOp(b, id, fingerprint []byte) []byte {
+	return append(append(append(b, packedOp, byte(len(fingerprint))), fingerprint...), id...)
+}
+
+// SplitOp returns the fingerprint, if there is one, and the packed id of an op, as they are stored.
+func SplitOp(b []byte) (fingerprint, id []byte) {
+	if len(b) < 2 || b[0] != packedOp || len(b) < 2+int(b[1]) {
+		return nil, b
+	}
+	return b[2:][:b[1]], b[2+int(b[1]):]
 }
 
 // appendHex decodes lower-case hex digits; ok is false for anything else.
@@ -137,6 +155,12 @@ func AppendUnpackedID(dst, b []byte) []byte {
 		return dst
 	}
 	switch kind, rest := b[0], b[1:]; {
+	case kind == packedOp:
+		_, id := SplitOp(b)
+		if len(id) == len(b) {
+			return append(dst, rest...)
+		}
+		return AppendUnpackedID(dst, id)
 	case kind == packedUUID && len(rest) == 16:
 		for i, end := range [...]int{4, 6, 8, 10, 16} {
 			if i > 0 {

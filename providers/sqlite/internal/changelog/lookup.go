@@ -1,0 +1,128 @@
+package changelog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
+	"or3.chat/cloud/syncrule"
+)
+
+// Reader is a read transaction with the index as of it.
+type Reader = index.Reader
+
+// View runs f in a read transaction. It may begin it again, before f runs.
+func (l *Log) View(ctx context.Context, f func(*Reader) error) error { return l.index.Read(ctx, f) }
+
+// lookup finds entries in a transaction. The index says where an entry is; whether it still is there, and what it is, says the log.
+type lookup struct {
+	index       *index.View
+	head, pinOf *sqlite3.Stmt
+}
+
+func in(x *index.Index, t *engine.Tx) lookup { return lookup{x.In(t), t.St.EntryHead, t.St.PinOf} }
+
+func of(r *Reader) lookup { return lookup{&r.View, r.St.EntryHead, r.St.PinOf} }
+
+// record is the winner of a (table, pk).
+type record struct {
+	syncrule.Record
+	nth    int64 // how many there were, modulo 64
+	pinned int64 // the version of the last pinned entry
+}
+
+// missing is the error of an entry that is not there and was never collected.
+func missing(workspace, version int64) error {
+	return fmt.Errorf("entry %d of workspace %d is missing", version, workspace)
+}
+
+// winner returns the winner of a record, which is found by its key or by its whole key in the index; the zero one if there is none.
+func (l lookup) winner(workspace, table int64, key []byte, indexKey string) (r record, found bool, err error) {
+	w, found, err := l.index.Winner(indexKey)
+	if err != nil || !found {
+		return r, false, err
+	}
+	found, err = engine.One(l.head, func(s *sqlite3.Stmt) {
+		_, opID := layout.SplitOp(s.ColumnRawBlob(6))
+		r.Version, r.State, r.nth = w.Version, syncrule.State(w.State), w.Nth
+		r.Revision = or3cloud.Revision{Clock: s.ColumnInt64(3), HLC: s.ColumnText(7), OpID: layout.UnpackID(opID)}
+	}, layout.EntryID(workspace, w.Version))
+	if err != nil || !found { // a deletion that was collected
+		return r, false, err
+	}
+	if layout.TableName(table) == or3cloud.TableKV {
+		_, err = engine.One(l.pinOf, func(s *sqlite3.Stmt) { r.pinned = s.ColumnInt64(0) }, workspace, key)
+	}
+	return r, true, err
+}
+
+// winnerOf is winner for a key that is looked up once.
+func (l lookup) winnerOf(workspace, table int64, key []byte) (r record, found bool, err error) {
+	return l.winner(workspace, table, key, index.RecordKey(workspace, table, key))
+}
+
+// origin is an entry as it is found by its op id.
+type origin struct {
+	version     int64
+	fingerprint []byte // none for ops from before there were any
+}
+
+// entryOf returns where an op was written; the zero value if it was not, or is collected.
+func (l lookup) entryOf(workspace int64, hash index.Key, opID []byte) (w origin, err error) {
+	err = l.index.Versions(index.OpKey(workspace, hash), func(version int64) (more bool, err error) {
+		_, err = engine.One(l.head, func(s *sqlite3.Stmt) {
+			fingerprint, id := layout.SplitOp(s.ColumnRawBlob(6))
+			if bytes.Equal(id, opID) {
+				w = origin{version, bytes.Clone(fingerprint)}
+			}
+		}, layout.EntryID(workspace, version))
+		return w.version == 0, err
+	})
+	return w, err
+}
+
+// Records goes through records in the order of their tables and keys. Deletions that were collected are left out.
+type Records struct {
+	*index.Records
+	exists    *sqlite3.Stmt
+	workspace int64
+	err       error
+}
+
+// RecordsAfter returns the records of a table after a key, and those of the tables that follow up to the last.
+func RecordsAfter(r *Reader, workspace, table int64, after []byte, last int64) *Records {
+	from := index.RecordKey(workspace, table, after)
+	if len(after) > 0 {
+		from += "\x00"
+	}
+	return &Records{Records: r.Records(from, index.RecordKey(workspace, last+1, nil)), exists: r.St.EntryExists, workspace: workspace}
+}
+
+// Next goes to the next record and reports whether there is one.
+func (r *Records) Next() bool {
+	for r.err == nil && r.Records.Next() {
+		if syncrule.State(r.State).Fate() != syncrule.Deleted {
+			return true
+		}
+		var exists bool
+		exists, r.err = engine.One(r.exists, func(*sqlite3.Stmt) {}, layout.EntryID(r.workspace, r.Version))
+		if exists && r.err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Err returns what has ended the records, if it was a fault.
+func (r *Records) Err() error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Records.Err()
+}

@@ -1,0 +1,295 @@
+// Package index finds entries of the log: by op id, and by the record whose winner they are. It is no truth of its own. What it holds was
+// derived from the log in the same transaction; what is recent is in memory alone, and is derived again from the entries that came since
+// when the program starts.
+//
+// What is recent is a tree. When it has become large it is frozen, written as a run, a sorted list that never changes, and runs are merged
+// by four. So a push changes no page but those at the end of the log, and each key is written a few times, in order, later. A filter in
+// memory knows for most keys that a run does not have them. Filters and trees are small; the rest is in the file.
+package index
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"or3.chat/cloud/internal/background"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+)
+
+// Bounds of what is recent, in keys and in their bytes. Beyond the first it is written as a run; beyond the second, where it comes when
+// that fails again and again, nothing is taken any more.
+const (
+	recentKeys, fullKeys   = 32 << 10, 256 << 10
+	recentBytes, fullBytes = 4 << 20, 32 << 20
+)
+
+// published is how many states are kept for readers whose transactions began before the last commits.
+const published = 4
+
+// Options configure an Index.
+type Options struct {
+	// Gone reports whether the log no longer has an entry.
+	Gone func(r *engine.Reader, id int64) (bool, error)
+	// RecentKeys is after how many keys a run is written; 0 means 32,768.
+	RecentKeys int
+}
+
+// Index is the index of a database. The goroutine of the writer changes it; everyone else reads a View.
+type Index struct {
+	// Hash stands for op ids.
+	Hash Hash
+
+	e    *engine.Engine
+	opts Options
+	seed seed
+	loop *background.Loop
+	// fault is what keeps the index from being read; blind are the workspaces whose entries could not all be read.
+	fault error
+	blind map[int64]error
+	next  int64 // id of the next run; it belongs to the compaction
+
+	// Of the writer: the state as its transaction has it, and as it was in front of the job at hand.
+	current, saved       state
+	changed, savedChange bool
+	epoch                uint64
+	view                 View
+
+	mu     sync.Mutex
+	states [published]state // by generation
+	latest state            // as of the last commit
+}
+
+// New reads the index of a database and follows the transactions of its writer. It is called before the first job.
+func New(ctx context.Context, e *engine.Engine, opts Options) (*Index, error) {
+	if opts.RecentKeys == 0 {
+		opts.RecentKeys = recentKeys
+	}
+	x := &Index{e: e, opts: opts}
+	key, err := e.Q.SigningKey(ctx, "index")
+	if err != nil || len(key) < 16 {
+		return nil, fmt.Errorf("key of the index: %w", err)
+	}
+	x.Hash, x.seed = KeyedHash(key), seed(binary.LittleEndian.Uint64(key))
+	s, err := x.restore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, err := e.Q.LastIndexRow(ctx)
+	switch {
+	case sqlitex.IsDamage(err):
+		x.fault = err
+	case err != nil:
+		return nil, fmt.Errorf("pieces of the index: %w", err)
+	}
+	x.next = max(1, last>>rowBits+1)
+	x.current, x.saved, x.latest = s, s, s
+	x.states[uint64(s.generation)%published] = s
+	x.epoch = 1
+	x.loop = background.New(background.Task{Name: "runs of the index of the sync database", Log: e.Log, Run: x.compact})
+	e.Follow(x)
+	x.loop.Begin()
+	return x, nil
+}
+
+// restore reads the state as the file has it. With a damaged run nothing can be looked up, but the log can be read.
+func (x *Index) restore(ctx context.Context) (s state, err error) {
+	if s.generation, err = x.e.Q.IndexGeneration(ctx); err != nil {
+		return s, fmt.Errorf("generation of the index: %w", err)
+	}
+	rows, err := x.e.Q.IndexRuns(ctx)
+	if err != nil {
+		return s, fmt.Errorf("runs of the index: %w", err)
+	}
+	for _, row := range rows {
+		r := &run{id: row.ID, age: row.Age, entries: row.Entries, pieces: row.Pieces, chunks: row.Chunks}
+		var directory []byte
+		for n := range r.chunks {
+			chunk, err := x.e.Q.IndexPiece(ctx, rowID(r.id, r.pieces+n))
+			switch {
+			case sqlitex.IsDamage(err), engine.NoRows(err):
+				x.fault = err
+			case err != nil:
+				return s, fmt.Errorf("directory of run %d of the index: %w", r.id, err)
+			}
+			directory = append(directory, chunk...)
+		}
+		if err := r.restore(directory); err != nil {
+			x.fault = cmp.Or(x.fault, err)
+		}
+		s.runs = append(s.runs, r)
+	}
+	return s, nil
+}
+
+// closeTime is how long Close may take to write what is recent, so that the next start need not derive it again.
+const closeTime = 5 * time.Second
+
+// Close ends what goes on in the background, and writes what is recent if it can.
+func (x *Index) Close() {
+	x.loop.Close()
+	if x.fault != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if err := x.writeRecent(ctx); err != nil {
+		x.e.Log.Info("what is recent of the index is derived again at the next start", "why", err)
+	}
+}
+
+func (x *Index) writeRecent(ctx context.Context) error {
+	for {
+		s := x.committed()
+		if s.frozen.root != nil {
+			if err := x.flush(ctx, s.frozen); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.recent.root == nil {
+			return nil
+		}
+		if err := x.e.Do(ctx, func(context.Context, *engine.Tx) error { x.freeze(); return nil }); err != nil {
+			return err
+		}
+	}
+}
+
+// Blind says that not all entries of a workspace could be read: nothing can be looked up there. It is called before the first reader.
+func (x *Index) Blind(workspace int64, err error) {
+	if x.blind == nil {
+		x.blind = map[int64]error{}
+	}
+	x.blind[workspace] = err
+}
+
+// ErrFull says that what is recent cannot be written.
+var ErrFull = errors.New("the index is not written")
+
+// Full reports whether so much is recent that nothing more is to be added. It belongs to the writer.
+func (x *Index) Full() bool {
+	return x.current.recent.n >= fullKeys || x.current.recent.size >= fullBytes
+}
+
+// Put adds the op id and, if it has won, the winner of an entry. It belongs to the writer.
+func (x *Index) Put(workspace int64, op Key, version int64, recordKey string, w *Winner) {
+	x.current.recent.set(x.epoch, opKeyAt(workspace, op, version), 0)
+	if w != nil {
+		x.current.recent.set(x.epoch, recordKey, w.pack())
+	}
+	x.changed = true
+}
+
+// In returns the index as the transaction of a job has it. It is valid until the job changes something.
+func (x *Index) In(t *engine.Tx) *View {
+	x.view.index, x.view.state, x.view.piece = x, x.current, t.St.IndexPiece
+	return &x.view
+}
+
+// Reader is a read transaction with the index as of it.
+type Reader struct {
+	*engine.Reader
+	View
+}
+
+// maxBehind is how often a read transaction is begun again because the states in memory have gone on since.
+const maxBehind = 100
+
+// Read runs f in a read transaction with the index as of it.
+func (x *Index) Read(ctx context.Context, f func(*Reader) error) error {
+	for range maxBehind {
+		behind := false
+		err := x.e.View(ctx, func(r *engine.Reader) error {
+			var generation int64
+			_, err := engine.One(r.St.IndexGeneration, func(s *sqlite3.Stmt) { generation = s.ColumnInt64(0) })
+			if err != nil {
+				return err
+			}
+			s := x.at(generation)
+			if behind = s.generation != generation; behind {
+				return nil
+			}
+			return f(&Reader{Reader: r, View: View{index: x, state: s, piece: r.St.IndexPiece}})
+		})
+		if err != nil || !behind {
+			return err
+		}
+	}
+	return engine.Unavailable(errBehind)
+}
+
+// at returns the state of a generation, or another one if it is not kept any more.
+func (x *Index) at(generation int64) state {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.states[uint64(generation)%published]
+}
+
+// Save implements engine.Follower.
+func (x *Index) Save() {
+	x.epoch++
+	x.saved, x.savedChange = x.current, x.changed
+}
+
+// Restore implements engine.Follower.
+func (x *Index) Restore() { x.current, x.changed = x.saved, x.savedChange }
+
+// Commit implements engine.Follower. The state is there for readers before they can see the transaction.
+func (x *Index) Commit(c *engine.Connection) error {
+	if !x.changed {
+		return nil
+	}
+	if r := &x.current.recent; x.current.frozen.root == nil && (r.n >= x.opts.RecentKeys || r.size >= recentBytes) {
+		x.freeze()
+	}
+	x.epoch++
+	x.current.generation++
+	x.mu.Lock()
+	x.states[uint64(x.current.generation)%published] = x.current
+	x.mu.Unlock()
+	return engine.Run(c.St.SetIndexGeneration, x.current.generation)
+}
+
+func (x *Index) freeze() {
+	x.current.frozen, x.current.recent = x.current.recent, tree{}
+	x.changed = true
+}
+
+// Ended implements engine.Follower.
+func (x *Index) Ended(committed bool) {
+	x.mu.Lock()
+	if committed {
+		x.latest = x.current
+	}
+	x.mu.Unlock()
+	x.current, x.changed = x.latest, false
+	x.epoch++
+	if x.current.frozen.root != nil {
+		x.loop.Wake()
+	}
+}
+
+// committed returns the state as of the last commit.
+func (x *Index) committed() state {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.latest
+}
+
+// forget drops the states of which no reader is likely to begin any more, and what they alone keep in memory.
+func (x *Index) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.states {
+		if x.states[i].generation < x.latest.generation {
+			x.states[i] = state{}
+		}
+	}
+}

@@ -1,0 +1,289 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+)
+
+// state is everything that the index knows at one moment. It does not change.
+type state struct {
+	generation int64
+	recent     tree
+	frozen     tree   // what was recent and is being written into a run
+	runs       []*run // the newest first
+}
+
+// View is the index as of one transaction, which reads its pieces.
+type View struct {
+	index  *Index
+	state  state
+	piece  *sqlite3.Stmt
+	buffer []byte
+}
+
+// Hash returns the key of an op id.
+func (v *View) Hash(opID []byte) Key { return v.index.Hash(opID) }
+
+// usable reports why nothing can be looked up.
+func (v *View) usable(key string) error {
+	err := v.index.fault
+	if err == nil && len(v.index.blind) > 0 {
+		err = v.index.blind[workspaceOf(key)]
+	}
+	if err != nil {
+		return engine.Unavailable(err)
+	}
+	return nil
+}
+
+// load reads a piece.
+func (v *View) load(r *run, n int64, buffer []byte) ([]byte, error) {
+	found, err := engine.One(v.piece, func(s *sqlite3.Stmt) { buffer = append(buffer[:0], s.ColumnRawBlob(0)...) }, rowID(r.id, n))
+	if err == nil && !found {
+		err = fmt.Errorf("piece %d of run %d: %w: it is missing", n, r.id, errPiece)
+	}
+	return buffer, err
+}
+
+// Winner returns what is known of the winner of a record. A winner that was a deletion may be collected, which the index does not know.
+func (v *View) Winner(key string) (w Winner, found bool, err error) {
+	if err := v.usable(key); err != nil {
+		return w, false, err
+	}
+	value, found := v.state.recent.get(key)
+	if !found {
+		value, found = v.state.frozen.get(key)
+	}
+	if found {
+		return unpackWinner(value), true, nil
+	}
+	sum := v.index.seed.sum(key)
+	for _, r := range v.state.runs {
+		if !r.filter.has(sum) {
+			continue
+		}
+		n := r.starts.piece(key)
+		if v.buffer, err = v.load(r, n, v.buffer); err != nil {
+			return w, false, err
+		}
+		var p pieceReader
+		p.reset(v.buffer)
+		for {
+			more, err := p.next()
+			if err != nil {
+				return w, false, fmt.Errorf("piece %d of run %d: %w", n, r.id, err)
+			}
+			if !more {
+				break
+			}
+			if c := strings.Compare(string(p.key), key); c == 0 {
+				return unpackWinner(p.value), true, nil
+			} else if c > 0 {
+				break
+			}
+		}
+	}
+	return w, false, nil
+}
+
+// Versions calls f with the versions under which op ids with this hash may have been written, the newest first within what is recent,
+// until f returns false. The log knows whose they are, and whether they still are.
+func (v *View) Versions(key string, f func(version int64) (more bool, err error)) error {
+	if err := v.usable(key); err != nil {
+		return err
+	}
+	for _, t := range []*tree{&v.state.recent, &v.state.frozen} {
+		if !t.hasPrefix(key) { // as for nearly all op ids
+			continue
+		}
+		if more, err := versions(t.from(key), key, f); err != nil || !more {
+			return err
+		}
+	}
+	sum := v.index.seed.sum(key)
+	for _, r := range v.state.runs {
+		if !r.filter.has(sum) {
+			continue
+		}
+		if more, err := versions(v.from(r, key), key, f); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func versions(c cursor, key string, f func(int64) (bool, error)) (more bool, err error) {
+	for {
+		found, err := c.next()
+		if err != nil || !found {
+			return true, err
+		}
+		at, _ := c.at()
+		if !strings.HasPrefix(string(at), key) {
+			if string(at) < key {
+				continue
+			}
+			return true, nil
+		}
+		if more, err := f(versionOf(at)); err != nil || !more {
+			return false, err
+		}
+	}
+}
+
+// cursor goes through keys in order. What at returns is valid until the next call.
+type cursor interface {
+	next() (bool, error)
+	at() (key []byte, value uint64)
+}
+
+// runCursor goes through a run from a piece on. It may begin before the key that is asked for.
+type runCursor struct {
+	pieceReader
+	v     *View
+	r     *run
+	n     int64 // the next piece
+	piece []byte
+}
+
+func (v *View) from(r *run, key string) *runCursor {
+	return &runCursor{v: v, r: r, n: r.starts.piece(key)}
+}
+
+func (c *runCursor) next() (bool, error) {
+	for {
+		more, err := c.pieceReader.next()
+		if err != nil {
+			return false, fmt.Errorf("piece %d of run %d: %w", c.n-1, c.r.id, err)
+		}
+		if more || c.n >= c.r.pieces {
+			return more, nil
+		}
+		if c.piece, err = c.v.load(c.r, c.n, c.piece); err != nil {
+			return false, err
+		}
+		c.reset(c.piece)
+		c.n++
+	}
+}
+
+func (c *runCursor) at() ([]byte, uint64) { return c.key, c.value }
+
+// merged goes through several cursors at once. Of equal keys it delivers the one of the first cursor.
+type merged struct {
+	cursors []cursor // each stands at a pair
+	begun   bool
+	first   int
+	key     []byte
+}
+
+// newMerged starts with the first key that is not below from.
+func newMerged(from string, cursors ...cursor) (*merged, error) {
+	m := &merged{}
+	for _, c := range cursors {
+		for {
+			more, err := c.next()
+			if err != nil {
+				return nil, err
+			}
+			if !more {
+				break
+			}
+			if key, _ := c.at(); string(key) >= from {
+				m.cursors = append(m.cursors, c)
+				break
+			}
+		}
+	}
+	return m, nil
+}
+
+func (m *merged) next() (bool, error) {
+	if m.begun {
+		// All that stand at the key that was delivered go on.
+		m.key = append(m.key[:0], m.keyOf(m.first)...)
+		for i := 0; i < len(m.cursors); {
+			if !bytes.Equal(m.keyOf(i), m.key) {
+				i++
+				continue
+			}
+			more, err := m.cursors[i].next()
+			if err != nil {
+				return false, err
+			}
+			if more {
+				i++
+			} else {
+				m.cursors = append(m.cursors[:i], m.cursors[i+1:]...)
+			}
+		}
+	}
+	m.begun = true
+	if len(m.cursors) == 0 {
+		return false, nil
+	}
+	m.first = 0
+	for i := 1; i < len(m.cursors); i++ {
+		if bytes.Compare(m.keyOf(i), m.keyOf(m.first)) < 0 {
+			m.first = i
+		}
+	}
+	return true, nil
+}
+
+func (m *merged) keyOf(i int) []byte { key, _ := m.cursors[i].at(); return key }
+
+func (m *merged) at() ([]byte, uint64) { return m.cursors[m.first].at() }
+
+// Records goes through the winners of records in order.
+type Records struct {
+	cursor cursor
+	until  string
+	// Table is the number of the record's table, and Key its key there, which is valid until the next call of Next.
+	Table int64
+	Key   []byte
+	Winner
+	err error
+}
+
+// Records returns the records between two keys of RecordKey: not below from, and below until.
+func (v *View) Records(from, until string) *Records {
+	if err := v.usable(from); err != nil {
+		return &Records{err: err}
+	}
+	cursors := []cursor{v.state.recent.from(from), v.state.frozen.from(from)}
+	for _, r := range v.state.runs {
+		cursors = append(cursors, v.from(r, from))
+	}
+	m, err := newMerged(from, cursors...)
+	return &Records{cursor: m, until: until, err: err}
+}
+
+// Next goes to the next record and reports whether there is one.
+func (r *Records) Next() bool {
+	if r.err != nil {
+		return false
+	}
+	more, err := r.cursor.next()
+	if err != nil || !more {
+		r.err = err
+		return false
+	}
+	key, value := r.cursor.at()
+	if string(key) >= r.until {
+		return false
+	}
+	r.Table, r.Key, r.Winner = int64(key[headSize-1]), key[headSize:], unpackWinner(value)
+	return true
+}
+
+// Err returns what has ended the records, if it was a fault.
+func (r *Records) Err() error { return r.err }
+
+var errBehind = errors.New("the index in memory has gone on")
