@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,9 +45,9 @@ func TestIndexOfAnOlderDatabase(t *testing.T) {
 	interrupted := 0
 	for calls := 1; ; calls = calls*3/2 + 1 {
 		ctx, cancel := context.WithCancel(t.Context())
-		n := 0
+		var n atomic.Int64
 		s, err := Open(ctx, Options{Path: path, Log: testLog(t), Rand: zeros{}, recentKeys: 50, Now: func() time.Time {
-			if n++; n == calls {
+			if n.Add(1) == int64(calls) {
 				cancel()
 			}
 			return c.now()

@@ -52,12 +52,7 @@ func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Opt
 	if err != nil {
 		return nil, fmt.Errorf("key of snapshots: %w", err)
 	}
-	if l.index, err = index.New(ctx, e, index.Options{Gone: gone, RecentKeys: opts.RecentKeys}); err != nil {
-		return nil, err
-	}
-	f := follow{e: e, index: l.index}
-	if err := f.all(ctx); err != nil {
-		l.index.Close()
+	if l.index, err = index.New(ctx, e, index.Options{Derive: deriver(e), Gone: gone, RecentKeys: opts.RecentKeys}); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	return l, nil

@@ -1,7 +1,6 @@
 package changelog
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -33,6 +32,12 @@ var migrations = os.DirFS("../../migrations")
 // openTest opens a database at a path, or at one of its own.
 func openTest(t testing.TB, path string) store {
 	t.Helper()
+	return openWith(t, path, 50)
+}
+
+// openWith writes runs of the index of so many keys.
+func openWith(t testing.TB, path string, recentKeys int) store {
+	t.Helper()
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "sync.sqlite")
 	}
@@ -43,7 +48,7 @@ func openTest(t testing.TB, path string) store {
 		t.Fatal(err)
 	}
 	ws := members.New(e, members.Options{})
-	l, err := New(t.Context(), e, ws, Options{Retention: MinRetention, RecentKeys: 50, Noticed: func(string, error) {}})
+	l, err := New(t.Context(), e, ws, Options{Retention: MinRetention, RecentKeys: recentKeys, Noticed: func(string, error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,43 +87,6 @@ func TestOpIDsThatShareAHash(t *testing.T) {
 	}
 	if r := again.Results[201]; !r.Success || r.Replayed {
 		t.Errorf("a new op: %+v", r)
-	}
-}
-
-// TestADamagedIndexIsNoLoss spoils what the index keeps of its runs. Pushes and snapshots wait for an operator, and pulls go on.
-func TestADamagedIndexIsNoLoss(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "sync.sqlite")
-	var ws, user string
-	t.Run("before", func(t *testing.T) {
-		s := openTest(t, path)
-		p := newPusher(t, s)
-		user, ws = p.user, p.ws
-		for i := range 100 {
-			p.push(p.put(or3cloud.TablePosts, fmt.Sprint("row", i), 1, ""))
-		}
-		if err := s.index.Write(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		err := s.engine.Do(t.Context(), func(_ context.Context, t *engine.Tx) error { return t.C.Exec("UPDATE index_pieces SET data = x'FF'") })
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	s := openTest(t, path)
-	p := &pusher{t: t, s: s, user: user, ws: ws, n: 1000}
-	scope := or3cloud.Scope{WorkspaceID: ws}
-	_, err := s.Push(t.Context(), or3cloud.PushRequest{Scope: scope, UserID: user, Ops: []or3cloud.Op{p.put(or3cloud.TablePosts, "new", 1, "")}})
-	if or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
-		t.Errorf("push: %v", err)
-	}
-	_, err = s.Snapshot(t.Context(), or3cloud.SnapshotRequest{Scope: scope, UserID: user, PageSize: 10}, func(*or3cloud.SnapshotItem) error { return nil })
-	if or3cloud.CodeOf(err) != or3cloud.CodeUnavailable {
-		t.Errorf("snapshot: %v", err)
-	}
-	n := 0
-	_, err = s.Pull(t.Context(), or3cloud.PullRequest{Scope: scope, UserID: user, Limit: 1000}, func(*or3cloud.Change) error { n++; return nil })
-	if err != nil || n != 100 {
-		t.Errorf("pull: %d rows, %v", n, err)
 	}
 }
 

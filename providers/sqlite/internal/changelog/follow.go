@@ -27,8 +27,17 @@ type follow struct {
 	e       *engine.Engine
 	index   *index.Index
 	older   bool // whether there are tables from before the index
+	blind   map[int64]error
 	told    time.Time
 	entries int
+}
+
+// deriver returns what index.Options.Derive is for a log.
+func deriver(e *engine.Engine) func(context.Context, *index.Index) (map[int64]error, error) {
+	return func(ctx context.Context, x *index.Index) (map[int64]error, error) {
+		f := follow{e: e, index: x, blind: map[int64]error{}}
+		return f.blind, f.all(ctx)
+	}
 }
 
 func (f *follow) all(ctx context.Context) error {
@@ -40,7 +49,7 @@ func (f *follow) all(ctx context.Context) error {
 	if err := f.workspaces(ctx); err != nil || !f.older {
 		return err
 	}
-	if err := f.index.Write(ctx); err != nil {
+	if err := f.index.Flush(ctx); err != nil {
 		return err
 	}
 	return f.e.Do(ctx, func(_ context.Context, t *engine.Tx) error { return t.C.Exec("DROP TABLE op_ids; DROP TABLE records") })
@@ -55,12 +64,7 @@ func (f *follow) workspaces(ctx context.Context) error {
 		}
 		for _, w := range page {
 			after = w.Workspace
-			err := f.workspace(ctx, w)
-			if sqlitex.IsDamage(err) && !f.older {
-				f.index.Blind(w.Workspace, err)
-				continue
-			}
-			if err != nil {
+			if err := f.workspace(ctx, w); err != nil {
 				return err
 			}
 		}
@@ -74,6 +78,10 @@ func (f *follow) workspace(ctx context.Context, w db.NotIndexedRow) error {
 	step := db.NotIndexedEntriesParams{After: layout.EntryID(w.Workspace, w.Indexed), Upto: layout.EntryID(w.Workspace, w.Version), Max: followPage}
 	for {
 		rows, err := f.e.Q.NotIndexedEntries(ctx, step)
+		if sqlitex.IsDamage(err) && !f.older {
+			f.blind[w.Workspace] = err
+			return nil
+		}
 		if err != nil || len(rows) == 0 {
 			return sqlitex.Translate(err)
 		}
@@ -90,6 +98,9 @@ func (f *follow) workspace(ctx context.Context, w db.NotIndexedRow) error {
 			if err != nil {
 				return err
 			}
+		}
+		if err := f.index.Settle(ctx); err != nil {
+			return err
 		}
 		step.After = rows[len(rows)-1].ID
 		if f.entries += len(rows); f.e.Now().Sub(f.told) > followTold {

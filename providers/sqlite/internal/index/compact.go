@@ -28,8 +28,10 @@ const (
 // compact writes what is frozen, and merges runs, until there is nothing to do. Before and after it deletes rows of runs that are not
 // linked: those that were merged, and those that were not finished.
 func (x *Index) compact(ctx context.Context) error {
-	if x.fault != nil {
-		return nil // it is told to whoever asks for a key
+	if x.damage.Load() != nil || x.committed().fault != nil {
+		if err := x.derive(ctx); err != nil {
+			return err
+		}
 	}
 	if err := x.sweep(ctx); err != nil {
 		return err
@@ -278,7 +280,7 @@ func (c *mergeCursor) load() error {
 		c.pieces = make([][]byte, ahead)
 	}
 	return c.x.e.View(c.ctx, func(r *engine.Reader) error {
-		v := View{piece: r.St.IndexPiece}
+		v := View{index: c.x, piece: r.St.IndexPiece}
 		for range min(ahead, c.r.pieces-c.read) {
 			var err error
 			if c.pieces[c.read%ahead], err = v.load(c.r, c.read, c.pieces[c.read%ahead]); err != nil {
@@ -313,7 +315,7 @@ func (x *Index) newOutput(ctx context.Context, keys int) *output {
 
 // take collects rows for a job. Between jobs it does what may not wait.
 func (o *output) take(row []byte) error {
-	o.rows = append(o.rows, row)
+	o.rows = append(o.rows, seal(rowID(o.id, o.stored+int64(len(o.rows))), row))
 	if o.pages += 1 + len(row)/4096; o.pages < rowsPerJob {
 		return nil
 	}
@@ -336,6 +338,7 @@ func (o *output) store() error {
 		}
 		return err
 	})
+	o.x.notice(err)
 	o.stored += int64(len(o.rows))
 	o.rows, o.pages = o.rows[:0], 0
 	return err
@@ -348,7 +351,7 @@ func (o *output) link(change func(context.Context, *engine.Tx) error, instead ..
 	}
 	r := &run{}
 	*r = o.run
-	return o.x.e.Do(o.ctx, func(ctx context.Context, t *engine.Tx) error {
+	err := o.x.e.Do(o.ctx, func(ctx context.Context, t *engine.Tx) error {
 		if err := change(ctx, t); err != nil {
 			return err
 		}
@@ -365,10 +368,13 @@ func (o *output) link(change func(context.Context, *engine.Tx) error, instead ..
 		o.x.current.runs = slices.Insert(slices.Clone(o.x.current.runs), at, r)
 		return t.Q.InsertIndexRun(ctx, db.InsertIndexRunParams{ID: r.id, Age: r.age, Entries: r.entries, Pieces: r.pieces, Chunks: r.chunks})
 	})
+	o.x.notice(err)
+	return err
 }
 
 // sweep deletes the rows of runs that are not linked any more, or never were.
-func (x *Index) sweep(ctx context.Context) error {
+func (x *Index) sweep(ctx context.Context) (err error) {
+	defer func() { x.notice(err) }()
 	known := map[int64]bool{}
 	for _, r := range x.committed().runs {
 		known[r.id] = true

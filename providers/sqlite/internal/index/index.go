@@ -8,12 +8,12 @@
 package index
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -35,6 +35,9 @@ const published = 4
 
 // Options configure an Index.
 type Options struct {
+	// Derive puts the entries of the log that the index does not know, and returns the workspaces whose entries could not all be read.
+	// It is called at the start, and when the index has turned out to be damaged and is made again; nothing is looked up meanwhile.
+	Derive func(ctx context.Context, x *Index) (blind map[int64]error, err error)
 	// Gone reports whether the log no longer has an entry.
 	Gone func(r *engine.Reader, id int64) (bool, error)
 	// RecentKeys is after how many keys a run is written; 0 means 32,768.
@@ -50,23 +53,25 @@ type Index struct {
 	opts Options
 	seed seed
 	loop *background.Loop
-	// fault is what keeps the index from being read; blind are the workspaces whose entries could not all be read.
-	fault error
-	blind map[int64]error
-	next  int64 // id of the next run; it belongs to the compaction
+	next int64 // id of the next run; it belongs to the compaction
+	// damage is what was found of the index that cannot be read.
+	damage atomic.Pointer[error]
 
 	// Of the writer: the state as its transaction has it, and as it was in front of the job at hand.
 	current, saved       state
 	changed, savedChange bool
 	epoch                uint64
 	view                 View
+	// starting says that there are no readers yet, to whom a generation would matter.
+	starting bool
 
 	mu     sync.Mutex
 	states [published]state // by generation
 	latest state            // as of the last commit
 }
 
-// New reads the index of a database and follows the transactions of its writer. It is called before the first job.
+// New reads the index of a database, or makes it again if it cannot be read, brings it to where the log is, and follows the transactions
+// of the writer from then on. It is called before the first job.
 func New(ctx context.Context, e *engine.Engine, opts Options) (*Index, error) {
 	if opts.RecentKeys == 0 {
 		opts.RecentKeys = recentKeys
@@ -77,55 +82,76 @@ func New(ctx context.Context, e *engine.Engine, opts Options) (*Index, error) {
 		return nil, fmt.Errorf("key of the index: %w", err)
 	}
 	x.Hash, x.seed = KeyedHash(key), seed(binary.LittleEndian.Uint64(key))
-	s, err := x.restore(ctx)
-	if err != nil {
-		return nil, err
-	}
-	last, err := e.Q.LastIndexRow(ctx)
+	s, last, err := x.restore(ctx)
 	switch {
 	case sqlitex.IsDamage(err):
-		x.fault = err
+		x.damage.Store(&err)
+		s, last = state{}, 0
 	case err != nil:
-		return nil, fmt.Errorf("pieces of the index: %w", err)
+		return nil, err
 	}
 	x.next = max(1, last>>rowBits+1)
 	x.current, x.saved, x.latest = s, s, s
 	x.states[uint64(s.generation)%published] = s
-	x.epoch = 1
+	x.epoch, x.starting = 1, true
 	x.loop = background.New(background.Task{Name: "runs of the index of the sync database", Log: e.Log, Run: x.compact})
 	e.Follow(x)
+	if err = x.derive(ctx); err != nil && x.damage.Load() != nil {
+		err = x.derive(ctx)
+	}
+	if err == nil {
+		err = x.dropAside(ctx)
+	}
+	if err == nil {
+		err = e.Do(ctx, func(context.Context, *engine.Tx) error { x.starting = false; return nil })
+	}
+	if err != nil {
+		return nil, err
+	}
 	x.loop.Begin()
 	return x, nil
 }
 
-// restore reads the state as the file has it. With a damaged run nothing can be looked up, but the log can be read.
-func (x *Index) restore(ctx context.Context) (s state, err error) {
+// restore reads the state as the file has it, and the highest id of a row.
+func (x *Index) restore(ctx context.Context) (s state, last int64, err error) {
 	if s.generation, err = x.e.Q.IndexGeneration(ctx); err != nil {
-		return s, fmt.Errorf("generation of the index: %w", err)
+		return s, 0, fmt.Errorf("generation of the index: %w", orDamage(err))
 	}
 	rows, err := x.e.Q.IndexRuns(ctx)
 	if err != nil {
-		return s, fmt.Errorf("runs of the index: %w", err)
+		return s, 0, fmt.Errorf("runs of the index: %w", err)
 	}
 	for _, row := range rows {
 		r := &run{id: row.ID, age: row.Age, entries: row.Entries, pieces: row.Pieces, chunks: row.Chunks}
 		var directory []byte
 		for n := range r.chunks {
-			chunk, err := x.e.Q.IndexPiece(ctx, rowID(r.id, r.pieces+n))
-			switch {
-			case sqlitex.IsDamage(err), engine.NoRows(err):
-				x.fault = err
-			case err != nil:
-				return s, fmt.Errorf("directory of run %d of the index: %w", r.id, err)
+			id := rowID(r.id, r.pieces+n)
+			chunk, err := x.e.Q.IndexPiece(ctx, id)
+			if err == nil {
+				chunk, err = unseal(id, chunk)
+			}
+			if err != nil {
+				return s, 0, fmt.Errorf("directory of run %d of the index: %w", r.id, orDamage(err))
 			}
 			directory = append(directory, chunk...)
 		}
 		if err := r.restore(directory); err != nil {
-			x.fault = cmp.Or(x.fault, err)
+			return s, 0, fmt.Errorf("directory of run %d of the index: %w", r.id, err)
 		}
 		s.runs = append(s.runs, r)
 	}
-	return s, nil
+	if last, err = x.e.Q.LastIndexRow(ctx); err != nil {
+		return s, 0, fmt.Errorf("pieces of the index: %w", err)
+	}
+	return s, last, nil
+}
+
+// orDamage takes a row that is missing for damage.
+func orDamage(err error) error {
+	if engine.NoRows(err) {
+		return errPiece
+	}
+	return err
 }
 
 // closeTime is how long Close may take to write what is recent, so that the next start need not derive it again.
@@ -134,17 +160,18 @@ const closeTime = 5 * time.Second
 // Close ends what goes on in the background, and writes what is recent if it can.
 func (x *Index) Close() {
 	x.loop.Close()
-	if x.fault != nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	if err := x.writeRecent(ctx); err != nil {
+	if err := x.Flush(ctx); err != nil {
 		x.e.Log.Info("what is recent of the index is derived again at the next start", "why", err)
 	}
 }
 
-func (x *Index) writeRecent(ctx context.Context) error {
+// Settle writes what has become too much to be recent, and merges runs, while no compaction runs: it is for Options.Derive.
+func (x *Index) Settle(ctx context.Context) error { return x.work(ctx, 0) }
+
+// Flush writes all that is recent, while no compaction runs: it is for Options.Derive.
+func (x *Index) Flush(ctx context.Context) error {
 	for {
 		s := x.committed()
 		if s.frozen.root != nil {
@@ -160,14 +187,6 @@ func (x *Index) writeRecent(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// Blind says that not all entries of a workspace could be read: nothing can be looked up there. It is called before the first reader.
-func (x *Index) Blind(workspace int64, err error) {
-	if x.blind == nil {
-		x.blind = map[int64]error{}
-	}
-	x.blind[workspace] = err
 }
 
 // ErrFull says that what is recent cannot be written.
@@ -210,6 +229,7 @@ func (x *Index) Read(ctx context.Context, f func(*Reader) error) error {
 			var generation int64
 			_, err := engine.One(r.St.IndexGeneration, func(s *sqlite3.Stmt) { generation = s.ColumnInt64(0) })
 			if err != nil {
+				x.notice(err)
 				return err
 			}
 			s := x.at(generation)
@@ -250,11 +270,16 @@ func (x *Index) Commit(c *engine.Connection) error {
 		x.freeze()
 	}
 	x.epoch++
+	if x.starting {
+		return nil
+	}
 	x.current.generation++
 	x.mu.Lock()
 	x.states[uint64(x.current.generation)%published] = x.current
 	x.mu.Unlock()
-	return engine.Run(c.St.SetIndexGeneration, x.current.generation)
+	err := engine.Run(c.St.SetIndexGeneration, x.current.generation)
+	x.notice(err)
+	return err
 }
 
 func (x *Index) freeze() {
@@ -267,6 +292,9 @@ func (x *Index) Ended(committed bool) {
 	x.mu.Lock()
 	if committed {
 		x.latest = x.current
+	}
+	if x.starting {
+		x.states[uint64(x.latest.generation)%published] = x.latest
 	}
 	x.mu.Unlock()
 	x.current, x.changed = x.latest, false

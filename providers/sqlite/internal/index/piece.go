@@ -3,16 +3,42 @@ package index
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // A run is stored in pieces, each a row that fits on a page. A piece is a list of keys in order, each as how many bytes it shares with
 // the one before it, how many follow and what they are, and its value.
 
-// pieceSize is how large a piece becomes at most, unless a single key takes more: with what SQLite adds, a page of 4096 bytes.
-const pieceSize = 4040
+// pieceSize is how large a piece becomes at most, unless a single key takes more: with what is added, a page of 4096 bytes.
+const pieceSize = 4040 - sealSize
 
-var errPiece = errors.New("a piece of the index is damaged")
+// errPiece is damage like that of a page.
+var errPiece = fmt.Errorf("what is stored is not what was written: %w", sqlite3.CORRUPT)
+
+// sealSize is how many bytes follow what a row of a run holds: a checksum of it and of its id, because a piece that has changed would
+// lead to another entry. SQLite's own checksums are not in every database.
+const sealSize = 4
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func sealOf(id int64, row []byte) uint32 {
+	var text [8]byte
+	binary.BigEndian.PutUint64(text[:], uint64(id))
+	return crc32.Update(crc32.Checksum(text[:], castagnoli), castagnoli, row)
+}
+
+func seal(id int64, row []byte) []byte { return binary.LittleEndian.AppendUint32(row, sealOf(id, row)) }
+
+func unseal(id int64, row []byte) ([]byte, error) {
+	n := len(row) - sealSize
+	if n < 0 || binary.LittleEndian.Uint32(row[n:]) != sealOf(id, row[:n]) {
+		return nil, errPiece
+	}
+	return row[:n], nil
+}
 
 // pieceReader goes through a piece. Key and value are those of the pair at which it stands.
 type pieceReader struct {
@@ -132,7 +158,7 @@ func (w *runWriter) add(key []byte, value uint64) error {
 		} else {
 			w.starts.add(key[:shared+1])
 		}
-		w.piece = make([]byte, 0, pieceSize)
+		w.piece = make([]byte, 0, pieceSize+sealSize)
 		shared = 0
 	}
 	w.piece = binary.AppendUvarint(w.piece, uint64(shared))
@@ -174,8 +200,10 @@ func (w *runWriter) close() error {
 
 // directory returns what is kept in memory as bytes.
 func (r *run) directory() []byte {
-	b := make([]byte, 0, 16+8*len(r.filter)+len(r.starts.text)+2*len(r.starts.ends))
-	b = binary.AppendUvarint(b, uint64(len(r.filter)))
+	b := make([]byte, 0, 32+8*len(r.filter)+len(r.starts.text)+2*len(r.starts.ends))
+	for _, n := range []int64{r.age, r.entries, r.pieces, int64(len(r.filter))} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
 	for _, word := range r.filter {
 		b = binary.LittleEndian.AppendUint64(b, word)
 	}
@@ -190,6 +218,13 @@ func (r *run) directory() []byte {
 
 // restore reads what directory has returned.
 func (r *run) restore(b []byte) error {
+	for _, want := range []int64{r.age, r.entries, r.pieces} {
+		got, n := uvarint(b)
+		if n == 0 || got != uint64(want) {
+			return errPiece
+		}
+		b = b[n:]
+	}
 	words, n := uvarint(b)
 	if n == 0 || words == 0 || words%lineWords != 0 || words > uint64(len(b)-n)/8 {
 		return errPiece

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
@@ -17,6 +18,9 @@ type state struct {
 	recent     tree
 	frozen     tree   // what was recent and is being written into a run
 	runs       []*run // the newest first
+	// fault is why nothing can be looked up; blind are the workspaces where nothing can, because their entries could not all be read.
+	fault error
+	blind map[int64]error
 }
 
 // View is the index as of one transaction, which reads its pieces.
@@ -32,9 +36,9 @@ func (v *View) Hash(opID []byte) Key { return v.index.Hash(opID) }
 
 // usable reports why nothing can be looked up.
 func (v *View) usable(key string) error {
-	err := v.index.fault
-	if err == nil && len(v.index.blind) > 0 {
-		err = v.index.blind[workspaceOf(key)]
+	err := v.state.fault
+	if err == nil && len(v.state.blind) > 0 {
+		err = v.state.blind[workspaceOf(key)]
 	}
 	if err != nil {
 		return engine.Unavailable(err)
@@ -44,11 +48,26 @@ func (v *View) usable(key string) error {
 
 // load reads a piece.
 func (v *View) load(r *run, n int64, buffer []byte) ([]byte, error) {
-	found, err := engine.One(v.piece, func(s *sqlite3.Stmt) { buffer = append(buffer[:0], s.ColumnRawBlob(0)...) }, rowID(r.id, n))
+	id := rowID(r.id, n)
+	found, err := engine.One(v.piece, func(s *sqlite3.Stmt) { buffer = append(buffer[:0], s.ColumnRawBlob(0)...) }, id)
 	if err == nil && !found {
-		err = fmt.Errorf("piece %d of run %d: %w: it is missing", n, r.id, errPiece)
+		err = fmt.Errorf("%w: it is missing", errPiece)
 	}
-	return buffer, err
+	if err == nil {
+		buffer, err = unseal(id, buffer)
+	}
+	return buffer, v.damaged(r, n, err)
+}
+
+// damaged lets the index be made again if a piece cannot be read.
+func (v *View) damaged(r *run, n int64, err error) error {
+	if err == nil {
+		return nil
+	}
+	if slices.Contains(v.index.committed().runs, r) { // and not only in a transaction from before the index was made again
+		v.index.notice(err)
+	}
+	return fmt.Errorf("piece %d of run %d of the index: %w", n, r.id, err)
 }
 
 // Winner returns what is known of the winner of a record. A winner that was a deletion may be collected, which the index does not know.
@@ -77,7 +96,7 @@ func (v *View) Winner(key string) (w Winner, found bool, err error) {
 		for {
 			more, err := p.next()
 			if err != nil {
-				return w, false, fmt.Errorf("piece %d of run %d: %w", n, r.id, err)
+				return w, false, v.damaged(r, n, err)
 			}
 			if !more {
 				break
@@ -160,7 +179,7 @@ func (c *runCursor) next() (bool, error) {
 	for {
 		more, err := c.pieceReader.next()
 		if err != nil {
-			return false, fmt.Errorf("piece %d of run %d: %w", c.n-1, c.r.id, err)
+			return false, c.v.damaged(c.r, c.n-1, err)
 		}
 		if more || c.n >= c.r.pieces {
 			return more, nil
