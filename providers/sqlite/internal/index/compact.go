@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
@@ -23,6 +24,9 @@ const (
 	goneShare = 8
 	// goneAtOnce is for how many keys the log is asked at once.
 	goneAtOnce = 512
+	// rest is how much longer than for a step of a merge the compaction does nothing afterwards. Merges take a few percent of a processor
+	// if they are spread, and are no reason for pushes to share it.
+	rest = 4
 )
 
 // compact writes what is frozen, and merges runs, until there is nothing to do. Before and after it deletes rows of runs that are not
@@ -33,6 +37,8 @@ func (x *Index) compact(ctx context.Context) error {
 			return err
 		}
 	}
+	x.resting = true
+	defer func() { x.resting = false }()
 	if err := x.sweep(ctx); err != nil {
 		return err
 	}
@@ -300,13 +306,14 @@ type output struct {
 	ctx    context.Context
 	x      *Index
 	newer  int64 // the age from which on things may not wait; -1 if everything may
+	begun  time.Time
 	rows   [][]byte
 	pages  int
 	stored int64
 }
 
 func (x *Index) newOutput(ctx context.Context, keys int) *output {
-	o := &output{ctx: ctx, x: x, newer: -1}
+	o := &output{ctx: ctx, x: x, newer: -1, begun: time.Now()}
 	o.runWriter = newRunWriter(x.seed, keys, o.take)
 	o.id, o.age = x.next, x.next
 	x.next++
@@ -325,7 +332,27 @@ func (o *output) take(row []byte) error {
 	if o.newer < 0 {
 		return nil
 	}
-	return o.x.work(o.ctx, o.newer)
+	if err := o.rest(); err != nil {
+		return err
+	}
+	err := o.x.work(o.ctx, o.newer)
+	o.begun = time.Now()
+	return err
+}
+
+// rest lets others have the processor after a step of a merge.
+func (o *output) rest() error {
+	if !o.x.resting {
+		return nil
+	}
+	timer := time.NewTimer(rest * time.Since(o.begun))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-o.ctx.Done():
+		return o.ctx.Err()
+	}
 }
 
 func (o *output) store() error {

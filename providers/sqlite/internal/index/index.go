@@ -53,7 +53,9 @@ type Index struct {
 	opts Options
 	seed seed
 	loop *background.Loop
-	next int64 // id of the next run; it belongs to the compaction
+	// Of the compaction: id of the next run, and whether merges leave the processor to others.
+	next    int64
+	resting bool
 	// damage is what was found of the index that cannot be read.
 	damage atomic.Pointer[error]
 
