@@ -62,9 +62,12 @@ func (s *Store) noticed(workspaceID string, err error) {
 	}
 }
 
-// byWorkspace are the tables whose rows belong to a workspace, apart from the log.
+// byEntry are the tables whose rows belong to entries of the log.
+var byEntry = []string{"log", "files", "blob_refs"}
+
+// byWorkspace are the tables whose rows belong to a workspace, apart from these.
 var byWorkspace = []string{
-	"counters", "pins", "kv_names", "device_cursors", "files", "blob_refs", "blob_orphans", "retired_generations", "upload_intents", "members", "invites",
+	"counters", "pins", "kv_names", "device_cursors", "blob_orphans", "retired_generations", "upload_intents", "members", "invites",
 }
 
 // unreadable returns which workspaces have rows that cannot be read.
@@ -89,8 +92,10 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 		}
 		for _, w := range page {
 			after = w.Num
-			if err := found(w.ID, "log", s.readInPages(ctx, "log", layout.EntryID(w.Num, 0), layout.EntryID(w.Num, layout.MaxVersion))); err != nil {
-				return faults, err
+			for _, table := range byEntry {
+				if err := found(w.ID, table, s.readInPages(ctx, table, layout.EntryID(w.Num, 0), layout.EntryID(w.Num, layout.MaxVersion))); err != nil {
+					return faults, err
+				}
 			}
 			for _, table := range byWorkspace {
 				rows, err := s.engine.DB.Read.QueryContext(ctx, "SELECT * FROM "+table+" WHERE workspace = ?", w.Num)

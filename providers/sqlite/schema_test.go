@@ -35,7 +35,6 @@ var mayScan = map[string]string{
 	"MembershipsOf":            "sorts the workspaces of one user",
 	"ListWorkspaces":           "sorts the workspaces of one user",
 	"OldestWorkspace":          "sorts the workspaces of one user",
-	"ReservedUse":              "reads the open intents of one workspace",
 	"TrimInvites":              "sorts the invites of one workspace, when the operator makes another",
 	"TrimCursors":              "sorts the devices of one user in one workspace, of which there are few",
 	"RehomeUsers":              "sorts the workspaces of each user who had the deleted one active",

@@ -30,7 +30,7 @@ var bounds = map[string]struct{ bound, test string }{
 	"tombstones":          {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
 	"pins":                {"Options.WorkspaceQuota: a pin names an entry, and goes with its record", "TestAFullWorkspace"},
 	"index_runs":          {"four of a level, each four times as large as the one below", "TestTheIndexForgets"},
-	"index_pieces":        {"Options.WorkspaceQuota: two keys of an entry, until its run is merged with the oldest", "TestTheIndexForgets"},
+	"index_pieces":        {"Options.WorkspaceQuota: two keys of an entry and one of each reference, until its run is merged with the oldest", "TestTheIndexForgets"},
 	"superseded":          {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
 	"waypoints":           {"Options.WorkspaceQuota: a waypoint comes and goes with its entry", "TestAFullWorkspace"},
 	"kv_names":            {"Options.WorkspaceQuota: a name counts as an entry, and stays", "TestAFullWorkspace"},

@@ -42,25 +42,7 @@ func TestIndexOfAnOlderDatabase(t *testing.T) {
 	}
 	entries := makeOlder(t, path)
 
-	interrupted := 0
-	for calls := 1; ; calls = calls*3/2 + 1 {
-		ctx, cancel := context.WithCancel(t.Context())
-		var n atomic.Int64
-		s, err := Open(ctx, Options{Path: path, Log: testLog(t), Rand: zeros{}, recentKeys: 50, Now: func() time.Time {
-			if n.Add(1) == int64(calls) {
-				cancel()
-			}
-			return c.now()
-		}})
-		cancel()
-		if err != nil {
-			interrupted++
-			continue
-		}
-		s.Close()
-		break
-	}
-	if interrupted < 3 {
+	if interrupted := startInterrupted(t, path, c); interrupted < 3 {
 		t.Errorf("the start was interrupted %d times only", interrupted)
 	}
 	s, _ = openTest(t, func(o *Options) { o.Path, o.Now = path, c.now })
@@ -80,6 +62,28 @@ func TestIndexOfAnOlderDatabase(t *testing.T) {
 	var kept int
 	if err := copied.Read.QueryRow("SELECT count(*) FROM op_ids").Scan(&kept); err != nil || kept != entries {
 		t.Errorf("the copy has %d op ids, %v, want %d", kept, err, entries)
+	}
+}
+
+// startInterrupted starts with a database until a start is not interrupted, each later than the one before, and returns how many were.
+func startInterrupted(t *testing.T, path string, c *clock) (interrupted int) {
+	t.Helper()
+	for calls := 1; ; calls = calls*3/2 + 1 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var n atomic.Int64
+		s, err := Open(ctx, Options{Path: path, Log: testLog(t), Rand: zeros{}, recentKeys: 50, Now: func() time.Time {
+			if n.Add(1) == int64(calls) {
+				cancel()
+			}
+			return c.now()
+		}})
+		cancel()
+		if err != nil {
+			interrupted++
+			continue
+		}
+		s.Close()
+		return interrupted
 	}
 }
 
@@ -252,6 +256,23 @@ func makeOlder(t testing.TB, path string) (entries int) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+	makeReferencesOlder(t, exec, func(query string, row func(scan func(...any))) {
+		rows, err := d.Read.Query(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			row(func(into ...any) {
+				if err := rows.Scan(into...); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	})
 	exec(`DROP TABLE index_state; DROP TABLE index_runs; DROP TABLE index_pieces; DROP TABLE tombstones; DROP TABLE pins;
 		ALTER TABLE counters DROP COLUMN indexed; DELETE FROM signing_keys WHERE purpose = 'index'; DELETE FROM goose_db_version WHERE version_id >= 20`)
 	return entries

@@ -1,15 +1,12 @@
 -- name: WorkspaceUse :one
 SELECT bytes, files FROM storage_usage WHERE workspace = @workspace;
 
--- name: ReservedUse :one
--- What the intents of a workspace add to its rows: each content once, and only what exceeds the row that counts it.
-SELECT CAST(coalesce(sum(max(room - max(counted, 0), 0)), 0) AS INTEGER) AS bytes,
-  CAST(coalesce(sum(counted < 0), 0) AS INTEGER) AS files
-FROM (
-  SELECT max(i.size_bytes) AS room,
-    coalesce((SELECT max(f.size_bytes) FROM files f WHERE f.workspace = i.workspace AND f.digest = i.digest), -1) AS counted
-  FROM upload_intents i WHERE i.workspace = @workspace AND i.expires_at > @now GROUP BY i.workspace, i.digest
-);
+-- name: PromisedRoom :many
+-- The contents that intents keep room for, and how much.
+SELECT digest, CAST(max(size_bytes) AS INTEGER) AS room FROM upload_intents WHERE workspace = @workspace AND expires_at > @now GROUP BY digest;
+
+-- name: AnyIntent :one
+SELECT 1 FROM upload_intents WHERE workspace = @workspace LIMIT 1;
 
 -- name: DropExpiredIntents :exec
 DELETE FROM upload_intents WHERE workspace = @workspace AND expires_at <= @now;
@@ -32,9 +29,6 @@ DELETE FROM upload_intents WHERE workspace = @workspace AND id = @id AND expires
 -- name: ReleaseHold :exec
 -- A row that counts at least what was uploaded replaces the hold.
 DELETE FROM upload_intents WHERE workspace = @workspace AND digest = @digest AND id = '' AND size_bytes <= @size_bytes;
-
--- name: CountedSize :one
-SELECT CAST(coalesce(max(size_bytes), -1) AS INTEGER) FROM files WHERE workspace = @workspace AND digest = @digest;
 
 -- name: CountIntents :one
 SELECT CAST(coalesce(sum(id <> ''), 0) AS INTEGER) AS open, CAST(coalesce(sum(id = ''), 0) AS INTEGER) AS holds

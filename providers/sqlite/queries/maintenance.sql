@@ -55,26 +55,6 @@ SELECT num FROM workspaces WHERE id = @workspace_id;
 -- name: WorkspacesAfter :many
 SELECT num, id FROM workspaces WHERE num > @num ORDER BY num LIMIT @max;
 
--- name: FilesAfter :many
-SELECT digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files
-WHERE workspace = @workspace AND (digest, pk) > (CAST(@digest AS TEXT), CAST(@pk AS BLOB))
-ORDER BY digest, pk LIMIT @max;
-
--- name: FilesOfDigest :many
-SELECT digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files
-WHERE workspace = @workspace AND digest = @digest AND pk > @pk
-ORDER BY pk LIMIT @max;
-
--- name: RefsAfter :many
-SELECT digest, tbl, pk FROM blob_refs
-WHERE workspace = @workspace AND (digest, tbl, pk) > (CAST(@digest AS TEXT), CAST(@tbl AS INTEGER), CAST(@pk AS BLOB)) AND tbl <> @file_meta
-ORDER BY digest, tbl, pk LIMIT @max;
-
--- name: RefsOfDigest :many
-SELECT digest, tbl, pk FROM blob_refs
-WHERE workspace = @workspace AND digest = @digest AND (tbl, pk) > (CAST(@tbl AS INTEGER), CAST(@pk AS BLOB)) AND tbl <> @file_meta
-ORDER BY tbl, pk LIMIT @max;
-
 -- name: GiveBack :exec
 -- Nothing is given back below zero, whatever a restored copy says.
 UPDATE counters SET bytes = max(0, bytes - @bytes) WHERE workspace = @workspace;

@@ -39,8 +39,8 @@ SELECT 1 FROM log WHERE id = @id;
 -- name: NotIndexedEntries :many
 -- What the index is derived from.
 SELECT l.id, l.tbl, l.op, l.prev, l.pk, l.op_id, l.owner, CAST(s.id IS NULL AS BOOLEAN) AS wins,
-  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
-FROM log l LEFT JOIN superseded s ON s.id = l.id
+  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes, CAST(f.id IS NOT NULL AS BOOLEAN) AS file, b.digests
+FROM log l LEFT JOIN superseded s ON s.id = l.id LEFT JOIN files f ON f.id = l.id LEFT JOIN blob_refs b ON b.id = l.id
 WHERE l.id > @after AND l.id <= @upto ORDER BY l.id LIMIT @max;
 
 -- name: InsertTombstone :exec
@@ -91,34 +91,29 @@ UPDATE kv_names SET version = @version WHERE workspace = @workspace AND name = @
 -- name: ReleaseKVName :exec
 DELETE FROM kv_names WHERE workspace = @workspace AND name = @name;
 
--- name: UpsertFile :exec
-INSERT INTO files (workspace, digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind)
-VALUES (@workspace, @digest, @pk, @size_bytes, @updated_at, @storage_id, @mime_type, @name, @kind)
-ON CONFLICT (workspace, digest, pk) DO UPDATE SET
-  size_bytes = excluded.size_bytes, updated_at = excluded.updated_at, storage_id = excluded.storage_id,
-  mime_type = excluded.mime_type, name = excluded.name, kind = excluded.kind;
+-- name: InsertFile :exec
+INSERT INTO files (id, size_bytes, updated_at, storage_id, mime_type, name, kind)
+VALUES (@id, @size_bytes, @updated_at, @storage_id, @mime_type, @name, @kind);
 
--- name: DeleteFile :exec
-DELETE FROM files WHERE workspace = @workspace AND digest = @digest AND pk = @pk;
+-- name: DeleteFile :one
+DELETE FROM files WHERE id = @id RETURNING size_bytes;
 
--- name: RecordRefs :many
-SELECT digest FROM blob_refs WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk ORDER BY digest;
+-- name: File :one
+SELECT size_bytes, updated_at, storage_id, mime_type, name, kind FROM files WHERE id = @id;
 
--- name: InsertRef :exec
-INSERT INTO blob_refs (workspace, digest, tbl, pk) VALUES (@workspace, @digest, @tbl, @pk) ON CONFLICT DO NOTHING;
+-- name: AddUse :exec
+INSERT INTO storage_usage (workspace, bytes, files) VALUES (@workspace, @bytes, @files)
+ON CONFLICT (workspace) DO UPDATE SET bytes = bytes + excluded.bytes, files = files + excluded.files;
 
--- name: DeleteRef :exec
-DELETE FROM blob_refs WHERE workspace = @workspace AND digest = @digest AND tbl = @tbl AND pk = @pk;
+-- name: InsertRefs :exec
+INSERT INTO blob_refs (id, digests) VALUES (@id, @digests);
 
--- name: AnyRef :one
-SELECT 1 FROM blob_refs WHERE workspace = @workspace AND digest = @digest LIMIT 1;
+-- name: DeleteRefs :one
+DELETE FROM blob_refs WHERE id = @id RETURNING digests;
 
 -- name: Orphan :exec
 INSERT INTO blob_orphans (workspace, digest, since) VALUES (@workspace, @digest, @since)
 ON CONFLICT (workspace, digest) DO UPDATE SET since = excluded.since;
-
--- name: Adopt :exec
-DELETE FROM blob_orphans WHERE workspace = @workspace AND digest = @digest;
 
 -- name: DeviceCursor :one
 SELECT version, updated_at FROM device_cursors WHERE workspace = @workspace AND user_id = @user_id AND device = @device;

@@ -114,6 +114,10 @@ func written(t *testing.T, s store, f func()) (steps, pages int) {
 			t.Fatal(err)
 		}
 	}
+	// The index writes and merges in the background what the ops before have left to it.
+	if err := s.index.Write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	count()
 	f()
 	count()

@@ -55,6 +55,10 @@ func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Opt
 	if l.index, err = index.New(ctx, e, index.Options{Derive: deriver(e), Gone: gone, RecentKeys: opts.RecentKeys}); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
+	if err := moveReferences(ctx, e, l.index); err != nil {
+		l.index.Close()
+		return nil, fmt.Errorf("references: %w", err)
+	}
 	return l, nil
 }
 

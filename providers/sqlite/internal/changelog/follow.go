@@ -7,6 +7,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/index"
@@ -92,8 +93,7 @@ func (f *follow) workspace(ctx context.Context, w db.NotIndexedRow) error {
 						return err
 					}
 				}
-				f.derive(w.Workspace, some)
-				return nil
+				return f.derive(w.Workspace, some)
 			})
 			if err != nil {
 				return err
@@ -103,10 +103,15 @@ func (f *follow) workspace(ctx context.Context, w db.NotIndexedRow) error {
 			return err
 		}
 		step.After = rows[len(rows)-1].ID
-		if f.entries += len(rows); f.e.Now().Sub(f.told) > followTold {
-			f.told = f.e.Now()
-			f.e.Log.Info("the index of the sync database is made", "entries", f.entries)
-		}
+		f.tell(len(rows))
+	}
+}
+
+// tell counts what was done, and tells of it now and then.
+func (f *follow) tell(n int) {
+	if f.entries += n; f.e.Now().Sub(f.told) > followTold {
+		f.told = f.e.Now()
+		f.e.Log.Info("the index of the sync database is made", "entries", f.entries)
 	}
 }
 
@@ -151,7 +156,7 @@ func keepOlder(ctx context.Context, t *engine.Tx, num int64, rows []db.NotIndexe
 }
 
 // derive adds entries to the index. How often a record was won before is not counted again: the next winner becomes a waypoint.
-func (f *follow) derive(num int64, rows []db.NotIndexedEntriesRow) {
+func (f *follow) derive(num int64, rows []db.NotIndexedEntriesRow) error {
 	for _, r := range rows {
 		_, opID := layout.SplitOp(r.OpID)
 		version := layout.VersionOf(r.ID)
@@ -163,8 +168,21 @@ func (f *follow) derive(num int64, rows []db.NotIndexedEntriesRow) {
 		if r.Prev > 0 {
 			w.Nth = waypointEvery - 1
 		}
-		f.index.Put(num, f.index.Hash(opID), version, index.RecordKey(num, r.Tbl, layout.RecordKey(layout.UnpackID(r.Pk), r.Owner)), &w)
+		pk := layout.UnpackID(r.Pk)
+		key := layout.RecordKey(pk, r.Owner)
+		f.index.Put(num, f.index.Hash(opID), version, index.RecordKey(num, r.Tbl, key), &w)
+		if r.File {
+			index.PutReference(f.index, num, syncschema.Digest(pk), r.Tbl, key, version)
+		}
+		digests, ok := unpackDigests(r.Digests)
+		if !ok {
+			return errDigests
+		}
+		for _, digest := range digests {
+			index.PutReference(f.index, num, digest, r.Tbl, key, version)
+		}
 	}
+	return nil
 }
 
 // gone reports whether the log no longer has an entry.

@@ -74,6 +74,7 @@ type push struct {
 	first      int64 // the counter before the batch
 	grown      int64 // what the stretch adds to the size of the workspace, in bytes
 	refs       int   // references that the stretch has changed
+	files      files // what the stretch does to those of the workspace
 	results    []or3cloud.OpResult
 	winners    winners
 	stored     []byte // the op id of an entry as it is stored; a buffer
@@ -84,7 +85,7 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 	if p.log.index.Full() {
 		return engine.Unavailable(index.ErrFull)
 	}
-	p.Tx, p.grown = t, 0
+	p.Tx, p.grown, p.files = t, 0, files{}
 	var size int64
 	found, err := engine.One(p.St.Counter, func(s *sqlite3.Stmt) { p.version, size = s.ColumnInt64(0), s.ColumnInt64(2) }, p.workspace)
 	if err != nil {
@@ -103,7 +104,7 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 	version := p.version
 	p.GaveOut(version)
 	t.AfterCommit(func() { p.log.heads.raise(p.workspace, version, 0) })
-	return engine.Run(p.St.SetCounter, version, p.grown, p.workspace)
+	return errors.Join(engine.Run(p.St.SetCounter, version, p.grown, p.workspace), p.files.count(t, p.workspace))
 }
 
 // apply applies the ops of a stretch in order. It stops in front of one that has to be prepared again, and when it has
@@ -209,7 +210,7 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 		op.indexKey = index.RecordKey(p.workspace, op.table, op.key)
 	}
 	p.log.index.Put(p.workspace, op.hash, p.version, op.indexKey, &index.Winner{Version: p.version, State: int64(state), Nth: nth})
-	return p.derive(op, state, exists)
+	return p.derive(op, state, &old)
 }
 
 // supersede notes that a winner is none any more.

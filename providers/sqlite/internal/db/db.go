@@ -39,6 +39,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.addEntriesGoneStmt, err = db.PrepareContext(ctx, addEntriesGone); err != nil {
 		return nil, fmt.Errorf("error preparing query AddEntriesGone: %w", err)
 	}
+	if q.addUseStmt, err = db.PrepareContext(ctx, addUse); err != nil {
+		return nil, fmt.Errorf("error preparing query AddUse: %w", err)
+	}
 	if q.adminEventsAfterStmt, err = db.PrepareContext(ctx, adminEventsAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query AdminEventsAfter: %w", err)
 	}
@@ -48,14 +51,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.adminsAreToldStmt, err = db.PrepareContext(ctx, adminsAreTold); err != nil {
 		return nil, fmt.Errorf("error preparing query AdminsAreTold: %w", err)
 	}
-	if q.adoptStmt, err = db.PrepareContext(ctx, adopt); err != nil {
-		return nil, fmt.Errorf("error preparing query Adopt: %w", err)
-	}
 	if q.advanceCursorStmt, err = db.PrepareContext(ctx, advanceCursor); err != nil {
 		return nil, fmt.Errorf("error preparing query AdvanceCursor: %w", err)
 	}
-	if q.anyRefStmt, err = db.PrepareContext(ctx, anyRef); err != nil {
-		return nil, fmt.Errorf("error preparing query AnyRef: %w", err)
+	if q.anyIntentStmt, err = db.PrepareContext(ctx, anyIntent); err != nil {
+		return nil, fmt.Errorf("error preparing query AnyIntent: %w", err)
 	}
 	if q.anyWorkspaceStmt, err = db.PrepareContext(ctx, anyWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query AnyWorkspace: %w", err)
@@ -153,9 +153,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.countWebhooksStmt, err = db.PrepareContext(ctx, countWebhooks); err != nil {
 		return nil, fmt.Errorf("error preparing query CountWebhooks: %w", err)
 	}
-	if q.countedSizeStmt, err = db.PrepareContext(ctx, countedSize); err != nil {
-		return nil, fmt.Errorf("error preparing query CountedSize: %w", err)
-	}
 	if q.counterStmt, err = db.PrepareContext(ctx, counter); err != nil {
 		return nil, fmt.Errorf("error preparing query Counter: %w", err)
 	}
@@ -189,8 +186,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteRateWindowStmt, err = db.PrepareContext(ctx, deleteRateWindow); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteRateWindow: %w", err)
 	}
-	if q.deleteRefStmt, err = db.PrepareContext(ctx, deleteRef); err != nil {
-		return nil, fmt.Errorf("error preparing query DeleteRef: %w", err)
+	if q.deleteRefsStmt, err = db.PrepareContext(ctx, deleteRefs); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteRefs: %w", err)
 	}
 	if q.deleteSupersededStmt, err = db.PrepareContext(ctx, deleteSuperseded); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSuperseded: %w", err)
@@ -336,11 +333,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.expiredDeliveriesStmt, err = db.PrepareContext(ctx, expiredDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query ExpiredDeliveries: %w", err)
 	}
-	if q.filesAfterStmt, err = db.PrepareContext(ctx, filesAfter); err != nil {
-		return nil, fmt.Errorf("error preparing query FilesAfter: %w", err)
-	}
-	if q.filesOfDigestStmt, err = db.PrepareContext(ctx, filesOfDigest); err != nil {
-		return nil, fmt.Errorf("error preparing query FilesOfDigest: %w", err)
+	if q.fileStmt, err = db.PrepareContext(ctx, file); err != nil {
+		return nil, fmt.Errorf("error preparing query File: %w", err)
 	}
 	if q.findWorkspacesStmt, err = db.PrepareContext(ctx, findWorkspaces); err != nil {
 		return nil, fmt.Errorf("error preparing query FindWorkspaces: %w", err)
@@ -420,6 +414,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertEntryStmt, err = db.PrepareContext(ctx, insertEntry); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertEntry: %w", err)
 	}
+	if q.insertFileStmt, err = db.PrepareContext(ctx, insertFile); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertFile: %w", err)
+	}
 	if q.insertIndexPieceStmt, err = db.PrepareContext(ctx, insertIndexPiece); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertIndexPiece: %w", err)
 	}
@@ -435,8 +432,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertJobStmt, err = db.PrepareContext(ctx, insertJob); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertJob: %w", err)
 	}
-	if q.insertRefStmt, err = db.PrepareContext(ctx, insertRef); err != nil {
-		return nil, fmt.Errorf("error preparing query InsertRef: %w", err)
+	if q.insertRefsStmt, err = db.PrepareContext(ctx, insertRefs); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertRefs: %w", err)
 	}
 	if q.insertTombstoneStmt, err = db.PrepareContext(ctx, insertTombstone); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertTombstone: %w", err)
@@ -624,6 +621,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.placeInChatStmt, err = db.PrepareContext(ctx, placeInChat); err != nil {
 		return nil, fmt.Errorf("error preparing query PlaceInChat: %w", err)
 	}
+	if q.promisedRoomStmt, err = db.PrepareContext(ctx, promisedRoom); err != nil {
+		return nil, fmt.Errorf("error preparing query PromisedRoom: %w", err)
+	}
 	if q.raiseCountersStmt, err = db.PrepareContext(ctx, raiseCounters); err != nil {
 		return nil, fmt.Errorf("error preparing query RaiseCounters: %w", err)
 	}
@@ -632,18 +632,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.rateWindowsStmt, err = db.PrepareContext(ctx, rateWindows); err != nil {
 		return nil, fmt.Errorf("error preparing query RateWindows: %w", err)
-	}
-	if q.recordRefsStmt, err = db.PrepareContext(ctx, recordRefs); err != nil {
-		return nil, fmt.Errorf("error preparing query RecordRefs: %w", err)
-	}
-	if q.referenceCountsStmt, err = db.PrepareContext(ctx, referenceCounts); err != nil {
-		return nil, fmt.Errorf("error preparing query ReferenceCounts: %w", err)
-	}
-	if q.refsAfterStmt, err = db.PrepareContext(ctx, refsAfter); err != nil {
-		return nil, fmt.Errorf("error preparing query RefsAfter: %w", err)
-	}
-	if q.refsOfDigestStmt, err = db.PrepareContext(ctx, refsOfDigest); err != nil {
-		return nil, fmt.Errorf("error preparing query RefsOfDigest: %w", err)
 	}
 	if q.rehomeUsersStmt, err = db.PrepareContext(ctx, rehomeUsers); err != nil {
 		return nil, fmt.Errorf("error preparing query RehomeUsers: %w", err)
@@ -656,9 +644,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.removeFromChatStmt, err = db.PrepareContext(ctx, removeFromChat); err != nil {
 		return nil, fmt.Errorf("error preparing query RemoveFromChat: %w", err)
-	}
-	if q.reservedUseStmt, err = db.PrepareContext(ctx, reservedUse); err != nil {
-		return nil, fmt.Errorf("error preparing query ReservedUse: %w", err)
 	}
 	if q.resetStaleDeliveriesStmt, err = db.PrepareContext(ctx, resetStaleDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query ResetStaleDeliveries: %w", err)
@@ -762,9 +747,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.updateWorkspaceStmt, err = db.PrepareContext(ctx, updateWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query UpdateWorkspace: %w", err)
 	}
-	if q.upsertFileStmt, err = db.PrepareContext(ctx, upsertFile); err != nil {
-		return nil, fmt.Errorf("error preparing query UpsertFile: %w", err)
-	}
 	if q.upsertMemberStmt, err = db.PrepareContext(ctx, upsertMember); err != nil {
 		return nil, fmt.Errorf("error preparing query UpsertMember: %w", err)
 	}
@@ -861,6 +843,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing addEntriesGoneStmt: %w", cerr)
 		}
 	}
+	if q.addUseStmt != nil {
+		if cerr := q.addUseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addUseStmt: %w", cerr)
+		}
+	}
 	if q.adminEventsAfterStmt != nil {
 		if cerr := q.adminEventsAfterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing adminEventsAfterStmt: %w", cerr)
@@ -876,19 +863,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing adminsAreToldStmt: %w", cerr)
 		}
 	}
-	if q.adoptStmt != nil {
-		if cerr := q.adoptStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing adoptStmt: %w", cerr)
-		}
-	}
 	if q.advanceCursorStmt != nil {
 		if cerr := q.advanceCursorStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing advanceCursorStmt: %w", cerr)
 		}
 	}
-	if q.anyRefStmt != nil {
-		if cerr := q.anyRefStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing anyRefStmt: %w", cerr)
+	if q.anyIntentStmt != nil {
+		if cerr := q.anyIntentStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing anyIntentStmt: %w", cerr)
 		}
 	}
 	if q.anyWorkspaceStmt != nil {
@@ -1051,11 +1033,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing countWebhooksStmt: %w", cerr)
 		}
 	}
-	if q.countedSizeStmt != nil {
-		if cerr := q.countedSizeStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing countedSizeStmt: %w", cerr)
-		}
-	}
 	if q.counterStmt != nil {
 		if cerr := q.counterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing counterStmt: %w", cerr)
@@ -1111,9 +1088,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteRateWindowStmt: %w", cerr)
 		}
 	}
-	if q.deleteRefStmt != nil {
-		if cerr := q.deleteRefStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing deleteRefStmt: %w", cerr)
+	if q.deleteRefsStmt != nil {
+		if cerr := q.deleteRefsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteRefsStmt: %w", cerr)
 		}
 	}
 	if q.deleteSupersededStmt != nil {
@@ -1356,14 +1333,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing expiredDeliveriesStmt: %w", cerr)
 		}
 	}
-	if q.filesAfterStmt != nil {
-		if cerr := q.filesAfterStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing filesAfterStmt: %w", cerr)
-		}
-	}
-	if q.filesOfDigestStmt != nil {
-		if cerr := q.filesOfDigestStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing filesOfDigestStmt: %w", cerr)
+	if q.fileStmt != nil {
+		if cerr := q.fileStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing fileStmt: %w", cerr)
 		}
 	}
 	if q.findWorkspacesStmt != nil {
@@ -1496,6 +1468,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertEntryStmt: %w", cerr)
 		}
 	}
+	if q.insertFileStmt != nil {
+		if cerr := q.insertFileStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertFileStmt: %w", cerr)
+		}
+	}
 	if q.insertIndexPieceStmt != nil {
 		if cerr := q.insertIndexPieceStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertIndexPieceStmt: %w", cerr)
@@ -1521,9 +1498,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertJobStmt: %w", cerr)
 		}
 	}
-	if q.insertRefStmt != nil {
-		if cerr := q.insertRefStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing insertRefStmt: %w", cerr)
+	if q.insertRefsStmt != nil {
+		if cerr := q.insertRefsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertRefsStmt: %w", cerr)
 		}
 	}
 	if q.insertTombstoneStmt != nil {
@@ -1836,6 +1813,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing placeInChatStmt: %w", cerr)
 		}
 	}
+	if q.promisedRoomStmt != nil {
+		if cerr := q.promisedRoomStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing promisedRoomStmt: %w", cerr)
+		}
+	}
 	if q.raiseCountersStmt != nil {
 		if cerr := q.raiseCountersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing raiseCountersStmt: %w", cerr)
@@ -1849,26 +1831,6 @@ func (q *Queries) Close() error {
 	if q.rateWindowsStmt != nil {
 		if cerr := q.rateWindowsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing rateWindowsStmt: %w", cerr)
-		}
-	}
-	if q.recordRefsStmt != nil {
-		if cerr := q.recordRefsStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing recordRefsStmt: %w", cerr)
-		}
-	}
-	if q.referenceCountsStmt != nil {
-		if cerr := q.referenceCountsStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing referenceCountsStmt: %w", cerr)
-		}
-	}
-	if q.refsAfterStmt != nil {
-		if cerr := q.refsAfterStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing refsAfterStmt: %w", cerr)
-		}
-	}
-	if q.refsOfDigestStmt != nil {
-		if cerr := q.refsOfDigestStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing refsOfDigestStmt: %w", cerr)
 		}
 	}
 	if q.rehomeUsersStmt != nil {
@@ -1889,11 +1851,6 @@ func (q *Queries) Close() error {
 	if q.removeFromChatStmt != nil {
 		if cerr := q.removeFromChatStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing removeFromChatStmt: %w", cerr)
-		}
-	}
-	if q.reservedUseStmt != nil {
-		if cerr := q.reservedUseStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing reservedUseStmt: %w", cerr)
 		}
 	}
 	if q.resetStaleDeliveriesStmt != nil {
@@ -2066,11 +2023,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing updateWorkspaceStmt: %w", cerr)
 		}
 	}
-	if q.upsertFileStmt != nil {
-		if cerr := q.upsertFileStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing upsertFileStmt: %w", cerr)
-		}
-	}
 	if q.upsertMemberStmt != nil {
 		if cerr := q.upsertMemberStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing upsertMemberStmt: %w", cerr)
@@ -2225,12 +2177,12 @@ type Queries struct {
 	addAdminEventStmt            *sql.Stmt
 	addCompletionsStmt           *sql.Stmt
 	addEntriesGoneStmt           *sql.Stmt
+	addUseStmt                   *sql.Stmt
 	adminEventsAfterStmt         *sql.Stmt
 	adminWebhooksStmt            *sql.Stmt
 	adminsAreToldStmt            *sql.Stmt
-	adoptStmt                    *sql.Stmt
 	advanceCursorStmt            *sql.Stmt
-	anyRefStmt                   *sql.Stmt
+	anyIntentStmt                *sql.Stmt
 	anyWorkspaceStmt             *sql.Stmt
 	appendAuditStmt              *sql.Stmt
 	awaitFinalizationStmt        *sql.Stmt
@@ -2263,7 +2215,6 @@ type Queries struct {
 	countOpenJobsOfStmt          *sql.Stmt
 	countOtherSettingsStmt       *sql.Stmt
 	countWebhooksStmt            *sql.Stmt
-	countedSizeStmt              *sql.Stmt
 	counterStmt                  *sql.Stmt
 	cursorFloorStmt              *sql.Stmt
 	deleteEndedRateWindowsStmt   *sql.Stmt
@@ -2275,7 +2226,7 @@ type Queries struct {
 	deleteMemberStmt             *sql.Stmt
 	deleteMembershipsStmt        *sql.Stmt
 	deleteRateWindowStmt         *sql.Stmt
-	deleteRefStmt                *sql.Stmt
+	deleteRefsStmt               *sql.Stmt
 	deleteSupersededStmt         *sql.Stmt
 	deleteSurplusRateWindowsStmt *sql.Stmt
 	deleteTombstoneStmt          *sql.Stmt
@@ -2324,8 +2275,7 @@ type Queries struct {
 	expireAuditStmt              *sql.Stmt
 	expireInvitesStmt            *sql.Stmt
 	expiredDeliveriesStmt        *sql.Stmt
-	filesAfterStmt               *sql.Stmt
-	filesOfDigestStmt            *sql.Stmt
+	fileStmt                     *sql.Stmt
 	findWorkspacesStmt           *sql.Stmt
 	finishDeliveryStmt           *sql.Stmt
 	forgetAdminsStmt             *sql.Stmt
@@ -2352,12 +2302,13 @@ type Queries struct {
 	insertCursorStmt             *sql.Stmt
 	insertDeliveryStmt           *sql.Stmt
 	insertEntryStmt              *sql.Stmt
+	insertFileStmt               *sql.Stmt
 	insertIndexPieceStmt         *sql.Stmt
 	insertIndexRunStmt           *sql.Stmt
 	insertIntentStmt             *sql.Stmt
 	insertInviteStmt             *sql.Stmt
 	insertJobStmt                *sql.Stmt
-	insertRefStmt                *sql.Stmt
+	insertRefsStmt               *sql.Stmt
 	insertTombstoneStmt          *sql.Stmt
 	insertUserStmt               *sql.Stmt
 	insertWaypointStmt           *sql.Stmt
@@ -2420,18 +2371,14 @@ type Queries struct {
 	pinStmt                      *sql.Stmt
 	pinOfStmt                    *sql.Stmt
 	placeInChatStmt              *sql.Stmt
+	promisedRoomStmt             *sql.Stmt
 	raiseCountersStmt            *sql.Stmt
 	raiseHorizonStmt             *sql.Stmt
 	rateWindowsStmt              *sql.Stmt
-	recordRefsStmt               *sql.Stmt
-	referenceCountsStmt          *sql.Stmt
-	refsAfterStmt                *sql.Stmt
-	refsOfDigestStmt             *sql.Stmt
 	rehomeUsersStmt              *sql.Stmt
 	releaseHoldStmt              *sql.Stmt
 	releaseKVNameStmt            *sql.Stmt
 	removeFromChatStmt           *sql.Stmt
-	reservedUseStmt              *sql.Stmt
 	resetStaleDeliveriesStmt     *sql.Stmt
 	restartJobStmt               *sql.Stmt
 	restoreWorkspaceStmt         *sql.Stmt
@@ -2466,7 +2413,6 @@ type Queries struct {
 	trimInvitesStmt              *sql.Stmt
 	unpinStmt                    *sql.Stmt
 	updateWorkspaceStmt          *sql.Stmt
-	upsertFileStmt               *sql.Stmt
 	upsertMemberStmt             *sql.Stmt
 	userByIDStmt                 *sql.Stmt
 	userByIdentityStmt           *sql.Stmt
@@ -2500,12 +2446,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		addAdminEventStmt:            q.addAdminEventStmt,
 		addCompletionsStmt:           q.addCompletionsStmt,
 		addEntriesGoneStmt:           q.addEntriesGoneStmt,
+		addUseStmt:                   q.addUseStmt,
 		adminEventsAfterStmt:         q.adminEventsAfterStmt,
 		adminWebhooksStmt:            q.adminWebhooksStmt,
 		adminsAreToldStmt:            q.adminsAreToldStmt,
-		adoptStmt:                    q.adoptStmt,
 		advanceCursorStmt:            q.advanceCursorStmt,
-		anyRefStmt:                   q.anyRefStmt,
+		anyIntentStmt:                q.anyIntentStmt,
 		anyWorkspaceStmt:             q.anyWorkspaceStmt,
 		appendAuditStmt:              q.appendAuditStmt,
 		awaitFinalizationStmt:        q.awaitFinalizationStmt,
@@ -2538,7 +2484,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countOpenJobsOfStmt:          q.countOpenJobsOfStmt,
 		countOtherSettingsStmt:       q.countOtherSettingsStmt,
 		countWebhooksStmt:            q.countWebhooksStmt,
-		countedSizeStmt:              q.countedSizeStmt,
 		counterStmt:                  q.counterStmt,
 		cursorFloorStmt:              q.cursorFloorStmt,
 		deleteEndedRateWindowsStmt:   q.deleteEndedRateWindowsStmt,
@@ -2550,7 +2495,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteMemberStmt:             q.deleteMemberStmt,
 		deleteMembershipsStmt:        q.deleteMembershipsStmt,
 		deleteRateWindowStmt:         q.deleteRateWindowStmt,
-		deleteRefStmt:                q.deleteRefStmt,
+		deleteRefsStmt:               q.deleteRefsStmt,
 		deleteSupersededStmt:         q.deleteSupersededStmt,
 		deleteSurplusRateWindowsStmt: q.deleteSurplusRateWindowsStmt,
 		deleteTombstoneStmt:          q.deleteTombstoneStmt,
@@ -2599,8 +2544,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		expireAuditStmt:              q.expireAuditStmt,
 		expireInvitesStmt:            q.expireInvitesStmt,
 		expiredDeliveriesStmt:        q.expiredDeliveriesStmt,
-		filesAfterStmt:               q.filesAfterStmt,
-		filesOfDigestStmt:            q.filesOfDigestStmt,
+		fileStmt:                     q.fileStmt,
 		findWorkspacesStmt:           q.findWorkspacesStmt,
 		finishDeliveryStmt:           q.finishDeliveryStmt,
 		forgetAdminsStmt:             q.forgetAdminsStmt,
@@ -2627,12 +2571,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertCursorStmt:             q.insertCursorStmt,
 		insertDeliveryStmt:           q.insertDeliveryStmt,
 		insertEntryStmt:              q.insertEntryStmt,
+		insertFileStmt:               q.insertFileStmt,
 		insertIndexPieceStmt:         q.insertIndexPieceStmt,
 		insertIndexRunStmt:           q.insertIndexRunStmt,
 		insertIntentStmt:             q.insertIntentStmt,
 		insertInviteStmt:             q.insertInviteStmt,
 		insertJobStmt:                q.insertJobStmt,
-		insertRefStmt:                q.insertRefStmt,
+		insertRefsStmt:               q.insertRefsStmt,
 		insertTombstoneStmt:          q.insertTombstoneStmt,
 		insertUserStmt:               q.insertUserStmt,
 		insertWaypointStmt:           q.insertWaypointStmt,
@@ -2695,18 +2640,14 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pinStmt:                      q.pinStmt,
 		pinOfStmt:                    q.pinOfStmt,
 		placeInChatStmt:              q.placeInChatStmt,
+		promisedRoomStmt:             q.promisedRoomStmt,
 		raiseCountersStmt:            q.raiseCountersStmt,
 		raiseHorizonStmt:             q.raiseHorizonStmt,
 		rateWindowsStmt:              q.rateWindowsStmt,
-		recordRefsStmt:               q.recordRefsStmt,
-		referenceCountsStmt:          q.referenceCountsStmt,
-		refsAfterStmt:                q.refsAfterStmt,
-		refsOfDigestStmt:             q.refsOfDigestStmt,
 		rehomeUsersStmt:              q.rehomeUsersStmt,
 		releaseHoldStmt:              q.releaseHoldStmt,
 		releaseKVNameStmt:            q.releaseKVNameStmt,
 		removeFromChatStmt:           q.removeFromChatStmt,
-		reservedUseStmt:              q.reservedUseStmt,
 		resetStaleDeliveriesStmt:     q.resetStaleDeliveriesStmt,
 		restartJobStmt:               q.restartJobStmt,
 		restoreWorkspaceStmt:         q.restoreWorkspaceStmt,
@@ -2741,7 +2682,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		trimInvitesStmt:              q.trimInvitesStmt,
 		unpinStmt:                    q.unpinStmt,
 		updateWorkspaceStmt:          q.updateWorkspaceStmt,
-		upsertFileStmt:               q.upsertFileStmt,
 		upsertMemberStmt:             q.upsertMemberStmt,
 		userByIDStmt:                 q.userByIDStmt,
 		userByIdentityStmt:           q.userByIdentityStmt,

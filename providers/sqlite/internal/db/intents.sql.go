@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const anyIntent = `-- name: AnyIntent :one
+SELECT 1 FROM upload_intents WHERE workspace = ?1 LIMIT 1
+`
+
+func (q *Queries) AnyIntent(ctx context.Context, workspace int64) (int64, error) {
+	row := q.queryRow(ctx, q.anyIntentStmt, anyIntent, workspace)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const cancelIntent = `-- name: CancelIntent :execrows
 DELETE FROM upload_intents WHERE workspace = ?1 AND id = ?2 AND expires_at > ?3
 `
@@ -42,22 +53,6 @@ func (q *Queries) CountIntents(ctx context.Context, workspace int64) (CountInten
 	var i CountIntentsRow
 	err := row.Scan(&i.Open, &i.Holds)
 	return i, err
-}
-
-const countedSize = `-- name: CountedSize :one
-SELECT CAST(coalesce(max(size_bytes), -1) AS INTEGER) FROM files WHERE workspace = ?1 AND digest = ?2
-`
-
-type CountedSizeParams struct {
-	Workspace int64
-	Digest    string
-}
-
-func (q *Queries) CountedSize(ctx context.Context, arg CountedSizeParams) (int64, error) {
-	row := q.queryRow(ctx, q.countedSizeStmt, countedSize, arg.Workspace, arg.Digest)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const dropExpiredIntents = `-- name: DropExpiredIntents :exec
@@ -192,6 +187,44 @@ func (q *Queries) PayerOf(ctx context.Context, workspace int64) (string, error) 
 	return user_id, err
 }
 
+const promisedRoom = `-- name: PromisedRoom :many
+SELECT digest, CAST(max(size_bytes) AS INTEGER) AS room FROM upload_intents WHERE workspace = ?1 AND expires_at > ?2 GROUP BY digest
+`
+
+type PromisedRoomParams struct {
+	Workspace int64
+	Now       int64
+}
+
+type PromisedRoomRow struct {
+	Digest string
+	Room   int64
+}
+
+// The contents that intents keep room for, and how much.
+func (q *Queries) PromisedRoom(ctx context.Context, arg PromisedRoomParams) ([]PromisedRoomRow, error) {
+	rows, err := q.query(ctx, q.promisedRoomStmt, promisedRoom, arg.Workspace, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PromisedRoomRow
+	for rows.Next() {
+		var i PromisedRoomRow
+		if err := rows.Scan(&i.Digest, &i.Room); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const releaseHold = `-- name: ReleaseHold :exec
 DELETE FROM upload_intents WHERE workspace = ?1 AND digest = ?2 AND id = '' AND size_bytes <= ?3
 `
@@ -206,34 +239,6 @@ type ReleaseHoldParams struct {
 func (q *Queries) ReleaseHold(ctx context.Context, arg ReleaseHoldParams) error {
 	_, err := q.exec(ctx, q.releaseHoldStmt, releaseHold, arg.Workspace, arg.Digest, arg.SizeBytes)
 	return err
-}
-
-const reservedUse = `-- name: ReservedUse :one
-SELECT CAST(coalesce(sum(max(room - max(counted, 0), 0)), 0) AS INTEGER) AS bytes,
-  CAST(coalesce(sum(counted < 0), 0) AS INTEGER) AS files
-FROM (
-  SELECT max(i.size_bytes) AS room,
-    coalesce((SELECT max(f.size_bytes) FROM files f WHERE f.workspace = i.workspace AND f.digest = i.digest), -1) AS counted
-  FROM upload_intents i WHERE i.workspace = ?1 AND i.expires_at > ?2 GROUP BY i.workspace, i.digest
-)
-`
-
-type ReservedUseParams struct {
-	Workspace int64
-	Now       int64
-}
-
-type ReservedUseRow struct {
-	Bytes int64
-	Files int64
-}
-
-// What the intents of a workspace add to its rows: each content once, and only what exceeds the row that counts it.
-func (q *Queries) ReservedUse(ctx context.Context, arg ReservedUseParams) (ReservedUseRow, error) {
-	row := q.queryRow(ctx, q.reservedUseStmt, reservedUse, arg.Workspace, arg.Now)
-	var i ReservedUseRow
-	err := row.Scan(&i.Bytes, &i.Files)
-	return i, err
 }
 
 const workspaceUse = `-- name: WorkspaceUse :one

@@ -9,17 +9,19 @@ import (
 	"context"
 )
 
-const adopt = `-- name: Adopt :exec
-DELETE FROM blob_orphans WHERE workspace = ?1 AND digest = ?2
+const addUse = `-- name: AddUse :exec
+INSERT INTO storage_usage (workspace, bytes, files) VALUES (?1, ?2, ?3)
+ON CONFLICT (workspace) DO UPDATE SET bytes = bytes + excluded.bytes, files = files + excluded.files
 `
 
-type AdoptParams struct {
+type AddUseParams struct {
 	Workspace int64
-	Digest    string
+	Bytes     int64
+	Files     int64
 }
 
-func (q *Queries) Adopt(ctx context.Context, arg AdoptParams) error {
-	_, err := q.exec(ctx, q.adoptStmt, adopt, arg.Workspace, arg.Digest)
+func (q *Queries) AddUse(ctx context.Context, arg AddUseParams) error {
+	_, err := q.exec(ctx, q.addUseStmt, addUse, arg.Workspace, arg.Bytes, arg.Files)
 	return err
 }
 
@@ -45,22 +47,6 @@ func (q *Queries) AdvanceCursor(ctx context.Context, arg AdvanceCursorParams) er
 		arg.Device,
 	)
 	return err
-}
-
-const anyRef = `-- name: AnyRef :one
-SELECT 1 FROM blob_refs WHERE workspace = ?1 AND digest = ?2 LIMIT 1
-`
-
-type AnyRefParams struct {
-	Workspace int64
-	Digest    string
-}
-
-func (q *Queries) AnyRef(ctx context.Context, arg AnyRefParams) (int64, error) {
-	row := q.queryRow(ctx, q.anyRefStmt, anyRef, arg.Workspace, arg.Digest)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const beginChat = `-- name: BeginChat :exec
@@ -354,40 +340,26 @@ func (q *Queries) Counter(ctx context.Context, workspace int64) (CounterRow, err
 	return i, err
 }
 
-const deleteFile = `-- name: DeleteFile :exec
-DELETE FROM files WHERE workspace = ?1 AND digest = ?2 AND pk = ?3
+const deleteFile = `-- name: DeleteFile :one
+DELETE FROM files WHERE id = ?1 RETURNING size_bytes
 `
 
-type DeleteFileParams struct {
-	Workspace int64
-	Digest    string
-	Pk        []byte
+func (q *Queries) DeleteFile(ctx context.Context, id int64) (int64, error) {
+	row := q.queryRow(ctx, q.deleteFileStmt, deleteFile, id)
+	var size_bytes int64
+	err := row.Scan(&size_bytes)
+	return size_bytes, err
 }
 
-func (q *Queries) DeleteFile(ctx context.Context, arg DeleteFileParams) error {
-	_, err := q.exec(ctx, q.deleteFileStmt, deleteFile, arg.Workspace, arg.Digest, arg.Pk)
-	return err
-}
-
-const deleteRef = `-- name: DeleteRef :exec
-DELETE FROM blob_refs WHERE workspace = ?1 AND digest = ?2 AND tbl = ?3 AND pk = ?4
+const deleteRefs = `-- name: DeleteRefs :one
+DELETE FROM blob_refs WHERE id = ?1 RETURNING digests
 `
 
-type DeleteRefParams struct {
-	Workspace int64
-	Digest    string
-	Tbl       int64
-	Pk        []byte
-}
-
-func (q *Queries) DeleteRef(ctx context.Context, arg DeleteRefParams) error {
-	_, err := q.exec(ctx, q.deleteRefStmt, deleteRef,
-		arg.Workspace,
-		arg.Digest,
-		arg.Tbl,
-		arg.Pk,
-	)
-	return err
+func (q *Queries) DeleteRefs(ctx context.Context, id int64) ([]byte, error) {
+	row := q.queryRow(ctx, q.deleteRefsStmt, deleteRefs, id)
+	var digests []byte
+	err := row.Scan(&digests)
+	return digests, err
 }
 
 const deleteTombstone = `-- name: DeleteTombstone :exec
@@ -526,6 +498,33 @@ func (q *Queries) EntryHead(ctx context.Context, id int64) (EntryHeadRow, error)
 	return i, err
 }
 
+const file = `-- name: File :one
+SELECT size_bytes, updated_at, storage_id, mime_type, name, kind FROM files WHERE id = ?1
+`
+
+type FileRow struct {
+	SizeBytes int64
+	UpdatedAt float64
+	StorageID string
+	MimeType  string
+	Name      string
+	Kind      string
+}
+
+func (q *Queries) File(ctx context.Context, id int64) (FileRow, error) {
+	row := q.queryRow(ctx, q.fileStmt, file, id)
+	var i FileRow
+	err := row.Scan(
+		&i.SizeBytes,
+		&i.UpdatedAt,
+		&i.StorageID,
+		&i.MimeType,
+		&i.Name,
+		&i.Kind,
+	)
+	return i, err
+}
+
 const highestNumbers = `-- name: HighestNumbers :one
 SELECT CAST(coalesce(max(version), 0) AS INTEGER) AS version, CAST(coalesce(max(workspace), 0) AS INTEGER) AS workspace FROM counters
 `
@@ -604,24 +603,45 @@ func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error 
 	return err
 }
 
-const insertRef = `-- name: InsertRef :exec
-INSERT INTO blob_refs (workspace, digest, tbl, pk) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
+const insertFile = `-- name: InsertFile :exec
+INSERT INTO files (id, size_bytes, updated_at, storage_id, mime_type, name, kind)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 `
 
-type InsertRefParams struct {
-	Workspace int64
-	Digest    string
-	Tbl       int64
-	Pk        []byte
+type InsertFileParams struct {
+	ID        int64
+	SizeBytes int64
+	UpdatedAt float64
+	StorageID string
+	MimeType  string
+	Name      string
+	Kind      string
 }
 
-func (q *Queries) InsertRef(ctx context.Context, arg InsertRefParams) error {
-	_, err := q.exec(ctx, q.insertRefStmt, insertRef,
-		arg.Workspace,
-		arg.Digest,
-		arg.Tbl,
-		arg.Pk,
+func (q *Queries) InsertFile(ctx context.Context, arg InsertFileParams) error {
+	_, err := q.exec(ctx, q.insertFileStmt, insertFile,
+		arg.ID,
+		arg.SizeBytes,
+		arg.UpdatedAt,
+		arg.StorageID,
+		arg.MimeType,
+		arg.Name,
+		arg.Kind,
 	)
+	return err
+}
+
+const insertRefs = `-- name: InsertRefs :exec
+INSERT INTO blob_refs (id, digests) VALUES (?1, ?2)
+`
+
+type InsertRefsParams struct {
+	ID      int64
+	Digests []byte
+}
+
+func (q *Queries) InsertRefs(ctx context.Context, arg InsertRefsParams) error {
+	_, err := q.exec(ctx, q.insertRefsStmt, insertRefs, arg.ID, arg.Digests)
 	return err
 }
 
@@ -699,8 +719,8 @@ func (q *Queries) KeepKVName(ctx context.Context, arg KeepKVNameParams) error {
 
 const notIndexedEntries = `-- name: NotIndexedEntries :many
 SELECT l.id, l.tbl, l.op, l.prev, l.pk, l.op_id, l.owner, CAST(s.id IS NULL AS BOOLEAN) AS wins,
-  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
-FROM log l LEFT JOIN superseded s ON s.id = l.id
+  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes, CAST(f.id IS NOT NULL AS BOOLEAN) AS file, b.digests
+FROM log l LEFT JOIN superseded s ON s.id = l.id LEFT JOIN files f ON f.id = l.id LEFT JOIN blob_refs b ON b.id = l.id
 WHERE l.id > ?1 AND l.id <= ?2 ORDER BY l.id LIMIT ?3
 `
 
@@ -711,15 +731,17 @@ type NotIndexedEntriesParams struct {
 }
 
 type NotIndexedEntriesRow struct {
-	ID    int64
-	Tbl   int64
-	Op    int64
-	Prev  int64
-	Pk    []byte
-	OpID  []byte
-	Owner []byte
-	Wins  bool
-	Bytes int64
+	ID      int64
+	Tbl     int64
+	Op      int64
+	Prev    int64
+	Pk      []byte
+	OpID    []byte
+	Owner   []byte
+	Wins    bool
+	Bytes   int64
+	File    bool
+	Digests []byte
 }
 
 // What the index is derived from.
@@ -742,6 +764,8 @@ func (q *Queries) NotIndexedEntries(ctx context.Context, arg NotIndexedEntriesPa
 			&i.Owner,
 			&i.Wins,
 			&i.Bytes,
+			&i.File,
+			&i.Digests,
 		); err != nil {
 			return nil, err
 		}
@@ -842,39 +866,6 @@ type RaiseCountersParams struct {
 func (q *Queries) RaiseCounters(ctx context.Context, arg RaiseCountersParams) error {
 	_, err := q.exec(ctx, q.raiseCountersStmt, raiseCounters, arg.Margin, arg.Version)
 	return err
-}
-
-const recordRefs = `-- name: RecordRefs :many
-SELECT digest FROM blob_refs WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 ORDER BY digest
-`
-
-type RecordRefsParams struct {
-	Workspace int64
-	Tbl       int64
-	Pk        []byte
-}
-
-func (q *Queries) RecordRefs(ctx context.Context, arg RecordRefsParams) ([]string, error) {
-	rows, err := q.query(ctx, q.recordRefsStmt, recordRefs, arg.Workspace, arg.Tbl, arg.Pk)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var digest string
-		if err := rows.Scan(&digest); err != nil {
-			return nil, err
-		}
-		items = append(items, digest)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const releaseKVName = `-- name: ReleaseKVName :exec
@@ -1038,41 +1029,6 @@ type UnpinParams struct {
 
 func (q *Queries) Unpin(ctx context.Context, arg UnpinParams) error {
 	_, err := q.exec(ctx, q.unpinStmt, unpin, arg.Workspace, arg.Pk)
-	return err
-}
-
-const upsertFile = `-- name: UpsertFile :exec
-INSERT INTO files (workspace, digest, pk, size_bytes, updated_at, storage_id, mime_type, name, kind)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-ON CONFLICT (workspace, digest, pk) DO UPDATE SET
-  size_bytes = excluded.size_bytes, updated_at = excluded.updated_at, storage_id = excluded.storage_id,
-  mime_type = excluded.mime_type, name = excluded.name, kind = excluded.kind
-`
-
-type UpsertFileParams struct {
-	Workspace int64
-	Digest    string
-	Pk        []byte
-	SizeBytes int64
-	UpdatedAt float64
-	StorageID string
-	MimeType  string
-	Name      string
-	Kind      string
-}
-
-func (q *Queries) UpsertFile(ctx context.Context, arg UpsertFileParams) error {
-	_, err := q.exec(ctx, q.upsertFileStmt, upsertFile,
-		arg.Workspace,
-		arg.Digest,
-		arg.Pk,
-		arg.SizeBytes,
-		arg.UpdatedAt,
-		arg.StorageID,
-		arg.MimeType,
-		arg.Name,
-		arg.Kind,
-	)
 	return err
 }
 

@@ -17,8 +17,8 @@ type WriteStatements struct {
 	begin, commit, rollback, savepoint, rollbackTo, release *sqlite3.Stmt
 
 	Role, Counter, SetCounter, IndexPiece, InsertIndexPiece, SetIndexGeneration,
-	InsertEntry, Entry, Supersede, KVNameOwner, ClaimKVName, UpsertFile, DeleteFile,
-	RecordRefs, InsertRef, DeleteRef, DeleteEntry, DeleteSuperseded, AnyRef, Orphan, Adopt, ReleaseHold,
+	InsertEntry, Entry, Supersede, KVNameOwner, ClaimKVName, InsertFile, DeleteFile, File, AddUse,
+	InsertRefs, DeleteRefs, DeleteEntry, DeleteSuperseded, Orphan, AnyIntent, ReleaseHold,
 	DeviceCursor, InsertCursor, AdvanceCursor, TrimCursors, Step,
 	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, PinOf, InsertTombstone, DeleteTombstone, KeepKVName, ReleaseKVName,
 	ChatHead, SetChatHead, ChatPlace, PlaceInChat, RemoveFromChat, ReviseChat, BeginChat *sqlite3.Stmt
@@ -44,20 +44,20 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.Supersede, db.SQLSupersede},
 		{&s.KVNameOwner, db.SQLKVNameOwner},
 		{&s.ClaimKVName, db.SQLClaimKVName},
-		{&s.UpsertFile, db.SQLUpsertFile},
+		{&s.InsertFile, db.SQLInsertFile},
 		{&s.DeleteFile, db.SQLDeleteFile},
-		{&s.RecordRefs, db.SQLRecordRefs},
-		{&s.InsertRef, db.SQLInsertRef},
-		{&s.DeleteRef, db.SQLDeleteRef},
-		{&s.AnyRef, db.SQLAnyRef},
+		{&s.File, db.SQLFile},
+		{&s.AddUse, db.SQLAddUse},
+		{&s.InsertRefs, db.SQLInsertRefs},
+		{&s.DeleteRefs, db.SQLDeleteRefs},
 		{&s.DeleteEntry, db.SQLDeleteEntry},
 		{&s.DeleteSuperseded, db.SQLDeleteSuperseded},
 		{&s.Orphan, db.SQLOrphan},
-		{&s.Adopt, db.SQLAdopt},
 		{&s.DeviceCursor, db.SQLDeviceCursor},
 		{&s.InsertCursor, db.SQLInsertCursor},
 		{&s.AdvanceCursor, db.SQLAdvanceCursor},
 		{&s.TrimCursors, db.SQLTrimCursors},
+		{&s.AnyIntent, db.SQLAnyIntent},
 		{&s.ReleaseHold, db.SQLReleaseHold},
 		{&s.Step, db.SQLStep},
 		{&s.EntryHead, db.SQLEntryHead},
@@ -85,7 +85,7 @@ type ReadStatements struct {
 	begin, commit *sqlite3.Stmt
 
 	Counter, Changes, IndexPiece, IndexGeneration, Entry, EntryHead, EntryExists, WaypointAfter, PinOf, KVNameOwner,
-	Role, ChatHead, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
+	Role, File, ChatHead, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
 }
 
 func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
@@ -103,6 +103,7 @@ func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
 		{&s.PinOf, db.SQLPinOf},
 		{&s.KVNameOwner, db.SQLKVNameOwner},
 		{&s.Role, db.SQLRoleInWorkspace},
+		{&s.File, db.SQLFile},
 		{&s.ChatHead, db.SQLChatHead},
 		{&s.ChatRevision, db.SQLChatRevision},
 		{&s.ChatAfter, db.SQLChatAfter},

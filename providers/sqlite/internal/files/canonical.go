@@ -1,21 +1,32 @@
 package files
 
 import (
+	"bytes"
 	"context"
+
+	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
-	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
 var errBadCursor = or3cloud.Errorf(or3cloud.CodeInvalid, "Invalid canonical storage cursor")
 
+// The kinds of cursors.
+const (
+	liveMetadata   = 'f'
+	referenceEdges = 'e'
+)
+
 // canonicalCursor is the last item that was delivered.
 type canonicalCursor struct {
-	kind   byte // 'm' or 'r'
+	kind   byte
 	table  int64
 	digest string
 	pk     []byte
@@ -68,59 +79,64 @@ func (f *Files) QueryCanonicalStorage(ctx context.Context, q or3cloud.CanonicalS
 }
 
 func (f *Files) liveFiles(ctx context.Context, num int64, q or3cloud.CanonicalStorageQuery) (items []or3cloud.CanonicalStorageItem, c canonicalCursor, err error) {
-	c, ok := decodeCanonicalCursor(q.Cursor, 'm')
-	if !ok {
-		return nil, c, errBadCursor
-	}
-	var rows []db.FilesAfterRow
-	if q.Hash == "" {
-		rows, err = f.e.Q.FilesAfter(ctx, db.FilesAfterParams{Workspace: num, Digest: c.digest, Pk: c.pk, Max: int64(q.Limit)})
-	} else {
-		var of []db.FilesOfDigestRow
-		of, err = f.e.Q.FilesOfDigest(ctx, db.FilesOfDigestParams{
-			Workspace: num, Digest: syncschema.Digest(q.Hash), Pk: c.pk, Max: int64(q.Limit),
-		})
-		for _, r := range of {
-			rows = append(rows, db.FilesAfterRow(r))
-		}
-	}
-	for _, r := range rows {
-		c.digest, c.pk = r.Digest, r.Pk
-		items = append(items, or3cloud.CanonicalStorageItem{
-			Hash: jsstring.FromSortKey(r.Pk),
-			File: or3cloud.FileFacts{
-				StorageID: r.StorageID, MIMEType: r.MimeType, Name: r.Name, Kind: r.Kind, SizeBytes: r.SizeBytes, UpdatedAt: r.UpdatedAt,
-			},
-		})
-	}
-	return items, c, err
-}
-
-func (f *Files) referenceEdges(ctx context.Context, num int64, q or3cloud.CanonicalStorageQuery) (items []or3cloud.CanonicalStorageItem, c canonicalCursor, err error) {
-	c, ok := decodeCanonicalCursor(q.Cursor, 'r')
+	c, ok := decodeCanonicalCursor(q.Cursor, liveMetadata)
 	if !ok {
 		return nil, c, errBadCursor
 	}
 	fileMeta := layout.TableNumber(or3cloud.TableFileMeta)
-	var rows []db.RefsAfterRow
-	if q.Hash == "" {
-		rows, err = f.e.Q.RefsAfter(ctx, db.RefsAfterParams{
-			Workspace: num, Digest: c.digest, Tbl: c.table, Pk: c.pk, FileMeta: fileMeta, Max: int64(q.Limit),
-		})
-	} else {
-		var of []db.RefsOfDigestRow
-		of, err = f.e.Q.RefsOfDigest(ctx, db.RefsOfDigestParams{
-			Workspace: num, Digest: syncschema.Digest(q.Hash), Tbl: c.table, Pk: c.pk, FileMeta: fileMeta, Max: int64(q.Limit),
-		})
-		for _, r := range of {
-			rows = append(rows, db.RefsAfterRow(r))
+	err = f.log.View(ctx, func(r *changelog.Reader) error {
+		refs := references(r, num, q.Hash, c)
+		for len(items) < q.Limit && refs.Next() {
+			if refs.Table != fileMeta {
+				if q.Hash != "" { // it is the first table
+					break
+				}
+				continue
+			}
+			item := or3cloud.CanonicalStorageItem{Hash: jsstring.FromSortKey(refs.Key)}
+			_, err := engine.One(r.St.File, func(s *sqlite3.Stmt) {
+				item.File = or3cloud.FileFacts{
+					SizeBytes: s.ColumnInt64(0), UpdatedAt: s.ColumnFloat(1), StorageID: s.ColumnText(2), MIMEType: s.ColumnText(3),
+					Name: s.ColumnText(4), Kind: s.ColumnText(5),
+				}
+			}, layout.EntryID(num, refs.Version))
+			if err != nil {
+				return err
+			}
+			c.table, c.digest, c.pk = refs.Table, refs.Digest, bytes.Clone(refs.Key)
+			items = append(items, item)
 		}
-	}
-	for _, r := range rows {
-		c.digest, c.table, c.pk = r.Digest, r.Tbl, r.Pk
-		items = append(items, or3cloud.CanonicalStorageItem{
-			Hash: r.Digest, SourceTable: layout.TableName(r.Tbl), SourceID: jsstring.FromSortKey(r.Pk),
-		})
-	}
+		return refs.Err()
+	})
 	return items, c, err
+}
+
+func (f *Files) referenceEdges(ctx context.Context, num int64, q or3cloud.CanonicalStorageQuery) (items []or3cloud.CanonicalStorageItem, c canonicalCursor, err error) {
+	c, ok := decodeCanonicalCursor(q.Cursor, referenceEdges)
+	if !ok {
+		return nil, c, errBadCursor
+	}
+	fileMeta := layout.TableNumber(or3cloud.TableFileMeta)
+	err = f.log.View(ctx, func(r *changelog.Reader) error {
+		refs := references(r, num, q.Hash, c)
+		for len(items) < q.Limit && refs.Next() {
+			if refs.Table == fileMeta {
+				continue
+			}
+			c.table, c.digest, c.pk = refs.Table, refs.Digest, bytes.Clone(refs.Key)
+			items = append(items, or3cloud.CanonicalStorageItem{
+				Hash: c.digest, SourceTable: layout.TableName(c.table), SourceID: jsstring.FromSortKey(c.pk),
+			})
+		}
+		return refs.Err()
+	})
+	return items, c, err
+}
+
+// references are those that follow a cursor: to one content, if there is a hash, or to all.
+func references(r *changelog.Reader, num int64, hash string, c canonicalCursor) *index.References {
+	if hash != "" {
+		return r.ReferencesTo(num, syncschema.Digest(hash), c.table, c.pk, 0)
+	}
+	return r.ReferencesAfter(num, c.digest, c.table, c.pk)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/blobclaim"
 	"or3.chat/cloud/internal/sqlitex"
@@ -24,14 +22,18 @@ func (f *Files) RetireGeneration(ctx context.Context, in or3cloud.RetireRequest)
 	if err != nil {
 		return false, err
 	}
-	var plans []changelog.Disowning
+	l := ledger{log: f.log, workspace: num, in: in}
+	if err := l.lookAhead(ctx); err != nil {
+		return false, err
+	}
 	if in.Destroy {
-		if plans, err = f.log.PlanDisowning(ctx, num, in.Hash); err != nil {
+		if l.plans, err = f.log.PlanDisowning(ctx, num, in.Hash); err != nil {
 			return false, err
 		}
 	}
 	err = f.e.Do(ctx, func(ctx context.Context, t *engine.Tx) (err error) {
-		retired, err = blobclaim.Claim(in, &ledger{ctx, f.log, t, num, in, plans})
+		l.ctx, l.t = ctx, t
+		retired, err = blobclaim.Claim(in, &l)
 		return err
 	})
 	return retired && err == nil, err
@@ -45,6 +47,19 @@ type ledger struct {
 	workspace int64
 	in        or3cloud.RetireRequest
 	plans     []changelog.Disowning
+	// What was known before the transaction: whether something references the content, and the newest run of the index.
+	referenced bool
+	newest     int64
+}
+
+// lookAhead looks for references before the transaction, which then looks at what has come since: a content that was popular has as many
+// references to go through as it ever had rows.
+func (l *ledger) lookAhead(ctx context.Context) error {
+	return l.log.View(ctx, func(r *changelog.Reader) error {
+		refs := r.ReferencesTo(l.workspace, l.in.Hash.Digest(), 0, nil, 0)
+		l.referenced, l.newest = refs.Next(), r.Newest()
+		return refs.Err()
+	})
 }
 
 func (l *ledger) Retired() (bool, error) {
@@ -60,7 +75,12 @@ func (l *ledger) WorkspaceDeleted() (time.Time, error) {
 }
 
 func (l *ledger) Referenced() (bool, error) {
-	return engine.One(l.t.St.AnyRef, func(*sqlite3.Stmt) {}, l.workspace, l.in.Hash.Digest())
+	if l.referenced {
+		return true, nil
+	}
+	refs := changelog.Index(l.log, l.t).ReferencesTo(l.workspace, l.in.Hash.Digest(), 0, nil, l.newest)
+	found := refs.Next()
+	return found, refs.Err()
 }
 
 func (l *ledger) Uploading() (bool, error) {
@@ -138,23 +158,29 @@ func (f *Files) ReferenceState(ctx context.Context, workspaceID string, hash or3
 		return or3cloud.ReferenceState{LostAt: time.UnixMilli(gone.Int64)}, nil
 	}
 	digest := hash.Digest()
-	counts, err := f.e.Q.ReferenceCounts(ctx, db.ReferenceCountsParams{Workspace: num, Digest: digest})
-	if err != nil {
-		return out, sqlitex.Translate(err)
-	}
-	for _, c := range counts {
-		switch layout.TableName(c.Tbl) {
-		case or3cloud.TableFileMeta:
-			out.Files = c.Total
-		case or3cloud.TableMessages:
-			out.Messages = c.Total
-		case or3cloud.TablePosts:
-			out.Posts = c.Total
+	err = f.log.View(ctx, func(r *changelog.Reader) error {
+		refs := r.ReferencesTo(num, digest, 0, nil, 0)
+		for refs.Next() {
+			switch layout.TableName(refs.Table) {
+			case or3cloud.TableFileMeta:
+				out.Files++
+			case or3cloud.TableMessages:
+				out.Messages++
+			case or3cloud.TablePosts:
+				out.Posts++
+			}
 		}
+		return refs.Err()
+	})
+	if err != nil {
+		return out, err
 	}
 	out.Uploads, err = f.e.Q.OpenIntents(ctx, db.OpenIntentsParams{Workspace: num, Digest: digest, Now: f.e.Now().UnixMilli()})
 	if err != nil {
 		return out, sqlitex.Translate(err)
+	}
+	if out.Files+out.Messages+out.Posts > 0 {
+		return out, nil
 	}
 	since, err := f.e.Q.OrphanSince(ctx, db.OrphanSinceParams{Workspace: num, Digest: digest})
 	if engine.NoRows(err) {

@@ -5,15 +5,20 @@ import (
 	"math"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
 // Quotas are decided in the transaction that writes an intent down, so that parallel uploads see each other. What
-// counts is kept up by the push that changes it: rows by the triggers on the table files, intents by derive.
+// counts is kept up by the push that changes it (changelog/references.go).
 
 // hold is the id of the row that keeps the room of a committed upload.
 const hold = ""
@@ -62,7 +67,7 @@ func (f *Files) ConsumeUploadIntent(ctx context.Context, in or3cloud.UploadInten
 		if err := t.Q.DropIntentsOf(ctx, db.DropIntentsOfParams{Workspace: num, Digest: digest}); err != nil {
 			return err
 		}
-		counted, err := t.Q.CountedSize(ctx, db.CountedSizeParams{Workspace: num, Digest: digest})
+		counted, err := f.sizesIn(t).of(num, digest)
 		if err != nil || counted >= in.SizeBytes {
 			return err
 		}
@@ -94,14 +99,14 @@ func (f *Files) takeRoom(ctx context.Context, in or3cloud.UploadIntent, promises
 		if err := t.Q.DropExpiredIntents(ctx, db.DropExpiredIntentsParams{Workspace: num, Now: t.At}); err != nil {
 			return err
 		}
-		before, err := storageUse(ctx, t.Q, num, t.At)
+		before, err := storageUse(ctx, t.Q, f.sizesIn(t), num, t.At)
 		if err != nil {
 			return err
 		}
 		if err := write(ctx, t, num); err != nil {
 			return err
 		}
-		after, err := storageUse(ctx, t.Q, num, t.At)
+		after, err := storageUse(ctx, t.Q, f.sizesIn(t), num, t.At)
 		if err != nil {
 			return err
 		}
@@ -151,17 +156,58 @@ func (f *Files) StorageUsage(ctx context.Context, workspaceID string) (or3cloud.
 	if err != nil {
 		return or3cloud.StorageUse{}, err
 	}
-	use, err := storageUse(ctx, f.e.Q, num, f.e.Now().UnixMilli())
+	use := or3cloud.StorageUse{}
+	err = f.log.View(ctx, func(r *changelog.Reader) (err error) {
+		use, err = storageUse(ctx, f.e.Q, sizes{&r.View, r.St.File}, num, f.e.Now().UnixMilli())
+		return err
+	})
 	return use, sqlitex.Translate(err)
 }
 
-func storageUse(ctx context.Context, q *db.Queries, num, now int64) (or3cloud.StorageUse, error) {
+func storageUse(ctx context.Context, q *db.Queries, s sizes, num, now int64) (use or3cloud.StorageUse, err error) {
 	rows, err := q.WorkspaceUse(ctx, num)
 	if err != nil && !engine.NoRows(err) {
-		return or3cloud.StorageUse{}, err
+		return use, err
 	}
-	reserved, err := q.ReservedUse(ctx, db.ReservedUseParams{Workspace: num, Now: now})
-	return or3cloud.StorageUse{
-		Bytes: rows.Bytes, Files: rows.Files, ReservedBytes: reserved.Bytes, ReservedFiles: reserved.Files,
-	}, err
+	use.Bytes, use.Files = rows.Bytes, rows.Files
+	// What intents add to the rows: each content once, and only what exceeds the row that counts it.
+	promised, err := q.PromisedRoom(ctx, db.PromisedRoomParams{Workspace: num, Now: now})
+	if err != nil {
+		return use, err
+	}
+	for _, p := range promised {
+		counted, err := s.of(num, p.Digest)
+		if err != nil {
+			return use, err
+		}
+		use.ReservedBytes += max(p.Room-max(counted, 0), 0)
+		if counted < 0 {
+			use.ReservedFiles++
+		}
+	}
+	return use, nil
+}
+
+// maxRows is how many file_meta rows of a content are looked at for its size. Clients give a content one row or two.
+const maxRows = 256
+
+// sizes knows the sizes of files in a transaction.
+type sizes struct {
+	view *index.View
+	file *sqlite3.Stmt
+}
+
+func (f *Files) sizesIn(t *engine.Tx) sizes { return sizes{changelog.Index(f.log, t), t.St.File} }
+
+// of returns what the live file_meta rows count a content as; -1 if there is none.
+func (s sizes) of(num int64, digest string) (size int64, err error) {
+	size = -1
+	refs := s.view.ReferencesTo(num, digest, 0, nil, 0).AtMost(maxRows)
+	for refs.Next() && refs.Table == layout.TableNumber(or3cloud.TableFileMeta) {
+		_, err := engine.One(s.file, func(s *sqlite3.Stmt) { size = max(size, s.ColumnInt64(0)) }, layout.EntryID(num, refs.Version))
+		if err != nil {
+			return 0, err
+		}
+	}
+	return size, refs.Err()
 }

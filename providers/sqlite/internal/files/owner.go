@@ -45,7 +45,7 @@ func (f *Files) chargeOwner(ctx context.Context, t *engine.Tx, in or3cloud.Uploa
 				RetryAfter: intentRetryAfter,
 			}
 		}
-		use, err := storageUse(ctx, t.Q, workspace, t.At)
+		use, err := storageUse(ctx, t.Q, f.sizesIn(t), workspace, t.At)
 		if err != nil {
 			return err
 		}

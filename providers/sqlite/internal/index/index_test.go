@@ -49,6 +49,7 @@ type testEntry struct {
 	op      string // key
 	record  string // key
 	winner  *Winner
+	refs    []string // digests, if it has won
 }
 
 func newTestLog(t testing.TB, keys int) *testLog {
@@ -104,6 +105,9 @@ func (l *testLog) derive(ctx context.Context, x *Index) (map[int64]error, error)
 						won = nil // it is superseded
 					}
 					x.Put(ws, e.hash, e.version, e.record, won)
+					if won != nil {
+						putReferences(x, ws, e)
+					}
 				}
 			}
 			return nil
@@ -152,6 +156,7 @@ func (l *testLog) write(ws int64, entries []testEntry, wish error) {
 	write := func(t *engine.Tx) error {
 		for _, e := range entries {
 			l.x.Put(ws, e.hash, e.version, e.record, e.winner)
+			putReferences(l.x, ws, e)
 		}
 		if v := l.x.In(t); len(entries) > 0 && entries[len(entries)-1].winner != nil {
 			last := entries[len(entries)-1]
@@ -278,6 +283,9 @@ func (l *testLog) compare(r *rand.Rand) error {
 				return fmt.Errorf("versions of %x: %v, %w; want %v", op, got, err, want)
 			}
 		}
+		if err := l.compareReferences(v, r); err != nil {
+			return err
+		}
 		all := slices.Sorted(maps.Keys(l.winners))
 		for range 3 {
 			from, until := "", "\xff"
@@ -305,6 +313,75 @@ func (l *testLog) compare(r *rand.Rand) error {
 		}
 		return nil
 	})
+}
+
+// testDigests are such of which one is the beginning of another, in either form.
+var testDigests = []string{strings.Repeat("ab", 32), strings.Repeat("ab", 16), "abab", "ab", "a", "x", "x\x01y", strings.Repeat("long", 1000), ""}
+
+func putReferences(x *Index, ws int64, e testEntry) {
+	for _, digest := range e.refs {
+		PutReference(x, ws, digest, int64(e.record[headSize-1]), []byte(e.record[headSize:]), e.version)
+	}
+}
+
+// compareReferences compares references with those of the entries that are winners, from the beginning and from one of them on.
+func (l *testLog) compareReferences(v *Reader, r *rand.Rand) error {
+	type ref struct {
+		digest, record string
+		version        int64
+	}
+	for ws, entries := range l.entries {
+		want := map[ref]bool{}
+		for _, e := range entries {
+			if e.winner == nil || l.winners[e.record].Version != e.version || l.gone[layout.EntryID(ws, e.version)] {
+				continue
+			}
+			for _, digest := range e.refs {
+				want[ref{digest, e.record, e.version}] = true
+			}
+		}
+		read := func(refs *References) (list []ref, err error) {
+			for refs.Next() {
+				got := ref{refs.Digest, RecordKey(ws, refs.Table, refs.Key), refs.Version}
+				if l.gone[layout.EntryID(ws, got.version)] {
+					continue // what is collected is forgotten later
+				}
+				if !want[got] {
+					return nil, fmt.Errorf("a reference to %.20q of %q that is none", got.digest, got.record)
+				}
+				list = append(list, got)
+			}
+			return list, refs.Err()
+		}
+		all, err := read(v.ReferencesAfter(ws, "", 0, nil))
+		if err != nil || len(all) != len(want) {
+			return fmt.Errorf("%d references, %w; want %d", len(all), err, len(want))
+		}
+		for _, digest := range testDigests {
+			some := slices.DeleteFunc(slices.Clone(all), func(got ref) bool { return got.digest != digest })
+			got, err := read(v.ReferencesTo(ws, digest, 0, nil, 0))
+			if err != nil || !slices.Equal(got, some) {
+				return fmt.Errorf("references to %.20q: %v, %w; want %v", digest, got, err, some)
+			}
+			if len(some) > 0 {
+				i := r.IntN(len(some))
+				at := some[i].record
+				got, err := read(v.ReferencesTo(ws, digest, int64(at[headSize-1]), []byte(at[headSize:]), 0))
+				if err != nil || !slices.Equal(got, some[i+1:]) {
+					return fmt.Errorf("references to %.20q after %q: %v, %w; want %v", digest, at, got, err, some[i+1:])
+				}
+			}
+		}
+		if len(all) > 0 {
+			i := r.IntN(len(all))
+			at := all[i].record
+			rest, err := read(v.ReferencesAfter(ws, all[i].digest, int64(at[headSize-1]), []byte(at[headSize:])))
+			if err != nil || !slices.Equal(rest, all[i+1:]) {
+				return fmt.Errorf("references after %v: %v, %w; want %v", all[i], rest, err, all[i+1:])
+			}
+		}
+	}
+	return nil
 }
 
 // TestIndexIsAMap lets an index and a plain map go through the same: jobs that succeed and fail, groups of them, flushes, merges,
@@ -344,6 +421,11 @@ func TestIndexIsAMap(t *testing.T) {
 						before := cmp.Or(inJob[e.record], l.winners[e.record])
 						e.winner = &Winner{Version: e.version, State: r.Int64N(8), Nth: (before.Nth + 1) % 64}
 						inJob[e.record] = *e.winner
+						for _, digest := range testDigests {
+							if r.IntN(10) == 0 && !slices.Contains(e.refs, digest) {
+								e.refs = append(e.refs, digest)
+							}
+						}
 					}
 					entries = append(entries, e)
 					next[ws]++

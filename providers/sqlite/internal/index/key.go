@@ -7,7 +7,8 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
-// Keys are strings of bytes in order. Each begins with the number of its workspace and one byte for the table; op ids are table 0.
+// Keys are strings of bytes in order. Each begins with the number of its workspace and one byte for the table; op ids are table 0, and
+// references (see there) the last.
 const (
 	headSize    = 4
 	hashSize    = 6
@@ -73,8 +74,11 @@ func workspaceOf[T string | []byte](key T) int64 {
 
 // stem is the part of a key by which a filter knows it.
 func stem[T string | []byte](key T) T {
-	if isOp(key) {
+	switch {
+	case isOp(key):
 		return key[:stemSize]
+	case key[headSize-1] == references:
+		return referenceStem(key)
 	}
 	return key
 }

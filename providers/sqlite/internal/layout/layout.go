@@ -176,6 +176,41 @@ func AppendUnpackedID(dst, b []byte) []byte {
 	}
 }
 
+// AppendDigest appends a digest in a form that says where it ends. One in lower-case hex takes half its length.
+func AppendDigest(b []byte, digest string) []byte {
+	size := uint64(len(digest)) << 1
+	start := len(b)
+	if len(digest)%2 == 0 {
+		packed, ok := appendHex(binary.AppendUvarint(b, size/2|1), digest)
+		if ok {
+			return packed
+		}
+	}
+	return append(binary.AppendUvarint(b[:start], size), digest...)
+}
+
+// DigestSize returns how many bytes at the front of b are a digest; 0 if there is none.
+func DigestSize[T string | []byte](b T) int {
+	size, n := binary.Uvarint([]byte(b[:min(len(b), binary.MaxVarintLen64)]))
+	if n <= 0 || size>>1 > uint64(len(b)-n) {
+		return 0
+	}
+	return n + int(size>>1)
+}
+
+// ReadDigest returns the digest at the front of b, and what follows it. ok is false if there is none.
+func ReadDigest(b []byte) (digest string, rest []byte, ok bool) {
+	end := DigestSize(b)
+	if end == 0 {
+		return "", nil, false
+	}
+	size, n := binary.Uvarint(b)
+	if size&1 == 0 {
+		return string(b[n:end]), b[end:], true
+	}
+	return hex.EncodeToString(b[n:end]), b[end:], true
+}
+
 // uuidStarts is where the five groups of a UUID begin in its bytes.
 var uuidStarts = [...]int{0, 4, 6, 8, 10}
 

@@ -1,0 +1,143 @@
+package changelog
+
+import (
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/index"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
+	"or3.chat/cloud/syncrule"
+)
+
+// Which rows name a content says the index, under the digest of the content. There every winner puts what it names, and with that
+// what the one before it has named is void. What a winner names is also kept under its entry, in order to know which digests the next one
+// drops: the moment is noted, and is that of the loss if nothing else names the content. Both tables are written at their ends.
+
+// Index returns the index as the transaction of a job has it, until the job changes it.
+func Index(l *Log, t *engine.Tx) *index.View { return l.index.In(t) }
+
+// refer keeps what a message or a post names.
+func (p *push) refer(op *preparedOp, state syncrule.State, old *record) error {
+	var want, had []string
+	if state.Fate() == syncrule.Live {
+		want = op.refs
+	}
+	if old.Version > 0 && old.State.Fate() == syncrule.Live {
+		whole := true
+		_, err := engine.One(p.St.DeleteRefs, func(s *sqlite3.Stmt) { had, whole = unpackDigests(s.ColumnRawBlob(0)) }, layout.EntryID(p.workspace, old.Version))
+		if err == nil && !whole {
+			err = errDigests
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, digest := range had {
+		if _, kept := slices.BinarySearch(want, digest); !kept {
+			if err := p.drop(digest); err != nil {
+				return err
+			}
+		}
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	p.refs += len(want)
+	for _, digest := range want {
+		index.PutReference(p.log.index, p.workspace, digest, op.table, op.key, p.version)
+	}
+	return engine.Run(p.St.InsertRefs, layout.EntryID(p.workspace, p.version), packDigests(want))
+}
+
+// drop notes when a record has dropped a content.
+func (p *push) drop(digest string) error {
+	p.refs++
+	return engine.Run(p.St.Orphan, p.workspace, digest, p.At)
+}
+
+var errDigests = errors.New("a list of digests is damaged")
+
+func packDigests(digests []string) (b []byte) {
+	for _, digest := range digests {
+		b = layout.AppendDigest(b, digest)
+	}
+	return b
+}
+
+func unpackDigests(b []byte) (digests []string, ok bool) {
+	for len(b) > 0 {
+		var digest string
+		if digest, b, ok = layout.ReadDigest(b); !ok {
+			return digests, false
+		}
+		digests = append(digests, digest)
+	}
+	return digests, true
+}
+
+// deriveFile keeps a file_meta row, which names its content as long as it is live.
+func (p *push) deriveFile(op *preparedOp, state syncrule.State, old *record) error {
+	digest, wasLive := syncschema.Digest(op.PK), old.Version > 0 && old.State.Fate() == syncrule.Live
+	if wasLive {
+		_, err := engine.One(p.St.DeleteFile, func(s *sqlite3.Stmt) { p.files.add(s.ColumnInt64(0), -1) }, layout.EntryID(p.workspace, old.Version))
+		if err != nil {
+			return err
+		}
+	}
+	if state.Fate() != syncrule.Live {
+		// A file that is deleted gives its room back at once, whatever is still on the disk.
+		if err := p.releaseHold(digest, math.MaxInt64); err != nil || !wasLive {
+			return err
+		}
+		return p.drop(digest)
+	}
+	f := &op.Facts.File
+	p.files.add(f.SizeBytes, 1)
+	p.refs++
+	index.PutReference(p.log.index, p.workspace, digest, op.table, op.key, p.version)
+	return errors.Join(
+		engine.Run(p.St.InsertFile, layout.EntryID(p.workspace, p.version), f.SizeBytes, f.UpdatedAt, f.StorageID, f.MIMEType, f.Name, f.Kind),
+		p.releaseHold(digest, f.SizeBytes))
+}
+
+// releaseHold ends what keeps room for a committed upload of a content, if it is not for more bytes.
+func (p *push) releaseHold(digest string, size int64) (err error) {
+	if !p.files.asked {
+		p.files.asked = true
+		if p.files.promised, err = engine.One(p.St.AnyIntent, func(*sqlite3.Stmt) {}, p.workspace); err != nil {
+			return err
+		}
+	}
+	if !p.files.promised {
+		return nil
+	}
+	return engine.Run(p.St.ReleaseHold, p.workspace, digest, size)
+}
+
+// files is what a job does to those of a workspace, and what it knows of them.
+type files struct {
+	bytes, rows int64
+	asked       bool // whether it is known if room is
+	promised    bool // to any upload
+}
+
+// maxCounted is what a row counts at most, so that no client can make the sum overflow.
+const maxCounted = 1 << 40
+
+func (f *files) add(size, rows int64) {
+	f.bytes += rows * min(size, maxCounted)
+	f.rows += rows
+}
+
+// count adds it to what the live file_meta rows of the workspace add up to.
+func (f *files) count(t *engine.Tx, workspace int64) error {
+	if f.bytes == 0 && f.rows == 0 {
+		return nil
+	}
+	return engine.Run(t.St.AddUse, workspace, f.bytes, f.rows)
+}
