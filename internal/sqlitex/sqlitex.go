@@ -54,7 +54,7 @@ const busyTimeout = 10 * time.Second
 // touches random pages of every index, a reader mostly ranges. Where addresses have 32 bits the driver gives a connection 32 MiB in all,
 // so most of that has to be left to rows of up to or3cloud.AnswerBytes.
 const (
-	writerCacheKiB = 32 << 10 >> (3 * narrow)
+	writerCacheKiB = 8 << 10 >> (3 * narrow)
 	readerCacheKiB = 4 << 10 >> (2 * narrow)
 
 	narrow = 1 - ^uint(0)>>63 // 1 where addresses have 32 bits, and else 0

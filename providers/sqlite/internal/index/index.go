@@ -26,7 +26,7 @@ import (
 // Bounds of what is recent, in keys and in their bytes. Beyond the first it is written as a run; beyond the second, where it comes when
 // that fails again and again, nothing is taken any more.
 const (
-	recentKeys, fullKeys   = 32 << 10, 256 << 10
+	recentKeys, fullKeys   = 16 << 10, 256 << 10
 	recentBytes, fullBytes = 4 << 20, 32 << 20
 )
 
@@ -40,7 +40,7 @@ type Options struct {
 	Derive func(ctx context.Context, x *Index) (blind map[int64]error, err error)
 	// Gone reports whether the log no longer has an entry.
 	Gone func(r *engine.Reader, id int64) (bool, error)
-	// RecentKeys is after how many keys a run is written; 0 means 32,768.
+	// RecentKeys is after how many keys a run is written; 0 means 16,384.
 	RecentKeys int
 }
 
