@@ -28,7 +28,9 @@ type View struct {
 	index  *Index
 	state  state
 	piece  *sqlite3.Stmt
+	// What one lookup leaves to the next: room for a piece and for a key.
 	buffer []byte
+	reader pieceReader
 }
 
 // Hash returns the key of an op id.
@@ -91,7 +93,7 @@ func (v *View) Winner(key string) (w Winner, found bool, err error) {
 		if v.buffer, err = v.load(r, n, v.buffer); err != nil {
 			return w, false, err
 		}
-		var p pieceReader
+		p := &v.reader
 		p.reset(v.buffer)
 		for {
 			more, err := p.next()
@@ -130,7 +132,10 @@ func (v *View) Versions(key string, f func(version int64) (more bool, err error)
 		if !r.filter.has(sum) {
 			continue
 		}
-		if more, err := versions(v.from(r, key), key, f); err != nil || !more {
+		c := runCursor{pieceReader: v.reader, v: v, r: r, n: r.starts.piece(key), piece: v.buffer}
+		c.reset(nil)
+		more, err := versions(&c, key, f)
+		if v.reader, v.buffer = c.pieceReader, c.piece; err != nil || !more {
 			return err
 		}
 	}
