@@ -287,13 +287,16 @@ func (l *testLog) compare(r *rand.Rand) error {
 			return err
 		}
 		all := slices.Sorted(maps.Keys(l.winners))
-		for range 3 {
-			from, until := "", "\xff"
+		for i := range 6 {
+			from, until := RecordKey(1, 1, nil), RecordKey(1, 2, nil)
 			if len(all) > 0 {
-				from, until = all[r.IntN(len(all))], all[r.IntN(len(all))]
-				from = from[:max(headSize, r.IntN(len(from)+1))]
+				key := all[r.IntN(len(all))]
+				from, until = key[:max(headSize, r.IntN(len(key)+1))], all[r.IntN(len(all))]
 				// A range lies within a table.
 				until = string(append([]byte(from[:headSize]), until[headSize:]...))
+				if i%2 == 0 { // all that begin with the same
+					from, until = stemOf(key)+"\x00", stemOf(key)+"\x01"
+				}
 			}
 			var want, got []string
 			for _, key := range all {
@@ -414,6 +417,9 @@ func TestIndexIsAMap(t *testing.T) {
 					h := hash()
 					e := testEntry{version: next[ws], hash: h, op: OpKey(ws, h)}
 					e.record = RecordKey(ws, 1+r.Int64N(7), []byte(strings.Repeat("key", r.IntN(3))+fmt.Sprint(r.IntN(200))))
+					if r.IntN(3) == 0 {
+						e.record += "\x00u" + fmt.Sprint(r.IntN(4))
+					}
 					if r.IntN(200) == 0 {
 						e.record = RecordKey(ws, 1, bytes.Repeat([]byte("long"), 1000+r.IntN(1000)))
 					}

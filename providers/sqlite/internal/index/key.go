@@ -1,8 +1,10 @@
 package index
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
@@ -55,7 +57,7 @@ func opKeyAt(workspace int64, hash Key, version int64) string {
 }
 
 // isOp reports whether a key is that of an op id.
-func isOp[T string | []byte](key T) bool {
+func isOp(key []byte) bool {
 	return len(key) == stemSize+versionSize && key[headSize-1] == 0
 }
 
@@ -72,15 +74,34 @@ func workspaceOf[T string | []byte](key T) int64 {
 	return int64(key[0])<<16 | int64(key[1])<<8 | int64(key[2])
 }
 
-// stem is the part of a key by which a filter knows it.
-func stem[T string | []byte](key T) T {
+// stem is the part of a key by which a filter knows it: of a record's the part in front of a zero byte, so that a filter also knows whether
+// any record begins with that.
+func stem(key []byte) []byte {
 	switch {
 	case isOp(key):
 		return key[:stemSize]
 	case key[headSize-1] == references:
 		return referenceStem(key)
 	}
+	if i := bytes.IndexByte(key[headSize:], 0); i >= 0 {
+		return key[:headSize+i]
+	}
 	return key
+}
+
+// stemOf returns the stem of a record's key, and stemOfAll that of all records between two keys; empty if they have not one.
+func stemOf(key string) string {
+	if i := strings.IndexByte(key[headSize:], 0); i >= 0 {
+		return key[:headSize+i]
+	}
+	return key
+}
+
+func stemOfAll(from, until string) string {
+	if s := stemOf(from); len(from) > len(s) && len(until) == len(s)+1 && until[:len(s)] == s && until[len(s)] == 1 {
+		return s
+	}
+	return ""
 }
 
 // Winner is what the index keeps of the winner of a record.

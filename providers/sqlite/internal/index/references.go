@@ -18,7 +18,7 @@ func digestKey(b []byte, workspace int64, digest string) []byte {
 }
 
 // referenceStem is the part of the key of a reference that all references to its digest have.
-func referenceStem[T string | []byte](key T) T {
+func referenceStem(key []byte) []byte {
 	return key[:headSize+layout.DigestSize(key[headSize:])]
 }
 

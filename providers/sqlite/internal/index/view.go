@@ -25,9 +25,9 @@ type state struct {
 
 // View is the index as of one transaction, which reads its pieces.
 type View struct {
-	index  *Index
-	state  state
-	piece  *sqlite3.Stmt
+	index *Index
+	state state
+	piece *sqlite3.Stmt
 	// What one lookup leaves to the next: room for a piece and for a key.
 	buffer []byte
 	reader pieceReader
@@ -84,7 +84,7 @@ func (v *View) Winner(key string) (w Winner, found bool, err error) {
 	if found {
 		return unpackWinner(value), true, nil
 	}
-	sum := v.index.seed.sum(key)
+	sum := v.index.seed.sum(stemOf(key))
 	for _, r := range v.state.runs {
 		if !r.filter.has(sum) {
 			continue
@@ -134,6 +134,7 @@ func (v *View) Versions(key string, f func(version int64) (more bool, err error)
 		}
 		c := runCursor{pieceReader: v.reader, v: v, r: r, n: r.starts.piece(key), piece: v.buffer}
 		c.reset(nil)
+		v.reader, v.buffer = pieceReader{}, nil // f may look something up
 		more, err := versions(&c, key, f)
 		if v.reader, v.buffer = c.pieceReader, c.piece; err != nil || !more {
 			return err
@@ -276,14 +277,19 @@ type Records struct {
 	err error
 }
 
-// Records returns the records between two keys of RecordKey: not below from, and below until.
+// Records returns the records between two keys of RecordKey: not below from, and below until. Those that begin with the same text and a zero
+// byte are seldom looked for in runs that have none.
 func (v *View) Records(from, until string) *Records {
 	if err := v.usable(from); err != nil {
 		return &Records{err: err}
 	}
 	cursors := []cursor{v.state.recent.from(from), v.state.frozen.from(from)}
+	all := stemOfAll(from, until)
+	sum := v.index.seed.sum(all)
 	for _, r := range v.state.runs {
-		cursors = append(cursors, v.from(r, from))
+		if all == "" || r.filter.has(sum) {
+			cursors = append(cursors, v.from(r, from))
+		}
 	}
 	m, err := newMerged(from, cursors...)
 	return &Records{cursor: m, until: until, err: err}
