@@ -1,0 +1,228 @@
+// Files: their content is addressed by its hash and travels beside the rows (contract, storage §11). The queue is this
+// device's own, and gives nothing up.
+import type { Dexie } from 'dexie'
+import { asSyncError, SyncError } from './errors.js'
+import type { Emit } from './events.js'
+import type { Http } from './http.js'
+import type { Stores, Transfer } from './stores.js'
+
+/** What is synced of a file; a row of the table `file_meta`. */
+export interface FileInfo {
+  /** `sha256:` and the digest of the content. */
+  hash: string
+  name: string
+  mime_type: string
+  kind: 'image' | 'pdf' | 'file'
+  size_bytes: number
+  /** Absent as long as the content is only on the device that added it. */
+  storage_id?: string
+}
+
+interface Presigned { url: string, method?: string, headers?: Record<string, string>, storageId?: string, intentId?: string }
+
+/** Waits between attempts, in milliseconds. */
+const retry = { first: 1_000, longest: 10 * 60_000, refused: 60 * 60_000 }
+
+/** How long a URL has to be good for, in milliseconds. */
+const expiry = 3_600_000
+
+/** A transfer has no other bound than this, in milliseconds. */
+const patience = 3_600_000
+
+/** The name of the storage provider in rows, which no server relies on. */
+const provider = 'fs'
+
+/** After how long transfers that are done are forgotten, in seconds. */
+const remembered = 7 * 24 * 3600
+
+const seconds = (): number => Math.floor(Date.now() / 1000)
+
+async function hashOf(blob: Blob): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer())
+  return `sha256:${Array.from(new Uint8Array(digest), b => b.toString(16).padStart(2, '0')).join('')}`
+}
+
+/** The files of a workspace. */
+export class Files {
+  readonly #db: Dexie
+  readonly #stores: Stores
+  readonly #http: Http
+  readonly #emit: Emit
+  readonly #workspace: () => string | undefined
+  readonly #signal: AbortSignal
+  #working: Promise<void> | undefined
+  readonly #downloads = new Map<string, Promise<Blob>>()
+
+  constructor(db: Dexie, stores: Stores, http: Http, emit: Emit, workspace: () => string | undefined, signal: AbortSignal) {
+    this.#db = db
+    this.#stores = stores
+    this.#http = http
+    this.#emit = emit
+    this.#workspace = workspace
+    this.#signal = signal
+  }
+
+  /** Keeps a file, and sends it as soon as that can be done. Rows name it by its hash. */
+  async add(blob: Blob, { name = 'file' } = {}): Promise<FileInfo> {
+    const hash = await hashOf(blob)
+    const mime = blob.type.split(';')[0]!.trim().toLowerCase() || 'application/octet-stream'
+    const kind = mime.startsWith('image/') ? 'image' : mime === 'application/pdf' ? 'pdf' : 'file'
+    const { fileMeta, blobs, transfers } = this.#stores
+    return this.#db.transaction('rw', fileMeta, blobs, transfers, async () => {
+      const known = await fileMeta.get(hash) as FileInfo & { deleted?: boolean } | undefined
+      await blobs.put({ hash, blob })
+      if (known?.storage_id && !known.deleted) return known
+      const now = seconds()
+      const info: FileInfo = { ...known, hash, name, mime_type: mime, kind, size_bytes: blob.size }
+      await fileMeta.put({ created_at: now, ...info, updated_at: now, deleted: false })
+      await transfers.put(this.#transfer(hash, 'upload', blob.size))
+      return info
+    })
+  }
+
+  /** The content of a file: from this device, or else from the server. Rejects with `unavailable` as long as neither has it. */
+  async get(hash: string): Promise<Blob> {
+    const kept = await this.#stores.blobs.get(hash)
+    if (kept) return kept.blob
+    const under = this.#downloads.get(hash) ?? this.#download(hash).finally(() => this.#downloads.delete(hash))
+    this.#downloads.set(hash, under)
+    return under
+  }
+
+  /** Removes a file from all devices. The server keeps its content for some time. */
+  async remove(hash: string): Promise<void> {
+    const { fileMeta, blobs, transfers } = this.#stores
+    await this.#db.transaction('rw', fileMeta, blobs, transfers, async () => {
+      await fileMeta.delete(hash)
+      await blobs.delete(hash)
+      await transfers.bulkDelete([`${hash} upload`, `${hash} download`])
+    })
+  }
+
+  /** Tries at once again what has failed. */
+  async retry(): Promise<void> {
+    await this.#stores.transfers.where('state').equals('failed').modify({ state: 'queued', due: 0 })
+    this.work()
+  }
+
+  /** Sends what waits. */
+  work(): void {
+    this.#working ??= this.#upload().catch(() => undefined).finally(() => this.#working = undefined)
+  }
+
+  /** Resolves when nothing is on its way. */
+  async idle(): Promise<void> {
+    await this.#working
+    await Promise.allSettled(this.#downloads.values())
+  }
+
+  #transfer(hash: string, direction: Transfer['direction'], total: number): Transfer {
+    const now = seconds()
+    return {
+      id: `${hash} ${direction}`, hash, direction, workspace_id: this.#workspace() ?? '', bytes_total: total, bytes_done: 0,
+      state: 'queued', attempts: 0, due: 0, created_at: now, updated_at: now,
+    }
+  }
+
+  async #note(t: Transfer, change: Partial<Transfer>): Promise<void> {
+    Object.assign(t, change, { updated_at: seconds() })
+    await this.#stores.transfers.put(t)
+    const { hash, direction, state, last_error: message } = t
+    this.#emit('file', { hash, direction, state, ...(message && state !== 'done' ? { message } : {}) })
+  }
+
+  async #upload(): Promise<void> {
+    const { transfers } = this.#stores
+    await transfers.where('state').equals('done').filter(t => t.updated_at < seconds() - remembered).delete()
+    for (;;) {
+      const now = Date.now()
+      // One that is "running" was cut off: only the tab that syncs gets here.
+      const next = await transfers.where('state').anyOf('queued', 'running', 'failed').filter(t => t.direction === 'upload' && (t.due <= now || t.due > now + 25 * retry.refused)).first()
+      const workspace = this.#workspace()
+      if (!next || !workspace || this.#signal.aborted) return
+      try {
+        await this.#note(next, { state: 'running', workspace_id: workspace })
+        await this.#send(next, workspace)
+        await this.#note(next, { state: 'done', bytes_done: next.bytes_total })
+      }
+      catch (thrown) {
+        const error = asSyncError(thrown)
+        if (this.#signal.aborted || error.code === 'database') return
+        const attempts = next.attempts + 1
+        const refused = error.code === 'too-large' || error.code === 'bad-request'
+        const wait = refused ? retry.refused * Math.min(24, attempts) : error.retryAfter ?? Math.min(retry.longest, retry.first * 2 ** Math.min(attempts, 20))
+        await this.#note(next, { state: refused ? 'failed' : 'queued', attempts, last_error: error.message, due: Date.now() + wait })
+        // What is wrong with the server is not wrong with this file.
+        if (!refused) return
+      }
+    }
+  }
+
+  async #send({ hash }: Transfer, workspace: string): Promise<void> {
+    const { fileMeta, blobs } = this.#stores
+    const info = await fileMeta.get(hash) as FileInfo | undefined
+    const blob = (await blobs.get(hash))?.blob
+    if (!info || !blob) return // removed meanwhile
+    const about = { workspace_id: workspace, hash, mime_type: info.mime_type, size_bytes: blob.size, file_kind_capability: 'v1' }
+    const signed = await this.#ask<Presigned>('presign-upload', { ...about, expires_in_ms: expiry })
+    const method = signed.method?.toUpperCase() ?? (signed.url.startsWith('/api/storage/fs/upload') ? 'PUT' : 'POST')
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
+    const answer = await this.#http.open(signed.url, { method, body: blob, headers: { 'content-type': info.mime_type, ...signed.headers } }, signal)
+    const text = await this.#http.text(answer)
+    const id = signed.storageId ?? storageIdOf(text)
+    if (!id) throw new SyncError('bad-answer', 'The server has not said where the file is')
+    await this.#ask('commit', { ...about, storage_id: id, storage_provider_id: provider, name: info.name, kind: info.kind, ...(signed.intentId ? { intent_id: signed.intentId } : {}) })
+    await this.#db.transaction('rw', fileMeta, async () => {
+      if (await fileMeta.get(hash)) await fileMeta.update(hash, { storage_id: id, storage_provider_id: provider, updated_at: seconds() })
+    })
+  }
+
+  async #ask<T>(path: string, body: object): Promise<T> {
+    const { json } = await this.#http.post(`/api/storage/${path}`, body, this.#signal)
+    return json as T
+  }
+
+  async #download(hash: string): Promise<Blob> {
+    const { fileMeta, blobs } = this.#stores
+    const workspace = this.#workspace()
+    const info = await fileMeta.get(hash) as FileInfo | undefined
+    const transfer = this.#transfer(hash, 'download', info?.size_bytes ?? 0)
+    try {
+      if (!workspace) throw new SyncError('offline', 'The server has not been asked yet')
+      if (!info?.storage_id) {
+        // It is on the device that has added it. Nothing says that it will not come.
+        await this.#note(transfer, { state: 'pending_upload' })
+        throw new SyncError('unavailable', 'The file has not been uploaded yet')
+      }
+      await this.#note(transfer, { state: 'running' })
+      const signed = await this.#ask<Presigned>('presign-download', { workspace_id: workspace, hash, storage_id: info.storage_id, mime_type: info.mime_type, expires_in_ms: expiry, file_kind_capability: 'v1' })
+      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
+      const answer = await this.#http.open(signed.url, { method: signed.method ?? 'GET', headers: signed.headers ?? {} }, signal)
+      const bytes = await answer.arrayBuffer().catch((cause: unknown) => {
+        throw new SyncError('offline', 'The connection broke', { cause })
+      })
+      const blob = new Blob([bytes], { type: info.mime_type })
+      if (hash.startsWith('sha256:') && await hashOf(blob) !== hash) throw new SyncError('bad-answer', 'The file has arrived damaged')
+      await blobs.put({ hash, blob })
+      await this.#note(transfer, { state: 'done', bytes_done: blob.size })
+      return blob
+    }
+    catch (thrown) {
+      const error = asSyncError(thrown)
+      // A file that the server does not have is deleted nowhere: another device may still bring it.
+      if (transfer.state !== 'pending_upload')
+        await this.#note(transfer, { state: error.status === 404 || error.status === 410 ? 'remote_missing' : 'failed', last_error: error.message }).catch(() => undefined)
+      throw error
+    }
+  }
+}
+
+function storageIdOf(text: string): string | undefined {
+  try {
+    const { storageId, storage_id: id } = JSON.parse(text) as { storageId?: string, storage_id?: string }
+    return storageId ?? id
+  }
+  catch {
+    return undefined
+  }
+}

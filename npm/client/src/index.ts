@@ -1,0 +1,7 @@
+export { connect, type Sync, type SyncOptions, type SyncProblem } from './sync.js'
+export { syncStores } from './stores.js'
+export { createAccount, type Account, type AccountOptions, type Session } from './session.js'
+export { SyncError, type SyncErrorCode } from './errors.js'
+export type { SyncEvents, SyncState, SyncStatus } from './events.js'
+export type { FileInfo, Files } from './files.js'
+export type { WireTable } from './wire.js'

@@ -1,0 +1,39 @@
+// Which of two writes of a row is the newer one (contract, sync §8, §10.2).
+
+/** What a write of a row is told from others by. */
+export interface Stamp {
+  /** How often the row was written: one more than that of the write before. */
+  clock: number
+  /** When, by a hybrid logical clock: `<milliseconds>:<counter>:<device>`, in base 36. Compared as text. */
+  hlc: string
+  /** The id of the write, a UUID. */
+  opId: string
+}
+
+/** Whether a write is newer than another one, in the order that the server and all devices go by. */
+export function newer(a: Stamp, b: Stamp): boolean {
+  if (a.clock !== b.clock) return a.clock > b.clock
+  if (a.hlc !== b.hlc) return a.hlc > b.hlc
+  return a.opId > b.opId
+}
+
+const counters = 36 ** 3
+
+/** The first reading of a device's clock that is at or after a time, in milliseconds, and after the last reading. */
+export function reading(time: number, device: string, last = ''): string {
+  const [at = '', count = ''] = last.split(':')
+  let ms = Math.max(0, Math.floor(time))
+  let n = 0
+  const before = parseInt(at, 36)
+  if (before >= ms) {
+    ms = before
+    n = parseInt(count, 36) + 1
+    if (n >= counters) [ms, n] = [ms + 1, 0]
+  }
+  return `${ms.toString(36).padStart(9, '0')}:${n.toString(36).padStart(3, '0')}:${device}`
+}
+
+/** When a reading was taken, in milliseconds; 0 if it is none. */
+export function timeOf(hlc: string): number {
+  return parseInt(hlc.split(':')[0] ?? '', 36) || 0
+}

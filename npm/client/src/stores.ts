@@ -1,0 +1,144 @@
+// What the library keeps in the app's database, beside the app's own tables.
+import type { Dexie, Table } from 'dexie'
+import type { Stamp } from './stamp.js'
+import type { Change, WireOp } from './wire.js'
+
+/**
+ * The tables of the library. Add them to your own in `db.version(…).stores({ …, ...syncStores })`.
+ *
+ * Nothing in them is for apps, and nothing is lost by reading them.
+ */
+export const syncStores = {
+  sync_captures: '++seq',
+  sync_outbox: 'row, seq',
+  sync_revisions: 'row',
+  sync_packs: 'first',
+  sync_unapplied: 'row, table',
+  sync_state: 'id',
+  file_meta: 'hash',
+  file_blobs: 'hash',
+  file_transfers: 'id, state',
+} as const
+
+/** That rows of a table were written by the app. Captures are all that a write of the app costs; `fold` makes writes to be sent of them. */
+export interface Capture {
+  seq?: number
+  table: string
+  keys: string[]
+  /** When, by this device's clock, in milliseconds. */
+  at: number
+}
+
+/** A row that the server does not have as this device has it. */
+export interface Outgoing extends Stamp {
+  /** Which row: its table and key on the wire. */
+  row: string
+  table: string
+  key: string
+  /** Rows are sent in the order of their last writes. */
+  seq: number
+  /** How often it was tried in vain, and when it is tried again, in milliseconds. */
+  tries: number
+  due: number
+  /** Why the server has refused it. It stays until the row is written again, or the server takes it. */
+  refused?: { code: string, message: string }
+  /** An edit that has lost against another device's before it was sent. The server gets it all the same, for its history. */
+  lost?: WireOp
+}
+
+/** The write by which the server has a row; it is a deletion if `deleted`. */
+export interface Revision extends Stamp {
+  row: string
+  deleted?: true
+}
+
+/** Revisions of many rows that came together, in the order of `rows`. Single revisions take precedence. */
+export interface Pack {
+  first: string
+  rows: string[]
+  clocks: number[]
+  hlcs: string[]
+  opIds: string[]
+}
+
+/** A change of another device that the database refuses. */
+export interface Unapplied {
+  row: string
+  table: string
+  change: Change
+  error: string
+}
+
+/** How far the device is. */
+export interface State {
+  id: 'sync'
+  /** The device's name in stamps, made once for each database. */
+  device: string
+  /** The last reading of the device's clock. */
+  hlc: string
+  /** How far the server's clock is ahead of this device's, in milliseconds. */
+  ahead: number
+  /** Up to which version the server's changes are here. */
+  cursor: number
+  /** Changes with each snapshot, so that no page from before it is applied after it. */
+  epoch: number
+  /** Whose rows these are, from the first sync on. */
+  user?: string
+  workspace?: string
+  /** The tables whose rows from before they were synced have been captured. */
+  adopted?: string[]
+  /** The tables whose rows are all here. */
+  tables: string[]
+  /** A snapshot that is under way: where it goes on. */
+  snapshot?: { token: string | null, id?: string, watermark: number, fresh: boolean }
+}
+
+/** A file on its way (contract, storage §11). */
+export interface Transfer {
+  /** Hash and direction. */
+  id: string
+  hash: string
+  workspace_id: string
+  direction: 'upload' | 'download'
+  bytes_total: number
+  bytes_done: number
+  state: 'queued' | 'running' | 'done' | 'failed' | 'pending_upload' | 'remote_missing'
+  attempts: number
+  last_error?: string
+  /** When it is tried again, in milliseconds. */
+  due: number
+  created_at: number
+  updated_at: number
+}
+
+/** The tables of the library in a database. */
+export interface Stores {
+  captures: Table<Capture, number>
+  outbox: Table<Outgoing, string>
+  revisions: Table<Revision, string>
+  packs: Table<Pack, string>
+  unapplied: Table<Unapplied, string>
+  state: Table<State, string>
+  fileMeta: Table<Record<string, unknown>, string>
+  blobs: Table<{ hash: string, blob: Blob }, string>
+  transfers: Table<Transfer, string>
+}
+
+/** Finds the tables of the library. */
+export function storesOf(db: Dexie): Stores {
+  for (const name of Object.keys(syncStores)) {
+    if (!db.tables.some(t => t.name === name))
+      throw new TypeError(`The database ${db.name} has no table ${name}: add ...syncStores to db.version(…).stores({ … })`)
+  }
+  return {
+    captures: db.table('sync_captures'),
+    outbox: db.table('sync_outbox'),
+    revisions: db.table('sync_revisions'),
+    packs: db.table('sync_packs'),
+    unapplied: db.table('sync_unapplied'),
+    state: db.table('sync_state'),
+    fileMeta: db.table('file_meta'),
+    blobs: db.table('file_blobs'),
+    transfers: db.table('file_transfers'),
+  }
+}

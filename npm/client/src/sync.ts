@@ -1,0 +1,443 @@
+// Sync of one database: when what is done, and what is told of it.
+import type { Dexie } from 'dexie'
+import { Captures } from './capture.js'
+import { asSyncError, SyncError } from './errors.js'
+import { Listeners, type SyncEvents, type SyncState, type SyncStatus } from './events.js'
+import { Files } from './files.js'
+import { Http } from './http.js'
+import { mayHaveMarks } from './json.js'
+import { listen } from './live.js'
+import { Replica } from './replica.js'
+import { readSession, sessionChanged } from './session.js'
+import type { State } from './stores.js'
+import { Tables } from './tables.js'
+import { Tabs } from './tabs.js'
+import { readPull, readPush, readSnapshot, type WireOp, type WireTable } from './wire.js'
+
+/** What `connect` takes. */
+export interface SyncOptions {
+  /** The tables of the app that are synced. Their keys are texts, such as `crypto.randomUUID()`. */
+  tables?: readonly string[]
+  /** The tables that are OR3 Chat's own and shared with it, by its names for them. Rows are as its contract says. */
+  chat?: readonly Exclude<WireTable, 'file_meta'>[]
+  /** The name under which the server keeps the app's rows, the same on all devices. Without it, that of the database. */
+  app?: string
+  /** The workspace; without it, that of whoever signs in first. */
+  workspace?: string
+  /** The server's address; without it, that of the page. */
+  url?: string
+  /** Another `fetch`, such as one with cookies of its own in Node.js. */
+  fetch?: typeof globalThis.fetch
+}
+
+/** Waits between rounds, in milliseconds. */
+const waits = {
+  /** With a stream of versions, which says when there is something. */
+  live: 60_000,
+  /** Without one. */
+  polling: 3_000,
+  /** After an error: from the first to the longest. */
+  first: 500, longest: 60_000,
+  /** While the server refuses, until someone signs in or the role changes. */
+  refused: 30_000,
+}
+
+/** How often the server is told how far the device is, in milliseconds. Its collector asks. */
+const cursorEvery = 60_000
+
+/** How many changes a page has. */
+const pageSize = 1000
+
+/** A row that the server or the database does not take. */
+export interface SyncProblem {
+  kind: 'refused' | 'unapplied'
+  table: string
+  key: string
+  message: string
+}
+
+/** Keeps a database and a workspace in step. `connect` makes one. */
+export class Sync {
+  /** Files, whose content is too large for rows. */
+  readonly files: Files
+  readonly #listeners = new Listeners()
+  readonly #replica: Replica
+  readonly #tables: Tables
+  readonly #http: Http
+  readonly #tabs: Tabs
+  readonly #ended = new AbortController()
+  readonly #options: SyncOptions
+  #status: SyncStatus = { state: 'starting', pending: 0, readOnly: false, syncedAt: null, error: null }
+  /** Whose database it is, once the server has been asked who is signed in; it is asked again after `undefined`. */
+  #state: State | undefined
+  #stream: AbortController | undefined
+  #streaming = false
+  #wakened = false
+  #wake: (() => void) | undefined
+  #pullDue = true
+  #refusedUntil = 0
+  #pushAfter = 0
+  #cursorSaid = { at: 0, cursor: -1 }
+  #rounds = 0
+  #waiting: { after: number, done: (s: SyncStatus) => void }[] = []
+  readonly #run: Promise<void>
+
+  constructor(db: Dexie, options: SyncOptions) {
+    this.#options = options
+    const { tables = [], chat = [], app = db.name, url = '', fetch = globalThis.fetch.bind(globalThis) } = options
+    this.#tables = new Tables(db, app, tables, chat)
+    this.#http = new Http(url.replace(/\/+$/, ''), fetch, Date.now)
+    this.#tabs = new Tabs(db.name, {
+      status: s => this.#tabs.leads || this.#set({ ...s, state: s.state === 'closed' ? 'following' : s.state }),
+      wake: () => this.#tabs.leads && this.wake(),
+      ask: () => this.#tabs.leads && this.#tabs.say({ type: 'status', status: this.#status }),
+    })
+    const captures = new Captures(db, this.#tables.names, () => this.#captured())
+    this.#replica = new Replica(db, this.#tables, captures, this.#listeners.emit, Date.now)
+    this.files = new Files(db, this.#replica.stores, this.#http, this.#listeners.emit, () => this.#state?.workspace, this.#ended.signal)
+    this.#watch()
+    this.#tabs.say({ type: 'ask' })
+    this.#run = this.#tabs.lead(() => this.#loop(), this.#ended.signal)
+  }
+
+  /** How far sync is. */
+  get status(): SyncStatus {
+    return this.#status
+  }
+
+  /** Listens to an event; call what it returns to stop. */
+  on<K extends keyof SyncEvents>(name: K, listener: (event: SyncEvents[K]) => void): () => void {
+    return this.#listeners.on(name, listener)
+  }
+
+  /** The status now and whenever it changes, as stores of Svelte and observables have it. */
+  subscribe(listener: (status: SyncStatus) => void): () => void {
+    listener(this.#status)
+    return this.on('status', listener)
+  }
+
+  /** Syncs at once instead of when it is time, and returns the status afterwards: `live` if all is here and there. It never rejects. */
+  async now(): Promise<SyncStatus> {
+    if (this.#ended.signal.aborted || !this.#tabs.leads) {
+      this.#tabs.say({ type: 'wake' })
+      return this.#status
+    }
+    // The round under way may have begun too early to see everything.
+    return new Promise((done) => {
+      this.#waiting.push({ after: this.#rounds + 1, done })
+      this.wake()
+    })
+  }
+
+  /** Says that there may be something to do. */
+  wake(): void {
+    this.#wakened = true
+    this.#pullDue = true
+    this.#refusedUntil = 0
+    this.#pushAfter = 0
+    this.#wake?.()
+  }
+
+  /** How many rows wait to be sent. */
+  pending(): Promise<number> {
+    return this.#replica.pending()
+  }
+
+  /** The rows that the server or the database does not take. */
+  async problems(): Promise<SyncProblem[]> {
+    const { outbox, unapplied } = this.#replica.stores
+    const refused = (await outbox.toArray()).filter(o => o.refused)
+    return [
+      ...refused.map(o => ({ kind: 'refused' as const, table: o.table, key: o.key, message: o.refused!.message })),
+      ...(await unapplied.toArray()).map(u => ({ kind: 'unapplied' as const, ...this.#tables.placeOf(u.change)!, message: u.error })),
+    ]
+  }
+
+  /** Tries at once again whatever was refused. */
+  async retry(): Promise<void> {
+    await this.#replica.retry()
+    this.wake()
+  }
+
+  /**
+   * Removes all synced rows from this device, so that another account can use the database. Rejects with `other-account` if
+   * there are edits that were not sent, unless they are to be given up.
+   */
+  async clear({ discardUnsent = false } = {}): Promise<void> {
+    await this.#replica.clear(discardUnsent)
+    this.#state = undefined
+    this.wake()
+  }
+
+  /** Ends sync. Writes are captured all the same, and are sent when the database is connected the next time. */
+  async close(): Promise<void> {
+    this.#ended.abort()
+    this.#wake?.()
+    await this.#run.catch(() => undefined)
+    await this.files.idle()
+    this.#set({ ...this.#status, state: 'closed' })
+    this.#tabs.close()
+    for (const { done } of this.#waiting.splice(0)) done(this.#status)
+  }
+
+  #set(status: SyncStatus): void {
+    if (JSON.stringify(status) === JSON.stringify(this.#status)) return
+    this.#status = status
+    this.#listeners.emit('status', status)
+    if (this.#tabs.leads) this.#tabs.say({ type: 'status', status })
+  }
+
+  #captured(): void {
+    if (!this.#tabs.leads) return this.#tabs.say({ type: 'wake' })
+    this.#wakened = true
+    this.#wake?.()
+  }
+
+  /** Wakes when a browser says that things may have changed. */
+  #watch(): void {
+    const { signal } = this.#ended
+    const wake = (): void => this.wake()
+    const session = (): void => {
+      this.#state = undefined
+      this.wake()
+    }
+    const on = (target: unknown, event: string, listener: (e: Event) => void): void =>
+      (target as Partial<EventTarget> | undefined)?.addEventListener?.(event, listener, { signal })
+    on(globalThis, 'online', wake)
+    on(globalThis, sessionChanged, session)
+    on(globalThis, 'storage', e => (e as StorageEvent).key === sessionChanged && session())
+    on(globalThis.document, 'visibilitychange', () => globalThis.document.visibilityState === 'visible' && wake())
+  }
+
+  async #loop(): Promise<void> {
+    const { signal } = this.#ended
+    for (let failures = 0; !signal.aborted;) {
+      this.#wakened = false
+      let wait: number
+      const round = ++this.#rounds
+      try {
+        await this.#round()
+        failures = 0
+        wait = this.#streaming ? waits.live : waits.polling
+        const pending = await this.#replica.pending()
+        this.#set({ ...this.#status, state: 'live', pending, syncedAt: pending === 0 ? Date.now() : this.#status.syncedAt, error: null })
+      }
+      catch (thrown) {
+        if (signal.aborted) break
+        const error = asSyncError(thrown)
+        wait = await this.#failed(error, failures++)
+      }
+      const status = this.#status
+      this.#waiting = this.#waiting.filter(({ after, done }) => round < after || void done(status))
+      if (this.#waiting.length > 0) continue
+      await this.#pause(wait)
+    }
+    this.#stream?.abort()
+  }
+
+  /** Waits until there is something to do. What captures wake while the server refuses would only be refused again. */
+  async #pause(ms: number): Promise<void> {
+    const until = Date.now() + ms
+    while (!this.#ended.signal.aborted && !(this.#wakened && Date.now() >= this.#refusedUntil)) {
+      // A clock that is put back must not stop sync.
+      const left = Math.min(ms, until - Date.now())
+      if (left <= 0) break
+      this.#wakened = false
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+        if (this.#ended.signal.aborted) this.#wake()
+      })
+      this.#wake = undefined
+      if (!this.#wakened) break
+    }
+    if (!this.#wakened) this.#pullDue = true
+  }
+
+  async #failed(error: SyncError, failures: number): Promise<number> {
+    const { code, message } = error
+    const states: Partial<Record<typeof code, SyncState>> = {
+      'signed-out': 'signed-out', 'forbidden': 'forbidden', 'other-account': 'other-account', 'quota': 'storage', 'database': 'storage',
+    }
+    const state = states[code] ?? 'offline'
+    if (this.#status.error?.code !== code) {
+      if (code === 'other-account') this.#listeners.emit('account', { message })
+      else if (code === 'quota' || code === 'database') this.#listeners.emit('storage', { code, message })
+      else this.#listeners.emit('error', { code, message })
+    }
+    const pending = code === 'database' ? this.#status.pending : await this.#replica.pending().catch(() => this.#status.pending)
+    this.#set({ ...this.#status, state, pending, error: { code, message } })
+    this.#pullDue = true
+    this.#stream?.abort()
+    // Who refuses may have another session, and a role that was changed.
+    if (code !== 'offline' && code !== 'unavailable') this.#state = undefined
+    const refuses = state === 'signed-out' || state === 'forbidden' || state === 'other-account'
+    const wait = refuses ? waits.refused : error.retryAfter ?? Math.min(waits.longest, waits.first * 2 ** Math.min(failures, 20))
+    // Not all devices at the same moment after a restart.
+    const jittered = wait * (0.75 + Math.random() / 2)
+    this.#refusedUntil = Date.now() + jittered
+    return jittered
+  }
+
+  async #round(): Promise<void> {
+    const { signal } = this.#ended
+    const state = this.#state ??= await this.#begin()
+    if (this.#http.ahead !== undefined && Math.abs(this.#http.ahead - state.ahead) > 5_000) {
+      await this.#replica.learnClock(this.#http.ahead)
+      state.ahead = (await this.#replica.stores.state.get('sync'))?.ahead ?? 0
+    }
+    if (this.#replica.needsSnapshot(state)) {
+      this.#busy()
+      await this.#snapshot(false)
+    }
+    this.#listen(state.workspace!)
+    for (let again = true; again;) {
+      if (this.#pullDue) await this.#pull()
+      again = await this.#push() || this.#pullDue
+      if (signal.aborted) return
+    }
+    await this.#sayCursor()
+    this.files.work()
+  }
+
+  async #begin(): Promise<State> {
+    await this.#replica.open()
+    const session = await readSession(this.#http, this.#ended.signal)
+    if (!session) throw new SyncError('signed-out', 'No one is signed in')
+    const known = await this.#replica.stores.state.get('sync')
+    const state = await this.#replica.bind(session.user.id, this.#options.workspace ?? known?.workspace ?? session.workspace.id)
+    const readOnly = session.role === 'viewer' && session.workspace.id === state.workspace
+    this.#set({ ...this.#status, readOnly })
+    return state
+  }
+
+  #busy(): void {
+    if (this.#status.state !== 'syncing') this.#set({ ...this.#status, state: 'syncing' })
+  }
+
+  get #scope(): { workspaceId: string } {
+    return { workspaceId: this.#state!.workspace! }
+  }
+
+  /** Takes a snapshot, while one page is written asking for the next one. */
+  async #snapshot(again: boolean): Promise<void> {
+    const { signal } = this.#ended
+    let state = await this.#replica.beginSnapshot(again)
+    const ask = (pageToken: string | null): ReturnType<Http['post']> => {
+      const page = this.#http.post('/api/sync/snapshot', { scope: this.#scope, pageSize, tables: this.#tables.wire, ...(pageToken ? { pageToken } : {}) }, signal)
+      page.catch(() => undefined) // it is looked at after the page before it
+      return page
+    }
+    try {
+      for (let next: string | null = state.snapshot!.token, answer = ask(next); ;) {
+        const { json, text } = await answer
+        const page = readSnapshot(json)
+        next = page.nextPageToken
+        if (next !== null) answer = ask(next)
+        state = await this.#replica.install(page, mayHaveMarks(text), state.epoch)
+        if (next === null || !state.snapshot || signal.aborted) break
+      }
+    }
+    catch (error) {
+      // The page is of a snapshot that the server has no more.
+      if (error instanceof SyncError && (error.status === 410 || error.status === 400)) await this.#replica.beginSnapshot(true)
+      throw error
+    }
+    this.#state = state
+    this.#pullDue = true
+  }
+
+  async #pull(): Promise<void> {
+    const { signal } = this.#ended
+    this.#pullDue = false
+    for (let more = true; more && !signal.aborted;) {
+      const state = await this.#replica.stores.state.get('sync')
+      if (!state || this.#replica.needsSnapshot(state)) {
+        this.#state = undefined
+        throw new SyncError('database', 'The database was emptied')
+      }
+      const { cursor, epoch } = state
+      const { json, text } = await this.#http.post('/api/sync/pull', { scope: this.#scope, cursor, limit: pageSize, tables: this.#tables.wire }, signal)
+      const page = readPull(json, cursor)
+      if (page.requiresSnapshot) return this.#snapshot(true)
+      if (page.changes.length > 0) this.#busy()
+      if (page.changes.length > 0 || page.nextCursor > cursor) await this.#replica.receive(page, mayHaveMarks(text), epoch)
+      more = page.hasMore
+    }
+  }
+
+  /** Sends what waits; whether there may be more. */
+  async #push(): Promise<boolean> {
+    if (Date.now() < this.#pushAfter || await this.#replica.idle()) return false
+    const ops = await this.#replica.outgoing()
+    if (ops.length === 0) return false
+    this.#busy()
+    try {
+      await this.#send(ops)
+      this.#set({ ...this.#status, readOnly: false })
+      return true
+    }
+    catch (error) {
+      if (!(error instanceof SyncError) || error.code !== 'forbidden') throw error
+      // Who may read and not write gets what others do. Whether that is so says the pull.
+      this.#set({ ...this.#status, readOnly: true })
+      this.#pushAfter = Date.now() + waits.refused
+      await this.#pull()
+      return false
+    }
+  }
+
+  /** Sends writes. A request that is refused as a whole is halved until the one that it is refused for is alone. */
+  async #send(ops: WireOp[]): Promise<void> {
+    try {
+      const { json } = await this.#http.post('/api/sync/push', { scope: this.#scope, ops }, this.#ended.signal)
+      await this.#replica.settle(ops, readPush(json, new Map(ops.map(op => [op.stamp.opId, op]))))
+    }
+    catch (error) {
+      if (!(error instanceof SyncError) || error.code !== 'bad-request' && error.code !== 'too-large') throw error
+      if (ops.length === 1) return this.#replica.refused(ops[0]!, error)
+      const half = ops.length >> 1
+      await this.#send(ops.slice(0, half))
+      await this.#send(ops.slice(half))
+    }
+  }
+
+  /** Opens the stream of versions, if it is not open. */
+  #listen(workspace: string): void {
+    if (this.#stream) return
+    const stream = this.#stream = new AbortController()
+    const signal = AbortSignal.any([stream.signal, this.#ended.signal])
+    const version = (v: number): void => {
+      this.#streaming = true
+      void this.#replica.stores.state.get('sync').then((state) => {
+        if (!state || v > state.cursor) this.wake()
+      }, () => this.wake())
+    }
+    void listen(this.#http, workspace, version, signal).catch(() => undefined).then(() => {
+      this.#streaming = false
+      // The next round opens it again; until then there may be changes that it would have told.
+      this.#stream = undefined
+      if (!signal.aborted) setTimeout(() => this.wake(), waits.polling * (0.5 + Math.random()))
+    })
+  }
+
+  async #sayCursor(): Promise<void> {
+    const state = await this.#replica.stores.state.get('sync')
+    if (!state || state.cursor === this.#cursorSaid.cursor || Date.now() - this.#cursorSaid.at < cursorEvery) return
+    this.#cursorSaid = { at: Date.now(), cursor: state.cursor }
+    await this.#http.post('/api/sync/update-cursor', { scope: this.#scope, deviceId: state.device, version: state.cursor }, this.#ended.signal).catch(() => undefined)
+  }
+}
+
+/**
+ * Connects a database with OR3 Cloud. Call it once, before the database is used: from then on writes are captured, whether
+ * someone is signed in or not, and are sent as soon as they can be.
+ *
+ * The database has to have the tables of `syncStores`.
+ */
+export function connect(db: Dexie, options: SyncOptions): Sync {
+  return new Sync(db, options)
+}
