@@ -26,6 +26,8 @@ export interface SyncOptions {
   workspace?: string
   /** The server's address; without it, that of the page. */
   url?: string
+  /** `false`: syncs only when `now` is called, and not by itself. */
+  auto?: boolean
   /** Another `fetch`, such as one with cookies of its own in Node.js. */
   fetch?: typeof globalThis.fetch
 }
@@ -189,12 +191,14 @@ export class Sync {
 
   #captured(): void {
     if (!this.#tabs.leads) return this.#tabs.say({ type: 'wake' })
+    if (this.#options.auto === false) return
     this.#wakened = true
     this.#wake?.()
   }
 
   /** Wakes when a browser says that things may have changed. */
   #watch(): void {
+    if (this.#options.auto === false) return
     const { signal } = this.#ended
     const wake = (): void => this.wake()
     const session = (): void => {
@@ -211,6 +215,7 @@ export class Sync {
 
   async #loop(): Promise<void> {
     const { signal } = this.#ended
+    if (this.#options.auto === false) await this.#pause(0)
     for (let failures = 0; !signal.aborted;) {
       this.#wakened = false
       let wait: number
@@ -237,6 +242,11 @@ export class Sync {
 
   /** Waits until there is something to do. What captures wake while the server refuses would only be refused again. */
   async #pause(ms: number): Promise<void> {
+    if (this.#options.auto === false) {
+      if (!this.#wakened && !this.#ended.signal.aborted) await new Promise<void>(resolve => this.#wake = resolve)
+      this.#wake = undefined
+      return
+    }
     const until = Date.now() + ms
     while (!this.#ended.signal.aborted && !(this.#wakened && Date.now() >= this.#refusedUntil)) {
       // A clock that is put back must not stop sync.
@@ -293,7 +303,7 @@ export class Sync {
       this.#busy()
       await this.#snapshot(false)
     }
-    this.#listen(state.workspace!)
+    if (this.#options.auto !== false) this.#listen(state.workspace!)
     for (let again = true; again;) {
       if (this.#pullDue) await this.#pull()
       again = await this.#push() || this.#pullDue

@@ -24,7 +24,7 @@ declare module 'vitest' {
 export const ann = { email: 'ann@example.test', password: 'Correct-Horse-9-Battery' }
 
 const unlimited = Object.fromEntries(
-  ['sync:push', 'sync:pull', 'sync:snapshot', 'sync:cursor', 'storage:upload', 'storage:download', 'storage:commit', 'auth:session']
+  ['sync:push', 'sync:pull', 'sync:snapshot', 'sync:cursor', 'storage:upload', 'storage:download', 'storage:commit', 'auth:session', 'workspace:create']
     .map(name => [name, { windowMs: 60_000, maxRequests: 1_000_000 }]),
 )
 
@@ -132,6 +132,13 @@ export class Browser {
   async register(person: typeof ann): Promise<this> {
     await this.post('/api/basic-auth/register', { ...person, confirmPassword: person.password })
     return this
+  }
+
+  /** Another browser of the same person. */
+  copy(): Browser {
+    const browser = new Browser(this.url)
+    for (const [name, value] of this.#cookies) browser.#cookies.set(name, value)
+    return browser
   }
 
   signOut(): void {

@@ -1,0 +1,35 @@
+// Random numbers that a seed repeats.
+
+export class Random {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0
+  }
+
+  /** From 0 up to 1 (mulberry32). */
+  next(): number {
+    let t = this.#state = (this.#state + 0x6d2b79f5) >>> 0
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+
+  /** An integer from 0 up to n. */
+  below(n: number): number {
+    return Math.floor(this.next() * n)
+  }
+
+  chance(p: number): boolean {
+    return this.next() < p
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)]!
+  }
+
+  uuid(): `${string}-${string}-${string}-${string}-${string}` {
+    const hex = (n: number): string => Array.from({ length: n }, () => this.below(16).toString(16)).join('')
+    return `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`
+  }
+}

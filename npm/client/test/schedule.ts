@@ -1,0 +1,283 @@
+// A random life of eight devices that share a workspace, and what has to be true at its end. One seed repeats it: every
+// request and every answer waits until the schedule lets it through, loses it or doubles it, and op ids are drawn, too.
+import { setTimeout as pause } from 'node:timers/promises'
+import { vi } from 'vitest'
+import { Random } from './random.js'
+import { Browser, Device, rows, type Server, type Tab, type Todo } from './rig.js'
+
+const deviceCount = 8
+const keys = ['r1', 'r2', 'r3', 'r4', 'r5']
+
+/** Something that waits at the gate: a request that was not sent, or an answer that was not delivered. */
+interface Held { path: string, phase: 'request' | 'answer', go: () => void, lose: () => void, double: () => void }
+
+/** One edit of a row. Its id is in the row, so that whoever has the row has the edit. */
+interface Edit { id: string, key: string, device: number, parent: string | undefined, deletes: boolean }
+
+class Participant {
+  offline = false
+  readonly held = new Set<Held>()
+  /** The rounds that are under way. */
+  running = 0
+  readonly device: Device
+
+  constructor(readonly browser: Browser, readonly random: Random, readonly acknowledged: Set<string>, open: { gates: boolean }, readonly moved: Moved) {
+    this.device = new Device(browser)
+    browser.network = async (send, path) => {
+      if (this.offline) throw new TypeError('offline')
+      if (!open.gates) return send()
+      const request = await this.#gate(path, 'request')
+      if (request === 'lose') throw new TypeError('not sent')
+      let response = await send()
+      if (request === 'double' && path.startsWith('/api/sync/')) response = await send()
+      const text = await response.text()
+      this.#note(path, text)
+      if (await this.#gate(path, 'answer') === 'lose') throw new TypeError('answer lost')
+      let body = text
+      if (path === '/api/sync/pull' && response.ok && this.random.chance(0.03)) body = text.replace('"requiresSnapshot":false', '"requiresSnapshot":true')
+      return new Response(body, { status: response.status, headers: response.headers })
+    }
+  }
+
+  /** Which edits have reached the server, whatever becomes of the answer. */
+  #note(path: string, answer: string): void {
+    if (path !== '/api/sync/push') return
+    for (const result of (JSON.parse(answer) as { results?: { opId: string, success: boolean }[] }).results ?? [])
+      if (result.success) this.acknowledged.add(result.opId)
+  }
+
+  #gate(path: string, phase: Held['phase']): Promise<'go' | 'lose' | 'double'> {
+    return new Promise((resolve) => {
+      const leave = (how: 'go' | 'lose' | 'double') => (): void => {
+        this.held.delete(held)
+        resolve(how)
+      }
+      const held: Held = { path, phase, go: leave('go'), lose: leave('lose'), double: leave('double') }
+      this.held.add(held)
+      this.moved.then()
+    })
+  }
+}
+
+interface Moved { then: () => void }
+
+/** A tab that is open. */
+interface Open { tab: Tab, p: Participant, n: number, busy: boolean }
+
+/** Runs one schedule against a workspace of its own; the error names the seed. */
+export async function runSchedule(seed: number, server: Server, owner: Browser): Promise<void> {
+  const random = new Random(seed)
+  const uuid = vi.spyOn(globalThis.crypto, 'randomUUID').mockImplementation(() => random.uuid())
+  try {
+    await new Schedule(seed, random, server, owner).run()
+  }
+  catch (error) {
+    throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+  finally {
+    uuid.mockRestore()
+  }
+}
+
+class Schedule {
+  readonly #edits = new Map<string, Edit>()
+  readonly #reached = new Set<string>()
+  readonly #gates = { gates: true }
+  #participants: Participant[] = []
+  #workspace = ''
+  #count = 0
+  #tabs: Open[] = []
+  /** Whom to tell that a request has come to a gate, or a round to its end. */
+  readonly #moved: Moved = { then: () => undefined }
+  /** Edits that the app was told of as lost. */
+  readonly #told = new Set<string>()
+
+  constructor(readonly seed: number, readonly random: Random, readonly server: Server, readonly owner: Browser) {}
+
+  async run(): Promise<void> {
+    const made = await this.owner.post('/api/workspaces', { name: `seed ${this.seed}` }) as { id: string }
+    this.#workspace = made.id
+    this.#participants = Array.from({ length: deviceCount }, () => new Participant(this.owner.copy(), this.random, this.#reached, this.#gates, this.#moved))
+    try {
+      for (const [n] of this.#participants.entries()) this.#open(n)
+      const steps = 40 + this.random.below(80)
+      for (let i = 0; i < steps; i++) {
+        await this.#step()
+        await this.#quiet()
+      }
+      await this.#settle()
+      await this.#check()
+    }
+    finally {
+      this.#gates.gates = false
+      for (const p of this.#participants) for (const h of [...p.held]) h.go()
+      for (const { tab, p } of this.#tabs) await p.device.close(tab)
+    }
+  }
+
+  #open(n: number): void {
+    const p = this.#participants[n]!
+    const tab = p.device.open({ tables: ['todos'], workspace: this.#workspace, auto: false })
+    tab.sync.on('conflict', ({ lost, key }) => this.#told.add(lost ? String(lost.edit) : `deletion of ${key}`))
+    this.#tabs.push({ tab, p, n, busy: false })
+  }
+
+  /** Waits until every round under way waits at a gate. */
+  async #quiet(): Promise<void> {
+    while (!this.#participants.every(p => p.held.size >= p.running)) await new Promise<void>(resolve => this.#moved.then = resolve)
+  }
+
+  async #step(): Promise<void> {
+    const { random } = this
+    const one = random.pick(this.#tabs)
+    const held = this.#participants.flatMap(p => [...p.held])
+    const what = random.next()
+    if (what < 0.35) return this.#edit(one)
+    if (what < 0.55) {
+      if (!one.busy) this.#sync(one)
+    }
+    else if (what < 0.9) {
+      if (held.length === 0) return
+      const h = random.pick(held)
+      const fate = random.next()
+      if (fate < 0.75) h.go()
+      else if (fate < 0.9) h.lose()
+      else h.double()
+    }
+    else if (what < 0.94) one.p.offline = !one.p.offline
+    else if (what < 0.98) {
+      // A second tab, or the end of one.
+      const same = this.#tabs.filter(t => t.p === one.p)
+      if (same.length === 1) this.#open(one.n)
+      else if (!one.busy) {
+        this.#tabs.splice(this.#tabs.indexOf(one), 1)
+        await one.p.device.close(one.tab)
+      }
+    }
+    else if (random.chance(0.04)) {
+      await this.server.stop(random.chance(0.5) ? 'SIGKILL' : 'SIGTERM')
+      await this.server.start()
+    }
+  }
+
+  #sync(one: Open): void {
+    one.busy = true
+    one.p.running++
+    void one.tab.sync.now().finally(() => {
+      one.busy = false
+      one.p.running--
+      this.#moved.then()
+    })
+  }
+
+  /** One edit of the app: a row or several, changed, replaced, deleted, or given up. */
+  async #edit({ tab: { db }, n }: Open): Promise<void> {
+    const { random } = this
+    // Two edits in one millisecond are ordered by the names of their devices.
+    const before = Date.now()
+    while (Date.now() === before) await pause(1)
+    const key = random.pick(keys)
+    const edit = async (k: string, deletes: boolean): Promise<Todo> => {
+      const id = `e${++this.#count}`
+      this.#edits.set(id, { id, key: k, device: n, parent: (await db.todos.get(k))?.edit as string | undefined, deletes })
+      return { id: k, title: `of ${n}`, edit: id }
+    }
+    switch (random.below(8)) {
+      case 0: {
+        await db.transaction('rw', db.todos, async () => {
+          if (await db.todos.get(key)) {
+            await edit(key, true)
+            await db.todos.delete(key)
+          }
+        })
+        break
+      }
+      case 1: {
+        const some = keys.filter(() => random.chance(0.5))
+        await db.transaction('rw', db.todos, async () => {
+          const list: Todo[] = []
+          for (const k of some) list.push(await edit(k, false))
+          await db.todos.bulkPut(list)
+        })
+        break
+      }
+      case 2: {
+        // What is given up was never there.
+        await db.transaction('rw', db.todos, async () => {
+          await db.todos.put({ id: key, title: 'never', edit: 'never' })
+          throw new Error('given up')
+        }).catch((error: unknown) => {
+          if (!(error instanceof Error && error.message === 'given up')) throw error
+        })
+        break
+      }
+      case 3: {
+        await db.transaction('rw', db.todos, async () => {
+          const row = await edit(key, false)
+          if (await db.todos.update(key, row) === 0) await db.todos.add(row)
+        })
+        break
+      }
+      default:
+        await db.transaction('rw', db.todos, async () => void await db.todos.put(await edit(key, false)))
+    }
+  }
+
+  /** Mends the network and syncs until nothing is left to be done. */
+  async #settle(): Promise<void> {
+    for (const p of this.#participants) p.offline = false
+    this.#gates.gates = false
+    while (this.#participants.some(p => p.running > 0)) {
+      for (const p of this.#participants) for (const h of [...p.held]) h.go()
+      await pause(1)
+    }
+    for (let round = 0; round < 3; round++) {
+      for (const { tab, n } of this.#tabs) {
+        const status = await tab.sync.now()
+        // What a lost answer has put off.
+        if (status.pending > 0 || status.state !== 'live') await tab.sync.retry().then(() => tab.sync.now())
+        if (round > 0 && tab.sync.status.state !== 'live') throw new Error(`device ${n} is ${JSON.stringify(tab.sync.status)}`)
+      }
+    }
+  }
+
+  async #check(): Promise<void> {
+    const fresh = new Device(this.owner.copy())
+    const tab = fresh.open({ tables: ['todos'], workspace: this.#workspace, auto: false })
+    try {
+      await tab.sync.now()
+      const server = await rows(tab)
+      for (const { tab: t, n } of this.#tabs) {
+        const here = await rows(t)
+        if (JSON.stringify(sorted(here)) !== JSON.stringify(sorted(server)))
+          throw new Error(`device ${n} has\n${JSON.stringify(sorted(here))}, the server\n${JSON.stringify(sorted(server))}`)
+        if (await t.sync.pending() !== 0) throw new Error(`device ${n} has unsent edits`)
+        const problems = await t.sync.problems()
+        if (problems.length > 0) throw new Error(`device ${n}: ${JSON.stringify(problems)}`)
+      }
+      this.#checkEdits(server)
+    }
+    finally {
+      await fresh.close(tab)
+    }
+  }
+
+  /** The model: what is left of each row is an edit that no one has made another one on top of. */
+  #checkEdits(server: Record<string, unknown>): void {
+    const replaced = new Set([...this.#edits.values()].map(e => e.parent))
+    for (const key of keys) {
+      const edits = [...this.#edits.values()].filter(e => e.key === key)
+      const row = server[key] as Todo | undefined
+      if (!row) {
+        if (edits.length > 0 && !edits.some(e => e.deletes)) throw new Error(`${key} is gone, and no one has deleted it`)
+        continue
+      }
+      const edit = this.#edits.get(String(row.edit))
+      if (!edit || edit.key !== key) throw new Error(`${key} has ${String(row.edit)}, which no one has written`)
+      if (replaced.has(edit.id)) throw new Error(`${key} has edit ${edit.id}, on top of which another one was made`)
+    }
+  }
+}
+
+const sorted = (o: Record<string, unknown>): [string, string][] =>
+  Object.entries(o).map(([k, v]): [string, string] => [k, JSON.stringify(Object.entries(v as object).sort())]).sort()
