@@ -27,9 +27,4 @@ export class Random {
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)]!
   }
-
-  uuid(): `${string}-${string}-${string}-${string}-${string}` {
-    const hex = (n: number): string => Array.from({ length: n }, () => this.below(16).toString(16)).join('')
-    return `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`
-  }
 }

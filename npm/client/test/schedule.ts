@@ -1,7 +1,7 @@
 // A random life of eight devices that share a workspace, and what has to be true at its end. One seed repeats it: every
-// request and every answer waits until the schedule lets it through, loses it or doubles it, and op ids are drawn, too.
+// request and every answer waits until the schedule lets it through, loses it or doubles it. What is drawn elsewhere, ids, decides nothing:
+// no two edits are of one millisecond.
 import { setTimeout as pause } from 'node:timers/promises'
-import { vi } from 'vitest'
 import { Random } from './random.js'
 import { Browser, Device, rows, type Server, type Tab, type Todo } from './rig.js'
 
@@ -64,18 +64,16 @@ interface Moved { then: () => void }
 /** A tab that is open. */
 interface Open { tab: Tab, p: Participant, n: number, busy: boolean }
 
+/** How many of the seeds have a server that is killed and ended under way; these schedules need it for themselves. */
+export const restarting = 16
+
 /** Runs one schedule against a workspace of its own; the error names the seed. */
 export async function runSchedule(seed: number, server: Server, owner: Browser): Promise<void> {
-  const random = new Random(seed)
-  const uuid = vi.spyOn(globalThis.crypto, 'randomUUID').mockImplementation(() => random.uuid())
   try {
-    await new Schedule(seed, random, server, owner).run()
+    await new Schedule(seed, server, owner).run()
   }
   catch (error) {
     throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-  }
-  finally {
-    uuid.mockRestore()
   }
 }
 
@@ -92,7 +90,11 @@ class Schedule {
   /** Edits that the app was told of as lost. */
   readonly #told = new Set<string>()
 
-  constructor(readonly seed: number, readonly random: Random, readonly server: Server, readonly owner: Browser) {}
+  readonly random: Random
+
+  constructor(readonly seed: number, readonly server: Server, readonly owner: Browser) {
+    this.random = new Random(seed)
+  }
 
   async run(): Promise<void> {
     const made = await this.owner.post('/api/workspaces', { name: `seed ${this.seed}` }) as { id: string }
@@ -154,7 +156,7 @@ class Schedule {
         await one.p.device.close(one.tab)
       }
     }
-    else if (random.chance(0.04)) {
+    else if (this.seed % restarting === 0 && random.chance(0.5)) {
       await this.server.stop(random.chance(0.5) ? 'SIGKILL' : 'SIGTERM')
       await this.server.start()
     }
