@@ -97,7 +97,7 @@ async function freePort(): Promise<number> {
 export class Browser {
   readonly #cookies = new Map<string, string>()
   /** What becomes of a request; it may throw before, or lose the answer after. */
-  network: (send: () => Promise<Response>, path: string) => Promise<Response> = send => send()
+  network: (send: () => Promise<Response>, path: string, body: string) => Promise<Response> = send => send()
 
   constructor(readonly url: string) {}
 
@@ -114,7 +114,7 @@ export class Browser {
         else this.#cookies.set(name!, value!)
       }
       return response
-    }, target.slice(this.url.length))
+    }, target.slice(this.url.length), typeof init?.body === 'string' ? init.body : '')
   }
 
   async post(path: string, body: object): Promise<unknown> {

@@ -23,27 +23,28 @@ class Participant {
 
   constructor(readonly browser: Browser, readonly random: Random, readonly acknowledged: Set<string>, open: { gates: boolean }, readonly moved: Moved) {
     this.device = new Device(browser)
-    browser.network = async (send, path) => {
+    browser.network = async (send, path, body) => {
       if (this.offline) throw new TypeError('offline')
-      if (!open.gates) return send()
-      const request = await this.#gate(path, 'request')
+      const request = open.gates ? await this.#gate(path, 'request') : 'go'
       if (request === 'lose') throw new TypeError('not sent')
       let response = await send()
       if (request === 'double' && path.startsWith('/api/sync/')) response = await send()
       const text = await response.text()
-      this.#note(path, text)
+      if (path === '/api/sync/push' && response.ok) this.#note(body, text)
+      if (!open.gates) return new Response(text, { status: response.status, headers: response.headers })
       if (await this.#gate(path, 'answer') === 'lose') throw new TypeError('answer lost')
-      let body = text
-      if (path === '/api/sync/pull' && response.ok && this.random.chance(0.03)) body = text.replace('"requiresSnapshot":false', '"requiresSnapshot":true')
-      return new Response(body, { status: response.status, headers: response.headers })
+      let delivered = text
+      if (path === '/api/sync/pull' && response.ok && this.random.chance(0.03)) delivered = text.replace('"requiresSnapshot":false', '"requiresSnapshot":true')
+      return new Response(delivered, { status: response.status, headers: response.headers })
     }
   }
 
   /** Which edits have reached the server, whatever becomes of the answer. */
-  #note(path: string, answer: string): void {
-    if (path !== '/api/sync/push') return
-    for (const result of (JSON.parse(answer) as { results?: { opId: string, success: boolean }[] }).results ?? [])
-      if (result.success) this.acknowledged.add(result.opId)
+  #note(request: string, answer: string): void {
+    const { ops } = JSON.parse(request) as { ops: { stamp: { opId: string }, payload: { value?: Todo } }[] }
+    const { results } = JSON.parse(answer) as { results: { opId: string, success: boolean }[] }
+    const taken = new Set(results.filter(r => r.success).map(r => r.opId))
+    for (const { stamp, payload } of ops) if (payload.value && taken.has(stamp.opId)) this.acknowledged.add(String(payload.value.edit))
   }
 
   #gate(path: string, phase: Held['phase']): Promise<'go' | 'lose' | 'double'> {
@@ -102,6 +103,7 @@ class Schedule {
     this.#participants = Array.from({ length: deviceCount }, () => new Participant(this.owner.copy(), this.random, this.#reached, this.#gates, this.#moved))
     try {
       for (const [n] of this.#participants.entries()) this.#open(n)
+      for (let n = 0; n < deviceCount / 2; n++) this.#open(n)
       const steps = 40 + this.random.below(80)
       for (let i = 0; i < steps; i++) {
         await this.#step()
@@ -264,7 +266,10 @@ class Schedule {
     }
   }
 
-  /** The model: what is left of each row is an edit that no one has made another one on top of. */
+  /**
+   * The model: what is left of each row is an edit that no one has made another one on top of, and every other such edit has
+   * reached the server, or the app was told that it was lost.
+   */
   #checkEdits(server: Record<string, unknown>): void {
     const replaced = new Set([...this.#edits.values()].map(e => e.parent))
     for (const key of keys) {
@@ -277,6 +282,10 @@ class Schedule {
       const edit = this.#edits.get(String(row.edit))
       if (!edit || edit.key !== key) throw new Error(`${key} has ${String(row.edit)}, which no one has written`)
       if (replaced.has(edit.id)) throw new Error(`${key} has edit ${edit.id}, on top of which another one was made`)
+    }
+    for (const { id, key, deletes, device } of this.#edits.values()) {
+      if (!deletes && !replaced.has(id) && (server[key] as Todo | undefined)?.edit !== id && !this.#reached.has(id) && !this.#told.has(id))
+        throw new Error(`edit ${id} of ${key} on device ${device} is lost`)
     }
   }
 }
