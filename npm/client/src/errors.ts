@@ -1,29 +1,29 @@
 // What can go wrong, as codes: an app branches on these and shows words of its own.
 
 /** Why something did not work. */
-export type SyncErrorCode =
+export type SyncErrorCode
   /** The server cannot be reached. */
-  | 'offline'
+  = | 'offline'
   /** No one is signed in. */
-  | 'signed-out'
+    | 'signed-out'
   /** The server refuses: the workspace is gone, or the user may not do that there. */
-  | 'forbidden'
+    | 'forbidden'
   /** The server is there and cannot help at present: it starts, is busy, or has sync switched off. */
-  | 'unavailable'
+    | 'unavailable'
   /** The request was refused as it is. */
-  | 'bad-request'
+    | 'bad-request'
   /** The request is larger than the server takes. */
-  | 'too-large'
+    | 'too-large'
   /** What came back is not an answer of the server, such as the page of a hotel's network. */
-  | 'bad-answer'
+    | 'bad-answer'
   /** The database belongs to another user or workspace than the one who is signed in. */
-  | 'other-account'
+    | 'other-account'
   /** The browser has no more room for this origin. */
-  | 'quota'
+    | 'quota'
   /** The database was closed or deleted under way. */
-  | 'database'
+    | 'database'
   /** Something that no one has thought of; `cause` has it. */
-  | 'unknown'
+    | 'unknown'
 
 /** An error of the library. */
 export class SyncError extends Error {

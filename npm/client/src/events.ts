@@ -3,27 +3,27 @@ import type { SyncErrorCode } from './errors.js'
 import type { Row } from './tables.js'
 
 /** What sync does at present. */
-export type SyncState =
+export type SyncState
   /** It has not asked the server yet. */
-  | 'starting'
+  = | 'starting'
   /** Changes are on their way, in one direction or the other. */
-  | 'syncing'
+    | 'syncing'
   /** All is here and there. Changes of others come at once. */
-  | 'live'
+    | 'live'
   /** Another tab of this browser syncs for all of them. */
-  | 'following'
+    | 'following'
   /** The server cannot be reached, or cannot help at present. It is tried again. */
-  | 'offline'
+    | 'offline'
   /** No one is signed in. Edits are kept. */
-  | 'signed-out'
+    | 'signed-out'
   /** The database belongs to another account than the one that is signed in. Nothing is sent or received. */
-  | 'other-account'
+    | 'other-account'
   /** The workspace is gone, or the user is no member any more. Edits are kept. */
-  | 'forbidden'
+    | 'forbidden'
   /** The browser has no room, or its database cannot be used. */
-  | 'storage'
+    | 'storage'
   /** `close` was called. */
-  | 'closed'
+    | 'closed'
 
 /** How far sync is. */
 export interface SyncStatus {

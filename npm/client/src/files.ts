@@ -101,7 +101,7 @@ export class Files {
 
   /** Tries at once again what has failed. */
   async retry(): Promise<void> {
-    await this.#stores.transfers.where('state').equals('failed').modify({ state: 'queued', due: 0 })
+    await this.#stores.transfers.where('state').anyOf('queued', 'failed').filter(t => t.direction === 'upload').modify({ state: 'queued', due: 0 })
     this.work()
   }
 

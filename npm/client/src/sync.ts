@@ -9,7 +9,7 @@ import { mayHaveMarks } from './json.js'
 import { listen } from './live.js'
 import { Replica } from './replica.js'
 import { readSession, sessionChanged } from './session.js'
-import type { State } from './stores.js'
+import { storesOf, type State } from './stores.js'
 import { Tables } from './tables.js'
 import { Tabs } from './tabs.js'
 import { readPull, readPush, readSnapshot, type WireOp, type WireTable } from './wire.js'
@@ -87,6 +87,7 @@ export class Sync {
   constructor(db: Dexie, options: SyncOptions) {
     this.#options = options
     const { tables = [], chat = [], app = db.name, url = '', fetch = globalThis.fetch.bind(globalThis) } = options
+    const stores = storesOf(db)
     this.#tables = new Tables(db, app, tables, chat)
     this.#http = new Http(url.replace(/\/+$/, ''), fetch, Date.now)
     this.#tabs = new Tabs(db.name, {
@@ -95,8 +96,8 @@ export class Sync {
       ask: () => this.#tabs.leads && this.#tabs.say({ type: 'status', status: this.#status }),
     })
     const captures = new Captures(db, this.#tables.names, () => this.#captured())
-    this.#replica = new Replica(db, this.#tables, captures, this.#listeners.emit, Date.now)
-    this.files = new Files(db, this.#replica.stores, this.#http, this.#listeners.emit, () => this.#state?.workspace, this.#ended.signal)
+    this.#replica = new Replica(db, stores, this.#tables, captures, this.#listeners.emit, Date.now)
+    this.files = new Files(db, stores, this.#http, this.#listeners.emit, () => this.#state?.workspace, this.#ended.signal)
     this.#watch()
     this.#tabs.say({ type: 'ask' })
     this.#run = this.#tabs.lead(() => this.#loop(), this.#ended.signal)
@@ -223,7 +224,7 @@ export class Sync {
       try {
         await this.#round()
         failures = 0
-        wait = this.#streaming ? waits.live : waits.polling
+        wait = this.#streaming && !await this.#replica.unsent() ? waits.live : waits.polling
         const pending = await this.#replica.pending()
         this.#set({ ...this.#status, state: 'live', pending, syncedAt: pending === 0 ? Date.now() : this.#status.syncedAt, error: null })
       }
@@ -407,7 +408,7 @@ export class Sync {
       await this.#replica.settle(ops, readPush(json, new Map(ops.map(op => [op.stamp.opId, op]))))
     }
     catch (error) {
-      if (!(error instanceof SyncError) || error.code !== 'bad-request' && error.code !== 'too-large') throw error
+      if (!(error instanceof SyncError) || !['bad-request', 'too-large'].includes(error.code)) throw error
       if (ops.length === 1) return this.#replica.refused(ops[0]!, error)
       const half = ops.length >> 1
       await this.#send(ops.slice(0, half))

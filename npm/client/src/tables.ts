@@ -28,7 +28,7 @@ export class Tables {
     this.#chat = new Set([...chat, 'file_meta'])
     this.#prefix = `kv:${app}/`
     this.names = [...this.#own, ...this.#chat]
-    this.wire = wireTables.filter(t => this.#chat.has(t) || t === 'kv' && own.length > 0)
+    this.wire = wireTables.filter(t => this.#chat.has(t) || (t === 'kv' && own.length > 0))
     if (!app || app.includes('/')) throw new TypeError('The name of an app is a text without a slash')
     for (const name of this.names) {
       const table = db.tables.find(t => t.name === name)

@@ -90,7 +90,7 @@ export function readPush(v: unknown, sent: Map<string, WireOp>): PushAnswer {
 export function readPull(v: unknown, cursor: number): PullAnswer {
   if (!isObject(v) || !Array.isArray(v.changes) || !isVersion(v.nextCursor) || typeof v.hasMore !== 'boolean') fail('it is not that of a pull')
   const { nextCursor, hasMore } = v
-  if (nextCursor < cursor || hasMore && nextCursor === cursor) fail('it does not go on')
+  if (nextCursor < cursor || (hasMore && nextCursor === cursor)) fail('it does not go on')
   return {
     changes: v.changes.map(c => changeOf(c, x => x.op === 'delete', 'stamp')),
     nextCursor, hasMore, requiresSnapshot: v.requiresSnapshot === true,

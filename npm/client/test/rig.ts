@@ -137,8 +137,14 @@ export class Browser {
   /** Another browser of the same person. */
   copy(): Browser {
     const browser = new Browser(this.url)
-    for (const [name, value] of this.#cookies) browser.#cookies.set(name, value)
+    browser.become(this)
     return browser
+  }
+
+  /** Whoever has used this browser is signed out, and the person of another one is signed in. */
+  become(other: Browser): void {
+    this.#cookies.clear()
+    for (const [name, value] of other.#cookies) this.#cookies.set(name, value)
   }
 
   signOut(): void {

@@ -2,28 +2,21 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Browser, device, rows, Server, until, type Tab } from './rig.js'
 
 let server: Server
-let people = 0
+let owner: Browser
 
 beforeAll(async () => {
   server = await Server.start()
+  owner = await new Browser(server.url).signIn()
 })
 afterAll(() => server.remove())
-
-/** Someone with a workspace of their own, in a browser. */
-async function someone(): Promise<{ email: string, password: string, browser: () => Promise<Browser> }> {
-  const person = { email: `p${++people}@example.test`, password: 'Correct-Horse-9-Battery' }
-  await new Browser(server.url).register(person)
-  return { ...person, browser: () => new Browser(server.url).signIn(person) }
-}
 
 const live = async (...tabs: Tab[]): Promise<void> => {
   for (const { sync } of tabs) expect(await sync.now()).toMatchObject({ state: 'live', error: null, pending: 0 })
 }
 
 test('a row that is written on one device is on the other', async () => {
-  const ann = await someone()
-  const a = device(await ann.browser()).open()
-  const b = device(await ann.browser()).open()
+  const a = device(owner.copy()).open()
+  const b = device(owner.copy()).open()
   await a.db.todos.add({ id: '1', title: 'milk', due: new Date(86_400_000), of: undefined, bytes: new Uint8Array([1, 2]) })
   await live(a, b)
   expect(await rows(b)).toEqual({ 1: { id: '1', title: 'milk', due: new Date(86_400_000), bytes: new Uint8Array([1, 2]) } })

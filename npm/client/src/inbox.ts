@@ -1,0 +1,176 @@
+// Changes of the server on their way in. All of this happens in transactions of the replica.
+import type { Dexie } from 'dexie'
+import { asSyncError } from './errors.js'
+import type { Emit } from './events.js'
+import type { Outbox } from './outbox.js'
+import { allRows, packed, revisionsOf } from './revisions.js'
+import { newer } from './stamp.js'
+import type { Outgoing, Revision, State, Stores } from './stores.js'
+import type { Place, Row, Tables } from './tables.js'
+import type { Change } from './wire.js'
+
+interface Write { change: Change, place: Place }
+
+const rowOf = ({ change }: Write): string => `${change.tableName}/${change.pk}`
+
+/** What is known of changes. */
+export interface Known {
+  /** The text that they came in may have values that JSON does not know. */
+  marks: boolean
+  /** No row has come from the server yet. */
+  fresh?: boolean
+  /** They are the winners over these writes, which have reached the server. */
+  answered?: ReadonlySet<string>
+}
+
+/** Brings rows to where the server has them. */
+export class Inbox {
+  readonly #db: Dexie
+  readonly #stores: Stores
+  readonly #tables: Tables
+  readonly #outbox: Outbox
+
+  constructor(db: Dexie, stores: Stores, tables: Tables, outbox: Outbox) {
+    this.#db = db
+    this.#stores = stores
+    this.#tables = tables
+    this.#outbox = outbox
+  }
+
+  /** Applies changes. The outbox has been folded. */
+  async apply(state: State, changes: Change[], { marks, fresh = false, answered = new Set() }: Known, tell: Emit): Promise<void> {
+    const { outbox, revisions, packs } = this.#stores
+    const newest = new Map<string, Write>()
+    for (const change of changes) {
+      const place = this.#tables.placeOf(change)
+      if (!place) continue
+      const row = `${change.tableName}/${change.pk}`
+      const other = newest.get(row)
+      if (!other || newer(change.stamp, other.change.stamp)) newest.set(row, { change, place })
+    }
+    const rows = [...newest.keys()]
+    const waiting = await outbox.count() > 0 ? await outbox.bulkGet(rows) : []
+    const known = fresh ? new Map<string, Revision>() : await revisionsOf(this.#stores, rows)
+    const writes: Write[] = []
+    const noted: Revision[] = []
+    for (const [i, row] of rows.entries()) {
+      const write = newest.get(row)!
+      const { stamp, payload } = write.change
+      const old = known.get(row)
+      const mine = waiting[i]
+      const revision: Revision = payload ? { row, ...stamp } : { row, ...stamp, deleted: true }
+      if (mine && mine.opId === stamp.opId) {
+        // Our own write, whose answer was lost.
+        await outbox.delete(row)
+        noted.push(revision)
+        continue
+      }
+      if (old && !newer(stamp, old)) {
+        // What is here is newer than both, so the edit was made on top of it.
+        if (mine && answered.has(mine.opId) && !newer(mine, old)) await outbox.put({ ...mine, clock: old.clock + 1, opId: crypto.randomUUID() })
+        continue
+      }
+      else if (mine) {
+        if (newer(mine, stamp)) continue
+        await this.#lose(state, mine, write, answered, marks, tell)
+      }
+      noted.push(revision)
+      writes.push(write)
+    }
+    await this.#write(writes, marks, tell)
+    const single = fresh ? noted.filter(r => r.deleted) : noted
+    if (single.length > 0) await revisions.bulkPut(single)
+    if (fresh) await packs.bulkPut(packed(noted.filter(r => !r.deleted).sort((a, b) => a.row < b.row ? -1 : 1)))
+  }
+
+  /** Gives an edit up that another one is newer than, and tells the app. */
+  async #lose(state: State, mine: Outgoing, { change, place }: Write, answered: ReadonlySet<string>, marks: boolean, tell: Emit): Promise<void> {
+    const lost = await this.#db.table<Row, string>(place.table).get(place.key)
+    await this.#outbox.lose(state, mine, lost, answered.has(mine.opId))
+    let won: Row | undefined
+    try {
+      won = this.#tables.fromWire(place, change, marks)
+    }
+    catch { /* it is told as one that cannot be applied */ }
+    tell('conflict', { ...place, lost, won })
+  }
+
+  /** Writes rows. What the database refuses is set aside, so that one bad row holds up no other. */
+  async #write(writes: Write[], marks: boolean, tell: Emit): Promise<void> {
+    const { unapplied } = this.#stores
+    if (writes.length === 0) return
+    if (await unapplied.count() > 0) await unapplied.bulkDelete(writes.map(rowOf))
+    const byTable = new Map<string, Write[]>()
+    for (const write of writes) {
+      const list = byTable.get(write.place.table)
+      if (list) list.push(write)
+      else byTable.set(write.place.table, [write])
+    }
+    let received = 0
+    for (const [name, list] of byTable) {
+      const table = this.#db.table<Row, string>(name)
+      const puts: Row[] = []
+      const writing: Write[] = []
+      const deletes: string[] = []
+      const failed = new Map<Write, string>()
+      for (const write of list) {
+        try {
+          const row = this.#tables.fromWire(write.place, write.change, marks)
+          const keyPath = table.schema.primKey.keyPath as string
+          if (row && (row[keyPath] ??= write.place.key) !== write.place.key) throw new TypeError('The row has another key in it')
+          if (row) {
+            puts.push(row)
+            writing.push(write)
+          }
+          else {
+            deletes.push(write.place.key)
+          }
+        }
+        catch (error) {
+          failed.set(write, asSyncError(error).message)
+        }
+      }
+      if (deletes.length > 0) await table.bulkDelete(deletes)
+      if (puts.length > 0) {
+        await table.bulkPut(puts).catch((error: unknown) => {
+          const { failuresByPos } = error as { failuresByPos?: Record<number, Error> }
+          if (!failuresByPos || asSyncError(Object.values(failuresByPos)[0]).code === 'quota') throw error
+          for (const [at, cause] of Object.entries(failuresByPos)) failed.set(writing[Number(at)]!, cause.message)
+        })
+      }
+      for (const [write, error] of failed) {
+        await unapplied.put({ row: rowOf(write), table: name, change: write.change, error })
+        tell('unapplied', { ...write.place, message: error })
+      }
+      received += list.length - failed.size
+    }
+    if (received > 0) tell('received', { rows: received })
+  }
+
+  /** Tries the rows again that the database has refused: what was in their way may be gone. */
+  async applyLeft(tell: Emit): Promise<void> {
+    const { unapplied } = this.#stores
+    if (await unapplied.count() === 0) return
+    const left = await unapplied.toArray()
+    const writes = left.flatMap((u): Write[] => {
+      const place = this.#tables.placeOf(u.change)
+      return place ? [{ change: u.change, place }] : []
+    })
+    await this.#write(writes, true, (...event) => event[0] === 'received' && tell(...event))
+  }
+
+  /** Removes the rows that the server has no more. What waits to be sent stays. */
+  async removeUnlisted(listed: Set<string>): Promise<void> {
+    const { outbox, revisions } = this.#stores
+    const gone = [...await allRows(this.#stores)].filter(row => !listed.has(row))
+    const waiting = await outbox.bulkGet(gone)
+    const known = await revisionsOf(this.#stores, gone)
+    for (const [i, row] of gone.entries()) {
+      const slash = row.indexOf('/')
+      const place = this.#tables.placeOf({ tableName: row.slice(0, slash), pk: row.slice(slash + 1) })
+      if (!place || waiting[i]) continue
+      await this.#db.table(place.table).delete(place.key)
+      await revisions.put({ ...known.get(row)!, deleted: true })
+    }
+  }
+}

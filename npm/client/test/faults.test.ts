@@ -1,0 +1,461 @@
+import { Dexie } from 'dexie'
+import { IDBKeyRange } from 'fake-indexeddb'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { connect } from '../src/index.js'
+import { timeOf } from '../src/stamp.js'
+import { Browser, device, rows, Server, until, type Tab } from './rig.js'
+
+let server: Server
+let owner: Browser
+
+beforeAll(async () => {
+  server = await Server.start({ OR3_STORAGE_ALLOW_ANY_FILE_TYPE: 'true' })
+  owner = await new Browser(server.url).signIn()
+})
+afterAll(() => server.remove())
+
+const manual = { tables: ['todos'], auto: false }
+
+/** A new workspace that a person has made active, and browsers of theirs. */
+async function someone(person: Browser = owner): Promise<() => Browser> {
+  const { id } = await person.post('/api/workspaces', { name: 'Of a test' }) as { id: string }
+  await person.post('/api/workspaces/active', { id })
+  return () => person.copy()
+}
+
+const live = async (...tabs: Tab[]): Promise<void> => {
+  for (const { sync } of tabs) expect(await sync.now()).toMatchObject({ state: 'live', error: null, pending: 0 })
+}
+
+const answer = (status: number, body: string, headers: Record<string, string> = {}): Response => new Response(body, { status, headers })
+
+test('all ways to write are captured, and what is undone is not', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  const { todos } = a.db
+  await todos.bulkAdd([1, 2, 3, 4, 5, 6, 7, 8].map(n => ({ id: `${n}`, title: `${n}`, done: n > 4 })))
+  await live(a, b)
+  await todos.where('id').below('3').delete()
+  await todos.toCollection().filter(t => t.done === true).modify({ title: 'modified' })
+  await todos.upsert('3', { title: 'upserted' })
+  await todos.bulkUpdate([{ key: '4', changes: { title: 'updated' } }])
+  await todos.bulkDelete(['8', 'none'])
+  await a.db.transaction('rw', todos, async (tx) => {
+    await todos.put({ id: 'undone', title: '' })
+    tx.abort()
+  }).catch(() => undefined)
+  await todos.add({ id: '3', title: 'twice' }).catch(() => undefined)
+  await todos.bulkAdd([{ id: '4', title: 'twice' }, { id: '9', title: 'new' }]).catch(() => undefined)
+  const before = await rows(a)
+  expect(Object.keys(before)).toEqual(['3', '4', '5', '6', '7', '9'])
+  await live(a, b)
+  expect(await rows(b)).toEqual(before)
+  await todos.clear()
+  await live(a, b)
+  expect(await rows(b)).toEqual({})
+})
+
+test('what has come from the server is not sent back', async () => {
+  const browser = await someone()
+  const a = device(browser()).open(manual)
+  const other = browser()
+  const b = device(other).open(manual)
+  const pushes: string[] = []
+  other.network = (send, path) => {
+    if (path === '/api/sync/push') pushes.push(path)
+    return send()
+  }
+  await a.db.todos.bulkPut([{ id: '1', title: 'one' }, { id: '2', title: 'two' }])
+  await live(a, b)
+  await a.db.todos.delete('1')
+  await live(a, b)
+  expect(await rows(b)).toEqual({ 2: { id: '2', title: 'two' } })
+  expect(pushes).toEqual([])
+})
+
+test('rows from before the database was connected are sent, in as many pages as it takes, and an interrupted first sync goes on', async () => {
+  const browser = await someone()
+  const d = device(browser())
+  const before = d.database()
+  await before.todos.bulkAdd(Array.from({ length: 2500 }, (_, n) => ({ id: `row ${n}`, title: 'x' })))
+  before.close()
+  const a = d.open(manual)
+  await live(a)
+  const cut = browser()
+  let pages = 0
+  cut.network = (send, path) => {
+    if (path === '/api/sync/snapshot' && ++pages === 2) throw new TypeError('cut')
+    return send()
+  }
+  const b = device(cut).open(manual)
+  expect((await b.sync.now()).state).toBe('offline')
+  expect(await b.db.todos.count()).toBe(1000)
+  await b.db.todos.update('row 1', { title: 'edited meanwhile' })
+  await live(b, a)
+  expect(pages).toBe(4)
+  expect(await rows(a)).toEqual(await rows(b))
+  expect(await a.db.todos.get('row 1')).toMatchObject({ title: 'edited meanwhile' })
+  // Revisions of rows that came together are found again.
+  await b.db.todos.update('row 2000', { title: 'edited' })
+  await live(b, a)
+  expect(await a.db.todos.get('row 2000')).toMatchObject({ title: 'edited' })
+})
+
+test.each<[string, () => Promise<Response> | Response, string]>([
+  ['a closed port', () => Promise.reject(new TypeError('fetch failed')), 'offline'],
+  ['404', () => answer(404, '{"message":"Not Found"}'), 'unavailable'],
+  ['500', () => answer(500, 'oops'), 'unavailable'],
+  ['503', () => answer(503, '{"message":"Starting"}', { 'retry-after': '1' }), 'unavailable'],
+  ['429', () => answer(429, '{"message":"Slow down"}', { 'retry-after': '0' }), 'unavailable'],
+  ['the page of a hotel', () => answer(200, '<html>Welcome'), 'bad-answer'],
+  ['JSON of something else', () => answer(200, '{"ok":true}'), 'bad-answer'],
+  ['an empty body', () => answer(200, ''), 'bad-answer'],
+])('%s costs no edit', async (_, network, code) => {
+  const browser = await someone()
+  const mine = browser()
+  const [a, b] = [device(mine).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  mine.network = async () => network()
+  for (let n = 0; n < 8; n++) {
+    await a.db.todos.put({ id: '1', title: `${n}` })
+    expect(await a.sync.now()).toMatchObject({ state: 'offline', pending: 1, error: { code } })
+  }
+  expect(a.events.error).toHaveLength(1)
+  mine.network = send => send()
+  await live(a, b)
+  expect(await rows(b)).toEqual({ 1: { id: '1', title: '7' } })
+})
+
+test('a request that is refused as a whole costs no edit but the one that is wrong', async () => {
+  const browser = await someone()
+  const mine = browser()
+  const [a, b] = [device(mine).open(manual), device(browser()).open(manual)]
+  mine.network = (send, path, body) => path === '/api/sync/push' && body.includes('poison') ? Promise.resolve(answer(413, '{}')) : send()
+  await a.db.todos.bulkPut(Array.from({ length: 20 }, (_, n) => ({ id: `${n}`, title: n === 13 ? 'poison' : 'good' })))
+  expect(await a.sync.now()).toMatchObject({ state: 'live', pending: 1 })
+  await live(b)
+  expect(await b.db.todos.count()).toBe(19)
+  expect(a.events.refused).toMatchObject([{ table: 'todos', key: '13', code: 'OVERSIZED' }])
+  expect(await a.sync.problems()).toMatchObject([{ kind: 'refused', key: '13' }])
+  mine.network = send => send()
+  await a.sync.retry()
+  await live(a, b)
+  expect(await b.db.todos.count()).toBe(20)
+  expect(await a.sync.problems()).toEqual([])
+})
+
+test('a row that is too large, or has what cannot travel, stays here until it is edited', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  await a.db.todos.bulkPut([
+    { id: 'large', title: 'x'.repeat(5 << 20) }, { id: 'blob', title: '', blob: new Blob(['x']) }, { id: 'good', title: 'good' },
+  ])
+  expect(await a.sync.now()).toMatchObject({ state: 'live', pending: 2 })
+  await live(b)
+  expect(Object.keys(await rows(b))).toEqual(['good'])
+  expect(a.events.refused?.map(e => [e.key, e.code]).sort()).toEqual([['blob', 'UNREADABLE'], ['large', 'OVERSIZED']])
+  await a.db.todos.bulkPut([{ id: 'large', title: 'small' }, { id: 'blob', title: 'none' }])
+  await live(a, b)
+  expect(await rows(b)).toEqual(await rows(a))
+})
+
+test('a row that the database refuses holds up no other, and is applied when it can be', async () => {
+  const browser = await someone()
+  const options = { ...manual, tables: ['notes'] }
+  const [a, b] = [device(browser()).open(options), device(browser()).open(options)]
+  await live(a, b)
+  await a.db.notes.put({ id: '1', title: 'of a', slug: 'same' })
+  await b.db.notes.bulkPut([{ id: '2', title: 'of b', slug: 'same' }, { id: '3', title: 'of b', slug: 'other' }])
+  await live(b, a)
+  expect(Object.keys(await rows(a, 'notes'))).toEqual(['1', '3'])
+  expect(a.events.unapplied).toMatchObject([{ table: 'notes', key: '2' }])
+  expect(await a.sync.problems()).toMatchObject([{ kind: 'unapplied', table: 'notes', key: '2' }])
+  await a.db.notes.update('1', { slug: 'mine' })
+  await live(a, b, a)
+  await a.sync.retry()
+  expect(await rows(a, 'notes')).toEqual(await rows(b, 'notes'))
+  expect(await a.sync.problems()).toEqual([])
+})
+
+test('who signs out keeps the edits, and sends them after signing in', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  const { browser: mine } = { browser: browser() }
+  const c = device(mine).open(manual)
+  const network = mine.network
+  mine.network = async (_, path) => path === '/api/auth/session' ? answer(200, '{"session":null}') : answer(401, '{}')
+  await c.db.todos.put({ id: '1', title: 'before signing in' })
+  expect(await c.sync.now()).toMatchObject({ state: 'signed-out', pending: 1 })
+  mine.network = network
+  await live(c, b)
+  expect(await b.db.todos.count()).toBe(1)
+})
+
+test('another account gets nothing of the database, until it is cleared', async () => {
+  const [ann, bob] = [(await someone())(), await new Browser(server.url).register({ email: 'bob@example.test', password: 'Correct-Horse-9-Battery' })]
+  const mine = ann.copy()
+  const d = device(mine)
+  const a = d.open(manual)
+  await a.db.todos.put({ id: '1', title: 'of ann' })
+  await live(a)
+  await a.db.todos.put({ id: '2', title: 'of ann' })
+  await d.close(a)
+  mine.become(bob)
+  const b = d.open(manual)
+  const sent: string[] = []
+  mine.network = (send, path) => {
+    sent.push(path)
+    return send()
+  }
+  expect(await b.sync.now()).toMatchObject({ state: 'other-account', pending: 1 })
+  expect(b.events.account).toHaveLength(1)
+  expect(sent).toEqual(['/api/auth/session'])
+  await expect(b.sync.clear()).rejects.toMatchObject({ code: 'other-account' })
+  mine.become(ann)
+  await live(b)
+  mine.become(bob)
+  await b.sync.clear()
+  await live(b)
+  expect(await rows(b)).toEqual({})
+})
+
+test('who may only read gets what others write, and keeps their own edits', async () => {
+  const browser = await someone()
+  const mine = browser()
+  const [a, b] = [device(mine).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  mine.network = async (send, path) => path === '/api/sync/push' ? answer(403, '{"message":"Forbidden"}') : send()
+  await a.db.todos.put({ id: '1', title: 'of a' })
+  await b.db.todos.put({ id: '2', title: 'of b' })
+  await live(b)
+  expect(await a.sync.now()).toMatchObject({ state: 'live', readOnly: true, pending: 1 })
+  expect(Object.keys(await rows(a))).toEqual(['1', '2'])
+  mine.network = send => send()
+  await live(a)
+  expect(a.sync.status.readOnly).toBe(false)
+})
+
+test('a workspace that is gone takes no edit with it', async () => {
+  const browser = await someone()
+  const { id } = await browser().post('/api/workspaces', { name: 'Second' }) as { id: string }
+  const a = device(browser()).open({ ...manual, workspace: id })
+  await a.db.todos.put({ id: '1', title: 'sent' })
+  await live(a)
+  const gone = await browser().fetch(`${server.url}/api/workspaces/${id}`, { method: 'DELETE' })
+  expect(gone.status).toBeLessThan(300)
+  await a.db.todos.put({ id: '2', title: 'not sent' })
+  expect(await a.sync.now()).toMatchObject({ state: 'forbidden', pending: 1, error: { code: 'forbidden' } })
+  expect(Object.keys(await rows(a))).toEqual(['1', '2'])
+})
+
+test('a browser without room loses no change, and goes on when there is some', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  await a.db.todos.bulkPut([{ id: '1', title: 'x' }, { id: '2', title: 'y' }])
+  await live(a)
+  let full = true
+  b.db.todos.hook('creating', () => {
+    if (full) throw new DOMException('no room', 'QuotaExceededError')
+  })
+  expect(await b.sync.now()).toMatchObject({ state: 'storage', error: { code: 'quota' } })
+  expect(b.events.storage).toMatchObject([{ code: 'quota' }])
+  expect(await b.db.todos.count()).toBe(0)
+  full = false
+  await live(b)
+  expect(await rows(b)).toEqual(await rows(a))
+})
+
+test('a database that is deleted under way is filled again', async () => {
+  const browser = await someone()
+  const d = device(browser())
+  const a = d.open(manual)
+  await a.db.todos.put({ id: '1', title: 'x' })
+  await live(a)
+  await new Dexie(d.name, { indexedDB: d.indexedDB, IDBKeyRange }).delete()
+  expect((await a.sync.now()).state).toBe('storage')
+  await a.db.open()
+  await live(a)
+  expect(await rows(a)).toEqual({ 1: { id: '1', title: 'x' } })
+  expect(a.events.storage?.map(e => e.code)).toContain('database')
+})
+
+test('a clock that is years off is told, and does not decide', async () => {
+  const browser = await someone()
+  const b = device(browser()).open(manual)
+  await live(b)
+  const real = Date.now
+  const years = 3 * 365 * 86_400_000
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => real() + years)
+  onTestFinished(() => clock.mockRestore())
+  const a = device(browser()).open(manual)
+  await a.sync.now()
+  expect(a.events.clock).toHaveLength(1)
+  expect(Math.abs(a.events.clock![0]!.ahead + years)).toBeLessThan(60_000)
+  await a.db.todos.put({ id: '1', title: 'by the wrong clock' })
+  const [op] = await outgoing(a)
+  expect(Math.abs(timeOf(op!.hlc) - real())).toBeLessThan(60_000)
+  // The server's clock is known to the second.
+  clock.mockImplementation(() => real() + 3_000)
+  await b.db.todos.put({ id: '1', title: 'later, by the right one' })
+  clock.mockRestore()
+  await live(a, b, a)
+  expect(await rows(a)).toEqual({ 1: { id: '1', title: 'later, by the right one' } })
+  expect(await rows(b)).toEqual(await rows(a))
+})
+
+/** What waits to be sent, after a round that could not send it. */
+async function outgoing(tab: Tab): Promise<{ hlc: string }[]> {
+  const real = globalThis.fetch
+  globalThis.fetch = async (input, init) => String(input).endsWith('/api/sync/push') ? answer(503, '{}') : real(input, init)
+  try {
+    await tab.sync.now()
+  }
+  finally {
+    globalThis.fetch = real
+  }
+  return tab.db.table('sync_outbox').toArray()
+}
+
+test('an older page that comes after a newer one changes nothing', async () => {
+  const browser = await someone()
+  const mine = browser()
+  const [a, b] = [device(browser()).open(manual), device(mine).open(manual)]
+  await live(a, b)
+  await a.db.todos.put({ id: '1', title: 'old' })
+  await live(a)
+  const pages: string[] = []
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path !== '/api/sync/pull') return response
+    const text = await response.text()
+    pages.push(text)
+    return answer(200, pages.length > 2 ? pages[0]!.replace(/"nextCursor":\d+/, `"nextCursor":${1000}`) : text)
+  }
+  await live(b)
+  await a.db.todos.put({ id: '1', title: 'new' })
+  await live(a, b)
+  await b.sync.now()
+  expect(pages.length).toBeGreaterThan(2)
+  expect(await rows(b)).toEqual({ 1: { id: '1', title: 'new' } })
+})
+
+test('a snapshot takes away what the server has no more, and no edit', async () => {
+  const browser = await someone()
+  const mine = browser()
+  const a = device(mine).open(manual)
+  await a.db.todos.bulkPut([{ id: 'kept', title: '' }, { id: 'gone', title: '' }, { id: 'edited', title: '' }])
+  await live(a)
+  await a.db.todos.update('edited', { title: 'edited' })
+  let asked = false
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path === '/api/sync/pull' && !asked) {
+      asked = true
+      return answer(200, (await response.text()).replace('"requiresSnapshot":false', '"requiresSnapshot":true'))
+    }
+    if (path !== '/api/sync/snapshot') return response
+    const page = await response.json() as { items: { pk: string }[] }
+    return answer(200, JSON.stringify({ ...page, items: page.items.filter(i => i.pk.endsWith('/kept')) }))
+  }
+  await live(a)
+  expect(Object.keys(await rows(a))).toEqual(['edited', 'kept'])
+})
+
+test('edits of one row on two devices end in the later one, and the other is told', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  await a.db.todos.put({ id: '1', title: 'first' })
+  await live(a, b)
+  await a.db.todos.update('1', { title: 'of a' })
+  await until(() => Date.now() % 2 === 0)
+  await new Promise(resolve => setTimeout(resolve, 5))
+  await b.db.todos.update('1', { title: 'of b' })
+  await live(b, a, b)
+  expect(await rows(a)).toEqual({ 1: { id: '1', title: 'of b' } })
+  expect(await rows(b)).toEqual(await rows(a))
+  expect(a.events.conflict).toEqual([{ table: 'todos', key: '1', lost: { id: '1', title: 'of a' }, won: { id: '1', title: 'of b' } }])
+  expect(b.events.conflict).toBeUndefined()
+})
+
+test('a file that one device adds is on the other', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  const file = await a.sync.files.add(new Blob(['%PDF-1.7 some text'], { type: 'application/pdf' }), { name: 'a.pdf' })
+  expect(file).toMatchObject({ kind: 'pdf', size_bytes: 18 })
+  const cut = a.sync.now()
+  await cut
+  await a.sync.files.idle()
+  await live(a, b)
+  const got = await b.sync.files.get(file.hash)
+  expect([await got.text(), got.type]).toEqual(['%PDF-1.7 some text', 'application/pdf'])
+  expect(a.events.file?.at(-1)).toMatchObject({ state: 'done', direction: 'upload' })
+  expect(await b.db.table('file_transfers').toArray()).toMatchObject([{ state: 'done', direction: 'download' }])
+  await b.sync.files.remove(file.hash)
+  await live(b, a)
+  expect(await a.db.table('file_meta').count()).toBe(0)
+})
+
+test('a file that is not uploaded yet is deleted nowhere, and comes later', async () => {
+  const browser = await someone()
+  const mine = browser()
+  const [a, b] = [device(mine).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  mine.network = async (send, path) => path.startsWith('/api/storage/') ? answer(503, '{}') : send()
+  const file = await a.sync.files.add(new Blob(['text'], { type: 'text/plain' }))
+  await live(a)
+  await a.sync.files.idle()
+  await live(b)
+  await expect(b.sync.files.get(file.hash)).rejects.toMatchObject({ code: 'unavailable' })
+  mine.network = send => send()
+  await a.sync.files.retry()
+  await a.sync.files.idle()
+  await live(a, b)
+  expect(await (await b.sync.files.get(file.hash)).text()).toBe('text')
+})
+
+test('tables of OR3 Chat travel as its own', async () => {
+  const browser = await someone()
+  const options = { tables: ['todos'], chat: ['threads', 'messages', 'kv'] as const, auto: false }
+  const [a, b] = [device(browser()).open(options), device(browser()).open(options)]
+  const now = 1_800_000_000
+  await a.db.table('threads').put({ id: 't', title: 'Hi', status: 'ready', pinned: false, forked: false, created_at: now, updated_at: now, clock: 0 })
+  await a.db.table('messages').bulkPut([
+    { id: 'm1', thread_id: 't', role: 'user', index: 0, order_key: 'a', created_at: now, updated_at: now, data: { content: 'hello' } },
+    { id: 'm2', thread_id: 't', role: 'assistant', index: 1, order_key: 'b', created_at: now, updated_at: now, pending: true },
+  ])
+  await a.db.table('kv').bulkPut([
+    { id: 'kv:theme', name: 'theme', value: 'dark', created_at: now, updated_at: now },
+    { id: 'kv:openrouter_api_key', name: 'openrouter_api_key', value: 'secret', created_at: now, updated_at: now },
+  ])
+  await a.db.todos.put({ id: '1', title: 'beside them' })
+  await live(a, b)
+  expect((await b.db.table('messages').toArray()).map((m: { id: string }) => m.id)).toEqual(['m1'])
+  expect(await b.db.table('kv').toCollection().primaryKeys()).toEqual(['kv:theme'])
+  expect(await b.db.table('threads').get('t')).toMatchObject({ title: 'Hi', clock: 1 })
+  expect(await b.db.todos.count()).toBe(1)
+  await a.db.table('messages').update('m2', { pending: false })
+  await live(a, b)
+  expect(await b.db.table('messages').count()).toBe(2)
+})
+
+test('what cannot be synced is said at once', async () => {
+  const db = (stores: Record<string, string>): Dexie => {
+    const d = new Dexie('x', { indexedDB: device(new Browser('')).indexedDB, IDBKeyRange })
+    d.version(1).stores(stores)
+    return d
+  }
+  const d = device(new Browser(server.url))
+  expect(() => connect(db({ todos: 'id' }), { tables: ['todos'] })).toThrow('syncStores')
+  expect(() => connect(d.database({ numbered: '++id' }), { tables: ['numbered'] })).toThrow('numbers its rows')
+  expect(() => connect(d.database(), { tables: ['missing'] })).toThrow('no table missing')
+  const open = d.database()
+  await open.open()
+  expect(() => connect(open, { tables: ['todos'] })).toThrow('open already')
+  open.close()
+  const tab = d.open(manual)
+  await expect(tab.db.todos.put({ id: 5 as never, title: '' })).rejects.toThrow('texts of 1 to 800')
+  expect(await tab.db.todos.count()).toBe(0)
+})
