@@ -35,19 +35,19 @@ export class Server {
   #child: ChildProcess | undefined
   log = ''
 
-  private constructor(url: string, folder: string, readonly environment: Record<string, string>) {
+  private constructor(url: string, folder: string, readonly environment: Record<string, string>, readonly further: string[]) {
     this.url = url
     this.#folder = folder
   }
 
-  static async start(environment: Record<string, string> = {}): Promise<Server> {
-    const server = new Server(`http://127.0.0.1:${await freePort()}`, mkdtempSync(join(tmpdir(), 'or3-client-')), environment)
+  static async start(environment: Record<string, string> = {}, ...further: string[]): Promise<Server> {
+    const server = new Server(`http://127.0.0.1:${await freePort()}`, mkdtempSync(join(tmpdir(), 'or3-client-')), environment, further)
     await server.start()
     return server
   }
 
   async start(): Promise<void> {
-    const child = this.#child = spawn(inject('program'), ['serve', '--addr', this.url.slice('http://'.length)], {
+    const child = this.#child = spawn(inject('program'), ['serve', '--addr', this.url.slice('http://'.length), ...this.further], {
       cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
