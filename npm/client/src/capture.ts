@@ -14,6 +14,8 @@ export class Captures {
   readonly #tables: ReadonlySet<string>
   readonly #committed: () => void
   readonly #dexie: typeof Dexie
+  readonly #tab = crypto.randomUUID().slice(0, 8)
+  #count = 0
 
   /** `committed` is called after each transaction of the app with writes to `tables`. */
   constructor(db: Dexie, tables: readonly string[], committed: () => void) {
@@ -38,46 +40,55 @@ export class Captures {
       },
       table: (name) => {
         const table = core.table(name)
-        if (!this.#tables.has(name)) return table
-        const captures = core.table(log)
-        return { ...table, mutate: request => this.#mutate(table, captures, request) }
+        return this.#tables.has(name) ? { ...table, mutate: request => this.#mutate(table, request) } : table
       },
     }
   }
 
-  #mutate(table: DBCoreTable, captures: DBCoreTable, request: DBCoreMutateRequest): Promise<DBCoreMutateResponse> {
+  #mutate(table: DBCoreTable, request: DBCoreMutateRequest): Promise<DBCoreMutateResponse> {
     const { trans } = request
     if (this.#ours.has(trans)) return table.mutate(request)
-    if (!this.#noted.has(trans)) {
-      this.#noted.add(trans);
-      (trans as Partial<IDBTransaction>).addEventListener?.('complete', () => this.#committed())
-    }
     // Dexie's own promises keep its transactions alive and their zones.
     const { Promise } = this.#dexie
     if (request.type === 'deleteRange') {
       const { range } = request
       const keys = Promise.resolve(table.query({ trans, values: false, query: { index: table.schema.primaryKey, range } }))
-      return keys.then(({ result }) => Promise.all([table.mutate(request), note(table, captures, trans, result)])).then(([done]) => done)
+      return keys.then(({ result }) => {
+        this.#note(table, trans, result)
+        return table.mutate(request)
+      })
     }
     const keys = request.type === 'delete' ? request.keys : keysOf(table, request)
     const wrong = keys.find(key => typeof key !== 'string' || key === '' || key.length > 800)
     if (wrong !== undefined && request.type !== 'delete')
       return Promise.reject(new TypeError(`The keys of synced rows are texts of 1 to 800 characters; one for ${table.name} is ${String(wrong).slice(0, 100)}`))
-    // Both requests are on their way before either is done: the note costs no wait of its own.
-    return Promise.all([table.mutate(request), note(table, captures, trans, keys)]).then(([done, noted]) => {
-      if (done.numFailures === 0) return done
-      const written = keys.filter((_, i) => !(i in done.failures))
-      return Promise.resolve(note(table, captures, trans, written, noted?.results?.[0] as number)).then(() => done)
+    const writing = table.mutate(request)
+    const id = this.#note(table, trans, keys)
+    return Promise.resolve(writing).then((done) => {
+      if (done.numFailures > 0) this.#note(table, trans, keys.filter((_, i) => !(i in done.failures)), id)
+      return done
     })
   }
-}
 
-/** Notes that rows are written; `seq` is that of a note which is replaced. */
-function note(table: DBCoreTable, captures: DBCoreTable, trans: DBCoreTransaction, keys: readonly unknown[], seq?: number): Promise<DBCoreMutateResponse> | undefined {
-  if (keys.length === 0 && seq === undefined) return undefined
-  const capture: Capture = { table: table.name, keys: keys as string[], at: Date.now() }
-  if (seq !== undefined) capture.seq = seq
-  return captures.mutate({ type: 'put', trans, values: [capture] })
+  /**
+   * Notes that rows are written, and returns the note's id; one that is named is replaced. No one waits for it: the
+   * transaction ends when it is written, and fails if it cannot be.
+   */
+  #note(table: DBCoreTable, trans: DBCoreTransaction, keys: readonly unknown[], id = this.#next()): string {
+    const idb = trans as unknown as IDBTransaction
+    if (!this.#noted.has(trans)) {
+      this.#noted.add(trans)
+      idb.addEventListener('complete', () => this.#committed())
+    }
+    const capture: Capture = { id, table: table.name, keys: keys.filter((k): k is string => typeof k === 'string' && k !== ''), at: Date.now() }
+    idb.objectStore(log).put(capture)
+    return id
+  }
+
+  /** An id that follows on those before it, and that no other tab makes. */
+  #next(): string {
+    return Date.now().toString(36).padStart(9, '0') + (this.#count++ % 36 ** 4).toString(36).padStart(4, '0') + this.#tab
+  }
 }
 
 function keysOf(table: DBCoreTable, request: DBCoreMutateRequest & { type: 'add' | 'put' }): unknown[] {

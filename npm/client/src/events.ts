@@ -10,7 +10,7 @@ export type SyncState
     | 'syncing'
   /** All is here and there. Changes of others come at once. */
     | 'live'
-  /** Another tab of this browser syncs for all of them. */
+  /** Another tab of this browser syncs for all of them, and has not said yet how far it is. */
     | 'following'
   /** The server cannot be reached, or cannot help at present. It is tried again. */
     | 'offline'

@@ -48,17 +48,15 @@ export class Files {
   readonly #stores: Stores
   readonly #http: Http
   readonly #emit: Emit
-  readonly #workspace: () => string | undefined
   readonly #signal: AbortSignal
   #working: Promise<void> | undefined
   readonly #downloads = new Map<string, Promise<Blob>>()
 
-  constructor(db: Dexie, stores: Stores, http: Http, emit: Emit, workspace: () => string | undefined, signal: AbortSignal) {
+  constructor(db: Dexie, stores: Stores, http: Http, emit: Emit, signal: AbortSignal) {
     this.#db = db
     this.#stores = stores
     this.#http = http
     this.#emit = emit
-    this.#workspace = workspace
     this.#signal = signal
   }
 
@@ -116,10 +114,14 @@ export class Files {
     await Promise.allSettled(this.#downloads.values())
   }
 
+  async #workspace(): Promise<string | undefined> {
+    return (await this.#stores.state.get('sync'))?.workspace
+  }
+
   #transfer(hash: string, direction: Transfer['direction'], total: number): Transfer {
     const now = seconds()
     return {
-      id: `${hash} ${direction}`, hash, direction, workspace_id: this.#workspace() ?? '', bytes_total: total, bytes_done: 0,
+      id: `${hash} ${direction}`, hash, direction, workspace_id: '', bytes_total: total, bytes_done: 0,
       state: 'queued', attempts: 0, due: 0, created_at: now, updated_at: now,
     }
   }
@@ -138,7 +140,7 @@ export class Files {
       const now = Date.now()
       // One that is "running" was cut off: only the tab that syncs gets here.
       const next = await transfers.where('state').anyOf('queued', 'running', 'failed').filter(t => t.direction === 'upload' && (t.due <= now || t.due > now + 25 * retry.refused)).first()
-      const workspace = this.#workspace()
+      const workspace = await this.#workspace()
       if (!next || !workspace || this.#signal.aborted) return
       try {
         await this.#note(next, { state: 'running', workspace_id: workspace })
@@ -184,7 +186,7 @@ export class Files {
 
   async #download(hash: string): Promise<Blob> {
     const { fileMeta, blobs } = this.#stores
-    const workspace = this.#workspace()
+    const workspace = await this.#workspace()
     const info = await fileMeta.get(hash) as FileInfo | undefined
     const transfer = this.#transfer(hash, 'download', info?.size_bytes ?? 0)
     try {
@@ -194,7 +196,7 @@ export class Files {
         await this.#note(transfer, { state: 'pending_upload' })
         throw new SyncError('unavailable', 'The file has not been uploaded yet')
       }
-      await this.#note(transfer, { state: 'running' })
+      await this.#note(transfer, { state: 'running', workspace_id: workspace })
       const signed = await this.#ask<Presigned>('presign-download', { workspace_id: workspace, hash, storage_id: info.storage_id, mime_type: info.mime_type, expires_in_ms: expiry, file_kind_capability: 'v1' })
       const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
       const answer = await this.#http.open(signed.url, { method: signed.method ?? 'GET', headers: signed.headers ?? {} }, signal)

@@ -39,11 +39,11 @@ export class Outbox {
   /** Turns captures into writes to be sent. A row that was written often is sent once. */
   async fold(state: State): Promise<void> {
     const { captures, outbox } = this.#stores
-    const noted = await captures.orderBy('seq').toArray()
+    const noted = await captures.toArray()
     if (noted.length === 0) return
-    const last = new Map<string, { place: Place, at: number, seq: number }>()
-    for (const { table, keys, at, seq } of noted)
-      for (const key of keys) last.set(this.#tables.rowOf(table, key), { place: { table, key }, at, seq: seq! })
+    const last = new Map<string, { place: Place, at: number, seq: string }>()
+    for (const { table, keys, at, id } of noted)
+      for (const key of keys) last.set(this.#tables.rowOf(table, key), { place: { table, key }, at, seq: id })
     const rows = [...last.keys()]
     const waiting = await outbox.bulkGet(rows)
     const revisions = await revisionsOf(this.#stores, rows)
@@ -56,7 +56,7 @@ export class Outbox {
       return { row, ...place, clock, hlc, opId: crypto.randomUUID(), seq, tries: 0, due: 0 }
     })
     await outbox.bulkPut(out)
-    await captures.where('seq').belowOrEqual(noted.at(-1)!.seq!).delete()
+    await captures.clear()
   }
 
   /** Reads the device's clock, as far as it is known to be right. */
@@ -106,6 +106,8 @@ export class Outbox {
   }
 
   async #refuse(out: Outgoing, code: string, message: string, tell: Emit): Promise<void> {
+    // Of an edit that has lost the app was told, and no one misses it.
+    if (out.lost) return this.#stores.outbox.delete(out.row)
     const tries = out.tries + 1
     const due = this.#now() + Math.min(retry.longestRefused, retry.refused * 2 ** Math.min(tries - 1, 20))
     await this.#stores.outbox.put({ ...out, tries, due, refused: { code, message } })

@@ -61,7 +61,7 @@ export class Replica {
       for (const name of this.#tables.names) {
         if (state.adopted?.includes(name)) continue
         const keys = await this.#db.table(name).toCollection().primaryKeys()
-        if (keys.length > 0) await this.stores.captures.add({ table: name, keys: keys.map(String), at: this.#now() })
+        if (keys.length > 0) await this.stores.captures.add({ id: `0 ${name}`, table: name, keys: keys.map(String), at: this.#now() })
         state.adopted = [...state.adopted ?? [], name]
       }
       // What the server has refused it may take now: it may be a newer one, or the role another.

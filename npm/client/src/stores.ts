@@ -9,7 +9,7 @@ import type { Change, WireOp } from './wire.js'
  * Nothing in them is for apps, and nothing is lost by reading them.
  */
 export const syncStores = {
-  sync_captures: '++seq',
+  sync_captures: 'id',
   sync_outbox: 'row, seq',
   sync_revisions: 'row',
   sync_packs: 'first',
@@ -22,7 +22,8 @@ export const syncStores = {
 
 /** That rows of a table were written by the app. Captures are all that a write of the app costs; `fold` makes writes to be sent of them. */
 export interface Capture {
-  seq?: number
+  /** In the order of time. */
+  id: string
   table: string
   keys: string[]
   /** When, by this device's clock, in milliseconds. */
@@ -36,7 +37,7 @@ export interface Outgoing extends Stamp {
   table: string
   key: string
   /** Rows are sent in the order of their last writes. */
-  seq: number
+  seq: string
   /** How often it was tried in vain, and when it is tried again, in milliseconds. */
   tries: number
   due: number
@@ -113,7 +114,7 @@ export interface Transfer {
 
 /** The tables of the library in a database. */
 export interface Stores {
-  captures: Table<Capture, number>
+  captures: Table<Capture, string>
   outbox: Table<Outgoing, string>
   revisions: Table<Revision, string>
   packs: Table<Pack, string>

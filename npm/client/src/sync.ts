@@ -97,7 +97,7 @@ export class Sync {
     })
     const captures = new Captures(db, this.#tables.names, () => this.#captured())
     this.#replica = new Replica(db, stores, this.#tables, captures, this.#listeners.emit, Date.now)
-    this.files = new Files(db, stores, this.#http, this.#listeners.emit, () => this.#state?.workspace, this.#ended.signal)
+    this.files = new Files(db, stores, this.#http, this.#listeners.emit, this.#ended.signal)
     this.#watch()
     this.#tabs.say({ type: 'ask' })
     this.#run = this.#tabs.lead(() => this.#loop(), this.#ended.signal)
@@ -121,8 +121,9 @@ export class Sync {
 
   /** Syncs at once instead of when it is time, and returns the status afterwards: `live` if all is here and there. It never rejects. */
   async now(): Promise<SyncStatus> {
-    if (this.#ended.signal.aborted || !this.#tabs.leads) {
-      this.#tabs.say({ type: 'wake' })
+    if (this.#ended.signal.aborted) return this.#status
+    if (!this.#tabs.leads) {
+      this.wake()
       return this.#status
     }
     // The round under way may have begun too early to see everything.
@@ -138,6 +139,7 @@ export class Sync {
     this.#pullDue = true
     this.#refusedUntil = 0
     this.#pushAfter = 0
+    if (!this.#tabs.leads) this.#tabs.say({ type: 'wake' })
     this.#wake?.()
   }
 
@@ -366,10 +368,11 @@ export class Sync {
     this.#pullDue = false
     for (let more = true; more && !signal.aborted;) {
       const state = await this.#replica.stores.state.get('sync')
-      if (!state || this.#replica.needsSnapshot(state)) {
+      if (!state) {
         this.#state = undefined
-        throw new SyncError('database', 'The database was emptied')
+        throw new SyncError('database', 'The database was deleted')
       }
+      if (this.#replica.needsSnapshot(state)) return this.#snapshot(false)
       const { cursor, epoch } = state
       const { json, text } = await this.#http.post('/api/sync/pull', { scope: this.#scope, cursor, limit: pageSize, tables: this.#tables.wire }, signal)
       const page = readPull(json, cursor)

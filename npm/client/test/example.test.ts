@@ -1,6 +1,6 @@
 import type { Page } from 'playwright'
 import { expect, onTestFinished, test } from 'vitest'
-import { browser, buildPage, complaints } from './pages.js'
+import { browser, buildPage, complaints, pageOfReadme } from './pages.js'
 import { ann, Server, until } from './rig.js'
 
 const titles = async (page: Page): Promise<string[]> => (await page.locator('#list li label').allTextContents()).map(t => t.trim())
@@ -50,5 +50,24 @@ test('the example keeps tabs and devices in step, before and after signing in, a
   await until(async () => (await titles(second)).length === 4 && (await titles(other)).length === 4)
   expect(await titles(second)).toEqual(await titles(other))
   await until(async () => await second.textContent('#status') === 'All devices have everything.')
+  expect(said).toEqual([])
+})
+
+test('the README takes a newcomer to two synced tabs', async () => {
+  const server = await Server.start({}, '--web', await buildPage(pageOfReadme('import { Dexie, liveQuery')))
+  onTestFinished(() => server.remove())
+  const context = await (await browser()).newContext()
+  const tabs = [await context.newPage(), await context.newPage()] as const
+  const said = tabs.flatMap(complaints)
+  const answers = { 'E-mail address': ann.email, 'Password': ann.password, 'What is to be done?': 'milk' } as Record<string, string>
+  for (const tab of tabs) {
+    tab.on('dialog', dialog => void dialog.accept(answers[dialog.message()]))
+    await tab.goto(server.url)
+  }
+  await tabs[0].click('text=Add')
+  await tabs[1].waitForSelector('li:text("milk")')
+  await until(async () => (await tabs[1].textContent('p')) === 'signed-out, 1 not sent')
+  await tabs[1].click('text=Sign in')
+  for (const tab of tabs) await until(async () => (await tab.textContent('p')) === 'live, 0 not sent')
   expect(said).toEqual([])
 })

@@ -21,6 +21,9 @@ declare module 'vitest' {
   }
 }
 
+// Newer versions of Node.js have locks, which hold back all tabs but one. Here each tab syncs, which is harder.
+Object.defineProperty(globalThis, 'navigator', { value: undefined, configurable: true })
+
 export const ann = { email: 'ann@example.test', password: 'Correct-Horse-9-Battery' }
 
 const unlimited = Object.fromEntries(

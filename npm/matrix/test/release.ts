@@ -61,7 +61,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     const npm = (...args: string[]): void =>
       void execFileSync('npm', ['run', '--silent', ...args], { cwd: join(repository, 'npm'), stdio: 'inherit' })
     npm('build', '--workspace', 'or3-cloud-engine') // the others import it
-    npm('build', ...providers.flatMap(name => ['--workspace', name]))
+    npm('build', ...['or3-cloud-client', ...providers].flatMap(name => ['--workspace', name]))
     execFileSync('go', ['build', '-o', program, './cmd/or3-cloud'], { cwd: repository, stdio: 'inherit' })
   }
   writeFileSync(join(binaries, 'or3-cloud-darwin-arm64'), 'no program of this machine')

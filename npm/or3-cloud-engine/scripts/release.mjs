@@ -1,8 +1,8 @@
 // Makes the npm packages of a release: scripts/release.mjs BINARIES OUT
 // BINARIES is what scripts/dist has built. OUT gets a folder for each platform package, one for or3-cloud-engine, whose
 // optional dependencies are those, in exactly its version (they are not in package.json of the sources, where no
-// registry has them yet), and two for each provider package, which is built already: one under its own name, which on
-// npmjs.com another package has, and one under a name of ours, for aliases.
+// registry has them yet), one for or3-cloud-client, and two for each provider package: one under its own name, which on
+// npmjs.com another package has, and one under a name of ours, for aliases. All of these are built already.
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -64,6 +64,8 @@ for (const [target, system] of Object.entries(systems)) {
 if (Object.keys(optionalDependencies).length === 0) throw new Error(`${binaries} has no program of scripts/dist`)
 
 write(home, own.name, { ...own, optionalDependencies })
+const client = join(home, '../client')
+write(client, 'or3-cloud-client', published(client))
 for (const provider of ['or3-provider-basic-auth', 'or3-provider-fs', 'or3-provider-sqlite']) {
   const source = join(home, '..', provider)
   const manifest = published(source)
