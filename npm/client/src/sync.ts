@@ -39,9 +39,11 @@ const waits = {
   /** Without one. */
   polling: 3_000,
   /** After an error: from the first to the longest. */
-  first: 500, longest: 60_000,
+  first: 500, longest: 15_000,
   /** While the server refuses, until someone signs in or the role changes. */
   refused: 30_000,
+  /** Until it is said how many rows wait. */
+  count: 200,
 }
 
 /** How often the server is told how far the device is, in milliseconds. Its collector asks. */
@@ -74,7 +76,10 @@ export class Sync {
   #state: State | undefined
   #stream: AbortController | undefined
   #streaming = false
-  #wakened = false
+  /** What has happened since the last round began: someone asked for one, or the app has written. */
+  #asked = false
+  #captures = false
+  #counting: ReturnType<typeof setTimeout> | undefined
   #wake: (() => void) | undefined
   #pullDue = true
   #refusedUntil = 0
@@ -93,6 +98,7 @@ export class Sync {
     this.#tabs = new Tabs(db.name, {
       status: s => this.#tabs.leads || this.#set({ ...s, state: s.state === 'closed' ? 'following' : s.state }),
       wake: () => this.#tabs.leads && this.wake(),
+      captured: () => this.#tabs.leads && this.#captured(),
       ask: () => this.#tabs.leads && this.#tabs.say({ type: 'status', status: this.#status }),
     })
     const captures = new Captures(db, this.#tables.names, () => this.#captured())
@@ -135,9 +141,8 @@ export class Sync {
 
   /** Says that there may be something to do. */
   wake(): void {
-    this.#wakened = true
+    this.#asked = true
     this.#pullDue = true
-    this.#refusedUntil = 0
     this.#pushAfter = 0
     if (!this.#tabs.leads) this.#tabs.say({ type: 'wake' })
     this.#wake?.()
@@ -177,6 +182,7 @@ export class Sync {
   /** Ends sync. Writes are captured all the same, and are sent when the database is connected the next time. */
   async close(): Promise<void> {
     this.#ended.abort()
+    clearTimeout(this.#counting)
     this.#wake?.()
     await this.#run.catch(() => undefined)
     await this.files.idle()
@@ -193,10 +199,18 @@ export class Sync {
   }
 
   #captured(): void {
-    if (!this.#tabs.leads) return this.#tabs.say({ type: 'wake' })
-    if (this.#options.auto === false) return
-    this.#wakened = true
+    if (!this.#tabs.leads) return this.#tabs.say({ type: 'captured' })
+    this.#captures = true
+    this.#count()
     this.#wake?.()
+  }
+
+  /** Says soon how many rows wait, which a round that has to wait itself does not. */
+  #count(): void {
+    this.#counting ??= setTimeout(() => {
+      this.#counting = undefined
+      void this.#replica.pending().then(pending => this.#ended.signal.aborted || this.#set({ ...this.#status, pending }), () => undefined)
+    }, waits.count)
   }
 
   /** Wakes when a browser says that things may have changed. */
@@ -220,7 +234,7 @@ export class Sync {
     const { signal } = this.#ended
     if (this.#options.auto === false) await this.#pause(0)
     for (let failures = 0; !signal.aborted;) {
-      this.#wakened = false
+      this.#asked = this.#captures = false
       let wait: number
       const round = ++this.#rounds
       try {
@@ -243,31 +257,26 @@ export class Sync {
     this.#stream?.abort()
   }
 
-  /** Waits until there is something to do. What captures wake while the server refuses would only be refused again. */
+  /** Waits until there is something to do. What was captured while the server refuses would only be refused again. */
   async #pause(ms: number): Promise<void> {
-    if (this.#options.auto === false) {
-      if (!this.#wakened && !this.#ended.signal.aborted) await new Promise<void>(resolve => this.#wake = resolve)
-      this.#wake = undefined
-      return
-    }
-    const until = Date.now() + ms
-    while (!this.#ended.signal.aborted && !(this.#wakened && Date.now() >= this.#refusedUntil)) {
+    const { signal } = this.#ended
+    const manual = this.#options.auto === false
+    const before = Date.now()
+    for (;;) {
+      const now = Date.now()
       // A clock that is put back must not stop sync.
-      const left = Math.min(ms, until - Date.now())
-      if (left <= 0) break
-      this.#wakened = false
+      const left = now < before ? 0 : ms - (now - before)
+      if (signal.aborted || this.#asked || (!manual && (left <= 0 || (this.#captures && now >= this.#refusedUntil)))) break
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left)
+        const timer = manual ? undefined : setTimeout(resolve, this.#captures ? Math.min(left, this.#refusedUntil - now) : left)
         this.#wake = () => {
           clearTimeout(timer)
           resolve()
         }
-        if (this.#ended.signal.aborted) this.#wake()
       })
-      this.#wake = undefined
-      if (!this.#wakened) break
     }
-    if (!this.#wakened) this.#pullDue = true
+    if (!this.#captures) this.#pullDue = true
+    this.#wake = undefined
   }
 
   async #failed(error: SyncError, failures: number): Promise<number> {

@@ -1,7 +1,7 @@
 // Tabs of one browser share a database. One of them syncs it, and tells the others how far it is.
 import type { SyncStatus } from './events.js'
 
-type Message = { type: 'status', status: SyncStatus } | { type: 'wake' } | { type: 'ask' }
+type Message = { type: 'status', status: SyncStatus } | { type: 'wake' } | { type: 'captured' } | { type: 'ask' }
 
 export class Tabs {
   readonly #name: string
@@ -9,7 +9,7 @@ export class Tabs {
   /** Whether this tab is the one that syncs. Where browsers have no locks each of them is, which costs requests and nothing else. */
   leads = false
 
-  constructor(name: string, heard: { status: (s: SyncStatus) => void, wake: () => void, ask: () => void }) {
+  constructor(name: string, heard: { status: (s: SyncStatus) => void, wake: () => void, captured: () => void, ask: () => void }) {
     this.#name = `or3-cloud-client:${name}`
     if (!globalThis.navigator?.locks || typeof BroadcastChannel === 'undefined') return
     this.#channel = new BroadcastChannel(this.#name)

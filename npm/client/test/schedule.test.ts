@@ -4,7 +4,7 @@ import { Browser, Server } from './rig.js'
 
 // SEED repeats a schedule, SCHEDULES says how many there are from there on.
 const first = Number(process.env.SEED ?? Date.now() % 1_000_000_000)
-const count = Number(process.env.SCHEDULES ?? (process.env.SEED ? 1 : 200))
+const count = Number(process.env.SCHEDULES ?? (process.env.SEED ? 1 : 100))
 
 /** A user may make no more workspaces than these. */
 const perServer = 48

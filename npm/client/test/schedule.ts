@@ -235,7 +235,8 @@ class Schedule {
       for (const p of this.#participants) for (const h of [...p.held]) h.go()
       await pause(1)
     }
-    for (let round = 0; round < 3; round++) {
+    // Everyone sends in the first round, and gets what the others have sent in the second.
+    for (let round = 0; round < 2 || (round < 4 && this.#tabs.some(t => t.tab.sync.status.pending > 0)); round++) {
       for (const { tab, n } of this.#tabs) {
         const status = await tab.sync.now()
         // What a lost answer has put off.
