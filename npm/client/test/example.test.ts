@@ -1,6 +1,6 @@
 import type { Page } from 'playwright'
 import { expect, onTestFinished, test } from 'vitest'
-import { browser, buildPage, complaints, pageOfReadme } from './pages.js'
+import { browser, buildPage, complaints, followReadme } from './pages.js'
 import { ann, Server, until } from './rig.js'
 
 const titles = async (page: Page): Promise<string[]> => (await page.locator('#list li label').allTextContents()).map(t => t.trim())
@@ -54,15 +54,16 @@ test('the example keeps tabs and devices in step, before and after signing in, a
 })
 
 test('the README takes a newcomer to two synced tabs', async () => {
-  const server = await Server.start({}, '--web', await buildPage(pageOfReadme('import { Dexie, liveQuery')))
+  const server = await Server.start()
   onTestFinished(() => server.remove())
+  const url = await followReadme(server.url)
   const context = await (await browser()).newContext()
   const tabs = [await context.newPage(), await context.newPage()] as const
   const said = tabs.flatMap(complaints)
   const answers = { 'E-mail address': ann.email, 'Password': ann.password, 'What is to be done?': 'milk' } as Record<string, string>
   for (const tab of tabs) {
     tab.on('dialog', dialog => void dialog.accept(answers[dialog.message()]))
-    await tab.goto(server.url)
+    await tab.goto(url)
   }
   await tabs[0].click('text=Add')
   await tabs[1].waitForSelector('li:text("milk")')

@@ -5,35 +5,46 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type Page } from 'playwright'
-import { build } from 'vite'
+import { build, createServer } from 'vite'
 import { onTestFinished } from 'vitest'
 import { remove } from '../../or3-cloud-engine/test/folders.js'
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
+
+/** The library of this folder, and the one Dexie that a page has. */
+const alias = { 'or3-cloud-client': path('../src/index.ts'), 'dexie': createRequire(import.meta.url).resolve('dexie/dist/dexie.mjs') }
 
 /** Builds a page as its own build does, with the library of this folder, and returns where it is. */
 export async function buildPage(folder: string): Promise<string> {
   const out = mkdtempSync(join(tmpdir(), 'or3-page-'))
   onTestFinished(() => remove(out))
   await build({
-    root: folder.startsWith('/') ? folder : path(folder),
+    root: path(folder),
     logLevel: 'error',
-    resolve: { alias: { 'or3-cloud-client': path('../src/index.ts'), 'dexie': createRequire(import.meta.url).resolve('dexie/dist/dexie.mjs') } },
+    resolve: { alias },
     build: { outDir: out, emptyOutDir: true },
   })
   return out
 }
 
-/** Makes a page of a code block of the README, as a new project of Vite has it. */
-export function pageOfReadme(beginning: string): string {
+/** Does what the README tells a newcomer, with a server elsewhere, and returns where Vite serves the page. */
+export async function followReadme(server: string): Promise<string> {
   const readme = readFileSync(path('../README.md'), 'utf8')
-  const code = readme.match(/```ts\n[^]*?```/g)?.map(block => block.slice('```ts\n'.length, -'```'.length)).find(block => block.startsWith(beginning))
-  if (!code) throw new Error(`the README has no code that begins ${beginning}`)
+  const blocks = [...readme.matchAll(/```ts\n([^]*?)```/g)].map(found => found[1]!)
+  const code = (beginning: string): string => {
+    const block = blocks.find(b => b.startsWith(beginning))
+    if (!block) throw new Error(`the README has no code that begins ${beginning}`)
+    return block
+  }
   const folder = mkdtempSync(join(tmpdir(), 'or3-readme-'))
   onTestFinished(() => remove(folder))
-  writeFileSync(join(folder, 'main.ts'), code)
+  writeFileSync(join(folder, 'vite.config.ts'), code('export default').replace('http://127.0.0.1:3000', server))
+  writeFileSync(join(folder, 'main.ts'), code('import { Dexie, liveQuery'))
   writeFileSync(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><body><script type="module" src="/main.ts"></script></body>')
-  return folder
+  const vite = await createServer({ root: folder, logLevel: 'error', resolve: { alias }, server: { fs: { strict: false } } })
+  onTestFinished(() => vite.close())
+  await vite.listen()
+  return vite.resolvedUrls!.local[0]!
 }
 
 /** The machine's Chromium, until the test ends. */
