@@ -240,6 +240,7 @@ export class Sync {
       try {
         await this.#round()
         failures = 0
+        this.#refusedUntil = 0
         wait = this.#streaming && !await this.#replica.unsent() ? waits.live : waits.polling
         const pending = await this.#replica.pending()
         this.#set({ ...this.#status, state: 'live', pending, syncedAt: pending === 0 ? Date.now() : this.#status.syncedAt, error: null })
