@@ -63,7 +63,12 @@ type Index struct {
 	current, saved       state
 	changed, savedChange bool
 	epoch                uint64
-	view                 View
+	// What is recent is base, which does not change, and what was put since. A job that is undone is so rare that the puts before it are
+	// then made once more: the tree is copied once a transaction, and not for each job.
+	base tree
+	puts []pair
+	mark int // how many puts there were in front of the job at hand
+	view View
 	// starting says that there are no readers yet, to whom a generation would matter.
 	starting bool
 
@@ -102,7 +107,7 @@ func New(ctx context.Context, e *engine.Engine, opts Options) (*Index, error) {
 		err = x.derive(ctx)
 	}
 	if err == nil {
-		err = x.dropAside(ctx)
+		err = dropAside(ctx, e)
 	}
 	if err == nil {
 		err = e.Do(ctx, func(context.Context, *engine.Tx) error { x.starting = false; return nil })
@@ -201,10 +206,15 @@ func (x *Index) Full() bool {
 
 // Put adds the op id and, if it has won, the winner of an entry. It belongs to the writer.
 func (x *Index) Put(workspace int64, op Key, version int64, recordKey string, w *Winner) {
-	x.current.recent.set(x.epoch, opKeyAt(workspace, op, version), 0)
+	put(x, opKeyAt(workspace, op, version), 0)
 	if w != nil {
-		x.current.recent.set(x.epoch, recordKey, w.pack())
+		put(x, recordKey, w.pack())
 	}
+}
+
+func put(x *Index, key string, value uint64) {
+	x.current.recent.set(x.epoch, key, value)
+	x.puts = append(x.puts, pair{key, value})
 	x.changed = true
 }
 
@@ -256,12 +266,34 @@ func (x *Index) at(generation int64) state {
 
 // Save implements engine.Follower.
 func (x *Index) Save() {
-	x.epoch++
-	x.saved, x.savedChange = x.current, x.changed
+	x.saved, x.savedChange, x.mark = x.current, x.changed, len(x.puts)
 }
 
 // Restore implements engine.Follower.
-func (x *Index) Restore() { x.current, x.changed = x.saved, x.savedChange }
+func (x *Index) Restore() {
+	if len(x.puts) > x.mark {
+		x.saved.recent = x.base
+		x.epoch++
+		for _, p := range x.puts[:x.mark] {
+			x.saved.recent.set(x.epoch, p.key, p.value)
+		}
+	}
+	x.current, x.changed = x.saved, x.savedChange
+	x.rebase()
+}
+
+// keptPuts is how much room for puts is kept for the next transaction.
+const keptPuts = 4096
+
+// rebase makes what is recent the base.
+func (x *Index) rebase() {
+	x.epoch++
+	x.base, x.mark = x.current.recent, 0
+	clear(x.puts)
+	if x.puts = x.puts[:0]; cap(x.puts) > keptPuts {
+		x.puts = nil
+	}
+}
 
 // Commit implements engine.Follower. The state is there for readers before they can see the transaction.
 func (x *Index) Commit(c *engine.Connection) error {
@@ -284,9 +316,11 @@ func (x *Index) Commit(c *engine.Connection) error {
 	return err
 }
 
+// freeze begins a new tree. It is no part of a job that puts something.
 func (x *Index) freeze() {
 	x.current.frozen, x.current.recent = x.current.recent, tree{}
 	x.changed = true
+	x.rebase()
 }
 
 // Ended implements engine.Follower.
@@ -300,7 +334,7 @@ func (x *Index) Ended(committed bool) {
 	}
 	x.mu.Unlock()
 	x.current, x.changed = x.latest, false
-	x.epoch++
+	x.rebase()
 	if x.current.frozen.root != nil {
 		x.loop.Wake()
 	}

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -568,6 +569,83 @@ func TestReadersSeeTheirMoment(t *testing.T) {
 }
 
 var errUndone = errors.New("undone")
+
+// TestJobsOfAGroupAreUndoneAlone lets jobs share transactions, of which some fail after they have put something. Each sees what those
+// before it have left.
+func TestJobsOfAGroupAreUndoneAlone(t *testing.T) {
+	l := newTestLog(t, 300)
+	l.workspace(1)
+	r := rand.New(rand.NewPCG(3, 25)) // it belongs to the writer, like what follows
+	version := int64(0)
+	want := map[string]Winner{}
+	job := func(tx *engine.Tx) error {
+		mine := maps.Clone(want)
+		puts := max(0, r.IntN(36)-6)
+		for range puts {
+			version++
+			key := RecordKey(1, 1, fmt.Append(nil, r.IntN(400)))
+			mine[key] = Winner{Version: version}
+			l.x.Put(1, l.x.Hash(fmt.Append(nil, version)), version, key, &Winner{Version: version})
+		}
+		v := l.x.In(tx)
+		for key, w := range mine {
+			if got, found, err := v.Winner(key); err != nil || !found || got != w {
+				return fmt.Errorf("winner of %q: %v, %t, %w; want %v", key, got, found, err, w)
+			}
+		}
+		wish := error(nil)
+		if r.IntN(3) == 0 {
+			wish = errUndone
+		}
+		if puts == 0 && l.x.current.frozen.root == nil {
+			l.x.freeze()
+		}
+		if wish == nil {
+			want = mine
+		}
+		return wish
+	}
+	rounds := 40
+	if racing {
+		rounds = 10
+	}
+	for range rounds {
+		hold := make(chan struct{})
+		var wait sync.WaitGroup
+		do := func(f func(*engine.Tx) error) {
+			wait.Go(func() {
+				if err := l.do(f); err != nil && !errors.Is(err, errUndone) {
+					t.Error(err)
+				}
+			})
+		}
+		do(func(*engine.Tx) error { <-hold; return nil }) // the first job of a transaction is not undone alone
+		for range 12 {
+			do(job)
+		}
+		for l.e.Waiting() < 8 { // the others come while these run, or one by one
+			runtime.Gosched()
+		}
+		close(hold)
+		wait.Wait()
+		err := l.x.Read(t.Context(), func(v *Reader) error {
+			n := 0
+			records := v.Records(RecordKey(1, 1, nil), RecordKey(1, 2, nil))
+			for ; records.Next(); n++ {
+				if w := want[RecordKey(1, 1, records.Key)]; records.Winner != w {
+					return fmt.Errorf("winner of %q: %v, want %v", records.Key, records.Winner, w)
+				}
+			}
+			if records.Err() != nil || n != len(want) {
+				return fmt.Errorf("%d records, %w; want %d", n, records.Err(), len(want))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // TestDamagedPieceIsAnError changes bytes of a piece: it is never read beyond its end, and what is found is no crash.
 func TestDamagedPieceIsAnError(t *testing.T) {

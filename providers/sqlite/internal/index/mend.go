@@ -65,27 +65,28 @@ func (x *Index) putAside(ctx context.Context, t *engine.Tx) error {
 	}
 	x.current = state{generation: x.current.generation, fault: errUnmade}
 	x.changed = true
+	x.rebase()
 	return t.C.Exec(fmt.Sprintf("INSERT INTO index_state (id, generation, gone) VALUES (1, %d, 0); UPDATE counters SET indexed = 0", x.current.generation))
 }
 
 // dropAside drops the tables that were put aside. Where so much is damaged that it is not known which pages are theirs they stay, and the
 // next start tries again.
-func (x *Index) dropAside(ctx context.Context) error {
-	names, err := aside(ctx, x.e)
+func dropAside(ctx context.Context, e *engine.Engine) error {
+	names, err := aside(ctx, e)
 	if err != nil || len(names) == 0 {
 		return err
 	}
 	// What is in the pages does not matter any more.
-	err = x.e.Outside(ctx, "PRAGMA checksum_verification=OFF")
+	err = e.Outside(ctx, "PRAGMA checksum_verification=OFF")
 	for _, name := range names {
-		dropped := x.e.Do(ctx, func(_ context.Context, t *engine.Tx) error {
+		dropped := e.Do(ctx, func(_ context.Context, t *engine.Tx) error {
 			return t.C.Exec("DROP TABLE " + sqlite3.QuoteIdentifier(name))
 		})
 		if dropped != nil {
-			x.e.Log.Warn("a damaged table of the sync database that is not in use could not be dropped and takes room", "table", name, "error", dropped)
+			e.Log.Warn("a damaged table of the sync database that is not in use could not be dropped and takes room", "table", name, "error", dropped)
 		}
 	}
-	return errors.Join(err, x.e.Outside(ctx, "PRAGMA checksum_verification=ON"))
+	return errors.Join(err, e.Outside(ctx, "PRAGMA checksum_verification=ON"))
 }
 
 func aside(ctx context.Context, e *engine.Engine) (names []string, err error) {

@@ -25,8 +25,7 @@ func referenceStem(key []byte) []byte {
 // PutReference adds that a record names a content, by the version of its winner. It belongs to the writer.
 func PutReference(x *Index, workspace int64, digest string, table int64, key []byte, version int64) {
 	b := append(digestKey(make([]byte, 0, 128), workspace, digest), byte(table))
-	x.current.recent.set(x.epoch, string(append(b, key...)), Winner{Version: version}.pack())
-	x.changed = true
+	put(x, string(append(b, key...)), Winner{Version: version}.pack())
 }
 
 // Newest is the age of the newest run: no run that comes later has what a View with it has.

@@ -103,11 +103,13 @@ func (v *View) Winner(key string) (w Winner, found bool, err error) {
 			if !more {
 				break
 			}
-			if c := strings.Compare(string(p.key), key); c == 0 {
-				return unpackWinner(p.value), true, nil
-			} else if c > 0 {
-				break
+			if string(p.key) < key {
+				continue
 			}
+			if string(p.key) == key {
+				return unpackWinner(p.value), true, nil
+			}
+			break
 		}
 	}
 	return w, false, nil
