@@ -46,9 +46,8 @@ export function plain(value: unknown, path = 'row', depth = 0): unknown {
   if (value instanceof Map) return { [mark]: ['map', plain([...value], path, depth + 1)] }
   if (value instanceof Set) return { [mark]: ['set', plain([...value], path, depth + 1)] }
   if (!isPlain(value)) throw new TypeError(`${path} is a ${value.constructor?.name ?? 'strange object'}, which cannot be synced; keep files with sync.files`)
-  const out: Record<string, unknown> = {}
-  for (const [name, member] of Object.entries(value)) out[name] = plain(member, `${path}.${name}`, depth + 1)
-  return mark in out ? { [mark]: ['object', out] } : out
+  const out = Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member, `${path}.${name}`, depth + 1)]))
+  return Object.hasOwn(out, mark) ? { [mark]: ['object', out] } : out
 }
 
 /** The value of IndexedDB that `plain` has made a value of JSON of. It changes and returns what it gets. */

@@ -1,5 +1,5 @@
 // A random life of eight devices that share a workspace, and what has to be true at its end. One seed repeats it: every
-// request and every answer waits until the schedule lets it through, loses it or doubles it. What is drawn elsewhere, ids, decides nothing:
+// request and every answer waits until the schedule lets it through, loses it, doubles it, or answers for the server. What is drawn elsewhere, ids, decides nothing:
 // no two edits are of one millisecond.
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from './random.js'
@@ -9,10 +9,23 @@ const deviceCount = 8
 const keys = ['r1', 'r2', 'r3', 'r4', 'r5']
 
 /** Something that waits at the gate: a request that was not sent, or an answer that was not delivered. */
-interface Held { path: string, phase: 'request' | 'answer', go: () => void, lose: () => void, double: () => void }
+interface Held { path: string, phase: 'request' | 'answer', go: () => void, lose: () => void, double: () => void, refuse: () => void }
 
 /** One edit of a row. Its id is in the row, so that whoever has the row has the edit. */
 interface Edit { id: string, key: string, device: number, parent: string | undefined, deletes: boolean }
+
+/** What may stand between a device and its server, and answer for it. */
+const refusals = [
+  () => new Response('{"message":"Starting"}', { status: 503, headers: { 'retry-after': '1' } }),
+  () => new Response('{"message":"Not Found"}', { status: 404 }),
+  () => new Response('oops', { status: 500 }),
+  () => new Response('{"message":"Unauthorized"}', { status: 401 }),
+  () => new Response('{"message":"Forbidden"}', { status: 403 }),
+  () => new Response('{"message":"Slow down"}', { status: 429 }),
+  () => new Response('{"message":"Bad Request"}', { status: 400 }),
+  () => new Response('{"message":"Too large"}', { status: 413 }),
+  () => new Response('<html>Welcome to the hotel', { status: 200 }),
+]
 
 class Participant {
   offline = false
@@ -27,6 +40,7 @@ class Participant {
       if (this.offline) throw new TypeError('offline')
       const request = open.gates ? await this.#gate(path, 'request') : 'go'
       if (request === 'lose') throw new TypeError('not sent')
+      if (request === 'refuse') return refusals[this.random.below(refusals.length)]!()
       let response = await send()
       if (request === 'double' && path.startsWith('/api/sync/')) response = await send()
       const text = await response.text()
@@ -47,13 +61,13 @@ class Participant {
     for (const { stamp, payload } of ops) if (payload.value && taken.has(stamp.opId)) this.acknowledged.add(String(payload.value.edit))
   }
 
-  #gate(path: string, phase: Held['phase']): Promise<'go' | 'lose' | 'double'> {
+  #gate(path: string, phase: Held['phase']): Promise<'go' | 'lose' | 'double' | 'refuse'> {
     return new Promise((resolve) => {
-      const leave = (how: 'go' | 'lose' | 'double') => (): void => {
+      const leave = (how: 'go' | 'lose' | 'double' | 'refuse') => (): void => {
         this.held.delete(held)
         resolve(how)
       }
-      const held: Held = { path, phase, go: leave('go'), lose: leave('lose'), double: leave('double') }
+      const held: Held = { path, phase, go: leave('go'), lose: leave('lose'), double: leave('double'), refuse: leave('refuse') }
       this.held.add(held)
       this.moved.then()
     })
@@ -144,8 +158,9 @@ class Schedule {
       if (held.length === 0) return
       const h = random.pick(held)
       const fate = random.next()
-      if (fate < 0.75) h.go()
-      else if (fate < 0.9) h.lose()
+      if (fate < 0.72) h.go()
+      else if (fate < 0.86) h.lose()
+      else if (fate < 0.93 && h.phase === 'request') h.refuse()
       else h.double()
     }
     else if (what < 0.94) one.p.offline = !one.p.offline
