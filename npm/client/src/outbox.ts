@@ -66,8 +66,8 @@ export class Outbox {
     return state.hlc = reading(time, state.device, last)
   }
 
-  /** The next writes to be sent, the oldest first. */
-  async next(state: State, tell: Emit): Promise<WireOp[]> {
+  /** The next writes to be sent, the oldest first, and whether there are more. */
+  async next(state: State, tell: Emit): Promise<{ ops: WireOp[], more: boolean }> {
     const now = this.#now()
     const due = await this.#stores.outbox.orderBy('seq').filter(o => o.due <= now || o.due > now + retry.longestRefused).limit(batch.ops).toArray()
     const ops: WireOp[] = []
@@ -87,10 +87,10 @@ export class Outbox {
         await this.#refuse(out, 'UNREADABLE', asSyncError(error).message, tell)
         continue
       }
-      if (ops.length > 0 && size > batch.size) break
+      if (ops.length > 0 && size > batch.size) return { ops, more: true }
       ops.push(op)
     }
-    return ops
+    return { ops, more: due.length === batch.ops }
   }
 
   #get({ table, key }: Place): Promise<Row | undefined> {

@@ -116,8 +116,8 @@ export class Replica {
     })
   }
 
-  /** The next writes to be sent, the oldest first. */
-  outgoing(): Promise<WireOp[]> {
+  /** The next writes to be sent, the oldest first, and whether there are more. */
+  outgoing(): Promise<{ ops: WireOp[], more: boolean }> {
     return this.#run(async (state, tell) => {
       await this.#outbox.fold(state)
       return this.#outbox.next(state, tell)

@@ -76,12 +76,17 @@ export class Sync {
   #state: State | undefined
   #stream: AbortController | undefined
   #streaming = false
+  /** When a stream is asked for again that did not come about, in milliseconds. */
+  #streamAfter = 0
   /** What has happened since the last round began: someone asked for one, or the app has written. */
   #asked = false
   #captures = false
   #counting: ReturnType<typeof setTimeout> | undefined
   #wake: (() => void) | undefined
   #pullDue = true
+  #pulledAt = 0
+  /** The workspace of the database, once it is known. */
+  #workspace = ''
   #refusedUntil = 0
   #pushAfter = 0
   #cursorSaid = { at: 0, cursor: -1 }
@@ -141,6 +146,7 @@ export class Sync {
 
   /** Says that there may be something to do. */
   wake(): void {
+    if (this.#ended.signal.aborted) return
     this.#asked = true
     this.#pullDue = true
     this.#pushAfter = 0
@@ -276,7 +282,8 @@ export class Sync {
         }
       })
     }
-    if (!this.#captures) this.#pullDue = true
+    // Who writes all the time gets what others write all the same.
+    if (!this.#captures || (!this.#streaming && Math.abs(Date.now() - this.#pulledAt) >= waits.polling)) this.#pullDue = true
     this.#wake = undefined
   }
 
@@ -316,7 +323,7 @@ export class Sync {
       this.#busy()
       await this.#snapshot(false)
     }
-    if (this.#options.auto !== false) this.#listen(state.workspace!)
+    if (this.#options.auto !== false) this.#listen()
     for (let again = true; again;) {
       if (this.#pullDue) await this.#pull()
       again = await this.#push() || this.#pullDue
@@ -334,6 +341,7 @@ export class Sync {
     const state = await this.#replica.bind(session.user.id, this.#options.workspace ?? known?.workspace ?? session.workspace.id)
     const readOnly = session.role === 'viewer' && session.workspace.id === state.workspace
     this.#set({ ...this.#status, readOnly })
+    this.#workspace = state.workspace!
     return state
   }
 
@@ -342,7 +350,7 @@ export class Sync {
   }
 
   get #scope(): { workspaceId: string } {
-    return { workspaceId: this.#state!.workspace! }
+    return { workspaceId: this.#workspace }
   }
 
   /** Takes a snapshot, while one page is written asking for the next one. */
@@ -376,6 +384,7 @@ export class Sync {
   async #pull(): Promise<void> {
     const { signal } = this.#ended
     this.#pullDue = false
+    this.#pulledAt = Date.now()
     for (let more = true; more && !signal.aborted;) {
       const state = await this.#replica.stores.state.get('sync')
       if (!state) {
@@ -393,16 +402,16 @@ export class Sync {
     }
   }
 
-  /** Sends what waits; whether there may be more. */
+  /** Sends what waits; whether there is more. What is written meanwhile is for the next round, so that rounds end. */
   async #push(): Promise<boolean> {
     if (Date.now() < this.#pushAfter || await this.#replica.idle()) return false
-    const ops = await this.#replica.outgoing()
-    if (ops.length === 0) return false
+    const { ops, more } = await this.#replica.outgoing()
+    if (ops.length === 0) return more
     this.#busy()
     try {
       await this.#send(ops)
       this.#set({ ...this.#status, readOnly: false })
-      return true
+      return more
     }
     catch (error) {
       if (!(error instanceof SyncError) || error.code !== 'forbidden') throw error
@@ -430,8 +439,8 @@ export class Sync {
   }
 
   /** Opens the stream of versions, if it is not open. */
-  #listen(workspace: string): void {
-    if (this.#stream) return
+  #listen(): void {
+    if (this.#stream || Date.now() < this.#streamAfter) return
     const stream = this.#stream = new AbortController()
     const signal = AbortSignal.any([stream.signal, this.#ended.signal])
     const version = (v: number): void => {
@@ -440,11 +449,12 @@ export class Sync {
         if (!state || v > state.cursor) this.wake()
       }, () => this.wake())
     }
-    void listen(this.#http, workspace, version, signal).catch(() => undefined).then(() => {
-      this.#streaming = false
-      // The next round opens it again; until then there may be changes that it would have told.
+    void listen(this.#http, this.#workspace, version, signal).catch(() => undefined).then(() => {
       this.#stream = undefined
-      if (!signal.aborted) setTimeout(() => this.wake(), waits.polling * (0.5 + Math.random()))
+      // The next round opens it again; until then there may be changes that it would have told. A server that has none is polled.
+      if (!this.#streaming && !signal.aborted) this.#streamAfter = Date.now() + waits.live
+      else if (!this.#ended.signal.aborted) setTimeout(() => this.wake(), waits.polling * (0.5 + Math.random()))
+      this.#streaming = false
     })
   }
 

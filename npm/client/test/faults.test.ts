@@ -275,7 +275,6 @@ test('a database that is deleted under way is filled again', async () => {
   await live(a)
   await new Dexie(d.name, { indexedDB: d.indexedDB, IDBKeyRange }).delete()
   expect((await a.sync.now()).state).toBe('storage')
-  await a.db.open()
   await live(a)
   expect(await rows(a)).toEqual({ 1: { id: '1', title: 'x' } })
   expect(a.events.storage?.map(e => e.code)).toContain('database')

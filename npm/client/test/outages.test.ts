@@ -44,3 +44,22 @@ test('eight devices write while the server is killed, and end with the same rows
   for (const tab of tabs) expect(await rows(tab)).toEqual(first)
   for (const tab of tabs) expect(await tab.sync.problems()).toEqual([])
 })
+
+test('a device that writes all the time gets what others write, also from a server without a stream', async () => {
+  const owner = await new Browser(server.url).signIn()
+  const busy = owner.copy()
+  busy.network = async (send, path) => path.startsWith('/api/sync/events') ? new Response('{}', { status: 404 }) : send()
+  const [a, b] = [device(busy).open(), device(owner.copy()).open()]
+  await until(async () => (await a.sync.now()).state === 'live')
+  let over = false
+  const writing = (async () => {
+    for (let i = 0; !over; i++) {
+      await a.db.todos.put({ id: 'busy', title: `${i}` })
+      await pause(1)
+    }
+  })()
+  await b.db.todos.put({ id: 'of b', title: '' })
+  await until(async () => await a.db.todos.get('of b') !== undefined)
+  over = true
+  await writing
+})
