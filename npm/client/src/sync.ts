@@ -349,8 +349,9 @@ export class Sync {
     if (this.#status.state !== 'syncing') this.#set({ ...this.#status, state: 'syncing' })
   }
 
-  get #scope(): { workspaceId: string } {
-    return { workspaceId: this.#workspace }
+  /** What every request of sync says: for which workspace, and that rows of any kind are kept as they come. */
+  get #common(): object {
+    return { scope: { workspaceId: this.#workspace }, fileKindCapability: 'v1', workspaceItemCapability: 'v1' }
   }
 
   /** Takes a snapshot, while one page is written asking for the next one. */
@@ -358,7 +359,7 @@ export class Sync {
     const { signal } = this.#ended
     let state = await this.#replica.beginSnapshot(again)
     const ask = (pageToken: string | null): ReturnType<Http['post']> => {
-      const page = this.#http.post('/api/sync/snapshot', { scope: this.#scope, pageSize, tables: this.#tables.wire, ...(pageToken ? { pageToken } : {}) }, signal)
+      const page = this.#http.post('/api/sync/snapshot', { ...this.#common, pageSize, tables: this.#tables.wire, ...(pageToken ? { pageToken } : {}) }, signal)
       page.catch(() => undefined) // it is looked at after the page before it
       return page
     }
@@ -393,7 +394,7 @@ export class Sync {
       }
       if (this.#replica.needsSnapshot(state)) return this.#snapshot(false)
       const { cursor, epoch } = state
-      const { json, text } = await this.#http.post('/api/sync/pull', { scope: this.#scope, cursor, limit: pageSize, tables: this.#tables.wire }, signal)
+      const { json, text } = await this.#http.post('/api/sync/pull', { ...this.#common, cursor, limit: pageSize, tables: this.#tables.wire }, signal)
       const page = readPull(json, cursor)
       if (page.requiresSnapshot) return this.#snapshot(true)
       if (page.changes.length > 0) this.#busy()
@@ -426,7 +427,7 @@ export class Sync {
   /** Sends writes. A request that is refused as a whole is halved until the one that it is refused for is alone. */
   async #send(ops: WireOp[]): Promise<void> {
     try {
-      const { json } = await this.#http.post('/api/sync/push', { scope: this.#scope, ops }, this.#ended.signal)
+      const { json } = await this.#http.post('/api/sync/push', { ...this.#common, ops }, this.#ended.signal)
       await this.#replica.settle(ops, readPush(json, new Map(ops.map(op => [op.stamp.opId, op]))))
     }
     catch (error) {
@@ -462,7 +463,7 @@ export class Sync {
     const state = await this.#replica.stores.state.get('sync')
     if (!state || state.cursor === this.#cursorSaid.cursor || Date.now() - this.#cursorSaid.at < cursorEvery) return
     this.#cursorSaid = { at: Date.now(), cursor: state.cursor }
-    await this.#http.post('/api/sync/update-cursor', { scope: this.#scope, deviceId: state.device, version: state.cursor }, this.#ended.signal).catch(() => undefined)
+    await this.#http.post('/api/sync/update-cursor', { scope: { workspaceId: this.#workspace }, deviceId: state.device, version: state.cursor }, this.#ended.signal).catch(() => undefined)
   }
 }
 
