@@ -76,6 +76,8 @@ export class Captures {
    */
   #note(table: DBCoreTable, trans: DBCoreTransaction, keys: readonly unknown[], id = this.#next()): string {
     const idb = trans as unknown as IDBTransaction
+    // An upgrade on the way to the version that has the notes: all rows from before it are sent anyway.
+    if (idb.mode === 'versionchange' && !idb.objectStoreNames.contains(log)) return id
     if (!this.#noted.has(trans)) {
       this.#noted.add(trans)
       idb.addEventListener('complete', () => this.#committed())

@@ -1,7 +1,7 @@
 import { Dexie } from 'dexie'
 import { IDBKeyRange } from 'fake-indexeddb'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { connect } from '../src/index.js'
+import { connect, syncStores } from '../src/index.js'
 import { timeOf } from '../src/stamp.js'
 import { Browser, device, rows, Server, until, type Tab } from './rig.js'
 
@@ -99,6 +99,33 @@ test('rows from before the database was connected are sent, in as many pages as 
   await b.db.todos.update('row 2000', { title: 'edited' })
   await live(b, a)
   expect(await a.db.todos.get('row 2000')).toMatchObject({ title: 'edited' })
+})
+
+test('an app that upgrades its database, and is synced from then on, loses nothing', async () => {
+  const browser = await someone()
+  const d = device(browser())
+  const old = new Dexie(d.name, { indexedDB: d.indexedDB, IDBKeyRange })
+  old.version(1).stores({ todos: 'id' })
+  await old.table('todos').add({ id: '1', title: 'old' })
+  old.close()
+  const upgraded = new Dexie(d.name, { indexedDB: d.indexedDB, IDBKeyRange }) as ReturnType<typeof d.database>
+  upgraded.version(1).stores({ todos: 'id' })
+  upgraded.version(2).stores({ todos: 'id' }).upgrade(tx => tx.table('todos').toCollection().modify({ title: 'upgraded' }))
+  upgraded.version(3).stores({ notes: 'id', ...syncStores }).upgrade(tx => tx.table('todos').add({ id: '2', title: 'made by the upgrade' }))
+  const a = d.open({ ...manual, tables: ['todos', 'notes'] }, upgraded)
+  const b = device(browser()).open(manual)
+  await live(a, b)
+  expect(await rows(b)).toEqual({ 1: { id: '1', title: 'upgraded' }, 2: { id: '2', title: 'made by the upgrade' } })
+  // An app of a newer version syncs more tables than the one that has written.
+  await a.db.notes.put({ id: 'n', title: 'of a table that b does not know yet' })
+  await live(a, b)
+  const later = device(browser())
+  const c = later.open(manual)
+  await live(c)
+  await later.close(c)
+  const newer = later.open({ ...manual, tables: ['todos', 'notes'] })
+  await live(newer)
+  expect(await newer.db.notes.count()).toBe(1)
 })
 
 test.each<[string, () => Promise<Response> | Response, string]>([
