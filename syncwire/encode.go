@@ -40,9 +40,17 @@ const (
 	SnapshotBegin = `{"items":[`
 )
 
+// ChangeBegin is what every entry of a pull begins with. The digits of its version follow.
+const ChangeBegin = `{"serverVersion":`
+
 // AppendChange appends an entry of a pull. Payloads go out as they are stored.
 func AppendChange(b []byte, c *or3cloud.Change) []byte {
-	b = append(b, `{"serverVersion":`...)
+	return AppendChangeTail(append(AppendChangeHead(b, c), c.Payload...), c)
+}
+
+// AppendChangeHead appends an entry of a pull up to its payload, which follows unless it is nil.
+func AppendChangeHead(b []byte, c *or3cloud.Change) []byte {
+	b = append(b, ChangeBegin...)
 	b = appendInt(b, c.ServerVersion)
 	b = append(b, `,"tableName":`...)
 	b = appendText(b, c.Table)
@@ -52,8 +60,12 @@ func AppendChange(b []byte, c *or3cloud.Change) []byte {
 	b = appendText(b, string(c.Operation))
 	if c.Payload != nil {
 		b = append(b, `,"payload":`...)
-		b = append(b, c.Payload...)
 	}
+	return b
+}
+
+// AppendChangeTail appends what follows the payload of an entry of a pull.
+func AppendChangeTail(b []byte, c *or3cloud.Change) []byte {
 	b = append(b, `,"stamp":{"deviceId":`...)
 	b = appendText(b, c.Stamp.DeviceID)
 	b = append(b, `,"opId":`...)
@@ -78,13 +90,17 @@ func AppendPullEnd(b []byte, p or3cloud.PullPage) []byte {
 	return append(b, '}')
 }
 
+// AppendItemBegin appends what an entry of a snapshot begins with. The name of its table follows.
+func AppendItemBegin(b []byte, op or3cloud.Operation) []byte {
+	if op == or3cloud.OpDelete {
+		return append(b, `{"kind":"tombstone"`...)
+	}
+	return append(b, `{"kind":"row"`...)
+}
+
 // AppendItem appends an entry of a snapshot.
 func AppendItem(b []byte, it *or3cloud.SnapshotItem) []byte {
-	kind := `{"kind":"row","tableName":`
-	if it.Operation == or3cloud.OpDelete {
-		kind = `{"kind":"tombstone","tableName":`
-	}
-	b = append(b, kind...)
+	b = append(AppendItemBegin(b, it.Operation), `,"tableName":`...)
 	b = appendText(b, it.Table)
 	b = append(b, `,"pk":`...)
 	b = appendText(b, it.PK)
@@ -92,6 +108,11 @@ func AppendItem(b []byte, it *or3cloud.SnapshotItem) []byte {
 		b = append(b, `,"payload":`...)
 		b = append(b, it.Payload...)
 	}
+	return AppendItemTail(b, it)
+}
+
+// AppendItemTail appends what follows the payload of an entry of a snapshot, or its pk if it is a tombstone.
+func AppendItemTail(b []byte, it *or3cloud.SnapshotItem) []byte {
 	b = append(b, `,"revision":`...)
 	b = appendRevision(b, it.Revision)
 	if it.Operation == or3cloud.OpDelete {

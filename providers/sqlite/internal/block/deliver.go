@@ -1,0 +1,97 @@
+package block
+
+import (
+	"bytes"
+	"time"
+
+	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/syncwire"
+)
+
+// Wanted is what of a block a pull may get.
+type Wanted struct {
+	After  int64  // the cursor
+	Tables int64  // layout.TableSet
+	User   []byte // packed
+}
+
+// Visible returns the entries that a pull delivers. It looks at entries one by one only where the block has tables that are not wanted,
+// or rows of single users.
+func (b *Block) Visible(m Marks, w Wanted) (mask uint64, err error) {
+	mask = b.all() &^ m.Skip
+	if w.After >= b.first {
+		i, found, err := b.Find(w.After)
+		if err != nil {
+			return 0, err
+		}
+		if found {
+			i++
+		}
+		mask = mask >> i << i
+	}
+	others := b.tables&^gaps&^byte(w.Tables) != 0
+	for rest := mask; (others || rest&b.owned != 0) && rest != 0; rest &= rest - 1 {
+		i, _ := firstOf(rest)
+		if !others && b.owned&(1<<i) == 0 {
+			continue
+		}
+		h, err := b.head(i)
+		if err != nil {
+			return 0, err
+		}
+		if len(h) == 0 {
+			return 0, ErrDamaged
+		}
+		if w.Tables&(1<<(h[0]&tableBits)) == 0 {
+			mask &^= 1 << i
+			continue
+		}
+		if b.owned&(1<<i) != 0 {
+			e, err := b.Entry(i)
+			if err != nil {
+				return 0, err
+			}
+			if !bytes.Equal(e.Owner, w.User) {
+				mask &^= 1 << i
+			}
+		}
+	}
+	return mask, nil
+}
+
+// Unchecked returns the entries of a mask that may hold what no client can take. Their text must not be copied without a look at it.
+func (b *Block) Unchecked(mask uint64) uint64 { return mask & b.unchecked }
+
+// Run takes the first entries off a mask that lie beside each other, most of them at most and none behind the one that reaches a size.
+// It returns their text, with the commas between them, how many they are, and the version of the last one.
+func (b *Block) Run(mask *uint64, most, size int) (text []byte, n int, last int64, err error) {
+	i, n := firstOf(*mask)
+	n = min(n, most)
+	for j := 1; j < n; j++ {
+		if b.end(i+j-1)-b.end(i-1) >= size {
+			n = j
+		}
+	}
+	*mask &^= ^uint64(0) >> (64 - n) << i
+	if text, err = b.span(i, i+n); err != nil {
+		return nil, 0, 0, err
+	}
+	last, err = b.Version(i + n - 1)
+	return text, n, last, err
+}
+
+// AppendItem appends an entry as snapshots send it.
+func (e *Entry) AppendItem(b []byte) ([]byte, error) {
+	end := e.before - len(e.tail())
+	if e.text == nil || end < versionEnd {
+		return b, ErrDamaged
+	}
+	it := or3cloud.SnapshotItem{Operation: e.Operation, Revision: e.Revision()}
+	b = append(syncwire.AppendItemBegin(b, e.Operation), e.text[versionEnd:end]...)
+	if e.Operation == or3cloud.OpDelete {
+		it.DeletedAt = time.UnixMilli(e.At)
+	} else {
+		b = append(append(b, `,"payload":`...), e.Payload()...)
+	}
+	return syncwire.AppendItemTail(b, &it), nil
+}

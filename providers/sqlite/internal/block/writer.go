@@ -1,0 +1,178 @@
+package block
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"or3.chat/cloud/providers/sqlite/internal/layout"
+)
+
+// Writer makes blocks. Its buffers are used again by the next one. It is for one goroutine.
+type Writer struct {
+	entries []Entry
+	ends    []int
+	text    []byte // of the block, unless it is that of a draft
+	heads   []byte
+	size    int // about the bytes of the heads
+
+	// whole is the draft of which the entries so far are the first ones, in order: its text becomes that of the block where it is.
+	whole *Draft
+}
+
+// Reset begins a block.
+func (w *Writer) Reset() {
+	clear(w.entries) // they hold what requests have sent
+	if cap(w.text) > mostKept {
+		w.text = nil
+	}
+	w.entries, w.ends, w.text, w.size, w.whole = w.entries[:0], w.ends[:0], w.text[:0], 0, nil
+}
+
+// Len returns the number of entries.
+func (w *Writer) Len() int { return len(w.entries) }
+
+// Full reports whether the block should get no more entries.
+func (w *Writer) Full() bool { return isFull(len(w.entries), w.end(), w.size) }
+
+// end returns where the text ends.
+func (w *Writer) end() int {
+	if len(w.ends) == 0 {
+		return 0
+	}
+	return w.ends[len(w.ends)-1]
+}
+
+// Accepted is what the writer of a database knows of an op that it accepts.
+type Accepted struct {
+	Version int64 // above that of the entry before
+	At      int64 // Unix milliseconds
+	Prev    int64 // see Entry
+	Lost    bool
+}
+
+// Accept adds an op of a draft. Where all ops of the draft are accepted, in order, nothing is copied: the draft is changed. It can be
+// used again after a transaction that has failed.
+func (w *Writer) Accept(d *Draft, i int, a Accepted) {
+	e := d.entries[i]
+	e.Version, e.At, e.Prev, e.Lost = a.Version, a.At, a.Prev, a.Lost
+	begin, end := d.place(i)
+	if len(w.entries) == 0 && i == 0 {
+		w.whole = d
+	}
+	if w.whole == d && i == len(w.entries) {
+		if i > 0 {
+			d.text[begin-1] = ','
+		}
+		w.entries, w.ends = append(w.entries, e), append(w.ends, end)
+		putVersion(d.text[begin:end], a.Version)
+		w.size += headRoom + len(e.OpID) + len(e.Owner) + len(e.stamp)
+		return
+	}
+	e.text = d.text[begin:end]
+	w.Append(e)
+}
+
+// Append adds an entry, of another block or of a draft, with its version and its text; without a text it is kept for its op id alone.
+func (w *Writer) Append(e Entry) {
+	if d := w.whole; d != nil {
+		w.text, w.whole = append(w.text[:0], d.text[:w.end()]...), nil
+	}
+	if e.text != nil {
+		if len(w.text) == 0 {
+			w.text = append(w.text, '[')
+		} else {
+			w.text = append(w.text, ',')
+		}
+		begin := len(w.text)
+		w.text = append(w.text, e.text...)
+		putVersion(w.text[begin:], e.Version)
+	}
+	w.entries, w.ends = append(w.entries, e), append(w.ends, len(w.text))
+	w.size += headRoom + len(e.OpID) + len(e.Owner) + len(e.stamp) + len(e.hlc[0]) + len(e.hlc[1]) + len(e.hlc[2])
+}
+
+// Finish returns the heads and the text of the block as it is found under a version, which is that of the first entry or, if entries in
+// front of it were collected, a lower one. Both are valid until the next Reset, and until the draft changes.
+func (w *Writer) Finish(first int64) (heads, text []byte) {
+	n := len(w.entries)
+	one := &w.entries[0]
+	var tables, masks byte
+	var owned, unchecked uint64
+	for i := range w.entries {
+		e := &w.entries[i]
+		tables |= 1 << e.Table
+		if e.Version != first+int64(i) {
+			tables |= gaps
+		}
+		if e.Owner != nil {
+			owned, masks = owned|1<<i, masks|hasOwned
+		}
+		if e.Unchecked {
+			unchecked, masks = unchecked|1<<i, masks|hasOthers
+		}
+	}
+	var buf [64]byte
+	base := one.appendHLC(buf[:0])
+	h := append(w.heads[:0], format, byte(n), tables, masks)
+	h = appendText(binary.AppendUvarint(h, uint64(one.At)), base)
+	if owned != 0 {
+		h = binary.LittleEndian.AppendUint64(h, owned)
+	}
+	if unchecked != 0 {
+		h = binary.LittleEndian.AppendUint64(h, unchecked)
+	}
+	places := len(h)
+	h = slices.Grow(h, placeSize*n+w.size)[:places+placeSize*n]
+	begin := len(h)
+	for i := range w.entries {
+		h = w.entries[i].appendHead(h, first, one.At, base, tables&gaps != 0)
+		binary.LittleEndian.PutUint32(h[places+placeSize*i:], uint32(w.ends[i]))
+		binary.LittleEndian.PutUint32(h[places+placeSize*i+4:], uint32(len(h)-begin))
+	}
+	w.heads = h
+	if d := w.whole; d != nil {
+		end := w.end()
+		d.text[end] = ']'
+		return h, d.text[:end+1]
+	}
+	if len(w.text) == 0 {
+		w.text = append(w.text, '[')
+	}
+	w.text = append(w.text, ']')
+	return h, w.text
+}
+
+// Joinable reports whether a block may take the entries of the one behind it: a device that pushes one op a second makes blocks of one
+// entry, which are joined when there are enough of them.
+func Joinable(entries, text int) bool { return entries <= MaxEntries/4 && text <= FullText/4 }
+
+// Keep says what becomes of the entries of a block that is written again.
+type Keep struct {
+	Drop  uint64 // these go
+	Strip uint64 // these lose their text, and are kept for their op ids
+}
+
+// Copy adds entries of a block, as far as they are kept, and their marks to those of the block that is being made.
+func (w *Writer) Copy(b *Block, marks Marks, keep Keep, out *Marks) error {
+	for i := range b.count {
+		bit := uint64(1) << i
+		if keep.Drop&bit != 0 {
+			continue
+		}
+		e, err := b.Entry(i)
+		if err != nil {
+			return err
+		}
+		if keep.Strip&bit != 0 {
+			e.text = nil
+		}
+		to := len(w.entries)
+		if to >= MaxEntries || e.Version > layout.MaxVersion {
+			return ErrDamaged
+		}
+		out.Skip |= marks.Skip >> i & 1 << to
+		out.Other |= marks.Other >> i & 1 << to
+		w.Append(e)
+	}
+	return nil
+}
