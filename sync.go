@@ -215,6 +215,16 @@ type PullPage struct {
 	RequiresSnapshot      bool
 }
 
+// TextPuller is the optional ability of a SyncGatewayAdapter that keeps changes as they go out: a pull then copies them. Hosts ask it in
+// place of Pull.
+type TextPuller interface {
+	// PullText is Pull, except that changes may come as texts as well. text is called with n changes that follow each other in the
+	// page, as JSON objects with a comma between two of them, as package syncwire writes them; white space may stand where JSON
+	// allows it. They are valid only during the call. The provider vouches for them: what may be none that every client can take
+	// (package syncschema, Unfit) goes to emit, which leaves it out and reports it.
+	PullText(ctx context.Context, in PullRequest, emit func(*Change) error, text func(json []byte, n int) error) (PullPage, error)
+}
+
 // CursorUpdate is a device's report of what it has applied.
 type CursorUpdate struct {
 	Scope    Scope
@@ -296,6 +306,12 @@ type Snapshotter interface {
 	// CodeInvalid for a token that it did not make, CodeForbidden for another workspace's, CodeGone for one that
 	// has expired.
 	Snapshot(ctx context.Context, in SnapshotRequest, emit func(*SnapshotItem) error) (SnapshotPage, error)
+}
+
+// TextSnapshotter is the optional ability of a Snapshotter that has its items as they go out. Hosts ask it in place of Snapshot.
+type TextSnapshotter interface {
+	// SnapshotText is Snapshot, except that items may come as texts as well, under the rules of TextPuller.
+	SnapshotText(ctx context.Context, in SnapshotRequest, emit func(*SnapshotItem) error, text func(json []byte, n int) error) (SnapshotPage, error)
 }
 
 // KVNameFreer is the optional ability to free the name of a kv row, for an operator. Clients keep names in a unique index,

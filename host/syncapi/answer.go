@@ -100,6 +100,20 @@ func (a *answer) room(n int) error {
 	return nil
 }
 
+// append copies a text into the answer, over as many pieces as it takes.
+func (a *answer) append(text []byte) error {
+	for {
+		n := min(len(text), cap(a.text)-len(a.text))
+		a.text = append(a.text, text[:n]...)
+		if text = text[n:]; len(text) == 0 {
+			return nil
+		}
+		if err := a.room(1); err != nil {
+			return err
+		}
+	}
+}
+
 // grow begins another piece.
 func (a *answer) grow(n int) {
 	if len(a.text) > 0 {

@@ -5,52 +5,59 @@ import (
 	"or3.chat/cloud/syncwire"
 )
 
-// pullEncoder writes a pull answer while the adapter delivers the changes.
-type pullEncoder struct {
+// pageEncoder writes the entries of a page while the adapter delivers them.
+type pageEncoder struct {
 	answer
 	unfit unfit
 	n     int
 }
 
-func (e *pullEncoder) add(c *or3cloud.Change) error {
-	if e.unfit.is(c.Payload, c.Table, c.Stamp.OpID) {
-		return nil
+// begin begins the page, perhaps again.
+func (e *pageEncoder) begin() { e.n, e.unfit = 0, unfit{} }
+
+// entry makes room for an entry with a payload, and separates it from the one before. ok is false if the entry must be left out.
+func (e *pageEncoder) entry(payload []byte, table, opID string) (ok bool, err error) {
+	if e.unfit.is(payload, table, opID) {
+		return false, nil
 	}
-	if err := e.room(len(c.Payload) + syncwire.ItemRoom); err != nil {
-		return err
+	if err := e.room(len(payload) + syncwire.ItemRoom); err != nil {
+		return false, err
 	}
 	if e.n++; e.n > 1 {
 		e.text = append(e.text, ',')
 	}
-	e.text = syncwire.AppendChange(e.text, c)
-	return nil
+	return true, nil
 }
 
-func (e *pullEncoder) finish(p or3cloud.PullPage) { e.text = syncwire.AppendPullEnd(e.text, p) }
-
-// snapshotEncoder writes a snapshot answer while the adapter delivers the items.
-type snapshotEncoder struct {
-	answer
-	unfit unfit
-	n     int
+func (e *pageEncoder) change(c *or3cloud.Change) error {
+	ok, err := e.entry(c.Payload, c.Table, c.Stamp.OpID)
+	if ok {
+		e.text = syncwire.AppendChange(e.text, c)
+	}
+	return err
 }
 
-func (e *snapshotEncoder) add(it *or3cloud.SnapshotItem) error {
-	if e.unfit.is(it.Payload, it.Table, it.Revision.OpID) {
+func (e *pageEncoder) item(it *or3cloud.SnapshotItem) error {
+	ok, err := e.entry(it.Payload, it.Table, it.Revision.OpID)
+	if ok {
+		e.text = syncwire.AppendItem(e.text, it)
+	}
+	return err
+}
+
+// copy takes n entries as the adapter has them.
+func (e *pageEncoder) copy(json []byte, n int) error {
+	if n == 0 {
 		return nil
 	}
-	if err := e.room(len(it.Payload) + syncwire.ItemRoom); err != nil {
-		return err
-	}
-	if e.n++; e.n > 1 {
+	if e.n > 0 {
+		if err := e.room(1); err != nil {
+			return err
+		}
 		e.text = append(e.text, ',')
 	}
-	e.text = syncwire.AppendItem(e.text, it)
-	return nil
-}
-
-func (e *snapshotEncoder) finish(workspaceID string, p or3cloud.SnapshotPage) {
-	e.text = syncwire.AppendSnapshotEnd(e.text, workspaceID, p)
+	e.n += n
+	return e.append(json)
 }
 
 // encodePush completes the answer to a push, which cannot fail any more. Where there is no memory for the winners they are

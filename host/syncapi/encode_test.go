@@ -23,11 +23,11 @@ func BenchmarkEncodePull(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		enc := pullEncoder{answer: begun(syncwire.PullBegin)}
+		enc := pageEncoder{answer: begun(syncwire.PullBegin)}
 		for i := range changes {
-			_ = enc.add(&changes[i])
+			_ = enc.change(&changes[i])
 		}
-		enc.finish(or3cloud.PullPage{NextCursor: 1})
+		enc.text = syncwire.AppendPullEnd(enc.text, or3cloud.PullPage{NextCursor: 1})
 		enc.free()
 	}
 }

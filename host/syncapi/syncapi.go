@@ -68,18 +68,23 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	tables, nothing := in.Tables.Known()
-	var enc pullEncoder
+	wanted := or3cloud.PullRequest{
+		Scope: in.Scope.Scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
+	}
+	var enc pageEncoder
 	defer enc.free()
+	emit, text := enc.change, enc.copy
+	if nothing { // an empty filter would mean all tables, so the changes are dropped here
+		emit, text = func(*or3cloud.Change) error { return nil }, func([]byte, int) error { return nil }
+	}
 	var page or3cloud.PullPage
 	err = enc.page(r, syncwire.PullBegin, func() (err error) {
-		enc.n, enc.unfit = 0, unfit{}
-		emit := enc.add
-		if nothing { // an empty filter would mean all tables, so the changes are dropped here
-			emit = func(*or3cloud.Change) error { return nil }
+		enc.begin()
+		if puller, ok := a.opt.Adapter.(or3cloud.TextPuller); ok {
+			page, err = puller.PullText(r.Context(), wanted, emit, text)
+		} else {
+			page, err = a.opt.Adapter.Pull(r.Context(), wanted, emit)
 		}
-		page, err = a.opt.Adapter.Pull(r.Context(), or3cloud.PullRequest{
-			Scope: in.Scope.Scope(), UserID: userID, Cursor: int64(*in.Cursor), Limit: int(*in.Limit), Tables: tables,
-		}, emit)
 		return err
 	})
 	if err != nil {
@@ -87,7 +92,7 @@ func (a *API) pull(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.opt.Limits.Record(ratelimit.SyncPull, userID)
 	enc.unfit.report(r)
-	enc.finish(page)
+	enc.text = syncwire.AppendPullEnd(enc.text, page)
 	enc.send(w)
 	return nil
 }
@@ -126,14 +131,19 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return or3cloud.Errorf(or3cloud.CodeUnavailable, "Snapshot bootstrap unavailable for active sync adapter")
 	}
-	var enc snapshotEncoder
+	wanted := or3cloud.SnapshotRequest{
+		Scope: in.Scope.Scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: in.Token(), Tables: tables,
+	}
+	var enc pageEncoder
 	defer enc.free()
 	var page or3cloud.SnapshotPage
 	err = enc.page(r, syncwire.SnapshotBegin, func() (err error) {
-		enc.n, enc.unfit = 0, unfit{}
-		page, err = snapshotter.Snapshot(r.Context(), or3cloud.SnapshotRequest{
-			Scope: in.Scope.Scope(), UserID: userID, PageSize: int(*in.PageSize), PageToken: in.Token(), Tables: tables,
-		}, enc.add)
+		enc.begin()
+		if texts, ok := snapshotter.(or3cloud.TextSnapshotter); ok {
+			page, err = texts.SnapshotText(r.Context(), wanted, enc.item, enc.copy)
+		} else {
+			page, err = snapshotter.Snapshot(r.Context(), wanted, enc.item)
+		}
 		return err
 	})
 	if err != nil {
@@ -141,7 +151,7 @@ func (a *API) snapshot(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.opt.Limits.Record(ratelimit.SyncSnapshot, userID)
 	enc.unfit.report(r)
-	enc.finish(in.Scope.WorkspaceID, page)
+	enc.text = syncwire.AppendSnapshotEnd(enc.text, in.Scope.WorkspaceID, page)
 	enc.send(w)
 	return nil
 }

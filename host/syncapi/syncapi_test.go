@@ -522,12 +522,12 @@ func TestSnapshotAnswer(t *testing.T) {
 
 func TestAnswersOfEverySizeComeOutWhole(t *testing.T) {
 	for _, size := range []int{0, 1, chunkSize - syncwire.ItemRoom - 20, chunkSize, 3 * chunkSize} {
-		enc := pullEncoder{answer: begun(syncwire.PullBegin)}
+		enc := pageEncoder{answer: begun(syncwire.PullBegin)}
 		payload := []byte(`{"v":"` + strings.Repeat("x", size) + `"}`)
 		for v := range int64(40) {
-			_ = enc.add(&or3cloud.Change{ServerVersion: v + 1, Table: "kv", PK: strings.Repeat("\"", 256), Operation: or3cloud.OpPut, Payload: payload})
+			_ = enc.change(&or3cloud.Change{ServerVersion: v + 1, Table: "kv", PK: strings.Repeat("\"", 256), Operation: or3cloud.OpPut, Payload: payload})
 		}
-		enc.finish(or3cloud.PullPage{NextCursor: 40})
+		enc.text = syncwire.AppendPullEnd(enc.text, or3cloud.PullPage{NextCursor: 40})
 		w := httptest.NewRecorder()
 		enc.send(w)
 		enc.free()
