@@ -24,9 +24,11 @@ const (
 // ErrDamaged is the error of a block that no encoder has made.
 var ErrDamaged = errors.New("a block of the log is damaged")
 
+var errPacked = errors.New("the text of a block is packed")
+
 // The heads of a block, integers in little-endian order:
 //
-//	format    byte      1
+//	format    byte      1; 2 if the text is packed
 //	count     byte      number of entries, 1 to MaxEntries
 //	tables    byte      bit n: there are entries of table n (layout.TableNumber); bit 0: versions have gaps
 //	masks     byte      bit 0: owned follows; bit 1: unchecked follows
@@ -34,13 +36,16 @@ var ErrDamaged = errors.New("a block of the log is damaged")
 //	hlc       text      that of the first entry
 //	owned     uint64    which entries are shown to one user alone
 //	unchecked uint64    which entries may hold what no client can take
-//	places    count × { uint32 end of the entry in the text, uint32 end of its head }, from the beginning of the text and of the heads
+//	places    count × { uint32 end of the entry in the text, uint32 end of its head }, counted from the beginnings of the text and of
+//	          the heads
 //	heads
 //
 // A text is a uvarint with its length, and its bytes. The text of an entry begins behind the bracket or comma that follows the end of the
-// one before. An entry that ends where the one before does has none: it is kept for its op id alone.
+// one before. In a packed text, versions may be left out (putVersion). An entry that ends where the one before does has none: it is kept
+// for its op id alone.
 const (
-	format     = 1
+	plain      = 1 // the format
+	packed     = 2
 	placeSize  = 8
 	gaps       = 1 << 0 // in tables
 	hasOwned   = 1 << 0 // in masks
@@ -58,15 +63,19 @@ type Block struct {
 	hlc              []byte // of the first entry
 	places, heads    []byte
 	text             []byte
+	packed           []byte // the text until it is unpacked
 }
 
-// Open returns the block that is found under a version. text may be nil where no text is asked for. It costs the same whatever the
-// number of entries.
+// Open returns the block that is found under a version. text may be nil where no text is asked for; else Unpack is called before one
+// is. It costs the same whatever the number of entries.
 func Open(first int64, heads, text []byte) (b Block, err error) {
-	if len(heads) < 4 || heads[0] != format || heads[1] == 0 || heads[1] > MaxEntries || heads[3] > knownMasks {
+	if len(heads) < 4 || heads[0] != plain && heads[0] != packed || heads[1] == 0 || heads[1] > MaxEntries || heads[3] > knownMasks {
 		return b, ErrDamaged
 	}
 	b = Block{first: first, count: int(heads[1]), tables: heads[2], text: text}
+	if heads[0] == packed {
+		b.text, b.packed = nil, text
+	}
 	r := reader{b: heads[4:]}
 	b.at, b.hlc = r.number(), r.text()
 	if heads[3]&hasOwned != 0 {

@@ -88,6 +88,12 @@ func (m *model) item() []byte {
 func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 	t.Helper()
 	b, err := Open(first, bytes.Clone(heads), bytes.Clone(text))
+	if err == nil {
+		text, err = b.Unpack(nil)
+		if text == nil {
+			text = b.text
+		}
+	}
 	if err != nil || b.Len() != len(want) {
 		t.Fatalf("%v: %d entries of %d", err, b.Len(), len(want))
 	}
@@ -148,6 +154,9 @@ func made(t *testing.T, r *rand.Rand) (first int64, heads, text []byte, want []m
 	first = 1 + r.Int64N(1<<uint(1+r.IntN(40)))
 	var w Writer
 	refuses, inserts := r.IntN(2)*r.IntN(5), r.IntN(2)
+	if r.IntN(2) == 0 {
+		d.Pack()
+	}
 	for range 1 + r.IntN(2) { // a second time after a transaction that has failed
 		w.Reset()
 		want = want[:0]
@@ -168,6 +177,9 @@ func made(t *testing.T, r *rand.Rand) (first int64, heads, text []byte, want []m
 			w.Accept(&d, i, ops[i].accepted)
 			want = append(want, ops[i])
 		}
+	}
+	if r.IntN(4) == 0 {
+		w.Pack()
 	}
 	heads, text = w.Finish(first)
 	return first, heads, text, want
@@ -259,6 +271,9 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 			for i := range entries {
 				entries[i].accepted.Version = max(at+1, begin) + int64(i)
 				b, _ := Open(first, heads, text)
+				if _, err := b.Unpack(nil); err != nil {
+					t.Fatal(err)
+				}
 				e, err := b.Entry(i)
 				if err != nil {
 					t.Fatal(err)
@@ -293,6 +308,9 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 		}
 		if len(want) == 0 {
 			return
+		}
+		if r.IntN(2) == 0 {
+			w.Pack()
 		}
 		heads, text := w.Finish(begin)
 		b := check(t, begin, heads, text, want)
@@ -358,6 +376,7 @@ func FuzzDamagedBlocks(f *testing.F) {
 }
 
 func use(t *testing.T, b Block, marks Marks) {
+	_, _ = b.Unpack(nil)
 	for _, w := range []Wanted{{Tables: layout.AllTables}, {After: b.first + 1, Tables: 4, User: []byte{1}}} {
 		mask, err := b.Visible(marks, w)
 		for mask &^= b.Unchecked(mask); mask != 0 && err == nil; {
@@ -449,6 +468,38 @@ func BenchmarkDraft(b *testing.B) {
 		}
 	}
 	perEntry(b, len(ops))
+}
+
+func BenchmarkPack(b *testing.B) {
+	d := drafts(batch(b))[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Pack()
+	}
+	perEntry(b, d.Len())
+	b.ReportMetric(float64(len(d.packed))/float64(d.Len()), "packed-B/entry")
+}
+
+func BenchmarkUnpack(b *testing.B) {
+	d := drafts(batch(b))[0]
+	d.Pack()
+	var w Writer
+	for i := range d.Len() {
+		w.Accept(d, i, Accepted{Version: int64(i) + 1})
+	}
+	heads, text := w.Finish(1)
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		bl, err := Open(1, heads, text)
+		if err == nil {
+			buf, err = bl.Unpack(buf)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	perEntry(b, d.Len())
 }
 
 // BenchmarkWriter is what the writer of the database does beside inserting the block.

@@ -12,7 +12,9 @@ type Draft struct {
 	text    []byte
 	ends    []int // of the entries in the text
 	entries []Entry
-	heads   int // about the bytes of their heads
+	heads   int    // about the bytes of their heads
+	packed  []byte // the text, if it was packed
+	buffer  []byte // for the next one
 }
 
 // Known is what an engine knows of an op when it encodes it. Its slices become parts of the draft.
@@ -26,9 +28,9 @@ type Known struct {
 func (d *Draft) Reset() {
 	clear(d.entries) // they hold what requests have sent
 	if cap(d.text) > mostKept {
-		d.text = nil
+		d.text, d.buffer = nil, nil
 	}
-	d.text, d.ends, d.entries, d.heads = d.text[:0], d.ends[:0], d.entries[:0], 0
+	d.text, d.ends, d.entries, d.heads, d.packed = d.text[:0], d.ends[:0], d.entries[:0], 0, nil
 }
 
 // mostKept is how large a text may be that is kept for the next block, in bytes.
@@ -46,6 +48,7 @@ func (d *Draft) Len() int { return len(d.entries) }
 
 // Add encodes an op.
 func (d *Draft) Add(op *or3cloud.Op, k Known) {
+	d.packed = nil
 	e := Entry{
 		Table: layout.TableNumber(op.Table), Operation: op.Operation, State: k.State, Clock: op.Stamp.Clock,
 		OpID: k.OpID, Owner: k.Owner, Fingerprint: k.Fingerprint, payload: op.Payload != nil,
@@ -64,6 +67,7 @@ func (d *Draft) Add(op *or3cloud.Op, k Known) {
 	tail := len(d.text)
 	d.text = syncwire.AppendChangeTail(d.text, &c)
 	e.after = len(d.text) - tail
+	putVersion(d.text[begin:], 0)
 	d.ends, d.entries = append(d.ends, len(d.text)), append(d.entries, e)
 	d.text = append(d.text, ']')
 	d.heads += headRoom + len(k.OpID) + len(k.Owner) + len(op.Stamp.HLC)

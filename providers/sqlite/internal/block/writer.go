@@ -17,15 +17,18 @@ type Writer struct {
 
 	// whole is the draft of which the entries so far are the first ones, in order: its text becomes that of the block where it is.
 	whole *Draft
+
+	closed         bool   // whether the text has its end
+	packed, buffer []byte // the text, if it was packed, and the memory for that
 }
 
 // Reset begins a block.
 func (w *Writer) Reset() {
 	clear(w.entries) // they hold what requests have sent
 	if cap(w.text) > mostKept {
-		w.text = nil
+		w.text, w.buffer = nil, nil
 	}
-	w.entries, w.ends, w.text, w.size, w.whole = w.entries[:0], w.ends[:0], w.text[:0], 0, nil
+	w.entries, w.ends, w.text, w.size, w.whole, w.closed, w.packed = w.entries[:0], w.ends[:0], w.text[:0], 0, nil, false, nil
 }
 
 // Len returns the number of entries.
@@ -91,6 +94,28 @@ func (w *Writer) Append(e Entry) {
 	w.size += headRoom + len(e.OpID) + len(e.Owner) + len(e.stamp) + len(e.hlc[0]) + len(e.hlc[1]) + len(e.hlc[2])
 }
 
+// close ends the text.
+func (w *Writer) close() {
+	switch d := w.whole; {
+	case w.closed:
+	case d != nil:
+		d.text[w.end()] = ']'
+	case len(w.text) == 0:
+		w.text = append(w.text, "[]"...)
+	default:
+		w.text = append(w.text, ']')
+	}
+	w.closed = true
+}
+
+// joined returns the text once it is closed.
+func (w *Writer) joined() []byte {
+	if d := w.whole; d != nil {
+		return d.text[:w.end()+1]
+	}
+	return w.text
+}
+
 // Finish returns the heads and the text of the block as it is found under a version, which is that of the first entry or, if entries in
 // front of it were collected, a lower one. Both are valid until the next Reset, and until the draft changes.
 func (w *Writer) Finish(first int64) (heads, text []byte) {
@@ -113,7 +138,7 @@ func (w *Writer) Finish(first int64) (heads, text []byte) {
 	}
 	var buf [64]byte
 	base := one.appendHLC(buf[:0])
-	h := append(w.heads[:0], format, byte(n), tables, masks)
+	h := append(w.heads[:0], plain, byte(n), tables, masks)
 	h = appendText(binary.AppendUvarint(h, uint64(one.At)), base)
 	if owned != 0 {
 		h = binary.LittleEndian.AppendUint64(h, owned)
@@ -130,21 +155,16 @@ func (w *Writer) Finish(first int64) (heads, text []byte) {
 		binary.LittleEndian.PutUint32(h[places+placeSize*i+4:], uint32(len(h)-begin))
 	}
 	w.heads = h
-	if d := w.whole; d != nil {
-		end := w.end()
-		d.text[end] = ']'
-		return h, d.text[:end+1]
+	w.close()
+	if d := w.whole; d != nil && n == d.Len() && d.packed != nil {
+		w.packed = d.packed
 	}
-	if len(w.text) == 0 {
-		w.text = append(w.text, '[')
+	if w.packed != nil {
+		h[0] = packed
+		return h, w.packed
 	}
-	w.text = append(w.text, ']')
-	return h, w.text
+	return h, w.joined()
 }
-
-// Joinable reports whether a block may take the entries of the one behind it: a device that pushes one op a second makes blocks of one
-// entry, which are joined when there are enough of them.
-func Joinable(entries, text int) bool { return entries <= MaxEntries/4 && text <= FullText/4 }
 
 // Keep says what becomes of the entries of a block that is written again.
 type Keep struct {
@@ -152,8 +172,12 @@ type Keep struct {
 	Strip uint64 // these lose their text, and are kept for their op ids
 }
 
-// Copy adds entries of a block, as far as they are kept, and their marks to those of the block that is being made.
+// Copy adds entries of a block, as far as they are kept, and their marks to those of the block that is being made. Its
+// text must be there.
 func (w *Writer) Copy(b *Block, marks Marks, keep Keep, out *Marks) error {
+	if b.packed != nil {
+		return errPacked
+	}
 	for i := range b.count {
 		bit := uint64(1) << i
 		if keep.Drop&bit != 0 {
