@@ -206,6 +206,24 @@ func (m Marks) Pinned() uint64 { return m.Other &^ m.Skip }
 // Collected returns the entries that are there no more.
 func (m Marks) Collected() uint64 { return m.Skip & m.Other }
 
+// Without returns the marks as they are once entries were dropped.
+func (m Marks) Without(drop uint64) (out Marks) {
+	n := 0
+	for i := range MaxEntries {
+		if drop&(1<<i) == 0 {
+			out.Skip |= m.Skip >> i & 1 << n
+			out.Other |= m.Other >> i & 1 << n
+			n++
+		}
+	}
+	return out
+}
+
+// Join returns the marks of a block with n entries and of one that was added to it.
+func (m Marks) Join(n int, added Marks) Marks {
+	return Marks{m.Skip | added.Skip<<n, m.Other | added.Other<<n}
+}
+
 // reader reads numbers and texts from bytes. Once something is missing, all that follows is empty.
 type reader struct {
 	b   []byte

@@ -59,7 +59,9 @@ func someOp(r *rand.Rand) model {
 
 // accept makes up what the database says of an op.
 func (m *model) accept(r *rand.Rand, version int64) {
-	m.accepted = Accepted{Version: version, At: 1_700_000_000_000 + r.Int64N(3), Lost: r.IntN(9) == 0}
+	m.accepted = Accepted{
+		Version: version, At: 1_700_000_000_000 + r.Int64N(3), Lost: r.IntN(9) == 0, Revived: r.IntN(9) == 0, Waypoint: r.IntN(9) == 0,
+	}
 	if r.IntN(2) == 0 {
 		m.accepted.Prev = 1 + r.Int64N(version)
 		if m.accepted.Prev == version {
@@ -111,8 +113,7 @@ func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 		if v, err := b.Version(i); v != w.accepted.Version || err != nil {
 			t.Fatal(v, err, w.accepted.Version)
 		}
-		got := Accepted{e.Version, e.At, e.Prev, e.Lost}
-		if got != w.accepted || layout.TableName(e.Table) != w.op.Table || e.Operation != w.op.Operation || e.State != w.known.State || e.Revision() != w.op.Stamp.Revision() ||
+		if e.Accepted != w.accepted || layout.TableName(e.Table) != w.op.Table || e.Operation != w.op.Operation || e.State != w.known.State || e.Revision() != w.op.Stamp.Revision() ||
 			!bytes.Equal(e.OpID, w.known.OpID) || !bytes.Equal(e.Fingerprint, w.known.Fingerprint) || !bytes.Equal(e.Owner, w.known.Owner) || (e.Owner == nil) != (w.known.Owner == nil) {
 			t.Fatalf("entry %d is %+v, want %+v", i, e, w)
 		}
@@ -124,6 +125,9 @@ func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 		}
 		if w.stripped {
 			continue
+		}
+		if pk, err := e.PK(); pk != w.op.PK || err != nil {
+			t.Fatal(pk, err, w.op.PK)
 		}
 		withText = append(withText, w.change())
 		if item, err := e.AppendItem(nil); !bytes.Equal(e.Text(), w.change()) || !bytes.Equal(e.Payload(), w.op.Payload) || err != nil || !bytes.Equal(item, w.item()) {
@@ -286,25 +290,27 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 			b := check(t, first, heads, text, entries)
 			at = entries[len(entries)-1].accepted.Version + r.Int64N(3)
 			var old Marks
-			var keep Keep
+			var drop, strip uint64
 			for i := range entries {
 				entries[i].marks = byte(r.IntN(4))
 				old.Skip |= uint64(entries[i].marks&1) << i
 				old.Other |= uint64(entries[i].marks>>1) << i
 				switch {
 				case add == MaxEntries/3*(part+1) || r.IntN(3) == 0:
-					keep.Drop |= 1 << i
+					drop |= 1 << i
 					continue
 				case r.IntN(5) == 0:
-					keep.Strip |= 1 << i
+					strip |= 1 << i
 					entries[i].stripped = true
 				}
 				add++
 				want = append(want, entries[i])
 			}
-			if err := w.Copy(&b, old, keep, &marks); err != nil {
+			before := w.Len()
+			if err := w.Copy(&b, drop, strip); err != nil {
 				t.Fatal(err)
 			}
+			marks = marks.Join(before, old.Without(drop))
 		}
 		if len(want) == 0 {
 			return
@@ -351,6 +357,12 @@ func TestBlocksAreBounded(t *testing.T) {
 			}
 			w.Accept(&d, i, Accepted{Version: int64(i) + 1})
 		}
+		if e, ok := w.Pending(int64(n)); !ok || e.Version != int64(n) || layout.UnpackID(e.OpID) != opID(n-1) {
+			t.Errorf("%+v: %t %+v", c, ok, e)
+		}
+		if _, ok := w.Pending(int64(n) + 1); ok {
+			t.Errorf("%+v: an entry too many", c)
+		}
 		heads, text := w.Finish(1)
 		if b, err := Open(1, heads, text); err != nil || b.Len() != n || !w.Full() {
 			t.Errorf("%+v: %v %t", c, err, w.Full())
@@ -392,6 +404,7 @@ func use(t *testing.T, b Block, marks Marks) {
 		_, _ = e.AppendItem(nil)
 		_, _, _ = b.Find(e.Version)
 		_, _ = e.Payload(), e.Revision()
+		_, _ = e.PK()
 		if e.Version < b.first {
 			t.Fatal("a version in front of its block")
 		}
@@ -404,8 +417,7 @@ func use(t *testing.T, b Block, marks Marks) {
 		}
 	}
 	var again Writer
-	var out Marks
-	_ = again.Copy(&b, marks, Keep{Drop: marks.Skip & marks.Other, Strip: marks.Skip}, &out)
+	_ = again.Copy(&b, marks.Collected(), marks.Skip)
 }
 
 // A block with a few bits turned is an error or another block, and nothing panics.

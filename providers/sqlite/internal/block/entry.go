@@ -3,26 +3,34 @@ package block
 import (
 	"encoding/binary"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncwire"
 )
 
+// Accepted is what is known of an op once it is accepted.
+type Accepted struct {
+	Version int64
+	// At is when that was, in Unix milliseconds.
+	At int64
+	// Prev is the version of the entry that it replaced as the winner of its record, 0 if there was none.
+	Prev int64
+	// Lost says that it never was the winner of its record, Revived that the entry which it replaced was a deletion, and Waypoint that
+	// snapshots find it by a waypoint.
+	Lost, Revived, Waypoint bool
+}
+
 // Entry is an entry as it is stored. Its slices are parts of the block.
 type Entry struct {
-	Version int64
 	// Table is its number (layout.TableNumber).
 	Table     int64
 	Operation or3cloud.Operation
 	// State is what the entry would make of its record (syncrule.State), 0 to 7.
 	State int64
-	// Prev is the version of the entry that this one replaced as the winner of its record, 0 if there was none.
-	Prev  int64
 	Clock int64
-	// At is when it was accepted, in Unix milliseconds.
-	At int64
-	// Lost says that it never was the winner of its record.
-	Lost bool
+	Accepted
 	// Unchecked says that it is from before there was a check at the door: it may hold what no client can take.
 	Unchecked bool
 	// OpID and Owner are packed (layout.PackID). Owner is the user to whom alone the entry is shown, nil for everyone.
@@ -81,7 +89,9 @@ const (
 	hasPayload  = 1 << 2
 	isUUID      = 1 << 3 // the op id has idSize bytes, and no length
 	wholePrint  = 1 << 4 // the fingerprint has printSize bytes, and no length
-	knownFlags  = 1<<5 - 1
+	revived     = 1 << 5
+	waypoint    = 1 << 6
+	knownFlags  = 1<<7 - 1
 	idSize      = 17 // a packed UUID
 	printSize   = 16
 	longestPart = 255
@@ -89,8 +99,8 @@ const (
 
 // A head, in this order:
 //
-//	table, operation, state, lost   byte
-//	what follows                    byte
+//	table, operation, state, lost             byte
+//	what follows, revived, waypoint           byte
 //	version      uvarint   above that of the block; if versions have gaps
 //	clock        uvarint
 //	prev         uvarint   below the version; if there is one
@@ -111,6 +121,12 @@ func (e *Entry) appendHead(b []byte, first, at int64, baseHLC []byte, sparse boo
 	}
 	if e.Prev > 0 {
 		two |= hasPrev
+	}
+	if e.Revived {
+		two |= revived
+	}
+	if e.Waypoint {
+		two |= waypoint
 	}
 	if e.At != at {
 		two |= hasTime
@@ -183,6 +199,7 @@ func (b *Block) Entry(i int) (e Entry, err error) {
 	r := reader{b: h}
 	one, two := r.byte(), r.byte()
 	e.Table, e.State, e.Lost, e.Operation = int64(one&tableBits), int64(one>>stateShift&stateBits), one&lost != 0, or3cloud.OpPut
+	e.Revived, e.Waypoint = two&revived != 0, two&waypoint != 0
 	if one&isDelete != 0 {
 		e.Operation = or3cloud.OpDelete
 	}
@@ -227,6 +244,19 @@ func (b *Block) Entry(i int) (e Entry, err error) {
 	}
 	e.before, e.after = int(before), int(after)
 	return e, nil
+}
+
+// PK returns the pk of the record.
+func (e *Entry) PK() (string, error) {
+	begin, end := versionEnd+len(`,"tableName":"`)+len(layout.TableName(e.Table))+len(`","pk":`), e.before-len(e.tail())
+	if e.text == nil || begin > end {
+		return "", ErrDamaged
+	}
+	pk, err := jsontext.AppendUnquote(nil, e.text[begin:end])
+	if err != nil {
+		return "", ErrDamaged
+	}
+	return string(pk), nil
 }
 
 // fixed reads bytes of a known number, or a text.

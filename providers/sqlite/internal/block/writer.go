@@ -3,8 +3,6 @@ package block
 import (
 	"encoding/binary"
 	"slices"
-
-	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
 // Writer makes blocks. Its buffers are used again by the next one. It is for one goroutine.
@@ -45,19 +43,11 @@ func (w *Writer) end() int {
 	return w.ends[len(w.ends)-1]
 }
 
-// Accepted is what the writer of a database knows of an op that it accepts.
-type Accepted struct {
-	Version int64 // above that of the entry before
-	At      int64 // Unix milliseconds
-	Prev    int64 // see Entry
-	Lost    bool
-}
-
-// Accept adds an op of a draft. Where all ops of the draft are accepted, in order, nothing is copied: the draft is changed. It can be
+// Accept adds an op of a draft, with a version above that of the entry before. Where all ops of the draft are accepted, in order, nothing is copied: the draft is changed. It can be
 // used again after a transaction that has failed.
 func (w *Writer) Accept(d *Draft, i int, a Accepted) {
 	e := d.entries[i]
-	e.Version, e.At, e.Prev, e.Lost = a.Version, a.At, a.Prev, a.Lost
+	e.Accepted = a
 	begin, end := d.place(i)
 	if len(w.entries) == 0 && i == 0 {
 		w.whole = d
@@ -166,36 +156,36 @@ func (w *Writer) Finish(first int64) (heads, text []byte) {
 	return h, w.joined()
 }
 
-// Keep says what becomes of the entries of a block that is written again.
-type Keep struct {
-	Drop  uint64 // these go
-	Strip uint64 // these lose their text, and are kept for their op ids
+// Pending returns an entry of the block that is being made, which no statement finds yet, without its text.
+func (w *Writer) Pending(version int64) (e Entry, ok bool) {
+	for i := len(w.entries) - 1; i >= 0; i-- {
+		if w.entries[i].Version == version {
+			e = w.entries[i]
+			e.text = nil
+			return e, true
+		}
+	}
+	return e, false
 }
 
-// Copy adds entries of a block, as far as they are kept, and their marks to those of the block that is being made. Its
-// text must be there.
-func (w *Writer) Copy(b *Block, marks Marks, keep Keep, out *Marks) error {
+// Copy adds entries of a block that is unpacked: all but those that are to be dropped. Those that are to be stripped lose their texts,
+// and are kept for their op ids. What becomes of the marks say Without and Join.
+func (w *Writer) Copy(b *Block, drop, strip uint64) error {
 	if b.packed != nil {
 		return errPacked
 	}
-	for i := range b.count {
-		bit := uint64(1) << i
-		if keep.Drop&bit != 0 {
-			continue
-		}
+	for rest := b.all() &^ drop; rest != 0; rest &= rest - 1 {
+		i, _ := firstOf(rest)
 		e, err := b.Entry(i)
 		if err != nil {
 			return err
 		}
-		if keep.Strip&bit != 0 {
+		if strip&(1<<i) != 0 {
 			e.text = nil
 		}
-		to := len(w.entries)
-		if to >= MaxEntries || e.Version > layout.MaxVersion {
+		if n := len(w.entries); n >= MaxEntries || n > 0 && e.Version <= w.entries[n-1].Version {
 			return ErrDamaged
 		}
-		out.Skip |= marks.Skip >> i & 1 << to
-		out.Other |= marks.Other >> i & 1 << to
 		w.Append(e)
 	}
 	return nil
