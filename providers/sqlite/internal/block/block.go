@@ -5,6 +5,7 @@ package block
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/bits"
 
 	"or3.chat/cloud/providers/sqlite/internal/layout"
@@ -36,6 +37,7 @@ var errPacked = errors.New("the text of a block is packed")
 //	hlc       text      that of the first entry
 //	owned     uint64    which entries are shown to one user alone
 //	unchecked uint64    which entries may hold what no client can take
+//	frames    text      if the text is packed: for each frame a byte, which entry follows it, and a uvarint, its size
 //	places    count × { uint32 end of the entry in the text, uint32 end of its head }, counted from the beginnings of the text and of
 //	          the heads
 //	heads
@@ -63,7 +65,8 @@ type Block struct {
 	hlc              []byte // of the first entry
 	places, heads    []byte
 	text             []byte
-	packed           []byte // the text until it is unpacked
+	base             int    // where the text begins that is there
+	packed, frames   []byte // the text in frames, and where they are
 }
 
 // Open returns the block that is found under a version. text may be nil where no text is asked for; else Unpack is called before one
@@ -84,6 +87,9 @@ func Open(first int64, heads, text []byte) (b Block, err error) {
 	if heads[3]&hasOthers != 0 {
 		b.unchecked = r.word()
 	}
+	if heads[0] == packed {
+		b.frames = r.text()
+	}
 	b.places = r.bytes(placeSize * b.count)
 	b.heads = r.b
 	if r.bad || (b.owned|b.unchecked)&^b.all() != 0 {
@@ -103,7 +109,7 @@ func (b *Block) end(i int) int {
 	if i < 0 {
 		return 0
 	}
-	return int(binary.LittleEndian.Uint32(b.places[placeSize*i:]))
+	return int(min(binary.LittleEndian.Uint32(b.places[placeSize*i:]), math.MaxInt32))
 }
 
 // span returns the text of entries i to j-1 with what separates them; nil if they have none.
@@ -112,7 +118,7 @@ func (b *Block) span(i, j int) ([]byte, error) {
 	if end == begin-1 {
 		return nil, nil
 	}
-	if begin > end || end >= len(b.text) {
+	if begin, end = begin-b.base, end-b.base; begin < 0 || begin > end || end > len(b.text) {
 		return nil, ErrDamaged
 	}
 	return b.text[begin:end:end], nil
@@ -120,9 +126,9 @@ func (b *Block) span(i, j int) ([]byte, error) {
 
 // head returns the head of an entry.
 func (b *Block) head(i int) ([]byte, error) {
-	begin, end := 0, int(binary.LittleEndian.Uint32(b.places[placeSize*i+4:]))
+	begin, end := 0, int(min(binary.LittleEndian.Uint32(b.places[placeSize*i+4:]), math.MaxInt32))
 	if i > 0 {
-		begin = int(binary.LittleEndian.Uint32(b.places[placeSize*(i-1)+4:]))
+		begin = int(min(binary.LittleEndian.Uint32(b.places[placeSize*(i-1)+4:]), math.MaxInt32))
 	}
 	if begin > end || end > len(b.heads) {
 		return nil, ErrDamaged

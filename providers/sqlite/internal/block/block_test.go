@@ -26,20 +26,20 @@ type model struct {
 	marks    byte // 1: to be skipped, 2: other
 }
 
-var texts = []string{"", "a", `"\`, "ä€😀", strings.Repeat("long ", 50), "0mll3o9og:000:1a2b3c4d", "0mll3o9oh:001:1a2b3c4d", "sha256:" + strings.Repeat("0a", 32)}
+var samples = []string{"", "a", `"\`, "ä€😀", strings.Repeat("long ", 50), "0mll3o9og:000:1a2b3c4d", "0mll3o9oh:001:1a2b3c4d", "sha256:" + strings.Repeat("0a", 32)}
 
 func someOp(r *rand.Rand) model {
 	id := func() string {
 		if r.IntN(4) > 0 {
 			return fmt.Sprintf("%08x-6a50-4b5e-8f3e-%012x", r.Uint32(), r.Uint64()>>16)
 		}
-		return texts[r.IntN(len(texts))]
+		return samples[r.IntN(len(samples))]
 	}
 	op := or3cloud.Op{
 		Table: or3cloud.SyncTables[r.IntN(len(or3cloud.SyncTables))], Operation: or3cloud.OpPut, PK: id() + "x",
-		Stamp: or3cloud.Stamp{DeviceID: id(), OpID: id(), HLC: texts[r.IntN(len(texts))], Clock: r.Int64N(1 << uint(1+r.IntN(52)))},
+		Stamp: or3cloud.Stamp{DeviceID: id(), OpID: id(), HLC: samples[r.IntN(len(samples))], Clock: r.Int64N(1 << uint(1+r.IntN(52)))},
 	}
-	op.Payload, _ = json.Marshal(map[string]any{"id": op.PK, "text": strings.Repeat(texts[r.IntN(len(texts))], r.IntN(20))})
+	op.Payload, _ = json.Marshal(map[string]any{"id": op.PK, "text": strings.Repeat(samples[r.IntN(len(samples))], r.IntN(20))})
 	if r.IntN(4) == 0 {
 		op.Operation = or3cloud.OpDelete
 		if r.IntN(2) == 0 {
@@ -49,7 +49,7 @@ func someOp(r *rand.Rand) model {
 	m := model{op: op}
 	m.known = Known{State: int64(syncrule.StateOf(&op)) | r.Int64N(2)<<2, OpID: layout.PackID(nil, op.Stamp.OpID), Fingerprint: syncrule.Fingerprint(&op)}
 	if r.IntN(8) == 0 {
-		m.known.Fingerprint = []byte(texts[1+r.IntN(3)])
+		m.known.Fingerprint = []byte(samples[1+r.IntN(3)])
 	}
 	if op.Table == or3cloud.TableNotifications {
 		m.known.Owner = layout.PackID(nil, []string{"one", "two"}[r.IntN(2)])
@@ -91,8 +91,7 @@ func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 	t.Helper()
 	b, err := Open(first, bytes.Clone(heads), bytes.Clone(text))
 	if err == nil {
-		text, err = b.Unpack(nil)
-		if text == nil {
+		if _, err = b.Unpack(nil, 0, b.Len()); err == nil {
 			text = b.text
 		}
 	}
@@ -204,6 +203,47 @@ func TestBlocksAreWhatWasAccepted(t *testing.T) {
 	})
 }
 
+// Who wants some entries gets them, whatever frames they are in.
+func TestSomeEntriesAreUnpacked(t *testing.T) {
+	ops := recorded.Ops(t)
+	random(t, 100, func(t *testing.T, r *rand.Rand) {
+		begin := r.IntN(len(ops) - MaxEntries)
+		var d Draft
+		for _, op := range ops[begin : begin+1+r.IntN(MaxEntries)] {
+			if !d.Full() {
+				d.Add(&op, Known{OpID: layout.PackID(nil, op.Stamp.OpID)})
+			}
+		}
+		d.Pack()
+		var w Writer
+		for i := range d.Len() {
+			w.Accept(&d, i, Accepted{Version: 7 + int64(i)})
+		}
+		heads, text := w.Finish(7)
+		whole, _ := Open(7, heads, text)
+		if _, err := whole.Unpack(nil, 0, whole.Len()); err != nil {
+			t.Fatal(err)
+		}
+		var buf []byte
+		for range 20 {
+			i := r.IntN(d.Len())
+			j := i + 1 + r.IntN(d.Len()-i)
+			b, err := Open(7, heads, text)
+			if err == nil {
+				buf, err = b.Unpack(buf, i, j)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := b.span(i, j)
+			want, _ := whole.span(i, j)
+			if err != nil || !bytes.Equal(got, want) || len(want) == 0 {
+				t.Fatalf("%d to %d of %d: %v\n%s\n%s", i, j, d.Len(), err, got, want)
+			}
+		}
+	})
+}
+
 // What a pull gets is decided entry by entry here, and by masks in the package.
 func TestPullsGetWhatIsLiveAndTheirs(t *testing.T) {
 	random(t, 200, func(t *testing.T, r *rand.Rand) {
@@ -275,7 +315,7 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 			for i := range entries {
 				entries[i].accepted.Version = max(at+1, begin) + int64(i)
 				b, _ := Open(first, heads, text)
-				if _, err := b.Unpack(nil); err != nil {
+				if _, err := b.Unpack(nil, 0, b.Len()); err != nil {
 					t.Fatal(err)
 				}
 				e, err := b.Entry(i)
@@ -388,7 +428,7 @@ func FuzzDamagedBlocks(f *testing.F) {
 }
 
 func use(t *testing.T, b Block, marks Marks) {
-	_, _ = b.Unpack(nil)
+	_, _ = b.Unpack(nil, 0, b.Len())
 	for _, w := range []Wanted{{Tables: layout.AllTables}, {After: b.first + 1, Tables: 4, User: []byte{1}}} {
 		mask, err := b.Visible(marks, w)
 		for mask &^= b.Unchecked(mask); mask != 0 && err == nil; {
@@ -489,10 +529,16 @@ func BenchmarkPack(b *testing.B) {
 		d.Pack()
 	}
 	perEntry(b, d.Len())
-	b.ReportMetric(float64(len(d.packed))/float64(d.Len()), "packed-B/entry")
+	b.ReportMetric(float64(len(d.packed.frames))/float64(d.Len()), "packed-B/entry")
 }
 
 func BenchmarkUnpack(b *testing.B) {
+	for name, one := range map[string]bool{"all": false, "one": true} {
+		b.Run(name, func(b *testing.B) { unpack(b, one) })
+	}
+}
+
+func unpack(b *testing.B, one bool) {
 	d := drafts(batch(b))[0]
 	d.Pack()
 	var w Writer
@@ -501,17 +547,22 @@ func BenchmarkUnpack(b *testing.B) {
 	}
 	heads, text := w.Finish(1)
 	var buf []byte
+	n := d.Len()
+	if one {
+		n = 1
+	}
 	b.ReportAllocs()
-	for b.Loop() {
+	for k := 0; b.Loop(); k++ {
+		i := k % d.Len() * n % d.Len()
 		bl, err := Open(1, heads, text)
 		if err == nil {
-			buf, err = bl.Unpack(buf)
+			buf, err = bl.Unpack(buf, i, i+n)
 		}
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
-	perEntry(b, d.Len())
+	perEntry(b, n)
 }
 
 // BenchmarkWriter is what the writer of the database does beside inserting the block.

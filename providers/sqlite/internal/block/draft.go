@@ -12,9 +12,8 @@ type Draft struct {
 	text    []byte
 	ends    []int // of the entries in the text
 	entries []Entry
-	heads   int    // about the bytes of their heads
-	packed  []byte // the text, if it was packed
-	buffer  []byte // for the next one
+	heads   int // about the bytes of their heads
+	packed  texts
 }
 
 // Known is what an engine knows of an op when it encodes it. Its slices become parts of the draft.
@@ -28,9 +27,10 @@ type Known struct {
 func (d *Draft) Reset() {
 	clear(d.entries) // they hold what requests have sent
 	if cap(d.text) > mostKept {
-		d.text, d.buffer = nil, nil
+		d.text = nil
 	}
-	d.text, d.ends, d.entries, d.heads, d.packed = d.text[:0], d.ends[:0], d.entries[:0], 0, nil
+	d.text, d.ends, d.entries, d.heads = d.text[:0], d.ends[:0], d.entries[:0], 0
+	d.packed.reset()
 }
 
 // mostKept is how large a text may be that is kept for the next block, in bytes.
@@ -48,7 +48,7 @@ func (d *Draft) Len() int { return len(d.entries) }
 
 // Add encodes an op.
 func (d *Draft) Add(op *or3cloud.Op, k Known) {
-	d.packed = nil
+	d.packed.reset()
 	e := Entry{
 		Table: layout.TableNumber(op.Table), Operation: op.Operation, State: k.State, Clock: op.Stamp.Clock,
 		OpID: k.OpID, Owner: k.Owner, Fingerprint: k.Fingerprint, payload: op.Payload != nil,

@@ -1,72 +1,141 @@
 package block
 
-import "github.com/klauspost/compress/s2"
+import (
+	"encoding/binary"
 
-// The texts of the entries of a block are much alike: a push has a third of its bytes after S2, and SQLite then spends less on its pages than
-// packing costs. It is done where texts are made and undone where they are sent, never in the writer of the database.
+	"github.com/klauspost/compress/s2"
+)
+
+// The texts of the entries of a block are much alike: a push has a third of its bytes after S2, and SQLite then spends less on its pages
+// than packing costs. It is done where texts are made and undone where they are sent, never in the writer of the database. A text is
+// packed in frames of some entries, so that who wants one entry need not unpack all.
 const (
+	// frameSize is at how many bytes a frame ends, behind the entry that reaches it.
+	frameSize = 8 << 10
 	// packedLeast and packedShare say what is not packed: what is small, and what gets little smaller.
 	packedLeast = 1 << 10
 	packedShare = 0.8
-	// mostText is how much a packed text may say that it holds, in bytes: far more than a push may have.
+	// mostText is how much a frame may say that it holds, in bytes: far more than a push may have.
 	mostText = 256 << 20
 )
 
-// pack returns the packed text, in the memory of dst if that is enough; nil if the text should stay as it is.
-func pack(dst, text []byte) []byte {
+// texts is a text in frames.
+type texts struct {
+	frames []byte // one after the other
+	index  []byte // for each: byte number of the entry behind it; uvarint its size
+	n      byte
+}
+
+// reset empties it, and keeps its memory unless there is much.
+func (t *texts) reset() {
+	if cap(t.frames) > mostKept {
+		t.frames = nil
+	}
+	t.frames, t.index, t.n = t.frames[:0], t.index[:0], 0
+}
+
+// pack packs a text whose entries end at ends. It is empty afterwards if the text should stay as it is.
+func (t *texts) pack(text []byte, ends []int) {
+	t.reset()
 	if len(text) < packedLeast {
-		return nil
+		return
 	}
-	if dst = s2.Encode(dst[:cap(dst)], text); float64(len(dst)) > packedShare*float64(len(text)) {
-		return nil
+	begin := 0
+	for i, end := range ends {
+		if last := i == len(ends)-1; last {
+			end = len(text)
+		} else if end-begin < frameSize {
+			continue
+		}
+		size := len(t.frames)
+		t.frames = appendS2(t.frames, text[begin:end])
+		t.index = binary.AppendUvarint(append(t.index, byte(i+1)), uint64(len(t.frames)-size))
+		t.n, begin = t.n+1, end
 	}
-	return dst
+	if float64(len(t.frames)) > packedShare*float64(len(text)) {
+		t.reset()
+	}
+}
+
+func appendS2(b, text []byte) []byte {
+	n := len(b)
+	if most := s2.MaxEncodedLen(len(text)); cap(b)-n < most {
+		b = append(make([]byte, 0, 2*cap(b)+most), b...)
+	}
+	return b[:n+len(s2.Encode(b[n:cap(b)], text))]
 }
 
 // Pack packs the text of a draft that gets no more ops. The block has it packed if all ops are accepted.
-func (d *Draft) Pack() {
-	if d.packed = pack(d.buffer, d.text); d.packed != nil {
-		d.buffer = d.packed
-	}
-}
+func (d *Draft) Pack() { d.packed.pack(d.text, d.ends) }
 
 // Pack packs the text of a block that gets no more entries. It must come before Finish, and not run in the writer of the database.
 func (w *Writer) Pack() {
 	w.close()
-	if w.packed = pack(w.buffer, w.joined()); w.packed != nil {
-		w.buffer = w.packed
-	}
+	w.packed.pack(w.joined(), w.ends)
 }
 
-// Unpack makes the texts of entries readable. It does nothing where they are. It uses the memory of buf, if that is enough, and returns
-// what it has used; the block is valid until that is used again.
-func (b *Block) Unpack(buf []byte) ([]byte, error) {
+// Unpack makes the texts of entries i to j-1 readable, and perhaps of some beside them. It does nothing where they are. It uses the memory
+// of buf, if that is enough, and returns what it has used; the block is valid until that is used again.
+func (b *Block) Unpack(buf []byte, i, j int) ([]byte, error) {
 	if b.packed == nil {
 		return buf, nil
 	}
-	size := b.end(b.count-1) + 1
-	if n, err := s2.DecodedLen(b.packed); err != nil || n != size || size > mostText {
-		return buf, ErrDamaged
+	b.text, b.base = nil, 0
+	buf = buf[:0]
+	begin, packed := 0, b.packed // of the frame at hand: its first entry, and what is left of all frames
+	first := -1
+	for r := (reader{b: b.frames}); begin < j; {
+		behind, size := int(r.byte()), int(r.number())
+		if r.bad || behind <= begin || behind > b.count || size < 0 || size > len(packed) {
+			return buf, ErrDamaged
+		}
+		if behind > i {
+			if first < 0 {
+				first, b.base = begin, b.end(begin-1)
+			}
+			var err error
+			if buf, err = b.frame(buf, packed[:size], begin, behind); err != nil {
+				return buf, err
+			}
+		}
+		begin, packed = behind, packed[size:]
 	}
-	if cap(buf) < size {
-		buf = make([]byte, size)
-	}
-	text, err := s2.Decode(buf[:size], b.packed)
-	if err != nil || len(text) != size {
-		return buf, ErrDamaged
-	}
-	b.text, b.packed = text, nil
-	for i := range b.count {
-		entry, err := b.span(i, i+1)
+	b.text = buf
+	for k := max(first, 0); k < begin; k++ {
+		entry, err := b.span(k, k+1)
 		if entry == nil && err == nil {
 			continue
 		}
-		version, bad := b.Version(i)
+		version, bad := b.Version(k)
 		if err != nil || bad != nil || len(entry) < versionEnd {
 			b.text = nil
 			return buf, ErrDamaged
 		}
 		putVersion(entry, version)
 	}
-	return text, nil
+	return buf, nil
+}
+
+// frame appends the text of a frame with entries i to j-1.
+func (b *Block) frame(buf, packed []byte, i, j int) ([]byte, error) {
+	size := b.end(j-1) - b.end(i-1)
+	if j == b.count {
+		size++ // the bracket at the end
+	}
+	if n, err := s2.DecodedLen(packed); err != nil || n != size || size > mostText {
+		return buf, ErrDamaged
+	}
+	n := len(buf)
+	if cap(buf)-n < size {
+		all := b.end(b.count-1) + 1 - b.base
+		if all < n+size || all > mostText {
+			return buf, ErrDamaged
+		}
+		buf = append(make([]byte, 0, min(all, n+size+FullText)), buf...)
+	}
+	text, err := s2.Decode(buf[n:n+size:n+size], packed)
+	if err != nil || len(text) != size {
+		return buf, ErrDamaged
+	}
+	return buf[:n+size], nil
 }

@@ -16,17 +16,18 @@ type Writer struct {
 	// whole is the draft of which the entries so far are the first ones, in order: its text becomes that of the block where it is.
 	whole *Draft
 
-	closed         bool   // whether the text has its end
-	packed, buffer []byte // the text, if it was packed, and the memory for that
+	closed bool // whether the text has its end
+	packed texts
 }
 
 // Reset begins a block.
 func (w *Writer) Reset() {
 	clear(w.entries) // they hold what requests have sent
 	if cap(w.text) > mostKept {
-		w.text, w.buffer = nil, nil
+		w.text = nil
 	}
-	w.entries, w.ends, w.text, w.size, w.whole, w.closed, w.packed = w.entries[:0], w.ends[:0], w.text[:0], 0, nil, false, nil
+	w.entries, w.ends, w.text, w.size, w.whole, w.closed = w.entries[:0], w.ends[:0], w.text[:0], 0, nil, false
+	w.packed.reset()
 }
 
 // Len returns the number of entries.
@@ -136,6 +137,15 @@ func (w *Writer) Finish(first int64) (heads, text []byte) {
 	if unchecked != 0 {
 		h = binary.LittleEndian.AppendUint64(h, unchecked)
 	}
+	w.close()
+	text, frames := w.joined(), &w.packed
+	if d := w.whole; d != nil && n == d.Len() && frames.n == 0 {
+		frames = &d.packed
+	}
+	if frames.n > 0 {
+		text, h[0] = frames.frames, packed
+		h = appendText(h, frames.index)
+	}
 	places := len(h)
 	h = slices.Grow(h, placeSize*n+w.size)[:places+placeSize*n]
 	begin := len(h)
@@ -145,15 +155,7 @@ func (w *Writer) Finish(first int64) (heads, text []byte) {
 		binary.LittleEndian.PutUint32(h[places+placeSize*i+4:], uint32(len(h)-begin))
 	}
 	w.heads = h
-	w.close()
-	if d := w.whole; d != nil && n == d.Len() && d.packed != nil {
-		w.packed = d.packed
-	}
-	if w.packed != nil {
-		h[0] = packed
-		return h, w.packed
-	}
-	return h, w.joined()
+	return h, text
 }
 
 // Pending returns an entry of the block that is being made, which no statement finds yet, without its text.
