@@ -2,6 +2,7 @@ package block
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -147,6 +148,9 @@ func made(t *testing.T, r *rand.Rand) (first int64, heads, text []byte, want []m
 		if d.Full() {
 			break
 		}
+		if r.IntN(40) == 0 {
+			d.Pack() // too early
+		}
 		ops = append(ops, someOp(r))
 		d.Add(&ops[len(ops)-1].op, ops[len(ops)-1].known)
 	}
@@ -160,11 +164,21 @@ func made(t *testing.T, r *rand.Rand) (first int64, heads, text []byte, want []m
 	if r.IntN(2) == 0 {
 		d.Pack()
 	}
+	last := len(ops)
+	if r.IntN(3) == 0 { // what comes behind is refused
+		last = 1 + r.IntN(last)
+	}
 	for range 1 + r.IntN(2) { // a second time after a transaction that has failed
+		if n := w.Len(); n > 0 && r.IntN(2) == 0 {
+			w.Finish(first)
+		}
 		w.Reset()
 		want = want[:0]
 		version := first - 1
-		for i := range ops {
+		if r.IntN(3) == 0 { // another time, another stretch
+			last = 1 + r.IntN(len(ops))
+		}
+		for i := range ops[:last] {
 			if inserts > 0 && len(want)%20 == 7 && len(want)/20 < len(own) {
 				m := own[len(want)/20]
 				version++
@@ -172,7 +186,7 @@ func made(t *testing.T, r *rand.Rand) (first int64, heads, text []byte, want []m
 				w.Accept(&server, len(want)/20, m.accepted)
 				want = append(want, m)
 			}
-			if refuses > 0 && r.IntN(refuses+1) == 0 && i < len(ops)-1 {
+			if refuses > 0 && r.IntN(refuses+1) == 0 && i < last-1 {
 				continue
 			}
 			version++
@@ -670,4 +684,44 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		})
 	}
+}
+
+// The format of stored blocks is a promise to files: whoever changes these bytes reads the old ones as well.
+func TestStoredFormat(t *testing.T) {
+	ops := []or3cloud.Op{
+		{Table: "kv", Operation: or3cloud.OpPut, PK: `k"1`, Payload: []byte(`{"name": "n"}`), Stamp: or3cloud.Stamp{DeviceID: "d", OpID: opID(1), HLC: "0mll3o9og:000:d", Clock: 300}},
+		{Table: "notifications", Operation: or3cloud.OpDelete, PK: "n", Stamp: or3cloud.Stamp{DeviceID: "d", OpID: "x", HLC: "0mll3o9ph:001:d", Clock: 2}},
+	}
+	var d Draft
+	d.Add(&ops[0], Known{State: 1, OpID: layout.PackID(nil, opID(1)), Fingerprint: []byte("0123456789abcdef")})
+	d.Add(&ops[1], Known{State: 2, OpID: layout.PackID(nil, "x"), Fingerprint: []byte("f"), Owner: layout.PackID(nil, "user")})
+	var w Writer
+	w.Accept(&d, 0, Accepted{Version: 1001, At: 1_700_000_000_000, Prev: 7, Waypoint: true})
+	w.Accept(&d, 1, Accepted{Version: 1002, At: 1_700_000_000_001, Lost: true})
+	heads, text := w.Finish(1000)
+	const wantText = `[{"serverVersion":         1001,"tableName":"kv","pk":"k\"1","op":"put","payload":{"name": "n"},"stamp":{"deviceId":"d",` +
+		`"opId":"0f0e3c52-6a50-4b5e-8f3e-000000000001","hlc":"0mll3o9og:000:d","clock":300}},` +
+		`{"serverVersion":         1002,"tableName":"notifications","pk":"n","op":"delete","stamp":{"deviceId":"d","opId":"x","hlc":"0mll3o9ph:001:d","clock":2}}]`
+	const wantHeads = "0102150180d095ffbc310f306d6c6c336f396f673a3030303a640200000000000000cb0000002d0000006401000048000000" +
+		"125d01ac02e207516c010f0e3c526a504b5e8f3e000000000001303132333435363738396162636465660f0000ac020202025147020078016607020670683a303031050075736572"
+	if string(text) != wantText || hex.EncodeToString(heads) != wantHeads {
+		t.Errorf("%s\n%x", text, heads)
+	}
+
+	// A packed text is read, whatever later versions of the library make of it.
+	var packed Draft
+	ops[0].Payload = []byte(`"` + strings.Repeat("x", 1200) + `"`)
+	packed.Add(&ops[0], Known{OpID: layout.PackID(nil, opID(1))})
+	packed.Pack()
+	w.Reset()
+	w.Accept(&packed, 0, Accepted{Version: 1001})
+	const (
+		packedHeads = "02010400000f306d6c6c336f396f673a3030303a640301b501700500001b000000020cac02516c010f0e3c526a504b5e8f3e000000000001000f0000"
+		packedText  = "f10a485b7b2273657276657256657273696f6e223a202e0100502c227461626c654e616d65223a226b76222c22706b010a705c2231222c226f70223a2270757422" +
+			"2c227061796c6f6164223a22787811021900a20348222c227374616d70223a7b226465766963654981c7006485e0050b6030663065336335322d366135302d346235" +
+			"652d386633652d301901a10e90686c63223a22306d6c6c336f396f673a3030303a64222c22636c6f636b223a3330307d7d5d"
+	)
+	h, _ := hex.DecodeString(packedHeads)
+	x, _ := hex.DecodeString(packedText)
+	check(t, 1001, h, x, []model{{op: ops[0], known: Known{OpID: layout.PackID(nil, opID(1))}, accepted: Accepted{Version: 1001}}})
 }
