@@ -211,7 +211,7 @@ func random(t *testing.T, rounds int, f func(t *testing.T, r *rand.Rand)) {
 }
 
 func TestBlocksAreWhatWasAccepted(t *testing.T) {
-	random(t, 200, func(t *testing.T, r *rand.Rand) {
+	random(t, 80, func(t *testing.T, r *rand.Rand) {
 		first, heads, text, want := made(t, r)
 		check(t, first, heads, text, want)
 	})
@@ -220,7 +220,7 @@ func TestBlocksAreWhatWasAccepted(t *testing.T) {
 // Who wants some entries gets them, whatever frames they are in.
 func TestSomeEntriesAreUnpacked(t *testing.T) {
 	ops := recorded.Ops(t)
-	random(t, 100, func(t *testing.T, r *rand.Rand) {
+	random(t, 50, func(t *testing.T, r *rand.Rand) {
 		begin := r.IntN(len(ops) - MaxEntries)
 		var d Draft
 		for _, op := range ops[begin : begin+1+r.IntN(MaxEntries)] {
@@ -260,7 +260,7 @@ func TestSomeEntriesAreUnpacked(t *testing.T) {
 
 // What a pull gets is decided entry by entry here, and by masks in the package.
 func TestPullsGetWhatIsLiveAndTheirs(t *testing.T) {
-	random(t, 200, func(t *testing.T, r *rand.Rand) {
+	random(t, 80, func(t *testing.T, r *rand.Rand) {
 		first, heads, text, want := made(t, r)
 		b := check(t, first, heads, text, want)
 		var marks Marks
@@ -311,7 +311,7 @@ func TestPullsGetWhatIsLiveAndTheirs(t *testing.T) {
 }
 
 func TestBlocksAreWrittenAgain(t *testing.T) {
-	random(t, 200, func(t *testing.T, r *rand.Rand) {
+	random(t, 80, func(t *testing.T, r *rand.Rand) {
 		var w Writer
 		var marks Marks
 		var want []model
@@ -476,7 +476,7 @@ func use(t *testing.T, b Block, marks Marks) {
 
 // A block with a few bits turned is an error or another block, and nothing panics.
 func TestTurnedBits(t *testing.T) {
-	random(t, 100, func(t *testing.T, r *rand.Rand) {
+	random(t, 50, func(t *testing.T, r *rand.Rand) {
 		first, heads, text, _ := made(t, r)
 		for range 50 {
 			heads, text := bytes.Clone(heads), text
