@@ -79,6 +79,8 @@ var operationsSteps = []step{
 	{text: "or3-cloud audit", want: `operator +workspace\.free_name +workspace \S+, some_setting +ok`, stopped: true},
 	{text: "or3-cloud audit --since 7d --action workspace", want: `operator +workspace\.members\.remove +workspace \S+, user bob@example\.org +ok`, stopped: true},
 	{text: "or3-cloud audit --outcome refused --limit 1000 --json", want: `"entries"`, stopped: true},
+	{text: "or3-cloud log Family", want: `"version":1,"mark":"winner"`, stopped: true},
+	{text: "or3-cloud log Family 1", want: `^\{"version":1,"mark":"winner",.*"place":"row \d+ of the table blocks, entry 1 of \d+"`, stopped: true},
 
 	// Files and databases, with a server and without one.
 	{text: "or3-cloud fsck", want: `.`, stopped: true},

@@ -74,7 +74,7 @@ func (d *Desk) Commands() control.Commands {
 		ListStored, CollectFiles,
 		MeasureFiles, CheckDatabase, CheckFiles,
 		ListJobs, CountJobs, AbortJob,
-		ListAudit, SetSuperAdminPassword,
+		ReadLog, ListAudit, SetSuperAdminPassword,
 		DescribeProviders, RunAction,
 	} {
 		name, command := u.command(d)

@@ -64,7 +64,7 @@ func TestEveryUseCaseIsServed(t *testing.T) {
 var reading = []string{
 	ListAccounts.Name, ListSessions.Name, PreviewDeletion.Name, ListInvites.Name, FindWorkspaces.Name, ListMembers.Name, ListStored.Name,
 	MeasureFiles.Name, CheckDatabase.Name, ListAudit.Name, ListAdmins.Name,
-	DescribeProviders.Name, SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name, ListJobs.Name, CountJobs.Name,
+	DescribeProviders.Name, SearchUsers.Name, SearchWorkspaces.Name, DescribeWorkspace.Name, ListJobs.Name, CountJobs.Name, ReadLog.Name,
 }
 
 // TestEveryUseCaseIsRecordedOrReads demands of each use case to say whether it changes anything.

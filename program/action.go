@@ -9,6 +9,7 @@ import (
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/actions"
 	"or3.chat/cloud/program/answers"
+	"or3.chat/cloud/program/changes"
 )
 
 // actionCommand groups the commands about what providers can be made to do.
@@ -47,5 +48,23 @@ func jobCommand(a app) *cobra.Command {
 	cmd := group("job", answers.Short, answers.Commands(askers{a, &flags}.show)...)
 	cmd.Example = answers.Example
 	flags.bindData(cmd.PersistentFlags().StringVar)
+	return cmd
+}
+
+// logCommand shows the log of a workspace.
+func logCommand(a app) *cobra.Command {
+	var flags settingFlags
+	cmd := askers{a, &flags}.complete(changes.Command(), 1, func(ctx context.Context, c *asking, args []string) error {
+		from, most, err := changes.Wanted(args[1:])
+		if err != nil {
+			return usageError{err}
+		}
+		ws, err := c.workspace(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return c.reach(ctx, func(desk operator.Caller) error { return changes.Print(ctx, desk, c.stdout, ws.ID, from, most) })
+	})
+	flags.bindData(cmd.Flags().StringVar)
 	return cmd
 }

@@ -107,7 +107,7 @@ func (a app) root() *cobra.Command {
 		return cmd.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.admin(), a.workspace(), actionCommand(a), jobCommand(a), a.audit(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), a.providers(), a.build(), a.version())
+	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.admin(), a.workspace(), actionCommand(a), jobCommand(a), logCommand(a), a.audit(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), a.providers(), a.build(), a.version())
 	return root
 }
 

@@ -2,13 +2,12 @@ package program
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/answers"
 	"or3.chat/cloud/program/console"
@@ -29,11 +28,11 @@ type askers struct {
 	flags *settingFlags
 }
 
-// complete completes a command: it takes as many arguments as its usage names, and knows --json.
+// complete completes a command: it takes as many arguments as its usage names, perhaps the one in brackets as well, and knows --json.
 func (a askers) complete(cmd *cobra.Command, arguments int, run func(context.Context, *asking, []string) error) *cobra.Command {
 	c := &asking{app: a.app, settingFlags: a.flags, Console: console.Console{In: a.stdin, Out: a.stderr}}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) != arguments {
+		if n := len(args) - arguments; n != 0 && (n != 1 || !strings.HasSuffix(cmd.Use, "]")) {
 			return usageError{fmt.Errorf("%d arguments instead of %d; the usage is: %s", len(args), arguments, cmd.UseLine())}
 		}
 		return nil
@@ -73,16 +72,7 @@ func (c *asking) reach(ctx context.Context, run func(operator.Caller) error) err
 		}
 		c.settings = &s
 	}
-	return spoken(c.operate(ctx, *c.settings, run))
-}
-
-// spoken is an error as a person reads it, without the code in front that logs want.
-func spoken(err error) error {
-	var e *or3cloud.Error
-	if errors.As(err, &e) && e.Cause == nil {
-		return errors.New(e.Message)
-	}
-	return err
+	return console.Spoken(c.operate(ctx, *c.settings, run))
 }
 
 // print writes an answer, as JSON or in words.
@@ -91,7 +81,7 @@ func (c *asking) print(answer any, words func(io.Writer)) error {
 		words(c.stdout)
 		return nil
 	}
-	return printJSON(c.stdout, answer)
+	return console.PrintJSON(c.stdout, answer)
 }
 
 // act runs a command that answers nothing but that it is done.

@@ -14,6 +14,7 @@ import (
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/ratelimit"
+	"or3.chat/cloud/program/console"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
@@ -198,5 +199,5 @@ func (c configCommand) printJSON(s settings, more []shownValue) error {
 		shown = append(shown, line)
 	}
 	shown = append(shown, more...)
-	return printJSON(c.stdout, shown)
+	return console.PrintJSON(c.stdout, shown)
 }

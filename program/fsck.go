@@ -94,15 +94,15 @@ func (c fsckCommandLine) run(ctx context.Context) error {
 	}
 	if err != nil && len(check.Faults) > 0 {
 		// What a damaged database does to the check of the files is no news.
-		fmt.Fprintf(c.stderr, "or3-cloud: the files were not checked: %v\n", spoken(err))
+		fmt.Fprintf(c.stderr, "or3-cloud: the files were not checked: %v\n", console.Spoken(err))
 		err = nil
 	}
 	if err != nil {
-		return spoken(err)
+		return console.Spoken(err)
 	}
 	report := check.Report()
 	if c.json {
-		err = printJSON(c.stdout, report)
+		err = console.PrintJSON(c.stdout, report)
 	} else {
 		stored.WriteCheck(c.stdout, report)
 	}

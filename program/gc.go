@@ -63,7 +63,7 @@ func (a app) gc() *cobra.Command {
 func (c gcCommandLine) run(ctx context.Context, desk operator.Caller) error {
 	workspaces, err := operator.ListStored.Ask(ctx, desk, operator.WorkspaceQuery{Name: c.workspace})
 	if err != nil {
-		return spoken(err)
+		return console.Spoken(err)
 	}
 	ask := console.Console{In: c.stdin, Out: c.stderr}
 	if !c.dryRun && !c.yes && ask.IsTerminal() {
@@ -81,7 +81,7 @@ func (c gcCommandLine) run(ctx context.Context, desk operator.Caller) error {
 		return err
 	}
 	if c.json {
-		return printJSON(c.stdout, report)
+		return console.PrintJSON(c.stdout, report)
 	}
 	return stored.WriteCollection(c.stdout, report)
 }

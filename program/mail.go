@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/console"
 	"or3.chat/cloud/setting"
 )
 
@@ -72,7 +73,7 @@ func (c mailTestCommand) run(to string) error {
 
 func (c mailTestCommand) print(r operator.MailTested) error {
 	if c.json {
-		if err := printJSON(c.stdout, r); err != nil {
+		if err := console.PrintJSON(c.stdout, r); err != nil {
 			return err
 		}
 	} else if r.OK {

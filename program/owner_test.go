@@ -205,6 +205,8 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"workspace free-name", []string{"WORKSPACE", "a-setting"}, 0},
 		{"job list", nil, 0},
 		{"job abort", []string{"unknown"}, 1},
+		{"log", []string{"WORKSPACE"}, 0},
+		{"log", []string{"WORKSPACE", "1000"}, 1},
 		{"audit", nil, 0},
 		{"fsck", nil, 0},
 		{"gc", nil, 0},

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"or3.chat/cloud/program/console"
 )
 
 // release is the version that the linker was told: -ldflags "-X or3.chat/cloud/program.release=v1.2.3", as "make dist" does. It is for builds from a
@@ -48,7 +50,7 @@ func (a app) version() *cobra.Command {
 			if !asJSON {
 				return thisBuild().print(a.stdout)
 			}
-			return printJSON(a.stdout, thisBuild())
+			return console.PrintJSON(a.stdout, thisBuild())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -70,6 +70,8 @@ func TestSync(t *testing.T, open func(t *testing.T) SyncBackend) {
 	run("SnapshotIsOneMoment", testSnapshotIsOneMoment)
 	run("SnapshotTokens", testSnapshotTokens)
 	run("SnapshotOfLongPKs", testSnapshotOfLongPKs)
+	run("TextsOfPulls", testTextsOfPulls)
+	run("TextsOfSnapshots", testTextsOfSnapshots)
 	run("GCKeepsWinners", testGCKeepsWinners)
 	run("GCWaitsForDevicesAndRetention", testGCGates)
 	run("GCOfDeletes", testGCOfDeletes)

@@ -43,16 +43,22 @@ func newAnswer(ctx context.Context, tab *membudget.Tab, begin string) (answer, e
 
 // prepaidAnswer returns an answer that begins with a text and can grow to size bytes. It waits until there is memory for that.
 func prepaidAnswer(ctx context.Context, tab *membudget.Tab, begin string, size int64) (answer, error) {
-	if err := tab.Grow(ctx, size); err != nil {
-		if or3cloud.CodeOf(err) == or3cloud.CodeInternal {
-			err = or3cloud.Unavailable(err, "Service Unavailable", time.Second)
-		}
+	if err := waitFor(ctx, tab, size); err != nil {
 		return answer{}, err
 	}
 	a := answer{tab: tab, held: size, paid: size - chunkSize}
 	a.grow(chunkSize)
 	a.text = append(a.text, begin...)
 	return a, nil
+}
+
+// waitFor takes n bytes on a tab.
+func waitFor(ctx context.Context, tab *membudget.Tab, n int64) error {
+	err := tab.Grow(ctx, n)
+	if err != nil && or3cloud.CodeOf(err) == or3cloud.CodeInternal {
+		return or3cloud.Unavailable(err, "Service Unavailable", time.Second)
+	}
+	return err
 }
 
 // largestPage is what a page may take: its rows, the last of which may exceed it, and what their ids grow by when they

@@ -15,6 +15,9 @@ import (
 // faultPause is how long a client stays away after a fault of ours.
 const faultPause = 5 * time.Second
 
+// stretch is how much of a push a store holds a second time, at once and about, in the form in which it keeps ops.
+const stretch = 4 << 20
+
 // push answers no fault of ours with anything but 503: older clients keep the edits of a batch on that and drop them
 // after four answers of most other kinds, and five such answers open their circuit breaker (contract, client-behaviour
 // §3). The log has the cause.
@@ -43,6 +46,9 @@ func (a *API) tryPush(w http.ResponseWriter, r *http.Request) error {
 	}
 	userID, err := a.admit(w, r, or3cloud.PermWorkspaceWrite, in.Scope, ratelimit.SyncPush)
 	if err != nil {
+		return err
+	}
+	if err := waitFor(r.Context(), tab, min(int64(len(text)), stretch)); err != nil {
 		return err
 	}
 	body := tab.Held()

@@ -11,14 +11,19 @@ import (
 	"path/filepath"
 
 	"or3.chat/cloud/internal/dirsync"
+	"or3.chat/cloud/internal/diskspace"
 )
 
 // CopyOf is the name of the copy of a database from before a migration.
 func CopyOf(path string, before int64) string { return fmt.Sprintf("%s.before-%d", path, before) }
 
+// copyMargin is how much room a new layout takes beside the copy, in bytes: write-ahead logs, and what is written before something goes.
+// Of a large file it is an eighth more.
+const copyMargin = 128 << 20
+
 // keepCopy copies the file, unless a start that was interrupted has done it. The program has the file for itself.
-func keepCopy(ctx context.Context, db *sql.DB, opts Options) (err error) {
-	name := CopyOf(opts.Path, opts.KeepBefore)
+func keepCopy(ctx context.Context, db *sql.DB, opts Options, before int64) (err error) {
+	name := CopyOf(opts.Path, before)
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -34,6 +39,9 @@ func keepCopy(ctx context.Context, db *sql.DB, opts Options) (err error) {
 		return err
 	}
 	defer from.Close()
+	if err := roomForCopy(from, opts); err != nil {
+		return err
+	}
 	// The name is there when the copy is whole.
 	to, err := os.OpenFile(name+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -56,4 +64,26 @@ func keepCopy(ctx context.Context, db *sql.DB, opts Options) (err error) {
 		return err
 	}
 	return errors.Join(dirsync.Sync(dir), dir.Close())
+}
+
+// roomForCopy refuses to begin what the disk has no room for.
+func roomForCopy(file *os.File, opts Options) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	measure := opts.Measure
+	if measure == nil {
+		measure = diskspace.Measure
+	}
+	room, err := measure(filepath.Dir(opts.Path))
+	if err != nil {
+		return nil // what there is shows when it is used
+	}
+	const mib = 1 << 20
+	if needed := uint64(info.Size() + info.Size()/8 + copyMargin); room.Free < needed {
+		return fmt.Errorf("it has %d MiB, which stay as a copy for a while, so %d MiB of room are needed, and %s has %d MiB: make room and start again",
+			info.Size()/mib+1, needed/mib+1, filepath.Dir(opts.Path), room.Free/mib)
+	}
+	return nil
 }

@@ -28,9 +28,13 @@ import (
 // checksumSize is how many bytes at the end of a page the checksum takes.
 const checksumSize = 8
 
+// Damaged is an error of what was read from a row that no program has written so.
+type Damaged interface{ Damaged() }
+
 // IsDamage reports whether err says that the disk has changed the database.
 func IsDamage(err error) bool {
-	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.IOERR_DATA)
+	var inRow Damaged
+	return errors.As(err, &inRow) || errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.IOERR_DATA)
 }
 
 // addChecksums gives a database checksums that has none yet: a new one at once, one from before there were checksums by

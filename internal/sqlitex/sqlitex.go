@@ -24,6 +24,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/diskspace"
 )
 
 // Options say how a database is opened.
@@ -32,9 +33,11 @@ type Options struct {
 	Path string
 	// Migrations holds numbered .sql files at its root; a file that was released never changes.
 	Migrations fs.FS
-	// KeepBefore is a migration in front of which a copy of the file is made (CopyOf), because it changes more than can be looked over;
-	// 0 is none.
-	KeepBefore int64
+	// KeepBefore are the migrations, in order, in front of which a copy of the file is made (CopyOf), because they change more than can be
+	// looked over. Where several of them are to come, there is one copy, from before the first.
+	KeepBefore []int64
+	// Measure returns how much room the file system under a directory has, in bytes; nil asks the operating system.
+	Measure func(dir string) (diskspace.Usage, error)
 	// Synchronous and JournalMode are the pragmas; empty means FULL and WAL. FULL is what "acknowledged means
 	// durable" needs across a power cut.
 	Synchronous, JournalMode string
@@ -55,7 +58,7 @@ const busyTimeout = 10 * time.Second
 // so most of that has to be left to rows of up to or3cloud.AnswerBytes.
 const (
 	writerCacheKiB = 8 << 10 >> (3 * narrow)
-	readerCacheKiB = 4 << 10 >> (2 * narrow)
+	readerCacheKiB = 2 << 10 >> (2 * narrow)
 
 	narrow = 1 - ^uint(0)>>63 // 1 where addresses have 32 bits, and else 0
 )
@@ -267,8 +270,8 @@ func migrate(ctx context.Context, db *sql.DB, opts Options) error {
 		return fmt.Errorf("%s: %w (schema %d, this program knows %d): install that version again or restore a backup",
 			opts.Path, ErrNewer, current, target)
 	}
-	if current > 0 && current < opts.KeepBefore && !opts.memory() {
-		if err := keepCopy(ctx, db, opts); err != nil {
+	if i := slices.IndexFunc(opts.KeepBefore, func(m int64) bool { return current < m && m <= target }); i >= 0 && current > 0 && !opts.memory() {
+		if err := keepCopy(ctx, db, opts, opts.KeepBefore[i]); err != nil {
 			return fmt.Errorf("copy %s before its layout changes: %w", opts.Path, err)
 		}
 	}

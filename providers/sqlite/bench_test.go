@@ -71,7 +71,7 @@ func BenchmarkPush(b *testing.B) {
 	}
 }
 
-// BenchmarkPull reads pages of 1,000 rows.
+// BenchmarkPull reads pages of 1,000 rows, as values and as texts.
 func BenchmarkPull(b *testing.B) {
 	s, _ := openTest(b)
 	user, ws := workspaceOf(b, s)
@@ -81,12 +81,59 @@ func BenchmarkPull(b *testing.B) {
 		}
 	}
 	in := or3cloud.PullRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Limit: 1000}
-	rows := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Pull(context.Background(), in, func(*or3cloud.Change) error { rows++; return nil }); err != nil {
-			b.Fatal(err)
+	rows, size := 0, 0
+	emit := func(*or3cloud.Change) error { rows++; return nil }
+	text := func(json []byte, n int) error { rows, size = rows+n, size+len(json); return nil }
+	for name, pull := range map[string]func() (or3cloud.PullPage, error){
+		"values": func() (or3cloud.PullPage, error) { return s.Pull(context.Background(), in, emit) },
+		"texts":  func() (or3cloud.PullPage, error) { return s.PullText(context.Background(), in, emit, text) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			rows, size = 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := pull(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "ns/row")
+			b.ReportMetric(float64(size)/float64(rows), "B/row")
+		})
+	}
+}
+
+// BenchmarkSnapshot reads a workspace in pages of 1,000 rows, each of which was written in another order.
+func BenchmarkSnapshot(b *testing.B) {
+	s, _ := openTest(b)
+	user, ws := workspaceOf(b, s)
+	for round := range 8 {
+		for n, ops := range corpus(b) {
+			for i := range ops {
+				ops[i].Stamp.OpID = fmt.Sprintf("%08x%s", round, ops[i].Stamp.OpID[8:])
+				if ops[i].Table != or3cloud.TableKV {
+					ops[i].PK = fmt.Sprintf("%08x%s", uint32(round*100_000+n*1000+i)*2654435761, ops[i].PK[min(8, len(ops[i].PK)):])
+				}
+			}
+			if _, err := pushOps(s, user, ws, ops...); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
-	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+	rows, size := 0, 0
+	emit := func(*or3cloud.SnapshotItem) error { rows++; return nil }
+	text := func(json []byte, n int) error { rows, size = rows+n, size+len(json); return nil }
+	b.ReportAllocs()
+	for b.Loop() {
+		in := or3cloud.SnapshotRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, PageSize: 1000}
+		for more := true; more; more = in.PageToken != "" {
+			page, err := s.SnapshotText(context.Background(), in, emit, text)
+			if err != nil {
+				b.Fatal(err)
+			}
+			in.PageToken = page.NextPageToken
+		}
+	}
+	b.ReportMetric(float64(rows)/float64(b.N), "rows")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "ns/row")
+	b.ReportMetric(float64(size)/float64(rows), "B/row")
 }

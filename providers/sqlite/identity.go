@@ -10,6 +10,8 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
@@ -63,12 +65,15 @@ func (s *Store) noticed(workspaceID string, err error) {
 }
 
 // byEntry are the tables whose rows belong to entries of the log.
-var byEntry = []string{"log", "files", "blob_refs"}
+var byEntry = []string{"files", "blob_refs"}
 
-// byWorkspace are the tables whose rows belong to a workspace, apart from these.
+// byWorkspace are the tables whose rows belong to a workspace, apart from these and the log.
 var byWorkspace = []string{
 	"counters", "pins", "kv_names", "device_cursors", "blob_orphans", "retired_generations", "upload_intents", "members", "invites",
 }
+
+// byID are tables whose rows lie in the order of their ids, apart from the log.
+var byID = []string{"index_pieces", "marks", "pinned"}
 
 // unreadable returns which workspaces have rows that cannot be read.
 func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault, err error) {
@@ -81,8 +86,10 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 		})
 		return nil
 	}
-	if err := found("", "index_pieces", s.readInPages(ctx, "index_pieces", 0, math.MaxInt64)); err != nil {
-		return faults, err
+	for _, table := range byID {
+		if err := found("", table, s.readInPages(ctx, table, 0, math.MaxInt64)); err != nil {
+			return faults, err
+		}
 	}
 	const pageSize = 1000
 	for after := int64(0); ; {
@@ -92,6 +99,9 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 		}
 		for _, w := range page {
 			after = w.Num
+			if err := found(w.ID, "blocks", s.readLog(ctx, w.Num)); err != nil {
+				return faults, err
+			}
 			for _, table := range byEntry {
 				if err := found(w.ID, table, s.readInPages(ctx, table, layout.EntryID(w.Num, 0), layout.EntryID(w.Num, layout.MaxVersion))); err != nil {
 					return faults, err
@@ -110,6 +120,21 @@ func (s *Store) unreadable(ctx context.Context) (faults []or3cloud.DatabaseFault
 		if len(page) < pageSize {
 			return faults, nil
 		}
+	}
+}
+
+// readLog reads the log of a workspace, in stretches, so that no reader holds the write-ahead log back for long.
+func (s *Store) readLog(ctx context.Context, num int64) error {
+	for after := int64(0); ; {
+		last := after
+		err := s.engine.View(ctx, func(r *engine.Reader) (err error) {
+			last, err = entries.Of(r).Check(num, after)
+			return err
+		})
+		if err != nil || last == after {
+			return err
+		}
+		after = last
 	}
 }
 

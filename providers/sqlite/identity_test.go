@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +15,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providertest"
 )
@@ -248,13 +252,20 @@ func TestDamagedHeadersStopTheStart(t *testing.T) {
 	}
 }
 
+// noise is a text that no compression makes smaller by much.
+func noise(seed, size int) string {
+	text := make([]byte, size/2)
+	mathrand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(text)
+	return hex.EncodeToString(text)
+}
+
 // TestDamagedPagesAreReported: a pull that meets one is a 503, and the workspace is named by a check.
 func TestDamagedPagesAreReported(t *testing.T) {
 	i := newInstance(t)
 	user, ws := workspaceOf(t, i.Store)
 	for n := range 60 {
 		op := threadOp(t, n)
-		op.Payload = []byte(strings.Replace(string(op.Payload), `"id"`, `"title":"`+strings.Repeat("y", 3000)+`","id"`, 1))
+		op.Payload = []byte(strings.Replace(string(op.Payload), `"id"`, `"title":"`+noise(n, 3000)+`","id"`, 1))
 		if _, err := pushOps(i.Store, user, ws, op); err != nil {
 			t.Fatal(err)
 		}
@@ -290,6 +301,66 @@ func TestDamagedPagesAreReported(t *testing.T) {
 	}
 	if !named {
 		t.Error("the check did not name the workspace")
+	}
+}
+
+// TestDamagedBlocksAreReported: a row that SQLite can read and that is no block is damage of its workspace, and of no other one.
+func TestDamagedBlocksAreReported(t *testing.T) {
+	s, _ := openTest(t)
+	user, sound := workspaceOf(t, s)
+	changed := []string{
+		"UPDATE blocks SET text = CAST(substr(text, 1, length(text) / 2) AS BLOB)",
+		"UPDATE blocks SET heads = CAST(x'07' || substr(heads, 2) AS BLOB)",
+		"UPDATE blocks SET heads = CAST(substr(heads, 1, 9) AS BLOB)",
+	}
+	workspaces := []string{sound}
+	for range changed {
+		ws, err := s.CreateWorkspace(t.Context(), user, "more", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		workspaces = append(workspaces, ws)
+	}
+	for _, ws := range workspaces {
+		for n := range 3 {
+			op := threadOp(t, n)
+			op.Payload = []byte(strings.Replace(string(op.Payload), `"id"`, `"title":"`+strings.Repeat("y ", 1000)+`","id"`, 1))
+			if _, err := pushOps(s, user, ws, op); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for n, change := range changed {
+		num, err := s.Number(t.Context(), workspaces[n+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		change += fmt.Sprintf(" WHERE id = (%d << 43) + 2", num)
+		if err := s.engine.Do(t.Context(), func(_ context.Context, t *engine.Tx) error { return t.C.Exec(change) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, ws := range workspaces {
+		in := or3cloud.PullRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Limit: 1000}
+		_, err := s.PullText(t.Context(), in, func(*or3cloud.Change) error { return nil }, func([]byte, int) error { return nil })
+		_, other := s.Pull(t.Context(), in, func(*or3cloud.Change) error { return nil })
+		for _, err := range []error{err, other} {
+			if code := or3cloud.CodeOf(err); n == 0 && code != "" || n > 0 && (code != or3cloud.CodeUnavailable || !strings.Contains(err.Error(), "block 2")) {
+				t.Errorf("workspace %d: %v", n, err)
+			}
+		}
+		if state := s.DatabaseState(); state.DamagedWorkspaces != n {
+			t.Errorf("workspace %d: %+v", n, state)
+		}
+	}
+	out, err := s.CheckDatabase(t.Context(), or3cloud.DatabaseCheckRequest{After: rowsPosition, Damaged: true})
+	if err != nil || len(out.Faults) != len(changed) {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for n, f := range out.Faults {
+		if f.WorkspaceID != workspaces[n+1] || !strings.Contains(f.Fault, "block 2") {
+			t.Errorf("fault %d is %+v, want one of %s", n, f, workspaces[n+1])
+		}
 	}
 }
 

@@ -73,13 +73,14 @@ func (m *maintenance) pass(ctx context.Context) error {
 	if err := m.s.settleTimes(ctx); err != nil {
 		return err
 	}
-	if err := m.forgetCopy(); err != nil {
+	if err := m.forgetCopies(); err != nil {
 		return err
 	}
 	if err := m.s.PurgeDeliveries(ctx, time.Time{}); err != nil { // of webhooks that are gone, even where no engine runs
 		return err
 	}
 	const pageSize = 1000
+	var damaged error // it is that of a workspace, and no reason to leave the others as they are
 	after := int64(0)
 	for {
 		page, err := m.s.engine.Q.WorkspacesAfter(ctx, db.WorkspacesAfterParams{Num: after, Max: pageSize})
@@ -88,38 +89,50 @@ func (m *maintenance) pass(ctx context.Context) error {
 		}
 		for i, w := range page {
 			m.set(func(st *or3cloud.MaintenanceState) { st.Backlog = len(page) - i })
-			in := or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: w.ID}}
-			if err := m.s.GCChangeLog(ctx, in); err != nil {
-				return err
-			}
-			if err := m.s.GCTombstones(ctx, in); err != nil {
+			if err := m.collect(ctx, w.ID); sqlitex.IsDamage(err) {
+				damaged = errors.Join(damaged, err)
+			} else if err != nil {
 				return err
 			}
 			after = w.Num
 		}
 		if len(page) < pageSize {
-			return m.tend(ctx)
+			return errors.Join(damaged, m.tend(ctx))
 		}
 	}
+}
+
+// collect collects what there is to be collected of a workspace.
+func (m *maintenance) collect(ctx context.Context, workspaceID string) error {
+	in := or3cloud.SyncGCRequest{Scope: or3cloud.Scope{WorkspaceID: workspaceID}}
+	if err := m.s.GCChangeLog(ctx, in); err != nil {
+		return err
+	}
+	return m.s.GCTombstones(ctx, in)
 }
 
 // copyLife is how long the copy of the database from before its layout has changed stays, unless the new one is damaged.
 const copyLife = 14 * 24 * time.Hour
 
-// forgetCopy deletes the copy from before the layout has changed.
-func (m *maintenance) forgetCopy() error {
-	name := sqlitex.CopyOf(m.s.opts.Path, indexMigration)
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case m.s.opts.Now().Sub(info.ModTime()) < copyLife, m.s.DatabaseState().State == or3cloud.DatabaseDamaged:
-		return nil
+// forgetCopies deletes the copies from before the layout has changed.
+func (m *maintenance) forgetCopies() error {
+	for _, migration := range layoutMigrations {
+		name := sqlitex.CopyOf(m.s.opts.Path, migration)
+		info, err := os.Stat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return err
+		case m.s.opts.Now().Sub(info.ModTime()) < copyLife, m.s.DatabaseState().State == or3cloud.DatabaseDamaged:
+			continue
+		}
+		m.s.opts.Log.Info("the copy of the sync database from before its layout has changed is deleted", "copy", name)
+		if err := os.Remove(name); err != nil {
+			return err
+		}
 	}
-	m.s.opts.Log.Info("the copy of the sync database from before its layout has changed is deleted", "copy", name)
-	return os.Remove(name)
+	return nil
 }
 
 // tend gives free pages back, refreshes the planner's statistics and moves the write-ahead log into the file.

@@ -2,12 +2,15 @@ package sqlite
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
 )
 
 // TestMaintenanceGivesSpaceBack: superseded entries go, and so does the space that they took.
@@ -17,7 +20,7 @@ func TestMaintenanceGivesSpaceBack(t *testing.T) {
 	user, ws := workspaceOf(t, s)
 	text := make([]byte, 20_000)
 	for i := range text {
-		text[i] = 'a' + byte(i%26)
+		text[i] = 'a' + byte(rand.IntN(26)) // which does not pack
 	}
 	for n := range 300 {
 		op := threadOp(t, 1)
@@ -88,5 +91,37 @@ func TestMaintenanceReportsAPanic(t *testing.T) {
 	}
 	if st := s.MaintenanceState(); st.State != "idle" || st.LastError != "" || st.LastRun == 0 {
 		t.Errorf("after a pass that succeeded: %+v", st)
+	}
+}
+
+// TestADamagedWorkspaceHoldsUpNoOther: maintenance fails, and has done what it could.
+func TestADamagedWorkspaceHoldsUpNoOther(t *testing.T) {
+	s, c := openTest(t, func(o *Options) { o.Maintenance, o.Retention = 24*time.Hour, changelog.MinRetention })
+	user, first := workspaceOf(t, s)
+	second, err := s.CreateWorkspace(t.Context(), user, "another", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 100 {
+		for _, ws := range []string{first, second} {
+			op := threadOp(t, 1)
+			op.Stamp.Clock, op.Stamp.OpID = int64(n+1), fmt.Sprintf("00000000-0000-4000-8000-%012x", n)
+			if _, err := pushOps(s, user, ws, op); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	execute(t, s, "UPDATE blocks SET heads = x'00' WHERE id = (SELECT min(id) FROM blocks)")
+	c.advance(3 * time.Hour)
+	for _, ws := range []string{first, second} {
+		if err := s.UpdateCursor(t.Context(), or3cloud.CursorUpdate{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, DeviceID: "d", Version: 100}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.m.loop.Run(t.Context()); !sqlitex.IsDamage(err) || s.MaintenanceState().State != "failed" {
+		t.Errorf("%v, state %+v", err, s.MaintenanceState())
+	}
+	if n := rowsOf(t, s, "blocks WHERE id >> 43 = (SELECT max(num) FROM workspaces)"); n != 1 {
+		t.Errorf("%d blocks of the other workspace, want the one of the winner", n)
 	}
 }

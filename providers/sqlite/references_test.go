@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
@@ -312,7 +314,7 @@ func TestReferencesOfAnOlderDatabase(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	makeOlder(t, path)
+	newOlder(user).makeOlder(t, path, 22)
 	interrupted := startInterrupted(t, path, c)
 	s, _ = openTest(t, func(o *Options) { o.Path, o.Now = path, c.now })
 	checkNamed(t, s, user, ws, lost, 500)
@@ -340,34 +342,76 @@ CREATE TABLE older_refs (workspace INTEGER NOT NULL, digest TEXT NOT NULL, tbl I
 CREATE INDEX blob_refs_by_record ON older_refs (workspace, tbl, pk);
 `
 
-// makeReferencesOlder is called with the statements of a database.
-func makeReferencesOlder(t testing.TB, exec func(string, ...any), each func(string, func(scan func(...any)))) {
+// referencesOf is what entries name.
+type referencesOf struct {
+	files   map[int64]bool // by the ids of entries
+	digests map[int64][]string
+}
+
+func readReferences(t testing.TB, e *engine.Engine) referencesOf {
 	t.Helper()
-	exec(olderReferences)
-	each("SELECT l.id, l.tbl, l.pk, b.digests FROM blob_refs b JOIN log l ON l.id = b.id", func(scan func(...any)) {
-		var id, table int64
-		var pk, digests []byte
-		scan(&id, &table, &pk, &digests)
-		for len(digests) > 0 {
-			digest, rest, ok := layout.ReadDigest(digests)
+	files, err := e.Q.FilesBetween(t.Context(), db.FilesBetweenParams{Upto: math.MaxInt64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs, err := e.Q.ReferencesBetween(t.Context(), db.ReferencesBetweenParams{Upto: math.MaxInt64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := referencesOf{map[int64]bool{}, map[int64][]string{}}
+	for _, id := range files {
+		r.files[id] = true
+	}
+	for _, row := range refs {
+		for b := row.Digests; len(b) > 0; {
+			digest, rest, ok := layout.ReadDigest(b)
 			if !ok {
-				t.Fatal(hex.EncodeToString(digests))
+				t.Fatal(hex.EncodeToString(b))
 			}
-			digests = rest
-			exec("INSERT INTO older_refs VALUES (?, ?, ?, ?)", id>>layout.VersionBits, digest, table, layout.RecordKey(layout.UnpackID(pk), nil))
+			r.digests[row.ID], b = append(r.digests[row.ID], digest), rest
 		}
-	})
-	each("SELECT l.id, l.tbl, l.pk FROM files f JOIN log l ON l.id = f.id", func(scan func(...any)) {
-		var id, table int64
-		var pk []byte
-		scan(&id, &table, &pk)
-		key, digest := layout.RecordKey(layout.UnpackID(pk), nil), syncschema.Digest(layout.UnpackID(pk))
-		exec("INSERT INTO older_refs VALUES (?, ?, ?, ?)", id>>layout.VersionBits, digest, table, key)
-		exec("INSERT INTO older_files SELECT ?, ?, ?, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files WHERE id = ?",
-			id>>layout.VersionBits, digest, key, id)
-	})
-	exec(`DROP TABLE files; DROP TABLE blob_refs; ALTER TABLE older_files RENAME TO files; ALTER TABLE older_refs RENAME TO blob_refs;
-		CREATE TRIGGER file_added AFTER INSERT ON files BEGIN SELECT 1; END;
-		CREATE TRIGGER file_changed AFTER UPDATE OF size_bytes ON files BEGIN SELECT 1; END;
-		CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN SELECT 1; END`)
+	}
+	return r
+}
+
+// makeOlder writes what an entry names into the tables of olderReferences.
+func (r referencesOf) makeOlder(id, table int64, pk string, exec func(string, ...any)) {
+	workspace, key := id>>layout.VersionBits, layout.RecordKey(pk, nil)
+	for _, digest := range r.digests[id] {
+		exec("INSERT INTO older_refs VALUES (?, ?, ?, ?)", workspace, digest, table, key)
+	}
+	if r.files[id] {
+		digest := syncschema.Digest(pk)
+		exec("INSERT INTO older_refs VALUES (?, ?, ?, ?)", workspace, digest, table, key)
+		exec("INSERT INTO older_files SELECT ?, ?, ?, size_bytes, updated_at, storage_id, mime_type, name, kind FROM files WHERE id = ?", workspace, digest, key, id)
+	}
+}
+
+// olderReferencesDone follows when all entries have been through makeOlder.
+const olderReferencesDone = `
+DROP TABLE files; DROP TABLE blob_refs; ALTER TABLE older_files RENAME TO files; ALTER TABLE older_refs RENAME TO blob_refs;
+CREATE TRIGGER file_added AFTER INSERT ON files BEGIN SELECT 1; END;
+CREATE TRIGGER file_changed AFTER UPDATE OF size_bytes ON files BEGIN SELECT 1; END;
+CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN SELECT 1; END`
+
+// startInterrupted starts with a database until a start is not interrupted, each later than the one before, and returns how many were.
+func startInterrupted(t *testing.T, path string, c *clock) (interrupted int) {
+	t.Helper()
+	for calls := 1; ; calls = calls*3/2 + 1 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var n atomic.Int64
+		s, err := Open(ctx, Options{Path: path, Log: testLog(t), Rand: zeros{}, recentKeys: 50, Now: func() time.Time {
+			if n.Add(1) == int64(calls) {
+				cancel()
+			}
+			return c.now()
+		}})
+		cancel()
+		if err != nil {
+			interrupted++
+			continue
+		}
+		s.Close()
+		return interrupted
+	}
 }

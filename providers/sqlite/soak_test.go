@@ -76,7 +76,7 @@ func TestSoak(t *testing.T) {
 		// The load goes on; this only spaces the samples.
 		<-time.After(*soak / samples)
 		disk[i], heap[i] = diskUse(path), heapUse()
-		t.Logf("%5.0f s: %9d ops, %4d MiB on disk, %3d MiB of heap, %d superseded", time.Since(start).Seconds(), ops.Load(), disk[i]>>20, heap[i]>>20, superseded(t, s))
+		t.Logf("%5.0f s: %9d ops, %4d MiB on disk, %3d MiB of heap, %d blocks with marks", time.Since(start).Seconds(), ops.Load(), disk[i]>>20, heap[i]>>20, superseded(t, s))
 	}
 	close(stop)
 	wg.Wait()
@@ -121,8 +121,9 @@ func heapUse() int64 {
 	return int64(m.HeapInuse)
 }
 
+// superseded is how many blocks have entries that were replaced.
 func superseded(t *testing.T, s *Store) (n int64) {
-	if err := s.engine.DB.Read.QueryRow("SELECT count(*) FROM superseded").Scan(&n); err != nil {
+	if err := s.engine.DB.Read.QueryRow("SELECT count(*) FROM marks").Scan(&n); err != nil {
 		t.Error(err)
 	}
 	return n

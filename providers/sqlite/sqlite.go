@@ -24,9 +24,11 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
+	"or3.chat/cloud/providers/sqlite/internal/collection"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/files"
 	"or3.chat/cloud/providers/sqlite/internal/history"
+	"or3.chat/cloud/providers/sqlite/internal/inspect"
 	jobroom "or3.chat/cloud/providers/sqlite/internal/jobs"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/providers/sqlite/internal/ratewindows"
@@ -236,9 +238,9 @@ type Options struct {
 	Stores or3cloud.Stores
 }
 
-// indexMigration is the migration with which the index replaces tables. The file from before it is kept until the new layout has stood
-// the test for copyLife (see maintenance.go).
-const indexMigration = 20
+// layoutMigrations are those with which the index replaces tables (20, 22), and blocks the log (23). The file from before is kept
+// until the new layout has stood the test for copyLife (see maintenance.go).
+var layoutMigrations = [...]int64{20, 22, 23}
 
 // maxFileRetention keeps a retention in the range of a time.Duration, in seconds.
 const maxFileRetention = 100 * 365 * 86400
@@ -251,6 +253,8 @@ type Store struct {
 	*members.Settings
 	*members.Admins
 	*changelog.Log
+	*collection.Collector
+	*inspect.Inspector
 	*files.Files
 	*history.History
 	*ratewindows.Windows
@@ -287,7 +291,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s := &Store{opts: opts}
 	s.engine, err = engine.Open(ctx, engine.Options{
 		File: sqlitex.Options{
-			Path: opts.Path, Migrations: migrations, KeepBefore: indexMigration, JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, VFS: opts.VFS,
+			Path: opts.Path, Migrations: migrations, KeepBefore: layoutMigrations[:], JournalMode: opts.JournalMode, Synchronous: opts.Synchronous, VFS: opts.VFS,
 			Identity: &sqlitex.Identity{Stores: opts.Stores, Name: storeName, Restore: restore(opts.Now), Now: opts.Now, Log: opts.Log},
 		},
 		Log: opts.Log, Now: opts.Now, Rand: opts.Rand, Full: opts.Full, Fatal: opts.Fatal,
@@ -308,12 +312,13 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 	s.Settings = members.NewSettings(s.engine)
 	s.Admins = members.NewAdmins(s.Workspaces)
 	s.Log, err = changelog.New(ctx, s.engine, s.Workspaces, changelog.Options{
-		Retention: opts.Retention, DeviceStale: opts.DeviceStale, WorkspaceQuota: opts.WorkspaceQuota, Noticed: s.noticed,
-		RecentKeys: opts.recentKeys,
+		WorkspaceQuota: opts.WorkspaceQuota, Noticed: s.noticed, RecentKeys: opts.recentKeys,
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.Collector = collection.New(s.engine, s.Workspaces, s.Log, collection.Options{Retention: opts.Retention, DeviceStale: opts.DeviceStale})
+	s.Inspector = inspect.New(s.engine, s.Workspaces, s.noticed)
 	s.Files = files.New(s.engine, s.Workspaces, s.Log, files.Options{Retention: opts.Retention, FileRetention: opts.FileRetention})
 	s.History = history.New(s.engine, s.Workspaces, s.Log, s.noticed)
 	s.Windows = ratewindows.New(s.engine)
@@ -361,7 +366,7 @@ func (s *Store) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) erro
 	if err := s.ForgetOrphans(ctx, in.Scope.WorkspaceID); err != nil {
 		return err
 	}
-	return s.Log.GCChangeLog(ctx, in)
+	return s.Collector.GCChangeLog(ctx, in)
 }
 
 // SyncCapabilities implements or3cloud.CapabilityReporter.
@@ -394,6 +399,9 @@ var (
 	_ or3cloud.SyncGatewayAdapter        = (*Store)(nil)
 	_ or3cloud.SyncCollector             = (*Store)(nil)
 	_ or3cloud.Snapshotter               = (*Store)(nil)
+	_ or3cloud.TextPuller                = (*Store)(nil)
+	_ or3cloud.TextSnapshotter           = (*Store)(nil)
+	_ or3cloud.LogReader                 = (*Store)(nil)
 	_ or3cloud.ReferenceClaimer          = (*Store)(nil)
 	_ or3cloud.StorageUsage              = (*Store)(nil)
 	_ or3cloud.UploadIntents             = (*Store)(nil)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,7 +15,10 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/files"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
 // bounds says for each table what keeps a member from growing it without end, and which test fills it to that bound.
@@ -26,12 +30,13 @@ var bounds = map[string]struct{ bound, test string }{
 	"storage_usage":       {"one row of a workspace", "testTooManyWorkspaces"},
 	"members":             {"an operator adds members, one row of a user in a workspace", "testMembers"},
 	"invites":             {"members.keptInvites of a workspace; an operator makes them", "testTooManyInvites"},
-	"log":                 {"Options.WorkspaceQuota", "TestAFullWorkspace"},
+	"blocks":              {"Options.WorkspaceQuota", "TestAFullWorkspace"},
+	"marks":               {"Options.WorkspaceQuota: a row of a block", "TestAFullWorkspace"},
+	"pinned":              {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
 	"tombstones":          {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
 	"pins":                {"Options.WorkspaceQuota: a pin names an entry, and goes with its record", "TestAFullWorkspace"},
 	"index_runs":          {"four of a level, each four times as large as the one below", "TestTheIndexForgets"},
 	"index_pieces":        {"Options.WorkspaceQuota: two keys of an entry and one of each reference, until its run is merged with the oldest", "TestTheIndexForgets"},
-	"superseded":          {"Options.WorkspaceQuota: it names entries", "TestAFullWorkspace"},
 	"waypoints":           {"Options.WorkspaceQuota: a waypoint comes and goes with its entry", "TestAFullWorkspace"},
 	"kv_names":            {"Options.WorkspaceQuota: a name counts as an entry, and stays", "TestAFullWorkspace"},
 	"files":               {"Options.WorkspaceQuota: a row of a winner", "TestAFullWorkspace"},
@@ -128,12 +133,44 @@ func rowsOf(t testing.TB, s *Store, table string) (n int) {
 	return n
 }
 
+// entriesOf returns the heads of the entries of all workspaces, but for those that were collected.
+func entriesOf(t testing.TB, s *Store) (out []entries.Entry) {
+	t.Helper()
+	err := s.engine.View(context.Background(), func(r *engine.Reader) error {
+		for num := range int64(rowsOf(t, s, "counters")) {
+			blocks := entries.Of(r).After(num+1, 0, layout.MaxVersion, false)
+			for blocks.Next() {
+				for i := range blocks.Len() {
+					e, err := blocks.Entry(i)
+					if err != nil {
+						t.Error(err)
+					}
+					if blocks.Marks.Collected()&(1<<i) == 0 {
+						out = append(out, entries.Entry{Entry: e, Place: entries.Place{Block: blocks.ID, Number: i}, Marks: blocks.Marks, Size: blocks.Size(i)})
+					}
+				}
+			}
+			if err := blocks.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // checkSize compares the size that a workspace is said to have with what its rows add up to.
 func checkSize(t testing.TB, s *Store, when string) (bytes int64) {
 	t.Helper()
-	var sum int64
-	err := s.engine.DB.Read.QueryRow(`SELECT (SELECT bytes FROM counters), (SELECT coalesce(sum(? + length(pk) + coalesce(length(payload), 0)), 0) FROM log) + ? * (SELECT (SELECT count(*) FROM kv_names) + (SELECT count(*) FROM chat_threads))`,
-		changelog.EntryOverhead, changelog.EntryOverhead).Scan(&bytes, &sum)
+	var rows int64
+	err := s.engine.DB.Read.QueryRow(`SELECT (SELECT bytes FROM counters), (SELECT count(*) FROM kv_names) + (SELECT count(*) FROM chat_threads)`).Scan(&bytes, &rows)
+	sum := rows * changelog.EntryOverhead
+	for _, e := range entriesOf(t, s) {
+		sum += changelog.EntrySize(e.Size)
+	}
 	if err != nil || bytes != sum {
 		t.Errorf("%s: the workspace is said to have %d bytes, its rows add up to %d, %v", when, bytes, sum, err)
 	}
@@ -185,7 +222,7 @@ func TestAFullWorkspace(t *testing.T) {
 		t.Errorf("%d bytes in a workspace with a quota of %d", bytes, quota)
 	}
 	most := quota/changelog.EntryOverhead + 4
-	for _, table := range []string{"log", "superseded", "tombstones", "pins", "kv_names"} {
+	for _, table := range []string{"blocks", "marks", "pinned", "tombstones", "pins", "kv_names"} {
 		if n := rowsOf(t, s, table); n > most {
 			t.Errorf("%s has %d rows, want at most %d", table, n, most)
 		}
@@ -256,8 +293,8 @@ func TestTheIndexForgets(t *testing.T) {
 	}
 	var entries, runs int
 	err := s.engine.DB.Read.QueryRow("SELECT coalesce(sum(entries), 0), count(*) FROM index_runs").Scan(&entries, &runs)
-	if most := 16 * 4 * live; err != nil || entries == 0 || entries > most || rowsOf(t, s, "log") > 2*live {
-		t.Errorf("%d keys in %d runs, %v, want at most %d; %d entries after %d ops", entries, runs, err, most, rowsOf(t, s, "log"), n)
+	if most := 16 * 4 * live; err != nil || entries == 0 || entries > most || len(entriesOf(t, s)) > 2*live {
+		t.Errorf("%d keys in %d runs, %v, want at most %d; %d entries after %d ops", entries, runs, err, most, len(entriesOf(t, s)), n)
 	}
 }
 

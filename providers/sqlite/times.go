@@ -27,8 +27,7 @@ type storedTime struct {
 // storedTimes are all columns of the schema that hold a time. A column whose beginning counts comes before that beginning.
 var storedTimes = []storedTime{
 	{table: "device_cursors", column: "updated_at"},
-	{table: "superseded", column: "at"},
-	{table: "log", column: "at"},
+	{table: "pinned", column: "at"},
 	{table: "blob_orphans", column: "since"},
 	{table: "retired_generations", column: "retired_at"},
 	{table: "upload_intents", column: "expires_at", life: (*Store).longestIntent},
@@ -78,11 +77,8 @@ func (s *Store) settleTimes(ctx context.Context) error {
 			return fmt.Errorf("times of %s.%s: %w", c.table, c.column, err)
 		}
 	}
-	return nil
+	return s.settleLog(ctx)
 }
-
-// settleStep is how many rows are corrected in one transaction.
-const settleStep = 500
 
 func (s *Store) settleTime(ctx context.Context, c storedTime) error {
 	now := s.opts.Now()
@@ -97,9 +93,6 @@ func (s *Store) settleTime(ctx context.Context, c storedTime) error {
 	}
 	limit := latest + sqlitex.ClockTolerance.Milliseconds()
 	text := fmt.Sprintf("UPDATE %s SET %s = %s WHERE %s > ?2", c.table, c.column, value, compared)
-	if c.table == "log" {
-		return s.settleLog(ctx, latest, limit)
-	}
 	var found bool
 	err := s.engine.DB.Read.QueryRowContext(ctx, fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s WHERE %s > ?)", c.table, compared), limit).Scan(&found)
 	if err != nil || !found {
@@ -112,44 +105,16 @@ func (s *Store) settleTime(ctx context.Context, c storedTime) error {
 }
 
 // settleLog corrects the largest table, and only if the clock is known to have been ahead.
-func (s *Store) settleLog(ctx context.Context, latest, limit int64) error {
+func (s *Store) settleLog(ctx context.Context) error {
 	if !s.clockWasAhead.Load() {
 		return nil
 	}
-	for after := int64(0); ; {
-		rows, err := s.engine.DB.Read.QueryContext(ctx, "SELECT id FROM log WHERE id > ? AND at > ? ORDER BY id LIMIT ?", after, limit, settleStep)
-		if err != nil {
-			return sqlitex.Translate(err)
-		}
-		var ids []int64
-		for rows.Next() {
-			var id int64
-			if err := rows.Scan(&id); err != nil {
-				rows.Close()
-				return err
-			}
-			ids = append(ids, id)
-		}
-		if err := rows.Err(); err != nil {
-			return sqlitex.Translate(err)
-		}
-		if len(ids) == 0 {
-			s.clockWasAhead.Store(false)
-			return nil
-		}
-		err = s.engine.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-			for _, id := range ids {
-				if _, err := t.Conn.ExecContext(ctx, "UPDATE log SET at = ? WHERE id = ?", latest, id); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		after = ids[len(ids)-1]
+	now := s.opts.Now().UnixMilli()
+	if err := s.Collector.SettleTimes(ctx, now+sqlitex.ClockTolerance.Milliseconds(), now); err != nil {
+		return fmt.Errorf("times of the log: %w", err)
 	}
+	s.clockWasAhead.Store(false)
+	return nil
 }
 
 // noticeClock notices that the clock was set back: while the program runs, or before a restart that came before the log was
@@ -162,10 +127,9 @@ func (s *Store) noticeClock(ctx context.Context) error {
 		return nil
 	}
 	s.newest.Store(max(now, s.newest.Load()))
-	var waiting bool
-	err := s.engine.DB.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM tombstones t JOIN log l ON l.id = t.id WHERE l.at > ?)`, now+tolerance).Scan(&waiting)
-	if waiting {
+	found, err := s.Collector.HasTimesAfter(ctx, now+tolerance)
+	if found {
 		s.clockWasAhead.Store(true)
 	}
-	return sqlitex.Translate(err)
+	return err
 }

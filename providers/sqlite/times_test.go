@@ -9,6 +9,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/providers/sqlite/internal/changelog"
 )
 
 // TestEveryStoredTimeSaysHowItIsBelieved: each column of the schema that holds a time has a row in storedTimes.
@@ -77,7 +78,7 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 	}
 	at := c.now().UnixMilli()
 	for _, text := range []string{
-		"INSERT INTO superseded (id, replaced_by, at) VALUES (77, 78, %[1]d)",
+		"INSERT INTO pinned (id, replaced_by, at) VALUES (77, 78, %[1]d)",
 		"INSERT INTO blob_orphans VALUES (1, 'd', %[1]d)",
 		"INSERT INTO retired_generations VALUES (1, 'h', 'g', %[1]d)",
 		"INSERT INTO upload_intents VALUES (1, 'd', 'i', 1, %[1]d + 3600000)",
@@ -102,6 +103,9 @@ func TestTimesInTheFutureAreTakenForNow(t *testing.T) {
 	s = open()
 	if !s.engine.DB.Behind {
 		t.Error("that the clock is behind the newest time was not noticed")
+	}
+	if n, future := futureOf(t, s, c); n != 1 || future != 0 {
+		t.Errorf("%d entries of the log, %d of the future", n, future)
 	}
 	for _, column := range storedTimes {
 		if column.shown != "" {
@@ -152,9 +156,54 @@ func TestLogOfTheFutureIsCorrectedAfterRestarts(t *testing.T) {
 	if err := m.pass(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var n, future int
-	err = s.engine.DB.Read.QueryRow("SELECT count(*), count(CASE WHEN at > ? THEN 1 END) FROM log", c.now().Add(time.Minute).UnixMilli()).Scan(&n, &future)
-	if err != nil || n != 2 || future != 0 {
-		t.Errorf("%d entries, %d of the future, %v", n, future, err)
+	if n, future := futureOf(t, s, c); n != 2 || future != 0 {
+		t.Errorf("%d entries, %d of the future", n, future)
+	}
+}
+
+// futureOf returns how many entries there are, and how many of the future.
+func futureOf(t *testing.T, s *Store, c *clock) (n, future int) {
+	t.Helper()
+	for _, e := range entriesOf(t, s) {
+		if n++; e.At > c.now().Add(time.Minute).UnixMilli() {
+			future++
+		}
+	}
+	return n, future
+}
+
+// TestALogOfTheFutureDelaysNothing replaces an entry while the clock is ahead, by years. When it is right again, the collector notices where it
+// stands, and what was replaced goes after the retention.
+func TestALogOfTheFutureDelaysNothing(t *testing.T) {
+	s, c := openTest(t, func(o *Options) { o.Retention = changelog.MinRetention })
+	user, ws := workspaceOf(t, s)
+	push := func(n, clock int) {
+		t.Helper()
+		op := threadOp(t, 1)
+		op.Stamp.OpID, op.Stamp.Clock = fmt.Sprintf("00000000-0000-4000-8000-%012x", n), int64(clock)
+		if _, err := pushOps(s, user, ws, op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const years = 5 * 365 * 24 * time.Hour
+	push(1, 1)
+	c.advance(years)
+	for n := range 200 {
+		push(2+n, 2+n)
+	}
+	c.advance(-years)
+	m := &maintenance{s: s}
+	for range 4 {
+		err := s.UpdateCursor(t.Context(), or3cloud.CursorUpdate{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, DeviceID: "d", Version: 201})
+		if err == nil {
+			err = m.pass(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.advance(3 * time.Hour)
+	}
+	if n, future := futureOf(t, s, c); n != 1 || future != 0 {
+		t.Errorf("%d entries, %d of the future; want the winner alone", n, future)
 	}
 }

@@ -2,30 +2,6 @@
 -- The lowest version that a device heard of since a moment has seen, or -1 if there is no such device.
 SELECT CAST(coalesce(min(version), -1) AS INTEGER) FROM device_cursors WHERE workspace = @workspace AND updated_at >= @since;
 
--- name: CollectableEntries :many
-SELECT s.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
-FROM superseded s JOIN log l ON l.id = s.id
-WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent) AND s.pinned = 0
-ORDER BY s.id LIMIT @max;
-
--- name: CollectablePins :many
-SELECT s.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
-FROM superseded s JOIN log l ON l.id = s.id
-WHERE s.id > @after AND s.id <= @upto AND s.at < @before AND (s.replaced_by <= @floor OR s.at < @silent) AND s.pinned = 1
-ORDER BY s.id LIMIT @max;
-
--- name: DeleteEntry :exec
-DELETE FROM log WHERE id = @id;
-
--- name: DeleteSuperseded :exec
-DELETE FROM superseded WHERE id = @id;
-
--- name: CollectableDeletes :many
-SELECT l.id, l.tbl, l.pk, l.owner, CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes
-FROM tombstones t JOIN log l ON l.id = t.id
-WHERE t.id > @after AND t.id <= @upto AND l.at < @before AND (t.id < @floor OR l.at < @silent) AND (l.tbl <> 2 OR l.clock <= @kv_clock)
-ORDER BY t.id LIMIT @max;
-
 -- name: DropTombstone :execrows
 -- Nothing is deleted if the record has got another winner meanwhile.
 DELETE FROM tombstones WHERE id = @id;

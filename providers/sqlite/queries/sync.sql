@@ -22,26 +22,11 @@ UPDATE store_stamp SET step = @step, high = max(high, @high), at = @at WHERE id 
 -- name: HighestNumbers :one
 SELECT CAST(coalesce(max(version), 0) AS INTEGER) AS version, CAST(coalesce(max(workspace), 0) AS INTEGER) AS workspace FROM counters;
 
--- name: InsertEntry :exec
-INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload)
-VALUES (@id, @tbl, @op, @prev, @clock, @at, @pk, @op_id, @hlc, @device, @owner, @payload);
+-- name: FilesBetween :many
+SELECT id FROM files WHERE id > @after AND id <= @upto;
 
--- name: Entry :one
-SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload FROM log WHERE id = @id;
-
--- name: EntryHead :one
--- An entry without its payload, which may be megabytes.
-SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner FROM log WHERE id = @id;
-
--- name: EntryExists :one
-SELECT 1 FROM log WHERE id = @id;
-
--- name: NotIndexedEntries :many
--- What the index is derived from.
-SELECT l.id, l.tbl, l.op, l.prev, l.pk, l.op_id, l.owner, CAST(s.id IS NULL AS BOOLEAN) AS wins,
-  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes, CAST(f.id IS NOT NULL AS BOOLEAN) AS file, b.digests
-FROM log l LEFT JOIN superseded s ON s.id = l.id LEFT JOIN files f ON f.id = l.id LEFT JOIN blob_refs b ON b.id = l.id
-WHERE l.id > @after AND l.id <= @upto ORDER BY l.id LIMIT @max;
+-- name: ReferencesBetween :many
+SELECT id, digests FROM blob_refs WHERE id > @after AND id <= @upto;
 
 -- name: InsertTombstone :exec
 INSERT INTO tombstones (id) VALUES (@id);
@@ -58,9 +43,6 @@ INSERT INTO pins (workspace, pk, version) VALUES (@workspace, @pk, @version) ON 
 -- name: Unpin :exec
 DELETE FROM pins WHERE workspace = @workspace AND pk = @pk;
 
--- name: Supersede :exec
-INSERT INTO superseded (id, replaced_by, at, pinned) VALUES (@id, @replaced_by, @at, @pinned);
-
 -- name: InsertWaypoint :exec
 INSERT INTO waypoints (workspace, tbl, pk, version) VALUES (@workspace, @tbl, @pk, @version);
 
@@ -69,15 +51,6 @@ SELECT version FROM waypoints WHERE workspace = @workspace AND tbl = @tbl AND pk
 
 -- name: DeleteWaypoint :exec
 DELETE FROM waypoints WHERE workspace = @workspace AND tbl = @tbl AND pk = @pk AND version = @version;
-
--- name: Changes :many
-SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
-FROM log l LEFT JOIN superseded s ON s.id = l.id
-WHERE l.id > @after AND l.id <= @upto
-  AND ((1 << l.tbl) & @tables) <> 0
-  AND (l.owner IS NULL OR l.owner = @owner)
-  AND (s.id IS NULL OR s.pinned = 1)
-ORDER BY l.id LIMIT @max;
 
 -- name: KVNameOwner :one
 SELECT pk, version FROM kv_names WHERE workspace = @workspace AND name = @name;
@@ -161,17 +134,11 @@ INSERT INTO chat_threads (workspace, thread, version) VALUES (@workspace, @threa
 SELECT version FROM chat_threads WHERE workspace = @workspace AND thread = @thread;
 
 -- name: ChatAfter :many
-SELECT c.idx, c.order_key, c.pk, l.payload
-FROM chat_places c
-  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
-WHERE c.workspace = @workspace AND c.thread = @thread
-  AND (c.idx, c.order_key, c.pk) > (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
-ORDER BY c.idx, c.order_key, c.pk LIMIT @max;
+SELECT idx, order_key, pk, version FROM chat_places
+WHERE workspace = @workspace AND thread = @thread AND (idx, order_key, pk) > (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
+ORDER BY idx, order_key, pk;
 
 -- name: ChatBefore :many
-SELECT c.idx, c.order_key, c.pk, l.payload
-FROM chat_places c
-  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
-WHERE c.workspace = @workspace AND c.thread = @thread
-  AND (c.idx, c.order_key, c.pk) < (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
-ORDER BY c.idx DESC, c.order_key DESC, c.pk DESC LIMIT @max;
+SELECT idx, order_key, pk, version FROM chat_places
+WHERE workspace = @workspace AND thread = @thread AND (idx, order_key, pk) < (CAST(@idx AS REAL), CAST(@order_key AS BLOB), CAST(@pk AS BLOB))
+ORDER BY idx DESC, order_key DESC, pk DESC;

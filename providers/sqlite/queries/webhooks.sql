@@ -65,16 +65,6 @@ WHERE h.scope = 'user' AND h.enabled = 1 AND h.position < c.version
   AND (SELECT count(*) FROM webhook_deliveries d WHERE d.webhook = h.num AND d.status IN ('pending', 'in_flight')) < CAST(@most AS INTEGER)
 ORDER BY h.num LIMIT @max;
 
--- name: EntriesAfter :many
--- Whatever became of them; lost says that an entry was none of the winners of its record, and revived that its record was deleted before.
-SELECT l.id, l.tbl, l.op, l.at, l.prev, l.pk, l.owner,
-  CAST(EXISTS (SELECT 1 FROM superseded s WHERE s.id = l.id AND s.replaced_by = l.id & ((1 << 43) - 1)) AS BOOLEAN) AS lost,
-  CAST(l.prev > 0 AND EXISTS (SELECT 1 FROM log p WHERE p.id = ((l.id >> 43) << 43) | l.prev AND (p.op & 1) = 1) AS BOOLEAN) AS revived
-FROM log l WHERE l.id > @after AND l.id <= @upto ORDER BY l.id LIMIT @max;
-
--- name: EntryPayload :one
-SELECT payload FROM log WHERE id = @id;
-
 -- name: MoveWebhook :execrows
 UPDATE webhooks SET position = @upto WHERE num = @num AND position = @after AND enabled = 1;
 

@@ -18,12 +18,17 @@ const (
 	MaxEntries = 64
 	// FullText is in bytes of JSON; a block has one entry more at most.
 	FullText = 64 << 10
-	// fullHeads is in bytes of heads, which ids of foreign clients make long.
-	fullHeads = 16 << 10
+	// FullHeads is in bytes of heads, which ids of foreign clients make long.
+	FullHeads = 16 << 10
 )
 
-// ErrDamaged is the error of a block that no encoder has made.
-var ErrDamaged = errors.New("a block of the log is damaged")
+// ErrDamaged is the error of a block that no encoder has made. It counts as damage of the file (sqlitex.Damaged).
+var ErrDamaged error = damage{}
+
+type damage struct{}
+
+func (damage) Error() string { return "a block of the log is damaged" }
+func (damage) Damaged()      {}
 
 var errPacked = errors.New("the text of a block is packed")
 
@@ -100,6 +105,15 @@ func Open(first int64, heads, text []byte) (b Block, err error) {
 
 // Len returns the number of entries.
 func (b *Block) Len() int { return b.count }
+
+// Packed reports whether the text is packed.
+func (b *Block) Packed() bool { return b.packed != nil }
+
+// Size returns the length of an entry's text, which need not be read. It is 0 for one that was stripped.
+func (b *Block) Size(i int) int { return max(0, b.end(i)-b.end(i-1)-1) }
+
+// HeadsSize returns how many bytes the heads of all entries take.
+func (b *Block) HeadsSize() int { return len(b.heads) }
 
 // all has a bit for each entry.
 func (b *Block) all() uint64 { return ^uint64(0) >> (64 - b.count) }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -130,6 +131,11 @@ func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 			t.Fatal(pk, err, w.op.PK)
 		}
 		withText = append(withText, w.change())
+		c := or3cloud.Change{ServerVersion: e.Version, Table: w.op.Table, PK: w.op.PK, Operation: w.op.Operation, Payload: w.op.Payload, Stamp: w.op.Stamp}
+		var got or3cloud.Change
+		if err := e.Change(&got); err != nil || !reflect.DeepEqual(got, c) || b.Size(i) != len(w.change()) {
+			t.Fatalf("%v: %+v of %d bytes, want %+v", err, got, b.Size(i), c)
+		}
 		if item, err := e.AppendItem(nil); !bytes.Equal(e.Text(), w.change()) || !bytes.Equal(e.Payload(), w.op.Payload) || err != nil || !bytes.Equal(item, w.item()) {
 			t.Fatalf("%s\n%s\n%s\n%s %v", e.Text(), w.change(), item, w.item(), err)
 		}
@@ -254,6 +260,14 @@ func TestSomeEntriesAreUnpacked(t *testing.T) {
 			if err != nil || !bytes.Equal(got, want) || len(want) == 0 {
 				t.Fatalf("%d to %d of %d: %v\n%s\n%s", i, j, d.Len(), err, got, want)
 			}
+			// So it is where the text is read in parts.
+			b, err = Open(7, heads, nil)
+			if err == nil {
+				_, err = b.UnpackParts(nil, i, j, func(at, size int) ([]byte, error) { return text[at : at+size], nil })
+			}
+			if got, bad := b.span(i, j); err != nil || bad != nil || !bytes.Equal(got, want) || !b.Readable(i) || !b.Readable(j-1) {
+				t.Fatalf("in parts, %d to %d of %d: %v %v\n%s\n%s", i, j, d.Len(), err, bad, got, want)
+			}
 		}
 	})
 }
@@ -340,6 +354,9 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 				again.Append(e)
 			}
 			first = entries[0].accepted.Version
+			if r.IntN(2) == 0 {
+				again.Pack()
+			}
 			heads, text = again.Finish(first)
 			b := check(t, first, heads, text, entries)
 			at = entries[len(entries)-1].accepted.Version + r.Int64N(3)
@@ -442,6 +459,17 @@ func FuzzDamagedBlocks(f *testing.F) {
 }
 
 func use(t *testing.T, b Block, marks Marks) {
+	bare, text := b, b.packed
+	if bare.text, bare.packed = nil, nil; text == nil {
+		text = b.text
+	}
+	for i := range bare.Len() {
+		_, err := bare.UnpackParts(nil, i, i+1, func(at, size int) ([]byte, error) { return text[min(at, len(text)):min(at+size, len(text))], nil })
+		if err == nil && bare.Size(i) > 0 && !bare.Readable(i) {
+			t.Fatal(i)
+		}
+		_, _ = bare.Entry(i)
+	}
 	_, _ = b.Unpack(nil, 0, b.Len())
 	for _, w := range []Wanted{{Tables: layout.AllTables}, {After: b.first + 1, Tables: 4, User: []byte{1}}} {
 		mask, err := b.Visible(marks, w)
@@ -459,6 +487,7 @@ func use(t *testing.T, b Block, marks Marks) {
 		_, _, _ = b.Find(e.Version)
 		_, _ = e.Payload(), e.Revision()
 		_, _ = e.PK()
+		_, _ = b.Size(i), e.Change(new(or3cloud.Change))
 		if e.Version < b.first {
 			t.Fatal("a version in front of its block")
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncwire"
 )
 
@@ -78,6 +79,20 @@ func (b *Block) Run(mask *uint64, most, size int) (text []byte, n int, last int6
 	}
 	last, err = b.Version(i + n - 1)
 	return text, n, last, err
+}
+
+// Change fills in a change with an entry. The payload is a part of the block.
+func (e *Entry) Change(c *or3cloud.Change) error {
+	pk, err := e.PK()
+	if err != nil {
+		return err
+	}
+	device, err := e.Device()
+	*c = or3cloud.Change{
+		ServerVersion: e.Version, Table: layout.TableName(e.Table), PK: pk, Operation: e.Operation, Payload: e.Payload(),
+		Stamp: or3cloud.Stamp{DeviceID: device, OpID: layout.UnpackID(e.OpID), HLC: e.HLC(), Clock: e.Clock},
+	}
+	return err
 }
 
 // AppendItem appends an entry as snapshots send it.

@@ -21,6 +21,8 @@ type Known struct {
 	State       int64
 	OpID, Owner []byte // packed; Owner is nil for an op that everyone sees
 	Fingerprint []byte
+	// Unchecked says that the op is from before there was a check at the door.
+	Unchecked bool
 }
 
 // Reset empties the draft and keeps its memory, unless a large entry has made it large.
@@ -40,18 +42,24 @@ const mostKept = 4 * FullText
 func (d *Draft) Full() bool { return isFull(len(d.entries), len(d.text), d.heads) }
 
 func isFull(n, text, heads int) bool {
-	return n >= MaxEntries || text >= FullText || heads >= fullHeads
+	return n >= MaxEntries || text >= FullText || heads >= FullHeads
 }
 
 // Len returns the number of ops.
 func (d *Draft) Len() int { return len(d.entries) }
+
+// Size returns the length of the text of an op.
+func (d *Draft) Size(i int) int {
+	begin, end := d.place(i)
+	return end - begin
+}
 
 // Add encodes an op.
 func (d *Draft) Add(op *or3cloud.Op, k Known) {
 	d.packed.reset()
 	e := Entry{
 		Table: layout.TableNumber(op.Table), Operation: op.Operation, State: k.State, Clock: op.Stamp.Clock,
-		OpID: k.OpID, Owner: k.Owner, Fingerprint: k.Fingerprint, payload: op.Payload != nil,
+		OpID: k.OpID, Owner: k.Owner, Fingerprint: k.Fingerprint, Unchecked: k.Unchecked, payload: op.Payload != nil,
 		stamp: op.Stamp.HLC,
 	}
 	c := or3cloud.Change{ServerVersion: layout.MaxVersion, Table: op.Table, PK: op.PK, Operation: op.Operation, Payload: op.Payload, Stamp: op.Stamp}

@@ -1,6 +1,7 @@
 package block
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -258,6 +259,30 @@ func (e *Entry) PK() (string, error) {
 	}
 	return string(pk), nil
 }
+
+// Device returns the device of the entry's stamp.
+func (e *Entry) Device() (string, error) {
+	if e.text == nil || e.after > len(e.text) {
+		return "", ErrDamaged
+	}
+	rest, ok := bytes.CutPrefix(e.text[len(e.text)-e.after:], []byte(stampBegin))
+	for i := 1; ok && i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			device, err := jsontext.AppendUnquote(nil, rest[:i+1])
+			if err != nil {
+				return "", ErrDamaged
+			}
+			return string(device), nil
+		}
+	}
+	return "", ErrDamaged
+}
+
+// stampBegin is what a stamp begins with.
+const stampBegin = `,"stamp":{"deviceId":`
 
 // fixed reads bytes of a known number, or a text.
 func (r *reader) fixed(known bool, n int) []byte {

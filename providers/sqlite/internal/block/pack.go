@@ -11,7 +11,7 @@ import (
 // packed in frames of some entries, so that who wants one entry need not unpack all.
 const (
 	// frameSize is at how many bytes a frame ends, behind the entry that reaches it.
-	frameSize = 8 << 10
+	frameSize = 4 << 10
 	// packedLeast and packedShare say what is not packed: what is small, and what gets little smaller.
 	packedLeast = 1 << 10
 	packedShare = 0.8
@@ -80,25 +80,64 @@ func (b *Block) Unpack(buf []byte, i, j int) ([]byte, error) {
 	if b.packed == nil {
 		return buf, nil
 	}
+	return b.unpack(buf, i, j, func(at, size int) ([]byte, error) {
+		if at+size > len(b.packed) {
+			return nil, ErrDamaged
+		}
+		return b.packed[at : at+size], nil
+	})
+}
+
+// UnpackParts is Unpack for a block that was opened without its text. read returns a part of what is stored, which must be valid until its next call.
+func (b *Block) UnpackParts(buf []byte, i, j int, read func(at, size int) ([]byte, error)) ([]byte, error) {
+	if b.frames != nil {
+		return b.unpack(buf, i, j, read)
+	}
+	begin, end := b.end(i-1)+1, b.end(j-1)
+	if end < begin {
+		b.text, b.base = nil, 0
+		return buf, nil
+	}
+	text, err := read(begin, end-begin)
+	if err == nil && len(text) != end-begin {
+		err = ErrDamaged
+	}
+	if err != nil {
+		return buf, err
+	}
+	buf = append(buf[:0], text...)
+	b.text, b.base = buf, begin
+	return buf, nil
+}
+
+// Readable reports whether the text of an entry was made readable.
+func (b *Block) Readable(i int) bool {
+	begin, end := b.end(i-1)+1-b.base, b.end(i)-b.base
+	return b.text != nil && begin >= 0 && begin <= end && end <= len(b.text)
+}
+
+func (b *Block) unpack(buf []byte, i, j int, read func(at, size int) ([]byte, error)) ([]byte, error) {
 	b.text, b.base = nil, 0
 	buf = buf[:0]
-	begin, packed := 0, b.packed // of the frame at hand: its first entry, and what is left of all frames
-	first := -1
+	first, begin, at := -1, 0, 0 // of the frame at hand: its first entry, and where it lies
 	for r := (reader{b: b.frames}); begin < j; {
 		behind, size := int(r.byte()), int(r.number())
-		if r.bad || behind <= begin || behind > b.count || size < 0 || size > len(packed) {
+		if r.bad || behind <= begin || behind > b.count || size < 0 || size > mostText {
 			return buf, ErrDamaged
 		}
 		if behind > i {
 			if first < 0 {
 				first, b.base = begin, b.end(begin-1)
 			}
-			var err error
-			if buf, err = b.frame(buf, packed[:size], begin, behind); err != nil {
+			packed, err := read(at, size)
+			if err == nil {
+				buf, err = b.frame(buf, packed, begin, behind)
+			}
+			if err != nil {
 				return buf, err
 			}
 		}
-		begin, packed = behind, packed[size:]
+		begin, at = behind, at+size
 	}
 	b.text = buf
 	for k := max(first, 0); k < begin; k++ {

@@ -158,22 +158,32 @@ func (w *Writer) Finish(first int64) (heads, text []byte) {
 	return h, text
 }
 
-// Pending returns an entry of the block that is being made, which no statement finds yet, without its text.
+// Pending returns an entry of the block that is being made, which no statement finds yet.
 func (w *Writer) Pending(version int64) (e Entry, ok bool) {
 	for i := len(w.entries) - 1; i >= 0; i-- {
-		if w.entries[i].Version == version {
-			e = w.entries[i]
-			e.text = nil
-			return e, true
+		if w.entries[i].Version != version {
+			continue
 		}
+		e = w.entries[i]
+		text, begin := w.text, 1
+		if d := w.whole; d != nil {
+			text = d.text
+		}
+		if i > 0 {
+			begin = w.ends[i-1] + 1
+		}
+		if e.text = nil; begin <= w.ends[i] {
+			e.text = text[begin:w.ends[i]:w.ends[i]]
+		}
+		return e, true
 	}
 	return e, false
 }
 
-// Copy adds entries of a block that is unpacked: all but those that are to be dropped. Those that are to be stripped lose their texts,
-// and are kept for their op ids. What becomes of the marks say Without and Join.
+// Copy adds entries of a block of which they are unpacked: all but those that are to be dropped. Those that are to be stripped lose their
+// texts, and are kept for their op ids. What becomes of the marks say Without and Join.
 func (w *Writer) Copy(b *Block, drop, strip uint64) error {
-	if b.packed != nil {
+	if b.packed != nil && b.text == nil {
 		return errPacked
 	}
 	for rest := b.all() &^ drop; rest != 0; rest &= rest - 1 {
@@ -191,4 +201,11 @@ func (w *Writer) Copy(b *Block, drop, strip uint64) error {
 		w.Append(e)
 	}
 	return nil
+}
+
+// Until takes entries that were accepted after a time, in Unix milliseconds, for accepted then.
+func (w *Writer) Until(at int64) {
+	for i := range w.entries {
+		w.entries[i].At = min(w.entries[i].At, at)
+	}
 }

@@ -295,27 +295,6 @@ func TestDroppedReferencesEndAStretch(t *testing.T) {
 	}
 }
 
-func TestCollectionSteps(t *testing.T) {
-	size := func(n int64) int64 { return n }
-	for _, c := range []struct {
-		rows []int64
-		want []int
-	}{
-		{nil, nil},
-		{slices.Repeat([]int64{1}, 600), []int{256, 256, 88}},
-		{slices.Repeat([]int64{3 << 20}, 5), []int{2, 2, 1}},
-		{[]int64{100 << 20, 1, 100 << 20}, []int{1, 1, 1}},
-	} {
-		var got []int
-		for _, some := range steps(c.rows, size) {
-			got = append(got, len(some))
-		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%d rows in steps of %v, want %v", len(c.rows), got, c.want)
-		}
-	}
-}
-
 // TestSnapshotWorkIsBounded reads the second page of a snapshot after one of its records was written thousands of times.
 func TestSnapshotWorkIsBounded(t *testing.T) {
 	s := openTest(t, "")

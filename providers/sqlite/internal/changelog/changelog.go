@@ -1,4 +1,4 @@
-// Package changelog is the log of a workspace's changes: push, pull, snapshot, device cursors and collection (requirements 3.1 to
+// Package changelog is the log of a workspace's changes: push, pull, snapshot and device cursors (requirements 3.1 to
 // 3.3), and what is derived from the log in the same transaction: winners, names of kv rows, references to files.
 package changelog
 
@@ -6,20 +6,16 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"or3.chat/cloud/internal/signed"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/fill"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
 // Options configure a Log.
 type Options struct {
-	// Retention is how long superseded entries and deletions are kept at least, and never less than MinRetention.
-	Retention time.Duration
-	// DeviceStale is after which silence a device no longer holds compaction back.
-	DeviceStale time.Duration
 	// WorkspaceQuota bounds what one workspace keeps in the database, in bytes; 0 is no bound.
 	WorkspaceQuota int64
 	// RecentKeys is after how many keys a run of the index is written; 0 is the index's own.
@@ -28,23 +24,25 @@ type Options struct {
 	Noticed func(workspaceID string, err error)
 }
 
-// MinRetention keeps the entries that an unfinished snapshot still reads (see snapshotLife).
+// MinRetention is the shortest retention of what was replaced: it keeps the entries that an unfinished snapshot still reads (see snapshotLife).
 const MinRetention = 2 * snapshotLife
 
-// Log is the log of all workspaces. It implements or3cloud.SyncGatewayAdapter, SyncCollector, Snapshotter, Watcher and KVNameFreer.
+// Log is the log of all workspaces. It implements or3cloud.SyncGatewayAdapter, Snapshotter, Watcher and KVNameFreer.
 type Log struct {
 	e      *engine.Engine
 	ws     *members.Workspaces
 	opts   Options
 	heads  heads
 	index  *index.Index
+	tail   tail
+	large  chan struct{}  // has the place for large ops
 	tokens *signed.Signer // of pages of snapshots
 	older  sync.Once      // whether it was logged that the database is an older copy
 }
 
 // New returns the log of a database.
 func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Options) (*Log, error) {
-	l := &Log{e: e, ws: ws, opts: opts}
+	l := &Log{e: e, ws: ws, opts: opts, large: make(chan struct{}, 1)}
 	key, err := e.Q.SigningKey(ctx, snapshotOperation)
 	if err == nil {
 		l.tokens, err = signed.New(snapshotOperation, e.Now, snapshotLife, string(key))
@@ -52,7 +50,10 @@ func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Opt
 	if err != nil {
 		return nil, fmt.Errorf("key of snapshots: %w", err)
 	}
-	if l.index, err = index.New(ctx, e, index.Options{Derive: deriver(e), Gone: gone, RecentKeys: opts.RecentKeys}); err != nil {
+	if err := fill.All(ctx, e, EntrySize); err != nil {
+		return nil, fmt.Errorf("blocks of the log: %w", err)
+	}
+	if l.index, err = index.New(ctx, e, index.Options{Derive: deriver(e), Gone: gone(), RecentKeys: opts.RecentKeys}); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	if err := moveReferences(ctx, e, l.index); err != nil {

@@ -14,6 +14,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providers/sqlite/internal/members"
@@ -48,7 +49,7 @@ func openWith(t testing.TB, path string, recentKeys int) store {
 		t.Fatal(err)
 	}
 	ws := members.New(e, members.Options{})
-	l, err := New(t.Context(), e, ws, Options{Retention: MinRetention, RecentKeys: recentKeys, Noticed: func(string, error) {}})
+	l, err := New(t.Context(), e, ws, Options{RecentKeys: recentKeys, Noticed: func(string, error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestTheIndexAfterAKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		ws := members.New(e, members.Options{})
-		l, err := New(t.Context(), e, ws, Options{Retention: MinRetention, RecentKeys: 150, Noticed: func(string, error) {}})
+		l, err := New(t.Context(), e, ws, Options{RecentKeys: 150, Noticed: func(string, error) {}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,22 +133,30 @@ func TestTheIndexAfterAKill(t *testing.T) {
 			first = res
 		}
 		ops = append(ops, more...)
-		// What the index says of each record is what the entries that are not superseded say.
+		// What the index says of each record is what the entries that were not replaced say.
 		items, _ := p.page("", 1000)
 		winners := map[string]int64{}
-		rows, err := e.DB.Read.Query("SELECT l.pk, l.clock FROM log l LEFT JOIN superseded s ON s.id = l.id WHERE s.id IS NULL")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			var pk []byte
-			var clock int64
-			if err := rows.Scan(&pk, &clock); err != nil {
-				t.Fatal(err)
+		err = e.View(t.Context(), func(r *engine.Reader) error {
+			blocks := entries.Of(r).After(1, 0, layout.MaxVersion, true)
+			for blocks.Next() {
+				if err := blocks.Unpack(0, blocks.Len()); err != nil {
+					t.Fatal(err)
+				}
+				for i := range blocks.Len() {
+					entry, err := blocks.Entry(i)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if pk, err := entry.PK(); err != nil {
+						t.Fatal(err)
+					} else if !blocks.Marks.Replaced(i) {
+						winners[pk] = entry.Clock
+					}
+				}
 			}
-			winners[layout.UnpackID(pk)] = clock
-		}
-		if err := rows.Close(); err != nil {
+			return blocks.Close()
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		if len(items) != len(winners) {

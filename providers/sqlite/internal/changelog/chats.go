@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/bits"
 	"slices"
 
 	"github.com/ncruces/go-sqlite3"
@@ -13,8 +14,10 @@ import (
 	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
+	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
@@ -90,27 +93,40 @@ func nextMoves(r *engine.Reader, num int64) (m moves, err error) {
 	if m.from, m.to, err = chatHead(r, num); err != nil || m.from == m.to {
 		return m, err
 	}
-	tables := layout.TableSet([]string{or3cloud.TableThreads, or3cloud.TableMessages})
-	st := r.St.Changes
-	if err := engine.Bind(st, layout.EntryID(num, m.from), layout.EntryID(num, m.to), tables, []byte{}, int64(placeStep)); err != nil {
-		return m, err
-	}
-	defer st.Reset()
+	// What single users see is of other tables.
+	wanted := block.Wanted{After: m.from, Tables: layout.TableSet([]string{or3cloud.TableThreads, or3cloud.TableMessages})}
+	blocks := entries.Of(r).After(num, m.from, m.to, true)
+	defer blocks.Close()
 	size, rows := 0, 0
-	var row changeRow
-	for engine.Step(st) {
-		c := row.scan(st)
-		if rows, size = rows+1, size+len(c.Payload); rows == placeStep || size >= placeBytes {
-			m.to = c.ServerVersion
+	for blocks.Next() {
+		mask, err := blocks.Visible(blocks.Marks, wanted)
+		if err == nil && mask != 0 {
+			err = blocks.Unpack(extent(mask, block.MaxEntries))
 		}
-		if next, ok := moveOf(c); ok {
-			m.list = append(m.list, next)
+		if err != nil {
+			return m, err
 		}
-		if m.to == c.ServerVersion {
-			return m, nil
+		for ; mask != 0; mask &= mask - 1 {
+			var c or3cloud.Change
+			e, err := blocks.Entry(bits.TrailingZeros64(mask))
+			if err == nil {
+				err = e.Change(&c)
+			}
+			if err != nil {
+				return m, err
+			}
+			if rows, size = rows+1, size+len(c.Payload); rows == placeStep || size >= placeBytes {
+				m.to = c.ServerVersion
+			}
+			if next, ok := moveOf(&c); ok {
+				m.list = append(m.list, next)
+			}
+			if m.to == c.ServerVersion {
+				return m, nil
+			}
 		}
 	}
-	return m, errors.Join(st.Err(), st.Reset())
+	return m, blocks.Close()
 }
 
 func moveOf(c *or3cloud.Change) (m move, ok bool) {

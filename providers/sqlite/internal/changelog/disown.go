@@ -3,8 +3,6 @@ package changelog
 import (
 	"context"
 
-	"github.com/ncruces/go-sqlite3"
-
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
@@ -45,8 +43,7 @@ func (l *Log) PlanDisowning(ctx context.Context, num int64, hash or3cloud.BlobHa
 
 // disowningPut returns the put that takes the storage_id from a row; nil if it has none.
 func (l *Log) disowningPut(r *Reader, num int64, pk string, winner record) (*preparedOp, error) {
-	var payload []byte
-	_, err := engine.One(r.St.Entry, func(st *sqlite3.Stmt) { payload = st.ColumnBlob(10, nil) }, layout.EntryID(num, winner.Version))
+	payload, err := payloadOf(r, num, winner.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +55,7 @@ func (l *Log) disowningPut(r *Reader, num int64, pk string, winner record) (*pre
 	if err != nil || put == nil {
 		return nil, err
 	}
-	p, err := prepare(l.index.Hash, *put, "")
-	return &p, err
+	return l.encoded(*put, "")
 }
 
 // Disown applies what PlanDisowning has prepared. If a row has changed since, it does nothing and ok is false.
@@ -68,7 +64,7 @@ func (l *Log) Disown(t *engine.Tx, num int64, plans []Disowning) (ok bool, err e
 	err = p.write(t, func(int64) error {
 		winners := make([]record, len(plans))
 		for i, d := range plans {
-			winner, _, err := in(l.index, t).winnerOf(num, layout.TableNumber(or3cloud.TableFileMeta), d.key)
+			winner, _, err := l.in(t).winnerOf(num, layout.TableNumber(or3cloud.TableFileMeta), d.key)
 			if err != nil || winner.Version != d.version {
 				return err
 			}

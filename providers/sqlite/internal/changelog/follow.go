@@ -2,32 +2,29 @@ package changelog
 
 import (
 	"context"
+	"errors"
 	"time"
-
-	"github.com/ncruces/go-sqlite3"
 
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
 const (
-	// followPage is how many entries are read at once. They are written down in the steps of collections.
-	followPage = 8 * collectStep
+	// followPage is about how many entries are read, and then derived, at once.
+	followPage = 2048
 	// followTold is how often the log tells how far it is.
 	followTold = 10 * time.Second
 )
 
-// follow brings the index to where the log is, when the program starts: what came since the last run was written is derived again. In a
-// database from before the index that is everything, and the tables that the index replaces are then dropped. Whatever interrupts it,
-// the next start goes on.
+// follow brings the index to where the log is, when the program starts: what came since the last run was written is derived again.
 type follow struct {
 	e       *engine.Engine
 	index   *index.Index
-	older   bool // whether there are tables from before the index
 	blind   map[int64]error
 	told    time.Time
 	entries int
@@ -41,23 +38,21 @@ func deriver(e *engine.Engine) func(context.Context, *index.Index) (map[int64]er
 	}
 }
 
-func (f *follow) all(ctx context.Context) error {
-	err := f.e.DB.Read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'op_ids')").Scan(&f.older)
-	if err != nil {
-		return sqlitex.Translate(err)
-	}
-	f.told = f.e.Now()
-	if err := f.workspaces(ctx); err != nil || !f.older {
-		return err
-	}
-	if err := f.index.Flush(ctx); err != nil {
-		return err
-	}
-	return f.e.Do(ctx, func(_ context.Context, t *engine.Tx) error { return t.C.Exec("DROP TABLE op_ids; DROP TABLE records") })
+// followed is what the index learns of an entry.
+type followed struct {
+	op      index.Key
+	version int64
+	record  string // the key of its record in the index, if it is the winner
+	winner  *index.Winner
+	table   int64
+	pk      string
+	key     []byte   // of its record
+	digests []string // that it references
 }
 
-func (f *follow) workspaces(ctx context.Context) error {
+func (f *follow) all(ctx context.Context) error {
 	const pageSize = 1000
+	f.told = f.e.Now()
 	for after := int64(0); ; {
 		page, err := f.e.Q.NotIndexed(ctx, db.NotIndexedParams{Workspace: after, Max: pageSize})
 		if err != nil {
@@ -76,35 +71,40 @@ func (f *follow) workspaces(ctx context.Context) error {
 }
 
 func (f *follow) workspace(ctx context.Context, w db.NotIndexedRow) error {
-	step := db.NotIndexedEntriesParams{After: layout.EntryID(w.Workspace, w.Indexed), Upto: layout.EntryID(w.Workspace, w.Version), Max: followPage}
-	for {
-		rows, err := f.e.Q.NotIndexedEntries(ctx, step)
-		if sqlitex.IsDamage(err) && !f.older {
+	for after := w.Indexed; after < w.Version; {
+		var page []followed
+		err := f.e.View(ctx, func(r *engine.Reader) (err error) {
+			page, after, err = f.read(r, w.Workspace, after, w.Version)
+			return err
+		})
+		if sqlitex.IsDamage(err) {
 			f.blind[w.Workspace] = err
 			return nil
 		}
-		if err != nil || len(rows) == 0 {
-			return sqlitex.Translate(err)
+		if err == nil {
+			err = f.references(ctx, w.Workspace, page)
 		}
-		for _, some := range steps(rows, func(r db.NotIndexedEntriesRow) int64 { return r.Bytes }) {
-			err := f.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-				if f.older {
-					if err := keepOlder(ctx, t, w.Workspace, some); err != nil {
-						return err
-					}
-				}
-				return f.derive(w.Workspace, some)
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if err := f.index.Settle(ctx); err != nil {
+		if err != nil {
 			return err
 		}
-		step.After = rows[len(rows)-1].ID
-		f.tell(len(rows))
+		err = f.e.Do(ctx, func(context.Context, *engine.Tx) error {
+			for _, e := range page {
+				f.index.Put(w.Workspace, e.op, e.version, e.record, e.winner)
+				for _, digest := range e.digests {
+					index.PutReference(f.index, w.Workspace, digest, e.table, e.key, e.version)
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			err = f.index.Settle(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		f.tell(len(page))
 	}
+	return nil
 }
 
 // tell counts what was done, and tells of it now and then.
@@ -115,78 +115,109 @@ func (f *follow) tell(n int) {
 	}
 }
 
-// What the log takes over from the tables that the index replaces: fingerprints, in the form of layout.PackOp, and states.
-const (
-	keepFingerprints = `
-UPDATE log SET op_id = CAST(x'0310' || o.fingerprint || log.op_id AS BLOB) FROM op_ids o
-WHERE o.workspace = ?1 AND o.op_id = log.op_id AND length(o.fingerprint) = 16 AND log.id BETWEEN ?2 AND ?3`
-	olderState = `SELECT state FROM records WHERE workspace = ?1 AND tbl = ?2 AND pk = ?3 AND version = ?4 AND state <> 0`
-	keepState  = `UPDATE log SET op = ?1 WHERE id = ?2`
-)
-
-// keepOlder writes down in entries, and in rows, what the tables from before say of them.
-func keepOlder(ctx context.Context, t *engine.Tx, num int64, rows []db.NotIndexedEntriesRow) error {
-	if _, err := t.Conn.ExecContext(ctx, keepFingerprints, num, rows[0].ID, rows[len(rows)-1].ID); err != nil {
-		return err
+// references adds what winners reference, which has tables of its own.
+func (f *follow) references(ctx context.Context, num int64, page []followed) error {
+	if len(page) == 0 {
+		return nil
 	}
-	find, err := t.Conn.PrepareContext(ctx, olderState)
+	first, last := layout.EntryID(num, page[0].version)-1, layout.EntryID(num, page[len(page)-1].version)
+	files, err := f.e.Q.FilesBetween(ctx, db.FilesBetweenParams{After: first, Upto: last})
 	if err != nil {
-		return err
+		return sqlitex.Translate(err)
 	}
-	defer find.Close()
-	for i := range rows {
-		r := &rows[i]
-		if !r.Wins {
-			continue
-		}
-		state := int64(0)
-		err := find.QueryRowContext(ctx, num, r.Tbl, layout.RecordKey(layout.UnpackID(r.Pk), r.Owner), layout.VersionOf(r.ID)).Scan(&state)
-		if engine.NoRows(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		r.Op = r.Op&(1<<layout.OpBits-1) | state<<layout.OpBits
-		if _, err := t.Conn.ExecContext(ctx, keepState, r.Op, r.ID); err != nil {
-			return err
+	refs, err := f.e.Q.ReferencesBetween(ctx, db.ReferencesBetweenParams{After: first, Upto: last})
+	if err != nil {
+		return sqlitex.Translate(err)
+	}
+	winners := map[int64]*followed{}
+	for i := range page {
+		if e := &page[i]; e.winner != nil {
+			winners[layout.EntryID(num, e.version)] = e
 		}
 	}
-	return nil
-}
-
-// derive adds entries to the index. How often a record was won before is not counted again: the next winner becomes a waypoint.
-func (f *follow) derive(num int64, rows []db.NotIndexedEntriesRow) error {
-	for _, r := range rows {
-		_, opID := layout.SplitOp(r.OpID)
-		version := layout.VersionOf(r.ID)
-		if !r.Wins {
-			f.index.Put(num, f.index.Hash(opID), version, "", nil)
-			continue
+	for _, id := range files {
+		if e := winners[id]; e != nil {
+			e.digests = append(e.digests, syncschema.Digest(e.pk))
 		}
-		w := index.Winner{Version: version, State: r.Op >> layout.OpBits, Nth: 1}
-		if r.Prev > 0 {
-			w.Nth = waypointEvery - 1
-		}
-		pk := layout.UnpackID(r.Pk)
-		key := layout.RecordKey(pk, r.Owner)
-		f.index.Put(num, f.index.Hash(opID), version, index.RecordKey(num, r.Tbl, key), &w)
-		if r.File {
-			index.PutReference(f.index, num, syncschema.Digest(pk), r.Tbl, key, version)
-		}
+	}
+	for _, r := range refs {
 		digests, ok := unpackDigests(r.Digests)
 		if !ok {
 			return errDigests
 		}
-		for _, digest := range digests {
-			index.PutReference(f.index, num, digest, r.Tbl, key, version)
+		if e := winners[r.ID]; e != nil {
+			e.digests = append(e.digests, digests...)
 		}
 	}
 	return nil
 }
 
-// gone reports whether the log no longer has an entry.
-func gone(r *engine.Reader, id int64) (bool, error) {
-	found, err := engine.One(r.St.EntryExists, func(*sqlite3.Stmt) {}, id)
-	return !found, err
+// read returns what a stretch of the log after a version says, and the version up to which it goes.
+func (f *follow) read(r *engine.Reader, num, after, upto int64) (page []followed, last int64, err error) {
+	blocks := entries.Of(r).After(num, after, upto, true)
+	for last = upto; blocks.Next(); {
+		if page, err = f.block(page, num, blocks, after, upto); err != nil {
+			break
+		}
+		if len(page) >= followPage {
+			last = page[len(page)-1].version
+			break
+		}
+	}
+	return page, last, errors.Join(err, blocks.Close())
+}
+
+// block adds what a block says of the versions after one, up to another one. How often a record was won before is not counted again: the
+// next winner becomes a waypoint.
+func (f *follow) block(page []followed, num int64, b *entries.Blocks, after, upto int64) ([]followed, error) {
+	if err := b.Unpack(0, b.Len()); err != nil {
+		return page, err
+	}
+	gone := b.Marks.Collected()
+	for i := range b.Len() {
+		e, err := b.Entry(i)
+		if err != nil {
+			return page, err
+		}
+		if e.Version <= after || e.Version > upto || gone&(1<<i) != 0 {
+			continue
+		}
+		next := followed{op: f.index.Hash(e.OpID), version: e.Version}
+		if !e.Lost && !b.Marks.Replaced(i) {
+			if next.pk, err = e.PK(); err != nil {
+				return page, err
+			}
+			next.table, next.key = e.Table, layout.RecordKey(next.pk, e.Owner)
+			next.record = index.RecordKey(num, e.Table, next.key)
+			next.winner = &index.Winner{Version: e.Version, State: e.State, Nth: 1}
+			if e.Prev > 0 {
+				next.winner.Nth = waypointEvery - 1
+			}
+		}
+		page = append(page, next)
+	}
+	return page, nil
+}
+
+// WriteIndex makes sure that the runs of the index know the entries up to a version. What is in memory alone is derived from the log again
+// after a start: without a deletion that was collected meanwhile, the winner before it would be found.
+func (l *Log) WriteIndex(ctx context.Context, num, version int64) error {
+	indexed, err := l.e.Q.IndexedVersion(ctx, num)
+	if err != nil || indexed >= version {
+		return sqlitex.Translate(err)
+	}
+	return l.index.Write(ctx)
+}
+
+// gone returns what reports whether the log no longer has an entry. It is for one goroutine.
+func gone() func(r *engine.Reader, id int64) (bool, error) {
+	var with *engine.Reader
+	var stored *entries.Reader
+	return func(r *engine.Reader, id int64) (bool, error) {
+		if r != with {
+			with, stored = r, entries.Of(r)
+		}
+		found, err := stored.Exists(id>>layout.VersionBits, layout.VersionOf(id))
+		return !found, err
+	}
 }

@@ -72,6 +72,9 @@ func (h *heads) raise(workspace, version, horizon int64) {
 	}
 }
 
+// Collected says that a collection was committed which has raised the horizon of a workspace.
+func (l *Log) Collected(num, horizon int64) { l.heads.raise(num, 0, horizon) }
+
 // watch returns a channel that holds the newest version after each commit, until ctx ends or the heads are closed.
 func (h *heads) watch(ctx context.Context, workspace int64) (<-chan int64, error) {
 	c := make(chan int64, 1)

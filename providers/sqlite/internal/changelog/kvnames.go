@@ -84,8 +84,7 @@ func (l *Log) planDisplacement(r *Reader, workspace int64, names [][]byte, name 
 	}
 	var payload []byte
 	if rule.Payload {
-		_, err = engine.One(r.St.Entry, func(s *sqlite3.Stmt) { payload = s.ColumnBlob(10, nil) }, layout.EntryID(workspace, winner.Version))
-		if err != nil {
+		if payload, err = payloadOf(r, workspace, winner.Version); err != nil {
 			return nil, err
 		}
 		if rule.OnlyIfNamed && syncschema.Name(payload) != name {
@@ -131,7 +130,7 @@ func (p *push) displace(h holder, d *displacement) (*syncrule.Refusal, error) {
 		return nil, ErrStale
 	}
 	kv := layout.TableNumber(or3cloud.TableKV)
-	winner, exists, err := in(p.log.index, p.Tx).winnerOf(p.workspace, kv, h.key)
+	winner, exists, err := p.log.in(p.Tx).winnerOf(p.workspace, kv, h.key)
 	switch {
 	case err != nil:
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
@@ -22,19 +23,50 @@ func (l *Log) View(ctx context.Context, f func(*Reader) error) error { return l.
 
 // lookup finds entries in a transaction. The index says where an entry is; whether it still is there, and what it is, says the log.
 type lookup struct {
-	index       *index.View
-	head, pinOf *sqlite3.Stmt
+	index  *index.View
+	stored *entries.Reader
+	tail   *tail // what a job has accepted; nil for a reader
+	pinOf  *sqlite3.Stmt
 }
 
-func in(x *index.Index, t *engine.Tx) lookup { return lookup{x.In(t), t.St.EntryHead, t.St.PinOf} }
+// in returns a lookup of a job.
+func (l *Log) in(t *engine.Tx) lookup {
+	return lookup{l.index.In(t), l.tail.reader(t), &l.tail, t.St.PinOf}
+}
 
-func of(r *Reader) lookup { return lookup{&r.View, r.St.EntryHead, r.St.PinOf} }
+func of(r *Reader) lookup {
+	return lookup{index: &r.View, stored: entries.Of(r.Reader), pinOf: r.St.PinOf}
+}
+
+// head returns an entry without its text, unless it was collected.
+func (l lookup) head(workspace, version int64) (entries.Entry, bool, error) {
+	if e, ok := l.pending(workspace, version); ok {
+		return e, true, nil
+	}
+	return l.stored.Head(workspace, version)
+}
+
+// entry returns an entry, unless it was collected.
+func (l lookup) entry(workspace, version int64) (entries.Entry, bool, error) {
+	if e, ok := l.pending(workspace, version); ok {
+		return e, true, nil
+	}
+	return l.stored.Entry(workspace, version)
+}
+
+func (l lookup) pending(workspace, version int64) (e entries.Entry, ok bool) {
+	if l.tail != nil {
+		e, ok = l.tail.pending(workspace, version)
+	}
+	return e, ok
+}
 
 // record is the winner of a (table, pk).
 type record struct {
 	syncrule.Record
 	nth    int64 // how many there were, modulo 64
 	pinned int64 // the version of the last pinned entry
+	place  entries.Place
 }
 
 // missing is the error of an entry that is not there and was never collected.
@@ -48,14 +80,20 @@ func (l lookup) winner(workspace, table int64, key []byte, indexKey string) (r r
 	if err != nil || !found {
 		return r, false, err
 	}
-	found, err = engine.One(l.head, func(s *sqlite3.Stmt) {
-		_, opID := layout.SplitOp(s.ColumnRawBlob(6))
-		r.Version, r.State, r.nth = w.Version, syncrule.State(w.State), w.Nth
-		r.Revision = or3cloud.Revision{Clock: s.ColumnInt64(3), HLC: s.ColumnText(7), OpID: layout.UnpackID(opID)}
-	}, layout.EntryID(workspace, w.Version))
+	e, found := l.pending(workspace, w.Version)
+	switch {
+	case found:
+	case syncrule.State(w.State).Fate() == syncrule.Deleted:
+		e, found, err = l.stored.Head(workspace, w.Version)
+	default:
+		if e, found, err = l.stored.Winner(workspace, w.Version); err == nil && !found {
+			err = missing(workspace, w.Version)
+		}
+	}
 	if err != nil || !found { // a deletion that was collected
 		return r, false, err
 	}
+	r.Version, r.State, r.nth, r.place, r.Revision = w.Version, syncrule.State(w.State), w.Nth, e.Place, e.Revision()
 	if layout.TableName(table) == or3cloud.TableKV {
 		_, err = engine.One(l.pinOf, func(s *sqlite3.Stmt) { r.pinned = s.ColumnInt64(0) }, workspace, key)
 	}
@@ -76,12 +114,10 @@ type origin struct {
 // entryOf returns where an op was written; the zero value if it was not, or is collected.
 func (l lookup) entryOf(workspace int64, hash index.Key, opID []byte) (w origin, err error) {
 	err = l.index.Versions(index.OpKey(workspace, hash), func(version int64) (more bool, err error) {
-		_, err = engine.One(l.head, func(s *sqlite3.Stmt) {
-			fingerprint, id := layout.SplitOp(s.ColumnRawBlob(6))
-			if bytes.Equal(id, opID) {
-				w = origin{version, bytes.Clone(fingerprint)}
-			}
-		}, layout.EntryID(workspace, version))
+		e, found, err := l.head(workspace, version)
+		if found && bytes.Equal(e.OpID, opID) {
+			w = origin{version, bytes.Clone(e.Fingerprint)}
+		}
 		return w.version == 0, err
 	})
 	return w, err
@@ -90,7 +126,7 @@ func (l lookup) entryOf(workspace int64, hash index.Key, opID []byte) (w origin,
 // Records goes through records in the order of their tables and keys. Deletions that were collected are left out.
 type Records struct {
 	*index.Records
-	exists    *sqlite3.Stmt
+	stored    *entries.Reader
 	workspace int64
 	err       error
 }
@@ -101,7 +137,7 @@ func RecordsAfter(r *Reader, workspace, table int64, after []byte, last int64) *
 	if len(after) > 0 {
 		from += "\x00"
 	}
-	return &Records{Records: r.Records(from, index.RecordKey(workspace, last+1, nil)), exists: r.St.EntryExists, workspace: workspace}
+	return &Records{Records: r.Records(from, index.RecordKey(workspace, last+1, nil)), stored: entries.Of(r.Reader), workspace: workspace}
 }
 
 // Next goes to the next record and reports whether there is one.
@@ -111,7 +147,7 @@ func (r *Records) Next() bool {
 			return true
 		}
 		var exists bool
-		exists, r.err = engine.One(r.exists, func(*sqlite3.Stmt) {}, layout.EntryID(r.workspace, r.Version))
+		exists, r.err = r.stored.Exists(r.workspace, r.Version)
 		if exists && r.err == nil {
 			return true
 		}
@@ -125,4 +161,16 @@ func (r *Records) Err() error {
 		return r.err
 	}
 	return r.Records.Err()
+}
+
+// payloadOf returns a copy of the payload of a version; nil if it has none.
+func payloadOf(r *Reader, workspace, version int64) ([]byte, error) {
+	e, found, err := entries.Of(r.Reader).Entry(workspace, version)
+	if err == nil && !found {
+		err = missing(workspace, version)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Clone(e.Payload()), nil
 }

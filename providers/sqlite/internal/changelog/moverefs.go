@@ -10,6 +10,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
@@ -39,6 +40,26 @@ SELECT workspace, tbl, pk, group_concat(hex(digest)) FROM older_blob_refs
 WHERE (workspace, tbl, pk) > (?, ?, ?) AND tbl <> ? GROUP BY workspace, tbl, pk ORDER BY workspace, tbl, pk LIMIT ?`
 	newRefs = `INSERT OR REPLACE INTO blob_refs (id, digests) VALUES (?, ?)`
 )
+
+// What is moved at once, in a transaction of so many rows, or of so many bytes.
+const (
+	moveStep  = 256
+	moveBytes = 8 << 20
+)
+
+// steps divides rows into what is moved at once.
+func steps(rows []olderRow) (out [][]olderRow) {
+	begin, total := 0, int64(0)
+	for i, r := range rows {
+		if total += r.bytes; i > begin && (i-begin == moveStep || total > moveBytes) {
+			out, begin, total = append(out, rows[begin:i]), i, r.bytes
+		}
+	}
+	if begin < len(rows) {
+		out = append(out, rows[begin:])
+	}
+	return out
+}
 
 // moveReferences moves what older tables say of files, if they are there.
 func moveReferences(ctx context.Context, e *engine.Engine, x *index.Index) error {
@@ -112,7 +133,7 @@ func (f *follow) move(ctx context.Context, insert string, after []any, find stri
 		if err != nil {
 			return sqlitex.Translate(err)
 		}
-		for _, some := range steps(page, func(r olderRow) int64 { return r.bytes }) {
+		for _, some := range steps(page) {
 			full := false
 			err := f.e.Do(ctx, func(ctx context.Context, t *engine.Tx) (err error) {
 				full, err = f.moveStep(ctx, t, insert, some)
@@ -138,8 +159,10 @@ func (f *follow) moveStep(ctx context.Context, t *engine.Tx, insert string, rows
 		return false, err
 	}
 	defer st.Close()
+	stored := entries.In(t)
 	for _, r := range rows {
-		winner, found, err := in(f.index, t).winnerOf(r.workspace, r.table, r.key)
+		look := lookup{index: f.index.In(t), stored: stored, pinOf: t.St.PinOf}
+		winner, found, err := look.winnerOf(r.workspace, r.table, r.key)
 		if err != nil {
 			return false, err
 		}

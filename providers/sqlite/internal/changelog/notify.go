@@ -15,7 +15,7 @@ func (l *Log) Notify(ctx context.Context, n or3cloud.Notification) error {
 	if err != nil {
 		return err
 	}
-	prepared, err := prepare(l.index.Hash, op, n.UserID)
+	prepared, err := l.encoded(op, n.UserID)
 	if err != nil {
 		return err
 	}
@@ -32,17 +32,17 @@ func (l *Log) Notify(ctx context.Context, n or3cloud.Notification) error {
 			return err
 		}
 		return p.write(t, func(size int64) error {
-			if err := checkWorkspaceRoom(size, l.opts.WorkspaceQuota, []preparedOp{prepared}); err != nil {
+			if err := checkWorkspaceRoom(size, l.opts.WorkspaceQuota, []preparedOp{*prepared}); err != nil {
 				return err
 			}
-			return p.tell(&prepared)
+			return p.tell(prepared)
 		})
 	})
 }
 
 // tell writes a notification, unless it was written before, whatever has become of it.
 func (p *push) tell(op *preparedOp) error {
-	before, err := in(p.log.index, p.Tx).entryOf(p.workspace, op.hash, op.opID)
+	before, err := p.log.in(p.Tx).entryOf(p.workspace, op.hash, op.opID)
 	if err != nil || before.version > 0 {
 		return err
 	}

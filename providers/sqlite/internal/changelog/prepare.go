@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
@@ -35,6 +37,8 @@ type preparedOp struct {
 	refs        []string      // digests that its row references, sorted
 	names       [][]byte      // of a kv put: the keys under which its name may be stored, the present form first
 	takes       *displacement // for a put that owns its name
+	draft       *block.Draft  // what it is encoded in, and its place there
+	place       int
 }
 
 // planned reports whether it is known what the op takes its name from.
@@ -60,6 +64,12 @@ func prepare(hash index.Hash, op or3cloud.Op, user string) (preparedOp, error) {
 	return p, nil
 }
 
+// encode makes the op a part of a draft.
+func (p *preparedOp) encode(d *block.Draft) {
+	p.draft, p.place = d, d.Len()
+	d.Add(&p.Op, block.Known{State: int64(syncrule.StateOf(&p.Op)), OpID: p.opID, Owner: p.owner, Fingerprint: p.fingerprint})
+}
+
 // cost is about how many bytes the op makes the writer write.
 func (p *preparedOp) cost() int {
 	n := opCost + len(p.Payload) + refCost*len(p.refs)
@@ -76,11 +86,14 @@ type queue struct {
 	user      string
 	ops       []or3cloud.Op // not yet prepared
 	ready     []preparedOp
+	drafts    []*block.Draft // what ready is encoded in
+	large     bool           // whether the place for large ops is taken
 }
 
 // stretch returns the ops that come next, as many as one job of the writer takes.
 func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 	cost, planned := 0, true
+	var draft *block.Draft
 	for i := range q.ready {
 		cost += q.ready[i].cost()
 	}
@@ -92,7 +105,21 @@ func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := q.takePlace(ctx, &p); err != nil {
+			return nil, err
+		}
+		if draft == nil {
+			draft = drafts.Get().(*block.Draft)
+			q.drafts = append(q.drafts, draft)
+		}
+		if p.encode(draft); draft.Full() {
+			draft.Pack()
+			draft = nil
+		}
 		q.ops, q.ready, cost = q.ops[1:], append(q.ready, p), cost+p.cost()
+	}
+	if draft != nil {
+		draft.Pack()
 	}
 	for i := range q.ready {
 		planned = planned && q.ready[i].planned()
@@ -133,8 +160,40 @@ func (q *queue) plan(ctx context.Context) error {
 // done takes the first n ops off. If that is not the whole stretch, the next one has to be looked at again.
 func (q *queue) done(n int) {
 	q.ready = q.ready[n:]
-	if len(q.ready) > 0 {
-		q.ready[0].takes = nil
+	if len(q.ready) == 0 {
+		q.close()
+		return
+	}
+	q.ready[0].takes = nil
+}
+
+// takePlace waits for the place for large ops before one is encoded. A store holds a stretch a second time, and packed a third time; of
+// ops that are larger than that there is one at a time.
+func (q *queue) takePlace(ctx context.Context, p *preparedOp) error {
+	if q.large || len(p.Payload) <= stretchCost {
+		return nil
+	}
+	select {
+	case q.log.large <- struct{}{}:
+		q.large = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// drafts keeps the memory of drafts for the next stretch.
+var drafts = sync.Pool{New: func() any { return &block.Draft{} }}
+
+// close gives back what the ops hold that were prepared. No job uses them any more.
+func (q *queue) close() {
+	for _, d := range q.drafts {
+		d.Reset()
+		drafts.Put(d)
+	}
+	if q.drafts = q.drafts[:0]; q.large {
+		q.large = false
+		<-q.log.large
 	}
 }
 
@@ -147,9 +206,19 @@ func (l *Log) serverPut(table, pk string, payload []byte, clock int64, facts or3
 	if err != nil {
 		return nil, err
 	}
-	p, err := prepare(l.index.Hash, syncrule.ServerPut(table, pk, id, payload, clock, facts, l.e.Now()), "")
+	p, err := l.encoded(syncrule.ServerPut(table, pk, id, payload, clock, facts, l.e.Now()), "")
 	if err != nil {
 		return nil, fmt.Errorf("put of the server: %w", err)
 	}
+	return p, nil
+}
+
+// encoded prepares one op and encodes it.
+func (l *Log) encoded(op or3cloud.Op, user string) (*preparedOp, error) {
+	p, err := prepare(l.index.Hash, op, user)
+	if err != nil {
+		return nil, err
+	}
+	p.encode(&block.Draft{})
 	return &p, nil
 }

@@ -2,18 +2,25 @@ package changelog
 
 import (
 	"context"
-	"errors"
+	"math/bits"
 
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
 
 // Pull implements or3cloud.SyncGatewayAdapter.
 func (l *Log) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or3cloud.Change) error) (or3cloud.PullPage, error) {
+	return l.PullText(ctx, in, emit, nil)
+}
+
+// PullText implements or3cloud.TextPuller. Without text it is Pull.
+func (l *Log) PullText(ctx context.Context, in or3cloud.PullRequest, emit func(*or3cloud.Change) error, text func(json []byte, n int) error) (or3cloud.PullPage, error) {
 	num, err := l.ws.Number(ctx, in.Scope.WorkspaceID)
 	if err != nil {
 		return or3cloud.PullPage{}, err
@@ -46,7 +53,9 @@ func (l *Log) Pull(ctx context.Context, in or3cloud.PullRequest, emit func(*or3c
 		}
 		// A commit is seen here before its job ends. Polls that come after this one must not say less.
 		l.heads.learn(num, version, horizon)
-		page, err = changes(r, num, in, version, horizon, emit)
+		p := pullPage{PullPage: emptyPage(in.Cursor, version, horizon), in: in, emit: emit, text: text}
+		err = p.read(r, num, version)
+		page = p.PullPage
 		return err
 	})
 	l.opts.Noticed(in.Scope.WorkspaceID, err)
@@ -68,59 +77,107 @@ func counter(r *engine.Reader, workspace int64) (version, horizon int64, err err
 	return version, horizon, err
 }
 
-func changes(r *engine.Reader, workspace int64, in or3cloud.PullRequest, version, horizon int64, emit func(*or3cloud.Change) error) (or3cloud.PullPage, error) {
-	page := emptyPage(in.Cursor, version, horizon)
-	if in.Cursor >= version {
-		return page, nil
-	}
-	st := r.St.Changes
-	err := engine.Bind(st, layout.EntryID(workspace, in.Cursor), layout.EntryID(workspace, version), layout.TableSet(in.Tables), layout.PackID(nil, in.UserID), int64(in.Limit)+1)
-	if err != nil {
-		return page, err
-	}
-	defer st.Reset()
-	n, size, last := 0, 0, in.Cursor
-	var row changeRow
-	for engine.Step(st) {
-		if n == in.Limit || size >= or3cloud.AnswerBytes {
-			page.HasMore, page.NextCursor = true, last
-			return page, nil
-		}
-		c := row.scan(st)
-		if err := emit(c); err != nil {
-			return page, err
-		}
-		n, size, last = n+1, size+len(c.Payload)+len(row.text)+len(c.Stamp.DeviceID), c.ServerVersion
-	}
-	return page, errors.Join(st.Err(), st.Reset())
-}
-
-// changeRow is the change of one row after the other. A row costs one allocation: its ids and its hlc are parts of one
-// string, the payload is not copied, and the device is mostly that of the row before.
-type changeRow struct {
+// pullPage is a page while it is made.
+type pullPage struct {
+	or3cloud.PullPage
+	in     or3cloud.PullRequest
+	emit   func(*or3cloud.Change) error
+	text   func(json []byte, n int) error // nil: everything goes to emit
 	change or3cloud.Change
-	text   []byte
+	n      int // changes that were delivered
+	size   int // their bytes
+	last   int64
 }
 
-func (r *changeRow) scan(s *sqlite3.Stmt) *or3cloud.Change {
-	r.text = layout.AppendUnpackedID(r.text[:0], s.ColumnRawBlob(4))
-	pk := len(r.text)
-	r.text = layout.AppendUnpackedID(r.text, s.ColumnRawBlob(5))
-	opID := len(r.text)
-	r.text = append(r.text, s.ColumnRawText(6)...)
-	text := string(r.text)
+// read delivers what there is up to the counter. Blocks are read without their texts where they have nothing for the user.
+func (p *pullPage) read(r *engine.Reader, workspace, version int64) error {
+	if p.in.Cursor >= version {
+		return nil
+	}
+	wanted := block.Wanted{After: p.in.Cursor, Tables: layout.TableSet(p.in.Tables), User: layout.PackID(nil, p.in.UserID)}
+	blocks := entries.Of(r).After(workspace, p.in.Cursor, version, true)
+	defer blocks.Close()
+	for blocks.Next() {
+		mask, err := blocks.Visible(blocks.Marks, wanted)
+		if err != nil {
+			return err
+		}
+		more, err := p.deliver(blocks, mask)
+		if err != nil {
+			return err
+		}
+		if more {
+			p.HasMore, p.NextCursor = true, p.last
+			return nil
+		}
+	}
+	return blocks.Close()
+}
 
-	c := &r.change
-	c.ServerVersion = layout.VersionOf(s.ColumnInt64(0))
-	c.Table, c.Operation = layout.TableName(s.ColumnInt64(1)), layout.Operation(s.ColumnInt64(2))
-	c.PK = text[:pk]
-	c.Stamp.Clock, c.Stamp.OpID, c.Stamp.HLC = s.ColumnInt64(3), text[pk:opID], text[opID:]
-	if device := s.ColumnRawText(7); string(device) != c.Stamp.DeviceID {
-		c.Stamp.DeviceID = string(device)
+func (p *pullPage) full() bool { return p.n == p.in.Limit || p.size >= or3cloud.AnswerBytes }
+
+// deliver delivers entries of a block, and reports whether there are more than fit into the page.
+func (p *pullPage) deliver(b *entries.Blocks, mask uint64) (more bool, err error) {
+	if mask == 0 || p.full() {
+		return mask != 0, nil
 	}
-	c.Payload = nil
-	if s.ColumnType(8) != sqlite3.NULL {
-		c.Payload = s.ColumnRawBlob(8)
+	if err := b.Unpack(extent(mask, p.in.Limit-p.n)); err != nil {
+		return false, err
 	}
-	return c
+	texts := mask &^ b.Unchecked(mask)
+	if p.text == nil {
+		texts = 0
+	}
+	for mask != 0 {
+		if p.full() {
+			return true, nil
+		}
+		if i := bits.TrailingZeros64(mask); texts&(1<<i) == 0 {
+			mask &= mask - 1
+			err = p.one(b, i)
+		} else {
+			before := texts
+			err = p.run(b, &texts)
+			mask &^= before &^ texts
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// extent returns where the first bits of a mask begin and end, most of them at most.
+func extent(mask uint64, most int) (i, j int) {
+	i = bits.TrailingZeros64(mask)
+	if bits.OnesCount64(mask) <= most {
+		return i, bits.Len64(mask)
+	}
+	for ; most > 1; most-- {
+		mask &= mask - 1
+	}
+	return i, bits.TrailingZeros64(mask) + 1
+}
+
+// one delivers an entry as a change.
+func (p *pullPage) one(b *entries.Blocks, i int) error {
+	e, err := b.Entry(i)
+	if err == nil {
+		err = e.Change(&p.change)
+	}
+	if err != nil {
+		return err
+	}
+	p.n, p.size, p.last = p.n+1, p.size+b.Size(i)+1, e.Version
+	return p.emit(&p.change)
+}
+
+// run delivers neighbours as one text.
+func (p *pullPage) run(b *entries.Blocks, mask *uint64) error {
+	text, n, last, err := b.Run(mask, p.in.Limit-p.n, or3cloud.AnswerBytes-p.size)
+	if err != nil {
+		return err
+	}
+	p.n, p.size, p.last = p.n+n, p.size+len(text)+1, last
+	return p.text(text, n)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
@@ -38,6 +39,7 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 		results: make([]or3cloud.OpResult, 0, len(in.Ops)),
 	}
 	q := queue{log: l, workspace: num, user: in.UserID, ops: in.Ops}
+	defer q.close()
 	for stalled := 0; p.first < 0 || !q.empty(); {
 		done := len(p.results)
 		ops, err := q.stretch(ctx)
@@ -77,7 +79,6 @@ type push struct {
 	files      files // what the stretch does to those of the workspace
 	results    []or3cloud.OpResult
 	winners    winners
-	stored     []byte // the op id of an entry as it is stored; a buffer
 }
 
 // write runs f, which takes versions, in a transaction.
@@ -86,6 +87,8 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 		return engine.Unavailable(index.ErrFull)
 	}
 	p.Tx, p.grown, p.files = t, 0, files{}
+	p.log.tail.begin(t, p.workspace)
+	defer p.log.tail.end()
 	var size int64
 	found, err := engine.One(p.St.Counter, func(s *sqlite3.Stmt) { p.version, size = s.ColumnInt64(0), s.ColumnInt64(2) }, p.workspace)
 	if err != nil {
@@ -99,6 +102,9 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 		p.first = before
 	}
 	if err := f(size); err != nil || p.version == before {
+		return err
+	}
+	if err := p.log.tail.write(); err != nil {
 		return err
 	}
 	version := p.version
@@ -135,12 +141,12 @@ func (p *push) winner(op *preparedOp) (r record, found bool, err error) {
 	if op.indexKey == "" {
 		op.indexKey = index.RecordKey(p.workspace, op.table, op.key)
 	}
-	return in(p.log.index, p.Tx).winner(p.workspace, op.table, op.key, op.indexKey)
+	return p.log.in(p.Tx).winner(p.workspace, op.table, op.key, op.indexKey)
 }
 
 // applyOp judges one op. The error is ErrStale or a fault of the store.
 func (p *push) applyOp(op *preparedOp) (or3cloud.OpResult, error) {
-	before, err := in(p.log.index, p.Tx).entryOf(p.workspace, op.hash, op.opID)
+	before, err := p.log.in(p.Tx).entryOf(p.workspace, op.hash, op.opID)
 	if err != nil {
 		return or3cloud.OpResult{}, err
 	}
@@ -178,31 +184,27 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 		return fmt.Errorf("workspace %d has used all versions", p.workspace)
 	}
 	p.version++
-	id, prev := layout.EntryID(p.workspace, p.version), int64(0)
+	accepted, nth := block.Accepted{Version: p.version, At: p.At, Lost: !wins}, int64(1)
 	if wins && exists {
-		prev = old.Version
+		nth = old.nth + 1
+		accepted.Prev, accepted.Revived, accepted.Waypoint = old.Version, old.State.Fate() == syncrule.Deleted, nth%waypointEvery == 0
 	}
-	p.grown += EntrySize(op.pk, op.Payload)
-	state := syncrule.StateOf(&op.Op)
-	p.stored = layout.PackOp(p.stored[:0], op.opID, op.fingerprint)
-	err := engine.Run(p.St.InsertEntry, id, op.table, layout.OpNumber(op.Operation)|int64(state)<<layout.OpBits, prev, op.Stamp.Clock, p.At,
-		op.pk, p.stored, op.Stamp.HLC, op.Stamp.DeviceID, op.owner, op.Payload)
-	if err != nil {
+	p.grown += EntrySize(op.draft.Size(op.place))
+	if err := p.log.tail.accept(op.draft, op.place, accepted); err != nil {
 		return err
 	}
 	if !wins {
 		p.log.index.Put(p.workspace, op.hash, p.version, "", nil)
-		return engine.Run(p.St.Supersede, id, p.version, p.At, int64(0))
+		return nil
 	}
-	nth := int64(1)
 	if exists {
-		nth = old.nth + 1
-		if err := p.supersede(op, &old, nth); err != nil {
+		if err := p.supersede(op, &old, accepted.Waypoint); err != nil {
 			return err
 		}
 	}
+	state := syncrule.StateOf(&op.Op)
 	if state.Fate() == syncrule.Deleted {
-		if err := engine.Run(p.St.InsertTombstone, id); err != nil {
+		if err := engine.Run(p.St.InsertTombstone, layout.EntryID(p.workspace, p.version)); err != nil {
 			return err
 		}
 	}
@@ -214,17 +216,12 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 }
 
 // supersede notes that a winner is none any more.
-func (p *push) supersede(op *preparedOp, old *record, nth int64) error {
-	pinned := int64(0)
-	if old.pinned == old.Version {
-		pinned = 1
-	}
-	id := layout.EntryID(p.workspace, old.Version)
-	err := engine.Run(p.St.Supersede, id, p.version, p.At, pinned)
+func (p *push) supersede(op *preparedOp, old *record, waypoint bool) error {
+	err := p.log.tail.replace(old.Version, old.place, old.pinned == old.Version)
 	if old.State.Fate() == syncrule.Deleted {
-		err = errors.Join(err, engine.Run(p.St.DeleteTombstone, id))
+		err = errors.Join(err, engine.Run(p.St.DeleteTombstone, layout.EntryID(p.workspace, old.Version)))
 	}
-	if nth%waypointEvery == 0 {
+	if waypoint {
 		err = errors.Join(err, engine.Run(p.St.InsertWaypoint, p.workspace, op.table, op.key, p.version))
 	}
 	return err
@@ -243,33 +240,6 @@ func (p *push) refuse(op *preparedOp, winner *syncrule.Record, wins bool) (*sync
 		return p.takeName(op, wins)
 	}
 	return nil, nil
-}
-
-// entry is a row of the log.
-type entry struct {
-	table, op, prev, at int64
-	pk, owner           string
-	stamp               or3cloud.Stamp
-	payload             []byte
-}
-
-func scanEntry(s *sqlite3.Stmt) entry {
-	e := scanHead(s)
-	if s.ColumnType(10) != sqlite3.NULL {
-		e.payload = bytes.Clone(s.ColumnRawBlob(10))
-	}
-	return e
-}
-
-// scanHead scans all but the payload.
-func scanHead(s *sqlite3.Stmt) entry {
-	return entry{
-		table: s.ColumnInt64(0), op: s.ColumnInt64(1), prev: s.ColumnInt64(2), at: s.ColumnInt64(4),
-		pk: layout.UnpackID(s.ColumnRawBlob(5)), owner: layout.UnpackID(s.ColumnRawBlob(9)),
-		stamp: or3cloud.Stamp{
-			Clock: s.ColumnInt64(3), OpID: layout.UnpackID(s.ColumnRawBlob(6)), HLC: s.ColumnText(7), DeviceID: s.ColumnText(8),
-		},
-	}
 }
 
 // winners are the entries that ops of one batch lost against, by version. Each is read once, and none once the answer
@@ -300,16 +270,15 @@ func (p *push) loadWinner(version int64) (*or3cloud.Winner, error) {
 }
 
 func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
-	var e entry
-	found, err := engine.One(p.St.Entry, func(s *sqlite3.Stmt) { e = scanEntry(s) }, layout.EntryID(p.workspace, version))
+	e, found, err := p.log.in(p.Tx).entry(p.workspace, version)
 	if err != nil || !found {
 		return nil, fmt.Errorf("winning entry %d of workspace %d: found %t: %w", version, p.workspace, found, err)
 	}
-	w := &or3cloud.Winner{Operation: layout.Operation(e.op), Revision: e.stamp.Revision()}
+	w := &or3cloud.Winner{Operation: e.Operation, Revision: e.Revision()}
 	if w.Operation == or3cloud.OpDelete {
-		w.DeletedAt = time.UnixMilli(e.at)
+		w.DeletedAt = time.UnixMilli(e.At)
 	} else {
-		w.Payload = e.payload
+		w.Payload = bytes.Clone(e.Payload())
 	}
 	return w, nil
 }
@@ -319,8 +288,7 @@ func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3cloud.OpResult, err error) {
 	same := bytes.Equal(before.fingerprint, op.fingerprint)
 	if len(before.fingerprint) == 0 {
-		_, err = engine.One(p.St.EntryHead, func(s *sqlite3.Stmt) { same = sameHead(scanHead(s), &op.Op) }, layout.EntryID(p.workspace, before.version))
-		if err != nil {
+		if same, err = p.sameHead(before.version, &op.Op); err != nil {
 			return res, err
 		}
 	}
@@ -335,6 +303,15 @@ func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3clo
 }
 
 // sameHead reports whether an op is the one that an entry was made from, as far as its payload does not matter.
-func sameHead(e entry, op *or3cloud.Op) bool {
-	return syncrule.SameHead(&or3cloud.Op{Table: layout.TableName(e.table), Operation: layout.Operation(e.op), PK: e.pk, Stamp: e.stamp}, op)
+func (p *push) sameHead(version int64, op *or3cloud.Op) (bool, error) {
+	e, found, err := p.log.in(p.Tx).entry(p.workspace, version)
+	if err != nil || !found {
+		return false, err
+	}
+	before := or3cloud.Op{Table: layout.TableName(e.Table), Operation: e.Operation}
+	before.Stamp.Clock, before.Stamp.OpID, before.Stamp.HLC = e.Clock, layout.UnpackID(e.OpID), e.HLC()
+	if before.PK, err = e.PK(); err == nil {
+		before.Stamp.DeviceID, err = e.Device()
+	}
+	return syncrule.SameHead(&before, op), err
 }

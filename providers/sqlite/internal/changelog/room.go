@@ -8,17 +8,17 @@ import (
 )
 
 // What a workspace may keep in the database is one sum: its entries and the names of its kv rows. Everything else that a
-// push makes grow (records, superseded, op_ids, files, references) comes and goes with an entry.
+// push makes grow (marks, the index, files, references) comes and goes with an entry.
 
 const (
-	// EntryOverhead is what an entry, or a kv name, counts beside its pk and its payload: the op id, the record, the indexes.
-	EntryOverhead = 512
+	// EntryOverhead is what an entry counts beside its text: its head, the index, what is derived from it. A kv name counts as much.
+	EntryOverhead = 256
 	// DeletionRoom is the part of the quota by which deletions may exceed it, since they are what makes room.
 	DeletionRoom = 10
 )
 
-// EntrySize is what an entry counts. The collector computes the same from the row.
-func EntrySize(pk, payload []byte) int64 { return EntryOverhead + int64(len(pk)+len(payload)) }
+// EntrySize is what an entry counts whose text has so many bytes, not packed. The collector computes the same from its block.
+func EntrySize(text int) int64 { return EntryOverhead + int64(text) }
 
 var errWorkspaceFull = errors.New("the workspace is full")
 

@@ -1,17 +1,24 @@
 package changelog
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providers/sqlite/internal/members"
+	"or3.chat/cloud/syncwire"
 )
 
 // snapshotLife is how long the pages of a snapshot can be read.
@@ -55,13 +62,20 @@ func (t snapshotToken) id(workspace int64) string {
 
 // Snapshot implements or3cloud.Snapshotter.
 func (l *Log) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit func(*or3cloud.SnapshotItem) error) (or3cloud.SnapshotPage, error) {
+	return l.SnapshotText(ctx, in, emit, nil)
+}
+
+// SnapshotText implements or3cloud.TextSnapshotter. Without text it is Snapshot.
+func (l *Log) SnapshotText(
+	ctx context.Context, in or3cloud.SnapshotRequest, emit func(*or3cloud.SnapshotItem) error, text func(json []byte, n int) error,
+) (or3cloud.SnapshotPage, error) {
 	num, err := l.ws.Number(ctx, in.Scope.WorkspaceID)
 	if err != nil {
 		return or3cloud.SnapshotPage{}, err
 	}
 	at := snapshotToken{issuedAt: l.e.Now().UnixMilli(), tables: layout.TableSet(in.Tables), table: 1}
 	if in.PageToken != "" {
-		if at, err = l.resume(in); err != nil {
+		if at, err = resume(l.tokens, l.e.Now(), in); err != nil {
 			return or3cloud.SnapshotPage{}, err
 		}
 	}
@@ -76,8 +90,8 @@ func (l *Log) Snapshot(ctx context.Context, in or3cloud.SnapshotRequest, emit fu
 		} else if at.watermark > version {
 			return errBadToken
 		}
-		w := snapshotWalk{Reader: r, snapshotToken: &at, workspace: num, in: in, emit: emit}
-		more, err := w.records()
+		w := snapshotWalk{Reader: r, log: entries.Of(r.Reader), snapshotToken: &at, workspace: num, in: in, emit: emit, text: text}
+		more, err := w.page()
 		if err != nil {
 			return err
 		}
@@ -97,8 +111,8 @@ var (
 )
 
 // resume checks a page token against the request that carries it.
-func (l *Log) resume(in or3cloud.SnapshotRequest) (snapshotToken, error) {
-	claims, err := l.tokens.Verify(in.PageToken)
+func resume(tokens *signed.Signer, now time.Time, in or3cloud.SnapshotRequest) (snapshotToken, error) {
+	claims, err := tokens.Verify(in.PageToken)
 	if errors.Is(err, signed.ErrExpired) {
 		return snapshotToken{}, errSnapshotExpired
 	}
@@ -112,29 +126,67 @@ func (l *Log) resume(in or3cloud.SnapshotRequest) (snapshotToken, error) {
 		return t, errBadToken
 	case t.tables != layout.TableSet(in.Tables):
 		return t, or3cloud.Errorf(or3cloud.CodeInvalid, "Snapshot table filter cannot change between pages")
-	case l.e.Now().Before(time.UnixMilli(t.issuedAt)):
+	case now.Before(time.UnixMilli(t.issuedAt)):
 		return t, errSnapshotExpired // the clock was set back
 	}
 	return t, nil
 }
 
-// snapshotWalk delivers one page.
+// snapshotWalk delivers one page: it first goes through records, then reads the entries that these had at the watermark, each block once,
+// and then delivers them in the order of the records.
 type snapshotWalk struct {
 	*Reader
 	*snapshotToken
+	log       *entries.Reader
 	workspace int64
 	in        or3cloud.SnapshotRequest
 	emit      func(*or3cloud.SnapshotItem) error
-	steps     int // records and entries looked at
-	n, size   int // items delivered, and their bytes
+	text      func(json []byte, n int) error // nil: everything goes to emit
+	steps     int                            // records and entries looked at
+	items     []snapshotItem
 }
 
-// records delivers records from where the token stands and moves it on. It returns whether there may be more.
+// snapshotItem is an item of the page.
+type snapshotItem struct {
+	table, record int64 // of the record: its table, and its winner now
+	version       int64 // of the entry that was its winner at the watermark
+	size          int
+	text          []byte // as it goes out; nil if it is read when its turn comes
+}
+
+// page delivers records from where the token stands and moves it on. It returns whether there may be more.
+func (w *snapshotWalk) page() (more bool, err error) {
+	if more, err = w.records(); err != nil {
+		return false, err
+	}
+	var texts itemTexts
+	defer texts.free()
+	if err := w.read(&texts); err != nil {
+		return false, err
+	}
+	size := 0
+	for i := range w.items {
+		it := &w.items[i]
+		if size >= or3cloud.AnswerBytes {
+			w.table, w.version = w.items[i-1].table, w.items[i-1].record
+			return true, nil
+		}
+		if err := w.deliver(it); err != nil {
+			return false, err
+		}
+		size += it.size
+	}
+	return more, nil
+}
+
+// records collects as many items as fit into a page and moves the token to the last record that it has looked at. It returns whether there are more
+// records.
 func (w *snapshotWalk) records() (more bool, err error) {
 	key, err := w.position()
 	if err != nil {
 		return false, err
 	}
+	user := layout.PackID(nil, w.in.UserID)
 	passed := false
 	for last := w.table; w.table <= int64(len(or3cloud.SyncTables)); w.table, w.version, key, last = last+1, 0, nil, last+1 {
 		if w.tables&(1<<w.table) == 0 {
@@ -145,14 +197,21 @@ func (w *snapshotWalk) records() (more bool, err error) {
 		}
 		records := RecordsAfter(w.Reader, w.workspace, w.table, key, last)
 		for records.Next() {
-			if w.n == w.in.PageSize || w.size >= or3cloud.AnswerBytes || w.steps >= snapshotSteps && passed {
+			if len(w.items) == w.in.PageSize || w.steps >= snapshotSteps && passed {
 				return true, nil
 			}
 			passed = true
 			w.table, w.version = records.Table, records.Version
 			w.steps++
-			if err := w.deliver(records.Key, records.Version); err != nil {
+			if _, owner, single := bytes.Cut(records.Key, []byte{0}); single && !bytes.Equal(owner, user) {
+				continue
+			}
+			version, err := w.winnerAt(records.Key, records.Version)
+			if err != nil {
 				return false, err
+			}
+			if version > 0 {
+				w.items = append(w.items, snapshotItem{table: records.Table, record: records.Version, version: version})
 			}
 		}
 		if err := records.Err(); err != nil {
@@ -167,53 +226,95 @@ func (w *snapshotWalk) position() (key []byte, err error) {
 	if w.version == 0 {
 		return nil, nil
 	}
-	found, err := engine.One(w.St.EntryHead, func(s *sqlite3.Stmt) {
-		e := scanHead(s)
-		var owner []byte
-		if s.ColumnType(9) != sqlite3.NULL {
-			owner = layout.PackID(nil, e.owner)
-		}
-		key = layout.RecordKey(e.pk, owner)
-	}, layout.EntryID(w.workspace, w.version))
+	e, found, err := w.log.Entry(w.workspace, w.version)
 	if err == nil && !found {
 		err = errSnapshotExpired // a deletion that was dropped meanwhile
 	}
-	return key, err
+	if err != nil {
+		return nil, err
+	}
+	pk, err := e.PK()
+	return layout.RecordKey(pk, e.Owner), err
 }
 
-// deliver delivers the entry that was a record's winner at the watermark, if there was one that the user may see.
-func (w *snapshotWalk) deliver(key []byte, version int64) error {
-	version, err := w.winnerAt(key, version)
-	if err != nil || version == 0 {
+// read learns the sizes of all items, and reads texts as far as a page may need them.
+func (w *snapshotWalk) read(texts *itemTexts) error {
+	order := make([]int, len(w.items))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(w.items[a].version, w.items[b].version) })
+	versions := make([]int64, len(order))
+	for n, i := range order {
+		versions[n] = w.items[i].version
+	}
+	room := or3cloud.AnswerBytes
+	return w.log.Several(w.workspace, versions, entries.Wanted{
+		Head: func(n int, e *block.Entry, size int) bool {
+			w.items[order[n]].size = size
+			if w.text == nil || e.Unchecked || size > block.FullText || size > room {
+				return false
+			}
+			room -= size
+			return true
+		},
+		Text: func(n int, e *block.Entry) (err error) {
+			w.items[order[n]].text, err = texts.add(e)
+			return err
+		},
+	})
+}
+
+// itemTexts holds items as they go out until their turn comes, in pieces: as one text they would be copied each time that grows.
+type itemTexts struct {
+	pieces []*[textPiece]byte
+	used   int // of the last piece
+}
+
+// textPiece is how many bytes a piece has: more than any item that is held, and what the entry does not have of it.
+const textPiece = 2 * block.FullText
+
+var textPieces = sync.Pool{New: func() any { return new([textPiece]byte) }}
+
+// add holds an entry as an item.
+func (t *itemTexts) add(e *block.Entry) ([]byte, error) {
+	if len(t.pieces) == 0 || textPiece-t.used < len(e.Text())+syncwire.ItemRoom {
+		t.pieces, t.used = append(t.pieces, textPieces.Get().(*[textPiece]byte)), 0
+	}
+	text, err := e.AppendItem(t.pieces[len(t.pieces)-1][t.used:t.used])
+	t.used += len(text)
+	return text, err
+}
+
+// free gives the memory back. The texts must not be used after it.
+func (t *itemTexts) free() {
+	for _, p := range t.pieces {
+		textPieces.Put(p)
+	}
+}
+
+// deliver delivers an item.
+func (w *snapshotWalk) deliver(it *snapshotItem) error {
+	if it.text != nil {
+		return w.text(it.text, 1)
+	}
+	e, found, err := w.log.Entry(w.workspace, it.version)
+	if err == nil && (!found || e.Dropped()) {
+		err = missing(w.workspace, it.version)
+	}
+	if err != nil {
 		return err
 	}
-	visible := false
-	_, err = engine.One(w.St.EntryHead, func(s *sqlite3.Stmt) {
-		visible = s.ColumnType(9) == sqlite3.NULL || layout.UnpackID(s.ColumnRawBlob(9)) == w.in.UserID
-	}, layout.EntryID(w.workspace, version))
-	w.steps++
-	if err != nil || !visible {
+	item := or3cloud.SnapshotItem{Table: layout.TableName(e.Table), Operation: e.Operation, Revision: e.Revision()}
+	if item.PK, err = e.PK(); err != nil {
 		return err
 	}
-	var emitErr error
-	found, err := engine.One(w.St.Entry, func(s *sqlite3.Stmt) {
-		item := or3cloud.SnapshotItem{
-			Table: layout.TableName(w.table), PK: layout.RecordPK(key), Operation: layout.Operation(s.ColumnInt64(1)),
-			Revision: or3cloud.Revision{Clock: s.ColumnInt64(3), HLC: s.ColumnText(7), OpID: layout.UnpackID(s.ColumnRawBlob(6))},
-		}
-		if item.Operation == or3cloud.OpDelete {
-			item.DeletedAt = time.UnixMilli(s.ColumnInt64(4))
-		} else {
-			item.Payload = s.ColumnRawBlob(10)
-		}
-		w.n++
-		w.size += len(item.Payload) + len(item.PK) + len(item.Revision.HLC)
-		emitErr = w.emit(&item)
-	}, layout.EntryID(w.workspace, version))
-	if err == nil && !found {
-		err = missing(w.workspace, version)
+	if item.Operation == or3cloud.OpDelete {
+		item.DeletedAt = time.UnixMilli(e.At)
+	} else {
+		item.Payload = e.Payload()
 	}
-	return errors.Join(err, emitErr)
+	return w.emit(&item)
 }
 
 // winnerAt returns the version that was a record's winner at the watermark; 0 if there was none. It starts from the first
@@ -224,13 +325,13 @@ func (w *snapshotWalk) winnerAt(key []byte, version int64) (int64, error) {
 	}
 	_, err := engine.One(w.St.WaypointAfter, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, w.workspace, w.table, key, w.watermark)
 	for version > w.watermark && err == nil {
-		prev := int64(0)
+		var e entries.Entry
 		var found bool
-		found, err = engine.One(w.St.EntryHead, func(s *sqlite3.Stmt) { prev = s.ColumnInt64(2) }, layout.EntryID(w.workspace, version))
+		e, found, err = w.log.Winner(w.workspace, version)
 		if err == nil && !found {
 			err = missing(w.workspace, version)
 		}
-		version = prev
+		version = e.Prev
 		w.steps++
 	}
 	return version, err

@@ -3,10 +3,10 @@ package changelog
 import (
 	"bytes"
 
-	"github.com/ncruces/go-sqlite3"
-
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
 )
@@ -18,6 +18,7 @@ type Together struct{ ops []preparedOp }
 // checked like one of a client. fingerprints, if not nil, are by what their repetitions are known.
 func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t Together, err error) {
 	t.ops = make([]preparedOp, len(ops))
+	var drafts []*block.Draft
 	for i, op := range ops {
 		if t.ops[i], err = prepare(l.index.Hash, op, user); err != nil {
 			return t, err
@@ -25,6 +26,13 @@ func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t
 		if fingerprints != nil {
 			t.ops[i].fingerprint = fingerprints[i]
 		}
+		if len(drafts) == 0 || drafts[len(drafts)-1].Full() {
+			drafts = append(drafts, &block.Draft{})
+		}
+		t.ops[i].encode(drafts[len(drafts)-1])
+	}
+	for _, d := range drafts {
+		d.Pack()
 	}
 	return t, nil
 }
@@ -67,12 +75,15 @@ func Written(r *Reader, num int64, opID string) (version int64, table, pk string
 	if err != nil || w.version == 0 {
 		return 0, "", "", err
 	}
-	version = w.version
-	_, err = engine.One(r.St.EntryHead, func(s *sqlite3.Stmt) {
-		e := scanHead(s)
-		table, pk = layout.TableName(e.table), e.pk
-	}, layout.EntryID(num, version))
-	return version, table, pk, err
+	e, found, err := entries.Of(r.Reader).Entry(num, w.version)
+	if err == nil && !found {
+		err = missing(num, w.version)
+	}
+	if err != nil {
+		return 0, "", "", err
+	}
+	pk, err = e.PK()
+	return w.version, layout.TableName(e.Table), pk, err
 }
 
 // RecordOf returns the winner of a record that everyone sees; the zero one if there is none.
@@ -83,19 +94,22 @@ func RecordOf(r *Reader, num int64, table, pk string) (syncrule.Record, error) {
 
 // Unchanged reports whether a record still has the winner that RecordOf has returned.
 func (l *Log) Unchanged(t *engine.Tx, num int64, table, pk string, was syncrule.Record) (bool, error) {
-	w, _, err := in(l.index, t).winnerOf(num, layout.TableNumber(table), layout.RecordKey(pk, nil))
+	w, _, err := l.in(t).winnerOf(num, layout.TableNumber(table), layout.RecordKey(pk, nil))
 	return w.Version == was.Version, err
 }
 
 // PayloadOf calls f with the payload of a version, which is valid only during the call, and with the device that has written it.
 func PayloadOf(r *Reader, num, version int64, f func(payload []byte, device string) error) error {
-	var failed error
-	found, err := engine.One(r.St.Entry, func(s *sqlite3.Stmt) { failed = f(s.ColumnRawBlob(10), s.ColumnText(8)) }, layout.EntryID(num, version))
+	e, found, err := entries.Of(r.Reader).Entry(num, version)
 	if err == nil && !found {
 		err = missing(num, version)
 	}
 	if err != nil {
 		return err
 	}
-	return failed
+	device, err := e.Device()
+	if err != nil {
+		return err
+	}
+	return f(e.Payload(), device)
 }

@@ -39,6 +39,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.addEntriesGoneStmt, err = db.PrepareContext(ctx, addEntriesGone); err != nil {
 		return nil, fmt.Errorf("error preparing query AddEntriesGone: %w", err)
 	}
+	if q.addMarksStmt, err = db.PrepareContext(ctx, addMarks); err != nil {
+		return nil, fmt.Errorf("error preparing query AddMarks: %w", err)
+	}
+	if q.addPinnedStmt, err = db.PrepareContext(ctx, addPinned); err != nil {
+		return nil, fmt.Errorf("error preparing query AddPinned: %w", err)
+	}
 	if q.addUseStmt, err = db.PrepareContext(ctx, addUse); err != nil {
 		return nil, fmt.Errorf("error preparing query AddUse: %w", err)
 	}
@@ -69,6 +75,21 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.beginChatStmt, err = db.PrepareContext(ctx, beginChat); err != nil {
 		return nil, fmt.Errorf("error preparing query BeginChat: %w", err)
 	}
+	if q.blockAfterStmt, err = db.PrepareContext(ctx, blockAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query BlockAfter: %w", err)
+	}
+	if q.blockHeadsStmt, err = db.PrepareContext(ctx, blockHeads); err != nil {
+		return nil, fmt.Errorf("error preparing query BlockHeads: %w", err)
+	}
+	if q.blockHeadsFromStmt, err = db.PrepareContext(ctx, blockHeadsFrom); err != nil {
+		return nil, fmt.Errorf("error preparing query BlockHeadsFrom: %w", err)
+	}
+	if q.blockTextStmt, err = db.PrepareContext(ctx, blockText); err != nil {
+		return nil, fmt.Errorf("error preparing query BlockText: %w", err)
+	}
+	if q.blocksFromStmt, err = db.PrepareContext(ctx, blocksFrom); err != nil {
+		return nil, fmt.Errorf("error preparing query BlocksFrom: %w", err)
+	}
 	if q.cancelAdmissionStmt, err = db.PrepareContext(ctx, cancelAdmission); err != nil {
 		return nil, fmt.Errorf("error preparing query CancelAdmission: %w", err)
 	}
@@ -83,9 +104,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.changeWebhookStmt, err = db.PrepareContext(ctx, changeWebhook); err != nil {
 		return nil, fmt.Errorf("error preparing query ChangeWebhook: %w", err)
-	}
-	if q.changesStmt, err = db.PrepareContext(ctx, changes); err != nil {
-		return nil, fmt.Errorf("error preparing query Changes: %w", err)
 	}
 	if q.chatAfterStmt, err = db.PrepareContext(ctx, chatAfter); err != nil {
 		return nil, fmt.Errorf("error preparing query ChatAfter: %w", err)
@@ -114,14 +132,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.clearActiveWorkspaceStmt, err = db.PrepareContext(ctx, clearActiveWorkspace); err != nil {
 		return nil, fmt.Errorf("error preparing query ClearActiveWorkspace: %w", err)
 	}
-	if q.collectableDeletesStmt, err = db.PrepareContext(ctx, collectableDeletes); err != nil {
-		return nil, fmt.Errorf("error preparing query CollectableDeletes: %w", err)
-	}
-	if q.collectableEntriesStmt, err = db.PrepareContext(ctx, collectableEntries); err != nil {
-		return nil, fmt.Errorf("error preparing query CollectableEntries: %w", err)
-	}
 	if q.collectablePinsStmt, err = db.PrepareContext(ctx, collectablePins); err != nil {
 		return nil, fmt.Errorf("error preparing query CollectablePins: %w", err)
+	}
+	if q.collectedAfterStmt, err = db.PrepareContext(ctx, collectedAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query CollectedAfter: %w", err)
 	}
 	if q.completionsAreToldStmt, err = db.PrepareContext(ctx, completionsAreTold); err != nil {
 		return nil, fmt.Errorf("error preparing query CompletionsAreTold: %w", err)
@@ -159,11 +174,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.cursorFloorStmt, err = db.PrepareContext(ctx, cursorFloor); err != nil {
 		return nil, fmt.Errorf("error preparing query CursorFloor: %w", err)
 	}
+	if q.deleteBlockStmt, err = db.PrepareContext(ctx, deleteBlock); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteBlock: %w", err)
+	}
 	if q.deleteEndedRateWindowsStmt, err = db.PrepareContext(ctx, deleteEndedRateWindows); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteEndedRateWindows: %w", err)
-	}
-	if q.deleteEntryStmt, err = db.PrepareContext(ctx, deleteEntry); err != nil {
-		return nil, fmt.Errorf("error preparing query DeleteEntry: %w", err)
 	}
 	if q.deleteFileStmt, err = db.PrepareContext(ctx, deleteFile); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteFile: %w", err)
@@ -177,6 +192,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteLateRateWindowsStmt, err = db.PrepareContext(ctx, deleteLateRateWindows); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteLateRateWindows: %w", err)
 	}
+	if q.deleteMarksStmt, err = db.PrepareContext(ctx, deleteMarks); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteMarks: %w", err)
+	}
 	if q.deleteMemberStmt, err = db.PrepareContext(ctx, deleteMember); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteMember: %w", err)
 	}
@@ -188,9 +206,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deleteRefsStmt, err = db.PrepareContext(ctx, deleteRefs); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteRefs: %w", err)
-	}
-	if q.deleteSupersededStmt, err = db.PrepareContext(ctx, deleteSuperseded); err != nil {
-		return nil, fmt.Errorf("error preparing query DeleteSuperseded: %w", err)
 	}
 	if q.deleteSurplusRateWindowsStmt, err = db.PrepareContext(ctx, deleteSurplusRateWindows); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteSurplusRateWindows: %w", err)
@@ -291,6 +306,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.dropOldCancellationsStmt, err = db.PrepareContext(ctx, dropOldCancellations); err != nil {
 		return nil, fmt.Errorf("error preparing query DropOldCancellations: %w", err)
 	}
+	if q.dropPinnedStmt, err = db.PrepareContext(ctx, dropPinned); err != nil {
+		return nil, fmt.Errorf("error preparing query DropPinned: %w", err)
+	}
 	if q.dropTombstoneStmt, err = db.PrepareContext(ctx, dropTombstone); err != nil {
 		return nil, fmt.Errorf("error preparing query DropTombstone: %w", err)
 	}
@@ -306,23 +324,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.endJobStmt, err = db.PrepareContext(ctx, endJob); err != nil {
 		return nil, fmt.Errorf("error preparing query EndJob: %w", err)
 	}
-	if q.entriesAfterStmt, err = db.PrepareContext(ctx, entriesAfter); err != nil {
-		return nil, fmt.Errorf("error preparing query EntriesAfter: %w", err)
-	}
 	if q.entriesGoneStmt, err = db.PrepareContext(ctx, entriesGone); err != nil {
 		return nil, fmt.Errorf("error preparing query EntriesGone: %w", err)
-	}
-	if q.entryStmt, err = db.PrepareContext(ctx, entry); err != nil {
-		return nil, fmt.Errorf("error preparing query Entry: %w", err)
-	}
-	if q.entryExistsStmt, err = db.PrepareContext(ctx, entryExists); err != nil {
-		return nil, fmt.Errorf("error preparing query EntryExists: %w", err)
-	}
-	if q.entryHeadStmt, err = db.PrepareContext(ctx, entryHead); err != nil {
-		return nil, fmt.Errorf("error preparing query EntryHead: %w", err)
-	}
-	if q.entryPayloadStmt, err = db.PrepareContext(ctx, entryPayload); err != nil {
-		return nil, fmt.Errorf("error preparing query EntryPayload: %w", err)
 	}
 	if q.expireAuditStmt, err = db.PrepareContext(ctx, expireAudit); err != nil {
 		return nil, fmt.Errorf("error preparing query ExpireAudit: %w", err)
@@ -335,6 +338,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.fileStmt, err = db.PrepareContext(ctx, file); err != nil {
 		return nil, fmt.Errorf("error preparing query File: %w", err)
+	}
+	if q.filesBetweenStmt, err = db.PrepareContext(ctx, filesBetween); err != nil {
+		return nil, fmt.Errorf("error preparing query FilesBetween: %w", err)
 	}
 	if q.findWorkspacesStmt, err = db.PrepareContext(ctx, findWorkspaces); err != nil {
 		return nil, fmt.Errorf("error preparing query FindWorkspaces: %w", err)
@@ -402,6 +408,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertAdminWebhookStmt, err = db.PrepareContext(ctx, insertAdminWebhook); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertAdminWebhook: %w", err)
 	}
+	if q.insertBlockStmt, err = db.PrepareContext(ctx, insertBlock); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertBlock: %w", err)
+	}
 	if q.insertCounterStmt, err = db.PrepareContext(ctx, insertCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertCounter: %w", err)
 	}
@@ -410,9 +419,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertDeliveryStmt, err = db.PrepareContext(ctx, insertDelivery); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertDelivery: %w", err)
-	}
-	if q.insertEntryStmt, err = db.PrepareContext(ctx, insertEntry); err != nil {
-		return nil, fmt.Errorf("error preparing query InsertEntry: %w", err)
 	}
 	if q.insertFileStmt, err = db.PrepareContext(ctx, insertFile); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertFile: %w", err)
@@ -546,6 +552,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.makeResumableStmt, err = db.PrepareContext(ctx, makeResumable); err != nil {
 		return nil, fmt.Errorf("error preparing query MakeResumable: %w", err)
 	}
+	if q.marksStmt, err = db.PrepareContext(ctx, marks); err != nil {
+		return nil, fmt.Errorf("error preparing query Marks: %w", err)
+	}
 	if q.memberRoleStmt, err = db.PrepareContext(ctx, memberRole); err != nil {
 		return nil, fmt.Errorf("error preparing query MemberRole: %w", err)
 	}
@@ -563,9 +572,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.notIndexedStmt, err = db.PrepareContext(ctx, notIndexed); err != nil {
 		return nil, fmt.Errorf("error preparing query NotIndexed: %w", err)
-	}
-	if q.notIndexedEntriesStmt, err = db.PrepareContext(ctx, notIndexedEntries); err != nil {
-		return nil, fmt.Errorf("error preparing query NotIndexedEntries: %w", err)
 	}
 	if q.noteFounderStmt, err = db.PrepareContext(ctx, noteFounder); err != nil {
 		return nil, fmt.Errorf("error preparing query NoteFounder: %w", err)
@@ -621,6 +627,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.placeInChatStmt, err = db.PrepareContext(ctx, placeInChat); err != nil {
 		return nil, fmt.Errorf("error preparing query PlaceInChat: %w", err)
 	}
+	if q.progressStmt, err = db.PrepareContext(ctx, progress); err != nil {
+		return nil, fmt.Errorf("error preparing query Progress: %w", err)
+	}
 	if q.promisedRoomStmt, err = db.PrepareContext(ctx, promisedRoom); err != nil {
 		return nil, fmt.Errorf("error preparing query PromisedRoom: %w", err)
 	}
@@ -633,6 +642,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.rateWindowsStmt, err = db.PrepareContext(ctx, rateWindows); err != nil {
 		return nil, fmt.Errorf("error preparing query RateWindows: %w", err)
 	}
+	if q.referencesBetweenStmt, err = db.PrepareContext(ctx, referencesBetween); err != nil {
+		return nil, fmt.Errorf("error preparing query ReferencesBetween: %w", err)
+	}
 	if q.rehomeUsersStmt, err = db.PrepareContext(ctx, rehomeUsers); err != nil {
 		return nil, fmt.Errorf("error preparing query RehomeUsers: %w", err)
 	}
@@ -644,6 +656,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.removeFromChatStmt, err = db.PrepareContext(ctx, removeFromChat); err != nil {
 		return nil, fmt.Errorf("error preparing query RemoveFromChat: %w", err)
+	}
+	if q.replaceBlockStmt, err = db.PrepareContext(ctx, replaceBlock); err != nil {
+		return nil, fmt.Errorf("error preparing query ReplaceBlock: %w", err)
 	}
 	if q.resetStaleDeliveriesStmt, err = db.PrepareContext(ctx, resetStaleDeliveries); err != nil {
 		return nil, fmt.Errorf("error preparing query ResetStaleDeliveries: %w", err)
@@ -681,6 +696,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setChatHeadStmt, err = db.PrepareContext(ctx, setChatHead); err != nil {
 		return nil, fmt.Errorf("error preparing query SetChatHead: %w", err)
 	}
+	if q.setCollectedStmt, err = db.PrepareContext(ctx, setCollected); err != nil {
+		return nil, fmt.Errorf("error preparing query SetCollected: %w", err)
+	}
 	if q.setCounterStmt, err = db.PrepareContext(ctx, setCounter); err != nil {
 		return nil, fmt.Errorf("error preparing query SetCounter: %w", err)
 	}
@@ -689,6 +707,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.setIndexGenerationStmt, err = db.PrepareContext(ctx, setIndexGeneration); err != nil {
 		return nil, fmt.Errorf("error preparing query SetIndexGeneration: %w", err)
+	}
+	if q.setJoinedStmt, err = db.PrepareContext(ctx, setJoined); err != nil {
+		return nil, fmt.Errorf("error preparing query SetJoined: %w", err)
+	}
+	if q.setMarksStmt, err = db.PrepareContext(ctx, setMarks); err != nil {
+		return nil, fmt.Errorf("error preparing query SetMarks: %w", err)
 	}
 	if q.setWorkspaceSettingStmt, err = db.PrepareContext(ctx, setWorkspaceSetting); err != nil {
 		return nil, fmt.Errorf("error preparing query SetWorkspaceSetting: %w", err)
@@ -714,11 +738,11 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.stepStmt, err = db.PrepareContext(ctx, step); err != nil {
 		return nil, fmt.Errorf("error preparing query Step: %w", err)
 	}
-	if q.supersedeStmt, err = db.PrepareContext(ctx, supersede); err != nil {
-		return nil, fmt.Errorf("error preparing query Supersede: %w", err)
-	}
 	if q.surplusJobsStmt, err = db.PrepareContext(ctx, surplusJobs); err != nil {
 		return nil, fmt.Errorf("error preparing query SurplusJobs: %w", err)
+	}
+	if q.tombstonesAfterStmt, err = db.PrepareContext(ctx, tombstonesAfter); err != nil {
+		return nil, fmt.Errorf("error preparing query TombstonesAfter: %w", err)
 	}
 	if q.touchJobStmt, err = db.PrepareContext(ctx, touchJob); err != nil {
 		return nil, fmt.Errorf("error preparing query TouchJob: %w", err)
@@ -843,6 +867,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing addEntriesGoneStmt: %w", cerr)
 		}
 	}
+	if q.addMarksStmt != nil {
+		if cerr := q.addMarksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addMarksStmt: %w", cerr)
+		}
+	}
+	if q.addPinnedStmt != nil {
+		if cerr := q.addPinnedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing addPinnedStmt: %w", cerr)
+		}
+	}
 	if q.addUseStmt != nil {
 		if cerr := q.addUseStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing addUseStmt: %w", cerr)
@@ -893,6 +927,31 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing beginChatStmt: %w", cerr)
 		}
 	}
+	if q.blockAfterStmt != nil {
+		if cerr := q.blockAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing blockAfterStmt: %w", cerr)
+		}
+	}
+	if q.blockHeadsStmt != nil {
+		if cerr := q.blockHeadsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing blockHeadsStmt: %w", cerr)
+		}
+	}
+	if q.blockHeadsFromStmt != nil {
+		if cerr := q.blockHeadsFromStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing blockHeadsFromStmt: %w", cerr)
+		}
+	}
+	if q.blockTextStmt != nil {
+		if cerr := q.blockTextStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing blockTextStmt: %w", cerr)
+		}
+	}
+	if q.blocksFromStmt != nil {
+		if cerr := q.blocksFromStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing blocksFromStmt: %w", cerr)
+		}
+	}
 	if q.cancelAdmissionStmt != nil {
 		if cerr := q.cancelAdmissionStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing cancelAdmissionStmt: %w", cerr)
@@ -916,11 +975,6 @@ func (q *Queries) Close() error {
 	if q.changeWebhookStmt != nil {
 		if cerr := q.changeWebhookStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing changeWebhookStmt: %w", cerr)
-		}
-	}
-	if q.changesStmt != nil {
-		if cerr := q.changesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing changesStmt: %w", cerr)
 		}
 	}
 	if q.chatAfterStmt != nil {
@@ -968,19 +1022,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing clearActiveWorkspaceStmt: %w", cerr)
 		}
 	}
-	if q.collectableDeletesStmt != nil {
-		if cerr := q.collectableDeletesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing collectableDeletesStmt: %w", cerr)
-		}
-	}
-	if q.collectableEntriesStmt != nil {
-		if cerr := q.collectableEntriesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing collectableEntriesStmt: %w", cerr)
-		}
-	}
 	if q.collectablePinsStmt != nil {
 		if cerr := q.collectablePinsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing collectablePinsStmt: %w", cerr)
+		}
+	}
+	if q.collectedAfterStmt != nil {
+		if cerr := q.collectedAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing collectedAfterStmt: %w", cerr)
 		}
 	}
 	if q.completionsAreToldStmt != nil {
@@ -1043,14 +1092,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing cursorFloorStmt: %w", cerr)
 		}
 	}
+	if q.deleteBlockStmt != nil {
+		if cerr := q.deleteBlockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteBlockStmt: %w", cerr)
+		}
+	}
 	if q.deleteEndedRateWindowsStmt != nil {
 		if cerr := q.deleteEndedRateWindowsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteEndedRateWindowsStmt: %w", cerr)
-		}
-	}
-	if q.deleteEntryStmt != nil {
-		if cerr := q.deleteEntryStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing deleteEntryStmt: %w", cerr)
 		}
 	}
 	if q.deleteFileStmt != nil {
@@ -1073,6 +1122,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteLateRateWindowsStmt: %w", cerr)
 		}
 	}
+	if q.deleteMarksStmt != nil {
+		if cerr := q.deleteMarksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteMarksStmt: %w", cerr)
+		}
+	}
 	if q.deleteMemberStmt != nil {
 		if cerr := q.deleteMemberStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteMemberStmt: %w", cerr)
@@ -1091,11 +1145,6 @@ func (q *Queries) Close() error {
 	if q.deleteRefsStmt != nil {
 		if cerr := q.deleteRefsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deleteRefsStmt: %w", cerr)
-		}
-	}
-	if q.deleteSupersededStmt != nil {
-		if cerr := q.deleteSupersededStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing deleteSupersededStmt: %w", cerr)
 		}
 	}
 	if q.deleteSurplusRateWindowsStmt != nil {
@@ -1263,6 +1312,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing dropOldCancellationsStmt: %w", cerr)
 		}
 	}
+	if q.dropPinnedStmt != nil {
+		if cerr := q.dropPinnedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropPinnedStmt: %w", cerr)
+		}
+	}
 	if q.dropTombstoneStmt != nil {
 		if cerr := q.dropTombstoneStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropTombstoneStmt: %w", cerr)
@@ -1288,34 +1342,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing endJobStmt: %w", cerr)
 		}
 	}
-	if q.entriesAfterStmt != nil {
-		if cerr := q.entriesAfterStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing entriesAfterStmt: %w", cerr)
-		}
-	}
 	if q.entriesGoneStmt != nil {
 		if cerr := q.entriesGoneStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing entriesGoneStmt: %w", cerr)
-		}
-	}
-	if q.entryStmt != nil {
-		if cerr := q.entryStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing entryStmt: %w", cerr)
-		}
-	}
-	if q.entryExistsStmt != nil {
-		if cerr := q.entryExistsStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing entryExistsStmt: %w", cerr)
-		}
-	}
-	if q.entryHeadStmt != nil {
-		if cerr := q.entryHeadStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing entryHeadStmt: %w", cerr)
-		}
-	}
-	if q.entryPayloadStmt != nil {
-		if cerr := q.entryPayloadStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing entryPayloadStmt: %w", cerr)
 		}
 	}
 	if q.expireAuditStmt != nil {
@@ -1336,6 +1365,11 @@ func (q *Queries) Close() error {
 	if q.fileStmt != nil {
 		if cerr := q.fileStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing fileStmt: %w", cerr)
+		}
+	}
+	if q.filesBetweenStmt != nil {
+		if cerr := q.filesBetweenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing filesBetweenStmt: %w", cerr)
 		}
 	}
 	if q.findWorkspacesStmt != nil {
@@ -1448,6 +1482,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertAdminWebhookStmt: %w", cerr)
 		}
 	}
+	if q.insertBlockStmt != nil {
+		if cerr := q.insertBlockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertBlockStmt: %w", cerr)
+		}
+	}
 	if q.insertCounterStmt != nil {
 		if cerr := q.insertCounterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertCounterStmt: %w", cerr)
@@ -1461,11 +1500,6 @@ func (q *Queries) Close() error {
 	if q.insertDeliveryStmt != nil {
 		if cerr := q.insertDeliveryStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertDeliveryStmt: %w", cerr)
-		}
-	}
-	if q.insertEntryStmt != nil {
-		if cerr := q.insertEntryStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing insertEntryStmt: %w", cerr)
 		}
 	}
 	if q.insertFileStmt != nil {
@@ -1688,6 +1722,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing makeResumableStmt: %w", cerr)
 		}
 	}
+	if q.marksStmt != nil {
+		if cerr := q.marksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing marksStmt: %w", cerr)
+		}
+	}
 	if q.memberRoleStmt != nil {
 		if cerr := q.memberRoleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing memberRoleStmt: %w", cerr)
@@ -1716,11 +1755,6 @@ func (q *Queries) Close() error {
 	if q.notIndexedStmt != nil {
 		if cerr := q.notIndexedStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing notIndexedStmt: %w", cerr)
-		}
-	}
-	if q.notIndexedEntriesStmt != nil {
-		if cerr := q.notIndexedEntriesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing notIndexedEntriesStmt: %w", cerr)
 		}
 	}
 	if q.noteFounderStmt != nil {
@@ -1813,6 +1847,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing placeInChatStmt: %w", cerr)
 		}
 	}
+	if q.progressStmt != nil {
+		if cerr := q.progressStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing progressStmt: %w", cerr)
+		}
+	}
 	if q.promisedRoomStmt != nil {
 		if cerr := q.promisedRoomStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing promisedRoomStmt: %w", cerr)
@@ -1833,6 +1872,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing rateWindowsStmt: %w", cerr)
 		}
 	}
+	if q.referencesBetweenStmt != nil {
+		if cerr := q.referencesBetweenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing referencesBetweenStmt: %w", cerr)
+		}
+	}
 	if q.rehomeUsersStmt != nil {
 		if cerr := q.rehomeUsersStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing rehomeUsersStmt: %w", cerr)
@@ -1851,6 +1895,11 @@ func (q *Queries) Close() error {
 	if q.removeFromChatStmt != nil {
 		if cerr := q.removeFromChatStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing removeFromChatStmt: %w", cerr)
+		}
+	}
+	if q.replaceBlockStmt != nil {
+		if cerr := q.replaceBlockStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing replaceBlockStmt: %w", cerr)
 		}
 	}
 	if q.resetStaleDeliveriesStmt != nil {
@@ -1913,6 +1962,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setChatHeadStmt: %w", cerr)
 		}
 	}
+	if q.setCollectedStmt != nil {
+		if cerr := q.setCollectedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setCollectedStmt: %w", cerr)
+		}
+	}
 	if q.setCounterStmt != nil {
 		if cerr := q.setCounterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setCounterStmt: %w", cerr)
@@ -1926,6 +1980,16 @@ func (q *Queries) Close() error {
 	if q.setIndexGenerationStmt != nil {
 		if cerr := q.setIndexGenerationStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setIndexGenerationStmt: %w", cerr)
+		}
+	}
+	if q.setJoinedStmt != nil {
+		if cerr := q.setJoinedStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setJoinedStmt: %w", cerr)
+		}
+	}
+	if q.setMarksStmt != nil {
+		if cerr := q.setMarksStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setMarksStmt: %w", cerr)
 		}
 	}
 	if q.setWorkspaceSettingStmt != nil {
@@ -1968,14 +2032,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing stepStmt: %w", cerr)
 		}
 	}
-	if q.supersedeStmt != nil {
-		if cerr := q.supersedeStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing supersedeStmt: %w", cerr)
-		}
-	}
 	if q.surplusJobsStmt != nil {
 		if cerr := q.surplusJobsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing surplusJobsStmt: %w", cerr)
+		}
+	}
+	if q.tombstonesAfterStmt != nil {
+		if cerr := q.tombstonesAfterStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing tombstonesAfterStmt: %w", cerr)
 		}
 	}
 	if q.touchJobStmt != nil {
@@ -2177,6 +2241,8 @@ type Queries struct {
 	addAdminEventStmt            *sql.Stmt
 	addCompletionsStmt           *sql.Stmt
 	addEntriesGoneStmt           *sql.Stmt
+	addMarksStmt                 *sql.Stmt
+	addPinnedStmt                *sql.Stmt
 	addUseStmt                   *sql.Stmt
 	adminEventsAfterStmt         *sql.Stmt
 	adminWebhooksStmt            *sql.Stmt
@@ -2187,12 +2253,16 @@ type Queries struct {
 	appendAuditStmt              *sql.Stmt
 	awaitFinalizationStmt        *sql.Stmt
 	beginChatStmt                *sql.Stmt
+	blockAfterStmt               *sql.Stmt
+	blockHeadsStmt               *sql.Stmt
+	blockHeadsFromStmt           *sql.Stmt
+	blockTextStmt                *sql.Stmt
+	blocksFromStmt               *sql.Stmt
 	cancelAdmissionStmt          *sql.Stmt
 	cancelDeliveriesStmt         *sql.Stmt
 	cancelIntentStmt             *sql.Stmt
 	cancelledStmt                *sql.Stmt
 	changeWebhookStmt            *sql.Stmt
-	changesStmt                  *sql.Stmt
 	chatAfterStmt                *sql.Stmt
 	chatBeforeStmt               *sql.Stmt
 	chatHeadStmt                 *sql.Stmt
@@ -2202,9 +2272,8 @@ type Queries struct {
 	claimDeliveryStmt            *sql.Stmt
 	claimKVNameStmt              *sql.Stmt
 	clearActiveWorkspaceStmt     *sql.Stmt
-	collectableDeletesStmt       *sql.Stmt
-	collectableEntriesStmt       *sql.Stmt
 	collectablePinsStmt          *sql.Stmt
+	collectedAfterStmt           *sql.Stmt
 	completionsAreToldStmt       *sql.Stmt
 	completionsOfStmt            *sql.Stmt
 	countAdminWebhooksStmt       *sql.Stmt
@@ -2217,17 +2286,17 @@ type Queries struct {
 	countWebhooksStmt            *sql.Stmt
 	counterStmt                  *sql.Stmt
 	cursorFloorStmt              *sql.Stmt
+	deleteBlockStmt              *sql.Stmt
 	deleteEndedRateWindowsStmt   *sql.Stmt
-	deleteEntryStmt              *sql.Stmt
 	deleteFileStmt               *sql.Stmt
 	deleteIdentitiesStmt         *sql.Stmt
 	deleteInvitesOfStmt          *sql.Stmt
 	deleteLateRateWindowsStmt    *sql.Stmt
+	deleteMarksStmt              *sql.Stmt
 	deleteMemberStmt             *sql.Stmt
 	deleteMembershipsStmt        *sql.Stmt
 	deleteRateWindowStmt         *sql.Stmt
 	deleteRefsStmt               *sql.Stmt
-	deleteSupersededStmt         *sql.Stmt
 	deleteSurplusRateWindowsStmt *sql.Stmt
 	deleteTombstoneStmt          *sql.Stmt
 	deleteUserStmt               *sql.Stmt
@@ -2261,21 +2330,18 @@ type Queries struct {
 	dropJobsInStmt               *sql.Stmt
 	dropJobsOfStmt               *sql.Stmt
 	dropOldCancellationsStmt     *sql.Stmt
+	dropPinnedStmt               *sql.Stmt
 	dropTombstoneStmt            *sql.Stmt
 	dueDeliveriesStmt            *sql.Stmt
 	dueJobsStmt                  *sql.Stmt
 	enabledWebhooksOfStmt        *sql.Stmt
 	endJobStmt                   *sql.Stmt
-	entriesAfterStmt             *sql.Stmt
 	entriesGoneStmt              *sql.Stmt
-	entryStmt                    *sql.Stmt
-	entryExistsStmt              *sql.Stmt
-	entryHeadStmt                *sql.Stmt
-	entryPayloadStmt             *sql.Stmt
 	expireAuditStmt              *sql.Stmt
 	expireInvitesStmt            *sql.Stmt
 	expiredDeliveriesStmt        *sql.Stmt
 	fileStmt                     *sql.Stmt
+	filesBetweenStmt             *sql.Stmt
 	findWorkspacesStmt           *sql.Stmt
 	finishDeliveryStmt           *sql.Stmt
 	forgetAdminsStmt             *sql.Stmt
@@ -2298,10 +2364,10 @@ type Queries struct {
 	indexedVersionStmt           *sql.Stmt
 	insertAccountStmt            *sql.Stmt
 	insertAdminWebhookStmt       *sql.Stmt
+	insertBlockStmt              *sql.Stmt
 	insertCounterStmt            *sql.Stmt
 	insertCursorStmt             *sql.Stmt
 	insertDeliveryStmt           *sql.Stmt
-	insertEntryStmt              *sql.Stmt
 	insertFileStmt               *sql.Stmt
 	insertIndexPieceStmt         *sql.Stmt
 	insertIndexRunStmt           *sql.Stmt
@@ -2346,13 +2412,13 @@ type Queries struct {
 	liveWorkspaceStmt            *sql.Stmt
 	madeByStmt                   *sql.Stmt
 	makeResumableStmt            *sql.Stmt
+	marksStmt                    *sql.Stmt
 	memberRoleStmt               *sql.Stmt
 	membershipsOfStmt            *sql.Stmt
 	moveWebhookStmt              *sql.Stmt
 	nextJobStmt                  *sql.Stmt
 	nextWithDeliveriesStmt       *sql.Stmt
 	notIndexedStmt               *sql.Stmt
-	notIndexedEntriesStmt        *sql.Stmt
 	noteFounderStmt              *sql.Stmt
 	oldAdminEventsStmt           *sql.Stmt
 	oldCancellationsStmt         *sql.Stmt
@@ -2371,14 +2437,17 @@ type Queries struct {
 	pinStmt                      *sql.Stmt
 	pinOfStmt                    *sql.Stmt
 	placeInChatStmt              *sql.Stmt
+	progressStmt                 *sql.Stmt
 	promisedRoomStmt             *sql.Stmt
 	raiseCountersStmt            *sql.Stmt
 	raiseHorizonStmt             *sql.Stmt
 	rateWindowsStmt              *sql.Stmt
+	referencesBetweenStmt        *sql.Stmt
 	rehomeUsersStmt              *sql.Stmt
 	releaseHoldStmt              *sql.Stmt
 	releaseKVNameStmt            *sql.Stmt
 	removeFromChatStmt           *sql.Stmt
+	replaceBlockStmt             *sql.Stmt
 	resetStaleDeliveriesStmt     *sql.Stmt
 	restartJobStmt               *sql.Stmt
 	restoreWorkspaceStmt         *sql.Stmt
@@ -2391,9 +2460,12 @@ type Queries struct {
 	roleInWorkspaceStmt          *sql.Stmt
 	setActiveWorkspaceStmt       *sql.Stmt
 	setChatHeadStmt              *sql.Stmt
+	setCollectedStmt             *sql.Stmt
 	setCounterStmt               *sql.Stmt
 	setHistoryPhaseStmt          *sql.Stmt
 	setIndexGenerationStmt       *sql.Stmt
+	setJoinedStmt                *sql.Stmt
+	setMarksStmt                 *sql.Stmt
 	setWorkspaceSettingStmt      *sql.Stmt
 	settleCallStmt               *sql.Stmt
 	settleOpenJobsStmt           *sql.Stmt
@@ -2402,8 +2474,8 @@ type Queries struct {
 	skipToPresentStmt            *sql.Stmt
 	softDeleteWorkspaceStmt      *sql.Stmt
 	stepStmt                     *sql.Stmt
-	supersedeStmt                *sql.Stmt
 	surplusJobsStmt              *sql.Stmt
+	tombstonesAfterStmt          *sql.Stmt
 	touchJobStmt                 *sql.Stmt
 	trimAdminEventsStmt          *sql.Stmt
 	trimAuditKindStmt            *sql.Stmt
@@ -2446,6 +2518,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		addAdminEventStmt:            q.addAdminEventStmt,
 		addCompletionsStmt:           q.addCompletionsStmt,
 		addEntriesGoneStmt:           q.addEntriesGoneStmt,
+		addMarksStmt:                 q.addMarksStmt,
+		addPinnedStmt:                q.addPinnedStmt,
 		addUseStmt:                   q.addUseStmt,
 		adminEventsAfterStmt:         q.adminEventsAfterStmt,
 		adminWebhooksStmt:            q.adminWebhooksStmt,
@@ -2456,12 +2530,16 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		appendAuditStmt:              q.appendAuditStmt,
 		awaitFinalizationStmt:        q.awaitFinalizationStmt,
 		beginChatStmt:                q.beginChatStmt,
+		blockAfterStmt:               q.blockAfterStmt,
+		blockHeadsStmt:               q.blockHeadsStmt,
+		blockHeadsFromStmt:           q.blockHeadsFromStmt,
+		blockTextStmt:                q.blockTextStmt,
+		blocksFromStmt:               q.blocksFromStmt,
 		cancelAdmissionStmt:          q.cancelAdmissionStmt,
 		cancelDeliveriesStmt:         q.cancelDeliveriesStmt,
 		cancelIntentStmt:             q.cancelIntentStmt,
 		cancelledStmt:                q.cancelledStmt,
 		changeWebhookStmt:            q.changeWebhookStmt,
-		changesStmt:                  q.changesStmt,
 		chatAfterStmt:                q.chatAfterStmt,
 		chatBeforeStmt:               q.chatBeforeStmt,
 		chatHeadStmt:                 q.chatHeadStmt,
@@ -2471,9 +2549,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		claimDeliveryStmt:            q.claimDeliveryStmt,
 		claimKVNameStmt:              q.claimKVNameStmt,
 		clearActiveWorkspaceStmt:     q.clearActiveWorkspaceStmt,
-		collectableDeletesStmt:       q.collectableDeletesStmt,
-		collectableEntriesStmt:       q.collectableEntriesStmt,
 		collectablePinsStmt:          q.collectablePinsStmt,
+		collectedAfterStmt:           q.collectedAfterStmt,
 		completionsAreToldStmt:       q.completionsAreToldStmt,
 		completionsOfStmt:            q.completionsOfStmt,
 		countAdminWebhooksStmt:       q.countAdminWebhooksStmt,
@@ -2486,17 +2563,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countWebhooksStmt:            q.countWebhooksStmt,
 		counterStmt:                  q.counterStmt,
 		cursorFloorStmt:              q.cursorFloorStmt,
+		deleteBlockStmt:              q.deleteBlockStmt,
 		deleteEndedRateWindowsStmt:   q.deleteEndedRateWindowsStmt,
-		deleteEntryStmt:              q.deleteEntryStmt,
 		deleteFileStmt:               q.deleteFileStmt,
 		deleteIdentitiesStmt:         q.deleteIdentitiesStmt,
 		deleteInvitesOfStmt:          q.deleteInvitesOfStmt,
 		deleteLateRateWindowsStmt:    q.deleteLateRateWindowsStmt,
+		deleteMarksStmt:              q.deleteMarksStmt,
 		deleteMemberStmt:             q.deleteMemberStmt,
 		deleteMembershipsStmt:        q.deleteMembershipsStmt,
 		deleteRateWindowStmt:         q.deleteRateWindowStmt,
 		deleteRefsStmt:               q.deleteRefsStmt,
-		deleteSupersededStmt:         q.deleteSupersededStmt,
 		deleteSurplusRateWindowsStmt: q.deleteSurplusRateWindowsStmt,
 		deleteTombstoneStmt:          q.deleteTombstoneStmt,
 		deleteUserStmt:               q.deleteUserStmt,
@@ -2530,21 +2607,18 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		dropJobsInStmt:               q.dropJobsInStmt,
 		dropJobsOfStmt:               q.dropJobsOfStmt,
 		dropOldCancellationsStmt:     q.dropOldCancellationsStmt,
+		dropPinnedStmt:               q.dropPinnedStmt,
 		dropTombstoneStmt:            q.dropTombstoneStmt,
 		dueDeliveriesStmt:            q.dueDeliveriesStmt,
 		dueJobsStmt:                  q.dueJobsStmt,
 		enabledWebhooksOfStmt:        q.enabledWebhooksOfStmt,
 		endJobStmt:                   q.endJobStmt,
-		entriesAfterStmt:             q.entriesAfterStmt,
 		entriesGoneStmt:              q.entriesGoneStmt,
-		entryStmt:                    q.entryStmt,
-		entryExistsStmt:              q.entryExistsStmt,
-		entryHeadStmt:                q.entryHeadStmt,
-		entryPayloadStmt:             q.entryPayloadStmt,
 		expireAuditStmt:              q.expireAuditStmt,
 		expireInvitesStmt:            q.expireInvitesStmt,
 		expiredDeliveriesStmt:        q.expiredDeliveriesStmt,
 		fileStmt:                     q.fileStmt,
+		filesBetweenStmt:             q.filesBetweenStmt,
 		findWorkspacesStmt:           q.findWorkspacesStmt,
 		finishDeliveryStmt:           q.finishDeliveryStmt,
 		forgetAdminsStmt:             q.forgetAdminsStmt,
@@ -2567,10 +2641,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		indexedVersionStmt:           q.indexedVersionStmt,
 		insertAccountStmt:            q.insertAccountStmt,
 		insertAdminWebhookStmt:       q.insertAdminWebhookStmt,
+		insertBlockStmt:              q.insertBlockStmt,
 		insertCounterStmt:            q.insertCounterStmt,
 		insertCursorStmt:             q.insertCursorStmt,
 		insertDeliveryStmt:           q.insertDeliveryStmt,
-		insertEntryStmt:              q.insertEntryStmt,
 		insertFileStmt:               q.insertFileStmt,
 		insertIndexPieceStmt:         q.insertIndexPieceStmt,
 		insertIndexRunStmt:           q.insertIndexRunStmt,
@@ -2615,13 +2689,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		liveWorkspaceStmt:            q.liveWorkspaceStmt,
 		madeByStmt:                   q.madeByStmt,
 		makeResumableStmt:            q.makeResumableStmt,
+		marksStmt:                    q.marksStmt,
 		memberRoleStmt:               q.memberRoleStmt,
 		membershipsOfStmt:            q.membershipsOfStmt,
 		moveWebhookStmt:              q.moveWebhookStmt,
 		nextJobStmt:                  q.nextJobStmt,
 		nextWithDeliveriesStmt:       q.nextWithDeliveriesStmt,
 		notIndexedStmt:               q.notIndexedStmt,
-		notIndexedEntriesStmt:        q.notIndexedEntriesStmt,
 		noteFounderStmt:              q.noteFounderStmt,
 		oldAdminEventsStmt:           q.oldAdminEventsStmt,
 		oldCancellationsStmt:         q.oldCancellationsStmt,
@@ -2640,14 +2714,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pinStmt:                      q.pinStmt,
 		pinOfStmt:                    q.pinOfStmt,
 		placeInChatStmt:              q.placeInChatStmt,
+		progressStmt:                 q.progressStmt,
 		promisedRoomStmt:             q.promisedRoomStmt,
 		raiseCountersStmt:            q.raiseCountersStmt,
 		raiseHorizonStmt:             q.raiseHorizonStmt,
 		rateWindowsStmt:              q.rateWindowsStmt,
+		referencesBetweenStmt:        q.referencesBetweenStmt,
 		rehomeUsersStmt:              q.rehomeUsersStmt,
 		releaseHoldStmt:              q.releaseHoldStmt,
 		releaseKVNameStmt:            q.releaseKVNameStmt,
 		removeFromChatStmt:           q.removeFromChatStmt,
+		replaceBlockStmt:             q.replaceBlockStmt,
 		resetStaleDeliveriesStmt:     q.resetStaleDeliveriesStmt,
 		restartJobStmt:               q.restartJobStmt,
 		restoreWorkspaceStmt:         q.restoreWorkspaceStmt,
@@ -2660,9 +2737,12 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		roleInWorkspaceStmt:          q.roleInWorkspaceStmt,
 		setActiveWorkspaceStmt:       q.setActiveWorkspaceStmt,
 		setChatHeadStmt:              q.setChatHeadStmt,
+		setCollectedStmt:             q.setCollectedStmt,
 		setCounterStmt:               q.setCounterStmt,
 		setHistoryPhaseStmt:          q.setHistoryPhaseStmt,
 		setIndexGenerationStmt:       q.setIndexGenerationStmt,
+		setJoinedStmt:                q.setJoinedStmt,
+		setMarksStmt:                 q.setMarksStmt,
 		setWorkspaceSettingStmt:      q.setWorkspaceSettingStmt,
 		settleCallStmt:               q.settleCallStmt,
 		settleOpenJobsStmt:           q.settleOpenJobsStmt,
@@ -2671,8 +2751,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		skipToPresentStmt:            q.skipToPresentStmt,
 		softDeleteWorkspaceStmt:      q.softDeleteWorkspaceStmt,
 		stepStmt:                     q.stepStmt,
-		supersedeStmt:                q.supersedeStmt,
 		surplusJobsStmt:              q.surplusJobsStmt,
+		tombstonesAfterStmt:          q.tombstonesAfterStmt,
 		touchJobStmt:                 q.touchJobStmt,
 		trimAdminEventsStmt:          q.trimAdminEventsStmt,
 		trimAuditKindStmt:            q.trimAuditKindStmt,

@@ -33,6 +33,11 @@ type Audit struct {
 	Times       int64
 }
 
+type BlobRef struct {
+	ID      int64
+	Digests []byte
+}
+
 type IndexRun struct {
 	ID      int64
 	Age     int64

@@ -6,12 +6,6 @@ const (
 	SQLRoleInWorkspace    = roleInWorkspace
 	SQLCounter            = counter
 	SQLSetCounter         = setCounter
-	SQLDeleteEntry        = deleteEntry
-	SQLDeleteSuperseded   = deleteSuperseded
-	SQLInsertEntry        = insertEntry
-	SQLEntry              = entry
-	SQLSupersede          = supersede
-	SQLChanges            = changes
 	SQLKVNameOwner        = kVNameOwner
 	SQLClaimKVName        = claimKVName
 	SQLInsertFile         = insertFile
@@ -24,7 +18,6 @@ const (
 	SQLAnyIntent          = anyIntent
 	SQLAdvanceCursor      = advanceCursor
 	SQLReleaseHold        = releaseHold
-	SQLEntryHead          = entryHead
 	SQLInsertWaypoint     = insertWaypoint
 	SQLWaypointAfter      = waypointAfter
 	SQLDeleteWaypoint     = deleteWaypoint
@@ -48,9 +41,20 @@ const (
 	SQLInsertIndexPiece   = insertIndexPiece
 	SQLIndexGeneration    = indexGeneration
 	SQLSetIndexGeneration = setIndexGeneration
-	SQLEntryExists        = entryExists
 	SQLPinOf              = pinOf
 	SQLInsertTombstone    = insertTombstone
 	SQLDeleteTombstone    = deleteTombstone
 	SQLChatBefore         = chatBefore
+	SQLBlockHeads         = blockHeads
+	SQLBlockText          = blockText
+	SQLBlocksFrom         = blocksFrom
+	SQLBlockHeadsFrom     = blockHeadsFrom
+	SQLInsertBlock        = insertBlock
+	SQLReplaceBlock       = replaceBlock
+	SQLDeleteBlock        = deleteBlock
+	SQLBlockAfter         = blockAfter
+	SQLMarks              = marks
+	SQLAddMarks           = addMarks
+	SQLSetMarks           = setMarks
+	SQLDeleteMarks        = deleteMarks
 )

@@ -64,82 +64,10 @@ func (q *Queries) BeginChat(ctx context.Context, arg BeginChatParams) error {
 	return err
 }
 
-const changes = `-- name: Changes :many
-SELECT l.id, l.tbl, l.op, l.clock, l.pk, l.op_id, l.hlc, l.device, l.payload
-FROM log l LEFT JOIN superseded s ON s.id = l.id
-WHERE l.id > ?1 AND l.id <= ?2
-  AND ((1 << l.tbl) & ?3) <> 0
-  AND (l.owner IS NULL OR l.owner = ?4)
-  AND (s.id IS NULL OR s.pinned = 1)
-ORDER BY l.id LIMIT ?5
-`
-
-type ChangesParams struct {
-	After  int64
-	Upto   int64
-	Tables int64
-	Owner  []byte
-	Max    int64
-}
-
-type ChangesRow struct {
-	ID      int64
-	Tbl     int64
-	Op      int64
-	Clock   int64
-	Pk      []byte
-	OpID    []byte
-	Hlc     string
-	Device  string
-	Payload []byte
-}
-
-func (q *Queries) Changes(ctx context.Context, arg ChangesParams) ([]ChangesRow, error) {
-	rows, err := q.query(ctx, q.changesStmt, changes,
-		arg.After,
-		arg.Upto,
-		arg.Tables,
-		arg.Owner,
-		arg.Max,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ChangesRow
-	for rows.Next() {
-		var i ChangesRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Tbl,
-			&i.Op,
-			&i.Clock,
-			&i.Pk,
-			&i.OpID,
-			&i.Hlc,
-			&i.Device,
-			&i.Payload,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const chatAfter = `-- name: ChatAfter :many
-SELECT c.idx, c.order_key, c.pk, l.payload
-FROM chat_places c
-  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
-WHERE c.workspace = ?1 AND c.thread = ?2
-  AND (c.idx, c.order_key, c.pk) > (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
-ORDER BY c.idx, c.order_key, c.pk LIMIT ?6
+SELECT idx, order_key, pk, version FROM chat_places
+WHERE workspace = ?1 AND thread = ?2 AND (idx, order_key, pk) > (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
+ORDER BY idx, order_key, pk
 `
 
 type ChatAfterParams struct {
@@ -148,14 +76,13 @@ type ChatAfterParams struct {
 	Idx       float64
 	OrderKey  []byte
 	Pk        []byte
-	Max       int64
 }
 
 type ChatAfterRow struct {
 	Idx      float64
 	OrderKey []byte
 	Pk       []byte
-	Payload  []byte
+	Version  int64
 }
 
 func (q *Queries) ChatAfter(ctx context.Context, arg ChatAfterParams) ([]ChatAfterRow, error) {
@@ -165,7 +92,6 @@ func (q *Queries) ChatAfter(ctx context.Context, arg ChatAfterParams) ([]ChatAft
 		arg.Idx,
 		arg.OrderKey,
 		arg.Pk,
-		arg.Max,
 	)
 	if err != nil {
 		return nil, err
@@ -178,7 +104,7 @@ func (q *Queries) ChatAfter(ctx context.Context, arg ChatAfterParams) ([]ChatAft
 			&i.Idx,
 			&i.OrderKey,
 			&i.Pk,
-			&i.Payload,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -194,12 +120,9 @@ func (q *Queries) ChatAfter(ctx context.Context, arg ChatAfterParams) ([]ChatAft
 }
 
 const chatBefore = `-- name: ChatBefore :many
-SELECT c.idx, c.order_key, c.pk, l.payload
-FROM chat_places c
-  CROSS JOIN log l ON l.id = (c.workspace << 43) | c.version
-WHERE c.workspace = ?1 AND c.thread = ?2
-  AND (c.idx, c.order_key, c.pk) < (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
-ORDER BY c.idx DESC, c.order_key DESC, c.pk DESC LIMIT ?6
+SELECT idx, order_key, pk, version FROM chat_places
+WHERE workspace = ?1 AND thread = ?2 AND (idx, order_key, pk) < (CAST(?3 AS REAL), CAST(?4 AS BLOB), CAST(?5 AS BLOB))
+ORDER BY idx DESC, order_key DESC, pk DESC
 `
 
 type ChatBeforeParams struct {
@@ -208,14 +131,13 @@ type ChatBeforeParams struct {
 	Idx       float64
 	OrderKey  []byte
 	Pk        []byte
-	Max       int64
 }
 
 type ChatBeforeRow struct {
 	Idx      float64
 	OrderKey []byte
 	Pk       []byte
-	Payload  []byte
+	Version  int64
 }
 
 func (q *Queries) ChatBefore(ctx context.Context, arg ChatBeforeParams) ([]ChatBeforeRow, error) {
@@ -225,7 +147,6 @@ func (q *Queries) ChatBefore(ctx context.Context, arg ChatBeforeParams) ([]ChatB
 		arg.Idx,
 		arg.OrderKey,
 		arg.Pk,
-		arg.Max,
 	)
 	if err != nil {
 		return nil, err
@@ -238,7 +159,7 @@ func (q *Queries) ChatBefore(ctx context.Context, arg ChatBeforeParams) ([]ChatB
 			&i.Idx,
 			&i.OrderKey,
 			&i.Pk,
-			&i.Payload,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -414,90 +335,6 @@ func (q *Queries) DeviceCursor(ctx context.Context, arg DeviceCursorParams) (Dev
 	return i, err
 }
 
-const entry = `-- name: Entry :one
-SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload FROM log WHERE id = ?1
-`
-
-type EntryRow struct {
-	Tbl     int64
-	Op      int64
-	Prev    int64
-	Clock   int64
-	At      int64
-	Pk      []byte
-	OpID    []byte
-	Hlc     string
-	Device  string
-	Owner   []byte
-	Payload []byte
-}
-
-func (q *Queries) Entry(ctx context.Context, id int64) (EntryRow, error) {
-	row := q.queryRow(ctx, q.entryStmt, entry, id)
-	var i EntryRow
-	err := row.Scan(
-		&i.Tbl,
-		&i.Op,
-		&i.Prev,
-		&i.Clock,
-		&i.At,
-		&i.Pk,
-		&i.OpID,
-		&i.Hlc,
-		&i.Device,
-		&i.Owner,
-		&i.Payload,
-	)
-	return i, err
-}
-
-const entryExists = `-- name: EntryExists :one
-SELECT 1 FROM log WHERE id = ?1
-`
-
-func (q *Queries) EntryExists(ctx context.Context, id int64) (int64, error) {
-	row := q.queryRow(ctx, q.entryExistsStmt, entryExists, id)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
-const entryHead = `-- name: EntryHead :one
-SELECT tbl, op, prev, clock, at, pk, op_id, hlc, device, owner FROM log WHERE id = ?1
-`
-
-type EntryHeadRow struct {
-	Tbl    int64
-	Op     int64
-	Prev   int64
-	Clock  int64
-	At     int64
-	Pk     []byte
-	OpID   []byte
-	Hlc    string
-	Device string
-	Owner  []byte
-}
-
-// An entry without its payload, which may be megabytes.
-func (q *Queries) EntryHead(ctx context.Context, id int64) (EntryHeadRow, error) {
-	row := q.queryRow(ctx, q.entryHeadStmt, entryHead, id)
-	var i EntryHeadRow
-	err := row.Scan(
-		&i.Tbl,
-		&i.Op,
-		&i.Prev,
-		&i.Clock,
-		&i.At,
-		&i.Pk,
-		&i.OpID,
-		&i.Hlc,
-		&i.Device,
-		&i.Owner,
-	)
-	return i, err
-}
-
 const file = `-- name: File :one
 SELECT size_bytes, updated_at, storage_id, mime_type, name, kind FROM files WHERE id = ?1
 `
@@ -523,6 +360,38 @@ func (q *Queries) File(ctx context.Context, id int64) (FileRow, error) {
 		&i.Kind,
 	)
 	return i, err
+}
+
+const filesBetween = `-- name: FilesBetween :many
+SELECT id FROM files WHERE id > ?1 AND id <= ?2
+`
+
+type FilesBetweenParams struct {
+	After int64
+	Upto  int64
+}
+
+func (q *Queries) FilesBetween(ctx context.Context, arg FilesBetweenParams) ([]int64, error) {
+	rows, err := q.query(ctx, q.filesBetweenStmt, filesBetween, arg.After, arg.Upto)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const highestNumbers = `-- name: HighestNumbers :one
@@ -561,44 +430,6 @@ func (q *Queries) InsertCursor(ctx context.Context, arg InsertCursorParams) erro
 		arg.Device,
 		arg.Version,
 		arg.UpdatedAt,
-	)
-	return err
-}
-
-const insertEntry = `-- name: InsertEntry :exec
-INSERT INTO log (id, tbl, op, prev, clock, at, pk, op_id, hlc, device, owner, payload)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-`
-
-type InsertEntryParams struct {
-	ID      int64
-	Tbl     int64
-	Op      int64
-	Prev    int64
-	Clock   int64
-	At      int64
-	Pk      []byte
-	OpID    []byte
-	Hlc     string
-	Device  string
-	Owner   []byte
-	Payload []byte
-}
-
-func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) error {
-	_, err := q.exec(ctx, q.insertEntryStmt, insertEntry,
-		arg.ID,
-		arg.Tbl,
-		arg.Op,
-		arg.Prev,
-		arg.Clock,
-		arg.At,
-		arg.Pk,
-		arg.OpID,
-		arg.Hlc,
-		arg.Device,
-		arg.Owner,
-		arg.Payload,
 	)
 	return err
 }
@@ -717,69 +548,6 @@ func (q *Queries) KeepKVName(ctx context.Context, arg KeepKVNameParams) error {
 	return err
 }
 
-const notIndexedEntries = `-- name: NotIndexedEntries :many
-SELECT l.id, l.tbl, l.op, l.prev, l.pk, l.op_id, l.owner, CAST(s.id IS NULL AS BOOLEAN) AS wins,
-  CAST(length(l.pk) + coalesce(length(l.payload), 0) AS INTEGER) AS bytes, CAST(f.id IS NOT NULL AS BOOLEAN) AS file, b.digests
-FROM log l LEFT JOIN superseded s ON s.id = l.id LEFT JOIN files f ON f.id = l.id LEFT JOIN blob_refs b ON b.id = l.id
-WHERE l.id > ?1 AND l.id <= ?2 ORDER BY l.id LIMIT ?3
-`
-
-type NotIndexedEntriesParams struct {
-	After int64
-	Upto  int64
-	Max   int64
-}
-
-type NotIndexedEntriesRow struct {
-	ID      int64
-	Tbl     int64
-	Op      int64
-	Prev    int64
-	Pk      []byte
-	OpID    []byte
-	Owner   []byte
-	Wins    bool
-	Bytes   int64
-	File    bool
-	Digests []byte
-}
-
-// What the index is derived from.
-func (q *Queries) NotIndexedEntries(ctx context.Context, arg NotIndexedEntriesParams) ([]NotIndexedEntriesRow, error) {
-	rows, err := q.query(ctx, q.notIndexedEntriesStmt, notIndexedEntries, arg.After, arg.Upto, arg.Max)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []NotIndexedEntriesRow
-	for rows.Next() {
-		var i NotIndexedEntriesRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Tbl,
-			&i.Op,
-			&i.Prev,
-			&i.Pk,
-			&i.OpID,
-			&i.Owner,
-			&i.Wins,
-			&i.Bytes,
-			&i.File,
-			&i.Digests,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const orphan = `-- name: Orphan :exec
 INSERT INTO blob_orphans (workspace, digest, since) VALUES (?1, ?2, ?3)
 ON CONFLICT (workspace, digest) DO UPDATE SET since = excluded.since
@@ -866,6 +634,38 @@ type RaiseCountersParams struct {
 func (q *Queries) RaiseCounters(ctx context.Context, arg RaiseCountersParams) error {
 	_, err := q.exec(ctx, q.raiseCountersStmt, raiseCounters, arg.Margin, arg.Version)
 	return err
+}
+
+const referencesBetween = `-- name: ReferencesBetween :many
+SELECT id, digests FROM blob_refs WHERE id > ?1 AND id <= ?2
+`
+
+type ReferencesBetweenParams struct {
+	After int64
+	Upto  int64
+}
+
+func (q *Queries) ReferencesBetween(ctx context.Context, arg ReferencesBetweenParams) ([]BlobRef, error) {
+	rows, err := q.query(ctx, q.referencesBetweenStmt, referencesBetween, arg.After, arg.Upto)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BlobRef
+	for rows.Next() {
+		var i BlobRef
+		if err := rows.Scan(&i.ID, &i.Digests); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const releaseKVName = `-- name: ReleaseKVName :exec
@@ -974,27 +774,6 @@ type StepParams struct {
 // A step of the mark (internal/sqlitex).
 func (q *Queries) Step(ctx context.Context, arg StepParams) error {
 	_, err := q.exec(ctx, q.stepStmt, step, arg.Step, arg.High, arg.At)
-	return err
-}
-
-const supersede = `-- name: Supersede :exec
-INSERT INTO superseded (id, replaced_by, at, pinned) VALUES (?1, ?2, ?3, ?4)
-`
-
-type SupersedeParams struct {
-	ID         int64
-	ReplacedBy int64
-	At         int64
-	Pinned     int64
-}
-
-func (q *Queries) Supersede(ctx context.Context, arg SupersedeParams) error {
-	_, err := q.exec(ctx, q.supersedeStmt, supersede,
-		arg.ID,
-		arg.ReplacedBy,
-		arg.At,
-		arg.Pinned,
-	)
 	return err
 }
 

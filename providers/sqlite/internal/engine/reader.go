@@ -30,6 +30,12 @@ func newReader(d *sqlitex.DB) (*Reader, error) {
 	return r, nil
 }
 
+// Prepare compiles a statement for tables that a database need not have. The caller closes it.
+func (r *Reader) Prepare(text string) (*sqlite3.Stmt, error) {
+	st, _, err := r.c.Prepare(text)
+	return st, err
+}
+
 func (r *Reader) close() error {
 	r.St.close()
 	return r.c.Close()

@@ -14,14 +14,16 @@ import (
 // through Tx.Q.
 type WriteStatements struct {
 	StatementList
+	BlockStatements
 	begin, commit, rollback, savepoint, rollbackTo, release *sqlite3.Stmt
 
 	Role, Counter, SetCounter, IndexPiece, InsertIndexPiece, SetIndexGeneration,
-	InsertEntry, Entry, Supersede, KVNameOwner, ClaimKVName, InsertFile, DeleteFile, File, AddUse,
-	InsertRefs, DeleteRefs, DeleteEntry, DeleteSuperseded, Orphan, AnyIntent, ReleaseHold,
+	KVNameOwner, ClaimKVName, InsertFile, DeleteFile, File, AddUse,
+	InsertRefs, DeleteRefs, Orphan, AnyIntent, ReleaseHold,
 	DeviceCursor, InsertCursor, AdvanceCursor, TrimCursors, Step,
-	EntryHead, InsertWaypoint, DeleteWaypoint, Pin, PinOf, InsertTombstone, DeleteTombstone, KeepKVName, ReleaseKVName,
-	ChatHead, SetChatHead, ChatPlace, PlaceInChat, RemoveFromChat, ReviseChat, BeginChat *sqlite3.Stmt
+	InsertWaypoint, DeleteWaypoint, Pin, PinOf, InsertTombstone, DeleteTombstone, KeepKVName, ReleaseKVName,
+	ChatHead, SetChatHead, ChatPlace, PlaceInChat, RemoveFromChat, ReviseChat, BeginChat,
+	InsertBlock, ReplaceBlock, DeleteBlock, AddMarks, SetMarks, DeleteMarks *sqlite3.Stmt
 }
 
 // prepare compiles all statements, so that a database that does not fit the program is noticed at start.
@@ -39,9 +41,6 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.IndexPiece, db.SQLIndexPiece},
 		{&s.InsertIndexPiece, db.SQLInsertIndexPiece},
 		{&s.SetIndexGeneration, db.SQLSetIndexGeneration},
-		{&s.InsertEntry, db.SQLInsertEntry},
-		{&s.Entry, db.SQLEntry},
-		{&s.Supersede, db.SQLSupersede},
 		{&s.KVNameOwner, db.SQLKVNameOwner},
 		{&s.ClaimKVName, db.SQLClaimKVName},
 		{&s.InsertFile, db.SQLInsertFile},
@@ -50,8 +49,6 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.AddUse, db.SQLAddUse},
 		{&s.InsertRefs, db.SQLInsertRefs},
 		{&s.DeleteRefs, db.SQLDeleteRefs},
-		{&s.DeleteEntry, db.SQLDeleteEntry},
-		{&s.DeleteSuperseded, db.SQLDeleteSuperseded},
 		{&s.Orphan, db.SQLOrphan},
 		{&s.DeviceCursor, db.SQLDeviceCursor},
 		{&s.InsertCursor, db.SQLInsertCursor},
@@ -60,7 +57,6 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.AnyIntent, db.SQLAnyIntent},
 		{&s.ReleaseHold, db.SQLReleaseHold},
 		{&s.Step, db.SQLStep},
-		{&s.EntryHead, db.SQLEntryHead},
 		{&s.InsertWaypoint, db.SQLInsertWaypoint},
 		{&s.DeleteWaypoint, db.SQLDeleteWaypoint},
 		{&s.Pin, db.SQLPin},
@@ -76,15 +72,31 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.RemoveFromChat, db.SQLRemoveFromChat},
 		{&s.ReviseChat, db.SQLReviseChat},
 		{&s.BeginChat, db.SQLBeginChat},
+		{&s.BlockHeads, db.SQLBlockHeads},
+		{&s.BlockText, db.SQLBlockText},
+		{&s.BlocksFrom, db.SQLBlocksFrom},
+		{&s.BlockHeadsFrom, db.SQLBlockHeadsFrom},
+		{&s.BlockAfter, db.SQLBlockAfter},
+		{&s.Marks, db.SQLMarks},
+		{&s.InsertBlock, db.SQLInsertBlock},
+		{&s.ReplaceBlock, db.SQLReplaceBlock},
+		{&s.DeleteBlock, db.SQLDeleteBlock},
+		{&s.AddMarks, db.SQLAddMarks},
+		{&s.SetMarks, db.SQLSetMarks},
+		{&s.DeleteMarks, db.SQLDeleteMarks},
 	})
 }
+
+// BlockStatements are the prepared statements by which both find the blocks of the log.
+type BlockStatements struct{ BlockHeads, BlockText, BlocksFrom, BlockHeadsFrom, BlockAfter, Marks *sqlite3.Stmt }
 
 // ReadStatements are the prepared statements of a Reader.
 type ReadStatements struct {
 	StatementList
+	BlockStatements
 	begin, commit *sqlite3.Stmt
 
-	Counter, Changes, IndexPiece, IndexGeneration, Entry, EntryHead, EntryExists, WaypointAfter, PinOf, KVNameOwner,
+	Counter, IndexPiece, IndexGeneration, WaypointAfter, PinOf, KVNameOwner,
 	Role, File, ChatHead, ChatRevision, ChatAfter, ChatBefore *sqlite3.Stmt
 }
 
@@ -93,12 +105,8 @@ func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
 		{&s.begin, "BEGIN"},
 		{&s.commit, "COMMIT"},
 		{&s.Counter, db.SQLCounter},
-		{&s.Changes, db.SQLChanges},
 		{&s.IndexPiece, db.SQLIndexPiece},
 		{&s.IndexGeneration, db.SQLIndexGeneration},
-		{&s.Entry, db.SQLEntry},
-		{&s.EntryHead, db.SQLEntryHead},
-		{&s.EntryExists, db.SQLEntryExists},
 		{&s.WaypointAfter, db.SQLWaypointAfter},
 		{&s.PinOf, db.SQLPinOf},
 		{&s.KVNameOwner, db.SQLKVNameOwner},
@@ -108,6 +116,12 @@ func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
 		{&s.ChatRevision, db.SQLChatRevision},
 		{&s.ChatAfter, db.SQLChatAfter},
 		{&s.ChatBefore, db.SQLChatBefore},
+		{&s.BlockHeads, db.SQLBlockHeads},
+		{&s.BlockText, db.SQLBlockText},
+		{&s.BlocksFrom, db.SQLBlocksFrom},
+		{&s.BlockHeadsFrom, db.SQLBlockHeadsFrom},
+		{&s.BlockAfter, db.SQLBlockAfter},
+		{&s.Marks, db.SQLMarks},
 	})
 }
 

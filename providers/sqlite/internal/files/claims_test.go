@@ -39,7 +39,7 @@ func openTest(t testing.TB) *store {
 		t.Fatal(err)
 	}
 	w := members.New(e, members.Options{})
-	l, err := changelog.New(t.Context(), e, w, changelog.Options{Retention: changelog.MinRetention, RecentKeys: 50, Noticed: func(string, error) {}})
+	l, err := changelog.New(t.Context(), e, w, changelog.Options{RecentKeys: 50, Noticed: func(string, error) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

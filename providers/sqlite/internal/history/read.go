@@ -7,13 +7,12 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/ncruces/go-sqlite3"
-
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/jsstring"
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
 )
@@ -205,13 +204,19 @@ func (c *chat) page(ctx context.Context, from syncrule.ChatSeek, limit int) erro
 			index = math.Inf(1)
 		}
 	}
-	err := engine.Bind(st, c.num, []byte(from.ThreadID), index, jsstring.SortKey(from.OrderKey), jsstring.SortKey(from.ID), int64(limit)+1)
-	if err != nil {
+	if err := engine.Bind(st, c.num, []byte(from.ThreadID), index, jsstring.SortKey(from.OrderKey), jsstring.SortKey(from.ID)); err != nil {
 		return err
 	}
 	defer st.Reset()
-	last := from
+	log, last := entries.Of(c.Reader.Reader), from
 	for engine.Step(st) {
+		message, found, err := log.Entry(c.num, st.ColumnInt64(3))
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
 		if c.out.Examined == limit || c.size >= or3cloud.AnswerBytes {
 			c.out.NextCursor = last.Cursor()
 			c.out.Incomplete = c.out.NextCursor == ""
@@ -223,10 +228,11 @@ func (c *chat) page(ctx context.Context, from syncrule.ChatSeek, limit int) erro
 		last.Begun, last.Index = true, st.ColumnFloat(0)
 		last.OrderKey, last.ID = jsstring.FromSortKey(st.ColumnBlob(1, nil)), jsstring.FromSortKey(st.ColumnBlob(2, nil))
 		c.out.Examined++
-		if st.ColumnType(3) == sqlite3.NULL {
+		payload := message.Payload()
+		if payload == nil {
 			continue
 		}
-		if err := c.deliver(st.ColumnRawBlob(3)); err != nil {
+		if err := c.deliver(payload); err != nil {
 			return err
 		}
 	}

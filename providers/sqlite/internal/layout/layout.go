@@ -147,7 +147,10 @@ func nibble(c byte) byte {
 }
 
 // UnpackID returns the text that PackID packed.
-func UnpackID(b []byte) string { return string(AppendUnpackedID(nil, b)) }
+func UnpackID(b []byte) string {
+	var buf [128]byte // for all but those of foreign clients
+	return string(AppendUnpackedID(buf[:0], b))
+}
 
 // AppendUnpackedID appends the text that PackID packed to dst.
 func AppendUnpackedID(dst, b []byte) []byte {

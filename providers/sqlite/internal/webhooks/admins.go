@@ -95,7 +95,7 @@ func (st *step) readEvents(ctx context.Context, deliver func(*or3cloud.Webhook, 
 	if err != nil {
 		return err
 	}
-	rows, err := st.e.Q.AdminEventsAfter(ctx, db.AdminEventsAfterParams{After: st.row.Webhook.Position, Max: entries})
+	rows, err := st.e.Q.AdminEventsAfter(ctx, db.AdminEventsAfterParams{After: st.row.Webhook.Position, Max: looked})
 	if err != nil {
 		return sqlitex.Translate(err)
 	}

@@ -3,21 +3,24 @@ package webhooks
 import (
 	"cmp"
 	"context"
+	"math/bits"
 	"slices"
 	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
 // The bounds of one step.
 const (
-	// waiting is how many webhooks EnqueueEvents looks at, entries how many entries of the log it reads for each of them.
+	// waiting is how many webhooks EnqueueEvents looks at, looked at how many entries of the log it looks for each of them.
 	waiting = 20
-	entries = 500
+	looked  = 500
 	// stepBytes is about how many bytes of bodies one job of the writer writes.
 	stepBytes = 1 << 20
 	// dropped is how many deliveries one job of the writer removes.
@@ -60,54 +63,74 @@ type step struct {
 
 	upto int64 // the version up to which the webhook is told
 	made []or3cloud.WebhookDelivery
+	size int // of their bodies
 }
 
 // room is how many deliveries more may be open.
 func (st *step) room() int { return or3cloud.OpenDeliveries - int(st.row.Open) }
 
-// read goes through entries until there are enough deliveries for one job of the writer. It holds one payload at a time.
+// read goes through the log until there are enough deliveries for one job of the writer. It holds the texts of a block at a time.
 func (st *step) read(ctx context.Context) error {
 	hook, err := webhook(st.row.Webhook, st.row.WorkspaceID)
 	if err != nil {
 		return err
 	}
-	workspace := st.row.Webhook.Workspace.Int64
-	rows, err := st.e.Q.EntriesAfter(ctx, db.EntriesAfterParams{
-		After: layout.EntryID(workspace, st.row.Webhook.Position), Upto: layout.EntryID(workspace, st.row.Version), Max: entries,
+	workspace, wanted := st.row.Webhook.Workspace.Int64, block.Wanted{
+		After: st.row.Webhook.Position, Tables: layout.TableSet(told), User: layout.PackID(nil, hook.UserID),
+	}
+	st.upto = wanted.After
+	return st.e.View(ctx, func(r *engine.Reader) error {
+		blocks := entries.Of(r).After(workspace, wanted.After, st.row.Version, true)
+		defer blocks.Close()
+		for seen := 0; blocks.Next(); seen += blocks.Len() {
+			if seen >= looked {
+				return nil
+			}
+			// Whatever has become of them since, as long as they are there.
+			mask, err := blocks.Visible(block.Marks{Skip: blocks.Marks.Collected()}, wanted)
+			if err == nil && mask != 0 {
+				err = blocks.Unpack(0, blocks.Len())
+			}
+			for ; mask != 0 && err == nil; mask &= mask - 1 {
+				if len(st.made) == st.room() || st.size >= stepBytes {
+					return nil
+				}
+				err = st.tell(&hook, blocks, bits.TrailingZeros64(mask))
+			}
+			if err == nil {
+				st.upto, err = blocks.Version(blocks.Len() - 1)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		st.upto = max(st.upto, st.row.Version)
+		return blocks.Close()
 	})
+}
+
+// tell tells a webhook of an entry, if it was applied.
+func (st *step) tell(hook *or3cloud.Webhook, blocks *entries.Blocks, i int) error {
+	e, err := blocks.Entry(i)
 	if err != nil {
-		return sqlitex.Translate(err)
+		return err
 	}
-	size := 0
-	for _, row := range rows {
-		if len(st.made) == st.room() || size >= stepBytes {
-			return nil
-		}
-		st.upto = layout.VersionOf(row.ID)
-		op := or3cloud.AppliedOp{
-			WorkspaceID: hook.WorkspaceID, Table: layout.TableName(row.Tbl), PK: layout.UnpackID(row.Pk), Operation: layout.Operation(row.Op),
-			Existed: row.Prev > 0 && !row.Revived, OwnerID: layout.UnpackID(row.Owner), At: time.UnixMilli(row.At),
-		}
-		if row.Lost || row.At < st.since || !slices.Contains(told, op.Table) || op.OwnerID != "" && op.OwnerID != hook.UserID {
-			continue
-		}
-		if op.Payload, err = st.e.Q.EntryPayload(ctx, row.ID); engine.NoRows(err) {
-			continue // collected since: it was replaced long ago
-		} else if err != nil {
-			return sqlitex.Translate(err)
-		}
-		d, err := st.deliver(&hook, &op)
-		if err != nil {
-			return err
-		}
-		if d != nil {
-			st.made, size = append(st.made, *d), size+len(d.Body)
-		}
+	st.upto = e.Version
+	if e.Lost || e.At < st.since || e.Dropped() {
+		return nil
 	}
-	if len(rows) < entries {
-		st.upto = st.row.Version
+	op := or3cloud.AppliedOp{
+		WorkspaceID: hook.WorkspaceID, Table: layout.TableName(e.Table), Operation: e.Operation, Payload: e.Payload(),
+		Existed: e.Prev > 0 && !e.Revived, OwnerID: layout.UnpackID(e.Owner), At: time.UnixMilli(e.At),
 	}
-	return nil
+	if op.PK, err = e.PK(); err != nil {
+		return err
+	}
+	d, err := st.deliver(hook, &op)
+	if err == nil && d != nil {
+		st.made, st.size = append(st.made, *d), st.size+len(d.Body)
+	}
+	return err
 }
 
 // write writes the deliveries down and moves the webhook's position, unless it has moved or was disabled meanwhile.

@@ -1,0 +1,86 @@
+package compact
+
+import (
+	"context"
+
+	"or3.chat/cloud/internal/sqlitex"
+	"or3.chat/cloud/providers/sqlite/internal/db"
+	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
+	"or3.chat/cloud/providers/sqlite/internal/layout"
+)
+
+// worthShare is of how much text of a block one byte must be of collected entries at least for the block to be written again: then the
+// file stays below 4/3 of what it holds, and a byte that comes back costs three that are written.
+const worthShare = 4
+
+// Sweep gives back the bytes of what was collected in a workspace. Entries that the collector has not passed stay, whatever became of
+// them: they say which entries they have replaced.
+func (c *Compactor) Sweep(ctx context.Context, num int64) error {
+	release, err := c.Hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	progress, err := c.e.Q.Progress(ctx, num)
+	if err != nil {
+		return sqlitex.Translate(err)
+	}
+	for after, last := layout.EntryID(num, 0)-1, layout.EntryID(num, layout.MaxVersion); ; {
+		ids, err := c.e.Q.CollectedAfter(ctx, db.CollectedAfterParams{After: after, Upto: last, Max: lookedAt})
+		if err != nil {
+			return sqlitex.Translate(err)
+		}
+		groups, err := c.worth(ctx, ids, progress.Collected)
+		if err == nil {
+			err = c.run(ctx, groups, 0)
+		}
+		if err != nil || len(ids) < lookedAt {
+			return err
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+// worth returns the blocks of which a good part was collected, neighbours together.
+func (c *Compactor) worth(ctx context.Context, ids []int64, collected int64) (groups []group, err error) {
+	var g group
+	end := func() {
+		if len(g.parts) > 0 {
+			groups = append(groups, g)
+		}
+		g = group{}
+	}
+	err = c.e.View(ctx, func(r *engine.Reader) error {
+		from := entries.Of(r)
+		for _, id := range ids {
+			b, m, found, err := from.Block(id)
+			if err != nil {
+				return err
+			}
+			if !found {
+				continue
+			}
+			p, gone, err := partOf(id, &b, m, collected)
+			if err != nil {
+				return err
+			}
+			if p.drop == 0 || gone*worthShare < gone+p.text {
+				continue
+			}
+			if n := len(g.parts); n > 0 {
+				next, err := from.BlockAfter(g.parts[n-1].id)
+				if err != nil {
+					return err
+				}
+				if next != id || !g.takes(p) {
+					end()
+				}
+			}
+			g.add(p)
+		}
+		return nil
+	})
+	end()
+	return groups, err
+}
