@@ -638,7 +638,9 @@ func (m *older) makeOlder(t testing.TB, path string, before int64) (entries int)
 		}
 		opID, owner := bytes.Clone(e.OpID), bytes.Clone(e.Owner)
 		payload := bytes.Clone(bytes.ReplaceAll(e.Payload(), []byte(fit), []byte(unfit)))
-		fingerprint := bytes.Clone(e.Fingerprint)
+		op := or3cloud.Op{Table: layout.TableName(e.Table), Operation: e.Operation, PK: pk, Payload: e.Payload()}
+		op.Stamp = or3cloud.Stamp{DeviceID: device, Clock: e.Clock, HLC: e.HLC(), OpID: layout.UnpackID(e.OpID)}
+		fingerprint := syncrule.Fingerprint(&op)
 		if n := len(opID); n == 17 && (int(opID[n-2])<<8|int(opID[n-1])-1)%7 == 1 {
 			fingerprint = nil
 		}
@@ -652,10 +654,10 @@ func (m *older) makeOlder(t testing.TB, path string, before int64) (entries int)
 		if e.Revived && !rows[layout.EntryID(num, e.Prev)] { // that it had replaced a deletion was known as long as that was there
 			m.told[told(false)] = told(true)
 		}
-		op, stored := layout.OpNumber(e.Operation)|e.State<<layout.OpBits, opID
+		number, stored := layout.OpNumber(e.Operation)|e.State<<layout.OpBits, opID
 		switch {
 		case before <= 20:
-			op &= 1
+			number &= 1
 			exec(`INSERT INTO op_ids VALUES (?, ?, ?, ?)`, num, opID, e.Version, fingerprint)
 			if !marks.Replaced(i) {
 				exec(`INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, coalesce((SELECT version FROM pins WHERE workspace = ?1 AND pk = ?3 AND ?2 = 2), 0))`,
@@ -664,7 +666,7 @@ func (m *older) makeOlder(t testing.TB, path string, before int64) (entries int)
 		case fingerprint != nil:
 			stored = layout.PackOp(nil, opID, fingerprint)
 		}
-		exec(`INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, e.Table, op, e.Prev, e.Clock, e.At, layout.PackID(nil, pk), stored, e.HLC(), device, owner, payload)
+		exec(`INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, e.Table, number, e.Prev, e.Clock, e.At, layout.PackID(nil, pk), stored, e.HLC(), device, owner, payload)
 		if !marks.Replaced(i) {
 			if before <= 22 {
 				references.makeOlder(id, e.Table, pk, exec)

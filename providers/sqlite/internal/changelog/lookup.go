@@ -108,7 +108,7 @@ func (l lookup) winnerOf(workspace, table int64, key []byte) (r record, found bo
 // origin is an entry as it is found by its op id.
 type origin struct {
 	version     int64
-	fingerprint []byte // none for ops from before there were any
+	fingerprint []byte // if it is not that of its content, or was stored before contents were compared
 }
 
 // entryOf returns where an op was written; the zero value if it was not, or is collected.
@@ -121,6 +121,32 @@ func (l lookup) entryOf(workspace int64, hash index.Key, opID []byte) (w origin,
 		return w.version == 0, err
 	})
 	return w, err
+}
+
+// same reports whether an op is the one that an entry was made from. It costs as much as both are large, so it is not for the writer.
+func (l lookup) same(workspace int64, before origin, op *preparedOp) (bool, error) {
+	if len(before.fingerprint) > 0 {
+		return bytes.Equal(before.fingerprint, op.print()), nil
+	}
+	e, found, err := l.entry(workspace, before.version)
+	if err == nil && !found {
+		err = missing(workspace, before.version)
+	}
+	if err != nil {
+		return false, err
+	}
+	stored := or3cloud.Op{Table: layout.TableName(e.Table), Operation: e.Operation, Payload: e.Payload()}
+	stored.Stamp.Clock, stored.Stamp.OpID, stored.Stamp.HLC = e.Clock, layout.UnpackID(e.OpID), e.HLC()
+	if stored.PK, err = e.PK(); err == nil {
+		stored.Stamp.DeviceID, err = e.Device()
+	}
+	if err != nil {
+		return false, err
+	}
+	if e.Unchecked { // nothing that holds such a payload comes in any more
+		return syncrule.SameHead(&stored, &op.Op), nil
+	}
+	return bytes.Equal(syncrule.Fingerprint(&stored), op.print()), nil
 }
 
 // Records goes through records in the order of their tables and keys. Deletions that were collected are left out.

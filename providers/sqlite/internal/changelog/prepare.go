@@ -31,9 +31,12 @@ type preparedOp struct {
 	key         []byte // of its record
 	indexKey    string // the whole key of its record in the index, once it was looked up
 	hash        index.Key
-	pk, opID    []byte // packed
-	owner       []byte // packed: the user to whom alone it is shown; nil for everybody
-	fingerprint []byte
+	pk, opID    []byte        // packed
+	owner       []byte        // packed: the user to whom alone it is shown; nil for everybody
+	fingerprint []byte        // once it was asked for
+	compared    bool          // whether it was looked up outside of the writer which entry has its id,
+	seen        int64         // which one that was, 0 for none,
+	same        bool          // and whether it is made of this op
 	refs        []string      // digests that its row references, sorted
 	names       [][]byte      // of a kv put: the keys under which its name may be stored, the present form first
 	takes       *displacement // for a put that owns its name
@@ -54,7 +57,6 @@ func prepare(hash index.Hash, op or3cloud.Op, user string) (preparedOp, error) {
 		p.owner = layout.PackID(nil, user)
 	}
 	p.key, p.hash = layout.RecordKey(op.PK, p.owner), hash(p.opID)
-	p.fingerprint = syncrule.Fingerprint(&p.Op)
 	switch {
 	case op.Table == or3cloud.TableKV && op.Operation == or3cloud.OpPut:
 		p.names = nameKeys(op.Facts.Name)
@@ -62,6 +64,14 @@ func prepare(hash index.Hash, op or3cloud.Op, user string) (preparedOp, error) {
 		p.refs = slices.Sorted(slices.Values(op.Facts.FileHashes))
 	}
 	return p, nil
+}
+
+// print returns the fingerprint of the op. It costs as much as the op is large.
+func (p *preparedOp) print() []byte {
+	if p.fingerprint == nil {
+		p.fingerprint = syncrule.Fingerprint(&p.Op)
+	}
+	return p.fingerprint
 }
 
 // encode makes the op a part of a draft.
@@ -88,6 +98,7 @@ type queue struct {
 	ready     []preparedOp
 	drafts    []*block.Draft // what ready is encoded in
 	large     bool           // whether the place for large ops is taken
+	replays   bool           // whether an op was met that was written before
 }
 
 // stretch returns the ops that come next, as many as one job of the writer takes.
@@ -120,6 +131,11 @@ func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 	}
 	if draft != nil {
 		draft.Pack()
+	}
+	if q.replays {
+		if err := q.compare(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for i := range q.ready {
 		planned = planned && q.ready[i].planned()
@@ -157,6 +173,28 @@ func (q *queue) plan(ctx context.Context) error {
 	})
 }
 
+// compare finds out which ops were written before, and whether they are the same ones. A batch that is repeated since its answer was lost
+// is looked up as a whole; once that is done, only the op that a stretch has stopped at.
+func (q *queue) compare(ctx context.Context) error {
+	return q.log.View(ctx, func(r *Reader) error {
+		for i := range q.ready {
+			p := &q.ready[i]
+			if p.compared {
+				continue
+			}
+			before, err := of(r).entryOf(q.workspace, p.hash, p.opID)
+			if err == nil && before.version > 0 {
+				p.same, err = of(r).same(q.workspace, before, p)
+			}
+			if err != nil {
+				return err
+			}
+			p.seen, p.compared = before.version, true
+		}
+		return nil
+	})
+}
+
 // done takes the first n ops off. If that is not the whole stretch, the next one has to be looked at again.
 func (q *queue) done(n int) {
 	q.ready = q.ready[n:]
@@ -164,7 +202,7 @@ func (q *queue) done(n int) {
 		q.close()
 		return
 	}
-	q.ready[0].takes = nil
+	q.ready[0].takes, q.ready[0].compared = nil, false
 }
 
 // takePlace waits for the place for large ops before one is encoded. A store holds a stretch a second time, and packed a third time; of

@@ -55,6 +55,7 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 			l.opts.Noticed(in.Scope.WorkspaceID, err)
 			return or3cloud.PushResult{}, err
 		}
+		q.replays = p.replays
 		q.done(len(p.results) - done)
 		if len(p.results) > done {
 			stalled = 0
@@ -77,6 +78,7 @@ type push struct {
 	grown      int64 // what the stretch adds to the size of the workspace, in bytes
 	refs       int   // references that the stretch has changed
 	files      files // what the stretch does to those of the workspace
+	replays    bool  // whether an op was met that was written before, and has to be compared
 	results    []or3cloud.OpResult
 	winners    winners
 }
@@ -284,13 +286,17 @@ func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 }
 
 // replay answers an op whose id the workspace has seen: with its first version and without effect. The same id with
-// other content is a conflict. Of an op from before there were fingerprints, all but the payload is compared.
+// other content is a conflict. What is not known yet has to be found out outside of the writer (see queue.compare).
 func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3cloud.OpResult, err error) {
-	same := bytes.Equal(before.fingerprint, op.fingerprint)
-	if len(before.fingerprint) == 0 {
-		if same, err = p.sameHead(before.version, &op.Op); err != nil {
-			return res, err
-		}
+	var same bool
+	switch {
+	case len(before.fingerprint) > 0 && op.fingerprint != nil:
+		same = bytes.Equal(before.fingerprint, op.fingerprint)
+	case op.seen == before.version:
+		same = op.same
+	default:
+		p.replays = true
+		return res, ErrStale
 	}
 	if !same {
 		return syncrule.Reused(op.Stamp.OpID, before.version > p.first).Result(), nil
@@ -300,18 +306,4 @@ func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3clo
 		res.Winner, err = p.loadWinner(winner.Version)
 	}
 	return res, err
-}
-
-// sameHead reports whether an op is the one that an entry was made from, as far as its payload does not matter.
-func (p *push) sameHead(version int64, op *or3cloud.Op) (bool, error) {
-	e, found, err := p.log.in(p.Tx).entry(p.workspace, version)
-	if err != nil || !found {
-		return false, err
-	}
-	before := or3cloud.Op{Table: layout.TableName(e.Table), Operation: e.Operation}
-	before.Stamp.Clock, before.Stamp.OpID, before.Stamp.HLC = e.Clock, layout.UnpackID(e.OpID), e.HLC()
-	if before.PK, err = e.PK(); err == nil {
-		before.Stamp.DeviceID, err = e.Device()
-	}
-	return syncrule.SameHead(&before, op), err
 }

@@ -1,8 +1,6 @@
 package changelog
 
 import (
-	"bytes"
-
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
@@ -26,6 +24,7 @@ func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t
 		if fingerprints != nil {
 			t.ops[i].fingerprint = fingerprints[i]
 		}
+		t.ops[i].print() // it is stored, and compared within a transaction
 		if len(drafts) == 0 || drafts[len(drafts)-1].Full() {
 			drafts = append(drafts, &block.Draft{})
 		}
@@ -65,7 +64,10 @@ func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version
 func (t Together) Written(r *Reader, num int64, i int) (version int64, same bool, err error) {
 	op := &t.ops[i]
 	w, err := of(r).entryOf(num, op.hash, op.opID)
-	return w.version, bytes.Equal(w.fingerprint, op.fingerprint), err
+	if err == nil && w.version > 0 {
+		same, err = of(r).same(num, w, op)
+	}
+	return w.version, same, err
 }
 
 // Written returns the version under which an op was written, and for which record; 0 if it was not, or is collected.
