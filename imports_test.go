@@ -108,7 +108,7 @@ const (
 // rooms are the rooms of the providers. Each knows those before it alone.
 var rooms = map[string][]string{
 	accountRoom: {"db", "refuse", "secret", "form", "store", "onetime", "guard", "letters", "sessions", "factors", "accounts"},
-	syncRoom:    {"db", "layout", "block", "engine", "index", "entries", "compact", "fill", "adminevents", "members", "changelog", "collection", "inspect", "files", "history", "ratewindows", "webhooks", "jobs", "trail"},
+	syncRoom:    {"db", "layout", "block", "engine", "index", "entries", "compact", "fill", "follow", "adminevents", "members", "changelog", "collection", "inspect", "files", "history", "ratewindows", "webhooks", "jobs", "trail"},
 	fileRoom: {
 		"volume", "refuse", "times", "layout", "digest", "health", "copies", "pieces", "traffic", "room", "uploads", "collection", "readback",
 	},

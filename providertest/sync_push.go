@@ -66,6 +66,16 @@ func testReplayInOneBatch(t *testing.T, b *syncBench) {
 	if res.ServerVersion != 3 {
 		t.Errorf("a refused op must not consume a version: counter %d", res.ServerVersion)
 	}
+	// An old op behind a new one, and every op of a batch twice.
+	wantVersions(t, b.push(b.put("x", 1), op), 4, 4, 1)
+	var twice []or3cloud.Op
+	var versions []int64
+	for i := range int64(15) {
+		again := b.put(fmt.Sprint("twice", i), 1)
+		twice, versions = append(twice, again, again), append(versions, 5+i, 5+i)
+	}
+	wantVersions(t, b.push(twice...), 19, versions...)
+	wantVersions(t, b.push(append([]or3cloud.Op{b.put("w", 1)}, twice...)...), 20, append([]int64{20}, versions...)...)
 }
 
 // testOpIDsArePerWorkspace guards sync Pitfall 1: an op id used in one workspace must not swallow another's op.

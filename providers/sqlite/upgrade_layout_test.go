@@ -24,6 +24,7 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
+	"or3.chat/cloud/syncrule"
 )
 
 // The payload of a row from before there was a check at the door holds unfit where it held fit.

@@ -16,6 +16,7 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/follow"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
 
@@ -319,7 +320,7 @@ func TestSnapshotWorkIsBounded(t *testing.T) {
 	if len(items) != 1 || items[0].Revision.Clock != 1 || !strings.Contains(string(items[0].Payload), `"old"`) || page.NextPageToken != "" {
 		t.Errorf("%+v %+v", items, page)
 	}
-	if runs > waypointEvery+20 {
+	if runs > follow.WaypointEvery+20 {
 		t.Errorf("%d statements after %d writes", runs, clock)
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"sync"
 
 	"or3.chat/cloud/internal/signed"
+	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/fill"
+	"or3.chat/cloud/providers/sqlite/internal/follow"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 )
@@ -53,10 +55,10 @@ func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Opt
 	if err := fill.All(ctx, e, EntrySize); err != nil {
 		return nil, fmt.Errorf("blocks of the log: %w", err)
 	}
-	if l.index, err = index.New(ctx, e, index.Options{Derive: deriver(e), Gone: gone(), RecentKeys: opts.RecentKeys}); err != nil {
+	if l.index, err = index.New(ctx, e, index.Options{Derive: follow.Deriver(e), Gone: follow.Gone(), RecentKeys: opts.RecentKeys}); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	if err := moveReferences(ctx, e, l.index); err != nil {
+	if err := follow.MoveReferences(ctx, e, l.index); err != nil {
 		l.index.Close()
 		return nil, fmt.Errorf("references: %w", err)
 	}
@@ -67,4 +69,14 @@ func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Opt
 func (l *Log) Close() {
 	l.heads.close()
 	l.index.Close()
+}
+
+// WriteIndex makes sure that the runs of the index know the entries up to a version. What is in memory alone is derived from the log again
+// after a start: without a deletion that was collected meanwhile, the winner before it would be found.
+func (l *Log) WriteIndex(ctx context.Context, num, version int64) error {
+	indexed, err := l.e.Q.IndexedVersion(ctx, num)
+	if err != nil || indexed >= version {
+		return sqlitex.Translate(err)
+	}
+	return l.index.Write(ctx)
 }

@@ -12,14 +12,15 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/follow"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/providers/sqlite/internal/members"
 	"or3.chat/cloud/syncrule"
 )
 
-// waypointEvery is how many winners of a record lie between two waypoints.
-const waypointEvery = 64
+// errReplayed undoes a stretch that has met an op which was written before, and was not compared with it.
+var errReplayed = errors.New("an op was written before")
 
 // maxStalled is how often a stretch is prepared again because rows have changed meanwhile.
 const maxStalled = 10
@@ -41,7 +42,7 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 	q := queue{log: l, workspace: num, user: in.UserID, ops: in.Ops}
 	defer q.close()
 	for stalled := 0; p.first < 0 || !q.empty(); {
-		done := len(p.results)
+		done, carried := len(p.results), p.winners.size
 		ops, err := q.stretch(ctx)
 		if err == nil {
 			err = l.e.Do(ctx, func(_ context.Context, t *engine.Tx) error {
@@ -50,6 +51,9 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 				}
 				return p.apply(t, ops)
 			})
+		}
+		if errors.Is(err, errReplayed) {
+			p.results, p.winners.size, p.replays, err = p.results[:done], carried, true, nil
 		}
 		if err != nil {
 			l.opts.Noticed(in.Scope.WorkspaceID, err)
@@ -78,6 +82,7 @@ type push struct {
 	grown      int64 // what the stretch adds to the size of the workspace, in bytes
 	refs       int   // references that the stretch has changed
 	files      files // what the stretch does to those of the workspace
+	begun      int64 // the counter before the stretch
 	replays    bool  // whether an op was met that was written before, and has to be compared
 	results    []or3cloud.OpResult
 	winners    winners
@@ -99,11 +104,11 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 	if !found {
 		return fmt.Errorf("workspace %d has no counter", p.workspace)
 	}
-	before := p.version
+	p.begun = p.version
 	if p.first < 0 {
-		p.first = before
+		p.first = p.begun
 	}
-	if err := f(size); err != nil || p.version == before {
+	if err := f(size); err != nil || p.version == p.begun {
 		return err
 	}
 	if err := p.log.tail.write(); err != nil {
@@ -189,7 +194,7 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 	accepted, nth := block.Accepted{Version: p.version, At: p.At, Lost: !wins}, int64(1)
 	if wins && exists {
 		nth = old.nth + 1
-		accepted.Prev, accepted.Revived, accepted.Waypoint = old.Version, old.State.Fate() == syncrule.Deleted, nth%waypointEvery == 0
+		accepted.Prev, accepted.Revived, accepted.Waypoint = old.Version, old.State.Fate() == syncrule.Deleted, nth%follow.WaypointEvery == 0
 	}
 	p.grown += EntrySize(op.draft.Size(op.place))
 	if err := p.log.tail.accept(op.draft, op.place, accepted); err != nil {
@@ -294,9 +299,12 @@ func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3clo
 		same = bytes.Equal(before.fingerprint, op.fingerprint)
 	case op.seen == before.version:
 		same = op.same
-	default:
-		p.replays = true
+	case before.version > p.begun: // it is of the same job, and is compared once that is committed
+		p.replays, op.compared = true, false
 		return res, ErrStale
+	default:
+		op.compared = false
+		return res, errReplayed
 	}
 	if !same {
 		return syncrule.Reused(op.Stamp.OpID, before.version > p.first).Result(), nil

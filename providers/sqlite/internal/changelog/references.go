@@ -29,9 +29,9 @@ func (p *push) refer(op *preparedOp, state syncrule.State, old *record) error {
 	}
 	if old.Version > 0 && old.State.Fate() == syncrule.Live {
 		whole := true
-		_, err := engine.One(p.St.DeleteRefs, func(s *sqlite3.Stmt) { had, whole = unpackDigests(s.ColumnRawBlob(0)) }, layout.EntryID(p.workspace, old.Version))
+		_, err := engine.One(p.St.DeleteRefs, func(s *sqlite3.Stmt) { had, whole = layout.UnpackDigests(s.ColumnRawBlob(0)) }, layout.EntryID(p.workspace, old.Version))
 		if err == nil && !whole {
-			err = errDigests
+			err = layout.ErrDigests
 		}
 		if err != nil {
 			return err
@@ -51,33 +51,13 @@ func (p *push) refer(op *preparedOp, state syncrule.State, old *record) error {
 	for _, digest := range want {
 		index.PutReference(p.log.index, p.workspace, digest, op.table, op.key, p.version)
 	}
-	return engine.Run(p.St.InsertRefs, layout.EntryID(p.workspace, p.version), packDigests(want))
+	return engine.Run(p.St.InsertRefs, layout.EntryID(p.workspace, p.version), layout.PackDigests(want))
 }
 
 // drop notes when a record has dropped a content.
 func (p *push) drop(digest string) error {
 	p.refs++
 	return engine.Run(p.St.Orphan, p.workspace, digest, p.At)
-}
-
-var errDigests = errors.New("a list of digests is damaged")
-
-func packDigests(digests []string) (b []byte) {
-	for _, digest := range digests {
-		b = layout.AppendDigest(b, digest)
-	}
-	return b
-}
-
-func unpackDigests(b []byte) (digests []string, ok bool) {
-	for len(b) > 0 {
-		var digest string
-		if digest, b, ok = layout.ReadDigest(b); !ok {
-			return digests, false
-		}
-		digests = append(digests, digest)
-	}
-	return digests, true
 }
 
 // deriveFile keeps a file_meta row, which names its content as long as it is live.

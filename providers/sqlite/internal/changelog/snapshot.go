@@ -318,7 +318,7 @@ func (w *snapshotWalk) deliver(it *snapshotItem) error {
 }
 
 // winnerAt returns the version that was a record's winner at the watermark; 0 if there was none. It starts from the first
-// waypoint behind the watermark, and so looks at waypointEvery entries at most.
+// waypoint behind the watermark, and so looks at follow.WaypointEvery entries at most.
 func (w *snapshotWalk) winnerAt(key []byte, version int64) (int64, error) {
 	if version <= w.watermark {
 		return version, nil

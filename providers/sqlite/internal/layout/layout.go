@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 
@@ -177,6 +178,29 @@ func AppendUnpackedID(dst, b []byte) []byte {
 	default:
 		return append(dst, rest...)
 	}
+}
+
+// ErrDigests is the error of a list of digests that PackDigests has not made.
+var ErrDigests = errors.New("a list of digests is damaged")
+
+// PackDigests returns digests as they are stored beside an entry.
+func PackDigests(digests []string) (b []byte) {
+	for _, digest := range digests {
+		b = AppendDigest(b, digest)
+	}
+	return b
+}
+
+// UnpackDigests returns the digests of a list; ok is false if it is damaged.
+func UnpackDigests(b []byte) (digests []string, ok bool) {
+	for len(b) > 0 {
+		var digest string
+		if digest, b, ok = ReadDigest(b); !ok {
+			return digests, false
+		}
+		digests = append(digests, digest)
+	}
+	return digests, true
 }
 
 // AppendDigest appends a digest in a form that says where it ends. One in lower-case hex takes half its length.

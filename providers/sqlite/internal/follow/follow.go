@@ -1,4 +1,6 @@
-package changelog
+// Package follow brings the index to where the log is when the program starts: what came since the last run was written, everything where
+// the index is damaged or new, and what tables of earlier layouts say of files.
+package follow
 
 import (
 	"context"
@@ -13,6 +15,9 @@ import (
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 )
+
+// WaypointEvery is how many winners of a record lie between two waypoints.
+const WaypointEvery = 64
 
 const (
 	// followPage is about how many entries are read, and then derived, at once.
@@ -30,8 +35,8 @@ type follow struct {
 	entries int
 }
 
-// deriver returns what index.Options.Derive is for a log.
-func deriver(e *engine.Engine) func(context.Context, *index.Index) (map[int64]error, error) {
+// Deriver returns what index.Options.Derive is for a log.
+func Deriver(e *engine.Engine) func(context.Context, *index.Index) (map[int64]error, error) {
 	return func(ctx context.Context, x *index.Index) (map[int64]error, error) {
 		f := follow{e: e, index: x, blind: map[int64]error{}}
 		return f.blind, f.all(ctx)
@@ -141,9 +146,9 @@ func (f *follow) references(ctx context.Context, num int64, page []followed) err
 		}
 	}
 	for _, r := range refs {
-		digests, ok := unpackDigests(r.Digests)
+		digests, ok := layout.UnpackDigests(r.Digests)
 		if !ok {
-			return errDigests
+			return layout.ErrDigests
 		}
 		if e := winners[r.ID]; e != nil {
 			e.digests = append(e.digests, digests...)
@@ -191,7 +196,7 @@ func (f *follow) block(page []followed, num int64, b *entries.Blocks, after, upt
 			next.record = index.RecordKey(num, e.Table, next.key)
 			next.winner = &index.Winner{Version: e.Version, State: e.State, Nth: 1}
 			if e.Prev > 0 {
-				next.winner.Nth = waypointEvery - 1
+				next.winner.Nth = WaypointEvery - 1
 			}
 		}
 		page = append(page, next)
@@ -199,18 +204,8 @@ func (f *follow) block(page []followed, num int64, b *entries.Blocks, after, upt
 	return page, nil
 }
 
-// WriteIndex makes sure that the runs of the index know the entries up to a version. What is in memory alone is derived from the log again
-// after a start: without a deletion that was collected meanwhile, the winner before it would be found.
-func (l *Log) WriteIndex(ctx context.Context, num, version int64) error {
-	indexed, err := l.e.Q.IndexedVersion(ctx, num)
-	if err != nil || indexed >= version {
-		return sqlitex.Translate(err)
-	}
-	return l.index.Write(ctx)
-}
-
-// gone returns what reports whether the log no longer has an entry. It is for one goroutine.
-func gone() func(r *engine.Reader, id int64) (bool, error) {
+// Gone returns what reports whether the log no longer has an entry. It is for one goroutine.
+func Gone() func(r *engine.Reader, id int64) (bool, error) {
 	var with *engine.Reader
 	var stored *entries.Reader
 	return func(r *engine.Reader, id int64) (bool, error) {

@@ -1,4 +1,4 @@
-package changelog
+package follow
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
-	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/index"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
 	"or3.chat/cloud/syncrule"
@@ -45,6 +44,8 @@ WHERE (workspace, tbl, pk) > (?, ?, ?) AND tbl <> ? GROUP BY workspace, tbl, pk 
 const (
 	moveStep  = 256
 	moveBytes = 8 << 20
+	// olderRefCost is about how much a row of an older table takes, in bytes.
+	olderRefCost = 512
 )
 
 // steps divides rows into what is moved at once.
@@ -61,8 +62,8 @@ func steps(rows []olderRow) (out [][]olderRow) {
 	return out
 }
 
-// moveReferences moves what older tables say of files, if they are there.
-func moveReferences(ctx context.Context, e *engine.Engine, x *index.Index) error {
+// MoveReferences moves what older tables say of files, if they are there.
+func MoveReferences(ctx context.Context, e *engine.Engine, x *index.Index) error {
 	f := follow{e: e, index: x, told: e.Now()}
 	var there bool
 	err := e.DB.Read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'older_files')").Scan(&there)
@@ -95,8 +96,8 @@ func moveReferences(ctx context.Context, e *engine.Engine, x *index.Index) error
 			r.digests = append(r.digests, string(digest))
 		}
 		slices.Sort(r.digests)
-		r.insert = []any{packDigests(r.digests)}
-		r.bytes = refCost * int64(len(r.digests))
+		r.insert = []any{layout.PackDigests(r.digests)}
+		r.bytes = olderRefCost * int64(len(r.digests))
 		return r, []any{r.workspace, r.table, r.key}, nil
 	})
 	if err != nil {
@@ -159,14 +160,12 @@ func (f *follow) moveStep(ctx context.Context, t *engine.Tx, insert string, rows
 		return false, err
 	}
 	defer st.Close()
-	stored := entries.In(t)
 	for _, r := range rows {
-		look := lookup{index: f.index.In(t), stored: stored, pinOf: t.St.PinOf}
-		winner, found, err := look.winnerOf(r.workspace, r.table, r.key)
+		winner, found, err := f.index.In(t).Winner(index.RecordKey(r.workspace, r.table, r.key))
 		if err != nil {
 			return false, err
 		}
-		if !found || winner.State.Fate() != syncrule.Live {
+		if !found || syncrule.State(winner.State).Fate() != syncrule.Live {
 			continue
 		}
 		if _, err := st.ExecContext(ctx, append([]any{layout.EntryID(r.workspace, winner.Version)}, r.insert...)...); err != nil {
