@@ -55,7 +55,7 @@ func New(e *engine.Engine, ws *members.Workspaces, log *changelog.Log, opts Opti
 // back when a good part of its block was collected (package compact).
 const (
 	collectStep = 256
-	collectPage = 8 * collectStep
+	collectPage = 32 * collectStep
 	// passedPage is how many entries the collector passes at most without writing down how far it has come.
 	passedPage = 64 * collectStep
 )

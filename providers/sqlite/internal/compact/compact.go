@@ -18,9 +18,9 @@ import (
 
 const (
 	// atOnce is how many jobs are offered to the writer together, unless they have atOnceBytes of text: they share commits, and pushes
-	// pass between them. Each writes one block.
-	atOnce      = 8
-	atOnceBytes = 4 * block.FullText
+	// pass between them. Each writes one block. A busy writer takes a quarter of a second to come to them, so there have to be many.
+	atOnce      = 64
+	atOnceBytes = 16 * block.FullText
 	// deletedAtOnce is how many blocks of which nothing stays a job deletes.
 	deletedAtOnce = 8
 	// lookedAt is how many blocks are looked at in one read transaction.
