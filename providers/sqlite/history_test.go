@@ -19,6 +19,7 @@ import (
 	"or3.chat/cloud/internal/syncschema"
 	"or3.chat/cloud/providers/sqlite/internal/changelog"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/syncrule"
 )
 
 // turn announces the answer a to the question u in the thread t.
@@ -408,4 +409,28 @@ func TestChatsFollowTheLog(t *testing.T) {
 		}
 	}
 	checkSize(t, s, "in the end")
+}
+
+// TestAnAdmissionOfWhichAPartWasPushed announces an answer of which a client has pushed an op before, under the id that the server gives it.
+func TestAnAdmissionOfWhichAPartWasPushed(t *testing.T) {
+	s, _ := openTest(t)
+	user, ws := workspaceOf(t, s)
+	g := turn(user, ws, "g")
+	g.Thread = fmt.Appendf(nil, `{"id":"t","deleted":false,"created_at":1,"updated_at":1,"clock":1,"status":"ready","pinned":false,"forked":false}`)
+	checked, err := syncrule.CheckGeneration(&g, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := checked.Ops[0]
+	op.Payload = g.Thread
+	res, err := s.Push(t.Context(), or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Ops: []or3cloud.Op{op}})
+	if err != nil || !res.Results[0].Applied {
+		t.Fatal(res, err)
+	}
+	if r, err := s.AdmitChatGeneration(t.Context(), g); err != nil || r.Replayed || r.ServerVersion != 3 {
+		t.Errorf("admission: %+v, %v", r, err)
+	}
+	if r, err := s.AdmitChatGeneration(t.Context(), g); err != nil || !r.Replayed || r.ServerVersion != 3 {
+		t.Errorf("admission again: %+v, %v", r, err)
+	}
 }

@@ -41,6 +41,12 @@ const mostKept = 4 * FullText
 // Full reports whether the draft should get no more ops.
 func (d *Draft) Full() bool { return isFull(len(d.entries), len(d.text), d.heads) }
 
+// Takes reports whether an op with a payload of so many bytes may be added. A large one is alone in its block: whoever reads another
+// entry of a block reads the text of all.
+func (d *Draft) Takes(payload int) bool {
+	return !d.Full() && (len(d.entries) == 0 || payload <= FullText)
+}
+
 func isFull(n, text, heads int) bool {
 	return n >= MaxEntries || text >= FullText || heads >= FullHeads
 }

@@ -36,6 +36,11 @@ func (w *Writer) Len() int { return len(w.entries) }
 // Full reports whether the block should get no more entries.
 func (w *Writer) Full() bool { return isFull(len(w.entries), w.end(), w.size) }
 
+// Takes reports whether an op of a draft may be accepted into the block (Draft.Takes).
+func (w *Writer) Takes(d *Draft, i int) bool {
+	return !w.Full() && (len(w.entries) == 0 || d.Size(i) <= FullText)
+}
+
 // end returns where the text ends.
 func (w *Writer) end() int {
 	if len(w.ends) == 0 {

@@ -21,6 +21,9 @@ const (
 	refCost     = 512     // the rows of a reference
 	// stretchRefs is how many references a stretch changes before it ends. A row has some thousand at most.
 	stretchRefs = stretchCost / refCost
+	// mostCompared is how large the payload of an entry may be, in bytes, that is stored without a fingerprint: a small op that has the id
+	// of a large one must not cost as much as that.
+	mostCompared = 16 << 10
 )
 
 // preparedOp is an op for which everything is done that costs more than an indexed read or write. The writer, which all
@@ -119,14 +122,18 @@ func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 		if err := q.takePlace(ctx, &p); err != nil {
 			return nil, err
 		}
+		if draft != nil && !draft.Takes(len(p.Payload)) {
+			draft.Pack()
+			draft = nil
+		}
 		if draft == nil {
 			draft = drafts.Get().(*block.Draft)
 			q.drafts = append(q.drafts, draft)
 		}
-		if p.encode(draft); draft.Full() {
-			draft.Pack()
-			draft = nil
+		if len(p.Payload) > mostCompared {
+			p.print()
 		}
+		p.encode(draft)
 		q.ops, q.ready, cost = q.ops[1:], append(q.ready, p), cost+p.cost()
 	}
 	if draft != nil {
@@ -174,8 +181,19 @@ func (q *queue) plan(ctx context.Context) error {
 }
 
 // compare finds out which ops were written before, and whether they are the same ones. A batch that is repeated since its answer was lost
-// is looked up as a whole; once that is done, only the op that a stretch has stopped at.
+// is looked up as a whole; once that is done, only the op that a stretch has stopped at. Ops of the batch that share an id are told from
+// each other by the writer, so that it need not stop at each.
 func (q *queue) compare(ctx context.Context) error {
+	first := make(map[string]*preparedOp, len(q.ready))
+	for i := range q.ready {
+		p := &q.ready[i]
+		if twin := first[string(p.opID)]; twin != nil {
+			twin.print()
+			p.print()
+			continue
+		}
+		first[string(p.opID)] = p
+	}
 	return q.log.View(ctx, func(r *Reader) error {
 		for i := range q.ready {
 			p := &q.ready[i]

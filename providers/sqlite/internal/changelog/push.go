@@ -53,7 +53,8 @@ func (l *Log) Push(ctx context.Context, in or3cloud.PushRequest) (or3cloud.PushR
 			})
 		}
 		if errors.Is(err, errReplayed) {
-			p.results, p.winners.size, p.replays, err = p.results[:done], carried, true, nil
+			// Versions of the stretch are given out again, perhaps to others.
+			p.results, p.winners, p.replays, err = p.results[:done], winners{size: carried}, true, nil
 		}
 		if err != nil {
 			l.opts.Noticed(in.Scope.WorkspaceID, err)
@@ -76,14 +77,15 @@ type push struct {
 	log        *Log
 	workspace  int64
 	user       string
-	items      bool  // whether the client knows workspace Files and Trash
-	version    int64 // the counter; every accepted op takes the next one
-	first      int64 // the counter before the batch
-	grown      int64 // what the stretch adds to the size of the workspace, in bytes
-	refs       int   // references that the stretch has changed
-	files      files // what the stretch does to those of the workspace
-	begun      int64 // the counter before the stretch
-	replays    bool  // whether an op was met that was written before, and has to be compared
+	items      bool             // whether the client knows workspace Files and Trash
+	version    int64            // the counter; every accepted op takes the next one
+	first      int64            // the counter before the batch
+	grown      int64            // what the stretch adds to the size of the workspace, in bytes
+	refs       int              // references that the stretch has changed
+	files      files            // what the stretch does to those of the workspace
+	begun      int64            // the counter before the stretch
+	replays    bool             // whether an op was met that was written before, and has to be compared
+	prints     map[int64][]byte // fingerprints of what the stretch has accepted, by version, as far as they are known
 	results    []or3cloud.OpResult
 	winners    winners
 }
@@ -93,7 +95,7 @@ func (p *push) write(t *engine.Tx, f func(size int64) error) error {
 	if p.log.index.Full() {
 		return engine.Unavailable(index.ErrFull)
 	}
-	p.Tx, p.grown, p.files = t, 0, files{}
+	p.Tx, p.grown, p.files, p.prints = t, 0, files{}, nil
 	p.log.tail.begin(t, p.workspace)
 	defer p.log.tail.end()
 	var size int64
@@ -200,6 +202,12 @@ func (p *push) accept(op *preparedOp, old record, exists, wins bool) error {
 	if err := p.log.tail.accept(op.draft, op.place, accepted); err != nil {
 		return err
 	}
+	if p.replays && op.fingerprint != nil {
+		if p.prints == nil {
+			p.prints = map[int64][]byte{}
+		}
+		p.prints[p.version] = op.fingerprint
+	}
 	if !wins {
 		p.log.index.Put(p.workspace, op.hash, p.version, "", nil)
 		return nil
@@ -293,6 +301,9 @@ func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
 // replay answers an op whose id the workspace has seen: with its first version and without effect. The same id with
 // other content is a conflict. What is not known yet has to be found out outside of the writer (see queue.compare).
 func (p *push) replay(op *preparedOp, before origin, winner *record) (res or3cloud.OpResult, err error) {
+	if len(before.fingerprint) == 0 {
+		before.fingerprint = p.prints[before.version]
+	}
 	var same bool
 	switch {
 	case len(before.fingerprint) > 0 && op.fingerprint != nil:

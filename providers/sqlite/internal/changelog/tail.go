@@ -58,6 +58,11 @@ func (t *tail) pending(workspace, version int64) (e entries.Entry, ok bool) {
 
 // accept adds an op of a draft under the next version.
 func (t *tail) accept(d *block.Draft, i int, a block.Accepted) error {
+	if !t.blocks.Takes(d, i) {
+		if err := t.insert(); err != nil {
+			return err
+		}
+	}
 	if t.blocks.Len() == 0 {
 		t.first = a.Version
 	}

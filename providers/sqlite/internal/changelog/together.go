@@ -1,6 +1,8 @@
 package changelog
 
 import (
+	"errors"
+
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
@@ -25,7 +27,7 @@ func (l *Log) Together(ops []or3cloud.Op, user string, fingerprints [][]byte) (t
 			t.ops[i].fingerprint = fingerprints[i]
 		}
 		t.ops[i].print() // it is stored, and compared within a transaction
-		if len(drafts) == 0 || drafts[len(drafts)-1].Full() {
+		if len(drafts) == 0 || !drafts[len(drafts)-1].Takes(len(op.Payload)) {
 			drafts = append(drafts, &block.Draft{})
 		}
 		t.ops[i].encode(drafts[len(drafts)-1])
@@ -46,6 +48,9 @@ func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version
 		}
 		for i := range all.ops {
 			res, err := p.applyOp(&all.ops[i])
+			if errors.Is(err, errReplayed) { // it was written since Written was asked
+				return ErrStale
+			}
 			if err != nil {
 				return err
 			}
@@ -60,13 +65,14 @@ func (l *Log) Apply(t *engine.Tx, num int64, user string, all Together) (version
 }
 
 // Written tells where an op was written, and whether it was the one that was prepared in place i. version is 0 if it was not
-// written, or is collected.
+// written, or is collected. Apply relies on what was found last, so that it need not compare.
 func (t Together) Written(r *Reader, num int64, i int) (version int64, same bool, err error) {
 	op := &t.ops[i]
 	w, err := of(r).entryOf(num, op.hash, op.opID)
 	if err == nil && w.version > 0 {
 		same, err = of(r).same(num, w, op)
 	}
+	op.seen, op.same = w.version, same
 	return w.version, same, err
 }
 

@@ -89,7 +89,7 @@ func (s *source) step(r *engine.Reader) (out *step, more bool, err error) {
 			return nil, false, err
 		}
 		if s.draft.Full() {
-			if size += s.finish(out); size >= stepBytes || len(out.blocks) == stepBlocks {
+			if size += s.finish(out); size >= stepBytes || len(out.blocks) >= stepBlocks {
 				return out, true, nil
 			}
 		}
@@ -106,6 +106,9 @@ type look struct {
 
 // add makes an entry of a row.
 func (s *source) add(row *sqlite3.Stmt, look *look, out *step) error {
+	if !s.draft.Takes(len(row.ColumnRawBlob(11))) {
+		s.finish(out)
+	}
 	id := row.ColumnInt64(0)
 	table, pk := row.ColumnInt64(1), layout.UnpackID(row.ColumnRawBlob(6))
 	fingerprint, opID := layout.SplitOp(row.ColumnRawBlob(7))
