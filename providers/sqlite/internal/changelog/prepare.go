@@ -79,6 +79,9 @@ func (p *preparedOp) print() []byte {
 
 // encode makes the op a part of a draft.
 func (p *preparedOp) encode(d *block.Draft) {
+	if len(p.Payload) > mostCompared {
+		p.print()
+	}
 	p.draft, p.place = d, d.Len()
 	d.Add(&p.Op, block.Known{State: int64(syncrule.StateOf(&p.Op)), OpID: p.opID, Owner: p.owner, Fingerprint: p.fingerprint})
 }
@@ -129,9 +132,6 @@ func (q *queue) stretch(ctx context.Context) ([]preparedOp, error) {
 		if draft == nil {
 			draft = drafts.Get().(*block.Draft)
 			q.drafts = append(q.drafts, draft)
-		}
-		if len(p.Payload) > mostCompared {
-			p.print()
 		}
 		p.encode(draft)
 		q.ops, q.ready, cost = q.ops[1:], append(q.ready, p), cost+p.cost()
