@@ -63,17 +63,38 @@ export class Project {
   }
 
   /** Resolves with what the command has said, and rejects with it where it fails. */
-  run(command: string, args: string[], env: Record<string, string> = {}): Promise<string> {
+  async run(command: string, args: string[], env: Record<string, string> = {}): Promise<string> {
+    // Bun now and then waits for ever in an install, without a connection. The next try has what the first one has fetched.
+    const tries = command === bun.command && args[0] === 'install' ? 2 : 1
+    for (let n = 1; ; n++) {
+      try {
+        return await this.#once(command, args, env, n < tries ? patience : 0)
+      }
+      catch (error) {
+        if (!(error instanceof Hung)) throw error
+        process.stderr.write(`${error.message}\n`)
+      }
+    }
+  }
+
+  #once(command: string, args: string[], env: Record<string, string>, timeout: number): Promise<string> {
     return new Promise((resolve, reject) =>
       execFile(
         command,
         args,
-        { cwd: this.path, env: { ...this.env, ...env }, maxBuffer: 1 << 26 },
+        { cwd: this.path, env: { ...this.env, ...env }, maxBuffer: 1 << 26, timeout, killSignal: 'SIGKILL' },
         (error, stdout, stderr) => {
-          if (error) reject(new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`))
+          const said = `${command} ${args.join(' ')}: ${stdout}${stderr}`
+          if (error?.killed && timeout > 0) reject(new Hung(`${said}did not end, and is tried again`))
+          else if (error) reject(new Error(said))
           else resolve(stdout + stderr)
         },
       ),
     )
   }
 }
+
+/** How long an install may take that is tried again, in milliseconds: many times what one takes on a busy machine. */
+const patience = 480_000
+
+class Hung extends Error {}
