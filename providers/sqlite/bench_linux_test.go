@@ -38,15 +38,7 @@ func BenchmarkPushInto(b *testing.B) {
 							if n > upto {
 								return
 							}
-							ops := make([]or3cloud.Op, 50)
-							copy(ops, batches[int(n)%len(batches)])
-							for i := range ops {
-								ops[i].Stamp.OpID = fmt.Sprintf("%08x%s", n*2654435761&0xFFFFFFFF, ops[i].Stamp.OpID[8:])
-								if ops[i].Table != or3cloud.TableKV {
-									ops[i].PK = fmt.Sprintf("%08x%s", n*2246822519&0xFFFFFFFF, ops[i].PK[min(8, len(ops[i].PK)):])
-								}
-							}
-							if _, err := s.Push(context.Background(), or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Ops: ops}); err != nil {
+							if _, err := s.Push(context.Background(), or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Ops: renamed(batches, n)}); err != nil {
 								b.Error(err)
 								return
 							}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -28,6 +29,18 @@ func corpus(b testing.TB) [][]or3cloud.Op {
 		batches, ops = append(batches, ops[:50]), ops[50:]
 	}
 	return batches
+}
+
+// renamed returns a batch of the corpus under new op ids and pks, which are those of n.
+func renamed(batches [][]or3cloud.Op, n int64) []or3cloud.Op {
+	ops := slices.Clone(batches[int(n)%len(batches)])
+	for i := range ops {
+		ops[i].Stamp.OpID = fmt.Sprintf("%08x%s", n*2654435761&0xFFFFFFFF, ops[i].Stamp.OpID[8:])
+		if ops[i].Table != or3cloud.TableKV {
+			ops[i].PK = fmt.Sprintf("%08x%s", n*2246822519&0xFFFFFFFF, ops[i].PK[min(8, len(ops[i].PK)):])
+		}
+	}
+	return ops
 }
 
 // BenchmarkPush pushes the corpus again and again, each time under new op ids and pks, by one device and by many.

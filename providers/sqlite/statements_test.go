@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"testing"
 
@@ -19,15 +18,7 @@ func TestStatementsStayCompiled(t *testing.T) {
 	user, ws := workspaceOf(t, s)
 	batches := corpus(t)
 	for n := range 30 {
-		ops := make([]or3cloud.Op, 50)
-		copy(ops, batches[n%len(batches)])
-		for i := range ops {
-			ops[i].Stamp.OpID = fmt.Sprintf("%08x%s", uint32(n)*2654435761, ops[i].Stamp.OpID[8:])
-			if ops[i].Table != or3cloud.TableKV {
-				ops[i].PK = fmt.Sprintf("%08x%s", uint32(n)*2246822519, ops[i].PK[min(8, len(ops[i].PK)):])
-			}
-		}
-		if _, err := s.Push(context.Background(), or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Ops: ops}); err != nil {
+		if _, err := s.Push(context.Background(), or3cloud.PushRequest{Scope: or3cloud.Scope{WorkspaceID: ws}, UserID: user, Ops: renamed(batches, int64(n))}); err != nil {
 			t.Fatal(err)
 		}
 	}

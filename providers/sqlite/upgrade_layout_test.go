@@ -629,18 +629,14 @@ func (m *older) makeOlder(t testing.TB, path string, before int64) (entries int)
 			return
 		}
 		entries++
-		pk, err := e.PK()
-		if err != nil {
+		var c or3cloud.Change
+		if err := e.Change(&c); err != nil {
 			t.Fatal(err)
 		}
-		device, err := e.Device()
-		if err != nil {
-			t.Fatal(err)
-		}
+		op := or3cloud.Op{Table: c.Table, PK: c.PK, Operation: c.Operation, Payload: c.Payload, Stamp: c.Stamp}
+		pk, device := op.PK, op.Stamp.DeviceID
 		opID, owner := bytes.Clone(e.OpID), bytes.Clone(e.Owner)
 		payload := bytes.Clone(bytes.ReplaceAll(e.Payload(), []byte(fit), []byte(unfit)))
-		op := or3cloud.Op{Table: layout.TableName(e.Table), Operation: e.Operation, PK: pk, Payload: e.Payload()}
-		op.Stamp = or3cloud.Stamp{DeviceID: device, Clock: e.Clock, HLC: e.HLC(), OpID: layout.UnpackID(e.OpID)}
 		fingerprint := syncrule.Fingerprint(&op)
 		if n := len(opID); n == 17 && (int(opID[n-2])<<8|int(opID[n-1])-1)%7 == 1 {
 			fingerprint = nil
@@ -665,7 +661,7 @@ func (m *older) makeOlder(t testing.TB, path string, before int64) (entries int)
 					num, e.Table, layout.RecordKey(pk, owner), e.Version, e.Clock, e.HLC(), opID, e.State)
 			}
 		case fingerprint != nil:
-			stored = layout.PackOp(nil, opID, fingerprint)
+			stored = slices.Concat([]byte{3, byte(len(fingerprint))}, fingerprint, opID) // see layout.SplitOp
 		}
 		exec(`INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, e.Table, number, e.Prev, e.Clock, e.At, layout.PackID(nil, pk), stored, e.HLC(), device, owner, payload)
 		if !marks.Replaced(i) {

@@ -74,6 +74,15 @@ func missing(workspace, version int64) error {
 	return fmt.Errorf("entry %d of workspace %d is missing", version, workspace)
 }
 
+// known returns an entry that was never collected, so it has to be there. find is a method of a lookup or of an entries.Reader.
+func known(workspace, version int64, find func(workspace, version int64) (entries.Entry, bool, error)) (entries.Entry, error) {
+	e, found, err := find(workspace, version)
+	if err == nil && !found {
+		err = missing(workspace, version)
+	}
+	return e, err
+}
+
 // winner returns the winner of a record, which is found by its key or by its whole key in the index; the zero one if there is none.
 func (l lookup) winner(workspace, table int64, key []byte, indexKey string) (r record, found bool, err error) {
 	w, found, err := l.index.Winner(indexKey)
@@ -86,9 +95,8 @@ func (l lookup) winner(workspace, table int64, key []byte, indexKey string) (r r
 	case syncrule.State(w.State).Fate() == syncrule.Deleted:
 		e, found, err = l.stored.Head(workspace, w.Version)
 	default:
-		if e, found, err = l.stored.Winner(workspace, w.Version); err == nil && !found {
-			err = missing(workspace, w.Version)
-		}
+		e, err = known(workspace, w.Version, l.stored.Winner)
+		found = err == nil
 	}
 	if err != nil || !found { // a deletion that was collected
 		return r, false, err
@@ -128,21 +136,15 @@ func (l lookup) same(workspace int64, before origin, op *preparedOp) (bool, erro
 	if len(before.fingerprint) > 0 {
 		return bytes.Equal(before.fingerprint, op.print()), nil
 	}
-	e, found, err := l.entry(workspace, before.version)
-	if err == nil && !found {
-		err = missing(workspace, before.version)
-	}
+	e, err := known(workspace, before.version, l.entry)
 	if err != nil {
 		return false, err
 	}
-	stored := or3cloud.Op{Table: layout.TableName(e.Table), Operation: e.Operation, Payload: e.Payload()}
-	stored.Stamp.Clock, stored.Stamp.OpID, stored.Stamp.HLC = e.Clock, layout.UnpackID(e.OpID), e.HLC()
-	if stored.PK, err = e.PK(); err == nil {
-		stored.Stamp.DeviceID, err = e.Device()
-	}
-	if err != nil {
+	var c or3cloud.Change
+	if err := e.Change(&c); err != nil {
 		return false, err
 	}
+	stored := or3cloud.Op{Table: c.Table, PK: c.PK, Operation: c.Operation, Payload: c.Payload, Stamp: c.Stamp}
 	if e.Unchecked { // nothing that holds such a payload comes in any more
 		return syncrule.SameHead(&stored, &op.Op), nil
 	}
@@ -191,10 +193,7 @@ func (r *Records) Err() error {
 
 // payloadOf returns a copy of the payload of a version; nil if it has none.
 func payloadOf(r *Reader, workspace, version int64) ([]byte, error) {
-	e, found, err := entries.Of(r.Reader).Entry(workspace, version)
-	if err == nil && !found {
-		err = missing(workspace, version)
-	}
+	e, err := known(workspace, version, entries.Of(r.Reader).Entry)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ type preparedOp struct {
 	key         []byte // of its record
 	indexKey    string // the whole key of its record in the index, once it was looked up
 	hash        index.Key
-	pk, opID    []byte        // packed
+	opID        []byte        // packed
 	owner       []byte        // packed: the user to whom alone it is shown; nil for everybody
 	fingerprint []byte        // once it was asked for
 	compared    bool          // whether it was looked up outside of the writer which entry has its id,
@@ -52,7 +52,7 @@ func (p *preparedOp) planned() bool { return p.takes != nil || !syncrule.OwnsNam
 
 // prepare does what there is to do about one op of a user.
 func prepare(hash index.Hash, op or3cloud.Op, user string) (preparedOp, error) {
-	p := preparedOp{Op: op, table: layout.TableNumber(op.Table), pk: layout.PackID(nil, op.PK), opID: layout.PackID(nil, op.Stamp.OpID)}
+	p := preparedOp{Op: op, table: layout.TableNumber(op.Table), opID: layout.PackID(nil, op.Stamp.OpID)}
 	if op.Table == or3cloud.TableNotifications {
 		if err := syncrule.ClaimNotification(&p.Op, user); err != nil {
 			return p, err

@@ -285,9 +285,9 @@ func (p *push) loadWinner(version int64) (*or3cloud.Winner, error) {
 }
 
 func (p *push) readWinner(version int64) (*or3cloud.Winner, error) {
-	e, found, err := p.log.in(p.Tx).entry(p.workspace, version)
-	if err != nil || !found {
-		return nil, fmt.Errorf("winning entry %d of workspace %d: found %t: %w", version, p.workspace, found, err)
+	e, err := known(p.workspace, version, p.log.in(p.Tx).entry)
+	if err != nil {
+		return nil, fmt.Errorf("winning entry: %w", err)
 	}
 	w := &or3cloud.Winner{Operation: e.Operation, Revision: e.Revision()}
 	if w.Operation == or3cloud.OpDelete {

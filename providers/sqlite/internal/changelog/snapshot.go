@@ -326,11 +326,7 @@ func (w *snapshotWalk) winnerAt(key []byte, version int64) (int64, error) {
 	_, err := engine.One(w.St.WaypointAfter, func(s *sqlite3.Stmt) { version = s.ColumnInt64(0) }, w.workspace, w.table, key, w.watermark)
 	for version > w.watermark && err == nil {
 		var e entries.Entry
-		var found bool
-		e, found, err = w.log.Winner(w.workspace, version)
-		if err == nil && !found {
-			err = missing(w.workspace, version)
-		}
+		e, err = known(w.workspace, version, w.log.Winner)
 		version = e.Prev
 		w.steps++
 	}

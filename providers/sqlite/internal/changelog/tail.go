@@ -92,10 +92,7 @@ func (t *tail) replace(version int64, at entries.Place, pinned bool) error {
 		return nil
 	}
 	if at.Block == 0 { // it was in a block that was inserted since
-		e, found, err := t.stored.Winner(t.workspace, version)
-		if err == nil && !found {
-			err = missing(t.workspace, version)
-		}
+		e, err := known(t.workspace, version, t.stored.Winner)
 		if err != nil {
 			return err
 		}

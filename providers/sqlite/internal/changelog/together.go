@@ -83,10 +83,7 @@ func Written(r *Reader, num int64, opID string) (version int64, table, pk string
 	if err != nil || w.version == 0 {
 		return 0, "", "", err
 	}
-	e, found, err := entries.Of(r.Reader).Entry(num, w.version)
-	if err == nil && !found {
-		err = missing(num, w.version)
-	}
+	e, err := known(num, w.version, entries.Of(r.Reader).Entry)
 	if err != nil {
 		return 0, "", "", err
 	}
@@ -108,10 +105,7 @@ func (l *Log) Unchanged(t *engine.Tx, num int64, table, pk string, was syncrule.
 
 // PayloadOf calls f with the payload of a version, which is valid only during the call, and with the device that has written it.
 func PayloadOf(r *Reader, num, version int64, f func(payload []byte, device string) error) error {
-	e, found, err := entries.Of(r.Reader).Entry(num, version)
-	if err == nil && !found {
-		err = missing(num, version)
-	}
+	e, err := known(num, version, entries.Of(r.Reader).Entry)
 	if err != nil {
 		return err
 	}

@@ -112,14 +112,13 @@ func (c *Collector) GCChangeLog(ctx context.Context, in or3cloud.SyncGCRequest) 
 
 // collectReplaced goes through the next stretch of the log. more is false at its end, and in front of an entry that is not old enough.
 func (c *Collector) collectReplaced(ctx context.Context, num int64, old oldEnough) (more bool, err error) {
-	release, err := c.compact.Hold(ctx)
+	progress, release, err := c.compact.Begin(ctx, num)
 	if err != nil {
 		return false, err
 	}
 	defer release()
-	progress, err := c.e.Q.Progress(ctx, num)
-	if err != nil || progress.Collected >= progress.Version {
-		return false, sqlitex.Translate(err)
+	if progress.Collected >= progress.Version {
+		return false, nil
 	}
 	p := passed{upto: progress.Collected}
 	err = c.e.View(ctx, func(r *engine.Reader) error { return p.read(entries.Of(r), num, progress.Version, old) })

@@ -10,7 +10,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/block"
+	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
 	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/layout"
@@ -45,6 +47,17 @@ func (c *Compactor) Hold(ctx context.Context) (release func(), err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// Begin is Hold for work that goes along the log of a workspace: it returns as well how far collecting and joining have come there.
+func (c *Compactor) Begin(ctx context.Context, num int64) (progress db.ProgressRow, release func(), err error) {
+	if release, err = c.Hold(ctx); err != nil {
+		return progress, nil, err
+	}
+	if progress, err = c.e.Q.Progress(ctx, num); err != nil {
+		release()
+	}
+	return progress, release, sqlitex.Translate(err)
 }
 
 // part is a block that becomes a part of another one.

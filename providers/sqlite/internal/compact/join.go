@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/block"
 	"or3.chat/cloud/providers/sqlite/internal/db"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
@@ -22,15 +21,11 @@ const (
 // Join makes one block of small ones that follow each other, as far as they make a full one, and packs texts that the writer had to copy.
 // What does not fill a block yet waits for more. In a workspace that is quiet it does not, as long as what is joined at least doubles.
 func (c *Compactor) Join(ctx context.Context, num int64) error {
-	release, err := c.Hold(ctx)
+	progress, release, err := c.Begin(ctx, num)
 	if err != nil {
 		return err
 	}
 	defer release()
-	progress, err := c.e.Q.Progress(ctx, num)
-	if err != nil {
-		return sqlitex.Translate(err)
-	}
 	for joined := progress.Joined; joined < progress.Version; {
 		w := joining{upto: progress.Collected, joined: joined, before: c.e.Now().Add(-quiet).UnixMilli()}
 		err := c.e.View(ctx, func(r *engine.Reader) error { return w.look(entries.Of(r), num, joined, progress.Version) })

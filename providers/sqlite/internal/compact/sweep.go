@@ -17,15 +17,11 @@ const worthShare = 4
 // Sweep gives back the bytes of what was collected in a workspace. Entries that the collector has not passed stay, whatever became of
 // them: they say which entries they have replaced.
 func (c *Compactor) Sweep(ctx context.Context, num int64) error {
-	release, err := c.Hold(ctx)
+	progress, release, err := c.Begin(ctx, num)
 	if err != nil {
 		return err
 	}
 	defer release()
-	progress, err := c.e.Q.Progress(ctx, num)
-	if err != nil {
-		return sqlitex.Translate(err)
-	}
 	for after, last := layout.EntryID(num, 0)-1, layout.EntryID(num, layout.MaxVersion); ; {
 		ids, err := c.e.Q.CollectedAfter(ctx, db.CollectedAfterParams{After: after, Upto: last, Max: lookedAt})
 		if err != nil {

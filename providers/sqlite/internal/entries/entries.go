@@ -3,6 +3,7 @@
 package entries
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
@@ -77,7 +78,7 @@ func (r *Reader) Entry(workspace, version int64) (e Entry, found bool, err error
 		unpack = damaged(e.Block, block.ErrDamaged)
 	}
 	if err != nil || unpack != nil {
-		return Entry{}, false, wrap(err, unpack)
+		return Entry{}, false, cmp.Or(err, unpack)
 	}
 	return e, true, r.entry(&e)
 }
@@ -178,11 +179,4 @@ func damaged(id int64, err error) error {
 		return nil
 	}
 	return fmt.Errorf("block %d of workspace %d: %w", layout.VersionOf(id), id>>layout.VersionBits, err)
-}
-
-func wrap(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }

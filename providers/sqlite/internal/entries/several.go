@@ -1,6 +1,7 @@
 package entries
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -24,7 +25,7 @@ func (r *Reader) Several(workspace int64, versions []int64, w Wanted) (err error
 	s := several{r: r, wanted: w, workspace: workspace, versions: versions}
 	defer func() {
 		if s.stored != nil {
-			err = wrap(err, s.stored.Close())
+			err = cmp.Or(err, s.stored.Close())
 		}
 	}()
 	for s.n < len(versions) {

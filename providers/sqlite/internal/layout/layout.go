@@ -111,12 +111,7 @@ func PackID(b []byte, id string) []byte {
 	return append(append(b, packedText), id...)
 }
 
-// PackOp appends the packed id of an op, with its fingerprint of up to 255 bytes.
-func PackOp(b, id, fingerprint []byte) []byte {
-	return append(append(append(b, packedOp, byte(len(fingerprint))), fingerprint...), id...)
-}
-
-// SplitOp returns the fingerprint, if there is one, and the packed id of an op, as they are stored.
+// SplitOp returns the fingerprint, if there is one, and the packed id of an op, as the log had them before there were blocks.
 func SplitOp(b []byte) (fingerprint, id []byte) {
 	if len(b) < 2 || b[0] != packedOp || len(b) < 2+int(b[1]) {
 		return nil, b
@@ -159,12 +154,6 @@ func AppendUnpackedID(dst, b []byte) []byte {
 		return dst
 	}
 	switch kind, rest := b[0], b[1:]; {
-	case kind == packedOp:
-		_, id := SplitOp(b)
-		if len(id) == len(b) {
-			return append(dst, rest...)
-		}
-		return AppendUnpackedID(dst, id)
 	case kind == packedUUID && len(rest) == 16:
 		for i, end := range [...]int{4, 6, 8, 10, 16} {
 			if i > 0 {
