@@ -156,11 +156,11 @@ export class Replica {
     return !!state.snapshot || this.#tables.names.some(n => !state.tables.includes(n))
   }
 
-  /** Begins a snapshot, or goes on with one that was interrupted. */
-  beginSnapshot(again = false): Promise<State> {
+  /** Begins a snapshot, or goes on with one that was interrupted. `inOrder`: its rows come once each, and in the order of their keys. */
+  beginSnapshot(again = false, inOrder = true): Promise<State> {
     return this.#run(async (state) => {
       if (!again && state.snapshot?.fresh) return state
-      const fresh = await this.stores.revisions.count() + await this.stores.packs.count() === 0
+      const fresh = inOrder && await this.stores.revisions.count() + await this.stores.packs.count() === 0
       state.snapshot = { token: null, watermark: 0, fresh }
       state.epoch++
       this.#listed.clear()

@@ -12,7 +12,7 @@ import { readSession, sessionChanged } from './session.js'
 import { storesOf, type State } from './stores.js'
 import { Tables } from './tables.js'
 import { Tabs } from './tabs.js'
-import { readPull, readPush, readSnapshot, type WireOp, type WireTable } from './wire.js'
+import { readPull, readPush, readSnapshot, type PullAnswer, type SnapshotAnswer, type WireOp, type WireTable } from './wire.js'
 
 /** What `connect` takes. */
 export interface SyncOptions {
@@ -51,6 +51,10 @@ const cursorEvery = 60_000
 
 /** How many changes a page has. */
 const pageSize = 1000
+
+/** What has come in a text that may have values that JSON does not know. */
+interface Marked { marks: boolean }
+type Page = SnapshotAnswer & Marked
 
 /** A row that the server or the database does not take. */
 export interface SyncProblem {
@@ -354,29 +358,49 @@ export class Sync {
     return { scope: { workspaceId: this.#workspace }, fileKindCapability: 'v1', workspaceItemCapability: 'v1' }
   }
 
-  /** Takes a snapshot, while one page is written asking for the next one. */
+  /** Brings all rows here: by a snapshot or, from a server that has none, by pulls from the beginning. */
   async #snapshot(again: boolean): Promise<void> {
-    const { signal } = this.#ended
-    let state = await this.#replica.beginSnapshot(again)
-    const ask = (pageToken: string | null): ReturnType<Http['post']> => {
-      const page = this.#http.post('/api/sync/snapshot', { ...this.#common, pageSize, tables: this.#tables.wire, ...(pageToken ? { pageToken } : {}) }, signal)
-      page.catch(() => undefined) // it is looked at after the page before it
-      return page
-    }
+    const state = await this.#replica.beginSnapshot(again)
+    const page = this.#snapshotPage(state.snapshot!.token)
     try {
-      for (let next: string | null = state.snapshot!.token, answer = ask(next); ;) {
-        const { json, text } = await answer
-        const page = readSnapshot(json)
-        next = page.nextPageToken
-        if (next !== null) answer = ask(next)
-        state = await this.#replica.install(page, mayHaveMarks(text), state.epoch)
-        if (next === null || !state.snapshot || signal.aborted) break
-      }
+      await this.#install(state, page, token => this.#snapshotPage(token))
     }
     catch (error) {
+      if (!(error instanceof SyncError)) throw error
+      if (error.status === 404) {
+        const first = this.#pulledPage(null)
+        await first // where sync is switched off there are no pulls either
+        return this.#install(await this.#replica.beginSnapshot(true, false), first, token => this.#pulledPage(token))
+      }
       // The page is of a snapshot that the server has no more.
-      if (error instanceof SyncError && (error.status === 410 || error.status === 400)) await this.#replica.beginSnapshot(true)
+      if (error.status === 410 || error.status === 400) await this.#replica.beginSnapshot(true)
       throw error
+    }
+  }
+
+  async #snapshotPage(pageToken: string | null): Promise<Page> {
+    const request = { ...this.#common, pageSize, tables: this.#tables.wire, ...(pageToken === null ? {} : { pageToken }) }
+    const { json, text } = await this.#http.post('/api/sync/snapshot', request, this.#ended.signal)
+    return { ...readSnapshot(json), marks: mayHaveMarks(text) }
+  }
+
+  /** A page of a pull, as one of a snapshot whose tokens are cursors. Whoever begins at 0 misses no deletion. */
+  async #pulledPage(token: string | null): Promise<Page> {
+    const { changes, nextCursor, hasMore, marks } = await this.#pullPage(Number(token))
+    return { snapshotId: 'pulls', highWatermark: nextCursor, items: changes, nextPageToken: hasMore ? String(nextCursor) : null, marks }
+  }
+
+  /** Installs pages; while one is written the next one is asked for. */
+  async #install(state: State, page: Promise<Page>, ask: (token: string) => Promise<Page>): Promise<void> {
+    for (let more = true; more && !this.#ended.signal.aborted;) {
+      const { marks, ...here } = await page
+      more = here.nextPageToken !== null
+      if (here.nextPageToken !== null) {
+        page = ask(here.nextPageToken)
+        page.catch(() => undefined) // it is looked at after the page before it
+      }
+      state = await this.#replica.install(here, marks, state.epoch)
+      if (!state.snapshot) break
     }
     this.#state = state
     this.#pullDue = true
@@ -394,13 +418,17 @@ export class Sync {
       }
       if (this.#replica.needsSnapshot(state)) return this.#snapshot(false)
       const { cursor, epoch } = state
-      const { json, text } = await this.#http.post('/api/sync/pull', { ...this.#common, cursor, limit: pageSize, tables: this.#tables.wire }, signal)
-      const page = readPull(json, cursor)
+      const { marks, ...page } = await this.#pullPage(cursor)
       if (page.requiresSnapshot) return this.#snapshot(true)
       if (page.changes.length > 0) this.#busy()
-      if (page.changes.length > 0 || page.nextCursor > cursor) await this.#replica.receive(page, mayHaveMarks(text), epoch)
+      if (page.changes.length > 0 || page.nextCursor > cursor) await this.#replica.receive(page, marks, epoch)
       more = page.hasMore
     }
+  }
+
+  async #pullPage(cursor: number): Promise<PullAnswer & Marked> {
+    const { json, text } = await this.#http.post('/api/sync/pull', { ...this.#common, cursor, limit: pageSize, tables: this.#tables.wire }, this.#ended.signal)
+    return { ...readPull(json, cursor), marks: mayHaveMarks(text) }
   }
 
   /** Sends what waits; whether there is more. What is written meanwhile is for the next round, so that rounds end. */

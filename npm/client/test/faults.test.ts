@@ -367,7 +367,7 @@ test('an older page that comes after a newer one changes nothing', async () => {
   expect(await rows(b)).toEqual({ 1: { id: '1', title: 'new' } })
 })
 
-test('a snapshot takes away what the server has no more, and no edit', async () => {
+test.each(['snapshots', 'pulls alone'])('from a server with %s: what it has no more goes, and no edit does', async (kind) => {
   const browser = await someone()
   const mine = browser()
   const a = device(mine).open(manual)
@@ -375,18 +375,49 @@ test('a snapshot takes away what the server has no more, and no edit', async () 
   await live(a)
   await a.db.todos.update('edited', { title: 'edited' })
   let asked = false
-  mine.network = async (send, path) => {
+  mine.network = async (send, path, body) => {
     const response = await send()
     if (path === '/api/sync/pull' && !asked) {
       asked = true
       return answer(200, (await response.text()).replace('"requiresSnapshot":false', '"requiresSnapshot":true'))
     }
-    if (path !== '/api/sync/snapshot') return response
-    const page = await response.json() as { items: { pk: string }[] }
-    return answer(200, JSON.stringify({ ...page, items: page.items.filter(i => i.pk.endsWith('/kept')) }))
+    if (path === '/api/sync/snapshot' && kind !== 'snapshots') return answer(404, 'Page not found')
+    const list = path === '/api/sync/snapshot' ? 'items' : path === '/api/sync/pull' && body.includes('"cursor":0,') ? 'changes' : ''
+    if (!list) return response
+    const page = await response.json() as Record<string, { pk: string }[]>
+    return answer(200, JSON.stringify({ ...page, [list]: page[list]!.filter(i => i.pk.endsWith('/kept')) }))
   }
   await live(a)
   expect(Object.keys(await rows(a))).toEqual(['edited', 'kept'])
+})
+
+test('from a server that has no snapshots a new device gets all by pulls, whatever is written meanwhile', async () => {
+  const browser = await someone()
+  const a = device(browser()).open(manual)
+  await a.db.todos.bulkAdd(Array.from({ length: 1500 }, (_, n) => ({ id: `row ${n}`, title: 'x' })))
+  await live(a)
+  const mine = browser()
+  let pulls = 0
+  mine.network = async (send, path) => {
+    if (path === '/api/sync/snapshot') return answer(404, 'Page not found')
+    if (path === '/api/sync/pull' && ++pulls === 2) {
+      // Rows of the first page are in the second one, too.
+      await a.db.todos.update('row 1', { title: 'edited meanwhile' })
+      await a.db.todos.delete('row 2')
+      await live(a)
+    }
+    return send()
+  }
+  const b = device(mine).open(manual)
+  await b.db.todos.put({ id: 'row 3', title: 'of the new device' })
+  await live(b, a)
+  expect(pulls).toBeGreaterThan(2)
+  expect(await rows(b)).toEqual(await rows(a))
+  expect(await a.db.todos.count()).toBe(1499)
+  for (const n of [1, 700, 1400]) await b.db.todos.update(`row ${n}`, { title: 'edited' })
+  await live(b, a)
+  expect(await rows(a)).toEqual(await rows(b))
+  expect(await a.db.todos.get('row 3')).toMatchObject({ title: 'of the new device' })
 })
 
 test('edits of one row on two devices end in the later one, and the other is told', async () => {
