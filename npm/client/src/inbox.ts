@@ -9,7 +9,12 @@ import type { Outgoing, Revision, State, Stores } from './stores.js'
 import type { Place, Row, Tables } from './tables.js'
 import type { Change } from './wire.js'
 
-interface Write { change: Change, place: Place }
+interface Write {
+  change: Change
+  place: Place
+  /** It has won against an edit of this device. */
+  won?: boolean
+}
 
 const rowOf = ({ change }: Write): string => `${change.tableName}/${change.pk}`
 
@@ -75,7 +80,7 @@ export class Inbox {
         await this.#lose(state, mine, write, answered, marks, tell)
       }
       noted.push(revision)
-      writes.push(write)
+      writes.push(mine ? { ...write, won: true } : write)
     }
     await this.#write(writes, marks, tell)
     const single = fresh ? noted.filter(r => r.deleted) : noted
@@ -112,6 +117,7 @@ export class Inbox {
       const puts: Row[] = []
       const writing: Write[] = []
       const deletes: string[] = []
+      const contents: string[] = []
       const failed = new Map<Write, string>()
       for (const write of list) {
         try {
@@ -124,6 +130,7 @@ export class Inbox {
           }
           else {
             deletes.push(write.place.key)
+            if (name === 'file_meta' && !write.won) contents.push(write.place.key)
           }
         }
         catch (error) {
@@ -131,6 +138,7 @@ export class Inbox {
         }
       }
       if (deletes.length > 0) await table.bulkDelete(deletes)
+      if (contents.length > 0) await this.#forget(contents)
       if (puts.length > 0) {
         await table.bulkPut(puts).catch((error: unknown) => {
           const { failuresByPos } = error as { failuresByPos?: Record<number, Error> }
@@ -145,6 +153,12 @@ export class Inbox {
       received += list.length - failed.size
     }
     if (received > 0) tell('received', { rows: received })
+  }
+
+  /** Removes what is kept of files besides their rows. A file that this device has edited keeps its content: the app may add it again. */
+  async #forget(hashes: string[]): Promise<void> {
+    await this.#stores.blobs.bulkDelete(hashes)
+    await this.#stores.transfers.bulkDelete(hashes.flatMap(hash => [`${hash} upload`, `${hash} download`]))
   }
 
   /** Tries the rows again that the database has refused: what was in their way may be gone. */
@@ -170,6 +184,7 @@ export class Inbox {
       const place = this.#tables.placeOf({ tableName: row.slice(0, slash), pk: row.slice(slash + 1) })
       if (!place || waiting[i]) continue
       await this.#db.table(place.table).delete(place.key)
+      if (place.table === 'file_meta') await this.#forget([place.key])
       await revisions.put({ ...known.get(row)!, deleted: true })
     }
   }

@@ -38,7 +38,7 @@ export class Replica {
   async #run<T>(work: (state: State, tell: Emit) => Promise<T>): Promise<T> {
     const told: Parameters<Emit>[] = []
     const s = this.stores
-    const all = [s.captures, s.outbox, s.revisions, s.packs, s.unapplied, s.state, ...this.#tables.names.map(n => this.#db.table(n))]
+    const all = [s.captures, s.outbox, s.revisions, s.packs, s.unapplied, s.state, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]
     const result = await this.#db.transaction('rw', all, async (tx: Transaction) => {
       this.#captures.exempt(tx)
       const tell = ((...event: Parameters<Emit>) => told.push(event)) as Emit
@@ -195,13 +195,11 @@ export class Replica {
       const s = this.stores
       if (!discardUnsent && await s.outbox.count() + await s.captures.count() > 0)
         throw new SyncError('other-account', 'There are edits that were not sent')
-      for (const table of [s.captures, s.outbox, s.revisions, s.packs, s.unapplied, ...this.#tables.names.map(n => this.#db.table(n))]) await table.clear()
+      for (const table of [s.captures, s.outbox, s.revisions, s.packs, s.unapplied, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]) await table.clear()
       delete state.user
       delete state.workspace
       delete state.snapshot
       Object.assign(state, { cursor: 0, epoch: state.epoch + 1, tables: [] })
     })
-    await this.stores.blobs.clear()
-    await this.stores.transfers.clear()
   }
 }

@@ -9,7 +9,7 @@ let server: Server
 let owner: Browser
 
 beforeAll(async () => {
-  server = await Server.start({ OR3_STORAGE_ALLOW_ANY_FILE_TYPE: 'true' })
+  server = await Server.start()
   owner = await new Browser(server.url).signIn()
 })
 afterAll(() => server.remove())
@@ -452,7 +452,26 @@ test('a file that one device adds is on the other', async () => {
   expect(await b.db.table('file_transfers').toArray()).toMatchObject([{ state: 'done', direction: 'download' }])
   await b.sync.files.remove(file.hash)
   await live(b, a)
-  expect(await a.db.table('file_meta').count()).toBe(0)
+  for (const { db } of [a, b]) for (const name of ['file_meta', 'file_blobs', 'file_transfers']) expect(await db.table(name).count()).toBe(0)
+})
+
+test('a file that is removed elsewhere while its row was edited here keeps its content here', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  const { hash } = await a.sync.files.add(new Blob(['text'], { type: 'text/plain' }))
+  await live(a)
+  await a.sync.files.idle()
+  await live(a, b)
+  await b.sync.files.get(hash)
+  await b.db.table('file_meta').update(hash, { name: 'renamed' })
+  const before = Date.now()
+  await until(() => Date.now() > before)
+  await a.sync.files.remove(hash)
+  await live(a, b)
+  expect(b.events.conflict).toMatchObject([{ table: 'file_meta', key: hash, lost: { name: 'renamed' }, won: undefined }])
+  expect(await b.db.table('file_meta').count()).toBe(0)
+  expect(await (await b.sync.files.get(hash)).text()).toBe('text')
 })
 
 test('a file that is not uploaded yet is deleted nowhere, and comes later', async () => {
