@@ -3,13 +3,16 @@ import { defineConfig } from 'vitest/config'
 // No promise is behind these limits, in milliseconds: they end what would hang, on a machine however busy.
 const patience = 600_000
 
+const common = { testTimeout: patience, hookTimeout: patience, globalSetup: ['../or3-cloud-engine/test/program.ts'] }
+
+// The file name says where a test runs: those of *.browser.test.ts start the machine's browsers.
 export default defineConfig({
   test: {
-    testTimeout: patience,
-    hookTimeout: patience,
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['../or3-cloud-engine/test/program.ts'],
     // The servers of parallel files would only take each other's time.
     maxWorkers: 2,
+    projects: [
+      { test: { ...common, name: 'node', include: ['test/**/*.test.ts'], exclude: ['test/**/*.browser.test.ts'] } },
+      { test: { ...common, name: 'browser', include: ['test/**/*.browser.test.ts'] } },
+    ],
   },
 })

@@ -1,29 +1,21 @@
 // Pages that are built of this library, in the machine's Chromium.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type Page } from 'playwright'
-import { build, createServer } from 'vite'
+import { createServer } from 'vite'
 import { onTestFinished } from 'vitest'
 import { remove } from '../../or3-cloud-engine/test/folders.js'
+import { alias, buildPage } from '../matrix/build.js'
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
 
-/** The library of this folder, and the one Dexie that a page has. */
-const alias = { 'or3-cloud-client': path('../src/index.ts'), 'dexie': createRequire(import.meta.url).resolve('dexie/dist/dexie.mjs') }
-
-/** Builds a page as its own build does, with the library of this folder, and returns where it is. */
-export async function buildPage(folder: string): Promise<string> {
+/** Builds a page until the test ends, and returns where it is. */
+export async function pageOf(folder: string): Promise<string> {
   const out = mkdtempSync(join(tmpdir(), 'or3-page-'))
   onTestFinished(() => remove(out))
-  await build({
-    root: path(folder),
-    logLevel: 'error',
-    resolve: { alias },
-    build: { outDir: out, emptyOutDir: true },
-  })
+  await buildPage(path(folder), out)
   return out
 }
 

@@ -1,15 +1,17 @@
 // What the tests share: the real server, people with cookies, devices with databases, and a network that can be cut.
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { Dexie } from 'dexie'
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import { inject, onTestFinished } from 'vitest'
 import { remove, until } from '../../or3-cloud-engine/test/folders.js'
+import { settings } from '../matrix/host.js'
 import { connect, syncStores, type Sync, type SyncEvents, type SyncOptions } from '../src/index.js'
 
 export { until }
@@ -25,11 +27,6 @@ declare module 'vitest' {
 Object.defineProperty(globalThis, 'navigator', { value: undefined, configurable: true })
 
 export const ann = { email: 'ann@example.test', password: 'Correct-Horse-9-Battery' }
-
-const unlimited = Object.fromEntries(
-  ['sync:push', 'sync:pull', 'sync:snapshot', 'sync:cursor', 'storage:upload', 'storage:download', 'storage:commit', 'auth:session', 'workspace:create']
-    .map(name => [name, { windowMs: 60_000, maxRequests: 1_000_000 }]),
-)
 
 /** The real program, in a directory of its own. */
 export class Server {
@@ -53,14 +50,7 @@ export class Server {
     const child = this.#child = spawn(inject('program'), ['serve', '--addr', this.url.slice('http://'.length), ...this.further], {
       cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env.PATH ?? '',
-        OR3_BASIC_AUTH_BOOTSTRAP_EMAIL: ann.email,
-        OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD: ann.password,
-        OR3_AUTH_REGISTRATION_MODE: 'open',
-        OR3_RATE_LIMIT_OVERRIDES_JSON: JSON.stringify(unlimited),
-        ...this.environment,
-      },
+      env: this.#environment,
     })
     for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', line => this.log += `${line}\n`)
     let ended = false
@@ -69,6 +59,22 @@ export class Server {
       if (ended) throw new Error(`the program ended before it was ready:\n${this.log}`)
       return fetch(`${this.url}/api/health/ready`).then(r => r.ok, () => false)
     })
+  }
+
+  /** Runs a command of an operator on its data, and returns what that prints. */
+  async operate(...command: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(inject('program'), command, { cwd: this.#folder, env: this.#environment, maxBuffer: 1 << 30 })
+    return stdout
+  }
+
+  get #environment(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env.PATH ?? '',
+      OR3_BASIC_AUTH_BOOTSTRAP_EMAIL: ann.email,
+      OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD: ann.password,
+      ...settings,
+      ...this.environment,
+    }
   }
 
   /** Ends it, at once or in good order. */

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright'
 import { expect, onTestFinished, test } from 'vitest'
-import { browser, buildPage, complaints, followReadme } from './pages.js'
+import { browser, complaints, followReadme, pageOf } from './pages.js'
 import { ann, Server, until } from './rig.js'
 
 const titles = async (page: Page): Promise<string[]> => (await page.locator('#list li label').allTextContents()).map(t => t.trim())
@@ -11,7 +11,7 @@ async function add(page: Page, title: string): Promise<void> {
 }
 
 test('the example keeps tabs and devices in step, before and after signing in, and through an outage', async () => {
-  const server = await Server.start({}, '--web', await buildPage('../../../examples/todos'))
+  const server = await Server.start({}, '--web', await pageOf('../../../examples/todos'))
   onTestFinished(() => server.remove())
   const chromium = await browser()
   const phone = await chromium.newContext()
