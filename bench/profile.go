@@ -28,7 +28,7 @@ import (
 func init() { go http.ListenAndServe(os.Getenv("OR3_BENCH_PPROF"), nil) }
 `
 
-// profile writes profiles of pushes and of empty polls by sixteen devices.
+// profile writes profiles of what sixteen devices do: pushes, empty polls, pulls from all over the log, and pulls of what is new.
 func (b *bench) profile(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -66,17 +66,20 @@ func (b *bench) profile(ctx context.Context, dir string) error {
 		})
 		return err
 	}
-	pull := func() error {
-		_, _, err := measure.Loop(len(devices), measure.Times(50), func(w, t int) error {
-			_, err := devices[w].Pull(client.PullBody(devices[w].Workspace, int64(t*100), 1000))
-			return err
-		})
-		return err
+	pull := func(fresh bool) func() error {
+		return func() error {
+			head, err := devices[0].Head()
+			if err != nil {
+				return err
+			}
+			p := &load.Pullers{Server: s, Devices: devices, Limit: 1000, Newest: head, Fresh: fresh}
+			return measure.Interleave(1, p.Step(800))
+		}
 	}
 	for _, k := range []struct {
 		name string
 		load func() error
-	}{{"push", push}, {"poll", poll}, {"pull", pull}} {
+	}{{"push", push}, {"poll", poll}, {"pull", pull(false)}, {"fresh", pull(true)}} {
 		for _, kind := range []string{"profile", "allocs"} {
 			file := filepath.Join(dir, k.name+"-"+kind+".pb.gz")
 			if err := fetchProfile(file, fmt.Sprintf("http://%s/debug/pprof/%s?seconds=8", pprof, kind), k.load); err != nil {

@@ -65,8 +65,18 @@ type Pullers struct {
 	Devices      []*client.Device
 	Limit        int
 	Newest       int64 // pages begin below it
+	// Fresh says that all want what is near the end of the log, as devices do that have been away at the same time.
+	Fresh bool
 
 	bodies [][][]byte
+}
+
+// place returns the n-th cursor.
+func (p *Pullers) place(n int) int64 {
+	if p.Fresh {
+		return max(0, p.Newest-3*int64(p.Limit)-int64(n*37%(p.Limit/4)))
+	}
+	return Place(n, p.Newest, p.Limit)
 }
 
 // Step pulls pages in all, shared evenly by the devices, and demands that they are full.
@@ -77,7 +87,7 @@ func (p *Pullers) Step(pages int) measure.Step {
 			p.bodies = make([][][]byte, len(p.Devices))
 			for i, d := range p.Devices {
 				for n := range each {
-					p.bodies[i] = append(p.bodies[i], client.PullBody(d.Workspace, Place(i*each+n, p.Newest, p.Limit), p.Limit))
+					p.bodies[i] = append(p.bodies[i], client.PullBody(d.Workspace, p.place(i*each+n), p.Limit))
 				}
 			}
 			return nil

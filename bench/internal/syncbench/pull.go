@@ -45,6 +45,9 @@ type pulled struct {
 
 func pullKey(size, crowd int) string { return fmt.Sprintf("pull %d by %d", size, crowd) }
 
+// freshKey is of sixteen devices that pull what is new, pages of 1,000 that overlap.
+const freshKey = "pull fresh 1000 by 16"
+
 // Pull compares pages, empty polls, and whole workspaces by log and by snapshot: of the builds, and of a server that sends the same
 // bytes from memory.
 func (b *Bench) Pull(ctx context.Context) error {
@@ -69,6 +72,7 @@ func (b *Bench) Pull(ctx context.Context) error {
 				p.pulls[pullKey(size, crowd)] = &load.Pullers{Server: s, Devices: p.devices[:crowd], Limit: size, Newest: p.newest}
 			}
 		}
+		p.pulls[freshKey] = &load.Pullers{Server: s, Devices: p.devices, Limit: 1000, Newest: p.newest, Fresh: true}
 		p.polls = &load.Pollers{Server: s, Devices: p.devices, Newest: p.newest}
 		p.bootstrap, p.snapshot = &load.Whole{Server: s, Device: p.devices[0]}, &load.Whole{Server: s, Device: p.devices[0]}
 		builds = append(builds, p)
@@ -93,6 +97,7 @@ func (b *Bench) Pull(ctx context.Context) error {
 		}
 	}
 	for _, p := range builds {
+		steps = append(steps, p.pulls[freshKey].Step(b.Ops(pages[1000][16])))
 		steps = append(steps, p.polls.Step(b.Ops(32_000)), p.bootstrap.Bootstrap(rows), p.snapshot.Snapshot(rows))
 	}
 	steps = append(steps, limits.polls.Step(b.Ops(64_000)))
@@ -124,6 +129,10 @@ func (b *Bench) reportPull(builds []*pulled, limits *fromMemory, rows int) {
 	}
 	first := builds[0]
 	sixteen := pullKey(1000, 16)
+	b.write(contest{
+		key: freshKey, name: "pages of 1,000, 16 devices, all of them near the end of the log", unit: "rows",
+		ours: works(func(p *pulled) *measure.Work { return &p.pulls[freshKey].Work }), ceiling: &limits.pulls[sixteen].Work,
+	})
 	b.atLeast("Pull of 1,000 by 16 devices, of a server that sends the same from memory", 0.4, &first.pulls[sixteen].Work, &limits.pulls[sixteen].Work)
 	b.atMost("Memory while 16 devices pull 1,000 rows at once", 80, first.sixteen, "MB")
 	for i, p := range builds {
