@@ -167,7 +167,7 @@ func (p *pageOfTexts) differsFrom(want [][]byte) string {
 }
 
 // testTextsOfPulls checks that PullText delivers, byte for byte, what goes out where Pull is asked: for entries of every kind, from every
-// cursor, in pages of every size, for each user, before and after collections.
+// cursor, in pages of every size, for each user, before and after collections; and that what a version says never changes.
 func testTextsOfPulls(t *testing.T, b *syncBench) {
 	puller, ok := b.Sync.(or3cloud.TextPuller)
 	if !ok {
@@ -175,11 +175,16 @@ func testTextsOfPulls(t *testing.T, b *syncBench) {
 	}
 	another := b.everyKind()
 	texts := 0
+	seen := map[int64][]byte{} // by version
 	same := func(in or3cloud.PullRequest) or3cloud.PullPage {
 		t.Helper()
 		var want [][]byte
 		page := must(b.Sync.Pull(b.ctx, in, func(c *or3cloud.Change) error {
-			want = append(want, syncwire.AppendChange(nil, c))
+			change := syncwire.AppendChange(nil, c)
+			if before, ok := seen[c.ServerVersion]; ok && !bytes.Equal(change, before) {
+				t.Fatalf("version %d is\n%.300s\nand was\n%.300s", c.ServerVersion, change, before)
+			}
+			want, seen[c.ServerVersion] = append(want, change), change
 			return nil
 		}))(t)
 		got := pageOfTexts{t: t}

@@ -138,7 +138,7 @@ func entriesOf(t testing.TB, s *Store) (out []entries.Entry) {
 	t.Helper()
 	err := s.engine.View(context.Background(), func(r *engine.Reader) error {
 		for num := range int64(rowsOf(t, s, "counters")) {
-			blocks := entries.Of(r).After(num+1, 0, layout.MaxVersion, false)
+			blocks := entries.Of(r).After(num+1, 0, layout.MaxVersion)
 			for blocks.Next() {
 				for i := range blocks.Len() {
 					e, err := blocks.Entry(i)

@@ -518,9 +518,9 @@ func eachEntry(t testing.TB, e *engine.Engine, f func(num int64, e *block.Entry,
 	rows.Close()
 	err = e.View(t.Context(), func(r *engine.Reader) error {
 		for _, num := range nums {
-			blocks := entries.Of(r).After(num, 0, layout.MaxVersion, true)
+			blocks := entries.Of(r).After(num, 0, layout.MaxVersion)
 			for blocks.Next() {
-				if err := blocks.Unpack(0, blocks.Len()); err != nil {
+				if err := blocks.Unpack(blocks.All()); err != nil {
 					return err
 				}
 				for i := range blocks.Len() {

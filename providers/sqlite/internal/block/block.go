@@ -71,6 +71,7 @@ type Block struct {
 	places, heads    []byte
 	text             []byte
 	base             int    // where the text begins that is there
+	readable         uint64 // the entries whose texts are there
 	packed, frames   []byte // the text in frames, and where they are
 }
 
@@ -81,8 +82,11 @@ func Open(first int64, heads, text []byte) (b Block, err error) {
 		return b, ErrDamaged
 	}
 	b = Block{first: first, count: int(heads[1]), tables: heads[2], text: text}
-	if heads[0] == packed {
+	switch {
+	case heads[0] == packed:
 		b.text, b.packed = nil, text
+	case text != nil:
+		b.readable = b.All()
 	}
 	r := reader{b: heads[4:]}
 	b.at, b.hlc = r.number(), r.text()
@@ -97,7 +101,7 @@ func Open(first int64, heads, text []byte) (b Block, err error) {
 	}
 	b.places = r.bytes(placeSize * b.count)
 	b.heads = r.b
-	if r.bad || (b.owned|b.unchecked)&^b.all() != 0 {
+	if r.bad || (b.owned|b.unchecked)&^b.All() != 0 {
 		return b, ErrDamaged
 	}
 	return b, nil
@@ -106,17 +110,23 @@ func Open(first int64, heads, text []byte) (b Block, err error) {
 // Len returns the number of entries.
 func (b *Block) Len() int { return b.count }
 
-// Packed reports whether the text is packed.
-func (b *Block) Packed() bool { return b.packed != nil }
+// Packed reports whether the text is packed, as it is stored.
+func (b *Block) Packed() bool { return b.frames != nil }
 
 // Size returns the length of an entry's text, which need not be read. It is 0 for one that was stripped.
 func (b *Block) Size(i int) int { return max(0, b.end(i)-b.end(i-1)-1) }
 
+// TextSize returns about how many bytes the texts of all entries take.
+func (b *Block) TextSize() int { return b.end(b.count - 1) }
+
 // HeadsSize returns how many bytes the heads of all entries take.
 func (b *Block) HeadsSize() int { return len(b.heads) }
 
-// all has a bit for each entry.
-func (b *Block) all() uint64 { return ^uint64(0) >> (64 - b.count) }
+// All has a bit for each entry.
+func (b *Block) All() uint64 { return between(0, b.count) }
+
+// between has a bit for each of the entries i to j-1, of which there is one at least.
+func between(i, j int) uint64 { return ^uint64(0) >> (64 - (j - i)) << i }
 
 // end returns where an entry ends in the text, and the one before for -1 and following.
 func (b *Block) end(i int) int {
@@ -132,7 +142,7 @@ func (b *Block) span(i, j int) ([]byte, error) {
 	if end == begin-1 {
 		return nil, nil
 	}
-	if begin, end = begin-b.base, end-b.base; begin < 0 || begin > end || end > len(b.text) {
+	if begin, end = begin-b.base, end-b.base; begin < 0 || begin > end || end > len(b.text) || between(i, j)&^b.readable != 0 {
 		return nil, ErrDamaged
 	}
 	return b.text[begin:end:end], nil

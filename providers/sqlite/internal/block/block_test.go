@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -93,7 +94,7 @@ func check(t *testing.T, first int64, heads, text []byte, want []model) Block {
 	t.Helper()
 	b, err := Open(first, bytes.Clone(heads), bytes.Clone(text))
 	if err == nil {
-		if _, err = b.Unpack(nil, 0, b.Len()); err == nil {
+		if _, err = b.Unpack(nil, b.All()); err == nil {
 			text = b.text
 		}
 	}
@@ -241,32 +242,50 @@ func TestSomeEntriesAreUnpacked(t *testing.T) {
 		}
 		heads, text := w.Finish(7)
 		whole, _ := Open(7, heads, text)
-		if _, err := whole.Unpack(nil, 0, whole.Len()); err != nil {
+		if _, err := whole.Unpack(nil, whole.All()); err != nil {
 			t.Fatal(err)
 		}
 		var buf []byte
 		for range 20 {
-			i := r.IntN(d.Len())
-			j := i + 1 + r.IntN(d.Len()-i)
+			wanted := (r.Uint64() | r.Uint64()>>r.IntN(64)) & r.Uint64() & whole.All()
 			b, err := Open(7, heads, text)
 			if err == nil {
-				buf, err = b.Unpack(buf, i, j)
+				buf, err = b.Unpack(buf, wanted)
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := b.span(i, j)
-			want, _ := whole.span(i, j)
-			if err != nil || !bytes.Equal(got, want) || len(want) == 0 {
-				t.Fatalf("%d to %d of %d: %v\n%s\n%s", i, j, d.Len(), err, got, want)
+			skipped := 0
+			for i := range d.Len() {
+				got, err := b.span(i, i+1)
+				want, _ := whole.span(i, i+1)
+				switch {
+				case !b.Readable(i):
+					if skipped++; err == nil || wanted&(1<<i) != 0 {
+						t.Fatalf("%d of %d is not there: %v", i, d.Len(), err)
+					}
+				case err != nil || !bytes.Equal(got, want) || len(want) == 0:
+					t.Fatalf("%d of %d: %v\n%s\n%s", i, d.Len(), err, got, want)
+				}
+			}
+			if all := d.Len(); b.Packed() && wanted != 0 && all > 40 && bits.OnesCount64(wanted) == 1 && skipped == 0 {
+				t.Fatalf("all %d entries are unpacked for one", all)
+			}
+			if wanted == 0 {
+				continue
 			}
 			// So it is where the text is read in parts.
+			i := bits.TrailingZeros64(wanted)
 			b, err = Open(7, heads, nil)
-			if err == nil {
-				_, err = b.UnpackParts(nil, i, j, func(at, size int) ([]byte, error) { return text[at : at+size], nil })
+			if b.Packed() != (heads[0] == packed) {
+				t.Fatal("a block without its text does not know whether that is packed")
 			}
-			if got, bad := b.span(i, j); err != nil || bad != nil || !bytes.Equal(got, want) || !b.Readable(i) || !b.Readable(j-1) {
-				t.Fatalf("in parts, %d to %d of %d: %v %v\n%s\n%s", i, j, d.Len(), err, bad, got, want)
+			if err == nil {
+				_, err = b.UnpackOne(nil, i, func(at, size int) ([]byte, error) { return text[at : at+size], nil })
+			}
+			want, _ := whole.span(i, i+1)
+			if got, bad := b.span(i, i+1); err != nil || bad != nil || !bytes.Equal(got, want) || !b.Readable(i) {
+				t.Fatalf("in parts, %d of %d: %v %v\n%s\n%s", i, d.Len(), err, bad, got, want)
 			}
 		}
 	})
@@ -343,7 +362,7 @@ func TestBlocksAreWrittenAgain(t *testing.T) {
 			for i := range entries {
 				entries[i].accepted.Version = max(at+1, begin) + int64(i)
 				b, _ := Open(first, heads, text)
-				if _, err := b.Unpack(nil, 0, b.Len()); err != nil {
+				if _, err := b.Unpack(nil, b.All()); err != nil {
 					t.Fatal(err)
 				}
 				e, err := b.Entry(i)
@@ -464,13 +483,13 @@ func use(t *testing.T, b Block, marks Marks) {
 		text = b.text
 	}
 	for i := range bare.Len() {
-		_, err := bare.UnpackParts(nil, i, i+1, func(at, size int) ([]byte, error) { return text[min(at, len(text)):min(at+size, len(text))], nil })
+		_, err := bare.UnpackOne(nil, i, func(at, size int) ([]byte, error) { return text[min(at, len(text)):min(at+size, len(text))], nil })
 		if err == nil && bare.Size(i) > 0 && !bare.Readable(i) {
 			t.Fatal(i)
 		}
 		_, _ = bare.Entry(i)
 	}
-	_, _ = b.Unpack(nil, 0, b.Len())
+	_, _ = b.Unpack(nil, b.All())
 	for _, w := range []Wanted{{Tables: layout.AllTables}, {After: b.first + 1, Tables: 4, User: []byte{1}}} {
 		mask, err := b.Visible(marks, w)
 		for mask &^= b.Unchecked(mask); mask != 0 && err == nil; {
@@ -599,7 +618,7 @@ func unpack(b *testing.B, one bool) {
 		i := k % d.Len() * n % d.Len()
 		bl, err := Open(1, heads, text)
 		if err == nil {
-			buf, err = bl.Unpack(buf, i, i+n)
+			buf, err = bl.Unpack(buf, between(i, i+n))
 		}
 		if err != nil {
 			b.Fatal(err)

@@ -19,7 +19,7 @@ type Wanted struct {
 // Visible returns the entries that a pull delivers. It looks at entries one by one only where the block has tables that are not wanted,
 // or rows of single users.
 func (b *Block) Visible(m Marks, w Wanted) (mask uint64, err error) {
-	mask = b.all() &^ m.Skip
+	mask = b.All() &^ m.Skip
 	if w.After >= b.first {
 		i, found, err := b.Find(w.After)
 		if err != nil {
@@ -73,7 +73,7 @@ func (b *Block) Run(mask *uint64, most, size int) (text []byte, n int, last int6
 			n = j
 		}
 	}
-	*mask &^= ^uint64(0) >> (64 - n) << i
+	*mask &^= between(i, i+n)
 	if text, err = b.span(i, i+n); err != nil {
 		return nil, 0, 0, err
 	}

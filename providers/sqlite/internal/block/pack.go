@@ -74,13 +74,13 @@ func (w *Writer) Pack() {
 	w.packed.pack(w.joined(), w.ends)
 }
 
-// Unpack makes the texts of entries i to j-1 readable, and perhaps of some beside them. It does nothing where they are. It uses the memory
-// of buf, if that is enough, and returns what it has used; the block is valid until that is used again.
-func (b *Block) Unpack(buf []byte, i, j int) ([]byte, error) {
+// Unpack makes the texts of some entries readable, of which there is a bit each, and perhaps of some beside them. It does nothing where they
+// are. It uses the memory of buf, if that is enough, and returns what it has used; the block is valid until that is used again.
+func (b *Block) Unpack(buf []byte, wanted uint64) ([]byte, error) {
 	if b.packed == nil {
 		return buf, nil
 	}
-	return b.unpack(buf, i, j, func(at, size int) ([]byte, error) {
+	return b.unpack(buf, wanted, func(at, size int) ([]byte, error) {
 		if at+size > len(b.packed) {
 			return nil, ErrDamaged
 		}
@@ -88,14 +88,17 @@ func (b *Block) Unpack(buf []byte, i, j int) ([]byte, error) {
 	})
 }
 
-// UnpackParts is Unpack for a block that was opened without its text. read returns a part of what is stored, which must be valid until its next call.
-func (b *Block) UnpackParts(buf []byte, i, j int, read func(at, size int) ([]byte, error)) ([]byte, error) {
+// Use gives the block a text of all entries as Unpack has made it of one with the same heads.
+func (b *Block) Use(text []byte) { b.text, b.base, b.readable, b.packed = text, 0, b.All(), nil }
+
+// UnpackOne is Unpack of one entry for a block that was opened without its text. read returns a part of what is stored.
+func (b *Block) UnpackOne(buf []byte, i int, read func(at, size int) ([]byte, error)) ([]byte, error) {
 	if b.frames != nil {
-		return b.unpack(buf, i, j, read)
+		return b.unpack(buf, between(i, i+1), read)
 	}
-	begin, end := b.end(i-1)+1, b.end(j-1)
+	b.text, b.base, b.readable = nil, 0, 0
+	begin, end := b.end(i-1)+1, b.end(i)
 	if end < begin {
-		b.text, b.base = nil, 0
 		return buf, nil
 	}
 	text, err := read(begin, end-begin)
@@ -106,28 +109,25 @@ func (b *Block) UnpackParts(buf []byte, i, j int, read func(at, size int) ([]byt
 		return buf, err
 	}
 	buf = append(buf[:0], text...)
-	b.text, b.base = buf, begin
+	b.text, b.base, b.readable = buf, begin, between(i, i+1)
 	return buf, nil
 }
 
 // Readable reports whether the text of an entry was made readable.
-func (b *Block) Readable(i int) bool {
-	begin, end := b.end(i-1)+1-b.base, b.end(i)-b.base
-	return b.text != nil && begin >= 0 && begin <= end && end <= len(b.text)
-}
+func (b *Block) Readable(i int) bool { return b.readable&between(i, i+1) != 0 }
 
-func (b *Block) unpack(buf []byte, i, j int, read func(at, size int) ([]byte, error)) ([]byte, error) {
-	b.text, b.base = nil, 0
+func (b *Block) unpack(buf []byte, wanted uint64, read func(at, size int) ([]byte, error)) ([]byte, error) {
+	b.text, b.base, b.readable = nil, 0, 0
 	buf = buf[:0]
-	first, begin, at := -1, 0, 0 // of the frame at hand: its first entry, and where it lies
-	for r := (reader{b: b.frames}); begin < j; {
+	readable, begin, at := uint64(0), 0, 0 // begin is the first entry of the frame at hand, at where it lies
+	for r := (reader{b: b.frames}); wanted>>begin != 0; {
 		behind, size := int(r.byte()), int(r.number())
 		if r.bad || behind <= begin || behind > b.count || size < 0 || size > mostText {
 			return buf, ErrDamaged
 		}
-		if behind > i {
-			if first < 0 {
-				first, b.base = begin, b.end(begin-1)
+		if frame := between(begin, behind); wanted&frame != 0 {
+			if readable == 0 {
+				b.base = b.end(begin - 1)
 			}
 			packed, err := read(at, size)
 			if err == nil {
@@ -136,18 +136,20 @@ func (b *Block) unpack(buf []byte, i, j int, read func(at, size int) ([]byte, er
 			if err != nil {
 				return buf, err
 			}
+			readable |= frame
 		}
 		begin, at = behind, at+size
 	}
-	b.text = buf
-	for k := max(first, 0); k < begin; k++ {
+	b.text, b.readable = buf, readable
+	for ; readable != 0; readable &= readable - 1 {
+		k, _ := firstOf(readable)
 		entry, err := b.span(k, k+1)
 		if entry == nil && err == nil {
 			continue
 		}
 		version, bad := b.Version(k)
 		if err != nil || bad != nil || len(entry) < versionEnd {
-			b.text = nil
+			b.text, b.readable = nil, 0
 			return buf, ErrDamaged
 		}
 		putVersion(entry, version)
@@ -155,7 +157,7 @@ func (b *Block) unpack(buf []byte, i, j int, read func(at, size int) ([]byte, er
 	return buf, nil
 }
 
-// frame appends the text of a frame with entries i to j-1.
+// frame unpacks the text of a frame with entries i to j-1 to its place in buf. What is between it and the frame before has not been asked for.
 func (b *Block) frame(buf, packed []byte, i, j int) ([]byte, error) {
 	size := b.end(j-1) - b.end(i-1)
 	if j == b.count {
@@ -164,7 +166,10 @@ func (b *Block) frame(buf, packed []byte, i, j int) ([]byte, error) {
 	if n, err := s2.DecodedLen(packed); err != nil || n != size || size > mostText {
 		return buf, ErrDamaged
 	}
-	n := len(buf)
+	n := b.end(i-1) - b.base
+	if n < len(buf) {
+		return buf, ErrDamaged
+	}
 	if cap(buf)-n < size {
 		all := b.end(b.count-1) + 1 - b.base
 		if all < n+size || all > mostText {

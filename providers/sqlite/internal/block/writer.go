@@ -191,7 +191,7 @@ func (w *Writer) Copy(b *Block, drop, strip uint64) error {
 	if b.packed != nil && b.text == nil {
 		return errPacked
 	}
-	for rest := b.all() &^ drop; rest != 0; rest &= rest - 1 {
+	for rest := b.All() &^ drop; rest != 0; rest &= rest - 1 {
 		i, _ := firstOf(rest)
 		e, err := b.Entry(i)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"or3.chat/cloud/internal/signed"
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/engine"
+	"or3.chat/cloud/providers/sqlite/internal/entries"
 	"or3.chat/cloud/providers/sqlite/internal/fill"
 	"or3.chat/cloud/providers/sqlite/internal/follow"
 	"or3.chat/cloud/providers/sqlite/internal/index"
@@ -37,6 +38,7 @@ type Log struct {
 	heads  heads
 	index  *index.Index
 	tail   tail
+	texts  *entries.Cache // of what is pulled
 	large  chan struct{}  // has the place for large ops
 	tokens *signed.Signer // of pages of snapshots
 	older  sync.Once      // whether it was logged that the database is an older copy
@@ -44,7 +46,7 @@ type Log struct {
 
 // New returns the log of a database.
 func New(ctx context.Context, e *engine.Engine, ws *members.Workspaces, opts Options) (*Log, error) {
-	l := &Log{e: e, ws: ws, opts: opts, large: make(chan struct{}, 1)}
+	l := &Log{e: e, ws: ws, opts: opts, texts: entries.NewCache(), large: make(chan struct{}, 1)}
 	key, err := e.Q.SigningKey(ctx, snapshotOperation)
 	if err == nil {
 		l.tokens, err = signed.New(snapshotOperation, e.Now, snapshotLife, string(key))

@@ -137,9 +137,9 @@ func TestTheIndexAfterAKill(t *testing.T) {
 		items, _ := p.page("", 1000)
 		winners := map[string]int64{}
 		err = e.View(t.Context(), func(r *engine.Reader) error {
-			blocks := entries.Of(r).After(1, 0, layout.MaxVersion, true)
+			blocks := entries.Of(r).After(1, 0, layout.MaxVersion)
 			for blocks.Next() {
-				if err := blocks.Unpack(0, blocks.Len()); err != nil {
+				if err := blocks.Unpack(blocks.All()); err != nil {
 					t.Fatal(err)
 				}
 				for i := range blocks.Len() {

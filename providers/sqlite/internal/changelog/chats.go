@@ -95,13 +95,13 @@ func nextMoves(r *engine.Reader, num int64) (m moves, err error) {
 	}
 	// What single users see is of other tables.
 	wanted := block.Wanted{After: m.from, Tables: layout.TableSet([]string{or3cloud.TableThreads, or3cloud.TableMessages})}
-	blocks := entries.Of(r).After(num, m.from, m.to, true)
+	blocks := entries.Of(r).After(num, m.from, m.to)
 	defer blocks.Close()
 	size, rows := 0, 0
 	for blocks.Next() {
 		mask, err := blocks.Visible(blocks.Marks, wanted)
 		if err == nil && mask != 0 {
-			err = blocks.Unpack(extent(mask, block.MaxEntries))
+			err = blocks.Unpack(mask)
 		}
 		if err != nil {
 			return m, err

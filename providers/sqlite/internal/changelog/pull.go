@@ -53,7 +53,7 @@ func (l *Log) PullText(ctx context.Context, in or3cloud.PullRequest, emit func(*
 		}
 		// A commit is seen here before its job ends. Polls that come after this one must not say less.
 		l.heads.learn(num, version, horizon)
-		p := pullPage{PullPage: emptyPage(in.Cursor, version, horizon), in: in, emit: emit, text: text}
+		p := pullPage{PullPage: emptyPage(in.Cursor, version, horizon), in: in, emit: emit, text: text, texts: l.texts}
 		err = p.read(r, num, version)
 		page = p.PullPage
 		return err
@@ -83,6 +83,7 @@ type pullPage struct {
 	in     or3cloud.PullRequest
 	emit   func(*or3cloud.Change) error
 	text   func(json []byte, n int) error // nil: everything goes to emit
+	texts  *entries.Cache
 	change or3cloud.Change
 	n      int // changes that were delivered
 	size   int // their bytes
@@ -95,7 +96,8 @@ func (p *pullPage) read(r *engine.Reader, workspace, version int64) error {
 		return nil
 	}
 	wanted := block.Wanted{After: p.in.Cursor, Tables: layout.TableSet(p.in.Tables), User: layout.PackID(nil, p.in.UserID)}
-	blocks := entries.Of(r).After(workspace, p.in.Cursor, version, true)
+	blocks := entries.Of(r).After(workspace, p.in.Cursor, version)
+	blocks.Cache = p.texts
 	defer blocks.Close()
 	for blocks.Next() {
 		mask, err := blocks.Visible(blocks.Marks, wanted)
@@ -121,7 +123,7 @@ func (p *pullPage) deliver(b *entries.Blocks, mask uint64) (more bool, err error
 	if mask == 0 || p.full() {
 		return mask != 0, nil
 	}
-	if err := b.Unpack(extent(mask, p.in.Limit-p.n)); err != nil {
+	if err := b.Unpack(firsts(mask, p.in.Limit-p.n)); err != nil {
 		return false, err
 	}
 	texts := mask &^ b.Unchecked(mask)
@@ -147,16 +149,16 @@ func (p *pullPage) deliver(b *entries.Blocks, mask uint64) (more bool, err error
 	return false, nil
 }
 
-// extent returns where the first bits of a mask begin and end, most of them at most.
-func extent(mask uint64, most int) (i, j int) {
-	i = bits.TrailingZeros64(mask)
+// firsts returns the first bits of a mask, most of them at most.
+func firsts(mask uint64, most int) uint64 {
 	if bits.OnesCount64(mask) <= most {
-		return i, bits.Len64(mask)
+		return mask
 	}
-	for ; most > 1; most-- {
-		mask &= mask - 1
+	rest := mask
+	for ; most > 0; most-- {
+		rest &= rest - 1
 	}
-	return i, bits.TrailingZeros64(mask) + 1
+	return mask &^ rest
 }
 
 // one delivers an entry as a change.

@@ -95,9 +95,9 @@ func TestLargeOpsAreAlone(t *testing.T) {
 	p.push(p.put(or3cloud.TableKV, "kv:n", 2, ""))
 	sizes := map[string]int{}
 	err := s.engine.View(t.Context(), func(r *engine.Reader) error {
-		blocks := entries.Of(r).After(1, 0, layout.MaxVersion, true)
+		blocks := entries.Of(r).After(1, 0, layout.MaxVersion)
 		for blocks.Next() {
-			if err := blocks.Unpack(0, blocks.Len()); err != nil {
+			if err := blocks.Unpack(blocks.All()); err != nil {
 				return err
 			}
 			for i := range blocks.Len() {
@@ -175,7 +175,7 @@ func TestIDsThatABatchHasTwice(t *testing.T) {
 	}
 	blocks := 0
 	err := s.engine.View(t.Context(), func(r *engine.Reader) error {
-		all := entries.Of(r).After(1, 0, layout.MaxVersion, false)
+		all := entries.Of(r).After(1, 0, layout.MaxVersion)
 		for all.Next() {
 			blocks++
 		}

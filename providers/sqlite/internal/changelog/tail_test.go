@@ -85,7 +85,7 @@ func TestOpsMeetWhatTheirJobHasAccepted(t *testing.T) {
 	replaced := map[int64]bool{}
 	err := s.engine.View(t.Context(), func(r *engine.Reader) error {
 		stored := entries.Of(r)
-		blocks := stored.After(1, 0, layout.MaxVersion, false)
+		blocks := stored.After(1, 0, layout.MaxVersion)
 		for blocks.Next() {
 			for i := range blocks.Len() {
 				e, err := blocks.Entry(i)

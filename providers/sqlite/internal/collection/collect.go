@@ -158,7 +158,7 @@ type passed struct {
 }
 
 func (p *passed) read(r *entries.Reader, num, upto int64, old oldEnough) error {
-	blocks := r.After(num, p.upto, upto, false)
+	blocks := r.After(num, p.upto, upto)
 	n := 0
 	for len(p.replaced)+len(p.pinned) < collectPage && n < passedPage {
 		if !blocks.Next() {

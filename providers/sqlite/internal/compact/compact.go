@@ -110,7 +110,7 @@ func (j *job) make(r *entries.Reader, w *block.Writer) error {
 			continue
 		}
 		stay := ^p.drop & (^uint64(0) >> (64 - p.n))
-		b, err := r.Load(p.id, bits.TrailingZeros64(stay), bits.Len64(stay))
+		b, err := r.Load(p.id, stay)
 		if err == nil {
 			err = w.Copy(&b, p.drop, 0)
 		}

@@ -61,7 +61,7 @@ type joining struct {
 }
 
 func (w *joining) look(r *entries.Reader, num, after, upto int64) error {
-	blocks := r.After(num, after, upto, false)
+	blocks := r.After(num, after, upto)
 	n := 0
 	for blocks.Next() {
 		if n++; n > lookedAt && w.joined > after {

@@ -21,7 +21,7 @@ func (c *Compactor) Settle(ctx context.Context, num, limit, latest int64) error 
 	for after, more := int64(0), true; more; {
 		var groups []group
 		err := c.e.View(ctx, func(r *engine.Reader) error {
-			blocks := entries.Of(r).After(num, after, layout.MaxVersion, false)
+			blocks := entries.Of(r).After(num, after, layout.MaxVersion)
 			more = false
 			for n := 0; blocks.Next(); n++ {
 				if more = n == lookedAt; more {

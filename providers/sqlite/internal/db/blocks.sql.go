@@ -76,55 +76,6 @@ func (q *Queries) BlockHeads(ctx context.Context, arg BlockHeadsParams) (BlockHe
 	return i, err
 }
 
-const blockHeadsFrom = `-- name: BlockHeadsFrom :many
-SELECT b.id, b.heads, CAST(coalesce(m.skip, 0) AS INTEGER) AS skip, CAST(coalesce(m.other, 0) AS INTEGER) AS other
-FROM blocks b LEFT JOIN marks m ON m.id = b.id
-WHERE b.id >= (SELECT CAST(coalesce(max(f.id), ?1) AS INTEGER) AS id FROM blocks f WHERE f.id >= ?2 AND f.id <= ?1) AND b.id <= ?3
-ORDER BY b.id
-`
-
-type BlockHeadsFromParams struct {
-	Entry int64
-	Begin int64
-	Upto  int64
-}
-
-type BlockHeadsFromRow struct {
-	ID    int64
-	Heads []byte
-	Skip  int64
-	Other int64
-}
-
-// BlocksFrom without the texts.
-func (q *Queries) BlockHeadsFrom(ctx context.Context, arg BlockHeadsFromParams) ([]BlockHeadsFromRow, error) {
-	rows, err := q.query(ctx, q.blockHeadsFromStmt, blockHeadsFrom, arg.Entry, arg.Begin, arg.Upto)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []BlockHeadsFromRow
-	for rows.Next() {
-		var i BlockHeadsFromRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Heads,
-			&i.Skip,
-			&i.Other,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const blockText = `-- name: BlockText :one
 SELECT text FROM blocks WHERE id = ?1
 `
@@ -137,7 +88,7 @@ func (q *Queries) BlockText(ctx context.Context, id int64) ([]byte, error) {
 }
 
 const blocksFrom = `-- name: BlocksFrom :many
-SELECT b.id, b.heads, CAST(coalesce(m.skip, 0) AS INTEGER) AS skip, CAST(coalesce(m.other, 0) AS INTEGER) AS other, b.text
+SELECT b.id, b.heads, CAST(coalesce(m.skip, 0) AS INTEGER) AS skip, CAST(coalesce(m.other, 0) AS INTEGER) AS other
 FROM blocks b LEFT JOIN marks m ON m.id = b.id
 WHERE b.id >= (SELECT CAST(coalesce(max(f.id), ?1) AS INTEGER) AS id FROM blocks f WHERE f.id >= ?2 AND f.id <= ?1) AND b.id <= ?3
 ORDER BY b.id
@@ -154,10 +105,10 @@ type BlocksFromRow struct {
 	Heads []byte
 	Skip  int64
 	Other int64
-	Text  []byte
 }
 
-// The blocks of a workspace, which begins at the first id, from the one that may hold an entry on.
+// The blocks of a workspace, which begins at the first id, from the one that may hold an entry on. Texts are not among the columns: a
+// step reads all of them.
 func (q *Queries) BlocksFrom(ctx context.Context, arg BlocksFromParams) ([]BlocksFromRow, error) {
 	rows, err := q.query(ctx, q.blocksFromStmt, blocksFrom, arg.Entry, arg.Begin, arg.Upto)
 	if err != nil {
@@ -172,7 +123,6 @@ func (q *Queries) BlocksFrom(ctx context.Context, arg BlocksFromParams) ([]Block
 			&i.Heads,
 			&i.Skip,
 			&i.Other,
-			&i.Text,
 		); err != nil {
 			return nil, err
 		}

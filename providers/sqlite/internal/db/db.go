@@ -81,9 +81,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.blockHeadsStmt, err = db.PrepareContext(ctx, blockHeads); err != nil {
 		return nil, fmt.Errorf("error preparing query BlockHeads: %w", err)
 	}
-	if q.blockHeadsFromStmt, err = db.PrepareContext(ctx, blockHeadsFrom); err != nil {
-		return nil, fmt.Errorf("error preparing query BlockHeadsFrom: %w", err)
-	}
 	if q.blockTextStmt, err = db.PrepareContext(ctx, blockText); err != nil {
 		return nil, fmt.Errorf("error preparing query BlockText: %w", err)
 	}
@@ -935,11 +932,6 @@ func (q *Queries) Close() error {
 	if q.blockHeadsStmt != nil {
 		if cerr := q.blockHeadsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing blockHeadsStmt: %w", cerr)
-		}
-	}
-	if q.blockHeadsFromStmt != nil {
-		if cerr := q.blockHeadsFromStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing blockHeadsFromStmt: %w", cerr)
 		}
 	}
 	if q.blockTextStmt != nil {
@@ -2255,7 +2247,6 @@ type Queries struct {
 	beginChatStmt                *sql.Stmt
 	blockAfterStmt               *sql.Stmt
 	blockHeadsStmt               *sql.Stmt
-	blockHeadsFromStmt           *sql.Stmt
 	blockTextStmt                *sql.Stmt
 	blocksFromStmt               *sql.Stmt
 	cancelAdmissionStmt          *sql.Stmt
@@ -2532,7 +2523,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		beginChatStmt:                q.beginChatStmt,
 		blockAfterStmt:               q.blockAfterStmt,
 		blockHeadsStmt:               q.blockHeadsStmt,
-		blockHeadsFromStmt:           q.blockHeadsFromStmt,
 		blockTextStmt:                q.blockTextStmt,
 		blocksFromStmt:               q.blocksFromStmt,
 		cancelAdmissionStmt:          q.cancelAdmissionStmt,

@@ -48,7 +48,6 @@ const (
 	SQLBlockHeads         = blockHeads
 	SQLBlockText          = blockText
 	SQLBlocksFrom         = blocksFrom
-	SQLBlockHeadsFrom     = blockHeadsFrom
 	SQLInsertBlock        = insertBlock
 	SQLReplaceBlock       = replaceBlock
 	SQLDeleteBlock        = deleteBlock

@@ -75,7 +75,6 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 		{&s.BlockHeads, db.SQLBlockHeads},
 		{&s.BlockText, db.SQLBlockText},
 		{&s.BlocksFrom, db.SQLBlocksFrom},
-		{&s.BlockHeadsFrom, db.SQLBlockHeadsFrom},
 		{&s.BlockAfter, db.SQLBlockAfter},
 		{&s.Marks, db.SQLMarks},
 		{&s.InsertBlock, db.SQLInsertBlock},
@@ -88,7 +87,7 @@ func (s *WriteStatements) prepare(c *sqlite3.Conn) error {
 }
 
 // BlockStatements are the prepared statements by which both find the blocks of the log.
-type BlockStatements struct{ BlockHeads, BlockText, BlocksFrom, BlockHeadsFrom, BlockAfter, Marks *sqlite3.Stmt }
+type BlockStatements struct{ BlockHeads, BlockText, BlocksFrom, BlockAfter, Marks *sqlite3.Stmt }
 
 // ReadStatements are the prepared statements of a Reader.
 type ReadStatements struct {
@@ -119,7 +118,6 @@ func (s *ReadStatements) prepare(c *sqlite3.Conn) error {
 		{&s.BlockHeads, db.SQLBlockHeads},
 		{&s.BlockText, db.SQLBlockText},
 		{&s.BlocksFrom, db.SQLBlocksFrom},
-		{&s.BlockHeadsFrom, db.SQLBlockHeadsFrom},
 		{&s.BlockAfter, db.SQLBlockAfter},
 		{&s.Marks, db.SQLMarks},
 	})

@@ -1,6 +1,7 @@
 package entries
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 
@@ -15,15 +16,17 @@ import (
 type Blocks struct {
 	// ID is that of the block at hand.
 	ID int64
-	// Block is the block at hand, valid until the next call of Next. With texts, Unpack makes those of entries readable.
+	// Block is the block at hand, valid until the next call of Next. Unpack makes texts of entries readable.
 	block.Block
 	// Marks are those of the block at hand.
 	Marks block.Marks
+	// Cache, if set, may have texts.
+	Cache *Cache
 
-	st     *sqlite3.Stmt
-	opened bool // whether Block has its text
-	buf    *[]byte
-	err    error
+	st, text *sqlite3.Stmt
+	heads    []byte
+	buf      *[]byte // nil until a text is wanted
+	err      error
 }
 
 // unpacked are the memory of earlier ranges: one for each connection, or so.
@@ -33,13 +36,9 @@ var unpacked = sync.Pool{New: func() any { return new([]byte) }}
 const mostUnpacked = 2 * block.FullText
 
 // After goes through the blocks with the versions after one, up to another one: from the block that may hold after+1 on, which may have
-// entries up to after, to the last one that begins below upto+1, which may have entries beyond. texts says whether there are texts beside heads; those of
-// a block are read with the first call of Unpack.
-func (r *Reader) After(workspace, after, upto int64, texts bool) *Blocks {
-	b := &Blocks{st: r.st.BlockHeadsFrom}
-	if texts {
-		b.st, b.buf = r.st.BlocksFrom, unpacked.Get().(*[]byte)
-	}
+// entries up to after, to the last one that begins below upto+1, which may have entries beyond. The text of a block is read when it is wanted.
+func (r *Reader) After(workspace, after, upto int64) *Blocks {
+	b := &Blocks{st: r.st.BlocksFrom, text: r.st.BlockText}
 	b.err = engine.Bind(b.st, layout.EntryID(workspace, after+1), layout.EntryID(workspace, 0), layout.EntryID(workspace, upto))
 	return b
 }
@@ -49,31 +48,47 @@ func (b *Blocks) Next() bool {
 	if b.err != nil || !engine.Step(b.st) {
 		return false
 	}
-	b.ID, b.opened = b.st.ColumnInt64(0), false
+	b.ID = b.st.ColumnInt64(0)
+	b.heads = append(b.heads[:0], b.st.ColumnRawBlob(1)...)
 	b.Marks = block.Marks{Skip: uint64(b.st.ColumnInt64(2)), Other: uint64(b.st.ColumnInt64(3))}
-	b.err = b.open(nil)
+	if b.err = b.st.Err(); b.err == nil {
+		b.Block, b.err = block.Open(layout.VersionOf(b.ID), b.heads, nil)
+		b.err = damaged(b.ID, b.err)
+	}
 	return b.err == nil
 }
 
-func (b *Blocks) open(text []byte) (err error) {
-	heads := b.st.ColumnRawBlob(1)
-	if err := b.st.Err(); err != nil {
-		return err
+// Unpack makes the texts of some entries readable, of which there is a bit each, until the next call of Unpack or Next.
+func (b *Blocks) Unpack(wanted uint64) error {
+	if b.buf == nil {
+		b.buf = unpacked.Get().(*[]byte)
 	}
-	b.Block, err = block.Open(layout.VersionOf(b.ID), heads, text)
-	return damaged(b.ID, err)
+	worth := false
+	if b.Cache != nil && b.TextSize() <= mostUnpacked { // a large entry would push out all others
+		var found bool
+		if *b.buf, found, worth = b.Cache.find(b.ID, b.heads, *b.buf); found {
+			b.Use(*b.buf)
+			return nil
+		}
+	}
+	var bad error
+	found, err := engine.One(b.text, func(s *sqlite3.Stmt) { bad = b.read(s.ColumnRawBlob(0), wanted, worth) }, b.ID)
+	if err == nil && !found {
+		bad = block.ErrDamaged
+	}
+	return cmp.Or(err, damaged(b.ID, bad))
 }
 
-// Unpack makes the texts of entries i to j-1 readable, until the next call of Unpack or Next.
-func (b *Blocks) Unpack(i, j int) (err error) {
-	if !b.opened {
-		if err := b.open(b.st.ColumnRawBlob(4)); err != nil {
-			return err
+// read unpacks what is stored of the text: all of it if that is worth keeping. What is damaged may be in a part that is not wanted.
+func (b *Blocks) read(stored []byte, wanted uint64, worth bool) (err error) {
+	if worth {
+		if b.Block, *b.buf, err = unpack(b.ID, b.heads, stored, *b.buf, b.All()); err == nil {
+			b.Cache.keep(b.ID, b.heads, *b.buf)
+			return nil
 		}
-		b.opened = true
 	}
-	*b.buf, err = b.Block.Unpack(*b.buf, i, j)
-	return damaged(b.ID, err)
+	b.Block, *b.buf, err = unpack(b.ID, b.heads, stored, *b.buf, wanted)
+	return err
 }
 
 // Visible is that of the block, and so are Entry and Run; an error of theirs says which block it is about.

@@ -10,7 +10,7 @@ import (
 // returns the last version that it has read, which is the given one at the end; an error is damage.
 func (r *Reader) Check(workspace, after int64) (last int64, err error) {
 	const most = 64 * block.FullText
-	blocks := r.After(workspace, after, layout.MaxVersion, true)
+	blocks := r.After(workspace, after, layout.MaxVersion)
 	defer blocks.Close()
 	last = after
 	for size := 0; size < most && blocks.Next(); {
@@ -21,7 +21,7 @@ func (r *Reader) Check(workspace, after int64) (last int64, err error) {
 		if err != nil {
 			return last, damaged(blocks.ID, err)
 		}
-		if err := blocks.Unpack(0, blocks.Len()); err != nil {
+		if err := blocks.Unpack(blocks.All()); err != nil {
 			return last, err
 		}
 		var c or3cloud.Change

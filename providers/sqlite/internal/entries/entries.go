@@ -72,13 +72,15 @@ func (r *Reader) Entry(workspace, version int64) (e Entry, found bool, err error
 	if found, err = r.marked(&e, workspace, version); err != nil || !found {
 		return Entry{}, false, err
 	}
-	var unpack error
-	found, err = engine.One(r.st.BlockText, func(s *sqlite3.Stmt) { unpack = r.unpack(s.ColumnRawBlob(0), e.Block, e.Number, e.Number+1) }, e.Block)
+	var bad error
+	found, err = engine.One(r.st.BlockText, func(s *sqlite3.Stmt) {
+		r.block, r.text, bad = unpack(e.Block, r.heads, s.ColumnRawBlob(0), r.text, 1<<e.Number)
+	}, e.Block)
 	if err == nil && !found {
-		unpack = damaged(e.Block, block.ErrDamaged)
+		bad = block.ErrDamaged
 	}
-	if err != nil || unpack != nil {
-		return Entry{}, false, cmp.Or(err, unpack)
+	if err != nil || bad != nil {
+		return Entry{}, false, cmp.Or(err, damaged(e.Block, bad))
 	}
 	return e, true, r.entry(&e)
 }
@@ -102,8 +104,8 @@ func (r *Reader) BlockAfter(id int64) (next int64, err error) {
 	return next, err
 }
 
-// Load returns a block with the texts of entries i to j-1. Its memory is the caller's.
-func (r *Reader) Load(id int64, i, j int) (b block.Block, err error) {
+// Load returns a block with the texts of some entries, of which there is a bit each. Its memory is the caller's.
+func (r *Reader) Load(id int64, wanted uint64) (b block.Block, err error) {
 	var heads, text []byte
 	found, err := engine.One(r.st.BlockHeads, func(s *sqlite3.Stmt) { heads = s.ColumnBlob(1, nil) }, id, id)
 	if err == nil && found {
@@ -116,7 +118,7 @@ func (r *Reader) Load(id int64, i, j int) (b block.Block, err error) {
 		b, err = block.Open(layout.VersionOf(id), heads, text)
 	}
 	if err == nil {
-		_, err = b.Unpack(nil, i, j)
+		_, err = b.Unpack(nil, wanted)
 	}
 	return b, damaged(id, err)
 }
@@ -153,16 +155,17 @@ func (r *Reader) entry(e *Entry) (err error) {
 	return damaged(e.Block, err)
 }
 
-// unpack makes the texts of entries i to j-1 readable.
-func (r *Reader) unpack(text []byte, id int64, i, j int) (err error) {
-	if r.block, err = block.Open(layout.VersionOf(id), r.heads, text); err != nil {
-		return damaged(id, err)
+// unpack opens a block and makes the texts of some entries readable. It uses the memory of buf, if that is enough, and returns what it has
+// used; the block is valid until that is used again, or the heads are, whatever becomes of what is stored.
+func unpack(id int64, heads, stored, buf []byte, wanted uint64) (block.Block, []byte, error) {
+	b, err := block.Open(layout.VersionOf(id), heads, stored)
+	if err == nil && b.Packed() {
+		buf, err = b.Unpack(buf, wanted)
+	} else if err == nil {
+		buf = append(buf[:0], stored...)
+		b, err = block.Open(layout.VersionOf(id), heads, buf)
 	}
-	if r.text, err = r.block.Unpack(r.text, i, j); err == nil && !r.block.Packed() {
-		r.text = append(r.text[:0], text...)
-		r.block, err = block.Open(layout.VersionOf(id), r.heads, r.text)
-	}
-	return damaged(id, err)
+	return b, buf, err
 }
 
 // Marks returns what has become of the entries of a block.

@@ -163,9 +163,9 @@ func TestRangesHaveEveryEntryOnce(t *testing.T) {
 			after := r.Int64N(top)
 			upto := after + r.Int64N(top)
 			var got, want []int64
-			blocks := Of(reader).After(num, after, upto, true)
+			blocks := Of(reader).After(num, after, upto)
 			for blocks.Next() {
-				if err := blocks.Unpack(0, blocks.Len()); err != nil {
+				if err := blocks.Unpack(blocks.All()); err != nil {
 					return err
 				}
 				for i := range blocks.Len() {

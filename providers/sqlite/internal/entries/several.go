@@ -108,7 +108,7 @@ func (s *several) read(id int64, place int) (err error) {
 	}
 	s.id = id
 	var failed error
-	s.r.text, err = s.r.block.UnpackParts(s.r.text, place, place+1, func(at, size int) ([]byte, error) {
+	s.r.text, err = s.r.block.UnpackOne(s.r.text, place, func(at, size int) ([]byte, error) {
 		if failed = s.seek(at, size); failed != nil {
 			return nil, failed
 		}

@@ -159,7 +159,7 @@ func (f *follow) references(ctx context.Context, num int64, page []followed) err
 
 // read returns what a stretch of the log after a version says, and the version up to which it goes.
 func (f *follow) read(r *engine.Reader, num, after, upto int64) (page []followed, last int64, err error) {
-	blocks := entries.Of(r).After(num, after, upto, true)
+	blocks := entries.Of(r).After(num, after, upto)
 	for last = upto; blocks.Next(); {
 		if page, err = f.block(page, num, blocks, after, upto); err != nil {
 			break
@@ -175,7 +175,7 @@ func (f *follow) read(r *engine.Reader, num, after, upto int64) (page []followed
 // block adds what a block says of the versions after one, up to another one. How often a record was won before is not counted again: the
 // next winner becomes a waypoint.
 func (f *follow) block(page []followed, num int64, b *entries.Blocks, after, upto int64) ([]followed, error) {
-	if err := b.Unpack(0, b.Len()); err != nil {
+	if err := b.Unpack(b.All()); err != nil {
 		return page, err
 	}
 	gone := b.Marks.Collected()

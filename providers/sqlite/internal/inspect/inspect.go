@@ -37,12 +37,12 @@ func (i *Inspector) ReadLog(ctx context.Context, workspaceID string, from int64,
 	from = max(from, 1)
 	err = i.e.View(ctx, func(r *engine.Reader) error {
 		out = nil
-		blocks := entries.Of(r).After(num, from-1, layout.MaxVersion, true)
+		blocks := entries.Of(r).After(num, from-1, layout.MaxVersion)
 		defer blocks.Close()
 		for size := 0; blocks.Next(); {
 			first, _, err := blocks.Find(from)
 			if err == nil && first < blocks.Len() {
-				err = blocks.Unpack(first, blocks.Len())
+				err = blocks.Unpack(blocks.All() >> first << first)
 			}
 			if err != nil {
 				return err

@@ -80,7 +80,7 @@ func (st *step) read(ctx context.Context) error {
 	}
 	st.upto = wanted.After
 	return st.e.View(ctx, func(r *engine.Reader) error {
-		blocks := entries.Of(r).After(workspace, wanted.After, st.row.Version, true)
+		blocks := entries.Of(r).After(workspace, wanted.After, st.row.Version)
 		defer blocks.Close()
 		for seen := 0; blocks.Next(); seen += blocks.Len() {
 			if seen >= looked {
@@ -89,7 +89,7 @@ func (st *step) read(ctx context.Context) error {
 			// Whatever has become of them since, as long as they are there.
 			mask, err := blocks.Visible(block.Marks{Skip: blocks.Marks.Collected()}, wanted)
 			if err == nil && mask != 0 {
-				err = blocks.Unpack(0, blocks.Len())
+				err = blocks.Unpack(mask)
 			}
 			for ; mask != 0 && err == nil; mask &= mask - 1 {
 				if len(st.made) == st.room() || st.size >= stepBytes {
