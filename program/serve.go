@@ -330,7 +330,7 @@ func (v *secrets) opened(log *slog.Logger) {
 		return
 	}
 	if err := v.dir.Opened(); err != nil {
-		log.Warn("it cannot be written down that this data directory is the original; the next start will take it for a copy", "error", err)
+		log.Warn("it cannot be written down that this data directory is the original; the next start may not see that it was copied", "error", err)
 	}
 }
 

@@ -204,7 +204,8 @@ func (d *Dir) writeJSON(name string, v any) error {
 }
 
 // The witness is a file that each start replaces, and what the file system calls it is written down beside it. A copy of the
-// directory has both files, and the file system calls the copied witness something else.
+// directory has both files, and the file system calls the copied witness something else. While the witness is replaced nothing is
+// written down: a process that is killed between the two files must not leave a directory that looks like a copy of itself.
 const (
 	witnessFile   = "witness"
 	directoryFile = "directory.json"
@@ -226,6 +227,9 @@ func (d *Dir) isCopy() bool {
 }
 
 func (d *Dir) renewWitness() error {
+	if err := d.root.Remove(marksDir + "/" + directoryFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("renew the witness of the data directory: %w", err)
+	}
 	name := marksDir + "/" + witnessFile
 	if err := dirsync.Replace(d.root, name, []byte("This file shows whether the data directory was copied; see directory.json.\n")); err != nil {
 		return fmt.Errorf("write the witness of the data directory: %w", err)

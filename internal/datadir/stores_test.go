@@ -1,6 +1,7 @@
 package datadir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,6 +115,50 @@ func TestInterruptedFirstStartsAreRepeated(t *testing.T) {
 		for _, s := range []*fakeStore{sync, accounts} {
 			if a := s.admit(t, d, true); a.Age != or3cloud.StoreCurrent {
 				t.Errorf("killed after %d steps: %s %+v", steps, s.name, a)
+			}
+		}
+	}
+}
+
+// TestKilledStartsLeaveNoCopies: whatever file a start was about to write when it was killed, be it the first start or a later one, the
+// next start takes the directory for the original.
+func TestKilledStartsLeaveNoCopies(t *testing.T) {
+	for earlier := range 3 {
+		for _, file := range []string{identityFile, markFile("sync"), marksDir + "/" + witnessFile, marksDir + "/" + directoryFile} {
+			d := open(t, filepath.Join(t.TempDir(), "data"))
+			s := newFakeStore("sync")
+			start := func() error { return errors.Join(d.Confirm(s.found.Stamp), d.Opened()) }
+			for range earlier {
+				s.admit(t, d, false)
+				if err := start(); err != nil {
+					t.Fatal(err)
+				}
+				d = again(t, d)
+			}
+			s.admit(t, d, false)
+			// A file that cannot be replaced ends the start just before it.
+			obstacle := filepath.Join(d.path, file+".new")
+			if err := os.MkdirAll(filepath.Join(obstacle, "full"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			ended := d.Confirm(s.found.Stamp)
+			if ended == nil {
+				ended = d.Opened()
+			}
+			if ended == nil && (file != identityFile || earlier == 0) { // which names the stores, once
+				t.Fatalf("nothing was about to write %s", file)
+			}
+			if err := os.RemoveAll(obstacle); err != nil {
+				t.Fatal(err)
+			}
+			for _, which := range []string{"next", "one after"} {
+				d = again(t, d)
+				if a := s.admit(t, d, false); a.Age != or3cloud.StoreCurrent {
+					t.Errorf("start %d was killed before it wrote %s: the %s finds the store %v, since %s", earlier+1, file, which, a.Age, a.Why)
+				}
+				if err := start(); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
