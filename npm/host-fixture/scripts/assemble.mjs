@@ -14,9 +14,9 @@ const others = ['or3-provider-clerk', 'or3-provider-convex']
 
 /** The environment of the host's own tools: its Node, and nothing that whoever tests has set for a cloud. */
 export function environment(host, more = {}) {
-  const { PATH, HOME, LANG, CI } = process.env
+  const { PATH, HOME, LANG, CI, NODE_EXTRA_CA_CERTS } = process.env
   return {
-    ...{ HOME, LANG, CI, NUXT_TELEMETRY_DISABLED: '1', npm_config_update_notifier: 'false' },
+    ...{ HOME, LANG, CI, NODE_EXTRA_CA_CERTS, NUXT_TELEMETRY_DISABLED: '1', npm_config_update_notifier: 'false' },
     PATH: `${join(host, 'node_modules/.bin')}:${PATH}`,
     ...more,
   }
@@ -39,20 +39,25 @@ export function run(host, command, args, env = {}) {
   }
 }
 
-/** Puts a host without any provider into a folder, and installs what its lock file says. */
-export function assemble(pair, host) {
+const installing = ['install', '--no-save', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel', 'error']
+
+/** Puts a host without any provider into a folder, and installs what its lock file says, and the packed library of its page. */
+export function assemble(pair, host, packages) {
   mkdirSync(host, { recursive: true })
   for (const part of ['host', `forms/${forms[pair]}`, `pairs/${pair}`]) {
     cpSync(join(home, part), host, { recursive: true, filter: path => !path.includes('node_modules') })
   }
   copyFileSync(join(home, '../.npmrc'), join(host, '.npmrc'))
   run(host, 'npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel', 'error'])
+  run(host, 'npm', [...installing, ...tarballs(packages, 'or3-cloud-client-')])
 }
+
+const tarballs = (packages, beginning = '') =>
+  readdirSync(packages).filter(name => name.startsWith(beginning) && name.endsWith('.tgz')).map(name => join(packages, name))
 
 /** Installs packed packages into a host, has the program set it up, and puts the stand-ins into its list of modules. */
 export function install(pair, host, packages, program) {
-  const tarballs = readdirSync(packages).filter(name => name.endsWith('.tgz')).map(name => join(packages, name))
-  run(host, 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel', 'error', ...tarballs])
+  run(host, 'npm', [...installing, ...tarballs(packages)])
   for (const name of others) cpSync(join(home, 'others', name), join(host, 'node_modules', name), { recursive: true })
   const list = setUp(pair, host, program)
   const modules = others.map(name => `${name}/nuxt`)

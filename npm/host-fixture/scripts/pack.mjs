@@ -1,4 +1,5 @@
-// Packs what an operator installs: the three provider packages, or3-cloud-engine and the program for this system.
+// Packs what an operator installs, the three provider packages, or3-cloud-engine and the program for this system, and
+// the library that the page of the host is an app of.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +12,7 @@ const names = [
   'or3-provider-sqlite',
   'or3-provider-fs',
   'or3-cloud-engine',
+  'or3-cloud-client',
   `@or3-cloud/${process.platform}-${process.arch}`,
 ]
 /** Go's names of processors by Node's. */

@@ -41,13 +41,13 @@ try {
   tool('eslint/bin/eslint.js', ['.'])
   tool('typescript/bin/tsc', ['-p', '.'])
   if (!existsSync(join(work, 'build.log'))) {
-    assemble(pair, host)
-    // First without our packages and without a cloud. What it says is looked at by a test.
+    const built = program()
+    pack(built, packages)
+    assemble(pair, host, packages)
+    // First without our providers and without a cloud. What it says is looked at by a test.
     writeFileSync(join(work, 'bare.log'), run(host, 'nuxt', ['build']))
     rmSync(bare, { recursive: true, force: true })
     renameSync(join(host, '.output'), bare)
-    const built = program()
-    pack(built, packages)
     install(pair, host, packages, built)
     run(host, 'nuxt', ['prepare'], settings)
     run(host, 'vue-tsc', ['-b', '--noEmit'])

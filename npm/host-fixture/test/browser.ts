@@ -1,6 +1,6 @@
 // The machine's Chromium, and what a person does in it.
 import { chromium, type Browser, type Page } from 'playwright'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { email, password } from '../scripts/settings.mjs'
 
 const patience = 300_000
@@ -44,9 +44,34 @@ export async function signInAs({ page }: Device): Promise<void> {
   await page.getByRole('heading', { level: 2 }).waitFor()
 }
 
-export async function write({ page }: Device, title: string): Promise<void> {
-  await page.getByLabel('Title', { exact: true }).fill(title)
-  await page.getByRole('button', { name: 'Write' }).click()
+/** Signs in with the stand-in for Clerk. */
+export async function becomeBob({ page }: Device): Promise<void> {
+  await page.context().addCookies([{ name: 'clerk', value: 'bob', url: page.url() }])
+  await page.reload()
+  await page.getByRole('heading', { level: 2 }).waitFor()
+}
+
+/** The smallest PNG: one pixel. */
+const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+
+/** Makes a document that has an image. */
+export function attach({ page }: Device, name: string): Promise<void> {
+  return page.getByLabel('File', { exact: true }).setInputFiles({ name, mimeType: 'image/png', buffer: pixel })
+}
+
+/** Shows the image of a document, as soon as it can be had. */
+export async function show({ page }: Device, name: string): Promise<void> {
+  await page.getByRole('button', { name: `Show ${name}` }).click()
+  const image = page.getByRole('img', { name })
+  await image.waitFor()
+  await expect.poll(() => image.evaluate(element => (element as HTMLImageElement).naturalWidth)).toBe(1)
 }
 
 export const documentsOf = ({ page }: Device) => page.getByRole('list', { name: 'Documents' }).getByRole('listitem')
+
+/** Writes a document, which is there at once, whatever the server does. */
+export async function write(device: Device, title: string): Promise<void> {
+  await device.page.getByLabel('Title', { exact: true }).fill(title)
+  await device.page.getByRole('button', { name: 'Write' }).click()
+  await documentsOf(device).getByText(title).waitFor()
+}

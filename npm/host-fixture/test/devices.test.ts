@@ -1,10 +1,7 @@
 // What people do: two devices of one account, in Chromium.
 import { expect, test } from 'vitest'
-import { documentsOf, openBrowser, openDevice, signInAs, write } from './browser.js'
+import { attach, documentsOf, openBrowser, openDevice, show, signInAs, write } from './browser.js'
 import { newest, said, start } from './host.js'
-
-/** The smallest PNG: one pixel. */
-const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 
 test('two devices keep in step, share a file, switch the workspace and sign out', async () => {
   const server = await start()
@@ -17,15 +14,15 @@ test('two devices keep in step, share a file, switch the workspace and sign out'
 
   await signInAs(second)
   await documentsOf(second).getByText('From the first device').waitFor()
-  for (const { page } of [first, second]) await page.getByText('Live, 0 waiting').waitFor()
+  for (const { page, asked } of [first, second]) {
+    await page.getByText('Live, 0 waiting').waitFor()
+    expect(asked).toContain('GET /api/sync/events')
+  }
   await write(second, 'From the second device')
   await documentsOf(first).getByText('From the second device').waitFor()
 
-  await first.page.getByLabel('File', { exact: true }).setInputFiles({ name: 'pixel.png', mimeType: 'image/png', buffer: pixel })
-  await second.page.getByRole('button', { name: 'Show pixel.png' }).click()
-  const image = second.page.getByRole('img', { name: 'pixel.png' })
-  await image.waitFor()
-  await expect.poll(() => image.evaluate(element => (element as HTMLImageElement).naturalWidth)).toBe(1)
+  await attach(first, 'pixel.png')
+  await show(second, 'pixel.png')
 
   await first.page.getByLabel('Name of a workspace').fill('Second workspace')
   await first.page.getByRole('button', { name: 'Create workspace' }).click()

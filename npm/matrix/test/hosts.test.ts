@@ -49,7 +49,7 @@ test.each(pairs)('$manager.name, the $pair pair: installed over the pins, type-c
     readFileSync(join(fixture, 'pairs', pair, 'package.json'), 'utf8'),
   ) as { name: string, dependencies: object, devDependencies: Record<string, string> }
   // In an isolated layout a project sees the types of Nitro and the styles of Tailwind only if it depends on them.
-  const own = { name, dependencies: { ...dependencies, ...pins }, devDependencies: { ...devDependencies, nitropack: '^2.13.0', tailwindcss: '^4.1.16' } }
+  const own = { name, dependencies: { ...dependencies, ...pins, 'or3-cloud-client': version }, devDependencies: { ...devDependencies, nitropack: '^2.13.0', tailwindcss: '^4.1.16' } }
   const project = new Project(replace(own), settings, node)
   for (const part of ['host', join('forms', form)]) cpSync(join(fixture, part), project.path, { recursive: true })
   const config = readFileSync(join(project.path, 'nuxt.config.ts'), 'utf8')

@@ -68,7 +68,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   execFileSync(process.execPath, [join(repository, 'npm/or3-cloud-engine/scripts/release.mjs'), binaries, packages])
   for (const name of providers) writeUpstream(join(upstream, name), name, pins[name])
 
-  const names = ['or3-cloud-engine', `@or3-cloud/${own}`, '@or3-cloud/darwin-arm64']
+  const names = ['or3-cloud-engine', 'or3-cloud-client', `@or3-cloud/${own}`, '@or3-cloud/darwin-arm64']
   for (const name of providers) names.push(name, `@or3-cloud/${name}`)
   const registry = await registryOf(
     names.map(name => join(packages, name)),
