@@ -37,8 +37,8 @@ var traces = map[string]*regexp.Regexp{
 var advice = regexp.MustCompile(`to a provider that is compiled in \([^)]*\)`)
 
 // TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of them, and with the
-// example of docs/providers.md. Each says what it has, starts with what is selected, and its log has no line about a provider that is not
-// (requirement 6.2).
+// example of docs/providers.md. Each says what it has, serves what is selected and nothing else, and its log has no line about a provider
+// that is not (requirement 6.2).
 //
 //walk:follows operations.md or3-cloud build --without basic-auth --with example.org/mycloud/household=../mycloud
 func TestBuilds(t *testing.T) {
@@ -60,23 +60,38 @@ func TestBuilds(t *testing.T) {
 	}
 	writeGuide(t, guide)
 	household := "example.org/mycloud/household=" + guide
+	off := []string{"SSR_AUTH_ENABLED=false"}
+	withoutFiles, withoutSync := []string{"OR3_STORAGE_ENABLED=false"}, []string{"OR3_SYNC_ENABLED=false"}
 	legacy := []string{"AUTH_PROVIDER=clerk", "OR3_SYNC_PROVIDER=convex", "NUXT_PUBLIC_STORAGE_PROVIDER=convex"} // missing, so that nothing is served
 	key := []string{"AUTH_PROVIDER=household", "HOUSEHOLD_KEY=a key that the whole household knows"}
+	// A boot is a configuration that a program is started with, and the domains of endpoints that it has then.
+	type boot struct {
+		environ []string
+		serves  string
+	}
 	for _, c := range []struct {
-		name string
-		args []string
-		has  []string
-		// environs are the configurations that it is started with.
-		environs [][]string
+		name  string
+		args  []string
+		has   []string
+		boots []boot
 	}{
-		{"none", []string{"--without", "basic-auth", "--without", "sqlite", "--without", "fs"}, nil, [][]string{nil, {"SSR_AUTH_ENABLED=false"}, legacy}},
-		{"trio", nil, []string{"basic-auth", "fs", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}, {"SSR_AUTH_ENABLED=false"}, legacy}},
-		{"without basic-auth", []string{"--without", "basic-auth"}, []string{"fs", "sqlite"}, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
-		{"without sqlite", []string{"--without", "sqlite"}, []string{"basic-auth", "fs"}, [][]string{nil, {"SSR_AUTH_ENABLED=false"}}},
-		{"without fs", []string{"--without", "fs"}, []string{"basic-auth", "sqlite"}, [][]string{nil, {"OR3_STORAGE_ENABLED=false"}, {"SSR_AUTH_ENABLED=false"}}},
+		{"none", []string{"--without", "basic-auth", "--without", "sqlite", "--without", "fs"}, nil, []boot{{nil, ""}, {off, ""}, {legacy, ""}}},
+		{
+			"trio", nil, []string{"basic-auth", "fs", "sqlite"},
+			[]boot{
+				{nil, "auth storage sync"}, {withoutFiles, "auth sync"}, {withoutSync, "auth storage"},
+				{slices.Concat(withoutFiles, withoutSync), "auth"}, {off, ""}, {legacy, ""},
+			},
+		},
+		{"without basic-auth", []string{"--without", "basic-auth"}, []string{"fs", "sqlite"}, []boot{{nil, ""}, {off, ""}}},
+		{"without sqlite", []string{"--without", "sqlite"}, []string{"basic-auth", "fs"}, []boot{{nil, ""}, {off, ""}}},
+		{
+			"without fs", []string{"--without", "fs"}, []string{"basic-auth", "sqlite"},
+			[]boot{{nil, "auth sync"}, {withoutFiles, "auth sync"}, {slices.Concat(withoutFiles, withoutSync), "auth"}, {off, ""}},
+		},
 		{
 			"with the example", []string{"--without", "basic-auth", "--with", household}, []string{"fs", "household", "sqlite"},
-			[][]string{key, append([]string{"OR3_STORAGE_ENABLED=false"}, key...), {"SSR_AUTH_ENABLED=false"}},
+			[]boot{{key, "auth storage sync"}, {slices.Concat(withoutFiles, key), "auth sync"}, {off, ""}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -92,12 +107,17 @@ func TestBuilds(t *testing.T) {
 					t.Errorf("what was built does not say that it has %s:\n%s", id, out)
 				}
 			}
-			for _, environ := range c.environs {
+			for _, b := range c.boots {
+				environ := b.environ
 				has, selected := providersOf(t, program, environ)
 				if !slices.Equal(has, c.has) {
 					t.Errorf("%v: has %v, want %v", environ, has, c.has)
 				}
-				log := advice.ReplaceAllString(bootLog(t, program, environ), "")
+				log, serves := start(t, program, environ)
+				if serves != b.serves {
+					t.Errorf("%v: serves %q, want %q", environ, serves, b.serves)
+				}
+				log = advice.ReplaceAllString(log, "")
 				for id, trace := range traces {
 					for line := range strings.Lines(log) {
 						if !slices.Contains(selected, id) && trace.MatchString(line) {
@@ -138,8 +158,16 @@ func providersOf(t *testing.T, program string, environ []string) (has, selected 
 	return has, selected
 }
 
-// bootLog starts a program, waits until every route is served, stops it and returns everything that it has said.
-func bootLog(t *testing.T, program string, environ []string) string {
+// domains have one endpoint of each domain that depends on a provider.
+var domains = []struct{ name, method, path string }{
+	{"auth", http.MethodGet, "/api/auth/session"},
+	{"storage", http.MethodPost, "/api/storage/presign-upload"},
+	{"sync", http.MethodPost, "/api/sync/pull"},
+}
+
+// start starts a program, waits until every route is served, stops it, and returns everything that it has said and the domains that it has
+// served.
+func start(t *testing.T, program string, environ []string) (log, serves string) {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
@@ -162,6 +190,16 @@ func bootLog(t *testing.T, program string, environ []string) string {
 		status, _, err := patience.Request(socket, http.MethodGet, "/api/health/ready")
 		return err == nil && status == http.StatusOK
 	})
+	var served []string
+	for _, d := range domains {
+		status, _, err := patience.Request(socket, d.method, d.path)
+		if err != nil {
+			t.Errorf("%v: %s: %v", environ, d.path, err)
+		}
+		if status != http.StatusNotFound {
+			served = append(served, d.name)
+		}
+	}
 	if err := server.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -169,5 +207,5 @@ func bootLog(t *testing.T, program string, environ []string) string {
 		t.Fatalf("%v: ready %v, %v\n%s", environ, ready, err, &said)
 	}
 	// The path of the directory says the name of the test.
-	return strings.ReplaceAll(said.String(), dir, "DIR")
+	return strings.ReplaceAll(said.String(), dir, "DIR"), strings.Join(served, " ")
 }
