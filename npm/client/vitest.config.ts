@@ -12,7 +12,8 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { test: { ...common, name: 'node', include: ['test/**/*.test.ts'], exclude: ['test/**/*.browser.test.ts'] } },
-      { test: { ...common, name: 'browser', include: ['test/**/*.browser.test.ts'] } },
+      // Older versions of Node.js have WebSocket behind a flag. Firefox is spoken to by it.
+      { test: { ...common, name: 'browser', include: ['test/**/*.browser.test.ts'], execArgv: ['--experimental-websocket'] } },
     ],
   },
 })

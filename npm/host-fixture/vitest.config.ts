@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: patience,
     include: ['test/**/*.test.ts'],
     fileParallelism: false,
+    // Older versions of Node.js have WebSocket behind a flag. Firefox is spoken to by it.
+    execArgv: ['--experimental-websocket'],
   },
 })

@@ -1,7 +1,7 @@
 // Runs the scenarios: each browser against a host.
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { Browser } from 'playwright'
-import { browsers } from './browsers.js'
+import type { Browser } from './browsers/browser.js'
+import { browsers } from './browsers/index.js'
 import type { Host } from './host.js'
 import { scenarios } from './scenarios/index.js'
 import { World } from './world.js'

@@ -1,9 +1,9 @@
 // What a scenario has: a host, people, and devices in a browser, each on a line of its own.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Browser, BrowserContext, Page } from 'playwright'
 import { expect } from 'vitest'
 import type { SyncStatus } from '../src/index.js'
+import type { Browser, Page, Profile } from './browsers/browser.js'
 import type { DevicePage, Row } from './device/main.js'
 import type { Host } from './host.js'
 import { Line } from './line.js'
@@ -24,35 +24,23 @@ export function person(name: string): Person {
 export class Device {
   readonly tabs: Tab[] = []
 
-  constructor(readonly host: Host, readonly line: Line, readonly context: BrowserContext) {}
+  constructor(readonly host: Host, readonly line: Line, readonly profile: Profile) {}
 
   /** Opens a tab with a database, and waits until the library runs. */
   async tab(database: { database?: string, workspace?: string } = {}): Promise<Tab> {
-    const page = await this.context.newPage()
-    const tab = new Tab(this, page)
+    const tab = new Tab(this, await this.profile.open(`${this.line.url}${this.host.page}?${new URLSearchParams(database)}`))
     this.tabs.push(tab)
-    page.setDefaultTimeout(0)
-    await page.goto(`${this.line.url}${this.host.page}?${new URLSearchParams(database)}`, { timeout: 0 })
     return tab
   }
 }
 
 /** A tab: everything in it is done by a function that runs in the page. */
 export class Tab {
-  /** What the page has complained of. */
-  readonly complaints: string[] = []
-
-  constructor(readonly device: Device, readonly page: Page) {
-    page.on('pageerror', error => this.complaints.push(String(error)))
-    page.on('console', (message) => {
-      // What a browser says of requests that fail is no fault of the page.
-      if (message.type() === 'error' && !/^Failed to load resource|^Cross-Origin Request Blocked/.test(message.text())) this.complaints.push(message.text())
-    })
-  }
+  constructor(readonly device: Device, readonly page: Page) {}
 
   /** Runs a function in the page, which knows nothing but its arguments. They and its result are JSON. */
   do<A extends unknown[], R>(work: (device: DevicePage, ...given: A) => R | Promise<R>, ...given: A): Promise<R> {
-    return this.page.evaluate(`(${String(work)})(window.device, ...${JSON.stringify(given)})`)
+    return this.page.evaluate(`(${String(work)})(window.device, ...${JSON.stringify(given)})`) as Promise<R>
   }
 
   async close(): Promise<void> {
@@ -113,7 +101,7 @@ export class World {
 
   /** A device on which no one is signed in. */
   async device(): Promise<Device> {
-    const device = new Device(this.host, await Line.to(this.host.url), await this.browser.newContext())
+    const device = new Device(this.host, await Line.to(this.host.url), await this.browser.profile())
     this.devices.push(device)
     return device
   }
@@ -132,21 +120,21 @@ export class World {
   }
 
   get complaints(): string[] {
-    return this.devices.flatMap(d => d.tabs).flatMap(tab => tab.complaints)
+    return this.devices.flatMap(d => d.tabs).flatMap(tab => tab.page.complaints)
   }
 
   /** What is known of a scenario that has failed. */
   async describe(): Promise<string> {
     const tabs = this.devices.flatMap((device, n) => device.tabs.map(async (tab) => {
       const status = await Promise.race([tab.status().catch(String), pause(5_000, 'no answer')])
-      return `device ${n + 1}: ${JSON.stringify(status)} ${tab.complaints.join('; ')}`
+      return `device ${n + 1}: ${JSON.stringify(status)} ${tab.page.complaints.join('; ')}`
     }))
     return [...await Promise.all(tabs), ...this.host.log.split('\n').slice(-20)].join('\n')
   }
 
   async close(): Promise<void> {
-    for (const { context, line } of this.devices) {
-      await context.close()
+    for (const { profile, line } of this.devices) {
+      await profile.close()
       await line.close()
     }
   }

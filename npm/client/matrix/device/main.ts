@@ -15,6 +15,8 @@ export interface DevicePage {
   events: { [K in keyof SyncEvents]: SyncEvents[K][] }
   /** Puts the clock forward or back, in milliseconds, from what it really is. */
   moveClock: (by: number) => void
+  /** Keeps the library from a path of the server, until it is told another one or null. */
+  withhold: (path: string | null) => void
   /** Asks the server, as any script of the page could. */
   ask: (method: string, path: string, body?: object | null, headers?: Record<string, string>) => Promise<{ status: number, text: string }>
   /** Writes one new row after the other, whose ids begin with a name, until `rest` is called, which returns how many there are. */
@@ -43,11 +45,16 @@ db.version(1).stores({
   kv: 'id, &name',
   ...syncStores,
 })
+let withheld: string | null = null
 const sync = connect(db, {
   app: 'matrix',
   tables: ['notes'],
   chat: ['threads', 'messages', 'projects', 'posts', 'kv'],
   ...(workspace ? { workspace } : {}),
+  fetch: async (input, init) => {
+    if (input === withheld) throw new TypeError('withheld')
+    return fetch(input, init)
+  },
 })
 
 const events: DevicePage['events'] = {
@@ -70,6 +77,7 @@ async function writeRows(name: string): Promise<number> {
 window.device = {
   db, notes, sync, account: createAccount(), events,
   moveClock: by => void (moved = by),
+  withhold: path => void (withheld = path),
   ask: async (method, path, body, headers = {}) => {
     const response = await fetch(path, {
       method, cache: 'no-store',

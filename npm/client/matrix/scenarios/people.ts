@@ -89,11 +89,9 @@ export async function sessionRefresh(world: World): Promise<void> {
   const [first, other] = await world.devicesOf(person('ann'), 2) as [Tab, Tab]
   const { device } = first
   const second = await device.tab()
-  const cookie = async (name: string): Promise<string | undefined> => (await device.context.cookies()).find(c => c.name === name)?.value
   for (let time = 0; time < 5; time++) {
-    const before = await cookie('or3_refresh')
-    // What becomes of the cookie when the token's time is over.
-    await device.context.clearCookies({ name: 'or3_access' })
+    const before = await device.profile.cookies()
+    await device.profile.lose('or3_access')
     const answers = await Promise.all([first, second].map(tab => tab.do(async ({ account, notes, sync }, id) => {
       const sessions = Array.from({ length: 4 }, () => account.session())
       await notes.put({ id, title: 'x' })
@@ -102,8 +100,9 @@ export async function sessionRefresh(world: World): Promise<void> {
     }, `${time} ${tab === first}`)))
     expect(new Set(answers.flat()).size).toBe(1)
     expect(answers.flat()).not.toContain(null)
-    expect(await cookie('or3_access')).toBeTruthy()
-    expect(await cookie('or3_refresh')).not.toBe(before)
+    const after = await device.profile.cookies()
+    expect(after.or3_access).toBeTruthy()
+    expect(after.or3_refresh).not.toBe(before.or3_refresh)
     await Promise.all([first.synced(), second.synced()])
   }
   // Each tab asks for new tokens itself, at the same time.
@@ -134,15 +133,15 @@ export async function signOut(world: World): Promise<void> {
   device.line.cut()
   await second.put({ id: 'unsent', title: 'of ann' })
   expect(await second.do(({ account }) => account.signOut().then(() => 'signed out', error => (error as { code: string }).code))).toBe('offline')
-  // A server that takes no writes stands for whatever keeps the edit from being sent before.
-  await device.context.route('**/api/sync/push', route => route.abort())
+  // Whatever keeps the edit from being sent before.
+  for (const tab of [first, second]) await tab.do(({ withhold }) => withhold('/api/sync/push'))
   device.line.mend()
   await second.do(({ account }) => account.signOut())
   for (const tab of [first, second]) await until(async () => {
     const { state, pending } = await tab.status()
     return state === 'signed-out' && pending === 1
   })
-  await device.context.unroute('**/api/sync/push')
+  for (const tab of [first, second]) await tab.do(({ withhold }) => withhold(null))
   expect((await far.status()).state).toBe('live')
 
   // Someone else on the device is told whose it is; nothing goes either way.
