@@ -197,10 +197,12 @@ func (d *DB) Conn(readOnly bool) (*sqlite3.Conn, error) {
 	return c, nil
 }
 
-// configure sets the pragmas and options of a connection. busy_timeout comes first because switching to WAL can itself be busy.
+// configure sets the pragmas and options of a connection. The busy timeout comes first because switching to WAL can itself be busy.
 func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
+	if err := c.BusyTimeout(busyTimeout); err != nil {
+		return fmt.Errorf("busy timeout: %w", err)
+	}
 	pragmas := []string{
-		fmt.Sprintf("busy_timeout=%d", busyTimeout.Milliseconds()),
 		"journal_mode=" + d.opts.JournalMode,
 		"synchronous=" + d.opts.Synchronous,
 		"foreign_keys=ON",
@@ -211,8 +213,9 @@ func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 		pragmas = append(pragmas, fmt.Sprintf("cache_size=-%d", readerCacheKiB), "query_only=ON")
 	} else {
 		pragmas = append(pragmas, fmt.Sprintf("cache_size=-%d", writerCacheKiB))
-		// It works on a new file only, before anything is in it.
-		pragmas = slices.Insert(pragmas, 1, "auto_vacuum=INCREMENTAL")
+		if err := vacuumInSteps(c); err != nil {
+			return err
+		}
 	}
 	for _, p := range pragmas {
 		if err := c.Exec("PRAGMA " + p); err != nil {
@@ -223,6 +226,21 @@ func (d *DB) configure(c *sqlite3.Conn, readOnly bool) error {
 	// a value is bound that its plan might depend on.
 	if _, err := c.Config(sqlite3.DBCONFIG_ENABLE_QPSG, true); err != nil {
 		return fmt.Errorf("plans of statements: %w", err)
+	}
+	return nil
+}
+
+// vacuumInSteps lets free pages be given back in steps. It works on a new file only, before anything is in it. Of a file that is so the pragma
+// would be a commit again, with its fsyncs, for each connection.
+func vacuumInSteps(c *sqlite3.Conn) error {
+	const incremental = 2
+	mode := 0
+	err := query(c, "PRAGMA auto_vacuum", func(s *sqlite3.Stmt) { mode = s.ColumnInt(0) })
+	if err == nil && mode != incremental {
+		err = c.Exec("PRAGMA auto_vacuum=INCREMENTAL")
+	}
+	if err != nil {
+		return fmt.Errorf("PRAGMA auto_vacuum: %w", err)
 	}
 	return nil
 }

@@ -61,6 +61,31 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestOpeningCommitsNothing: an fsync more for each connection would be most of the wait for a start.
+func TestOpeningCommitsNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db.sqlite")
+	for start := range 3 {
+		db, err := Open(context.Background(), Options{Path: path, Migrations: migrations(first)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := db.Conn(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if log, err := os.Stat(path + "-wal"); err != nil || start > 0 && log.Size() != 0 {
+			t.Errorf("the write-ahead log has %d bytes behind connections that have written nothing, %v", log.Size(), err)
+		}
+		var mode int
+		if err := db.Read.QueryRow("PRAGMA auto_vacuum").Scan(&mode); err != nil || mode != 2 {
+			t.Errorf("auto_vacuum is %d, %v; want 2, which gives free pages back in steps", mode, err)
+		}
+		if err := errors.Join(c.Close(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestNewerDatabaseIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db.sqlite")
 	two := map[string]string{"00002_second.sql": "CREATE TABLE u (id INTEGER) STRICT;"}
