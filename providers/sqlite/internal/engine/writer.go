@@ -43,6 +43,7 @@ type writer struct {
 	checkpointer *checkpointer
 	follower     Follower
 	walPages     int // the length of the write-ahead log after the last commit
+	room         room
 
 	jobs    chan *job
 	done    chan struct{}
@@ -101,8 +102,12 @@ func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *sl
 	err = w.Conn.Raw(func(dc any) error {
 		w.C = dc.(driver.Conn).Raw()
 		// The hook replaces SQLite's own checkpoint in the middle of a commit.
-		w.C.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error { w.walPages = pages; return nil })
-		return w.St.prepare(w.C)
+		w.C.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
+			w.walPages = pages
+			w.room.committed(pages)
+			return nil
+		})
+		return errors.Join(w.room.prepare(w.C), w.St.prepare(w.C))
 	})
 	if err == nil {
 		w.checkpointer, err = startCheckpointer(d, w.copyPages, log)
@@ -278,6 +283,7 @@ func (w *writer) commit() error {
 	}
 	err := w.follower.Commit(&w.Connection)
 	if err == nil {
+		w.room.make(w.C)
 		err = execute(w.St.commit)
 	}
 	if err == nil {
