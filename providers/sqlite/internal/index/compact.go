@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"or3.chat/cloud/internal/sqlitex"
 	"or3.chat/cloud/providers/sqlite/internal/db"
@@ -16,17 +19,20 @@ import (
 const (
 	// mergeRuns is how many runs of a level become one of the next.
 	mergeRuns = 4
-	// rowsPerJob is how many rows a job of the writer writes or deletes, of a page each.
-	rowsPerJob = 64
+	// rowsPerJob is how many rows a job of the writer writes or deletes, of a page each. A busy writer takes a while to come to a job, so
+	// jobsAtOnce are offered together, which then share a commit.
+	rowsPerJob, jobsAtOnce = 64, 4
 	// ahead is how many pieces of each run are read at once.
 	ahead = 16
 	// goneShare is of how many keys of a merge one must stand for an entry that is gone, at most, for a look at the log.
 	goneShare = 8
 	// goneAtOnce is for how many keys the log is asked at once.
 	goneAtOnce = 512
-	// rest is how much longer than for a step of a merge the compaction does nothing afterwards. Merges take a few percent of a processor
-	// if they are spread, and are no reason for pushes to share it.
-	rest = 4
+	// rest is how much longer than it has worked on a step of a merge the compaction does nothing afterwards. Merges take a few percent of
+	// a processor if they are spread, and are no reason for pushes to share it. But each run that is not merged yet costs every look-up the
+	// look at a filter: once a level has mostRuns, merges go on without a rest.
+	rest     = 4
+	mostRuns = 3 * mergeRuns
 )
 
 // compact writes what is frozen, and merges runs, until there is nothing to do. Before and after it deletes rows of runs that are not
@@ -113,10 +119,25 @@ func (x *Index) level(r *run) (level int) {
 	return level
 }
 
+// behind reports whether merges do not keep up with what is written.
+func behind(x *Index, runs []*run) bool {
+	level, n := 0, 0
+	for _, r := range runs {
+		if l := x.level(r); l > level {
+			level, n = l, 0
+		}
+		if n++; n == mostRuns {
+			return true
+		}
+	}
+	return false
+}
+
 // flush writes a tree as a run of the lowest level.
 func (x *Index) flush(ctx context.Context, t tree) error {
 	done := map[int64]int64{} // the last version of each workspace
 	out := x.newOutput(ctx, t.n)
+	defer out.settle()
 	for c := t.from(""); ; {
 		more, err := c.next()
 		if err != nil {
@@ -170,6 +191,7 @@ func (x *Index) merge(ctx context.Context, runs []*run, oldest bool) error {
 	}
 	forget := gone*goneShare > int64(keys)
 	out := x.newOutput(ctx, keys)
+	defer out.settle()
 	m, err := newMerged("", cursors...)
 	if err != nil {
 		return err
@@ -300,16 +322,18 @@ func (c *mergeCursor) load() error {
 
 func (c *mergeCursor) at() ([]byte, uint64) { return c.key, c.value }
 
-// output writes a run in steps of the writer. No one knows it until it is linked.
+// output writes a run in jobs of the writer. No one knows it until it is linked.
 type output struct {
 	*runWriter
-	ctx    context.Context
-	x      *Index
-	newer  int64 // the age from which on things may not wait; -1 if everything may
-	begun  time.Time
-	rows   [][]byte
-	pages  int
-	stored int64
+	ctx     context.Context
+	x       *Index
+	newer   int64 // the age from which on things may not wait; -1 if everything may
+	begun   time.Time
+	rows    [][]byte
+	pages   int
+	stored  int64
+	offered int
+	jobs    errgroup.Group
 }
 
 func (x *Index) newOutput(ctx context.Context, keys int) *output {
@@ -326,26 +350,29 @@ func (o *output) take(row []byte) error {
 	if o.pages += 1 + len(row)/4096; o.pages < rowsPerJob {
 		return nil
 	}
-	if err := o.store(); err != nil {
+	if o.offer(); o.offered < jobsAtOnce {
+		return nil
+	}
+	worked := time.Since(o.begun) // and not waited for the writer
+	if err := o.settle(); err != nil {
 		return err
 	}
+	defer func() { o.begun = time.Now() }()
 	if o.newer < 0 {
 		return nil
 	}
-	if err := o.rest(); err != nil {
+	if err := o.rest(worked); err != nil {
 		return err
 	}
-	err := o.x.work(o.ctx, o.newer)
-	o.begun = time.Now()
-	return err
+	return o.x.work(o.ctx, o.newer)
 }
 
-// rest lets others have the processor after a step of a merge.
-func (o *output) rest() error {
-	if !o.x.resting {
+// rest lets others have the processor after a step of a merge, unless merges are behind.
+func (o *output) rest(worked time.Duration) error {
+	if !o.x.resting || behind(o.x, o.x.committed().runs) {
 		return nil
 	}
-	timer := time.NewTimer(rest * time.Since(o.begun))
+	timer := time.NewTimer(rest * worked)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -355,30 +382,42 @@ func (o *output) rest() error {
 	}
 }
 
-func (o *output) store() error {
+// offer hands the rows that were collected to the writer.
+func (o *output) offer() {
 	if len(o.rows) == 0 {
-		return nil
+		return
 	}
-	err := o.x.e.Do(o.ctx, func(_ context.Context, t *engine.Tx) (err error) {
-		for i, row := range o.rows {
-			err = errors.Join(err, engine.Run(t.St.InsertIndexPiece, rowID(o.id, o.stored+int64(i)), row))
-		}
-		return err
+	rows, first := o.rows, o.stored
+	o.jobs.Go(func() error {
+		return o.x.e.Do(o.ctx, func(_ context.Context, t *engine.Tx) (err error) {
+			for i, row := range rows {
+				err = errors.Join(err, engine.Run(t.St.InsertIndexPiece, rowID(o.id, first+int64(i)), row))
+			}
+			return err
+		})
 	})
+	o.stored += int64(len(rows))
+	o.rows, o.pages, o.offered = nil, 0, o.offered+1
+}
+
+// settle waits until what was offered is written.
+func (o *output) settle() error {
+	err := o.jobs.Wait()
 	o.x.notice(err)
-	o.stored += int64(len(o.rows))
-	o.rows, o.pages = o.rows[:0], 0
+	o.offered = 0
 	return err
 }
 
 // link makes the run known, in the place that its age says, together with another change of the state.
 func (o *output) link(change func(context.Context, *engine.Tx) error, instead ...*run) error {
-	if err := errors.Join(o.close(), o.store()); err != nil {
+	err := o.close()
+	o.offer()
+	if err := errors.Join(err, o.settle()); err != nil {
 		return err
 	}
 	r := &run{}
 	*r = o.run
-	err := o.x.e.Do(o.ctx, func(ctx context.Context, t *engine.Tx) error {
+	err = o.x.e.Do(o.ctx, func(ctx context.Context, t *engine.Tx) error {
 		if err := change(ctx, t); err != nil {
 			return err
 		}
@@ -399,28 +438,36 @@ func (o *output) link(change func(context.Context, *engine.Tx) error, instead ..
 	return err
 }
 
-// sweep deletes the rows of runs that are not linked any more, or never were.
+// sweep deletes the rows of runs that are not linked any more, or never were. Between jobs it writes what is frozen: there may be many rows.
 func (x *Index) sweep(ctx context.Context) (err error) {
 	defer func() { x.notice(err) }()
-	known := map[int64]bool{}
+	known, next := map[int64]bool{}, x.next
 	for _, r := range x.committed().runs {
 		known[r.id] = true
 	}
 	for after := int64(-1); ; {
 		id, err := x.e.Q.IndexPieceAfter(ctx, after)
-		if err != nil || id < 0 {
+		if err != nil || id < 0 || id>>rowBits >= next { // which is a run that was written meanwhile
 			return sqlitex.Translate(err)
 		}
 		if r := id >> rowBits; known[r] {
 			after = rowID(r+1, 0) - 1
 			continue
 		}
-		after = id - 1
-		err = x.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
-			return t.Q.DropIndexPieces(ctx, db.DropIndexPiecesParams{First: id, Last: id + rowsPerJob - 1})
-		})
-		if err != nil {
+		var jobs errgroup.Group
+		for first := id; first < id+jobsAtOnce*rowsPerJob; first += rowsPerJob {
+			jobs.Go(func() error {
+				return x.e.Do(ctx, func(ctx context.Context, t *engine.Tx) error {
+					return t.Q.DropIndexPieces(ctx, db.DropIndexPiecesParams{First: first, Last: first + rowsPerJob - 1})
+				})
+			})
+		}
+		if err := jobs.Wait(); err != nil {
 			return err
 		}
+		if err := x.work(ctx, math.MaxInt64); err != nil {
+			return err
+		}
+		after = id - 1
 	}
 }
