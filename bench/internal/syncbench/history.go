@@ -2,6 +2,7 @@ package syncbench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,6 +82,9 @@ func (b *Bench) History(ctx context.Context) error {
 	if err := measure.Interleave(1, steps...); err != nil { // the first round fills the caches
 		return err
 	}
+	if err := b.settle(ctx, sizes, histories); err != nil {
+		return err
+	}
 	for i := range sizes {
 		for _, h := range histories[i] {
 			h.pushed = h.one.Units + h.sixteen.Units
@@ -92,6 +96,47 @@ func (b *Bench) History(ctx context.Context) error {
 	}
 	b.reportHistory(sizes, histories)
 	return b.sizes(ctx, sizes, histories)
+}
+
+// A server is at rest when it has used less than a hundredth of a processor for settled; settleTime is how long that is waited for.
+const (
+	settled    = 2 * time.Second
+	settleTime = 10 * time.Minute
+)
+
+// settle waits until the servers do nothing by themselves any more, and reports what that was: what a history that has grown at full speed
+// leaves to be done, and the check of the database that comes once a day, the first time soon after a start. It is no cost of the pushes that are
+// measured then; what these lead to themselves is counted.
+func (b *Bench) settle(ctx context.Context, sizes []int64, histories [][]*aged) error {
+	b.Report.Section("Background work", "of servers on a history, from the first round of pushes until they are at rest")
+	began := time.Now()
+	used := func(h *aged) (time.Duration, int64) { return h.server.CPU(), h.server.Output() }
+	var rows []func() error
+	for i, size := range sizes {
+		for n, h := range histories[i] {
+			cpu, output := used(h)
+			rows = append(rows, func() error {
+				for last := cpu; ; {
+					time.Sleep(settled)
+					now, written := used(h)
+					if now-last < settled/100 {
+						b.Report.Value(fmt.Sprintf("settled at %d", size), b.Builds[n].Name, fmt.Sprintf("until at rest, with %d entries", size), "s",
+							measure.Series{time.Since(began).Seconds()}, fmt.Sprintf("%.2f s of processor time, %.1f MB written", (now-cpu).Seconds(), float64(written-output)/1e6))
+						return nil
+					}
+					if last = now; time.Since(began) > settleTime || ctx.Err() != nil {
+						return errors.Join(fmt.Errorf("the server of %s with %d entries is still busy", b.Builds[n].Name, size), ctx.Err())
+					}
+				}
+			})
+		}
+	}
+	for _, row := range rows {
+		if err := row(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Bench) reportHistory(sizes []int64, histories [][]*aged) {
