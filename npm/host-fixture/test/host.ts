@@ -58,7 +58,7 @@ export function alive(pid: number): boolean {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo
@@ -80,6 +80,21 @@ export const chosen = (auth: string, sync: string, storage: string) => ({
   NUXT_BACKGROUND_JOBS_STORAGE_PROVIDER: sync,
   NUXT_STORAGE_PROVIDER: storage,
 })
+
+/** The environment in which a build that has them all leaves parts out, as its configuration would follow from it. */
+export const without = (...parts: ('sync' | 'storage')[]) => ({
+  ...(parts.includes('sync') && {
+    OR3_SYNC_ENABLED: 'false',
+    NUXT_SYNC_ENABLED: 'false',
+    NUXT_PUBLIC_SYNC_ENABLED: 'false',
+    NUXT_LIMITS_STORAGE_PROVIDER: 'memory',
+    NUXT_BACKGROUND_JOBS_STORAGE_PROVIDER: 'memory',
+  }),
+  ...(parts.includes('storage') && { OR3_STORAGE_ENABLED: 'false', NUXT_STORAGE_ENABLED: 'false', NUXT_PUBLIC_STORAGE_ENABLED: 'false' }),
+})
+
+/** The environment in which nothing is left of it. */
+export const switchedOff = { ...without('sync', 'storage'), SSR_AUTH_ENABLED: 'false', NUXT_AUTH_ENABLED: 'false', NUXT_PUBLIC_SSR_AUTH_ENABLED: 'false' }
 
 export interface StartOptions {
   env?: Record<string, string>
@@ -132,9 +147,23 @@ export class Server {
     })
   }
 
+  /** Waits until it can be asked. */
+  async answers(): Promise<void> {
+    await until(async () => {
+      if (this.ended) throw new Error(`the host has ended:\n${this.said}`)
+      return (await this.ask('GET', '/api/health').catch(() => undefined))?.status === 200
+    })
+  }
+
   /** The processes of engines that it has spoken of, the newest last. */
   get engines(): number[] {
     return [...this.said.matchAll(/or3-cloud \S+, process (\d+)/g)].map(([, pid]) => Number(pid))
+  }
+
+  /** The processes that it has started and that run. */
+  get children(): number[] {
+    const { pid } = this.process
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/).filter(Boolean).map(Number)
   }
 
   /** The process of its engine. */
@@ -143,6 +172,15 @@ export class Server {
     const pid = this.engines.at(-1)
     if (pid === undefined) throw new Error(`the host has ended:\n${this.said}`)
     return pid
+  }
+
+  /** Ends it and its engine at once: neither has a last moment in which it sees the other one end. */
+  async kill(): Promise<void> {
+    const engines = this.children
+    for (const pid of [this.process.pid ?? 0, ...engines]) process.kill(pid, 'SIGSTOP')
+    for (const pid of engines) process.kill(pid, 'SIGKILL')
+    await this.end('SIGKILL')
+    await until(() => !engines.some(alive))
   }
 
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -187,10 +225,7 @@ export async function launch(options: StartOptions = {}): Promise<Server> {
 /** Starts a host, and waits until it can be asked. */
 export async function start(options: StartOptions = {}): Promise<Server> {
   const server = await launch(options)
-  await until(async () => {
-    if (server.ended) throw new Error(`the host has ended:\n${server.said}`)
-    return (await server.ask('GET', '/api/health').catch(() => undefined))?.status === 200
-  })
+  await server.answers()
   return server
 }
 

@@ -1,8 +1,11 @@
 /** What is registered under an id: a later registration of the same id replaces an earlier one. */
 export class Named<T> {
+  /** The ids of all that was registered anywhere, for tests of who is silent. */
+  static readonly ids = new Set<string>()
   readonly #entries = new Map<string, T>()
 
   register(id: string, entry: T): void {
+    Named.ids.add(id)
     this.#entries.set(id, entry)
   }
 
