@@ -54,7 +54,7 @@ export class Captures {
       const { range } = request
       const keys = Promise.resolve(table.query({ trans, values: false, query: { index: table.schema.primaryKey, range } }))
       return keys.then(({ result }) => {
-        this.#note(table, trans, result)
+        this.#note(table, trans, result, this.#next(), true)
         return table.mutate(request)
       })
     }
@@ -63,7 +63,7 @@ export class Captures {
     if (wrong !== undefined && request.type !== 'delete')
       return Promise.reject(new TypeError(`The keys of synced rows are texts of 1 to 800 characters; one for ${table.name} is ${String(wrong).slice(0, 100)}`))
     const writing = table.mutate(request)
-    const id = this.#note(table, trans, keys)
+    const id = this.#note(table, trans, keys, this.#next(), request.type === 'delete')
     return Promise.resolve(writing).then((done) => {
       if (done.numFailures > 0) this.#note(table, trans, keys.filter((_, i) => !(i in done.failures)), id)
       return done
@@ -74,7 +74,7 @@ export class Captures {
    * Notes that rows are written, and returns the note's id; one that is named is replaced. No one waits for it: the
    * transaction ends when it is written, and fails if it cannot be.
    */
-  #note(table: DBCoreTable, trans: DBCoreTransaction, keys: readonly unknown[], id = this.#next()): string {
+  #note(table: DBCoreTable, trans: DBCoreTransaction, keys: readonly unknown[], id: string, gone = false): string {
     const idb = trans as unknown as IDBTransaction
     // An upgrade on the way to the version that has the notes: all rows from before it are sent anyway.
     if (idb.mode === 'versionchange' && !idb.objectStoreNames.contains(log)) return id
@@ -82,7 +82,7 @@ export class Captures {
       this.#noted.add(trans)
       idb.addEventListener('complete', () => this.#committed())
     }
-    const capture: Capture = { id, table: table.name, keys: keys.filter((k): k is string => typeof k === 'string' && k !== ''), at: Date.now() }
+    const capture: Capture = { id, table: table.name, keys: keys.filter((k): k is string => typeof k === 'string' && k !== ''), at: Date.now(), ...(gone ? { gone } : {}) }
     idb.objectStore(log).put(capture)
     return id
   }

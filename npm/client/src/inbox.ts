@@ -5,7 +5,7 @@ import type { Emit } from './events.js'
 import type { Outbox } from './outbox.js'
 import { allRows, packed, revisionsOf } from './revisions.js'
 import { newer } from './stamp.js'
-import type { Outgoing, Revision, State, Stores } from './stores.js'
+import type { Outgoing, Revision, State, Stores, Unapplied } from './stores.js'
 import type { Place, Row, Tables } from './tables.js'
 import type { Change } from './wire.js'
 
@@ -161,11 +161,18 @@ export class Inbox {
     await this.#stores.transfers.bulkDelete(hashes.flatMap(hash => [`${hash} upload`, `${hash} download`]))
   }
 
-  /** Tries the rows again that the database has refused: what was in their way may be gone. */
-  async applyLeft(tell: Emit): Promise<void> {
-    const { unapplied } = this.#stores
+  /** Tries the rows again that the database has refused: what was in their way may be gone. Those that the app has written since are as it wants them. */
+  async applyLeft(state: State, tell: Emit): Promise<void> {
+    const { outbox, unapplied } = this.#stores
     if (await unapplied.count() === 0) return
-    const left = await unapplied.toArray()
+    await this.#outbox.fold(state)
+    const all = await unapplied.toArray()
+    const rows = all.map(u => u.row)
+    const waiting = await outbox.bulkGet(rows)
+    const known = await revisionsOf(this.#stores, rows)
+    const isOver = ({ row, change }: Unapplied, i: number): boolean => !!waiting[i] || (known.has(row) && newer(known.get(row)!, change.stamp))
+    const left = all.filter((u, i) => !isOver(u, i))
+    await unapplied.bulkDelete(all.filter(isOver).map(u => u.row))
     const writes = left.flatMap((u): Write[] => {
       const place = this.#tables.placeOf(u.change)
       return place ? [{ change: u.change, place }] : []

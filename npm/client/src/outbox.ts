@@ -41,20 +41,28 @@ export class Outbox {
     const { captures, outbox } = this.#stores
     const noted = await captures.toArray()
     if (noted.length === 0) return
-    const last = new Map<string, { place: Place, at: number, seq: string }>()
-    for (const { table, keys, at, id } of noted)
-      for (const key of keys) last.set(this.#tables.rowOf(table, key), { place: { table, key }, at, seq: id })
+    const last = new Map<string, { place: Place, at: number, seq: string, gone: boolean }>()
+    for (const { table, keys, at, id, gone = false } of noted) {
+      for (const key of keys) {
+        const row = this.#tables.rowOf(table, key)
+        last.set(row, { place: { table, key }, at, seq: id, gone: gone || !!last.get(row)?.gone })
+      }
+    }
     const rows = [...last.keys()]
     const waiting = await outbox.bulkGet(rows)
     const revisions = await revisionsOf(this.#stores, rows)
-    const out = rows.map((row, i): Outgoing => {
-      const { place, at, seq } = last.get(row)!
+    const out: Outgoing[] = []
+    for (const [i, row] of rows.entries()) {
+      const { place, at, seq, gone } = last.get(row)!
       const old = waiting[i]
+      const known = revisions.get(row)
+      // To delete what was never there, or is gone again before anyone has heard of it, is no edit: it would win against the row of another device.
+      if (gone && !old && (!known || known.deleted) && !await this.#get(place)) continue
       const hlc = this.#read(state, at)
       // Another write of a row that still waits follows on the same write of the server. Only if the clock was put back its reading is not the later one.
-      const clock = old ? old.clock + (hlc > old.hlc ? 0 : 1) : (revisions.get(row)?.clock ?? 0) + 1
-      return { row, ...place, clock, hlc, opId: crypto.randomUUID(), seq, tries: 0, due: 0 }
-    })
+      const clock = old ? old.clock + (hlc > old.hlc ? 0 : 1) : (known?.clock ?? 0) + 1
+      out.push({ row, ...place, clock, hlc, opId: crypto.randomUUID(), seq, tries: 0, due: 0 })
+    }
     await outbox.bulkPut(out)
     await captures.clear()
   }

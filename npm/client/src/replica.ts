@@ -34,8 +34,11 @@ export class Replica {
     this.#inbox = new Inbox(db, stores, tables, this.#outbox)
   }
 
-  /** Runs one transaction with all that is synced. What it reports is told when it is committed. */
-  async #run<T>(work: (state: State, tell: Emit) => Promise<T>): Promise<T> {
+  /**
+   * Runs one transaction with all that is synced. What it reports is told when it is committed. Only `begins` makes a new database one of
+   * somebody's: what was under way when it was deleted does not know whose it is.
+   */
+  async #run<T>(work: (state: State, tell: Emit) => Promise<T>, begins = false): Promise<T> {
     const told: Parameters<Emit>[] = []
     const s = this.stores
     const all = [s.captures, s.outbox, s.revisions, s.packs, s.unapplied, s.state, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]
@@ -43,8 +46,10 @@ export class Replica {
       this.#captures.exempt(tx)
       const tell = ((...event: Parameters<Emit>) => told.push(event)) as Emit
       const found = await s.state.get('sync')
+      if (!found && !begins) throw new SyncError('database', 'The database was deleted')
       if (!found && this.#device) tell('storage', { code: 'database', message: 'The database was deleted. It is filled again from the server; edits in it that were not sent are gone' })
-      const state = found ?? { id: 'sync', device: crypto.randomUUID().slice(0, 8), hlc: '', ahead: 0, cursor: 0, epoch: 0, tables: [] }
+      // What was asked for by a database of before is of another epoch.
+      const state = found ?? { id: 'sync', device: newName(), hlc: '', ahead: 0, cursor: 0, epoch: this.#now(), tables: [] }
       const before = JSON.stringify(state)
       const done = await work(state, tell)
       if (!found || JSON.stringify(state) !== before) await s.state.put(state)
@@ -66,9 +71,9 @@ export class Replica {
       }
       // What the server has refused it may take now: it may be a newer one, or the role another.
       await this.#outbox.retry()
-      await this.#inbox.applyLeft(() => undefined)
+      await this.#inbox.applyLeft(state, () => undefined)
       return state
-    })
+    }, true)
   }
 
   /** Says whose database this is, the first time, and refuses another one's. */
@@ -109,10 +114,11 @@ export class Replica {
   }
 
   /** Makes refused writes due again. */
-  retry(): Promise<void> {
-    return this.#run(async () => {
+  async retry(): Promise<void> {
+    if (!await this.stores.state.get('sync')) return
+    await this.#run(async (state) => {
       await this.#outbox.retry()
-      await this.#inbox.applyLeft(() => undefined)
+      await this.#inbox.applyLeft(state, () => undefined)
     })
   }
 
@@ -124,9 +130,10 @@ export class Replica {
     })
   }
 
-  /** Notes what has become of writes. */
+  /** Notes what has become of writes. Those of a database that was deleted or cleared meanwhile are not known to the one that is there now. */
   settle(ops: WireOp[], answer: PushAnswer): Promise<void> {
     return this.#run(async (state, tell) => {
+      if (ops.some(op => op.stamp.deviceId !== state.device)) return
       await this.#outbox.fold(state)
       const winners = await this.#outbox.settle(state, ops, answer, tell)
       if (winners.length > 0) await this.#inbox.apply(state, winners, { marks: true, answered: new Set(ops.map(op => op.stamp.opId)) }, tell)
@@ -145,7 +152,7 @@ export class Replica {
       if (changes.length > 0) {
         await this.#outbox.fold(state)
         await this.#inbox.apply(state, changes, { marks }, tell)
-        await this.#inbox.applyLeft(tell)
+        await this.#inbox.applyLeft(state, tell)
       }
       state.cursor = Math.max(state.cursor, nextCursor)
     })
@@ -181,7 +188,7 @@ export class Replica {
         return state
       }
       if (!snapshot.fresh) await this.#inbox.removeUnlisted(this.#listed)
-      await this.#inbox.applyLeft(tell)
+      await this.#inbox.applyLeft(state, tell)
       delete state.snapshot
       state.cursor = page.highWatermark
       state.tables = [...this.#tables.names]
@@ -199,7 +206,9 @@ export class Replica {
       delete state.user
       delete state.workspace
       delete state.snapshot
-      Object.assign(state, { cursor: 0, epoch: state.epoch + 1, tables: [] })
-    })
+      Object.assign(state, { device: newName(), cursor: 0, epoch: state.epoch + 1, tables: [] })
+    }, true)
   }
 }
+
+const newName = (): string => crypto.randomUUID().slice(0, 8)

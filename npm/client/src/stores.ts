@@ -28,6 +28,8 @@ export interface Capture {
   keys: string[]
   /** When, by this device's clock, in milliseconds. */
   at: number
+  /** They were deleted, whether they were there or not. */
+  gone?: true
 }
 
 /** A row that the server does not have as this device has it. */
@@ -73,7 +75,7 @@ export interface Unapplied {
 /** How far the device is. */
 export interface State {
   id: 'sync'
-  /** The device's name in stamps, made once for each database. */
+  /** The device's name in stamps, made once for each database, and again for another account. */
   device: string
   /** The last reading of the device's clock. */
   hlc: string

@@ -307,6 +307,101 @@ test('a database that is deleted under way is filled again', async () => {
   expect(a.events.storage?.map(e => e.code)).toContain('database')
 })
 
+test('what was under way when the database was deleted is nothing to the new one', async () => {
+  const [ann, bob] = [(await someone())(), await new Browser(server.url).register({ email: 'bert@example.test', password: 'Correct-Horse-9-Battery' })]
+  const mine = ann.copy()
+  const d = device(mine)
+  const a = d.open(manual)
+  await live(a)
+  const deleted = new Dexie(d.name, { indexedDB: d.indexedDB, IDBKeyRange })
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path === '/api/sync/push') await deleted.delete()
+    return response
+  }
+  await a.db.todos.put({ id: '1', title: 'sent' })
+  expect((await a.sync.now()).state).toBe('storage')
+  mine.network = send => send()
+  await live(a)
+  expect(await rows(a)).toEqual({ 1: { id: '1', title: 'sent' } })
+  // Whoever signs in meanwhile does not get it.
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path === '/api/sync/push') {
+      await deleted.delete()
+      mine.become(bob)
+    }
+    return response
+  }
+  await a.db.todos.put({ id: '2', title: 'sent by ann' })
+  await a.sync.now()
+  mine.network = send => send()
+  await live(a)
+  expect(await rows(a)).toEqual({})
+})
+
+test('what was under way when the database was cleared is nothing to who uses it now', async () => {
+  const mine = (await someone())()
+  const a = device(mine).open(manual)
+  await live(a)
+  await a.db.todos.put({ id: '1', title: 'sent' })
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path === '/api/sync/push') await a.sync.clear({ discardUnsent: true })
+    return response
+  }
+  await a.sync.now()
+  mine.network = send => send()
+  await live(a)
+  expect(await rows(a)).toEqual({ 1: { id: '1', title: 'sent' } })
+})
+
+test('to delete what is not there takes nothing from other devices', async () => {
+  const browser = await someone()
+  const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
+  await live(a, b)
+  await a.db.todos.put({ id: '1', title: 'of a' })
+  await b.db.todos.bulkDelete(['1', 'none'])
+  await b.db.todos.put({ id: '2', title: 'made' })
+  await b.db.todos.delete('2')
+  expect((await b.sync.now()).pending).toBe(0)
+  await live(a, b)
+  expect(await rows(b)).toEqual({ 1: { id: '1', title: 'of a' } })
+  // What was sent is deleted, also if its answer was lost.
+  const mine = browser()
+  const c = device(mine).open(manual)
+  await live(c)
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path === '/api/sync/push') throw new TypeError('lost')
+    return response
+  }
+  await c.db.todos.put({ id: '3', title: 'of c' })
+  await c.sync.now()
+  mine.network = send => send()
+  await c.db.todos.delete('3')
+  await live(c, b)
+  expect(Object.keys(await rows(b))).toEqual(['1'])
+})
+
+test('a row that was set aside does not come back over a later edit of the app', async () => {
+  const browser = await someone()
+  const options = { ...manual, tables: ['notes'] }
+  const [a, b] = [device(browser()).open(options), device(browser()).open(options)]
+  await a.db.notes.bulkPut([{ id: '1', title: 'of a', slug: 'one' }, { id: '2', title: 'of a', slug: 'two' }])
+  await live(a, b)
+  await b.db.notes.put({ id: '1', title: 'local', slug: 'three' })
+  await a.db.notes.update('2', { slug: 'three' })
+  await live(a)
+  await b.sync.now()
+  expect(b.events.unapplied).toMatchObject([{ table: 'notes', key: '2' }])
+  await b.db.notes.bulkPut([{ id: '1', title: 'local', slug: 'four' }, { id: '2', title: 'later, of b', slug: 'five' }])
+  await b.sync.retry()
+  await live(b, a)
+  expect(await rows(b, 'notes')).toEqual({ 1: { id: '1', title: 'local', slug: 'four' }, 2: { id: '2', title: 'later, of b', slug: 'five' } })
+  expect(await rows(a, 'notes')).toEqual(await rows(b, 'notes'))
+})
+
 test('a clock that is years off is told, and does not decide', async () => {
   const browser = await someone()
   const b = device(browser()).open(manual)
