@@ -11,7 +11,7 @@ export default defineConfig({
     // The servers of parallel files would only take each other's time.
     maxWorkers: 2,
     projects: [
-      { test: { ...common, name: 'node', include: ['test/**/*.test.ts'], exclude: ['test/**/*.browser.test.ts'] } },
+      { test: { ...common, name: 'node', globalSetup: [...common.globalSetup, 'test/schedules/program.ts'], include: ['test/**/*.test.ts'], exclude: ['test/**/*.browser.test.ts'] } },
       // Older versions of Node.js have WebSocket behind a flag. Firefox is spoken to by it.
       { test: { ...common, name: 'browser', include: ['test/**/*.browser.test.ts'], execArgv: ['--experimental-websocket'] } },
     ],
