@@ -175,10 +175,15 @@ func usable(path string) error {
 }
 
 func (d *DB) pool(txlock string, size int, readOnly bool) (*sql.DB, error) {
-	db, err := driver.Open(d.uri+"&_txlock="+txlock, func(c *sqlite3.Conn) error { return d.configure(c, readOnly) })
+	uri := d.uri + "&_txlock=" + txlock
+	if readOnly {
+		uri += "&_pragma=query_only(on)" // what configure says as well: the driver asks before that
+	}
+	n, err := (&driver.SQLite{}).OpenConnector(uri)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", d.opts.Path, err)
 	}
+	db := sql.OpenDB(&connector{n, func(c *sqlite3.Conn) error { return d.configure(c, readOnly) }})
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
 	return db, nil

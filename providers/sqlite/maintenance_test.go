@@ -67,7 +67,7 @@ func TestMaintenanceGivesSpaceBack(t *testing.T) {
 
 func TestMaintenanceReportsFailure(t *testing.T) {
 	s, _ := openTest(t, func(o *Options) { o.Maintenance = 24 * time.Hour })
-	if err := s.engine.Q.Close(); err != nil {
+	if err := s.engine.DB.Read.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s.m.loop.Run(t.Context())

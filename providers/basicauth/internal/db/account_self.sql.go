@@ -26,7 +26,7 @@ type ExtendAccessParams struct {
 
 // A session's access tokens live until a moment, unless there are some that live longer. One that has ended gets none.
 func (q *Queries) ExtendAccess(ctx context.Context, arg ExtendAccessParams) (int64, error) {
-	row := q.queryRow(ctx, q.extendAccessStmt, extendAccess,
+	row := q.db.QueryRowContext(ctx, extendAccess,
 		arg.AccessUntil,
 		arg.ID,
 		arg.AccountID,
@@ -54,7 +54,7 @@ type PendingEmailParams struct {
 }
 
 func (q *Queries) PendingEmail(ctx context.Context, arg PendingEmailParams) (string, error) {
-	row := q.queryRow(ctx, q.pendingEmailStmt, pendingEmail,
+	row := q.db.QueryRowContext(ctx, pendingEmail,
 		arg.AccountID,
 		arg.Kind,
 		arg.Now,
@@ -76,7 +76,7 @@ type SetDisplayNameParams struct {
 }
 
 func (q *Queries) SetDisplayName(ctx context.Context, arg SetDisplayNameParams) error {
-	_, err := q.exec(ctx, q.setDisplayNameStmt, setDisplayName, arg.DisplayName, arg.Now, arg.ID)
+	_, err := q.db.ExecContext(ctx, setDisplayName, arg.DisplayName, arg.Now, arg.ID)
 	return err
 }
 
@@ -91,6 +91,6 @@ type SetEmailParams struct {
 }
 
 func (q *Queries) SetEmail(ctx context.Context, arg SetEmailParams) error {
-	_, err := q.exec(ctx, q.setEmailStmt, setEmail, arg.Email, arg.Now, arg.ID)
+	_, err := q.db.ExecContext(ctx, setEmail, arg.Email, arg.Now, arg.ID)
 	return err
 }

@@ -37,7 +37,7 @@ type AccountOverviewRow struct {
 }
 
 func (q *Queries) AccountOverview(ctx context.Context, arg AccountOverviewParams) (AccountOverviewRow, error) {
-	row := q.queryRow(ctx, q.accountOverviewStmt, accountOverview, arg.Now, arg.ID)
+	row := q.db.QueryRowContext(ctx, accountOverview, arg.Now, arg.ID)
 	var i AccountOverviewRow
 	err := row.Scan(
 		&i.ID,
@@ -72,7 +72,7 @@ type AccountsPageRow struct {
 
 // The accounts that were made after one of a time and an id.
 func (q *Queries) AccountsPage(ctx context.Context, arg AccountsPageParams) ([]AccountsPageRow, error) {
-	rows, err := q.query(ctx, q.accountsPageStmt, accountsPage, arg.CreatedAt, arg.ID, arg.Rows)
+	rows, err := q.db.QueryContext(ctx, accountsPage, arg.CreatedAt, arg.ID, arg.Rows)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ DELETE FROM accounts WHERE id = ?1
 `
 
 func (q *Queries) DeleteAccount(ctx context.Context, id string) (int64, error) {
-	result, err := q.exec(ctx, q.deleteAccountStmt, deleteAccount, id)
+	result, err := q.db.ExecContext(ctx, deleteAccount, id)
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +111,7 @@ SELECT id, access_until FROM deleted_accounts WHERE access_until > ?1
 `
 
 func (q *Queries) DeletedAccounts(ctx context.Context, now int64) ([]DeletedAccount, error) {
-	rows, err := q.query(ctx, q.deletedAccountsStmt, deletedAccounts, now)
+	rows, err := q.db.QueryContext(ctx, deletedAccounts, now)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ type EndAccessParams struct {
 
 // Ends every session and one-time link of an account, without a change of the password.
 func (q *Queries) EndAccess(ctx context.Context, arg EndAccessParams) (int64, error) {
-	result, err := q.exec(ctx, q.endAccessStmt, endAccess, arg.Now, arg.ID)
+	result, err := q.db.ExecContext(ctx, endAccess, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -156,7 +156,7 @@ DELETE FROM deleted_accounts WHERE access_until <= ?1
 `
 
 func (q *Queries) ForgetDeleted(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.forgetDeletedStmt, forgetDeleted, now)
+	_, err := q.db.ExecContext(ctx, forgetDeleted, now)
 	return err
 }
 
@@ -171,7 +171,7 @@ type RememberDeletedParams struct {
 }
 
 func (q *Queries) RememberDeleted(ctx context.Context, arg RememberDeletedParams) error {
-	_, err := q.exec(ctx, q.rememberDeletedStmt, rememberDeleted, arg.ID, arg.AccessUntil)
+	_, err := q.db.ExecContext(ctx, rememberDeleted, arg.ID, arg.AccessUntil)
 	return err
 }
 
@@ -186,7 +186,7 @@ type SetDisabledParams struct {
 }
 
 func (q *Queries) SetDisabled(ctx context.Context, arg SetDisabledParams) (int64, error) {
-	result, err := q.exec(ctx, q.setDisabledStmt, setDisabled, arg.DisabledAt, arg.Now, arg.ID)
+	result, err := q.db.ExecContext(ctx, setDisabled, arg.DisabledAt, arg.Now, arg.ID)
 	if err != nil {
 		return 0, err
 	}

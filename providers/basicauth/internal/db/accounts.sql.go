@@ -15,7 +15,7 @@ SELECT id, email, password_hash, display_name, token_version, origin, disabled_a
 `
 
 func (q *Queries) AccountByEmail(ctx context.Context, email string) (Account, error) {
-	row := q.queryRow(ctx, q.accountByEmailStmt, accountByEmail, email)
+	row := q.db.QueryRowContext(ctx, accountByEmail, email)
 	var i Account
 	err := row.Scan(
 		&i.ID,
@@ -39,7 +39,7 @@ SELECT id, email, password_hash, display_name, token_version, origin, disabled_a
 `
 
 func (q *Queries) AccountByID(ctx context.Context, id string) (Account, error) {
-	row := q.queryRow(ctx, q.accountByIDStmt, accountByID, id)
+	row := q.db.QueryRowContext(ctx, accountByID, id)
 	var i Account
 	err := row.Scan(
 		&i.ID,
@@ -63,7 +63,7 @@ SELECT CAST(EXISTS (SELECT 1 FROM accounts) AS BOOLEAN) AS found
 `
 
 func (q *Queries) AnyAccount(ctx context.Context) (bool, error) {
-	row := q.queryRow(ctx, q.anyAccountStmt, anyAccount)
+	row := q.db.QueryRowContext(ctx, anyAccount)
 	var found bool
 	err := row.Scan(&found)
 	return found, err
@@ -74,7 +74,7 @@ SELECT CAST(EXISTS (SELECT 1 FROM accounts WHERE founder = 1) AS BOOLEAN) AS fou
 `
 
 func (q *Queries) AnyFounder(ctx context.Context) (bool, error) {
-	row := q.queryRow(ctx, q.anyFounderStmt, anyFounder)
+	row := q.db.QueryRowContext(ctx, anyFounder)
 	var found bool
 	err := row.Scan(&found)
 	return found, err
@@ -93,7 +93,7 @@ type ChangePasswordParams struct {
 }
 
 func (q *Queries) ChangePassword(ctx context.Context, arg ChangePasswordParams) (int64, error) {
-	result, err := q.exec(ctx, q.changePasswordStmt, changePassword,
+	result, err := q.db.ExecContext(ctx, changePassword,
 		arg.NewHash,
 		arg.Now,
 		arg.ID,
@@ -110,7 +110,7 @@ SELECT CAST(COUNT(*) AS INTEGER) AS n FROM accounts
 `
 
 func (q *Queries) CountAccounts(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.countAccountsStmt, countAccounts)
+	row := q.db.QueryRowContext(ctx, countAccounts)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -132,7 +132,7 @@ type InsertAccountParams struct {
 }
 
 func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) error {
-	_, err := q.exec(ctx, q.insertAccountStmt, insertAccount,
+	_, err := q.db.ExecContext(ctx, insertAccount,
 		arg.ID,
 		arg.Email,
 		arg.PasswordHash,
@@ -151,7 +151,7 @@ FROM accounts WHERE password_hash LIKE '$2%'
 
 // The highest cost of the bcrypt hashes that are left; 0 without any.
 func (q *Queries) LegacyCost(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.legacyCostStmt, legacyCost)
+	row := q.db.QueryRowContext(ctx, legacyCost)
 	var cost int64
 	err := row.Scan(&cost)
 	return cost, err
@@ -170,7 +170,7 @@ type UpgradePasswordHashParams struct {
 
 // The old hash in the condition makes sure that a password that was changed meanwhile is not put back.
 func (q *Queries) UpgradePasswordHash(ctx context.Context, arg UpgradePasswordHashParams) (int64, error) {
-	result, err := q.exec(ctx, q.upgradePasswordHashStmt, upgradePasswordHash, arg.NewHash, arg.ID, arg.OldHash)
+	result, err := q.db.ExecContext(ctx, upgradePasswordHash, arg.NewHash, arg.ID, arg.OldHash)
 	if err != nil {
 		return 0, err
 	}

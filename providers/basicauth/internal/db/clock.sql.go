@@ -14,7 +14,7 @@ UPDATE clock SET set_back_at = ?1
 `
 
 func (q *Queries) KeepSetBack(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.keepSetBackStmt, keepSetBack, now)
+	_, err := q.db.ExecContext(ctx, keepSetBack, now)
 	return err
 }
 
@@ -25,7 +25,7 @@ SELECT CAST(MAX(COALESCE((SELECT MAX(at) FROM security_events), 0), COALESCE((SE
 
 // Whatever else is written, one of these times is written with it, or soon before.
 func (q *Queries) NewestTime(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.newestTimeStmt, newestTime)
+	row := q.db.QueryRowContext(ctx, newestTime)
 	var newest int64
 	err := row.Scan(&newest)
 	return newest, err
@@ -36,7 +36,7 @@ SELECT set_back_at FROM clock
 `
 
 func (q *Queries) SetBackAt(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.setBackAtStmt, setBackAt)
+	row := q.db.QueryRowContext(ctx, setBackAt)
 	var set_back_at int64
 	err := row.Scan(&set_back_at)
 	return set_back_at, err
@@ -55,7 +55,7 @@ type SettleAccountsParams struct {
 }
 
 func (q *Queries) SettleAccounts(ctx context.Context, arg SettleAccountsParams) error {
-	_, err := q.exec(ctx, q.settleAccountsStmt, settleAccounts, arg.Now, arg.LatestExcuse)
+	_, err := q.db.ExecContext(ctx, settleAccounts, arg.Now, arg.LatestExcuse)
 	return err
 }
 
@@ -64,7 +64,7 @@ UPDATE deleted_accounts SET access_until = CAST(?1 AS INTEGER) WHERE access_unti
 `
 
 func (q *Queries) SettleDeletedAccounts(ctx context.Context, accessEnd int64) error {
-	_, err := q.exec(ctx, q.settleDeletedAccountsStmt, settleDeletedAccounts, accessEnd)
+	_, err := q.db.ExecContext(ctx, settleDeletedAccounts, accessEnd)
 	return err
 }
 
@@ -78,7 +78,7 @@ type SettleEventsParams struct {
 }
 
 func (q *Queries) SettleEvents(ctx context.Context, arg SettleEventsParams) error {
-	_, err := q.exec(ctx, q.settleEventsStmt, settleEvents, arg.Now, arg.Latest)
+	_, err := q.db.ExecContext(ctx, settleEvents, arg.Now, arg.Latest)
 	return err
 }
 
@@ -88,7 +88,7 @@ WHERE created_at > CAST(?1 AS INTEGER) OR last_used_at > CAST(?1 AS INTEGER)
 `
 
 func (q *Queries) SettlePasskeys(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.settlePasskeysStmt, settlePasskeys, now)
+	_, err := q.db.ExecContext(ctx, settlePasskeys, now)
 	return err
 }
 
@@ -109,7 +109,7 @@ type SettleSessionsParams struct {
 
 // The rest brings times that were written while the clock was ahead back to what they can be now.
 func (q *Queries) SettleSessions(ctx context.Context, arg SettleSessionsParams) error {
-	_, err := q.exec(ctx, q.settleSessionsStmt, settleSessions,
+	_, err := q.db.ExecContext(ctx, settleSessions,
 		arg.Now,
 		arg.IdleEnd,
 		arg.AbsoluteEnd,
@@ -131,7 +131,7 @@ type SettleTOTPParams struct {
 }
 
 func (q *Queries) SettleTOTP(ctx context.Context, arg SettleTOTPParams) error {
-	_, err := q.exec(ctx, q.settleTOTPStmt, settleTOTP, arg.Now, arg.Newest)
+	_, err := q.db.ExecContext(ctx, settleTOTP, arg.Now, arg.Newest)
 	return err
 }
 
@@ -150,6 +150,6 @@ type SettleTokensParams struct {
 
 // A token without a time of its exchange is not known to be the last one before its successor.
 func (q *Queries) SettleTokens(ctx context.Context, arg SettleTokensParams) error {
-	_, err := q.exec(ctx, q.settleTokensStmt, settleTokens, arg.Now, arg.IdleEnd, arg.Latest)
+	_, err := q.db.ExecContext(ctx, settleTokens, arg.Now, arg.IdleEnd, arg.Latest)
 	return err
 }

@@ -20,7 +20,7 @@ type DemandFactorParams struct {
 }
 
 func (q *Queries) DemandFactor(ctx context.Context, arg DemandFactorParams) error {
-	_, err := q.exec(ctx, q.demandFactorStmt, demandFactor, arg.Now, arg.ID)
+	_, err := q.db.ExecContext(ctx, demandFactor, arg.Now, arg.ID)
 	return err
 }
 
@@ -29,7 +29,7 @@ UPDATE accounts SET factor_demanded_at = CAST(?1 AS INTEGER) WHERE factor_demand
 `
 
 func (q *Queries) DemandFactorOfAll(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.demandFactorOfAllStmt, demandFactorOfAll, now)
+	_, err := q.db.ExecContext(ctx, demandFactorOfAll, now)
 	return err
 }
 
@@ -43,7 +43,7 @@ type ExcuseFactorParams struct {
 }
 
 func (q *Queries) ExcuseFactor(ctx context.Context, arg ExcuseFactorParams) error {
-	_, err := q.exec(ctx, q.excuseFactorStmt, excuseFactor, arg.Until, arg.ID)
+	_, err := q.db.ExecContext(ctx, excuseFactor, arg.Until, arg.ID)
 	return err
 }
 
@@ -63,7 +63,7 @@ type FactorDemandRow struct {
 
 // Since when a second factor is demanded of an account, and whether it may have one.
 func (q *Queries) FactorDemand(ctx context.Context, id string) (FactorDemandRow, error) {
-	row := q.queryRow(ctx, q.factorDemandStmt, factorDemand, id)
+	row := q.db.QueryRowContext(ctx, factorDemand, id)
 	var i FactorDemandRow
 	err := row.Scan(
 		&i.FactorDemandedAt,
@@ -79,6 +79,6 @@ UPDATE accounts SET factor_demanded_at = NULL WHERE factor_demanded_at IS NOT NU
 `
 
 func (q *Queries) ForgetFactorDemands(ctx context.Context) error {
-	_, err := q.exec(ctx, q.forgetFactorDemandsStmt, forgetFactorDemands)
+	_, err := q.db.ExecContext(ctx, forgetFactorDemands)
 	return err
 }

@@ -29,7 +29,7 @@ type AccountEventsRow struct {
 }
 
 func (q *Queries) AccountEvents(ctx context.Context, arg AccountEventsParams) ([]AccountEventsRow, error) {
-	rows, err := q.query(ctx, q.accountEventsStmt, accountEvents, arg.AccountID, arg.Count)
+	rows, err := q.db.QueryContext(ctx, accountEvents, arg.AccountID, arg.Count)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ DELETE FROM security_events WHERE at <= ?1
 `
 
 func (q *Queries) DeleteOldEvents(ctx context.Context, before int64) error {
-	_, err := q.exec(ctx, q.deleteOldEventsStmt, deleteOldEvents, before)
+	_, err := q.db.ExecContext(ctx, deleteOldEvents, before)
 	return err
 }
 
@@ -82,7 +82,7 @@ type DeleteSurplusEventsParams struct {
 
 // The newest of each kind stay, so that noise of one kind covers no other.
 func (q *Queries) DeleteSurplusEvents(ctx context.Context, arg DeleteSurplusEventsParams) error {
-	_, err := q.exec(ctx, q.deleteSurplusEventsStmt, deleteSurplusEvents,
+	_, err := q.db.ExecContext(ctx, deleteSurplusEvents,
 		arg.AccountID,
 		arg.Kind,
 		arg.Keep,
@@ -106,7 +106,7 @@ type InsertEventParams struct {
 }
 
 func (q *Queries) InsertEvent(ctx context.Context, arg InsertEventParams) error {
-	_, err := q.exec(ctx, q.insertEventStmt, insertEvent,
+	_, err := q.db.ExecContext(ctx, insertEvent,
 		arg.AccountID,
 		arg.Kind,
 		arg.At,

@@ -19,7 +19,7 @@ type DeleteExpiredWindowsParams struct {
 }
 
 func (q *Queries) DeleteExpiredWindows(ctx context.Context, arg DeleteExpiredWindowsParams) error {
-	_, err := q.exec(ctx, q.deleteExpiredWindowsStmt, deleteExpiredWindows, arg.Now, arg.Latest)
+	_, err := q.db.ExecContext(ctx, deleteExpiredWindows, arg.Now, arg.Latest)
 	return err
 }
 
@@ -29,7 +29,7 @@ DELETE FROM rate_windows WHERE key IN (SELECT w.key FROM rate_windows w ORDER BY
 
 // Those that end last stay.
 func (q *Queries) DeleteSurplusWindows(ctx context.Context, keep int64) error {
-	_, err := q.exec(ctx, q.deleteSurplusWindowsStmt, deleteSurplusWindows, keep)
+	_, err := q.db.ExecContext(ctx, deleteSurplusWindows, keep)
 	return err
 }
 
@@ -38,7 +38,7 @@ DELETE FROM rate_windows WHERE key = ?1
 `
 
 func (q *Queries) DeleteWindow(ctx context.Context, key string) error {
-	_, err := q.exec(ctx, q.deleteWindowStmt, deleteWindow, key)
+	_, err := q.db.ExecContext(ctx, deleteWindow, key)
 	return err
 }
 
@@ -54,7 +54,7 @@ type KeepWindowParams struct {
 }
 
 func (q *Queries) KeepWindow(ctx context.Context, arg KeepWindowParams) error {
-	_, err := q.exec(ctx, q.keepWindowStmt, keepWindow, arg.Key, arg.Hits, arg.ExpiresAt)
+	_, err := q.db.ExecContext(ctx, keepWindow, arg.Key, arg.Hits, arg.ExpiresAt)
 	return err
 }
 
@@ -63,7 +63,7 @@ SELECT "key", hits, expires_at FROM rate_windows WHERE expires_at > ?1
 `
 
 func (q *Queries) Windows(ctx context.Context, now int64) ([]RateWindow, error) {
-	rows, err := q.query(ctx, q.windowsStmt, windows, now)
+	rows, err := q.db.QueryContext(ctx, windows, now)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type AttemptMailParams struct {
 }
 
 func (q *Queries) AttemptMail(ctx context.Context, arg AttemptMailParams) error {
-	_, err := q.exec(ctx, q.attemptMailStmt, attemptMail, arg.NextAttemptAt, arg.ID)
+	_, err := q.db.ExecContext(ctx, attemptMail, arg.NextAttemptAt, arg.ID)
 	return err
 }
 
@@ -37,7 +37,7 @@ type CountEventsSinceParams struct {
 }
 
 func (q *Queries) CountEventsSince(ctx context.Context, arg CountEventsSinceParams) (int64, error) {
-	row := q.queryRow(ctx, q.countEventsSinceStmt, countEventsSince,
+	row := q.db.QueryRowContext(ctx, countEventsSince,
 		arg.AccountID,
 		arg.Kind,
 		arg.After,
@@ -59,7 +59,7 @@ type DeleteExpiredMailRow struct {
 }
 
 func (q *Queries) DeleteExpiredMail(ctx context.Context, now int64) ([]DeleteExpiredMailRow, error) {
-	rows, err := q.query(ctx, q.deleteExpiredMailStmt, deleteExpiredMail, now)
+	rows, err := q.db.QueryContext(ctx, deleteExpiredMail, now)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ DELETE FROM mail_outbox WHERE id = ?1
 `
 
 func (q *Queries) DeleteMail(ctx context.Context, id int64) error {
-	_, err := q.exec(ctx, q.deleteMailStmt, deleteMail, id)
+	_, err := q.db.ExecContext(ctx, deleteMail, id)
 	return err
 }
 
@@ -104,7 +104,7 @@ type DeleteSurplusMailParams struct {
 }
 
 func (q *Queries) DeleteSurplusMail(ctx context.Context, arg DeleteSurplusMailParams) (int64, error) {
-	result, err := q.exec(ctx, q.deleteSurplusMailStmt, deleteSurplusMail, arg.AccountID, arg.Kind, arg.Keep)
+	result, err := q.db.ExecContext(ctx, deleteSurplusMail, arg.AccountID, arg.Kind, arg.Keep)
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +117,7 @@ SELECT id, account_id, kind, sealed, created_at, expires_at, attempts, next_atte
 
 // What has failed before waits for what is new: a person may be waiting for that, and one bad address must not hold it up.
 func (q *Queries) DueMail(ctx context.Context, now int64) (MailOutbox, error) {
-	row := q.queryRow(ctx, q.dueMailStmt, dueMail, now)
+	row := q.db.QueryRowContext(ctx, dueMail, now)
 	var i MailOutbox
 	err := row.Scan(
 		&i.ID,
@@ -146,7 +146,7 @@ type InsertMailParams struct {
 }
 
 func (q *Queries) InsertMail(ctx context.Context, arg InsertMailParams) error {
-	_, err := q.exec(ctx, q.insertMailStmt, insertMail,
+	_, err := q.db.ExecContext(ctx, insertMail,
 		arg.AccountID,
 		arg.Kind,
 		arg.Sealed,
@@ -167,7 +167,7 @@ type KnownDevicesRow struct {
 
 // The browsers with which somebody has signed in to an account, as far as they are still remembered.
 func (q *Queries) KnownDevices(ctx context.Context, accountID string) ([]KnownDevicesRow, error) {
-	rows, err := q.query(ctx, q.knownDevicesStmt, knownDevices, accountID)
+	rows, err := q.db.QueryContext(ctx, knownDevices, accountID)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ UPDATE mail_outbox SET next_attempt_at = MIN(next_attempt_at, ?1)
 `
 
 func (q *Queries) MakeMailDue(ctx context.Context, now interface{}) error {
-	_, err := q.exec(ctx, q.makeMailDueStmt, makeMailDue, now)
+	_, err := q.db.ExecContext(ctx, makeMailDue, now)
 	return err
 }
 
@@ -203,7 +203,7 @@ SELECT CAST(COALESCE(MIN(next_attempt_at), 0) AS INTEGER) AS at FROM mail_outbox
 `
 
 func (q *Queries) NextMailAttempt(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.nextMailAttemptStmt, nextMailAttempt)
+	row := q.db.QueryRowContext(ctx, nextMailAttempt)
 	var at int64
 	err := row.Scan(&at)
 	return at, err
@@ -223,6 +223,6 @@ type SettleMailParams struct {
 
 // What was written while the clock was ahead is tried now, and given up no later than what is written now.
 func (q *Queries) SettleMail(ctx context.Context, arg SettleMailParams) error {
-	_, err := q.exec(ctx, q.settleMailStmt, settleMail, arg.LatestAttempt, arg.Now, arg.LatestEnd)
+	_, err := q.db.ExecContext(ctx, settleMail, arg.LatestAttempt, arg.Now, arg.LatestEnd)
 	return err
 }

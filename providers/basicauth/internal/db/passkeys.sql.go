@@ -22,7 +22,7 @@ type CountPasskeysParams struct {
 
 // Those of an account that belong to a domain or to one that is not known; all of them if rp_id is empty.
 func (q *Queries) CountPasskeys(ctx context.Context, arg CountPasskeysParams) (int64, error) {
-	row := q.queryRow(ctx, q.countPasskeysStmt, countPasskeys, arg.AccountID, arg.RpID)
+	row := q.db.QueryRowContext(ctx, countPasskeys, arg.AccountID, arg.RpID)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -38,7 +38,7 @@ type DeletePasskeyParams struct {
 }
 
 func (q *Queries) DeletePasskey(ctx context.Context, arg DeletePasskeyParams) ([]string, error) {
-	rows, err := q.query(ctx, q.deletePasskeyStmt, deletePasskey, arg.ID, arg.AccountID)
+	rows, err := q.db.QueryContext(ctx, deletePasskey, arg.ID, arg.AccountID)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ DELETE FROM passkeys WHERE account_id = ?1
 `
 
 func (q *Queries) DeletePasskeys(ctx context.Context, accountID string) error {
-	_, err := q.exec(ctx, q.deletePasskeysStmt, deletePasskeys, accountID)
+	_, err := q.db.ExecContext(ctx, deletePasskeys, accountID)
 	return err
 }
 
@@ -84,7 +84,7 @@ type InsertPasskeyParams struct {
 }
 
 func (q *Queries) InsertPasskey(ctx context.Context, arg InsertPasskeyParams) error {
-	_, err := q.exec(ctx, q.insertPasskeyStmt, insertPasskey,
+	_, err := q.db.ExecContext(ctx, insertPasskey,
 		arg.ID,
 		arg.AccountID,
 		arg.Name,
@@ -100,7 +100,7 @@ SELECT id, account_id, name, credential, created_at, last_used_at, rp_id FROM pa
 `
 
 func (q *Queries) Passkey(ctx context.Context, id string) (Passkey, error) {
-	row := q.queryRow(ctx, q.passkeyStmt, passkey, id)
+	row := q.db.QueryRowContext(ctx, passkey, id)
 	var i Passkey
 	err := row.Scan(
 		&i.ID,
@@ -124,7 +124,7 @@ type PasskeyDomainsRow struct {
 }
 
 func (q *Queries) PasskeyDomains(ctx context.Context) ([]PasskeyDomainsRow, error) {
-	rows, err := q.query(ctx, q.passkeyDomainsStmt, passkeyDomains)
+	rows, err := q.db.QueryContext(ctx, passkeyDomains)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ SELECT id, account_id, name, credential, created_at, last_used_at, rp_id FROM pa
 `
 
 func (q *Queries) Passkeys(ctx context.Context, accountID string) ([]Passkey, error) {
-	rows, err := q.query(ctx, q.passkeysStmt, passkeys, accountID)
+	rows, err := q.db.QueryContext(ctx, passkeys, accountID)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ type RenamePasskeyParams struct {
 }
 
 func (q *Queries) RenamePasskey(ctx context.Context, arg RenamePasskeyParams) (int64, error) {
-	result, err := q.exec(ctx, q.renamePasskeyStmt, renamePasskey, arg.Name, arg.ID, arg.AccountID)
+	result, err := q.db.ExecContext(ctx, renamePasskey, arg.Name, arg.ID, arg.AccountID)
 	if err != nil {
 		return 0, err
 	}
@@ -211,7 +211,7 @@ type UsePasskeyParams struct {
 }
 
 func (q *Queries) UsePasskey(ctx context.Context, arg UsePasskeyParams) error {
-	_, err := q.exec(ctx, q.usePasskeyStmt, usePasskey,
+	_, err := q.db.ExecContext(ctx, usePasskey,
 		arg.Credential,
 		arg.RpID,
 		arg.Now,

@@ -14,7 +14,7 @@ SELECT CAST(COUNT(*) AS INTEGER) AS n FROM recovery_codes WHERE account_id = ?1
 `
 
 func (q *Queries) CountRecoveryCodes(ctx context.Context, accountID string) (int64, error) {
-	row := q.queryRow(ctx, q.countRecoveryCodesStmt, countRecoveryCodes, accountID)
+	row := q.db.QueryRowContext(ctx, countRecoveryCodes, accountID)
 	var n int64
 	err := row.Scan(&n)
 	return n, err
@@ -25,7 +25,7 @@ DELETE FROM recovery_codes WHERE account_id = ?1
 `
 
 func (q *Queries) DeleteRecoveryCodes(ctx context.Context, accountID string) error {
-	_, err := q.exec(ctx, q.deleteRecoveryCodesStmt, deleteRecoveryCodes, accountID)
+	_, err := q.db.ExecContext(ctx, deleteRecoveryCodes, accountID)
 	return err
 }
 
@@ -39,7 +39,7 @@ type InsertRecoveryCodeParams struct {
 }
 
 func (q *Queries) InsertRecoveryCode(ctx context.Context, arg InsertRecoveryCodeParams) error {
-	_, err := q.exec(ctx, q.insertRecoveryCodeStmt, insertRecoveryCode, arg.AccountID, arg.Fingerprint)
+	_, err := q.db.ExecContext(ctx, insertRecoveryCode, arg.AccountID, arg.Fingerprint)
 	return err
 }
 
@@ -53,7 +53,7 @@ type UseRecoveryCodeParams struct {
 }
 
 func (q *Queries) UseRecoveryCode(ctx context.Context, arg UseRecoveryCodeParams) (int64, error) {
-	result, err := q.exec(ctx, q.useRecoveryCodeStmt, useRecoveryCode, arg.AccountID, arg.Fingerprint)
+	result, err := q.db.ExecContext(ctx, useRecoveryCode, arg.AccountID, arg.Fingerprint)
 	if err != nil {
 		return 0, err
 	}

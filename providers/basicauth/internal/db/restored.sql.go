@@ -15,7 +15,7 @@ DELETE FROM mail_outbox
 
 // Links in mail are no good any more, and notices were sent already or tell of what is not there.
 func (q *Queries) DeleteAllMail(ctx context.Context) error {
-	_, err := q.exec(ctx, q.deleteAllMailStmt, deleteAllMail)
+	_, err := q.db.ExecContext(ctx, deleteAllMail)
 	return err
 }
 
@@ -24,7 +24,7 @@ DELETE FROM recovery_codes
 `
 
 func (q *Queries) DeleteAllRecoveryCodes(ctx context.Context) error {
-	_, err := q.exec(ctx, q.deleteAllRecoveryCodesStmt, deleteAllRecoveryCodes)
+	_, err := q.db.ExecContext(ctx, deleteAllRecoveryCodes)
 	return err
 }
 
@@ -33,7 +33,7 @@ DELETE FROM one_time_tokens
 `
 
 func (q *Queries) DeleteAllTokens(ctx context.Context) error {
-	_, err := q.exec(ctx, q.deleteAllTokensStmt, deleteAllTokens)
+	_, err := q.db.ExecContext(ctx, deleteAllTokens)
 	return err
 }
 
@@ -45,7 +45,7 @@ UPDATE sessions SET revoked_at = CAST(?1 AS INTEGER) WHERE revoked_at IS NULL
 // An older copy of the database was put back: what has ended or was used up since is not known, so nothing that can be is
 // good any more.
 func (q *Queries) EndAllSessions(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.endAllSessionsStmt, endAllSessions, now)
+	_, err := q.db.ExecContext(ctx, endAllSessions, now)
 	return err
 }
 
@@ -54,6 +54,6 @@ UPDATE totp SET last_step = max(last_step, ?1)
 `
 
 func (q *Queries) UseAllTOTPSteps(ctx context.Context, step interface{}) error {
-	_, err := q.exec(ctx, q.useAllTOTPStepsStmt, useAllTOTPSteps, step)
+	_, err := q.db.ExecContext(ctx, useAllTOTPSteps, step)
 	return err
 }

@@ -31,7 +31,7 @@ type AccountSessionsRow struct {
 }
 
 func (q *Queries) AccountSessions(ctx context.Context, arg AccountSessionsParams) ([]AccountSessionsRow, error) {
-	rows, err := q.query(ctx, q.accountSessionsStmt, accountSessions, arg.AccountID, arg.Now)
+	rows, err := q.db.QueryContext(ctx, accountSessions, arg.AccountID, arg.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ DELETE FROM sessions WHERE expires_at <= ?1
 `
 
 func (q *Queries) DeleteExpiredSessions(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.deleteExpiredSessionsStmt, deleteExpiredSessions, now)
+	_, err := q.db.ExecContext(ctx, deleteExpiredSessions, now)
 	return err
 }
 
@@ -74,7 +74,7 @@ DELETE FROM refresh_tokens WHERE expires_at <= ?1
 `
 
 func (q *Queries) DeleteExpiredTokens(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.deleteExpiredTokensStmt, deleteExpiredTokens, now)
+	_, err := q.db.ExecContext(ctx, deleteExpiredTokens, now)
 	return err
 }
 
@@ -95,7 +95,7 @@ type DeleteOldEndedSessionsParams struct {
 
 // The newest stay, because they say which browsers are known, and those whose access tokens have still to be refused.
 func (q *Queries) DeleteOldEndedSessions(ctx context.Context, arg DeleteOldEndedSessionsParams) error {
-	_, err := q.exec(ctx, q.deleteOldEndedSessionsStmt, deleteOldEndedSessions,
+	_, err := q.db.ExecContext(ctx, deleteOldEndedSessions,
 		arg.AccountID,
 		arg.Before,
 		arg.Keep,
@@ -128,7 +128,7 @@ type EndOldestSessionsRow struct {
 }
 
 func (q *Queries) EndOldestSessions(ctx context.Context, arg EndOldestSessionsParams) ([]EndOldestSessionsRow, error) {
-	rows, err := q.query(ctx, q.endOldestSessionsStmt, endOldestSessions, arg.Now, arg.AccountID, arg.Keep)
+	rows, err := q.db.QueryContext(ctx, endOldestSessions, arg.Now, arg.AccountID, arg.Keep)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ WHERE revoked_at IS NULL AND access_until > CAST(?1 AS INTEGER) AND (expires_at 
 
 // Their access tokens are refused as well.
 func (q *Queries) EndShortenedSessions(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.endShortenedSessionsStmt, endShortenedSessions, now)
+	_, err := q.db.ExecContext(ctx, endShortenedSessions, now)
 	return err
 }
 
@@ -171,7 +171,7 @@ type EraseSealsParams struct {
 }
 
 func (q *Queries) EraseSeals(ctx context.Context, arg EraseSealsParams) error {
-	_, err := q.exec(ctx, q.eraseSealsStmt, eraseSeals, arg.Before, arg.Latest)
+	_, err := q.db.ExecContext(ctx, eraseSeals, arg.Before, arg.Latest)
 	return err
 }
 
@@ -192,7 +192,7 @@ type ExtendSessionParams struct {
 }
 
 func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) error {
-	_, err := q.exec(ctx, q.extendSessionStmt, extendSession,
+	_, err := q.db.ExecContext(ctx, extendSession,
 		arg.ExpiresAt,
 		arg.EndsAt,
 		arg.AccessUntil,
@@ -214,7 +214,7 @@ type HasTokensParams struct {
 }
 
 func (q *Queries) HasTokens(ctx context.Context, arg HasTokensParams) (bool, error) {
-	row := q.queryRow(ctx, q.hasTokensStmt, hasTokens, arg.SessionID, arg.Below)
+	row := q.db.QueryRowContext(ctx, hasTokens, arg.SessionID, arg.Below)
 	var many bool
 	err := row.Scan(&many)
 	return many, err
@@ -238,7 +238,7 @@ type InsertSessionParams struct {
 }
 
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
-	_, err := q.exec(ctx, q.insertSessionStmt, insertSession,
+	_, err := q.db.ExecContext(ctx, insertSession,
 		arg.ID,
 		arg.AccountID,
 		arg.TokenVersion,
@@ -267,7 +267,7 @@ type InsertTokenParams struct {
 }
 
 func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error {
-	_, err := q.exec(ctx, q.insertTokenStmt, insertToken,
+	_, err := q.db.ExecContext(ctx, insertToken,
 		arg.Fingerprint,
 		arg.SessionID,
 		arg.CreatedAt,
@@ -289,7 +289,7 @@ type LiveTokenRow struct {
 }
 
 func (q *Queries) LiveToken(ctx context.Context, sessionID string) (LiveTokenRow, error) {
-	row := q.queryRow(ctx, q.liveTokenStmt, liveToken, sessionID)
+	row := q.db.QueryRowContext(ctx, liveToken, sessionID)
 	var i LiveTokenRow
 	err := row.Scan(&i.Fingerprint, &i.Sealed)
 	return i, err
@@ -308,7 +308,7 @@ type NoteUseParams struct {
 
 // Only a live token can still be replaced, so the use of another one is not worth a note.
 func (q *Queries) NoteUse(ctx context.Context, arg NoteUseParams) error {
-	_, err := q.exec(ctx, q.noteUseStmt, noteUse, arg.Now, arg.SessionID, arg.Generation)
+	_, err := q.db.ExecContext(ctx, noteUse, arg.Now, arg.SessionID, arg.Generation)
 	return err
 }
 
@@ -326,7 +326,7 @@ type OutdatedAccountsRow struct {
 }
 
 func (q *Queries) OutdatedAccounts(ctx context.Context, now int64) ([]OutdatedAccountsRow, error) {
-	rows, err := q.query(ctx, q.outdatedAccountsStmt, outdatedAccounts, now)
+	rows, err := q.db.QueryContext(ctx, outdatedAccounts, now)
 	if err != nil {
 		return nil, err
 	}
@@ -358,7 +358,7 @@ type ProveSessionParams struct {
 }
 
 func (q *Queries) ProveSession(ctx context.Context, arg ProveSessionParams) error {
-	_, err := q.exec(ctx, q.proveSessionStmt, proveSession, arg.Now, arg.ID)
+	_, err := q.db.ExecContext(ctx, proveSession, arg.Now, arg.ID)
 	return err
 }
 
@@ -373,7 +373,7 @@ type RepeatTokenParams struct {
 }
 
 func (q *Queries) RepeatToken(ctx context.Context, arg RepeatTokenParams) (int64, error) {
-	result, err := q.exec(ctx, q.repeatTokenStmt, repeatToken, arg.Now, arg.Fingerprint)
+	result, err := q.db.ExecContext(ctx, repeatToken, arg.Now, arg.Fingerprint)
 	if err != nil {
 		return 0, err
 	}
@@ -392,7 +392,7 @@ type ReplaceTokenParams struct {
 
 // The live token, whose answer was lost, gives way to another one.
 func (q *Queries) ReplaceToken(ctx context.Context, arg ReplaceTokenParams) (int64, error) {
-	result, err := q.exec(ctx, q.replaceTokenStmt, replaceToken, arg.Now, arg.Fingerprint)
+	result, err := q.db.ExecContext(ctx, replaceToken, arg.Now, arg.Fingerprint)
 	if err != nil {
 		return 0, err
 	}
@@ -411,7 +411,7 @@ type ReplacedTokensRow struct {
 }
 
 func (q *Queries) ReplacedTokens(ctx context.Context, after int64) ([]ReplacedTokensRow, error) {
-	rows, err := q.query(ctx, q.replacedTokensStmt, replacedTokens, after)
+	rows, err := q.db.QueryContext(ctx, replacedTokens, after)
 	if err != nil {
 		return nil, err
 	}
@@ -450,7 +450,7 @@ type RevokeAccountSessionsRow struct {
 }
 
 func (q *Queries) RevokeAccountSessions(ctx context.Context, arg RevokeAccountSessionsParams) ([]RevokeAccountSessionsRow, error) {
-	rows, err := q.query(ctx, q.revokeAccountSessionsStmt, revokeAccountSessions, arg.Now, arg.AccountID)
+	rows, err := q.db.QueryContext(ctx, revokeAccountSessions, arg.Now, arg.AccountID)
 	if err != nil {
 		return nil, err
 	}
@@ -490,7 +490,7 @@ type RevokeOtherSessionsRow struct {
 }
 
 func (q *Queries) RevokeOtherSessions(ctx context.Context, arg RevokeOtherSessionsParams) ([]RevokeOtherSessionsRow, error) {
-	rows, err := q.query(ctx, q.revokeOtherSessionsStmt, revokeOtherSessions, arg.Now, arg.AccountID, arg.Keep)
+	rows, err := q.db.QueryContext(ctx, revokeOtherSessions, arg.Now, arg.AccountID, arg.Keep)
 	if err != nil {
 		return nil, err
 	}
@@ -530,7 +530,7 @@ type RevokeOwnSessionRow struct {
 }
 
 func (q *Queries) RevokeOwnSession(ctx context.Context, arg RevokeOwnSessionParams) ([]RevokeOwnSessionRow, error) {
-	rows, err := q.query(ctx, q.revokeOwnSessionStmt, revokeOwnSession, arg.Now, arg.ID, arg.AccountID)
+	rows, err := q.db.QueryContext(ctx, revokeOwnSession, arg.Now, arg.ID, arg.AccountID)
 	if err != nil {
 		return nil, err
 	}
@@ -570,7 +570,7 @@ type RevokeSessionRow struct {
 }
 
 func (q *Queries) RevokeSession(ctx context.Context, arg RevokeSessionParams) ([]RevokeSessionRow, error) {
-	rows, err := q.query(ctx, q.revokeSessionStmt, revokeSession, arg.Now, arg.ID)
+	rows, err := q.db.QueryContext(ctx, revokeSession, arg.Now, arg.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -603,7 +603,7 @@ type RevokedSessionsRow struct {
 }
 
 func (q *Queries) RevokedSessions(ctx context.Context, now int64) ([]RevokedSessionsRow, error) {
-	rows, err := q.query(ctx, q.revokedSessionsStmt, revokedSessions, now)
+	rows, err := q.db.QueryContext(ctx, revokedSessions, now)
 	if err != nil {
 		return nil, err
 	}
@@ -636,7 +636,7 @@ type RotateTokenParams struct {
 }
 
 func (q *Queries) RotateToken(ctx context.Context, arg RotateTokenParams) (int64, error) {
-	result, err := q.exec(ctx, q.rotateTokenStmt, rotateToken, arg.Now, arg.Fingerprint)
+	result, err := q.db.ExecContext(ctx, rotateToken, arg.Now, arg.Fingerprint)
 	if err != nil {
 		return 0, err
 	}
@@ -674,7 +674,7 @@ type SessionAccountRow struct {
 }
 
 func (q *Queries) SessionAccount(ctx context.Context, arg SessionAccountParams) (SessionAccountRow, error) {
-	row := q.queryRow(ctx, q.sessionAccountStmt, sessionAccount, arg.SessionID, arg.AccountID, arg.Now)
+	row := q.db.QueryRowContext(ctx, sessionAccount, arg.SessionID, arg.AccountID, arg.Now)
 	var i SessionAccountRow
 	err := row.Scan(
 		&i.SessionID,
@@ -708,7 +708,7 @@ type ShortenSessionsParams struct {
 
 // Sessions end no later than the lifetimes of now say, counted from when they began and were used last.
 func (q *Queries) ShortenSessions(ctx context.Context, arg ShortenSessionsParams) (int64, error) {
-	result, err := q.exec(ctx, q.shortenSessionsStmt, shortenSessions, arg.Idle, arg.Absolute)
+	result, err := q.db.ExecContext(ctx, shortenSessions, arg.Idle, arg.Absolute)
 	if err != nil {
 		return 0, err
 	}
@@ -721,7 +721,7 @@ WHERE rotated_at IS NULL AND expires_at > created_at + CAST(?1 AS INTEGER)
 `
 
 func (q *Queries) ShortenTokens(ctx context.Context, idle int64) error {
-	_, err := q.exec(ctx, q.shortenTokensStmt, shortenTokens, idle)
+	_, err := q.db.ExecContext(ctx, shortenTokens, idle)
 	return err
 }
 
@@ -762,7 +762,7 @@ type TokenRow struct {
 
 // A repeatable token is the one before the session's live token, as far as that was never used.
 func (q *Queries) Token(ctx context.Context, fingerprint string) (TokenRow, error) {
-	row := q.queryRow(ctx, q.tokenStmt, token, fingerprint)
+	row := q.db.QueryRowContext(ctx, token, fingerprint)
 	var i TokenRow
 	err := row.Scan(
 		&i.ExpiresAt,

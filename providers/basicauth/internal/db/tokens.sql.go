@@ -16,7 +16,7 @@ RETURNING attempts
 `
 
 func (q *Queries) CountAttempt(ctx context.Context, fingerprint string) (int64, error) {
-	row := q.queryRow(ctx, q.countAttemptStmt, countAttempt, fingerprint)
+	row := q.db.QueryRowContext(ctx, countAttempt, fingerprint)
 	var attempts int64
 	err := row.Scan(&attempts)
 	return attempts, err
@@ -32,7 +32,7 @@ type DeleteAccountTokensParams struct {
 }
 
 func (q *Queries) DeleteAccountTokens(ctx context.Context, arg DeleteAccountTokensParams) error {
-	_, err := q.exec(ctx, q.deleteAccountTokensStmt, deleteAccountTokens, arg.AccountID, arg.Kind)
+	_, err := q.db.ExecContext(ctx, deleteAccountTokens, arg.AccountID, arg.Kind)
 	return err
 }
 
@@ -46,7 +46,7 @@ type DeleteExpiredOneTimeTokensParams struct {
 }
 
 func (q *Queries) DeleteExpiredOneTimeTokens(ctx context.Context, arg DeleteExpiredOneTimeTokensParams) error {
-	_, err := q.exec(ctx, q.deleteExpiredOneTimeTokensStmt, deleteExpiredOneTimeTokens, arg.Now, arg.Latest)
+	_, err := q.db.ExecContext(ctx, deleteExpiredOneTimeTokens, arg.Now, arg.Latest)
 	return err
 }
 
@@ -55,7 +55,7 @@ DELETE FROM one_time_tokens WHERE fingerprint = ?1
 `
 
 func (q *Queries) DeleteOneTimeToken(ctx context.Context, fingerprint string) (int64, error) {
-	result, err := q.exec(ctx, q.deleteOneTimeTokenStmt, deleteOneTimeToken, fingerprint)
+	result, err := q.db.ExecContext(ctx, deleteOneTimeToken, fingerprint)
 	if err != nil {
 		return 0, err
 	}
@@ -70,7 +70,7 @@ DELETE FROM one_time_tokens WHERE fingerprint = (
 
 // Makes room for one more token without an account. The plus sign makes SQLite look for the oldest in the order of the expiry.
 func (q *Queries) DeleteSurplusCeremony(ctx context.Context, keep int64) error {
-	_, err := q.exec(ctx, q.deleteSurplusCeremonyStmt, deleteSurplusCeremony, keep)
+	_, err := q.db.ExecContext(ctx, deleteSurplusCeremony, keep)
 	return err
 }
 
@@ -88,7 +88,7 @@ type DeleteSurplusTokensParams struct {
 }
 
 func (q *Queries) DeleteSurplusTokens(ctx context.Context, arg DeleteSurplusTokensParams) error {
-	_, err := q.exec(ctx, q.deleteSurplusTokensStmt, deleteSurplusTokens, arg.AccountID, arg.Kind, arg.Keep)
+	_, err := q.db.ExecContext(ctx, deleteSurplusTokens, arg.AccountID, arg.Kind, arg.Keep)
 	return err
 }
 
@@ -109,7 +109,7 @@ type InsertOneTimeTokenParams struct {
 }
 
 func (q *Queries) InsertOneTimeToken(ctx context.Context, arg InsertOneTimeTokenParams) error {
-	_, err := q.exec(ctx, q.insertOneTimeTokenStmt, insertOneTimeToken,
+	_, err := q.db.ExecContext(ctx, insertOneTimeToken,
 		arg.Fingerprint,
 		arg.Kind,
 		arg.AccountID,
@@ -152,7 +152,7 @@ type OneTimeTokenRow struct {
 
 // A token that a session has begun is worth nothing once the session has ended.
 func (q *Queries) OneTimeToken(ctx context.Context, arg OneTimeTokenParams) (OneTimeTokenRow, error) {
-	row := q.queryRow(ctx, q.oneTimeTokenStmt, oneTimeToken,
+	row := q.db.QueryRowContext(ctx, oneTimeToken,
 		arg.Fingerprint,
 		arg.Kind,
 		arg.Now,

@@ -22,7 +22,7 @@ type ConfirmTOTPParams struct {
 }
 
 func (q *Queries) ConfirmTOTP(ctx context.Context, arg ConfirmTOTPParams) (int64, error) {
-	result, err := q.exec(ctx, q.confirmTOTPStmt, confirmTOTP, arg.Now, arg.Step, arg.AccountID)
+	result, err := q.db.ExecContext(ctx, confirmTOTP, arg.Now, arg.Step, arg.AccountID)
 	if err != nil {
 		return 0, err
 	}
@@ -34,7 +34,7 @@ DELETE FROM totp WHERE account_id = ?1
 `
 
 func (q *Queries) DeleteTOTP(ctx context.Context, accountID string) (int64, error) {
-	result, err := q.exec(ctx, q.deleteTOTPStmt, deleteTOTP, accountID)
+	result, err := q.db.ExecContext(ctx, deleteTOTP, accountID)
 	if err != nil {
 		return 0, err
 	}
@@ -57,7 +57,7 @@ type EnrolTOTPParams struct {
 
 // A secret that counts is not replaced: it has to be removed first.
 func (q *Queries) EnrolTOTP(ctx context.Context, arg EnrolTOTPParams) (int64, error) {
-	result, err := q.exec(ctx, q.enrolTOTPStmt, enrolTOTP,
+	result, err := q.db.ExecContext(ctx, enrolTOTP,
 		arg.AccountID,
 		arg.Secret,
 		arg.SessionID,
@@ -79,7 +79,7 @@ type ResealTOTPParams struct {
 }
 
 func (q *Queries) ResealTOTP(ctx context.Context, arg ResealTOTPParams) error {
-	_, err := q.exec(ctx, q.resealTOTPStmt, resealTOTP, arg.Secret, arg.AccountID)
+	_, err := q.db.ExecContext(ctx, resealTOTP, arg.Secret, arg.AccountID)
 	return err
 }
 
@@ -88,7 +88,7 @@ SELECT account_id, secret, confirmed_at, last_step, created_at, session_id FROM 
 `
 
 func (q *Queries) TOTP(ctx context.Context, accountID string) (Totp, error) {
-	row := q.queryRow(ctx, q.tOTPStmt, tOTP, accountID)
+	row := q.db.QueryRowContext(ctx, tOTP, accountID)
 	var i Totp
 	err := row.Scan(
 		&i.AccountID,
@@ -114,7 +114,7 @@ type UseTOTPStepParams struct {
 
 // The condition is what makes each code count once. A step beyond the newest one that can be is from a clock that was ahead.
 func (q *Queries) UseTOTPStep(ctx context.Context, arg UseTOTPStepParams) (int64, error) {
-	result, err := q.exec(ctx, q.useTOTPStepStmt, useTOTPStep, arg.Step, arg.AccountID, arg.Newest)
+	result, err := q.db.ExecContext(ctx, useTOTPStep, arg.Step, arg.AccountID, arg.Newest)
 	if err != nil {
 		return 0, err
 	}

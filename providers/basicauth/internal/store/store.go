@@ -20,15 +20,11 @@ import (
 
 // Open opens the database file, and migrates it before.
 func Open(ctx context.Context, opts sqlitex.Options, log *slog.Logger, fatal func(error)) (*Store, error) {
-	db, err := sqlitex.Open(ctx, opts)
+	file, err := sqlitex.Open(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	st, err := newStore(ctx, db, log, fatal)
-	if err != nil {
-		return nil, errors.Join(db.Refusal(ctx, err), db.Close())
-	}
-	return st, nil
+	return newStore(file, log, fatal), nil
 }
 
 // Queries are the checked statements of package db, on either pool or inside a transaction.
@@ -42,24 +38,15 @@ type Store struct {
 	Breaker *breaker.Breaker
 }
 
-// newStore prepares every statement, so that a database that does not match the program is found at the start.
-func newStore(ctx context.Context, file *sqlitex.DB, log *slog.Logger, fatal func(error)) (*Store, error) {
-	read, err := db.Prepare(ctx, file.Read)
-	if err != nil {
-		return nil, err
-	}
-	write, err := db.Prepare(ctx, file.Write)
-	if err != nil {
-		return nil, errors.Join(err, read.Close())
-	}
-	return &Store{File: file, Read: read, Write: write, Breaker: breaker.New(breaker.Options{
+func newStore(file *sqlitex.DB, log *slog.Logger, fatal func(error)) *Store {
+	return &Store{File: file, Read: db.New(file.Read), Write: db.New(file.Write), Breaker: breaker.New(breaker.Options{
 		Store: "the database of the accounts", Log: log, Refuse: Unavailable, Fatal: fatal, Silence: file.Mark.Silence,
-	})}, nil
+	})}
 }
 
 // Close closes the file. After a failed fsync it leaves the write-ahead log where it is.
 func (s *Store) Close() error {
-	errs := []error{s.Read.Close(), s.Write.Close()}
+	var errs []error
 	if s.Breaker.Err() != nil {
 		errs = append(errs, s.keepLog())
 	}

@@ -24,7 +24,7 @@ type AddAdminEventParams struct {
 
 // Where no one is told, nothing is kept.
 func (q *Queries) AddAdminEvent(ctx context.Context, arg AddAdminEventParams) (int64, error) {
-	result, err := q.exec(ctx, q.addAdminEventStmt, addAdminEvent,
+	result, err := q.db.ExecContext(ctx, addAdminEvent,
 		arg.Name,
 		arg.At,
 		arg.WorkspaceID,
@@ -46,7 +46,7 @@ type AdminEventsAfterParams struct {
 }
 
 func (q *Queries) AdminEventsAfter(ctx context.Context, arg AdminEventsAfterParams) ([]AdminEvent, error) {
-	rows, err := q.query(ctx, q.adminEventsAfterStmt, adminEventsAfter, arg.After, arg.Max)
+	rows, err := q.db.QueryContext(ctx, adminEventsAfter, arg.After, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ SELECT id FROM webhooks WHERE scope = 'admin' ORDER BY num DESC
 `
 
 func (q *Queries) AdminWebhooks(ctx context.Context) ([]string, error) {
-	rows, err := q.query(ctx, q.adminWebhooksStmt, adminWebhooks)
+	rows, err := q.db.QueryContext(ctx, adminWebhooks)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ SELECT EXISTS (SELECT 1 FROM webhooks h WHERE h.scope = 'admin' AND h.enabled = 
 `
 
 func (q *Queries) AdminsAreTold(ctx context.Context) (bool, error) {
-	row := q.queryRow(ctx, q.adminsAreToldStmt, adminsAreTold)
+	row := q.db.QueryRowContext(ctx, adminsAreTold)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -117,7 +117,7 @@ SELECT CAST(count(*) AS INTEGER) FROM webhooks WHERE scope = 'admin'
 `
 
 func (q *Queries) CountAdminWebhooks(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.countAdminWebhooksStmt, countAdminWebhooks)
+	row := q.db.QueryRowContext(ctx, countAdminWebhooks)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -128,7 +128,7 @@ DELETE FROM admin_events WHERE num = ?1
 `
 
 func (q *Queries) DropAdminEvent(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.dropAdminEventStmt, dropAdminEvent, num)
+	_, err := q.db.ExecContext(ctx, dropAdminEvent, num)
 	return err
 }
 
@@ -152,7 +152,7 @@ type InsertAdminWebhookParams struct {
 
 // It begins with what comes next.
 func (q *Queries) InsertAdminWebhook(ctx context.Context, arg InsertAdminWebhookParams) error {
-	_, err := q.exec(ctx, q.insertAdminWebhookStmt, insertAdminWebhook,
+	_, err := q.db.ExecContext(ctx, insertAdminWebhook,
 		arg.ID,
 		arg.Workspace,
 		arg.Url,
@@ -176,7 +176,7 @@ type OldAdminEventsParams struct {
 }
 
 func (q *Queries) OldAdminEvents(ctx context.Context, arg OldAdminEventsParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.oldAdminEventsStmt, oldAdminEvents, arg.Before, arg.Max)
+	rows, err := q.db.QueryContext(ctx, oldAdminEvents, arg.Before, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ UPDATE webhooks SET position = max(position, (SELECT COALESCE(max(e.num), 0) FRO
 `
 
 func (q *Queries) SkipAdminEvents(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.skipAdminEventsStmt, skipAdminEvents, num)
+	_, err := q.db.ExecContext(ctx, skipAdminEvents, num)
 	return err
 }
 
@@ -217,7 +217,7 @@ type TrimAdminEventsParams struct {
 }
 
 func (q *Queries) TrimAdminEvents(ctx context.Context, arg TrimAdminEventsParams) error {
-	_, err := q.exec(ctx, q.trimAdminEventsStmt, trimAdminEvents, arg.Name, arg.Keep)
+	_, err := q.db.ExecContext(ctx, trimAdminEvents, arg.Name, arg.Keep)
 	return err
 }
 
@@ -239,7 +239,7 @@ type WaitingAdminWebhooksRow struct {
 
 // Enabled ones that were not told of all events, and that have room for more.
 func (q *Queries) WaitingAdminWebhooks(ctx context.Context, most int64) ([]WaitingAdminWebhooksRow, error) {
-	rows, err := q.query(ctx, q.waitingAdminWebhooksStmt, waitingAdminWebhooks, most)
+	rows, err := q.db.QueryContext(ctx, waitingAdminWebhooks, most)
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +292,7 @@ type WorkspaceOfEventRow struct {
 }
 
 func (q *Queries) WorkspaceOfEvent(ctx context.Context, num int64) (WorkspaceOfEventRow, error) {
-	row := q.queryRow(ctx, q.workspaceOfEventStmt, workspaceOfEvent, num)
+	row := q.db.QueryRowContext(ctx, workspaceOfEvent, num)
 	var i WorkspaceOfEventRow
 	err := row.Scan(
 		&i.ID,

@@ -20,7 +20,7 @@ type CountOtherSettingsParams struct {
 }
 
 func (q *Queries) CountOtherSettings(ctx context.Context, arg CountOtherSettingsParams) (int64, error) {
-	row := q.queryRow(ctx, q.countOtherSettingsStmt, countOtherSettings, arg.Workspace, arg.Key)
+	row := q.db.QueryRowContext(ctx, countOtherSettings, arg.Workspace, arg.Key)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -38,7 +38,7 @@ type DeploymentAdminsRow struct {
 }
 
 func (q *Queries) DeploymentAdmins(ctx context.Context) ([]DeploymentAdminsRow, error) {
-	rows, err := q.query(ctx, q.deploymentAdminsStmt, deploymentAdmins)
+	rows, err := q.db.QueryContext(ctx, deploymentAdmins)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ type DescribeWorkspaceRow struct {
 }
 
 func (q *Queries) DescribeWorkspace(ctx context.Context, num int64) (DescribeWorkspaceRow, error) {
-	row := q.queryRow(ctx, q.describeWorkspaceStmt, describeWorkspace, num)
+	row := q.db.QueryRowContext(ctx, describeWorkspace, num)
 	var i DescribeWorkspaceRow
 	err := row.Scan(
 		&i.ID,
@@ -106,7 +106,7 @@ UPDATE deployment_admins SET granted_by = '' WHERE granted_by <> '' AND granted_
 `
 
 func (q *Queries) ForgetAdmins(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.forgetAdminsStmt, forgetAdmins, userID)
+	_, err := q.db.ExecContext(ctx, forgetAdmins, userID)
 	return err
 }
 
@@ -121,7 +121,7 @@ type GrantDeploymentAdminParams struct {
 }
 
 func (q *Queries) GrantDeploymentAdmin(ctx context.Context, arg GrantDeploymentAdminParams) error {
-	_, err := q.exec(ctx, q.grantDeploymentAdminStmt, grantDeploymentAdmin, arg.UserID, arg.GrantedBy, arg.GrantedAt)
+	_, err := q.db.ExecContext(ctx, grantDeploymentAdmin, arg.UserID, arg.GrantedBy, arg.GrantedAt)
 	return err
 }
 
@@ -137,7 +137,7 @@ type IdentityIsAdminParams struct {
 }
 
 func (q *Queries) IdentityIsAdmin(ctx context.Context, arg IdentityIsAdminParams) (bool, error) {
-	row := q.queryRow(ctx, q.identityIsAdminStmt, identityIsAdmin, arg.Provider, arg.ProviderUserID)
+	row := q.db.QueryRowContext(ctx, identityIsAdmin, arg.Provider, arg.ProviderUserID)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -148,7 +148,7 @@ SELECT CAST(EXISTS (SELECT 1 FROM deployment_admins WHERE user_id = ?1) AS BOOLE
 `
 
 func (q *Queries) IsDeploymentAdmin(ctx context.Context, userID string) (bool, error) {
-	row := q.queryRow(ctx, q.isDeploymentAdminStmt, isDeploymentAdmin, userID)
+	row := q.db.QueryRowContext(ctx, isDeploymentAdmin, userID)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -167,7 +167,7 @@ type NoteFounderParams struct {
 
 // Nothing changes if the identity is the one that is noted.
 func (q *Queries) NoteFounder(ctx context.Context, arg NoteFounderParams) (int64, error) {
-	result, err := q.exec(ctx, q.noteFounderStmt, noteFounder, arg.Provider, arg.ProviderUserID)
+	result, err := q.db.ExecContext(ctx, noteFounder, arg.Provider, arg.ProviderUserID)
 	if err != nil {
 		return 0, err
 	}
@@ -179,7 +179,7 @@ UPDATE workspaces SET deleted_at = NULL WHERE num = ?1
 `
 
 func (q *Queries) RestoreWorkspace(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.restoreWorkspaceStmt, restoreWorkspace, num)
+	_, err := q.db.ExecContext(ctx, restoreWorkspace, num)
 	return err
 }
 
@@ -188,7 +188,7 @@ DELETE FROM deployment_admins WHERE user_id = ?1
 `
 
 func (q *Queries) RevokeDeploymentAdmin(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.revokeDeploymentAdminStmt, revokeDeploymentAdmin, userID)
+	_, err := q.db.ExecContext(ctx, revokeDeploymentAdmin, userID)
 	return err
 }
 
@@ -204,7 +204,7 @@ type SetWorkspaceSettingParams struct {
 }
 
 func (q *Queries) SetWorkspaceSetting(ctx context.Context, arg SetWorkspaceSettingParams) error {
-	_, err := q.exec(ctx, q.setWorkspaceSettingStmt, setWorkspaceSetting, arg.Workspace, arg.Key, arg.Value)
+	_, err := q.db.ExecContext(ctx, setWorkspaceSetting, arg.Workspace, arg.Key, arg.Value)
 	return err
 }
 
@@ -219,7 +219,7 @@ type UserByIDRow struct {
 }
 
 func (q *Queries) UserByID(ctx context.Context, id string) ([]UserByIDRow, error) {
-	rows, err := q.query(ctx, q.userByIDStmt, userByID, id)
+	rows, err := q.db.QueryContext(ctx, userByID, id)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ type UserPageRow struct {
 }
 
 func (q *Queries) UserPage(ctx context.Context, arg UserPageParams) ([]UserPageRow, error) {
-	rows, err := q.query(ctx, q.userPageStmt, userPage, arg.After, arg.Max)
+	rows, err := q.db.QueryContext(ctx, userPage, arg.After, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +297,7 @@ type UsersByIdentityRow struct {
 }
 
 func (q *Queries) UsersByIdentity(ctx context.Context, arg UsersByIdentityParams) ([]UsersByIdentityRow, error) {
-	rows, err := q.query(ctx, q.usersByIdentityStmt, usersByIdentity, arg.ProviderUserID, arg.Provider, arg.Max)
+	rows, err := q.db.QueryContext(ctx, usersByIdentity, arg.ProviderUserID, arg.Provider, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -331,7 +331,7 @@ type WorkspaceIDsParams struct {
 }
 
 func (q *Queries) WorkspaceIDs(ctx context.Context, arg WorkspaceIDsParams) ([]string, error) {
-	rows, err := q.query(ctx, q.workspaceIDsStmt, workspaceIDs, arg.After, arg.Max)
+	rows, err := q.db.QueryContext(ctx, workspaceIDs, arg.After, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -370,7 +370,7 @@ type WorkspacePageRow struct {
 }
 
 func (q *Queries) WorkspacePage(ctx context.Context, arg WorkspacePageParams) ([]WorkspacePageRow, error) {
-	rows, err := q.query(ctx, q.workspacePageStmt, workspacePage, arg.Before, arg.Max)
+	rows, err := q.db.QueryContext(ctx, workspacePage, arg.Before, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -407,7 +407,7 @@ type WorkspaceSettingParams struct {
 }
 
 func (q *Queries) WorkspaceSetting(ctx context.Context, arg WorkspaceSettingParams) (string, error) {
-	row := q.queryRow(ctx, q.workspaceSettingStmt, workspaceSetting, arg.WorkspaceID, arg.Key)
+	row := q.db.QueryRowContext(ctx, workspaceSetting, arg.WorkspaceID, arg.Key)
 	var value string
 	err := row.Scan(&value)
 	return value, err

@@ -31,7 +31,7 @@ type AppendAuditParams struct {
 }
 
 func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) error {
-	_, err := q.exec(ctx, q.appendAuditStmt, appendAudit,
+	_, err := q.db.ExecContext(ctx, appendAudit,
 		arg.At,
 		arg.ActorKind,
 		arg.ActorID,
@@ -54,7 +54,7 @@ DELETE FROM audit WHERE num IN (SELECT a.num FROM audit a WHERE a.at < ?1 LIMIT 
 `
 
 func (q *Queries) ExpireAudit(ctx context.Context, before int64) error {
-	_, err := q.exec(ctx, q.expireAuditStmt, expireAudit, before)
+	_, err := q.db.ExecContext(ctx, expireAudit, before)
 	return err
 }
 
@@ -84,7 +84,7 @@ type ListAuditParams struct {
 
 // Newest first, before an entry. What is empty or 0 says nothing.
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
-	rows, err := q.query(ctx, q.listAuditStmt, listAudit,
+	rows, err := q.db.QueryContext(ctx, listAudit,
 		arg.Before,
 		arg.Actor,
 		arg.Action,
@@ -146,7 +146,7 @@ type TrimAuditKindParams struct {
 
 // The rowid is the last column of the index, so nothing is sorted.
 func (q *Queries) TrimAuditKind(ctx context.Context, arg TrimAuditKindParams) error {
-	_, err := q.exec(ctx, q.trimAuditKindStmt, trimAuditKind,
+	_, err := q.db.ExecContext(ctx, trimAuditKind,
 		arg.ActorKind,
 		arg.Action,
 		arg.Refusal,

@@ -21,7 +21,7 @@ type AddMarksParams struct {
 }
 
 func (q *Queries) AddMarks(ctx context.Context, arg AddMarksParams) error {
-	_, err := q.exec(ctx, q.addMarksStmt, addMarks, arg.ID, arg.Skip, arg.Other)
+	_, err := q.db.ExecContext(ctx, addMarks, arg.ID, arg.Skip, arg.Other)
 	return err
 }
 
@@ -36,7 +36,7 @@ type AddPinnedParams struct {
 }
 
 func (q *Queries) AddPinned(ctx context.Context, arg AddPinnedParams) error {
-	_, err := q.exec(ctx, q.addPinnedStmt, addPinned, arg.ID, arg.ReplacedBy, arg.At)
+	_, err := q.db.ExecContext(ctx, addPinned, arg.ID, arg.ReplacedBy, arg.At)
 	return err
 }
 
@@ -46,7 +46,7 @@ SELECT CAST(coalesce(min(id), -1) AS INTEGER) FROM blocks WHERE id > ?1
 
 // The next block after an id, or -1.
 func (q *Queries) BlockAfter(ctx context.Context, id int64) (int64, error) {
-	row := q.queryRow(ctx, q.blockAfterStmt, blockAfter, id)
+	row := q.db.QueryRowContext(ctx, blockAfter, id)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -70,7 +70,7 @@ type BlockHeadsRow struct {
 // The blocks of the log. They are read by the room entries alone.
 // The last block that begins in a range.
 func (q *Queries) BlockHeads(ctx context.Context, arg BlockHeadsParams) (BlockHeadsRow, error) {
-	row := q.queryRow(ctx, q.blockHeadsStmt, blockHeads, arg.Begin, arg.Upto)
+	row := q.db.QueryRowContext(ctx, blockHeads, arg.Begin, arg.Upto)
 	var i BlockHeadsRow
 	err := row.Scan(&i.ID, &i.Heads)
 	return i, err
@@ -81,7 +81,7 @@ SELECT text FROM blocks WHERE id = ?1
 `
 
 func (q *Queries) BlockText(ctx context.Context, id int64) ([]byte, error) {
-	row := q.queryRow(ctx, q.blockTextStmt, blockText, id)
+	row := q.db.QueryRowContext(ctx, blockText, id)
 	var text []byte
 	err := row.Scan(&text)
 	return text, err
@@ -110,7 +110,7 @@ type BlocksFromRow struct {
 // The blocks of a workspace, which begins at the first id, from the one that may hold an entry on. Texts are not among the columns: a
 // step reads all of them.
 func (q *Queries) BlocksFrom(ctx context.Context, arg BlocksFromParams) ([]BlocksFromRow, error) {
-	rows, err := q.query(ctx, q.blocksFromStmt, blocksFrom, arg.Entry, arg.Begin, arg.Upto)
+	rows, err := q.db.QueryContext(ctx, blocksFrom, arg.Entry, arg.Begin, arg.Upto)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ type CollectablePinsParams struct {
 }
 
 func (q *Queries) CollectablePins(ctx context.Context, arg CollectablePinsParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.collectablePinsStmt, collectablePins,
+	rows, err := q.db.QueryContext(ctx, collectablePins,
 		arg.After,
 		arg.Upto,
 		arg.Before,
@@ -193,7 +193,7 @@ type CollectedAfterParams struct {
 
 // Marks of blocks that have entries which were collected.
 func (q *Queries) CollectedAfter(ctx context.Context, arg CollectedAfterParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.collectedAfterStmt, collectedAfter, arg.After, arg.Upto, arg.Max)
+	rows, err := q.db.QueryContext(ctx, collectedAfter, arg.After, arg.Upto, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ DELETE FROM blocks WHERE id = ?1
 `
 
 func (q *Queries) DeleteBlock(ctx context.Context, id int64) error {
-	_, err := q.exec(ctx, q.deleteBlockStmt, deleteBlock, id)
+	_, err := q.db.ExecContext(ctx, deleteBlock, id)
 	return err
 }
 
@@ -229,7 +229,7 @@ DELETE FROM marks WHERE id = ?1
 `
 
 func (q *Queries) DeleteMarks(ctx context.Context, id int64) error {
-	_, err := q.exec(ctx, q.deleteMarksStmt, deleteMarks, id)
+	_, err := q.db.ExecContext(ctx, deleteMarks, id)
 	return err
 }
 
@@ -238,7 +238,7 @@ DELETE FROM pinned WHERE id = ?1
 `
 
 func (q *Queries) DropPinned(ctx context.Context, id int64) (int64, error) {
-	result, err := q.exec(ctx, q.dropPinnedStmt, dropPinned, id)
+	result, err := q.db.ExecContext(ctx, dropPinned, id)
 	if err != nil {
 		return 0, err
 	}
@@ -256,7 +256,7 @@ type InsertBlockParams struct {
 }
 
 func (q *Queries) InsertBlock(ctx context.Context, arg InsertBlockParams) error {
-	_, err := q.exec(ctx, q.insertBlockStmt, insertBlock, arg.ID, arg.Heads, arg.Text)
+	_, err := q.db.ExecContext(ctx, insertBlock, arg.ID, arg.Heads, arg.Text)
 	return err
 }
 
@@ -270,7 +270,7 @@ type MarksRow struct {
 }
 
 func (q *Queries) Marks(ctx context.Context, id int64) (MarksRow, error) {
-	row := q.queryRow(ctx, q.marksStmt, marks, id)
+	row := q.db.QueryRowContext(ctx, marks, id)
 	var i MarksRow
 	err := row.Scan(&i.Skip, &i.Other)
 	return i, err
@@ -288,7 +288,7 @@ type ProgressRow struct {
 
 // How far the collector and the joiner of small blocks have come in a workspace.
 func (q *Queries) Progress(ctx context.Context, workspace int64) (ProgressRow, error) {
-	row := q.queryRow(ctx, q.progressStmt, progress, workspace)
+	row := q.db.QueryRowContext(ctx, progress, workspace)
 	var i ProgressRow
 	err := row.Scan(&i.Version, &i.Collected, &i.Joined)
 	return i, err
@@ -305,7 +305,7 @@ type ReplaceBlockParams struct {
 }
 
 func (q *Queries) ReplaceBlock(ctx context.Context, arg ReplaceBlockParams) error {
-	_, err := q.exec(ctx, q.replaceBlockStmt, replaceBlock, arg.Heads, arg.Text, arg.ID)
+	_, err := q.db.ExecContext(ctx, replaceBlock, arg.Heads, arg.Text, arg.ID)
 	return err
 }
 
@@ -319,7 +319,7 @@ type SetCollectedParams struct {
 }
 
 func (q *Queries) SetCollected(ctx context.Context, arg SetCollectedParams) error {
-	_, err := q.exec(ctx, q.setCollectedStmt, setCollected, arg.Version, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, setCollected, arg.Version, arg.Workspace)
 	return err
 }
 
@@ -333,7 +333,7 @@ type SetJoinedParams struct {
 }
 
 func (q *Queries) SetJoined(ctx context.Context, arg SetJoinedParams) error {
-	_, err := q.exec(ctx, q.setJoinedStmt, setJoined, arg.Version, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, setJoined, arg.Version, arg.Workspace)
 	return err
 }
 
@@ -349,7 +349,7 @@ type SetMarksParams struct {
 }
 
 func (q *Queries) SetMarks(ctx context.Context, arg SetMarksParams) error {
-	_, err := q.exec(ctx, q.setMarksStmt, setMarks, arg.ID, arg.Skip, arg.Other)
+	_, err := q.db.ExecContext(ctx, setMarks, arg.ID, arg.Skip, arg.Other)
 	return err
 }
 
@@ -364,7 +364,7 @@ type TombstonesAfterParams struct {
 }
 
 func (q *Queries) TombstonesAfter(ctx context.Context, arg TombstonesAfterParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.tombstonesAfterStmt, tombstonesAfter, arg.After, arg.Upto, arg.Max)
+	rows, err := q.db.QueryContext(ctx, tombstonesAfter, arg.After, arg.Upto, arg.Max)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ type FindWorkspacesRow struct {
 }
 
 func (q *Queries) FindWorkspaces(ctx context.Context, arg FindWorkspacesParams) ([]FindWorkspacesRow, error) {
-	rows, err := q.query(ctx, q.findWorkspacesStmt, findWorkspaces, arg.Name, arg.Max)
+	rows, err := q.db.QueryContext(ctx, findWorkspaces, arg.Name, arg.Max)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ UPDATE index_state SET gone = max(0, gone + ?1) WHERE id = 1
 `
 
 func (q *Queries) AddEntriesGone(ctx context.Context, entries int64) error {
-	_, err := q.exec(ctx, q.addEntriesGoneStmt, addEntriesGone, entries)
+	_, err := q.db.ExecContext(ctx, addEntriesGone, entries)
 	return err
 }
 
@@ -28,7 +28,7 @@ type DropIndexPiecesParams struct {
 }
 
 func (q *Queries) DropIndexPieces(ctx context.Context, arg DropIndexPiecesParams) error {
-	_, err := q.exec(ctx, q.dropIndexPiecesStmt, dropIndexPieces, arg.First, arg.Last)
+	_, err := q.db.ExecContext(ctx, dropIndexPieces, arg.First, arg.Last)
 	return err
 }
 
@@ -37,7 +37,7 @@ DELETE FROM index_runs WHERE id = ?1
 `
 
 func (q *Queries) DropIndexRun(ctx context.Context, id int64) error {
-	_, err := q.exec(ctx, q.dropIndexRunStmt, dropIndexRun, id)
+	_, err := q.db.ExecContext(ctx, dropIndexRun, id)
 	return err
 }
 
@@ -46,7 +46,7 @@ SELECT gone FROM index_state WHERE id = 1
 `
 
 func (q *Queries) EntriesGone(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.entriesGoneStmt, entriesGone)
+	row := q.db.QueryRowContext(ctx, entriesGone)
 	var gone int64
 	err := row.Scan(&gone)
 	return gone, err
@@ -57,7 +57,7 @@ SELECT generation FROM index_state WHERE id = 1
 `
 
 func (q *Queries) IndexGeneration(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.indexGenerationStmt, indexGeneration)
+	row := q.db.QueryRowContext(ctx, indexGeneration)
 	var generation int64
 	err := row.Scan(&generation)
 	return generation, err
@@ -68,7 +68,7 @@ SELECT data FROM index_pieces WHERE id = ?1
 `
 
 func (q *Queries) IndexPiece(ctx context.Context, id int64) ([]byte, error) {
-	row := q.queryRow(ctx, q.indexPieceStmt, indexPiece, id)
+	row := q.db.QueryRowContext(ctx, indexPiece, id)
 	var data []byte
 	err := row.Scan(&data)
 	return data, err
@@ -80,7 +80,7 @@ SELECT CAST(coalesce(min(id), -1) AS INTEGER) FROM index_pieces WHERE id > ?1
 
 // The next row after an id, or -1.
 func (q *Queries) IndexPieceAfter(ctx context.Context, id int64) (int64, error) {
-	row := q.queryRow(ctx, q.indexPieceAfterStmt, indexPieceAfter, id)
+	row := q.db.QueryRowContext(ctx, indexPieceAfter, id)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -91,7 +91,7 @@ SELECT id, age, entries, pieces, chunks FROM index_runs ORDER BY age DESC
 `
 
 func (q *Queries) IndexRuns(ctx context.Context) ([]IndexRun, error) {
-	rows, err := q.query(ctx, q.indexRunsStmt, indexRuns)
+	rows, err := q.db.QueryContext(ctx, indexRuns)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ type IndexedParams struct {
 }
 
 func (q *Queries) Indexed(ctx context.Context, arg IndexedParams) error {
-	_, err := q.exec(ctx, q.indexedStmt, indexed, arg.Version, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, indexed, arg.Version, arg.Workspace)
 	return err
 }
 
@@ -138,7 +138,7 @@ SELECT indexed FROM counters WHERE workspace = ?1
 `
 
 func (q *Queries) IndexedVersion(ctx context.Context, workspace int64) (int64, error) {
-	row := q.queryRow(ctx, q.indexedVersionStmt, indexedVersion, workspace)
+	row := q.db.QueryRowContext(ctx, indexedVersion, workspace)
 	var indexed int64
 	err := row.Scan(&indexed)
 	return indexed, err
@@ -154,7 +154,7 @@ type InsertIndexPieceParams struct {
 }
 
 func (q *Queries) InsertIndexPiece(ctx context.Context, arg InsertIndexPieceParams) error {
-	_, err := q.exec(ctx, q.insertIndexPieceStmt, insertIndexPiece, arg.ID, arg.Data)
+	_, err := q.db.ExecContext(ctx, insertIndexPiece, arg.ID, arg.Data)
 	return err
 }
 
@@ -171,7 +171,7 @@ type InsertIndexRunParams struct {
 }
 
 func (q *Queries) InsertIndexRun(ctx context.Context, arg InsertIndexRunParams) error {
-	_, err := q.exec(ctx, q.insertIndexRunStmt, insertIndexRun,
+	_, err := q.db.ExecContext(ctx, insertIndexRun,
 		arg.ID,
 		arg.Age,
 		arg.Entries,
@@ -187,7 +187,7 @@ SELECT CAST(coalesce(max(id), -1) AS INTEGER) FROM index_pieces
 
 // The highest id of a row, or -1. A run that is linked has rows.
 func (q *Queries) LastIndexRow(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.lastIndexRowStmt, lastIndexRow)
+	row := q.db.QueryRowContext(ctx, lastIndexRow)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -210,7 +210,7 @@ type NotIndexedRow struct {
 
 // The workspaces whose last entries are not in runs.
 func (q *Queries) NotIndexed(ctx context.Context, arg NotIndexedParams) ([]NotIndexedRow, error) {
-	rows, err := q.query(ctx, q.notIndexedStmt, notIndexed, arg.Workspace, arg.Max)
+	rows, err := q.db.QueryContext(ctx, notIndexed, arg.Workspace, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -237,6 +237,6 @@ UPDATE index_state SET generation = ?1 WHERE id = 1
 `
 
 func (q *Queries) SetIndexGeneration(ctx context.Context, generation int64) error {
-	_, err := q.exec(ctx, q.setIndexGenerationStmt, setIndexGeneration, generation)
+	_, err := q.db.ExecContext(ctx, setIndexGeneration, generation)
 	return err
 }

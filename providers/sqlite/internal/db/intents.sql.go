@@ -14,7 +14,7 @@ SELECT 1 FROM upload_intents WHERE workspace = ?1 LIMIT 1
 `
 
 func (q *Queries) AnyIntent(ctx context.Context, workspace int64) (int64, error) {
-	row := q.queryRow(ctx, q.anyIntentStmt, anyIntent, workspace)
+	row := q.db.QueryRowContext(ctx, anyIntent, workspace)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -31,7 +31,7 @@ type CancelIntentParams struct {
 }
 
 func (q *Queries) CancelIntent(ctx context.Context, arg CancelIntentParams) (int64, error) {
-	result, err := q.exec(ctx, q.cancelIntentStmt, cancelIntent, arg.Workspace, arg.ID, arg.Now)
+	result, err := q.db.ExecContext(ctx, cancelIntent, arg.Workspace, arg.ID, arg.Now)
 	if err != nil {
 		return 0, err
 	}
@@ -49,7 +49,7 @@ type CountIntentsRow struct {
 }
 
 func (q *Queries) CountIntents(ctx context.Context, workspace int64) (CountIntentsRow, error) {
-	row := q.queryRow(ctx, q.countIntentsStmt, countIntents, workspace)
+	row := q.db.QueryRowContext(ctx, countIntents, workspace)
 	var i CountIntentsRow
 	err := row.Scan(&i.Open, &i.Holds)
 	return i, err
@@ -65,7 +65,7 @@ type DropExpiredIntentsParams struct {
 }
 
 func (q *Queries) DropExpiredIntents(ctx context.Context, arg DropExpiredIntentsParams) error {
-	_, err := q.exec(ctx, q.dropExpiredIntentsStmt, dropExpiredIntents, arg.Workspace, arg.Now)
+	_, err := q.db.ExecContext(ctx, dropExpiredIntents, arg.Workspace, arg.Now)
 	return err
 }
 
@@ -77,7 +77,7 @@ DELETE FROM upload_intents WHERE upload_intents.workspace = ?1 AND upload_intent
 
 // The hold that ends first.
 func (q *Queries) DropFirstHold(ctx context.Context, workspace int64) error {
-	_, err := q.exec(ctx, q.dropFirstHoldStmt, dropFirstHold, workspace)
+	_, err := q.db.ExecContext(ctx, dropFirstHold, workspace)
 	return err
 }
 
@@ -91,7 +91,7 @@ type DropIntentsOfParams struct {
 }
 
 func (q *Queries) DropIntentsOf(ctx context.Context, arg DropIntentsOfParams) error {
-	_, err := q.exec(ctx, q.dropIntentsOfStmt, dropIntentsOf, arg.Workspace, arg.Digest)
+	_, err := q.db.ExecContext(ctx, dropIntentsOf, arg.Workspace, arg.Digest)
 	return err
 }
 
@@ -111,7 +111,7 @@ type InsertIntentParams struct {
 }
 
 func (q *Queries) InsertIntent(ctx context.Context, arg InsertIntentParams) error {
-	_, err := q.exec(ctx, q.insertIntentStmt, insertIntent,
+	_, err := q.db.ExecContext(ctx, insertIntent,
 		arg.Workspace,
 		arg.Digest,
 		arg.ID,
@@ -131,7 +131,7 @@ type IntentDigestParams struct {
 }
 
 func (q *Queries) IntentDigest(ctx context.Context, arg IntentDigestParams) (string, error) {
-	row := q.queryRow(ctx, q.intentDigestStmt, intentDigest, arg.Workspace, arg.ID)
+	row := q.db.QueryRowContext(ctx, intentDigest, arg.Workspace, arg.ID)
 	var digest string
 	err := row.Scan(&digest)
 	return digest, err
@@ -153,7 +153,7 @@ type PaidByParams struct {
 
 // The workspaces whose files count against the quota of a user: deleted ones too, until their files are gone.
 func (q *Queries) PaidBy(ctx context.Context, arg PaidByParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.paidByStmt, paidBy, arg.UserID, arg.Since)
+	rows, err := q.db.QueryContext(ctx, paidBy, arg.UserID, arg.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ SELECT user_id FROM members WHERE workspace = ?1 AND role = 'owner' ORDER BY cre
 
 // The owner who has been in a workspace the longest, whose quota its files count against.
 func (q *Queries) PayerOf(ctx context.Context, workspace int64) (string, error) {
-	row := q.queryRow(ctx, q.payerOfStmt, payerOf, workspace)
+	row := q.db.QueryRowContext(ctx, payerOf, workspace)
 	var user_id string
 	err := row.Scan(&user_id)
 	return user_id, err
@@ -203,7 +203,7 @@ type PromisedRoomRow struct {
 
 // The contents that intents keep room for, and how much.
 func (q *Queries) PromisedRoom(ctx context.Context, arg PromisedRoomParams) ([]PromisedRoomRow, error) {
-	rows, err := q.query(ctx, q.promisedRoomStmt, promisedRoom, arg.Workspace, arg.Now)
+	rows, err := q.db.QueryContext(ctx, promisedRoom, arg.Workspace, arg.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ type ReleaseHoldParams struct {
 
 // A row that counts at least what was uploaded replaces the hold.
 func (q *Queries) ReleaseHold(ctx context.Context, arg ReleaseHoldParams) error {
-	_, err := q.exec(ctx, q.releaseHoldStmt, releaseHold, arg.Workspace, arg.Digest, arg.SizeBytes)
+	_, err := q.db.ExecContext(ctx, releaseHold, arg.Workspace, arg.Digest, arg.SizeBytes)
 	return err
 }
 
@@ -251,7 +251,7 @@ type WorkspaceUseRow struct {
 }
 
 func (q *Queries) WorkspaceUse(ctx context.Context, workspace int64) (WorkspaceUseRow, error) {
-	row := q.queryRow(ctx, q.workspaceUseStmt, workspaceUse, workspace)
+	row := q.db.QueryRowContext(ctx, workspaceUse, workspace)
 	var i WorkspaceUseRow
 	err := row.Scan(&i.Bytes, &i.Files)
 	return i, err

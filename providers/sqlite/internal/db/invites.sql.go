@@ -21,7 +21,7 @@ type AcceptInviteParams struct {
 }
 
 func (q *Queries) AcceptInvite(ctx context.Context, arg AcceptInviteParams) error {
-	_, err := q.exec(ctx, q.acceptInviteStmt, acceptInvite, arg.Now, arg.UserID, arg.ID)
+	_, err := q.db.ExecContext(ctx, acceptInvite, arg.Now, arg.UserID, arg.ID)
 	return err
 }
 
@@ -30,7 +30,7 @@ SELECT CAST(count(*) AS INTEGER) FROM invites WHERE workspace = ?1
 `
 
 func (q *Queries) CountInvites(ctx context.Context, workspace int64) (int64, error) {
-	row := q.queryRow(ctx, q.countInvitesStmt, countInvites, workspace)
+	row := q.db.QueryRowContext(ctx, countInvites, workspace)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -47,7 +47,7 @@ type ExpireInvitesParams struct {
 }
 
 func (q *Queries) ExpireInvites(ctx context.Context, arg ExpireInvitesParams) error {
-	_, err := q.exec(ctx, q.expireInvitesStmt, expireInvites, arg.Now, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, expireInvites, arg.Now, arg.Workspace)
 	return err
 }
 
@@ -68,7 +68,7 @@ type InsertInviteParams struct {
 }
 
 func (q *Queries) InsertInvite(ctx context.Context, arg InsertInviteParams) error {
-	_, err := q.exec(ctx, q.insertInviteStmt, insertInvite,
+	_, err := q.db.ExecContext(ctx, insertInvite,
 		arg.ID,
 		arg.Workspace,
 		arg.Email,
@@ -93,7 +93,7 @@ type InviteByTokenParams struct {
 
 // Of a workspace that is deleted there is none.
 func (q *Queries) InviteByToken(ctx context.Context, arg InviteByTokenParams) (Invite, error) {
-	row := q.queryRow(ctx, q.inviteByTokenStmt, inviteByToken, arg.TokenHash, arg.WorkspaceID)
+	row := q.db.QueryRowContext(ctx, inviteByToken, arg.TokenHash, arg.WorkspaceID)
 	var i Invite
 	err := row.Scan(
 		&i.ID,
@@ -123,7 +123,7 @@ type InviteExistsParams struct {
 }
 
 func (q *Queries) InviteExists(ctx context.Context, arg InviteExistsParams) (int64, error) {
-	row := q.queryRow(ctx, q.inviteExistsStmt, inviteExists, arg.ID, arg.WorkspaceID)
+	row := q.db.QueryRowContext(ctx, inviteExists, arg.ID, arg.WorkspaceID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -150,7 +150,7 @@ type InviteWithNamesRow struct {
 
 // The same, with what people call its workspace and the user who invited.
 func (q *Queries) InviteWithNames(ctx context.Context, arg InviteWithNamesParams) (InviteWithNamesRow, error) {
-	row := q.queryRow(ctx, q.inviteWithNamesStmt, inviteWithNames, arg.TokenHash, arg.WorkspaceID)
+	row := q.db.QueryRowContext(ctx, inviteWithNames, arg.TokenHash, arg.WorkspaceID)
 	var i InviteWithNamesRow
 	err := row.Scan(
 		&i.Invite.ID,
@@ -186,7 +186,7 @@ type ListInvitesParams struct {
 }
 
 func (q *Queries) ListInvites(ctx context.Context, arg ListInvitesParams) ([]Invite, error) {
-	rows, err := q.query(ctx, q.listInvitesStmt, listInvites, arg.Workspace, arg.Status, arg.Max)
+	rows, err := q.db.QueryContext(ctx, listInvites, arg.Workspace, arg.Status, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +232,7 @@ type RevokeInviteParams struct {
 }
 
 func (q *Queries) RevokeInvite(ctx context.Context, arg RevokeInviteParams) error {
-	_, err := q.exec(ctx, q.revokeInviteStmt, revokeInvite, arg.Now, arg.ID)
+	_, err := q.db.ExecContext(ctx, revokeInvite, arg.Now, arg.ID)
 	return err
 }
 
@@ -241,7 +241,7 @@ UPDATE invites SET status = 'revoked', revoked_at = CAST(?1 AS INTEGER), updated
 `
 
 func (q *Queries) RevokePendingInvites(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.revokePendingInvitesStmt, revokePendingInvites, now)
+	_, err := q.db.ExecContext(ctx, revokePendingInvites, now)
 	return err
 }
 
@@ -258,6 +258,6 @@ type TrimInvitesParams struct {
 
 // Keeps the newest invites, and every pending one.
 func (q *Queries) TrimInvites(ctx context.Context, arg TrimInvitesParams) error {
-	_, err := q.exec(ctx, q.trimInvitesStmt, trimInvites, arg.Workspace, arg.Keep)
+	_, err := q.db.ExecContext(ctx, trimInvites, arg.Workspace, arg.Keep)
 	return err
 }

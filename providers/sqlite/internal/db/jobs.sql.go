@@ -19,7 +19,7 @@ type AwaitFinalizationParams struct {
 }
 
 func (q *Queries) AwaitFinalization(ctx context.Context, arg AwaitFinalizationParams) error {
-	_, err := q.exec(ctx, q.awaitFinalizationStmt, awaitFinalization, arg.CompletedAt, arg.Num)
+	_, err := q.db.ExecContext(ctx, awaitFinalization, arg.CompletedAt, arg.Num)
 	return err
 }
 
@@ -34,7 +34,7 @@ type CancelAdmissionParams struct {
 }
 
 func (q *Queries) CancelAdmission(ctx context.Context, arg CancelAdmissionParams) error {
-	_, err := q.exec(ctx, q.cancelAdmissionStmt, cancelAdmission, arg.UserID, arg.Admission, arg.At)
+	_, err := q.db.ExecContext(ctx, cancelAdmission, arg.UserID, arg.Admission, arg.At)
 	return err
 }
 
@@ -49,7 +49,7 @@ type CancelledParams struct {
 }
 
 func (q *Queries) Cancelled(ctx context.Context, arg CancelledParams) (bool, error) {
-	row := q.queryRow(ctx, q.cancelledStmt, cancelled, arg.UserID, arg.Key, arg.Admission)
+	row := q.db.QueryRowContext(ctx, cancelled, arg.UserID, arg.Key, arg.Admission)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -66,7 +66,7 @@ type ClaimCallParams struct {
 }
 
 func (q *Queries) ClaimCall(ctx context.Context, arg ClaimCallParams) error {
-	_, err := q.exec(ctx, q.claimCallStmt, claimCall, arg.Token, arg.Until, arg.Num)
+	_, err := q.db.ExecContext(ctx, claimCall, arg.Token, arg.Until, arg.Num)
 	return err
 }
 
@@ -75,7 +75,7 @@ SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming' AND lease_
 `
 
 func (q *Queries) CountLeasedJobs(ctx context.Context, now int64) (int64, error) {
-	row := q.queryRow(ctx, q.countLeasedJobsStmt, countLeasedJobs, now)
+	row := q.db.QueryRowContext(ctx, countLeasedJobs, now)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -86,7 +86,7 @@ SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming'
 `
 
 func (q *Queries) CountOpenJobs(ctx context.Context) (int64, error) {
-	row := q.queryRow(ctx, q.countOpenJobsStmt, countOpenJobs)
+	row := q.db.QueryRowContext(ctx, countOpenJobs)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -97,7 +97,7 @@ SELECT CAST(count(*) AS INTEGER) FROM jobs WHERE status = 'streaming' AND user_i
 `
 
 func (q *Queries) CountOpenJobsOf(ctx context.Context, userID string) (int64, error) {
-	row := q.queryRow(ctx, q.countOpenJobsOfStmt, countOpenJobsOf, userID)
+	row := q.db.QueryRowContext(ctx, countOpenJobsOf, userID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -108,7 +108,7 @@ DELETE FROM job_cancellations WHERE user_id = ?1
 `
 
 func (q *Queries) DropCancellationsOf(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.dropCancellationsOfStmt, dropCancellationsOf, userID)
+	_, err := q.db.ExecContext(ctx, dropCancellationsOf, userID)
 	return err
 }
 
@@ -117,7 +117,7 @@ DELETE FROM jobs WHERE num = ?1
 `
 
 func (q *Queries) DropJob(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.dropJobStmt, dropJob, num)
+	_, err := q.db.ExecContext(ctx, dropJob, num)
 	return err
 }
 
@@ -131,7 +131,7 @@ type DropJobPartParams struct {
 }
 
 func (q *Queries) DropJobPart(ctx context.Context, arg DropJobPartParams) error {
-	_, err := q.exec(ctx, q.dropJobPartStmt, dropJobPart, arg.Job, arg.Part)
+	_, err := q.db.ExecContext(ctx, dropJobPart, arg.Job, arg.Part)
 	return err
 }
 
@@ -145,7 +145,7 @@ type DropJobTextParams struct {
 }
 
 func (q *Queries) DropJobText(ctx context.Context, arg DropJobTextParams) error {
-	_, err := q.exec(ctx, q.dropJobTextStmt, dropJobText, arg.Job, arg.Part)
+	_, err := q.db.ExecContext(ctx, dropJobText, arg.Job, arg.Part)
 	return err
 }
 
@@ -154,7 +154,7 @@ DELETE FROM jobs WHERE jobs.workspace_id = (SELECT w.id FROM workspaces w WHERE 
 `
 
 func (q *Queries) DropJobsIn(ctx context.Context, workspace int64) error {
-	_, err := q.exec(ctx, q.dropJobsInStmt, dropJobsIn, workspace)
+	_, err := q.db.ExecContext(ctx, dropJobsIn, workspace)
 	return err
 }
 
@@ -163,7 +163,7 @@ DELETE FROM jobs WHERE user_id = ?1
 `
 
 func (q *Queries) DropJobsOf(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.dropJobsOfStmt, dropJobsOf, userID)
+	_, err := q.db.ExecContext(ctx, dropJobsOf, userID)
 	return err
 }
 
@@ -172,7 +172,7 @@ DELETE FROM job_cancellations WHERE at < ?1
 `
 
 func (q *Queries) DropOldCancellations(ctx context.Context, before int64) error {
-	_, err := q.exec(ctx, q.dropOldCancellationsStmt, dropOldCancellations, before)
+	_, err := q.db.ExecContext(ctx, dropOldCancellations, before)
 	return err
 }
 
@@ -186,7 +186,7 @@ type DueJobsParams struct {
 }
 
 func (q *Queries) DueJobs(ctx context.Context, arg DueJobsParams) ([]string, error) {
-	rows, err := q.query(ctx, q.dueJobsStmt, dueJobs, arg.Now, arg.Max)
+	rows, err := q.db.QueryContext(ctx, dueJobs, arg.Now, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ type EndJobParams struct {
 }
 
 func (q *Queries) EndJob(ctx context.Context, arg EndJobParams) error {
-	_, err := q.exec(ctx, q.endJobStmt, endJob,
+	_, err := q.db.ExecContext(ctx, endJob,
 		arg.Status,
 		arg.Error,
 		arg.Cause,
@@ -251,7 +251,7 @@ type HandJobOffParams struct {
 }
 
 func (q *Queries) HandJobOff(ctx context.Context, arg HandJobOffParams) error {
-	_, err := q.exec(ctx, q.handJobOffStmt, handJobOff,
+	_, err := q.db.ExecContext(ctx, handJobOff,
 		arg.Call,
 		arg.Device,
 		arg.DueAt,
@@ -292,7 +292,7 @@ type InsertJobParams struct {
 }
 
 func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (int64, error) {
-	row := q.queryRow(ctx, q.insertJobStmt, insertJob,
+	row := q.db.QueryRowContext(ctx, insertJob,
 		arg.ID,
 		arg.UserID,
 		arg.WorkspaceID,
@@ -329,7 +329,7 @@ type JobByAdmissionParams struct {
 }
 
 func (q *Queries) JobByAdmission(ctx context.Context, arg JobByAdmissionParams) (string, error) {
-	row := q.queryRow(ctx, q.jobByAdmissionStmt, jobByAdmission, arg.UserID, arg.Key)
+	row := q.db.QueryRowContext(ctx, jobByAdmission, arg.UserID, arg.Key)
 	var id string
 	err := row.Scan(&id)
 	return id, err
@@ -380,7 +380,7 @@ type JobByIDRow struct {
 }
 
 func (q *Queries) JobByID(ctx context.Context, id string) (JobByIDRow, error) {
-	row := q.queryRow(ctx, q.jobByIDStmt, jobByID, id)
+	row := q.db.QueryRowContext(ctx, jobByID, id)
 	var i JobByIDRow
 	err := row.Scan(
 		&i.Num,
@@ -429,7 +429,7 @@ type JobByKeyParams struct {
 }
 
 func (q *Queries) JobByKey(ctx context.Context, arg JobByKeyParams) (string, error) {
-	row := q.queryRow(ctx, q.jobByKeyStmt, jobByKey, arg.UserID, arg.Key)
+	row := q.db.QueryRowContext(ctx, jobByKey, arg.UserID, arg.Key)
 	var id string
 	err := row.Scan(&id)
 	return id, err
@@ -445,7 +445,7 @@ type JobCountsRow struct {
 }
 
 func (q *Queries) JobCounts(ctx context.Context) ([]JobCountsRow, error) {
-	rows, err := q.query(ctx, q.jobCountsStmt, jobCounts)
+	rows, err := q.db.QueryContext(ctx, jobCounts)
 	if err != nil {
 		return nil, err
 	}
@@ -477,7 +477,7 @@ type JobIsDueParams struct {
 }
 
 func (q *Queries) JobIsDue(ctx context.Context, arg JobIsDueParams) (bool, error) {
-	row := q.queryRow(ctx, q.jobIsDueStmt, jobIsDue, arg.Now, arg.Num)
+	row := q.db.QueryRowContext(ctx, jobIsDue, arg.Now, arg.Num)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -488,7 +488,7 @@ UPDATE jobs SET notice = 0 WHERE id = ?1
 `
 
 func (q *Queries) JobIsTold(ctx context.Context, id string) error {
-	_, err := q.exec(ctx, q.jobIsToldStmt, jobIsTold, id)
+	_, err := q.db.ExecContext(ctx, jobIsTold, id)
 	return err
 }
 
@@ -502,7 +502,7 @@ type JobPartParams struct {
 }
 
 func (q *Queries) JobPart(ctx context.Context, arg JobPartParams) ([]byte, error) {
-	row := q.queryRow(ctx, q.jobPartStmt, jobPart, arg.Job, arg.Part)
+	row := q.db.QueryRowContext(ctx, jobPart, arg.Job, arg.Part)
 	var value []byte
 	err := row.Scan(&value)
 	return value, err
@@ -523,7 +523,7 @@ type JobPartsRow struct {
 }
 
 func (q *Queries) JobParts(ctx context.Context, arg JobPartsParams) ([]JobPartsRow, error) {
-	rows, err := q.query(ctx, q.jobPartsStmt, jobParts, arg.Job, arg.Upto)
+	rows, err := q.db.QueryContext(ctx, jobParts, arg.Job, arg.Upto)
 	if err != nil {
 		return nil, err
 	}
@@ -561,7 +561,7 @@ type JobTextFromRow struct {
 }
 
 func (q *Queries) JobTextFrom(ctx context.Context, arg JobTextFromParams) ([]JobTextFromRow, error) {
-	rows, err := q.query(ctx, q.jobTextFromStmt, jobTextFrom, arg.Job, arg.Part, arg.Place)
+	rows, err := q.db.QueryContext(ctx, jobTextFrom, arg.Job, arg.Part, arg.Place)
 	if err != nil {
 		return nil, err
 	}
@@ -589,7 +589,7 @@ SELECT id FROM jobs WHERE notice = 2 AND history_phase NOT IN ('admission_pendin
 
 // Those whose answer is still on its way into the history wait for it.
 func (q *Queries) JobsToTell(ctx context.Context, max int64) ([]string, error) {
-	rows, err := q.query(ctx, q.jobsToTellStmt, jobsToTell, max)
+	rows, err := q.db.QueryContext(ctx, jobsToTell, max)
 	if err != nil {
 		return nil, err
 	}
@@ -622,7 +622,7 @@ type KeepJobPartParams struct {
 }
 
 func (q *Queries) KeepJobPart(ctx context.Context, arg KeepJobPartParams) error {
-	_, err := q.exec(ctx, q.keepJobPartStmt, keepJobPart, arg.Job, arg.Part, arg.Value)
+	_, err := q.db.ExecContext(ctx, keepJobPart, arg.Job, arg.Part, arg.Value)
 	return err
 }
 
@@ -641,7 +641,7 @@ type KeepJobTextParams struct {
 }
 
 func (q *Queries) KeepJobText(ctx context.Context, arg KeepJobTextParams) error {
-	_, err := q.exec(ctx, q.keepJobTextStmt, keepJobText,
+	_, err := q.db.ExecContext(ctx, keepJobText,
 		arg.Job,
 		arg.Part,
 		arg.Place,
@@ -669,7 +669,7 @@ type LastJobTextRow struct {
 }
 
 func (q *Queries) LastJobText(ctx context.Context, arg LastJobTextParams) (LastJobTextRow, error) {
-	row := q.queryRow(ctx, q.lastJobTextStmt, lastJobText, arg.Job, arg.Part)
+	row := q.db.QueryRowContext(ctx, lastJobText, arg.Job, arg.Part)
 	var i LastJobTextRow
 	err := row.Scan(
 		&i.Place,
@@ -693,7 +693,7 @@ type LeaseJobParams struct {
 }
 
 func (q *Queries) LeaseJob(ctx context.Context, arg LeaseJobParams) error {
-	_, err := q.exec(ctx, q.leaseJobStmt, leaseJob,
+	_, err := q.db.ExecContext(ctx, leaseJob,
 		arg.Owner,
 		arg.Until,
 		arg.Attempts,
@@ -719,7 +719,7 @@ type ListedJobsParams struct {
 
 // The newest of those with a state; of one user or workspace if they are named.
 func (q *Queries) ListedJobs(ctx context.Context, arg ListedJobsParams) ([]string, error) {
-	rows, err := q.query(ctx, q.listedJobsStmt, listedJobs,
+	rows, err := q.db.QueryContext(ctx, listedJobs,
 		arg.Status,
 		arg.UserID,
 		arg.WorkspaceID,
@@ -756,7 +756,7 @@ type MakeResumableParams struct {
 }
 
 func (q *Queries) MakeResumable(ctx context.Context, arg MakeResumableParams) error {
-	_, err := q.exec(ctx, q.makeResumableStmt, makeResumable, arg.DueAt, arg.Num)
+	_, err := q.db.ExecContext(ctx, makeResumable, arg.DueAt, arg.Num)
 	return err
 }
 
@@ -771,7 +771,7 @@ type NextJobParams struct {
 }
 
 func (q *Queries) NextJob(ctx context.Context, arg NextJobParams) (string, error) {
-	row := q.queryRow(ctx, q.nextJobStmt, nextJob, arg.Now, arg.Most)
+	row := q.db.QueryRowContext(ctx, nextJob, arg.Now, arg.Most)
 	var id string
 	err := row.Scan(&id)
 	return id, err
@@ -782,7 +782,7 @@ SELECT CAST(EXISTS (SELECT 1 FROM job_cancellations WHERE at < ?1) AS BOOLEAN)
 `
 
 func (q *Queries) OldCancellations(ctx context.Context, before int64) (bool, error) {
-	row := q.queryRow(ctx, q.oldCancellationsStmt, oldCancellations, before)
+	row := q.db.QueryRowContext(ctx, oldCancellations, before)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -795,7 +795,7 @@ SELECT CAST(EXISTS (
 `
 
 func (q *Queries) OpenJobsOfTheFuture(ctx context.Context, latest int64) (bool, error) {
-	row := q.queryRow(ctx, q.openJobsOfTheFutureStmt, openJobsOfTheFuture, latest)
+	row := q.db.QueryRowContext(ctx, openJobsOfTheFuture, latest)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -811,7 +811,7 @@ type PendingHistoryJobsParams struct {
 }
 
 func (q *Queries) PendingHistoryJobs(ctx context.Context, arg PendingHistoryJobsParams) ([]string, error) {
-	rows, err := q.query(ctx, q.pendingHistoryJobsStmt, pendingHistoryJobs, arg.Now, arg.Max)
+	rows, err := q.db.QueryContext(ctx, pendingHistoryJobs, arg.Now, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -838,7 +838,7 @@ UPDATE jobs SET chunks = 0 WHERE num = ?1
 `
 
 func (q *Queries) RestartJob(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.restartJobStmt, restartJob, num)
+	_, err := q.db.ExecContext(ctx, restartJob, num)
 	return err
 }
 
@@ -852,7 +852,7 @@ type SetHistoryPhaseParams struct {
 }
 
 func (q *Queries) SetHistoryPhase(ctx context.Context, arg SetHistoryPhaseParams) error {
-	_, err := q.exec(ctx, q.setHistoryPhaseStmt, setHistoryPhase, arg.Phase, arg.Num)
+	_, err := q.db.ExecContext(ctx, setHistoryPhase, arg.Phase, arg.Num)
 	return err
 }
 
@@ -866,7 +866,7 @@ type SettleCallParams struct {
 }
 
 func (q *Queries) SettleCall(ctx context.Context, arg SettleCallParams) error {
-	_, err := q.exec(ctx, q.settleCallStmt, settleCall, arg.DueAt, arg.Num)
+	_, err := q.db.ExecContext(ctx, settleCall, arg.DueAt, arg.Num)
 	return err
 }
 
@@ -876,7 +876,7 @@ WHERE status = 'streaming'
 `
 
 func (q *Queries) SettleOpenJobs(ctx context.Context, latest int64) error {
-	_, err := q.exec(ctx, q.settleOpenJobsStmt, settleOpenJobs, latest)
+	_, err := q.db.ExecContext(ctx, settleOpenJobs, latest)
 	return err
 }
 
@@ -892,7 +892,7 @@ type SurplusJobsParams struct {
 
 // Those whose answer is in the history, or goes nowhere, give way first.
 func (q *Queries) SurplusJobs(ctx context.Context, arg SurplusJobsParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.surplusJobsStmt, surplusJobs, arg.UserID, arg.Keep)
+	rows, err := q.db.QueryContext(ctx, surplusJobs, arg.UserID, arg.Keep)
 	if err != nil {
 		return nil, err
 	}
@@ -925,7 +925,7 @@ type TouchJobParams struct {
 }
 
 func (q *Queries) TouchJob(ctx context.Context, arg TouchJobParams) error {
-	_, err := q.exec(ctx, q.touchJobStmt, touchJob, arg.Chunks, arg.DueAt, arg.Num)
+	_, err := q.db.ExecContext(ctx, touchJob, arg.Chunks, arg.DueAt, arg.Num)
 	return err
 }
 
@@ -940,6 +940,6 @@ type TrimCancellationsParams struct {
 }
 
 func (q *Queries) TrimCancellations(ctx context.Context, arg TrimCancellationsParams) error {
-	_, err := q.exec(ctx, q.trimCancellationsStmt, trimCancellations, arg.UserID, arg.Keep)
+	_, err := q.db.ExecContext(ctx, trimCancellations, arg.UserID, arg.Keep)
 	return err
 }

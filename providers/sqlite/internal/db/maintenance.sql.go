@@ -14,7 +14,7 @@ SELECT num FROM workspaces WHERE id = ?1
 `
 
 func (q *Queries) AnyWorkspace(ctx context.Context, workspaceID string) (int64, error) {
-	row := q.queryRow(ctx, q.anyWorkspaceStmt, anyWorkspace, workspaceID)
+	row := q.db.QueryRowContext(ctx, anyWorkspace, workspaceID)
 	var num int64
 	err := row.Scan(&num)
 	return num, err
@@ -31,7 +31,7 @@ type CursorFloorParams struct {
 
 // The lowest version that a device heard of since a moment has seen, or -1 if there is no such device.
 func (q *Queries) CursorFloor(ctx context.Context, arg CursorFloorParams) (int64, error) {
-	row := q.queryRow(ctx, q.cursorFloorStmt, cursorFloor, arg.Workspace, arg.Since)
+	row := q.db.QueryRowContext(ctx, cursorFloor, arg.Workspace, arg.Since)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -43,7 +43,7 @@ DELETE FROM tombstones WHERE id = ?1
 
 // Nothing is deleted if the record has got another winner meanwhile.
 func (q *Queries) DropTombstone(ctx context.Context, id int64) (int64, error) {
-	result, err := q.exec(ctx, q.dropTombstoneStmt, dropTombstone, id)
+	result, err := q.db.ExecContext(ctx, dropTombstone, id)
 	if err != nil {
 		return 0, err
 	}
@@ -61,7 +61,7 @@ type ForgetOrphanParams struct {
 }
 
 func (q *Queries) ForgetOrphan(ctx context.Context, arg ForgetOrphanParams) error {
-	_, err := q.exec(ctx, q.forgetOrphanStmt, forgetOrphan, arg.Workspace, arg.Digest, arg.Before)
+	_, err := q.db.ExecContext(ctx, forgetOrphan, arg.Workspace, arg.Digest, arg.Before)
 	return err
 }
 
@@ -76,7 +76,7 @@ type ForgetRetiredParams struct {
 }
 
 func (q *Queries) ForgetRetired(ctx context.Context, arg ForgetRetiredParams) error {
-	_, err := q.exec(ctx, q.forgetRetiredStmt, forgetRetired, arg.Workspace, arg.Hash, arg.Generation)
+	_, err := q.db.ExecContext(ctx, forgetRetired, arg.Workspace, arg.Hash, arg.Generation)
 	return err
 }
 
@@ -91,7 +91,7 @@ type GenerationRetiredParams struct {
 }
 
 func (q *Queries) GenerationRetired(ctx context.Context, arg GenerationRetiredParams) (bool, error) {
-	row := q.queryRow(ctx, q.generationRetiredStmt, generationRetired, arg.Workspace, arg.Hash, arg.Generation)
+	row := q.db.QueryRowContext(ctx, generationRetired, arg.Workspace, arg.Hash, arg.Generation)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -108,7 +108,7 @@ type GiveBackParams struct {
 
 // Nothing is given back below zero, whatever a restored copy says.
 func (q *Queries) GiveBack(ctx context.Context, arg GiveBackParams) error {
-	_, err := q.exec(ctx, q.giveBackStmt, giveBack, arg.Bytes, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, giveBack, arg.Bytes, arg.Workspace)
 	return err
 }
 
@@ -123,7 +123,7 @@ type OldOrphansParams struct {
 }
 
 func (q *Queries) OldOrphans(ctx context.Context, arg OldOrphansParams) ([]string, error) {
-	rows, err := q.query(ctx, q.oldOrphansStmt, oldOrphans, arg.Workspace, arg.Before, arg.Max)
+	rows, err := q.db.QueryContext(ctx, oldOrphans, arg.Workspace, arg.Before, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ type OrphanSinceParams struct {
 }
 
 func (q *Queries) OrphanSince(ctx context.Context, arg OrphanSinceParams) (int64, error) {
-	row := q.queryRow(ctx, q.orphanSinceStmt, orphanSince, arg.Workspace, arg.Digest)
+	row := q.db.QueryRowContext(ctx, orphanSince, arg.Workspace, arg.Digest)
 	var since int64
 	err := row.Scan(&since)
 	return since, err
@@ -171,7 +171,7 @@ type RaiseHorizonParams struct {
 }
 
 func (q *Queries) RaiseHorizon(ctx context.Context, arg RaiseHorizonParams) error {
-	_, err := q.exec(ctx, q.raiseHorizonStmt, raiseHorizon, arg.Horizon, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, raiseHorizon, arg.Horizon, arg.Workspace)
 	return err
 }
 
@@ -188,7 +188,7 @@ type RetireGenerationParams struct {
 }
 
 func (q *Queries) RetireGeneration(ctx context.Context, arg RetireGenerationParams) error {
-	_, err := q.exec(ctx, q.retireGenerationStmt, retireGeneration,
+	_, err := q.db.ExecContext(ctx, retireGeneration,
 		arg.Workspace,
 		arg.Hash,
 		arg.Generation,
@@ -207,7 +207,7 @@ type RetiredGenerationsRow struct {
 }
 
 func (q *Queries) RetiredGenerations(ctx context.Context, workspace int64) ([]RetiredGenerationsRow, error) {
-	rows, err := q.query(ctx, q.retiredGenerationsStmt, retiredGenerations, workspace)
+	rows, err := q.db.QueryContext(ctx, retiredGenerations, workspace)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ SELECT key FROM signing_keys WHERE purpose = ?1
 `
 
 func (q *Queries) SigningKey(ctx context.Context, purpose string) ([]byte, error) {
-	row := q.queryRow(ctx, q.signingKeyStmt, signingKey, purpose)
+	row := q.db.QueryRowContext(ctx, signingKey, purpose)
 	var key []byte
 	err := row.Scan(&key)
 	return key, err
@@ -255,7 +255,7 @@ type WorkspacesAfterRow struct {
 }
 
 func (q *Queries) WorkspacesAfter(ctx context.Context, arg WorkspacesAfterParams) ([]WorkspacesAfterRow, error) {
-	rows, err := q.query(ctx, q.workspacesAfterStmt, workspacesAfter, arg.Num, arg.Max)
+	rows, err := q.db.QueryContext(ctx, workspacesAfter, arg.Num, arg.Max)
 	if err != nil {
 		return nil, err
 	}

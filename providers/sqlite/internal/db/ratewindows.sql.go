@@ -14,7 +14,7 @@ DELETE FROM rate_windows WHERE expires_at <= ?1
 `
 
 func (q *Queries) DeleteEndedRateWindows(ctx context.Context, now int64) error {
-	_, err := q.exec(ctx, q.deleteEndedRateWindowsStmt, deleteEndedRateWindows, now)
+	_, err := q.db.ExecContext(ctx, deleteEndedRateWindows, now)
 	return err
 }
 
@@ -23,7 +23,7 @@ DELETE FROM rate_windows WHERE expires_at > ?1
 `
 
 func (q *Queries) DeleteLateRateWindows(ctx context.Context, latest int64) error {
-	_, err := q.exec(ctx, q.deleteLateRateWindowsStmt, deleteLateRateWindows, latest)
+	_, err := q.db.ExecContext(ctx, deleteLateRateWindows, latest)
 	return err
 }
 
@@ -32,7 +32,7 @@ DELETE FROM rate_windows WHERE key = ?1
 `
 
 func (q *Queries) DeleteRateWindow(ctx context.Context, key string) error {
-	_, err := q.exec(ctx, q.deleteRateWindowStmt, deleteRateWindow, key)
+	_, err := q.db.ExecContext(ctx, deleteRateWindow, key)
 	return err
 }
 
@@ -42,7 +42,7 @@ DELETE FROM rate_windows WHERE key IN (SELECT w.key FROM rate_windows w ORDER BY
 
 // Those that end last stay.
 func (q *Queries) DeleteSurplusRateWindows(ctx context.Context, keep int64) error {
-	_, err := q.exec(ctx, q.deleteSurplusRateWindowsStmt, deleteSurplusRateWindows, keep)
+	_, err := q.db.ExecContext(ctx, deleteSurplusRateWindows, keep)
 	return err
 }
 
@@ -58,7 +58,7 @@ type KeepRateWindowParams struct {
 }
 
 func (q *Queries) KeepRateWindow(ctx context.Context, arg KeepRateWindowParams) error {
-	_, err := q.exec(ctx, q.keepRateWindowStmt, keepRateWindow, arg.Key, arg.Hits, arg.ExpiresAt)
+	_, err := q.db.ExecContext(ctx, keepRateWindow, arg.Key, arg.Hits, arg.ExpiresAt)
 	return err
 }
 
@@ -72,7 +72,7 @@ type RateWindowsParams struct {
 }
 
 func (q *Queries) RateWindows(ctx context.Context, arg RateWindowsParams) ([]RateWindow, error) {
-	rows, err := q.query(ctx, q.rateWindowsStmt, rateWindows, arg.Now, arg.Latest)
+	rows, err := q.db.QueryContext(ctx, rateWindows, arg.Now, arg.Latest)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type OpenIntentsParams struct {
 }
 
 func (q *Queries) OpenIntents(ctx context.Context, arg OpenIntentsParams) (int64, error) {
-	row := q.queryRow(ctx, q.openIntentsStmt, openIntents, arg.Workspace, arg.Digest, arg.Now)
+	row := q.db.QueryRowContext(ctx, openIntents, arg.Workspace, arg.Digest, arg.Now)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err

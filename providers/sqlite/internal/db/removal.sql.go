@@ -14,7 +14,7 @@ DELETE FROM auth_accounts WHERE user_id = ?1
 `
 
 func (q *Queries) DeleteIdentities(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.deleteIdentitiesStmt, deleteIdentities, userID)
+	_, err := q.db.ExecContext(ctx, deleteIdentities, userID)
 	return err
 }
 
@@ -23,7 +23,7 @@ DELETE FROM invites WHERE accepted_by <> '' AND accepted_by = ?1
 `
 
 func (q *Queries) DeleteInvitesOf(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.deleteInvitesOfStmt, deleteInvitesOf, userID)
+	_, err := q.db.ExecContext(ctx, deleteInvitesOf, userID)
 	return err
 }
 
@@ -32,7 +32,7 @@ DELETE FROM members WHERE user_id = ?1
 `
 
 func (q *Queries) DeleteMemberships(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.deleteMembershipsStmt, deleteMemberships, userID)
+	_, err := q.db.ExecContext(ctx, deleteMemberships, userID)
 	return err
 }
 
@@ -41,7 +41,7 @@ DELETE FROM users WHERE id = ?1
 `
 
 func (q *Queries) DeleteUser(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.deleteUserStmt, deleteUser, userID)
+	_, err := q.db.ExecContext(ctx, deleteUser, userID)
 	return err
 }
 
@@ -51,7 +51,7 @@ DELETE FROM device_cursors WHERE device_cursors.user_id = ?1
 `
 
 func (q *Queries) DropAllCursorsOf(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.dropAllCursorsOfStmt, dropAllCursorsOf, userID)
+	_, err := q.db.ExecContext(ctx, dropAllCursorsOf, userID)
 	return err
 }
 
@@ -60,7 +60,7 @@ UPDATE invites SET invited_by = '' WHERE invited_by <> '' AND invited_by = ?1
 `
 
 func (q *Queries) ForgetInviter(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.forgetInviterStmt, forgetInviter, userID)
+	_, err := q.db.ExecContext(ctx, forgetInviter, userID)
 	return err
 }
 
@@ -84,7 +84,7 @@ type MembershipsOfRow struct {
 
 // The live workspaces of a user, with how many others are in each and how many of these own it.
 func (q *Queries) MembershipsOf(ctx context.Context, userID string) ([]MembershipsOfRow, error) {
-	rows, err := q.query(ctx, q.membershipsOfStmt, membershipsOf, userID)
+	rows, err := q.db.QueryContext(ctx, membershipsOf, userID)
 	if err != nil {
 		return nil, err
 	}

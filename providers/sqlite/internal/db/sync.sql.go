@@ -21,7 +21,7 @@ type AddUseParams struct {
 }
 
 func (q *Queries) AddUse(ctx context.Context, arg AddUseParams) error {
-	_, err := q.exec(ctx, q.addUseStmt, addUse, arg.Workspace, arg.Bytes, arg.Files)
+	_, err := q.db.ExecContext(ctx, addUse, arg.Workspace, arg.Bytes, arg.Files)
 	return err
 }
 
@@ -39,7 +39,7 @@ type AdvanceCursorParams struct {
 }
 
 func (q *Queries) AdvanceCursor(ctx context.Context, arg AdvanceCursorParams) error {
-	_, err := q.exec(ctx, q.advanceCursorStmt, advanceCursor,
+	_, err := q.db.ExecContext(ctx, advanceCursor,
 		arg.Version,
 		arg.UpdatedAt,
 		arg.Workspace,
@@ -60,7 +60,7 @@ type BeginChatParams struct {
 }
 
 func (q *Queries) BeginChat(ctx context.Context, arg BeginChatParams) error {
-	_, err := q.exec(ctx, q.beginChatStmt, beginChat, arg.Workspace, arg.Thread, arg.Version)
+	_, err := q.db.ExecContext(ctx, beginChat, arg.Workspace, arg.Thread, arg.Version)
 	return err
 }
 
@@ -86,7 +86,7 @@ type ChatAfterRow struct {
 }
 
 func (q *Queries) ChatAfter(ctx context.Context, arg ChatAfterParams) ([]ChatAfterRow, error) {
-	rows, err := q.query(ctx, q.chatAfterStmt, chatAfter,
+	rows, err := q.db.QueryContext(ctx, chatAfter,
 		arg.Workspace,
 		arg.Thread,
 		arg.Idx,
@@ -141,7 +141,7 @@ type ChatBeforeRow struct {
 }
 
 func (q *Queries) ChatBefore(ctx context.Context, arg ChatBeforeParams) ([]ChatBeforeRow, error) {
-	rows, err := q.query(ctx, q.chatBeforeStmt, chatBefore,
+	rows, err := q.db.QueryContext(ctx, chatBefore,
 		arg.Workspace,
 		arg.Thread,
 		arg.Idx,
@@ -179,7 +179,7 @@ SELECT version FROM chat_heads WHERE workspace = ?1
 `
 
 func (q *Queries) ChatHead(ctx context.Context, workspace int64) (int64, error) {
-	row := q.queryRow(ctx, q.chatHeadStmt, chatHead, workspace)
+	row := q.db.QueryRowContext(ctx, chatHead, workspace)
 	var version int64
 	err := row.Scan(&version)
 	return version, err
@@ -201,7 +201,7 @@ type ChatPlaceRow struct {
 }
 
 func (q *Queries) ChatPlace(ctx context.Context, arg ChatPlaceParams) (ChatPlaceRow, error) {
-	row := q.queryRow(ctx, q.chatPlaceStmt, chatPlace, arg.Workspace, arg.Pk)
+	row := q.db.QueryRowContext(ctx, chatPlace, arg.Workspace, arg.Pk)
 	var i ChatPlaceRow
 	err := row.Scan(&i.Thread, &i.Idx, &i.OrderKey)
 	return i, err
@@ -217,7 +217,7 @@ type ChatRevisionParams struct {
 }
 
 func (q *Queries) ChatRevision(ctx context.Context, arg ChatRevisionParams) (int64, error) {
-	row := q.queryRow(ctx, q.chatRevisionStmt, chatRevision, arg.Workspace, arg.Thread)
+	row := q.db.QueryRowContext(ctx, chatRevision, arg.Workspace, arg.Thread)
 	var version int64
 	err := row.Scan(&version)
 	return version, err
@@ -235,7 +235,7 @@ type ClaimKVNameParams struct {
 }
 
 func (q *Queries) ClaimKVName(ctx context.Context, arg ClaimKVNameParams) error {
-	_, err := q.exec(ctx, q.claimKVNameStmt, claimKVName,
+	_, err := q.db.ExecContext(ctx, claimKVName,
 		arg.Workspace,
 		arg.Name,
 		arg.Pk,
@@ -255,7 +255,7 @@ type CounterRow struct {
 }
 
 func (q *Queries) Counter(ctx context.Context, workspace int64) (CounterRow, error) {
-	row := q.queryRow(ctx, q.counterStmt, counter, workspace)
+	row := q.db.QueryRowContext(ctx, counter, workspace)
 	var i CounterRow
 	err := row.Scan(&i.Version, &i.Horizon, &i.Bytes)
 	return i, err
@@ -266,7 +266,7 @@ DELETE FROM files WHERE id = ?1 RETURNING size_bytes
 `
 
 func (q *Queries) DeleteFile(ctx context.Context, id int64) (int64, error) {
-	row := q.queryRow(ctx, q.deleteFileStmt, deleteFile, id)
+	row := q.db.QueryRowContext(ctx, deleteFile, id)
 	var size_bytes int64
 	err := row.Scan(&size_bytes)
 	return size_bytes, err
@@ -277,7 +277,7 @@ DELETE FROM blob_refs WHERE id = ?1 RETURNING digests
 `
 
 func (q *Queries) DeleteRefs(ctx context.Context, id int64) ([]byte, error) {
-	row := q.queryRow(ctx, q.deleteRefsStmt, deleteRefs, id)
+	row := q.db.QueryRowContext(ctx, deleteRefs, id)
 	var digests []byte
 	err := row.Scan(&digests)
 	return digests, err
@@ -288,7 +288,7 @@ DELETE FROM tombstones WHERE id = ?1
 `
 
 func (q *Queries) DeleteTombstone(ctx context.Context, id int64) error {
-	_, err := q.exec(ctx, q.deleteTombstoneStmt, deleteTombstone, id)
+	_, err := q.db.ExecContext(ctx, deleteTombstone, id)
 	return err
 }
 
@@ -304,7 +304,7 @@ type DeleteWaypointParams struct {
 }
 
 func (q *Queries) DeleteWaypoint(ctx context.Context, arg DeleteWaypointParams) error {
-	_, err := q.exec(ctx, q.deleteWaypointStmt, deleteWaypoint,
+	_, err := q.db.ExecContext(ctx, deleteWaypoint,
 		arg.Workspace,
 		arg.Tbl,
 		arg.Pk,
@@ -329,7 +329,7 @@ type DeviceCursorRow struct {
 }
 
 func (q *Queries) DeviceCursor(ctx context.Context, arg DeviceCursorParams) (DeviceCursorRow, error) {
-	row := q.queryRow(ctx, q.deviceCursorStmt, deviceCursor, arg.Workspace, arg.UserID, arg.Device)
+	row := q.db.QueryRowContext(ctx, deviceCursor, arg.Workspace, arg.UserID, arg.Device)
 	var i DeviceCursorRow
 	err := row.Scan(&i.Version, &i.UpdatedAt)
 	return i, err
@@ -349,7 +349,7 @@ type FileRow struct {
 }
 
 func (q *Queries) File(ctx context.Context, id int64) (FileRow, error) {
-	row := q.queryRow(ctx, q.fileStmt, file, id)
+	row := q.db.QueryRowContext(ctx, file, id)
 	var i FileRow
 	err := row.Scan(
 		&i.SizeBytes,
@@ -372,7 +372,7 @@ type FilesBetweenParams struct {
 }
 
 func (q *Queries) FilesBetween(ctx context.Context, arg FilesBetweenParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.filesBetweenStmt, filesBetween, arg.After, arg.Upto)
+	rows, err := q.db.QueryContext(ctx, filesBetween, arg.After, arg.Upto)
 	if err != nil {
 		return nil, err
 	}
@@ -404,7 +404,7 @@ type HighestNumbersRow struct {
 }
 
 func (q *Queries) HighestNumbers(ctx context.Context) (HighestNumbersRow, error) {
-	row := q.queryRow(ctx, q.highestNumbersStmt, highestNumbers)
+	row := q.db.QueryRowContext(ctx, highestNumbers)
 	var i HighestNumbersRow
 	err := row.Scan(&i.Version, &i.Workspace)
 	return i, err
@@ -424,7 +424,7 @@ type InsertCursorParams struct {
 }
 
 func (q *Queries) InsertCursor(ctx context.Context, arg InsertCursorParams) error {
-	_, err := q.exec(ctx, q.insertCursorStmt, insertCursor,
+	_, err := q.db.ExecContext(ctx, insertCursor,
 		arg.Workspace,
 		arg.UserID,
 		arg.Device,
@@ -450,7 +450,7 @@ type InsertFileParams struct {
 }
 
 func (q *Queries) InsertFile(ctx context.Context, arg InsertFileParams) error {
-	_, err := q.exec(ctx, q.insertFileStmt, insertFile,
+	_, err := q.db.ExecContext(ctx, insertFile,
 		arg.ID,
 		arg.SizeBytes,
 		arg.UpdatedAt,
@@ -472,7 +472,7 @@ type InsertRefsParams struct {
 }
 
 func (q *Queries) InsertRefs(ctx context.Context, arg InsertRefsParams) error {
-	_, err := q.exec(ctx, q.insertRefsStmt, insertRefs, arg.ID, arg.Digests)
+	_, err := q.db.ExecContext(ctx, insertRefs, arg.ID, arg.Digests)
 	return err
 }
 
@@ -481,7 +481,7 @@ INSERT INTO tombstones (id) VALUES (?1)
 `
 
 func (q *Queries) InsertTombstone(ctx context.Context, id int64) error {
-	_, err := q.exec(ctx, q.insertTombstoneStmt, insertTombstone, id)
+	_, err := q.db.ExecContext(ctx, insertTombstone, id)
 	return err
 }
 
@@ -497,7 +497,7 @@ type InsertWaypointParams struct {
 }
 
 func (q *Queries) InsertWaypoint(ctx context.Context, arg InsertWaypointParams) error {
-	_, err := q.exec(ctx, q.insertWaypointStmt, insertWaypoint,
+	_, err := q.db.ExecContext(ctx, insertWaypoint,
 		arg.Workspace,
 		arg.Tbl,
 		arg.Pk,
@@ -521,7 +521,7 @@ type KVNameOwnerRow struct {
 }
 
 func (q *Queries) KVNameOwner(ctx context.Context, arg KVNameOwnerParams) (KVNameOwnerRow, error) {
-	row := q.queryRow(ctx, q.kVNameOwnerStmt, kVNameOwner, arg.Workspace, arg.Name)
+	row := q.db.QueryRowContext(ctx, kVNameOwner, arg.Workspace, arg.Name)
 	var i KVNameOwnerRow
 	err := row.Scan(&i.Pk, &i.Version)
 	return i, err
@@ -539,7 +539,7 @@ type KeepKVNameParams struct {
 }
 
 func (q *Queries) KeepKVName(ctx context.Context, arg KeepKVNameParams) error {
-	_, err := q.exec(ctx, q.keepKVNameStmt, keepKVName,
+	_, err := q.db.ExecContext(ctx, keepKVName,
 		arg.Version,
 		arg.Workspace,
 		arg.Name,
@@ -560,7 +560,7 @@ type OrphanParams struct {
 }
 
 func (q *Queries) Orphan(ctx context.Context, arg OrphanParams) error {
-	_, err := q.exec(ctx, q.orphanStmt, orphan, arg.Workspace, arg.Digest, arg.Since)
+	_, err := q.db.ExecContext(ctx, orphan, arg.Workspace, arg.Digest, arg.Since)
 	return err
 }
 
@@ -575,7 +575,7 @@ type PinParams struct {
 }
 
 func (q *Queries) Pin(ctx context.Context, arg PinParams) error {
-	_, err := q.exec(ctx, q.pinStmt, pin, arg.Workspace, arg.Pk, arg.Version)
+	_, err := q.db.ExecContext(ctx, pin, arg.Workspace, arg.Pk, arg.Version)
 	return err
 }
 
@@ -589,7 +589,7 @@ type PinOfParams struct {
 }
 
 func (q *Queries) PinOf(ctx context.Context, arg PinOfParams) (int64, error) {
-	row := q.queryRow(ctx, q.pinOfStmt, pinOf, arg.Workspace, arg.Pk)
+	row := q.db.QueryRowContext(ctx, pinOf, arg.Workspace, arg.Pk)
 	var version int64
 	err := row.Scan(&version)
 	return version, err
@@ -610,7 +610,7 @@ type PlaceInChatParams struct {
 }
 
 func (q *Queries) PlaceInChat(ctx context.Context, arg PlaceInChatParams) error {
-	_, err := q.exec(ctx, q.placeInChatStmt, placeInChat,
+	_, err := q.db.ExecContext(ctx, placeInChat,
 		arg.Workspace,
 		arg.Pk,
 		arg.Thread,
@@ -632,7 +632,7 @@ type RaiseCountersParams struct {
 
 // After an older copy was put back: each counter goes on above any version that may have been given out.
 func (q *Queries) RaiseCounters(ctx context.Context, arg RaiseCountersParams) error {
-	_, err := q.exec(ctx, q.raiseCountersStmt, raiseCounters, arg.Margin, arg.Version)
+	_, err := q.db.ExecContext(ctx, raiseCounters, arg.Margin, arg.Version)
 	return err
 }
 
@@ -646,7 +646,7 @@ type ReferencesBetweenParams struct {
 }
 
 func (q *Queries) ReferencesBetween(ctx context.Context, arg ReferencesBetweenParams) ([]BlobRef, error) {
-	rows, err := q.query(ctx, q.referencesBetweenStmt, referencesBetween, arg.After, arg.Upto)
+	rows, err := q.db.QueryContext(ctx, referencesBetween, arg.After, arg.Upto)
 	if err != nil {
 		return nil, err
 	}
@@ -678,7 +678,7 @@ type ReleaseKVNameParams struct {
 }
 
 func (q *Queries) ReleaseKVName(ctx context.Context, arg ReleaseKVNameParams) error {
-	_, err := q.exec(ctx, q.releaseKVNameStmt, releaseKVName, arg.Workspace, arg.Name)
+	_, err := q.db.ExecContext(ctx, releaseKVName, arg.Workspace, arg.Name)
 	return err
 }
 
@@ -692,7 +692,7 @@ type RemoveFromChatParams struct {
 }
 
 func (q *Queries) RemoveFromChat(ctx context.Context, arg RemoveFromChatParams) error {
-	_, err := q.exec(ctx, q.removeFromChatStmt, removeFromChat, arg.Workspace, arg.Pk)
+	_, err := q.db.ExecContext(ctx, removeFromChat, arg.Workspace, arg.Pk)
 	return err
 }
 
@@ -707,7 +707,7 @@ type ReviseChatParams struct {
 }
 
 func (q *Queries) ReviseChat(ctx context.Context, arg ReviseChatParams) error {
-	_, err := q.exec(ctx, q.reviseChatStmt, reviseChat, arg.Version, arg.Workspace, arg.Thread)
+	_, err := q.db.ExecContext(ctx, reviseChat, arg.Version, arg.Workspace, arg.Thread)
 	return err
 }
 
@@ -725,7 +725,7 @@ type RoleInWorkspaceParams struct {
 // The statements of the hot paths. They are prepared once per connection and run with the driver's own API; they
 // stand here so that they are checked against the schema like all others.
 func (q *Queries) RoleInWorkspace(ctx context.Context, arg RoleInWorkspaceParams) (string, error) {
-	row := q.queryRow(ctx, q.roleInWorkspaceStmt, roleInWorkspace, arg.UserID, arg.Workspace)
+	row := q.db.QueryRowContext(ctx, roleInWorkspace, arg.UserID, arg.Workspace)
 	var role string
 	err := row.Scan(&role)
 	return role, err
@@ -742,7 +742,7 @@ type SetChatHeadParams struct {
 }
 
 func (q *Queries) SetChatHead(ctx context.Context, arg SetChatHeadParams) error {
-	_, err := q.exec(ctx, q.setChatHeadStmt, setChatHead, arg.Workspace, arg.Version)
+	_, err := q.db.ExecContext(ctx, setChatHead, arg.Workspace, arg.Version)
 	return err
 }
 
@@ -757,7 +757,7 @@ type SetCounterParams struct {
 }
 
 func (q *Queries) SetCounter(ctx context.Context, arg SetCounterParams) error {
-	_, err := q.exec(ctx, q.setCounterStmt, setCounter, arg.Version, arg.Bytes, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, setCounter, arg.Version, arg.Bytes, arg.Workspace)
 	return err
 }
 
@@ -773,7 +773,7 @@ type StepParams struct {
 
 // A step of the mark (internal/sqlitex).
 func (q *Queries) Step(ctx context.Context, arg StepParams) error {
-	_, err := q.exec(ctx, q.stepStmt, step, arg.Step, arg.High, arg.At)
+	_, err := q.db.ExecContext(ctx, step, arg.Step, arg.High, arg.At)
 	return err
 }
 
@@ -793,7 +793,7 @@ type TrimCursorsParams struct {
 
 // Keeps the cursors of a user that were reported last.
 func (q *Queries) TrimCursors(ctx context.Context, arg TrimCursorsParams) error {
-	_, err := q.exec(ctx, q.trimCursorsStmt, trimCursors, arg.Workspace, arg.UserID, arg.Keep)
+	_, err := q.db.ExecContext(ctx, trimCursors, arg.Workspace, arg.UserID, arg.Keep)
 	return err
 }
 
@@ -807,7 +807,7 @@ type UnpinParams struct {
 }
 
 func (q *Queries) Unpin(ctx context.Context, arg UnpinParams) error {
-	_, err := q.exec(ctx, q.unpinStmt, unpin, arg.Workspace, arg.Pk)
+	_, err := q.db.ExecContext(ctx, unpin, arg.Workspace, arg.Pk)
 	return err
 }
 
@@ -823,7 +823,7 @@ type WaypointAfterParams struct {
 }
 
 func (q *Queries) WaypointAfter(ctx context.Context, arg WaypointAfterParams) (int64, error) {
-	row := q.queryRow(ctx, q.waypointAfterStmt, waypointAfter,
+	row := q.db.QueryRowContext(ctx, waypointAfter,
 		arg.Workspace,
 		arg.Tbl,
 		arg.Pk,

@@ -31,7 +31,7 @@ type AddCompletionsParams struct {
 
 // For each webhook of the workspace that asks for it and has room; where there is none, nothing is kept.
 func (q *Queries) AddCompletions(ctx context.Context, arg AddCompletionsParams) error {
-	_, err := q.exec(ctx, q.addCompletionsStmt, addCompletions,
+	_, err := q.db.ExecContext(ctx, addCompletions,
 		arg.At,
 		arg.ThreadID,
 		arg.MessageID,
@@ -49,7 +49,7 @@ UPDATE webhook_deliveries SET status = 'cancelled' WHERE webhook = ?1 AND status
 `
 
 func (q *Queries) CancelDeliveries(ctx context.Context, webhook int64) error {
-	_, err := q.exec(ctx, q.cancelDeliveriesStmt, cancelDeliveries, webhook)
+	_, err := q.db.ExecContext(ctx, cancelDeliveries, webhook)
 	return err
 }
 
@@ -69,7 +69,7 @@ type ChangeWebhookParams struct {
 }
 
 func (q *Queries) ChangeWebhook(ctx context.Context, arg ChangeWebhookParams) error {
-	_, err := q.exec(ctx, q.changeWebhookStmt, changeWebhook,
+	_, err := q.db.ExecContext(ctx, changeWebhook,
 		arg.Url,
 		arg.Label,
 		arg.Events,
@@ -94,7 +94,7 @@ type ClaimDeliveryParams struct {
 }
 
 func (q *Queries) ClaimDelivery(ctx context.Context, arg ClaimDeliveryParams) (WebhookDelivery, error) {
-	row := q.queryRow(ctx, q.claimDeliveryStmt, claimDelivery, arg.Worker, arg.Now, arg.Num)
+	row := q.db.QueryRowContext(ctx, claimDelivery, arg.Worker, arg.Now, arg.Num)
 	var i WebhookDelivery
 	err := row.Scan(
 		&i.Num,
@@ -130,7 +130,7 @@ type CompletionsAreToldParams struct {
 }
 
 func (q *Queries) CompletionsAreTold(ctx context.Context, arg CompletionsAreToldParams) (bool, error) {
-	row := q.queryRow(ctx, q.completionsAreToldStmt, completionsAreTold, arg.WorkspaceID, arg.Event)
+	row := q.db.QueryRowContext(ctx, completionsAreTold, arg.WorkspaceID, arg.Event)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
@@ -155,7 +155,7 @@ type CompletionsOfRow struct {
 }
 
 func (q *Queries) CompletionsOf(ctx context.Context, arg CompletionsOfParams) ([]CompletionsOfRow, error) {
-	rows, err := q.query(ctx, q.completionsOfStmt, completionsOf, arg.Webhook, arg.Max)
+	rows, err := q.db.QueryContext(ctx, completionsOf, arg.Webhook, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ SELECT CAST(count(*) AS INTEGER) FROM webhooks WHERE user_id = CAST(?1 AS TEXT)
 `
 
 func (q *Queries) CountWebhooks(ctx context.Context, userID string) (int64, error) {
-	row := q.queryRow(ctx, q.countWebhooksStmt, countWebhooks, userID)
+	row := q.db.QueryRowContext(ctx, countWebhooks, userID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -200,7 +200,7 @@ DELETE FROM webhooks WHERE num = ?1
 `
 
 func (q *Queries) DeleteWebhook(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.deleteWebhookStmt, deleteWebhook, num)
+	_, err := q.db.ExecContext(ctx, deleteWebhook, num)
 	return err
 }
 
@@ -210,7 +210,7 @@ DELETE FROM webhooks WHERE workspace = CAST(?1 AS INTEGER) AND scope = 'user'
 
 // Those of administrators stay: they tell of the deletion.
 func (q *Queries) DeleteWebhooksIn(ctx context.Context, workspace int64) error {
-	_, err := q.exec(ctx, q.deleteWebhooksInStmt, deleteWebhooksIn, workspace)
+	_, err := q.db.ExecContext(ctx, deleteWebhooksIn, workspace)
 	return err
 }
 
@@ -219,7 +219,7 @@ DELETE FROM webhooks WHERE user_id = CAST(?1 AS TEXT)
 `
 
 func (q *Queries) DeleteWebhooksOf(ctx context.Context, userID string) error {
-	_, err := q.exec(ctx, q.deleteWebhooksOfStmt, deleteWebhooksOf, userID)
+	_, err := q.db.ExecContext(ctx, deleteWebhooksOf, userID)
 	return err
 }
 
@@ -233,7 +233,7 @@ type DeleteWebhooksOfMemberParams struct {
 }
 
 func (q *Queries) DeleteWebhooksOfMember(ctx context.Context, arg DeleteWebhooksOfMemberParams) error {
-	_, err := q.exec(ctx, q.deleteWebhooksOfMemberStmt, deleteWebhooksOfMember, arg.UserID, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, deleteWebhooksOfMember, arg.UserID, arg.Workspace)
 	return err
 }
 
@@ -247,7 +247,7 @@ type DeliveriesOfParams struct {
 }
 
 func (q *Queries) DeliveriesOf(ctx context.Context, arg DeliveriesOfParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.deliveriesOfStmt, deliveriesOf, arg.Webhook, arg.Max)
+	rows, err := q.db.QueryContext(ctx, deliveriesOf, arg.Webhook, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +279,7 @@ type DeliveriesSinceParams struct {
 }
 
 func (q *Queries) DeliveriesSince(ctx context.Context, arg DeliveriesSinceParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.deliveriesSinceStmt, deliveriesSince, arg.Webhook, arg.Since)
+	rows, err := q.db.QueryContext(ctx, deliveriesSince, arg.Webhook, arg.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +306,7 @@ SELECT num, id, webhook, event_id, event, attempt, status, claimed_by, claimed_a
 `
 
 func (q *Queries) Delivery(ctx context.Context, num int64) (WebhookDelivery, error) {
-	row := q.queryRow(ctx, q.deliveryStmt, delivery, num)
+	row := q.db.QueryRowContext(ctx, delivery, num)
 	var i WebhookDelivery
 	err := row.Scan(
 		&i.Num,
@@ -339,7 +339,7 @@ type DisableWebhookParams struct {
 }
 
 func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) error {
-	_, err := q.exec(ctx, q.disableWebhookStmt, disableWebhook, arg.Now, arg.Num)
+	_, err := q.db.ExecContext(ctx, disableWebhook, arg.Now, arg.Num)
 	return err
 }
 
@@ -348,7 +348,7 @@ DELETE FROM completions WHERE num = ?1
 `
 
 func (q *Queries) DropCompletion(ctx context.Context, num int64) (int64, error) {
-	result, err := q.exec(ctx, q.dropCompletionStmt, dropCompletion, num)
+	result, err := q.db.ExecContext(ctx, dropCompletion, num)
 	if err != nil {
 		return 0, err
 	}
@@ -360,7 +360,7 @@ DELETE FROM completions WHERE webhook = ?1
 `
 
 func (q *Queries) DropCompletionsOf(ctx context.Context, webhook int64) error {
-	_, err := q.exec(ctx, q.dropCompletionsOfStmt, dropCompletionsOf, webhook)
+	_, err := q.db.ExecContext(ctx, dropCompletionsOf, webhook)
 	return err
 }
 
@@ -369,7 +369,7 @@ DELETE FROM webhook_deliveries WHERE num = ?1
 `
 
 func (q *Queries) DropDelivery(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.dropDeliveryStmt, dropDelivery, num)
+	_, err := q.db.ExecContext(ctx, dropDelivery, num)
 	return err
 }
 
@@ -397,7 +397,7 @@ type DueDeliveriesRow struct {
 
 // Of each webhook as many as one user may have in flight. The join says which table comes first.
 func (q *Queries) DueDeliveries(ctx context.Context, arg DueDeliveriesParams) ([]DueDeliveriesRow, error) {
-	rows, err := q.query(ctx, q.dueDeliveriesStmt, dueDeliveries, arg.Now, arg.Most)
+	rows, err := q.db.QueryContext(ctx, dueDeliveries, arg.Now, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -434,7 +434,7 @@ type EnabledWebhooksOfParams struct {
 }
 
 func (q *Queries) EnabledWebhooksOf(ctx context.Context, arg EnabledWebhooksOfParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.enabledWebhooksOfStmt, enabledWebhooksOf, arg.UserID, arg.Workspace)
+	rows, err := q.db.QueryContext(ctx, enabledWebhooksOf, arg.UserID, arg.Workspace)
 	if err != nil {
 		return nil, err
 	}
@@ -466,7 +466,7 @@ type ExpiredDeliveriesParams struct {
 }
 
 func (q *Queries) ExpiredDeliveries(ctx context.Context, arg ExpiredDeliveriesParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.expiredDeliveriesStmt, expiredDeliveries, arg.Before, arg.Max)
+	rows, err := q.db.QueryContext(ctx, expiredDeliveries, arg.Before, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -506,7 +506,7 @@ type FinishDeliveryParams struct {
 }
 
 func (q *Queries) FinishDelivery(ctx context.Context, arg FinishDeliveryParams) error {
-	_, err := q.exec(ctx, q.finishDeliveryStmt, finishDelivery,
+	_, err := q.db.ExecContext(ctx, finishDelivery,
 		arg.Status,
 		arg.Attempt,
 		arg.NextAt,
@@ -531,7 +531,7 @@ type InFlightRow struct {
 
 // The webhook and the user of each delivery under way.
 func (q *Queries) InFlight(ctx context.Context) ([]InFlightRow, error) {
-	rows, err := q.query(ctx, q.inFlightStmt, inFlight)
+	rows, err := q.db.QueryContext(ctx, inFlight)
 	if err != nil {
 		return nil, err
 	}
@@ -577,7 +577,7 @@ type InsertDeliveryParams struct {
 }
 
 func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) error {
-	_, err := q.exec(ctx, q.insertDeliveryStmt, insertDelivery,
+	_, err := q.db.ExecContext(ctx, insertDelivery,
 		arg.ID,
 		arg.Webhook,
 		arg.EventID,
@@ -619,7 +619,7 @@ type InsertWebhookParams struct {
 
 // It begins with what comes next.
 func (q *Queries) InsertWebhook(ctx context.Context, arg InsertWebhookParams) error {
-	_, err := q.exec(ctx, q.insertWebhookStmt, insertWebhook,
+	_, err := q.db.ExecContext(ctx, insertWebhook,
 		arg.ID,
 		arg.Scope,
 		arg.UserID,
@@ -646,7 +646,7 @@ type LastOutcomesParams struct {
 }
 
 func (q *Queries) LastOutcomes(ctx context.Context, arg LastOutcomesParams) ([]string, error) {
-	rows, err := q.query(ctx, q.lastOutcomesStmt, lastOutcomes, arg.Webhook, arg.Since)
+	rows, err := q.db.QueryContext(ctx, lastOutcomes, arg.Webhook, arg.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -679,7 +679,7 @@ type MoveWebhookParams struct {
 }
 
 func (q *Queries) MoveWebhook(ctx context.Context, arg MoveWebhookParams) (int64, error) {
-	result, err := q.exec(ctx, q.moveWebhookStmt, moveWebhook, arg.Upto, arg.Num, arg.After)
+	result, err := q.db.ExecContext(ctx, moveWebhook, arg.Upto, arg.Num, arg.After)
 	if err != nil {
 		return 0, err
 	}
@@ -691,7 +691,7 @@ SELECT webhook FROM webhook_deliveries WHERE webhook > ?1 ORDER BY webhook LIMIT
 `
 
 func (q *Queries) NextWithDeliveries(ctx context.Context, after int64) (int64, error) {
-	row := q.queryRow(ctx, q.nextWithDeliveriesStmt, nextWithDeliveries, after)
+	row := q.db.QueryRowContext(ctx, nextWithDeliveries, after)
 	var webhook int64
 	err := row.Scan(&webhook)
 	return webhook, err
@@ -707,7 +707,7 @@ type OldCompletionsParams struct {
 }
 
 func (q *Queries) OldCompletions(ctx context.Context, arg OldCompletionsParams) ([]int64, error) {
-	rows, err := q.query(ctx, q.oldCompletionsStmt, oldCompletions, arg.Before, arg.Max)
+	rows, err := q.db.QueryContext(ctx, oldCompletions, arg.Before, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -741,7 +741,7 @@ type OpenDeliveryRow struct {
 }
 
 func (q *Queries) OpenDelivery(ctx context.Context, id string) (OpenDeliveryRow, error) {
-	row := q.queryRow(ctx, q.openDeliveryStmt, openDelivery, id)
+	row := q.db.QueryRowContext(ctx, openDelivery, id)
 	var i OpenDeliveryRow
 	err := row.Scan(&i.Num, &i.Webhook, &i.Enabled)
 	return i, err
@@ -757,7 +757,7 @@ type ResetStaleDeliveriesParams struct {
 }
 
 func (q *Queries) ResetStaleDeliveries(ctx context.Context, arg ResetStaleDeliveriesParams) (int64, error) {
-	result, err := q.exec(ctx, q.resetStaleDeliveriesStmt, resetStaleDeliveries, arg.Now, arg.Before)
+	result, err := q.db.ExecContext(ctx, resetStaleDeliveries, arg.Now, arg.Before)
 	if err != nil {
 		return 0, err
 	}
@@ -769,7 +769,7 @@ UPDATE webhooks SET position = max(position, (SELECT version FROM counters c WHE
 `
 
 func (q *Queries) SkipToPresent(ctx context.Context, num int64) error {
-	_, err := q.exec(ctx, q.skipToPresentStmt, skipToPresent, num)
+	_, err := q.db.ExecContext(ctx, skipToPresent, num)
 	return err
 }
 
@@ -786,7 +786,7 @@ type TrimDeliveriesParams struct {
 }
 
 func (q *Queries) TrimDeliveries(ctx context.Context, arg TrimDeliveriesParams) error {
-	_, err := q.exec(ctx, q.trimDeliveriesStmt, trimDeliveries, arg.Webhook, arg.Keep)
+	_, err := q.db.ExecContext(ctx, trimDeliveries, arg.Webhook, arg.Keep)
 	return err
 }
 
@@ -812,7 +812,7 @@ type WaitingForCompletionsRow struct {
 
 // Enabled webhooks that were not told of all answers, and that have room for more.
 func (q *Queries) WaitingForCompletions(ctx context.Context, arg WaitingForCompletionsParams) ([]WaitingForCompletionsRow, error) {
-	rows, err := q.query(ctx, q.waitingForCompletionsStmt, waitingForCompletions, arg.Most, arg.Max)
+	rows, err := q.db.QueryContext(ctx, waitingForCompletions, arg.Most, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -875,7 +875,7 @@ type WaitingWebhooksRow struct {
 
 // Enabled ones that the log has more for, and that have room for more.
 func (q *Queries) WaitingWebhooks(ctx context.Context, arg WaitingWebhooksParams) ([]WaitingWebhooksRow, error) {
-	rows, err := q.query(ctx, q.waitingWebhooksStmt, waitingWebhooks, arg.Most, arg.Max)
+	rows, err := q.db.QueryContext(ctx, waitingWebhooks, arg.Most, arg.Max)
 	if err != nil {
 		return nil, err
 	}
@@ -927,7 +927,7 @@ type WebhookByIDRow struct {
 }
 
 func (q *Queries) WebhookByID(ctx context.Context, id string) (WebhookByIDRow, error) {
-	row := q.queryRow(ctx, q.webhookByIDStmt, webhookByID, id)
+	row := q.db.QueryRowContext(ctx, webhookByID, id)
 	var i WebhookByIDRow
 	err := row.Scan(
 		&i.Webhook.Num,
@@ -961,7 +961,7 @@ type WebhookByNumberRow struct {
 }
 
 func (q *Queries) WebhookByNumber(ctx context.Context, num int64) (WebhookByNumberRow, error) {
-	row := q.queryRow(ctx, q.webhookByNumberStmt, webhookByNumber, num)
+	row := q.db.QueryRowContext(ctx, webhookByNumber, num)
 	var i WebhookByNumberRow
 	err := row.Scan(
 		&i.Webhook.Num,
@@ -989,7 +989,7 @@ SELECT num FROM webhooks
 `
 
 func (q *Queries) WebhookNumbers(ctx context.Context) ([]int64, error) {
-	rows, err := q.query(ctx, q.webhookNumbersStmt, webhookNumbers)
+	rows, err := q.db.QueryContext(ctx, webhookNumbers)
 	if err != nil {
 		return nil, err
 	}
@@ -1021,7 +1021,7 @@ type WebhooksOfParams struct {
 }
 
 func (q *Queries) WebhooksOf(ctx context.Context, arg WebhooksOfParams) ([]string, error) {
-	rows, err := q.query(ctx, q.webhooksOfStmt, webhooksOf, arg.UserID, arg.Workspace)
+	rows, err := q.db.QueryContext(ctx, webhooksOf, arg.UserID, arg.Workspace)
 	if err != nil {
 		return nil, err
 	}

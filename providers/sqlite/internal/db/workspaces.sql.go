@@ -28,7 +28,7 @@ type ActiveWorkspaceRow struct {
 }
 
 func (q *Queries) ActiveWorkspace(ctx context.Context, userID string) (ActiveWorkspaceRow, error) {
-	row := q.queryRow(ctx, q.activeWorkspaceStmt, activeWorkspace, userID)
+	row := q.db.QueryRowContext(ctx, activeWorkspace, userID)
 	var i ActiveWorkspaceRow
 	err := row.Scan(
 		&i.Num,
@@ -51,7 +51,7 @@ type ClearActiveWorkspaceParams struct {
 }
 
 func (q *Queries) ClearActiveWorkspace(ctx context.Context, arg ClearActiveWorkspaceParams) error {
-	_, err := q.exec(ctx, q.clearActiveWorkspaceStmt, clearActiveWorkspace, arg.UserID, arg.Workspace)
+	_, err := q.db.ExecContext(ctx, clearActiveWorkspace, arg.UserID, arg.Workspace)
 	return err
 }
 
@@ -65,7 +65,7 @@ type DeleteMemberParams struct {
 }
 
 func (q *Queries) DeleteMember(ctx context.Context, arg DeleteMemberParams) error {
-	_, err := q.exec(ctx, q.deleteMemberStmt, deleteMember, arg.Workspace, arg.UserID)
+	_, err := q.db.ExecContext(ctx, deleteMember, arg.Workspace, arg.UserID)
 	return err
 }
 
@@ -79,7 +79,7 @@ type DropCursorsOfParams struct {
 }
 
 func (q *Queries) DropCursorsOf(ctx context.Context, arg DropCursorsOfParams) error {
-	_, err := q.exec(ctx, q.dropCursorsOfStmt, dropCursorsOf, arg.Workspace, arg.UserID)
+	_, err := q.db.ExecContext(ctx, dropCursorsOf, arg.Workspace, arg.UserID)
 	return err
 }
 
@@ -93,7 +93,7 @@ type IdentitiesOfRow struct {
 }
 
 func (q *Queries) IdentitiesOf(ctx context.Context, userID string) ([]IdentitiesOfRow, error) {
-	rows, err := q.query(ctx, q.identitiesOfStmt, identitiesOf, userID)
+	rows, err := q.db.QueryContext(ctx, identitiesOf, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ type InsertAccountParams struct {
 }
 
 func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) error {
-	_, err := q.exec(ctx, q.insertAccountStmt, insertAccount,
+	_, err := q.db.ExecContext(ctx, insertAccount,
 		arg.Provider,
 		arg.ProviderUserID,
 		arg.UserID,
@@ -142,7 +142,7 @@ INSERT INTO counters (workspace) VALUES (?1)
 `
 
 func (q *Queries) InsertCounter(ctx context.Context, workspace int64) error {
-	_, err := q.exec(ctx, q.insertCounterStmt, insertCounter, workspace)
+	_, err := q.db.ExecContext(ctx, insertCounter, workspace)
 	return err
 }
 
@@ -158,7 +158,7 @@ type InsertUserParams struct {
 }
 
 func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
-	_, err := q.exec(ctx, q.insertUserStmt, insertUser,
+	_, err := q.db.ExecContext(ctx, insertUser,
 		arg.ID,
 		arg.Email,
 		arg.DisplayName,
@@ -181,7 +181,7 @@ type InsertWorkspaceParams struct {
 }
 
 func (q *Queries) InsertWorkspace(ctx context.Context, arg InsertWorkspaceParams) (int64, error) {
-	row := q.queryRow(ctx, q.insertWorkspaceStmt, insertWorkspace,
+	row := q.db.QueryRowContext(ctx, insertWorkspace,
 		arg.ID,
 		arg.Name,
 		arg.Description,
@@ -205,7 +205,7 @@ type ListMembersRow struct {
 }
 
 func (q *Queries) ListMembers(ctx context.Context, workspace int64) ([]ListMembersRow, error) {
-	rows, err := q.query(ctx, q.listMembersStmt, listMembers, workspace)
+	rows, err := q.db.QueryContext(ctx, listMembers, workspace)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ type ListWorkspacesRow struct {
 }
 
 func (q *Queries) ListWorkspaces(ctx context.Context, userID string) ([]ListWorkspacesRow, error) {
-	rows, err := q.query(ctx, q.listWorkspacesStmt, listWorkspaces, userID)
+	rows, err := q.db.QueryContext(ctx, listWorkspaces, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +281,7 @@ SELECT num FROM workspaces WHERE id = ?1 AND deleted_at IS NULL
 `
 
 func (q *Queries) LiveWorkspace(ctx context.Context, workspaceID string) (int64, error) {
-	row := q.queryRow(ctx, q.liveWorkspaceStmt, liveWorkspace, workspaceID)
+	row := q.db.QueryRowContext(ctx, liveWorkspace, workspaceID)
 	var num int64
 	err := row.Scan(&num)
 	return num, err
@@ -304,7 +304,7 @@ type MadeByRow struct {
 
 // How many workspaces a user has made that are there, or were deleted after a moment; and when the first of these was.
 func (q *Queries) MadeBy(ctx context.Context, arg MadeByParams) (MadeByRow, error) {
-	row := q.queryRow(ctx, q.madeByStmt, madeBy, arg.UserID, arg.Since)
+	row := q.db.QueryRowContext(ctx, madeBy, arg.UserID, arg.Since)
 	var i MadeByRow
 	err := row.Scan(&i.Made, &i.FirstDeleted)
 	return i, err
@@ -321,7 +321,7 @@ type MemberRoleParams struct {
 }
 
 func (q *Queries) MemberRole(ctx context.Context, arg MemberRoleParams) (string, error) {
-	row := q.queryRow(ctx, q.memberRoleStmt, memberRole, arg.WorkspaceID, arg.UserID)
+	row := q.db.QueryRowContext(ctx, memberRole, arg.WorkspaceID, arg.UserID)
 	var role string
 	err := row.Scan(&role)
 	return role, err
@@ -344,7 +344,7 @@ type OldestWorkspaceRow struct {
 }
 
 func (q *Queries) OldestWorkspace(ctx context.Context, userID string) (OldestWorkspaceRow, error) {
-	row := q.queryRow(ctx, q.oldestWorkspaceStmt, oldestWorkspace, userID)
+	row := q.db.QueryRowContext(ctx, oldestWorkspace, userID)
 	var i OldestWorkspaceRow
 	err := row.Scan(
 		&i.Num,
@@ -367,7 +367,7 @@ type OtherOwnersParams struct {
 }
 
 func (q *Queries) OtherOwners(ctx context.Context, arg OtherOwnersParams) (int64, error) {
-	row := q.queryRow(ctx, q.otherOwnersStmt, otherOwners, arg.Workspace, arg.UserID)
+	row := q.db.QueryRowContext(ctx, otherOwners, arg.Workspace, arg.UserID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -383,7 +383,7 @@ UPDATE users SET active_workspace = (
 
 // Moves every user whose active workspace this was to the oldest other membership, or to none.
 func (q *Queries) RehomeUsers(ctx context.Context, workspace sql.NullInt64) error {
-	_, err := q.exec(ctx, q.rehomeUsersStmt, rehomeUsers, workspace)
+	_, err := q.db.ExecContext(ctx, rehomeUsers, workspace)
 	return err
 }
 
@@ -397,7 +397,7 @@ type SetActiveWorkspaceParams struct {
 }
 
 func (q *Queries) SetActiveWorkspace(ctx context.Context, arg SetActiveWorkspaceParams) error {
-	_, err := q.exec(ctx, q.setActiveWorkspaceStmt, setActiveWorkspace, arg.Workspace, arg.UserID)
+	_, err := q.db.ExecContext(ctx, setActiveWorkspace, arg.Workspace, arg.UserID)
 	return err
 }
 
@@ -411,7 +411,7 @@ type SoftDeleteWorkspaceParams struct {
 }
 
 func (q *Queries) SoftDeleteWorkspace(ctx context.Context, arg SoftDeleteWorkspaceParams) error {
-	_, err := q.exec(ctx, q.softDeleteWorkspaceStmt, softDeleteWorkspace, arg.DeletedAt, arg.Num)
+	_, err := q.db.ExecContext(ctx, softDeleteWorkspace, arg.DeletedAt, arg.Num)
 	return err
 }
 
@@ -426,7 +426,7 @@ type UpdateWorkspaceParams struct {
 }
 
 func (q *Queries) UpdateWorkspace(ctx context.Context, arg UpdateWorkspaceParams) error {
-	_, err := q.exec(ctx, q.updateWorkspaceStmt, updateWorkspace, arg.Name, arg.Description, arg.Num)
+	_, err := q.db.ExecContext(ctx, updateWorkspace, arg.Name, arg.Description, arg.Num)
 	return err
 }
 
@@ -443,7 +443,7 @@ type UpsertMemberParams struct {
 }
 
 func (q *Queries) UpsertMember(ctx context.Context, arg UpsertMemberParams) error {
-	_, err := q.exec(ctx, q.upsertMemberStmt, upsertMember,
+	_, err := q.db.ExecContext(ctx, upsertMember,
 		arg.Workspace,
 		arg.UserID,
 		arg.Role,
@@ -462,7 +462,7 @@ type UserByIdentityParams struct {
 }
 
 func (q *Queries) UserByIdentity(ctx context.Context, arg UserByIdentityParams) (string, error) {
-	row := q.queryRow(ctx, q.userByIdentityStmt, userByIdentity, arg.Provider, arg.ProviderUserID)
+	row := q.db.QueryRowContext(ctx, userByIdentity, arg.Provider, arg.ProviderUserID)
 	var user_id string
 	err := row.Scan(&user_id)
 	return user_id, err
@@ -473,7 +473,7 @@ SELECT 1 FROM users WHERE id = ?1
 `
 
 func (q *Queries) UserExists(ctx context.Context, userID string) (int64, error) {
-	row := q.queryRow(ctx, q.userExistsStmt, userExists, userID)
+	row := q.db.QueryRowContext(ctx, userExists, userID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -484,7 +484,7 @@ SELECT deleted_at FROM workspaces WHERE num = ?1
 `
 
 func (q *Queries) WorkspaceDeletedAt(ctx context.Context, num int64) (sql.NullInt64, error) {
-	row := q.queryRow(ctx, q.workspaceDeletedAtStmt, workspaceDeletedAt, num)
+	row := q.db.QueryRowContext(ctx, workspaceDeletedAt, num)
 	var deleted_at sql.NullInt64
 	err := row.Scan(&deleted_at)
 	return deleted_at, err
@@ -507,7 +507,7 @@ type WorkspaceForMemberRow struct {
 }
 
 func (q *Queries) WorkspaceForMember(ctx context.Context, arg WorkspaceForMemberParams) (WorkspaceForMemberRow, error) {
-	row := q.queryRow(ctx, q.workspaceForMemberStmt, workspaceForMember, arg.WorkspaceID, arg.UserID)
+	row := q.db.QueryRowContext(ctx, workspaceForMember, arg.WorkspaceID, arg.UserID)
 	var i WorkspaceForMemberRow
 	err := row.Scan(&i.Num, &i.DeletedAt, &i.Role)
 	return i, err

@@ -62,10 +62,8 @@ func Open(ctx context.Context, opts Options) (_ *Engine, err error) {
 			err = errors.Join(e.DB.Refusal(ctx, err), e.Close())
 		}
 	}()
+	e.Q = db.New(e.DB.Read)
 	if e.w, err = newWriter(ctx, e.DB, opts.Now, opts.Log, opts.Fatal); err != nil {
-		return nil, err
-	}
-	if e.Q, err = db.Prepare(ctx, e.DB.Read); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -78,9 +76,6 @@ func (e *Engine) Close() error {
 		errs = append(errs, e.w.close())
 	}
 	errs = append(errs, e.pool.close())
-	if e.Q != nil {
-		errs = append(errs, e.Q.Close())
-	}
 	return errors.Join(append(errs, e.DB.Close())...)
 }
 

@@ -113,9 +113,7 @@ func newWriter(ctx context.Context, d *sqlitex.DB, now func() time.Time, log *sl
 		w.checkpointer, err = startCheckpointer(d, w.copyPages, log)
 	}
 	if err == nil {
-		w.Q, err = db.Prepare(ctx, w.Conn)
-	}
-	if err == nil {
+		w.Q = db.New(w.Conn)
 		var start db.HighestNumbersRow
 		start, err = w.Q.HighestNumbers(ctx)
 		w.high, w.inherited = start.Version, start.Workspace
@@ -186,7 +184,7 @@ func (w *writer) close() error {
 		_, err := w.C.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, w.Q.Close(), w.Conn.Close())...)
+	return errors.Join(append(errs, w.Conn.Close())...)
 }
 
 func (w *writer) loop() {
