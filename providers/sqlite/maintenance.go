@@ -154,7 +154,7 @@ func (m *maintenance) tend(ctx context.Context) error {
 	if err := m.s.engine.Outside(ctx, "PRAGMA optimize"); err != nil {
 		return err
 	}
-	return m.s.engine.Outside(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+	return m.s.engine.Checkpoint(ctx)
 }
 
 // MaintenanceState implements or3cloud.MaintenanceReporter.

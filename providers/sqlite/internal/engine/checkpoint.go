@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -11,46 +12,77 @@ import (
 	"or3.chat/cloud/internal/sqlitex"
 )
 
-// The write-ahead log grows with every commit until its pages are copied into the file. Left to SQLite, a commit
-// does that now and then while everybody waits for it. Here a connection of its own copies them beside the writer, and
-// the writer itself copies only what is left, when the log is so long that it must begin anew.
+// The write-ahead log grows with every commit until its pages are copied into the file. Left to SQLite, a commit does that now and then
+// while everybody waits for it. Here a connection of its own copies them beside the writer, whenever there is enough to be worth the fsync
+// of the file. The log begins anew with a commit that finds all of it copied, which a busy writer never does; so once the log is long, the
+// writer copies what is left, as soon as that is little.
 const (
-	checkpointPages = 2048  // 8 MiB of 4 KiB pages: worth a copy in the background
-	restartPages    = 16384 // 64 MiB: the writer finishes the copy, so that its next commit begins at the front
+	checkpointPages = 2048             // 8 MiB of 4 KiB pages: worth a copy in the background
+	restartPages    = 16384            // 64 MiB: the log should begin anew
+	finishPages     = 1024             // 4 MiB: what the writer copies itself, while everybody waits
+	mostPages       = 4 * restartPages // 256 MiB: the writer copies whatever there is
 )
 
 // checkpointer copies pages of the write-ahead log in the background.
 type checkpointer struct {
-	c    *sqlite3.Conn
-	loop *background.Loop
+	c      *sqlite3.Conn
+	loop   *background.Loop
+	pages  func(*sqlite3.Conn) int // copies by a connection, and returns how many pages of the log are copied; -1 if it cannot tell
+	copied atomic.Int64            // what that said last
 }
 
-func startCheckpointer(d *sqlitex.DB, copyPages func(*sqlite3.Conn), log *slog.Logger) (*checkpointer, error) {
+func startCheckpointer(d *sqlitex.DB, copyPages func(*sqlite3.Conn) int, log *slog.Logger) (*checkpointer, error) {
 	c, err := d.Conn(false)
 	if err != nil {
 		return nil, err
 	}
-	loop := background.Start(background.Task{
+	k := &checkpointer{c: c, pages: copyPages}
+	k.loop = background.Start(background.Task{
 		Name: "checkpoint of the sync database", Log: log,
-		Run: func(context.Context) error { copyPages(c); return nil },
+		Run: func(context.Context) error { k.copy(c); return nil },
 	})
-	return &checkpointer{c, loop}, nil
+	return k, nil
 }
 
-// committed is told the length of the log after each commit; it never waits.
-func (k *checkpointer) committed(pages int) {
-	if pages >= checkpointPages {
+// copy copies by a connection.
+func (k *checkpointer) copy(c *sqlite3.Conn) {
+	if n := k.pages(c); n >= 0 {
+		k.copied.Store(int64(n))
+	}
+}
+
+// committed is told the length of the log after each commit, and reports whether the writer should copy the rest. It never waits.
+func (k *checkpointer) committed(pages int) (finish bool) {
+	copied := int(k.copied.Load())
+	if pages < copied { // the log has begun anew
+		k.copied.Store(0)
+		copied = 0
+	}
+	copies, finish := due(pages, pages-copied)
+	if copies {
 		k.loop.Wake()
 	}
+	return finish
 }
 
-// copyPages waits for nobody. What cannot be copied, because a reader still needs the old page or the other connection
-// is copying, is copied later.
-func (w *writer) copyPages(c *sqlite3.Conn) {
-	if w.breaker.Err() != nil {
-		return
+// due decides who copies what is left of a log: the checkpointer in the background, or the writer.
+func due(pages, left int) (background, writer bool) {
+	switch {
+	case pages >= mostPages, pages >= restartPages && left <= finishPages:
+		return false, true
+	case pages >= restartPages:
+		return true, false
 	}
-	_, _, err := c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
+	return left >= checkpointPages, false
+}
+
+// copyPages returns how many pages of the log are copied, -1 if it cannot tell. It waits for nobody: what cannot be copied, because a
+// reader still needs the old page or the other connection is copying, is copied later.
+func (w *writer) copyPages(c *sqlite3.Conn) (copied int) {
+	if w.breaker.Err() != nil {
+		return -1
+	}
+	_, copied, err := c.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
 	switch {
 	case sqlitex.IsFatal(err):
 		// Another attempt might be told that all is well, and the log, which still has everything, would be overwritten.
@@ -58,6 +90,7 @@ func (w *writer) copyPages(c *sqlite3.Conn) {
 	case err != nil && !errors.Is(err, sqlite3.BUSY):
 		w.log.Warn("checkpoint of the sync database failed", "error", err)
 	}
+	return copied
 }
 
 func (k *checkpointer) close() error {

@@ -72,3 +72,25 @@ func TestAFailedSyncOfACheckpointIsFinal(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestTheWriterCopiesLittle: what the writer copies of the write-ahead log while everybody waits is bounded, unless the log is far too
+// long; and a long log is always in someone's hands.
+func TestTheWriterCopiesLittle(t *testing.T) {
+	for pages := 0; pages < 2*mostPages; pages += 16 {
+		for left := 0; left <= pages; left += 64 {
+			background, writer := due(pages, left)
+			switch {
+			case background && writer:
+				t.Fatalf("%d pages, %d left: both copy", pages, left)
+			case writer && left > finishPages && pages < mostPages:
+				t.Fatalf("%d pages: the writer copies %d", pages, left)
+			case writer && pages < restartPages:
+				t.Fatalf("%d pages: the writer copies, and the log need not begin anew", pages)
+			case !background && !writer && (pages >= restartPages || left >= checkpointPages):
+				t.Fatalf("%d pages, %d left: no one copies", pages, left)
+			case background && left < checkpointPages && pages < restartPages:
+				t.Fatalf("%d pages: the file is written for %d", pages, left)
+			}
+		}
+	}
+}

@@ -90,6 +90,9 @@ func (e *Engine) Do(ctx context.Context, f func(context.Context, *Tx) error) err
 // Outside runs a statement of the writer between two transactions, for what cannot run in one.
 func (e *Engine) Outside(ctx context.Context, text string) error { return e.w.outside(ctx, text) }
 
+// Checkpoint copies pages of the write-ahead log into the file, beside the writer.
+func (e *Engine) Checkpoint(ctx context.Context) error { return e.w.checkpointer.loop.Run(ctx) }
+
 // View runs f in a read transaction: everything that f reads is of one moment. It waits for a free reader until ctx ends.
 // Writers are not held back meanwhile.
 func (e *Engine) View(ctx context.Context, f func(*Reader) error) error { return e.pool.view(ctx, f) }

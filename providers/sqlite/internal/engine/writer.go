@@ -265,12 +265,9 @@ func (w *writer) group(first *job) (next *job) {
 
 // checkpoint keeps the write-ahead log from growing without end. It runs after everybody was answered.
 func (w *writer) checkpoint() {
-	w.checkpointer.committed(w.walPages)
-	if w.walPages < restartPages {
-		return
+	if w.checkpointer.committed(w.walPages) {
+		w.checkpointer.copy(w.C)
 	}
-	w.copyPages(w.C)
-	w.walPages = 0 // ask again after the next commit, not before
 }
 
 // commit ends the transaction. If SQLite has already rolled it back, as it does when the disk is full, or cannot
