@@ -298,12 +298,17 @@ func ReadBody(r *http.Request) ([]byte, error) {
 // firstBuffer is how much memory a body gets before any of it has come.
 const firstBuffer = 8 << 10
 
+// knownBuffer is how much a body of a known user gets once that is full: a push of fifty ops.
+const knownBuffer = 128 << 10
+
 // capacity returns how large a full buffer of size bytes is to become: twice as large, but not larger than the body, with
 // a byte more in which its end is seen.
 func (b *body) capacity(size int64) int64 {
 	next := max(firstBuffer, 2*size)
-	if size == firstBuffer {
-		next = UnknownBody + 1 // usual bodies are copied once at most
+	if size == firstBuffer { // usual bodies are copied once at most
+		if next = UnknownBody + 1; b.asked {
+			next = knownBuffer
+		}
 	}
 	if b.size >= 0 {
 		next = min(next, b.size+1)

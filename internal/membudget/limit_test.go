@@ -2,6 +2,7 @@ package membudget
 
 import (
 	"math"
+	"runtime/debug"
 	"testing"
 	"testing/fstest"
 )
@@ -74,6 +75,20 @@ func TestBudgetOfALimit(t *testing.T) {
 		}
 		if b := New(got); b.pockets+b.common+b.reserve != got || b.common <= 0 {
 			t.Errorf("limit %d: parts %d, %d, %d", limit, b.pockets, b.common, b.reserve)
+		}
+	}
+}
+
+// TestGarbageIsCollectedEarly, unless the operator has said when.
+func TestGarbageIsCollectedEarly(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	for gogc, want := range map[string]int{"": garbage, "100": 100, "off": 100} {
+		t.Setenv("GOGC", gogc)
+		debug.SetGCPercent(100) // as the runtime has it by then
+		Limit{}.Soften()
+		if got := debug.SetGCPercent(100); got != want {
+			t.Errorf("GOGC=%q: %d %%, want %d", gogc, got, want)
 		}
 	}
 }

@@ -54,10 +54,10 @@ type Options struct {
 const busyTimeout = 10 * time.Second
 
 // The page caches of a connection. They are the main memory cost of a connection, and grow as they are used: a writer
-// touches random pages of every index, a reader mostly ranges. Where addresses have 32 bits the driver gives a connection 32 MiB in all,
-// so most of that has to be left to rows of up to or3cloud.AnswerBytes.
+// holds what a transaction changes, a reader mostly goes through ranges. What is not there the kernel has. Where addresses have 32 bits
+// the driver gives a connection 32 MiB in all, so most of that has to be left to rows of up to or3cloud.AnswerBytes.
 const (
-	writerCacheKiB = 8 << 10 >> (3 * narrow)
+	writerCacheKiB = 3 << 10 >> (2 * narrow)
 	readerCacheKiB = 2 << 10 >> (2 * narrow)
 
 	narrow = 1 - ^uint(0)>>63 // 1 where addresses have 32 bits, and else 0
