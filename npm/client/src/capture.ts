@@ -2,9 +2,9 @@
 import type {
   DBCore, DBCoreMutateRequest, DBCoreMutateResponse, DBCoreTable, DBCoreTransaction, Dexie, Transaction,
 } from 'dexie'
-import type { Capture } from './stores.js'
+import type { Note } from './stores.js'
 
-const log = 'sync_captures'
+const log = 'sync_notes'
 
 /** Watches the writes of a database. It has to be made before the database is opened. */
 export class Captures {
@@ -82,8 +82,8 @@ export class Captures {
       this.#noted.add(trans)
       idb.addEventListener('complete', () => this.#committed())
     }
-    const capture: Capture = { id, table: table.name, keys: keys.filter((k): k is string => typeof k === 'string' && k !== ''), at: Date.now(), ...(gone ? { gone } : {}) }
-    idb.objectStore(log).put(capture)
+    const note: Note = { table: table.name, keys: keys.filter((k): k is string => typeof k === 'string' && k !== ''), at: Date.now(), ...(gone ? { gone } : {}) }
+    idb.objectStore(log).put(note, id)
     return id
   }
 

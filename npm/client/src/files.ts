@@ -200,10 +200,10 @@ export class Files {
       const signed = await this.#ask<Presigned>('presign-download', { workspace_id: workspace, hash, storage_id: info.storage_id, mime_type: info.mime_type, expires_in_ms: expiry, file_kind_capability: 'v1' })
       const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(patience)])
       const answer = await this.#http.open(signed.url, { method: signed.method ?? 'GET', headers: signed.headers ?? {} }, signal)
-      const bytes = await answer.arrayBuffer().catch((cause: unknown) => {
+      const body = await answer.blob().catch((cause: unknown) => {
         throw new SyncError('offline', 'The connection broke', { cause })
       })
-      const blob = new Blob([bytes], { type: info.mime_type })
+      const blob = body.slice(0, body.size, info.mime_type)
       if (hash.startsWith('sha256:') && await hashOf(blob) !== hash) throw new SyncError('bad-answer', 'The file has arrived damaged')
       await blobs.put({ hash, blob })
       await this.#note(transfer, { state: 'done', bytes_done: blob.size })

@@ -36,16 +36,16 @@ export class Outbox {
     this.#now = now
   }
 
-  /** Turns captures into writes to be sent. A row that was written often is sent once. */
+  /** Turns notes into writes to be sent. A row that was written often is sent once. */
   async fold(state: State): Promise<void> {
-    const { captures, outbox } = this.#stores
-    const noted = await captures.toArray()
-    if (noted.length === 0) return
+    const { notes, outbox } = this.#stores
+    const ids = await notes.toCollection().primaryKeys()
+    if (ids.length === 0) return
     const last = new Map<string, { place: Place, at: number, seq: string, gone: boolean }>()
-    for (const { table, keys, at, id, gone = false } of noted) {
+    for (const [i, { table, keys, at, gone = false }] of (await notes.toArray()).entries()) {
       for (const key of keys) {
         const row = this.#tables.rowOf(table, key)
-        last.set(row, { place: { table, key }, at, seq: id, gone: gone || !!last.get(row)?.gone })
+        last.set(row, { place: { table, key }, at, seq: ids[i]!, gone: gone || !!last.get(row)?.gone })
       }
     }
     const rows = [...last.keys()]
@@ -64,7 +64,7 @@ export class Outbox {
       out.push({ row, ...place, clock, hlc, opId: crypto.randomUUID(), seq, tries: 0, due: 0 })
     }
     await outbox.bulkPut(out)
-    await captures.clear()
+    await notes.clear()
   }
 
   /** Reads the device's clock, as far as it is known to be right. */

@@ -41,7 +41,7 @@ export class Replica {
   async #run<T>(work: (state: State, tell: Emit) => Promise<T>, begins = false): Promise<T> {
     const told: Parameters<Emit>[] = []
     const s = this.stores
-    const all = [s.captures, s.outbox, s.revisions, s.packs, s.unapplied, s.state, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]
+    const all = [s.notes, s.outbox, s.revisions, s.packs, s.unapplied, s.state, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]
     const result = await this.#db.transaction('rw', all, async (tx: Transaction) => {
       this.#captures.exempt(tx)
       const tell = ((...event: Parameters<Emit>) => told.push(event)) as Emit
@@ -66,7 +66,7 @@ export class Replica {
       for (const name of this.#tables.names) {
         if (state.adopted?.includes(name)) continue
         const keys = await this.#db.table(name).toCollection().primaryKeys()
-        if (keys.length > 0) await this.stores.captures.add({ id: `0 ${name}`, table: name, keys: keys.map(String), at: this.#now() })
+        if (keys.length > 0) await this.stores.notes.add({ table: name, keys: keys.map(String), at: this.#now() }, `0 ${name}`)
         state.adopted = [...state.adopted ?? [], name]
       }
       // What the server has refused it may take now: it may be a newer one, or the role another.
@@ -98,7 +98,7 @@ export class Replica {
 
   /** Whether nothing waits to be sent; asked without a lock on the app's tables. */
   async idle(): Promise<boolean> {
-    return await this.stores.captures.count() + await this.stores.outbox.count() === 0
+    return await this.stores.notes.count() + await this.stores.outbox.count() === 0
   }
 
   /** Whether something waits that may go through the next time. */
@@ -109,8 +109,16 @@ export class Replica {
   /** How many rows the server does not have as they are here. */
   async pending(): Promise<number> {
     const rows = new Set<string>(await this.stores.outbox.toCollection().primaryKeys())
-    await this.stores.captures.each(c => c.keys.forEach(key => rows.add(this.#tables.rowOf(c.table, key))))
+    for (const { table, keys } of await this.stores.notes.toArray()) for (const key of keys) rows.add(this.#tables.rowOf(table, key))
     return rows.size
+  }
+
+  /** Turns notes into writes to be sent, so that what is written often and cannot be sent takes little room, and returns how many there are. */
+  fold(): Promise<number> {
+    return this.#run(async (state) => {
+      await this.#outbox.fold(state)
+      return this.stores.outbox.count()
+    })
   }
 
   /** Makes refused writes due again. */
@@ -200,9 +208,9 @@ export class Replica {
   async clear(discardUnsent: boolean): Promise<void> {
     await this.#run(async (state) => {
       const s = this.stores
-      if (!discardUnsent && await s.outbox.count() + await s.captures.count() > 0)
+      if (!discardUnsent && await s.outbox.count() + await s.notes.count() > 0)
         throw new SyncError('other-account', 'There are edits that were not sent')
-      for (const table of [s.captures, s.outbox, s.revisions, s.packs, s.unapplied, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]) await table.clear()
+      for (const table of [s.notes, s.outbox, s.revisions, s.packs, s.unapplied, s.blobs, s.transfers, ...this.#tables.names.map(n => this.#db.table(n))]) await table.clear()
       delete state.user
       delete state.workspace
       delete state.snapshot

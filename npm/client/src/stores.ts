@@ -9,7 +9,7 @@ import type { Change, WireOp } from './wire.js'
  * Nothing in them is for apps, and nothing is lost by reading them.
  */
 export const syncStores = {
-  sync_captures: 'id',
+  sync_notes: '',
   sync_outbox: 'row, seq',
   sync_revisions: 'row',
   sync_packs: 'first',
@@ -20,10 +20,11 @@ export const syncStores = {
   file_transfers: 'id, state',
 } as const
 
-/** That rows of a table were written by the app. Captures are all that a write of the app costs; `fold` makes writes to be sent of them. */
-export interface Capture {
-  /** In the order of time. */
-  id: string
+/**
+ * That rows of a table were written by the app. Notes are all that a write of the app costs; `fold` makes writes to be sent of
+ * them. Their ids, in the order of time, are beside them and not in them: a browser copies a value to find a key in it.
+ */
+export interface Note {
   table: string
   keys: string[]
   /** When, by this device's clock, in milliseconds. */
@@ -116,7 +117,7 @@ export interface Transfer {
 
 /** The tables of the library in a database. */
 export interface Stores {
-  captures: Table<Capture, string>
+  notes: Table<Note, string>
   outbox: Table<Outgoing, string>
   revisions: Table<Revision, string>
   packs: Table<Pack, string>
@@ -134,7 +135,7 @@ export function storesOf(db: Dexie): Stores {
       throw new TypeError(`The database ${db.name} has no table ${name}: add ...syncStores to db.version(…).stores({ … })`)
   }
   return {
-    captures: db.table('sync_captures'),
+    notes: db.table('sync_notes'),
     outbox: db.table('sync_outbox'),
     revisions: db.table('sync_revisions'),
     packs: db.table('sync_packs'),

@@ -86,6 +86,7 @@ export class Sync {
   #asked = false
   #captures = false
   #counting: ReturnType<typeof setTimeout> | undefined
+  #countAfter = waits.count
   #wake: (() => void) | undefined
   #pullDue = true
   #pulledAt = 0
@@ -113,7 +114,7 @@ export class Sync {
     const captures = new Captures(db, this.#tables.names, () => this.#captured())
     this.#replica = new Replica(db, stores, this.#tables, captures, this.#listeners.emit, Date.now)
     this.files = new Files(db, stores, this.#http, this.#listeners.emit, this.#ended.signal)
-    this.#watch()
+    this.#watch(db)
     this.#tabs.say({ type: 'ask' })
     this.#run = this.#tabs.lead(() => this.#loop(), this.#ended.signal)
   }
@@ -215,16 +216,20 @@ export class Sync {
     this.#wake?.()
   }
 
-  /** Says soon how many rows wait, which a round that has to wait itself does not. */
+  /** Says soon how many rows wait, which a round that has to wait itself does not. Who writes all the time is not held up by it. */
   #count(): void {
     this.#counting ??= setTimeout(() => {
       this.#counting = undefined
-      void this.#replica.pending().then(pending => this.#ended.signal.aborted || this.#set({ ...this.#status, pending }), () => undefined)
-    }, waits.count)
+      const before = Date.now()
+      void this.#replica.pending().then((pending) => {
+        this.#countAfter = Math.max(waits.count, 100 * (Date.now() - before))
+        if (!this.#ended.signal.aborted) this.#set({ ...this.#status, pending })
+      }, () => undefined)
+    }, this.#countAfter)
   }
 
   /** Wakes when a browser says that things may have changed. */
-  #watch(): void {
+  #watch(db: Dexie): void {
     if (this.#options.auto === false) return
     const { signal } = this.#ended
     const wake = (): void => this.wake()
@@ -234,6 +239,8 @@ export class Sync {
     }
     const on = (target: unknown, event: string, listener: (e: Event) => void): void =>
       (target as Partial<EventTarget> | undefined)?.addEventListener?.(event, listener, { signal })
+    // Someone has deleted the database, or the browser has closed it.
+    db.on('close', () => void setTimeout(() => db.hasBeenClosed() || wake()))
     on(globalThis, 'online', wake)
     on(globalThis, sessionChanged, session)
     on(globalThis, 'storage', e => (e as StorageEvent).key === sessionChanged && session())
@@ -302,7 +309,7 @@ export class Sync {
       else if (code === 'quota' || code === 'database') this.#listeners.emit('storage', { code, message })
       else this.#listeners.emit('error', { code, message })
     }
-    const pending = code === 'database' ? this.#status.pending : await this.#replica.pending().catch(() => this.#status.pending)
+    const pending = code === 'database' ? this.#status.pending : await this.#replica.fold().catch(() => this.#status.pending)
     this.#set({ ...this.#status, state, pending, error: { code, message } })
     this.#pullDue = true
     this.#stream?.abort()
