@@ -1,6 +1,8 @@
-// Measures in Chromium what the library costs: npm run speed --workspace or3-cloud-client [ROWS]. Figures are worth something
-// on a machine that does nothing else. OR3_TEST_PROGRAM names the program.
-import { spawn } from 'node:child_process'
+// Measures in Chromium what the library costs: npm run speed --workspace or3-cloud-client -- [ROWS]. Figures are worth
+// something on a machine that does nothing else. Fails if a target is clearly missed: in three quarters of the turns.
+// OR3_TEST_PROGRAM names the program; without it, it is built.
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -21,28 +23,43 @@ await build({
   resolve: { alias: { dexie: createRequire(import.meta.url).resolve('dexie/dist/dexie.mjs') } },
   build: { outDir: join(folder, 'page'), target: 'es2022' },
 })
+let program = process.env.OR3_TEST_PROGRAM
+if (!program) {
+  program = join(folder, 'or3-cloud')
+  execFileSync('go', ['build', '-o', program, './cmd/or3-cloud'], { cwd: fileURLToPath(new URL('../../..', import.meta.url)), stdio: 'inherit' })
+}
 const unlimited = Object.fromEntries(['sync:push', 'sync:pull', 'sync:snapshot'].map(name => [name, { windowMs: 60_000, maxRequests: 1_000_000 }]))
-const server = spawn(process.env.OR3_TEST_PROGRAM, ['serve', '--addr', url.slice(7), '--web', join(folder, 'page')], {
+const server = spawn(program, ['serve', '--addr', url.slice(7), '--web', join(folder, 'page')], {
   cwd: folder,
   stdio: ['ignore', 'ignore', 'inherit'],
   env: {
     PATH: process.env.PATH,
+    OR3_LOG_LEVEL: 'error',
     OR3_BASIC_AUTH_BOOTSTRAP_EMAIL: email,
     OR3_BASIC_AUTH_BOOTSTRAP_PASSWORD: password,
     OR3_RATE_LIMIT_OVERRIDES_JSON: JSON.stringify(unlimited),
   },
 })
+const cell = (text, n = 10) => text.padStart(n)
+const milliseconds = n => cell(`${n.toFixed(n < 100 ? 3 : 0)} ms`, 12)
 let browser
 try {
   while (!await fetch(`${url}/api/health/ready`).then(r => r.ok, () => false)) await new Promise(resolve => setTimeout(resolve, 50))
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
-  const page = await browser.newPage()
+  // With a profile on the disk, as people have it.
+  browser = await chromium.launchPersistentContext(join(folder, 'profile'), { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  const page = browser.pages()[0] ?? await browser.newPage()
   await page.goto(url)
-  for (const { name, unit, alone, synced } of await page.evaluate(given => globalThis.measure(...given), [email, password, rows]))
-    process.stdout.write(`${name}: ${alone.toFixed(3)} ${unit} alone, ${synced.toFixed(3)} ${unit} synced, ratio ${(synced / alone).toFixed(3)}\n`)
+  process.stdout.write(`${''.padEnd(46)}${cell('Dexie alone', 12)}${cell('synced', 12)}${cell('ratio')}${cell('target')}\n`)
+  for (const { name, alone, synced, ratio, surely, target } of await page.evaluate(given => globalThis.measure(...given), [email, password, rows])) {
+    const verdict = target === undefined ? '' : ratio <= target ? 'met' : surely <= target ? 'not sure' : 'MISSED'
+    process.stdout.write(`${name.padEnd(46)}${milliseconds(alone)}${milliseconds(synced)}${cell(ratio.toFixed(3))}${cell(target ? `≤ ${target}` : '')}  ${verdict}\n`)
+    if (verdict === 'MISSED') process.exitCode = 1
+  }
 }
 finally {
   await browser?.close()
+  const ended = once(server, 'exit')
   server.kill()
+  await ended
   rmSync(folder, { recursive: true, force: true })
 }
