@@ -61,7 +61,9 @@ export class Replica {
   }
 
   /** Makes the database ready: rows from before it was synced are edits that have to be sent. */
-  open(): Promise<State> {
+  async open(): Promise<State> {
+    // Dexie does not try again by itself after the browser has refused once, such as while it clears the site's data.
+    if (!this.#db.isOpen() && !this.#db.hasBeenClosed()) await this.#db.open()
     return this.#run(async (state) => {
       for (const name of this.#tables.names) {
         if (state.adopted?.includes(name)) continue

@@ -11,10 +11,12 @@ import { alias, buildPage } from '../matrix/build.js'
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
 
-/** Builds a page until the test ends, and returns where it is. */
-export async function pageOf(folder: string): Promise<string> {
+type AtEnd = (work: () => Promise<void>) => void
+
+/** Builds a page until the end of the test, or of something else, and returns where it is. */
+export async function pageOf(folder: string, atEnd: AtEnd = onTestFinished): Promise<string> {
   const out = mkdtempSync(join(tmpdir(), 'or3-page-'))
-  onTestFinished(() => remove(out))
+  atEnd(() => remove(out))
   await buildPage(path(folder), out)
   return out
 }
@@ -39,10 +41,10 @@ export async function followReadme(server: string): Promise<string> {
   return vite.resolvedUrls!.local[0]!
 }
 
-/** The machine's Chromium, until the test ends. */
-export async function browser(): Promise<Browser> {
+/** The machine's Chromium, until the end of the test, or of something else. */
+export async function browser(atEnd: AtEnd = onTestFinished): Promise<Browser> {
   const started = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] })
-  onTestFinished(() => started.close())
+  atEnd(() => started.close())
   return started
 }
 
