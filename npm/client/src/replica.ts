@@ -10,6 +10,9 @@ import type { State, Stores } from './stores.js'
 import type { Tables } from './tables.js'
 import type { PullAnswer, PushAnswer, SnapshotAnswer, WireOp } from './wire.js'
 
+/** The database was handed over to another account, or is another one, since a round has begun. The next round asks whose it is. */
+export class HandedOver extends Error {}
+
 export class Replica {
   readonly stores: Stores
   readonly #db: Dexie
@@ -20,6 +23,8 @@ export class Replica {
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   #device: string | undefined
+  /** The name of the database of the round under way. Another tab, or this one, may hand it over meanwhile. */
+  #bound = ''
   /** The rows of a snapshot that replaces what is here. */
   #listed = new Set<string>()
 
@@ -60,6 +65,19 @@ export class Replica {
     return result[0]
   }
 
+  /** Runs a transaction for whoever the database was bound to. */
+  #runBound<T>(work: (state: State, tell: Emit) => Promise<T>): Promise<T> {
+    return this.#run((state, tell) => {
+      this.check(state)
+      return work(state, tell)
+    })
+  }
+
+  /** Refuses a database that is not the one that was bound. */
+  check({ device }: State): void {
+    if (device !== this.#bound) throw new HandedOver()
+  }
+
   /** Makes the database ready: rows from before it was synced are edits that have to be sent. */
   async open(): Promise<State> {
     // Dexie does not try again by itself after the browser has refused once, such as while it clears the site's data.
@@ -78,9 +96,13 @@ export class Replica {
     }, true)
   }
 
-  /** Says whose database this is, the first time, and refuses another one's. */
-  bind(user: string, workspace: string): Promise<State> {
-    return this.#run(async (state) => {
+  /**
+   * Says whose database this is, the first time, and refuses another one's. `device` is its name from before the server was asked who is
+   * signed in: if the database was handed over meanwhile, that may be someone else.
+   */
+  bind(user: string, workspace: string, device: string): Promise<State> {
+    this.#bound = device
+    return this.#runBound(async (state) => {
       if ((state.user ?? user) !== user || (state.workspace ?? workspace) !== workspace)
         throw new SyncError('other-account', `The database belongs to user ${state.user} and workspace ${state.workspace}`)
       Object.assign(state, { user, workspace })
@@ -134,7 +156,7 @@ export class Replica {
 
   /** The next writes to be sent, the oldest first, and whether there are more. */
   outgoing(): Promise<{ ops: WireOp[], more: boolean }> {
-    return this.#run(async (state, tell) => {
+    return this.#runBound(async (state, tell) => {
       await this.#outbox.fold(state)
       return this.#outbox.next(state, tell)
     })
@@ -157,7 +179,7 @@ export class Replica {
 
   /** Applies a page of a pull that was asked for at a cursor of an epoch. */
   receive({ changes, nextCursor }: PullAnswer, marks: boolean, epoch: number): Promise<void> {
-    return this.#run(async (state, tell) => {
+    return this.#runBound(async (state, tell) => {
       if (state.epoch !== epoch || state.snapshot) return
       if (changes.length > 0) {
         await this.#outbox.fold(state)
@@ -175,7 +197,7 @@ export class Replica {
 
   /** Begins a snapshot, or goes on with one that was interrupted. `inOrder`: its rows come once each, and in the order of their keys. */
   beginSnapshot(again = false, inOrder = true): Promise<State> {
-    return this.#run(async (state) => {
+    return this.#runBound(async (state) => {
       if (!again && state.snapshot?.fresh) return state
       const fresh = inOrder && await this.stores.revisions.count() + await this.stores.packs.count() === 0
       state.snapshot = { token: null, watermark: 0, fresh }
@@ -187,7 +209,7 @@ export class Replica {
 
   /** Installs a page of a snapshot. */
   install(page: SnapshotAnswer, marks: boolean, epoch: number): Promise<State> {
-    return this.#run(async (state, tell) => {
+    return this.#runBound(async (state, tell) => {
       const { snapshot } = state
       if (state.epoch !== epoch || !snapshot || (snapshot.id ?? page.snapshotId) !== page.snapshotId) return state
       await this.#outbox.fold(state)

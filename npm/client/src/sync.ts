@@ -7,7 +7,7 @@ import { Files } from './files.js'
 import { Http } from './http.js'
 import { mayHaveMarks } from './json.js'
 import { listen } from './live.js'
-import { Replica } from './replica.js'
+import { HandedOver, Replica } from './replica.js'
 import { readSession, sessionChanged } from './session.js'
 import { storesOf, type State } from './stores.js'
 import { Tables } from './tables.js'
@@ -187,6 +187,7 @@ export class Sync {
   async clear({ discardUnsent = false } = {}): Promise<void> {
     await this.#replica.clear(discardUnsent)
     this.#state = undefined
+    this.#stream?.abort()
     this.wake()
   }
 
@@ -264,6 +265,11 @@ export class Sync {
       }
       catch (thrown) {
         if (signal.aborted) break
+        if (thrown instanceof HandedOver) {
+          this.#state = undefined
+          this.#stream?.abort()
+          continue
+        }
         const error = asSyncError(thrown)
         wait = await this.#failed(error, failures++)
       }
@@ -345,11 +351,11 @@ export class Sync {
   }
 
   async #begin(): Promise<State> {
-    await this.#replica.open()
+    const { device } = await this.#replica.open()
     const session = await readSession(this.#http, this.#ended.signal)
     if (!session) throw new SyncError('signed-out', 'No one is signed in')
     const known = await this.#replica.stores.state.get('sync')
-    const state = await this.#replica.bind(session.user.id, this.#options.workspace ?? known?.workspace ?? session.workspace.id)
+    const state = await this.#replica.bind(session.user.id, this.#options.workspace ?? known?.workspace ?? session.workspace.id, device)
     const readOnly = session.role === 'viewer' && session.workspace.id === state.workspace
     this.#set({ ...this.#status, readOnly })
     this.#workspace = state.workspace!
@@ -423,6 +429,7 @@ export class Sync {
         this.#state = undefined
         throw new SyncError('database', 'The database was deleted')
       }
+      this.#replica.check(state)
       if (this.#replica.needsSnapshot(state)) return this.#snapshot(false)
       const { cursor, epoch } = state
       const { marks, ...page } = await this.#pullPage(cursor)

@@ -358,6 +358,42 @@ test('what was under way when the database was cleared is nothing to who uses it
   expect(await rows(a)).toEqual({ 1: { id: '1', title: 'sent' } })
 })
 
+test('a tab that has asked who is signed in before another one hands the database over asks again', async () => {
+  const [ann, bob] = [(await someone())(), await new Browser(server.url).register({ email: 'bill@example.test', password: 'Correct-Horse-9-Battery' })]
+  const mine = ann.copy()
+  const d = device(mine)
+  const [a, b] = [d.open(manual), d.open(manual)]
+  await a.db.todos.put({ id: '1', title: 'of ann' })
+  await live(a)
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path === '/api/auth/session') {
+      mine.network = after => after()
+      mine.become(bob)
+      await a.sync.clear()
+    }
+    return response
+  }
+  await live(b, a)
+  expect(await rows(b)).toEqual({})
+})
+
+test('a tab that has synced before another one clears the database does nothing for the former workspace', async () => {
+  const former = (await someone())()
+  const d = device(former)
+  const [a, b] = [d.open(manual), d.open(manual)]
+  const other = device(former.copy()).open(manual)
+  await a.db.todos.put({ id: '1', title: 'former' })
+  await live(a, b, other)
+  await someone()
+  await a.sync.clear()
+  await b.db.todos.put({ id: '2', title: 'later' })
+  await live(b, a)
+  expect(await rows(b)).toEqual({ 2: { id: '2', title: 'later' } })
+  await live(other)
+  expect(await rows(other)).toEqual({ 1: { id: '1', title: 'former' } })
+})
+
 test('to delete what is not there takes nothing from other devices', async () => {
   const browser = await someone()
   const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
