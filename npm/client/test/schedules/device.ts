@@ -31,6 +31,11 @@ export class Device {
   open(workspace: string): Tab {
     const db = new Dexie(this.name, { indexedDB: this.indexedDB, IDBKeyRange })
     db.version(1).stores(stores)
+    // What Dexie does by itself, too, and says on the console.
+    db.on('versionchange', () => {
+      db.close({ disableAutoOpen: false })
+      return false
+    })
     const owner = {}
     const sync = this.realm.connect(db, {
       app: 'test', url: this.browser.url, fetch: this.line.fetch(owner), workspace, auto: false,

@@ -52,8 +52,9 @@ export class Lane {
     }))
   }
 
-  /** The server is not to be used any more. */
+  /** Nothing of it is to be used any more: a schedule that hangs still has it. */
   spoil(): void {
+    this.realms.length = 0
     this.#used = perServer
   }
 

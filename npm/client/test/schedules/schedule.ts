@@ -3,6 +3,7 @@
 // how far it has come.
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Dexie, Table, Transaction } from 'dexie'
+import type { SyncProblem } from '../../src/index.js'
 import { Random } from '../random.js'
 import { Device, type Tab } from './device.js'
 import { Broken, Edits, type Edit } from './edits.js'
@@ -17,15 +18,30 @@ const [second, hour, day] = [1000, 3_600_000, 86_400_000]
 /** What the app does on purpose. */
 class GivenUp extends Error {}
 
+/** How often it is looked whether a schedule goes on, in milliseconds, and how often it may be found where it was. No machine is that slow. */
+const watch = { every: 10_000, still: 60 }
+
 /** Runs one schedule in a workspace of its own; the error names the seed. */
 export async function runSchedule(seed: number, lane: Lane): Promise<void> {
   const schedule = new Schedule(seed, lane)
+  let timer: NodeJS.Timeout | undefined
+  const hung = new Promise<never>((_, reject) => {
+    let [still, before] = [0, schedule.moves]
+    timer = setInterval(() => {
+      still = schedule.moves === before ? still + 1 : 0
+      before = schedule.moves
+      if (still >= watch.still) reject(new Error(`hangs ${schedule.where}`))
+    }, watch.every)
+  })
   try {
-    await schedule.run()
+    await Promise.race([schedule.run(), hung])
   }
   catch (error) {
     const story = error instanceof Broken ? `\n${schedule.edits.story(error.row)}\n${schedule.ledger.story(error.row)}` : ''
     throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}${story}`, { cause: error })
+  }
+  finally {
+    clearInterval(timer)
   }
 }
 
@@ -71,6 +87,9 @@ class Schedule {
   readonly ledger = new Ledger()
   readonly edits = new Edits()
   readonly yard: Yard
+  /** How often it has gone on, and where it is. */
+  moves = 0
+  where = 'at the start'
   #devices: Device[] = []
   #workspace = ''
   #edits = 0
@@ -87,6 +106,11 @@ class Schedule {
     this.clock = new Clock(Date.UTC(2027, 0, 1) + seed % 1000 * day)
     const { random, clock, ledger } = this
     this.yard = { random, clock, ledger, open: false, moved: () => this.#moved() }
+  }
+
+  #at(where: string): void {
+    this.moves++
+    this.where = where
   }
 
   get #tabs(): Tab[] {
@@ -140,10 +164,13 @@ class Schedule {
       }
       const steps = 40 + random.below(80)
       for (let i = 0; i < steps; i++) {
+        this.#at(`in step ${i}`)
         await this.#step()
         await this.#quiet()
       }
+      this.#at('before the last rounds')
       await this.#settle()
+      this.#at('while the ends are compared')
       await this.#check()
     }
     finally {
@@ -478,12 +505,14 @@ class Schedule {
       device.older = false
       this.#open(device)
     }
-    const rounds = 10
-    for (let round = 0, before = -1; before !== this.ledger.count; round++) {
-      if (round > 0) before = this.ledger.count
+    for (let round = 0, left = ['all']; left.length > 0; round++) {
+      if (round > 10) throw new Error(`there is no end to ${left.join(', ')}`)
+      left = []
+      const { count } = this.ledger
       for (const device of this.#devices) {
         const tab = this.random.pick(device.tabs)
         const { sync } = tab
+        this.#at(`in round ${round} of device ${device.n}`)
         // Nothing is waited for that was put off.
         if (round === 0 || await sync.pending() > 0) await sync.retry()
         const status = await sync.now()
@@ -492,15 +521,17 @@ class Schedule {
           await sync.files.retry()
           await sync.files.idle()
         }
-        // Whoever has got or sent something has to be heard by those before.
-        if (await this.#resolve(tab) || status.state !== 'live' || await sync.pending() > 0) before = -1
-        if (round === rounds) throw new Error(`device ${device.n} is ${JSON.stringify(sync.status)} and has ${JSON.stringify(await sync.problems())}`)
+        left.push(...(await this.#resolve(tab)).map(p => `a problem of device ${device.n} with ${p.table} ${p.key} (${p.kind}): ${p.message}`))
+        const pending = await sync.pending()
+        if (status.state !== 'live' || pending > 0) left.push(`device ${device.n}, which has ${pending} unsent edits and is ${JSON.stringify(status)}`)
       }
+      // Whoever has got or sent something has to be heard by those before.
+      if (this.ledger.count !== count) left.push(`${this.ledger.count - count} writes`)
     }
   }
 
   /** What an app does about rows that are in each other's way: one gets another value, or goes. */
-  async #resolve(tab: Tab): Promise<boolean> {
+  async #resolve(tab: Tab): Promise<SyncProblem[]> {
     const problems = await tab.sync.problems()
     for (const { kind, table, key, message } of problems) {
       if (!unique.includes(table)) throw new Error(`device ${tab.device.n} has a problem with ${table} ${key}: ${message}`)
@@ -521,7 +552,7 @@ class Schedule {
         })
       }
     }
-    return problems.length > 0
+    return problems
   }
 
   async #check(): Promise<void> {
