@@ -265,13 +265,14 @@ export class Sync {
       }
       catch (thrown) {
         if (signal.aborted) break
+        // What the round was about to bring is still to come.
+        this.#pullDue = true
+        this.#stream?.abort()
         if (thrown instanceof HandedOver) {
           this.#state = undefined
-          this.#stream?.abort()
           continue
         }
-        const error = asSyncError(thrown)
-        wait = await this.#failed(error, failures++)
+        wait = await this.#failed(asSyncError(thrown), failures++)
       }
       const status = this.#status
       this.#waiting = this.#waiting.filter(({ after, done }) => round < after || void done(status))
@@ -317,8 +318,6 @@ export class Sync {
     }
     const pending = code === 'database' ? this.#status.pending : await this.#replica.fold().catch(() => this.#status.pending)
     this.#set({ ...this.#status, state, pending, error: { code, message } })
-    this.#pullDue = true
-    this.#stream?.abort()
     // Who refuses may have another session, and a role that was changed.
     if (code !== 'offline' && code !== 'unavailable') this.#state = undefined
     const refuses = state === 'signed-out' || state === 'forbidden' || state === 'other-account'

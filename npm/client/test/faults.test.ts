@@ -394,6 +394,29 @@ test('a tab that has synced before another one clears the database does nothing 
   expect(await rows(other)).toEqual({ 1: { id: '1', title: 'former' } })
 })
 
+test('a tab whose database is handed over during a pull still brings what has come since', async () => {
+  const mine = (await someone())()
+  const d = device(mine)
+  const [a, b] = [d.open(manual), d.open(manual)]
+  const other = device(mine.copy()).open(manual)
+  await live(a, b, other)
+  mine.network = async (send, path) => {
+    const response = await send()
+    if (path === '/api/sync/pull') {
+      mine.network = after => after()
+      await a.sync.clear()
+      await live(a)
+      await other.db.todos.put({ id: '1', title: 'later' })
+      await live(other)
+    }
+    return response
+  }
+  await other.db.todos.put({ id: '2', title: 'before' })
+  await live(other)
+  await live(b)
+  expect(await rows(b)).toEqual({ 1: { id: '1', title: 'later' }, 2: { id: '2', title: 'before' } })
+})
+
 test('to delete what is not there takes nothing from other devices', async () => {
   const browser = await someone()
   const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
