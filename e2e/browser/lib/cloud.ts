@@ -1,12 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
+import { freePort } from '../../../npm/or3-cloud-engine/test/port.ts'
 
 const binary = process.env.OR3_CLOUD_BIN ?? join(import.meta.dirname, '../../../or3-cloud')
 
@@ -117,14 +116,4 @@ export class Cloud {
     }
     await rm(this.directory, { recursive: true, force: true })
   }
-}
-
-// freePort gives a port that nobody used a moment ago: the address has to be known before the program starts, since links are made from it.
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -40,8 +40,8 @@ export class Replica {
   }
 
   /**
-   * Runs one transaction with all that is synced. What it reports is told when it is committed. Only `begins` makes a new database one of
-   * somebody's: what was under way when it was deleted does not know whose it is.
+   * Runs one transaction with all that is synced. What it reports is told when it is committed. A new database gets its state only with
+   * `begins`: what was under way when the old one was deleted does not know whose the new one is.
    */
   async #run<T>(work: (state: State, tell: Emit) => Promise<T>, begins = false): Promise<T> {
     const told: Parameters<Emit>[] = []

@@ -2,12 +2,12 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { remove, until } from '../../or3-cloud-engine/test/folders.js'
+import { freePort } from '../../or3-cloud-engine/test/port.js'
 import { settings } from '../matrix/host.js'
 
 export const ann = { email: 'ann@example.test', password: 'Correct-Horse-9-Battery' }
@@ -75,15 +75,6 @@ export class Server {
     await this.stop('SIGKILL')
     await remove(this.#folder)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** A browser's cookies, and its way to a server, which a test can cut. */

@@ -1,14 +1,16 @@
 // Starts the host that scripts/run.mjs has built, and what else the tests share.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { readFileSync, mkdtempSync } from 'node:fs'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
+import { remove, until } from '../../or3-cloud-engine/test/folders.js'
+import { freePort } from '../../or3-cloud-engine/test/port.js'
 import { environment } from '../scripts/assemble.mjs'
 import { email, password, settings } from '../scripts/settings.mjs'
+
+export { until }
 
 function demanded(name: 'OR3_FIXTURE' | 'OR3_FIXTURE_FORM'): string {
   const value = process.env[name]
@@ -31,21 +33,8 @@ export const said = (build: 'build' | 'bare') => readFileSync(join(work, `${buil
 /** A folder that goes with the test. */
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'or3-fixture-'))
-  onTestFinished(() => until(() => {
-    try {
-      rmSync(path, { recursive: true, force: true })
-      return true
-    }
-    catch {
-      return false // an engine that is ending still writes there
-    }
-  }))
+  onTestFinished(() => remove(path))
   return path
-}
-
-/** Waits until a condition holds; the limit of the test ends what never does. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await pause(20)
 }
 
 export function alive(pid: number): boolean {
@@ -56,15 +45,6 @@ export function alive(pid: number): boolean {
   catch {
     return false
   }
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 /** The environment in which a build that has chosen ours chooses these providers, as its configuration would follow from them. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 
@@ -12,19 +12,22 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the program from this repository, once for all tests. OR3_TEST_PROGRAM names one that is built already. */
-export default function setup({ provide }: TestProject): () => void {
-  const built = process.env.OR3_TEST_PROGRAM
-  if (built) {
-    provide('program', built)
-    return () => undefined
-  }
+/** Builds a program of this repository, unless the environment variable names one that is built already. */
+export function build(source: string, variable: string): { path: string, remove: () => void } {
+  const built = process.env[variable]
+  if (built) return { path: built, remove: () => undefined }
   const folder = mkdtempSync(join(tmpdir(), 'or3-program-'))
-  const path = join(folder, 'or3-cloud')
-  execFileSync('go', ['build', '-o', path, './cmd/or3-cloud'], {
+  const path = join(folder, basename(source))
+  execFileSync('go', ['build', '-o', path, source], {
     cwd: fileURLToPath(new URL('../../..', import.meta.url)),
     stdio: 'inherit',
   })
+  return { path, remove: () => rmSync(folder, { recursive: true, force: true }) }
+}
+
+/** Has the program for all tests. */
+export default function setup({ provide }: TestProject): () => void {
+  const { path, remove } = build('./cmd/or3-cloud', 'OR3_TEST_PROGRAM')
   provide('program', path)
-  return () => rmSync(folder, { recursive: true, force: true })
+  return remove
 }

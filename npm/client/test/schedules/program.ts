@@ -1,9 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
+import { build } from '../../../or3-cloud-engine/test/program.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -12,16 +8,9 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the program of the schedules, once for all tests. OR3_TEST_CLOCKED names one that is built already. */
+/** Has the program of the schedules for all tests. */
 export default function setup({ provide }: TestProject): () => void {
-  const built = process.env.OR3_TEST_CLOCKED
-  if (built) {
-    provide('clocked', built)
-    return () => undefined
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'or3-clocked-'))
-  const path = join(folder, 'clocked')
-  execFileSync('go', ['build', '-o', path, './e2e/clocked'], { cwd: fileURLToPath(new URL('../../../..', import.meta.url)), stdio: 'inherit' })
+  const { path, remove } = build('./e2e/clocked', 'OR3_TEST_CLOCKED')
   provide('clocked', path)
-  return () => rmSync(folder, { recursive: true, force: true })
+  return remove
 }

@@ -14,11 +14,11 @@ import (
 
 // The write-ahead log grows with every commit until its pages are copied into the file. Left to SQLite, a commit does that now and then
 // while everybody waits for it. Here a connection of its own copies them beside the writer, whenever there is enough to be worth the fsync
-// of the file. The log begins anew with a commit that finds all of it copied, which a busy writer never does; so once the log is long, the
-// writer copies what is left, as soon as that is little.
+// of the file. A commit that finds all of the log copied starts it over. With a busy writer none ever does; so once the log is long, the
+// writer copies the rest itself, as soon as that is little.
 const (
 	checkpointPages = 2048             // 8 MiB of 4 KiB pages: worth a copy in the background
-	restartPages    = 16384            // 64 MiB: the log should begin anew
+	restartPages    = 16384            // 64 MiB: the log should start over
 	finishPages     = 1024             // 4 MiB: what the writer copies itself, while everybody waits
 	mostPages       = 4 * restartPages // 256 MiB: the writer copies whatever there is
 )
@@ -54,7 +54,7 @@ func (k *checkpointer) copy(c *sqlite3.Conn) {
 // committed is told the length of the log after each commit, and reports whether the writer should copy the rest. It never waits.
 func (k *checkpointer) committed(pages int) (finish bool) {
 	copied := int(k.copied.Load())
-	if pages < copied { // the log has begun anew
+	if pages < copied { // the log has started over
 		k.copied.Store(0)
 		copied = 0
 	}
@@ -76,7 +76,7 @@ func due(pages, left int) (background, writer bool) {
 	return left >= checkpointPages, false
 }
 
-// copyPages returns how many pages of the log are copied, -1 if it cannot tell. It waits for nobody: what cannot be copied, because a
+// copyPages returns how many pages of the log are copied, -1 if it cannot tell. It does not wait: what cannot be copied, because a
 // reader still needs the old page or the other connection is copying, is copied later.
 func (w *writer) copyPages(c *sqlite3.Conn) (copied int) {
 	if w.breaker.Err() != nil {

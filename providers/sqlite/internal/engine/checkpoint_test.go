@@ -85,7 +85,7 @@ func TestTheWriterCopiesLittle(t *testing.T) {
 			case writer && left > finishPages && pages < mostPages:
 				t.Fatalf("%d pages: the writer copies %d", pages, left)
 			case writer && pages < restartPages:
-				t.Fatalf("%d pages: the writer copies, and the log need not begin anew", pages)
+				t.Fatalf("%d pages: the writer copies, and the log need not start over", pages)
 			case !background && !writer && (pages >= restartPages || left >= checkpointPages):
 				t.Fatalf("%d pages, %d left: no one copies", pages, left)
 			case background && left < checkpointPages && pages < restartPages:

@@ -7,7 +7,7 @@ import (
 
 // A commit that makes the write-ahead log longer waits for what the file system has to write about that as well as for its bytes, which is a
 // good part of a lone device's wait. So while commits are small there are zeros in front of them, of which SQLite knows nothing: it takes them
-// for the end of the log, as it takes what is left of commits from before the log began anew. The writer adds them within its transaction, when
+// for the end of the log, as it takes what is left of commits from before the log started over. The writer adds them within its transaction, when
 // no one else may write to the log.
 const (
 	// roomAhead is how many bytes of zeros are added at once, roomLeft how many there are at least, and up to which size a commit is small.
@@ -37,7 +37,7 @@ func (r *room) prepare(c *sqlite3.Conn) error {
 // committed is told how many pages the log has after a commit.
 func (r *room) committed(pages int) {
 	end := walHeader + int64(pages)*r.frame
-	if end < r.end { // the log has begun anew, and may be shorter
+	if end < r.end { // the log has started over, and may be shorter
 		r.end, r.size = 0, 0
 	}
 	r.small, r.end = end-r.end <= roomLeft, end
