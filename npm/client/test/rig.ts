@@ -4,6 +4,7 @@ import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import { inject, onTestFinished } from 'vitest'
 import { until } from '../../or3-cloud-engine/test/folders.js'
 import { connect, syncStores, type Sync, type SyncEvents, type SyncOptions } from '../src/index.js'
+import { withoutLocks } from './lockless.js'
 import { Server as Program, type Browser } from './server.js'
 
 export { ann, Browser } from './server.js'
@@ -16,8 +17,7 @@ declare module 'vitest' {
   }
 }
 
-// Newer versions of Node.js have locks, which hold back all tabs but one. Here each tab syncs, which is harder.
-Object.defineProperty(globalThis, 'navigator', { value: undefined, configurable: true })
+withoutLocks()
 
 /** The program that people get. */
 export class Server extends Program {

@@ -17,7 +17,9 @@ interface Written {
   at: number
 }
 
-interface Op { tableName: string, pk: string, operation: string, payload: Row, stamp: Stamp }
+interface Write { tableName: string, pk: string, payload?: Row | null, stamp: Stamp }
+
+interface Op extends Write { operation: string, payload: Row }
 
 const after = (a: Stamp, b: Stamp): boolean => a.clock !== b.clock ? a.clock > b.clock : a.hlc !== b.hlc ? a.hlc > b.hlc : a.opId > b.opId
 
@@ -53,15 +55,26 @@ export class Ledger {
     return (status, text) => {
       const results = status === 200 ? (JSON.parse(text) as { results: { opId: string, success: boolean }[] }).results : []
       const taken = new Map(results.map(r => [r.opId, r.success]))
-      for (const { tableName, pk, payload, stamp } of ops) {
-        if (!taken.get(stamp.opId)) continue
-        this.#rows.get(`${tableName}/${pk}`)!.get(stamp.opId)!.sure = true
-        const edit = (payload.value as Row | null)?.edit ?? payload.edit
-        if (edit !== undefined) this.reached.add(String(edit))
-      }
+      for (const op of ops) if (taken.get(op.stamp.opId)) this.#has(op)
       // What is refused with certainty is not there.
       for (const [row, opId] of fresh) if (taken.get(opId) === false || (status >= 400 && status < 500)) this.#rows.get(row)!.delete(opId)
     }
+  }
+
+  /** What is in a pull or a snapshot the server has, also if it has never said so to the device that has sent it. */
+  answered(text: string): void {
+    const { changes = [], items = [] } = JSON.parse(text) as { changes?: Write[], items?: (Write & { revision: Stamp })[] }
+    for (const change of changes) this.#has(change)
+    for (const item of items) this.#has({ ...item, stamp: item.revision })
+  }
+
+  /** The server has a write. */
+  #has({ tableName, pk, payload, stamp }: Write): void {
+    const written = this.#rows.get(`${tableName}/${pk}`)?.get(stamp.opId)
+    if (!written) return
+    written.sure = true
+    const edit = (payload?.value as Row | null | undefined)?.edit ?? payload?.edit
+    if (edit !== undefined) this.reached.add(String(edit))
   }
 
   /** All writes of a row, for whoever has to find out. */

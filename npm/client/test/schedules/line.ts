@@ -66,7 +66,9 @@ export class Line {
     // The request is on its way even if the tab is closed meanwhile.
     const response = await this.browser.fetch(url, { ...(method ? { method } : {}), ...(headers ? { headers } : {}), ...(body ? { body } : {}) })
     const answer = await response.arrayBuffer()
-    push?.(response.status, new TextDecoder().decode(answer))
+    const text = new TextDecoder().decode(answer)
+    push?.(response.status, text)
+    if (['/api/sync/pull', '/api/sync/snapshot'].includes(path) && response.ok) this.yard.ledger.answered(text)
     return [response, answer]
   }
 

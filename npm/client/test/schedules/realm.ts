@@ -4,7 +4,10 @@ import { resolve } from 'node:path'
 import { runInThisContext } from 'node:vm'
 import { build, type Rollup } from 'vite'
 import type { connect } from '../../src/index.js'
+import { withoutLocks } from '../lockless.js'
 import type { Random } from '../random.js'
+
+withoutLocks()
 
 /** The time of a schedule, which passes when the schedule says so. */
 export class Clock {
