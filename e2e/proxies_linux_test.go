@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,37 +29,6 @@ import (
 
 // siteName is the name that the page uses.
 const siteName = "cloud.example.org"
-
-// proxyPrograms finds the programs. Where they cannot be had the tests are skipped, but not in the test command.
-var proxyPrograms = map[string]func() (string, error){
-	"nginx": sync.OnceValues(func() (string, error) { return fromDebian("nginx", "usr/sbin/nginx") }),
-	"caddy": sync.OnceValues(func() (string, error) { return fromDebian("caddy", "usr/bin/caddy") }),
-}
-
-func fromDebian(pkg, file string) (string, error) {
-	var stderr strings.Builder
-	cmd := exec.Command("../scripts/debian", pkg, file)
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%v: %s", err, &stderr)
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-func proxyProgram(t *testing.T, name string) string {
-	t.Helper()
-	path, err := proxyPrograms[name]()
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("PROXIES") == "required": // by scripts/test
-		t.Fatalf("no %s: %v", name, err)
-	default:
-		t.Skipf("no %s: %v", name, err)
-	}
-	return ""
-}
 
 // printed returns the block of docs/operations.md in a language, with each text in replace exchanged for the one behind it.
 func printed(t *testing.T, language string, replace ...string) string {
@@ -134,7 +102,7 @@ func newSite(t *testing.T) *site {
 // program may take the port before the proxy does, which then ends.
 func (s *site) run(name string, config func(port string) string) string {
 	s.t.Helper()
-	program := proxyProgram(s.t, name)
+	program := debianProgram(s.t, name)
 	var logs *logBuffer
 	for attempt := range 10 {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -309,7 +277,7 @@ func TestBehindAProxy(t *testing.T) {
 		for _, way := range []string{"tcp", "unix"} {
 			t.Run(name+" "+way, func(t *testing.T) {
 				t.Parallel()
-				proxyProgram(t, name)
+				debianProgram(t, name)
 				s := newSite(t)
 				setups := append(inProduction(s), withEnv("OR3_TRUSTED_PROXIES", "127.0.0.1"))
 				var srv *server
@@ -409,8 +377,8 @@ func (s *site) everything(srv *server) {
 func TestBehindTwoProxies(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	proxyProgram(t, "nginx")
-	proxyProgram(t, "caddy")
+	debianProgram(t, "nginx")
+	debianProgram(t, "caddy")
 	srv := startServer(t, append(inProduction(s), withEnv("OR3_TRUSTED_PROXIES", "127.0.0.1"))...)
 	inner := s.caddy(func(port string) string {
 		return fmt.Sprintf("http://:%s {\n  bind 127.0.0.1\n  reverse_proxy %s {\n    trusted_proxies 127.0.0.1/32\n  }\n}\n", port, upstream(srv))
@@ -431,7 +399,7 @@ func TestBehindTwoProxies(t *testing.T) {
 func TestBehindAProxyThatWritesPorts(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	proxyProgram(t, "nginx")
+	debianProgram(t, "nginx")
 	srv := startServer(t, append(inProduction(s), withEnv("OR3_TRUST_PROXY", "true"))...)
 	behind(srv, s.nginx(s.printedNginx(upstream(srv), "X-Forwarded-For $remote_addr", "X-Forwarded-For $remote_addr:$remote_port")))
 	s.browser(srv, "A", "127.0.0.2").register("ports@example.test")
@@ -462,7 +430,7 @@ func TestBehindAProxyThatSaysTooLittle(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			proxyProgram(t, "nginx")
+			debianProgram(t, "nginx")
 			path, more := s.onSocket()
 			setups := append(inProduction(s), more...)
 			if c.trusted {
