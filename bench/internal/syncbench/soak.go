@@ -20,8 +20,10 @@ const (
 	// soakDevices write to so many records, again and again.
 	soakDevices = 16
 	soakRecords = 10_000
-	// soakSamples are how often memory and files are looked at. The first third is not judged.
+	// soakSamples are the parts of the time; of each, the means of soakLooks are noted: memory and files rise until something is
+	// collected, and fall. The first third is not judged.
 	soakSamples = 30
+	soakLooks   = 20
 	// soakGrowth is how much more the last third may be than the one before and still be flat.
 	soakGrowth = 1.1
 )
@@ -29,11 +31,11 @@ const (
 //go:embed soakcloud/main.go.txt
 var soakMain string
 
-// soakSample is how a server is at one moment.
+// soakSample is how a server was for a while.
 type soakSample struct {
-	at                             time.Duration
-	rate                           float64 // ops a second since the last one
-	resident, anonymous, disk, cpu float64 // MB; µs for an op
+	at                             time.Duration // its end
+	rate                           float64       // ops a second
+	resident, anonymous, disk, cpu float64       // MB; µs for an op
 }
 
 // Soak lets devices push, delete, pull and report what they have for a long time at full load, while what is superseded is collected, and
@@ -79,31 +81,34 @@ func (b *Bench) Soak(ctx context.Context, long time.Duration) error {
 	return nil
 }
 
-// sample looks at the server at regular moments.
+// sample looks at the server again and again.
 func (b *Bench) sample(ctx context.Context, s *process.Server, inst *instance, long time.Duration, ops *atomic.Int64) (samples []soakSample, err error) {
 	fmt.Fprintf(b.Report.Out, "\n  %8s %10s %12s %13s %10s %8s\n", "time", "ops/s", "resident MB", "anonymous MB", "files MB", "µs/op")
 	began := time.Now()
 	done, at, used := ops.Load(), began, s.CPU()
 	for i := range soakSamples {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(time.Until(began.Add(long * time.Duration(i+1) / soakSamples))):
-		}
-		m, err := s.Memory()
-		if err != nil {
-			return nil, err
-		}
-		bytes, err := inst.size()
-		if err != nil {
-			return nil, err
+		var x soakSample
+		for k := range soakLooks {
+			select {
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			case <-time.After(time.Until(began.Add(long * time.Duration(i*soakLooks+k+1) / (soakSamples * soakLooks)))):
+			}
+			m, err := s.Memory()
+			if err != nil {
+				return nil, err
+			}
+			bytes, err := inst.size()
+			if err != nil {
+				return nil, err
+			}
+			x.resident += m.Resident / soakLooks
+			x.anonymous += m.Anonymous / soakLooks
+			x.disk += float64(bytes) / 1e6 / soakLooks
 		}
 		now, total, cpu := time.Now(), ops.Load(), s.CPU()
 		n := float64(max(1, total-done))
-		x := soakSample{
-			at: now.Sub(began), rate: n / now.Sub(at).Seconds(), cpu: float64((cpu - used).Microseconds()) / n,
-			resident: m.Resident, anonymous: m.Anonymous, disk: float64(bytes) / 1e6,
-		}
+		x.at, x.rate, x.cpu = now.Sub(began), n/now.Sub(at).Seconds(), float64((cpu-used).Microseconds())/n
 		done, at, used = total, now, cpu
 		samples = append(samples, x)
 		fmt.Fprintf(b.Report.Out, "  %8s %10.0f %12.1f %13.1f %10.1f %8.1f\n", x.at.Round(time.Second), x.rate, x.resident, x.anonymous, x.disk, x.cpu)
