@@ -4,7 +4,7 @@
 export interface Host {
   /** Where it listens; the same after a new start. */
   readonly url: string
-  /** The path of the device page, which ends with a slash. */
+  /** The path of the device page. */
   readonly page: string
   /** What it has said so far. */
   readonly log: string

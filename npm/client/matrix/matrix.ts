@@ -6,8 +6,8 @@ import type { Host } from './host.js'
 import { scenarios } from './scenarios/index.js'
 import { World } from './world.js'
 
-/** Defines the tests of the matrix for a host, which is started for them. */
-export function matrix(start: () => Promise<Host>): void {
+/** Defines the tests of the matrix for a host, which is started for them: all scenarios, or those that are named. */
+export function matrix(start: () => Promise<Host>, chosen = scenarios): void {
   let host: Host
   beforeAll(async () => {
     host = await start()
@@ -22,7 +22,7 @@ export function matrix(start: () => Promise<Host>): void {
       })
       afterAll(() => browser.close())
 
-      test.for(Object.entries(scenarios))('%s', async ([, scenario]) => {
+      test.for(Object.entries(chosen))('%s', async ([, scenario]) => {
         const world = new World(host, browser)
         onTestFinished(async ({ task }) => {
           if (task.result?.state === 'fail') process.stderr.write(`${await world.describe()}\n`)
