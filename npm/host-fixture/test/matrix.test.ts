@@ -19,13 +19,12 @@ import { alive, host, newest, program, Server, until } from './host.js'
 const endpoints = new Set([
   'GET /api/auth/session',
   'GET /api/workspaces', 'POST /api/workspaces', 'PATCH /api/workspaces/:id', 'DELETE /api/workspaces/:id', 'POST /api/workspaces/active',
-  'POST /api/sync/push', 'POST /api/sync/pull', 'POST /api/sync/update-cursor', 'POST /api/sync/gc-change-log', 'POST /api/sync/gc-tombstones',
+  'POST /api/sync/push', 'POST /api/sync/pull', 'POST /api/sync/snapshot', 'POST /api/sync/update-cursor', 'POST /api/sync/gc-change-log', 'POST /api/sync/gc-tombstones',
   'GET /api/sync/events',
   'POST /api/storage/presign-upload', 'POST /api/storage/presign-download', 'POST /api/storage/commit', 'POST /api/storage/gc/run',
   'PUT /api/storage/fs/upload', 'GET /api/storage/fs/download', 'HEAD /api/storage/fs/download',
   'GET /api/health',
   'GET /api/admin/system/status', 'POST /api/admin/system/provider-action',
-  'POST /api/sync/snapshot',
 ])
 
 /** The host with its engine. */
