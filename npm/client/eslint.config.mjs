@@ -2,7 +2,7 @@ import stylistic from '@stylistic/eslint-plugin'
 import ts from 'typescript-eslint'
 
 export default ts.config(
-  { ignores: ['dist', 'example/dist'] },
+  { ignores: ['dist', 'dist-*', 'example/dist'] },
   ts.configs.strict,
   stylistic.configs.customize({ quotes: 'single', semi: false }),
   {

@@ -90,8 +90,9 @@ export class Sync {
   #wake: (() => void) | undefined
   #pullDue = true
   #pulledAt = 0
-  /** The workspace of the database, once it is known. */
+  /** The workspace of the database and whose it is, once that is known. */
   #workspace = ''
+  #user = ''
   #refusedUntil = 0
   #pushAfter = 0
   #cursorSaid = { at: 0, cursor: -1 }
@@ -358,7 +359,19 @@ export class Sync {
     const readOnly = session.role === 'viewer' && session.workspace.id === state.workspace
     this.#set({ ...this.#status, readOnly })
     this.#workspace = state.workspace!
+    this.#user = session.user.id
     return state
+  }
+
+  /**
+   * Refuses an answer that was given to someone else, who has signed in meanwhile: in it are their notifications instead of those of
+   * whoever the database belongs to. The answer itself does not say whose it is; all else in it is the same for all members.
+   */
+  async #mine(): Promise<void> {
+    if (!this.#tables.wire.includes('notifications')) return
+    const session = await readSession(this.#http, this.#ended.signal)
+    if (!session) throw new SyncError('signed-out', 'No one is signed in')
+    if (session.user.id !== this.#user) throw new SyncError('other-account', `User ${session.user.id} is signed in, and the database belongs to ${this.#user}`)
   }
 
   #busy(): void {
@@ -393,6 +406,7 @@ export class Sync {
   async #snapshotPage(pageToken: string | null): Promise<Page> {
     const request = { ...this.#common, pageSize, tables: this.#tables.wire, ...(pageToken === null ? {} : { pageToken }) }
     const { json, text } = await this.#http.post('/api/sync/snapshot', request, this.#ended.signal)
+    await this.#mine()
     return { ...readSnapshot(json), marks: mayHaveMarks(text) }
   }
 
@@ -441,7 +455,9 @@ export class Sync {
 
   async #pullPage(cursor: number): Promise<PullAnswer & Marked> {
     const { json, text } = await this.#http.post('/api/sync/pull', { ...this.#common, cursor, limit: pageSize, tables: this.#tables.wire }, this.#ended.signal)
-    return { ...readPull(json, cursor), marks: mayHaveMarks(text) }
+    const answer = readPull(json, cursor)
+    if (answer.changes.length > 0 || answer.nextCursor > cursor) await this.#mine()
+    return { ...answer, marks: mayHaveMarks(text) }
   }
 
   /** Sends what waits; whether there is more. What is written meanwhile is for the next round, so that rounds end. */

@@ -3,7 +3,7 @@ import { IDBKeyRange } from 'fake-indexeddb'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { connect, syncStores } from '../src/index.js'
 import { timeOf } from '../src/stamp.js'
-import { Browser, device, rows, Server, until, type Tab } from './rig.js'
+import { ann, Browser, device, rows, Server, until, type Tab } from './rig.js'
 
 let server: Server
 let owner: Browser
@@ -247,6 +247,48 @@ test('another account gets nothing of the database, until it is cleared', async 
   await b.sync.clear()
   await live(b)
   expect(await rows(b)).toEqual({})
+})
+
+test('what was answered to someone who has signed in meanwhile is asked for again', async () => {
+  const { password } = ann
+  const shared = await Server.start({ OR3_ADMIN_USERNAME: 'root', OR3_ADMIN_PASSWORD: password })
+  onTestFinished(() => shared.remove())
+  const people = [await new Browser(shared.url).signIn(), await new Browser(shared.url).register({ email: 'bob@example.test', password })] as const
+  const { id: workspace } = await people[0].post('/api/workspaces', { name: 'Of both' }) as { id: string }
+  await people[0].post('/api/admin/workspace/members/upsert', { workspaceId: workspace, emailOrProviderId: 'bob@example.test', role: 'editor' })
+  const open = (browser: Browser): Tab => {
+    const d = device(browser)
+    return d.open({ chat: ['notifications'], workspace, auto: false }, d.database({ notifications: 'id' }))
+  }
+  const writers = people.map(person => open(person.copy()))
+  const ids = await Promise.all(people.map(async person =>
+    (await (await person.fetch(`${shared.url}/api/auth/session`)).json() as { session: { user: { id: string } } }).session.user.id))
+  const notify = async (title: string): Promise<void> => {
+    for (const [n, tab] of writers.entries()) {
+      const row = { id: `${title} ${n}`, user_id: ids[n], type: 'system', title, deleted: false, created_at: 1, updated_at: 1 }
+      await tab.db.table('notifications').put(row)
+      await live(tab)
+    }
+  }
+  const mine = people[0].copy()
+  const a = open(mine)
+  for (const [path, title] of [['/api/sync/snapshot', 'first'], ['/api/sync/pull', 'second']] as const) {
+    await notify(title)
+    const before = await rows(a, 'notifications')
+    mine.network = async (send, to, body) => {
+      if (to !== path) return send()
+      // The cookie of whoever has signed in goes with the request.
+      mine.become(people[1])
+      return people[1].fetch(shared.url + path, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-or3-cloud-intent': 'mutation' } })
+    }
+    expect(await a.sync.now()).toMatchObject({ state: 'other-account' })
+    expect(await rows(a, 'notifications')).toEqual(before)
+    mine.network = send => send()
+    mine.become(people[0])
+    await live(a)
+    expect(Object.keys(await rows(a, 'notifications'))).toContain(`${title} 0`)
+  }
+  expect(Object.keys(await rows(a, 'notifications'))).toEqual(['first 0', 'second 0'])
 })
 
 test('who may only read gets what others write, and keeps their own edits', async () => {
