@@ -295,6 +295,9 @@ class Schedule {
   }
 
   async #wipe(device: Device): Promise<void> {
+    const { browser, person } = device
+    // An empty database would belong to whoever else is signed in.
+    if (browser.person !== undefined && browser.person !== person.id) browser.become(person.browser)
     await device.wipe()
     this.#forget(device)
   }
