@@ -101,7 +101,7 @@ class Engine extends Nuxt {
   }
 }
 
-describe.runIf(newest && process.env.OR3_FIXTURE_MATRIX)('the matrix', () => {
+describe.runIf(newest)('the matrix', () => {
   describe('of the host', () => matrix(() => Nuxt.start()))
   describe('of the host whose engine alone is killed', () => matrix(() => Engine.start(), { 'nothing is lost or there twice': killed }))
 })
