@@ -29,6 +29,9 @@ var operationsSteps = []step{
 		w.run(step{text: "or3-cloud config", exit: 1, want: `chmod go-w`})
 	}},
 	{text: "chmod 600 /etc/or3-cloud.env", before: func(w *walk) { w.write("etc/or3-cloud.env", "", 0o644) }, after: startWalk},
+	{text: "or3-cloud healthcheck", run: `or3-cloud healthcheck --addr "$ADDRESS"`, before: func(w *walk) {
+		w.srv.env["ADDRESS"] = strings.TrimPrefix(w.srv.url, "http://")
+	}, want: `is ready`},
 
 	// Accounts and workspaces, while the server runs.
 	{text: "or3-cloud user add ann@example.org --name Ann", stdin: password + "\n", want: `^Created the account ann@example\.org`, after: (*walk).accounts},

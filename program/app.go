@@ -28,7 +28,9 @@ import (
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/initialize"
 	"or3.chat/cloud/program/owner"
+	"or3.chat/cloud/program/probe"
 	"or3.chat/cloud/program/providers"
+	"or3.chat/cloud/program/version"
 	"or3.chat/cloud/setting"
 )
 
@@ -37,6 +39,25 @@ import (
 // other providers than those of this module is three lines (docs/providers.md).
 func Main(register ...func(*or3cloud.Registry) error) {
 	os.Exit(newApp(register...).main(os.Args[1:]))
+}
+
+// Commands returns the command line, for whoever documents it.
+func Commands() *cobra.Command { return newApp().root() }
+
+// release is the version that the linker was told: -ldflags "-X or3.chat/cloud/program.release=v1.2.3", as "make dist" does. It is for builds
+// from a source archive, of which the Go tool records none.
+var release string
+
+// buildVersion is the version of this build.
+func buildVersion() string { return version.This(release).Version }
+
+// thisBuild is what this build says of itself.
+func (a app) thisBuild() (version.Info, error) {
+	registry, err := registered(a.register)
+	if err != nil {
+		return version.Info{}, err
+	}
+	return version.This(release).With(registry), nil
 }
 
 // app is the program with everything that it takes from outside, so that tests can give it something else.
@@ -56,7 +77,7 @@ type app struct {
 func newApp(register ...func(*or3cloud.Registry) error) app {
 	return app{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, logJSON: !term.IsTerminal(int(os.Stderr.Fd())),
-		environ: os.Environ(), now: time.Now, rand: rand.Reader, register: register, process: handover.This(programName),
+		environ: os.Environ(), now: time.Now, rand: rand.Reader, register: register, process: handover.This(version.Name),
 	}
 }
 
@@ -102,12 +123,16 @@ func (a app) root() *cobra.Command {
 	printVersion := root.Flags().Bool("version", false, "print the version")
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *printVersion {
-			return thisBuild().print(a.stdout)
+			this, err := a.thisBuild()
+			if err != nil {
+				return err
+			}
+			return this.Print(a.stdout)
 		}
 		return cmd.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.admin(), a.workspace(), actionCommand(a), jobCommand(a), logCommand(a), a.audit(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), a.providers(), a.build(), a.version())
+	root.AddCommand(a.init(), a.serve(), a.engine(), a.user(), a.admin(), a.workspace(), actionCommand(a), jobCommand(a), logCommand(a), a.audit(), a.mail(), a.fsck(), a.gc(), a.adopt(), a.config(), a.doctor(), healthcheckCommand(a), a.providers(), a.build(), versionCommand(a))
 	return root
 }
 
@@ -146,6 +171,28 @@ func (a app) build() *cobra.Command {
 		Stdout: a.stdout, Stderr: a.stderr, Environ: a.environ, Register: a.register, Version: buildVersion(),
 		Usage: func(err error) error { return usageError{err} },
 	})
+	cmd.Args = noArguments
+	return cmd
+}
+
+// healthcheckCommand asks the running server how it is.
+func healthcheckCommand(a app) *cobra.Command {
+	var f settingFlags
+	cmd := probe.Command(a.stdout, func() (string, error) {
+		s, err := a.load(f)
+		if err != nil {
+			return "", err
+		}
+		return s.String(setting.Addr), nil
+	})
+	cmd.Args = noArguments
+	f.bind(cmd)
+	return cmd
+}
+
+// versionCommand says what this build is.
+func versionCommand(a app) *cobra.Command {
+	cmd := version.Command(a.stdout, a.thisBuild)
 	cmd.Args = noArguments
 	return cmd
 }
@@ -235,17 +282,25 @@ type settings struct {
 	partial  bool       // see settingFlags
 }
 
-// load registers the providers and resolves and checks the configuration. An error is a mistake in the program.
-func (a app) load(f settingFlags) (settings, error) {
-	s := settings{registry: &or3cloud.Registry{}, partial: f.partial || f.nuxt}
-	for _, register := range a.register {
-		if err := register(s.registry); err != nil {
-			return s, err
+// registered registers providers.
+func registered(all []func(*or3cloud.Registry) error) (*or3cloud.Registry, error) {
+	registry := &or3cloud.Registry{}
+	for _, register := range all {
+		if err := register(registry); err != nil {
+			return nil, err
 		}
 	}
-	s.known = s.registry
+	return registry, nil
+}
+
+// load registers the providers and resolves and checks the configuration. An error is a mistake in the program.
+func (a app) load(f settingFlags) (settings, error) {
+	registry, err := registered(a.register)
+	if err != nil {
+		return settings{}, err
+	}
+	s := settings{registry: registry, known: registry, partial: f.partial || f.nuxt}
 	if f.nuxt {
-		var err error
 		if s.known, err = setup.WithChat(s.registry); err != nil {
 			return s, err
 		}

@@ -11,6 +11,7 @@ import (
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/owner"
+	"or3.chat/cloud/program/version"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
@@ -53,7 +54,7 @@ func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor
 	if f.nuxt {
 		of.Nuxt = "."
 	}
-	if at := thisBuild().CommitTime; at != nil {
+	if at := version.This(release).CommitTime; at != nil {
 		of.Built = *at
 	}
 	if identify, err := host.Identify(s.Config); err == nil { // else the configuration says what is wrong

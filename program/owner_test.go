@@ -24,6 +24,7 @@ import (
 
 	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/program/owner"
+	"or3.chat/cloud/program/version"
 )
 
 // service is the server of a user without name or login, with a data directory of its own.
@@ -158,7 +159,7 @@ func (s *service) foreign() (found []string) {
 // leaves returns the commands that have no commands below them, by their path.
 func leaves(c *cobra.Command) (paths []string) {
 	if !c.HasSubCommands() {
-		return []string{strings.TrimPrefix(c.CommandPath(), programName+" ")}
+		return []string{strings.TrimPrefix(c.CommandPath(), version.Name+" ")}
 	}
 	for _, sub := range c.Commands() {
 		paths = append(paths, leaves(sub)...)
@@ -219,6 +220,7 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 		{"adopt", []string{"all"}, 0},
 		{"config", nil, 0},
 		{"doctor", []string{"--offline"}, 0},
+		{"healthcheck", nil, 0}, // 1 without a server
 		{"providers", nil, 0},
 		{"build", []string{"--without", "nothing"}, 2},
 		{"init", []string{"--dry-run", "--preset", "personal-local"}, 0},
@@ -249,6 +251,9 @@ func TestNoCommandOfRootLeavesFilesOfRoot(t *testing.T) {
 					if !running {
 						stop()
 					}
+				}
+				if !running && r.command == "healthcheck" {
+					r.code = 1
 				}
 				if running && r.command == "adopt" {
 					continue // it is for a server that does not run

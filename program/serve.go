@@ -26,7 +26,9 @@ import (
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/program/notify"
 	"or3.chat/cloud/program/owner"
+	"or3.chat/cloud/program/probe"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
@@ -123,6 +125,7 @@ func (c serveCommand) run(ctx context.Context) error {
 				setting.SocketMode + " and " + setting.SocketGroup)
 		}
 	}
+	notify.Ready(ctx, log, process.Variable, func(ctx context.Context) error { return probe.Alive(ctx, listensAt(socket.Addr())) })
 	next := i
 	return process.Serve(ctx, log, socket, upgrades, func(ctx context.Context, t *handover.Turn) (handover.Ending, error) {
 		i := next
@@ -279,6 +282,14 @@ func (c serveCommand) announce(ctx context.Context, s settings, data *instance.I
 	if !s.Bool(setting.SSRAuthEnabled) {
 		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")
 	}
+}
+
+// listensAt writes an address as OR3_ADDR has it.
+func listensAt(addr net.Addr) string {
+	if addr.Network() == "unix" {
+		return "unix:" + addr.String()
+	}
+	return addr.String()
 }
 
 // machineNames returns the names that the machine goes by: its own, the one that others in the local network see (mDNS), and

@@ -276,6 +276,23 @@ func TestTheDocumentedUnit(t *testing.T) {
 	}
 }
 
+// TestAServerThatHangsIsStartedAgain runs the unit with a watchdog that waits less, and stops the process as a debugger does.
+func TestAServerThatHangsIsStartedAgain(t *testing.T) {
+	m := startManager(t, map[string]string{
+		"or3-cloud.service": documentedUnit(t, "\n## systemd\n"), "or3-cloud.service.d/watchdog.conf": "[Service]\nWatchdogSec=4s\n",
+	})
+	program := buildProgram(t)
+	m.install(func(path string) error { return exec.Command("cp", program, path).Run() })
+	m.write(filepath.Join(m.etc, "or3-cloud.env"), documentedVariables+"OR3_ADDR=unix:/run/or3-cloud/http.sock\n", 0o600)
+	m.must("start", "or3-cloud")
+	began := m.show("WatchdogTimestampMonotonic")
+	patience.Until(t, "a sign of life", func() bool { return m.show("WatchdogTimestampMonotonic") != began })
+	pid := m.show("MainPID")
+	m.must("kill", "--signal=STOP", "or3-cloud")
+	patience.Until(t, "another process", func() bool { now := m.show("MainPID"); return now != pid && now != "0" })
+	m.waitLog("SIGABRT")
+}
+
 // TestAFileOfRootWithEnvFile is the unit that was documented before: a file that only root may read, read by the server itself.
 func TestAFileOfRootWithEnvFile(t *testing.T) {
 	m := startManager(t, map[string]string{

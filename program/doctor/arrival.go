@@ -22,12 +22,11 @@ import (
 	"or3.chat/cloud/internal/control"
 	"or3.chat/cloud/internal/origin"
 	"or3.chat/cloud/internal/oserror"
+	"or3.chat/cloud/program/probe"
 	"or3.chat/cloud/setting"
 )
 
 const (
-	// healthPath is asked because every server answers it, under whatever name and by whatever protocol.
-	healthPath = "/api/health"
 	// forgedAddress is what a client would claim that pretends to be another one (RFC 5737).
 	forgedAddress = "192.0.2.77"
 	// expiry is how long before its end a certificate is warned of.
@@ -100,26 +99,7 @@ func split(text, otherwise string) (fault, fix string) {
 func (e *examination) answers(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	network, target := "tcp", addr
-	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		network, target = "unix", path
-	}
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, target)
-		},
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+healthPath, nil)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return unwrapped(err)
-	}
-	defer res.Body.Close()
-	return isHealth(res)
+	return probe.Alive(ctx, addr)
 }
 
 // publicURL opens the server as people do, and looks at what arrives. Where none is running, this process stands in for it.
@@ -177,7 +157,7 @@ func (e *examination) publicURL(ctx context.Context) {
 // reach sends one request to the public URL and reports whether the server, or whoever stands in for it, has answered.
 func (e *examination) reach(ctx context.Context, base *url.URL, mark string, forged bool) bool {
 	at := *base
-	at.Path, at.RawQuery = e.Config.String(setting.BasePath)+healthPath, url.Values{middleware.MarkParameter: {mark}}.Encode()
+	at.Path, at.RawQuery = e.Config.String(setting.BasePath)+probe.Health, url.Values{middleware.MarkParameter: {mark}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
 		return false
@@ -211,12 +191,12 @@ func (e *examination) reach(ctx context.Context, base *url.URL, mark string, for
 		if url, err := res.Location(); err == nil {
 			to = url.Redacted()
 		}
-		return unreachable("it leads elsewhere: "+to, "Set "+setting.PublicURL+" to the origin at which the server is, or let the proxy hand on "+healthPath+".")
+		return unreachable("it leads elsewhere: "+to, "Set "+setting.PublicURL+" to the origin at which the server is, or let the proxy hand on "+probe.Health+".")
 	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusServiceUnavailable || res.StatusCode == http.StatusGatewayTimeout:
 		return unreachable(fmt.Sprintf("a proxy answers %d: it does not get to the server", res.StatusCode),
 			"Let it connect to the address of "+setting.Addr+", "+e.Config.String(setting.Addr)+".")
 	}
-	if err := isHealth(res); err != nil {
+	if err := probe.IsHealth(res); err != nil {
 		return unreachable("another server answers: "+err.Error(), "Let the proxy hand everything on to "+e.Config.String(setting.Addr)+", or correct "+setting.PublicURL+".")
 	}
 	return true
@@ -246,27 +226,6 @@ func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
 	}
 }
 
-// isHealth reports whether an answer is that of a server of ours.
-func isHealth(res *http.Response) error {
-	const most = 64 << 10
-	body, err := io.ReadAll(io.LimitReader(res.Body, most))
-	if err != nil {
-		return unwrapped(err)
-	}
-	if res.StatusCode != http.StatusOK || !strings.Contains(string(body), `"status"`) || !strings.Contains(string(body), `"uptime"`) {
-		return fmt.Errorf("status %d, which is not the health of OR3 Cloud", res.StatusCode)
-	}
-	return nil
-}
-
-// unwrapped is an error without the address, which the finding names.
-func unwrapped(err error) error {
-	if u := (*url.Error)(nil); errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
 // cause says why the public URL cannot be asked, and what helps.
 func cause(err error, base *url.URL) (fault, fix string) {
 	var (
@@ -277,7 +236,7 @@ func cause(err error, base *url.URL) (fault, fix string) {
 		invalid   x509.CertificateInvalidError
 		plain     tls.RecordHeaderError
 	)
-	switch err = unwrapped(err); {
+	switch err = probe.Unwrapped(err); {
 	case errors.As(err, &unknown):
 		return "the name " + base.Hostname() + " is not known", "Make an A or AAAA record for it, or correct " + setting.PublicURL + "."
 	case errors.As(err, &authority):

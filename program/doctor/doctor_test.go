@@ -27,6 +27,7 @@ import (
 	"or3.chat/cloud/internal/diskspace"
 	"or3.chat/cloud/internal/mail/smtptest"
 	"or3.chat/cloud/internal/superadmin"
+	"or3.chat/cloud/program/probe"
 	"or3.chat/cloud/setting"
 )
 
@@ -355,7 +356,7 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 
 func TestARunningServerIsAskedWhereItShouldBe(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == healthPath {
+		if r.URL.Path == probe.Health {
 			w.Write([]byte(`{"status":"ok","timestamp":"","uptime":1}`))
 		}
 	}))

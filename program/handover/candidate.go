@@ -119,7 +119,7 @@ func (p Process) identify(ctx context.Context) (version, error) {
 	out, complaints := &tail{}, &tail{}
 	cmd := exec.CommandContext(ctx, p.Program, "version", "--json")
 	for _, name := range []string{"PATH", "HOME", "LANG", "TMPDIR"} {
-		cmd.Env = append(cmd.Env, name+"="+p.variable(name))
+		cmd.Env = append(cmd.Env, name+"="+p.Variable(name))
 	}
 	cmd.Stdout, cmd.Stderr = out, complaints
 	cmd.WaitDelay = time.Second
@@ -339,7 +339,7 @@ type Candidacy struct {
 
 // Candidacy returns nil if this process is no candidate.
 func (p Process) Candidacy() (*Candidacy, error) {
-	text := p.variable(candidateVariable)
+	text := p.Variable(candidateVariable)
 	if text == "" {
 		return nil, nil
 	}

@@ -40,8 +40,8 @@ const inheritanceVariable = "_OR3_CLOUD_INHERITANCE"
 // activationVariables are those of systemd's socket activation (sd_listen_fds(3)).
 var activationVariables = []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"}
 
-// variable returns the value of an environment variable.
-func (p Process) variable(name string) string {
+// Variable returns the value of an environment variable.
+func (p Process) Variable(name string) string {
 	for _, entry := range slices.Backward(p.Environ) {
 		if value, ok := strings.CutPrefix(entry, name+"="); ok {
 			return value
@@ -53,7 +53,7 @@ func (p Process) variable(name string) string {
 // inherited returns what a predecessor has left to this process; the zero value if there was none.
 func (p Process) inherited() (inheritance, error) {
 	var in inheritance
-	text := p.variable(inheritanceVariable)
+	text := p.Variable(inheritanceVariable)
 	if text == "" {
 		return in, nil
 	}
@@ -90,7 +90,7 @@ func (p Process) Open(addr string, access Access) (*Socket, error) {
 		}
 		return &Socket{Listener: ln, given: true, unlink: in.Unlink, faults: in.Faults}, nil
 	}
-	ln, err := activated(p.variable)
+	ln, err := activated(p.Variable)
 	if err != nil {
 		return nil, fmt.Errorf("socket activation: %w", err)
 	}

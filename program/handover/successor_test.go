@@ -21,7 +21,7 @@ func TestSocketActivationWantsOneSocket(t *testing.T) {
 		{"1", "1", ""}, {"", "", ""},
 		{strconv.Itoa(os.Getpid()), "2", "exactly one socket"}, {strconv.Itoa(os.Getpid()), "", "exactly one socket"},
 	} {
-		ln, err := activated(Process{Environ: []string{"LISTEN_PID=" + tc.pid, "LISTEN_FDS=" + tc.fds}}.variable)
+		ln, err := activated(Process{Environ: []string{"LISTEN_PID=" + tc.pid, "LISTEN_FDS=" + tc.fds}}.Variable)
 		if ln != nil || tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%+v: %v, %v", tc, ln, err)
 		}

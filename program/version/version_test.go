@@ -1,14 +1,14 @@
-package program
+package version
 
 import (
-	"encoding/json"
-	"os/exec"
-	"path/filepath"
+	"context"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
+
+	or3cloud "or3.chat/cloud"
 )
 
 func TestTheVersionOfABuild(t *testing.T) {
@@ -16,7 +16,7 @@ func TestTheVersionOfABuild(t *testing.T) {
 	vcs := []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.time", Value: at.Format(time.RFC3339)}, {Key: "vcs.modified", Value: "true"},
 	}
-	tail := runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH + ")\n"
+	tail := runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH + ")\nproviders: none\n"
 	for name, tc := range map[string]struct {
 		given, recorded string
 		foreign         []*debug.Module // that the main module of another program demands
@@ -25,8 +25,8 @@ func TestTheVersionOfABuild(t *testing.T) {
 	}{
 		"go install of a release": {"", "v1.2.3", nil, nil, "v1.2.3", "or3-cloud v1.2.3 (" + tail},
 		"a work tree": {"", "v1.2.4-0.20261128090000-0123456789ab+dirty", nil, vcs, "v1.2.4-0.20261128090000-0123456789ab+dirty",
-			"or3-cloud v1.2.4-0.20261128090000-0123456789ab+dirty (commit 0123456789ab with changes, " + tail},
-		"make dist":        {"v2.0.0", "v0.0.0-20261128090000-0123456789ab", nil, vcs, "v2.0.0", "or3-cloud v2.0.0 (commit 0123456789ab with changes, " + tail},
+			"or3-cloud v1.2.4-0.20261128090000-0123456789ab+dirty (commit 0123456789ab of 2026-11-28 with changes, " + tail},
+		"make dist":        {"v2.0.0", "v0.0.0-20261128090000-0123456789ab", nil, vcs, "v2.0.0", "or3-cloud v2.0.0 (commit 0123456789ab of 2026-11-28 with changes, " + tail},
 		"nothing is known": {"", "(devel)", nil, nil, "devel", "or3-cloud devel (" + tail},
 		"another program": {"", "v7.0.0", []*debug.Module{{Path: "example.org/x", Version: "v8.0.0"}, {Path: "or3.chat/cloud", Version: "v1.2.3"}}, vcs, "v1.2.3",
 			"or3-cloud v1.2.3 (" + tail},
@@ -36,7 +36,7 @@ func TestTheVersionOfABuild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := describe(tc.given, &debug.BuildInfo{Main: debug.Module{Version: tc.recorded}, Deps: tc.foreign, Settings: tc.settings})
 			var line strings.Builder
-			if err := v.print(&line); err != nil {
+			if err := v.Print(&line); err != nil {
 				t.Fatal(err)
 			}
 			if v.Version != tc.version || line.String() != tc.line {
@@ -49,30 +49,20 @@ func TestTheVersionOfABuild(t *testing.T) {
 	}
 }
 
-// TestDistCarriesTheVersion runs the build command of "make dist" for a small program, and asks the program.
-func TestDistCarriesTheVersion(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a binary")
+func TestABuildSaysWhatIsCompiledIn(t *testing.T) {
+	registry := &or3cloud.Registry{}
+	for _, id := range []string{"sqlite", "fs"} {
+		p := or3cloud.Provider{ID: id, Open: func(context.Context, or3cloud.Env) (*or3cloud.Instance, error) { return nil, nil }}
+		if err := registry.Register(p); err != nil {
+			t.Fatal(err)
+		}
 	}
-	dist := t.TempDir()
-	build := exec.Command("make", "-C", "..", "dist", "DIST="+dist, "TAGS=noproviders,noweb", "VERSION=v9.8.7",
-		"SYSTEMS="+runtime.GOOS+"/"+runtime.GOARCH)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	built, err := filepath.Glob(filepath.Join(dist, "or3-cloud-*"))
-	if err != nil || len(built) != 1 {
-		t.Fatalf("%v was built: %v", built, err)
-	}
-	out, err := exec.Command(built[0], "version", "--json").Output()
-	if err != nil {
+	v := describe("v1.2.3", &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "-tags", Value: "noweb,extra"}}}).With(registry)
+	var line strings.Builder
+	if err := v.Print(&line); err != nil {
 		t.Fatal(err)
 	}
-	var got versionInfo
-	if err := json.Unmarshal(out, &got); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if got.Name != programName || got.Version != "v9.8.7" || got.Platform != runtime.GOOS+"/"+runtime.GOARCH || got.Go != runtime.Version() {
-		t.Errorf("%+v", got)
+	if want := "\nproviders: fs, sqlite; build tags: noweb, extra\n"; !strings.HasSuffix(line.String(), want) {
+		t.Errorf("%q does not end with %q", line.String(), want)
 	}
 }

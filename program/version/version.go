@@ -1,4 +1,5 @@
-package program
+// Package version is what a build says of itself: its version, its commit, and what is compiled in.
+package version
 
 import (
 	"cmp"
@@ -6,19 +7,17 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/program/console"
 )
 
-// release is the version that the linker was told: -ldflags "-X or3.chat/cloud/program.release=v1.2.3", as "make dist" does. It is for builds from a
-// source archive, of which the Go tool records none.
-var release string
-
-// versionInfo is what "or3-cloud version --json" prints, for programs such as a server that is about to be replaced.
-type versionInfo struct {
+// Info is what "or3-cloud version --json" prints, for programs such as a server that is about to be replaced.
+type Info struct {
 	// Name is always or3-cloud: it tells this program from any other one.
 	Name string `json:"name"`
 	// Version is that of the release, such as v1.2.3, or one that the Go tool makes of the commit, or "devel" where neither is known.
@@ -32,55 +31,77 @@ type versionInfo struct {
 	// Go is the version of Go, Platform the operating system and the architecture, such as linux/amd64.
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+	// Providers are the ids of those that are compiled in, and Tags the build tags.
+	Providers []string `json:"providers"`
+	Tags      []string `json:"tags"`
 }
 
-// programName is what the program calls itself in its version.
-const programName = "or3-cloud"
+// Name is what the program calls itself in its version.
+const Name = "or3-cloud"
 
-func (a app) version() *cobra.Command {
+// Command returns the command that prints what a build says of itself. It takes no arguments.
+func Command(out io.Writer, info func() (Info, error)) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long: "Print name, version, commit, Go version and platform. or3-cloud --version prints the same.\n\n" +
+		Long: "Print name, version, commit, Go version and platform, and which providers are compiled in. or3-cloud --version prints the same.\n\n" +
 			"A release has a version such as v1.2.3; a build from another commit has one that Go makes of its time and hash.",
 		Example: "  or3-cloud version\n  or3-cloud version --json",
-		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			if !asJSON {
-				return thisBuild().print(a.stdout)
+			this, err := info()
+			if err != nil {
+				return err
 			}
-			return console.PrintJSON(a.stdout, thisBuild())
+			if !asJSON {
+				return this.Print(out)
+			}
+			return console.PrintJSON(out, this)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// print writes one line for people: "or3-cloud v1.2.3 (commit 0123456789ab, go1.26.0, linux/amd64)".
-func (v versionInfo) print(w io.Writer) error {
+// Print writes two lines for people:
+//
+//	or3-cloud v1.2.3 (commit 0123456789ab of 2026-11-28, go1.26.0, linux/amd64)
+//	providers: basic-auth, fs, sqlite
+func (v Info) Print(w io.Writer) error {
 	commit := ""
 	if v.Commit != "" {
 		commit = "commit " + v.Commit[:min(len(v.Commit), 12)]
+		if v.CommitTime != nil {
+			commit += " of " + v.CommitTime.UTC().Format(time.DateOnly)
+		}
 		if v.Modified {
 			commit += " with changes"
 		}
 		commit += ", "
 	}
-	_, err := fmt.Fprintf(w, "%s %s (%s%s, %s)\n", v.Name, v.Version, commit, v.Go, v.Platform)
+	compiled := "providers: " + cmp.Or(strings.Join(v.Providers, ", "), "none")
+	if len(v.Tags) > 0 {
+		compiled += "; build tags: " + strings.Join(v.Tags, ", ")
+	}
+	_, err := fmt.Fprintf(w, "%s %s (%s%s, %s)\n%s\n", v.Name, v.Version, commit, v.Go, v.Platform, compiled)
 	return err
 }
 
-// buildVersion is the version of this build.
-func buildVersion() string { return thisBuild().Version }
-
-// thisBuild describes the running program.
-func thisBuild() versionInfo {
+// This describes the running program. given is the version that its builder has given it, or empty.
+func This(given string) Info {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return describe(release, info)
+	return describe(given, info)
+}
+
+// With adds the providers that are registered.
+func (v Info) With(registered *or3cloud.Registry) Info {
+	for _, p := range registered.Providers() {
+		v.Providers = append(v.Providers, p.ID)
+	}
+	return v
 }
 
 // module is the module that this package belongs to.
@@ -88,7 +109,7 @@ const module = "or3.chat/cloud"
 
 // describe takes the version that was given, or else what the Go tool recorded: the version of "go install …@v1.2.3", the tag of
 // a work tree, one made of its commit, or the version that the module of a foreign main function demands.
-func describe(given string, info *debug.BuildInfo) versionInfo {
+func describe(given string, info *debug.BuildInfo) Info {
 	own, foreign := info.Main, false
 	for _, dep := range info.Deps {
 		if dep.Path == module {
@@ -102,8 +123,14 @@ func describe(given string, info *debug.BuildInfo) versionInfo {
 	if recorded == "(devel)" {
 		recorded = ""
 	}
-	v := versionInfo{
-		Name: programName, Version: cmp.Or(given, recorded, "devel"), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	v := Info{
+		Name: Name, Version: cmp.Or(given, recorded, "devel"), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Providers: []string{}, Tags: []string{},
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-tags" && s.Value != "" {
+			v.Tags = strings.Split(s.Value, ",")
+		}
 	}
 	if foreign {
 		return v
