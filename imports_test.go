@@ -203,6 +203,10 @@ func forbidden(path, dep string, standard bool) string {
 		if isDriver(dep) {
 			return "the program links no database driver"
 		}
+	case within(path, module+"/docs"):
+		if within(dep, module) && !within(dep, module+"/docs") {
+			return "the documentation knows no code"
+		}
 	case within(path, module+"/web"), within(path, module+"/providertest"):
 		if within(dep, module+"/providers") || within(dep, module+"/host") {
 			return "it knows the core only"
@@ -308,6 +312,8 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/host", module + "/program", false, false},
 		{"/providers/fs", module + "/program", false, false},
 		{"/web", module + "/host", false, false},
+		{"/web", module + "/docs/site", false, true},
+		{"/docs/site", module + "/web", false, false},
 	} {
 		if why := forbidden(module+c.path, c.dep, c.standard); (why == "") != c.allowed {
 			t.Errorf("%s → %s: %q", c.path, c.dep, why)

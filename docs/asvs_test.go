@@ -1,4 +1,3 @@
-// Package docs has no code: its tests hold the documents to what is true.
 package docs
 
 import (

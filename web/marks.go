@@ -50,17 +50,20 @@ type retold struct {
 // Open implements fs.FS.
 func (r retold) Open(name string) (fs.File, error) {
 	if name == "index.html" {
-		return &memoryFile{bytes.NewReader(r.index)}, nil
+		return &memoryFile{bytes.NewReader(r.index), name}, nil
 	}
 	return r.FS.Open(name)
 }
 
-// memoryFile is index.html in memory. It is its own fs.FileInfo.
-type memoryFile struct{ *bytes.Reader }
+// memoryFile is a file in memory. It is its own fs.FileInfo.
+type memoryFile struct {
+	*bytes.Reader
+	name string
+}
 
 func (f *memoryFile) Stat() (fs.FileInfo, error) { return f, nil }
 func (f *memoryFile) Close() error               { return nil }
-func (f *memoryFile) Name() string               { return "index.html" }
+func (f *memoryFile) Name() string               { return f.name }
 func (f *memoryFile) Mode() fs.FileMode          { return 0o444 }
 func (f *memoryFile) ModTime() time.Time         { return time.Time{} }
 func (f *memoryFile) IsDir() bool                { return false }

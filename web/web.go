@@ -30,12 +30,21 @@ type Options struct {
 	SignedIn func(*http.Request) bool
 }
 
+// DocumentsPath is where the documentation is. OR3 Chat has pages of the name /docs, so that is another way to it without a client alone.
+const DocumentsPath = "/or3/docs"
+
 // New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this server where the
 // server has accounts, and the built-in page below /account/; without one it serves the built-in page, or is nil in a binary that was
-// built without it (build tag noweb).
+// built without it (build tag noweb). The documentation is there as well (requirement 7.1), but for a
+// client without a cloud, which is served alone.
 func New(o Options) (http.Handler, error) {
+	base := o.Config.String(setting.BasePath)
 	if o.Dir == "" {
-		return page(marks{accounts: o.Config.Bool(setting.SSRAuthEnabled)})
+		own, err := page(marks{accounts: o.Config.Bool(setting.SSRAuthEnabled)})
+		if own == nil || err != nil {
+			return nil, err
+		}
+		return withDocuments(own, base, "/docs", DocumentsPath), nil
 	}
 	d, err := newDirectory(o)
 	if err != nil {
@@ -48,11 +57,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entrance{client: d, account: account, base: o.Config.String(setting.BasePath), signedIn: o.SignedIn}
+	e := &entrance{client: d, account: account, base: base, signedIn: o.SignedIn}
 	if o.Config.Bool(setting.GuestAccess) { // the client is of use to whoever has no session
 		e.signedIn = nil
 	}
-	return e, nil
+	return withDocuments(e, base, DocumentsPath), nil
 }
 
 // Inspect returns what a directory is recognised as. The error is the one for which New refuses it.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/docs/site"
 	"or3.chat/cloud/internal/config"
 	"or3.chat/cloud/internal/patience"
 )
@@ -45,6 +46,17 @@ func TestConfigurationPageIsFresh(t *testing.T) {
 	}
 	if diff := cmp.Diff(catalogue.Markdown(), string(got)); diff != "" {
 		t.Errorf("docs/configuration.md is stale; run make generate. -catalogue +page:\n%s", diff)
+	}
+	documents, err := site.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range catalogue {
+		for _, s := range group.Settings {
+			if entry := `{"title":"` + s.Name + `","page":"Configuration","url":"configuration.html#` + s.Name + `"`; !strings.Contains(string(documents["search.json"]), entry) {
+				t.Errorf("the search of the documentation does not know %s", s.Name)
+			}
+		}
 	}
 }
 

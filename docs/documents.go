@@ -1,0 +1,9 @@
+// Package docs is the documentation, as it stands in this folder. Package site makes pages of it.
+package docs
+
+import "embed"
+
+// Files are the documents.
+//
+//go:embed *.md
+var Files embed.FS

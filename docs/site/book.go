@@ -1,0 +1,26 @@
+package site
+
+import "strings"
+
+// book is which documents the site has, in the order of its menu. The first is its front page.
+var book = []part{
+	{"Start", []string{"quick-start.md"}},
+	{"Operate", []string{"operations.md", "configuration.md", "accounts.md", "administration.md"}},
+	{"Inside OR3 Chat's own server", []string{"nuxt-host.md"}},
+	{"Build on it", []string{"providers.md", "endpoints.md", "accounts-api.md", "engine.md"}},
+	{"How it is made", []string{"architecture.md", "asvs.md"}},
+}
+
+// part is a heading of the menu and the documents below it.
+type part struct {
+	Title     string
+	documents []string
+}
+
+// fileOf returns the name of a document's page.
+func fileOf(document string) string {
+	if document == book[0].documents[0] {
+		return "index.html"
+	}
+	return strings.TrimSuffix(document, ".md") + ".html"
+}
