@@ -205,6 +205,16 @@ var readmeSteps = []step{
 	{text: "or3-cloud user --help", want: `reset-link`},
 }
 
+// quickStartSteps follow docs/quick-start.md.
+var quickStartSteps = []step{
+	{text: "./or3-cloud serve --web ./client", run: "true", before: func(w *walk) {
+		w.write("client/index.html", "<!doctype html><title>client</title>", 0o644)
+	}, after: func(w *walk) { w.serveOnce("./or3-cloud serve --web ./client") }},
+	{text: "./or3-cloud doctor", want: `(?i)or3-cloud init|nothing is wrong|warning`},
+	{text: "./or3-cloud config --web ./client", want: `web\.form`},
+	{text: "./or3-cloud init", run: "./or3-cloud init --yes --preset personal-local --dry-run", want: `\.env`},
+}
+
 // accountsSteps follow docs/accounts.md.
 var accountsSteps = []step{
 	{text: "or3-cloud user passwd ANN --reset-factors", run: "or3-cloud user passwd ann@example.org --reset-factors", before: func(w *walk) {

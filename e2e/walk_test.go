@@ -73,6 +73,13 @@ func TestREADMEIsFollowed(t *testing.T) {
 	w.follow(readmeSteps)
 }
 
+// TestQuickStartIsFollowed does the same with docs/quick-start.md.
+func TestQuickStartIsFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWalk(t, "quick-start.md")
+	w.follow(quickStartSteps)
+}
+
 // TestAccountsPageIsFollowed does the same with docs/accounts.md.
 func TestAccountsPageIsFollowed(t *testing.T) {
 	t.Parallel()
