@@ -5,8 +5,8 @@
 # make bench    measures and writes bench/RESULTS.md, on a machine that does nothing else; BENCHFLAGS="-only sync -against PATH"
 #               compares sync with another build in the same rounds, and "-soak 30m" shows whether memory and files stay flat
 # make bench-files measures the transfer of files alone (three minutes)
-# make dist     builds the program for release, for all systems or for SYSTEMS="linux/arm windows/amd64"; its version is the
-#               tag of the commit, or VERSION=v1.2.3
+# make dist     makes a release: programs for all systems, packages, images; with SYSTEMS="linux/arm windows/amd64" programs alone. The
+#               version is the tag of the commit, or VERSION=v1.2.3
 
 DIST ?= dist
 # Without a tag and in a source archive this is empty; then the program says what the Go tool recorded.

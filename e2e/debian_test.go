@@ -13,6 +13,7 @@ import (
 var debianPrograms = map[string]func() (string, error){
 	"nginx":           fromDebian("nginx", "usr/sbin/nginx"),
 	"caddy":           fromDebian("caddy", "usr/bin/caddy"),
+	"strace":          fromDebian("strace", "usr/bin/strace"),
 	"qemu-arm-static": fromDebian("qemu-user-static", "usr/bin/qemu-arm-static"),
 }
 

@@ -25,8 +25,8 @@ type instruction struct {
 
 // programs begin commands. Whatever else begins a block makes it a block of configuration.
 var programs = []string{
-	"apt", "apt-get", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "dmesg", "docker", "fail2ban-client", "git", "go", "install", "journalctl", "kill",
-	"kubectl", "ln", "ls", "make", "mkdir", "mv", "nginx", "npm", "openssl", "or3-cloud", "podman", "psql", "pnpm", "rm", "rsync", "sha256sum", "smartctl", "sqlite3", "sudo",
+	"apt", "apt-get", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "dmesg", "dnf", "docker", "fail2ban-client", "git", "go", "install", "journalctl", "kill",
+	"kubectl", "ln", "ls", "make", "mkdir", "mv", "nginx", "npm", "openssl", "or3-cloud", "podman", "psql", "pnpm", "rm", "rsync", "sha256sum", "smartctl", "sqlite3", "ssh-keygen", "sudo",
 	"systemctl", "systemd-analyze", "tar", "touch", "useradd", "usermod", "wget",
 }
 

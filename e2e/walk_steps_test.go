@@ -167,6 +167,29 @@ func (w *walk) remove(pattern string) {
 	}
 }
 
+// installSteps follow docs/install.md. What needs a release is done by scripts/releases, which makes one.
+var installSteps = []step{
+	{text: "make dist", run: "make -n dist", want: `scripts/dist`, repository: true},
+	{text: "make dist VERSION=v1.2.3", run: "make -n dist VERSION=v1.2.3", want: `v1\.2\.3`, repository: true},
+	{text: "sha256sum --check --ignore-missing SHA256SUMS", run: "grep -q 'sha256sum --quiet --check SHA256SUMS' scripts/releases", repository: true},
+	{
+		text:       "ssh-keygen -Y verify -f or3-cloud.signers -I release -n file -s SHA256SUMS.sig < SHA256SUMS",
+		run:        "grep -q 'ssh-keygen -Y verify -f .* -I release -n file -s .*SHA256SUMS.sig' scripts/releases",
+		repository: true,
+	},
+	{text: "or3-cloud version", want: `^or3-cloud .*\nproviders: basic-auth, fs, sqlite`},
+	{text: "or3-cloud version --json", want: `"providers": \[\s*"basic-auth"`},
+	{text: "sudo install -m 0755 or3-cloud-linux-amd64 /usr/local/bin/or3-cloud", run: "install -m 0755 or3-cloud-linux-amd64 /usr/local/bin/or3-cloud", before: func(w *walk) {
+		if err := os.Symlink(w.srv.bin, filepath.Join(w.root, "or3-cloud-linux-amd64")); err != nil {
+			w.t.Fatal(err)
+		}
+	}},
+	{text: "or3-cloud serve", run: "true", after: func(w *walk) { w.serveOnce("or3-cloud serve") }},
+	{text: "or3-cloud completion --help", want: `bash`},
+	{text: "scripts/matrix releases", run: "grep -q '^releases()' scripts/matrix", repository: true},
+	{text: "or3-cloud init --with docker", elsewhere: "TestInit follows operations.md"},
+}
+
 // readmeSteps follow the README, which begins with the sources. What would build and test all of it is looked at and not run: the test
 // command does that.
 var readmeSteps = []step{

@@ -87,6 +87,13 @@ func TestAccountsPageIsFollowed(t *testing.T) {
 	w.follow(accountsSteps)
 }
 
+// TestInstallPageIsFollowed does the same with docs/install.md, whose packages and images release/release_linux_test.go uses.
+func TestInstallPageIsFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWalk(t, "install.md")
+	w.follow(installSteps)
+}
+
 // TestAdministrationPageIsFollowed does the same with docs/administration.md.
 func TestAdministrationPageIsFollowed(t *testing.T) {
 	t.Parallel()

@@ -92,11 +92,16 @@ func Alive(ctx context.Context, addr string) error {
 
 // Ask sends a request to the server that listens at an address, as OR3_ADDR has it, without any proxy. Errors do not name the address.
 func Ask(ctx context.Context, addr, path string) (*http.Response, error) {
-	network, target := target(addr)
+	network, targets := targets(addr)
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, target)
+		DialContext: func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
+			for _, target := range targets {
+				if conn, err = new(net.Dialer).DialContext(ctx, network, target); err == nil {
+					break
+				}
+			}
+			return conn, err
 		},
 	}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
@@ -107,19 +112,20 @@ func Ask(ctx context.Context, addr, path string) (*http.Response, error) {
 	return res, Unwrapped(err)
 }
 
-// target is where to connect to for an address at which a server listens. One that listens everywhere is asked on the loopback interface.
-func target(addr string) (network, target string) {
+// targets are where to connect to for an address at which a server listens, the likeliest first. One that listens everywhere is asked on
+// the loopback interface, by numbers: an image has no list of names.
+func targets(addr string) (network string, targets []string) {
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
-		return "unix", path
+		return "unix", []string{path}
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "tcp", addr
+		return "tcp", []string{addr}
 	}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "localhost"
+		return "tcp", []string{net.JoinHostPort("127.0.0.1", port), net.JoinHostPort("::1", port)}
 	}
-	return "tcp", net.JoinHostPort(host, port)
+	return "tcp", []string{addr}
 }
 
 // IsHealth reports whether an answer is that of a server of ours.
