@@ -164,9 +164,7 @@ func (d *debian) installed() {
 	d.must("systemctl", "enable", "--now", "or3-cloud")
 	d.ready()
 	d.must("sh", "-c", "echo Correct-Horse-9-battery | or3-cloud user add ann@example.org --env-file "+envFile)
-	if out := d.must("or3-cloud", "doctor", "--env-file", envFile); strings.Contains(out, "error") {
-		d.t.Errorf("the doctor: %s", out)
-	}
+	d.must("or3-cloud", "doctor", "--env-file", envFile) // which fails if it finds an error
 	exposure := d.must("systemd-analyze", "security", "or3-cloud", "--no-pager")
 	d.t.Log(strings.TrimSpace(exposure[strings.LastIndex(strings.TrimSpace(exposure), "\n")+1:]))
 	if !regexp.MustCompile(`exposure level for or3-cloud.service: [012]\.\d`).MatchString(exposure) {
