@@ -309,7 +309,7 @@ func migrate(ctx context.Context, db *sql.DB, opts Options) error {
 }
 
 // scripts makes a migration of each file, which SQLite gets as a whole. Goose would take it apart into statements, with a
-// buffer of 4 MiB for each line: most of what the first start of a store took, under the race detector most of a test.
+// buffer of 4 MiB for each line: under the race detector that is three quarters of what a new store takes.
 func scripts(files fs.FS) ([]*goose.Migration, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
