@@ -12,7 +12,7 @@ import { readSession, sessionChanged } from './session.js'
 import { storesOf, type State } from './stores.js'
 import { Tables } from './tables.js'
 import { Tabs } from './tabs.js'
-import { readPull, readPush, readSnapshot, type PullAnswer, type SnapshotAnswer, type WireOp, type WireTable } from './wire.js'
+import { readPull, readPush, readSnapshot, type Change, type PullAnswer, type SnapshotAnswer, type WireOp, type WireTable } from './wire.js'
 
 /** What `connect` takes. */
 export interface SyncOptions {
@@ -365,13 +365,15 @@ export class Sync {
 
   /**
    * Refuses an answer that was given to someone else, who has signed in meanwhile: in it are their notifications instead of those of
-   * whoever the database belongs to. The answer itself does not say whose it is; all else in it is the same for all members.
+   * whoever the database belongs to. All else in it is the same for all members. Whose it is says the answer itself only if it has some.
    */
-  async #mine(): Promise<void> {
+  async #mine(rows: readonly Change[]): Promise<void> {
     if (!this.#tables.wire.includes('notifications')) return
     const session = await readSession(this.#http, this.#ended.signal)
     if (!session) throw new SyncError('signed-out', 'No one is signed in')
-    if (session.user.id !== this.#user) throw new SyncError('other-account', `User ${session.user.id} is signed in, and the database belongs to ${this.#user}`)
+    const foreign = rows.find(({ tableName, payload }) => tableName === 'notifications' && (payload?.user_id ?? this.#user) !== this.#user)
+    const user = foreign?.payload?.user_id ?? session.user.id
+    if (user !== this.#user) throw new SyncError('other-account', `The answer is for user ${String(user)}, and the database belongs to ${this.#user}`)
   }
 
   #busy(): void {
@@ -406,8 +408,9 @@ export class Sync {
   async #snapshotPage(pageToken: string | null): Promise<Page> {
     const request = { ...this.#common, pageSize, tables: this.#tables.wire, ...(pageToken === null ? {} : { pageToken }) }
     const { json, text } = await this.#http.post('/api/sync/snapshot', request, this.#ended.signal)
-    await this.#mine()
-    return { ...readSnapshot(json), marks: mayHaveMarks(text) }
+    const answer = readSnapshot(json)
+    await this.#mine(answer.items)
+    return { ...answer, marks: mayHaveMarks(text) }
   }
 
   /** A page of a pull, as one of a snapshot whose tokens are cursors. Whoever begins at 0 misses no deletion. */
@@ -456,7 +459,7 @@ export class Sync {
   async #pullPage(cursor: number): Promise<PullAnswer & Marked> {
     const { json, text } = await this.#http.post('/api/sync/pull', { ...this.#common, cursor, limit: pageSize, tables: this.#tables.wire }, this.#ended.signal)
     const answer = readPull(json, cursor)
-    if (answer.changes.length > 0 || answer.nextCursor > cursor) await this.#mine()
+    if (answer.changes.length > 0 || answer.nextCursor > cursor) await this.#mine(answer.changes)
     return { ...answer, marks: mayHaveMarks(text) }
   }
 

@@ -283,6 +283,15 @@ test('what was answered to someone who has signed in meanwhile is asked for agai
     }
     expect(await a.sync.now()).toMatchObject({ state: 'other-account' })
     expect(await rows(a, 'notifications')).toEqual(before)
+    // They are signed out again before it is looked who is there.
+    mine.network = async (send, to, body) => {
+      if (to === path) return people[1].fetch(shared.url + path, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-or3-cloud-intent': 'mutation' } })
+      mine.become(people[0])
+      return send()
+    }
+    mine.become(people[0])
+    expect(await a.sync.now()).toMatchObject({ state: 'other-account' })
+    expect(await rows(a, 'notifications')).toEqual(before)
     mine.network = send => send()
     mine.become(people[0])
     await live(a)
