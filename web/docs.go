@@ -24,13 +24,11 @@ var documents = sync.OnceValues(func() (*static, error) {
 	if err != nil {
 		return nil, fmt.Errorf("documentation: %w", err)
 	}
-	s, err := newStatic(memoryFolder(files), newCache())
-	if err != nil {
-		return nil, err
-	}
-	s.shell, s.hashed = "", nil
-	s.header = http.Header{"Content-Security-Policy": {documentsPolicy}, "Referrer-Policy": {"no-referrer"}}
-	return s, nil
+	folder := memoryFolder(files)
+	return &static{
+		files: folder, folder: newCache().Folder(folder),
+		header: http.Header{"Content-Security-Policy": {documentsPolicy}, "Referrer-Policy": {pageReferrer}},
+	}, nil
 })
 
 // documented has the documentation below some paths, and leaves the others to the next handler.

@@ -18,7 +18,7 @@ import (
 type static struct {
 	files  fs.FS
 	folder *encoded.Folder // the same files
-	// shell is the file for the client's own routes.
+	// shell is the file for the client's own routes; empty if there are none.
 	shell string
 	// hashed are the folders whose files carry a hash of their content in the name.
 	hashed []string

@@ -35,8 +35,8 @@ const DocumentsPath = "/or3/docs"
 
 // New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this server where the
 // server has accounts, and the built-in page below /account/; without one it serves the built-in page, or is nil in a binary that was
-// built without it (build tag noweb). The documentation is there as well (requirement 7.1), but for a
-// client without a cloud, which is served alone.
+// built without it (build tag noweb). The documentation is there as well (requirement 7.1), but for a client without a cloud, which is
+// served alone.
 func New(o Options) (http.Handler, error) {
 	base := o.Config.String(setting.BasePath)
 	if o.Dir == "" {

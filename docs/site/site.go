@@ -99,7 +99,7 @@ func Files() (map[string][]byte, error) {
 		if err := markdown.Renderer().Render(&body, d.source, d.root); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.name, err)
 		}
-		p := page{Menu: menu(byName), Current: d, Title: d.Title, Body: template.HTML(wide(body.String()))} //nolint:gosec // our own text
+		p := page{Menu: menu(byName), Current: d, Title: d.Title, Body: template.HTML(wide(body.String()))}
 		if i > 0 {
 			p.Before = list[i-1]
 		}

@@ -275,17 +275,19 @@ test('what was answered to someone who has signed in meanwhile is asked for agai
   for (const [path, title] of [['/api/sync/snapshot', 'first'], ['/api/sync/pull', 'second']] as const) {
     await notify(title)
     const before = await rows(a, 'notifications')
+    // The cookie of whoever has signed in goes with the request.
+    const asOther = (body: string): Promise<Response> =>
+      people[1].fetch(shared.url + path, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-or3-cloud-intent': 'mutation' } })
     mine.network = async (send, to, body) => {
       if (to !== path) return send()
-      // The cookie of whoever has signed in goes with the request.
       mine.become(people[1])
-      return people[1].fetch(shared.url + path, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-or3-cloud-intent': 'mutation' } })
+      return asOther(body)
     }
     expect(await a.sync.now()).toMatchObject({ state: 'other-account' })
     expect(await rows(a, 'notifications')).toEqual(before)
     // They are signed out again before it is looked who is there.
     mine.network = async (send, to, body) => {
-      if (to === path) return people[1].fetch(shared.url + path, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-or3-cloud-intent': 'mutation' } })
+      if (to === path) return asOther(body)
       mine.become(people[0])
       return send()
     }
