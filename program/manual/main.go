@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"time"
 
 	"github.com/spf13/cobra/doc"
 
 	"or3.chat/cloud/program"
+	"or3.chat/cloud/release/epoch"
 )
 
 func main() {
@@ -26,11 +25,10 @@ func run(args []string) error {
 	if len(args) != 1 {
 		return errors.New("name the directory to write to")
 	}
-	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	at, err := epoch.Time()
 	if err != nil {
-		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
+		return err
 	}
-	at := time.Unix(seconds, 0).UTC()
 	pages, completions := filepath.Join(args[0], "man1"), filepath.Join(args[0], "completions")
 	for _, dir := range []string{pages, completions} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -15,11 +15,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"or3.chat/cloud/release/epoch"
 )
 
 // user is the number of the user and the group that the program runs as. It has no name on the host, so that it can do nothing there.
@@ -97,9 +98,9 @@ func run(args []string) error {
 		return errors.New("name the version, the architecture, the program and the file to write")
 	}
 	version, arch, program, file := args[0], args[1], args[2], args[3]
-	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	at, err := epoch.Time()
 	if err != nil {
-		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
+		return err
 	}
 	content, err := os.ReadFile(program)
 	if err != nil {
@@ -109,7 +110,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(write(out, version, arch, content, time.Unix(seconds, 0).UTC()), out.Close())
+	return errors.Join(write(out, version, arch, content, at), out.Close())
 }
 
 // write writes the archive.

@@ -16,9 +16,10 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"or3.chat/cloud/release/epoch"
 )
 
 // bom is what we use of https://cyclonedx.org/docs/1.6/json/.
@@ -73,14 +74,14 @@ func run(out io.Writer, args []string) error {
 	if len(args) < 2 {
 		return errors.New("name the version and the programs")
 	}
-	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	at, err := epoch.Time()
 	if err != nil {
-		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
+		return err
 	}
 	b := bom{
 		Format: "CycloneDX", Spec: "1.6", Version: 1,
 		Metadata: metadata{
-			Timestamp: time.Unix(seconds, 0).UTC().Format(time.RFC3339),
+			Timestamp: at.Format(time.RFC3339),
 			Component: component{Type: "application", Ref: "or3-cloud", Name: "or3-cloud", Version: args[0]},
 		},
 	}
