@@ -33,8 +33,9 @@ var shapes = []shape{
 	{regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@"']+@`), "$1[redacted]@"},
 }
 
-// email is an address, also percent-encoded as in a query.
-var email = regexp.MustCompile(`([A-Za-z0-9._%+'-]+)(@|%40)((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})`)
+// email is an address, also percent-encoded as in a query. What stands before the last @ is one: of x@ann.lee@example.org
+// the first two names could be an address as well as the last two.
+var email = regexp.MustCompile(`([A-Za-z0-9._%+'@-]+)(@|%40)((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})`)
 
 // Redact replaces everything in text that looks like a secret. Of e-mail addresses the first character and the domain stay.
 func Redact(text string) string {
