@@ -71,7 +71,7 @@ func newServer(t testing.TB, setups ...setup) *server {
 	t.Helper()
 	home := t.TempDir()
 	s := &server{t: t, data: filepath.Join(home, "data"), logs: &logBuffer{}, env: map[string]string{
-		"OR3_LOG_LEVEL": "debug", "HOME": home, "TMPDIR": os.TempDir(), "PATH": os.Getenv("PATH"),
+		"OR3_LOG_LEVEL": "debug", "HOME": home, "TMPDIR": os.TempDir(), "PATH": os.Getenv("PATH"), "GORACE": os.Getenv("GORACE"),
 	}}
 	for _, set := range setups {
 		set(s)

@@ -31,18 +31,26 @@ import (
 	"or3.chat/cloud/internal/patience"
 )
 
-// buildProgram compiles the program as it is released.
+// buildProgram returns the program as it is released. It is compiled for the first test that asks; tests leave it alone.
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds a binary")
 	}
-	program := filepath.Join(t.TempDir(), "or3-cloud")
-	if out, err := exec.Command("go", "build", "-o", program, "or3.chat/cloud/cmd/or3-cloud").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	program, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }
+
+var built = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(buildDir, "or3-cloud")
+	if out, err := exec.Command("go", "build", "-o", program, "or3.chat/cloud/cmd/or3-cloud").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, nil
+})
 
 // fresh sends one request on a connection of its own.
 func fresh(method, url string) (status int, retryAfter string, err error) {

@@ -36,7 +36,23 @@ func TestMain(m *testing.M) {
 		"or3-cloud-bare": func() { Main() },
 	}
 	maps.Copy(programs, unfitPrograms)
-	testscript.Main(m, programs)
+	testscript.Main(withBuildDir{m}, programs)
+}
+
+// buildDir is where tests keep what they compile for all of them.
+var buildDir string
+
+// withBuildDir runs the tests with a buildDir.
+type withBuildDir struct{ testscript.TestingM }
+
+func (m withBuildDir) Run() int {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "or3-build"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(buildDir)
+	return m.TestingM.Run()
 }
 
 // registerProviders registers those of the default binary.
