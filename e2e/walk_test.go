@@ -102,6 +102,12 @@ func TestAdministrationPageIsFollowed(t *testing.T) {
 	w.follow(administrationSteps)
 }
 
+// TestProvidersPageIsFollowed does the same with docs/providers.md, whose example program/foreign_unix_test.go builds and uses.
+func TestProvidersPageIsFollowed(t *testing.T) {
+	t.Parallel()
+	newWalk(t, "providers.md").follow(providersSteps)
+}
+
 func newWalk(t *testing.T, doc string) *walk {
 	root := t.TempDir()
 	w := &walk{t: t, doc: doc, root: root, srv: newServer(t, withData(filepath.Join(root, "var/lib/or3-cloud")))}

@@ -37,7 +37,7 @@ var traces = map[string]*regexp.Regexp{
 var advice = regexp.MustCompile(`to a provider that is compiled in \([^)]*\)`)
 
 // TestBuilds builds the program with or3-cloud build: without providers, with those of this module, without each of them, and with the
-// example of docs/providers.md. Each says what it has, serves what is selected and nothing else, and its log has no line about a provider
+// example of another module. Each says what it has, serves what is selected and nothing else, and its log has no line about a provider
 // that is not (requirement 6.2).
 //
 //walk:follows operations.md or3-cloud build --without basic-auth --with example.org/mycloud/household=../mycloud
@@ -54,12 +54,11 @@ func TestBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	top := t.TempDir()
-	base, guide := filepath.Join(top, "or3-cloud"), filepath.Join(top, "guide")
+	base := filepath.Join(top, "or3-cloud")
 	if err := os.Symlink(self, base); err != nil { // TestMain goes by the name
 		t.Fatal(err)
 	}
-	writeGuide(t, guide)
-	household := "example.org/mycloud/household=" + guide
+	household := "example.org/mycloud/household=" + example
 	off := []string{"SSR_AUTH_ENABLED=false"}
 	withoutFiles, withoutSync := []string{"OR3_STORAGE_ENABLED=false"}, []string{"OR3_SYNC_ENABLED=false"}
 	legacy := []string{"AUTH_PROVIDER=clerk", "OR3_SYNC_PROVIDER=convex", "NUXT_PUBLIC_STORAGE_PROVIDER=convex"} // missing, so that nothing is served
