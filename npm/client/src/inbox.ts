@@ -1,5 +1,5 @@
 // Changes of the server on their way in. All of this happens in transactions of the replica.
-import type { Dexie } from 'dexie'
+import type { Dexie, Table } from 'dexie'
 import { asSyncError } from './errors.js'
 import type { Emit } from './events.js'
 import type { Outbox } from './outbox.js'
@@ -26,6 +26,36 @@ export interface Known {
   fresh?: boolean
   /** They are the winners over these writes, which have reached the server. */
   answered?: ReadonlySet<string>
+}
+
+/** Puts rows, and returns those that the database refuses with the reason. */
+async function tryPut(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, string>> {
+  const failed = new Map<Row, string>()
+  await table.bulkPut(rows).catch((error: unknown) => {
+    const { failuresByPos } = error as { failuresByPos?: Record<number, Error> }
+    if (!failuresByPos || asSyncError(Object.values(failuresByPos)[0]).code === 'quota') throw error
+    for (const [at, cause] of Object.entries(failuresByPos)) failed.set(rows[Number(at)]!, cause.message)
+  })
+  return failed
+}
+
+/** Is `tryPut` for rows that may be in each other's way alone, such as two that have swapped a unique value: they go in together. */
+async function put(table: Table<Row, string>, rows: Row[]): Promise<Map<Row, string>> {
+  const failed = await tryPut(table, rows)
+  for (let left = [...failed.keys()]; left.length > 0;) {
+    const keys = left.map(row => String(row[table.schema.primKey.keyPath as string]))
+    const before = (await table.bulkGet(keys)).filter(row => !!row)
+    await table.bulkDelete(keys)
+    const still = await tryPut(table, left)
+    if (still.size === 0) {
+      for (const row of left) failed.delete(row)
+      break
+    }
+    await table.bulkDelete(keys)
+    await table.bulkPut(before)
+    left = left.filter(row => !still.has(row))
+  }
+  return failed
 }
 
 /** Brings rows to where the server has them. */
@@ -139,13 +169,7 @@ export class Inbox {
       }
       if (deletes.length > 0) await table.bulkDelete(deletes)
       if (contents.length > 0) await this.#forget(contents)
-      if (puts.length > 0) {
-        await table.bulkPut(puts).catch((error: unknown) => {
-          const { failuresByPos } = error as { failuresByPos?: Record<number, Error> }
-          if (!failuresByPos || asSyncError(Object.values(failuresByPos)[0]).code === 'quota') throw error
-          for (const [at, cause] of Object.entries(failuresByPos)) failed.set(writing[Number(at)]!, cause.message)
-        })
-      }
+      if (puts.length > 0) for (const [row, error] of await put(table, puts)) failed.set(writing[puts.indexOf(row)]!, error)
       for (const [write, error] of failed) {
         await unapplied.put({ row: rowOf(write), table: name, change: write.change, error })
         tell('unapplied', { ...write.place, message: error })

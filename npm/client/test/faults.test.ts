@@ -206,6 +206,38 @@ test('a row that the database refuses holds up no other, and is applied when it 
   expect(await a.sync.problems()).toEqual([])
 })
 
+test('rows that have swapped unique values are applied together', async () => {
+  const browser = await someone()
+  const options = { ...manual, tables: ['notes'] }
+  const [a, b] = [device(browser()).open(options), device(browser()).open(options)]
+  const slugs = async (...list: string[]): Promise<void> => a.db.transaction('rw', a.db.notes, async () => {
+    await a.db.notes.clear()
+    await a.db.notes.bulkPut(list.map((slug, i) => ({ id: String(i), title: slug, slug })))
+  })
+  await slugs('p', 'q', 'r', 's', 't')
+  await live(a, b)
+  // Two have swapped, three have gone round, and one takes the value that another leaves in the same page.
+  await slugs('q', 'p', 's', 't', 'r')
+  await live(a, b)
+  expect(await rows(b, 'notes')).toEqual(await rows(a, 'notes'))
+  await slugs('x', 'q', 's', 't', 'r')
+  await live(a, b)
+  expect(await rows(b, 'notes')).toEqual(await rows(a, 'notes'))
+  expect(b.events.unapplied).toBeUndefined()
+  // One that stays in the way of another keeps neither of two that have swapped.
+  await b.db.notes.put({ id: 'mine', title: 'local', slug: 'y' })
+  await slugs('q', 'x', 'y', 't', 'r')
+  await live(a)
+  await b.sync.now()
+  expect(await rows(b, 'notes')).toMatchObject({ 0: { slug: 'q' }, 1: { slug: 'x' }, 2: { slug: 's' }, 3: { slug: 't' }, 4: { slug: 'r' } })
+  expect(b.events.unapplied).toMatchObject([{ table: 'notes', key: '2' }])
+  await b.db.notes.update('mine', { slug: 'z' })
+  await b.sync.retry()
+  await live(b, a)
+  expect(await rows(b, 'notes')).toEqual(await rows(a, 'notes'))
+  expect(await b.sync.problems()).toEqual([])
+})
+
 test('who signs out keeps the edits, and sends them after signing in', async () => {
   const browser = await someone()
   const [a, b] = [device(browser()).open(manual), device(browser()).open(manual)]
