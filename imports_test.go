@@ -71,6 +71,9 @@ func TestImportRules(t *testing.T) {
 			if isDriver(imported) && !mayImportDriver(p.ImportPath) {
 				t.Errorf("%s imports %s: only internal/sqlitex and the providers on top of it may", p.ImportPath, imported)
 			}
+			if isAuthority(imported) && !within(p.ImportPath, module+"/program/https") {
+				t.Errorf("%s imports %s: only program/https speaks with authorities of certificates", p.ImportPath, imported)
+			}
 		}
 	}
 }
@@ -196,6 +199,11 @@ func forbidden(path, dep string, standard bool) string {
 		if within(dep, module) && dep != path && dep != module && !isContract(dep) && !within(dep, module+"/internal") {
 			return "a process is handed over without knowing what it serves"
 		}
+	case within(path, module+"/program/https"):
+		if within(dep, module) && !within(dep, module+"/program/handover") && dep != path && dep != module && dep != module+"/httpapi" && !isContract(dep) &&
+			!within(dep, module+"/internal") {
+			return "certificates are got without knowing what is served"
+		}
 	case within(path, module+"/program"):
 		if within(dep, module+"/providers") || within(dep, module+"/cmd") {
 			return "the program gets its providers from the main function"
@@ -242,6 +250,11 @@ var drivers = []string{
 
 func isDriver(path string) bool {
 	return slices.ContainsFunc(drivers, func(d string) bool { return within(path, d) })
+}
+
+// isAuthority reports whether a package of others gets certificates.
+func isAuthority(path string) bool {
+	return within(path, "github.com/caddyserver/certmagic") || within(path, "github.com/mholt/acmez/v3") || within(path, "go.uber.org/zap")
 }
 
 func mayImportDriver(path string) bool {
@@ -309,6 +322,8 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/program", "github.com/ncruces/go-sqlite3", false, false},
 		{"/program/handover", module + "/internal/config", false, true},
 		{"/program/handover", module + "/host", false, false},
+		{"/program/https", module + "/program/handover", false, true},
+		{"/program/https", module + "/host", false, false},
 		{"/host", module + "/program", false, false},
 		{"/providers/fs", module + "/program", false, false},
 		{"/web", module + "/host", false, false},

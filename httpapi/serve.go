@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -18,7 +19,9 @@ const (
 	headerTimeout  = 10 * time.Second
 	idleTimeout    = 120 * time.Second
 	maxHeaderBytes = 64 << 10
-	// lastAnswers is how long connections get to finish at the very end, when nothing but 503 is answered.
+	// lastAnswers is how long connections get to finish at the very end, when nothing but 503 is answered. With TLS it is
+	// as long as any client may take for its first request, because whoever shakes hands is about to send one; without it,
+	// browsers open connections in advance and send nothing.
 	lastAnswers = time.Second
 )
 
@@ -76,13 +79,23 @@ func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) er
 		cancel()
 	}
 	err := front.Close()
-	last, stop := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
-	defer stop()
-	// Not Shutdown: from its first moment on it drops requests that have just been read, without an answer. Here nobody
+	// Not Shutdown yet: from its first moment on it drops requests that have just been read, without an answer. Here nobody
 	// is accepted any more, whoever was accepted is answered, and then what is left is idle.
 	_ = ln.Close()
 	<-failed
+	patience := lastAnswers
+	if busy.secure.Load() {
+		patience = srv.ReadHeaderTimeout
+	}
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer stop()
 	busy.wait(last)
+	if busy.secure.Load() {
+		// HTTP/2 says goodbye: clients learn which requests were not read, and send them again.
+		parting, over := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer over()
+		_ = srv.Shutdown(parting)
+	}
 	_ = srv.Close()
 	return err
 }
@@ -92,6 +105,7 @@ func Serve(ctx context.Context, ln net.Listener, front Front, o ServeOptions) er
 type crowd struct {
 	conns   sync.Map                      // of net.Conn, a *atomic.Bool that says whether it is a member
 	members atomic.Int64                  // how many are
+	secure  atomic.Bool                   // whether TLS is spoken
 	empty   atomic.Pointer[chan struct{}] // signalled when there are no members, once someone waits
 }
 
@@ -103,6 +117,9 @@ func (c *crowd) observe(conn net.Conn, state http.ConnState) {
 	} else {
 		member = new(atomic.Bool)
 		c.conns.Store(conn, member)
+		if _, ok := conn.(*tls.Conn); ok {
+			c.secure.Store(true)
+		}
 	}
 	if state == http.StateClosed || state == http.StateHijacked {
 		c.conns.Delete(conn)

@@ -24,6 +24,7 @@ import (
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/setup"
+	"or3.chat/cloud/program/console"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/initialize"
@@ -178,12 +179,12 @@ func (a app) build() *cobra.Command {
 // healthcheckCommand asks the running server how it is.
 func healthcheckCommand(a app) *cobra.Command {
 	var f settingFlags
-	cmd := probe.Command(a.stdout, func() (string, error) {
+	cmd := probe.Command(a.stdout, func() (probe.Server, error) {
 		s, err := a.load(f)
 		if err != nil {
-			return "", err
+			return probe.Server{}, err
 		}
-		return s.String(setting.Addr), nil
+		return probe.Server{Addr: s.String(setting.Addr), Domain: s.domain()}, nil
 	})
 	cmd.Args = noArguments
 	f.bind(cmd)
@@ -238,13 +239,14 @@ type settingFlags struct {
 	// partial says that providers which are not compiled in are another host's.
 	partial bool
 	// nuxt says that the configuration is that of a Nuxt host, which has providers of OR3 Chat as well. It implies partial.
-	nuxt       bool
-	addr, data string
+	nuxt               bool
+	addr, data, domain string
 }
 
 func (f *settingFlags) bind(cmd *cobra.Command) {
 	f.bindData(cmd.Flags().StringVar)
 	cmd.Flags().StringVar(&f.addr, "addr", "", config.FlagUsage(setting.Addr))
+	cmd.Flags().Var((*console.List)(&f.domain), "domain", config.FlagUsage(setting.Domain))
 }
 
 // bindData binds the flags of commands that do not listen.
@@ -257,16 +259,15 @@ func (f *settingFlags) bindData(text func(value *string, name, preset, usage str
 func (a app) sources(f settingFlags) config.Sources {
 	src := config.Sources{
 		EnvFile: ".env", Environ: a.environ,
-		Flags: map[string]string{}, FlagNames: map[string]string{setting.Addr: "--addr", setting.DataDir: "--data"},
+		Flags: map[string]string{}, FlagNames: map[string]string{setting.Addr: "--addr", setting.DataDir: "--data", setting.Domain: "--domain"},
 	}
 	if f.envFile != "" {
 		src.EnvFile, src.EnvFileRequired = f.envFile, true
 	}
-	if f.addr != "" {
-		src.Flags[setting.Addr] = f.addr
-	}
-	if f.data != "" {
-		src.Flags[setting.DataDir] = f.data
+	for name, value := range map[string]string{setting.Addr: f.addr, setting.DataDir: f.data, setting.Domain: f.domain} {
+		if value != "" {
+			src.Flags[name] = value
+		}
 	}
 	return src
 }
@@ -318,7 +319,7 @@ func (a app) load(f settingFlags) (settings, error) {
 	}
 	problems, warnings := check(s.Config, s.known)
 	s.problems, s.warnings = append(s.problems, problems...), append(s.warnings, warnings...)
-	if s.Strict() && s.needsDisk() {
+	if s.Strict() && s.keeps() {
 		path, err := s.DataPath()
 		if err != nil {
 			return s, err

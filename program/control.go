@@ -17,6 +17,7 @@ import (
 	"or3.chat/cloud/internal/datadir"
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/operator"
+	"or3.chat/cloud/program/vault"
 	"or3.chat/cloud/setting"
 )
 
@@ -113,11 +114,11 @@ func (a app) operateHere(ctx context.Context, s settings, path string, run func(
 	if err != nil {
 		return err
 	}
-	vault := &secrets{settings: s, dir: dir}
-	defer func() { err = errors.Join(err, vault.close()) }()
+	held := &vault.Vault{Config: s.Config, Dir: dir}
+	defer func() { err = errors.Join(err, held.Close()) }()
 	data, err := instance.New(instance.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: a.now, Rand: a.rand, Secret: vault.secret, Stores: vault,
+		Log: log, Now: a.now, Rand: a.rand, Secret: held.Secret, Stores: held,
 	})
 	if err != nil {
 		return err

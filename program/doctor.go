@@ -48,7 +48,7 @@ func (a app) patient(ctx context.Context, f settingFlags, client string) (doctor
 	of := doctor.Subject{
 		Config: s.Config, Registry: s.known, Problems: s.problems, Warnings: s.warnings, Web: client, Now: a.now,
 		Listen: func() (net.Listener, error) {
-			return handover.Try(s.String(setting.Addr), handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)})
+			return handover.Try(s.addresses())
 		},
 	}
 	if f.nuxt {

@@ -23,6 +23,7 @@ import (
 	"or3.chat/cloud/internal/localsocket"
 	"or3.chat/cloud/internal/membudget"
 	"or3.chat/cloud/program/owner"
+	"or3.chat/cloud/program/vault"
 	"or3.chat/cloud/setting"
 )
 
@@ -203,12 +204,12 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	vault := &secrets{settings: e.settings, dir: dir}
-	defer func() { err = errors.Join(err, vault.close()) }()
+	held := &vault.Vault{Config: e.Config, Dir: dir}
+	defer func() { err = errors.Join(err, held.Close()) }()
 	fatal := make(chan error, 1)
 	data, err := instance.New(instance.Options{
 		Registry: e.registry, Config: e.Config, DataDir: e.path, Partial: true, Production: e.Production(), Strict: e.Strict(), Log: e.log, Now: e.now,
-		Rand: e.rand, Secret: vault.secret, Stores: vault, Fatal: func(err error) { fatal <- err },
+		Rand: e.rand, Secret: held.Secret, Stores: held, Fatal: func(err error) { fatal <- err },
 	})
 	if err != nil {
 		return err
@@ -231,7 +232,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 	if err := front.Open(serving); err != nil {
 		return whileThere(serving, err) // told to stop before it was ready, which is no fault
 	}
-	vault.opened(e.log)
+	held.Opened(e.log)
 	stopControl := serveCommand{app: e.app}.startControl(e.log, e.settings, data, configuredAddr(e.settings), false, nil)
 	defer func() { err = errors.Join(err, stopControl()) }()
 	withdraw, err := e.announce(ln.Place, buildVersion(), front.Spoken(), os.Getpid(), false)

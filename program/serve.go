@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
 	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/instance"
@@ -26,9 +25,11 @@ import (
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
+	"or3.chat/cloud/program/https"
 	"or3.chat/cloud/program/notify"
 	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/program/probe"
+	"or3.chat/cloud/program/vault"
 	"or3.chat/cloud/setting"
 	"or3.chat/cloud/web"
 )
@@ -47,7 +48,7 @@ func (a app) serve() *cobra.Command {
 		Short: "Run the server",
 		Long: "Run the server. With nothing set it starts a local instance: it creates ./data, generates secrets into it and prints a link with which the\n" +
 			"first account is created. Ctrl-C lets running requests finish; a second Ctrl-C does not.",
-		Example: "  or3-cloud serve\n  or3-cloud serve --addr 127.0.0.1:8080 --data /var/lib/or3-cloud --web ./or3-chat/.output/public",
+		Example: "  or3-cloud serve\n  or3-cloud serve --domain chat.example.org\n  or3-cloud serve --addr 127.0.0.1:8080 --data /var/lib/or3-cloud --web ./or3-chat/.output/public",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			signalled, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -83,7 +84,7 @@ func (c serveCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.needsDisk() {
+	if s.keeps() {
 		path, err := s.DataPath()
 		if err != nil {
 			return err
@@ -113,19 +114,21 @@ func (c serveCommand) run(ctx context.Context) error {
 	if self != nil {
 		return self.Stand(ctx, i.tryStores)
 	}
-	access := handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)}
-	socket, err := process.Open(s.String(setting.Addr), access)
+	at := s.addresses()
+	socket, err := process.Open(at)
 	if err != nil {
 		return err
 	}
 	if socket.Given() {
 		log.Info("serving on the socket that was handed over", "addr", socket.Addr().String())
-		if socket.OfManager() && access != (handover.Access{Mode: 0o660}) {
+		if socket.OfManager() && at.Access != (handover.Access{Mode: 0o660}) {
 			log.Warn("mode and group of the socket are systemd's; set SocketMode= and SocketGroup= in its unit instead of " +
 				setting.SocketMode + " and " + setting.SocketGroup)
 		}
 	}
-	notify.Ready(ctx, log, process.Variable, func(ctx context.Context) error { return probe.Alive(ctx, listensAt(socket.Addr())) })
+	notify.Ready(ctx, log, process.Variable, func(ctx context.Context) error {
+		return probe.Server{Addr: listensAt(socket.Addr()), Domain: s.domain()}.Alive(ctx)
+	})
 	next := i
 	return process.Serve(ctx, log, socket, upgrades, func(ctx context.Context, t *handover.Turn) (handover.Ending, error) {
 		i := next
@@ -147,16 +150,20 @@ type turn struct {
 	log    *slog.Logger
 	memory membudget.Limit
 	pages  http.Handler // nil without a web client
-	vault  *secrets
+	vault  *vault.Vault
 	data   *instance.Instance
 	host   *host.Host
+	https  *https.Names
 	fatal  chan error
 }
 
 // turn makes one of the configuration.
 func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit, program adminapi.Program) (*turn, error) {
-	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &secrets{settings: s}, fatal: make(chan error, 1)}
+	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &vault.Vault{Config: s.Config}, fatal: make(chan error, 1)}
 	var err error
+	if i.https, err = https.New(s.Config, log); err != nil {
+		return nil, err
+	}
 	pages := s.client(c.web)
 	pages.Log, pages.SignedIn = log, i.signedIn
 	if i.pages, err = web.New(pages); err != nil {
@@ -168,13 +175,13 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit,
 	}
 	i.data, err = instance.New(instance.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.secret, Stores: i.vault,
+		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.Secret, Stores: i.vault,
 		Fatal: func(err error) { i.fatal <- err },
 	})
 	if err != nil {
 		return nil, err
 	}
-	o := host.Options{Memory: memory, Program: program, Web: i.pages, Version: buildVersion(), MachineNames: machineNames(s.String(setting.Addr))}
+	o := host.Options{Memory: memory, Program: program, Web: i.pages, Version: buildVersion(), MachineNames: append(machineNames(s.String(setting.Addr)), i.https.Domains()...)}
 	if o.OwnPage = i.pages != nil && c.web == ""; c.web != "" {
 		o.Client, o.WebEndpoints = true, web.Endpoints
 	}
@@ -190,11 +197,11 @@ func (i *turn) signedIn(r *http.Request) bool {
 
 // tryStores opens everything that is stored, for a candidate, and returns what closes it.
 func (i *turn) tryStores(ctx context.Context) (stop func() error, err error) {
-	stop = func() error { return errors.Join(i.host.Close(), i.vault.close()) }
+	stop = func() error { return errors.Join(i.host.Close(), i.vault.Close()) }
 	if err := i.openStores(ctx); err != nil {
 		return stop, err
 	}
-	i.vault.opened(i.log)
+	i.vault.Opened(i.log)
 	return stop, nil
 }
 
@@ -206,7 +213,10 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	defer cancel()
 	addr := t.Socket.Addr()
 	served := make(chan error, 1)
-	go func() { served <- host.Serve(serving, t.Socket.Listener, i.host) }()
+	site := i.https.Open(t.Socket)
+	go func() {
+		served <- site.Serve(serving, func(ctx context.Context, ln net.Listener) error { return host.Serve(ctx, ln, i.host) })
+	}()
 	if end, over := t.Yield(serving, i.log); over {
 		cancel()
 		return end, errors.Join(<-served, i.host.Close())
@@ -220,8 +230,9 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	switch {
 	case err == nil:
 		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.pages != nil && i.web == "", doctor.Commands(i.host.Arrived))
+		site.Manage()
 		i.announce(serving, i.settings, i.data, addr)
-		i.vault.opened(i.log)
+		i.vault.Opened(i.log)
 		membudget.Release() // what the start needed, migrations most of all
 		i.log.Info("memory for requests", "bytes", i.memory.Budget(), "limit", i.memory.Bytes, "from", i.memory.Source)
 	case serving.Err() != nil: // told to stop before it was ready, which is no fault
@@ -230,14 +241,14 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	default:
 		cancel()
 	}
-	err = errors.Join(err, <-served, stopControl(), i.host.Close(), i.vault.close())
+	err = errors.Join(err, <-served, stopControl(), i.host.Close(), i.vault.Close())
 	cancel()
 	return <-end, err
 }
 
 // openStores opens the data directory and then the host. Without accounts there is nothing to keep, and so no directory.
 func (i *turn) openStores(ctx context.Context) error {
-	if i.needsDisk() {
+	if i.keeps() {
 		path, err := i.DataPath()
 		if err != nil {
 			return err
@@ -248,7 +259,7 @@ func (i *turn) openStores(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		i.vault.dir = dir
+		i.vault.Dir = dir
 		if network := datadir.Network(path); network != "" {
 			i.log.Warn("THE DATA DIRECTORY IS ON A NETWORK FILE SYSTEM, on which locks and fsync cannot be relied on: databases can be damaged. Move it to a disk of this machine",
 				"dir", path, "type", network)
@@ -258,6 +269,26 @@ func (i *turn) openStores(ctx context.Context) error {
 		}
 	}
 	return i.host.Open(ctx)
+}
+
+// domain is the first of the names under which the server speaks HTTPS itself; "" if it does not.
+func (s settings) domain() string {
+	if names := s.List(setting.Domain); len(names) > 0 {
+		return names[0]
+	}
+	return ""
+}
+
+// keeps reports whether a server has a data directory: for what providers store, or for certificates.
+func (s settings) keeps() bool { return s.needsDisk() || s.domain() != "" }
+
+// addresses are where a server listens.
+func (s settings) addresses() handover.Addresses {
+	at := handover.Addresses{Main: s.String(setting.Addr), Access: handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)}}
+	if plain := s.String(setting.HTTPAddr); plain != setting.NoHTTPAddr && s.domain() != "" {
+		at.Plain = plain
+	}
+	return at
 }
 
 // needsDisk reports whether the instance will open providers.
@@ -304,50 +335,4 @@ func machineNames(addr string) []string {
 		names = append(names, host)
 	}
 	return names
-}
-
-// secrets hands out configured secrets, and outside strict mode generated ones. It owns the data directory.
-type secrets struct {
-	settings
-	dir *datadir.Dir
-}
-
-func (v *secrets) secret(name string) (string, error) {
-	s, ok := v.Lookup(name)
-	if !ok {
-		return "", fmt.Errorf("no setting is named %s", name)
-	}
-	if s.Text != "" {
-		return s.Text, nil
-	}
-	if v.Strict() || v.dir == nil {
-		p := s.Setting.Missing()
-		return "", fmt.Errorf("%s %s: %s", p.Variable, p.Fault, p.Fix)
-	}
-	return v.dir.Secret(name)
-}
-
-// Admit and Confirm implement or3cloud.Stores for a directory that is opened later than the host is made.
-func (v *secrets) Admit(name string, found or3cloud.StoreFound) (or3cloud.StoreAdmission, error) {
-	return v.dir.Admit(name, found)
-}
-
-// Confirm implements or3cloud.Stores.
-func (v *secrets) Confirm(stamp or3cloud.StoreStamp) error { return v.dir.Confirm(stamp) }
-
-// opened notes that all stores of the directory are open.
-func (v *secrets) opened(log *slog.Logger) {
-	if v.dir == nil {
-		return
-	}
-	if err := v.dir.Opened(); err != nil {
-		log.Warn("it cannot be written down that this data directory is the original; the next start may not see that it was copied", "error", err)
-	}
-}
-
-func (v *secrets) close() error {
-	if v.dir == nil {
-		return nil
-	}
-	return v.dir.Close()
 }

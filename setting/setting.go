@@ -48,6 +48,13 @@ const (
 	TrustedProxies     = "OR3_TRUSTED_PROXIES"
 	ForwardedForHeader = "OR3_FORWARDED_FOR_HEADER"
 
+	Domain      = "OR3_DOMAIN"
+	HTTPAddr    = "OR3_HTTP_ADDR"
+	ACMEEmail   = "OR3_ACME_EMAIL"
+	ACMEStaging = "OR3_ACME_STAGING"
+	ACMECA      = "OR3_ACME_CA"
+	ACMERoots   = "OR3_ACME_ROOTS"
+
 	BasePath        = "OR3_BASE_PATH"
 	CSP             = "OR3_CSP"
 	CSPSources      = "OR3_CSP_SOURCES"
@@ -108,6 +115,9 @@ const (
 	WebhooksLogHours        = "OR3_WEBHOOKS_LOG_RETENTION_HOURS"
 )
 
+// NoHTTPAddr is the value of HTTPAddr with which there is no port for plain HTTP.
+const NoHTTPAddr = "off"
+
 // The values of RegistrationMode (contract, auth §9).
 const (
 	RegistrationOpen       = "open"
@@ -121,6 +131,7 @@ const (
 	GroupFeatures = "Features and providers"
 	GroupLimits   = "Limits"
 	GroupNetwork  = "Network and security"
+	GroupHTTPS    = "HTTPS"
 	GroupClient   = "Client"
 	GroupAdmin    = "Administration"
 	GroupModels   = "Models"
@@ -284,6 +295,33 @@ func Host() []or3cloud.Setting {
 			Name: ForwardedForHeader, Settable: true, Group: GroupNetwork, Label: "Header with the client's address", Default: "x-forwarded-for", Example: "cf-connecting-ip",
 			Help: "Of whoever the proxy speaks for: x-forwarded-for, x-real-ip, cf-connecting-ip or another one that the proxy sets; forwarded takes " +
 				"host and protocol from it as well (RFC 7239).",
+		},
+
+		{
+			Name: Domain, Group: GroupHTTPS, Label: "Domain", Kind: or3cloud.KindList, Example: "chat.example.org",
+			Help: "Names under which the server itself speaks HTTPS, with certificates that it gets and renews; --domain overrides it. " + Addr + " is then :443 by default, " +
+				"and " + PublicURL + " https:// with the first name. To get certificates is to accept the terms of the authority.",
+		},
+		{
+			Name: HTTPAddr, Group: GroupHTTPS, Label: "Address for plain HTTP", Example: ":8080",
+			Help: "With " + Domain + ", where the authority's questions are answered and browsers are redirected to HTTPS; :80 by default. The authority asks at port 80, " +
+				"so that has to lead here. " + NoHTTPAddr + " does without: the authority then asks at port 443 alone.",
+		},
+		{
+			Name: ACMEEmail, Group: GroupHTTPS, Label: "Address for the authority", Example: "admin@example.org",
+			Help: "E-mail address that the authority may write to about certificates.",
+		},
+		{
+			Name: ACMEStaging, Group: GroupHTTPS, Label: "Certificates for a trial", Default: "false", Kind: or3cloud.KindBool,
+			Help: "true gets certificates that no browser trusts from the staging service of Let's Encrypt, whose limits are generous.",
+		},
+		{
+			Name: ACMECA, Group: GroupHTTPS, Label: "Another authority", Example: "https://ca.example.org/acme/acme/directory",
+			Help: "Directory of the authority (ACME, RFC 8555); by default that of Let's Encrypt.",
+		},
+		{
+			Name: ACMERoots, Group: GroupHTTPS, Label: "Roots of the authority", Example: "/etc/or3-cloud/ca.pem", Check: or3cloud.CheckPath,
+			Help: "PEM file with the certificates by which the server knows " + ACMECA + ", where that is an authority of your own.",
 		},
 
 		{

@@ -139,3 +139,14 @@ func TestZonesAreNoPartOfAnAddress(t *testing.T) {
 		}
 	}
 }
+
+// Only the server's own HTTPS is promised to browsers: what comes in the clear may be anyone's.
+func TestOnlyHTTPSIsPromisedForLater(t *testing.T) {
+	for target, want := range map[string]string{"https://chat.example/": "max-age=31536000", "http://chat.example/": ""} {
+		w := httptest.NewRecorder()
+		SecurityHeaders(teapot).ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil)) // which sets TLS by the scheme
+		if got := w.Header().Get("Strict-Transport-Security"); got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
+	}
+}

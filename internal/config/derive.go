@@ -48,14 +48,16 @@ func (l *loader) derive(c *Config) {
 		c.deriveDefault(setting.DataDir, first)
 	}
 	l.normaliseForwardedFor(c.get(setting.ForwardedForHeader))
+	l.checkDomain(c)
 	if port := c.get(setting.Port); port.Text != "" {
-		host, _, _ := net.SplitHostPort(c.get(setting.Addr).Setting.Default)
+		host, _, _ := net.SplitHostPort(c.get(setting.Addr).Text)
 		c.deriveDefault(setting.Addr, net.JoinHostPort(host, port.Text))
 	}
 	l.checkMode(c.get(setting.NodeEnv))
 	l.checkAddr(c.get(setting.Addr))
 	l.checkSocketMode(c.get(setting.SocketMode))
 	l.checkPublicURL(c.get(setting.PublicURL))
+	l.checkHTTPS(c)
 	l.deriveEHLOName(c)
 	l.checkOrigins(c.get(setting.AllowedOrigins))
 	l.checkProxies(c)

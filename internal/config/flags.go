@@ -13,5 +13,9 @@ import (
 func FlagUsage(name string) string {
 	all := setting.Host()
 	s := all[slices.IndexFunc(all, func(s or3cloud.Setting) bool { return s.Name == name })]
-	return fmt.Sprintf("%s, in place of %s; for example %s (default %s)", strings.ToLower(s.Label), s.Name, s.Example, s.Default)
+	usage := fmt.Sprintf("%s, in place of %s; for example %s", strings.ToLower(s.Label), s.Name, s.Example)
+	if s.Default != "" {
+		usage += fmt.Sprintf(" (default %s)", s.Default)
+	}
+	return usage
 }

@@ -99,7 +99,11 @@ func split(text, otherwise string) (fault, fix string) {
 func (e *examination) answers(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	return probe.Alive(ctx, addr)
+	server := probe.Server{Addr: addr}
+	if names := e.Config.List(setting.Domain); len(names) > 0 {
+		server.Domain = names[0]
+	}
+	return server.Alive(ctx)
 }
 
 // publicURL opens the server as people do, and looks at what arrives. Where none is running, this process stands in for it.
@@ -221,7 +225,7 @@ func (e *examination) certificate(base *url.URL, state *tls.ConnectionState) {
 		e.find(Warning, AreaPublicURL, or3cloud.Problem{
 			Variable: setting.PublicURL, Fault: fmt.Sprintf("has a certificate that ends on %s", end.UTC().Format(time.DateOnly)),
 			Why: "browsers refuse the server from then on",
-			Fix: "Renew the certificate of " + base.Hostname() + " at the proxy, and see why it is not renewed by itself.",
+			Fix: "Renew the certificate of " + base.Hostname() + " at the proxy, and see why it is not renewed by itself; with " + setting.Domain + " the server's log says why.",
 		})
 	}
 }
@@ -255,7 +259,7 @@ func cause(err error, base *url.URL) (fault, fix string) {
 
 // standIn answers at the server's address while no server runs, and remembers what arrives. It is nil if it cannot listen.
 func (e *examination) standIn() *http.Server {
-	if e.listener == nil || e.Identify == nil {
+	if e.listener == nil || e.Identify == nil || len(e.Config.List(setting.Domain)) > 0 { // it would need the certificate
 		return nil
 	}
 	var arrivals middleware.Arrivals

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"or3.chat/cloud/setting"
 )
 
 const (
@@ -26,13 +28,17 @@ const (
 // inheritance is what a process leaves to its successor, in a variable that only the same pid believes.
 type inheritance struct {
 	PID int `json:"pid"`
-	// FD is the listening socket.
-	FD int `json:"fd"`
+	// FD is the listening socket, and Plain the one for plain HTTP beside it; 0 if there is none.
+	FD    int `json:"fd"`
+	Plain int `json:"plain,omitempty"`
 	// Unlink says that the socket is a file that is to be removed in the end.
 	Unlink bool `json:"unlink,omitempty"`
 	// Faults are the moments of the last new starts after a fault, in Unix seconds.
 	Faults []int64 `json:"faults,omitempty"`
 }
+
+// kept are the descriptors that are left.
+func (in inheritance) kept() kept { return kept{in.FD, in.Plain} }
 
 // inheritanceVariable holds an inheritance as JSON.
 const inheritanceVariable = "_OR3_CLOUD_INHERITANCE"
@@ -66,43 +72,99 @@ func (p Process) inherited() (inheritance, error) {
 	return in, nil
 }
 
-// Socket is the listening socket of this process.
+// Socket is the listening socket of this process, and what belongs to it.
 type Socket struct {
 	net.Listener
+	// Plain is the socket for plain HTTP of a server that speaks HTTPS itself; nil for another one.
+	Plain  net.Listener
 	given  bool
 	unlink bool
 	faults []int64
 }
 
-// Open returns the socket that this process was given, by its predecessor or by systemd, or else opens its own.
-func (p Process) Open(addr string, access Access) (*Socket, error) {
+// Addresses are where a server listens if it is given no sockets.
+type Addresses struct {
+	// Main is a TCP address or unix:PATH, which Access is for.
+	Main   string
+	Access Access
+	// Plain is the TCP address of the socket for plain HTTP beside it; empty for none.
+	Plain string
+}
+
+// Open returns the socket that this process was given, by its predecessor or by systemd, or else opens its own. What was given may be
+// the first of two alone: then the other one is opened, because the configuration has changed.
+func (p Process) Open(at Addresses) (*Socket, error) {
+	s, err := p.given(at)
+	if err != nil {
+		return nil, err
+	}
+	if s.Listener == nil {
+		if s.Listener, err = listen(at.Main, at.Access); err != nil {
+			return nil, errors.Join(err, s.closePlain())
+		}
+		_, s.unlink = s.Listener.(*ownedSocket)
+	}
+	switch {
+	case at.Plain == "":
+		return s, s.closePlain()
+	case s.Plain == nil:
+		if s.Plain, err = listenTCP(at.Plain, setting.HTTPAddr); err != nil {
+			return nil, errors.Join(err, s.Listener.Close())
+		}
+	}
+	return s, nil
+}
+
+// given returns what other processes have opened for this one; without a listener if none has.
+func (p Process) given(at Addresses) (*Socket, error) {
 	in, err := p.inherited()
 	if err != nil {
 		return nil, err
 	}
 	if in.FD != 0 {
-		ln, err := listenerOf(in.FD)
-		if err != nil {
+		s := &Socket{given: true, unlink: in.Unlink, faults: in.Faults}
+		if err := s.take(kept{in.FD, in.Plain}); err != nil {
 			return nil, fmt.Errorf("the socket of the former process: %w", err)
 		}
-		if in.Unlink {
-			ln = ownSocket(ln)
-		}
-		return &Socket{Listener: ln, given: true, unlink: in.Unlink, faults: in.Faults}, nil
+		return s, nil
 	}
-	ln, err := activated(p.Variable)
+	main, plain, err := activated(p.Variable, at.Plain != "")
 	if err != nil {
 		return nil, fmt.Errorf("socket activation: %w", err)
 	}
-	if ln != nil {
-		unlinkOnClose(ln, false) // systemd keeps listening when we are gone
-		return &Socket{Listener: ln, given: true}, nil
+	if main != nil {
+		unlinkOnClose(main, false) // systemd keeps listening when we are gone
 	}
-	if ln, err = listen(addr, access); err != nil {
-		return nil, err
+	return &Socket{Listener: main, Plain: plain, given: main != nil}, nil
+}
+
+// closePlain closes the socket for plain HTTP, if there is one.
+func (s *Socket) closePlain() error {
+	if s.Plain == nil {
+		return nil
 	}
-	_, unlink := ln.(*ownedSocket)
-	return &Socket{Listener: ln, unlink: unlink}, nil
+	defer func() { s.Plain = nil }()
+	return s.Plain.Close()
+}
+
+// Close implements net.Listener, for both.
+func (s *Socket) Close() error { return errors.Join(s.Listener.Close(), s.closePlain()) }
+
+// kept are the descriptors that keep a socket open for what follows: the one of its listener, and of the one for plain HTTP. 0 is none.
+type kept struct{ main, plain int }
+
+// take makes the listeners of descriptors.
+func (s *Socket) take(k kept) (err error) {
+	if s.Listener, err = listenerOf(k.main); err != nil {
+		return err
+	}
+	if s.unlink {
+		s.Listener = ownSocket(s.Listener)
+	}
+	if k.plain != 0 {
+		s.Plain, err = listenerOf(k.plain)
+	}
+	return err
 }
 
 // Given reports whether another process has opened the socket: the one before this one, or systemd.
@@ -118,36 +180,36 @@ func unlinkOnClose(ln net.Listener, unlink bool) {
 }
 
 // reopen makes a socket of what keep has returned.
-func (s *Socket) reopen(kept int) (*Socket, error) {
-	ln, err := listenerOf(kept)
-	if err != nil {
+func (s *Socket) reopen(k kept) (*Socket, error) {
+	again := &Socket{given: s.given, unlink: s.unlink, faults: s.faults}
+	if err := again.take(k); err != nil {
 		return nil, fmt.Errorf("the socket that was kept open: %w", err)
 	}
-	if s.unlink {
-		ln = ownSocket(ln)
-	}
-	return &Socket{Listener: ln, given: s.given, unlink: s.unlink, faults: s.faults}, nil
+	return again, nil
 }
 
-// discard closes what keep has returned, as the end of the socket; 0 is nothing.
-func (s *Socket) discard(kept int) error {
-	if kept == 0 {
+// discard closes what keep has returned, as the end of the socket; nothing is nothing.
+func (s *Socket) discard(k kept) error {
+	if k == (kept{}) {
 		return nil
 	}
-	last, err := s.reopen(kept)
+	last, err := s.reopen(k)
 	if err != nil {
 		return err
 	}
 	return last.Close()
 }
 
-// keep returns a descriptor that keeps the socket open when the listener is closed.
-func (s *Socket) keep() (int, error) {
-	fd, err := duplicate(s.Listener)
-	if err == nil {
-		unlinkOnClose(s.Listener, false)
+// keep returns descriptors that keep the socket open when the listeners are closed.
+func (s *Socket) keep() (k kept, err error) {
+	if k.main, err = duplicate(s.Listener); err != nil {
+		return kept{}, err
 	}
-	return fd, err
+	unlinkOnClose(s.Listener, false)
+	if s.Plain != nil {
+		k.plain, err = duplicate(s.Plain)
+	}
+	return k, err
 }
 
 // recentFaults returns the moments that still count.
@@ -171,6 +233,11 @@ func (s *successor) become() error {
 	}
 	if err := bequeath(s.left.FD); err != nil {
 		return err
+	}
+	if s.left.Plain != 0 {
+		if err := bequeath(s.left.Plain); err != nil {
+			return err
+		}
 	}
 	program := s.image.name()
 	if err := s.Execute(program, s.Argv, append(s.private(), inheritanceVariable+"="+string(left))); err != nil {
@@ -214,8 +281,8 @@ type Ending struct {
 	trial *candidate
 	// next is executed when everything is closed.
 	next *successor
-	// kept is the descriptor that keeps the socket open for what follows; 0 if nothing follows.
-	kept int
+	// kept keeps the socket open for what follows; empty if nothing follows.
+	kept kept
 	err  error
 	// alarm executes next when closing takes too long; nil if it may take as long as it takes.
 	alarm *time.Timer
@@ -253,7 +320,7 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 				stop()
 				return Ending{err: err}
 			}
-			end := Ending{next: next, kept: next.left.FD}
+			end := Ending{next: next, kept: next.left.kept()}
 			end.alarm = time.AfterFunc(grace+faultPatience, func() {
 				log.Error("closing takes too long and is given up", "error", next.become())
 				os.Exit(1)
@@ -268,7 +335,7 @@ func (t *Turn) Watch(ctx context.Context, log *slog.Logger, grace time.Duration,
 func (t *Turn) upgrade(ctx context.Context, log *slog.Logger) (Ending, bool) {
 	log.Info("an upgrade was asked for; looking at the program", "program", t.process.Program)
 	trial, err := t.process.nominate(ctx, t.Socket)
-	var kept int
+	var kept kept
 	if err == nil {
 		if kept, err = t.Socket.keep(); err != nil {
 			trial.dismiss()
@@ -292,11 +359,11 @@ func (p Process) refuseUpgrade(ctx context.Context, log *slog.Logger, u *Upgrade
 
 // succeed makes the successor that gets the socket, which stays open until that is executed.
 func (p Process) succeed(s *Socket, i image) (*successor, error) {
-	fd, err := s.keep()
+	k, err := s.keep()
 	if err != nil {
 		return nil, fmt.Errorf("keep the socket open for a new start: %w", err)
 	}
-	return &successor{Process: p, image: i, left: inheritance{PID: os.Getpid(), FD: fd, Unlink: s.unlink, Faults: s.faults}}, nil
+	return &successor{Process: p, image: i, left: inheritance{PID: os.Getpid(), FD: k.main, Plain: k.plain, Unlink: s.unlink, Faults: s.faults}}, nil
 }
 
 // conclude ends the process in the way that was decided, unless ctx has ended: whoever told it to stop meanwhile wants

@@ -16,7 +16,7 @@ func canSucceed() error { return errNoSuccessor }
 
 func upgradeSignals() (<-chan os.Signal, func()) { return nil, func() {} }
 
-func activated(func(string) string) (net.Listener, error) { return nil, nil }
+func activated(func(string) string, bool) (main, plain net.Listener, err error) { return nil, nil, nil }
 
 func listenerOf(int) (net.Listener, error) { return nil, errNoSuccessor }
 

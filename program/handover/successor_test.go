@@ -16,14 +16,22 @@ import (
 	"time"
 )
 
-func TestSocketActivationWantsOneSocket(t *testing.T) {
-	for _, tc := range []struct{ pid, fds, want string }{
-		{"1", "1", ""}, {"", "", ""},
-		{strconv.Itoa(os.Getpid()), "2", "exactly one socket"}, {strconv.Itoa(os.Getpid()), "", "exactly one socket"},
+func TestSocketActivationWantsWhatTheServerHas(t *testing.T) {
+	self := strconv.Itoa(os.Getpid())
+	for _, tc := range []struct {
+		pid, fds, names string
+		plain           bool
+		want            string
+	}{
+		{"1", "1", "", false, ""}, {"", "", "", false, ""},
+		{self, "2", "http:https", false, "exactly one socket"}, {self, "", "", false, "exactly one socket"}, {self, "3", "", true, "exactly one socket"},
+		{self, "2", "", true, "FileDescriptorName=http"}, {self, "2", "or3-cloud.socket:or3-cloud.socket", true, "FileDescriptorName=http"},
+		{self, "2", "http:http", true, "FileDescriptorName=http"},
 	} {
-		ln, err := activated(Process{Environ: []string{"LISTEN_PID=" + tc.pid, "LISTEN_FDS=" + tc.fds}}.Variable)
-		if ln != nil || tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-			t.Errorf("%+v: %v, %v", tc, ln, err)
+		variables := []string{"LISTEN_PID=" + tc.pid, "LISTEN_FDS=" + tc.fds, "LISTEN_FDNAMES=" + tc.names}
+		main, plain, err := activated(Process{Environ: variables}.Variable, tc.plain)
+		if main != nil || plain != nil || tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%+v: %v, %v, %v", tc, main, plain, err)
 		}
 	}
 }

@@ -8,10 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"or3.chat/cloud/setting"
 )
 
 // firstActivated is the descriptor at which systemd's sockets begin.
@@ -27,15 +31,33 @@ func upgradeSignals() (<-chan os.Signal, func()) {
 	return c, func() { signal.Stop(c) }
 }
 
-// activated returns the socket that systemd has opened for this process; nil if it has not.
-func activated(variable func(string) string) (net.Listener, error) {
+// plainName is what the socket unit for plain HTTP says in FileDescriptorName=.
+const plainName = "http"
+
+// activated returns the sockets that systemd has opened for this process; nil if it has not. With two, which a server that speaks
+// HTTPS itself wants, the one that is called plainName is for plain HTTP.
+func activated(variable func(string) string, wantsPlain bool) (main, plain net.Listener, err error) {
 	if variable("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	if n := variable("LISTEN_FDS"); n != "1" {
-		return nil, fmt.Errorf("LISTEN_FDS is %q; the server wants exactly one socket, so give the socket unit one Listen line", n)
+	n, names := variable("LISTEN_FDS"), strings.Split(variable("LISTEN_FDNAMES"), ":")
+	switch {
+	case n == "1":
+		main, err = listenerOf(firstActivated)
+		return main, nil, err
+	case n != "2" || !wantsPlain:
+		return nil, nil, fmt.Errorf("LISTEN_FDS is %q; the server wants exactly one socket, so give the socket unit one Listen line; "+
+			"with %s a second one for plain HTTP, of a unit of its own", n, setting.Domain)
 	}
-	return listenerOf(firstActivated)
+	at := slices.Index(names, plainName)
+	if len(names) != 2 || at < 0 || names[1-at] == plainName {
+		return nil, nil, fmt.Errorf("LISTEN_FDNAMES is %q, which does not say which of the two sockets is for plain HTTP; write FileDescriptorName=%s into the unit of that one",
+			variable("LISTEN_FDNAMES"), plainName)
+	}
+	if plain, err = listenerOf(firstActivated + at); err == nil {
+		main, err = listenerOf(firstActivated + 1 - at)
+	}
+	return main, plain, err
 }
 
 // listenerOf makes a listener of an inherited descriptor, which it closes.

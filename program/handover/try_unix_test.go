@@ -46,7 +46,7 @@ func TestTryingChangesNothing(t *testing.T) {
 		{"unix:" + filepath.Join(dir, "new"), "no-such-group-here", "no-such-group-here", false},
 		{"unix:@abstract", "", "", false},
 	} {
-		ln, err := Try(c.addr, Access{Mode: 0o660, Group: c.group})
+		ln, err := Try(Addresses{Main: c.addr, Access: Access{Mode: 0o660, Group: c.group}})
 		if (ln != nil) != c.listens || (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%s: %v, %v", c.addr, ln, err)
 		}

@@ -81,7 +81,7 @@ func (p Process) Serve(ctx context.Context, log *slog.Logger, s *Socket, u *Upgr
 	for {
 		end, closing := take(ctx, &Turn{Socket: s, process: p, upgrades: u, trial: trial})
 		switch {
-		case ctx.Err() != nil || end.kept == 0:
+		case ctx.Err() != nil || end.kept == (kept{}):
 			end.trial.dismiss()
 			return errors.Join(end.err, closing, s.discard(end.kept))
 		case end.next == nil:
@@ -134,5 +134,5 @@ func (t *Turn) yield(ctx context.Context, log *slog.Logger) (Ending, error) {
 	if len(t.upgrades.asked)+len(t.upgrades.wanted) > 0 {
 		log.Info("another request for an upgrade came meanwhile; this one answers it")
 	}
-	return Ending{trial: t.trial, next: next, kept: next.left.FD}, nil
+	return Ending{trial: t.trial, next: next, kept: next.left.kept()}, nil
 }

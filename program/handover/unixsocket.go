@@ -21,23 +21,34 @@ func listen(addr string, access Access) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		return listenUnix(path, access)
 	}
+	return listenTCP(addr, chooseAddress)
+}
+
+// listenTCP opens a TCP address. choose is what another one is chosen with.
+func listenTCP(addr, choose string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, cannotListen(addr, err)
+		return nil, cannotListen(addr, choose, err)
 	}
 	return ln, nil
 }
 
-// Try finds out whether a server could listen at an address, and says why not as the server would. It returns what it listens with, for
-// whoever wants to see what arrives there; for the path of a socket it only looks, because to listen would be to change something, and
-// returns nil.
-func Try(addr string, access Access) (net.Listener, error) {
-	path, ok := strings.CutPrefix(addr, "unix:")
-	if !ok {
-		return listen(addr, access)
+// Try finds out whether a server could listen, and says why not as the server would. It returns what it listens with, for whoever wants
+// to see what arrives there; for the path of a socket it only looks, because to listen would be to change something, and returns nil.
+func Try(at Addresses) (net.Listener, error) {
+	if at.Plain != "" {
+		ln, err := listenTCP(at.Plain, setting.HTTPAddr)
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
 	}
-	if access.Group != "" {
-		if _, err := groupID(access.Group); err != nil {
+	path, ok := strings.CutPrefix(at.Main, "unix:")
+	if !ok {
+		return listen(at.Main, at.Access)
+	}
+	if at.Access.Group != "" {
+		if _, err := groupID(at.Access.Group); err != nil {
 			return nil, err
 		}
 	}
@@ -95,7 +106,7 @@ func listenUnix(path string, access Access) (net.Listener, error) {
 	if strings.HasPrefix(path, "@") { // an abstract socket of Linux: there is no file
 		ln, err := net.Listen("unix", path)
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, inUse(path, "path", "")
+			return nil, inUse(path, "path", chooseAddress, "")
 		}
 		return ln, err
 	}
@@ -164,13 +175,13 @@ func deadSocket(path string) (dead bool, err error) {
 	switch {
 	case err == nil:
 		defer conn.Close()
-		return false, inUse(path, "path", peerProcess(conn))
+		return false, inUse(path, "path", chooseAddress, peerProcess(conn))
 	case isRefused(err):
 		return true, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	}
-	return false, inUse(path, "path", "")
+	return false, inUse(path, "path", chooseAddress, "")
 }
 
 // ownedSocket is a socket whose file goes with it, unless another server's file is there by then.

@@ -4,6 +4,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,9 +32,16 @@ const (
 	mostAnswer = 64 << 10
 )
 
-// Command returns the command that asks whether the server is ready. addr says where the configuration has it listen. The command takes no
-// arguments.
-func Command(out io.Writer, addr func() (string, error)) *cobra.Command {
+// Server is one that runs on this machine.
+type Server struct {
+	// Addr is where it listens, as OR3_ADDR has it.
+	Addr string
+	// Domain is a name under which it speaks HTTPS itself; empty if it does not.
+	Domain string
+}
+
+// Command returns the command that asks whether the server of the configuration is ready. The command takes no arguments.
+func Command(out io.Writer, configured func() (Server, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the running server whether it is ready",
@@ -42,27 +50,30 @@ func Command(out io.Writer, addr func() (string, error)) *cobra.Command {
 			"the same environment, the same working directory or --env-file, and the same --addr.",
 		Example: "  or3-cloud healthcheck\n  or3-cloud healthcheck --env-file /etc/or3-cloud.env",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, err := addr()
+			s, err := configured()
 			if err != nil {
 				return err
 			}
-			if err := ready(cmd.Context(), at); err != nil {
-				return fmt.Errorf("the server at %s is not ready: %w", at, err)
+			if err := s.ready(cmd.Context()); err != nil {
+				return fmt.Errorf("the server at %s is not ready: %w", s.Addr, err)
 			}
-			_, err = fmt.Fprintf(out, "the server at %s is ready\n", at)
+			_, err = fmt.Fprintf(out, "the server at %s is ready\n", s.Addr)
 			return err
 		},
 	}
 }
 
-// ready returns nil if the server that listens at an address serves all requests.
-func ready(ctx context.Context, addr string) error {
-	if _, port, err := net.SplitHostPort(addr); err == nil && port == "0" {
+// ready returns nil if the server serves all requests.
+func (s Server) ready(ctx context.Context) error {
+	if _, port, err := net.SplitHostPort(s.Addr); err == nil && port == "0" {
 		return errors.New("its port is the system's choice, which no one else knows; set a port in " + setting.Addr)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	res, err := Ask(ctx, addr, Ready)
+	res, err := s.Ask(ctx, Ready)
+	if errors.Is(err, errNoCertificate) {
+		return fmt.Errorf("%w; its log says why", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -80,9 +91,12 @@ func ready(ctx context.Context, addr string) error {
 	return fmt.Errorf("status %d", res.StatusCode)
 }
 
-// Alive returns nil if a server of ours answers at an address.
-func Alive(ctx context.Context, addr string) error {
-	res, err := Ask(ctx, addr, Health)
+// Alive returns nil if a server of ours answers. One that has no certificate yet does so by refusing to speak HTTPS.
+func (s Server) Alive(ctx context.Context) error {
+	res, err := s.Ask(ctx, Health)
+	if errors.Is(err, errNoCertificate) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -90,11 +104,15 @@ func Alive(ctx context.Context, addr string) error {
 	return IsHealth(res)
 }
 
-// Ask sends a request to the server that listens at an address, as OR3_ADDR has it, without any proxy. Errors do not name the address.
-func Ask(ctx context.Context, addr, path string) (*http.Response, error) {
-	network, targets := targets(addr)
+// errNoCertificate says that a server refuses to speak HTTPS.
+var errNoCertificate = errors.New("it has no certificate yet")
+
+// Ask sends a request to the server, without any proxy. Errors do not name the address. Whether a certificate is one that browsers
+// believe is not asked: who listens on this machine is known.
+func (s Server) Ask(ctx context.Context, path string) (*http.Response, error) {
+	network, targets := targets(s.Addr)
 	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{ServerName: s.Domain, InsecureSkipVerify: true},
 		DialContext: func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
 			for _, target := range targets {
 				if conn, err = new(net.Dialer).DialContext(ctx, network, target); err == nil {
@@ -104,11 +122,18 @@ func Ask(ctx context.Context, addr, path string) (*http.Response, error) {
 			return conn, err
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	base := "http://localhost"
+	if s.Domain != "" {
+		base = "https://" + s.Domain
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	res, err := client.Do(req)
+	if alert := (*net.OpError)(nil); s.Domain != "" && errors.As(err, &alert) && alert.Op == "remote error" {
+		return nil, errNoCertificate
+	}
 	return res, Unwrapped(err)
 }
 

@@ -1,8 +1,13 @@
 package probe
 
 import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -48,9 +53,37 @@ func TestWhatIsAskedIsTheServer(t *testing.T) {
 		"stores that are": {serve("tcp", "127.0.0.1:0", opening).String(), "status 503: The stores are opening"},
 		"any port":        {"127.0.0.1:0", "set a port in OR3_ADDR"},
 	} {
-		err := ready(t.Context(), tc.addr)
+		err := Server{Addr: tc.addr}.ready(t.Context())
 		if (err == nil) != (tc.fault == "") || err != nil && !strings.Contains(err.Error(), tc.fault) {
 			t.Errorf("%s: %v, want %q", name, err, tc.fault)
+		}
+	}
+}
+
+// TestAServerWithHTTPSIsAsked asks one that has a certificate and one that waits for it.
+func TestAServerWithHTTPSIsAsked(t *testing.T) {
+	for _, has := range []bool{true, false} {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Host != "chat.example.org" || r.TLS.ServerName != r.Host {
+				t.Errorf("%q, %q", r.Host, r.TLS.ServerName)
+			}
+			w.Write([]byte(`{"status":"ok","uptime":1}`))
+		}))
+		s.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			if has {
+				return nil, nil
+			}
+			return nil, errors.New("no certificate")
+		}}
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		server := Server{Addr: s.Listener.Addr().String(), Domain: "chat.example.org"}
+		if err := server.Alive(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := server.ready(t.Context()); has && err != nil || !has && !errors.Is(err, errNoCertificate) {
+			t.Error(err)
 		}
 	}
 }
