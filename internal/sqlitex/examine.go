@@ -9,8 +9,8 @@ import (
 	or3cloud "or3.chat/cloud"
 )
 
-// Examine says what keeps a database file from being used, where a setting names it (named) or it is in the data directory. It opens no
-// database, so it may run beside a server and changes nothing.
+// Examine says what keeps a database file from being used, where a setting names it (named) or it is in the data directory. It takes no
+// lock and changes nothing, so it may run beside a server.
 func Examine(e or3cloud.Examination, variable, path string, named bool) (problems, warnings []or3cloud.Problem) {
 	const refused = "the server does not start with it"
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -19,7 +19,11 @@ func Examine(e or3cloud.Examination, variable, path string, named bool) (problem
 			Fix: "Name a file, for example " + filepath.Join(path, "or3.sqlite") + ".",
 		}}, nil
 	}
-	if err := checkFirstPage(path); err != nil {
+	err := checkFirstPage(path)
+	if err == nil && isForeign(path) {
+		err = foreignFile(path)
+	}
+	if err != nil {
 		fault, fix, _ := strings.Cut(err.Error(), ". ")
 		return []or3cloud.Problem{{Variable: variable, Fault: fault, Why: refused, Fix: fix + "."}}, nil
 	}
@@ -42,4 +46,15 @@ func checkFirstPage(path string) (err error) {
 		}
 	}
 	return err
+}
+
+// isForeign reports whether another program has made a file, by what is in it without its write-ahead log. What cannot be read is said elsewhere.
+func isForeign(path string) bool {
+	abs, err := filepath.Abs(path)
+	if info, missing := os.Stat(abs); err != nil || missing != nil || info.Size() == 0 {
+		return false
+	}
+	registerUnmapped()
+	_, holds, err := (&DB{uri: fileURI(abs, "")}).readStamp("&mode=ro&immutable=1")
+	return err == nil && holds == foreign
 }

@@ -1,12 +1,15 @@
 package sqlitex
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ncruces/go-sqlite3"
 
 	or3cloud "or3.chat/cloud"
 )
@@ -75,5 +78,46 @@ func TestExamineKnowsOurOwnDatabases(t *testing.T) {
 	}
 	if checkFirstPage(path) == nil {
 		t.Error("a database that was cut off is none")
+	}
+}
+
+// TestAnotherProgramsDatabaseIsLeftAlone: a start refuses it and examination says the same, and neither changes a byte. The tables are those
+// of OR3 Chat's providers for Node.js, of which one has names of ours and the other has none.
+func TestAnotherProgramsDatabaseIsLeftAlone(t *testing.T) {
+	for name, tables := range map[string]string{
+		"names of ours": "CREATE TABLE users (id TEXT); CREATE TABLE kysely_migration (name TEXT);", "none of ours": "CREATE TABLE basic_auth_accounts (id TEXT);",
+	} {
+		path := filepath.Join(t.TempDir(), "their own.sqlite")
+		c, err := sqlite3.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(c.Exec(tables), c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, named := range []bool{false, true} {
+			problems, warnings := Examine(or3cloud.Examination{}, "A", path, named)
+			if len(problems) != 1 || len(warnings) > 0 || !strings.Contains(problems[0].Fault, ErrForeign.Error()) || !strings.Contains(problems[0].Fix, "does not exist yet") {
+				t.Errorf("%s: %+v %v", name, problems, warnings)
+			}
+		}
+		db, err := Open(t.Context(), Options{Path: path, Migrations: migrations(first), Identity: &Identity{Stores: struct{ or3cloud.Stores }{}}})
+		if !errors.Is(err, ErrForeign) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			err = db.Close()
+		}
+		after, failed := os.ReadFile(path)
+		if failed != nil || !bytes.Equal(before, after) {
+			t.Errorf("%s: the file was changed: %v, %v", name, err, failed)
+		}
+		if rest, err := filepath.Glob(path + "-*"); len(rest) > 0 || err != nil {
+			t.Errorf("%s: %v beside it, %v", name, rest, err)
+		}
 	}
 }

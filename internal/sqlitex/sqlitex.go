@@ -103,8 +103,7 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 			return nil, fmt.Errorf("database path: %w", err)
 		}
 		// With modeof the write-ahead log has the mode of the database from its first byte on, whatever the umask.
-		d.uri = "file:" + (&url.URL{Path: filepath.ToSlash(abs)}).EscapedPath() + "?vfs=" + cmp.Or(opts.VFS, unmapped) +
-			"&modeof=" + strings.ReplaceAll(url.QueryEscape(abs), "+", "%20")
+		d.uri = fileURI(abs, opts.VFS) + "&modeof=" + strings.ReplaceAll(url.QueryEscape(abs), "+", "%20")
 		if err := usable(abs); err != nil {
 			return nil, fmt.Errorf("open the database: %w", err)
 		}
@@ -156,6 +155,11 @@ func Open(ctx context.Context, opts Options) (_ *DB, err error) {
 		_ = os.Chmod(opts.Path+suffix, 0o600)
 	}
 	return d, nil
+}
+
+// fileURI names a file by its absolute path.
+func fileURI(path, vfs string) string {
+	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?vfs=" + cmp.Or(vfs, unmapped)
 }
 
 // usable finds out whether the files of a database, where they exist, can be read and written, because SQLite does not say which

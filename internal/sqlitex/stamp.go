@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+	"github.com/pressly/goose/v3"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/background"
@@ -42,6 +43,23 @@ type Identity struct {
 
 // ErrDamaged is returned for a file that is no database any more.
 var ErrDamaged = errors.New("is damaged")
+
+// ErrForeign is returned for a database that another program has made. Tables of both would be in it otherwise, or a part of ours.
+var ErrForeign = errors.New("is the database of another program")
+
+func foreignFile(path string) error {
+	return fmt.Errorf("%s %w, such as OR3 Chat's provider for Node.js. It stays as it is; name a file that does not exist yet, or leave the variable out",
+		path, ErrForeign)
+}
+
+// content is what a database holds.
+type content int
+
+const (
+	nothing content = iota
+	foreign         // tables, and not the one of the schema's versions, which is the first that a migration makes
+	ours
+)
 
 // headerSize is the part of a database file that says what it is (https://sqlite.org/fileformat2.html#the_database_header).
 const headerSize = 100
@@ -71,9 +89,11 @@ func (d *DB) find() (or3cloud.StoreFound, error) {
 		return found, damaged(d.opts.Path, err)
 	case err != nil:
 		return found, fmt.Errorf("look at %s: %w", d.opts.Path, err)
+	case content == foreign:
+		return found, foreignFile(d.opts.Path)
 	case stamp.Store != "":
 		found.Condition, found.Stamp = or3cloud.StoreStamped, stamp
-	case content:
+	case content == ours:
 		found.Condition = or3cloud.StoreUnstamped
 	default:
 		found.Condition = or3cloud.StoreBlank
@@ -180,28 +200,33 @@ func filled(path string) bool {
 	return err == nil && info.Size() > 0
 }
 
-// readStamp returns the stamp, zero if there is none, and whether there is any content. The parameters of the URI may ask
+// readStamp returns the stamp, zero if there is none, and what the database holds. The parameters of the URI may ask
 // for the file as it is without its write-ahead log (immutable=1).
-func (d *DB) readStamp(parameters string) (stamp or3cloud.StoreStamp, content bool, err error) {
+func (d *DB) readStamp(parameters string) (stamp or3cloud.StoreStamp, holds content, err error) {
 	c, err := sqlite3.Open(d.uri + parameters)
 	if err != nil {
-		return stamp, false, err
+		return stamp, nothing, err
 	}
 	defer c.Close()
 	// The log stays as it is until it is known whose it is.
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
-		return stamp, false, err
+		return stamp, nothing, err
 	}
 	if err := c.Exec(fmt.Sprintf("PRAGMA busy_timeout=%d", busyTimeout.Milliseconds())); err != nil {
-		return stamp, false, err
+		return stamp, nothing, err
 	}
 	stamped := false
 	err = query(c, "SELECT name FROM sqlite_schema", func(s *sqlite3.Stmt) {
-		content = true
+		switch name := s.ColumnText(0); {
+		case name == goose.DefaultTablename:
+			holds = ours
+		case holds == nothing:
+			holds = foreign
+		}
 		stamped = stamped || s.ColumnText(0) == "store_stamp"
 	})
 	if err != nil || !stamped {
-		return stamp, content, err
+		return stamp, holds, err
 	}
 	err = query(c, "SELECT store, instance, run, previous, step, high, at FROM store_stamp WHERE id = 1", func(s *sqlite3.Stmt) {
 		stamp = or3cloud.StoreStamp{
@@ -209,7 +234,7 @@ func (d *DB) readStamp(parameters string) (stamp or3cloud.StoreStamp, content bo
 			Step: s.ColumnInt64(4), High: s.ColumnInt64(5), At: s.ColumnInt64(6),
 		}
 	})
-	return stamp, content, err
+	return stamp, holds, err
 }
 
 // query calls f for each row.
