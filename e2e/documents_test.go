@@ -134,7 +134,7 @@ func blockInstructions(begin int, block []string) []instruction {
 type claim struct{ doc, text string }
 
 var (
-	claimLine = regexp.MustCompile(`^//walk:follows (\w+\.md) (.+)$`)
+	claimLine = regexp.MustCompile(`^//walk:follows ([\w-]+\.md) (.+)$`)
 	testFunc  = regexp.MustCompile(`^func (Test\w+)\(`)
 )
 
@@ -191,4 +191,67 @@ func TestInstructionsAreFound(t *testing.T) {
 	if got := instructions(text); !slices.Equal(got, want) {
 		t.Errorf("found\n%+v\nwant\n%+v", got, want)
 	}
+}
+
+// TestMessagesThatPagesQuoteAreReal: whatever the first column of a table of messages quotes is in the sources, but for what is left out (…).
+func TestMessagesThatPagesQuoteAreReal(t *testing.T) {
+	sources := sourcesOf(t)
+	for _, doc := range []string{"basic-auth.md", "sqlite.md", "fs.md", "combinations.md"} {
+		text, err := os.ReadFile(filepath.Join("../docs", doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inTable, quoted := false, 0
+		for line := range strings.Lines(string(text)) {
+			switch {
+			case strings.HasPrefix(line, "| Message |"):
+				inTable = true
+			case !strings.HasPrefix(line, "|"):
+				inTable = false
+			case inTable:
+				first := strings.Split(line, "|")[1]
+				for _, m := range span.FindAllStringSubmatch(first, -1) {
+					quoted++
+					for part := range strings.SplitSeq(m[1], "…") {
+						if !strings.Contains(sources, strings.TrimSpace(part)) {
+							t.Errorf("%s quotes %q, which no source has", doc, m[1])
+						}
+					}
+				}
+			}
+		}
+		if quoted < 4 {
+			t.Errorf("%s quotes %d messages", doc, quoted)
+		}
+	}
+}
+
+// joint is where a string of Go goes on in another one.
+var joint = regexp.MustCompile("\"\\s*\\+\\s*\"")
+
+// sourcesOf returns the sources of the programs and packages, with strings in one piece.
+func sourcesOf(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir("..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			if path != ".." && (strings.HasPrefix(e.Name(), ".") || slices.Contains([]string{"node_modules", "dist", "test", "testdata"}, e.Name())) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if ext := filepath.Ext(path); ext != ".go" && ext != ".ts" || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return joint.ReplaceAllString(strings.NewReplacer(`\"`, `"`).Replace(all.String()), "")
 }

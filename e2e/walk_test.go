@@ -108,6 +108,19 @@ func TestProvidersPageIsFollowed(t *testing.T) {
 	newWalk(t, "providers.md").follow(providersSteps)
 }
 
+// TestProviderPagesAreFollowed does the same with the pages of the providers, and those about all of them.
+func TestProviderPagesAreFollowed(t *testing.T) {
+	t.Parallel()
+	for doc, steps := range map[string][]step{
+		"basic-auth.md": basicAuthSteps, "sqlite.md": sqliteSteps, "fs.md": fsSteps, "combinations.md": combinationsSteps, "moving-in.md": movingInSteps,
+	} {
+		t.Run(doc, func(t *testing.T) {
+			t.Parallel()
+			newWalk(t, doc).follow(steps)
+		})
+	}
+}
+
 func newWalk(t *testing.T, doc string) *walk {
 	root := t.TempDir()
 	w := &walk{t: t, doc: doc, root: root, srv: newServer(t, withData(filepath.Join(root, "var/lib/or3-cloud")))}

@@ -6,6 +6,7 @@ import "strings"
 var book = []part{
 	{"Start", []string{"quick-start.md", "install.md"}},
 	{"Operate", []string{"operations.md", "configuration.md", "accounts.md", "administration.md", "security.md"}},
+	{"Providers", []string{"combinations.md", "basic-auth.md", "sqlite.md", "fs.md", "moving-in.md"}},
 	{"Inside OR3 Chat's own server", []string{"nuxt-host.md"}},
 	{"Build on it", []string{"providers.md", "endpoints.md", "accounts-api.md", "engine.md"}},
 	{"How it is made", []string{"architecture.md", "asvs.md"}},
