@@ -1,6 +1,7 @@
-// Command sbom prints what programs consist of, in CycloneDX: sbom VERSION PROGRAM... It reads it out of the programs themselves, where
-// the Go tool has noted the modules; so nothing is listed that is not in them, and nothing that is in them is left out. The time is that
-// of SOURCE_DATE_EPOCH.
+// Command sbom prints what a release consists of, in CycloneDX: sbom SOURCES VERSION PROGRAM... The modules of Go it reads out of the
+// programs themselves, where the Go tool has noted them; so nothing is listed that is not in them, and nothing that is in them is left out.
+// What programs have of npm, and what our own packages there depend on, it reads in the directory of the sources. The time is that of
+// SOURCE_DATE_EPOCH.
 package main
 
 import (
@@ -11,10 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ type property struct {
 
 type dependency struct {
 	Ref string   `json:"ref"`
-	On  []string `json:"dependsOn"`
+	On  []string `json:"dependsOn,omitempty"`
 }
 
 func main() {
@@ -71,9 +72,10 @@ func main() {
 }
 
 func run(out io.Writer, args []string) error {
-	if len(args) < 2 {
-		return errors.New("name the version and the programs")
+	if len(args) < 3 {
+		return errors.New("name the directory of the sources, the version and the programs")
 	}
+	sources, version := os.DirFS(args[0]), args[1]
 	at, err := epoch.Time()
 	if err != nil {
 		return err
@@ -82,23 +84,35 @@ func run(out io.Writer, args []string) error {
 		Format: "CycloneDX", Spec: "1.6", Version: 1,
 		Metadata: metadata{
 			Timestamp: at.Format(time.RFC3339),
-			Component: component{Type: "application", Ref: "or3-cloud", Name: "or3-cloud", Version: args[0]},
+			Component: component{Type: "application", Ref: "or3-cloud", Name: "or3-cloud", Version: version},
 		},
 	}
 	all := dependency{Ref: "or3-cloud"}
-	modules := map[string]component{}
-	for _, path := range args[1:] {
-		file, of, err := program(path, modules)
+	libraries := map[string]component{}
+	for _, path := range args[2:] {
+		file, of, err := program(sources, path, libraries)
 		if err != nil {
 			return err
 		}
-		file.Version = args[0]
+		file.Version = version
 		all.On = append(all.On, file.Ref)
 		b.Components = append(b.Components, file)
 		b.Dependencies = append(b.Dependencies, of)
 	}
-	for _, ref := range slices.Sorted(maps.Keys(modules)) {
-		b.Components = append(b.Components, modules[ref])
+	own, of, others, err := published(sources)
+	if err != nil {
+		return err
+	}
+	for _, c := range own {
+		all.On = append(all.On, c.Ref)
+	}
+	b.Components = append(b.Components, own...)
+	b.Dependencies = append(b.Dependencies, of...)
+	for _, c := range others {
+		libraries[c.Ref] = c
+	}
+	for _, ref := range slices.Sorted(maps.Keys(libraries)) {
+		b.Components = append(b.Components, libraries[ref])
 	}
 	b.Dependencies = append([]dependency{all}, b.Dependencies...)
 	e := json.NewEncoder(out)
@@ -106,8 +120,8 @@ func run(out io.Writer, args []string) error {
 	return e.Encode(b)
 }
 
-// program describes a program, and adds the modules that it is made of.
-func program(path string, modules map[string]component) (component, dependency, error) {
+// program describes a program, and adds the libraries that it is made of.
+func program(sources fs.FS, path string, libraries map[string]component) (component, dependency, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return component{}, dependency{}, err
@@ -127,18 +141,29 @@ func program(path string, modules map[string]component) (component, dependency, 
 		}
 	}
 	of := dependency{Ref: name}
-	add := func(m debug.Module) {
-		c := component{Type: "library", Name: m.Path, Version: m.Version, PURL: "pkg:golang/" + m.Path + "@" + m.Version}
-		c.Ref = c.PURL
-		modules[c.Ref] = c
+	add := func(c component) {
+		libraries[c.Ref] = c
 		of.On = append(of.On, c.Ref)
 	}
-	add(debug.Module{Path: "stdlib", Version: strings.TrimPrefix(info.GoVersion, "go")})
+	add(goModule("stdlib", strings.TrimPrefix(info.GoVersion, "go")))
 	for _, m := range info.Deps {
 		if m.Replace != nil {
 			m = m.Replace
 		}
-		add(*m)
+		add(goModule(m.Path, m.Version))
+	}
+	packages, err := within(sources, info)
+	if err != nil {
+		return component{}, dependency{}, err
+	}
+	for _, c := range packages {
+		add(c)
 	}
 	return file, of, nil
+}
+
+// goModule describes a module of Go.
+func goModule(path, version string) component {
+	purl := "pkg:golang/" + path + "@" + version
+	return component{Type: "library", Ref: purl, Name: path, Version: version, PURL: purl}
 }

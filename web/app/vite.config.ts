@@ -1,5 +1,6 @@
 import ui from '@nuxt/ui/vite'
 import vue from '@vitejs/plugin-vue'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type Plugin } from 'vite'
 import { compression, defineAlgorithm } from 'vite-plugin-compression2'
@@ -11,6 +12,27 @@ const noIcons: Plugin = {
   name: 'no-icons',
   enforce: 'pre',
   resolveId: (id, importer) => /\/Icon\.vue$/.test(id) && importer?.includes('@nuxt/ui') ? path('src/NoIcon.vue') : undefined,
+}
+
+// What the page has of other packages, for the SBOM of a release (release/sbom): the modules of its scripts, and the packages that
+// its style sheets import. It is written into a folder that is not embedded.
+const folders = new Set<string>()
+const listPackages: Plugin = {
+  name: 'list-packages',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!id.endsWith('.css')) return
+    for (const [, name] of code.matchAll(/@import "([^"./][^"]*)"/g)) folders.add(path(`node_modules/${name}`))
+  },
+  generateBundle(_, bundle) {
+    for (const id of Object.values(bundle).flatMap(file => file.type === 'chunk' ? file.moduleIds : [])) {
+      const folder = /^[^\0].*\/node_modules\/(@[^/]+\/)?[^/]+/.exec(id)?.[0]
+      if (folder) folders.add(folder)
+    }
+    const packages = [...folders].map(folder => JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as Record<'name' | 'version', string>)
+    const lines = packages.map(({ name, version }) => JSON.stringify({ name, version })).sort()
+    this.emitFile({ type: 'asset', fileName: '.vite/packages.json', source: `[\n  ${lines.join(',\n  ')}\n]\n` })
+  },
 }
 
 export default defineConfig({
@@ -33,6 +55,7 @@ export default defineConfig({
   },
   plugins: [
     noIcons,
+    listPackages,
     vue(),
     ui({
       router: false,
@@ -45,6 +68,6 @@ export default defineConfig({
       experimental: { componentDetection: ['Badge', 'Button', 'DropdownMenu', 'FormField', 'Input', 'Modal', 'Separator', 'Skeleton', 'Tabs'] },
     }),
     // The server hands these out to browsers that take them (package web).
-    compression({ include: /./, exclude: /\.gz$/, algorithms: [defineAlgorithm('gzip', { level: 9 })], logLevel: 'silent' }),
+    compression({ include: /./, exclude: /\.gz$|^\.vite\//, algorithms: [defineAlgorithm('gzip', { level: 9 })], logLevel: 'silent' }),
   ],
 })
