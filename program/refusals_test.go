@@ -18,6 +18,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"or3.chat/cloud/docs"
 	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/internal/sqlitex"
 )
@@ -400,9 +401,24 @@ func (s station) runRefused(t *testing.T, c *exec.Cmd, dir string, tc refusal) {
 	if strings.Contains(message, "hunter2") || strings.Contains(stdout.String(), "http") {
 		t.Errorf("a secret or a link is shown: %s%s", message, stdout.String())
 	}
+	if starts := len(c.Args) > 1 && c.Args[1] == "serve"; starts && tc.reason != "unknown flag" && !explained(t, message) {
+		t.Error("docs/troubleshooting.md has no such message")
+	}
 	if t.Failed() {
 		t.Logf("stderr: %s\nstdout: %s", stderr.String(), stdout.String())
 	}
+}
+
+// explained reports whether docs/troubleshooting.md has a message that is in an output. The steps in front of a reason are none.
+func explained(t *testing.T, output string) bool {
+	t.Helper()
+	refusals, err := docs.Refusals()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(refusals, func(r docs.Refusal) bool {
+		return (strings.HasPrefix(r.Text, "<") || !strings.HasSuffix(r.Key, ":")) && r.In(output)
+	})
 }
 
 // TestAnAddressThatIsTakenNamesItsHolder starts a server where another program listens.

@@ -31,11 +31,11 @@ func (w *within) Unwrap() error { return w.err }
 
 // explained is an error with a text for operators.
 type explained struct {
-	text string
-	err  error
+	fault string
+	err   error
 }
 
-func (e *explained) Error() string { return e.text }
+func (e *explained) Error() string { return e.fault }
 func (e *explained) Unwrap() error { return e.err }
 
 // Explain returns err with a text that names the file, the reason and the fix, if the operating system has refused something
