@@ -149,7 +149,6 @@ type turn struct {
 	settings
 	log    *slog.Logger
 	memory membudget.Limit
-	pages  http.Handler // nil without a web client
 	vault  *vault.Vault
 	data   *instance.Instance
 	host   *host.Host
@@ -165,8 +164,9 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit,
 		return nil, err
 	}
 	pages := s.client(c.web)
-	pages.Log, pages.SignedIn = log, i.signedIn
-	if i.pages, err = web.New(pages); err != nil {
+	pages.Log, pages.Now, pages.SignedIn = log, c.now, i.signedIn
+	shown, err := web.New(pages)
+	if err != nil {
 		return nil, fmt.Errorf("--web: %w", oserror.Explain(err))
 	}
 	path, err := s.DataPath()
@@ -181,13 +181,16 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit,
 	if err != nil {
 		return nil, err
 	}
-	o := host.Options{Memory: memory, Program: program, Web: i.pages, Version: buildVersion(), MachineNames: append(machineNames(s.String(setting.Addr)), i.https.Domains()...)}
-	if o.OwnPage = i.pages != nil && c.web == ""; c.web != "" {
+	o := host.Options{Memory: memory, Program: program, Web: shown, Version: buildVersion(), MachineNames: append(machineNames(s.String(setting.Addr)), i.https.Domains()...)}
+	if o.OwnPage = i.ownPage(); c.web != "" {
 		o.Client, o.WebEndpoints = true, web.Endpoints
 	}
 	i.host, err = host.New(i.data, o)
 	return i, err
 }
+
+// ownPage reports whether the built-in page is what people see.
+func (i *turn) ownPage() bool { return web.BuiltIn && i.web == "" }
 
 // signedIn reports whether a request comes from someone with a session. Where that cannot be said, nobody is led away.
 func (i *turn) signedIn(r *http.Request) bool {
@@ -229,7 +232,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.pages != nil && i.web == "", doctor.Commands(i.host.Arrived))
+		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.ownPage(), doctor.Commands(i.host.Arrived))
 		site.Manage()
 		i.announce(serving, i.settings, i.data, addr)
 		i.vault.Opened(i.log)

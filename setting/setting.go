@@ -47,6 +47,8 @@ const (
 	TrustProxy         = "OR3_TRUST_PROXY"
 	TrustedProxies     = "OR3_TRUSTED_PROXIES"
 	ForwardedForHeader = "OR3_FORWARDED_FOR_HEADER"
+	SecurityContact    = "OR3_SECURITY_CONTACT"
+	SecurityLanguages  = "OR3_SECURITY_LANGUAGES"
 
 	Domain      = "OR3_DOMAIN"
 	HTTPAddr    = "OR3_HTTP_ADDR"
@@ -295,6 +297,16 @@ func Host() []or3cloud.Setting {
 			Name: ForwardedForHeader, Settable: true, Group: GroupNetwork, Label: "Header with the client's address", Default: "x-forwarded-for", Example: "cf-connecting-ip",
 			Help: "Of whoever the proxy speaks for: x-forwarded-for, x-real-ip, cf-connecting-ip or another one that the proxy sets; forwarded takes " +
 				"host and protocol from it as well (RFC 7239).",
+		},
+		{
+			Name: SecurityContact, Settable: true, Group: GroupNetwork, Label: "Contact for vulnerabilities", Kind: or3cloud.KindList,
+			Example: "mailto:security@example.org,https://example.org/report",
+			Help: "Whom to tell of a vulnerability, the preferred address first: what /.well-known/security.txt says (RFC 9116). Without it there is " +
+				"no such file, but for the one of the client in --web, which wins.",
+		},
+		{
+			Name: SecurityLanguages, Settable: true, Group: GroupNetwork, Label: "Languages of that contact", Kind: or3cloud.KindList, Example: "en,de",
+			Help: "Languages in which reports of vulnerabilities are read.",
 		},
 
 		{

@@ -104,7 +104,7 @@ func TestADirectoryThatIsRefusedIsNotReadAgainForEveryRequest(t *testing.T) {
 	if page := text(t, h, "/", true); !strings.Contains(page, `buildId:"one"`) {
 		t.Errorf("what was there before is not served on: %s", page)
 	}
-	d := h.(documented).next.(*entrance).client
+	d := h.(contact).client
 	at := d.refused.at
 	for range 100 {
 		get(h, "/", true)
@@ -162,7 +162,7 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	h := serve(t, inCloud(t, dir))
 	rec := &httpapi.Record{}
 	w, r := httpapi.WithRecord(httptest.NewRecorder(), httptest.NewRequest("GET", "/robots.txt", nil), rec)
-	d := h.(documented).next.(*entrance).client.served.Load().now
+	d := h.(contact).client.served.Load().now
 	d.static.folder = newCache().Folder(unreadable{d.files})
 	h.ServeHTTP(w, r)
 	if rec.Status != http.StatusInternalServerError || rec.Err == nil || !strings.Contains(rec.Err.Error(), "robots.txt") {

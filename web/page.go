@@ -8,6 +8,9 @@ import (
 	"net/http"
 )
 
+// BuiltIn says that the binary has the built-in page.
+const BuiltIn = true
+
 //go:embed page
 var pageFiles embed.FS
 

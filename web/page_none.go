@@ -4,6 +4,9 @@ package web
 
 import "net/http"
 
+// BuiltIn says that the binary has the built-in page.
+const BuiltIn = false
+
 // page returns no handler: this binary was built without the page.
 func page(marks) (http.Handler, error) { return nil, nil }
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"time"
 
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/instance"
@@ -26,6 +27,8 @@ type Options struct {
 	Plan   instance.Plan
 	// Log says what was found in Dir, and when that changes; nil says nothing.
 	Log *slog.Logger
+	// Now is the clock; nil stands for the system's.
+	Now func() time.Time
 	// SignedIn reports whether a request comes from someone with a session. It is asked for clients without an account UI alone.
 	SignedIn func(*http.Request) bool
 }
@@ -34,30 +37,49 @@ type Options struct {
 const DocumentsPath = "/or3/docs"
 
 // New returns the handler for everything outside /api/. With a directory it serves the client in it, told of this server where the
-// server has accounts, and the built-in page below /account/; without one it serves the built-in page, or is nil in a binary that was
+// server has accounts, and the built-in page below /account/; without one it serves the built-in page, or nothing in a binary that was
 // built without it (build tag noweb). The documentation is there as well (requirement 7.1), but for a client without a cloud, which is
-// served alone.
+// served alone. For all of them it has the file that says whom to tell of vulnerabilities.
 func New(o Options) (http.Handler, error) {
+	var client *directory
+	if o.Dir != "" {
+		var err error
+		if client, err = newDirectory(o); err != nil {
+			return nil, err
+		}
+	}
+	pages, err := pages(o, client)
+	if err != nil {
+		return nil, err
+	}
+	if pages == nil {
+		pages = http.NotFoundHandler()
+	}
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	return contact{pages, client, contactLines(o.Config), now}, nil
+}
+
+// pages are a client and what is beside it, or the built-in page if client is nil; nil if there is neither.
+func pages(o Options, client *directory) (http.Handler, error) {
 	base := o.Config.String(setting.BasePath)
-	if o.Dir == "" {
+	if client == nil {
 		own, err := page(marks{accounts: o.Config.Bool(setting.SSRAuthEnabled)})
 		if own == nil || err != nil {
 			return nil, err
 		}
 		return withDocuments(own, base, "/docs", DocumentsPath), nil
 	}
-	d, err := newDirectory(o)
-	if err != nil {
-		return nil, err
-	}
 	if !o.Plan.Cloud() {
-		return d, nil
+		return client, nil
 	}
 	account, err := page(marks{accounts: true, client: o.Config.String(setting.BasePath) + "/"})
 	if err != nil {
 		return nil, err
 	}
-	e := &entrance{client: d, account: account, base: base, signedIn: o.SignedIn}
+	e := &entrance{client: client, account: account, base: base, signedIn: o.SignedIn}
 	if o.Config.Bool(setting.GuestAccess) { // the client is of use to whoever has no session
 		e.signedIn = nil
 	}

@@ -87,6 +87,7 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_STORAGE_ENABLED=true", "OR3_CLOUD_STORAGE_ENABLED=false", "NUXT_PUBLIC_STORAGE_PROVIDER=convex", "OR3_STORAGE_PROVIDER=s3",
 		"OR3_LIMITS_ENABLED=false", `OR3_RATE_LIMIT_OVERRIDES_JSON={"sync:push":{"windowMs":1,"maxRequests":2}}`, "DISABLE_RATE_LIMIT=1",
 		"OR3_ALLOWED_ORIGINS=https://a.example, https://b.example", "OR3_FORCE_HTTPS=false", "OR3_TRUST_PROXY=true",
+		"OR3_SECURITY_CONTACT=mailto:security@a.example, https://a.example/report", "OR3_SECURITY_LANGUAGES=en, de",
 		"OR3_SMTP_URL=smtp://mail.example.org", "OR3_SMTP_FROM=cloud@example.org", "OR3_SMTP_EHLO_NAME=relay.example.org",
 		"OR3_FORWARDED_FOR_HEADER=X-Real-IP", "OR3_STORAGE_ALLOWED_MIME_TYPES=image/png", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=1000", "OR3_STORAGE_WORKSPACE_QUOTA_FILES=20", "OR3_STORAGE_USER_QUOTA_BYTES=2000",
 		"OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SHUTDOWN_TIMEOUT_MS=2500",
@@ -140,6 +141,40 @@ func TestEveryVariable(t *testing.T) {
 }
 
 // What the client is told must be what it can use: a path, sources of a policy, addresses of pages.
+func TestContactIsChecked(t *testing.T) {
+	for text, fix := range map[string]string{
+		"security@example.org":                             "mailto:security@example.org",
+		"mailto:security@example.org,bob@example.org":      "mailto:bob@example.org",
+		"http://example.org/report":                        "https://",
+		"example.org/report":                               "mailto:security@example.org or https://",
+		"mailto:":                                          "mailto:security@example.org or https://",
+		"mailto:Ann <ann@example.org>":                     "mailto:security@example.org or https://",
+		"https://":                                         "mailto:security@example.org or https://",
+		"https://example.org/a b":                          "mailto:security@example.org or https://",
+		"https://user:password@example.org":                "mailto:security@example.org or https://",
+		"https://example.org/\nContact: mailto:x@evil.org": "mailto:security@example.org or https://",
+		"javascript:alert(1)":                              "mailto:security@example.org or https://",
+	} {
+		cfg, problems, _ := load(t, "OR3_SECURITY_CONTACT="+text)
+		if len(problems) != 1 || problems[0].Variable != setting.SecurityContact || !strings.Contains(problems[0].Fix, fix) || len(cfg.List(setting.SecurityContact)) > 0 {
+			t.Errorf("%q: %+v, and the value is %q", text, problems, cfg.List(setting.SecurityContact))
+		}
+	}
+	good := []string{"mailto:security@example.org?subject=OR3%20Cloud", "https://example.org/report?to=security#form", "tel:+43-1-234567", "mailto:a+b@example.org"}
+	cfg, problems, warnings := load(t, "OR3_SECURITY_CONTACT="+strings.Join(good, ", "))
+	if got := cfg.List(setting.SecurityContact); !slices.Equal(got, good) || len(problems)+len(warnings) > 0 {
+		t.Errorf("%q, %+v, %+v", got, problems, warnings)
+	}
+	for _, bad := range []string{"english!", "en de", "en_US", "1"} {
+		if _, problems, _ := load(t, "OR3_SECURITY_CONTACT=mailto:a@example.org", "OR3_SECURITY_LANGUAGES="+bad); len(problems) != 1 || problems[0].Variable != setting.SecurityLanguages {
+			t.Errorf("%q: %+v", bad, problems)
+		}
+	}
+	if _, problems, warnings := load(t, "OR3_SECURITY_LANGUAGES=en"); len(problems) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0].String(), "without "+setting.SecurityContact) {
+		t.Errorf("languages alone: %+v, %+v", problems, warnings)
+	}
+}
+
 func TestSettingsOfTheClientAreChecked(t *testing.T) {
 	for _, bad := range []string{
 		"OR3_BASE_PATH=chat", "OR3_BASE_PATH=/api", "OR3_BASE_PATH=/api/x", "OR3_BASE_PATH=/a/../b", "OR3_BASE_PATH=/a//b", "OR3_BASE_PATH=/a b",

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +65,7 @@ func (l *loader) derive(c *Config) {
 	l.checkProxies(c)
 	l.checkMediaTypes(c.get(setting.AllowedMIMETypes))
 	l.checkClient(c)
+	l.checkContact(c.get(setting.SecurityContact), c.get(setting.SecurityLanguages))
 	l.checkAdmin(c)
 	l.checkModels(c)
 	l.checkRateLimits(c.get(setting.RateLimitOverrides), c.get(setting.DisableRateLimit))
@@ -114,6 +117,53 @@ func (l *loader) checkClient(c *Config) {
 			v.Text = ""
 		}
 	}
+}
+
+// language is a tag such as en or de-AT (RFC 5646).
+var language = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
+
+// checkContact refuses what a security.txt must not say (RFC 9116): whoever has found a vulnerability would be left alone with it.
+func (l *loader) checkContact(to, languages *Value) {
+	for _, entry := range to.list {
+		if fault, fix := contactFault(entry); fault != "" {
+			l.problems = append(l.problems, *to.problem(fmt.Sprintf("has %q, %s", entry, fault), fix))
+			to.Text, to.list = "", nil
+			break
+		}
+	}
+	for _, entry := range languages.list {
+		if !language.MatchString(entry) {
+			l.problems = append(l.problems, *languages.problem(fmt.Sprintf("has %q, which is no language", entry), "Use for example en,de."))
+			languages.Text, languages.list = "", nil
+			break
+		}
+	}
+	if len(to.list) == 0 && len(languages.list) > 0 {
+		l.doubt(languages, "has no effect without "+setting.SecurityContact, "Set both, or neither.")
+	}
+}
+
+// contactFault says what is wrong with an address for reports.
+func contactFault(text string) (fault, fix string) {
+	u, err := url.Parse(text)
+	printable := !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+	switch {
+	case err == nil && printable && u.Scheme == "https" && isHost(u.Hostname()) && u.User == nil,
+		err == nil && printable && u.Scheme == "mailto" && isMailbox(u.Opaque),
+		err == nil && printable && u.Scheme == "tel" && u.Opaque != "":
+		return "", ""
+	case isMailbox(text):
+		return "which needs mailto: in front of it", "Write mailto:" + text + "."
+	case err == nil && u.Scheme == "http":
+		return "which is not https", "Use an address that begins with https://."
+	}
+	return "which is no address at which to report", "Use for example mailto:security@example.org or https://example.org/report."
+}
+
+// isMailbox reports whether a text is an address of mail alone.
+func isMailbox(text string) bool {
+	a, err := mail.ParseAddress(text)
+	return err == nil && a.Address == text && !strings.ContainsAny(text, " \"")
 }
 
 // checkAdmin looks at who may reach the administration, and where.
