@@ -310,8 +310,12 @@ func (c serveCommand) announce(ctx context.Context, s settings, data *instance.I
 	if err != nil {
 		fmt.Fprintf(c.stderr, "or3-cloud: the link for the first account cannot be made: %v\n", err)
 	}
+	page := url + "/"
+	if c.web != "" && web.BuiltIn { // of the client it is not known whether it has a page for that
+		page = url + web.AccountPath + "/?continue="
+	}
 	for _, fragment := range fragments {
-		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s/#%s\n\n", url, fragment)
+		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s#%s\n\n", page, fragment)
 	}
 	if !s.Bool(setting.SSRAuthEnabled) {
 		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")
