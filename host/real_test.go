@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,26 +32,8 @@ import (
 type real struct {
 	*Host
 	started
-	ahead atomic.Int64 // of the clock, in nanoseconds
-	log   record       // at level debug, if OR3_LOG_LEVEL asks for it
-}
-
-// record is a log.
-type record struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *record) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.String()
+	ahead atomic.Int64    // of the clock, in nanoseconds
+	log   patience.Output // at level debug, if OR3_LOG_LEVEL asks for it
 }
 
 // startReal starts one. change, if set, replaces the sync provider.

@@ -184,7 +184,7 @@ func healthcheckCommand(a app) *cobra.Command {
 		if err != nil {
 			return probe.Server{}, err
 		}
-		return probe.Server{Addr: s.String(setting.Addr), Domain: s.domain()}, nil
+		return probe.Server{Addr: s.String(setting.Addr), Domain: s.Domain()}, nil
 	})
 	cmd.Args = noArguments
 	f.bind(cmd)

@@ -75,18 +75,12 @@ func TestADomainIsServedThroughUpgrades(t *testing.T) {
 					f.Close()
 				}
 			}
-			var out, log output
+			var out, log patience.Output
 			server.Stdout, server.Stderr = &out, &log
 			if err := server.Start(); err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() {
-				server.Process.Kill()
-				server.Wait()
-				if t.Failed() {
-					t.Logf("%s", &log)
-				}
-			})
+			killAtEnd(t, server, &log)
 			secure, plain := authority.Client(addrs[0]), authority.Client(addrs[1])
 			const url = "https://cloud.example.org/api/auth/session"
 			for _, name := range []string{"chat.example.org", "cloud.example.org"} {

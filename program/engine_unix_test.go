@@ -29,7 +29,7 @@ type starter struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	lines chan announcement
-	log   *output
+	log   *patience.Output
 	ended chan error
 }
 
@@ -44,7 +44,7 @@ func startEngine(t *testing.T, data string, args ...string) *starter {
 	if err := os.Symlink(self, program); err != nil { // TestMain goes by the name
 		t.Fatal(err)
 	}
-	s := &starter{t: t, cmd: exec.Command(program, append([]string{"engine", "--data", data}, args...)...), log: &output{}, lines: make(chan announcement, 8), ended: make(chan error, 1)}
+	s := &starter{t: t, cmd: exec.Command(program, append([]string{"engine", "--data", data}, args...)...), log: &patience.Output{}, lines: make(chan announcement, 8), ended: make(chan error, 1)}
 	s.cmd.Dir, s.cmd.Stderr = dir, s.log
 	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -351,7 +351,7 @@ func TestAnEngineServesWhatItHas(t *testing.T) {
 func looking(t *testing.T, data string) error {
 	t.Helper()
 	a := newApp(registerProviders)
-	a.stdout, a.stderr, a.environ = &output{}, &output{}, os.Environ()
+	a.stdout, a.stderr, a.environ = &patience.Output{}, &patience.Output{}, os.Environ()
 	c := engineCommand{app: a, settingFlags: settingFlags{data: data, partial: true}}
 	s, err := c.loadServer(c.settingFlags)
 	if err != nil {

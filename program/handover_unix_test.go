@@ -56,6 +56,18 @@ var built = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
+// killAtEnd ends a server with the test, and shows its log if that has failed.
+func killAtEnd(t *testing.T, server *exec.Cmd, log fmt.Stringer) {
+	t.Helper()
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait()
+		if t.Failed() {
+			t.Logf("%s", log)
+		}
+	})
+}
+
 // fresh sends one request on a connection of its own.
 func fresh(method, url string) (status int, retryAfter string, err error) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience.Limit}
@@ -90,13 +102,7 @@ func TestUpgradeKeepsThePortOpen(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		server.Process.Kill()
-		server.Wait()
-		if t.Failed() {
-			t.Logf("%s", &log)
-		}
-	})
+	killAtEnd(t, server, &log)
 	urls := make(chan string, 16)
 	go func() {
 		defer close(urls)
@@ -244,7 +250,7 @@ func faulty(t *testing.T, prepare func(program string), faults ...int64) (execut
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
-	var stderr, stdout output
+	var stderr, stdout patience.Output
 	a := newApp(registerProviders)
 	a.stdout, a.stderr, a.logJSON = &stdout, &stderr, true
 	a.environ = []string{"OR3_DATA_DIR=" + filepath.Join(dir, "data"), "OR3_ADDR=unix:" + socket, "LISTEN_FDS=1", "KEPT=1"}
@@ -366,24 +372,6 @@ func faulty(t *testing.T, prepare func(program string), faults ...int64) (execut
 		t.Error("nobody removed the socket in the end")
 	}
 	return executed, stderr.String(), err
-}
-
-// output is what a program prints, which it does from several goroutines.
-type output struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.String()
 }
 
 func TestAFaultOfAProviderExecutesTheProgramAnew(t *testing.T) {

@@ -127,7 +127,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		}
 	}
 	notify.Ready(ctx, log, process.Variable, func(ctx context.Context) error {
-		return probe.Server{Addr: listensAt(socket.Addr()), Domain: s.domain()}.Alive(ctx)
+		return probe.Server{Addr: listensAt(socket.Addr()), Domain: s.Domain()}.Alive(ctx)
 	})
 	next := i
 	return process.Serve(ctx, log, socket, upgrades, func(ctx context.Context, t *handover.Turn) (handover.Ending, error) {
@@ -274,21 +274,13 @@ func (i *turn) openStores(ctx context.Context) error {
 	return i.host.Open(ctx)
 }
 
-// domain is the first of the names under which the server speaks HTTPS itself; "" if it does not.
-func (s settings) domain() string {
-	if names := s.List(setting.Domain); len(names) > 0 {
-		return names[0]
-	}
-	return ""
-}
-
 // keeps reports whether a server has a data directory: for what providers store, or for certificates.
-func (s settings) keeps() bool { return s.needsDisk() || s.domain() != "" }
+func (s settings) keeps() bool { return s.needsDisk() || s.Domain() != "" }
 
 // addresses are where a server listens.
 func (s settings) addresses() handover.Addresses {
 	at := handover.Addresses{Main: s.String(setting.Addr), Access: handover.Access{Mode: s.SocketMode(), Group: s.String(setting.SocketGroup)}}
-	if plain := s.String(setting.HTTPAddr); plain != setting.NoHTTPAddr && s.domain() != "" {
+	if plain := s.String(setting.HTTPAddr); plain != setting.NoHTTPAddr && s.Domain() != "" {
 		at.Plain = plain
 	}
 	return at

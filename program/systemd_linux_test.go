@@ -95,7 +95,7 @@ func startManager(t *testing.T, units map[string]string) *manager {
 		mount --bind "$2" /usr/local/bin
 		exec "$0" --system --unit=boot.target --log-target=console --show-status=no`, systemd, m.etc, m.bin)
 	boot.Env = []string{"PATH=" + os.Getenv("PATH"), "container=test", "SYSTEMD_UNIT_PATH=" + unitDir}
-	var console output
+	var console patience.Output
 	boot.Stdout, boot.Stderr = &console, &console
 	boot.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET | syscall.CLONE_NEWCGROUP,

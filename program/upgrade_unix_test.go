@@ -28,7 +28,7 @@ type upgrading struct {
 	t       *testing.T
 	socket  string
 	program string
-	log     *output
+	log     *patience.Output
 	stop    context.CancelFunc
 	ended   chan error
 	// answers and unavailable count the requests that were answered, and those with 503.
@@ -42,7 +42,7 @@ const upgradeSecret = "a-secret-of-the-server-0123456789abcdef"
 func serveForUpgrade(t *testing.T, change func(*app)) *upgrading {
 	t.Helper()
 	dir := t.TempDir()
-	u := &upgrading{t: t, socket: filepath.Join(dir, "s"), program: filepath.Join(dir, "bin", "or3-cloud"), log: &output{}, ended: make(chan error, 1)}
+	u := &upgrading{t: t, socket: filepath.Join(dir, "s"), program: filepath.Join(dir, "bin", "or3-cloud"), log: &patience.Output{}, ended: make(chan error, 1)}
 	a := newApp(registerProviders)
 	a.stdout, a.stderr, a.logJSON = u.log, u.log, true
 	// Candidates are the test binary, whose directory for coverage they must know.

@@ -160,10 +160,13 @@ func contactFault(text string) (fault, fix string) {
 	return "which is no address at which to report", "Use for example mailto:security@example.org or https://example.org/report."
 }
 
-// isMailbox reports whether a text is an address of mail alone.
-func isMailbox(text string) bool {
+// isMailbox reports whether a text is an address of mail that can stand in a URL as it is.
+func isMailbox(text string) bool { return isMailAddress(text) && !strings.ContainsAny(text, " \"") }
+
+// isMailAddress reports whether a text is an address of mail alone.
+func isMailAddress(text string) bool {
 	a, err := mail.ParseAddress(text)
-	return err == nil && a.Address == text && !strings.ContainsAny(text, " \"")
+	return err == nil && a.Address == text
 }
 
 // checkAdmin looks at who may reach the administration, and where.

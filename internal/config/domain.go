@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/mail"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -36,6 +35,14 @@ func (l *loader) checkDomain(c *Config) {
 	c.deriveDefault(setting.Addr, ":443")
 	c.deriveDefault(setting.HTTPAddr, ":80")
 	c.deriveDefault(setting.PublicURL, "https://"+names[0])
+}
+
+// Domain is the first of the names under which the server speaks HTTPS itself; "" if it does not.
+func (c *Config) Domain() string {
+	if names := c.List(setting.Domain); len(names) > 0 {
+		return names[0]
+	}
+	return ""
 }
 
 // private are the last labels of names that are not in the public DNS.
@@ -95,10 +102,8 @@ func (l *loader) checkHTTPS(c *Config) {
 				"Leave it out; or leave "+setting.Domain+" out, if the proxy has the certificate.")
 		}
 	}
-	if v := c.get(setting.ACMEEmail); v.Text != "" {
-		if at, err := mail.ParseAddress(v.Text); err != nil || at.Address != v.Text {
-			l.problems = append(l.problems, *v.problem("is no e-mail address", "Use for example admin@example.org, or leave it out."))
-		}
+	if v := c.get(setting.ACMEEmail); v.Text != "" && !isMailAddress(v.Text) {
+		l.problems = append(l.problems, *v.problem("is no e-mail address", "Use for example admin@example.org, or leave it out."))
 	}
 	if v := c.get(setting.ACMECA); v.Text != "" {
 		if u, err := url.Parse(v.Text); err != nil || u.Scheme != "https" || !isHost(u.Hostname()) {

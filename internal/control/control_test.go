@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/patience"
 )
 
 type greeting struct {
@@ -233,7 +233,7 @@ func TestAnAnswerOfAnotherProgramIsNoAnswer(t *testing.T) {
 // TestASecretInACommandIsInNoLog keeps what commands carry, such as passwords, out of the server's log.
 func TestASecretInACommandIsInNoLog(t *testing.T) {
 	dir := t.TempDir()
-	var log syncBuffer
+	var log patience.Output
 	s, err := Serve(dir, commands(), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
@@ -248,21 +248,4 @@ func TestASecretInACommandIsInNoLog(t *testing.T) {
 	if text := log.String(); strings.Contains(text, "a-secret-phrase") || !strings.Contains(text, "a mistake") {
 		t.Error(text)
 	}
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

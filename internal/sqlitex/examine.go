@@ -51,7 +51,7 @@ func checkFirstPage(path string) (err error) {
 // isForeign reports whether another program has made a file, by what is in it without its write-ahead log. What cannot be read is said elsewhere.
 func isForeign(path string) bool {
 	abs, err := filepath.Abs(path)
-	if info, missing := os.Stat(abs); err != nil || missing != nil || info.Size() == 0 {
+	if err != nil || !filled(abs) {
 		return false
 	}
 	registerUnmapped()

@@ -99,11 +99,7 @@ func split(text, otherwise string) (fault, fix string) {
 func (e *examination) answers(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	server := probe.Server{Addr: addr}
-	if names := e.Config.List(setting.Domain); len(names) > 0 {
-		server.Domain = names[0]
-	}
-	return server.Alive(ctx)
+	return probe.Server{Addr: addr, Domain: e.Config.Domain()}.Alive(ctx)
 }
 
 // publicURL opens the server as people do, and looks at what arrives. Where none is running, this process stands in for it.
@@ -259,7 +255,7 @@ func cause(err error, base *url.URL) (fault, fix string) {
 
 // standIn answers at the server's address while no server runs, and remembers what arrives. It is nil if it cannot listen.
 func (e *examination) standIn() *http.Server {
-	if e.listener == nil || e.Identify == nil || len(e.Config.List(setting.Domain)) > 0 { // it would need the certificate
+	if e.listener == nil || e.Identify == nil || e.Config.Domain() != "" { // it would need the certificate
 		return nil
 	}
 	var arrivals middleware.Arrivals

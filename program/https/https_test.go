@@ -1,7 +1,6 @@
 package https
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -26,29 +25,11 @@ import (
 	"or3.chat/cloud/setting"
 )
 
-// logged is a log that a test reads while it is written.
-type logged struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.String()
-}
-
 // server is a site that is served.
 type server struct {
 	t      *testing.T
 	site   *Site
-	log    *logged
+	log    *patience.Output
 	client *http.Client // of browsers at the port of HTTPS
 	plain  string       // the address for plain HTTP
 	end    func()
@@ -90,7 +71,7 @@ func configured(t *testing.T, data string, a *acmetest.Authority, more ...string
 // serve serves a site until the test or end ends it.
 func serve(t *testing.T, socket *handover.Socket, a *acmetest.Authority, c *config.Config, change func(*Names)) *server {
 	t.Helper()
-	s := &server{t: t, log: &logged{}, client: a.Client(socket.Listener.Addr().String())}
+	s := &server{t: t, log: &patience.Output{}, client: a.Client(socket.Listener.Addr().String())}
 	if socket.Plain != nil {
 		s.plain = socket.Plain.Addr().String()
 	}

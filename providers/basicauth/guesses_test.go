@@ -21,6 +21,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/passwd"
+	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/guard"
 	"or3.chat/cloud/providers/basicauth/internal/sessions"
@@ -296,7 +297,7 @@ func TestRecipesOfIntrusionDetectionMatchTheLine(t *testing.T) {
 	}
 	for _, json := range []bool{false, true} {
 		in := openTest(t, nil)
-		var lines syncBuffer
+		var lines patience.Output
 		in.env.Log = logx.New(io.MultiWriter(&lines, in.log), logx.Options{Level: slog.LevelInfo, JSON: json}).With("provider", sessions.Provider) // as the host does
 		in.restart()
 		for _, address := range []string{"198.51.100.7", "2001:db8:1:2::9"} {

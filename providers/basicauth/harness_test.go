@@ -1,7 +1,6 @@
 package basicauth
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -22,6 +21,7 @@ import (
 	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/httpapi"
 	"or3.chat/cloud/internal/leaktest"
+	"or3.chat/cloud/internal/patience"
 	"or3.chat/cloud/providers/basicauth/internal/factors"
 	"or3.chat/cloud/providers/basicauth/internal/refuse"
 	"or3.chat/cloud/setting"
@@ -111,31 +111,14 @@ type instance struct {
 	clock *clock
 	host  *fakeHost
 	env   or3cloud.Env
-	log   *syncBuffer
+	log   *patience.Output
 	// secrets are those of all requests; none may stand in the log.
 	secrets leaktest.Watch
 }
 
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 func openTest(t *testing.T, cfg config) *instance {
 	t.Helper()
-	in := &instance{t: t, clock: &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, host: &fakeHost{}, log: &syncBuffer{}}
+	in := &instance{t: t, clock: &clock{t: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}, host: &fakeHost{}, log: &patience.Output{}}
 	in.env = or3cloud.Env{
 		Config: cfg, DataDir: t.TempDir(), Now: in.clock.now, Rand: rand.Reader, Host: in.host,
 		Log: slog.New(slog.NewTextHandler(in.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
