@@ -305,8 +305,8 @@ func Host() []or3cloud.Setting {
 				"no such file, but for the one of the client in --web, which wins.",
 		},
 		{
-			Name: SecurityLanguages, Settable: true, Group: GroupNetwork, Label: "Languages of that contact", Kind: or3cloud.KindList, Example: "en,de",
-			Help: "Languages in which reports of vulnerabilities are read.",
+			Name: SecurityLanguages, Settable: true, Group: GroupNetwork, Label: "Languages of that contact", Kind: or3cloud.KindList, Default: "en",
+			Help: "Languages in which reports of vulnerabilities are read, for example en,de.",
 		},
 
 		{

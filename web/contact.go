@@ -37,9 +37,7 @@ func contactLines(cfg or3cloud.Config) string {
 	if b.Len() == 0 {
 		return ""
 	}
-	if languages := cfg.List(setting.SecurityLanguages); len(languages) > 0 {
-		fmt.Fprintf(&b, "Preferred-Languages: %s\n", strings.Join(languages, ", "))
-	}
+	fmt.Fprintf(&b, "Preferred-Languages: %s\n", strings.Join(cfg.List(setting.SecurityLanguages), ", "))
 	// It has to be an address of HTTPS. The file is at the root of the site, whatever path this server is below.
 	if origin := cfg.String(setting.PublicURL); strings.HasPrefix(origin, "https://") {
 		fmt.Fprintf(&b, "Canonical: %s%s\n", origin, ContactPath)

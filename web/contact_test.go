@@ -18,10 +18,11 @@ var contactTime = time.Date(2026, 11, 30, 1, 30, 0, 0, time.FixedZone("", 2*3600
 //walk:follows operations.md OR3_SECURITY_CONTACT=mailto:security@example.org,https://example.org/report
 func TestContact(t *testing.T) {
 	const (
-		to   = "OR3_SECURITY_CONTACT=mailto:security@example.org,https://example.org/report"
-		own  = "Contact: mailto:own@example.org\n"
-		want = "Contact: mailto:security@example.org\nContact: https://example.org/report\n"
-		ends = "Expires: 2027-03-29T00:00:00Z\n"
+		to        = "OR3_SECURITY_CONTACT=mailto:security@example.org,https://example.org/report"
+		own       = "Contact: mailto:own@example.org\n"
+		addresses = "Contact: mailto:security@example.org\nContact: https://example.org/report\n"
+		want      = addresses + "Preferred-Languages: en\n"
+		ends      = "Expires: 2027-03-29T00:00:00Z\n"
 	)
 	plain := client(t, map[string]string{"index.html": "start"})
 	knows := client(t, map[string]string{"index.html": "start", ".well-known/security.txt": own})
@@ -42,7 +43,7 @@ func TestContact(t *testing.T) {
 		},
 		"without HTTPS": {inCloud(t, "", to, "OR3_PUBLIC_URL=http://cloud.example.org"), want + ends},
 		"with languages": {
-			inCloud(t, "", to, "OR3_SECURITY_LANGUAGES=en, de-AT"), want + "Preferred-Languages: en, de-AT\n" + ends,
+			inCloud(t, "", to, "OR3_SECURITY_LANGUAGES=en, de-AT"), addresses + "Preferred-Languages: en, de-AT\n" + ends,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -138,7 +138,7 @@ func (l *loader) checkContact(to, languages *Value) {
 			break
 		}
 	}
-	if len(to.list) == 0 && len(languages.list) > 0 {
+	if len(to.list) == 0 && languages.IsSet {
 		l.doubt(languages, "has no effect without "+setting.SecurityContact, "Set both, or neither.")
 	}
 }
