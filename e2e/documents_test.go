@@ -19,14 +19,16 @@ type instruction struct {
 	text string
 	// block is a whole block of configuration, and empty for commands.
 	block string
+	// name is what the first line of a fenced block calls it, behind the language.
+	name string
 	// inline says that it is a part of a sentence.
 	inline bool
 }
 
 // programs begin commands. Whatever else begins a block makes it a block of configuration.
 var programs = []string{
-	"apt", "apt-get", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "dmesg", "dnf", "docker", "fail2ban-client", "git", "go", "install", "journalctl", "kill",
-	"kubectl", "ln", "ls", "make", "mkdir", "mv", "nginx", "npm", "openssl", "or3-cloud", "podman", "psql", "pnpm", "rm", "rsync", "sha256sum", "smartctl", "sqlite3", "ssh-keygen", "sudo",
+	"apt", "apt-get", "bun", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "df", "dmesg", "dnf", "docker", "fail2ban-client", "getent", "git", "go", "install", "journalctl", "kill",
+	"kubectl", "ln", "ls", "make", "mkdir", "mv", "nginx", "node", "npm", "npx", "openssl", "or3-cloud", "podman", "pnpm", "psql", "rm", "rsync", "setcap", "sha256sum", "smartctl", "sqlite3", "ss", "ssh-keygen", "sudo",
 	"systemctl", "systemd-analyze", "tar", "touch", "useradd", "usermod", "wget",
 }
 
@@ -45,11 +47,12 @@ var (
 	span       = regexp.MustCompile("`([^`]+)`")
 )
 
-// instructions reads a document in Markdown.
+// instructions reads a document in Markdown. A fenced block of the language "text" is what a program prints.
 func instructions(text string) []instruction {
 	var found []instruction
 	var block, paragraph []string
 	begin, fenced, blank := 0, false, true
+	var language, name string
 	flush := func() {
 		for _, m := range span.FindAllStringSubmatch(strings.Join(paragraph, " "), -1) {
 			// A single word is the name of a program.
@@ -61,8 +64,11 @@ func instructions(text string) []instruction {
 		for len(block) > 0 && strings.TrimSpace(block[len(block)-1]) == "" {
 			block = block[:len(block)-1]
 		}
-		if len(block) > 0 {
-			found = append(found, blockInstructions(begin, block)...)
+		if len(block) > 0 && language != "text" {
+			for _, in := range blockInstructions(begin, block) {
+				in.name = name
+				found = append(found, in)
+			}
 		}
 		block = nil
 	}
@@ -76,6 +82,7 @@ func instructions(text string) []instruction {
 		case fence:
 			flush()
 			fenced, begin = !fenced, n+1
+			language, name, _ = strings.Cut(strings.TrimLeft(strings.TrimSpace(line), "`"), " ")
 		case fenced:
 			block = append(block, line)
 		case indented && (blank || block != nil):
@@ -130,12 +137,14 @@ func blockInstructions(begin int, block []string) []instruction {
 //
 //	//walk:follows operations.md systemctl reload
 //
-// with the command, or with the first line of the block. The test reads the block out of the document where it can.
+// with the command, or with the first line of the block, or with the block's name. The test reads the block out of the document where it can;
+// those of npm/matrix do, and need not say it.
 type claim struct{ doc, text string }
 
 var (
-	claimLine = regexp.MustCompile(`^//walk:follows ([\w-]+\.md) (.+)$`)
-	testFunc  = regexp.MustCompile(`^func (Test\w+)\(`)
+	claimLine = regexp.MustCompile(`^\s*// ?walk:follows ([\w-]+\.md) (.+)$`)
+	testFunc  = regexp.MustCompile(`^(?:func (Test\w+)\(|\s*(?:test|it)(?:\.each\(.*\))?\('([^']+)')`)
+	namedRead = regexp.MustCompile(`\b(?:block|json)\('([\w-]+)'\)`)
 )
 
 // claims returns who follows what, of all tests of the module.
@@ -146,7 +155,7 @@ func claims(t *testing.T) map[claim]string {
 		if err != nil || e.IsDir() && path != ".." && (strings.HasPrefix(e.Name(), ".") || e.Name() == "node_modules") {
 			return cmp.Or(err, fs.SkipDir)
 		}
-		if e.IsDir() || !strings.HasSuffix(path, "_test.go") {
+		if e.IsDir() || !strings.HasSuffix(path, "_test.go") && !strings.HasSuffix(path, ".test.ts") {
 			return nil
 		}
 		f, err := os.Open(path)
@@ -158,11 +167,14 @@ func claims(t *testing.T) map[claim]string {
 		lines := bufio.NewScanner(f)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
+			for _, m := range namedRead.FindAllStringSubmatch(lines.Text(), -1) {
+				found[claim{"nuxt-host.md", m[1]}] = filepath.Base(path)
+			}
 			if m := claimLine.FindStringSubmatch(lines.Text()); m != nil {
 				waiting = append(waiting, claim{m[1], m[2]})
 			} else if m := testFunc.FindStringSubmatch(lines.Text()); m != nil {
 				for _, c := range waiting {
-					found[c] = m[1]
+					found[c] = cmp.Or(m[1], m[2])
 				}
 				waiting = nil
 			}
@@ -181,12 +193,14 @@ func claims(t *testing.T) map[claim]string {
 func TestInstructionsAreFound(t *testing.T) {
 	const text = "# A\n\nRun `or3-cloud config` or `curl http://x`; `OR3_ADDR`, `./data`, `nginx` and `chmodder x` are no commands.\n\n" +
 		"```sh\nor3-cloud gc --dry-run   # nothing goes\n\nor3-cloud user add \\\n  a#b@example.org\n# a remark\n```\n\n" +
-		"1. Write\n\n       A=b   # c\n\n       D=e\n   and `make\n   test`.\n\n    MODE=x ./or3-cloud serve\n\n```ini\n[Service]\nUser=x\n```\n"
+		"1. Write\n\n       A=b   # c\n\n       D=e\n   and `make\n   test`.\n\n    MODE=x ./or3-cloud serve\n\n```ini\n[Service]\nUser=x\n```\n\n" +
+		"```text\nready\n```\n\n```json some-name\n{}\n```\n\n    C=d\n"
 	want := []instruction{
-		{3, "or3-cloud config", "", true}, {3, "curl http://x", "", true},
-		{6, "or3-cloud gc --dry-run", "", false}, {8, "or3-cloud user add a#b@example.org", "", false},
-		{15, "A=b", "       A=b   # c\n\n       D=e\n", false}, {18, "make test", "", true},
-		{21, "MODE=x ./or3-cloud serve", "", false}, {24, "[Service] User=x", "[Service]\nUser=x\n", false},
+		{line: 3, text: "or3-cloud config", inline: true}, {line: 3, text: "curl http://x", inline: true},
+		{line: 6, text: "or3-cloud gc --dry-run"}, {line: 8, text: "or3-cloud user add a#b@example.org"},
+		{line: 15, text: "A=b", block: "       A=b   # c\n\n       D=e\n"}, {line: 18, text: "make test", inline: true},
+		{line: 21, text: "MODE=x ./or3-cloud serve"}, {line: 24, text: "[Service] User=x", block: "[Service]\nUser=x\n"},
+		{line: 33, text: "{}", block: "{}\n", name: "some-name"}, {line: 36, text: "C=d", block: "    C=d\n"},
 	}
 	if got := instructions(text); !slices.Equal(got, want) {
 		t.Errorf("found\n%+v\nwant\n%+v", got, want)

@@ -94,6 +94,9 @@ var operationsSteps = []step{
 	{text: "or3-cloud gc --workspace ID --json", run: `or3-cloud gc --workspace "$WORKSPACE" --json`, want: `\{`, stopped: true},
 	{text: "git clone https://github.com/Saluana/or3-chat ../or3-chat", elsewhere: "the sources of OR3 Chat come from outside"},
 	{text: "smartctl -a", elsewhere: "reads the system's disks"},
+	{text: "df -h", want: `(?i)mounted`},
+	{text: "setcap cap_net_bind_service=+ep /usr/local/bin/or3-cloud", elsewhere: "changes what the system lets a program do, which takes root"},
+	{text: "setcap cap_net_bind_service=+ep", elsewhere: "as above"},
 	{text: `sqlite3 FILE ".backup COPY"`, run: `sqlite3 /var/lib/or3-cloud/or3-sync.sqlite ".backup copy.sqlite"`, tool: "sqlite3", after: (*walk).foreignCopy},
 
 	// The client, and its next release.
@@ -269,7 +272,10 @@ var accountsSteps = []step{
 
 // administrationSteps follow docs/administration.md.
 var administrationSteps = []step{
-	{text: "or3-cloud admin password", before: startWalk, stdin: "Another horse 2\n", want: `super administrator admin has a new password`},
+	{text: "or3-cloud admin password", before: func(w *walk) {
+		w.srv.env["OR3_ADMIN_USERNAME"], w.srv.env["OR3_ADMIN_PASSWORD"] = "admin", "Correct horse 1"
+		startWalk(w)
+	}, stdin: "Another horse 2\n", want: `super administrator admin has a new password`},
 	{text: "or3-cloud action list", want: `sync\.gc-tombstones`, stopped: true},
 	{text: "or3-cloud action run sync.check-database", want: `"ok": true`, stopped: true},
 	{text: "or3-cloud action run sync.gc-tombstones --workspace ID --set retentionDays=90", before: func(w *walk) {

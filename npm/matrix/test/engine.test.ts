@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, inject, test } from 'vitest'
-import { managers, npm, Project } from './managers.js'
+import { bun, managers, npm, Project } from './managers.js'
 
 const { own, foreign, version, packages } = inject('release')
 const platform = `@or3-cloud/${own}`
@@ -65,6 +65,17 @@ test('node_modules of another system are named, with both platforms and the comm
   expect(said).toContain(`has or3-cloud for ${foreign}, and this is ${own}`)
   await project.run(npm.command, commandIn(said, 'npm'))
   expect(await project.look()).toBe('ready')
+})
+
+// walk:follows nuxt-host.md npm install --os=linux --cpu=x64 --save-optional @or3-cloud/linux-x64@0.1.0
+// walk:follows nuxt-host.md bun install --os=linux --cpu=x64
+test.each([npm, bun])('with $name the program of another system comes along for a build', async ({ name, command }) => {
+  const project = new Looking()
+  const [os, cpu] = foreign.split('-')
+  const system = [`--os=${os}`, `--cpu=${cpu}`]
+  await project.run(command, ['install', ...system, ...(name === 'npm' ? ['--save-optional', `@or3-cloud/${foreign}@${version}`] : [])])
+  const folder = name === 'npm' ? 'node_modules' : `node_modules/.bun/@or3-cloud+${foreign}@${version}/node_modules`
+  expect(readFileSync(join(project.path, folder, `@or3-cloud/${foreign}/bin/or3-cloud`), 'utf8')).toBe('no program of this machine')
 })
 
 test('the packages are what they say: no scripts, no dependencies but the platforms\', one file each', () => {

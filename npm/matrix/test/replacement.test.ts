@@ -37,6 +37,12 @@ class PinnedHost extends Project {
     return this.add(...packages)
   }
 
+  /** Which package the manager says that the host has as or3-provider-sqlite. */
+  tells(): Promise<string> {
+    const asked = { npm: ['ls', 'or3-provider-sqlite'], pnpm: ['why', 'or3-provider-sqlite'], bun: ['pm', 'ls'] }
+    return this.run(this.#manager.command, asked[this.#manager.name])
+  }
+
   add(...packages: string[]): Promise<string> {
     return this.run(this.#manager.command, [this.#manager === npm ? 'install' : 'add', ...packages])
   }
@@ -65,6 +71,7 @@ class PinnedHost extends Project {
   }
 }
 
+const told = `@or3-cloud/or3-provider-sqlite@${version}`
 const program = `with @or3-cloud/${own} ${version}`
 const aliased = providers.map(name => `@or3-cloud/${name} ${version} ${program}`)
 const same = providers.map(name => `${name} ${version} ${program}`)
@@ -78,10 +85,13 @@ describe('npm', () => {
     expect(await host.installed()).toEqual(upstream)
   })
 
+  // walk:follows nuxt-host.md npm ls or3-provider-sqlite
   test('an alias replaces the pins, until the wizard puts them back', async () => {
     const host = new PinnedHost(npm)
+    expect(await host.tells().catch(String)).not.toContain(told)
     await host.follow(block('npm-alias'))
     expect(await host.installed()).toEqual(aliased)
+    expect(await host.tells()).toContain(told)
     await host.wizard()
     expect(await host.installed()).toEqual(upstream)
     await host.follow(block('npm-alias'))
@@ -106,6 +116,9 @@ describe('npm', () => {
 })
 
 describe('pnpm', () => {
+  // walk:follows nuxt-host.md pnpm install
+  // walk:follows nuxt-host.md pnpm add
+  // walk:follows nuxt-host.md pnpm why
   test.each(['pnpm-workspace.yaml', 'package.json'])('overrides in %s replace the pins, and after the wizard an install does', async (place) => {
     const host = new PinnedHost(pnpm, place === 'package.json' ? json('pnpm-package') : {})
     if (place !== 'package.json') host.write(place, block('pnpm-overrides'))
@@ -114,6 +127,7 @@ describe('pnpm', () => {
     await host.wizard()
     await host.install()
     expect(await host.installed()).toEqual(aliased)
+    expect(await host.tells()).toContain(told)
   })
 
   test('an alias replaces the pins, until the wizard puts them back', async () => {
@@ -133,12 +147,18 @@ describe('pnpm', () => {
 })
 
 describe('bun', () => {
-  test.each(['overrides', 'resolutions'])('%s replace the pins, and hold against the wizard', async (way) => {
-    const host = new PinnedHost(bun, json(`bun-${way}`))
+  // walk:follows nuxt-host.md bun add
+  // walk:follows nuxt-host.md bun pm ls
+  test.each([
+    ['overrides', json('bun-overrides')],
+    ['resolutions', json('bun-resolutions')],
+  ])('%s replace the pins, and hold against the wizard', async (_, manifest) => {
+    const host = new PinnedHost(bun, manifest)
     await host.install()
     expect(await host.installed()).toEqual(aliased)
     await host.wizard()
     expect(await host.installed()).toEqual(aliased)
+    expect(await host.tells()).toContain(told)
   })
 
   test('an alias replaces the pins, until the wizard puts them back', async () => {
