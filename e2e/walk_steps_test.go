@@ -251,6 +251,18 @@ var readmeSteps = []step{
 	{text: "or3-cloud user --help", want: `reset-link`},
 }
 
+// contributingSteps follow CONTRIBUTING.md, in the same way.
+var contributingSteps = []step{
+	{text: "go run ./cmd/or3-cloud serve", run: "go run -n ./cmd/or3-cloud serve", repository: true},
+	{text: "go test ./providers/sqlite/...", run: "go list ./providers/sqlite/...", want: `providers/sqlite`, repository: true},
+	{text: "scripts/test go_tests", run: "grep -q '^go_tests()' scripts/test", repository: true},
+	{text: "scripts/test linted", run: "grep -q '^linted()' scripts/test", repository: true},
+	{text: "make test", run: "make -n test", want: `scripts/test`, repository: true},
+	{text: "make matrix", run: "make -n matrix", want: `scripts/matrix`, repository: true},
+	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
+	{text: "go test .", elsewhere: "go_tests of scripts/test"},
+}
+
 // quickStartSteps follow docs/quick-start.md.
 var quickStartSteps = []step{
 	{text: "./or3-cloud serve --web ./client", run: "true", before: func(w *walk) {

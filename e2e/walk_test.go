@@ -63,6 +63,7 @@ type step struct {
 // and says so.
 var stepsOf = map[string][]step{
 	"README.md":          readmeSteps,
+	"CONTRIBUTING.md":    contributingSteps,
 	"quick-start.md":     quickStartSteps,
 	"install.md":         installSteps, // scripts/releases makes a release, and release/release_linux_test.go uses it
 	"operations.md":      operationsSteps,
@@ -82,7 +83,7 @@ var stepsOf = map[string][]step{
 	"architecture.md":    architectureSteps,
 }
 
-// TestDocumentsAreFollowed follows the README and every document of docs: everything that they tell to type or to copy is done here, or by
+// TestDocumentsAreFollowed follows the README, CONTRIBUTING.md and every document of docs: everything that they tell to type or to copy is done here, or by
 // the test that says so with "walk:follows". An instruction that no one follows fails.
 func TestDocumentsAreFollowed(t *testing.T) {
 	t.Parallel()
@@ -90,7 +91,7 @@ func TestDocumentsAreFollowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documents := []string{"README.md"}
+	documents := []string{"README.md", "CONTRIBUTING.md"}
 	for _, path := range found {
 		documents = append(documents, filepath.Base(path))
 	}
@@ -139,7 +140,7 @@ func (w *walk) write(name, text string, mode os.FileMode) {
 // follow runs the steps, and then looks for instructions that no one has followed, and for steps that no document knows.
 func (w *walk) follow(steps []step) {
 	path := filepath.Join("../docs", w.doc)
-	if w.doc == "README.md" {
+	if w.doc == strings.ToUpper(strings.TrimSuffix(w.doc, ".md"))+".md" { // those of the repository
 		path = filepath.Join("..", w.doc)
 	}
 	text, err := os.ReadFile(path)
