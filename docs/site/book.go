@@ -9,7 +9,7 @@ var book = []part{
 	{"Providers", []string{"combinations.md", "basic-auth.md", "sqlite.md", "fs.md", "moving-in.md"}},
 	{"Inside OR3 Chat's own server", []string{"nuxt-host.md"}},
 	{"Build on it", []string{"providers.md", "endpoints.md", "accounts-api.md", "engine.md"}},
-	{"How it is made", []string{"architecture.md", "asvs.md"}},
+	{"How it is made", []string{"architecture.md", "glossary.md", "asvs.md"}},
 }
 
 // part is a heading of the menu and the documents below it.
