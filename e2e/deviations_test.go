@@ -103,7 +103,7 @@ var deviations = []deviation{
 	},
 	{
 		name: "refused upload requests are 400",
-		why:  "an invalid hash is the client's fault: the contract's 4xx instead of 500 (storage §7.3, README of the contract: store errors)",
+		why:  "an invalid hash is the client's fault: the contract's 4xx instead of 500 (storage §7.3, workspaces-and-admin §1)",
 		applies: func(r *replay, e *exchange) bool {
 			return e.Response.Status == 500 && strings.HasPrefix(e.route(), "/api/storage/")
 		},

@@ -79,7 +79,7 @@ func testCursorAboveCounter(t *testing.T, b *syncBench) {
 	}
 }
 
-// testPayloadBytes guards sync §4.1 rule 10 and Pitfall 17: payloads come back as they were sent.
+// testPayloadBytes guards sync §4.1, rule 10, and sync Pitfall 17: payloads come back as they were sent.
 func testPayloadBytes(t *testing.T, b *syncBench) {
 	payloads := []string{
 		`{ "id" : "a" , "status":"ready","deleted":false,"pinned":false,"created_at":1,"updated_at":1,"clock":1 }`,

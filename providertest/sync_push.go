@@ -171,7 +171,7 @@ func testLosersGetAWinner(t *testing.T, b *syncBench) {
 
 func testDeleteAndRevive(t *testing.T, b *syncBench) {
 	b.push(b.put("a", 1), b.put("b", 1), b.put("c", 1))
-	// A hard delete, a soft delete by put (Pitfall 13) and a soft delete by an op that carries the row.
+	// A hard delete, a soft delete by put (sync Pitfall 13) and a soft delete by an op that carries the row.
 	whole := b.del("c", 2)
 	whole.Payload = []byte(payload(or3cloud.TableThreads, "c", 2, `"deleted":true`, `"deleted_at":5`))
 	b.push(b.del("a", 2), b.put("b", 2, `"deleted":true`), b.checked(whole), b.del("never seen", 1))

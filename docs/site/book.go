@@ -9,6 +9,9 @@ var book = []part{
 	{"Providers", []string{"combinations.md", "basic-auth.md", "sqlite.md", "fs.md", "moving-in.md"}},
 	{"Inside OR3 Chat's own server", []string{"nuxt-host.md"}},
 	{"Build on it", []string{"providers.md", "endpoints.md", "accounts-api.md", "engine.md"}},
+	{"The wire contract", []string{
+		"contract/README.md",
+	}},
 	{"How it is made", []string{"architecture.md", "glossary.md", "asvs.md"}},
 }
 
@@ -18,10 +21,11 @@ type part struct {
 	documents []string
 }
 
-// fileOf returns the name of a document's page.
+// fileOf returns the name of a document's page. All pages are in one folder.
 func fileOf(document string) string {
 	if document == book[0].documents[0] {
 		return "index.html"
 	}
-	return strings.TrimSuffix(document, ".md") + ".html"
+	name := strings.TrimSuffix(strings.TrimSuffix(document, ".md"), "/README")
+	return strings.ReplaceAll(name, "/", "-") + ".html"
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"path"
 	"regexp"
 	"strings"
 
@@ -173,9 +174,11 @@ func (d *document) link(byName map[string]*document) error {
 		}
 		to := string(l.Destination)
 		file, fragment, _ := strings.Cut(to, "#")
-		switch {
-		case file == "" || strings.Contains(file, ":"):
+		if file == "" || strings.Contains(file, ":") {
 			return ast.WalkContinue, nil
+		}
+		file = path.Join(path.Dir(d.name), file)
+		switch {
 		case byName[file] != nil:
 			l.Destination = []byte(byName[file].File)
 			if fragment != "" {

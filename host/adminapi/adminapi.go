@@ -130,7 +130,8 @@ type proof int
 const (
 	// intent demands an origin of ours and the header x-or3-admin-intent. It is what a row says that says nothing.
 	intent proof = iota
-	// ownOrigin demands an origin of ours. Clients of February send no intent with these (contract, Pitfall 2).
+	// ownOrigin demands an origin of ours. Clients of February send no intent with these (contract, workspaces-and-admin
+	// Pitfall 2).
 	ownOrigin
 	// anOrigin wants an origin of ours where one is sent: programs send none.
 	anOrigin

@@ -77,7 +77,7 @@ func (a *API) membersOf(r *http.Request, workspaceID string) ([]member, error) {
 }
 
 // guestAccess is the setting by which OR3 Chat's pages show a workspace as open to guests. Nothing in this server reads it but these pages:
-// a workspace is open to its members alone, whatever it says (contract, Pitfall 10).
+// a workspace is open to its members alone, whatever it says (contract, workspaces-and-admin Pitfall 10).
 const guestAccess = "admin.guest_access.enabled"
 
 func (a membersAPI) ownWorkspace(w http.ResponseWriter, r *http.Request, c *Caller) error {

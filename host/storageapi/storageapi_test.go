@@ -185,7 +185,7 @@ func TestTheRowDecidesHowAFileIsServed(t *testing.T) {
 			"inline", "image/png", "inline", "y", `,"disposition":"inline"`,
 		},
 		"a long name": {rows{{MIMEType: "image/png", Name: strings.Repeat("ä", 200)}}, "", "image/png", "inline", strings.Repeat("ä", 180), `,"disposition":"inline"`},
-		// A message can refer to a file whose row is marked deleted, or has not come yet (Pitfalls 2 and 11).
+		// A message can refer to a file whose row is marked deleted, or has not come yet (storage Pitfalls 2 and 11).
 		"no live row": {rows{}, "inline", "image/webp", "inline", "", ""},
 	} {
 		a := &adapter{answer: or3cloud.Presigned{URL: "/d", ExpiresAt: time.UnixMilli(1)}}

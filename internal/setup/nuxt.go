@@ -15,7 +15,7 @@ import (
 	"or3.chat/cloud/internal/config"
 )
 
-// The lists of provider modules of a Nuxt host (contract, host integration §2). Newer hosts read the JSON and refuse to build with the
+// The lists of provider modules of a Nuxt host (contract, host-integration §2). Newer hosts read the JSON and refuse to build with the
 // TypeScript alone; the first ones know nothing but the TypeScript.
 const (
 	nuxtJSON = "or3.providers.generated.json"
