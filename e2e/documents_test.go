@@ -27,7 +27,7 @@ type instruction struct {
 
 // programs begin commands. Whatever else begins a block makes it a block of configuration.
 var programs = []string{
-	"apt", "apt-get", "bun", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "df", "dmesg", "dnf", "docker", "fail2ban-client", "getent", "git", "go", "install", "journalctl", "kill",
+	"apt", "apt-get", "bun", "caddy", "cat", "chgrp", "chmod", "chown", "cp", "curl", "df", "dmesg", "dnf", "docker", "fail2ban-client", "getent", "git", "go", "grep", "install", "journalctl", "kill",
 	"kubectl", "ln", "ls", "make", "mkdir", "mv", "nginx", "node", "npm", "npx", "openssl", "or3-cloud", "podman", "pnpm", "psql", "rm", "rsync", "setcap", "sha256sum", "smartctl", "sqlite3", "ss", "ssh-keygen", "sudo",
 	"systemctl", "systemd-analyze", "tar", "touch", "useradd", "usermod", "wget",
 }

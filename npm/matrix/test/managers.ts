@@ -39,7 +39,7 @@ export class Project {
     onTestFinished(() => rmSync(this.path, { recursive: true, force: true, maxRetries: 10 }))
     const { registry, caches } = inject('release')
     this.write('package.json', JSON.stringify({ name: 'host', private: true, type: 'module', ...manifest }, null, 2))
-    this.write('.npmrc', `registry=${registry}/\naudit=false\nfund=false\n`)
+    this.write('.npmrc', `registry=${registry}/\naudit=false\nfund=false\nprefer-offline=true\n`)
     this.write('bunfig.toml', `[install]\nregistry = "${registry}/"\nlinker = "isolated"\n`)
     // What npm tells its children about the project that runs the tests, and settings of whoever runs them, stay out.
     this.env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|OR3_|NUXT_|VITEST|NODE_ENV$|CI$)/i.test(name)))

@@ -37,7 +37,7 @@ interface Published {
 
 // walk:follows nuxt-host.md npm publish
 // walk:follows nuxt-host.md npm pack
-test('each package can be published to a registry of one\'s own, and packed', async () => {
+test('packages can be published to a registry of one\'s own, and packed', async () => {
   const received: Published[] = []
   const registry = http.createServer((request, response) => {
     if (request.method !== 'PUT') return void response.writeHead(404).end('{}')
@@ -57,8 +57,9 @@ test('each package can be published to a registry of one\'s own, and packed', as
   const npm = (...args: string[]): Promise<{ stdout: string }> =>
     promisify(execFile)('npm', [...args, '--silent', '--userconfig', join(folder, 'npmrc')], { cwd: folder })
 
-  for (const name of Object.keys(tarballs)) await npm('publish', '--access', 'public', join(packages, name))
-  expect(received.map(one => [one._id, one['dist-tags'].latest])).toEqual(Object.keys(tarballs).map(name => [name, version]))
+  const names = ['or3-cloud-engine', '@or3-cloud/or3-provider-sqlite']
+  for (const name of names) await npm('publish', '--access', 'public', join(packages, name))
+  expect(received.map(one => [one._id, one['dist-tags'].latest])).toEqual(names.map(name => [name, version]))
   for (const { _id, versions, _attachments } of received) {
     const { stdout } = await npm('pack', join(packages, _id))
     const packed = readFileSync(join(folder, stdout.trim()))

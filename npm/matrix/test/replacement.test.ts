@@ -37,10 +37,10 @@ class PinnedHost extends Project {
     return this.add(...packages)
   }
 
-  /** Which package the manager says that the host has as or3-provider-sqlite. */
+  /** What tells which package the host has as or3-provider-sqlite. */
   tells(): Promise<string> {
-    const asked = { npm: ['ls', 'or3-provider-sqlite'], pnpm: ['why', 'or3-provider-sqlite'], bun: ['pm', 'ls'] }
-    return this.run(this.#manager.command, asked[this.#manager.name])
+    if (this.#manager === bun) return this.run('grep', ['name', 'node_modules/or3-provider-sqlite/package.json'])
+    return this.run(this.#manager.command, [this.#manager === npm ? 'ls' : 'why', 'or3-provider-sqlite'])
   }
 
   add(...packages: string[]): Promise<string> {
@@ -71,7 +71,7 @@ class PinnedHost extends Project {
   }
 }
 
-const told = `@or3-cloud/or3-provider-sqlite@${version}`
+const told = '@or3-cloud/or3-provider-sqlite'
 const program = `with @or3-cloud/${own} ${version}`
 const aliased = providers.map(name => `@or3-cloud/${name} ${version} ${program}`)
 const same = providers.map(name => `${name} ${version} ${program}`)
@@ -118,7 +118,7 @@ describe('npm', () => {
 describe('pnpm', () => {
   // walk:follows nuxt-host.md pnpm install
   // walk:follows nuxt-host.md pnpm add
-  // walk:follows nuxt-host.md pnpm why
+  // walk:follows nuxt-host.md pnpm why or3-provider-sqlite
   test.each(['pnpm-workspace.yaml', 'package.json'])('overrides in %s replace the pins, and after the wizard an install does', async (place) => {
     const host = new PinnedHost(pnpm, place === 'package.json' ? json('pnpm-package') : {})
     if (place !== 'package.json') host.write(place, block('pnpm-overrides'))
@@ -148,7 +148,7 @@ describe('pnpm', () => {
 
 describe('bun', () => {
   // walk:follows nuxt-host.md bun add
-  // walk:follows nuxt-host.md bun pm ls
+  // walk:follows nuxt-host.md grep name node_modules/or3-provider-sqlite/package.json
   test.each([
     ['overrides', json('bun-overrides')],
     ['resolutions', json('bun-resolutions')],
