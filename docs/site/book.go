@@ -11,6 +11,7 @@ var book = []part{
 	{"Build on it", []string{"providers.md", "endpoints.md", "accounts-api.md", "engine.md"}},
 	{"The wire contract", []string{
 		"contract/README.md",
+		"contract/sync.md",
 	}},
 	{"How it is made", []string{"architecture.md", "glossary.md", "asvs.md"}},
 }
