@@ -13,8 +13,7 @@ import (
 
 // contractPages are the pages of the wire contract by the names that comments use.
 var contractPages = []string{
-	"auth", "client-behaviour", "env", "host-integration-binary", "host-integration", "security-middleware", "storage",
-	"sync", "workspaces-and-admin",
+	"auth", "client-behaviour", "env", "host-integration", "security-middleware", "storage", "sync", "workspaces-and-admin",
 }
 
 // others are folders of what people have not written here, written the kinds of files that they have.
@@ -105,7 +104,7 @@ func TestReferencesAreRead(t *testing.T) {
 		"env §5, §6 and Pitfalls 2 to 4":                        "env:5 env:6 env:Pitfall 2 env:Pitfall 3 env:Pitfall 4",
 		"sync §5; auth Pitfalls 1, 3, storage §8":               "sync:5 auth:Pitfall 1 auth:Pitfall 3 storage:8",
 		"env §1–§3 and §14":                                     "env:1 env:2 env:3 env:14",
-		"host-integration-binary §2":                            "host-integration-binary:2",
+		"host-integration §14.6":                                "host-integration:14.6",
 		"Auth §2.3 and Pitfall 10: no mode":                     "auth:2.3 auth:Pitfall 10",
 		"(RFC 5321 §4.1.1.1 and §4.1.3), (HTML Standard, §9.2)": "",
 		"(security-middleware\n * §7, and more":                 "security-middleware:7",

@@ -12,6 +12,12 @@ var book = []part{
 	{"The wire contract", []string{
 		"contract/README.md",
 		"contract/sync.md",
+		"contract/auth.md",
+		"contract/storage.md",
+		"contract/workspaces-and-admin.md",
+		"contract/security-middleware.md",
+		"contract/env.md",
+		"contract/host-integration.md",
 	}},
 	{"How it is made", []string{"architecture.md", "glossary.md", "asvs.md"}},
 }
