@@ -217,7 +217,7 @@ var deviations = []deviation{
 	},
 	{
 		name: "the row says how a file is served",
-		why:  "the answer tells which disposition the live row allows (storage §3, later)",
+		why:  "the answer tells which disposition the live row allows (storage §3)",
 		applies: func(r *replay, e *exchange) bool {
 			return e.route() == "/api/storage/presign-download" && e.Response.Status == 200 && r.hasLiveRow(e)
 		},
@@ -239,7 +239,7 @@ var deviations = []deviation{
 	},
 	{
 		name: "downloads are described",
-		why:  "length, type and disposition of a download are known and sent (storage §7.5, later)",
+		why:  "length, type and disposition of a download are known and sent (storage §7.5)",
 		applies: func(r *replay, e *exchange) bool {
 			return e.route() == "/api/storage/fs/download" && e.Response.Status == 200
 		},

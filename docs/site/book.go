@@ -12,6 +12,7 @@ var book = []part{
 	{"The wire contract", []string{
 		"contract/README.md",
 		"contract/sync.md",
+		"contract/client-behaviour.md",
 		"contract/auth.md",
 		"contract/storage.md",
 		"contract/workspaces-and-admin.md",

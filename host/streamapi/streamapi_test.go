@@ -73,7 +73,7 @@ func TestAnAnswerArrivesAsItComes(t *testing.T) {
 	})
 }
 
-// Contract, client-behaviour §10, key and later+ rules.
+// Contract, client-behaviour §10.
 func TestWithWhoseKeyAnUpstreamIsAsked(t *testing.T) {
 	const local = `{"model":"local/llama","stream":true}`
 	only := func(o *Options) { o.OwnKeysOnly = true }
