@@ -77,6 +77,7 @@ func Files() (map[string][]byte, error) {
 	}
 	files := map[string][]byte{}
 	var index []entry
+	contract := places{}
 	for _, d := range list {
 		if err := d.link(byName); err != nil {
 			return nil, err
@@ -85,6 +86,9 @@ func Files() (map[string][]byte, error) {
 		d.Title = sections[0].Title
 		for i := range sections {
 			s := &sections[i]
+			if page := d.contractPage(); page != "" {
+				contract[page+" "+docs.PlaceOf(s.Title)] = d.File + "#" + s.ID
+			}
 			if s.level == 2 {
 				d.Sections = append(d.Sections, section{ID: s.ID, Title: s.Title})
 			}
@@ -96,6 +100,7 @@ func Files() (map[string][]byte, error) {
 		}
 	}
 	for i, d := range list {
+		d.refer(contract)
 		var body bytes.Buffer
 		if err := markdown.Renderer().Render(&body, d.source, d.root); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.name, err)

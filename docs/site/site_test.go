@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yuin/goldmark/text"
+
 	"or3.chat/cloud/docs"
 )
 
@@ -99,6 +101,31 @@ func TestPagesWorkWithoutAScript(t *testing.T) {
 		}
 		if !strings.Contains(text, "<h1") || !strings.Contains(text, `<html lang="en">`) {
 			t.Errorf("%s has no title, or no language", name)
+		}
+	}
+}
+
+// TestReferencesToTheContractAreLinks looks at references on a page about sync.
+func TestReferencesToTheContractAreLinks(t *testing.T) {
+	to := places{"sync 2": "sync.html#2", "sync 3": "sync.html#3", "auth Pitfall 4": "auth.html#4"}
+	for source, want := range map[string]string{
+		"See auth Pitfall 4.": `See <a href="auth.html#4">auth Pitfall 4</a>.`,
+		"A line that ends with auth\nPitfall 4, and goes on.": "A line that ends with auth\n" +
+			`<a href="auth.html#4">Pitfall 4</a>, and goes on.`,
+		"This page's (§2, §3).":    `This page's (<a href="sync.html#2">§2</a>, <a href="sync.html#3">§3</a>).`,
+		"**Both** §2 to §3 of it":  `<strong>Both</strong> <a href="sync.html#2">§2</a> to <a href="sync.html#3">§3</a> of it`,
+		"`§2` and [§3](#here)":     `<code>§2</code> and <a href="#here">§3</a>`,
+		"RFC 9110 §2, and auth §5": "RFC 9110 §2, and auth §5",
+	} {
+		written := []byte(source)
+		d := document{name: "contract/sync.md", source: written, root: markdown.Parser().Parse(text.NewReader(written))}
+		d.refer(to)
+		var got strings.Builder
+		if err := markdown.Renderer().Render(&got, written, d.root); err != nil {
+			t.Fatal(err)
+		}
+		if want = "<p>" + want + "</p>\n"; got.String() != want {
+			t.Errorf("%q is %q, want %q", source, got.String(), want)
 		}
 	}
 }
