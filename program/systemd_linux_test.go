@@ -203,7 +203,7 @@ OR3_STORAGE_FS_TOKEN_SECRET='MTIzNDU2Nzg5MGFiY2RlZmFiY2RlZjEyMzQ1Njc4OTA='
 //walk:follows operations.md [Unit] Description=OR3 Cloud
 //walk:follows operations.md systemctl reload or3-cloud
 func TestTheDocumentedUnit(t *testing.T) {
-	unit, proxy := documentedUnit(t, "\n## systemd\n"), documentedUnit(t, "On the same machine a Unix socket spares the port")
+	unit, proxy := documentedUnit(t, "\n## systemd\n"), documentedUnit(t, "If the proxy is on the same machine, a Unix socket saves a port")
 	m := startManager(t, map[string]string{"or3-cloud.service": unit, "or3-cloud.service.d/proxy.conf": proxy})
 	group, err := user.LookupGroup("www-data")
 	if err != nil {

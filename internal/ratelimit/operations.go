@@ -59,7 +59,7 @@ type Subject string
 // The subjects. A network is an IPv4 address or the first 64 bits of an IPv6 address.
 const (
 	PerUser        Subject = "user"
-	PerVisitor     Subject = "user, or network of who is signed out"
+	PerVisitor     Subject = "user, or network if signed out"
 	PerNetwork     Subject = "network"
 	PerWorkspace   Subject = "workspace"
 	PerNetworkName Subject = "network and user name"

@@ -49,7 +49,7 @@ func TestTheTableOfTheGuideIsThisOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range Budgets() {
-		limit := fmt.Sprintf("%d in %s", b.Limit.Max, span(b.Limit.Window))
+		limit := fmt.Sprintf("%d per %s", b.Limit.Max, span(b.Limit.Window))
 		if b.Limit.Max == 0 {
 			limit = "none"
 		}
@@ -64,7 +64,7 @@ func TestTheTableOfTheGuideIsThisOne(t *testing.T) {
 }
 
 func span(d time.Duration) string {
-	return map[time.Duration]string{time.Minute: "a minute", 15 * time.Minute: "15 minutes", time.Hour: "an hour", 24 * time.Hour: "a day"}[d]
+	return map[time.Duration]string{time.Minute: "minute", 15 * time.Minute: "15 minutes", time.Hour: "hour", 24 * time.Hour: "day"}[d]
 }
 
 func TestOverrides(t *testing.T) {
