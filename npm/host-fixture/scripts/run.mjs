@@ -49,9 +49,9 @@ try {
     rmSync(bare, { recursive: true, force: true })
     renameSync(join(host, '.output'), bare)
     install(pair, host, packages, built)
-    const said = run(host, 'nuxt', ['build'], settings) // which writes the types, too
+    run(host, 'nuxt', ['prepare'], settings)
     run(host, 'vue-tsc', ['-b', '--noEmit'])
-    writeFileSync(join(work, 'build.log'), said)
+    writeFileSync(join(work, 'build.log'), run(host, 'nuxt', ['build'], settings))
   }
   tool('vitest/vitest.mjs', ['run'], { OR3_FIXTURE: work, OR3_FIXTURE_FORM: forms[pair] })
 }

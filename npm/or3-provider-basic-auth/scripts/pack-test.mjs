@@ -96,8 +96,9 @@ try {
   cpSync('test/host', host, { recursive: true, filter: path => !/node_modules|\.nuxt|\.output/.test(path) })
   for (const folder of ['.', '../or3-cloud-engine']) run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', host], folder)
   run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', `./or3-cloud-engine-${version}.tgz`, tarball])
-  run('npx', ['nuxt', 'build', '--logLevel', 'silent']) // which writes the types, too
+  run('npx', ['nuxt', 'prepare'])
   run('npx', ['vue-tsc', '-b', '--noEmit'])
+  run('npx', ['nuxt', 'build', '--logLevel', 'silent'])
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
   try {
     await notOurs(browser, { NUXT_PUBLIC_SSR_AUTH_ENABLED: 'false' })
