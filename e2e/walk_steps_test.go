@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"or3.chat/cloud/internal/mail/smtptest"
@@ -14,7 +15,7 @@ import (
 // operationsSteps follow docs/operations.md in an order that works; a step may be what several places tell to do.
 var operationsSteps = []step{
 	// The first start, in production.
-	{text: "openssl rand -base64 32", want: `^[A-Za-z0-9+/]{43}=\n$`},
+	keyStep,
 	{text: "NODE_ENV=production", use: (*walk).configure, after: func(w *walk) {
 		// Strict mode makes no data directory, and says how to make it.
 		w.run(step{text: "or3-cloud config", exit: 1, want: `mkdir -m 700`})
@@ -213,10 +214,19 @@ var providersSteps = []step{
 	{text: "go test .", elsewhere: "go_tests of scripts/test"},
 }
 
-// readmeSteps follow the README, which begins with the sources. What would build and test all of it is looked at and not run: the test
-// command does that.
-var readmeSteps = []step{
+// sourceSteps are what all who have the sources are told. What would build and test all of it is looked at and not run:
+// the test command does that.
+var sourceSteps = []step{
 	{text: "go run ./cmd/or3-cloud serve", run: "go run -n ./cmd/or3-cloud serve", repository: true},
+	{text: "go test ./providers/sqlite/...", run: "go list ./providers/sqlite/...", want: `providers/sqlite`, repository: true},
+	{text: "scripts/test go_tests", run: "grep -q '^go_tests()' scripts/test", repository: true},
+	{text: "make test", run: "make -n test", want: `scripts/test`, repository: true},
+	{text: "make matrix", run: "make -n matrix", want: `scripts/matrix`, repository: true},
+	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
+}
+
+// readmeSteps follow the README, which begins with the sources.
+var readmeSteps = slices.Concat(sourceSteps, []step{
 	{text: "go build -v -o or3-cloud ./cmd/or3-cloud", run: "go build -n -o /dev/null ./cmd/or3-cloud", repository: true},
 	{text: "./or3-cloud serve", run: "true", after: func(w *walk) {
 		w.serveOnce("./or3-cloud serve")
@@ -229,12 +239,7 @@ var readmeSteps = []step{
 	{text: "make dist VERSION=v1.2.3", run: "make -n dist VERSION=v1.2.3", want: `v1\.2\.3`, repository: true},
 	{text: "or3-cloud version --json", want: `"version"`},
 	{text: "make run", run: "make -n run", want: `serve`, repository: true},
-	{text: "make test", run: "make -n test", want: `scripts/test`, repository: true},
-	{text: "make matrix", run: "make -n matrix", want: `scripts/matrix`, repository: true},
-	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
 	{text: "make bench", run: "make -n bench", repository: true},
-	{text: "scripts/test go_tests", run: "grep -q '^go_tests()' scripts/test", repository: true},
-	{text: "go test ./providers/sqlite/...", run: "go list ./providers/sqlite/...", want: `providers/sqlite`, repository: true},
 	{text: "go doc -all .", want: `func Can`, repository: true},
 
 	{text: "cmd/or3-cloud → program → host → or3cloud (the contracts) ← providers/{basicauth,sqlite,fs}", elsewhere: "imports_test.go proves it"},
@@ -249,19 +254,13 @@ var readmeSteps = []step{
 	{text: "or3-cloud user add ann@example.org --reset-link", before: startWalk, want: `http\S+/#reset=\S+`},
 	{text: "or3-cloud user list", want: `ann@example\.org`},
 	{text: "or3-cloud user --help", want: `reset-link`},
-}
+})
 
 // contributingSteps follow CONTRIBUTING.md, in the same way.
-var contributingSteps = []step{
-	{text: "go run ./cmd/or3-cloud serve", run: "go run -n ./cmd/or3-cloud serve", repository: true},
-	{text: "go test ./providers/sqlite/...", run: "go list ./providers/sqlite/...", want: `providers/sqlite`, repository: true},
-	{text: "scripts/test go_tests", run: "grep -q '^go_tests()' scripts/test", repository: true},
+var contributingSteps = slices.Concat(sourceSteps, []step{
 	{text: "scripts/test linted", run: "grep -q '^linted()' scripts/test", repository: true},
-	{text: "make test", run: "make -n test", want: `scripts/test`, repository: true},
-	{text: "make matrix", run: "make -n matrix", want: `scripts/matrix`, repository: true},
-	{text: "make generate", run: "make -n generate", want: `scripts/generate`, repository: true},
 	{text: "go test .", elsewhere: "go_tests of scripts/test"},
-}
+})
 
 // quickStartSteps follow docs/quick-start.md.
 var quickStartSteps = []step{

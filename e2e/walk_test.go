@@ -84,15 +84,18 @@ var stepsOf = map[string][]step{
 	"glossary.md":        glossarySteps,
 }
 
-// TestDocumentsAreFollowed follows the README, CONTRIBUTING.md and every document of docs: everything that they tell to type or to copy is done here, or by
-// the test that says so with "walk:follows". An instruction that no one follows fails.
+// outsideDocs are the documents that stand in the repository's root.
+var outsideDocs = []string{"README.md", "CONTRIBUTING.md"}
+
+// TestDocumentsAreFollowed follows the README, CONTRIBUTING.md and every document of docs: everything that they tell to
+// type or to copy is done here, or by the test that says so with "walk:follows". An instruction that no one follows fails.
 func TestDocumentsAreFollowed(t *testing.T) {
 	t.Parallel()
 	found, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	documents := []string{"README.md", "CONTRIBUTING.md"}
+	documents := slices.Clone(outsideDocs)
 	for _, path := range found {
 		documents = append(documents, filepath.Base(path))
 	}
@@ -101,10 +104,11 @@ func TestDocumentsAreFollowed(t *testing.T) {
 			t.Errorf("there is no %s", doc)
 		}
 	}
+	claimed := claims(t)
 	for _, doc := range documents {
 		t.Run(doc, func(t *testing.T) {
 			t.Parallel()
-			newWalk(t, doc).follow(stepsOf[doc])
+			newWalk(t, doc).follow(stepsOf[doc], claimed)
 		})
 	}
 }
@@ -139,19 +143,20 @@ func (w *walk) write(name, text string, mode os.FileMode) {
 }
 
 // follow runs the steps, and then looks for instructions that no one has followed, and for steps that no document knows.
-func (w *walk) follow(steps []step) {
+func (w *walk) follow(steps []step, claimed map[claim]string) {
 	path := filepath.Join("../docs", w.doc)
-	if w.doc == strings.ToUpper(strings.TrimSuffix(w.doc, ".md"))+".md" { // those of the repository
+	if slices.Contains(outsideDocs, w.doc) {
 		path = filepath.Join("..", w.doc)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	todo, claimed := instructions(string(text)), claims(w.t)
-	blocks := map[string]string{}
+	todo := instructions(string(text))
+	blocks := map[string]string{} // by their texts, and by their names
 	for _, in := range todo {
 		blocks[in.text] = in.block
+		blocks[cmp.Or(in.name, in.text)] = in.block
 	}
 	for _, s := range steps {
 		if block, known := blocks[s.text]; !known {
@@ -169,7 +174,7 @@ func (w *walk) follow(steps []step) {
 		w.srv.stop()
 	}
 	for c, test := range claimed {
-		if _, known := blocks[c.text]; c.doc == w.doc && !known && !slices.ContainsFunc(todo, func(in instruction) bool { return in.name == c.text }) {
+		if _, known := blocks[c.text]; c.doc == w.doc && !known {
 			w.t.Errorf("%s does not say %q any more, which %s follows", w.doc, c.text, test)
 		}
 	}
@@ -303,7 +308,7 @@ func (w *walk) configure(block string) {
 	for line := range strings.Lines(w.place(block)) {
 		line = strings.TrimSpace(line)
 		if strings.Contains(line, "=…") {
-			line = strings.Replace(line, "…", strings.TrimSpace(w.run(step{text: "openssl rand -base64 32"})), 1)
+			line = strings.Replace(line, "…", strings.TrimSpace(w.run(keyStep)), 1)
 		}
 		old = append(old, line+"\n"...)
 	}

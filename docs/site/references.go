@@ -1,6 +1,7 @@
 package site
 
 import (
+	"path"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
@@ -14,11 +15,10 @@ type places map[string]string
 
 // contractPage returns which page of the contract a document is; "" if it is none.
 func (d *document) contractPage() string {
-	page, ok := strings.CutPrefix(strings.TrimSuffix(d.name, ".md"), "contract/")
-	if !ok {
-		return ""
+	if folder, name := path.Split(d.name); folder == "contract/" {
+		return strings.TrimSuffix(name, ".md")
 	}
-	return page
+	return ""
 }
 
 // refer makes links of what a document says of the contract, such as "sync §10.3".
