@@ -13,6 +13,11 @@ import (
 type Record struct {
 	// ID is the request id that the client sees as X-Request-Id.
 	ID string
+	// Trace and Parent are the ids of the trace that the request belongs to, and of the step in it that has sent it, as the sender says;
+	// empty if nothing is said.
+	Trace, Parent string
+	// Route is the pattern of the route that answers, and Method its method; empty if none does.
+	Route, Method string
 	// Status is the status of the answer, 0 until it begins.
 	Status int
 	// Bytes is the size of the body sent so far.

@@ -73,6 +73,8 @@ func (t *Router) serve(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return NotFound(w, r)
 	}
+	record := RecordOf(r)
+	record.Route, record.Method = route.Path, route.Method
 	if t.Guard != nil {
 		if err := t.Guard(r, route); err != nil {
 			NoStore(w) // it depends on who asks
@@ -81,7 +83,7 @@ func (t *Router) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	checkFraming(r)
 	if t.Budget != nil {
-		memory := &RecordOf(r).Memory
+		memory := &record.Memory
 		memory.Open(t.Budget, func() (string, bool, error) { return t.owner(r) })
 		defer memory.Close()
 		if route.Buffer > 0 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	or3cloud "or3.chat/cloud"
+	"or3.chat/cloud/internal/traceparent"
 )
 
 // Middleware wraps a handler.
@@ -35,6 +36,7 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w, r, rec := withOwnRecord(w, r)
 			rec.ID = newID()
+			rec.Trace, rec.Parent = traceparent.Of(r.Header)
 			w.Header()["X-Request-Id"] = []string{rec.ID}
 			start, path := now(), r.URL.Path
 			defer func() {
@@ -59,6 +61,9 @@ func Log(log *slog.Logger, now func() time.Time, rand io.Reader) Middleware {
 					slog.String("method", r.Method), slog.String("path", path), slog.Int("status", rec.Status),
 					slog.Int64("ms", now().Sub(start).Milliseconds()), slog.Int64("bytes", rec.Bytes),
 					slog.String("request_id", rec.ID), slog.String("client", IdentityOf(r).ClientIP),
+				}
+				if rec.Trace != "" {
+					attrs = append(attrs, slog.String("trace_id", rec.Trace), slog.String("parent_id", rec.Parent))
 				}
 				if worthLogging(rec.Err) {
 					attrs = append(attrs, slog.Any("error", rec.Err))
@@ -110,7 +115,7 @@ func Recover(log *slog.Logger) Middleware {
 					panic(p)
 				default:
 					log.LogAttrs(r.Context(), slog.LevelError, "panic in a handler",
-						slog.String("request_id", RecordOf(r).ID), slog.String("stack", string(debug.Stack())))
+						slog.String("request_id", RecordOf(r).ID), slog.String("trace_id", RecordOf(r).Trace), slog.String("stack", string(debug.Stack())))
 					WriteError(w, r, fmt.Errorf("panic: %v", p))
 				}
 			}()
