@@ -71,6 +71,9 @@ func TestImportRules(t *testing.T) {
 			if isDriver(imported) && !mayImportDriver(p.ImportPath) {
 				t.Errorf("%s imports %s: only internal/sqlitex and the providers on top of it may", p.ImportPath, imported)
 			}
+			if within(imported, "github.com/prometheus") && !within(p.ImportPath, module+"/internal/metrics") {
+				t.Errorf("%s imports %s: only internal/metrics speaks with monitoring systems", p.ImportPath, imported)
+			}
 			if isAuthority(imported) && !within(p.ImportPath, module+"/program/https") {
 				t.Errorf("%s imports %s: only program/https speaks with authorities of certificates", p.ImportPath, imported)
 			}
@@ -119,7 +122,7 @@ var rooms = map[string][]string{
 
 // isContract reports whether a package is one that everyone may know beside the core.
 func isContract(dep string) bool {
-	return slices.Contains([]string{module + "/setting", module + "/audit", module + "/jobs", module + "/adminevent"}, dep)
+	return slices.Contains([]string{module + "/setting", module + "/audit", module + "/jobs", module + "/adminevent", module + "/metric"}, dep)
 }
 
 // forbidden says why a package of ours may not depend on another, directly or through others; "" if it may.
@@ -308,6 +311,8 @@ func TestForbiddenImportsAreFound(t *testing.T) {
 		{"/internal/sqlitex", module, false, true},
 		{"/internal/mail", module + "/setting", false, true},
 		{"/setting", module, false, true},
+		{"/providers/fs", module + "/metric", false, true},
+		{"/metric", module + "/internal/metrics", false, false},
 		{"/setting", module + "/internal/ratelimit", false, false},
 		{"/internal/sqlitex", module + "/host", false, false},
 		{"/internal/sqlitex", module + "/providers/sqlite", false, false},

@@ -72,6 +72,7 @@ const (
 	CollectFiles   Action = "storage.collect"
 	CheckFiles     Action = "storage.check"
 	JobAbort       Action = "job.abort"
+	LogLevel       Action = "log.level"
 
 	WebhookCreate Action = "webhook.create"
 	WebhookUpdate Action = "webhook.update"

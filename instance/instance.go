@@ -30,6 +30,7 @@ import (
 	"or3.chat/cloud/adminevent"
 	"or3.chat/cloud/audit"
 	"or3.chat/cloud/internal/diskspace"
+	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/superadmin"
 	"or3.chat/cloud/internal/trail"
 )
@@ -50,7 +51,9 @@ type Options struct {
 	// Production is NODE_ENV=production. Strict is that or OR3_STRICT_CONFIG=true.
 	Production, Strict bool
 	Log                *slog.Logger
-	Now                func() time.Time
+	// Journal is the log of the program that Log writes to; nil where it cannot be read back, as in commands.
+	Journal *logx.Journal
+	Now     func() time.Time
 	// Rand is read by several goroutines.
 	Rand io.Reader
 	// Secret is handed to the providers (or3cloud.Env).

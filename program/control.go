@@ -41,14 +41,16 @@ func (s settings) links(addr net.Addr, ownPage bool) operator.Links {
 
 // startControl opens the control socket, with more than what the operator asks the instance, and returns what closes it. People are served also where no socket can be made, as on
 // some file systems.
-func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, ownPage bool, more control.Commands) (stop func() error) {
+func (c serveCommand) startControl(log *slog.Logger, s settings, data *instance.Instance, addr net.Addr, ownPage bool, more ...control.Commands) (stop func() error) {
 	nothing := func() error { return nil }
 	path, err := s.DataPath()
 	if err != nil || !s.needsDisk() {
 		return nothing
 	}
 	commands := s.desk(data, addr, ownPage).Commands()
-	maps.Copy(commands, more)
+	for _, m := range more {
+		maps.Copy(commands, m)
+	}
 	server, err := control.Serve(path, commands, log)
 	if err != nil {
 		log.Warn("the control socket cannot be opened; to run commands such as or3-cloud user, stop the server first", "error", err)

@@ -19,13 +19,16 @@ import (
 	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/instance"
 	"or3.chat/cloud/internal/datadir"
+	"or3.chat/cloud/internal/logx"
 	"or3.chat/cloud/internal/membudget"
+	"or3.chat/cloud/internal/metrics"
 	"or3.chat/cloud/internal/oserror"
 	"or3.chat/cloud/internal/settable"
 	"or3.chat/cloud/operator"
 	"or3.chat/cloud/program/doctor"
 	"or3.chat/cloud/program/handover"
 	"or3.chat/cloud/program/https"
+	"or3.chat/cloud/program/monitor"
 	"or3.chat/cloud/program/notify"
 	"or3.chat/cloud/program/owner"
 	"or3.chat/cloud/program/probe"
@@ -80,10 +83,11 @@ func (s settings) client(dir string) web.Options {
 
 // run serves until ctx ends. Nothing is created before the configuration has been found good and the port is ours.
 func (c serveCommand) run(ctx context.Context) error {
-	s, log, err := c.accept(c.settingFlags)
+	s, journal, err := c.accept(c.settingFlags)
 	if err != nil {
 		return err
 	}
+	log := journal.Logger
 	if s.keeps() {
 		path, err := s.DataPath()
 		if err != nil {
@@ -103,7 +107,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		return err
 	}
 	program := adminapi.Program{Configuration: file, Restarter: upgrades}
-	i, err := c.turn(s, log, memory, program)
+	i, err := c.turn(s, journal, memory, program)
 	if err != nil {
 		return err
 	}
@@ -135,7 +139,7 @@ func (c serveCommand) run(ctx context.Context) error {
 		next = nil
 		if i == nil { // a later turn
 			var err error
-			if i, err = c.turn(s, log, memory, program); err != nil {
+			if i, err = c.turn(s, journal, memory, program); err != nil {
 				return handover.Ending{}, errors.Join(err, t.Socket.Close())
 			}
 		}
@@ -157,7 +161,8 @@ type turn struct {
 }
 
 // turn makes one of the configuration.
-func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit, program adminapi.Program) (*turn, error) {
+func (c serveCommand) turn(s settings, journal *logx.Journal, memory membudget.Limit, program adminapi.Program) (*turn, error) {
+	log := journal.Logger
 	i := &turn{serveCommand: c, settings: s, log: log, memory: memory, vault: &vault.Vault{Config: s.Config}, fatal: make(chan error, 1)}
 	var err error
 	if i.https, err = https.New(s.Config, log); err != nil {
@@ -175,7 +180,7 @@ func (c serveCommand) turn(s settings, log *slog.Logger, memory membudget.Limit,
 	}
 	i.data, err = instance.New(instance.Options{
 		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
-		Log: log, Now: c.now, Rand: c.rand, Secret: i.vault.Secret, Stores: i.vault,
+		Log: log, Journal: journal, Now: c.now, Rand: c.rand, Secret: i.vault.Secret, Stores: i.vault,
 		Fatal: func(err error) { i.fatal <- err },
 	})
 	if err != nil {
@@ -217,6 +222,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	addr := t.Socket.Addr()
 	served := make(chan error, 1)
 	site := i.https.Open(t.Socket)
+	defer metrics.Listen(i.String(setting.MetricsAddr), i.host.Metrics(), i.log)()
 	go func() {
 		served <- site.Serve(serving, func(ctx context.Context, ln net.Listener) error { return host.Serve(ctx, ln, i.host) })
 	}()
@@ -232,7 +238,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.ownPage(), doctor.Commands(i.host.Arrived))
+		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.ownPage(), doctor.Commands(i.host.Arrived), monitor.Commands(listensAt(addr), i.host.Load))
 		site.Manage()
 		i.announce(serving, i.settings, i.data, addr)
 		i.vault.Opened(i.log)

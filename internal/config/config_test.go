@@ -90,7 +90,7 @@ func TestEveryVariable(t *testing.T) {
 		"OR3_SECURITY_CONTACT=mailto:security@a.example, https://a.example/report", "OR3_SECURITY_LANGUAGES=en, de",
 		"OR3_SMTP_URL=smtp://mail.example.org", "OR3_SMTP_FROM=cloud@example.org", "OR3_SMTP_EHLO_NAME=relay.example.org",
 		"OR3_FORWARDED_FOR_HEADER=X-Real-IP", "OR3_STORAGE_ALLOWED_MIME_TYPES=image/png", "OR3_STORAGE_WORKSPACE_QUOTA_BYTES=1000", "OR3_STORAGE_WORKSPACE_QUOTA_FILES=20", "OR3_STORAGE_USER_QUOTA_BYTES=2000",
-		"OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SHUTDOWN_TIMEOUT_MS=2500",
+		"OR3_STORAGE_ALLOW_ANY_FILE_TYPE=true", "OR3_SHUTDOWN_TIMEOUT_MS=2500", "OR3_METRICS_TOKEN=0123456789abcdef0123456789abcdef", "OR3_METRICS_ADDR=:9464", "OR3_ADMIN_PROFILES=true",
 		"OR3_STORAGE_GC_RETENTION_SECONDS=1", "OR3_STORAGE_GC_COOLDOWN_MS=2", "OR3_MAX_CLOUD_FILE_SIZE_BYTES=3",
 		"OR3_WEBHOOKS_ENABLED=false", "OR3_WEBHOOKS_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef", "OR3_WEBHOOKS_MAX_PER_USER=2", "OR3_WEBHOOKS_ADMIN_MAX=6", "OR3_WEBHOOKS_RATE_LIMIT_PER_MINUTE=3",
 		"OR3_WEBHOOKS_DELIVERY_TIMEOUT_MS=500", "OR3_WEBHOOKS_BLOCK_PRIVATE_IPS=false", "OR3_WEBHOOKS_MAX_RETRY_HOURS=2", "OR3_WEBHOOKS_LOG_RETENTION_HOURS=24",
@@ -393,6 +393,30 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 	if len(warnings) != 3 {
 		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestTheAddressForMetrics(t *testing.T) {
+	for _, c := range []struct {
+		environ []string
+		addr    string
+		warned  bool
+	}{
+		{[]string{"OR3_METRICS_ADDR=:9464"}, "127.0.0.1:9464", false}, {[]string{"OR3_METRICS_ADDR=[::1]:9464"}, "[::1]:9464", false},
+		{[]string{"OR3_METRICS_ADDR=localhost:9464"}, "localhost:9464", false}, {[]string{"OR3_METRICS_ADDR=0.0.0.0:9464"}, "0.0.0.0:9464", true},
+		{[]string{"OR3_METRICS_ADDR=cloud.example.org:9464"}, "cloud.example.org:9464", true},
+		{[]string{"OR3_METRICS_ADDR=192.0.2.7:9464", "OR3_METRICS_TOKEN=0123456789abcdef0123456789abcdef"}, "192.0.2.7:9464", false},
+		{nil, "", false},
+	} {
+		cfg, problems, warnings := load(t, c.environ...)
+		if got := cfg.String(setting.MetricsAddr); got != c.addr || len(problems) > 0 || len(warnings) > 0 != c.warned {
+			t.Errorf("%v: %q, %v, %v", c.environ, got, problems, warnings)
+		}
+	}
+	for _, addr := range []string{"9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:http", "unix:/run/metrics"} {
+		if _, problems, _ := load(t, "OR3_METRICS_ADDR="+addr); len(problems) != 1 || problems[0].Variable != setting.MetricsAddr {
+			t.Errorf("%s: %v", addr, problems)
+		}
 	}
 }
 

@@ -57,6 +57,7 @@ func (l *loader) derive(c *Config) {
 	}
 	l.checkMode(c.get(setting.NodeEnv))
 	l.checkAddr(c.get(setting.Addr))
+	l.checkMetricsAddr(c)
 	l.checkSocketMode(c.get(setting.SocketMode))
 	l.checkPublicURL(c.get(setting.PublicURL))
 	l.checkHTTPS(c)
@@ -302,6 +303,27 @@ func (l *loader) checkAddr(v *Value) {
 	_, port, err := net.SplitHostPort(v.Text)
 	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
 		l.problems = append(l.problems, *v.problem("is not an address to listen on", "Use host:port, for example 127.0.0.1:3000, or unix:PATH."))
+	}
+}
+
+// checkMetricsAddr makes a port alone one of this machine, and warns of an address at which anyone may ask.
+func (l *loader) checkMetricsAddr(c *Config) {
+	v := c.get(setting.MetricsAddr)
+	if v.Text == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(v.Text)
+	if !isPort(port) || port == "" || err != nil {
+		l.problems = append(l.problems, *v.problem("is not an address to listen on", "Use host:port, for example 127.0.0.1:9464."))
+		return
+	}
+	if host == "" {
+		host = "127.0.0.1"
+		v.Text = net.JoinHostPort(host, port)
+	}
+	if addr, err := netip.ParseAddr(host); (err != nil && host != "localhost" || err == nil && !addr.IsLoopback()) && c.String(setting.MetricsToken) == "" {
+		l.warnings = append(l.warnings, *v.problem("lets everyone who reaches it read the metrics",
+			"Set "+setting.MetricsToken+", or use an address of this machine, for example 127.0.0.1:"+port+"."))
 	}
 }
 

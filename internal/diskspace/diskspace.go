@@ -229,6 +229,9 @@ type Report struct {
 	FreeBytes uint64 `json:"freeBytes"`
 	// Network is the type of a file system that is not on this machine.
 	Network string `json:"network,omitempty"`
+	// TotalBytes is the size of the file system, and HeadroomBytes what may be written before what grows is refused.
+	TotalBytes    uint64 `json:"-"`
+	HeadroomBytes uint64 `json:"-"`
 }
 
 // Report returns the state of the file system that has the least room, relative to its marks; nil before anything was
@@ -248,7 +251,10 @@ func (m *Monitor) Report() *Report {
 		}
 		if r == nil || w.State() > worst || w.State() == worst && w.usage.Free < r.FreeBytes {
 			worst = w.State()
-			r = &Report{State: worst.String(), FreeBytes: w.usage.Free}
+			_, late, _ := marks(w.usage.Total)
+			r = &Report{
+				State: worst.String(), FreeBytes: w.usage.Free, TotalBytes: w.usage.Total, HeadroomBytes: w.usage.Free - min(late.down, w.usage.Free),
+			}
 		}
 	}
 	if r != nil {

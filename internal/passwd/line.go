@@ -69,6 +69,13 @@ func (l *line) part(origin string) {
 	}
 }
 
+// Line says how many callers wait, how many passwords are worked on, and how many of these there may be.
+func (h *Hasher) Line() (waiting, working, slots int) {
+	h.line.mu.Lock()
+	defer h.line.mu.Unlock()
+	return h.line.waiting, len(h.line.slots), cap(h.line.slots)
+}
+
 type originKey struct{}
 
 // WithOrigin says where the work that is done with a context comes from: the network of a client. Work without an origin,

@@ -84,6 +84,7 @@ type provider struct {
 	demands  *factors.Demands
 	accounts *accounts.Accounts
 	watch    *sqlitex.Watch
+	outbox   *letters.Outbox // nil without a mail server
 
 	front    *front
 	entrance *entrance
@@ -166,7 +167,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 	p := &provider{
 		Operator: accounts.NewOperator(all, factor, demands), opts: opts, log: env.Log, clock: clock, now: clock.Now, host: env.Host, store: st,
 		onetime: once, guard: guards, letters: words, sessions: signedIn, factors: factor, stepUp: stepUp, demands: demands,
-		accounts: all,
+		accounts: all, outbox: outbox,
 	}
 	if outbox != nil {
 		outbox.Resolve = all.ResolveReset
