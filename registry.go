@@ -127,6 +127,8 @@ type Env struct {
 	// acknowledged until the program has started anew and recovered. It returns at once and may be called more than
 	// once; the host closes the provider soon after. Until then, calls that write fail with CodeUnavailable.
 	Fatal func(error)
+	// AccountPage is the path of the front's own page for one-time links (Entrance); empty if it has none.
+	AccountPage string
 	// References is the sync provider's ReferenceClaimer; nil if it has none. Set for storage providers only.
 	References ReferenceClaimer
 }

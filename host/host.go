@@ -55,8 +55,6 @@ type Options struct {
 	Web http.Handler
 	// Client says that Web is a client that people have brought, whose pages for administrators others must not see.
 	Client bool
-	// OwnPage says that Web is the built-in page.
-	OwnPage bool
 	// WebEndpoints are what other paths begin with that Web serves as well.
 	WebEndpoints []string
 	// Filters are the hooks of the authorization gate. They can only deny.
@@ -447,7 +445,7 @@ func (h *Host) adminOptions(p *instance.Providers, hooks *webhookapi.API) admina
 	return adminapi.Options{
 		Host: h, Instance: h.instance, SuperAdmin: admin, Program: h.opt.Program, Config: cfg, Foreign: h.foreign, Audit: p.Audit, Now: h.now,
 		Desk: operator.New(h.instance, operator.Links{
-			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, OwnPage: h.opt.OwnPage,
+			PublicURL: cfg.String(setting.PublicURL), BasePath: cfg.String(setting.BasePath), Strict: made.Strict, AccountPage: made.AccountPage,
 		}),
 		Load:     h.Load,
 		Webhooks: hooks, Limits: h.limits, Unlimited: ratelimit.AllOff(cfg, made.Production),

@@ -58,6 +58,8 @@ type Options struct {
 	Rand io.Reader
 	// Secret is handed to the providers (or3cloud.Env).
 	Secret func(name string) (string, error)
+	// AccountPage is handed to the providers (or3cloud.Env).
+	AccountPage string
 	// Fatal, if set, is called when a provider cannot go on until the program has started anew, with the reason. It
 	// returns at once; it is called once.
 	Fatal func(error)
@@ -229,8 +231,9 @@ func (i *Instance) open(ctx context.Context, r Role, host or3cloud.HostServices,
 	inst, err := r.provider.Open(ctx, or3cloud.Env{
 		Config: i.opt.Config, Production: i.opt.Production, Strict: i.opt.Strict, DataDir: i.opt.DataDir, Stores: i.opt.Stores,
 		Log: i.opt.Log.With("provider", r.ID), Now: i.opt.Now, Rand: i.opt.Rand, Secret: i.opt.Secret, Host: host, References: references,
-		DiskFull: func(dir string) func() bool { return i.space.Watch(dir).Full },
-		Fatal:    func(err error) { i.fail(r.Kind, fmt.Errorf("provider %q: %w", r.ID, err)) },
+		AccountPage: i.opt.AccountPage,
+		DiskFull:    func(dir string) func() bool { return i.space.Watch(dir).Full },
+		Fatal:       func(err error) { i.fail(r.Kind, fmt.Errorf("provider %q: %w", r.ID, err)) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the %s provider %q: %w", r.Kind, r.ID, err)

@@ -233,7 +233,7 @@ func (e engineRun) serve(ctx context.Context) (err error) {
 		return whileThere(serving, err) // told to stop before it was ready, which is no fault
 	}
 	held.Opened(e.log)
-	stopControl := serveCommand{app: e.app}.startControl(e.log, e.settings, data, configuredAddr(e.settings), false, nil)
+	stopControl := serveCommand{app: e.app}.startControl(e.log, e.settings, data, configuredAddr(e.settings))
 	defer func() { err = errors.Join(err, stopControl()) }()
 	withdraw, err := e.announce(ln.Place, buildVersion(), front.Spoken(), os.Getpid(), false)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	or3cloud "or3.chat/cloud"
 	"or3.chat/cloud/host"
 	"or3.chat/cloud/host/adminapi"
 	"or3.chat/cloud/instance"
@@ -179,7 +180,7 @@ func (c serveCommand) turn(s settings, journal *logx.Journal, memory membudget.L
 		return nil, err
 	}
 	i.data, err = instance.New(instance.Options{
-		Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
+		AccountPage: web.AccountPage(pages.Plan), Registry: s.registry, Config: s.Config, DataDir: path, Production: s.Production(), Strict: s.Strict(),
 		Log: log, Journal: journal, Now: c.now, Rand: c.rand, Secret: i.vault.Secret, Stores: i.vault,
 		Fatal: func(err error) { i.fatal <- err },
 	})
@@ -187,15 +188,12 @@ func (c serveCommand) turn(s settings, journal *logx.Journal, memory membudget.L
 		return nil, err
 	}
 	o := host.Options{Memory: memory, Program: program, Web: shown, Version: buildVersion(), MachineNames: append(machineNames(s.String(setting.Addr)), i.https.Domains()...)}
-	if o.OwnPage = i.ownPage(); c.web != "" {
+	if c.web != "" {
 		o.Client, o.WebEndpoints = true, web.Endpoints
 	}
 	i.host, err = host.New(i.data, o)
 	return i, err
 }
-
-// ownPage reports whether the built-in page is what people see.
-func (i *turn) ownPage() bool { return web.BuiltIn && i.web == "" }
 
 // signedIn reports whether a request comes from someone with a session. Where that cannot be said, nobody is led away.
 func (i *turn) signedIn(r *http.Request) bool {
@@ -238,7 +236,7 @@ func (i *turn) serve(ctx context.Context, t *handover.Turn) (handover.Ending, er
 	stopControl := func() error { return nil }
 	switch {
 	case err == nil:
-		stopControl = i.startControl(i.log, i.settings, i.data, addr, i.ownPage(), doctor.Commands(i.host.Arrived), monitor.Commands(listensAt(addr), i.host.Load))
+		stopControl = i.startControl(i.log, i.settings, i.data, addr, doctor.Commands(i.host.Arrived), monitor.Commands(listensAt(addr), i.host.Load))
 		site.Manage()
 		i.announce(serving, i.settings, i.data, addr)
 		i.vault.Opened(i.log)
@@ -308,12 +306,9 @@ func (c serveCommand) announce(ctx context.Context, s settings, data *instance.I
 	if err != nil {
 		fmt.Fprintf(c.stderr, "or3-cloud: the link for the first account cannot be made: %v\n", err)
 	}
-	page := url + "/"
-	if c.web != "" && web.BuiltIn { // of the client it is not known whether it has a page for that
-		page = url + web.AccountPath + "/?continue="
-	}
+	entrance := or3cloud.Entrance{Base: url, Page: data.Options().AccountPage}
 	for _, fragment := range fragments {
-		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s#%s\n\n", page, fragment)
+		fmt.Fprintf(c.stdout, "There is no account yet. Create the first one here, once:\n\n    %s\n\n", entrance.Link(fragment))
 	}
 	if !s.Bool(setting.SSRAuthEnabled) {
 		fmt.Fprintln(c.stdout, "Accounts are switched off (SSR_AUTH_ENABLED=false): only static files are served.")

@@ -147,7 +147,7 @@ func open(ctx context.Context, env or3cloud.Env) (_ *or3cloud.Instance, err erro
 		return nil, err
 	}
 	outbox := letters.NewOutbox(opts.smtp, st, sealer, env.Log, clock.Now, env.Rand)
-	words := letters.New(guards, clock.Now, opts.publicURL+opts.basePath, outbox)
+	words := letters.New(guards, clock.Now, or3cloud.Entrance{Base: opts.publicURL + opts.basePath, Page: env.AccountPage}, outbox)
 	once := onetime.New(env.Rand, clock.Now)
 	ways := factors.Options{PublicURL: opts.publicURL, PublicHost: opts.publicHost, Grace: opts.grace}
 	proofs := factors.Deps{

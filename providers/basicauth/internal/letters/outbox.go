@@ -263,6 +263,5 @@ func (o *Outbox) deliver(ctx context.Context, row db.MailOutbox, l mail.Letter) 
 	return nil
 }
 
-// Link is an address of this server for a letter. It comes from the configuration alone: whoever could choose it, as with
-// the Host of a request, would be sent the tokens of others.
-func (l *Letters) Link(fragment string) string { return l.publicURL + "/#" + fragment }
+// Link is a one-time link for a letter.
+func (l *Letters) Link(fragment string) string { return l.entrance.Link(fragment) }
