@@ -64,7 +64,7 @@ function session(server: TestServer) {
   const api = createApi({ fetch: server.fetch })
   let cleaned = 0
   return {
-    session: createSession({ api, renew: api.refresh, afterSignOut: () => void cleaned++ }),
+    session: createSession({ api, renew: async () => (await api.refresh()).ok, afterSignOut: () => void cleaned++ }),
     cleaned: () => cleaned,
   }
 }
