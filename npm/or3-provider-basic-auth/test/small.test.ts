@@ -162,8 +162,18 @@ describe('what has ended a session', () => {
     expect(endings.why.value).toBe('')
     endings.note('session_revoked')
     expect(createEndings(() => storage).why.value).toBe('session_revoked')
-    endings.clear()
+    endings.told()
     expect([endings.why.value, createEndings(() => storage).why.value]).toEqual(['', ''])
+  })
+
+  it('is told from a sign-out that was meant, until somebody is here again', () => {
+    const endings = createEndings(() => storage)
+    expect(endings.meant()).toBe(false)
+    endings.left()
+    endings.told()
+    expect([endings.meant(), createEndings(() => storage).meant()]).toEqual([true, true])
+    endings.clear()
+    expect([endings.meant(), createEndings(() => storage).meant()]).toEqual([false, false])
   })
 
   it('is known to this page where storage is forbidden', () => {
@@ -171,7 +181,8 @@ describe('what has ended a session', () => {
       throw new DOMException('forbidden', 'SecurityError')
     })
     endings.note('password_changed')
-    expect(endings.why.value).toBe('password_changed')
+    endings.left()
+    expect([endings.why.value, endings.meant()]).toEqual(['password_changed', true])
   })
 
   it('has words for whatever the server says', () => {

@@ -40,7 +40,15 @@ export function createAccount(options: AccountOptions): Account {
     locks,
   })
   const api = createApi({ fetch, baseUrl: options.baseUrl, renew: renewOrLook })
-  const session = createSession({ api, renew, window, afterSignOut: options.afterSignOut })
+  const session = createSession({
+    api,
+    renew,
+    window,
+    async afterSignOut() {
+      endings.left()
+      await options.afterSignOut?.()
+    },
+  })
 
   const outbox = createOutbox({
     databases: window.indexedDB,

@@ -29,7 +29,7 @@ export default defineNuxtPlugin({
     registerAdapter('lockPage', { id, component: defineAsyncComponent(() => import('../account/components/LockPage.vue')) }, nuxtApp)
     registerClientAuthStatusResolver(async () => {
       const state = await account.session.look()
-      return clientAuthStatus(state, state.status === 'signedIn' ? nothingUnsent : await account.unsentChanges())
+      return clientAuthStatus(state, state.status === 'signedIn' || account.endings.meant() ? nothingUnsent : await account.unsentChanges())
     })
 
     return { provide: { or3Account: account } }

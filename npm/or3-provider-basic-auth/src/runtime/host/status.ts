@@ -9,7 +9,7 @@ export interface ClientAuthStatus {
 
 /**
  * clientAuthStatus tells it. A host that believes in a sign-out clears the workspaces that it is set to clear: as long as their edits are on no server,
- * a session that has ended elsewhere is none. Whoever signs out here was asked, and the host clears them before it asks.
+ * a session that has ended elsewhere is none. Whoever has signed out here was asked.
  */
 export function clientAuthStatus({ status }: SessionState, { cleared }: Unsent = nothingUnsent): ClientAuthStatus {
   if (status === 'signedIn') return { ready: true, authenticated: true }
