@@ -42,9 +42,10 @@ func TestABrowserIsToldWhatHasEndedItsSession(t *testing.T) {
 			other.post("sign-in", credentials(ann, password)).want(t, 200, `{"ok":true}`)
 			c.end(in, other, b)
 			in.clock.advance(time.Minute)
-			b.post("refresh?silent=1", "").want(t, 200, c.want).wantCookiesCleared(t)
-			b.post("refresh?silent=1", "").want(t, 200, `{"ok":false}`)
-			in.browser().post("refresh?silent=1", "").want(t, 200, `{"ok":false}`)
+			b.copy().post("refresh?silent=1", "").want(t, 200, `{"ok":false}`)
+			b.post("refresh?silent=1&why=1", "").want(t, 200, c.want).wantCookiesCleared(t)
+			b.post("refresh?silent=1&why=1", "").want(t, 200, `{"ok":false}`)
+			in.browser().post("refresh?silent=1&why=1", "").want(t, 200, `{"ok":false}`)
 		})
 	}
 }

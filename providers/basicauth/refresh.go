@@ -25,9 +25,11 @@ func (n *entrance) refreshSession(c call) error {
 	if err := n.front.limit(c, "refresh", refreshLimit); err != nil {
 		return err
 	}
-	why, err := n.sessions.WhyEnded(c.Context(), tokens)
-	if err != nil {
-		return err
+	var why guard.Event
+	if c.URL.Query().Has("why") { // the contract knows no such answer
+		if why, err = n.sessions.WhyEnded(c.Context(), tokens); err != nil {
+			return err
+		}
 	}
 	n.sessions.ClearCookies(c.Request)
 	if silent := c.URL.Query().Get("silent"); silent == "1" || silent == "true" {

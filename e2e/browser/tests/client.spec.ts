@@ -38,7 +38,7 @@ test('a link for a new password leads to the account page, and from there to the
   expect(new URL(page.url()).pathname).toBe('/account/')
   await fill(page, { 'New password': next, 'Password again': next })
   await press(page, 'Save the password')
-  await heading(page, 'Sign in')
+  await expect(page.getByText('The new password is saved.')).toBeVisible()
   await signIn(page, { ...ann, password: next })
   await expect(page.getByRole('heading', { name: 'A client' })).toBeVisible()
 })
@@ -65,10 +65,10 @@ test('no one signs out over what the client has not sent without being told', as
   await expect(dialog.getByText('2 changes made on this device are not on the server.')).toBeVisible()
   await look(page, 'unsent-changes')
   await press(dialog, 'Stay signed in')
-  await heading(page, 'You are signed in')
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeFocused()
   await press(page, 'Sign out')
   await press(dialog, 'Sign out anyway')
-  await heading(page, 'Sign in')
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sign in')
 })
 
 test('the client knows the settings of the server, under a policy, and keeps its pages', async ({ cloud, open }) => {

@@ -11,7 +11,7 @@ import { TestServer, config, details, signedIn, signedOut } from './server'
 
 export const outServer = () => new TestServer()
   .on('/api/auth/session', signedOut)
-  .on('refresh?silent=1', { body: { ok: false } })
+  .on('refresh?silent=1&why=1', { body: { ok: false } })
   .on('config', { body: config })
 
 export const devices = [

@@ -301,7 +301,7 @@ it('saves a new password from the link and leads to sign-in', async () => {
 })
 
 it('opens one sign-in over the page when the session has ended, with the address filled in', async () => {
-  const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1', { body: { ok: false } })
+  const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   const { account } = mount(AuthButton, server)
   await expect.element(button('Account of Ann Lee')).toBeVisible()
   await account.session.look()
@@ -316,7 +316,7 @@ it('signs out from the menu by keyboard', async () => {
   await userEvent.keyboard('{Tab}{Enter}')
   await expect.element(button('Account of Ann Lee')).toHaveAttribute('aria-expanded', 'true')
   await expect.element(page.getByRole('menuitem', { name: 'Manage account' })).toHaveFocus()
-  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   await userEvent.keyboard('{ArrowDown}{ArrowDown}{Enter}')
   await expect.element(button('Sign in')).toBeVisible()
   expect(server.count('sign-out')).toBe(1)
@@ -347,7 +347,7 @@ it('asks before a sign-out that leaves unsent changes behind', async () => {
   await page.getByRole('menuitem', { name: 'Sign out' }).click()
   await expect.element(button('Stay signed in')).toHaveFocus()
   expect(server.count('sign-out')).toBe(0)
-  server.on('/api/auth/session', signedOut).on('refresh?silent=1', { body: { ok: false } })
+  server.on('/api/auth/session', signedOut).on('refresh?silent=1&why=1', { body: { ok: false } })
   await button('Sign out anyway').click()
   await expect.element(button('Sign in')).toHaveFocus()
   expect(server.count('sign-out')).toBe(1)

@@ -79,13 +79,13 @@ export const states: Record<string, Record<string, () => Promise<void>>> = {
       await expect.element(page.getByText('This server has no account yet.')).toBeVisible()
     },
     async 'session ended'() {
-      const { account } = mount(AuthButton, inServer().on('/api/auth/session', signedIn, { body: { session: null } }).on('refresh?silent=1', { body: { ok: false } }))
+      const { account } = mount(AuthButton, inServer().on('/api/auth/session', signedIn, { body: { session: null } }).on('refresh?silent=1&why=1', { body: { ok: false } }))
       await expect.element(button('Account of Ann Lee')).toBeVisible()
       await account.session.look()
       await expect.element(page.getByText('the page stays as it is')).toBeVisible()
     },
     async 'signed out elsewhere'() {
-      const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1', { body: { ok: false, ended: 'session_revoked' } })
+      const server = inServer().on('/api/auth/session', signedIn, signedOut).on('refresh?silent=1&why=1', { body: { ok: false, ended: 'session_revoked' } })
       const { account } = mount(AuthButton, server, {}, { unsentChanges: () => ({ waiting: 2, failed: 0, cleared: 0 }) })
       await expect.element(button('Account of Ann Lee')).toBeVisible()
       await account.session.look()

@@ -1,3 +1,4 @@
+import axe from 'axe-core'
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { page } from 'vitest/browser'
 import AuthButton from '../src/runtime/account/components/AuthButton.vue'
@@ -8,7 +9,7 @@ import { mount, unmountAll } from './mount'
 const theme = `
 :root { --md-primary: #086db8; --md-on-primary: #fff; --md-surface: #fff; --md-on-surface: #022344; --md-on-surface-variant: #43474e; --md-outline-variant: #c3c7cf; }
 @layer utilities {
-  .or3-header { position: relative; display: flex; align-items: center; justify-content: space-between; min-height: 50px; padding: 0 12px; background: var(--md-primary); color: var(--md-on-primary); }
+  .or3-header { position: relative; display: flex; align-items: center; justify-content: space-between; min-height: 50px; padding: 0 12px !important; background: var(--md-primary); color: var(--md-on-primary); }
   .or3-title { color: var(--md-on-primary); font-size: 18px !important; }
   .or3-description { display: none; }
   .or3-close { position: relative !important; top: auto !important; inset-inline-end: auto !important; }
@@ -34,9 +35,12 @@ it('has the button that closes in the middle of the bar, and the text below that
     await page.viewport(width, 800)
     await openSignIn()
     expect(Math.abs(middle(box('.or3-close')) - middle(box('.or3-title')))).toBeLessThanOrEqual(1)
-    expect(Math.abs(middle(box('.or3-close')) - (box('.or3-header').top + 25))).toBeLessThanOrEqual(1)
+    expect(Math.abs(middle(box('.or3-close')) - (box('.or3-dialog').top + 25))).toBeLessThanOrEqual(1)
     await expect.element(page.getByText('Use the e-mail address and password of your account.')).toBeVisible()
-    expect(box('.or3-description').top).toBeGreaterThanOrEqual(box('.or3-header').top + 50)
+    const [dialog, title] = [box('.or3-dialog'), box('.or3-title')]
+    expect([title.left, title.right].map((edge, index) => Math.abs(edge - [dialog.left, dialog.right][index]!) <= 1)).toEqual([true, true])
+    expect((await axe.run(document.querySelector('.or3-dialog')!)).violations.map(({ id }) => id)).toEqual([])
+    expect(box('.or3-description').top).toBeGreaterThanOrEqual(box('.or3-dialog').top + 50)
     unmountAll()
   }
 })

@@ -24,7 +24,7 @@ export function createApi({ renew, ...settings }: ApiSettings) {
 
   return {
     session: async (signal?: AbortSignal) => (await request<{ session: Session | null }>('GET', '/api/auth/session', { signal })).session,
-    refresh: (signal?: AbortSignal) => out.post<Renewal>('refresh?silent=1', undefined, { signal }),
+    refresh: (signal?: AbortSignal) => out.post<Renewal>('refresh?silent=1&why=1', undefined, { signal }),
     workspaces: async (signal?: AbortSignal) => (await renewed<{ workspaces: Workspace[] }>('GET', '/api/workspaces', { signal })).workspaces,
 
     config: (signal?: AbortSignal) => out.get<Config>('config', signal).catch((error: unknown) => {
