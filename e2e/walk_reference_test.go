@@ -95,6 +95,9 @@ var engineSteps = []step{
 	},
 }
 
+// glossarySteps follow docs/glossary.md.
+var glossarySteps = []step{{text: "or3-cloud fsck --quarantine", run: "or3-cloud fsck --help", want: `--quarantine`}}
+
 // architectureSteps follow docs/architecture.md.
 var architectureSteps = []step{
 	{text: "browser (OR3 Chat)", elsewhere: "is a picture"},

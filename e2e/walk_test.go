@@ -82,6 +82,7 @@ var stepsOf = map[string][]step{
 	"accounts-api.md":    accountsAPISteps,
 	"engine.md":          engineSteps,
 	"architecture.md":    architectureSteps,
+	"glossary.md":        glossarySteps,
 }
 
 // TestDocumentsAreFollowed follows the README, CONTRIBUTING.md and every document of docs: everything that they tell to type or to copy is done here, or by
