@@ -55,7 +55,8 @@ func TestLogLineTellsTheRequestAndNoSecrets(t *testing.T) {
 	}
 }
 
-// TestOrdinaryRequestsAreDebugLines reads the level of the line of each kind of answer: at the default level events must not drown.
+// TestOrdinaryRequestsAreDebugLines checks the level of the log line for each kind of answer. At the default level,
+// ordinary requests must not drown events.
 func TestOrdinaryRequestsAreDebugLines(t *testing.T) {
 	for name, tc := range map[string]struct {
 		level string
@@ -145,7 +146,7 @@ func TestHealthChecksAreQuiet(t *testing.T) {
 	}
 }
 
-// The kernel's file copy and flushing must survive the wrapping.
+// Wrapping must not disable the kernel's file copy or flushing.
 func TestRecorderKeepsTheWriterAbilities(t *testing.T) {
 	w, r := WithRecord(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), &Record{})
 	if _, ok := w.(io.ReaderFrom); !ok {
