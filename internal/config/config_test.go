@@ -56,7 +56,7 @@ func load(t *testing.T, environ ...string) (cfg *Config, problems, warnings []or
 	return Load(c, Sources{Environ: environ})
 }
 
-// texts are problems as lines of a log say them.
+// texts returns problems as log lines show them.
 func texts(problems []or3cloud.Problem) (lines []string) {
 	for _, p := range problems {
 		lines = append(lines, p.String())
@@ -74,9 +74,9 @@ func mustLoad(t *testing.T, environ ...string) *Config {
 	return cfg
 }
 
-// TestEveryVariable sets each variable of the host and compares the whole resolved configuration with the golden file, so that
-// nothing in it changes unseen. The first case sets nothing. What belongs to a server that speaks HTTPS itself goes with no proxy, and
-// is set by a case of its own.
+// TestEveryVariable sets each variable of the host and compares the whole resolved configuration with the golden file,
+// so that no change goes unnoticed. The first case sets nothing. Settings of a server that speaks HTTPS itself exclude
+// a proxy and have a case of their own.
 func TestEveryVariable(t *testing.T) {
 	all := []string{
 		"OR3_ADDR=unix:/run/or3.sock", "OR3_SOCKET_MODE=0666", "OR3_SOCKET_GROUP=www-data", "OR3_DATA_DIR=/srv/or3", "OR3_SHARED_VOLUME=true", "OR3_PUBLIC_URL=https://cloud.example.org/", "NODE_ENV=production",
@@ -140,7 +140,7 @@ func TestEveryVariable(t *testing.T) {
 	}
 }
 
-// What the client is told must be what it can use: a path, sources of a policy, addresses of pages.
+// Values passed to the client must be usable there: a path, sources of a policy, addresses of pages.
 func TestContactIsChecked(t *testing.T) {
 	for text, fix := range map[string]string{
 		"security@example.org":                             "mailto:security@example.org",
@@ -246,7 +246,7 @@ func TestForceHTTPSFollowsProductionUnlessSet(t *testing.T) {
 	}
 }
 
-// Webhooks need a key, which strict mode does not generate: an installation without one starts and has none.
+// Webhooks need a key, which strict mode does not generate. An installation without a key starts without webhooks.
 func TestWebhooksFollowSyncAndTheirKey(t *testing.T) {
 	const strict, key = "OR3_STRICT_CONFIG=true", "OR3_WEBHOOKS_ENCRYPTION_KEY=0123456789abcdef0123456789abcdef"
 	for _, tc := range []struct {
@@ -340,7 +340,7 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 	const name = "OR3_BASIC_AUTH_JWT_SECRET"
 	good := file("good", "s3cr3t with spaces \n")
-	cfg := mustLoad(t, name+"_FILE="+good, name+"=") // an empty secret is none
+	cfg := mustLoad(t, name+"_FILE="+good, name+"=") // an empty secret is unset
 	if v, _ := cfg.Lookup(name); v.Text != "s3cr3t with spaces " || string(v.Origin) != good {
 		t.Errorf("%q from %q", v.Text, v.Origin)
 	}
@@ -366,7 +366,8 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 }
 
-// TestAllProblemsAtOnce has one fault of each kind and expects a problem for each, with the variable, the value and a fix.
+// TestAllProblemsAtOnce has one fault of each kind and expects a problem for each, with the variable, the value and a
+// fix.
 func TestAllProblemsAtOnce(t *testing.T) {
 	_, problems, warnings := load(t,
 		"OR3_ADDR=3000", "OR3_PUBLIC_URL=cloud.example.org", "OR3_LOG_LEVEL=loud", "AUTH_PROVIDER=basic-auth", "PORT=http", "OR3_TRUSTED_PROXIES=10.0.0.0/33",
@@ -465,7 +466,7 @@ func TestProvidersThatAreMissing(t *testing.T) {
 		environ []string
 		want    []string
 	}{
-		{nil, nil}, // outside strict mode the host says it, and starts
+		{nil, nil}, // outside strict mode, the host reports it and starts
 		{[]string{"OR3_STRICT_CONFIG=true"}, []string{setting.SyncProvider, setting.StorageProvider}},
 		{[]string{"NODE_ENV=production", "OR3_STORAGE_ENABLED=false"}, []string{setting.SyncProvider}},
 		{[]string{"NODE_ENV=production", "SSR_AUTH_ENABLED=false"}, nil},
@@ -560,7 +561,7 @@ func TestEditDistance(t *testing.T) {
 	}
 }
 
-// TestAnEnvFileThatCannotBeRead: the message names what works under systemd, where the file belongs to root.
+// TestAnEnvFileThatCannotBeRead checks that the message names what works under systemd, where the file belongs to root.
 func TestAnEnvFileThatCannotBeRead(t *testing.T) {
 	denied := &fs.PathError{Op: "open", Path: "/etc/or3-cloud.env", Err: fs.ErrPermission}
 	l := &loader{src: Sources{EnvFile: "/etc/or3-cloud.env", EnvFileRequired: true}}
