@@ -1,5 +1,5 @@
-// Package oserror says in words what the operating system has refused about a file: which file, why, and what to do about it.
-// "open /x: permission denied" tells an operator none of that but the first.
+// Package oserror explains why the operating system refused an operation on a file: which file, why, and what to do.
+// "open /x: permission denied" tells an operator only the first.
 package oserror
 
 import (
@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Within remembers that err comes from the work in a directory that is this program's own: relative paths, such as those of an os.Root,
-// lie in it, and it may be given to another user as a whole. A nil error stays nil.
+// Within records that err comes from work in a directory that belongs to this program: relative paths, such as those of
+// an os.Root, lie in it, and it may be given to another user as a whole. A nil error stays nil.
 func Within(dir string, err error) error {
 	if err == nil {
 		return nil
@@ -38,8 +38,9 @@ type explained struct {
 func (e *explained) Error() string { return e.fault }
 func (e *explained) Unwrap() error { return e.err }
 
-// Explain returns err with a text that names the file, the reason and the fix, if the operating system has refused something
-// about a file for a reason that a person can mend. Any other error comes back as it is, and so does one that was explained before.
+// Explain returns err with a text that names the file, the reason and the fix, if the operating system refused an
+// operation on a file for a reason that a person can fix. It returns any other error as it is, including one already
+// explained.
 func Explain(err error) error {
 	if errors.As(err, new(*explained)) {
 		return err
@@ -58,7 +59,7 @@ func Explain(err error) error {
 	return err
 }
 
-// pathOf returns the absolute path that an error is about. A relative one lies in dir.
+// pathOf returns the absolute path that an error is about. A relative path lies in dir.
 func pathOf(err error, dir string) (string, bool) {
 	var path string
 	var file *fs.PathError
@@ -107,7 +108,7 @@ func explain(path, own string, err error) string {
 	return ""
 }
 
-// leadsOut reports whether an os.Root has refused a path because of a symbolic link. Package os has no name for that error.
+// leadsOut reports whether an os.Root refused a path because of a symbolic link. Package os has no name for that error.
 func leadsOut(err error) bool {
 	var file *fs.PathError
 	return errors.As(err, &file) && file.Err != nil && file.Err.Error() == "path escapes from parent"
@@ -124,8 +125,8 @@ func link(path, dir string) string {
 	return found
 }
 
-// denied names what keeps this process out: the file itself or a directory above it, and whose it is. own is the directory that
-// is this program's own, or "".
+// denied names what keeps this process out: the file itself or a directory above it, and whose it is. own is the
+// directory that is this program's own, or "".
 func denied(path, own string) string {
 	culprit := path
 	for !exists(culprit) {
