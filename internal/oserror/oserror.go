@@ -114,7 +114,7 @@ func leadsOut(err error) bool {
 	return errors.As(err, &file) && file.Err != nil && file.Err.Error() == "path escapes from parent"
 }
 
-// link is the first symbolic link below a directory on the way to path, or path itself.
+// link returns the first symbolic link below a directory on the way to path, or path itself.
 func link(path, dir string) string {
 	found := path
 	for p := path; p != dir && filepath.Dir(p) != p; p = filepath.Dir(p) {
@@ -125,15 +125,15 @@ func link(path, dir string) string {
 	return found
 }
 
-// denied names what keeps this process out: the file itself or a directory above it, and whose it is. own is the
-// directory that is this program's own, or "".
+// denied describes what keeps this process out: the file itself or a directory above it, and its owner. own is the
+// directory that belongs to this program, or "".
 func denied(path, own string) string {
 	culprit := path
 	for !exists(culprit) {
 		culprit = filepath.Dir(culprit)
 	}
 	if culprit == path && permits(path) {
-		culprit = filepath.Dir(path) // what was refused is to make, rename or remove it
+		culprit = filepath.Dir(path) // the refused operation was to create, rename or remove it
 	}
 	what := ""
 	if culprit != path {
@@ -150,7 +150,7 @@ func exists(path string) bool {
 	return err == nil || filepath.Dir(path) == path
 }
 
-// nearest is the deepest part of a path that exists.
+// nearest returns the deepest part of a path that exists.
 func nearest(path string) string {
 	for !exists(path) {
 		path = filepath.Dir(path)
@@ -158,7 +158,7 @@ func nearest(path string) string {
 	return path
 }
 
-// obstacle is the part of a path that is no directory.
+// obstacle returns the part of a path that is not a directory.
 func obstacle(path string) string {
 	for p := path; filepath.Dir(p) != p; p = filepath.Dir(p) {
 		if info, err := os.Stat(p); err == nil && !info.IsDir() {
