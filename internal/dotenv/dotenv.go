@@ -27,12 +27,12 @@ type BadLine struct {
 // programs use the same file. The libraries for Go disagree with it about an unquoted #, backslashes in double quotes,
 // back-quotes and $NAME. If the two programs read a secret differently, every user is signed out.
 //
-//  - NAME=value or "NAME: value", optionally after the word export. Of two equal names, the last counts.
-//  - A value in single, double or back quotes may span lines. Double quotes turn \n and \r into line ends. No other
-//    backslash is special.
-//  - An unquoted value ends at the first #, with or without a space before it.
-//  - $NAME and ${NAME} stand for another value of the file or of the environment, in all kinds of quotes. \$ is a
-//    dollar sign. A reference to an unknown name stays as it is.
+//   - NAME=value or "NAME: value", optionally after the word export. Of two equal names, the last counts.
+//   - A value in single, double or back quotes may span lines. Double quotes turn \n and \r into line ends. No other
+//     backslash is special.
+//   - An unquoted value ends at the first #, with or without a space before it.
+//   - $NAME and ${NAME} stand for another value of the file or of the environment, in all kinds of quotes. \$ is a
+//     dollar sign. A reference to an unknown name stays as it is.
 func Parse(text string, environ func(string) (string, bool)) File {
 	found, bad := scan(normalise(text).text)
 	f := File{Values: map[string]string{}, Bad: bad}
